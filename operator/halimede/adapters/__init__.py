@@ -1,0 +1,1 @@
+"""The outside world, each library behind one adapter that raises only our errors."""

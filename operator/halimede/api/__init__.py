@@ -1,0 +1,1 @@
+"""The ModelDeployment resource as Python: what users write, and what Halimede answers."""

@@ -1,0 +1,184 @@
+"""What Halimede answers in `.status`: enough to resume a rollout from nothing else."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from halimede.api.base import ApiModel, Timestamp
+from halimede.api.conditions import Condition
+from halimede.api.rollout import Strategy
+
+
+class State(StrEnum):
+    """Where a rollout is. The names follow the transitions of the state machine."""
+
+    STARTING = "Starting"
+    """The target's workload is being started; it has no traffic."""
+    PRIMING = "Priming"
+    """The route knows the target at weight 0, so that proxies learn its endpoints."""
+    SHIFTING = "Shifting"
+    """The route is being moved to the step's weight."""
+    ANALYSING = "Analysing"
+    """The step's weight is live and evidence is collected."""
+    AWAITING_PROMOTION = "AwaitingPromotion"
+    """Blue-green: the preview serves, and a `promote` command is awaited."""
+    SCALING_UP = "ScalingUp"
+    """The last step passed; the target is brought to full scale."""
+    PROMOTING = "Promoting"
+    """All traffic is being moved to the target."""
+    BAKING = "Baking"
+    """All traffic is on the target, the old revision is warm, and the target is still judged."""
+    DRAINING = "Draining"
+    """The target is stable; the old revision leaves the route and then scales down."""
+    ABORTING = "Aborting"
+    """All traffic is being moved back to the stable revision."""
+    ABORT_DRAINING = "AbortDraining"
+    """The target has no traffic any more; it leaves the route and then scales down."""
+
+
+class Outcome(StrEnum):
+    """How a rollout ended."""
+
+    PROMOTED = "Promoted"
+    ABORTED = "Aborted"
+    SUPERSEDED = "Superseded"
+    """The spec asked for a third revision meanwhile."""
+    REVERTED = "Reverted"
+    """The spec went back to the stable revision."""
+
+
+class RevisionStatus(ApiModel):
+    """A revision and since when it has its role."""
+
+    revision: str
+    """The first eight hex digits of the revision's hash; children are named `<name>-<revision>`."""
+    since: Timestamp | None = None
+    """When it took this role."""
+
+
+class WarmRevision(ApiModel):
+    """A revision that was stable before and is still at full scale."""
+
+    revision: str
+    warm_until: Timestamp
+    """When it will be scaled to zero and deleted."""
+
+
+class FailedRevision(ApiModel):
+    """A revision that was stopped; it is not tried again unless a `retry` command asks for it."""
+
+    revision: str
+    reason: str
+    at: Timestamp
+
+
+class SourceEvidence(ApiModel):
+    """What one source of counters has shown since the first judged request.
+
+    All `log_*` are natural logarithms of test martingales (rounded to 1e-6), so that a restart
+    loses nothing.
+    """
+
+    source: str
+    """`Router` or `Triton`."""
+    watermark: Timestamp
+    """Samples up to this moment have been counted."""
+    canary_requests: int = 0
+    canary_errors: int = 0
+    stable_requests: int = 0
+    stable_errors: int = 0
+    polls: int = 0
+    """Polls that brought new samples of the canary."""
+    dispersion: float = 1.0
+    """phi: Pearson's chi2 over its degrees of freedom for stable's errors before the rollout."""
+    log_rel: tuple[float, ...] = ()
+    """One per rate ratio: the canary is worse than the stable revision."""
+    log_abs: tuple[float, ...] = ()
+    """One per rate: the canary is over the ceiling `maxErrorPercent`."""
+    log_pass: tuple[tuple[float, ...], ...] = ()
+    """One list per step's level: the canary is under that level."""
+
+
+class Evidence(ApiModel):
+    """Everything the judge knows in this rollout."""
+
+    levels: tuple[float, ...] = ()
+    """The error rate that each step's certificate must exclude, fixed when the rollout starts."""
+    sources: tuple[SourceEvidence, ...] = ()
+    verdict: str | None = None
+    """The last verdict: Pass, Continue, Abort, NoData or MetricsDown."""
+    message: str | None = None
+    """Why, in a sentence with the figures."""
+    no_data_since: Timestamp | None = None
+    metrics_down_since: Timestamp | None = None
+
+
+class RolloutStatus(ApiModel):
+    """The rollout that is under way."""
+
+    id: str
+    """UUIDv5 of the object's uid, generation and target: the same rollout keeps its id."""
+    strategy: Strategy
+    base: str
+    """The stable revision that the target is compared with."""
+    revision: str
+    """The revision that is rolled out."""
+    state: State
+    state_since: Timestamp
+    started_at: Timestamp
+    last_progress_at: Timestamp
+    step: int = 0
+    """Index of the current step, from 0."""
+    steps: int = 0
+    """How many steps there are."""
+    weight: int = 0
+    """The percentage of requests that the route is asked to give the target."""
+    weight_applied_at: Timestamp | None = None
+    """When the route was first seen with that weight and accepted; absent while it is awaited."""
+    step_started_at: Timestamp | None = None
+    evidence: Evidence | None = None
+    polled_at: Timestamp | None = None
+    """When the judge last looked."""
+    unready_since: Timestamp | None = None
+    """Since when the target, which had traffic, has had no ready endpoint."""
+    outcome: Outcome | None = None
+    """Decided before the rollout is over: what an abort or a promotion is leading to."""
+    reason: str | None = None
+    """CamelCase reason of that outcome, as in the conditions and Events."""
+    message: str | None = None
+
+
+class FinishedRollout(ApiModel):
+    """The last rollout that ended."""
+
+    id: str
+    strategy: Strategy
+    revision: str
+    outcome: Outcome
+    reason: str
+    message: str
+    started_at: Timestamp
+    decided_at: Timestamp | None = None
+    """When the outcome was decided; the traffic moved with the next write."""
+    ended_at: Timestamp
+    evidence: Evidence | None = None
+
+
+class Status(ApiModel):
+    """The state of the resource, and why."""
+
+    observed_generation: int = -1
+    stable: RevisionStatus | None = None
+    """The revision that serves; absent until one has been ready."""
+    target: RevisionStatus | None = None
+    """The revision that the spec asks for."""
+    rollout: RolloutStatus | None = None
+    last_rollout: FinishedRollout | None = None
+    warm: Annotated[tuple[WarmRevision, ...], Field(max_length=10)] = ()
+    failed_revisions: Annotated[tuple[FailedRevision, ...], Field(max_length=10)] = ()
+    handled_command: str | None = None
+    """The token of the last command that was carried out or refused."""
+    url: str | None = None
+    """Where clients reach the model, if it is exposed by hostname."""
+    conditions: tuple[Condition, ...] = ()

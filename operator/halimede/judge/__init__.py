@@ -1,0 +1,1 @@
+"""The judge: counters in, a verdict with its evidence out. Pure."""

@@ -1,0 +1,28 @@
+"""What one pass saw, as plain data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from halimede.api.base import Manifest
+from halimede.api.v1alpha1 import ModelDeployment
+from halimede.judge.reading import Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Everything that `decide` may know besides the time."""
+
+    deployment: ModelDeployment
+    children: tuple[Manifest, ...]
+    """Live objects with our labels and the owner's uid: Deployments, Services, ConfigMaps, routes,
+    Ingresses, HPAs, PodDisruptionBudgets."""
+    pods: tuple[Manifest, ...]
+    """Live pods of all its revisions."""
+    endpoint_slices: tuple[Manifest, ...]
+    """EndpointSlices of all its revisions' Services."""
+    inputs: Mapping[str, Mapping[str, str] | None]
+    """Data of the ConfigMaps that the spec reads, by name; None: there is no such ConfigMap."""
+    reading: Reading | None
+    """What Prometheus answered; None: it was not asked in this pass (nothing is judged now)."""
+    apply_errors: Mapping[str, str]
+    """Messages of applies that failed in the last pass, by `Kind/name`."""

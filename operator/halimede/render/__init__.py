@@ -1,0 +1,1 @@
+"""Rendering: a ModelDeployment in, Kubernetes manifests out. Pure."""

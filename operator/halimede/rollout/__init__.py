@@ -1,0 +1,1 @@
+"""The rollout: where it is, and where it goes next. Pure."""
