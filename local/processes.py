@@ -1,0 +1,137 @@
+"""Start the cluster's processes, wait until they answer, and start again what dies."""
+
+import logging
+import os
+import ssl
+import subprocess
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+LOOK_EVERY = 0.05
+"""Seconds between two looks at a process that is starting."""
+
+LONGEST_BACK_OFF = 10.0
+"""Seconds to wait, at most, before a process that keeps dying is started again."""
+
+LAST_LINES = 15
+"""How much of a process's log an error shows."""
+
+
+class StartError(RuntimeError):
+    """Say which part of the cluster did not start, and show the end of its log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What to run, and how to see that it is up."""
+
+    name: str
+    """Names the log file and the process in messages: ``etcd``, ``envoy``."""
+    arguments: Sequence[str | Path]
+    """The program and its arguments."""
+    ready: Callable[[], bool]
+    """Whether it answers; asked often, must not raise."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Added to the environment of the supervisor."""
+    patience: float = 60.0
+    """Seconds until a process that lives but does not answer counts as failed."""
+
+
+class Processes:
+    """The processes of one cluster, each with a log file of its own."""
+
+    def __init__(self, logs: Path) -> None:
+        """Write the logs into the folder ``logs``, which is made."""
+        logs.mkdir(parents=True, exist_ok=True)
+        self._logs = logs
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, command: Command) -> None:
+        """Run the command and return when it is ready; from then on it is kept running.
+
+        Raise ``StartError`` with the last lines of its log if it exits or does not answer in time.
+        May be called from several threads at once.
+        """
+        process = self._spawn(command)
+        deadline = time.monotonic() + command.patience
+        while not command.ready():
+            if (status := process.poll()) is not None:
+                raise self._failed(command, f"exited with status {status}")
+            if time.monotonic() > deadline:
+                raise self._failed(
+                    command, f"did not answer within {command.patience:.0f} s"
+                )
+            time.sleep(LOOK_EVERY)
+        threading.Thread(
+            target=self._keep_running, args=(command,), daemon=True
+        ).start()
+
+    def identities(self) -> dict[str, int]:
+        """Return the process ids by name, as numbered in the cluster's process namespace."""
+        return {name: process.pid for name, process in self._running.items()}
+
+    def log(self, name: str) -> Path:
+        """Return the file that the process ``name`` writes its output to."""
+        return self._logs / f"{name}.log"
+
+    def _spawn(self, command: Command) -> subprocess.Popen[bytes]:
+        with self.log(command.name).open("ab") as log:
+            process = subprocess.Popen(
+                [os.fspath(argument) for argument in command.arguments],
+                env={**os.environ, **command.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        self._running[command.name] = process
+        return process
+
+    def _keep_running(self, command: Command) -> None:
+        back_off = 0.5
+        while True:
+            started = time.monotonic()
+            status = self._running[command.name].wait()
+            if time.monotonic() - started > LONGEST_BACK_OFF:
+                back_off = 0.5
+            logger.warning(
+                "%s exited with status %s, starts again in %s s",
+                command.name,
+                status,
+                back_off,
+            )
+            time.sleep(back_off)
+            back_off = min(2 * back_off, LONGEST_BACK_OFF)
+            self._spawn(command)
+
+    def _failed(self, command: Command, what: str) -> StartError:
+        lines = (
+            self.log(command.name)
+            .read_text(errors="replace")
+            .splitlines()[-LAST_LINES:]
+        )
+        shown = "\n".join(f"    {line}" for line in lines) or "    (it wrote nothing)"
+        return StartError(
+            f"{command.name} {what}. The end of {self.log(command.name)}:\n{shown}"
+        )
+
+
+def answers(url: str) -> Callable[[], bool]:
+    """Return a probe: whether a GET of ``url`` is answered with a 2xx, whatever its certificate."""
+    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trusting.check_hostname = False
+    trusting.verify_mode = ssl.CERT_NONE
+
+    def probe() -> bool:
+        try:
+            with urllib.request.urlopen(url, timeout=2, context=trusting):
+                return True
+        except OSError:
+            return False
+
+    return probe
