@@ -1,0 +1,36 @@
+"""Prometheus: scrapes the gateway and every pod that has a container port named ``metrics``."""
+
+from importlib import resources
+from pathlib import Path
+from string import Template
+
+from local.addresses import CLUSTER_IP, ENVOY_STATISTICS_PORT, PROMETHEUS_PORT, PROMETHEUS_URL
+from local.processes import Command, answers
+from local.stage import Stage
+
+
+def start(stage: Stage) -> None:
+    """Write the configuration, start Prometheus and return when it answers queries.
+
+    Raise ``StartError``.
+    """
+    stage.processes.start(_prometheus(stage, stage.folder("prometheus")))
+
+
+def _prometheus(stage: Stage, folder: Path) -> Command:
+    configuration = folder / "prometheus.yaml"
+    configuration.write_text(_configuration(stage.kubeconfig))
+    arguments: list[str | Path] = [
+        stage.binaries / "prometheus",
+        f"--config.file={configuration}",
+        f"--storage.tsdb.path={folder / 'data'}",
+        "--storage.tsdb.retention.time=2h",
+        f"--web.listen-address={CLUSTER_IP}:{PROMETHEUS_PORT}",
+        "--log.level=warn",
+    ]
+    return Command("prometheus", arguments, answers(f"{PROMETHEUS_URL}/-/ready"))
+
+
+def _configuration(kubeconfig: Path) -> str:
+    template = Template(resources.files("local.addons").joinpath("prometheus.yaml").read_text())
+    return template.substitute(kubeconfig=kubeconfig, envoy=f"127.0.0.1:{ENVOY_STATISTICS_PORT}")
