@@ -1,0 +1,131 @@
+"""What Prometheus is asked and what it answered: raw counters, never rates."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+from halimede.api.rollout import Analysis, MetricsProvider
+from halimede.api.status import Evidence
+
+
+class Source(StrEnum):
+    """Whose counters they are."""
+
+    ROUTER = "Router"
+    """The gateway's proxies, per backend Service: what users were answered."""
+    TRITON = "Triton"
+    """The inference servers themselves, per pod."""
+
+
+class Sample(NamedTuple):
+    """One scraped value of a counter."""
+
+    at: float
+    """UNIX seconds by Prometheus's clock: when the scrape began."""
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One counter of one scraped process."""
+
+    labels: Mapping[str, str]
+    """All labels, `__name__` included."""
+    samples: tuple[Sample, ...]
+    """Oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many requests ended, and how many of them in an error."""
+
+    requests: int = 0
+    errors: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        """Add requests to requests and errors to errors."""
+        return Counts(self.requests + other.requests, self.errors + other.errors)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A source answered in full. No series is an answer too."""
+
+    series: tuple[Series, ...]
+
+
+class Why(StrEnum):
+    """Why a source could not be read. The values serve as reasons of conditions and Events."""
+
+    NOT_CONFIGURED = "MetricsNotConfigured"
+    UNREACHABLE = "MetricsUnreachable"
+    REFUSED = "MetricsQueryRefused"
+    """Prometheus answered, and said no (HTTP 4xx): waiting will not cure it."""
+    INCOMPLETE = "MetricsIncomplete"
+    """The answer carried warnings: parts of it may be missing."""
+    DOUBLED = "MetricsDoubled"
+    """The same process was scraped twice, so every request would count twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """A source could not be read. It is neither good nor bad news of the revision."""
+
+    why: Why
+    message: str
+    """What went wrong and what to do."""
+
+
+Answer = Measured | Unavailable
+"""What one source said."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsRequest:
+    """Whose counters to read, and since when."""
+
+    provider: MetricsProvider
+    namespace: str
+    name: str
+    """The ModelDeployment's; revisions' Services are `<name>-<hash8>`."""
+    model: str
+    """The model that requests name: the `model` label of Triton's counters."""
+    stable: str
+    canary: str
+    now: float
+    since: float | None
+    """The evidence's oldest watermark (see `since`); None: it has not begun, so the stable
+    revision's past is read instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The stable revision's counters before the first judged request."""
+
+    answers: Mapping[Source, Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the sources answered to a request."""
+
+    request: MetricsRequest
+    answers: Mapping[Source, Answer] = field(default_factory=dict)
+    """Per declared source; empty where the request was for the history."""
+    history: History | None = None
+    """Only where the request's `since` was None."""
+
+
+def sources(analysis: Analysis) -> tuple[Source, ...]:
+    """Name the sources that must all have data before anything passes."""
+    if analysis.provider is MetricsProvider.NONE:
+        return (Source.TRITON,)
+    return (Source.ROUTER, Source.TRITON)
+
+
+def since(evidence: Evidence | None) -> float | None:
+    """Say from when on counters are needed; None: the evidence has not begun."""
+    if evidence is None or not evidence.sources:
+        return None
+    return min(source.watermark for source in evidence.sources)
