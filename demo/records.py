@@ -1,0 +1,131 @@
+"""Record what users saw, one line per request, so that another process can follow along."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Self
+
+
+class Protocol(StrEnum):
+    """Name the way a request came in."""
+
+    HTTP = "http"
+    GRPC = "grpc"
+
+
+class Outcome(StrEnum):
+    """Say what became of a request."""
+
+    OK = "ok"
+    MODEL_ERROR = "model-error"
+    """A model answered, with an error: the fault of one version."""
+    LOST = "lost"
+    """Nobody answered for the model (no connection, reset, timeout, gateway's own 5xx)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Tell the story of one request as its user saw it."""
+
+    at: float
+    """When it was sent, UNIX seconds."""
+    protocol: Protocol
+    outcome: Outcome
+    status: str
+    """HTTP status code or gRPC code name; the name of the exception if neither came back."""
+    milliseconds: float
+    version: str
+    """Which model version answered, in its own words; empty if none did."""
+    revision: str
+    """Which revision the gateway says it went to (header ``x-halimede-revision``), or empty."""
+    images: int
+    right: int
+    """How many of the images were classified correctly."""
+    detail: str = ""
+    """What the error said."""
+
+    def line(self) -> str:
+        """Write the record as one line of JSON."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def parse(cls, line: str) -> Self:
+        """Read a record back from :meth:`line`."""
+        fields = json.loads(line)
+        protocol, outcome = Protocol(fields.pop("protocol")), Outcome(fields.pop("outcome"))
+        return cls(protocol=protocol, outcome=outcome, **fields)
+
+
+class Journal:
+    """Follow a file of records while another process appends to it."""
+
+    def __init__(self, path: Path) -> None:
+        """Start at the beginning of ``path``, which need not exist yet."""
+        self.path = path
+        self.records: list[Record] = []
+        self._offset = 0
+
+    def catch_up(self) -> list[Record]:
+        """Read what was appended since the last time; a half-written last line waits."""
+        fresh = [Record.parse(line) for line in self._whole_lines()]
+        self.records += fresh
+        return fresh
+
+    def _whole_lines(self) -> Iterator[str]:
+        if not self.path.exists():
+            return
+        with self.path.open("rb") as file:
+            file.seek(self._offset)
+            for line in file:
+                if line.endswith(b"\n"):
+                    self._offset += len(line)
+                    yield line.decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Count a set of requests."""
+
+    requests: int = 0
+    http: int = 0
+    grpc: int = 0
+    model_errors: int = 0
+    lost: int = 0
+    images: int = 0
+    right: int = 0
+
+    @classmethod
+    def of(cls, records: Iterable[Record]) -> Self:
+        """Count ``records``; only images of answered requests count as images."""
+        listed = list(records)
+        answered = [one for one in listed if one.outcome is Outcome.OK]
+        http = sum(one.protocol is Protocol.HTTP for one in listed)
+        return cls(
+            requests=len(listed),
+            http=http,
+            grpc=len(listed) - http,
+            model_errors=sum(one.outcome is Outcome.MODEL_ERROR for one in listed),
+            lost=sum(one.outcome is Outcome.LOST for one in listed),
+            images=sum(one.images for one in answered),
+            right=sum(one.right for one in answered),
+        )
+
+    @property
+    def accuracy(self) -> float:
+        """Share of classified images that were classified correctly; 0 without images."""
+        return self.right / self.images if self.images else 0.0
+
+    @property
+    def error_share(self) -> float:
+        """Share of requests that did not end well; 0 without requests."""
+        return (self.model_errors + self.lost) / self.requests if self.requests else 0.0
+
+
+def by_version(records: Iterable[Record]) -> dict[str, Tally]:
+    """Count requests per model version, in the order of their names; lost ones under ''."""
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        groups.setdefault(record.version, []).append(record)
+    return {version: Tally.of(groups[version]) for version in sorted(groups)}
