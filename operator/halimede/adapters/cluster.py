@@ -1,0 +1,234 @@
+"""The API server: what we ask of it, and the client that asks.
+
+The client is the transport of `kubernetes.aio`: its log-in, its token refresh, its connections.
+Paths and bodies are written here, because discovery costs requests and the typed models cost
+memory, and neither is needed for the ten kinds that we know.
+"""
+
+import json
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any, Protocol
+
+import aiohttp
+from kubernetes.aio import config
+from kubernetes.aio.client import ApiClient, Configuration
+
+from halimede import __version__
+from halimede.adapters.errors import (
+    ApiError,
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    RejectedError,
+    SettingsError,
+    TransientError,
+)
+from halimede.adapters.kinds import BY_NAME, MANAGER, MODEL_DEPLOYMENT, Kind
+from halimede.adapters.store import Key, Listed, owner_key, version_of
+from halimede.api.base import Manifest
+
+REQUEST_SECONDS = 10.0
+CONNECTIONS = 32
+"""More would only queue in an API server that answers one client's writes one after the other."""
+PAGE = 500
+_METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_ERRORS = {
+    400: RejectedError,
+    401: ForbiddenError,
+    403: ForbiddenError,
+    404: NotFoundError,
+    409: ConflictError,
+    413: RejectedError,
+    415: RejectedError,
+    422: RejectedError,
+}
+
+
+class Cluster(Protocol):
+    """What a pass needs of a cluster. Every method raises `adapters.errors` only."""
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
+        """Read one object; None: there is none."""
+
+    async def listed(self, kind: Kind, namespaces: Iterable[str]) -> Listed:
+        """List what our watch of *kind* should know, without bodies. No namespaces: all."""
+
+    async def apply(self, manifest: Manifest) -> Manifest:
+        """Apply *manifest* server-side, as `halimede`, with force; return the live object."""
+
+    async def write_status(self, deployment: Manifest, status: Manifest) -> Manifest:
+        """Replace the status of exactly this version of *deployment*.
+
+        Raises:
+            ConflictError: There is a newer version.
+        """
+
+    async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
+        """Delete the object if it still has *uid*; one that is gone is no error."""
+
+    async def post_event(self, event: Manifest) -> None:
+        """Create an `events.k8s.io/v1` Event."""
+
+
+class KubeCluster:
+    """The API server that the service account or the kubeconfig names."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        """Make a client from a configuration that is logged in."""
+        configuration.connection_pool_maxsize = CONNECTIONS
+        # Proxies are read from the kubeconfig; looking for them in the environment costs
+        # more CPU per request than writing the request does.
+        configuration.client_session_kwargs = {"trust_env": False}
+        self._client = ApiClient(configuration)
+        self._agent = f"halimede/{__version__}"
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
+        """Read one object; None: there is none."""
+        try:
+            return await self._request("GET", kind.path(namespace, name))
+        except NotFoundError:
+            return None
+
+    async def listed(self, kind: Kind, namespaces: Iterable[str]) -> Listed:
+        """List what our watch of *kind* should know, without bodies. No namespaces: all.
+
+        A kind that the cluster does not have (Gateway API, say) has no objects.
+        """
+        versions: dict[str, tuple[Key, int]] = {}
+        lowest: int | None = None
+        for namespace in tuple(namespaces) or (None,):
+            try:
+                found, version = await self._pages(kind, namespace)
+            except NotFoundError:
+                continue
+            versions.update(found)
+            lowest = version if lowest is None else min(lowest, version)
+        return Listed(versions, lowest or 0)
+
+    async def apply(self, manifest: Manifest) -> Manifest:
+        """Apply *manifest* server-side, as `halimede`, with force; return the live object."""
+        metadata = manifest["metadata"]
+        return await self._request(
+            "PATCH",
+            BY_NAME[manifest["kind"]].path(metadata["namespace"], metadata["name"])
+            + f"?fieldManager={MANAGER}&force=true",
+            manifest,
+            "application/apply-patch+yaml",
+        )
+
+    async def write_status(self, deployment: Manifest, status: Manifest) -> Manifest:
+        """Replace the status of exactly this version of *deployment*.
+
+        Raises:
+            ConflictError: There is a newer version.
+        """
+        metadata = deployment["metadata"]
+        named = {field: metadata[field] for field in ("name", "namespace", "resourceVersion")}
+        body = {
+            "apiVersion": deployment["apiVersion"],
+            "kind": deployment["kind"],
+            "metadata": named,
+            "spec": deployment["spec"],
+            "status": status,
+        }
+        path = MODEL_DEPLOYMENT.path(metadata["namespace"], metadata["name"], "status")
+        return await self._request("PUT", f"{path}?fieldManager={MANAGER}", body)
+
+    async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
+        """Delete the object if it still has *uid*; one that is gone is no error."""
+        body = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
+        try:
+            await self._request("DELETE", kind.path(namespace, name), body)
+        except (NotFoundError, ConflictError):
+            return
+
+    async def post_event(self, event: Manifest) -> None:
+        """Create an `events.k8s.io/v1` Event."""
+        namespace = event["metadata"]["namespace"]
+        await self._request("POST", f"/apis/events.k8s.io/v1/namespaces/{namespace}/events", event)
+
+    async def _pages(
+        self, kind: Kind, namespace: str | None
+    ) -> tuple[dict[str, tuple[Key, int]], int]:
+        selector = f"&labelSelector={kind.selector}" if kind.selector else ""
+        base = f"{kind.path(namespace)}?limit={PAGE}{selector}"
+        versions: dict[str, tuple[Key, int]] = {}
+        following = ""
+        while True:
+            page = await self._request("GET", base + following, accept=_METADATA_ONLY)
+            for item in page["items"]:
+                key = owner_key(kind, item) or Key(item["metadata"]["namespace"], "")
+                versions[item["metadata"]["uid"]] = (key, version_of(item))
+            token = page["metadata"].get("continue")
+            if not token:
+                return versions, version_of(page)
+            following = f"&continue={token}"
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        body: Manifest | None = None,
+        content_type: str = "application/json",
+        accept: str = "application/json",
+    ) -> Manifest:
+        headers = {"Accept": accept, "Content-Type": content_type, "User-Agent": self._agent}
+        settings = (await self._client.configuration.auth_settings()).get("BearerToken")
+        if settings and settings["value"]:
+            headers[settings["key"]] = settings["value"]
+        try:
+            response = await self._client.rest_client.request(
+                method,
+                self._client.configuration.host + path,
+                headers=headers,
+                body=body,
+                _request_timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS),
+            )
+            text = await response.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            said = str(error) or f"no answer in {REQUEST_SECONDS:.0f} s"
+            raise TransientError(f"the API server cannot be reached: {said}") from error
+        if response.status >= HTTPStatus.MULTIPLE_CHOICES:
+            raise _translated(response.status, text)
+        answer: Manifest = json.loads(text)
+        return answer
+
+
+async def connect() -> KubeCluster:
+    """Log in with the pod's service account, or else with the kubeconfig (`$KUBECONFIG`).
+
+    Raises:
+        SettingsError: Neither is there.
+    """
+    configuration = Configuration()
+    try:
+        config.load_incluster_config(client_configuration=configuration)
+    except config.ConfigException:
+        try:
+            await config.load_kube_config(client_configuration=configuration)
+        except (config.ConfigException, OSError) as error:
+            raise SettingsError(
+                f"no cluster: not in a pod, and the kubeconfig is of no use ({error});"
+                " set KUBECONFIG to a file that names your cluster"
+            ) from error
+    return KubeCluster(configuration)
+
+
+def _translated(status: int, text: bytes) -> ApiError | TransientError:
+    message = _message(text) or f"HTTP {status}"
+    if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return TransientError(message)
+    return _ERRORS.get(status, ApiError)(message, status)
+
+
+def _message(text: bytes) -> str:
+    try:
+        answer: Any = json.loads(text)
+    except ValueError:
+        return text.decode(errors="replace")[:200]
+    return str(answer.get("message", "")) if isinstance(answer, dict) else ""

@@ -1,0 +1,149 @@
+"""What we know of the cluster without asking: every object that our watches have shown.
+
+The watches feed it, and so do the answers to our own writes: a pass that follows a write sees it
+even before its event arrives. Of two versions of an object the one with the higher
+`resourceVersion` is kept (Kubernetes declares them comparable since 1.35; before, etcd's revision
+made them so).
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from halimede.adapters.kinds import MODEL_DEPLOYMENT, NAME_LABEL, WATCHED, Kind
+from halimede.api.base import Manifest
+
+
+class Key(NamedTuple):
+    """Which ModelDeployment."""
+
+    namespace: str
+    name: str
+
+
+class Listed(NamedTuple):
+    """What a LIST says of one kind, without the bodies."""
+
+    versions: Mapping[str, tuple[Key, int]]
+    """By uid: where the object is, and its resourceVersion."""
+    version: int
+    """The resourceVersion of the list itself."""
+
+
+def version_of(manifest: Manifest) -> int:
+    """Read the resourceVersion as a number."""
+    return int(manifest["metadata"].get("resourceVersion") or 0)
+
+
+def owner_key(kind: Kind, manifest: Manifest) -> Key | None:
+    """Tell which ModelDeployment *manifest* belongs to, or None."""
+    metadata = manifest["metadata"]
+    if kind is MODEL_DEPLOYMENT:
+        return Key(metadata["namespace"], metadata["name"])
+    name = (metadata.get("labels") or {}).get(NAME_LABEL)
+    return Key(metadata["namespace"], name) if name else None
+
+
+class Store:
+    """The newest known version of every watched object, by ModelDeployment."""
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        self._objects: dict[Kind, dict[str, Manifest]] = {kind: {} for kind in WATCHED}
+        self._owned: dict[Key, dict[Kind, dict[str, Manifest]]] = {}
+        self._gone: dict[str, int] = {}
+        self._gone_before: dict[str, int] = {}
+
+    def put(self, kind: Kind, manifest: Manifest) -> bool:
+        """Keep *manifest* if it is newer than what is known; tell whether it was."""
+        uid = manifest["metadata"]["uid"]
+        if self._known_version(kind, uid) >= version_of(manifest):
+            return False
+        if known := self._objects[kind].get(uid):
+            self._forget(kind, known)
+        kept = _without_managed_fields(kind, manifest)
+        self._objects[kind][uid] = kept
+        if key := owner_key(kind, kept):
+            self._owned.setdefault(key, {}).setdefault(kind, {})[uid] = kept
+        return True
+
+    def drop(self, kind: Kind, manifest: Manifest) -> bool:
+        """Forget an object that is gone as of *manifest*'s version; tell whether it was known.
+
+        It is remembered as gone, for events of older versions may still be on their way. A newer
+        version is taken again: an object also leaves a watch by losing the label that we select.
+        """
+        uid = manifest["metadata"]["uid"]
+        self._gone[uid] = version_of(manifest)
+        known = self._objects[kind].get(uid)
+        if known:
+            self._forget(kind, known)
+        return known is not None
+
+    def deployment(self, key: Key) -> Manifest | None:
+        """Return the ModelDeployment, or None if there is none."""
+        return max(self.owned(MODEL_DEPLOYMENT, key), key=version_of, default=None)
+
+    def owned(self, kind: Kind, key: Key) -> tuple[Manifest, ...]:
+        """Return what is labelled as belonging to *key*, sorted by name."""
+        objects = self._owned.get(key, {}).get(kind, {}).values()
+        return tuple(sorted(objects, key=lambda manifest: manifest["metadata"]["name"]))
+
+    def keys(self) -> tuple[Key, ...]:
+        """Return all ModelDeployments."""
+        deployments = self._objects[MODEL_DEPLOYMENT].values()
+        return tuple(
+            Key(manifest["metadata"]["namespace"], manifest["metadata"]["name"])
+            for manifest in deployments
+        )
+
+    def missing(self, kind: Kind, listed: Listed) -> tuple[Key, ...]:
+        """Tell which listed objects are unknown here, or known in an older version only."""
+        return tuple(
+            where
+            for uid, (where, version) in listed.versions.items()
+            if self._known_version(kind, uid) < version
+        )
+
+    def drop_unlisted(self, kind: Kind, listed: Listed) -> tuple[Key, ...]:
+        """Forget what is older than the list and not on it; return the owners' keys.
+
+        A watch that had to start again after a gap shows no deletion that fell into the gap.
+        """
+        stale = [
+            manifest
+            for uid, manifest in self._objects[kind].items()
+            if uid not in listed.versions and version_of(manifest) <= listed.version
+        ]
+        for manifest in stale:
+            self.drop(kind, manifest)
+        return tuple(key for manifest in stale if (key := owner_key(kind, manifest)))
+
+    def age(self) -> None:
+        """Forget what was gone before the last call: no event can name it any more."""
+        self._gone_before, self._gone = self._gone, {}
+
+    def _known_version(self, kind: Kind, uid: str) -> int:
+        if known := self._objects[kind].get(uid):
+            return version_of(known)
+        return self._gone.get(uid, self._gone_before.get(uid, -1))
+
+    def _forget(self, kind: Kind, known: Manifest) -> None:
+        uid = known["metadata"]["uid"]
+        del self._objects[kind][uid]
+        key = owner_key(kind, known)
+        if key is None:
+            return
+        kinds = self._owned[key]
+        del kinds[kind][uid]
+        if not kinds[kind]:
+            del kinds[kind]
+        if not kinds:
+            del self._owned[key]
+
+
+def _without_managed_fields(kind: Kind, manifest: Manifest) -> Manifest:
+    metadata = {
+        field: value for field, value in manifest["metadata"].items() if field != "managedFields"
+    }
+    identity = {"apiVersion": kind.api_version, "kind": kind.name}
+    return {**identity, **manifest, "metadata": metadata}

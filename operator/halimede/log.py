@@ -1,0 +1,56 @@
+"""Logging: one line per event, as JSON for machines or as text for people."""
+
+import json
+import logging
+import sys
+
+from typing_extensions import override
+
+from halimede.api.base import rfc3339
+
+_PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_QUIET = ("aiohttp.access", "kopf", "kubernetes", "urllib3")
+
+
+class JsonFormatter(logging.Formatter):
+    """Write a record as one JSON object; what was passed as `extra` becomes fields of it."""
+
+    @override
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        line: dict[str, object] = {
+            "time": rfc3339(record.created),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **_extras(record),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+class TextFormatter(logging.Formatter):
+    """Write a record for people: time, level, message, and what was passed as `extra`."""
+
+    @override
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, and a traceback under it if there is one."""
+        extras = "".join(f" {name}={value}" for name, value in _extras(record).items())
+        line = f"{rfc3339(record.created)} {record.levelname:<7} {record.getMessage()}{extras}"
+        if record.exc_info:
+            line = f"{line}\n{self.formatException(record.exc_info)}"
+        return line
+
+
+def set_up(log_format: str, level: str) -> None:
+    """Send everything that is logged in this process to stderr; libraries only their warnings."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
+    logging.basicConfig(handlers=[handler], level=level, force=True)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
+
+
+def _extras(record: logging.LogRecord) -> dict[str, object]:
+    return {name: value for name, value in vars(record).items() if name not in _PLAIN}
