@@ -81,6 +81,10 @@ class Credentials:
         )
 
 
+ANONYMOUS = Credentials()
+"""No credentials at all."""
+
+
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 

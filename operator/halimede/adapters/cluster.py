@@ -24,9 +24,10 @@ from halimede.adapters.errors import (
     SettingsError,
     TransientError,
 )
-from halimede.adapters.kinds import BY_NAME, MANAGER, MODEL_DEPLOYMENT, Kind
+from halimede.adapters.kinds import BY_NAME, MODEL_DEPLOYMENT, Kind
 from halimede.adapters.store import Key, Listed, owner_key, version_of
 from halimede.api.base import Manifest
+from halimede.render.names import MANAGER
 
 REQUEST_SECONDS = 10.0
 CONNECTIONS = 32

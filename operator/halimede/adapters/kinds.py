@@ -3,12 +3,10 @@
 from dataclasses import dataclass
 
 from halimede.api import v1alpha1
+from halimede.render.names import MANAGER
 
-MANAGED_BY = "app.kubernetes.io/managed-by"
-MANAGER = "halimede"
-"""The value of `MANAGED_BY` on every child, and our field manager in server-side applies."""
-NAME_LABEL = f"{v1alpha1.GROUP}/name"
-"""On every child: the name of the ModelDeployment that it belongs to."""
+OURS = f"app.kubernetes.io/managed-by={MANAGER}"
+"""The label selector of everything that we make, and of the pods and slices that come of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +19,7 @@ class Kind:
     """As in a manifest's `apiVersion`."""
     plural: str
     """As in paths and in RBAC rules."""
-    selector: str | None = f"{MANAGED_BY}={MANAGER}"
+    selector: str | None = OURS
     """The label selector of our watch; None: every object of the kind is ours to look at."""
 
     @property

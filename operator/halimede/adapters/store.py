@@ -9,8 +9,9 @@ made them so).
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from halimede.adapters.kinds import MODEL_DEPLOYMENT, NAME_LABEL, WATCHED, Kind
+from halimede.adapters.kinds import MODEL_DEPLOYMENT, WATCHED, Kind
 from halimede.api.base import Manifest
+from halimede.render.names import NAME_LABEL
 
 
 class Key(NamedTuple):

@@ -1,0 +1,111 @@
+"""`halimede fetch`: bring a model's files in, verify them, and publish them in one step."""
+
+import argparse
+import contextlib
+import shutil
+import sys
+from pathlib import Path
+
+from halimede.adapters.errors import FetchError
+from halimede.fetch import digest, folder
+from halimede.fetch.archive import is_archive, unpack
+from halimede.fetch.download import download
+from halimede.fetch.layout import arrange
+from halimede.fetch.limits import Budget
+from halimede.settings import ANONYMOUS, Credentials
+
+MAX_BYTES = 64 << 30
+TERMINATION_LOG = Path("/dev/termination-log")
+"""What is written here becomes the message of the container's termination in the pod's status."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    add = parser.add_argument
+    add("--source", required=True, help="an https:// address, or a mounted file or folder")
+    add("--to", required=True, type=Path, help="the model's folder in the model repository")
+    add("--config", type=Path, help="the config.pbtxt to put beside the files")
+    add("--sha256", help="what the files' digest must be")
+    add("--ca-file", type=Path, help="CA certificates to trust instead of the system's (PEM)")
+    add("--max-bytes", type=int, default=MAX_BYTES, help="refuse more (default: %(default)s)")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Fetch; on failure say why, also in the pod's status."""
+    try:
+        found = fetch(
+            arguments.source,
+            arguments.to,
+            config=arguments.config,
+            sha256=arguments.sha256,
+            credentials=Credentials.from_env(),
+            ca_file=arguments.ca_file,
+            max_bytes=arguments.max_bytes,
+        )
+    except (FetchError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        with contextlib.suppress(OSError):
+            if TERMINATION_LOG.exists():
+                TERMINATION_LOG.write_text(str(error))
+        return 1
+    sys.stdout.write(f"{arguments.to}: sha256 {found}\n")
+    return 0
+
+
+def fetch(
+    source: str,
+    to: Path,
+    *,
+    config: Path | None = None,
+    sha256: str | None = None,
+    credentials: Credentials = ANONYMOUS,
+    ca_file: Path | None = None,
+    max_bytes: int = MAX_BYTES,
+) -> str:
+    """Publish the model at *source* as the folder *to*; return the digest of what was fetched.
+
+    Nothing is published before it is whole and verified. What an earlier run left is replaced.
+    The digest of a download is that of the file itself, an archive's too; for a folder see
+    `digest.of_files`.
+
+    Raises:
+        FetchError: The model could not be fetched or is not the one that was meant.
+    """
+    stage = to.parent / f".{to.name}.part"
+    shutil.rmtree(stage, ignore_errors=True)
+    files = stage / "files"
+    files.mkdir(parents=True)
+    try:
+        found = _bring(source, stage, credentials, ca_file, Budget(max_bytes))
+        if not any(files.iterdir()):
+            raise FetchError(f"{source} is empty")
+        if sha256 and found != sha256:
+            raise FetchError(
+                f"the files' digest is {found}, but spec.model.sha256 says {sha256}:"
+                " they are not the files that were meant, or the field is out of date"
+            )
+        arrange(files, stage / "model", config)
+        shutil.rmtree(to, ignore_errors=True)
+        (stage / "model").rename(to)
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+    return found
+
+
+def _bring(
+    source: str, stage: Path, credentials: Credentials, ca_file: Path | None, budget: Budget
+) -> str:
+    """Put the source's files under `files` in *stage*; return their digest."""
+    files = stage / "files"
+    if "://" not in source:
+        folder.copy(Path(source), files, budget)
+        return digest.of_files(files, folder.files(files))
+    archives = stage / "download"
+    archives.mkdir()
+    downloaded = download(source, archives, credentials, ca_file, budget)
+    found = digest.of_file(downloaded)
+    if is_archive(downloaded.name):
+        unpack(downloaded, files, budget)
+    else:
+        downloaded.rename(files / downloaded.name)
+    return found

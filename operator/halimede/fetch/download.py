@@ -1,0 +1,106 @@
+"""Bring one file in over HTTPS."""
+
+import base64
+import http.client
+import ssl
+import urllib.error
+import urllib.request
+from pathlib import Path, PurePosixPath
+from typing import IO
+from urllib.parse import unquote, urlsplit
+
+from typing_extensions import override
+
+from halimede.adapters.errors import FetchError
+from halimede.fetch.limits import CHUNK, Budget
+from halimede.settings import Credentials
+
+SILENCE_SECONDS = 60.0
+"""How long the server may say nothing before it is given up."""
+
+
+def download(
+    url: str, folder: Path, credentials: Credentials, ca_file: Path | None, budget: Budget
+) -> Path:
+    """Download *url* into *folder*, under the last part of its path; return the file.
+
+    Raises:
+        FetchError: The server could not be reached, was not trusted, or said no.
+    """
+    name = PurePosixPath(unquote(urlsplit(url).path)).name
+    if not name:
+        raise FetchError(f"{_shown(url)} does not end in a file name")
+    target = folder / name
+    request = urllib.request.Request(_https(url))  # noqa: S310  (`_https` lets nothing else pass)
+    if authorization := _authorization(credentials):
+        # Unredirected: wherever the server sends us, the credentials stay with it.
+        request.add_unredirected_header("Authorization", authorization)
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+        opener = urllib.request.build_opener(
+            urllib.request.HTTPSHandler(context=context), _HttpsOnly()
+        )
+        with opener.open(request, timeout=SILENCE_SECONDS) as answer, target.open("xb") as file:
+            _copy(answer, file, budget)
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise FetchError(f"{_shown(url)}: {_cure(error)}") from error
+    except (OSError, http.client.HTTPException) as error:
+        raise FetchError(f"{_shown(url)} cannot be fetched: {error}") from error
+    return target
+
+
+class _HttpsOnly(urllib.request.HTTPRedirectHandler):
+    """Follow redirects, but never out of TLS."""
+
+    @override
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        return super().redirect_request(req, fp, code, msg, headers, _https(newurl))
+
+
+def _https(url: str) -> str:
+    if urlsplit(url).scheme != "https":
+        raise FetchError(f"{_shown(url)} is not an https:// address; nothing else is trusted")
+    return url
+
+
+def _copy(answer: http.client.HTTPResponse, file: IO[bytes], budget: Budget) -> None:
+    while chunk := answer.read(CHUNK):
+        budget.spend(len(chunk))
+        file.write(chunk)
+    # `read` in chunks does not raise IncompleteRead; a cut connection looks like the end.
+    if answer.length:
+        raise OSError(f"the connection was cut {answer.length} bytes before the end")
+
+
+def _authorization(credentials: Credentials) -> str | None:
+    if credentials.token:
+        return f"Bearer {credentials.token}"
+    if credentials.username and credentials.password:
+        pair = f"{credentials.username}:{credentials.password}"
+        return f"Basic {base64.b64encode(pair.encode()).decode()}"
+    return None
+
+
+def _cure(error: urllib.error.HTTPError) -> str:
+    said = f"the server answered {error.code} {error.reason}"
+    if error.code in {401, 403}:
+        return f"{said}; check the credentials in the Secret that spec.model.secretName names"
+    if error.code in {404, 410}:
+        return f"{said}; check spec.model.storageUri"
+    return said
+
+
+def _shown(url: str) -> str:
+    """Leave out the query, which may hold a signature, and any credentials."""
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname}{port}{parts.path}"

@@ -1,0 +1,35 @@
+"""How much a source may bring in before it is refused."""
+
+from dataclasses import dataclass
+
+from halimede.adapters.errors import FetchError
+
+CHUNK = 1 << 20
+
+
+@dataclass(slots=True)
+class Budget:
+    """Bytes and files that may still come; an archive can promise less than it unpacks to."""
+
+    bytes_left: int
+    files_left: int = 10_000
+
+    def spend(self, size: int) -> None:
+        """Account for *size* more bytes.
+
+        Raises:
+            FetchError: There were not so many left.
+        """
+        self.bytes_left -= size
+        if self.bytes_left < 0:
+            raise FetchError("the model is larger than --max-bytes allows: raise it, or shrink it")
+
+    def add_file(self) -> None:
+        """Account for one more file.
+
+        Raises:
+            FetchError: There are too many.
+        """
+        self.files_left -= 1
+        if self.files_left < 0:
+            raise FetchError("the model has more than 10000 files: this is hardly one model")
