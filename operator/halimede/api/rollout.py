@@ -55,7 +55,7 @@ class MetricsProvider(StrEnum):
     CONTOUR = "Contour"
     """Contour's Envoy: `envoy_cluster_*` per backend Service."""
     NONE = "None"
-    """No router counters are scraped; Triton's alone must do, and the README says what they miss."""
+    """No router counters are scraped. Triton's alone must do; the README says what they miss."""
 
 
 class Waiting(StrEnum):

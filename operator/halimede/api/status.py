@@ -52,7 +52,7 @@ class RevisionStatus(ApiModel):
     """A revision and since when it has its role."""
 
     revision: str
-    """The first eight hex digits of the revision's hash; children are named `<name>-<revision>`."""
+    """The first eight hex digits of its hash; its children are named `<name>-<revision>`."""
     since: Timestamp | None = None
     """When it took this role."""
 
@@ -146,6 +146,8 @@ class RolloutStatus(ApiModel):
     """Decided before the rollout is over: what an abort or a promotion is leading to."""
     reason: str | None = None
     """CamelCase reason of that outcome, as in the conditions and Events."""
+    decided_at: Timestamp | None = None
+    """When the outcome was decided; the traffic moves with the next write."""
     message: str | None = None
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from halimede.api.base import Manifest
+from halimede.api.source import Inputs
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.judge.reading import Reading
 
@@ -20,8 +21,8 @@ class Observed:
     """Live pods of all its revisions."""
     endpoint_slices: tuple[Manifest, ...]
     """EndpointSlices of all its revisions' Services."""
-    inputs: Mapping[str, Mapping[str, str] | None]
-    """Data of the ConfigMaps that the spec reads, by name; None: there is no such ConfigMap."""
+    inputs: Inputs
+    """The ConfigMaps that the spec reads (`api.source.config_maps` names them)."""
     reading: Reading | None
     """What Prometheus answered; None: it was not asked in this pass (nothing is judged now)."""
     apply_errors: Mapping[str, str]

@@ -1,0 +1,109 @@
+"""Triton's `config.pbtxt`: written from fields, or the user's own text read and completed."""
+
+from google.protobuf import text_format
+from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig, ModelInstanceGroup
+
+from halimede.api import spec
+from halimede.api.spec import ModelDeploymentSpec
+
+
+class InvalidConfigError(Exception):
+    """The text is no Triton model configuration, or that of another model.
+
+    Attributes:
+        line: Where, counted from 1; None if it is about no single line.
+        cure: What to do.
+    """
+
+    def __init__(self, message: str, *, cure: str, line: int | None = None) -> None:
+        """Say what is wrong, where, and what to do."""
+        super().__init__(message)
+        self.line = line
+        self.cure = cure
+
+
+def model_config(name: str, wanted: ModelDeploymentSpec) -> ModelConfig:
+    """Make the configuration of the model that is served as *name*.
+
+    Raises:
+        InvalidConfigError: `configPbtxt` cannot be read or names another model.
+    """
+    if wanted.model.config_pbtxt is not None:
+        return _completed(name, wanted.model.config_pbtxt)
+    return _from_fields(name, wanted)
+
+
+def text(config: ModelConfig) -> str:
+    """Write a configuration as `config.pbtxt`."""
+    written: str = text_format.MessageToString(config)
+    return written
+
+
+def complete(config: ModelConfig) -> bool:
+    """Whether Triton has nothing to add: it then need not guess from the model's file."""
+    return bool(config.backend and config.input and config.output)
+
+
+def python_instances(config: ModelConfig) -> int:
+    """Count the Python backend's processes, each of which needs shared memory; 0: none."""
+    if config.backend != "python":
+        return 0
+    return sum(max(group.count, 1) for group in config.instance_group) or 1
+
+
+def _completed(name: str, given: str) -> ModelConfig:
+    config = ModelConfig()
+    try:
+        text_format.Parse(given, config)
+    except text_format.ParseError as error:
+        raise InvalidConfigError(
+            str(error),
+            cure="write Triton's model configuration in protobuf text format",
+            line=error.GetLine(),
+        ) from error
+    if config.name not in ("", name):
+        raise InvalidConfigError(
+            f"the text names the model {config.name!r}, but it is served as {name!r}",
+            cure=f'leave `name` out, write `name: "{name}"`, or set spec.model.name',
+        )
+    config.name = name
+    return config
+
+
+def _from_fields(name: str, wanted: ModelDeploymentSpec) -> ModelConfig:
+    fields = wanted.model.config
+    if fields is None:
+        raise InvalidConfigError(
+            "there is no model configuration", cure="set spec.model.config or configPbtxt"
+        )
+    config = ModelConfig(name=name, backend=fields.backend, max_batch_size=fields.max_batch_size)
+    for tensor in fields.inputs:
+        config.input.add(name=tensor.name, data_type=_data_type(tensor), dims=tensor.dims)
+    for tensor in fields.outputs:
+        config.output.add(name=tensor.name, data_type=_data_type(tensor), dims=tensor.dims)
+    config.instance_group.add(
+        count=fields.instances,
+        kind=ModelInstanceGroup.KIND_GPU if wanted.gpu else ModelInstanceGroup.KIND_CPU,
+    )
+    if (batching := fields.dynamic_batching) is not None:
+        config.dynamic_batching.preferred_batch_size.extend(batching.preferred_batch_sizes)
+        config.dynamic_batching.max_queue_delay_microseconds = (
+            batching.max_queue_delay_microseconds
+        )
+        config.dynamic_batching.default_queue_policy.max_queue_size = batching.max_queue_size
+    if fields.response_cache:
+        config.response_cache.enable = True
+    for key, value in fields.parameters.items():
+        config.parameters[key].string_value = value
+    return config
+
+
+def _data_type(tensor: spec.Tensor) -> int:
+    try:
+        number: int = DataType.Value(tensor.data_type)
+    except ValueError as error:
+        raise InvalidConfigError(
+            f"tensor {tensor.name!r} has the data type {tensor.data_type!r}",
+            cure="use one of " + ", ".join(DataType.keys()[1:]),
+        ) from error
+    return number

@@ -1,0 +1,69 @@
+"""Whether a live object is as wanted, though the API server has filled in and rewritten much."""
+
+import re
+from decimal import Decimal
+from typing import Any
+
+from halimede.render.lists import key
+
+_QUANTITY = re.compile(r"^([+-]?[0-9.]+)(?:([eE][+-]?[0-9]+)|([KMGTPE]i|[numkMGTPE]))?$")
+_UNITS = {f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", 1)}
+_UNITS |= {unit: Decimal(1000) ** power for power, unit in enumerate("kMGTPE", 1)}
+_UNITS |= {unit: Decimal(1000) ** -power for power, unit in enumerate("mun", 1)}
+_AMOUNTS = ("limits", "requests")
+_AMOUNT_FIELDS = ("sizeLimit", "averageValue")
+
+
+def covers(live: Any, desired: Any) -> bool:
+    """Whether every field of *desired* is in *live* with an equal value.
+
+    What others added to maps and to lists of named things is no difference; other lists must be
+    equal item by item. Quantities are compared as the numbers that they are.
+
+    >>> covers({"spec": {"replicas": 2, "paused": False}}, {"spec": {"replicas": 2}})
+    True
+    """
+    return _covers(live, desired, "", amount=False)
+
+
+def _covers(live: Any, desired: Any, field: str, *, amount: bool) -> bool:
+    if isinstance(desired, dict):
+        return isinstance(live, dict) and all(
+            _field_covers(live, name, value, amount=field in _AMOUNTS)
+            for name, value in desired.items()
+        )
+    if isinstance(desired, list):
+        return isinstance(live, list) and _list_covers(live, desired, field)
+    if amount:
+        return _number(live) == _number(desired)
+    return type(live) is type(desired) and bool(live == desired)
+
+
+def _field_covers(live: dict[str, Any], name: str, desired: Any, *, amount: bool) -> bool:
+    if name not in live:
+        # The API server drops what is empty, but an empty emptyDir says which kind of volume.
+        return desired in (None, "", [], {}) and name != "emptyDir"
+    return _covers(live[name], desired, name, amount=amount or name in _AMOUNT_FIELDS)
+
+
+def _list_covers(live: list[Any], desired: list[Any], field: str) -> bool:
+    if not all(key(field, item) for item in (*live, *desired)):
+        return len(live) == len(desired) and all(
+            _covers(one, other, field, amount=False)
+            for one, other in zip(live, desired, strict=True)
+        )
+    named = {key(field, item): item for item in live}
+    return all(_covers(named.get(key(field, item)), item, field, amount=False) for item in desired)
+
+
+def _number(quantity: Any) -> Decimal | Any:
+    """Read a quantity such as `500m` or `2Gi`; anything else stays as it is.
+
+    >>> _number("500m") == _number("0.5")
+    True
+    """
+    found = _QUANTITY.match(str(quantity))
+    if found is None:
+        return quantity
+    digits, exponent, unit = found.groups()
+    return Decimal(digits + (exponent or "")) * _UNITS.get(unit or "", Decimal(1))

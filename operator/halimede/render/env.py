@@ -1,0 +1,67 @@
+"""Templates that cannot produce what was not meant: every expression is written as JSON."""
+
+import hashlib
+import json
+from functools import cache
+from typing import Any
+
+import jinja2
+import yaml
+
+from halimede.api.base import Manifest
+from halimede.api.v1alpha1 import GROUP
+
+RENDERED = f"{GROUP}/rendered"
+"""Annotation with the digest of what was rendered: a field that is wanted no more shows in it,
+where a comparison of the wanted fields alone would overlook it."""
+
+
+def canonical(value: Any) -> str:
+    """Write JSON that is the same for equal values."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def as_json(value: Any) -> str:
+    """Write the value of a template's expression as JSON, which is YAML.
+
+    No quoting can go wrong then: `no`, `1e3` and line breaks stay the strings that they are.
+
+    Raises:
+        jinja2.UndefinedError: The template names something that does not exist.
+    """
+    if isinstance(value, jinja2.Undefined):
+        str(value)  # StrictUndefined says which name is missing
+    return json.dumps(value)
+
+
+@cache
+def environment() -> jinja2.Environment:
+    """Build the environment of the manifests' templates, once."""
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("halimede.render"),
+        undefined=jinja2.StrictUndefined,
+        finalize=as_json,
+        autoescape=False,  # noqa: S701 -- YAML, not HTML; finalize quotes everything
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def fragment(kind: str, **values: Any) -> Manifest:
+    """Render a template that is a part of an object."""
+    text = environment().get_template(f"{kind}.yaml.j2").render(**values)
+    manifest: Manifest = yaml.load(text, Loader=yaml.CSafeLoader)
+    return manifest
+
+
+def stamped(manifest: Manifest) -> Manifest:
+    """Write the digest of an object into its annotations."""
+    digest = hashlib.sha256(canonical(manifest).encode()).hexdigest()[:16]
+    metadata = manifest["metadata"]
+    annotations = metadata.get("annotations", {}) | {RENDERED: digest}
+    return manifest | {"metadata": metadata | {"annotations": annotations}}
+
+
+def render(kind: str, **values: Any) -> Manifest:
+    """Render a whole object from a template and stamp it."""
+    return stamped(fragment(kind, **values))

@@ -1,0 +1,47 @@
+"""Strategic merge: the user's `podTemplate` over the rendered one."""
+
+from typing import Any
+
+from halimede.api.base import Manifest
+from halimede.render.lists import key
+
+PATCH = "$patch"
+"""Directive of strategic merge patches: `replace` a map, or `delete` an item of a list."""
+
+
+def merge(base: Manifest, patch: Manifest) -> Manifest:
+    """Lay *patch* over *base*, as `kubectl patch --type=strategic` does.
+
+    Maps merge, lists of named things merge by name, other lists are replaced, null removes.
+
+    >>> merge({"a": 1, "b": {"c": 2}}, {"a": None, "b": {"d": 3}})
+    {'b': {'c': 2, 'd': 3}}
+    """
+    if patch.get(PATCH) == "replace":
+        return {name: value for name, value in patch.items() if name != PATCH}
+    merged = dict(base)
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = _value(name, merged.get(name), value)
+    return merged
+
+
+def _value(field: str, base: Any, patch: Any) -> Any:
+    if isinstance(patch, dict):
+        return merge(base if isinstance(base, dict) else {}, patch)
+    if isinstance(patch, list) and patch and all(key(field, item) for item in patch):
+        return _list(field, base if isinstance(base, list) else [], patch)
+    return patch
+
+
+def _list(field: str, base: list[Manifest], patch: list[Manifest]) -> list[Manifest]:
+    merged = {key(field, item): item for item in base}
+    for item in patch:
+        name = key(field, item)
+        if item.get(PATCH) == "delete":
+            merged.pop(name, None)
+        else:
+            merged[name] = merge(merged.get(name, {}), item)
+    return list(merged.values())

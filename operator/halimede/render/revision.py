@@ -1,0 +1,137 @@
+"""Revisions: everything that changes the pod, its hash, and the record that outlives the spec."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+
+from halimede.api.base import Manifest
+from halimede.api.source import Inputs, config_maps
+from halimede.api.v1alpha1 import ModelDeployment
+from halimede.render import config_pbtxt, names
+from halimede.render.env import canonical, fragment, stamped
+from halimede.render.merge import merge
+from halimede.render.platform import Platform
+from halimede.render.view import COPIED, STARTUP_PERIOD_SECONDS, model_name, pod_view
+
+CONFIG_KEY = "config.pbtxt"
+RECORD_KEY = "revision.json"
+
+
+class InvalidRecordError(Exception):
+    """A ConfigMap that should record a revision does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """Everything that is needed to run one state of the model, whatever the spec says since."""
+
+    hash: str
+    """Eight hex digits."""
+    model: str
+    """The model's name in Triton's URLs."""
+    config_pbtxt: str
+    pod_template: Manifest
+    """Without what depends on the hash itself: the revision's labels and its ConfigMap's name."""
+    source: Manifest = field(default_factory=dict)
+    """Copy of a `configMap://` source: `data` and `binaryData`, each only where it is not empty.
+    The user may change theirs at any time; this revision's next pod must find the old files."""
+
+
+def revision(md: ModelDeployment, platform: Platform, inputs: Inputs) -> Revision:
+    """Render the revision that the spec asks for.
+
+    If a record of the same hash exists, use that instead: it holds the fetcher's image of its own
+    time, which the hash leaves out, so that an update of the operator restarts no model.
+
+    Raises:
+        config_pbtxt.InvalidConfigError: `violations` would have said so.
+    """
+    model = model_name(md)
+    config = config_pbtxt.model_config(model, md.spec)
+    view = pod_view(md, platform, config, inputs)
+    template = fragment("pod", pod=view, startup_period=STARTUP_PERIOD_SECONDS)
+    template = merge(template, md.spec.pod_template or {})
+    text = config_pbtxt.text(config)
+    source = _copied(md, inputs)
+    return Revision(
+        hash=_hash(template, platform.halimede_image, text, source),
+        model=model,
+        config_pbtxt=text,
+        pod_template=template,
+        source=source,
+    )
+
+
+def record(md: ModelDeployment, recorded: Revision) -> Manifest:
+    """Write a revision's ConfigMap: what its pods read, and what renders it again."""
+    own = {
+        CONFIG_KEY: recorded.config_pbtxt,
+        RECORD_KEY: canonical({"model": recorded.model, "podTemplate": recorded.pod_template}),
+    }
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": names.metadata(
+            md, names.child(md.metadata.name, recorded.hash), recorded.hash
+        ),
+        "immutable": True,
+        "data": own | _prefixed(recorded.source.get("data", {})),
+    }
+    if binary := recorded.source.get("binaryData"):
+        manifest["binaryData"] = _prefixed(binary)
+    return stamped(manifest)
+
+
+def from_record(config_map: Manifest) -> Revision:
+    """Read a revision back from its ConfigMap.
+
+    Raises:
+        InvalidRecordError: It is not one that `record` wrote.
+    """
+    try:
+        known = json.loads(config_map["data"][RECORD_KEY])
+        source = {
+            kind: files
+            for kind in ("data", "binaryData")
+            if (files := _unprefixed(config_map.get(kind) or {}))
+        }
+        return Revision(
+            hash=config_map["metadata"]["labels"][names.REVISION_LABEL],
+            model=known["model"],
+            config_pbtxt=config_map["data"][CONFIG_KEY],
+            pod_template=known["podTemplate"],
+            source=source,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        name = config_map.get("metadata", {}).get("name")
+        raise InvalidRecordError(f"ConfigMap {name!r} records no revision: {error!r}") from error
+
+
+def _copied(md: ModelDeployment, inputs: Inputs) -> Manifest:
+    copied: Manifest = {}
+    for name in config_maps(md.spec):
+        held = inputs.get(name) or {}
+        copied |= {kind: held[kind] for kind in ("data", "binaryData") if held.get(kind)}
+    return copied
+
+
+def _hash(template: Manifest, fetcher: str, config: str, source: Manifest) -> str:
+    fetchers = [
+        {**container, "image": ""} if container.get("image") == fetcher else container
+        for container in template["spec"]["initContainers"]
+    ]
+    hashed = template | {"spec": template["spec"] | {"initContainers": fetchers}}
+    content = canonical({"podTemplate": hashed, "config": config, "source": source})
+    return hashlib.sha256(content.encode()).hexdigest()[:8]
+
+
+def _prefixed(files: Manifest) -> Manifest:
+    return {COPIED + name: content for name, content in files.items()}
+
+
+def _unprefixed(files: Manifest) -> Manifest:
+    return {
+        name.removeprefix(COPIED): content
+        for name, content in files.items()
+        if name.startswith(COPIED)
+    }

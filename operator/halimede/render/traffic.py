@@ -1,0 +1,139 @@
+"""Who gets which share of the requests: the entry Service and the route."""
+
+from dataclasses import dataclass
+
+from halimede.api.base import Manifest
+from halimede.api.spec import ExposeType, GatewayExposure, IngressExposure
+from halimede.api.v1alpha1 import ModelDeployment
+from halimede.render import names
+from halimede.render.env import render
+
+GRPC_PATH = "/inference.GRPCInferenceService"
+NGINX = "nginx.ingress.kubernetes.io"
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A revision and its share."""
+
+    revision: str
+    """The revision's hash."""
+    weight: int
+    """Percentage of the requests; 0 keeps the proxies ready for it."""
+
+
+def traffic(
+    md: ModelDeployment, backends: tuple[Backend, ...], preview: str | None = None
+) -> tuple[Manifest, ...]:
+    """Render the entry Service, the preview Service, and what `spec.expose` asks for.
+
+    Args:
+        md: The owner.
+        backends: The stable revision first; the one that is rolled out second.
+        preview: Hash of the revision that the Service `<name>-preview` selects; None: no preview.
+    """
+    services = [_entry(md, md.metadata.name, entry_revision(backends))]
+    if preview is not None:
+        services.append(_entry(md, f"{md.metadata.name}-preview", preview))
+    return (*services, *_routes(md, backends))
+
+
+def entry_revision(backends: tuple[Backend, ...]) -> str:
+    """Choose the revision that the entry Service selects: the first one that has requests.
+
+    Inside the cluster there are no shares. Clients there stay with the stable revision until the
+    other one has everything, as after the switch of blue-green.
+    """
+    serving = [backend for backend in backends if backend.weight > 0]
+    return (serving or list(backends))[0].revision
+
+
+def _routes(md: ModelDeployment, backends: tuple[Backend, ...]) -> tuple[Manifest, ...]:
+    expose = md.spec.expose
+    match expose.type:
+        case ExposeType.GATEWAY if expose.gateway is not None:
+            return (_http_route(md, expose.gateway, backends),)
+        case ExposeType.INGRESS if expose.ingress is not None:
+            return _ingresses(md, expose.ingress, backends)
+        case _:
+            return ()
+
+
+def _entry(md: ModelDeployment, name: str, revision: str) -> Manifest:
+    return render(
+        "service",
+        metadata=names.metadata(md, name),
+        selector=names.selector(md.metadata.name, revision),
+    )
+
+
+def _http_route(
+    md: ModelDeployment, gateway: GatewayExposure, backends: tuple[Backend, ...]
+) -> Manifest:
+    name = md.metadata.name
+    return render(
+        "http_route",
+        metadata=names.metadata(md, name),
+        parents=[parent.to_manifest() for parent in gateway.parent_refs],
+        hostnames=list(gateway.hostnames),
+        header=names.REVISION_HEADER,
+        backends=[
+            {
+                "service": names.child(name, backend.revision),
+                "weight": backend.weight,
+                "revision": backend.revision,
+            }
+            for backend in backends
+        ],
+    )
+
+
+def _ingresses(
+    md: ModelDeployment, ingress: IngressExposure, backends: tuple[Backend, ...]
+) -> tuple[Manifest, ...]:
+    """Render the main Ingress, and a canary beside it while a second revision has a weight.
+
+    gRPC gets a pair of its own, because ingress-nginx takes the protocol per Ingress, and only
+    where there is TLS: without it ingress-nginx speaks no HTTP/2 to clients. The two canaries
+    are two objects, so that HTTP and gRPC move in two writes; a Gateway moves them in one.
+    """
+    stable, *others = backends
+    pairs = [("", "/", 8000)]
+    if ingress.tls_secret_name is not None:
+        pairs.append(("-grpc", GRPC_PATH, 8001))
+    rendered = []
+    for suffix, path, port in pairs:
+        protocol = {f"{NGINX}/backend-protocol": "GRPC"} if suffix else {}
+        rendered.append(_ingress(md, ingress, stable, suffix, path, port, protocol))
+        for other in others:
+            if other.weight > 0:
+                share = protocol | _share(other.weight)
+                rendered.append(
+                    _ingress(md, ingress, other, f"{suffix}-canary", path, port, share)
+                )
+    return tuple(rendered)
+
+
+def _share(weight: int) -> dict[str, str]:
+    return {f"{NGINX}/canary": "true", f"{NGINX}/canary-weight": str(weight)}
+
+
+def _ingress(
+    md: ModelDeployment,
+    ingress: IngressExposure,
+    backend: Backend,
+    suffix: str,
+    path: str,
+    port: int,
+    annotations: dict[str, str],
+) -> Manifest:
+    metadata = names.metadata(md, md.metadata.name + suffix)
+    metadata["annotations"] = ingress.annotations | annotations
+    return render(
+        "ingress",
+        metadata=metadata,
+        ingress=ingress,
+        service=names.child(md.metadata.name, backend.revision),
+        path=path,
+        port=port,
+    )

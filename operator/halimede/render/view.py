@@ -1,0 +1,143 @@
+"""What the pod's template sees: every figure worked out, nothing left to calculate."""
+
+from dataclasses import dataclass
+from math import ceil
+
+from tritonclient.grpc.model_config_pb2 import ModelConfig
+
+from halimede.api.base import Manifest
+from halimede.api.source import Inputs, Scheme, Source, source
+from halimede.api.spec import Gpu, ModelDeploymentSpec
+from halimede.api.v1alpha1 import ModelDeployment
+from halimede.render import names
+from halimede.render.arguments import arguments
+from halimede.render.config_pbtxt import python_instances
+from halimede.render.platform import Platform
+
+STARTUP_PERIOD_SECONDS = 2
+"""Models that load fast should serve soon; a refused connection costs next to nothing."""
+KILL_MARGIN_SECONDS = 10
+"""Between the end of Triton's own exit timeout and the kubelet's kill."""
+CREDENTIALS_PREFIX = "HALIMEDE_SOURCE_"
+"""Before the name of each key of `model.secretName` in the environment of the fetcher."""
+COPIED = "source."
+"""Before the name of each file of a `configMap://` source in the revision's own ConfigMap."""
+_MEBIBYTES_PER_PYTHON_INSTANCE = 80
+_LEAST_SHARED_MEBIBYTES = 256
+_SHARED_BY_ALL = ("cpu", "memory", "ephemeral-storage")
+
+
+@dataclass(frozen=True, slots=True)
+class PodView:
+    """The figures of one pod template."""
+
+    labels: Manifest
+    spread: Manifest
+    """Labels of the pods that should not all share a node."""
+    image: str
+    args: list[str]
+    resources: Manifest
+    ready_path: str
+    startup_failures: int
+    pre_stop_seconds: int
+    grace_seconds: int
+    shared_memory: str
+    toleration: str | None
+    """Key of the taint of nodes with GPUs; None without GPUs."""
+    fetcher_image: str
+    fetch_args: list[str]
+    fetch_resources: Manifest
+    """The server's own without GPUs: init containers and containers do not add up."""
+    credentials: str | None
+    credentials_prefix: str
+    source_volume: Manifest | None
+    """What is mounted at /source; None for sources that are fetched over the network."""
+
+
+def model_name(md: ModelDeployment) -> str:
+    """Name the model in Triton's URLs."""
+    return md.spec.model.name or md.metadata.name
+
+
+def pod_view(
+    md: ModelDeployment, platform: Platform, config: ModelConfig, inputs: Inputs
+) -> PodView:
+    """Work out the figures of the pod template."""
+    spec = md.spec
+    model = model_name(md)
+    place = source(spec.model.storage_uri)
+    resources = _resources(spec)
+    return PodView(
+        labels=names.labels(md.metadata.name),
+        spread=names.selector(md.metadata.name),
+        image=spec.runtime.image
+        or f"{platform.triton_repository}:{spec.runtime.version or ''}-py3",
+        args=arguments(spec, config),
+        resources=resources,
+        ready_path=f"/v2/models/{model}/ready",
+        startup_failures=ceil(spec.probes.startup_timeout_seconds / STARTUP_PERIOD_SECONDS),
+        pre_stop_seconds=spec.drain.pre_stop_seconds,
+        grace_seconds=spec.drain.pre_stop_seconds
+        + spec.drain.exit_timeout_seconds
+        + KILL_MARGIN_SECONDS,
+        shared_memory=_shared_memory(config),
+        toleration=_toleration(spec.gpu),
+        fetcher_image=platform.halimede_image,
+        fetch_args=_fetch_args(spec, model, place),
+        fetch_resources={
+            kind: {name: amount for name, amount in amounts.items() if name in _SHARED_BY_ALL}
+            for kind, amounts in resources.items()
+        },
+        credentials=spec.model.secret_name,
+        credentials_prefix=CREDENTIALS_PREFIX,
+        source_volume=_source_volume(place, inputs),
+    )
+
+
+def files(config_map: Manifest | None) -> tuple[str, ...]:
+    """Name the files of a ConfigMap, text and binary."""
+    held = config_map or {}
+    return tuple(sorted({**(held.get("data") or {}), **(held.get("binaryData") or {})}))
+
+
+def _resources(spec: ModelDeploymentSpec) -> Manifest:
+    limits = dict(spec.resources.limits)
+    if spec.gpu is not None:
+        limits[spec.gpu.resource_name] = spec.gpu.count
+    both = {"limits": limits, "requests": dict(spec.resources.requests)}
+    return {kind: amounts for kind, amounts in both.items() if amounts}
+
+
+def _shared_memory(config: ModelConfig) -> str:
+    # Each instance of the Python backend opens segments of 64 MiB in /dev/shm, and grows them.
+    wanted = python_instances(config) * _MEBIBYTES_PER_PYTHON_INSTANCE
+    return f"{max(wanted, _LEAST_SHARED_MEBIBYTES)}Mi"
+
+
+def _toleration(gpu: Gpu | None) -> str | None:
+    if gpu is None:
+        return None
+    # Nodes with slices of NVIDIA's GPUs (nvidia.com/mig-…) carry the taint of whole ones.
+    vendor = gpu.resource_name.partition("/")[0]
+    return "nvidia.com/gpu" if vendor == "nvidia.com" else gpu.resource_name
+
+
+def _fetch_args(spec: ModelDeploymentSpec, model: str, place: Source) -> list[str]:
+    where = {
+        Scheme.CONFIG_MAP: "/source",
+        Scheme.PVC: f"/source/{place.path}".rstrip("/"),
+        Scheme.HTTPS: place.place,
+    }[place.scheme]
+    args = ["fetch", "--source", where, "--to", f"/models/{model}"]
+    args += ["--config", "/config/config.pbtxt"]
+    return args if spec.model.sha256 is None else [*args, "--sha256", spec.model.sha256]
+
+
+def _source_volume(place: Source, inputs: Inputs) -> Manifest | None:
+    if place.scheme is Scheme.PVC:
+        return {"persistentVolumeClaim": {"claimName": place.place, "readOnly": True}}
+    if place.scheme is Scheme.CONFIG_MAP:
+        # The revision's own copy: an old revision's new pods must find the old files.
+        held = files(inputs.get(place.place))
+        return {"configMap": {"items": [{"key": COPIED + name, "path": name} for name in held]}}
+    return None

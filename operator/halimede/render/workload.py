@@ -1,0 +1,59 @@
+"""What runs one revision: its ConfigMap, its Service, its Deployment."""
+
+from halimede.api.base import Manifest
+from halimede.api.v1alpha1 import ModelDeployment
+from halimede.render import names
+from halimede.render.env import render
+from halimede.render.merge import merge
+from halimede.render.revision import Revision, record
+
+
+def workload(
+    md: ModelDeployment, revision: Revision, replicas: int | None
+) -> tuple[Manifest, Manifest, Manifest]:
+    """Render a revision's ConfigMap, Service and Deployment, in the order to apply them.
+
+    Args:
+        md: The owner.
+        revision: As the spec asks for it, or as its record tells.
+        replicas: None leaves the number to whoever has set it, the autoscaler.
+    """
+    return record(md, revision), service(md, revision.hash), _deployment(md, revision, replicas)
+
+
+def service(md: ModelDeployment, revision: str) -> Manifest:
+    """Render the Service of one revision: it never selects another one."""
+    name = md.metadata.name
+    return render(
+        "service",
+        metadata=names.metadata(md, names.child(name, revision), revision),
+        selector=names.selector(name, revision),
+    )
+
+
+def _deployment(md: ModelDeployment, revision: Revision, replicas: int | None) -> Manifest:
+    name = md.metadata.name
+    return render(
+        "deployment",
+        metadata=names.metadata(md, names.child(name, revision.hash), revision.hash),
+        replicas=replicas,
+        progress_deadline=md.spec.rollout.progress_deadline_seconds,
+        selector=names.selector(name, revision.hash),
+        pod_template=_placed(name, revision),
+    )
+
+
+def _placed(name: str, revision: Revision) -> Manifest:
+    """Add to the pod template what depends on the hash, and labels that no user may change."""
+    config_map = {"configMap": {"name": names.child(name, revision.hash)}}
+    volumes = [
+        merge(volume, config_map) if _ours(volume) else volume
+        for volume in revision.pod_template["spec"]["volumes"]
+    ]
+    labelled = {"metadata": {"labels": names.labels(name, revision.hash)}}
+    template = merge(revision.pod_template, labelled)
+    return template | {"spec": template["spec"] | {"volumes": volumes}}
+
+
+def _ours(volume: Manifest) -> bool:
+    return volume["name"] in ("config", "source") and "configMap" in volume
