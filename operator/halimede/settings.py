@@ -73,11 +73,15 @@ class Credentials:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
-        """Read the credentials; absent and empty are the same."""
+        """Read the credentials; absent and empty are the same.
+
+        The pod gets a Secret's keys with a prefix, in the case that they are written in.
+        """
+        known = {name.upper(): value for name, value in env.items()}
         return cls(
-            token=env.get("HALIMEDE_FETCH_TOKEN") or None,
-            username=env.get("HALIMEDE_FETCH_USERNAME") or None,
-            password=env.get("HALIMEDE_FETCH_PASSWORD") or None,
+            token=known.get("HALIMEDE_FETCH_TOKEN") or None,
+            username=known.get("HALIMEDE_FETCH_USERNAME") or None,
+            password=known.get("HALIMEDE_FETCH_PASSWORD") or None,
         )
 
 

@@ -18,6 +18,37 @@ class ConditionType(StrEnum):
     """Nothing will improve without somebody's help (abnormal-true)."""
 
 
+class Reason(StrEnum):
+    """The reasons of the conditions that concern the resource as a whole.
+
+    Reasons are part of the API: scripts and alerts match them. What keeps a revision's pods from
+    being ready has reasons of its own (`rollout.facts.Cause`).
+    """
+
+    SERVING = "Serving"
+    """The revision that the spec asks for has all traffic."""
+    DEPLOYING = "Deploying"
+    """The first revision is being started; nothing serves yet."""
+    ROLLING_OUT = "RollingOut"
+    """A new revision is on its way; the stable one serves."""
+    ROLLING_BACK = "RollingBack"
+    """All traffic is being moved back to the stable revision."""
+    PAUSED = "Paused"
+    """A human has paused the rollout or is asked to decide."""
+    METRICS_HOLD = "MetricsHold"
+    """The evidence does not come: there are no requests, or Prometheus does not answer."""
+    CANARY_FAILED = "CanaryFailed"
+    """The revision that the spec asks for was stopped; the stable one serves."""
+    INVALID_SPEC = "InvalidSpec"
+    """The spec says something that cannot be carried out; what served before still serves."""
+    APPLY_FAILED = "ApplyFailed"
+    """The API server refused one of the children."""
+    UNAVAILABLE = "Unavailable"
+    """No pod of the serving revision is ready."""
+    SCALED_TO_ZERO = "ScaledToZero"
+    """The spec asks for no pod."""
+
+
 class Condition(ApiModel):
     """One condition, shaped as `metav1.Condition`."""
 
@@ -25,6 +56,30 @@ class Condition(ApiModel):
     status: str
     """True, False or Unknown."""
     reason: str
+    """Why, in one CamelCase word that scripts may match."""
     message: str
+    """Why, in a sentence for people."""
     observed_generation: int
+    """The generation of the spec that this was found for."""
     last_transition_time: Timestamp
+    """When the status changed last."""
+
+
+def set_condition(conditions: tuple[Condition, ...], new: Condition) -> tuple[Condition, ...]:
+    """Put *new* in the place of the condition of its type, or at the end.
+
+    The transition time stays the old one unless the status itself changes.
+    """
+    known = {condition.type: condition for condition in conditions}
+    old = known.get(new.type)
+    if old is not None and old.status == new.status:
+        new = new.model_copy(update={"last_transition_time": old.last_transition_time})
+    known[new.type] = new
+    return tuple(known.values())
+
+
+def drop_condition(
+    conditions: tuple[Condition, ...], type_: ConditionType
+) -> tuple[Condition, ...]:
+    """Leave out the condition of a type: how the abnormal-true ones say false."""
+    return tuple(condition for condition in conditions if condition.type is not type_)

@@ -18,7 +18,7 @@ STARTUP_PERIOD_SECONDS = 2
 """Models that load fast should serve soon; a refused connection costs next to nothing."""
 KILL_MARGIN_SECONDS = 10
 """Between the end of Triton's own exit timeout and the kubelet's kill."""
-CREDENTIALS_PREFIX = "HALIMEDE_SOURCE_"
+CREDENTIALS_PREFIX = "HALIMEDE_FETCH_"
 """Before the name of each key of `model.secretName` in the environment of the fetcher."""
 COPIED = "source."
 """Before the name of each file of a `configMap://` source in the revision's own ConfigMap."""
