@@ -8,7 +8,7 @@ WORKDIR /source
 
 # What the wheel is built with, in the versions and hashes that development uses.
 COPY requirements/dev.txt requirements/
-RUN sed -nE '/^(hatchling|packaging|pathspec|pluggy|trove-classifiers)==/,/[^\\]$/p' requirements/dev.txt > build.txt \
+RUN sed -nE '/^(hatchling|packaging|pathspec|pluggy|tomlkit|trove-classifiers)==/,/[^\\]$/p' requirements/dev.txt > build.txt \
     && /opt/build/bin/pip install --require-hashes -r build.txt
 
 COPY requirements/operator.txt requirements/
