@@ -1,26 +1,12 @@
 """What one pass wants done, as plain data."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from halimede.api.base import Manifest
 from halimede.api.status import Status
+from halimede.rollout.events import Event, EventType
 
-
-class EventType(StrEnum):
-    """The two types of Kubernetes Events."""
-
-    NORMAL = "Normal"
-    WARNING = "Warning"
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that users should see in `kubectl describe`."""
-
-    type: EventType
-    reason: str
-    message: str
+__all__ = ["Event", "EventType", "ObjectRef", "Plan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +32,7 @@ class Plan:
     """Events to post after the rest."""
     again: float | None
     """Seconds until the next look; None: only when something changes or at the resync."""
+    handovers: tuple[Manifest, ...] = ()
+    """Applied before `applies`, with the field manager `halimede-replicas`: each says the live
+    replicas of a Deployment that `applies` will say nothing about any more. Without a second
+    owner of the field, the API server would set it back to its default, which is 1."""

@@ -1,1 +1,1 @@
-"""The rollout: where it is, and where it goes next. Pure."""
+"""The state machine of a rollout: facts and a status in, the next status out. Pure."""

@@ -1,0 +1,234 @@
+"""What happens in each state when nothing speaks against going on: at most one step a pass."""
+
+from dataclasses import replace
+
+from halimede.api.conditions import Reason
+from halimede.api.rollout import Strategy
+from halimede.api.status import State
+from halimede.judge.verdict import Verdict
+from halimede.rollout.capacity import need
+from halimede.rollout.command import Verb
+from halimede.rollout.events import normal
+from halimede.rollout.facts import CAPACITY, NEEDS_HELP, Cause, Workload
+from halimede.rollout.moves import commit, enter, reroute, wait
+from halimede.rollout.safety import inconclusive
+from halimede.rollout.scene import Move, Scene, starts_small
+
+ROUTE_PATIENCE_SECONDS = 120.0
+"""How long the route may stay unaccepted before that is what the conditions tell."""
+
+
+def starting(scene: Scene) -> Move:
+    """Wait for enough pods, then let the route know the revision at weight 0."""
+    rollout, canary = scene.rollout, scene.canary
+    if canary.ready_endpoints < scene.canary_wanted:
+        return await_pods(scene, canary, scene.canary_wanted)
+    if rollout.strategy is Strategy.BLUE_GREEN and rollout.steps > 0:
+        event = normal("PreviewReady", f"Revision {rollout.revision} is ready to be promoted.")
+        return reroute(scene, State.AWAITING_PROMOTION, 0, event)
+    return reroute(scene, State.PRIMING, 0)
+
+
+def priming(scene: Scene) -> Move:
+    """Give proxies time to learn the revision's pods before they are asked to use them."""
+    if scene.canary.ready_endpoints == 0:
+        return await_pods(scene, scene.canary, scene.canary_wanted)
+    if not scene.settled:
+        return await_route(scene)
+    if not starts_small(scene.rollout):
+        return enter(scene, State.SCALING_UP, unready_since=None)
+    return shift(scene)
+
+
+def shift(scene: Scene) -> Move:
+    """Ask the route for the step's weight, if the pods for it are ready."""
+    if unable_to_raise(scene) is None and scene.goal > scene.rollout.weight:
+        return raise_weight(scene)
+    return enter(scene, State.SHIFTING, unready_since=None)
+
+
+def raise_weight(scene: Scene) -> Move:
+    """Ask the route for the step's weight."""
+    rollout = scene.rollout
+    event = normal(
+        "StepStarted",
+        f"Revision {rollout.revision} gets {scene.goal} % of the requests"
+        f" (step {rollout.step + 1} of {rollout.steps}).",
+    )
+    return reroute(scene, State.SHIFTING, scene.goal, event, unready_since=None)
+
+
+def shifting(scene: Scene) -> Move:
+    """Wait until the step's weight is live."""
+    rollout = scene.rollout
+    lack = unable_to_raise(scene)
+    if rollout.weight < scene.goal:
+        return lack or (raise_weight(scene) if scene.route_answered else await_route(scene))
+    if rollout.weight_applied_at is None and not scene.facts.route.applied and lack:
+        # Asked for but not written, say because of a kill in between; the pods are gone since.
+        return reroute(scene, State.SHIFTING, weight_before(scene))
+    if not scene.settled:
+        return await_route(scene)
+    return enter(scene, State.ANALYSING, step_started_at=scene.now)
+
+
+def unable_to_raise(scene: Scene) -> Move | None:
+    """Say which side lacks pods for the step's weight; None if neither does."""
+    replicas, canary, base = scene.facts.replicas, scene.canary, scene.base
+    if canary.ready_endpoints < scene.canary_wanted:
+        return await_pods(scene, canary, scene.canary_wanted)
+    rest = need(100 - scene.goal, replicas)
+    if base.ready_endpoints < rest:
+        return wait(
+            scene,
+            Reason.STABLE_UNHEALTHY,
+            f"The stable revision {base.revision} has {base.ready_endpoints} of {rest} ready pods"
+            f" that its share needs. {base.message}".rstrip(),
+        )
+    return None
+
+
+def weight_before(scene: Scene) -> int:
+    """Find the weight that the route had before the current step."""
+    steps = scene.settings.canary.steps
+    before = min(scene.rollout.step, len(steps)) - 1
+    return min(scene.rollout.weight, steps[before].weight) if before >= 0 else 0
+
+
+def analysing(scene: Scene) -> Move:
+    """Go on when the judge says in this very pass that the step is passed."""
+    rollout, step = scene.rollout, scene.step
+    since = rollout.step_started_at or rollout.state_since
+    if scene.verdict is Verdict.PASS and step and scene.elapsed(since) >= step.min_seconds:
+        return next_step(scene)
+    if inconclusive(scene):
+        return wait(
+            scene,
+            Reason.PAUSED,
+            f"Step {rollout.step + 1} is inconclusive after its maxSeconds; it goes on with more"
+            f" evidence or with the command `promote`. {told(scene)}",
+        )
+    return await_evidence(scene)
+
+
+def next_step(scene: Scene) -> Move:
+    """Go one step on; after the last one, to full scale."""
+    rollout = scene.rollout
+    event = normal(
+        "StepPassed", f"Step {rollout.step + 1} of {rollout.steps} passed. {told(scene)}".rstrip()
+    )
+    if rollout.step + 1 >= len(scene.settings.canary.steps):
+        return enter(scene, State.SCALING_UP, event)
+    return enter(scene, State.SHIFTING, event, step=rollout.step + 1)
+
+
+def awaiting_promotion(scene: Scene) -> Move:
+    """Switch when that is commanded, or at once if the spec says so."""
+    if not scene.settled:
+        return await_route(scene)
+    if scene.settings.blue_green.auto_promote:
+        return enter(scene, State.SCALING_UP)
+    return wait(
+        scene,
+        Reason.PAUSED,
+        f"Revision {scene.rollout.revision} is ready behind the preview Service; it waits for the"
+        " command `promote`.",
+    )
+
+
+def scaling_up(scene: Scene) -> Move:
+    """Wait for full scale, then ask the route for everything."""
+    rollout = scene.rollout
+    if not scene.canary_full:
+        return await_pods(scene, scene.canary, scene.canary_wanted)
+    if not scene.route_answered:
+        return await_route(scene)
+    event = normal("Promoting", f"Revision {rollout.revision} gets all requests.")
+    return reroute(scene, State.PROMOTING, 100, event)
+
+
+def promoting(scene: Scene) -> Move:
+    """Wait until all traffic is on the revision."""
+    unwritten = scene.rollout.weight_applied_at is None and not scene.facts.route.applied
+    if unwritten and not scene.canary_full:
+        steps = scene.settings.canary.steps
+        weight = steps[-1].weight if starts_small(scene.rollout) else 0
+        return reroute(scene, State.SCALING_UP, weight)
+    if not scene.settled:
+        return await_route(scene)
+    return enter(scene, State.BAKING)
+
+
+def baking(scene: Scene) -> Move:
+    """Judge the revision with all traffic while the way back is short, then commit."""
+    rollout = scene.rollout
+    blue_green = rollout.strategy is Strategy.BLUE_GREEN
+    seconds = scene.settings.blue_green.bake_seconds if blue_green else 0
+    if scene.elapsed(rollout.state_since) < seconds:
+        message = f"All requests go to revision {rollout.revision}; it is watched for {seconds} s."
+        return wait(scene, Reason.ROLLING_OUT, f"{message} {told(scene)}".rstrip())
+    return commit(scene)
+
+
+def promote_commanded(scene: Scene) -> Move | None:
+    """Somebody has seen enough: go on without further evidence. Readiness is still awaited."""
+    if not scene.commanded(Verb.PROMOTE):
+        return None
+    match scene.rollout.state:
+        case State.ANALYSING:
+            return replace(next_step(scene), handled=True)
+        case State.AWAITING_PROMOTION:
+            return replace(enter(scene, State.SCALING_UP), handled=True)
+        case _:
+            return None
+
+
+def await_pods(scene: Scene, workload: Workload, wanted: int) -> Move:
+    """Wait for pods, and say what keeps them."""
+    reason: Reason | Cause = Reason.ROLLING_OUT
+    if workload.cause and workload.cause in CAPACITY | NEEDS_HELP:
+        reason = workload.cause
+    count = (
+        f"{workload.ready_endpoints} of {wanted} pods of revision {workload.revision} are ready"
+    )
+    why = f" ({workload.cause})" if workload.cause else ""
+    return wait(scene, reason, f"{count}{why}. {workload.message}".rstrip())
+
+
+def await_route(scene: Scene) -> Move:
+    """Wait for the route to be accepted and for proxies to follow it."""
+    route, rollout = scene.facts.route, scene.rollout
+    unanswered = rollout.weight_applied_at is None
+    if unanswered and scene.elapsed(rollout.last_progress_at) >= ROUTE_PATIENCE_SECONDS:
+        return wait(
+            scene, Reason.ROUTE_NOT_ACCEPTED, route.message or "The route is not accepted."
+        )
+    return wait(
+        scene,
+        Reason.ROLLING_OUT,
+        f"The route is to give revision {rollout.revision} {rollout.weight} % ({rollout.state}).",
+    )
+
+
+def await_evidence(scene: Scene) -> Move:
+    """Wait for the judge; say so if there is nothing to judge by."""
+    rollout = scene.rollout
+    if without_evidence(scene):
+        return wait(scene, Reason.METRICS_HOLD, f"{told(scene)} The weights stay as they are.")
+    message = (
+        f"Revision {rollout.revision} gets {rollout.weight} % (step {rollout.step + 1} of"
+        f" {rollout.steps}). {told(scene)}"
+    )
+    return wait(scene, Reason.ROLLING_OUT, message.rstrip())
+
+
+def without_evidence(scene: Scene) -> bool:
+    """Whether the judge saw no request or could not see at all when it last looked."""
+    evidence = scene.rollout.evidence
+    return evidence is not None and evidence.verdict in (Verdict.NO_DATA, Verdict.METRICS_DOWN)
+
+
+def told(scene: Scene) -> str:
+    """Say what the judge said last, with its figures."""
+    evidence = scene.rollout.evidence
+    return (evidence and evidence.message) or ""

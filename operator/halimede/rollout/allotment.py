@@ -1,0 +1,68 @@
+"""What a status means for the cluster: who gets which share, and how many pods.
+
+Weights are derived from the status and never read back from the route, which is an output.
+"""
+
+from halimede.api.rollout import Strategy
+from halimede.api.status import RolloutStatus, State, Status
+from halimede.rollout.facts import Workload
+from halimede.rollout.scene import Scene
+
+OUT_OF_THE_ROUTE = frozenset({State.STARTING, State.ABORT_DRAINING})
+"""The states in which the route does not know the new revision."""
+PREVIEWED = frozenset({State.AWAITING_PROMOTION, State.SCALING_UP, State.PROMOTING, State.BAKING})
+
+
+def weights(status: Status) -> tuple[tuple[str, int], ...]:
+    """List the revisions that the route knows, the stable one first, with their percentages."""
+    rollout = status.rollout
+    if rollout is None:
+        return tuple((revision, 100) for revision in _serving(status))
+    if rollout.state is State.DRAINING:
+        return ((rollout.revision, 100),)
+    if rollout.state in OUT_OF_THE_ROUTE:
+        return ((rollout.base, 100),)
+    return ((rollout.base, 100 - rollout.weight), (rollout.revision, rollout.weight))
+
+
+def live(status: Status) -> frozenset[str]:
+    """Name the revisions whose children must be there."""
+    revisions = {*_serving(status), *(one.revision for one in status.warm)}
+    if status.rollout is not None:
+        revisions |= {status.rollout.base, status.rollout.revision}
+    return frozenset(revisions)
+
+
+def preview(status: Status) -> str | None:
+    """Name the revision that the preview Service shows: blue-green's, until it is committed."""
+    rollout = status.rollout
+    if rollout is None or rollout.strategy is not Strategy.BLUE_GREEN:
+        return None
+    return rollout.revision if rollout.state in PREVIEWED else None
+
+
+def scaler_target(status: Status) -> str | None:
+    """Name the revision whose Deployment the autoscaler scales: the stable one."""
+    return next(iter(_serving(status)), None)
+
+
+def replicas(scene: Scene, revision: str, *, autoscaled: bool) -> int | None:
+    """Say how many pods a revision's Deployment asks for; None: that is left as it is."""
+    rollout, count = scene.status.rollout, scene.facts.replicas
+    if rollout is None or revision != rollout.revision or rollout.state is State.DRAINING:
+        return None if autoscaled else count
+    if rollout.state in (State.ABORTING, State.ABORT_DRAINING):
+        return scene.facts.workload(revision).desired
+    return _growing(scene, rollout, scene.facts.workload(revision))
+
+
+def _growing(scene: Scene, rollout: RolloutStatus, workload: Workload) -> int:
+    """A rollout never takes pods from a revision that it has given them."""
+    if rollout.state is State.STARTING and rollout.steps > 0:
+        return scene.canary_replicas
+    return max(scene.canary_replicas, min(workload.desired, scene.facts.replicas))
+
+
+def _serving(status: Status) -> tuple[str, ...]:
+    serving = status.stable or status.target
+    return (serving.revision,) if serving else ()

@@ -1,0 +1,45 @@
+"""How many pods a share of the traffic needs."""
+
+from math import ceil
+
+READY_SHARE = 0.9
+"""Of the full scale, so much must be ready before a revision gets all traffic; below ten pods
+that is every pod."""
+OVERLOAD = 2
+"""How many times its usual load a pod of the stable revision may carry while a bad revision's
+traffic comes back: for a moment better than errors."""
+
+
+def need(weight: int, replicas: int) -> int:
+    """Count the pods of *replicas* that *weight* percent of the traffic needs, rounding up.
+
+    >>> need(0, 4), need(5, 4), need(50, 4), need(100, 4)
+    (0, 1, 2, 4)
+    """
+    return 0 if weight == 0 else max(1, ceil(weight * replicas / 100))
+
+
+def full(replicas: int) -> int:
+    """Count the ready pods with which a revision may carry everything.
+
+    >>> full(1), full(9), full(20)
+    (1, 9, 18)
+    """
+    return max(1, ceil(READY_SHARE * replicas)) if replicas else 0
+
+
+def weight_on_abort(weight: int, *, stable_ready: int, canary_ready: int, replicas: int) -> int:
+    """Say what share a stopped revision must keep, because the stable one could not carry it.
+
+    That is none as soon as half of the stable pods are ready; and it never rises.
+
+    >>> weight_on_abort(50, stable_ready=1, canary_ready=2, replicas=2)
+    0
+    >>> weight_on_abort(50, stable_ready=3, canary_ready=5, replicas=10)
+    50
+    >>> weight_on_abort(100, stable_ready=3, canary_ready=5, replicas=10)
+    70
+    """
+    if canary_ready == 0 or OVERLOAD * stable_ready >= max(1, replicas):
+        return 0
+    return min(weight, 100 - 100 * stable_ready // max(1, replicas))

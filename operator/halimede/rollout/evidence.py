@@ -1,0 +1,69 @@
+"""When the judge looks, and what a look changes in the status."""
+
+from collections.abc import Mapping
+
+from halimede.api.rollout import Analysis
+from halimede.api.status import RolloutStatus, State
+from halimede.judge.judge import begin, judge
+from halimede.judge.reading import Reading
+from halimede.judge.verdict import Verdict
+
+COUNTED = frozenset(
+    {State.SHIFTING, State.ANALYSING, State.SCALING_UP, State.PROMOTING, State.BAKING}
+)
+"""The states in which users may meet the new revision: a bad one is stopped in any of them."""
+FIRST_COUNTED = frozenset({State.ANALYSING, State.BAKING})
+"""The states whose weight is live, so that the counting can begin."""
+
+
+def warm_at(rollout: RolloutStatus, analysis: Analysis) -> float | None:
+    """Say when the warm-up is over; None: the revision has not been given traffic yet."""
+    if rollout.state not in FIRST_COUNTED:
+        return None
+    return (rollout.step_started_at or rollout.state_since) + analysis.warmup_seconds
+
+
+def due_at(rollout: RolloutStatus, analysis: Analysis) -> float | None:
+    """Say when the judge looks next; None: there is nothing to look at."""
+    if rollout.state not in COUNTED:
+        return None
+    if rollout.polled_at is not None:
+        return rollout.polled_at + analysis.interval_seconds
+    return warm_at(rollout, analysis)
+
+
+def is_due(rollout: RolloutStatus, analysis: Analysis, now: float) -> bool:
+    """Whether the judge looks now. After the clock was set back it looks at once."""
+    due = due_at(rollout, analysis)
+    if due is None:
+        return False
+    set_back = rollout.polled_at is not None and rollout.polled_at > now
+    return set_back or now >= due
+
+
+def weigh(
+    rollout: RolloutStatus,
+    reading: Reading,
+    analysis: Analysis,
+    now: float,
+    pods_started: Mapping[str, float],
+) -> tuple[RolloutStatus, Verdict | None]:
+    """Add a reading to the evidence; the first one only tells where to count from."""
+    steps = max(1, rollout.steps)
+    known = rollout.evidence
+    if known is None or not known.sources:
+        evidence = begin(analysis, steps, reading.history, now, previous=known)
+        verdict = Verdict(evidence.verdict) if evidence.verdict else None
+    else:
+        judgement = judge(
+            known,
+            reading,
+            analysis,
+            min(rollout.step, steps - 1),
+            steps,
+            now,
+            pods_started=pods_started,
+        )
+        evidence, verdict = judgement.evidence, judgement.verdict
+    polled = rollout.model_copy(update={"evidence": evidence, "polled_at": now})
+    return polled, verdict

@@ -1,0 +1,85 @@
+"""What the machine knows of the cluster in one pass: digested, and without Kubernetes' forms."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Cause(StrEnum):
+    """Why a revision's pods are not ready. The values serve as reasons of conditions."""
+
+    UNSCHEDULABLE = "Unschedulable"
+    QUOTA = "QuotaExceeded"
+    MISSING_SECRET = "MissingSecret"  # noqa: S105 (a reason, not a password)
+    MISSING_CONFIG_MAP = "MissingConfigMap"
+    INVALID_POD = "InvalidPod"
+    """The API server or the kubelet refuses the pod as it is rendered."""
+    IMAGE_PULL = "ImagePull"
+    CRASH_LOOP = "CrashLoop"
+    """A container ends again and again; the message is what it said last."""
+    FETCHING = "FetchingModel"
+    """The init container that brings the model's files is at work."""
+    LOADING = "ModelLoading"
+    """Triton runs, and its model is not ready yet."""
+
+
+CAPACITY = frozenset({Cause.UNSCHEDULABLE, Cause.QUOTA})
+"""A full cluster: no news about the model, so no deadline runs."""
+NEEDS_HELP = frozenset(
+    {
+        Cause.MISSING_SECRET,
+        Cause.MISSING_CONFIG_MAP,
+        Cause.INVALID_POD,
+        Cause.IMAGE_PULL,
+        Cause.CRASH_LOOP,
+    }
+)
+"""Waiting alone hardly cures these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """One revision's Deployment and its pods."""
+
+    revision: str
+    exists: bool = False
+    desired: int = 0
+    """The Deployment's live `spec.replicas`."""
+    ready_endpoints: int = 0
+    """Pods that proxies may send requests to."""
+    cause: Cause | None = None
+    """What keeps the worst-off pod from being ready; None if nothing is known to."""
+    message: str = ""
+    """The cluster's own words for it."""
+    restarts: int = 0
+    """Most restarts of any container."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What leads clients to the revisions."""
+
+    applied: bool = False
+    """The live objects say what the status asks for."""
+    accepted: bool = False
+    """Whoever carries them out has accepted them as they are now."""
+    refused: bool = False
+    """It has said no to them as they are now."""
+    message: str = ""
+    """Why they are not accepted."""
+    since: float | None = None
+    """When the route was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The cluster as one pass sees it."""
+
+    workloads: Mapping[str, Workload]
+    route: Route
+    replicas: int
+    """How many pods the serving revision should have: N."""
+
+    def workload(self, revision: str) -> Workload:
+        """Find a revision's workload; one that does not exist is empty."""
+        return self.workloads.get(revision) or Workload(revision)

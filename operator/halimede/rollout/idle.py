@@ -1,0 +1,101 @@
+"""What happens while no rollout is under way: nothing, or the begin of one."""
+
+from uuid import NAMESPACE_OID, uuid5
+
+from halimede.api.rollout import Strategy
+from halimede.api.status import FailedRevision, RevisionStatus, RolloutStatus, State, Status
+from halimede.rollout.command import Verb
+from halimede.rollout.events import normal
+from halimede.rollout.scene import Move, Scene
+
+
+def serves_already(scene: Scene) -> Move | None:
+    """The spec asks for what is stable."""
+    stable = scene.status.stable
+    if stable is None or stable.revision != scene.wanted.target:
+        return None
+    return Move(scene.status)
+
+
+def first_deployment(scene: Scene) -> Move | None:
+    """Nothing has served yet, so there is nothing to compare with and nothing to protect."""
+    if scene.status.stable is not None:
+        return None
+    target = scene.wanted.target
+    if scene.facts.workload(target).ready_endpoints == 0 and scene.facts.replicas > 0:
+        return Move(scene.status)
+    event = normal("FirstRevision", f"Revision {target} is the first and serves all requests.")
+    return Move(_with_stable(scene), (event,) if scene.facts.replicas else ())
+
+
+def nothing_is_to_serve(scene: Scene) -> Move | None:
+    """Scaled to zero, a new revision can do no harm and take no evidence."""
+    return Move(_with_stable(scene)) if scene.facts.replicas == 0 else None
+
+
+def spec_invalid(scene: Scene) -> Move | None:
+    """Nothing begins while the spec cannot be understood."""
+    return Move(scene.status) if scene.wanted.invalid else None
+
+
+def failed_before(scene: Scene) -> Move | None:
+    """The revision was stopped before, and is not tried again by itself."""
+    return Move(scene.status) if failure(scene.status, scene.wanted.target) else None
+
+
+def begin(scene: Scene) -> Move:
+    """Start to roll the target out. Back to a warm revision the way is short: no steps."""
+    rollout = started(scene)
+    back = rollout.steps == 0
+    event = normal(
+        "RolloutStarted",
+        f"Revision {rollout.revision} is to follow {rollout.base} by {rollout.strategy}"
+        + (", at once: it is still warm." if back else "."),
+    )
+    return Move(scene.status.model_copy(update={"rollout": rollout}), (event,))
+
+
+IDLE = (serves_already, first_deployment, spec_invalid, nothing_is_to_serve, failed_before, begin)
+"""Asked in this order; the last one always answers."""
+
+
+def failure(status: Status, revision: str) -> FailedRevision | None:
+    """Find out whether a revision was stopped before."""
+    return next((one for one in status.failed_revisions if one.revision == revision), None)
+
+
+def retried(scene: Scene) -> Status | None:
+    """Forget the target's failure, if that is commanded."""
+    command, target = scene.command, scene.wanted.target
+    if command is None or command.verb is not Verb.RETRY:
+        return None
+    if command.revision not in (None, target) or failure(scene.status, target) is None:
+        return None
+    others = tuple(one for one in scene.status.failed_revisions if one.revision != target)
+    return scene.status.model_copy(update={"failed_revisions": others})
+
+
+def started(scene: Scene) -> RolloutStatus:
+    """Describe the rollout that begins now."""
+    status, target, settings = scene.status, scene.wanted.target, scene.settings
+    if status.stable is None:
+        raise LookupError("there is no stable revision to compare with")
+    steps = len(settings.canary.steps) if settings.strategy is Strategy.CANARY else 1
+    warm = any(one.revision == target for one in status.warm)
+    seed = f"{scene.wanted.identity}:{target}:{status.handled_command or ''}"
+    return RolloutStatus(
+        id=str(uuid5(NAMESPACE_OID, seed)),
+        strategy=settings.strategy,
+        base=status.stable.revision,
+        revision=target,
+        state=State.STARTING,
+        state_since=scene.now,
+        started_at=scene.now,
+        last_progress_at=scene.now,
+        steps=0 if warm else steps,
+    )
+
+
+def _with_stable(scene: Scene) -> Status:
+    stable = RevisionStatus(revision=scene.wanted.target, since=scene.now)
+    return scene.status.model_copy(update={"stable": stable})

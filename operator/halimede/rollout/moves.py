@@ -1,0 +1,143 @@
+"""The moves that checks are made of: wait, enter a state, stop, commit, finish."""
+
+from dataclasses import replace
+from typing import Any
+
+from halimede.api.conditions import Reason
+from halimede.api.status import (
+    FailedRevision,
+    FinishedRollout,
+    Outcome,
+    RevisionStatus,
+    RolloutStatus,
+    State,
+    Status,
+    WarmRevision,
+)
+from halimede.rollout.capacity import weight_on_abort
+from halimede.rollout.events import Event, normal, warning
+from halimede.rollout.facts import Cause
+from halimede.rollout.scene import Move, Scene, Wait
+
+REMEMBERED = 10
+"""How many failed and warm revisions the status holds."""
+
+
+def with_rollout(status: Status, **changes: Any) -> Status:
+    """Change fields of the rollout under way."""
+    if status.rollout is None:
+        raise LookupError("no rollout is under way")
+    return status.model_copy(update={"rollout": status.rollout.model_copy(update=changes)})
+
+
+def wait(scene: Scene, reason: Reason | Cause, message: str) -> Move:
+    """Stay, and say why."""
+    return Move(scene.status, wait=Wait(reason, message))
+
+
+def enter(scene: Scene, state: State, *events: Event, **changes: Any) -> Move:
+    """Go to *state*, which is progress; a changed weight or set of backends is to be seen anew."""
+    status = with_rollout(
+        scene.status,
+        state=state,
+        state_since=scene.now,
+        last_progress_at=scene.now,
+        **changes,
+    )
+    return Move(status, events)
+
+
+def reroute(scene: Scene, state: State, weight: int, *events: Event, **changes: Any) -> Move:
+    """Go to *state* and ask the route for *weight*; when it is seen live is still to be noted."""
+    return enter(scene, state, *events, weight=weight, weight_applied_at=None, **changes)
+
+
+def stop(scene: Scene, outcome: Outcome, reason: str, message: str) -> Move:
+    """Give the revision up: all traffic goes back to the stable one."""
+    decided = with_rollout(
+        scene.status, outcome=outcome, reason=reason, message=message, decided_at=scene.now
+    )
+    if outcome is Outcome.ABORTED:
+        decided = _failed(decided, scene.rollout, reason, scene.now)
+        event = warning("RolloutAborted", f"{_named(scene.rollout)}: {reason}: {message}")
+    else:
+        event = normal(f"Rollout{outcome}", f"{_named(scene.rollout)}: {message}")
+    told = replace(scene, status=decided)
+    if scene.rollout.state is State.STARTING:
+        # The route has never known it, so there is nothing to move and nothing to drain.
+        return finish(told, event)
+    return reroute(told, State.ABORTING, abort_weight(told), event)
+
+
+def abort(scene: Scene, reason: str, message: str) -> Move:
+    """Give the revision up as bad: it is not tried again unless that is commanded."""
+    return stop(scene, Outcome.ABORTED, reason, message)
+
+
+def abort_weight(scene: Scene) -> int:
+    """Say what share the stopped revision has to keep for now; usually none."""
+    return weight_on_abort(
+        scene.rollout.weight,
+        stable_ready=scene.base.ready_endpoints,
+        canary_ready=scene.canary.ready_endpoints,
+        replicas=scene.facts.replicas,
+    )
+
+
+def commit(scene: Scene) -> Move:
+    """Make the revision the stable one; the old one stays warm for a while."""
+    rollout = scene.rollout
+    warm = WarmRevision(
+        revision=rollout.base, warm_until=scene.now + scene.settings.scale_down_delay_seconds
+    )
+    event = normal("Promoted", f"{_named(rollout)} is stable and serves all requests.")
+    move = reroute(
+        scene,
+        State.DRAINING,
+        100,
+        event,
+        outcome=Outcome.PROMOTED,
+        reason="Promoted",
+        message=rollout.message or "Every step passed.",
+        decided_at=scene.now,
+    )
+    others = (
+        one for one in move.status.warm if one.revision not in (rollout.base, rollout.revision)
+    )
+    status = move.status.model_copy(
+        update={
+            "stable": RevisionStatus(revision=rollout.revision, since=scene.now),
+            "warm": (*others, warm)[-REMEMBERED:],
+        }
+    )
+    return Move(status, move.events)
+
+
+def finish(scene: Scene, *events: Event) -> Move:
+    """End the rollout and keep what became of it."""
+    rollout = scene.rollout
+    finished = FinishedRollout(
+        id=rollout.id,
+        strategy=rollout.strategy,
+        revision=rollout.revision,
+        outcome=rollout.outcome or Outcome.ABORTED,
+        reason=rollout.reason or "",
+        message=rollout.message or "",
+        started_at=rollout.started_at,
+        decided_at=rollout.decided_at,
+        ended_at=scene.now,
+        evidence=rollout.evidence,
+    )
+    return Move(
+        scene.status.model_copy(update={"rollout": None, "last_rollout": finished}), events
+    )
+
+
+def _failed(status: Status, rollout: RolloutStatus, reason: str, now: float) -> Status:
+    failure = FailedRevision(revision=rollout.revision, reason=reason, at=now)
+    others = (one for one in status.failed_revisions if one.revision != rollout.revision)
+    return status.model_copy(update={"failed_revisions": (*others, failure)[-REMEMBERED:]})
+
+
+def _named(rollout: RolloutStatus) -> str:
+    return f"Revision {rollout.revision}"

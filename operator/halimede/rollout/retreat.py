@@ -1,0 +1,52 @@
+"""The states in which traffic goes back, or an old revision leaves: nothing may hold them up."""
+
+from halimede.api.conditions import Reason
+from halimede.api.status import State
+from halimede.rollout.moves import abort_weight, finish, reroute, wait
+from halimede.rollout.scene import Move, Scene
+
+ABORT_DRAIN_SECONDS = 30.0
+"""How long a stopped revision finishes what it had begun before it is deleted."""
+
+
+def aborting(scene: Scene) -> Move:
+    """Move all traffic back, as fast as the stable revision can carry it."""
+    rollout, base = scene.rollout, scene.base
+    weight = abort_weight(scene)
+    if weight < rollout.weight:
+        return reroute(scene, State.ABORTING, weight)
+    if rollout.weight > 0:
+        return wait(
+            scene,
+            Reason.STABLE_UNHEALTHY,
+            f"The stable revision {base.revision} has only {base.ready_endpoints} of"
+            f" {scene.facts.replicas} ready pods, so {rollout.weight} % stay where they are."
+            f" {base.message}".rstrip(),
+        )
+    if not scene.settled:
+        return wait(scene, Reason.ROLLING_BACK, _back(scene))
+    return reroute(scene, State.ABORT_DRAINING, 0)
+
+
+def abort_draining(scene: Scene) -> Move:
+    """Let the stopped revision, out of the route by now, end its last requests."""
+    drained = scene.elapsed(scene.rollout.state_since) >= ABORT_DRAIN_SECONDS
+    if not (drained and scene.settled):
+        return wait(scene, Reason.ROLLING_BACK, _back(scene))
+    return finish(scene)
+
+
+def draining(scene: Scene) -> Move:
+    """Wait until the old revision is out of the route; it stays warm for a while after."""
+    if not scene.settled:
+        return wait(
+            scene,
+            Reason.ROLLING_OUT,
+            f"Revision {scene.rollout.revision} is stable; {scene.rollout.base} leaves the route.",
+        )
+    return finish(scene)
+
+
+def _back(scene: Scene) -> str:
+    rollout = scene.rollout
+    return f"All requests go back to revision {rollout.base}. {rollout.reason}: {rollout.message}"

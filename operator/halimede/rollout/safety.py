@@ -1,0 +1,206 @@
+"""Checks that take traffic away, before anything that could give some.
+
+Each is asked in every state that it names, paused or not.
+"""
+
+from dataclasses import replace
+
+from halimede.api.rollout import Strategy, Waiting
+from halimede.api.status import Outcome, State
+from halimede.judge.verdict import Verdict
+from halimede.rollout.command import Verb
+from halimede.rollout.events import warning
+from halimede.rollout.facts import CAPACITY, Cause
+from halimede.rollout.moves import abort, reroute, stop
+from halimede.rollout.scene import Move, Scene
+
+UNREADY_GRACE_SECONDS = 60.0
+"""How long a revision that had traffic may be without a ready pod before it is given up."""
+FAIL_FAST_RESTARTS = 3
+"""So many restarts of a revision that was never ready show that it never will be."""
+ROUTE_DEADLINE_SECONDS = 600.0
+"""A route that is not accepted for so long ends the rollout."""
+
+AWAITING_READINESS = frozenset({State.STARTING, State.PRIMING, State.SHIFTING, State.SCALING_UP})
+"""The states in which more pods of the revision are awaited."""
+AWAITING_ROUTE = frozenset(
+    {State.PRIMING, State.SHIFTING, State.AWAITING_PROMOTION, State.PROMOTING}
+)
+"""The states in which the route is to be accepted."""
+ALL_TRAFFIC = frozenset({State.PROMOTING, State.BAKING})
+
+
+def aborted_by_command(scene: Scene) -> Move | None:
+    """Somebody has asked for it."""
+    if not scene.commanded(Verb.ABORT):
+        return None
+    return replace(abort(scene, "AbortCommanded", "It was commanded."), handled=True)
+
+
+def aborted_by_evidence(scene: Scene) -> Move | None:
+    """The judge has seen enough."""
+    if scene.verdict is not Verdict.ABORT:
+        return None
+    evidence = scene.rollout.evidence
+    return abort(scene, "AnalysisFailed", (evidence and evidence.message) or "It is worse.")
+
+
+def reverted(scene: Scene) -> Move | None:
+    """The spec is back at the stable revision."""
+    if scene.wanted.target != scene.rollout.base:
+        return None
+    return stop(
+        scene,
+        Outcome.REVERTED,
+        "Reverted",
+        f"The spec went back to the stable revision {scene.rollout.base}.",
+    )
+
+
+def superseded(scene: Scene) -> Move | None:
+    """The spec asks for a third revision: it will be compared with the stable one in its turn."""
+    if scene.wanted.target == scene.rollout.revision:
+        return None
+    return stop(
+        scene,
+        Outcome.SUPERSEDED,
+        "Superseded",
+        f"The spec asks for revision {scene.wanted.target} now.",
+    )
+
+
+def lost_all_traffic_pods(scene: Scene) -> Move | None:
+    """It has all traffic and no pod to serve it, and the old revision is still there."""
+    if scene.rollout.state not in ALL_TRAFFIC or scene.canary.ready_endpoints > 0:
+        return None
+    if scene.base.ready_endpoints == 0:
+        return None
+    return abort(scene, "CanaryUnhealthy", "It has all traffic and lost its last ready pod.")
+
+
+def lost_its_pods(scene: Scene) -> Move | None:
+    """A share of the traffic meets no ready pod: the stable revision takes it at once."""
+    rollout = scene.rollout
+    if rollout.weight == 0 or scene.canary.ready_endpoints > 0:
+        return None
+    if scene.base.ready_endpoints == 0:
+        return None
+    event = warning(
+        "TrafficShed",
+        f"Revision {rollout.revision} lost its last ready pod; its {rollout.weight} % went to"
+        f" {rollout.base}.",
+    )
+    return reroute(scene, State.PRIMING, 0, event, unready_since=scene.now)
+
+
+def stayed_unready(scene: Scene) -> Move | None:
+    """It had traffic, lost its pods, and they did not come back."""
+    since = scene.rollout.unready_since
+    if since is None or scene.canary.ready_endpoints > 0:
+        return None
+    if scene.elapsed(since) < UNREADY_GRACE_SECONDS:
+        return None
+    return abort(
+        scene,
+        "CanaryUnhealthy",
+        f"It had traffic and has had no ready pod for {UNREADY_GRACE_SECONDS:.0f} s."
+        f" {scene.canary.message}".rstrip(),
+    )
+
+
+def crashed(scene: Scene) -> Move | None:
+    """It was never ready and restarts again and again."""
+    canary = scene.canary
+    if scene.rollout.state is not State.STARTING or canary.ready_endpoints > 0:
+        return None
+    if canary.cause is not Cause.CRASH_LOOP or canary.restarts < FAIL_FAST_RESTARTS:
+        return None
+    return abort(
+        scene,
+        "CanaryCrashed",
+        f"It was never ready and restarted {canary.restarts} times. {canary.message}".rstrip(),
+    )
+
+
+def past_deadline(scene: Scene) -> Move | None:
+    """Its pods were awaited long enough. A full cluster is no news about the model."""
+    canary, deadline = scene.canary, scene.settings.progress_deadline_seconds
+    if scene.rollout.state not in AWAITING_READINESS or canary.cause in CAPACITY:
+        return None
+    if scene.settings.paused:
+        return None
+    if canary.ready_endpoints >= scene.canary_wanted:
+        return None
+    if scene.elapsed(scene.rollout.last_progress_at) < deadline:
+        return None
+    return abort(
+        scene,
+        "ProgressDeadlineExceeded",
+        f"After {deadline} s {canary.ready_endpoints} of {scene.canary_wanted} pods are ready"
+        f" ({canary.cause or 'no cause is known'}). {canary.message}".rstrip(),
+    )
+
+
+def route_past_deadline(scene: Scene) -> Move | None:
+    """The route stayed unaccepted: something is wrong that no waiting will cure."""
+    if scene.rollout.state not in AWAITING_ROUTE or scene.rollout.weight_applied_at is not None:
+        return None
+    if scene.elapsed(scene.rollout.last_progress_at) < ROUTE_DEADLINE_SECONDS:
+        return None
+    return abort(
+        scene,
+        "RouteNotAccepted",
+        f"The route was not accepted within {ROUTE_DEADLINE_SECONDS:.0f} s."
+        f" {scene.facts.route.message}".rstrip(),
+    )
+
+
+def no_data_for_too_long(scene: Scene) -> Move | None:
+    """No request reached it, and the spec says that this is to end the rollout."""
+    analysis, evidence = scene.settings.analysis, scene.rollout.evidence
+    if analysis.on_no_data is not Waiting.ABORT or evidence is None:
+        return None
+    since = evidence.no_data_since
+    if since is None or scene.elapsed(since) < analysis.no_data_timeout_seconds:
+        return None
+    return abort(
+        scene, "NoData", f"No request in {analysis.no_data_timeout_seconds} s. {evidence.message}"
+    )
+
+
+def inconclusive_for_too_long(scene: Scene) -> Move | None:
+    """The step took its whole time without enough evidence, and the spec says to end it then."""
+    if scene.settings.analysis.on_inconclusive is not Waiting.ABORT or not inconclusive(scene):
+        return None
+    return abort(scene, "Inconclusive", "The step's maxSeconds are over without a verdict.")
+
+
+def inconclusive(scene: Scene) -> bool:
+    """Whether the step is over its `maxSeconds` although there is evidence to judge."""
+    rollout, step = scene.rollout, scene.step
+    return (
+        rollout.strategy is Strategy.CANARY
+        and rollout.state is State.ANALYSING
+        and step is not None
+        and rollout.step_started_at is not None
+        and rollout.evidence is not None
+        and rollout.evidence.verdict == Verdict.CONTINUE
+        and scene.elapsed(rollout.step_started_at) >= step.max_seconds
+    )
+
+
+SAFETY = (
+    aborted_by_command,
+    aborted_by_evidence,
+    reverted,
+    superseded,
+    lost_all_traffic_pods,
+    lost_its_pods,
+    stayed_unready,
+    crashed,
+    past_deadline,
+    route_past_deadline,
+    no_data_for_too_long,
+    inconclusive_for_too_long,
+)
+"""Worst first; the order is the policy."""

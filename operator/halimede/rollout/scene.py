@@ -1,0 +1,165 @@
+"""What a check of the machine looks at, and what it answers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from halimede.api.conditions import Reason
+from halimede.api.rollout import Rollout, Step, Strategy
+from halimede.api.status import RolloutStatus, State, Status
+from halimede.judge.verdict import Verdict
+from halimede.rollout.capacity import full, need
+from halimede.rollout.command import Command, Verb
+from halimede.rollout.events import Event
+from halimede.rollout.facts import Cause, Facts, Workload
+
+GROWING = frozenset({State.STARTING, State.PRIMING, State.SHIFTING, State.ANALYSING})
+"""The states in which a canary has no more pods than its weight needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Why, and in words with figures."""
+
+    reason: Reason | Cause
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the spec asks of the machine."""
+
+    target: str
+    """The revision that the spec describes."""
+    settings: Rollout
+    identity: str
+    """The object's uid and generation: what a rollout's id is made of."""
+    invalid: str | None = None
+    """What is wrong with the spec; the target is then that of the last valid one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Everything that a check may look at."""
+
+    wanted: Wanted
+    facts: Facts
+    status: Status
+    """The status so far, with what this pass has learned."""
+    command: Command | None
+    verdict: Verdict | None
+    """The judge's, if it was asked in this very pass."""
+    now: float
+
+    @property
+    def rollout(self) -> RolloutStatus:
+        """The rollout under way; checks of rollouts are only asked while there is one."""
+        if self.status.rollout is None:
+            raise LookupError("no rollout is under way")
+        return self.status.rollout
+
+    @property
+    def settings(self) -> Rollout:
+        """How careful to be."""
+        return self.wanted.settings
+
+    @property
+    def canary(self) -> Workload:
+        """The revision that is rolled out."""
+        return self.facts.workload(self.rollout.revision)
+
+    @property
+    def base(self) -> Workload:
+        """The revision that serves until the rollout is committed."""
+        return self.facts.workload(self.rollout.base)
+
+    @property
+    def step(self) -> Step | None:
+        """The canary step that the rollout is at; None where there are no steps."""
+        return current_step(self.rollout, self.settings)
+
+    @property
+    def goal(self) -> int:
+        """The weight that the current step asks for. It never falls below what is given."""
+        return max(self.rollout.weight, self.step.weight) if self.step else 0
+
+    @property
+    def settled(self) -> bool:
+        """Whether the route is live as asked, and proxies have had the time to follow."""
+        return (
+            self.route_answered
+            and self.rollout.weight_applied_at is not None
+            and self.elapsed(self.rollout.weight_applied_at)
+            >= self.settings.analysis.settle_seconds
+        )
+
+    @property
+    def route_answered(self) -> bool:
+        """Whether the route is live as asked and accepted."""
+        return self.facts.route.applied and self.facts.route.accepted
+
+    @property
+    def canary_full(self) -> bool:
+        """Whether the canary could carry all traffic."""
+        return self.canary.ready_endpoints >= full(self.facts.replicas)
+
+    @property
+    def canary_wanted(self) -> int:
+        """How many ready pods the canary needs before the next thing can happen."""
+        if self.rollout.state in GROWING and self.step:
+            return min(self.canary_replicas, full(self.facts.replicas))
+        return full(self.facts.replicas)
+
+    @property
+    def canary_replicas(self) -> int:
+        """How many pods the canary should have, ready or not."""
+        if self.rollout.state not in GROWING or not self.step:
+            return self.facts.replicas
+        return need(self.goal, self.facts.replicas)
+
+    def elapsed(self, since: float) -> float:
+        """Count the seconds since a moment; none if the clock was set back."""
+        return max(0.0, self.now - since)
+
+    def commanded(self, verb: Verb) -> bool:
+        """Whether this verb waits to be carried out on the rollout's revision."""
+        command = self.command
+        return (
+            command is not None
+            and command.verb is verb
+            and command.revision in (None, self.rollout.revision)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What a check has decided: the status that follows, what to tell, what is awaited."""
+
+    status: Status
+    events: tuple[Event, ...] = ()
+    wait: Wait | None = None
+    handled: bool = False
+    """The pending command is carried out by this."""
+
+
+Check = Callable[[Scene], Move | None]
+"""A small decision; None: it is not mine to make."""
+
+
+def first(checks: tuple[Check, ...], scene: Scene) -> Move | None:
+    """Ask the checks in their order; the first that decides wins."""
+    return next((move for check in checks if (move := check(scene)) is not None), None)
+
+
+def starts_small(rollout: RolloutStatus) -> bool:
+    """Whether the revision grows with its weight, instead of starting at full scale.
+
+    A way back to a warm revision has no steps.
+    """
+    return rollout.strategy is Strategy.CANARY and rollout.steps > 0
+
+
+def current_step(rollout: RolloutStatus, settings: Rollout) -> Step | None:
+    """Find the canary step that a rollout is at; None where there are no steps."""
+    if not starts_small(rollout):
+        return None
+    return settings.canary.steps[min(rollout.step, len(settings.canary.steps) - 1)]

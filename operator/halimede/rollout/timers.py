@@ -1,0 +1,55 @@
+"""When the next look is due: the soonest moment at which time alone could change a decision."""
+
+from collections.abc import Iterator
+
+from halimede.api.rollout import Rollout, Strategy
+from halimede.api.status import RolloutStatus, State, Status
+from halimede.rollout.advance import ROUTE_PATIENCE_SECONDS
+from halimede.rollout.evidence import due_at
+from halimede.rollout.retreat import ABORT_DRAIN_SECONDS
+from halimede.rollout.safety import ROUTE_DEADLINE_SECONDS, UNREADY_GRACE_SECONDS
+from halimede.rollout.scene import current_step
+
+
+def next_look(status: Status, settings: Rollout, now: float) -> float | None:
+    """Count the seconds until the next look; None if only an event can change anything.
+
+    What is over by now has been decided in this pass, so only what is ahead counts.
+    """
+    moments = [one.warm_until for one in status.warm]
+    if status.rollout is not None:
+        moments.extend(_of_rollout(status.rollout, settings))
+    ahead = [moment - now for moment in moments if moment > now]
+    return min(ahead, default=None)
+
+
+def _of_rollout(rollout: RolloutStatus, settings: Rollout) -> Iterator[float]:
+    yield rollout.last_progress_at + settings.progress_deadline_seconds
+    if rollout.weight_applied_at is not None:
+        yield rollout.weight_applied_at + settings.analysis.settle_seconds
+    else:
+        yield rollout.last_progress_at + ROUTE_PATIENCE_SECONDS
+        yield rollout.last_progress_at + ROUTE_DEADLINE_SECONDS
+    if rollout.unready_since is not None:
+        yield rollout.unready_since + UNREADY_GRACE_SECONDS
+    evidence = rollout.evidence
+    if evidence is not None and evidence.no_data_since is not None:
+        yield evidence.no_data_since + settings.analysis.no_data_timeout_seconds
+    yield from _of_state(rollout, settings)
+    yield from _of_judge(rollout, settings)
+
+
+def _of_state(rollout: RolloutStatus, settings: Rollout) -> Iterator[float]:
+    if rollout.state is State.ABORT_DRAINING:
+        yield rollout.state_since + ABORT_DRAIN_SECONDS
+    if rollout.state is State.BAKING and rollout.strategy is Strategy.BLUE_GREEN:
+        yield rollout.state_since + settings.blue_green.bake_seconds
+
+
+def _of_judge(rollout: RolloutStatus, settings: Rollout) -> Iterator[float]:
+    due = due_at(rollout, settings.analysis)
+    if due is not None:
+        yield due
+    step = current_step(rollout, settings)
+    if rollout.state is State.ANALYSING and step and rollout.step_started_at is not None:
+        yield rollout.step_started_at + step.max_seconds
