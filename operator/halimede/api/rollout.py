@@ -3,11 +3,12 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from halimede.api.base import ApiModel
+from halimede.api.rules import rule, rules
 
-Percent = Annotated[str, Field(pattern=r"^(100|[0-9]{1,2}(\.[0-9]{1,4})?)$")]
+Percent = Annotated[str, Field(pattern=r"^(100|[0-9]{1,2}(\.[0-9]{1,4})?)$", max_length=7)]
 """A percentage as a decimal string: the API has no floats."""
 
 
@@ -21,6 +22,16 @@ class Strategy(StrEnum):
 class Step(ApiModel):
     """A share of the requests that the new revision gets, and how long at least."""
 
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "self.maxSeconds >= self.minSeconds",
+                "maxSeconds must not be less than minSeconds: raise it or lower minSeconds",
+                ".maxSeconds",
+            )
+        )
+    )
+
     weight: Annotated[int, Field(ge=1, le=100)]
     """Percentage of the requests."""
     min_seconds: Annotated[int, Field(ge=0, le=86400)] = 60
@@ -31,6 +42,17 @@ class Step(ApiModel):
 
 class Canary(ApiModel):
     """Settings of the strategy `Canary`."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "!has(self.steps) || (self.steps.map(step, step.weight).isSorted()"
+                " && self.steps.all(a, self.steps.exists_one(b, b.weight == a.weight)))",
+                "the weights of steps must rise: order them, and give each a weight of its own",
+                ".steps",
+            )
+        )
+    )
 
     steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=20)] = (
         Step(weight=5),
@@ -76,12 +98,34 @@ class Pace(StrEnum):
 class Analysis(ApiModel):
     """How the new revision is judged, by an anytime-valid sequential test on error counts."""
 
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "!has(self.maxErrorPercent) || double(self.maxErrorPercent) > 0.0",
+                "maxErrorPercent must be more than 0, for no number of requests proves that"
+                " there are no errors: set it to the error rate that you can bear",
+                ".maxErrorPercent",
+            ),
+            rule(
+                "!has(self.maxErrorRatio) || double(self.maxErrorRatio) > 1.0",
+                "maxErrorRatio must be more than 1: it is how many times the stable revision's"
+                " error rate is tolerated",
+                ".maxErrorRatio",
+            ),
+        )
+    )
+
     provider: MetricsProvider = MetricsProvider.CONTOUR
+    """Whose request counters tell how users fare: `Contour` reads its Envoy's, per revision;
+    `None` says that there are none, and that Triton's own must do."""
     max_error_percent: Percent = "5"
     """The error rate above which a revision is bad, whatever the stable one does."""
-    max_error_ratio: Annotated[str, Field(pattern=r"^[0-9]{1,3}(\.[0-9]{1,2})?$")] = "3"
+    max_error_ratio: Annotated[
+        str, Field(pattern=r"^[0-9]{1,3}(\.[0-9]{1,2})?$", max_length=6)
+    ] = "3"
     """How many times the stable revision's error rate the last step's certificate tolerates."""
     pace: Pace = Pace.BALANCED
+    """How fast the certificate that each step demands tightens towards the last one."""
     interval_seconds: Annotated[int, Field(ge=1, le=300)] = 15
     """How often the judge looks. Not below Prometheus's scrape interval."""
     warmup_seconds: Annotated[int, Field(ge=0, le=3600)] = 30
@@ -91,19 +135,25 @@ class Analysis(ApiModel):
     min_requests: Annotated[int, Field(ge=1, le=1_000_000)] = 20
     """Judged requests that the new revision needs before any step may pass."""
     on_no_data: Waiting = Waiting.PAUSE
-    """After `noDataTimeoutSeconds` without one request of the new revision."""
+    """What to do after `noDataTimeoutSeconds` without one request of the new revision."""
     no_data_timeout_seconds: Annotated[int, Field(ge=1, le=604800)] = 1800
+    """How long the new revision may be without a request before `onNoData` decides."""
     on_inconclusive: Waiting = Waiting.PAUSE
-    """After a step's `maxSeconds`."""
+    """What to do after a step's `maxSeconds` without enough evidence."""
 
 
 class Rollout(ApiModel):
     """How careful to be with a new revision."""
 
     strategy: Strategy = Strategy.CANARY
+    """`Canary` gives the new revision more and more of the requests; `BlueGreen` shows it as a
+    preview and then switches."""
     canary: Canary = Canary()
+    """Settings of the strategy `Canary`."""
     blue_green: BlueGreen = BlueGreen()
+    """Settings of the strategy `BlueGreen`."""
     analysis: Analysis = Analysis()
+    """How the new revision is judged."""
     paused: bool = False
     """Hold the rollout where it is. Abort, safety and scaling go on."""
     progress_deadline_seconds: Annotated[int, Field(ge=1, le=604800)] = 1800

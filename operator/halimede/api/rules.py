@@ -7,7 +7,8 @@ def rule(expression: str, message: str, field: str | None = None) -> dict[str, s
     """Write one rule.
 
     Args:
-        expression: CEL that is true of a good object; `self` is the object.
+        expression: CEL that is true of a good object; `self` is the object. Where a whole object
+            is optional, it must also be true of `{}`: defaults further in are not seen yet.
         message: What is wrong and what to do, for whoever applied the object.
         field: The field to blame, as `.name`; None: the object as a whole.
     """

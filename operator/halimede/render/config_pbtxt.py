@@ -3,7 +3,6 @@
 from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig, ModelInstanceGroup
 
-from halimede.api import spec
 from halimede.api.spec import ModelDeploymentSpec
 
 
@@ -78,9 +77,13 @@ def _from_fields(name: str, wanted: ModelDeploymentSpec) -> ModelConfig:
         )
     config = ModelConfig(name=name, backend=fields.backend, max_batch_size=fields.max_batch_size)
     for tensor in fields.inputs:
-        config.input.add(name=tensor.name, data_type=_data_type(tensor), dims=tensor.dims)
+        config.input.add(
+            name=tensor.name, data_type=DataType.Value(tensor.data_type), dims=tensor.dims
+        )
     for tensor in fields.outputs:
-        config.output.add(name=tensor.name, data_type=_data_type(tensor), dims=tensor.dims)
+        config.output.add(
+            name=tensor.name, data_type=DataType.Value(tensor.data_type), dims=tensor.dims
+        )
     config.instance_group.add(
         count=fields.instances,
         kind=ModelInstanceGroup.KIND_GPU if wanted.gpu else ModelInstanceGroup.KIND_CPU,
@@ -96,14 +99,3 @@ def _from_fields(name: str, wanted: ModelDeploymentSpec) -> ModelConfig:
     for key, value in fields.parameters.items():
         config.parameters[key].string_value = value
     return config
-
-
-def _data_type(tensor: spec.Tensor) -> int:
-    try:
-        number: int = DataType.Value(tensor.data_type)
-    except ValueError as error:
-        raise InvalidConfigError(
-            f"tensor {tensor.name!r} has the data type {tensor.data_type!r}",
-            cure="use one of " + ", ".join(DataType.keys()[1:]),
-        ) from error
-    return number

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from halimede.api.base import Manifest
-from halimede.api.spec import ExposeType, GatewayExposure, IngressExposure
+from halimede.api.expose import ExposeType, GatewayExposure, IngressExposure
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.render import names
 from halimede.render.env import render

@@ -6,8 +6,9 @@ from math import ceil
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from halimede.api.base import Manifest
+from halimede.api.runtime import Gpu
 from halimede.api.source import Inputs, Scheme, Source, source
-from halimede.api.spec import Gpu, ModelDeploymentSpec
+from halimede.api.spec import ModelDeploymentSpec
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.render import names
 from halimede.render.arguments import arguments

@@ -1,0 +1,97 @@
+"""`spec.expose`: how clients reach the model."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+from halimede.api.base import ApiModel
+from halimede.api.rules import UNIQUE, rule, rules
+
+_LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+_HOST = rf"^(\*\.)?{_LABEL}(\.{_LABEL})*$"
+
+
+class ExposeType(StrEnum):
+    """What routes requests to the model."""
+
+    GATEWAY = "Gateway"
+    INGRESS = "Ingress"
+    SERVICE = "Service"
+
+
+class ParentRef(ApiModel):
+    """A Gateway that the HTTPRoute attaches to."""
+
+    name: Annotated[str, Field(min_length=1, max_length=253)]
+    """The Gateway's name."""
+    namespace: Annotated[str | None, Field(min_length=1, max_length=63)] = None
+    """The Gateway's namespace; the resource's own where absent."""
+    section_name: Annotated[str | None, Field(min_length=1, max_length=253)] = None
+    """One listener of the Gateway; all where absent."""
+
+
+class GatewayExposure(ApiModel):
+    """Gateway API: one HTTPRoute that serves HTTP and gRPC."""
+
+    parent_refs: Annotated[tuple[ParentRef, ...], Field(min_length=1, max_length=8)]
+    """The Gateways to attach to."""
+    hostnames: Annotated[
+        tuple[Annotated[str, Field(pattern=_HOST, max_length=253)], ...],
+        Field(max_length=16, json_schema_extra=UNIQUE),
+    ] = ()
+    """Hostnames of the model, such as `digits.example.com`; absent: all of the listener's."""
+
+
+class IngressExposure(ApiModel):
+    """An Ingress, with ingress-nginx's canary annotations during a rollout."""
+
+    class_name: Annotated[str | None, Field(min_length=1, max_length=253)] = None
+    """The IngressClass; the cluster's default where absent."""
+    host: Annotated[str, Field(pattern=_HOST, max_length=253)]
+    """Hostname of the model."""
+    tls_secret_name: Annotated[str | None, Field(min_length=1, max_length=253)] = None
+    """Secret with the certificate. Only with it gRPC is served too: ingress-nginx offers no
+    HTTP/2 without TLS."""
+    annotations: Annotated[
+        dict[str, Annotated[str, Field(max_length=4096)]], Field(max_length=64)
+    ] = {}
+    """Further annotations of the Ingresses."""
+
+
+class Expose(ApiModel):
+    """How clients reach the model."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "self.type != 'Gateway' || has(self.gateway)",
+                "type Gateway needs gateway.parentRefs, the Gateways to attach to:"
+                " set them, or choose type Ingress or Service",
+                ".gateway",
+            ),
+            rule(
+                "self.type != 'Ingress' || has(self.ingress)",
+                "type Ingress needs ingress.host: set it, or choose type Gateway or Service",
+                ".ingress",
+            ),
+            rule(
+                "self.type == 'Gateway' || !has(self.gateway)",
+                "gateway is for type Gateway only: remove it, or set type to Gateway",
+                ".gateway",
+            ),
+            rule(
+                "self.type == 'Ingress' || !has(self.ingress)",
+                "ingress is for type Ingress only: remove it, or set type to Ingress",
+                ".ingress",
+            ),
+        )
+    )
+
+    type: ExposeType
+    """`Gateway` and `Ingress` lead requests in from outside and can share them out; `Service` is
+    reached inside the cluster only and can only switch."""
+    gateway: GatewayExposure | None = None
+    """Settings of the type `Gateway`."""
+    ingress: IngressExposure | None = None
+    """Settings of the type `Ingress`."""

@@ -1,0 +1,169 @@
+"""`spec.model`: the model's files and Triton's configuration for them."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+from halimede.api.base import ApiModel
+from halimede.api.rules import UNIQUE, keyed, rule, rules
+
+
+class DataType(StrEnum):
+    """Triton's tensor element types (`model_config.proto`, enum DataType)."""
+
+    BOOL = "TYPE_BOOL"
+    UINT8 = "TYPE_UINT8"
+    UINT16 = "TYPE_UINT16"
+    UINT32 = "TYPE_UINT32"
+    UINT64 = "TYPE_UINT64"
+    INT8 = "TYPE_INT8"
+    INT16 = "TYPE_INT16"
+    INT32 = "TYPE_INT32"
+    INT64 = "TYPE_INT64"
+    FP16 = "TYPE_FP16"
+    FP32 = "TYPE_FP32"
+    FP64 = "TYPE_FP64"
+    STRING = "TYPE_STRING"
+    BF16 = "TYPE_BF16"
+
+
+class DynamicBatching(ApiModel):
+    """Triton joins single requests into batches."""
+
+    max_queue_delay_microseconds: Annotated[int, Field(ge=0, le=60_000_000)] = 0
+    """How long the first request of a batch waits for others."""
+    preferred_batch_sizes: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=65536)], ...],
+        Field(max_length=16, json_schema_extra=UNIQUE),
+    ] = ()
+    """Sizes that a batch is sent with at once. Only TensorRT's optimization profiles need any."""
+    max_queue_size: Annotated[int, Field(ge=1, le=1_000_000)] = 1024
+    """Requests that may wait; more are refused with 503 instead of queueing without end."""
+
+
+class Tensor(ApiModel):
+    """An input or output of the model."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "self.dims.all(size, size == -1 || size > 0)",
+                "dims holds sizes of at least 1, or -1 for any size",
+                ".dims",
+            )
+        )
+    )
+
+    name: Annotated[str, Field(min_length=1, max_length=253)]
+    """The name that the model itself knows it by."""
+    data_type: DataType
+    """Type of the elements."""
+    dims: Annotated[tuple[int, ...], Field(min_length=1, max_length=16)]
+    """Sizes without the batch dimension; -1 is any size."""
+
+
+class ModelConfig(ApiModel):
+    """The Triton model configuration by fields; `configPbtxt` takes the whole of it as text."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "!has(self.dynamicBatching) || self.maxBatchSize > 0",
+                "dynamicBatching needs batches: set maxBatchSize to at least 1,"
+                " or remove dynamicBatching",
+                ".maxBatchSize",
+            ),
+            rule(
+                "!has(self.dynamicBatching) || !has(self.dynamicBatching.preferredBatchSizes)"
+                " || self.dynamicBatching.preferredBatchSizes.all("
+                "size, size <= self.maxBatchSize)",
+                "dynamicBatching.preferredBatchSizes must not exceed maxBatchSize:"
+                " lower them or raise maxBatchSize",
+                ".dynamicBatching.preferredBatchSizes",
+            ),
+        )
+    )
+
+    backend: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,63}$", max_length=63)]
+    """Triton's backend: `onnxruntime`, `python`, `pytorch`, `tensorrt`, `openvino` …"""
+    max_batch_size: Annotated[int, Field(ge=0, le=65536)] = 0
+    """Largest batch; 0 means that the model takes no batch dimension."""
+    inputs: Annotated[
+        tuple[Tensor, ...], Field(max_length=64, json_schema_extra=keyed("name"))
+    ] = ()
+    """The model's inputs. Triton reads them from ONNX, OpenVINO and TensorRT files itself."""
+    outputs: Annotated[
+        tuple[Tensor, ...], Field(max_length=64, json_schema_extra=keyed("name"))
+    ] = ()
+    """The model's outputs, as `inputs`."""
+    dynamic_batching: DynamicBatching | None = None
+    """Join requests into batches; absent: each request is run on its own."""
+    response_cache: bool = False
+    """Answer equal requests from Triton's local response cache."""
+    instances: Annotated[int, Field(ge=1, le=128)] = 1
+    """Execution instances in one pod (on each GPU, where there are any)."""
+    parameters: Annotated[
+        dict[str, Annotated[str, Field(max_length=4096)]], Field(max_length=64)
+    ] = {}
+    """Settings of the backend, such as ONNX Runtime's `intra_op_thread_count`."""
+
+
+_NAME = "[a-z0-9]([-.a-z0-9]*[a-z0-9])?"
+_FORMS = f"^(configMap://{_NAME}|pvc://{_NAME}(/.*)?|https://[^/?#@]+/.*[^/])$"
+
+
+class Model(ApiModel):
+    """The model to serve."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "has(self.config) != has(self.configPbtxt)",
+                "exactly one of config and configPbtxt says how Triton runs the model:"
+                " set one and remove the other",
+                ".config",
+            ),
+            rule(
+                "self.storageUri.matches('^(configMap|pvc|https)://')",
+                "storageUri must begin with configMap://, pvc:// or https://:"
+                " other kinds of storage are not supported yet",
+                ".storageUri",
+            ),
+            rule(
+                f"!self.storageUri.matches('^(configMap|pvc|https)://')"
+                f" || self.storageUri.matches('{_FORMS}')",
+                "storageUri must be configMap://NAME, pvc://CLAIM/PATH or https://HOST/FILE"
+                " without credentials: those belong into the Secret of secretName",
+                ".storageUri",
+            ),
+            rule(
+                "!self.storageUri.startsWith('pvc://')"
+                " || !self.storageUri.split('/').exists(part, part == '..')",
+                "storageUri must not leave its volume: remove the '..'",
+                ".storageUri",
+            ),
+            rule(
+                "!has(self.secretName) || self.storageUri.startsWith('https://')",
+                "secretName is for https:// only: remove it, configMap:// and pvc:// need no"
+                " credentials",
+                ".secretName",
+            ),
+        )
+    )
+
+    name: Annotated[
+        str | None, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$", max_length=63)
+    ] = None
+    """The name in Triton's URLs; the resource's own name where absent."""
+    storage_uri: Annotated[str, Field(min_length=1, max_length=2048)]
+    """Where the files are: `configMap://NAME`, `pvc://CLAIM/PATH` or `https://HOST/FILE`."""
+    sha256: Annotated[str | None, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)] = None
+    """Digest of the files, verified before anything is served."""
+    secret_name: Annotated[str | None, Field(min_length=1, max_length=253)] = None
+    """Secret with the credentials of an `https://` source (`token`, or `username`, `password`)."""
+    config: ModelConfig | None = None
+    """The Triton model configuration by fields."""
+    config_pbtxt: Annotated[str | None, Field(min_length=1, max_length=65536)] = None
+    """The Triton model configuration as text, for what `config` cannot express. The model's name
+    may be left out."""

@@ -1,0 +1,143 @@
+"""How the pods run: Triton's version, their number, their resources, how they start and leave."""
+
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field
+
+from halimede.api.base import ApiModel
+from halimede.api.rules import rule, rules
+
+Quantity = int | str
+
+_OURS = (
+    "model-repository|model-store|model-control-mode|http-port|grpc-port|metrics-port"
+    "|exit-timeout-secs"
+)
+
+
+class Runtime(ApiModel):
+    """The Triton that serves the model."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "has(self.version) || has(self.image)",
+                "set version, such as 26.09, or a whole image",
+                ".version",
+            ),
+            rule(
+                "!has(self.image)"
+                " || self.image.matches('^[^@ ]*[^/:@ ](:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?"
+                "@sha256:[0-9a-f]{64}$')"
+                " || self.image.matches('^[^@ ]*[^/:@ ]:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$')",
+                "image needs a tag or a digest, so that every pod runs the same:"
+                " write repository:tag or repository@sha256:…",
+                ".image",
+            ),
+            rule(
+                "!has(self.image) || !self.image.endsWith(':latest')",
+                "image must not be tagged latest, which changes without a new revision:"
+                " name a version",
+                ".image",
+            ),
+            rule(
+                f"!has(self.args) || !self.args.exists(a, a.matches('^--({_OURS})(=|$)'))",
+                "args must not set the repository, the ports, the control mode or the exit"
+                " timeout, which Halimede sets: remove them (for the timeout see"
+                " spec.drain.exitTimeoutSeconds)",
+                ".args",
+            ),
+        )
+    )
+
+    version: Annotated[str | None, Field(pattern=r"^[0-9]{2}\.[0-9]{2}$", max_length=5)] = None
+    """Triton's container version, `YY.MM`. Its arguments are chosen by it."""
+    image: Annotated[str | None, Field(min_length=1, max_length=1024)] = None
+    """A whole image reference instead. If `version` is given too, it says which arguments the
+    image knows; otherwise only the oldest are used."""
+    args: Annotated[tuple[Annotated[str, Field(max_length=4096)], ...], Field(max_length=64)] = ()
+    """Further arguments of tritonserver."""
+
+
+class Autoscaling(ApiModel):
+    """Let a HorizontalPodAutoscaler choose the number of replicas."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "self.maxReplicas >= self.minReplicas",
+                "maxReplicas must not be less than minReplicas: raise it or lower minReplicas",
+                ".maxReplicas",
+            )
+        )
+    )
+
+    min_replicas: Annotated[int, Field(ge=1, le=1000)] = 1
+    """How many pods at least."""
+    max_replicas: Annotated[int, Field(ge=1, le=1000)]
+    """How many pods at most."""
+    metrics: Annotated[tuple[dict[str, Any], ...], Field(max_length=16)] = ()
+    """What to scale by, as in a HorizontalPodAutoscaler (autoscaling/v2); absent: 80 % CPU."""
+    behavior: dict[str, Any] | None = None
+    """How fast to scale, as in a HorizontalPodAutoscaler (autoscaling/v2)."""
+
+
+class Gpu(ApiModel):
+    """GPUs of each replica."""
+
+    count: Annotated[int, Field(ge=1, le=64)] = 1
+    """How many."""
+    resource_name: Annotated[
+        str, Field(pattern=r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?/[A-Za-z0-9._-]+$", max_length=253)
+    ] = "nvidia.com/gpu"
+    """What nodes call them."""
+
+
+class Resources(ApiModel):
+    """CPU and memory of each replica, as in a container."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            *(
+                rule(
+                    f"!has(self.{kind}) || self.{kind}.all(name,"
+                    f" type(self.{kind}[name]) == int || isQuantity(self.{kind}[name]))",
+                    f"{kind} must be quantities such as 500m, 2 or 2Gi",
+                    f".{kind}",
+                )
+                for kind in ("limits", "requests")
+            ),
+            rule(
+                "!has(self.limits) || !self.limits.exists(name, name.startsWith('nvidia.com/'))",
+                "limits must not hold GPUs: set spec.gpu, which also adds what GPU nodes ask for",
+                ".limits",
+            ),
+        )
+    )
+
+    limits: Annotated[
+        dict[str, Annotated[Quantity, Field(json_schema_extra={"maxLength": 32})]],
+        Field(max_length=32),
+    ] = {}
+    """The most that a replica gets."""
+    requests: Annotated[
+        dict[str, Annotated[Quantity, Field(json_schema_extra={"maxLength": 32})]],
+        Field(max_length=32),
+    ] = {}
+    """What is set aside for a replica."""
+
+
+class Probes(ApiModel):
+    """How long things may take."""
+
+    startup_timeout_seconds: Annotated[int, Field(ge=10, le=86400)] = 600
+    """How long loading the model may take before the container is restarted."""
+
+
+class Drain(ApiModel):
+    """How a pod leaves without losing a request."""
+
+    pre_stop_seconds: Annotated[int, Field(ge=0, le=600)] = 15
+    """How long proxies may take to see that the pod is leaving."""
+    exit_timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 30
+    """How long running requests may take after that."""

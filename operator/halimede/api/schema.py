@@ -1,0 +1,124 @@
+"""The structural schema that Kubernetes wants, made of the one that pydantic gives.
+
+Kubernetes' dialect of OpenAPI has no references, no unions with null, no titles; what it has more
+(CEL rules, list types, int-or-string) stands beside the fields as `json_schema_extra`. A keyword
+that is not known here is an error, so that nothing gets lost without notice.
+Source: "Extend the Kubernetes API with CustomResourceDefinitions", structural schemas.
+"""
+
+from typing import Any
+
+from pydantic import BaseModel
+
+KEPT = frozenset(
+    {
+        "default",
+        "enum",
+        "format",
+        "maxItems",
+        "maxLength",
+        "maxProperties",
+        "maximum",
+        "minItems",
+        "minLength",
+        "minimum",
+        "pattern",
+        "required",
+        "type",
+        "x-kubernetes-int-or-string",
+        "x-kubernetes-list-map-keys",
+        "x-kubernetes-list-type",
+        "x-kubernetes-preserve-unknown-fields",
+        "x-kubernetes-validations",
+    }
+)
+"""Keywords that mean the same in both dialects, and Kubernetes' own."""
+NULL = {"type": "null"}
+INT_OR_STRING = [{"type": "integer"}, {"type": "string"}]
+
+Schema = dict[str, Any]
+
+
+class UnknownSchemaError(Exception):
+    """A type of the API needs a keyword that this converter does not know."""
+
+
+def structural(model: type[BaseModel]) -> Schema:
+    """Write the structural schema of *model*.
+
+    Raises:
+        UnknownSchemaError: A field's type is not one that Kubernetes or this converter knows.
+    """
+    whole = model.model_json_schema(by_alias=True)
+    return _node(whole, whole.get("$defs", {}), model.__name__)
+
+
+def _node(raw: Schema, definitions: dict[str, Schema], path: str) -> Schema:
+    node = _resolved(raw, definitions, path)
+    schema: Schema = {}
+    for keyword, value in node.items():
+        match keyword:
+            case "properties":
+                schema[keyword] = {
+                    name: _node(field, definitions, f"{path}.{name}")
+                    for name, field in value.items()
+                }
+            case "items":
+                schema[keyword] = _node(value, definitions, f"{path}[]")
+            case "additionalProperties" if isinstance(value, dict):
+                schema[keyword] = _node(value, definitions, f"{path}{{}}")
+            case "additionalProperties" if value is True:
+                schema["x-kubernetes-preserve-unknown-fields"] = True
+            case "title":
+                pass  # pydantic's, and never more than the field's name
+            case "description":
+                schema[keyword] = " ".join(value.split())
+            case _ if keyword in KEPT:
+                schema[keyword] = value
+            case _:
+                raise UnknownSchemaError(f"{path}: {keyword!r} cannot be written: {value!r}")
+    return _completed(schema, path)
+
+
+def _resolved(raw: Schema, definitions: dict[str, Schema], path: str) -> Schema:
+    """Follow references and drop the null of optional fields; siblings win over the target."""
+    node = {key: value for key, value in raw.items() if key not in ("$defs", "$ref", "anyOf")}
+    if "$ref" in raw:
+        target = definitions[raw["$ref"].removeprefix("#/$defs/")]
+        return _resolved(target, definitions, path) | node
+    if "anyOf" not in raw:
+        return node
+    options = [option for option in raw["anyOf"] if option != NULL]
+    if options == INT_OR_STRING:
+        return {"x-kubernetes-int-or-string": True} | node
+    if len(options) != 1:
+        raise UnknownSchemaError(f"{path}: a union of {options!r} cannot be written")
+    return _resolved(options[0], definitions, path) | node
+
+
+def _completed(schema: Schema, path: str) -> Schema:
+    kind = schema.get("type")
+    if kind is None and "x-kubernetes-int-or-string" not in schema:
+        raise UnknownSchemaError(f"{path}: has no type")
+    if kind == "array":
+        schema.setdefault("x-kubernetes-list-type", "atomic")
+    if "default" in schema:
+        default = _default(schema.pop("default"), schema)
+        if default is not None:
+            schema["default"] = default
+    return schema
+
+
+def _default(value: Any, schema: Schema) -> Any:
+    """Leave out of a default what says nothing or what is the default further in anyway."""
+    if not isinstance(value, dict):
+        return value if value not in (None, [], {}) else None
+    fields = schema.get("properties", {})
+    told = {
+        name: inner
+        for name, field in value.items()
+        if (inner := _default(field, fields[name])) is not None
+        and inner != fields[name].get("default")
+    }
+    # `{}` lets the API server fill in the defaults further in.
+    return told if told or any("default" in field for field in fields.values()) else None
