@@ -45,7 +45,8 @@ def start(stage: Stage) -> None:
 
 
 def _apply(stage: Stage) -> None:
-    definitions = str(stage.binaries / FOLDER)
+    # Resolved, because kubectl does not follow a link to a folder.
+    definitions = (stage.binaries / FOLDER).resolve()
     _kubectl(stage, "apply", "--server-side", f"--filename={definitions}")
     _kubectl(
         stage, "wait", "--for=condition=Established", "--timeout=60s", f"--filename={definitions}"

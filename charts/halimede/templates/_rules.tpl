@@ -1,0 +1,51 @@
+{{- /* What the operator may do in a namespace where it works. The spec of a ModelDeployment is not among it,
+       and neither are Secrets: the kubelet mounts them, the operator never sees one. */ -}}
+{{- define "halimede.namespacedRules" -}}
+- apiGroups: [halimede.dev]
+  resources: [modeldeployments]
+  verbs: [get, list, watch]
+- apiGroups: [halimede.dev]
+  resources: [modeldeployments/status]
+  verbs: [get, patch, update]
+# Children whose owner reference blocks the owner's deletion ask for this one.
+- apiGroups: [halimede.dev]
+  resources: [modeldeployments/finalizers]
+  verbs: [update]
+- apiGroups: [""]
+  resources: [configmaps, services]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [networking.k8s.io]
+  resources: [ingresses]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [httproutes]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch]
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  verbs: [get, list, watch]
+- apiGroups: ["", events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- end -}}
+
+{{- /* What it needs beside that when it works in every namespace: to learn of CRDs and namespaces as they come. */ -}}
+{{- define "halimede.clusterRules" -}}
+- apiGroups: [apiextensions.k8s.io]
+  resources: [customresourcedefinitions]
+  verbs: [list, watch]
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [list, watch]
+{{- end -}}

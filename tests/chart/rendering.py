@@ -1,0 +1,72 @@
+"""Render the chart with the real helm."""
+
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from local.build import HELM, build
+
+CHART = Path(__file__).parents[2] / "charts" / "halimede"
+
+Manifest = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """The manifests that one set of values gives."""
+
+    manifests: tuple[Manifest, ...]
+
+    def of_kind(self, *kinds: str) -> list[Manifest]:
+        """Return the manifests of these kinds."""
+        return [manifest for manifest in self.manifests if manifest["kind"] in kinds]
+
+    def only(self, kind: str) -> Manifest:
+        """Return the one manifest of this kind."""
+        (manifest,) = self.of_kind(kind)
+        return manifest
+
+    @property
+    def rules(self) -> list[Manifest]:
+        """Every rule that the operator is given, of whatever role."""
+        return [rule for role in self.of_kind("Role", "ClusterRole") for rule in role["rules"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Helm:
+    """The helm of the local cluster, with a home of its own."""
+
+    program: Path
+    home: Path
+
+    @classmethod
+    def built(cls, home: Path) -> "Helm":
+        """Build helm, or take the one that was built before."""
+        return cls(build((HELM,)) / "helm", home)
+
+    def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        """Run helm, whether it succeeds or not."""
+        return subprocess.run(
+            [self.program, *arguments],
+            env={"HOME": str(self.home)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def template(self, values: Mapping[str, Any]) -> subprocess.CompletedProcess[str]:
+        """Run ``helm template`` with these values."""
+        file = self.home / "values.yaml"
+        file.write_text(yaml.safe_dump(dict(values)))
+        return self.run("template", "h", CHART, "--namespace", "halimede-system", "--values", file)
+
+    def rendered(self, values: Mapping[str, Any]) -> Rendered:
+        """Return what ``helm template`` gives, which must succeed."""
+        finished = self.template(values)
+        assert finished.returncode == 0, finished.stderr
+        documents = yaml.safe_load_all(finished.stdout)
+        return Rendered(tuple(document for document in documents if document))

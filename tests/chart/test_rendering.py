@@ -1,0 +1,165 @@
+from typing import Any
+
+import pytest
+import yaml
+
+from halimede.settings import Settings
+from tests.chart.rendering import CHART, Helm
+
+EVERYTHING: dict[str, Any] = {
+    "image": {"repository": "registry.example.com/halimede", "digest": "sha256:" + "a" * 64},
+    "imagePullSecrets": [{"name": "registry"}],
+    "watchNamespaces": ["blue", "green"],
+    "operator": {
+        "prometheusUrl": "http://prometheus.monitoring:9090",
+        "tritonRepository": "registry.example.com/tritonserver",
+        "workers": 3,
+        "resyncSeconds": 60,
+        "logFormat": "text",
+        "logLevel": "debug",
+        "extraEnv": [{"name": "TZ", "value": "UTC"}],
+    },
+    "serviceAccount": {"annotations": {"example.com/role": "reader"}},
+    "podAnnotations": {"example.com/a": "1"},
+    "podLabels": {"team": "models"},
+    "nodeSelector": {"disk": "ssd"},
+    "tolerations": [{"operator": "Exists"}],
+    "affinity": {"nodeAffinity": {}},
+    "priorityClassName": "high",
+    "metrics": {"podMonitor": {"enabled": True, "labels": {"release": "prometheus"}}},
+}
+LITTLE: dict[str, Any] = {
+    "crds": {"enabled": False},
+    "rbac": {"create": False},
+    "serviceAccount": {"create": False, "name": "given"},
+    "metrics": {"service": {"enabled": False}},
+}
+VALUES = {"defaults": {}, "everything": EVERYTHING, "little": LITTLE}
+
+
+def container(helm: Helm, values: dict[str, Any]) -> dict[str, Any]:
+    """Return the operator's container."""
+    deployment = helm.rendered(values).only("Deployment")
+    (only,) = deployment["spec"]["template"]["spec"]["containers"]
+    return dict(only)
+
+
+@pytest.mark.parametrize(
+    ("values", "kinds"),
+    [
+        (
+            "defaults",
+            {
+                "ClusterRole",
+                "ClusterRoleBinding",
+                "CustomResourceDefinition",
+                "Deployment",
+                "Service",
+                "ServiceAccount",
+            },
+        ),
+        (
+            "everything",
+            {
+                "CustomResourceDefinition",
+                "Deployment",
+                "PodMonitor",
+                "Role",
+                "RoleBinding",
+                "Service",
+                "ServiceAccount",
+            },
+        ),
+        ("little", {"Deployment"}),
+    ],
+)
+def test_values_decide_what_is_installed(helm: Helm, values: str, kinds: set[str]) -> None:
+    """Nothing that was turned off is installed, and nothing that was not asked for."""
+    rendered = helm.rendered(VALUES[values])
+    assert {manifest["kind"] for manifest in rendered.manifests} == kinds
+
+
+@pytest.mark.parametrize("values", VALUES)
+def test_lint_finds_nothing(helm: Helm, values: str) -> None:
+    """Helm's own linter has no complaint, not even a warning."""
+    file = helm.home / "linted.yaml"
+    file.write_text(yaml.safe_dump(VALUES[values]))
+    finished = helm.run("lint", "--strict", CHART, "--values", file)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+
+
+def test_the_operator_can_read_its_environment(helm: Helm) -> None:
+    """What the chart writes into the environment is what the operator reads out of it."""
+    environment = {
+        variable["name"]: variable["value"] for variable in container(helm, EVERYTHING)["env"]
+    }
+    assert Settings.from_env(environment) == Settings(
+        image="registry.example.com/halimede@sha256:" + "a" * 64,
+        namespaces=("blue", "green"),
+        prometheus_url="http://prometheus.monitoring:9090",
+        triton_repository="registry.example.com/tritonserver",
+        workers=3,
+        resync_seconds=60,
+        http_port=8080,
+        log_format="text",
+        log_level="DEBUG",
+    )
+    assert environment["TZ"] == "UTC"
+
+
+def test_the_chart_has_the_defaults_of_the_operator(helm: Helm) -> None:
+    """An operator that the chart installs untouched behaves as one that was started by hand."""
+    environment = {variable["name"]: variable["value"] for variable in container(helm, {})["env"]}
+    assert Settings.from_env(environment) == Settings()
+
+
+def test_the_operator_has_no_power_over_its_node(helm: Helm) -> None:
+    """It runs as a numbered user, cannot write its files, and has no capability."""
+    pod = helm.rendered({}).only("Deployment")["spec"]["template"]["spec"]
+    assert pod["securityContext"] == {
+        "runAsNonRoot": True,
+        "runAsUser": 65532,
+        "runAsGroup": 65532,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    assert container(helm, {})["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def test_metrics_are_found_by_the_name_of_the_port(helm: Helm) -> None:
+    """Probes, the Service and the PodMonitor all use the one port, named ``metrics``."""
+    rendered = helm.rendered(EVERYTHING)
+    operator = container(helm, EVERYTHING)
+    (endpoint,) = rendered.only("PodMonitor")["spec"]["podMetricsEndpoints"]
+    (service_port,) = rendered.only("Service")["spec"]["ports"]
+    assert operator["ports"] == [{"name": "metrics", "containerPort": 8080, "protocol": "TCP"}]
+    assert operator["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "metrics"}
+    assert operator["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "metrics"}
+    assert service_port["targetPort"] == "metrics"
+    assert endpoint == {"port": "metrics", "path": "/metrics", "interval": "30s"}
+
+
+@pytest.mark.parametrize("values", ["defaults", "everything"])
+def test_every_selector_finds_the_pod(helm: Helm, values: str) -> None:
+    """Deployment, Service and PodMonitor select labels that the pod carries."""
+    rendered = helm.rendered(VALUES[values])
+    deployment = rendered.only("Deployment")["spec"]
+    selectors = [
+        deployment["selector"]["matchLabels"],
+        rendered.only("Service")["spec"]["selector"],
+    ]
+    selectors += [
+        monitor["spec"]["selector"]["matchLabels"] for monitor in rendered.of_kind("PodMonitor")
+    ]
+    carried = deployment["template"]["metadata"]["labels"].items()
+    assert [selector for selector in selectors if not selector.items() <= carried] == []
+
+
+def test_a_service_account_of_ones_own_must_be_named(helm: Helm) -> None:
+    """Rendering stops with a message that names the key."""
+    finished = helm.template({"serviceAccount": {"create": False}})
+    assert finished.returncode != 0
+    assert "serviceAccount.name: name the ServiceAccount to use" in finished.stderr

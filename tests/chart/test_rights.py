@@ -1,0 +1,71 @@
+from typing import Any
+
+import pytest
+
+from tests.chart.rendering import Helm
+
+SCOPES: dict[str, dict[str, Any]] = {
+    "cluster": {},
+    "namespaces": {"watchNamespaces": ["blue", "green"]},
+}
+
+
+@pytest.mark.parametrize("values", SCOPES.values(), ids=SCOPES)
+def test_no_rule_has_a_wildcard(helm: Helm, values: dict[str, Any]) -> None:
+    """Every group, resource and verb is named."""
+    rules = helm.rendered(values).rules
+    assert rules
+    assert [rule for rule in rules if any("*" in part for part in rule.values())] == []
+
+
+@pytest.mark.parametrize("values", SCOPES.values(), ids=SCOPES)
+def test_secrets_cannot_be_touched(helm: Helm, values: dict[str, Any]) -> None:
+    """No rule names Secrets, for reading or for writing."""
+    named = {resource for rule in helm.rendered(values).rules for resource in rule["resources"]}
+    assert "configmaps" in named
+    assert "secrets" not in named
+
+
+@pytest.mark.parametrize("values", SCOPES.values(), ids=SCOPES)
+def test_the_spec_belongs_to_the_user(helm: Helm, values: dict[str, Any]) -> None:
+    """ModelDeployments can be read; of them, only the status can be written."""
+    verbs = {
+        resource: set(rule["verbs"])
+        for rule in helm.rendered(values).rules
+        for resource in rule["resources"]
+        if resource.startswith("modeldeployments")
+    }
+    assert verbs == {
+        "modeldeployments": {"get", "list", "watch"},
+        "modeldeployments/status": {"get", "patch", "update"},
+        "modeldeployments/finalizers": {"update"},
+    }
+
+
+def test_rights_end_at_the_namespaces_that_are_watched(helm: Helm) -> None:
+    """With watchNamespaces there is one Role in each and nothing cluster-wide."""
+    rendered = helm.rendered(SCOPES["namespaces"])
+    roles = rendered.of_kind("Role")
+    bindings = rendered.of_kind("RoleBinding")
+    assert [role["metadata"]["namespace"] for role in roles] == ["blue", "green"]
+    assert [binding["metadata"]["namespace"] for binding in bindings] == ["blue", "green"]
+    assert rendered.of_kind("ClusterRole", "ClusterRoleBinding") == []
+    asked = {resource for rule in rendered.rules for resource in rule["resources"]}
+    assert asked & {"customresourcedefinitions", "namespaces"} == set()
+
+
+@pytest.mark.parametrize("values", SCOPES.values(), ids=SCOPES)
+def test_the_rights_are_the_operators(helm: Helm, values: dict[str, Any]) -> None:
+    """Every binding gives its role to the ServiceAccount that the pod runs as."""
+    rendered = helm.rendered(values)
+    pod = rendered.only("Deployment")["spec"]["template"]["spec"]
+    bindings = rendered.of_kind("RoleBinding", "ClusterRoleBinding")
+    subject = {
+        "kind": "ServiceAccount",
+        "name": pod["serviceAccountName"],
+        "namespace": "halimede-system",
+    }
+    assert [binding["subjects"] for binding in bindings] == [[subject]] * len(bindings)
+    assert [binding["roleRef"]["name"] for binding in bindings] == [
+        role["metadata"]["name"] for role in rendered.of_kind("Role", "ClusterRole")
+    ]

@@ -1,0 +1,140 @@
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.chart.rendering import CHART, Helm
+
+VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
+SCHEMA = json.loads((CHART / "values.schema.json").read_text())
+README = (CHART / "README.md").read_text()
+
+REFUSED: list[tuple[str, dict[str, Any]]] = [
+    ("", {"replicas": 2}),
+    ("/image", {"image": {"name": "halimede"}}),
+    ("/image/repository", {"image": {"repository": ""}}),
+    ("/image/tag", {"image": {"tag": "a b"}}),
+    ("/image/digest", {"image": {"digest": "sha256:abc"}}),
+    ("/image/pullPolicy", {"image": {"pullPolicy": "Sometimes"}}),
+    ("/imagePullSecrets/0", {"imagePullSecrets": ["registry"]}),
+    ("/imagePullSecrets/0", {"imagePullSecrets": [{}]}),
+    ("/imagePullSecrets/0/name", {"imagePullSecrets": [{"name": ""}]}),
+    ("/nameOverride", {"nameOverride": "Upper"}),
+    ("/fullnameOverride", {"fullnameOverride": "under_score"}),
+    ("/crds", {"crds": {"install": True}}),
+    ("/crds/enabled", {"crds": {"enabled": "yes"}}),
+    ("/crds/keep", {"crds": {"keep": "yes"}}),
+    ("/watchNamespaces", {"watchNamespaces": "blue"}),
+    ("/watchNamespaces", {"watchNamespaces": ["blue", "blue"]}),
+    ("/watchNamespaces/0", {"watchNamespaces": ["*"]}),
+    ("/operator", {"operator": {"threads": 2}}),
+    ("/operator/prometheusUrl", {"operator": {"prometheusUrl": "prometheus:9090"}}),
+    ("/operator/tritonRepository", {"operator": {"tritonRepository": ""}}),
+    ("/operator/workers", {"operator": {"workers": 0}}),
+    ("/operator/workers", {"operator": {"workers": 101}}),
+    ("/operator/resyncSeconds", {"operator": {"resyncSeconds": 9}}),
+    ("/operator/resyncSeconds", {"operator": {"resyncSeconds": 86401}}),
+    ("/operator/logFormat", {"operator": {"logFormat": "xml"}}),
+    ("/operator/logLevel", {"operator": {"logLevel": "loud"}}),
+    ("/operator/extraEnv/0", {"operator": {"extraEnv": [{"value": "no name"}]}}),
+    ("/operator/extraEnv/0/name", {"operator": {"extraEnv": [{"name": ""}]}}),
+    ("/operator/extraEnv/0/value", {"operator": {"extraEnv": [{"name": "A", "value": 1}]}}),
+    ("/serviceAccount", {"serviceAccount": {"token": "x"}}),
+    ("/serviceAccount/create", {"serviceAccount": {"create": "no"}}),
+    ("/serviceAccount/name", {"serviceAccount": {"name": "A B"}}),
+    ("/serviceAccount/annotations/a", {"serviceAccount": {"annotations": {"a": 1}}}),
+    ("/rbac", {"rbac": {"admin": True}}),
+    ("/rbac/create", {"rbac": {"create": "no"}}),
+    ("/resources", {"resources": {"memory": "1Gi"}}),
+    ("/terminationGracePeriodSeconds", {"terminationGracePeriodSeconds": 0}),
+    ("/podAnnotations/a", {"podAnnotations": {"a": True}}),
+    ("/podLabels/a", {"podLabels": {"a": 1}}),
+    ("/nodeSelector/a", {"nodeSelector": {"a": 1}}),
+    ("/tolerations", {"tolerations": {"key": "gpu"}}),
+    ("/affinity", {"affinity": []}),
+    ("/priorityClassName", {"priorityClassName": "Very High"}),
+    ("/metrics", {"metrics": {"enabled": True}}),
+    ("/metrics/service", {"metrics": {"service": {"port": 1}}}),
+    ("/metrics/service/enabled", {"metrics": {"service": {"enabled": 1}}}),
+    ("/metrics/podMonitor", {"metrics": {"podMonitor": {"path": "/m"}}}),
+    ("/metrics/podMonitor/enabled", {"metrics": {"podMonitor": {"enabled": 1}}}),
+    ("/metrics/podMonitor/interval", {"metrics": {"podMonitor": {"interval": "soon"}}}),
+    ("/metrics/podMonitor/labels/a", {"metrics": {"podMonitor": {"labels": {"a": 1}}}}),
+]
+
+
+def leaves(values: dict[str, Any], path: str = "") -> Iterator[str]:
+    """Yield the dotted paths of the values that a user may set; what is empty is a leaf."""
+    for key, value in values.items():
+        here = f"{path}{key}"
+        if (
+            isinstance(value, dict)
+            and value
+            and here not in {"resources.requests", "resources.limits"}
+        ):
+            yield from leaves(value, f"{here}.")
+        else:
+            yield here
+
+
+def closed(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, bool]]:
+    """Yield every object that has keys of its own, and whether it refuses others."""
+    if "properties" in schema:
+        yield path, schema.get("additionalProperties") is False
+        for key, inner in schema["properties"].items():
+            yield from closed(inner, f"{path}/{key}")
+    if "items" in schema:
+        yield from closed(schema["items"], f"{path}/0")
+
+
+@pytest.mark.parametrize(("field", "values"), REFUSED, ids=[str(case[1]) for case in REFUSED])
+def test_bad_values_are_refused_with_their_path(
+    helm: Helm, field: str, values: dict[str, Any]
+) -> None:
+    """Helm stops before it renders anything, and its message names the field."""
+    finished = helm.template(values)
+    assert finished.returncode != 0
+    assert finished.stdout == ""
+    assert f"at '{field}':" in finished.stderr
+
+
+def test_every_object_refuses_unknown_keys() -> None:
+    """No typing error in a values file goes unnoticed."""
+    objects = dict(closed(SCHEMA))
+    assert objects
+    assert [path for path, refuses in objects.items() if not refuses] == []
+
+
+def test_every_key_is_explained_where_it_stands() -> None:
+    """In values.yaml, a comment stands above every key that can be set."""
+    lines = (CHART / "values.yaml").read_text().splitlines()
+    plain = {"requests", "limits", "cpu", "memory"}
+    bare = [
+        line.strip()
+        for before, line in zip(["", *lines], lines, strict=False)
+        if (key := re.match(r"\s*(\w+):(?: \S.*)$", line)) and key[1] not in plain
+        if not before.lstrip().startswith("#")
+    ]
+    assert bare == []
+
+
+def test_the_readme_lists_every_value_with_its_default() -> None:
+    """The table has a row for each key of values.yaml, in its order, and no other."""
+    rows = re.findall(r"^\| `([\w.]+)` \| `(.*?)` \|", README, re.MULTILINE)
+    assert [key for key, _ in rows] == list(leaves(VALUES))
+    shown = {
+        key: yaml.safe_load(f"{{{default}}}" if ": " in default else default)
+        for key, default in rows
+    }
+    assert shown == {key: looked_up(key) for key in leaves(VALUES)}
+
+
+def looked_up(path: str) -> Any:
+    """Return the default at a dotted path."""
+    value: Any = VALUES
+    for key in path.split("."):
+        value = value[key]
+    return value
