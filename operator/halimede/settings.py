@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from halimede.adapters.errors import SettingsError
+from halimede.render.platform import Platform
 
 LOG_FORMATS = ("json", "text")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -59,6 +60,10 @@ class Settings:
             log_level=_choice("log_level", given, default=plain.log_level, of=LOG_LEVELS),
         )
 
+    def platform(self) -> Platform:
+        """Say what rendering needs to know of these."""
+        return Platform(self.image, self.triton_repository)
+
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
@@ -70,6 +75,8 @@ class Credentials:
     """HALIMEDE_FETCH_USERNAME: with the password, sent as basic authentication."""
     password: str | None = None
     """HALIMEDE_FETCH_PASSWORD."""
+    ca: str | None = None
+    """HALIMEDE_FETCH_CA.CRT: certificates to trust besides the system's, as PEM text."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
@@ -82,6 +89,7 @@ class Credentials:
             token=known.get("HALIMEDE_FETCH_TOKEN") or None,
             username=known.get("HALIMEDE_FETCH_USERNAME") or None,
             password=known.get("HALIMEDE_FETCH_PASSWORD") or None,
+            ca=known.get("HALIMEDE_FETCH_CA.CRT") or None,
         )
 
 

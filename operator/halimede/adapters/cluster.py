@@ -25,7 +25,7 @@ from halimede.adapters.errors import (
     TransientError,
 )
 from halimede.adapters.kinds import BY_NAME, MODEL_DEPLOYMENT, Kind
-from halimede.adapters.store import Key, Listed, owner_key, version_of
+from halimede.adapters.store import Key, Listed, version_of
 from halimede.api.base import Manifest
 from halimede.render.names import MANAGER
 
@@ -55,8 +55,8 @@ class Cluster(Protocol):
     async def listed(self, kind: Kind, namespaces: Iterable[str]) -> Listed:
         """List what our watch of *kind* should know, without bodies. No namespaces: all."""
 
-    async def apply(self, manifest: Manifest) -> Manifest:
-        """Apply *manifest* server-side, as `halimede`, with force; return the live object."""
+    async def apply(self, manifest: Manifest, manager: str = MANAGER) -> Manifest:
+        """Apply *manifest* server-side, as *manager*, with force; return the live object."""
 
     async def write_status(self, deployment: Manifest, status: Manifest) -> Manifest:
         """Replace the status of exactly this version of *deployment*.
@@ -111,13 +111,13 @@ class KubeCluster:
             lowest = version if lowest is None else min(lowest, version)
         return Listed(versions, lowest or 0)
 
-    async def apply(self, manifest: Manifest) -> Manifest:
-        """Apply *manifest* server-side, as `halimede`, with force; return the live object."""
+    async def apply(self, manifest: Manifest, manager: str = MANAGER) -> Manifest:
+        """Apply *manifest* server-side, as *manager*, with force; return the live object."""
         metadata = manifest["metadata"]
         return await self._request(
             "PATCH",
             BY_NAME[manifest["kind"]].path(metadata["namespace"], metadata["name"])
-            + f"?fieldManager={MANAGER}&force=true",
+            + f"?fieldManager={manager}&force=true",
             manifest,
             "application/apply-patch+yaml",
         )
@@ -163,8 +163,9 @@ class KubeCluster:
         while True:
             page = await self._request("GET", base + following, accept=_METADATA_ONLY)
             for item in page["items"]:
-                key = owner_key(kind, item) or Key(item["metadata"]["namespace"], "")
-                versions[item["metadata"]["uid"]] = (key, version_of(item))
+                metadata = item["metadata"]
+                where = Key(metadata["namespace"], metadata["name"])
+                versions[metadata["uid"]] = (where, version_of(item))
             token = page["metadata"].get("continue")
             if not token:
                 return versions, version_of(page)
@@ -200,7 +201,7 @@ class KubeCluster:
         return answer
 
 
-async def connect() -> KubeCluster:
+async def log_in() -> Configuration:
     """Log in with the pod's service account, or else with the kubeconfig (`$KUBECONFIG`).
 
     Raises:
@@ -217,7 +218,7 @@ async def connect() -> KubeCluster:
                 f"no cluster: not in a pod, and the kubeconfig is of no use ({error});"
                 " set KUBECONFIG to a file that names your cluster"
             ) from error
-    return KubeCluster(configuration)
+    return configuration
 
 
 def _translated(status: int, text: bytes) -> ApiError | TransientError:

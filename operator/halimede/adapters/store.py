@@ -15,7 +15,7 @@ from halimede.render.names import NAME_LABEL
 
 
 class Key(NamedTuple):
-    """Which ModelDeployment."""
+    """Which object of a kind; mostly, which ModelDeployment."""
 
     namespace: str
     name: str

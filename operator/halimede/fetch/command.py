@@ -26,7 +26,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--to", required=True, type=Path, help="the model's folder in the model repository")
     add("--config", type=Path, help="the config.pbtxt to put beside the files")
     add("--sha256", help="what the files' digest must be")
-    add("--ca-file", type=Path, help="CA certificates to trust instead of the system's (PEM)")
     add("--max-bytes", type=int, default=MAX_BYTES, help="refuse more (default: %(default)s)")
 
 
@@ -39,7 +38,6 @@ def main(arguments: argparse.Namespace) -> int:
             config=arguments.config,
             sha256=arguments.sha256,
             credentials=Credentials.from_env(),
-            ca_file=arguments.ca_file,
             max_bytes=arguments.max_bytes,
         )
     except (FetchError, OSError) as error:
@@ -59,7 +57,6 @@ def fetch(
     config: Path | None = None,
     sha256: str | None = None,
     credentials: Credentials = ANONYMOUS,
-    ca_file: Path | None = None,
     max_bytes: int = MAX_BYTES,
 ) -> str:
     """Publish the model at *source* as the folder *to*; return the digest of what was fetched.
@@ -76,7 +73,7 @@ def fetch(
     files = stage / "files"
     files.mkdir(parents=True)
     try:
-        found = _bring(source, stage, credentials, ca_file, Budget(max_bytes))
+        found = _bring(source, stage, credentials, Budget(max_bytes))
         if not any(files.iterdir()):
             raise FetchError(f"{source} is empty")
         if sha256 and found != sha256:
@@ -92,9 +89,7 @@ def fetch(
     return found
 
 
-def _bring(
-    source: str, stage: Path, credentials: Credentials, ca_file: Path | None, budget: Budget
-) -> str:
+def _bring(source: str, stage: Path, credentials: Credentials, budget: Budget) -> str:
     """Put the source's files under `files` in *stage*; return their digest."""
     files = stage / "files"
     if "://" not in source:
@@ -102,7 +97,7 @@ def _bring(
         return digest.of_files(files, folder.files(files))
     archives = stage / "download"
     archives.mkdir()
-    downloaded = download(source, archives, credentials, ca_file, budget)
+    downloaded = download(source, archives, credentials, budget)
     found = digest.of_file(downloaded)
     if is_archive(downloaded.name):
         unpack(downloaded, files, budget)

@@ -19,9 +19,7 @@ SILENCE_SECONDS = 60.0
 """How long the server may say nothing before it is given up."""
 
 
-def download(
-    url: str, folder: Path, credentials: Credentials, ca_file: Path | None, budget: Budget
-) -> Path:
+def download(url: str, folder: Path, credentials: Credentials, budget: Budget) -> Path:
     """Download *url* into *folder*, under the last part of its path; return the file.
 
     Raises:
@@ -36,7 +34,9 @@ def download(
         # Unredirected: wherever the server sends us, the credentials stay with it.
         request.add_unredirected_header("Authorization", authorization)
     try:
-        context = ssl.create_default_context(cafile=ca_file)
+        context = ssl.create_default_context()
+        if credentials.ca:
+            context.load_verify_locations(cadata=credentials.ca)
         opener = urllib.request.build_opener(
             urllib.request.HTTPSHandler(context=context), _HttpsOnly()
         )

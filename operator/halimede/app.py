@@ -1,0 +1,141 @@
+"""The running operator: the only place where its parts meet."""
+
+import asyncio
+import logging
+import signal
+import time
+from dataclasses import dataclass, field
+
+import kopf
+
+from halimede import handlers, log, web
+from halimede.adapters.cluster import KubeCluster, log_in
+from halimede.adapters.prometheus import PromMetrics
+from halimede.adapters.store import Key, Store
+from halimede.reconcile.loop import Reconciler
+from halimede.reconcile.observe import InputReader, Senses
+from halimede.reconcile.queue import WorkQueue
+from halimede.reconcile.sync import Sync
+from halimede.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+DRAIN_SECONDS = 20.0
+"""How long passes may take to end after SIGTERM; the chart's grace period is longer."""
+LAG_SECONDS = 5.0
+"""A loop that comes round this late is not well."""
+WAIT_SECONDS = 600.0
+"""Nor is a queue in which a key has waited this long."""
+BEAT_SECONDS = 1.0
+"""How often the loop's lateness is measured."""
+
+
+async def run(settings: Settings) -> bool:
+    """Run the operator until SIGTERM or SIGINT; tell whether every pass came to its end."""
+    log.set_up(settings.log_format, settings.log_level)
+    _log.info("Starting", extra={"settings": str(settings)})
+    operator = Operator(settings, KubeCluster(await log_in()))
+    try:
+        return await operator.run()
+    finally:
+        await operator.cluster.close()
+
+
+@dataclass(slots=True)
+class Operator:
+    """All parts, put together."""
+
+    settings: Settings
+    cluster: KubeCluster
+    store: Store = field(default_factory=Store)
+    queue: WorkQueue[Key] = field(default_factory=WorkQueue)
+    _synced: bool = False
+    _lag: float = 0.0
+
+    async def run(self) -> bool:
+        """Work until SIGTERM or SIGINT; tell whether every pass came to its end.
+
+        The order of the end matters: kopf cancels every task that was born after it, so it goes
+        last, when no pass is under way any more.
+        """
+        asked_to_stop, released = asyncio.Event(), asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._watch(asked_to_stop, released))
+            async with web.served(
+                self.settings.http_port, healthy=self.trouble, ready=self.not_ready
+            ) as port:
+                _log.info("Serving /healthz, /readyz and /metrics", extra={"port": port})
+                working = tasks.create_task(self._work())
+                await asked_to_stop.wait()
+                _log.info("Stopping: no new passes begin")
+                drained = await self.queue.shut_down(DRAIN_SECONDS)
+                working.cancel()
+                await asyncio.wait([working])
+            released.set()
+        return drained
+
+    def trouble(self) -> str | None:
+        """Tell why this process should be restarted, or None."""
+        if self._lag > LAG_SECONDS:
+            return f"the event loop came round {self._lag:.0f} s late"
+        if self.queue.oldest_seconds() > WAIT_SECONDS:
+            return f"a ModelDeployment has waited {self.queue.oldest_seconds():.0f} s for its turn"
+        return None
+
+    def not_ready(self) -> str | None:
+        """Tell why nothing is worked on, or None."""
+        return None if self._synced else "the watches have not delivered everything yet"
+
+    async def _watch(self, asked_to_stop: asyncio.Event, released: asyncio.Event) -> None:
+        """Run kopf until *released*; a failure of it ends the operator."""
+        namespaces = self.settings.namespaces
+        before = asyncio.all_tasks()
+        watches = await kopf.spawn_tasks(
+            registry=handlers.registry(self.store, self.queue, log_in),
+            settings=handlers.settings(namespaced=bool(namespaces)),
+            standalone=True,
+            clusterwide=not namespaces,
+            namespaces=namespaces,
+            stop_flag=released,
+        )
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # In place of kopf's own, which would end it before our passes have ended.
+            loop.add_signal_handler(number, asked_to_stop.set)
+        try:
+            await kopf.run_tasks(watches, ignored=before)
+        finally:
+            asked_to_stop.set()
+
+    async def _work(self) -> None:
+        """Wait until everything is known; then work, and compare now and then."""
+        sync = Sync(self.cluster, self.store, self.settings.namespaces)
+        reconciler = self._reconciler()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._beat())
+            await sync.caught_up()
+            self._synced = True
+            _log.info("Synced", extra={"modeldeployments": len(self.store.keys())})
+            for _ in range(self.settings.workers):
+                tasks.create_task(self.queue.work(reconciler.reconcile))
+            while True:
+                await asyncio.sleep(self.settings.resync_seconds)
+                await sync.repair(self.queue.add)
+
+    def _reconciler(self) -> Reconciler:
+        metrics = PromMetrics(self.settings.prometheus_url)
+        return Reconciler(
+            cluster=self.cluster,
+            senses=Senses(self.store, InputReader(self.cluster), metrics),
+            platform=self.settings.platform(),
+            resync_seconds=self.settings.resync_seconds,
+            clock=time.time,  # noqa: TID251  (the one clock of the operator)
+        )
+
+    async def _beat(self) -> None:
+        """Measure how late the loop comes round: late means that something blocks it."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + BEAT_SECONDS
+            await asyncio.sleep(BEAT_SECONDS)
+            self._lag = loop.time() - due

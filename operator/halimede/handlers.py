@@ -1,0 +1,98 @@
+"""What kopf is for here: it finds the resources, watches them, and keeps the watches alive.
+
+Every event is a matter of microseconds: it goes into the store and puts a key on the queue.
+There are no other handlers, hence no finalizers, no annotations and no writes of kopf's own.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import kopf
+from kubernetes.aio.client import Configuration
+
+from halimede import metrics
+from halimede.adapters.errors import SettingsError
+from halimede.adapters.kinds import MODEL_DEPLOYMENT, WATCHED, Kind
+from halimede.adapters.store import Key, Store, owner_key
+from halimede.api.v1alpha1 import GROUP
+from halimede.reconcile.queue import WorkQueue
+
+CALM_SECONDS = 0.1
+"""How long to wait after a child's event: they come in bursts, and one look does for a burst."""
+
+LogIn = Callable[[], Awaitable[Configuration]]
+
+
+def registry(store: Store, queue: WorkQueue[Key], log_in: LogIn) -> kopf.OperatorRegistry:
+    """Register one event handler per watched kind, and the log-in."""
+    handlers = kopf.OperatorRegistry()
+
+    async def login(**_: Any) -> kopf.ConnectionInfo:
+        try:
+            return _connection(await log_in())
+        except SettingsError as error:
+            raise kopf.LoginError(str(error)) from error
+
+    kopf.on.login(registry=handlers)(login)
+    for kind in WATCHED:
+        kopf.on.event(kind.group, kind.version, kind.plural, registry=handlers, id="seen")(
+            _handler(kind, store, queue)
+        )
+    return handlers
+
+
+def settings(*, namespaced: bool) -> kopf.OperatorSettings:
+    """Set kopf up to watch, and to do nothing besides."""
+    chosen = kopf.OperatorSettings()
+    chosen.posting.enabled = False
+    chosen.posting.level = logging.CRITICAL
+    chosen.networking.request_timeout = 60
+    # Belt and braces: bookmarks show earlier whether a watch is dead.
+    chosen.watching.server_timeout = 300
+    chosen.watching.client_timeout = 360
+    chosen.watching.chunk_size = 500
+    # Without cluster-wide rights neither CRDs nor namespaces can be watched.
+    chosen.scanning.disabled = namespaced
+    # Unused: nothing of ours is stored on objects. Were it ever, it should bear our name.
+    chosen.persistence.finalizer = f"{GROUP}/finalizer"
+    for kind in WATCHED:
+        if kind.selector:
+            chosen.watching.label_selectors[kind.group, kind.version, kind.plural] = kind.selector
+    return chosen
+
+
+def _handler(kind: Kind, store: Store, queue: WorkQueue[Key]) -> Callable[..., Awaitable[None]]:
+    async def seen(event: kopf.RawEvent, **_: Any) -> None:
+        metrics.LAST_EVENT.set_to_current_time()
+        manifest = dict(event["object"])
+        take = store.drop if event["type"] == "DELETED" else store.put
+        if not take(kind, manifest):
+            return  # our own write comes back, or an old version late
+        key = owner_key(kind, manifest)
+        if key is None:
+            return
+        if kind is MODEL_DEPLOYMENT:
+            queue.add(key)
+        else:
+            queue.add_after(key, CALM_SECONDS)
+
+    return seen
+
+
+def _connection(configuration: Configuration) -> kopf.ConnectionInfo:
+    """Translate the log-in of `kubernetes.aio` to kopf's.
+
+    kopf has log-ins of its own; its one for service accounts needs the cluster's DNS.
+    """
+    token = configuration.api_key.get("BearerToken")
+    return kopf.ConnectionInfo(
+        server=configuration.host,
+        ca_path=configuration.ssl_ca_cert,
+        ca_data=None if configuration.ssl_ca_cert else configuration.ca_cert_data,
+        insecure=not configuration.verify_ssl,
+        certificate_path=configuration.cert_file,
+        private_key_path=configuration.key_file,
+        token=token.split()[-1] if token else None,
+        proxy_url=configuration.proxy,
+    )

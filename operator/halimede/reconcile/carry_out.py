@@ -1,0 +1,140 @@
+"""Act: the status first, then what it says."""
+
+import asyncio
+import logging
+import platform
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from halimede import metrics
+from halimede.adapters.cluster import Cluster
+from halimede.adapters.errors import OperatorError
+from halimede.adapters.kinds import BY_NAME, HTTP_ROUTE, INGRESS, MODEL_DEPLOYMENT
+from halimede.adapters.store import Key, Store
+from halimede.api.base import Manifest
+from halimede.api.v1alpha1 import GROUP
+from halimede.reconcile.plan import Event, ObjectRef, Plan
+from halimede.render.names import MANAGER
+
+log = logging.getLogger(__name__)
+
+_ROUTES = (HTTP_ROUTE.name, INGRESS.name)
+"""Kinds that name others: applied after the rest, so that they never name what is not there."""
+HANDOVER = f"{MANAGER}-replicas"
+"""The field manager that holds a Deployment's replicas while we let go of them."""
+_NOTE_LENGTH = 1024
+"""Longest `note` of an Event (`events.k8s.io/v1`)."""
+
+
+async def carry_out(
+    plan: Plan, deployment: Manifest, cluster: Cluster, store: Store, now: float
+) -> dict[str, str]:
+    """Do what *plan* says; return the messages of the writes that failed, by `Kind/name`.
+
+    The status is written first, against the version that was observed: whoever loses that race
+    does nothing else. Every write that follows may be repeated, and one that fails does not stop
+    the others.
+
+    Raises:
+        ConflictError: The ModelDeployment has changed since it was observed.
+        OperatorError: The status could not be written; nothing else was done.
+    """
+    if plan.status is not None:
+        written = await cluster.write_status(deployment, plan.status.to_manifest())
+        metrics.WRITES.labels("status", MODEL_DEPLOYMENT.name).inc()
+        store.put(MODEL_DEPLOYMENT, written)
+    errors: dict[str, str] = {}
+    await asyncio.gather(
+        *(_apply(handover, cluster, store, errors, HANDOVER) for handover in plan.handovers)
+    )
+    for wave in _waves(plan.applies):
+        await asyncio.gather(*(_apply(manifest, cluster, store, errors) for manifest in wave))
+    key = Key(deployment["metadata"]["namespace"], deployment["metadata"]["name"])
+    await asyncio.gather(*(_delete(ref, key, cluster, store, errors) for ref in plan.deletes))
+    for number, event in enumerate(plan.events):
+        await _post(event_manifest(event, deployment, now + number * 1e-6), cluster)
+    return errors
+
+
+def event_manifest(event: Event, deployment: Manifest, now: float) -> Manifest:
+    """Write *event* about *deployment* as an `events.k8s.io/v1` Event.
+
+    The name is made as client-go makes it: the object's, and the time in hexadecimal.
+    """
+    metadata = deployment["metadata"]
+    moment = datetime.fromtimestamp(now, tz=UTC).isoformat(timespec="microseconds")
+    return {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {
+            "name": f"{metadata['name']}.{int(now * 1e9):x}",
+            "namespace": metadata["namespace"],
+        },
+        "eventTime": moment.replace("+00:00", "Z"),
+        "reportingController": f"{GROUP}/operator",
+        "reportingInstance": f"halimede-{platform.node()}"[:128],
+        "action": "Reconcile",
+        "type": str(event.type),
+        "reason": event.reason,
+        "note": event.message.encode()[:_NOTE_LENGTH].decode(errors="ignore"),
+        "regarding": {
+            "apiVersion": deployment["apiVersion"],
+            "kind": deployment["kind"],
+            "name": metadata["name"],
+            "namespace": metadata["namespace"],
+            "uid": metadata["uid"],
+            "resourceVersion": metadata["resourceVersion"],
+        },
+    }
+
+
+def _waves(applies: Iterable[Manifest]) -> tuple[list[Manifest], list[Manifest]]:
+    routes = [manifest for manifest in applies if manifest["kind"] in _ROUTES]
+    return [manifest for manifest in applies if manifest["kind"] not in _ROUTES], routes
+
+
+async def _apply(
+    manifest: Manifest,
+    cluster: Cluster,
+    store: Store,
+    errors: dict[str, str],
+    manager: str = MANAGER,
+) -> None:
+    kind = BY_NAME[manifest["kind"]]
+    try:
+        live = await cluster.apply(manifest, manager)
+    except OperatorError as error:
+        _note(error, f"{kind.name}/{manifest['metadata']['name']}", errors)
+    else:
+        metrics.WRITES.labels("apply", kind.name).inc()
+        store.put(kind, live)
+
+
+async def _delete(
+    ref: ObjectRef, key: Key, cluster: Cluster, store: Store, errors: dict[str, str]
+) -> None:
+    kind = BY_NAME[ref.kind]
+    try:
+        await cluster.delete(kind, key.namespace, ref.name, ref.uid)
+    except OperatorError as error:
+        _note(error, f"{ref.kind}/{ref.name}", errors)
+        return
+    metrics.WRITES.labels("delete", kind.name).inc()
+    for known in store.owned(kind, key):
+        if known["metadata"]["uid"] == ref.uid:
+            store.drop(kind, known)
+
+
+async def _post(event: Manifest, cluster: Cluster) -> None:
+    """Post an Event. One that is lost is a pity and no more: the status says the same."""
+    try:
+        await cluster.post_event(event)
+        metrics.WRITES.labels("create", "Event").inc()
+    except OperatorError as error:
+        metrics.ERRORS.labels(type(error).__name__).inc()
+        log.warning("An Event could not be posted: %s", error, extra={"reason": event["reason"]})
+
+
+def _note(error: OperatorError, what: str, errors: dict[str, str]) -> None:
+    metrics.ERRORS.labels(type(error).__name__).inc()
+    errors[what] = str(error)
