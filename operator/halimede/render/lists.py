@@ -21,7 +21,8 @@ KEYS: dict[str, tuple[str, ...]] = {
 
 def key(field: str, item: Any) -> tuple[Any, ...] | None:
     """Tell an item of the list *field* from the others; None if the list is one value."""
-    fields = KEYS.get(field)
-    if fields is None or not isinstance(item, dict):
+    if field not in KEYS or not isinstance(item, dict):
         return None
-    return tuple(item.get(name) for name in fields)
+    names = tuple(item.get(name) for name in KEYS[field])
+    # Users' patches may hold anything; what is no name can only be compared as a whole.
+    return None if any(isinstance(name, (dict, list)) for name in names) else names
