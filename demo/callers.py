@@ -56,7 +56,7 @@ class HttpCaller:
                 if response.ok:
                     return self._good(watch, body)
                 return watch.failed(str(response.status), body)
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except (aiohttp.ClientError, TimeoutError, KeyError, ValueError) as error:
             return watch.failed(type(error).__name__, str(error))
 
     def _good(self, watch: "_Watch", body: str) -> Record:

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self, TextIO
+from typing import TextIO
 
 import numpy as np
 
@@ -50,14 +50,18 @@ class Load:
     """Hold the running load from the side of the one who started it."""
 
     def __init__(self, plan: Plan) -> None:
-        """Start sending in a new process."""
+        """Prepare to send according to ``plan``; old records in its file are forgotten."""
         plan.records.parent.mkdir(parents=True, exist_ok=True)
         plan.records.unlink(missing_ok=True)
+        self.plan = plan
         self.journal = Journal(plan.records)
         # spawn, not fork: gRPC's threads do not survive a fork.
         self._process = multiprocessing.get_context("spawn").Process(
             target=run, args=(plan,), name="load", daemon=True
         )
+
+    def start(self) -> None:
+        """Start sending in a process of its own."""
         self._process.start()
 
     @property
@@ -67,18 +71,10 @@ class Load:
 
     def stop(self) -> None:
         """Let the requests under way finish, end the process, and read its last records."""
-        if self._process.is_alive():
+        if self._process.pid is not None:
             self._process.terminate()
-        self._process.join()
+            self._process.join()
         self.journal.catch_up()
-
-    def __enter__(self) -> Self:
-        """Hand over the running load."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop."""
-        self.stop()
 
 
 def run(plan: Plan) -> None:
@@ -127,16 +123,17 @@ async def _pace(
     loop = asyncio.get_running_loop()
     random = np.random.default_rng(plan.seed)
     slots = asyncio.Semaphore(plan.in_flight)
-    start = tick = loop.time()
-    while not over.is_set() and tick < start + plan.seconds:
+    start = loop.time()
+    for number in range(round(plan.rate * plan.seconds)):
+        await _sleep_until(start + number / plan.rate, over)
+        if over.is_set():
+            return
         protocol = Protocol.GRPC if random.random() < plan.grpc_share else Protocol.HTTP
         count = plan.batch if protocol is Protocol.GRPC else 1
         images = plan.images.pick(random.integers(len(plan.images), size=count))
         await slots.acquire()
         task = group.create_task(_ask(callers[protocol], images, records))
         task.add_done_callback(lambda _: slots.release())
-        tick += 1 / plan.rate
-        await _sleep_until(tick, over)
 
 
 async def _ask(caller: Caller, images: Images, records: TextIO) -> None:

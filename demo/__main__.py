@@ -1,0 +1,18 @@
+"""Run the demo: ``python -m demo``. Its exit status says whether all that it showed was true."""
+
+import logging
+import sys
+
+from rich.console import Console
+
+from demo.story import tell
+
+
+def main() -> int:
+    """Play the demo on this terminal."""
+    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
+    return 0 if tell(Console()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

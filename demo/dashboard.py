@@ -1,0 +1,119 @@
+"""Draw what Halimede does and what users see, side by side."""
+
+import time
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from demo.records import Record, Tally, by_version
+from demo.stage import Stage
+from demo.watch import Snapshot
+from halimede.api.status import Evidence
+
+WINDOW_SECONDS = 5.0
+"""How far back the users' panel looks."""
+
+BAR = 40
+"""Columns of the bar that shows the weights."""
+
+
+class Dashboard:
+    """Draw one stage; asked again and again while scenes play."""
+
+    def __init__(self, stage: Stage) -> None:
+        """Draw ``stage``."""
+        self._stage = stage
+
+    def render(self) -> RenderableType:
+        """Draw both panels as they are now."""
+        seen = self._stage.watch.latest
+        halimede: RenderableType = self._halimede(seen) if seen else Text("nothing asked for yet")
+        grid = Table.grid(expand=True)
+        grid.add_column(ratio=1)
+        grid.add_column(ratio=1)
+        grid.add_row(
+            Panel(halimede, title="Halimede", height=10),
+            Panel(self._users(), title=f"users, last {WINDOW_SECONDS:.0f} s", height=10),
+        )
+        return grid
+
+    def line(self, seen: Snapshot) -> str:
+        """Say in one line where the rollout is."""
+        rollout = seen.status.rollout
+        if rollout is None:
+            return f"{self._version(seen.stable) or 'nothing'} serves everything"
+        judged = self._evidence_line(rollout.evidence)
+        return (
+            f"{self._version(rollout.revision)} {rollout.state} "
+            f"step {rollout.step + 1}/{rollout.steps}, {rollout.weight} % {judged}"
+        ).rstrip()
+
+    def _halimede(self, seen: Snapshot) -> RenderableType:
+        rows: list[RenderableType] = [Text(self.line(seen), style="bold"), self._bar(seen)]
+        evidence = seen.evidence
+        if evidence:
+            rows.append(_evidence_table(evidence))
+            rows.append(Text(evidence.message or "", style="dim"))
+        elif seen.status.last_rollout:
+            rows.append(Text(seen.status.last_rollout.message, style="dim"))
+        return Group(*rows)
+
+    def _bar(self, seen: Snapshot) -> Text:
+        share = round(BAR * seen.weight / 100)
+        rollout = seen.status.rollout
+        bar = Text(f"{self._version(seen.stable):>3} ")
+        bar.append("█" * (BAR - share), style="green")
+        bar.append("█" * share, style="yellow")
+        return bar.append(f" {self._version(rollout.revision) if rollout else ''}")
+
+    def _users(self) -> Table:
+        now = time.time()
+        records = self._stage.load.journal.records
+        recent = [one for one in records[-2000:] if one.at > now - WINDOW_SECONDS]
+        table = Table(box=None, expand=True, pad_edge=False)
+        for heading in ("", "per s", "HTTP", "gRPC", "errors", "right"):
+            table.add_column(heading, justify="right")
+        for version, tally in by_version(recent).items():
+            table.add_row(*_row(version or "lost", tally, WINDOW_SECONDS))
+        table.add_row(*_row("all so far", Tally.of(list(records)), _span(records)), style="bold")
+        return table
+
+    def _evidence_line(self, evidence: Evidence | None) -> str:
+        if evidence is None:
+            return ""
+        return "; ".join(
+            f"{one.source}: {one.canary_errors} errors in {one.canary_requests}"
+            for one in evidence.sources
+        )
+
+    def _version(self, revision: str) -> str:
+        names = {made: version for version, made in self._stage.revisions.items()}
+        return names.get(revision, revision)
+
+
+def _row(name: str, tally: Tally, seconds: float) -> list[str]:
+    errors = tally.model_errors + tally.lost
+    return [
+        name,
+        f"{tally.requests / seconds:.0f}",
+        str(tally.http),
+        str(tally.grpc),
+        f"[red]{errors}[/red]" if errors else "0",
+        f"{tally.accuracy:.1%}",
+    ]
+
+
+def _span(records: list[Record]) -> float:
+    return max(records[-1].at - records[0].at, 1.0) if records else 1.0
+
+
+def _evidence_table(evidence: Evidence) -> Table:
+    table = Table(box=None, expand=True, pad_edge=False)
+    for heading in ("evidence", "new: errors", "of", "old: errors", "of"):
+        table.add_column(heading, justify="right")
+    for one in evidence.sources:
+        counts = (one.canary_errors, one.canary_requests, one.stable_errors, one.stable_requests)
+        table.add_row(one.source, *map(str, counts))
+    return table

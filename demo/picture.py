@@ -1,0 +1,87 @@
+"""Draw weights, requests and errors over time into one picture."""
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from demo.records import Outcome, Record
+from demo.stage import Stage
+from demo.summary import decisions
+from demo.watch import Snapshot
+
+COLOURS = {
+    "v1": "#7f8fa6",
+    "v2": "#2e8b57",
+    "v3": "#d1495b",
+    "v4": "#e08e2b",
+    "v5": "#6a4c93",
+    "": "black",
+}
+"""By version; black is what was lost on the way."""
+
+
+def draw(stage: Stage, path: Path) -> Path:
+    """Draw what was played on ``stage`` into ``path``, a PNG or SVG by its suffix."""
+    figure = Figure(figsize=(11, 7.5), layout="constrained")
+    weights, requests, errors = figure.subplots(3, 1, sharex=True)
+    records = stage.records(since=0.0)
+    start = min(record.at for record in records)
+    versions = {revision: version for version, revision in stage.revisions.items()}
+    _weights(weights, stage.watch.history, versions, start)
+    _requests(requests, records, start)
+    _errors(errors, records, start)
+    for version, decision in decisions(stage).items():
+        for axes in (weights, requests, errors):
+            axes.axvline(decision.at - start, color=COLOURS[version], linestyle=":", linewidth=1)
+        text = f" {version} {decision.outcome.lower()} after {decision.seconds:.0f} s"
+        weights.text(decision.at - start, 102, text, fontsize=8, color=COLOURS[version])
+    errors.set_xlabel("seconds since the first request")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=130)
+    return path
+
+
+def _weights(axes: Axes, history: list[Snapshot], versions: dict[str, str], start: float) -> None:
+    times = [seen.at - start for seen in history]
+    for revision, version in versions.items():
+        shares = [
+            seen.weight if seen.status.rollout and seen.status.rollout.revision == revision else 0
+            for seen in history
+        ]
+        axes.step(times, shares, where="post", color=COLOURS[version], label=version)
+    axes.set(ylabel="weight of the\nnew revision, %", ylim=(0, 115), xlim=(0, None))
+    axes.legend(loc="center right", fontsize=8)
+
+
+def _requests(axes: Axes, records: list[Record], start: float) -> None:
+    seconds = range(int(max(record.at for record in records) - start) + 1)
+    series = {
+        version: _per_second((one for one in records if one.version == version), start)
+        for version in COLOURS
+    }
+    axes.stackplot(
+        seconds,
+        [[counts[second] for second in seconds] for counts in series.values()],
+        labels=list(series),
+        colors=list(COLOURS.values()),
+    )
+    axes.set(ylabel="requests per second\nby answering version")
+
+
+def _errors(axes: Axes, records: list[Record], start: float) -> None:
+    every = _per_second(records, start)
+    below = dict.fromkeys(every, 0.0)
+    for version, colour in COLOURS.items():
+        bad = (r for r in records if r.version == version and r.outcome is not Outcome.OK)
+        for second, count in _per_second(bad, start).items():
+            share = 100 * count / every[second]
+            axes.bar(second, share, bottom=below[second], color=colour, width=1.0)
+            below[second] += share
+    axes.set(ylabel="requests that ended\nin an error, %", ylim=(0, None))
+
+
+def _per_second(records: Iterable[Record], start: float) -> Counter[int]:
+    return Counter(int(record.at - start) for record in records)

@@ -1,0 +1,32 @@
+"""The sums at the end: what all users together saw."""
+
+from demo.records import Tally, by_version
+from demo.stage import Stage
+
+LEAST_REQUESTS = 5000
+"""How many requests the demo sends through the gateway at least."""
+
+BAD = frozenset({"v3", "v4"})
+"""The versions that answer with errors; nobody else may."""
+
+
+def play(stage: Stage) -> None:
+    """Let the users finish and add up."""
+    stage.begin("what users saw in all")
+    stage.wait_for_requests(
+        f"{LEAST_REQUESTS} requests",
+        lambda: len(stage.records(since=0.0)) >= LEAST_REQUESTS,
+        within=60,
+    )
+    stage.load.stop()
+    versions = by_version(stage.records(since=0.0))
+    total = Tally.of(stage.records(since=0.0))
+    stage.then(
+        f"at least {LEAST_REQUESTS} requests passed the gateway, over HTTP and gRPC",
+        holds=total.requests >= LEAST_REQUESTS and min(total.http, total.grpc) > 1000,
+        found=f"{total.requests}: {total.http} HTTP, {total.grpc} gRPC",
+    )
+    stage.then("none was lost", holds=total.lost == 0, found=f"{total.lost}")
+    good = sum(one.model_errors for name, one in versions.items() if name not in BAD)
+    stage.then("no good version answered with an error", holds=good == 0, found=f"{good}")
+    stage.end()

@@ -1,0 +1,44 @@
+"""Show the story as it happens: what is told and claimed scrolls by, a dashboard stays below."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from demo.dashboard import Dashboard
+from demo.stage import Stage
+
+STYLES = {"●": "bold cyan", "→": "bold", "✓": "green", "✗": "bold red", "·": "dim"}
+"""How a line looks, by its first character."""
+
+
+class Screen:
+    """Tell the story on a terminal, or line by line into a file or a pipe."""
+
+    def __init__(self, console: Console) -> None:
+        """Write to ``console``."""
+        self.console = console
+
+    def tell(self, line: str) -> None:
+        """Print one line of the story."""
+        if line.startswith("●"):
+            self.console.print()
+        self.console.print(Text(line, style=STYLES.get(line[:1], "")))
+
+    @contextmanager
+    def showing(self, stage: Stage) -> Iterator[None]:
+        """Keep the dashboard of ``stage`` at the bottom of the terminal meanwhile."""
+        dashboard = Dashboard(stage)
+        if not self.console.is_terminal:
+            stage.watch.listener = lambda seen: self.tell(f"· {dashboard.line(seen)}")
+            yield
+            return
+        with Live(
+            get_renderable=dashboard.render,
+            console=self.console,
+            refresh_per_second=2,
+            transient=True,
+        ):
+            yield

@@ -1,0 +1,168 @@
+"""The stage on which scenes play: the cluster, the users, what is seen, and the claims."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from demo import manifests
+from demo.claims import Claim, StuckError, UntrueError
+from demo.load import Load
+from demo.models import Version
+from demo.records import Record
+from demo.watch import Snapshot, Watch
+from halimede.api.base import Manifest
+from local.cluster import Cluster
+
+LOOK_EVERY = 0.2
+"""Seconds between two looks at what is awaited."""
+
+
+@dataclass(slots=True)
+class Stage:
+    """Hold everything a scene works with; scenes speak to it in given, when and then."""
+
+    cluster: Cluster
+    versions: dict[str, Version]
+    out: Path
+    """The folder for records and pictures."""
+    load: Load
+    watch: Watch
+    narrate: Callable[[str], None] = print
+    """Takes each line of the story as it is told."""
+    claims: list[Claim] = field(default_factory=list)
+    revisions: dict[str, str] = field(default_factory=dict)
+    """The revision that Halimede made of each version that was applied."""
+    scene: str = ""
+    scene_began: float = 0.0
+
+    def begin(self, scene: str) -> None:
+        """Start a scene: what is claimed and counted from here on belongs to it."""
+        self.scene, self.scene_began = scene, time.time()
+        self.narrate(f"● {scene}")
+
+    def given(self, text: str, *, holds: bool) -> None:
+        """Require what the scene starts from.
+
+        Raises:
+            StuckError: It is not so, and the scene would show nothing.
+        """
+        if not holds:
+            raise StuckError(f"the scene needs: {text}")
+
+    def when(self, text: str) -> None:
+        """Say what is being done."""
+        self.narrate(f"→ {text}")
+
+    def then(self, text: str, *, holds: bool, found: object = "") -> None:
+        """Claim something, with what was found; a claim that does not hold fails the demo."""
+        claim = Claim(self.scene, text, holds, str(found))
+        self.claims.append(claim)
+        self.narrate(claim.line())
+
+    def end(self) -> None:
+        """End the scene.
+
+        Raises:
+            UntrueError: One of its claims did not hold.
+        """
+        untrue = [one for one in self.claims if one.scene == self.scene and not one.holds]
+        if untrue:
+            raise UntrueError(untrue)
+
+    def apply(self, *objects: Manifest) -> None:
+        """Apply ``objects`` with kubectl, as a user would."""
+        listed = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
+        self.cluster.kubectl("apply", "--server-side", "-f", "-", input=json.dumps(listed))
+
+    def ask_for(self, version: str, within: float = 20.0) -> str:
+        """Apply the ModelDeployment with ``version`` and return the revision made of it."""
+        before = self.watch.latest
+        self.apply(manifests.model_deployment(version))
+        snapshot = self.wait(
+            f"Halimede to see {version}",
+            lambda seen: seen.current and seen.target != "" and seen is not before,
+            within,
+        )
+        self.revisions[version] = snapshot.target
+        return snapshot.target
+
+    def wait(self, what: str, until: Callable[[Snapshot], bool], within: float) -> Snapshot:
+        """Wait for a status for which ``until`` holds, and return it.
+
+        Raises:
+            StuckError: It did not come within that many seconds.
+        """
+        deadline = time.time() + within
+        while time.time() < deadline:
+            snapshot = self.watch.latest
+            if snapshot and until(snapshot):
+                return snapshot
+            self.pause()
+        raise StuckError(f"waited {within:.0f} s for {what}; last seen: {self._last_seen()}")
+
+    def wait_for_requests(self, what: str, enough: Callable[[], bool], within: float) -> None:
+        """Wait until the users' records fulfil ``enough``.
+
+        Raises:
+            StuckError: They did not within that many seconds.
+        """
+        deadline = time.time() + within
+        while not enough():
+            if time.time() > deadline:
+                raise StuckError(f"waited {within:.0f} s for {what}")
+            self.pause()
+
+    def pause(self, seconds: float = LOOK_EVERY) -> None:
+        """Let time pass while the users go on, and read what they have seen."""
+        self.load.journal.catch_up()
+        threading.Event().wait(seconds)
+
+    def records(self, since: float | None = None) -> list[Record]:
+        """List the requests sent since then, or since the scene began."""
+        start = self.scene_began if since is None else since
+        return [record for record in list(self.load.journal.records) if record.at >= start]
+
+    def answered_by(self, version: str) -> list[Record]:
+        """List this scene's requests that ``version`` answered, well or with an error."""
+        return [record for record in self.records() if record.version == version]
+
+    def snapshots(self) -> list[Snapshot]:
+        """List what the resource said since the scene began."""
+        return self.watch.since(self.scene_began)
+
+    def events(self) -> list[Manifest]:
+        """List the Kubernetes Events about the ModelDeployment."""
+        text = self.cluster.kubectl(
+            "--namespace", manifests.NAMESPACE, "get", "events", "--output", "json",
+            "--field-selector", f"involvedObject.name={manifests.NAME}",
+        )  # fmt: skip
+        found: list[Manifest] = json.loads(text)["items"]
+        return found
+
+    def pods(self, version: str) -> list[Manifest]:
+        """List the pods of a version that was applied."""
+        text = self.cluster.kubectl(
+            "--namespace", manifests.NAMESPACE, "get", "pods", "--output", "json",
+            "--selector", f"halimede.dev/revision={self.revisions[version]}",
+        )  # fmt: skip
+        found: list[Manifest] = json.loads(text)["items"]
+        return found
+
+    def _last_seen(self) -> str:
+        latest = self.watch.latest
+        if latest is None:
+            return "nothing"
+        return latest.status.model_dump_json(exclude_none=True, exclude={"warm"})[:2000]
+
+
+def weights_of(snapshots: Iterable[Snapshot], revision: str) -> list[int]:
+    """List the weights that ``revision`` had in a rollout, in order, each change once."""
+    weights: list[int] = []
+    for one in snapshots:
+        rollout = one.status.rollout
+        if rollout and rollout.revision == revision and weights[-1:] != [rollout.weight]:
+            weights.append(rollout.weight)
+    return weights

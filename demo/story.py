@@ -1,0 +1,112 @@
+"""Direct the demo: build the stage, play every scene on it, sum up, and tear it down."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+
+from demo import manifests
+from demo.claims import StuckError, UntrueError
+from demo.data import digits
+from demo.load import Load, Plan
+from demo.models import Version, train
+from demo.picture import draw
+from demo.scenes import SCENES
+from demo.screen import Screen
+from demo.stage import Stage
+from demo.summary import table
+from demo.watch import Watch
+from local.addresses import PROMETHEUS_URL
+from local.cluster import Cluster, up
+
+ROOT = Path(__file__).parents[1]
+CHART = ROOT / "charts" / "halimede"
+OUT = ROOT / "out" / "demo"
+OPERATOR_NAMESPACE = "halimede-system"
+
+
+def tell(console: Console, out: Path = OUT) -> bool:
+    """Play the whole demo and say whether everything it showed was true."""
+    began = time.monotonic()
+    screen = Screen(console)
+    with opened(screen, out) as stage:
+        try:
+            with screen.showing(stage):
+                for play in SCENES:
+                    play(stage)
+        except (StuckError, UntrueError) as error:
+            screen.tell(f"✗ {error}")
+            _explain(stage)
+            return False
+        finally:
+            stage.load.stop()
+        console.print()
+        console.print(table(stage))
+        pictures = [draw(stage, out / f"rollouts.{kind}") for kind in ("png", "svg")]
+    for picture in pictures:
+        screen.tell(f"· picture: {picture.relative_to(ROOT)}")
+    minutes, seconds = divmod(round(time.monotonic() - began), 60)
+    screen.tell(f"✓ all {len(stage.claims)} claims held, in {minutes} min {seconds} s")
+    return True
+
+
+@contextmanager
+def opened(screen: Screen, out: Path) -> Iterator[Stage]:
+    """Train the models, bring a cluster up with Halimede in it, and take it down in the end."""
+    screen.tell("● Getting ready")
+    versions = train()
+    for version in versions.values():
+        screen.tell(f"· trained {_in_words(version)}")
+    cluster = up("demo", progress=lambda line: screen.tell(f"· {line}"))
+    try:
+        _install(cluster, screen)
+        yield _stage(cluster, versions, screen, out)
+    finally:
+        cluster.down()
+
+
+def _install(cluster: Cluster, screen: Screen) -> None:
+    """Install the operator by its chart, and wait until it is ready."""
+    screen.tell("→ helm install halimede charts/halimede")
+    cluster.helm(
+        "install", "halimede", str(CHART), "--namespace", OPERATOR_NAMESPACE, "--create-namespace",
+        "--set", f"operator.prometheusUrl={PROMETHEUS_URL}", "--wait", "--timeout", "60s",
+    )  # fmt: skip
+
+
+def _stage(cluster: Cluster, versions: dict[str, Version], screen: Screen, out: Path) -> Stage:
+    host, port = cluster.gateway
+    address = f"{host}:{port}"
+    plan = Plan(
+        http=address,
+        grpc=address,
+        authority=manifests.HOSTNAME,
+        model=manifests.NAME,
+        images=digits()[1],
+        records=out / "requests.jsonl",
+    )
+    watch = Watch(cluster.kubeconfig, manifests.NAMESPACE, manifests.NAME)
+    return Stage(cluster, versions, out, Load(plan), watch, screen.tell)
+
+
+def _in_words(version: Version) -> str:
+    kilobytes = version.size / 1000
+    return f"{version.name}: {version.title}, {version.accuracy:.1%} right, {kilobytes:.0f} kB"
+
+
+def _explain(stage: Stage) -> None:
+    """Leave what helps to find out why beside the records."""
+    for name, arguments in {
+        "resource.yaml": ("get", "modeldeployments", "--output", "yaml"),
+        "objects.txt": ("get", "all,httproutes,configmaps", "--output", "wide"),
+        "events.txt": ("get", "events", "--sort-by", "lastTimestamp"),
+    }.items():
+        found = stage.cluster.kubectl("--namespace", manifests.NAMESPACE, *arguments)
+        (stage.out / name).write_text(found)
+    log = stage.cluster.kubectl(
+        "--namespace", OPERATOR_NAMESPACE, "logs", "deployment/halimede", "--tail", "500"
+    )
+    (stage.out / "operator.log").write_text(log)
+    stage.narrate(f"· what was found lies in {stage.out}")

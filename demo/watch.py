@@ -1,0 +1,133 @@
+"""Follow the ModelDeployment's status and remember every change of it."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from kubernetes import client, config, watch
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
+
+from halimede.api.conditions import ConditionType
+from halimede.api.status import Evidence, Status
+from halimede.api.v1alpha1 import GROUP, PLURAL, VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Hold what the resource said at one moment."""
+
+    at: float
+    """When it was seen, UNIX seconds."""
+    generation: int
+    status: Status
+
+    @classmethod
+    def of(cls, manifest: dict[str, Any], at: float) -> Self:
+        """Read an object as the API server sends it."""
+        status = Status.model_validate(manifest.get("status", {}))
+        return cls(at, manifest["metadata"]["generation"], status)
+
+    @property
+    def settled(self) -> bool:
+        """Tell whether Halimede has seen the newest spec and no rollout is under way."""
+        return self.current and self.status.rollout is None
+
+    @property
+    def current(self) -> bool:
+        """Tell whether the status speaks of the newest spec."""
+        return self.status.observed_generation == self.generation
+
+    @property
+    def stable(self) -> str:
+        """Name the revision that serves, or nothing."""
+        return self.status.stable.revision if self.status.stable else ""
+
+    @property
+    def target(self) -> str:
+        """Name the revision that the spec asks for, or nothing."""
+        return self.status.target.revision if self.status.target else ""
+
+    @property
+    def weight(self) -> int:
+        """Give the percentage of requests that the revision being rolled out gets."""
+        return self.status.rollout.weight if self.status.rollout else 0
+
+    @property
+    def evidence(self) -> Evidence | None:
+        """Give what the judge knows in the rollout under way."""
+        return self.status.rollout.evidence if self.status.rollout else None
+
+    def condition(self, kind: ConditionType) -> str:
+        """Give the condition's status, or nothing if it is not there."""
+        return next((one.status for one in self.status.conditions if one.type is kind), "")
+
+    @property
+    def ready(self) -> bool:
+        """Tell whether the newest spec is fully live."""
+        return self.current and self.condition(ConditionType.READY) == "True"
+
+
+class Watch:
+    """Collect snapshots in a thread of its own, from the API server's watch."""
+
+    def __init__(self, kubeconfig: Path, namespace: str, name: str) -> None:
+        """Start following ``namespace/name``, which need not exist yet."""
+        self.history: list[Snapshot] = []
+        self._objects = client.CustomObjectsApi(
+            config.new_client_from_config(config_file=str(kubeconfig))
+        )
+        self._query = {
+            "group": GROUP,
+            "version": VERSION,
+            "plural": PLURAL,
+            "namespace": namespace,
+            "field_selector": f"metadata.name={name}",
+        }
+        self.listener: Callable[[Snapshot], None] | None = None
+        """Called with each new snapshot, in the watch's own thread."""
+        self._over = threading.Event()
+        threading.Thread(target=self._follow, name="watch", daemon=True).start()
+
+    @property
+    def latest(self) -> Snapshot | None:
+        """Give the newest snapshot, or None before there is one."""
+        return self.history[-1] if self.history else None
+
+    def since(self, moment: float) -> list[Snapshot]:
+        """List the snapshots that were seen at ``moment`` or later."""
+        return [one for one in self.history if one.at >= moment]
+
+    def stop(self) -> None:
+        """Let the thread end with the next thing it hears."""
+        self._over.set()
+
+    def _follow(self) -> None:
+        while not self._over.is_set():
+            try:
+                self._listen()
+            except (ApiException, HTTPError):
+                self._over.wait(1.0)  # The server restarts, or its watch window closed: ask again.
+
+    def _listen(self) -> None:
+        stream = watch.Watch().stream(
+            self._objects.list_namespaced_custom_object, timeout_seconds=60, **self._query
+        )
+        for event in stream:
+            if self._over.is_set():
+                return
+            if event["type"] != "DELETED":
+                self._remember(Snapshot.of(event["object"], time.time()))
+
+    def _remember(self, snapshot: Snapshot) -> None:
+        latest = self.latest
+        if latest is None or (latest.generation, latest.status) != (
+            snapshot.generation,
+            snapshot.status,
+        ):
+            self.history.append(snapshot)
+            if self.listener:
+                self.listener(snapshot)

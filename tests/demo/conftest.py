@@ -1,0 +1,30 @@
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from demo.models import Version, train
+from local.triton import Triton, prepare
+from tests.demo.triton_server import Server, served
+
+
+@pytest.fixture(scope="session")
+def versions() -> dict[str, Version]:
+    """Every version that the demo trains."""
+    return train()
+
+
+@pytest.fixture(scope="session")
+def triton(tmp_path_factory: pytest.TempPathFactory) -> Triton:
+    """The wheel's Triton, laid out."""
+    return prepare(tmp_path_factory.mktemp("triton"))
+
+
+@pytest.fixture
+def serve(
+    triton: Triton, versions: dict[str, Version], tmp_path: Path
+) -> Iterator[Callable[[str], Server]]:
+    """Start a server for a version by name; it ends with the test."""
+    with ExitStack() as stack:
+        yield lambda name: stack.enter_context(served(triton, versions[name], tmp_path / name))

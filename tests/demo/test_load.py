@@ -1,0 +1,68 @@
+"""The users: that they come at their rate, end by themselves, and never outlive their director."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from demo.load import Load
+from demo.records import Outcome, Tally
+from tests.demo.plans import to_nobody
+from tests.demo.triton_server import Server
+from tests.demo.waiting import until
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_it_sends_at_its_rate_over_both_protocols(
+    serve: Callable[[str], Server], tmp_path: Path
+) -> None:
+    """Three seconds at 50 per second are 150 requests, two in five of them gRPC batches."""
+    server = serve("v2")
+    assert server.ready(), server.log.read_text()
+    plan = to_nobody(tmp_path / "requests.jsonl", seconds=3)
+    load = Load(replace(plan, http=server.http, grpc=server.grpc))
+    load.start()
+    try:
+        assert until(lambda: not load.running), "it must end by itself"
+    finally:
+        load.stop()
+    tally = Tally.of(load.journal.records)
+    assert (tally.requests, tally.lost, tally.model_errors) == (150, 0, 0)
+    assert 40 <= tally.grpc <= 80
+    assert tally.images == tally.http + 4 * tally.grpc
+    assert tally.accuracy > 0.95
+    sent = [record.at for record in load.journal.records]
+    assert 2.5 < max(sent) - min(sent) < 4.5
+
+
+def test_told_to_stop_it_stops(tmp_path: Path) -> None:
+    """A load that would run for minutes ends when told, and every line of its record is whole."""
+    load = Load(to_nobody(tmp_path / "requests.jsonl", seconds=300))
+    load.start()
+    assert until(lambda: bool(load.journal.catch_up()))
+    load.stop()
+    assert not load.running
+    assert {one.outcome for one in load.journal.records} == {Outcome.LOST}
+
+
+def test_it_ends_with_a_director_that_is_killed(tmp_path: Path) -> None:
+    """After kill -9 of the process that started it, no load goes on."""
+    records = tmp_path / "requests.jsonl"
+    program = [sys.executable, "-m", "tests.demo.director", str(records)]
+    with subprocess.Popen(program, cwd=ROOT) as director:
+        try:
+            assert until(lambda: records.exists() and records.stat().st_size > 0)
+        finally:
+            director.kill()
+    load = int((tmp_path / "pid").read_text())
+    assert until(lambda: not _lives(load)), "the load outlived its director"
+
+
+def _lives(pid: int) -> bool:
+    """Tell whether a process exists and is more than a zombie."""
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False

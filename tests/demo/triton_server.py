@@ -1,0 +1,72 @@
+"""Run the wheel's Triton on loopback for one version of the demo's model."""
+
+import os
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from demo.models import Version
+from local.triton import Triton
+from tests.demo.waiting import until
+
+
+@dataclass(frozen=True)
+class Server:
+    """A tritonserver on loopback that serves one version."""
+
+    process: subprocess.Popen[bytes]
+    http: str
+    grpc: str
+    log: Path
+
+    def ready(self) -> bool:
+        """Wait until it serves its model; False if it ended instead."""
+        settled = until(lambda: self._answers() or self.process.poll() is not None, within=60)
+        return settled and self.process.poll() is None
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://{self.http}/v2/health/ready", timeout=5):
+                return True
+        except OSError:
+            return False
+
+
+@contextmanager
+def served(triton: Triton, version: Version, folder: Path) -> Iterator[Server]:
+    """Start a server whose repository holds nothing but ``version``."""
+    version.write(folder / "models" / "digits" / "1")
+    http, grpc = _free_port(), _free_port()
+    log = folder / "triton.log"
+    arguments = [
+        triton.tree / "bin" / "tritonserver",
+        f"--model-repository={folder / 'models'}",
+        f"--backend-directory={triton.tree / 'backends'}",
+        "--http-address=127.0.0.1",
+        f"--http-port={http}",
+        "--grpc-address=127.0.0.1",
+        f"--grpc-port={grpc}",
+        "--allow-metrics=false",
+    ]
+    # The Python backend runs the interpreter that it finds first, which must be this one.
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "LD_LIBRARY_PATH": triton.library_path}
+    with log.open("wb") as output:
+        process = subprocess.Popen(arguments, env=environment, stdout=output, stderr=output)
+    try:
+        yield Server(process, f"127.0.0.1:{http}", f"127.0.0.1:{grpc}", log)
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
