@@ -1,5 +1,6 @@
 """Start the cluster's processes, wait until they answer, and start again what dies."""
 
+import json
 import logging
 import os
 import ssl
@@ -23,6 +24,10 @@ LAST_LINES = 15
 """How much of a process's log an error shows."""
 
 
+PROCESSES = "processes.json"
+"""The file in the folder of the logs that maps names to process ids."""
+
+
 class StartError(RuntimeError):
     """Say which part of the cluster did not start, and show the end of its log."""
 
@@ -39,6 +44,8 @@ class Command:
     """Whether it answers; asked often, must not raise."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Added to the environment of the supervisor."""
+    descriptors: tuple[int, ...] = ()
+    """Open files of the supervisor that it gets under the same numbers."""
     patience: float = 60.0
     """Seconds until a process that lives but does not answer counts as failed."""
 
@@ -50,6 +57,7 @@ class Processes:
         """Write the logs into the folder ``logs``, which is made."""
         logs.mkdir(parents=True, exist_ok=True)
         self._logs = logs
+        self._writing = threading.Lock()
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, command: Command) -> None:
@@ -64,17 +72,13 @@ class Processes:
             if (status := process.poll()) is not None:
                 raise self._failed(command, f"exited with status {status}")
             if time.monotonic() > deadline:
-                raise self._failed(
-                    command, f"did not answer within {command.patience:.0f} s"
-                )
+                raise self._failed(command, f"did not answer within {command.patience:.0f} s")
             time.sleep(LOOK_EVERY)
-        threading.Thread(
-            target=self._keep_running, args=(command,), daemon=True
-        ).start()
+        threading.Thread(target=self._keep_running, args=(command,), daemon=True).start()
 
     def identities(self) -> dict[str, int]:
         """Return the process ids by name, as numbered in the cluster's process namespace."""
-        return {name: process.pid for name, process in self._running.items()}
+        return {name: process.pid for name, process in list(self._running.items())}
 
     def log(self, name: str) -> Path:
         """Return the file that the process ``name`` writes its output to."""
@@ -88,9 +92,18 @@ class Processes:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                pass_fds=command.descriptors,
             )
         self._running[command.name] = process
+        self._write_identities()
         return process
+
+    def _write_identities(self) -> None:
+        """Write the ids of all processes beside the logs, for those who want to send signals."""
+        with self._writing:
+            aside = self._logs / ".processes"
+            aside.write_text(json.dumps(self.identities()))
+            aside.replace(self._logs / PROCESSES)
 
     def _keep_running(self, command: Command) -> None:
         back_off = 0.5
@@ -110,26 +123,22 @@ class Processes:
             self._spawn(command)
 
     def _failed(self, command: Command, what: str) -> StartError:
-        lines = (
-            self.log(command.name)
-            .read_text(errors="replace")
-            .splitlines()[-LAST_LINES:]
-        )
+        lines = self.log(command.name).read_text(errors="replace").splitlines()[-LAST_LINES:]
         shown = "\n".join(f"    {line}" for line in lines) or "    (it wrote nothing)"
-        return StartError(
-            f"{command.name} {what}. The end of {self.log(command.name)}:\n{shown}"
-        )
+        return StartError(f"{command.name} {what}. The end of {self.log(command.name)}:\n{shown}")
 
 
 def answers(url: str) -> Callable[[], bool]:
-    """Return a probe: whether a GET of ``url`` is answered with a 2xx, whatever its certificate."""
+    """Return a probe: whether ``url`` answers with success, whatever its certificate."""
     trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     trusting.check_hostname = False
     trusting.verify_mode = ssl.CERT_NONE
 
+    opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=trusting))
+
     def probe() -> bool:
         try:
-            with urllib.request.urlopen(url, timeout=2, context=trusting):
+            with opener.open(url, timeout=2):
                 return True
         except OSError:
             return False

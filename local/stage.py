@@ -19,7 +19,7 @@ class Stage:
     name: str
     """The cluster's name."""
     directory: Path
-    """The cluster's files; see ``folder``. They outlive the cluster and are replaced by the next."""
+    """The cluster's files; see ``folder``. The logs outlive the cluster."""
     kubeconfig: Path
     """Admin credentials for the API server's address inside."""
     binaries: Path

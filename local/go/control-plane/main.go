@@ -36,10 +36,16 @@ func main() {
 	case "kubectl":
 		kubectlutil.CheckErr(cli.RunNoErrOutput(kubectl.NewDefaultKubectlCommand()))
 		return
+	case "make-certificate":
+		if err := writeCertificate(os.Args[1], os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
 	}
 	component, known := components[name]
 	if !known {
-		fmt.Fprintf(os.Stderr, "%s: call this program as etcd, kubectl or one of the kube-* components\n", name)
+		fmt.Fprintf(os.Stderr, "%s: call me etcd, kubectl, make-certificate or by a kube-* component's name\n", name)
 		os.Exit(2)
 	}
 	os.Exit(cli.Run(component()))

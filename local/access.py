@@ -1,0 +1,89 @@
+"""Use a cluster, be it a local one or the one that the user's kubeconfig names."""
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+
+class ClusterError(RuntimeError):
+    """Say what about a cluster failed, and what to do if that is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How a cluster is reached from outside."""
+
+    name: str
+    kubeconfig: Path
+    """Credentials of an administrator."""
+    gateway: tuple[str, int]
+    """Host and port of the Gateway ``public``; the ``Host`` header selects the route."""
+    prometheus_url: str
+    kubectl_program: Path
+    helm_program: Path
+
+    def kubectl(self, *arguments: str, input: str | None = None) -> str:  # noqa: A002 - as subprocess.run has it
+        """Run kubectl and return what it prints; ``input`` is what it reads.
+
+        Raise ``ClusterError`` with what it complains of.
+        """
+        return self._run(self.kubectl_program, arguments, input)
+
+    def helm(self, *arguments: str) -> str:
+        """Run helm and return what it prints. Raise ``ClusterError`` likewise."""
+        return self._run(self.helm_program, arguments, None)
+
+    def _run(self, program: Path, arguments: tuple[str, ...], text: str | None) -> str:
+        finished = subprocess.run(
+            [program, *arguments],
+            env={**os.environ, "KUBECONFIG": str(self.kubeconfig)},
+            input=text or "",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if finished.returncode != 0:
+            said = finished.stderr.strip() or f"status {finished.returncode}"
+            raise ClusterError(f"{program.name} {' '.join(arguments)}: {said}")
+        return finished.stdout
+
+
+def current() -> Access:
+    """Return the access to the user's own cluster: the current context of the kubeconfig.
+
+    ``HALIMEDE_GATEWAY`` (host:port) and ``HALIMEDE_PROMETHEUS`` (URL) say where its gateway and
+    its Prometheus are reached from here. Raise ``ClusterError`` if one of them, kubectl or helm is
+    missing.
+    """
+    kubectl, helm = _program("kubectl"), _program("helm")
+    gateway = urlsplit("//" + _variable("HALIMEDE_GATEWAY", "203.0.113.7:80"))
+    if not gateway.hostname or not gateway.port:
+        raise ClusterError("HALIMEDE_GATEWAY must be host:port, for example 203.0.113.7:80")
+    context = subprocess.run(
+        [kubectl, "config", "current-context"], capture_output=True, text=True, check=False
+    )
+    if context.returncode != 0:
+        raise ClusterError(f"the kubeconfig names no cluster: {context.stderr.strip()}")
+    return Access(
+        name=context.stdout.strip(),
+        kubeconfig=Path(os.environ.get("KUBECONFIG") or Path.home() / ".kube" / "config"),
+        gateway=(gateway.hostname, gateway.port),
+        prometheus_url=_variable("HALIMEDE_PROMETHEUS", "http://203.0.113.7:9090"),
+        kubectl_program=kubectl,
+        helm_program=helm,
+    )
+
+
+def _variable(name: str, example: str) -> str:
+    if value := os.environ.get(name):
+        return value
+    raise ClusterError(f"{name} is not set; say where it is reached, for example {example}")
+
+
+def _program(name: str) -> Path:
+    if found := shutil.which(name):
+        return Path(found)
+    raise ClusterError(f"{name} is not on PATH")

@@ -1,0 +1,69 @@
+"""Nodes that only pretend: for measurements with more pods than one machine can run.
+
+kwok manages the nodes with the annotation ``kwok.x-k8s.io/node: fake`` and no others. Pods bound
+to them become Ready at once and run nothing. They carry the label ``type: kwok``; where a real
+node stands beside them they are tainted, so that a pod goes there only if it asks:
+
+    nodeSelector: {type: kwok}
+    tolerations: [{key: kwok.x-k8s.io/node, operator: Exists}]
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from local.processes import Command
+from local.stage import Stage
+
+SELECTOR = "kwok.x-k8s.io/node=fake"
+PODS_PER_NODE = "250"
+
+
+def start(stage: Stage, nodes: int, *, tainted: bool) -> None:
+    """Register ``nodes`` nodes, start kwok and return when all of them are Ready.
+
+    Raise ``StartError`` or ``subprocess.CalledProcessError``.
+    """
+    items = [_node(number, tainted=tainted) for number in range(nodes)]
+    manifest = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+    stage.kubectl("create", "--filename=-", manifest=manifest)
+    stage.processes.start(_kwok(stage))
+    stage.kubectl("wait", "--for=condition=Ready", "node", "--selector=type=kwok", "--timeout=60s")
+
+
+def _kwok(stage: Stage) -> Command:
+    configuration = stage.folder("kwok") / "kwok.yaml"
+    # Empty, or it would read the user's.
+    configuration.touch()
+    arguments: list[str | Path] = [
+        stage.binaries / "kwok",
+        f"--config={configuration}",
+        f"--kubeconfig={stage.kubeconfig}",
+        f"--manage-nodes-with-annotation-selector={SELECTOR}",
+        "--node-lease-duration-seconds=40",
+        "--cidr=10.128.0.0/16",
+        "--node-ip=10.127.0.1",
+    ]
+    return Command("kwok", arguments, lambda: True)
+
+
+def _node(number: int, *, tainted: bool) -> dict[str, Any]:
+    name = f"kwok-{number}"
+    resources = {"cpu": "64", "memory": "512Gi", "pods": PODS_PER_NODE, "nvidia.com/gpu": "8"}
+    key, value = SELECTOR.split("=")
+    taints = [{"key": key, "value": value, "effect": "NoSchedule"}] if tainted else []
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {
+            "name": name,
+            "annotations": {key: value, "node.alpha.kubernetes.io/ttl": "0"},
+            "labels": {
+                "type": "kwok",
+                "kubernetes.io/hostname": name,
+                "kubernetes.io/os": "linux",
+            },
+        },
+        "spec": {"taints": taints},
+        "status": {"allocatable": resources, "capacity": resources},
+    }

@@ -1,0 +1,113 @@
+"""Start a cluster's supervisor and wait until it says that everything runs."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from local import folders, namespace, record
+from local.access import ClusterError
+from local.order import Order, Part, listen
+from local.progress import Tell
+from local.record import Record
+
+USES = ("api", "gateway", "prometheus")
+"""What can be reached from outside; each gets a port."""
+
+LAST_LINES = 15
+"""How much of the supervisor's output an error shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The cluster to start."""
+
+    name: str
+    binaries: Path
+    parts: Collection[Part]
+    kwok_nodes: int
+    bound: bool
+
+
+def launch(wanted: Wanted, tell: Tell) -> int | None:
+    """Start a cluster and return when it serves; its `Record` is written then.
+
+    A bound cluster ends when the descriptor returned is closed, as the kernel does when this
+    process ends. ``tell`` is told what is being waited for. Raise ``ClusterError``.
+    """
+    # Whatever goes wrong, the stack closes the lifeline, and that ends the cluster.
+    with contextlib.ExitStack() as ours:
+        directory, lock = record.claim(wanted.name)
+        ours.callback(os.close, lock)
+        sockets = {use: ours.enter_context(_listening()) for use in USES}
+        lifeline, held = os.pipe()
+        ours.callback(os.close, lifeline)
+        ours.callback(os.close, held)
+        answers, teller = os.pipe()
+        order = Order(
+            name=wanted.name,
+            directory=directory,
+            binaries=wanted.binaries,
+            parts=frozenset(wanted.parts),
+            kwok_nodes=wanted.kwok_nodes,
+            ports={use: made.getsockname()[1] for use, made in sockets.items()},
+            sockets={use: made.fileno() for use, made in sockets.items()},
+            lifeline=lifeline,
+            teller=teller,
+        )
+        _run_supervisor(order, lock)
+        pid = _await_ready(answers, directory, tell)
+        Record(pid, order.ports, str(wanted.binaries), wanted.bound).write(directory)
+        if wanted.bound:
+            return os.dup(held)
+        os.write(held, namespace.STAY)
+        return None
+
+
+def _run_supervisor(order: Order, lock: int) -> None:
+    """Run it until it has brought forth process 1, which is nobody's child then."""
+    try:
+        with (order.directory / "logs" / "supervisor.log").open("wb") as log:
+            subprocess.run(
+                [sys.executable, "-m", "local.supervisor", order.to_json()],
+                cwd=folders.SOURCE.parent,
+                pass_fds=(order.lifeline, order.teller, lock, *order.sockets.values()),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                check=False,
+            )
+    finally:
+        # Only the cluster holds it from now on: its end is the end of the messages.
+        os.close(order.teller)
+
+
+def _await_ready(answers: int, directory: Path, tell: Tell) -> int:
+    """Return the id of process 1 once everything runs.
+
+    The messages end when the cluster has ended: the kernel closes their pipe after that.
+    """
+    pid = 0
+    why = ""
+    for message in listen(answers):
+        if "born" in message:
+            pid = message["born"]
+        elif "doing" in message:
+            tell(message["doing"])
+        elif "ready" in message:
+            return pid
+        else:
+            why = message["failed"]
+    if not why:
+        said = (directory / "logs" / "supervisor.log").read_text().splitlines()[-LAST_LINES:]
+        why = "\n".join(["the supervisor ended without a word:", *said])
+    raise ClusterError(f"the cluster {directory.name} did not start: {why}")
+
+
+def _listening() -> socket.socket:
+    return socket.create_server(("127.0.0.1", 0), backlog=128)

