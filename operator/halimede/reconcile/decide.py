@@ -1,0 +1,238 @@
+"""Decide: what was observed in, what is to be done out. Pure; the time is an argument."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from halimede.api.conditions import Condition, ConditionType, Reason
+from halimede.api.expose import ExposeType
+from halimede.api.status import RevisionStatus, Status
+from halimede.api.v1alpha1 import COMMAND_ANNOTATION, ModelDeployment
+from halimede.judge.reading import MetricsRequest, since
+from halimede.judge.verdict import Verdict
+from halimede.reconcile.observed import Observed
+from halimede.reconcile.plan import Plan
+from halimede.reconcile.status import ROUTE_PATIENCE_SECONDS, Situation, conditions
+from halimede.reconcile.wanted import Work, children, entrance, recorded, work
+from halimede.reconcile.world import facts, pods_started
+from halimede.render.checks import violations
+from halimede.render.platform import Platform
+from halimede.render.revision import Revision, revision
+from halimede.render.view import model_name
+from halimede.rollout import allotment
+from halimede.rollout.command import pending
+from halimede.rollout.events import Event, warning
+from halimede.rollout.evidence import is_due, weigh
+from halimede.rollout.facts import NEEDS_HELP
+from halimede.rollout.machine import move
+from halimede.rollout.scene import Move, Scene, Wanted
+from halimede.rollout.timers import next_look
+
+AFTER_WRITES_SECONDS = 1.0
+"""How soon to look at what was written while something is awaited: nothing else may wake us."""
+MISSING_INPUT_SECONDS = 15.0
+"""How soon to look again for a ConfigMap that the spec reads: users' own are not watched."""
+ALARMING = frozenset(
+    {
+        Reason.INVALID_SPEC,
+        Reason.APPLY_FAILED,
+        Reason.UNAVAILABLE,
+        Reason.ROUTE_NOT_ACCEPTED,
+        Reason.METRICS_HOLD,
+        Reason.STABLE_UNHEALTHY,
+        *NEEDS_HELP,
+    }
+)
+"""Reasons of Ready that are worth an Event when they come."""
+
+
+def metrics_request(md: ModelDeployment, now: float) -> MetricsRequest | None:
+    """Say what Prometheus is to be asked in this pass; None: nothing is judged now."""
+    rollout, analysis = md.status.rollout, md.spec.rollout.analysis
+    if rollout is None or not is_due(rollout, analysis, now):
+        return None
+    return MetricsRequest(
+        provider=analysis.provider,
+        namespace=md.metadata.namespace,
+        name=md.metadata.name,
+        model=model_name(md),
+        stable=rollout.base,
+        canary=rollout.revision,
+        now=now,
+        since=since(rollout.evidence),
+    )
+
+
+def decide(observed: Observed, platform: Platform, now: float) -> Plan:
+    """Decide what one pass does about a ModelDeployment."""
+    md = observed.deployment
+    invalid = _invalid(observed)
+    revisions = recorded(observed.children)
+    target = _target(observed, platform, revisions) if invalid is None else None
+    if target is not None:
+        revisions[target.hash] = target
+    hash_ = target.hash if target else _last_target(md.status)
+    if hash_ is None:
+        return _nothing_to_serve(observed, invalid, now)
+    scene, moved = _moved(observed, hash_, invalid, now)
+    after = replace(scene, status=moved.status)
+    wanted = children(md, after, revisions)
+    lost = allotment.live(moved.status) - revisions.keys()
+    status = _finished(observed, after, moved, invalid, lost)
+    return _plan(observed, status, moved, work(observed.children, wanted, lost), after)
+
+
+def _invalid(observed: Observed) -> str | None:
+    """Say everything that is wrong with the spec: field, what, and the cure."""
+    wrong = violations(observed.deployment, observed.inputs)
+    return " ".join(f"{one}." for one in wrong) or None
+
+
+def _target(observed: Observed, platform: Platform, revisions: dict[str, Revision]) -> Revision:
+    """Render the revision that the spec asks for, as it was recorded if it is not new."""
+    rendered = revision(observed.deployment, platform, observed.inputs)
+    return revisions.get(rendered.hash, rendered)
+
+
+def _last_target(status: Status) -> str | None:
+    """Find what a spec that cannot be understood falls back to."""
+    known = status.target or status.stable
+    return known.revision if known else None
+
+
+def _moved(observed: Observed, target: str, invalid: str | None, now: float) -> tuple[Scene, Move]:
+    md, status = observed.deployment, observed.deployment.status
+    if status.target is None and status.stable is None:
+        first = RevisionStatus(revision=target, since=now)
+        status = status.model_copy(update={"target": first})
+    seen = facts(observed, entrance(md, status))
+    status, verdict = _weighed(observed, status, now)
+    scene = Scene(
+        wanted=Wanted(
+            target=target,
+            settings=md.spec.rollout,
+            identity=f"{md.metadata.uid}:{md.metadata.generation}",
+            invalid=invalid,
+        ),
+        facts=seen,
+        status=status,
+        command=pending(md.metadata.annotations.get(COMMAND_ANNOTATION), status.handled_command),
+        verdict=verdict,
+        now=now,
+    )
+    return scene, move(scene)
+
+
+def _weighed(observed: Observed, status: Status, now: float) -> tuple[Status, Verdict | None]:
+    """Let the judge see what Prometheus answered, if it was asked."""
+    if status.rollout is None or observed.reading is None:
+        return status, None
+    analysis = observed.deployment.spec.rollout.analysis
+    rollout, verdict = weigh(
+        status.rollout, observed.reading, analysis, now, pods_started(observed)
+    )
+    return status.model_copy(update={"rollout": rollout}), verdict
+
+
+def _finished(
+    observed: Observed, after: Scene, moved: Move, invalid: str | None, lost: frozenset[str]
+) -> Status:
+    md = observed.deployment
+    status = moved.status.model_copy(
+        update={"observed_generation": md.metadata.generation, "url": _url(md)}
+    )
+    situation = Situation(
+        deployment=md,
+        status=status,
+        facts=after.facts,
+        wait=moved.wait,
+        invalid=invalid,
+        apply_errors=observed.apply_errors,
+        lost=tuple(sorted(lost)),
+        now=after.now,
+    )
+    return status.model_copy(update={"conditions": conditions(situation)})
+
+
+def _nothing_to_serve(observed: Observed, invalid: str | None, now: float) -> Plan:
+    """The very first spec is invalid: there is nothing to keep and nothing to start."""
+    md = observed.deployment
+    scene = Scene(
+        wanted=Wanted("", md.spec.rollout, md.metadata.uid, invalid),
+        facts=facts(observed, ()),
+        status=md.status,
+        command=None,
+        verdict=None,
+        now=now,
+    )
+    moved = Move(md.status)
+    status = _finished(observed, scene, moved, invalid, frozenset())
+    return _plan(observed, status, moved, Work((), (), ()), scene)
+
+
+def _plan(observed: Observed, status: Status, moved: Move, todo: Work, scene: Scene) -> Plan:
+    md = observed.deployment
+    return Plan(
+        status=None if status == md.status else status,
+        applies=todo.applies,
+        deletes=todo.deletes,
+        events=(*moved.events, *_alarms(md.status, status)),
+        again=_again(observed, status, todo, scene),
+        handovers=todo.handovers,
+    )
+
+
+def _again(observed: Observed, status: Status, todo: Work, scene: Scene) -> float | None:
+    """Say when to look again. Our own writes wake nobody, so a step on is followed up at once."""
+    md = observed.deployment
+    if _position(md.status) != _position(status):
+        return 0.0
+    waits = [
+        *_patience(status, scene),
+        next_look(status, md.spec.rollout, scene.now),
+        AFTER_WRITES_SECONDS if todo.applies and _ready(status).status != "True" else None,
+        MISSING_INPUT_SECONDS if None in observed.inputs.values() else None,
+    ]
+    return min((wait for wait in waits if wait is not None), default=None)
+
+
+def _patience(status: Status, scene: Scene) -> Iterator[float]:
+    """Say when conditions turn worse by time alone."""
+    moments = []
+    if status.stable is None and status.target is not None and status.target.since is not None:
+        moments.append(status.target.since + scene.settings.progress_deadline_seconds)
+    if not scene.facts.route.accepted and scene.facts.route.since is not None:
+        moments.append(scene.facts.route.since + ROUTE_PATIENCE_SECONDS)
+    return (moment - scene.now for moment in moments if moment > scene.now)
+
+
+def _position(status: Status) -> tuple[object, ...]:
+    rollout = status.rollout
+    stable = status.stable and status.stable.revision
+    if rollout is None:
+        return (stable, None)
+    return (stable, rollout.id, rollout.state, rollout.step, rollout.weight)
+
+
+def _alarms(before: Status, after: Status) -> tuple[Event, ...]:
+    """Tell of a Ready that has turned to a reason that somebody should look at."""
+    old = {one.type: one.reason for one in before.conditions}
+    new: Condition = _ready(after)
+    if new.reason not in ALARMING or old.get(ConditionType.READY) == new.reason:
+        return ()
+    return (warning(new.reason, new.message),)
+
+
+def _ready(status: Status) -> Condition:
+    return next(one for one in status.conditions if one.type is ConditionType.READY)
+
+
+def _url(md: ModelDeployment) -> str | None:
+    """Say where clients reach the model; only hostnames are known here."""
+    match md.spec.expose.type:
+        case ExposeType.GATEWAY if md.spec.expose.gateway and md.spec.expose.gateway.hostnames:
+            return f"http://{md.spec.expose.gateway.hostnames[0]}"
+        case ExposeType.INGRESS if md.spec.expose.ingress:
+            tls = md.spec.expose.ingress.tls_secret_name
+            return f"http{'s' if tls else ''}://{md.spec.expose.ingress.host}"
+        case _:
+            return None

@@ -1,0 +1,254 @@
+"""The conditions: one Ready, made in one place, from what one pass knows.
+
+| situation | Ready | Available | Reconciling | Stalled |
+|---|---|---|---|---|
+| the first revision is starting | Unknown Deploying | False | True | |
+| its pods need help | False, the cause | False | True | after the deadline |
+| steady | True Serving | True | | |
+| a rollout is under way | Unknown RollingOut | True | True | |
+| no data, or Prometheus is away | Unknown MetricsHold | True | True | |
+| a human is asked | Unknown Paused | True | True Paused | |
+| traffic goes back | False CanaryFailed | True | True RollingBack | |
+| the canary failed, stable serves | False CanaryFailed | True | | True |
+| the spec is invalid | False InvalidSpec | as before | | True |
+| a child is refused | False ApplyFailed | as before | True | |
+| no gateway takes the route | False RouteNotAccepted | False | True | |
+| stable lost its pods | False Unavailable | False | | |
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from halimede.api.conditions import Condition, ConditionType, Reason
+from halimede.api.status import Outcome, Status
+from halimede.api.v1alpha1 import ModelDeployment
+from halimede.rollout.allotment import weights
+from halimede.rollout.facts import NEEDS_HELP, Cause, Facts, Workload
+from halimede.rollout.idle import failure
+from halimede.rollout.scene import Wait
+
+ROUTE_PATIENCE_SECONDS = 30.0
+"""How long a new route may be without an answer before that is worth a condition."""
+NOT_RUNNING = frozenset({Reason.UNAVAILABLE, Reason.ROUTE_NOT_ACCEPTED})
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the conditions are made of."""
+
+    deployment: ModelDeployment
+    status: Status
+    """As it will be; its conditions are still those of before."""
+    facts: Facts
+    wait: Wait | None
+    invalid: str | None
+    """What is wrong with the spec, and the cure."""
+    apply_errors: Mapping[str, str]
+    lost: tuple[str, ...]
+    """Revisions that serve but whose records are gone."""
+    now: float
+
+    @property
+    def serving(self) -> Workload:
+        """The revision that serves, or is to be the first that does."""
+        serving = self.status.stable or self.status.target
+        return self.facts.workload(serving.revision) if serving else Workload("")
+
+    @property
+    def was_ready(self) -> bool:
+        """Whether this generation has been ready already."""
+        before = self.before(ConditionType.READY)
+        generation = self.deployment.metadata.generation
+        return before is not None and (before.status, before.observed_generation) == (
+            "True",
+            generation,
+        )
+
+    @property
+    def overdue(self) -> bool:
+        """Whether the first revision has had its time to become ready."""
+        target = self.status.target
+        deadline = self.deployment.spec.rollout.progress_deadline_seconds
+        since = target.since if target else None
+        return since is not None and self.now - since >= deadline
+
+    @property
+    def route_overdue(self) -> bool:
+        """Whether the route has been without an answer for too long."""
+        since = self.facts.route.since
+        return since is not None and self.now - since >= ROUTE_PATIENCE_SECONDS
+
+    def before(self, type_: ConditionType) -> Condition | None:
+        """Find a condition as it was."""
+        return next((one for one in self.status.conditions if one.type is type_), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """What the conditions are to say; None: the condition is absent."""
+
+    ready: str
+    reason: Reason | Cause
+    message: str
+    reconciling: Reason | Cause | None = None
+    stalled: Reason | Cause | None = None
+
+
+def conditions(situation: Situation) -> tuple[Condition, ...]:
+    """Make all conditions. A transition time changes only with its condition's status."""
+    said = ready(situation)
+    message = said.message + "".join(
+        f" The record of revision {revision} is lost: its Deployment is kept as it is."
+        for revision in situation.lost
+    )
+    made = [
+        _condition(situation, ConditionType.READY, said.ready, said.reason, message),
+        _available(situation),
+    ]
+    if said.reconciling is not None:
+        made.append(
+            _condition(situation, ConditionType.RECONCILING, "True", said.reconciling, message)
+        )
+    if said.stalled is not None:
+        made.append(_condition(situation, ConditionType.STALLED, "True", said.stalled, message))
+    return tuple(made)
+
+
+def ready(situation: Situation) -> Verdicts:
+    """Say whether the spec is fully live, and if not, why. What needs help most comes first."""
+    if situation.invalid is not None:
+        return Verdicts(
+            "False", Reason.INVALID_SPEC, situation.invalid, stalled=Reason.INVALID_SPEC
+        )
+    if situation.apply_errors:
+        told = "; ".join(f"{what}: {why}" for what, why in situation.apply_errors.items())
+        return Verdicts("False", Reason.APPLY_FAILED, told, reconciling=Reason.APPLY_FAILED)
+    if situation.status.rollout is not None:
+        return _rolling_out(situation)
+    if situation.status.stable is None:
+        return _first(situation)
+    return _failed(situation) or _serving(situation)
+
+
+def _rolling_out(situation: Situation) -> Verdicts:
+    rollout = situation.status.rollout
+    if rollout is not None and rollout.outcome is Outcome.ABORTED:
+        message = f"Revision {rollout.revision} is stopped: {rollout.message}"
+        return Verdicts("False", Reason.CANARY_FAILED, message, reconciling=Reason.ROLLING_BACK)
+    wait = situation.wait
+    if wait is None:
+        named = rollout.revision if rollout else ""
+        state = rollout.state if rollout else ""
+        wait = Wait(Reason.ROLLING_OUT, f"Revision {named} is rolled out ({state}).")
+    return Verdicts("Unknown", wait.reason, wait.message, reconciling=wait.reason)
+
+
+def _first(situation: Situation) -> Verdicts:
+    pods = situation.serving
+    count = f"{pods.ready_endpoints} of {situation.facts.replicas} pods are ready"
+    why = f" ({pods.cause})" if pods.cause else ""
+    message = f"{count}{why}. {pods.message}".rstrip()
+    if situation.overdue:
+        cause = pods.cause or Reason.DEPLOYING
+        return Verdicts("False", cause, message, reconciling=None, stalled=cause)
+    if pods.cause in NEEDS_HELP:
+        return Verdicts("False", pods.cause, message, reconciling=pods.cause)
+    return Verdicts("Unknown", Reason.DEPLOYING, message, reconciling=Reason.DEPLOYING)
+
+
+def _failed(situation: Situation) -> Verdicts | None:
+    """The target was stopped before; its evidence is in the last rollout, if that was its."""
+    status = situation.status
+    if status.target is None or status.stable is None:
+        return None
+    if status.target.revision == status.stable.revision:
+        return None
+    failed = failure(status, status.target.revision)
+    if failed is None:
+        return None
+    last = status.last_rollout
+    why = f": {last.message}" if last and last.revision == failed.revision else "."
+    return Verdicts(
+        "False",
+        Reason.CANARY_FAILED,
+        f"Revision {failed.revision} was stopped ({failed.reason}){why} Revision"
+        f" {status.stable.revision} serves. Change the spec, or command `retry`.",
+        stalled=Reason.CANARY_FAILED,
+    )
+
+
+def _serving(situation: Situation) -> Verdicts:
+    pods, route, wanted = situation.serving, situation.facts.route, situation.facts.replicas
+    if wanted == 0:
+        return Verdicts("True", Reason.SCALED_TO_ZERO, "spec.replicas is 0: nothing serves.")
+    if pods.ready_endpoints == 0 and pods.cause in NEEDS_HELP:
+        return Verdicts("False", pods.cause, f"No pod is ready. {pods.message}".rstrip())
+    if pods.ready_endpoints == 0:
+        return Verdicts("False", Reason.UNAVAILABLE, f"No pod is ready. {pods.message}".rstrip())
+    if route.refused or (not route.accepted and situation.route_overdue):
+        message = (
+            f"{route.message} Check spec.expose.gateway.parentRefs: the Gateway must exist and"
+            " allow routes from this namespace."
+        )
+        return Verdicts(
+            "False",
+            Reason.ROUTE_NOT_ACCEPTED,
+            message.lstrip(),
+            reconciling=Reason.ROUTE_NOT_ACCEPTED,
+        )
+    live = route.applied and route.accepted and pods.ready_endpoints >= wanted
+    if live or situation.was_ready:
+        return Verdicts("True", Reason.SERVING, f"Revision {pods.revision} serves all requests.")
+    message = f"{pods.ready_endpoints} of {wanted} pods of revision {pods.revision} are ready."
+    if pods.ready_endpoints >= wanted:
+        message = f"Revision {pods.revision} is ready; its route is not accepted yet."
+    return Verdicts(
+        "Unknown",
+        Reason.DEPLOYING,
+        f"{message} {pods.message}".rstrip(),
+        reconciling=Reason.DEPLOYING,
+    )
+
+
+def _available(situation: Situation) -> Condition:
+    """Say whether clients are served by any revision at all."""
+    shares = [(revision, weight) for revision, weight in weights(situation.status) if weight]
+    serving = [
+        (revision, weight)
+        for revision, weight in shares
+        if situation.facts.workload(revision).ready_endpoints > 0
+    ]
+    before = situation.before(ConditionType.AVAILABLE)
+    was = before is not None and before.status == "True"
+    route = situation.facts.route
+    # A gateway takes a moment to answer to a new generation and serves the old one meanwhile.
+    reachable = not route.refused and (route.accepted or was)
+    if serving and reachable:
+        told = " and ".join(f"{revision} ({weight} %)" for revision, weight in serving)
+        return _condition(
+            situation, ConditionType.AVAILABLE, "True", Reason.SERVING, f"Serving: {told}."
+        )
+    if serving:
+        reason, message = Reason.ROUTE_NOT_ACCEPTED, "No gateway has accepted the route."
+    elif situation.facts.replicas == 0:
+        reason, message = Reason.SCALED_TO_ZERO, "The spec asks for no pod."
+    elif situation.status.stable is None:
+        reason, message = Reason.DEPLOYING, "Nothing serves yet."
+    else:
+        reason, message = Reason.UNAVAILABLE, "No pod is ready."
+    return _condition(situation, ConditionType.AVAILABLE, "False", reason, message)
+
+
+def _condition(
+    situation: Situation, type_: ConditionType, status: str, reason: str, message: str
+) -> Condition:
+    before = situation.before(type_)
+    same = before is not None and before.status == status
+    return Condition(
+        type=type_,
+        status=status,
+        reason=str(reason),
+        message=message,
+        observed_generation=situation.deployment.metadata.generation,
+        last_transition_time=before.last_transition_time if before and same else situation.now,
+    )

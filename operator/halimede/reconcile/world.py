@@ -1,0 +1,142 @@
+"""The observed cluster, digested into the facts that decisions rest on."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+
+from halimede.api.base import Manifest
+from halimede.api.status import Status
+from halimede.api.v1alpha1 import ModelDeployment
+from halimede.reconcile.observed import Observed
+from halimede.reconcile.pods import Trouble, condition, restarts, trouble, worst
+from halimede.reconcile.routes import route
+from halimede.render import names
+from halimede.rollout.facts import Cause, Facts, Workload
+
+SERVICE_NAME = "kubernetes.io/service-name"
+"""Label of EndpointSlices: the Service that they belong to."""
+
+
+def facts(observed: Observed, entrance: tuple[Manifest, ...]) -> Facts:
+    """Digest what was observed.
+
+    Args:
+        observed: The cluster, as it is.
+        entrance: Services and routes as the status that was observed asks for them.
+    """
+    deployments = dict(_by_revision(observed.children, "Deployment"))
+    md = observed.deployment
+    return Facts(
+        workloads={
+            revision: _workload(observed, revision, deployment)
+            for revision, deployment in deployments.items()
+        },
+        route=route(observed.children, entrance),
+        replicas=full_scale(md, deployments),
+    )
+
+
+def full_scale(md: ModelDeployment, deployments: Mapping[str, Manifest]) -> int:
+    """Say how many pods the serving revision should have: what the spec or the autoscaler says."""
+    scaling = md.spec.autoscaling
+    if scaling is None:
+        return 1 if md.spec.replicas is None else md.spec.replicas
+    serving = _serving(md.status)
+    live = deployments.get(serving) if serving else None
+    wanted = desired(live) if live else scaling.min_replicas
+    return min(max(wanted, scaling.min_replicas), scaling.max_replicas)
+
+
+def desired(deployment: Manifest) -> int:
+    """Read how many pods a live Deployment asks for."""
+    return int(deployment["spec"].get("replicas", 1))
+
+
+def pods_started(observed: Observed) -> dict[str, float]:
+    """Tell when each pod started, by name, in UNIX seconds."""
+    return {
+        pod["metadata"]["name"]: datetime.fromisoformat(started).timestamp()
+        for pod in observed.pods
+        if (started := (pod.get("status") or {}).get("startTime"))
+    }
+
+
+def explained(md: ModelDeployment, found: Trouble) -> str:
+    """Add the field that names what is missing, and what to do about it."""
+    secret, namespace = md.spec.model.secret_name, md.metadata.namespace
+    match found.cause:
+        case Cause.MISSING_SECRET if secret is not None and secret in found.message:
+            return (
+                f"spec.model.secretName: {found.message}. Create it: kubectl --namespace"
+                f" {namespace} create secret generic {secret} --from-literal=token=…"
+            )
+        case Cause.MISSING_SECRET | Cause.MISSING_CONFIG_MAP:
+            return f"spec.podTemplate names what does not exist: {found.message}"
+        case Cause.IMAGE_PULL:
+            return f"spec.runtime: the image cannot be pulled: {found.message}"
+        case _:
+            return found.message
+
+
+def revision_of(manifest: Manifest) -> str | None:
+    """Read which revision a child or a pod belongs to; None: it is shared by all."""
+    labels = manifest["metadata"].get("labels") or {}
+    revision: str | None = labels.get(names.REVISION_LABEL)
+    return revision
+
+
+def _by_revision(children: Iterable[Manifest], kind: str) -> Iterator[tuple[str, Manifest]]:
+    for child in children:
+        revision = revision_of(child)
+        if child["kind"] == kind and revision is not None:
+            yield revision, child
+
+
+def _workload(observed: Observed, revision: str, deployment: Manifest) -> Workload:
+    pods = [
+        pod
+        for pod in observed.pods
+        if revision_of(pod) == revision and not pod["metadata"].get("deletionTimestamp")
+    ]
+    found = worst(one for one in (_refused(deployment), *map(trouble, pods)) if one is not None)
+    service = names.child(observed.deployment.metadata.name, revision)
+    return Workload(
+        revision=revision,
+        exists=True,
+        desired=desired(deployment),
+        ready_endpoints=_ready_endpoints(observed.endpoint_slices, service),
+        cause=found and found.cause,
+        message=explained(observed.deployment, found) if found else "",
+        restarts=max(map(restarts, pods), default=0),
+    )
+
+
+def _refused(deployment: Manifest) -> Trouble | None:
+    """Say why pods could not even be created."""
+    status = deployment.get("status") or {}
+    if condition(status, "ReplicaFailure") != "True":
+        return None
+    said = next(one for one in status["conditions"] if one["type"] == "ReplicaFailure")
+    message = str(said.get("message", ""))
+    return Trouble(Cause.QUOTA if "exceeded quota" in message else Cause.INVALID_POD, message)
+
+
+def _ready_endpoints(slices: Iterable[Manifest], service: str) -> int:
+    """Count the pods that a Service's proxies may send requests to.
+
+    A pod with two address families is in two slices. A condition that is not told counts as true
+    (`discovery.k8s.io/v1`).
+    """
+    ready = set()
+    for piece in slices:
+        if (piece["metadata"].get("labels") or {}).get(SERVICE_NAME) != service:
+            continue
+        for endpoint in piece.get("endpoints") or ():
+            if (endpoint.get("conditions") or {}).get("ready") is not False:
+                target = endpoint.get("targetRef") or {}
+                ready.add(target.get("uid") or target.get("name") or endpoint["addresses"][0])
+    return len(ready)
+
+
+def _serving(status: Status) -> str | None:
+    serving = status.stable or status.target
+    return serving.revision if serving else None
