@@ -1,0 +1,147 @@
+"""The watch store: what is newest, whose it is, and what is gone."""
+
+from typing import Any
+
+from halimede.adapters.kinds import DEPLOYMENT, MODEL_DEPLOYMENT, POD
+from halimede.adapters.store import Key, Listed, Store
+
+KEY = Key("ns", "digits")
+
+
+def _thing(name: str, uid: str, version: int, owner: str | None = "digits") -> dict[str, Any]:
+    labels = {"halimede.dev/name": owner} if owner else {}
+    return {
+        "metadata": {
+            "name": name,
+            "namespace": "ns",
+            "uid": uid,
+            "resourceVersion": str(version),
+            "labels": labels,
+            "managedFields": [{"manager": "halimede"}],
+        }
+    }
+
+
+def _names(store: Store) -> list[str]:
+    return [pod["metadata"]["name"] for pod in store.owned(POD, KEY)]
+
+
+def test_the_newer_version_wins_whatever_comes_first() -> None:
+    """Our own answer may arrive before or after the watch's event of an older version."""
+    store = Store()
+    assert store.put(POD, _thing("a", "1", 9)) is True
+    assert store.put(POD, _thing("a", "1", 8)) is False
+    assert store.put(POD, _thing("a", "1", 9)) is False
+    assert store.put(POD, _thing("a", "1", 10)) is True
+    assert store.owned(POD, KEY)[0]["metadata"]["resourceVersion"] == "10"
+
+
+def test_versions_are_numbers_not_text() -> None:
+    """10 is newer than 9."""
+    store = Store()
+    store.put(POD, _thing("a", "1", 9))
+    assert store.put(POD, _thing("a", "1", 10)) is True
+
+
+def test_what_is_kept_names_its_kind_and_not_its_managers() -> None:
+    """Objects from lists come without a kind, and managedFields are half of an object."""
+    store = Store()
+    store.put(DEPLOYMENT, _thing("a", "1", 1))
+    (kept,) = store.owned(DEPLOYMENT, KEY)
+    assert (kept["apiVersion"], kept["kind"]) == ("apps/v1", "Deployment")
+    assert "managedFields" not in kept["metadata"]
+
+
+def test_a_late_event_does_not_bring_back_what_is_gone() -> None:
+    """An older version that arrives after the deletion is ignored; a newer one is taken."""
+    store = Store()
+    store.put(POD, _thing("a", "1", 5))
+    assert store.drop(POD, _thing("a", "1", 7)) is True
+    assert store.put(POD, _thing("a", "1", 6)) is False
+    assert _names(store) == []
+    assert store.put(POD, _thing("a", "1", 8)) is True
+
+
+def test_a_namesake_survives_the_deletion_of_its_predecessor() -> None:
+    """The deletion of the old uid does not touch the new object of the same name."""
+    store = Store()
+    store.put(POD, _thing("a", "old", 5))
+    store.put(POD, _thing("a", "new", 9))
+    store.drop(POD, _thing("a", "old", 8))
+    assert [pod["metadata"]["uid"] for pod in store.owned(POD, KEY)] == ["new"]
+
+
+def test_the_newest_of_two_namesakes_is_the_deployment() -> None:
+    """While a deletion's event is on its way, the recreated ModelDeployment counts."""
+    store = Store()
+    store.put(MODEL_DEPLOYMENT, _thing("digits", "old", 5))
+    store.put(MODEL_DEPLOYMENT, _thing("digits", "new", 9))
+    deployment = store.deployment(KEY)
+    assert deployment is not None
+    assert deployment["metadata"]["uid"] == "new"
+
+
+def test_an_object_follows_its_label() -> None:
+    """A child whose label changes belongs to the new owner only."""
+    store = Store()
+    store.put(POD, _thing("a", "1", 1))
+    store.put(POD, _thing("a", "1", 2, owner="other"))
+    assert _names(store) == []
+    assert len(store.owned(POD, Key("ns", "other"))) == 1
+
+
+def test_children_come_sorted_by_name() -> None:
+    """What a decision sees does not depend on the order of events."""
+    store = Store()
+    for name in ("c", "a", "b"):
+        store.put(POD, _thing(name, name, 1))
+    assert _names(store) == ["a", "b", "c"]
+
+
+def test_a_list_tells_what_is_missing() -> None:
+    """Unknown objects and older versions are missing; equal, newer and gone ones are not."""
+    store = Store()
+    store.put(POD, _thing("same", "same", 5))
+    store.put(POD, _thing("older", "older", 5))
+    store.put(POD, _thing("newer", "newer", 9))
+    store.put(POD, _thing("gone", "gone", 5))
+    store.drop(POD, _thing("gone", "gone", 7))
+    versions = {
+        uid: (Key("ns", uid), version)
+        for uid, version in {"same": 5, "older": 6, "newer": 8, "gone": 6, "new": 3}.items()
+    }
+    assert set(store.missing(POD, Listed(versions, 10))) == {Key("ns", "older"), Key("ns", "new")}
+
+
+def test_a_list_shows_deletions_that_no_watch_has_shown() -> None:
+    """What is older than the list and not on it is dropped; what is younger is kept."""
+    store = Store()
+    store.put(POD, _thing("stale", "stale", 5))
+    store.put(POD, _thing("young", "young", 11))
+    assert store.drop_unlisted(POD, Listed({}, 10)) == (KEY,)
+    assert _names(store) == ["young"]
+
+
+def test_what_is_gone_is_remembered_for_one_age_and_forgotten_after_two() -> None:
+    """The memory of deletions does not grow for ever."""
+    store = Store()
+    store.drop(POD, _thing("a", "1", 7))
+    store.age()
+    assert store.put(POD, _thing("a", "1", 6)) is False
+    store.age()
+    assert store.put(POD, _thing("a", "1", 6)) is True
+
+
+def test_what_nobody_owns_is_kept_without_a_key() -> None:
+    """An object without the label is known (it may be compared), and belongs to nobody."""
+    store = Store()
+    assert store.put(POD, _thing("a", "1", 1, owner=None)) is True
+    assert store.drop(POD, _thing("a", "1", 2, owner=None)) is True
+
+
+def test_all_deployments_are_listed() -> None:
+    """`keys` names every ModelDeployment once."""
+    store = Store()
+    store.put(MODEL_DEPLOYMENT, _thing("a", "1", 1))
+    store.put(MODEL_DEPLOYMENT, _thing("b", "2", 1))
+    assert set(store.keys()) == {Key("ns", "a"), Key("ns", "b")}

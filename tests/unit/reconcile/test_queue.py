@@ -1,0 +1,230 @@
+"""The work queue's promises."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from halimede.adapters.errors import TransientError
+from halimede.reconcile.queue import Look, WorkQueue
+
+WAIT = 5.0
+
+
+@asynccontextmanager
+async def _worked(
+    queue: WorkQueue[str], look: Callable[[str], Awaitable[Look]], workers: int = 1
+) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(queue.work(look)) for _ in range(workers)]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(WAIT):
+        while True:
+            if condition():
+                return
+            await asyncio.sleep(0)
+
+
+async def test_a_key_waits_once() -> None:
+    """However often a waiting key is added, it is looked at once."""
+    queue, seen = WorkQueue[str](), Counter[str]()
+
+    async def look(key: str) -> Look:
+        seen[key] += 1
+        return Look()
+
+    for key in ("a", "a", "b", "a", "last"):
+        queue.add(key)
+    async with _worked(queue, look):
+        await _until(lambda: "last" in seen)
+    assert seen == {"a": 1, "b": 1, "last": 1}
+
+
+async def test_a_key_is_held_by_one_worker() -> None:
+    """Two workers never look at the same key at once, but do look at two keys at once."""
+    queue = WorkQueue[str]()
+    held, most = Counter[str](), Counter[str]()
+    together: list[int] = []
+
+    async def look(key: str) -> Look:
+        held[key] += 1
+        most[key] = max(most[key], held[key])
+        together.append(sum(held.values()))
+        for _ in range(5):
+            await asyncio.sleep(0)
+            queue.add(key) if len(together) < 20 else None
+        held[key] -= 1
+        return Look()
+
+    async with _worked(queue, look, workers=4):
+        queue.add("a")
+        queue.add("b")
+        await _until(lambda: len(together) >= 20 and not len(queue) and not sum(held.values()))
+    assert most == {"a": 1, "b": 1}
+    assert max(together) == 2
+
+
+async def test_a_key_that_changes_while_held_is_looked_at_again() -> None:
+    """What was added during a look is looked at after it."""
+    queue, begun, go_on = WorkQueue[str](), asyncio.Event(), asyncio.Event()
+    looks = 0
+
+    async def look(_: str) -> Look:
+        nonlocal looks
+        looks += 1
+        begun.set()
+        await go_on.wait()
+        return Look()
+
+    async with _worked(queue, look):
+        queue.add("a")
+        await begun.wait()
+        queue.add("a")
+        assert looks == 1
+        go_on.set()
+        await _until(lambda: looks == 2)
+
+
+async def test_a_failing_key_is_repeated_and_blocks_no_other() -> None:
+    """An error in one look neither ends the worker nor hinders the other keys."""
+    queue, seen = WorkQueue[str](chance=lambda: 0.5), list[str]()
+
+    async def look(key: str) -> Look:
+        seen.append(key)
+        if key == "bad":
+            raise TransientError("not now")
+        return Look()
+
+    async with _worked(queue, look):
+        queue.add("bad")
+        queue.add("good")
+        await _until(lambda: len(seen) == 2)
+        alarm = queue._alarms["bad"]
+    delay = alarm.when() - asyncio.get_running_loop().time()
+    assert seen == ["bad", "good"]
+    assert delay == pytest.approx(1.0, abs=0.2)
+    assert "good" not in queue._alarms
+
+
+async def test_patience_grows_and_is_reset_by_success() -> None:
+    """Each failure in a row doubles the wait; a success starts it over."""
+    queue, waits, looks = WorkQueue[str](chance=lambda: 0.5), list[float](), 0
+
+    async def look(_: str) -> Look:
+        nonlocal looks
+        looks += 1
+        if looks in {1, 2, 3, 5}:
+            raise RuntimeError("a bug")
+        return Look()
+
+    def skip_the_wait() -> bool:
+        if not (alarm := queue._alarms.pop("a", None)):
+            return False
+        waits.append(round(alarm.when() - asyncio.get_running_loop().time()))
+        alarm.cancel()
+        queue.add("a")
+        return True
+
+    async with _worked(queue, look):
+        queue.add("a")
+        for _ in range(3):
+            await _until(skip_the_wait)
+        await _until(lambda: looks == 4)
+        queue.add("a")
+        await _until(skip_the_wait)
+    assert waits == [1, 2, 4, 1]
+
+
+async def test_an_earlier_alarm_wins() -> None:
+    """Of two alarms for one key the sooner is kept."""
+    queue, loop = WorkQueue[str](), asyncio.get_running_loop()
+    queue.add_after("a", 60)
+    queue.add_after("a", 30)
+    queue.add_after("a", 90)
+    assert queue._alarms["a"].when() - loop.time() == pytest.approx(30, abs=1)
+
+
+async def test_a_look_says_when_the_next_is_due() -> None:
+    """`again` brings the key back by itself."""
+    queue, looks = WorkQueue[str](), 0
+
+    async def look(_: str) -> Look:
+        nonlocal looks
+        looks += 1
+        return Look(again=0.01 if looks < 3 else None)
+
+    async with _worked(queue, look):
+        queue.add("a")
+        await _until(lambda: looks == 3)
+
+
+async def test_a_failed_look_waits_for_whatever_is_sooner() -> None:
+    """A look that could not do everything comes back after the back-off, or sooner if due."""
+    queue, loop = WorkQueue[str](chance=lambda: 0.5), asyncio.get_running_loop()
+    answers = {"soon": Look(again=0.2, failed=True), "late": Look(again=50, failed=True)}
+
+    async def look(key: str) -> Look:
+        return answers[key]
+
+    async with _worked(queue, look):
+        queue.add("soon")
+        queue.add("late")
+        await _until(lambda: len(queue._alarms) == 2)
+    delays = {key: round(alarm.when() - loop.time(), 1) for key, alarm in queue._alarms.items()}
+    assert delays == {"soon": 0.2, "late": 1.0}
+
+
+async def test_shutting_down_waits_for_the_held_and_hands_out_no_more() -> None:
+    """After `shut_down` the key in hand is finished; waiting and later keys are not begun."""
+    queue, begun, go_on = WorkQueue[str](), asyncio.Event(), asyncio.Event()
+    ended: list[str] = []
+
+    async def look(key: str) -> Look:
+        begun.set()
+        await go_on.wait()
+        ended.append(key)
+        return Look(again=0)
+
+    async with _worked(queue, look):
+        queue.add("held")
+        queue.add("waiting")
+        await begun.wait()
+        closing = asyncio.create_task(queue.shut_down(WAIT))
+        await asyncio.sleep(0)
+        assert not closing.done()
+        queue.add("late")
+        go_on.set()
+        assert await closing is True
+    assert ended == ["held"]
+
+
+async def test_shutting_down_gives_up_on_a_look_that_does_not_end() -> None:
+    """The wait is bounded, and its outcome is told."""
+    queue, begun = WorkQueue[str](), asyncio.Event()
+
+    async def look(_: str) -> Look:
+        begun.set()
+        await asyncio.Event().wait()
+        return Look()
+
+    async with _worked(queue, look):
+        queue.add("stuck")
+        await begun.wait()
+        assert await queue.shut_down(0.01) is False
+
+
+async def test_the_oldest_wait_is_told() -> None:
+    """`oldest_seconds` is 0 for an empty queue and grows while a key waits."""
+    queue = WorkQueue[str]()
+    assert queue.oldest_seconds() == 0.0
+    queue.add("a")
+    await _until(lambda: queue.oldest_seconds() > 0.001)

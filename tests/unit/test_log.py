@@ -1,0 +1,42 @@
+"""Log lines."""
+
+import json
+import logging
+import sys
+
+from halimede.log import JsonFormatter, TextFormatter
+
+
+def _record(message: str, **extra: object) -> logging.LogRecord:
+    record = logging.makeLogRecord({"name": "halimede.x", "levelname": "INFO", "msg": message})
+    record.created = 0.5
+    vars(record).update(extra)
+    return record
+
+
+def test_json_lines_carry_what_was_passed_along() -> None:
+    """Each record is one JSON object, `extra` included."""
+    line = json.loads(JsonFormatter().format(_record("Hello", key="ns/digits")))
+    assert line == {
+        "time": "1970-01-01T00:00:00.500Z",
+        "level": "INFO",
+        "logger": "halimede.x",
+        "message": "Hello",
+        "key": "ns/digits",
+    }
+
+
+def test_text_lines_read_well() -> None:
+    """Time, level, message, and `extra` at the end."""
+    line = TextFormatter().format(_record("Hello", key="ns/digits"))
+    assert line == "1970-01-01T00:00:00.500Z INFO    Hello key=ns/digits"
+
+
+def test_tracebacks_are_kept() -> None:
+    """A bug can be found from its log line."""
+    try:
+        int("boom")
+    except ValueError:
+        record = _record("Oh", exc_info=sys.exc_info())
+    assert "ValueError: invalid literal" in json.loads(JsonFormatter().format(record))["exception"]
+    assert "ValueError: invalid literal" in TextFormatter().format(record)

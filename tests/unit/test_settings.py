@@ -1,0 +1,72 @@
+"""The operator's settings."""
+
+import re
+
+import pytest
+
+from halimede.adapters.errors import SettingsError
+from halimede.settings import Credentials, Settings
+
+
+def test_nothing_need_be_set() -> None:
+    """An empty environment is a working one: all namespaces, no metrics."""
+    assert Settings.from_env({}) == Settings()
+
+
+def test_everything_can_be_set() -> None:
+    """Every variable has its field; blanks around values and after commas do not matter."""
+    env = {
+        "HALIMEDE_IMAGE": "registry.example/halimede:1",
+        "HALIMEDE_NAMESPACES": "a, b,",
+        "HALIMEDE_PROMETHEUS_URL": " http://prometheus:9090/ ",
+        "HALIMEDE_TRITON_REPOSITORY": "registry.example/tritonserver",
+        "HALIMEDE_WORKERS": "3",
+        "HALIMEDE_RESYNC_SECONDS": "60",
+        "HALIMEDE_HTTP_PORT": "0",
+        "HALIMEDE_LOG_FORMAT": "TEXT",
+        "HALIMEDE_LOG_LEVEL": "debug",
+        "OTHER": "ignored",
+    }
+    assert Settings.from_env(env) == Settings(
+        image="registry.example/halimede:1",
+        namespaces=("a", "b"),
+        prometheus_url="http://prometheus:9090",
+        triton_repository="registry.example/tritonserver",
+        workers=3,
+        resync_seconds=60,
+        http_port=0,
+        log_format="text",
+        log_level="DEBUG",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("HALIMEDE_WORKERS", "0", "from 1 to 100"),
+        ("HALIMEDE_WORKERS", "ten", "from 1 to 100"),
+        ("HALIMEDE_RESYNC_SECONDS", "5", "from 10 to 86400"),
+        ("HALIMEDE_HTTP_PORT", "65536", "from 0 to 65535"),
+        ("HALIMEDE_LOG_FORMAT", "xml", "json, text"),
+        ("HALIMEDE_LOG_LEVEL", "loud", "DEBUG, INFO, WARNING, ERROR"),
+        ("HALIMEDE_PROMETHEUS_URL", "prometheus:9090", "http://"),
+    ],
+)
+def test_what_is_unusable_is_refused_by_name(name: str, value: str, says: str) -> None:
+    """The message names the variable, its value, and what would do."""
+    with pytest.raises(SettingsError, match=rf"{name} is '{re.escape(value)}'.*{says}"):
+        Settings.from_env({name: value})
+
+
+def test_rendering_is_told_the_images() -> None:
+    """The platform carries the two images."""
+    platform = Settings.from_env({"HALIMEDE_IMAGE": "i", "HALIMEDE_TRITON_REPOSITORY": "t"})
+    assert (platform.platform().halimede_image, platform.platform().triton_repository) == (
+        "i",
+        "t",
+    )
+
+
+def test_absent_and_empty_credentials_are_the_same() -> None:
+    """A Secret may hold empty keys."""
+    assert Credentials.from_env({"HALIMEDE_FETCH_token": ""}) == Credentials()
