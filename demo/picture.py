@@ -1,14 +1,12 @@
 """Draw weights, requests and errors over time into one picture."""
 
 from collections import Counter
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from demo.records import Outcome, Record
-from demo.stage import Stage
 from demo.summary import decisions
 from demo.watch import Snapshot
 
@@ -23,30 +21,30 @@ COLOURS = {
 """By version; black is what was lost on the way."""
 
 
-def draw(stage: Stage, path: Path) -> Path:
-    """Draw what was played on ``stage`` into ``path``, a PNG or SVG by its suffix."""
+def rollouts(
+    history: Sequence[Snapshot], records: Sequence[Record], revisions: Mapping[str, str]
+) -> Figure:
+    """Draw what the resource said, what users saw, and when each version's fate was decided."""
     figure = Figure(figsize=(11, 7.5), layout="constrained")
     weights, requests, errors = figure.subplots(3, 1, sharex=True)
-    records = stage.records(since=0.0)
     start = min(record.at for record in records)
-    versions = {revision: version for version, revision in stage.revisions.items()}
-    _weights(weights, stage.watch.history, versions, start)
+    _weights(weights, history, revisions, start)
     _requests(requests, records, start)
     _errors(errors, records, start)
-    for version, decision in decisions(stage).items():
+    for version, decision in decisions(history, revisions).items():
         for axes in (weights, requests, errors):
             axes.axvline(decision.at - start, color=COLOURS[version], linestyle=":", linewidth=1)
         text = f" {version} {decision.outcome.lower()} after {decision.seconds:.0f} s"
         weights.text(decision.at - start, 102, text, fontsize=8, color=COLOURS[version])
     errors.set_xlabel("seconds since the first request")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=130)
-    return path
+    return figure
 
 
-def _weights(axes: Axes, history: list[Snapshot], versions: dict[str, str], start: float) -> None:
+def _weights(
+    axes: Axes, history: Sequence[Snapshot], revisions: Mapping[str, str], start: float
+) -> None:
     times = [seen.at - start for seen in history]
-    for revision, version in versions.items():
+    for version, revision in revisions.items():
         shares = [
             seen.weight if seen.status.rollout and seen.status.rollout.revision == revision else 0
             for seen in history
@@ -56,7 +54,7 @@ def _weights(axes: Axes, history: list[Snapshot], versions: dict[str, str], star
     axes.legend(loc="center right", fontsize=8)
 
 
-def _requests(axes: Axes, records: list[Record], start: float) -> None:
+def _requests(axes: Axes, records: Sequence[Record], start: float) -> None:
     seconds = range(int(max(record.at for record in records) - start) + 1)
     series = {
         version: _per_second((one for one in records if one.version == version), start)
@@ -71,7 +69,7 @@ def _requests(axes: Axes, records: list[Record], start: float) -> None:
     axes.set(ylabel="requests per second\nby answering version")
 
 
-def _errors(axes: Axes, records: list[Record], start: float) -> None:
+def _errors(axes: Axes, records: Sequence[Record], start: float) -> None:
     every = _per_second(records, start)
     below = dict.fromkeys(every, 0.0)
     for version, colour in COLOURS.items():

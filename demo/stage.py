@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from demo.claims import Claim, StuckError, UntrueError
 from demo.load import Load
 from demo.models import Version
 from demo.records import Record
+from demo.verdict import Verdict
 from demo.watch import Snapshot, Watch
 from halimede.api.base import Manifest
 from local.cluster import Cluster
@@ -103,6 +104,23 @@ class Stage:
             self.pause()
         raise StuckError(f"waited {within:.0f} s for {what}; last seen: {self._last_seen()}")
 
+    def wait_for_verdict(self, version: str, within: float) -> Verdict:
+        """Wait until it is decided what becomes of ``version``, and traffic has followed.
+
+        Raises:
+            StuckError: That did not happen within that many seconds.
+        """
+        revision = self.revisions[version]
+        seen = self.wait(
+            f"the verdict on {version}",
+            lambda seen: Verdict.on(revision, seen) is not None and seen.at_rest,
+            within,
+        )
+        found = Verdict.on(revision, seen)
+        if found is None:
+            raise AssertionError("the wait above has seen it")
+        return found
+
     def wait_for_requests(self, what: str, enough: Callable[[], bool], within: float) -> None:
         """Wait until the users' records fulfil ``enough``.
 
@@ -156,13 +174,3 @@ class Stage:
         if latest is None:
             return "nothing"
         return latest.status.model_dump_json(exclude_none=True, exclude={"warm"})[:2000]
-
-
-def weights_of(snapshots: Iterable[Snapshot], revision: str) -> list[int]:
-    """List the weights that ``revision`` had in a rollout, in order, each change once."""
-    weights: list[int] = []
-    for one in snapshots:
-        rollout = one.status.rollout
-        if rollout and rollout.revision == revision and weights[-1:] != [rollout.weight]:
-            weights.append(rollout.weight)
-    return weights

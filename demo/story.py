@@ -12,11 +12,11 @@ from demo.claims import StuckError, UntrueError
 from demo.data import digits
 from demo.load import Load, Plan
 from demo.models import Version, train
-from demo.picture import draw
+from demo.picture import rollouts
 from demo.scenes import SCENES
 from demo.screen import Screen
 from demo.stage import Stage
-from demo.summary import table
+from demo.summary import decisions, table
 from demo.watch import Watch
 from local.addresses import PROMETHEUS_URL
 from local.cluster import Cluster, up
@@ -42,14 +42,22 @@ def tell(console: Console, out: Path = OUT) -> bool:
             return False
         finally:
             stage.load.stop()
-        console.print()
-        console.print(table(stage))
-        pictures = [draw(stage, out / f"rollouts.{kind}") for kind in ("png", "svg")]
-    for picture in pictures:
-        screen.tell(f"· picture: {picture.relative_to(ROOT)}")
+        _sum_up(stage, console)
     minutes, seconds = divmod(round(time.monotonic() - began), 60)
     screen.tell(f"✓ all {len(stage.claims)} claims held, in {minutes} min {seconds} s")
     return True
+
+
+def _sum_up(stage: Stage, console: Console) -> None:
+    """Print the table, and draw the picture into the output folder."""
+    records, history = stage.records(since=0.0), stage.watch.history
+    titles = {name: version.title for name, version in stage.versions.items()}
+    console.print()
+    console.print(table(titles, records, decisions(history, stage.revisions)))
+    figure = rollouts(history, records, stage.revisions)
+    for kind in ("png", "svg"):
+        figure.savefig(stage.out / f"rollouts.{kind}", dpi=130)
+        stage.narrate(f"· picture: {stage.out / f'rollouts.{kind}'}")
 
 
 @contextmanager

@@ -1,12 +1,11 @@
 """Sum up each version: who asked it, how it did, what was decided about it and how fast."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.table import Table
 
-from demo.records import Tally, by_version
-from demo.stage import Stage
+from demo.records import Record, Tally, by_version
 from demo.watch import Snapshot
 from halimede.api.status import FinishedRollout, Outcome
 
@@ -23,19 +22,19 @@ class Decision:
     """When it was decided, UNIX seconds."""
 
 
-def decisions(stage: Stage) -> dict[str, Decision]:
+def decisions(history: Sequence[Snapshot], revisions: Mapping[str, str]) -> dict[str, Decision]:
     """Return by version what was first decided about it; the first version needs no decision."""
-    versions = {revision: version for version, revision in stage.revisions.items()}
+    versions = {revision: version for version, revision in revisions.items()}
     decided: dict[str, Decision] = {}
-    for seen in stage.watch.history:
+    for seen in history:
         ended = seen.status.last_rollout
         if ended and ended.revision in versions:
             version = versions[ended.revision]
-            decided.setdefault(version, _decision(ended, stage.watch.history))
+            decided.setdefault(version, _decision(ended, history))
     return decided
 
 
-def _decision(ended: FinishedRollout, history: list[Snapshot]) -> Decision:
+def _decision(ended: FinishedRollout, history: Sequence[Snapshot]) -> Decision:
     exposed = (
         seen.at
         for seen in history
@@ -45,28 +44,27 @@ def _decision(ended: FinishedRollout, history: list[Snapshot]) -> Decision:
     return Decision(ended.outcome, ended.reason, at - next(exposed, ended.started_at), at)
 
 
-def table(stage: Stage) -> Table:
-    """Draw the summary of everything that was played on ``stage``."""
-    tallies = by_version(stage.records(since=0.0))
-    decided = decisions(stage)
+def table(
+    titles: Mapping[str, str], records: Iterable[Record], decided: Mapping[str, Decision]
+) -> Table:
+    """Draw the summary of all requests and decisions; ``titles`` says what each version is."""
+    tallies = by_version(records)
     drawn = Table(title="What users saw, what Halimede decided")
     for heading in ("version", "requests", "HTTP", "gRPC", "errors", "right", "decision", "after"):
         drawn.add_column(
             heading, justify="left" if heading in {"version", "decision"} else "right"
         )
-    for name, version in stage.versions.items():
-        counts = _counts(tallies, name)
+    for name, title in titles.items():
         verdict = decided.get(name)
         fate = f"{verdict.outcome}: {verdict.reason}" if verdict else "the first one"
         after = f"{verdict.seconds:.1f} s" if verdict else ""
-        drawn.add_row(f"{name} ({version.title})", *counts, fate, after)
-    lost = tallies.get("", Tally())
-    drawn.add_row("lost on the way", *_counts({"": lost}, "")[:3], str(lost.lost), "", "", "")
+        counts = _counts(tallies.get(name, Tally()))
+        drawn.add_row(f"{name} ({title})", *counts, fate, after)
+    drawn.add_row("lost on the way", *_counts(tallies.get("", Tally())))
     return drawn
 
 
-def _counts(tallies: Mapping[str, Tally], name: str) -> list[str]:
-    tally = tallies.get(name, Tally())
+def _counts(tally: Tally) -> list[str]:
     right = f"{tally.accuracy:.1%}" if tally.images else ""
-    numbers = (tally.requests, tally.http, tally.grpc, tally.model_errors)
+    numbers = (tally.requests, tally.http, tally.grpc, tally.model_errors + tally.lost)
     return [*map(str, numbers), right]

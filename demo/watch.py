@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -35,6 +35,12 @@ class Snapshot:
     def settled(self) -> bool:
         """Tell whether Halimede has seen the newest spec and no rollout is under way."""
         return self.current and self.status.rollout is None
+
+    @property
+    def at_rest(self) -> bool:
+        """Tell whether the traffic is where it was asked to be."""
+        rollout = self.status.rollout
+        return rollout is None or (rollout.weight in {0, 100} and bool(rollout.weight_applied_at))
 
     @property
     def current(self) -> bool:
@@ -131,3 +137,13 @@ class Watch:
             self.history.append(snapshot)
             if self.listener:
                 self.listener(snapshot)
+
+
+def weights_of(snapshots: Iterable[Snapshot], revision: str) -> list[int]:
+    """List the weights that ``revision`` had in a rollout, in order, each change once."""
+    weights: list[int] = []
+    for one in snapshots:
+        rollout = one.status.rollout
+        if rollout and rollout.revision == revision and weights[-1:] != [rollout.weight]:
+            weights.append(rollout.weight)
+    return weights

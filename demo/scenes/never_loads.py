@@ -1,9 +1,10 @@
 """A version that never loads gets no traffic at all."""
 
 from demo.manifests import PROGRESS_DEADLINE_SECONDS
+from demo.pods import became_ready
 from demo.records import Tally
-from demo.scenes.facts import became_ready, last_rollout
-from demo.stage import Stage, weights_of
+from demo.stage import Stage
+from demo.watch import weights_of
 from halimede.api.conditions import ConditionType
 from halimede.api.status import Outcome
 
@@ -17,17 +18,8 @@ def play(stage: Stage) -> None:
     revision = stage.ask_for("v5")
     stage.wait("its pod to be made", lambda _: len(stage.pods("v5")) > 0, within=20)
     stage.then("its pod is not ready", holds=not became_ready(stage.pods("v5")))
-    stage.wait(
-        "v5 to be given up",
-        lambda seen: (
-            seen.settled
-            and seen.status.last_rollout is not None
-            and seen.status.last_rollout.revision == revision
-        ),
-        within=PROGRESS_DEADLINE_SECONDS + 30,
-    )
-    ended = last_rollout(stage, revision)
-    stage.then("v5 was given up", holds=ended.outcome is Outcome.ABORTED, found=ended.message)
+    verdict = stage.wait_for_verdict("v5", within=PROGRESS_DEADLINE_SECONDS + 60)
+    stage.then("v5 was given up", holds=verdict.outcome is Outcome.ABORTED, found=verdict.message)
     weights = weights_of(stage.snapshots(), revision)
     stage.then("its weight was always 0", holds=weights == [0])
     stage.then("it answered nobody", holds=not stage.answered_by("v5"))

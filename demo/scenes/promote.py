@@ -1,9 +1,11 @@
 """A better version is promoted step by step while users go on asking."""
 
 from demo.manifests import WEIGHTS
+from demo.pods import restarts
 from demo.records import Tally
-from demo.scenes.facts import last_rollout, requests_judged, restarts
-from demo.stage import Stage, weights_of
+from demo.stage import Stage
+from demo.verdict import Verdict
+from demo.watch import weights_of
 from halimede.api.status import Outcome
 
 IMAGES_TO_COMPARE = 1500
@@ -18,21 +20,19 @@ def play(stage: Stage) -> None:
     accuracies = [f"{stage.versions[name].accuracy:.1%}" for name in ("v1", "v2")]
     stage.when("ask for v2: {1} right on held-out images, v1 has {0}".format(*accuracies))
     revision = stage.ask_for("v2")
-    stage.wait("v2 to start", lambda seen: seen.status.rollout is not None, within=20)
-    stage.wait("v2 to be promoted", lambda seen: seen.settled, within=120)
-    _claim_promotion(stage, revision)
+    verdict = stage.wait_for_verdict("v2", within=120)
+    _claim_promotion(stage, revision, verdict)
     _claim_better_answers(stage)
     stage.end()
 
 
-def _claim_promotion(stage: Stage, revision: str) -> None:
-    seen = stage.wait("v2 to be Ready", lambda seen: seen.ready, within=10)
+def _claim_promotion(stage: Stage, revision: str, verdict: Verdict) -> None:
+    seen = stage.wait("v2 to be Ready", lambda seen: seen.ready, within=20)
     stage.then("v2 is Ready and serves everything", holds=seen.stable == revision)
-    ended = last_rollout(stage, revision)
     stage.then(
         "it was promoted, not just switched on",
-        holds=ended.outcome is Outcome.PROMOTED,
-        found=ended.reason,
+        holds=verdict.outcome is Outcome.PROMOTED,
+        found=verdict.reason,
     )
     weights = weights_of(stage.snapshots(), revision)
     risen = [weight for weight in weights if weight in WEIGHTS]
@@ -41,7 +41,7 @@ def _claim_promotion(stage: Stage, revision: str) -> None:
         holds=risen == list(WEIGHTS) and weights == sorted(weights),
         found=" → ".join(map(str, weights)),
     )
-    judged = requests_judged(ended.evidence)
+    judged = verdict.requests
     stage.then(
         "both the router and Triton gave evidence",
         holds={"Router", "Triton"} <= {name for name, count in judged.items() if count > 0},

@@ -1,6 +1,6 @@
 """Going back to the good version is one apply, and starts nothing anew."""
 
-from demo.scenes.facts import restarts
+from demo.pods import restarts
 from demo.stage import Stage
 
 

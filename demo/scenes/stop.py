@@ -3,9 +3,10 @@
 from demo.manifests import WEIGHTS
 from demo.records import Outcome as Fate
 from demo.records import Protocol, Record, Tally
-from demo.scenes.facts import errors_judged, last_rollout
-from demo.stage import Stage, weights_of
-from halimede.api.status import FinishedRollout, Outcome
+from demo.stage import Stage
+from demo.verdict import Verdict
+from demo.watch import weights_of
+from halimede.api.status import Outcome
 
 MOST_ERRORS = 0.05
 """Share of the scene's requests that may have hit the bad version: its step gets a tenth."""
@@ -14,8 +15,7 @@ MOST_ERRORS = 0.05
 def play_errors(stage: Stage) -> None:
     """Ask for v3, which answers with errors that Triton itself counts as successes."""
     stage.begin("v3 returns errors on inky images, and is stopped")
-    ended = _stop(stage, "v3")
-    errors = errors_judged(ended.evidence)
+    errors = _stop(stage, "v3").errors
     stage.then(
         "the router saw the errors that Triton counts as successes",
         holds=errors.get("Router", 0) > 0 and errors.get("Triton") == 0,
@@ -27,48 +27,46 @@ def play_errors(stage: Stage) -> None:
 def play_grpc(stage: Stage) -> None:
     """Ask for v4, which fails on batches: all HTTP users are fine, all gRPC users are not."""
     stage.begin("v4 fails only over gRPC, and is stopped as well")
-    ended = _stop(stage, "v4")
+    errors = _stop(stage, "v4").errors
     by_http = [one for one in stage.answered_by("v4") if one.protocol is Protocol.HTTP]
     stage.then(
         "over HTTP it never failed",
         holds=all(one.outcome is Fate.OK for one in by_http),
         found=f"{len(by_http)} requests answered well",
     )
-    errors = errors_judged(ended.evidence)
     stage.then("so the evidence came from gRPC's own codes", holds=errors.get("Router", 0) > 0)
     stage.end()
 
 
-def _stop(stage: Stage, version: str) -> FinishedRollout:
+def _stop(stage: Stage, version: str) -> Verdict:
     """Let ``version`` be rolled out and stopped, and claim what holds for every bad version."""
     seen = stage.watch.latest
     stage.given("v2 serves", holds=seen is not None and seen.stable == stage.revisions["v2"])
     stage.when(f"ask for {version}: {stage.versions[version].title}")
-    revision = stage.ask_for(version)
-    stage.wait(f"{version} to start", lambda seen: seen.status.rollout is not None, within=20)
-    stage.wait(f"{version} to be stopped", lambda seen: seen.settled, within=90)
-    ended = last_rollout(stage, revision)
-    _claim_stop(stage, version, ended)
+    stage.ask_for(version)
+    verdict = stage.wait_for_verdict(version, within=120)
+    _claim_stop(stage, version, verdict)
     _claim_cost(stage, version)
     _claim_silence(stage, version)
-    return ended
+    return verdict
 
 
-def _claim_stop(stage: Stage, version: str, ended: FinishedRollout) -> None:
+def _claim_stop(stage: Stage, version: str, verdict: Verdict) -> None:
+    revision = stage.revisions[version]
     stage.then(
         f"{version} was stopped",
-        holds=ended.outcome is Outcome.ABORTED,
-        found=ended.reason,
+        holds=verdict.outcome is Outcome.ABORTED,
+        found=verdict.reason,
     )
-    verdict = ended.evidence.message if ended.evidence else None
-    stage.then("the status says on what evidence", holds=bool(verdict), found=verdict)
+    why = verdict.evidence.message if verdict.evidence else ""
+    stage.then("the status says on what evidence", holds=bool(why), found=why)
     told = [one for one in stage.events() if one["type"] == "Warning"]
     stage.then(
         "a Warning Event says so too",
-        holds=any(ended.revision in one["message"] for one in told),
+        holds=any(revision in one["message"] for one in told),
         found=", ".join(sorted({one["reason"] for one in told})),
     )
-    highest = max(weights_of(stage.snapshots(), ended.revision), default=0)
+    highest = max(weights_of(stage.snapshots(), revision), default=0)
     stage.then(
         f"it never had more than the first step's {WEIGHTS[0]} %",
         holds=highest == WEIGHTS[0],
