@@ -1,0 +1,24 @@
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from local.cluster import Cluster, up
+from local.order import Part
+from tests.addons.world import World, world
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A control plane with gateway and Prometheus; the tests bring their own backends."""
+    parts = (Part.GATEWAY, Part.PROMETHEUS)
+    with up(f"addons-{os.getpid()}", parts=parts) as running:
+        yield running
+
+
+@pytest.fixture
+def here(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[World]:
+    """A namespace for one test, named after it."""
+    namespace = request.node.name.removeprefix("test_").replace("_", "-")[:60].strip("-")
+    with world(cluster, namespace) as made:
+        yield made
