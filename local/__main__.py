@@ -57,9 +57,8 @@ def _env(given: argparse.Namespace) -> int:
 
 def _kubectl(given: argparse.Namespace) -> int:
     found = cluster.find(given.name)
-    access = ("--kubeconfig", found.kubeconfig)
-    command = (found.kubectl_program, *access, *_command(given))
-    return subprocess.run(command, check=False).returncode
+    kubectl = [str(found.kubectl_program), f"--kubeconfig={found.kubeconfig}"]
+    return subprocess.run([*kubectl, *_command(given)], check=False).returncode
 
 
 def _exec(given: argparse.Namespace) -> int:

@@ -12,10 +12,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from local.processes import Command
+from local.folders import SOURCE
+from local.processes import Command, answers
 from local.stage import Stage
 
 SELECTOR = "kwok.x-k8s.io/node=fake"
+HEALTH = "127.0.0.1:10247"
 PODS_PER_NODE = "250"
 
 
@@ -32,19 +34,17 @@ def start(stage: Stage, nodes: int, *, tainted: bool) -> None:
 
 
 def _kwok(stage: Stage) -> Command:
-    configuration = stage.folder("kwok") / "kwok.yaml"
-    # Empty, or it would read the user's.
-    configuration.touch()
     arguments: list[str | Path] = [
         stage.binaries / "kwok",
-        f"--config={configuration}",
+        f"--config={SOURCE / 'kwok.yaml'}",
         f"--kubeconfig={stage.kubeconfig}",
         f"--manage-nodes-with-annotation-selector={SELECTOR}",
         "--node-lease-duration-seconds=40",
         "--cidr=10.128.0.0/16",
         "--node-ip=10.127.0.1",
+        f"--server-address={HEALTH}",
     ]
-    return Command("kwok", arguments, lambda: True)
+    return Command("kwok", arguments, answers(f"http://{HEALTH}/healthz"))
 
 
 def _node(number: int, *, tainted: bool) -> dict[str, Any]:
