@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from functools import cache
 from typing import Any
 
@@ -14,6 +15,8 @@ from halimede.api.v1alpha1 import GROUP
 RENDERED = f"{GROUP}/rendered"
 """Annotation with the digest of what was rendered: a field that is wanted no more shows in it,
 where a comparison of the wanted fields alone would overlook it."""
+
+_NOT_PLAIN = re.compile(r"[^\x20-\x7e]")
 
 
 def canonical(value: Any) -> str:
@@ -31,7 +34,9 @@ def as_json(value: Any) -> str:
     """
     if isinstance(value, jinja2.Undefined):
         str(value)  # StrictUndefined says which name is missing
-    return json.dumps(value)
+    # JSON writes characters beyond 16 bits as pairs, which YAML does not join again.
+    text = json.dumps(value, ensure_ascii=False)
+    return _NOT_PLAIN.sub(lambda found: f"\\U{ord(found[0]):08x}", text)
 
 
 @cache

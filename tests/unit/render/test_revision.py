@@ -1,60 +1,84 @@
 """Revisions: what makes a new one, what does not, and that their record is complete."""
 
-import yaml
+from typing import Any
 
-from halimede.api.v1alpha1 import ModelDeployment
+import pytest
+
 from halimede.render.platform import Platform
-from halimede.render.revision import from_record, record, revision
+from halimede.render.revision import InvalidRecordError, from_record, record, revision
+from tests.unit.render.resources import INPUTS, digits
 
 PLATFORM = Platform(halimede_image="registry.example/halimede:0.1.0")
-INPUTS = {"digits": {"data": {"model.py": "print()"}, "binaryData": {"model.onnx": "AAAA"}}}
-SPEC = """
-metadata: {name: digits, namespace: ml, uid: u1, generation: 1}
-spec:
-  model: {storageUri: "configMap://digits", config: {backend: python, maxBatchSize: 8}}
-  runtime: {version: "24.10"}
-  expose: {type: Gateway, gateway: {parentRefs: [{name: public}]}}
-"""
-
-
-def digits(**spec: object) -> ModelDeployment:
-    """Make a ModelDeployment with some of its spec replaced."""
-    manifest = yaml.safe_load(SPEC)
-    return ModelDeployment.from_manifest({**manifest, "spec": manifest["spec"] | spec})
+BEFORE = revision(digits(), PLATFORM, INPUTS)
 
 
 def test_record_holds_everything() -> None:
     """A revision that is read back from its record is the revision."""
-    wanted = revision(digits(), PLATFORM, INPUTS)
-    assert from_record(record(digits(), wanted)) == wanted
+    assert from_record(record(digits(), BEFORE)) == BEFORE
 
 
 def test_same_spec_same_hash() -> None:
     """Rendering twice gives the same revision."""
-    assert revision(digits(), PLATFORM, INPUTS) == revision(digits(), PLATFORM, INPUTS)
+    assert revision(digits(), PLATFORM, INPUTS) == BEFORE
 
 
 def test_operator_update_makes_no_revision() -> None:
     """The fetcher's image is not part of the hash: an update of Halimede restarts no model."""
     updated = Platform(halimede_image="registry.example/halimede:0.2.0")
-    before = revision(digits(), PLATFORM, INPUTS)
-    assert revision(digits(), updated, INPUTS).hash == before.hash
+    assert revision(digits(), updated, INPUTS).hash == BEFORE.hash
 
 
-def test_scale_makes_no_revision() -> None:
-    """The number of replicas is no part of a revision."""
-    before = revision(digits(), PLATFORM, INPUTS)
-    assert revision(digits(replicas=7), PLATFORM, INPUTS).hash == before.hash
+def test_own_fetcher_makes_a_revision() -> None:
+    """A fetcher that the user chose is part of what the user asks for."""
+    patch = {"spec": {"initContainers": [{"name": "fetch", "image": "mine:1"}]}}
+    assert revision(digits(podTemplate=patch), PLATFORM, INPUTS).hash != BEFORE.hash
 
 
 def test_new_files_make_a_revision() -> None:
     """A change in the ConfigMap that holds the model is a new revision."""
     changed = {"digits": {"data": {"model.py": "print(1)"}}}
-    before = revision(digits(), PLATFORM, INPUTS)
-    assert revision(digits(), PLATFORM, changed).hash != before.hash
+    assert revision(digits(), PLATFORM, changed).hash != BEFORE.hash
 
 
-def test_new_image_makes_a_revision() -> None:
-    """Another Triton is another revision."""
-    before = revision(digits(), PLATFORM, INPUTS)
-    assert revision(digits(runtime={"version": "24.11"}), PLATFORM, INPUTS).hash != before.hash
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"runtime": {"version": "24.11"}},
+        {"resources": {"limits": {"cpu": 1}}},
+        {"drain": {"exitTimeoutSeconds": 31}},
+        {"model": {"config": {"backend": "python", "maxBatchSize": 9}}},
+        {"model": {"config": {"backend": "python", "maxBatchSize": 8}, "sha256": "ab" * 32}},
+    ],
+)
+def test_what_changes_the_pod_makes_a_revision(spec: dict[str, Any]) -> None:
+    """Everything that pods are made of is part of a revision."""
+    assert revision(digits(**spec), PLATFORM, INPUTS).hash != BEFORE.hash
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"replicas": 7},
+        {"autoscaling": {"maxReplicas": 3}},
+        {"expose": {"type": "Service"}},
+        {"rollout": {"strategy": "BlueGreen"}},
+    ],
+)
+def test_what_leaves_the_pod_alone_makes_none(spec: dict[str, Any]) -> None:
+    """How many pods there are, and how requests reach them, is no part of a revision."""
+    assert revision(digits(**spec), PLATFORM, INPUTS).hash == BEFORE.hash
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {},
+        {"data": {}},
+        {"data": {"revision.json": "{"}, "metadata": {"name": "x"}},
+        {"data": {"revision.json": "[]"}, "metadata": {"name": "x"}},
+    ],
+)
+def test_foreign_config_map_is_refused(broken: dict[str, Any]) -> None:
+    """A ConfigMap that was changed or is not ours says so, instead of rendering something."""
+    with pytest.raises(InvalidRecordError, match="records no revision"):
+        from_record(broken)

@@ -1,0 +1,100 @@
+"""The schema: what is committed is what the models say, and nothing gets lost on the way."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, Field
+
+from halimede.api.crd import crd, text
+from halimede.api.schema import UnknownSchemaError, structural
+
+ROOT = Path(__file__).parents[3]
+LARGEST = 60_000
+"""Bytes. `kubectl apply` keeps a copy in an annotation of at most 256 KiB, and people read it."""
+
+
+@pytest.mark.parametrize(
+    "path", ["crds/halimede.dev_modeldeployments.yaml", "charts/halimede/files/crd.yaml"]
+)
+def test_committed_is_current(path: str) -> None:
+    """The committed CRD is the one that the models make: `make crd` writes it."""
+    assert (ROOT / path).read_text() == text()
+
+
+def test_small_enough() -> None:
+    """The CRD stays small."""
+    assert len(text()) < LARGEST
+
+
+def nodes(schema: Any, path: str = "") -> list[tuple[str, dict[str, Any]]]:
+    """List every node of a schema with its path."""
+    found = [(path, schema)]
+    for name, field in schema.get("properties", {}).items():
+        found += nodes(field, f"{path}.{name}")
+    for keyword in ("items", "additionalProperties"):
+        if keyword in schema:
+            found += nodes(schema[keyword], f"{path}[]")
+    return found
+
+
+SPEC = crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+
+
+def test_everything_in_the_spec_is_bounded() -> None:
+    """Every list, map and text that a user may write has an end; CEL's costs rest on it."""
+    unbounded = [
+        path
+        for path, node in nodes(SPEC)
+        if (node.get("type") == "array" and "maxItems" not in node)
+        or ("additionalProperties" in node and "maxProperties" not in node)
+        or (node.get("type") == "string" and not {"maxLength", "enum", "format"} & node.keys())
+    ]
+    assert unbounded == []
+
+
+def test_every_field_of_the_spec_is_explained() -> None:
+    """`kubectl explain` has something to say about each field that a user may write."""
+    silent = [
+        path for path, node in nodes(SPEC) if not path.endswith("[]") and "description" not in node
+    ]
+    assert silent == []
+
+
+def test_rules_name_a_cure() -> None:
+    """Each rule says in its message what to do, after a colon or a comma."""
+    rules = [rule for _, node in nodes(SPEC) for rule in node.get("x-kubernetes-validations", ())]
+    assert len(rules) > 20
+    assert [rule["message"] for rule in rules if "fieldPath" not in rule] == []
+
+
+class Union(BaseModel):
+    """Has what Kubernetes cannot express."""
+
+    field: int | list[str]
+
+
+class Constant(BaseModel):
+    """Has a keyword that nobody has thought of."""
+
+    field: int = Field(multiple_of=3)
+
+
+class Anything(BaseModel):
+    """Has no type."""
+
+    field: Any
+
+
+@pytest.mark.parametrize(
+    ("model", "found"),
+    [
+        (Union, "Union.field: a union"),
+        (Constant, "Constant.field: 'multipleOf' cannot be written"),
+        (Anything, "Anything.field: has no type"),
+    ],
+)
+def test_unknown_is_an_error(model: type[BaseModel], found: str) -> None:
+    """A type that the converter does not know stops it, instead of weakening the schema."""
+    with pytest.raises(UnknownSchemaError, match=found):
+        structural(model)

@@ -1,0 +1,26 @@
+"""Storage URIs."""
+
+import pytest
+
+from halimede.api.source import Scheme, Source, source
+
+
+@pytest.mark.parametrize(
+    ("uri", "found"),
+    [
+        ("configMap://digits", Source(Scheme.CONFIG_MAP, "digits", "")),
+        ("pvc://claim", Source(Scheme.PVC, "claim", "")),
+        ("pvc://claim/a/b/", Source(Scheme.PVC, "claim", "a/b")),
+        ("https://h/m.onnx?x=1", Source(Scheme.HTTPS, "https://h/m.onnx?x=1", "")),
+    ],
+)
+def test_parts(uri: str, found: Source) -> None:
+    """A URI says what kind of place, which one, and where in it."""
+    assert source(uri) == found
+
+
+@pytest.mark.parametrize("uri", ["s3://b/x", "digits", "", "://x"])
+def test_other_schemes(uri: str) -> None:
+    """What cannot be fetched is refused with what can."""
+    with pytest.raises(ValueError, match="configMap://, pvc://, https://"):
+        source(uri)

@@ -1,0 +1,122 @@
+"""What the schema lets pass and rendering must not: each with the field and the cure."""
+
+from typing import Any
+
+import pytest
+
+from halimede.render.checks import violations
+from tests.unit.render.resources import INPUTS, digits
+
+
+def told(inputs: Any = INPUTS, **spec: Any) -> str:
+    """Check a spec; write what is found."""
+    return "\n".join(map(str, violations(digits(**spec), inputs)))
+
+
+def pbtxt(text: str) -> dict[str, Any]:
+    """Ask for a model with a configuration of one's own."""
+    return {"model": {"configPbtxt": text}}
+
+
+def test_good_spec() -> None:
+    """Nothing is found where nothing is wrong."""
+    assert told() == ""
+
+
+@pytest.mark.parametrize(
+    ("inputs", "found"),
+    [
+        ({"digits": None}, "the ConfigMap 'digits' in namespace 'ml' does not exist; create it"),
+        ({}, "does not exist"),
+        ({"digits": {"data": {}}}, "is empty; put the model's files into it"),
+        ({"digits": {"data": {"m": "x" * 900_001}}}, "holds 900001 bytes"),
+    ],
+)
+def test_config_map(inputs: dict[str, Any], found: str) -> None:
+    """A source that is not there, or cannot be copied, is the URI's fault."""
+    assert told(inputs).startswith("spec.model.storageUri: ")
+    assert found in told(inputs)
+
+
+def test_unknown_scheme() -> None:
+    """A scheme that only another version of the schema lets pass is refused."""
+    found = told(model={"storageUri": "s3://bucket/x", "config": {"backend": "python"}})
+    assert found.startswith("spec.model.storageUri: 's3://bucket/x' has none of the schemes")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('backend: "x"\nbatch: 1', "spec.model.configPbtxt (line 2): "),
+        ("max_batch_size: 1", "names neither backend nor platform; add a line"),
+        ('platform: "ensemble"', "an ensemble needs further models"),
+        ('backend: "../../x"', "must be plain names"),
+        ('backend: "x" max_batch_size: -1', "max_batch_size is negative"),
+        ('backend: "x" dynamic_batching {}', "dynamic_batching needs batches"),
+        (
+            'backend: "x" max_batch_size: 4 dynamic_batching { preferred_batch_size: [2, 8] }',
+            "must lie from 1 to 4",
+        ),
+        ('backend: "x" instance_group { kind: KIND_GPU }', "set spec.gpu"),
+        ('backend: "x" instance_group { gpus: [0] }', "it has 0, counted from 0"),
+    ],
+)
+def test_config_pbtxt(text: str, found: str) -> None:
+    """A configuration that Triton would not load is refused before a pod starts."""
+    assert found in told(**pbtxt(text))
+
+
+def test_config_pbtxt_that_is_good() -> None:
+    """A whole configuration passes."""
+    text = """
+      backend: "onnxruntime" max_batch_size: 8
+      dynamic_batching { preferred_batch_size: [4, 8] }
+      instance_group { kind: KIND_GPU gpus: [0, 1] }
+      response_cache { enable: true }
+    """
+    assert told(gpu={"count": 2}, **pbtxt(text)) == ""
+
+
+def test_cache_of_unknown_version() -> None:
+    """The response cache needs a flag, and an image of unknown version may not know it."""
+    asked = pbtxt('backend: "x" response_cache { enable: true }')
+    assert "set spec.runtime.version" in told(runtime={"image": "x:1"}, **asked)
+
+
+@pytest.mark.parametrize(
+    ("template", "found"),
+    [
+        ({"kind": "Pod"}, "spec.podTemplate.kind: a pod has no such part"),
+        ({"metadata": []}, "spec.podTemplate.metadata: it is no map"),
+        ({"metadata": {"name": "x"}}, "spec.podTemplate.metadata.name: Halimede sets it"),
+        ({"metadata": {"labels": "x"}}, "spec.podTemplate.metadata.labels: it is no map"),
+        (
+            {"metadata": {"labels": {"halimede.dev/revision": "x"}}},
+            "Halimede sets 'halimede.dev/revision'; choose another name",
+        ),
+        ({"spec": None}, "spec.podTemplate.spec: it is no map of a pod's fields"),
+        ({"spec": {"$patch": "replace"}}, "spec.podTemplate.spec: it is no map"),
+        ({"spec": {"volumes": None}}, "spec.podTemplate.spec.volumes: it is no list"),
+        ({"spec": {"containers": ["x"]}}, "spec.podTemplate.spec.containers[0]: it has no name"),
+        (
+            {"spec": {"containers": [{"name": "triton", "$patch": "delete"}]}},
+            "'triton' cannot be removed or replaced",
+        ),
+    ],
+)
+def test_pod_template(template: dict[str, Any], found: str) -> None:
+    """A patch must be one, and leave what serving rests on."""
+    assert found in told(podTemplate=template)
+
+
+def test_pod_template_that_is_good() -> None:
+    """Labels, nodes, sidecars and changes of Triton's container are the user's business."""
+    template = {
+        "metadata": {"labels": {"team": "vision"}, "annotations": {"a": "b"}},
+        "spec": {
+            "nodeSelector": {"zone": "a"},
+            "containers": [{"name": "triton", "env": []}, {"name": "sidecar", "image": "x"}],
+            "volumes": [{"name": "scratch", "emptyDir": {}}],
+        },
+    }
+    assert told(podTemplate=template) == ""

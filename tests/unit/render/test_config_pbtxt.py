@@ -1,0 +1,61 @@
+"""Triton's model configuration: from fields, or the user's text completed."""
+
+import pytest
+from google.protobuf import text_format
+from hypothesis import given
+from hypothesis import strategies as st
+from tritonclient.grpc.model_config_pb2 import ModelConfig
+
+from halimede.api.model import DataType
+from halimede.render.config_pbtxt import InvalidConfigError, model_config, text
+from tests.unit.render.resources import digits
+
+
+def parsed(written: str) -> ModelConfig:
+    """Read a configuration as Triton does."""
+    return text_format.Parse(written, ModelConfig())
+
+
+@given(st.dictionaries(st.text(min_size=1), st.text(), max_size=3))
+def test_parameters_survive(parameters: dict[str, str]) -> None:
+    """Whatever is in a parameter, quotes and line breaks too, Triton reads what was written."""
+    wanted = digits(model={"config": {"backend": "python", "parameters": parameters}}).spec
+    read = parsed(text(model_config("digits", wanted)))
+    assert {key: value.string_value for key, value in read.parameters.items()} == parameters
+
+
+def test_every_data_type_is_tritons() -> None:
+    """The types that the API offers are those of Triton, but for the invalid one."""
+    theirs = ModelConfig.DESCRIPTOR.fields_by_name["input"].message_type
+    names = theirs.fields_by_name["data_type"].enum_type.values_by_name
+    assert {str(one) for one in DataType} == set(names) - {"TYPE_INVALID"}
+
+
+def test_name_is_completed() -> None:
+    """A text without a name gets the one that the model is served as, and keeps the rest."""
+    wanted = digits(model={"configPbtxt": 'backend: "python" max_batch_size: 3'}).spec
+    assert text(model_config("digits", wanted)) == (
+        'name: "digits"\nmax_batch_size: 3\nbackend: "python"\n'
+    )
+
+
+def test_another_name_is_refused() -> None:
+    """Triton loads no model whose configuration names another one."""
+    wanted = digits(model={"configPbtxt": 'name: "other" backend: "python"'}).spec
+    with pytest.raises(InvalidConfigError, match=r"'other'.*'digits'") as caught:
+        model_config("digits", wanted)
+    assert "spec.model.name" in caught.value.cure
+
+
+def test_typing_error_tells_its_line() -> None:
+    """A field that Triton does not know is told with its line."""
+    wanted = digits(model={"configPbtxt": 'backend: "python"\nmax_bach_size: 3'}).spec
+    with pytest.raises(InvalidConfigError, match="max_bach_size") as caught:
+        model_config("digits", wanted)
+    assert caught.value.line == 2
+
+
+def test_no_configuration() -> None:
+    """An object without any configuration, which only an older schema lets pass, is refused."""
+    with pytest.raises(InvalidConfigError, match="no model configuration"):
+        model_config("digits", digits(model={}).spec)

@@ -1,0 +1,79 @@
+"""Drift: what of a live object differs from what is wanted, and what only looks different."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from halimede.render.covers import covers
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["name", "containers", "limits", "cpu", "args", "ports"]), inner
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(JSON)
+def test_everything_covers_itself(value: Any) -> None:
+    """An object that is live exactly as wanted has not drifted."""
+    assert covers(value, value)
+
+
+@pytest.mark.parametrize(
+    ("live", "desired"),
+    [
+        pytest.param({"a": 1, "b": 2}, {"a": 1}, id="fields of others"),
+        pytest.param(
+            {"limits": {"cpu": "500m", "memory": "2Gi", "x": "1"}},
+            {"limits": {"cpu": "0.5", "memory": "2048Mi", "x": 1}},
+            id="quantities as the API server writes them",
+        ),
+        pytest.param({"limits": {"cpu": "1e3"}}, {"limits": {"cpu": "1k"}}, id="exponents"),
+        pytest.param({"sizeLimit": "1Gi"}, {"sizeLimit": "1024Mi"}, id="size of a volume"),
+        pytest.param(
+            {"containers": [{"name": "mesh"}, {"name": "triton", "image": "t"}]},
+            {"containers": [{"name": "triton", "image": "t"}]},
+            id="an injected sidecar",
+        ),
+        pytest.param({}, {"hostnames": [], "annotations": {}, "x": None}, id="empty and absent"),
+    ],
+)
+def test_no_drift(live: dict[str, Any], desired: dict[str, Any]) -> None:
+    """What the API server and others add or rewrite is no difference."""
+    assert covers(live, desired)
+
+
+@pytest.mark.parametrize(
+    ("live", "desired"),
+    [
+        pytest.param({"a": 1}, {"a": 2}, id="another value"),
+        pytest.param({"a": 1}, {"a": True}, id="another type"),
+        pytest.param({}, {"a": 0}, id="a missing field, though it is falsy"),
+        pytest.param({"tmp": {}}, {"tmp": {"emptyDir": {}}}, id="an empty volume that is not"),
+        pytest.param({"a": "x"}, {"a": {"b": 1}}, id="a value in the place of a map"),
+        pytest.param({"a": {"b": 1}}, {"a": [1]}, id="a map in the place of a list"),
+        pytest.param({"limits": {"cpu": "1"}}, {"limits": {"cpu": "1m"}}, id="another quantity"),
+        pytest.param({"limits": {"cpu": "odd"}}, {"limits": {"cpu": "1"}}, id="no quantity"),
+        pytest.param({"labels": {"a": "1000m"}}, {"labels": {"a": "1"}}, id="labels are text"),
+        pytest.param({"args": ["a", "b"]}, {"args": ["a"]}, id="an added argument"),
+        pytest.param({"args": ["b", "a"]}, {"args": ["a", "b"]}, id="another order"),
+        pytest.param(
+            {"backendRefs": [{"name": "x", "weight": 1}, {"name": "y", "weight": 9}]},
+            {"backendRefs": [{"name": "x", "weight": 1}]},
+            id="an added backend takes traffic",
+        ),
+        pytest.param(
+            {"containers": [{"name": "mesh"}]}, {"containers": [{"name": "t"}]}, id="a lost one"
+        ),
+    ],
+)
+def test_drift(live: dict[str, Any], desired: dict[str, Any]) -> None:
+    """What was changed behind our back is seen."""
+    assert not covers(live, desired)
