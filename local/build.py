@@ -124,16 +124,12 @@ def _built(tool: Tool, progress: Progress) -> Path:
 
 def _compile_into(folder: Path, tool: Tool) -> None:
     go = toolchain.find_go(toolchain.version_needed(tool.module / "go.mod"), folders.cache())
-    # Made aside and renamed, so that half a build is never taken for a whole one.
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{tool.name}-") as aside:
-        made = Path(aside, "made")
-        made.mkdir()
+    with _made_aside(folder) as made:
         _compile(go, tool, made / tool.programs[0])
         for link in tool.programs[1:]:
             (made / link).symlink_to(tool.programs[0])
         if tool is CONTOUR:
             definitions.collect(go, tool.module, made)
-        made.rename(folder)
 
 
 def _compile(go: Path, tool: Tool, program: Path) -> None:
@@ -174,13 +170,25 @@ def _gathered(made: Sequence[Path], instead: Sequence[Path]) -> Path:
     programs |= {program.name: program for program in instead}
     digest = hashlib.sha256(repr(sorted(programs.items())).encode()).hexdigest()[:12]
     gathered = folders.cache() / f"bin-{digest}"
-    with _locked(folders.cache() / ".bin.lock"):
-        if not gathered.is_dir():
-            aside = Path(tempfile.mkdtemp(dir=gathered.parent, prefix=".bin-"))
+    if not gathered.is_dir():
+        with _locked(gathered.parent / ".bin.lock"), _made_aside(gathered) as aside:
             for name, program in programs.items():
                 (aside / name).symlink_to(program)
-            aside.rename(gathered)
     return gathered
+
+
+@contextmanager
+def _made_aside(folder: Path) -> Iterator[Path]:
+    """Give a new folder that takes the place of ``folder`` once the block has filled it.
+
+    So half a build is never taken for a whole one. Somebody else's may have come first.
+    """
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as aside:
+        made = Path(aside, "made")
+        made.mkdir()
+        yield made
+        if not folder.is_dir():
+            made.rename(folder)
 
 
 @contextmanager
