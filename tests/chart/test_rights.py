@@ -2,12 +2,58 @@ from typing import Any
 
 import pytest
 
+from halimede.adapters.kinds import CHILDREN, MODEL_DEPLOYMENT, WATCHED
 from tests.chart.rendering import Helm
 
 SCOPES: dict[str, dict[str, Any]] = {
     "cluster": {},
     "namespaces": {"watchNamespaces": ["blue", "green"]},
 }
+
+
+CLUSTER_WIDE = {
+    ("apiextensions.k8s.io", "customresourcedefinitions", verb) for verb in ("list", "watch")
+} | {("", "namespaces", verb) for verb in ("list", "watch")}
+"""What kopf asks for where it is not told the namespaces."""
+
+
+def needed() -> set[tuple[str, str, str]]:
+    """Return what the operator does, by group, resource and verb."""
+    model = MODEL_DEPLOYMENT
+    return (
+        {(kind.group, kind.plural, verb) for kind in WATCHED for verb in ("get", "list", "watch")}
+        | {
+            (kind.group, kind.plural, verb)
+            for kind in CHILDREN
+            for verb in ("create", "patch", "delete")
+        }
+        | {(model.group, f"{model.plural}/status", verb) for verb in ("get", "patch", "update")}
+        | {(model.group, f"{model.plural}/finalizers", "update")}
+        | {
+            (group, "events", verb)
+            for group in ("", "events.k8s.io")
+            for verb in ("create", "patch")
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [(SCOPES["cluster"], needed() | CLUSTER_WIDE), (SCOPES["namespaces"], needed())],
+    ids=SCOPES,
+)
+def test_the_operator_may_do_what_it_does_and_no_more(
+    helm: Helm, values: dict[str, Any], expected: set[tuple[str, str, str]]
+) -> None:
+    """The rights are those of the kinds it watches and makes, verb by verb."""
+    granted = {
+        (group, resource, verb)
+        for rule in helm.rendered(values).rules
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    assert granted == expected
 
 
 @pytest.mark.parametrize("values", SCOPES.values(), ids=SCOPES)
