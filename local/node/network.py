@@ -9,16 +9,17 @@ import asyncio
 import contextlib
 import ipaddress
 import os
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from pyroute2 import IPRoute
+from pyroute2 import IPRoute, NetlinkError
 
 from local import linux
+from local.addresses import CLUSTER_IP, POD_NETWORK
 
 BRIDGE = "pods"
-BRIDGE_ADDRESS = "10.244.0.1/16"
+BRIDGE_ADDRESS = f"{CLUSTER_IP}/{POD_NETWORK.partition('/')[2]}"
 
 
 class NetworkError(Exception):
@@ -69,8 +70,7 @@ class AddressPool:
             if address not in self._used and not address.endswith((".0", ".255")):
                 self._used.add(address)
                 return address
-        message = f"no pod address is left in {self._network}"
-        raise NetworkError(message)
+        raise NetworkError(f"no pod address is left in {self._network}")
 
     def give_back(self, address: str) -> None:
         """Take an address back; one that was not given out is ignored."""
@@ -90,22 +90,11 @@ async def disconnect_pod(network: PodNetwork) -> None:
 
 def _in_thread_of_its_own(address: str, gateway: str, prefix: int) -> PodNetwork:
     """Run `_connect` in a thread that ends after it: a thread that unshares cannot come back."""
-    made: list[PodNetwork] = []
-    failures: list[Exception] = []
-
-    def work() -> None:
+    with ThreadPoolExecutor(max_workers=1) as one_thread:
         try:
-            made.append(_connect(address, gateway, prefix))
-        except Exception as error:  # noqa: BLE001 - handed over to the caller's thread
-            failures.append(error)
-
-    thread = threading.Thread(target=work, name=f"network-{address}")
-    thread.start()
-    thread.join()
-    if failures:
-        message = f"no network for the pod address {address}: {failures[0]}"
-        raise NetworkError(message) from failures[0]
-    return made[0]
+            return one_thread.submit(_connect, address, gateway, prefix).result()
+        except (OSError, NetlinkError, LookupError) as error:
+            raise NetworkError(f"no network for the pod address {address}: {error}") from error
 
 
 def _connect(address: str, gateway: str, prefix: int) -> PodNetwork:

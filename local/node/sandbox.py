@@ -17,7 +17,7 @@ _CHECKOUT = Path(__file__).parents[2]
 _CHUNK = 65536
 
 
-class StartFailure(Exception):
+class StartError(Exception):
     """A program could not be started in a sandbox; the message is the operating system's."""
 
 
@@ -73,7 +73,7 @@ async def start(
     """Start a program as the first process of a new sandbox.
 
     Return it and the task that hands its output to `on_output` as it comes; the task ends after
-    the last output. Raise `StartFailure`.
+    the last output. Raise `StartError`.
     """
     spec = {
         **asdict(program),
@@ -90,7 +90,7 @@ async def start(
 async def run_beside(process: Process, program: Program, seconds: float | None) -> tuple[int, str]:
     """Run a program in a running container; return its exit code and its output.
 
-    Raise `StartFailure`, and `TimeoutError` when it takes longer than `seconds`; it is killed
+    Raise `StartError`, and `TimeoutError` when it takes longer than `seconds`; it is killed
     then, and also when the caller is cancelled.
     """
     output: list[bytes] = []
@@ -137,7 +137,7 @@ async def _start_shim(
         reported |= json.loads(line)
     if "error" in reported or "pid" not in reported:
         said = (await shim.communicate())[0].decode(errors="replace").strip()
-        raise StartFailure(reported.get("error") or said or "the sandbox ended at once")
+        raise StartError(reported.get("error") or said or "the sandbox ended at once")
     return shim, reported["pid"]
 
 

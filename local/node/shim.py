@@ -9,6 +9,7 @@ It imports the standard library only: it is started for every container and ever
 """
 
 import errno
+import fcntl
 import json
 import os
 import shutil
@@ -25,7 +26,8 @@ _NAMESPACES_OF_A_PROCESS = ("ipc", "uts", "net", "pid", "mnt")
 def main(mode: str, spec: int, status: int) -> NoReturn:
     """Run one container, or one more program in a running container, and exit as it does."""
     linux.die_with_parent()
-    os.set_inheritable(status, False)
+    # The kernel closes it when the program is executed: the agent sees the end of file.
+    fcntl.fcntl(status, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
     with os.fdopen(spec, encoding="utf-8") as file:
         wanted: dict[str, Any] = json.load(file)
     try:
@@ -109,6 +111,8 @@ def _take_step(root: str, step: dict[str, Any]) -> None:
             linux.mount("proc", target, "proc", kernel.MS_NODEV | kernel.MS_NOSUID)
         case "tmpfs":
             linux.mount("tmpfs", target, "tmpfs", kernel.MS_NODEV | kernel.MS_NOSUID, source)
+        case _:
+            raise OSError(errno.EINVAL, f"the shim knows no step {kind!r}")
     if step["read_only"]:
         kernel.make_read_only(str(target))
 

@@ -1,0 +1,104 @@
+"""`python -m local.node`: run the node agent, inside the cluster's namespaces."""
+
+import argparse
+import asyncio
+import ipaddress
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from local import triton
+from local.addresses import API_PORT, CLUSTER_IP, POD_NETWORK
+from local.folders import cache
+from local.node.agent import Agent
+from local.node.api import Api, connect
+from local.node.backoff import FIRST, CrashBackOff
+from local.node.filesystem import common_steps
+from local.node.images import ImageTable
+from local.node.network import AddressPool
+from local.node.registration import machine_capacity
+from local.node.surroundings import Node
+
+logger = logging.getLogger("local.node")
+
+_CHECKOUT = Path(__file__).parents[2]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the command line and run the agent until it is killed."""
+    given = _parser().parse_args(arguments)
+    logging.basicConfig(
+        stream=sys.stderr, level=given.log_level, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    asyncio.run(_run(given))
+
+
+async def _run(given: argparse.Namespace) -> None:
+    async with connect(given.kubeconfig) as api:
+        certificate = (given.tls_cert_file, given.tls_private_key_file)
+        await Agent(_node(given, api), certificate if all(certificate) else None).run()
+
+
+def _node(given: argparse.Namespace, api: Api) -> Node:
+    virtual_environment = Path(sys.prefix)
+    software = (virtual_environment, Path(sys.base_prefix), _CHECKOUT)
+    capacity = machine_capacity(given.pods)
+    capacity |= {key: given_value for key, given_value in _overrides(given) if given_value}
+    return Node(
+        name=given.name,
+        address=CLUSTER_IP,
+        prefix=ipaddress.ip_network(given.pod_cidr).prefixlen,
+        api_server=(CLUSTER_IP, str(API_PORT)),
+        directory=given.directory.absolute(),
+        api=api,
+        addresses=AddressPool(given.pod_cidr),
+        images=ImageTable(
+            virtual_environment=virtual_environment, server=_triton(given.cache.absolute())
+        ),
+        common_steps=tuple(common_steps(software)),
+        back_off=CrashBackOff(first=given.back_off),
+        allocatable=capacity,
+        clock=time.time,
+    )
+
+
+def _overrides(given: argparse.Namespace) -> list[tuple[str, str | None]]:
+    return [("cpu", given.cpu), ("memory", given.memory)]
+
+
+def _triton(cache: Path) -> triton.Triton | None:
+    try:
+        return triton.prepare(cache)
+    except triton.TritonError as error:
+        logger.warning("There is no Triton on this node: %s", error)
+        return None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m local.node", description=__doc__)
+    add = parser.add_argument
+    add("--kubeconfig", type=Path, required=True, metavar="FILE")
+    add("--name", required=True, help="the node's name")
+    add("--directory", type=Path, required=True, help="where volumes and logs of pods go")
+    add("--cache", type=Path, default=cache(), help="where Triton is laid out once")
+    add("--pod-cidr", default=POD_NETWORK, help="the pods' network (default: %(default)s)")
+    add("--cpu", help="capacity to report instead of the machine's; nothing is enforced")
+    add("--memory", help="capacity to report instead of the machine's; nothing is enforced")
+    add("--pods", type=int, default=110, help="capacity to report (default: %(default)s)")
+    add("--tls-cert-file", type=Path, help="certificate to serve logs with")
+    add("--tls-private-key-file", type=Path, help="its key")
+    add(
+        "--back-off",
+        type=float,
+        default=FIRST,
+        metavar="SECONDS",
+        help="before the second restart of a container (default: %(default)s)",
+    )
+    add("--log-level", default="INFO")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,247 @@
+"""The life of one pod: volumes and network, init containers in turn, containers side by side."""
+
+import asyncio
+import logging
+import shutil
+from pathlib import Path
+
+import aiohttp
+
+from local.node import network
+from local.node.api import ApiError
+from local.node.container import ContainerRunner
+from local.node.events import Recorder
+from local.node.fields import Facts, Json
+from local.node.network import NetworkError, PodNetwork
+from local.node.status import Place, pod_status
+from local.node.stopping import StopRequest
+from local.node.surroundings import Node, Surroundings
+from local.node.volumes import VolumeError, Volumes
+
+logger = logging.getLogger(__name__)
+
+_VOLUME_RETRY = 2.0
+_REPORT_RETRY = 1.0
+_DEFAULT_GRACE = 30.0
+
+
+class PodRunner:
+    """Runs one pod and reports its status until it is deleted."""
+
+    def __init__(self, pod: Json, node: Node) -> None:
+        """Take a pod that is bound to the node."""
+        self.pod = pod
+        self.folder = node.directory / "pods" / str(pod["metadata"]["uid"])
+        self.stop = StopRequest()
+        self._node = node
+        self._changed = asyncio.Event()
+        self._deleted = asyncio.Event()
+        self._place = Place(node.address, node.clock())
+        self._network: PodNetwork | None = None
+        self._ended = False
+        self._reported: Json = {}
+        spec = pod["spec"]
+        policy = spec.get("restartPolicy", "Always")
+        again = "Never" if policy == "Never" else "OnFailure"
+        self._init = self._runners(spec.get("initContainers", []), again)
+        self._main = self._runners(spec["containers"], policy)
+        if self._init:
+            for runner in (*self._init, *self._main):
+                runner.wait_because("PodInitializing")
+
+    def _runners(self, containers: list[Json], policy: str) -> list[ContainerRunner]:
+        return [ContainerRunner(spec, policy, self._changed.set) for spec in containers]
+
+    @property
+    def name(self) -> str:
+        """Return namespace and name, for messages."""
+        return f"{self.pod['metadata']['namespace']}/{self.pod['metadata']['name']}"
+
+    def container(self, name: str) -> ContainerRunner | None:
+        """Return one of the pod's containers by its name."""
+        everyone = (*self._init, *self._main)
+        return next((runner for runner in everyone if runner.spec["name"] == name), None)
+
+    def update(self, pod: Json) -> None:
+        """Take over a newer state of the object; a deletion that began ends the pod."""
+        self.pod = pod
+        if "deletionTimestamp" in pod["metadata"]:
+            grace = pod["metadata"].get("deletionGracePeriodSeconds")
+            self.stop.ask(_DEFAULT_GRACE if grace is None else grace)
+            self._deleted.set()
+        self._changed.set()
+
+    def vanish(self) -> None:
+        """Take over that the object is gone: everything ends at once."""
+        self.stop.ask(0)
+        self._deleted.set()
+
+    async def run(self) -> None:
+        """Run the pod until it is deleted, and leave nothing behind."""
+        logger.info("%s starts", self.name)
+        reporting = asyncio.create_task(self._report_changes())
+        try:
+            await self._live()
+            self._ended = True
+            self._changed.set()
+            logger.info("%s ended", self.name)
+            await self._deleted.wait()
+        finally:
+            reporting.cancel()
+        await self._report()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        await self._confirm_deletion()
+
+    async def _live(self) -> None:
+        recorder = Recorder(self._node.api, self._node.name, self.pod)
+        facts = Facts("", self._node.address, self._node.allocatable)
+        try:
+            facts = await self._join_network(recorder, facts)
+            volumes = Volumes(self._node.api, self.pod, self.folder / "volumes", facts)
+            namespace = self._network.namespace if self._network else None
+            surroundings = Surroundings(
+                *(
+                    self._node,
+                    self.pod,
+                    self.folder,
+                    facts,
+                    namespace,
+                    volumes,
+                    recorder,
+                    self.stop,
+                )
+            )
+            try:
+                if await self._set_up(surroundings):
+                    await self._run_containers(surroundings)
+            finally:
+                volumes.release()
+        finally:
+            await self._leave_network()
+
+    async def _join_network(self, recorder: Recorder, facts: Facts) -> Facts:
+        """Get the pod its address, as often as it takes."""
+        if self.pod["spec"].get("hostNetwork"):
+            self._place = Place(facts.node_address, self._place.start_time, facts.node_address)
+            return Facts(facts.node_address, facts.node_address, facts.allocatable)
+        while True:
+            address = self._node.addresses.take()
+            try:
+                self._network = await network.connect_pod(
+                    address, self._node.address, self._node.prefix
+                )
+            except NetworkError as error:
+                self._node.addresses.give_back(address)
+                text = f"Failed to create pod sandbox: {error}"
+                now = self._node.clock()
+                await recorder.record("Warning", "FailedCreatePodSandBox", text, now=now)
+                await self.stop.wait(_VOLUME_RETRY)
+                continue
+            self._place = Place(facts.node_address, self._place.start_time, address)
+            self._changed.set()
+            return Facts(address, facts.node_address, facts.allocatable)
+
+    async def _leave_network(self) -> None:
+        if self._network:
+            await network.disconnect_pod(self._network)
+            self._node.addresses.give_back(self._network.address)
+            self._network = None
+
+    async def _set_up(self, pod: Surroundings) -> bool:
+        """Make the volumes, as often as it takes; return False if the pod's end came before."""
+        _write_hosts(self.folder, pod.facts.pod_address, self.pod["metadata"]["name"])
+        while not self.stop.asked:
+            try:
+                await pod.volumes.set_up(self._node.clock())
+            except (VolumeError, aiohttp.ClientError, TimeoutError) as error:
+                await pod.tell("Warning", "FailedMount", str(error) or "timed out")
+                await self.stop.wait(_VOLUME_RETRY)
+            else:
+                return True
+        return False
+
+    async def _run_containers(self, pod: Surroundings) -> None:
+        refreshing = asyncio.create_task(pod.volumes.keep_tokens_fresh(self._node.clock))
+        try:
+            for runner in self._init:
+                await runner.run(pod)
+                if self.stop.asked or not runner.state.succeeded:
+                    return
+            async with asyncio.TaskGroup() as containers:
+                for runner in self._main:
+                    containers.create_task(runner.run(pod))
+        finally:
+            refreshing.cancel()
+
+    async def _report_changes(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            if not await self._report():
+                await asyncio.sleep(_REPORT_RETRY)
+                self._changed.set()
+
+    async def _report(self) -> bool:
+        """Write the status if it differs from the one written last; return False to try again."""
+        status = pod_status(
+            self.pod,
+            [runner.state for runner in self._init],
+            [runner.state for runner in self._main],
+            self._place,
+            ended=self._ended,
+            previous=self._reported.get("conditions", []),
+            now=self._node.clock(),
+        )
+        if status == self._reported:
+            return True
+        metadata = self.pod["metadata"]
+        # The uid makes the write fail if another pod has the name by now.
+        body = {"metadata": {"uid": metadata["uid"]}, "status": status}
+        try:
+            await self._node.api.patch(f"{self._path()}/status", body)
+        except ApiError as error:
+            if error.status not in (404, 409):
+                logger.warning("%s: status not written: %s", self.name, error)
+                return False
+        except (aiohttp.ClientError, TimeoutError) as error:
+            logger.warning("%s: status not written: %s", self.name, error or "timed out")
+            return False
+        self._reported = status
+        return True
+
+    async def _confirm_deletion(self) -> None:
+        """Let the API server remove the object, as the kubelet does when all has ended."""
+        await delete_now(self._node, self.pod)
+        logger.info("%s is gone", self.name)
+
+    def _path(self) -> str:
+        return pod_path(self.pod)
+
+
+def pod_path(pod: Json) -> str:
+    """Return where the API server has a pod."""
+    return f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods/{pod['metadata']['name']}"
+
+
+async def delete_now(node: Node, pod: Json) -> None:
+    """Have a pod's object removed, as often as it takes; one that is gone already is fine."""
+    options = {"gracePeriodSeconds": 0, "preconditions": {"uid": pod["metadata"]["uid"]}}
+    while True:
+        try:
+            await node.api.delete(pod_path(pod), options)
+        except ApiError as error:
+            if error.status not in (404, 409):
+                logger.warning("%s: not deleted: %s", pod_path(pod), error)
+                await asyncio.sleep(_REPORT_RETRY)
+                continue
+        except (aiohttp.ClientError, TimeoutError) as error:
+            logger.warning("%s: not deleted: %s", pod_path(pod), error or "timed out")
+            await asyncio.sleep(_REPORT_RETRY)
+            continue
+        return
+
+
+def _write_hosts(folder: Path, address: str, name: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = ("127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost", f"{address}\t{name}")
+    (folder / "hosts").write_text("\n".join(lines) + "\n", encoding="utf-8")
