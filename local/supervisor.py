@@ -130,6 +130,9 @@ def _start_node(stage: Stage, made: Credentials) -> None:
         f"--kubeconfig={made.write_kubeconfig(credentials.NODE)}",
         "--name=node-1",
         f"--directory={stage.folder('node')}",
+        # kubectl logs asks the node over TLS and trusts any certificate: this one is at hand.
+        f"--tls-cert-file={made.certificate}",
+        f"--tls-private-key-file={made.key}",
     ]
     stage.processes.start(Command("node", arguments, lambda: True))
     stage.kubectl("wait", "--for=create", "node/node-1", "--timeout=60s")
