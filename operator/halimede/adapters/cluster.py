@@ -162,7 +162,7 @@ class KubeCluster:
         following = ""
         while True:
             page = await self._request("GET", base + following, accept=_METADATA_ONLY)
-            for item in page["items"]:
+            for item in page["items"] or ():
                 metadata = item["metadata"]
                 where = Key(metadata["namespace"], metadata["name"])
                 versions[metadata["uid"]] = (where, version_of(item))
