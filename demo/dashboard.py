@@ -1,4 +1,4 @@
-"""Draw what Halimede does and what users see, side by side."""
+"""Draw what Halimede does and what users see, one above the other."""
 
 import time
 
@@ -30,28 +30,24 @@ class Dashboard:
         """Draw both panels as they are now."""
         seen = self._stage.watch.latest
         halimede: RenderableType = self._halimede(seen) if seen else Text("nothing asked for yet")
-        grid = Table.grid(expand=True)
-        grid.add_column(ratio=1)
-        grid.add_column(ratio=1)
-        grid.add_row(
-            Panel(halimede, title="Halimede", height=10),
-            Panel(self._users(), title=f"users, last {WINDOW_SECONDS:.0f} s", height=10),
+        return Group(
+            Panel(halimede, title="Halimede", height=9),
+            Panel(self._users(), title=f"users, last {WINDOW_SECONDS:.0f} s", height=6),
         )
-        return grid
 
     def line(self, seen: Snapshot) -> str:
-        """Say in one line where the rollout is."""
+        """Say in one line where the rollout is, and on what evidence."""
+        return f"{self._where(seen)} {_in_a_line(seen.evidence)}".rstrip()
+
+    def _where(self, seen: Snapshot) -> str:
         rollout = seen.status.rollout
         if rollout is None:
             return f"{self._version(seen.stable) or 'nothing'} serves everything"
-        judged = self._evidence_line(rollout.evidence)
-        return (
-            f"{self._version(rollout.revision)} {rollout.state} "
-            f"step {rollout.step + 1}/{rollout.steps}, {rollout.weight} % {judged}"
-        ).rstrip()
+        version, step = self._version(rollout.revision), f"step {rollout.step + 1}/{rollout.steps}"
+        return f"{version} {rollout.state}, {step}, {rollout.weight} %"
 
     def _halimede(self, seen: Snapshot) -> RenderableType:
-        rows: list[RenderableType] = [Text(self.line(seen), style="bold"), self._bar(seen)]
+        rows: list[RenderableType] = [Text(self._where(seen), style="bold"), self._bar(seen)]
         evidence = seen.evidence
         if evidence:
             rows.append(_evidence_table(evidence))
@@ -80,14 +76,6 @@ class Dashboard:
         table.add_row(*_row("all so far", Tally.of(list(records)), _span(records)), style="bold")
         return table
 
-    def _evidence_line(self, evidence: Evidence | None) -> str:
-        if evidence is None:
-            return ""
-        return "; ".join(
-            f"{one.source}: {one.canary_errors} errors in {one.canary_requests}"
-            for one in evidence.sources
-        )
-
     def _version(self, revision: str) -> str:
         names = {made: version for version, made in self._stage.revisions.items()}
         return names.get(revision, revision)
@@ -109,9 +97,16 @@ def _span(records: list[Record]) -> float:
     return max(records[-1].at - records[0].at, 1.0) if records else 1.0
 
 
+def _in_a_line(evidence: Evidence | None) -> str:
+    sources = evidence.sources if evidence else ()
+    return "; ".join(
+        f"{one.source}: {one.canary_errors} errors in {one.canary_requests}" for one in sources
+    )
+
+
 def _evidence_table(evidence: Evidence) -> Table:
     table = Table(box=None, expand=True, pad_edge=False)
-    for heading in ("evidence", "new: errors", "of", "old: errors", "of"):
+    for heading in ("evidence", "new one's errors", "in", "old one's errors", "in"):
         table.add_column(heading, justify="right")
     for one in evidence.sources:
         counts = (one.canary_errors, one.canary_requests, one.stable_errors, one.stable_requests)

@@ -18,7 +18,9 @@ from demo.screen import Screen
 from demo.stage import Stage
 from demo.summary import decisions, table
 from demo.watch import Watch
+from local.access import ClusterError
 from local.addresses import PROMETHEUS_URL
+from local.build import BuildError
 from local.cluster import Cluster, up
 
 ROOT = Path(__file__).parents[1]
@@ -31,20 +33,31 @@ def tell(console: Console, out: Path = OUT) -> bool:
     """Play the whole demo and say whether everything it showed was true."""
     began = time.monotonic()
     screen = Screen(console)
-    with opened(screen, out) as stage:
-        try:
-            with screen.showing(stage):
-                for play in SCENES:
-                    play(stage)
-        except (StuckError, UntrueError) as error:
-            screen.tell(f"✗ {error}")
-            _explain(stage)
-            return False
-        finally:
-            stage.load.stop()
-        _sum_up(stage, console)
+    try:
+        with opened(screen, out) as stage:
+            if not _played(stage, screen):
+                return False
+            _sum_up(stage, console)
+    except (BuildError, ClusterError) as error:
+        screen.tell(f"✗ {error}")
+        return False
     minutes, seconds = divmod(round(time.monotonic() - began), 60)
     screen.tell(f"✓ all {len(stage.claims)} claims held, in {minutes} min {seconds} s")
+    return True
+
+
+def _played(stage: Stage, screen: Screen) -> bool:
+    """Play all scenes; if one fails, leave what explains it and say so."""
+    try:
+        with screen.showing(stage):
+            for play in SCENES:
+                play(stage)
+    except (StuckError, UntrueError) as error:
+        screen.tell(f"✗ {error}")
+        _explain(stage)
+        return False
+    finally:
+        stage.load.stop()
     return True
 
 
