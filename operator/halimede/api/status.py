@@ -82,6 +82,8 @@ class SourceEvidence(ApiModel):
 
     source: str
     """`Router` or `Triton`."""
+    begun_at: Timestamp
+    """The end of the warm-up: nothing before it counts."""
     watermark: Timestamp
     """Samples up to this moment have been counted."""
     canary_requests: int = 0

@@ -1,14 +1,21 @@
 """Judge a new revision by its errors, at any time and as often as one likes.
 
-See `begin` and `judge`.
+`begin` once, when the warm-up is over; then `judge` at every poll. All state is in the evidence.
 """
 
 from collections.abc import Mapping
 
 from halimede.api.rollout import Analysis
-from halimede.api.status import Evidence
-from halimede.judge.reading import History, Reading
-from halimede.judge.verdict import Judgement
+from halimede.api.status import Evidence, SourceEvidence
+from halimede.judge.counts import Counted, count
+from halimede.judge.limits import levels, limits
+from halimede.judge.past import past
+from halimede.judge.reading import History, Measured, Reading, Source, Unavailable, Why
+from halimede.judge.rule import Case, View, decide
+from halimede.judge.verdict import Judgement, Verdict
+from halimede.judge.weigh import fresh, weigh
+
+_NOT_ASKED = Unavailable(Why.UNREACHABLE, "Prometheus has not been asked yet")
 
 
 def begin(
@@ -26,7 +33,22 @@ def begin(
     begun, `since` of it is still None, and the next poll calls `begin` again with the answer as
     *previous*.
     """
-    raise NotImplementedError
+    bounds = limits(analysis)
+    known: dict[Source, Measured] = {}
+    for source in bounds.sources:
+        answer = history.answers.get(source, _NOT_ASKED) if history else _NOT_ASKED
+        if isinstance(answer, Unavailable):
+            return _not_begun(answer, previous, now)
+        known[source] = answer
+    pasts = {source: past(source, answer) for source, answer in known.items()}
+    rates = [one.rate for one in pasts.values() if one.rate is not None]
+    fixed = levels(analysis, max(steps, 1), max(rates, default=None))
+    return Evidence(
+        levels=fixed,
+        sources=tuple(
+            fresh(source, bounds, fixed, now, one.dispersion) for source, one in pasts.items()
+        ),
+    )
 
 
 def judge(
@@ -41,8 +63,83 @@ def judge(
 ) -> Judgement:
     """Add what the reading shows to the evidence and say what it allows in *step* (from 0).
 
-    *pods_started* tells when pods started (UNIX seconds by pod name): the first sample of a pod
-    that started after the watermark counts from zero. Without it such a pod's requests before
-    its first scrape are left out.
+    *pods_started* tells when pods started (UNIX seconds by pod name): all that a pod did which
+    started after the warm-up counts. Without it such a pod's requests before its first scrape
+    are left out.
+
+    Raises:
+        ValueError: the evidence has not begun.
     """
-    raise NotImplementedError
+    if not evidence.sources:
+        raise ValueError("The evidence has not begun: call begin() with the history first")
+    bounds = limits(analysis)
+    last = len(evidence.levels) - 1
+    at = min(step if steps == len(evidence.levels) else last, last)
+    case = Case(
+        views=tuple(
+            _view(source, evidence, reading, analysis, now, pods_started or {})
+            for source in bounds.sources
+        ),
+        request=reading.request,
+        limits=bounds,
+        analysis=analysis,
+        step=at,
+        level=evidence.levels[at],
+        now=now,
+    )
+    verdict, message = decide(case)
+    return Judgement(verdict, _written(evidence, case, verdict, message), message)
+
+
+def _view(
+    source: Source,
+    evidence: Evidence,
+    reading: Reading,
+    analysis: Analysis,
+    now: float,
+    pods_started: Mapping[str, float],
+) -> View:
+    bounds = limits(analysis)
+    held = _held(source, evidence) or fresh(source, bounds, evidence.levels, now, 1.0)
+    answer = reading.answers.get(source, _NOT_ASKED)
+    if isinstance(answer, Unavailable):
+        return View(source, held, answer)
+    seen = count(
+        source,
+        answer,
+        reading.request,
+        begun_at=held.begun_at,
+        after=held.watermark,
+        pods_started=pods_started,
+    )
+    if isinstance(seen, Counted):
+        held = weigh(held, seen, bounds, evidence.levels)
+    return View(source, held, seen)
+
+
+def _held(source: Source, evidence: Evidence) -> SourceEvidence | None:
+    return next((held for held in evidence.sources if held.source == source), None)
+
+
+def _written(evidence: Evidence, case: Case, verdict: Verdict, message: str) -> Evidence:
+    down, missing = evidence.metrics_down_since, evidence.no_data_since
+    if verdict is Verdict.METRICS_DOWN:
+        down = down or case.now
+    else:
+        down = None
+        missing = (missing or case.now) if verdict is Verdict.NO_DATA else None
+    return Evidence(
+        levels=evidence.levels,
+        sources=tuple(view.held for view in case.views),
+        verdict=verdict,
+        message=message,
+        no_data_since=missing,
+        metrics_down_since=down,
+    )
+
+
+def _not_begun(answer: Unavailable, previous: Evidence | None, now: float) -> Evidence:
+    since = previous.metrics_down_since if previous else None
+    return Evidence(
+        verdict=Verdict.METRICS_DOWN, message=answer.message, metrics_down_since=since or now
+    )

@@ -1,0 +1,157 @@
+"""Exact increments of counters from raw samples.
+
+`increase()` extrapolates and loses a series' first sample
+(https://github.com/prometheus/prometheus/issues/3746), so neither counts nor tests may rest on it.
+Here every sample stands for what happened since the sample before it, and is counted in the one
+poll whose window its time falls in. Nothing is counted twice, and nothing is passed over as long
+as a scrape takes no longer than the scrape interval, which Prometheus enforces.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+
+from halimede.judge.reading import Sample, Series
+
+UNKNOWN_INTERVAL = 60.0
+"""Seconds between scrapes of a process that has been scraped only once: Prometheus's default."""
+
+OWN_LABELS = frozenset(
+    {
+        "__name__",
+        "envoy_cluster_name",
+        "envoy_response_code_class",
+        "model",
+        "reason",
+        "version",
+    }
+)
+"""Labels that the process itself gives; all others are put on by who scraped it."""
+
+OUTCOME_LABELS = frozenset({"__name__", "envoy_response_code_class", "reason"})
+"""Own labels that only tell outcomes apart: such counters start anew together."""
+
+Labels = frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """The series that were scraped from one process, so with the same timestamps."""
+
+    labels: Mapping[str, str]
+    """What tells it from other processes."""
+    series: tuple[Series, ...]
+    scrapes: tuple[float, ...]
+    """When it was scraped, oldest first."""
+
+    @property
+    def interval(self) -> float:
+        """Seconds between its scrapes; a missed one does not change it."""
+        if len(self.scrapes) < 2:  # noqa: PLR2004 (a gap has two ends)
+            return UNKNOWN_INTERVAL
+        return median(late - early for early, late in pairwise(self.scrapes))
+
+
+@dataclass(frozen=True, slots=True)
+class Increment:
+    """What one sample added to its counter."""
+
+    series: Series
+    at: float
+    amount: int
+
+
+def processes(series: Iterable[Series]) -> tuple[Process, ...]:
+    """Sort series by the process that they were scraped from; series without samples drop out."""
+    found: defaultdict[Labels, list[Series]] = defaultdict(list)
+    for one in series:
+        if one.samples:
+            found[_without(one.labels, OWN_LABELS)].append(one)
+    return tuple(
+        Process(
+            labels=dict(key),
+            series=tuple(group),
+            scrapes=tuple(sorted({sample.at for one in group for sample in one.samples})),
+        )
+        for key, group in found.items()
+    )
+
+
+def watermark(scraped: Iterable[Process], born: Iterable[float] = ()) -> float | None:
+    """Find the latest moment of which no sample can still come; None if there is no sample.
+
+    A scrape's samples bear the time it began and are seen when it has ended. So what is not seen
+    yet of a process is later than its last sample, and later than one interval before the newest
+    sample of all: a process that is gone holds the others up by no more than
+    that. The moment is a whole number of milliseconds, as samples and the status have it.
+
+    Args:
+        scraped: the processes that have samples.
+        born: when processes started that are known to run but have no sample yet.
+    """
+    known = tuple(scraped)
+    if not known:
+        return None
+    newest = max(process.scrapes[-1] for process in known)
+    longest = max(process.interval for process in known)
+    bounds = [max(process.scrapes[-1], newest - process.interval) for process in known]
+    bounds += [max(moment, newest - longest) for moment in born]
+    return round(min(newest, *bounds), 3)
+
+
+def increments(process: Process, *, young: bool = False) -> Iterator[Increment]:
+    """Yield what each sample added to its counter.
+
+    A counter that appears in a process that had been scraped before starts from zero: many
+    counters appear with their first event. The first scrape of all tells only where counting
+    starts, unless the process is *young*: so new that all it ever did counts.
+    """
+    resets = _resets(process)
+    for series in process.series:
+        first = series.samples[0]
+        if young or first.at > process.scrapes[0]:
+            yield Increment(series, first.at, round(first.value))
+        restarts = resets.get(_counter_group(series), [])
+        for before, sample in pairwise(series.samples):
+            anew = any(before.at < moment <= sample.at for moment in restarts)
+            yield Increment(series, sample.at, _amount(before, sample, anew=anew))
+
+
+def _amount(before: Sample, sample: Sample, *, anew: bool) -> int:
+    return round(sample.value) if anew else round(sample.value) - round(before.value)
+
+
+def _resets(process: Process) -> dict[Labels, list[float]]:
+    """Find when counters started anew.
+
+    One that fell tells it of those beside it too, which may have passed their old value already.
+    """
+    found: defaultdict[Labels, list[float]] = defaultdict(list)
+    for series in process.series:
+        for before, sample in pairwise(series.samples):
+            if sample.value < before.value:
+                found[_counter_group(series)].append(sample.at)
+    return found
+
+
+def _counter_group(series: Series) -> Labels:
+    return _without(series.labels, OUTCOME_LABELS)
+
+
+def _without(labels: Mapping[str, str], names: frozenset[str]) -> Labels:
+    return frozenset(item for item in labels.items() if item[0] not in names)
+
+
+def doubled(scraped: Iterable[Process], name: str) -> str | None:
+    """Name a process that is scraped by two at the same time, told by its label *name*."""
+    spans: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
+    for process in scraped:
+        if name in process.labels:
+            spans[process.labels[name]].append((process.scrapes[0], process.scrapes[-1]))
+    for identity, times in spans.items():
+        ordered = sorted(times)
+        if any(later[0] <= earlier[1] for earlier, later in pairwise(ordered)):
+            return identity
+    return None

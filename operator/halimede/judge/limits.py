@@ -1,0 +1,88 @@
+"""The figures that the judge decides by."""
+
+from dataclasses import dataclass
+from math import log
+
+from halimede.api.rollout import Analysis, Pace
+from halimede.judge.reading import Source, sources
+
+ALPHA = 0.01
+"""A canary as good as stable is stopped in no more than this part of rollouts."""
+BETA = 0.05
+"""A canary at a step's level passes that step in no more than this part of rollouts."""
+MIN_ERRORS = 2
+MIN_POLLS = 3
+SUSPICION = log(20)
+"""A canary with odds of 20 to 1 against it may not advance."""
+ROUNDING = 1e-5
+"""Stored logarithms are rounded to 1e-6: three polls at the cap must still reach the bound."""
+LOWEST_LEVEL = 0.01
+LOWEST_CEILING = 0.0001
+HIGHEST_CEILING = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a rollout's settings mean for the tests."""
+
+    sources: tuple[Source, ...]
+    ceiling: float
+    """The error rate that a canary may not exceed, whatever stable does."""
+
+    @property
+    def stop(self) -> float:
+        """Logarithm of the odds that stop: alpha is shared by two tests on each source."""
+        return log(2 * len(self.sources) / ALPHA) - ROUNDING
+
+    @property
+    def cap(self) -> float:
+        """What one poll may add at most, so that one bad scrape never stops a rollout."""
+        return log(2 * len(self.sources) / ALPHA) / 3
+
+    @property
+    def certify(self) -> float:
+        """Logarithm of the odds that let a step pass."""
+        return log(1 / BETA) - ROUNDING
+
+
+def limits(analysis: Analysis) -> Limits:
+    """Read the settings; a ceiling of 0 is taken as 0.01 %, and one over 95 % as 95 %."""
+    percent = float(analysis.max_error_percent)
+    ceiling = min(max(percent / 100, LOWEST_CEILING), HIGHEST_CEILING)
+    return Limits(sources(analysis), ceiling)
+
+
+@dataclass(frozen=True, slots=True)
+class _Slope:
+    ratio: float
+    top: float
+
+
+_SLOPES = {
+    Pace.CAUTIOUS: _Slope(1.5, 0.05),
+    Pace.BALANCED: _Slope(2.0, 0.10),
+    Pace.SWIFT: _Slope(3.0, 0.20),
+}
+
+
+def levels(analysis: Analysis, steps: int, stable_rate: float | None) -> tuple[float, ...]:
+    """Fix the error rate that each step's certificate must exclude.
+
+    The harm that a step can do is bounded by its weight, so the demand rises with the steps, up to
+    `maxErrorRatio` times stable's rate at the last one.
+
+    Args:
+        analysis: the rollout's settings.
+        steps: how many steps there are.
+        stable_rate: stable's error rate before the rollout; None if too few requests tell it,
+            which leaves `maxErrorPercent` as the last demand.
+    """
+    ceiling = limits(analysis).ceiling
+    last = ceiling
+    if stable_rate is not None:
+        last = min(ceiling, max(LOWEST_LEVEL, float(analysis.max_error_ratio) * stable_rate))
+    slope = _SLOPES[analysis.pace]
+    top = max(last, slope.top)
+    return tuple(
+        round(min(top, last * slope.ratio ** (steps - 1 - step)), 6) for step in range(steps)
+    )

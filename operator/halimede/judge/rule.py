@@ -1,0 +1,130 @@
+"""The rule that turns evidence into a verdict."""
+
+from dataclasses import dataclass
+
+from halimede.api.rollout import Analysis
+from halimede.api.status import SourceEvidence
+from halimede.judge import sentences
+from halimede.judge.counts import Counted
+from halimede.judge.limits import MIN_ERRORS, MIN_POLLS, SUSPICION, Limits
+from halimede.judge.processes import mixture
+from halimede.judge.reading import MetricsRequest, Source, Unavailable
+from halimede.judge.verdict import Verdict
+from halimede.judge.weigh import against
+
+STALE = 120.0
+"""Seconds without a scrape of the canary after which there is no data, if scrapes come that often;
+else three of their intervals."""
+
+Said = tuple[Verdict, str]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One source in this poll."""
+
+    source: Source
+    held: SourceEvidence
+    """The evidence with this poll's."""
+    seen: Counted | Unavailable
+    """This poll's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Everything that the verdict depends on."""
+
+    views: tuple[View, ...]
+    request: MetricsRequest
+    limits: Limits
+    analysis: Analysis
+    step: int
+    level: float
+    """The error rate that this step's certificate must exclude."""
+    now: float
+
+
+def decide(case: Case) -> Said:
+    """Say what the evidence allows.
+
+    One source is enough to stop; all must have data, and be content, to pass. What was not
+    measured is neither good nor bad.
+    """
+    return _stopped(case) or _down(case) or _without_data(case) or _wanting(case) or _passed(case)
+
+
+def _stopped(case: Case) -> Said | None:
+    stop = case.limits.stop
+    for view in case.views:
+        held = view.held
+        if held.canary_errors < MIN_ERRORS:
+            continue
+        worse, over = mixture(held.log_rel), mixture(held.log_abs)
+        if worse >= stop:
+            return Verdict.ABORT, sentences.worse_than_stable(held, case.request, worse)
+        if over >= stop:
+            ceiling = case.limits.ceiling
+            sentence = sentences.over_the_ceiling(held, case.request, over, ceiling)
+            return Verdict.ABORT, sentence
+    return None
+
+
+def _down(case: Case) -> Said | None:
+    for view in case.views:
+        if isinstance(view.seen, Unavailable):
+            return Verdict.METRICS_DOWN, view.seen.message
+    return None
+
+
+def _without_data(case: Case) -> Said | None:
+    canary = case.request.canary
+    for view in case.views:
+        if isinstance(view.seen, Unavailable):
+            continue
+        seen_at = view.seen.canary_seen_at
+        if seen_at is None:
+            return Verdict.NO_DATA, sentences.unseen(view.source, case.request)
+        age = case.now - seen_at
+        where = sentences.place(view.source)
+        if age > max(STALE, 3 * view.seen.interval):
+            sentence = f"revision {canary} was last scraped {age:.0f} s ago {where}"
+            return Verdict.NO_DATA, sentence
+        if view.held.canary_requests == 0:
+            return Verdict.NO_DATA, f"revision {canary} has had no request yet {where}"
+    return None
+
+
+def _wanting(case: Case) -> Said | None:
+    for view in case.views:
+        lack = _lack(view.held, case)
+        if lack is not None:
+            sentence = f"revision {case.request.canary}: {sentences.tally(view.held)}; {lack}"
+            return Verdict.CONTINUE, sentence
+    return None
+
+
+def _lack(held: SourceEvidence, case: Case) -> str | None:
+    suspicion = against(held)
+    if suspicion >= SUSPICION:
+        return f"held by the odds against it, {sentences.odds(suspicion)}"
+    if held.canary_requests < case.analysis.min_requests:
+        return f"at least {case.analysis.min_requests} requests are needed"
+    if held.polls < MIN_POLLS:
+        return f"seen in {sentences.number(held.polls, 'poll')} of at least {MIN_POLLS}"
+    certificate = mixture(held.log_pass[case.step])
+    if certificate < case.limits.certify:
+        return (
+            f"odds {sentences.odds(certificate)} of the needed"
+            f" {sentences.odds(case.limits.certify)} for an error rate"
+            f" under {sentences.percent(case.level)}"
+        )
+    return None
+
+
+def _passed(case: Case) -> Said:
+    shown = " and ".join(sentences.tally(view.held) for view in case.views)
+    sure = min(mixture(view.held.log_pass[case.step]) for view in case.views)
+    return Verdict.PASS, (
+        f"revision {case.request.canary}: {shown}; odds {sentences.odds(sure)} for an error rate"
+        f" under {sentences.percent(case.level)}"
+    )

@@ -1,0 +1,91 @@
+"""Say in a sentence what the evidence shows."""
+
+from math import exp
+
+from halimede.api.status import SourceEvidence
+from halimede.judge.reading import MetricsRequest, Source
+
+_MILLION = 13.815510557964274
+"""Its natural logarithm: nobody needs to know more."""
+
+
+def odds(log_value: float) -> str:
+    """Write a logarithm as odds, with two digits.
+
+    >>> odds(8.56), odds(0.0), odds(-3.0), odds(200.0)
+    ('5200:1', '1:1', 'under 1:1', 'over 1000000:1')
+    """
+    if log_value < 0:
+        return "under 1:1"
+    if log_value > _MILLION:
+        return "over 1000000:1"
+    return f"{float(f'{exp(log_value):.2g}'):.7g}:1"
+
+
+def percent(rate: float) -> str:
+    """Write a rate as a percentage.
+
+    >>> percent(0.0125)
+    '1.25 %'
+    """
+    return f"{round(rate * 100, 2):g} %"
+
+
+def number(amount: int, thing: str) -> str:
+    """Write how many there are of a thing.
+
+    >>> number(1, "error"), number(3, "request")
+    ('1 error', '3 requests')
+    """
+    return f"{amount} {thing}" if amount == 1 else f"{amount} {thing}s"
+
+
+def place(source: str) -> str:
+    """Say where a source's requests were counted."""
+    return "at the router" if source == Source.ROUTER else "in Triton"
+
+
+def tally(held: SourceEvidence) -> str:
+    """Say how the canary fared.
+
+    >>> tally(SourceEvidence(source="Triton", begun_at=0, watermark=0, canary_requests=20))
+    '0 errors in 20 requests in Triton'
+    """
+    errors = number(held.canary_errors, "error")
+    return f"{errors} in {number(held.canary_requests, 'request')} {place(held.source)}"
+
+
+def worse_than_stable(held: SourceEvidence, request: MetricsRequest, log_value: float) -> str:
+    """Say that the canary errs more often than stable."""
+    return (
+        f"revision {request.canary}: {tally(held)} against {held.stable_errors} in"
+        f" {held.stable_requests} of {request.stable}; odds {odds(log_value)} against it being"
+        " as good"
+    )
+
+
+def over_the_ceiling(
+    held: SourceEvidence, request: MetricsRequest, log_value: float, ceiling: float
+) -> str:
+    """Say that the canary's error rate exceeds `maxErrorPercent`."""
+    return (
+        f"revision {request.canary}: {tally(held)}; odds {odds(log_value)} against an error rate"
+        f" of at most {percent(ceiling)} (maxErrorPercent)"
+    )
+
+
+def unseen(source: Source, request: MetricsRequest) -> str:
+    """Say which counters were looked for in vain, and what may be amiss."""
+    if source is Source.TRITON:
+        return (
+            f"Prometheus has no nv_inference_request_success with"
+            f' namespace="{request.namespace}", pod=~"{request.name}-{request.canary}-.*",'
+            f' model="{request.model}": scrape the pods\' port 8002 with the labels namespace'
+            " and pod (a PodMonitor does)"
+        )
+    return (
+        "Prometheus has no envoy_cluster_upstream_rq_total with"
+        f' envoy_cluster_name="{request.namespace}_{request.name}-{request.canary}_8000": scrape'
+        " the gateway's Envoy, or set spec.rollout.analysis.provider to None if Contour is not"
+        " the router"
+    )

@@ -1,0 +1,72 @@
+"""Add what one poll showed to a source's evidence."""
+
+from halimede.api.status import SourceEvidence
+from halimede.judge.counts import Counted
+from halimede.judge.limits import Limits
+from halimede.judge.processes import RATIOS, ceiling_rates, mixture, over, under, worse
+from halimede.judge.reading import Counts
+
+Logs = tuple[float, ...]
+
+
+def fresh(source: str, limits: Limits, levels: Logs, now: float, phi: float) -> SourceEvidence:
+    """Start without any evidence, at *now*."""
+    moment = round(now, 3)
+    return SourceEvidence(
+        source=source,
+        begun_at=moment,
+        watermark=moment,
+        dispersion=phi,
+        log_rel=_none(len(RATIOS)),
+        log_abs=_none(len(ceiling_rates(limits.ceiling))),
+        log_pass=tuple(_none(len(under(Counts(), level))) for level in levels),
+    )
+
+
+def weigh(held: SourceEvidence, seen: Counted, limits: Limits, levels: Logs) -> SourceEvidence:
+    """Multiply the bets by what they win or lose on the new counts.
+
+    Each logarithm is divided by the dispersion, which keeps it a test martingale (Jensen) and
+    takes back what clustered errors pretend. What speaks against the canary is capped per poll;
+    what speaks for it is not. A poll in which stable itself is over the ceiling is a shared
+    outage, and no news of the canary's own rate.
+    """
+    phi = held.dispersion
+    outage = seen.stable.errors > limits.ceiling * seen.stable.requests
+    rel = worse(seen.canary, seen.stable)
+    ceiling = over(Counts() if outage else seen.canary, limits.ceiling)
+    log_pass = tuple(
+        _add(logs, under(seen.canary, level), phi)
+        for logs, level in zip(held.log_pass, levels, strict=True)
+    )
+    return held.model_copy(
+        update={
+            "watermark": seen.watermark,
+            "canary_requests": held.canary_requests + seen.canary.requests,
+            "canary_errors": held.canary_errors + seen.canary.errors,
+            "stable_requests": held.stable_requests + seen.stable.requests,
+            "stable_errors": held.stable_errors + seen.stable.errors,
+            "polls": held.polls + (seen.canary.requests > 0),
+            "log_rel": _add(held.log_rel, rel, phi, limits.cap),
+            "log_abs": _add(_resized(held.log_abs, len(ceiling)), ceiling, phi, limits.cap),
+            "log_pass": log_pass,
+        }
+    )
+
+
+def against(held: SourceEvidence) -> float:
+    """Logarithm of the odds against the canary: the stronger of the two tests."""
+    return max(mixture(held.log_rel), mixture(held.log_abs))
+
+
+def _add(logs: Logs, won: Logs, phi: float, cap: float = float("inf")) -> Logs:
+    return tuple(round(log + min(part / phi, cap), 6) for log, part in zip(logs, won, strict=True))
+
+
+def _none(size: int) -> Logs:
+    return (0.0,) * size
+
+
+def _resized(logs: Logs, size: int) -> Logs:
+    """Start anew where the ceiling was changed in mid-rollout, and other rates are bet on."""
+    return logs if len(logs) == size else _none(size)
