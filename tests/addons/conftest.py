@@ -8,7 +8,7 @@ from local.order import Part
 from tests.addons.world import World, world
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster() -> Iterator[Cluster]:
     """A control plane with gateway and Prometheus; the tests bring their own backends."""
     parts = (Part.GATEWAY, Part.PROMETHEUS)

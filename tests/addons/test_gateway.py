@@ -1,4 +1,5 @@
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -97,6 +98,27 @@ async def test_no_request_is_lost_when_a_backend_ends(here: World) -> None:
         assert await asyncio.to_thread(leaving.terminate) == 0
         await calls.more(100)
     assert calls.bad == []
+
+
+async def test_no_request_is_lost_when_contour_dies(here: World) -> None:
+    """Envoy goes on with what it knows, and takes over a change once Contour is back."""
+    here.backend("a")
+    here.backend("b")
+    here.apply(route("digits", "contour.example.com", {"a": 1, "b": 0}))
+    async with under_load(here, "contour.example.com") as calls:
+        await asyncio.to_thread(here.cluster.signal, "contour", signal.SIGKILL)
+        await apply(here, route("digits", "contour.example.com", {"a": 0, "b": 1}))
+        await calls.more(100, "b")
+    assert calls.bad == []
+
+
+async def test_the_gateway_comes_back_when_envoy_dies(here: World) -> None:
+    """Envoy is started again and serves the routes that there were."""
+    here.backend("a")
+    here.apply(route("digits", "envoy.example.com", {"a": 1}))
+    await asked_until_good(here, "envoy.example.com")
+    here.cluster.signal("envoy", signal.SIGKILL)
+    assert await asked_until_good(here, "envoy.example.com")
 
 
 async def test_an_ingress_serves_all_its_paths(here: World) -> None:
