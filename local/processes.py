@@ -66,13 +66,18 @@ class Processes:
         Raise ``StartError`` with the last lines of its log if it exits or does not answer in time.
         May be called from several threads at once.
         """
-        process = self._spawn(command)
+        try:
+            process = self._spawn(command)
+        except OSError as error:
+            raise StartError(f"{command.name} cannot be run: {error}") from error
         deadline = time.monotonic() + command.patience
         while not command.ready():
             if (status := process.poll()) is not None:
                 raise self._failed(command, f"exited with status {status}")
             if time.monotonic() > deadline:
-                raise self._failed(command, f"did not answer within {command.patience:.0f} s")
+                process.kill()
+                process.wait()
+                raise self._failed(command, f"did not answer within {command.patience:g} s")
             time.sleep(LOOK_EVERY)
         threading.Thread(target=self._keep_running, args=(command,), daemon=True).start()
 
