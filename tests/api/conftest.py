@@ -1,0 +1,49 @@
+"""Objects for the API server, and a short way to hand them to it."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+from kubernetes import config
+from kubernetes.client import ApiException, CustomObjectsApi
+
+from halimede.api.base import Manifest
+from halimede.api.v1alpha1 import GROUP, PLURAL, VERSION
+from local import build
+from local.addons.definitions import FOLDER
+from local.cluster import Cluster
+
+Refusal = Callable[[Manifest], str]
+
+
+@pytest.fixture(scope="session")
+def refusal(api_server: Cluster) -> Refusal:
+    """Tell why the API server refuses an object; empty: it does not. Nothing is kept."""
+    client = config.new_client_from_config(str(api_server.kubeconfig))
+    objects = CustomObjectsApi(client)
+
+    def ask(manifest: Manifest) -> str:
+        try:
+            objects.create_namespaced_custom_object(
+                GROUP,
+                VERSION,
+                manifest["metadata"]["namespace"],
+                PLURAL,
+                manifest,
+                dry_run="All",
+                field_validation="Strict",  # as kubectl asks for
+            )
+        except ApiException as refused:
+            return str(json.loads(refused.body)["message"])
+        return ""
+
+    return ask
+
+
+@pytest.fixture(scope="session")
+def gateway_api(api_server: Cluster) -> Cluster:
+    """The API server with the Gateway API's definitions too."""
+    definitions = (build.build((build.CONTOUR,)) / FOLDER).resolve()
+    api_server.kubectl("apply", "--server-side", f"--filename={definitions}")
+    api_server.kubectl("wait", "--for=condition=Established", f"--filename={definitions}")
+    return api_server

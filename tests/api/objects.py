@@ -1,0 +1,133 @@
+"""Good ModelDeployments, between them with every field that there is, and how to spoil them."""
+
+from copy import deepcopy
+from typing import Any
+
+from halimede.api.base import Manifest
+
+TENSOR = {"name": "X", "dataType": "TYPE_FP32", "dims": [-1]}
+LIMITS = {"cpu": "2", "memory": "2Gi"}
+
+
+def model_deployment(spec: Manifest, name: str = "digits") -> Manifest:
+    """Put a spec into an object."""
+    return {
+        "apiVersion": "halimede.dev/v1alpha1",
+        "kind": "ModelDeployment",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": spec,
+    }
+
+
+BY_GATEWAY: Manifest = {
+    "model": {
+        "name": "digits",
+        "storageUri": "https://models.example.com/digits.onnx",
+        "sha256": "ab" * 32,
+        "secretName": "token",
+        "config": {
+            "backend": "onnxruntime",
+            "maxBatchSize": 8,
+            "inputs": [TENSOR],
+            "outputs": [TENSOR],
+            "dynamicBatching": {
+                "maxQueueDelayMicroseconds": 1,
+                "preferredBatchSizes": [4, 8],
+                "maxQueueSize": 8,
+            },
+            "responseCache": True,
+            "instances": 1,
+            "parameters": {"threads": "2"},
+        },
+    },
+    "runtime": {
+        "version": "24.10",
+        "image": "registry.example/triton:1",
+        "args": ["--log-info=1"],
+    },
+    "autoscaling": {
+        "minReplicas": 1,
+        "maxReplicas": 2,
+        "metrics": [{"type": "Resource"}],
+        "behavior": {"scaleUp": {}},
+    },
+    "resources": {"limits": LIMITS, "requests": LIMITS},
+    "gpu": {"count": 1, "resourceName": "nvidia.com/gpu"},
+    "expose": {
+        "type": "Gateway",
+        "gateway": {
+            "parentRefs": [{"name": "public", "namespace": "gateways", "sectionName": "http"}],
+            "hostnames": ["digits.example.com", "*.example.org"],
+        },
+    },
+    "probes": {"startupTimeoutSeconds": 600},
+    "drain": {"preStopSeconds": 15, "exitTimeoutSeconds": 30},
+    "rollout": {
+        "strategy": "Canary",
+        "canary": {"steps": [{"weight": 1, "minSeconds": 1, "maxSeconds": 2}, {"weight": 100}]},
+        "blueGreen": {"autoPromote": True, "bakeSeconds": 1},
+        "analysis": {
+            "provider": "Contour",
+            "maxErrorPercent": "5",
+            "maxErrorRatio": "3",
+            "pace": "Swift",
+            "intervalSeconds": 15,
+            "warmupSeconds": 30,
+            "settleSeconds": 15,
+            "minRequests": 20,
+            "onNoData": "Pause",
+            "noDataTimeoutSeconds": 1800,
+            "onInconclusive": "Abort",
+        },
+        "paused": False,
+        "progressDeadlineSeconds": 1800,
+        "scaleDownDelaySeconds": 300,
+    },
+    "podTemplate": {"spec": {"nodeSelector": {"zone": "a"}}},
+}
+"""Everything that goes together with a Gateway."""
+
+BY_INGRESS: Manifest = {
+    "model": {"storageUri": "pvc://models/digits", "configPbtxt": 'backend: "python"'},
+    "replicas": 2,
+    "expose": {
+        "type": "Ingress",
+        "ingress": {
+            "className": "nginx",
+            "host": "digits.example.com",
+            "tlsSecretName": "tls",
+            "annotations": {"a": "b"},
+        },
+    },
+    "rollout": {"analysis": {"provider": "None"}},
+}
+"""What excludes something of `BY_GATEWAY`."""
+
+BY_SERVICE: Manifest = {
+    "model": {"storageUri": "configMap://digits", "config": {"backend": "python"}},
+    "expose": {"type": "Service"},
+    "rollout": {"strategy": "BlueGreen", "analysis": {"provider": "None"}},
+}
+"""As little as possible."""
+
+ABSENT: Any = object()
+"""Stands for a field that is taken away."""
+
+
+def changed(spec: Manifest, **fields: Any) -> Manifest:
+    """Copy a spec and set fields of it by their path: `changed(spec, model__name="x")`."""
+    copy = deepcopy(spec)
+    for path, value in fields.items():
+        put(copy, path.split("__"), value)
+    return copy
+
+
+def put(spec: Any, path: list[str], value: Any) -> None:
+    """Set the field at *path*, where `0` is the first item of a list; make what is missing."""
+    for name in path[:-1]:
+        spec = spec[int(name)] if isinstance(spec, list) else spec.setdefault(name, {})
+    last: Any = int(path[-1]) if isinstance(spec, list) else path[-1]
+    if value is ABSENT:
+        spec.pop(last, None)
+    else:
+        spec[last] = value
