@@ -162,6 +162,8 @@ class ContainerRunner:
             if not exited.done():
                 health.stop_judging()
                 grace = pod.stop.grace if pod.stop.asked else health.grace
+                stopping = f"Stopping container {self.spec['name']}"
+                await pod.tell("Normal", "Killing", health.complaint or stopping)
                 await self._terminate(target, exited, grace, pod)
         finally:
             probing.cancel()
@@ -177,8 +179,6 @@ class ContainerRunner:
         """
         clock = asyncio.get_running_loop().time
         began = clock()
-        if pod.stop.asked:
-            await pod.tell("Normal", "Killing", f"Stopping container {self.spec['name']}")
         hook = (self.spec.get("lifecycle") or {}).get("preStop")
         if hook and grace > 0:
             await first_of(self._before_stop(hook, target, grace, pod), exited, _at_once(pod))

@@ -28,6 +28,8 @@ class Health:
         """Set when the startup or liveness probe wants the container to be ended."""
         self.grace: float = pod.pod["spec"].get("terminationGracePeriodSeconds", _DEFAULT_GRACE)
         """Seconds that the container has then."""
+        self.complaint = ""
+        """Why, for an event."""
         self._target = target
         self._pod = pod
         self._change = change
@@ -54,7 +56,7 @@ class Health:
         if probe:
             verdict = await self._probe("Startup", probe, self._judged)
             if not verdict.healthy:
-                await self._give_up("startup", probe)
+                self._give_up("startup", probe)
                 return
         self._started.set()
         self._change(started=True)
@@ -63,7 +65,7 @@ class Health:
         await self._started.wait()
         if probe:
             await self._probe("Liveness", probe, lambda verdict: verdict.healthy is False)
-            await self._give_up("liveness", probe)
+            self._give_up("liveness", probe)
 
     async def _be_ready(self, probe: Json | None) -> None:
         await self._started.wait()
@@ -102,11 +104,10 @@ class Health:
                 return verdict
             await asyncio.sleep(max(0.0, next_time - clock()))
 
-    async def _give_up(self, name: str, probe: Json) -> None:
+    def _give_up(self, name: str, probe: Json) -> None:
         grace = ProbeTimes.of(probe).termination_grace_period
         if grace is not None:
             self.grace = grace
-        self.unhealthy.set()
         container = self._target.spec["name"]
-        text = f"Container {container} failed {name} probe, will be restarted"
-        await self._pod.tell("Normal", "Killing", text)
+        self.complaint = f"Container {container} failed {name} probe, will be restarted"
+        self.unhealthy.set()

@@ -149,7 +149,7 @@ class PodRunner:
 
     async def _set_up(self, pod: Surroundings) -> bool:
         """Make the volumes, as often as it takes; return False if the pod's end came before."""
-        _write_hosts(self.folder, pod.facts.pod_address, self.pod["metadata"]["name"])
+        _write_names(self.folder, pod.facts.pod_address, self.pod["metadata"]["name"])
         while not self.stop.asked:
             try:
                 await pod.volumes.set_up(self._node.clock())
@@ -241,7 +241,11 @@ async def delete_now(node: Node, pod: Json) -> None:
         return
 
 
-def _write_hosts(folder: Path, address: str, name: str) -> None:
+def _write_names(folder: Path, address: str, name: str) -> None:
+    """Write what the pod's containers have as /etc/hosts and /etc/resolv.conf."""
     folder.mkdir(parents=True, exist_ok=True)
     lines = ("127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost", f"{address}\t{name}")
     (folder / "hosts").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    # Nobody answers there, which a resolver is told at once; the host's servers are out of reach,
+    # and it would wait for them.
+    (folder / "resolv.conf").write_text("nameserver 127.0.0.1\n", encoding="utf-8")

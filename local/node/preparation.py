@@ -54,7 +54,10 @@ async def prepare(container: Json, image: Image, pod: Surroundings) -> Prepared:
     steps = [
         *pod.node.common_steps,
         *image.steps,
-        Step(StepKind.BIND, "/etc/hosts", str(pod.folder / "hosts")),
+        *(
+            Step(StepKind.BIND, f"/etc/{name}", str(pod.folder / name))
+            for name in ("hosts", "resolv.conf")
+        ),
         Step(StepKind.BIND, container.get("terminationMessagePath") or _LOG_FILE, str(message)),
         *pod.volumes.mounts(container, values),
     ]

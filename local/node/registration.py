@@ -91,10 +91,8 @@ def _status(node: Node, logs_port: int | None, now: float) -> Json:
         "capacity": node.allocatable,
         "allocatable": node.allocatable,
         "conditions": conditions,
-        "addresses": [
-            {"type": "InternalIP", "address": node.address},
-            {"type": "Hostname", "address": node.name},
-        ],
+        # No Hostname: the API server would ask a name server for it before it asks for logs.
+        "addresses": [{"type": "InternalIP", "address": node.address}],
         "nodeInfo": _information(),
     }
     if logs_port is not None:

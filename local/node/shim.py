@@ -97,7 +97,7 @@ def _build_root(root: str, steps: list[dict[str, Any]], *, read_only: bool) -> N
 def _take_step(root: str, step: dict[str, Any]) -> None:
     """Carry out one `sandbox.Step` below the new root."""
     kind, source = step["kind"], step["source"]
-    target = Path(root + step["target"])
+    target = _inside(root, step["target"])
     if kind == "link":
         target.symlink_to(source)
         return
@@ -115,6 +115,20 @@ def _take_step(root: str, step: dict[str, Any]) -> None:
             raise OSError(errno.EINVAL, f"the shim knows no step {kind!r}")
     if step["read_only"]:
         kernel.make_read_only(str(target))
+
+
+def _inside(root: str, path: str) -> Path:
+    """Return where a path leads below the new root, whose absolute links start there too."""
+    reached = Path(root)
+    parts = list(Path(path).parts[1:])
+    while parts:
+        part = parts.pop(0)
+        reached = reached.parent if part == ".." else reached / part
+        if reached.is_symlink():
+            link = reached.readlink()
+            reached = Path(root) if link.is_absolute() else reached.parent
+            parts = [*link.parts[1 if link.is_absolute() else 0 :], *parts]
+    return reached
 
 
 def _make_target(root: str, target: Path, *, is_file: bool) -> None:
@@ -136,10 +150,12 @@ def _make_target(root: str, target: Path, *, is_file: bool) -> None:
 
 
 def _open_up(root: str, directory: Path) -> None:
-    """Put a writable directory with the same entries over one of the host's, bound read-only."""
-    original = Path("/", directory.relative_to(root))
+    """Put a writable directory with the same entries over one that is bound read-only."""
+    aside = Path(root, ".aside")
+    aside.mkdir()
+    linux.mount(str(directory), aside, flags=kernel.MS_BIND | kernel.MS_REC)
     linux.mount("tmpfs", directory, "tmpfs", kernel.MS_NODEV | kernel.MS_NOSUID, "mode=0755")
-    for entry in original.iterdir():
+    for entry in aside.iterdir():
         twin = directory / entry.name
         if entry.is_symlink():
             twin.symlink_to(entry.readlink())
@@ -148,8 +164,10 @@ def _open_up(root: str, directory: Path) -> None:
             twin.mkdir()
         else:
             twin.touch()
+        # Bound as they are: read-only, and with what was mounted there before.
         linux.mount(str(entry), twin, flags=kernel.MS_BIND | kernel.MS_REC)
-        kernel.make_read_only(str(twin))
+    kernel.unmount(str(aside))
+    aside.rmdir()
 
 
 def _execute(arguments: list[str], environment: dict[str, str]) -> NoReturn:
