@@ -84,7 +84,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--directory", type=Path, required=True, help="where volumes and logs of pods go")
     add("--cache", type=Path, default=cache(), help="where Triton is laid out once")
     add("--pod-cidr", default=POD_NETWORK, help="the pods' network (default: %(default)s)")
-    add("--cpu", help="capacity to report instead of the machine's; nothing is enforced")
+    add(
+        "--cpu",
+        default="16",
+        help="capacity to report; nothing is enforced (default: %(default)s)",
+    )
     add("--memory", help="capacity to report instead of the machine's; nothing is enforced")
     add("--pods", type=int, default=110, help="capacity to report (default: %(default)s)")
     add("--tls-cert-file", type=Path, help="certificate to serve logs with")
