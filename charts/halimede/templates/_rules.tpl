@@ -35,17 +35,14 @@
 - apiGroups: [discovery.k8s.io]
   resources: [endpointslices]
   verbs: [get, list, watch]
-- apiGroups: ["", events.k8s.io]
+- apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]
 {{- end -}}
 
-{{- /* What it needs beside that when it works in every namespace: to learn of CRDs and namespaces as they come. */ -}}
+{{- /* What it needs beside that when it works in every namespace: to learn of CRDs as they come. */ -}}
 {{- define "halimede.clusterRules" -}}
 - apiGroups: [apiextensions.k8s.io]
   resources: [customresourcedefinitions]
-  verbs: [list, watch]
-- apiGroups: [""]
-  resources: [namespaces]
   verbs: [list, watch]
 {{- end -}}
