@@ -5,7 +5,6 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 
 class ClusterError(RuntimeError):
@@ -59,8 +58,8 @@ def current() -> Access:
     missing.
     """
     kubectl, helm = _program("kubectl"), _program("helm")
-    gateway = urlsplit("//" + _variable("HALIMEDE_GATEWAY", "203.0.113.7:80"))
-    if not gateway.hostname or not gateway.port:
+    host, _, port = _variable("HALIMEDE_GATEWAY", "203.0.113.7:80").rpartition(":")
+    if not host or not port.isdecimal():
         raise ClusterError("HALIMEDE_GATEWAY must be host:port, for example 203.0.113.7:80")
     context = subprocess.run(
         [kubectl, "config", "current-context"], capture_output=True, text=True, check=False
@@ -70,7 +69,7 @@ def current() -> Access:
     return Access(
         name=context.stdout.strip(),
         kubeconfig=Path(os.environ.get("KUBECONFIG") or Path.home() / ".kube" / "config"),
-        gateway=(gateway.hostname, gateway.port),
+        gateway=(host, int(port)),
         prometheus_url=_variable("HALIMEDE_PROMETHEUS", "http://203.0.113.7:9090"),
         kubectl_program=kubectl,
         helm_program=helm,

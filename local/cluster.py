@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import platform
 import re
 import select
 import signal
@@ -100,6 +101,11 @@ def up(
     if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,40}[a-z0-9])?", name):
         raise ClusterError(
             f"the name {name!r} does not fit: use lower-case letters, digits and inner hyphens"
+        )
+    if platform.system() != "Linux":
+        raise ClusterError(
+            "the local cluster needs Linux: run this in a virtual machine, or use a cluster of "
+            "your own (CLUSTER=current)"
         )
     shown = Progress(progress)
     binaries = build.build(_tools(parts, kwok_nodes), shown)

@@ -55,7 +55,7 @@ def _supervise(order: Order, teller: Teller) -> None:
         _start(order, teller)
     except subprocess.CalledProcessError as error:
         said = error.stderr.strip() if error.stderr else f"status {error.returncode}"
-        teller.failed(f"{Path(error.cmd[0]).name} {error.cmd[-1]}: {said}")
+        teller.failed(f"{' '.join(map(str, error.cmd))}: {said}")
         return
     except Exception as error:
         logger.exception("the cluster did not start")

@@ -140,6 +140,29 @@ def test_a_caller_killed_while_it_starts_leaves_nothing() -> None:
     wait_until(lambda: not record.is_running(directory))
 
 
+def test_a_kernel_that_forbids_namespaces_is_told_how_to_allow_them() -> None:
+    """Where the kernel forbids user namespaces, the error names the switch and its value."""
+    # The limit counts for what is below a user namespace, so it can be tried in one.
+    forbid = "echo 0 > /proc/sys/user/max_user_namespaces"
+    up_there = f"{sys.executable} -m local up --name forbidden-{os.getpid()} --only control-plane"
+    finished = subprocess.run(
+        [
+            "/usr/bin/env",
+            "unshare",
+            "--user",
+            "--map-root-user",
+            "sh",
+            "-c",
+            f"{forbid}; exec {up_there}",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 1
+    assert "sudo sysctl -w user.max_user_namespaces=10000" in finished.stderr
+
+
 def descendants(pid: int) -> list[int]:
     """Return the process ids below one, as numbered outside."""
     found = []
