@@ -52,6 +52,7 @@ def _node(given: argparse.Namespace, api: Api) -> Node:
         prefix=ipaddress.ip_network(given.pod_cidr).prefixlen,
         api_server=(CLUSTER_IP, str(API_PORT)),
         directory=given.directory.absolute(),
+        memory=given.directory.absolute() / "memory",
         api=api,
         addresses=AddressPool(given.pod_cidr),
         images=ImageTable(

@@ -9,13 +9,13 @@ import shutil
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-import aiohttp
-
+from local import linux
 from local.node import kernel, registration
-from local.node.api import ApiError
+from local.node.api import UNREACHABLE
 from local.node.fields import Json
 from local.node.logs_server import PORT, serve_logs
-from local.node.pod import PodRunner, delete_now
+from local.node.pod import PodRunner
+from local.node.reporting import delete_now
 from local.node.surroundings import Node
 
 logger = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class Agent:
 
     async def run(self) -> None:
         """Run for ever."""
-        _clean(self._node.directory)
+        _make_folders(self._node)
         async with AsyncExitStack() as services:
             if self._certificate:
                 await services.enter_async_context(
@@ -52,7 +52,7 @@ class Agent:
         while True:
             try:
                 await registration.register(self._node, PORT if self._certificate else None)
-            except (ApiError, aiohttp.ClientError, TimeoutError) as error:
+            except UNREACHABLE as error:
                 logger.warning("The node is not registered yet: %s", error or "timed out")
                 await asyncio.sleep(_REGISTER_RETRY)
             else:
@@ -82,7 +82,7 @@ class Agent:
             self._pods[uid].update(pod)
         elif "deletionTimestamp" in pod["metadata"]:
             # Never seen before, so nothing of it runs here.
-            self._keep(asyncio.create_task(delete_now(self._node, pod)))
+            self._keep(asyncio.create_task(delete_now(self._node.api, pod)))
         elif pod.get("status", {}).get("phase") not in ("Succeeded", "Failed"):
             self._pods[uid] = PodRunner(pod, self._node)
             self._keep(asyncio.create_task(self._run(uid)))
@@ -113,12 +113,15 @@ class Agent:
         task.add_done_callback(self._tasks.discard)
 
 
-def _clean(directory: Path) -> None:
-    """Remove what an agent that died left of its pods."""
-    pods = directory / "pods"
+def _make_folders(node: Node) -> None:
+    """Make the folders for pods, without what an agent that died left there."""
+    pods = node.directory / "pods"
     for line in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines():
         target = line.split()[1]
-        if Path(target).is_relative_to(pods):
+        if Path(target).is_relative_to(node.directory):
             kernel.unmount(target)
     shutil.rmtree(pods, ignore_errors=True)
     pods.mkdir(parents=True)
+    node.memory.mkdir(exist_ok=True)
+    flags = kernel.MS_NODEV | kernel.MS_NOSUID
+    linux.mount("tmpfs", node.memory, "tmpfs", flags, "mode=0700")

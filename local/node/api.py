@@ -36,6 +36,10 @@ class ApiError(Exception):
         self.status = status
 
 
+UNREACHABLE = (ApiError, aiohttp.ClientError, TimeoutError)
+"""What a request can fail with; a later one may succeed."""
+
+
 class Api:
     """A connection to the API server."""
 
@@ -44,7 +48,7 @@ class Api:
         self._session = session
 
     async def get(self, path: str, **parameters: str) -> Json:
-        """Return an object or a list. Raise `ApiError` or `aiohttp.ClientError`."""
+        """Return an object or a list. Raise one of `UNREACHABLE`, as all do."""
         return await self._request("GET", path, None, parameters)
 
     async def find(self, path: str) -> Json | None:
@@ -86,7 +90,8 @@ class Api:
                     path, {**parameters, "resourceVersion": listed["metadata"]["resourceVersion"]}
                 ):
                     yield event
-            except (ApiError, aiohttp.ClientError, TimeoutError) as error:
+            # A ValueError is a line that was cut off when the connection was.
+            except (*UNREACHABLE, ValueError) as error:
                 logger.warning("Watching %s: %s", path, error or type(error).__name__)
                 await asyncio.sleep(_RETRY_SECONDS)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from local.node import logs
+from local.node.api import UNREACHABLE
 from local.node.fields import ConfigurationError, Json
 from local.node.health import Health
 from local.node.images import Image
@@ -145,9 +146,10 @@ class ContainerRunner:
         while not pod.stop.asked:
             try:
                 return await prepare(self.spec, image, pod)
-            except ConfigurationError as error:
-                self.wait_because("CreateContainerConfigError", str(error))
-                await pod.tell("Warning", "Failed", f"Error: {error}")
+            except (ConfigurationError, *UNREACHABLE, OSError) as error:
+                why = str(error) or type(error).__name__
+                self.wait_because("CreateContainerConfigError", why)
+                await pod.tell("Warning", "Failed", f"Error: {why}")
                 await pod.stop.wait(_CONFIGURATION_RETRY)
         return None
 
@@ -167,6 +169,8 @@ class ContainerRunner:
                 await self._terminate(target, exited, grace, pod)
         finally:
             probing.cancel()
+            # Not only after the end: nothing may be left running if this was cancelled.
+            process.signal(signal.SIGKILL)
         return await exited
 
     async def _terminate(

@@ -3,9 +3,7 @@
 import logging
 from typing import Any
 
-import aiohttp
-
-from local.node.api import Api, ApiError
+from local.node.api import UNREACHABLE, Api
 from local.node.status import timestamp
 
 Json = dict[str, Any]
@@ -43,7 +41,7 @@ class Recorder:
                 f"{path}/{self._known[key]['metadata']['name']}",
                 {"count": count, "lastTimestamp": timestamp(now)},
             )
-        except (ApiError, aiohttp.ClientError, TimeoutError) as error:
+        except UNREACHABLE as error:
             self._known.pop(key, None)
             logger.info("The event %s was not recorded: %s", reason, error)
 

@@ -9,6 +9,9 @@ _SYSTEM = ("bin", "etc", "lib", "lib32", "lib64", "libx32", "sbin", "usr")
 _TEMPORARY = ("tmp", "var/tmp")
 _DEVICES = ("full", "null", "random", "tty", "urandom", "zero")
 _SHARED_MEMORY = "shm"
+HOME = f"/{_TEMPORARY[0]}"
+"""A folder that every container has, and may write to unless its root is read-only."""
+
 _WRITABLE_BY_ALL = "1777"
 
 

@@ -5,14 +5,13 @@ import logging
 import shutil
 from pathlib import Path
 
-import aiohttp
-
 from local.node import network
-from local.node.api import ApiError
+from local.node.api import UNREACHABLE
 from local.node.container import ContainerRunner
 from local.node.events import Recorder
 from local.node.fields import Facts, Json
 from local.node.network import NetworkError, PodNetwork
+from local.node.reporting import Reporter, delete_now
 from local.node.status import Place, pod_status
 from local.node.stopping import StopRequest
 from local.node.surroundings import Node, Surroundings
@@ -21,7 +20,6 @@ from local.node.volumes import VolumeError, Volumes
 logger = logging.getLogger(__name__)
 
 _VOLUME_RETRY = 2.0
-_REPORT_RETRY = 1.0
 _DEFAULT_GRACE = 30.0
 
 
@@ -32,14 +30,14 @@ class PodRunner:
         """Take a pod that is bound to the node."""
         self.pod = pod
         self.folder = node.directory / "pods" / str(pod["metadata"]["uid"])
+        self._memory = node.memory / self.folder.name
         self.stop = StopRequest()
         self._node = node
-        self._changed = asyncio.Event()
+        self._reporter = Reporter(node.api, pod, self._status)
         self._deleted = asyncio.Event()
         self._place = Place(node.address, node.clock())
         self._network: PodNetwork | None = None
         self._ended = False
-        self._reported: Json = {}
         spec = pod["spec"]
         policy = spec.get("restartPolicy", "Always")
         again = "Never" if policy == "Never" else "OnFailure"
@@ -50,7 +48,7 @@ class PodRunner:
                 runner.wait_because("PodInitializing")
 
     def _runners(self, containers: list[Json], policy: str) -> list[ContainerRunner]:
-        return [ContainerRunner(spec, policy, self._changed.set) for spec in containers]
+        return [ContainerRunner(spec, policy, self._reporter.note_change) for spec in containers]
 
     @property
     def name(self) -> str:
@@ -69,7 +67,7 @@ class PodRunner:
             grace = pod["metadata"].get("deletionGracePeriodSeconds")
             self.stop.ask(_DEFAULT_GRACE if grace is None else grace)
             self._deleted.set()
-        self._changed.set()
+        self._reporter.note_change()
 
     def vanish(self) -> None:
         """Take over that the object is gone: everything ends at once."""
@@ -79,25 +77,28 @@ class PodRunner:
     async def run(self) -> None:
         """Run the pod until it is deleted, and leave nothing behind."""
         logger.info("%s starts", self.name)
-        reporting = asyncio.create_task(self._report_changes())
+        reporting = asyncio.create_task(self._reporter.run())
         try:
             await self._live()
             self._ended = True
-            self._changed.set()
+            self._reporter.note_change()
             logger.info("%s ended", self.name)
             await self._deleted.wait()
         finally:
             reporting.cancel()
-        await self._report()
+        await self._reporter.report()
         shutil.rmtree(self.folder, ignore_errors=True)
-        await self._confirm_deletion()
+        await delete_now(self._node.api, self.pod)
+        logger.info("%s is gone", self.name)
 
     async def _live(self) -> None:
         recorder = Recorder(self._node.api, self._node.name, self.pod)
         facts = Facts("", self._node.address, self._node.allocatable)
         try:
             facts = await self._join_network(recorder, facts)
-            volumes = Volumes(self._node.api, self.pod, self.folder / "volumes", facts)
+            volumes = Volumes(
+                self._node.api, self.pod, self.folder / "volumes", self._memory, facts
+            )
             namespace = self._network.namespace if self._network else None
             surroundings = Surroundings(
                 *(
@@ -138,7 +139,7 @@ class PodRunner:
                 await self.stop.wait(_VOLUME_RETRY)
                 continue
             self._place = Place(facts.node_address, self._place.start_time, address)
-            self._changed.set()
+            self._reporter.note_change()
             return Facts(address, facts.node_address, facts.allocatable)
 
     async def _leave_network(self) -> None:
@@ -153,7 +154,7 @@ class PodRunner:
         while not self.stop.asked:
             try:
                 await pod.volumes.set_up(self._node.clock())
-            except (VolumeError, aiohttp.ClientError, TimeoutError) as error:
+            except (VolumeError, *UNREACHABLE) as error:
                 await pod.tell("Warning", "FailedMount", str(error) or "timed out")
                 await self.stop.wait(_VOLUME_RETRY)
             else:
@@ -173,72 +174,16 @@ class PodRunner:
         finally:
             refreshing.cancel()
 
-    async def _report_changes(self) -> None:
-        while True:
-            await self._changed.wait()
-            self._changed.clear()
-            if not await self._report():
-                await asyncio.sleep(_REPORT_RETRY)
-                self._changed.set()
-
-    async def _report(self) -> bool:
-        """Write the status if it differs from the one written last; return False to try again."""
-        status = pod_status(
+    def _status(self, previous: Json) -> Json:
+        return pod_status(
             self.pod,
             [runner.state for runner in self._init],
             [runner.state for runner in self._main],
             self._place,
             ended=self._ended,
-            previous=self._reported.get("conditions", []),
+            previous=previous.get("conditions", []),
             now=self._node.clock(),
         )
-        if status == self._reported:
-            return True
-        metadata = self.pod["metadata"]
-        # The uid makes the write fail if another pod has the name by now.
-        body = {"metadata": {"uid": metadata["uid"]}, "status": status}
-        try:
-            await self._node.api.patch(f"{self._path()}/status", body)
-        except ApiError as error:
-            if error.status not in (404, 409):
-                logger.warning("%s: status not written: %s", self.name, error)
-                return False
-        except (aiohttp.ClientError, TimeoutError) as error:
-            logger.warning("%s: status not written: %s", self.name, error or "timed out")
-            return False
-        self._reported = status
-        return True
-
-    async def _confirm_deletion(self) -> None:
-        """Let the API server remove the object, as the kubelet does when all has ended."""
-        await delete_now(self._node, self.pod)
-        logger.info("%s is gone", self.name)
-
-    def _path(self) -> str:
-        return pod_path(self.pod)
-
-
-def pod_path(pod: Json) -> str:
-    """Return where the API server has a pod."""
-    return f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods/{pod['metadata']['name']}"
-
-
-async def delete_now(node: Node, pod: Json) -> None:
-    """Have a pod's object removed, as often as it takes; one that is gone already is fine."""
-    options = {"gracePeriodSeconds": 0, "preconditions": {"uid": pod["metadata"]["uid"]}}
-    while True:
-        try:
-            await node.api.delete(pod_path(pod), options)
-        except ApiError as error:
-            if error.status not in (404, 409):
-                logger.warning("%s: not deleted: %s", pod_path(pod), error)
-                await asyncio.sleep(_REPORT_RETRY)
-                continue
-        except (aiohttp.ClientError, TimeoutError) as error:
-            logger.warning("%s: not deleted: %s", pod_path(pod), error or "timed out")
-            await asyncio.sleep(_REPORT_RETRY)
-            continue
-        return
 
 
 def _write_names(folder: Path, address: str, name: str) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from local.node import environment, projection
 from local.node.fields import ConfigurationError, Json
-from local.node.filesystem import Step, StepKind
+from local.node.filesystem import HOME, Step, StepKind
 from local.node.images import Image
 from local.node.sandbox import Program, Sandbox
 from local.node.surroundings import Surroundings
@@ -89,7 +89,7 @@ def _refuse_unsupported(container: Json, spec: Json) -> None:
 def _from_node(pod: Surroundings) -> dict[str, str]:
     host, port = pod.node.api_server
     return {
-        "HOME": "/tmp",  # noqa: S108 - the container's own, and the one folder always there
+        "HOME": HOME,
         "HOSTNAME": pod.pod["metadata"]["name"],
         "KUBERNETES_SERVICE_HOST": host,
         "KUBERNETES_SERVICE_PORT": port,

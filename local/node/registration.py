@@ -7,9 +7,7 @@ import platform
 from datetime import UTC, datetime
 from pathlib import Path
 
-import aiohttp
-
-from local.node.api import ApiError
+from local.node.api import UNREACHABLE, ApiError
 from local.node.fields import Json
 from local.node.status import timestamp
 from local.node.surroundings import Node
@@ -28,7 +26,7 @@ def machine_capacity(pods: int = 110) -> dict[str, str]:
 
 
 async def register(node: Node, logs_port: int | None) -> None:
-    """Write the Node; it is Ready from then on. Raise `ApiError` or `aiohttp.ClientError`."""
+    """Write the Node; it is Ready from then on. Raise one of `UNREACHABLE`."""
     now = node.clock()
     body = {"apiVersion": "v1", "kind": "Node", "metadata": _metadata(node.name)}
     try:
@@ -47,7 +45,7 @@ async def keep_lease(node: Node) -> None:
     while True:
         try:
             await _renew(node)
-        except (ApiError, aiohttp.ClientError, TimeoutError) as error:
+        except UNREACHABLE as error:
             logger.warning("The lease was not renewed: %s", error or "timed out")
         await asyncio.sleep(_RENEW_SECONDS)
 

@@ -28,6 +28,8 @@ class Node:
     """Host and port of the API server, as pods are told them."""
     directory: Path
     """The node's files; each pod has a folder in it."""
+    memory: Path
+    """A folder in memory, gone with the cluster: what Secrets hold belongs on no disk."""
     api: Api
     addresses: AddressPool
     images: ImageTable

@@ -2,12 +2,13 @@
 
 import asyncio
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from local import linux
 from local.node import kernel, quantity
-from local.node.api import Api, ApiError
+from local.node.api import UNREACHABLE, Api
 from local.node.environment import expand
 from local.node.fields import ConfigurationError, Facts, Json
 from local.node.filesystem import Step, StepKind
@@ -33,11 +34,12 @@ class VolumeError(Exception):
 class Volumes:
     """The volumes of one pod."""
 
-    def __init__(self, api: Api, pod: Json, folder: Path, facts: Facts) -> None:
-        """Make the volumes below `folder`."""
+    def __init__(self, api: Api, pod: Json, folder: Path, memory: Path, facts: Facts) -> None:
+        """Make volumes below `folder`, those with files from the API below `memory`."""
         self._api = api
         self._pod = pod
         self._folder = folder
+        self._memory = memory
         self._facts = facts
         self._sources: dict[str, Path] = {}
         self._in_memory: list[Path] = []
@@ -50,8 +52,9 @@ class Volumes:
                 continue
             try:
                 self._sources[volume["name"]] = await self._source(volume, now)
-            except (ConfigurationError, ApiError, OSError, ValueError) as error:
-                message = f'MountVolume.SetUp failed for volume "{volume["name"]}" : {error}'
+            except (ConfigurationError, *UNREACHABLE, OSError, ValueError) as error:
+                name, why = volume["name"], error or "timed out"
+                message = f'MountVolume.SetUp failed for volume "{name}" : {why}'
                 raise VolumeError(message) from error
 
     def mounts(self, container: Json, values: Mapping[str, str]) -> list[Step]:
@@ -69,11 +72,12 @@ class Volumes:
             volume = next(volume for volume in volumes if volume["name"] == name)
             try:
                 await self._project(volume, self._sources[name], clock())
-            except (ApiError, OSError, ConfigurationError):
+            except (*UNREACHABLE, OSError, ConfigurationError):
                 self._refresh_at[name] = clock() + _RETRY_SECONDS
 
     def release(self) -> None:
         """Give the memory of volumes in memory back; their files are gone then."""
+        shutil.rmtree(self._memory, ignore_errors=True)
         while self._in_memory:
             kernel.unmount(str(self._in_memory.pop()))
 
@@ -93,6 +97,7 @@ class Volumes:
     async def _source(self, volume: Json, now: float) -> Path:
         folder = self._folder / str(volume["name"])
         if any(kind in volume for kind in PROJECTED):
+            folder = self._memory / str(volume["name"])
             await self._project(volume, folder, now)
         elif "emptyDir" in volume:
             self._make_empty(folder, volume["emptyDir"])
