@@ -74,7 +74,10 @@ def _command(given: argparse.Namespace) -> list[str]:
 
 def _parts(text: str) -> list[Part]:
     """Read the value of ``--only``; the control plane is always there."""
-    return [Part(name) for name in text.split(",") if name != CONTROL_PLANE]
+    names = [name for name in text.split(",") if name != CONTROL_PLANE]
+    if unknown := set(names) - set(Part):
+        raise argparse.ArgumentTypeError(f"there is no part {', '.join(sorted(unknown))}")
+    return [Part(name) for name in names]
 
 
 def _print_environment(found: Cluster) -> None:

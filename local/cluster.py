@@ -143,11 +143,11 @@ def running() -> Iterator[Cluster]:
 
 
 def _tools(parts: Collection[Part], kwok_nodes: int) -> tuple[build.Tool, ...]:
-    """Return what must be built. helm comes with the gateway: it installs what needs one."""
+    """Return what must be built."""
     wanted = {
         build.CONTROL_PLANE: True,
         build.CONTOUR: Part.GATEWAY in parts,
-        build.HELM: Part.GATEWAY in parts,
+        build.HELM: True,
         build.KWOK: kwok_nodes > 0,
         build.PROMETHEUS: Part.PROMETHEUS in parts,
     }
