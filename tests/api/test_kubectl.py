@@ -5,7 +5,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from halimede.api.base import Manifest
+from halimede.api.conditions import Condition, ConditionType, Reason
+from halimede.api.rollout import Strategy
+from halimede.api.status import (
+    Evidence,
+    RevisionStatus,
+    RolloutStatus,
+    SourceEvidence,
+    State,
+    Status,
+)
+from halimede.api.v1alpha1 import ModelDeployment
 from local.cluster import Cluster, ClusterError
 from tests.api.objects import BY_SERVICE, model_deployment
 
@@ -21,29 +31,67 @@ def applied(api_server: Cluster) -> Iterator[Cluster]:
     api_server.kubectl("delete", NAME, "--ignore-not-found")
 
 
-def report(cluster: Cluster, observed: int) -> None:
+def report(cluster: Cluster, status: Status) -> None:
     """Answer in the status, as Halimede would."""
-    condition: Manifest = {
-        "type": "Ready",
-        "status": "True",
-        "reason": "Serving",
-        "message": "Revision a1b2c3d4 serves.",
-        "observedGeneration": observed,
-        "lastTransitionTime": "2026-01-02T03:04:05.000Z",
-    }
-    status = {
-        "observedGeneration": observed,
-        "stable": {"revision": "a1b2c3d4"},
-        "url": "http://digits.example.com",
-        "conditions": [condition],
-    }
-    patch = json.dumps({"status": status})
+    patch = json.dumps({"status": status.to_manifest()})
     cluster.kubectl("patch", NAME, "--subresource=status", "--type=merge", f"-p={patch}")
+
+
+def ready(observed: int) -> Status:
+    """Say that all is well with a generation of the spec."""
+    condition = Condition(
+        type=ConditionType.READY,
+        status="True",
+        reason=Reason.SERVING,
+        message="Revision a1b2c3d4 serves.",
+        observed_generation=observed,
+        last_transition_time=0.0,
+    )
+    return Status(
+        observed_generation=observed,
+        stable=RevisionStatus(revision="a1b2c3d4"),
+        url="http://digits.example.com",
+        conditions=(condition,),
+    )
+
+
+EVIDENCE = Evidence(
+    levels=(0.05, 0.01),
+    verdict="Continue",
+    sources=(
+        SourceEvidence(
+            source="Router",
+            begun_at=1.0,
+            watermark=2.5,
+            log_rel=(0.25, -1.5),
+            log_pass=((0.5,), (1e-6, 3.0)),
+        ),
+    ),
+)
+ROLLING_OUT = Status(
+    observed_generation=1,
+    stable=RevisionStatus(revision="a1b2c3d4", since=1.0),
+    target=RevisionStatus(revision="e5f60718", since=2.0),
+    rollout=RolloutStatus(
+        id="7d44b6c4-0b7c-5a3f-9f3b-8a9d5a3f7c11",
+        strategy=Strategy.CANARY,
+        base="a1b2c3d4",
+        revision="e5f60718",
+        state=State.ANALYSING,
+        state_since=3.0,
+        started_at=2.0,
+        last_progress_at=3.0,
+        step=1,
+        steps=3,
+        weight=25,
+        evidence=EVIDENCE,
+    ),
+)
 
 
 def test_columns(applied: Cluster) -> None:
     """`kubectl get` shows at a glance how the model fares."""
-    report(applied, observed=1)
+    report(applied, ready(observed=1))
     head, row = applied.kubectl("get", NAME, "-owide").splitlines()
     assert head.split() == [
         "NAME", "READY", "REASON", "STRATEGY", "STEP", "WEIGHT", "STABLE", "CANARY", "AGE",
@@ -51,6 +99,20 @@ def test_columns(applied: Cluster) -> None:
     ]  # fmt: skip
     assert row.split()[:5] == ["kubectl", "True", "Serving", "BlueGreen", "a1b2c3d4"]
     assert row.endswith("http://digits.example.com   Revision a1b2c3d4 serves.")
+
+
+def test_columns_of_a_rollout(applied: Cluster) -> None:
+    """While a revision is rolled out, its step and its weight stand beside it."""
+    report(applied, ROLLING_OUT)
+    row = applied.kubectl("get", NAME, "--no-headers")
+    assert row.split()[:6] == ["kubectl", "BlueGreen", "2/3", "25", "a1b2c3d4", "e5f60718"]
+
+
+def test_status_survives(applied: Cluster) -> None:
+    """Every field of the status is kept as it was written: a rollout resumes from nothing else."""
+    report(applied, ROLLING_OUT)
+    stored = json.loads(applied.kubectl("get", NAME, "-ojson"))
+    assert ModelDeployment.from_manifest(stored).status == ROLLING_OUT
 
 
 def test_unseen_is_not_ready(applied: Cluster) -> None:
@@ -61,10 +123,10 @@ def test_unseen_is_not_ready(applied: Cluster) -> None:
 
 def test_wait(applied: Cluster) -> None:
     """`kubectl wait` waits for a Ready that was found for the present spec."""
-    report(applied, observed=0)
+    report(applied, ready(observed=0))
     with pytest.raises(ClusterError, match="timed out"):
         applied.kubectl("wait", "--for=condition=Ready", NAME, "--timeout=1s")
-    report(applied, observed=1)
+    report(applied, ready(observed=1))
     applied.kubectl("wait", "--for=condition=Ready", NAME, "--timeout=10s")
 
 

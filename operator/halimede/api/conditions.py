@@ -67,23 +67,3 @@ class Condition(ApiModel):
     """The generation of the spec that this was found for."""
     last_transition_time: Timestamp
     """When the status changed last."""
-
-
-def set_condition(conditions: tuple[Condition, ...], new: Condition) -> tuple[Condition, ...]:
-    """Put *new* in the place of the condition of its type, or at the end.
-
-    The transition time stays the old one unless the status itself changes.
-    """
-    known = {condition.type: condition for condition in conditions}
-    old = known.get(new.type)
-    if old is not None and old.status == new.status:
-        new = new.model_copy(update={"last_transition_time": old.last_transition_time})
-    known[new.type] = new
-    return tuple(known.values())
-
-
-def drop_condition(
-    conditions: tuple[Condition, ...], type_: ConditionType
-) -> tuple[Condition, ...]:
-    """Leave out the condition of a type: how the abnormal-true ones say false."""
-    return tuple(condition for condition in conditions if condition.type is not type_)

@@ -94,7 +94,7 @@ def _columns() -> list[dict[str, Any]]:
         _column("Ready", f"{ready}.status"),
         _column("Reason", f"{ready}.reason"),
         _column("Strategy", ".spec.rollout.strategy"),
-        _column("Step", ".status.rollout.step", "integer"),
+        _column("Step", ".status.rollout.progress"),
         _column("Weight", ".status.rollout.weight", "integer"),
         _column("Stable", ".status.stable.revision"),
         _column("Canary", ".status.rollout.revision"),

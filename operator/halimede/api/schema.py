@@ -44,12 +44,12 @@ class UnknownSchemaError(Exception):
 
 
 def structural(model: type[BaseModel]) -> Schema:
-    """Write the structural schema of *model*.
+    """Write the structural schema of *model*, with what it computes of itself.
 
     Raises:
         UnknownSchemaError: A field's type is not one that Kubernetes or this converter knows.
     """
-    whole = model.model_json_schema(by_alias=True)
+    whole = model.model_json_schema(by_alias=True, mode="serialization")
     return _node(whole, whole.get("$defs", {}), model.__name__)
 
 
@@ -69,8 +69,8 @@ def _node(raw: Schema, definitions: dict[str, Schema], path: str) -> Schema:
                 schema[keyword] = _node(value, definitions, f"{path}{{}}")
             case "additionalProperties" if value is True:
                 schema["x-kubernetes-preserve-unknown-fields"] = True
-            case "title":
-                pass  # pydantic's, and never more than the field's name
+            case "title" | "readOnly":
+                pass  # never more than the field's name; all of a status is read-only
             case "description":
                 schema[keyword] = " ".join(value.split())
             case _ if keyword in KEPT:

@@ -3,11 +3,12 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, computed_field
 
 from halimede.api.base import ApiModel, Timestamp
 from halimede.api.conditions import Condition
 from halimede.api.rollout import Strategy
+from halimede.api.rules import keyed
 
 
 class State(StrEnum):
@@ -152,6 +153,12 @@ class RolloutStatus(ApiModel):
     """When the outcome was decided; the traffic moves with the next write."""
     message: str | None = None
 
+    @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated properties yet
+    @property
+    def progress(self) -> str:
+        """The step, counted from 1, of how many, such as 2/3; the state where there are none."""
+        return f"{self.step + 1}/{self.steps}" if self.steps else str(self.state)
+
 
 class FinishedRollout(ApiModel):
     """The last rollout that ended."""
@@ -185,4 +192,6 @@ class Status(ApiModel):
     """The token of the last command that was carried out or refused."""
     url: str | None = None
     """Where clients reach the model, if it is exposed by hostname."""
-    conditions: tuple[Condition, ...] = ()
+    conditions: Annotated[
+        tuple[Condition, ...], Field(max_length=8, json_schema_extra=keyed("type"))
+    ] = ()
