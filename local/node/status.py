@@ -49,13 +49,17 @@ class Terminated:
     container_id: str = ""
 
 
+State = Waiting | Running | Terminated
+"""What a container is in."""
+
+
 @dataclass(frozen=True, slots=True)
 class Container:
     """What is to be told about one container."""
 
     name: str
     image: str
-    state: Waiting | Running | Terminated
+    state: State
     last: Terminated | None = None
     """How the run before this one ended."""
     image_id: str = ""
@@ -203,7 +207,7 @@ def _container(container: Container, *, ready: bool | None = None) -> Json:
     }
 
 
-def _state(state: Waiting | Running | Terminated) -> Json:
+def _state(state: State) -> Json:
     match state:
         case Waiting():
             return {"waiting": _without_empty(reason=state.reason, message=state.message)}
