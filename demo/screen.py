@@ -1,5 +1,6 @@
 """Show the story as it happens: what is told and claimed scrolls by, a dashboard stays below."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,14 +19,18 @@ class Screen:
     """Tell the story on a terminal, or line by line into a file or a pipe."""
 
     def __init__(self, console: Console) -> None:
-        """Write to ``console``."""
+        """Write to ``console``; the clock that each line shows starts now."""
         self.console = console
+        self._began = time.monotonic()
 
     def tell(self, line: str) -> None:
-        """Print one line of the story."""
+        """Print one line of the story, with the time that it came at."""
         if line.startswith("●"):
             self.console.print()
-        self.console.print(Text(line, style=STYLES.get(line[:1], "")))
+        minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
+        text = Text(f"{minutes}:{seconds:02} ", style="dim")
+        text.append(line, style=STYLES.get(line[:1], ""))
+        self.console.print(text, soft_wrap=not self.console.is_terminal)
 
     @contextmanager
     def showing(self, stage: Stage) -> Iterator[None]:

@@ -15,6 +15,7 @@ from demo.records import Record
 from demo.verdict import Verdict
 from demo.watch import Snapshot, Watch
 from halimede.api.base import Manifest
+from halimede.api.v1alpha1 import KIND
 from local.cluster import Cluster
 
 LOOK_EVERY = 0.2
@@ -80,11 +81,11 @@ class Stage:
 
     def ask_for(self, version: str, within: float = 20.0) -> str:
         """Apply the ModelDeployment with ``version`` and return the revision made of it."""
-        before = self.watch.latest
         self.apply(manifests.model_deployment(version))
+        generation = int(self._query("modeldeployment", manifests.NAME, "{.metadata.generation}"))
         snapshot = self.wait(
             f"Halimede to see {version}",
-            lambda seen: seen.current and seen.target != "" and seen is not before,
+            lambda seen: seen.current and seen.generation >= generation,
             within,
         )
         self.revisions[version] = snapshot.target
@@ -103,6 +104,19 @@ class Stage:
                 return snapshot
             self.pause()
         raise StuckError(f"waited {within:.0f} s for {what}; last seen: {self._last_seen()}")
+
+    def wait_for_start(self, version: str, within: float = 60.0) -> None:
+        """Wait until the rollout of ``version`` begins: one that is being stopped ends first.
+
+        Raises:
+            StuckError: It did not begin within that many seconds.
+        """
+        revision = self.revisions[version]
+
+        def begun(seen: Snapshot) -> bool:
+            return seen.status.rollout is not None and seen.status.rollout.revision == revision
+
+        self.wait(f"{version} to start", begun, within)
 
     def wait_for_verdict(self, version: str, within: float) -> Verdict:
         """Wait until it is decided what becomes of ``version``, and traffic has followed.
@@ -153,21 +167,22 @@ class Stage:
 
     def events(self) -> list[Manifest]:
         """List the Kubernetes Events about the ModelDeployment."""
-        text = self.cluster.kubectl(
-            "--namespace", manifests.NAMESPACE, "get", "events", "--output", "json",
-            "--field-selector", f"involvedObject.name={manifests.NAME}",
-        )  # fmt: skip
-        found: list[Manifest] = json.loads(text)["items"]
-        return found
+        about = f"involvedObject.kind={KIND},involvedObject.name={manifests.NAME}"
+        return self._list("events", "--field-selector", about)
 
     def pods(self, version: str) -> list[Manifest]:
         """List the pods of a version that was applied."""
-        text = self.cluster.kubectl(
-            "--namespace", manifests.NAMESPACE, "get", "pods", "--output", "json",
-            "--selector", f"halimede.dev/revision={self.revisions[version]}",
-        )  # fmt: skip
-        found: list[Manifest] = json.loads(text)["items"]
+        return self._list("pods", "--selector", f"halimede.dev/revision={self.revisions[version]}")
+
+    def _list(self, *what: str) -> list[Manifest]:
+        found: list[Manifest] = json.loads(self._get(*what, "--output", "json"))["items"]
         return found
+
+    def _query(self, kind: str, name: str, path: str) -> str:
+        return self._get(kind, name, "--output", f"jsonpath={path}")
+
+    def _get(self, *arguments: str) -> str:
+        return self.cluster.kubectl("--namespace", manifests.NAMESPACE, "get", *arguments)
 
     def _last_seen(self) -> str:
         latest = self.watch.latest

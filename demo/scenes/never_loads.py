@@ -16,6 +16,7 @@ def play(stage: Stage) -> None:
     stage.given("v2 serves", holds=seen is not None and seen.stable == stage.revisions["v2"])
     stage.when(f"ask for v5, which has {PROGRESS_DEADLINE_SECONDS} s to become ready")
     revision = stage.ask_for("v5")
+    stage.wait_for_start("v5")
     stage.wait("its pod to be made", lambda _: len(stage.pods("v5")) > 0, within=20)
     stage.then("its pod is not ready", holds=not became_ready(stage.pods("v5")))
     verdict = stage.wait_for_verdict("v5", within=PROGRESS_DEADLINE_SECONDS + 60)

@@ -20,6 +20,7 @@ def play(stage: Stage) -> None:
     accuracies = [f"{stage.versions[name].accuracy:.1%}" for name in ("v1", "v2")]
     stage.when("ask for v2: {1} right on held-out images, v1 has {0}".format(*accuracies))
     revision = stage.ask_for("v2")
+    stage.wait_for_start("v2")
     verdict = stage.wait_for_verdict("v2", within=120)
     _claim_promotion(stage, revision, verdict)
     _claim_better_answers(stage)
