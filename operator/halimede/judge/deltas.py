@@ -115,7 +115,7 @@ def increments(process: Process, *, young: bool = False) -> Iterator[Increment]:
             yield Increment(series, first.at, round(first.value))
         restarts = resets.get(_counter_group(series), [])
         for before, sample in pairwise(series.samples):
-            anew = any(before.at < moment <= sample.at for moment in restarts)
+            anew = any(before.at <= low and high <= sample.at for low, high in restarts)
             yield Increment(series, sample.at, _amount(before, sample, anew=anew))
 
 
@@ -123,16 +123,16 @@ def _amount(before: Sample, sample: Sample, *, anew: bool) -> int:
     return round(sample.value) if anew else round(sample.value) - round(before.value)
 
 
-def _resets(process: Process) -> dict[Labels, list[float]]:
-    """Find when counters started anew.
+def _resets(process: Process) -> dict[Labels, list[tuple[float, float]]]:
+    """Find between which times counters started anew.
 
     One that fell tells it of those beside it too, which may have passed their old value already.
     """
-    found: defaultdict[Labels, list[float]] = defaultdict(list)
+    found: defaultdict[Labels, list[tuple[float, float]]] = defaultdict(list)
     for series in process.series:
         for before, sample in pairwise(series.samples):
             if sample.value < before.value:
-                found[_counter_group(series)].append(sample.at)
+                found[_counter_group(series)].append((before.at, sample.at))
     return found
 
 

@@ -1,0 +1,70 @@
+"""Series as Prometheus answers them, written down briefly."""
+
+from halimede.api.rollout import MetricsProvider
+from halimede.judge.reading import Measured, MetricsRequest, Sample, Series
+
+STABLE = "aaaa1111"
+CANARY = "bbbb2222"
+Points = tuple[tuple[float, float], ...]
+
+
+def request(now: float = 1000.0, since: float | None = 0.0) -> MetricsRequest:
+    """Ask for the counters of `digits` in the namespace `ml`."""
+    return MetricsRequest(
+        provider=MetricsProvider.CONTOUR,
+        namespace="ml",
+        name="digits",
+        model="digits",
+        stable=STABLE,
+        canary=CANARY,
+        now=now,
+        since=since,
+    )
+
+
+def series(points: Points, **labels: str) -> Series:
+    """Write (time, value) pairs as a series; `name` is its `__name__`."""
+    named = {("__name__" if key == "name" else key): value for key, value in labels.items()}
+    return Series(named, tuple(Sample(at, value) for at, value in points))
+
+
+def envoy(
+    revision: str,
+    points: Points,
+    *,
+    metric: str = "upstream_rq_xx",
+    response: str | None = None,
+    port: int = 8000,
+    instance: str = "envoy-1",
+) -> Series:
+    """Write a counter of Envoy's about a revision's Service."""
+    more = {} if response is None else {"envoy_response_code_class": response}
+    return series(
+        points,
+        name=f"envoy_cluster_{metric}",
+        envoy_cluster_name=f"ml_digits-{revision}_{port}",
+        instance=instance,
+        **more,
+    )
+
+
+def triton(
+    revision: str, points: Points, *, reason: str | None = None, pod: str = "x", **labels: str
+) -> Series:
+    """Write a counter of a Triton pod: of successes, or of failures for a reason."""
+    outcome = "success" if reason is None else "failure"
+    more = {} if reason is None else {"reason": reason}
+    return series(
+        points,
+        name=f"nv_inference_request_{outcome}",
+        namespace="ml",
+        pod=f"digits-{revision}-{pod}",
+        model="digits",
+        version="1",
+        **(more | labels),
+    )
+
+
+def measured(*counters: Series) -> Measured:
+    """Answer with these series."""
+    return Measured(counters)

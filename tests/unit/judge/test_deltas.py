@@ -1,0 +1,234 @@
+from bisect import bisect_left
+from dataclasses import dataclass
+from itertools import pairwise
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from halimede.api.status import SourceEvidence
+from halimede.judge.counts import Counted, count
+from halimede.judge.deltas import increments, processes, watermark
+from halimede.judge.reading import Counts, Measured, Sample, Series, Source
+from tests.support.series import CANARY, STABLE, envoy, request, triton
+
+BEGIN = 200_000
+"""All times in these worlds are whole milliseconds; counting begins here."""
+END = 560_000
+HISTORY = 10_000
+
+
+@dataclass
+class Pod:
+    """A process that serves, is restarted and is scraped, each at moments of its own."""
+
+    name: str
+    born: int
+    died: int
+    restarted: int
+    events: list[tuple[int, bool]]
+    """When a request ended, and whether in an error; oldest first."""
+    scrapes: list[tuple[int, int]]
+    """When a scrape began, and when its samples could be seen."""
+
+    @property
+    def old(self) -> bool:
+        """Whether it had a life before the counting began."""
+        return self.born < BEGIN
+
+    def served(self, since: int, upto: int, *, failed: bool) -> int:
+        """Count the requests themselves."""
+        low = bisect_left(self.events, (since,))
+        high = bisect_left(self.events, (upto,))
+        return sum(error is failed for _, error in self.events[low:high])
+
+    def value(self, at: int, *, failed: bool) -> int:
+        """Say what the counter shows."""
+        if self.born < self.restarted <= at:
+            return self.served(self.restarted, at, failed=failed)
+        before = HISTORY if self.old and not failed else 0
+        return before + self.served(self.born, at, failed=failed)
+
+    def truth(self, upto: int) -> Counts:
+        """Count what scrapes up to a moment can know, by looking at the requests themselves."""
+        total = Counts()
+        earlier = None
+        for at, _ in self.scrapes:
+            since = earlier if earlier is not None else self.born
+            if since < self.restarted <= at:
+                since = self.restarted
+            if BEGIN < at <= upto and (earlier is not None or not self.old):
+                good = self.served(since, at, failed=False)
+                bad = self.served(since, at, failed=True)
+                total += Counts(good + bad, bad)
+            earlier = at
+        return total
+
+    def series(self, now: int) -> tuple[Series, ...]:
+        """Answer what can be seen at a moment: an error counter from its first error on."""
+        seen = [at for at, visible in self.scrapes if visible <= now]
+        found = []
+        for failed in (False, True):
+            values = [(at, self.value(at, failed=failed)) for at in seen]
+            points = tuple((at / 1000, float(v)) for at, v in values if v or not failed)
+            labels = {"reason": "BACKEND"} if failed else {}
+            found.append(
+                triton(self.name.split("-")[1], points, pod=self.name.split("-")[2], **labels)
+            )
+        return tuple(one for one in found if one.samples)
+
+
+def make_pod(rng: Random, number: int, interval: int) -> Pod:
+    """Throw a pod's life."""
+    revision = rng.choice((STABLE, CANARY))
+    born = rng.choice((rng.randrange(1000, BEGIN), rng.randrange(BEGIN, END - 60_000)))
+    died = rng.choice((END, rng.randrange(born + 1, END)))
+    restarted = rng.choice((0, rng.randrange(born, END))) if born < BEGIN else 0
+    events = sorted(
+        (rng.randrange(born, died), rng.random() < 0.3) for _ in range(rng.randrange(60))
+    )
+    first = born + 1 + rng.randrange(interval)
+    scrapes = [
+        (at, at + rng.randrange(interval))
+        for at in range(first, died, interval)
+        if rng.random() > 0.15
+    ]
+    return Pod(f"digits-{revision}-{number}", born, died, restarted, events, scrapes)
+
+
+def total_of_polls(pods: list[Pod], polls: list[int]) -> tuple[Counts, Counts, float]:
+    """Count poll by poll, with nothing kept in between but the status as it is stored."""
+    canary, stable = Counts(), Counts()
+    held = SourceEvidence(source="Triton", begun_at=BEGIN / 1000, watermark=BEGIN / 1000)
+    for now in polls:
+        answer = Measured(tuple(one for pod in pods for one in pod.series(now)))
+        seen = count(
+            Source.TRITON,
+            answer,
+            request(now / 1000, held.watermark),
+            begun_at=held.begun_at,
+            after=held.watermark,
+            pods_started={pod.name: pod.born / 1000 for pod in pods if pod.born <= now},
+        )
+        assert isinstance(seen, Counted)
+        assert seen.watermark >= held.watermark
+        canary += seen.canary
+        stable += seen.stable
+        stored = held.model_copy(update={"watermark": seen.watermark}).to_manifest()
+        held = SourceEvidence.model_validate(stored)
+    return canary, stable, held.watermark
+
+
+@given(
+    seed=st.integers(0, 2**32),
+    interval=st.sampled_from((1000, 15_000, 30_000)),
+    pods=st.integers(1, 4),
+    polls=st.lists(st.integers(BEGIN, END + 60_000), max_size=12),
+)
+def test_polls_at_any_moments_count_every_request_once(
+    seed: int, interval: int, pods: int, polls: list[int]
+) -> None:
+    """However polls fall between slow, missed and late scrapes, restarts and new pods."""
+    rng = Random(seed)  # noqa: S311  (dice, not secrets)
+    world = [make_pod(rng, number, interval) for number in range(pods)]
+    canary, stable, upto = total_of_polls(world, [*sorted(polls), END + 60_000])
+    edge = round(upto * 1000)
+    expected = {CANARY: Counts(), STABLE: Counts()}
+    for pod in world:
+        expected[pod.name.split("-")[1]] += pod.truth(edge)
+    assert (canary, stable) == (expected[CANARY], expected[STABLE])
+
+
+@given(
+    values=st.lists(st.integers(0, 50), min_size=1, max_size=20),
+    cuts=st.lists(st.integers(0, 20), max_size=5),
+)
+def test_increments_of_one_counter_do_not_depend_on_where_it_is_cut(
+    values: list[int], cuts: list[int]
+) -> None:
+    """The increments between any two moments add up to the increments of the whole."""
+    points = tuple((float(at), float(value)) for at, value in enumerate(values))
+    (process,) = processes([triton(CANARY, points)])
+    whole = [(one.at, one.amount) for one in increments(process)]
+    edges = [-1, *sorted(cuts), len(values)]
+    pieces = [
+        (at, amount) for low, high in pairwise(edges) for at, amount in whole if low < at <= high
+    ]
+    assert pieces == whole
+    assert all(amount >= 0 for _, amount in whole)
+
+
+def amounts(*series: Series) -> dict[str, int]:
+    """Sum up one process's increments by outcome."""
+    (process,) = processes(series)
+    total: dict[str, int] = {}
+    for one in increments(process):
+        key = one.series.labels.get("reason", "success")
+        total[key] = total.get(key, 0) + one.amount
+    return total
+
+
+def test_a_counter_that_fell_started_from_zero() -> None:
+    """After a restart the new value is all that was added."""
+    assert amounts(triton(CANARY, ((0, 10), (15, 14), (30, 3)))) == {"success": 7}
+
+
+def test_a_restart_shows_in_every_counter_of_the_process() -> None:
+    """A counter that has passed its old value already is counted from zero all the same."""
+    success = triton(CANARY, ((0, 100), (15, 5)))
+    failure = triton(CANARY, ((0, 2), (15, 4)), reason="BACKEND")
+    assert amounts(success, failure) == {"success": 5, "BACKEND": 4}
+
+
+def test_a_restart_is_seen_once_however_late_an_error_counter_comes_back() -> None:
+    """It falls when its next error comes, long after the others fell."""
+    success = triton(CANARY, ((0, 100), (15, 5), (30, 6), (45, 8)))
+    failure = triton(CANARY, ((0, 2), (45, 1)), reason="BACKEND")
+    assert amounts(success, failure) == {"success": 8, "BACKEND": 1}
+
+
+def test_a_cluster_that_envoy_made_anew_leaves_others_alone() -> None:
+    """Envoy drops the counters of one Service; the other Service's go on."""
+    gone = envoy(CANARY, ((0, 90), (15, 2)), response="2")
+    stays = envoy(STABLE, ((0, 40), (15, 45)), response="2")
+    (process,) = processes([gone, stays])
+    assert sorted(one.amount for one in increments(process)) == [2, 5]
+
+
+def test_the_first_error_of_a_known_process_counts() -> None:
+    """A series that appears with value 3 stands for three errors, not for none."""
+    success = triton(CANARY, ((0, 10), (15, 20)))
+    failure = triton(CANARY, ((15, 3),), reason="BACKEND")
+    assert amounts(success, failure) == {"success": 10, "BACKEND": 3}
+
+
+def test_the_first_scrape_of_an_unknown_process_counts_nothing() -> None:
+    """What it did before may have been counted, or may not belong here."""
+    assert amounts(triton(CANARY, ((15, 500), (30, 501)))) == {"success": 1}
+
+
+def test_a_process_that_is_gone_holds_the_watermark_up_by_one_interval() -> None:
+    """Not for as long as its last sample is in the window."""
+    gone = triton(STABLE, ((0, 1), (15, 1)), pod="gone")
+    lives = triton(CANARY, tuple((at, 1) for at in range(0, 301, 15)), pod="lives")
+    assert watermark(processes([gone, lives])) == 285.0
+
+
+def test_the_watermark_is_the_slowest_living_process() -> None:
+    """Samples of one that are newer wait until the other's are there."""
+    one = triton(STABLE, ((0, 1), (15, 1), (30, 1)), pod="one")
+    other = triton(CANARY, ((7, 1), (22, 1)), pod="other")
+    assert watermark(processes([one, other])) == 22.0
+
+
+def test_no_samples_give_no_watermark() -> None:
+    """Nothing is known then, not even the time."""
+    empty = Series({"__name__": "nv_inference_request_success"}, ())
+    assert watermark(processes([empty])) is None
+
+
+def test_a_sample_is_written_as_prometheus_says_it() -> None:
+    """A series' samples stay in order, and scrapes are told apart by their time alone."""
+    (process,) = processes([triton(CANARY, ((0, 1), (15, 2)))])
+    assert process.scrapes == (0, 15)
+    assert process.series[0].samples[1] == Sample(15, 2)

@@ -1,0 +1,352 @@
+"""The judge at its polls, every 15 s, over counters that a test lets grow."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from halimede.api.rollout import Analysis, MetricsProvider
+from halimede.api.status import Evidence
+from halimede.judge.judge import begin, judge
+from halimede.judge.reading import (
+    Answer,
+    Counts,
+    History,
+    Measured,
+    Reading,
+    Sample,
+    Series,
+    Source,
+    Unavailable,
+    Why,
+    since,
+)
+from halimede.judge.verdict import Judgement, Verdict
+from tests.support.series import CANARY, STABLE, envoy, measured, request, triton
+
+BEGIN = 1000.0
+NOTHING = Counts()
+DOWN = Unavailable(Why.UNREACHABLE, "Prometheus did not answer: check its address")
+
+
+@dataclass
+class Watch:
+    """A rollout that is judged poll by poll, its evidence stored as JSON in between."""
+
+    analysis: Analysis = field(default_factory=lambda: Analysis(provider=MetricsProvider.NONE))
+    step: int = 2
+    steps: int = 3
+    now: float = BEGIN
+    evidence: Evidence = field(default_factory=Evidence)
+    points: dict[tuple[Source, str, bool], list[Sample]] = field(default_factory=dict)
+    instead: dict[Source, Answer] = field(default_factory=dict)
+    """What a source answers instead."""
+
+    def __post_init__(self) -> None:
+        """Begin with a past that tells nothing."""
+        self.evidence = begin(
+            self.analysis,
+            self.steps,
+            History({source: measured() for source in Source}),
+            self.now,
+        )
+        self._scrape({})
+
+    def poll(
+        self,
+        canary: Counts = NOTHING,
+        stable: Counts = NOTHING,
+        *,
+        router: Counts | None = None,
+    ) -> Judgement:
+        """Let 15 s pass in which so much happened; *router* if it saw another canary."""
+        self.now += 15
+        seen = {(Source.TRITON, CANARY): canary, (Source.TRITON, STABLE): stable}
+        seen |= {
+            (Source.ROUTER, CANARY): canary if router is None else router,
+            (Source.ROUTER, STABLE): stable,
+        }
+        self._scrape(seen)
+        judgement = judge(
+            self.evidence, self._reading(), self.analysis, self.step, self.steps, self.now
+        )
+        self.evidence = Evidence.model_validate(judgement.evidence.to_manifest())
+        return judgement
+
+    def _scrape(self, seen: dict[tuple[Source, str], Counts]) -> None:
+        for source in Source:
+            for revision in (STABLE, CANARY):
+                more = seen.get((source, revision), NOTHING)
+                for failed in (False, True):
+                    points = self.points.setdefault((source, revision, failed), [])
+                    last = points[-1].value if points else 0.0
+                    added = more.errors if failed else more.requests - more.errors
+                    points.append(Sample(self.now, last + added))
+
+    def _reading(self) -> Reading:
+        found: dict[Source, list[Series]] = {source: [] for source in Source}
+        for (source, revision, failed), samples in self.points.items():
+            points = tuple((one.at, one.value) for one in samples)
+            if source is Source.ROUTER:
+                one = envoy(revision, points, response="5" if failed else "2")
+            else:
+                one = triton(revision, points, reason="BACKEND" if failed else None)
+            found[source].append(one)
+        answers: dict[Source, Answer] = {
+            source: Measured(tuple(series)) for source, series in found.items()
+        }
+        return Reading(request(self.now, since(self.evidence)), answers | self.instead)
+
+
+GOOD = (Counts(100, 0), Counts(900, 0))
+BAD = (Counts(100, 30), Counts(900, 3))
+
+
+def test_a_good_canary_passes_with_its_figures() -> None:
+    """After three polls and enough requests to exclude 5 %."""
+    watch = Watch()
+    assert watch.poll(*GOOD).verdict is Verdict.CONTINUE
+    assert watch.poll(*GOOD).message == (
+        "revision bbbb2222: 0 errors in 200 requests in Triton; seen in 2 polls of at least 3"
+    )
+    said = watch.poll(*GOOD)
+    assert said.verdict is Verdict.PASS
+    assert said.message == (
+        "revision bbbb2222: 0 errors in 300 requests in Triton;"
+        " odds over 1000000:1 for an error rate under 5 %"
+    )
+
+
+def test_a_bad_canary_is_stopped_with_its_figures() -> None:
+    """The sentence names both revisions, their counts and the odds."""
+    watch = Watch()
+    watch.poll(*BAD)
+    watch.poll(*BAD)
+    said = watch.poll(*BAD)
+    assert said.verdict is Verdict.ABORT
+    assert said.message == (
+        "revision bbbb2222: 90 errors in 300 requests in Triton against 9 in 2700 of aaaa1111;"
+        " odds 200:1 against it being as good"
+    )
+    assert (said.evidence.verdict, said.evidence.message) == ("Abort", said.message)
+
+
+def test_a_canary_over_the_ceiling_is_stopped_without_anything_to_compare() -> None:
+    """All traffic is on it, as while a blue-green switch bakes."""
+    watch = Watch()
+    for _ in range(3):
+        watch.poll(Counts(100, 20))
+    said = watch.poll(Counts(100, 20))
+    assert said.verdict is Verdict.ABORT
+    assert said.message.endswith("against an error rate of at most 5 % (maxErrorPercent)")
+
+
+@pytest.mark.parametrize("provider", list(MetricsProvider))
+def test_one_poll_never_stops_a_rollout(provider: MetricsProvider) -> None:
+    """However large it is: one bad scrape is no evidence."""
+    watch = Watch(Analysis(provider=provider))
+    said = watch.poll(Counts(10**6, 10**6), Counts(10**7, 0))
+    assert said.verdict is Verdict.CONTINUE
+    assert watch.poll(Counts(10**6, 10**6), Counts(10**7, 0)).verdict is Verdict.CONTINUE
+    assert watch.poll(Counts(10**6, 10**6), Counts(10**7, 0)).verdict is Verdict.ABORT
+
+
+def test_one_error_never_stops_a_rollout() -> None:
+    """Not even against a million good requests of stable, poll after poll."""
+    watch = Watch()
+    verdicts = {watch.poll(Counts(1, 1), Counts(10**6, 0)).verdict}
+    verdicts |= {watch.poll(NOTHING, Counts(10**6, 0)).verdict for _ in range(10)}
+    assert verdicts == {Verdict.CONTINUE}
+
+
+def test_no_request_is_neither_good_nor_bad() -> None:
+    """Hours without one never pass and never stop, and it is known since when."""
+    watch = Watch()
+    verdicts = {watch.poll(NOTHING, Counts(100, 2)).verdict for _ in range(100)}
+    assert verdicts == {Verdict.NO_DATA}
+    assert watch.evidence.no_data_since == BEGIN + 15
+    assert watch.evidence.message == "revision bbbb2222 has had no request yet in Triton"
+    assert watch.poll(*GOOD).verdict is Verdict.CONTINUE
+    assert watch.evidence.no_data_since is None
+
+
+def test_counters_that_do_not_exist_are_named() -> None:
+    """The sentence says what was looked for and what to do."""
+    watch = Watch(Analysis())
+    watch.instead = {Source.TRITON: measured()}
+    said = watch.poll(*GOOD)
+    assert said.verdict is Verdict.NO_DATA
+    assert 'pod=~"digits-bbbb2222-.*"' in said.message
+    assert "PodMonitor" in said.message
+    watch.instead = {Source.ROUTER: measured()}
+    assert "ml_digits-bbbb2222_8000" in watch.poll(*GOOD).message
+
+
+def test_a_canary_that_is_not_scraped_any_more_does_not_pass() -> None:
+    """Old evidence says nothing of what it does now."""
+    watch = Watch()
+    for _ in range(2):
+        watch.poll(*GOOD)
+    old = {key: list(samples) for key, samples in watch.points.items()}
+    verdicts = []
+    for _ in range(10):
+        watch.points = {key: list(samples) for key, samples in old.items()}
+        watch.now += 15
+        watch.evidence = judge(
+            watch.evidence, watch._reading(), watch.analysis, 2, 3, watch.now
+        ).evidence
+        verdicts.append(watch.evidence.verdict)
+    assert verdicts == ["Continue"] * 8 + ["NoData"] * 2
+    assert watch.evidence.message == "revision bbbb2222 was last scraped 150 s ago in Triton"
+
+
+def test_an_outage_of_prometheus_changes_nothing_and_loses_nothing() -> None:
+    """What happened meanwhile is counted when it is back."""
+    watch = Watch()
+    watch.poll(*GOOD)
+    watch.instead = {Source.TRITON: DOWN}
+    for _ in range(5):
+        said = watch.poll(*GOOD)
+        assert (said.verdict, said.message) == (Verdict.METRICS_DOWN, DOWN.message)
+    assert watch.evidence.metrics_down_since == BEGIN + 30
+    assert watch.evidence.sources[0].canary_requests == 100
+    watch.instead = {}
+    watch.poll(*GOOD)
+    assert watch.evidence.metrics_down_since is None
+    assert watch.evidence.sources[0].canary_requests == 700
+
+
+def test_either_source_may_stop_a_rollout() -> None:
+    """Errors that a Python model returns are successes to Triton; the router knows better."""
+    watch = Watch(Analysis())
+    for _ in range(2):
+        watch.poll(Counts(100, 0), Counts(900, 0), router=Counts(100, 40))
+    said = watch.poll(Counts(100, 0), Counts(900, 0), router=Counts(100, 40))
+    assert said.verdict is Verdict.ABORT
+    assert "120 errors in 300 requests at the router" in said.message
+
+
+def test_one_source_may_stop_a_rollout_while_the_other_is_down() -> None:
+    """Bad news need not wait for the rest."""
+    watch = Watch(Analysis(), instead={Source.ROUTER: DOWN})
+    for _ in range(2):
+        watch.poll(*BAD)
+    assert watch.poll(*BAD).verdict is Verdict.ABORT
+
+
+def test_both_sources_must_be_content_to_pass() -> None:
+    """The router saw none of the canary's requests: they came by another way."""
+    watch = Watch(Analysis())
+    for _ in range(5):
+        said = watch.poll(*GOOD, router=NOTHING)
+    assert said.verdict is Verdict.NO_DATA
+    watch.poll(*GOOD)
+    watch.poll(*GOOD)
+    said = watch.poll(*GOOD)
+    assert said.verdict is Verdict.PASS
+    assert "at the router and 0 errors in 800 requests in Triton" in said.message
+
+
+def test_a_suspected_canary_may_not_advance() -> None:
+    """Its rate is surely under 5 %, but stable had none of these errors."""
+    watch = Watch()
+    for errors in (1, 1, 1, 0):
+        said = watch.poll(Counts(500, errors), Counts(4500, 0))
+    assert said.verdict is Verdict.CONTINUE
+    assert "held by the odds against it" in said.message
+
+
+def test_few_requests_do_not_pass() -> None:
+    """`minRequests` holds whatever the certificate says."""
+    watch = Watch(Analysis(provider=MetricsProvider.NONE, min_requests=1000))
+    for _ in range(5):
+        said = watch.poll(*GOOD)
+    assert said.verdict is Verdict.CONTINUE
+    assert said.message.endswith("at least 1000 requests are needed")
+
+
+def test_a_certificate_names_what_is_missing() -> None:
+    """Thirty clean requests do not exclude 5 %."""
+    watch = Watch()
+    for _ in range(3):
+        said = watch.poll(Counts(10, 0), Counts(90, 0))
+    assert said.verdict is Verdict.CONTINUE
+    assert said.message.endswith("odds 3.5:1 of the needed 20:1 for an error rate under 5 %")
+
+
+def test_an_outage_of_both_is_not_the_canarys_fault() -> None:
+    """A third of all requests fail on both sides: neither test moves against the canary."""
+    watch = Watch()
+    for _ in range(20):
+        said = watch.poll(Counts(100, 33), Counts(900, 297))
+    assert said.verdict is Verdict.CONTINUE
+
+
+def test_evidence_outlives_a_change_of_the_ceiling() -> None:
+    """Other rates are bet on then, from where nothing was won yet."""
+    watch = Watch()
+    watch.poll(*BAD)
+    watch.analysis = watch.analysis.model_copy(update={"max_error_percent": "30"})
+    assert watch.poll(*BAD).verdict is Verdict.CONTINUE
+    assert len(watch.evidence.sources[0].log_abs) == 3
+    assert watch.poll(*BAD).verdict is Verdict.ABORT
+
+
+def test_a_router_declared_in_mid_rollout_is_listened_to_from_then_on() -> None:
+    """Nothing before counts for it."""
+    watch = Watch()
+    watch.poll(*GOOD)
+    watch.analysis = Analysis()
+    watch.poll(*GOOD)
+    watch.poll(*GOOD)
+    seen = {one.source: one.canary_requests for one in watch.evidence.sources}
+    assert seen == {"Router": 100, "Triton": 300}
+
+
+def test_another_number_of_steps_asks_for_the_last_certificate() -> None:
+    """Which demand belongs to which step is not known then; the strictest is safe."""
+    watch = Watch(step=0)
+    watch.steps = 5
+    for _ in range(3):
+        said = watch.poll(Counts(20, 0), Counts(980, 0))
+    assert "under 5 %" in said.message
+
+
+def test_the_first_step_asks_for_less() -> None:
+    """Its harm is bounded by its weight."""
+    watch = Watch(step=0)
+    for _ in range(3):
+        said = watch.poll(Counts(20, 0), Counts(980, 0))
+    assert said.verdict is Verdict.PASS
+    assert "under 10 %" in said.message
+
+
+def test_nothing_begins_while_the_past_cannot_be_read() -> None:
+    """The demands are fixed for the whole rollout, so they wait for what they rest on."""
+    history = History({Source.TRITON: DOWN, Source.ROUTER: measured()})
+    first = begin(Analysis(), 3, history, 10.0)
+    assert (first.verdict, first.message) == ("MetricsDown", DOWN.message)
+    assert since(first) is None
+    again = begin(Analysis(), 3, None, 25.0, previous=first)
+    assert again.metrics_down_since == 10.0
+    with pytest.raises(ValueError, match="has not begun"):
+        judge(first, Reading(request()), Analysis(), 0, 3, 25.0)
+
+
+def test_the_past_sets_the_demands_and_the_dispersion() -> None:
+    """0.5 % errors of stable: the last step excludes 1.5 %."""
+    minutes = tuple((60.0 * at, 1000.0 * at) for at in range(60))
+    bursts = tuple((60.0 * at, 50.0 * (at // 10)) for at in range(60))
+    past = measured(triton(STABLE, minutes), triton(STABLE, bursts, reason="BACKEND"))
+    analysis = Analysis(provider=MetricsProvider.NONE)
+    begun = begin(analysis, 3, History({Source.TRITON: past}), 4000.0)
+    assert begun.levels == pytest.approx((0.05, 0.025, 0.0127), abs=1e-3)
+    assert begun.sources[0].dispersion == 10.0
+    assert begun.sources[0].watermark == 4000.0
+
+
+def test_the_evidence_is_small() -> None:
+    """It lives in the status of an object that every watcher receives."""
+    watch = Watch(Analysis())
+    for _ in range(5):
+        watch.poll(*BAD)
+    assert len(watch.evidence.model_dump_json()) < 2500

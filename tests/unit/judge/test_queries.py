@@ -1,0 +1,65 @@
+import json
+import re
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from halimede.judge.queries import _literal, query
+from halimede.judge.reading import Source
+from tests.support.series import CANARY, STABLE, request
+
+
+def matched(text: str, label: str) -> re.Pattern[str]:
+    """Take the regular expression of a label from a query, as Prometheus would read it."""
+    found = re.search(rf'{label}=~("(?:[^"\\]|\\.)*")', text)
+    assert found is not None
+    return re.compile(json.loads(found[1]))
+
+
+def test_the_router_is_asked_for_both_ports_of_both_revisions() -> None:
+    """And for nobody else's."""
+    clusters = matched(query(Source.ROUTER, request()), "envoy_cluster_name")
+    for revision in (STABLE, CANARY):
+        for port in (8000, 8001):
+            assert clusters.fullmatch(f"ml_digits-{revision}_{port}")
+    assert not clusters.fullmatch(f"ml_digits-{STABLE}_8002")
+    assert not clusters.fullmatch(f"other_digits-{STABLE}_8000")
+
+
+def test_triton_is_asked_for_the_pods_of_both_revisions() -> None:
+    """A model whose name begins alike is another one."""
+    pods = matched(query(Source.TRITON, request()), "pod")
+    assert pods.fullmatch(f"digits-{CANARY}-5d9c7b-x2x2x")
+    assert not pods.fullmatch(f"digits-more-{CANARY}-5d9c7b-x2x2x")
+
+
+def test_the_past_is_the_stable_revisions_alone() -> None:
+    """Two hours of it."""
+    text = query(Source.TRITON, request(since=None))
+    assert not matched(text, "pod").fullmatch(f"digits-{CANARY}-x")
+    assert text.endswith("[7200s]")
+
+
+@pytest.mark.parametrize(
+    ("now", "window"), [(100.5, "701s"), (0.0, "600s"), (-50.0, "600s"), (1e6, "22200s")]
+)
+def test_the_window_reaches_ten_minutes_behind_the_watermark(now: float, window: str) -> None:
+    """Six hours at most, however long nobody looked, and never negative if clocks disagree."""
+    assert query(Source.ROUTER, request(now=now, since=0.0)).endswith(f"[{window}]")
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"])))
+def test_no_model_name_can_break_out_of_its_quotes(model: str) -> None:
+    """Whatever a user calls a model is text to Prometheus."""
+    text = query(Source.TRITON, replace(request(), model=model))
+    found = re.search(r', model=("(?:[^"\\]|\\.)*"), reason!="CANCELED"}\[\d+s\]$', text)
+    assert found is not None
+    assert json.loads(found[1]) == model
+
+
+def test_what_promql_has_no_literal_for_is_refused() -> None:
+    """A mistake in a template shows at once."""
+    with pytest.raises(TypeError, match="no literal for list"):
+        _literal([])
