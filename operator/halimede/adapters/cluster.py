@@ -33,6 +33,7 @@ REQUEST_SECONDS = 10.0
 CONNECTIONS = 32
 """More would only queue in an API server that answers one client's writes one after the other."""
 PAGE = 500
+AGENT = f"halimede/{__version__}"
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _ERRORS = {
     400: RejectedError,
@@ -75,14 +76,14 @@ class Cluster(Protocol):
 class KubeCluster:
     """The API server that the service account or the kubeconfig names."""
 
-    def __init__(self, configuration: Configuration) -> None:
-        """Make a client from a configuration that is logged in."""
+    def __init__(self, configuration: Configuration, agent: str = AGENT) -> None:
+        """Make a client from a configuration that is logged in; *agent* names us in audit logs."""
         configuration.connection_pool_maxsize = CONNECTIONS
         # Proxies are read from the kubeconfig; looking for them in the environment costs
         # more CPU per request than writing the request does.
         configuration.client_session_kwargs = {"trust_env": False}
         self._client = ApiClient(configuration)
-        self._agent = f"halimede/{__version__}"
+        self._agent = agent
 
     async def close(self) -> None:
         """Close the connections."""

@@ -1,0 +1,29 @@
+"""Apply manifests as fast as the operator's own client can: `python -m bench.apply < LIST`.
+
+This is the yardstick: no watch, no decision, no status.
+"""
+
+import asyncio
+import json
+import sys
+import time
+
+from halimede.adapters.cluster import KubeCluster, log_in
+from halimede.api.base import Manifest
+
+MANAGER = "bench"
+
+
+async def apply(manifests: list[Manifest]) -> float:
+    """Apply all of them at once; return the seconds that it took."""
+    cluster = KubeCluster(await log_in(), agent=MANAGER)
+    try:
+        started = time.monotonic()
+        await asyncio.gather(*(cluster.apply(manifest, MANAGER) for manifest in manifests))
+        return time.monotonic() - started
+    finally:
+        await cluster.close()
+
+
+if __name__ == "__main__":
+    print(asyncio.run(apply(json.load(sys.stdin))))

@@ -1,0 +1,48 @@
+"""What is measured: many small ModelDeployments, and the children that become of one."""
+
+from halimede.api.base import Manifest
+from halimede.api.v1alpha1 import API_VERSION, KIND, ModelDeployment
+from halimede.render.platform import Platform
+from halimede.render.revision import revision
+from halimede.render.scaling import hpa, pdb
+from halimede.render.traffic import Backend, traffic
+from halimede.render.workload import workload
+
+PLATFORM = Platform("halimede:0.1.0")
+
+
+def model_deployment(number: int, namespace: str) -> Manifest:
+    """Write the ModelDeployment of a number: autoscaled, behind an Ingress."""
+    name = f"model-{number:03d}"
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "model": {
+                "storageUri": f"https://models.example.com/{name}.onnx",
+                "config": {"backend": "onnxruntime", "maxBatchSize": 8},
+            },
+            "runtime": {"version": "24.10"},
+            "autoscaling": {"minReplicas": 1, "maxReplicas": 3},
+            "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}},
+            "expose": {"type": "Ingress", "ingress": {"host": f"{name}.example.com"}},
+            "rollout": {"analysis": {"provider": "None"}},
+        },
+    }
+
+
+def children(deployment: Manifest) -> list[Manifest]:
+    """Render what Halimede makes of *deployment*, as it renders it, but owned by nobody."""
+    md = ModelDeployment.from_manifest(deployment)
+    target = revision(md, PLATFORM, {})
+    scaler = hpa(md, target.hash)
+    rendered = (
+        *workload(md, target, None),
+        *traffic(md, (Backend(target.hash, 100),)),
+        *((scaler,) if scaler else ()),
+        pdb(md),
+    )
+    for manifest in rendered:
+        del manifest["metadata"]["ownerReferences"]
+    return list(rendered)

@@ -1,0 +1,78 @@
+"""Run the operator beside the API server, and watch what it costs."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.addresses import API_SERVER
+from local.cluster import Cluster
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a process has used so far."""
+
+    cpu_seconds: float
+    peak_mebibytes: float
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A process inside the cluster's namespaces."""
+
+    pid: int
+    """As numbered outside."""
+
+    def usage(self) -> Usage:
+        """Read what it has used. Source: proc(5), `stat` and `status`."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+        ticks = int(fields[11]) + int(fields[12])
+        return Usage(ticks / TICKS, int(peak.split()[1]) / 1024)
+
+
+def kubeconfig_inside(cluster: Cluster) -> Path:
+    """Write a kubeconfig for use inside: a forwarder in between would be measured too."""
+    config = json.loads(cluster.kubectl("config", "view", "--raw", "-o", "json"))
+    config["clusters"][0]["cluster"]["server"] = API_SERVER
+    path = cluster.directory / "bench.kubeconfig"
+    path.write_text(json.dumps(config))
+    path.chmod(0o600)
+    return path
+
+
+@contextmanager
+def operator(cluster: Cluster, environment: dict[str, str], log: Path) -> Iterator[Running]:
+    """Run `halimede run` for a block; what it logs goes to *log*."""
+    command = cluster.inside(sys.executable, "-m", "halimede", "run")
+    with log.open("w") as out:
+        entered = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
+    try:
+        yield Running(_youngest(entered))
+    finally:
+        entered.send_signal(signal.SIGTERM)
+        entered.wait(timeout=60)
+
+
+def _youngest(process: subprocess.Popen[bytes]) -> int:
+    """Follow the line of only children to its end: entering namespaces takes a few."""
+    pid = process.pid
+    while process.poll() is None:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        if children:
+            pid = int(children[0])
+        elif Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[1:3] == [b"-m", b"halimede"]:
+            return pid
+        else:
+            time.sleep(0.01)
+    raise RuntimeError("the operator ended at once; see its log")
