@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from halimede.api.base import Manifest
 from halimede.api.v1alpha1 import KIND, ModelDeployment
+from halimede.render.checks import violations
 from halimede.render.platform import Platform
 from halimede.render.revision import revision
 from halimede.render.scaling import hpa, pdb
@@ -53,8 +54,10 @@ def _manifests(
         md = ModelDeployment.from_manifest({**document, "metadata": placed})
     except ValidationError as error:
         raise ValueError(str(error)) from error
+    if wrong := violations(md, config_maps):
+        raise ValueError(" ".join(f"{one}." for one in wrong))
     target = revision(md, platform, config_maps)
-    replicas = None if md.spec.autoscaling else md.spec.replicas or 1
+    replicas = None if md.spec.autoscaling else md.spec.replicas
     scaler = hpa(md, target.hash)
     return (
         *workload(md, target, replicas),

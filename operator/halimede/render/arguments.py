@@ -4,10 +4,8 @@ A flag that a version does not know ends the server with its usage text. The ver
 the containers in which the flags appeared first, by the history of Triton's command line parser.
 """
 
-from tritonclient.grpc.model_config_pb2 import ModelConfig
-
 from halimede.api.spec import ModelDeploymentSpec
-from halimede.render.config_pbtxt import complete
+from halimede.render.config_pbtxt import ModelConfig, complete
 
 CACHE_BYTES = 64 * 1024 * 1024
 """Size of the local response cache."""

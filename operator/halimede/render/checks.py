@@ -3,12 +3,16 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from tritonclient.grpc.model_config_pb2 import ModelConfig, ModelInstanceGroup
 from typing_extensions import override
 
 from halimede.api.source import Inputs, Scheme, source
 from halimede.api.v1alpha1 import ModelDeployment
-from halimede.render.config_pbtxt import InvalidConfigError, model_config
+from halimede.render.config_pbtxt import (
+    InvalidConfigError,
+    ModelConfig,
+    ModelInstanceGroup,
+    model_config,
+)
 from halimede.render.patches import refused
 from halimede.render.view import files, model_name
 

@@ -1,9 +1,22 @@
-"""Triton's `config.pbtxt`: written from fields, or the user's own text read and completed."""
+"""Triton's `config.pbtxt`: written from fields, or the user's own text read and completed.
+
+The only module that knows where Triton's messages are defined.
+"""
 
 from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig, ModelInstanceGroup
 
 from halimede.api.spec import ModelDeploymentSpec
+
+__all__ = [
+    "InvalidConfigError",
+    "ModelConfig",
+    "ModelInstanceGroup",
+    "complete",
+    "model_config",
+    "python_instances",
+    "text",
+]
 
 
 class InvalidConfigError(Exception):

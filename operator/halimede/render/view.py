@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from math import ceil
 
-from tritonclient.grpc.model_config_pb2 import ModelConfig
-
 from halimede.api.base import Manifest
 from halimede.api.runtime import Gpu
 from halimede.api.source import Inputs, Scheme, Source, source
@@ -12,7 +10,7 @@ from halimede.api.spec import ModelDeploymentSpec
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.render import names
 from halimede.render.arguments import arguments
-from halimede.render.config_pbtxt import python_instances
+from halimede.render.config_pbtxt import ModelConfig, python_instances
 from halimede.render.platform import Platform
 
 STARTUP_PERIOD_SECONDS = 2
