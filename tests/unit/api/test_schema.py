@@ -18,7 +18,7 @@ LARGEST = 60_000
     "path", ["crds/halimede.dev_modeldeployments.yaml", "charts/halimede/files/crd.yaml"]
 )
 def test_committed_is_current(path: str) -> None:
-    """The committed CRD is the one that the models make: `make crd` writes it."""
+    """The committed CRD is the one that the models make: `make crds` writes it."""
     assert (ROOT / path).read_text() == text()
 
 
