@@ -8,7 +8,7 @@ import json
 import sys
 import time
 
-from halimede.adapters.cluster import KubeCluster, log_in
+from halimede.adapters.cluster import CONNECTIONS, KubeCluster, log_in
 from halimede.api.base import Manifest
 
 MANAGER = "bench"
@@ -17,9 +17,16 @@ MANAGER = "bench"
 async def apply(manifests: list[Manifest]) -> float:
     """Apply all of them at once; return the seconds that it took."""
     cluster = KubeCluster(await log_in(), agent=MANAGER)
+    # A request's time-out runs while it waits for a connection.
+    connection = asyncio.Semaphore(CONNECTIONS)
+
+    async def send(manifest: Manifest) -> None:
+        async with connection:
+            await cluster.apply(manifest, MANAGER)
+
     try:
         started = time.monotonic()
-        await asyncio.gather(*(cluster.apply(manifest, MANAGER) for manifest in manifests))
+        await asyncio.gather(*map(send, manifests))
         return time.monotonic() - started
     finally:
         await cluster.close()
