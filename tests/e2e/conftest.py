@@ -1,0 +1,25 @@
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from demo.models import Version, train
+from local.cluster import Cluster
+from tests.e2e.user import User
+
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def versions() -> dict[str, Version]:
+    """Every version that the demo trains."""
+    return train()
+
+
+@pytest.fixture
+def user(cluster: Cluster, versions: dict[str, Version], tmp_path: Path) -> Iterator[User]:
+    """Somebody with a namespace of their own, who leaves nothing behind."""
+    somebody = User(cluster, f"e2e-{next(_numbers)}", versions, tmp_path / "requests.jsonl")
+    yield somebody
+    somebody.leaves()

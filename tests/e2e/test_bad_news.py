@@ -1,0 +1,77 @@
+"""Whatever is wrong, the stable revision goes on serving and the status names field and cure."""
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from halimede.api.conditions import ConditionType, Reason
+from halimede.api.status import Outcome
+from local.cluster import Cluster
+from tests.e2e.user import User, condition, ready
+
+
+@pytest.fixture
+def served(user: User) -> Iterator[User]:
+    """A user whose v1 serves under load; in the end nobody's request was lost or failed."""
+    user.serves("v1")
+    user.starts_load()
+    yield user
+    user.waits_for_requests(20)
+    user.load.stop()
+    assert user.errors() == []
+
+
+def test_a_missing_secret_is_named_with_its_field(served: User) -> None:
+    """Given v1, when a spec names a Secret that is not there, then Ready says so."""
+    served.asks_for(
+        "v1",
+        model__storageUri="https://models.invalid/digits.tar.gz",
+        model__secretName="not-there",
+    )
+    seen = served.sees(
+        "the Secret in Ready's message", lambda seen: "not-there" in ready(seen).message
+    )
+    assert "spec.model.secretName" in ready(seen).message
+    available = condition(seen, ConditionType.AVAILABLE)
+    assert available is not None
+    assert available.status == "True"
+
+
+def test_a_malformed_config_is_refused_with_its_line(served: User) -> None:
+    """Given v1, when configPbtxt does not parse, then Ready=False names the field and line."""
+    served.asks_for("v1", model__config=None, model__configPbtxt='backend: "python"\nmax_bach: 1')
+    seen = served.sees("InvalidSpec", lambda seen: ready(seen).reason == Reason.INVALID_SPEC)
+    assert ready(seen).status == "False"
+    assert "spec.model.configPbtxt" in ready(seen).message
+    assert "max_bach" in ready(seen).message
+
+
+def test_a_silent_prometheus_holds_the_weight_and_is_said(served: User, cluster: Cluster) -> None:
+    """Given a canary, when Prometheus is silent, then the weight stays; with it back, it ends."""
+    served.asks_for("v2")
+    weighed = served.sees("the first weight", lambda seen: seen.weight > 0)
+    cluster.signal("prometheus", signal.SIGSTOP)
+    try:
+        held = served.sees(
+            "MetricsHold", lambda seen: ready(seen).reason == Reason.METRICS_HOLD, within=90
+        )
+    finally:
+        cluster.signal("prometheus", signal.SIGCONT)
+    assert weighed.weight == held.weight
+    assert ready(held).status == "Unknown"
+    assert "Prometheus" in ready(held).message
+    over = served.sees("the end", lambda seen: seen.settled, within=150)
+    assert over.status.last_rollout is not None
+    assert over.status.last_rollout.outcome == Outcome.PROMOTED
+
+
+def test_a_gateway_that_is_not_there_is_named(user: User) -> None:
+    """Given no such Gateway, when a first revision is asked for, then Ready names the field."""
+    user.asks_for("v1", expose__gateway__parentRefs=[{"name": "nowhere"}])
+    seen = user.sees(
+        "RouteNotAccepted",
+        lambda seen: ready(seen).reason == Reason.ROUTE_NOT_ACCEPTED,
+        within=180,
+    )
+    assert "spec.expose.gateway.parentRefs" in ready(seen).message

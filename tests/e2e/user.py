@@ -1,0 +1,193 @@
+"""A platform team's side of a ModelDeployment: what it applies, what it sees, and its users."""
+
+import copy
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from demo import manifests
+from demo.data import digits
+from demo.load import Load, Plan
+from demo.models import Version
+from demo.records import Outcome, Record
+from demo.watch import Snapshot, Watch
+from halimede.api.conditions import Condition, ConditionType
+from local.cluster import Cluster
+
+NAME = manifests.NAME
+
+
+@dataclass(slots=True)
+class User:
+    """Somebody who serves the demo's models in a namespace of their own."""
+
+    cluster: Cluster
+    namespace: str
+    versions: dict[str, Version]
+    records_file: Path
+    watch: Watch = field(init=False)
+    load: Load = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make the namespace, put the models there, and prepare the load, without starting it."""
+        self.cluster.kubectl("create", "namespace", self.namespace)
+        for version in self.versions.values():
+            config_map = manifests.config_map(version)
+            config_map["metadata"]["namespace"] = self.namespace
+            self.apply(config_map)
+        self.watch = Watch(self.cluster.kubeconfig, self.namespace, NAME)
+        address = "{}:{}".format(*self.cluster.gateway)
+        self.load = Load(
+            Plan(
+                http=address,
+                grpc=address,
+                authority=self.hostname,
+                model=NAME,
+                images=digits()[1],
+                records=self.records_file,
+                rate=40.0,
+                seconds=240.0,
+            )
+        )
+
+    @property
+    def hostname(self) -> str:
+        """The name under which the model is reached through the gateway."""
+        return f"{self.namespace}.example.com"
+
+    def apply(self, manifest: dict[str, Any]) -> None:
+        """Apply an object, as it stands."""
+        self.cluster.kubectl("apply", "--server-side", "-f", "-", input=json.dumps(manifest))
+
+    def asks_for(self, version: str, **changes: object) -> None:
+        """Apply the ModelDeployment with ``version``.
+
+        ``changes`` are merged into the spec; the keys are field names joined by ``__``.
+        """
+        manifest = copy.deepcopy(manifests.model_deployment(version))
+        manifest["metadata"]["namespace"] = self.namespace
+        manifest["spec"]["expose"]["gateway"]["hostnames"] = [self.hostname]
+        for path, value in changes.items():
+            *outer, last = path.split("__")
+            here = manifest["spec"]
+            for name in outer:
+                here = here.setdefault(name, {})
+            here[last] = value
+        self.apply(manifest)
+
+    def commands(self, verb: str, token: str) -> None:
+        """Give a manual command."""
+        self.kubectl(
+            "annotate", "--overwrite", "mdeploy", NAME, f"halimede.dev/command={verb}@{token}"
+        )
+
+    def kubectl(self, *arguments: str) -> str:
+        """Run kubectl in this namespace."""
+        return self.cluster.kubectl("--namespace", self.namespace, *arguments)
+
+    def sees(self, what: str, until: Callable[[Snapshot], bool], within: float = 60.0) -> Snapshot:
+        """Wait for a status for which ``until`` holds; fail with the last one seen."""
+        deadline = time.monotonic() + within
+        while time.monotonic() < deadline:
+            latest = self.watch.latest
+            if latest is not None and latest.current and until(latest):
+                return latest
+            threading.Event().wait(0.1)
+        last = self.watch.latest
+        status = last and json.dumps(last.status.to_manifest(), indent=1)
+        raise AssertionError(f"{what} was not seen within {within:.0f} s; last: {status}")
+
+    def serves(self, version: str) -> str:
+        """Apply ``version`` as the first one, wait until it is Ready, and return its revision."""
+        self.asks_for(version)
+        return self.sees(f"{version} Ready", lambda seen: seen.ready).stable
+
+    def starts_load(self) -> None:
+        """Let users come, and wait until they are answered."""
+        self.load.start()
+        self.waits_for_requests(40)
+
+    def waits_for_requests(self, more: int, within: float = 30.0) -> None:
+        """Wait until that many more requests are answered."""
+        goal = len(self.requests()) + more
+        deadline = time.monotonic() + within
+        while len(self.requests()) < goal:
+            assert time.monotonic() < deadline, f"no {more} requests within {within:.0f} s"
+            threading.Event().wait(0.1)
+
+    def requests(self) -> list[Record]:
+        """List all requests that were answered until now."""
+        self.load.journal.catch_up()
+        return self.load.journal.records
+
+    def lost(self) -> list[Record]:
+        """List the requests that nobody answered."""
+        return [one for one in self.requests() if one.outcome is Outcome.LOST]
+
+    def errors(self) -> list[Record]:
+        """List the requests that were not answered well."""
+        return [one for one in self.requests() if one.outcome is not Outcome.OK]
+
+    def events(self) -> list[dict[str, Any]]:
+        """List the Events about the ModelDeployment."""
+        listed = self.kubectl("get", "events", "--output", "json")
+        found: list[dict[str, Any]] = json.loads(listed)["items"]
+        return [one for one in found if one["involvedObject"]["kind"] == "ModelDeployment"]
+
+    def leaves(self) -> None:
+        """End the load and delete everything."""
+        self.load.stop()
+        self.watch.stop()
+        self.cluster.kubectl("delete", "namespace", self.namespace, "--wait=false")
+
+
+def condition(seen: Snapshot, kind: ConditionType) -> Condition | None:
+    """Find a condition by its type."""
+    return next((one for one in seen.status.conditions if one.type is kind), None)
+
+
+def ready(seen: Snapshot) -> Condition:
+    """Find the condition Ready, which is always there."""
+    found = condition(seen, ConditionType.READY)
+    assert found is not None
+    return found
+
+
+def kill_operator(cluster: Cluster) -> int:
+    """Kill -9 the operator's process and return its id."""
+    victim = operator_process(cluster)
+    assert victim is not None, "no operator runs"
+    os.kill(victim, signal.SIGKILL)
+    return victim
+
+
+def operator_process(cluster: Cluster) -> int | None:
+    """Find the running operator among the cluster's processes, as numbered outside."""
+    return next((pid for pid in _descendants(cluster.pid) if _is_operator(pid)), None)
+
+
+def _is_operator(pid: int) -> bool:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return any(word.endswith(b"/halimede") for word in words[:2]) and b"run" in words
+
+
+def _descendants(pid: int) -> list[int]:
+    try:
+        threads = Path(f"/proc/{pid}/task").iterdir()
+        children = [int(one) for thread in threads for one in _children(thread)]
+    except OSError:
+        return []
+    return [one for child in children for one in (child, *_descendants(child))]
+
+
+def _children(thread: Path) -> list[str]:
+    return (thread / "children").read_text().split()
