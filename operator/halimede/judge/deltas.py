@@ -28,7 +28,8 @@ OWN_LABELS = frozenset(
         "version",
     }
 )
-"""Labels that the process itself gives; all others are put on by who scraped it."""
+"""Labels that the process itself gives, as it does those that begin with `exported_` (Prometheus's
+name for one that it gave itself) or `_` (Triton's `metric_tags`). All others are the scraper's."""
 
 OUTCOME_LABELS = frozenset({"__name__", "envoy_response_code_class", "reason"})
 """Own labels that only tell outcomes apart: such counters start anew together."""
@@ -49,9 +50,8 @@ class Process:
     @property
     def interval(self) -> float:
         """Seconds between its scrapes; a missed one does not change it."""
-        if len(self.scrapes) < 2:  # noqa: PLR2004 (a gap has two ends)
-            return UNKNOWN_INTERVAL
-        return median(late - early for early, late in pairwise(self.scrapes))
+        gaps = [late - early for early, late in pairwise(self.scrapes)]
+        return median(gaps) if gaps else UNKNOWN_INTERVAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def processes(series: Iterable[Series]) -> tuple[Process, ...]:
     found: defaultdict[Labels, list[Series]] = defaultdict(list)
     for one in series:
         if one.samples:
-            found[_without(one.labels, OWN_LABELS)].append(one)
+            found[_scrapers(one.labels)].append(one)
     return tuple(
         Process(
             labels=dict(key),
@@ -137,11 +137,15 @@ def _resets(process: Process) -> dict[Labels, list[tuple[float, float]]]:
 
 
 def _counter_group(series: Series) -> Labels:
-    return _without(series.labels, OUTCOME_LABELS)
+    return frozenset(item for item in series.labels.items() if item[0] not in OUTCOME_LABELS)
 
 
-def _without(labels: Mapping[str, str], names: frozenset[str]) -> Labels:
-    return frozenset(item for item in labels.items() if item[0] not in names)
+def _scrapers(labels: Mapping[str, str]) -> Labels:
+    return frozenset(
+        item
+        for item in labels.items()
+        if item[0] not in OWN_LABELS and not item[0].startswith(("exported_", "_"))
+    )
 
 
 def doubled(scraped: Iterable[Process], name: str) -> str | None:

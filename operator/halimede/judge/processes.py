@@ -16,7 +16,9 @@ RATIOS = (1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 PASS_FACTORS = (0.5, 0.25, 0.1, 0.02)
 """Error rates, as parts of a level, on which a certificate for that level bets."""
 
+NEARLY_ALL = 0.95
 HIGHEST_RATE = 0.98
+"""Stands for all error rates above `NEARLY_ALL`."""
 
 
 def worse(canary: Counts, stable: Counts) -> tuple[float, ...]:
@@ -40,7 +42,7 @@ def ceiling_rates(ceiling: float) -> tuple[float, ...]:
     """List the rates above *ceiling* that `over` bets on."""
     rates = []
     rate = ceiling * 1.5
-    while rate < 0.95:  # noqa: PLR2004 (above it, the last rate stands for all)
+    while rate < NEARLY_ALL:
         rates.append(rate)
         rate *= 1.6
     return (*rates, HIGHEST_RATE)

@@ -120,16 +120,15 @@ def total_of_polls(pods: list[Pod], polls: list[int]) -> tuple[Counts, Counts, f
 
 
 @given(
-    seed=st.integers(0, 2**32),
+    rng=st.randoms(use_true_random=True),
     interval=st.sampled_from((1000, 15_000, 30_000)),
     pods=st.integers(1, 4),
     polls=st.lists(st.integers(BEGIN, END + 60_000), max_size=12),
 )
 def test_polls_at_any_moments_count_every_request_once(
-    seed: int, interval: int, pods: int, polls: list[int]
+    rng: Random, interval: int, pods: int, polls: list[int]
 ) -> None:
     """However polls fall between slow, missed and late scrapes, restarts and new pods."""
-    rng = Random(seed)  # noqa: S311  (dice, not secrets)
     world = [make_pod(rng, number, interval) for number in range(pods)]
     canary, stable, upto = total_of_polls(world, [*sorted(polls), END + 60_000])
     edge = round(upto * 1000)
@@ -232,3 +231,10 @@ def test_a_sample_is_written_as_prometheus_says_it() -> None:
     (process,) = processes([triton(CANARY, ((0, 1), (15, 2)))])
     assert process.scrapes == (0, 15)
     assert process.series[0].samples[1] == Sample(15, 2)
+
+
+def test_versions_and_tags_of_a_model_are_told_apart_within_one_process() -> None:
+    """Labels that Triton gives make no second process, whatever Prometheus calls them."""
+    one = triton(CANARY, ((0, 1),), exported_version="1", _team="a")
+    other = triton(CANARY, ((0, 1),), exported_version="2", _team="b")
+    assert len(processes([one, other])) == 1

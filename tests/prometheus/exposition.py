@@ -1,0 +1,88 @@
+"""A page of counters that a test writes and a Prometheus scrapes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Lock, Thread
+
+from tests.support.series import CANARY, STABLE
+
+ENVOY = "/envoy"
+PODS = {f"digits-{revision}-x": f"/{revision}" for revision in (STABLE, CANARY)}
+
+
+@dataclass
+class Exposition:
+    """Counters by page and by their name with labels, as the text format writes them."""
+
+    pages: dict[str, dict[str, int]] = field(default_factory=dict)
+    lock: Lock = field(default_factory=Lock)
+
+    def add(self, page: str, counter: str, amount: int = 1) -> None:
+        """Let a counter grow; a new one appears with this value."""
+        with self.lock:
+            counters = self.pages.setdefault(page, {})
+            counters[counter] = counters.get(counter, 0) + amount
+
+    def restart(self, page: str) -> None:
+        """Set every counter of a page to zero, as a process does that starts anew."""
+        with self.lock:
+            self.pages[page] = dict.fromkeys(self.pages[page], 0)
+
+    def remove(self, page: str) -> None:
+        """Let a page answer 404, so that its scrapes fail."""
+        with self.lock:
+            self.pages.pop(page, None)
+
+    def text(self, page: str) -> str | None:
+        """Write a page; None: there is no such."""
+        with self.lock:
+            counters = self.pages.get(page)
+            if counters is None:
+                return None
+            return "".join(f"{name} {value}\n" for name, value in counters.items())
+
+    def http(self, revision: str, response: int, amount: int = 1) -> None:
+        """Count HTTP responses at the router, as Envoy does."""
+        cluster = f'envoy_cluster_name="ml_digits-{revision}_8000"'
+        self.add(ENVOY, f"envoy_cluster_upstream_rq_total{{{cluster}}}", amount)
+        classed = f'{cluster},envoy_response_code_class="{response}"'
+        self.add(ENVOY, f"envoy_cluster_upstream_rq_xx{{{classed}}}", amount)
+
+    def grpc(self, revision: str, code: int, amount: int = 1) -> None:
+        """Count gRPC calls at the router, as Envoy does."""
+        cluster = f'envoy_cluster_name="ml_digits-{revision}_8001"'
+        for metric in ("upstream_rq_total", "grpc_total", f"grpc_{code}"):
+            self.add(ENVOY, f"envoy_cluster_{metric}{{{cluster}}}", amount)
+
+    def inferred(self, revision: str, amount: int = 1, *, failed: bool = False) -> None:
+        """Count requests in a pod, as Triton does."""
+        own = 'model="digits",version="1"'
+        page = PODS[f"digits-{revision}-x"]
+        failure = f'nv_inference_request_failure{{{own},reason="BACKEND"}}'
+        self.add(page, failure, amount if failed else 0)
+        self.add(page, f"nv_inference_request_success{{{own}}}", 0 if failed else amount)
+
+
+@contextmanager
+def served(exposition: Exposition) -> Iterator[int]:
+    """Serve the pages on loopback and give the port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            text = exposition.text(self.path)
+            self.send_response(404 if text is None else 200)
+            self.send_header("Content-Type", "text/plain; version=0.0.4")
+            self.end_headers()
+            self.wfile.write((text or "").encode())
+
+        def log_message(self, *_: object) -> None:
+            """Stay quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()

@@ -1,0 +1,206 @@
+"""What the judge makes of a real Prometheus's answers."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import pytest
+
+from halimede.adapters import prometheus as adapter
+from halimede.adapters.prometheus import PromMetrics
+from halimede.api.rollout import Analysis
+from halimede.api.status import Evidence
+from halimede.judge.judge import begin, judge
+from halimede.judge.reading import Counts, Measured, Reading, Source, Unavailable, Why, since
+from halimede.judge.verdict import Verdict
+from tests.prometheus.exposition import PODS, Exposition
+from tests.support.series import CANARY, STABLE, request
+
+Clock = Callable[[], float]
+WITHIN = 20.0
+STEPS = 3
+
+
+class Judged:
+    """A rollout that is judged as often as one likes."""
+
+    def __init__(self, metrics: PromMetrics, clock: Clock) -> None:
+        """Start without evidence."""
+        self.metrics = metrics
+        self.clock = clock
+        self.evidence = Evidence()
+
+    async def reading(self) -> Reading:
+        """Ask for what has not been counted yet, or for the past."""
+        now = self.clock()
+        return await self.metrics.read(request(now, since(self.evidence)))
+
+    async def begin(self) -> None:
+        """Begin once both sources know both revisions."""
+        await eventually(self._all_scraped)
+        history = (await self.reading()).history
+        self.evidence = begin(Analysis(), STEPS, history, self.clock())
+        assert since(self.evidence) is not None
+
+    async def _all_scraped(self) -> bool:
+        looked = await self.metrics.read(request(self.clock(), self.clock()))
+        names = [
+            {one.labels.get("pod") or one.labels["envoy_cluster_name"] for one in answer.series}
+            for answer in looked.answers.values()
+            if isinstance(answer, Measured)
+        ]
+        return len(names) == 2 and all(len(found) >= 2 for found in names)
+
+    async def poll(self, *, later: float = 0.0) -> Verdict:
+        """Look once; *later*: as if so many seconds had passed."""
+        judgement = judge(
+            self.evidence, await self.reading(), Analysis(), 0, STEPS, self.clock() + later
+        )
+        self.evidence = judgement.evidence
+        return judgement.verdict
+
+    def counted(self, source: Source, revision: str = CANARY) -> Counts:
+        """Say what has been counted so far."""
+        held = next(one for one in self.evidence.sources if one.source == source)
+        if revision == CANARY:
+            return Counts(held.canary_requests, held.canary_errors)
+        return Counts(held.stable_requests, held.stable_errors)
+
+    async def sees(self, source: Source, counts: Counts, revision: str = CANARY) -> None:
+        """Poll until so much is counted."""
+
+        async def seen() -> bool:
+            await self.poll()
+            return self.counted(source, revision).requests >= counts.requests
+
+        await eventually(seen)
+        assert self.counted(source, revision) == counts
+
+
+async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until an asynchronous condition holds."""
+    async with asyncio.timeout(WITHIN):
+        while True:
+            if await holds():
+                return
+            await asyncio.sleep(0.1)
+
+
+@pytest.fixture
+async def judged(metrics: PromMetrics, counters: Exposition, clock: Clock) -> Judged:
+    """Begin to judge with 1000 requests in the past of either revision."""
+    for revision in (STABLE, CANARY):
+        counters.http(revision, 2, 1000)
+        counters.inferred(revision, 1000)
+    watched = Judged(metrics, clock)
+    await watched.begin()
+    return watched
+
+
+async def test_what_was_before_the_beginning_does_not_count(
+    judged: Judged, counters: Exposition
+) -> None:
+    """Of 1000 requests in the past and 7 now, 7 count; no error counter means no error."""
+    counters.http(CANARY, 2, 7)
+    counters.inferred(CANARY, 7)
+    await judged.sees(Source.ROUTER, Counts(7, 0))
+    await judged.sees(Source.TRITON, Counts(7, 0))
+
+
+async def test_an_error_counter_that_appears_counts_from_zero(
+    judged: Judged, counters: Exposition
+) -> None:
+    """Three errors at once, the first there ever were: `increase()` would see none."""
+    counters.http(CANARY, 5, 3)
+    counters.grpc(CANARY, 13, 4)
+    await judged.sees(Source.ROUTER, Counts(7, 7))
+
+
+async def test_a_restart_loses_nothing_and_counts_nothing_twice(
+    judged: Judged, counters: Exposition
+) -> None:
+    """Five before it and six after it are eleven."""
+    counters.inferred(CANARY, 5)
+    await judged.sees(Source.TRITON, Counts(5, 0))
+    counters.restart(PODS[f"digits-{CANARY}-x"])
+    counters.inferred(CANARY, 4)
+    counters.inferred(CANARY, 2, failed=True)
+    await judged.sees(Source.TRITON, Counts(11, 2))
+
+
+async def test_polls_while_counters_grow_add_up_to_what_happened(
+    judged: Judged, counters: Exposition
+) -> None:
+    """Polled again and again between and during scrapes, the sum is exact."""
+    for turn in range(40):
+        counters.http(CANARY, 5 if turn % 4 == 0 else 2, 3)
+        counters.http(STABLE, 2, 20)
+        counters.inferred(CANARY, 3, failed=turn % 4 == 0)
+        await judged.poll()
+    await judged.sees(Source.ROUTER, Counts(120, 30))
+    await judged.sees(Source.ROUTER, Counts(800, 0), STABLE)
+    await judged.sees(Source.TRITON, Counts(120, 30))
+
+
+async def test_a_bad_canary_is_stopped_by_real_counters(
+    judged: Judged, counters: Exposition
+) -> None:
+    """Errors that only gRPC shows, of a revision whose HTTP is well."""
+    verdict = Verdict.CONTINUE
+    async with asyncio.timeout(WITHIN):
+        while verdict is not Verdict.ABORT:
+            counters.http(STABLE, 2, 100)
+            counters.http(CANARY, 2, 10)
+            counters.grpc(CANARY, 2, 10)
+            counters.inferred(CANARY, 20)
+            verdict = await judged.poll()
+    assert "at the router" in (judged.evidence.message or "")
+
+
+async def test_a_target_that_is_gone_is_no_data_after_a_while(
+    judged: Judged, counters: Exposition
+) -> None:
+    """Its last samples neither pass nor stop anything."""
+    counters.http(CANARY, 2, 50)
+    counters.inferred(CANARY, 50)
+    await judged.sees(Source.TRITON, Counts(50, 0))
+    counters.remove(PODS[f"digits-{CANARY}-x"])
+    assert await judged.poll(later=60.0) is not Verdict.NO_DATA
+    assert await judged.poll(later=300.0) is Verdict.NO_DATA
+    assert "last scraped" in (judged.evidence.message or "")
+
+
+async def test_a_source_without_any_counter_is_an_answer(
+    metrics: PromMetrics, clock: Clock
+) -> None:
+    """Nothing was wrong with the question: there is nothing of that name."""
+    absent = replace(request(clock(), clock()), name="absent")
+    reading = await metrics.read(absent)
+    assert reading.answers == {Source.ROUTER: Measured(()), Source.TRITON: Measured(())}
+
+
+async def test_a_query_that_prometheus_cannot_read_is_refused_not_down(
+    metrics: PromMetrics, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HTTP 400: waiting will not cure it, and Prometheus's own words are passed on."""
+    monkeypatch.setattr(adapter, "query", lambda *_: "}{")
+    reading = await metrics.read(request(clock(), clock()))
+    answer = reading.answers[Source.ROUTER]
+    assert isinstance(answer, Unavailable)
+    assert answer.why is Why.REFUSED
+    assert "HTTP 400" in answer.message
+    assert "parse error" in answer.message
+
+
+async def test_a_prometheus_that_is_gone_is_unreachable_and_the_evidence_stays(
+    judged: Judged, counters: Exposition
+) -> None:
+    """Down is a verdict of its own; what was counted is kept."""
+    counters.http(CANARY, 5, 3)
+    await judged.sees(Source.ROUTER, Counts(3, 3))
+    judged.metrics.close()
+    judged.metrics = PromMetrics("http://127.0.0.1:9")
+    assert await judged.poll() is Verdict.METRICS_DOWN
+    assert judged.counted(Source.ROUTER) == Counts(3, 3)
+    assert "HALIMEDE_PROMETHEUS_URL" in (judged.evidence.message or "")
+    judged.metrics.close()

@@ -1,0 +1,205 @@
+"""What is made of answers that a healthy Prometheus does not give."""
+
+import asyncio
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event, Thread
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from halimede.adapters.prometheus import PromMetrics
+from halimede.api.rollout import MetricsProvider
+from halimede.judge.reading import (
+    Measured,
+    MetricsRequest,
+    Reading,
+    Sample,
+    Series,
+    Source,
+    Unavailable,
+    Why,
+)
+from tests.support.series import request
+
+ROUTER_UP = {"__name__": "envoy_cluster_upstream_rq_total", "instance": "envoy"}
+
+
+def answer(*series: object, **more: object) -> str:
+    """Write an answer of Prometheus's API."""
+    data = {"resultType": "matrix", "result": series}
+    return json.dumps({"status": "success", "data": data, **more})
+
+
+@dataclass
+class Server:
+    """An HTTP server that says what it is told to."""
+
+    url: str = ""
+    status: int = 200
+    body: str = answer()
+    headers: dict[str, str] = field(default_factory=dict)
+    silent: Event | None = None
+    """Say nothing until this is set."""
+    asked: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """Serve on loopback."""
+    told = Server()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            told.asked += parse_qs(urlsplit(self.path).query).get("query", [])
+            if told.silent:
+                told.silent.wait(20)
+            self.send_response(told.status)
+            for name, value in told.headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            with suppress(ConnectionError):  # who asked may have given up
+                self.wfile.write(told.body.encode())
+
+        def log_message(self, *_: object) -> None:
+            """Stay quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        http.daemon_threads = True
+        thread = Thread(target=http.serve_forever, daemon=True)
+        thread.start()
+        told.url = f"http://127.0.0.1:{http.server_address[1]}"
+        yield told
+        http.shutdown()
+        thread.join()
+
+
+async def read(
+    url: str | None, wanted: MetricsRequest | None = None, *, read_seconds: float = 10.0
+) -> Reading:
+    """Ask once."""
+    metrics = PromMetrics(url, read_seconds=read_seconds)
+    try:
+        return await metrics.read(wanted or request())
+    finally:
+        metrics.close()
+
+
+async def refusal(url: str | None, *, read_seconds: float = 10.0) -> Unavailable:
+    """Ask once, and take why the router could not be read."""
+    reading = await read(url, read_seconds=read_seconds)
+    said = reading.answers[Source.ROUTER]
+    assert isinstance(said, Unavailable)
+    return said
+
+
+async def test_samples_are_taken_as_they_are(server: Server) -> None:
+    """Numbers come as text; what is not a number is no sample."""
+    values = [[1.5, "3"], [2.5, "NaN"], [3.5, "+Inf"], [4.5, "7"]]
+    server.body = answer({"metric": ROUTER_UP, "values": values})
+    reading = await read(server.url)
+    expected = Measured((Series(ROUTER_UP, (Sample(1.5, 3.0), Sample(4.5, 7.0))),))
+    assert reading.answers[Source.ROUTER] == expected
+
+
+async def test_every_declared_source_is_asked_once(server: Server) -> None:
+    """One query each, and none of a router that is not declared."""
+    assert set((await read(server.url)).answers) == {Source.ROUTER, Source.TRITON}
+    assert len(server.asked) == 2
+    alone = replace(request(), provider=MetricsProvider.NONE)
+    assert set((await read(server.url, alone)).answers) == {Source.TRITON}
+    assert len(server.asked) == 3
+
+
+async def test_before_the_beginning_the_past_is_read(server: Server) -> None:
+    """It comes as history, and there are no answers to count."""
+    reading = await read(server.url, request(since=None))
+    assert reading.history is not None
+    assert set(reading.history.answers) == {Source.ROUTER, Source.TRITON}
+    assert reading.answers == {}
+    assert all(query.endswith("[7200s]") for query in server.asked)
+
+
+async def test_an_answer_with_warnings_is_no_data(server: Server) -> None:
+    """Thanos warns so that a store did not answer; the counts would be too low."""
+    values = [[1.5, "3"]]
+    warnings = ["store 10.0.0.7 did not answer"]
+    server.body = answer({"metric": ROUTER_UP, "values": values}, warnings=warnings)
+    said = await refusal(server.url)
+    assert said.why is Why.INCOMPLETE
+    assert "store 10.0.0.7 did not answer" in said.message
+
+
+@pytest.mark.parametrize(
+    ("status", "why", "words"),
+    [
+        (400, Why.REFUSED, "HTTP 400, because"),
+        (401, Why.REFUSED, "let the operator read it"),
+        (404, Why.REFUSED, "HALIMEDE_PROMETHEUS_URL"),
+        (422, Why.REFUSED, "limits on queries"),
+        (429, Why.UNREACHABLE, "HTTP 429"),
+        (503, Why.UNREACHABLE, "could not answer now"),
+    ],
+)
+async def test_errors_say_whether_waiting_cures_them(
+    server: Server, status: int, why: Why, words: str
+) -> None:
+    """4xx is refused and says what to do; 429 and 5xx pass by themselves."""
+    server.status = status
+    server.body = json.dumps({"status": "error", "error": "because"})
+    said = await refusal(server.url)
+    assert said.why is why
+    assert words in said.message
+
+
+@pytest.mark.parametrize(
+    "body", ["<html>Sign in</html>", "[]", '{"status": "success"}', '{"data": 1}']
+)
+async def test_something_else_at_the_address_is_refused(server: Server, body: str) -> None:
+    """The sentence names the address and the setting."""
+    server.body = body
+    said = await refusal(server.url)
+    assert said.why is Why.REFUSED
+    assert f"what answers at {server.url} is no Prometheus API" in said.message
+
+
+async def test_a_redirect_is_followed(server: Server) -> None:
+    """As from http to https; here it leads in a circle, which is an outage."""
+    server.status = 302
+    server.headers = {"Location": "/elsewhere?query=again"}
+    said = await refusal(server.url)
+    assert said.why is Why.UNREACHABLE
+    assert "again" in server.asked
+
+
+async def test_nobody_at_the_address_is_unreachable() -> None:
+    """Known at once."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        said = await refusal(f"http://127.0.0.1:{taken.getsockname()[1]}")
+    assert said.why is Why.UNREACHABLE
+    assert "ConnectionError" in said.message
+
+
+async def test_silence_is_unreachable_and_blocks_nobody(server: Server) -> None:
+    """The loop goes on while a thread waits, and the wait has an end."""
+    server.silent = Event()
+    asked = asyncio.create_task(refusal(server.url, read_seconds=0.3))
+    turns = 0
+    while not asked.done():
+        await asyncio.sleep(0)
+        turns += 1
+    server.silent.set()
+    assert asked.result().why is Why.UNREACHABLE
+    assert turns > 10
+
+
+async def test_without_an_address_nothing_is_asked() -> None:
+    """The sentence names the setting."""
+    said = await refusal(None)
+    assert said.why is Why.NOT_CONFIGURED
+    assert "HALIMEDE_PROMETHEUS_URL" in said.message
