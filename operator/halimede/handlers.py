@@ -10,6 +10,7 @@ from typing import Any
 
 import kopf
 from kubernetes.aio.client import Configuration
+from typing_extensions import override
 
 from halimede import metrics
 from halimede.adapters.errors import SettingsError
@@ -20,6 +21,8 @@ from halimede.reconcile.queue import WorkQueue
 
 CALM_SECONDS = 0.1
 """How long to wait after a child's event: they come in bursts, and one look does for a burst."""
+
+_NOTHING: kopf.BodyEssence = {}
 
 LogIn = Callable[[], Awaitable[Configuration]]
 
@@ -56,10 +59,52 @@ def settings(*, namespaced: bool) -> kopf.OperatorSettings:
     chosen.scanning.disabled = namespaced
     # Unused: nothing of ours is stored on objects. Were it ever, it should bear our name.
     chosen.persistence.finalizer = f"{GROUP}/finalizer"
+    chosen.persistence.diffbase_storage = _NoDiffs()
+    chosen.persistence.progress_storage = _NoProgress()
     for kind in WATCHED:
         if kind.selector:
             chosen.watching.label_selectors[kind.group, kind.version, kind.plural] = kind.selector
     return chosen
+
+
+class _NoDiffs(kopf.DiffBaseStorage):
+    """Remember no former state of objects: kopf copies each body thrice otherwise, per event."""
+
+    @override
+    def build(self, *, body: kopf.Body, extra_fields: Any = None) -> kopf.BodyEssence:
+        return _NOTHING
+
+    @override
+    def fetch(self, *, body: kopf.Body) -> None:
+        return None
+
+    @override
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        """Store nothing."""
+
+
+class _NoProgress(kopf.ProgressStorage):
+    """Remember no handlers' progress: event handlers have none."""
+
+    @override
+    def fetch(self, *, key: Any, body: kopf.Body) -> None:
+        return None
+
+    @override
+    def store(self, *, key: Any, record: Any, body: kopf.Body, patch: kopf.Patch) -> None:
+        """Store nothing."""
+
+    @override
+    def purge(self, *, key: Any, body: kopf.Body, patch: kopf.Patch) -> None:
+        """Find nothing to remove."""
+
+    @override
+    def touch(self, *, body: kopf.Body, patch: kopf.Patch, value: str | None) -> None:
+        """Leave the object alone."""
+
+    @override
+    def clear(self, *, essence: kopf.BodyEssence) -> kopf.BodyEssence:
+        return essence
 
 
 def _handler(kind: Kind, store: Store, queue: WorkQueue[Key]) -> Callable[..., Awaitable[None]]:
