@@ -7,6 +7,7 @@ left behind. There is no Service proxy and no DNS: addresses of Services lead no
 
 import asyncio
 import contextlib
+import errno
 import ipaddress
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -136,4 +137,9 @@ def _configure_inside(address: str, gateway: str, prefix: int) -> None:
 def _remove_interface(interface: str) -> None:
     with IPRoute() as route:
         for index in route.link_lookup(ifname=interface):
-            route.link("del", index=index)
+            try:
+                route.link("del", index=index)
+            except NetlinkError as error:
+                # With the namespace gone the kernel removes the interface too: it may be quicker.
+                if error.code != errno.ENODEV:
+                    raise

@@ -95,7 +95,7 @@ def pod_status(
     previous: Iterable[Json],
     now: float,
 ) -> Json:
-    """Return the status to report.
+    """Return the status to report, as a strategic merge patch.
 
     `ended` says that no container will be started any more. `previous` are the conditions that
     were reported before: one that did not change keeps its lastTransitionTime.
@@ -110,7 +110,9 @@ def pod_status(
         "containerStatuses": [_container(one) for one in main],
     }
     if place.pod_address:
-        status |= {"podIP": place.pod_address, "podIPs": [{"ip": place.pod_address}]}
+        # Told to replace: merged, the address under an agent before this one would stay.
+        addresses = [{"$patch": "replace"}, {"ip": place.pod_address}]
+        status |= {"podIP": place.pod_address, "podIPs": addresses}
     if init:
         # Of an init container, ready means that it is done.
         status["initContainerStatuses"] = [_container(one, ready=one.succeeded) for one in init]
