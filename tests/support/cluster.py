@@ -1,0 +1,393 @@
+"""A cluster in memory: it obeys a plan's writes, runs pods on a fake clock and serves users.
+
+It knows as much of Kubernetes as decisions rest on: generations, uids, an owner for a field that
+one manager drops, pods that load for a while, endpoints, routes that a gateway accepts.
+"""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from halimede.api.base import Manifest, rfc3339
+from halimede.api.status import RolloutStatus, State, Status
+from halimede.api.v1alpha1 import COMMAND_ANNOTATION, ModelDeployment
+from halimede.reconcile.decide import decide, metrics_request
+from halimede.reconcile.observed import Observed
+from halimede.reconcile.plan import Event, Plan
+from halimede.reconcile.world import revision_of
+from halimede.render.platform import Platform
+from tests.support.prometheus import PretendPrometheus
+
+START = 1_700_000_000.0
+PLATFORM = Platform(halimede_image="registry.example/halimede:0.1.0")
+GATEWAY = {"type": "Gateway", "gateway": {"parentRefs": [{"name": "public"}]}}
+SPEC: Manifest = {
+    "model": {
+        "storageUri": "https://models.example/digits/1",
+        "config": {"backend": "onnxruntime", "maxBatchSize": 8},
+    },
+    "runtime": {"version": "24.10"},
+    "replicas": 2,
+    "expose": GATEWAY,
+    "rollout": {
+        "strategy": "Canary",
+        "canary": {"steps": [{"weight": 20, "minSeconds": 30}, {"weight": 50, "minSeconds": 30}]},
+        "analysis": {"intervalSeconds": 15, "warmupSeconds": 30, "settleSeconds": 15},
+        "blueGreen": {"bakeSeconds": 120},
+    },
+}
+
+
+@dataclass
+class Behaviour:
+    """How the pods of a revision are."""
+
+    load_seconds: float = 5.0
+    error_rate: float = 0.0
+    container: Manifest | None = None
+    """The container's status while it is not ready; None: it runs."""
+    condition: Manifest | None = None
+    """A condition of the pod while it is not ready."""
+
+
+@dataclass
+class PretendCluster:
+    """One namespace with one ModelDeployment, its operator, and users who send requests."""
+
+    spec: Manifest = field(default_factory=lambda: copy.deepcopy(SPEC))
+    now: float = START
+    requests_per_second: float = 40.0
+    gateway: bool = True
+    """Whether a gateway answers for routes."""
+    alive: bool = True
+    """False: the operator stores the status and dies before it does anything else."""
+    status: Manifest = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
+    generation: int = 1
+    inputs: dict[str, Manifest | None] = field(default_factory=dict)
+    apply_errors: dict[str, str] = field(default_factory=dict)
+    objects: dict[tuple[str, str], Manifest] = field(default_factory=dict)
+    behaviours: dict[str, Behaviour] = field(default_factory=dict)
+    """By the spec's storage URI."""
+    pods: dict[str, tuple[str, float]] = field(default_factory=dict)
+    """By name: the revision and when it started."""
+    prometheus: PretendPrometheus = field(default_factory=PretendPrometheus)
+    events: list[Event] = field(default_factory=list)
+    writes: list[tuple[str, str]] = field(default_factory=list)
+    """What was applied and deleted, as `verb Kind/name` and the weights of then."""
+    weights: list[dict[str, int]] = field(default_factory=list)
+    """The route's weights, each time that they changed."""
+    lost: float = 0.0
+    """Requests that met no ready pod."""
+    failed: float = 0.0
+    """Requests that a revision answered with an error."""
+    states: list[State | None] = field(default_factory=list)
+    _uids: int = 0
+    _co_owned: set[str] = field(default_factory=set)
+
+    # What tests do.
+
+    def edit(self, change: Callable[[Manifest], Any]) -> "PretendCluster":
+        """Edit the spec, as `kubectl edit` would."""
+        change(self.spec)
+        self.generation += 1
+        return self
+
+    def model(self, number: int, behaviour: Behaviour | None = None) -> "PretendCluster":
+        """Ask for another model, whose pods behave like this."""
+        uri = f"https://models.example/digits/{number}"
+        if behaviour is not None:
+            self.behaviours[uri] = behaviour
+        return self.edit(lambda spec: spec["model"].update(storageUri=uri))
+
+    def command(self, text: str) -> "PretendCluster":
+        """Annotate the object with a command."""
+        self.annotations[COMMAND_ANNOTATION] = text
+        return self
+
+    def run(self, seconds: float) -> "PretendCluster":
+        """Let time go by."""
+        return self.until(lambda: False, seconds, fail=False)
+
+    def until(
+        self, there: Callable[[], object], seconds: float = 3600.0, *, fail: bool = True
+    ) -> "PretendCluster":
+        """Let time go by until something is true."""
+        end = self.now + seconds
+        while self.now < end:
+            self.settle()
+            if there():
+                return self
+            self.tick(5.0)
+        assert not fail, f"it did not happen in {seconds} s: {self.explain()}"
+        return self
+
+    def explain(self) -> str:
+        """Tell where things stand, for a test that fails."""
+        told = [
+            f"{one['type']}={one['status']} {one['reason']}: {one['message']}"
+            for one in self.status.get("conditions", ())
+        ]
+        return "\n".join([str(self.states[-5:]), *told])
+
+    # What tests look at.
+
+    @property
+    def deployment(self) -> ModelDeployment:
+        """The object as the operator reads it."""
+        return ModelDeployment.from_manifest(
+            {
+                "metadata": {
+                    "name": "digits",
+                    "namespace": "ml",
+                    "uid": "0d6d2f1e-5b3f-4e43-9df3-0d5a3f7c5a11",
+                    "generation": self.generation,
+                    "resourceVersion": "1",
+                    "annotations": self.annotations,
+                },
+                "spec": copy.deepcopy(self.spec),
+                **({"status": self.status} if self.status else {}),
+            }
+        )
+
+    @property
+    def parsed(self) -> Status:
+        """The status."""
+        return self.deployment.status
+
+    @property
+    def rollout(self) -> RolloutStatus | None:
+        """The rollout under way."""
+        return self.parsed.rollout
+
+    @property
+    def state(self) -> State | None:
+        """The rollout's state."""
+        return self.rollout.state if self.rollout else None
+
+    @property
+    def stable(self) -> str | None:
+        """The stable revision."""
+        return self.parsed.stable.revision if self.parsed.stable else None
+
+    def condition(self, type_: str) -> tuple[str, str] | None:
+        """The status and the reason of a condition; None if it is absent."""
+        for one in self.status.get("conditions", ()):
+            if one["type"] == type_:
+                return one["status"], one["reason"]
+        return None
+
+    def message(self, type_: str) -> str:
+        """The message of a condition."""
+        found = [one for one in self.status.get("conditions", ()) if one["type"] == type_]
+        return str(found[0]["message"]) if found else ""
+
+    def ready(self) -> bool:
+        """Whether the resource is Ready in its present generation."""
+        return self.condition("Ready") is not None and self.parsed.conditions[0].status == "True"
+
+    @property
+    def reasons(self) -> list[str]:
+        """The reasons of all Events so far."""
+        return [event.reason for event in self.events]
+
+    def replicas(self, revision: str) -> int | None:
+        """How many pods a revision's Deployment asks for; None if there is no Deployment."""
+        found = self.objects.get(("Deployment", f"digits-{revision}"))
+        return found["spec"].get("replicas", 1) if found else None
+
+    # What goes on.
+
+    def observe(self) -> Observed:
+        """Look, as the operator does."""
+        md = self.deployment
+        request = metrics_request(md, self.now)
+        return Observed(
+            deployment=md,
+            children=tuple(copy.deepcopy(one) for one in self.objects.values()),
+            pods=tuple(self._pod(name) for name in self.pods),
+            endpoint_slices=self._slices(),
+            inputs=self.inputs,
+            reading=self.prometheus.read(request) if request else None,
+            apply_errors=self.apply_errors,
+        )
+
+    def look(self) -> Plan:
+        """Run one pass of the operator."""
+        plan = decide(self.observe(), PLATFORM, self.now)
+        if plan.status is not None:
+            self.status = plan.status.to_manifest()
+            state = plan.status.rollout.state if plan.status.rollout else None
+            if not self.states or self.states[-1] is not state:
+                self.states.append(state)
+        if self.alive:
+            self.carry_out(plan)
+        return plan
+
+    def carry_out(self, plan: Plan) -> None:
+        """Write what the plan says."""
+        for manifest in plan.handovers:
+            name = manifest["metadata"]["name"]
+            self.objects["Deployment", name]["spec"]["replicas"] = manifest["spec"]["replicas"]
+            self._co_owned.add(name)
+        for manifest in plan.applies:
+            self._apply(manifest)
+        for ref in plan.deletes:
+            self.writes.append((f"delete {ref.kind}/{ref.name}", ref.uid))
+            self.objects.pop((ref.kind, ref.name))
+        self.events.extend(plan.events)
+
+    def settle(self) -> None:
+        """Run passes until nothing is to be done at once."""
+        for _ in range(30):
+            self._controllers()
+            plan = self.look()
+            self._controllers()
+            if not (plan.status or plan.applies or plan.deletes or plan.again == 0.0):
+                return
+            if not self.alive:
+                return
+        raise AssertionError(f"it finds no rest: {plan}")
+
+    def tick(self, seconds: float) -> None:
+        """Let users send requests, and pods load, for a while."""
+        self._serve(seconds)
+        self.now += seconds
+        self._controllers()
+        self.prometheus.scrape(self.now)
+
+    def _apply(self, manifest: Manifest) -> None:
+        kind, name = manifest["kind"], manifest["metadata"]["name"]
+        live = self.objects.get((kind, name))
+        self.writes.append((f"apply {kind}/{name}", ""))
+        new = copy.deepcopy(manifest)
+        self._uids += live is None
+        new["metadata"] |= {
+            "uid": live["metadata"]["uid"] if live else f"uid-{self._uids}",
+            "creationTimestamp": live["metadata"]["creationTimestamp"]
+            if live
+            else rfc3339(self.now),
+            "generation": (live["metadata"]["generation"] if live else 0)
+            + (live is None or live.get("spec") != new.get("spec")),
+        }
+        if kind == "Deployment" and "replicas" not in new["spec"]:
+            kept = live and name in self._co_owned
+            new["spec"]["replicas"] = live["spec"]["replicas"] if live and kept else 1
+        if live and "status" in live:
+            new["status"] = live["status"]
+        self.objects[kind, name] = new
+        if kind == "HTTPRoute":
+            self._note_weights(new)
+
+    def _note_weights(self, route: Manifest) -> None:
+        shares = {
+            one["name"].removeprefix("digits-"): one["weight"]
+            for one in route["spec"]["rules"][0]["backendRefs"]
+        }
+        if not self.weights or self.weights[-1] != shares:
+            self.weights.append(shares)
+
+    def _controllers(self) -> None:
+        """Do what the controllers of a cluster do: pods for Deployments, answers for routes."""
+        wanted = set()
+        for (kind, name), one in self.objects.items():
+            if kind == "Deployment":
+                wanted |= {f"{name}-{number}" for number in range(one["spec"]["replicas"])}
+                revision = revision_of(one) or ""
+                for pod in sorted(wanted - self.pods.keys()):
+                    self.pods[pod] = (revision, self.now)
+            if kind == "HTTPRoute" and self.gateway:
+                one["status"] = {"parents": [_accepted(one, ref) for ref in _parents(one)]}
+        for pod in self.pods.keys() - wanted:
+            del self.pods[pod]
+
+    def _behaviour(self, revision: str) -> Behaviour:
+        """Find how a revision behaves: by the source that its fetcher is told."""
+        deployment = self.objects.get(("Deployment", f"digits-{revision}"))
+        text = str(deployment)
+        found = [self.behaviours[uri] for uri in self.behaviours if f"'{uri}'" in text]
+        return found[0] if found else Behaviour()
+
+    def _is_ready(self, name: str) -> bool:
+        revision, started = self.pods[name]
+        behaviour = self._behaviour(revision)
+        bad = behaviour.container or behaviour.condition
+        return not bad and self.now - started >= behaviour.load_seconds
+
+    def _pod(self, name: str) -> Manifest:
+        revision, started = self.pods[name]
+        ready, behaviour = self._is_ready(name), self._behaviour(revision)
+        container = behaviour.container or {
+            "name": "triton",
+            "ready": ready,
+            "state": {"running": {}},
+        }
+        conditions = [{"type": "Ready", "status": str(ready)}]
+        return {
+            "kind": "Pod",
+            "metadata": {"name": name, "labels": {"halimede.dev/revision": revision}},
+            "status": {
+                "startTime": rfc3339(started),
+                "conditions": [*conditions, *filter(None, [behaviour.condition])],
+                "containerStatuses": [container],
+            },
+        }
+
+    def _slices(self) -> tuple[Manifest, ...]:
+        slices = []
+        for kind, name in self.objects:
+            if kind == "Deployment":
+                pods = [pod for pod in self.pods if pod.rpartition("-")[0] == name]
+                endpoints = [
+                    {
+                        "addresses": [f"10.0.0.{number}"],
+                        "conditions": {"ready": self._is_ready(pod)},
+                        "targetRef": {"name": pod},
+                    }
+                    for number, pod in enumerate(pods)
+                ]
+                slices.append(
+                    {
+                        "metadata": {"labels": {"kubernetes.io/service-name": name}},
+                        "endpoints": endpoints,
+                    }
+                )
+        return tuple(slices)
+
+    def _serve(self, seconds: float) -> None:
+        """Have users' requests answered by the revisions, as the route says."""
+        shares = self.weights[-1] if self.weights else {}
+        for revision, weight in shares.items():
+            requests = self.requests_per_second * seconds * weight / 100
+            ready = [
+                pod
+                for pod, (owner, _) in self.pods.items()
+                if owner == revision and self._is_ready(pod)
+            ]
+            if not ready:
+                self.lost += requests
+                continue
+            errors = requests * self._behaviour(revision).error_rate
+            self.failed += errors
+            for pod in ready:
+                part = len(ready)
+                self.prometheus.count(
+                    f"ml_digits-{revision}_8000", pod, requests / part, errors / part
+                )
+
+
+def _parents(route: Manifest) -> list[Manifest]:
+    parents: list[Manifest] = route["spec"]["parentRefs"]
+    return parents
+
+
+def _accepted(route: Manifest, parent: Manifest) -> Manifest:
+    generation = route["metadata"]["generation"]
+    return {
+        "parentRef": parent,
+        "conditions": [
+            {"type": type_, "status": "True", "observedGeneration": generation, "reason": "Yes"}
+            for type_ in ("Accepted", "ResolvedRefs")
+        ],
+    }

@@ -1,0 +1,153 @@
+"""A small world for the machine alone: facts that obey its writes, and a clock that is moved."""
+
+from dataclasses import dataclass, field, replace
+
+from halimede.api.rollout import Analysis, BlueGreen, Canary, Rollout, Step, Strategy
+from halimede.api.status import Evidence, RevisionStatus, State, Status
+from halimede.judge.verdict import Verdict
+from halimede.rollout import allotment
+from halimede.rollout.command import pending
+from halimede.rollout.evidence import is_due
+from halimede.rollout.facts import Cause, Facts, Route, Workload
+from halimede.rollout.machine import move
+from halimede.rollout.scene import Move, Scene, Wanted
+
+STEPS = (Step(weight=10, min_seconds=60), Step(weight=50, min_seconds=60))
+ANALYSIS = Analysis(interval_seconds=15, warmup_seconds=30, settle_seconds=15)
+SETTINGS = Rollout(
+    canary=Canary(steps=STEPS), analysis=ANALYSIS, blue_green=BlueGreen(bake_seconds=60)
+)
+BLUE_GREEN = SETTINGS.model_copy(update={"strategy": Strategy.BLUE_GREEN})
+START = 1_000_000.0
+
+
+@dataclass
+class MachineWorld:
+    """A cluster in which pods are ready at once, unless a test says otherwise."""
+
+    target: str = "v1"
+    settings: Rollout = SETTINGS
+    replicas: int = 2
+    now: float = START
+    status: Status = field(default_factory=Status)
+    command: str | None = None
+    verdict: Verdict | None = Verdict.PASS
+    """What the judge says whenever it looks."""
+    broken: dict[str, Workload] = field(default_factory=dict)
+    """Revisions whose pods are not as they should be."""
+    accepted: bool = True
+    effects: bool = True
+    """False: whatever is decided is stored in the status, and then the process is killed."""
+    desired: dict[str, int] = field(default_factory=dict)
+    route: tuple[tuple[str, int], ...] = ()
+    writes: list[tuple[tuple[str, int], ...]] = field(default_factory=list)
+    last: Move = field(default_factory=lambda: Move(Status()))
+    seen: list[State | None] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+
+    def workload(self, revision: str) -> Workload:
+        """Tell how a revision's pods are."""
+        pods = self.desired.get(revision)
+        if pods is None:
+            return Workload(revision)
+        if revision in self.broken:
+            return replace(self.broken[revision], revision=revision, exists=True, desired=pods)
+        return Workload(revision, exists=True, desired=pods, ready_endpoints=pods)
+
+    def facts(self) -> Facts:
+        """Tell what the machine may know."""
+        applied = self.route == allotment.weights(self.status)
+        return Facts(
+            workloads={revision: self.workload(revision) for revision in self.desired},
+            route=Route(applied=applied, accepted=self.accepted),
+            replicas=self.replicas,
+        )
+
+    def scene(self) -> Scene:
+        """Tell all that the machine may look at in this pass."""
+        if self.status.target is None:
+            first = RevisionStatus(revision=self.target, since=self.now)
+            self.status = self.status.model_copy(update={"target": first})
+        status, verdict = self.status, None
+        rollout = status.rollout
+        if rollout and self.verdict and is_due(rollout, self.settings.analysis, self.now):
+            verdict = self.verdict
+            evidence = Evidence(verdict=verdict, message=f"The judge says {verdict}.")
+            polled = rollout.model_copy(update={"evidence": evidence, "polled_at": self.now})
+            status = status.model_copy(update={"rollout": polled})
+        return Scene(
+            wanted=Wanted(self.target, self.settings, "uid:1"),
+            facts=self.facts(),
+            status=status,
+            command=pending(self.command, status.handled_command),
+            verdict=verdict,
+            now=self.now,
+        )
+
+    def step(self) -> Move:
+        """Run one pass and let the world follow what it asks for."""
+        scene = self.scene()
+        self.last = move(scene)
+        self.status = self.last.status
+        self.seen.append(self.status.rollout and self.status.rollout.state)
+        self.reasons += [event.reason for event in self.last.events]
+        if self.effects:
+            self._follow(replace(scene, status=self.status))
+        return self.last
+
+    def run(self, passes: int, seconds: float = 5.0) -> None:
+        """Run passes, some seconds apart."""
+        for _ in range(passes):
+            self.step()
+            self.now += seconds
+
+    def until(self, state: State | None, passes: int = 400) -> None:
+        """Run passes until the rollout is in *state*; None: until none is under way."""
+        for _ in range(passes):
+            self.step()
+            if self.state is state:
+                return
+            self.now += 5.0
+        raise AssertionError(f"{state} was not reached; it was {self.seen[-1]}")
+
+    def serve(self, revision: str = "v1") -> "MachineWorld":
+        """Have a first revision deployed and serving."""
+        self.target = revision
+        self.run(3)
+        assert self.status.stable is not None
+        return self
+
+    def ask_for(self, revision: str) -> "MachineWorld":
+        """Have the spec ask for another revision."""
+        self.target = revision
+        return self
+
+    @property
+    def state(self) -> State | None:
+        """The state of the rollout under way."""
+        return self.status.rollout and self.status.rollout.state
+
+    @property
+    def path(self) -> list[State | None]:
+        """The states that were passed, without repetitions."""
+        return [
+            state
+            for number, state in enumerate(self.seen)
+            if number == 0 or state is not self.seen[number - 1]
+        ]
+
+    def _follow(self, scene: Scene) -> None:
+        live = allotment.live(self.status)
+        self.desired = {
+            revision: allotment.replicas(scene, revision, autoscaled=False) or 0
+            for revision in sorted(live)
+        }
+        shares = allotment.weights(self.status)
+        if shares != self.route:
+            self.writes.append(shares)
+            self.route = shares
+
+
+def unready(cause: Cause | None = None, *, ready: int = 0, restarts: int = 0) -> Workload:
+    """Describe pods that are not as they should be."""
+    return Workload("", ready_endpoints=ready, cause=cause, message="Because.", restarts=restarts)

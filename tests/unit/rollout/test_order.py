@@ -1,0 +1,48 @@
+"""The order of the checks is the policy, so it is written down twice."""
+
+import pytest
+
+from halimede.api.status import State
+from halimede.rollout.machine import ADVANCES, CHECKS, IDLE, RETREATS
+
+
+def test_order_of_checks_of_a_rollout() -> None:
+    """Retreat goes first, then what takes traffic away, then holds, then what gives traffic."""
+    assert [check.__name__ for check in CHECKS] == [
+        "retreating",
+        "aborted_by_command",
+        "aborted_by_evidence",
+        "reverted",
+        "superseded",
+        "lost_all_traffic_pods",
+        "lost_its_pods",
+        "stayed_unready",
+        "crashed",
+        "past_deadline",
+        "route_past_deadline",
+        "no_data_for_too_long",
+        "inconclusive_for_too_long",
+        "spec_invalid",
+        "scaled_to_zero",
+        "paused",
+        "promote_commanded",
+        "advancing",
+    ]
+
+
+def test_order_of_checks_without_a_rollout() -> None:
+    """What serves is asked first, and a rollout begins only when nothing speaks against it."""
+    assert [check.__name__ for check in IDLE] == [
+        "serves_already",
+        "first_deployment",
+        "spec_invalid",
+        "nothing_is_to_serve",
+        "failed_before",
+        "begin",
+    ]
+
+
+@pytest.mark.parametrize("state", State)
+def test_every_state_goes_on(state: State) -> None:
+    """Each state knows what is next, in one place only."""
+    assert (state in ADVANCES) is (state not in RETREATS)
