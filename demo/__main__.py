@@ -11,7 +11,10 @@ from demo.story import tell
 def main() -> int:
     """Play the demo on this terminal."""
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
-    return 0 if tell(Console()) else 1
+    try:
+        return 0 if tell(Console()) else 1
+    except KeyboardInterrupt:
+        return 130  # as shells say it: ended by the user
 
 
 if __name__ == "__main__":

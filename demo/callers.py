@@ -87,7 +87,9 @@ class GrpcCaller:
             watch.revision = dict(await call.initial_metadata()).get(REVISION_HEADER, "")
             return self._good(watch, response)
         except grpc.aio.AioRpcError as error:
-            watch.revision = dict(error.initial_metadata() or ()).get(REVISION_HEADER, "")
+            # An error without a message comes in one frame: its headers are trailers.
+            headers = {**dict(error.initial_metadata()), **dict(error.trailing_metadata())}
+            watch.revision = headers.get(REVISION_HEADER, "")
             return watch.failed(error.code().name, error.details() or "")
 
     def _good(self, watch: "_Watch", response: service_pb2.ModelInferResponse) -> Record:

@@ -20,6 +20,9 @@ COLOURS = {
 }
 """By version; black is what was lost on the way."""
 
+ROOM_SECONDS = 14
+"""Space on the right for what is written beside the last decision."""
+
 
 def rollouts(
     history: Sequence[Snapshot], records: Sequence[Record], revisions: Mapping[str, str]
@@ -34,8 +37,18 @@ def rollouts(
     for version, decision in decisions(history, revisions).items():
         for axes in (weights, requests, errors):
             axes.axvline(decision.at - start, color=COLOURS[version], linestyle=":", linewidth=1)
-        text = f" {version} {decision.outcome.lower()} after {decision.seconds:.0f} s"
-        weights.text(decision.at - start, 102, text, fontsize=8, color=COLOURS[version])
+        text = f"{version} {decision.outcome.lower()}\nafter {decision.seconds:.0f} s"
+        weights.annotate(
+            text,
+            (decision.at - start, 100),
+            xytext=(4, 0),
+            textcoords="offset points",
+            verticalalignment="top",
+            fontsize=8,
+            color=COLOURS[version],
+        )
+    last = max(record.at for record in records) - start
+    errors.set_xlim(0, last + ROOM_SECONDS)
     errors.set_xlabel("seconds since the first request")
     return figure
 
@@ -50,8 +63,7 @@ def _weights(
             for seen in history
         ]
         axes.step(times, shares, where="post", color=COLOURS[version], label=version)
-    axes.set(ylabel="weight of the\nnew revision, %", ylim=(0, 115), xlim=(0, None))
-    axes.legend(loc="center right", fontsize=8)
+    axes.set(ylabel="weight of the\nnew revision, %", ylim=(0, 115))
 
 
 def _requests(axes: Axes, records: Sequence[Record], start: float) -> None:
@@ -67,6 +79,7 @@ def _requests(axes: Axes, records: Sequence[Record], start: float) -> None:
         colors=list(COLOURS.values()),
     )
     axes.set(ylabel="requests per second\nby answering version")
+    axes.legend(loc="upper right", fontsize=8)
 
 
 def _errors(axes: Axes, records: Sequence[Record], start: float) -> None:

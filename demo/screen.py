@@ -1,7 +1,7 @@
 """Show the story as it happens: what is told and claimed scrolls by, a dashboard stays below."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -10,6 +10,7 @@ from rich.text import Text
 
 from demo.dashboard import Dashboard
 from demo.stage import Stage
+from demo.watch import Snapshot
 
 STYLES = {"●": "bold cyan", "→": "bold", "✓": "green", "✗": "bold red", "·": "dim"}
 """How a line looks, by its first character."""
@@ -28,7 +29,7 @@ class Screen:
         if line.startswith("●"):
             self.console.print()
         minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
-        text = Text(f"{minutes}:{seconds:02} ", style="dim")
+        text = Text.assemble((f"{minutes}:{seconds:02} ", "dim"))
         text.append(line, style=STYLES.get(line[:1], ""))
         self.console.print(text, soft_wrap=not self.console.is_terminal)
 
@@ -37,7 +38,7 @@ class Screen:
         """Keep the dashboard of ``stage`` at the bottom of the terminal meanwhile."""
         dashboard = Dashboard(stage)
         if not self.console.is_terminal:
-            stage.watch.listener = lambda seen: self.tell(f"· {dashboard.line(seen)}")
+            stage.watch.listener = self._changes(dashboard)
             yield
             return
         with Live(
@@ -47,3 +48,15 @@ class Screen:
             transient=True,
         ):
             yield
+
+    def _changes(self, dashboard: Dashboard) -> Callable[[Snapshot], None]:
+        """Tell each line that differs from the one before."""
+        last = ""
+
+        def tell(seen: Snapshot) -> None:
+            nonlocal last
+            if (line := dashboard.line(seen)) != last:
+                last = line
+                self.tell(f"· {line}")
+
+        return tell

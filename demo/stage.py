@@ -16,7 +16,7 @@ from demo.verdict import Verdict
 from demo.watch import Snapshot, Watch
 from halimede.api.base import Manifest
 from halimede.api.v1alpha1 import KIND
-from local.cluster import Cluster
+from local.cluster import Access
 
 LOOK_EVERY = 0.2
 """Seconds between two looks at what is awaited."""
@@ -26,7 +26,7 @@ LOOK_EVERY = 0.2
 class Stage:
     """Hold everything a scene works with; scenes speak to it in given, when and then."""
 
-    cluster: Cluster
+    cluster: Access
     versions: dict[str, Version]
     out: Path
     """The folder for records and pictures."""

@@ -18,15 +18,11 @@ from demo.screen import Screen
 from demo.stage import Stage
 from demo.summary import decisions, table
 from demo.watch import Watch
-from local.access import ClusterError
-from local.addresses import PROMETHEUS_URL
+from local import chart
 from local.build import BuildError
-from local.cluster import Cluster, up
+from local.cluster import Access, ClusterError, up
 
-ROOT = Path(__file__).parents[1]
-CHART = ROOT / "charts" / "halimede"
-OUT = ROOT / "out" / "demo"
-OPERATOR_NAMESPACE = "halimede-system"
+OUT = Path(__file__).parents[1] / "out" / "demo"
 
 
 def tell(console: Console, out: Path = OUT) -> bool:
@@ -34,7 +30,7 @@ def tell(console: Console, out: Path = OUT) -> bool:
     began = time.monotonic()
     screen = Screen(console)
     try:
-        with opened(screen, out) as stage:
+        with on_a_cluster(screen, out) as stage:
             if not _played(stage, screen):
                 return False
             _sum_up(stage, console)
@@ -46,58 +42,25 @@ def tell(console: Console, out: Path = OUT) -> bool:
     return True
 
 
-def _played(stage: Stage, screen: Screen) -> bool:
-    """Play all scenes; if one fails, leave what explains it and say so."""
-    try:
-        with screen.showing(stage):
-            for play in SCENES:
-                play(stage)
-    except (StuckError, UntrueError) as error:
-        screen.tell(f"✗ {error}")
-        _explain(stage)
-        return False
-    finally:
-        stage.load.stop()
-    return True
-
-
-def _sum_up(stage: Stage, console: Console) -> None:
-    """Print the table, and draw the picture into the output folder."""
-    records, history = stage.records(since=0.0), stage.watch.history
-    titles = {name: version.title for name, version in stage.versions.items()}
-    console.print()
-    console.print(table(titles, records, decisions(history, stage.revisions)))
-    figure = rollouts(history, records, stage.revisions)
-    for kind in ("png", "svg"):
-        figure.savefig(stage.out / f"rollouts.{kind}", dpi=130)
-        stage.narrate(f"· picture: {stage.out / f'rollouts.{kind}'}")
-
-
 @contextmanager
-def opened(screen: Screen, out: Path) -> Iterator[Stage]:
+def on_a_cluster(screen: Screen, out: Path) -> Iterator[Stage]:
     """Train the models, bring a cluster up with Halimede in it, and take it down in the end."""
     screen.tell("● Getting ready")
     versions = train()
     for version in versions.values():
         screen.tell(f"· trained {_in_words(version)}")
-    cluster = up("demo", progress=lambda line: screen.tell(f"· {line}"))
-    try:
-        _install(cluster, screen)
-        yield _stage(cluster, versions, screen, out)
-    finally:
-        cluster.down()
+    with up("demo", progress=lambda line: screen.tell(f"· {line}")) as cluster:
+        screen.tell("→ helm install halimede charts/halimede")
+        chart.install(cluster)
+        with staged(cluster, versions, screen, out) as stage:
+            yield stage
 
 
-def _install(cluster: Cluster, screen: Screen) -> None:
-    """Install the operator by its chart, and wait until it is ready."""
-    screen.tell("→ helm install halimede charts/halimede")
-    cluster.helm(
-        "install", "halimede", str(CHART), "--namespace", OPERATOR_NAMESPACE, "--create-namespace",
-        "--set", f"operator.prometheusUrl={PROMETHEUS_URL}", "--wait", "--timeout", "60s",
-    )  # fmt: skip
-
-
-def _stage(cluster: Cluster, versions: dict[str, Version], screen: Screen, out: Path) -> Stage:
+@contextmanager
+def staged(
+    cluster: Access, versions: dict[str, Version], screen: Screen, out: Path
+) -> Iterator[Stage]:
+    """Build the stage in a cluster that has Halimede; the users leave with it."""
     host, port = cluster.gateway
     address = f"{host}:{port}"
     plan = Plan(
@@ -109,7 +72,36 @@ def _stage(cluster: Cluster, versions: dict[str, Version], screen: Screen, out: 
         records=out / "requests.jsonl",
     )
     watch = Watch(cluster.kubeconfig, manifests.NAMESPACE, manifests.NAME)
-    return Stage(cluster, versions, out, Load(plan), watch, screen.tell)
+    stage = Stage(cluster, versions, out, Load(plan), watch, screen.tell)
+    try:
+        yield stage
+    finally:
+        stage.load.stop()
+        watch.stop()
+
+
+def _played(stage: Stage, screen: Screen) -> bool:
+    """Play all scenes; if one fails, leave what explains it and say so."""
+    try:
+        with screen.showing(stage):
+            for play in SCENES:
+                play(stage)
+    except (StuckError, UntrueError, ClusterError) as error:
+        screen.tell(f"✗ {error}")
+        _explain(stage)
+        return False
+    return True
+
+
+def _sum_up(stage: Stage, console: Console) -> None:
+    """Print the table, and draw the picture into the output folder."""
+    records, history = stage.records(since=0.0), stage.watch.history
+    console.print()
+    console.print(table(stage.versions, records, decisions(history, stage.revisions)))
+    figure = rollouts(history, records, stage.revisions)
+    for kind in ("png", "svg"):
+        figure.savefig(stage.out / f"rollouts.{kind}", dpi=130)
+        stage.narrate(f"· picture: {stage.out / f'rollouts.{kind}'}")
 
 
 def _in_words(version: Version) -> str:
@@ -127,7 +119,7 @@ def _explain(stage: Stage) -> None:
         found = stage.cluster.kubectl("--namespace", manifests.NAMESPACE, *arguments)
         (stage.out / name).write_text(found)
     log = stage.cluster.kubectl(
-        "--namespace", OPERATOR_NAMESPACE, "logs", "deployment/halimede", "--tail", "500"
+        "--namespace", chart.NAMESPACE, "logs", "deployment/halimede", "--tail", "500"
     )
     (stage.out / "operator.log").write_text(log)
     stage.narrate(f"· what was found lies in {stage.out}")

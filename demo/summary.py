@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from demo.records import Record, Tally, by_version
@@ -45,22 +46,21 @@ def _decision(ended: FinishedRollout, history: Sequence[Snapshot]) -> Decision:
 
 
 def table(
-    titles: Mapping[str, str], records: Iterable[Record], decided: Mapping[str, Decision]
+    versions: Iterable[str], records: Iterable[Record], decided: Mapping[str, Decision]
 ) -> Table:
-    """Draw the summary of all requests and decisions; ``titles`` says what each version is."""
+    """Draw the summary of all requests and decisions."""
     tallies = by_version(records)
-    drawn = Table(title="What users saw, what Halimede decided")
+    drawn = Table(title="What users saw, what Halimede decided", box=SIMPLE_HEAD)
     for heading in ("version", "requests", "HTTP", "gRPC", "errors", "right", "decision", "after"):
         drawn.add_column(
             heading, justify="left" if heading in {"version", "decision"} else "right"
         )
-    for name, title in titles.items():
+    for name in versions:
         verdict = decided.get(name)
-        fate = f"{verdict.outcome}: {verdict.reason}" if verdict else "the first one"
+        fate = verdict.reason if verdict else "the first one"
         after = f"{verdict.seconds:.1f} s" if verdict else ""
-        counts = _counts(tallies.get(name, Tally()))
-        drawn.add_row(f"{name} ({title})", *counts, fate, after)
-    drawn.add_row("lost on the way", *_counts(tallies.get("", Tally())))
+        drawn.add_row(name, *_counts(tallies.get(name, Tally())), fate, after)
+    drawn.add_row("lost", *_counts(tallies.get("", Tally())))
     return drawn
 
 

@@ -1,5 +1,6 @@
 """The sums at the end: what all users together saw."""
 
+from demo.callers import REVISION_HEADER
 from demo.records import Tally, by_version
 from demo.stage import Stage
 
@@ -29,4 +30,15 @@ def play(stage: Stage) -> None:
     stage.then("none was lost", holds=total.lost == 0, found=f"{total.lost}")
     good = sum(one.model_errors for name, one in versions.items() if name not in BAD)
     stage.then("no good version answered with an error", holds=good == 0, found=f"{good}")
+    _claim_revisions(stage)
     stage.end()
+
+
+def _claim_revisions(stage: Stage) -> None:
+    """Hold what the gateway says, in a header, against what the models say of themselves."""
+    answered = [one for one in stage.records(since=0.0) if one.version]
+    stage.then(
+        "each answer names the revision that gave it",
+        holds=all(one.revision == stage.revisions[one.version] for one in answered),
+        found=f"header {REVISION_HEADER} of {len(answered)} answers",
+    )

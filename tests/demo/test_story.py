@@ -1,0 +1,32 @@
+"""The whole story, scene after scene, on one stage: each builds on the one before."""
+
+from collections.abc import Iterator
+
+import pytest
+from rich.console import Console
+
+from demo.models import Version
+from demo.scenes import SCENES, Scene
+from demo.screen import Screen
+from demo.stage import Stage
+from demo.story import staged
+from local.cluster import Cluster
+
+
+@pytest.fixture(scope="module")
+def stage(
+    cluster: Cluster, versions: dict[str, Version], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stage]:
+    """A stage in the tests' cluster; what the story applied leaves with it."""
+    with staged(cluster, versions, Screen(Console()), tmp_path_factory.mktemp("demo")) as stage:
+        yield stage
+    cluster.kubectl("delete", "namespace", "demo", "--timeout=120s")
+
+
+@pytest.mark.parametrize("play", SCENES, ids=lambda play: f"{play.__module__}.{play.__name__}")
+def test_every_claim_of_the_scene_holds(stage: Stage, play: Scene) -> None:
+    """A scene raises if what it shows is not so; none shows less than three things."""
+    play(stage)
+    claims = [claim for claim in stage.claims if claim.scene == stage.scene]
+    assert len(claims) >= 3
+    assert [claim.line() for claim in claims if not claim.holds] == []
