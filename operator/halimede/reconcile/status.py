@@ -23,6 +23,7 @@ from halimede.api.conditions import Condition, ConditionType, Reason
 from halimede.api.status import Outcome, Status
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.rollout.allotment import weights
+from halimede.rollout.events import sentences
 from halimede.rollout.facts import NEEDS_HELP, Cause, Facts, Workload
 from halimede.rollout.idle import failure
 from halimede.rollout.scene import Wait
@@ -147,7 +148,7 @@ def _first(situation: Situation) -> Verdicts:
     pods = situation.serving
     count = f"{pods.ready_endpoints} of {situation.facts.replicas} pods are ready"
     why = f" ({pods.cause})" if pods.cause else ""
-    message = f"{count}{why}. {pods.message}".rstrip()
+    message = sentences(f"{count}{why}", pods.message)
     if situation.overdue:
         cause = pods.cause or Reason.DEPLOYING
         return Verdicts("False", cause, message, reconciling=None, stalled=cause)
@@ -167,12 +168,15 @@ def _failed(situation: Situation) -> Verdicts | None:
     if failed is None:
         return None
     last = status.last_rollout
-    why = f": {last.message}" if last and last.revision == failed.revision else "."
+    why = f": {last.message}" if last and last.revision == failed.revision else ""
     return Verdicts(
         "False",
         Reason.CANARY_FAILED,
-        f"Revision {failed.revision} was stopped ({failed.reason}){why} Revision"
-        f" {status.stable.revision} serves. Change the spec, or command `retry`.",
+        sentences(
+            f"Revision {failed.revision} was stopped ({failed.reason}){why}",
+            f"Revision {status.stable.revision} serves",
+            "Change the spec, or command `retry`",
+        ),
         stalled=Reason.CANARY_FAILED,
     )
 
@@ -182,18 +186,19 @@ def _serving(situation: Situation) -> Verdicts:
     if wanted == 0:
         return Verdicts("True", Reason.SCALED_TO_ZERO, "spec.replicas is 0: nothing serves.")
     if pods.ready_endpoints == 0 and pods.cause in NEEDS_HELP:
-        return Verdicts("False", pods.cause, f"No pod is ready. {pods.message}".rstrip())
+        return Verdicts("False", pods.cause, sentences("No pod is ready", pods.message))
     if pods.ready_endpoints == 0:
-        return Verdicts("False", Reason.UNAVAILABLE, f"No pod is ready. {pods.message}".rstrip())
+        return Verdicts("False", Reason.UNAVAILABLE, sentences("No pod is ready", pods.message))
     if route.refused or (not route.accepted and situation.route_overdue):
-        message = (
-            f"{route.message} Check spec.expose.gateway.parentRefs: the Gateway must exist and"
-            " allow routes from this namespace."
+        message = sentences(
+            route.message,
+            "Check spec.expose.gateway.parentRefs: the Gateway must exist and allow routes from"
+            " this namespace",
         )
         return Verdicts(
             "False",
             Reason.ROUTE_NOT_ACCEPTED,
-            message.lstrip(),
+            message,
             reconciling=Reason.ROUTE_NOT_ACCEPTED,
         )
     live = route.applied and route.accepted and pods.ready_endpoints >= wanted
@@ -205,7 +210,7 @@ def _serving(situation: Situation) -> Verdicts:
     return Verdicts(
         "Unknown",
         Reason.DEPLOYING,
-        f"{message} {pods.message}".rstrip(),
+        sentences(message, pods.message),
         reconciling=Reason.DEPLOYING,
     )
 

@@ -8,7 +8,7 @@ from halimede.api.status import State
 from halimede.judge.verdict import Verdict
 from halimede.rollout.capacity import need
 from halimede.rollout.command import Verb
-from halimede.rollout.events import normal
+from halimede.rollout.events import normal, sentences
 from halimede.rollout.facts import CAPACITY, NEEDS_HELP, Cause, Workload
 from halimede.rollout.moves import commit, enter, reroute, wait
 from halimede.rollout.safety import inconclusive
@@ -83,7 +83,8 @@ def unable_to_raise(scene: Scene) -> Move | None:
             scene,
             Reason.STABLE_UNHEALTHY,
             f"The stable revision {base.revision} has {base.ready_endpoints} of {rest} ready pods"
-            f" that its share needs. {base.message}".rstrip(),
+            " that its share needs.",
+            base.message,
         )
     return None
 
@@ -106,7 +107,8 @@ def analysing(scene: Scene) -> Move:
             scene,
             Reason.PAUSED,
             f"Step {rollout.step + 1} is inconclusive after its maxSeconds; it goes on with more"
-            f" evidence or with the command `promote`. {told(scene)}",
+            " evidence or with the command `promote`.",
+            told(scene),
         )
     return await_evidence(scene)
 
@@ -115,7 +117,8 @@ def next_step(scene: Scene) -> Move:
     """Go one step on; after the last one, to full scale."""
     rollout = scene.rollout
     event = normal(
-        "StepPassed", f"Step {rollout.step + 1} of {rollout.steps} passed. {told(scene)}".rstrip()
+        "StepPassed",
+        sentences(f"Step {rollout.step + 1} of {rollout.steps} passed", told(scene)),
     )
     if rollout.step + 1 >= len(scene.settings.canary.steps):
         return enter(scene, State.SCALING_UP, event)
@@ -166,7 +169,7 @@ def baking(scene: Scene) -> Move:
     seconds = scene.settings.blue_green.bake_seconds if blue_green else 0
     if scene.elapsed(rollout.state_since) < seconds:
         message = f"All requests go to revision {rollout.revision}; it is watched for {seconds} s."
-        return wait(scene, Reason.ROLLING_OUT, f"{message} {told(scene)}".rstrip())
+        return wait(scene, Reason.ROLLING_OUT, message, told(scene))
     return commit(scene)
 
 
@@ -192,7 +195,7 @@ def await_pods(scene: Scene, workload: Workload, wanted: int) -> Move:
         f"{workload.ready_endpoints} of {wanted} pods of revision {workload.revision} are ready"
     )
     why = f" ({workload.cause})" if workload.cause else ""
-    return wait(scene, reason, f"{count}{why}. {workload.message}".rstrip())
+    return wait(scene, reason, f"{count}{why}", workload.message)
 
 
 def await_route(scene: Scene) -> Move:
@@ -214,12 +217,10 @@ def await_evidence(scene: Scene) -> Move:
     """Wait for the judge; say so if there is nothing to judge by."""
     rollout = scene.rollout
     if without_evidence(scene):
-        return wait(scene, Reason.METRICS_HOLD, f"{told(scene)} The weights stay as they are.")
-    message = (
-        f"Revision {rollout.revision} gets {rollout.weight} % (step {rollout.step + 1} of"
-        f" {rollout.steps}). {told(scene)}"
-    )
-    return wait(scene, Reason.ROLLING_OUT, message.rstrip())
+        return wait(scene, Reason.METRICS_HOLD, told(scene), "The weights stay as they are.")
+    step = f"step {rollout.step + 1} of {rollout.steps}"
+    message = f"Revision {rollout.revision} gets {rollout.weight} % ({step})"
+    return wait(scene, Reason.ROLLING_OUT, message, told(scene))
 
 
 def without_evidence(scene: Scene) -> bool:

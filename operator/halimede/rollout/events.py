@@ -28,3 +28,13 @@ def normal(reason: str, message: str) -> Event:
 def warning(reason: str, message: str) -> Event:
     """Tell that something deserves attention."""
     return Event(EventType.WARNING, reason, message)
+
+
+def sentences(*parts: str) -> str:
+    """Join what is to be told, each part with a stop at its end.
+
+    >>> sentences("exit code 1", "", "Change the spec.")
+    'exit code 1. Change the spec.'
+    """
+    told = [part.strip() for part in parts if part.strip()]
+    return " ".join(part if part[-1] in ".!?…" else f"{part}." for part in told)

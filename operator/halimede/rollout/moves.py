@@ -15,7 +15,7 @@ from halimede.api.status import (
     WarmRevision,
 )
 from halimede.rollout.capacity import weight_on_abort
-from halimede.rollout.events import Event, normal, warning
+from halimede.rollout.events import Event, normal, sentences, warning
 from halimede.rollout.facts import Cause
 from halimede.rollout.scene import Move, Scene, Wait
 
@@ -30,9 +30,9 @@ def with_rollout(status: Status, **changes: Any) -> Status:
     return status.model_copy(update={"rollout": status.rollout.model_copy(update=changes)})
 
 
-def wait(scene: Scene, reason: Reason | Cause, message: str) -> Move:
+def wait(scene: Scene, reason: Reason | Cause, *parts: str) -> Move:
     """Stay, and say why."""
-    return Move(scene.status, wait=Wait(reason, message))
+    return Move(scene.status, wait=Wait(reason, sentences(*parts)))
 
 
 def enter(scene: Scene, state: State, *events: Event, **changes: Any) -> Move:
@@ -52,8 +52,9 @@ def reroute(scene: Scene, state: State, weight: int, *events: Event, **changes: 
     return enter(scene, state, *events, weight=weight, weight_applied_at=None, **changes)
 
 
-def stop(scene: Scene, outcome: Outcome, reason: str, message: str) -> Move:
+def stop(scene: Scene, outcome: Outcome, reason: str, *parts: str) -> Move:
     """Give the revision up: all traffic goes back to the stable one."""
+    message = sentences(*parts)
     decided = with_rollout(
         scene.status, outcome=outcome, reason=reason, message=message, decided_at=scene.now
     )
@@ -69,9 +70,9 @@ def stop(scene: Scene, outcome: Outcome, reason: str, message: str) -> Move:
     return reroute(told, State.ABORTING, abort_weight(told), event)
 
 
-def abort(scene: Scene, reason: str, message: str) -> Move:
+def abort(scene: Scene, reason: str, *parts: str) -> Move:
     """Give the revision up as bad: it is not tried again unless that is commanded."""
-    return stop(scene, Outcome.ABORTED, reason, message)
+    return stop(scene, Outcome.ABORTED, reason, *parts)
 
 
 def abort_weight(scene: Scene) -> int:

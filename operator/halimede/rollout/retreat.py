@@ -20,8 +20,8 @@ def aborting(scene: Scene) -> Move:
             scene,
             Reason.STABLE_UNHEALTHY,
             f"The stable revision {base.revision} has only {base.ready_endpoints} of"
-            f" {scene.facts.replicas} ready pods, so {rollout.weight} % stay where they are."
-            f" {base.message}".rstrip(),
+            f" {scene.facts.replicas} ready pods, so {rollout.weight} % stay where they are.",
+            base.message,
         )
     if not scene.settled:
         return wait(scene, Reason.ROLLING_BACK, _back(scene))

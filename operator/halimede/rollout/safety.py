@@ -103,8 +103,8 @@ def stayed_unready(scene: Scene) -> Move | None:
     return abort(
         scene,
         "CanaryUnhealthy",
-        f"It had traffic and has had no ready pod for {UNREADY_GRACE_SECONDS:.0f} s."
-        f" {scene.canary.message}".rstrip(),
+        f"It had traffic and has had no ready pod for {UNREADY_GRACE_SECONDS:.0f} s",
+        scene.canary.message,
     )
 
 
@@ -118,7 +118,8 @@ def crashed(scene: Scene) -> Move | None:
     return abort(
         scene,
         "CanaryCrashed",
-        f"It was never ready and restarted {canary.restarts} times. {canary.message}".rstrip(),
+        f"It was never ready and restarted {canary.restarts} times",
+        canary.message,
     )
 
 
@@ -137,7 +138,8 @@ def past_deadline(scene: Scene) -> Move | None:
         scene,
         "ProgressDeadlineExceeded",
         f"After {deadline} s {canary.ready_endpoints} of {scene.canary_wanted} pods are ready"
-        f" ({canary.cause or 'no cause is known'}). {canary.message}".rstrip(),
+        f" ({canary.cause or 'no cause is known'})",
+        canary.message,
     )
 
 
@@ -150,8 +152,8 @@ def route_past_deadline(scene: Scene) -> Move | None:
     return abort(
         scene,
         "RouteNotAccepted",
-        f"The route was not accepted within {ROUTE_DEADLINE_SECONDS:.0f} s."
-        f" {scene.facts.route.message}".rstrip(),
+        f"The route was not accepted within {ROUTE_DEADLINE_SECONDS:.0f} s",
+        scene.facts.route.message,
     )
 
 
@@ -164,7 +166,10 @@ def no_data_for_too_long(scene: Scene) -> Move | None:
     if since is None or scene.elapsed(since) < analysis.no_data_timeout_seconds:
         return None
     return abort(
-        scene, "NoData", f"No request in {analysis.no_data_timeout_seconds} s. {evidence.message}"
+        scene,
+        "NoData",
+        f"It had no request for {analysis.no_data_timeout_seconds} s",
+        evidence.message or "",
     )
 
 
