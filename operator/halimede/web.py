@@ -1,5 +1,6 @@
 """What the operator serves: `/healthz`, `/readyz`, `/metrics`."""
 
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -24,8 +25,12 @@ async def served(port: int, *, healthy: Probe, ready: Probe) -> AsyncIterator[in
     runner = web.AppRunner(site, access_log=None)
     await runner.setup()
     try:
-        await web.TCPSite(runner, port=port, reuse_address=True).start()
-        yield runner.addresses[0][1]
+        # One socket for both families: two would get two different ports where *port* is 0.
+        both = socket.has_dualstack_ipv6()
+        family = socket.AF_INET6 if both else socket.AF_INET
+        listening = socket.create_server(("", port), family=family, dualstack_ipv6=both)
+        await web.SockSite(runner, listening).start()
+        yield listening.getsockname()[1]
     finally:
         await runner.cleanup()
 

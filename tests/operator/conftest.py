@@ -1,0 +1,127 @@
+"""The operator's own I/O, on a real API server: its client, and its process."""
+
+import itertools
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from kubernetes.aio import config
+from kubernetes.aio.client import Configuration
+
+from halimede.adapters.cluster import KubeCluster
+from halimede.api.base import Manifest
+from halimede.api.v1alpha1 import API_VERSION, KIND
+from local.cluster import Cluster
+
+WAIT_SECONDS = 60.0
+_numbers = itertools.count(1)
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    """Wait until *condition* holds; fail if it does not in time."""
+    until = time.monotonic() + WAIT_SECONDS
+    pause = threading.Event()
+    while not condition():
+        assert time.monotonic() < until, f"not within {WAIT_SECONDS:.0f} s"
+        pause.wait(0.1)
+
+
+def model(name: str, namespace: str, **spec: object) -> Manifest:
+    """Write a small ModelDeployment, reached by its Service."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "model": {
+                "storageUri": "https://models.example.com/model.onnx",
+                "config": {"backend": "onnxruntime"},
+            },
+            "expose": {"type": "Service"},
+            "rollout": {"strategy": "BlueGreen", "analysis": {"provider": "None"}},
+            **spec,
+        },
+    }
+
+
+@dataclass
+class Process:
+    """A running `halimede run`."""
+
+    popen: subprocess.Popen[str]
+    log: Path
+
+    @property
+    def port(self) -> int:
+        """Where it serves its probes."""
+        found = re.search(r"metrics port=(\d+)", self.log.read_text())
+        assert found
+        return int(found[1])
+
+    def said(self, text: str) -> bool:
+        """Tell whether it has logged *text*."""
+        return text in self.log.read_text()
+
+
+Start = Callable[[], Process]
+
+
+@pytest.fixture
+def namespace(api_server: Cluster) -> str:
+    """Make a namespace for one test."""
+    name = f"operator-{next(_numbers)}"
+    api_server.kubectl("create", "namespace", name)
+    return name
+
+
+@pytest.fixture
+async def kube(api_server: Cluster) -> AsyncIterator[KubeCluster]:
+    """Connect the operator's own client."""
+    configuration = Configuration()
+    await config.load_kube_config(
+        config_file=str(api_server.kubeconfig), client_configuration=configuration
+    )
+    client = KubeCluster(configuration)
+    yield client
+    await client.close()
+
+
+@pytest.fixture
+def start(api_server: Cluster, namespace: str, tmp_path: Path) -> Iterator[Start]:
+    """Start the operator for the test's namespace, as often as it likes; end it afterwards."""
+    started: list[Process] = []
+
+    def begin() -> Process:
+        log = tmp_path / f"halimede-{len(started)}.log"
+        environment = {
+            **os.environ,
+            "KUBECONFIG": str(api_server.kubeconfig),
+            "HALIMEDE_NAMESPACES": namespace,
+            "HALIMEDE_HTTP_PORT": "0",
+            "HALIMEDE_LOG_FORMAT": "text",
+        }
+        with log.open("w") as out:
+            popen = subprocess.Popen(
+                [sys.executable, "-m", "halimede", "run"],
+                env=environment,
+                stdout=out,
+                stderr=out,
+                text=True,
+            )
+        process = Process(popen, log)
+        started.append(process)
+        eventually(lambda: process.said("Synced") or popen.poll() is not None)
+        assert popen.poll() is None, log.read_text()
+        return process
+
+    yield begin
+    for process in started:
+        process.popen.kill()
+        process.popen.wait()

@@ -1,0 +1,165 @@
+"""The operator's client, against a real API server."""
+
+import socket
+from typing import Any
+
+import pytest
+from kubernetes.aio.client import Configuration
+
+from halimede.adapters.cluster import KubeCluster
+from halimede.adapters.errors import (
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    RejectedError,
+    TransientError,
+)
+from halimede.adapters.kinds import CONFIG_MAP, HTTP_ROUTE, MODEL_DEPLOYMENT, SERVICE
+from halimede.adapters.store import Key
+from halimede.reconcile.carry_out import event_manifest
+from halimede.reconcile.plan import Event, EventType
+from local.cluster import Cluster
+from tests.operator.conftest import model
+
+OURS = {"app.kubernetes.io/managed-by": "halimede", "halimede.dev/name": "m"}
+
+
+def _config_map(namespace: str, **data: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "m-1", "namespace": namespace, "labels": OURS},
+        "data": data,
+    }
+
+
+async def test_an_equal_apply_writes_nothing(kube: KubeCluster, namespace: str) -> None:
+    """The second apply of the same manifest leaves the resourceVersion alone."""
+    first = await kube.apply(_config_map(namespace, a="1"))
+    second = await kube.apply(_config_map(namespace, a="1"))
+    assert second["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
+
+
+async def test_an_apply_takes_fields_over_and_lets_go_of_dropped_ones(
+    kube: KubeCluster, namespace: str
+) -> None:
+    """Force wins against another manager; a key that we apply no more vanishes, theirs stays."""
+    await kube.apply(_config_map(namespace, a="1", b="1"))
+    await kube.apply(_config_map(namespace, a="2", c="2"), manager="somebody")
+    live = await kube.apply(_config_map(namespace, a="1"))
+    assert live["data"] == {"a": "1", "c": "2"}
+
+
+async def test_a_lost_race_writes_no_status(kube: KubeCluster, namespace: str) -> None:
+    """A status is written to the version that was read, or not at all."""
+    seen = await kube.apply(model("m", namespace))
+    await kube.write_status(seen, {"observedGeneration": 1})
+    with pytest.raises(ConflictError):
+        await kube.write_status(seen, {"observedGeneration": 2})
+    live = await kube.get(MODEL_DEPLOYMENT, namespace, "m")
+    assert live is not None
+    assert live["status"]["observedGeneration"] == 1
+
+
+async def test_a_status_is_replaced_and_the_spec_is_not_touched(
+    kube: KubeCluster, namespace: str
+) -> None:
+    """Fields that the new status lacks are gone; the generation stays."""
+    seen = await kube.apply(model("m", namespace))
+    stable = {"revision": "a1b2c3d4"}
+    seen = await kube.write_status(seen, {"observedGeneration": 1, "stable": stable})
+    written = await kube.write_status(seen, {"observedGeneration": 1, "url": "http://x"})
+    assert written["status"] == {"observedGeneration": 1, "url": "http://x"}
+    assert written["spec"] == seen["spec"]
+    assert written["metadata"]["generation"] == seen["metadata"]["generation"]
+
+
+async def test_a_namesake_is_not_deleted(kube: KubeCluster, namespace: str) -> None:
+    """A deletion is meant for one uid; what has another one stays, and that is no error."""
+    live = await kube.apply(_config_map(namespace))
+    await kube.delete(CONFIG_MAP, namespace, "m-1", "00000000-0000-0000-0000-000000000000")
+    assert await kube.get(CONFIG_MAP, namespace, "m-1") is not None
+    await kube.delete(CONFIG_MAP, namespace, "m-1", live["metadata"]["uid"])
+    assert await kube.get(CONFIG_MAP, namespace, "m-1") is None
+    await kube.delete(CONFIG_MAP, namespace, "m-1", live["metadata"]["uid"])
+
+
+async def test_a_list_shows_what_the_watch_would(kube: KubeCluster, namespace: str) -> None:
+    """Only what bears our label is listed, with uid, place and version."""
+    live = await kube.apply(_config_map(namespace))
+    other = _config_map(namespace)
+    other["metadata"] = {"name": "theirs", "namespace": namespace}
+    await kube.apply(other)
+    listed = await kube.listed(CONFIG_MAP, [namespace])
+    version = int(live["metadata"]["resourceVersion"])
+    assert listed.versions == {live["metadata"]["uid"]: (Key(namespace, "m-1"), version)}
+    assert listed.version >= version
+
+
+async def test_long_lists_come_whole(
+    kube: KubeCluster, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lists longer than a page are read to their end."""
+    monkeypatch.setattr("halimede.adapters.cluster.PAGE", 2)
+    for number in range(5):
+        manifest = _config_map(namespace)
+        manifest["metadata"]["name"] = f"m-{number}"
+        await kube.apply(manifest)
+    assert len((await kube.listed(CONFIG_MAP, [namespace])).versions) == 5
+
+
+async def test_what_does_not_exist_is_told_as_such(kube: KubeCluster, namespace: str) -> None:
+    """A missing object is None; an object in a missing namespace cannot be applied."""
+    assert await kube.get(SERVICE, namespace, "missing") is None
+    with pytest.raises(NotFoundError, match="missing"):
+        await kube.apply(_config_map("missing"))
+
+
+async def test_a_kind_that_the_cluster_lacks_has_no_objects(kube: KubeCluster) -> None:
+    """Gateway API is optional; its absence must not keep the operator from starting."""
+    listed = await kube.listed(HTTP_ROUTE, [])
+    assert listed.versions == {}
+
+
+async def test_a_refusal_carries_the_servers_words(kube: KubeCluster, namespace: str) -> None:
+    """What the schema or a rule refuses names the field."""
+    with pytest.raises(RejectedError, match=r"spec\.replicas"):
+        await kube.apply(model("m", namespace, replicas=-1))
+
+
+async def test_missing_rights_are_told_as_such(
+    api_server: Cluster, kube: KubeCluster, namespace: str
+) -> None:
+    """A service account without rights gets a `ForbiddenError` that says which one is missing."""
+    api_server.kubectl("create", "serviceaccount", "nobody", "-n", namespace)
+    token = api_server.kubectl("create", "token", "nobody", "-n", namespace).strip()
+    known = kube._client.configuration
+    configuration = Configuration(host=known.host, ssl_ca_cert=known.ssl_ca_cert)
+    configuration.ca_cert_data = known.ca_cert_data
+    configuration.api_key["BearerToken"] = f"Bearer {token}"
+    stranger = KubeCluster(configuration)
+    with pytest.raises(ForbiddenError, match="cannot get resource"):
+        await stranger.get(CONFIG_MAP, namespace, "m-1")
+    await stranger.close()
+
+
+async def test_a_server_that_is_away_is_worth_a_retry() -> None:
+    """A refused connection is transient."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    client = KubeCluster(Configuration(host=f"http://127.0.0.1:{port}"))
+    with pytest.raises(TransientError, match="cannot be reached"):
+        await client.get(CONFIG_MAP, "default", "m")
+    await client.close()
+
+
+async def test_events_are_seen_by_kubectl(
+    api_server: Cluster, kube: KubeCluster, namespace: str
+) -> None:
+    """An Event is found by the object that it is about, with its reason and message."""
+    live = await kube.apply(model("m", namespace))
+    event = Event(EventType.WARNING, "TooBad", "It went wrong: " + "x" * 2000)
+    await kube.post_event(event_manifest(event, live, now=1_800_000_000.0))
+    shown = api_server.kubectl("events", "-n", namespace, "--for=modeldeployment.halimede.dev/m")
+    assert "TooBad" in shown
+    assert "It went wrong" in shown

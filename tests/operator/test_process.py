@@ -1,0 +1,175 @@
+"""The operator as a process, on a real API server: what it makes, repairs, and leaves alone."""
+
+import json
+import signal
+import urllib.error
+import urllib.request
+from typing import Any
+
+from halimede.api.base import Manifest
+from local.cluster import Cluster
+from tests.operator.conftest import Process, Start, eventually, model
+
+CHILDREN = "deployments,services,configmaps,poddisruptionbudgets"
+OURS = "--selector=app.kubernetes.io/managed-by=halimede"
+
+
+def _apply(api_server: Cluster, manifest: Manifest) -> None:
+    api_server.kubectl("apply", "-f", "-", input=json.dumps(manifest))
+
+
+def _children(api_server: Cluster, namespace: str) -> dict[str, dict[str, Any]]:
+    listed = api_server.kubectl("get", CHILDREN, OURS, "-n", namespace, "-o", "json")
+    return {
+        f"{item['kind']}/{item['metadata']['name']}": item for item in json.loads(listed)["items"]
+    }
+
+
+def _condition(api_server: Cluster, namespace: str, type_: str) -> tuple[str, str, str]:
+    found = json.loads(api_server.kubectl("get", "mdeploy", "m", "-n", namespace, "-o", "json"))
+    for condition in found.get("status", {}).get("conditions", ()):
+        if condition["type"] == type_:
+            return condition["status"], condition["reason"], condition["message"]
+    return "", "", ""
+
+
+def _made(api_server: Cluster, namespace: str) -> bool:
+    return len(_children(api_server, namespace)) == 5
+
+
+def _writes(api_server: Cluster, namespace: str) -> int:
+    return sum(
+        event["verb"] in {"create", "update", "patch", "delete"}
+        for event in map(json.loads, api_server.audit_log.read_text().splitlines())
+        if event["userAgent"].startswith("halimede/")
+        and event["objectRef"].get("namespace") == namespace
+    )
+
+
+def _answer(process: Process, path: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{process.port}{path}") as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_a_model_gets_its_children_and_a_status(
+    api_server: Cluster, namespace: str, start: Start
+) -> None:
+    """One Deployment, two Services, the revision's ConfigMap, the budget; and why it waits."""
+    start()
+    _apply(api_server, model("m", namespace))
+    eventually(lambda: _made(api_server, namespace))
+    kinds = sorted(child.partition("/")[0] for child in _children(api_server, namespace))
+    assert kinds == ["ConfigMap", "Deployment", "PodDisruptionBudget", "Service", "Service"]
+    eventually(lambda: _condition(api_server, namespace, "Ready")[1] == "Deploying")
+
+
+def test_drift_is_repaired(api_server: Cluster, namespace: str, start: Start) -> None:
+    """What somebody changes in a child is put back, also a label that we select by."""
+    start()
+    _apply(api_server, model("m", namespace))
+    eventually(lambda: _made(api_server, namespace))
+    patch = json.dumps({"spec": {"selector": {"halimede.dev/revision": "wrong"}}})
+    api_server.kubectl("patch", "service", "m", "-n", namespace, "--patch", patch)
+    api_server.kubectl("label", "pdb", "m", "-n", namespace, "app.kubernetes.io/managed-by-")
+
+    def repaired() -> bool:
+        children = _children(api_server, namespace)
+        selector = children["Service/m"]["spec"]["selector"]
+        return selector["halimede.dev/revision"] != "wrong" and "PodDisruptionBudget/m" in children
+
+    eventually(repaired)
+
+
+def test_a_deleted_child_comes_back(api_server: Cluster, namespace: str, start: Start) -> None:
+    """Nobody has to tell the operator to put back what is missing."""
+    start()
+    _apply(api_server, model("m", namespace))
+    eventually(lambda: _made(api_server, namespace))
+    before = _children(api_server, namespace)
+    api_server.kubectl("delete", CHILDREN, OURS, "-n", namespace)
+
+    def back() -> bool:
+        after = _children(api_server, namespace)
+        return after.keys() == before.keys() and all(
+            after[name]["metadata"]["uid"] != before[name]["metadata"]["uid"] for name in after
+        )
+
+    eventually(back)
+
+
+def test_a_restart_writes_nothing(api_server: Cluster, namespace: str, start: Start) -> None:
+    """What is as it should be is left alone by a new process too."""
+    first = start()
+    _apply(api_server, model("m", namespace))
+    eventually(lambda: _made(api_server, namespace))
+    eventually(lambda: "no nodes" in _condition(api_server, namespace, "Ready")[2])
+    first.popen.send_signal(signal.SIGTERM)
+    first.popen.wait(30)
+    before = _writes(api_server, namespace)
+    assert before > 5
+    second = start()
+    eventually(lambda: 'halimede_model_ready{name="m"' in _answer(second, "/metrics")[1])
+    assert _writes(api_server, namespace) == before
+
+
+def test_sigterm_ends_it_soon_and_well(api_server: Cluster, namespace: str, start: Start) -> None:
+    """It exits 0 within seconds, also with work at hand."""
+    process = start()
+    for number in range(20):
+        _apply(api_server, model(f"m-{number}", namespace))
+    process.popen.send_signal(signal.SIGTERM)
+    assert process.popen.wait(10) == 0
+    assert "Traceback" not in process.log.read_text()
+
+
+def test_a_killed_operator_is_continued_by_the_next(
+    api_server: Cluster, namespace: str, start: Start
+) -> None:
+    """Kill -9 in the middle of making children leaves nothing that the next one cannot finish."""
+    first = start()
+    manifests = [model(f"m-{number}", namespace) for number in range(10)]
+    _apply(api_server, {"apiVersion": "v1", "kind": "List", "items": manifests})
+    eventually(lambda: len(_children(api_server, namespace)) > 3)
+    first.popen.kill()
+    first.popen.wait()
+    start()
+    eventually(lambda: len(_children(api_server, namespace)) == 50)
+
+
+def test_a_deleted_model_takes_its_children_along(
+    api_server: Cluster, namespace: str, start: Start
+) -> None:
+    """The deletion is not held up, and nothing is made again."""
+    process = start()
+    _apply(api_server, model("m", namespace))
+    eventually(lambda: _made(api_server, namespace))
+    api_server.kubectl("delete", "mdeploy", "m", "-n", namespace, "--timeout=20s")
+    eventually(lambda: not _children(api_server, namespace))
+    eventually(lambda: "halimede_model_ready{" not in _answer(process, "/metrics")[1])
+
+
+def test_what_cannot_be_applied_is_told_and_cured(
+    api_server: Cluster, namespace: str, start: Start
+) -> None:
+    """The API server's words come to the condition and an Event, and go when the spec is cured."""
+    start()
+    wrong = {"spec": {"containers": [{"name": "triton", "workingDir": "/x", "stdin": "no"}]}}
+    _apply(api_server, model("m", namespace, podTemplate=wrong))
+    eventually(lambda: _condition(api_server, namespace, "Ready")[1] == "ApplyFailed")
+    assert "stdin" in _condition(api_server, namespace, "Ready")[2]
+    shown = ("events", "-n", namespace, "--for=modeldeployment.halimede.dev/m")
+    eventually(lambda: "ApplyFailed" in api_server.kubectl(*shown))
+    _apply(api_server, model("m", namespace))
+    eventually(lambda: _condition(api_server, namespace, "Ready")[1] == "Deploying")
+    eventually(lambda: _made(api_server, namespace))
+
+
+def test_it_serves_probes_and_metrics(start: Start) -> None:
+    """Once it is synced it is ready and healthy, and counts what it does."""
+    process = start()
+    assert _answer(process, "/healthz") == (200, "ok")
+    assert _answer(process, "/readyz") == (200, "ok")
+    assert "halimede_reconcile_seconds_count" in _answer(process, "/metrics")[1]

@@ -1,0 +1,72 @@
+"""The sync barrier and the resync, against a real API server."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from halimede.adapters.cluster import KubeCluster
+from halimede.adapters.kinds import CONFIG_MAP, MODEL_DEPLOYMENT
+from halimede.adapters.store import Key, Store
+from halimede.reconcile import sync
+from halimede.reconcile.sync import Sync
+from tests.operator.conftest import model
+
+
+def _child(namespace: str, data: str) -> dict[str, Any]:
+    labels = {"app.kubernetes.io/managed-by": "halimede", "halimede.dev/name": "m"}
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "m-1", "namespace": namespace, "labels": labels},
+        "data": {"a": data},
+    }
+
+
+async def test_work_waits_for_the_watches(
+    kube: KubeCluster, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as a listed object has not been shown, nothing may be taken for missing."""
+    monkeypatch.setattr(sync, "GLANCES", 2)
+    live = await kube.apply(model("m", namespace))
+    store = Store()
+    waiting = asyncio.create_task(Sync(kube, store, [namespace]).caught_up())
+    done, _ = await asyncio.wait([waiting], timeout=1.0)
+    assert not done
+    store.put(MODEL_DEPLOYMENT, live)
+    await asyncio.wait_for(waiting, 10)
+
+
+async def test_what_is_deleted_meanwhile_is_not_waited_for(
+    kube: KubeCluster, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An object that was listed and then deleted will never be shown."""
+    monkeypatch.setattr(sync, "GLANCES", 2)
+    live = await kube.apply(model("m", namespace))
+    waiting = asyncio.create_task(Sync(kube, Store(), [namespace]).caught_up())
+    done, _ = await asyncio.wait([waiting], timeout=0.5)
+    assert not done
+    await kube.delete(MODEL_DEPLOYMENT, namespace, "m", live["metadata"]["uid"])
+    await asyncio.wait_for(waiting, 10)
+
+
+async def test_the_resync_finds_what_the_watches_missed(kube: KubeCluster, namespace: str) -> None:
+    """A missed deletion, a missed change and a missed creation each lead to a look."""
+    store, changed = Store(), list[Key]()
+    resync = Sync(kube, store, [namespace])
+    key = Key(namespace, "m")
+    store.put(CONFIG_MAP, first := await kube.apply(_child(namespace, "1")))
+    await resync.repair(changed.append)
+    assert changed == []
+    await kube.apply(_child(namespace, "2"))
+    await resync.repair(changed.append)
+    assert changed == [key]
+    assert store.owned(CONFIG_MAP, key)[0]["data"] == {"a": "2"}
+    await kube.delete(CONFIG_MAP, namespace, "m-1", first["metadata"]["uid"])
+    await resync.repair(changed.append)
+    assert changed == [key, key]
+    assert store.owned(CONFIG_MAP, key) == ()
+    await kube.apply(model("m", namespace))
+    await resync.repair(changed.append)
+    assert changed == [key, key, key]
+    assert store.keys() == (key,)
