@@ -19,6 +19,7 @@ from halimede.reconcile.world import revision_of
 from halimede.render.platform import Platform
 from tests.support.prometheus import PretendPrometheus
 
+RESYNC_SECONDS = 300.0
 START = 1_700_000_000.0
 PLATFORM = Platform(halimede_image="registry.example/halimede:0.1.0")
 GATEWAY = {"type": "Gateway", "gateway": {"parentRefs": [{"name": "public"}]}}
@@ -85,6 +86,9 @@ class PretendCluster:
     states: list[State | None] = field(default_factory=list)
     _uids: int = 0
     _co_owned: set[str] = field(default_factory=set)
+    _alarm: float = 0.0
+    _seen: object = None
+    _drift: int = 0
 
     # What tests do.
 
@@ -105,6 +109,11 @@ class PretendCluster:
         """Annotate the object with a command."""
         self.annotations[COMMAND_ANNOTATION] = text
         return self
+
+    def tamper(self, kind: str, name: str) -> Manifest:
+        """Hand out a live object to be changed behind the operator's back."""
+        self._drift += 1
+        return self.objects[kind, name]
 
     def run(self, seconds: float) -> "PretendCluster":
         """Let time go by."""
@@ -239,16 +248,29 @@ class PretendCluster:
         self.events.extend(plan.events)
 
     def settle(self) -> None:
-        """Run passes until nothing is to be done at once."""
+        """Run passes as long as something wakes the operator: an event, or its own alarm.
+
+        Its own writes are no events to it.
+        """
         for _ in range(30):
             self._controllers()
+            news = self._news()
+            if news == self._seen and self.now < self._alarm:
+                return
+            self._seen = news
             plan = self.look()
-            self._controllers()
-            if not (plan.status or plan.applies or plan.deletes or plan.again == 0.0):
-                return
-            if not self.alive:
-                return
+            self._alarm = self.now + (RESYNC_SECONDS if plan.again is None else plan.again)
         raise AssertionError(f"it finds no rest: {plan}")
+
+    def _news(self) -> object:
+        """Sum up all that others than the operator change."""
+        answers = [one.get("status") for one in self.objects.values()]
+        ready = {name: self._is_ready(name) for name in self.pods}
+        containers = [
+            (one.container, one.condition, one.load_seconds) for one in self.behaviours.values()
+        ]
+        told = (self.generation, self.annotations, self.apply_errors, sorted(self.objects))
+        return copy.deepcopy((told, answers, ready, containers, self._drift))
 
     def tick(self, seconds: float) -> None:
         """Let users send requests, and pods load, for a while."""

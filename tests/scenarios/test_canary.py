@@ -1,0 +1,262 @@
+"""Whole canary rollouts: users send requests, Prometheus counts them, the real judge judges."""
+
+import pytest
+
+from halimede.api.status import Outcome, State
+from tests.support.cluster import Behaviour, PretendCluster
+
+BAD = Behaviour(error_rate=0.3)
+CRASHING = Behaviour(
+    container={
+        "name": "triton",
+        "ready": False,
+        "restartCount": 4,
+        "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 40s"}},
+        "lastState": {"terminated": {"exitCode": 1, "message": "failed to load 'digits'"}},
+    }
+)
+
+
+def shares(cluster: PretendCluster, revision: str) -> list[int]:
+    """List the weights that a revision was given, one after the other."""
+    return [weights[revision] for weights in cluster.weights if revision in weights]
+
+
+def target(cluster: PretendCluster) -> str:
+    """The revision that the spec asks for."""
+    assert cluster.parsed.target is not None
+    return cluster.parsed.target.revision
+
+
+def test_good_canary_is_promoted_step_by_step(cluster: PretendCluster) -> None:
+    """Given a good canary, it gets 20, 50 and 100 % in turn, and no request is lost."""
+    cluster.model(2).run(10)
+    cluster.until(cluster.ready)
+    assert shares(cluster, target(cluster)) == [0, 20, 50, 100, 100]
+    assert (cluster.stable, cluster.lost) == (target(cluster), 0.0)
+    assert cluster.condition("Ready") == ("True", "Serving")
+    assert cluster.condition("Reconciling") is None
+
+
+def test_promotion_restarts_no_pod(cluster: PretendCluster) -> None:
+    """Given a promoted canary, its first pod still runs and its Deployment was only scaled."""
+    cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
+    pods = {name: one for name, one in cluster.pods.items() if one[0] == target(cluster)}
+    cluster.until(cluster.ready)
+    assert pods.items() <= cluster.pods.items()
+
+
+def test_bad_canary_is_stopped_with_its_evidence(cluster: PretendCluster) -> None:
+    """Given a canary that fails 30 %, it stays at its first step, and the status says why."""
+    stable = cluster.stable
+    cluster.model(2, BAD).run(10)
+    bad = target(cluster)
+    cluster.until(lambda: cluster.rollout is None)
+    last = cluster.parsed.last_rollout
+    assert last is not None
+    assert (last.outcome, last.reason, last.revision) == (Outcome.ABORTED, "AnalysisFailed", bad)
+    assert last.evidence is not None
+    assert last.evidence.sources[0].canary_errors > 0
+    assert shares(cluster, bad) == [0, 20, 0]
+    assert (cluster.stable, cluster.lost) == (stable, 0.0)
+    assert [cluster.condition(one) for one in ("Ready", "Available", "Stalled")] == [
+        ("False", "CanaryFailed"),
+        ("True", "Serving"),
+        ("True", "CanaryFailed"),
+    ]
+    assert "errors in" in cluster.message("Ready")
+    assert cluster.reasons.count("RolloutAborted") == 1
+
+
+def test_stopped_canary_is_deleted_and_not_tried_again(cluster: PretendCluster) -> None:
+    """Given a stopped canary, its children are gone, and hours later it was not tried again."""
+    cluster.model(2, BAD).run(10)
+    bad = target(cluster)
+    cluster.until(lambda: cluster.rollout is None)
+    cluster.run(3600)
+    assert cluster.replicas(bad) is None
+    assert cluster.reasons.count("RolloutStarted") == 1
+
+
+def test_retry_tries_a_stopped_canary_again(cluster: PretendCluster) -> None:
+    """Given a stopped canary whose fault lay elsewhere, `retry` rolls it out anew."""
+    behaviour = Behaviour(error_rate=0.3)
+    cluster.model(2, behaviour).run(10)
+    cluster.until(lambda: cluster.rollout is None)
+    first = cluster.parsed.last_rollout
+    behaviour.error_rate = 0.0
+    cluster.command("retry@1").until(lambda: cluster.ready() and cluster.rollout is None)
+    assert cluster.stable == target(cluster)
+    assert first is not None
+    assert cluster.parsed.last_rollout is not None
+    assert cluster.parsed.last_rollout.id != first.id
+
+
+def test_revision_that_never_loads_gets_no_traffic(cluster: PretendCluster) -> None:
+    """Given a model that Triton cannot load, no request meets it, and its words are told."""
+    stable = cluster.stable
+    cluster.model(2, CRASHING).run(60)
+    assert {revision for weights in cluster.weights for revision in weights} == {stable}
+    assert cluster.condition("Ready") == ("False", "CanaryFailed")
+    assert "failed to load 'digits'" in cluster.message("Ready")
+
+
+def test_without_requests_no_weight_moves(cluster: PretendCluster) -> None:
+    """Given no users, the canary stays at its first step and the conditions say why."""
+    cluster.requests_per_second = 0.0
+    cluster.model(2).run(1800)
+    assert shares(cluster, target(cluster)) == [0, 20]
+    assert cluster.condition("Ready") == ("Unknown", "MetricsHold")
+    assert cluster.condition("Available") == ("True", "Serving")
+    cluster.requests_per_second = 40.0
+    cluster.until(cluster.ready)
+    assert cluster.stable == target(cluster)
+
+
+def test_without_prometheus_no_weight_moves(cluster: PretendCluster) -> None:
+    """Given an outage of Prometheus in mid-canary, nothing moves, and afterwards it goes on."""
+    cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
+    cluster.prometheus.up = False
+    cluster.run(1800)
+    assert shares(cluster, target(cluster)) == [0, 20]
+    assert cluster.condition("Ready") == ("Unknown", "MetricsHold")
+    assert "Prometheus does not answer" in cluster.message("Ready")
+    cluster.prometheus.up = True
+    cluster.until(cluster.ready)
+    assert (cluster.stable, cluster.lost) == (target(cluster), 0.0)
+
+
+def test_operator_that_was_away_for_two_hours_goes_one_step_on(cluster: PretendCluster) -> None:
+    """Given two hours without an operator, what it missed is no reason to hurry."""
+    cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
+    cluster.run(60)
+    for _ in range(1440):
+        cluster.tick(5.0)
+    cluster.look()
+    assert cluster.weights[-1][target(cluster)] <= 50
+
+
+def test_clock_that_is_set_back(cluster: PretendCluster) -> None:
+    """Given a clock that steps back by a minute in mid-canary, the rollout still ends well."""
+    cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
+    cluster.now -= 60
+    cluster.until(cluster.ready)
+    assert (cluster.stable, cluster.lost) == (target(cluster), 0.0)
+
+
+def test_third_revision_in_mid_canary(cluster: PretendCluster) -> None:
+    """Given a canary under way, a third spec takes its place, compared with the stable one."""
+    stable = cluster.stable
+    cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
+    second = target(cluster)
+    cluster.model(3).until(lambda: cluster.rollout and cluster.rollout.revision != second)
+    assert cluster.rollout is not None
+    assert cluster.rollout.base == stable
+    assert cluster.parsed.last_rollout is not None
+    assert cluster.parsed.last_rollout.outcome is Outcome.SUPERSEDED
+    cluster.until(cluster.ready)
+    assert (cluster.stable, cluster.lost) == (target(cluster), 0.0)
+
+
+def test_spec_that_goes_back_in_mid_canary(cluster: PretendCluster) -> None:
+    """Given a canary under way, the old spec ends it with one write and is Ready at once after."""
+    stable = cluster.stable
+    cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
+    cluster.model(1).until(cluster.ready)
+    assert (cluster.stable, cluster.parsed.failed_revisions, cluster.lost) == (stable, (), 0.0)
+    assert cluster.parsed.last_rollout is not None
+    assert cluster.parsed.last_rollout.outcome is Outcome.REVERTED
+
+
+def test_way_back_after_a_promotion(cluster: PretendCluster) -> None:
+    """Given a promotion minutes ago, the old spec is back without steps: its pods are warm."""
+    first = cluster.stable
+    cluster.model(2).run(10)
+    cluster.until(cluster.ready)
+    begun = cluster.now
+    cluster.model(1).run(5)
+    cluster.until(cluster.ready)
+    assert (cluster.stable, cluster.now - begun < 90, cluster.lost) == (first, True, 0.0)
+
+
+def test_paused_canary(cluster: PretendCluster) -> None:
+    """Given `paused`, a good canary stays where it is; without it, it goes on."""
+    cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
+    cluster.edit(lambda spec: spec["rollout"].update(paused=True)).run(1800)
+    assert cluster.condition("Reconciling") == ("True", "Paused")
+    assert shares(cluster, target(cluster)) == [0, 20]
+    cluster.edit(lambda spec: spec["rollout"].update(paused=False)).until(cluster.ready)
+    assert cluster.stable == target(cluster)
+
+
+def test_bad_canary_is_stopped_though_paused(cluster: PretendCluster) -> None:
+    """Given a pause, a bad canary is stopped all the same."""
+    cluster.model(2, BAD).until(lambda: cluster.state is State.ANALYSING)
+    cluster.edit(lambda spec: spec["rollout"].update(paused=True))
+    cluster.until(lambda: cluster.rollout is None)
+    assert cluster.parsed.last_rollout is not None
+    assert cluster.parsed.last_rollout.outcome is Outcome.ABORTED
+
+
+def test_promote_goes_on_without_evidence(cluster: PretendCluster) -> None:
+    """Given no users, `promote` takes the canary on by one step, once per token."""
+    cluster.requests_per_second = 0.0
+    cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
+    cluster.command("promote@1").run(300)
+    assert shares(cluster, target(cluster)) == [0, 20, 50]
+
+
+def test_lost_endpoints_cost_seconds_not_requests(cluster: PretendCluster) -> None:
+    """Given a canary whose pods vanish, its share goes back to stable in the next pass."""
+    behaviour = Behaviour()
+    cluster.model(2, behaviour).until(lambda: cluster.state is State.ANALYSING)
+    behaviour.load_seconds = 1e9
+    cluster.settle()
+    assert cluster.weights[-1][target(cluster)] == 0
+    cluster.run(300)
+    assert (cluster.lost, cluster.condition("Ready")) == (0.0, ("False", "CanaryFailed"))
+
+
+@pytest.mark.parametrize("behaviour", [Behaviour(), BAD], ids=["good", "bad"])
+@pytest.mark.parametrize("every", [1, 2, 3, 5])
+def test_killed_again_and_again(cluster: PretendCluster, behaviour: Behaviour, every: int) -> None:
+    """Given an operator that dies after every few statuses, the outcome is the same."""
+    stable = cluster.stable
+    cluster.model(2, behaviour)
+    for number in range(400):
+        cluster.alive = number % (every + 1) != 0
+        cluster.look()
+        cluster.alive = True
+        if number % every == 0:
+            cluster.settle()
+        cluster.tick(5.0)
+    wanted = stable if behaviour.error_rate else target(cluster)
+    assert (cluster.stable, cluster.rollout, cluster.lost) == (wanted, None, 0.0)
+
+
+def test_edited_steps(cluster: PretendCluster) -> None:
+    """Given steps that are edited on the way, the weight never falls and the evidence is kept."""
+    cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
+    cluster.run(50)
+    assert cluster.rollout is not None
+    assert cluster.rollout.evidence is not None
+    seen = cluster.rollout.evidence.sources[0].canary_requests
+    steps = [{"weight": 10, "minSeconds": 30}, {"weight": 40, "minSeconds": 30}]
+    cluster.edit(lambda spec: spec["rollout"]["canary"].update(steps=steps)).run(30)
+    assert cluster.rollout is not None
+    assert cluster.rollout.evidence is not None
+    assert cluster.rollout.evidence.sources[0].canary_requests >= seen > 0
+    cluster.until(cluster.ready)
+    assert shares(cluster, target(cluster)) == [0, 20, 40, 100, 100]
+
+
+def test_nothing_is_written_at_rest(cluster: PretendCluster) -> None:
+    """Given nothing to do, a day goes by without a write and without a question to Prometheus."""
+    writes, asked = len(cluster.writes), len(cluster.prometheus.asked)
+    status = dict(cluster.status)
+    for _ in range(24):
+        cluster.now += 3600
+        plan = cluster.look()
+        assert (plan.status, plan.applies, plan.deletes, plan.events) == (None, (), (), ())
+    assert (len(cluster.writes), len(cluster.prometheus.asked)) == (writes, asked)
+    assert cluster.status == status

@@ -1,0 +1,210 @@
+"""What users and clusters get wrong: said with field and cure, and stable keeps serving."""
+
+from typing import Any
+
+import pytest
+
+from halimede.api.base import Manifest
+from tests.support.cluster import SPEC, Behaviour, PretendCluster
+
+
+def first(change: Any = None, **behaviour: Any) -> PretendCluster:
+    """Apply a first ModelDeployment whose pods behave like this."""
+    cluster = PretendCluster()
+    if change:
+        change(cluster.spec)
+    cluster.behaviours[SPEC["model"]["storageUri"]] = Behaviour(**behaviour)
+    return cluster.run(60)
+
+
+def waiting(reason: str, message: str) -> Manifest:
+    """Describe a container that waits."""
+    return {"name": "fetch", "state": {"waiting": {"reason": reason, "message": message}}}
+
+
+def malformed(spec: Manifest) -> None:
+    """Break the model's configuration."""
+    del spec["model"]["config"]
+    spec["model"]["configPbtxt"] = "backend: {{"
+
+
+def test_malformed_configuration_leaves_stable_as_it_is(cluster: PretendCluster) -> None:
+    """Given a spec that cannot be rendered, the field is named and no child is touched."""
+    writes = len(cluster.writes)
+    cluster.edit(malformed).run(300)
+    assert cluster.condition("Ready") == ("False", "InvalidSpec")
+    assert cluster.condition("Stalled") == ("True", "InvalidSpec")
+    assert cluster.condition("Available") == ("True", "Serving")
+    assert "spec.model.configPbtxt" in cluster.message("Ready")
+    assert (len(cluster.writes), cluster.lost) == (writes, 0.0)
+    assert cluster.reasons.count("InvalidSpec") == 1
+
+
+def test_malformed_first_configuration_makes_nothing() -> None:
+    """Given a first spec that cannot be rendered, nothing is made, and the reason is told."""
+    cluster = first(malformed)
+    assert (cluster.objects, cluster.condition("Ready")) == ({}, ("False", "InvalidSpec"))
+    assert cluster.condition("Available") == ("False", "Deploying")
+
+
+def test_spec_that_breaks_in_mid_canary(cluster: PretendCluster) -> None:
+    """Given a canary under way, a broken spec freezes it, and a good one lets it end."""
+    cluster.model(2).until(lambda: cluster.weights[-1].get(cluster.stable) == 80)
+    cluster.edit(malformed).run(600)
+    assert cluster.weights[-1][cluster.stable] == 80
+    cluster.edit(lambda spec: spec["model"].pop("configPbtxt"))
+    cluster.edit(lambda spec: spec["model"].update(config=SPEC["model"]["config"]))
+    cluster.until(cluster.ready)
+    assert cluster.lost == 0.0
+
+
+def test_missing_config_map() -> None:
+    """Given a source ConfigMap that is not there, the field and the name are told."""
+    cluster = PretendCluster(inputs={"digits-model": None})
+    cluster.spec["model"]["storageUri"] = "configMap://digits-model"
+    cluster.run(10)
+    assert cluster.condition("Ready") == ("False", "InvalidSpec")
+    assert "spec.model.storageUri" in cluster.message("Ready")
+    assert "digits-model" in cluster.message("Ready")
+    assert cluster.look().again == 15.0
+
+
+def test_missing_secret() -> None:
+    """Given credentials that are not there, the field, the Secret and the command are told."""
+    cluster = first(
+        lambda spec: spec["model"].update(secretName="models"),
+        container=waiting("CreateContainerConfigError", 'secret "models" not found'),
+    )
+    assert cluster.condition("Ready") == ("False", "MissingSecret")
+    message = cluster.message("Ready")
+    assert "spec.model.secretName" in message
+    assert "kubectl --namespace ml create secret generic models" in message
+    assert cluster.reasons == ["MissingSecret"]
+
+
+def test_secret_that_comes_later() -> None:
+    """Given that the Secret is created after all, the revision serves."""
+    behaviour = Behaviour(
+        container=waiting("CreateContainerConfigError", 'secret "models" not found')
+    )
+    cluster = PretendCluster()
+    cluster.behaviours[SPEC["model"]["storageUri"]] = behaviour
+    cluster.run(60)
+    behaviour.container = None
+    cluster.until(cluster.ready)
+    assert cluster.stable is not None
+
+
+def test_no_room_for_the_pods() -> None:
+    """Given a full cluster, the scheduler's own words are told."""
+    cluster = first(
+        condition={
+            "type": "PodScheduled",
+            "status": "False",
+            "reason": "Unschedulable",
+            "message": "0/3 nodes are available: 3 Insufficient nvidia.com/gpu.",
+        }
+    )
+    assert cluster.condition("Ready") == ("Unknown", "Deploying")
+    assert "Insufficient nvidia.com/gpu" in cluster.message("Ready")
+
+
+@pytest.mark.parametrize(
+    ("reason", "cause"), [("ImagePullBackOff", "ImagePull"), ("CrashLoopBackOff", "CrashLoop")]
+)
+def test_first_revision_that_needs_help(reason: str, cause: str) -> None:
+    """Given pods that no waiting cures, Ready is False at once, Stalled after the deadline."""
+    cluster = first(container=waiting(reason, "because"))
+    assert cluster.condition("Ready") == ("False", cause)
+    assert cluster.condition("Stalled") is None
+    cluster.run(1800)
+    assert cluster.condition("Stalled") == ("True", cause)
+
+
+def test_gateway_that_does_not_exist() -> None:
+    """Given no gateway that answers for the route, the field to check is told."""
+    cluster = PretendCluster(gateway=False).run(120)
+    assert cluster.condition("Ready") == ("False", "RouteNotAccepted")
+    assert cluster.condition("Available") == ("False", "RouteNotAccepted")
+    assert "spec.expose.gateway.parentRefs" in cluster.message("Ready")
+    cluster.gateway = True
+    cluster.until(cluster.ready)
+
+
+def test_child_that_is_refused(cluster: PretendCluster) -> None:
+    """Given a child that the API server refuses, its words are told and cleared afterwards."""
+    cluster.apply_errors["Deployment/digits-1"] = "spec.template: Forbidden"
+    cluster.run(10)
+    assert cluster.condition("Ready") == ("False", "ApplyFailed")
+    assert "Deployment/digits-1: spec.template: Forbidden" in cluster.message("Ready")
+    cluster.apply_errors.clear()
+    cluster.until(cluster.ready)
+
+
+def test_stable_that_loses_its_pods(cluster: PretendCluster) -> None:
+    """Given that no pod is ready any more, Available says so, and says when it is over."""
+    behaviour = Behaviour(load_seconds=1e9)
+    cluster.behaviours[SPEC["model"]["storageUri"]] = behaviour
+    cluster.settle()
+    assert cluster.condition("Available") == ("False", "Unavailable")
+    assert cluster.condition("Ready") == ("False", "Unavailable")
+    behaviour.load_seconds = 5.0
+    cluster.until(cluster.ready)
+    assert cluster.reasons.count("Unavailable") == 1
+
+
+def test_record_that_is_lost(cluster: PretendCluster) -> None:
+    """Given a stable revision whose record was deleted, its Deployment is left alone."""
+    stable = cluster.stable
+    cluster.model(2).until(lambda: cluster.weights[-1].get(stable) == 80)
+    cluster.objects.pop(("ConfigMap", f"digits-{stable}"))
+    writes = len(cluster.writes)
+    cluster.settle()
+    assert "is lost" in cluster.message("Ready")
+    assert not [one for one, _ in cluster.writes[writes:] if f"digits-{stable}" in one]
+    cluster.until(cluster.ready)
+    assert cluster.lost == 0.0
+
+
+def test_drift_is_repaired(cluster: PretendCluster) -> None:
+    """Given a route that somebody edits and a Deployment that is scaled, both come back."""
+    cluster.tamper("HTTPRoute", "digits")["spec"]["rules"][0]["backendRefs"][0]["weight"] = 7
+    cluster.tamper("Deployment", f"digits-{cluster.stable}")["spec"]["replicas"] = 9
+    cluster.objects.pop(("PodDisruptionBudget", "digits"))
+    cluster.settle()
+    route = cluster.objects["HTTPRoute", "digits"]
+    assert route["spec"]["rules"][0]["backendRefs"][0]["weight"] == 100
+    assert cluster.replicas(cluster.stable or "") == 2
+    assert ("PodDisruptionBudget", "digits") in cluster.objects
+
+
+def test_autoscaling_keeps_the_pods_that_there_are(cluster: PretendCluster) -> None:
+    """Given a switch to autoscaling, the number of pods is handed over and not reset to one."""
+    cluster.edit(lambda spec: spec.update(replicas=5)).until(cluster.ready)
+    cluster.edit(lambda spec: (spec.pop("replicas"), spec.update(autoscaling={"maxReplicas": 9})))
+    cluster.run(30)
+    assert cluster.replicas(cluster.stable or "") == 5
+    assert ("HorizontalPodAutoscaler", "digits") in cluster.objects
+
+
+def test_rollout_under_an_autoscaler(cluster: PretendCluster) -> None:
+    """Given five pods by the autoscaler, a promoted revision has five, and is what it scales."""
+    cluster.edit(lambda spec: spec.update(replicas=5)).until(cluster.ready)
+    cluster.edit(lambda spec: (spec.pop("replicas"), spec.update(autoscaling={"maxReplicas": 9})))
+    cluster.until(cluster.ready)
+    cluster.model(2).until(lambda: cluster.weights[-1].get(cluster.stable) == 80)
+    scaler = cluster.objects["HorizontalPodAutoscaler", "digits"]
+    assert scaler["spec"]["behavior"]["scaleDown"]["selectPolicy"] == "Disabled"
+    cluster.until(cluster.ready)
+    scaler = cluster.objects["HorizontalPodAutoscaler", "digits"]
+    assert scaler["spec"]["scaleTargetRef"]["name"] == f"digits-{cluster.stable}"
+    assert (cluster.replicas(cluster.stable or ""), cluster.lost) == (5, 0.0)
+
+
+def test_scaled_to_zero_and_back(cluster: PretendCluster) -> None:
+    """Given `replicas: 0`, nothing serves and that is what was asked for."""
+    cluster.edit(lambda spec: spec.update(replicas=0)).run(10)
+    assert cluster.condition("Ready") == ("True", "ScaledToZero")
+    assert cluster.condition("Available") == ("False", "ScaledToZero")
+    cluster.edit(lambda spec: spec.update(replicas=2)).until(cluster.ready)
+    assert cluster.condition("Ready") == ("True", "Serving")
