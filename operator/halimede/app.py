@@ -12,8 +12,9 @@ from halimede import handlers, log, web
 from halimede.adapters.cluster import KubeCluster, log_in
 from halimede.adapters.prometheus import PromMetrics
 from halimede.adapters.store import Key, Store
+from halimede.reconcile.inputs import InputReader
 from halimede.reconcile.loop import Reconciler
-from halimede.reconcile.observe import InputReader, Senses
+from halimede.reconcile.observe import Senses
 from halimede.reconcile.queue import WorkQueue
 from halimede.reconcile.sync import Sync
 from halimede.settings import Settings
@@ -49,8 +50,13 @@ class Operator:
     cluster: KubeCluster
     store: Store = field(default_factory=Store)
     queue: WorkQueue[Key] = field(default_factory=WorkQueue)
+    inputs: InputReader = field(init=False)
     _synced: bool = False
     _lag: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Join what needs the others."""
+        self.inputs = InputReader(self.cluster)
 
     async def run(self) -> bool:
         """Work until SIGTERM or SIGINT; tell whether every pass came to its end.
@@ -91,7 +97,7 @@ class Operator:
         namespaces = self.settings.namespaces
         before = asyncio.all_tasks()
         watches = await kopf.spawn_tasks(
-            registry=handlers.registry(self.store, self.queue, log_in),
+            registry=handlers.registry(self.store, self.inputs, self.queue, log_in),
             settings=handlers.settings(namespaced=bool(namespaces)),
             standalone=True,
             clusterwide=not namespaces,
@@ -126,7 +132,7 @@ class Operator:
         metrics = PromMetrics(self.settings.prometheus_url)
         return Reconciler(
             cluster=self.cluster,
-            senses=Senses(self.store, InputReader(self.cluster), metrics),
+            senses=Senses(self.store, self.inputs, metrics),
             platform=self.settings.platform(),
             resync_seconds=self.settings.resync_seconds,
             clock=time.time,  # noqa: TID251  (the one clock of the operator)

@@ -14,9 +14,10 @@ from typing_extensions import override
 
 from halimede import metrics
 from halimede.adapters.errors import SettingsError
-from halimede.adapters.kinds import MODEL_DEPLOYMENT, WATCHED, Kind
-from halimede.adapters.store import Key, Store, owner_key
+from halimede.adapters.kinds import CONFIG_MAP, MODEL_DEPLOYMENT, WATCHED, Kind
+from halimede.adapters.store import Key, Store
 from halimede.api.v1alpha1 import GROUP
+from halimede.reconcile.inputs import InputReader
 from halimede.reconcile.queue import WorkQueue
 
 CALM_SECONDS = 0.1
@@ -27,7 +28,9 @@ _NOTHING: kopf.BodyEssence = {}
 LogIn = Callable[[], Awaitable[Configuration]]
 
 
-def registry(store: Store, queue: WorkQueue[Key], log_in: LogIn) -> kopf.OperatorRegistry:
+def registry(
+    store: Store, inputs: InputReader, queue: WorkQueue[Key], log_in: LogIn
+) -> kopf.OperatorRegistry:
     """Register one event handler per watched kind, and the log-in."""
     handlers = kopf.OperatorRegistry()
 
@@ -40,7 +43,7 @@ def registry(store: Store, queue: WorkQueue[Key], log_in: LogIn) -> kopf.Operato
     kopf.on.login(registry=handlers)(login)
     for kind in WATCHED:
         kopf.on.event(kind.group, kind.version, kind.plural, registry=handlers, id="seen")(
-            _handler(kind, store, queue)
+            _handler(kind, store, inputs, queue)
         )
     return handlers
 
@@ -62,7 +65,8 @@ def settings(*, namespaced: bool) -> kopf.OperatorSettings:
     chosen.persistence.diffbase_storage = _NoDiffs()
     chosen.persistence.progress_storage = _NoProgress()
     for kind in WATCHED:
-        if kind.selector:
+        # ConfigMaps are watched without a selector: specs name users' own.
+        if kind.selector and kind is not CONFIG_MAP:
             chosen.watching.label_selectors[kind.group, kind.version, kind.plural] = kind.selector
     return chosen
 
@@ -107,20 +111,21 @@ class _NoProgress(kopf.ProgressStorage):
         return essence
 
 
-def _handler(kind: Kind, store: Store, queue: WorkQueue[Key]) -> Callable[..., Awaitable[None]]:
+def _handler(
+    kind: Kind, store: Store, inputs: InputReader, queue: WorkQueue[Key]
+) -> Callable[..., Awaitable[None]]:
     async def seen(event: kopf.RawEvent, **_: Any) -> None:
         metrics.LAST_EVENT.set_to_current_time()
-        manifest = dict(event["object"])
-        take = store.drop if event["type"] == "DELETED" else store.put
-        if not take(kind, manifest):
-            return  # our own write comes back, or an old version late
-        key = owner_key(kind, manifest)
-        if key is None:
-            return
-        if kind is MODEL_DEPLOYMENT:
-            queue.add(key)
-        else:
-            queue.add_after(key, CALM_SECONDS)
+        manifest, deleted = dict(event["object"]), event["type"] == "DELETED"
+        # Nobody is concerned if our own write comes back, or an old version late.
+        concerned = store.drop(kind, manifest) if deleted else store.put(kind, manifest)
+        if kind is CONFIG_MAP:
+            concerned += inputs.seen(manifest, deleted=deleted)
+        for key in concerned:
+            if kind is MODEL_DEPLOYMENT:
+                queue.add(key)
+            else:
+                queue.add_after(key, CALM_SECONDS)
 
     return seen
 

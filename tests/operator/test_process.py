@@ -33,6 +33,11 @@ def _condition(api_server: Cluster, namespace: str, type_: str) -> tuple[str, st
     return "", "", ""
 
 
+def _target(api_server: Cluster, namespace: str) -> str:
+    path = "jsonpath={.status.target.revision}"
+    return api_server.kubectl("get", "mdeploy", "m", "-n", namespace, "-o", path)
+
+
 def _made(api_server: Cluster, namespace: str) -> bool:
     return len(_children(api_server, namespace)) == 5
 
@@ -165,6 +170,27 @@ def test_what_cannot_be_applied_is_told_and_cured(
     _apply(api_server, model("m", namespace))
     eventually(lambda: _condition(api_server, namespace, "Ready")[1] == "Deploying")
     eventually(lambda: _made(api_server, namespace))
+
+
+def test_a_changed_source_makes_a_new_revision(
+    api_server: Cluster, namespace: str, start: Start
+) -> None:
+    """The user's ConfigMap is followed, although it does not bear our label."""
+    start()
+    source = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "source", "namespace": namespace},
+        "data": {"model.py": "1"},
+    }
+    wanted = {"storageUri": "configMap://source", "config": {"backend": "python"}}
+    _apply(api_server, model("m", namespace, model=wanted))
+    eventually(lambda: _condition(api_server, namespace, "Ready")[1] == "InvalidSpec")
+    _apply(api_server, source)
+    eventually(lambda: _made(api_server, namespace))
+    first = _target(api_server, namespace)
+    _apply(api_server, source | {"data": {"model.py": "2"}})
+    eventually(lambda: _target(api_server, namespace) != first)
 
 
 def test_it_serves_probes_and_metrics(start: Start) -> None:

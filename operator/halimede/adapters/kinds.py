@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 
 from halimede.api import v1alpha1
+from halimede.api.base import Manifest
 from halimede.render.names import MANAGER
 
-OURS = f"app.kubernetes.io/managed-by={MANAGER}"
+MANAGED_BY = "app.kubernetes.io/managed-by"
+OURS = f"{MANAGED_BY}={MANAGER}"
 """The label selector of everything that we make, and of the pods and slices that come of it."""
 
 
@@ -31,6 +33,11 @@ class Kind:
     def version(self) -> str:
         """The version within the group."""
         return self.api_version.rpartition("/")[2]
+
+    def selects(self, manifest: Manifest) -> bool:
+        """Tell whether *manifest* is one of those that the selector means."""
+        labels = manifest["metadata"].get("labels") or {}
+        return self.selector is None or labels.get(MANAGED_BY) == MANAGER
 
     def path(
         self, namespace: str | None, name: str | None = None, subresource: str | None = None

@@ -54,31 +54,33 @@ class Store:
         self._gone: dict[str, int] = {}
         self._gone_before: dict[str, int] = {}
 
-    def put(self, kind: Kind, manifest: Manifest) -> bool:
-        """Keep *manifest* if it is newer than what is known; tell whether it was."""
+    def put(self, kind: Kind, manifest: Manifest) -> tuple[Key, ...]:
+        """Keep *manifest* if it is newer than what is known; return whom the news concerns.
+
+        That is nobody if it is not newer. An object that we do not select (any more) is not kept.
+        """
         uid = manifest["metadata"]["uid"]
         if self._known_version(kind, uid) >= version_of(manifest):
-            return False
-        if known := self._objects[kind].get(uid):
-            self._forget(kind, known)
+            return ()
+        if not kind.selects(manifest):
+            return self.drop(kind, manifest) if uid in self._objects[kind] else ()
+        before = self._forget(kind, uid)
         kept = _without_managed_fields(kind, manifest)
         self._objects[kind][uid] = kept
-        if key := owner_key(kind, kept):
+        key = owner_key(kind, kept)
+        if key:
             self._owned.setdefault(key, {}).setdefault(kind, {})[uid] = kept
-        return True
+        return _both(before, key)
 
-    def drop(self, kind: Kind, manifest: Manifest) -> bool:
-        """Forget an object that is gone as of *manifest*'s version; tell whether it was known.
+    def drop(self, kind: Kind, manifest: Manifest) -> tuple[Key, ...]:
+        """Forget an object that is gone as of *manifest*'s version; return whom that concerns.
 
         It is remembered as gone, for events of older versions may still be on their way. A newer
         version is taken again: an object also leaves a watch by losing the label that we select.
         """
         uid = manifest["metadata"]["uid"]
         self._gone[uid] = version_of(manifest)
-        known = self._objects[kind].get(uid)
-        if known:
-            self._forget(kind, known)
-        return known is not None
+        return _both(self._forget(kind, uid), None)
 
     def deployment(self, key: Key) -> Manifest | None:
         """Return the ModelDeployment, or None if there is none."""
@@ -115,9 +117,7 @@ class Store:
             for uid, manifest in self._objects[kind].items()
             if uid not in listed.versions and version_of(manifest) <= listed.version
         ]
-        for manifest in stale:
-            self.drop(kind, manifest)
-        return tuple(key for manifest in stale if (key := owner_key(kind, manifest)))
+        return tuple(key for manifest in stale for key in self.drop(kind, manifest))
 
     def age(self) -> None:
         """Forget what was gone before the last call: no event can name it any more."""
@@ -128,18 +128,23 @@ class Store:
             return version_of(known)
         return self._gone.get(uid, self._gone_before.get(uid, -1))
 
-    def _forget(self, kind: Kind, known: Manifest) -> None:
-        uid = known["metadata"]["uid"]
-        del self._objects[kind][uid]
-        key = owner_key(kind, known)
+    def _forget(self, kind: Kind, uid: str) -> Key | None:
+        """Remove an object if it is known; return whose it was."""
+        known = self._objects[kind].pop(uid, None)
+        key = owner_key(kind, known) if known else None
         if key is None:
-            return
+            return None
         kinds = self._owned[key]
         del kinds[kind][uid]
         if not kinds[kind]:
             del kinds[kind]
         if not kinds:
             del self._owned[key]
+        return key
+
+
+def _both(one: Key | None, other: Key | None) -> tuple[Key, ...]:
+    return tuple({key for key in (one, other) if key})
 
 
 def _without_managed_fields(kind: Kind, manifest: Manifest) -> Manifest:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from halimede.adapters.cluster import Cluster
 from halimede.adapters.errors import OperatorError
 from halimede.adapters.kinds import WATCHED, Kind
-from halimede.adapters.store import Key, Store, owner_key
+from halimede.adapters.store import Key, Store
 
 log = logging.getLogger(__name__)
 
@@ -67,5 +67,5 @@ class Sync:
             changed(owner)
         for where in self.store.missing(kind, listed):
             live = await self.cluster.get(kind, where.namespace, where.name)
-            if live and self.store.put(kind, live) and (key := owner_key(kind, live)):
+            for key in self.store.put(kind, live) if live else ():
                 changed(key)

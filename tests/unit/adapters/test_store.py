@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from halimede.adapters.kinds import DEPLOYMENT, MODEL_DEPLOYMENT, POD
+from halimede.adapters.kinds import CONFIG_MAP, DEPLOYMENT, MODEL_DEPLOYMENT, POD
 from halimede.adapters.store import Key, Listed, Store
 
 KEY = Key("ns", "digits")
 
 
 def _thing(name: str, uid: str, version: int, owner: str | None = "digits") -> dict[str, Any]:
-    labels = {"halimede.dev/name": owner} if owner else {}
+    labels = {"app.kubernetes.io/managed-by": "halimede"}
+    labels |= {"halimede.dev/name": owner} if owner else {}
     return {
         "metadata": {
             "name": name,
@@ -29,10 +30,10 @@ def _names(store: Store) -> list[str]:
 def test_the_newer_version_wins_whatever_comes_first() -> None:
     """Our own answer may arrive before or after the watch's event of an older version."""
     store = Store()
-    assert store.put(POD, _thing("a", "1", 9)) is True
-    assert store.put(POD, _thing("a", "1", 8)) is False
-    assert store.put(POD, _thing("a", "1", 9)) is False
-    assert store.put(POD, _thing("a", "1", 10)) is True
+    assert store.put(POD, _thing("a", "1", 9)) == (KEY,)
+    assert store.put(POD, _thing("a", "1", 8)) == ()
+    assert store.put(POD, _thing("a", "1", 9)) == ()
+    assert store.put(POD, _thing("a", "1", 10)) == (KEY,)
     assert store.owned(POD, KEY)[0]["metadata"]["resourceVersion"] == "10"
 
 
@@ -40,7 +41,7 @@ def test_versions_are_numbers_not_text() -> None:
     """10 is newer than 9."""
     store = Store()
     store.put(POD, _thing("a", "1", 9))
-    assert store.put(POD, _thing("a", "1", 10)) is True
+    assert store.put(POD, _thing("a", "1", 10)) == (KEY,)
 
 
 def test_what_is_kept_names_its_kind_and_not_its_managers() -> None:
@@ -56,10 +57,10 @@ def test_a_late_event_does_not_bring_back_what_is_gone() -> None:
     """An older version that arrives after the deletion is ignored; a newer one is taken."""
     store = Store()
     store.put(POD, _thing("a", "1", 5))
-    assert store.drop(POD, _thing("a", "1", 7)) is True
-    assert store.put(POD, _thing("a", "1", 6)) is False
+    assert store.drop(POD, _thing("a", "1", 7)) == (KEY,)
+    assert store.put(POD, _thing("a", "1", 6)) == ()
     assert _names(store) == []
-    assert store.put(POD, _thing("a", "1", 8)) is True
+    assert store.put(POD, _thing("a", "1", 8)) == (KEY,)
 
 
 def test_a_namesake_survives_the_deletion_of_its_predecessor() -> None:
@@ -85,7 +86,7 @@ def test_an_object_follows_its_label() -> None:
     """A child whose label changes belongs to the new owner only."""
     store = Store()
     store.put(POD, _thing("a", "1", 1))
-    store.put(POD, _thing("a", "1", 2, owner="other"))
+    assert set(store.put(POD, _thing("a", "1", 2, owner="other"))) == {KEY, Key("ns", "other")}
     assert _names(store) == []
     assert len(store.owned(POD, Key("ns", "other"))) == 1
 
@@ -127,16 +128,30 @@ def test_what_is_gone_is_remembered_for_one_age_and_forgotten_after_two() -> Non
     store = Store()
     store.drop(POD, _thing("a", "1", 7))
     store.age()
-    assert store.put(POD, _thing("a", "1", 6)) is False
+    assert store.put(POD, _thing("a", "1", 6)) == ()
     store.age()
-    assert store.put(POD, _thing("a", "1", 6)) is True
+    assert store.put(POD, _thing("a", "1", 6)) == (KEY,)
 
 
-def test_what_nobody_owns_is_kept_without_a_key() -> None:
-    """An object without the label is known (it may be compared), and belongs to nobody."""
+def test_what_nobody_owns_concerns_nobody() -> None:
+    """An object without the name's label is known (it may be compared), and belongs to nobody."""
     store = Store()
-    assert store.put(POD, _thing("a", "1", 1, owner=None)) is True
-    assert store.drop(POD, _thing("a", "1", 2, owner=None)) is True
+    assert store.put(POD, _thing("a", "1", 1, owner=None)) == ()
+    assert store.missing(POD, Listed({"1": (Key("ns", "a"), 1)}, 1)) == ()
+
+
+def test_what_we_do_not_select_is_not_kept() -> None:
+    """Users' own ConfigMaps are watched too; one of ours that loses its label counts as gone."""
+    store = Store()
+    theirs = _thing("theirs", "2", 1)
+    del theirs["metadata"]["labels"]["app.kubernetes.io/managed-by"]
+    assert store.put(CONFIG_MAP, theirs) == ()
+    assert store.owned(CONFIG_MAP, KEY) == ()
+    store.put(CONFIG_MAP, _thing("ours", "1", 1))
+    unlabelled = _thing("ours", "1", 2)
+    unlabelled["metadata"]["labels"] = {}
+    assert store.put(CONFIG_MAP, unlabelled) == (KEY,)
+    assert store.owned(CONFIG_MAP, KEY) == ()
 
 
 def test_all_deployments_are_listed() -> None:
