@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from typing_extensions import override
 
 from halimede.settings import Credentials
 
@@ -29,6 +30,12 @@ class Site:
     """Close the connection in the middle."""
     seen: list[tuple[str, str | None]] = field(default_factory=list)
     """Path and authorization of each request."""
+
+
+class _Server(ThreadingHTTPServer):
+    @override
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: refused handshakes are wanted."""
 
 
 def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
@@ -62,11 +69,10 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
 
 def _serve() -> Iterator[Site]:
     site = Site()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(site))
+    server = _Server(("127.0.0.1", 0), _handler(site))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(TLS / "server.pem")
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # refused handshakes are wanted
     site.url = f"https://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
