@@ -12,7 +12,7 @@ from halimede.judge.verdict import Verdict
 from halimede.reconcile.observed import Observed
 from halimede.reconcile.plan import Plan
 from halimede.reconcile.status import ROUTE_PATIENCE_SECONDS, Situation, conditions
-from halimede.reconcile.wanted import Work, children, entrance, recorded, work
+from halimede.reconcile.wanted import Entrance, Work, children, recorded, work
 from halimede.reconcile.world import facts, pods_started
 from halimede.render.checks import violations
 from halimede.render.platform import Platform
@@ -73,9 +73,10 @@ def decide(observed: Observed, platform: Platform, now: float) -> Plan:
     hash_ = target.hash if target else _last_target(md.status)
     if hash_ is None:
         return _nothing_to_serve(observed, invalid, now)
-    scene, moved = _moved(observed, hash_, invalid, now)
+    entrance = Entrance(md)
+    scene, moved = _moved(observed, hash_, invalid, entrance, now)
     after = replace(scene, status=moved.status)
-    wanted = children(md, after, revisions)
+    wanted = children(md, after, revisions, entrance.of(moved.status))
     lost = allotment.live(moved.status) - revisions.keys()
     status = _finished(observed, after, moved, invalid, lost)
     return _plan(observed, status, moved, work(observed.children, wanted, lost), after)
@@ -99,12 +100,14 @@ def _last_target(status: Status) -> str | None:
     return known.revision if known else None
 
 
-def _moved(observed: Observed, target: str, invalid: str | None, now: float) -> tuple[Scene, Move]:
+def _moved(
+    observed: Observed, target: str, invalid: str | None, entrance: Entrance, now: float
+) -> tuple[Scene, Move]:
     md, status = observed.deployment, observed.deployment.status
     if status.target is None and status.stable is None:
         first = RevisionStatus(revision=target, since=now)
         status = status.model_copy(update={"target": first})
-    seen = facts(observed, entrance(md, status))
+    seen = facts(observed, entrance.of(status))
     status, verdict = _weighed(observed, status, now)
     scene = Scene(
         wanted=Wanted(

@@ -1,7 +1,7 @@
 """The children that a status asks for, and what is to be done about those that are live."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from halimede.api.base import Manifest
 from halimede.api.status import Status
@@ -15,9 +15,6 @@ from halimede.render.traffic import Backend, traffic
 from halimede.render.workload import workload
 from halimede.rollout import allotment
 from halimede.rollout.scene import Scene
-
-ORDER = ("ConfigMap", "Service", "Deployment")
-"""What a Deployment's pods and proxies read is there before the Deployment; routes come last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +39,31 @@ def recorded(children: Iterable[Manifest]) -> dict[str, Revision]:
     return revisions
 
 
-def entrance(md: ModelDeployment, status: Status) -> tuple[Manifest, ...]:
-    """Render what leads clients to the revisions, with the weights of *status*."""
-    backends = tuple(Backend(revision, weight) for revision, weight in allotment.weights(status))
-    return traffic(md, backends, allotment.preview(status)) if backends else ()
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """What leads clients to the revisions: rendered once for each set of weights."""
+
+    deployment: ModelDeployment
+    _rendered: dict[object, tuple[Manifest, ...]] = field(default_factory=dict)
+
+    def of(self, status: Status) -> tuple[Manifest, ...]:
+        """Render Services and routes with the weights of *status*."""
+        shares, preview = allotment.weights(status), allotment.preview(status)
+        if not shares:
+            return ()
+        known = self._rendered.get((shares, preview))
+        if known is None:
+            backends = tuple(Backend(revision, weight) for revision, weight in shares)
+            known = traffic(self.deployment, backends, preview)
+            self._rendered[shares, preview] = known
+        return known
 
 
 def children(
-    md: ModelDeployment, scene: Scene, revisions: Mapping[str, Revision]
+    md: ModelDeployment,
+    scene: Scene,
+    revisions: Mapping[str, Revision],
+    entrance: tuple[Manifest, ...],
 ) -> tuple[Manifest, ...]:
     """Render every child that the scene's status asks for."""
     status = scene.status
@@ -57,7 +71,7 @@ def children(
     for name in sorted(allotment.live(status) & revisions.keys()):
         replicas = allotment.replicas(scene, name, autoscaled=md.spec.autoscaling is not None)
         wanted.extend(workload(md, revisions[name], replicas))
-    wanted.extend(entrance(md, status))
+    wanted.extend(entrance)
     scaled = allotment.scaler_target(status)
     scaler = hpa(md, scaled, frozen=status.rollout is not None) if scaled else None
     wanted.extend((scaler,) if scaler else ())
