@@ -68,7 +68,8 @@ class User:
     def asks_for(self, version: str, **changes: object) -> None:
         """Apply the ModelDeployment with ``version``.
 
-        ``changes`` are merged into the spec; the keys are field names joined by ``__``.
+        ``changes`` are merged into the spec; the keys are field names joined by ``__``, and None
+        takes a field away.
         """
         manifest = copy.deepcopy(manifests.model_deployment(version))
         manifest["metadata"]["namespace"] = self.namespace
@@ -79,6 +80,8 @@ class User:
             for name in outer:
                 here = here.setdefault(name, {})
             here[last] = value
+            if value is None:
+                del here[last]
         self.apply(manifest)
 
     def commands(self, verb: str, token: str) -> None:
@@ -181,13 +184,13 @@ def _is_operator(pid: int) -> bool:
 
 
 def _descendants(pid: int) -> list[int]:
-    try:
-        threads = Path(f"/proc/{pid}/task").iterdir()
-        children = [int(one) for thread in threads for one in _children(thread)]
-    except OSError:
-        return []
+    threads = Path(f"/proc/{pid}/task").glob("*")
+    children = [int(one) for thread in threads for one in _children(thread)]
     return [one for child in children for one in (child, *_descendants(child))]
 
 
 def _children(thread: Path) -> list[str]:
-    return (thread / "children").read_text().split()
+    try:
+        return (thread / "children").read_text().split()
+    except OSError:
+        return []  # The thread has just ended.
