@@ -1,0 +1,84 @@
+"""What the operator's metrics show of each ModelDeployment."""
+
+from prometheus_client import generate_latest
+
+from halimede.adapters.store import Key
+from halimede.api.conditions import Condition, ConditionType
+from halimede.api.rollout import Strategy
+from halimede.api.status import FinishedRollout, Outcome, RolloutStatus, State, Status
+from halimede.reconcile.report import forget, report
+
+
+def _shown(name: str) -> set[str]:
+    lines = generate_latest().decode().splitlines()
+    return {line for line in lines if f'name="{name}"' in line and "_created" not in line}
+
+
+def _rolling(state: State, weight: int) -> Status:
+    return Status(
+        rollout=RolloutStatus(
+            id="1",
+            strategy=Strategy.CANARY,
+            base="a",
+            revision="b",
+            state=state,
+            state_since=0,
+            started_at=0,
+            last_progress_at=0,
+            weight=weight,
+        )
+    )
+
+
+def _ended(identity: str) -> FinishedRollout:
+    return FinishedRollout(
+        id=identity,
+        strategy=Strategy.CANARY,
+        revision="b",
+        outcome=Outcome.ABORTED,
+        reason="TooManyErrors",
+        message="",
+        started_at=0,
+        ended_at=1,
+    )
+
+
+def test_one_state_is_shown_at_a_time() -> None:
+    """The former state's series goes when the next one comes, and the weight follows."""
+    key = Key("ns", "states")
+    report(key, Status(), _rolling(State.SHIFTING, 5))
+    report(key, Status(), _rolling(State.ANALYSING, 25))
+    assert _shown("states") == {
+        'halimede_rollout_state{name="states",namespace="ns",state="Analysing"} 1.0',
+        'halimede_rollout_weight_percent{name="states",namespace="ns"} 25.0',
+        'halimede_model_ready{name="states",namespace="ns"} 0.0',
+    }
+
+
+def test_a_rollout_is_counted_once_when_it_ends() -> None:
+    """Later passes, which see the same outcome before and after, count nothing."""
+    key, after = Key("ns", "ends"), Status(last_rollout=_ended("1"))
+    report(key, _rolling(State.ABORTING, 0), after)
+    report(key, after, after)
+    counted = 'halimede_rollouts_total{name="ends",namespace="ns",outcome="Aborted"}'
+    assert f"{counted} 1.0" in _shown("ends")
+    report(key, after, Status(last_rollout=_ended("2")))
+    assert f"{counted} 2.0" in _shown("ends")
+
+
+def test_readiness_is_shown_and_forgotten() -> None:
+    """What is gone leaves no gauge behind."""
+    ready = Condition(
+        type=ConditionType.READY,
+        status="True",
+        reason="Ready",
+        message="",
+        observed_generation=1,
+        last_transition_time=0,
+    )
+    key = Key("ns", "ready")
+    report(key, Status(), Status(conditions=(ready,)))
+    assert 'halimede_model_ready{name="ready",namespace="ns"} 1.0' in _shown("ready")
+    forget(key)
+    forget(key)
+    assert _shown("ready") == set()

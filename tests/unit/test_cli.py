@@ -1,0 +1,85 @@
+"""The console command."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from halimede.cli import main
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_render_shows_what_becomes_of_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    """A ModelDeployment and the ConfigMap that it reads become all children, as plain YAML."""
+    assert main(["render", str(ROOT / "examples" / "canary.yaml")]) == 0
+    printed = capsys.readouterr().out
+    kinds = [document["kind"] for document in yaml.safe_load_all(printed)]
+    assert sorted(kinds) == [
+        "ConfigMap",
+        "Deployment",
+        "HTTPRoute",
+        "PodDisruptionBudget",
+        "Service",
+        "Service",
+    ]
+    assert "&id" not in printed
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a: [", "no YAML"),
+        ("kind: ConfigMap\nmetadata: {name: x}\n", "no ModelDeployment"),
+        ("kind: ModelDeployment\nmetadata: {name: x}\nspec: {replicas: 1}\n", "spec.model"),
+    ],
+)
+def test_render_says_what_is_wrong_with_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, says: str
+) -> None:
+    """The file and the field are named, without a traceback."""
+    file = tmp_path / "model.yaml"
+    file.write_text(text)
+    assert main(["render", str(file)]) == 1
+    complaint = capsys.readouterr().err
+    assert complaint.startswith(f"halimede: {file}: ")
+    assert says in complaint
+
+
+def test_render_says_that_there_is_no_file(capsys: pytest.CaptureFixture[str]) -> None:
+    """A typo in the path is no traceback."""
+    assert main(["render", "missing.yaml"]) == 1
+    assert "No such file" in capsys.readouterr().err
+
+
+def test_the_printed_crd_is_the_committed_one(capsys: pytest.CaptureFixture[str]) -> None:
+    """`make crds` was run."""
+    assert main(["crd"]) == 0
+    committed = ROOT / "crds" / "halimede.dev_modeldeployments.yaml"
+    assert capsys.readouterr().out == committed.read_text()
+
+
+def test_fetch_tells_why_it_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The last line of the log is the reason: the kubelet puts it into the pod's status."""
+    assert main(["fetch", "--source", str(tmp_path / "none"), "--to", str(tmp_path / "m")]) == 1
+    assert "does not exist" in capsys.readouterr().err
+
+
+def test_fetch_prints_the_digest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What it prints is what spec.model.sha256 takes."""
+    source = tmp_path / "model.onnx"
+    source.write_bytes(b"x")
+    assert main(["fetch", "--source", str(source), "--to", str(tmp_path / "models" / "m")]) == 0
+    assert (
+        "sha256 2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
+        in capsys.readouterr().out
+    )
+
+
+def test_unusable_settings_end_it_with_status_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The variable is named, and nothing is started."""
+    monkeypatch.setenv("HALIMEDE_WORKERS", "many")
+    assert main(["run"]) == 2
+    assert "HALIMEDE_WORKERS is 'many'" in capsys.readouterr().err
