@@ -66,7 +66,6 @@ def test_missing_config_map() -> None:
     assert cluster.condition("Ready") == ("False", "InvalidSpec")
     assert "spec.model.storageUri" in cluster.message("Ready")
     assert "digits-model" in cluster.message("Ready")
-    assert cluster.look().again == 15.0
 
 
 def test_missing_secret() -> None:

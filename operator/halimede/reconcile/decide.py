@@ -29,8 +29,6 @@ from halimede.rollout.timers import next_look
 
 AFTER_WRITES_SECONDS = 1.0
 """How soon to look at what was written while something is awaited: nothing else may wake us."""
-MISSING_INPUT_SECONDS = 15.0
-"""How soon to look again for a ConfigMap that the spec reads: users' own are not watched."""
 ALARMING = frozenset(
     {
         Reason.INVALID_SPEC,
@@ -193,7 +191,6 @@ def _again(observed: Observed, status: Status, todo: Work, scene: Scene) -> floa
         *_patience(status, scene),
         next_look(status, md.spec.rollout, scene.now),
         AFTER_WRITES_SECONDS if todo.applies and _ready(status).status != "True" else None,
-        MISSING_INPUT_SECONDS if None in observed.inputs.values() else None,
     ]
     return min((wait for wait in waits if wait is not None), default=None)
 

@@ -120,7 +120,7 @@ def _last_words(ended: Manifest) -> str:
 
 
 def _running(container: Manifest) -> bool:
-    return bool((container.get("state") or {}).get("running"))
+    return "running" in (container.get("state") or {})
 
 
 def _short(message: Any) -> str:

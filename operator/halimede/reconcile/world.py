@@ -104,7 +104,7 @@ def _workload(observed: Observed, revision: str, deployment: Manifest) -> Worklo
         exists=True,
         desired=desired(deployment),
         ready_endpoints=_ready_endpoints(observed.endpoint_slices, service),
-        cause=found and found.cause,
+        cause=found.cause if found else None,
         message=explained(observed.deployment, found) if found else "",
         restarts=max(map(restarts, pods), default=0),
     )

@@ -1,0 +1,106 @@
+"""What keeps a pod from being ready, read from its status."""
+
+import pytest
+
+from halimede.api.base import Manifest
+from halimede.reconcile.pods import MESSAGE_LENGTH, Trouble, restarts, trouble, worst
+from halimede.rollout.facts import Cause
+
+
+def waits(reason: str, message: str = "", **more: object) -> Manifest:
+    """Describe a container that waits."""
+    return {"state": {"waiting": {"reason": reason, "message": message}}, **more}
+
+
+def ended(code: int, message: str = "", **more: object) -> Manifest:
+    """Describe a container's end."""
+    return {"terminated": {"exitCode": code, "message": message, **more}}
+
+
+def pod(*serving: Manifest, init: tuple[Manifest, ...] = (), **condition: str) -> Manifest:
+    """Make a pod of containers, and perhaps a condition."""
+    return {
+        "status": {
+            "conditions": [condition] if condition else [],
+            "initContainerStatuses": list(init),
+            "containerStatuses": list(serving),
+        }
+    }
+
+
+UNSCHEDULABLE = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
+CASES = {
+    "new": ({}, None),
+    "ready": (pod({"state": {"running": {}}}, type="Ready", status="True"), None),
+    "no room": (pod(**UNSCHEDULABLE), Cause.UNSCHEDULABLE),
+    "secret": (
+        pod(init=(waits("CreateContainerConfigError", 'secret "s" not found'),)),
+        Cause.MISSING_SECRET,
+    ),
+    "key of a secret": (
+        pod(waits("CreateContainerConfigError", "couldn't find key k in Secret ns/s")),
+        Cause.MISSING_SECRET,
+    ),
+    "config map": (
+        pod(waits("CreateContainerConfigError", 'configmap "c" not found')),
+        Cause.MISSING_CONFIG_MAP,
+    ),
+    "other configuration": (
+        pod(waits("CreateContainerConfigError", "host user")),
+        Cause.INVALID_POD,
+    ),
+    "no start": (pod(waits("RunContainerError", "exec: not found")), Cause.INVALID_POD),
+    "image": (pod(waits("ErrImagePull")), Cause.IMAGE_PULL),
+    "crash": (pod(waits("CrashLoopBackOff", lastState=ended(1))), Cause.CRASH_LOOP),
+    "crash of the fetcher": (pod(init=(waits("CrashLoopBackOff"),)), Cause.CRASH_LOOP),
+    "just crashed": (pod({"state": ended(1)}), Cause.CRASH_LOOP),
+    "between crashes": (
+        pod({"state": {"running": {}}, "lastState": ended(137), "ready": False}),
+        Cause.CRASH_LOOP,
+    ),
+    "fetching": (
+        pod(waits("PodInitializing"), init=({"state": {"running": {}}},)),
+        Cause.FETCHING,
+    ),
+    "fetched": (pod(waits("PodInitializing"), init=({"state": ended(0)},)), None),
+    "loading": (pod({"state": {"running": {}}}), Cause.LOADING),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_cause(case: str) -> None:
+    """Each way not to be ready has a cause of its own."""
+    status, cause = CASES[case]
+    found = trouble(status)
+    assert (found and found.cause) == cause
+
+
+def test_last_words_of_a_crash() -> None:
+    """What ended the program is told, not that the kubelet backs off."""
+    crashed = waits(
+        "CrashLoopBackOff", "back-off", lastState=ended(1, "bad\n opset", reason="Error")
+    )
+    found = trouble(pod(crashed))
+    assert found is not None
+    assert found.message == "bad opset (exit code 1, Error)"
+
+
+def test_long_messages_keep_their_end() -> None:
+    """Programs say at the end what ended them."""
+    found = trouble(pod(waits("CrashLoopBackOff", lastState=ended(1, "x" * 9999 + " the end"))))
+    assert found is not None
+    assert found.message.startswith("…")
+    assert found.message.endswith("the end (exit code 1)")
+    assert len(found.message) == MESSAGE_LENGTH + 1
+
+
+def test_worst_of_several_pods() -> None:
+    """What needs help is told before what only needs time."""
+    loading, missing = Trouble(Cause.LOADING, ""), Trouble(Cause.MISSING_SECRET, "")
+    assert worst(iter((loading, missing, loading))) is missing
+
+
+def test_restarts() -> None:
+    """The container that restarted most is counted, the fetcher too."""
+    assert restarts(pod({"restartCount": 1}, init=({"restartCount": 3},))) == 3
+    assert restarts({}) == 0

@@ -1,0 +1,94 @@
+"""The facts that are read from live objects."""
+
+from halimede.api.base import Manifest
+from halimede.reconcile.world import facts
+from halimede.rollout.facts import Cause
+from tests.support.cluster import PretendCluster
+
+NAME = "digits-0123abcd"
+
+
+def deployment(replicas: int = 2, *conditions: Manifest) -> Manifest:
+    """Make a revision's Deployment."""
+    return {
+        "kind": "Deployment",
+        "metadata": {"name": NAME, "labels": {"halimede.dev/revision": "0123abcd"}},
+        "spec": {"replicas": replicas},
+        "status": {"conditions": list(conditions)},
+    }
+
+
+READY, UNREADY, UNTOLD = ({"ready": True}, {"ready": False}, {})
+
+
+def endpoints(service: str, *conditions: Manifest) -> Manifest:
+    """Make an EndpointSlice of endpoints with these conditions."""
+    return {
+        "metadata": {"labels": {"kubernetes.io/service-name": service}},
+        "endpoints": [
+            {
+                "addresses": [f"10.0.0.{number}"],
+                "conditions": state,
+                "targetRef": {"name": f"p{number}"},
+            }
+            for number, state in enumerate(conditions)
+        ],
+    }
+
+
+def workload(
+    *slices: Manifest, live: Manifest | None = None, **changes: object
+) -> tuple[int, int]:
+    """Digest a Deployment with its slices: pods that are wanted, pods that are ready."""
+    cluster = PretendCluster()
+    cluster.spec.update(changes)
+    observed = cluster.observe()
+    seen = type(observed)(
+        deployment=observed.deployment,
+        children=(live or deployment(),),
+        pods=(),
+        endpoint_slices=slices,
+        inputs={},
+        reading=None,
+        apply_errors={},
+    )
+    found = facts(seen, ()).workload("0123abcd")
+    return found.desired, found.ready_endpoints
+
+
+def test_ready_endpoints() -> None:
+    """Ready are those that say so, and those that say nothing."""
+    assert workload(endpoints(NAME, READY, UNREADY, UNTOLD)) == (2, 2)
+
+
+def test_endpoints_of_other_services_do_not_count() -> None:
+    """The entry Service's endpoints are those of whichever revision it selects."""
+    assert workload(endpoints("digits", READY, READY), endpoints(NAME, READY)) == (2, 1)
+
+
+def test_pod_with_two_addresses_counts_once() -> None:
+    """Each address family has a slice of its own."""
+    assert workload(endpoints(NAME, READY), endpoints(NAME, READY)) == (2, 1)
+
+
+def test_refused_pods_are_told() -> None:
+    """Pods that a quota keeps from being created leave their trace on the Deployment only."""
+    refused = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: gpus"}
+    cluster = PretendCluster()
+    observed = cluster.observe()
+    seen = type(observed)(
+        deployment=observed.deployment,
+        children=(deployment(2, refused),),
+        pods=(),
+        endpoint_slices=(),
+        inputs={},
+        reading=None,
+        apply_errors={},
+    )
+    found = facts(seen, ()).workload("0123abcd")
+    assert (found.cause, found.message) == (Cause.QUOTA, "exceeded quota: gpus")
+
+
+def test_unknown_revision_is_an_empty_workload() -> None:
+    """A revision without a Deployment has no pods."""
+    assert facts(PretendCluster().observe(), ()).workload("ffffffff").exists is False
