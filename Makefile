@@ -11,9 +11,9 @@ NAME ?= halimede
 help: ## Print this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
-demo: .venv/ready ## Show it all on a local cluster (first time about 15 min, afterwards 5)
-	$(BIN)/python -m local build
-	$(BIN)/python -m demo
+demo: .venv/ready ## Show it all on a local cluster, or with CLUSTER=current on yours
+	$(if $(filter current,$(CLUSTER)),,$(BIN)/python -m local build)
+	CLUSTER=$(CLUSTER) $(BIN)/python -m demo
 
 test: lint ## Check and test everything (first time about 25 min, afterwards 15)
 	$(BIN)/python -m local build

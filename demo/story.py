@@ -1,5 +1,6 @@
 """Direct the demo: build the stage, play every scene on it, sum up, and tear it down."""
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from demo.summary import decisions, table
 from demo.watch import Watch
 from local import chart
 from local.build import BuildError
-from local.cluster import Access, ClusterError, up
+from local.cluster import Access, ClusterError, current, up
 
 OUT = Path(__file__).parents[1] / "out" / "demo"
 
@@ -49,11 +50,20 @@ def on_a_cluster(screen: Screen, out: Path) -> Iterator[Stage]:
     versions = train()
     for version in versions.values():
         screen.tell(f"· trained {_in_words(version)}")
+    with _cluster(screen) as cluster, staged(cluster, versions, screen, out) as stage:
+        yield stage
+
+
+@contextmanager
+def _cluster(screen: Screen) -> Iterator[Access]:
+    """Start a cluster and install Halimede, or take the user's own, which has both."""
+    if os.environ.get("CLUSTER") == "current":
+        yield current()
+        return
     with up("demo", progress=lambda line: screen.tell(f"· {line}")) as cluster:
         screen.tell("→ helm install halimede charts/halimede")
         chart.install(cluster)
-        with staged(cluster, versions, screen, out) as stage:
-            yield stage
+        yield cluster
 
 
 @contextmanager

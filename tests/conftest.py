@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from demo.models import Version, train
 from local import chart
 from local.cluster import Cluster, Part, up
 
@@ -24,3 +25,9 @@ def cluster() -> Iterator[Cluster]:
     with up(f"tests-{os.getpid()}", parts=tuple(Part)) as cluster:
         chart.install(cluster)
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def versions() -> dict[str, Version]:
+    """Every version that the demo trains."""
+    return train()

@@ -4,15 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from demo.models import Version, train
+from demo.models import Version
 from local.triton import Triton, prepare
 from tests.demo.triton_server import Server, served
-
-
-@pytest.fixture(scope="session")
-def versions() -> dict[str, Version]:
-    """Every version that the demo trains."""
-    return train()
 
 
 @pytest.fixture(scope="session")

@@ -4,17 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from demo.models import Version, train
+from demo.models import Version
 from local.cluster import Cluster
 from tests.e2e.user import User
 
 _numbers = count(1)
-
-
-@pytest.fixture(scope="session")
-def versions() -> dict[str, Version]:
-    """Every version that the demo trains."""
-    return train()
 
 
 @pytest.fixture
