@@ -1,6 +1,5 @@
 """One pass over one ModelDeployment: observe, decide, carry out."""
 
-import logging
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,10 +19,9 @@ from halimede.reconcile.decide import decide
 from halimede.reconcile.observe import Senses, observe
 from halimede.reconcile.plan import Plan
 from halimede.reconcile.queue import Look
+from halimede.reconcile.refuse import refusal
 from halimede.reconcile.report import forget, report
 from halimede.render.platform import Platform
-
-log = logging.getLogger(__name__)
 
 NEWS_SECONDS = 0.2
 """How soon to look again when other writes fail than before: the status has yet to tell."""
@@ -59,13 +57,13 @@ class Reconciler:
 
     async def _pass(self, key: Key, manifest: Manifest) -> Look:
         now = self.clock()
-        about = {"key": "/".join(key)}
         try:
             deployment = ModelDeployment.from_manifest(manifest)
         except ValidationError as error:
             metrics.ERRORS.labels(type(error).__name__).inc()
-            log.warning("The object does not fit our CRD; update the CRD. %s", error, extra=about)
-            return Look(failed=True)
+            plan = refusal(manifest, error, now)
+            await carry_out(plan, manifest, self.cluster, self.senses.store, now)
+            return Look()
         errors = self._apply_errors.get(key, {})
         observed = await observe(key, deployment, self.senses, errors, now)
         plan = decide(observed, self.platform, now)
