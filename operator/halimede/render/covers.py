@@ -47,13 +47,18 @@ def _field_covers(live: dict[str, Any], name: str, desired: Any, *, amount: bool
 
 
 def _list_covers(live: list[Any], desired: list[Any], field: str) -> bool:
-    if not all(key(field, item) for item in (*live, *desired)):
+    if not (_told_apart(live, field) and _told_apart(desired, field)):
         return len(live) == len(desired) and all(
             _covers(one, other, field, amount=False)
             for one, other in zip(live, desired, strict=True)
         )
     named = {key(field, item): item for item in live}
     return all(_covers(named.get(key(field, item)), item, field, amount=False) for item in desired)
+
+
+def _told_apart(items: list[Any], field: str) -> bool:
+    keys = [key(field, item) for item in items]
+    return all(keys) and len(set(map(str, keys))) == len(keys)
 
 
 def _number(quantity: Any) -> Decimal | Any:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import jinja2
@@ -12,6 +12,8 @@ import yaml
 from halimede.api.base import Manifest
 from halimede.api.v1alpha1 import GROUP
 
+PARSED = 2048
+"""Manifests that are kept parsed: those of some 300 ModelDeployments, about 60 kB for each."""
 RENDERED = f"{GROUP}/rendered"
 """Annotation with the digest of what was rendered: a field that is wanted no more shows in it,
 where a comparison of the wanted fields alone would overlook it."""
@@ -54,7 +56,15 @@ def environment() -> jinja2.Environment:
 
 def fragment(kind: str, **values: Any) -> Manifest:
     """Render a template that is a part of an object."""
-    text = environment().get_template(f"{kind}.yaml.j2").render(**values)
+    return _parsed(environment().get_template(f"{kind}.yaml.j2").render(**values))
+
+
+@lru_cache(maxsize=PARSED)
+def _parsed(text: str) -> Manifest:
+    """Read YAML, which costs more than all the rest of a pass, once for each text.
+
+    Whoever gets the manifest shares it: manifests are never changed, only made anew.
+    """
     manifest: Manifest = yaml.load(text, Loader=yaml.CSafeLoader)
     return manifest
 
