@@ -255,8 +255,8 @@ ROWS = {
         analysis(maxErrorRatio="1.00"),
     ),
     "a name too long for its children": Row(
-        model_deployment(BY_SERVICE, name="a" * 54),
-        model_deployment(BY_SERVICE, name="a" * 55),
+        model_deployment(BY_SERVICE, name="a" * 48),
+        model_deployment(BY_SERVICE, name="a" * 49),
         "metadata.name",
         "choose a shorter name",
     ),

@@ -41,7 +41,7 @@ def test_three_kills_change_no_outcome_and_lose_no_request(
     user.starts_load()
     user.asks_for(version)
     user.sees("a rollout", lambda seen: seen.status.rollout is not None)
-    moments = random.Random(20)  # noqa: S311 - a test wants other moments, the same each time
+    moments = random.Random(20)
     for _ in range(KILLS):
         threading.Event().wait(moments.uniform(0.0, 6.0))
         killed = kill_operator(cluster)

@@ -11,15 +11,16 @@ from halimede.api.spec import ModelDeploymentSpec
 from halimede.api.status import Status
 from halimede.api.v1alpha1 import GROUP, KIND, PLURAL, VERSION, ModelDeployment
 
-LONGEST_NAME = 54
-"""Children are called `<name>-<hash8>`, and names of Services have 63 characters at most."""
+LONGEST_NAME = 48
+"""Pods are found in metrics by `<name>-<hash8>-`, and Kubernetes keeps 58 characters of that
+(`maxGeneratedNameLength` of its name generator) before it adds its own."""
 
 _HEADER = "# Made by `halimede crd`; edit the models in operator/halimede/api instead.\n"
 _ROOT_RULES = [
     rule(
         f"self.metadata.name.size() <= {LONGEST_NAME}",
-        f"metadata.name must have at most {LONGEST_NAME} characters, because its children's names"
-        " add 9: choose a shorter name",
+        f"metadata.name must have at most {LONGEST_NAME} characters, because Kubernetes cuts the"
+        " names of pods, which must keep it: choose a shorter name",
     ),
     rule(
         "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
