@@ -9,6 +9,7 @@ from kubernetes.aio.client import Configuration
 from halimede.adapters.cluster import KubeCluster
 from halimede.adapters.errors import (
     ConflictError,
+    EndingError,
     ForbiddenError,
     NotFoundError,
     RejectedError,
@@ -141,6 +142,20 @@ async def test_missing_rights_are_told_as_such(
     with pytest.raises(ForbiddenError, match="cannot get resource"):
         await stranger.get(CONFIG_MAP, namespace, "m-1")
     await stranger.close()
+
+
+async def test_a_namespace_that_ends_is_told_apart(
+    api_server: Cluster, kube: KubeCluster, namespace: str
+) -> None:
+    """What cannot be made in a namespace that is being deleted is nobody's fault."""
+    held = _config_map(namespace)
+    held["metadata"] |= {"name": "held", "finalizers": ["halimede.dev/test"]}
+    await kube.apply(held)
+    api_server.kubectl("delete", "namespace", namespace, "--wait=false")
+    with pytest.raises(EndingError, match="being terminated"):
+        await kube.apply(_config_map(namespace))
+    released = '{"metadata": {"finalizers": null}}'
+    api_server.kubectl("patch", "configmap", "held", "-n", namespace, "--patch", released)
 
 
 async def test_a_server_that_is_away_is_worth_a_retry() -> None:

@@ -18,6 +18,7 @@ from halimede import __version__
 from halimede.adapters.errors import (
     ApiError,
     ConflictError,
+    EndingError,
     ForbiddenError,
     NotFoundError,
     RejectedError,
@@ -35,6 +36,8 @@ CONNECTIONS = 32
 PAGE = 500
 AGENT = f"halimede/{__version__}"
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_ENDING = b'"NamespaceTerminating"'
+"""The cause that the API server gives (`NamespaceTerminatingCause` of its core API)."""
 _ERRORS = {
     400: RejectedError,
     401: ForbiddenError,
@@ -226,6 +229,8 @@ def _translated(status: int, text: bytes) -> ApiError | TransientError:
     message = _message(text) or f"HTTP {status}"
     if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return TransientError(message)
+    if status == HTTPStatus.FORBIDDEN and _ENDING in text:
+        return EndingError(message, status)
     return _ERRORS.get(status, ApiError)(message, status)
 
 

@@ -8,6 +8,7 @@ OperatorError
 │   ├── NotFoundError       404
 │   ├── ConflictError       409: somebody was faster, or the uid is another one
 │   ├── ForbiddenError      401, 403: our service account may not do that
+│   ├── EndingError         403: the namespace is being deleted, nothing can be made in it
 │   └── RejectedError       400, 413, 415, 422: what was sent is not acceptable
 └── FetchError              the model's files could not be brought in
 ```
@@ -45,6 +46,10 @@ class ConflictError(ApiError):
 
 class ForbiddenError(ApiError):
     """The service account lacks a right."""
+
+
+class EndingError(ApiError):
+    """The namespace is being deleted: what is missing in it need not be made."""
 
 
 class RejectedError(ApiError):

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from halimede import metrics
 from halimede.adapters.cluster import Cluster
-from halimede.adapters.errors import OperatorError
+from halimede.adapters.errors import EndingError, OperatorError
 from halimede.adapters.kinds import BY_NAME, HTTP_ROUTE, INGRESS, MODEL_DEPLOYMENT
 from halimede.adapters.store import Key, Store
 from halimede.api.base import Manifest
@@ -130,11 +130,15 @@ async def _post(event: Manifest, cluster: Cluster) -> None:
     try:
         await cluster.post_event(event)
         metrics.WRITES.labels("create", "Event").inc()
+    except EndingError:
+        return
     except OperatorError as error:
         metrics.ERRORS.labels(type(error).__name__).inc()
         log.warning("An Event could not be posted: %s", error, extra={"reason": event["reason"]})
 
 
 def _note(error: OperatorError, what: str, errors: dict[str, str]) -> None:
+    if isinstance(error, EndingError):
+        return
     metrics.ERRORS.labels(type(error).__name__).inc()
     errors[what] = str(error)
