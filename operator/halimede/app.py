@@ -35,7 +35,7 @@ async def run(settings: Settings) -> bool:
     """Run the operator until SIGTERM or SIGINT; tell whether every pass came to its end."""
     log.set_up(settings.log_format, settings.log_level)
     _log.info("Starting", extra={"settings": str(settings)})
-    operator = Operator(settings, KubeCluster(await log_in()))
+    operator = Operator(settings, KubeCluster(await log_in(), log_in=log_in))
     try:
         return await operator.run()
     finally:

@@ -13,6 +13,7 @@ from kubernetes.aio.client import Configuration
 from typing_extensions import override
 
 from halimede import metrics
+from halimede.adapters.cluster import LogIn
 from halimede.adapters.errors import SettingsError
 from halimede.adapters.kinds import CONFIG_MAP, MODEL_DEPLOYMENT, WATCHED, Kind
 from halimede.adapters.store import Key, Store
@@ -24,8 +25,6 @@ CALM_SECONDS = 0.1
 """How long to wait after a child's event: they come in bursts, and one look does for a burst."""
 
 _NOTHING: kopf.BodyEssence = {}
-
-LogIn = Callable[[], Awaitable[Configuration]]
 
 
 def registry(

@@ -144,6 +144,25 @@ async def test_missing_rights_are_told_as_such(
     await stranger.close()
 
 
+async def test_an_ended_token_is_renewed(kube: KubeCluster, namespace: str) -> None:
+    """When the API server does not know us any more, we log in again and ask again."""
+    known = kube._client.configuration
+    configuration = Configuration(host=known.host, ssl_ca_cert=known.ssl_ca_cert)
+    configuration.ca_cert_data = known.ca_cert_data
+    configuration.api_key["BearerToken"] = "Bearer ended"
+
+    async def log_in() -> Configuration:
+        return known
+
+    forgotten = KubeCluster(configuration)
+    with pytest.raises(ForbiddenError, match="Unauthorized"):
+        await forgotten.get(CONFIG_MAP, namespace, "m-1")
+    await forgotten.close()
+    renewed = KubeCluster(configuration, log_in=log_in)
+    assert await renewed.get(CONFIG_MAP, namespace, "m-1") is None
+    await renewed.close()
+
+
 async def test_a_namespace_that_ends_is_told_apart(
     api_server: Cluster, kube: KubeCluster, namespace: str
 ) -> None:

@@ -6,7 +6,7 @@ memory, and neither is needed for the ten kinds that we know.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -35,6 +35,7 @@ CONNECTIONS = 32
 """More would only queue in an API server that answers one client's writes one after the other."""
 PAGE = 500
 AGENT = f"halimede/{__version__}"
+LogIn = Callable[[], Awaitable[Configuration]]
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _ENDING = b'"NamespaceTerminating"'
 """The cause that the API server gives (`NamespaceTerminatingCause` of its core API)."""
@@ -79,14 +80,23 @@ class Cluster(Protocol):
 class KubeCluster:
     """The API server that the service account or the kubeconfig names."""
 
-    def __init__(self, configuration: Configuration, agent: str = AGENT) -> None:
-        """Make a client from a configuration that is logged in; *agent* names us in audit logs."""
+    def __init__(
+        self, configuration: Configuration, agent: str = AGENT, log_in: LogIn | None = None
+    ) -> None:
+        """Make a client.
+
+        Args:
+            configuration: Of somebody who is logged in.
+            agent: Names us in audit logs.
+            log_in: Logs in again when the API server does not know us any more.
+        """
         configuration.connection_pool_maxsize = CONNECTIONS
         # Proxies are read from the kubeconfig; looking for them in the environment costs
         # more CPU per request than writing the request does.
         configuration.client_session_kwargs = {"trust_env": False}
         self._client = ApiClient(configuration)
         self._agent = agent
+        self._log_in = log_in
 
     async def close(self) -> None:
         """Close the connections."""
@@ -184,25 +194,36 @@ class KubeCluster:
         accept: str = "application/json",
     ) -> Manifest:
         headers = {"Accept": accept, "Content-Type": content_type, "User-Agent": self._agent}
-        settings = (await self._client.configuration.auth_settings()).get("BearerToken")
-        if settings and settings["value"]:
-            headers[settings["key"]] = settings["value"]
+        status, text = await self._send(method, path, headers, body)
+        if status == HTTPStatus.UNAUTHORIZED and self._log_in is not None:
+            # Tokens that a kubeconfig's plugin hands out end, some after minutes.
+            fresh = await self._log_in()
+            self._client.configuration.api_key = fresh.api_key
+            status, text = await self._send(method, path, headers, body)
+        if status >= HTTPStatus.MULTIPLE_CHOICES:
+            raise _translated(status, text)
+        answer: Manifest = json.loads(text)
+        return answer
+
+    async def _send(
+        self, method: str, path: str, headers: dict[str, str], body: Manifest | None
+    ) -> tuple[int, bytes]:
+        configuration = self._client.configuration
+        token = (await configuration.auth_settings()).get("BearerToken")
+        if token and token["value"]:
+            headers[token["key"]] = token["value"]
         try:
             response = await self._client.rest_client.request(
                 method,
-                self._client.configuration.host + path,
+                configuration.host + path,
                 headers=headers,
                 body=body,
                 _request_timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS),
             )
-            text = await response.read()
+            return response.status, await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             said = str(error) or f"no answer in {REQUEST_SECONDS:.0f} s"
             raise TransientError(f"the API server cannot be reached: {said}") from error
-        if response.status >= HTTPStatus.MULTIPLE_CHOICES:
-            raise _translated(response.status, text)
-        answer: Manifest = json.loads(text)
-        return answer
 
 
 async def log_in() -> Configuration:
