@@ -260,3 +260,34 @@ def test_nothing_is_written_at_rest(cluster: PretendCluster) -> None:
         assert (plan.status, plan.applies, plan.deletes, plan.events) == (None, (), (), ())
     assert (len(cluster.writes), len(cluster.prometheus.asked)) == (writes, asked)
     assert cluster.status == status
+
+
+def test_no_data_ends_the_rollout_if_that_is_wished(cluster: PretendCluster) -> None:
+    """Given `onNoData: Abort` and no users, the canary is given up after the time-out."""
+    wish = {"onNoData": "Abort", "noDataTimeoutSeconds": 300}
+    cluster.edit(lambda spec: spec["rollout"]["analysis"].update(wish))
+    cluster.requests_per_second = 0.0
+    cluster.model(2).run(10)
+    cluster.until(lambda: cluster.rollout is None, 900)
+    assert cluster.parsed.last_rollout is not None
+    assert cluster.parsed.last_rollout.reason == "NoData"
+
+
+def test_url_is_told(cluster: PretendCluster) -> None:
+    """Given a hostname, the status says where clients reach the model."""
+    cluster.edit(lambda spec: spec["expose"]["gateway"].update(hostnames=["digits.example.com"]))
+    cluster.run(10)
+    assert cluster.parsed.url == "http://digits.example.com"
+
+
+def test_ingress_moves_traffic_by_its_canary(cluster: PretendCluster) -> None:
+    """Given an Ingress, a second one carries the weight, and goes when the canary is promoted."""
+    expose = {"type": "Ingress", "ingress": {"host": "digits.example.com", "className": "nginx"}}
+    cluster.edit(lambda spec: spec.update(expose=expose))
+    cluster.edit(lambda spec: spec["rollout"]["analysis"].update(provider="None")).run(30)
+    cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
+    canary = cluster.objects["Ingress", "digits-canary"]
+    assert canary["metadata"]["annotations"]["nginx.ingress.kubernetes.io/canary-weight"] == "20"
+    cluster.command("abort@1").until(lambda: cluster.rollout is None)
+    assert ("Ingress", "digits-canary") not in cluster.objects
+    assert cluster.parsed.url == "http://digits.example.com"

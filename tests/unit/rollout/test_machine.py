@@ -506,3 +506,84 @@ def test_status_survives_the_api_server() -> None:
     """All that a rollout knows is in the status, as the API server stores it."""
     world = canary_at(State.ANALYSING)
     assert Status.model_validate(world.status.to_manifest()) == world.status
+
+
+def test_all_traffic_and_no_pod_goes_back_at_once() -> None:
+    """A revision that loses its last pod in the bake gives way to the old one, which is warm."""
+    world = MachineWorld(settings=BLUE_GREEN).serve().ask_for("v2")
+    world.until(State.AWAITING_PROMOTION)
+    world.command = "promote@1"
+    world.until(State.BAKING)
+    world.broken["v2"] = unready()
+    world.step()
+    assert (world.state, world.writes[-1]) == (State.ABORTING, (("v1", 100), ("v2", 0)))
+
+
+@pytest.mark.parametrize("state", [State.ANALYSING, State.BAKING])
+def test_weights_stay_where_nobody_could_take_them(state: State) -> None:
+    """With no ready pod on either side, moving traffic would help nobody."""
+    automatic = BLUE_GREEN.blue_green.model_copy(update={"auto_promote": True})
+    by_itself = changed(BLUE_GREEN, blue_green=automatic)
+    settings = SETTINGS if state is State.ANALYSING else by_itself
+    world = canary_at(state, MachineWorld(settings=settings))
+    writes = len(world.writes)
+    world.verdict = Verdict.CONTINUE
+    world.broken = {"v1": unready(), "v2": unready()}
+    world.step()
+    assert (world.state, world.writes[writes:]) == (state, [])
+
+
+def test_unwritten_switch_is_reconsidered() -> None:
+    """All traffic that was decided but never written is taken back if the pods are gone by now."""
+    world = canary_at(State.SCALING_UP)
+    world.effects = False
+    world.step()
+    assert world.state is State.PROMOTING
+    world.effects = True
+    world.broken["v2"] = unready(ready=1)
+    world.step()
+    assert (world.state, world.route) == (State.SCALING_UP, (("v1", 50), ("v2", 50)))
+
+
+def test_stopped_revision_keeps_its_share_while_stable_has_too_few_pods() -> None:
+    """The wait for stable's pods is told, and it ends with them."""
+    world = canary_at(State.SCALING_UP, MachineWorld(replicas=10))
+    world.broken["v1"] = unready(ready=2)
+    world.command = "abort@1"
+    world.run(2)
+    assert world.last.wait is not None
+    assert world.last.wait.reason == "StableUnhealthy"
+    world.broken["v1"] = unready(ready=4)
+    world.step()
+    assert world.state is State.ABORTING
+    world.broken.clear()
+    world.until(None)
+    assert world.writes[-1] == (("v1", 100),)
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("retry:v1@1", "the spec asks for revision v2"),
+        ("promote@1", "no rollout is under way"),
+        ("jump@1", "the verbs are promote, abort, retry"),
+    ],
+)
+def test_refusals_say_why(command: str, told: str) -> None:
+    """Whoever commands in vain reads what is in the way."""
+    world = canary_at(State.ANALYSING)
+    world.verdict = Verdict.ABORT
+    world.until(None)
+    world.command = command
+    assert told in world.step().events[0].message
+
+
+def test_blue_greens_way_back_needs_no_command() -> None:
+    """Back to a warm revision blue-green switches at once too."""
+    world = MachineWorld(settings=BLUE_GREEN).serve().ask_for("v2")
+    world.until(State.AWAITING_PROMOTION)
+    world.command = "promote@1"
+    world.until(None)
+    world.ask_for("v1").run(40)
+    assert world.status.stable is not None
+    assert world.status.stable.revision == "v1"
