@@ -15,7 +15,6 @@ help: ## Print this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 demo: .venv/ready ## Show it all on a local cluster, or with CLUSTER=current on yours
-	$(if $(filter current,$(CLUSTER)),,$(BIN)/python -m local build)
 	CLUSTER=$(CLUSTER) $(BIN)/python -m demo
 
 test: lint ## Check and test everything (first time about 25 min, afterwards 15)

@@ -60,7 +60,7 @@ def _cluster(screen: Screen) -> Iterator[Access]:
     if os.environ.get("CLUSTER") == "current":
         yield current()
         return
-    with up("demo", progress=lambda line: screen.tell(f"· {line}")) as cluster:
+    with up("demo") as cluster:
         screen.tell("→ helm install halimede charts/halimede")
         chart.install(cluster)
         yield cluster
