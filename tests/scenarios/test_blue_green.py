@@ -3,7 +3,8 @@
 import pytest
 
 from halimede.api.status import Outcome, State
-from tests.support.cluster import Behaviour, PretendCluster
+from tests.support.behaviour import Behaviour
+from tests.support.cluster import PretendCluster
 
 
 @pytest.fixture

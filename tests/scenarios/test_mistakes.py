@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from halimede.api.base import Manifest
-from tests.support.cluster import SPEC, Behaviour, PretendCluster
+from tests.support.behaviour import Behaviour
+from tests.support.cluster import SPEC, PretendCluster
 
 
 def first(change: Any = None, **behaviour: Any) -> PretendCluster:

@@ -17,6 +17,7 @@ from halimede.reconcile.observed import Observed
 from halimede.reconcile.plan import Event, Plan
 from halimede.reconcile.world import revision_of
 from halimede.render.platform import Platform
+from tests.support.behaviour import Behaviour, accepted, pod_manifest
 from tests.support.prometheus import PretendPrometheus
 
 RESYNC_SECONDS = 300.0
@@ -38,18 +39,6 @@ SPEC: Manifest = {
         "blueGreen": {"bakeSeconds": 120},
     },
 }
-
-
-@dataclass
-class Behaviour:
-    """How the pods of a revision are."""
-
-    load_seconds: float = 5.0
-    error_rate: float = 0.0
-    container: Manifest | None = None
-    """The container's status while it is not ready; None: it runs."""
-    condition: Manifest | None = None
-    """A condition of the pod while it is not ready."""
 
 
 @dataclass
@@ -320,7 +309,9 @@ class PretendCluster:
                 for pod in sorted(wanted - self.pods.keys()):
                     self.pods[pod] = (revision, self.now)
             if kind == "HTTPRoute" and self.gateway:
-                one["status"] = {"parents": [_accepted(one, ref) for ref in _parents(one)]}
+                one["status"] = {
+                    "parents": [accepted(one, ref) for ref in one["spec"]["parentRefs"]]
+                }
         for pod in self.pods.keys() - wanted:
             del self.pods[pod]
 
@@ -339,22 +330,8 @@ class PretendCluster:
 
     def _pod(self, name: str) -> Manifest:
         revision, started = self.pods[name]
-        ready, behaviour = self._is_ready(name), self._behaviour(revision)
-        container = behaviour.container or {
-            "name": "triton",
-            "ready": ready,
-            "state": {"running": {}},
-        }
-        conditions = [{"type": "Ready", "status": str(ready)}]
-        return {
-            "kind": "Pod",
-            "metadata": {"name": name, "labels": {"halimede.dev/revision": revision}},
-            "status": {
-                "startTime": rfc3339(started),
-                "conditions": [*conditions, *filter(None, [behaviour.condition])],
-                "containerStatuses": [container],
-            },
-        }
+        behaviour = self._behaviour(revision)
+        return pod_manifest(name, revision, started, behaviour, ready=self._is_ready(name))
 
     def _slices(self) -> tuple[Manifest, ...]:
         slices = []
@@ -397,19 +374,3 @@ class PretendCluster:
                 self.prometheus.count(
                     f"ml_digits-{revision}_8000", pod, requests / part, errors / part
                 )
-
-
-def _parents(route: Manifest) -> list[Manifest]:
-    parents: list[Manifest] = route["spec"]["parentRefs"]
-    return parents
-
-
-def _accepted(route: Manifest, parent: Manifest) -> Manifest:
-    generation = route["metadata"]["generation"]
-    return {
-        "parentRef": parent,
-        "conditions": [
-            {"type": type_, "status": "True", "observedGeneration": generation, "reason": "Yes"}
-            for type_ in ("Accepted", "ResolvedRefs")
-        ],
-    }

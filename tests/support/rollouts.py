@@ -151,3 +151,20 @@ class MachineWorld:
 def unready(cause: Cause | None = None, *, ready: int = 0, restarts: int = 0) -> Workload:
     """Describe pods that are not as they should be."""
     return Workload("", ready_endpoints=ready, cause=cause, message="Because.", restarts=restarts)
+
+
+def changed(settings: Rollout, **changes: object) -> Rollout:
+    """Edit a part of the settings."""
+    return settings.model_copy(update=changes)
+
+
+def analysis(**changes: object) -> Rollout:
+    """Edit how the canary is judged."""
+    return changed(SETTINGS, analysis=SETTINGS.analysis.model_copy(update=changes))
+
+
+def canary_at(state: State, world: MachineWorld | None = None) -> MachineWorld:
+    """Bring a canary to a state."""
+    world = (world or MachineWorld()).serve().ask_for("v2")
+    world.until(state)
+    return world

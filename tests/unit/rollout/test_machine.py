@@ -1,12 +1,18 @@
-"""The machine's transitions, each as a sentence, on a world of facts alone."""
+"""The machine's transitions on the way up, each as a sentence, on a world of facts alone."""
 
 import pytest
 
-from halimede.api.rollout import Canary, Rollout, Step, Waiting
-from halimede.api.status import Outcome, State, Status
+from halimede.api.rollout import Canary, Step
+from halimede.api.status import State, Status
 from halimede.judge.verdict import Verdict
 from halimede.rollout.facts import Cause
-from tests.support.rollouts import BLUE_GREEN, SETTINGS, MachineWorld, unready
+from tests.support.rollouts import (
+    SETTINGS,
+    MachineWorld,
+    canary_at,
+    changed,
+    unready,
+)
 
 CANARY_PATH = [
     None,
@@ -24,23 +30,6 @@ CANARY_PATH = [
 ]
 
 
-def changed(settings: Rollout, **changes: object) -> Rollout:
-    """Edit a part of the settings."""
-    return settings.model_copy(update=changes)
-
-
-def analysis(**changes: object) -> Rollout:
-    """Edit how the canary is judged."""
-    return changed(SETTINGS, analysis=SETTINGS.analysis.model_copy(update=changes))
-
-
-def canary_at(state: State, world: MachineWorld | None = None) -> MachineWorld:
-    """Bring a canary to a state."""
-    world = (world or MachineWorld()).serve().ask_for("v2")
-    world.until(state)
-    return world
-
-
 def test_first_revision_serves_without_analysis() -> None:
     """There is nothing to compare the first revision with."""
     world = MachineWorld().serve()
@@ -56,21 +45,6 @@ def test_first_revision_is_replaced_while_it_never_served() -> None:
         "v2",
         ["v2"],
     )
-
-
-def test_good_canary_is_promoted() -> None:
-    """A canary that passes every step gets everything, one step at a time."""
-    world = MachineWorld().serve().ask_for("v2")
-    world.run(80)
-    assert world.path == CANARY_PATH
-    assert world.writes == [
-        (("v1", 100),),
-        (("v1", 100), ("v2", 0)),
-        (("v1", 90), ("v2", 10)),
-        (("v1", 50), ("v2", 50)),
-        (("v1", 0), ("v2", 100)),
-        (("v2", 100),),
-    ]
 
 
 def test_old_revision_stays_warm_and_then_goes() -> None:
@@ -98,292 +72,6 @@ def test_way_back_to_a_warm_revision_has_no_steps() -> None:
         (("v2", 0), ("v1", 100)),
         (("v1", 100),),
     ]
-
-
-@pytest.mark.parametrize("state", [State.ANALYSING, State.SCALING_UP])
-def test_bad_canary_loses_all_traffic_with_the_next_write(state: State) -> None:
-    """An abort is one write away, in every state in which the canary has traffic."""
-    broken = {"v2": unready(ready=1)} if state is State.SCALING_UP else {}
-    world = MachineWorld(replicas=2, broken=broken).serve().ask_for("v2")
-    world.until(state)
-    world.verdict = Verdict.ABORT
-    world.now += 60
-    world.step()
-    assert (world.state, world.writes[-1]) == (State.ABORTING, (("v1", 100), ("v2", 0)))
-
-
-def test_bad_canary_in_the_bake_goes_back_to_the_old_revision() -> None:
-    """Blue-green's old revision is warm while the new one is watched."""
-    world = MachineWorld(settings=BLUE_GREEN).serve().ask_for("v2")
-    world.until(State.AWAITING_PROMOTION)
-    world.command = "promote@1"
-    world.until(State.BAKING)
-    world.verdict = Verdict.ABORT
-    world.until(None)
-    assert world.writes[-2:] == [(("v1", 100), ("v2", 0)), (("v1", 100),)]
-    assert [one.revision for one in world.status.failed_revisions] == ["v2"]
-
-
-def test_abort_keeps_its_evidence() -> None:
-    """The status tells afterwards what was stopped, when and why."""
-    world = canary_at(State.ANALYSING)
-    world.verdict = Verdict.ABORT
-    world.until(None)
-    last = world.status.last_rollout
-    assert last is not None
-    assert (last.outcome, last.reason, last.message, last.decided_at is None) == (
-        Outcome.ABORTED,
-        "AnalysisFailed",
-        "The judge says Abort.",
-        False,
-    )
-    assert last.evidence is not None
-
-
-def test_failed_revision_is_not_tried_again() -> None:
-    """Only a `retry` command lets a failed revision try again."""
-    world = canary_at(State.ANALYSING)
-    world.verdict = Verdict.ABORT
-    world.until(None)
-    world.verdict = Verdict.PASS
-    world.run(50)
-    assert world.state is None
-    world.command = "retry@1"
-    world.run(2)
-    assert (world.state, world.status.handled_command) == (State.PRIMING, "1")
-
-
-@pytest.mark.parametrize("verdict", [Verdict.NO_DATA, Verdict.METRICS_DOWN, Verdict.CONTINUE])
-def test_without_a_pass_no_weight_moves(verdict: Verdict) -> None:
-    """However long it takes: nothing but a pass raises a weight."""
-    world = canary_at(State.ANALYSING)
-    writes = len(world.writes)
-    world.verdict = verdict
-    world.run(200, seconds=60)
-    assert (world.state, world.writes[writes:]) == (State.ANALYSING, [])
-
-
-@pytest.mark.parametrize(
-    ("verdict", "reason"),
-    [
-        (Verdict.NO_DATA, "MetricsHold"),
-        (Verdict.METRICS_DOWN, "MetricsHold"),
-        (Verdict.CONTINUE, "RollingOut"),
-    ],
-)
-def test_what_is_awaited_is_told(verdict: Verdict, reason: str) -> None:
-    """A rollout without evidence is told apart from one that takes its time."""
-    world = canary_at(State.ANALYSING)
-    world.verdict = verdict
-    world.run(30)
-    assert world.last.wait is not None
-    assert world.last.wait.reason == reason
-
-
-def test_inconclusive_step_asks_for_a_human() -> None:
-    """After `maxSeconds` without a verdict somebody is asked to decide."""
-    world = canary_at(State.ANALYSING)
-    world.verdict = Verdict.CONTINUE
-    world.run(50, seconds=60)
-    assert world.last.wait is not None
-    assert world.last.wait.reason == "Paused"
-
-
-def test_inconclusive_step_ends_if_that_is_wished() -> None:
-    """`onInconclusive: Abort` gives the revision up instead."""
-    world = canary_at(
-        State.ANALYSING, MachineWorld(settings=analysis(on_inconclusive=Waiting.ABORT))
-    )
-    world.verdict = Verdict.CONTINUE
-    world.run(50, seconds=60)
-    assert world.status.last_rollout is not None
-    assert world.status.last_rollout.reason == "Inconclusive"
-
-
-def test_two_hours_of_downtime_are_one_step() -> None:
-    """However much time went by, a pass goes at most one step on."""
-    world = canary_at(State.ANALYSING)
-    world.now += 7200
-    world.step()
-    assert (world.state, world.status.rollout and world.status.rollout.step) == (
-        State.SHIFTING,
-        1,
-    )
-
-
-def test_never_ready_revision_gets_no_traffic() -> None:
-    """A revision that restarts again and again is given up without ever being routed to."""
-    broken = {"v2": unready(Cause.CRASH_LOOP, restarts=3)}
-    world = MachineWorld(broken=broken).serve().ask_for("v2")
-    world.run(5)
-    assert (world.writes, world.status.last_rollout and world.status.last_rollout.reason) == (
-        [(("v1", 100),)],
-        "CanaryCrashed",
-    )
-
-
-def test_slow_revision_is_given_up_at_the_deadline() -> None:
-    """A revision that is loading has `progressDeadlineSeconds`."""
-    world = MachineWorld(broken={"v2": unready(Cause.LOADING)}).serve().ask_for("v2")
-    world.step()
-    world.now += SETTINGS.progress_deadline_seconds - 1
-    world.step()
-    assert world.state is State.STARTING
-    world.now += 2
-    world.step()
-    assert world.status.last_rollout is not None
-    assert world.status.last_rollout.reason == "ProgressDeadlineExceeded"
-
-
-@pytest.mark.parametrize("cause", [Cause.UNSCHEDULABLE, Cause.QUOTA])
-def test_full_cluster_is_no_news_about_the_model(cause: Cause) -> None:
-    """No deadline runs while there is no room for the pods."""
-    world = MachineWorld(broken={"v2": unready(cause)}).serve().ask_for("v2")
-    world.run(100, seconds=600)
-    assert world.state is State.STARTING
-
-
-def test_lost_pods_are_taken_out_at_once() -> None:
-    """A share that meets no ready pod goes back to stable in the same pass."""
-    world = canary_at(State.ANALYSING)
-    world.broken["v2"] = unready()
-    world.step()
-    assert (world.state, world.writes[-1]) == (State.PRIMING, (("v1", 100), ("v2", 0)))
-
-
-def test_pods_that_come_back_go_on_at_the_same_step() -> None:
-    """A short loss costs the rollout nothing but the time."""
-    world = canary_at(State.ANALYSING)
-    world.broken["v2"] = unready()
-    world.run(3)
-    world.broken.clear()
-    world.until(State.ANALYSING)
-    assert world.writes[-1] == (("v1", 90), ("v2", 10))
-
-
-def test_pods_that_stay_away_end_the_rollout() -> None:
-    """A revision that had traffic and stays without pods is unhealthy."""
-    world = canary_at(State.ANALYSING)
-    world.broken["v2"] = unready()
-    world.run(40)
-    assert world.status.last_rollout is not None
-    assert world.status.last_rollout.reason == "CanaryUnhealthy"
-
-
-def test_weight_waits_for_the_stable_revisions_pods() -> None:
-    """No weight moves while the stable revision lacks the pods for its own share."""
-    world = MachineWorld().serve().ask_for("v2")
-    world.broken["v1"] = unready(ready=1)
-    world.run(100)
-    assert (world.state, world.writes[-1]) == (State.SHIFTING, (("v1", 100), ("v2", 0)))
-    assert world.last.wait is not None
-    assert world.last.wait.reason == "StableUnhealthy"
-
-
-def test_abort_leaves_what_stable_could_not_carry() -> None:
-    """Without most of the stable pods a part stays with the stopped revision for a while."""
-    world = MachineWorld(replicas=10).serve().ask_for("v2")
-    world.until(State.SCALING_UP)
-    world.broken["v1"] = unready(ready=3)
-    world.verdict = Verdict.ABORT
-    world.now += 60
-    world.step()
-    assert world.writes[-1] == (("v1", 50), ("v2", 50))
-    world.broken.clear()
-    world.step()
-    assert world.writes[-1] == (("v1", 100), ("v2", 0))
-
-
-def test_third_revision_takes_the_place_of_the_second() -> None:
-    """A spec that changes on the way ends the rollout, which is nobody's fault."""
-    world = canary_at(State.ANALYSING)
-    world.ask_for("v3").until(State.STARTING)
-    last = world.status.last_rollout
-    assert (last and last.outcome, world.status.failed_revisions) == (Outcome.SUPERSEDED, ())
-    assert world.status.rollout is not None
-    assert (world.status.rollout.base, world.status.rollout.revision) == ("v1", "v3")
-
-
-def test_spec_back_at_stable_is_one_write() -> None:
-    """Going back on the way needs no steps."""
-    world = canary_at(State.ANALYSING)
-    writes = len(world.writes)
-    world.ask_for("v1").run(30)
-    last = world.status.last_rollout
-    assert (last and last.outcome, world.state) == (Outcome.REVERTED, None)
-    assert world.writes[writes:] == [(("v1", 100), ("v2", 0)), (("v1", 100),)]
-
-
-def test_paused_rollout_holds() -> None:
-    """A pause freezes the weights."""
-    world = canary_at(State.ANALYSING)
-    world.settings = changed(SETTINGS, paused=True)
-    world.run(100, seconds=60)
-    assert (world.state, world.writes[-1]) == (State.ANALYSING, (("v1", 90), ("v2", 10)))
-
-
-def test_pause_does_not_hold_an_abort() -> None:
-    """Whoever pauses a canary still wants a bad one stopped."""
-    world = canary_at(State.ANALYSING)
-    world.settings = changed(SETTINGS, paused=True)
-    world.verdict = Verdict.ABORT
-    world.run(5, seconds=60)
-    assert world.writes[-1] == (("v1", 100),)
-
-
-def test_promote_skips_the_evidence_of_one_step() -> None:
-    """`promote` goes one step on, and its token counts once."""
-    world = canary_at(State.ANALYSING)
-    world.verdict = Verdict.NO_DATA
-    world.command = "promote:v2@7"
-    world.run(100)
-    assert (world.state, world.writes[-1]) == (State.ANALYSING, (("v1", 50), ("v2", 50)))
-
-
-@pytest.mark.parametrize(
-    "command",
-    ["promote:v9@1", "dance@1", "retry@1", "promote", "abort:v9@1"],
-)
-def test_commands_that_make_no_sense_are_refused_once(command: str) -> None:
-    """A command that cannot be carried out is answered by an Event, and then forgotten."""
-    world = canary_at(State.ANALYSING)
-    world.verdict = Verdict.CONTINUE
-    world.command = command
-    world.run(5)
-    assert (world.reasons.count("CommandRefused"), world.state) == (1, State.ANALYSING)
-
-
-def test_abort_command() -> None:
-    """`abort` moves all traffic back at once."""
-    world = canary_at(State.ANALYSING)
-    world.command = "abort@1"
-    world.step()
-    assert world.writes[-1] == (("v1", 100), ("v2", 0))
-    world.until(None)
-    assert [one.reason for one in world.status.failed_revisions] == ["AbortCommanded"]
-
-
-def test_blue_green_waits_for_the_command() -> None:
-    """Blue-green shows a preview at full scale and gives it no traffic by itself."""
-    world = MachineWorld(settings=BLUE_GREEN).serve().ask_for("v2")
-    world.run(100)
-    assert (world.state, world.desired, world.writes[-1]) == (
-        State.AWAITING_PROMOTION,
-        {"v1": 2, "v2": 2},
-        (("v1", 100), ("v2", 0)),
-    )
-    world.command = "promote@1"
-    world.run(60)
-    assert world.writes[-2:] == [(("v1", 0), ("v2", 100)), (("v2", 100),)]
-
-
-def test_blue_green_switches_by_itself_if_told_to() -> None:
-    """`autoPromote` needs no command."""
-    automatic = BLUE_GREEN.blue_green.model_copy(update={"auto_promote": True})
-    world = MachineWorld(settings=changed(BLUE_GREEN, blue_green=automatic)).serve().ask_for("v2")
-    world.run(60)
-    assert world.status.stable is not None
-    assert world.status.stable.revision == "v2"
 
 
 def test_canary_grows_with_its_weight() -> None:
@@ -428,67 +116,12 @@ def test_edited_steps_never_lower_the_weight(
     assert rollout.weight >= 10
 
 
-def test_clock_that_is_set_back_is_no_time_gone_by() -> None:
-    """With the clock an hour back nothing happens early, and nothing breaks."""
-    world = canary_at(State.ANALYSING)
-    world.now -= 3600
-    world.run(3)
-    assert world.state is State.ANALYSING
-    world.now += 3600
-    world.run(100)
-    assert world.state is None
-
-
-def test_route_that_nobody_accepts_ends_the_rollout() -> None:
-    """A rollout whose route stays unaccepted is told about, and then ends."""
-    world = MachineWorld().serve().ask_for("v2")
-    world.accepted = False
-    world.run(30)
-    assert world.last.wait is not None
-    assert world.last.wait.reason == "RouteNotAccepted"
-    world.run(120)
-    assert "RolloutAborted" in world.reasons
-
-
 def test_scaled_to_zero_takes_the_target_as_it_is() -> None:
     """With no pod to serve there is nothing to protect and nothing to learn."""
     world = MachineWorld().serve()
     world.replicas = 0
     world.ask_for("v2").run(3)
     assert (world.status.stable and world.status.stable.revision, world.state) == ("v2", None)
-
-
-@pytest.mark.parametrize("state", list(dict.fromkeys(CANARY_PATH[1:-1])))
-def test_killed_after_the_status_was_written(state: State | None) -> None:
-    """A process that dies between its status and its effects loses nothing."""
-    world = MachineWorld().serve().ask_for("v2")
-    for _ in range(400):
-        world.effects = False
-        world.step()
-        world.effects = True
-        if world.state is state:
-            break
-        world.step()
-        world.now += 5
-    world.run(120)
-    assert (world.status.stable and world.status.stable.revision, world.state) == ("v2", None)
-
-
-def test_unwritten_weight_is_reconsidered() -> None:
-    """A weight that was decided but never written is taken back if its pods are gone by now."""
-    world = MachineWorld(replicas=10).serve().ask_for("v2")
-    world.until(State.ANALYSING)
-    while world.status.rollout and world.status.rollout.weight < 50:
-        world.effects = False
-        world.step()
-        world.now += 5
-        if world.status.rollout and world.status.rollout.weight < 50:
-            world.effects = True
-            world.step()
-    world.effects = True
-    world.broken["v2"] = unready(ready=1)
-    world.step()
-    assert world.route == (("v1", 90), ("v2", 10))
 
 
 def test_rollout_keeps_its_id() -> None:
@@ -508,82 +141,32 @@ def test_status_survives_the_api_server() -> None:
     assert Status.model_validate(world.status.to_manifest()) == world.status
 
 
-def test_all_traffic_and_no_pod_goes_back_at_once() -> None:
-    """A revision that loses its last pod in the bake gives way to the old one, which is warm."""
-    world = MachineWorld(settings=BLUE_GREEN).serve().ask_for("v2")
-    world.until(State.AWAITING_PROMOTION)
-    world.command = "promote@1"
-    world.until(State.BAKING)
-    world.broken["v2"] = unready()
-    world.step()
-    assert (world.state, world.writes[-1]) == (State.ABORTING, (("v1", 100), ("v2", 0)))
+@pytest.mark.parametrize("state", list(dict.fromkeys(CANARY_PATH[1:-1])))
+def test_killed_after_the_status_was_written(state: State | None) -> None:
+    """A process that dies between its status and its effects loses nothing."""
+    world = MachineWorld().serve().ask_for("v2")
+    for _ in range(400):
+        world.effects = False
+        world.step()
+        world.effects = True
+        if world.state is state:
+            break
+        world.step()
+        world.now += 5
+    world.run(120)
+    assert (world.status.stable and world.status.stable.revision, world.state) == ("v2", None)
 
 
-@pytest.mark.parametrize("state", [State.ANALYSING, State.BAKING])
-def test_weights_stay_where_nobody_could_take_them(state: State) -> None:
-    """With no ready pod on either side, moving traffic would help nobody."""
-    automatic = BLUE_GREEN.blue_green.model_copy(update={"auto_promote": True})
-    by_itself = changed(BLUE_GREEN, blue_green=automatic)
-    settings = SETTINGS if state is State.ANALYSING else by_itself
-    world = canary_at(state, MachineWorld(settings=settings))
-    writes = len(world.writes)
-    world.verdict = Verdict.CONTINUE
-    world.broken = {"v1": unready(), "v2": unready()}
-    world.step()
-    assert (world.state, world.writes[writes:]) == (state, [])
-
-
-def test_unwritten_switch_is_reconsidered() -> None:
-    """All traffic that was decided but never written is taken back if the pods are gone by now."""
-    world = canary_at(State.SCALING_UP)
-    world.effects = False
-    world.step()
-    assert world.state is State.PROMOTING
-    world.effects = True
-    world.broken["v2"] = unready(ready=1)
-    world.step()
-    assert (world.state, world.route) == (State.SCALING_UP, (("v1", 50), ("v2", 50)))
-
-
-def test_stopped_revision_keeps_its_share_while_stable_has_too_few_pods() -> None:
-    """The wait for stable's pods is told, and it ends with them."""
-    world = canary_at(State.SCALING_UP, MachineWorld(replicas=10))
-    world.broken["v1"] = unready(ready=2)
-    world.command = "abort@1"
-    world.run(2)
-    assert world.last.wait is not None
-    assert world.last.wait.reason == "StableUnhealthy"
-    world.broken["v1"] = unready(ready=4)
-    world.step()
-    assert world.state is State.ABORTING
-    world.broken.clear()
-    world.until(None)
-    assert world.writes[-1] == (("v1", 100),)
-
-
-@pytest.mark.parametrize(
-    ("command", "told"),
-    [
-        ("retry:v1@1", "the spec asks for revision v2"),
-        ("promote@1", "no rollout is under way"),
-        ("jump@1", "the verbs are promote, abort, retry"),
-    ],
-)
-def test_refusals_say_why(command: str, told: str) -> None:
-    """Whoever commands in vain reads what is in the way."""
-    world = canary_at(State.ANALYSING)
-    world.verdict = Verdict.ABORT
-    world.until(None)
-    world.command = command
-    assert told in world.step().events[0].message
-
-
-def test_blue_greens_way_back_needs_no_command() -> None:
-    """Back to a warm revision blue-green switches at once too."""
-    world = MachineWorld(settings=BLUE_GREEN).serve().ask_for("v2")
-    world.until(State.AWAITING_PROMOTION)
-    world.command = "promote@1"
-    world.until(None)
-    world.ask_for("v1").run(40)
-    assert world.status.stable is not None
-    assert world.status.stable.revision == "v1"
+def test_good_canary_is_promoted() -> None:
+    """A canary that passes every step gets everything, one step at a time."""
+    world = MachineWorld().serve().ask_for("v2")
+    world.run(80)
+    assert world.path == CANARY_PATH
+    assert world.writes == [
+        (("v1", 100),),
+        (("v1", 100), ("v2", 0)),
+        (("v1", 90), ("v2", 10)),
+        (("v1", 50), ("v2", 50)),
+        (("v1", 0), ("v2", 100)),
+        (("v2", 100),),
+    ]

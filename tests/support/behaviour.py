@@ -1,0 +1,46 @@
+"""How pods and gateways answer, as manifests."""
+
+from dataclasses import dataclass
+
+from halimede.api.base import Manifest, rfc3339
+
+
+@dataclass
+class Behaviour:
+    """How the pods of a revision are."""
+
+    load_seconds: float = 5.0
+    error_rate: float = 0.0
+    container: Manifest | None = None
+    """The container's status while it is not ready; None: it runs."""
+    condition: Manifest | None = None
+    """A condition of the pod while it is not ready."""
+
+
+def pod_manifest(
+    name: str, revision: str, started: float, behaviour: Behaviour, *, ready: bool
+) -> Manifest:
+    """Write a pod as the kubelet tells of it."""
+    container = behaviour.container or {"name": "triton", "ready": ready, "state": {"running": {}}}
+    conditions = [{"type": "Ready", "status": str(ready)}]
+    return {
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": {"halimede.dev/revision": revision}},
+        "status": {
+            "startTime": rfc3339(started),
+            "conditions": [*conditions, *filter(None, [behaviour.condition])],
+            "containerStatuses": [container],
+        },
+    }
+
+
+def accepted(route: Manifest, parent: Manifest) -> Manifest:
+    """Write the answer of a gateway that takes a route as it is."""
+    generation = route["metadata"]["generation"]
+    return {
+        "parentRef": parent,
+        "conditions": [
+            {"type": type_, "status": "True", "observedGeneration": generation, "reason": "Yes"}
+            for type_ in ("Accepted", "ResolvedRefs")
+        ],
+    }

@@ -1,0 +1,107 @@
+"""What people command, pause and choose."""
+
+import pytest
+
+from halimede.api.status import State
+from halimede.judge.verdict import Verdict
+from tests.support.rollouts import (
+    BLUE_GREEN,
+    SETTINGS,
+    MachineWorld,
+    canary_at,
+    changed,
+)
+
+
+def test_failed_revision_is_not_tried_again() -> None:
+    """Only a `retry` command lets a failed revision try again."""
+    world = canary_at(State.ANALYSING)
+    world.verdict = Verdict.ABORT
+    world.until(None)
+    world.verdict = Verdict.PASS
+    world.run(50)
+    assert world.state is None
+    world.command = "retry@1"
+    world.run(2)
+    assert (world.state, world.status.handled_command) == (State.PRIMING, "1")
+
+
+def test_paused_rollout_holds() -> None:
+    """A pause freezes the weights."""
+    world = canary_at(State.ANALYSING)
+    world.settings = changed(SETTINGS, paused=True)
+    world.run(100, seconds=60)
+    assert (world.state, world.writes[-1]) == (State.ANALYSING, (("v1", 90), ("v2", 10)))
+
+
+def test_promote_skips_the_evidence_of_one_step() -> None:
+    """`promote` goes one step on, and its token counts once."""
+    world = canary_at(State.ANALYSING)
+    world.verdict = Verdict.NO_DATA
+    world.command = "promote:v2@7"
+    world.run(100)
+    assert (world.state, world.writes[-1]) == (State.ANALYSING, (("v1", 50), ("v2", 50)))
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["promote:v9@1", "dance@1", "retry@1", "promote", "abort:v9@1"],
+)
+def test_commands_that_make_no_sense_are_refused_once(command: str) -> None:
+    """A command that cannot be carried out is answered by an Event, and then forgotten."""
+    world = canary_at(State.ANALYSING)
+    world.verdict = Verdict.CONTINUE
+    world.command = command
+    world.run(5)
+    assert (world.reasons.count("CommandRefused"), world.state) == (1, State.ANALYSING)
+
+
+def test_blue_green_waits_for_the_command() -> None:
+    """Blue-green shows a preview at full scale and gives it no traffic by itself."""
+    world = MachineWorld(settings=BLUE_GREEN).serve().ask_for("v2")
+    world.run(100)
+    assert (world.state, world.desired, world.writes[-1]) == (
+        State.AWAITING_PROMOTION,
+        {"v1": 2, "v2": 2},
+        (("v1", 100), ("v2", 0)),
+    )
+    world.command = "promote@1"
+    world.run(60)
+    assert world.writes[-2:] == [(("v1", 0), ("v2", 100)), (("v2", 100),)]
+
+
+def test_blue_green_switches_by_itself_if_told_to() -> None:
+    """`autoPromote` needs no command."""
+    automatic = BLUE_GREEN.blue_green.model_copy(update={"auto_promote": True})
+    world = MachineWorld(settings=changed(BLUE_GREEN, blue_green=automatic)).serve().ask_for("v2")
+    world.run(60)
+    assert world.status.stable is not None
+    assert world.status.stable.revision == "v2"
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("retry:v1@1", "the spec asks for revision v2"),
+        ("promote@1", "no rollout is under way"),
+        ("jump@1", "the verbs are promote, abort, retry"),
+    ],
+)
+def test_refusals_say_why(command: str, told: str) -> None:
+    """Whoever commands in vain reads what is in the way."""
+    world = canary_at(State.ANALYSING)
+    world.verdict = Verdict.ABORT
+    world.until(None)
+    world.command = command
+    assert told in world.step().events[0].message
+
+
+def test_blue_greens_way_back_needs_no_command() -> None:
+    """Back to a warm revision blue-green switches at once too."""
+    world = MachineWorld(settings=BLUE_GREEN).serve().ask_for("v2")
+    world.until(State.AWAITING_PROMOTION)
+    world.command = "promote@1"
+    world.until(None)
+    world.ask_for("v1").run(40)
+    assert world.status.stable is not None
+    assert world.status.stable.revision == "v1"
