@@ -7,7 +7,7 @@ NAME ?= halimede
 .DEFAULT_GOAL := help
 
 # What does no I/O; the import contracts in pyproject.toml hold it to that.
-PURE := */api/*,*/render/*,*/rollout/*,*/judge/*,*/reconcile/decide.py,*/reconcile/status.py,*/reconcile/w*.py
+PURE := */api/*,*/render/*,*/rollout/*,*/judge/*,*/reconcile/decide.py,*/reconcile/status.py,*/reconcile/p[lo]*.py,*/reconcile/routes.py,*/reconcile/w*.py
 
 .PHONY: help demo test test-quick lint format cluster cluster-down bench crds golden lock clean
 
