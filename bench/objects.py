@@ -44,6 +44,10 @@ class Bare:
     settled: float
     """Seconds until all Deployments were available."""
 
+    def mean(self, other: "Bare") -> "Bare":
+        """Average two measurements."""
+        return Bare((self.applied + other.applied) / 2, (self.settled + other.settled) / 2)
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
@@ -72,9 +76,11 @@ def main() -> int:
             "KUBECONFIG": str(kubeconfig_inside(cluster)),
             "HALIMEDE_LOG_FORMAT": "text",
         }
-        bare = measure_bare(cluster, environment, given.count)
+        # Before and after: what else the machine does meanwhile should weigh on both alike.
+        before = measure_bare(cluster, environment, given.count)
         ours = measure_ours(cluster, environment, given.count, given.rest_seconds)
-    return show(given.count, bare, ours)
+        after = measure_bare(cluster, environment, given.count)
+    return show(given.count, before.mean(after), ours)
 
 
 def measure_bare(cluster: Cluster, environment: dict[str, str], count: int) -> Bare:
