@@ -11,7 +11,7 @@ from halimede.judge.reading import MetricsRequest, since
 from halimede.judge.verdict import Verdict
 from halimede.reconcile.observed import Observed
 from halimede.reconcile.plan import Plan
-from halimede.reconcile.status import ROUTE_PATIENCE_SECONDS, Situation, conditions
+from halimede.reconcile.status import Situation, conditions
 from halimede.reconcile.wanted import Entrance, Work, children, recorded, work
 from halimede.reconcile.world import facts, pods_started
 from halimede.render.checks import violations
@@ -19,6 +19,7 @@ from halimede.render.platform import Platform
 from halimede.render.revision import Revision, revision
 from halimede.render.view import model_name
 from halimede.rollout import allotment
+from halimede.rollout.advance import ROUTE_PATIENCE_SECONDS
 from halimede.rollout.command import pending
 from halimede.rollout.events import Event, warning
 from halimede.rollout.evidence import is_due, weigh

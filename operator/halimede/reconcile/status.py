@@ -22,14 +22,13 @@ from dataclasses import dataclass
 from halimede.api.conditions import Condition, ConditionType, Reason
 from halimede.api.status import Outcome, Status
 from halimede.api.v1alpha1 import ModelDeployment
+from halimede.rollout.advance import ROUTE_PATIENCE_SECONDS
 from halimede.rollout.allotment import weights
 from halimede.rollout.events import sentences
 from halimede.rollout.facts import NEEDS_HELP, Cause, Facts, Workload
 from halimede.rollout.idle import failure
 from halimede.rollout.scene import Wait
 
-ROUTE_PATIENCE_SECONDS = 30.0
-"""How long a new route may be without an answer before that is worth a condition."""
 NOT_RUNNING = frozenset({Reason.UNAVAILABLE, Reason.ROUTE_NOT_ACCEPTED})
 
 

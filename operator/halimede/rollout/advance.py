@@ -14,7 +14,7 @@ from halimede.rollout.moves import commit, enter, reroute, wait
 from halimede.rollout.safety import inconclusive
 from halimede.rollout.scene import Move, Scene, starts_small
 
-ROUTE_PATIENCE_SECONDS = 120.0
+ROUTE_PATIENCE_SECONDS = 30.0
 """How long the route may stay unaccepted before that is what the conditions tell."""
 
 
