@@ -4,6 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 NAME ?= halimede
+KWOK_NODES ?= 0
 .DEFAULT_GOAL := help
 
 # What does no I/O; the import contracts in pyproject.toml hold it to that.
@@ -17,7 +18,7 @@ help: ## Print this help
 demo: .venv/ready ## Show it all on a local cluster, or with CLUSTER=current on yours
 	CLUSTER=$(CLUSTER) $(BIN)/python -m demo
 
-test: lint ## Check and test everything (first time about 25 min, afterwards 15)
+test: lint ## Check and test everything (first time about 30 min, afterwards 18)
 	$(BIN)/python -m local build
 	$(BIN)/python -m pytest --cov --cov-report=term --durations=10
 	$(BIN)/coverage report --fail-under=90 --include='$(PURE)'
@@ -35,8 +36,8 @@ format: .venv/ready ## Put the code in order
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
-cluster: .venv/ready ## Leave a local cluster running and print how to reach it (NAME=halimede)
-	$(BIN)/python -m local up --name $(NAME)
+cluster: .venv/ready ## Leave a local cluster running and print how to reach it (NAME=… KWOK_NODES=…)
+	$(BIN)/python -m local up --name $(NAME) --kwok-nodes $(KWOK_NODES)
 
 cluster-down: .venv/ready ## End that cluster
 	$(BIN)/python -m local down --name $(NAME)

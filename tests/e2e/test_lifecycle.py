@@ -3,6 +3,7 @@
 import json
 
 from demo.watch import Snapshot
+from halimede.api.base import Manifest
 from halimede.api.conditions import Reason
 from halimede.api.status import Outcome, State
 from tests.e2e.user import NAME, User, ready
@@ -82,7 +83,7 @@ def test_blue_green_switches_on_command_and_keeps_the_old_colour_warm(user: User
     user.asks_for("v2", rollout__scaleDownDelaySeconds=600, **_merged(blue_green))
     waiting = user.sees("the preview", _awaits_promotion)
     assert waiting.weight == 0
-    preview = json.loads(user.kubectl("get", "service", f"{NAME}-preview", "--output", "json"))
+    preview = _get(user, f"service/{NAME}-preview")
     assert waiting.target == preview["spec"]["selector"]["halimede.dev/revision"]
     user.commands("promote", "go")
     over = user.sees("the end", lambda seen: seen.ready and seen.settled, within=90)
@@ -92,6 +93,39 @@ def test_blue_green_switches_on_command_and_keeps_the_old_colour_warm(user: User
     user.load.stop()
     assert user.errors() == []
     assert waiting.target == user.requests()[-1].revision
+
+
+def test_autoscaling_takes_over_the_pods_that_are_there(user: User) -> None:
+    """Given two replicas, when an autoscaler is asked for, then it starts from two, not from one.
+
+    A field that is dropped from a server-side apply and has no other owner falls back to its
+    default, which for `replicas` is 1.
+    """
+    resources = {"requests": {"cpu": "100m"}}
+    user.asks_for("v1", replicas=2, resources=resources)
+    stable = user.sees("v1 Ready", lambda seen: seen.ready).stable
+    user.asks_for("v1", autoscaling={"minReplicas": 1, "maxReplicas": 3}, resources=resources)
+    user.kubectl("wait", "--for=create", f"hpa/{NAME}", "--timeout=30s")
+    user.sees("v1 Ready again", lambda seen: seen.ready and seen.settled)
+    scaled = _get(user, f"hpa/{NAME}")["spec"]["scaleTargetRef"]["name"]
+    deployment = _get(user, f"deployment/{scaled}", "--show-managed-fields")
+    assert f"{NAME}-{stable}" == scaled
+    assert deployment["spec"]["replicas"] == 2
+    assert "halimede-replicas" in _owners_of_replicas(deployment)
+    assert "halimede" not in _owners_of_replicas(deployment)
+
+
+def _owners_of_replicas(deployment: Manifest) -> set[str]:
+    return {
+        entry["manager"]
+        for entry in deployment["metadata"]["managedFields"]
+        if "f:replicas" in entry["fieldsV1"].get("f:spec", {})
+    }
+
+
+def _get(user: User, what: str, *options: str) -> Manifest:
+    found: Manifest = json.loads(user.kubectl("get", what, "--output", "json", *options))
+    return found
 
 
 def _awaits_promotion(seen: Snapshot) -> bool:
