@@ -80,6 +80,7 @@ BY_GATEWAY: Manifest = {
             "onInconclusive": "Abort",
         },
         "paused": False,
+        "pauseTimeoutSeconds": 86400,
         "progressDeadlineSeconds": 1800,
         "scaleDownDelaySeconds": 300,
     },
