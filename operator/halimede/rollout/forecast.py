@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import ceil, floor
 from statistics import median
 
-from halimede.api.rollout import Rollout, Step, Strategy
+from halimede.api.rollout import LONGEST_STEP, Rollout, Step, Strategy
 from halimede.judge.demand import Exam, requests_to_pass
 from halimede.judge.limits import limits
 from halimede.judge.simulation import MADE_UP, ROUTE_SECONDS, Plan, Steady, Traffic, run, runs
@@ -80,8 +80,8 @@ class Advice:
     """Requests that it gets within `maxSeconds`."""
     weight: int | None
     """The least weight that would do; None: not even 100 would."""
-    max_seconds: int
-    """The `maxSeconds` that would do at the present weight."""
+    max_seconds: int | None
+    """The `maxSeconds` that would do at the present weight; None: not even the longest would."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,12 +184,13 @@ def _advice(question: Question, steps: tuple[StepForecast, ...]) -> Iterator[Adv
         judged = max(0, one.step.max_seconds - unjudged)
         needed, available = max(0, one.requests - had), floor(one.per_second * judged)
         if needed > available:
-            weight = ceil(100 * needed / (question.per_second * judged)) if judged else None
+            weight = ceil(ALL * needed / (question.per_second * judged)) if judged else None
+            longer = ceil(needed / one.per_second) + unjudged
             yield Advice(
                 index=index,
                 requests=needed,
                 available=available,
                 weight=weight if weight is not None and weight <= ALL else None,
-                max_seconds=ceil(needed / one.per_second) + unjudged,
+                max_seconds=longer if longer <= LONGEST_STEP else None,
             )
         had = max(had, one.requests, one.had or 0)

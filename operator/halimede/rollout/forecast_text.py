@@ -7,6 +7,8 @@ from halimede.judge.sentences import percent
 from halimede.rollout.forecast import Advice, Detection, Forecast
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
+MANY = 1000.0
+"""Requests per second that are written without decimals."""
 
 
 def text(name: str, told: Forecast) -> str:
@@ -38,8 +40,8 @@ def _head(name: str, told: Forecast) -> Iterator[str]:
     both = analysis.provider is not MetricsProvider.NONE
     where = "the router's and Triton's counters" if both else "Triton's counters alone"
     yield (
-        f"{name}: {question.settings.strategy} at {question.per_second:g} requests/s, of which"
-        f" {percent(question.stable_errors)} fail on the stable revision"
+        f"{name}: {question.settings.strategy} at {_rate(question.per_second)} requests/s,"
+        f" of which {percent(question.stable_errors)} fail on the stable revision"
     )
     yield (
         f"Judged by {where} every {duration(analysis.interval_seconds)},"
@@ -82,7 +84,7 @@ def _good(told: Forecast) -> Iterator[str]:
         (
             str(index + 1),
             f"{one.step.weight} %",
-            f"{one.per_second:.4g}",
+            _rate(one.per_second),
             f"under {percent(one.level)}",
             "-" if one.clean is None else str(one.clean),
             "never" if one.requests is None else str(one.requests),
@@ -104,6 +106,10 @@ def _ends(told: Forecast) -> Iterator[str]:
     if told.seconds is not None:
         took = duration(told.seconds)
         yield f"  half of these take at most {took}, from ready pods to all requests"
+
+
+def _rate(per_second: float) -> str:
+    return f"{per_second:.0f}" if per_second >= MANY else f"{per_second:.4g}"
 
 
 def _share(part: float) -> str:
@@ -151,13 +157,23 @@ def _advice(told: Forecast, advice: Advice) -> str:
     step = told.steps[advice.index].step
     settings = told.question.settings.analysis
     then = "aborts" if settings.on_inconclusive is Waiting.ABORT else "pauses"
-    longer = f"raise its maxSeconds to {advice.max_seconds}"
-    heavier = f"raise its weight to {advice.weight}, or " if advice.weight is not None else ""
     return (
         f"step {advice.index + 1} needs about {advice.requests} requests and gets"
         f" {advice.available} in its maxSeconds ({step.max_seconds}), so the rollout {then} there:"
-        f" {heavier}{longer}."
+        f" {_cure(told, advice)}."
     )
+
+
+def _cure(told: Forecast, advice: Advice) -> str:
+    cures = []
+    if advice.weight is not None:
+        later = told.steps[advice.index + 1 :]
+        rise = any(one.step.weight <= advice.weight for one in later)
+        also = " and those of the later steps above it" if rise else ""
+        cures.append(f"raise its weight to {advice.weight}{also}")
+    if advice.max_seconds is not None:
+        cures.append(f"raise its maxSeconds to {advice.max_seconds}")
+    return ", or ".join(cures) or "no setting makes up for so few requests, so promote by command"
 
 
 def _unseen(told: Forecast) -> Iterator[str]:

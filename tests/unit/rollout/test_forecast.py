@@ -89,6 +89,7 @@ def test_too_little_traffic_gets_a_weight_that_does() -> None:
 def test_too_little_traffic_gets_a_time_that_does() -> None:
     """The proposed `maxSeconds` is enough at the weight that there is."""
     advice = advised(2.0, canary(10))
+    assert advice.max_seconds is not None
     better = told(2.0, canary(10, max_seconds=advice.max_seconds))
     assert better.advice == ()
     assert (better.steps[0].seconds or 99999) <= advice.max_seconds * (1 + 1 / LOOKS)
@@ -96,10 +97,23 @@ def test_too_little_traffic_gets_a_time_that_does() -> None:
 
 def test_where_no_weight_would_do_none_is_proposed() -> None:
     """100 % is the most there is; then only time helps."""
-    advice = advised(0.01, canary(50))
-    assert advice.weight is None
-    assert advice.max_seconds > 1800
-    assert "raise its weight" not in text("model", told(0.01, canary(50)))
+    starved = told(0.01, canary(50))
+    assert starved.advice[0].weight is None
+    assert (starved.advice[0].max_seconds or 0) > 1800
+    assert "raise its weight" not in text("model", starved)
+
+
+def test_where_nothing_would_do_nothing_is_proposed() -> None:
+    """A step can last a week at most; after that a human must know better."""
+    starved = told(0.00001, canary(50))
+    assert starved.advice[0].max_seconds is None
+    assert "so promote by command" in text("model", starved)
+
+
+def test_a_proposed_weight_tells_that_later_ones_must_rise() -> None:
+    """The API refuses weights that do not rise, so half of an advice would not help."""
+    written = text("model", told(2.0, canary(5, 6, max_seconds=900)))
+    assert "and those of the later steps above it, or raise its maxSeconds" in written
 
 
 def test_a_certificate_that_stable_itself_could_not_get_is_told() -> None:
