@@ -79,7 +79,7 @@ class MachineWorld:
             wanted=Wanted(self.target, self.settings, "uid:1"),
             facts=self.facts(),
             status=status,
-            command=pending(self.command, status.handled_command),
+            command=pending(self.command, status),
             verdict=verdict,
             now=self.now,
         )

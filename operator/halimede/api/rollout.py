@@ -159,6 +159,9 @@ class Rollout(ApiModel):
     """How the new revision is judged."""
     paused: bool = False
     """Hold the rollout where it is. Abort, safety and scaling go on."""
+    pause_timeout_seconds: Annotated[int, Field(ge=0, le=604800)] = 86400
+    """A rollout that is paused for so long, by command or by `paused`, was forgotten and is
+    aborted: nobody stands by it. 0: never."""
     progress_deadline_seconds: Annotated[int, Field(ge=1, le=604800)] = 1800
     """A new revision that is not ready in this time is given up."""
     scale_down_delay_seconds: Annotated[int, Field(ge=0, le=604800)] = 300

@@ -42,6 +42,8 @@ class Outcome(StrEnum):
     """How a rollout ended."""
 
     PROMOTED = "Promoted"
+    FAST_PROMOTED = "FastPromoted"
+    """Steps were skipped by the command `promote-full`."""
     ABORTED = "Aborted"
     SUPERSEDED = "Superseded"
     """The spec asked for a third revision meanwhile."""
@@ -137,6 +139,8 @@ class RolloutStatus(ApiModel):
     """How many steps there are."""
     weight: int = 0
     """The percentage of requests that the route is asked to give the target."""
+    weight_before: int = 0
+    """The percentage before that: a raise that was not written goes back to it."""
     weight_applied_at: Timestamp | None = None
     """When the route was first seen with that weight and accepted; absent while it is awaited."""
     step_started_at: Timestamp | None = None
@@ -145,6 +149,10 @@ class RolloutStatus(ApiModel):
     """When the judge last looked."""
     unready_since: Timestamp | None = None
     """Since when the target, which had traffic, has had no ready endpoint."""
+    paused_since: Timestamp | None = None
+    """When the command `pause` was carried out last; absent after `resume`."""
+    spec_paused_since: Timestamp | None = None
+    """When `spec.rollout.paused` was seen first; absent while it is false."""
     outcome: Outcome | None = None
     """Decided before the rollout is over: what an abort or a promotion is leading to."""
     reason: str | None = None
@@ -190,6 +198,10 @@ class Status(ApiModel):
     failed_revisions: Annotated[tuple[FailedRevision, ...], Field(max_length=10)] = ()
     handled_command: str | None = None
     """The token of the last command that was carried out or refused."""
+    answered_command: str | None = None
+    """The beginning of that command's text: as long as it stays, there is nothing new to do."""
+    used_tokens: Annotated[tuple[str, ...], Field(max_length=10)] = ()
+    """The last tokens whose commands were carried out, the newest last: none acts again."""
     url: str | None = None
     """Where clients reach the model, if it is exposed by hostname."""
     conditions: Annotated[

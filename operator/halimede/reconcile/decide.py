@@ -117,7 +117,7 @@ def _moved(
         ),
         facts=seen,
         status=status,
-        command=pending(md.metadata.annotations.get(COMMAND_ANNOTATION), status.handled_command),
+        command=pending(md.metadata.annotations.get(COMMAND_ANNOTATION), status),
         verdict=verdict,
         now=now,
     )

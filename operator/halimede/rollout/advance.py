@@ -4,16 +4,26 @@ from dataclasses import replace
 
 from halimede.api.conditions import Reason
 from halimede.api.rollout import Strategy
-from halimede.api.status import State
+from halimede.api.status import Outcome, State
 from halimede.judge.verdict import Verdict
 from halimede.rollout.capacity import need
 from halimede.rollout.command import Verb
 from halimede.rollout.events import normal, sentences
 from halimede.rollout.facts import CAPACITY, NEEDS_HELP, Cause, Workload
-from halimede.rollout.moves import commit, enter, reroute, wait
+from halimede.rollout.moves import commit, enter, reroute, take_back, wait, with_rollout
 from halimede.rollout.safety import inconclusive
-from halimede.rollout.scene import Move, Scene, starts_small
+from halimede.rollout.scene import Move, Scene, skips_steps, starts_small
 
+SKIPPABLE = frozenset(
+    {
+        State.STARTING,
+        State.PRIMING,
+        State.SHIFTING,
+        State.ANALYSING,
+        State.AWAITING_PROMOTION,
+    }
+)
+"""The states from which `promote-full` goes on to full scale."""
 ROUTE_PATIENCE_SECONDS = 30.0
 """How long the route may stay unaccepted before that is what the conditions tell."""
 
@@ -23,7 +33,7 @@ def starting(scene: Scene) -> Move:
     rollout, canary = scene.rollout, scene.canary
     if canary.ready_endpoints < scene.canary_wanted:
         return await_pods(scene, canary, scene.canary_wanted)
-    if rollout.strategy is Strategy.BLUE_GREEN and rollout.steps > 0:
+    if rollout.strategy is Strategy.BLUE_GREEN and not skips_steps(rollout):
         event = normal("PreviewReady", f"Revision {rollout.revision} is ready to be promoted.")
         return reroute(scene, State.AWAITING_PROMOTION, 0, event)
     return reroute(scene, State.PRIMING, 0)
@@ -64,9 +74,8 @@ def shifting(scene: Scene) -> Move:
     lack = unable_to_raise(scene)
     if rollout.weight < scene.goal:
         return lack or (raise_weight(scene) if scene.route_answered else await_route(scene))
-    if rollout.weight_applied_at is None and not scene.facts.route.applied and lack:
-        # Asked for but not written, say because of a kill in between; the pods are gone since.
-        return reroute(scene, State.SHIFTING, weight_before(scene))
+    if scene.unwritten and lack:
+        return take_back(scene, State.SHIFTING)
     if not scene.settled:
         return await_route(scene)
     return enter(scene, State.ANALYSING, step_started_at=scene.now)
@@ -87,13 +96,6 @@ def unable_to_raise(scene: Scene) -> Move | None:
             base.message,
         )
     return None
-
-
-def weight_before(scene: Scene) -> int:
-    """Find the weight that the route had before the current step."""
-    steps = scene.settings.canary.steps
-    before = min(scene.rollout.step, len(steps)) - 1
-    return min(scene.rollout.weight, steps[before].weight) if before >= 0 else 0
 
 
 def analysing(scene: Scene) -> Move:
@@ -152,11 +154,8 @@ def scaling_up(scene: Scene) -> Move:
 
 def promoting(scene: Scene) -> Move:
     """Wait until all traffic is on the revision."""
-    unwritten = scene.rollout.weight_applied_at is None and not scene.facts.route.applied
-    if unwritten and not scene.canary_full:
-        steps = scene.settings.canary.steps
-        weight = steps[-1].weight if starts_small(scene.rollout) else 0
-        return reroute(scene, State.SCALING_UP, weight)
+    if scene.unwritten and not scene.canary_full:
+        return take_back(scene, State.SCALING_UP)
     if not scene.settled:
         return await_route(scene)
     return enter(scene, State.BAKING)
@@ -167,7 +166,7 @@ def baking(scene: Scene) -> Move:
     rollout = scene.rollout
     blue_green = rollout.strategy is Strategy.BLUE_GREEN
     seconds = scene.settings.blue_green.bake_seconds if blue_green else 0
-    if scene.elapsed(rollout.state_since) < seconds:
+    if scene.elapsed(rollout.last_progress_at) < seconds:
         message = f"All requests go to revision {rollout.revision}; it is watched for {seconds} s."
         return wait(scene, Reason.ROLLING_OUT, message, told(scene))
     return commit(scene)
@@ -184,6 +183,27 @@ def promote_commanded(scene: Scene) -> Move | None:
             return replace(enter(scene, State.SCALING_UP), handled=True)
         case _:
             return None
+
+
+def promote_full_commanded(scene: Scene) -> Move | None:
+    """Skip the remaining steps. Full scale, the route and blue-green's bake are still awaited."""
+    if not scene.commanded(Verb.PROMOTE_FULL):
+        return None
+    state, revision = scene.rollout.state, scene.rollout.revision
+    if state not in SKIPPABLE:
+        return None
+    event = normal("StepsSkipped", f"Revision {revision} gets all requests at full scale.")
+    decided = with_rollout(
+        scene.status,
+        outcome=Outcome.FAST_PROMOTED,
+        message="Its remaining steps were skipped by the command `promote-full`.",
+    )
+    told = replace(scene, status=decided)
+    if state in (State.STARTING, State.PRIMING):
+        # Proxies are still to learn its pods, now all of them.
+        return replace(enter(told, state, event), handled=True)
+    back = {"weight": scene.rollout.weight_before} if scene.unwritten else {}
+    return replace(enter(told, State.SCALING_UP, event, unready_since=None, **back), handled=True)
 
 
 def await_pods(scene: Scene, workload: Workload, wanted: int) -> Move:

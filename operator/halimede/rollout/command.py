@@ -3,7 +3,13 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from halimede.api.status import Status
 from halimede.rollout.events import Event, warning
+
+LONGEST = 100
+"""Characters of a command; a longer one is refused, for the status has to remember it."""
+REMEMBERED = 10
+"""How many tokens the status remembers."""
 
 
 class Verb(StrEnum):
@@ -11,8 +17,14 @@ class Verb(StrEnum):
 
     PROMOTE = "promote"
     """Go on to the next step, or switch a blue-green rollout, without further evidence."""
+    PROMOTE_FULL = "promote-full"
+    """Skip all remaining steps; full scale and the route are still awaited."""
     ABORT = "abort"
     """Move all traffic back to the stable revision."""
+    PAUSE = "pause"
+    """Hold the rollout where it is. Abort, safety and scaling go on."""
+    RESUME = "resume"
+    """End a pause by command, and start the clocks of the step and of deadlines anew."""
     RETRY = "retry"
     """Forget that the revision has failed before."""
 
@@ -28,27 +40,45 @@ class Command:
     token: str
     """Tells one command from the next of the same kind."""
     text: str
-    """As it was written."""
+    """As it was written, or the beginning of it."""
 
 
 def parse(text: str) -> Command:
     """Read the annotation's value.
 
-    >>> parse("promote:e5f60718@1").revision
+    >>> parse("promote-full:e5f60718@1").revision
     'e5f60718'
     >>> parse("dance@1").verb is None
     True
     """
     order, _, token = text.strip().partition("@")
     verb, _, revision = order.partition(":")
-    known = Verb(verb) if token and verb in set(Verb) else None
-    return Command(known, revision or None, token or text, text)
+    known = Verb(verb) if token and verb in set(Verb) and len(text) <= LONGEST else None
+    return Command(known, revision or None, (token or text)[:LONGEST], text[:LONGEST])
 
 
-def pending(text: str | None, handled: str | None) -> Command | None:
+def pending(text: str | None, status: Status) -> Command | None:
     """Read the command that is still to be carried out or refused, if there is one."""
-    command = parse(text) if text else None
-    return None if command is None or command.token == handled else command
+    if not text:
+        return None
+    command = parse(text)
+    if status.answered_command is None:
+        # A status of before the whole text was remembered.
+        return None if command.token == status.handled_command else command
+    return None if command.text == status.answered_command else command
+
+
+def answered(status: Status, command: Command) -> Status:
+    """Remember that a command was refused: it is not looked at again as it is."""
+    return status.model_copy(
+        update={"handled_command": command.token, "answered_command": command.text}
+    )
+
+
+def carried_out(status: Status, command: Command) -> Status:
+    """Remember that a command was carried out: its token never acts again."""
+    tokens = (*status.used_tokens, command.token)[-REMEMBERED:]
+    return answered(status, command).model_copy(update={"used_tokens": tokens})
 
 
 def refusal(command: Command, why: str) -> Event:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from halimede.api.base import rfc3339
-from halimede.api.rollout import Analysis
+from halimede.api.rollout import Analysis, Strategy
 from halimede.api.status import Evidence, FinishedRollout, RolloutStatus, SourceEvidence, State
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.judge.demand import Exam, requests_to_pass
@@ -14,6 +14,7 @@ from halimede.judge.processes import mixture
 from halimede.judge.reading import MetricsRequest
 from halimede.judge.sentences import number, odds, percent, place
 from halimede.judge.weigh import against
+from halimede.rollout.scene import starts_small
 
 AWAITED = {
     State.STARTING: "ready pods of the new revision",
@@ -39,6 +40,8 @@ class _Told:
     analysis: Analysis
     canary: str
     stable: str
+    stepwise: bool
+    """Whether certificates let steps pass."""
     step: int | None
     """Index of the level that the step under way must show; None: no step is under way."""
 
@@ -57,23 +60,39 @@ def explain(md: ModelDeployment) -> str:
 
 
 def _under_way(md: ModelDeployment, rollout: RolloutStatus) -> Iterator[str]:
-    step = f", step {rollout.step + 1} of {rollout.steps}" if rollout.steps else ""
+    step = f", step {rollout.step + 1} of {rollout.steps}" if starts_small(rollout) else ""
     yield (
         f"{rollout.strategy} rollout of {rollout.revision} against {rollout.base},"
         f" {rollout.weight} % of the requests{step}"
     )
     yield f"State: {rollout.state} since {rfc3339(rollout.state_since)}"
     yield f"Awaited: {AWAITED[rollout.state]}"
+    if rollout.paused_since is not None:
+        yield f"Paused: by command since {rfc3339(rollout.paused_since)}, until the command resume"
+    if rollout.spec_paused_since is not None:
+        yield f"Paused: by spec.rollout.paused since {rfc3339(rollout.spec_paused_since)}"
     if rollout.outcome is not None:
         yield f"Decided: {rollout.outcome} ({rollout.reason}): {rollout.message}"
-    yield from _judged(md, rollout.evidence, rollout.revision, rollout.base, _step(rollout))
+    told = (
+        None
+        if rollout.evidence is None
+        else _Told(
+            evidence=rollout.evidence,
+            analysis=md.spec.rollout.analysis,
+            canary=rollout.revision,
+            stable=rollout.base,
+            stepwise=starts_small(rollout),
+            step=_step(rollout),
+        )
+    )
+    yield from _judged(md, told)
 
 
 def _step(rollout: RolloutStatus) -> int | None:
     evidence = rollout.evidence
-    if evidence is None or not evidence.levels or not rollout.steps or rollout.outcome:
+    if evidence is None or not evidence.levels or not starts_small(rollout):
         return None
-    if rollout.state is not State.ANALYSING:
+    if rollout.state is not State.ANALYSING or rollout.outcome is not None:
         return None
     return examined(evidence, rollout.step, rollout.steps)
 
@@ -83,22 +102,32 @@ def _over(md: ModelDeployment, rollout: FinishedRollout) -> Iterator[str]:
     yield (
         f"{rollout.outcome} ({rollout.reason}) at {rfc3339(rollout.ended_at)}: {rollout.message}"
     )
-    yield from _judged(md, rollout.evidence, rollout.revision, "stable", None)
+    told = (
+        None
+        if rollout.evidence is None
+        else _Told(
+            evidence=rollout.evidence,
+            analysis=md.spec.rollout.analysis,
+            canary=rollout.revision,
+            stable="stable",
+            stepwise=rollout.strategy is Strategy.CANARY,
+            step=None,
+        )
+    )
+    yield from _judged(md, told)
 
 
-def _judged(
-    md: ModelDeployment, evidence: Evidence | None, canary: str, stable: str, step: int | None
-) -> Iterator[str]:
+def _judged(md: ModelDeployment, told: _Told | None) -> Iterator[str]:
     yield ""
-    if evidence is None:
+    if told is None:
         yield "The judge has not looked yet: it does so after the warm-up at the first weight."
         return
+    evidence = told.evidence
     yield f"The judge says {evidence.verdict or 'nothing yet'}: {evidence.message or '-'}"
     if evidence.no_data_since is not None:
         yield f"There are no data since {rfc3339(evidence.no_data_since)}."
     if evidence.metrics_down_since is not None:
         yield f"Prometheus has not answered since {rfc3339(evidence.metrics_down_since)}."
-    told = _Told(evidence, md.spec.rollout.analysis, canary, stable, step)
     for held in evidence.sources:
         yield ""
         yield from _source(md, told, held)
@@ -115,7 +144,8 @@ def _source(md: ModelDeployment, told: _Told, held: SourceEvidence) -> Iterator[
     yield _bar("worse than stable", mixture(held.log_rel), bounds.stop, "stop it")
     ceiling = f"over {percent(bounds.ceiling)} errors"
     yield _bar(ceiling, mixture(held.log_abs), bounds.stop, "stop it")
-    yield from _certificates(told, held, bounds)
+    if told.stepwise:
+        yield from _certificates(told, held, bounds)
     if told.step is not None:
         yield f"  {_missing(md, told, held, told.step)}"
 

@@ -1,8 +1,9 @@
 """Checks that keep a rollout where it is, after safety and before anything that advances."""
 
 from halimede.api.conditions import Reason
-from halimede.rollout.moves import wait
-from halimede.rollout.scene import Move, Scene
+from halimede.api.status import State
+from halimede.rollout.moves import take_back, wait
+from halimede.rollout.scene import Move, Scene, first
 
 
 def spec_invalid(scene: Scene) -> Move | None:
@@ -21,16 +22,33 @@ def scaled_to_zero(scene: Scene) -> Move | None:
 
 def paused(scene: Scene) -> Move | None:
     """A human wants to hold it here."""
-    if not scene.settings.paused:
+    if not scene.paused:
         return None
-    rollout = scene.rollout
+    rollout, timeout = scene.rollout, scene.settings.pause_timeout_seconds
+    commanded = rollout.paused_since is not None
+    by = ["The command `pause`"] if commanded else []
+    by += ["spec.rollout.paused"] if scene.settings.paused else []
     return wait(
         scene,
         Reason.PAUSED,
-        f"spec.rollout.paused holds revision {rollout.revision} at {rollout.weight} %"
-        f" ({rollout.state}).",
+        f"{' and '.join(by)} hold{'s' if len(by) == 1 else ''} revision {rollout.revision} at"
+        f" {rollout.weight} % ({rollout.state})",
+        "The command `resume` ends it" if commanded else "",
+        f"After pauseTimeoutSeconds ({timeout}) it is aborted" if timeout else "",
     )
 
 
-HOLDING = (spec_invalid, scaled_to_zero, paused)
+def raise_unwritten(scene: Scene) -> Move | None:
+    """A raise that was stored, but never written, is not written while something holds."""
+    back = BEFORE_RAISE.get(scene.rollout.state)
+    if back is None or not scene.unwritten or first(REASONS, scene) is None:
+        return None
+    return take_back(scene, back)
+
+
+BEFORE_RAISE = {State.SHIFTING: State.SHIFTING, State.PROMOTING: State.SCALING_UP}
+"""Where a raise that is taken back is decided anew."""
+REASONS = (spec_invalid, scaled_to_zero, paused)
 """Their order tells which reason is named."""
+HOLDING = (raise_unwritten, *REASONS)
+"""What stands still, and what is said about it."""

@@ -6,10 +6,12 @@ Safety comes first, then what holds, then commands, then what advances.
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from halimede.api.status import RevisionStatus, RolloutStatus, State, Status
-from halimede.rollout import advance, idle, retreat
-from halimede.rollout.command import Command, Verb, refusal
+from halimede.api.status import RevisionStatus, State, Status
+from halimede.rollout import advance, idle, pauses, retreat
+from halimede.rollout.command import Command, Verb, answered, carried_out, refusal
+from halimede.rollout.events import Event, normal
 from halimede.rollout.holding import HOLDING
+from halimede.rollout.refusals import why_not
 from halimede.rollout.safety import SAFETY
 from halimede.rollout.scene import Check, Move, Scene, first
 from halimede.rollout.steps import refitted
@@ -44,12 +46,12 @@ def advancing(scene: Scene) -> Move:
 
 IDLE: tuple[Check, ...] = idle.IDLE
 """What is asked while no rollout is under way, in this order."""
-PROMOTABLE = frozenset({State.ANALYSING, State.AWAITING_PROMOTION})
 CHECKS: tuple[Check, ...] = (
     retreating,
     *SAFETY,
     *HOLDING,
     advance.promote_commanded,
+    advance.promote_full_commanded,
     advancing,
 )
 """What is asked of a rollout under way, in this order."""
@@ -61,16 +63,35 @@ def move(scene: Scene) -> Move:
     command = scene.command
     if command is None:
         return _decided(scene)
-    if why := _why_not(scene, command):
+    if why := why_not(scene, command):
         told = _decided(replace(scene, command=None))
         refused = replace(told, events=(*told.events, refusal(command, why)))
-        return replace(refused, status=_answered(refused.status, command))
-    if (status := idle.retried(scene)) is not None:
-        return _decided(replace(scene, status=_answered(status, command), command=None))
+        return replace(refused, status=answered(refused.status, command))
+    if (noted := _noted(scene, command)) is not None:
+        status, events = noted
+        after = _decided(replace(scene, status=carried_out(status, command), command=None))
+        return replace(after, events=(*events, *after.events))
     decided = _decided(scene)
     if not decided.handled:
         return decided
-    return replace(decided, status=_answered(decided.status, command))
+    return replace(decided, status=carried_out(decided.status, command))
+
+
+def _noted(scene: Scene, command: Command) -> tuple[Status, tuple[Event, ...]] | None:
+    """Carry a command out that only changes what is known; None: a check has to move."""
+    if command.verb is Verb.RETRY:
+        status = idle.retried(scene)
+        return None if status is None else (status, ())
+    if command.verb not in (Verb.PAUSE, Verb.RESUME):
+        return None
+    pause = command.verb is Verb.PAUSE
+    change, named = (pauses.paused, "Paused") if pause else (pauses.resumed, "Resumed")
+    rollout = change(scene.rollout, scene.now)
+    event = normal(
+        f"Rollout{named}",
+        f"Revision {rollout.revision} is {named.lower()} at {rollout.weight} %, as commanded.",
+    )
+    return scene.status.model_copy(update={"rollout": rollout}), (event,)
 
 
 def _decided(scene: Scene) -> Move:
@@ -92,39 +113,6 @@ def learned(scene: Scene) -> Status:
         return status
     if rollout.weight_applied_at is None and scene.route_answered:
         rollout = rollout.model_copy(update={"weight_applied_at": now})
+    rollout = pauses.noted(rollout, scene.settings, now)
     rollout = refitted(rollout, scene.settings, now)
     return status if rollout is status.rollout else status.model_copy(update={"rollout": rollout})
-
-
-def _why_not(scene: Scene, command: Command) -> str | None:
-    """Say why a command cannot be carried out; None if it can, now or when nothing holds it."""
-    match command.verb:
-        case None:
-            return f"write <verb>[:<revision>]@<token>; the verbs are {', '.join(Verb)}"
-        case Verb.RETRY:
-            return _why_not_retry(scene, command)
-        case Verb.PROMOTE | Verb.ABORT:
-            return _why_not_now(scene.status.rollout, command)
-
-
-def _why_not_retry(scene: Scene, command: Command) -> str | None:
-    target = scene.wanted.target
-    if command.revision not in (None, target):
-        return f"the spec asks for revision {target}"
-    return None if idle.failure(scene.status, target) else f"{target} has not failed"
-
-
-def _why_not_now(rollout: RolloutStatus | None, command: Command) -> str | None:
-    if rollout is None:
-        return "no rollout is under way"
-    if command.revision not in (None, rollout.revision):
-        return f"revision {rollout.revision} is rolled out"
-    if rollout.state in RETREATS:
-        return f"the rollout is decided already ({rollout.outcome})"
-    if command.verb is Verb.PROMOTE and rollout.state not in PROMOTABLE:
-        return f"there is nothing to promote in state {rollout.state}"
-    return None
-
-
-def _answered(status: Status, command: Command) -> Status:
-    return status.model_copy(update={"handled_command": command.token})

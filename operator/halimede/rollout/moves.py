@@ -49,7 +49,14 @@ def enter(scene: Scene, state: State, *events: Event, **changes: Any) -> Move:
 
 def reroute(scene: Scene, state: State, weight: int, *events: Event, **changes: Any) -> Move:
     """Go to *state* and ask the route for *weight*; when it is seen live is still to be noted."""
-    return enter(scene, state, *events, weight=weight, weight_applied_at=None, **changes)
+    asked = {"weight": weight, "weight_before": scene.rollout.weight, "weight_applied_at": None}
+    return enter(scene, state, *events, **{**asked, **changes})
+
+
+def take_back(scene: Scene, state: State) -> Move:
+    """Go to *state* with the weight before a raise that the route has never been given."""
+    before = scene.rollout.weight_before
+    return reroute(scene, state, before, weight_before=before)
 
 
 def stop(scene: Scene, outcome: Outcome, reason: str, *parts: str) -> Move:
@@ -92,13 +99,14 @@ def commit(scene: Scene) -> Move:
         revision=rollout.base, warm_until=scene.now + scene.settings.scale_down_delay_seconds
     )
     event = normal("Promoted", f"{_named(rollout)} is stable and serves all requests.")
+    outcome = rollout.outcome or Outcome.PROMOTED
     move = reroute(
         scene,
         State.DRAINING,
         100,
         event,
-        outcome=Outcome.PROMOTED,
-        reason="Promoted",
+        outcome=outcome,
+        reason=str(outcome),
         message=rollout.message or "Every step passed.",
         decided_at=scene.now,
     )

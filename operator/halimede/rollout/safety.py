@@ -1,6 +1,7 @@
 """Checks that take traffic away, before anything that could give some.
 
-Each is asked in every state that it names, paused or not.
+Each is asked in every state that it names, paused or not; but while somebody holds the rollout,
+only the pause itself has a deadline.
 """
 
 from dataclasses import replace
@@ -12,6 +13,7 @@ from halimede.rollout.command import Verb
 from halimede.rollout.events import warning
 from halimede.rollout.facts import CAPACITY, Cause
 from halimede.rollout.moves import abort, reroute, stop
+from halimede.rollout.pauses import timeout_at
 from halimede.rollout.scene import Move, Scene
 
 UNREADY_GRACE_SECONDS = 60.0
@@ -24,7 +26,13 @@ ROUTE_DEADLINE_SECONDS = 600.0
 AWAITING_READINESS = frozenset({State.STARTING, State.PRIMING, State.SHIFTING, State.SCALING_UP})
 """The states in which more pods of the revision are awaited."""
 AWAITING_ROUTE = frozenset(
-    {State.PRIMING, State.SHIFTING, State.AWAITING_PROMOTION, State.PROMOTING}
+    {
+        State.PRIMING,
+        State.SHIFTING,
+        State.AWAITING_PROMOTION,
+        State.SCALING_UP,
+        State.PROMOTING,
+    }
 )
 """The states in which the route is to be accepted."""
 ALL_TRAFFIC = frozenset({State.PROMOTING, State.BAKING})
@@ -35,6 +43,20 @@ def aborted_by_command(scene: Scene) -> Move | None:
     if not scene.commanded(Verb.ABORT):
         return None
     return replace(abort(scene, "AbortCommanded", "It was commanded."), handled=True)
+
+
+def pause_forgotten(scene: Scene) -> Move | None:
+    """It was paused and nobody came back; whoever edits the model did come back.
+
+    To go on instead would give users a revision that somebody once had doubts about.
+    """
+    moment = timeout_at(scene.rollout, scene.settings)
+    if moment is None or scene.now < moment:
+        return None
+    if scene.wanted.target != scene.rollout.revision:
+        return None
+    seconds = scene.settings.pause_timeout_seconds
+    return abort(scene, "PauseTimeout", f"It was paused for {seconds} s and nobody resumed it.")
 
 
 def aborted_by_evidence(scene: Scene) -> Move | None:
@@ -128,9 +150,7 @@ def past_deadline(scene: Scene) -> Move | None:
     canary, deadline = scene.canary, scene.settings.progress_deadline_seconds
     if scene.rollout.state not in AWAITING_READINESS or canary.cause in CAPACITY:
         return None
-    if scene.settings.paused:
-        return None
-    if canary.ready_endpoints >= scene.canary_wanted:
+    if scene.paused or canary.ready_endpoints >= scene.canary_wanted:
         return None
     if scene.elapsed(scene.rollout.last_progress_at) < deadline:
         return None
@@ -147,6 +167,8 @@ def route_past_deadline(scene: Scene) -> Move | None:
     """The route stayed unaccepted: something is wrong that no waiting will cure."""
     if scene.rollout.state not in AWAITING_ROUTE or scene.rollout.weight_applied_at is not None:
         return None
+    if scene.paused:
+        return None
     if scene.elapsed(scene.rollout.last_progress_at) < ROUTE_DEADLINE_SECONDS:
         return None
     return abort(
@@ -160,7 +182,7 @@ def route_past_deadline(scene: Scene) -> Move | None:
 def no_data_for_too_long(scene: Scene) -> Move | None:
     """No request reached it, and the spec says that this is to end the rollout."""
     analysis, evidence = scene.settings.analysis, scene.rollout.evidence
-    if analysis.on_no_data is not Waiting.ABORT or evidence is None:
+    if analysis.on_no_data is not Waiting.ABORT or evidence is None or scene.paused:
         return None
     since = evidence.no_data_since
     if since is None or scene.elapsed(since) < analysis.no_data_timeout_seconds:
@@ -175,7 +197,9 @@ def no_data_for_too_long(scene: Scene) -> Move | None:
 
 def inconclusive_for_too_long(scene: Scene) -> Move | None:
     """The step took its whole time without enough evidence, and the spec says to end it then."""
-    if scene.settings.analysis.on_inconclusive is not Waiting.ABORT or not inconclusive(scene):
+    if scene.settings.analysis.on_inconclusive is not Waiting.ABORT or scene.paused:
+        return None
+    if not inconclusive(scene):
         return None
     return abort(scene, "Inconclusive", "The step's maxSeconds are over without a verdict.")
 
@@ -196,6 +220,7 @@ def inconclusive(scene: Scene) -> bool:
 
 SAFETY = (
     aborted_by_command,
+    pause_forgotten,
     aborted_by_evidence,
     reverted,
     superseded,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from halimede.api.conditions import Reason
 from halimede.api.rollout import Rollout, Step, Strategy
-from halimede.api.status import RolloutStatus, State, Status
+from halimede.api.status import Outcome, RolloutStatus, State, Status
 from halimede.judge.verdict import Verdict
 from halimede.rollout.capacity import full, need
 from halimede.rollout.command import Command, Verb
@@ -98,6 +98,21 @@ class Scene:
         return self.facts.route.applied and self.facts.route.accepted
 
     @property
+    def unwritten(self) -> bool:
+        """Whether a raise was stored that the route does not show, say because of a kill."""
+        rollout = self.rollout
+        return (
+            rollout.weight > rollout.weight_before
+            and rollout.weight_applied_at is None
+            and not self.facts.route.applied
+        )
+
+    @property
+    def paused(self) -> bool:
+        """Whether somebody holds the rollout, by command or in the spec."""
+        return self.settings.paused or self.rollout.paused_since is not None
+
+    @property
     def canary_full(self) -> bool:
         """Whether the canary could carry all traffic."""
         return self.canary.ready_endpoints >= full(self.facts.replicas)
@@ -150,12 +165,14 @@ def first(checks: tuple[Check, ...], scene: Scene) -> Move | None:
     return next((move for check in checks if (move := check(scene)) is not None), None)
 
 
-def starts_small(rollout: RolloutStatus) -> bool:
-    """Whether the revision grows with its weight, instead of starting at full scale.
+def skips_steps(rollout: RolloutStatus) -> bool:
+    """Whether there are no steps to go: back to a warm revision, or after `promote-full`."""
+    return rollout.steps == 0 or rollout.outcome is Outcome.FAST_PROMOTED
 
-    A way back to a warm revision has no steps.
-    """
-    return rollout.strategy is Strategy.CANARY and rollout.steps > 0
+
+def starts_small(rollout: RolloutStatus) -> bool:
+    """Whether the revision grows with its weight, instead of starting at full scale."""
+    return rollout.strategy is Strategy.CANARY and not skips_steps(rollout)
 
 
 def current_step(rollout: RolloutStatus, settings: Rollout) -> Step | None:

@@ -6,6 +6,7 @@ from halimede.api.rollout import Rollout, Strategy
 from halimede.api.status import RolloutStatus, State, Status
 from halimede.rollout.advance import ROUTE_PATIENCE_SECONDS
 from halimede.rollout.evidence import due_at
+from halimede.rollout.pauses import timeout_at
 from halimede.rollout.retreat import ABORT_DRAIN_SECONDS
 from halimede.rollout.safety import ROUTE_DEADLINE_SECONDS, UNREADY_GRACE_SECONDS
 from halimede.rollout.scene import current_step
@@ -32,6 +33,8 @@ def _of_rollout(rollout: RolloutStatus, settings: Rollout) -> Iterator[float]:
         yield rollout.last_progress_at + ROUTE_DEADLINE_SECONDS
     if rollout.unready_since is not None:
         yield rollout.unready_since + UNREADY_GRACE_SECONDS
+    if (moment := timeout_at(rollout, settings)) is not None:
+        yield moment
     evidence = rollout.evidence
     if evidence is not None and evidence.no_data_since is not None:
         yield evidence.no_data_since + settings.analysis.no_data_timeout_seconds
@@ -43,7 +46,7 @@ def _of_state(rollout: RolloutStatus, settings: Rollout) -> Iterator[float]:
     if rollout.state is State.ABORT_DRAINING:
         yield rollout.state_since + ABORT_DRAIN_SECONDS
     if rollout.state is State.BAKING and rollout.strategy is Strategy.BLUE_GREEN:
-        yield rollout.state_since + settings.blue_green.bake_seconds
+        yield rollout.last_progress_at + settings.blue_green.bake_seconds
 
 
 def _of_judge(rollout: RolloutStatus, settings: Rollout) -> Iterator[float]:

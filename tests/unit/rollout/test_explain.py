@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 
+from halimede.api.rollout import Strategy
 from halimede.api.status import Outcome, RolloutStatus, State, Status
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.rollout.explain import AWAITED, explain
@@ -74,6 +75,20 @@ def test_what_is_decided_lacks_nothing() -> None:
     """A rollout on its way back is not told what would let it pass."""
     written = explain(analysing(outcome=Outcome.ABORTED))
     assert "Missing" not in written
+
+
+def test_a_pause_is_told_with_its_beginning() -> None:
+    """By command, in the spec, or both."""
+    written = explain(analysing(paused_since=0.0, spec_paused_since=60.0))
+    assert "Paused: by command since 1970-01-01T00:00:00.000Z, until the command resume" in written
+    assert "Paused: by spec.rollout.paused since 1970-01-01T00:01:00.000Z" in written
+
+
+def test_blue_green_has_no_steps_to_tell_of() -> None:
+    """Nothing but the end of the bake lets it pass."""
+    written = explain(analysing(strategy=Strategy.BLUE_GREEN, state=State.BAKING))
+    assert "step" not in written.split("Conditions")[0]
+    assert "400:1 stop it" in written
 
 
 def test_before_the_first_look_there_is_no_evidence() -> None:

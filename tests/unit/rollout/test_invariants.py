@@ -13,6 +13,7 @@ from halimede.api.status import State, Status
 from halimede.judge.verdict import Verdict
 from halimede.rollout import allotment
 from halimede.rollout.capacity import full, need, weight_on_abort
+from halimede.rollout.command import Verb
 from halimede.rollout.facts import Cause
 from halimede.rollout.machine import move
 from halimede.rollout.steps import refitted
@@ -89,7 +90,10 @@ class Rollouts(RuleBasedStateMachine):
         """The gateway changes its mind."""
         self.world.accepted = chance != 0
 
-    @rule(verb=st.sampled_from(("promote", "abort", "retry", "dance")), token=st.integers(0, 99))
+    @rule(
+        verb=st.sampled_from((*Verb, Verb.PAUSE, Verb.RESUME, Verb.PROMOTE_FULL, "dance")),
+        token=st.integers(0, 99),
+    )
     def command(self, verb: str, token: int) -> None:
         """Somebody commands something."""
         self.world.command = f"{verb}@{token}"
@@ -138,6 +142,8 @@ class Rollouts(RuleBasedStateMachine):
         world.broken.clear()
         world.accepted, world.replicas, world.verdict = True, 4, Verdict.PASS
         self._set(paused=False)
+        world.command = "resume@end"
+        self._look()
         if world.status.rollout:
             latest = max(world.now, world.status.rollout.last_progress_at)
             world.now = max(latest, world.status.rollout.state_since) + 3600
@@ -159,9 +165,11 @@ class Rollouts(RuleBasedStateMachine):
         scene = world.scene()
         world.step()
         self._abort_is_one_pass_away(before)
+        self._token_acts_once(before)
         self._rises_only_after_a_pass(before, scene.verdict)
         for shares in world.writes[writes:]:
             self._raises_only_what_is_ready(route, dict(shares), before)
+            self._raises_nothing_in_a_pause(route, dict(shares))
         self._has_a_reason_to_wait()
 
     def _raises_only_what_is_ready(self, old: Shares, new: Shares, before: Status) -> None:
@@ -183,12 +191,26 @@ class Rollouts(RuleBasedStateMachine):
                 others = [world.workload(one).ready_endpoints for one in new if one != revision]
                 assert ready > 0 or not any(others), (old, new, rollout.state)
 
+    def _raises_nothing_in_a_pause(self, old: Shares, new: Shares) -> None:
+        """While somebody holds it, a revision's share may fall and never rises."""
+        rollout = self.world.status.rollout
+        if rollout is None or rollout.state not in BEFORE_COMMIT:
+            return
+        if self.world.settings.paused or rollout.paused_since is not None:
+            assert new.get(rollout.revision, 0) <= old.get(rollout.revision, 0), rollout.state
+
+    def _token_acts_once(self, before: Status) -> None:
+        """No command is carried out whose token is remembered."""
+        after = self.world.status
+        acted = after.used_tokens[-1:] if after.used_tokens != before.used_tokens else ()
+        assert not set(acted) & set(before.used_tokens)
+
     def _rises_only_after_a_pass(self, before: Status, verdict: Verdict | None) -> None:
         """I3, I6: a canary goes beyond its step only after Pass or `promote`, step by step."""
         after, was = self.world.status.rollout, before.rollout
         if after is None or was is None or after.id != was.id or after.steps == 0:
             return
-        promoted = self.world.status.handled_command != before.handled_command
+        promoted = self.world.status.answered_command != before.answered_command
         fit = refitted(was, self.world.settings, self.world.now)
         if fit != was:
             self.allowed[after.id] = fit.step

@@ -11,6 +11,7 @@ def test_order_of_checks_of_a_rollout() -> None:
     assert [check.__name__ for check in CHECKS] == [
         "retreating",
         "aborted_by_command",
+        "pause_forgotten",
         "aborted_by_evidence",
         "reverted",
         "superseded",
@@ -22,10 +23,12 @@ def test_order_of_checks_of_a_rollout() -> None:
         "route_past_deadline",
         "no_data_for_too_long",
         "inconclusive_for_too_long",
+        "raise_unwritten",
         "spec_invalid",
         "scaled_to_zero",
         "paused",
         "promote_commanded",
+        "promote_full_commanded",
         "advancing",
     ]
 

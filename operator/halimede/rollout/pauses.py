@@ -1,0 +1,52 @@
+"""Pauses that people make, by command or in the spec: how they begin, end, and time out."""
+
+from typing import Any
+
+from halimede.api.rollout import Rollout
+from halimede.api.status import RolloutStatus
+
+
+def noted(rollout: RolloutStatus, settings: Rollout, now: float) -> RolloutStatus:
+    """Note that the spec has begun a pause or ended one."""
+    since = rollout.spec_paused_since
+    if settings.paused and since is None:
+        return rollout.model_copy(update={"spec_paused_since": now})
+    if not settings.paused and since is not None:
+        return restarted(rollout.model_copy(update={"spec_paused_since": None}), now)
+    return rollout
+
+
+def paused(rollout: RolloutStatus, now: float) -> RolloutStatus:
+    """Pause by command; a second `pause` shows that the first one is not forgotten."""
+    return rollout.model_copy(update={"paused_since": now})
+
+
+def resumed(rollout: RolloutStatus, now: float) -> RolloutStatus:
+    """End a pause by command."""
+    return restarted(rollout.model_copy(update={"paused_since": None}), now)
+
+
+def restarted(rollout: RolloutStatus, now: float) -> RolloutStatus:
+    """Start the clocks anew: those of deadlines, of the step, and of missing evidence.
+
+    What was held did not have the time to become ready, or to be judged in.
+    """
+    changes: dict[str, Any] = {"last_progress_at": now}
+    if rollout.step_started_at is not None:
+        changes["step_started_at"] = now
+    evidence = rollout.evidence
+    if evidence is not None and evidence.no_data_since is not None:
+        changes["evidence"] = evidence.model_copy(update={"no_data_since": now})
+    return rollout.model_copy(update=changes)
+
+
+def timeout_at(rollout: RolloutStatus, settings: Rollout) -> float | None:
+    """Say when a pause counts as forgotten; None: there is none, or it may last.
+
+    Two pauses at a time are as young as the younger.
+    """
+    begun = (rollout.paused_since, rollout.spec_paused_since)
+    since = [moment for moment in begun if moment is not None]
+    if not since or settings.pause_timeout_seconds == 0:
+        return None
+    return max(since) + settings.pause_timeout_seconds

@@ -1,0 +1,313 @@
+"""Pauses, by command and in the spec: what they hold, what goes on, and how they end."""
+
+import pytest
+
+from halimede.api.rollout import Waiting
+from halimede.api.status import Outcome, State
+from halimede.judge.verdict import Verdict
+from halimede.rollout.facts import Cause
+from halimede.rollout.timers import next_look
+from tests.support.rollouts import (
+    BLUE_GREEN,
+    SETTINGS,
+    MachineWorld,
+    analysis,
+    canary_at,
+    changed,
+    unready,
+)
+
+DAY = SETTINGS.pause_timeout_seconds
+HOLDING = [
+    State.STARTING,
+    State.PRIMING,
+    State.SHIFTING,
+    State.ANALYSING,
+    State.SCALING_UP,
+    State.PROMOTING,
+    State.BAKING,
+]
+
+
+def commanded(world: MachineWorld, command: str) -> MachineWorld:
+    """Command something and look once."""
+    world.command = command
+    world.step()
+    return world
+
+
+@pytest.mark.parametrize("state", HOLDING)
+def test_pause_holds_every_state_before_the_commit(state: State) -> None:
+    """A rollout that is paused by command stays in its state and writes no route."""
+    world = commanded(canary_at(state), "pause@1")
+    writes = len(world.writes)
+    world.run(100, seconds=60)
+    assert (world.state, world.writes[writes:]) == (state, [])
+    assert world.last.wait is not None
+    assert world.last.wait.reason == "Paused"
+    assert "`resume`" in world.last.wait.message
+
+
+@pytest.mark.parametrize("state", HOLDING)
+def test_resume_goes_on_from_every_state(state: State) -> None:
+    """After `resume` a good canary is promoted as if nothing had been."""
+    world = commanded(canary_at(state), "pause@1")
+    world.run(10, seconds=600)
+    commanded(world, "resume@2").run(100)
+    assert world.status.stable is not None
+    assert (world.status.stable.revision, world.state) == ("v2", None)
+    assert {"RolloutPaused", "RolloutResumed"} <= set(world.reasons)
+
+
+def test_pause_is_in_the_status() -> None:
+    """A restart of the operator does not end a pause: the status knows since when it holds."""
+    world = commanded(canary_at(State.ANALYSING), "pause@1")
+    assert world.status.rollout is not None
+    assert world.status.rollout.paused_since == world.now
+
+
+def test_pause_does_not_hold_the_judge() -> None:
+    """A bad canary is stopped though somebody paused it by command."""
+    world = commanded(canary_at(State.ANALYSING), "pause@1")
+    world.verdict = Verdict.ABORT
+    world.run(5, seconds=60)
+    assert world.writes[-1] == (("v1", 100),)
+
+
+def test_pause_does_not_hold_an_abort_by_command() -> None:
+    """`abort` beats `pause`."""
+    world = commanded(canary_at(State.ANALYSING), "pause@1")
+    commanded(world, "abort@2")
+    assert (world.state, world.writes[-1]) == (State.ABORTING, (("v1", 100), ("v2", 0)))
+
+
+def test_pause_does_not_hold_the_way_out_of_lost_pods() -> None:
+    """A share that meets no ready pod goes back to stable, paused or not."""
+    world = commanded(canary_at(State.ANALYSING), "pause@1")
+    world.broken["v2"] = unready()
+    world.step()
+    assert world.writes[-1] == (("v1", 100), ("v2", 0))
+
+
+def test_pause_does_not_hold_scaling() -> None:
+    """`spec.replicas` is followed in a pause."""
+    world = commanded(canary_at(State.ANALYSING, MachineWorld(replicas=10)), "pause@1")
+    world.replicas = 20
+    world.step()
+    assert world.desired == {"v1": 20, "v2": 2}
+
+
+@pytest.mark.parametrize(
+    ("target", "outcome"), [("v1", Outcome.REVERTED), ("v3", Outcome.SUPERSEDED)]
+)
+def test_pause_does_not_hold_an_edited_spec(target: str, outcome: Outcome) -> None:
+    """Back to stable, or on to a third revision: a pause is of one rollout only."""
+    world = commanded(canary_at(State.ANALYSING), "pause@1")
+    world.ask_for(target).run(20)
+    assert world.status.last_rollout is not None
+    assert world.status.last_rollout.outcome is outcome
+    assert world.status.rollout is None or world.status.rollout.paused_since is None
+
+
+def test_raise_that_was_stored_is_not_written_in_a_pause() -> None:
+    """A weight that was decided, but not written before a kill, waits for the end of the pause."""
+    world = canary_at(State.PRIMING)
+    world.step()
+    world.now += 60
+    world.effects = False
+    world.step()
+    assert world.status.rollout is not None
+    assert world.status.rollout.weight == 10
+    world.effects = True
+    commanded(world, "pause@1").run(20)
+    assert world.route == (("v1", 100), ("v2", 0))
+    commanded(world, "resume@2").run(1)
+    assert world.route == (("v1", 90), ("v2", 10))
+
+
+def test_switch_that_was_stored_is_not_written_in_a_pause() -> None:
+    """All traffic that was decided, but not written before a kill, waits as well."""
+    world = canary_at(State.SCALING_UP)
+    world.effects = False
+    world.step()
+    assert world.state is State.PROMOTING
+    world.effects = True
+    world.settings = changed(SETTINGS, paused=True)
+    world.run(20)
+    assert (world.state, world.route) == (State.SCALING_UP, (("v1", 50), ("v2", 50)))
+
+
+def by_command(world: MachineWorld) -> None:
+    """Pause for two hours by command."""
+    commanded(world, "pause@1")
+    world.run(12, seconds=600)
+    commanded(world, "resume@2")
+
+
+def by_spec(world: MachineWorld) -> None:
+    """Pause for two hours in the spec."""
+    world.settings = changed(world.settings, paused=True)
+    world.run(12, seconds=600)
+    world.settings = changed(world.settings, paused=False)
+    world.step()
+
+
+@pytest.mark.parametrize("pause", [by_command, by_spec])
+def test_unready_revision_has_its_whole_deadline_after_a_pause(pause: object) -> None:
+    """A pause longer than the deadline does not count against a revision that still loads."""
+    world = MachineWorld(broken={"v2": unready(Cause.LOADING)}).serve().ask_for("v2")
+    world.until(State.STARTING)
+    assert callable(pause)
+    pause(world)
+    world.now += SETTINGS.progress_deadline_seconds - 1
+    world.step()
+    assert world.state is State.STARTING
+    world.now += 1
+    world.step()
+    assert world.status.last_rollout is not None
+    assert world.status.last_rollout.reason == "ProgressDeadlineExceeded"
+
+
+@pytest.mark.parametrize("pause", [by_command, by_spec])
+def test_step_begins_anew_after_a_pause(pause: object) -> None:
+    """The time in a pause is no part of a step's `minSeconds`."""
+    world = canary_at(State.ANALYSING)
+    assert callable(pause)
+    pause(world)
+    resumed = world.now
+    while world.state is State.ANALYSING:
+        world.now += 5
+        world.step()
+    assert world.now - resumed >= 60
+
+
+@pytest.mark.parametrize("pause", [by_command, by_spec])
+def test_bake_begins_anew_after_a_pause(pause: object) -> None:
+    """The time in a pause is no part of `bakeSeconds`: there is time left to say no."""
+    automatic = BLUE_GREEN.blue_green.model_copy(update={"auto_promote": True})
+    world = canary_at(
+        State.BAKING, MachineWorld(settings=changed(BLUE_GREEN, blue_green=automatic))
+    )
+    assert callable(pause)
+    pause(world)
+    world.now += 59
+    world.step()
+    assert world.state is State.BAKING
+    world.now += 1
+    world.step()
+    assert world.state is State.DRAINING
+
+
+def test_route_has_its_whole_deadline_after_a_pause() -> None:
+    """A route that nobody accepts is not what ends a rollout in a pause, nor right after it."""
+    world = MachineWorld().serve().ask_for("v2")
+    world.until(State.PRIMING)
+    world.accepted = False
+    world.step()
+    by_command(world)
+    world.now += 599
+    world.step()
+    assert world.state is State.PRIMING
+
+
+@pytest.mark.parametrize(
+    ("settings", "verdict"),
+    [
+        (analysis(on_inconclusive=Waiting.ABORT), Verdict.CONTINUE),
+        (analysis(on_no_data=Waiting.ABORT), Verdict.NO_DATA),
+    ],
+)
+def test_lack_of_evidence_ends_no_paused_rollout(settings: object, verdict: Verdict) -> None:
+    """While somebody holds it, only the pause itself has a deadline."""
+    world = canary_at(State.ANALYSING)
+    world.settings = changed(SETTINGS, analysis=getattr(settings, "analysis", None))
+    world.verdict = verdict
+    commanded(world, "pause@1").run(12, seconds=600)
+    assert world.state is State.ANALYSING
+
+
+def test_resume_gives_an_inconclusive_step_its_time_anew() -> None:
+    """A step that asks for a human goes on waiting for evidence after `resume`."""
+    world = canary_at(State.ANALYSING)
+    world.verdict = Verdict.CONTINUE
+    world.run(50, seconds=60)
+    assert (world.last.wait and world.last.wait.reason) == "Paused"
+    commanded(world, "resume@1").run(2)
+    assert (world.last.wait and world.last.wait.reason) == "RollingOut"
+
+
+@pytest.mark.parametrize("how", ["command", "spec"])
+@pytest.mark.parametrize("verdict", [None, Verdict.METRICS_DOWN, Verdict.PASS])
+def test_forgotten_pause_is_aborted(how: str, verdict: Verdict | None) -> None:
+    """After `pauseTimeoutSeconds` traffic goes back, whatever metrics and the gateway say."""
+    world = canary_at(State.ANALYSING)
+    if how == "command":
+        world.command = "pause@1"
+    else:
+        world.settings = changed(SETTINGS, paused=True)
+    world.step()
+    world.verdict, world.accepted = verdict, False
+    world.now += DAY - 1
+    world.step()
+    assert world.state is State.ANALYSING
+    world.now += 1
+    world.step()
+    rollout = world.status.rollout
+    assert rollout is not None
+    assert (rollout.state, rollout.reason) == (State.ABORTING, "PauseTimeout")
+    assert world.writes[-1] == (("v1", 100), ("v2", 0))
+
+
+def test_somebody_wakes_up_for_a_forgotten_pause() -> None:
+    """The next look comes no later than the pause's end."""
+    world = commanded(canary_at(State.ANALYSING), "pause@1")
+    world.verdict = None
+    world.now += DAY - 7
+    assert world.status.rollout is not None
+    polled = world.status.rollout.model_copy(update={"polled_at": world.now})
+    world.status = world.status.model_copy(update={"rollout": polled})
+    assert next_look(world.status, world.settings, world.now) == 7
+
+
+def test_pause_may_last_if_that_is_wished() -> None:
+    """`pauseTimeoutSeconds: 0` never ends a pause."""
+    world = canary_at(State.ANALYSING)
+    world.settings = changed(SETTINGS, pause_timeout_seconds=0)
+    commanded(world, "pause@1").run(10, seconds=DAY)
+    assert world.state is State.ANALYSING
+
+
+def test_second_pause_shows_that_the_first_is_not_forgotten() -> None:
+    """Another `pause` gives the pause its time anew."""
+    world = commanded(canary_at(State.ANALYSING), "pause@1")
+    world.now += DAY - 1
+    commanded(world, "pause@2")
+    world.now += DAY - 1
+    world.step()
+    assert world.state is State.ANALYSING
+
+
+def test_resume_that_comes_with_the_timeout_wins() -> None:
+    """An operator that was away finds both, and listens to the human."""
+    world = commanded(canary_at(State.ANALYSING), "pause@1")
+    world.now += 2 * DAY
+    commanded(world, "resume@2")
+    assert world.state is State.ANALYSING
+
+
+def test_revert_that_comes_with_the_timeout_wins() -> None:
+    """Whoever goes back to stable has not forgotten; the revision is not told to have failed."""
+    world = commanded(canary_at(State.ANALYSING), "pause@1")
+    world.now += 2 * DAY
+    world.ask_for("v1").until(None)
+    assert world.status.last_rollout is not None
+    assert world.status.last_rollout.outcome is Outcome.REVERTED
+    assert world.status.failed_revisions == ()
+
+
+def test_clock_that_is_set_back_in_a_pause() -> None:
+    """A clock that is set back lengthens a pause and breaks nothing."""
+    world = commanded(canary_at(State.ANALYSING), "pause@1")
+    world.now -= 3600
+    commanded(world, "resume@2").run(100)
+    assert world.state is None

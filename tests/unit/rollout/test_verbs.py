@@ -1,0 +1,232 @@
+"""What each verb does in each situation, and what is said where it does nothing."""
+
+import pytest
+
+from halimede.api.status import Outcome, State
+from halimede.judge.verdict import Verdict
+from halimede.rollout.command import LONGEST
+from tests.support.rollouts import BLUE_GREEN, SETTINGS, MachineWorld, canary_at, changed, unready
+
+SMALL = [State.STARTING, State.PRIMING, State.SHIFTING, State.ANALYSING]
+PAUSED = "pause@0"
+BY_SPEC = "spec"
+
+
+@pytest.mark.parametrize(
+    ("state", "before", "command", "told"),
+    [
+        (State.ANALYSING, None, "resume@1", "the rollout is not paused"),
+        (State.ANALYSING, BY_SPEC, "resume@1", "set it to false"),
+        (State.ANALYSING, PAUSED, "promote@1", "command `resume` first"),
+        (State.ANALYSING, PAUSED, "promote-full@1", "command `resume` first"),
+        (State.ANALYSING, BY_SPEC, "promote@1", "set spec.rollout.paused to false first"),
+        (State.ANALYSING, BY_SPEC, "promote-full@1", "set spec.rollout.paused to false first"),
+        (State.STARTING, None, "promote@1", "nothing to promote in state Starting"),
+        (State.SCALING_UP, None, "promote-full@1", "nothing to promote in state ScalingUp"),
+        (State.BAKING, None, "promote-full@1", "nothing to promote in state Baking"),
+        (State.DRAINING, None, "pause@1", "decided already (Promoted)"),
+        (State.DRAINING, None, "abort@1", "decided already (Promoted)"),
+        (State.ANALYSING, "abort@0", "pause@1", "decided already (Aborted)"),
+        (State.ANALYSING, "abort@0", "resume@1", "decided already (Aborted)"),
+        (State.ANALYSING, "abort@0", "promote-full@1", "decided already (Aborted)"),
+        (State.ANALYSING, None, "pause:v9@1", "revision v2 is rolled out"),
+        (State.ANALYSING, None, "promote-full:v9@1", "revision v2 is rolled out"),
+        (State.ANALYSING, PAUSED, "resume:v9@1", "revision v2 is rolled out"),
+        (State.ANALYSING, None, "Pause@1", "the verbs are"),
+        (State.ANALYSING, None, "pause", "the verbs are"),
+        (State.ANALYSING, None, "pause@" + "1" * LONGEST, f"at most {LONGEST} characters"),
+        (State.ANALYSING, PAUSED, "abort@0", "the token 0 has been used"),
+        (State.ANALYSING, PAUSED, "resume@0", "the token 0 has been used"),
+    ],
+)
+def test_refused(state: State, before: str | None, command: str, told: str) -> None:
+    """A command that makes no sense where it is given is refused once, with the reason."""
+    world = canary_at(state)
+    world.verdict = Verdict.CONTINUE
+    if before == BY_SPEC:
+        world.settings = changed(SETTINGS, paused=True)
+    elif before:
+        world.command = before
+        world.step()
+    world.command = command
+    world.step()
+    refused = [one.message for one in world.last.events if one.reason == "CommandRefused"]
+    assert [told in one for one in refused] == [True]
+    world.run(3)
+    assert world.reasons.count("CommandRefused") == 1
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume", "promote-full", "promote", "abort"])
+def test_refused_without_a_rollout(verb: str) -> None:
+    """What is about a rollout needs one."""
+    world = MachineWorld().serve()
+    world.command = f"{verb}@1"
+    assert "no rollout is under way" in world.step().events[0].message
+
+
+@pytest.mark.parametrize("state", SMALL)
+def test_promote_full_skips_the_remaining_steps(state: State) -> None:
+    """From wherever it is, a canary goes to full scale and then gets everything in one write."""
+    world = canary_at(state, MachineWorld(replicas=10))
+    world.verdict = Verdict.NO_DATA
+    given = len(world.writes)
+    world.command = "promote-full@1"
+    world.until(State.SCALING_UP)
+    world.step()
+    assert world.desired["v2"] == 10
+    world.until(None)
+    last = world.status.last_rollout
+    assert last is not None
+    assert (last.outcome, last.reason) == (Outcome.FAST_PROMOTED, "FastPromoted")
+    assert [dict(one)["v2"] for one in world.writes[given:] if len(one) > 1 and one[1][1]] == [100]
+    assert world.reasons.count("StepsSkipped") == 1
+
+
+@pytest.mark.parametrize("state", SMALL)
+def test_promote_full_waits_for_full_scale(state: State) -> None:
+    """Without the pods for everything the weight stays, and a deadline runs."""
+    world = canary_at(state, MachineWorld(replicas=10))
+    world.broken["v2"] = unready(ready=8)
+    waiting = State.STARTING if state is State.STARTING else State.SCALING_UP
+    weight = dict(world.writes[-1]).get("v2", 0)
+    world.command = "promote-full@1"
+    world.run(50)
+    assert (world.state, dict(world.writes[-1]).get("v2", 0)) == (waiting, weight)
+    world.run(400)
+    assert world.status.last_rollout is not None
+    assert world.status.last_rollout.reason == "ProgressDeadlineExceeded"
+
+
+def test_promote_full_waits_for_the_route() -> None:
+    """A route that nobody accepts gives nothing to anybody, and ends the rollout in its time."""
+    world = canary_at(State.SHIFTING)
+    world.accepted = False
+    world.command = "promote-full@1"
+    world.run(100)
+    assert (world.state, (("v1", 0), ("v2", 100)) in world.writes) == (State.SCALING_UP, False)
+    world.run(50)
+    rollout = world.status.rollout
+    assert rollout is not None
+    assert (rollout.state, rollout.reason) == (State.ABORTING, "RouteNotAccepted")
+
+
+def test_promote_full_helps_where_stable_is_broken() -> None:
+    """A fix can be shipped though the stable revision lacks the pods for its share."""
+    world = canary_at(State.SHIFTING)
+    world.broken["v1"] = unready()
+    world.run(20)
+    assert world.state is State.SHIFTING
+    world.command = "promote-full@1"
+    world.until(None)
+    assert world.status.stable is not None
+    assert world.status.stable.revision == "v2"
+
+
+def test_promote_full_is_stopped_by_the_judge() -> None:
+    """A revision that skips its steps is still judged on the way."""
+    world = canary_at(State.ANALYSING, MachineWorld(replicas=10))
+    world.run(10)
+    world.broken["v2"] = unready(ready=8)
+    world.command = "promote-full@1"
+    world.step()
+    world.verdict = Verdict.ABORT
+    world.run(10)
+    assert (world.state, world.writes[-1]) == (State.ABORT_DRAINING, (("v1", 100),))
+
+
+def test_abort_beats_promote_full() -> None:
+    """Until the commit, `abort` takes everything back in one write."""
+    world = canary_at(State.ANALYSING)
+    world.command = "promote-full@1"
+    world.until(State.PROMOTING)
+    world.command = "abort@2"
+    world.step()
+    assert (world.state, world.writes[-1]) == (State.ABORTING, (("v1", 100), ("v2", 0)))
+    world.until(None)
+    assert world.status.last_rollout is not None
+    assert world.status.last_rollout.outcome is Outcome.ABORTED
+
+
+@pytest.mark.parametrize("state", [State.STARTING, State.AWAITING_PROMOTION])
+def test_promote_full_keeps_blue_greens_bake(state: State) -> None:
+    """Blue-green's new colour is still judged with all traffic before the old one goes."""
+    world = MachineWorld(settings=BLUE_GREEN).serve().ask_for("v2")
+    world.until(state)
+    world.command = "promote-full@1"
+    world.until(State.BAKING)
+    begun = world.now
+    world.until(State.DRAINING)
+    assert world.now - begun >= 60
+
+
+def test_promote_full_takes_an_unwritten_weight_back() -> None:
+    """A raise that was stored, but not written before a kill, is left out: 100 % comes next."""
+    world = canary_at(State.PRIMING)
+    world.step()
+    world.now += 60
+    world.effects = False
+    world.step()
+    assert (world.state, world.route[1]) == (State.SHIFTING, ("v2", 0))
+    world.effects = True
+    world.broken["v2"] = unready(ready=0)
+    world.command = "promote-full@1"
+    world.run(3)
+    assert world.route == (("v1", 100), ("v2", 0))
+
+
+def test_promote_full_that_was_not_written_goes_back_to_the_weight_before() -> None:
+    """What was stored but not written leaves the step's weight, not that of the last one."""
+    world = canary_at(State.ANALYSING)
+    world.command = "promote-full@1"
+    world.step()
+    assert world.state is State.SCALING_UP
+    world.effects = False
+    world.step()
+    assert world.state is State.PROMOTING
+    world.effects = True
+    world.broken["v2"] = unready(ready=1)
+    world.step()
+    assert (world.state, world.route) == (State.SCALING_UP, (("v1", 90), ("v2", 10)))
+
+
+def test_lost_pods_do_not_bring_the_steps_back() -> None:
+    """After `promote-full` a revision whose pods came back goes straight to full scale."""
+    world = canary_at(State.ANALYSING)
+    world.broken["v2"] = unready()
+    world.command = "promote-full@1"
+    world.run(3)
+    assert world.state is State.PRIMING
+    world.broken.clear()
+    world.until(None)
+    assert (("v1", 50), ("v2", 50)) not in world.writes
+
+
+def test_token_acts_once_though_others_came_between() -> None:
+    """`promote@1`, another command, `promote@1` again: one step, not two."""
+    world = canary_at(State.ANALYSING)
+    world.verdict = Verdict.CONTINUE
+    for command in ("promote@1", "pause@2", "resume@3", "promote@1"):
+        world.command = command
+        world.run(20)
+    assert (world.state, world.writes[-1]) == (State.ANALYSING, (("v1", 50), ("v2", 50)))
+    assert world.reasons.count("CommandRefused") == 1
+
+
+def test_refused_token_may_be_used() -> None:
+    """A slip of the pen does not use a token up: the abort that was meant acts."""
+    world = canary_at(State.ANALYSING)
+    for command in ("abrot@1", "abort@1"):
+        world.command = command
+        world.step()
+    assert world.state is State.ABORTING
+
+
+def test_command_of_an_older_status_does_not_act_again() -> None:
+    """A status of before whole texts were remembered is understood."""
+    world = canary_at(State.ANALYSING)
+    world.verdict = Verdict.CONTINUE
+    world.status = world.status.model_copy(update={"handled_command": "7"})
+    world.command = "promote@7"
+    world.run(20)
+    assert (world.state, world.writes[-1]) == (State.ANALYSING, (("v1", 90), ("v2", 10)))
+    assert "CommandRefused" not in world.reasons
