@@ -7,12 +7,13 @@ import argparse
 from collections.abc import Iterable, Sequence
 from statistics import median
 
-from bench.judge_simulation import Plan, Result, Traffic, runs
+from halimede.api.rollout import Step
+from halimede.judge.simulation import Plan, Result, Traffic, runs
 from halimede.judge.verdict import Verdict
 
-HOUR = Plan(weights=(10,), max_seconds=3600.0, promotes=False)
-HALF_HOUR = Plan(weights=(10,), max_seconds=1800.0, promotes=False)
-STEPS = Plan(weights=(5, 10, 25, 50))
+HOUR = Plan((Step(weight=10, max_seconds=3600),), promotes=False)
+HALF_HOUR = Plan((Step(weight=10),), promotes=False)
+STEPS = Plan(tuple(Step(weight=weight) for weight in (5, 10, 25, 50)))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

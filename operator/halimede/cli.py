@@ -3,14 +3,20 @@
 import argparse
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
+from math import nan
 from pathlib import Path
 
 from halimede import __version__
-from halimede.adapters.errors import SettingsError
+from halimede.adapters.errors import OperatorError, SettingsError
 from halimede.fetch import command as fetch
 from halimede.settings import Settings
+
+HIGHEST_RATE = 1_000_000.0
+"""Requests per second that a forecast takes for serious."""
+ALL = 100
+"""Percent."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,7 +48,54 @@ def _parser() -> argparse.ArgumentParser:
     render = add("render", "print what a ModelDeployment becomes, without a cluster")
     render.add_argument("file", type=Path, help="a ModelDeployment, and the ConfigMaps it reads")
     render.set_defaults(command=_render)
+    _add_advice(add)
     return parser
+
+
+def _add_advice(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
+    forecast = add("forecast", "tell how long a rollout will take, before it begins")
+    forecast.add_argument("file", type=Path, help="a ModelDeployment")
+    forecast.add_argument(
+        "--rate", type=_rate, required=True, help="requests per second to the whole model"
+    )
+    forecast.add_argument(
+        "--stable-error",
+        type=_error_percent,
+        default=0.5,
+        metavar="PERCENT",
+        help="of the stable revision's requests, so many fail (default: 0.5)",
+    )
+    forecast.set_defaults(command=_forecast)
+    explain = add("explain", "tell why a rollout is where it is, by your kubeconfig")
+    explain.add_argument("name", help="the ModelDeployment's")
+    explain.add_argument("-n", "--namespace", default="default", help="default: default")
+    explain.set_defaults(command=_explain)
+
+
+def _rate(text: str) -> float:
+    rate = _number(text)
+    if not 0 < rate <= HIGHEST_RATE:
+        raise argparse.ArgumentTypeError(
+            f"{text} is no number of requests per second: give more than 0, at most"
+            f" {HIGHEST_RATE:g}"
+        )
+    return rate
+
+
+def _error_percent(text: str) -> float:
+    percent = _number(text)
+    if not 0 <= percent < ALL:
+        raise argparse.ArgumentTypeError(
+            f"{text} is no percentage of errors: give 0 or more, and less than 100"
+        )
+    return percent
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return nan
 
 
 # The commands import what they need when they are called: the fetcher starts in every pod of
@@ -66,5 +119,28 @@ def _render(arguments: argparse.Namespace) -> int:
         sys.stdout.write(preview(arguments.file.read_text(), Settings.from_env().platform()))
     except (OSError, ValueError) as error:
         sys.stderr.write(f"halimede: {arguments.file}: {error}\n")
+        return 1
+    return 0
+
+
+def _forecast(arguments: argparse.Namespace) -> int:
+    foretold = import_module("halimede.foretell").foretold
+    try:
+        text = arguments.file.read_text()
+        sys.stdout.write(foretold(text, arguments.rate, arguments.stable_error / ALL))
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"halimede: {arguments.file}: {error}\n")
+        return 1
+    return 0
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    explained = import_module("halimede.inquiry").explained
+    try:
+        sys.stdout.write(asyncio.run(explained(arguments.namespace, arguments.name)))
+    except SettingsError:
+        raise
+    except OperatorError as error:
+        sys.stderr.write(f"halimede: {error}\n")
         return 1
     return 0

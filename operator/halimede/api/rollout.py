@@ -11,6 +11,9 @@ from halimede.api.rules import rule, rules
 Percent = Annotated[str, Field(pattern=r"^(100|[0-9]{1,2}(\.[0-9]{1,4})?)$", max_length=7)]
 """A percentage as a decimal string: the API has no floats."""
 
+LONGEST_STEP = 604800
+"""Seconds in a week: the most that `maxSeconds` of a step may be."""
+
 
 class Strategy(StrEnum):
     """How traffic moves to a new revision."""
@@ -36,7 +39,7 @@ class Step(ApiModel):
     """Percentage of the requests."""
     min_seconds: Annotated[int, Field(ge=0, le=86400)] = 60
     """How long to stay at least, however good the evidence."""
-    max_seconds: Annotated[int, Field(ge=1, le=604800)] = 1800
+    max_seconds: Annotated[int, Field(ge=1, le=LONGEST_STEP)] = 1800
     """After this long without enough evidence, `analysis.onInconclusive` decides."""
 
 

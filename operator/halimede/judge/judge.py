@@ -73,8 +73,7 @@ def judge(
     if not evidence.sources:
         raise ValueError("The evidence has not begun: call begin() with the history first")
     bounds = limits(analysis)
-    last = len(evidence.levels) - 1
-    at = min(step if steps == len(evidence.levels) else last, last)
+    at = examined(evidence, step, steps)
     case = Case(
         views=tuple(
             _view(source, evidence, reading, analysis, now, pods_started or {})
@@ -89,6 +88,18 @@ def judge(
     )
     verdict, message = decide(case)
     return Judgement(verdict, _written(evidence, case, verdict, message), message)
+
+
+def examined(evidence: Evidence, step: int, steps: int) -> int:
+    """Find the level that *step* (from 0) must show; the last one if the steps were edited since.
+
+    >>> examined(Evidence(levels=(0.06, 0.03, 0.015)), 1, 3)
+    1
+    >>> examined(Evidence(levels=(0.06, 0.03, 0.015)), 0, 2)
+    2
+    """
+    last = len(evidence.levels) - 1
+    return min(step if steps == len(evidence.levels) else last, last)
 
 
 def _view(

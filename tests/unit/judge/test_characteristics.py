@@ -7,13 +7,13 @@ from statistics import median
 
 import pytest
 
-from bench.judge_simulation import Plan, Result, Traffic, runs
-from halimede.api.rollout import Analysis
+from halimede.api.rollout import Analysis, Step
+from halimede.judge.simulation import Plan, Result, Traffic, runs
 from halimede.judge.verdict import Verdict
 
-HOUR = Plan(weights=(10,), max_seconds=3600.0, promotes=False)
-HALF_HOUR = Plan(weights=(10,), max_seconds=1800.0, promotes=False)
-STEPS = Plan(weights=(5, 10, 25, 50))
+HOUR = Plan((Step(weight=10, max_seconds=3600),), promotes=False)
+HALF_HOUR = Plan((Step(weight=10),), promotes=False)
+STEPS = Plan(tuple(Step(weight=weight) for weight in (5, 10, 25, 50)))
 
 
 def part(results: list[Result], verdict: Verdict) -> float:
@@ -83,6 +83,6 @@ def test_without_requests_nothing_is_decided() -> None:
 
 def test_a_stricter_ceiling_is_kept() -> None:
     """With `maxErrorPercent` 1 a canary at 2 % is not promoted, whatever stable does."""
-    strict = Plan(weights=(5, 10, 25, 50), analysis=Analysis(max_error_percent="1"))
+    strict = Plan(STEPS.steps, Analysis(max_error_percent="1"))
     results = list(runs(strict, Traffic(10.0, 0.02, 0.02), 40))
     assert part(results, Verdict.PASS) == 0.0

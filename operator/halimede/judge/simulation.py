@@ -1,28 +1,33 @@
-"""Rollouts of made-up traffic under the operator's own rule, on a simulated clock.
+"""Rollouts of made-up traffic under the judge's own rule, on a simulated clock.
 
-Both sources see the same requests, as they do where all traffic comes through the router.
+Both sources see the same requests, as they do where all traffic comes through the router, and
+Prometheus scrapes as often as the judge looks.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from math import exp, log1p
+from math import floor
 from random import Random
 
-from halimede.api.rollout import Analysis, MetricsProvider
+from typing_extensions import override
+
+from halimede.api.rollout import Analysis, MetricsProvider, Step
 from halimede.api.status import SourceEvidence
+from halimede.judge.chance import binomial, geometric, poisson
 from halimede.judge.counts import Counted
 from halimede.judge.limits import Limits, levels, limits
-from halimede.judge.past import ENOUGH_REQUESTS, dispersion
+from halimede.judge.past import BIN, ENOUGH_REQUESTS, HISTORY, dispersion
 from halimede.judge.reading import Counts, MetricsRequest
 from halimede.judge.rule import Case, View, decide
 from halimede.judge.verdict import Verdict
 from halimede.judge.weigh import fresh, weigh
 
-POLL = 15.0
-WARMUP = 30.0
-MIN_SECONDS = 60.0
-HISTORY_BINS = 120
+LOOKS = 240
+"""After so many looks at one step they become rarer, each 1/240 of the time so far, so that weeks
+can be simulated; it makes what is found late later by less than half a percent."""
+ROUTE_SECONDS = 1.0
+"""About how long a route takes to be written, accepted and seen, before it settles."""
 
 
 @dataclass(frozen=True)
@@ -54,19 +59,43 @@ class Traffic:
 
 
 @dataclass(frozen=True)
+class Steady(Traffic):
+    """The same requests and errors, evenly spread: what is to be expected, without chance."""
+
+    @override
+    def of(self, rng: Random, share: float, errors: float, now: float, seconds: float) -> Counts:
+        """Count what is due between two moments of an even stream."""
+        first, last = (floor(self.per_second * share * at) for at in (now - seconds, now))
+        return Counts(last - first, floor(last * errors + 0.5) - floor(first * errors + 0.5))
+
+
+@dataclass(frozen=True)
 class Plan:
     """The steps of a rollout and its settings."""
 
-    weights: tuple[int, ...] = (5, 10, 25, 50)
-    max_seconds: float = 1800.0
+    steps: tuple[Step, ...]
     analysis: Analysis = field(default_factory=Analysis)
     promotes: bool = True
     """False: stay at the first weight whatever the certificate says."""
+    patience: float = 1.0
+    """How many times its `maxSeconds` a step may take before the simulation ends."""
 
     @cached_property
     def limits(self) -> Limits:
         """The figures to decide by."""
         return limits(self.analysis)
+
+
+@dataclass(frozen=True)
+class Passed:
+    """A step that was passed."""
+
+    seconds: float
+    """From the moment when the step's weight was live."""
+    at: float
+    """From the moment when the first weight was live."""
+    canary: Counts
+    """All that the canary had had by then since the warm-up."""
 
 
 @dataclass(frozen=True)
@@ -76,29 +105,40 @@ class Result:
     verdict: Verdict
     """Pass: promoted; Continue or NoData: held at a step for its `maxSeconds`."""
     seconds: float
+    """From the moment when the first weight was live."""
     canary: Counts
+    levels: tuple[float, ...]
+    """The error rate that each step's certificate had to exclude."""
+    passed: tuple[Passed, ...]
+    """The steps that were passed, in their order."""
 
 
 def run(plan: Plan, traffic: Traffic, seed: int) -> Result:
     """Roll out once."""
-    rng = Random(seed)
+    rng = Random(seed)  # noqa: S311 (a simulation that can be repeated, not a secret)
     held, fixed = _begun(plan, traffic, rng)
-    now = entered = WARMUP
-    step = 0
+    now, entered = float(plan.analysis.warmup_seconds), 0.0
+    passed: list[Passed] = []
     verdict = Verdict.NO_DATA
-    while now - entered < plan.max_seconds:
-        now += POLL
-        seen = _seen(plan, traffic, rng, step, now)
+    while True:
+        step = len(passed)
+        look = max(plan.analysis.interval_seconds, (now - entered) / LOOKS)
+        if now + look - entered > plan.steps[step].max_seconds * plan.patience:
+            break
+        now += look
+        seen = _seen(plan, traffic, rng, step, now, look)
         held = weigh(held, seen, plan.limits, fixed)
         verdict, _ = decide(_case(plan, held, seen, fixed, step, now))
         if verdict is Verdict.ABORT:
             break
-        if verdict is Verdict.PASS and plan.promotes and now - entered >= MIN_SECONDS:
-            step, entered = step + 1, now
-            if step == len(plan.weights):
-                return Result(Verdict.PASS, now, _canary(held))
+        stayed = now - entered
+        if verdict is Verdict.PASS and plan.promotes and stayed >= plan.steps[step].min_seconds:
+            passed.append(Passed(stayed, now, _canary(held)))
+            if len(passed) == len(plan.steps):
+                return Result(verdict, now, _canary(held), fixed, tuple(passed))
+            entered = now + ROUTE_SECONDS + plan.analysis.settle_seconds
     ended = verdict if verdict is not Verdict.PASS else Verdict.CONTINUE
-    return Result(ended, now, _canary(held))
+    return Result(ended, now, _canary(held), fixed, tuple(passed))
 
 
 def runs(plan: Plan, traffic: Traffic, repeats: int, seed: int = 1) -> Iterator[Result]:
@@ -109,22 +149,26 @@ def runs(plan: Plan, traffic: Traffic, repeats: int, seed: int = 1) -> Iterator[
 
 def _begun(plan: Plan, traffic: Traffic, rng: Random) -> tuple[SourceEvidence, tuple[float, ...]]:
     quiet = replace(traffic, outage=(0.0, 0.0))
-    bins = [quiet.of(rng, 1.0, traffic.stable_errors, 0.0, 60.0) for _ in range(HISTORY_BINS)]
+    ends = [-BIN * past for past in range(int(HISTORY / BIN))]
+    bins = [quiet.of(rng, 1.0, traffic.stable_errors, end, BIN) for end in ends]
     total = sum(bins, Counts())
     known = total.requests >= ENOUGH_REQUESTS
     rate = total.errors / total.requests if known else None
-    fixed = levels(plan.analysis, len(plan.weights), rate)
-    return fresh("Router", plan.limits, fixed, WARMUP, dispersion(bins)), fixed
+    fixed = levels(plan.analysis, len(plan.steps), rate)
+    begun_at = float(plan.analysis.warmup_seconds)
+    return fresh("Router", plan.limits, fixed, begun_at, dispersion(bins)), fixed
 
 
-def _seen(plan: Plan, traffic: Traffic, rng: Random, step: int, now: float) -> Counted:
-    share = plan.weights[step] / 100
+def _seen(
+    plan: Plan, traffic: Traffic, rng: Random, step: int, now: float, seconds: float
+) -> Counted:
+    share = plan.steps[step].weight / 100
     return Counted(
-        canary=traffic.of(rng, share, traffic.canary_errors, now, POLL),
-        stable=traffic.of(rng, 1 - share, traffic.stable_errors, now, POLL),
+        canary=traffic.of(rng, share, traffic.canary_errors, now, seconds),
+        stable=traffic.of(rng, 1 - share, traffic.stable_errors, now, seconds),
         watermark=now,
         canary_seen_at=now,
-        interval=POLL,
+        interval=seconds,
     )
 
 
@@ -138,7 +182,7 @@ def _case(
 ) -> Case:
     return Case(
         views=tuple(View(source, held, seen) for source in plan.limits.sources),
-        request=_REQUEST,
+        request=MADE_UP,
         limits=plan.limits,
         analysis=plan.analysis,
         step=step,
@@ -151,7 +195,7 @@ def _canary(held: SourceEvidence) -> Counts:
     return Counts(held.canary_requests, held.canary_errors)
 
 
-_REQUEST = MetricsRequest(
+MADE_UP = MetricsRequest(
     provider=MetricsProvider.CONTOUR,
     namespace="simulated",
     name="model",
@@ -161,36 +205,4 @@ _REQUEST = MetricsRequest(
     now=0.0,
     since=0.0,
 )
-
-
-def poisson(rng: Random, mean: float) -> int:
-    """Draw how many independent events there are (Knuth's product of uniforms, in parts)."""
-    drawn = 0
-    while mean > 0:
-        part = min(mean, 30.0)
-        mean -= part
-        product, floor = rng.random(), exp(-part)
-        while product > floor:
-            drawn += 1
-            product *= rng.random()
-    return drawn
-
-
-def binomial(rng: Random, trials: int, rate: float) -> int:
-    """Draw how many of the trials come true, by the gaps between those that do."""
-    if rate >= 1:
-        return trials
-    if rate <= 0:
-        return 0
-    found, at = 0, geometric(rng, rate)
-    while at <= trials:
-        found += 1
-        at += geometric(rng, rate)
-    return found
-
-
-def geometric(rng: Random, rate: float) -> int:
-    """Draw the number of the first trial that comes true."""
-    if rate >= 1:
-        return 1
-    return 1 + int(log1p(-rng.random()) / log1p(-rate))
+"""Nobody is asked in a simulation."""

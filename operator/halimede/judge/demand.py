@@ -1,0 +1,79 @@
+"""What evidence lacks: how many requests more would let a step pass."""
+
+from dataclasses import dataclass
+
+from halimede.api.rollout import Analysis
+from halimede.api.status import SourceEvidence
+from halimede.judge.counts import Counted
+from halimede.judge.limits import MIN_POLLS, limits
+from halimede.judge.reading import Counts, MetricsRequest, Source
+from halimede.judge.rule import Case, View, decide
+from halimede.judge.verdict import Verdict
+from halimede.judge.weigh import weigh
+
+MOST = 1 << 24
+"""More requests than this are not counted out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exam:
+    """A step, and the evidence of one source that is to pass it."""
+
+    held: SourceEvidence
+    levels: tuple[float, ...]
+    """The error rate that each step's certificate must exclude."""
+    step: int
+    """Index of the step, from 0."""
+    analysis: Analysis
+    request: MetricsRequest
+
+
+def requests_to_pass(exam: Exam, errors: float = 0.0) -> int | None:
+    """Count the further requests of the canary with which the evidence would let the step pass.
+
+    The rule itself is asked; it looks often enough, and where some requests end in an error these
+    come evenly, so that the count is about right for every order.
+
+    Args:
+        exam: What is to be passed.
+        errors: The part of the requests that end in an error.
+
+    Returns:
+        None if what speaks against the canary would still hold it, or if millions would not do.
+    """
+    if _passes(exam, 0, errors):
+        return 0
+    most = 1
+    while not _passes(exam, most, errors):
+        most *= 2
+        if most > MOST:
+            return None
+    least = most // 2
+    while least + 1 < most:
+        middle = (least + most) // 2
+        least, most = (least, middle) if _passes(exam, middle, errors) else (middle, most)
+    return most
+
+
+def _passes(exam: Exam, requests: int, errors: float) -> bool:
+    held, bounds = exam.held, limits(exam.analysis)
+    seen = Counted(
+        canary=Counts(requests, round(requests * errors)),
+        stable=Counts(),
+        watermark=held.watermark,
+        canary_seen_at=held.watermark,
+        interval=0.0,
+    )
+    after = weigh(held, seen, bounds, exam.levels)
+    if requests:
+        after = after.model_copy(update={"polls": max(after.polls, MIN_POLLS)})
+    case = Case(
+        views=(View(Source(held.source), after, seen),),
+        request=exam.request,
+        limits=bounds,
+        analysis=exam.analysis,
+        step=exam.step,
+        level=exam.levels[exam.step],
+        now=held.watermark,
+    )
+    return decide(case)[0] is Verdict.PASS

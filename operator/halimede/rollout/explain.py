@@ -1,0 +1,199 @@
+"""Why the judge thinks what it thinks, from what stands in the status."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from halimede.api.base import rfc3339
+from halimede.api.rollout import Analysis, Strategy
+from halimede.api.status import Evidence, FinishedRollout, RolloutStatus, SourceEvidence, State
+from halimede.api.v1alpha1 import ModelDeployment
+from halimede.judge.demand import Exam, requests_to_pass
+from halimede.judge.judge import examined
+from halimede.judge.limits import SUSPICION, Limits, limits
+from halimede.judge.processes import mixture
+from halimede.judge.reading import MetricsRequest
+from halimede.judge.sentences import number, odds, percent, place
+from halimede.judge.weigh import against
+from halimede.rollout.scene import starts_small
+
+AWAITED = {
+    State.STARTING: "ready pods of the new revision",
+    State.PRIMING: "that the route is accepted and proxies know the new revision's pods",
+    State.SHIFTING: "that the route with the step's weight is accepted and proxies follow it",
+    State.ANALYSING: "evidence for the step, and the end of its minSeconds",
+    State.AWAITING_PROMOTION: "the command promote",
+    State.SCALING_UP: "all pods of the new revision",
+    State.PROMOTING: "that the route gives the new revision everything",
+    State.BAKING: "the end of the bake",
+    State.DRAINING: "that the old revision leaves the route",
+    State.ABORTING: "that the route gives the stable revision everything",
+    State.ABORT_DRAINING: "that the stopped revision leaves the route and its last requests end",
+}
+"""What a rollout waits for in each state."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Whose evidence it is, and by which settings it is judged."""
+
+    evidence: Evidence
+    analysis: Analysis
+    canary: str
+    stable: str
+    stepwise: bool
+    """Whether certificates let steps pass."""
+    step: int | None
+    """Index of the level that the step under way must show; None: no step is under way."""
+
+
+def explain(md: ModelDeployment) -> str:
+    """Write what the status tells of the rollout that is under way, or else of the last one."""
+    status = md.status
+    lines = [f"{md.metadata.namespace}/{md.metadata.name}"]
+    if status.rollout is not None:
+        lines += _under_way(md, status.rollout)
+    elif status.last_rollout is not None:
+        lines += _over(md, status.last_rollout)
+    else:
+        lines += ["No rollout is under way, and none has ended yet: there is nothing to judge."]
+    return "\n".join([*lines, *_conditions(md)]) + "\n"
+
+
+def _under_way(md: ModelDeployment, rollout: RolloutStatus) -> Iterator[str]:
+    step = f", step {rollout.step + 1} of {rollout.steps}" if starts_small(rollout) else ""
+    yield (
+        f"{rollout.strategy} rollout of {rollout.revision} against {rollout.base},"
+        f" {rollout.weight} % of the requests{step}"
+    )
+    yield f"State: {rollout.state} since {rfc3339(rollout.state_since)}"
+    yield f"Awaited: {AWAITED[rollout.state]}"
+    if rollout.paused_since is not None:
+        yield f"Paused: by command since {rfc3339(rollout.paused_since)}, until the command resume"
+    if rollout.spec_paused_since is not None:
+        yield f"Paused: by spec.rollout.paused since {rfc3339(rollout.spec_paused_since)}"
+    if rollout.outcome is not None:
+        yield f"Decided: {rollout.outcome} ({rollout.reason}): {rollout.message}"
+    told = (
+        None
+        if rollout.evidence is None
+        else _Told(
+            evidence=rollout.evidence,
+            analysis=md.spec.rollout.analysis,
+            canary=rollout.revision,
+            stable=rollout.base,
+            stepwise=starts_small(rollout),
+            step=_step(rollout),
+        )
+    )
+    yield from _judged(md, told)
+
+
+def _step(rollout: RolloutStatus) -> int | None:
+    evidence = rollout.evidence
+    if evidence is None or not evidence.levels or not starts_small(rollout):
+        return None
+    if rollout.state is not State.ANALYSING or rollout.outcome is not None:
+        return None
+    return examined(evidence, rollout.step, rollout.steps)
+
+
+def _over(md: ModelDeployment, rollout: FinishedRollout) -> Iterator[str]:
+    yield f"No rollout is under way. The last one, {rollout.strategy} of {rollout.revision}:"
+    yield (
+        f"{rollout.outcome} ({rollout.reason}) at {rfc3339(rollout.ended_at)}: {rollout.message}"
+    )
+    told = (
+        None
+        if rollout.evidence is None
+        else _Told(
+            evidence=rollout.evidence,
+            analysis=md.spec.rollout.analysis,
+            canary=rollout.revision,
+            stable="stable",
+            stepwise=rollout.strategy is Strategy.CANARY,
+            step=None,
+        )
+    )
+    yield from _judged(md, told)
+
+
+def _judged(md: ModelDeployment, told: _Told | None) -> Iterator[str]:
+    yield ""
+    if told is None:
+        yield "The judge has not looked yet: it does so after the warm-up at the first weight."
+        return
+    evidence = told.evidence
+    yield f"The judge says {evidence.verdict or 'nothing yet'}: {evidence.message or '-'}"
+    if evidence.no_data_since is not None:
+        yield f"There are no data since {rfc3339(evidence.no_data_since)}."
+    if evidence.metrics_down_since is not None:
+        yield f"Prometheus has not answered since {rfc3339(evidence.metrics_down_since)}."
+    for held in evidence.sources:
+        yield ""
+        yield from _source(md, told, held)
+
+
+def _source(md: ModelDeployment, told: _Told, held: SourceEvidence) -> Iterator[str]:
+    bounds = limits(told.analysis)
+    yield (
+        f"{held.source}: {rfc3339(held.begun_at)} to {rfc3339(held.watermark)},"
+        f" {number(held.polls, 'poll')} with requests, dispersion {held.dispersion:.3g}"
+    )
+    yield _side(told.canary, held.canary_requests, held.canary_errors)
+    yield _side(told.stable, held.stable_requests, held.stable_errors)
+    yield _bar("worse than stable", mixture(held.log_rel), bounds.stop, "stop it")
+    ceiling = f"over {percent(bounds.ceiling)} errors"
+    yield _bar(ceiling, mixture(held.log_abs), bounds.stop, "stop it")
+    if told.stepwise:
+        yield from _certificates(told, held, bounds)
+    if told.step is not None:
+        yield f"  {_missing(md, told, held, told.step)}"
+
+
+def _side(revision: str, requests: int, errors: int) -> str:
+    rate = f" ({percent(errors / requests)})" if requests else ""
+    return f"  {revision:8}  {number(requests, 'request')}, {number(errors, 'error')}{rate}"
+
+
+def _bar(what: str, log_value: float, bar: float, then: str) -> str:
+    return f"  {what}: odds {odds(log_value)}; {odds(bar)} {then}"
+
+
+def _certificates(told: _Told, held: SourceEvidence, bounds: Limits) -> Iterator[str]:
+    for index, (level, logs) in enumerate(zip(told.evidence.levels, held.log_pass, strict=False)):
+        what = f"under {percent(level)} errors (step {index + 1})"
+        yield _bar(what, mixture(logs), bounds.certify, "let it pass")
+
+
+def _missing(md: ModelDeployment, told: _Told, held: SourceEvidence, step: int) -> str:
+    request = MetricsRequest(
+        provider=told.analysis.provider,
+        namespace=md.metadata.namespace,
+        name=md.metadata.name,
+        model=md.metadata.name,
+        stable=told.stable,
+        canary=told.canary,
+        now=held.watermark,
+        since=held.watermark,
+    )
+    lacking = requests_to_pass(Exam(held, told.evidence.levels, step, told.analysis, request))
+    if lacking == 0:
+        return f"Nothing is missing {place(held.source)} for step {step + 1}."
+    if lacking is None and against(held) >= SUSPICION:
+        return (
+            f"Held by the odds against it: {odds(SUSPICION)} or more. Clean requests alone do not"
+            f" let step {step + 1} pass."
+        )
+    if lacking is None:
+        return f"Millions of clean requests would not let step {step + 1} pass: abort it."
+    return f"Missing for step {step + 1}: about {number(lacking, 'more clean request')}."
+
+
+def _conditions(md: ModelDeployment) -> Iterator[str]:
+    if not md.status.conditions:
+        return
+    yield ""
+    yield "Conditions:"
+    for one in md.status.conditions:
+        since = rfc3339(one.last_transition_time)
+        yield f"  {one.type}={one.status} {one.reason} since {since}: {one.message}"

@@ -1,0 +1,196 @@
+"""What a rollout will take, told before it begins.
+
+The judge itself is asked, by simulation: first with evenly spread requests, which gives what is to
+be expected, then with requests that come at random, from fixed seeds, which gives how often.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import ceil, floor
+from statistics import median
+
+from halimede.api.rollout import LONGEST_STEP, Rollout, Step, Strategy
+from halimede.judge.demand import Exam, requests_to_pass
+from halimede.judge.limits import limits
+from halimede.judge.simulation import MADE_UP, ROUTE_SECONDS, Plan, Steady, Traffic, run, runs
+from halimede.judge.verdict import Verdict
+from halimede.judge.weigh import fresh
+
+BAD = (0.01, 0.02, 0.05, 0.2, 1.0)
+"""Error rates of bad revisions whose end is foretold."""
+REPEATS = 100
+"""Rollouts drawn at random for each figure: a share is right within 10 percentage points."""
+ALL = 100
+"""Percent."""
+PATIENCE = 10.0
+"""A step that would take longer than this many times its `maxSeconds` is not waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked."""
+
+    settings: Rollout
+    per_second: float
+    """Requests per second to the model as a whole."""
+    stable_errors: float
+    """Error rate of the stable revision, from 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepForecast:
+    """What a good revision will meet at a step."""
+
+    step: Step
+    per_second: float
+    """Requests per second that the weight gives it."""
+    level: float
+    """The error rate that the step's certificate must exclude."""
+    clean: int | None
+    """Requests since the warm-up that suffice if none fails; None: millions do not."""
+    requests: int | None
+    """About how many suffice with the stable revision's errors; None: it cannot pass with them."""
+    had: int | None
+    """Requests that it will have had when it passes."""
+    seconds: float | None
+    """Its time at this step, from the moment when the weight is live; None: too long to tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """How a bad revision fares at one weight."""
+
+    errors: float
+    """Its error rate, from 0 to 1."""
+    share: float
+    """In which part of the rollouts it is stopped in time."""
+    seconds: float | None
+    """Median time to its stop, where it is stopped, from the moment when the weight is live."""
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """A step for which the requests do not suffice, and what would help."""
+
+    index: int
+    """The step's, from 0."""
+    requests: int
+    """Requests that it needs."""
+    available: int
+    """Requests that it gets within `maxSeconds`."""
+    weight: int | None
+    """The least weight that would do; None: not even 100 would."""
+    max_seconds: int | None
+    """The `maxSeconds` that would do at the present weight; None: not even the longest would."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a rollout will take."""
+
+    question: Question
+    steps: tuple[StepForecast, ...]
+    """Empty for blue-green."""
+    promoted: float | None
+    """The part of good revisions that are promoted within every step's `maxSeconds`."""
+    seconds: float | None
+    """Median time of those, from the first pod that is ready; None: there are none."""
+    detections: tuple[Detection, ...]
+    """At the first step; in the bake for blue-green. Empty if nothing is judged."""
+    advice: tuple[Advice, ...]
+
+
+def forecast(question: Question, repeats: int = REPEATS) -> Forecast:
+    """Tell what a rollout with these settings will take under this traffic.
+
+    Args:
+        question: The settings and the traffic.
+        repeats: How many rollouts are drawn at random for each figure.
+    """
+    if question.settings.strategy is Strategy.BLUE_GREEN:
+        bake = question.settings.blue_green.bake_seconds
+        judged = Step(weight=100, min_seconds=0, max_seconds=bake) if bake else None
+        return Forecast(question, (), None, None, _detections(question, judged, repeats), ())
+    plan = Plan(question.settings.canary.steps, question.settings.analysis)
+    ends = list(runs(plan, _good(question, Traffic), repeats))
+    promoted = [end.seconds for end in ends if end.verdict is Verdict.PASS]
+    steps = _steps(question)
+    return Forecast(
+        question=question,
+        steps=steps,
+        promoted=len(promoted) / len(ends),
+        seconds=median(promoted) + _moving(question) if promoted else None,
+        detections=_detections(question, plan.steps[0], repeats),
+        advice=tuple(_advice(question, steps)),
+    )
+
+
+def _good(question: Question, kind: type[Traffic]) -> Traffic:
+    return kind(question.per_second, question.stable_errors, question.stable_errors)
+
+
+def _moving(question: Question) -> float:
+    """Sum up the changes of the route before the first step and after the last one.
+
+    They are those to weight 0, to the first weight, and to everything.
+    """
+    return 3 * (ROUTE_SECONDS + question.settings.analysis.settle_seconds)
+
+
+def _steps(question: Question) -> tuple[StepForecast, ...]:
+    steps, analysis = question.settings.canary.steps, question.settings.analysis
+    expected = run(Plan(steps, analysis, patience=PATIENCE), _good(question, Steady), 0)
+    bounds = limits(analysis)
+    nothing = fresh(bounds.sources[0], bounds, expected.levels, 0.0, 1.0)
+
+    def of(index: int, step: Step) -> StepForecast:
+        exam = Exam(nothing, expected.levels, index, analysis, MADE_UP)
+        passed = expected.passed[index] if index < len(expected.passed) else None
+        return StepForecast(
+            step=step,
+            per_second=question.per_second * step.weight / 100,
+            level=expected.levels[index],
+            clean=requests_to_pass(exam),
+            requests=requests_to_pass(exam, question.stable_errors),
+            had=passed.canary.requests if passed else None,
+            seconds=passed.seconds if passed else None,
+        )
+
+    return tuple(of(index, step) for index, step in enumerate(steps))
+
+
+def _detections(question: Question, step: Step | None, repeats: int) -> tuple[Detection, ...]:
+    if step is None:
+        return ()
+    plan = Plan((step,), question.settings.analysis, promotes=False)
+    found = []
+    for errors in BAD:
+        traffic = Traffic(question.per_second, question.stable_errors, errors)
+        ends = runs(plan, traffic, repeats)
+        stopped = [end.seconds for end in ends if end.verdict is Verdict.ABORT]
+        middle = median(stopped) if stopped else None
+        found.append(Detection(errors, len(stopped) / repeats, middle))
+    return tuple(found)
+
+
+def _advice(question: Question, steps: tuple[StepForecast, ...]) -> Iterator[Advice]:
+    """Find the steps whose `maxSeconds` are over before enough requests have come."""
+    analysis = question.settings.analysis
+    had = 0
+    for index, one in enumerate(steps):
+        if one.requests is None:
+            return
+        unjudged = analysis.interval_seconds + (0 if index else analysis.warmup_seconds)
+        judged = max(0, one.step.max_seconds - unjudged)
+        needed, available = max(0, one.requests - had), floor(one.per_second * judged)
+        if needed > available:
+            weight = ceil(ALL * needed / (question.per_second * judged)) if judged else None
+            longer = ceil(needed / one.per_second) + unjudged
+            yield Advice(
+                index=index,
+                requests=needed,
+                available=available,
+                weight=weight if weight is not None and weight <= ALL else None,
+                max_seconds=longer if longer <= LONGEST_STEP else None,
+            )
+        had = max(had, one.requests, one.had or 0)

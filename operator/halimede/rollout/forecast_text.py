@@ -1,0 +1,186 @@
+"""Write a forecast as a plain table."""
+
+from collections.abc import Iterator, Sequence
+
+from halimede.api.rollout import MetricsProvider, Strategy, Waiting
+from halimede.judge.sentences import percent
+from halimede.rollout.forecast import Advice, Detection, Forecast
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+MANY = 1000.0
+"""Requests per second that are written without decimals."""
+
+
+def text(name: str, told: Forecast) -> str:
+    """Write what a rollout of the ModelDeployment *name* will take."""
+    return "\n".join([*_head(name, told), *_body(told), *_warnings(told)]) + "\n"
+
+
+def duration(seconds: float) -> str:
+    """Write a time with its two largest units.
+
+    >>> duration(75), duration(1800), duration(5000), duration(200000)
+    ('1 min 15 s', '30 min', '1 h 23 min', '2 d 7 h')
+    """
+    whole = round(seconds)
+    for size, unit, smaller, rest in ((DAY, "d", HOUR, "h"), (HOUR, "h", MINUTE, "min")):
+        if whole >= size:
+            return _two(whole // size, unit, whole % size // smaller, rest)
+    return _two(whole // MINUTE, "min", whole % MINUTE, "s")
+
+
+def _two(large: int, unit: str, small: int, rest: str) -> str:
+    parts = [f"{large} {unit}"] if large else []
+    return " ".join([*parts, f"{small} {rest}"] if small or not large else parts)
+
+
+def _head(name: str, told: Forecast) -> Iterator[str]:
+    question = told.question
+    analysis = question.settings.analysis
+    both = analysis.provider is not MetricsProvider.NONE
+    where = "the router's and Triton's counters" if both else "Triton's counters alone"
+    yield (
+        f"{name}: {question.settings.strategy} at {_rate(question.per_second)} requests/s,"
+        f" of which {percent(question.stable_errors)} fail on the stable revision"
+    )
+    yield (
+        f"Judged by {where} every {duration(analysis.interval_seconds)},"
+        f" after a warm-up of {duration(analysis.warmup_seconds)}."
+    )
+
+
+def _body(told: Forecast) -> Iterator[str]:
+    if told.question.settings.strategy is Strategy.BLUE_GREEN:
+        bake = told.question.settings.blue_green.bake_seconds
+        yield ""
+        if not bake:
+            yield "There is no bake (bakeSeconds is 0): after the switch nothing is judged."
+            return
+        yield f"A bad revision in the bake, with all requests for {duration(bake)}:"
+        yield from _detections(told.detections)
+        return
+    yield from _good(told)
+    first = told.steps[0].step
+    yield ""
+    limit = duration(first.max_seconds)
+    yield f"A bad revision at the first step, with {first.weight} % of the requests for {limit}:"
+    yield from _detections(told.detections)
+
+
+def _good(told: Forecast) -> Iterator[str]:
+    yield ""
+    yield "A good revision, one that fails no more often than the stable one:"
+    head = (
+        "step",
+        "weight",
+        "requests/s",
+        "to show",
+        "clean",
+        "with errors",
+        "time",
+        "maxSeconds",
+    )
+    rows = [
+        (
+            str(index + 1),
+            f"{one.step.weight} %",
+            _rate(one.per_second),
+            f"under {percent(one.level)}",
+            "-" if one.clean is None else str(one.clean),
+            "never" if one.requests is None else str(one.requests),
+            "-" if one.seconds is None else duration(one.seconds),
+            duration(one.step.max_seconds),
+        )
+        for index, one in enumerate(told.steps)
+    ]
+    yield from _table(head, rows)
+    yield "  clean: requests since the warm-up after which the step may pass if none fails;"
+    yield "  with errors: the same if as many fail as on the stable revision"
+    yield from _ends(told)
+
+
+def _ends(told: Forecast) -> Iterator[str]:
+    if told.promoted is None:
+        return
+    yield f"  {_share(told.promoted)} of simulated rollouts pass every step in time"
+    if told.seconds is not None:
+        took = duration(told.seconds)
+        yield f"  half of these take at most {took}, from ready pods to all requests"
+
+
+def _rate(per_second: float) -> str:
+    return f"{per_second:.0f}" if per_second >= MANY else f"{per_second:.4g}"
+
+
+def _share(part: float) -> str:
+    return f"{part * 100:.0f} %"
+
+
+def _detections(detections: Sequence[Detection]) -> Iterator[str]:
+    rows = [
+        (
+            percent(one.errors),
+            _share(one.share),
+            "-" if one.seconds is None else duration(one.seconds),
+        )
+        for one in detections
+    ]
+    yield from _table(("errors", "stopped in time", "half of these within"), rows)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(len(row[at]) for row in (head, *rows)) for at in range(len(head))]
+    for row in (head, *rows):
+        cells = (cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+        yield "  " + "  ".join(cells)
+
+
+def _warnings(told: Forecast) -> Iterator[str]:
+    lines = [*_hopeless(told), *(_advice(told, one) for one in told.advice), *_unseen(told)]
+    if lines:
+        yield ""
+        yield from (f"Warning: {line}" for line in lines)
+
+
+def _hopeless(told: Forecast) -> Iterator[str]:
+    errors = percent(told.question.stable_errors)
+    for index, one in enumerate(told.steps):
+        if one.requests is None:
+            yield (
+                f"step {index + 1} asks for an error rate under {percent(one.level)}, which a"
+                f" revision with {errors} errors cannot show: raise analysis.maxErrorPercent or"
+                " analysis.maxErrorRatio, or mend the stable revision first."
+            )
+
+
+def _advice(told: Forecast, advice: Advice) -> str:
+    step = told.steps[advice.index].step
+    settings = told.question.settings.analysis
+    then = "aborts" if settings.on_inconclusive is Waiting.ABORT else "pauses"
+    return (
+        f"step {advice.index + 1} needs about {advice.requests} requests and gets"
+        f" {advice.available} in its maxSeconds ({step.max_seconds}), so the rollout {then} there:"
+        f" {_cure(told, advice)}."
+    )
+
+
+def _cure(told: Forecast, advice: Advice) -> str:
+    cures = []
+    if advice.weight is not None:
+        later = told.steps[advice.index + 1 :]
+        rise = any(one.step.weight <= advice.weight for one in later)
+        also = " and those of the later steps above it" if rise else ""
+        cures.append(f"raise its weight to {advice.weight}{also}")
+    if advice.max_seconds is not None:
+        cures.append(f"raise its maxSeconds to {advice.max_seconds}")
+    return ", or ".join(cures) or "no setting makes up for so few requests, so promote by command"
+
+
+def _unseen(told: Forecast) -> Iterator[str]:
+    worst = told.detections[-1] if told.detections else None
+    if worst is not None and worst.seconds is None:
+        setting = "the step's maxSeconds" if told.steps else "blueGreen.bakeSeconds"
+        yield (
+            "not even a revision that only fails is stopped in time: there are too few requests or"
+            f" looks at it; raise {setting}."
+        )

@@ -1,0 +1,82 @@
+"""How many requests more would let a step pass: the same as the judge finds poll by poll."""
+
+import pytest
+
+from halimede.api.rollout import Analysis, Step
+from halimede.api.status import SourceEvidence
+from halimede.judge.counts import Counted
+from halimede.judge.demand import Exam, requests_to_pass
+from halimede.judge.limits import limits
+from halimede.judge.reading import Counts, Source
+from halimede.judge.simulation import MADE_UP, Plan, Steady, run
+from halimede.judge.verdict import Verdict
+from halimede.judge.weigh import fresh, weigh
+
+LEVELS = (0.06, 0.03, 0.015)
+ANALYSIS = Analysis()
+BOUNDS = limits(ANALYSIS)
+NOTHING = fresh(Source.ROUTER, BOUNDS, LEVELS, 0.0, 1.0)
+
+
+def exam(held: SourceEvidence = NOTHING, step: int = 0) -> Exam:
+    """Ask for a step of three on this evidence."""
+    return Exam(held, LEVELS, step, ANALYSIS, MADE_UP)
+
+
+def after(canary: Counts, stable: Counts) -> SourceEvidence:
+    """Gather evidence in four polls of these counts each."""
+    held = NOTHING
+    for now in (15.0, 30.0, 45.0, 60.0):
+        held = weigh(held, Counted(canary, stable, now, now, 15.0), BOUNDS, LEVELS)
+    return held
+
+
+@pytest.mark.parametrize("rate", [1.0, 3.0, 10.0])
+def test_clean_requests_are_what_the_judge_waits_for(rate: float) -> None:
+    """With clean traffic the rule passes at the first look that has seen so many, not before."""
+    plan = Plan((Step(weight=50, min_seconds=0, max_seconds=36000),))
+    passed = run(plan, Steady(rate, 0.0, 0.0), 0)
+    nothing = fresh(Source.ROUTER, BOUNDS, passed.levels, 0.0, 1.0)
+    needed = requests_to_pass(Exam(nothing, passed.levels, 0, ANALYSIS, MADE_UP))
+    assert needed is not None
+    assert passed.verdict is Verdict.PASS
+    assert needed <= passed.canary.requests < needed + rate * 0.5 * 15 + 1
+
+
+def test_stricter_levels_and_errors_need_more() -> None:
+    """The last step asks for more than the first, and errors cost requests."""
+    first, last = requests_to_pass(exam()), requests_to_pass(exam(step=2))
+    with_errors = requests_to_pass(exam(step=2), 0.005)
+    assert first is not None
+    assert last is not None
+    assert with_errors is not None
+    assert 20 <= first < last < with_errors
+
+
+def test_what_was_shown_already_is_not_asked_for_again() -> None:
+    """40 clean requests fewer are missing after 40 clean ones."""
+    fresh_one = requests_to_pass(exam())
+    later = requests_to_pass(exam(after(Counts(10), Counts(90))))
+    assert fresh_one is not None
+    assert later == fresh_one - 40
+
+
+def test_nothing_is_missing_when_the_step_passes() -> None:
+    """Zero is an answer of its own."""
+    assert requests_to_pass(exam(after(Counts(1000), Counts(9000)))) == 0
+
+
+def test_min_requests_are_asked_for_even_of_a_loose_level() -> None:
+    """`minRequests` holds whatever the odds say."""
+    analysis = Analysis(min_requests=5000)
+    assert requests_to_pass(Exam(NOTHING, LEVELS, 0, analysis, MADE_UP)) == 5000
+
+
+def test_more_errors_than_the_level_never_pass() -> None:
+    """No number of requests shows what is not so."""
+    assert requests_to_pass(exam(step=2), 0.02) is None
+
+
+def test_clean_requests_do_not_lift_a_suspicion_against_stable() -> None:
+    """Only errors of the stable revision would, so it is not pretended that waiting helps."""
+    assert requests_to_pass(exam(after(Counts(50, 3), Counts(2000)))) is None

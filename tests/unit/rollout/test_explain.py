@@ -1,0 +1,127 @@
+"""Why the judge thinks what it thinks, told from a status that a real rollout left."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from halimede.api.rollout import Strategy
+from halimede.api.status import Outcome, RolloutStatus, State, Status
+from halimede.api.v1alpha1 import ModelDeployment
+from halimede.rollout.explain import AWAITED, explain
+
+FOLDER = Path(__file__).parent / "explained"
+
+
+def recorded() -> ModelDeployment:
+    """Read the object of a rollout that was stopped on a cluster."""
+    return ModelDeployment.from_manifest(yaml.safe_load((FOLDER / "stopped.yaml").read_text()))
+
+
+def rollout_of(md: ModelDeployment) -> RolloutStatus:
+    """Find the rollout that is under way."""
+    assert md.status.rollout is not None
+    return md.status.rollout
+
+
+def analysing(**changes: Any) -> ModelDeployment:
+    """Take the recorded rollout back to where nothing was decided, with only Triton's counters."""
+    md = recorded()
+    rollout = rollout_of(md)
+    assert rollout.evidence is not None
+    evidence = rollout.evidence.model_copy(
+        update={"sources": rollout.evidence.sources[1:], "verdict": "Continue", "message": "more"}
+    )
+    back = {"state": State.ANALYSING, "outcome": None, "evidence": evidence, "weight": 10}
+    return with_rollout(md, rollout.model_copy(update=back | changes))
+
+
+def with_rollout(md: ModelDeployment, rollout: RolloutStatus | None) -> ModelDeployment:
+    """Put another rollout into the status."""
+    status = md.status.model_copy(update={"rollout": rollout})
+    return md.model_copy(update={"status": status})
+
+
+def test_a_stopped_rollout_is_explained_with_all_its_figures() -> None:
+    """State, decision, both sources with both sides, every test against its bar, conditions."""
+    assert explain(recorded()) == (FOLDER / "stopped.txt").read_text()
+
+
+def test_a_step_tells_what_it_still_lacks() -> None:
+    """52 clean requests have been seen; the step asks for some more, and says so."""
+    written = explain(analysing())
+    assert "Awaited: evidence for the step" in written
+    assert "  Missing for step 1: about 36 more clean requests.\n" in written
+
+
+def test_the_last_step_lacks_more_than_the_first() -> None:
+    """The level that counts is the step's."""
+    assert "Missing for step 3" in explain(analysing(step=2))
+
+
+def test_steps_that_were_edited_are_held_to_the_last_level() -> None:
+    """As the judge does: the levels were fixed when the rollout began."""
+    assert "Missing for step 3" in explain(analysing(step=0, steps=2))
+
+
+def test_odds_against_it_are_not_said_to_be_cured_by_waiting() -> None:
+    """21 errors in 53 requests: clean requests alone do not let it pass."""
+    rollout = rollout_of(recorded())
+    back = rollout.model_copy(update={"state": State.ANALYSING, "outcome": None})
+    assert "Held by the odds against it" in explain(with_rollout(recorded(), back))
+
+
+def test_what_is_decided_lacks_nothing() -> None:
+    """A rollout on its way back is not told what would let it pass."""
+    written = explain(analysing(outcome=Outcome.ABORTED))
+    assert "Missing" not in written
+
+
+def test_a_pause_is_told_with_its_beginning() -> None:
+    """By command, in the spec, or both."""
+    written = explain(analysing(paused_since=0.0, spec_paused_since=60.0))
+    assert "Paused: by command since 1970-01-01T00:00:00.000Z, until the command resume" in written
+    assert "Paused: by spec.rollout.paused since 1970-01-01T00:01:00.000Z" in written
+
+
+def test_blue_green_has_no_steps_to_tell_of() -> None:
+    """Nothing but the end of the bake lets it pass."""
+    written = explain(analysing(strategy=Strategy.BLUE_GREEN, state=State.BAKING))
+    assert "step" not in written.split("Conditions")[0]
+    assert "400:1 stop it" in written
+
+
+def test_before_the_first_look_there_is_no_evidence() -> None:
+    """It is said when the judge will look."""
+    assert "The judge has not looked yet" in explain(analysing(evidence=None))
+
+
+def test_missing_data_and_a_silent_prometheus_are_told_with_their_times() -> None:
+    """Since when, in UTC."""
+    evidence = rollout_of(analysing()).evidence
+    assert evidence is not None
+    gone = evidence.model_copy(update={"no_data_since": 0.0, "metrics_down_since": 60.0})
+    written = explain(analysing(evidence=gone))
+    assert "There are no data since 1970-01-01T00:00:00.000Z." in written
+    assert "Prometheus has not answered since 1970-01-01T00:01:00.000Z." in written
+
+
+def test_after_a_rollout_its_end_is_explained() -> None:
+    """The evidence of the last rollout is kept in the status."""
+    written = explain(with_rollout(recorded(), None))
+    assert "The last one, Canary of 268a08c5:\nAborted (AnalysisFailed) at " in written
+    assert "268a08c5  66 requests, 16 errors (24.24 %)" in written
+
+
+def test_where_nothing_was_ever_rolled_out_there_is_nothing_to_explain() -> None:
+    """No traceback on a fresh object."""
+    md = recorded().model_copy(update={"status": Status()})
+    assert explain(md) == (
+        "demo/digits\n"
+        "No rollout is under way, and none has ended yet: there is nothing to judge.\n"
+    )
+
+
+def test_every_state_says_what_it_waits_for() -> None:
+    """A state that is added needs a sentence."""
+    assert set(State) == set(AWAITED)

@@ -1,0 +1,157 @@
+"""What a forecast tells, by the judge's own rule."""
+
+from pathlib import Path
+
+import pytest
+
+from halimede.api.rollout import Analysis, BlueGreen, Canary, Rollout, Step, Strategy
+from halimede.judge.limits import levels
+from halimede.judge.simulation import LOOKS
+from halimede.rollout.forecast import Advice, Forecast, Question, forecast
+from halimede.rollout.forecast_text import text
+
+FEW = 10
+"""Rollouts per figure: enough for what is told here."""
+
+
+def told(rate: float, settings: Rollout | None = None, stable: float = 0.005) -> Forecast:
+    """Forecast a rollout, with few repeats."""
+    return forecast(Question(settings or Rollout(), rate, stable), repeats=FEW)
+
+
+def canary(*weights: int, max_seconds: int = 1800) -> Rollout:
+    """Set steps of these weights."""
+    steps = tuple(Step(weight=weight, max_seconds=max_seconds) for weight in weights)
+    return Rollout(canary=Canary(steps=steps))
+
+
+@pytest.fixture(scope="module")
+def busy() -> Forecast:
+    """Ten requests a second and the default steps."""
+    return told(10.0)
+
+
+def test_steps_get_their_share_and_the_judges_levels(busy: Forecast) -> None:
+    """The requests per second are the weight's; the levels are those that a rollout fixes."""
+    assert [one.per_second for one in busy.steps] == [0.5, 2.5, 5.0]
+    assert tuple(one.level for one in busy.steps) == levels(Analysis(), 3, 0.005)
+
+
+def test_errors_cost_requests(busy: Forecast) -> None:
+    """Fewer clean requests are enough than with stable's errors; later steps ask for more."""
+    clean = [one.clean or 0 for one in busy.steps]
+    with_errors = [one.requests or 0 for one in busy.steps]
+    assert all(few <= many for few, many in zip(clean, with_errors, strict=True))
+    assert with_errors == sorted(with_errors)
+
+
+def test_enough_traffic_needs_no_advice(busy: Forecast) -> None:
+    """A good revision passes every step in time and soon."""
+    assert busy.advice == ()
+    assert busy.promoted == 1.0
+    assert busy.seconds is not None
+    assert 240 <= busy.seconds <= 600
+    assert sum(one.seconds or 0 for one in busy.steps) <= busy.seconds * 1.5
+
+
+def test_worse_revisions_are_stopped_sooner_and_more_surely(busy: Forecast) -> None:
+    """From 1 % to 100 % errors; one that only fails takes the warm-up and three looks at least."""
+    shares = [one.share for one in busy.detections]
+    times = [one.seconds for one in busy.detections if one.seconds is not None]
+    assert [one.errors for one in busy.detections] == [0.01, 0.02, 0.05, 0.2, 1.0]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+    assert times[-2:] == sorted(times[-2:], reverse=True)
+    assert 75.0 <= times[-1] <= 120.0
+
+
+def test_the_same_question_has_the_same_answer() -> None:
+    """Seeds are fixed: a forecast can be compared with another."""
+    settings = canary(20, max_seconds=300)
+    assert told(5.0, settings) == told(5.0, settings)
+
+
+def advised(rate: float, settings: Rollout) -> Advice:
+    """Find the advice on the first step."""
+    return next(one for one in told(rate, settings).advice if one.index == 0)
+
+
+def test_too_little_traffic_gets_a_weight_that_does() -> None:
+    """The proposed weight is at least n/(R*maxSeconds); the step then passes in time."""
+    advice = advised(2.0, canary(10))
+    assert advice.weight is not None
+    assert advice.weight >= 100 * advice.requests / (2.0 * 1800)
+    better = told(2.0, canary(advice.weight))
+    assert better.advice == ()
+    assert (better.steps[0].seconds or 9999) <= 1800
+
+
+def test_too_little_traffic_gets_a_time_that_does() -> None:
+    """The proposed `maxSeconds` is enough at the weight that there is."""
+    advice = advised(2.0, canary(10))
+    assert advice.max_seconds is not None
+    better = told(2.0, canary(10, max_seconds=advice.max_seconds))
+    assert better.advice == ()
+    assert (better.steps[0].seconds or 99999) <= advice.max_seconds * (1 + 1 / LOOKS)
+
+
+def test_where_no_weight_would_do_none_is_proposed() -> None:
+    """100 % is the most there is; then only time helps."""
+    starved = told(0.01, canary(50))
+    assert starved.advice[0].weight is None
+    assert (starved.advice[0].max_seconds or 0) > 1800
+    assert "raise its weight" not in text("model", starved)
+
+
+def test_where_nothing_would_do_nothing_is_proposed() -> None:
+    """A step can last a week at most; after that a human must know better."""
+    starved = told(0.00001, canary(50))
+    assert starved.advice[0].max_seconds is None
+    assert "so promote by command" in text("model", starved)
+
+
+def test_a_proposed_weight_tells_that_later_ones_must_rise() -> None:
+    """The API refuses weights that do not rise, so half of an advice would not help."""
+    written = text("model", told(2.0, canary(5, 6, max_seconds=900)))
+    assert "and those of the later steps above it, or raise its maxSeconds" in written
+
+
+def test_a_certificate_that_stable_itself_could_not_get_is_told() -> None:
+    """6 % errors never show less than the 5 % that the only step asks for."""
+    poor = told(10.0, canary(50, max_seconds=300), stable=0.06)
+    assert poor.steps[0].requests is None
+    assert poor.promoted == 0.0
+    written = text("model", poor)
+    assert "Warning: step 1 asks for an error rate under 5 %" in written
+    assert "raise analysis.maxErrorPercent" in written
+
+
+def blue_green(bake: int) -> Rollout:
+    """Set a bake."""
+    return Rollout(strategy=Strategy.BLUE_GREEN, blue_green=BlueGreen(bake_seconds=bake))
+
+
+def test_blue_green_is_judged_in_the_bake_alone() -> None:
+    """All requests are the new revision's, so there are no steps."""
+    baked = told(5.0, blue_green(300))
+    assert baked.steps == ()
+    assert baked.detections[-1].share == 1.0
+    assert "in the bake, with all requests for 5 min" in text("model", baked)
+
+
+def test_a_bake_that_is_too_short_for_the_judge_is_told() -> None:
+    """Warm-up and three looks do not fit into a minute."""
+    baked = told(5.0, blue_green(60))
+    assert {one.share for one in baked.detections} == {0.0}
+    assert "raise blueGreen.bakeSeconds" in text("model", baked)
+
+
+def test_without_a_bake_nothing_is_judged() -> None:
+    """It is said so."""
+    assert "after the switch nothing is judged" in text("model", told(5.0, blue_green(0)))
+
+
+def test_the_table_reads_as_it_should() -> None:
+    """The whole text for a step that is short of requests."""
+    written = text("digits", told(0.5, canary(5), stable=0.0))
+    assert written == (Path(__file__).parent / "foretold" / "short.txt").read_text()

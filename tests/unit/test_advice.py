@@ -1,0 +1,135 @@
+"""The commands that tell before and explain during a rollout, as they are typed."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+import yaml
+
+from halimede.cli import main
+
+ROOT = Path(__file__).parents[2]
+EXPLAINED = ROOT / "tests" / "unit" / "rollout" / "explained"
+OBJECT = "/apis/halimede.dev/v1alpha1/namespaces/demo/modeldeployments/digits"
+
+
+def test_forecast_tells_of_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    """The bake of a blue-green example, under the traffic that was given."""
+    file = str(ROOT / "examples" / "blue-green.yaml")
+    assert main(["forecast", file, "--rate", "5", "--stable-error", "0.1"]) == 0
+    printed = capsys.readouterr().out
+    first = "doubler-blue-green: BlueGreen at 5 requests/s, of which 0.1 % fail"
+    assert printed.startswith(first)
+    assert "A bad revision in the bake" in printed
+
+
+@pytest.mark.parametrize("rate", ["0", "-1", "nan", "inf", "many", "1e9"])
+def test_a_rate_that_is_none_is_refused(rate: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The option is named, and what it takes."""
+    with pytest.raises(SystemExit) as ended:
+        main(["forecast", "model.yaml", f"--rate={rate}"])
+    assert ended.value.code == 2
+    assert "--rate: " in (complaint := capsys.readouterr().err)
+    assert "give more than 0" in complaint
+
+
+@pytest.mark.parametrize("errors", ["-1", "100", "nan", "few"])
+def test_an_error_rate_that_is_none_is_refused(
+    errors: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A stable revision that only fails is nothing to compare with."""
+    with pytest.raises(SystemExit) as ended:
+        main(["forecast", "model.yaml", "--rate=1", f"--stable-error={errors}"])
+    assert ended.value.code == 2
+    assert "--stable-error: " in (complaint := capsys.readouterr().err)
+    assert "less than 100" in complaint
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a: [", "no YAML"),
+        ("- 1\n", "no Kubernetes object"),
+        ("kind: ConfigMap\nmetadata: {name: x}\n", "no ModelDeployment"),
+        ("kind: ModelDeployment\nmetadata: {name: x}\nspec: {replicas: 1}\n", "spec.model"),
+    ],
+)
+def test_forecast_says_what_is_wrong_with_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, says: str
+) -> None:
+    """The file and the field are named, without a traceback."""
+    file = tmp_path / "model.yaml"
+    file.write_text(text)
+    assert main(["forecast", str(file), "--rate", "1"]) == 1
+    complaint = capsys.readouterr().err
+    assert complaint.startswith(f"halimede: {file}: ")
+    assert says in complaint
+
+
+@pytest.fixture
+def kubeconfig(tmp_path: Path) -> Iterator[Path]:
+    """Serve the recorded object as an API server does, and name the server in a kubeconfig."""
+    recorded = yaml.safe_load((EXPLAINED / "stopped.yaml").read_text())
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            known = self.path == OBJECT
+            body = json.dumps(recorded if known else {"message": "not found"}).encode()
+            self.send_response(HTTPStatus.OK if known else HTTPStatus.NOT_FOUND)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        file = tmp_path / "kubeconfig"
+        named = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [
+                {"name": "c", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}
+            ],
+            "users": [{"name": "u", "user": {}}],
+            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+            "current-context": "x",
+        }
+        file.write_text(yaml.safe_dump(named))
+        yield file
+        server.shutdown()
+        thread.join()
+
+
+def ask(kubeconfig: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Type `halimede explain`; the library reads KUBECONFIG once per process."""
+    return subprocess.run(
+        [sys.executable, "-m", "halimede", "explain", *arguments],
+        env=os.environ | {"KUBECONFIG": str(kubeconfig)},
+        cwd=kubeconfig.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+
+
+def test_explain_reads_the_object_and_explains_it(kubeconfig: Path) -> None:
+    """What is printed is the explanation and nothing else."""
+    asked = ask(kubeconfig, "digits", "-n", "demo")
+    expected = (EXPLAINED / "stopped.txt").read_text()
+    assert (asked.returncode, asked.stdout) == (0, expected), asked.stderr
+
+
+def test_explain_says_that_there_is_no_such_object(kubeconfig: Path) -> None:
+    """Without a namespace it is looked for in `default`."""
+    asked = ask(kubeconfig, "digits")
+    assert (asked.returncode, asked.stdout) == (1, "")
+    assert "halimede: there is no ModelDeployment digits in the namespace default" in asked.stderr
