@@ -182,7 +182,9 @@ def test_pods_end_with_the_agent_and_are_started_anew(pods: Pods) -> None:
     pods.cluster.signal("node", signal.SIGKILL)
 
     def started_anew() -> bool:
-        return pods.container("p")["containerID"] != before and pods.is_ready("p")
+        # A container that waits to be started has no id yet.
+        now = pods.container("p").get("containerID", before)
+        return now != before and pods.is_ready("p")
 
     wait_until(started_anew)
     running = pods.inside("ps", "-eo", "args").splitlines()
