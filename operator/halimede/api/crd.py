@@ -69,7 +69,9 @@ def crd() -> Manifest:
 
 def text() -> str:
     """Write the CustomResourceDefinition as the YAML that stands in `crds/`."""
-    return _HEADER + yaml.dump(crd(), Dumper=yaml.CSafeDumper, sort_keys=False, width=160)
+    return _HEADER + yaml.dump(
+        crd(), Dumper=yaml.CSafeDumper, sort_keys=False, width=160, default_flow_style=None
+    )
 
 
 def _root() -> dict[str, Any]:
