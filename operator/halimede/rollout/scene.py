@@ -12,7 +12,9 @@ from halimede.rollout.command import Command, Verb
 from halimede.rollout.events import Event
 from halimede.rollout.facts import Cause, Facts, Workload
 
-GROWING = frozenset({State.STARTING, State.PRIMING, State.SHIFTING, State.ANALYSING})
+GROWING = frozenset(
+    {State.STARTING, State.PRIMING, State.SHIFTING, State.ANALYSING, State.STEP_PAUSED}
+)
 """The states in which a canary has no more pods than its weight needs."""
 
 

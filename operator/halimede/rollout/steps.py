@@ -1,10 +1,31 @@
-"""Steps that are edited while a rollout is under way."""
+"""Where in its steps a rollout is, also after they were edited while it was under way."""
 
 from typing import Any
 
 from halimede.api.rollout import Rollout, Step
 from halimede.api.status import RolloutStatus, State
-from halimede.rollout.scene import starts_small
+from halimede.rollout.scene import current_step, starts_small
+
+AT_STEP = frozenset({State.ANALYSING, State.STEP_PAUSED})
+"""The states in which the route gives what the step asks for."""
+
+
+def undecided_since(rollout: RolloutStatus, settings: Rollout) -> float | None:
+    """Say since when the judge is waited for at a step; None: it is not.
+
+    It is at first, and again after the step's pause.
+    """
+    step = current_step(rollout, settings)
+    if step is None:
+        return None
+    if rollout.state is State.ANALYSING:
+        return rollout.step_started_at
+    if rollout.state is not State.STEP_PAUSED:
+        return None
+    if step.pause is None:
+        return rollout.last_progress_at
+    seconds = step.pause.seconds
+    return None if seconds is None else rollout.last_progress_at + seconds
 
 
 def refitted(rollout: RolloutStatus, settings: Rollout, now: float) -> RolloutStatus:
@@ -18,7 +39,7 @@ def refitted(rollout: RolloutStatus, settings: Rollout, now: float) -> RolloutSt
     enough = (index for index, step in enumerate(steps) if step.weight >= rollout.weight)
     index = next(enough, len(steps) - 1)
     changes: dict[str, Any] = {"step": index, "steps": len(steps)}
-    if rollout.state is State.ANALYSING and steps[index].weight > rollout.weight:
+    if rollout.state in AT_STEP and steps[index].weight > rollout.weight:
         changes |= {"state": State.SHIFTING, "state_since": now, "last_progress_at": now}
     refit = rollout.model_copy(update=changes)
     return rollout if refit == rollout else refit
@@ -27,4 +48,4 @@ def refitted(rollout: RolloutStatus, settings: Rollout, now: float) -> RolloutSt
 def _edited(rollout: RolloutStatus, steps: tuple[Step, ...]) -> bool:
     if rollout.steps != len(steps):
         return True
-    return rollout.state is State.ANALYSING and steps[rollout.step].weight != rollout.weight
+    return rollout.state in AT_STEP and steps[rollout.step].weight != rollout.weight
