@@ -19,6 +19,7 @@ def paused(pause: StepPause | None, **changes: object) -> MachineWorld:
     return canary_at(State.STEP_PAUSED, MachineWorld(settings=settings))
 
 
+@pytest.mark.transition(71)
 def test_timed_pause_ends_by_itself() -> None:
     """After its seconds the rollout goes on to the next step, and not before."""
     world = paused(TIMED)
@@ -40,6 +41,7 @@ def test_pause_is_waited_for_by_the_clock() -> None:
     assert next_look(status, world.settings, world.now) == pytest.approx(580)
 
 
+@pytest.mark.transition(70)
 def test_pause_without_seconds_waits_for_promote() -> None:
     """However long the judge is content, only a person ends it, and one command is enough."""
     world = paused(MANUAL)
