@@ -46,9 +46,7 @@ def begin(
     fixed = levels(analysis, max(steps, 1), max(rates, default=None))
     return Evidence(
         levels=fixed,
-        sources=tuple(
-            fresh(source, bounds, fixed, now, one) for source, one in pasts.items()
-        ),
+        sources=tuple(fresh(source, bounds, fixed, now, one) for source, one in pasts.items()),
     )
 
 

@@ -38,9 +38,7 @@ def test_the_bound_is_the_rate_at_which_so_few_errors_are_rare(requests: int, er
 @pytest.mark.parametrize("requests", [1, 30, 300, 10**6, 10**9])
 def test_without_an_error_the_bound_has_a_formula(requests: int) -> None:
     """The rate at which no error comes in 0.5 % of cases."""
-    assert upper_bound(Counts(requests, 0)) == pytest.approx(
-        1 - 0.005 ** (1 / requests), rel=1e-6
-    )
+    assert upper_bound(Counts(requests, 0)) == pytest.approx(1 - 0.005 ** (1 / requests), rel=1e-6)
 
 
 def test_the_bound_of_very_many_requests_is_close_to_their_rate() -> None:

@@ -16,6 +16,7 @@ def settings(seconds: int) -> MachineWorld:
     return MachineWorld(settings=changed(SETTINGS, canary=canary))
 
 
+@pytest.mark.transition(39, 41)
 def test_a_canary_bakes_for_its_time_before_it_is_stable() -> None:
     """Until then the old revision has all its pods."""
     world = canary_at(State.BAKING, settings(300))
@@ -40,6 +41,7 @@ def test_the_end_of_the_bake_is_looked_for_when_it_comes(world: MachineWorld) ->
     assert next_look(world.status, world.settings, world.now) == 7
 
 
+@pytest.mark.transition(41)
 def test_without_a_bake_a_canary_is_stable_at_once() -> None:
     """0 seconds are none."""
     world = canary_at(State.BAKING, settings(0))
@@ -50,6 +52,7 @@ def test_without_a_bake_a_canary_is_stable_at_once() -> None:
 
 
 @pytest.mark.parametrize("verdict", [Verdict.NO_DATA, Verdict.METRICS_DOWN])
+@pytest.mark.transition(41)
 def test_a_bake_without_data_ends_by_its_time_and_says_so(verdict: Verdict) -> None:
     """The steps were passed on evidence; no news is neither a reason to go back nor to wait."""
     world = canary_at(State.BAKING, settings(120))
@@ -69,6 +72,7 @@ def test_a_bake_without_data_ends_by_its_time_and_says_so(verdict: Verdict) -> N
     assert world.status.rollout.message == "Every step passed. The bake ended without a verdict."
 
 
+@pytest.mark.transition(41)
 def test_a_bake_that_nobody_watched_is_made_up_for() -> None:
     """The operator was away for hours: one look is not enough to find a bad revision."""
     world = canary_at(State.BAKING, settings(300))
