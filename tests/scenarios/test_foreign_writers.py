@@ -1,5 +1,7 @@
 """Somebody else writes the route: set back, counted, and held against when it is a fight."""
 
+import pytest
+
 from halimede.api.status import State
 from tests.support.cluster import PretendCluster
 
@@ -19,6 +21,7 @@ def fought(cluster: PretendCluster, seconds: float = 5.0) -> PretendCluster:
     return cluster
 
 
+@pytest.mark.transition(49)
 def test_a_foreign_weight_is_set_back_and_counted(cluster: PretendCluster) -> None:
     """Given one foreign write, the weights return, the writer is named, the canary goes on."""
     analysing(cluster).meddle(0)
@@ -32,6 +35,7 @@ def test_a_foreign_weight_is_set_back_and_counted(cluster: PretendCluster) -> No
     assert cluster.parsed.foreign_writes is None
 
 
+@pytest.mark.transition(49)
 def test_a_fight_holds_the_rollout_until_it_is_quiet(cluster: PretendCluster) -> None:
     """Given five foreign writes, a Warning names the writer, and no weight rises for a while."""
     fought(analysing(cluster))
@@ -45,6 +49,7 @@ def test_a_fight_holds_the_rollout_until_it_is_quiet(cluster: PretendCluster) ->
     assert cluster.lost == 0.0
 
 
+@pytest.mark.transition(49)
 def test_slow_writes_that_go_on_keep_the_hold(cluster: PretendCluster) -> None:
     """Given a fight, one write every nine minutes is no quiet; then ten quiet minutes end it."""
     fought(analysing(cluster))
@@ -57,6 +62,7 @@ def test_slow_writes_that_go_on_keep_the_hold(cluster: PretendCluster) -> None:
     cluster.until(cluster.ready)
 
 
+@pytest.mark.transition(49)
 def test_rare_writes_are_no_fight(cluster: PretendCluster) -> None:
     """Given five writes in more than ten minutes, nothing is held."""
     analysing(cluster)
@@ -64,12 +70,14 @@ def test_rare_writes_are_no_fight(cluster: PretendCluster) -> None:
     assert "RouteConflict" not in cluster.reasons
 
 
+@pytest.mark.transition(49)
 def test_safety_goes_on_in_a_fight(cluster: PretendCluster) -> None:
     """Given a fight, an abort still moves all traffic back."""
     fought(analysing(cluster)).command("abort@1").until(lambda: cluster.state is None)
     assert list(cluster.weights[-1].values()) == [100]
 
 
+@pytest.mark.transition(49)
 def test_a_write_that_cannot_be_set_back_counts_once(cluster: PretendCluster) -> None:
     """Given a foreign write and an operator whose writes fail, passes alone count nothing."""
     analysing(cluster).alive = False
@@ -80,6 +88,7 @@ def test_a_write_that_cannot_be_set_back_counts_once(cluster: PretendCluster) ->
     assert len(noted.at) == 1
 
 
+@pytest.mark.transition(49)
 def test_own_writes_that_were_lost_are_not_foreign(cluster: PretendCluster) -> None:
     """Given an operator that dies before each write of the route, nobody is blamed."""
     cluster.model(2).until(lambda: cluster.state is State.SHIFTING)
@@ -90,6 +99,7 @@ def test_own_writes_that_were_lost_are_not_foreign(cluster: PretendCluster) -> N
     assert cluster.parsed.foreign_writes is None
 
 
+@pytest.mark.transition(49)
 def test_a_fight_while_nothing_is_rolled_out_is_told(cluster: PretendCluster) -> None:
     """Given a fight over the stable revision's route, Ready names the writer; quiet ends it."""
     fought(cluster)
@@ -97,15 +107,3 @@ def test_a_fight_while_nothing_is_rolled_out_is_told(cluster: PretendCluster) ->
     assert cluster.condition("Available") == ("True", "Serving")
     cluster.run(620)
     assert cluster.condition("Ready") == ("True", "Serving")
-
-
-def test_a_deleted_route_comes_back_with_the_weights_of_now(cluster: PretendCluster) -> None:
-    """Given a canary at 20 %, a route that somebody deletes is made again with 20 %."""
-    analysing(cluster)
-    cluster.tamper("HTTPRoute", "digits")
-    del cluster.objects["HTTPRoute", "digits"]
-    cluster.run(5)
-    (first, *_) = cluster.objects["HTTPRoute", "digits"]["spec"]["rules"]
-    assert [one["weight"] for one in first["backendRefs"]] == [80, 20]
-    assert cluster.parsed.foreign_writes is None
-    cluster.until(cluster.ready)
