@@ -193,6 +193,21 @@ class FinishedRollout(ApiModel):
     evidence: Evidence | None = None
 
 
+MOST_FOREIGN_WRITES = 5
+"""How many writes of others are remembered; so many within ten minutes are a fight."""
+
+
+class ForeignWrites(ApiModel):
+    """Somebody else changed the weights in the route; each time they were set back."""
+
+    manager: str
+    """The field manager that did it last, as in the route's `metadata.managedFields`."""
+    at: Annotated[tuple[Timestamp, ...], Field(max_length=MOST_FOREIGN_WRITES)]
+    """When, the last times, by the API server's clock."""
+    held_since: Timestamp | None = None
+    """Since when rollouts are held because of it."""
+
+
 class Status(ApiModel):
     """The state of the resource, and why."""
 
@@ -211,6 +226,8 @@ class Status(ApiModel):
     """The beginning of that command's text: as long as it stays, there is nothing new to do."""
     used_tokens: Annotated[tuple[str, ...], Field(max_length=10)] = ()
     """The last tokens whose commands were carried out, the newest last: none acts again."""
+    foreign_writes: ForeignWrites | None = None
+    """Who else wrote the route in the last ten minutes."""
     url: str | None = None
     """Where clients reach the model, if it is exposed by hostname."""
     conditions: Annotated[

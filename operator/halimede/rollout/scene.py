@@ -9,6 +9,7 @@ from halimede.api.status import Outcome, RolloutStatus, State, Status
 from halimede.judge.verdict import Verdict
 from halimede.rollout.capacity import full, need
 from halimede.rollout.command import Command, Verb
+from halimede.rollout.conflict import fight
 from halimede.rollout.events import Event
 from halimede.rollout.facts import Cause, Facts, Workload
 
@@ -111,6 +112,11 @@ class Scene:
     def paused(self) -> bool:
         """Whether somebody holds the rollout, by command or in the spec."""
         return self.settings.paused or self.rollout.paused_since is not None
+
+    @property
+    def held(self) -> bool:
+        """Whether time passes without telling anything: by somebody's pause or by a fight."""
+        return self.paused or fight(self.status) is not None
 
     @property
     def canary_full(self) -> bool:

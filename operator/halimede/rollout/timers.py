@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from halimede.api.rollout import Rollout
 from halimede.api.status import RolloutStatus, State, Status
 from halimede.rollout.advance import ROUTE_PATIENCE_SECONDS
+from halimede.rollout.conflict import quiet_at
 from halimede.rollout.evidence import due_at
 from halimede.rollout.pauses import timeout_at
 from halimede.rollout.retreat import ABORT_DRAIN_SECONDS
@@ -18,6 +19,8 @@ def next_look(status: Status, settings: Rollout, now: float) -> float | None:
     What is over by now has been decided in this pass, so only what is ahead counts.
     """
     moments = [one.warm_until for one in status.warm]
+    if status.foreign_writes is not None:
+        moments.append(quiet_at(status.foreign_writes))
     if status.rollout is not None:
         moments.extend(_of_rollout(status.rollout, settings))
     ahead = [moment - now for moment in moments if moment > now]
