@@ -68,7 +68,8 @@ BY_GATEWAY: Manifest = {
             "steps": [
                 {"weight": 1, "minSeconds": 1, "maxSeconds": 2, "pause": {"seconds": 1}},
                 {"weight": 100, "pause": {}},
-            ]
+            ],
+            "bakeSeconds": 1,
         },
         "blueGreen": {"autoPromote": True, "bakeSeconds": 1},
         "analysis": {

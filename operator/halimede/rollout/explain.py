@@ -14,8 +14,7 @@ from halimede.judge.processes import mixture
 from halimede.judge.reading import MetricsRequest
 from halimede.judge.sentences import number, odds, percent, place
 from halimede.judge.weigh import against
-from halimede.rollout.scene import current_step, starts_small
-from halimede.rollout.steps import AT_STEP
+from halimede.rollout.steps import AT_STEP, current_step, starts_small
 
 AWAITED = {
     State.STARTING: "ready pods of the new revision",
@@ -155,6 +154,9 @@ def _source(md: ModelDeployment, told: _Told, held: SourceEvidence) -> Iterator[
     yield _bar("worse than stable", mixture(held.log_rel), bounds.stop, "stop it")
     ceiling = f"over {percent(bounds.ceiling)} errors"
     yield _bar(ceiling, mixture(held.log_abs), bounds.stop, "stop it")
+    if held.bake_ceiling is not None:
+        bake = f"over {percent(held.bake_ceiling)} errors in the bake"
+        yield _bar(bake, mixture(held.log_bake), bounds.stop, "stop it")
     if told.stepwise:
         yield from _certificates(told, held, bounds)
     if told.step is not None:

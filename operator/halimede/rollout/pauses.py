@@ -4,7 +4,7 @@ from typing import Any
 
 from halimede.api.rollout import Rollout
 from halimede.api.status import RolloutStatus, State
-from halimede.rollout.scene import current_step
+from halimede.rollout.steps import current_step
 
 
 def noted(rollout: RolloutStatus, settings: Rollout, now: float) -> RolloutStatus:

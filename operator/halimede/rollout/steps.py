@@ -2,12 +2,34 @@
 
 from typing import Any
 
-from halimede.api.rollout import Rollout, Step
-from halimede.api.status import RolloutStatus, State
-from halimede.rollout.scene import current_step, starts_small
+from halimede.api.rollout import Rollout, Step, Strategy
+from halimede.api.status import Outcome, RolloutStatus, State
 
 AT_STEP = frozenset({State.ANALYSING, State.STEP_PAUSED})
 """The states in which the route gives what the step asks for."""
+
+
+def skips_steps(rollout: RolloutStatus) -> bool:
+    """Whether there are no steps to go: back to a warm revision, or after `promote-full`."""
+    return rollout.steps == 0 or rollout.outcome is Outcome.FAST_PROMOTED
+
+
+def starts_small(rollout: RolloutStatus) -> bool:
+    """Whether the revision grows with its weight, instead of starting at full scale."""
+    return rollout.strategy is Strategy.CANARY and not skips_steps(rollout)
+
+
+def bake_seconds(strategy: Strategy, settings: Rollout) -> int:
+    """Say how long a rollout by *strategy* bakes."""
+    blue_green = strategy is Strategy.BLUE_GREEN
+    return settings.blue_green.bake_seconds if blue_green else settings.canary.bake_seconds
+
+
+def current_step(rollout: RolloutStatus, settings: Rollout) -> Step | None:
+    """Find the canary step that a rollout is at; None where there are no steps."""
+    if not starts_small(rollout):
+        return None
+    return settings.canary.steps[min(rollout.step, len(settings.canary.steps) - 1)]
 
 
 def undecided_since(rollout: RolloutStatus, settings: Rollout) -> float | None:

@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator
 
-from halimede.api.rollout import Rollout, Strategy
+from halimede.api.rollout import Rollout
 from halimede.api.status import RolloutStatus, State, Status
 from halimede.rollout.advance import ROUTE_PATIENCE_SECONDS
+from halimede.rollout.conflict import quiet_at
 from halimede.rollout.evidence import due_at
 from halimede.rollout.pauses import timeout_at
 from halimede.rollout.retreat import ABORT_DRAIN_SECONDS
 from halimede.rollout.safety import ROUTE_DEADLINE_SECONDS, UNREADY_GRACE_SECONDS
-from halimede.rollout.scene import current_step
-from halimede.rollout.steps import undecided_since
+from halimede.rollout.steps import bake_seconds, current_step, undecided_since
 
 
 def next_look(status: Status, settings: Rollout, now: float) -> float | None:
@@ -19,6 +19,8 @@ def next_look(status: Status, settings: Rollout, now: float) -> float | None:
     What is over by now has been decided in this pass, so only what is ahead counts.
     """
     moments = [one.warm_until for one in status.warm]
+    if status.foreign_writes is not None:
+        moments.append(quiet_at(status.foreign_writes))
     if status.rollout is not None:
         moments.extend(_of_rollout(status.rollout, settings))
     ahead = [moment - now for moment in moments if moment > now]
@@ -49,8 +51,8 @@ def _of_state(rollout: RolloutStatus, settings: Rollout) -> Iterator[float]:
     step = current_step(rollout, settings)
     if rollout.state is State.STEP_PAUSED and step and step.pause and step.pause.seconds:
         yield rollout.last_progress_at + step.pause.seconds
-    if rollout.state is State.BAKING and rollout.strategy is Strategy.BLUE_GREEN:
-        yield rollout.last_progress_at + settings.blue_green.bake_seconds
+    if rollout.state is State.BAKING:
+        yield rollout.last_progress_at + bake_seconds(rollout.strategy, settings)
 
 
 def _of_judge(rollout: RolloutStatus, settings: Rollout) -> Iterator[float]:
