@@ -49,6 +49,8 @@ def _of_state(rollout: RolloutStatus, settings: Rollout) -> Iterator[float]:
     if rollout.state is State.ABORT_DRAINING:
         yield rollout.state_since + ABORT_DRAIN_SECONDS
     step = current_step(rollout, settings)
+    if rollout.state is State.ANALYSING and step and rollout.step_started_at is not None:
+        yield rollout.step_started_at + step.min_seconds
     if rollout.state is State.STEP_PAUSED and step and step.pause and step.pause.seconds:
         yield rollout.last_progress_at + step.pause.seconds
     if rollout.state is State.BAKING:
