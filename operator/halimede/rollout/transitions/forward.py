@@ -11,6 +11,14 @@ AWAITING_ROUTE = (
     State.SCALING_UP,
     State.PROMOTING,
 )
+JUDGED = (
+    State.PRIMING,
+    State.SHIFTING,
+    State.ANALYSING,
+    State.SCALING_UP,
+    State.PROMOTING,
+    State.BAKING,
+)
 
 FORWARD = (
     Transition(
@@ -117,21 +125,16 @@ FORWARD = (
         " `noDataTimeoutSeconds`: NoData.",
         ("rollout.advance.analysing", "rollout.safety.no_data_for_too_long"),
         held=(State.ANALYSING,),
-        ways=given_up(
-            State.PRIMING,
-            State.SHIFTING,
-            State.ANALYSING,
-            State.SCALING_UP,
-            State.PROMOTING,
-            State.BAKING,
-        ),
+        ways=given_up(*JUDGED),
     ),
     Transition(
         23,
         "Prometheus does not answer.",
-        "Weights stay and evidence is kept.",
-        ("rollout.advance.analysing",),
+        "Weights stay and evidence is kept; `onMetricsDown: Abort` gives it up after"
+        " `metricsTimeoutSeconds`: MetricsDown.",
+        ("rollout.advance.analysing", "rollout.safety.metrics_down_for_too_long"),
         held=(State.ANALYSING,),
+        ways=given_up(*JUDGED),
     ),
     Transition(
         36,
