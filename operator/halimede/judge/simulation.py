@@ -14,10 +14,11 @@ from typing_extensions import override
 
 from halimede.api.rollout import Analysis, MetricsProvider, Step
 from halimede.api.status import SourceEvidence
+from halimede.judge.bake import begun
 from halimede.judge.chance import binomial, geometric, poisson
 from halimede.judge.counts import Counted
 from halimede.judge.limits import Limits, levels, limits
-from halimede.judge.past import BIN, ENOUGH_REQUESTS, HISTORY, dispersion
+from halimede.judge.past import BIN, HISTORY, Past, dispersion
 from halimede.judge.reading import Counts, MetricsRequest
 from halimede.judge.rule import Case, View, decide
 from halimede.judge.verdict import Verdict
@@ -77,6 +78,8 @@ class Plan:
     analysis: Analysis = field(default_factory=Analysis)
     promotes: bool = True
     """False: stay at the first weight whatever the certificate says."""
+    bakes: bool = False
+    """True: the only step is a bake, after stable's past alone."""
     patience: float = 1.0
     """How many times its `maxSeconds` a step may take before the simulation ends."""
 
@@ -119,11 +122,13 @@ def run(plan: Plan, traffic: Traffic, seed: int) -> Result:
     held, fixed = _begun(plan, traffic, rng)
     now, entered = float(plan.analysis.warmup_seconds), 0.0
     passed: list[Passed] = []
+    pause_ends: float | None = None
     verdict = Verdict.NO_DATA
     while True:
         step = len(passed)
         look = max(plan.analysis.interval_seconds, (now - entered) / LOOKS)
-        if now + look - entered > plan.steps[step].max_seconds * plan.patience:
+        since = entered if pause_ends is None else pause_ends
+        if now + look - since > plan.steps[step].max_seconds * plan.patience:
             break
         now += look
         seen = _seen(plan, traffic, rng, step, now, look)
@@ -132,11 +137,15 @@ def run(plan: Plan, traffic: Traffic, seed: int) -> Result:
         if verdict is Verdict.ABORT:
             break
         stayed = now - entered
-        if verdict is Verdict.PASS and plan.promotes and stayed >= plan.steps[step].min_seconds:
+        if verdict is not Verdict.PASS or not plan.promotes:
+            continue
+        if pause_ends is None and stayed >= plan.steps[step].min_seconds:
+            pause_ends = now + _pause(plan.steps[step])
+        if pause_ends is not None and now >= pause_ends:
             passed.append(Passed(stayed, now, _canary(held)))
             if len(passed) == len(plan.steps):
                 return Result(verdict, now, _canary(held), fixed, tuple(passed))
-            entered = now + ROUTE_SECONDS + plan.analysis.settle_seconds
+            entered, pause_ends = now + ROUTE_SECONDS + plan.analysis.settle_seconds, None
     ended = verdict if verdict is not Verdict.PASS else Verdict.CONTINUE
     return Result(ended, now, _canary(held), fixed, tuple(passed))
 
@@ -147,16 +156,21 @@ def runs(plan: Plan, traffic: Traffic, repeats: int, seed: int = 1) -> Iterator[
         yield run(plan, traffic, seed * 1_000_003 + repeat)
 
 
+def _pause(step: Step) -> int:
+    """Say how long a step's pause is; one that waits for `promote` is taken as none."""
+    return (step.pause.seconds or 0) if step.pause else 0
+
+
 def _begun(plan: Plan, traffic: Traffic, rng: Random) -> tuple[SourceEvidence, tuple[float, ...]]:
     quiet = replace(traffic, outage=(0.0, 0.0))
     ends = [-BIN * past for past in range(int(HISTORY / BIN))]
     bins = [quiet.of(rng, 1.0, traffic.stable_errors, end, BIN) for end in ends]
     total = sum(bins, Counts())
-    known = total.requests >= ENOUGH_REQUESTS
-    rate = total.errors / total.requests if known else None
-    fixed = levels(plan.analysis, len(plan.steps), rate)
+    known = Past(total, dispersion(bins))
+    fixed = levels(plan.analysis, len(plan.steps), known.rate)
     begun_at = float(plan.analysis.warmup_seconds)
-    return fresh("Router", plan.limits, fixed, begun_at, dispersion(bins)), fixed
+    held = fresh("Router", plan.limits, fixed, begun_at, known)
+    return begun(held) if plan.bakes else held, fixed
 
 
 def _seen(
@@ -188,6 +202,7 @@ def _case(
         step=step,
         level=fixed[step],
         now=now,
+        bake=plan.bakes,
     )
 
 

@@ -4,9 +4,10 @@ from halimede.api.rollout import StableDown, Strategy
 from halimede.api.status import State
 from halimede.rollout.events import warning
 from halimede.rollout.moves import reroute
-from halimede.rollout.scene import ALL, Move, Scene, starts_small
+from halimede.rollout.scene import ALL, Move, Scene
+from halimede.rollout.steps import starts_small
 
-AT_A_STEP = frozenset({State.SHIFTING, State.ANALYSING})
+AT_A_STEP = frozenset({State.SHIFTING, State.ANALYSING, State.STEP_PAUSED})
 
 
 def stable_is_down(scene: Scene) -> Move | None:
@@ -21,7 +22,7 @@ def stable_is_down(scene: Scene) -> Move | None:
     state = rollout.state
     if state is State.PRIMING and not starts_small(rollout):
         state = State.SCALING_UP
-    elif state in (State.PRIMING, State.ANALYSING):
+    elif state is State.PRIMING or state in AT_A_STEP:
         state = State.SHIFTING
     event = warning(
         "StableCovered",

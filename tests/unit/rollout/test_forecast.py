@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from halimede.api.rollout import Analysis, BlueGreen, Canary, Rollout, Step, Strategy
+from halimede.api.rollout import Analysis, BlueGreen, Canary, Rollout, Step, StepPause, Strategy
 from halimede.judge.limits import levels
 from halimede.judge.simulation import LOOKS
 from halimede.rollout.forecast import Advice, Forecast, Question, forecast
@@ -126,6 +126,20 @@ def test_a_certificate_that_stable_itself_could_not_get_is_told() -> None:
     assert "raise analysis.maxErrorPercent" in written
 
 
+def test_pauses_of_steps_are_part_of_their_time() -> None:
+    """A timed one is added; one that waits for `promote` is named."""
+    steps = (Step(weight=5, pause=StepPause(seconds=3600)), Step(weight=50, pause=StepPause()))
+    plain, held = told(20.0, canary(5, 50)), told(20.0, Rollout(canary=Canary(steps=steps)))
+    before, after = plain.steps[0].seconds, held.steps[0].seconds
+    assert before is not None
+    assert after is not None
+    assert after == pytest.approx(before + 3600, abs=20)
+    assert held.promoted == 1.0
+    written = text("model", held)
+    assert "time: with the step's pause" in written
+    assert "after step 2 it waits for the command promote" in written
+
+
 def blue_green(bake: int) -> Rollout:
     """Set a bake."""
     return Rollout(strategy=Strategy.BLUE_GREEN, blue_green=BlueGreen(bake_seconds=bake))
@@ -135,20 +149,26 @@ def test_blue_green_is_judged_in_the_bake_alone() -> None:
     """All requests are the new revision's, so there are no steps."""
     baked = told(5.0, blue_green(300))
     assert baked.steps == ()
-    assert baked.detections[-1].share == 1.0
+    assert baked.bake[-1].share == 1.0
     assert "in the bake, with all requests for 5 min" in text("model", baked)
+
+
+def test_a_canary_bakes_too(busy: Forecast) -> None:
+    """With all requests, and judged from the first one: three looks are enough."""
+    assert (busy.bake[-1].share, busy.bake[-1].seconds) == (1.0, 45.0)
+    assert "bad in the bake, with all requests for 5 min" in text("model", busy)
 
 
 def test_a_bake_that_is_too_short_for_the_judge_is_told() -> None:
     """Warm-up and three looks do not fit into a minute."""
     baked = told(5.0, blue_green(60))
-    assert {one.share for one in baked.detections} == {0.0}
+    assert {one.share for one in baked.bake} == {0.0}
     assert "raise blueGreen.bakeSeconds" in text("model", baked)
 
 
 def test_without_a_bake_nothing_is_judged() -> None:
     """It is said so."""
-    assert "after the switch nothing is judged" in text("model", told(5.0, blue_green(0)))
+    assert "with all requests nothing is judged" in text("model", told(5.0, blue_green(0)))
 
 
 def test_the_table_reads_as_it_should() -> None:
