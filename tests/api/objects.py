@@ -83,6 +83,8 @@ BY_GATEWAY: Manifest = {
         "pauseTimeoutSeconds": 86400,
         "progressDeadlineSeconds": 1800,
         "scaleDownDelaySeconds": 300,
+        "revisionHistoryLimit": 10,
+        "rollbackWindowRevisions": 0,
     },
     "podTemplate": {"spec": {"nodeSelector": {"zone": "a"}}},
 }
