@@ -10,7 +10,7 @@ KWOK_NODES ?= 0
 # What does no I/O; the import contracts in pyproject.toml hold it to that.
 PURE := */api/*,*/render/*,*/rollout/*,*/judge/*,*/reconcile/decide.py,*/reconcile/status.py,*/reconcile/p[lo]*.py,*/reconcile/routes.py,*/reconcile/w*.py
 
-.PHONY: help demo test test-quick lint format cluster cluster-down bench crds golden lock clean
+.PHONY: help demo test test-quick lint format cluster cluster-down bench crds docs golden lock clean
 
 help: ## Print this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ bench: .venv/ready ## Measure, as ratios against something run in the same minut
 crds: .venv/ready ## Write the CRD from the models, and the chart's copy of it
 	$(BIN)/halimede crd > crds/halimede.dev_modeldeployments.yaml
 	cp crds/halimede.dev_modeldeployments.yaml charts/halimede/files/crd.yaml
+
+docs: .venv/ready ## Write the table of transitions from the code
+	$(BIN)/halimede transitions > docs/transitions.md
 
 golden: .venv/ready ## Write the golden files anew; read the diff before you commit it
 	$(BIN)/python -m pytest tests/golden --golden

@@ -45,6 +45,8 @@ def _parser() -> argparse.ArgumentParser:
     fetcher.set_defaults(command=fetch.main)
     crd = add("crd", "print the CustomResourceDefinition")
     crd.set_defaults(command=_crd)
+    transitions = add("transitions", "print the table of a rollout's transitions, in Markdown")
+    transitions.set_defaults(command=_transitions)
     render = add("render", "print what a ModelDeployment becomes, without a cluster")
     render.add_argument("file", type=Path, help="a ModelDeployment, and the ConfigMaps it reads")
     render.set_defaults(command=_render)
@@ -110,6 +112,11 @@ def _run(_: argparse.Namespace) -> int:
 
 def _crd(_: argparse.Namespace) -> int:
     sys.stdout.write(import_module("halimede.api.crd").text())
+    return 0
+
+
+def _transitions(_: argparse.Namespace) -> int:
+    sys.stdout.write(import_module("halimede.rollout.transitions.text").page())
     return 0
 
 

@@ -6,6 +6,8 @@ import urllib.error
 import urllib.request
 from typing import Any
 
+import pytest
+
 from halimede.api.base import Manifest
 from local.cluster import Cluster
 from tests.operator.conftest import Process, Start, eventually, model
@@ -144,6 +146,7 @@ def test_a_killed_operator_is_continued_by_the_next(
     eventually(lambda: len(_children(api_server, namespace)) == 50)
 
 
+@pytest.mark.transition(51)
 def test_a_deleted_model_takes_its_children_along(
     api_server: Cluster, namespace: str, start: Start
 ) -> None:
@@ -156,6 +159,7 @@ def test_a_deleted_model_takes_its_children_along(
     eventually(lambda: "halimede_model_ready{" not in _answer(process, "/metrics")[1])
 
 
+@pytest.mark.transition(52)
 def test_what_cannot_be_applied_is_told_and_cured(
     api_server: Cluster, namespace: str, start: Start
 ) -> None:

@@ -38,6 +38,7 @@ def test_promote_switches_everything_at_once(blue_green: PretendCluster) -> None
     assert ("Service", "digits-preview") not in blue_green.objects
 
 
+@pytest.mark.transition(40)
 def test_bad_revision_is_switched_back(blue_green: PretendCluster) -> None:
     """Given a revision that fails under all traffic, the bake ends with the old one serving."""
     old = blue_green.stable

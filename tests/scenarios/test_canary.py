@@ -79,6 +79,7 @@ def test_stopped_canary_is_deleted_and_not_tried_again(cluster: PretendCluster) 
     assert cluster.reasons.count("RolloutStarted") == 1
 
 
+@pytest.mark.transition(6)
 def test_retry_tries_a_stopped_canary_again(cluster: PretendCluster) -> None:
     """Given a stopped canary whose fault lay elsewhere, `retry` rolls it out anew."""
     behaviour = Behaviour(error_rate=0.3)
@@ -93,6 +94,7 @@ def test_retry_tries_a_stopped_canary_again(cluster: PretendCluster) -> None:
     assert cluster.parsed.last_rollout.id != first.id
 
 
+@pytest.mark.transition(13)
 def test_revision_that_never_loads_gets_no_traffic(cluster: PretendCluster) -> None:
     """Given a model that Triton cannot load, no request meets it, and its words are told."""
     stable = cluster.stable
@@ -102,6 +104,7 @@ def test_revision_that_never_loads_gets_no_traffic(cluster: PretendCluster) -> N
     assert "failed to load 'digits'" in cluster.message("Ready")
 
 
+@pytest.mark.transition(22)
 def test_without_requests_no_weight_moves(cluster: PretendCluster) -> None:
     """Given no users, the canary stays at its first step and the conditions say why."""
     cluster.requests_per_second = 0.0
@@ -114,6 +117,7 @@ def test_without_requests_no_weight_moves(cluster: PretendCluster) -> None:
     assert cluster.stable == target(cluster)
 
 
+@pytest.mark.transition(23)
 def test_without_prometheus_no_weight_moves(cluster: PretendCluster) -> None:
     """Given an outage of Prometheus in mid-canary, nothing moves, and afterwards it goes on."""
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
@@ -137,6 +141,7 @@ def test_operator_that_was_away_for_two_hours_goes_one_step_on(cluster: PretendC
     assert cluster.weights[-1][target(cluster)] <= 50
 
 
+@pytest.mark.transition(53)
 def test_clock_that_is_set_back(cluster: PretendCluster) -> None:
     """Given a clock that steps back by a minute in mid-canary, the rollout still ends well."""
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
@@ -145,6 +150,7 @@ def test_clock_that_is_set_back(cluster: PretendCluster) -> None:
     assert (cluster.stable, cluster.lost) == (target(cluster), 0.0)
 
 
+@pytest.mark.transition(28)
 def test_third_revision_in_mid_canary(cluster: PretendCluster) -> None:
     """Given a canary under way, a third spec takes its place, compared with the stable one."""
     stable = cluster.stable
@@ -159,6 +165,7 @@ def test_third_revision_in_mid_canary(cluster: PretendCluster) -> None:
     assert (cluster.stable, cluster.lost) == (target(cluster), 0.0)
 
 
+@pytest.mark.transition(29)
 def test_spec_that_goes_back_in_mid_canary(cluster: PretendCluster) -> None:
     """Given a canary under way, the old spec ends it with one write and is Ready at once after."""
     stable = cluster.stable
@@ -169,6 +176,7 @@ def test_spec_that_goes_back_in_mid_canary(cluster: PretendCluster) -> None:
     assert cluster.parsed.last_rollout.outcome is Outcome.REVERTED
 
 
+@pytest.mark.transition(7)
 def test_way_back_after_a_promotion(cluster: PretendCluster) -> None:
     """Given a promotion minutes ago, the old spec is back without steps: its pods are warm."""
     first = cluster.stable
@@ -176,8 +184,10 @@ def test_way_back_after_a_promotion(cluster: PretendCluster) -> None:
     cluster.until(cluster.ready)
     begun = cluster.now
     cluster.model(1).run(5)
+    cluster.until(lambda: cluster.weights[-1].get(first or "") == 100)
+    assert cluster.now - begun < 60
     cluster.until(cluster.ready)
-    assert (cluster.stable, cluster.now - begun < 90, cluster.lost) == (first, True, 0.0)
+    assert (cluster.stable, cluster.lost) == (first, 0.0)
 
 
 def test_paused_canary(cluster: PretendCluster) -> None:
@@ -263,6 +273,7 @@ def test_nothing_is_written_at_rest(cluster: PretendCluster) -> None:
     assert cluster.status == status
 
 
+@pytest.mark.transition(22)
 def test_no_data_ends_the_rollout_if_that_is_wished(cluster: PretendCluster) -> None:
     """Given `onNoData: Abort` and no users, the canary is given up after the time-out."""
     wish = {"onNoData": "Abort", "noDataTimeoutSeconds": 300}

@@ -29,6 +29,7 @@ def malformed(spec: Manifest) -> None:
     spec["model"]["configPbtxt"] = "backend: {{"
 
 
+@pytest.mark.transition(54)
 def test_malformed_configuration_leaves_stable_as_it_is(cluster: PretendCluster) -> None:
     """Given a spec that cannot be rendered, the field is named and no child is touched."""
     writes = len(cluster.writes)
@@ -48,6 +49,7 @@ def test_malformed_first_configuration_makes_nothing() -> None:
     assert cluster.condition("Available") == ("False", "Deploying")
 
 
+@pytest.mark.transition(54)
 def test_spec_that_breaks_in_mid_canary(cluster: PretendCluster) -> None:
     """Given a canary under way, a broken spec freezes it, and a good one lets it end."""
     cluster.model(2).until(lambda: cluster.weights[-1].get(cluster.stable) == 80)
@@ -109,6 +111,7 @@ def test_no_room_for_the_pods() -> None:
     assert "Insufficient nvidia.com/gpu" in cluster.message("Ready")
 
 
+@pytest.mark.transition(4)
 @pytest.mark.parametrize(
     ("reason", "cause"), [("ImagePullBackOff", "ImagePull"), ("CrashLoopBackOff", "CrashLoop")]
 )
@@ -131,6 +134,7 @@ def test_gateway_that_does_not_exist() -> None:
     cluster.until(cluster.ready)
 
 
+@pytest.mark.transition(52)
 def test_child_that_is_refused(cluster: PretendCluster) -> None:
     """Given a child that the API server refuses, its words are told and cleared afterwards."""
     cluster.apply_errors["Deployment/digits-1"] = "spec.template: Forbidden"
@@ -178,6 +182,17 @@ def test_drift_is_repaired(cluster: PretendCluster) -> None:
     assert ("PodDisruptionBudget", "digits") in cluster.objects
 
 
+@pytest.mark.transition(50)
+def test_deleted_route_comes_back_as_it_was(cluster: PretendCluster) -> None:
+    """Given a canary under way, a route that somebody deletes is made anew with its weights."""
+    cluster.model(2).until(lambda: cluster.weights[-1].get(cluster.stable) == 80)
+    cluster.objects.pop(("HTTPRoute", "digits"))
+    writes = len(cluster.writes)
+    cluster.settle()
+    assert [one for one, _ in cluster.writes[writes:]] == ["apply HTTPRoute/digits"]
+    assert cluster.weights[-1][cluster.stable] == 80
+
+
 def test_autoscaling_keeps_the_pods_that_there_are(cluster: PretendCluster) -> None:
     """Given a switch to autoscaling, the number of pods is handed over and not reset to one."""
     cluster.edit(lambda spec: spec.update(replicas=5)).until(cluster.ready)
@@ -201,6 +216,7 @@ def test_rollout_under_an_autoscaler(cluster: PretendCluster) -> None:
     assert (cluster.replicas(cluster.stable or ""), cluster.lost) == (5, 0.0)
 
 
+@pytest.mark.transition(8, 55)
 def test_scaled_to_zero_and_back(cluster: PretendCluster) -> None:
     """Given `replicas: 0`, nothing serves and that is what was asked for."""
     cluster.edit(lambda spec: spec.update(replicas=0)).run(10)

@@ -13,6 +13,7 @@ from tests.support.rollouts import (
 )
 
 
+@pytest.mark.transition(6)
 def test_failed_revision_is_not_tried_again() -> None:
     """Only a `retry` command lets a failed revision try again."""
     world = canary_at(State.ANALYSING)
@@ -26,6 +27,7 @@ def test_failed_revision_is_not_tried_again() -> None:
     assert (world.state, world.status.handled_command) == (State.PRIMING, "1")
 
 
+@pytest.mark.transition(32)
 def test_paused_rollout_holds() -> None:
     """A pause freezes the weights."""
     world = canary_at(State.ANALYSING)
@@ -34,6 +36,7 @@ def test_paused_rollout_holds() -> None:
     assert (world.state, world.writes[-1]) == (State.ANALYSING, (("v1", 90), ("v2", 10)))
 
 
+@pytest.mark.transition(34)
 def test_promote_skips_the_evidence_of_one_step() -> None:
     """`promote` goes one step on, and its token counts once."""
     world = canary_at(State.ANALYSING)
@@ -56,6 +59,7 @@ def test_commands_that_make_no_sense_are_refused_once(command: str) -> None:
     assert (world.reasons.count("CommandRefused"), world.state) == (1, State.ANALYSING)
 
 
+@pytest.mark.transition(34, 57)
 def test_blue_green_waits_for_the_command() -> None:
     """Blue-green shows a preview at full scale and gives it no traffic by itself."""
     world = MachineWorld(settings=BLUE_GREEN).serve().ask_for("v2")
@@ -70,6 +74,7 @@ def test_blue_green_waits_for_the_command() -> None:
     assert world.writes[-2:] == [(("v1", 0), ("v2", 100)), (("v2", 100),)]
 
 
+@pytest.mark.transition(57)
 def test_blue_green_switches_by_itself_if_told_to() -> None:
     """`autoPromote` needs no command."""
     automatic = BLUE_GREEN.blue_green.model_copy(update={"auto_promote": True})
@@ -96,6 +101,7 @@ def test_refusals_say_why(command: str, told: str) -> None:
     assert told in world.step().events[0].message
 
 
+@pytest.mark.transition(7)
 def test_blue_greens_way_back_needs_no_command() -> None:
     """Back to a warm revision blue-green switches at once too."""
     world = MachineWorld(settings=BLUE_GREEN).serve().ask_for("v2")

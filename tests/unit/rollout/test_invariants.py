@@ -1,6 +1,6 @@
 """Whatever happens in whatever order, these hold: random events on a world of facts alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import pytest
@@ -18,6 +18,9 @@ from halimede.rollout.facts import Cause
 from halimede.rollout.machine import move
 from halimede.rollout.steps import refitted
 from halimede.rollout.timers import next_look
+from halimede.rollout.transitions import TRANSITIONS
+from tests.support.recorder import Step as Decision
+from tests.support.recorder import declares, recorded
 from tests.support.rollouts import MachineWorld, unready
 
 REVISIONS = ("v1", "v2", "v3")
@@ -28,6 +31,13 @@ RARELY = st.integers(0, 9)
 """Zero means yes."""
 
 Shares = dict[str, int]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def decisions() -> Iterator[set[Decision]]:
+    """Record what the machine decides in all examples."""
+    with recorded() as seen:
+        yield seen
 
 
 class Rollouts(RuleBasedStateMachine):
@@ -272,6 +282,12 @@ TestRollouts.settings = settings(
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
+
+
+def test_what_happened_is_in_the_table(decisions: set[Decision]) -> None:
+    """Nothing decides in a place, or goes to one, that its row does not tell of."""
+    untold = [one for one in decisions if not any(declares(row, one) for row in TRANSITIONS)]
+    assert sorted(map(str, untold)) == []
 
 
 @pytest.mark.parametrize("count", [need, full])

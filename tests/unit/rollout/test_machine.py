@@ -30,12 +30,14 @@ CANARY_PATH = [
 ]
 
 
+@pytest.mark.transition(1, 2)
 def test_first_revision_serves_without_analysis() -> None:
     """There is nothing to compare the first revision with."""
     world = MachineWorld().serve()
     assert (world.status.stable and world.status.stable.revision, world.path) == ("v1", [None])
 
 
+@pytest.mark.transition(3)
 def test_first_revision_is_replaced_while_it_never_served() -> None:
     """A revision that never was ready protects nothing."""
     world = MachineWorld(broken={"v1": unready(Cause.CRASH_LOOP)})
@@ -47,6 +49,7 @@ def test_first_revision_is_replaced_while_it_never_served() -> None:
     )
 
 
+@pytest.mark.transition(42)
 def test_old_revision_stays_warm_and_then_goes() -> None:
     """After a promotion the old revision is kept for `scaleDownDelaySeconds`."""
     world = MachineWorld().serve().ask_for("v2")
@@ -58,13 +61,14 @@ def test_old_revision_stays_warm_and_then_goes() -> None:
     assert world.desired == {"v2": 2}
 
 
+@pytest.mark.transition(7)
 def test_way_back_to_a_warm_revision_has_no_steps() -> None:
     """What served minutes ago needs no new evidence."""
     world = MachineWorld().serve().ask_for("v2")
     world.until(State.DRAINING)
     world.until(None)
     started = len(world.writes)
-    world.ask_for("v1").run(20)
+    world.ask_for("v1").run(30)
     assert world.status.stable is not None
     assert world.status.stable.revision == "v1"
     assert world.writes[started:] == [
@@ -74,6 +78,7 @@ def test_way_back_to_a_warm_revision_has_no_steps() -> None:
     ]
 
 
+@pytest.mark.transition(9, 36)
 def test_canary_grows_with_its_weight() -> None:
     """A canary has the pods that its weight needs, and full scale before it gets everything."""
     world = MachineWorld(replicas=10).serve().ask_for("v2")
@@ -84,6 +89,7 @@ def test_canary_grows_with_its_weight() -> None:
     assert grown == [1, 1, 10, 10]
 
 
+@pytest.mark.transition(31)
 def test_replicas_change_on_the_way() -> None:
     """Scaling does not reset a step."""
     world = canary_at(State.ANALYSING, MachineWorld(replicas=10))
@@ -92,6 +98,7 @@ def test_replicas_change_on_the_way() -> None:
     assert (world.state, world.desired) == (State.ANALYSING, {"v1": 20, "v2": 2})
 
 
+@pytest.mark.transition(30)
 @pytest.mark.parametrize(
     ("weights", "step", "state"),
     [
@@ -116,6 +123,7 @@ def test_edited_steps_never_lower_the_weight(
     assert rollout.weight >= 10
 
 
+@pytest.mark.transition(55)
 def test_scaled_to_zero_takes_the_target_as_it_is() -> None:
     """With no pod to serve there is nothing to protect and nothing to learn."""
     world = MachineWorld().serve()
@@ -157,6 +165,7 @@ def test_killed_after_the_status_was_written(state: State | None) -> None:
     assert (world.status.stable and world.status.stable.revision, world.state) == ("v2", None)
 
 
+@pytest.mark.transition(5, 10, 14, 16, 18, 19, 36, 37, 39, 41, 42)
 def test_good_canary_is_promoted() -> None:
     """A canary that passes every step gets everything, one step at a time."""
     world = MachineWorld().serve().ask_for("v2")
@@ -170,3 +179,13 @@ def test_good_canary_is_promoted() -> None:
         (("v1", 0), ("v2", 100)),
         (("v2", 100),),
     ]
+
+
+@pytest.mark.transition(8)
+def test_settings_alone_begin_no_rollout() -> None:
+    """What is edited besides the model is followed without a rollout."""
+    world = MachineWorld().serve()
+    world.replicas = 5
+    world.settings = changed(SETTINGS, canary=Canary(steps=(Step(weight=30),)))
+    world.run(3)
+    assert (world.state, world.desired, world.reasons) == (None, {"v1": 5}, ["FirstRevision"])

@@ -36,6 +36,7 @@ def commanded(world: MachineWorld, command: str) -> MachineWorld:
     return world
 
 
+@pytest.mark.transition(32)
 @pytest.mark.parametrize("state", HOLDING)
 def test_pause_holds_every_state_before_the_commit(state: State) -> None:
     """A rollout that is paused by command stays in its state and writes no route."""
@@ -48,6 +49,7 @@ def test_pause_holds_every_state_before_the_commit(state: State) -> None:
     assert "`resume`" in world.last.wait.message
 
 
+@pytest.mark.transition(33)
 @pytest.mark.parametrize("state", HOLDING)
 def test_resume_goes_on_from_every_state(state: State) -> None:
     """After `resume` a good canary is promoted as if nothing had been."""
@@ -74,6 +76,7 @@ def test_pause_does_not_hold_the_judge() -> None:
     assert world.writes[-1] == (("v1", 100),)
 
 
+@pytest.mark.transition(47)
 def test_pause_does_not_hold_an_abort_by_command() -> None:
     """`abort` beats `pause`."""
     world = commanded(canary_at(State.ANALYSING), "pause@1")
@@ -89,6 +92,7 @@ def test_pause_does_not_hold_the_way_out_of_lost_pods() -> None:
     assert world.writes[-1] == (("v1", 100), ("v2", 0))
 
 
+@pytest.mark.transition(31)
 def test_pause_does_not_hold_scaling() -> None:
     """`spec.replicas` is followed in a pause."""
     world = commanded(canary_at(State.ANALYSING, MachineWorld(replicas=10)), "pause@1")
@@ -109,6 +113,7 @@ def test_pause_does_not_hold_an_edited_spec(target: str, outcome: Outcome) -> No
     assert world.status.rollout is None or world.status.rollout.paused_since is None
 
 
+@pytest.mark.transition(58)
 def test_raise_that_was_stored_is_not_written_in_a_pause() -> None:
     """A weight that was decided, but not written before a kill, waits for the end of the pause."""
     world = canary_at(State.PRIMING)
@@ -226,6 +231,7 @@ def test_lack_of_evidence_ends_no_paused_rollout(settings: object, verdict: Verd
     assert world.state is State.ANALYSING
 
 
+@pytest.mark.transition(33)
 def test_resume_gives_an_inconclusive_step_its_time_anew() -> None:
     """A step that asks for a human goes on waiting for evidence after `resume`."""
     world = canary_at(State.ANALYSING)
@@ -236,6 +242,7 @@ def test_resume_gives_an_inconclusive_step_its_time_anew() -> None:
     assert (world.last.wait and world.last.wait.reason) == "RollingOut"
 
 
+@pytest.mark.transition(56)
 @pytest.mark.parametrize("how", ["command", "spec"])
 @pytest.mark.parametrize("verdict", [None, Verdict.METRICS_DOWN, Verdict.PASS])
 def test_forgotten_pause_is_aborted(how: str, verdict: Verdict | None) -> None:
@@ -305,6 +312,7 @@ def test_revert_that_comes_with_the_timeout_wins() -> None:
     assert world.status.failed_revisions == ()
 
 
+@pytest.mark.transition(53)
 def test_clock_that_is_set_back_in_a_pause() -> None:
     """A clock that is set back lengthens a pause and breaks nothing."""
     world = commanded(canary_at(State.ANALYSING), "pause@1")

@@ -17,6 +17,7 @@ from tests.support.rollouts import (
 )
 
 
+@pytest.mark.transition(20, 43)
 @pytest.mark.parametrize("state", [State.ANALYSING, State.SCALING_UP])
 def test_bad_canary_loses_all_traffic_with_the_next_write(state: State) -> None:
     """An abort is one write away, in every state in which the canary has traffic."""
@@ -29,6 +30,7 @@ def test_bad_canary_loses_all_traffic_with_the_next_write(state: State) -> None:
     assert (world.state, world.writes[-1]) == (State.ABORTING, (("v1", 100), ("v2", 0)))
 
 
+@pytest.mark.transition(40)
 def test_bad_canary_in_the_bake_goes_back_to_the_old_revision() -> None:
     """Blue-green's old revision is warm while the new one is watched."""
     world = MachineWorld(settings=BLUE_GREEN).serve().ask_for("v2")
@@ -41,6 +43,25 @@ def test_bad_canary_in_the_bake_goes_back_to_the_old_revision() -> None:
     assert [one.revision for one in world.status.failed_revisions] == ["v2"]
 
 
+@pytest.mark.transition(40, 43)
+def test_a_canary_that_turns_bad_in_the_bake_goes_back_at_once() -> None:
+    """The old revision is at full scale until the commit: one write is all it takes."""
+    world = canary_at(State.BAKING)
+    assert world.desired == {"v1": 2, "v2": 2}
+    world.verdict = Verdict.ABORT
+    world.now += 15
+    world.step()
+    assert (world.state, world.writes[-1]) == (State.ABORTING, (("v1", 100), ("v2", 0)))
+    world.until(None)
+    last = world.status.last_rollout
+    assert last is not None
+    assert (last.outcome, last.revision) == (Outcome.ABORTED, "v2")
+    assert [one.revision for one in world.status.failed_revisions] == ["v2"]
+    assert world.status.stable is not None
+    assert world.status.stable.revision == "v1"
+
+
+@pytest.mark.transition(20, 46)
 def test_abort_keeps_its_evidence() -> None:
     """The status tells afterwards what was stopped, when and why."""
     world = canary_at(State.ANALYSING)
@@ -57,6 +78,7 @@ def test_abort_keeps_its_evidence() -> None:
     assert last.evidence is not None
 
 
+@pytest.mark.transition(19, 22, 23)
 @pytest.mark.parametrize("verdict", [Verdict.NO_DATA, Verdict.METRICS_DOWN, Verdict.CONTINUE])
 def test_without_a_pass_no_weight_moves(verdict: Verdict) -> None:
     """However long it takes: nothing but a pass raises a weight."""
@@ -67,6 +89,7 @@ def test_without_a_pass_no_weight_moves(verdict: Verdict) -> None:
     assert (world.state, world.writes[writes:]) == (State.ANALYSING, [])
 
 
+@pytest.mark.transition(22, 23)
 @pytest.mark.parametrize(
     ("verdict", "reason"),
     [
@@ -84,6 +107,7 @@ def test_what_is_awaited_is_told(verdict: Verdict, reason: str) -> None:
     assert world.last.wait.reason == reason
 
 
+@pytest.mark.transition(21)
 def test_inconclusive_step_asks_for_a_human() -> None:
     """After `maxSeconds` without a verdict somebody is asked to decide."""
     world = canary_at(State.ANALYSING)
@@ -93,6 +117,7 @@ def test_inconclusive_step_asks_for_a_human() -> None:
     assert world.last.wait.reason == "Paused"
 
 
+@pytest.mark.transition(21)
 def test_inconclusive_step_ends_if_that_is_wished() -> None:
     """`onInconclusive: Abort` gives the revision up instead."""
     world = canary_at(
@@ -104,6 +129,7 @@ def test_inconclusive_step_ends_if_that_is_wished() -> None:
     assert world.status.last_rollout.reason == "Inconclusive"
 
 
+@pytest.mark.transition(19)
 def test_two_hours_of_downtime_are_one_step() -> None:
     """However much time went by, a pass goes at most one step on."""
     world = canary_at(State.ANALYSING)
@@ -115,6 +141,7 @@ def test_two_hours_of_downtime_are_one_step() -> None:
     )
 
 
+@pytest.mark.transition(13)
 def test_never_ready_revision_gets_no_traffic() -> None:
     """A revision that restarts again and again is given up without ever being routed to."""
     broken = {"v2": unready(Cause.CRASH_LOOP, restarts=3)}
@@ -126,6 +153,7 @@ def test_never_ready_revision_gets_no_traffic() -> None:
     )
 
 
+@pytest.mark.transition(12)
 def test_slow_revision_is_given_up_at_the_deadline() -> None:
     """A revision that is loading has `progressDeadlineSeconds`."""
     world = MachineWorld(broken={"v2": unready(Cause.LOADING)}).serve().ask_for("v2")
@@ -147,6 +175,7 @@ def test_full_cluster_is_no_news_about_the_model(cause: Cause) -> None:
     assert world.state is State.STARTING
 
 
+@pytest.mark.transition(24)
 def test_lost_pods_are_taken_out_at_once() -> None:
     """A share that meets no ready pod goes back to stable in the same pass."""
     world = canary_at(State.ANALYSING)
@@ -155,6 +184,7 @@ def test_lost_pods_are_taken_out_at_once() -> None:
     assert (world.state, world.writes[-1]) == (State.PRIMING, (("v1", 100), ("v2", 0)))
 
 
+@pytest.mark.transition(24)
 def test_pods_that_come_back_go_on_at_the_same_step() -> None:
     """A short loss costs the rollout nothing but the time."""
     world = canary_at(State.ANALYSING)
@@ -165,6 +195,7 @@ def test_pods_that_come_back_go_on_at_the_same_step() -> None:
     assert world.writes[-1] == (("v1", 90), ("v2", 10))
 
 
+@pytest.mark.transition(24)
 def test_pods_that_stay_away_end_the_rollout() -> None:
     """A revision that had traffic and stays without pods is unhealthy."""
     world = canary_at(State.ANALYSING)
@@ -174,6 +205,7 @@ def test_pods_that_stay_away_end_the_rollout() -> None:
     assert world.status.last_rollout.reason == "CanaryUnhealthy"
 
 
+@pytest.mark.transition(17)
 def test_weight_waits_for_the_stable_revisions_pods() -> None:
     """No weight moves while the stable revision lacks the pods for its own share."""
     world = MachineWorld().serve().ask_for("v2")
@@ -184,6 +216,7 @@ def test_weight_waits_for_the_stable_revisions_pods() -> None:
     assert world.last.wait.reason == "StableUnhealthy"
 
 
+@pytest.mark.transition(44)
 def test_abort_leaves_what_stable_could_not_carry() -> None:
     """Without most of the stable pods a part stays with the stopped revision for a while."""
     world = MachineWorld(replicas=10).serve().ask_for("v2")
@@ -198,6 +231,7 @@ def test_abort_leaves_what_stable_could_not_carry() -> None:
     assert world.writes[-1] == (("v1", 100), ("v2", 0))
 
 
+@pytest.mark.transition(28)
 def test_third_revision_takes_the_place_of_the_second() -> None:
     """A spec that changes on the way ends the rollout, which is nobody's fault."""
     world = canary_at(State.ANALYSING)
@@ -208,6 +242,7 @@ def test_third_revision_takes_the_place_of_the_second() -> None:
     assert (world.status.rollout.base, world.status.rollout.revision) == ("v1", "v3")
 
 
+@pytest.mark.transition(29, 45, 46)
 def test_spec_back_at_stable_is_one_write() -> None:
     """Going back on the way needs no steps."""
     world = canary_at(State.ANALYSING)
@@ -218,6 +253,7 @@ def test_spec_back_at_stable_is_one_write() -> None:
     assert world.writes[writes:] == [(("v1", 100), ("v2", 0)), (("v1", 100),)]
 
 
+@pytest.mark.transition(32)
 def test_pause_does_not_hold_an_abort() -> None:
     """Whoever pauses a canary still wants a bad one stopped."""
     world = canary_at(State.ANALYSING)
@@ -227,6 +263,7 @@ def test_pause_does_not_hold_an_abort() -> None:
     assert world.writes[-1] == (("v1", 100),)
 
 
+@pytest.mark.transition(47)
 def test_abort_command() -> None:
     """`abort` moves all traffic back at once."""
     world = canary_at(State.ANALYSING)
@@ -237,6 +274,7 @@ def test_abort_command() -> None:
     assert [one.reason for one in world.status.failed_revisions] == ["AbortCommanded"]
 
 
+@pytest.mark.transition(53)
 def test_clock_that_is_set_back_is_no_time_gone_by() -> None:
     """With the clock an hour back nothing happens early, and nothing breaks."""
     world = canary_at(State.ANALYSING)
@@ -248,6 +286,7 @@ def test_clock_that_is_set_back_is_no_time_gone_by() -> None:
     assert world.state is None
 
 
+@pytest.mark.transition(15)
 def test_route_that_nobody_accepts_ends_the_rollout() -> None:
     """A rollout whose route stays unaccepted is told about, and then ends."""
     world = MachineWorld().serve().ask_for("v2")
@@ -259,6 +298,7 @@ def test_route_that_nobody_accepts_ends_the_rollout() -> None:
     assert "RolloutAborted" in world.reasons
 
 
+@pytest.mark.transition(58)
 def test_unwritten_weight_is_reconsidered() -> None:
     """A weight that was decided but never written is taken back if its pods are gone by now."""
     world = MachineWorld(replicas=10).serve().ask_for("v2")
@@ -276,6 +316,7 @@ def test_unwritten_weight_is_reconsidered() -> None:
     assert world.route == (("v1", 90), ("v2", 10))
 
 
+@pytest.mark.transition(24)
 def test_all_traffic_and_no_pod_goes_back_at_once() -> None:
     """A revision that loses its last pod in the bake gives way to the old one, which is warm."""
     world = MachineWorld(settings=BLUE_GREEN).serve().ask_for("v2")
@@ -301,6 +342,7 @@ def test_weights_stay_where_nobody_could_take_them(state: State) -> None:
     assert (world.state, world.writes[writes:]) == (state, [])
 
 
+@pytest.mark.transition(58)
 def test_unwritten_switch_is_reconsidered() -> None:
     """All traffic that was decided but never written is taken back if the pods are gone by now."""
     world = canary_at(State.SCALING_UP)
@@ -313,6 +355,7 @@ def test_unwritten_switch_is_reconsidered() -> None:
     assert (world.state, world.route) == (State.SCALING_UP, (("v1", 50), ("v2", 50)))
 
 
+@pytest.mark.transition(44)
 def test_stopped_revision_keeps_its_share_while_stable_has_too_few_pods() -> None:
     """The wait for stable's pods is told, and it ends with them."""
     world = canary_at(State.SCALING_UP, MachineWorld(replicas=10))

@@ -64,6 +64,7 @@ def test_refused_without_a_rollout(verb: str) -> None:
     assert "no rollout is under way" in world.step().events[0].message
 
 
+@pytest.mark.transition(35)
 @pytest.mark.parametrize("state", SMALL)
 def test_promote_full_skips_the_remaining_steps(state: State) -> None:
     """From wherever it is, a canary goes to full scale and then gets everything in one write."""
@@ -82,6 +83,7 @@ def test_promote_full_skips_the_remaining_steps(state: State) -> None:
     assert world.reasons.count("StepsSkipped") == 1
 
 
+@pytest.mark.transition(12, 35, 38)
 @pytest.mark.parametrize("state", SMALL)
 def test_promote_full_waits_for_full_scale(state: State) -> None:
     """Without the pods for everything the weight stays, and a deadline runs."""
@@ -97,6 +99,7 @@ def test_promote_full_waits_for_full_scale(state: State) -> None:
     assert world.status.last_rollout.reason == "ProgressDeadlineExceeded"
 
 
+@pytest.mark.transition(15, 35)
 def test_promote_full_waits_for_the_route() -> None:
     """A route that nobody accepts gives nothing to anybody, and ends the rollout in its time."""
     world = canary_at(State.SHIFTING)
@@ -134,6 +137,7 @@ def test_promote_full_is_stopped_by_the_judge() -> None:
     assert (world.state, world.writes[-1]) == (State.ABORT_DRAINING, (("v1", 100),))
 
 
+@pytest.mark.transition(47)
 def test_abort_beats_promote_full() -> None:
     """Until the commit, `abort` takes everything back in one write."""
     world = canary_at(State.ANALYSING)
@@ -147,6 +151,7 @@ def test_abort_beats_promote_full() -> None:
     assert world.status.last_rollout.outcome is Outcome.ABORTED
 
 
+@pytest.mark.transition(35, 41)
 @pytest.mark.parametrize("state", [State.STARTING, State.AWAITING_PROMOTION])
 def test_promote_full_keeps_blue_greens_bake(state: State) -> None:
     """Blue-green's new colour is still judged with all traffic before the old one goes."""

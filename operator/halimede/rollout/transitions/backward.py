@@ -1,0 +1,80 @@
+"""Rows 24 to 31 and 43 to 46: what takes traffic away from a new revision."""
+
+from halimede.api.status import State
+from halimede.rollout.transitions.row import ROLLING, UNDECIDED, Transition, Way, given_up
+
+WITH_TRAFFIC = (State.SHIFTING, State.ANALYSING, State.SCALING_UP)
+ALL_TRAFFIC = (State.PROMOTING, State.BAKING)
+
+BACKWARD = (
+    Transition(
+        24,
+        "It has traffic and lost its last ready pod, and the stable revision has one.",
+        "Its share goes to the stable revision at once. Back within 60 s it goes on at the same"
+        " step; else, or with all traffic, it is given up: CanaryUnhealthy.",
+        (
+            "rollout.safety.lost_its_pods",
+            "rollout.safety.stayed_unready",
+            "rollout.safety.lost_all_traffic_pods",
+        ),
+        ways=(Way(WITH_TRAFFIC, State.PRIMING), *given_up(State.PRIMING, *ALL_TRAFFIC)),
+    ),
+    Transition(
+        28,
+        "The spec asks for a third revision.",
+        "The second is given up, which is nobody's fault (Superseded); then the third begins.",
+        ("rollout.safety.superseded",),
+        ways=given_up(*UNDECIDED),
+    ),
+    Transition(
+        29,
+        "The spec is back at the stable revision.",
+        "One write brings everything back (Reverted); it has not failed.",
+        ("rollout.safety.reverted",),
+        ways=given_up(*UNDECIDED),
+    ),
+    Transition(
+        30,
+        "The steps are edited.",
+        "It goes on at the first step that asks for no less than it has; evidence is kept.",
+        ("rollout.steps.refitted",),
+        held=ROLLING,
+        ways=(Way((State.ANALYSING,), State.SHIFTING),),
+    ),
+    Transition(
+        31,
+        "`spec.replicas` is edited, or the autoscaler acts.",
+        "Both sides are scaled; the step goes on.",
+        ("rollout.allotment.replicas",),
+        held=ROLLING,
+    ),
+    Transition(
+        43,
+        "The revision is given up, and half of the stable pods are ready.",
+        "All traffic goes to the stable revision in one write.",
+        ("rollout.retreat.aborting", "rollout.moves.abort_weight"),
+        held=(State.ABORTING,),
+    ),
+    Transition(
+        44,
+        "The revision is given up, and too few stable pods are ready.",
+        "The stable revision gets what its ready pods can carry, more of it in each pass.",
+        ("rollout.retreat.aborting", "rollout.capacity.weight_on_abort"),
+        held=(State.ABORTING,),
+    ),
+    Transition(
+        45,
+        "All traffic is back since `settleSeconds`.",
+        "The revision leaves the route.",
+        ("rollout.retreat.aborting",),
+        ways=(Way((State.ABORTING,), State.ABORT_DRAINING),),
+    ),
+    Transition(
+        46,
+        "It is out of the route, and had 30 s to end its last requests.",
+        "Its children are deleted and the rollout is over; a third revision begins then.",
+        ("rollout.retreat.abort_draining", "reconcile.wanted.work"),
+        held=(State.ABORT_DRAINING,),
+        ways=(Way((State.ABORT_DRAINING,), None),),
+    ),
+)
