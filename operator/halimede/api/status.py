@@ -22,6 +22,8 @@ class State(StrEnum):
     """The route is being moved to the step's weight."""
     ANALYSING = "Analysing"
     """The step's weight is live and evidence is collected."""
+    STEP_PAUSED = "StepPaused"
+    """The step has passed, and its pause is waited out; evidence is collected on."""
     AWAITING_PROMOTION = "AwaitingPromotion"
     """Blue-green: the preview serves, and a `promote` command is awaited."""
     SCALING_UP = "ScalingUp"

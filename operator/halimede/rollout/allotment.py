@@ -6,7 +6,8 @@ Weights are derived from the status and never read back from the route, which is
 from halimede.api.rollout import Strategy
 from halimede.api.status import RolloutStatus, State, Status
 from halimede.rollout.facts import Workload
-from halimede.rollout.scene import Scene, skips_steps
+from halimede.rollout.scene import Scene
+from halimede.rollout.steps import skips_steps
 
 OUT_OF_THE_ROUTE = frozenset({State.STARTING, State.ABORT_DRAINING})
 """The states in which the route does not know the new revision."""

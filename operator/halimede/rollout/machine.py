@@ -21,6 +21,7 @@ ADVANCES: Mapping[State, Callable[[Scene], Move]] = {
     State.PRIMING: advance.priming,
     State.SHIFTING: advance.shifting,
     State.ANALYSING: advance.analysing,
+    State.STEP_PAUSED: advance.step_paused,
     State.AWAITING_PROMOTION: advance.awaiting_promotion,
     State.SCALING_UP: advance.scaling_up,
     State.PROMOTING: advance.promoting,

@@ -9,7 +9,7 @@ from halimede.rollout.safety import inconclusive
 from halimede.rollout.scene import DECIDED, Scene
 
 PROMOTABLE = {
-    Verb.PROMOTE: frozenset({State.ANALYSING, State.AWAITING_PROMOTION}),
+    Verb.PROMOTE: frozenset({State.ANALYSING, State.STEP_PAUSED, State.AWAITING_PROMOTION}),
     Verb.PROMOTE_FULL: SKIPPABLE,
 }
 

@@ -6,7 +6,7 @@ only the pause itself has a deadline.
 
 from dataclasses import replace
 
-from halimede.api.rollout import Strategy, Waiting
+from halimede.api.rollout import Waiting
 from halimede.api.status import Outcome, State
 from halimede.judge.verdict import Verdict
 from halimede.rollout.command import Verb
@@ -16,6 +16,7 @@ from halimede.rollout.history import by_abort
 from halimede.rollout.moves import abort, reroute, stop
 from halimede.rollout.pauses import timeout_at
 from halimede.rollout.scene import Move, Scene
+from halimede.rollout.steps import undecided_since
 
 UNREADY_GRACE_SECONDS = 60.0
 """How long a revision that had traffic may be without a ready pod before it is given up."""
@@ -60,7 +61,7 @@ def pause_forgotten(scene: Scene) -> Move | None:
     if scene.target != scene.rollout.revision:
         return None
     seconds = scene.settings.pause_timeout_seconds
-    return abort(scene, "PauseTimeout", f"It was paused for {seconds} s and nobody resumed it.")
+    return abort(scene, "PauseTimeout", f"It was paused for {seconds} s and nobody went on.")
 
 
 def aborted_by_evidence(scene: Scene) -> Move | None:
@@ -212,14 +213,13 @@ def inconclusive_for_too_long(scene: Scene) -> Move | None:
 def inconclusive(scene: Scene) -> bool:
     """Whether the step is over its `maxSeconds` although there is evidence to judge."""
     rollout, step = scene.rollout, scene.step
+    since = undecided_since(rollout, scene.settings)
     return (
-        rollout.strategy is Strategy.CANARY
-        and rollout.state is State.ANALYSING
-        and step is not None
-        and rollout.step_started_at is not None
+        step is not None
+        and since is not None
         and rollout.evidence is not None
         and rollout.evidence.verdict == Verdict.CONTINUE
-        and scene.elapsed(rollout.step_started_at) >= step.max_seconds
+        and scene.elapsed(since) >= step.max_seconds
     )
 
 

@@ -24,8 +24,8 @@ PEOPLE = (
         "One step on without further evidence, or blue-green's switch; pods are still awaited.",
         ("rollout.advance.promote_commanded",),
         ways=(
-            Way((State.ANALYSING,), State.SHIFTING),
-            Way((State.ANALYSING, State.AWAITING_PROMOTION), State.SCALING_UP),
+            Way((State.ANALYSING, State.STEP_PAUSED), State.SHIFTING),
+            Way((State.ANALYSING, State.STEP_PAUSED, State.AWAITING_PROMOTION), State.SCALING_UP),
         ),
     ),
     Transition(
@@ -34,7 +34,17 @@ PEOPLE = (
         "The remaining steps are skipped; full scale, the route and the bake are still awaited.",
         ("rollout.advance.promote_full_commanded",),
         held=(State.STARTING, State.PRIMING),
-        ways=(Way((State.SHIFTING, State.ANALYSING, State.AWAITING_PROMOTION), State.SCALING_UP),),
+        ways=(
+            Way(
+                (
+                    State.SHIFTING,
+                    State.ANALYSING,
+                    State.STEP_PAUSED,
+                    State.AWAITING_PROMOTION,
+                ),
+                State.SCALING_UP,
+            ),
+        ),
     ),
     Transition(
         47,
