@@ -92,6 +92,8 @@ BY_GATEWAY: Manifest = {
         "progressDeadlineSeconds": 1800,
         "onStableDown": "ShiftToCanary",
         "scaleDownDelaySeconds": 300,
+        "revisionHistoryLimit": 10,
+        "rollbackWindowRevisions": 0,
     },
     "podTemplate": {"spec": {"nodeSelector": {"zone": "a"}}},
 }

@@ -199,3 +199,9 @@ class Rollout(ApiModel):
     the weights, or `ShiftToCanary`, which gives it everything until the stable one is back."""
     scale_down_delay_seconds: Annotated[int, Field(ge=0, le=604800)] = 300
     """How long the old revision stays at full scale after a promotion."""
+    revision_history_limit: Annotated[int, Field(ge=0, le=20)] = 10
+    """How many revisions that were stable before can be gone back to by `rollback`. Of each, one
+    ConfigMap is kept; those at full scale can be gone back to in any case."""
+    rollback_window_revisions: Annotated[int, Field(ge=0, le=20)] = 0
+    """A spec that goes back to one of so many revisions that were stable last skips the steps,
+    unless that one had to be left; 0: only while it is at full scale."""

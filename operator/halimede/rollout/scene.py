@@ -20,6 +20,8 @@ GROWING = frozenset(
     {State.STARTING, State.PRIMING, State.SHIFTING, State.ANALYSING, State.STEP_PAUSED}
 )
 """The states in which a canary has no more pods than its weight needs."""
+DECIDED = frozenset({State.DRAINING, State.ABORTING, State.ABORT_DRAINING})
+"""The states in which it is known how the rollout ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class Wanted:
     settings: Rollout
     identity: str
     """The object's uid and generation: what a rollout's id is made of."""
+    generation: int = 0
+    """The spec's."""
     invalid: str | None = None
     """What is wrong with the spec; the target is then that of the last valid one."""
 
@@ -62,6 +66,12 @@ class Scene:
         if self.status.rollout is None:
             raise LookupError("no rollout is under way")
         return self.status.rollout
+
+    @property
+    def target(self) -> str:
+        """The revision that is to serve: what the spec asks for, or what `rollback` has pinned."""
+        pinned = self.status.pinned
+        return pinned.revision if pinned else self.wanted.target
 
     @property
     def settings(self) -> Rollout:
