@@ -86,11 +86,11 @@ ROWS = {
         BY_SERVICE,
         changed(BY_SERVICE, rollout__analysis=ABSENT),
     ),
-    "Contour's counters of ingress-nginx": row(
+    "Contour's counters of an Ingress": row(
         "spec.rollout.analysis.provider",
-        "does not see the canaries of ingress-nginx",
+        "does not tell revisions behind an Ingress apart",
+        BY_INGRESS,
         changed(BY_INGRESS, rollout={"strategy": "BlueGreen"}),
-        changed(BY_INGRESS, rollout=ABSENT),
     ),
     "cache of an unknown version": row(
         "spec.runtime.version",

@@ -42,9 +42,8 @@ _ROUTERS = (
         ".rollout.analysis.provider",
     ),
     rule(
-        "self.rollout.analysis.provider != 'Contour' || self.expose.type != 'Ingress'"
-        " || self.rollout.strategy != 'Canary'",
-        "provider Contour does not see the canaries of ingress-nginx: set"
+        "self.rollout.analysis.provider != 'Contour' || self.expose.type != 'Ingress'",
+        "provider Contour does not tell revisions behind an Ingress apart: set"
         " rollout.analysis.provider to None, or expose by Gateway",
         ".rollout.analysis.provider",
     ),
