@@ -21,6 +21,11 @@ ROLLOUTS = Counter(
     "Rollouts that ended, by how.",
     ["namespace", "name", "outcome"],
 )
+FOREIGN_WRITES = Counter(
+    "halimede_foreign_route_writes_total",
+    "Times that somebody else changed the weights of a route.",
+    ["namespace", "name"],
+)
 ROLLOUT_STATE = Gauge(
     "halimede_rollout_state",
     "1 for the state in which a rollout is.",

@@ -19,6 +19,7 @@ from halimede.adapters.kinds import CONFIG_MAP, HTTP_ROUTE, MODEL_DEPLOYMENT, SE
 from halimede.adapters.store import Key
 from halimede.reconcile.carry_out import event_manifest
 from halimede.reconcile.plan import Event, EventType
+from halimede.reconcile.writers import foreign_write
 from local.cluster import Cluster
 from tests.operator.conftest import model
 
@@ -197,3 +198,29 @@ async def test_events_are_seen_by_kubectl(
     shown = api_server.kubectl("events", "-n", namespace, "--for=modeldeployment.halimede.dev/m")
     assert "TooBad" in shown
     assert "It went wrong" in shown
+
+
+def _canary_route(namespace: str, weight: int) -> dict[str, Any]:
+    metadata = {"name": "m", "namespace": namespace, "labels": OURS}
+    annotations = {"nginx.ingress.kubernetes.io/canary-weight": str(weight)}
+    service = {"service": {"name": "m", "port": {"number": 8000}}}
+    paths = [{"path": "/", "pathType": "Prefix", "backend": service}]
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {**metadata, "annotations": annotations},
+        "spec": {"rules": [{"host": "m.example.com", "http": {"paths": paths}}]},
+    }
+
+
+async def test_the_api_server_tells_who_took_a_field(kube: KubeCluster, namespace: str) -> None:
+    """A foreign write is told from a change of ours that has yet to be written."""
+    ours = await kube.apply(_canary_route(namespace, 5))
+    raised = _canary_route(namespace, 25)
+    assert foreign_write(ours, _canary_route(namespace, 5)) is None
+    assert foreign_write(ours, raised) is None
+    theirs = await kube.apply(_canary_route(namespace, 0), manager="somebody")
+    found = foreign_write(theirs, raised)
+    assert found is not None
+    assert found.manager == "somebody"
+    assert foreign_write(await kube.apply(raised), raised) is None

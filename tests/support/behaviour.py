@@ -34,6 +34,15 @@ def pod_manifest(
     }
 
 
+def written_by(manager: str, now: float, *fields: str) -> Manifest:
+    """Write what the API server notes of fields of the spec that somebody wrote."""
+    return {
+        "manager": manager,
+        "time": rfc3339(now),
+        "fieldsV1": {"f:spec": {f"f:{field}": {} for field in fields}},
+    }
+
+
 def accepted(route: Manifest, parent: Manifest) -> Manifest:
     """Write the answer of a gateway that takes a route as it is."""
     generation = route["metadata"]["generation"]

@@ -17,7 +17,7 @@ from halimede.reconcile.observed import Observed
 from halimede.reconcile.plan import Event, Plan
 from halimede.reconcile.world import revision_of
 from halimede.render.platform import Platform
-from tests.support.behaviour import Behaviour, accepted, pod_manifest
+from tests.support.behaviour import Behaviour, accepted, pod_manifest, written_by
 from tests.support.prometheus import PretendPrometheus
 
 RESYNC_SECONDS = 300.0
@@ -34,7 +34,10 @@ SPEC: Manifest = {
     "expose": GATEWAY,
     "rollout": {
         "strategy": "Canary",
-        "canary": {"steps": [{"weight": 20, "minSeconds": 30}, {"weight": 50, "minSeconds": 30}]},
+        "canary": {
+            "steps": [{"weight": 20, "minSeconds": 30}, {"weight": 50, "minSeconds": 30}],
+            "bakeSeconds": 60,
+        },
         "analysis": {"intervalSeconds": 15, "warmupSeconds": 30, "settleSeconds": 15},
         "blueGreen": {"bakeSeconds": 120},
     },
@@ -103,6 +106,16 @@ class PretendCluster:
         """Hand out a live object to be changed behind the operator's back."""
         self._drift += 1
         return self.objects[kind, name]
+
+    def meddle(self, weight: int, manager: str = "argocd-controller") -> None:
+        """Have somebody else give the last backend of the live route another weight."""
+        route = self.tamper("HTTPRoute", "digits")
+        for rule in route["spec"]["rules"]:
+            rule["backendRefs"][-1]["weight"] = weight
+        route["metadata"]["generation"] += 1
+        ours = written_by("halimede", self.now, "parentRefs")
+        route["metadata"]["managedFields"] = [ours, written_by(manager, self.now, "rules")]
+        self._note_weights(route)
 
     def run(self, seconds: float) -> "PretendCluster":
         """Let time go by."""
@@ -281,6 +294,7 @@ class PretendCluster:
             else rfc3339(self.now),
             "generation": (live["metadata"]["generation"] if live else 0)
             + (live is None or live.get("spec") != new.get("spec")),
+            "managedFields": [written_by("halimede", self.now, *new.get("spec", ()))],
         }
         if kind == "Deployment" and "replicas" not in new["spec"]:
             kept = live and name in self._co_owned

@@ -65,7 +65,7 @@ class Store:
         if not kind.selects(manifest):
             return self.drop(kind, manifest) if uid in self._objects[kind] else ()
         before = self._forget(kind, uid)
-        kept = _without_managed_fields(kind, manifest)
+        kept = _kept(kind, manifest)
         self._objects[kind][uid] = kept
         key = owner_key(kind, kept)
         if key:
@@ -147,9 +147,12 @@ def _both(one: Key | None, other: Key | None) -> tuple[Key, ...]:
     return tuple({key for key in (one, other) if key})
 
 
-def _without_managed_fields(kind: Kind, manifest: Manifest) -> Manifest:
+def _kept(kind: Kind, manifest: Manifest) -> Manifest:
+    """Say the kind, which items of lists lack, and leave out who wrote what if nobody asks."""
     metadata = {
-        field: value for field, value in manifest["metadata"].items() if field != "managedFields"
+        field: value
+        for field, value in manifest["metadata"].items()
+        if field != "managedFields" or kind.shared
     }
     identity = {"apiVersion": kind.api_version, "kind": kind.name}
     return {**identity, **manifest, "metadata": metadata}

@@ -41,6 +41,8 @@ class Reason(StrEnum):
     """The stable revision lacks pods, so no traffic is moved."""
     ROUTE_NOT_ACCEPTED = "RouteNotAccepted"
     """No gateway has taken the route as it is."""
+    ROUTE_CONFLICT = "RouteConflict"
+    """Somebody else keeps changing the route's weights, so no rollout goes on."""
     CANARY_FAILED = "CanaryFailed"
     """The revision that the spec asks for was stopped; the stable one serves."""
     INVALID_SPEC = "InvalidSpec"

@@ -97,12 +97,19 @@ class SourceEvidence(ApiModel):
     """Polls that brought new samples of the canary."""
     dispersion: float = 1.0
     """phi: Pearson's chi2 over its degrees of freedom for stable's errors before the rollout."""
+    past_requests: int = 0
+    """Of the stable revision, in the two hours before the rollout."""
+    past_errors: int = 0
     log_rel: tuple[float, ...] = ()
     """One per rate ratio: the canary is worse than the stable revision."""
     log_abs: tuple[float, ...] = ()
     """One per rate: the canary is over the ceiling `maxErrorPercent`."""
     log_pass: tuple[tuple[float, ...], ...] = ()
     """One list per step's level: the canary is under that level."""
+    bake_ceiling: float | None = None
+    """The error rate that the bake bears, fixed when it begins; absent before."""
+    log_bake: tuple[float, ...] = ()
+    """One per rate: the canary is over the bake's ceiling."""
 
 
 class Evidence(ApiModel):
@@ -117,6 +124,8 @@ class Evidence(ApiModel):
     """Why, in a sentence with the figures."""
     no_data_since: Timestamp | None = None
     metrics_down_since: Timestamp | None = None
+    bake_looks: int = 0
+    """How often the judge has looked in the bake and could see."""
 
 
 class RolloutStatus(ApiModel):
@@ -184,6 +193,21 @@ class FinishedRollout(ApiModel):
     evidence: Evidence | None = None
 
 
+MOST_FOREIGN_WRITES = 5
+"""How many writes of others are remembered; so many within ten minutes are a fight."""
+
+
+class ForeignWrites(ApiModel):
+    """Somebody else changed the weights in the route; each time they were set back."""
+
+    manager: str
+    """The field manager that did it last, as in the route's `metadata.managedFields`."""
+    at: Annotated[tuple[Timestamp, ...], Field(max_length=MOST_FOREIGN_WRITES)]
+    """When, the last times, by the API server's clock."""
+    held_since: Timestamp | None = None
+    """Since when rollouts are held because of it."""
+
+
 class Status(ApiModel):
     """The state of the resource, and why."""
 
@@ -202,6 +226,8 @@ class Status(ApiModel):
     """The beginning of that command's text: as long as it stays, there is nothing new to do."""
     used_tokens: Annotated[tuple[str, ...], Field(max_length=10)] = ()
     """The last tokens whose commands were carried out, the newest last: none acts again."""
+    foreign_writes: ForeignWrites | None = None
+    """Who else wrote the route in the last ten minutes."""
     url: str | None = None
     """Where clients reach the model, if it is exposed by hostname."""
     conditions: Annotated[

@@ -37,6 +37,7 @@ ALARMING = frozenset(
         Reason.UNAVAILABLE,
         Reason.ROUTE_NOT_ACCEPTED,
         Reason.METRICS_HOLD,
+        Reason.ROUTE_CONFLICT,
         Reason.STABLE_UNHEALTHY,
         *NEEDS_HELP,
     }

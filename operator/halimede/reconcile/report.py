@@ -24,6 +24,8 @@ def report(key: Key, before: Status, after: Status) -> None:
             metrics.ROLLOUT_STATE.labels(*key, state).set(1)
         else:
             _remove(metrics.ROLLOUT_STATE, *key, state)
+    if after.foreign_writes and after.foreign_writes != before.foreign_writes:
+        metrics.FOREIGN_WRITES.labels(*key).inc()
     ended = after.last_rollout
     if ended and _id(ended) != _id(before.last_rollout):
         metrics.ROLLOUTS.labels(*key, ended.outcome).inc()

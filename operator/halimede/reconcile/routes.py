@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from halimede.api.base import Manifest
+from halimede.reconcile.writers import foreign_write, latest
 from halimede.render.covers import covers
 from halimede.rollout.facts import Route
 
@@ -32,6 +33,11 @@ def route(children: tuple[Manifest, ...], desired: tuple[Manifest, ...]) -> Rout
         refused=any(one.refused for one in answers),
         message=" ".join(one.message for one in answers if one.message),
         since=min((one.since for one in answers if one.since is not None), default=None),
+        foreign_write=latest(
+            foreign_write(found, one)
+            for one in desired
+            if one["kind"] in ROUTES and (found := live.get(_key(one)))
+        ),
     )
 
 

@@ -13,6 +13,7 @@
 | the spec is invalid | False InvalidSpec | as before | | True |
 | a child is refused | False ApplyFailed | as before | True | |
 | no gateway takes the route | False RouteNotAccepted | False | True | |
+| somebody else writes the route | Unknown RouteConflict | True | True | |
 | stable lost its pods | False Unavailable | False | | |
 """
 
@@ -24,6 +25,7 @@ from halimede.api.status import Outcome, Status
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.rollout.advance import ROUTE_PATIENCE_SECONDS
 from halimede.rollout.allotment import weights
+from halimede.rollout.conflict import fight
 from halimede.rollout.events import sentences
 from halimede.rollout.facts import NEEDS_HELP, Cause, Facts, Workload
 from halimede.rollout.idle import failure
@@ -184,10 +186,9 @@ def _serving(situation: Situation) -> Verdicts:
     pods, route, wanted = situation.serving, situation.facts.route, situation.facts.replicas
     if wanted == 0:
         return Verdicts("True", Reason.SCALED_TO_ZERO, "spec.replicas is 0: nothing serves.")
-    if pods.ready_endpoints == 0 and pods.cause in NEEDS_HELP:
-        return Verdicts("False", pods.cause, sentences("No pod is ready", pods.message))
     if pods.ready_endpoints == 0:
-        return Verdicts("False", Reason.UNAVAILABLE, sentences("No pod is ready", pods.message))
+        reason = pods.cause if pods.cause in NEEDS_HELP else Reason.UNAVAILABLE
+        return Verdicts("False", reason, sentences("No pod is ready", pods.message))
     if route.refused or (not route.accepted and situation.route_overdue):
         message = sentences(
             route.message,
@@ -200,6 +201,8 @@ def _serving(situation: Situation) -> Verdicts:
             message,
             reconciling=Reason.ROUTE_NOT_ACCEPTED,
         )
+    if told := fight(situation.status):
+        return Verdicts("Unknown", Reason.ROUTE_CONFLICT, told, reconciling=Reason.ROUTE_CONFLICT)
     live = route.applied and route.accepted and pods.ready_endpoints >= wanted
     if live or situation.was_ready:
         return Verdicts("True", Reason.SERVING, f"Revision {pods.revision} serves all requests.")

@@ -56,6 +56,16 @@ class Workload:
 
 
 @dataclass(frozen=True, slots=True)
+class ForeignWrite:
+    """Somebody else changed what we apply, and it has not been set back yet."""
+
+    manager: str
+    """The field manager that took the field."""
+    at: float
+    """When, by the API server's clock."""
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """What leads clients to the revisions."""
 
@@ -69,6 +79,8 @@ class Route:
     """Why they are not accepted."""
     since: float | None = None
     """When the route was made."""
+    foreign_write: ForeignWrite | None = None
+    """Somebody else's change of the live objects."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from halimede.api.conditions import Reason
 from halimede.api.status import State
+from halimede.rollout.conflict import fight
 from halimede.rollout.moves import take_back, wait
 from halimede.rollout.scene import Move, Scene, first
 
@@ -38,6 +39,20 @@ def paused(scene: Scene) -> Move | None:
     )
 
 
+def route_conflict(scene: Scene) -> Move | None:
+    """Somebody else keeps changing the weights: what they bring about is no news of the model."""
+    told = fight(scene.status)
+    if told is None:
+        return None
+    rollout = scene.rollout
+    return wait(
+        scene,
+        Reason.ROUTE_CONFLICT,
+        told,
+        f"Revision {rollout.revision} stays at {rollout.weight} % ({rollout.state})",
+    )
+
+
 def raise_unwritten(scene: Scene) -> Move | None:
     """A raise that was stored, but never written, is not written while something holds."""
     back = BEFORE_RAISE.get(scene.rollout.state)
@@ -48,7 +63,7 @@ def raise_unwritten(scene: Scene) -> Move | None:
 
 BEFORE_RAISE = {State.SHIFTING: State.SHIFTING, State.PROMOTING: State.SCALING_UP}
 """Where a raise that is taken back is decided anew."""
-REASONS = (spec_invalid, scaled_to_zero, paused)
+REASONS = (spec_invalid, scaled_to_zero, paused, route_conflict)
 """Their order tells which reason is named."""
 HOLDING = (raise_unwritten, *REASONS)
 """What stands still, and what is said about it."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from halimede.api.status import RevisionStatus, State, Status
-from halimede.rollout import advance, idle, pauses, retreat
+from halimede.rollout import advance, conflict, idle, pauses, retreat
 from halimede.rollout.command import Command, Verb, answered, carried_out, refusal
 from halimede.rollout.events import Event, normal
 from halimede.rollout.holding import HOLDING
@@ -108,6 +108,7 @@ def learned(scene: Scene) -> Status:
     warm = tuple(one for one in status.warm if one.warm_until > now)
     if warm != status.warm:
         status = status.model_copy(update={"warm": warm})
+    status = conflict.noted(status, scene.facts.route.foreign_write, now)
     rollout = status.rollout
     if rollout is None:
         return status

@@ -150,7 +150,7 @@ def past_deadline(scene: Scene) -> Move | None:
     canary, deadline = scene.canary, scene.settings.progress_deadline_seconds
     if scene.rollout.state not in AWAITING_READINESS or canary.cause in CAPACITY:
         return None
-    if scene.paused or canary.ready_endpoints >= scene.canary_wanted:
+    if scene.held or canary.ready_endpoints >= scene.canary_wanted:
         return None
     if scene.elapsed(scene.rollout.last_progress_at) < deadline:
         return None
@@ -167,7 +167,7 @@ def route_past_deadline(scene: Scene) -> Move | None:
     """The route stayed unaccepted: something is wrong that no waiting will cure."""
     if scene.rollout.state not in AWAITING_ROUTE or scene.rollout.weight_applied_at is not None:
         return None
-    if scene.paused:
+    if scene.held:
         return None
     if scene.elapsed(scene.rollout.last_progress_at) < ROUTE_DEADLINE_SECONDS:
         return None
@@ -182,7 +182,7 @@ def route_past_deadline(scene: Scene) -> Move | None:
 def no_data_for_too_long(scene: Scene) -> Move | None:
     """No request reached it, and the spec says that this is to end the rollout."""
     analysis, evidence = scene.settings.analysis, scene.rollout.evidence
-    if analysis.on_no_data is not Waiting.ABORT or evidence is None or scene.paused:
+    if analysis.on_no_data is not Waiting.ABORT or evidence is None or scene.held:
         return None
     since = evidence.no_data_since
     if since is None or scene.elapsed(since) < analysis.no_data_timeout_seconds:
@@ -197,7 +197,7 @@ def no_data_for_too_long(scene: Scene) -> Move | None:
 
 def inconclusive_for_too_long(scene: Scene) -> Move | None:
     """The step took its whole time without enough evidence, and the spec says to end it then."""
-    if scene.settings.analysis.on_inconclusive is not Waiting.ABORT or scene.paused:
+    if scene.settings.analysis.on_inconclusive is not Waiting.ABORT or scene.held:
         return None
     if not inconclusive(scene):
         return None

@@ -9,6 +9,7 @@ from halimede.api.status import Outcome, RolloutStatus, State, Status
 from halimede.judge.verdict import Verdict
 from halimede.rollout.capacity import full, need
 from halimede.rollout.command import Command, Verb
+from halimede.rollout.conflict import fight
 from halimede.rollout.events import Event
 from halimede.rollout.facts import Cause, Facts, Workload
 
@@ -113,6 +114,11 @@ class Scene:
         return self.settings.paused or self.rollout.paused_since is not None
 
     @property
+    def held(self) -> bool:
+        """Whether time passes without telling anything: by somebody's pause or by a fight."""
+        return self.paused or fight(self.status) is not None
+
+    @property
     def canary_full(self) -> bool:
         """Whether the canary could carry all traffic."""
         return self.canary.ready_endpoints >= full(self.facts.replicas)
@@ -173,6 +179,12 @@ def skips_steps(rollout: RolloutStatus) -> bool:
 def starts_small(rollout: RolloutStatus) -> bool:
     """Whether the revision grows with its weight, instead of starting at full scale."""
     return rollout.strategy is Strategy.CANARY and not skips_steps(rollout)
+
+
+def bake_seconds(strategy: Strategy, settings: Rollout) -> int:
+    """Say how long a rollout by *strategy* bakes."""
+    blue_green = strategy is Strategy.BLUE_GREEN
+    return settings.blue_green.bake_seconds if blue_green else settings.canary.bake_seconds
 
 
 def current_step(rollout: RolloutStatus, settings: Rollout) -> Step | None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from halimede.adapters.kinds import CONFIG_MAP, DEPLOYMENT, MODEL_DEPLOYMENT, POD
+from halimede.adapters.kinds import CONFIG_MAP, DEPLOYMENT, HTTP_ROUTE, MODEL_DEPLOYMENT, POD
 from halimede.adapters.store import Key, Listed, Store
 
 KEY = Key("ns", "digits")
@@ -45,12 +45,15 @@ def test_versions_are_numbers_not_text() -> None:
 
 
 def test_what_is_kept_names_its_kind_and_not_its_managers() -> None:
-    """Objects from lists come without a kind, and managedFields are half of an object."""
+    """Objects from lists come without a kind; who wrote what is kept of routes only."""
     store = Store()
     store.put(DEPLOYMENT, _thing("a", "1", 1))
     (kept,) = store.owned(DEPLOYMENT, KEY)
     assert (kept["apiVersion"], kept["kind"]) == ("apps/v1", "Deployment")
     assert "managedFields" not in kept["metadata"]
+    store.put(HTTP_ROUTE, _thing("b", "1", 1))
+    (shared,) = store.owned(HTTP_ROUTE, KEY)
+    assert shared["metadata"]["managedFields"] == [{"manager": "halimede"}]
 
 
 def test_a_late_event_does_not_bring_back_what_is_gone() -> None:

@@ -5,7 +5,14 @@ from prometheus_client import generate_latest
 from halimede.adapters.store import Key
 from halimede.api.conditions import Condition, ConditionType
 from halimede.api.rollout import Strategy
-from halimede.api.status import FinishedRollout, Outcome, RolloutStatus, State, Status
+from halimede.api.status import (
+    FinishedRollout,
+    ForeignWrites,
+    Outcome,
+    RolloutStatus,
+    State,
+    Status,
+)
 from halimede.reconcile.report import forget, report
 
 
@@ -64,6 +71,18 @@ def test_a_rollout_is_counted_once_when_it_ends() -> None:
     assert f"{counted} 1.0" in _shown("ends")
     report(key, after, Status(last_rollout=_ended("2")))
     assert f"{counted} 2.0" in _shown("ends")
+
+
+def test_foreign_writes_are_counted() -> None:
+    """Each write of somebody else counts once; that they are forgotten counts nothing."""
+    key = Key("ns", "fight")
+    once = Status(foreign_writes=ForeignWrites(manager="x", at=(1.0,)))
+    twice = Status(foreign_writes=ForeignWrites(manager="x", at=(1.0, 2.0)))
+    report(key, Status(), once)
+    report(key, once, twice)
+    report(key, twice, Status())
+    counted = 'halimede_foreign_route_writes_total{name="fight",namespace="ns"}'
+    assert f"{counted} 2.0" in _shown("fight")
 
 
 def test_readiness_is_shown_and_forgotten() -> None:

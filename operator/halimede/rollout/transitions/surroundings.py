@@ -4,6 +4,19 @@ from halimede.rollout.transitions.row import ANYWHERE, Transition
 
 SURROUNDINGS = (
     Transition(
+        49,
+        "Somebody else changes the weights in the route.",
+        "They are set back and it is counted. Five times within ten minutes hold a rollout until"
+        " ten minutes are quiet; safety goes on. Ready says RouteConflict and names who it is.",
+        (
+            "rollout.conflict.noted",
+            "rollout.holding.route_conflict",
+            "reconcile.status.ready",
+            "reconcile.wanted.work",
+        ),
+        held=ANYWHERE,
+    ),
+    Transition(
         50,
         "Somebody deletes the route.",
         "It is made anew with the present weights.",

@@ -1,0 +1,109 @@
+"""Somebody else writes the route: set back, counted, and held against when it is a fight."""
+
+import pytest
+
+from halimede.api.status import State
+from tests.support.cluster import PretendCluster
+
+FIGHT = 5
+
+
+def analysing(cluster: PretendCluster) -> PretendCluster:
+    """Bring a canary to its first step."""
+    return cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
+
+
+def fought(cluster: PretendCluster, seconds: float = 5.0) -> PretendCluster:
+    """Have somebody change the weights as often as makes a fight."""
+    for _ in range(FIGHT):
+        cluster.meddle(0)
+        cluster.run(seconds)
+    return cluster
+
+
+@pytest.mark.transition(49)
+def test_a_foreign_weight_is_set_back_and_counted(cluster: PretendCluster) -> None:
+    """Given one foreign write, the weights return, the writer is named, the canary goes on."""
+    analysing(cluster).meddle(0)
+    cluster.run(5)
+    assert list(cluster.weights[-1].values()) == [80, 20]
+    noted = cluster.parsed.foreign_writes
+    assert noted is not None
+    assert (noted.manager, len(noted.at), noted.held_since) == ("argocd-controller", 1, None)
+    cluster.until(cluster.ready)
+    cluster.run(600)
+    assert cluster.parsed.foreign_writes is None
+
+
+@pytest.mark.transition(49)
+def test_a_fight_holds_the_rollout_until_it_is_quiet(cluster: PretendCluster) -> None:
+    """Given five foreign writes, a Warning names the writer, and no weight rises for a while."""
+    fought(analysing(cluster))
+    assert cluster.condition("Ready") == ("Unknown", "RouteConflict")
+    assert "'argocd-controller'" in cluster.message("Ready")
+    assert cluster.reasons.count("RouteConflict") == 1
+    cluster.run(560)
+    assert list(cluster.weights[-1].values()) == [80, 20]
+    cluster.until(cluster.ready)
+    assert cluster.reasons.count("RouteConflict") == 1
+    assert cluster.lost == 0.0
+
+
+@pytest.mark.transition(49)
+def test_slow_writes_that_go_on_keep_the_hold(cluster: PretendCluster) -> None:
+    """Given a fight, one write every nine minutes is no quiet; then ten quiet minutes end it."""
+    fought(analysing(cluster))
+    for _ in range(3):
+        cluster.run(540).meddle(0)
+        cluster.run(5)
+        assert cluster.condition("Ready") == ("Unknown", "RouteConflict")
+    cluster.run(590)
+    assert cluster.state is State.ANALYSING
+    cluster.until(cluster.ready)
+
+
+@pytest.mark.transition(49)
+def test_rare_writes_are_no_fight(cluster: PretendCluster) -> None:
+    """Given five writes in more than ten minutes, nothing is held."""
+    analysing(cluster)
+    fought(cluster, seconds=180)
+    assert "RouteConflict" not in cluster.reasons
+
+
+@pytest.mark.transition(49)
+def test_safety_goes_on_in_a_fight(cluster: PretendCluster) -> None:
+    """Given a fight, an abort still moves all traffic back."""
+    fought(analysing(cluster)).command("abort@1").until(lambda: cluster.state is None)
+    assert list(cluster.weights[-1].values()) == [100]
+
+
+@pytest.mark.transition(49)
+def test_a_write_that_cannot_be_set_back_counts_once(cluster: PretendCluster) -> None:
+    """Given a foreign write and an operator whose writes fail, passes alone count nothing."""
+    analysing(cluster).alive = False
+    cluster.meddle(0)
+    cluster.run(100)
+    noted = cluster.parsed.foreign_writes
+    assert noted is not None
+    assert len(noted.at) == 1
+
+
+@pytest.mark.transition(49)
+def test_own_writes_that_were_lost_are_not_foreign(cluster: PretendCluster) -> None:
+    """Given an operator that dies before each write of the route, nobody is blamed."""
+    cluster.model(2).until(lambda: cluster.state is State.SHIFTING)
+    cluster.alive = False
+    cluster.run(100)
+    cluster.alive = True
+    cluster.until(cluster.ready)
+    assert cluster.parsed.foreign_writes is None
+
+
+@pytest.mark.transition(49)
+def test_a_fight_while_nothing_is_rolled_out_is_told(cluster: PretendCluster) -> None:
+    """Given a fight over the stable revision's route, Ready names the writer; quiet ends it."""
+    fought(cluster)
+    assert cluster.condition("Ready") == ("Unknown", "RouteConflict")
+    assert cluster.condition("Available") == ("True", "Serving")
+    cluster.run(620)
+    assert cluster.condition("Ready") == ("True", "Serving")
