@@ -81,6 +81,14 @@ class MetricsProvider(StrEnum):
 
     CONTOUR = "Contour"
     """Contour's Envoy: `envoy_cluster_*` per backend Service."""
+    ENVOY_GATEWAY = "EnvoyGateway"
+    """Envoy Gateway's Envoy: `envoy_cluster_*` per backend of the HTTPRoute."""
+    ISTIO = "Istio"
+    """Istio's gateways and client sidecars: `istio_requests_total`."""
+    TRAEFIK = "Traefik"
+    """Traefik: `traefik_service_requests_total`."""
+    INGRESS_NGINX = "IngressNginx"
+    """ingress-nginx: `nginx_ingress_controller_requests`."""
     NONE = "None"
     """No router counters are scraped. Triton's alone must do; the README says what they miss."""
 
@@ -121,8 +129,8 @@ class Analysis(ApiModel):
     )
 
     provider: MetricsProvider = MetricsProvider.CONTOUR
-    """Whose request counters tell how users fare: `Contour` reads its Envoy's, per revision;
-    `None` says that there are none, and that Triton's own must do."""
+    """The router whose request counters tell how users fare, per revision. `None` says that it
+    has none in Prometheus, and that Triton's own must do."""
     max_error_percent: Percent = "5"
     """The error rate above which a revision is bad, whatever the stable one does."""
     max_error_ratio: Annotated[

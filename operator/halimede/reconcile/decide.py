@@ -5,11 +5,13 @@ from dataclasses import replace
 
 from halimede.api.conditions import Condition, ConditionType, Reason
 from halimede.api.expose import ExposeType
+from halimede.api.rollout import MetricsProvider
 from halimede.api.status import RevisionStatus, Status
 from halimede.api.v1alpha1 import COMMAND_ANNOTATION, ModelDeployment
-from halimede.judge.reading import MetricsRequest, since
+from halimede.judge.reading import Backend, MetricsRequest, since
 from halimede.judge.verdict import Verdict
 from halimede.reconcile.observed import Observed
+from halimede.reconcile.places import places
 from halimede.reconcile.plan import Plan
 from halimede.reconcile.status import Situation, conditions
 from halimede.reconcile.wanted import Entrance, Work, children, recorded, work
@@ -59,7 +61,15 @@ def metrics_request(md: ModelDeployment, now: float) -> MetricsRequest | None:
         canary=rollout.revision,
         now=now,
         since=since(rollout.evidence),
+        stable_since=(md.status.stable and md.status.stable.since) or 0.0,
+        backends=_places(md),
     )
+
+
+def _places(md: ModelDeployment) -> tuple[Backend, ...]:
+    if md.spec.rollout.analysis.provider is not MetricsProvider.ENVOY_GATEWAY:
+        return ()
+    return places(Entrance(md).of(md.status))
 
 
 def decide(observed: Observed, platform: Platform, now: float) -> Plan:
