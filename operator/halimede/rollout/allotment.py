@@ -34,6 +34,12 @@ def live(status: Status) -> frozenset[str]:
     return frozenset(revisions)
 
 
+def recorded(status: Status) -> frozenset[str]:
+    """Name the revisions of which at least the record is kept."""
+    pinned = {status.pinned.revision} if status.pinned else set()
+    return live(status) | pinned | {one.revision for one in status.history}
+
+
 def preview(status: Status) -> str | None:
     """Name the revision that the preview Service shows: blue-green's, until it is committed."""
     rollout = status.rollout

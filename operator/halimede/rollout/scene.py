@@ -7,17 +7,21 @@ from halimede.api.conditions import Reason
 from halimede.api.rollout import Rollout, Step
 from halimede.api.status import RolloutStatus, State, Status
 from halimede.judge.verdict import Verdict
-from halimede.rollout.capacity import full, scaled
+from halimede.rollout.capacity import full, need, scaled
 from halimede.rollout.command import Command, Verb
 from halimede.rollout.conflict import fight
 from halimede.rollout.events import Event
 from halimede.rollout.facts import Cause, Facts, Workload
 from halimede.rollout.steps import current_step
 
+ALL = 100
+"""Percent."""
 GROWING = frozenset(
     {State.STARTING, State.PRIMING, State.SHIFTING, State.ANALYSING, State.STEP_PAUSED}
 )
 """The states in which a canary has only the pods that its step needs or asks for."""
+DECIDED = frozenset({State.DRAINING, State.ABORTING, State.ABORT_DRAINING})
+"""The states in which it is known how the rollout ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,8 @@ class Wanted:
     settings: Rollout
     identity: str
     """The object's uid and generation: what a rollout's id is made of."""
+    generation: int = 0
+    """The spec's."""
     invalid: str | None = None
     """What is wrong with the spec; the target is then that of the last valid one."""
 
@@ -60,6 +66,12 @@ class Scene:
         if self.status.rollout is None:
             raise LookupError("no rollout is under way")
         return self.status.rollout
+
+    @property
+    def target(self) -> str:
+        """The revision that is to serve: what the spec asks for, or what `rollback` has pinned."""
+        pinned = self.status.pinned
+        return pinned.revision if pinned else self.wanted.target
 
     @property
     def settings(self) -> Rollout:
@@ -125,6 +137,11 @@ class Scene:
     def canary_full(self) -> bool:
         """Whether the canary could carry all traffic."""
         return self.canary.ready_endpoints >= full(self.facts.replicas)
+
+    def carried(self, weight: int) -> bool:
+        """Whether the canary's ready pods suffice for a share of the traffic."""
+        ready = self.canary.ready_endpoints
+        return self.canary_full or (weight < ALL and ready >= need(weight, self.facts.replicas))
 
     @property
     def canary_wanted(self) -> int:
