@@ -89,6 +89,7 @@ BY_GATEWAY: Manifest = {
         "pauseTimeoutSeconds": 86400,
         "progressDeadlineSeconds": 1800,
         "scaleDownDelaySeconds": 300,
+        "abortScaleDownDelaySeconds": 30,
         "revisionHistoryLimit": 10,
         "rollbackWindowRevisions": 0,
     },
