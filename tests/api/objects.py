@@ -98,6 +98,7 @@ BY_GATEWAY: Manifest = {
         "progressDeadlineSeconds": 1800,
         "onStableDown": "ShiftToCanary",
         "scaleDownDelaySeconds": 300,
+        "abortScaleDownDelaySeconds": 30,
         "revisionHistoryLimit": 10,
         "rollbackWindowRevisions": 0,
     },

@@ -235,6 +235,9 @@ class Rollout(ApiModel):
     the weights, or `ShiftToCanary`, which gives it everything until the stable one is back."""
     scale_down_delay_seconds: Annotated[int, Field(ge=0, le=604800)] = 300
     """How long the old revision stays at full scale after a promotion."""
+    abort_scale_down_delay_seconds: Annotated[int, Field(ge=0, le=86400)] = 30
+    """How long a revision that was stopped stays, without requests, for somebody to look at it.
+    It leaves sooner for what the spec asks for next, and never before it is out of the route."""
     revision_history_limit: Annotated[int, Field(ge=0, le=20)] = 10
     """How many revisions that were stable before can be gone back to by `rollback`. Of each, one
     ConfigMap is kept; those at full scale can be gone back to in any case."""

@@ -1,5 +1,6 @@
 """What happens in each state when nothing speaks against going on: at most one step a pass."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from halimede.api.conditions import Reason
@@ -211,6 +212,8 @@ def baking(scene: Scene) -> Move:
     been passed. But the time must not have gone by unwatched while there was something to see.
     """
     rollout, analysis = scene.rollout, scene.settings.analysis
+    if rollout.forced:
+        return commit(scene)
     seconds = bake_seconds(rollout.strategy, scene.settings)
     evidence = rollout.evidence
     looked = (
@@ -246,17 +249,45 @@ def promote_commanded(scene: Scene) -> Move | None:
 
 
 def promote_full_commanded(scene: Scene) -> Move | None:
-    """Skip the remaining steps. Full scale, the route and blue-green's bake are still awaited."""
-    if not scene.commanded(Verb.PROMOTE_FULL):
+    """Skip the remaining steps. Full scale, the route and the bake are still awaited."""
+    if not scene.commanded(Verb.PROMOTE_FULL) or scene.rollout.state not in SKIPPABLE:
         return None
-    state, revision = scene.rollout.state, scene.rollout.revision
-    if state not in SKIPPABLE:
+    return _skipped(scene, "Its remaining steps were skipped by the command `promote-full`.")
+
+
+def promote_full_force_commanded(scene: Scene) -> Move | None:
+    """Skip the bake as well, and ask the judge no more. Full scale and the route are awaited."""
+    if not scene.commanded(Verb.PROMOTE_FULL_FORCE):
         return None
-    event = normal("StepsSkipped", f"Revision {revision} gets all requests at full scale.")
+    message = "What remained was skipped by the command `promote-full-force`, the bake too."
+    state = scene.rollout.state
+    if state in SKIPPABLE:
+        return _skipped(scene, message, forced=True)
+    if state not in LAST:
+        return None
+    forced = with_rollout(
+        scene.status, outcome=Outcome.FAST_PROMOTED, message=message, forced=True
+    )
+    event = normal("BakeSkipped", f"Revision {scene.rollout.revision} is promoted without a bake.")
+    moved = LAST[state](replace(scene, status=forced))
+    return replace(moved, events=(event, *moved.events), handled=True)
+
+
+LAST: Mapping[State, Callable[[Scene], Move]] = {
+    State.SCALING_UP: scaling_up,
+    State.PROMOTING: promoting,
+    State.BAKING: baking,
+}
+"""What is done in the states that no command skips."""
+
+
+def _skipped(scene: Scene, message: str, *, forced: bool = False) -> Move:
+    state = scene.rollout.state
+    event = normal(
+        "StepsSkipped", f"Revision {scene.rollout.revision} gets all requests at full scale."
+    )
     decided = with_rollout(
-        scene.status,
-        outcome=Outcome.FAST_PROMOTED,
-        message="Its remaining steps were skipped by the command `promote-full`.",
+        scene.status, outcome=Outcome.FAST_PROMOTED, message=message, forced=forced
     )
     told = replace(scene, status=decided)
     if state in (State.STARTING, State.PRIMING):
