@@ -44,6 +44,11 @@ def step(**fields: Any) -> Manifest:
     return changed(BY_GATEWAY, rollout__canary={"steps": [fields]})
 
 
+def testers(count: int) -> Manifest:
+    """Tell testers by so many headers."""
+    return {"headers": [{"name": f"x-tester-{n}", "value": "yes"} for n in range(count)]}
+
+
 def uri(text: str, good: Manifest = BY_SERVICE) -> Manifest:
     """Ask for a model from somewhere."""
     return changed(good, model__storageUri=text)
@@ -255,8 +260,8 @@ ROWS = {
     ),
     "no weight and nothing to do": row(
         "spec.rollout.canary.steps",
-        "give it a pause or a scale",
-        BY_GATEWAY,
+        "give it a pause or a scale, set match",
+        changed(steps(0, 5), rollout__canary__match=testers(2)),
         steps(0, 5),
     ),
     "no weight at all": row(
@@ -264,6 +269,18 @@ ROWS = {
         "add a step with a weight over 0",
         BY_GATEWAY,
         step(weight=0, pause={}),
+    ),
+    "testers of a Service": row(
+        "spec.rollout.canary.match",
+        "remove rollout.canary.match, or expose by Gateway or Ingress",
+        BY_GATEWAY,
+        changed(BY_SERVICE, rollout__canary={"match": testers(1)}),
+    ),
+    "testers with two headers behind an Ingress": row(
+        "spec.rollout.canary.match.headers",
+        "by one header: remove the others",
+        changed(BY_INGRESS, rollout__canary={"match": testers(1)}),
+        changed(BY_INGRESS, rollout__canary={"match": testers(2)}),
     ),
     "weights that fall": row(
         "spec.rollout.canary.steps", "must rise: order them", steps(5, 100), steps(50, 5)

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from halimede.api.base import ApiModel
-from halimede.api.rules import rule, rules
+from halimede.api.rules import keyed, rule, rules
 
 Percent = Annotated[str, Field(pattern=r"^(100|[0-9]{1,2}(\.[0-9]{1,4})?)$", max_length=7)]
 """A percentage as a decimal string: the API has no floats."""
@@ -27,6 +27,25 @@ class StepPause(ApiModel):
 
     seconds: Annotated[int | None, Field(ge=1, le=LONGEST_STEP)] = None
     """How long; absent: until the command `promote`, for `pauseTimeoutSeconds` at most."""
+
+
+class HeaderMatch(ApiModel):
+    """A header and its exact value."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", max_length=256)]
+    """The header's name; for gRPC a key of the metadata."""
+    value: Annotated[str, Field(min_length=1, max_length=4096)]
+    """All of its value."""
+
+
+class Match(ApiModel):
+    """Requests that are told by what they carry."""
+
+    headers: Annotated[
+        tuple[HeaderMatch, ...],
+        Field(min_length=1, max_length=8, json_schema_extra=keyed("name")),
+    ]
+    """What a request must have, all of it."""
 
 
 class Scale(ApiModel):
@@ -94,9 +113,9 @@ class Canary(ApiModel):
             ),
             rule(
                 "!has(self.steps) || self.steps.all(step, step.weight > 0 || has(step.pause)"
-                " || has(step.scale))",
-                "a step of weight 0 is for tests by hand: give it a pause or a scale,"
-                " or a weight over 0",
+                " || has(step.scale) || has(self.match))",
+                "a step of weight 0 is for tests by hand: give it a pause or a scale, set match,"
+                " or give it a weight over 0",
                 ".steps",
             ),
         )
@@ -108,6 +127,9 @@ class Canary(ApiModel):
         Step(weight=50),
     )
     """Rising weights; after the last step passes, the new revision gets everything."""
+    match: Match | None = None
+    """Testers: requests that go to the new revision at every step, over HTTP and gRPC, from before
+    its first weight until the rollout ends. The router counts them as all others."""
     bake_seconds: Annotated[int, Field(ge=0, le=86400)] = 300
     """How long the new revision is judged with all traffic before the old one scales down."""
 

@@ -55,6 +55,20 @@ _ROUTERS = (
         ".rollout.analysis.provider",
     ),
 )
+_TESTERS = (
+    rule(
+        "self.expose.type != 'Service' || !has(self.rollout.canary.match)",
+        "a Service does not read headers: remove rollout.canary.match, or expose by Gateway or"
+        " Ingress",
+        ".rollout.canary.match",
+    ),
+    rule(
+        "self.expose.type != 'Ingress' || !has(self.rollout.canary.match)"
+        " || self.rollout.canary.match.headers.size() == 1",
+        "ingress-nginx tells testers by one header: remove the others, or expose by Gateway",
+        ".rollout.canary.match.headers",
+    ),
+)
 _TRITON = (
     rule(
         "!has(self.model.config) || !self.model.config.responseCache || has(self.runtime.version)",
@@ -75,7 +89,7 @@ _TRITON = (
 class ModelDeploymentSpec(ApiModel):
     """Which model to serve and how careful to be."""
 
-    model_config = ConfigDict(json_schema_extra=rules(*_SCALE, *_ROUTERS, *_TRITON))
+    model_config = ConfigDict(json_schema_extra=rules(*_SCALE, *_ROUTERS, *_TESTERS, *_TRITON))
 
     model: Model
     """The model's files and how Triton runs them."""

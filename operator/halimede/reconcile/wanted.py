@@ -50,21 +50,21 @@ def recorded(children: Iterable[Manifest], needed: Collection[str]) -> dict[str,
 
 @dataclass(frozen=True, slots=True)
 class Entrance:
-    """What leads clients to the revisions: rendered once for each set of weights."""
+    """What leads clients to the revisions: rendered once for each way of sharing them out."""
 
     deployment: ModelDeployment
-    _rendered: dict[object, tuple[Manifest, ...]] = field(default_factory=dict)
+    _rendered: dict[allotment.Arrangement, tuple[Manifest, ...]] = field(default_factory=dict)
 
     def of(self, status: Status) -> tuple[Manifest, ...]:
         """Render Services and routes with the weights of *status*."""
-        shares, preview = allotment.weights(status), allotment.preview(status)
-        if not shares:
+        asked = allotment.arrangement(status)
+        if not asked.shares:
             return ()
-        known = self._rendered.get((shares, preview))
+        known = self._rendered.get(asked)
         if known is None:
-            backends = tuple(Backend(revision, weight) for revision, weight in shares)
-            known = traffic(self.deployment, backends, preview)
-            self._rendered[shares, preview] = known
+            backends = tuple(Backend(revision, weight) for revision, weight in asked.shares)
+            known = traffic(self.deployment, backends, asked.preview, testers=asked.testers)
+            self._rendered[asked] = known
         return known
 
 
