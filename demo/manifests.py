@@ -63,7 +63,8 @@ def _rollout() -> Manifest:
     return {
         "strategy": "Canary",
         "canary": {
-            "steps": [{"weight": weight, "minSeconds": 4, "maxSeconds": 90} for weight in WEIGHTS]
+            "steps": [{"weight": weight, "minSeconds": 4, "maxSeconds": 90} for weight in WEIGHTS],
+            "bakeSeconds": 6,
         },
         "analysis": {"intervalSeconds": 2, "warmupSeconds": 2, "settleSeconds": 2},
         "progressDeadlineSeconds": PROGRESS_DEADLINE_SECONDS,

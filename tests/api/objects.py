@@ -64,7 +64,10 @@ BY_GATEWAY: Manifest = {
     "drain": {"preStopSeconds": 15, "exitTimeoutSeconds": 30},
     "rollout": {
         "strategy": "Canary",
-        "canary": {"steps": [{"weight": 1, "minSeconds": 1, "maxSeconds": 2}, {"weight": 100}]},
+        "canary": {
+            "steps": [{"weight": 1, "minSeconds": 1, "maxSeconds": 2}, {"weight": 100}],
+            "bakeSeconds": 1,
+        },
         "blueGreen": {"autoPromote": True, "bakeSeconds": 1},
         "analysis": {
             "provider": "Contour",

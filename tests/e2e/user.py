@@ -6,8 +6,9 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,10 @@ from halimede.api.conditions import Condition, ConditionType
 from local.cluster import Cluster
 
 NAME = manifests.NAME
+
+CROWD = 350.0
+"""Requests a second of a busy day: so many that ten thousand come in half a minute."""
+MANY = 10_000
 
 
 @dataclass(slots=True)
@@ -52,7 +57,7 @@ class User:
                 images=digits()[1],
                 records=self.records_file,
                 rate=40.0,
-                seconds=240.0,
+                seconds=600.0,
             )
         )
 
@@ -111,8 +116,9 @@ class User:
         self.asks_for(version)
         return self.sees(f"{version} Ready", lambda seen: seen.ready).stable
 
-    def starts_load(self) -> None:
-        """Let users come, and wait until they are answered."""
+    def starts_load(self, rate: float = 40.0) -> None:
+        """Let so many users come in a second, and wait until they are answered."""
+        self.load = Load(replace(self.load.plan, rate=rate))
         self.load.start()
         self.waits_for_requests(40)
 
@@ -123,6 +129,16 @@ class User:
         while len(self.requests()) < goal:
             assert time.monotonic() < deadline, f"no {more} requests within {within:.0f} s"
             threading.Event().wait(0.1)
+
+    @contextmanager
+    def serves_many(self, bad: str = "") -> Iterator[None]:
+        """Serve 10,000 requests from the block's begin on; only those of ``bad`` may fail."""
+        before = len(self.requests())
+        yield
+        missing = before + MANY - len(self.requests())
+        self.waits_for_requests(missing, within=120)
+        failed = [one for one in self.errors() if one.at >= self.requests()[before].at]
+        assert [one for one in failed if one.version != bad or not bad] == []
 
     def requests(self) -> list[Record]:
         """List all requests that were answered until now."""

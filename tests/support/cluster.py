@@ -34,7 +34,10 @@ SPEC: Manifest = {
     "expose": GATEWAY,
     "rollout": {
         "strategy": "Canary",
-        "canary": {"steps": [{"weight": 20, "minSeconds": 30}, {"weight": 50, "minSeconds": 30}]},
+        "canary": {
+            "steps": [{"weight": 20, "minSeconds": 30}, {"weight": 50, "minSeconds": 30}],
+            "bakeSeconds": 60,
+        },
         "analysis": {"intervalSeconds": 15, "warmupSeconds": 30, "settleSeconds": 15},
         "blueGreen": {"bakeSeconds": 120},
     },

@@ -15,7 +15,9 @@ from halimede.rollout.scene import Move, Scene, Wanted
 STEPS = (Step(weight=10, min_seconds=60), Step(weight=50, min_seconds=60))
 ANALYSIS = Analysis(interval_seconds=15, warmup_seconds=30, settle_seconds=15)
 SETTINGS = Rollout(
-    canary=Canary(steps=STEPS), analysis=ANALYSIS, blue_green=BlueGreen(bake_seconds=60)
+    canary=Canary(steps=STEPS, bake_seconds=60),
+    analysis=ANALYSIS,
+    blue_green=BlueGreen(bake_seconds=60),
 )
 BLUE_GREEN = SETTINGS.model_copy(update={"strategy": Strategy.BLUE_GREEN})
 START = 1_000_000.0
@@ -72,7 +74,12 @@ class MachineWorld:
         rollout = status.rollout
         if rollout and self.verdict and is_due(rollout, self.settings.analysis, self.now):
             verdict = self.verdict
-            evidence = Evidence(verdict=verdict, message=f"The judge says {verdict}.")
+            looks = rollout.evidence.bake_looks if rollout.evidence else 0
+            evidence = Evidence(
+                verdict=verdict,
+                message=f"The judge says {verdict}.",
+                bake_looks=looks + (rollout.state is State.BAKING),
+            )
             polled = rollout.model_copy(update={"evidence": evidence, "polled_at": self.now})
             status = status.model_copy(update={"rollout": polled})
         return Scene(

@@ -27,7 +27,7 @@ def test_forecast_tells_of_a_file(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     first = "doubler-blue-green: BlueGreen at 5 requests/s, of which 0.1 % fail"
     assert printed.startswith(first)
-    assert "A bad revision in the bake" in printed
+    assert "A revision that is bad in the bake" in printed
 
 
 @pytest.mark.parametrize("rate", ["0", "-1", "nan", "inf", "many", "1e9"])

@@ -63,6 +63,8 @@ class Canary(ApiModel):
         Step(weight=50),
     )
     """Rising weights; after the last step passes, the new revision gets everything."""
+    bake_seconds: Annotated[int, Field(ge=0, le=86400)] = 300
+    """How long the new revision is judged with all traffic before the old one scales down."""
 
 
 class BlueGreen(ApiModel):

@@ -97,12 +97,19 @@ class SourceEvidence(ApiModel):
     """Polls that brought new samples of the canary."""
     dispersion: float = 1.0
     """phi: Pearson's chi2 over its degrees of freedom for stable's errors before the rollout."""
+    past_requests: int = 0
+    """Of the stable revision, in the two hours before the rollout."""
+    past_errors: int = 0
     log_rel: tuple[float, ...] = ()
     """One per rate ratio: the canary is worse than the stable revision."""
     log_abs: tuple[float, ...] = ()
     """One per rate: the canary is over the ceiling `maxErrorPercent`."""
     log_pass: tuple[tuple[float, ...], ...] = ()
     """One list per step's level: the canary is under that level."""
+    bake_ceiling: float | None = None
+    """The error rate that the bake bears, fixed when it begins; absent before."""
+    log_bake: tuple[float, ...] = ()
+    """One per rate: the canary is over the bake's ceiling."""
 
 
 class Evidence(ApiModel):
@@ -117,6 +124,8 @@ class Evidence(ApiModel):
     """Why, in a sentence with the figures."""
     no_data_since: Timestamp | None = None
     metrics_down_since: Timestamp | None = None
+    bake_looks: int = 0
+    """How often the judge has looked in the bake and could see."""
 
 
 class RolloutStatus(ApiModel):

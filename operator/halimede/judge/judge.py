@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from halimede.api.rollout import Analysis
 from halimede.api.status import Evidence, SourceEvidence
+from halimede.judge.bake import begun
 from halimede.judge.counts import Counted, count
 from halimede.judge.limits import levels, limits
 from halimede.judge.past import past
@@ -45,9 +46,7 @@ def begin(
     fixed = levels(analysis, max(steps, 1), max(rates, default=None))
     return Evidence(
         levels=fixed,
-        sources=tuple(
-            fresh(source, bounds, fixed, now, one.dispersion) for source, one in pasts.items()
-        ),
+        sources=tuple(fresh(source, bounds, fixed, now, one) for source, one in pasts.items()),
     )
 
 
@@ -60,8 +59,11 @@ def judge(
     now: float,
     *,
     pods_started: Mapping[str, float] | None = None,
+    bake: bool = False,
 ) -> Judgement:
     """Add what the reading shows to the evidence and say what it allows in *step* (from 0).
+
+    In the *bake* nothing passes, and what stable's past allows for is a ceiling too.
 
     *pods_started* tells when pods started (UNIX seconds by pod name): all that a pod did which
     started after the warm-up counts. Without it such a pod's requests before its first scrape
@@ -74,9 +76,10 @@ def judge(
         raise ValueError("The evidence has not begun: call begin() with the history first")
     bounds = limits(analysis)
     at = examined(evidence, step, steps)
+    baked = _baked(evidence) if bake else evidence
     case = Case(
         views=tuple(
-            _view(source, evidence, reading, analysis, now, pods_started or {})
+            _view(source, baked, reading, analysis, now, pods_started or {})
             for source in bounds.sources
         ),
         request=reading.request,
@@ -85,6 +88,7 @@ def judge(
         step=at,
         level=evidence.levels[at],
         now=now,
+        bake=bake,
     )
     verdict, message = decide(case)
     return Judgement(verdict, _written(evidence, case, verdict, message), message)
@@ -111,7 +115,7 @@ def _view(
     pods_started: Mapping[str, float],
 ) -> View:
     bounds = limits(analysis)
-    held = _held(source, evidence) or fresh(source, bounds, evidence.levels, now, 1.0)
+    held = _held(source, evidence) or fresh(source, bounds, evidence.levels, now)
     answer = reading.answers.get(source, _NOT_ASKED)
     if isinstance(answer, Unavailable):
         return View(source, held, answer)
@@ -126,6 +130,14 @@ def _view(
     if isinstance(seen, Counted):
         held = weigh(held, seen, bounds, evidence.levels)
     return View(source, held, seen)
+
+
+def _baked(evidence: Evidence) -> Evidence:
+    """Let the bake's test begin on the sources on which it has not."""
+    sources = tuple(
+        begun(held) if held.bake_ceiling is None else held for held in evidence.sources
+    )
+    return evidence.model_copy(update={"sources": sources})
 
 
 def _held(source: Source, evidence: Evidence) -> SourceEvidence | None:
@@ -146,6 +158,7 @@ def _written(evidence: Evidence, case: Case, verdict: Verdict, message: str) -> 
         message=message,
         no_data_since=missing,
         metrics_down_since=down,
+        bake_looks=evidence.bake_looks + (case.bake and down is None),
     )
 
 

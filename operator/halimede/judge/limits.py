@@ -10,6 +10,9 @@ ALPHA = 0.01
 """A canary as good as stable is stopped in no more than this part of rollouts."""
 BETA = 0.05
 """A canary at a step's level passes that step in no more than this part of rollouts."""
+TESTS = 3
+"""Each source is asked so many times whether it speaks against the canary: is it worse than
+stable, over the ceiling, or, in the bake, over what stable's past allows for?"""
 MIN_ERRORS = 2
 MIN_POLLS = 3
 SUSPICION = log(20)
@@ -31,13 +34,19 @@ class Limits:
 
     @property
     def stop(self) -> float:
-        """Logarithm of the odds that stop: alpha is shared by two tests on each source."""
-        return log(2 * len(self.sources) / ALPHA) - ROUNDING
+        """Logarithm of the odds that stop.
+
+        Alpha is shared equally by all tests on all sources. Each alone stops an equal in no more
+        than its share of rollouts however often one looks (Ville), and the chance that any of
+        them does is no more than the sum, whatever they have in common (Boole). The bake's test
+        begins late, with a ceiling that was fixed by then, so it is one of them.
+        """
+        return log(TESTS * len(self.sources) / ALPHA) - ROUNDING
 
     @property
     def cap(self) -> float:
         """What one poll may add at most, so that one bad scrape never stops a rollout."""
-        return log(2 * len(self.sources) / ALPHA) / 3
+        return log(TESTS * len(self.sources) / ALPHA) / MIN_POLLS
 
     @property
     def certify(self) -> float:

@@ -42,6 +42,8 @@ class Case:
     level: float
     """The error rate that this step's certificate must exclude."""
     now: float
+    bake: bool = False
+    """Whether all traffic is on the canary: there is no step to pass any more."""
 
 
 def decide(case: Case) -> Said:
@@ -50,7 +52,10 @@ def decide(case: Case) -> Said:
     One source is enough to stop; all must have data, and be content, to pass. What was not
     measured is neither good nor bad.
     """
-    return _stopped(case) or _down(case) or _without_data(case) or _wanting(case) or _passed(case)
+    said = _stopped(case) or _down(case) or _without_data(case)
+    if said is None and case.bake:
+        return _watched(case)
+    return said or _wanting(case) or _passed(case)
 
 
 def _stopped(case: Case) -> Said | None:
@@ -66,6 +71,8 @@ def _stopped(case: Case) -> Said | None:
             ceiling = case.limits.ceiling
             sentence = sentences.over_the_ceiling(held, case.request, over, ceiling)
             return Verdict.ABORT, sentence
+        if (beyond := mixture(held.log_bake)) >= stop:
+            return Verdict.ABORT, sentences.over_the_past(held, case.request, beyond)
     return None
 
 
@@ -92,6 +99,14 @@ def _without_data(case: Case) -> Said | None:
         if view.held.canary_requests == 0:
             return Verdict.NO_DATA, f"revision {canary} has had no request yet {where}"
     return None
+
+
+def _watched(case: Case) -> Said:
+    worst = max(case.views, key=lambda view: against(view.held))
+    return Verdict.CONTINUE, (
+        f"revision {case.request.canary}: {sentences.tally(worst.held)};"
+        f" odds {sentences.odds(against(worst.held))} against it"
+    )
 
 
 def _wanting(case: Case) -> Said | None:

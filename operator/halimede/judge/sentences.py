@@ -74,6 +74,15 @@ def over_the_ceiling(
     )
 
 
+def over_the_past(held: SourceEvidence, request: MetricsRequest, log_value: float) -> str:
+    """Say that the canary's error rate exceeds what stable's past allows for."""
+    return (
+        f"revision {request.canary}: {tally(held)}; odds {odds(log_value)} against an error rate"
+        f" of at most {percent(held.bake_ceiling or 0.0)}, what the past of {request.stable}"
+        " allows for"
+    )
+
+
 def unseen(source: Source, request: MetricsRequest) -> str:
     """Say which counters were looked for in vain, and what may be amiss."""
     if source is Source.TRITON:

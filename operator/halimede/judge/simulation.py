@@ -14,10 +14,11 @@ from typing_extensions import override
 
 from halimede.api.rollout import Analysis, MetricsProvider, Step
 from halimede.api.status import SourceEvidence
+from halimede.judge.bake import begun
 from halimede.judge.chance import binomial, geometric, poisson
 from halimede.judge.counts import Counted
 from halimede.judge.limits import Limits, levels, limits
-from halimede.judge.past import BIN, ENOUGH_REQUESTS, HISTORY, dispersion
+from halimede.judge.past import BIN, HISTORY, Past, dispersion
 from halimede.judge.reading import Counts, MetricsRequest
 from halimede.judge.rule import Case, View, decide
 from halimede.judge.verdict import Verdict
@@ -77,6 +78,8 @@ class Plan:
     analysis: Analysis = field(default_factory=Analysis)
     promotes: bool = True
     """False: stay at the first weight whatever the certificate says."""
+    bakes: bool = False
+    """True: the only step is a bake, after stable's past alone."""
     patience: float = 1.0
     """How many times its `maxSeconds` a step may take before the simulation ends."""
 
@@ -152,11 +155,11 @@ def _begun(plan: Plan, traffic: Traffic, rng: Random) -> tuple[SourceEvidence, t
     ends = [-BIN * past for past in range(int(HISTORY / BIN))]
     bins = [quiet.of(rng, 1.0, traffic.stable_errors, end, BIN) for end in ends]
     total = sum(bins, Counts())
-    known = total.requests >= ENOUGH_REQUESTS
-    rate = total.errors / total.requests if known else None
-    fixed = levels(plan.analysis, len(plan.steps), rate)
+    known = Past(total, dispersion(bins))
+    fixed = levels(plan.analysis, len(plan.steps), known.rate)
     begun_at = float(plan.analysis.warmup_seconds)
-    return fresh("Router", plan.limits, fixed, begun_at, dispersion(bins)), fixed
+    held = fresh("Router", plan.limits, fixed, begun_at, known)
+    return begun(held) if plan.bakes else held, fixed
 
 
 def _seen(
@@ -188,6 +191,7 @@ def _case(
         step=step,
         level=fixed[step],
         now=now,
+        bake=plan.bakes,
     )
 
 

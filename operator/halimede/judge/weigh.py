@@ -3,20 +3,27 @@
 from halimede.api.status import SourceEvidence
 from halimede.judge.counts import Counted
 from halimede.judge.limits import Limits
+from halimede.judge.past import Past
 from halimede.judge.processes import RATIOS, ceiling_rates, mixture, over, under, worse
 from halimede.judge.reading import Counts
 
 Logs = tuple[float, ...]
+UNKNOWN = Past()
+"""A past of which nothing is known."""
 
 
-def fresh(source: str, limits: Limits, levels: Logs, now: float, phi: float) -> SourceEvidence:
-    """Start without any evidence, at *now*."""
+def fresh(
+    source: str, limits: Limits, levels: Logs, now: float, known: Past = UNKNOWN
+) -> SourceEvidence:
+    """Start without any evidence, at *now*, with what is known of stable's past."""
     moment = round(now, 3)
     return SourceEvidence(
         source=source,
         begun_at=moment,
         watermark=moment,
-        dispersion=phi,
+        dispersion=known.dispersion,
+        past_requests=known.counts.requests,
+        past_errors=known.counts.errors,
         log_rel=_none(len(RATIOS)),
         log_abs=_none(len(ceiling_rates(limits.ceiling))),
         log_pass=tuple(_none(len(under(Counts(), level))) for level in levels),
@@ -32,6 +39,7 @@ def weigh(held: SourceEvidence, seen: Counted, limits: Limits, levels: Logs) -> 
     outage, and no news of the canary's own rate.
     """
     phi = held.dispersion
+    bake = held.bake_ceiling
     outage = seen.stable.errors > limits.ceiling * seen.stable.requests
     rel = worse(seen.canary, seen.stable)
     ceiling = over(Counts() if outage else seen.canary, limits.ceiling)
@@ -50,13 +58,16 @@ def weigh(held: SourceEvidence, seen: Counted, limits: Limits, levels: Logs) -> 
             "log_rel": _add(held.log_rel, rel, phi, limits.cap),
             "log_abs": _add(_resized(held.log_abs, len(ceiling)), ceiling, phi, limits.cap),
             "log_pass": log_pass,
+            "log_bake": ()
+            if bake is None
+            else _add(held.log_bake, over(seen.canary, bake), phi, limits.cap),
         }
     )
 
 
 def against(held: SourceEvidence) -> float:
-    """Logarithm of the odds against the canary: the stronger of the two tests."""
-    return max(mixture(held.log_rel), mixture(held.log_abs))
+    """Logarithm of the odds against the canary: the strongest of the tests."""
+    return max(mixture(held.log_rel), mixture(held.log_abs), mixture(held.log_bake))
 
 
 def _add(logs: Logs, won: Logs, phi: float, cap: float = float("inf")) -> Logs:

@@ -9,10 +9,11 @@ from halimede.judge.verdict import Verdict
 from halimede.rollout.capacity import need
 from halimede.rollout.command import Verb
 from halimede.rollout.events import normal, sentences
+from halimede.rollout.evidence import looks_wanted
 from halimede.rollout.facts import CAPACITY, NEEDS_HELP, Cause, Workload
 from halimede.rollout.moves import commit, enter, reroute, take_back, wait, with_rollout
 from halimede.rollout.safety import inconclusive
-from halimede.rollout.scene import Move, Scene, skips_steps, starts_small
+from halimede.rollout.scene import Move, Scene, bake_seconds, skips_steps, starts_small
 
 SKIPPABLE = frozenset(
     {
@@ -162,14 +163,29 @@ def promoting(scene: Scene) -> Move:
 
 
 def baking(scene: Scene) -> Move:
-    """Judge the revision with all traffic while the way back is short, then commit."""
-    rollout = scene.rollout
-    blue_green = rollout.strategy is Strategy.BLUE_GREEN
-    seconds = scene.settings.blue_green.bake_seconds if blue_green else 0
-    if scene.elapsed(rollout.last_progress_at) < seconds:
-        message = f"All requests go to revision {rollout.revision}; it is watched for {seconds} s."
-        return wait(scene, Reason.ROLLING_OUT, message, told(scene))
-    return commit(scene)
+    """Judge the revision with all traffic while the way back is short, then commit.
+
+    Only bad news ends the bake before its time, and no news does not prolong it: the steps have
+    been passed. But the time must not have gone by unwatched while there was something to see.
+    """
+    rollout, analysis = scene.rollout, scene.settings.analysis
+    seconds = bake_seconds(rollout.strategy, scene.settings)
+    evidence = rollout.evidence
+    looked = (
+        evidence is None
+        or evidence.verdict == Verdict.METRICS_DOWN
+        or evidence.bake_looks >= looks_wanted(seconds, analysis)
+    )
+    unseen = seconds > 0 and without_evidence(scene)
+    if scene.elapsed(rollout.last_progress_at) >= seconds and looked:
+        return commit(scene, "The bake ended without a verdict." if unseen else "")
+    return wait(
+        scene,
+        Reason.ROLLING_OUT,
+        f"All requests go to revision {rollout.revision}; it is watched for {seconds} s.",
+        told(scene),
+        "The bake ends by its time all the same." if unseen else "",
+    )
 
 
 def promote_commanded(scene: Scene) -> Move | None:

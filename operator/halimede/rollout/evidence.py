@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from halimede.api.rollout import Analysis
 from halimede.api.status import RolloutStatus, State
 from halimede.judge.judge import begin, judge
+from halimede.judge.limits import MIN_POLLS
 from halimede.judge.reading import Reading
 from halimede.judge.verdict import Verdict
 
@@ -41,6 +42,16 @@ def is_due(rollout: RolloutStatus, analysis: Analysis, now: float) -> bool:
     return set_back or now >= due
 
 
+def looks_wanted(bake_seconds: float, analysis: Analysis) -> int:
+    """Say how often the judge must have looked in a bake before it is over.
+
+    As often as it takes to find a revision that only fails, if the bake has the time for it: the
+    bake's time may have gone by while nobody looked.
+    """
+    judged = max(0.0, bake_seconds - analysis.warmup_seconds)
+    return min(MIN_POLLS, int(judged / analysis.interval_seconds))
+
+
 def weigh(
     rollout: RolloutStatus,
     reading: Reading,
@@ -63,6 +74,7 @@ def weigh(
             steps,
             now,
             pods_started=pods_started,
+            bake=rollout.state is State.BAKING,
         )
         evidence, verdict = judgement.evidence, judgement.verdict
     polled = rollout.model_copy(update={"evidence": evidence, "polled_at": now})

@@ -144,6 +144,9 @@ def _source(md: ModelDeployment, told: _Told, held: SourceEvidence) -> Iterator[
     yield _bar("worse than stable", mixture(held.log_rel), bounds.stop, "stop it")
     ceiling = f"over {percent(bounds.ceiling)} errors"
     yield _bar(ceiling, mixture(held.log_abs), bounds.stop, "stop it")
+    if held.bake_ceiling is not None:
+        bake = f"over {percent(held.bake_ceiling)} errors in the bake"
+        yield _bar(bake, mixture(held.log_bake), bounds.stop, "stop it")
     if told.stepwise:
         yield from _certificates(told, held, bounds)
     if told.step is not None:

@@ -5,7 +5,7 @@ be expected, then with requests that come at random, from fixed seeds, which giv
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, floor
 from statistics import median
 
@@ -15,6 +15,7 @@ from halimede.judge.limits import limits
 from halimede.judge.simulation import MADE_UP, ROUTE_SECONDS, Plan, Steady, Traffic, run, runs
 from halimede.judge.verdict import Verdict
 from halimede.judge.weigh import fresh
+from halimede.rollout.scene import bake_seconds
 
 BAD = (0.01, 0.02, 0.05, 0.2, 1.0)
 """Error rates of bad revisions whose end is foretold."""
@@ -96,7 +97,9 @@ class Forecast:
     seconds: float | None
     """Median time of those, from the first pod that is ready; None: there are none."""
     detections: tuple[Detection, ...]
-    """At the first step; in the bake for blue-green. Empty if nothing is judged."""
+    """At the first step; empty for blue-green."""
+    bake: tuple[Detection, ...]
+    """With all traffic, after stable's errors of two hours; empty if there is no bake."""
     advice: tuple[Advice, ...]
 
 
@@ -108,9 +111,7 @@ def forecast(question: Question, repeats: int = REPEATS) -> Forecast:
         repeats: How many rollouts are drawn at random for each figure.
     """
     if question.settings.strategy is Strategy.BLUE_GREEN:
-        bake = question.settings.blue_green.bake_seconds
-        judged = Step(weight=100, min_seconds=0, max_seconds=bake) if bake else None
-        return Forecast(question, (), None, None, _detections(question, judged, repeats), ())
+        return Forecast(question, (), None, None, (), _baked(question, repeats), ())
     plan = Plan(question.settings.canary.steps, question.settings.analysis)
     ends = list(runs(plan, _good(question, Traffic), repeats))
     promoted = [end.seconds for end in ends if end.verdict is Verdict.PASS]
@@ -120,7 +121,8 @@ def forecast(question: Question, repeats: int = REPEATS) -> Forecast:
         steps=steps,
         promoted=len(promoted) / len(ends),
         seconds=median(promoted) + _moving(question) if promoted else None,
-        detections=_detections(question, plan.steps[0], repeats),
+        detections=_detections(question, Plan(plan.steps[:1], plan.analysis), repeats),
+        bake=_baked(question, repeats),
         advice=tuple(_advice(question, steps)),
     )
 
@@ -141,7 +143,7 @@ def _steps(question: Question) -> tuple[StepForecast, ...]:
     steps, analysis = question.settings.canary.steps, question.settings.analysis
     expected = run(Plan(steps, analysis, patience=PATIENCE), _good(question, Steady), 0)
     bounds = limits(analysis)
-    nothing = fresh(bounds.sources[0], bounds, expected.levels, 0.0, 1.0)
+    nothing = fresh(bounds.sources[0], bounds, expected.levels, 0.0)
 
     def of(index: int, step: Step) -> StepForecast:
         exam = Exam(nothing, expected.levels, index, analysis, MADE_UP)
@@ -159,10 +161,19 @@ def _steps(question: Question) -> tuple[StepForecast, ...]:
     return tuple(of(index, step) for index, step in enumerate(steps))
 
 
-def _detections(question: Question, step: Step | None, repeats: int) -> tuple[Detection, ...]:
-    if step is None:
+def _baked(question: Question, repeats: int) -> tuple[Detection, ...]:
+    settings, analysis = question.settings, question.settings.analysis
+    if settings.strategy is Strategy.CANARY:  # it has been judged since its first step
+        analysis = analysis.model_copy(update={"warmup_seconds": 0})
+    seconds = bake_seconds(settings.strategy, settings)
+    if not seconds:
         return ()
-    plan = Plan((step,), question.settings.analysis, promotes=False)
+    step = Step(weight=ALL, min_seconds=0, max_seconds=seconds)
+    return _detections(question, Plan((step,), analysis, bakes=True), repeats)
+
+
+def _detections(question: Question, judged: Plan, repeats: int) -> tuple[Detection, ...]:
+    plan = replace(judged, promotes=False)
     found = []
     for errors in BAD:
         traffic = Traffic(question.per_second, question.stable_errors, errors)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from halimede.api.rollout import MetricsProvider, Strategy, Waiting
 from halimede.judge.sentences import percent
 from halimede.rollout.forecast import Advice, Detection, Forecast
+from halimede.rollout.scene import bake_seconds
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 MANY = 1000.0
@@ -50,21 +51,20 @@ def _head(name: str, told: Forecast) -> Iterator[str]:
 
 
 def _body(told: Forecast) -> Iterator[str]:
-    if told.question.settings.strategy is Strategy.BLUE_GREEN:
-        bake = told.question.settings.blue_green.bake_seconds
+    if told.steps:
+        yield from _good(told)
+        first = told.steps[0].step
         yield ""
-        if not bake:
-            yield "There is no bake (bakeSeconds is 0): after the switch nothing is judged."
-            return
-        yield f"A bad revision in the bake, with all requests for {duration(bake)}:"
+        weight, limit = f"{first.weight} %", duration(first.max_seconds)
+        yield f"A bad revision at the first step, with {weight} of the requests for {limit}:"
         yield from _detections(told.detections)
-        return
-    yield from _good(told)
-    first = told.steps[0].step
     yield ""
-    limit = duration(first.max_seconds)
-    yield f"A bad revision at the first step, with {first.weight} % of the requests for {limit}:"
-    yield from _detections(told.detections)
+    bake = bake_seconds(told.question.settings.strategy, told.question.settings)
+    if not bake:
+        yield "There is no bake (bakeSeconds is 0): with all requests nothing is judged."
+        return
+    yield f"A revision that is bad in the bake, with all requests for {duration(bake)}:"
+    yield from _detections(told.bake)
 
 
 def _good(told: Forecast) -> Iterator[str]:
@@ -177,10 +177,14 @@ def _cure(told: Forecast, advice: Advice) -> str:
 
 
 def _unseen(told: Forecast) -> Iterator[str]:
-    worst = told.detections[-1] if told.detections else None
-    if worst is not None and worst.seconds is None:
-        setting = "the step's maxSeconds" if told.steps else "blueGreen.bakeSeconds"
-        yield (
-            "not even a revision that only fails is stopped in time: there are too few requests or"
-            f" looks at it; raise {setting}."
-        )
+    blue_green = told.question.settings.strategy is Strategy.BLUE_GREEN
+    bake = f"{'blueGreen' if blue_green else 'canary'}.bakeSeconds"
+    for where, found, setting in (
+        ("at the first step", told.detections, "its maxSeconds"),
+        ("in the bake", told.bake, bake),
+    ):
+        if found and found[-1].seconds is None:
+            yield (
+                f"{where} not even a revision that only fails is stopped in time: there are too"
+                f" few requests or looks at it; raise {setting}."
+            )

@@ -92,7 +92,7 @@ def abort_weight(scene: Scene) -> int:
     )
 
 
-def commit(scene: Scene) -> Move:
+def commit(scene: Scene, *parts: str) -> Move:
     """Make the revision the stable one; the old one stays warm for a while."""
     rollout = scene.rollout
     warm = WarmRevision(
@@ -107,7 +107,7 @@ def commit(scene: Scene) -> Move:
         event,
         outcome=outcome,
         reason=str(outcome),
-        message=rollout.message or "Every step passed.",
+        message=sentences(rollout.message or "Every step passed.", *parts),
         decided_at=scene.now,
     )
     others = (

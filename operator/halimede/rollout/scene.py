@@ -181,6 +181,12 @@ def starts_small(rollout: RolloutStatus) -> bool:
     return rollout.strategy is Strategy.CANARY and not skips_steps(rollout)
 
 
+def bake_seconds(strategy: Strategy, settings: Rollout) -> int:
+    """Say how long a rollout by *strategy* bakes."""
+    blue_green = strategy is Strategy.BLUE_GREEN
+    return settings.blue_green.bake_seconds if blue_green else settings.canary.bake_seconds
+
+
 def current_step(rollout: RolloutStatus, settings: Rollout) -> Step | None:
     """Find the canary step that a rollout is at; None where there are no steps."""
     if not starts_small(rollout):

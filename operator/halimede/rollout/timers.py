@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from halimede.api.rollout import Rollout, Strategy
+from halimede.api.rollout import Rollout
 from halimede.api.status import RolloutStatus, State, Status
 from halimede.rollout.advance import ROUTE_PATIENCE_SECONDS
 from halimede.rollout.conflict import quiet_at
@@ -10,7 +10,7 @@ from halimede.rollout.evidence import due_at
 from halimede.rollout.pauses import timeout_at
 from halimede.rollout.retreat import ABORT_DRAIN_SECONDS
 from halimede.rollout.safety import ROUTE_DEADLINE_SECONDS, UNREADY_GRACE_SECONDS
-from halimede.rollout.scene import current_step
+from halimede.rollout.scene import bake_seconds, current_step
 
 
 def next_look(status: Status, settings: Rollout, now: float) -> float | None:
@@ -48,8 +48,8 @@ def _of_rollout(rollout: RolloutStatus, settings: Rollout) -> Iterator[float]:
 def _of_state(rollout: RolloutStatus, settings: Rollout) -> Iterator[float]:
     if rollout.state is State.ABORT_DRAINING:
         yield rollout.state_since + ABORT_DRAIN_SECONDS
-    if rollout.state is State.BAKING and rollout.strategy is Strategy.BLUE_GREEN:
-        yield rollout.last_progress_at + settings.blue_green.bake_seconds
+    if rollout.state is State.BAKING:
+        yield rollout.last_progress_at + bake_seconds(rollout.strategy, settings)
 
 
 def _of_judge(rollout: RolloutStatus, settings: Rollout) -> Iterator[float]:

@@ -15,7 +15,7 @@ from halimede.judge.weigh import fresh, weigh
 LEVELS = (0.06, 0.03, 0.015)
 ANALYSIS = Analysis()
 BOUNDS = limits(ANALYSIS)
-NOTHING = fresh(Source.ROUTER, BOUNDS, LEVELS, 0.0, 1.0)
+NOTHING = fresh(Source.ROUTER, BOUNDS, LEVELS, 0.0)
 
 
 def exam(held: SourceEvidence = NOTHING, step: int = 0) -> Exam:
@@ -36,7 +36,7 @@ def test_clean_requests_are_what_the_judge_waits_for(rate: float) -> None:
     """With clean traffic the rule passes at the first look that has seen so many, not before."""
     plan = Plan((Step(weight=50, min_seconds=0, max_seconds=36000),))
     passed = run(plan, Steady(rate, 0.0, 0.0), 0)
-    nothing = fresh(Source.ROUTER, BOUNDS, passed.levels, 0.0, 1.0)
+    nothing = fresh(Source.ROUTER, BOUNDS, passed.levels, 0.0)
     needed = requests_to_pass(Exam(nothing, passed.levels, 0, ANALYSIS, MADE_UP))
     assert needed is not None
     assert passed.verdict is Verdict.PASS

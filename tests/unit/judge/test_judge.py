@@ -40,6 +40,7 @@ class Watch:
     points: dict[tuple[Source, str, bool], list[Sample]] = field(default_factory=dict)
     instead: dict[Source, Answer] = field(default_factory=dict)
     """What a source answers instead."""
+    bake: bool = False
 
     def __post_init__(self) -> None:
         """Begin with a past that tells nothing."""
@@ -67,7 +68,13 @@ class Watch:
         }
         self._scrape(seen)
         judgement = judge(
-            self.evidence, self._reading(), self.analysis, self.step, self.steps, self.now
+            self.evidence,
+            self._reading(),
+            self.analysis,
+            self.step,
+            self.steps,
+            self.now,
+            bake=self.bake,
         )
         self.evidence = Evidence.model_validate(judgement.evidence.to_manifest())
         return judgement
@@ -125,7 +132,7 @@ def test_a_bad_canary_is_stopped_with_its_figures() -> None:
     assert said.verdict is Verdict.ABORT
     assert said.message == (
         "revision bbbb2222: 90 errors in 300 requests in Triton against 9 in 2700 of aaaa1111;"
-        " odds 200:1 against it being as good"
+        " odds 300:1 against it being as good"
     )
     assert (said.evidence.verdict, said.evidence.message) == ("Abort", said.message)
 
@@ -344,9 +351,60 @@ def test_the_past_sets_the_demands_and_the_dispersion() -> None:
     assert begun.sources[0].watermark == 4000.0
 
 
+def baked(errors: int = 0) -> Watch:
+    """Bring a rollout to its bake; stable had so many errors in 9000 requests."""
+    watch = Watch()
+    for _ in range(5):
+        watch.poll(Counts(200), Counts(1800, errors // 5))
+    watch.bake = True
+    return watch
+
+
+def test_what_turns_bad_in_the_bake_is_stopped_by_what_stable_was() -> None:
+    """3 % are under `maxErrorPercent`, and far over three times the 0.1 % that stable had."""
+    watch = baked(10)
+    verdicts = [watch.poll(Counts(200, 6)).verdict for _ in range(4)]
+    assert verdicts == [Verdict.CONTINUE] * 3 + [Verdict.ABORT]
+    assert watch.evidence.message == (
+        "revision bbbb2222: 24 errors in 1800 requests in Triton; odds 650:1 against an error"
+        " rate of at most 0.71 %, what the past of aaaa1111 allows for"
+    )
+    assert watch.evidence.bake_looks == 4
+
+
+def test_what_is_as_it_was_is_left_alone_in_the_bake() -> None:
+    """Nothing passes any more, and what is said is what speaks against it."""
+    watch = baked(10)
+    said = {watch.poll(Counts(2000, 2)).verdict for _ in range(20)}
+    assert said == {Verdict.CONTINUE}
+    assert watch.evidence.message == (
+        "revision bbbb2222: 40 errors in 41000 requests in Triton; odds under 1:1 against it"
+    )
+
+
+def test_the_ceiling_of_the_bake_stays_as_it_was_at_its_beginning() -> None:
+    """A bar that moved with what it is to measure would be none."""
+    watch = baked(10)
+    watch.poll(Counts(200, 6))
+    fixed = watch.evidence.sources[0].bake_ceiling
+    watch.poll(Counts(200, 6), Counts(10_000, 5000))
+    assert watch.evidence.sources[0].bake_ceiling == fixed
+
+
+def test_looks_that_saw_nothing_are_not_counted_in_the_bake() -> None:
+    """An outage of Prometheus is no look."""
+    watch = baked()
+    watch.instead = {Source.TRITON: DOWN}
+    watch.poll()
+    assert watch.evidence.bake_looks == 0
+    watch.instead = {}
+    watch.poll()
+    assert watch.evidence.bake_looks == 1
+
+
 def test_the_evidence_is_small() -> None:
     """It lives in the status of an object that every watcher receives."""
-    watch = Watch(Analysis())
+    watch = Watch(Analysis(), bake=True)
     for _ in range(5):
         watch.poll(*BAD)
-    assert len(watch.evidence.model_dump_json()) < 2500
+    assert len(watch.evidence.model_dump_json()) < 3000

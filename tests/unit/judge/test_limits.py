@@ -48,10 +48,10 @@ def test_the_ceiling_bounds_the_floor() -> None:
 
 
 def test_alpha_is_shared_by_the_sources() -> None:
-    """Two sources with two tests each: 400 to 1 stops; one source: 200 to 1."""
+    """Two sources with three tests each: 600 to 1 stops; one source: 300 to 1."""
     alone = limits(Analysis(provider=MetricsProvider.NONE))
-    assert limits(Analysis()).stop == pytest.approx(log(400), abs=1e-4)
-    assert alone.stop == pytest.approx(log(200), abs=1e-4)
+    assert limits(Analysis()).stop == pytest.approx(log(600), abs=1e-4)
+    assert alone.stop == pytest.approx(log(300), abs=1e-4)
 
 
 @pytest.mark.parametrize(("given", "ceiling"), [("0", 0.0001), ("5", 0.05), ("100", 0.95)])

@@ -135,20 +135,26 @@ def test_blue_green_is_judged_in_the_bake_alone() -> None:
     """All requests are the new revision's, so there are no steps."""
     baked = told(5.0, blue_green(300))
     assert baked.steps == ()
-    assert baked.detections[-1].share == 1.0
+    assert baked.bake[-1].share == 1.0
     assert "in the bake, with all requests for 5 min" in text("model", baked)
+
+
+def test_a_canary_bakes_too(busy: Forecast) -> None:
+    """With all requests, and judged from the first one: three looks are enough."""
+    assert (busy.bake[-1].share, busy.bake[-1].seconds) == (1.0, 45.0)
+    assert "bad in the bake, with all requests for 5 min" in text("model", busy)
 
 
 def test_a_bake_that_is_too_short_for_the_judge_is_told() -> None:
     """Warm-up and three looks do not fit into a minute."""
     baked = told(5.0, blue_green(60))
-    assert {one.share for one in baked.detections} == {0.0}
+    assert {one.share for one in baked.bake} == {0.0}
     assert "raise blueGreen.bakeSeconds" in text("model", baked)
 
 
 def test_without_a_bake_nothing_is_judged() -> None:
     """It is said so."""
-    assert "after the switch nothing is judged" in text("model", told(5.0, blue_green(0)))
+    assert "with all requests nothing is judged" in text("model", told(5.0, blue_green(0)))
 
 
 def test_the_table_reads_as_it_should() -> None:

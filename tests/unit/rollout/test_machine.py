@@ -68,7 +68,7 @@ def test_way_back_to_a_warm_revision_has_no_steps() -> None:
     world.until(State.DRAINING)
     world.until(None)
     started = len(world.writes)
-    world.ask_for("v1").run(20)
+    world.ask_for("v1").run(30)
     assert world.status.stable is not None
     assert world.status.stable.revision == "v1"
     assert world.writes[started:] == [

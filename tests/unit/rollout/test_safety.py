@@ -43,6 +43,24 @@ def test_bad_canary_in_the_bake_goes_back_to_the_old_revision() -> None:
     assert [one.revision for one in world.status.failed_revisions] == ["v2"]
 
 
+@pytest.mark.transition(40, 43)
+def test_a_canary_that_turns_bad_in_the_bake_goes_back_at_once() -> None:
+    """The old revision is at full scale until the commit: one write is all it takes."""
+    world = canary_at(State.BAKING)
+    assert world.desired == {"v1": 2, "v2": 2}
+    world.verdict = Verdict.ABORT
+    world.now += 15
+    world.step()
+    assert (world.state, world.writes[-1]) == (State.ABORTING, (("v1", 100), ("v2", 0)))
+    world.until(None)
+    last = world.status.last_rollout
+    assert last is not None
+    assert (last.outcome, last.revision) == (Outcome.ABORTED, "v2")
+    assert [one.revision for one in world.status.failed_revisions] == ["v2"]
+    assert world.status.stable is not None
+    assert world.status.stable.revision == "v1"
+
+
 @pytest.mark.transition(20, 46)
 def test_abort_keeps_its_evidence() -> None:
     """The status tells afterwards what was stopped, when and why."""

@@ -170,7 +170,7 @@ FORWARD = (
     ),
     Transition(
         41,
-        "The bake is over.",
+        "The bake is over, the judge had time to look, and it did not say Abort.",
         "Commit: it is stable, and the old revision stays warm for `scaleDownDelaySeconds`.",
         ("rollout.advance.baking",),
         held=(State.BAKING,),

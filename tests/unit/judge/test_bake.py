@@ -1,0 +1,102 @@
+"""The ceiling of the bake: where it comes from, and what it is worth."""
+
+from fractions import Fraction
+from math import comb
+
+import pytest
+
+from halimede.api.rollout import Analysis
+from halimede.api.status import SourceEvidence
+from halimede.judge.bake import begun, upper_bound
+from halimede.judge.counts import Counted
+from halimede.judge.limits import limits
+from halimede.judge.processes import ceiling_rates, mixture
+from halimede.judge.reading import Counts
+from halimede.judge.weigh import fresh, weigh
+
+BAD = Counted(Counts(100, 30), Counts(), watermark=15.0, canary_seen_at=15.0, interval=15.0)
+CASES = [(1, 0), (10, 1), (100, 3), (300, 0), (1000, 5), (200, 150), (500, 499)]
+
+
+def so_few(requests: int, errors: int, rate: float) -> float:
+    """Sum up the binomial distribution without any rounding."""
+    exact = Fraction(rate)
+    terms = (
+        comb(requests, some) * exact**some * (1 - exact) ** (requests - some)
+        for some in range(errors + 1)
+    )
+    return float(sum(terms))
+
+
+@pytest.mark.parametrize(("requests", "errors"), CASES)
+def test_the_bound_is_the_rate_at_which_so_few_errors_are_rare(requests: int, errors: int) -> None:
+    """Clopper and Pearson's definition, at 99.5 %, checked in whole numbers."""
+    bound = upper_bound(Counts(requests, errors))
+    assert so_few(requests, errors, bound) == pytest.approx(0.005, rel=1e-9)
+
+
+@pytest.mark.parametrize("requests", [1, 30, 300, 10**6, 10**9])
+def test_without_an_error_the_bound_has_a_formula(requests: int) -> None:
+    """The rate at which no error comes in 0.5 % of cases."""
+    assert upper_bound(Counts(requests, 0)) == pytest.approx(1 - 0.005 ** (1 / requests), rel=1e-6)
+
+
+def test_the_bound_of_very_many_requests_is_close_to_their_rate() -> None:
+    """It is 2.576 standard deviations above it, as the normal distribution has it."""
+    bound = upper_bound(Counts(10**8, 500_000))
+    assert bound == pytest.approx(0.005 + 2.576 * (0.005 * 0.995 / 10**8) ** 0.5, rel=1e-4)
+
+
+@pytest.mark.parametrize("counts", [Counts(0, 0), Counts(5, 5)])
+def test_what_excludes_no_rate_has_no_bound(counts: Counts) -> None:
+    """Nothing, and errors alone."""
+    assert upper_bound(counts) == 1.0
+
+
+def held(stable: Counts, past: Counts) -> SourceEvidence:
+    """Hold what is known of the stable revision."""
+    return SourceEvidence(
+        source="Router",
+        begun_at=0,
+        watermark=0,
+        stable_requests=stable.requests,
+        stable_errors=stable.errors,
+        past_requests=past.requests,
+        past_errors=past.errors,
+    )
+
+
+@pytest.mark.parametrize(
+    ("stable", "past", "basis"),
+    [
+        (Counts(1000, 5), Counts(50_000, 5000), Counts(1000, 5)),
+        (Counts(299, 5), Counts(1000, 20), Counts(1299, 25)),
+        (Counts(0, 0), Counts(1000, 20), Counts(1000, 20)),
+    ],
+)
+def test_the_ceiling_is_three_times_what_the_past_allows_for(
+    stable: Counts, past: Counts, basis: Counts
+) -> None:
+    """The rollout's own counts tell; where they are few, the two hours before it help."""
+    ceiling = begun(held(stable, past)).bake_ceiling
+    assert ceiling == pytest.approx(3 * upper_bound(basis), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("past", "ceiling"), [(Counts(10**6, 0), 0.005), (Counts(0, 0), 0.95), (Counts(9, 9), 0.95)]
+)
+def test_the_ceiling_has_bounds(past: Counts, ceiling: float) -> None:
+    """No error in a million is no promise of none; and a test needs room above its ceiling."""
+    started = begun(held(Counts(), past))
+    assert started.bake_ceiling == ceiling
+    assert len(started.log_bake) == len(ceiling_rates(ceiling))
+
+
+def test_before_the_bake_nothing_is_bet_on_it() -> None:
+    """It would be a test more that could err."""
+    bounds = limits(Analysis())
+    before = weigh(fresh("Router", bounds, (0.05,), 0.0), BAD, bounds, (0.05,))
+    assert before.log_bake == ()
+    known = before.model_copy(update={"past_requests": 1000})
+    after = weigh(begun(known), BAD, bounds, (0.05,))
+    assert mixture(after.log_bake) > 0

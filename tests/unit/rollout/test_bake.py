@@ -1,0 +1,94 @@
+"""The bake: all traffic is on the new revision, and the way back is still short."""
+
+import pytest
+
+from halimede.api.rollout import Analysis
+from halimede.api.status import State
+from halimede.judge.verdict import Verdict
+from halimede.rollout.evidence import looks_wanted
+from halimede.rollout.timers import next_look
+from tests.support.rollouts import BLUE_GREEN, SETTINGS, MachineWorld, canary_at, changed
+
+
+def settings(seconds: int) -> MachineWorld:
+    """Let canaries bake so long."""
+    canary = SETTINGS.canary.model_copy(update={"bake_seconds": seconds})
+    return MachineWorld(settings=changed(SETTINGS, canary=canary))
+
+
+@pytest.mark.transition(39, 41)
+def test_a_canary_bakes_for_its_time_before_it_is_stable() -> None:
+    """Until then the old revision has all its pods."""
+    world = canary_at(State.BAKING, settings(300))
+    begun = world.now
+    world.until(State.DRAINING)
+    assert world.now - begun == 300
+    assert world.status.stable is not None
+    assert world.status.stable.revision == "v2"
+
+
+@pytest.mark.parametrize("world", [settings(90), MachineWorld(settings=BLUE_GREEN)])
+def test_the_end_of_the_bake_is_looked_for_when_it_comes(world: MachineWorld) -> None:
+    """No event would wake the operator then."""
+    automatic = world.settings.blue_green.model_copy(update={"auto_promote": True})
+    world.settings = changed(world.settings, blue_green=automatic)
+    canary_at(State.BAKING, world)
+    world.status = world.status.model_copy(
+        update={"rollout": world.scene().rollout.model_copy(update={"polled_at": world.now + 1e6})}
+    )
+    seconds = 60 if world.settings.strategy == "BlueGreen" else 90
+    world.now += seconds - 7
+    assert next_look(world.status, world.settings, world.now) == 7
+
+
+@pytest.mark.transition(41)
+def test_without_a_bake_a_canary_is_stable_at_once() -> None:
+    """0 seconds are none."""
+    world = canary_at(State.BAKING, settings(0))
+    world.step()
+    assert world.state is State.DRAINING
+    assert world.status.rollout is not None
+    assert world.status.rollout.message == "Every step passed."
+
+
+@pytest.mark.parametrize("verdict", [Verdict.NO_DATA, Verdict.METRICS_DOWN])
+@pytest.mark.transition(41)
+def test_a_bake_without_data_ends_by_its_time_and_says_so(verdict: Verdict) -> None:
+    """The steps were passed on evidence; no news is neither a reason to go back nor to wait."""
+    world = canary_at(State.BAKING, settings(120))
+    world.verdict = verdict
+    world.now += 15
+    world.step()
+    assert world.last.wait is not None
+    assert world.last.wait.message == (
+        f"All requests go to revision v2; it is watched for 120 s. The judge says {verdict}."
+        " The bake ends by its time all the same."
+    )
+    world.now += 45
+    world.step()
+    world.now += 60
+    world.until(State.DRAINING)
+    assert world.status.rollout is not None
+    assert world.status.rollout.message == "Every step passed. The bake ended without a verdict."
+
+
+@pytest.mark.transition(41)
+def test_a_bake_that_nobody_watched_is_made_up_for() -> None:
+    """The operator was away for hours: one look is not enough to find a bad revision."""
+    world = canary_at(State.BAKING, settings(300))
+    world.verdict = Verdict.CONTINUE
+    world.now += 7200
+    states = []
+    for _ in range(3):
+        world.step()
+        states.append(world.state)
+        world.now += 15
+    assert states == [State.BAKING, State.BAKING, State.DRAINING]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "looks"), [(0, 0), (30, 0), (44, 0), (45, 1), (75, 3), (86400, 3)]
+)
+def test_a_bake_wants_the_looks_that_it_has_time_for(seconds: float, looks: int) -> None:
+    """Three at most: those that find a revision that only fails."""
+    assert looks_wanted(seconds, Analysis(warmup_seconds=30, interval_seconds=15)) == looks
