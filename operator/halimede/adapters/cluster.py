@@ -6,7 +6,7 @@ memory, and neither is needed for the ten kinds that we know.
 """
 
 import json
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -39,6 +39,8 @@ LogIn = Callable[[], Awaitable[Configuration]]
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _ENDING = b'"NamespaceTerminating"'
 """The cause that the API server gives (`NamespaceTerminatingCause` of its core API)."""
+_TEST_FAILED = "test failed"
+"""What the API server says of a JSON patch whose test fails (`ErrTestFailed` of `json-patch`)."""
 _ERRORS = {
     400: RejectedError,
     401: ForbiddenError,
@@ -62,6 +64,15 @@ class Cluster(Protocol):
 
     async def apply(self, manifest: Manifest, manager: str = MANAGER) -> Manifest:
         """Apply *manifest* server-side, as *manager*, with force; return the live object."""
+
+    async def patch(
+        self, kind: Kind, namespace: str, name: str, operations: Sequence[Manifest]
+    ) -> Manifest:
+        """Apply a JSON patch, as a whole or not at all; return the live object.
+
+        Raises:
+            ConflictError: One of its tests failed: the object is not the version it was made for.
+        """
 
     async def write_status(self, deployment: Manifest, status: Manifest) -> Manifest:
         """Replace the status of exactly this version of *deployment*.
@@ -136,6 +147,24 @@ class KubeCluster:
             "application/apply-patch+yaml",
         )
 
+    async def patch(
+        self, kind: Kind, namespace: str, name: str, operations: Sequence[Manifest]
+    ) -> Manifest:
+        """Apply a JSON patch, as a whole or not at all; return the live object.
+
+        Raises:
+            ConflictError: One of its tests failed: the object is not the version it was made for.
+        """
+        path = f"{kind.path(namespace, name)}?fieldManager={MANAGER}"
+        try:
+            return await self._request(
+                "PATCH", path, list(operations), "application/json-patch+json"
+            )
+        except RejectedError as error:
+            if _TEST_FAILED in str(error):
+                raise ConflictError(str(error), error.status) from error
+            raise
+
     async def write_status(self, deployment: Manifest, status: Manifest) -> Manifest:
         """Replace the status of exactly this version of *deployment*.
 
@@ -189,7 +218,7 @@ class KubeCluster:
         self,
         method: str,
         path: str,
-        body: Manifest | None = None,
+        body: Manifest | list[Manifest] | None = None,
         content_type: str = "application/json",
         accept: str = "application/json",
     ) -> Manifest:
@@ -206,7 +235,11 @@ class KubeCluster:
         return answer
 
     async def _send(
-        self, method: str, path: str, headers: dict[str, str], body: Manifest | None
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: Manifest | list[Manifest] | None,
     ) -> tuple[int, bytes]:
         configuration = self._client.configuration
         token = (await configuration.auth_settings()).get("BearerToken")

@@ -9,9 +9,11 @@ from halimede.api.status import RevisionStatus, Status
 from halimede.api.v1alpha1 import COMMAND_ANNOTATION, ModelDeployment
 from halimede.judge.reading import MetricsRequest, since
 from halimede.judge.verdict import Verdict
+from halimede.reconcile import user_routes
 from halimede.reconcile.observed import Observed
 from halimede.reconcile.plan import Plan
 from halimede.reconcile.status import Situation, conditions
+from halimede.reconcile.user_routes import errand
 from halimede.reconcile.wanted import Entrance, Work, children, recorded, work
 from halimede.reconcile.world import facts, pods_started
 from halimede.render.checks import violations
@@ -75,11 +77,17 @@ def decide(observed: Observed, platform: Platform, now: float) -> Plan:
         return _nothing_to_serve(observed, invalid, now)
     entrance = Entrance(md)
     scene, moved = _moved(observed, hash_, invalid, entrance, now)
+    task = errand(md, moved.status, observed.routes, entrance.backends(moved.status), now)
+    moved = replace(moved, status=moved.status.model_copy(update={"user_routes": task.routes}))
     after = replace(scene, status=moved.status)
     wanted = children(md, after, revisions, entrance.of(moved.status))
     lost = allotment.live(moved.status) - revisions.keys()
     status = _finished(observed, after, moved, invalid, lost)
-    return _plan(observed, status, moved, work(observed.children, wanted, lost), after)
+    plan = _plan(observed, status, moved, work(observed.children, wanted, lost), after)
+    waits = (wait for wait in (plan.again, task.again) if wait is not None)
+    return replace(
+        plan, patches=task.patches, finalizer=task.finalizer, again=min(waits, default=None)
+    )
 
 
 def _invalid(observed: Observed) -> str | None:
@@ -107,7 +115,7 @@ def _moved(
     if status.target is None and status.stable is None:
         first = RevisionStatus(revision=target, since=now)
         status = status.model_copy(update={"target": first})
-    seen = facts(observed, entrance.of(status))
+    seen = facts(observed, entrance.of(status), entrance.backends(status))
     status, verdict = _weighed(observed, status, now)
     scene = Scene(
         wanted=Wanted(
@@ -141,7 +149,7 @@ def _finished(
 ) -> Status:
     md = observed.deployment
     status = moved.status.model_copy(
-        update={"observed_generation": md.metadata.generation, "url": _url(md)}
+        update={"observed_generation": md.metadata.generation, "url": _url(observed)}
     )
     situation = Situation(
         deployment=md,
@@ -161,7 +169,7 @@ def _nothing_to_serve(observed: Observed, invalid: str | None, now: float) -> Pl
     md = observed.deployment
     scene = Scene(
         wanted=Wanted("", md.spec.rollout, md.metadata.uid, invalid),
-        facts=facts(observed, ()),
+        facts=facts(observed, (), ()),
         status=md.status,
         command=None,
         verdict=None,
@@ -228,8 +236,12 @@ def _ready(status: Status) -> Condition:
     return next(one for one in status.conditions if one.type is ConditionType.READY)
 
 
-def _url(md: ModelDeployment) -> str | None:
+def _url(observed: Observed) -> str | None:
     """Say where clients reach the model; only hostnames are known here."""
+    md = observed.deployment
+    if (name := user_routes.wanted(md)) is not None:
+        spec = (observed.routes.get(name) or {}).get("spec") or {}
+        return next((f"http://{host}" for host in spec.get("hostnames") or ()), None)
     match md.spec.expose.type:
         case ExposeType.GATEWAY if md.spec.expose.gateway and md.spec.expose.gateway.hostnames:
             return f"http://{md.spec.expose.gateway.hostnames[0]}"

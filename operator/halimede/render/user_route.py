@@ -44,7 +44,9 @@ def refusal(route: Manifest, name: str) -> tuple[str, str] | None:
             f"no rule of it names the Service {name!r} with port 8000 or 8001 as a backend",
             "add such a backendRef to each rule that leads to the model",
         )
-    owners = [one.removeprefix(_ORIGINAL) for one in _annotations(route) if one.startswith(_ORIGINAL)]
+    owners = [
+        one.removeprefix(_ORIGINAL) for one in _annotations(route) if one.startswith(_ORIGINAL)
+    ]
     for index, refs in mine:
         for other in owners:
             if other != name and _ours(refs, other):

@@ -52,7 +52,7 @@ def workload(
         reading=None,
         apply_errors={},
     )
-    found = facts(seen, ()).workload("0123abcd")
+    found = facts(seen, (), ()).workload("0123abcd")
     return found.desired, found.ready_endpoints
 
 
@@ -85,10 +85,10 @@ def test_refused_pods_are_told() -> None:
         reading=None,
         apply_errors={},
     )
-    found = facts(seen, ()).workload("0123abcd")
+    found = facts(seen, (), ()).workload("0123abcd")
     assert (found.cause, found.message) == (Cause.QUOTA, "exceeded quota: gpus")
 
 
 def test_unknown_revision_is_an_empty_workload() -> None:
     """A revision without a Deployment has no pods."""
-    assert facts(PretendCluster().observe(), ()).workload("ffffffff").exists is False
+    assert facts(PretendCluster().observe(), (), ()).workload("ffffffff").exists is False
