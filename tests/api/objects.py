@@ -65,7 +65,10 @@ BY_GATEWAY: Manifest = {
     "rollout": {
         "strategy": "Canary",
         "canary": {
-            "steps": [{"weight": 1, "minSeconds": 1, "maxSeconds": 2}, {"weight": 100}],
+            "steps": [
+                {"weight": 1, "minSeconds": 1, "maxSeconds": 2, "pause": {"seconds": 1}},
+                {"weight": 100, "pause": {}},
+            ],
             "bakeSeconds": 1,
         },
         "blueGreen": {"autoPromote": True, "bakeSeconds": 1},
@@ -86,6 +89,8 @@ BY_GATEWAY: Manifest = {
         "pauseTimeoutSeconds": 86400,
         "progressDeadlineSeconds": 1800,
         "scaleDownDelaySeconds": 300,
+        "revisionHistoryLimit": 10,
+        "rollbackWindowRevisions": 0,
     },
     "podTemplate": {"spec": {"nodeSelector": {"zone": "a"}}},
 }

@@ -18,7 +18,7 @@ from prometheus_api_client import PrometheusConnect
 from urllib3.util.retry import Retry
 
 from halimede.api.rollout import MetricsProvider
-from halimede.judge.queries import query
+from halimede.judge.queries import queries
 from halimede.judge.reading import (
     Answer,
     History,
@@ -84,7 +84,7 @@ class PromMetrics:
         said = await asyncio.gather(*(self._ask(source, request) for source in sources))
         answers: dict[Source, Answer] = dict(zip(sources, said, strict=True))
         if request.since is None:
-            return Reading(request, history=History(answers))
+            return Reading(request, history=History(request, answers))
         return Reading(request, answers)
 
     def close(self) -> None:
@@ -101,8 +101,13 @@ class PromMetrics:
         call: Callable[[str], Any] = self._client.custom_query
         try:
             async with asyncio.timeout(GIVE_UP_SECONDS):
-                result = await loop.run_in_executor(self._threads, call, query(source, request))
-            return Measured(tuple(_series(one) for one in result))
+                results = await asyncio.gather(
+                    *(
+                        loop.run_in_executor(self._threads, call, one)
+                        for one in queries(source, request)
+                    )
+                )
+            return Measured(tuple(_series(one) for result in results for one in result))
         except _RefusedError as refusal:
             return Unavailable(refusal.why, f"{source} counters: {refusal}")
         except (requests.RequestException, TimeoutError) as error:

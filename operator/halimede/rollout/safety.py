@@ -6,15 +6,17 @@ only the pause itself has a deadline.
 
 from dataclasses import replace
 
-from halimede.api.rollout import Strategy, Waiting
+from halimede.api.rollout import Waiting
 from halimede.api.status import Outcome, State
 from halimede.judge.verdict import Verdict
 from halimede.rollout.command import Verb
 from halimede.rollout.events import warning
 from halimede.rollout.facts import CAPACITY, Cause
+from halimede.rollout.history import by_abort
 from halimede.rollout.moves import abort, reroute, stop
 from halimede.rollout.pauses import timeout_at
 from halimede.rollout.scene import Move, Scene
+from halimede.rollout.steps import undecided_since
 
 UNREADY_GRACE_SECONDS = 60.0
 """How long a revision that had traffic may be without a ready pod before it is given up."""
@@ -39,10 +41,13 @@ ALL_TRAFFIC = frozenset({State.PROMOTING, State.BAKING})
 
 
 def aborted_by_command(scene: Scene) -> Move | None:
-    """Somebody has asked for it."""
-    if not scene.commanded(Verb.ABORT):
+    """Somebody has asked for it; `rollback` on the way means the same."""
+    if scene.commanded(Verb.ABORT):
+        return replace(abort(scene, "AbortCommanded", "It was commanded."), handled=True)
+    if scene.command is None or not by_abort(scene, scene.command):
         return None
-    return replace(abort(scene, "AbortCommanded", "It was commanded."), handled=True)
+    told = "It was commanded: `rollback` aborts the rollout that is under way"
+    return replace(abort(scene, "RollbackCommanded", told), handled=True)
 
 
 def pause_forgotten(scene: Scene) -> Move | None:
@@ -53,10 +58,10 @@ def pause_forgotten(scene: Scene) -> Move | None:
     moment = timeout_at(scene.rollout, scene.settings)
     if moment is None or scene.now < moment:
         return None
-    if scene.wanted.target != scene.rollout.revision:
+    if scene.target != scene.rollout.revision:
         return None
     seconds = scene.settings.pause_timeout_seconds
-    return abort(scene, "PauseTimeout", f"It was paused for {seconds} s and nobody resumed it.")
+    return abort(scene, "PauseTimeout", f"It was paused for {seconds} s and nobody went on.")
 
 
 def aborted_by_evidence(scene: Scene) -> Move | None:
@@ -68,26 +73,27 @@ def aborted_by_evidence(scene: Scene) -> Move | None:
 
 
 def reverted(scene: Scene) -> Move | None:
-    """The spec is back at the stable revision."""
-    if scene.wanted.target != scene.rollout.base:
+    """The stable revision is asked for again."""
+    if scene.target != scene.rollout.base:
         return None
     return stop(
         scene,
         Outcome.REVERTED,
         "Reverted",
-        f"The spec went back to the stable revision {scene.rollout.base}.",
+        f"The spec asks for the stable revision {scene.rollout.base} again.",
     )
 
 
 def superseded(scene: Scene) -> Move | None:
-    """The spec asks for a third revision: it will be compared with the stable one in its turn."""
-    if scene.wanted.target == scene.rollout.revision:
+    """A third revision is asked for: it will be compared with the stable one in its turn."""
+    if scene.target == scene.rollout.revision:
         return None
     return stop(
         scene,
         Outcome.SUPERSEDED,
         "Superseded",
-        f"The spec asks for revision {scene.wanted.target} now.",
+        f"{'`rollback`' if scene.status.pinned else 'The spec'} asks for revision"
+        f" {scene.target} now.",
     )
 
 
@@ -207,14 +213,13 @@ def inconclusive_for_too_long(scene: Scene) -> Move | None:
 def inconclusive(scene: Scene) -> bool:
     """Whether the step is over its `maxSeconds` although there is evidence to judge."""
     rollout, step = scene.rollout, scene.step
+    since = undecided_since(rollout, scene.settings)
     return (
-        rollout.strategy is Strategy.CANARY
-        and rollout.state is State.ANALYSING
-        and step is not None
-        and rollout.step_started_at is not None
+        step is not None
+        and since is not None
         and rollout.evidence is not None
         and rollout.evidence.verdict == Verdict.CONTINUE
-        and scene.elapsed(rollout.step_started_at) >= step.max_seconds
+        and scene.elapsed(since) >= step.max_seconds
     )
 
 

@@ -9,7 +9,7 @@ from pkgutil import resolve_name
 import pytest
 
 from halimede.api.status import State
-from halimede.rollout import idle, machine, pauses
+from halimede.rollout import history, idle, machine, pauses
 from halimede.rollout.transitions import TRANSITIONS, Transition
 from halimede.rollout.transitions.text import page
 from tests.support.recorder import ENTRIES, name_of
@@ -22,7 +22,6 @@ NOT_BUILT = {
     25: "a canary that lost a part of its pods keeps its whole weight",
     26: "too few ready pods of the stable revision are told of only where a weight would rise",
     27: "a stable revision without any pod is not told apart",
-    48: "the command `rollback`",
 }
 """What each missing row would change."""
 DECIDING: tuple[Callable[..., object], ...] = (
@@ -35,6 +34,8 @@ DECIDING: tuple[Callable[..., object], ...] = (
     pauses.resumed,
     pauses.noted,
     idle.retried,
+    history.rolled_back,
+    history.unpinned,
 )
 """Every function that may change where a ModelDeployment is, or hold it there."""
 

@@ -3,7 +3,7 @@
 from halimede.api.status import State
 from halimede.rollout.transitions.row import ROLLING, UNDECIDED, Transition, Way, given_up
 
-WITH_TRAFFIC = (State.SHIFTING, State.ANALYSING, State.SCALING_UP)
+WITH_TRAFFIC = (State.SHIFTING, State.ANALYSING, State.STEP_PAUSED, State.SCALING_UP)
 ALL_TRAFFIC = (State.PROMOTING, State.BAKING)
 
 BACKWARD = (
@@ -39,7 +39,7 @@ BACKWARD = (
         "It goes on at the first step that asks for no less than it has; evidence is kept.",
         ("rollout.steps.refitted",),
         held=ROLLING,
-        ways=(Way((State.ANALYSING,), State.SHIFTING),),
+        ways=(Way((State.ANALYSING, State.STEP_PAUSED), State.SHIFTING),),
     ),
     Transition(
         31,
