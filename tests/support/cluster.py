@@ -215,7 +215,7 @@ class PretendCluster:
     def observe(self) -> Observed:
         """Look, as the operator does."""
         md = self.deployment
-        request = metrics_request(md, self.now)
+        request = metrics_request(md, {}, self.now)
         return Observed(
             deployment=md,
             children=tuple(copy.deepcopy(one) for one in self.objects.values()),

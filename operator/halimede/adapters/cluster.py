@@ -39,8 +39,9 @@ LogIn = Callable[[], Awaitable[Configuration]]
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _ENDING = b'"NamespaceTerminating"'
 """The cause that the API server gives (`NamespaceTerminatingCause` of its core API)."""
-_TEST_FAILED = "test failed"
-"""What the API server says of a JSON patch whose test fails (`ErrTestFailed` of `json-patch`)."""
+_NOT_APPLICABLE = "the server rejected our request due to an error in our request"
+"""What the API server says of a JSON patch whose test fails or whose path does not exist; it does
+not tell which (`NewGenericServerResponse` of apimachinery). An invalid outcome is told in full."""
 _ERRORS = {
     400: RejectedError,
     401: ForbiddenError,
@@ -71,7 +72,7 @@ class Cluster(Protocol):
         """Apply a JSON patch, as a whole or not at all; return the live object.
 
         Raises:
-            ConflictError: One of its tests failed: the object is not the version it was made for.
+            ConflictError: It cannot be applied: the object is not the version it was made for.
         """
 
     async def write_status(self, deployment: Manifest, status: Manifest) -> Manifest:
@@ -153,7 +154,7 @@ class KubeCluster:
         """Apply a JSON patch, as a whole or not at all; return the live object.
 
         Raises:
-            ConflictError: One of its tests failed: the object is not the version it was made for.
+            ConflictError: It cannot be applied: the object is not the version it was made for.
         """
         path = f"{kind.path(namespace, name)}?fieldManager={MANAGER}"
         try:
@@ -161,7 +162,7 @@ class KubeCluster:
                 "PATCH", path, list(operations), "application/json-patch+json"
             )
         except RejectedError as error:
-            if _TEST_FAILED in str(error):
+            if _NOT_APPLICABLE in str(error):
                 raise ConflictError(str(error), error.status) from error
             raise
 

@@ -15,7 +15,7 @@ from halimede.reconcile.observed import Observed
 from halimede.reconcile.places import places
 from halimede.reconcile.plan import Plan
 from halimede.reconcile.status import Situation, conditions
-from halimede.reconcile.user_routes import errand
+from halimede.reconcile.user_routes import Routes, errand
 from halimede.reconcile.wanted import Entrance, Work, children, recorded, records, work
 from halimede.reconcile.world import facts, pods_started
 from halimede.render.checks import violations
@@ -49,8 +49,14 @@ ALARMING = frozenset(
 """Reasons of Ready that are worth an Event when they come."""
 
 
-def metrics_request(md: ModelDeployment, now: float) -> MetricsRequest | None:
-    """Say what Prometheus is to be asked in this pass; None: nothing is judged now."""
+def metrics_request(md: ModelDeployment, routes: Routes, now: float) -> MetricsRequest | None:
+    """Say what Prometheus is to be asked in this pass; None: nothing is judged now.
+
+    Args:
+        md: The ModelDeployment.
+        routes: The users' HTTPRoutes, as in `Observed`.
+        now: UNIX time.
+    """
     rollout, analysis = md.status.rollout, md.spec.rollout.analysis
     if rollout is None or not is_due(rollout, analysis, now):
         return None
@@ -64,14 +70,17 @@ def metrics_request(md: ModelDeployment, now: float) -> MetricsRequest | None:
         now=now,
         since=since(rollout.evidence),
         stable_since=(md.status.stable and md.status.stable.since) or 0.0,
-        backends=_places(md),
+        backends=_places(md, routes),
     )
 
 
-def _places(md: ModelDeployment) -> tuple[Backend, ...]:
+def _places(md: ModelDeployment, routes: Routes) -> tuple[Backend, ...]:
     if md.spec.rollout.analysis.provider is not MetricsProvider.ENVOY_GATEWAY:
         return ()
-    return places(Entrance(md).of(md.status))
+    used = routes.get(user_routes.wanted(md) or "")
+    return places(
+        (used | {"kind": "HTTPRoute"},) if used else Entrance(md).of(md.status), md.metadata.name
+    )
 
 
 def decide(observed: Observed, platform: Platform, now: float) -> Plan:

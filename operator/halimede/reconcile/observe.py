@@ -35,7 +35,8 @@ async def observe(
     now: float,
 ) -> Observed:
     """Gather what one decision about *deployment* may know."""
-    request = metrics_request(deployment, now)
+    routes = await senses.routes.read(key, concerned(deployment))
+    request = metrics_request(deployment, routes, now)
     owned = senses.store.owned
     uid = deployment.metadata.uid
     return Observed(
@@ -46,7 +47,7 @@ async def observe(
         pods=owned(POD, key),
         endpoint_slices=owned(ENDPOINT_SLICE, key),
         inputs=await senses.inputs.read(key, _config_maps(deployment)),
-        routes=await senses.routes.read(key, concerned(deployment)),
+        routes=routes,
         reading=await senses.metrics.read(request) if request else None,
         apply_errors=apply_errors,
     )

@@ -49,6 +49,7 @@ def workload(
         pods=(),
         endpoint_slices=slices,
         inputs={},
+        routes={},
         reading=None,
         apply_errors={},
     )
@@ -82,6 +83,7 @@ def test_refused_pods_are_told() -> None:
         pods=(),
         endpoint_slices=(),
         inputs={},
+        routes={},
         reading=None,
         apply_errors={},
     )
