@@ -87,25 +87,17 @@ ROWS = {
         BY_SERVICE,
         changed(BY_SERVICE, rollout__analysis=ABSENT),
     ),
-    "Contour's counters of ingress-nginx": row(
+    "Contour's counters of an Ingress": row(
         "spec.rollout.analysis.provider",
-        "only ingress-nginx counts the canaries of an Ingress",
+        "only ingress-nginx tells revisions behind an Ingress apart",
+        changed(BY_INGRESS, rollout__analysis__provider="IngressNginx"),
         changed(BY_INGRESS, rollout={"strategy": "BlueGreen"}),
-        changed(BY_INGRESS, rollout=ABSENT),
     ),
     "ingress-nginx's counters of an HTTPRoute": row(
         "spec.rollout.analysis.provider",
-        "set rollout.analysis.provider to the router that expose.type is for",
+        "set rollout.analysis.provider to the router of your Gateway",
         changed(BY_GATEWAY, rollout__analysis__provider="EnvoyGateway"),
         changed(BY_GATEWAY, rollout__analysis__provider="IngressNginx"),
-    ),
-    "Envoy Gateway's counters of an Ingress": row(
-        "spec.rollout.analysis.provider",
-        "set rollout.analysis.provider to the router that expose.type is for",
-        changed(BY_INGRESS, rollout__analysis__provider="IngressNginx"),
-        changed(
-            BY_INGRESS, rollout={"strategy": "BlueGreen", "analysis": {"provider": "EnvoyGateway"}}
-        ),
     ),
     "cache of an unknown version": row(
         "spec.runtime.version",

@@ -42,17 +42,16 @@ _ROUTERS = (
         ".rollout.analysis.provider",
     ),
     rule(
-        "self.expose.type != 'Ingress' || self.rollout.strategy != 'Canary'"
+        "self.expose.type != 'Ingress'"
         " || self.rollout.analysis.provider in ['None', 'IngressNginx']",
-        "only ingress-nginx counts the canaries of an Ingress: set rollout.analysis.provider to"
-        " IngressNginx or None, or expose by Gateway",
+        "only ingress-nginx tells revisions behind an Ingress apart: set"
+        " rollout.analysis.provider to IngressNginx or None, or expose by Gateway",
         ".rollout.analysis.provider",
     ),
     rule(
-        "self.expose.type == 'Ingress' ? self.rollout.analysis.provider != 'EnvoyGateway'"
-        " : self.rollout.analysis.provider != 'IngressNginx'",
-        "provider EnvoyGateway counts by HTTPRoute, and IngressNginx by Ingress: set"
-        " rollout.analysis.provider to the router that expose.type is for",
+        "self.expose.type == 'Ingress' || self.rollout.analysis.provider != 'IngressNginx'",
+        "provider IngressNginx counts by Ingress: set rollout.analysis.provider to the router of"
+        " your Gateway, or expose by Ingress",
         ".rollout.analysis.provider",
     ),
 )

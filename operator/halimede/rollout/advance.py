@@ -1,5 +1,6 @@
 """What happens in each state when nothing speaks against going on: at most one step a pass."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from halimede.api.conditions import Reason
@@ -86,23 +87,29 @@ def shifting(scene: Scene) -> Move:
 
 def unable_to_raise(scene: Scene) -> Move | None:
     """Say which side lacks pods for the step's weight; None if neither does."""
-    replicas, canary, base = scene.facts.replicas, scene.canary, scene.base
-    if canary.ready_endpoints < scene.canary_wanted:
-        return await_pods(scene, canary, scene.canary_wanted)
-    rest = need(100 - scene.goal, replicas)
-    if base.ready_endpoints < rest:
-        return wait(
-            scene,
-            Reason.STABLE_UNHEALTHY,
-            f"The stable revision {base.revision} has {base.ready_endpoints} of {rest} ready pods"
-            " that its share needs.",
-            base.message,
-        )
-    return None
+    if scene.canary.ready_endpoints < scene.canary_wanted:
+        return await_pods(scene, scene.canary, scene.canary_wanted)
+    return stable_lacks_pods(scene, scene.goal)
+
+
+def stable_lacks_pods(scene: Scene, weight: int) -> Move | None:
+    """Say that the stable revision could not carry what *weight* leaves to it; None if it can."""
+    base, rest = scene.base, need(100 - weight, scene.facts.replicas)
+    if base.ready_endpoints >= rest:
+        return None
+    return wait(
+        scene,
+        Reason.STABLE_UNHEALTHY,
+        f"The stable revision {base.revision} has {base.ready_endpoints} of {rest} ready pods"
+        " that its share needs.",
+        base.message,
+    )
 
 
 def analysing(scene: Scene) -> Move:
     """Go on when the judge says in this very pass that the step is passed."""
+    if lack := stable_lacks_pods(scene, scene.rollout.weight):
+        return lack
     rollout, step = scene.rollout, scene.step
     since = rollout.step_started_at or rollout.state_since
     if scene.verdict is Verdict.PASS and step and scene.elapsed(since) >= step.min_seconds:
@@ -127,6 +134,8 @@ def step_passed(scene: Scene) -> Event:
 
 def step_paused(scene: Scene) -> Move:
     """Wait for the end of the step's pause, and then for a judge who is still content."""
+    if lack := stable_lacks_pods(scene, scene.rollout.weight):
+        return lack
     rollout, pause = scene.rollout, scene.step and scene.step.pause
     if pause and pause.seconds is None:
         return wait(
@@ -198,6 +207,8 @@ def baking(scene: Scene) -> Move:
     been passed. But the time must not have gone by unwatched while there was something to see.
     """
     rollout, analysis = scene.rollout, scene.settings.analysis
+    if rollout.forced:
+        return commit(scene)
     seconds = bake_seconds(rollout.strategy, scene.settings)
     evidence = rollout.evidence
     looked = (
@@ -233,17 +244,45 @@ def promote_commanded(scene: Scene) -> Move | None:
 
 
 def promote_full_commanded(scene: Scene) -> Move | None:
-    """Skip the remaining steps. Full scale, the route and blue-green's bake are still awaited."""
-    if not scene.commanded(Verb.PROMOTE_FULL):
+    """Skip the remaining steps. Full scale, the route and the bake are still awaited."""
+    if not scene.commanded(Verb.PROMOTE_FULL) or scene.rollout.state not in SKIPPABLE:
         return None
-    state, revision = scene.rollout.state, scene.rollout.revision
-    if state not in SKIPPABLE:
+    return _skipped(scene, "Its remaining steps were skipped by the command `promote-full`.")
+
+
+def promote_full_force_commanded(scene: Scene) -> Move | None:
+    """Skip the bake as well, and ask the judge no more. Full scale and the route are awaited."""
+    if not scene.commanded(Verb.PROMOTE_FULL_FORCE):
         return None
-    event = normal("StepsSkipped", f"Revision {revision} gets all requests at full scale.")
+    message = "What remained was skipped by the command `promote-full-force`, the bake too."
+    state = scene.rollout.state
+    if state in SKIPPABLE:
+        return _skipped(scene, message, forced=True)
+    if state not in LAST:
+        return None
+    forced = with_rollout(
+        scene.status, outcome=Outcome.FAST_PROMOTED, message=message, forced=True
+    )
+    event = normal("BakeSkipped", f"Revision {scene.rollout.revision} is promoted without a bake.")
+    moved = LAST[state](replace(scene, status=forced))
+    return replace(moved, events=(event, *moved.events), handled=True)
+
+
+LAST: Mapping[State, Callable[[Scene], Move]] = {
+    State.SCALING_UP: scaling_up,
+    State.PROMOTING: promoting,
+    State.BAKING: baking,
+}
+"""What is done in the states that no command skips."""
+
+
+def _skipped(scene: Scene, message: str, *, forced: bool = False) -> Move:
+    state = scene.rollout.state
+    event = normal(
+        "StepsSkipped", f"Revision {scene.rollout.revision} gets all requests at full scale."
+    )
     decided = with_rollout(
-        scene.status,
-        outcome=Outcome.FAST_PROMOTED,
-        message="Its remaining steps were skipped by the command `promote-full`.",
+        scene.status, outcome=Outcome.FAST_PROMOTED, message=message, forced=forced
     )
     told = replace(scene, status=decided)
     if state in (State.STARTING, State.PRIMING):

@@ -16,6 +16,7 @@ from halimede.rollout.history import by_abort
 from halimede.rollout.moves import abort, reroute, stop
 from halimede.rollout.pauses import timeout_at
 from halimede.rollout.scene import Move, Scene
+from halimede.rollout.shares import lost_a_part, stable_is_back, stable_is_down
 from halimede.rollout.steps import undecided_since
 
 UNREADY_GRACE_SECONDS = 60.0
@@ -65,8 +66,8 @@ def pause_forgotten(scene: Scene) -> Move | None:
 
 
 def aborted_by_evidence(scene: Scene) -> Move | None:
-    """The judge has seen enough."""
-    if scene.verdict is not Verdict.ABORT:
+    """The judge has seen enough, and nobody has overruled it."""
+    if scene.verdict is not Verdict.ABORT or scene.rollout.forced:
         return None
     evidence = scene.rollout.evidence
     return abort(scene, "AnalysisFailed", (evidence and evidence.message) or "It is worse.")
@@ -190,13 +191,29 @@ def no_data_for_too_long(scene: Scene) -> Move | None:
     analysis, evidence = scene.settings.analysis, scene.rollout.evidence
     if analysis.on_no_data is not Waiting.ABORT or evidence is None or scene.held:
         return None
-    since = evidence.no_data_since
+    since = None if scene.rollout.forced else evidence.no_data_since
     if since is None or scene.elapsed(since) < analysis.no_data_timeout_seconds:
         return None
     return abort(
         scene,
         "NoData",
         f"It had no request for {analysis.no_data_timeout_seconds} s",
+        evidence.message or "",
+    )
+
+
+def metrics_down_for_too_long(scene: Scene) -> Move | None:
+    """Prometheus stays away, and the spec says that this is to end the rollout."""
+    analysis, evidence = scene.settings.analysis, scene.rollout.evidence
+    if analysis.on_metrics_down is not Waiting.ABORT or evidence is None or scene.held:
+        return None
+    since = evidence.metrics_down_since
+    if since is None or scene.elapsed(since) < analysis.metrics_timeout_seconds:
+        return None
+    return abort(
+        scene,
+        "MetricsDown",
+        f"Prometheus has not answered for {analysis.metrics_timeout_seconds} s",
         evidence.message or "",
     )
 
@@ -232,10 +249,14 @@ SAFETY = (
     lost_all_traffic_pods,
     lost_its_pods,
     stayed_unready,
+    stable_is_down,
+    stable_is_back,
+    lost_a_part,
     crashed,
     past_deadline,
     route_past_deadline,
     no_data_for_too_long,
+    metrics_down_for_too_long,
     inconclusive_for_too_long,
 )
 """Worst first; the order is the policy."""

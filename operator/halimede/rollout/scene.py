@@ -14,6 +14,8 @@ from halimede.rollout.events import Event
 from halimede.rollout.facts import Cause, Facts, Workload
 from halimede.rollout.steps import current_step
 
+ALL = 100
+"""Percent."""
 GROWING = frozenset(
     {State.STARTING, State.PRIMING, State.SHIFTING, State.ANALYSING, State.STEP_PAUSED}
 )
@@ -135,6 +137,11 @@ class Scene:
     def canary_full(self) -> bool:
         """Whether the canary could carry all traffic."""
         return self.canary.ready_endpoints >= full(self.facts.replicas)
+
+    def carried(self, weight: int) -> bool:
+        """Whether the canary's ready pods suffice for a share of the traffic."""
+        ready = self.canary.ready_endpoints
+        return self.canary_full or (weight < ALL and ready >= need(weight, self.facts.replicas))
 
     @property
     def canary_wanted(self) -> int:

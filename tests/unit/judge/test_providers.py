@@ -197,9 +197,9 @@ def test_traefik_is_read_by_the_service_in_its_names(service: str) -> None:
     assert (seen.canary, seen.stable) == (Counts(13, 3), Counts(10, 0))
 
 
-def test_ingress_nginx_tells_revisions_by_canary_and_else_by_service() -> None:
+def test_ingress_nginx_tells_revisions_by_canary() -> None:
     """The label `service` is the main Ingress's even where the canary answered."""
-    main, other = f"digits-{STABLE}", f"ml-digits-{CANARY}-8000"
+    main, other = "digits", f"ml-digits-{CANARY}-8000"
     seen = counted(
         NGINX,
         nginx(main),
@@ -212,21 +212,21 @@ def test_ingress_nginx_tells_revisions_by_canary_and_else_by_service() -> None:
     assert (seen.canary, seen.stable) == (Counts(16, 6), Counts(13, 3))
 
 
-def test_ingress_nginx_is_read_right_after_the_main_ingress_has_moved() -> None:
-    """Its requests are the new revision's then, without any canary."""
+def test_ingress_nginx_is_read_under_the_labels_of_a_scraper() -> None:
+    """Its own labels count where the scraper's took their names; other namespaces do not."""
     seen = counted(
         NGINX,
-        nginx(f"digits-{CANARY}"),
         nginx(
             "controller-metrics",
             namespace="ingress-nginx",
             exported_namespace="ml",
-            exported_service=f"digits-{CANARY}",
+            exported_service="digits",
             method="GET",
         ),
-        nginx(f"digits-{CANARY}", namespace="other", method="PUT"),
+        nginx("digits", namespace="other", method="PUT"),
+        nginx("else", method="PATCH"),
     )
-    assert (seen.canary, seen.stable) == (Counts(20, 0), Counts())
+    assert (seen.canary, seen.stable) == (Counts(), Counts(10, 0))
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_ingress_nginx_is_read_right_after_the_main_ingress_has_moved() -> None:
         (EG, cluster("httproute/ml/digits/rule/1/backend/1", envoy_response_code_class="2")),
         (ISTIO, istio(f"digits-{CANARY}")),
         (TRAEFIK, traefik(f"ml-digits-{CANARY}-8000@kubernetesgateway")),
-        (NGINX, nginx(f"digits-{CANARY}")),
+        (NGINX, nginx("digits", canary=f"ml-digits-{CANARY}-8000")),
     ],
 )
 def test_replicas_of_prometheus_are_refused(provider: MetricsProvider, one: Series) -> None:

@@ -18,10 +18,14 @@ def test_order_of_checks_of_a_rollout() -> None:
         "lost_all_traffic_pods",
         "lost_its_pods",
         "stayed_unready",
+        "stable_is_down",
+        "stable_is_back",
+        "lost_a_part",
         "crashed",
         "past_deadline",
         "route_past_deadline",
         "no_data_for_too_long",
+        "metrics_down_for_too_long",
         "inconclusive_for_too_long",
         "raise_unwritten",
         "spec_invalid",
@@ -31,6 +35,7 @@ def test_order_of_checks_of_a_rollout() -> None:
         "route_conflict",
         "promote_commanded",
         "promote_full_commanded",
+        "promote_full_force_commanded",
         "advancing",
     ]
 

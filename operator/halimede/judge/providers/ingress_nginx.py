@@ -3,8 +3,8 @@
 `ingress` and `service` are the main Ingress's, whoever answered; `canary` is empty where its
 Service did, and else names the canary's as `<namespace>-<service>-<port>`
 (rootfs/etc/nginx/lua/monitor.lua and internal/ingress/metric/collectors/socket.go; labels:
-https://kubernetes.github.io/ingress-nginx/user-guide/monitoring/). So the revision is known
-also after the main Ingress has moved to the new one.
+https://kubernetes.github.io/ingress-nginx/user-guide/monitoring/). The main Ingress leads to the
+entry Service, which selects the stable revision as long as the canary does not get everything.
 
 `status` is that of HTTP, or its class with `--report-status-classes`: gRPC errors of the server's
 own are successes here. 499 is nginx's code for a client that left; as a class it is no error
@@ -47,10 +47,9 @@ def _questions(request: MetricsRequest, _: tuple[str, ...]) -> tuple[Question, .
 
 
 def _reader(request: MetricsRequest, _: Iterable[Series]) -> Reader:
-    mains = services(request)
     canaries = {
         f"{request.namespace}-{service}-{port}": revision
-        for service, revision in mains.items()
+        for service, revision in services(request).items()
         for port in (HTTP_PORT, GRPC_PORT)
     }
 
@@ -59,7 +58,7 @@ def _reader(request: MetricsRequest, _: Iterable[Series]) -> Reader:
             return None
         canary = labels.get("canary", "")
         if canary in NO_CANARY:
-            revision = mains.get(own(labels, "service"))
+            revision = request.stable if own(labels, "service") == request.name else None
         else:
             revision = canaries.get(canary)
         return None if revision is None else Meaning(revision, _one_more(labels))
