@@ -12,6 +12,7 @@ from tests.api.objects import (
     ABSENT,
     BY_GATEWAY,
     BY_INGRESS,
+    BY_ROUTE,
     BY_SERVICE,
     TENSOR,
     changed,
@@ -44,7 +45,7 @@ def step(**fields: Any) -> Manifest:
     return changed(BY_GATEWAY, rollout__canary={"steps": [fields]})
 
 
-def testers(count: int) -> Manifest:
+def told_by(count: int) -> Manifest:
     """Tell testers by so many headers."""
     return {"headers": [{"name": f"x-tester-{n}", "value": "yes"} for n in range(count)]}
 
@@ -228,6 +229,24 @@ ROWS = {
         BY_GATEWAY,
         changed(BY_GATEWAY, expose={"type": "Gateway"}),
     ),
+    "a route of Halimede's and one of the user's": row(
+        "spec.expose.gateway.parentRefs",
+        "or routeRef, a HTTPRoute of your own: set one of them",
+        BY_ROUTE,
+        changed(BY_ROUTE, expose__gateway__parentRefs=[{"name": "public"}]),
+    ),
+    "neither route": row(
+        "spec.expose.gateway.parentRefs",
+        "gateway needs either parentRefs",
+        changed(BY_GATEWAY, expose__gateway__hostnames=ABSENT),
+        changed(BY_GATEWAY, expose__gateway={"hostnames": ["a.example"]}),
+    ),
+    "hostnames for a route of the user's": row(
+        "spec.expose.gateway.hostnames",
+        "are those of your HTTPRoute: remove hostnames",
+        BY_ROUTE,
+        changed(BY_ROUTE, expose__gateway__hostnames=["a.example"]),
+    ),
     "no host for an Ingress": row(
         "spec.expose.ingress",
         "type Ingress needs ingress.host",
@@ -261,7 +280,7 @@ ROWS = {
     "no weight and nothing to do": row(
         "spec.rollout.canary.steps",
         "give it a pause or a scale, set match",
-        changed(steps(0, 5), rollout__canary__match=testers(2)),
+        changed(steps(0, 5), rollout__canary__match=told_by(2)),
         steps(0, 5),
     ),
     "no weight at all": row(
@@ -270,17 +289,23 @@ ROWS = {
         BY_GATEWAY,
         step(weight=0, pause={}),
     ),
+    "testers of a user's route": row(
+        "spec.rollout.canary.match",
+        "remove rollout.canary.match, or expose by gateway.parentRefs or Ingress",
+        BY_GATEWAY,
+        changed(BY_ROUTE, rollout__canary={"match": told_by(1)}),
+    ),
     "testers of a Service": row(
         "spec.rollout.canary.match",
-        "remove rollout.canary.match, or expose by Gateway or Ingress",
+        "remove rollout.canary.match, or expose by gateway.parentRefs or Ingress",
         BY_GATEWAY,
-        changed(BY_SERVICE, rollout__canary={"match": testers(1)}),
+        changed(BY_SERVICE, rollout__canary={"match": told_by(1)}),
     ),
     "testers with two headers behind an Ingress": row(
         "spec.rollout.canary.match.headers",
         "by one header: remove the others",
-        changed(BY_INGRESS, rollout__canary={"match": testers(1)}),
-        changed(BY_INGRESS, rollout__canary={"match": testers(2)}),
+        changed(BY_INGRESS, rollout__canary={"match": told_by(1)}),
+        changed(BY_INGRESS, rollout__canary={"match": told_by(2)}),
     ),
     "weights that fall": row(
         "spec.rollout.canary.steps", "must rise: order them", steps(5, 100), steps(50, 5)

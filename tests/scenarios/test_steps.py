@@ -67,7 +67,7 @@ def test_smoke_test_before_the_first_user(cluster: PretendCluster) -> None:
 TESTER = {"headers": [{"name": "x-tester", "value": "yes"}]}
 
 
-def testers(cluster: PretendCluster) -> list[str]:
+def headed(cluster: PretendCluster) -> list[str]:
     """Name the revision that testers meet, over gRPC and over HTTP."""
     rules = cluster.objects["HTTPRoute", "digits"]["spec"]["rules"]
     told = [rule for rule in rules if "headers" in rule["matches"][0]]
@@ -77,15 +77,15 @@ def testers(cluster: PretendCluster) -> list[str]:
 def test_testers_meet_the_canary_before_anybody_else(cluster: PretendCluster) -> None:
     """Given a match, its requests go to the canary at weight 0 and until the rollout is over."""
     canary(cluster, match=TESTER, steps=[{"weight": 0, "minSeconds": 300}, {"weight": 50}])
-    assert testers(cluster) == []
+    assert headed(cluster) == []
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
     assert cluster.rollout is not None
     new = cluster.rollout.revision
-    assert (testers(cluster), shares(cluster)) == ([new, new], [0])
+    assert (headed(cluster), shares(cluster)) == ([new, new], [0])
     cluster.until(lambda: cluster.state is State.BAKING)
-    assert testers(cluster) == [new, new]
+    assert headed(cluster) == [new, new]
     cluster.until(cluster.ready)
-    assert (testers(cluster), cluster.lost) == ([], 0.0)
+    assert (headed(cluster), cluster.lost) == ([], 0.0)
 
 
 def test_testers_never_meet_a_canary_without_pods(cluster: PretendCluster) -> None:
@@ -95,5 +95,5 @@ def test_testers_never_meet_a_canary_without_pods(cluster: PretendCluster) -> No
     cluster.model(2, behaviour).until(lambda: cluster.state is State.ANALYSING)
     behaviour.load_seconds = 1e9
     cluster.settle()
-    assert (testers(cluster), "TrafficShed" in cluster.reasons) == ([], True)
+    assert (headed(cluster), "TrafficShed" in cluster.reasons) == ([], True)
     assert "its testers went to" in cluster.events[-1].message

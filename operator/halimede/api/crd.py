@@ -70,7 +70,7 @@ def crd() -> Manifest:
 def text() -> str:
     """Write the CustomResourceDefinition as the YAML that stands in `crds/`."""
     return _HEADER + yaml.dump(
-        crd(), Dumper=yaml.CSafeDumper, sort_keys=False, width=160, default_flow_style=None
+        crd(), Dumper=yaml.CSafeDumper, sort_keys=False, width=300, default_flow_style=None
     )
 
 

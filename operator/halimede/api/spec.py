@@ -57,9 +57,10 @@ _ROUTERS = (
 )
 _TESTERS = (
     rule(
-        "self.expose.type != 'Service' || !has(self.rollout.canary.match)",
-        "a Service does not read headers: remove rollout.canary.match, or expose by Gateway or"
-        " Ingress",
+        "!has(self.rollout.canary.match) || has(self.expose.ingress)"
+        " || (has(self.expose.gateway) && has(self.expose.gateway.parentRefs))",
+        "testers are told by a route of Halimede's: remove rollout.canary.match, or expose by"
+        " gateway.parentRefs or Ingress",
         ".rollout.canary.match",
     ),
     rule(

@@ -57,15 +57,18 @@ class Entrance:
 
     def of(self, status: Status) -> tuple[Manifest, ...]:
         """Render Services and routes with the weights of *status*."""
-        asked = allotment.arrangement(status)
-        if not asked.shares:
+        asked, backends = allotment.arrangement(status), self.backends(status)
+        if not backends:
             return ()
         known = self._rendered.get(asked)
         if known is None:
-            backends = tuple(Backend(revision, weight) for revision, weight in asked.shares)
             known = traffic(self.deployment, backends, asked.preview, testers=asked.testers)
             self._rendered[asked] = known
         return known
+
+    def backends(self, status: Status) -> tuple[Backend, ...]:
+        """List the shares of the revisions with the weights of *status*."""
+        return tuple(Backend(revision, weight) for revision, weight in allotment.weights(status))
 
 
 def children(

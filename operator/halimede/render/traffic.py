@@ -86,7 +86,7 @@ def _routes(
 ) -> tuple[Manifest, ...]:
     expose = md.spec.expose
     match expose.type:
-        case ExposeType.GATEWAY if expose.gateway is not None:
+        case ExposeType.GATEWAY if expose.gateway is not None and expose.gateway.parent_refs:
             return (_http_route(md, expose.gateway, backends, match),)
         case ExposeType.INGRESS if expose.ingress is not None:
             return _ingresses(md, expose.ingress, backends, match)
@@ -126,7 +126,7 @@ def _http_route(
     return render(
         "http_route",
         metadata=names.metadata(md, name),
-        parents=[parent.to_manifest() for parent in gateway.parent_refs],
+        parents=[parent.to_manifest() for parent in gateway.parent_refs or ()],
         hostnames=list(gateway.hostnames),
         header=names.REVISION_HEADER,
         ways=[([], shares), *([(headers, shares[-1:])] if headers else [])],

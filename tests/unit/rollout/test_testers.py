@@ -23,7 +23,7 @@ def world(*steps: Step) -> MachineWorld:
     return MachineWorld(settings=changed(SETTINGS, canary=canary))
 
 
-def tested(made: MachineWorld) -> bool:
+def meets(made: MachineWorld) -> bool:
     """Whether testers are led to the new revision."""
     return made.arranged is not None and made.arranged.testers
 
@@ -34,16 +34,16 @@ def test_testers_meet_the_revision_from_its_first_weight_to_the_end() -> None:
     for _ in range(200):
         made.step()
         made.now += 5
-        found.setdefault(made.state, set()).add(tested(made))
+        found.setdefault(made.state, set()).add(meets(made))
     assert [state for state, seen in found.items() if True in seen] == WITH_TESTERS
     assert {len(seen) for seen in found.values()} == {1}
-    assert not tested(made)
+    assert not meets(made)
 
 
 def test_testers_meet_a_revision_without_weight() -> None:
     """In a first step of weight 0 they are the only ones."""
     made = canary_at(State.STEP_PAUSED, world(SMOKE, *STEPS))
-    assert (tested(made), made.route) == (True, (("v1", 100), ("v2", 0)))
+    assert (meets(made), made.route) == (True, (("v1", 100), ("v2", 0)))
 
 
 @pytest.mark.parametrize("steps", [(SMOKE, *STEPS), STEPS])
@@ -53,14 +53,14 @@ def test_testers_are_shed_with_everybody_else(steps: tuple[Step, ...]) -> None:
     made = canary_at(State.ANALYSING, world(*steps))
     made.broken["v2"] = unready()
     made.step()
-    assert (made.state, tested(made), made.route) == (
+    assert (made.state, meets(made), made.route) == (
         State.PRIMING,
         False,
         (("v1", 100), ("v2", 0)),
     )
     made.broken.pop("v2")
     made.until(State.ANALYSING)
-    assert tested(made)
+    assert meets(made)
 
 
 def test_abort_sends_testers_back_at_once() -> None:
@@ -68,7 +68,7 @@ def test_abort_sends_testers_back_at_once() -> None:
     made = canary_at(State.ANALYSING, world())
     made.command = "abort@1"
     made.step()
-    assert (made.state, tested(made)) == (State.ABORTING, False)
+    assert (made.state, meets(made)) == (State.ABORTING, False)
 
 
 def test_way_back_to_a_warm_revision_needs_no_testers() -> None:
@@ -78,4 +78,4 @@ def test_way_back_to_a_warm_revision_needs_no_testers() -> None:
     made.until(None)
     made.ask_for("v1")
     made.until(State.PROMOTING)
-    assert not tested(made)
+    assert not meets(made)
