@@ -53,7 +53,8 @@ def test_a_third_revision_supersedes_the_second_and_is_stopped_by_evidence(busy:
         assert _outcome(third) is Outcome.SUPERSEDED
         assert third.status.rollout is not None
         assert stable == third.status.rollout.base
-    with busy.serves_many(bad="v3"):
+    with busy.serves_many() as blamed:
+        blamed.add(third.target)
         over = busy.sees("v3's end", lambda seen: _outcome(seen) is Outcome.ABORTED, within=120)
     assert over.status.last_rollout is not None
     assert over.status.last_rollout.reason == "AnalysisFailed"
