@@ -14,7 +14,7 @@ def install(cluster: Access, **operator: str) -> None:
 
     ``operator`` are values of the chart's section of that name. Raise ``ClusterError``.
     """
-    values = {"prometheusUrl": PROMETHEUS_URL, **operator}
+    values = {"prometheus.url": PROMETHEUS_URL, **operator}
     settings = [
         part for key, value in values.items() for part in ("--set", f"operator.{key}={value}")
     ]

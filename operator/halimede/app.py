@@ -129,7 +129,11 @@ class Operator:
                 await sync.repair(self.queue.add)
 
     def _reconciler(self) -> Reconciler:
-        metrics = PromMetrics(self.settings.prometheus_url)
+        metrics = PromMetrics(
+            self.settings.prometheus_url,
+            credentials=self.settings.prometheus_credentials,
+            insecure=self.settings.prometheus_insecure_skip_verify,
+        )
         return Reconciler(
             cluster=self.cluster,
             senses=Senses(self.store, self.inputs, metrics),

@@ -22,6 +22,12 @@ class Settings:
     """HALIMEDE_NAMESPACES: the namespaces to serve, with commas between; empty: all."""
     prometheus_url: str | None = None
     """HALIMEDE_PROMETHEUS_URL: where rollouts are judged from; empty: nowhere, none is judged."""
+    prometheus_credentials: str | None = None
+    """HALIMEDE_PROMETHEUS_CREDENTIALS: a folder with any of the files username and password,
+    token, headers (one in each line), ca.crt, tls.crt and tls.key; they are read anew when they
+    change."""
+    prometheus_insecure_skip_verify: bool = False
+    """HALIMEDE_PROMETHEUS_INSECURE_SKIP_VERIFY: believe any certificate of Prometheus's."""
     triton_repository: str = "nvcr.io/nvidia/tritonserver"
     """HALIMEDE_TRITON_REPOSITORY: the image that `spec.runtime.version` picks a tag of."""
     workers: int = 10
@@ -52,6 +58,11 @@ class Settings:
             image=given.get("image", plain.image),
             namespaces=_names(given.get("namespaces", "")),
             prometheus_url=_url(given.get("prometheus_url")),
+            prometheus_credentials=given.get("prometheus_credentials"),
+            prometheus_insecure_skip_verify=_choice(
+                "prometheus_insecure_skip_verify", given, default="false", of=("true", "false")
+            )
+            == "true",
             triton_repository=given.get("triton_repository", plain.triton_repository),
             workers=_whole("workers", given, default=plain.workers, low=1, high=100),
             resync_seconds=_whole("resync_seconds", given, default=300, low=10, high=86400),
@@ -108,6 +119,11 @@ def _url(text: str | None) -> str | None:
         raise SettingsError(
             f"HALIMEDE_PROMETHEUS_URL is {text!r}: give a whole URL, such as"
             " http://prometheus.monitoring:9090, or nothing"
+        )
+    if "@" in text.split("/")[2]:
+        raise SettingsError(
+            "HALIMEDE_PROMETHEUS_URL holds a user or password, which would show in logs: put them"
+            " into files and name their folder in HALIMEDE_PROMETHEUS_CREDENTIALS"
         )
     return text.rstrip("/")
 

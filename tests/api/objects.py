@@ -65,7 +65,10 @@ BY_GATEWAY: Manifest = {
     "rollout": {
         "strategy": "Canary",
         "canary": {
-            "steps": [{"weight": 1, "minSeconds": 1, "maxSeconds": 2}, {"weight": 100}],
+            "steps": [
+                {"weight": 1, "minSeconds": 1, "maxSeconds": 2, "pause": {"seconds": 1}},
+                {"weight": 100, "pause": {}},
+            ],
             "bakeSeconds": 1,
         },
         "blueGreen": {"autoPromote": True, "bakeSeconds": 1},
@@ -80,12 +83,17 @@ BY_GATEWAY: Manifest = {
             "minRequests": 20,
             "onNoData": "Pause",
             "noDataTimeoutSeconds": 1800,
+            "onMetricsDown": "Abort",
+            "metricsTimeoutSeconds": 900,
             "onInconclusive": "Abort",
         },
         "paused": False,
         "pauseTimeoutSeconds": 86400,
         "progressDeadlineSeconds": 1800,
+        "onStableDown": "ShiftToCanary",
         "scaleDownDelaySeconds": 300,
+        "revisionHistoryLimit": 10,
+        "rollbackWindowRevisions": 0,
     },
     "podTemplate": {"spec": {"nodeSelector": {"zone": "a"}}},
 }

@@ -82,15 +82,21 @@ ROWS = {
     ),
     "counters of a router that is not there": row(
         "spec.rollout.analysis.provider",
-        "set rollout.analysis.provider to None, or expose by Gateway",
+        "set rollout.analysis.provider to None, or expose by Gateway or Ingress",
         BY_SERVICE,
         changed(BY_SERVICE, rollout__analysis=ABSENT),
     ),
-    "Contour's counters of ingress-nginx": row(
+    "Contour's counters of an Ingress": row(
         "spec.rollout.analysis.provider",
-        "does not see the canaries of ingress-nginx",
+        "only ingress-nginx tells revisions behind an Ingress apart",
+        changed(BY_INGRESS, rollout__analysis__provider="IngressNginx"),
         changed(BY_INGRESS, rollout={"strategy": "BlueGreen"}),
-        changed(BY_INGRESS, rollout=ABSENT),
+    ),
+    "ingress-nginx's counters of an HTTPRoute": row(
+        "spec.rollout.analysis.provider",
+        "set rollout.analysis.provider to the router of your Gateway",
+        changed(BY_GATEWAY, rollout__analysis__provider="EnvoyGateway"),
+        changed(BY_GATEWAY, rollout__analysis__provider="IngressNginx"),
     ),
     "cache of an unknown version": row(
         "spec.runtime.version",

@@ -11,7 +11,11 @@ EVERYTHING: dict[str, Any] = {
     "imagePullSecrets": [{"name": "registry"}],
     "watchNamespaces": ["blue", "green"],
     "operator": {
-        "prometheusUrl": "http://prometheus.monitoring:9090",
+        "prometheus": {
+            "url": "https://prometheus.monitoring:9090",
+            "secretName": "prometheus-access",
+            "insecureSkipVerify": True,
+        },
         "tritonRepository": "registry.example.com/tritonserver",
         "workers": 3,
         "resyncSeconds": 60,
@@ -96,7 +100,9 @@ def test_the_operator_can_read_its_environment(helm: Helm) -> None:
     assert Settings.from_env(environment) == Settings(
         image="registry.example.com/halimede@sha256:" + "a" * 64,
         namespaces=("blue", "green"),
-        prometheus_url="http://prometheus.monitoring:9090",
+        prometheus_url="https://prometheus.monitoring:9090",
+        prometheus_credentials="/etc/halimede/prometheus",
+        prometheus_insecure_skip_verify=True,
         triton_repository="registry.example.com/tritonserver",
         workers=3,
         resync_seconds=60,

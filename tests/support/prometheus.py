@@ -58,7 +58,7 @@ class PretendPrometheus:
         if request.since is None:
             since = request.now - HISTORY_SECONDS
             answers = {one: self._answer(one, since, (request.stable,)) for one in wanted}
-            return Reading(request, history=History(answers))
+            return Reading(request, history=History(request, answers))
         since = request.since - LOOKBACK_SECONDS
         both = (request.stable, request.canary)
         return Reading(request, {one: self._answer(one, since, both) for one in wanted})

@@ -28,6 +28,8 @@ class MachineWorld:
     """A cluster in which pods are ready at once, unless a test says otherwise."""
 
     target: str = "v1"
+    generation: int = 1
+    invalid: str | None = None
     settings: Rollout = SETTINGS
     replicas: int = 2
     now: float = START
@@ -83,7 +85,7 @@ class MachineWorld:
             polled = rollout.model_copy(update={"evidence": evidence, "polled_at": self.now})
             status = status.model_copy(update={"rollout": polled})
         return Scene(
-            wanted=Wanted(self.target, self.settings, "uid:1"),
+            wanted=Wanted(self.target, self.settings, "uid:1", self.generation, self.invalid),
             facts=self.facts(),
             status=status,
             command=pending(self.command, status),
@@ -127,6 +129,7 @@ class MachineWorld:
     def ask_for(self, revision: str) -> "MachineWorld":
         """Have the spec ask for another revision."""
         self.target = revision
+        self.generation += 1
         return self
 
     @property

@@ -1,17 +1,23 @@
 """Series as Prometheus answers them, written down briefly."""
 
 from halimede.api.rollout import MetricsProvider
-from halimede.judge.reading import Measured, MetricsRequest, Sample, Series
+from halimede.judge.reading import Backend, Measured, MetricsRequest, Sample, Series
 
 STABLE = "aaaa1111"
 CANARY = "bbbb2222"
 Points = tuple[tuple[float, float], ...]
 
 
-def request(now: float = 1000.0, since: float | None = 0.0) -> MetricsRequest:
+def request(
+    now: float = 1000.0,
+    since: float | None = 0.0,
+    *,
+    provider: MetricsProvider = MetricsProvider.CONTOUR,
+    stable_since: float = 0.0,
+) -> MetricsRequest:
     """Ask for the counters of `digits` in the namespace `ml`."""
     return MetricsRequest(
-        provider=MetricsProvider.CONTOUR,
+        provider=provider,
         namespace="ml",
         name="digits",
         model="digits",
@@ -19,6 +25,12 @@ def request(now: float = 1000.0, since: float | None = 0.0) -> MetricsRequest:
         canary=CANARY,
         now=now,
         since=since,
+        stable_since=stable_since,
+        backends=tuple(
+            Backend("ml/digits", rule, place, revision, port)
+            for rule, port in ((0, 8001), (1, 8000))
+            for place, revision in ((0, STABLE), (1, CANARY))
+        ),
     )
 
 

@@ -19,6 +19,8 @@ def test_everything_can_be_set() -> None:
         "HALIMEDE_IMAGE": "registry.example/halimede:1",
         "HALIMEDE_NAMESPACES": "a, b,",
         "HALIMEDE_PROMETHEUS_URL": " http://prometheus:9090/ ",
+        "HALIMEDE_PROMETHEUS_CREDENTIALS": "/etc/halimede/prometheus",
+        "HALIMEDE_PROMETHEUS_INSECURE_SKIP_VERIFY": "True",
         "HALIMEDE_TRITON_REPOSITORY": "registry.example/tritonserver",
         "HALIMEDE_WORKERS": "3",
         "HALIMEDE_RESYNC_SECONDS": "60",
@@ -31,6 +33,8 @@ def test_everything_can_be_set() -> None:
         image="registry.example/halimede:1",
         namespaces=("a", "b"),
         prometheus_url="http://prometheus:9090",
+        prometheus_credentials="/etc/halimede/prometheus",
+        prometheus_insecure_skip_verify=True,
         triton_repository="registry.example/tritonserver",
         workers=3,
         resync_seconds=60,
@@ -50,6 +54,7 @@ def test_everything_can_be_set() -> None:
         ("HALIMEDE_LOG_FORMAT", "xml", "json, text"),
         ("HALIMEDE_LOG_LEVEL", "loud", "DEBUG, INFO, WARNING, ERROR"),
         ("HALIMEDE_PROMETHEUS_URL", "prometheus:9090", "http://"),
+        ("HALIMEDE_PROMETHEUS_INSECURE_SKIP_VERIFY", "yes", "true, false"),
     ],
 )
 def test_what_is_unusable_is_refused_by_name(name: str, value: str, says: str) -> None:

@@ -3,22 +3,26 @@
 That library is synchronous and, of an answer, hands on the result alone. So each query runs in a
 thread of the adapter's own, and a hook on the HTTP session, which the library takes from us, sees
 every answer whole: one with warnings, by which Thanos and others say that parts are missing, is
-not data.
+not data. `infos` are remarks on how the query is written, and matter to nobody here.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from math import isfinite
+from pathlib import Path
+from threading import Lock
 from typing import Any, Protocol
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from prometheus_api_client import PrometheusConnect
 from urllib3.util.retry import Retry
 
+from halimede.adapters.access import Access, UnusableAccessError
 from halimede.api.rollout import MetricsProvider
-from halimede.judge.queries import query
+from halimede.judge.queries import queries
 from halimede.judge.reading import (
     Answer,
     History,
@@ -37,7 +41,14 @@ READ_SECONDS = 10.0
 GIVE_UP_SECONDS = 15.0
 """A server that trickles its answer keeps each read short, so the whole has a limit of its own."""
 THREADS = 8
-_SETTING = "the operator's setting HALIMEDE_PROMETHEUS_URL (chart: prometheus.url)"
+_SETTING = "the operator's setting HALIMEDE_PROMETHEUS_URL (chart: operator.prometheus.url)"
+_FILES = "the Secret that the chart's value operator.prometheus.secretName names"
+_PASSING = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
+"""Errors of class 4 that waiting cures."""
+_STRANGE = (KeyError, TypeError, ValueError, AttributeError)
+"""What comes of reading an answer that is none of Prometheus's."""
+NOBODY = Access(Path())
+"""Shows nothing of itself."""
 
 
 class Metrics(Protocol):
@@ -63,17 +74,29 @@ class _RefusedError(Exception):
 class PromMetrics:
     """Counters in a Prometheus, or whatever answers its HTTP API."""
 
-    def __init__(self, url: str | None, *, read_seconds: float = READ_SECONDS) -> None:
-        """Prepare to ask the server at *url*; without one every source is unavailable."""
+    def __init__(
+        self,
+        url: str | None,
+        *,
+        credentials: str | None = None,
+        insecure: bool = False,
+        read_seconds: float = READ_SECONDS,
+    ) -> None:
+        """Prepare to ask the server at *url*; without one every source is unavailable.
+
+        Args:
+            url: The server's root.
+            credentials: The folder whose files make us known to it, as in `access`.
+            insecure: Believe any certificate.
+            read_seconds: How long to wait for an answer.
+        """
         self._url = (url or "").rstrip("/")
-        self._session = requests.Session()
-        self._session.hooks["response"].append(_look_through)
-        self._client = PrometheusConnect(
-            url=self._url,
-            session=self._session,
-            retry=Retry(total=1, read=0, status=0, redirect=2),
-            timeout=(CONNECT_SECONDS, read_seconds),
-        )
+        self._folder = Path(credentials) if credentials else None
+        self._insecure = insecure
+        self._timeout = (CONNECT_SECONDS, read_seconds)
+        self._lock = Lock()
+        self._access = NOBODY
+        self._session = self._opened(NOBODY)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="prometheus")
 
     async def read(self, request: MetricsRequest) -> Reading:
@@ -84,7 +107,7 @@ class PromMetrics:
         said = await asyncio.gather(*(self._ask(source, request) for source in sources))
         answers: dict[Source, Answer] = dict(zip(sources, said, strict=True))
         if request.since is None:
-            return Reading(request, history=History(answers))
+            return Reading(request, history=History(request, answers))
         return Reading(request, answers)
 
     def close(self) -> None:
@@ -98,26 +121,65 @@ class PromMetrics:
                 Why.NOT_CONFIGURED, f"no Prometheus is known: set its address in {_SETTING}"
             )
         loop = asyncio.get_running_loop()
-        call: Callable[[str], Any] = self._client.custom_query
         try:
             async with asyncio.timeout(GIVE_UP_SECONDS):
-                result = await loop.run_in_executor(self._threads, call, query(source, request))
-            return Measured(tuple(_series(one) for one in result))
-        except _RefusedError as refusal:
-            return Unavailable(refusal.why, f"{source} counters: {refusal}")
-        except (requests.RequestException, TimeoutError) as error:
-            return Unavailable(
-                Why.UNREACHABLE,
-                f"{source} counters: Prometheus at {self._url} did not answer"
-                f" ({type(error).__name__}): check {_SETTING}, and that the server is up",
+                results = await asyncio.gather(
+                    *(
+                        loop.run_in_executor(self._threads, self._query, one)
+                        for one in queries(source, request)
+                    )
+                )
+            return Measured(tuple(_series(one) for result in results for one in result))
+        except (_RefusedError, UnusableAccessError, OSError, *_STRANGE) as error:
+            why, words = self._explained(error)
+            return Unavailable(why, f"{source} counters: {words}")
+
+    def _explained(self, error: Exception) -> tuple[Why, str]:
+        match error:
+            case _RefusedError():
+                return error.why, str(error)
+            case UnusableAccessError():
+                return Why.NOT_CONFIGURED, f"{error}; the files are {_FILES}"
+            case requests.exceptions.SSLError():
+                return Why.UNREACHABLE, (
+                    f"TLS with Prometheus at {self._url} failed: check that its certificate is for"
+                    f" that name and signed by ca.crt in {_FILES}, and that it accepts tls.crt"
+                    " there"
+                )
+            case OSError():
+                return Why.UNREACHABLE, (
+                    f"Prometheus at {self._url} did not answer ({type(error).__name__}): check"
+                    f" {_SETTING}, and that the server is up"
+                )
+            case _:
+                return Why.REFUSED, _not_prometheus(self._url)
+
+    def _query(self, text: str) -> Any:
+        return self._client().custom_query(text)
+
+    def _client(self) -> PrometheusConnect:
+        with self._lock:
+            access = NOBODY if self._folder is None else Access.read(self._folder)
+            if access != self._access:
+                self._session.close()
+                self._access, self._session = access, self._opened(access)
+            return PrometheusConnect(
+                url=self._url,
+                session=self._session,
+                retry=Retry(total=1, read=0, status=0, redirect=2),
+                timeout=self._timeout,
             )
-        except (KeyError, TypeError, ValueError, AttributeError):
-            return Unavailable(Why.REFUSED, f"{source} counters: {_not_prometheus(self._url)}")
+
+    def _opened(self, access: Access) -> requests.Session:
+        session = access.session(insecure=self._insecure)
+        session.hooks["response"].append(_look_through)
+        return session
 
 
 def _look_through(response: requests.Response, *_: object, **__: object) -> None:
     """See what the library would not show: errors in words, and warnings."""
     if response.is_redirect:
+        _check_redirect(response)
         return
     try:
         body = response.json()
@@ -136,15 +198,28 @@ def _look_through(response: requests.Response, *_: object, **__: object) -> None
         )
 
 
+def _check_redirect(response: requests.Response) -> None:
+    """Show nobody else who we are, nor anybody on the way."""
+    asked = urlsplit(response.url)
+    target = urlsplit(urljoin(response.url, response.headers["Location"]))
+    if target.hostname != asked.hostname or (asked.scheme, target.scheme) == ("https", "http"):
+        raise _RefusedError(
+            Why.REFUSED,
+            f"Prometheus redirects to {target.scheme}://{target.hostname}: set the address that"
+            f" answers by itself in {_SETTING}",
+        )
+
+
 def _refusal(response: requests.Response, body: Mapping[str, Any]) -> _RefusedError:
     status = response.status_code
     said = body.get("error") or response.reason
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         return _RefusedError(
             Why.REFUSED,
-            f"Prometheus refused access (HTTP {status}, {said}): let the operator read it",
+            f"Prometheus refused access (HTTP {status}, {said}): let the operator read it, by"
+            f" what you put into {_FILES}",
         )
-    if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return _RefusedError(
             Why.UNREACHABLE, f"Prometheus could not answer now (HTTP {status}, {said})"
         )

@@ -22,6 +22,13 @@ class Strategy(StrEnum):
     BLUE_GREEN = "BlueGreen"
 
 
+class StepPause(ApiModel):
+    """A wait after a step has passed."""
+
+    seconds: Annotated[int | None, Field(ge=1, le=LONGEST_STEP)] = None
+    """How long; absent: until the command `promote`, for `pauseTimeoutSeconds` at most."""
+
+
 class Step(ApiModel):
     """A share of the requests that the new revision gets, and how long at least."""
 
@@ -41,6 +48,8 @@ class Step(ApiModel):
     """How long to stay at least, however good the evidence."""
     max_seconds: Annotated[int, Field(ge=1, le=LONGEST_STEP)] = 1800
     """After this long without enough evidence, `analysis.onInconclusive` decides."""
+    pause: StepPause | None = None
+    """Stay here after the step has passed. The new revision is judged on meanwhile."""
 
 
 class Canary(ApiModel):
@@ -81,6 +90,14 @@ class MetricsProvider(StrEnum):
 
     CONTOUR = "Contour"
     """Contour's Envoy: `envoy_cluster_*` per backend Service."""
+    ENVOY_GATEWAY = "EnvoyGateway"
+    """Envoy Gateway's Envoy: `envoy_cluster_*` per backend of the HTTPRoute."""
+    ISTIO = "Istio"
+    """Istio's gateways and client sidecars: `istio_requests_total`."""
+    TRAEFIK = "Traefik"
+    """Traefik: `traefik_service_requests_total`."""
+    INGRESS_NGINX = "IngressNginx"
+    """ingress-nginx: `nginx_ingress_controller_requests`."""
     NONE = "None"
     """No router counters are scraped. Triton's alone must do; the README says what they miss."""
 
@@ -90,6 +107,13 @@ class Waiting(StrEnum):
 
     PAUSE = "Pause"
     ABORT = "Abort"
+
+
+class StableDown(StrEnum):
+    """What to do when the stable revision has no ready pod and the new one has."""
+
+    HOLD = "Hold"
+    SHIFT = "ShiftToCanary"
 
 
 class Pace(StrEnum):
@@ -121,8 +145,8 @@ class Analysis(ApiModel):
     )
 
     provider: MetricsProvider = MetricsProvider.CONTOUR
-    """Whose request counters tell how users fare: `Contour` reads its Envoy's, per revision;
-    `None` says that there are none, and that Triton's own must do."""
+    """The router whose request counters tell how users fare, per revision. `None` says that it
+    has none in Prometheus, and that Triton's own must do."""
     max_error_percent: Percent = "5"
     """The error rate above which a revision is bad, whatever the stable one does."""
     max_error_ratio: Annotated[
@@ -143,6 +167,10 @@ class Analysis(ApiModel):
     """What to do after `noDataTimeoutSeconds` without one request of the new revision."""
     no_data_timeout_seconds: Annotated[int, Field(ge=1, le=604800)] = 1800
     """How long the new revision may be without a request before `onNoData` decides."""
+    on_metrics_down: Waiting = Waiting.PAUSE
+    """What to do after `metricsTimeoutSeconds` without an answer of Prometheus."""
+    metrics_timeout_seconds: Annotated[int, Field(ge=1, le=604800)] = 900
+    """How long Prometheus may be away before `onMetricsDown` decides."""
     on_inconclusive: Waiting = Waiting.PAUSE
     """What to do after a step's `maxSeconds` without enough evidence."""
 
@@ -162,9 +190,18 @@ class Rollout(ApiModel):
     paused: bool = False
     """Hold the rollout where it is. Abort, safety and scaling go on."""
     pause_timeout_seconds: Annotated[int, Field(ge=0, le=604800)] = 86400
-    """A rollout that is paused for so long, by command or by `paused`, was forgotten and is
-    aborted: nobody stands by it. 0: never."""
+    """A rollout that is paused for so long, by command, by `paused` or after a step until
+    `promote`, was forgotten and is aborted: nobody stands by it. 0: never."""
     progress_deadline_seconds: Annotated[int, Field(ge=1, le=604800)] = 1800
     """A new revision that is not ready in this time is given up."""
+    on_stable_down: StableDown = StableDown.HOLD
+    """What to do when no pod of the stable revision is ready but some of the new one are: `Hold`
+    the weights, or `ShiftToCanary`, which gives it everything until the stable one is back."""
     scale_down_delay_seconds: Annotated[int, Field(ge=0, le=604800)] = 300
     """How long the old revision stays at full scale after a promotion."""
+    revision_history_limit: Annotated[int, Field(ge=0, le=20)] = 10
+    """How many revisions that were stable before can be gone back to by `rollback`. Of each, one
+    ConfigMap is kept; those at full scale can be gone back to in any case."""
+    rollback_window_revisions: Annotated[int, Field(ge=0, le=20)] = 0
+    """A spec that goes back to one of so many revisions that were stable last skips the steps,
+    unless that one had to be left; 0: only while it is at full scale."""

@@ -111,6 +111,8 @@ def _completed(schema: Schema, path: str) -> Schema:
 
 def _default(value: Any, schema: Schema) -> Any:
     """Leave out of a default what says nothing or what is the default further in anyway."""
+    if isinstance(value, list):
+        value = [_without_nulls(item) for item in value]
     if not isinstance(value, dict):
         return value if value not in (None, [], {}) else None
     fields = schema.get("properties", {})
@@ -122,3 +124,10 @@ def _default(value: Any, schema: Schema) -> Any:
     }
     # `{}` lets the API server fill in the defaults further in.
     return told if told or any("default" in field for field in fields.values()) else None
+
+
+def _without_nulls(item: Any) -> Any:
+    """Leave what is absent out of an item; the API server takes no null for an object."""
+    if not isinstance(item, dict):
+        return item
+    return {name: inner for name, inner in item.items() if inner is not None}

@@ -36,16 +36,22 @@ _ROUTERS = (
         ".rollout.strategy",
     ),
     rule(
-        "self.rollout.analysis.provider != 'Contour' || self.expose.type != 'Service'",
-        "provider Contour counts what comes through a router: set rollout.analysis.provider to"
-        " None, or expose by Gateway",
+        "self.rollout.analysis.provider == 'None' || self.expose.type != 'Service'",
+        "the provider counts what comes through a router: set rollout.analysis.provider to None,"
+        " or expose by Gateway or Ingress",
         ".rollout.analysis.provider",
     ),
     rule(
-        "self.rollout.analysis.provider != 'Contour' || self.expose.type != 'Ingress'"
-        " || self.rollout.strategy != 'Canary'",
-        "provider Contour does not see the canaries of ingress-nginx: set"
-        " rollout.analysis.provider to None, or expose by Gateway",
+        "self.expose.type != 'Ingress'"
+        " || self.rollout.analysis.provider in ['None', 'IngressNginx']",
+        "only ingress-nginx tells revisions behind an Ingress apart: set"
+        " rollout.analysis.provider to IngressNginx or None, or expose by Gateway",
+        ".rollout.analysis.provider",
+    ),
+    rule(
+        "self.expose.type == 'Ingress' || self.rollout.analysis.provider != 'IngressNginx'",
+        "provider IngressNginx counts by Ingress: set rollout.analysis.provider to the router of"
+        " your Gateway, or expose by Ingress",
         ".rollout.analysis.provider",
     ),
 )

@@ -22,6 +22,8 @@ class State(StrEnum):
     """The route is being moved to the step's weight."""
     ANALYSING = "Analysing"
     """The step's weight is live and evidence is collected."""
+    STEP_PAUSED = "StepPaused"
+    """The step has passed, and its pause is waited out; evidence is collected on."""
     AWAITING_PROMOTION = "AwaitingPromotion"
     """Blue-green: the preview serves, and a `promote` command is awaited."""
     SCALING_UP = "ScalingUp"
@@ -66,6 +68,28 @@ class WarmRevision(ApiModel):
     revision: str
     warm_until: Timestamp
     """When it will be scaled to zero and deleted."""
+
+
+class PromotedRevision(ApiModel):
+    """A revision that was stable before; its record is kept, so that it can serve again."""
+
+    revision: str
+    promoted_at: Timestamp | None = None
+    """When it became stable."""
+    rolled_back_at: Timestamp | None = None
+    """When it had to be left; without an order by name it gets no way back without steps."""
+
+
+class PinnedRevision(ApiModel):
+    """A revision that is to serve although the spec asks for another one."""
+
+    revision: str
+    since: Timestamp
+    """When that was commanded."""
+    generation: int
+    """The last generation of the spec that was seen to ask for what it asked for then."""
+    against: str
+    """The revision that the spec asks for."""
 
 
 class FailedRevision(ApiModel):
@@ -158,6 +182,8 @@ class RolloutStatus(ApiModel):
     """When the judge last looked."""
     unready_since: Timestamp | None = None
     """Since when the target, which had traffic, has had no ready endpoint."""
+    covering_since: Timestamp | None = None
+    """Since when the target has everything because the stable revision had no ready pod."""
     paused_since: Timestamp | None = None
     """When the command `pause` was carried out last; absent after `resume`."""
     spec_paused_since: Timestamp | None = None
@@ -219,6 +245,10 @@ class Status(ApiModel):
     rollout: RolloutStatus | None = None
     last_rollout: FinishedRollout | None = None
     warm: Annotated[tuple[WarmRevision, ...], Field(max_length=10)] = ()
+    history: Annotated[tuple[PromotedRevision, ...], Field(max_length=30)] = ()
+    """Revisions that were stable before, the last one first: `rollback` goes to these."""
+    pinned: PinnedRevision | None = None
+    """What the command `rollback` holds against the spec, until that changes or `resume`."""
     failed_revisions: Annotated[tuple[FailedRevision, ...], Field(max_length=10)] = ()
     handled_command: str | None = None
     """The token of the last command that was carried out or refused."""

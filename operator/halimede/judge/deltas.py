@@ -18,23 +18,38 @@ from halimede.judge.reading import Sample, Series
 UNKNOWN_INTERVAL = 60.0
 """Seconds between scrapes of a process that has been scraped only once: Prometheus's default."""
 
-OWN_LABELS = frozenset(
-    {
-        "__name__",
-        "envoy_cluster_name",
-        "envoy_response_code_class",
-        "model",
-        "reason",
-        "version",
-    }
-)
-"""Labels that the process itself gives, as it does those that begin with `exported_` (Prometheus's
-name for one that it gave itself) or `_` (Triton's `metric_tags`). All others are the scraper's."""
-
-OUTCOME_LABELS = frozenset({"__name__", "envoy_response_code_class", "reason"})
-"""Own labels that only tell outcomes apart: such counters start anew together."""
+ALWAYS_OWN = ("exported_", "_")
+"""How labels begin that a process gave itself: Prometheus's name for one that the scraper gives
+too, and `__name__` and Triton's `metric_tags`."""
 
 Labels = frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Labelling:
+    """Which labels of a product's series come from the product. All others are the scraper's."""
+
+    own: frozenset[str]
+    """Labels that the process itself gives."""
+    prefixes: tuple[str, ...] = ()
+    """How further such labels begin."""
+    outcomes: frozenset[str] = frozenset()
+    """Own labels that only tell outcomes apart: such counters start anew together. Empty: each
+    counter starts anew by itself."""
+
+    def scrapers(self, labels: Mapping[str, str]) -> Labels:
+        """Leave the labels that tell a scraped process from others."""
+        return frozenset(item for item in labels.items() if not self._is_own(item[0]))
+
+    def together(self, labels: Mapping[str, str]) -> Labels:
+        """Leave the labels that counters share which start anew together."""
+        if not self.outcomes:
+            return frozenset(labels.items())
+        apart = self.outcomes | {"__name__"}
+        return frozenset(item for item in labels.items() if item[0] not in apart)
+
+    def _is_own(self, name: str) -> bool:
+        return name in self.own or name.startswith((*self.prefixes, *ALWAYS_OWN))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +61,7 @@ class Process:
     series: tuple[Series, ...]
     scrapes: tuple[float, ...]
     """When it was scraped, oldest first."""
+    labelling: Labelling
 
     @property
     def interval(self) -> float:
@@ -63,17 +79,18 @@ class Increment:
     amount: int
 
 
-def processes(series: Iterable[Series]) -> tuple[Process, ...]:
+def processes(series: Iterable[Series], labelling: Labelling) -> tuple[Process, ...]:
     """Sort series by the process that they were scraped from; series without samples drop out."""
     found: defaultdict[Labels, list[Series]] = defaultdict(list)
     for one in series:
         if one.samples:
-            found[_scrapers(one.labels)].append(one)
+            found[labelling.scrapers(one.labels)].append(one)
     return tuple(
         Process(
             labels=dict(key),
             series=tuple(group),
             scrapes=tuple(sorted({sample.at for one in group for sample in one.samples})),
+            labelling=labelling,
         )
         for key, group in found.items()
     )
@@ -113,7 +130,7 @@ def increments(process: Process, *, young: bool = False) -> Iterator[Increment]:
         first = series.samples[0]
         if young or first.at > process.scrapes[0]:
             yield Increment(series, first.at, round(first.value))
-        restarts = resets.get(_counter_group(series), [])
+        restarts = resets.get(process.labelling.together(series.labels), [])
         for before, sample in pairwise(series.samples):
             anew = any(before.at <= low and high <= sample.at for low, high in restarts)
             yield Increment(series, sample.at, _amount(before, sample, anew=anew))
@@ -132,30 +149,29 @@ def _resets(process: Process) -> dict[Labels, list[tuple[float, float]]]:
     for series in process.series:
         for before, sample in pairwise(series.samples):
             if sample.value < before.value:
-                found[_counter_group(series)].append((before.at, sample.at))
+                together = process.labelling.together(series.labels)
+                found[together].append((before.at, sample.at))
     return found
 
 
-def _counter_group(series: Series) -> Labels:
-    return frozenset(item for item in series.labels.items() if item[0] not in OUTCOME_LABELS)
+def doubled(scraped: Iterable[Process], identity: tuple[str, ...]) -> tuple[str, str] | None:
+    """Find a process that is scraped by two at the same time.
 
+    Args:
+        scraped: the processes, told apart by all that the scrapers say of them.
+        identity: the labels of which the first that is there tells a process.
 
-def _scrapers(labels: Mapping[str, str]) -> Labels:
-    return frozenset(
-        item
-        for item in labels.items()
-        if item[0] not in OWN_LABELS and not item[0].startswith(("exported_", "_"))
-    )
-
-
-def doubled(scraped: Iterable[Process], name: str) -> str | None:
-    """Name a process that is scraped by two at the same time, told by its label *name*."""
-    spans: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
+    Returns:
+        The label and its value; None: no process is in there twice.
+    """
+    spans: defaultdict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
     for process in scraped:
-        if name in process.labels:
-            spans[process.labels[name]].append((process.scrapes[0], process.scrapes[-1]))
-    for identity, times in spans.items():
+        name = next((name for name in identity if name in process.labels), None)
+        if name is not None:
+            span = (process.scrapes[0], process.scrapes[-1])
+            spans[name, process.labels[name]].append(span)
+    for who, times in spans.items():
         ordered = sorted(times)
         if any(later[0] <= earlier[1] for earlier, later in pairwise(ordered)):
-            return identity
+            return who
     return None

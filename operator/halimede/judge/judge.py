@@ -41,7 +41,11 @@ def begin(
         if isinstance(answer, Unavailable):
             return _not_begun(answer, previous, now)
         known[source] = answer
-    pasts = {source: past(source, answer) for source, answer in known.items()}
+    pasts = {
+        source: past(source, answer, history.request)
+        for source, answer in known.items()
+        if history is not None
+    }
     rates = [one.rate for one in pasts.values() if one.rate is not None]
     fixed = levels(analysis, max(steps, 1), max(rates, default=None))
     return Evidence(

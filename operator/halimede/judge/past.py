@@ -4,9 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from halimede.judge.counts import times, unit
+from halimede.judge.counts import times
 from halimede.judge.deltas import increments, processes
-from halimede.judge.reading import Counts, Measured, Source
+from halimede.judge.providers.known import provider
+from halimede.judge.reading import Counts, Measured, MetricsRequest, Source
 
 HISTORY = 7200.0
 """Seconds of the stable revision's past that are read."""
@@ -36,13 +37,16 @@ class Past:
         return self.counts.errors / self.counts.requests
 
 
-def past(source: Source, measured: Measured) -> Past:
-    """Sum up the stable revision's history: nothing else was asked for."""
+def past(source: Source, measured: Measured, request: MetricsRequest) -> Past:
+    """Sum up the stable revision's history."""
+    counters = provider(source, request)
+    read = counters.reader(request, measured.series)
     bins: defaultdict[int, Counts] = defaultdict(Counts)
-    for process in processes(measured.series):
+    for process in processes(measured.series, counters.labelling):
         for increment in increments(process):
-            one = unit(source, increment.series.labels)
-            bins[int(increment.at // BIN)] += times(one, increment.amount)
+            meaning = read(increment.series.labels)
+            if meaning is not None and meaning.revision == request.stable:
+                bins[int(increment.at // BIN)] += times(meaning.one, increment.amount)
     return Past(sum(bins.values(), Counts()), dispersion(bins.values()))
 
 

@@ -81,6 +81,20 @@ Answer = Measured | Unavailable
 """What one source said."""
 
 
+class Backend(NamedTuple):
+    """A revision's place in the HTTPRoute, by which some routers name their series."""
+
+    route: str
+    """`<namespace>/<name>`."""
+    rule: int
+    """Index of the rule."""
+    place: int
+    """Index among the rule's backends."""
+    revision: str
+    port: int
+    """Of the revision's Service."""
+
+
 @dataclass(frozen=True, slots=True)
 class MetricsRequest:
     """Whose counters to read, and since when."""
@@ -97,12 +111,18 @@ class MetricsRequest:
     since: float | None
     """The evidence's oldest watermark (see `since`); None: it has not begun, so the stable
     revision's past is read instead."""
+    stable_since: float = 0.0
+    """When the stable revision became that."""
+    backends: tuple[Backend, ...] = ()
+    """Where the route has both revisions, if the router names its series by that."""
 
 
 @dataclass(frozen=True, slots=True)
 class History:
     """The stable revision's counters before the first judged request."""
 
+    request: MetricsRequest
+    """What was asked for."""
     answers: Mapping[Source, Answer]
 
 

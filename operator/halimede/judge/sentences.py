@@ -3,6 +3,7 @@
 from math import exp
 
 from halimede.api.status import SourceEvidence
+from halimede.judge.providers.known import provider
 from halimede.judge.reading import MetricsRequest, Source
 
 _MILLION = 13.815510557964274
@@ -85,16 +86,4 @@ def over_the_past(held: SourceEvidence, request: MetricsRequest, log_value: floa
 
 def unseen(source: Source, request: MetricsRequest) -> str:
     """Say which counters were looked for in vain, and what may be amiss."""
-    if source is Source.TRITON:
-        return (
-            f"Prometheus has no nv_inference_request_success with"
-            f' namespace="{request.namespace}", pod=~"{request.name}-{request.canary}-.*",'
-            f' model="{request.model}": scrape the pods\' port 8002 with the labels namespace'
-            " and pod (a PodMonitor does)"
-        )
-    return (
-        "Prometheus has no envoy_cluster_upstream_rq_total with"
-        f' envoy_cluster_name="{request.namespace}_{request.name}-{request.canary}_8000": scrape'
-        " the gateway's Envoy, or set spec.rollout.analysis.provider to None if Contour is not"
-        " the router"
-    )
+    return provider(source, request).unseen(request)

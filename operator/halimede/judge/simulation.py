@@ -122,11 +122,13 @@ def run(plan: Plan, traffic: Traffic, seed: int) -> Result:
     held, fixed = _begun(plan, traffic, rng)
     now, entered = float(plan.analysis.warmup_seconds), 0.0
     passed: list[Passed] = []
+    pause_ends: float | None = None
     verdict = Verdict.NO_DATA
     while True:
         step = len(passed)
         look = max(plan.analysis.interval_seconds, (now - entered) / LOOKS)
-        if now + look - entered > plan.steps[step].max_seconds * plan.patience:
+        since = entered if pause_ends is None else pause_ends
+        if now + look - since > plan.steps[step].max_seconds * plan.patience:
             break
         now += look
         seen = _seen(plan, traffic, rng, step, now, look)
@@ -135,11 +137,15 @@ def run(plan: Plan, traffic: Traffic, seed: int) -> Result:
         if verdict is Verdict.ABORT:
             break
         stayed = now - entered
-        if verdict is Verdict.PASS and plan.promotes and stayed >= plan.steps[step].min_seconds:
+        if verdict is not Verdict.PASS or not plan.promotes:
+            continue
+        if pause_ends is None and stayed >= plan.steps[step].min_seconds:
+            pause_ends = now + _pause(plan.steps[step])
+        if pause_ends is not None and now >= pause_ends:
             passed.append(Passed(stayed, now, _canary(held)))
             if len(passed) == len(plan.steps):
                 return Result(verdict, now, _canary(held), fixed, tuple(passed))
-            entered = now + ROUTE_SECONDS + plan.analysis.settle_seconds
+            entered, pause_ends = now + ROUTE_SECONDS + plan.analysis.settle_seconds, None
     ended = verdict if verdict is not Verdict.PASS else Verdict.CONTINUE
     return Result(ended, now, _canary(held), fixed, tuple(passed))
 
@@ -148,6 +154,11 @@ def runs(plan: Plan, traffic: Traffic, repeats: int, seed: int = 1) -> Iterator[
     """Roll out again and again, with seeds of their own."""
     for repeat in range(repeats):
         yield run(plan, traffic, seed * 1_000_003 + repeat)
+
+
+def _pause(step: Step) -> int:
+    """Say how long a step's pause is; one that waits for `promote` is taken as none."""
+    return (step.pause.seconds or 0) if step.pause else 0
 
 
 def _begun(plan: Plan, traffic: Traffic, rng: Random) -> tuple[SourceEvidence, tuple[float, ...]]:

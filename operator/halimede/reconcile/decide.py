@@ -5,14 +5,16 @@ from dataclasses import replace
 
 from halimede.api.conditions import Condition, ConditionType, Reason
 from halimede.api.expose import ExposeType
+from halimede.api.rollout import MetricsProvider
 from halimede.api.status import RevisionStatus, Status
 from halimede.api.v1alpha1 import COMMAND_ANNOTATION, ModelDeployment
-from halimede.judge.reading import MetricsRequest, since
+from halimede.judge.reading import Backend, MetricsRequest, since
 from halimede.judge.verdict import Verdict
 from halimede.reconcile.observed import Observed
+from halimede.reconcile.places import places
 from halimede.reconcile.plan import Plan
 from halimede.reconcile.status import Situation, conditions
-from halimede.reconcile.wanted import Entrance, Work, children, recorded, work
+from halimede.reconcile.wanted import Entrance, Work, children, recorded, records, work
 from halimede.reconcile.world import facts, pods_started
 from halimede.render.checks import violations
 from halimede.render.platform import Platform
@@ -59,27 +61,36 @@ def metrics_request(md: ModelDeployment, now: float) -> MetricsRequest | None:
         canary=rollout.revision,
         now=now,
         since=since(rollout.evidence),
+        stable_since=(md.status.stable and md.status.stable.since) or 0.0,
+        backends=_places(md),
     )
+
+
+def _places(md: ModelDeployment) -> tuple[Backend, ...]:
+    if md.spec.rollout.analysis.provider is not MetricsProvider.ENVOY_GATEWAY:
+        return ()
+    return places(Entrance(md).of(md.status))
 
 
 def decide(observed: Observed, platform: Platform, now: float) -> Plan:
     """Decide what one pass does about a ModelDeployment."""
     md = observed.deployment
     invalid = _invalid(observed)
-    revisions = recorded(observed.children)
-    target = _target(observed, platform, revisions) if invalid is None else None
-    if target is not None:
-        revisions[target.hash] = target
+    target = _target(observed, platform) if invalid is None else None
     hash_ = target.hash if target else _last_target(md.status)
     if hash_ is None:
         return _nothing_to_serve(observed, invalid, now)
     entrance = Entrance(md)
     scene, moved = _moved(observed, hash_, invalid, entrance, now)
     after = replace(scene, status=moved.status)
+    revisions = recorded(observed.children, allotment.live(moved.status))
+    if target is not None:
+        revisions[target.hash] = target
     wanted = children(md, after, revisions, entrance.of(moved.status))
     lost = allotment.live(moved.status) - revisions.keys()
     status = _finished(observed, after, moved, invalid, lost)
-    return _plan(observed, status, moved, work(observed.children, wanted, lost), after)
+    todo = work(observed.children, wanted, lost, allotment.recorded(moved.status))
+    return _plan(observed, status, moved, todo, after)
 
 
 def _invalid(observed: Observed) -> str | None:
@@ -88,10 +99,10 @@ def _invalid(observed: Observed) -> str | None:
     return " ".join(f"{one}." for one in wrong) or None
 
 
-def _target(observed: Observed, platform: Platform, revisions: dict[str, Revision]) -> Revision:
+def _target(observed: Observed, platform: Platform) -> Revision:
     """Render the revision that the spec asks for, as it was recorded if it is not new."""
     rendered = revision(observed.deployment, platform, observed.inputs)
-    return revisions.get(rendered.hash, rendered)
+    return recorded(observed.children, {rendered.hash}).get(rendered.hash, rendered)
 
 
 def _last_target(status: Status) -> str | None:
@@ -107,6 +118,7 @@ def _moved(
     if status.target is None and status.stable is None:
         first = RevisionStatus(revision=target, since=now)
         status = status.model_copy(update={"target": first})
+    status = _with_records(status, observed)
     seen = facts(observed, entrance.of(status))
     status, verdict = _weighed(observed, status, now)
     scene = Scene(
@@ -114,6 +126,7 @@ def _moved(
             target=target,
             settings=md.spec.rollout,
             identity=f"{md.metadata.uid}:{md.metadata.generation}",
+            generation=md.metadata.generation,
             invalid=invalid,
         ),
         facts=seen,
@@ -123,6 +136,13 @@ def _moved(
         now=now,
     )
     return scene, move(scene)
+
+
+def _with_records(status: Status, observed: Observed) -> Status:
+    """Forget the way back to revisions whose records somebody has deleted."""
+    there = records(observed.children).keys()
+    history = tuple(one for one in status.history if one.revision in there)
+    return status if history == status.history else status.model_copy(update={"history": history})
 
 
 def _weighed(observed: Observed, status: Status, now: float) -> tuple[Status, Verdict | None]:
@@ -160,7 +180,7 @@ def _nothing_to_serve(observed: Observed, invalid: str | None, now: float) -> Pl
     """The very first spec is invalid: there is nothing to keep and nothing to start."""
     md = observed.deployment
     scene = Scene(
-        wanted=Wanted("", md.spec.rollout, md.metadata.uid, invalid),
+        wanted=Wanted("", md.spec.rollout, md.metadata.uid, invalid=invalid),
         facts=facts(observed, ()),
         status=md.status,
         command=None,

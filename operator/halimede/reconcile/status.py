@@ -9,6 +9,7 @@
 | no data, or Prometheus is away | Unknown MetricsHold | True | True | |
 | a human is asked | Unknown Paused | True | True Paused | |
 | traffic goes back | False CanaryFailed | True | True RollingBack | |
+| `rollback` holds an earlier one | False Pinned | True | | True |
 | the canary failed, stable serves | False CanaryFailed | True | | True |
 | the spec is invalid | False InvalidSpec | as before | | True |
 | a child is refused | False ApplyFailed | as before | True | |
@@ -129,7 +130,7 @@ def ready(situation: Situation) -> Verdicts:
         return _rolling_out(situation)
     if situation.status.stable is None:
         return _first(situation)
-    return _failed(situation) or _serving(situation)
+    return _pinned(situation) or _failed(situation) or _serving(situation)
 
 
 def _rolling_out(situation: Situation) -> Verdicts:
@@ -156,6 +157,21 @@ def _first(situation: Situation) -> Verdicts:
     if pods.cause in NEEDS_HELP:
         return Verdicts("False", pods.cause, message, reconciling=pods.cause)
     return Verdicts("Unknown", Reason.DEPLOYING, message, reconciling=Reason.DEPLOYING)
+
+
+def _pinned(situation: Situation) -> Verdicts | None:
+    """Say that a revision is held against the spec, and how that ends."""
+    pin, serving = situation.status.pinned, situation.serving
+    if pin is None or pin.revision == pin.against or serving.revision != pin.revision:
+        return None
+    serves = "serves" if serving.ready_endpoints else "is to serve, but no pod is ready"
+    message = sentences(
+        f"Revision {pin.revision} {serves}: the command `rollback` holds it against the spec,"
+        f" which asks for {pin.against}",
+        serving.message,
+        "Change the spec, or command `resume` to follow it as it is",
+    )
+    return Verdicts("False", Reason.PINNED, message, stalled=Reason.PINNED)
 
 
 def _failed(situation: Situation) -> Verdicts | None:

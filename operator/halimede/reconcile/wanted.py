@@ -1,6 +1,6 @@
 """The children that a status asks for, and what is to be done about those that are live."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from halimede.api.base import Manifest
@@ -26,11 +26,20 @@ class Work:
     handovers: tuple[Manifest, ...]
 
 
-def recorded(children: Iterable[Manifest]) -> dict[str, Revision]:
-    """Read the revisions back from their ConfigMaps. One that cannot be read is left out."""
+def records(children: Iterable[Manifest]) -> dict[str, Manifest]:
+    """Find the ConfigMaps that record revisions."""
+    return {
+        revision: child
+        for child in children
+        if child["kind"] == "ConfigMap" and (revision := revision_of(child)) is not None
+    }
+
+
+def recorded(children: Iterable[Manifest], needed: Collection[str]) -> dict[str, Revision]:
+    """Read revisions back from their ConfigMaps. One that cannot be read is left out."""
     revisions = {}
-    for child in children:
-        if child["kind"] == "ConfigMap" and revision_of(child) is not None:
+    for name, child in records(children).items():
+        if name in needed:
             try:
                 revision = from_record(child)
             except InvalidRecordError:
@@ -80,7 +89,10 @@ def children(
 
 
 def work(
-    live: tuple[Manifest, ...], wanted: tuple[Manifest, ...], untouched: frozenset[str]
+    live: tuple[Manifest, ...],
+    wanted: tuple[Manifest, ...],
+    untouched: frozenset[str],
+    kept: frozenset[str] = frozenset(),
 ) -> Work:
     """Compare the live children with the wanted ones.
 
@@ -88,6 +100,7 @@ def work(
         live: Children with our labels and the owner's uid.
         wanted: Children as they should be.
         untouched: Revisions that serve but cannot be rendered: theirs are left as they are.
+        kept: Revisions that may serve again: their records are left as they are.
     """
     known = {_key(child): child for child in live}
     names = {_key(manifest) for manifest in wanted}
@@ -99,6 +112,7 @@ def work(
         for child in live
         if _key(child) not in names
         and revision_of(child) not in untouched
+        and not (child["kind"] == "ConfigMap" and revision_of(child) in kept)
         and not child["metadata"].get("deletionTimestamp")
     )
     handovers = tuple(

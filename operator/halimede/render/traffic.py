@@ -1,4 +1,30 @@
-"""Who gets which share of the requests: the entry Service and the route."""
+"""Who gets which share of the requests: the entry Service and the route.
+
+The Ingresses rest on what ingress-nginx does, as its sources and issues tell:
+
+- Another backend Service in an Ingress means a reload, during which requests get 503 (its issues
+  6557, 4469). Endpoints and canary annotations change without one.
+- Without endpoints of the main Ingress all requests get 503, even at canary-weight 100 (8212,
+  13086). Without endpoints of the canary, its requests go to the main one.
+- One Service behind both a main and a canary Ingress is unusable in some versions (3952, 8004).
+- A main Ingress may have one canary.
+
+So the main Ingresses, for HTTP and for gRPC, always name the entry Service, whose selector is what
+moves, in one write for both; a canary names the Service of its revision. The order is:
+
+| | entry Service selects | canary Ingresses |
+|---|---|---|
+| on the way | stable | name the new revision, with its weight |
+| promotion, first write | new, at full scale by now | still with the last step's weight |
+| then, in the same pass | new | weight 100 |
+| once all that is live and settled | new | deleted |
+| abort on the way | stable, untouched | deleted |
+| abort of a promotion, first write | stable, still up | still with weight 100 |
+| then, in the same pass | stable | deleted |
+
+The stable revision keeps its pods all the while, and the new one has them from before its first
+weight until it has had none for a while, so that each of these lines may last.
+"""
 
 from dataclasses import dataclass
 
@@ -41,8 +67,8 @@ def traffic(
 def entry_revision(backends: tuple[Backend, ...]) -> str:
     """Choose the revision that the entry Service selects: the first one that has requests.
 
-    Inside the cluster there are no shares. Clients there stay with the stable revision until the
-    other one has everything, as after the switch of blue-green.
+    A Service has no shares. Its clients, inside the cluster and behind a main Ingress, stay with
+    the stable revision until the other one has everything, as after the switch of blue-green.
     """
     serving = [backend for backend in backends if backend.weight > 0]
     return (serving or list(backends))[0].revision
@@ -95,33 +121,41 @@ def _ingresses(
 
     gRPC gets a pair of its own, because ingress-nginx takes the protocol per Ingress, and only
     where there is TLS: without it ingress-nginx speaks no HTTP/2 to clients. The two canaries
-    are two objects, so that HTTP and gRPC move in two writes; a Gateway moves them in one.
+    are two objects, so that the weights of HTTP and gRPC move in two writes; a Gateway moves them
+    in one.
     """
-    stable, *others = backends
+    entry, others = md.metadata.name, backends[1:]
     pairs = [("", "/", 8000)]
     if ingress.tls_secret_name is not None:
         pairs.append(("-grpc", GRPC_PATH, 8001))
     rendered = []
     for suffix, path, port in pairs:
         protocol = {f"{NGINX}/backend-protocol": "GRPC"} if suffix else {}
-        rendered.append(_ingress(md, ingress, stable, suffix, path, port, protocol))
+        rendered.append(_ingress(md, ingress, entry, suffix, path, port, protocol))
         for other in others:
             if other.weight > 0:
+                own = names.child(entry, other.revision)
                 share = protocol | _share(other.weight)
-                rendered.append(
-                    _ingress(md, ingress, other, f"{suffix}-canary", path, port, share)
-                )
+                rendered.append(_ingress(md, ingress, own, f"{suffix}-canary", path, port, share))
     return tuple(rendered)
 
 
 def _share(weight: int) -> dict[str, str]:
-    return {f"{NGINX}/canary": "true", f"{NGINX}/canary-weight": str(weight)}
+    """Write the annotations that make an Ingress a canary.
+
+    A match of headers (`canary-by-header`), which comes before the weight, would be added here.
+    """
+    return {
+        f"{NGINX}/canary": "true",
+        f"{NGINX}/canary-weight": str(weight),
+        f"{NGINX}/canary-weight-total": "100",
+    }
 
 
 def _ingress(
     md: ModelDeployment,
     ingress: IngressExposure,
-    backend: Backend,
+    service: str,
     suffix: str,
     path: str,
     port: int,
@@ -133,7 +167,7 @@ def _ingress(
         "ingress",
         metadata=metadata,
         ingress=ingress,
-        service=names.child(md.metadata.name, backend.revision),
+        service=service,
         path=path,
         port=port,
     )

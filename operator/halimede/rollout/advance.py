@@ -8,12 +8,13 @@ from halimede.api.status import Outcome, State
 from halimede.judge.verdict import Verdict
 from halimede.rollout.capacity import need
 from halimede.rollout.command import Verb
-from halimede.rollout.events import normal, sentences
+from halimede.rollout.events import Event, normal, sentences
 from halimede.rollout.evidence import looks_wanted
 from halimede.rollout.facts import CAPACITY, NEEDS_HELP, Cause, Workload
 from halimede.rollout.moves import commit, enter, reroute, take_back, wait, with_rollout
 from halimede.rollout.safety import inconclusive
-from halimede.rollout.scene import Move, Scene, bake_seconds, skips_steps, starts_small
+from halimede.rollout.scene import Move, Scene
+from halimede.rollout.steps import bake_seconds, skips_steps, starts_small
 
 SKIPPABLE = frozenset(
     {
@@ -21,6 +22,7 @@ SKIPPABLE = frozenset(
         State.PRIMING,
         State.SHIFTING,
         State.ANALYSING,
+        State.STEP_PAUSED,
         State.AWAITING_PROMOTION,
     }
 )
@@ -84,48 +86,83 @@ def shifting(scene: Scene) -> Move:
 
 def unable_to_raise(scene: Scene) -> Move | None:
     """Say which side lacks pods for the step's weight; None if neither does."""
-    replicas, canary, base = scene.facts.replicas, scene.canary, scene.base
-    if canary.ready_endpoints < scene.canary_wanted:
-        return await_pods(scene, canary, scene.canary_wanted)
-    rest = need(100 - scene.goal, replicas)
-    if base.ready_endpoints < rest:
-        return wait(
-            scene,
-            Reason.STABLE_UNHEALTHY,
-            f"The stable revision {base.revision} has {base.ready_endpoints} of {rest} ready pods"
-            " that its share needs.",
-            base.message,
-        )
-    return None
+    if scene.canary.ready_endpoints < scene.canary_wanted:
+        return await_pods(scene, scene.canary, scene.canary_wanted)
+    return stable_lacks_pods(scene, scene.goal)
+
+
+def stable_lacks_pods(scene: Scene, weight: int) -> Move | None:
+    """Say that the stable revision could not carry what *weight* leaves to it; None if it can."""
+    base, rest = scene.base, need(100 - weight, scene.facts.replicas)
+    if base.ready_endpoints >= rest:
+        return None
+    return wait(
+        scene,
+        Reason.STABLE_UNHEALTHY,
+        f"The stable revision {base.revision} has {base.ready_endpoints} of {rest} ready pods"
+        " that its share needs.",
+        base.message,
+    )
 
 
 def analysing(scene: Scene) -> Move:
     """Go on when the judge says in this very pass that the step is passed."""
+    if lack := stable_lacks_pods(scene, scene.rollout.weight):
+        return lack
     rollout, step = scene.rollout, scene.step
     since = rollout.step_started_at or rollout.state_since
     if scene.verdict is Verdict.PASS and step and scene.elapsed(since) >= step.min_seconds:
-        return next_step(scene)
+        return passed(scene)
     if inconclusive(scene):
-        return wait(
-            scene,
-            Reason.PAUSED,
-            f"Step {rollout.step + 1} is inconclusive after its maxSeconds; it goes on with more"
-            " evidence or with the command `promote`.",
-            told(scene),
-        )
+        return await_somebody(scene)
     return await_evidence(scene)
 
 
-def next_step(scene: Scene) -> Move:
+def passed(scene: Scene) -> Move:
+    """Go on from a step that has passed, or begin its pause."""
+    if scene.step and scene.step.pause:
+        return enter(scene, State.STEP_PAUSED, step_passed(scene))
+    return next_step(scene, step_passed(scene))
+
+
+def step_passed(scene: Scene) -> Event:
+    """Tell that a step has passed, and by which figures."""
+    step = f"Step {scene.rollout.step + 1} of {scene.rollout.steps} passed"
+    return normal("StepPassed", sentences(step, told(scene)))
+
+
+def step_paused(scene: Scene) -> Move:
+    """Wait for the end of the step's pause, and then for a judge who is still content."""
+    if lack := stable_lacks_pods(scene, scene.rollout.weight):
+        return lack
+    rollout, pause = scene.rollout, scene.step and scene.step.pause
+    if pause and pause.seconds is None:
+        return wait(
+            scene,
+            Reason.PAUSED,
+            f"Step {rollout.step + 1} of {rollout.steps} passed; revision {rollout.revision} stays"
+            f" at {rollout.weight} % until the command `promote`.",
+            told(scene),
+        )
+    if pause and scene.elapsed(rollout.last_progress_at) < (pause.seconds or 0):
+        return wait(
+            scene,
+            Reason.ROLLING_OUT,
+            f"Step {rollout.step + 1} of {rollout.steps} passed; revision {rollout.revision} stays"
+            f" at {rollout.weight} % for {pause.seconds} s.",
+            told(scene),
+        )
+    if scene.verdict is Verdict.PASS:
+        return next_step(scene)
+    return await_somebody(scene) if inconclusive(scene) else await_evidence(scene)
+
+
+def next_step(scene: Scene, *events: Event) -> Move:
     """Go one step on; after the last one, to full scale."""
     rollout = scene.rollout
-    event = normal(
-        "StepPassed",
-        sentences(f"Step {rollout.step + 1} of {rollout.steps} passed", told(scene)),
-    )
     if rollout.step + 1 >= len(scene.settings.canary.steps):
-        return enter(scene, State.SCALING_UP, event)
-    return enter(scene, State.SHIFTING, event, step=rollout.step + 1)
+        return enter(scene, State.SCALING_UP, *events)
+    return enter(scene, State.SHIFTING, *events, step=rollout.step + 1)
 
 
 def awaiting_promotion(scene: Scene) -> Move:
@@ -194,6 +231,8 @@ def promote_commanded(scene: Scene) -> Move | None:
         return None
     match scene.rollout.state:
         case State.ANALYSING:
+            return replace(next_step(scene, step_passed(scene)), handled=True)
+        case State.STEP_PAUSED:
             return replace(next_step(scene), handled=True)
         case State.AWAITING_PROMOTION:
             return replace(enter(scene, State.SCALING_UP), handled=True)
@@ -246,6 +285,17 @@ def await_route(scene: Scene) -> Move:
         scene,
         Reason.ROLLING_OUT,
         f"The route is to give revision {rollout.revision} {rollout.weight} % ({rollout.state}).",
+    )
+
+
+def await_somebody(scene: Scene) -> Move:
+    """Wait for a person to decide, or for more evidence."""
+    return wait(
+        scene,
+        Reason.PAUSED,
+        f"Step {scene.rollout.step + 1} is inconclusive after its maxSeconds; it goes on with more"
+        " evidence or with the command `promote`.",
+        told(scene),
     )
 
 

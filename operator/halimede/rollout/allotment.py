@@ -6,7 +6,8 @@ Weights are derived from the status and never read back from the route, which is
 from halimede.api.rollout import Strategy
 from halimede.api.status import RolloutStatus, State, Status
 from halimede.rollout.facts import Workload
-from halimede.rollout.scene import Scene, skips_steps
+from halimede.rollout.scene import Scene
+from halimede.rollout.steps import skips_steps
 
 OUT_OF_THE_ROUTE = frozenset({State.STARTING, State.ABORT_DRAINING})
 """The states in which the route does not know the new revision."""
@@ -31,6 +32,12 @@ def live(status: Status) -> frozenset[str]:
     if status.rollout is not None:
         revisions |= {status.rollout.base, status.rollout.revision}
     return frozenset(revisions)
+
+
+def recorded(status: Status) -> frozenset[str]:
+    """Name the revisions of which at least the record is kept."""
+    pinned = {status.pinned.revision} if status.pinned else set()
+    return live(status) | pinned | {one.revision for one in status.history}
 
 
 def preview(status: Status) -> str | None:

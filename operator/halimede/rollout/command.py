@@ -24,9 +24,13 @@ class Verb(StrEnum):
     PAUSE = "pause"
     """Hold the rollout where it is. Abort, safety and scaling go on."""
     RESUME = "resume"
-    """End a pause by command, and start the clocks of the step and of deadlines anew."""
+    """End a pause by command, and start the clocks of the step and of deadlines anew; or, where
+    nothing is paused, follow the spec again after `rollback`."""
     RETRY = "retry"
     """Forget that the revision has failed before."""
+    ROLLBACK = "rollback"
+    """Go back, without steps, to the revision that is named or that was stable before, and stay
+    there whatever the spec says; while a rollout is under way, abort that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,14 @@ from halimede.judge.reading import Reading
 from halimede.judge.verdict import Verdict
 
 COUNTED = frozenset(
-    {State.SHIFTING, State.ANALYSING, State.SCALING_UP, State.PROMOTING, State.BAKING}
+    {
+        State.SHIFTING,
+        State.ANALYSING,
+        State.STEP_PAUSED,
+        State.SCALING_UP,
+        State.PROMOTING,
+        State.BAKING,
+    }
 )
 """The states in which users may meet the new revision: a bad one is stopped in any of them."""
 FIRST_COUNTED = frozenset({State.ANALYSING, State.BAKING})

@@ -14,13 +14,14 @@ from halimede.judge.processes import mixture
 from halimede.judge.reading import MetricsRequest
 from halimede.judge.sentences import number, odds, percent, place
 from halimede.judge.weigh import against
-from halimede.rollout.scene import starts_small
+from halimede.rollout.steps import AT_STEP, current_step, starts_small
 
 AWAITED = {
     State.STARTING: "ready pods of the new revision",
     State.PRIMING: "that the route is accepted and proxies know the new revision's pods",
     State.SHIFTING: "that the route with the step's weight is accepted and proxies follow it",
     State.ANALYSING: "evidence for the step, and the end of its minSeconds",
+    State.STEP_PAUSED: "the end of the step's pause",
     State.AWAITING_PROMOTION: "the command promote",
     State.SCALING_UP: "all pods of the new revision",
     State.PROMOTING: "that the route gives the new revision everything",
@@ -66,7 +67,7 @@ def _under_way(md: ModelDeployment, rollout: RolloutStatus) -> Iterator[str]:
         f" {rollout.weight} % of the requests{step}"
     )
     yield f"State: {rollout.state} since {rfc3339(rollout.state_since)}"
-    yield f"Awaited: {AWAITED[rollout.state]}"
+    yield f"Awaited: {_awaited(md, rollout)}"
     if rollout.paused_since is not None:
         yield f"Paused: by command since {rfc3339(rollout.paused_since)}, until the command resume"
     if rollout.spec_paused_since is not None:
@@ -88,11 +89,20 @@ def _under_way(md: ModelDeployment, rollout: RolloutStatus) -> Iterator[str]:
     yield from _judged(md, told)
 
 
+def _awaited(md: ModelDeployment, rollout: RolloutStatus) -> str:
+    step = current_step(rollout, md.spec.rollout)
+    if rollout.state is not State.STEP_PAUSED or step is None or step.pause is None:
+        return AWAITED[rollout.state]
+    if step.pause.seconds is None:
+        return "the command promote: the step has passed, and its pause has no end"
+    return f"the end of the step's pause of {step.pause.seconds} s, and a judge who is content"
+
+
 def _step(rollout: RolloutStatus) -> int | None:
     evidence = rollout.evidence
     if evidence is None or not evidence.levels or not starts_small(rollout):
         return None
-    if rollout.state is not State.ANALYSING or rollout.outcome is not None:
+    if rollout.state not in AT_STEP or rollout.outcome is not None:
         return None
     return examined(evidence, rollout.step, rollout.steps)
 

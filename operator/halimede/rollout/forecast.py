@@ -15,7 +15,7 @@ from halimede.judge.limits import limits
 from halimede.judge.simulation import MADE_UP, ROUTE_SECONDS, Plan, Steady, Traffic, run, runs
 from halimede.judge.verdict import Verdict
 from halimede.judge.weigh import fresh
-from halimede.rollout.scene import bake_seconds
+from halimede.rollout.steps import bake_seconds
 
 BAD = (0.01, 0.02, 0.05, 0.2, 1.0)
 """Error rates of bad revisions whose end is foretold."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from halimede.api.rollout import MetricsProvider, Strategy, Waiting
 from halimede.judge.sentences import percent
 from halimede.rollout.forecast import Advice, Detection, Forecast
-from halimede.rollout.scene import bake_seconds
+from halimede.rollout.steps import bake_seconds
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 MANY = 1000.0
@@ -96,7 +96,17 @@ def _good(told: Forecast) -> Iterator[str]:
     yield from _table(head, rows)
     yield "  clean: requests since the warm-up after which the step may pass if none fails;"
     yield "  with errors: the same if as many fail as on the stable revision"
+    yield from _pauses(told)
     yield from _ends(told)
+
+
+def _pauses(told: Forecast) -> Iterator[str]:
+    pauses = {index + 1: one.step.pause for index, one in enumerate(told.steps) if one.step.pause}
+    if any(pause.seconds is not None for pause in pauses.values()):
+        yield "  time: with the step's pause"
+    for step, pause in pauses.items():
+        if pause.seconds is None:
+            yield f"  after step {step} it waits for the command promote; that is not counted here"
 
 
 def _ends(told: Forecast) -> Iterator[str]:

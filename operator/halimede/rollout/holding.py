@@ -8,8 +8,8 @@ from halimede.rollout.scene import Move, Scene, first
 
 
 def spec_invalid(scene: Scene) -> Move | None:
-    """The spec cannot be understood now: nothing goes on until it can."""
-    if scene.wanted.invalid is None:
+    """The spec cannot be understood now: nothing goes on until it can, unless commanded."""
+    if scene.wanted.invalid is None or scene.status.pinned is not None:
         return None
     return wait(scene, Reason.INVALID_SPEC, scene.wanted.invalid)
 

@@ -3,16 +3,17 @@
 from uuid import NAMESPACE_OID, uuid5
 
 from halimede.api.rollout import Strategy
-from halimede.api.status import FailedRevision, RevisionStatus, RolloutStatus, State, Status
+from halimede.api.status import FailedRevision, RolloutStatus, State, Status
 from halimede.rollout.command import Verb
 from halimede.rollout.events import normal
+from halimede.rollout.history import made_stable, without_steps
 from halimede.rollout.scene import Move, Scene
 
 
 def serves_already(scene: Scene) -> Move | None:
-    """The spec asks for what is stable."""
+    """What is asked for is stable."""
     stable = scene.status.stable
-    if stable is None or stable.revision != scene.wanted.target:
+    if stable is None or stable.revision != scene.target:
         return None
     return Move(scene.status)
 
@@ -21,7 +22,7 @@ def first_deployment(scene: Scene) -> Move | None:
     """Nothing has served yet, so there is nothing to compare with and nothing to protect."""
     if scene.status.stable is not None:
         return None
-    target = scene.wanted.target
+    target = scene.target
     if scene.facts.workload(target).ready_endpoints == 0 and scene.facts.replicas > 0:
         return Move(scene.status)
     event = normal("FirstRevision", f"Revision {target} is the first and serves all requests.")
@@ -34,23 +35,23 @@ def nothing_is_to_serve(scene: Scene) -> Move | None:
 
 
 def spec_invalid(scene: Scene) -> Move | None:
-    """Nothing begins while the spec cannot be understood."""
-    return Move(scene.status) if scene.wanted.invalid else None
+    """Nothing begins while the spec cannot be understood, unless it was commanded."""
+    return Move(scene.status) if scene.wanted.invalid and not scene.status.pinned else None
 
 
 def failed_before(scene: Scene) -> Move | None:
     """The revision was stopped before, and is not tried again by itself."""
-    return Move(scene.status) if failure(scene.status, scene.wanted.target) else None
+    return Move(scene.status) if failure(scene.status, scene.target) else None
 
 
 def begin(scene: Scene) -> Move:
-    """Start to roll the target out. Back to a warm revision the way is short: no steps."""
+    """Start to roll the target out. Back to a revision that served before there are no steps."""
     rollout = started(scene)
     back = rollout.steps == 0
     event = normal(
         "RolloutStarted",
         f"Revision {rollout.revision} is to follow {rollout.base} by {rollout.strategy}"
-        + (", at once: it is still warm." if back else "."),
+        + (", without steps: it was stable before." if back else "."),
     )
     return Move(scene.status.model_copy(update={"rollout": rollout}), (event,))
 
@@ -66,7 +67,7 @@ def failure(status: Status, revision: str) -> FailedRevision | None:
 
 def retried(scene: Scene) -> Status | None:
     """Forget the target's failure, if that is commanded."""
-    command, target = scene.command, scene.wanted.target
+    command, target = scene.command, scene.target
     if command is None or command.verb is not Verb.RETRY:
         return None
     if command.revision not in (None, target) or failure(scene.status, target) is None:
@@ -77,11 +78,11 @@ def retried(scene: Scene) -> Status | None:
 
 def started(scene: Scene) -> RolloutStatus:
     """Describe the rollout that begins now."""
-    status, target, settings = scene.status, scene.wanted.target, scene.settings
+    status, target, settings = scene.status, scene.target, scene.settings
     if status.stable is None:
         raise LookupError("there is no stable revision to compare with")
     steps = len(settings.canary.steps) if settings.strategy is Strategy.CANARY else 1
-    warm = any(one.revision == target for one in status.warm)
+    back = without_steps(scene)
     seed = f"{scene.wanted.identity}:{target}:{status.handled_command or ''}"
     return RolloutStatus(
         id=str(uuid5(NAMESPACE_OID, seed)),
@@ -92,10 +93,10 @@ def started(scene: Scene) -> RolloutStatus:
         state_since=scene.now,
         started_at=scene.now,
         last_progress_at=scene.now,
-        steps=0 if warm else steps,
+        steps=0 if back else steps,
+        message="It was stable before, so its steps were skipped." if back else None,
     )
 
 
 def _with_stable(scene: Scene) -> Status:
-    stable = RevisionStatus(revision=scene.wanted.target, since=scene.now)
-    return scene.status.model_copy(update={"stable": stable})
+    return made_stable(scene.status, scene.target, scene.settings, scene.now)

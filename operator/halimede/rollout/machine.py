@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from halimede.api.status import RevisionStatus, State, Status
-from halimede.rollout import advance, conflict, idle, pauses, retreat
+from halimede.rollout import advance, conflict, history, idle, pauses, retreat
 from halimede.rollout.command import Command, Verb, answered, carried_out, refusal
 from halimede.rollout.events import Event, normal
 from halimede.rollout.holding import HOLDING
-from halimede.rollout.refusals import why_not
+from halimede.rollout.refusals import ends_pin, why_not
 from halimede.rollout.safety import SAFETY
 from halimede.rollout.scene import Check, Move, Scene, first
 from halimede.rollout.steps import refitted
@@ -21,6 +21,7 @@ ADVANCES: Mapping[State, Callable[[Scene], Move]] = {
     State.PRIMING: advance.priming,
     State.SHIFTING: advance.shifting,
     State.ANALYSING: advance.analysing,
+    State.STEP_PAUSED: advance.step_paused,
     State.AWAITING_PROMOTION: advance.awaiting_promotion,
     State.SCALING_UP: advance.scaling_up,
     State.PROMOTING: advance.promoting,
@@ -79,12 +80,21 @@ def move(scene: Scene) -> Move:
 
 def _noted(scene: Scene, command: Command) -> tuple[Status, tuple[Event, ...]] | None:
     """Carry a command out that only changes what is known; None: a check has to move."""
-    if command.verb is Verb.RETRY:
-        status = idle.retried(scene)
-        return None if status is None else (status, ())
-    if command.verb not in (Verb.PAUSE, Verb.RESUME):
-        return None
-    pause = command.verb is Verb.PAUSE
+    match command.verb:
+        case Verb.RETRY:
+            status = idle.retried(scene)
+            return None if status is None else (status, ())
+        case Verb.ROLLBACK if not history.by_abort(scene, command):
+            return history.rolled_back(scene, command)
+        case Verb.RESUME if ends_pin(scene.status):
+            return history.unpinned(scene)
+        case Verb.PAUSE | Verb.RESUME:
+            return _held(scene, pause=command.verb is Verb.PAUSE)
+        case _:
+            return None
+
+
+def _held(scene: Scene, *, pause: bool) -> tuple[Status, tuple[Event, ...]]:
     change, named = (pauses.paused, "Paused") if pause else (pauses.resumed, "Resumed")
     rollout = change(scene.rollout, scene.now)
     event = normal(
@@ -108,6 +118,7 @@ def learned(scene: Scene) -> Status:
     warm = tuple(one for one in status.warm if one.warm_until > now)
     if warm != status.warm:
         status = status.model_copy(update={"warm": warm})
+    status = history.trimmed(history.held(status, scene.wanted), scene.settings)
     status = conflict.noted(status, scene.facts.route.foreign_write, now)
     rollout = status.rollout
     if rollout is None:

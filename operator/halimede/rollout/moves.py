@@ -8,7 +8,6 @@ from halimede.api.status import (
     FailedRevision,
     FinishedRollout,
     Outcome,
-    RevisionStatus,
     RolloutStatus,
     State,
     Status,
@@ -17,6 +16,7 @@ from halimede.api.status import (
 from halimede.rollout.capacity import weight_on_abort
 from halimede.rollout.events import Event, normal, sentences, warning
 from halimede.rollout.facts import Cause
+from halimede.rollout.history import given_up, made_stable, marked
 from halimede.rollout.scene import Move, Scene, Wait
 
 REMEMBERED = 10
@@ -113,13 +113,8 @@ def commit(scene: Scene, *parts: str) -> Move:
     others = (
         one for one in move.status.warm if one.revision not in (rollout.base, rollout.revision)
     )
-    status = move.status.model_copy(
-        update={
-            "stable": RevisionStatus(revision=rollout.revision, since=scene.now),
-            "warm": (*others, warm)[-REMEMBERED:],
-        }
-    )
-    return Move(status, move.events)
+    status = move.status.model_copy(update={"warm": (*others, warm)[-REMEMBERED:]})
+    return Move(made_stable(status, rollout.revision, scene.settings, scene.now), move.events)
 
 
 def finish(scene: Scene, *events: Event) -> Move:
@@ -145,6 +140,7 @@ def finish(scene: Scene, *events: Event) -> Move:
 def _failed(status: Status, rollout: RolloutStatus, reason: str, now: float) -> Status:
     failure = FailedRevision(revision=rollout.revision, reason=reason, at=now)
     others = (one for one in status.failed_revisions if one.revision != rollout.revision)
+    status = given_up(marked(status, rollout.revision, now), rollout.base)
     return status.model_copy(update={"failed_revisions": (*others, failure)[-REMEMBERED:]})
 
 

@@ -1,9 +1,10 @@
-"""Pauses that people make, by command or in the spec: how they begin, end, and time out."""
+"""Pauses that people make or are to end: how they begin, end, and time out."""
 
 from typing import Any
 
 from halimede.api.rollout import Rollout
-from halimede.api.status import RolloutStatus
+from halimede.api.status import RolloutStatus, State
+from halimede.rollout.steps import current_step
 
 
 def noted(rollout: RolloutStatus, settings: Rollout, now: float) -> RolloutStatus:
@@ -35,8 +36,10 @@ def restarted(rollout: RolloutStatus, now: float) -> RolloutStatus:
     if rollout.step_started_at is not None:
         changes["step_started_at"] = now
     evidence = rollout.evidence
-    if evidence is not None and evidence.no_data_since is not None:
-        changes["evidence"] = evidence.model_copy(update={"no_data_since": now})
+    if evidence is not None:
+        clocks = ("no_data_since", "metrics_down_since")
+        running = {clock: now for clock in clocks if getattr(evidence, clock) is not None}
+        changes["evidence"] = evidence.model_copy(update=running)
     return rollout.model_copy(update=changes)
 
 
@@ -45,8 +48,16 @@ def timeout_at(rollout: RolloutStatus, settings: Rollout) -> float | None:
 
     Two pauses at a time are as young as the younger.
     """
-    begun = (rollout.paused_since, rollout.spec_paused_since)
+    begun = (rollout.paused_since, rollout.spec_paused_since, _awaiting_promote(rollout, settings))
     since = [moment for moment in begun if moment is not None]
     if not since or settings.pause_timeout_seconds == 0:
         return None
     return max(since) + settings.pause_timeout_seconds
+
+
+def _awaiting_promote(rollout: RolloutStatus, settings: Rollout) -> float | None:
+    """Say since when a step's pause waits for `promote`; None: it does not."""
+    step = current_step(rollout, settings)
+    if rollout.state is not State.STEP_PAUSED or step is None or step.pause is None:
+        return None
+    return rollout.last_progress_at if step.pause.seconds is None else None

@@ -1,17 +1,17 @@
 """Why a command is not carried out."""
 
-from halimede.api.status import State
+from halimede.api.status import State, Status
 from halimede.rollout.advance import SKIPPABLE, without_evidence
 from halimede.rollout.command import LONGEST, Command, Verb
+from halimede.rollout.history import by_abort, earlier
 from halimede.rollout.idle import failure
 from halimede.rollout.safety import inconclusive
-from halimede.rollout.scene import Scene
+from halimede.rollout.scene import DECIDED, Scene
 
 PROMOTABLE = {
-    Verb.PROMOTE: frozenset({State.ANALYSING, State.AWAITING_PROMOTION}),
+    Verb.PROMOTE: frozenset({State.ANALYSING, State.STEP_PAUSED, State.AWAITING_PROMOTION}),
     Verb.PROMOTE_FULL: SKIPPABLE,
 }
-DECIDED = frozenset({State.DRAINING, State.ABORTING, State.ABORT_DRAINING})
 
 
 def why_not(scene: Scene, command: Command) -> str | None:
@@ -21,16 +21,59 @@ def why_not(scene: Scene, command: Command) -> str | None:
         return f"{form}; the verbs are {', '.join(Verb)}"
     if command.token in scene.status.used_tokens:
         return f"the token {command.token} has been used: choose one that is new"
-    if command.verb is Verb.RETRY:
-        return _why_not_retry(scene, command)
-    return _why_not_now(scene, command)
+    match command.verb:
+        case Verb.RETRY:
+            return _why_not_retry(scene, command)
+        case Verb.ROLLBACK:
+            return _why_not_rollback(scene, command)
+        case Verb.RESUME if ends_pin(scene.status):
+            return _why_not_unpin(scene.status, command)
+        case _:
+            return _why_not_now(scene, command)
+
+
+def ends_pin(status: Status) -> bool:
+    """Whether `resume` means the pin: there is one, and no pause that it could end."""
+    paused = status.rollout is not None and status.rollout.paused_since is not None
+    return status.pinned is not None and not paused
+
+
+def _why_not_unpin(status: Status, command: Command) -> str | None:
+    pin = status.pinned
+    if pin is None or command.revision in (None, pin.revision):
+        return None
+    return f"revision {pin.revision} is pinned"
 
 
 def _why_not_retry(scene: Scene, command: Command) -> str | None:
-    target = scene.wanted.target
+    target = scene.target
     if command.revision not in (None, target):
         return f"the spec asks for revision {target}"
     return None if failure(scene.status, target) else f"{target} has not failed"
+
+
+def _why_not_rollback(scene: Scene, command: Command) -> str | None:
+    status, rollout, wanted = scene.status, scene.status.rollout, command.revision
+    if by_abort(scene, command):
+        return None
+    if rollout is not None and rollout.state is not State.DRAINING:
+        if rollout.state in DECIDED and wanted in (None, rollout.base):
+            return f"the rollout is decided already ({rollout.outcome})"
+        if wanted in (None, rollout.revision):
+            return f"revision {rollout.revision} is rolled out: to stay without it, `abort`"
+    if status.stable is not None and wanted == status.stable.revision:
+        return f"revision {wanted} serves already"
+    return _why_not_paused(scene) or _why_not_there(status, wanted)
+
+
+def _why_not_there(status: Status, wanted: str | None) -> str | None:
+    """Say so if no such revision is kept, and which are."""
+    kept = [one.revision for one in status.history]
+    if (wanted or earlier(status)) in kept:
+        return None
+    lack = f"revision {wanted} is not" if wanted else "no revision that did not have to be left is"
+    choice = f"rollback:<revision> takes {', '.join(kept)}" if kept else "nothing else is there"
+    return f"{lack} in status.history; {choice}"
 
 
 def _why_not_now(scene: Scene, command: Command) -> str | None:
@@ -52,13 +95,21 @@ def _why_not_now(scene: Scene, command: Command) -> str | None:
 
 def _why_not_promote(scene: Scene, verb: Verb) -> str | None:
     state = scene.rollout.state
-    if scene.paused:
-        by_spec = scene.settings.paused
-        cure = "set spec.rollout.paused to false" if by_spec else "command `resume`"
-        return f"the rollout is paused: {cure} first"
+    if why := _why_not_paused(scene):
+        return why
     if state not in PROMOTABLE[verb]:
         return f"there is nothing to promote in state {state}"
     return None
+
+
+def _why_not_paused(scene: Scene) -> str | None:
+    """Say so if a pause holds what is commanded, or would hold it."""
+    if scene.settings.paused:
+        return "the rollout is paused: set spec.rollout.paused to false first"
+    rollout = scene.status.rollout
+    if rollout is None or rollout.paused_since is None:
+        return None
+    return "the rollout is paused: command `resume` first"
 
 
 def _why_not_resume(scene: Scene) -> str | None:

@@ -6,15 +6,18 @@ only the pause itself has a deadline.
 
 from dataclasses import replace
 
-from halimede.api.rollout import Strategy, Waiting
+from halimede.api.rollout import Waiting
 from halimede.api.status import Outcome, State
 from halimede.judge.verdict import Verdict
 from halimede.rollout.command import Verb
 from halimede.rollout.events import warning
 from halimede.rollout.facts import CAPACITY, Cause
+from halimede.rollout.history import by_abort
 from halimede.rollout.moves import abort, reroute, stop
 from halimede.rollout.pauses import timeout_at
 from halimede.rollout.scene import Move, Scene
+from halimede.rollout.shares import lost_a_part, stable_is_back, stable_is_down
+from halimede.rollout.steps import undecided_since
 
 UNREADY_GRACE_SECONDS = 60.0
 """How long a revision that had traffic may be without a ready pod before it is given up."""
@@ -39,10 +42,13 @@ ALL_TRAFFIC = frozenset({State.PROMOTING, State.BAKING})
 
 
 def aborted_by_command(scene: Scene) -> Move | None:
-    """Somebody has asked for it."""
-    if not scene.commanded(Verb.ABORT):
+    """Somebody has asked for it; `rollback` on the way means the same."""
+    if scene.commanded(Verb.ABORT):
+        return replace(abort(scene, "AbortCommanded", "It was commanded."), handled=True)
+    if scene.command is None or not by_abort(scene, scene.command):
         return None
-    return replace(abort(scene, "AbortCommanded", "It was commanded."), handled=True)
+    told = "It was commanded: `rollback` aborts the rollout that is under way"
+    return replace(abort(scene, "RollbackCommanded", told), handled=True)
 
 
 def pause_forgotten(scene: Scene) -> Move | None:
@@ -53,10 +59,10 @@ def pause_forgotten(scene: Scene) -> Move | None:
     moment = timeout_at(scene.rollout, scene.settings)
     if moment is None or scene.now < moment:
         return None
-    if scene.wanted.target != scene.rollout.revision:
+    if scene.target != scene.rollout.revision:
         return None
     seconds = scene.settings.pause_timeout_seconds
-    return abort(scene, "PauseTimeout", f"It was paused for {seconds} s and nobody resumed it.")
+    return abort(scene, "PauseTimeout", f"It was paused for {seconds} s and nobody went on.")
 
 
 def aborted_by_evidence(scene: Scene) -> Move | None:
@@ -68,26 +74,27 @@ def aborted_by_evidence(scene: Scene) -> Move | None:
 
 
 def reverted(scene: Scene) -> Move | None:
-    """The spec is back at the stable revision."""
-    if scene.wanted.target != scene.rollout.base:
+    """The stable revision is asked for again."""
+    if scene.target != scene.rollout.base:
         return None
     return stop(
         scene,
         Outcome.REVERTED,
         "Reverted",
-        f"The spec went back to the stable revision {scene.rollout.base}.",
+        f"The spec asks for the stable revision {scene.rollout.base} again.",
     )
 
 
 def superseded(scene: Scene) -> Move | None:
-    """The spec asks for a third revision: it will be compared with the stable one in its turn."""
-    if scene.wanted.target == scene.rollout.revision:
+    """A third revision is asked for: it will be compared with the stable one in its turn."""
+    if scene.target == scene.rollout.revision:
         return None
     return stop(
         scene,
         Outcome.SUPERSEDED,
         "Superseded",
-        f"The spec asks for revision {scene.wanted.target} now.",
+        f"{'`rollback`' if scene.status.pinned else 'The spec'} asks for revision"
+        f" {scene.target} now.",
     )
 
 
@@ -195,6 +202,22 @@ def no_data_for_too_long(scene: Scene) -> Move | None:
     )
 
 
+def metrics_down_for_too_long(scene: Scene) -> Move | None:
+    """Prometheus stays away, and the spec says that this is to end the rollout."""
+    analysis, evidence = scene.settings.analysis, scene.rollout.evidence
+    if analysis.on_metrics_down is not Waiting.ABORT or evidence is None or scene.held:
+        return None
+    since = evidence.metrics_down_since
+    if since is None or scene.elapsed(since) < analysis.metrics_timeout_seconds:
+        return None
+    return abort(
+        scene,
+        "MetricsDown",
+        f"Prometheus has not answered for {analysis.metrics_timeout_seconds} s",
+        evidence.message or "",
+    )
+
+
 def inconclusive_for_too_long(scene: Scene) -> Move | None:
     """The step took its whole time without enough evidence, and the spec says to end it then."""
     if scene.settings.analysis.on_inconclusive is not Waiting.ABORT or scene.held:
@@ -207,14 +230,13 @@ def inconclusive_for_too_long(scene: Scene) -> Move | None:
 def inconclusive(scene: Scene) -> bool:
     """Whether the step is over its `maxSeconds` although there is evidence to judge."""
     rollout, step = scene.rollout, scene.step
+    since = undecided_since(rollout, scene.settings)
     return (
-        rollout.strategy is Strategy.CANARY
-        and rollout.state is State.ANALYSING
-        and step is not None
-        and rollout.step_started_at is not None
+        step is not None
+        and since is not None
         and rollout.evidence is not None
         and rollout.evidence.verdict == Verdict.CONTINUE
-        and scene.elapsed(rollout.step_started_at) >= step.max_seconds
+        and scene.elapsed(since) >= step.max_seconds
     )
 
 
@@ -227,10 +249,14 @@ SAFETY = (
     lost_all_traffic_pods,
     lost_its_pods,
     stayed_unready,
+    stable_is_down,
+    stable_is_back,
+    lost_a_part,
     crashed,
     past_deadline,
     route_past_deadline,
     no_data_for_too_long,
+    metrics_down_for_too_long,
     inconclusive_for_too_long,
 )
 """Worst first; the order is the policy."""

@@ -4,17 +4,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from halimede.api.conditions import Reason
-from halimede.api.rollout import Rollout, Step, Strategy
-from halimede.api.status import Outcome, RolloutStatus, State, Status
+from halimede.api.rollout import Rollout, Step
+from halimede.api.status import RolloutStatus, State, Status
 from halimede.judge.verdict import Verdict
 from halimede.rollout.capacity import full, need
 from halimede.rollout.command import Command, Verb
 from halimede.rollout.conflict import fight
 from halimede.rollout.events import Event
 from halimede.rollout.facts import Cause, Facts, Workload
+from halimede.rollout.steps import current_step
 
-GROWING = frozenset({State.STARTING, State.PRIMING, State.SHIFTING, State.ANALYSING})
+ALL = 100
+"""Percent."""
+GROWING = frozenset(
+    {State.STARTING, State.PRIMING, State.SHIFTING, State.ANALYSING, State.STEP_PAUSED}
+)
 """The states in which a canary has no more pods than its weight needs."""
+DECIDED = frozenset({State.DRAINING, State.ABORTING, State.ABORT_DRAINING})
+"""The states in which it is known how the rollout ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +41,8 @@ class Wanted:
     settings: Rollout
     identity: str
     """The object's uid and generation: what a rollout's id is made of."""
+    generation: int = 0
+    """The spec's."""
     invalid: str | None = None
     """What is wrong with the spec; the target is then that of the last valid one."""
 
@@ -57,6 +66,12 @@ class Scene:
         if self.status.rollout is None:
             raise LookupError("no rollout is under way")
         return self.status.rollout
+
+    @property
+    def target(self) -> str:
+        """The revision that is to serve: what the spec asks for, or what `rollback` has pinned."""
+        pinned = self.status.pinned
+        return pinned.revision if pinned else self.wanted.target
 
     @property
     def settings(self) -> Rollout:
@@ -123,6 +138,11 @@ class Scene:
         """Whether the canary could carry all traffic."""
         return self.canary.ready_endpoints >= full(self.facts.replicas)
 
+    def carried(self, weight: int) -> bool:
+        """Whether the canary's ready pods suffice for a share of the traffic."""
+        ready = self.canary.ready_endpoints
+        return self.canary_full or (weight < ALL and ready >= need(weight, self.facts.replicas))
+
     @property
     def canary_wanted(self) -> int:
         """How many ready pods the canary needs before the next thing can happen."""
@@ -169,26 +189,3 @@ Check = Callable[[Scene], Move | None]
 def first(checks: tuple[Check, ...], scene: Scene) -> Move | None:
     """Ask the checks in their order; the first that decides wins."""
     return next((move for check in checks if (move := check(scene)) is not None), None)
-
-
-def skips_steps(rollout: RolloutStatus) -> bool:
-    """Whether there are no steps to go: back to a warm revision, or after `promote-full`."""
-    return rollout.steps == 0 or rollout.outcome is Outcome.FAST_PROMOTED
-
-
-def starts_small(rollout: RolloutStatus) -> bool:
-    """Whether the revision grows with its weight, instead of starting at full scale."""
-    return rollout.strategy is Strategy.CANARY and not skips_steps(rollout)
-
-
-def bake_seconds(strategy: Strategy, settings: Rollout) -> int:
-    """Say how long a rollout by *strategy* bakes."""
-    blue_green = strategy is Strategy.BLUE_GREEN
-    return settings.blue_green.bake_seconds if blue_green else settings.canary.bake_seconds
-
-
-def current_step(rollout: RolloutStatus, settings: Rollout) -> Step | None:
-    """Find the canary step that a rollout is at; None where there are no steps."""
-    if not starts_small(rollout):
-        return None
-    return settings.canary.steps[min(rollout.step, len(settings.canary.steps) - 1)]

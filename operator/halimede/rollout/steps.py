@@ -1,10 +1,53 @@
-"""Steps that are edited while a rollout is under way."""
+"""Where in its steps a rollout is, also after they were edited while it was under way."""
 
 from typing import Any
 
-from halimede.api.rollout import Rollout, Step
-from halimede.api.status import RolloutStatus, State
-from halimede.rollout.scene import starts_small
+from halimede.api.rollout import Rollout, Step, Strategy
+from halimede.api.status import Outcome, RolloutStatus, State
+
+AT_STEP = frozenset({State.ANALYSING, State.STEP_PAUSED})
+"""The states in which the route gives what the step asks for."""
+
+
+def skips_steps(rollout: RolloutStatus) -> bool:
+    """Whether there are no steps to go: back to a warm revision, or after `promote-full`."""
+    return rollout.steps == 0 or rollout.outcome is Outcome.FAST_PROMOTED
+
+
+def starts_small(rollout: RolloutStatus) -> bool:
+    """Whether the revision grows with its weight, instead of starting at full scale."""
+    return rollout.strategy is Strategy.CANARY and not skips_steps(rollout)
+
+
+def bake_seconds(strategy: Strategy, settings: Rollout) -> int:
+    """Say how long a rollout by *strategy* bakes."""
+    blue_green = strategy is Strategy.BLUE_GREEN
+    return settings.blue_green.bake_seconds if blue_green else settings.canary.bake_seconds
+
+
+def current_step(rollout: RolloutStatus, settings: Rollout) -> Step | None:
+    """Find the canary step that a rollout is at; None where there are no steps."""
+    if not starts_small(rollout):
+        return None
+    return settings.canary.steps[min(rollout.step, len(settings.canary.steps) - 1)]
+
+
+def undecided_since(rollout: RolloutStatus, settings: Rollout) -> float | None:
+    """Say since when the judge is waited for at a step; None: it is not.
+
+    It is at first, and again after the step's pause.
+    """
+    step = current_step(rollout, settings)
+    if step is None:
+        return None
+    if rollout.state is State.ANALYSING:
+        return rollout.step_started_at
+    if rollout.state is not State.STEP_PAUSED:
+        return None
+    if step.pause is None:
+        return rollout.last_progress_at
+    seconds = step.pause.seconds
+    return None if seconds is None else rollout.last_progress_at + seconds
 
 
 def refitted(rollout: RolloutStatus, settings: Rollout, now: float) -> RolloutStatus:
@@ -18,7 +61,7 @@ def refitted(rollout: RolloutStatus, settings: Rollout, now: float) -> RolloutSt
     enough = (index for index, step in enumerate(steps) if step.weight >= rollout.weight)
     index = next(enough, len(steps) - 1)
     changes: dict[str, Any] = {"step": index, "steps": len(steps)}
-    if rollout.state is State.ANALYSING and steps[index].weight > rollout.weight:
+    if rollout.state in AT_STEP and steps[index].weight > rollout.weight:
         changes |= {"state": State.SHIFTING, "state_since": now, "last_progress_at": now}
     refit = rollout.model_copy(update=changes)
     return rollout if refit == rollout else refit
@@ -27,4 +70,4 @@ def refitted(rollout: RolloutStatus, settings: Rollout, now: float) -> RolloutSt
 def _edited(rollout: RolloutStatus, steps: tuple[Step, ...]) -> bool:
     if rollout.steps != len(steps):
         return True
-    return rollout.state is State.ANALYSING and steps[rollout.step].weight != rollout.weight
+    return rollout.state in AT_STEP and steps[rollout.step].weight != rollout.weight

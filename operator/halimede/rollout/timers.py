@@ -10,7 +10,7 @@ from halimede.rollout.evidence import due_at
 from halimede.rollout.pauses import timeout_at
 from halimede.rollout.retreat import ABORT_DRAIN_SECONDS
 from halimede.rollout.safety import ROUTE_DEADLINE_SECONDS, UNREADY_GRACE_SECONDS
-from halimede.rollout.scene import bake_seconds, current_step
+from halimede.rollout.steps import bake_seconds, current_step, undecided_since
 
 
 def next_look(status: Status, settings: Rollout, now: float) -> float | None:
@@ -41,6 +41,8 @@ def _of_rollout(rollout: RolloutStatus, settings: Rollout) -> Iterator[float]:
     evidence = rollout.evidence
     if evidence is not None and evidence.no_data_since is not None:
         yield evidence.no_data_since + settings.analysis.no_data_timeout_seconds
+    if evidence is not None and evidence.metrics_down_since is not None:
+        yield evidence.metrics_down_since + settings.analysis.metrics_timeout_seconds
     yield from _of_state(rollout, settings)
     yield from _of_judge(rollout, settings)
 
@@ -48,6 +50,9 @@ def _of_rollout(rollout: RolloutStatus, settings: Rollout) -> Iterator[float]:
 def _of_state(rollout: RolloutStatus, settings: Rollout) -> Iterator[float]:
     if rollout.state is State.ABORT_DRAINING:
         yield rollout.state_since + ABORT_DRAIN_SECONDS
+    step = current_step(rollout, settings)
+    if rollout.state is State.STEP_PAUSED and step and step.pause and step.pause.seconds:
+        yield rollout.last_progress_at + step.pause.seconds
     if rollout.state is State.BAKING:
         yield rollout.last_progress_at + bake_seconds(rollout.strategy, settings)
 
@@ -56,6 +61,6 @@ def _of_judge(rollout: RolloutStatus, settings: Rollout) -> Iterator[float]:
     due = due_at(rollout, settings.analysis)
     if due is not None:
         yield due
-    step = current_step(rollout, settings)
-    if rollout.state is State.ANALYSING and step and rollout.step_started_at is not None:
-        yield rollout.step_started_at + step.max_seconds
+    since, step = undecided_since(rollout, settings), current_step(rollout, settings)
+    if since is not None and step is not None:
+        yield since + step.max_seconds

@@ -3,12 +3,8 @@
 import asyncio
 import json
 import socket
-from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Thread
-from urllib.parse import parse_qs, urlsplit
+from dataclasses import replace
+from threading import Event
 
 import pytest
 
@@ -24,58 +20,10 @@ from halimede.judge.reading import (
     Unavailable,
     Why,
 )
+from tests.support.answering import Server, answer
 from tests.support.series import request
 
 ROUTER_UP = {"__name__": "envoy_cluster_upstream_rq_total", "instance": "envoy"}
-
-
-def answer(*series: object, **more: object) -> str:
-    """Write an answer of Prometheus's API."""
-    data = {"resultType": "matrix", "result": series}
-    return json.dumps({"status": "success", "data": data, **more})
-
-
-@dataclass
-class Server:
-    """An HTTP server that says what it is told to."""
-
-    url: str = ""
-    status: int = 200
-    body: str = answer()
-    headers: dict[str, str] = field(default_factory=dict)
-    silent: Event | None = None
-    """Say nothing until this is set."""
-    asked: list[str] = field(default_factory=list)
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    """Serve on loopback."""
-    told = Server()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            told.asked += parse_qs(urlsplit(self.path).query).get("query", [])
-            if told.silent:
-                told.silent.wait(20)
-            self.send_response(told.status)
-            for name, value in told.headers.items():
-                self.send_header(name, value)
-            self.end_headers()
-            with suppress(ConnectionError):  # who asked may have given up
-                self.wfile.write(told.body.encode())
-
-        def log_message(self, *_: object) -> None:
-            """Stay quiet."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        http.daemon_threads = True
-        thread = Thread(target=http.serve_forever, daemon=True)
-        thread.start()
-        told.url = f"http://127.0.0.1:{http.server_address[1]}"
-        yield told
-        http.shutdown()
-        thread.join()
 
 
 async def read(
@@ -140,6 +88,8 @@ async def test_an_answer_with_warnings_is_no_data(server: Server) -> None:
         (400, Why.REFUSED, "HTTP 400, because"),
         (401, Why.REFUSED, "let the operator read it"),
         (404, Why.REFUSED, "HALIMEDE_PROMETHEUS_URL"),
+        (408, Why.UNREACHABLE, "HTTP 408"),
+        (413, Why.REFUSED, "limits on queries"),
         (422, Why.REFUSED, "limits on queries"),
         (429, Why.UNREACHABLE, "HTTP 429"),
         (503, Why.UNREACHABLE, "could not answer now"),
@@ -165,6 +115,22 @@ async def test_something_else_at_the_address_is_refused(server: Server, body: st
     said = await refusal(server.url)
     assert said.why is Why.REFUSED
     assert f"what answers at {server.url} is no Prometheus API" in said.message
+
+
+async def test_infos_are_no_warnings(server: Server) -> None:
+    """Prometheus remarks so on the style of a query; the answer is whole."""
+    server.body = answer({"metric": ROUTER_UP, "values": [[1.5, "3"]]}, infos=["not a counter"])
+    assert isinstance((await read(server.url)).answers[Source.ROUTER], Measured)
+
+
+async def test_several_queries_make_one_answer(server: Server) -> None:
+    """Traefik's label may stand under either of two names."""
+    server.body = answer({"metric": ROUTER_UP, "values": [[1.5, "3"]]})
+    wanted = replace(request(), provider=MetricsProvider.TRAEFIK)
+    said = (await read(server.url, wanted)).answers[Source.ROUTER]
+    assert isinstance(said, Measured)
+    assert len(said.series) == 2
+    assert sum("exported_service=~" in query for query in server.asked) == 1
 
 
 async def test_a_redirect_is_followed(server: Server) -> None:

@@ -47,7 +47,7 @@ class Watch:
         self.evidence = begin(
             self.analysis,
             self.steps,
-            History({source: measured() for source in Source}),
+            History(request(), {source: measured() for source in Source}),
             self.now,
         )
         self._scrape({})
@@ -329,7 +329,7 @@ def test_the_first_step_asks_for_less() -> None:
 
 def test_nothing_begins_while_the_past_cannot_be_read() -> None:
     """The demands are fixed for the whole rollout, so they wait for what they rest on."""
-    history = History({Source.TRITON: DOWN, Source.ROUTER: measured()})
+    history = History(request(), {Source.TRITON: DOWN, Source.ROUTER: measured()})
     first = begin(Analysis(), 3, history, 10.0)
     assert (first.verdict, first.message) == ("MetricsDown", DOWN.message)
     assert since(first) is None
@@ -345,7 +345,7 @@ def test_the_past_sets_the_demands_and_the_dispersion() -> None:
     bursts = tuple((60.0 * at, 50.0 * (at // 10)) for at in range(60))
     past = measured(triton(STABLE, minutes), triton(STABLE, bursts, reason="BACKEND"))
     analysis = Analysis(provider=MetricsProvider.NONE)
-    begun = begin(analysis, 3, History({Source.TRITON: past}), 4000.0)
+    begun = begin(analysis, 3, History(request(), {Source.TRITON: past}), 4000.0)
     assert begun.levels == pytest.approx((0.05, 0.025, 0.0127), abs=1e-3)
     assert begun.sources[0].dispersion == 10.0
     assert begun.sources[0].watermark == 4000.0

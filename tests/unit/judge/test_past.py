@@ -2,7 +2,7 @@ import pytest
 
 from halimede.judge.past import Past, dispersion, past
 from halimede.judge.reading import Counts, Source
-from tests.support.series import STABLE, envoy, measured
+from tests.support.series import STABLE, envoy, measured, request
 
 
 def test_the_past_is_the_growth_of_the_counters() -> None:
@@ -10,7 +10,7 @@ def test_the_past_is_the_growth_of_the_counters() -> None:
     minutes = tuple((60.0 * at, 1000.0 + 100 * at) for at in range(10))
     errors = ((300.0, 2.0), (360.0, 5.0))
     answer = measured(envoy(STABLE, minutes, response="2"), envoy(STABLE, errors, response="5"))
-    found = past(Source.ROUTER, answer)
+    found = past(Source.ROUTER, answer, request())
     assert found.counts == Counts(905, 5)
     assert found.rate == pytest.approx(5 / 905)
 

@@ -6,9 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from halimede.judge.queries import _literal, query
-from halimede.judge.reading import Source
+from halimede.judge.promql import literal
+from halimede.judge.queries import queries
+from halimede.judge.reading import MetricsRequest, Source
 from tests.support.series import CANARY, STABLE, request
+
+
+def query(source: Source, wanted: MetricsRequest) -> str:
+    """Write the one query of a source that needs no more."""
+    (text,) = queries(source, wanted)
+    return text
 
 
 def matched(text: str, label: str) -> re.Pattern[str]:
@@ -62,4 +69,4 @@ def test_no_model_name_can_break_out_of_its_quotes(model: str) -> None:
 def test_what_promql_has_no_literal_for_is_refused() -> None:
     """A mistake in a template shows at once."""
     with pytest.raises(TypeError, match="no literal for list"):
-        _literal([])
+        literal([])

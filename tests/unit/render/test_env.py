@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from halimede.render.env import RENDERED, environment, stamped
 
+KEYS = st.text(max_size=100)
+"""A key of YAML has 1024 characters at most, escapes included; no key in Kubernetes comes near."""
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
     max_leaves=8,
 )
 

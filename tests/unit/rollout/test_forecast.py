@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from halimede.api.rollout import Analysis, BlueGreen, Canary, Rollout, Step, Strategy
+from halimede.api.rollout import Analysis, BlueGreen, Canary, Rollout, Step, StepPause, Strategy
 from halimede.judge.limits import levels
 from halimede.judge.simulation import LOOKS
 from halimede.rollout.forecast import Advice, Forecast, Question, forecast
@@ -124,6 +124,20 @@ def test_a_certificate_that_stable_itself_could_not_get_is_told() -> None:
     written = text("model", poor)
     assert "Warning: step 1 asks for an error rate under 5 %" in written
     assert "raise analysis.maxErrorPercent" in written
+
+
+def test_pauses_of_steps_are_part_of_their_time() -> None:
+    """A timed one is added; one that waits for `promote` is named."""
+    steps = (Step(weight=5, pause=StepPause(seconds=3600)), Step(weight=50, pause=StepPause()))
+    plain, held = told(20.0, canary(5, 50)), told(20.0, Rollout(canary=Canary(steps=steps)))
+    before, after = plain.steps[0].seconds, held.steps[0].seconds
+    assert before is not None
+    assert after is not None
+    assert after == pytest.approx(before + 3600, abs=20)
+    assert held.promoted == 1.0
+    written = text("model", held)
+    assert "time: with the step's pause" in written
+    assert "after step 2 it waits for the command promote" in written
 
 
 def blue_green(bake: int) -> Rollout:

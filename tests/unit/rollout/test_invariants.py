@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from halimede.api.rollout import Canary, Step, Strategy
+from halimede.api.rollout import Canary, Step, StepPause, Strategy
 from halimede.api.status import State, Status
 from halimede.judge.verdict import Verdict
 from halimede.rollout import allotment
@@ -16,7 +16,7 @@ from halimede.rollout.capacity import full, need, weight_on_abort
 from halimede.rollout.command import Verb
 from halimede.rollout.facts import Cause
 from halimede.rollout.machine import move
-from halimede.rollout.steps import refitted
+from halimede.rollout.steps import AT_STEP, refitted
 from halimede.rollout.timers import next_look
 from halimede.rollout.transitions import TRANSITIONS
 from tests.support.recorder import Step as Decision
@@ -24,6 +24,7 @@ from tests.support.recorder import declares, recorded
 from tests.support.rollouts import MachineWorld, unready
 
 REVISIONS = ("v1", "v2", "v3")
+PAUSES = (None, None, StepPause(seconds=20), StepPause())
 CAUSES = (None, Cause.CRASH_LOOP, Cause.UNSCHEDULABLE, Cause.LOADING)
 BEFORE_COMMIT = frozenset(State) - {State.DRAINING, State.ABORTING, State.ABORT_DRAINING}
 
@@ -59,11 +60,14 @@ class Rollouts(RuleBasedStateMachine):
         if self.world.state is None or chance == 0:
             self.world.target = revision
 
-    @rule(weights=st.lists(st.integers(1, 100), min_size=1, max_size=4, unique=True))
-    def edit_steps(self, weights: list[int]) -> None:
+    @rule(
+        weights=st.lists(st.integers(1, 100), min_size=1, max_size=4, unique=True),
+        pause=st.sampled_from(PAUSES),
+    )
+    def edit_steps(self, weights: list[int], pause: StepPause | None) -> None:
         """The steps are edited."""
-        steps = tuple(Step(weight=weight, min_seconds=30) for weight in sorted(weights))
-        self._set(canary=Canary(steps=steps))
+        steps = (Step(weight=one, min_seconds=30, pause=pause) for one in sorted(weights))
+        self._set(canary=Canary(steps=tuple(steps)))
 
     @rule(strategy=st.sampled_from(Strategy), chance=RARELY)
     def edit_rollout(self, strategy: Strategy, chance: int) -> None:
@@ -225,11 +229,11 @@ class Rollouts(RuleBasedStateMachine):
         if fit != was:
             self.allowed[after.id] = fit.step
         step = self.allowed.setdefault(after.id, was.step)
-        if was.state is State.ANALYSING and (verdict is Verdict.PASS or promoted):
+        if was.state in AT_STEP and (verdict is Verdict.PASS or promoted):
             self.allowed[after.id] = step + 1
         if was.strategy is Strategy.CANARY:
             assert after.step <= self.allowed[after.id]
-            if after.state is State.SCALING_UP and was.state is State.ANALYSING:
+            if after.state is State.SCALING_UP and was.state in AT_STEP:
                 assert self.allowed[after.id] > was.step
 
     def _abort_is_one_pass_away(self, before: Status) -> None:

@@ -9,7 +9,7 @@ from pkgutil import resolve_name
 import pytest
 
 from halimede.api.status import State
-from halimede.rollout import idle, machine, pauses
+from halimede.rollout import history, idle, machine, pauses
 from halimede.rollout.transitions import TRANSITIONS, Transition
 from halimede.rollout.transitions.text import page
 from tests.support.recorder import ENTRIES, name_of
@@ -19,10 +19,6 @@ STUDIED = range(1, 54)
 """The numbers that a whole engine has; what goes beyond them is ours."""
 NOT_BUILT = {
     11: "what a full cluster does to a rollout is not for the spec to say yet",
-    25: "a canary that lost a part of its pods keeps its whole weight",
-    26: "too few ready pods of the stable revision are told of only where a weight would rise",
-    27: "a stable revision without any pod is not told apart",
-    48: "the command `rollback`",
 }
 """What each missing row would change."""
 DECIDING: tuple[Callable[..., object], ...] = (
@@ -35,6 +31,8 @@ DECIDING: tuple[Callable[..., object], ...] = (
     pauses.resumed,
     pauses.noted,
     idle.retried,
+    history.rolled_back,
+    history.unpinned,
 )
 """Every function that may change where a ModelDeployment is, or hold it there."""
 

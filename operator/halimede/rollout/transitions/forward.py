@@ -11,6 +11,16 @@ AWAITING_ROUTE = (
     State.SCALING_UP,
     State.PROMOTING,
 )
+JUDGED = (
+    State.PRIMING,
+    State.SHIFTING,
+    State.ANALYSING,
+    State.STEP_PAUSED,
+    State.SCALING_UP,
+    State.PROMOTING,
+    State.BAKING,
+)
+AT_STEP = (State.ANALYSING, State.STEP_PAUSED)
 
 FORWARD = (
     Transition(
@@ -100,45 +110,58 @@ FORWARD = (
         "The judge says Abort.",
         "It is given up with its evidence: AnalysisFailed.",
         ("rollout.safety.aborted_by_evidence",),
-        ways=given_up(State.SHIFTING, State.ANALYSING, State.SCALING_UP, State.PROMOTING),
+        ways=given_up(
+            State.SHIFTING,
+            State.ANALYSING,
+            State.STEP_PAUSED,
+            State.SCALING_UP,
+            State.PROMOTING,
+        ),
     ),
     Transition(
         21,
         "The step's `maxSeconds` are over without a verdict.",
         "A human is asked; `onInconclusive: Abort` gives it up: Inconclusive.",
-        ("rollout.advance.analysing", "rollout.safety.inconclusive_for_too_long"),
-        held=(State.ANALYSING,),
-        ways=given_up(State.ANALYSING),
+        (
+            "rollout.advance.analysing",
+            "rollout.advance.step_paused",
+            "rollout.safety.inconclusive_for_too_long",
+        ),
+        held=AT_STEP,
+        ways=given_up(*AT_STEP),
     ),
     Transition(
         22,
         "No request of the new revision came.",
         "Weights stay and evidence is kept; `onNoData: Abort` gives it up after"
         " `noDataTimeoutSeconds`: NoData.",
-        ("rollout.advance.analysing", "rollout.safety.no_data_for_too_long"),
-        held=(State.ANALYSING,),
-        ways=given_up(
-            State.PRIMING,
-            State.SHIFTING,
-            State.ANALYSING,
-            State.SCALING_UP,
-            State.PROMOTING,
-            State.BAKING,
+        (
+            "rollout.advance.analysing",
+            "rollout.advance.step_paused",
+            "rollout.safety.no_data_for_too_long",
         ),
+        held=AT_STEP,
+        ways=given_up(*JUDGED),
     ),
     Transition(
         23,
         "Prometheus does not answer.",
-        "Weights stay and evidence is kept.",
-        ("rollout.advance.analysing",),
-        held=(State.ANALYSING,),
+        "Weights stay and evidence is kept; `onMetricsDown: Abort` gives it up after"
+        " `metricsTimeoutSeconds`: MetricsDown.",
+        (
+            "rollout.advance.analysing",
+            "rollout.advance.step_paused",
+            "rollout.safety.metrics_down_for_too_long",
+        ),
+        held=AT_STEP,
+        ways=given_up(*JUDGED),
     ),
     Transition(
         36,
-        "The last step passed.",
+        "The last step passed, and its pause if it has one.",
         "It is brought to full scale.",
-        ("rollout.advance.analysing",),
-        ways=(Way((State.ANALYSING,), State.SCALING_UP),),
+        ("rollout.advance.analysing", "rollout.advance.step_paused"),
+        ways=(Way(AT_STEP, State.SCALING_UP),),
     ),
     Transition(
         37,
@@ -199,5 +222,20 @@ FORWARD = (
         ("rollout.holding.raise_unwritten", "rollout.advance.promoting"),
         held=(State.SHIFTING,),
         ways=(Way((State.PROMOTING,), State.SCALING_UP),),
+    ),
+    Transition(
+        70,
+        "A step with a `pause` has passed.",
+        "Its weight stays, and it is judged on: for the pause's seconds, or until `promote`.",
+        ("rollout.advance.analysing", "rollout.advance.step_paused"),
+        held=(State.STEP_PAUSED,),
+        ways=(Way((State.ANALYSING,), State.STEP_PAUSED),),
+    ),
+    Transition(
+        71,
+        "A step's pause is over, and the judge says Pass in this very pass.",
+        "The next step.",
+        ("rollout.advance.step_paused",),
+        ways=(Way((State.STEP_PAUSED,), State.SHIFTING),),
     ),
 )

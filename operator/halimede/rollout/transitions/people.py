@@ -1,7 +1,7 @@
-"""Rows 32 to 35, 47 and 48: what people command."""
+"""Rows 32 to 35, 47, 48 and 56: what people command."""
 
 from halimede.api.status import State
-from halimede.rollout.transitions.row import UNDECIDED, Transition, Way, given_up
+from halimede.rollout.transitions.row import ANYWHERE, UNDECIDED, Transition, Way, given_up
 
 PEOPLE = (
     Transition(
@@ -24,8 +24,8 @@ PEOPLE = (
         "One step on without further evidence, or blue-green's switch; pods are still awaited.",
         ("rollout.advance.promote_commanded",),
         ways=(
-            Way((State.ANALYSING,), State.SHIFTING),
-            Way((State.ANALYSING, State.AWAITING_PROMOTION), State.SCALING_UP),
+            Way((State.ANALYSING, State.STEP_PAUSED), State.SHIFTING),
+            Way((State.ANALYSING, State.STEP_PAUSED, State.AWAITING_PROMOTION), State.SCALING_UP),
         ),
     ),
     Transition(
@@ -34,14 +34,38 @@ PEOPLE = (
         "The remaining steps are skipped; full scale, the route and the bake are still awaited.",
         ("rollout.advance.promote_full_commanded",),
         held=(State.STARTING, State.PRIMING),
-        ways=(Way((State.SHIFTING, State.ANALYSING, State.AWAITING_PROMOTION), State.SCALING_UP),),
+        ways=(
+            Way(
+                (
+                    State.SHIFTING,
+                    State.ANALYSING,
+                    State.STEP_PAUSED,
+                    State.AWAITING_PROMOTION,
+                ),
+                State.SCALING_UP,
+            ),
+        ),
     ),
     Transition(
         47,
-        "The command `abort`, until the commit.",
-        "It is given up, whatever else is asked: AbortCommanded.",
+        "The command `abort`, or `rollback` without another revision, until the commit.",
+        "It is given up, whatever else is asked: AbortCommanded, RollbackCommanded.",
         ("rollout.safety.aborted_by_command",),
         ways=given_up(*UNDECIDED),
+    ),
+    Transition(
+        48,
+        "The command `rollback`, with the name of a third revision if a rollout is under way.",
+        "An earlier revision is the target until the spec changes or `resume`: a rollout to it"
+        " begins, without steps and with the bake.",
+        (
+            "rollout.history.rolled_back",
+            "rollout.history.unpinned",
+            "rollout.history.held",
+            "rollout.idle.begin",
+        ),
+        held=ANYWHERE,
+        ways=(Way((None,), State.STARTING),),
     ),
     Transition(
         56,

@@ -11,6 +11,7 @@ ROUTED: tuple[Place, ...] = (
     State.PRIMING,
     State.SHIFTING,
     State.ANALYSING,
+    State.STEP_PAUSED,
     State.AWAITING_PROMOTION,
     State.SCALING_UP,
     State.PROMOTING,

@@ -48,9 +48,15 @@ START = (
     ),
     Transition(
         7,
-        "The spec asks for a revision that is still warm.",
-        "A rollout without steps begins: full scale, then all traffic at once.",
-        ("rollout.idle.begin", "rollout.advance.priming", "rollout.advance.starting"),
+        "The spec goes back to a revision that is still warm or within"
+        " `rollbackWindowRevisions`, and that did not have to be left.",
+        "A rollout without steps begins: full scale, then all traffic at once, then the bake.",
+        (
+            "rollout.idle.begin",
+            "rollout.history.without_steps",
+            "rollout.advance.priming",
+            "rollout.advance.starting",
+        ),
         ways=(
             Way((None,), State.STARTING),
             Way((State.STARTING,), State.PRIMING),

@@ -1,0 +1,58 @@
+"""PromQL that cannot be broken out of: templates whose every value is written as a literal."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from math import ceil
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+
+class Regex(str):
+    """A regular expression whose literal parts are escaped already."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked: a template, and the values that it names."""
+
+    template: str
+    values: Mapping[str, object] = field(default_factory=dict)
+
+
+def any_of(names: Iterable[object]) -> Regex:
+    r"""Match any of the names; a `Regex` among them as such, the others literally.
+
+    >>> any_of(["a.b", Regex("c+")])
+    'a\\.b|c+'
+    """
+    return Regex(
+        "|".join(name if isinstance(name, Regex) else re.escape(str(name)) for name in names)
+    )
+
+
+def literal(value: object) -> str:
+    """Write a value as PromQL: text as a quoted string, a number of seconds as a duration."""
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, int | float):
+        return f"{ceil(value)}s"
+    raise TypeError(f"PromQL has no literal for {type(value).__name__}")
+
+
+_TEMPLATES = Environment(
+    loader=PackageLoader("halimede.judge"),
+    undefined=StrictUndefined,
+    finalize=literal,
+    autoescape=select_autoescape(),  # never HTML here: `finalize` does the quoting
+)
+_TEMPLATES.filters["any_of"] = any_of
+
+
+def write(question: Question, window: float) -> str:
+    """Write a question about the last *window* seconds as PromQL."""
+    template = _TEMPLATES.get_template(f"{question.template}.promql.j2")
+    return template.render(**question.values, window=window)

@@ -1,0 +1,61 @@
+"""Contour: an Envoy cluster per port of each revision's Service.
+
+Contour sets `alt_stat_name` to `<namespace>_<service>_<port>` and always configures the filter
+`grpc_stats` (1.33: internal/envoy/v3/cluster.go and listener.go).
+"""
+
+from collections.abc import Iterable
+
+from halimede.judge.promql import Question
+from halimede.judge.providers import envoy
+from halimede.judge.providers.provider import (
+    GRPC_PORT,
+    HTTP_PORT,
+    Labels,
+    Meaning,
+    Provider,
+    Reader,
+    no_series,
+)
+from halimede.judge.reading import MetricsRequest, Series
+
+
+def _cluster(request: MetricsRequest, revision: str, port: int) -> str:
+    return f"{request.namespace}_{request.name}-{revision}_{port}"
+
+
+def _questions(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Question, ...]:
+    clusters = [_cluster(request, one, port) for one in revisions for port in _PORTS]
+    return (Question("envoy", {"metrics": envoy.METRICS, "clusters": clusters}),)
+
+
+def _reader(request: MetricsRequest, _: Iterable[Series]) -> Reader:
+    revisions = (request.stable, request.canary)
+    owners = {_cluster(request, one, port): one for one in revisions for port in _PORTS}
+    grpc = {_cluster(request, one, GRPC_PORT) for one in revisions}
+
+    def read(labels: Labels) -> Meaning | None:
+        revision = owners.get(labels.get(envoy.CLUSTER, ""))
+        return None if revision is None else Meaning(revision, envoy.one_more(labels, grpc))
+
+    return read
+
+
+def _unseen(request: MetricsRequest) -> str:
+    return no_series(
+        "envoy_cluster_upstream_rq_total",
+        {envoy.CLUSTER: f'="{_cluster(request, request.canary, HTTP_PORT)}"'},
+        "scrape the gateway's Envoy, or set spec.rollout.analysis.provider to your router, or to"
+        " None if its counters are not to be had",
+    )
+
+
+_PORTS = (HTTP_PORT, GRPC_PORT)
+
+CONTOUR = Provider(
+    labelling=envoy.LABELLING,
+    identity=("instance",),
+    questions=_questions,
+    reader=_reader,
+    unseen=_unseen,
+)

@@ -1,0 +1,99 @@
+"""ingress-nginx: `nginx_ingress_controller_requests` per Ingress, Service and canary.
+
+`ingress` and `service` are the main Ingress's, whoever answered; `canary` is empty where its
+Service did, and else names the canary's as `<namespace>-<service>-<port>`
+(rootfs/etc/nginx/lua/monitor.lua and internal/ingress/metric/collectors/socket.go; labels:
+https://kubernetes.github.io/ingress-nginx/user-guide/monitoring/). The main Ingress leads to the
+entry Service, which selects the stable revision as long as the canary does not get everything.
+
+`status` is that of HTTP, or its class with `--report-status-classes`: gRPC errors of the server's
+own are successes here. 499 is nginx's code for a client that left; as a class it is no error
+either.
+
+Prometheus keeps the labels `namespace` and `service` as `exported_namespace` and
+`exported_service` where the scraper gives such labels too.
+"""
+
+from collections.abc import Iterable
+
+from halimede.judge.deltas import Labelling
+from halimede.judge.promql import Question
+from halimede.judge.providers.provider import (
+    GRPC_PORT,
+    HTTP_PORT,
+    NOTHING,
+    ONE_FAILED_REQUEST,
+    ONE_REQUEST,
+    Labels,
+    Meaning,
+    Provider,
+    Reader,
+    no_series,
+    own,
+    services,
+)
+from halimede.judge.reading import Counts, MetricsRequest, Series
+
+CLIENT_LEFT = "499"
+NO_CANARY = frozenset({"", "-"})
+
+
+def _ingresses(request: MetricsRequest) -> tuple[str, ...]:
+    return request.name, f"{request.name}-grpc"
+
+
+def _questions(request: MetricsRequest, _: tuple[str, ...]) -> tuple[Question, ...]:
+    return (Question("ingress_nginx", {"ingresses": _ingresses(request)}),)
+
+
+def _reader(request: MetricsRequest, _: Iterable[Series]) -> Reader:
+    canaries = {
+        f"{request.namespace}-{service}-{port}": revision
+        for service, revision in services(request).items()
+        for port in (HTTP_PORT, GRPC_PORT)
+    }
+
+    def read(labels: Labels) -> Meaning | None:
+        if own(labels, "namespace") != request.namespace:
+            return None
+        canary = labels.get("canary", "")
+        if canary in NO_CANARY:
+            revision = request.stable if own(labels, "service") == request.name else None
+        else:
+            revision = canaries.get(canary)
+        return None if revision is None else Meaning(revision, _one_more(labels))
+
+    return read
+
+
+def _one_more(labels: Labels) -> Counts:
+    status = labels.get("status", "")
+    if status == CLIENT_LEFT:
+        return NOTHING
+    return ONE_FAILED_REQUEST if status.startswith("5") else ONE_REQUEST
+
+
+def _unseen(request: MetricsRequest) -> str:
+    return no_series(
+        "nginx_ingress_controller_requests",
+        {
+            "ingress": f'="{request.name}"',
+            "canary": f'="{request.namespace}-{request.name}-{request.canary}-{HTTP_PORT}"',
+        },
+        "set controller.metrics.enabled in ingress-nginx's chart and scrape port 10254 of its"
+        " pods, or set spec.rollout.analysis.provider to your router",
+    )
+
+
+INGRESS_NGINX = Provider(
+    labelling=Labelling(
+        own=frozenset(
+            {"namespace", "ingress", "service", "canary", "status", "method", "path", "host"}
+        ),
+        outcomes=frozenset({"status", "method", "path", "host"}),
+    ),
+    identity=("controller_pod", "instance"),
+    questions=_questions,
+    reader=_reader,
+    unseen=_unseen,
+)

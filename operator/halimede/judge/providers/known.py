@@ -1,0 +1,24 @@
+"""All products whose counters we can read."""
+
+from halimede.api.rollout import MetricsProvider
+from halimede.judge.providers.contour import CONTOUR
+from halimede.judge.providers.envoy_gateway import ENVOY_GATEWAY
+from halimede.judge.providers.ingress_nginx import INGRESS_NGINX
+from halimede.judge.providers.istio import ISTIO
+from halimede.judge.providers.provider import Provider
+from halimede.judge.providers.traefik import TRAEFIK
+from halimede.judge.providers.triton import TRITON
+from halimede.judge.reading import MetricsRequest, Source
+
+ROUTERS = {
+    MetricsProvider.CONTOUR: CONTOUR,
+    MetricsProvider.ENVOY_GATEWAY: ENVOY_GATEWAY,
+    MetricsProvider.ISTIO: ISTIO,
+    MetricsProvider.TRAEFIK: TRAEFIK,
+    MetricsProvider.INGRESS_NGINX: INGRESS_NGINX,
+}
+
+
+def provider(source: Source, request: MetricsRequest) -> Provider:
+    """Find the product that a source's counters come from."""
+    return TRITON if source is Source.TRITON else ROUTERS[request.provider]

@@ -1,0 +1,75 @@
+"""What one has to know of a product to count by its metrics."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from halimede.judge.deltas import Labelling
+from halimede.judge.promql import Question
+from halimede.judge.reading import Counts, MetricsRequest, Series
+
+HTTP_PORT = 8000
+GRPC_PORT = 8001
+GRPC_ERRORS = (2, 4, 8, 13, 14, 15)
+"""UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, INTERNAL, UNAVAILABLE, DATA_LOSS: the server's
+faults among https://grpc.github.io/grpc/core/md_doc_statuscodes.html."""
+
+NOTHING = Counts()
+ONE_REQUEST = Counts(requests=1)
+ONE_ERROR = Counts(errors=1)
+ONE_FAILED_REQUEST = Counts(requests=1, errors=1)
+
+Labels = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What one more in a counter tells."""
+
+    revision: str
+    """Whose counter it is."""
+    one: Counts
+    """What one more means; nothing, if the counter only shows that the process was scraped."""
+
+
+Reader = Callable[[Labels], Meaning | None]
+"""Says what a series means by its labels; None: it is of neither revision."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A product whose counters tell how requests fared."""
+
+    labelling: Labelling
+    """Which labels the product itself gives, and which of them only tell outcomes apart."""
+    identity: tuple[str, ...]
+    """The labels, the best first, of which the first that is there tells a process, however often
+    it is scraped."""
+    questions: Callable[[MetricsRequest, tuple[str, ...]], tuple[Question, ...]]
+    """What to ask about these revisions."""
+    reader: Callable[[MetricsRequest, Iterable[Series]], Reader]
+    """How to read the series of an answer."""
+    unseen: Callable[[MetricsRequest], str]
+    """What is missing if there is no series of the new revision, and what to do."""
+    by_revision: bool = True
+    """Whether series name the revision. Where they only name its place in the route, they are
+    another revision's before a promotion."""
+
+
+def services(request: MetricsRequest) -> dict[str, str]:
+    """Map the revisions' Services to the revisions."""
+    return {f"{request.name}-{one}": one for one in (request.stable, request.canary)}
+
+
+def own(labels: Labels, name: str) -> str:
+    """Read a label that the process gave, under whichever name Prometheus stored it.
+
+    Where the scraper gives a label of that name too, Prometheus puts `exported_` before the
+    process's, unless `honor_labels` is set.
+    """
+    return labels.get(f"exported_{name}") or labels.get(name, "")
+
+
+def no_series(metric: str, selector: Mapping[str, str], cure: str) -> str:
+    """Say which counter was looked for in vain."""
+    wanted = ", ".join(f"{label}{value}" for label, value in selector.items())
+    return f"Prometheus has no {metric} with {wanted}: {cure}"

@@ -1,0 +1,87 @@
+"""Traefik: `traefik_service_requests_total` per service of its own configuration.
+
+A backend of an HTTPRoute becomes the service `<namespace>-<service>-<port>@kubernetesgateway`
+(up to 3.6: pkg/provider/kubernetes/gateway/httproute.go), or one whose name begins with
+`httproute-<namespace>-` and ends in `-svc-<namespace>-<service>-<number>@kubernetesgateway`
+(3.7). Labels: https://doc.traefik.io/traefik/observability/metrics/overview/.
+
+`code` is the status of HTTP: gRPC errors of the server's own are successes here. 499 is Traefik's
+code for a client that left.
+
+Prometheus keeps Traefik's label `service` as `exported_service` where the scraper gives one too,
+as a ServiceMonitor does. No selector takes either label, so both are asked for.
+"""
+
+import re
+from collections.abc import Iterable
+
+from halimede.judge.deltas import Labelling
+from halimede.judge.promql import Question, Regex
+from halimede.judge.providers.provider import (
+    NOTHING,
+    ONE_FAILED_REQUEST,
+    ONE_REQUEST,
+    Labels,
+    Meaning,
+    Provider,
+    Reader,
+    no_series,
+    own,
+)
+from halimede.judge.reading import Counts, MetricsRequest, Series
+
+CLIENT_LEFT = "499"
+
+
+def _pattern(request: MetricsRequest, revision: str) -> Regex:
+    namespace = re.escape(request.namespace)
+    service = re.escape(f"{request.name}-{revision}")
+    return Regex(f"(?:httproute-{namespace}-.+-svc-)?{namespace}-{service}-[0-9]+@.+")
+
+
+def _questions(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Question, ...]:
+    wanted = {"services": [_pattern(request, one) for one in revisions]}
+    return Question("traefik", wanted), Question("traefik_exported", wanted)
+
+
+def _reader(request: MetricsRequest, _: Iterable[Series]) -> Reader:
+    patterns = {
+        one: re.compile(_pattern(request, one)) for one in (request.stable, request.canary)
+    }
+
+    def read(labels: Labels) -> Meaning | None:
+        service = own(labels, "service")
+        for revision, pattern in patterns.items():
+            if pattern.fullmatch(service):
+                return Meaning(revision, _one_more(labels))
+        return None
+
+    return read
+
+
+def _one_more(labels: Labels) -> Counts:
+    code = labels.get("code", "")
+    if code == CLIENT_LEFT:
+        return NOTHING
+    return ONE_FAILED_REQUEST if code.startswith("5") else ONE_REQUEST
+
+
+def _unseen(request: MetricsRequest) -> str:
+    return no_series(
+        "traefik_service_requests_total",
+        {"service": f'=~"{_pattern(request, request.canary)}"'},
+        "turn on Traefik's Prometheus metrics with addServicesLabels and scrape its pods, or set"
+        " spec.rollout.analysis.provider to your router",
+    )
+
+
+TRAEFIK = Provider(
+    labelling=Labelling(
+        own=frozenset({"service", "code", "method", "protocol"}),
+        outcomes=frozenset({"code", "method", "protocol"}),
+    ),
+    identity=("instance",),
+    questions=_questions,
+    reader=_reader,
+    unseen=_unseen,
+)

@@ -1,0 +1,74 @@
+"""Triton itself: the counters of every pod.
+
+Measured with Triton 24.10: `nv_inference_request_success` includes errors that a Python model
+returns, and cancelled requests are failures of the client's, so they are neither requests nor
+errors here.
+"""
+
+import re
+from collections.abc import Iterable
+
+from halimede.judge.deltas import Labelling
+from halimede.judge.promql import Question, Regex
+from halimede.judge.providers.provider import (
+    NOTHING,
+    ONE_FAILED_REQUEST,
+    ONE_REQUEST,
+    Labels,
+    Meaning,
+    Provider,
+    Reader,
+    no_series,
+)
+from halimede.judge.reading import Counts, MetricsRequest, Series
+
+SUCCESS = "nv_inference_request_success"
+METRICS = (SUCCESS, "nv_inference_request_failure")
+
+
+def _questions(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Question, ...]:
+    pods = [Regex(re.escape(f"{request.name}-{one}-") + ".+") for one in revisions]
+    wanted = {"namespace": request.namespace, "pods": pods, "model": request.model}
+    return (Question("triton", {"metrics": METRICS, **wanted}),)
+
+
+def _reader(request: MetricsRequest, _: Iterable[Series]) -> Reader:
+    owners = {f"{request.name}-{one}-": one for one in (request.stable, request.canary)}
+
+    def read(labels: Labels) -> Meaning | None:
+        pod = labels.get("pod", "")
+        for prefix, revision in owners.items():
+            if pod.startswith(prefix):
+                return Meaning(revision, _one_more(labels))
+        return None
+
+    return read
+
+
+def _one_more(labels: Labels) -> Counts:
+    if labels.get("__name__") == SUCCESS:
+        return ONE_REQUEST
+    return NOTHING if labels.get("reason") == "CANCELED" else ONE_FAILED_REQUEST
+
+
+def _unseen(request: MetricsRequest) -> str:
+    return no_series(
+        SUCCESS,
+        {
+            "namespace": f'="{request.namespace}"',
+            "pod": f'=~"{request.name}-{request.canary}-.*"',
+            "model": f'="{request.model}"',
+        },
+        "scrape the pods' port 8002 with the labels namespace and pod (a PodMonitor does)",
+    )
+
+
+TRITON = Provider(
+    labelling=Labelling(
+        own=frozenset({"model", "reason", "version"}), outcomes=frozenset({"reason"})
+    ),
+    identity=("pod",),
+    questions=_questions,
+    reader=_reader,
+    unseen=_unseen,
+)

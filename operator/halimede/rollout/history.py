@@ -1,0 +1,133 @@
+"""Revisions that were stable before: which are kept, and how to go back to one by command."""
+
+from halimede.api.rollout import Rollout
+from halimede.api.status import PinnedRevision, PromotedRevision, RevisionStatus, Status
+from halimede.rollout.command import Command, Verb
+from halimede.rollout.events import Event, normal
+from halimede.rollout.scene import DECIDED, Scene, Wanted
+
+
+def made_stable(status: Status, revision: str, settings: Rollout, now: float) -> Status:
+    """Make a revision the stable one, and remember the one before it."""
+    before, pinned = status.stable, status.pinned
+    history = tuple(one for one in status.history if one.revision != revision)
+    if before is not None and before.revision != revision:
+        forced_back = pinned is not None and pinned.revision == revision
+        left = PromotedRevision(
+            revision=before.revision,
+            promoted_at=before.since,
+            rolled_back_at=now if forced_back else None,
+        )
+        history = (left, *(one for one in history if one.revision != before.revision))
+    stable = RevisionStatus(revision=revision, since=now)
+    return trimmed(status.model_copy(update={"stable": stable, "history": history}), settings)
+
+
+def trimmed(status: Status, settings: Rollout) -> Status:
+    """Forget what is older than the limit, except what still runs."""
+    running = {one.revision for one in status.warm}
+    limit = settings.revision_history_limit
+    kept = tuple(
+        one
+        for number, one in enumerate(status.history)
+        if number < limit or one.revision in running
+    )
+    return status if kept == status.history else status.model_copy(update={"history": kept})
+
+
+def marked(status: Status, revision: str, rolled_back_at: float | None) -> Status:
+    """Note that a revision had to be left; None: that it is wanted again all the same."""
+    history = tuple(
+        one.model_copy(update={"rolled_back_at": rolled_back_at})
+        if one.revision == revision
+        else one
+        for one in status.history
+    )
+    return status.model_copy(update={"history": history})
+
+
+def earlier(status: Status) -> str | None:
+    """Find the last revision that was stable before and did not have to be left."""
+    failed = {one.revision for one in status.failed_revisions}
+    good = (
+        one.revision
+        for one in status.history
+        if one.rolled_back_at is None and one.revision not in failed
+    )
+    return next(good, None)
+
+
+def without_steps(scene: Scene) -> bool:
+    """Whether the target may have all requests at once: it has had them before."""
+    status, target = scene.status, scene.target
+    if status.pinned is not None:
+        return True
+    window = scene.settings.rollback_window_revisions
+    near = {one.revision for one in status.warm}
+    near |= {one.revision for one in status.history[:window]}
+    left = {one.revision for one in status.history if one.rolled_back_at is not None}
+    return target in near - left
+
+
+def by_abort(scene: Scene, command: Command) -> bool:
+    """Whether `rollback` means the rollout under way: to abort it is the way back."""
+    rollout, pin = scene.status.rollout, scene.status.pinned
+    if command.verb is not Verb.ROLLBACK or rollout is None or rollout.state in DECIDED:
+        return False
+    # Whoever says `rollback` twice does not want the first one undone.
+    goes_back = pin is not None and pin.revision == rollout.revision
+    return command.revision == rollout.base or (command.revision is None and not goes_back)
+
+
+def rolled_back(scene: Scene, command: Command) -> tuple[Status, tuple[Event, ...]] | None:
+    """Hold a revision against the spec, and forget what spoke against it: somebody wants it."""
+    revision = command.revision or earlier(scene.status)
+    if revision is None:
+        return None
+    asked = scene.wanted.target
+    pin = PinnedRevision(
+        revision=revision, since=scene.now, generation=scene.wanted.generation, against=asked
+    )
+    status = marked(scene.status, revision, None)
+    failed = tuple(one for one in status.failed_revisions if one.revision != revision)
+    event = normal(
+        "Pinned",
+        f"Revision {revision} is to serve again, as commanded; the spec asks for {asked}."
+        " It stays so until the spec changes or the command `resume`.",
+    )
+    return status.model_copy(update={"pinned": pin, "failed_revisions": failed}), (event,)
+
+
+def unpinned(scene: Scene) -> tuple[Status, tuple[Event, ...]]:
+    """Follow the spec again."""
+    told = f"The spec is followed again, as commanded: it asks for {scene.wanted.target}."
+    status = scene.status.model_copy(update={"pinned": None})
+    return status, (normal("Unpinned", told),)
+
+
+def held(status: Status, wanted: Wanted) -> Status:
+    """End a pin that the spec has outlived.
+
+    Only a new generation can: an update of the operator may render the same spec to another
+    revision, and must not bring back what somebody has left.
+    """
+    pin = status.pinned
+    if pin is None:
+        return status
+    edited, moved = wanted.generation != pin.generation, wanted.target != pin.against
+    agreed = status.stable is not None and status.stable.revision == pin.revision
+    if (edited and moved) or (agreed and pin.revision == wanted.target):
+        return status.model_copy(update={"pinned": None})
+    if not (edited or moved):
+        return status
+    same = pin.model_copy(update={"generation": wanted.generation, "against": wanted.target})
+    return status.model_copy(update={"pinned": same})
+
+
+def given_up(status: Status, base: str) -> Status:
+    """Pin what serves, where the way back from it has failed."""
+    pin = status.pinned
+    if pin is None:
+        return status
+    kept = None if base == pin.against else pin.model_copy(update={"revision": base})
+    return status.model_copy(update={"pinned": kept})

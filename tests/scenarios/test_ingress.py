@@ -1,0 +1,162 @@
+"""Rollouts behind ingress-nginx: after every single write every Ingress leads to ready pods."""
+
+import copy
+import random
+from collections.abc import Callable
+
+import pytest
+
+from halimede.api.base import Manifest
+from halimede.api.status import Outcome, State
+from tests.support.behaviour import Behaviour
+from tests.support.cluster import SPEC
+from tests.support.entrance import Entrance
+
+INGRESS = {"host": "digits.example.com", "tlsSecretName": "digits-tls"}
+NGINX = "nginx.ingress.kubernetes.io"
+Story = Callable[[Entrance], object]
+
+
+def served(strategy: str = "Canary") -> Entrance:
+    """Make a cluster in which a first revision serves by HTTP and gRPC."""
+    cluster = Entrance(spec=copy.deepcopy(SPEC), requests_per_second=400.0)
+    cluster.spec["expose"] = {"type": "Ingress", "ingress": INGRESS}
+    cluster.spec["rollout"]["strategy"] = strategy
+    cluster.spec["rollout"]["blueGreen"]["autoPromote"] = True
+    cluster.spec["rollout"]["analysis"]["provider"] = "None"
+    cluster.until(cluster.ready)
+    cluster.run(120)
+    cluster.lost, cluster.done, cluster.empty = 0.0, 0, []
+    return cluster
+
+
+def entry(cluster: Entrance) -> str:
+    """Name the revision behind the main Ingresses, both of which lead to the entry Service."""
+    for name in ("digits", "digits-grpc"):
+        assert backend(cluster, name) == "digits"
+    selector: Manifest = cluster.objects["Service", "digits"]["spec"]["selector"]
+    return str(selector["halimede.dev/revision"])
+
+
+def backend(cluster: Entrance, ingress: str) -> str:
+    """Name the Service that an Ingress leads to."""
+    rule = cluster.objects["Ingress", ingress]["spec"]["rules"][0]
+    return str(rule["http"]["paths"][0]["backend"]["service"]["name"])
+
+
+def canaries(cluster: Entrance) -> list[int]:
+    """List the weights of the canary Ingresses."""
+    return [
+        int(one["metadata"]["annotations"][f"{NGINX}/canary-weight"])
+        for (kind, name), one in cluster.objects.items()
+        if kind == "Ingress" and name.endswith("-canary")
+    ]
+
+
+def promote(cluster: Entrance) -> None:
+    """Roll a good revision out."""
+    cluster.model(2).run(10)
+    cluster.until(cluster.ready)
+
+
+def abort_at(state: State) -> Story:
+    """Have somebody abort a rollout in some state."""
+
+    def told(cluster: Entrance) -> None:
+        cluster.model(2).until(lambda: cluster.state is state)
+        cluster.command("abort@1").run(300)
+
+    return told
+
+
+def third(cluster: Entrance) -> None:
+    """Ask for a third revision in mid-canary."""
+    cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
+    cluster.model(3).run(10)
+    cluster.until(cluster.ready)
+
+
+def way_back(cluster: Entrance) -> None:
+    """Go back to the old revision right after a promotion."""
+    promote(cluster)
+    cluster.model(1).run(10)
+    cluster.until(cluster.ready)
+
+
+STORIES: dict[str, tuple[str, Story]] = {
+    "promote": ("Canary", promote),
+    "abort a canary": ("Canary", abort_at(State.ANALYSING)),
+    "abort a promotion": ("Canary", abort_at(State.PROMOTING)),
+    "third": ("Canary", third),
+    "way back": ("Canary", way_back),
+    "switch": ("BlueGreen", promote),
+    "switch back": ("BlueGreen", abort_at(State.BAKING)),
+}
+
+
+def test_main_moves_before_the_canary_goes() -> None:
+    """The main Ingresses have the new pods while the canaries still give them everything."""
+    cluster = served()
+    old = cluster.stable
+    cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
+    new = cluster.rollout and cluster.rollout.revision
+    assert (entry(cluster), canaries(cluster)) == (old, [20, 20])
+    cluster.until(lambda: cluster.state is State.PROMOTING)
+    assert (entry(cluster), canaries(cluster)) == (new, [100, 100])
+    cluster.until(cluster.ready)
+    assert (entry(cluster), canaries(cluster)) == (new, [])
+    writes = [one for one, _ in cluster.writes]
+    assert "apply Ingress/digits" not in writes[writes.index("apply Ingress/digits-canary") :]
+
+
+def test_stable_may_vanish_once_main_has_moved() -> None:
+    """Given a promotion, requests need none of the old revision's pods any more."""
+    cluster = served()
+    cluster.behaviours[SPEC["model"]["storageUri"]] = old = Behaviour()
+    cluster.model(2).until(lambda: cluster.state is State.PROMOTING)
+    cluster.tick(5.0)
+    old.load_seconds = 1e9
+    cluster.run(600)
+    assert (cluster.rollout, cluster.lost) == (None, 0.0)
+
+
+def test_canary_that_loses_its_pods_is_shed() -> None:
+    """Given a canary whose pods vanish, its Ingresses go in the next pass, main untouched."""
+    cluster = served()
+    behaviour = Behaviour()
+    cluster.model(2, behaviour).until(lambda: cluster.state is State.ANALYSING)
+    behaviour.load_seconds = 1e9
+    mains = [cluster.objects["Ingress", name] for name in ("digits", "digits-grpc")]
+    cluster.settle()
+    assert (canaries(cluster), entry(cluster)) == ([], cluster.stable)
+    assert [cluster.objects["Ingress", name] for name in ("digits", "digits-grpc")] == mains
+    cluster.run(300)
+    assert (cluster.lost, cluster.condition("Ready")) == (0.0, ("False", "CanaryFailed"))
+
+
+@pytest.mark.parametrize(("strategy", "story"), STORIES.values(), ids=STORIES)
+def test_any_write_may_be_the_last(strategy: str, story: Story) -> None:
+    """Given an operator that dies for a minute after one of its writes, no request is lost."""
+    first = served(strategy)
+    whole = copy.deepcopy(first)
+    story(whole)
+    assert (whole.empty, whole.lost) == ([], 0.0)
+    for lives in range(1, whole.done, 2):
+        cluster = copy.deepcopy(first)
+        cluster.lives, cluster.order = lives, random.Random(lives)
+        story(cluster)
+        assert (lives, cluster.empty, cluster.lost) == (lives, [], 0.0)
+        assert (cluster.stable, cluster.rollout) == (whole.stable, None)
+
+
+def test_aborted_promotion_goes_back_at_once() -> None:
+    """Given an abort after main has moved, it goes back in the very next pass."""
+    cluster = served()
+    old = cluster.stable
+    cluster.model(2).until(lambda: cluster.state is State.PROMOTING)
+    cluster.command("abort@1").look()
+    assert (entry(cluster), canaries(cluster)) == (old, [])
+    cluster.until(lambda: cluster.rollout is None)
+    assert cluster.parsed.last_rollout is not None
+    assert cluster.parsed.last_rollout.outcome is Outcome.ABORTED
+    assert (cluster.lost, cluster.empty) == (0.0, [])

@@ -1,0 +1,121 @@
+"""Whole ways back to revisions that served before, with what is kept of them."""
+
+import copy
+
+import pytest
+
+from halimede.api.base import Manifest
+from halimede.api.status import State
+from tests.support.behaviour import Behaviour
+from tests.support.cluster import PretendCluster
+
+LATER = 60.0
+"""Seconds after which an old revision is cold."""
+
+
+@pytest.fixture
+def served(cluster: PretendCluster) -> PretendCluster:
+    """Make a cluster that has served three models, the older two cold by now."""
+    cluster.edit(lambda spec: spec["rollout"].update(scaleDownDelaySeconds=30))
+    for number in (2, 3):
+        cluster.model(number).run(10).until(cluster.ready).run(LATER)
+    cluster.lost = 0.0
+    return cluster
+
+
+def kept(cluster: PretendCluster, kind: str) -> set[str]:
+    """Name the revisions of which there is a child of this kind."""
+    found = {
+        one["metadata"]["labels"].get("halimede.dev/revision")
+        for (known, _), one in cluster.objects.items()
+        if known == kind
+    }
+    return found - {None}
+
+
+def pods(cluster: PretendCluster, revision: str | None) -> Manifest:
+    """Read how a revision's pods are made."""
+    template: Manifest = cluster.objects["Deployment", f"digits-{revision}"]["spec"]["template"]
+    return copy.deepcopy(template)
+
+
+def test_of_old_revisions_only_the_record_is_kept(served: PretendCluster) -> None:
+    """Given old revisions that are cold, each has its ConfigMap left and nothing that runs."""
+    history = [one.revision for one in served.parsed.history]
+    assert (len(history), kept(served, "Deployment")) == (2, {served.stable})
+    assert kept(served, "ConfigMap") == {served.stable, *history}
+    served.edit(lambda spec: spec["rollout"].update(revisionHistoryLimit=1)).run(10)
+    assert kept(served, "ConfigMap") == {served.stable, history[0]}
+
+
+def test_rollback_renders_what_served(cluster: PretendCluster) -> None:
+    """Given `rollback`, pods as they were come back at full scale and take all requests."""
+    old = cluster.stable
+    was = pods(cluster, old)
+    cluster.model(2).run(10).until(cluster.ready).run(360)
+    cluster.lost = 0.0
+    cluster.command("rollback@1").until(lambda: cluster.stable == old)
+    cluster.until(lambda: cluster.rollout is None)
+    assert (pods(cluster, old), cluster.weights[-1], cluster.lost) == (was, {old: 100}, 0.0)
+
+
+def test_pin_is_told(served: PretendCluster) -> None:
+    """Given `rollback`, the conditions say what serves, what the spec asks for, and the cure."""
+    wanted = served.stable
+    served.command("rollback@1").run(300)
+    assert served.condition("Ready") == ("False", "Pinned")
+    assert served.condition("Stalled") == ("True", "Pinned")
+    assert served.condition("Available") == ("True", "Serving")
+    told = served.message("Ready")
+    assert (str(served.stable) in told, str(wanted) in told, "`resume`" in told) == (True,) * 3
+    assert served.look().status is None
+    served.model(4).run(10).until(served.ready)
+    assert (served.parsed.pinned, served.lost) == (None, 0.0)
+
+
+def test_resume_follows_the_spec_by_steps(served: PretendCluster) -> None:
+    """Given `resume` after `rollback`, the spec's revision shows itself from the first step on."""
+    wanted = served.stable
+    served.command("rollback@1").run(300)
+    seen = len(served.weights)
+    served.command("resume@2").run(10).until(served.ready)
+    shares = [one.get(wanted) for one in served.weights[seen:]]
+    assert (served.stable, shares) == (wanted, [0, 20, 50, 100, 100])
+
+
+def test_record_that_was_deleted_is_no_way_back(served: PretendCluster) -> None:
+    """Given a record that somebody has deleted, its revision is not offered any more."""
+    gone, left = (one.revision for one in served.parsed.history)
+    del served.objects["ConfigMap", f"digits-{gone}"]
+    served.command(f"rollback:{gone}@1").run(10)
+    assert f"takes {left}" in served.events[-1].message
+    assert [one.revision for one in served.parsed.history] == [left]
+
+
+def test_failed_revisions_leave_no_record(served: PretendCluster) -> None:
+    """Given a revision that is stopped, nothing of it is kept."""
+    before = kept(served, "ConfigMap")
+    served.model(4, Behaviour(error_rate=0.5)).run(10).until(lambda: served.rollout is None)
+    served.run(10)
+    assert kept(served, "ConfigMap") == before
+
+
+def test_broken_revision_that_serves_is_left_by_rollback(served: PretendCluster) -> None:
+    """Given a stable revision that fails late, one command brings the one before it back."""
+    served.behaviours["https://models.example/digits/3"] = Behaviour(error_rate=0.5)
+    earlier = served.parsed.history[0].revision
+    served.command("rollback@1").until(lambda: served.rollout is None and served.stable == earlier)
+    assert State.ANALYSING not in served.states[-6:]
+
+
+def test_killed_at_every_second_status(served: PretendCluster) -> None:
+    """Given an operator that dies after every other status, the way back is the same."""
+    earlier = served.parsed.history[0].revision
+    served.command("rollback@1")
+    for number in range(80):
+        served.alive = number % 2 == 1
+        served.look()
+        served.alive = True
+        served.tick(5.0)
+    assert (served.stable, served.rollout, served.lost) == (earlier, None, 0.0)
+    assert served.reasons.count("Pinned") <= 1

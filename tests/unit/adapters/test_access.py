@@ -1,0 +1,149 @@
+"""How the operator makes itself known to Prometheus."""
+
+import base64
+from pathlib import Path
+
+import pytest
+
+from halimede.adapters.access import Access
+from halimede.adapters.prometheus import PromMetrics
+from halimede.judge.reading import Measured, Source, Unavailable, Why
+from tests.support.answering import Server
+from tests.support.series import request
+
+HIDDEN = "open-sesame"
+"""What must not show anywhere."""
+OLD, NEW = "before", "after"
+
+
+def write(folder: Path, **texts: str) -> Path:
+    """Write files; `_` stands for the dot in their names."""
+    for name, text in texts.items():
+        (folder / name.replace("_", ".")).write_text(text)
+    return folder
+
+
+async def said(server: Server, folder: Path) -> Unavailable | Measured:
+    """Ask once, and take what was said of the router."""
+    metrics = PromMetrics(server.url, credentials=str(folder))
+    try:
+        return (await metrics.read(request())).answers[Source.ROUTER]
+    finally:
+        metrics.close()
+
+
+async def test_a_user_and_password_are_basic_authentication(
+    server: Server, tmp_path: Path
+) -> None:
+    """As bytes of UTF-8; the line break that editors leave does not count."""
+    write(tmp_path, username="me\n", password=f"{HIDDEN}\u00fc\n")
+    assert isinstance(await said(server, tmp_path), Measured)
+    scheme, _, encoded = server.received[0]["Authorization"].partition(" ")
+    assert scheme == "Basic"
+    assert base64.b64decode(encoded).decode() == f"me:{HIDDEN}\u00fc"
+
+
+async def test_a_token_is_sent_as_bearer(server: Server, tmp_path: Path) -> None:
+    """The service account's, for instance."""
+    await said(server, write(tmp_path, token=HIDDEN))
+    assert server.received[0]["Authorization"] == f"Bearer {HIDDEN}"
+
+
+async def test_headers_are_sent_as_they_are(server: Server, tmp_path: Path) -> None:
+    """Mimir, Cortex and Thanos tell tenants by one."""
+    headers = "X-Scope-OrgID: team-a\n\nX-Other:b \n"
+    await said(server, write(tmp_path, headers=headers))
+    assert server.received[0]["X-Scope-OrgID"] == "team-a"
+    assert server.received[0]["X-Other"] == "b"
+
+
+async def test_a_rotated_token_counts_at_the_next_query(server: Server, tmp_path: Path) -> None:
+    """The kubelet has renewed the mounted Secret; nobody restarts the operator."""
+    metrics = PromMetrics(server.url, credentials=str(write(tmp_path, token=OLD)))
+    await metrics.read(request())
+    write(tmp_path, token=NEW)
+    await metrics.read(request())
+    metrics.close()
+    sent = [headers["Authorization"] for headers in server.received]
+    assert sent == [f"Bearer {OLD}"] * 2 + [f"Bearer {NEW}"] * 2
+
+
+async def test_without_files_nothing_is_shown(server: Server, tmp_path: Path) -> None:
+    """An empty Secret is no mistake."""
+    await said(server, tmp_path)
+    assert "Authorization" not in server.received[0]
+
+
+@pytest.mark.parametrize(
+    ("texts", "words"),
+    [
+        ({"token": HIDDEN, "username": "me", "password": HIDDEN}, "both token and username"),
+        ({"username": "me"}, "username but no password"),
+        ({"password": HIDDEN}, "password but no username"),
+        ({"tls_crt": HIDDEN}, "tls.crt but no tls.key"),
+        ({"tls_key": HIDDEN}, "tls.key but no tls.crt"),
+        ({"token": f"{HIDDEN}\nX: y"}, "token must hold one line"),
+        ({"headers": f"a: b\n{HIDDEN}"}, "headers, line 2, is no header"),
+    ],
+)
+async def test_files_that_do_not_go_together_are_named_with_a_cure(
+    server: Server, tmp_path: Path, texts: dict[str, str], words: str
+) -> None:
+    """Nothing is sent, and nothing that is secret is in the message."""
+    answer = await said(server, write(tmp_path, **texts))
+    assert isinstance(answer, Unavailable)
+    assert answer.why is Why.NOT_CONFIGURED
+    assert words in answer.message
+    assert "operator.prometheus.secretName" in answer.message
+    assert HIDDEN not in answer.message
+    assert server.received == []
+
+
+async def test_what_is_no_text_is_named(server: Server, tmp_path: Path) -> None:
+    """A Secret's values may be any bytes."""
+    (tmp_path / "token").write_bytes(b"\xff\xfe")
+    answer = await said(server, tmp_path)
+    assert isinstance(answer, Unavailable)
+    assert "token is no UTF-8 text" in answer.message
+
+
+async def test_a_file_that_cannot_be_read_is_named(server: Server, tmp_path: Path) -> None:
+    """Here a folder stands in its place."""
+    (tmp_path / "token").mkdir()
+    answer = await said(server, tmp_path)
+    assert isinstance(answer, Unavailable)
+    assert f"{tmp_path / 'token'} cannot be read" in answer.message
+
+
+async def test_no_refusal_tells_the_secret(server: Server, tmp_path: Path) -> None:
+    """Messages stand in conditions, Events and logs."""
+    server.status = 401
+    answer = await said(server, write(tmp_path, token=HIDDEN))
+    assert isinstance(answer, Unavailable)
+    assert "operator.prometheus.secretName" in answer.message
+    assert HIDDEN not in answer.message
+    assert HIDDEN not in repr(Access.read(tmp_path))
+
+
+@pytest.mark.parametrize("location", ["http://elsewhere.example/", "//elsewhere.example/"])
+async def test_nobody_else_is_shown_the_secret(
+    server: Server, tmp_path: Path, location: str
+) -> None:
+    """A redirect to another host is refused with that host's name."""
+    server.status = 307
+    server.headers = {"Location": location}
+    answer = await said(server, write(tmp_path, headers=f"X-Key: {HIDDEN}"))
+    assert isinstance(answer, Unavailable)
+    assert answer.why is Why.REFUSED
+    assert "redirects to http://elsewhere.example" in answer.message
+
+
+async def test_a_certificate_authority_that_is_none_is_unreachable(
+    server: Server, tmp_path: Path
+) -> None:
+    """It fails before anything is sent."""
+    server.url = server.url.replace("http://", "https://")
+    answer = await said(server, write(tmp_path, ca_crt="no certificate", token=HIDDEN))
+    assert isinstance(answer, Unavailable)
+    assert answer.why is Why.UNREACHABLE
+    assert HIDDEN not in answer.message

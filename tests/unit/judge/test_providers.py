@@ -1,0 +1,279 @@
+"""What each router's series mean. Their form is that of its documentation: see the modules."""
+
+import pytest
+
+from halimede.api.rollout import MetricsProvider
+from halimede.judge.counts import Counted, count
+from halimede.judge.providers.known import ROUTERS
+from halimede.judge.queries import queries
+from halimede.judge.reading import Counts, Measured, Series, Source, Unavailable, Why
+from tests.support.series import CANARY, STABLE, Points, request, series
+
+GREW = ((0.0, 100.0), (15.0, 110.0))
+NEW = ((15.0, 3.0),)
+EG, ISTIO = MetricsProvider.ENVOY_GATEWAY, MetricsProvider.ISTIO
+TRAEFIK, NGINX = MetricsProvider.TRAEFIK, MetricsProvider.INGRESS_NGINX
+
+
+def cluster(
+    name: str, metric: str = "upstream_rq_xx", points: Points = GREW, **more: str
+) -> Series:
+    """Write a counter of Envoy Gateway's Envoy."""
+    return series(
+        points, name=f"envoy_cluster_{metric}", envoy_cluster_name=name, instance="e", **more
+    )
+
+
+def istio(service: str, points: Points = GREW, **more: str) -> Series:
+    """Write a counter of Istio's."""
+    labels = {
+        "reporter": "source",
+        "source_workload": "public-istio",
+        "destination_service_name": service,
+        "destination_service_namespace": "ml",
+        "request_protocol": "http",
+        "response_code": "200",
+        "response_flags": "-",
+        "connection_security_policy": "unknown",
+        "instance": "i:15090",
+        "pod": "public-istio-7d9c",
+    }
+    return series(points, name="istio_requests_total", **(labels | more))
+
+
+def traefik(service: str, points: Points = GREW, **more: str) -> Series:
+    """Write a counter of Traefik's."""
+    labels = {"service": service, "code": "200", "method": "POST", "protocol": "http"}
+    more = {"instance": "t"} | more
+    return series(points, name="traefik_service_requests_total", **(labels | more))
+
+
+def nginx(service: str, points: Points = GREW, **more: str) -> Series:
+    """Write a counter of ingress-nginx's."""
+    labels = {
+        "namespace": "ml",
+        "ingress": "digits",
+        "service": service,
+        "canary": "",
+        "status": "200",
+        "method": "POST",
+        "path": "/",
+        "host": "digits.example.com",
+        "controller_pod": "ingress-nginx-controller-x",
+        "instance": "n:10254",
+    }
+    return series(points, name="nginx_ingress_controller_requests", **(labels | more))
+
+
+def counted(provider: MetricsProvider, *answer: Series) -> Counted:
+    """Count what an answer shows of the time since 5.0."""
+    seen = count(
+        Source.ROUTER,
+        Measured(answer),
+        request(now=20.0, since=5.0, provider=provider),
+        begun_at=5.0,
+        after=5.0,
+        pods_started={},
+    )
+    assert isinstance(seen, Counted)
+    return seen
+
+
+def test_envoy_gateway_is_read_by_the_places_in_the_route() -> None:
+    """Rule 0 is gRPC's, rule 1 HTTP's; backend 0 is the stable revision."""
+    seen = counted(
+        EG,
+        cluster("httproute/ml/digits/rule/1/backend/0", envoy_response_code_class="2"),
+        cluster("httproute/ml/digits/rule/1/backend/1", envoy_response_code_class="2"),
+        cluster("httproute/ml/digits/rule/1/backend/1", points=NEW, envoy_response_code_class="5"),
+        cluster("httproute/ml/digits/rule/0/backend/1", envoy_response_code_class="2"),
+        cluster("httproute/ml/digits/rule/1", envoy_response_code_class="2"),
+    )
+    assert (seen.canary, seen.stable) == (Counts(23, 3), Counts(10, 0))
+
+
+def test_envoy_gateway_with_merged_backends_names_the_service() -> None:
+    """With or without the protocol."""
+    seen = counted(
+        EG,
+        cluster(f"service/ml/digits-{CANARY}/8000", envoy_response_code_class="2"),
+        cluster(f"service/ml/digits-{CANARY}/8001/grpc", envoy_response_code_class="5"),
+        cluster(f"service/ml/digits-{STABLE}/8000/http", envoy_response_code_class="2"),
+        cluster(f"service/other/digits-{STABLE}/8000", envoy_response_code_class="2"),
+    )
+    assert (seen.canary, seen.stable) == (Counts(20, 10), Counts(10, 0))
+
+
+def test_envoy_gateways_grpc_codes_are_used_where_there_are_any() -> None:
+    """Only a listener with a GRPCRoute has them; then each call counts once, by its code."""
+    place = "httproute/ml/digits/rule/0/backend/1"
+    method = {
+        "envoy_grpc_bridge_service": "inference.GRPCInferenceService",
+        "envoy_grpc_bridge_method": "ModelInfer",
+    }
+    seen = counted(
+        EG,
+        cluster(place, envoy_response_code_class="2"),
+        cluster(place, points=NEW, envoy_response_code_class="5"),
+        cluster(place, "grpc_total", **method),
+        cluster(place, "grpc_13", NEW, **method),
+    )
+    assert seen.canary == Counts(10, 3)
+
+
+def test_grpc_codes_do_not_silence_an_http_cluster() -> None:
+    """Anybody may send something that looks like gRPC to the HTTP port."""
+    place = "httproute/ml/digits/rule/1/backend/1"
+    seen = counted(
+        EG, cluster(place, envoy_response_code_class="5"), cluster(place, "grpc_total", NEW)
+    )
+    assert seen.canary == Counts(10, 10)
+
+
+def test_the_past_of_a_place_in_the_route_begins_with_the_last_promotion() -> None:
+    """Before it the same series were another revision's; others name the revision."""
+    promoted = request(now=5000.0, since=None, provider=EG, stable_since=4700.0)
+    (query,) = queries(Source.ROUTER, promoted)
+    assert query.endswith("[240s]")
+    assert "service/ml/" in query
+    (query,) = queries(
+        Source.ROUTER, request(now=5000.0, since=None, provider=ISTIO, stable_since=4700.0)
+    )
+    assert query.endswith("[7200s]")
+
+
+def test_istio_counts_http_by_code_and_grpc_by_status() -> None:
+    """A gRPC error has code 200; without any response the code is 0."""
+    new, grpc = f"digits-{CANARY}", {"request_protocol": "grpc"}
+    seen = counted(
+        ISTIO,
+        istio(new),
+        istio(new, NEW, response_code="503", response_flags="UH"),
+        istio(new, NEW, response_code="0", response_flags="UC"),
+        istio(new, NEW, response_code="404"),
+        istio(new, grpc_response_status="0", **grpc),
+        istio(new, NEW, grpc_response_status="13", **grpc),
+        istio(new, NEW, grpc_response_status="3", **grpc),
+        istio(f"digits-{STABLE}"),
+        istio("digits"),
+    )
+    assert (seen.canary, seen.stable) == (Counts(35, 9), Counts(10, 0))
+
+
+def test_istio_clients_that_left_are_neither_requests_nor_errors() -> None:
+    """The flag `DC` may be one of several."""
+    new = f"digits-{CANARY}"
+    left = istio(new, NEW, response_code="0", response_flags="DC")
+    both = istio(new, NEW, response_code="0", response_flags="UT,DC")
+    assert counted(ISTIO, istio(new), left, both).canary == Counts(10, 0)
+
+
+def test_an_istio_counter_that_starts_anew_does_so_alone() -> None:
+    """Istio drops counters that rest: requests that went on must not count from zero."""
+    new = f"digits-{CANARY}"
+    rested = istio(new, ((0.0, 5.0), (15.0, 1.0)), response_code="503")
+    assert counted(ISTIO, istio(new), rested).canary == Counts(11, 1)
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        "ml-digits-{}-8000@kubernetesgateway",
+        "httproute-ml-digits-gw-e-p-ep-web-1-0123456789-svc-ml-digits-{}-0@kubernetesgateway",
+    ],
+    ids=["up to 3.6", "3.7"],
+)
+def test_traefik_is_read_by_the_service_in_its_names(service: str) -> None:
+    """A namespace whose name ends alike is another one."""
+    seen = counted(
+        TRAEFIK,
+        traefik(service.format(CANARY)),
+        traefik(service.format(CANARY), NEW, code="502"),
+        traefik(service.format(CANARY), NEW, code="499"),
+        traefik("scraper", exported_service=service.format(STABLE)),
+        traefik(f"team-ml-digits-{STABLE}-8000@kubernetesgateway"),
+        traefik("ml-digits-8000@kubernetesgateway"),
+    )
+    assert (seen.canary, seen.stable) == (Counts(13, 3), Counts(10, 0))
+
+
+def test_ingress_nginx_tells_revisions_by_canary() -> None:
+    """The label `service` is the main Ingress's even where the canary answered."""
+    main, other = "digits", f"ml-digits-{CANARY}-8000"
+    seen = counted(
+        NGINX,
+        nginx(main),
+        nginx(main, NEW, status="503"),
+        nginx(main, canary=other),
+        nginx(main, NEW, canary=other, status="500"),
+        nginx(main, NEW, canary=other, status="499"),
+        nginx(main, NEW, canary=f"ml-digits-{CANARY}-8001", ingress="digits-grpc", status="5xx"),
+    )
+    assert (seen.canary, seen.stable) == (Counts(16, 6), Counts(13, 3))
+
+
+def test_ingress_nginx_is_read_under_the_labels_of_a_scraper() -> None:
+    """Its own labels count where the scraper's took their names; other namespaces do not."""
+    seen = counted(
+        NGINX,
+        nginx(
+            "controller-metrics",
+            namespace="ingress-nginx",
+            exported_namespace="ml",
+            exported_service="digits",
+            method="GET",
+        ),
+        nginx("digits", namespace="other", method="PUT"),
+        nginx("else", method="PATCH"),
+    )
+    assert (seen.canary, seen.stable) == (Counts(), Counts(10, 0))
+
+
+@pytest.mark.parametrize(
+    ("provider", "one"),
+    [
+        (EG, cluster("httproute/ml/digits/rule/1/backend/1", envoy_response_code_class="2")),
+        (ISTIO, istio(f"digits-{CANARY}")),
+        (TRAEFIK, traefik(f"ml-digits-{CANARY}-8000@kubernetesgateway")),
+        (NGINX, nginx("digits", canary=f"ml-digits-{CANARY}-8000")),
+    ],
+)
+def test_replicas_of_prometheus_are_refused(provider: MetricsProvider, one: Series) -> None:
+    """Both scraped the same proxy, so that every request is in there twice."""
+    replicas = [
+        Series({**one.labels, "prometheus_replica": name}, one.samples) for name in ("a", "b")
+    ]
+    seen = count(
+        Source.ROUTER,
+        Measured(tuple(replicas)),
+        request(provider=provider),
+        begun_at=5.0,
+        after=5.0,
+        pods_started={},
+    )
+    assert isinstance(seen, Unavailable)
+    assert seen.why is Why.DOUBLED
+
+
+def test_a_sidecar_that_is_scraped_on_two_ports_is_refused() -> None:
+    """Istio merges its metrics into port 15020; 15090 has them too."""
+    one, other = istio(f"digits-{CANARY}"), istio(f"digits-{CANARY}", instance="i:15020")
+    seen = count(
+        Source.ROUTER,
+        Measured((one, other)),
+        request(provider=ISTIO),
+        begun_at=5.0,
+        after=5.0,
+        pods_started={},
+    )
+    assert isinstance(seen, Unavailable)
+    assert 'pod="public-istio-7d9c"' in seen.message
+
+
+@pytest.mark.parametrize("provider", list(ROUTERS))
+def test_what_is_missing_is_named_with_a_cure(provider: MetricsProvider) -> None:
+    """Somebody reads this in a condition at night."""
+    said = ROUTERS[provider].unseen(request(provider=provider))
+    assert CANARY in said or "backend/1" in said
+    assert "scrape" in said
+    assert "spec.rollout.analysis.provider" in said
