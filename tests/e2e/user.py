@@ -19,6 +19,7 @@ from demo.models import Version
 from demo.records import Outcome, Record
 from demo.watch import Snapshot, Watch
 from halimede.api.conditions import Condition, ConditionType
+from halimede.api.status import Outcome as Ended
 from local.cluster import Cluster
 
 NAME = manifests.NAME
@@ -125,9 +126,13 @@ class User:
     def waits_for_requests(self, more: int, within: float = 30.0) -> None:
         """Wait until that many more requests are answered."""
         goal = len(self.requests()) + more
+        self.waits_until(lambda: len(self.requests()) >= goal, f"{more} requests", within)
+
+    def waits_until(self, holds: Callable[[], bool], what: str, within: float = 30.0) -> None:
+        """Wait until something holds."""
         deadline = time.monotonic() + within
-        while len(self.requests()) < goal:
-            assert time.monotonic() < deadline, f"no {more} requests within {within:.0f} s"
+        while not holds():
+            assert time.monotonic() < deadline, f"no {what} within {within:.0f} s"
             threading.Event().wait(0.1)
 
     @contextmanager
@@ -149,9 +154,10 @@ class User:
         self.load.journal.catch_up()
         return self.load.journal.records
 
-    def lost(self) -> list[Record]:
-        """List the requests that nobody answered."""
-        return [one for one in self.requests() if one.outcome is Outcome.LOST]
+    def outcomes(self) -> list[Ended]:
+        """List how the rollouts ended, in order."""
+        ended = (seen.status.last_rollout for seen in self.watch.history)
+        return list({one.id: one.outcome for one in ended if one}.values())
 
     def errors(self) -> list[Record]:
         """List the requests that were not answered well."""
