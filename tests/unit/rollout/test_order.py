@@ -32,6 +32,7 @@ def test_order_of_checks_of_a_rollout() -> None:
         "scaled_to_zero",
         "paused",
         "route_conflict",
+        "lend",
         "promote_commanded",
         "promote_full_commanded",
         "advancing",
