@@ -7,7 +7,7 @@ from halimede.api.conditions import Reason
 from halimede.api.rollout import CapacityMode, Rollout, Step, Strategy
 from halimede.api.status import RolloutStatus, State, Status
 from halimede.judge.verdict import Verdict
-from halimede.rollout.capacity import full, need
+from halimede.rollout.capacity import full, need, scaled
 from halimede.rollout.command import Command, Verb
 from halimede.rollout.conflict import fight
 from halimede.rollout.events import Event
@@ -19,7 +19,7 @@ ALL = 100
 GROWING = frozenset(
     {State.STARTING, State.PRIMING, State.SHIFTING, State.ANALYSING, State.STEP_PAUSED}
 )
-"""The states in which a canary has no more pods than its weight needs."""
+"""The states in which a canary has only the pods that its step needs or asks for."""
 DECIDED = frozenset({State.DRAINING, State.ABORTING, State.ABORT_DRAINING})
 """The states in which it is known how the rollout ends."""
 
@@ -172,7 +172,9 @@ class Scene:
         """How many ready pods the canary needs before the next thing can happen."""
         if self.replaces and self.rollout.state in (State.STARTING, State.PRIMING):
             return 1
-        return min(self.pods_due, self.full)
+        if self.rollout.state in GROWING and self.step:
+            return min(self.pods_due, full(max(self.pods_due, self.facts.replicas)))
+        return self.full
 
     @property
     def canary_replicas(self) -> int:
@@ -184,7 +186,10 @@ class Scene:
         """How many pods the canary should have in the end, for its step or for everything."""
         if self.rollout.state not in GROWING or not self.step:
             return self.facts.replicas
-        return need(self.goal, self.facts.replicas)
+        if self.replaces:
+            # Pods for more than its requests would be missing on the other side.
+            return max(1, need(self.goal, self.facts.replicas))
+        return scaled(self.step.scale, self.goal, self.facts.replicas)
 
     def elapsed(self, since: float) -> float:
         """Count the seconds since a moment; none if the clock was set back."""

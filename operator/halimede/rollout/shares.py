@@ -79,5 +79,5 @@ def _fitting(scene: Scene) -> int:
     share = ALL * scene.canary.ready_endpoints // scene.facts.replicas
     if scene.replaces:
         return share
-    steps = (step.weight for step in scene.settings.canary.steps if step.weight <= share)
+    steps = (step.weight for step in scene.settings.canary.steps if 0 < step.weight <= share)
     return max(steps, default=share)
