@@ -108,6 +108,12 @@ BY_GATEWAY: Manifest = {
 }
 """Everything that goes together with a Gateway."""
 
+BY_ROUTE: Manifest = {
+    "model": {"storageUri": "pvc://models/digits", "config": {"backend": "python"}},
+    "expose": {"type": "Gateway", "gateway": {"routeRef": {"name": "shop"}}},
+}
+"""What a HTTPRoute of the user's leads to."""
+
 BY_INGRESS: Manifest = {
     "model": {"storageUri": "pvc://models/digits", "configPbtxt": 'backend: "python"'},
     "replicas": 2,

@@ -12,6 +12,7 @@ from tests.api.objects import (
     ABSENT,
     BY_GATEWAY,
     BY_INGRESS,
+    BY_ROUTE,
     BY_SERVICE,
     TENSOR,
     changed,
@@ -234,6 +235,24 @@ ROWS = {
         "type Gateway needs gateway.parentRefs",
         BY_GATEWAY,
         changed(BY_GATEWAY, expose={"type": "Gateway"}),
+    ),
+    "a route of Halimede's and one of the user's": row(
+        "spec.expose.gateway.parentRefs",
+        "or routeRef, a HTTPRoute of your own: set one of them",
+        BY_ROUTE,
+        changed(BY_ROUTE, expose__gateway__parentRefs=[{"name": "public"}]),
+    ),
+    "neither route": row(
+        "spec.expose.gateway.parentRefs",
+        "gateway needs either parentRefs",
+        changed(BY_GATEWAY, expose__gateway__hostnames=ABSENT),
+        changed(BY_GATEWAY, expose__gateway={"hostnames": ["a.example"]}),
+    ),
+    "hostnames for a route of the user's": row(
+        "spec.expose.gateway.hostnames",
+        "are those of your HTTPRoute: remove hostnames",
+        BY_ROUTE,
+        changed(BY_ROUTE, expose__gateway__hostnames=["a.example"]),
     ),
     "no host for an Ingress": row(
         "spec.expose.ingress",

@@ -128,6 +128,7 @@ def learned(scene: Scene) -> Status:
     if rollout.weight_applied_at is None and scene.route_answered:
         rollout = rollout.model_copy(update={"weight_applied_at": now})
     rollout = room.noted(rollout, scene)
+    rollout = conflict.blocked(rollout, scene.facts.route, now)
     rollout = pauses.noted(rollout, scene.settings, now)
     rollout = refitted(rollout, scene.settings, now)
     return status if rollout is status.rollout else status.model_copy(update={"rollout": rollout})

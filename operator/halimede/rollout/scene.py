@@ -148,8 +148,8 @@ class Scene:
 
     @property
     def held(self) -> bool:
-        """Whether time passes without telling anything: by somebody's pause or by a fight."""
-        return self.paused or fight(self.status) is not None
+        """Whether time tells nothing: somebody pauses it, or the route is in other hands."""
+        return self.paused or self.facts.route.blocked or fight(self.status) is not None
 
     @property
     def canary_full(self) -> bool:
