@@ -1,16 +1,18 @@
 """Why a command is not carried out."""
 
 from halimede.api.status import State, Status
-from halimede.rollout.advance import SKIPPABLE, without_evidence
+from halimede.rollout.advance import LAST, SKIPPABLE, without_evidence
 from halimede.rollout.command import LONGEST, Command, Verb
 from halimede.rollout.history import by_abort, earlier
 from halimede.rollout.idle import failure
+from halimede.rollout.room import overdue
 from halimede.rollout.safety import inconclusive
 from halimede.rollout.scene import DECIDED, Scene
 
 PROMOTABLE = {
     Verb.PROMOTE: frozenset({State.ANALYSING, State.STEP_PAUSED, State.AWAITING_PROMOTION}),
     Verb.PROMOTE_FULL: SKIPPABLE,
+    Verb.PROMOTE_FULL_FORCE: SKIPPABLE | LAST.keys(),
 }
 
 
@@ -85,7 +87,7 @@ def _why_not_now(scene: Scene, command: Command) -> str | None:
     if rollout.state in DECIDED:
         return f"the rollout is decided already ({rollout.outcome})"
     match command.verb:
-        case Verb.PROMOTE | Verb.PROMOTE_FULL:
+        case Verb.PROMOTE | Verb.PROMOTE_FULL | Verb.PROMOTE_FULL_FORCE:
             return _why_not_promote(scene, command.verb)
         case Verb.RESUME:
             return _why_not_resume(scene)
@@ -114,7 +116,9 @@ def _why_not_paused(scene: Scene) -> str | None:
 
 def _why_not_resume(scene: Scene) -> str | None:
     """Say so if `resume` has nothing to end: no pause by command, and no wait for evidence."""
-    if scene.rollout.paused_since is not None or inconclusive(scene) or without_evidence(scene):
+    if scene.rollout.paused_since is not None or overdue(scene):
+        return None
+    if inconclusive(scene) or without_evidence(scene):
         return None
     if scene.settings.paused:
         return "spec.rollout.paused holds the rollout: set it to false"

@@ -31,9 +31,12 @@ def test_order_of_checks_of_a_rollout() -> None:
         "spec_invalid",
         "scaled_to_zero",
         "paused",
+        "route_blocked",
         "route_conflict",
+        "lend",
         "promote_commanded",
         "promote_full_commanded",
+        "promote_full_force_commanded",
         "advancing",
     ]
 
