@@ -63,6 +63,7 @@ def metrics_request(md: ModelDeployment, now: float) -> MetricsRequest | None:
         since=since(rollout.evidence),
         stable_since=(md.status.stable and md.status.stable.since) or 0.0,
         backends=_places(md),
+        slow_after=analysis.latency.threshold_milliseconds if analysis.latency else None,
     )
 
 
