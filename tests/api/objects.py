@@ -66,7 +66,13 @@ BY_GATEWAY: Manifest = {
         "strategy": "Canary",
         "canary": {
             "steps": [
-                {"weight": 1, "minSeconds": 1, "maxSeconds": 2, "pause": {"seconds": 1}},
+                {
+                    "weight": 0,
+                    "minSeconds": 1,
+                    "maxSeconds": 2,
+                    "pause": {"seconds": 1},
+                    "scale": {"replicas": 2},
+                },
                 {"weight": 100, "pause": {}},
             ],
             "bakeSeconds": 1,
@@ -91,6 +97,8 @@ BY_GATEWAY: Manifest = {
         "paused": False,
         "pauseTimeoutSeconds": 86400,
         "progressDeadlineSeconds": 1800,
+        "capacityMode": "Wait",
+        "capacityTimeoutSeconds": 600,
         "onStableDown": "ShiftToCanary",
         "scaleDownDelaySeconds": 300,
         "abortScaleDownDelaySeconds": 30,
@@ -100,6 +108,12 @@ BY_GATEWAY: Manifest = {
     "podTemplate": {"spec": {"nodeSelector": {"zone": "a"}}},
 }
 """Everything that goes together with a Gateway."""
+
+BY_ROUTE: Manifest = {
+    "model": {"storageUri": "pvc://models/digits", "config": {"backend": "python"}},
+    "expose": {"type": "Gateway", "gateway": {"routeRef": {"name": "shop"}}},
+}
+"""What a HTTPRoute of the user's leads to."""
 
 BY_INGRESS: Manifest = {
     "model": {"storageUri": "pvc://models/digits", "configPbtxt": 'backend: "python"'},
@@ -113,7 +127,10 @@ BY_INGRESS: Manifest = {
             "annotations": {"a": "b"},
         },
     },
-    "rollout": {"analysis": {"provider": "None"}},
+    "rollout": {
+        "canary": {"steps": [{"weight": 5, "scale": {"percent": 50}}]},
+        "analysis": {"provider": "None"},
+    },
 }
 """What excludes something of `BY_GATEWAY`."""
 

@@ -29,6 +29,26 @@ class StepPause(ApiModel):
     """How long; absent: until the command `promote`, for `pauseTimeoutSeconds` at most."""
 
 
+class Scale(ApiModel):
+    """A number of pods, whatever the weight is."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "has(self.replicas) != has(self.percent)",
+                "a scale is a number of pods or a percentage of them: set exactly one of replicas"
+                " and percent",
+                ".percent",
+            )
+        )
+    )
+
+    replicas: Annotated[int | None, Field(ge=1, le=1000)] = None
+    """So many pods."""
+    percent: Annotated[int | None, Field(ge=1, le=100)] = None
+    """So many of the stable revision's pods, rounded up."""
+
+
 class Step(ApiModel):
     """A share of the requests that the new revision gets, and how long at least."""
 
@@ -42,14 +62,18 @@ class Step(ApiModel):
         )
     )
 
-    weight: Annotated[int, Field(ge=1, le=100)]
-    """Percentage of the requests."""
+    weight: Annotated[int, Field(ge=0, le=100)]
+    """Percentage of the requests; 0, only at first: nobody meets the new revision and nothing is
+    judged, so that it can be tested by hand."""
     min_seconds: Annotated[int, Field(ge=0, le=86400)] = 60
     """How long to stay at least, however good the evidence."""
     max_seconds: Annotated[int, Field(ge=1, le=LONGEST_STEP)] = 1800
     """After this long without enough evidence, `analysis.onInconclusive` decides."""
     pause: StepPause | None = None
     """Stay here after the step has passed. The new revision is judged on meanwhile."""
+    scale: Scale | None = None
+    """Pods of the new revision in this step; absent: those that the weight needs, or more if an
+    earlier step had more. Fewer than the weight needs are never left."""
 
 
 class Canary(ApiModel):
@@ -62,7 +86,19 @@ class Canary(ApiModel):
                 " && self.steps.all(a, self.steps.exists_one(b, b.weight == a.weight)))",
                 "the weights of steps must rise: order them, and give each a weight of its own",
                 ".steps",
-            )
+            ),
+            rule(
+                "!has(self.steps) || self.steps.exists(step, step.weight > 0)",
+                "all traffic would follow on no evidence: add a step with a weight over 0",
+                ".steps",
+            ),
+            rule(
+                "!has(self.steps) || self.steps.all(step, step.weight > 0 || has(step.pause)"
+                " || has(step.scale))",
+                "a step of weight 0 is for tests by hand: give it a pause or a scale,"
+                " or a weight over 0",
+                ".steps",
+            ),
         )
     )
 
@@ -137,6 +173,14 @@ class StableDown(StrEnum):
     SHIFT = "ShiftToCanary"
 
 
+class CapacityMode(StrEnum):
+    """What to do when the cluster has no room for the new revision's pods."""
+
+    EXTRA = "Extra"
+    REPLACE = "Replace"
+    WAIT = "Wait"
+
+
 class Pace(StrEnum):
     """How fast the certificate that each step demands tightens towards the last one."""
 
@@ -208,6 +252,17 @@ class Analysis(ApiModel):
 class Rollout(ApiModel):
     """How careful to be with a new revision."""
 
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "self.capacityMode != 'Replace' || self.strategy == 'Canary'",
+                "only a canary can replace pods one by one: set capacityMode to Extra or Wait, or"
+                " strategy to Canary",
+                ".capacityMode",
+            )
+        )
+    )
+
     strategy: Strategy = Strategy.CANARY
     """`Canary` gives the new revision more and more of the requests; `BlueGreen` shows it as a
     preview and then switches."""
@@ -224,6 +279,13 @@ class Rollout(ApiModel):
     `promote`, was forgotten and is aborted: nobody stands by it. 0: never."""
     progress_deadline_seconds: Annotated[int, Field(ge=1, le=604800)] = 1800
     """A new revision that is not ready in this time is given up."""
+    capacity_mode: CapacityMode = CapacityMode.EXTRA
+    """Where the new revision's pods come from: `Extra`, on top of the stable one's, and it is told
+    after `capacityTimeoutSeconds` that there is no room; `Replace`, one more than `replicas` at
+    most: the stable one gives its pods up one by one, as the requests move; `Wait`, on top,
+    however long it takes."""
+    capacity_timeout_seconds: Annotated[int, Field(ge=1, le=604800)] = 600
+    """How long there may be no room before that is told. Nothing is ever aborted for it."""
     on_stable_down: StableDown = StableDown.HOLD
     """What to do when no pod of the stable revision is ready but some of the new one are: `Hold`
     the weights, or `ShiftToCanary`, which gives it everything until the stable one is back."""

@@ -43,8 +43,11 @@ def number(amount: int, thing: str) -> str:
 
 def place(source: str) -> str:
     """Say where a source's requests were counted."""
-    where = {Source.TRITON: "in Triton", Source.ROUTER_LATENCY: "in the router's histogram"}
-    return where.get(Source(source), "at the router")
+    where: dict[str, str] = {
+        Source.TRITON: "in Triton",
+        Source.ROUTER_LATENCY: "in the router's histogram",
+    }
+    return where.get(source, "at the router")
 
 
 def bad(source: str) -> str:
