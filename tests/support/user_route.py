@@ -8,6 +8,7 @@ from typing import Any
 from typing_extensions import override
 
 from halimede.api.base import Manifest, rfc3339
+from halimede.reconcile.decide import metrics_request
 from halimede.reconcile.farewell import farewell, leaving
 from halimede.reconcile.observed import Observed
 from halimede.reconcile.plan import Plan
@@ -105,8 +106,11 @@ class RoutedCluster(PretendCluster):
 
     @override
     def observe(self) -> Observed:
-        names = concerned(self.deployment)
-        return replace(super().observe(), routes={one: self._live(one) for one in names})
+        md = self.deployment
+        routes = {one: self._live(one) for one in concerned(md)}
+        request = metrics_request(md, routes, self.now)
+        reading = self.prometheus.read(request) if request else None
+        return replace(super().observe(), routes=routes, reading=reading)
 
     @override
     def look(self) -> Plan:
