@@ -2,15 +2,14 @@
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from typing_extensions import override
 
 from halimede.api.base import Manifest, rfc3339
-from halimede.reconcile.decide import metrics_request
+from halimede.api.v1alpha1 import ModelDeployment
 from halimede.reconcile.farewell import farewell, leaving
-from halimede.reconcile.observed import Observed
 from halimede.reconcile.plan import Plan
 from halimede.reconcile.user_routes import concerned
 from tests.support.behaviour import accepted, written_by
@@ -105,12 +104,8 @@ class RoutedCluster(PretendCluster):
         return manifest
 
     @override
-    def observe(self) -> Observed:
-        md = self.deployment
-        routes = {one: self._live(one) for one in concerned(md)}
-        request = metrics_request(md, routes, self.now)
-        reading = self.prometheus.read(request) if request else None
-        return replace(super().observe(), routes=routes, reading=reading)
+    def users_routes(self, md: ModelDeployment) -> dict[str, Manifest | None]:
+        return {one: self._live(one) for one in concerned(md)}
 
     @override
     def look(self) -> Plan:
