@@ -74,11 +74,11 @@ ROWS = {
         changed(BY_GATEWAY, autoscaling__minReplicas=2),
         changed(BY_GATEWAY, autoscaling__minReplicas=3),
     ),
-    "canary without a router": row(
-        "spec.rollout.strategy",
-        "set rollout.strategy to BlueGreen, or expose by Gateway or Ingress",
-        BY_SERVICE,
+    "canary by pods that somebody else scales": row(
+        "spec.autoscaling",
+        "set replicas instead of autoscaling, or rollout.strategy to BlueGreen",
         changed(BY_SERVICE, rollout__strategy="Canary"),
+        changed(BY_SERVICE, rollout__strategy="Canary", autoscaling=BY_GATEWAY["autoscaling"]),
     ),
     "counters of a router that is not there": row(
         "spec.rollout.analysis.provider",

@@ -60,12 +60,13 @@ class Entrance:
         shares, preview = allotment.weights(status), allotment.preview(status)
         if not shares:
             return ()
-        known = self._rendered.get((shares, preview))
-        if known is None:
+        asked = (shares, preview, allotment.by_pods(status))
+        if asked not in self._rendered:
             backends = tuple(Backend(revision, weight) for revision, weight in shares)
-            known = traffic(self.deployment, backends, preview)
-            self._rendered[shares, preview] = known
-        return known
+            self._rendered[asked] = traffic(
+                self.deployment, backends, preview, by_pods=allotment.by_pods(status)
+            )
+        return self._rendered[asked]
 
 
 def children(

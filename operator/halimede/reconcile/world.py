@@ -32,6 +32,7 @@ def facts(observed: Observed, entrance: tuple[Manifest, ...]) -> Facts:
         },
         route=route(observed.children, entrance),
         replicas=full_scale(md, deployments),
+        others=_others(observed),
     )
 
 
@@ -82,6 +83,17 @@ def revision_of(manifest: Manifest) -> str | None:
     labels = manifest["metadata"].get("labels") or {}
     revision: str | None = labels.get(names.REVISION_LABEL)
     return revision
+
+
+def _others(observed: Observed) -> int:
+    rollout = observed.deployment.status.rollout
+    if rollout is None:
+        return 0
+    return sum(
+        revision_of(pod) not in (rollout.base, rollout.revision)
+        for pod in observed.pods
+        if not pod["metadata"].get("deletionTimestamp")
+    )
 
 
 def _by_revision(children: Iterable[Manifest], kind: str) -> Iterator[tuple[str, Manifest]]:

@@ -6,7 +6,6 @@ from halimede.api.conditions import Reason
 from halimede.api.rollout import Strategy
 from halimede.api.status import Outcome, State
 from halimede.judge.verdict import Verdict
-from halimede.rollout.capacity import need
 from halimede.rollout.command import Verb
 from halimede.rollout.events import Event, normal, sentences
 from halimede.rollout.evidence import looks_wanted
@@ -86,10 +85,17 @@ def shifting(scene: Scene) -> Move:
 
 def unable_to_raise(scene: Scene) -> Move | None:
     """Say which side lacks pods for the step's weight; None if neither does."""
-    replicas, canary, base = scene.facts.replicas, scene.canary, scene.base
+    canary, base = scene.canary, scene.base
     if canary.ready_endpoints < scene.canary_wanted:
         return await_pods(scene, canary, scene.canary_wanted)
-    rest = need(100 - scene.goal, replicas)
+    if scene.by_pods and scene.rollout.weight == 0 and scene.facts.others:
+        return wait(
+            scene,
+            Reason.ROLLING_OUT,
+            f"{scene.facts.others} pods of other revisions are to end first: the entry Service"
+            " would select them, too.",
+        )
+    rest = scene.needed(scene.goal)[1]
     if base.ready_endpoints < rest:
         return wait(
             scene,
@@ -297,7 +303,10 @@ def await_evidence(scene: Scene) -> Move:
     if without_evidence(scene):
         return wait(scene, Reason.METRICS_HOLD, told(scene), "The weights stay as they are.")
     step = f"step {rollout.step + 1} of {rollout.steps}"
-    message = f"Revision {rollout.revision} gets {rollout.weight} % ({step})"
+    share = f"{rollout.weight} %"
+    if rollout.actual_weight not in (None, rollout.weight):
+        share = f"{rollout.actual_weight} % by its pods, for the {share} of its step,"
+    message = f"Revision {rollout.revision} gets {share} ({step})"
     return wait(scene, Reason.ROLLING_OUT, message, told(scene))
 
 

@@ -26,6 +26,11 @@ def weights(status: Status) -> tuple[tuple[str, int], ...]:
     return ((rollout.base, 100 - rollout.weight), (rollout.revision, rollout.weight))
 
 
+def by_pods(status: Status) -> bool:
+    """Whether revisions with a share of the traffic may be told apart by their pods alone."""
+    return status.rollout is not None and status.rollout.strategy is Strategy.CANARY
+
+
 def live(status: Status) -> frozenset[str]:
     """Name the revisions whose children must be there."""
     revisions = {*_serving(status), *(one.revision for one in status.warm)}
@@ -56,6 +61,8 @@ def scaler_target(status: Status) -> str | None:
 def replicas(scene: Scene, revision: str, *, autoscaled: bool) -> int | None:
     """Say how many pods a revision's Deployment asks for; None: that is left as it is."""
     rollout, count = scene.status.rollout, scene.facts.replicas
+    if rollout is not None and revision == rollout.base and not autoscaled:
+        return scene.base_replicas
     if rollout is None or revision != rollout.revision or rollout.state is State.DRAINING:
         return None if autoscaled else count
     if rollout.state in (State.ABORTING, State.ABORT_DRAINING):

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from halimede.api.conditions import Reason
-from halimede.api.rollout import Rollout, Step
+from halimede.api.rollout import Rollout, Step, Strategy
 from halimede.api.status import RolloutStatus, State, Status
 from halimede.judge.verdict import Verdict
-from halimede.rollout.capacity import full, need
+from halimede.rollout.capacity import ALL, full, need, split
 from halimede.rollout.command import Command, Verb
 from halimede.rollout.conflict import fight
 from halimede.rollout.events import Event
@@ -18,6 +18,10 @@ GROWING = frozenset(
     {State.STARTING, State.PRIMING, State.SHIFTING, State.ANALYSING, State.STEP_PAUSED}
 )
 """The states in which a canary has no more pods than its weight needs."""
+SHARED = frozenset(
+    {State.SHIFTING, State.ANALYSING, State.STEP_PAUSED, State.SCALING_UP, State.PROMOTING}
+)
+"""The states in which pods of a canary may take the place of the stable revision's."""
 DECIDED = frozenset({State.DRAINING, State.ABORTING, State.ABORT_DRAINING})
 """The states in which it is known how the rollout ends."""
 
@@ -43,6 +47,8 @@ class Wanted:
     """The spec's."""
     invalid: str | None = None
     """What is wrong with the spec; the target is then that of the last valid one."""
+    by_pods: bool = False
+    """No router shares requests out: a plain Service leads to all pods alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +138,18 @@ class Scene:
         return self.paused or fight(self.status) is not None
 
     @property
+    def by_pods(self) -> bool:
+        """Whether the canary's share is that of its pods."""
+        return self.wanted.by_pods and self.rollout.strategy is Strategy.CANARY
+
+    def needed(self, weight: int) -> tuple[int, int]:
+        """Count the pods that the canary and the stable revision need while it has *weight*."""
+        replicas = self.facts.replicas
+        if self.by_pods:
+            return split(weight, replicas)
+        return need(weight, replicas), need(ALL - weight, replicas)
+
+    @property
     def canary_full(self) -> bool:
         """Whether the canary could carry all traffic."""
         return self.canary.ready_endpoints >= full(self.facts.replicas)
@@ -148,7 +166,31 @@ class Scene:
         """How many pods the canary should have, ready or not."""
         if self.rollout.state not in GROWING or not self.step:
             return self.facts.replicas
-        return need(self.goal, self.facts.replicas)
+        return self.needed(self.goal)[0]
+
+    @property
+    def base_replicas(self) -> int:
+        """How many pods the stable revision should have: all, as a rule.
+
+        Where the share is that of the pods, it gives some up, but only for ready ones of the
+        canary that clients have learned of; and it gets them back when the canary loses some.
+        """
+        replicas, weight = self.facts.replicas, self.rollout.weight
+        if not self.by_pods or self.rollout.state not in SHARED or weight == 0:
+            return replicas
+        kept = min(self.base.desired, replicas)
+        if weight == ALL:
+            return kept
+        least = max(self.needed(weight)[1], replicas - self.canary.ready_endpoints)
+        return min(replicas, least if self.settled else max(least, kept))
+
+    @property
+    def actual_weight(self) -> int | None:
+        """The canary's share by its ready pods; None where a router sees to the weight."""
+        canary, base = self.canary.ready_endpoints, self.base.ready_endpoints
+        if not self.by_pods or self.rollout.weight in (0, ALL) or not canary + base:
+            return None
+        return round(ALL * canary / (canary + base))
 
     def elapsed(self, since: float) -> float:
         """Count the seconds since a moment; none if the clock was set back."""
