@@ -231,7 +231,8 @@ def serving(expose: Manifest, strategy: str = "Canary", replicas: int = 2) -> En
     cluster = Entrance(spec=copy.deepcopy(SPEC), requests_per_second=400.0)
     cluster.spec |= {"expose": expose, "replicas": replicas}
     cluster.spec["rollout"]["strategy"] = strategy
-    cluster.spec["rollout"]["blueGreen"]["autoPromote"] = True
+    cluster.spec["rollout"]["canary"]["bakeSeconds"] = 10
+    cluster.spec["rollout"]["blueGreen"] = {"autoPromote": True, "bakeSeconds": 60}
     cluster.spec["rollout"]["analysis"]["provider"] = "None"
     cluster.until(cluster.ready)
     cluster.run(120)

@@ -109,6 +109,13 @@ class Waiting(StrEnum):
     ABORT = "Abort"
 
 
+class StableDown(StrEnum):
+    """What to do when the stable revision has no ready pod and the new one has."""
+
+    HOLD = "Hold"
+    SHIFT = "ShiftToCanary"
+
+
 class Pace(StrEnum):
     """How fast the certificate that each step demands tightens towards the last one."""
 
@@ -160,6 +167,10 @@ class Analysis(ApiModel):
     """What to do after `noDataTimeoutSeconds` without one request of the new revision."""
     no_data_timeout_seconds: Annotated[int, Field(ge=1, le=604800)] = 1800
     """How long the new revision may be without a request before `onNoData` decides."""
+    on_metrics_down: Waiting = Waiting.PAUSE
+    """What to do after `metricsTimeoutSeconds` without an answer of Prometheus."""
+    metrics_timeout_seconds: Annotated[int, Field(ge=1, le=604800)] = 900
+    """How long Prometheus may be away before `onMetricsDown` decides."""
     on_inconclusive: Waiting = Waiting.PAUSE
     """What to do after a step's `maxSeconds` without enough evidence."""
 
@@ -183,6 +194,9 @@ class Rollout(ApiModel):
     `promote`, was forgotten and is aborted: nobody stands by it. 0: never."""
     progress_deadline_seconds: Annotated[int, Field(ge=1, le=604800)] = 1800
     """A new revision that is not ready in this time is given up."""
+    on_stable_down: StableDown = StableDown.HOLD
+    """What to do when no pod of the stable revision is ready but some of the new one are: `Hold`
+    the weights, or `ShiftToCanary`, which gives it everything until the stable one is back."""
     scale_down_delay_seconds: Annotated[int, Field(ge=0, le=604800)] = 300
     """How long the old revision stays at full scale after a promotion."""
     revision_history_limit: Annotated[int, Field(ge=0, le=20)] = 10

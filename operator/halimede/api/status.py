@@ -184,6 +184,8 @@ class RolloutStatus(ApiModel):
     """When the judge last looked."""
     unready_since: Timestamp | None = None
     """Since when the target, which had traffic, has had no ready endpoint."""
+    covering_since: Timestamp | None = None
+    """Since when the target has everything because the stable revision had no ready pod."""
     paused_since: Timestamp | None = None
     """When the command `pause` was carried out last; absent after `resume`."""
     spec_paused_since: Timestamp | None = None

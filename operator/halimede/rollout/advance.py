@@ -85,9 +85,8 @@ def shifting(scene: Scene) -> Move:
 
 def unable_to_raise(scene: Scene) -> Move | None:
     """Say which side lacks pods for the step's weight; None if neither does."""
-    canary, base = scene.canary, scene.base
-    if canary.ready_endpoints < scene.canary_wanted:
-        return await_pods(scene, canary, scene.canary_wanted)
+    if scene.canary.ready_endpoints < scene.canary_wanted:
+        return await_pods(scene, scene.canary, scene.canary_wanted)
     if scene.by_pods and scene.rollout.weight == 0 and scene.facts.others:
         return wait(
             scene,
@@ -95,20 +94,27 @@ def unable_to_raise(scene: Scene) -> Move | None:
             f"{scene.facts.others} pods of other revisions are to end first: the entry Service"
             " would select them, too.",
         )
-    rest = scene.needed(scene.goal)[1]
-    if base.ready_endpoints < rest:
-        return wait(
-            scene,
-            Reason.STABLE_UNHEALTHY,
-            f"The stable revision {base.revision} has {base.ready_endpoints} of {rest} ready pods"
-            " that its share needs.",
-            base.message,
-        )
-    return None
+    return stable_lacks_pods(scene, scene.goal)
+
+
+def stable_lacks_pods(scene: Scene, weight: int) -> Move | None:
+    """Say that the stable revision could not carry what *weight* leaves to it; None if it can."""
+    base, rest = scene.base, scene.needed(weight)[1]
+    if base.ready_endpoints >= rest:
+        return None
+    return wait(
+        scene,
+        Reason.STABLE_UNHEALTHY,
+        f"The stable revision {base.revision} has {base.ready_endpoints} of {rest} ready pods"
+        " that its share needs.",
+        base.message,
+    )
 
 
 def analysing(scene: Scene) -> Move:
     """Go on when the judge says in this very pass that the step is passed."""
+    if lack := stable_lacks_pods(scene, scene.rollout.weight):
+        return lack
     rollout, step = scene.rollout, scene.step
     since = rollout.step_started_at or rollout.state_since
     if scene.verdict is Verdict.PASS and step and scene.elapsed(since) >= step.min_seconds:
@@ -133,6 +139,8 @@ def step_passed(scene: Scene) -> Event:
 
 def step_paused(scene: Scene) -> Move:
     """Wait for the end of the step's pause, and then for a judge who is still content."""
+    if lack := stable_lacks_pods(scene, scene.rollout.weight):
+        return lack
     rollout, pause = scene.rollout, scene.step and scene.step.pause
     if pause and pause.seconds is None:
         return wait(

@@ -36,8 +36,10 @@ def restarted(rollout: RolloutStatus, now: float) -> RolloutStatus:
     if rollout.step_started_at is not None:
         changes["step_started_at"] = now
     evidence = rollout.evidence
-    if evidence is not None and evidence.no_data_since is not None:
-        changes["evidence"] = evidence.model_copy(update={"no_data_since": now})
+    if evidence is not None:
+        clocks = ("no_data_since", "metrics_down_since")
+        running = {clock: now for clock in clocks if getattr(evidence, clock) is not None}
+        changes["evidence"] = evidence.model_copy(update=running)
     return rollout.model_copy(update=changes)
 
 

@@ -16,6 +16,7 @@ from halimede.rollout.history import by_abort
 from halimede.rollout.moves import abort, reroute, stop
 from halimede.rollout.pauses import timeout_at
 from halimede.rollout.scene import Move, Scene
+from halimede.rollout.shares import lost_a_part, stable_is_back, stable_is_down
 from halimede.rollout.steps import undecided_since
 
 UNREADY_GRACE_SECONDS = 60.0
@@ -201,6 +202,22 @@ def no_data_for_too_long(scene: Scene) -> Move | None:
     )
 
 
+def metrics_down_for_too_long(scene: Scene) -> Move | None:
+    """Prometheus stays away, and the spec says that this is to end the rollout."""
+    analysis, evidence = scene.settings.analysis, scene.rollout.evidence
+    if analysis.on_metrics_down is not Waiting.ABORT or evidence is None or scene.held:
+        return None
+    since = evidence.metrics_down_since
+    if since is None or scene.elapsed(since) < analysis.metrics_timeout_seconds:
+        return None
+    return abort(
+        scene,
+        "MetricsDown",
+        f"Prometheus has not answered for {analysis.metrics_timeout_seconds} s",
+        evidence.message or "",
+    )
+
+
 def inconclusive_for_too_long(scene: Scene) -> Move | None:
     """The step took its whole time without enough evidence, and the spec says to end it then."""
     if scene.settings.analysis.on_inconclusive is not Waiting.ABORT or scene.held:
@@ -232,10 +249,14 @@ SAFETY = (
     lost_all_traffic_pods,
     lost_its_pods,
     stayed_unready,
+    stable_is_down,
+    stable_is_back,
+    lost_a_part,
     crashed,
     past_deadline,
     route_past_deadline,
     no_data_for_too_long,
+    metrics_down_for_too_long,
     inconclusive_for_too_long,
 )
 """Worst first; the order is the policy."""

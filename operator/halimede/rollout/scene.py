@@ -154,6 +154,11 @@ class Scene:
         """Whether the canary could carry all traffic."""
         return self.canary.ready_endpoints >= full(self.facts.replicas)
 
+    def carried(self, weight: int) -> bool:
+        """Whether the canary's ready pods suffice for a share of the traffic."""
+        ready = self.canary.ready_endpoints
+        return self.canary_full or (weight < ALL and ready >= self.needed(weight)[0])
+
     @property
     def canary_wanted(self) -> int:
         """How many ready pods the canary needs before the next thing can happen."""
@@ -176,7 +181,8 @@ class Scene:
         canary that clients have learned of; and it gets them back when the canary loses some.
         """
         replicas, weight = self.facts.replicas, self.rollout.weight
-        if not self.by_pods or self.rollout.state not in SHARED or weight == 0:
+        shared = self.rollout.state in SHARED and self.rollout.covering_since is None
+        if not self.by_pods or not shared or weight == 0:
             return replicas
         kept = min(self.base.desired, replicas)
         if weight == ALL:

@@ -41,6 +41,8 @@ def _of_rollout(rollout: RolloutStatus, settings: Rollout) -> Iterator[float]:
     evidence = rollout.evidence
     if evidence is not None and evidence.no_data_since is not None:
         yield evidence.no_data_since + settings.analysis.no_data_timeout_seconds
+    if evidence is not None and evidence.metrics_down_since is not None:
+        yield evidence.metrics_down_since + settings.analysis.metrics_timeout_seconds
     yield from _of_state(rollout, settings)
     yield from _of_judge(rollout, settings)
 

@@ -20,6 +20,42 @@ BACKWARD = (
         ways=(Way(WITH_TRAFFIC, State.PRIMING), *given_up(State.PRIMING, *ALL_TRAFFIC)),
     ),
     Transition(
+        25,
+        "It has traffic and lost a part of its ready pods, so that they are too few for it.",
+        "It keeps what they can carry, rounded down to a step; it rises again with its pods.",
+        ("rollout.shares.lost_a_part",),
+        held=(State.SHIFTING, State.SCALING_UP),
+        ways=(
+            Way((State.ANALYSING, State.STEP_PAUSED), State.SHIFTING),
+            Way(ALL_TRAFFIC, State.SCALING_UP),
+        ),
+    ),
+    Transition(
+        26,
+        "The stable revision has fewer ready pods than its share needs.",
+        "No weight rises and no step ends: StableUnhealthy. Nothing moves to it that its ready"
+        " pods could not carry.",
+        (
+            "rollout.advance.shifting",
+            "rollout.advance.analysing",
+            "rollout.advance.step_paused",
+            "rollout.shares.beyond_stable",
+        ),
+        held=(State.SHIFTING, State.ANALYSING, State.STEP_PAUSED),
+    ),
+    Transition(
+        27,
+        "The stable revision has no ready pod, and the new one has.",
+        "Weights stay; `onStableDown: ShiftToCanary` gives the new one everything until the stable"
+        " one is back. `promote-full` is allowed.",
+        ("rollout.shares.stable_is_down", "rollout.shares.stable_is_back"),
+        held=(State.SHIFTING, State.SCALING_UP, State.AWAITING_PROMOTION),
+        ways=(
+            Way((State.PRIMING, State.ANALYSING, State.STEP_PAUSED), State.SHIFTING),
+            Way((State.PRIMING,), State.SCALING_UP),
+        ),
+    ),
+    Transition(
         28,
         "The spec asks for a third revision.",
         "The second is given up, which is nobody's fault (Superseded); then the third begins.",

@@ -11,6 +11,15 @@ AWAITING_ROUTE = (
     State.SCALING_UP,
     State.PROMOTING,
 )
+JUDGED = (
+    State.PRIMING,
+    State.SHIFTING,
+    State.ANALYSING,
+    State.STEP_PAUSED,
+    State.SCALING_UP,
+    State.PROMOTING,
+    State.BAKING,
+)
 AT_STEP = (State.ANALYSING, State.STEP_PAUSED)
 
 FORWARD = (
@@ -132,22 +141,20 @@ FORWARD = (
             "rollout.safety.no_data_for_too_long",
         ),
         held=AT_STEP,
-        ways=given_up(
-            State.PRIMING,
-            State.SHIFTING,
-            State.ANALYSING,
-            State.STEP_PAUSED,
-            State.SCALING_UP,
-            State.PROMOTING,
-            State.BAKING,
-        ),
+        ways=given_up(*JUDGED),
     ),
     Transition(
         23,
         "Prometheus does not answer.",
-        "Weights stay and evidence is kept.",
-        ("rollout.advance.analysing", "rollout.advance.step_paused"),
+        "Weights stay and evidence is kept; `onMetricsDown: Abort` gives it up after"
+        " `metricsTimeoutSeconds`: MetricsDown.",
+        (
+            "rollout.advance.analysing",
+            "rollout.advance.step_paused",
+            "rollout.safety.metrics_down_for_too_long",
+        ),
         held=AT_STEP,
+        ways=given_up(*JUDGED),
     ),
     Transition(
         36,

@@ -1,0 +1,84 @@
+"""Checks that fit the weights to the pods that are left, on either side."""
+
+from halimede.api.rollout import StableDown, Strategy
+from halimede.api.status import State
+from halimede.rollout.capacity import ALL
+from halimede.rollout.events import warning
+from halimede.rollout.moves import reroute
+from halimede.rollout.scene import Move, Scene
+from halimede.rollout.steps import starts_small
+
+AT_A_STEP = frozenset({State.SHIFTING, State.ANALYSING, State.STEP_PAUSED})
+
+
+def stable_is_down(scene: Scene) -> Move | None:
+    """No pod of the stable revision is ready, and the spec says that the new one covers it."""
+    rollout = scene.rollout
+    if scene.settings.on_stable_down is not StableDown.SHIFT or scene.facts.replicas == 0:
+        return None
+    if scene.base.ready_endpoints > 0 or scene.canary.ready_endpoints == 0:
+        return None
+    if rollout.state is State.STARTING or rollout.weight == ALL:
+        return None
+    state = rollout.state
+    if state is State.PRIMING and not starts_small(rollout):
+        state = State.SCALING_UP
+    elif state is State.PRIMING or state in AT_A_STEP:
+        state = State.SHIFTING
+    event = warning(
+        "StableCovered",
+        f"Revision {rollout.base} has no ready pod; {rollout.revision} gets all requests until"
+        " it is back.",
+    )
+    return reroute(scene, state, ALL, event, covering_since=scene.now, unready_since=None)
+
+
+def stable_is_back(scene: Scene) -> Move | None:
+    """The stable revision takes back what was covered, as far as its ready pods can carry it."""
+    rollout = scene.rollout
+    if rollout.covering_since is None or scene.base.ready_endpoints == 0:
+        return None
+    if rollout.state in AT_A_STEP and scene.step is not None:
+        state, due = State.SHIFTING, scene.step.weight
+    elif rollout.state is State.AWAITING_PROMOTION:
+        state, due = rollout.state, 0
+    else:
+        return None
+    weight = max(due, beyond_stable(scene))
+    if weight >= rollout.weight:
+        return None
+    since = rollout.covering_since if weight > due else None
+    return reroute(scene, state, weight, covering_since=since)
+
+
+def lost_a_part(scene: Scene) -> Move | None:
+    """Some of its pods are gone: it keeps what the others can carry until they are back."""
+    rollout, ready = scene.rollout, scene.canary.ready_endpoints
+    if rollout.strategy is not Strategy.CANARY or rollout.weight == 0 or scene.unwritten:
+        return None
+    if ready == 0 or scene.carried(rollout.weight):
+        return None
+    if scene.by_pods and rollout.weight < ALL:
+        return None  # its share has gone with its pods
+    weight = max(_fitting(scene), beyond_stable(scene))
+    if weight >= rollout.weight:
+        return None
+    event = warning(
+        "TrafficReduced",
+        f"Revision {rollout.revision} has {ready} ready pods, too few for {rollout.weight} %; it"
+        f" keeps {weight} %.",
+    )
+    state = State.SHIFTING if rollout.state in AT_A_STEP else State.SCALING_UP
+    return reroute(scene, state, weight, event)
+
+
+def beyond_stable(scene: Scene) -> int:
+    """Say what share the stable revision's ready pods could not carry."""
+    return max(0, ALL - ALL * scene.base.ready_endpoints // max(1, scene.facts.replicas))
+
+
+def _fitting(scene: Scene) -> int:
+    """Say what share its ready pods can carry: the highest step below, if there is one."""
+    share = ALL * scene.canary.ready_endpoints // scene.facts.replicas
+    steps = (step.weight for step in scene.settings.canary.steps if step.weight <= share)
+    return max(steps, default=share)

@@ -1,0 +1,168 @@
+"""Weights follow the pods that are left, on either side."""
+
+from typing import Any
+
+import pytest
+
+from halimede.api.rollout import Canary, StableDown, Step, Waiting
+from halimede.api.status import Evidence, State
+from halimede.judge.verdict import Verdict
+from tests.support.rollouts import (
+    BLUE_GREEN,
+    SETTINGS,
+    MachineWorld,
+    analysis,
+    canary_at,
+    changed,
+    unready,
+)
+
+COVER = changed(SETTINGS, on_stable_down=StableDown.SHIFT)
+FIFTH = Canary(steps=(Step(weight=20, min_seconds=60), Step(weight=60, min_seconds=60)))
+
+
+def share(world: MachineWorld) -> int:
+    """The canary's weight in the live route."""
+    return dict(world.route).get("v2", 0)
+
+
+def second_step(**settings: Any) -> MachineWorld:
+    """Bring a canary of ten pods to 60 % of the requests."""
+    world = MachineWorld(replicas=10, settings=changed(SETTINGS, canary=FIFTH, **settings))
+    world.serve().ask_for("v2")
+    while share(world) < 60:
+        world.step()
+        world.now += 5
+    world.verdict = Verdict.CONTINUE
+    world.until(State.ANALYSING)
+    return world
+
+
+@pytest.mark.transition(25)
+@pytest.mark.parametrize(("ready", "kept"), [(5, 20), (2, 20), (1, 10)])
+def test_lost_part_of_the_pods_lowers_the_weight(ready: int, kept: int) -> None:
+    """A canary keeps the highest step that its ready pods can carry, or else their share."""
+    world = second_step()
+    world.broken["v2"] = unready(ready=ready)
+    world.step()
+    assert (world.state, share(world)) == (State.SHIFTING, kept)
+    assert world.reasons[-1] == "TrafficReduced"
+    world.run(10)
+    assert (world.state, share(world)) == (State.SHIFTING, kept)
+    world.broken.clear()
+    world.until(State.ANALYSING)
+    assert share(world) == 60
+
+
+@pytest.mark.transition(25)
+def test_lost_part_of_the_pods_lowers_no_more_than_stable_can_carry() -> None:
+    """Nothing moves to a stable revision that lacks the pods for it."""
+    world = second_step()
+    world.broken = {"v1": unready(ready=5), "v2": unready(ready=2)}
+    world.step()
+    assert share(world) == 50
+
+
+@pytest.mark.transition(25, 12)
+def test_lost_part_that_stays_away_ends_the_rollout() -> None:
+    """The deadline of readiness runs again."""
+    world = second_step()
+    world.broken["v2"] = unready(ready=2)
+    world.run(3)
+    world.now += SETTINGS.progress_deadline_seconds
+    world.step()
+    assert world.status.rollout is not None
+    assert world.status.rollout.reason == "ProgressDeadlineExceeded"
+
+
+@pytest.mark.transition(26)
+def test_no_step_ends_while_stable_lacks_pods() -> None:
+    """What passes beside a sick stable revision has passed no test."""
+    world = second_step()
+    world.verdict = Verdict.PASS
+    world.broken["v1"] = unready(ready=3)
+    world.run(60)
+    assert (world.state, share(world)) == (State.ANALYSING, 60)
+    assert world.last.wait is not None
+    assert world.last.wait.reason == "StableUnhealthy"
+    world.broken.clear()
+    world.until(None)
+    assert share(world) == 100
+
+
+@pytest.mark.transition(27)
+def test_weights_hold_while_stable_is_down() -> None:
+    """By default nobody decides for the user that the new revision is the better one."""
+    world = second_step()
+    world.broken["v1"] = unready()
+    world.run(60)
+    assert (world.state, share(world)) == (State.ANALYSING, 60)
+
+
+@pytest.mark.transition(27)
+def test_canary_covers_for_stable_and_gives_it_back() -> None:
+    """With `ShiftToCanary` nobody meets a revision without pods, in either direction."""
+    world = second_step(on_stable_down=StableDown.SHIFT)
+    world.broken["v1"] = unready()
+    world.step()
+    assert (world.state, share(world)) == (State.SHIFTING, 100)
+    world.run(30)
+    assert (world.state, world.desired["v2"]) == (State.ANALYSING, 10)
+    world.broken["v1"] = unready(ready=2)
+    world.step()
+    assert share(world) == 80
+    world.broken.clear()
+    world.step()
+    assert (world.state, share(world)) == (State.SHIFTING, 60)
+    world.until(State.ANALYSING)
+    assert world.status.rollout is not None
+    assert (world.status.rollout.step, world.status.rollout.covering_since) == (1, None)
+
+
+@pytest.mark.transition(27)
+def test_preview_covers_for_stable() -> None:
+    """Blue-green's preview is at full scale: it serves while the stable colour is down."""
+    settings = changed(BLUE_GREEN, on_stable_down=StableDown.SHIFT)
+    world = MachineWorld(settings=settings).serve().ask_for("v2")
+    world.until(State.AWAITING_PROMOTION)
+    world.broken["v1"] = unready()
+    world.step()
+    assert (world.state, share(world)) == (State.AWAITING_PROMOTION, 100)
+    world.broken.clear()
+    world.step()
+    assert (world.state, share(world)) == (State.AWAITING_PROMOTION, 0)
+
+
+@pytest.mark.transition(27)
+def test_covering_canary_is_still_judged() -> None:
+    """A bad one is given up, and keeps what nobody else can serve."""
+    world = second_step(on_stable_down=StableDown.SHIFT)
+    world.broken["v1"] = unready()
+    world.step()
+    world.verdict = Verdict.ABORT
+    world.run(5)
+    assert (world.state, share(world)) == (State.ABORTING, 100)
+    world.broken.clear()
+    world.step()
+    assert share(world) == 0
+
+
+@pytest.mark.transition(23)
+@pytest.mark.parametrize("wish", Waiting)
+def test_prometheus_that_stays_away(wish: Waiting) -> None:
+    """`onMetricsDown` decides after `metricsTimeoutSeconds`; no weight rises either way."""
+    settings = analysis(on_metrics_down=wish, metrics_timeout_seconds=300)
+    world = canary_at(State.ANALYSING, MachineWorld(settings=settings))
+    world.verdict = None
+    assert world.status.rollout is not None
+    away = Evidence(verdict=Verdict.METRICS_DOWN, metrics_down_since=world.now)
+    rollout = world.status.rollout.model_copy(update={"evidence": away})
+    world.status = world.status.model_copy(update={"rollout": rollout})
+    world.now += 299
+    world.step()
+    assert (world.state, share(world)) == (State.ANALYSING, 10)
+    world.now += 1
+    world.step()
+    given_up = wish is Waiting.ABORT
+    assert (world.state is State.ABORTING) is given_up
+    assert share(world) == (0 if given_up else 10)
