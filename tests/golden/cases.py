@@ -33,7 +33,7 @@ def rendered(case: str) -> list[Manifest]:
     autoscaler = hpa(md, own.hash, frozen=asked.get("frozen", False))
     return [
         *workload(md, own, replicas),
-        *traffic(md, backends, preview),
+        *traffic(md, backends, preview, by_pods=asked.get("byPods", False)),
         *([autoscaler] if autoscaler else []),
         pdb(md),
     ]

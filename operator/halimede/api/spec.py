@@ -38,6 +38,13 @@ _ROUTERS = (
         ".autoscaling",
     ),
     rule(
+        "self.rollout.strategy != 'Canary' || self.expose.type != 'Service'"
+        " || self.rollout.canary.steps.all(step, step.weight == 0 || !has(step.scale))",
+        "strategy Canary by type Service shares requests out by the number of pods: remove scale"
+        " from the steps with a weight over 0, or expose by Gateway or Ingress",
+        ".rollout.canary.steps",
+    ),
+    rule(
         "self.rollout.analysis.provider == 'None' || self.expose.type != 'Service'",
         "the provider counts what comes through a router: set rollout.analysis.provider to None,"
         " or expose by Gateway or Ingress",

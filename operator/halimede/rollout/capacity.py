@@ -3,6 +3,8 @@
 from fractions import Fraction
 from math import ceil
 
+from halimede.api.rollout import Scale
+
 ALL = 100
 """Percent."""
 READY_SHARE = 0.9
@@ -46,6 +48,21 @@ def split(weight: int, replicas: int) -> tuple[int, int]:
         if 0 < canary < pods
     )
     return min(near, key=lambda pair: (abs(Fraction(pair[0], sum(pair)) - share), pair))
+
+
+def scaled(scale: Scale | None, weight: int, replicas: int) -> int:
+    """Count the pods of a canary: what its step asks for, and never fewer than its share needs.
+
+    >>> scaled(None, 5, 4), scaled(Scale(replicas=3), 5, 4), scaled(Scale(percent=50), 75, 4)
+    (1, 3, 3)
+    >>> scaled(None, 0, 4)
+    1
+    """
+    least = max(1, need(weight, replicas))
+    if scale is None:
+        return least
+    asked = scale.replicas or ceil((scale.percent or 0) * replicas / 100)
+    return max(asked, least)
 
 
 def full(replicas: int) -> int:

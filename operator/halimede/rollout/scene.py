@@ -7,7 +7,7 @@ from halimede.api.conditions import Reason
 from halimede.api.rollout import Rollout, Step, Strategy
 from halimede.api.status import RolloutStatus, State, Status
 from halimede.judge.verdict import Verdict
-from halimede.rollout.capacity import ALL, full, need, split
+from halimede.rollout.capacity import ALL, full, need, scaled, split
 from halimede.rollout.command import Command, Verb
 from halimede.rollout.conflict import fight
 from halimede.rollout.events import Event
@@ -17,7 +17,7 @@ from halimede.rollout.steps import current_step
 GROWING = frozenset(
     {State.STARTING, State.PRIMING, State.SHIFTING, State.ANALYSING, State.STEP_PAUSED}
 )
-"""The states in which a canary has no more pods than its weight needs."""
+"""The states in which a canary has only the pods that its step needs or asks for."""
 SHARED = frozenset(
     {State.SHIFTING, State.ANALYSING, State.STEP_PAUSED, State.SCALING_UP, State.PROMOTING}
 )
@@ -163,7 +163,8 @@ class Scene:
     def canary_wanted(self) -> int:
         """How many ready pods the canary needs before the next thing can happen."""
         if self.rollout.state in GROWING and self.step:
-            return min(self.canary_replicas, full(self.facts.replicas))
+            wanted = self.canary_replicas
+            return min(wanted, full(max(wanted, self.facts.replicas)))
         return full(self.facts.replicas)
 
     @property
@@ -171,7 +172,9 @@ class Scene:
         """How many pods the canary should have, ready or not."""
         if self.rollout.state not in GROWING or not self.step:
             return self.facts.replicas
-        return self.needed(self.goal)[0]
+        if self.by_pods:
+            return max(1, self.needed(self.goal)[0])
+        return scaled(self.step.scale, self.goal, self.facts.replicas)
 
     @property
     def base_replicas(self) -> int:

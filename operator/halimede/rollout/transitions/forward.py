@@ -1,4 +1,4 @@
-"""Rows 9 to 23 and 36 to 42: what gives a new revision traffic, and what it waits for."""
+"""Rows 9 to 23, 36 to 42 and 59: what gives a new revision traffic, and what it waits for."""
 
 from halimede.api.status import State
 from halimede.rollout.transitions.row import Transition, Way, given_up
@@ -91,6 +91,20 @@ FORWARD = (
         held=(State.PRIMING, State.SHIFTING),
     ),
     Transition(
+        59,
+        "A canary by type Service: the shares are those of the pods.",
+        "The entry Service selects the pods of both; the stable revision gives up as many as ready"
+        " ones of the canary take their place, and `actualWeight` tells the share.",
+        ("rollout.allotment.replicas", "reconcile.wanted.children"),
+        held=(
+            State.SHIFTING,
+            State.ANALYSING,
+            State.STEP_PAUSED,
+            State.SCALING_UP,
+            State.PROMOTING,
+        ),
+    ),
+    Transition(
         18,
         "The step's weight is live since `settleSeconds`.",
         "The step's time begins; the judge looks after `warmupSeconds`.",
@@ -99,7 +113,8 @@ FORWARD = (
     ),
     Transition(
         19,
-        "The judge says Pass in this very pass, and `minSeconds` are over.",
+        "The judge says Pass in this very pass, and `minSeconds` are over; at weight 0 it is not"
+        " asked.",
         "The next step; at most one step a pass, however much time went by.",
         ("rollout.advance.analysing",),
         held=(State.ANALYSING,),
