@@ -57,16 +57,18 @@ class Entrance:
 
     def of(self, status: Status) -> tuple[Manifest, ...]:
         """Render Services and routes with the weights of *status*."""
-        shares, preview = allotment.weights(status), allotment.preview(status)
-        if not shares:
+        backends, preview = self.backends(status), allotment.preview(status)
+        if not backends:
             return ()
-        asked = (shares, preview, allotment.by_pods(status))
+        by_pods = allotment.by_pods(status)
+        asked = (backends, preview, by_pods)
         if asked not in self._rendered:
-            backends = tuple(Backend(revision, weight) for revision, weight in shares)
-            self._rendered[asked] = traffic(
-                self.deployment, backends, preview, by_pods=allotment.by_pods(status)
-            )
+            self._rendered[asked] = traffic(self.deployment, backends, preview, by_pods=by_pods)
         return self._rendered[asked]
+
+    def backends(self, status: Status) -> tuple[Backend, ...]:
+        """List the shares of the revisions with the weights of *status*."""
+        return tuple(Backend(revision, weight) for revision, weight in allotment.weights(status))
 
 
 def children(
