@@ -53,18 +53,19 @@ class Entrance:
     """What leads clients to the revisions: rendered once for each way of sharing them out."""
 
     deployment: ModelDeployment
-    _rendered: dict[allotment.Arrangement, tuple[Manifest, ...]] = field(default_factory=dict)
+    _rendered: dict[object, tuple[Manifest, ...]] = field(default_factory=dict)
 
     def of(self, status: Status) -> tuple[Manifest, ...]:
         """Render Services and routes with the weights of *status*."""
         asked, backends = allotment.arrangement(status), self.backends(status)
         if not backends:
             return ()
-        known = self._rendered.get(asked)
-        if known is None:
-            known = traffic(self.deployment, backends, asked.preview, testers=asked.testers)
-            self._rendered[asked] = known
-        return known
+        by_pods = allotment.by_pods(status)
+        if (asked, by_pods) not in self._rendered:
+            self._rendered[asked, by_pods] = traffic(
+                self.deployment, backends, asked.preview, testers=asked.testers, by_pods=by_pods
+            )
+        return self._rendered[asked, by_pods]
 
     def backends(self, status: Status) -> tuple[Backend, ...]:
         """List the shares of the revisions with the weights of *status*."""

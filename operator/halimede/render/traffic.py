@@ -55,6 +55,7 @@ def traffic(
     preview: str | None = None,
     *,
     testers: bool = False,
+    by_pods: bool = False,
 ) -> tuple[Manifest, ...]:
     """Render the entry Service, the preview Service, and what `spec.expose` asks for.
 
@@ -63,9 +64,13 @@ def traffic(
         backends: The stable revision first; the one that is rolled out second.
         preview: Hash of the revision that the Service `<name>-preview` selects; None: no preview.
         testers: Requests that `canary.match` tells go to the last backend, whatever its weight.
+        by_pods: Where no router shares requests out, let the pods of both revisions do it.
     """
     match = md.spec.rollout.canary.match if testers else None
-    services = [_entry(md, md.metadata.name, entry_revision(backends))]
+    serving = [backend for backend in backends if backend.weight > 0]
+    together = by_pods and md.spec.expose.type is ExposeType.SERVICE and len(serving) > 1
+    entry = None if together else entry_revision(backends)
+    services = [_entry(md, md.metadata.name, entry)]
     if preview is not None:
         services.append(_entry(md, f"{md.metadata.name}-preview", preview))
     return (*services, *_routes(md, backends, match))
@@ -94,7 +99,8 @@ def _routes(
             return ()
 
 
-def _entry(md: ModelDeployment, name: str, revision: str) -> Manifest:
+def _entry(md: ModelDeployment, name: str, revision: str | None) -> Manifest:
+    """Render a Service that selects one revision; None: every pod of the model there is."""
     return render(
         "service",
         metadata=names.metadata(md, name),
