@@ -71,6 +71,7 @@ BY_GATEWAY: Manifest = {
             ],
             "bakeSeconds": 1,
         },
+        "recreate": {"bakeSeconds": 1},
         "blueGreen": {"autoPromote": True, "bakeSeconds": 1},
         "analysis": {
             "provider": "Contour",

@@ -80,6 +80,12 @@ ROWS = {
         BY_SERVICE,
         changed(BY_SERVICE, rollout__strategy="Canary"),
     ),
+    "a window of steps that there are not": row(
+        "spec.rollout.rollbackWindowRevisions",
+        "remove rollbackWindowRevisions, or choose another strategy",
+        changed(BY_SERVICE, rollout__strategy="Recreate"),
+        changed(BY_SERVICE, rollout__strategy="Recreate", rollout__rollbackWindowRevisions=1),
+    ),
     "counters of a router that is not there": row(
         "spec.rollout.analysis.provider",
         "set rollout.analysis.provider to None, or expose by Gateway or Ingress",

@@ -39,6 +39,8 @@ class MachineWorld:
     """What the judge says whenever it looks."""
     broken: dict[str, Workload] = field(default_factory=dict)
     """Revisions whose pods are not as they should be."""
+    ending: int = 0
+    """Pods that linger where none is wanted any more."""
     accepted: bool = True
     effects: bool = True
     """False: whatever is decided is stored in the status, and then the process is killed."""
@@ -54,9 +56,13 @@ class MachineWorld:
         pods = self.desired.get(revision)
         if pods is None:
             return Workload(revision)
+        held = pods or self.ending
         if revision in self.broken:
-            return replace(self.broken[revision], revision=revision, exists=True, desired=pods)
-        return Workload(revision, exists=True, desired=pods, ready_endpoints=pods)
+            known = self.broken[revision]
+            ready = known.ready_endpoints if pods else 0
+            known = replace(known, revision=revision, exists=True, desired=pods, pods=held)
+            return replace(known, ready_endpoints=ready)
+        return Workload(revision, exists=True, desired=pods, ready_endpoints=pods, pods=held)
 
     def facts(self) -> Facts:
         """Tell what the machine may know."""

@@ -17,6 +17,7 @@ from halimede.judge.weigh import against
 from halimede.rollout.steps import AT_STEP, current_step, starts_small
 
 AWAITED = {
+    State.STOPPING: "that the old revision's pods have ended",
     State.STARTING: "ready pods of the new revision",
     State.PRIMING: "that the route is accepted and proxies know the new revision's pods",
     State.SHIFTING: "that the route with the step's weight is accepted and proxies follow it",

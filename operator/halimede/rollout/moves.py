@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from halimede.api.conditions import Reason
+from halimede.api.rollout import Strategy
 from halimede.api.status import (
     FailedRevision,
     FinishedRollout,
@@ -71,6 +72,8 @@ def stop(scene: Scene, outcome: Outcome, reason: str, *parts: str) -> Move:
     else:
         event = normal(f"Rollout{outcome}", f"{_named(scene.rollout)}: {message}")
     told = replace(scene, status=decided)
+    if scene.rollout.strategy is Strategy.RECREATE and scene.rollout.weight == 0:
+        return enter(told, State.ABORT_DRAINING, event)
     if scene.rollout.state is State.STARTING:
         # The route has never known it, so there is nothing to move and nothing to drain.
         return finish(told, event)
@@ -113,7 +116,9 @@ def commit(scene: Scene, *parts: str) -> Move:
     others = (
         one for one in move.status.warm if one.revision not in (rollout.base, rollout.revision)
     )
-    status = move.status.model_copy(update={"warm": (*others, warm)[-REMEMBERED:]})
+    # What was recreated has taken the old one's place: there is no room to keep that warm.
+    kept = () if rollout.strategy is Strategy.RECREATE else (warm,)
+    status = move.status.model_copy(update={"warm": (*others, *kept)[-REMEMBERED:]})
     return Move(made_stable(status, rollout.revision, scene.settings, scene.now), move.events)
 
 
