@@ -66,7 +66,13 @@ BY_GATEWAY: Manifest = {
         "strategy": "Canary",
         "canary": {
             "steps": [
-                {"weight": 1, "minSeconds": 1, "maxSeconds": 2, "pause": {"seconds": 1}},
+                {
+                    "weight": 0,
+                    "minSeconds": 1,
+                    "maxSeconds": 2,
+                    "pause": {"seconds": 1},
+                    "scale": {"replicas": 2},
+                },
                 {"weight": 100, "pause": {}},
             ],
             "bakeSeconds": 1,
@@ -101,6 +107,12 @@ BY_GATEWAY: Manifest = {
 }
 """Everything that goes together with a Gateway."""
 
+BY_ROUTE: Manifest = {
+    "model": {"storageUri": "pvc://models/digits", "config": {"backend": "python"}},
+    "expose": {"type": "Gateway", "gateway": {"routeRef": {"name": "shop"}}},
+}
+"""What a HTTPRoute of the user's leads to."""
+
 BY_INGRESS: Manifest = {
     "model": {"storageUri": "pvc://models/digits", "configPbtxt": 'backend: "python"'},
     "replicas": 2,
@@ -113,7 +125,10 @@ BY_INGRESS: Manifest = {
             "annotations": {"a": "b"},
         },
     },
-    "rollout": {"analysis": {"provider": "None"}},
+    "rollout": {
+        "canary": {"steps": [{"weight": 5, "scale": {"percent": 50}}]},
+        "analysis": {"provider": "None"},
+    },
 }
 """What excludes something of `BY_GATEWAY`."""
 

@@ -12,6 +12,7 @@ from tests.api.objects import (
     ABSENT,
     BY_GATEWAY,
     BY_INGRESS,
+    BY_ROUTE,
     BY_SERVICE,
     TENSOR,
     changed,
@@ -37,6 +38,11 @@ def row(field: str, said: str, good: Manifest, bad: Manifest) -> Row:
 def steps(*weights: int) -> Manifest:
     """Ask for a canary with these weights."""
     return changed(BY_GATEWAY, rollout__canary={"steps": [{"weight": w} for w in weights]})
+
+
+def step(**fields: Any) -> Manifest:
+    """Ask for a canary with one step."""
+    return changed(BY_GATEWAY, rollout__canary={"steps": [fields]})
 
 
 def uri(text: str, good: Manifest = BY_SERVICE) -> Manifest:
@@ -224,6 +230,24 @@ ROWS = {
         BY_GATEWAY,
         changed(BY_GATEWAY, expose={"type": "Gateway"}),
     ),
+    "a route of Halimede's and one of the user's": row(
+        "spec.expose.gateway.parentRefs",
+        "or routeRef, a HTTPRoute of your own: set one of them",
+        BY_ROUTE,
+        changed(BY_ROUTE, expose__gateway__parentRefs=[{"name": "public"}]),
+    ),
+    "neither route": row(
+        "spec.expose.gateway.parentRefs",
+        "gateway needs either parentRefs",
+        changed(BY_GATEWAY, expose__gateway__hostnames=ABSENT),
+        changed(BY_GATEWAY, expose__gateway={"hostnames": ["a.example"]}),
+    ),
+    "hostnames for a route of the user's": row(
+        "spec.expose.gateway.hostnames",
+        "are those of your HTTPRoute: remove hostnames",
+        BY_ROUTE,
+        changed(BY_ROUTE, expose__gateway__hostnames=["a.example"]),
+    ),
     "no host for an Ingress": row(
         "spec.expose.ingress",
         "type Ingress needs ingress.host",
@@ -241,6 +265,30 @@ ROWS = {
         "remove it, or set type to Ingress",
         BY_SERVICE,
         changed(BY_SERVICE, expose={"type": "Service", "ingress": {"host": "a.example"}}),
+    ),
+    "a scale of two kinds": row(
+        "spec.rollout.canary.steps[0].scale.percent",
+        "set exactly one of replicas and percent",
+        BY_INGRESS,
+        step(weight=5, scale={"replicas": 1, "percent": 50}),
+    ),
+    "a scale of nothing": row(
+        "spec.rollout.canary.steps[0].scale.percent",
+        "set exactly one of replicas and percent",
+        BY_GATEWAY,
+        step(weight=5, scale={}),
+    ),
+    "no weight and nothing to do": row(
+        "spec.rollout.canary.steps",
+        "give it a pause or a scale",
+        BY_GATEWAY,
+        steps(0, 5),
+    ),
+    "no weight at all": row(
+        "spec.rollout.canary.steps",
+        "add a step with a weight over 0",
+        BY_GATEWAY,
+        step(weight=0, pause={}),
     ),
     "weights that fall": row(
         "spec.rollout.canary.steps", "must rise: order them", steps(5, 100), steps(50, 5)

@@ -9,7 +9,9 @@ from halimede.api.v1alpha1 import ModelDeployment
 from halimede.reconcile.observed import Observed
 from halimede.reconcile.pods import Trouble, condition, restarts, trouble, worst
 from halimede.reconcile.routes import route
+from halimede.reconcile.user_routes import joined
 from halimede.render import names
+from halimede.render.traffic import Backend
 from halimede.rollout.facts import Cause, Facts, Workload
 
 SERVICE_NAME = "kubernetes.io/service-name"
@@ -19,12 +21,15 @@ ENDED = frozenset({"Succeeded", "Failed"})
 """Phases of pods that hold nothing any more, such as those that were evicted."""
 
 
-def facts(observed: Observed, entrance: tuple[Manifest, ...]) -> Facts:
+def facts(
+    observed: Observed, entrance: tuple[Manifest, ...], backends: tuple[Backend, ...]
+) -> Facts:
     """Digest what was observed.
 
     Args:
         observed: The cluster, as it is.
         entrance: Services and routes as the status that was observed asks for them.
+        backends: The shares in which it asks a route of the user's to lead to the revisions.
     """
     deployments = dict(_by_revision(observed.children, "Deployment"))
     md = observed.deployment
@@ -33,7 +38,7 @@ def facts(observed: Observed, entrance: tuple[Manifest, ...]) -> Facts:
             revision: _workload(observed, revision, deployment)
             for revision, deployment in deployments.items()
         },
-        route=route(observed.children, entrance),
+        route=joined(route(observed.children, entrance), md, observed.routes, backends),
         replicas=full_scale(md, deployments),
     )
 

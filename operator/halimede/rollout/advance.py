@@ -80,6 +80,8 @@ def shifting(scene: Scene) -> Move:
         return lack or (raise_weight(scene) if scene.route_answered else await_route(scene))
     if scene.unwritten and lack:
         return take_back(scene, State.SHIFTING)
+    if scene.goal == 0 and lack:
+        return lack
     if not scene.settled:
         return await_route(scene)
     return enter(scene, State.ANALYSING, step_started_at=scene.now)
@@ -112,6 +114,9 @@ def analysing(scene: Scene) -> Move:
         return lack
     rollout, step = scene.rollout, scene.step
     since = rollout.step_started_at or rollout.state_since
+    if step and rollout.weight == 0:
+        over = scene.elapsed(since) >= step.min_seconds
+        return passed(scene) if over else await_tests(scene, step.min_seconds)
     if scene.verdict is Verdict.PASS and step and scene.elapsed(since) >= step.min_seconds:
         return passed(scene)
     if inconclusive(scene):
@@ -153,7 +158,7 @@ def step_paused(scene: Scene) -> Move:
             f" at {rollout.weight} % for {pause.seconds} s.",
             told(scene),
         )
-    if scene.verdict is Verdict.PASS:
+    if scene.verdict is Verdict.PASS or rollout.weight == 0:
         return next_step(scene)
     return await_somebody(scene) if inconclusive(scene) else await_evidence(scene)
 
@@ -317,6 +322,17 @@ def await_route(scene: Scene) -> Move:
         scene,
         Reason.ROLLING_OUT,
         f"The route is to give revision {rollout.revision} {rollout.weight} % ({rollout.state}).",
+    )
+
+
+def await_tests(scene: Scene, seconds: int) -> Move:
+    """Leave a revision without users to those who test it by hand."""
+    rollout = scene.rollout
+    return wait(
+        scene,
+        Reason.ROLLING_OUT,
+        f"Revision {rollout.revision} is ready and gets no requests of users for {seconds} s"
+        f" (step {rollout.step + 1} of {rollout.steps}).",
     )
 
 

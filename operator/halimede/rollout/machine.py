@@ -165,6 +165,7 @@ def learned(scene: Scene) -> Status:
         return status
     if rollout.weight_applied_at is None and scene.route_answered:
         rollout = rollout.model_copy(update={"weight_applied_at": now})
+    rollout = conflict.blocked(rollout, scene.facts.route, now)
     rollout = pauses.noted(rollout, scene.settings, now)
     rollout = refitted(rollout, scene.settings, now)
     rollout = recreate.noted(rollout, scene)

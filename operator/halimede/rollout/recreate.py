@@ -16,7 +16,7 @@ from halimede.rollout.capacity import full
 from halimede.rollout.events import normal
 from halimede.rollout.moves import abort, enter, finish, reroute, wait, with_rollout
 from halimede.rollout.safety import ALL_TRAFFIC
-from halimede.rollout.scene import Move, Scene
+from halimede.rollout.scene import Move, Scene, first
 
 
 def noted(rollout: RolloutStatus, scene: Scene) -> RolloutStatus:
@@ -112,8 +112,8 @@ def past_deadline(scene: Scene) -> Move | None:
 
 
 def paused(scene: Scene) -> Move | None:
-    """A human wants to hold it; but not in the middle, where that would prolong the outage."""
-    return holding.paused(scene) if _held(scene) else None
+    """Somebody holds it, or the route; but not in the middle: that would prolong the outage."""
+    return first(holding.REASONS, scene) if _held(scene) else None
 
 
 def pause_forgotten(scene: Scene) -> Move | None:
@@ -123,8 +123,12 @@ def pause_forgotten(scene: Scene) -> Move | None:
 
 def lost_its_pods(scene: Scene) -> Move | None:
     """It serves everything and has no ready pod: nothing is committed until that is over."""
-    if scene.rollout.unready_since is None:
+    rollout = scene.rollout
+    if rollout.unready_since is None:
         return None
+    if scene.unwritten:
+        # The switch was stored, but a kill came before it was written.
+        return reroute(scene, State.STARTING, 0, unready_since=None)
     return _await_pods(scene)
 
 
@@ -136,7 +140,7 @@ def _await_pods(scene: Scene) -> Move:
 
 
 def _held(scene: Scene) -> bool:
-    """Whether a pause holds it: before the old revision's pods are stopped, and in the bake."""
+    """Whether it may be held here and is: before the old pods are stopped, or in the bake."""
     state = scene.rollout.state
     before = state is State.STOPPING and scene.base.desired > 0
-    return scene.paused and (before or state is State.BAKING)
+    return scene.held and (before or state is State.BAKING)

@@ -52,6 +52,8 @@ def _of_state(rollout: RolloutStatus, settings: Rollout) -> Iterator[float]:
         yield rollout.state_since + NEXT_PATIENCE_SECONDS
         yield rollout.state_since + settings.abort_scale_down_delay_seconds
     step = current_step(rollout, settings)
+    if rollout.state is State.ANALYSING and step and rollout.step_started_at is not None:
+        yield rollout.step_started_at + step.min_seconds
     if rollout.state is State.STEP_PAUSED and step and step.pause and step.pause.seconds:
         yield rollout.last_progress_at + step.pause.seconds
     if rollout.state is State.BAKING:

@@ -51,10 +51,11 @@ def workload(
         pods=(),
         endpoint_slices=slices,
         inputs={},
+        routes={},
         reading=None,
         apply_errors={},
     )
-    found = facts(seen, ()).workload("0123abcd")
+    found = facts(seen, (), ()).workload("0123abcd")
     return found.desired, found.ready_endpoints
 
 
@@ -84,16 +85,17 @@ def test_refused_pods_are_told() -> None:
         pods=(),
         endpoint_slices=(),
         inputs={},
+        routes={},
         reading=None,
         apply_errors={},
     )
-    found = facts(seen, ()).workload("0123abcd")
+    found = facts(seen, (), ()).workload("0123abcd")
     assert (found.cause, found.message) == (Cause.QUOTA, "exceeded quota: gpus")
 
 
 def test_unknown_revision_is_an_empty_workload() -> None:
     """A revision without a Deployment has no pods."""
-    assert facts(PretendCluster().observe(), ()).workload("ffffffff").exists is False
+    assert facts(PretendCluster().observe(), (), ()).workload("ffffffff").exists is False
 
 
 def test_pods_that_hold_resources() -> None:
@@ -109,4 +111,4 @@ def test_pods_that_hold_resources() -> None:
         )
     ]
     observed = replace(PretendCluster().observe(), children=(deployment(),), pods=tuple(pods))
-    assert facts(observed, ()).workload("0123abcd").pods == 2
+    assert facts(observed, (), ()).workload("0123abcd").pods == 2

@@ -31,6 +31,7 @@ def test_order_of_checks_of_a_rollout() -> None:
         "spec_invalid",
         "scaled_to_zero",
         "paused",
+        "route_blocked",
         "route_conflict",
         "promote_commanded",
         "promote_full_commanded",

@@ -210,6 +210,21 @@ def test_nothing_is_committed_without_pods() -> None:
     assert world.status.rollout.reason == "CanaryUnhealthy"
 
 
+@pytest.mark.transition(85)
+def test_switch_that_was_not_written_waits_for_pods_again() -> None:
+    """Killed before it was written, it is not written to a revision that has lost its pods."""
+    world = at(State.STARTING)
+    world.effects = False
+    world.until(State.PROMOTING)
+    world.effects = True
+    world.broken["v2"] = unready()
+    world.step()
+    assert (world.state, world.route) == (State.STARTING, (("v1", 100),))
+    world.broken.clear()
+    world.until(None)
+    assert stable(world) == "v2"
+
+
 @pytest.mark.transition(87)
 def test_pause_holds_before_the_old_revision_stops() -> None:
     """As long as it serves, somebody may hold it."""

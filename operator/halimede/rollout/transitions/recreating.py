@@ -48,14 +48,15 @@ RECREATING = (
     Transition(
         85,
         "Recreate: with all traffic it has no ready pod.",
-        "Nothing is committed; after 60 s it is given up: CanaryUnhealthy.",
+        "Nothing is committed, and a switch that was stored but never written (a kill) is taken"
+        " back; after 60 s it is given up: CanaryUnhealthy.",
         (
             "rollout.recreate.noted",
             "rollout.recreate.lost_its_pods",
             "rollout.safety.stayed_unready",
         ),
         held=ALL_TRAFFIC,
-        ways=given_up(*ALL_TRAFFIC),
+        ways=(*given_up(*ALL_TRAFFIC), Way((State.PROMOTING,), State.STARTING)),
     ),
     Transition(
         86,
@@ -68,7 +69,7 @@ RECREATING = (
     ),
     Transition(
         87,
-        "Recreate: a pause.",
+        "Recreate: a pause, or a route that cannot be used or is fought for.",
         "It holds before the old revision stops, and in the bake; in between it would prolong the"
         " outage.",
         ("rollout.recreate.paused", "rollout.recreate.pause_forgotten"),
