@@ -97,6 +97,8 @@ BY_GATEWAY: Manifest = {
         "paused": False,
         "pauseTimeoutSeconds": 86400,
         "progressDeadlineSeconds": 1800,
+        "capacityMode": "Wait",
+        "capacityTimeoutSeconds": 600,
         "onStableDown": "ShiftToCanary",
         "scaleDownDelaySeconds": 300,
         "abortScaleDownDelaySeconds": 30,

@@ -110,6 +110,18 @@ ROWS = {
         changed(BY_GATEWAY, rollout__analysis__provider="EnvoyGateway"),
         changed(BY_GATEWAY, rollout__analysis__provider="IngressNginx"),
     ),
+    "pods replaced one by one without steps": row(
+        "spec.rollout.capacityMode",
+        "only a canary can replace pods one by one: set capacityMode to Extra or Wait",
+        changed(BY_SERVICE, rollout__capacityMode="Wait"),
+        changed(BY_SERVICE, rollout__capacityMode="Replace"),
+    ),
+    "pods replaced under an autoscaler": row(
+        "spec.rollout.capacityMode",
+        "set replicas, or rollout.capacityMode to Extra or Wait",
+        changed(BY_GATEWAY, rollout__capacityMode="Replace", autoscaling=ABSENT),
+        changed(BY_GATEWAY, rollout__capacityMode="Replace"),
+    ),
     "cache of an unknown version": row(
         "spec.runtime.version",
         "set runtime.version to the version of your image",

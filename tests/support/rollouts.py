@@ -41,6 +41,10 @@ class MachineWorld:
     """Revisions whose pods are not as they should be."""
     ending: int = 0
     """Pods that linger where none is wanted any more."""
+    room: int | None = None
+    """How many pods find a place in the cluster; None: as many as are asked for."""
+    running: dict[str, int] = field(default_factory=dict)
+    """How many pods of each revision have one."""
     accepted: bool = True
     effects: bool = True
     """False: whatever is decided is stored in the status, and then the process is killed."""
@@ -62,7 +66,10 @@ class MachineWorld:
             ready = known.ready_endpoints if pods else 0
             known = replace(known, revision=revision, exists=True, desired=pods, pods=held)
             return replace(known, ready_endpoints=ready)
-        return Workload(revision, exists=True, desired=pods, ready_endpoints=pods, pods=held)
+        running = self.running.get(revision, 0)
+        cause = Cause.UNSCHEDULABLE if running < pods else None
+        known = Workload(revision, exists=True, desired=pods, ready_endpoints=running, pods=held)
+        return replace(known, cause=cause)
 
     def facts(self) -> Facts:
         """Tell what the machine may know."""
@@ -158,10 +165,21 @@ class MachineWorld:
             revision: allotment.replicas(scene, revision, autoscaled=False) or 0
             for revision in sorted(live)
         }
+        self._schedule()
         shares = allotment.weights(self.status)
         if shares != self.route:
             self.writes.append(shares)
             self.route = shares
+
+    def _schedule(self) -> None:
+        """Find places for pods: who has one keeps it as long as the pod is wanted."""
+        wanted = self.desired.items()
+        self.running = {name: min(self.running.get(name, 0), pods) for name, pods in wanted}
+        for name, pods in wanted:
+            missing = pods - self.running[name]
+            if self.room is not None:
+                missing = min(missing, max(0, self.room - sum(self.running.values())))
+            self.running[name] += missing
 
 
 def unready(cause: Cause | None = None, *, ready: int = 0, restarts: int = 0) -> Workload:

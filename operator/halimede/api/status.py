@@ -190,6 +190,10 @@ class RolloutStatus(ApiModel):
     """Since when the target, which had traffic, has had no ready endpoint."""
     covering_since: Timestamp | None = None
     """Since when the target has everything because the stable revision had no ready pod."""
+    capacity_since: Timestamp | None = None
+    """Since when the cluster has had no room for the target's pods."""
+    lent: int = 0
+    """How many pods the stable revision has given up for the target's, one by one."""
     paused_since: Timestamp | None = None
     """When the command `pause` was carried out last; absent after `resume`."""
     spec_paused_since: Timestamp | None = None

@@ -43,6 +43,7 @@ ALARMING = frozenset(
         Reason.METRICS_HOLD,
         Reason.ROUTE_CONFLICT,
         Reason.STABLE_UNHEALTHY,
+        Reason.CAPACITY_HOLD,
         *NEEDS_HELP,
     }
 )

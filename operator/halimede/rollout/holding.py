@@ -68,7 +68,11 @@ def raise_unwritten(scene: Scene) -> Move | None:
     return take_back(scene, back)
 
 
-BEFORE_RAISE = {State.SHIFTING: State.SHIFTING, State.PROMOTING: State.SCALING_UP}
+BEFORE_RAISE = {
+    State.SHIFTING: State.SHIFTING,
+    State.SCALING_UP: State.SCALING_UP,
+    State.PROMOTING: State.SCALING_UP,
+}
 """Where a raise that is taken back is decided anew."""
 REASONS = (spec_invalid, scaled_to_zero, paused, route_blocked, route_conflict)
 """Their order tells which reason is named."""

@@ -98,9 +98,10 @@ def abort_weight(scene: Scene) -> int:
 def commit(scene: Scene, *parts: str) -> Move:
     """Make the revision the stable one; the old one stays warm for a while."""
     rollout = scene.rollout
-    warm = WarmRevision(
-        revision=rollout.base, warm_until=scene.now + scene.settings.scale_down_delay_seconds
-    )
+    until = scene.now + scene.settings.scale_down_delay_seconds
+    # Where pods were replaced, there is nothing left of it that could be kept warm.
+    gone = scene.replaces or rollout.strategy is Strategy.RECREATE
+    warm = () if gone else (WarmRevision(revision=rollout.base, warm_until=until),)
     event = normal("Promoted", f"{_named(rollout)} is stable and serves all requests.")
     outcome = rollout.outcome or Outcome.PROMOTED
     move = reroute(
@@ -116,9 +117,7 @@ def commit(scene: Scene, *parts: str) -> Move:
     others = (
         one for one in move.status.warm if one.revision not in (rollout.base, rollout.revision)
     )
-    # What was recreated has taken the old one's place: there is no room to keep that warm.
-    kept = () if rollout.strategy is Strategy.RECREATE else (warm,)
-    status = move.status.model_copy(update={"warm": (*others, *kept)[-REMEMBERED:]})
+    status = move.status.model_copy(update={"warm": (*others, *warm)[-REMEMBERED:]})
     return Move(made_stable(status, rollout.revision, scene.settings, scene.now), move.events)
 
 

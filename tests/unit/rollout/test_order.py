@@ -33,6 +33,7 @@ def test_order_of_checks_of_a_rollout() -> None:
         "paused",
         "route_blocked",
         "route_conflict",
+        "lend",
         "promote_commanded",
         "promote_full_commanded",
         "promote_full_force_commanded",
