@@ -110,7 +110,9 @@ class SourceEvidence(ApiModel):
     """
 
     source: str
-    """`Router` or `Triton`."""
+    """`Router` or `Triton` for errors, `RouterLatency` for slow answers, counted as errors are."""
+    levels: tuple[float, ...] = ()
+    """What each step's certificate must exclude, if that is not what it is for errors."""
     begun_at: Timestamp
     """The end of the warm-up: nothing before it counts."""
     watermark: Timestamp

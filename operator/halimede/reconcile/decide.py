@@ -72,6 +72,7 @@ def metrics_request(md: ModelDeployment, routes: Routes, now: float) -> MetricsR
         since=since(rollout.evidence),
         stable_since=(md.status.stable and md.status.stable.since) or 0.0,
         backends=_places(md, routes),
+        slow_after=analysis.latency.threshold_milliseconds if analysis.latency else None,
     )
 
 
