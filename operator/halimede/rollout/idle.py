@@ -54,16 +54,19 @@ def begin(scene: Scene) -> Move:
         f"Revision {rollout.revision} is to follow {rollout.base} by {rollout.strategy}"
         + (", without steps: it was stable before." if back else "."),
     )
-    after = scene.status.model_copy(update={"rollout": rollout})
+    status = scene.status.model_copy(update={"rollout": rollout})
+    if recreate or (scene.wanted.by_pods and rollout.strategy is Strategy.CANARY):
+        # What is warm stands where the new pods are to be; and behind an entry Service that
+        # shares out by pods, all that there are have requests.
+        status = status.model_copy(update={"warm": ()})
     if not recreate:
-        return Move(after, (event,))
+        return Move(status, (event,))
     outage = warning(
         "Recreating",
         f"Revision {rollout.base} stops before {rollout.revision} starts: no requests are served"
         " meanwhile.",
     )
-    # What is warm stands where the new pods are to be.
-    return Move(after.model_copy(update={"warm": ()}), (event, outage))
+    return Move(status, (event, outage))
 
 
 IDLE = (serves_already, first_deployment, spec_invalid, nothing_is_to_serve, failed_before, begin)

@@ -181,4 +181,6 @@ def learned(scene: Scene) -> Status:
     rollout = pauses.noted(rollout, scene.settings, now)
     rollout = refitted(rollout, scene.settings, now)
     rollout = recreate.noted(rollout, scene)
+    if rollout.actual_weight != scene.actual_weight:
+        rollout = rollout.model_copy(update={"actual_weight": scene.actual_weight})
     return status if rollout is status.rollout else status.model_copy(update={"rollout": rollout})
