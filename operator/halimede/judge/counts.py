@@ -5,7 +5,16 @@ from dataclasses import dataclass
 
 from halimede.judge.deltas import Process, doubled, increments, processes, watermark
 from halimede.judge.providers.known import provider
-from halimede.judge.reading import Counts, Measured, MetricsRequest, Source, Unavailable, Why
+from halimede.judge.reading import (
+    Counts,
+    Indicator,
+    Measured,
+    MetricsRequest,
+    Source,
+    Tallied,
+    Unavailable,
+    Why,
+)
 
 LOOKBACK = 600.0
 """Seconds before the watermark in which each counter's last counted sample is looked for."""
@@ -26,7 +35,7 @@ class Counted:
 
 
 def count(
-    source: Source,
+    source: str,
     measured: Measured,
     request: MetricsRequest,
     *,
@@ -68,20 +77,36 @@ def count(
     )
 
 
+def taken(tallied: Tallied, request: MetricsRequest, asked: Indicator, after: float) -> Counted:
+    """Take over what custom queries say of their window.
+
+    Without an answer about the canary nothing is counted, and the next window takes this one in.
+    """
+    if tallied.canary is None:
+        return Counted(Counts(), Counts(), after, None, asked.window)
+    return Counted(
+        canary=tallied.canary,
+        stable=tallied.stable or Counts(),
+        watermark=round(request.now, 3),
+        canary_seen_at=request.now,
+        interval=asked.window,
+    )
+
+
 def times(one: Counts, amount: int) -> Counts:
     """Multiply what one more of a counter means by how many more there are."""
     return Counts(one.requests * amount, one.errors * amount)
 
 
 def _upto(
-    source: Source,
+    source: str,
     scraped: tuple[Process, ...],
     request: MetricsRequest,
     pods_started: Mapping[str, float],
     after: float,
 ) -> float:
     unseen: list[float] = []
-    if source is Source.TRITON:
+    if source == Source.TRITON:
         seen = {process.labels.get("pod") for process in scraped}
         ours = tuple(f"{request.name}-{hash8}-" for hash8 in (request.stable, request.canary))
         unseen = [
@@ -100,7 +125,7 @@ def _consistent(counts: Counts) -> Counts:
     return Counts(max(counts.requests, counts.errors), counts.errors)
 
 
-def _scraped_twice(source: Source, label: str, value: str) -> Unavailable:
+def _scraped_twice(source: str, label: str, value: str) -> Unavailable:
     return Unavailable(
         Why.DOUBLED,
         f'{source} counters of {label}="{value}" are in Prometheus more than once, so every'

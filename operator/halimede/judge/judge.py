@@ -4,17 +4,27 @@
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from halimede.api.rollout import Analysis
 from halimede.api.status import Evidence, SourceEvidence
 from halimede.judge.bake import begun
-from halimede.judge.counts import Counted, count
+from halimede.judge.counts import Counted, count, taken
+from halimede.judge.indicators import custom
 from halimede.judge.limits import levels, limits
-from halimede.judge.past import past
-from halimede.judge.reading import History, Measured, Reading, Source, Unavailable, Why
+from halimede.judge.past import Past, past
+from halimede.judge.reading import (
+    METRICS,
+    History,
+    Measured,
+    Reading,
+    Tallied,
+    Unavailable,
+    Why,
+)
 from halimede.judge.rule import Case, View, decide
 from halimede.judge.verdict import Judgement, Verdict
-from halimede.judge.weigh import fresh, weigh
+from halimede.judge.weigh import UNKNOWN, fresh, weigh
 
 _NOT_ASKED = Unavailable(Why.UNREACHABLE, "Prometheus has not been asked yet")
 
@@ -35,7 +45,7 @@ def begin(
     *previous*.
     """
     bounds = limits(analysis)
-    known: dict[Source, Measured] = {}
+    known: dict[str, Measured | Tallied] = {}
     for source in bounds.sources:
         answer = history.answers.get(source, _NOT_ASKED) if history else _NOT_ASKED
         if isinstance(answer, Unavailable):
@@ -46,11 +56,21 @@ def begin(
         for source, answer in known.items()
         if history is not None
     }
-    rates = [one.rate for one in pasts.values() if one.rate is not None]
+    rates = [
+        one.rate
+        for source, one in pasts.items()
+        if one.rate is not None and not source.startswith(METRICS)
+    ]
     fixed = levels(analysis, max(steps, 1), max(rates, default=None))
+    worst = max((one.dispersion for one in pasts.values()), default=1.0)
     return Evidence(
         levels=fixed,
-        sources=tuple(fresh(source, bounds, fixed, now, one) for source, one in pasts.items()),
+        sources=tuple(
+            _own(source, analysis, len(fixed), now, replace(one, dispersion=worst))
+            if source.startswith(METRICS)
+            else fresh(source, bounds, fixed, now, one)
+            for source, one in pasts.items()
+        ),
     )
 
 
@@ -110,8 +130,21 @@ def examined(evidence: Evidence, step: int, steps: int) -> int:
     return min(step if steps == len(evidence.levels) else last, last)
 
 
+def _own(
+    source: str, analysis: Analysis, steps: int, now: float, known: Past = UNKNOWN
+) -> SourceEvidence:
+    """Start an objective of the user's own, with demands of its own.
+
+    Its errors cluster as much as those of the source where they do most: its own past does not
+    tell.
+    """
+    own = levels(analysis, steps, known.rate, source)
+    held = fresh(source, limits(analysis), own, now, known)
+    return held.model_copy(update={"levels": own})
+
+
 def _view(
-    source: Source,
+    source: str,
     evidence: Evidence,
     reading: Reading,
     analysis: Analysis,
@@ -119,18 +152,29 @@ def _view(
     pods_started: Mapping[str, float],
 ) -> View:
     bounds = limits(analysis)
-    held = _held(source, evidence) or fresh(source, bounds, evidence.levels, now)
+    held = _held(source, evidence) or _fresh(source, analysis, evidence, now)
+    asked = next((one for one in reading.request.indicators if one.source == source), None)
+    if asked is None and source in custom(analysis):
+        return View(source, held, None)
     answer = reading.answers.get(source, _NOT_ASKED)
-    if isinstance(answer, Unavailable):
-        return View(source, held, answer)
-    seen = count(
-        source,
-        answer,
-        reading.request,
-        begun_at=held.begun_at,
-        after=held.watermark,
-        pods_started=pods_started,
-    )
+    match answer:
+        case Unavailable():
+            return View(source, held, answer)
+        case Tallied():
+            seen: Counted | Unavailable = (
+                _NOT_ASKED
+                if asked is None
+                else taken(answer, reading.request, asked, held.watermark)
+            )
+        case Measured():
+            seen = count(
+                source,
+                answer,
+                reading.request,
+                begun_at=held.begun_at,
+                after=held.watermark,
+                pods_started=pods_started,
+            )
     if isinstance(seen, Counted):
         held = weigh(held, seen, bounds, evidence.levels)
     return View(source, held, seen)
@@ -144,7 +188,14 @@ def _baked(evidence: Evidence) -> Evidence:
     return evidence.model_copy(update={"sources": sources})
 
 
-def _held(source: Source, evidence: Evidence) -> SourceEvidence | None:
+def _fresh(source: str, analysis: Analysis, evidence: Evidence, now: float) -> SourceEvidence:
+    """Start a source that was added to the spec in mid-rollout."""
+    if source.startswith(METRICS):
+        return _own(source, analysis, len(evidence.levels), now)
+    return fresh(source, limits(analysis), evidence.levels, now)
+
+
+def _held(source: str, evidence: Evidence) -> SourceEvidence | None:
     return next((held for held in evidence.sources if held.source == source), None)
 
 

@@ -1,10 +1,10 @@
 """The figures that the judge decides by."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log
 
 from halimede.api.rollout import Analysis, Pace
-from halimede.judge.reading import Source, sources
+from halimede.judge.reading import METRICS, sources
 
 ALPHA = 0.01
 """A canary as good as stable is stopped in no more than this part of rollouts."""
@@ -28,9 +28,15 @@ HIGHEST_CEILING = 0.95
 class Limits:
     """What a rollout's settings mean for the tests."""
 
-    sources: tuple[Source, ...]
+    sources: tuple[str, ...]
     ceiling: float
     """The error rate that a canary may not exceed, whatever stable does."""
+    own_ceilings: tuple[tuple[str, float], ...] = ()
+    """By source, where it has another."""
+
+    def of(self, source: str) -> "Limits":
+        """Take the ceiling of a source."""
+        return replace(self, ceiling=dict(self.own_ceilings).get(source, self.ceiling))
 
     @property
     def stop(self) -> float:
@@ -56,9 +62,16 @@ class Limits:
 
 def limits(analysis: Analysis) -> Limits:
     """Read the settings; a ceiling of 0 is taken as 0.01 %, and one over 95 % as 95 %."""
-    percent = float(analysis.max_error_percent)
-    ceiling = min(max(percent / 100, LOWEST_CEILING), HIGHEST_CEILING)
-    return Limits(sources(analysis), ceiling)
+    own = tuple(
+        (METRICS + one.name, _ceiling(one.max_error_percent))
+        for one in analysis.metrics
+        if one.max_error_percent is not None
+    )
+    return Limits(sources(analysis), _ceiling(analysis.max_error_percent), own)
+
+
+def _ceiling(percent: str) -> float:
+    return min(max(float(percent) / 100, LOWEST_CEILING), HIGHEST_CEILING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +87,9 @@ _SLOPES = {
 }
 
 
-def levels(analysis: Analysis, steps: int, stable_rate: float | None) -> tuple[float, ...]:
+def levels(
+    analysis: Analysis, steps: int, stable_rate: float | None, source: str | None = None
+) -> tuple[float, ...]:
     """Fix the error rate that each step's certificate must exclude.
 
     The harm that a step can do is bounded by its weight, so the demand rises with the steps, up to
@@ -85,8 +100,10 @@ def levels(analysis: Analysis, steps: int, stable_rate: float | None) -> tuple[f
         steps: how many steps there are.
         stable_rate: stable's error rate before the rollout; None if too few requests tell it,
             which leaves `maxErrorPercent` as the last demand.
+        source: whose own ceiling bounds them; None: that of all.
     """
-    ceiling = limits(analysis).ceiling
+    bounds = limits(analysis)
+    ceiling = bounds.ceiling if source is None else bounds.of(source).ceiling
     last = ceiling
     if stable_rate is not None:
         last = min(ceiling, max(LOWEST_LEVEL, float(analysis.max_error_ratio) * stable_rate))

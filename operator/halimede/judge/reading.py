@@ -77,7 +77,15 @@ class Unavailable:
     """What went wrong and what to do."""
 
 
-Answer = Measured | Unavailable
+@dataclass(frozen=True, slots=True)
+class Tallied:
+    """What custom queries made of both revisions, in whole requests; None: there was no answer."""
+
+    stable: Counts | None
+    canary: Counts | None
+
+
+Answer = Measured | Tallied | Unavailable
 """What one source said."""
 
 
@@ -93,6 +101,17 @@ class Backend(NamedTuple):
     revision: str
     port: int
     """Of the revision's Service."""
+
+
+class Indicator(NamedTuple):
+    """Custom queries whose answer is due."""
+
+    source: str
+    requests: str
+    """A template, see `api.query`."""
+    errors: str
+    window: float
+    """Of so many seconds up to the request's `now`, none of which has been counted yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +134,8 @@ class MetricsRequest:
     """When the stable revision became that."""
     backends: tuple[Backend, ...] = ()
     """Where the route has both revisions, if the router names its series by that."""
+    indicators: tuple[Indicator, ...] = ()
+    """The custom queries that are due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +144,7 @@ class History:
 
     request: MetricsRequest
     """What was asked for."""
-    answers: Mapping[Source, Answer]
+    answers: Mapping[str, Answer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,21 +152,29 @@ class Reading:
     """What the sources answered to a request."""
 
     request: MetricsRequest
-    answers: Mapping[Source, Answer] = field(default_factory=dict)
-    """Per declared source; empty where the request was for the history."""
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    """Per declared source that was asked; empty where the request was for the history."""
     history: History | None = None
     """Only where the request's `since` was None."""
 
 
-def sources(analysis: Analysis) -> tuple[Source, ...]:
+METRICS = "metrics/"
+"""Before the name of an objective of `spec.rollout.analysis.metrics`, as a source."""
+
+
+def sources(analysis: Analysis) -> tuple[str, ...]:
     """Name the sources that must all have data before anything passes."""
-    if analysis.provider is MetricsProvider.NONE:
-        return (Source.TRITON,)
-    return (Source.ROUTER, Source.TRITON)
+    routers = () if analysis.provider is MetricsProvider.NONE else (Source.ROUTER,)
+    return (*routers, Source.TRITON, *(METRICS + one.name for one in analysis.metrics))
 
 
 def since(evidence: Evidence | None) -> float | None:
-    """Say from when on counters are needed; None: the evidence has not begun."""
+    """Say from when on counters are needed; None: the evidence has not begun.
+
+    Objectives of the user's own are asked about windows of their own.
+    """
     if evidence is None or not evidence.sources:
         return None
-    return min(source.watermark for source in evidence.sources)
+    return min(
+        source.watermark for source in evidence.sources if not source.source.startswith(METRICS)
+    )

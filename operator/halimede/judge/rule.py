@@ -8,7 +8,7 @@ from halimede.judge import sentences
 from halimede.judge.counts import Counted
 from halimede.judge.limits import MIN_ERRORS, MIN_POLLS, SUSPICION, Limits
 from halimede.judge.processes import mixture
-from halimede.judge.reading import MetricsRequest, Source, Unavailable
+from halimede.judge.reading import MetricsRequest, Unavailable
 from halimede.judge.verdict import Verdict
 from halimede.judge.weigh import against
 
@@ -23,11 +23,11 @@ Said = tuple[Verdict, str]
 class View:
     """One source in this poll."""
 
-    source: Source
+    source: str
     held: SourceEvidence
     """The evidence with this poll's."""
-    seen: Counted | Unavailable
-    """This poll's."""
+    seen: Counted | Unavailable | None
+    """This poll's; None: the source was not to be asked yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def _stopped(case: Case) -> Said | None:
         if worse >= stop:
             return Verdict.ABORT, sentences.worse_than_stable(held, case.request, worse)
         if over >= stop:
-            ceiling = case.limits.ceiling
+            ceiling = case.limits.of(view.source).ceiling
             sentence = sentences.over_the_ceiling(held, case.request, over, ceiling)
             return Verdict.ABORT, sentence
         if (beyond := mixture(held.log_bake)) >= stop:
@@ -86,7 +86,7 @@ def _down(case: Case) -> Said | None:
 def _without_data(case: Case) -> Said | None:
     canary = case.request.canary
     for view in case.views:
-        if isinstance(view.seen, Unavailable):
+        if not isinstance(view.seen, Counted):
             continue
         seen_at = view.seen.canary_seen_at
         if seen_at is None:
@@ -131,9 +131,13 @@ def _lack(held: SourceEvidence, case: Case) -> str | None:
         return (
             f"odds {sentences.odds(certificate)} of the needed"
             f" {sentences.odds(case.limits.certify)} for an error rate"
-            f" under {sentences.percent(case.level)}"
+            f" under {sentences.percent(_level(held, case))}"
         )
     return None
+
+
+def _level(held: SourceEvidence, case: Case) -> float:
+    return held.levels[case.step] if held.levels else case.level
 
 
 def _passed(case: Case) -> Said:

@@ -25,7 +25,7 @@ def fresh(
         past_requests=known.counts.requests,
         past_errors=known.counts.errors,
         log_rel=_none(len(RATIOS)),
-        log_abs=_none(len(ceiling_rates(limits.ceiling))),
+        log_abs=_none(len(ceiling_rates(limits.of(source).ceiling))),
         log_pass=tuple(_none(len(under(Counts(), level))) for level in levels),
     )
 
@@ -40,12 +40,13 @@ def weigh(held: SourceEvidence, seen: Counted, limits: Limits, levels: Logs) -> 
     """
     phi = held.dispersion
     bake = held.bake_ceiling
-    outage = seen.stable.errors > limits.ceiling * seen.stable.requests
+    bound = limits.of(held.source).ceiling
+    outage = seen.stable.errors > bound * seen.stable.requests
     rel = worse(seen.canary, seen.stable)
-    ceiling = over(Counts() if outage else seen.canary, limits.ceiling)
+    ceiling = over(Counts() if outage else seen.canary, bound)
     log_pass = tuple(
         _add(logs, under(seen.canary, level), phi)
-        for logs, level in zip(held.log_pass, levels, strict=True)
+        for logs, level in zip(held.log_pass, held.levels or levels, strict=True)
     )
     return held.model_copy(
         update={

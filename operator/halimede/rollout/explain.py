@@ -152,7 +152,7 @@ def _source(md: ModelDeployment, told: _Told, held: SourceEvidence) -> Iterator[
     yield _side(told.canary, held.canary_requests, held.canary_errors)
     yield _side(told.stable, held.stable_requests, held.stable_errors)
     yield _bar("worse than stable", mixture(held.log_rel), bounds.stop, "stop it")
-    ceiling = f"over {percent(bounds.ceiling)} errors"
+    ceiling = f"over {percent(bounds.of(held.source).ceiling)} errors"
     yield _bar(ceiling, mixture(held.log_abs), bounds.stop, "stop it")
     if held.bake_ceiling is not None:
         bake = f"over {percent(held.bake_ceiling)} errors in the bake"
@@ -173,7 +173,8 @@ def _bar(what: str, log_value: float, bar: float, then: str) -> str:
 
 
 def _certificates(told: _Told, held: SourceEvidence, bounds: Limits) -> Iterator[str]:
-    for index, (level, logs) in enumerate(zip(told.evidence.levels, held.log_pass, strict=False)):
+    levels = held.levels or told.evidence.levels
+    for index, (level, logs) in enumerate(zip(levels, held.log_pass, strict=False)):
         what = f"under {percent(level)} errors (step {index + 1})"
         yield _bar(what, mixture(logs), bounds.certify, "let it pass")
 
@@ -189,7 +190,9 @@ def _missing(md: ModelDeployment, told: _Told, held: SourceEvidence, step: int) 
         now=held.watermark,
         since=held.watermark,
     )
-    lacking = requests_to_pass(Exam(held, told.evidence.levels, step, told.analysis, request))
+    lacking = requests_to_pass(
+        Exam(held, held.levels or told.evidence.levels, step, told.analysis, request)
+    )
     if lacking == 0:
         return f"Nothing is missing {place(held.source)} for step {step + 1}."
     if lacking is None and against(held) >= SUSPICION:

@@ -19,6 +19,6 @@ ROUTERS = {
 }
 
 
-def provider(source: Source, request: MetricsRequest) -> Provider:
+def provider(source: str, request: MetricsRequest) -> Provider:
     """Find the product that a source's counters come from."""
-    return TRITON if source is Source.TRITON else ROUTERS[request.provider]
+    return TRITON if source == Source.TRITON else ROUTERS[request.provider]
