@@ -66,7 +66,13 @@ BY_GATEWAY: Manifest = {
         "strategy": "Canary",
         "canary": {
             "steps": [
-                {"weight": 1, "minSeconds": 1, "maxSeconds": 2, "pause": {"seconds": 1}},
+                {
+                    "weight": 0,
+                    "minSeconds": 1,
+                    "maxSeconds": 2,
+                    "pause": {"seconds": 1},
+                    "scale": {"replicas": 2},
+                },
                 {"weight": 100, "pause": {}},
             ],
             "bakeSeconds": 1,
@@ -101,6 +107,7 @@ BY_GATEWAY: Manifest = {
         "progressDeadlineSeconds": 1800,
         "onStableDown": "ShiftToCanary",
         "scaleDownDelaySeconds": 300,
+        "abortScaleDownDelaySeconds": 30,
         "revisionHistoryLimit": 10,
         "rollbackWindowRevisions": 0,
     },
@@ -120,7 +127,10 @@ BY_INGRESS: Manifest = {
             "annotations": {"a": "b"},
         },
     },
-    "rollout": {"analysis": {"provider": "None"}},
+    "rollout": {
+        "canary": {"steps": [{"weight": 5, "scale": {"percent": 50}}]},
+        "analysis": {"provider": "None"},
+    },
 }
 """What excludes something of `BY_GATEWAY`."""
 

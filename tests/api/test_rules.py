@@ -39,6 +39,11 @@ def steps(*weights: int) -> Manifest:
     return changed(BY_GATEWAY, rollout__canary={"steps": [{"weight": w} for w in weights]})
 
 
+def step(**fields: Any) -> Manifest:
+    """Ask for a canary with one step."""
+    return changed(BY_GATEWAY, rollout__canary={"steps": [fields]})
+
+
 def uri(text: str, good: Manifest = BY_SERVICE) -> Manifest:
     """Ask for a model from somewhere."""
     return changed(good, model__storageUri=text)
@@ -253,6 +258,30 @@ ROWS = {
         "remove it, or set type to Ingress",
         BY_SERVICE,
         changed(BY_SERVICE, expose={"type": "Service", "ingress": {"host": "a.example"}}),
+    ),
+    "a scale of two kinds": row(
+        "spec.rollout.canary.steps[0].scale.percent",
+        "set exactly one of replicas and percent",
+        BY_INGRESS,
+        step(weight=5, scale={"replicas": 1, "percent": 50}),
+    ),
+    "a scale of nothing": row(
+        "spec.rollout.canary.steps[0].scale.percent",
+        "set exactly one of replicas and percent",
+        BY_GATEWAY,
+        step(weight=5, scale={}),
+    ),
+    "no weight and nothing to do": row(
+        "spec.rollout.canary.steps",
+        "give it a pause or a scale",
+        BY_GATEWAY,
+        steps(0, 5),
+    ),
+    "no weight at all": row(
+        "spec.rollout.canary.steps",
+        "add a step with a weight over 0",
+        BY_GATEWAY,
+        step(weight=0, pause={}),
     ),
     "weights that fall": row(
         "spec.rollout.canary.steps", "must rise: order them", steps(5, 100), steps(50, 5)

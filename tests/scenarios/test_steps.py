@@ -48,3 +48,17 @@ def test_canary_that_turns_bad_in_a_pause_is_stopped(cluster: PretendCluster) ->
     last = cluster.parsed.last_rollout
     assert last is not None
     assert last.reason == "AnalysisFailed"
+
+
+def test_smoke_test_before_the_first_user(cluster: PretendCluster) -> None:
+    """Given a first step of weight 0, its pods stand ready for it and no user meets them."""
+    smoke = {"weight": 0, "scale": {"replicas": 3}, "pause": {}}
+    canary(cluster, steps=[smoke, {"weight": 50}]).model(2)
+    cluster.until(lambda: cluster.state is State.STEP_PAUSED)
+    cluster.run(7200)
+    assert cluster.rollout is not None
+    assert (cluster.replicas(cluster.rollout.revision), shares(cluster)) == (3, [0])
+    assert cluster.condition("Ready") == ("Unknown", "Paused")
+    assert cluster.rollout.evidence is None
+    cluster.command("promote@1").until(cluster.ready)
+    assert (shares(cluster), cluster.lost) == ([0, 50, 100, 100], 0.0)

@@ -29,6 +29,26 @@ class StepPause(ApiModel):
     """How long; absent: until the command `promote`, for `pauseTimeoutSeconds` at most."""
 
 
+class Scale(ApiModel):
+    """A number of pods, whatever the weight is."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "has(self.replicas) != has(self.percent)",
+                "a scale is a number of pods or a percentage of them: set exactly one of replicas"
+                " and percent",
+                ".percent",
+            )
+        )
+    )
+
+    replicas: Annotated[int | None, Field(ge=1, le=1000)] = None
+    """So many pods."""
+    percent: Annotated[int | None, Field(ge=1, le=100)] = None
+    """So many of the stable revision's pods, rounded up."""
+
+
 class Step(ApiModel):
     """A share of the requests that the new revision gets, and how long at least."""
 
@@ -42,14 +62,18 @@ class Step(ApiModel):
         )
     )
 
-    weight: Annotated[int, Field(ge=1, le=100)]
-    """Percentage of the requests."""
+    weight: Annotated[int, Field(ge=0, le=100)]
+    """Percentage of the requests; 0, only at first: nobody meets the new revision and nothing is
+    judged, so that it can be tested by hand."""
     min_seconds: Annotated[int, Field(ge=0, le=86400)] = 60
     """How long to stay at least, however good the evidence."""
     max_seconds: Annotated[int, Field(ge=1, le=LONGEST_STEP)] = 1800
     """After this long without enough evidence, `analysis.onInconclusive` decides."""
     pause: StepPause | None = None
     """Stay here after the step has passed. The new revision is judged on meanwhile."""
+    scale: Scale | None = None
+    """Pods of the new revision in this step; absent: those that the weight needs, or more if an
+    earlier step had more. Fewer than the weight needs are never left."""
 
 
 class Canary(ApiModel):
@@ -62,7 +86,19 @@ class Canary(ApiModel):
                 " && self.steps.all(a, self.steps.exists_one(b, b.weight == a.weight)))",
                 "the weights of steps must rise: order them, and give each a weight of its own",
                 ".steps",
-            )
+            ),
+            rule(
+                "!has(self.steps) || self.steps.exists(step, step.weight > 0)",
+                "all traffic would follow on no evidence: add a step with a weight over 0",
+                ".steps",
+            ),
+            rule(
+                "!has(self.steps) || self.steps.all(step, step.weight > 0 || has(step.pause)"
+                " || has(step.scale))",
+                "a step of weight 0 is for tests by hand: give it a pause or a scale,"
+                " or a weight over 0",
+                ".steps",
+            ),
         )
     )
 
@@ -251,6 +287,9 @@ class Rollout(ApiModel):
     the weights, or `ShiftToCanary`, which gives it everything until the stable one is back."""
     scale_down_delay_seconds: Annotated[int, Field(ge=0, le=604800)] = 300
     """How long the old revision stays at full scale after a promotion."""
+    abort_scale_down_delay_seconds: Annotated[int, Field(ge=0, le=86400)] = 30
+    """How long a revision that was stopped stays, without requests, for somebody to look at it.
+    It leaves sooner for what the spec asks for next, and never before it is out of the route."""
     revision_history_limit: Annotated[int, Field(ge=0, le=20)] = 10
     """How many revisions that were stable before can be gone back to by `rollback`. Of each, one
     ConfigMap is kept; those at full scale can be gone back to in any case."""

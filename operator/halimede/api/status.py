@@ -45,7 +45,7 @@ class Outcome(StrEnum):
 
     PROMOTED = "Promoted"
     FAST_PROMOTED = "FastPromoted"
-    """Steps were skipped by the command `promote-full`."""
+    """Steps, or the bake, were skipped by `promote-full` or `promote-full-force`."""
     ABORTED = "Aborted"
     SUPERSEDED = "Superseded"
     """The spec asked for a third revision meanwhile."""
@@ -182,6 +182,8 @@ class RolloutStatus(ApiModel):
     evidence: Evidence | None = None
     polled_at: Timestamp | None = None
     """When the judge last looked."""
+    forced: bool = False
+    """`promote-full-force`: evidence does not stop it any more, and there is no bake."""
     unready_since: Timestamp | None = None
     """Since when the target, which had traffic, has had no ready endpoint."""
     covering_since: Timestamp | None = None

@@ -100,7 +100,7 @@ def judge(
         raise ValueError("The evidence has not begun: call begin() with the history first")
     bounds = limits(analysis)
     at = examined(evidence, step, steps)
-    baked = _baked(evidence) if bake else evidence
+    baked = _baked(evidence, bounds.ceiling) if bake else evidence
     case = Case(
         views=tuple(
             _view(source, baked, reading, analysis, now, pods_started or {})
@@ -180,10 +180,10 @@ def _view(
     return View(source, held, seen)
 
 
-def _baked(evidence: Evidence) -> Evidence:
+def _baked(evidence: Evidence, most: float) -> Evidence:
     """Let the bake's test begin on the sources on which it has not."""
     sources = tuple(
-        begun(held) if held.bake_ceiling is None else held for held in evidence.sources
+        begun(held, most) if held.bake_ceiling is None else held for held in evidence.sources
     )
     return evidence.model_copy(update={"sources": sources})
 

@@ -29,6 +29,8 @@ LOOKS = 240
 can be simulated; it makes what is found late later by less than half a percent."""
 ROUTE_SECONDS = 1.0
 """About how long a route takes to be written, accepted and seen, before it settles."""
+OUTAGE_ERRORS = 0.3
+"""The part of all requests that fails in an outage of both revisions."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,13 @@ class Traffic:
     cluster: float = 1.0
     """How many errors come together on average."""
     outage: tuple[float, float] = (0.0, 0.0)
-    """From when to when 30 % of all requests fail on both revisions."""
+    """From when to when `OUTAGE_ERRORS` of all requests fail on both revisions."""
 
     def of(self, rng: Random, share: float, errors: float, now: float, seconds: float) -> Counts:
         """Draw the requests of a revision with this share of the traffic, and its errors."""
         requests = poisson(rng, self.per_second * share * seconds)
         if self.outage[0] < now <= self.outage[1]:
-            errors = 0.3
+            errors = OUTAGE_ERRORS
         return Counts(requests, self._failed(rng, requests, errors))
 
     def _failed(self, rng: Random, requests: int, rate: float) -> int:
@@ -170,7 +172,7 @@ def _begun(plan: Plan, traffic: Traffic, rng: Random) -> tuple[SourceEvidence, t
     fixed = levels(plan.analysis, len(plan.steps), known.rate)
     begun_at = float(plan.analysis.warmup_seconds)
     held = fresh("Router", plan.limits, fixed, begun_at, known)
-    return begun(held) if plan.bakes else held, fixed
+    return begun(held, plan.limits.ceiling) if plan.bakes else held, fixed
 
 
 def _seen(

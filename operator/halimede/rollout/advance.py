@@ -1,5 +1,6 @@
 """What happens in each state when nothing speaks against going on: at most one step a pass."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from halimede.api.conditions import Reason
@@ -79,6 +80,8 @@ def shifting(scene: Scene) -> Move:
         return lack or (raise_weight(scene) if scene.route_answered else await_route(scene))
     if scene.unwritten and lack:
         return take_back(scene, State.SHIFTING)
+    if scene.goal == 0 and lack:
+        return lack
     if not scene.settled:
         return await_route(scene)
     return enter(scene, State.ANALYSING, step_started_at=scene.now)
@@ -111,6 +114,9 @@ def analysing(scene: Scene) -> Move:
         return lack
     rollout, step = scene.rollout, scene.step
     since = rollout.step_started_at or rollout.state_since
+    if step and rollout.weight == 0:
+        over = scene.elapsed(since) >= step.min_seconds
+        return passed(scene) if over else await_tests(scene, step.min_seconds)
     if scene.verdict is Verdict.PASS and step and scene.elapsed(since) >= step.min_seconds:
         return passed(scene)
     if inconclusive(scene):
@@ -152,7 +158,7 @@ def step_paused(scene: Scene) -> Move:
             f" at {rollout.weight} % for {pause.seconds} s.",
             told(scene),
         )
-    if scene.verdict is Verdict.PASS:
+    if scene.verdict is Verdict.PASS or rollout.weight == 0:
         return next_step(scene)
     return await_somebody(scene) if inconclusive(scene) else await_evidence(scene)
 
@@ -206,6 +212,8 @@ def baking(scene: Scene) -> Move:
     been passed. But the time must not have gone by unwatched while there was something to see.
     """
     rollout, analysis = scene.rollout, scene.settings.analysis
+    if rollout.forced:
+        return commit(scene)
     seconds = bake_seconds(rollout.strategy, scene.settings)
     evidence = rollout.evidence
     looked = (
@@ -241,17 +249,45 @@ def promote_commanded(scene: Scene) -> Move | None:
 
 
 def promote_full_commanded(scene: Scene) -> Move | None:
-    """Skip the remaining steps. Full scale, the route and blue-green's bake are still awaited."""
-    if not scene.commanded(Verb.PROMOTE_FULL):
+    """Skip the remaining steps. Full scale, the route and the bake are still awaited."""
+    if not scene.commanded(Verb.PROMOTE_FULL) or scene.rollout.state not in SKIPPABLE:
         return None
-    state, revision = scene.rollout.state, scene.rollout.revision
-    if state not in SKIPPABLE:
+    return _skipped(scene, "Its remaining steps were skipped by the command `promote-full`.")
+
+
+def promote_full_force_commanded(scene: Scene) -> Move | None:
+    """Skip the bake as well, and ask the judge no more. Full scale and the route are awaited."""
+    if not scene.commanded(Verb.PROMOTE_FULL_FORCE):
         return None
-    event = normal("StepsSkipped", f"Revision {revision} gets all requests at full scale.")
+    message = "What remained was skipped by the command `promote-full-force`, the bake too."
+    state = scene.rollout.state
+    if state in SKIPPABLE:
+        return _skipped(scene, message, forced=True)
+    if state not in LAST:
+        return None
+    forced = with_rollout(
+        scene.status, outcome=Outcome.FAST_PROMOTED, message=message, forced=True
+    )
+    event = normal("BakeSkipped", f"Revision {scene.rollout.revision} is promoted without a bake.")
+    moved = LAST[state](replace(scene, status=forced))
+    return replace(moved, events=(event, *moved.events), handled=True)
+
+
+LAST: Mapping[State, Callable[[Scene], Move]] = {
+    State.SCALING_UP: scaling_up,
+    State.PROMOTING: promoting,
+    State.BAKING: baking,
+}
+"""What is done in the states that no command skips."""
+
+
+def _skipped(scene: Scene, message: str, *, forced: bool = False) -> Move:
+    state = scene.rollout.state
+    event = normal(
+        "StepsSkipped", f"Revision {scene.rollout.revision} gets all requests at full scale."
+    )
     decided = with_rollout(
-        scene.status,
-        outcome=Outcome.FAST_PROMOTED,
-        message="Its remaining steps were skipped by the command `promote-full`.",
+        scene.status, outcome=Outcome.FAST_PROMOTED, message=message, forced=forced
     )
     told = replace(scene, status=decided)
     if state in (State.STARTING, State.PRIMING):
@@ -285,6 +321,17 @@ def await_route(scene: Scene) -> Move:
         scene,
         Reason.ROLLING_OUT,
         f"The route is to give revision {rollout.revision} {rollout.weight} % ({rollout.state}).",
+    )
+
+
+def await_tests(scene: Scene, seconds: int) -> Move:
+    """Leave a revision without users to those who test it by hand."""
+    rollout = scene.rollout
+    return wait(
+        scene,
+        Reason.ROLLING_OUT,
+        f"Revision {rollout.revision} is ready and gets no requests of users for {seconds} s"
+        f" (step {rollout.step + 1} of {rollout.steps}).",
     )
 
 

@@ -6,7 +6,7 @@ Weights are derived from the status and never read back from the route, which is
 from halimede.api.rollout import Strategy
 from halimede.api.status import RolloutStatus, State, Status
 from halimede.rollout.facts import Workload
-from halimede.rollout.scene import Scene
+from halimede.rollout.scene import GROWING, Scene
 from halimede.rollout.steps import skips_steps
 
 OUT_OF_THE_ROUTE = frozenset({State.STARTING, State.ABORT_DRAINING})
@@ -64,7 +64,9 @@ def replicas(scene: Scene, revision: str, *, autoscaled: bool) -> int | None:
 
 
 def _growing(scene: Scene, rollout: RolloutStatus, workload: Workload) -> int:
-    """A rollout never takes pods from a revision that it has given them."""
+    """A rollout never takes pods from a revision that it has given them, but by a step's scale."""
+    if scene.step and scene.step.scale and rollout.state in GROWING:
+        return scene.canary_replicas
     if rollout.state is State.STARTING and not skips_steps(rollout):
         return scene.canary_replicas
     return max(scene.canary_replicas, min(workload.desired, scene.facts.replicas))

@@ -2,6 +2,8 @@
 
 from math import ceil
 
+from halimede.api.rollout import Scale
+
 READY_SHARE = 0.9
 """Of the full scale, so much must be ready before a revision gets all traffic; below ten pods
 that is every pod."""
@@ -17,6 +19,21 @@ def need(weight: int, replicas: int) -> int:
     (0, 1, 2, 4)
     """
     return 0 if weight == 0 else max(1, ceil(weight * replicas / 100))
+
+
+def scaled(scale: Scale | None, weight: int, replicas: int) -> int:
+    """Count the pods of a canary: what its step asks for, and never fewer than its share needs.
+
+    >>> scaled(None, 5, 4), scaled(Scale(replicas=3), 5, 4), scaled(Scale(percent=50), 75, 4)
+    (1, 3, 3)
+    >>> scaled(None, 0, 4)
+    1
+    """
+    least = max(1, need(weight, replicas))
+    if scale is None:
+        return least
+    asked = scale.replicas or ceil((scale.percent or 0) * replicas / 100)
+    return max(asked, least)
 
 
 def full(replicas: int) -> int:

@@ -19,6 +19,8 @@ class Verb(StrEnum):
     """Go on to the next step, or switch a blue-green rollout, without further evidence."""
     PROMOTE_FULL = "promote-full"
     """Skip all remaining steps; full scale and the route are still awaited."""
+    PROMOTE_FULL_FORCE = "promote-full-force"
+    """The same without the bake, and whatever the evidence says; readiness is still awaited."""
     ABORT = "abort"
     """Move all traffic back to the stable revision."""
     PAUSE = "pause"

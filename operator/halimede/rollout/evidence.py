@@ -33,7 +33,7 @@ def warm_at(rollout: RolloutStatus, analysis: Analysis) -> float | None:
 
 def due_at(rollout: RolloutStatus, analysis: Analysis) -> float | None:
     """Say when the judge looks next; None: there is nothing to look at."""
-    if rollout.state not in COUNTED:
+    if rollout.state not in COUNTED or rollout.weight == 0:
         return None
     if rollout.polled_at is not None:
         return rollout.polled_at + analysis.interval_seconds

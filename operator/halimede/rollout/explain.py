@@ -91,6 +91,8 @@ def _under_way(md: ModelDeployment, rollout: RolloutStatus) -> Iterator[str]:
 
 def _awaited(md: ModelDeployment, rollout: RolloutStatus) -> str:
     step = current_step(rollout, md.spec.rollout)
+    if rollout.state is State.ANALYSING and rollout.weight == 0:
+        return "the end of the step's minSeconds: at weight 0 nothing is judged"
     if rollout.state is not State.STEP_PAUSED or step is None or step.pause is None:
         return AWAITED[rollout.state]
     if step.pause.seconds is None:

@@ -46,7 +46,7 @@ class StepForecast:
     per_second: float
     """Requests per second that the weight gives it."""
     level: float
-    """The error rate that the step's certificate must exclude."""
+    """The error rate that the step's certificate must exclude; 1 where nothing is judged."""
     clean: int | None
     """Requests since the warm-up that suffice if none fails; None: millions do not."""
     requests: int | None
@@ -109,10 +109,13 @@ def forecast(question: Question, repeats: int = REPEATS) -> Forecast:
     Args:
         question: The settings and the traffic.
         repeats: How many rollouts are drawn at random for each figure.
+
+    Raises:
+        ValueError: No step gives any traffic.
     """
     if question.settings.strategy is Strategy.BLUE_GREEN:
         return Forecast(question, (), None, None, (), _baked(question, repeats), ())
-    plan = Plan(question.settings.canary.steps, question.settings.analysis)
+    plan = Plan(_judged(question), question.settings.analysis)
     ends = list(runs(plan, _good(question, Traffic), repeats))
     promoted = [end.seconds for end in ends if end.verdict is Verdict.PASS]
     steps = _steps(question)
@@ -131,16 +134,32 @@ def _good(question: Question, kind: type[Traffic]) -> Traffic:
     return kind(question.per_second, question.stable_errors, question.stable_errors)
 
 
-def _moving(question: Question) -> float:
-    """Sum up the changes of the route before the first step and after the last one.
+def _judged(question: Question) -> tuple[Step, ...]:
+    """Find the steps that give traffic: all, or all but the first."""
+    judged = tuple(step for step in question.settings.canary.steps if step.weight)
+    if not judged:
+        raise ValueError("spec.rollout.canary.steps: add one with a weight over 0")
+    return judged
 
-    They are those to weight 0, to the first weight, and to everything.
+
+def _moving(question: Question) -> float:
+    """Sum up the time before the first traffic and after the last step.
+
+    It is that of a first step without traffic, and of the changes of the route: to weight 0, to
+    the first weight, and to everything.
     """
-    return 3 * (ROUTE_SECONDS + question.settings.analysis.settle_seconds)
+    change = ROUTE_SECONDS + question.settings.analysis.settle_seconds
+    before = sum(_unjudged(one) for one in question.settings.canary.steps if not one.weight)
+    return before + 3 * change
+
+
+def _unjudged(step: Step) -> float:
+    """Say how long a step takes in which nothing is judged."""
+    return step.min_seconds + ((step.pause.seconds or 0) if step.pause else 0)
 
 
 def _steps(question: Question) -> tuple[StepForecast, ...]:
-    steps, analysis = question.settings.canary.steps, question.settings.analysis
+    steps, analysis = _judged(question), question.settings.analysis
     expected = run(Plan(steps, analysis, patience=PATIENCE), _good(question, Steady), 0)
     bounds = limits(analysis)
     nothing = fresh(bounds.sources[0], bounds, expected.levels, 0.0)
@@ -158,7 +177,12 @@ def _steps(question: Question) -> tuple[StepForecast, ...]:
             seconds=passed.seconds if passed else None,
         )
 
-    return tuple(of(index, step) for index, step in enumerate(steps))
+    without = (
+        StepForecast(step, 0.0, ALL / 100, 0, 0, 0, _unjudged(step))
+        for step in question.settings.canary.steps
+        if not step.weight
+    )
+    return (*without, *(of(index, step) for index, step in enumerate(steps)))
 
 
 def _baked(question: Question, repeats: int) -> tuple[Detection, ...]:
@@ -187,11 +211,13 @@ def _detections(question: Question, judged: Plan, repeats: int) -> tuple[Detecti
 def _advice(question: Question, steps: tuple[StepForecast, ...]) -> Iterator[Advice]:
     """Find the steps whose `maxSeconds` are over before enough requests have come."""
     analysis = question.settings.analysis
-    had = 0
+    had, first = 0, _judged(question)[0]
     for index, one in enumerate(steps):
         if one.requests is None:
             return
-        unjudged = analysis.interval_seconds + (0 if index else analysis.warmup_seconds)
+        unjudged = analysis.interval_seconds + (
+            analysis.warmup_seconds if one.step is first else 0
+        )
         judged = max(0, one.step.max_seconds - unjudged)
         needed, available = max(0, one.requests - had), floor(one.per_second * judged)
         if needed > available:

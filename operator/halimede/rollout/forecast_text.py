@@ -53,7 +53,7 @@ def _head(name: str, told: Forecast) -> Iterator[str]:
 def _body(told: Forecast) -> Iterator[str]:
     if told.steps:
         yield from _good(told)
-        first = told.steps[0].step
+        first = next(one.step for one in told.steps if one.step.weight)
         yield ""
         weight, limit = f"{first.weight} %", duration(first.max_seconds)
         yield f"A bad revision at the first step, with {weight} of the requests for {limit}:"
@@ -85,7 +85,7 @@ def _good(told: Forecast) -> Iterator[str]:
             str(index + 1),
             f"{one.step.weight} %",
             _rate(one.per_second),
-            f"under {percent(one.level)}",
+            f"under {percent(one.level)}" if one.step.weight else "-",
             "-" if one.clean is None else str(one.clean),
             "never" if one.requests is None else str(one.requests),
             "-" if one.seconds is None else duration(one.seconds),

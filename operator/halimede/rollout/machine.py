@@ -53,6 +53,7 @@ CHECKS: tuple[Check, ...] = (
     *HOLDING,
     advance.promote_commanded,
     advance.promote_full_commanded,
+    advance.promote_full_force_commanded,
     advancing,
 )
 """What is asked of a rollout under way, in this order."""

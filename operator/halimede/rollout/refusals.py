@@ -1,7 +1,7 @@
 """Why a command is not carried out."""
 
 from halimede.api.status import State, Status
-from halimede.rollout.advance import SKIPPABLE, without_evidence
+from halimede.rollout.advance import LAST, SKIPPABLE, without_evidence
 from halimede.rollout.command import LONGEST, Command, Verb
 from halimede.rollout.history import by_abort, earlier
 from halimede.rollout.idle import failure
@@ -11,6 +11,7 @@ from halimede.rollout.scene import DECIDED, Scene
 PROMOTABLE = {
     Verb.PROMOTE: frozenset({State.ANALYSING, State.STEP_PAUSED, State.AWAITING_PROMOTION}),
     Verb.PROMOTE_FULL: SKIPPABLE,
+    Verb.PROMOTE_FULL_FORCE: SKIPPABLE | LAST.keys(),
 }
 
 
@@ -85,7 +86,7 @@ def _why_not_now(scene: Scene, command: Command) -> str | None:
     if rollout.state in DECIDED:
         return f"the rollout is decided already ({rollout.outcome})"
     match command.verb:
-        case Verb.PROMOTE | Verb.PROMOTE_FULL:
+        case Verb.PROMOTE | Verb.PROMOTE_FULL | Verb.PROMOTE_FULL_FORCE:
             return _why_not_promote(scene, command.verb)
         case Verb.RESUME:
             return _why_not_resume(scene)

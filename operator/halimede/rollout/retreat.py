@@ -5,8 +5,8 @@ from halimede.api.status import State
 from halimede.rollout.moves import abort_weight, finish, reroute, wait
 from halimede.rollout.scene import Move, Scene
 
-ABORT_DRAIN_SECONDS = 30.0
-"""How long a stopped revision finishes what it had begun before it is deleted."""
+NEXT_PATIENCE_SECONDS = 30.0
+"""How long the next revision waits at most for one that nobody asks for any more."""
 
 
 def aborting(scene: Scene) -> Move:
@@ -29,8 +29,15 @@ def aborting(scene: Scene) -> Move:
 
 
 def abort_draining(scene: Scene) -> Move:
-    """Let the stopped revision, out of the route by now, end its last requests."""
-    drained = scene.elapsed(scene.rollout.state_since) >= ABORT_DRAIN_SECONDS
+    """Let the stopped revision, out of the route by now, end its last requests.
+
+    It stays for somebody to look at, but not in the way of what is asked for next. What it has
+    still to answer when it goes has the time of `spec.drain`.
+    """
+    seconds: float = scene.settings.abort_scale_down_delay_seconds
+    if scene.target != scene.rollout.revision:
+        seconds = min(seconds, NEXT_PATIENCE_SECONDS)
+    drained = scene.elapsed(scene.rollout.state_since) >= seconds
     if not (drained and scene.settled):
         return wait(scene, Reason.ROLLING_BACK, _back(scene))
     return finish(scene)

@@ -66,8 +66,8 @@ def pause_forgotten(scene: Scene) -> Move | None:
 
 
 def aborted_by_evidence(scene: Scene) -> Move | None:
-    """The judge has seen enough."""
-    if scene.verdict is not Verdict.ABORT:
+    """The judge has seen enough, and nobody has overruled it."""
+    if scene.verdict is not Verdict.ABORT or scene.rollout.forced:
         return None
     evidence = scene.rollout.evidence
     return abort(scene, "AnalysisFailed", (evidence and evidence.message) or "It is worse.")
@@ -191,7 +191,7 @@ def no_data_for_too_long(scene: Scene) -> Move | None:
     analysis, evidence = scene.settings.analysis, scene.rollout.evidence
     if analysis.on_no_data is not Waiting.ABORT or evidence is None or scene.held:
         return None
-    since = evidence.no_data_since
+    since = None if scene.rollout.forced else evidence.no_data_since
     if since is None or scene.elapsed(since) < analysis.no_data_timeout_seconds:
         return None
     return abort(

@@ -7,7 +7,7 @@ from halimede.api.conditions import Reason
 from halimede.api.rollout import Rollout, Step
 from halimede.api.status import RolloutStatus, State, Status
 from halimede.judge.verdict import Verdict
-from halimede.rollout.capacity import full, need
+from halimede.rollout.capacity import full, need, scaled
 from halimede.rollout.command import Command, Verb
 from halimede.rollout.conflict import fight
 from halimede.rollout.events import Event
@@ -19,7 +19,7 @@ ALL = 100
 GROWING = frozenset(
     {State.STARTING, State.PRIMING, State.SHIFTING, State.ANALYSING, State.STEP_PAUSED}
 )
-"""The states in which a canary has no more pods than its weight needs."""
+"""The states in which a canary has only the pods that its step needs or asks for."""
 DECIDED = frozenset({State.DRAINING, State.ABORTING, State.ABORT_DRAINING})
 """The states in which it is known how the rollout ends."""
 
@@ -147,7 +147,8 @@ class Scene:
     def canary_wanted(self) -> int:
         """How many ready pods the canary needs before the next thing can happen."""
         if self.rollout.state in GROWING and self.step:
-            return min(self.canary_replicas, full(self.facts.replicas))
+            wanted = self.canary_replicas
+            return min(wanted, full(max(wanted, self.facts.replicas)))
         return full(self.facts.replicas)
 
     @property
@@ -155,7 +156,7 @@ class Scene:
         """How many pods the canary should have, ready or not."""
         if self.rollout.state not in GROWING or not self.step:
             return self.facts.replicas
-        return need(self.goal, self.facts.replicas)
+        return scaled(self.step.scale, self.goal, self.facts.replicas)
 
     def elapsed(self, since: float) -> float:
         """Count the seconds since a moment; none if the clock was set back."""

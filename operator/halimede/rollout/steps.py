@@ -38,7 +38,7 @@ def undecided_since(rollout: RolloutStatus, settings: Rollout) -> float | None:
     It is at first, and again after the step's pause.
     """
     step = current_step(rollout, settings)
-    if step is None:
+    if step is None or rollout.weight == 0:
         return None
     if rollout.state is State.ANALYSING:
         return rollout.step_started_at

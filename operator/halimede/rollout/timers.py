@@ -8,7 +8,7 @@ from halimede.rollout.advance import ROUTE_PATIENCE_SECONDS
 from halimede.rollout.conflict import quiet_at
 from halimede.rollout.evidence import due_at
 from halimede.rollout.pauses import timeout_at
-from halimede.rollout.retreat import ABORT_DRAIN_SECONDS
+from halimede.rollout.retreat import NEXT_PATIENCE_SECONDS
 from halimede.rollout.safety import ROUTE_DEADLINE_SECONDS, UNREADY_GRACE_SECONDS
 from halimede.rollout.steps import bake_seconds, current_step, undecided_since
 
@@ -49,8 +49,11 @@ def _of_rollout(rollout: RolloutStatus, settings: Rollout) -> Iterator[float]:
 
 def _of_state(rollout: RolloutStatus, settings: Rollout) -> Iterator[float]:
     if rollout.state is State.ABORT_DRAINING:
-        yield rollout.state_since + ABORT_DRAIN_SECONDS
+        yield rollout.state_since + NEXT_PATIENCE_SECONDS
+        yield rollout.state_since + settings.abort_scale_down_delay_seconds
     step = current_step(rollout, settings)
+    if rollout.state is State.ANALYSING and step and rollout.step_started_at is not None:
+        yield rollout.step_started_at + step.min_seconds
     if rollout.state is State.STEP_PAUSED and step and step.pause and step.pause.seconds:
         yield rollout.last_progress_at + step.pause.seconds
     if rollout.state is State.BAKING:

@@ -157,6 +157,16 @@ def test_one_poll_never_stops_a_rollout(provider: MetricsProvider) -> None:
     assert watch.poll(Counts(10**6, 10**6), Counts(10**7, 0)).verdict is Verdict.ABORT
 
 
+@pytest.mark.parametrize("bake", [False, True])
+@pytest.mark.parametrize("size", [1, 10, 1000, 10**9])
+def test_a_single_poll_of_any_size_never_stops_a_rollout(size: int, *, bake: bool) -> None:
+    """Whatever came before, if it was good."""
+    watch = Watch(bake=bake)
+    watch.poll(*GOOD)
+    assert watch.poll(Counts(size, size), Counts(size, 0)).verdict is not Verdict.ABORT
+    assert watch.poll(NOTHING, NOTHING).verdict is not Verdict.ABORT
+
+
 def test_one_error_never_stops_a_rollout() -> None:
     """Not even against a million good requests of stable, poll after poll."""
     watch = Watch()

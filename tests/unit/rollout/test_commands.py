@@ -89,7 +89,7 @@ def test_blue_green_switches_by_itself_if_told_to() -> None:
     [
         ("retry:v1@1", "the spec asks for revision v2"),
         ("promote@1", "no rollout is under way"),
-        ("jump@1", "the verbs are promote, promote-full, abort, pause, resume, retry"),
+        ("jump@1", "the verbs are promote, promote-full, promote-full-force, abort, pause"),
     ],
 )
 def test_refusals_say_why(command: str, told: str) -> None:

@@ -140,6 +140,23 @@ def test_pauses_of_steps_are_part_of_their_time() -> None:
     assert "after step 2 it waits for the command promote" in written
 
 
+def test_first_step_without_weight_takes_its_time() -> None:
+    """Nothing is judged there, so it changes nothing for the steps after it but their numbers."""
+    smoke = Step(weight=0, min_seconds=600, pause=StepPause(seconds=60))
+    plain = told(20.0, canary(5, 50))
+    tested = told(20.0, Rollout(canary=Canary(steps=(smoke, *canary(5, 50).canary.steps))))
+    assert tested.steps[1:] == plain.steps
+    assert (tested.promoted, tested.detections) == (plain.promoted, plain.detections)
+    assert tested.seconds == pytest.approx((plain.seconds or 0) + 660)
+    assert "with 5 % of the requests" in text("model", tested)
+
+
+def test_steps_without_any_weight_are_refused() -> None:
+    """A file that no API server has seen may hold anything."""
+    with pytest.raises(ValueError, match="add one with a weight over 0"):
+        told(20.0, Rollout(canary=Canary(steps=(Step(weight=0),))))
+
+
 def blue_green(bake: int) -> Rollout:
     """Set a bake."""
     return Rollout(strategy=Strategy.BLUE_GREEN, blue_green=BlueGreen(bake_seconds=bake))

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from halimede.api.rollout import Canary, Step, StepPause, Strategy
+from halimede.api.rollout import Canary, Scale, Step, StepPause, Strategy
 from halimede.api.status import State, Status
 from halimede.judge.verdict import Verdict
 from halimede.rollout import allotment
@@ -25,6 +25,7 @@ from tests.support.rollouts import MachineWorld, unready
 
 REVISIONS = ("v1", "v2", "v3")
 PAUSES = (None, None, StepPause(seconds=20), StepPause())
+SCALES = (None, None, Scale(replicas=1), Scale(replicas=5), Scale(percent=50))
 CAUSES = (None, Cause.CRASH_LOOP, Cause.UNSCHEDULABLE, Cause.LOADING)
 BEFORE_COMMIT = frozenset(State) - {State.DRAINING, State.ABORTING, State.ABORT_DRAINING}
 
@@ -61,12 +62,15 @@ class Rollouts(RuleBasedStateMachine):
             self.world.target = revision
 
     @rule(
-        weights=st.lists(st.integers(1, 100), min_size=1, max_size=4, unique=True),
+        weights=st.lists(st.integers(0, 100), min_size=1, max_size=4, unique=True),
         pause=st.sampled_from(PAUSES),
+        scale=st.sampled_from(SCALES),
     )
-    def edit_steps(self, weights: list[int], pause: StepPause | None) -> None:
+    def edit_steps(self, weights: list[int], pause: StepPause | None, scale: Scale | None) -> None:
         """The steps are edited."""
-        steps = (Step(weight=one, min_seconds=30, pause=pause) for one in sorted(weights))
+        steps = (
+            Step(weight=one, min_seconds=30, pause=pause, scale=scale) for one in sorted(weights)
+        )
         self._set(canary=Canary(steps=tuple(steps)))
 
     @rule(strategy=st.sampled_from(Strategy), chance=RARELY)
@@ -229,7 +233,8 @@ class Rollouts(RuleBasedStateMachine):
         if fit != was:
             self.allowed[after.id] = fit.step
         step = self.allowed.setdefault(after.id, was.step)
-        if was.state in AT_STEP and (verdict is Verdict.PASS or promoted):
+        passed = verdict is Verdict.PASS or promoted or was.weight == 0
+        if was.state in AT_STEP and passed:
             self.allowed[after.id] = step + 1
         if was.strategy is Strategy.CANARY:
             assert after.step <= self.allowed[after.id]

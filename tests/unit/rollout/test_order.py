@@ -34,6 +34,7 @@ def test_order_of_checks_of_a_rollout() -> None:
         "route_conflict",
         "promote_commanded",
         "promote_full_commanded",
+        "promote_full_force_commanded",
         "advancing",
     ]
 

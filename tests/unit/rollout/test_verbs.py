@@ -5,10 +5,19 @@ import pytest
 from halimede.api.status import Outcome, State
 from halimede.judge.verdict import Verdict
 from halimede.rollout.command import LONGEST
-from tests.support.rollouts import BLUE_GREEN, SETTINGS, MachineWorld, canary_at, changed, unready
+from tests.support.rollouts import (
+    ANALYSIS,
+    BLUE_GREEN,
+    SETTINGS,
+    MachineWorld,
+    canary_at,
+    changed,
+    unready,
+)
 
 SMALL = [State.STARTING, State.PRIMING, State.SHIFTING, State.ANALYSING]
 PAUSED = "pause@0"
+LONG_BAKE = changed(SETTINGS, canary=SETTINGS.canary.model_copy(update={"bake_seconds": 3600}))
 BY_SPEC = "spec"
 
 
@@ -24,6 +33,18 @@ BY_SPEC = "spec"
         (State.STARTING, None, "promote@1", "nothing to promote in state Starting"),
         (State.SCALING_UP, None, "promote-full@1", "nothing to promote in state ScalingUp"),
         (State.BAKING, None, "promote-full@1", "nothing to promote in state Baking"),
+        (State.ANALYSING, PAUSED, "promote-full-force@1", "command `resume` first"),
+        (State.ANALYSING, BY_SPEC, "promote-full-force@1", "spec.rollout.paused to false first"),
+        (State.DRAINING, None, "promote-full-force@1", "decided already (Promoted)"),
+        (State.ANALYSING, "abort@0", "promote-full-force@1", "decided already (Aborted)"),
+        (State.ANALYSING, None, "promote-full-force:v9@1", "revision v2 is rolled out"),
+        (State.ANALYSING, "abort@0", "rollback@1", "decided already (Aborted)"),
+        (State.ANALYSING, "abort@0", "rollback:v1@1", "decided already (Aborted)"),
+        (State.ANALYSING, None, "rollback:v2@1", "revision v2 is rolled out"),
+        (State.ANALYSING, None, "rollback:v9@1", "revision v9 is not in status.history"),
+        (State.ANALYSING, None, "abort:v1@1", "revision v2 is rolled out"),
+        (State.ANALYSING, None, "retry:v1@1", "the spec asks for revision v2"),
+        (State.ANALYSING, "abort@0", "rollback@0", "the token 0 has been used"),
         (State.DRAINING, None, "pause@1", "decided already (Promoted)"),
         (State.DRAINING, None, "abort@1", "decided already (Promoted)"),
         (State.ANALYSING, "abort@0", "pause@1", "decided already (Aborted)"),
@@ -56,7 +77,9 @@ def test_refused(state: State, before: str | None, command: str, told: str) -> N
     assert world.reasons.count("CommandRefused") == 1
 
 
-@pytest.mark.parametrize("verb", ["pause", "resume", "promote-full", "promote", "abort"])
+@pytest.mark.parametrize(
+    "verb", ["pause", "resume", "promote-full", "promote-full-force", "promote", "abort"]
+)
 def test_refused_without_a_rollout(verb: str) -> None:
     """What is about a rollout needs one."""
     world = MachineWorld().serve()
@@ -205,6 +228,82 @@ def test_lost_pods_do_not_bring_the_steps_back() -> None:
     world.broken.clear()
     world.until(None)
     assert (("v1", 50), ("v2", 50)) not in world.writes
+
+
+@pytest.mark.transition(80)
+@pytest.mark.parametrize("state", [*SMALL, State.SCALING_UP, State.PROMOTING, State.BAKING])
+def test_force_skips_the_bake_and_the_judge(state: State) -> None:
+    """From wherever it is, a revision is promoted as soon as pods and route allow."""
+    world = canary_at(state, MachineWorld(settings=LONG_BAKE))
+    world.verdict = Verdict.ABORT
+    world.command = "promote-full-force@1"
+    world.run(25)
+    last = world.status.last_rollout
+    assert last is not None
+    assert (last.outcome, last.revision) == (Outcome.FAST_PROMOTED, "v2")
+    assert "`promote-full-force`" in last.message
+    assert world.reasons.count("StepsSkipped") + world.reasons.count("BakeSkipped") == 1
+
+
+@pytest.mark.transition(80)
+@pytest.mark.parametrize("state", [State.ANALYSING, State.SCALING_UP])
+def test_force_awaits_pods(state: State) -> None:
+    """No force gives traffic to pods that are not there, and abort beats it."""
+    world = canary_at(state, MachineWorld(settings=LONG_BAKE, replicas=10))
+    world.broken["v2"] = unready(ready=8)
+    world.command = "promote-full-force@1"
+    world.run(50)
+    assert world.state is State.SCALING_UP
+    world.command = "abort@2"
+    world.step()
+    assert world.state is State.ABORTING
+
+
+@pytest.mark.transition(80)
+def test_force_takes_an_unwritten_switch_back() -> None:
+    """A switch that was stored, but not written, is not written once its pods are gone."""
+    world = canary_at(State.SCALING_UP, MachineWorld(settings=LONG_BAKE))
+    world.effects = False
+    world.until(State.PROMOTING)
+    world.effects = True
+    world.broken["v2"] = unready(ready=1)
+    world.command = "promote-full-force@1"
+    world.step()
+    assert (world.state, world.route) == (State.SCALING_UP, (("v1", 50), ("v2", 50)))
+
+
+@pytest.mark.transition(46)
+@pytest.mark.parametrize("seconds", [0, 30, 600])
+def test_stopped_revision_stays_for_a_look(seconds: int) -> None:
+    """`abortScaleDownDelaySeconds` keeps its pods, but never before the route has let go of it."""
+    world = canary_at(
+        State.ANALYSING,
+        MachineWorld(settings=changed(SETTINGS, abort_scale_down_delay_seconds=seconds)),
+    )
+    world.command = "abort@1"
+    world.until(State.ABORT_DRAINING)
+    begun = world.now
+    assert world.desired == {"v1": 2, "v2": 1}
+    world.until(None)
+    took = max(seconds, ANALYSIS.settle_seconds)
+    assert took <= world.now - begun < took + 10
+    world.step()
+    assert world.desired == {"v1": 2}
+
+
+@pytest.mark.transition(46)
+@pytest.mark.parametrize("asked", ["v1", "v3"])
+def test_stopped_revision_is_in_nobodys_way(asked: str) -> None:
+    """What is asked for next does not wait for somebody to have looked."""
+    world = canary_at(
+        State.ANALYSING,
+        MachineWorld(settings=changed(SETTINGS, abort_scale_down_delay_seconds=3600)),
+    )
+    world.command = "abort@1"
+    world.until(State.ABORT_DRAINING)
+    world.run(12)
+    world.ask_for(asked).step()
+    assert world.state is None
 
 
 def test_token_acts_once_though_others_came_between() -> None:

@@ -107,7 +107,8 @@ BACKWARD = (
     ),
     Transition(
         46,
-        "It is out of the route, and had 30 s to end its last requests.",
+        "It is out of the route since `settleSeconds` and `abortScaleDownDelaySeconds`; since 30 s"
+        " if the spec asks for something else.",
         "Its children are deleted and the rollout is over; a third revision begins then.",
         ("rollout.retreat.abort_draining", "reconcile.wanted.work"),
         held=(State.ABORT_DRAINING,),

@@ -99,7 +99,8 @@ FORWARD = (
     ),
     Transition(
         19,
-        "The judge says Pass in this very pass, and `minSeconds` are over.",
+        "The judge says Pass in this very pass, and `minSeconds` are over; at weight 0 it is not"
+        " asked.",
         "The next step; at most one step a pass, however much time went by.",
         ("rollout.advance.analysing",),
         held=(State.ANALYSING,),

@@ -1,4 +1,4 @@
-"""Rows 32 to 35, 47, 48 and 56: what people command."""
+"""Rows 32 to 35, 47, 48, 56 and 80: what people command."""
 
 from halimede.api.status import State
 from halimede.rollout.transitions.row import ANYWHERE, UNDECIDED, Transition, Way, given_up
@@ -73,5 +73,27 @@ PEOPLE = (
         "It was forgotten: the revision is given up: PauseTimeout.",
         ("rollout.safety.pause_forgotten",),
         ways=given_up(*UNDECIDED),
+    ),
+    Transition(
+        80,
+        "The command `promote-full-force`, until the commit.",
+        "As 35, and without the bake; the judge is not heeded any more.",
+        ("rollout.advance.promote_full_force_commanded",),
+        held=(State.STARTING, State.PRIMING, State.SCALING_UP, State.PROMOTING),
+        ways=(
+            Way(
+                (
+                    State.SHIFTING,
+                    State.ANALYSING,
+                    State.STEP_PAUSED,
+                    State.AWAITING_PROMOTION,
+                    State.PROMOTING,
+                ),
+                State.SCALING_UP,
+            ),
+            Way((State.SCALING_UP,), State.PROMOTING),
+            Way((State.PROMOTING,), State.BAKING),
+            Way((State.BAKING,), State.DRAINING),
+        ),
     ),
 )

@@ -1,0 +1,197 @@
+"""What the judge must reach, cell by cell: the acceptance figures and their bounds."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from math import inf
+
+from bench.rollouts.rule import ABORT, PASS
+from bench.rollouts.simulate import Ends, Story
+from halimede.api.rollout import Analysis, Step
+from halimede.judge.simulation import Plan, Traffic
+
+ROLLOUTS = 2000
+"""Per cell: a part of 1 % is then right within 0.4 percentage points (95 %)."""
+BAKE = 300.0
+WARM_UP_AND_THREE_POLLS = 75.0
+"""Seconds before which nothing is stopped, however bad it is."""
+HOUR = Plan((Step(weight=10, max_seconds=3600),), promotes=False)
+HALF_HOUR = Plan((Step(weight=10),), promotes=False)
+STEPS = Plan(tuple(Step(weight=weight) for weight in (5, 10, 25, 50)))
+STRICT = Plan(STEPS.steps, Analysis(max_error_percent="1"))
+
+
+class Figure(StrEnum):
+    """What is measured of a cell."""
+
+    ABORTED = "aborted"
+    ABORTED_AFTER = "median seconds to the abort"
+    PROMOTED = "promoted"
+    PROMOTED_AFTER = "median seconds to all requests"
+    TAKEN_BACK = "taken back in the bake"
+
+    def of(self, ends: Ends) -> float:
+        """Measure it."""
+        match self:
+            case Figure.ABORTED:
+                return ends.part(ABORT)
+            case Figure.ABORTED_AFTER:
+                return ends.median(ABORT)
+            case Figure.PROMOTED:
+                return ends.part(PASS)
+            case Figure.PROMOTED_AFTER:
+                return ends.median(PASS)
+            case Figure.TAKEN_BACK:
+                baked = ends.baked
+                return float((ends.verdict[baked] == ABORT).mean())
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Between what a figure must lie."""
+
+    figure: Figure
+    least: float = 0.0
+    most: float = inf
+
+    def holds(self, ends: Ends) -> bool:
+        """Whether it does."""
+        return self.least <= self.figure.of(ends) <= self.most
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Rollouts of one kind."""
+
+    group: str
+    name: str
+    story: Story
+    bounds: tuple[Bound, ...]
+
+
+def cells() -> tuple[Cell, ...]:
+    """List all cells."""
+    return (*_equals(), *_clustered(), *_outages(), *_found(), *_good(), *_bad(), *_bakes())
+
+
+def _equals() -> Iterator[Cell]:
+    bounds = (Bound(Figure.ABORTED, most=0.01),)
+    for rate in (1.0, 10.0, 100.0):
+        for errors in (0.0005, 0.005, 0.049):
+            for cluster, how in ((1.0, "single"), (3.0, "in threes")):
+                yield Cell(
+                    "An equal for an hour at 10 %, 240 looks",
+                    f"{rate:g} req/s, {errors:.2%} errors, {how}",
+                    Story(HOUR, Traffic(rate, errors, errors, cluster)),
+                    bounds,
+                )
+
+
+def _clustered() -> Iterator[Cell]:
+    for size in (2.0, 5.0):
+        yield Cell(
+            "An equal whose errors come in storms of retries",
+            f"20 req/s, 0.5 % errors, {size:g} at a time",
+            Story(HOUR, Traffic(20.0, 0.005, 0.005, size)),
+            (Bound(Figure.ABORTED, most=0.01),),
+        )
+
+
+def _outages() -> Iterator[Cell]:
+    for rate in (5.0, 50.0):
+        yield Cell(
+            "30 % errors on both for two minutes",
+            f"{rate:g} req/s, 0.5 % errors before and after",
+            Story(HALF_HOUR, Traffic(rate, 0.005, 0.005, outage=(300.0, 420.0))),
+            (Bound(Figure.ABORTED, most=0.01),),
+        )
+
+
+def _found() -> Iterator[Cell]:
+    for rate, soon in ((5.0, 400.0), (20.0, 165.0), (100.0, 150.0)):
+        for errors, after in ((0.05, soon), (1.0, 105.0)):
+            yield Cell(
+                "A bad one at 10 % for half an hour, stable 0.5 %",
+                f"{rate:g} req/s, {errors:.0%} errors",
+                Story(HALF_HOUR, Traffic(rate, 0.005, errors)),
+                (
+                    Bound(Figure.ABORTED, least=0.99),
+                    Bound(Figure.ABORTED_AFTER, WARM_UP_AND_THREE_POLLS, after),
+                ),
+            )
+
+
+def _good() -> Iterator[Cell]:
+    for rate, errors, least, after in (
+        (2.0, 0.005, 0.93, inf),
+        (10.0, 0.005, 0.99, 500.0),
+        (50.0, 0.005, 0.99, 500.0),
+        (2.0, 0.0005, 0.99, inf),
+        (10.0, 0.0005, 0.99, 500.0),
+    ):
+        yield Cell(
+            "A good one through 5, 10, 25, 50 % and a bake of 5 min",
+            f"{rate:g} req/s, {errors:.2%} errors",
+            Story(STEPS, Traffic(rate, errors, errors), BAKE),
+            (
+                Bound(Figure.PROMOTED, least=least),
+                Bound(Figure.PROMOTED_AFTER, most=after),
+                Bound(Figure.ABORTED, most=0.005),
+                Bound(Figure.TAKEN_BACK, most=0.01),
+            ),
+        )
+
+
+def _bad() -> Iterator[Cell]:
+    for errors, rates in (
+        (0.02, ((2.0, 0.025), (10.0, 0.005), (50.0, 0.005))),
+        (0.05, ((0.5, 0.005), (2.0, 0.005), (10.0, 0.005), (50.0, 0.005))),
+    ):
+        for rate, most in rates:
+            yield Cell(
+                "A bad one through 5, 10, 25, 50 %, stable 0.5 %",
+                f"{rate:g} req/s, {errors:.0%} errors",
+                Story(STEPS, Traffic(rate, 0.005, errors)),
+                (Bound(Figure.PROMOTED, most=most),),
+            )
+    yield Cell(
+        "An equal of a stable one that is over maxErrorPercent",
+        "10 req/s, 2 % errors, maxErrorPercent 1",
+        Story(STRICT, Traffic(10.0, 0.02, 0.02)),
+        (Bound(Figure.PROMOTED, most=0.0),),
+    )
+    yield Cell(
+        "No requests at all",
+        "0 req/s",
+        Story(STEPS, Traffic(0.0, 0.005, 1.0)),
+        (Bound(Figure.PROMOTED, most=0.0), Bound(Figure.ABORTED, most=0.0)),
+    )
+
+
+def _bakes() -> Iterator[Cell]:
+    found = (Bound(Figure.TAKEN_BACK, least=0.99),)
+    for rate, stable, errors in (
+        (2.0, 0.005, 0.2),
+        (10.0, 0.0005, 0.05),
+        (50.0, 0.0005, 0.02),
+        (50.0, 0.005, 0.05),
+    ):
+        yield Cell(
+            "Good at the steps, bad with all requests, in a bake of 5 min",
+            f"{rate:g} req/s, stable {stable:.2%}, then {errors:.0%} errors",
+            Story(STEPS, Traffic(rate, stable, stable), BAKE, errors),
+            found,
+        )
+    for cluster, how in ((1.0, "single"), (3.0, "in threes")):
+        yield Cell(
+            "An equal switched to at once, judged in a bake of an hour",
+            f"10 req/s, 0.5 % errors, {how}",
+            Story(STEPS, Traffic(10.0, 0.005, 0.005, cluster), 3600.0, switched=True),
+            (Bound(Figure.TAKEN_BACK, most=0.01),),
+        )
+    yield Cell(
+        "A bad one switched to at once, in a bake of 5 min",
+        "10 req/s, stable 0.5 %, 5 % errors",
+        Story(STEPS, Traffic(10.0, 0.005, 0.05), BAKE, switched=True),
+        found,
+    )
