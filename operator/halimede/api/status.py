@@ -131,7 +131,7 @@ class SourceEvidence(ApiModel):
     log_abs: tuple[float, ...] = ()
     """One per rate: the canary is over the ceiling `maxErrorPercent`."""
     log_pass: tuple[tuple[float, ...], ...] = ()
-    """One list per step's level: the canary is under that level."""
+    """One list per level, however many steps demand it: the canary is under that level."""
     bake_ceiling: float | None = None
     """The error rate that the bake bears, fixed when it begins; absent before."""
     log_bake: tuple[float, ...] = ()

@@ -73,7 +73,7 @@ def _passes(exam: Exam, requests: int, errors: float) -> bool:
         limits=bounds,
         analysis=exam.analysis,
         step=exam.step,
-        level=exam.levels[exam.step],
+        levels=exam.levels,
         now=held.watermark,
     )
     return decide(case)[0] is Verdict.PASS

@@ -110,7 +110,7 @@ def judge(
         limits=bounds,
         analysis=analysis,
         step=at,
-        level=evidence.levels[at],
+        levels=evidence.levels,
         now=now,
         bake=bake,
     )

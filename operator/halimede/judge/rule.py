@@ -10,7 +10,7 @@ from halimede.judge.limits import MIN_ERRORS, MIN_POLLS, SUSPICION, Limits
 from halimede.judge.processes import mixture
 from halimede.judge.reading import MetricsRequest, Unavailable
 from halimede.judge.verdict import Verdict
-from halimede.judge.weigh import against
+from halimede.judge.weigh import against, certified, demanded
 
 STALE = 120.0
 """Seconds without a scrape of the canary after which there is no data, if scrapes come that often;
@@ -39,8 +39,8 @@ class Case:
     limits: Limits
     analysis: Analysis
     step: int
-    level: float
-    """The error rate that this step's certificate must exclude."""
+    levels: tuple[float, ...]
+    """The error rate that each step's certificate must exclude."""
     now: float
     bake: bool = False
     """Whether all traffic is on the canary: there is no step to pass any more."""
@@ -126,24 +126,26 @@ def _lack(held: SourceEvidence, case: Case) -> str | None:
         return f"at least {case.analysis.min_requests} requests are needed"
     if held.polls < MIN_POLLS:
         return f"seen in {sentences.number(held.polls, 'poll')} of at least {MIN_POLLS}"
-    certificate = mixture(held.log_pass[case.step])
+    level, certificate = _certificate(held, case)
     if certificate < case.limits.certify:
         return (
             f"odds {sentences.odds(certificate)} of the needed"
             f" {sentences.odds(case.limits.certify)} for an error rate"
-            f" under {sentences.percent(_level(held, case))}"
+            f" under {sentences.percent(level)}"
         )
     return None
 
 
-def _level(held: SourceEvidence, case: Case) -> float:
-    return held.levels[case.step] if held.levels else case.level
+def _certificate(held: SourceEvidence, case: Case) -> tuple[float, float]:
+    """Find what the step demands, and the logarithm of the odds for that."""
+    level = demanded(held, case.levels)[case.step]
+    return level, certified(held, case.levels)[level]
 
 
 def _passed(case: Case) -> Said:
     shown = " and ".join(sentences.tally(view.held) for view in case.views)
-    sure = min(mixture(view.held.log_pass[case.step]) for view in case.views)
+    sure = min(_certificate(view.held, case)[1] for view in case.views)
     return Verdict.PASS, (
         f"revision {case.request.canary}: {shown}; odds {sentences.odds(sure)} for an error rate"
-        f" under {sentences.percent(case.level)}"
+        f" under {sentences.percent(case.levels[case.step])}"
     )

@@ -202,7 +202,7 @@ def _case(
         limits=plan.limits,
         analysis=plan.analysis,
         step=step,
-        level=fixed[step],
+        levels=fixed,
         now=now,
         bake=plan.bakes,
     )

@@ -13,7 +13,7 @@ from halimede.judge.limits import SUSPICION, Limits, limits
 from halimede.judge.processes import mixture
 from halimede.judge.reading import MetricsRequest
 from halimede.judge.sentences import number, odds, percent, place
-from halimede.judge.weigh import against
+from halimede.judge.weigh import against, certified, demanded
 from halimede.rollout.steps import AT_STEP, current_step, starts_small
 
 AWAITED = {
@@ -175,10 +175,10 @@ def _bar(what: str, log_value: float, bar: float, then: str) -> str:
 
 
 def _certificates(told: _Told, held: SourceEvidence, bounds: Limits) -> Iterator[str]:
-    levels = held.levels or told.evidence.levels
-    for index, (level, logs) in enumerate(zip(levels, held.log_pass, strict=False)):
+    known = certified(held, told.evidence.levels)
+    for index, level in enumerate(demanded(held, told.evidence.levels)):
         what = f"under {percent(level)} errors (step {index + 1})"
-        yield _bar(what, mixture(logs), bounds.certify, "let it pass")
+        yield _bar(what, known[level], bounds.certify, "let it pass")
 
 
 def _missing(md: ModelDeployment, told: _Told, held: SourceEvidence, step: int) -> str:
@@ -192,9 +192,8 @@ def _missing(md: ModelDeployment, told: _Told, held: SourceEvidence, step: int) 
         now=held.watermark,
         since=held.watermark,
     )
-    lacking = requests_to_pass(
-        Exam(held, held.levels or told.evidence.levels, step, told.analysis, request)
-    )
+    levels = demanded(held, told.evidence.levels)
+    lacking = requests_to_pass(Exam(held, levels, step, told.analysis, request))
     if lacking == 0:
         return f"Nothing is missing {place(held.source)} for step {step + 1}."
     if lacking is None and against(held) >= SUSPICION:
