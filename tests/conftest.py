@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from demo.models import Version, train
-from local import chart
+from local import build, chart
+from local.addons.definitions import FOLDER
 from local.cluster import Cluster, Part, up
 
 
@@ -17,6 +18,15 @@ def api_server() -> Iterator[Cluster]:
         cluster.kubectl("apply", "--server-side", "-f", "crds")
         cluster.kubectl("wait", "--for=condition=Established", "crd/modeldeployments.halimede.dev")
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def gateway_api(api_server: Cluster) -> Cluster:
+    """The API server with the Gateway API's definitions too."""
+    definitions = (build.build((build.CONTOUR,)) / FOLDER).resolve()
+    api_server.kubectl("apply", "--server-side", f"--filename={definitions}")
+    api_server.kubectl("wait", "--for=condition=Established", f"--filename={definitions}")
+    return api_server
 
 
 @pytest.fixture(scope="session")

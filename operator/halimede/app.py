@@ -10,9 +10,10 @@ import kopf
 
 from halimede import handlers, log, web
 from halimede.adapters.cluster import KubeCluster, log_in
+from halimede.adapters.kinds import CONFIG_MAP, HTTP_ROUTE, NAMED, Kind
 from halimede.adapters.prometheus import PromMetrics
 from halimede.adapters.store import Key, Store
-from halimede.reconcile.inputs import InputReader
+from halimede.reconcile.inputs import ObjectReader
 from halimede.reconcile.loop import Reconciler
 from halimede.reconcile.observe import Senses
 from halimede.reconcile.queue import WorkQueue
@@ -50,13 +51,14 @@ class Operator:
     cluster: KubeCluster
     store: Store = field(default_factory=Store)
     queue: WorkQueue[Key] = field(default_factory=WorkQueue)
-    inputs: InputReader = field(init=False)
+    named: dict[Kind, ObjectReader] = field(init=False)
+    """Users' own objects that specs name."""
     _synced: bool = False
     _lag: float = 0.0
 
     def __post_init__(self) -> None:
         """Join what needs the others."""
-        self.inputs = InputReader(self.cluster)
+        self.named = {kind: ObjectReader(self.cluster, kind) for kind in NAMED}
 
     async def run(self) -> bool:
         """Work until SIGTERM or SIGINT; tell whether every pass came to its end.
@@ -97,7 +99,7 @@ class Operator:
         namespaces = self.settings.namespaces
         before = asyncio.all_tasks()
         watches = await kopf.spawn_tasks(
-            registry=handlers.registry(self.store, self.inputs, self.queue, log_in),
+            registry=handlers.registry(self.store, self.named, self.queue, log_in),
             settings=handlers.settings(namespaced=bool(namespaces)),
             standalone=True,
             clusterwide=not namespaces,
@@ -136,7 +138,12 @@ class Operator:
         )
         return Reconciler(
             cluster=self.cluster,
-            senses=Senses(self.store, self.inputs, metrics),
+            senses=Senses(
+                store=self.store,
+                inputs=self.named[CONFIG_MAP],
+                routes=self.named[HTTP_ROUTE],
+                metrics=metrics,
+            ),
             platform=self.settings.platform(),
             resync_seconds=self.settings.resync_seconds,
             clock=time.time,  # noqa: TID251  (the one clock of the operator)

@@ -5,7 +5,7 @@ There are no other handlers, hence no finalizers, no annotations and no writes o
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import kopf
@@ -15,10 +15,10 @@ from typing_extensions import override
 from halimede import metrics
 from halimede.adapters.cluster import LogIn
 from halimede.adapters.errors import SettingsError
-from halimede.adapters.kinds import CONFIG_MAP, MODEL_DEPLOYMENT, WATCHED, Kind
+from halimede.adapters.kinds import MODEL_DEPLOYMENT, NAMED, WATCHED, Kind
 from halimede.adapters.store import Key, Store
 from halimede.api.v1alpha1 import GROUP
-from halimede.reconcile.inputs import InputReader
+from halimede.reconcile.inputs import ObjectReader
 from halimede.reconcile.queue import WorkQueue
 
 CALM_SECONDS = 0.1
@@ -28,9 +28,16 @@ _NOTHING: kopf.BodyEssence = {}
 
 
 def registry(
-    store: Store, inputs: InputReader, queue: WorkQueue[Key], log_in: LogIn
+    store: Store, named: Mapping[Kind, ObjectReader], queue: WorkQueue[Key], log_in: LogIn
 ) -> kopf.OperatorRegistry:
-    """Register one event handler per watched kind, and the log-in."""
+    """Register one event handler per watched kind, and the log-in.
+
+    Args:
+        store: Takes what is ours.
+        named: Take what specs name, by kind.
+        queue: Takes whom an event concerns.
+        log_in: Logs kopf in.
+    """
     handlers = kopf.OperatorRegistry()
 
     async def login(**_: Any) -> kopf.ConnectionInfo:
@@ -42,7 +49,7 @@ def registry(
     kopf.on.login(registry=handlers)(login)
     for kind in WATCHED:
         kopf.on.event(kind.group, kind.version, kind.plural, registry=handlers, id="seen")(
-            _handler(kind, store, inputs, queue)
+            _handler(kind, store, named.get(kind), queue)
         )
     return handlers
 
@@ -64,8 +71,8 @@ def settings(*, namespaced: bool) -> kopf.OperatorSettings:
     chosen.persistence.diffbase_storage = _NoDiffs()
     chosen.persistence.progress_storage = _NoProgress()
     for kind in WATCHED:
-        # ConfigMaps are watched without a selector: specs name users' own.
-        if kind.selector and kind is not CONFIG_MAP:
+        # Specs name users' own ConfigMaps and HTTPRoutes.
+        if kind.selector and kind not in NAMED:
             chosen.watching.label_selectors[kind.group, kind.version, kind.plural] = kind.selector
     return chosen
 
@@ -111,15 +118,15 @@ class _NoProgress(kopf.ProgressStorage):
 
 
 def _handler(
-    kind: Kind, store: Store, inputs: InputReader, queue: WorkQueue[Key]
+    kind: Kind, store: Store, named: ObjectReader | None, queue: WorkQueue[Key]
 ) -> Callable[..., Awaitable[None]]:
     async def seen(event: kopf.RawEvent, **_: Any) -> None:
         metrics.LAST_EVENT.set_to_current_time()
         manifest, deleted = dict(event["object"]), event["type"] == "DELETED"
         # Nobody is concerned if our own write comes back, or an old version late.
         concerned = store.drop(kind, manifest) if deleted else store.put(kind, manifest)
-        if kind is CONFIG_MAP:
-            concerned += inputs.seen(manifest, deleted=deleted)
+        if named is not None:
+            concerned += named.seen(manifest, deleted=deleted)
         for key in concerned:
             if kind is MODEL_DEPLOYMENT:
                 queue.add(key)

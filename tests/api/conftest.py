@@ -9,8 +9,6 @@ from kubernetes.client import ApiException, CustomObjectsApi
 
 from halimede.api.base import Manifest
 from halimede.api.v1alpha1 import GROUP, PLURAL, VERSION
-from local import build
-from local.addons.definitions import FOLDER
 from local.cluster import Cluster
 
 Refusal = Callable[[Manifest], str]
@@ -38,12 +36,3 @@ def refusal(api_server: Cluster) -> Refusal:
         return ""
 
     return ask
-
-
-@pytest.fixture(scope="session")
-def gateway_api(api_server: Cluster) -> Cluster:
-    """The API server with the Gateway API's definitions too."""
-    definitions = (build.build((build.CONTOUR,)) / FOLDER).resolve()
-    api_server.kubectl("apply", "--server-side", f"--filename={definitions}")
-    api_server.kubectl("wait", "--for=condition=Established", f"--filename={definitions}")
-    return api_server

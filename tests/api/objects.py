@@ -105,6 +105,8 @@ BY_GATEWAY: Manifest = {
         "paused": False,
         "pauseTimeoutSeconds": 86400,
         "progressDeadlineSeconds": 1800,
+        "capacityMode": "Wait",
+        "capacityTimeoutSeconds": 600,
         "onStableDown": "ShiftToCanary",
         "scaleDownDelaySeconds": 300,
         "abortScaleDownDelaySeconds": 30,
@@ -114,6 +116,12 @@ BY_GATEWAY: Manifest = {
     "podTemplate": {"spec": {"nodeSelector": {"zone": "a"}}},
 }
 """Everything that goes together with a Gateway."""
+
+BY_ROUTE: Manifest = {
+    "model": {"storageUri": "pvc://models/digits", "config": {"backend": "python"}},
+    "expose": {"type": "Gateway", "gateway": {"routeRef": {"name": "shop"}}},
+}
+"""What a HTTPRoute of the user's leads to."""
 
 BY_INGRESS: Manifest = {
     "model": {"storageUri": "pvc://models/digits", "configPbtxt": 'backend: "python"'},

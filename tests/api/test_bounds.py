@@ -9,7 +9,15 @@ import pytest
 from halimede.api.base import Manifest
 from halimede.api.crd import crd
 from tests.api.conftest import Refusal
-from tests.api.objects import ABSENT, BY_GATEWAY, BY_INGRESS, BY_SERVICE, model_deployment, put
+from tests.api.objects import (
+    ABSENT,
+    BY_GATEWAY,
+    BY_INGRESS,
+    BY_ROUTE,
+    BY_SERVICE,
+    model_deployment,
+    put,
+)
 
 SPEC = crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
 Path = tuple[str, ...]
@@ -60,7 +68,7 @@ CASES = list(cases(SPEC))
 
 def spoiled(path: Path, value: Any) -> Manifest:
     """Take a good spec that has the field, and set it to *value*."""
-    for good in (BY_GATEWAY, BY_INGRESS, BY_SERVICE):
+    for good in (BY_GATEWAY, BY_INGRESS, BY_ROUTE, BY_SERVICE):
         if has(good, path):
             spec = deepcopy(good)
             put(spec, list(path), value)
@@ -80,7 +88,9 @@ def has(value: Any, path: Path) -> bool:
     return True
 
 
-@pytest.mark.parametrize("good", [BY_GATEWAY, BY_INGRESS, BY_SERVICE], ids=["g", "i", "s"])
+@pytest.mark.parametrize(
+    "good", [BY_GATEWAY, BY_INGRESS, BY_ROUTE, BY_SERVICE], ids=["g", "i", "r", "s"]
+)
 def test_good_objects_are_accepted(refusal: Refusal, good: Manifest) -> None:
     """Between them they have every field, so that each bound has its accepted object."""
     assert refusal(model_deployment(good)) == ""

@@ -21,10 +21,10 @@ QUOTED = {f"readme-{number}": block for number, block in enumerate(BLOCKS, start
 
 
 @pytest.mark.parametrize("name", EXAMPLES | QUOTED)
-def test_example(api_server: Cluster, name: str) -> None:
+def test_example(gateway_api: Cluster, name: str) -> None:
     """`kubectl apply -f` takes it, and nothing keeps it from being rendered as it is stored."""
     example = (EXAMPLES | QUOTED)[name]
-    applied = api_server.kubectl("apply", "-f", "-", "-oyaml", input=example)
+    applied = gateway_api.kubectl("apply", "-f", "-", "-oyaml", input=example)
     stored = yaml.safe_load(applied)
     objects: list[Manifest] = stored.get("items", [stored])
     config_maps = {one["metadata"]["name"]: one for one in objects if one["kind"] == "ConfigMap"}
@@ -32,7 +32,7 @@ def test_example(api_server: Cluster, name: str) -> None:
     md = ModelDeployment.from_manifest(manifest)
     assert violations(md, config_maps) == ()
     assert len(revision(md, Platform("halimede:1"), config_maps).hash) == 8
-    api_server.kubectl("delete", "-f", "-", "--timeout=30s", input=example)
+    gateway_api.kubectl("delete", "-f", "-", "--timeout=30s", input=example)
 
 
 def test_the_readme_names_examples_that_exist() -> None:

@@ -12,6 +12,7 @@ from tests.api.objects import (
     ABSENT,
     BY_GATEWAY,
     BY_INGRESS,
+    BY_ROUTE,
     BY_SERVICE,
     TENSOR,
     changed,
@@ -120,6 +121,18 @@ ROWS = {
         "set rollout.analysis.provider to the router of your Gateway",
         changed(BY_GATEWAY, rollout__analysis__provider="EnvoyGateway"),
         changed(BY_GATEWAY, rollout__analysis__provider="IngressNginx"),
+    ),
+    "pods replaced one by one without steps": row(
+        "spec.rollout.capacityMode",
+        "only a canary can replace pods one by one: set capacityMode to Extra or Wait",
+        changed(BY_SERVICE, rollout__capacityMode="Wait"),
+        changed(BY_SERVICE, rollout__capacityMode="Replace"),
+    ),
+    "pods replaced under an autoscaler": row(
+        "spec.rollout.capacityMode",
+        "set replicas, or rollout.capacityMode to Extra or Wait",
+        changed(BY_GATEWAY, rollout__capacityMode="Replace", autoscaling=ABSENT),
+        changed(BY_GATEWAY, rollout__capacityMode="Replace"),
     ),
     "cache of an unknown version": row(
         "spec.runtime.version",
@@ -240,6 +253,24 @@ ROWS = {
         "type Gateway needs gateway.parentRefs",
         BY_GATEWAY,
         changed(BY_GATEWAY, expose={"type": "Gateway"}),
+    ),
+    "a route of Halimede's and one of the user's": row(
+        "spec.expose.gateway.parentRefs",
+        "or routeRef, a HTTPRoute of your own: set one of them",
+        BY_ROUTE,
+        changed(BY_ROUTE, expose__gateway__parentRefs=[{"name": "public"}]),
+    ),
+    "neither route": row(
+        "spec.expose.gateway.parentRefs",
+        "gateway needs either parentRefs",
+        changed(BY_GATEWAY, expose__gateway__hostnames=ABSENT),
+        changed(BY_GATEWAY, expose__gateway={"hostnames": ["a.example"]}),
+    ),
+    "hostnames for a route of the user's": row(
+        "spec.expose.gateway.hostnames",
+        "are those of your HTTPRoute: remove hostnames",
+        BY_ROUTE,
+        changed(BY_ROUTE, expose__gateway__hostnames=["a.example"]),
     ),
     "no host for an Ingress": row(
         "spec.expose.ingress",

@@ -27,6 +27,7 @@ def needed() -> set[tuple[str, str, str]]:
             for kind in CHILDREN
             for verb in ("create", "patch", "delete")
         }
+        | {(model.group, model.plural, "patch")}
         | {(model.group, f"{model.plural}/status", verb) for verb in ("get", "patch", "update")}
         | {(model.group, f"{model.plural}/finalizers", "update")}
         | {("events.k8s.io", "events", verb) for verb in ("create", "patch")}
@@ -69,8 +70,8 @@ def test_secrets_cannot_be_touched(helm: Helm, values: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("values", SCOPES.values(), ids=SCOPES)
-def test_the_spec_belongs_to_the_user(helm: Helm, values: dict[str, Any]) -> None:
-    """ModelDeployments can be read; of them, only the status can be written."""
+def test_the_object_belongs_to_the_user(helm: Helm, values: dict[str, Any]) -> None:
+    """ModelDeployments can be read and patched, for the finalizer, but never made or deleted."""
     verbs = {
         resource: set(rule["verbs"])
         for rule in helm.rendered(values).rules
@@ -78,7 +79,7 @@ def test_the_spec_belongs_to_the_user(helm: Helm, values: dict[str, Any]) -> Non
         if resource.startswith("modeldeployments")
     }
     assert verbs == {
-        "modeldeployments": {"get", "list", "watch"},
+        "modeldeployments": {"get", "list", "watch", "patch"},
         "modeldeployments/status": {"get", "patch", "update"},
         "modeldeployments/finalizers": {"update"},
     }

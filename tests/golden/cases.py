@@ -12,6 +12,7 @@ from halimede.render.platform import Platform
 from halimede.render.revision import revision
 from halimede.render.scaling import hpa, pdb
 from halimede.render.traffic import Backend, traffic
+from halimede.render.user_route import attached
 from halimede.render.workload import workload
 
 GOLDEN = Path(__file__).parent
@@ -34,6 +35,7 @@ def rendered(case: str) -> list[Manifest]:
     return [
         *workload(md, own, replicas),
         *traffic(md, backends, preview),
+        *(attached(one, md.metadata.name, backends) for one in asked.get("routes", ())),
         *([autoscaler] if autoscaler else []),
         pdb(md),
     ]
@@ -42,6 +44,7 @@ def rendered(case: str) -> list[Manifest]:
 def read(case: str) -> tuple[ModelDeployment, dict[str, Manifest | None], dict[str, Any]]:
     """Read a case: the resource, the ConfigMaps that it names, what else is asked."""
     first, *rest = yaml.safe_load_all((GOLDEN / case / "input.yaml").read_text())
-    config_maps = {one["metadata"]["name"]: one for one in rest if "kind" in one}
-    asked = [one for one in rest if "kind" not in one]
-    return ModelDeployment.from_manifest(first), config_maps, asked[0] if asked else {}
+    config_maps = {one["metadata"]["name"]: one for one in rest if one.get("kind") == "ConfigMap"}
+    routes = [one for one in rest if one.get("kind") == "HTTPRoute"]
+    (asked,) = [one for one in rest if "kind" not in one] or [{}]
+    return ModelDeployment.from_manifest(first), config_maps, {**asked, "routes": routes}

@@ -1,19 +1,11 @@
-"""Users' ConfigMaps: read once, then followed by what the watch shows."""
+"""Users' own objects: read once, then followed by what the watch shows."""
 
 from typing import Any
 
 from halimede.adapters.cluster import KubeCluster
 from halimede.adapters.kinds import CONFIG_MAP
 from halimede.adapters.store import Key
-from halimede.api.v1alpha1 import ModelDeployment
-from halimede.reconcile.inputs import InputReader
-from tests.operator.conftest import model
-
-
-def _reader_of(name: str, namespace: str) -> ModelDeployment:
-    return ModelDeployment.from_manifest(
-        model("m", namespace, model={"storageUri": f"configMap://{name}"})
-    )
+from halimede.reconcile.inputs import ObjectReader
 
 
 def _source(namespace: str, code: str) -> dict[str, Any]:
@@ -23,45 +15,43 @@ def _source(namespace: str, code: str) -> dict[str, Any]:
 
 async def test_a_missing_one_is_none_until_it_is_there(kube: KubeCluster, namespace: str) -> None:
     """What does not exist is asked for again."""
-    inputs, key = InputReader(kube), Key(namespace, "m")
-    deployment = _reader_of("source", namespace)
-    assert await inputs.read(key, deployment) == {"source": None}
+    inputs, key = ObjectReader(kube, CONFIG_MAP), Key(namespace, "m")
+    assert await inputs.read(key, ["source"]) == {"source": None}
     live = await kube.apply(_source(namespace, "1"))
-    assert await inputs.read(key, deployment) == {"source": live}
+    assert await inputs.read(key, ["source"]) == {"source": live}
 
 
 async def test_it_is_read_once_and_then_followed(kube: KubeCluster, namespace: str) -> None:
     """Between events nothing is asked; an event brings the news and names the readers."""
-    inputs, key = InputReader(kube), Key(namespace, "m")
-    deployment = _reader_of("source", namespace)
+    inputs, key = ObjectReader(kube, CONFIG_MAP), Key(namespace, "m")
     old = await kube.apply(_source(namespace, "1"))
-    await inputs.read(key, deployment)
+    await inputs.read(key, ["source"])
     new = await kube.apply(_source(namespace, "2"))
-    assert await inputs.read(key, deployment) == {"source": old}
+    assert await inputs.read(key, ["source"]) == {"source": old}
     assert inputs.seen(new) == (key,)
     assert inputs.seen(new) == ()
     assert inputs.seen(old) == ()
-    assert await inputs.read(key, deployment) == {"source": new}
+    assert await inputs.read(key, ["source"]) == {"source": new}
 
 
 async def test_a_deleted_one_is_news(kube: KubeCluster, namespace: str) -> None:
     """Its readers are told, and find nothing."""
-    inputs, key = InputReader(kube), Key(namespace, "m")
+    inputs, key = ObjectReader(kube, CONFIG_MAP), Key(namespace, "m")
     live = await kube.apply(_source(namespace, "1"))
-    await inputs.read(key, _reader_of("source", namespace))
+    await inputs.read(key, ["source"])
     await kube.delete(CONFIG_MAP, namespace, "source", live["metadata"]["uid"])
     assert inputs.seen(live, deleted=True) == (key,)
-    assert await inputs.read(key, _reader_of("source", namespace)) == {"source": None}
+    assert await inputs.read(key, ["source"]) == {"source": None}
 
 
 async def test_nobody_is_told_of_what_nobody_reads(kube: KubeCluster, namespace: str) -> None:
     """A spec that names another one, and a ModelDeployment that is gone, read no more."""
-    inputs, key = InputReader(kube), Key(namespace, "m")
+    inputs, key = ObjectReader(kube, CONFIG_MAP), Key(namespace, "m")
     live = await kube.apply(_source(namespace, "1"))
     assert inputs.seen(live) == ()
-    await inputs.read(key, _reader_of("source", namespace))
-    await inputs.read(key, _reader_of("other", namespace))
+    await inputs.read(key, ["source"])
+    await inputs.read(key, ["other"])
     assert inputs.seen(live) == ()
-    await inputs.read(key, _reader_of("source", namespace))
+    await inputs.read(key, ["source"])
     inputs.forget(key)
     assert inputs.seen(live) == ()

@@ -147,20 +147,22 @@ class PretendCluster:
     @property
     def deployment(self) -> ModelDeployment:
         """The object as the operator reads it."""
-        return ModelDeployment.from_manifest(
-            {
-                "metadata": {
-                    "name": "digits",
-                    "namespace": "ml",
-                    "uid": "0d6d2f1e-5b3f-4e43-9df3-0d5a3f7c5a11",
-                    "generation": self.generation,
-                    "resourceVersion": "1",
-                    "annotations": self.annotations,
-                },
-                "spec": copy.deepcopy(self.spec),
-                **({"status": self.status} if self.status else {}),
-            }
-        )
+        return ModelDeployment.from_manifest(self.manifest())
+
+    def manifest(self) -> Manifest:
+        """Write the object as the API server stores it."""
+        return {
+            "metadata": {
+                "name": "digits",
+                "namespace": "ml",
+                "uid": "0d6d2f1e-5b3f-4e43-9df3-0d5a3f7c5a11",
+                "generation": self.generation,
+                "resourceVersion": "1",
+                "annotations": self.annotations,
+            },
+            "spec": copy.deepcopy(self.spec),
+            **({"status": self.status} if self.status else {}),
+        }
 
     @property
     def parsed(self) -> Status:
@@ -213,20 +215,24 @@ class PretendCluster:
     def observe(self) -> Observed:
         """Look, as the operator does."""
         md = self.deployment
-        request = metrics_request(md, self.now)
+        request = metrics_request(md, {}, self.now)
         return Observed(
             deployment=md,
             children=tuple(copy.deepcopy(one) for one in self.objects.values()),
             pods=tuple(self._pod(name) for name in self.pods),
             endpoint_slices=self._slices(),
             inputs=self.inputs,
+            routes={},
             reading=self.prometheus.read(request) if request else None,
             apply_errors=self.apply_errors,
         )
 
     def look(self) -> Plan:
         """Run one pass of the operator."""
-        plan = decide(self.observe(), PLATFORM, self.now)
+        return self.obey(decide(self.observe(), PLATFORM, self.now))
+
+    def obey(self, plan: Plan) -> Plan:
+        """Store the status, then write the rest, if the operator lives that long."""
         if plan.status is not None:
             self.status = plan.status.to_manifest()
             state = plan.status.rollout.state if plan.status.rollout else None

@@ -39,6 +39,10 @@ class MachineWorld:
     """What the judge says whenever it looks."""
     broken: dict[str, Workload] = field(default_factory=dict)
     """Revisions whose pods are not as they should be."""
+    room: int | None = None
+    """How many pods find a place in the cluster; None: as many as are asked for."""
+    running: dict[str, int] = field(default_factory=dict)
+    """How many pods of each revision have one."""
     accepted: bool = True
     effects: bool = True
     """False: whatever is decided is stored in the status, and then the process is killed."""
@@ -56,7 +60,9 @@ class MachineWorld:
             return Workload(revision)
         if revision in self.broken:
             return replace(self.broken[revision], revision=revision, exists=True, desired=pods)
-        return Workload(revision, exists=True, desired=pods, ready_endpoints=pods)
+        running = self.running.get(revision, 0)
+        cause = Cause.UNSCHEDULABLE if running < pods else None
+        return Workload(revision, exists=True, desired=pods, ready_endpoints=running, cause=cause)
 
     def facts(self) -> Facts:
         """Tell what the machine may know."""
@@ -152,10 +158,21 @@ class MachineWorld:
             revision: allotment.replicas(scene, revision, autoscaled=False) or 0
             for revision in sorted(live)
         }
+        self._schedule()
         shares = allotment.weights(self.status)
         if shares != self.route:
             self.writes.append(shares)
             self.route = shares
+
+    def _schedule(self) -> None:
+        """Find places for pods: who has one keeps it as long as the pod is wanted."""
+        wanted = self.desired.items()
+        self.running = {name: min(self.running.get(name, 0), pods) for name, pods in wanted}
+        for name, pods in wanted:
+            missing = pods - self.running[name]
+            if self.room is not None:
+                missing = min(missing, max(0, self.room - sum(self.running.values())))
+            self.running[name] += missing
 
 
 def unready(cause: Cause | None = None, *, ready: int = 0, restarts: int = 0) -> Workload:

@@ -1,9 +1,10 @@
-{{- /* What the operator may do in a namespace where it works. The spec of a ModelDeployment is not among it,
-       and neither are Secrets: the kubelet mounts them, the operator never sees one. */ -}}
+{{- /* What the operator may do in a namespace where it works. Secrets are not among it: the kubelet mounts them,
+       the operator never sees one. */ -}}
 {{- define "halimede.namespacedRules" -}}
+# Patched for the finalizer alone, which stands beside the spec: RBAC cannot tell the two apart.
 - apiGroups: [halimede.dev]
   resources: [modeldeployments]
-  verbs: [get, list, watch]
+  verbs: [get, list, watch, patch]
 - apiGroups: [halimede.dev]
   resources: [modeldeployments/status]
   verbs: [get, patch, update]

@@ -6,7 +6,7 @@ memory, and neither is needed for the ten kinds that we know.
 """
 
 import json
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -39,6 +39,9 @@ LogIn = Callable[[], Awaitable[Configuration]]
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _ENDING = b'"NamespaceTerminating"'
 """The cause that the API server gives (`NamespaceTerminatingCause` of its core API)."""
+_NOT_APPLICABLE = "the server rejected our request due to an error in our request"
+"""What the API server says of a JSON patch whose test fails or whose path does not exist; it does
+not tell which (`NewGenericServerResponse` of apimachinery). An invalid outcome is told in full."""
 _ERRORS = {
     400: RejectedError,
     401: ForbiddenError,
@@ -62,6 +65,15 @@ class Cluster(Protocol):
 
     async def apply(self, manifest: Manifest, manager: str = MANAGER) -> Manifest:
         """Apply *manifest* server-side, as *manager*, with force; return the live object."""
+
+    async def patch(
+        self, kind: Kind, namespace: str, name: str, operations: Sequence[Manifest]
+    ) -> Manifest:
+        """Apply a JSON patch, as a whole or not at all; return the live object.
+
+        Raises:
+            ConflictError: It cannot be applied: the object is not the version it was made for.
+        """
 
     async def write_status(self, deployment: Manifest, status: Manifest) -> Manifest:
         """Replace the status of exactly this version of *deployment*.
@@ -136,6 +148,24 @@ class KubeCluster:
             "application/apply-patch+yaml",
         )
 
+    async def patch(
+        self, kind: Kind, namespace: str, name: str, operations: Sequence[Manifest]
+    ) -> Manifest:
+        """Apply a JSON patch, as a whole or not at all; return the live object.
+
+        Raises:
+            ConflictError: It cannot be applied: the object is not the version it was made for.
+        """
+        path = f"{kind.path(namespace, name)}?fieldManager={MANAGER}"
+        try:
+            return await self._request(
+                "PATCH", path, list(operations), "application/json-patch+json"
+            )
+        except RejectedError as error:
+            if _NOT_APPLICABLE in str(error):
+                raise ConflictError(str(error), error.status) from error
+            raise
+
     async def write_status(self, deployment: Manifest, status: Manifest) -> Manifest:
         """Replace the status of exactly this version of *deployment*.
 
@@ -189,7 +219,7 @@ class KubeCluster:
         self,
         method: str,
         path: str,
-        body: Manifest | None = None,
+        body: Manifest | list[Manifest] | None = None,
         content_type: str = "application/json",
         accept: str = "application/json",
     ) -> Manifest:
@@ -206,7 +236,11 @@ class KubeCluster:
         return answer
 
     async def _send(
-        self, method: str, path: str, headers: dict[str, str], body: Manifest | None
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: Manifest | list[Manifest] | None,
     ) -> tuple[int, bytes]:
         configuration = self._client.configuration
         token = (await configuration.auth_settings()).get("BearerToken")

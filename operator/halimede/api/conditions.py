@@ -41,6 +41,8 @@ class Reason(StrEnum):
     """The evidence does not come: there are no requests, or Prometheus does not answer."""
     STABLE_UNHEALTHY = "StableUnhealthy"
     """The stable revision lacks pods, so no traffic is moved."""
+    CAPACITY_HOLD = "CapacityHold"
+    """The cluster has had no room for the new revision's pods for long."""
     ROUTE_NOT_ACCEPTED = "RouteNotAccepted"
     """No gateway has taken the route as it is."""
     ROUTE_CONFLICT = "RouteConflict"

@@ -31,11 +31,38 @@ class ParentRef(ApiModel):
     """One listener of the Gateway; all where absent."""
 
 
-class GatewayExposure(ApiModel):
-    """Gateway API: one HTTPRoute that serves HTTP and gRPC."""
+class RouteRef(ApiModel):
+    """A HTTPRoute of your own in the same namespace."""
 
-    parent_refs: Annotated[tuple[ParentRef, ...], Field(min_length=1, max_length=8)]
-    """The Gateways to attach to."""
+    name: Annotated[str, Field(min_length=1, max_length=253)]
+    """The HTTPRoute's name. Each of its backendRefs to the Service that is named as the
+    ModelDeployment, with port 8000 (HTTP) or 8001 (gRPC), is replaced by the revisions' Services
+    with their weights; nothing else in it is touched, and it is given back as it was."""
+
+
+class GatewayExposure(ApiModel):
+    """Gateway API: one HTTPRoute that serves HTTP and gRPC, ours or yours."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "has(self.parentRefs) != has(self.routeRef)",
+                "gateway needs either parentRefs, the Gateways to attach to, or routeRef, a"
+                " HTTPRoute of your own: set one of them",
+                ".parentRefs",
+            ),
+            rule(
+                "!has(self.routeRef) || !has(self.hostnames)",
+                "with routeRef the hostnames are those of your HTTPRoute: remove hostnames",
+                ".hostnames",
+            ),
+        )
+    )
+
+    parent_refs: Annotated[tuple[ParentRef, ...] | None, Field(min_length=1, max_length=8)] = None
+    """The Gateways that a HTTPRoute of Halimede's attaches to."""
+    route_ref: RouteRef | None = None
+    """Instead: a HTTPRoute of your own, in which only the model's backends are changed."""
     hostnames: Annotated[
         tuple[Annotated[str, Field(pattern=_HOST, max_length=253)], ...],
         Field(max_length=16, json_schema_extra=UNIQUE),
@@ -66,8 +93,8 @@ class Expose(ApiModel):
         json_schema_extra=rules(
             rule(
                 "self.type != 'Gateway' || has(self.gateway)",
-                "type Gateway needs gateway.parentRefs, the Gateways to attach to:"
-                " set them, or choose type Ingress or Service",
+                "type Gateway needs gateway.parentRefs, the Gateways to attach to, or"
+                " gateway.routeRef: set one of them, or choose type Ingress or Service",
                 ".gateway",
             ),
             rule(

@@ -193,6 +193,14 @@ class StableDown(StrEnum):
     SHIFT = "ShiftToCanary"
 
 
+class CapacityMode(StrEnum):
+    """What to do when the cluster has no room for the new revision's pods."""
+
+    EXTRA = "Extra"
+    REPLACE = "Replace"
+    WAIT = "Wait"
+
+
 class Pace(StrEnum):
     """How fast the certificate that each step demands tightens towards the last one."""
 
@@ -266,6 +274,17 @@ class Analysis(ApiModel):
 class Rollout(ApiModel):
     """How careful to be with a new revision."""
 
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "self.capacityMode != 'Replace' || self.strategy == 'Canary'",
+                "only a canary can replace pods one by one: set capacityMode to Extra or Wait, or"
+                " strategy to Canary",
+                ".capacityMode",
+            )
+        )
+    )
+
     strategy: Strategy = Strategy.CANARY
     """`Canary` gives the new revision more and more of the requests; `BlueGreen` shows it as a
     preview and then switches."""
@@ -282,6 +301,13 @@ class Rollout(ApiModel):
     `promote`, was forgotten and is aborted: nobody stands by it. 0: never."""
     progress_deadline_seconds: Annotated[int, Field(ge=1, le=604800)] = 1800
     """A new revision that is not ready in this time is given up."""
+    capacity_mode: CapacityMode = CapacityMode.EXTRA
+    """Where the new revision's pods come from: `Extra`, on top of the stable one's, and it is told
+    after `capacityTimeoutSeconds` that there is no room; `Replace`, one more than `replicas` at
+    most: the stable one gives its pods up one by one, as the requests move; `Wait`, on top,
+    however long it takes."""
+    capacity_timeout_seconds: Annotated[int, Field(ge=1, le=604800)] = 600
+    """How long there may be no room before that is told. Nothing is ever aborted for it."""
     on_stable_down: StableDown = StableDown.HOLD
     """What to do when no pod of the stable revision is ready but some of the new one are: `Hold`
     the weights, or `ShiftToCanary`, which gives it everything until the stable one is back."""

@@ -28,6 +28,14 @@ _SCALE = (
         ".autoscaling",
     ),
 )
+_ROOM = (
+    rule(
+        "self.rollout.capacityMode != 'Replace' || !has(self.autoscaling)",
+        "an autoscaler would give the pods back that Replace takes: set replicas, or"
+        " rollout.capacityMode to Extra or Wait",
+        ".rollout.capacityMode",
+    ),
+)
 _ROUTERS = (
     rule(
         "self.rollout.strategy != 'Canary' || self.expose.type != 'Service'",
@@ -75,7 +83,7 @@ _TRITON = (
 class ModelDeploymentSpec(ApiModel):
     """Which model to serve and how careful to be."""
 
-    model_config = ConfigDict(json_schema_extra=rules(*_SCALE, *_ROUTERS, *_TRITON))
+    model_config = ConfigDict(json_schema_extra=rules(*_SCALE, *_ROOM, *_ROUTERS, *_TRITON))
 
     model: Model
     """The model's files and how Triton runs them."""

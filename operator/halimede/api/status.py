@@ -188,10 +188,16 @@ class RolloutStatus(ApiModel):
     """Since when the target, which had traffic, has had no ready endpoint."""
     covering_since: Timestamp | None = None
     """Since when the target has everything because the stable revision had no ready pod."""
+    capacity_since: Timestamp | None = None
+    """Since when the cluster has had no room for the target's pods."""
+    lent: int = 0
+    """How many pods the stable revision has given up for the target's, one by one."""
     paused_since: Timestamp | None = None
     """When the command `pause` was carried out last; absent after `resume`."""
     spec_paused_since: Timestamp | None = None
     """When `spec.rollout.paused` was seen first; absent while it is false."""
+    blocked_since: Timestamp | None = None
+    """Since when the route is not there, or not fit to be used."""
     outcome: Outcome | None = None
     """Decided before the rollout is over: what an abort or a promotion is leading to."""
     reason: str | None = None
@@ -238,6 +244,19 @@ class ForeignWrites(ApiModel):
     """Since when rollouts are held because of it."""
 
 
+MOST_USER_ROUTES = 8
+"""How many routes may be on their way back while another one is used."""
+
+
+class UserRoute(ApiModel):
+    """A HTTPRoute of the user's in which the revisions stand as backends."""
+
+    name: str
+    since: Timestamp
+    returned_at: Timestamp | None = None
+    """When it was seen as its owner wrote it; it is forgotten when proxies have followed."""
+
+
 class Status(ApiModel):
     """The state of the resource, and why."""
 
@@ -262,6 +281,8 @@ class Status(ApiModel):
     """The last tokens whose commands were carried out, the newest last: none acts again."""
     foreign_writes: ForeignWrites | None = None
     """Who else wrote the route in the last ten minutes."""
+    user_routes: Annotated[tuple[UserRoute, ...], Field(max_length=MOST_USER_ROUTES)] = ()
+    """Routes that are to be given back before the object may go."""
     url: str | None = None
     """Where clients reach the model, if it is exposed by hostname."""
     conditions: Annotated[

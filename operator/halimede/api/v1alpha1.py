@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from halimede.api.base import ApiModel
+from halimede.api.base import ApiModel, Timestamp
 from halimede.api.spec import ModelDeploymentSpec
 from halimede.api.status import Status
 
@@ -15,6 +15,10 @@ COMMAND_ANNOTATION = f"{GROUP}/command"
 """`<verb>[:<revision>]@<token>`: a manual command; each token is carried out once."""
 
 
+ROUTE_FINALIZER = f"{GROUP}/route"
+"""Keeps the object until the user's HTTPRoute is given back; there is no other finalizer."""
+
+
 class Metadata(ApiModel):
     """What Halimede reads of an object's metadata."""
 
@@ -24,7 +28,8 @@ class Metadata(ApiModel):
     generation: int = 0
     resource_version: str = ""
     annotations: dict[str, str] = {}
-    deletion_timestamp: str | None = None
+    deletion_timestamp: Timestamp | None = None
+    finalizers: tuple[str, ...] = ()
 
 
 class ModelDeployment(ApiModel):

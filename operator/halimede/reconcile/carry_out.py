@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 
 from halimede import metrics
 from halimede.adapters.cluster import Cluster
-from halimede.adapters.errors import EndingError, OperatorError
+from halimede.adapters.errors import ConflictError, EndingError, OperatorError
 from halimede.adapters.kinds import BY_NAME, HTTP_ROUTE, INGRESS, MODEL_DEPLOYMENT
 from halimede.adapters.store import Key, Store
 from halimede.api.base import Manifest
-from halimede.api.v1alpha1 import GROUP
-from halimede.reconcile.plan import Event, ObjectRef, Plan
+from halimede.api.v1alpha1 import GROUP, ROUTE_FINALIZER
+from halimede.reconcile.inputs import ObjectReader
+from halimede.reconcile.observe import Senses
+from halimede.reconcile.plan import Event, ObjectRef, Plan, RoutePatch
 from halimede.render.names import MANAGER
 
 log = logging.getLogger(__name__)
@@ -27,7 +29,7 @@ _NOTE_LENGTH = 1024
 
 
 async def carry_out(
-    plan: Plan, deployment: Manifest, cluster: Cluster, store: Store, now: float
+    plan: Plan, deployment: Manifest, cluster: Cluster, senses: Senses, now: float
 ) -> dict[str, str]:
     """Do what *plan* says; return the messages of the writes that failed, by `Kind/name`.
 
@@ -36,13 +38,15 @@ async def carry_out(
     the others.
 
     Raises:
-        ConflictError: The ModelDeployment has changed since it was observed.
+        ConflictError: The ModelDeployment, or a user's route, has changed since it was observed.
         OperatorError: The status could not be written; nothing else was done.
     """
+    store = senses.store
     if plan.status is not None:
         written = await cluster.write_status(deployment, plan.status.to_manifest())
         metrics.WRITES.labels("status", MODEL_DEPLOYMENT.name).inc()
         store.put(MODEL_DEPLOYMENT, written)
+        deployment = deployment | {"metadata": written["metadata"]}
     errors: dict[str, str] = {}
     await asyncio.gather(
         *(_apply(handover, cluster, store, errors, HANDOVER) for handover in plan.handovers)
@@ -50,9 +54,14 @@ async def carry_out(
     for wave in _waves(plan.applies):
         await asyncio.gather(*(_apply(manifest, cluster, store, errors) for manifest in wave))
     key = Key(deployment["metadata"]["namespace"], deployment["metadata"]["name"])
+    lost = await _patch_routes(plan.patches, key.namespace, cluster, senses.routes, errors)
     await asyncio.gather(*(_delete(ref, key, cluster, store, errors) for ref in plan.deletes))
     for number, event in enumerate(plan.events):
         await _post(event_manifest(event, deployment, now + number * 1e-6), cluster)
+    if lost is not None:
+        raise lost
+    if plan.finalizer is not None:
+        await _set_finalizer(deployment, cluster, store, errors, wanted=plan.finalizer)
     return errors
 
 
@@ -108,6 +117,56 @@ async def _apply(
     else:
         metrics.WRITES.labels("apply", kind.name).inc()
         store.put(kind, live)
+
+
+async def _patch_routes(
+    patches: Iterable[RoutePatch],
+    namespace: str,
+    cluster: Cluster,
+    routes: ObjectReader,
+    errors: dict[str, str],
+) -> ConflictError | None:
+    """Patch users' routes; return the race that was lost, after looking at what won it."""
+    lost = None
+    for patch in patches:
+        try:
+            live = await cluster.patch(HTTP_ROUTE, namespace, patch.name, patch.operations)
+        except ConflictError as error:
+            await routes.refresh(Key(namespace, patch.name))
+            lost = error
+        except OperatorError as error:
+            _note(error, f"{HTTP_ROUTE.name}/{patch.name}", errors)
+        else:
+            metrics.WRITES.labels("patch", HTTP_ROUTE.name).inc()
+            routes.seen(live)
+    return lost
+
+
+async def _set_finalizer(
+    deployment: Manifest, cluster: Cluster, store: Store, errors: dict[str, str], *, wanted: bool
+) -> None:
+    metadata = deployment["metadata"]
+    others = [one for one in metadata.get("finalizers") or () if one != ROUTE_FINALIZER]
+    version = metadata["resourceVersion"]
+    operations = (
+        {"op": "test", "path": "/metadata/resourceVersion", "value": version},
+        {
+            "op": "add",
+            "path": "/metadata/finalizers",
+            "value": [*others, ROUTE_FINALIZER] if wanted else others,
+        },
+    )
+    try:
+        live = await cluster.patch(
+            MODEL_DEPLOYMENT, metadata["namespace"], metadata["name"], operations
+        )
+    except ConflictError:
+        raise
+    except OperatorError as error:
+        _note(error, f"{MODEL_DEPLOYMENT.name}/{metadata['name']}", errors)
+    else:
+        metrics.WRITES.labels("patch", MODEL_DEPLOYMENT.name).inc()
+        store.put(MODEL_DEPLOYMENT, live)
 
 
 async def _delete(

@@ -11,10 +11,12 @@ from halimede.api.v1alpha1 import COMMAND_ANNOTATION, ModelDeployment
 from halimede.judge.indicators import due
 from halimede.judge.reading import Backend, MetricsRequest, since
 from halimede.judge.verdict import Verdict
+from halimede.reconcile import user_routes
 from halimede.reconcile.observed import Observed
 from halimede.reconcile.places import places
 from halimede.reconcile.plan import Plan
 from halimede.reconcile.status import Situation, conditions
+from halimede.reconcile.user_routes import Routes, errand
 from halimede.reconcile.wanted import Entrance, Work, children, recorded, records, work
 from halimede.reconcile.world import facts, pods_started
 from halimede.render.checks import violations
@@ -42,14 +44,21 @@ ALARMING = frozenset(
         Reason.METRICS_HOLD,
         Reason.ROUTE_CONFLICT,
         Reason.STABLE_UNHEALTHY,
+        Reason.CAPACITY_HOLD,
         *NEEDS_HELP,
     }
 )
 """Reasons of Ready that are worth an Event when they come."""
 
 
-def metrics_request(md: ModelDeployment, now: float) -> MetricsRequest | None:
-    """Say what Prometheus is to be asked in this pass; None: nothing is judged now."""
+def metrics_request(md: ModelDeployment, routes: Routes, now: float) -> MetricsRequest | None:
+    """Say what Prometheus is to be asked in this pass; None: nothing is judged now.
+
+    Args:
+        md: The ModelDeployment.
+        routes: The users' HTTPRoutes, as in `Observed`.
+        now: UNIX time.
+    """
     rollout, analysis = md.status.rollout, md.spec.rollout.analysis
     if rollout is None or not is_due(rollout, analysis, now):
         return None
@@ -63,15 +72,18 @@ def metrics_request(md: ModelDeployment, now: float) -> MetricsRequest | None:
         now=now,
         since=since(rollout.evidence),
         stable_since=(md.status.stable and md.status.stable.since) or 0.0,
-        backends=_places(md),
+        backends=_places(md, routes),
         indicators=due(analysis, rollout.evidence, now),
     )
 
 
-def _places(md: ModelDeployment) -> tuple[Backend, ...]:
+def _places(md: ModelDeployment, routes: Routes) -> tuple[Backend, ...]:
     if md.spec.rollout.analysis.provider is not MetricsProvider.ENVOY_GATEWAY:
         return ()
-    return places(Entrance(md).of(md.status))
+    used = routes.get(user_routes.wanted(md) or "")
+    return places(
+        (used | {"kind": "HTTPRoute"},) if used else Entrance(md).of(md.status), md.metadata.name
+    )
 
 
 def decide(observed: Observed, platform: Platform, now: float) -> Plan:
@@ -84,6 +96,8 @@ def decide(observed: Observed, platform: Platform, now: float) -> Plan:
         return _nothing_to_serve(observed, invalid, now)
     entrance = Entrance(md)
     scene, moved = _moved(observed, hash_, invalid, entrance, now)
+    task = errand(md, moved.status, observed.routes, entrance.backends(moved.status), now)
+    moved = replace(moved, status=moved.status.model_copy(update={"user_routes": task.routes}))
     after = replace(scene, status=moved.status)
     revisions = recorded(observed.children, allotment.live(moved.status))
     if target is not None:
@@ -92,7 +106,11 @@ def decide(observed: Observed, platform: Platform, now: float) -> Plan:
     lost = allotment.live(moved.status) - revisions.keys()
     status = _finished(observed, after, moved, invalid, lost)
     todo = work(observed.children, wanted, lost, allotment.recorded(moved.status))
-    return _plan(observed, status, moved, todo, after)
+    plan = _plan(observed, status, moved, todo, after)
+    waits = (wait for wait in (plan.again, task.again) if wait is not None)
+    return replace(
+        plan, patches=task.patches, finalizer=task.finalizer, again=min(waits, default=None)
+    )
 
 
 def _invalid(observed: Observed) -> str | None:
@@ -121,7 +139,7 @@ def _moved(
         first = RevisionStatus(revision=target, since=now)
         status = status.model_copy(update={"target": first})
     status = _with_records(status, observed)
-    seen = facts(observed, entrance.of(status))
+    seen = facts(observed, entrance.of(status), entrance.backends(status))
     status, verdict = _weighed(observed, status, now)
     scene = Scene(
         wanted=Wanted(
@@ -163,7 +181,7 @@ def _finished(
 ) -> Status:
     md = observed.deployment
     status = moved.status.model_copy(
-        update={"observed_generation": md.metadata.generation, "url": _url(md)}
+        update={"observed_generation": md.metadata.generation, "url": _url(observed)}
     )
     situation = Situation(
         deployment=md,
@@ -183,7 +201,7 @@ def _nothing_to_serve(observed: Observed, invalid: str | None, now: float) -> Pl
     md = observed.deployment
     scene = Scene(
         wanted=Wanted("", md.spec.rollout, md.metadata.uid, invalid=invalid),
-        facts=facts(observed, ()),
+        facts=facts(observed, (), ()),
         status=md.status,
         command=None,
         verdict=None,
@@ -250,8 +268,12 @@ def _ready(status: Status) -> Condition:
     return next(one for one in status.conditions if one.type is ConditionType.READY)
 
 
-def _url(md: ModelDeployment) -> str | None:
+def _url(observed: Observed) -> str | None:
     """Say where clients reach the model; only hostnames are known here."""
+    md = observed.deployment
+    if (name := user_routes.wanted(md)) is not None:
+        spec = (observed.routes.get(name) or {}).get("spec") or {}
+        return next((f"http://{host}" for host in spec.get("hostnames") or ()), None)
     match md.spec.expose.type:
         case ExposeType.GATEWAY if md.spec.expose.gateway and md.spec.expose.gateway.hostnames:
             return f"http://{md.spec.expose.gateway.hostnames[0]}"

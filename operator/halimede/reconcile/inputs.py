@@ -1,37 +1,33 @@
-"""The ConfigMaps that specs name: users' own, read once and then followed by the watch."""
+"""Objects that specs name: users' own, read once and then followed by the watch."""
 
 from collections.abc import Iterable
 
 from halimede.adapters.cluster import Cluster
-from halimede.adapters.kinds import CONFIG_MAP
+from halimede.adapters.kinds import Kind
 from halimede.adapters.store import Key, version_of
 from halimede.api.base import Manifest
-from halimede.api.source import Inputs, config_maps
-from halimede.api.v1alpha1 import ModelDeployment
 
 
-class InputReader:
-    """What ModelDeployments read, and who reads what."""
+class ObjectReader:
+    """The objects of one kind that ModelDeployments name, and who names which."""
 
-    def __init__(self, cluster: Cluster) -> None:
-        """Know nothing yet; *cluster* is asked when a ConfigMap is named for the first time."""
+    def __init__(self, cluster: Cluster, kind: Kind) -> None:
+        """Know nothing yet; *cluster* is asked when an object is named for the first time."""
         self._cluster = cluster
+        self._kind = kind
         self._held: dict[Key, Manifest] = {}
         self._readers: dict[Key, set[Key]] = {}
         self._reads: dict[Key, frozenset[Key]] = {}
 
-    async def read(self, key: Key, deployment: ModelDeployment) -> Inputs:
-        """Return the ConfigMaps that the spec names, by name; None for those that do not exist."""
-        try:
-            names = config_maps(deployment.spec)
-        except ValueError:
-            names = ()  # the checks say what is wrong with the address
+    async def read(self, key: Key, names: Iterable[str]) -> dict[str, Manifest | None]:
+        """Return the objects that *key* names now, by name; None for those that do not exist."""
+        names = tuple(names)
         # First: what changes while it is read must be noticed.
         self._register(key, [Key(key.namespace, name) for name in names])
         return {name: await self._read(Key(key.namespace, name)) for name in names}
 
     def seen(self, manifest: Manifest, *, deleted: bool = False) -> tuple[Key, ...]:
-        """Take note of a ConfigMap that the watch shows; return the keys that this is news to."""
+        """Take note of an object that the watch shows; return the keys that this is news to."""
         where = Key(manifest["metadata"]["namespace"], manifest["metadata"]["name"])
         readers = self._readers.get(where, ())
         if not readers:
@@ -45,11 +41,17 @@ class InputReader:
         """Forget a ModelDeployment that is gone."""
         self._register(key, ())
 
+    async def refresh(self, where: Key) -> None:
+        """Read an object again of which an older version was held than there is."""
+        live = await self._cluster.get(self._kind, where.namespace, where.name)
+        if live is None:
+            self._held.pop(where, None)
+        else:
+            self._hold(where, live)
+
     async def _read(self, where: Key) -> Manifest | None:
         if where not in self._held:
-            live = await self._cluster.get(CONFIG_MAP, where.namespace, where.name)
-            if live is not None:
-                self._hold(where, live)
+            await self.refresh(where)
         return self._held.get(where)
 
     def _hold(self, where: Key, manifest: Manifest) -> bool:

@@ -16,6 +16,7 @@ from halimede.api.status import Status
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.reconcile.carry_out import carry_out
 from halimede.reconcile.decide import decide
+from halimede.reconcile.farewell import Leaving, farewell, leaving
 from halimede.reconcile.observe import Senses, observe
 from halimede.reconcile.plan import Plan
 from halimede.reconcile.queue import Look
@@ -45,13 +46,16 @@ class Reconciler:
     async def reconcile(self, key: Key) -> Look:
         """Look at one ModelDeployment once, and put right what is not as it should be."""
         manifest = self.senses.store.deployment(key)
-        if manifest is None or "deletionTimestamp" in manifest["metadata"]:
+        gone = leaving(manifest) if manifest else None
+        if manifest is None or (gone is None and "deletionTimestamp" in manifest["metadata"]):
             # The garbage collector takes the children: they are all owned by it.
             self._forget(key)
             return Look()
         with metrics.RECONCILE_SECONDS.time():
             try:
-                return await self._pass(key, manifest)
+                return await (
+                    self._farewell(key, manifest, gone) if gone else self._pass(key, manifest)
+                )
             except ConflictError:
                 return await self._catch_up(key, manifest)
 
@@ -62,15 +66,23 @@ class Reconciler:
         except ValidationError as error:
             metrics.ERRORS.labels(type(error).__name__).inc()
             plan = refusal(manifest, error, now)
-            await carry_out(plan, manifest, self.cluster, self.senses.store, now)
+            await carry_out(plan, manifest, self.cluster, self.senses, now)
             return Look()
         errors = self._apply_errors.get(key, {})
         observed = await observe(key, deployment, self.senses, errors, now)
         plan = decide(observed, self.platform, now)
-        failed = await carry_out(plan, manifest, self.cluster, self.senses.store, now)
+        failed = await carry_out(plan, manifest, self.cluster, self.senses, now)
         self._remember(key, failed)
         self._report(key, deployment.status, plan.status)
         return Look(again=self._again(plan, failed, errors), failed=bool(failed))
+
+    async def _farewell(self, key: Key, manifest: Manifest, gone: Leaving) -> Look:
+        """Give users' routes back, and then let the object go."""
+        now = self.clock()
+        names = [one.name for one in gone.status.user_routes]
+        plan = farewell(gone, await self.senses.routes.read(key, names), now)
+        failed = await carry_out(plan, manifest, self.cluster, self.senses, now)
+        return Look(again=plan.again, failed=bool(failed))
 
     async def _catch_up(self, key: Key, seen: Manifest) -> Look:
         """Fetch the version that was faster than us, and look again at once."""
@@ -101,5 +113,6 @@ class Reconciler:
     def _forget(self, key: Key) -> None:
         self._apply_errors.pop(key, None)
         self.senses.inputs.forget(key)
+        self.senses.routes.forget(key)
         self._reported.discard(key)
         forget(key)

@@ -7,10 +7,12 @@ from halimede.adapters.kinds import CHILDREN, ENDPOINT_SLICE, POD
 from halimede.adapters.prometheus import Metrics
 from halimede.adapters.store import Key, Store
 from halimede.api.base import Manifest
+from halimede.api.source import config_maps
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.reconcile.decide import metrics_request
-from halimede.reconcile.inputs import InputReader
+from halimede.reconcile.inputs import ObjectReader
 from halimede.reconcile.observed import Observed
+from halimede.reconcile.user_routes import concerned
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,10 @@ class Senses:
     """Where a pass looks."""
 
     store: Store
-    inputs: InputReader
+    inputs: ObjectReader
+    """Users' ConfigMaps."""
+    routes: ObjectReader
+    """Users' HTTPRoutes."""
     metrics: Metrics
 
 
@@ -30,7 +35,8 @@ async def observe(
     now: float,
 ) -> Observed:
     """Gather what one decision about *deployment* may know."""
-    request = metrics_request(deployment, now)
+    routes = await senses.routes.read(key, concerned(deployment))
+    request = metrics_request(deployment, routes, now)
     owned = senses.store.owned
     uid = deployment.metadata.uid
     return Observed(
@@ -40,10 +46,18 @@ async def observe(
         ),
         pods=owned(POD, key),
         endpoint_slices=owned(ENDPOINT_SLICE, key),
-        inputs=await senses.inputs.read(key, deployment),
+        inputs=await senses.inputs.read(key, _config_maps(deployment)),
+        routes=routes,
         reading=await senses.metrics.read(request) if request else None,
         apply_errors=apply_errors,
     )
+
+
+def _config_maps(deployment: ModelDeployment) -> tuple[str, ...]:
+    try:
+        return config_maps(deployment.spec)
+    except ValueError:
+        return ()  # the checks say what is wrong with the address
 
 
 def _owned_by(child: Manifest, uid: str) -> bool:

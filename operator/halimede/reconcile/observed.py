@@ -23,6 +23,8 @@ class Observed:
     """EndpointSlices of all its revisions' Services."""
     inputs: Inputs
     """The ConfigMaps that the spec reads (`api.source.config_maps` names them)."""
+    routes: Mapping[str, Manifest | None]
+    """The users' HTTPRoutes that it leads to its revisions or did (`user_routes.concerned`)."""
     reading: Reading | None
     """What Prometheus answered; None: it was not asked in this pass (nothing is judged now)."""
     apply_errors: Mapping[str, str]

@@ -6,16 +6,17 @@ from halimede.api.base import Manifest
 from halimede.judge.reading import Backend
 
 
-def places(entrance: tuple[Manifest, ...]) -> tuple[Backend, ...]:
-    """List the backends of the rendered HTTPRoutes that are Services of revisions."""
-    return tuple(place for one in entrance if one["kind"] == "HTTPRoute" for place in _of(one))
+def places(entrance: tuple[Manifest, ...], name: str) -> tuple[Backend, ...]:
+    """List the backends of HTTPRoutes that are Services of revisions of *name*."""
+    routes = (one for one in entrance if one["kind"] == "HTTPRoute")
+    return tuple(place for one in routes for place in _of(one, name))
 
 
-def _of(http_route: Manifest) -> Iterator[Backend]:
+def _of(http_route: Manifest, name: str) -> Iterator[Backend]:
     metadata = http_route["metadata"]
-    route, services = f"{metadata['namespace']}/{metadata['name']}", f"{metadata['name']}-"
-    for rule, ruled in enumerate(http_route["spec"]["rules"]):
-        for place, backend in enumerate(ruled["backendRefs"]):
+    route, services = f"{metadata['namespace']}/{metadata['name']}", f"{name}-"
+    for rule, ruled in enumerate(http_route["spec"].get("rules") or ()):
+        for place, backend in enumerate(ruled.get("backendRefs") or ()):
             if backend["name"].startswith(services):
                 revision = backend["name"].removeprefix(services)
                 yield Backend(route, rule, place, revision, backend["port"])

@@ -6,7 +6,7 @@ from halimede.api.base import Manifest
 from halimede.api.status import Status
 from halimede.rollout.events import Event, EventType
 
-__all__ = ["Event", "EventType", "ObjectRef", "Plan"]
+__all__ = ["Event", "EventType", "ObjectRef", "Plan", "RoutePatch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,14 @@ class ObjectRef:
     kind: str
     name: str
     uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoutePatch:
+    """A JSON patch of a HTTPRoute that belongs to the user, good for one version of it only."""
+
+    name: str
+    operations: tuple[Manifest, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +44,7 @@ class Plan:
     """Applied before `applies`, with the field manager `halimede-replicas`: each says the live
     replicas of a Deployment that `applies` will say nothing about any more. Without a second
     owner of the field, the API server would set it back to its default, which is 1."""
+    patches: tuple[RoutePatch, ...] = ()
+    """Carried out after `applies`, for they name what is applied there."""
+    finalizer: bool | None = None
+    """Whether the object's finalizer is put on or taken off, at the end; None: neither."""

@@ -206,11 +206,7 @@ def _serving(situation: Situation) -> Verdicts:
         reason = pods.cause if pods.cause in NEEDS_HELP else Reason.UNAVAILABLE
         return Verdicts("False", reason, sentences("No pod is ready", pods.message))
     if route.refused or (not route.accepted and situation.route_overdue):
-        message = sentences(
-            route.message,
-            "Check spec.expose.gateway.parentRefs: the Gateway must exist and allow routes from"
-            " this namespace",
-        )
+        message = sentences(route.message, _cure(situation))
         return Verdicts(
             "False",
             Reason.ROUTE_NOT_ACCEPTED,
@@ -230,6 +226,19 @@ def _serving(situation: Situation) -> Verdicts:
         Reason.DEPLOYING,
         sentences(message, pods.message),
         reconciling=Reason.DEPLOYING,
+    )
+
+
+def _cure(situation: Situation) -> str:
+    """Say what to do about a route that is not accepted."""
+    gateway = situation.deployment.spec.expose.gateway
+    if situation.facts.route.blocked:
+        return ""  # the message says it
+    if gateway is not None and gateway.route_ref is not None:
+        return f"Check spec.parentRefs of the HTTPRoute {gateway.route_ref.name!r}"
+    return (
+        "Check spec.expose.gateway.parentRefs: the Gateway must exist and allow routes from this"
+        " namespace"
     )
 
 

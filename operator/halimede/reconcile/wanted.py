@@ -57,15 +57,18 @@ class Entrance:
 
     def of(self, status: Status) -> tuple[Manifest, ...]:
         """Render Services and routes with the weights of *status*."""
-        shares, preview = allotment.weights(status), allotment.preview(status)
-        if not shares:
+        backends, preview = self.backends(status), allotment.preview(status)
+        if not backends:
             return ()
-        known = self._rendered.get((shares, preview))
+        known = self._rendered.get((backends, preview))
         if known is None:
-            backends = tuple(Backend(revision, weight) for revision, weight in shares)
             known = traffic(self.deployment, backends, preview)
-            self._rendered[shares, preview] = known
+            self._rendered[backends, preview] = known
         return known
+
+    def backends(self, status: Status) -> tuple[Backend, ...]:
+        """List the shares of the revisions with the weights of *status*."""
+        return tuple(Backend(revision, weight) for revision, weight in allotment.weights(status))
 
 
 def children(

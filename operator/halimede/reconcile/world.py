@@ -9,19 +9,24 @@ from halimede.api.v1alpha1 import ModelDeployment
 from halimede.reconcile.observed import Observed
 from halimede.reconcile.pods import Trouble, condition, restarts, trouble, worst
 from halimede.reconcile.routes import route
+from halimede.reconcile.user_routes import joined
 from halimede.render import names
+from halimede.render.traffic import Backend
 from halimede.rollout.facts import Cause, Facts, Workload
 
 SERVICE_NAME = "kubernetes.io/service-name"
 """Label of EndpointSlices: the Service that they belong to."""
 
 
-def facts(observed: Observed, entrance: tuple[Manifest, ...]) -> Facts:
+def facts(
+    observed: Observed, entrance: tuple[Manifest, ...], backends: tuple[Backend, ...]
+) -> Facts:
     """Digest what was observed.
 
     Args:
         observed: The cluster, as it is.
         entrance: Services and routes as the status that was observed asks for them.
+        backends: The shares in which it asks a route of the user's to lead to the revisions.
     """
     deployments = dict(_by_revision(observed.children, "Deployment"))
     md = observed.deployment
@@ -30,7 +35,7 @@ def facts(observed: Observed, entrance: tuple[Manifest, ...]) -> Facts:
             revision: _workload(observed, revision, deployment)
             for revision, deployment in deployments.items()
         },
-        route=route(observed.children, entrance),
+        route=joined(route(observed.children, entrance), md, observed.routes, backends),
         replicas=full_scale(md, deployments),
     )
 

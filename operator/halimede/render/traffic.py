@@ -77,7 +77,7 @@ def entry_revision(backends: tuple[Backend, ...]) -> str:
 def _routes(md: ModelDeployment, backends: tuple[Backend, ...]) -> tuple[Manifest, ...]:
     expose = md.spec.expose
     match expose.type:
-        case ExposeType.GATEWAY if expose.gateway is not None:
+        case ExposeType.GATEWAY if expose.gateway is not None and expose.gateway.parent_refs:
             return (_http_route(md, expose.gateway, backends),)
         case ExposeType.INGRESS if expose.ingress is not None:
             return _ingresses(md, expose.ingress, backends)
@@ -100,7 +100,7 @@ def _http_route(
     return render(
         "http_route",
         metadata=names.metadata(md, name),
-        parents=[parent.to_manifest() for parent in gateway.parent_refs],
+        parents=[parent.to_manifest() for parent in gateway.parent_refs or ()],
         hostnames=list(gateway.hostnames),
         header=names.REVISION_HEADER,
         backends=[

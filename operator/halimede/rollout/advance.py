@@ -13,6 +13,7 @@ from halimede.rollout.events import Event, normal, sentences
 from halimede.rollout.evidence import looks_wanted
 from halimede.rollout.facts import CAPACITY, NEEDS_HELP, Cause, Workload
 from halimede.rollout.moves import commit, enter, reroute, take_back, wait, with_rollout
+from halimede.rollout.room import cure, overdue
 from halimede.rollout.safety import inconclusive
 from halimede.rollout.scene import Move, Scene
 from halimede.rollout.steps import bake_seconds, skips_steps, starts_small
@@ -56,27 +57,27 @@ def priming(scene: Scene) -> Move:
 
 def shift(scene: Scene) -> Move:
     """Ask the route for the step's weight, if the pods for it are ready."""
-    if unable_to_raise(scene) is None and scene.goal > scene.rollout.weight:
+    if unable_to_raise(scene) is None and scene.reach > scene.rollout.weight:
         return raise_weight(scene)
     return enter(scene, State.SHIFTING, unready_since=None)
 
 
 def raise_weight(scene: Scene) -> Move:
-    """Ask the route for the step's weight."""
+    """Ask the route for the step's weight, or for what the pods of it that are ready can carry."""
     rollout = scene.rollout
     event = normal(
         "StepStarted",
-        f"Revision {rollout.revision} gets {scene.goal} % of the requests"
+        f"Revision {rollout.revision} gets {scene.reach} % of the requests"
         f" (step {rollout.step + 1} of {rollout.steps}).",
     )
-    return reroute(scene, State.SHIFTING, scene.goal, event, unready_since=None)
+    return reroute(scene, State.SHIFTING, scene.reach, event, unready_since=None)
 
 
 def shifting(scene: Scene) -> Move:
     """Wait until the step's weight is live."""
     rollout = scene.rollout
     lack = unable_to_raise(scene)
-    if rollout.weight < scene.goal:
+    if rollout.weight < scene.reach:
         return lack or (raise_weight(scene) if scene.route_answered else await_route(scene))
     if scene.unwritten and lack:
         return take_back(scene, State.SHIFTING)
@@ -84,19 +85,24 @@ def shifting(scene: Scene) -> Move:
         return lack
     if not scene.settled:
         return await_route(scene)
+    if rollout.weight < scene.goal:
+        return await_pods(scene, scene.canary, scene.canary_wanted)
     return enter(scene, State.ANALYSING, step_started_at=scene.now)
 
 
 def unable_to_raise(scene: Scene) -> Move | None:
     """Say which side lacks pods for the step's weight; None if neither does."""
-    if scene.canary.ready_endpoints < scene.canary_wanted:
+    wanted = need(scene.reach, scene.facts.replicas) if scene.replaces else scene.canary_wanted
+    if scene.canary.ready_endpoints < wanted:
         return await_pods(scene, scene.canary, scene.canary_wanted)
-    return stable_lacks_pods(scene, scene.goal)
+    return stable_lacks_pods(scene, scene.reach)
 
 
 def stable_lacks_pods(scene: Scene, weight: int) -> Move | None:
     """Say that the stable revision could not carry what *weight* leaves to it; None if it can."""
     base, rest = scene.base, need(100 - weight, scene.facts.replicas)
+    if scene.replaces and rest > 1:
+        rest -= 1  # the one that was given up for the next of the canary's
     if base.ready_endpoints >= rest:
         return None
     return wait(
@@ -189,11 +195,22 @@ def scaling_up(scene: Scene) -> Move:
     """Wait for full scale, then ask the route for everything."""
     rollout = scene.rollout
     if not scene.canary_full:
-        return await_pods(scene, scene.canary, scene.canary_wanted)
+        return grow(scene)
     if not scene.route_answered:
         return await_route(scene)
     event = normal("Promoting", f"Revision {rollout.revision} gets all requests.")
     return reroute(scene, State.PROMOTING, 100, event)
+
+
+def grow(scene: Scene) -> Move:
+    """Wait for full scale. Where pods are replaced, the weight follows those that are ready."""
+    rollout = scene.rollout
+    if scene.unwritten and not scene.carried(rollout.weight):
+        return take_back(scene, State.SCALING_UP)
+    if scene.replaces and rollout.weight < scene.reach and scene.route_answered:
+        lack = stable_lacks_pods(scene, scene.reach)
+        return lack or reroute(scene, State.SCALING_UP, scene.reach)
+    return await_pods(scene, scene.canary, scene.canary_wanted)
 
 
 def promoting(scene: Scene) -> Move:
@@ -306,6 +323,8 @@ def await_pods(scene: Scene, workload: Workload, wanted: int) -> Move:
         f"{workload.ready_endpoints} of {wanted} pods of revision {workload.revision} are ready"
     )
     why = f" ({workload.cause})" if workload.cause else ""
+    if overdue(scene):
+        return wait(scene, Reason.CAPACITY_HOLD, f"{count}{why}", workload.message, cure(scene))
     return wait(scene, reason, f"{count}{why}", workload.message)
 
 

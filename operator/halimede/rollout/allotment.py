@@ -11,6 +11,7 @@ from halimede.rollout.steps import skips_steps
 
 OUT_OF_THE_ROUTE = frozenset({State.STARTING, State.ABORT_DRAINING})
 """The states in which the route does not know the new revision."""
+GOING_BACK = frozenset({State.ABORTING, State.ABORT_DRAINING})
 PREVIEWED = frozenset({State.AWAITING_PROMOTION, State.SCALING_UP, State.PROMOTING, State.BAKING})
 
 
@@ -56,11 +57,34 @@ def scaler_target(status: Status) -> str | None:
 def replicas(scene: Scene, revision: str, *, autoscaled: bool) -> int | None:
     """Say how many pods a revision's Deployment asks for; None: that is left as it is."""
     rollout, count = scene.status.rollout, scene.facts.replicas
+    if rollout is not None and revision == rollout.base and scene.replaces:
+        return _lending(scene, rollout)
     if rollout is None or revision != rollout.revision or rollout.state is State.DRAINING:
         return None if autoscaled else count
-    if rollout.state in (State.ABORTING, State.ABORT_DRAINING):
-        return scene.facts.workload(revision).desired
+    if rollout.state in GOING_BACK:
+        return _leaving(scene, rollout)
     return _growing(scene, rollout, scene.facts.workload(revision))
+
+
+def _lending(scene: Scene, rollout: RolloutStatus) -> int:
+    """The stable revision has what it has not given up; what the other leaves comes back."""
+    count = scene.facts.replicas
+    if rollout.state is State.DRAINING:
+        return min(1, count)
+    kept = count - rollout.lent
+    if rollout.state in GOING_BACK:
+        kept = max(kept, min(count, count + 1 - _leaving(scene, rollout)))
+    return max(min(1, count), kept)
+
+
+def _leaving(scene: Scene, rollout: RolloutStatus) -> int:
+    """A stopped revision keeps its pods, at most what it had been given them for."""
+    count = scene.facts.replicas
+    kept = min(scene.facts.workload(rollout.revision).desired, count)
+    if scene.replaces and scene.settled and rollout.weight > 0:
+        # One less than its share needs, so that there is room for one of the stable revision's.
+        return min(kept, max(1, count - scene.base.ready_endpoints - 1))
+    return kept
 
 
 def _growing(scene: Scene, rollout: RolloutStatus, workload: Workload) -> int:

@@ -1,12 +1,13 @@
-"""Somebody else writes the route: each write is counted, and while it is a fight, nothing rises.
+"""The route in other hands: each foreign write is counted, and while it is a fight, nothing rises.
 
 What they changed is set back in every pass. But a rollout whose weights come and go learns from
-requests that it did not ask for, so it holds until the other writer has been quiet.
+requests that it did not ask for, so it holds until the other writer has been quiet. It also holds
+while a route that belongs to the user is not there, or not fit to be used.
 """
 
-from halimede.api.status import MOST_FOREIGN_WRITES, ForeignWrites, Status
+from halimede.api.status import MOST_FOREIGN_WRITES, ForeignWrites, RolloutStatus, Status
 from halimede.rollout.events import sentences
-from halimede.rollout.facts import ForeignWrite
+from halimede.rollout.facts import ForeignWrite, Route
 from halimede.rollout.pauses import restarted
 
 WINDOW_SECONDS = 600.0
@@ -30,6 +31,15 @@ def noted(status: Status, write: ForeignWrite | None, now: float) -> Status:
     if before.held_since is not None and status.rollout is not None:
         status = status.model_copy(update={"rollout": restarted(status.rollout, now)})
     return _with(status, None)
+
+
+def blocked(rollout: RolloutStatus, route: Route, now: float) -> RolloutStatus:
+    """Note that the user's route cannot be used, or can be again: then the clocks start anew."""
+    if route.blocked and rollout.blocked_since is None:
+        return rollout.model_copy(update={"blocked_since": now})
+    if not route.blocked and rollout.blocked_since is not None:
+        return restarted(rollout.model_copy(update={"blocked_since": None}), now)
+    return rollout
 
 
 def quiet_at(known: ForeignWrites) -> float:

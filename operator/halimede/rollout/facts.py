@@ -81,6 +81,8 @@ class Route:
     """When the route was made."""
     foreign_write: ForeignWrite | None = None
     """Somebody else's change of the live objects."""
+    blocked: bool = False
+    """It belongs to the user, and only the user can make it fit to be used."""
 
 
 @dataclass(frozen=True, slots=True)

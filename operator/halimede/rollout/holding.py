@@ -53,6 +53,13 @@ def route_conflict(scene: Scene) -> Move | None:
     )
 
 
+def route_blocked(scene: Scene) -> Move | None:
+    """The user's route is gone, or has no place for the model: weights cannot move."""
+    if not scene.facts.route.blocked:
+        return None
+    return wait(scene, Reason.ROUTE_NOT_ACCEPTED, scene.facts.route.message)
+
+
 def raise_unwritten(scene: Scene) -> Move | None:
     """A raise that was stored, but never written, is not written while something holds."""
     back = BEFORE_RAISE.get(scene.rollout.state)
@@ -61,9 +68,13 @@ def raise_unwritten(scene: Scene) -> Move | None:
     return take_back(scene, back)
 
 
-BEFORE_RAISE = {State.SHIFTING: State.SHIFTING, State.PROMOTING: State.SCALING_UP}
+BEFORE_RAISE = {
+    State.SHIFTING: State.SHIFTING,
+    State.SCALING_UP: State.SCALING_UP,
+    State.PROMOTING: State.SCALING_UP,
+}
 """Where a raise that is taken back is decided anew."""
-REASONS = (spec_invalid, scaled_to_zero, paused, route_conflict)
+REASONS = (spec_invalid, scaled_to_zero, paused, route_blocked, route_conflict)
 """Their order tells which reason is named."""
 HOLDING = (raise_unwritten, *REASONS)
 """What stands still, and what is said about it."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from halimede.api.status import RevisionStatus, State, Status
-from halimede.rollout import advance, conflict, history, idle, pauses, retreat
+from halimede.rollout import advance, conflict, history, idle, pauses, retreat, room
 from halimede.rollout.command import Command, Verb, answered, carried_out, refusal
 from halimede.rollout.events import Event, normal
 from halimede.rollout.holding import HOLDING
@@ -51,6 +51,7 @@ CHECKS: tuple[Check, ...] = (
     retreating,
     *SAFETY,
     *HOLDING,
+    room.lend,
     advance.promote_commanded,
     advance.promote_full_commanded,
     advance.promote_full_force_commanded,
@@ -126,6 +127,8 @@ def learned(scene: Scene) -> Status:
         return status
     if rollout.weight_applied_at is None and scene.route_answered:
         rollout = rollout.model_copy(update={"weight_applied_at": now})
+    rollout = room.noted(rollout, scene)
+    rollout = conflict.blocked(rollout, scene.facts.route, now)
     rollout = pauses.noted(rollout, scene.settings, now)
     rollout = refitted(rollout, scene.settings, now)
     return status if rollout is status.rollout else status.model_copy(update={"rollout": rollout})

@@ -96,9 +96,9 @@ def abort_weight(scene: Scene) -> int:
 def commit(scene: Scene, *parts: str) -> Move:
     """Make the revision the stable one; the old one stays warm for a while."""
     rollout = scene.rollout
-    warm = WarmRevision(
-        revision=rollout.base, warm_until=scene.now + scene.settings.scale_down_delay_seconds
-    )
+    until = scene.now + scene.settings.scale_down_delay_seconds
+    # Where pods were replaced, there is nothing left of it that could be kept warm.
+    warm = () if scene.replaces else (WarmRevision(revision=rollout.base, warm_until=until),)
     event = normal("Promoted", f"{_named(rollout)} is stable and serves all requests.")
     outcome = rollout.outcome or Outcome.PROMOTED
     move = reroute(
@@ -114,7 +114,7 @@ def commit(scene: Scene, *parts: str) -> Move:
     others = (
         one for one in move.status.warm if one.revision not in (rollout.base, rollout.revision)
     )
-    status = move.status.model_copy(update={"warm": (*others, warm)[-REMEMBERED:]})
+    status = move.status.model_copy(update={"warm": (*others, *warm)[-REMEMBERED:]})
     return Move(made_stable(status, rollout.revision, scene.settings, scene.now), move.events)
 
 

@@ -35,6 +35,8 @@ def restarted(rollout: RolloutStatus, now: float) -> RolloutStatus:
     changes: dict[str, Any] = {"last_progress_at": now}
     if rollout.step_started_at is not None:
         changes["step_started_at"] = now
+    if rollout.capacity_since is not None:
+        changes["capacity_since"] = now
     evidence = rollout.evidence
     if evidence is not None:
         clocks = ("no_data_since", "metrics_down_since")

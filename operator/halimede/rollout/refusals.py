@@ -5,6 +5,7 @@ from halimede.rollout.advance import LAST, SKIPPABLE, without_evidence
 from halimede.rollout.command import LONGEST, Command, Verb
 from halimede.rollout.history import by_abort, earlier
 from halimede.rollout.idle import failure
+from halimede.rollout.room import overdue
 from halimede.rollout.safety import inconclusive
 from halimede.rollout.scene import DECIDED, Scene
 
@@ -115,7 +116,9 @@ def _why_not_paused(scene: Scene) -> str | None:
 
 def _why_not_resume(scene: Scene) -> str | None:
     """Say so if `resume` has nothing to end: no pause by command, and no wait for evidence."""
-    if scene.rollout.paused_since is not None or inconclusive(scene) or without_evidence(scene):
+    if scene.rollout.paused_since is not None or overdue(scene):
+        return None
+    if inconclusive(scene) or without_evidence(scene):
         return None
     if scene.settings.paused:
         return "spec.rollout.paused holds the rollout: set it to false"

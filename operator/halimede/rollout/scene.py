@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from halimede.api.conditions import Reason
-from halimede.api.rollout import Rollout, Step
+from halimede.api.rollout import CapacityMode, Rollout, Step, Strategy
 from halimede.api.status import RolloutStatus, State, Status
 from halimede.judge.verdict import Verdict
 from halimede.rollout.capacity import full, need, scaled
@@ -99,6 +99,24 @@ class Scene:
         return max(self.rollout.weight, self.step.weight) if self.step else 0
 
     @property
+    def replaces(self) -> bool:
+        """Whether the stable revision gives its pods up one by one for the canary's."""
+        return (
+            self.settings.capacity_mode is CapacityMode.REPLACE
+            and self.rollout.strategy is Strategy.CANARY
+        )
+
+    @property
+    def reach(self) -> int:
+        """The weight to ask for next: where pods are replaced, it follows those that are ready."""
+        growing = self.rollout.state in GROWING and self.step is not None
+        goal = self.goal if growing else ALL
+        if not self.replaces:
+            return goal
+        share = ALL * self.canary.ready_endpoints // max(1, self.facts.replicas)
+        return max(self.rollout.weight, min(goal, share))
+
+    @property
     def settled(self) -> bool:
         """Whether the route is live as asked, and proxies have had the time to follow."""
         return (
@@ -130,13 +148,19 @@ class Scene:
 
     @property
     def held(self) -> bool:
-        """Whether time passes without telling anything: by somebody's pause or by a fight."""
-        return self.paused or fight(self.status) is not None
+        """Whether time tells nothing: somebody pauses it, or the route is in other hands."""
+        return self.paused or self.facts.route.blocked or fight(self.status) is not None
 
     @property
     def canary_full(self) -> bool:
         """Whether the canary could carry all traffic."""
-        return self.canary.ready_endpoints >= full(self.facts.replicas)
+        return self.canary.ready_endpoints >= self.full
+
+    @property
+    def full(self) -> int:
+        """How many ready pods the canary needs for all traffic; replacing, one may be missing."""
+        replicas = self.facts.replicas
+        return min(full(replicas), max(1, replicas - 1)) if self.replaces else full(replicas)
 
     def carried(self, weight: int) -> bool:
         """Whether the canary's ready pods suffice for a share of the traffic."""
@@ -146,16 +170,25 @@ class Scene:
     @property
     def canary_wanted(self) -> int:
         """How many ready pods the canary needs before the next thing can happen."""
+        if self.replaces and self.rollout.state in (State.STARTING, State.PRIMING):
+            return 1
         if self.rollout.state in GROWING and self.step:
-            wanted = self.canary_replicas
-            return min(wanted, full(max(wanted, self.facts.replicas)))
-        return full(self.facts.replicas)
+            return min(self.pods_due, full(max(self.pods_due, self.facts.replicas)))
+        return self.full
 
     @property
     def canary_replicas(self) -> int:
-        """How many pods the canary should have, ready or not."""
+        """How many pods the canary is given now, ready or not."""
+        return min(self.pods_due, self.rollout.lent + 1) if self.replaces else self.pods_due
+
+    @property
+    def pods_due(self) -> int:
+        """How many pods the canary should have in the end, for its step or for everything."""
         if self.rollout.state not in GROWING or not self.step:
             return self.facts.replicas
+        if self.replaces:
+            # Pods for more than its requests would be missing on the other side.
+            return max(1, need(self.goal, self.facts.replicas))
         return scaled(self.step.scale, self.goal, self.facts.replicas)
 
     def elapsed(self, since: float) -> float:

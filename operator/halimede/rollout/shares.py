@@ -77,5 +77,7 @@ def beyond_stable(scene: Scene) -> int:
 def _fitting(scene: Scene) -> int:
     """Say what share its ready pods can carry: the highest step below, if there is one."""
     share = ALL * scene.canary.ready_endpoints // scene.facts.replicas
+    if scene.replaces:
+        return share
     steps = (step.weight for step in scene.settings.canary.steps if 0 < step.weight <= share)
     return max(steps, default=share)

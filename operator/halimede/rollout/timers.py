@@ -38,6 +38,8 @@ def _of_rollout(rollout: RolloutStatus, settings: Rollout) -> Iterator[float]:
         yield rollout.unready_since + UNREADY_GRACE_SECONDS
     if (moment := timeout_at(rollout, settings)) is not None:
         yield moment
+    if rollout.capacity_since is not None:
+        yield rollout.capacity_since + settings.capacity_timeout_seconds
     evidence = rollout.evidence
     if evidence is not None and evidence.no_data_since is not None:
         yield evidence.no_data_since + settings.analysis.no_data_timeout_seconds

@@ -49,10 +49,11 @@ def workload(
         pods=(),
         endpoint_slices=slices,
         inputs={},
+        routes={},
         reading=None,
         apply_errors={},
     )
-    found = facts(seen, ()).workload("0123abcd")
+    found = facts(seen, (), ()).workload("0123abcd")
     return found.desired, found.ready_endpoints
 
 
@@ -82,13 +83,14 @@ def test_refused_pods_are_told() -> None:
         pods=(),
         endpoint_slices=(),
         inputs={},
+        routes={},
         reading=None,
         apply_errors={},
     )
-    found = facts(seen, ()).workload("0123abcd")
+    found = facts(seen, (), ()).workload("0123abcd")
     assert (found.cause, found.message) == (Cause.QUOTA, "exceeded quota: gpus")
 
 
 def test_unknown_revision_is_an_empty_workload() -> None:
     """A revision without a Deployment has no pods."""
-    assert facts(PretendCluster().observe(), ()).workload("ffffffff").exists is False
+    assert facts(PretendCluster().observe(), (), ()).workload("ffffffff").exists is False

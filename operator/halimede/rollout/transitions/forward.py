@@ -41,6 +41,22 @@ FORWARD = (
         ),
     ),
     Transition(
+        11,
+        "The cluster has no room for its pods (Unschedulable, QuotaExceeded).",
+        "No deadline runs, and it is never given up for it. `Extra`: CapacityHold after"
+        " `capacityTimeoutSeconds`. `Wait`: nothing more. `Replace`: the stable revision gives a"
+        " pod up, if of all that should be ready no other is missing; weights follow the ready"
+        " pods, and never are more than `replicas` + 1 asked for.",
+        (
+            "rollout.room.noted",
+            "rollout.room.lend",
+            "rollout.advance.starting",
+            "rollout.advance.shifting",
+            "rollout.advance.scaling_up",
+        ),
+        held=AWAITING_PODS,
+    ),
+    Transition(
         12,
         "Too few of its pods are ready since `progressDeadlineSeconds`, and not for lack of room.",
         "It is given up: ProgressDeadlineExceeded.",

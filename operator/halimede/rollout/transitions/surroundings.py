@@ -13,21 +13,30 @@ SURROUNDINGS = (
             "rollout.holding.route_conflict",
             "reconcile.status.ready",
             "reconcile.wanted.work",
+            "reconcile.user_routes.errand",
         ),
         held=ANYWHERE,
     ),
     Transition(
         50,
         "Somebody deletes the route.",
-        "It is made anew with the present weights.",
-        ("reconcile.wanted.work",),
+        "It is made anew with the present weights. A route of the user's holds a rollout until it"
+        " is there again and names the entry Service; then the clocks start anew.",
+        (
+            "reconcile.wanted.work",
+            "reconcile.user_routes.joined",
+            "rollout.conflict.blocked",
+            "rollout.holding.route_blocked",
+        ),
         held=ANYWHERE,
     ),
     Transition(
         51,
         "The object is deleted.",
-        "The garbage collector takes its children: nothing is awaited, nothing is written.",
-        ("reconcile.loop.Reconciler.reconcile",),
+        "The garbage collector takes its children: nothing is awaited, nothing is written. Only a"
+        " route of the user's is given back before, and proxies get `settleSeconds` to follow;"
+        " after 300 s the object goes whether that was possible or not.",
+        ("reconcile.loop.Reconciler.reconcile", "reconcile.farewell.farewell"),
         held=ANYWHERE,
     ),
     Transition(

@@ -1,0 +1,138 @@
+"""A HTTPRoute of the user's, on a real API server: patched, fought over, given back."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from halimede.adapters.cluster import KubeCluster
+from halimede.adapters.errors import ConflictError, NotFoundError, RejectedError
+from halimede.adapters.kinds import HTTP_ROUTE
+from halimede.api.base import Manifest
+from halimede.render.traffic import Backend
+from halimede.render.user_route import attached, given_back, operations
+from local.cluster import Cluster
+from tests.operator.conftest import Start, eventually, model
+
+BACKENDS = (Backend("aaaaaaaa", 75), Backend("bbbbbbbb", 25))
+FINALIZER = "halimede.dev/route"
+
+
+def _route(namespace: str, name: str = "shop") -> Manifest:
+    grpc = {"path": {"type": "PathPrefix", "value": "/inference.GRPCInferenceService"}}
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "parentRefs": [{"name": "public"}],
+            "rules": [
+                {"matches": [grpc], "backendRefs": [{"name": "m", "port": 8001}]},
+                {"backendRefs": [{"name": "m", "port": 8000, "weight": 3}, _other()]},
+            ],
+        },
+    }
+
+
+def _other() -> Manifest:
+    return {"name": "old", "port": 80}
+
+
+QUICK = {"strategy": "BlueGreen", "analysis": {"provider": "None", "settleSeconds": 0}}
+
+
+def _referring(namespace: str, route: str = "shop") -> Manifest:
+    """Refer to a route; without pods, the first revision is stable at once."""
+    expose = {"type": "Gateway", "gateway": {"routeRef": {"name": route}}}
+    return model("m", namespace, expose=expose, replicas=0, rollout=QUICK)
+
+
+@pytest.fixture
+def kubectl(gateway_api: Cluster, namespace: str) -> Callable[..., Any]:
+    """Run kubectl in the test's namespace."""
+
+    def run(*arguments: str, **given: Any) -> str:
+        return gateway_api.kubectl(*arguments, f"--namespace={namespace}", **given)
+
+    return run
+
+
+def _live(kubectl: Callable[..., Any], kind: str, name: str) -> Manifest:
+    found: Manifest = json.loads(kubectl("get", kind, name, "-ojson"))
+    return found
+
+
+def _names(route: Manifest) -> list[str]:
+    refs = [ref for rule in route["spec"]["rules"] for ref in rule["backendRefs"]]
+    return [ref["name"].partition("-")[0] + "-" * ("-" in ref["name"]) for ref in refs]
+
+
+@pytest.mark.usefixtures("gateway_api")
+async def test_a_patch_is_good_for_one_version(kube: KubeCluster, namespace: str) -> None:
+    """A route that somebody wrote meanwhile is not touched; what is unacceptable is told apart."""
+    seen = await kube.apply(_route(namespace), manager="somebody")
+    changes = operations(seen, attached(seen, "m", BACKENDS), "m")
+    edited = _route(namespace)
+    edited["metadata"]["labels"] = {"a": "b"}
+    newer = await kube.apply(edited, manager="somebody")
+    assert newer["metadata"]["resourceVersion"] != seen["metadata"]["resourceVersion"]
+    with pytest.raises(ConflictError):
+        await kube.patch(HTTP_ROUTE, namespace, "shop", changes)
+    wrong = {"op": "add", "path": "/spec/rules/0/backendRefs/0/port", "value": 70_000}
+    with pytest.raises(RejectedError):
+        await kube.patch(HTTP_ROUTE, namespace, "shop", [wrong])
+    with pytest.raises(NotFoundError):
+        await kube.patch(HTTP_ROUTE, namespace, "nobody", changes)
+    assert await kube.get(HTTP_ROUTE, namespace, "shop") == newer
+
+
+@pytest.mark.usefixtures("gateway_api")
+async def test_a_route_is_given_back_as_it_was(kube: KubeCluster, namespace: str) -> None:
+    """With all that the API server fills in, nothing differs after the way there and back."""
+    seen = await kube.apply(_route(namespace), manager="somebody")
+    led = attached(seen, "m", BACKENDS)
+    live = await kube.patch(HTTP_ROUTE, namespace, "shop", operations(seen, led, "m"))
+    assert operations(live, attached(live, "m", BACKENDS), "m") == ()
+    back = operations(live, given_back(live, "m"), "m")
+    live = await kube.patch(HTTP_ROUTE, namespace, "shop", back)
+    assert live["spec"] == seen["spec"]
+    assert live["metadata"].get("annotations", {}) == seen["metadata"].get("annotations", {})
+
+
+@pytest.mark.transition(49, 51)
+def test_led_fought_over_and_given_back(
+    kubectl: Callable[..., Any], namespace: str, start: Start
+) -> None:
+    """The operator leads the route, sets foreign writes back, and lets go of it at the end."""
+    kubectl("apply", "-f-", input=json.dumps(_route(namespace)))
+    before = _live(kubectl, "httproute", "shop")["spec"]
+    start()
+    kubectl("apply", "-f-", input=json.dumps(_referring(namespace)))
+    eventually(lambda: _names(_live(kubectl, "httproute", "shop")) == ["m-", "m-", "old"])
+    assert _live(kubectl, "mdeploy", "m")["metadata"]["finalizers"] == [FINALIZER]
+    manager = ("--server-side", "--force-conflicts", "--field-manager=flux")
+    kubectl("apply", *manager, "-f-", input=json.dumps(_route(namespace)))
+    eventually(lambda: "foreignWrites" in _live(kubectl, "mdeploy", "m")["status"])
+    eventually(lambda: _names(_live(kubectl, "httproute", "shop")) == ["m-", "m-", "old"])
+    noted = _live(kubectl, "mdeploy", "m")["status"]["foreignWrites"]
+    assert (noted["manager"], len(noted["at"])) == ("flux", 1)
+    kubectl("delete", "mdeploy", "m", "--timeout=60s")
+    route = _live(kubectl, "httproute", "shop")
+    assert route["spec"] == before
+    assert not any("halimede" in key for key in route["metadata"].get("annotations", {}))
+
+
+def test_another_route_and_none(kubectl: Callable[..., Any], namespace: str, start: Start) -> None:
+    """A route that comes later is found; what the spec names no more is given back."""
+    start()
+    kubectl("apply", "-f-", input=json.dumps(_referring(namespace)))
+    kubectl("apply", "-f-", input=json.dumps(_route(namespace)))
+    kubectl("apply", "-f-", input=json.dumps(_route(namespace, "new")))
+    eventually(lambda: _names(_live(kubectl, "httproute", "shop")) == ["m-", "m-", "old"])
+    kubectl("apply", "-f-", input=json.dumps(_referring(namespace, "new")))
+    eventually(lambda: _names(_live(kubectl, "httproute", "new")) == ["m-", "m-", "old"])
+    eventually(lambda: _names(_live(kubectl, "httproute", "shop")) == ["m", "m", "old"])
+    kubectl("apply", "-f-", input=json.dumps(model("m", namespace, replicas=0, rollout=QUICK)))
+    eventually(lambda: _names(_live(kubectl, "httproute", "new")) == ["m", "m", "old"])
+    eventually(lambda: "finalizers" not in _live(kubectl, "mdeploy", "m")["metadata"])

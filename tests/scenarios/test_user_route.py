@@ -1,0 +1,213 @@
+"""A HTTPRoute of the user's: led to the revisions, held where it is unfit, and given back."""
+
+from typing import Any
+
+import pytest
+
+from halimede.api.base import Manifest
+from halimede.api.status import State
+from halimede.render.user_route import annotation
+from tests.support.cluster import GATEWAY
+from tests.support.user_route import RoutedCluster, user_route
+
+ENTRY: Manifest = {"group": "", "kind": "Service", "name": "digits", "port": 8000, "weight": 1}
+OTHER: Manifest = ENTRY | {"name": "old-service"}
+
+
+@pytest.fixture
+def routed() -> RoutedCluster:
+    """Make a cluster in which a first revision serves behind a route of the user's."""
+    served = RoutedCluster()
+    served.until(served.ready)
+    served.run(120)
+    served.lost = 0.0
+    return served
+
+
+def analysing(cluster: RoutedCluster) -> RoutedCluster:
+    """Bring a canary to its first step."""
+    cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
+    return cluster
+
+
+def refer(name: str) -> Any:
+    """Refer to another route."""
+    return lambda spec: spec["expose"]["gateway"].update(routeRef={"name": name})
+
+
+@pytest.mark.transition(16)
+def test_a_canary_through_a_route_of_the_users(routed: RoutedCluster) -> None:
+    """Given a route of the user's, weights move in it step by step, and no request is lost."""
+    stable = routed.stable or ""
+    assert routed.backends() == {stable: 100}
+    assert ("HTTPRoute", "digits") not in routed.objects
+    analysing(routed)
+    assert sorted(routed.backends().values()) == [20, 80]
+    routed.until(routed.ready)
+    assert routed.stable != stable
+    assert routed.backends() == {routed.stable: 100}
+    assert (routed.lost, routed.parsed.url) == (0.0, "http://shop.example.com")
+    assert routed.parsed.foreign_writes is None
+
+
+def test_the_finalizer_comes_before_the_route_is_touched() -> None:
+    """Given a new object, its route is left alone until it is kept from vanishing and serves."""
+    cluster = RoutedCluster()
+    cluster.settle()
+    assert (cluster.log, cluster.routes) == ([], {"shop": cluster.routes["shop"]})
+    cluster.until(cluster.ready)
+    assert cluster.log == ["finalizer on", "patch shop"]
+
+
+def test_nothing_is_written_at_rest(routed: RoutedCluster) -> None:
+    """Given a route that is as wanted, passes write nothing."""
+    done = list(routed.log)
+    routed.run(1800)
+    assert routed.log == done
+    assert routed.look().status is None
+
+
+@pytest.mark.transition(51)
+@pytest.mark.parametrize("state", [None, State.ANALYSING, State.BAKING])
+def test_a_deleted_object_gives_the_route_back(routed: RoutedCluster, state: State | None) -> None:
+    """Given any moment, deletion restores the route, lets proxies follow, and ends."""
+    if state is not None:
+        routed.model(2).until(lambda: routed.state is state)
+    routed.delete().run(10)
+    assert routed.routes["shop"]["spec"] == user_route()["spec"]
+    assert annotation("digits") not in routed.routes["shop"]["metadata"]["annotations"]
+    assert not routed.gone
+    routed.run(20)
+    assert routed.gone
+    assert (routed.lost, routed.log[-2:]) == (0.0, ["patch shop", "finalizer off"])
+
+
+@pytest.mark.transition(51)
+def test_deletion_needs_neither_metrics_nor_a_stable_revision() -> None:
+    """Given an object that never served, or a route that is gone, nothing is waited for."""
+    never = RoutedCluster(pods={}, gateway=False)
+    never.finalizers = ("halimede.dev/route",)
+    never.delete().run(5)
+    assert never.gone
+    lost = RoutedCluster()
+    lost.until(lost.ready)
+    lost.routes.clear()
+    lost.delete().run(5)
+    assert (lost.gone, lost.reasons.count("RouteNotReturned")) == (True, 0)
+
+
+@pytest.mark.transition(51)
+def test_a_route_that_cannot_be_given_back_keeps_nothing_for_ever(routed: RoutedCluster) -> None:
+    """Given an API server that refuses the patch, the object goes after 300 s with a Warning."""
+    routed.patchable = False
+    routed.delete().run(290)
+    assert not routed.gone
+    routed.run(20)
+    assert routed.gone
+    assert routed.reasons.count("RouteNotReturned") == 1
+    assert annotation("digits") in routed.events[-1].message
+
+
+@pytest.mark.transition(51)
+def test_an_unreadable_spec_does_not_keep_the_object(routed: RoutedCluster) -> None:
+    """Given a spec and a status from another time, deletion needs neither."""
+    routed.spec = {"model": "an older schema"}
+    routed.delete().run(30)
+    assert routed.gone
+    assert routed.routes["shop"]["spec"] == user_route()["spec"]
+
+
+def test_another_route_is_used_and_the_first_given_back(routed: RoutedCluster) -> None:
+    """Given a routeRef that changes in mid-canary, both routes are right in the next pass."""
+    routed.routes["new"] = user_route("new")
+    analysing(routed).edit(refer("new")).run(5)
+    assert routed.routes["shop"]["spec"] == user_route()["spec"]
+    assert sorted(routed.backends("new").values()) == [20, 80]
+    routed.run(60)
+    assert [one.name for one in routed.parsed.user_routes] == ["new"]
+    routed.until(routed.ready)
+    assert routed.finalizers
+
+
+def test_another_type_gives_the_route_back(routed: RoutedCluster) -> None:
+    """Given a switch to a route of Halimede's own, the user's is as it was; no finalizer stays."""
+    routed.edit(lambda spec: spec.update(expose=GATEWAY)).run(60)
+    assert routed.routes["shop"]["spec"] == user_route()["spec"]
+    assert ("HTTPRoute", "digits") in routed.objects
+    assert (routed.finalizers, routed.parsed.user_routes) == ((), ())
+
+
+def _vanish(cluster: RoutedCluster) -> None:
+    cluster.routes.clear()
+    cluster._drift += 1
+
+
+UNFIT = {
+    "gone": (_vanish, "there is no HTTPRoute 'shop'"),
+    "for something else": (
+        lambda cluster: cluster.write("shop", "kubectl", OTHER),
+        "names the Service 'digits' with port",
+    ),
+    "in use": (
+        lambda cluster: (
+            cluster.routes["shop"]["metadata"]["annotations"].update({annotation("b"): "[]"}),
+            cluster.write("shop", "halimede", ENTRY, ENTRY | {"name": "b"}),
+        ),
+        "its rule 0 is in use by the ModelDeployment 'b'",
+    ),
+}
+
+
+@pytest.mark.transition(50)
+@pytest.mark.parametrize("name", UNFIT)
+def test_an_unfit_route_holds_the_canary(routed: RoutedCluster, name: str) -> None:
+    """Given a route without a place for the model, weights wait, however long it takes."""
+    spoil, said = UNFIT[name]
+    analysing(routed)
+    spoil(routed)
+    done = len(routed.log)
+    routed.run(1500)
+    assert routed.condition("Ready") == ("Unknown", "RouteNotAccepted")
+    assert "spec.expose.gateway.routeRef.name" in routed.message("Ready")
+    assert said in routed.message("Ready")
+    assert (routed.rollout.weight if routed.rollout else None, len(routed.log)) == (20, done)
+    routed.routes["shop"] = user_route()
+    routed.run(5)
+    assert sorted(routed.backends().values()) == [20, 80]
+    routed.until(routed.ready)
+
+
+def test_an_unfit_route_of_a_first_revision_is_told() -> None:
+    """Given a route that does not exist, the revision starts, and Ready says what is missing."""
+    cluster = RoutedCluster(routes={})
+    cluster.run(60)
+    assert cluster.condition("Ready") == ("False", "RouteNotAccepted")
+    assert "create it with a backendRef to the Service 'digits'" in cluster.message("Ready")
+    assert cluster.reasons.count("RouteNotAccepted") == 1
+    cluster.routes["shop"] = user_route()
+    cluster.until(cluster.ready)
+
+
+@pytest.mark.transition(49)
+def test_gitops_that_puts_the_route_back_is_a_foreign_writer(routed: RoutedCluster) -> None:
+    """Given a tool that reverts the backends, they are led back and it is named in the end."""
+    analysing(routed)
+    for _ in range(5):
+        routed.write("shop", "argocd-controller", ENTRY)
+        routed.run(5)
+        assert sorted(routed.backends().values()) == [20, 80]
+    assert routed.condition("Ready") == ("Unknown", "RouteConflict")
+    assert "'argocd-controller'" in routed.message("Ready")
+    routed.delete().run(30)
+    assert routed.gone
+    assert routed.routes["shop"]["spec"] == user_route()["spec"]
+
+
+def test_a_kill_before_the_patch_blames_nobody(routed: RoutedCluster) -> None:
+    """Given an operator that dies before each patch, its own weights are written by the next."""
+    routed.model(2).until(lambda: routed.state is State.SHIFTING)
+    routed.alive = False
+    routed.run(100)
+    routed.alive = True
+    routed.until(routed.ready)
+    assert (routed.parsed.foreign_writes, routed.lost) == (None, 0.0)

@@ -1,0 +1,159 @@
+"""A pretended cluster in which a HTTPRoute of the user's leads to the model."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from typing_extensions import override
+
+from halimede.api.base import Manifest, rfc3339
+from halimede.reconcile.farewell import farewell, leaving
+from halimede.reconcile.observed import Observed
+from halimede.reconcile.plan import Plan
+from halimede.reconcile.user_routes import concerned
+from tests.support.behaviour import accepted, written_by
+from tests.support.cluster import PretendCluster
+
+ROUTE_REF = {"type": "Gateway", "gateway": {"routeRef": {"name": "shop"}}}
+
+
+def user_route(name: str = "shop", *backends: Manifest) -> Manifest:
+    """Write a HTTPRoute as its owner does, and as the API server stores it."""
+    refs = backends or (
+        {"group": "", "kind": "Service", "name": "digits", "port": 8000, "weight": 1},
+    )
+    return {
+        "kind": "HTTPRoute",
+        "metadata": {
+            "name": name,
+            "namespace": "ml",
+            "generation": 1,
+            "resourceVersion": "1",
+            "creationTimestamp": rfc3339(0),
+        },
+        "spec": {
+            "parentRefs": [{"name": "public"}],
+            "hostnames": ["shop.example.com"],
+            "rules": [{"backendRefs": list(refs)}],
+        },
+    }
+
+
+def patched(target: Manifest, operations: Sequence[Manifest]) -> None:
+    """Carry a JSON patch out, as far as Halimede writes any."""
+    for one in operations:
+        *path, last = [part.replace("~1", "/") for part in one["path"].split("/")[1:]]
+        place: Any = target
+        for part in path:
+            place = place[int(part)] if isinstance(place, list) else place[part]
+        match one["op"]:
+            case "test":
+                assert place[last] == one["value"]
+            case "remove":
+                del place[last]
+            case _:
+                place[last] = copy.deepcopy(one["value"])
+
+
+@dataclass
+class RoutedCluster(PretendCluster):
+    """One namespace with one ModelDeployment, and routes of the user's."""
+
+    routes: dict[str, Manifest] = field(default_factory=lambda: {"shop": user_route()})
+    finalizers: tuple[str, ...] = ()
+    deleted_at: float | None = None
+    patchable: bool = True
+    """False: the API server refuses every patch of a route."""
+    log: list[str] = field(default_factory=list)
+    """What was done about finalizers and routes."""
+
+    def __post_init__(self) -> None:
+        """Refer to the route."""
+        self.spec["expose"] = copy.deepcopy(ROUTE_REF)
+
+    @property
+    def gone(self) -> bool:
+        """Whether the object was deleted and nothing keeps it."""
+        return self.deleted_at is not None and not self.finalizers
+
+    def backends(self, name: str = "shop") -> dict[str, int]:
+        """Tell who gets what by the first rule of a route."""
+        refs = self.routes[name]["spec"]["rules"][0]["backendRefs"]
+        return {one["name"].removeprefix("digits-"): one["weight"] for one in refs}
+
+    def write(self, name: str, manager: str, *refs: Manifest) -> None:
+        """Have somebody write the backends of a route."""
+        route = self.routes[name]
+        route["spec"]["rules"][0]["backendRefs"] = list(refs)
+        self._written(route, manager)
+        self._drift += 1
+
+    def delete(self) -> "RoutedCluster":
+        """Delete the object."""
+        self.deleted_at = self.now
+        self._drift += 1
+        return self
+
+    @override
+    def manifest(self) -> Manifest:
+        manifest = super().manifest()
+        manifest["metadata"]["finalizers"] = list(self.finalizers)
+        if self.deleted_at is not None:
+            manifest["metadata"]["deletionTimestamp"] = rfc3339(self.deleted_at)
+        return manifest
+
+    @override
+    def observe(self) -> Observed:
+        names = concerned(self.deployment)
+        return replace(super().observe(), routes={one: self._live(one) for one in names})
+
+    @override
+    def look(self) -> Plan:
+        if self.deleted_at is None:
+            return super().look()
+        gone = leaving(self.manifest())
+        if gone is None:
+            return Plan(None, (), (), (), None)
+        names = [one.name for one in gone.status.user_routes]
+        return self.obey(farewell(gone, {one: self._live(one) for one in names}, self.now))
+
+    @override
+    def carry_out(self, plan: Plan) -> None:
+        super().carry_out(plan)
+        for patch in plan.patches if self.patchable else ():
+            self.log.append(f"patch {patch.name}")
+            patched(self.routes[patch.name], patch.operations)
+            self._written(self.routes[patch.name], "halimede")
+        if plan.finalizer is not None:
+            self.log.append("finalizer on" if plan.finalizer else "finalizer off")
+            self.finalizers = ("halimede.dev/route",) if plan.finalizer else ()
+
+    @override
+    def _controllers(self) -> None:
+        super()._controllers()
+        for route in self.routes.values() if self.gateway else ():
+            route["status"] = {"parents": [accepted(route, {"name": "public"})]}
+
+    @override
+    def _news(self) -> object:
+        answers = [one.get("status") for one in self.routes.values()]
+        return super()._news(), copy.deepcopy(answers), sorted(self.routes)
+
+    def _live(self, name: str) -> Manifest | None:
+        return copy.deepcopy(self.routes.get(name))
+
+    def _written(self, route: Manifest, manager: str) -> None:
+        metadata = route["metadata"]
+        metadata["generation"] += 1
+        metadata["resourceVersion"] = str(int(metadata["resourceVersion"]) + 1)
+        metadata["managedFields"] = [written_by(manager, self.now, "rules")]
+        self._note_weights(route)
+
+    @override
+    def _note_weights(self, route: Manifest) -> None:
+        super()._note_weights(route)
+        entry = self.weights[-1].pop("digits", None)
+        if entry is not None:
+            service = self.objects["Service", "digits"]
+            self.weights[-1][service["spec"]["selector"]["halimede.dev/revision"]] = 100

@@ -1,0 +1,185 @@
+"""A route of the user's: shared out over revisions, and given back as it was."""
+
+import json
+from typing import Any
+
+import pytest
+
+from halimede.api.base import Manifest
+from halimede.render.traffic import Backend
+from halimede.render.user_route import annotation, attached, given_back, operations, refusal
+
+STABLE, CANARY = "aaaaaaaa", "bbbbbbbb"
+KEY = annotation("digits")
+
+
+def ref(name: str = "digits", port: int = 8000, **more: Any) -> Manifest:
+    """Write a backendRef as the API server stores it."""
+    return {"group": "", "kind": "Service", "name": name, "port": port, "weight": 1, **more}
+
+
+def route(*rules: list[Manifest], **annotations: str) -> Manifest:
+    """Write a HTTPRoute with these backends, rule by rule."""
+    metadata: Manifest = {"name": "shop", "namespace": "ml", "resourceVersion": "7"}
+    if annotations:
+        metadata["annotations"] = annotations
+    spec = {"rules": [{"matches": [{"n": n}], "backendRefs": r} for n, r in enumerate(rules)]}
+    return {"kind": "HTTPRoute", "metadata": metadata, "spec": spec}
+
+
+def shares(weight: int) -> tuple[Backend, ...]:
+    """Give the canary a weight."""
+    return (Backend(STABLE, 100 - weight), Backend(CANARY, weight))
+
+
+def weights(live: Manifest, rule: int = 0) -> list[tuple[str, int]]:
+    """List the backends of a rule with their weights."""
+    refs = live["spec"]["rules"][rule]["backendRefs"]
+    return [(one["name"].removeprefix("digits-"), one["weight"]) for one in refs]
+
+
+HEADERS = {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"remove": ["server"]}}
+SET = {
+    "type": "ResponseHeaderModifier",
+    "responseHeaderModifier": {"set": [{"name": "x-a", "value": "1"}]},
+}
+MIRROR = {"type": "RequestMirror", "requestMirror": {"backendRef": ref("copy")}}
+ROUTES = {
+    "one rule": route([ref()]),
+    "a weight of its own": route([ref(weight=7)]),
+    "no weight": route([{"name": "digits", "port": 8000}]),
+    "switched off": route([ref(weight=0)]),
+    "HTTP and gRPC": route([ref(port=8001)], [ref()]),
+    "beside another service": route([ref(weight=3), ref("old", weight=1)], [ref("old")]),
+    "beside another port of the Service": route([ref(), ref(port=8002, weight=9)]),
+    "with filters": route([ref(filters=[MIRROR, HEADERS])], [ref(filters=[SET])]),
+    "with annotations": route([ref()], note="mine"),
+    "twice in one rule": route([ref(weight=1), ref(weight=2)]),
+    "two rules that differ by weight": route([ref(weight=2)], [ref(weight=4)]),
+}
+
+
+@pytest.mark.parametrize("name", ROUTES)
+def test_what_was_taken_is_given_back(name: str) -> None:
+    """However the weights moved meanwhile, the owner finds the route as it was."""
+    live = ROUTES[name]
+    for weight in (0, 1, 33, 100):
+        live = attached(live, "digits", shares(weight))
+        assert attached(live, "digits", shares(weight)) == live
+        assert given_back(live, "digits")["spec"] == ROUTES[name]["spec"]
+    back = given_back(live, "digits")
+    assert (back["metadata"].get("annotations") or {}) == (
+        ROUTES[name]["metadata"].get("annotations") or {}
+    )
+
+
+def test_alone_in_its_rule_weights_are_percentages() -> None:
+    """Whatever weight the owner gave the only backend, it is all of the rule's requests."""
+    live = attached(ROUTES["a weight of its own"], "digits", shares(25))
+    assert weights(live) == [(STABLE, 75), (CANARY, 25)]
+
+
+def test_beside_others_shares_are_kept() -> None:
+    """Three quarters stay three quarters, and a twentieth of them goes to the canary."""
+    live = attached(ROUTES["beside another service"], "digits", shares(5))
+    assert weights(live) == [(STABLE, 285), (CANARY, 15), ("old", 100)]
+    assert weights(live, 1) == [("old", 1)]
+
+
+def test_ports_and_filters_are_kept() -> None:
+    """Each protocol goes to its own port, and answers tell the revision."""
+    live = attached(ROUTES["with filters"], "digits", shares(5))
+    first, second = (rule["backendRefs"][1] for rule in live["spec"]["rules"])
+    told = {"name": "x-halimede-revision", "value": CANARY}
+    both = {"remove": ["server"], "set": [told]}
+    assert first["filters"] == [MIRROR, HEADERS | {"responseHeaderModifier": both}]
+    assert second["filters"][0]["responseHeaderModifier"]["set"][1] == told
+    both_ports = attached(ROUTES["HTTP and gRPC"], "digits", shares(5))
+    assert [
+        [one["port"] for one in rule["backendRefs"]] for rule in both_ports["spec"]["rules"]
+    ] == [
+        [8001, 8001],
+        [8000, 8000],
+    ]
+
+
+def test_rules_that_moved_are_known_again() -> None:
+    """A rule that its owner put in front of ours changes nothing of what is given back."""
+    live = attached(route([ref(weight=7)]), "digits", shares(5))
+    live["spec"]["rules"].insert(0, {"backendRefs": [ref("new")]})
+    back = given_back(attached(live, "digits", shares(25)), "digits")
+    assert [rule["backendRefs"] for rule in back["spec"]["rules"]] == [
+        [ref("new")],
+        [ref(weight=7)],
+    ]
+
+
+def test_an_edited_rule_keeps_its_shares() -> None:
+    """A backend that its owner added among ours stays, with the share that it has."""
+    live = attached(route([ref(weight=7)]), "digits", shares(25))
+    live["spec"]["rules"][0]["backendRefs"].append(ref("new", weight=50))
+    assert weights(attached(live, "digits", shares(50))) == [
+        (STABLE, 50),
+        (CANARY, 50),
+        ("new", 50),
+    ]
+    assert weights(given_back(live, "digits")) == [("digits", 2), ("new", 1)]
+
+
+@pytest.mark.parametrize("kept", ["", "{}", "[1]", '[[{"port":8000}]]', "null"])
+def test_a_spoilt_annotation_costs_only_the_weight(kept: str) -> None:
+    """Without a memory, the backends are put together by their shares."""
+    live = attached(route([ref(weight=7)]), "digits", shares(25))
+    live["metadata"]["annotations"][KEY] = kept
+    assert weights(given_back(live, "digits")) == [("digits", 1)]
+
+
+def test_a_route_put_back_by_its_owner_is_remembered_anew() -> None:
+    """Another weight in the owner's own words is what is given back later."""
+    live = attached(route([ref(weight=7)]), "digits", shares(25))
+    live["spec"]["rules"][0]["backendRefs"] = [ref(weight=9)]
+    live = attached(live, "digits", shares(25))
+    assert weights(live) == [(STABLE, 75), (CANARY, 25)]
+    assert json.loads(live["metadata"]["annotations"][KEY]) == [[ref(weight=9)]]
+
+
+@pytest.mark.parametrize(
+    ("live", "said"),
+    [
+        (route([ref()]), None),
+        (route([ref("other")]), "names the Service 'digits'"),
+        (route([ref(port=80)]), "names the Service 'digits'"),
+        (route([ref(namespace="far")]), "names the Service 'digits'"),
+        (route([ref(kind="Custom", group="x")]), "names the Service 'digits'"),
+        ({"metadata": {}, "spec": {}}, "names the Service 'digits'"),
+        (attached(route([ref()], [ref("b")]), "b", shares(5)), None),
+        (attached(route([ref(), ref("b")]), "b", shares(5)), "in use by the ModelDeployment 'b'"),
+        (attached(route([ref(), ref("b")]), "digits", shares(5)), None),
+        (route([ref(weight=1), ref("b", weight=10_001)]), "too large"),
+        (route([ref(weight=100), ref("b", weight=1_000_000)]), None),
+    ],
+)
+def test_refusals(live: Manifest, said: str | None) -> None:
+    """A route without a place for the model is left alone, and it is said why."""
+    found = refusal(live, "digits")
+    assert (found is None) is (said is None)
+    assert (said or "") in " ".join(found or ())
+
+
+def test_the_patch_touches_backends_and_annotation_only() -> None:
+    """Each changed rule is one operation, and all fail if the route is another version."""
+    live = route([ref("old")], [ref()])
+    wanted = attached(live, "digits", shares(5))
+    version = {"op": "test", "path": "/metadata/resourceVersion", "value": "7"}
+    first, rule, note = operations(live, wanted, "digits")
+    assert first == version
+    assert (rule["op"], rule["path"]) == ("replace", "/spec/rules/1/backendRefs")
+    assert (note["op"], note["path"]) == ("add", "/metadata/annotations")
+    assert operations(wanted, wanted, "digits") == ()
+    assert operations(wanted, given_back(wanted, "digits"), "digits")[2] == {
+        "op": "remove",
+        "path": "/metadata/annotations/halimede.dev~1original-digits",
+    }
+    noted = route([ref()], note="mine")
+    (*_, added) = operations(noted, attached(noted, "digits", shares(5)), "digits")
+    assert added["path"] == "/metadata/annotations/halimede.dev~1original-digits"

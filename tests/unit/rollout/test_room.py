@@ -1,0 +1,152 @@
+"""A cluster without room: nobody is given up for it, and `Replace` makes room pod by pod."""
+
+import pytest
+
+from halimede.api.rollout import Canary, CapacityMode, Step
+from halimede.api.status import State
+from halimede.judge.verdict import Verdict
+from halimede.rollout.facts import Cause
+from tests.support.rollouts import SETTINGS, MachineWorld, changed, unready
+
+REPLACE = changed(SETTINGS, capacity_mode=CapacityMode.REPLACE)
+HALVES = Canary(steps=(Step(weight=50, min_seconds=60),))
+
+
+def asked(world: MachineWorld) -> int:
+    """How many pods are asked for in all."""
+    return sum(world.desired.values())
+
+
+def share(world: MachineWorld) -> int:
+    """The canary's weight in the live route."""
+    return dict(world.route).get("v2", 0)
+
+
+def watched(world: MachineWorld, state: State | None) -> list[tuple[int, int, int]]:
+    """Run until a state; list the pods that are ready of either side and the canary's weight."""
+    seen = []
+    for _ in range(400):
+        world.step()
+        assert asked(world) <= world.replicas + 1
+        ready = [world.workload(name).ready_endpoints for name in ("v1", "v2")]
+        seen.append((ready[0], ready[1], share(world)))
+        if world.state is state:
+            break
+        world.now += 5
+    assert world.state is state
+    return list(dict.fromkeys(seen))
+
+
+@pytest.mark.transition(11)
+@pytest.mark.parametrize("cause", [Cause.UNSCHEDULABLE, Cause.QUOTA])
+@pytest.mark.parametrize(
+    ("mode", "reason"), [(CapacityMode.EXTRA, "CapacityHold"), (CapacityMode.WAIT, None)]
+)
+def test_lack_of_room_is_told_and_ends_nothing(
+    cause: Cause, mode: CapacityMode, reason: str | None
+) -> None:
+    """`Extra` says after the time-out what would help; `Wait` goes on waiting as before."""
+    world = MachineWorld(settings=changed(SETTINGS, capacity_mode=mode)).serve().ask_for("v2")
+    world.broken["v2"] = unready(cause)
+    world.run(60)
+    assert (world.last.wait and world.last.wait.reason) == cause
+    world.run(100, seconds=600)
+    assert world.state is State.STARTING
+    assert (world.last.wait and world.last.wait.reason) == (reason or cause)
+    world.broken.clear()
+    world.until(None)
+    assert share(world) == 100
+
+
+@pytest.mark.transition(11, 12)
+def test_deadline_of_readiness_begins_when_there_is_room() -> None:
+    """Hours without room do not count against a model that then takes its time to load."""
+    world = MachineWorld().serve().ask_for("v2")
+    world.broken["v2"] = unready(Cause.UNSCHEDULABLE)
+    world.run(60, seconds=600)
+    world.broken["v2"] = unready(Cause.LOADING)
+    world.step()
+    world.now += SETTINGS.progress_deadline_seconds - 1
+    world.step()
+    assert world.state is State.STARTING
+    world.now += 1
+    world.step()
+    assert world.state is None
+
+
+@pytest.mark.transition(11, 33)
+def test_resume_gives_the_wait_for_room_its_time_anew() -> None:
+    """Whoever has seen the hold may silence it."""
+    world = MachineWorld().serve().ask_for("v2")
+    world.broken["v2"] = unready(Cause.UNSCHEDULABLE)
+    world.run(20, seconds=60)
+    assert (world.last.wait and world.last.wait.reason) == "CapacityHold"
+    world.command = "resume@1"
+    world.run(2)
+    assert (world.last.wait and world.last.wait.reason) == Cause.UNSCHEDULABLE
+
+
+@pytest.mark.transition(11)
+def test_replace_goes_through_a_full_cluster() -> None:
+    """With as many places as pods, the weight follows each pod that changed sides."""
+    world = MachineWorld(replicas=4, room=4, settings=changed(REPLACE, canary=HALVES))
+    world.serve().ask_for("v2")
+    assert watched(world, None) == [
+        (4, 0, 0),
+        (3, 1, 0),
+        (3, 1, 25),
+        (2, 2, 25),
+        (2, 2, 50),
+        (1, 3, 50),
+        (1, 3, 100),
+        (0, 4, 100),
+    ]
+    assert world.status.warm == ()
+
+
+@pytest.mark.transition(11)
+@pytest.mark.parametrize("replicas", [2, 3, 7, 10, 25])
+@pytest.mark.parametrize("more", [0, 1, 30])
+def test_replace_never_asks_for_more_than_one_pod_more(replicas: int, more: int) -> None:
+    """Whatever room there is, the rollout ends, and at most one pod is missing at a time."""
+    world = MachineWorld(replicas=replicas, room=replicas + more, settings=REPLACE)
+    world.serve().ask_for("v2")
+    seen = watched(world, State.DRAINING)
+    assert min(old + new for old, new, _ in seen) >= replicas - 1
+    world.until(None)
+    assert (world.status.stable and world.status.stable.revision, asked(world)) == ("v2", replicas)
+
+
+@pytest.mark.transition(11)
+def test_replace_leaves_the_last_pod() -> None:
+    """A single pod is not given up: that is what the strategy Recreate is for."""
+    world = MachineWorld(replicas=1, room=1, settings=REPLACE).serve().ask_for("v2")
+    world.run(200)
+    assert (world.state, world.desired) == (State.STARTING, {"v1": 1, "v2": 1})
+    assert (world.last.wait and world.last.wait.reason) == "CapacityHold"
+
+
+@pytest.mark.transition(11, 44)
+@pytest.mark.parametrize("share_at_abort", [25, 75, 100])
+def test_replaced_pods_come_back_on_an_abort(share_at_abort: int) -> None:
+    """Traffic goes back as fast as the stable revision's pods do."""
+    world = MachineWorld(replicas=4, room=4, settings=changed(REPLACE, canary=HALVES))
+    world.serve().ask_for("v2")
+    while share(world) < share_at_abort:
+        world.step()
+        world.now += 5
+    world.command = "abort@1"
+    watched(world, None)
+    assert (world.desired, world.route) == ({"v1": 4}, (("v1", 100),))
+
+
+@pytest.mark.transition(11, 32)
+def test_replace_moves_nothing_in_a_pause() -> None:
+    """A pod that the stable revision gave up would be one less to go back to."""
+    world = MachineWorld(replicas=4, room=4, settings=REPLACE).serve().ask_for("v2")
+    world.verdict = Verdict.CONTINUE
+    world.run(2)
+    desired = world.desired
+    world.command = "pause@1"
+    world.run(50)
+    assert world.desired == desired
