@@ -91,6 +91,7 @@ BY_GATEWAY: Manifest = {
             ],
             "maxErrorPercent": "5",
             "maxErrorRatio": "3",
+            "latency": {"thresholdMilliseconds": 250, "maxSlowPercent": "5"},
             "pace": "Swift",
             "intervalSeconds": 15,
             "warmupSeconds": 30,

@@ -338,6 +338,18 @@ ROWS = {
         analysis(maxErrorRatio="1.01"),
         analysis(maxErrorRatio="1.00"),
     ),
+    "no slow answer at all": row(
+        "spec.rollout.analysis.latency.maxSlowPercent",
+        "set it to about twice what the stable revision has",
+        analysis(latency={"thresholdMilliseconds": 250, "maxSlowPercent": "0.0001"}),
+        analysis(latency={"thresholdMilliseconds": 250, "maxSlowPercent": "0"}),
+    ),
+    "latency where there is no histogram": row(
+        "spec.rollout.analysis.latency",
+        "set provider to Contour or EnvoyGateway, or leave latency out",
+        analysis(provider="EnvoyGateway", latency={"thresholdMilliseconds": 250}),
+        analysis(provider="Traefik", latency={"thresholdMilliseconds": 250}),
+    ),
     "a name too long for its children": Row(
         model_deployment(BY_SERVICE, name="a" * 48),
         model_deployment(BY_SERVICE, name="a" * 49),

@@ -105,9 +105,13 @@ class PromMetrics:
 
     async def read(self, request: MetricsRequest) -> Reading:
         """Ask every declared source whose answer is due, at the same time."""
-        routers = (Source.ROUTER,) if request.provider in ROUTERS else ()
+        sources = [Source.TRITON]
+        if request.provider in ROUTERS:
+            sources.insert(0, Source.ROUTER)
+        if request.slow_after is not None:
+            sources.append(Source.ROUTER_LATENCY)
         asked: dict[str, Awaitable[Answer]] = {
-            source: self._counters(source, request) for source in (*routers, Source.TRITON)
+            source: self._counters(source, request) for source in sources
         }
         asked |= {one.source: self._tallied(one, request) for one in request.indicators}
         said = await asyncio.gather(*(self._said(*one) for one in asked.items()))

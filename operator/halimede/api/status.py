@@ -108,7 +108,10 @@ class SourceEvidence(ApiModel):
     """
 
     source: str
-    """`Router`, `Triton`, or `metrics/` and the name of an objective in the spec."""
+    """`Router` or `Triton` for errors, `RouterLatency` for slow answers, counted as errors are, or
+    `metrics/` and the name of an objective in the spec."""
+    levels: tuple[float, ...] = ()
+    """What each step's certificate must exclude, if that is not what it is for errors."""
     begun_at: Timestamp
     """The end of the warm-up: nothing before it counts."""
     watermark: Timestamp
@@ -121,8 +124,6 @@ class SourceEvidence(ApiModel):
     """Polls that brought new samples of the canary."""
     dispersion: float = 1.0
     """phi: Pearson's chi2 over its degrees of freedom for stable's errors before the rollout."""
-    levels: tuple[float, ...] = ()
-    """The error rates that its certificates must exclude, where they are not those of all."""
     past_requests: int = 0
     """Of the stable revision, in the two hours before the rollout."""
     past_errors: int = 0

@@ -53,6 +53,8 @@ def count(
     twice = doubled(scraped, counters.identity)
     if twice is not None:
         return _scraped_twice(source, *twice)
+    if (wrong := flaw(source, measured, request)) is not None:
+        return wrong
     read = counters.reader(request, measured.series)
     upto = _upto(source, scraped, request, pods_started, after)
     oldest = max(begun_at, after - LOOKBACK)
@@ -75,6 +77,12 @@ def count(
         canary_seen_at=seen_at,
         interval=max((process.interval for process in scraped), default=0.0),
     )
+
+
+def flaw(source: str, measured: Measured, request: MetricsRequest) -> Unavailable | None:
+    """Find out whether an answer cannot tell what was asked for."""
+    wrong = provider(source, request).flaw(request, measured.series)
+    return None if wrong is None else Unavailable(Why.NO_SUCH_BOUND, wrong)
 
 
 def taken(tallied: Tallied, request: MetricsRequest, asked: Indicator, after: float) -> Counted:
@@ -122,7 +130,8 @@ def _upto(
 
 def _consistent(counts: Counts) -> Counts:
     """Mend what a scrape saw between two counters' steps: an error is a request too."""
-    return Counts(max(counts.requests, counts.errors), counts.errors)
+    errors = max(counts.errors, 0)
+    return Counts(max(counts.requests, errors), errors)
 
 
 def _scraped_twice(source: str, label: str, value: str) -> Unavailable:

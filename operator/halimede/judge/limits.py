@@ -1,10 +1,11 @@
 """The figures that the judge decides by."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from math import log
 
 from halimede.api.rollout import Analysis, Pace
-from halimede.judge.reading import METRICS, sources
+from halimede.judge.reading import METRICS, Source, sources
 
 ALPHA = 0.01
 """A canary as good as stable is stopped in no more than this part of rollouts."""
@@ -31,12 +32,12 @@ class Limits:
     sources: tuple[str, ...]
     ceiling: float
     """The error rate that a canary may not exceed, whatever stable does."""
-    own_ceilings: tuple[tuple[str, float], ...] = ()
-    """By source, where it has another."""
+    others: Mapping[str, float] = field(default_factory=dict)
+    """The same for sources that tell of something else than errors, or of other requests."""
 
-    def of(self, source: str) -> "Limits":
-        """Take the ceiling of a source."""
-        return replace(self, ceiling=dict(self.own_ceilings).get(source, self.ceiling))
+    def ceiling_of(self, source: str) -> float:
+        """Say which part of its requests may be bad by this source."""
+        return self.others.get(source, self.ceiling)
 
     @property
     def stop(self) -> float:
@@ -62,12 +63,12 @@ class Limits:
 
 def limits(analysis: Analysis) -> Limits:
     """Read the settings; a ceiling of 0 is taken as 0.01 %, and one over 95 % as 95 %."""
-    own = tuple(
-        (METRICS + one.name, _ceiling(one.max_error_percent))
-        for one in analysis.metrics
-        if one.max_error_percent is not None
-    )
-    return Limits(sources(analysis), _ceiling(analysis.max_error_percent), own)
+    others: dict[str, float] = {}
+    if analysis.latency is not None:
+        others[Source.ROUTER_LATENCY] = _ceiling(analysis.latency.max_slow_percent)
+    for one in analysis.metrics:
+        others[METRICS + one.name] = _ceiling(one.max_error_percent or analysis.max_error_percent)
+    return Limits(sources(analysis), _ceiling(analysis.max_error_percent), others)
 
 
 def _ceiling(percent: str) -> float:
@@ -88,7 +89,7 @@ _SLOPES = {
 
 
 def levels(
-    analysis: Analysis, steps: int, stable_rate: float | None, source: str | None = None
+    analysis: Analysis, steps: int, stable_rate: float | None, source: str = Source.ROUTER
 ) -> tuple[float, ...]:
     """Fix the error rate that each step's certificate must exclude.
 
@@ -99,11 +100,10 @@ def levels(
         analysis: the rollout's settings.
         steps: how many steps there are.
         stable_rate: stable's error rate before the rollout; None if too few requests tell it,
-            which leaves `maxErrorPercent` as the last demand.
-        source: whose own ceiling bounds them; None: that of all.
+            which leaves the source's ceiling as the last demand.
+        source: whose requests are to show it.
     """
-    bounds = limits(analysis)
-    ceiling = bounds.ceiling if source is None else bounds.of(source).ceiling
+    ceiling = limits(analysis).ceiling_of(source)
     last = ceiling
     if stable_rate is not None:
         last = min(ceiling, max(LOWEST_LEVEL, float(analysis.max_error_ratio) * stable_rate))

@@ -19,13 +19,14 @@ def fresh(
     moment = round(now, 3)
     return SourceEvidence(
         source=source,
+        levels=levels if source in limits.others else (),
         begun_at=moment,
         watermark=moment,
         dispersion=known.dispersion,
         past_requests=known.counts.requests,
         past_errors=known.counts.errors,
         log_rel=_none(len(RATIOS)),
-        log_abs=_none(len(ceiling_rates(limits.of(source).ceiling))),
+        log_abs=_none(len(ceiling_rates(limits.ceiling_of(source)))),
         log_pass=tuple(_none(len(under(Counts(), level))) for level in rungs(levels)),
     )
 
@@ -40,10 +41,10 @@ def weigh(held: SourceEvidence, seen: Counted, limits: Limits, levels: Logs) -> 
     """
     phi = held.dispersion
     bake = held.bake_ceiling
-    bound = limits.of(held.source).ceiling
-    outage = seen.stable.errors > bound * seen.stable.requests
+    highest = limits.ceiling_of(held.source)
+    outage = seen.stable.errors > highest * seen.stable.requests
     rel = worse(seen.canary, seen.stable)
-    ceiling = over(Counts() if outage else seen.canary, bound)
+    ceiling = over(Counts() if outage else seen.canary, highest)
     log_pass = tuple(
         _add(logs, under(seen.canary, level), phi) for level, logs in _certificates(held, levels)
     )
@@ -75,24 +76,14 @@ def rungs(levels: Logs) -> Logs:
 
 
 def certified(held: SourceEvidence, levels: Logs) -> dict[float, float]:
-    """Map each level to the logarithm of the odds for an error rate below it.
-
-    Args:
-        held: the source's evidence; its own levels count, where it has any.
-        levels: those that the steps demand of all.
-    """
+    """Map each of its levels to the logarithm of the odds for a rate below it."""
     return {level: mixture(logs) for level, logs in _certificates(held, levels)}
 
 
-def demanded(held: SourceEvidence, levels: Logs) -> Logs:
-    """List what the steps demand of a source."""
-    return held.levels or levels
-
-
 def _certificates(held: SourceEvidence, levels: Logs) -> list[tuple[float, Logs]]:
-    each = rungs(demanded(held, levels))
+    each = rungs(levels)
     if len(held.log_pass) > len(each):  # once there was one per step, whatever it demanded
-        each = demanded(held, levels)
+        each = levels
     return list(zip(each, held.log_pass, strict=True))
 
 

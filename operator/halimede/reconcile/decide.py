@@ -74,6 +74,7 @@ def metrics_request(md: ModelDeployment, routes: Routes, now: float) -> MetricsR
         stable_since=(md.status.stable and md.status.stable.since) or 0.0,
         backends=_places(md, routes),
         indicators=due(analysis, rollout.evidence, now),
+        slow_after=analysis.latency.threshold_milliseconds if analysis.latency else None,
     )
 
 
