@@ -175,6 +175,8 @@ class RolloutStatus(ApiModel):
     """How many steps there are."""
     weight: int = 0
     """The percentage of requests that the route is asked to give the target."""
+    actual_weight: int | None = None
+    """What it gets by its share of the ready pods; absent where a router sees to the weight."""
     weight_before: int = 0
     """The percentage before that: a raise that was not written goes back to it."""
     weight_applied_at: Timestamp | None = None

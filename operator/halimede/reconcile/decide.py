@@ -149,6 +149,7 @@ def _moved(
             identity=f"{md.metadata.uid}:{md.metadata.generation}",
             generation=md.metadata.generation,
             invalid=invalid,
+            by_pods=md.spec.expose.type is ExposeType.SERVICE,
         ),
         facts=seen,
         status=status,
