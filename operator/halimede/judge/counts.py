@@ -62,13 +62,12 @@ def count(
     seen_at: float | None = None
     for process in scraped:
         young = pods_started.get(process.labels.get("pod", ""), 0.0) >= oldest
+        meanings = {id(one): read(one.labels) for one in process.series}
         for increment in increments(process, young=young):
-            if after < increment.at <= upto:
-                meaning = read(increment.series.labels)
-                if meaning is not None:
-                    totals[meaning.revision] += times(meaning.one, increment.amount)
-        meanings = [read(one.labels) for one in process.series]
-        if any(one is not None and one.revision == request.canary for one in meanings):
+            meaning = meanings[id(increment.series)]
+            if meaning is not None and after < increment.at <= upto:
+                totals[meaning.revision] += times(meaning.one, increment.amount)
+        if any(one is not None and one.revision == request.canary for one in meanings.values()):
             seen_at = max(seen_at or 0.0, process.scrapes[-1])
     return Counted(
         canary=_consistent(totals[request.canary]),
