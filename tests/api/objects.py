@@ -82,6 +82,7 @@ BY_GATEWAY: Manifest = {
             "provider": "Contour",
             "maxErrorPercent": "5",
             "maxErrorRatio": "3",
+            "latency": {"thresholdMilliseconds": 250, "maxSlowPercent": "5"},
             "pace": "Swift",
             "intervalSeconds": 15,
             "warmupSeconds": 30,

@@ -32,6 +32,8 @@ class MachineWorld:
     invalid: str | None = None
     settings: Rollout = SETTINGS
     replicas: int = 2
+    by_pods: bool = False
+    """There is no router: shares are those of the pods."""
     now: float = START
     status: Status = field(default_factory=Status)
     command: str | None = None
@@ -91,7 +93,14 @@ class MachineWorld:
             polled = rollout.model_copy(update={"evidence": evidence, "polled_at": self.now})
             status = status.model_copy(update={"rollout": polled})
         return Scene(
-            wanted=Wanted(self.target, self.settings, "uid:1", self.generation, self.invalid),
+            wanted=Wanted(
+                self.target,
+                self.settings,
+                "uid:1",
+                self.generation,
+                self.invalid,
+                by_pods=self.by_pods,
+            ),
             facts=self.facts(),
             status=status,
             command=pending(self.command, status),

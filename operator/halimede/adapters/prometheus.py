@@ -104,6 +104,8 @@ class PromMetrics:
         sources = [Source.TRITON]
         if request.provider is not MetricsProvider.NONE:
             sources.insert(0, Source.ROUTER)
+        if request.slow_after is not None:
+            sources.append(Source.ROUTER_LATENCY)
         said = await asyncio.gather(*(self._ask(source, request) for source in sources))
         answers: dict[Source, Answer] = dict(zip(sources, said, strict=True))
         if request.since is None:

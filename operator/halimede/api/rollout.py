@@ -138,6 +138,27 @@ class MetricsProvider(StrEnum):
     """No router counters are scraped. Triton's alone must do; the README says what they miss."""
 
 
+class Latency(ApiModel):
+    """How long users may wait for an answer, by the router's histogram."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "!has(self.maxSlowPercent) || double(self.maxSlowPercent) > 0.0",
+                "maxSlowPercent must be more than 0: set it to about twice what the stable"
+                " revision has",
+                ".maxSlowPercent",
+            ),
+        )
+    )
+
+    threshold_milliseconds: Annotated[int, Field(ge=1, le=600000)]
+    """An answer that takes longer is slow. It must be a bound of the histogram: Envoy's are 0.5,
+    1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000 and 600000."""
+    max_slow_percent: Percent = "5"
+    """The part of slow answers above which a revision is bad, whatever the stable one does."""
+
+
 class Waiting(StrEnum):
     """What to do when the evidence does not come."""
 
@@ -185,6 +206,13 @@ class Analysis(ApiModel):
                 " error rate is tolerated",
                 ".maxErrorRatio",
             ),
+            rule(
+                "!has(self.latency) || !has(self.provider)"
+                " || self.provider in ['Contour', 'EnvoyGateway']",
+                "latency is read from Envoy's histogram: set provider to Contour or EnvoyGateway,"
+                " or leave latency out",
+                ".latency",
+            ),
         )
     )
 
@@ -197,6 +225,8 @@ class Analysis(ApiModel):
         str, Field(pattern=r"^[0-9]{1,3}(\.[0-9]{1,2})?$", max_length=6)
     ] = "3"
     """How many times the stable revision's error rate the last step's certificate tolerates."""
+    latency: Latency | None = None
+    """Judge how long users wait, too, by the same tests. Absent: only errors count."""
     pace: Pace = Pace.BALANCED
     """How fast the certificate that each step demands tightens towards the last one."""
     interval_seconds: Annotated[int, Field(ge=1, le=300)] = 15

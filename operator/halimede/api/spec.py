@@ -38,10 +38,19 @@ _ROOM = (
 )
 _ROUTERS = (
     rule(
-        "self.rollout.strategy != 'Canary' || self.expose.type != 'Service'",
-        "strategy Canary needs a router that shares requests out: set rollout.strategy to"
-        " BlueGreen, or expose by Gateway or Ingress",
-        ".rollout.strategy",
+        "self.rollout.strategy != 'Canary' || self.expose.type != 'Service'"
+        " || !has(self.autoscaling)",
+        "strategy Canary by type Service shares requests out by the number of pods: set replicas"
+        " instead of autoscaling, or rollout.strategy to BlueGreen, or expose by Gateway or"
+        " Ingress",
+        ".autoscaling",
+    ),
+    rule(
+        "self.rollout.strategy != 'Canary' || self.expose.type != 'Service'"
+        " || self.rollout.canary.steps.all(step, step.weight == 0 || !has(step.scale))",
+        "strategy Canary by type Service shares requests out by the number of pods: remove scale"
+        " from the steps with a weight over 0, or expose by Gateway or Ingress",
+        ".rollout.canary.steps",
     ),
     rule(
         "self.rollout.analysis.provider == 'None' || self.expose.type != 'Service'",

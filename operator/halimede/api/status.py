@@ -108,7 +108,9 @@ class SourceEvidence(ApiModel):
     """
 
     source: str
-    """`Router` or `Triton`."""
+    """`Router` or `Triton` for errors, `RouterLatency` for slow answers, counted as errors are."""
+    levels: tuple[float, ...] = ()
+    """What each step's certificate must exclude, if that is not what it is for errors."""
     begun_at: Timestamp
     """The end of the warm-up: nothing before it counts."""
     watermark: Timestamp
@@ -172,6 +174,8 @@ class RolloutStatus(ApiModel):
     """How many steps there are."""
     weight: int = 0
     """The percentage of requests that the route is asked to give the target."""
+    actual_weight: int | None = None
+    """What it gets by its share of the ready pods; absent where a router sees to the weight."""
     weight_before: int = 0
     """The percentage before that: a raise that was not written goes back to it."""
     weight_applied_at: Timestamp | None = None

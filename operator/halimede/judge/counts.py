@@ -44,6 +44,8 @@ def count(
     twice = doubled(scraped, counters.identity)
     if twice is not None:
         return _scraped_twice(source, *twice)
+    if (wrong := flaw(source, measured, request)) is not None:
+        return wrong
     read = counters.reader(request, measured.series)
     upto = _upto(source, scraped, request, pods_started, after)
     oldest = max(begun_at, after - LOOKBACK)
@@ -66,6 +68,12 @@ def count(
         canary_seen_at=seen_at,
         interval=max((process.interval for process in scraped), default=0.0),
     )
+
+
+def flaw(source: Source, measured: Measured, request: MetricsRequest) -> Unavailable | None:
+    """Find out whether an answer cannot tell what was asked for."""
+    wrong = provider(source, request).flaw(request, measured.series)
+    return None if wrong is None else Unavailable(Why.NO_SUCH_BOUND, wrong)
 
 
 def times(one: Counts, amount: int) -> Counts:
@@ -97,7 +105,8 @@ def _upto(
 
 def _consistent(counts: Counts) -> Counts:
     """Mend what a scrape saw between two counters' steps: an error is a request too."""
-    return Counts(max(counts.requests, counts.errors), counts.errors)
+    errors = max(counts.errors, 0)
+    return Counts(max(counts.requests, errors), errors)
 
 
 def _scraped_twice(source: Source, label: str, value: str) -> Unavailable:

@@ -68,12 +68,11 @@ def _passes(exam: Exam, requests: int, errors: float) -> bool:
     if requests:
         after = after.model_copy(update={"polls": max(after.polls, MIN_POLLS)})
     case = Case(
-        views=(View(Source(held.source), after, seen),),
+        views=(View(Source(held.source), after, seen, exam.levels[exam.step]),),
         request=exam.request,
         limits=bounds,
         analysis=exam.analysis,
         step=exam.step,
-        level=exam.levels[exam.step],
         now=held.watermark,
     )
     return decide(case)[0] is Verdict.PASS

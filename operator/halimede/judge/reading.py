@@ -16,6 +16,8 @@ class Source(StrEnum):
     """The gateway's proxies, per backend Service: what users were answered."""
     TRITON = "Triton"
     """The inference servers themselves, per pod."""
+    ROUTER_LATENCY = "RouterLatency"
+    """How long the router's users waited; a slow answer counts where others count an error."""
 
 
 class Sample(NamedTuple):
@@ -64,6 +66,8 @@ class Why(StrEnum):
     """Prometheus answered, and said no (HTTP 4xx): waiting will not cure it."""
     INCOMPLETE = "MetricsIncomplete"
     """The answer carried warnings: parts of it may be missing."""
+    NO_SUCH_BOUND = "MetricsNoSuchBound"
+    """A histogram has no bucket for the threshold."""
     DOUBLED = "MetricsDoubled"
     """The same process was scraped twice, so every request would count twice."""
 
@@ -113,6 +117,8 @@ class MetricsRequest:
     revision's past is read instead."""
     stable_since: float = 0.0
     """When the stable revision became that."""
+    slow_after: int | None = None
+    """Milliseconds after which an answer is slow; None: nobody wants to know."""
     backends: tuple[Backend, ...] = ()
     """Where the route has both revisions, if the router names its series by that."""
 
@@ -141,7 +147,8 @@ def sources(analysis: Analysis) -> tuple[Source, ...]:
     """Name the sources that must all have data before anything passes."""
     if analysis.provider is MetricsProvider.NONE:
         return (Source.TRITON,)
-    return (Source.ROUTER, Source.TRITON)
+    both = (Source.ROUTER, Source.TRITON)
+    return both if analysis.latency is None else (*both, Source.ROUTER_LATENCY)
 
 
 def since(evidence: Evidence | None) -> float | None:

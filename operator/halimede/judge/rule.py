@@ -28,6 +28,8 @@ class View:
     """The evidence with this poll's."""
     seen: Counted | Unavailable
     """This poll's."""
+    level: float
+    """The part of bad requests that this step's certificate must exclude."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,6 @@ class Case:
     limits: Limits
     analysis: Analysis
     step: int
-    level: float
-    """The error rate that this step's certificate must exclude."""
     now: float
     bake: bool = False
     """Whether all traffic is on the canary: there is no step to pass any more."""
@@ -68,7 +68,7 @@ def _stopped(case: Case) -> Said | None:
         if worse >= stop:
             return Verdict.ABORT, sentences.worse_than_stable(held, case.request, worse)
         if over >= stop:
-            ceiling = case.limits.ceiling
+            ceiling = case.limits.ceiling_of(held.source)
             sentence = sentences.over_the_ceiling(held, case.request, over, ceiling)
             return Verdict.ABORT, sentence
         if (beyond := mixture(held.log_bake)) >= stop:
@@ -111,14 +111,15 @@ def _watched(case: Case) -> Said:
 
 def _wanting(case: Case) -> Said | None:
     for view in case.views:
-        lack = _lack(view.held, case)
+        lack = _lack(view, case)
         if lack is not None:
             sentence = f"revision {case.request.canary}: {sentences.tally(view.held)}; {lack}"
             return Verdict.CONTINUE, sentence
     return None
 
 
-def _lack(held: SourceEvidence, case: Case) -> str | None:
+def _lack(view: View, case: Case) -> str | None:
+    held = view.held
     suspicion = against(held)
     if suspicion >= SUSPICION:
         return f"held by the odds against it, {sentences.odds(suspicion)}"
@@ -130,16 +131,17 @@ def _lack(held: SourceEvidence, case: Case) -> str | None:
     if certificate < case.limits.certify:
         return (
             f"odds {sentences.odds(certificate)} of the needed"
-            f" {sentences.odds(case.limits.certify)} for an error rate"
-            f" under {sentences.percent(case.level)}"
+            f" {sentences.odds(case.limits.certify)} for {sentences.rate(held.source)}"
+            f" under {sentences.percent(view.level)}"
         )
     return None
 
 
 def _passed(case: Case) -> Said:
     shown = " and ".join(sentences.tally(view.held) for view in case.views)
-    sure = min(mixture(view.held.log_pass[case.step]) for view in case.views)
+    least = min(case.views, key=lambda view: mixture(view.held.log_pass[case.step]))
+    sure = mixture(least.held.log_pass[case.step])
     return Verdict.PASS, (
-        f"revision {case.request.canary}: {shown}; odds {sentences.odds(sure)} for an error rate"
-        f" under {sentences.percent(case.level)}"
+        f"revision {case.request.canary}: {shown}; odds {sentences.odds(sure)} for"
+        f" {sentences.rate(least.source)} under {sentences.percent(least.level)}"
     )

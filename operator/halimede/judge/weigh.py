@@ -19,13 +19,14 @@ def fresh(
     moment = round(now, 3)
     return SourceEvidence(
         source=source,
+        levels=levels if source in limits.others else (),
         begun_at=moment,
         watermark=moment,
         dispersion=known.dispersion,
         past_requests=known.counts.requests,
         past_errors=known.counts.errors,
         log_rel=_none(len(RATIOS)),
-        log_abs=_none(len(ceiling_rates(limits.ceiling))),
+        log_abs=_none(len(ceiling_rates(limits.ceiling_of(source)))),
         log_pass=tuple(_none(len(under(Counts(), level))) for level in levels),
     )
 
@@ -40,9 +41,10 @@ def weigh(held: SourceEvidence, seen: Counted, limits: Limits, levels: Logs) -> 
     """
     phi = held.dispersion
     bake = held.bake_ceiling
-    outage = seen.stable.errors > limits.ceiling * seen.stable.requests
+    highest = limits.ceiling_of(held.source)
+    outage = seen.stable.errors > highest * seen.stable.requests
     rel = worse(seen.canary, seen.stable)
-    ceiling = over(Counts() if outage else seen.canary, limits.ceiling)
+    ceiling = over(Counts() if outage else seen.canary, highest)
     log_pass = tuple(
         _add(logs, under(seen.canary, level), phi)
         for logs, level in zip(held.log_pass, levels, strict=True)

@@ -72,6 +72,7 @@ def metrics_request(md: ModelDeployment, routes: Routes, now: float) -> MetricsR
         since=since(rollout.evidence),
         stable_since=(md.status.stable and md.status.stable.since) or 0.0,
         backends=_places(md, routes),
+        slow_after=analysis.latency.threshold_milliseconds if analysis.latency else None,
     )
 
 
@@ -146,6 +147,7 @@ def _moved(
             identity=f"{md.metadata.uid}:{md.metadata.generation}",
             generation=md.metadata.generation,
             invalid=invalid,
+            by_pods=md.spec.expose.type is ExposeType.SERVICE,
         ),
         facts=seen,
         status=status,

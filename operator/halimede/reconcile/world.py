@@ -37,6 +37,7 @@ def facts(
         },
         route=joined(route(observed.children, entrance), md, observed.routes, backends),
         replicas=full_scale(md, deployments),
+        others=_others(observed),
     )
 
 
@@ -87,6 +88,17 @@ def revision_of(manifest: Manifest) -> str | None:
     labels = manifest["metadata"].get("labels") or {}
     revision: str | None = labels.get(names.REVISION_LABEL)
     return revision
+
+
+def _others(observed: Observed) -> int:
+    rollout = observed.deployment.status.rollout
+    if rollout is None:
+        return 0
+    return sum(
+        revision_of(pod) not in (rollout.base, rollout.revision)
+        for pod in observed.pods
+        if not pod["metadata"].get("deletionTimestamp")
+    )
 
 
 def _by_revision(children: Iterable[Manifest], kind: str) -> Iterator[tuple[str, Manifest]]:

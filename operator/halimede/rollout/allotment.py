@@ -27,6 +27,11 @@ def weights(status: Status) -> tuple[tuple[str, int], ...]:
     return ((rollout.base, 100 - rollout.weight), (rollout.revision, rollout.weight))
 
 
+def by_pods(status: Status) -> bool:
+    """Whether revisions with a share of the traffic may be told apart by their pods alone."""
+    return status.rollout is not None and status.rollout.strategy is Strategy.CANARY
+
+
 def live(status: Status) -> frozenset[str]:
     """Name the revisions whose children must be there."""
     revisions = {*_serving(status), *(one.revision for one in status.warm)}
@@ -59,6 +64,8 @@ def replicas(scene: Scene, revision: str, *, autoscaled: bool) -> int | None:
     rollout, count = scene.status.rollout, scene.facts.replicas
     if rollout is not None and revision == rollout.base and scene.replaces:
         return _lending(scene, rollout)
+    if rollout is not None and revision == rollout.base and not autoscaled:
+        return scene.base_replicas
     if rollout is None or revision != rollout.revision or rollout.state is State.DRAINING:
         return None if autoscaled else count
     if rollout.state in GOING_BACK:
@@ -88,8 +95,12 @@ def _leaving(scene: Scene, rollout: RolloutStatus) -> int:
 
 
 def _growing(scene: Scene, rollout: RolloutStatus, workload: Workload) -> int:
-    """A rollout never takes pods from a revision that it has given them, but by a step's scale."""
-    if scene.step and scene.step.scale and rollout.state in GROWING:
+    """A rollout never takes pods from a revision that it has given them, but by a step's scale.
+
+    Where the share is that of the pods, there are as many as the step needs.
+    """
+    exact = scene.by_pods or (scene.step and scene.step.scale)
+    if scene.step and exact and rollout.state in GROWING:
         return scene.canary_replicas
     if rollout.state is State.STARTING and not skips_steps(rollout):
         return scene.canary_replicas

@@ -93,6 +93,8 @@ class Facts:
     route: Route
     replicas: int
     """How many pods the serving revision should have: N."""
+    others: int = 0
+    """Pods of revisions that take no part in the rollout under way."""
 
     def workload(self, revision: str) -> Workload:
         """Find a revision's workload; one that does not exist is empty."""

@@ -53,7 +53,11 @@ def begin(scene: Scene) -> Move:
         f"Revision {rollout.revision} is to follow {rollout.base} by {rollout.strategy}"
         + (", without steps: it was stable before." if back else "."),
     )
-    return Move(scene.status.model_copy(update={"rollout": rollout}), (event,))
+    status = scene.status.model_copy(update={"rollout": rollout})
+    if scene.wanted.by_pods and rollout.strategy is Strategy.CANARY:
+        # The entry Service will select all pods that there are.
+        status = status.model_copy(update={"warm": ()})
+    return Move(status, (event,))
 
 
 IDLE = (serves_already, first_deployment, spec_invalid, nothing_is_to_serve, failed_before, begin)

@@ -131,4 +131,6 @@ def learned(scene: Scene) -> Status:
     rollout = conflict.blocked(rollout, scene.facts.route, now)
     rollout = pauses.noted(rollout, scene.settings, now)
     rollout = refitted(rollout, scene.settings, now)
+    if rollout.actual_weight != scene.actual_weight:
+        rollout = rollout.model_copy(update={"actual_weight": scene.actual_weight})
     return status if rollout is status.rollout else status.model_copy(update={"rollout": rollout})

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from halimede.api.rollout import Canary, Scale, Step, StepPause, Strategy
-from halimede.api.status import State, Status
+from halimede.api.status import RolloutStatus, State, Status
 from halimede.judge.verdict import Verdict
 from halimede.rollout import allotment
-from halimede.rollout.capacity import full, need, weight_on_abort
+from halimede.rollout.capacity import full, need, split, weight_on_abort
 from halimede.rollout.command import Verb
 from halimede.rollout.facts import Cause
 from halimede.rollout.machine import move
@@ -45,10 +45,12 @@ def decisions() -> Iterator[set[Decision]]:
 class Rollouts(RuleBasedStateMachine):
     """Users edit, pods come and go, the judge says what it likes, and the process is killed."""
 
-    @initialize(passes=st.integers(0, 60), strategy=st.sampled_from(Strategy))
-    def begin(self, passes: int, strategy: Strategy) -> None:
+    @initialize(
+        passes=st.integers(0, 60), strategy=st.sampled_from(Strategy), by_pods=st.booleans()
+    )
+    def begin(self, passes: int, strategy: Strategy, *, by_pods: bool) -> None:
         """Have a first revision serve, and a second one on its way."""
-        self.world = MachineWorld(replicas=4).serve().ask_for("v2")
+        self.world = MachineWorld(replicas=4, by_pods=by_pods).serve().ask_for("v2")
         self._set(strategy=strategy)
         self.allowed: dict[str, int] = {}
         for _ in range(passes):
@@ -181,6 +183,7 @@ class Rollouts(RuleBasedStateMachine):
         world = self.world
         before, writes, route = world.status, len(world.writes), dict(world.route)
         scene = world.scene()
+        ready = {one: world.workload(one).ready_endpoints for one in world.desired}
         world.step()
         self._abort_is_one_pass_away(before)
         self._token_acts_once(before)
@@ -188,6 +191,8 @@ class Rollouts(RuleBasedStateMachine):
         for shares in world.writes[writes:]:
             self._raises_only_what_is_ready(route, dict(shares), before)
             self._raises_nothing_in_a_pause(route, dict(shares))
+        if world.effects:
+            self._gives_up_only_what_is_replaced(ready)
         self._has_a_reason_to_wait()
 
     def _raises_only_what_is_ready(self, old: Shares, new: Shares, before: Status) -> None:
@@ -201,13 +206,32 @@ class Rollouts(RuleBasedStateMachine):
                 assert world.replicas == 0, f"{revision} rose to {weight} outside a rollout"
                 continue
             if revision == rollout.revision and rollout.state is not State.DRAINING:
-                wanted = full(world.replicas) if weight == 100 else need(weight, world.replicas)
+                wanted, rest = self._needed(rollout, weight)
                 assert ready >= min(wanted, full(world.replicas)), (old, new, rollout.state)
                 base = world.workload(rollout.base).ready_endpoints
-                assert base >= need(100 - weight, world.replicas), (old, new, rollout.state)
+                assert base >= rest, (old, new, rollout.state)
             else:
                 others = [world.workload(one).ready_endpoints for one in new if one != revision]
                 assert ready > 0 or not any(others), (old, new, rollout.state)
+
+    def _needed(self, rollout: RolloutStatus, weight: int) -> tuple[int, int]:
+        """Count the ready pods that either side needs for a weight."""
+        world = self.world
+        if weight == 100:
+            return full(world.replicas), 0
+        if world.by_pods and rollout.strategy is Strategy.CANARY:
+            return split(weight, world.replicas)
+        return need(weight, world.replicas), need(100 - weight, world.replicas)
+
+    def _gives_up_only_what_is_replaced(self, ready: Shares) -> None:
+        """While revisions share by their pods, as many are there as the spec asks for."""
+        world, rollout = self.world, self.world.status.rollout
+        if rollout is None or rollout.weight == 100 or rollout.base not in world.desired:
+            return
+        pods = world.desired[rollout.base] + (
+            ready.get(rollout.revision, 0) if rollout.weight else 0
+        )
+        assert pods >= world.replicas, rollout.state
 
     def _raises_nothing_in_a_pause(self, old: Shares, new: Shares) -> None:
         """While somebody holds it, a revision's share may fall and never rises."""

@@ -5,6 +5,7 @@ from halimede.judge.providers.contour import CONTOUR
 from halimede.judge.providers.envoy_gateway import ENVOY_GATEWAY
 from halimede.judge.providers.ingress_nginx import INGRESS_NGINX
 from halimede.judge.providers.istio import ISTIO
+from halimede.judge.providers.latency import latency
 from halimede.judge.providers.provider import Provider
 from halimede.judge.providers.traefik import TRAEFIK
 from halimede.judge.providers.triton import TRITON
@@ -21,4 +22,7 @@ ROUTERS = {
 
 def provider(source: Source, request: MetricsRequest) -> Provider:
     """Find the product that a source's counters come from."""
-    return TRITON if source is Source.TRITON else ROUTERS[request.provider]
+    if source is Source.TRITON:
+        return TRITON
+    router = ROUTERS[request.provider]
+    return latency(router) if source is Source.ROUTER_LATENCY else router
