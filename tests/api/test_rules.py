@@ -116,6 +116,24 @@ ROWS = {
         changed(BY_INGRESS, rollout__analysis__provider="IngressNginx"),
         changed(BY_INGRESS, rollout={"strategy": "BlueGreen"}),
     ),
+    "queries of a router without the provider": row(
+        "spec.rollout.analysis.router",
+        "set both or none",
+        BY_SERVICE,
+        changed(BY_SERVICE, rollout__analysis__provider="None"),
+    ),
+    "the provider without queries of a router": row(
+        "spec.rollout.analysis.router",
+        "set both or none",
+        BY_SERVICE,
+        changed(BY_SERVICE, rollout__analysis__router=ABSENT),
+    ),
+    "an objective without errors": row(
+        "spec.rollout.analysis.metrics[0].maxErrorPercent",
+        "set it to the part that you can bear",
+        BY_GATEWAY,
+        changed(BY_GATEWAY, rollout__analysis__metrics__0__maxErrorPercent="0"),
+    ),
     "ingress-nginx's counters of an HTTPRoute": row(
         "spec.rollout.analysis.provider",
         "set rollout.analysis.provider to the router of your Gateway",

@@ -53,14 +53,14 @@ _ROUTERS = (
         ".rollout.canary.steps",
     ),
     rule(
-        "self.rollout.analysis.provider == 'None' || self.expose.type != 'Service'",
+        "self.rollout.analysis.provider in ['None', 'Custom'] || self.expose.type != 'Service'",
         "the provider counts what comes through a router: set rollout.analysis.provider to None,"
         " or expose by Gateway or Ingress",
         ".rollout.analysis.provider",
     ),
     rule(
         "self.expose.type != 'Ingress'"
-        " || self.rollout.analysis.provider in ['None', 'IngressNginx']",
+        " || self.rollout.analysis.provider in ['None', 'Custom', 'IngressNginx']",
         "only ingress-nginx tells revisions behind an Ingress apart: set"
         " rollout.analysis.provider to IngressNginx or None, or expose by Gateway",
         ".rollout.analysis.provider",

@@ -110,7 +110,8 @@ class SourceEvidence(ApiModel):
     """
 
     source: str
-    """`Router` or `Triton` for errors, `RouterLatency` for slow answers, counted as errors are."""
+    """`Router` or `Triton` for errors, `RouterLatency` for slow answers, counted as errors are, or
+    `metrics/` and the name of an objective in the spec."""
     levels: tuple[float, ...] = ()
     """What each step's certificate must exclude, if that is not what it is for errors."""
     begun_at: Timestamp
@@ -133,7 +134,7 @@ class SourceEvidence(ApiModel):
     log_abs: tuple[float, ...] = ()
     """One per rate: the canary is over the ceiling `maxErrorPercent`."""
     log_pass: tuple[tuple[float, ...], ...] = ()
-    """One list per step's level: the canary is under that level."""
+    """One list per level, however many steps demand it: the canary is under that level."""
     bake_ceiling: float | None = None
     """The error rate that the bake bears, fixed when it begins; absent before."""
     log_bake: tuple[float, ...] = ()

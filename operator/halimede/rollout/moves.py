@@ -14,6 +14,7 @@ from halimede.api.status import (
     Status,
     WarmRevision,
 )
+from halimede.judge.weigh import condensed
 from halimede.rollout.capacity import weight_on_abort
 from halimede.rollout.events import Event, normal, sentences, warning
 from halimede.rollout.facts import Cause
@@ -134,7 +135,7 @@ def finish(scene: Scene, *events: Event) -> Move:
         started_at=rollout.started_at,
         decided_at=rollout.decided_at,
         ended_at=scene.now,
-        evidence=rollout.evidence,
+        evidence=rollout.evidence and condensed(rollout.evidence),
     )
     return Move(
         scene.status.model_copy(update={"rollout": None, "last_rollout": finished}), events
