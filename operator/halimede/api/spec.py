@@ -53,14 +53,14 @@ _ROUTERS = (
         ".rollout.canary.steps",
     ),
     rule(
-        "self.rollout.analysis.provider == 'None' || self.expose.type != 'Service'",
+        "self.rollout.analysis.provider in ['None', 'Custom'] || self.expose.type != 'Service'",
         "the provider counts what comes through a router: set rollout.analysis.provider to None,"
         " or expose by Gateway or Ingress",
         ".rollout.analysis.provider",
     ),
     rule(
         "self.expose.type != 'Ingress'"
-        " || self.rollout.analysis.provider in ['None', 'IngressNginx']",
+        " || self.rollout.analysis.provider in ['None', 'Custom', 'IngressNginx']",
         "only ingress-nginx tells revisions behind an Ingress apart: set"
         " rollout.analysis.provider to IngressNginx or None, or expose by Gateway",
         ".rollout.analysis.provider",
@@ -87,6 +87,14 @@ _TESTERS = (
         ".rollout.canary.match.headers",
     ),
 )
+_RECREATE = (
+    rule(
+        "self.rollout.strategy != 'Recreate' || self.rollout.rollbackWindowRevisions == 0",
+        "strategy Recreate has no steps to skip: remove rollbackWindowRevisions, or choose another"
+        " strategy",
+        ".rollout.rollbackWindowRevisions",
+    ),
+)
 _TRITON = (
     rule(
         "!has(self.model.config) || !self.model.config.responseCache || has(self.runtime.version)",
@@ -108,7 +116,7 @@ class ModelDeploymentSpec(ApiModel):
     """Which model to serve and how careful to be."""
 
     model_config = ConfigDict(
-        json_schema_extra=rules(*_SCALE, *_ROOM, *_ROUTERS, *_TESTERS, *_TRITON)
+        json_schema_extra=rules(*_SCALE, *_ROOM, *_ROUTERS, *_TESTERS, *_RECREATE, *_TRITON)
     )
 
     model: Model
