@@ -255,7 +255,8 @@ class Rollout(ApiModel):
     model_config = ConfigDict(
         json_schema_extra=rules(
             rule(
-                "self.capacityMode != 'Replace' || self.strategy == 'Canary'",
+                "!has(self.capacityMode) || self.capacityMode != 'Replace'"
+                " || self.strategy == 'Canary'",
                 "only a canary can replace pods one by one: set capacityMode to Extra or Wait, or"
                 " strategy to Canary",
                 ".capacityMode",
