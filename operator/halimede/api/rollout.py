@@ -256,7 +256,7 @@ class Rollout(ApiModel):
         json_schema_extra=rules(
             rule(
                 "!has(self.capacityMode) || self.capacityMode != 'Replace'"
-                " || self.strategy == 'Canary'",
+                " || !has(self.strategy) || self.strategy == 'Canary'",
                 "only a canary can replace pods one by one: set capacityMode to Extra or Wait, or"
                 " strategy to Canary",
                 ".capacityMode",
