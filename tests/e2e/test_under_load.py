@@ -48,13 +48,14 @@ def test_a_third_revision_supersedes_the_second_and_is_stopped_by_evidence(busy:
     stable = _stable(busy)
     with busy.serves_many():
         second = _at_a_quarter(busy, "v2").target
-        busy.asks_for("v3", rollout__canary__steps=[{"weight": 25}])
+        busy.asks_for("v3", rollout__canary__steps=QUARTER, rollout__paused=True)
         third = busy.sees("v3's turn", lambda seen: _canary(seen) not in (None, second), within=90)
         assert _outcome(third) is Outcome.SUPERSEDED
         assert third.status.rollout is not None
         assert stable == third.status.rollout.base
     with busy.serves_many() as blamed:
         blamed.add(third.target)
+        busy.asks_for("v3", rollout__canary__steps=QUARTER)
         over = busy.sees("v3's end", lambda seen: _outcome(seen) is Outcome.ABORTED, within=120)
     assert over.status.last_rollout is not None
     assert over.status.last_rollout.reason == "AnalysisFailed"
