@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from demo.changes import HTTP_ROUTES, Changes, weights
 from demo.watch import Snapshot
 from halimede.api.base import Manifest
 from halimede.api.conditions import Reason
 from halimede.api.status import Outcome, State
-from tests.e2e.changes import HTTP_ROUTES, Changes, weights
 from tests.e2e.user import CROWD, NAME, User, ready
 
 QUARTER = [{"weight": 25, "minSeconds": 600, "maxSeconds": 600}]
@@ -29,7 +29,7 @@ def busy(user: User) -> Iterator[User]:
 def test_a_revert_is_one_write_of_the_route(busy: User) -> None:
     """Given v2 at 25 %, when the spec goes back to v1, then all traffic does at once."""
     with busy.serves_many():
-        with Changes(busy.cluster, busy.namespace, HTTP_ROUTES) as routes:
+        with Changes(busy.cluster.kubeconfig, busy.namespace, HTTP_ROUTES) as routes:
             canary = _at_a_quarter(busy, "v2").target
             changed = time.time()
             busy.asks_for("v1")
