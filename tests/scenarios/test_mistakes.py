@@ -1,10 +1,12 @@
 """What users and clusters get wrong: said with field and cure, and stable keeps serving."""
 
+import math
 from typing import Any
 
 import pytest
 
 from halimede.api.base import Manifest
+from halimede.reconcile.decide import AFTER_WRITES_SECONDS
 from tests.support.behaviour import Behaviour
 from tests.support.cluster import SPEC, PretendCluster
 
@@ -143,6 +145,18 @@ def test_child_that_is_refused(cluster: PretendCluster) -> None:
     assert "Deployment/digits-1: spec.template: Forbidden" in cluster.message("Ready")
     cluster.apply_errors.clear()
     cluster.until(cluster.ready)
+
+
+@pytest.mark.transition(52)
+def test_child_that_stays_refused(cluster: PretendCluster) -> None:
+    """Given a child that is refused again, how soon it is tried anew is left to the back-off."""
+    cluster.run(1)
+    del cluster.objects["Deployment", f"digits-{cluster.parsed.target.revision}"]
+    cluster.alive = False
+    assert (cluster.look().again or 0.0) <= AFTER_WRITES_SECONDS
+    cluster.apply_errors["Deployment"] = "spec.template: Forbidden"
+    cluster.look()
+    assert (cluster.look().again or math.inf) > AFTER_WRITES_SECONDS
 
 
 def test_stable_that_loses_its_pods(cluster: PretendCluster) -> None:

@@ -234,9 +234,15 @@ def _again(observed: Observed, status: Status, todo: Work, scene: Scene) -> floa
     waits = [
         *_patience(status, scene),
         next_look(status, md.spec.rollout, scene.now),
-        AFTER_WRITES_SECONDS if todo.applies and _ready(status).status != "True" else None,
+        AFTER_WRITES_SECONDS if _follows(observed, status, todo) else None,
     ]
     return min((wait for wait in waits if wait is not None), default=None)
+
+
+def _follows(observed: Observed, status: Status, todo: Work) -> bool:
+    """Whether to look after the writes; what was refused is left to the queue's back-off."""
+    unready = _ready(status).status != "True"
+    return bool(todo.applies) and unready and not observed.apply_errors
 
 
 def _patience(status: Status, scene: Scene) -> Iterator[float]:
