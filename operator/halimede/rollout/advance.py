@@ -15,6 +15,7 @@ from halimede.rollout.moves import commit, enter, reroute, take_back, wait, with
 from halimede.rollout.room import cure, overdue
 from halimede.rollout.safety import inconclusive
 from halimede.rollout.scene import Move, Scene
+from halimede.rollout.shortage import lacking
 from halimede.rollout.steps import bake_seconds, skips_steps, starts_small
 
 SKIPPABLE = frozenset(
@@ -381,7 +382,7 @@ def await_evidence(scene: Scene) -> Move:
     if rollout.actual_weight not in (None, rollout.weight):
         share = f"{rollout.actual_weight} % by its pods, for the {share} of its step,"
     message = f"Revision {rollout.revision} gets {share} ({step})"
-    return wait(scene, Reason.ROLLING_OUT, message, told(scene))
+    return wait(scene, Reason.ROLLING_OUT, message, told(scene), lacking(rollout, scene.settings))
 
 
 def without_evidence(scene: Scene) -> bool:
