@@ -98,6 +98,12 @@ ROWS = {
         by_pods({"weight": 0, "scale": {"replicas": 2}}, {"weight": 20}),
         by_pods({"weight": 20, "scale": {"replicas": 2}}),
     ),
+    "a window of steps that there are not": row(
+        "spec.rollout.rollbackWindowRevisions",
+        "remove rollbackWindowRevisions, or choose another strategy",
+        changed(BY_SERVICE, rollout__strategy="Recreate"),
+        changed(BY_SERVICE, rollout__strategy="Recreate", rollout__rollbackWindowRevisions=1),
+    ),
     "counters of a router that is not there": row(
         "spec.rollout.analysis.provider",
         "set rollout.analysis.provider to None, or expose by Gateway or Ingress",
@@ -109,6 +115,24 @@ ROWS = {
         "only ingress-nginx tells revisions behind an Ingress apart",
         changed(BY_INGRESS, rollout__analysis__provider="IngressNginx"),
         changed(BY_INGRESS, rollout={"strategy": "BlueGreen"}),
+    ),
+    "queries of a router without the provider": row(
+        "spec.rollout.analysis.router",
+        "set both or none",
+        BY_SERVICE,
+        changed(BY_SERVICE, rollout__analysis__provider="None"),
+    ),
+    "the provider without queries of a router": row(
+        "spec.rollout.analysis.router",
+        "set both or none",
+        BY_SERVICE,
+        changed(BY_SERVICE, rollout__analysis__router=ABSENT),
+    ),
+    "an objective without errors": row(
+        "spec.rollout.analysis.metrics[0].maxErrorPercent",
+        "set it to the part that you can bear",
+        BY_GATEWAY,
+        changed(BY_GATEWAY, rollout__analysis__metrics__0__maxErrorPercent="0"),
     ),
     "ingress-nginx's counters of an HTTPRoute": row(
         "spec.rollout.analysis.provider",

@@ -80,6 +80,7 @@ class User:
         manifest = copy.deepcopy(manifests.model_deployment(version))
         manifest["metadata"]["namespace"] = self.namespace
         manifest["spec"]["expose"]["gateway"]["hostnames"] = [self.hostname]
+        manifest["spec"]["rollout"]["abortScaleDownDelaySeconds"] = 5
         for path, value in changes.items():
             *outer, last = path.split("__")
             here = manifest["spec"]

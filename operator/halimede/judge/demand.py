@@ -8,7 +8,7 @@ from halimede.api.status import SourceEvidence
 from halimede.judge.counts import Counted
 from halimede.judge.limits import MIN_POLLS, limits
 from halimede.judge.processes import mixture, under
-from halimede.judge.reading import Counts, MetricsRequest, Source
+from halimede.judge.reading import Counts, MetricsRequest
 from halimede.judge.rule import Case, View, decide
 from halimede.judge.verdict import Verdict
 from halimede.judge.weigh import weigh
@@ -109,7 +109,7 @@ def _passes(exam: Exam, requests: int, errors: float) -> bool:
     if requests:
         after = after.model_copy(update={"polls": max(after.polls, MIN_POLLS)})
     case = Case(
-        views=(View(Source(held.source), after, seen, exam.levels[exam.step]),),
+        views=(View(held.source, after, seen, exam.levels),),
         request=exam.request,
         limits=bounds,
         analysis=exam.analysis,

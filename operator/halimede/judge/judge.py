@@ -4,14 +4,16 @@
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from halimede.api.rollout import Analysis
 from halimede.api.status import Evidence, SourceEvidence
 from halimede.judge.bake import begun
-from halimede.judge.counts import Counted, count, flaw
+from halimede.judge.counts import Counted, count, flaw, taken
+from halimede.judge.indicators import custom
 from halimede.judge.limits import Limits, levels, limits
 from halimede.judge.past import Past, past
-from halimede.judge.reading import History, Reading, Source, Unavailable, Why
+from halimede.judge.reading import History, Measured, Reading, Unavailable, Why
 from halimede.judge.rule import Case, View, decide
 from halimede.judge.verdict import Judgement, Verdict
 from halimede.judge.weigh import fresh, weigh
@@ -42,17 +44,24 @@ def begin(
     rates = [rate for rate in errors if rate is not None]
     fixed = levels(analysis, max(steps, 1), max(rates, default=None))
     seen = [one.per_second for one in pasts.values() if one.per_second is not None]
+    worst = max((one.dispersion for one in pasts.values()), default=1.0)
     return Evidence(
         levels=fixed,
         requests_per_second=round(min(seen), 3) if seen else None,
         sources=tuple(
-            fresh(source, bounds, _own(source, analysis, fixed, one.rate), now, one)
+            fresh(
+                source,
+                bounds,
+                _own(source, analysis, fixed, one.rate),
+                now,
+                replace(one, dispersion=worst) if source in custom(analysis) else one,
+            )
             for source, one in pasts.items()
         ),
     )
 
 
-def _pasts(bounds: Limits, history: History | None) -> dict[Source, Past] | Unavailable:
+def _pasts(bounds: Limits, history: History | None) -> dict[str, Past] | Unavailable:
     """Sum up what each source tells of stable's past, or say why one cannot."""
     if history is None:
         return _NOT_ASKED
@@ -61,7 +70,8 @@ def _pasts(bounds: Limits, history: History | None) -> dict[Source, Past] | Unav
         answer = history.answers.get(source, _NOT_ASKED)
         if isinstance(answer, Unavailable):
             return answer
-        if (wrong := flaw(source, answer, history.request)) is not None:
+        wrong = flaw(source, answer, history.request) if isinstance(answer, Measured) else None
+        if wrong is not None:
             return wrong
         pasts[source] = past(source, answer, history.request)
     return pasts
@@ -96,7 +106,7 @@ def judge(
     baked = _baked(evidence, bounds) if bake else evidence
     case = Case(
         views=tuple(
-            _view(source, baked, reading, analysis, at, pods_started or {}, now)
+            _view(source, baked, reading, analysis, pods_started or {}, now)
             for source in bounds.sources
         ),
         request=reading.request,
@@ -123,31 +133,37 @@ def examined(evidence: Evidence, step: int, steps: int) -> int:
 
 
 def _view(
-    source: Source,
+    source: str,
     evidence: Evidence,
     reading: Reading,
     analysis: Analysis,
-    step: int,
     pods_started: Mapping[str, float],
     now: float,
 ) -> View:
     bounds = limits(analysis)
     held = _held(source, evidence) or _late(source, evidence, analysis, now)
     fixed = demanded(evidence, held)
+    asked = next((one for one in reading.request.indicators if one.source == source), None)
+    if asked is None and source in custom(analysis):
+        return View(source, held, None, fixed)
     answer = reading.answers.get(source, _NOT_ASKED)
+    seen: Counted | Unavailable = _NOT_ASKED
     if isinstance(answer, Unavailable):
-        return View(source, held, answer, fixed[step])
-    seen = count(
-        source,
-        answer,
-        reading.request,
-        begun_at=held.begun_at,
-        after=held.watermark,
-        pods_started=pods_started,
-    )
+        seen = answer
+    elif isinstance(answer, Measured):
+        seen = count(
+            source,
+            answer,
+            reading.request,
+            begun_at=held.begun_at,
+            after=held.watermark,
+            pods_started=pods_started,
+        )
+    elif asked is not None:
+        seen = taken(answer, reading.request, asked, held.watermark)
     if isinstance(seen, Counted):
         held = weigh(held, seen, bounds, fixed)
-    return View(source, held, seen, fixed[step])
+    return View(source, held, seen, fixed)
 
 
 def demanded(evidence: Evidence, held: SourceEvidence) -> tuple[float, ...]:
@@ -156,7 +172,7 @@ def demanded(evidence: Evidence, held: SourceEvidence) -> tuple[float, ...]:
 
 
 def _own(
-    source: Source, analysis: Analysis, shared: tuple[float, ...], stable_rate: float | None
+    source: str, analysis: Analysis, shared: tuple[float, ...], stable_rate: float | None
 ) -> tuple[float, ...]:
     """List what a source's certificates are to exclude: errors are the same thing everywhere."""
     if source not in limits(analysis).others:
@@ -164,7 +180,7 @@ def _own(
     return levels(analysis, len(shared), stable_rate, source)
 
 
-def _late(source: Source, evidence: Evidence, analysis: Analysis, now: float) -> SourceEvidence:
+def _late(source: str, evidence: Evidence, analysis: Analysis, now: float) -> SourceEvidence:
     """Begin with a source that was declared in mid-rollout."""
     fixed = _own(source, analysis, evidence.levels, None)
     return fresh(source, limits(analysis), fixed, now)
@@ -179,7 +195,7 @@ def _baked(evidence: Evidence, bounds: Limits) -> Evidence:
     return evidence.model_copy(update={"sources": sources})
 
 
-def _held(source: Source, evidence: Evidence) -> SourceEvidence | None:
+def _held(source: str, evidence: Evidence) -> SourceEvidence | None:
     return next((held for held in evidence.sources if held.source == source), None)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from math import log
 
 from halimede.api.rollout import Analysis, Pace
-from halimede.judge.reading import Source, sources
+from halimede.judge.reading import METRICS, Source, sources
 
 ALPHA = 0.01
 """A canary as good as stable is stopped in no more than this part of rollouts."""
@@ -29,11 +29,11 @@ HIGHEST_CEILING = 0.95
 class Limits:
     """What a rollout's settings mean for the tests."""
 
-    sources: tuple[Source, ...]
+    sources: tuple[str, ...]
     ceiling: float
     """The error rate that a canary may not exceed, whatever stable does."""
     others: Mapping[str, float] = field(default_factory=dict)
-    """The same for sources that tell of something else than errors."""
+    """The same for sources that tell of something else than errors, or of other requests."""
 
     def ceiling_of(self, source: str) -> float:
         """Say which part of its requests may be bad by this source."""
@@ -66,6 +66,8 @@ def limits(analysis: Analysis) -> Limits:
     others: dict[str, float] = {}
     if analysis.latency is not None:
         others[Source.ROUTER_LATENCY] = _ceiling(analysis.latency.max_slow_percent)
+    for one in analysis.metrics:
+        others[METRICS + one.name] = _ceiling(one.max_error_percent or analysis.max_error_percent)
     return Limits(sources(analysis), _ceiling(analysis.max_error_percent), others)
 
 

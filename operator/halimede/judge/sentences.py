@@ -2,9 +2,10 @@
 
 from math import exp
 
+from halimede.api.rollout import MetricsProvider
 from halimede.api.status import SourceEvidence
 from halimede.judge.providers.known import provider
-from halimede.judge.reading import MetricsRequest, Source
+from halimede.judge.reading import METRICS, MetricsRequest, Source
 
 _MILLION = 13.815510557964274
 """Its natural logarithm: nobody needs to know more."""
@@ -47,6 +48,8 @@ def place(source: str) -> str:
         Source.TRITON: "in Triton",
         Source.ROUTER_LATENCY: "in the router's histogram",
     }
+    if source.startswith(METRICS):
+        return f"by the metric {source.removeprefix(METRICS)}"
     return where.get(source, "at the router")
 
 
@@ -99,6 +102,13 @@ def over_the_past(held: SourceEvidence, request: MetricsRequest, log_value: floa
     )
 
 
-def unseen(source: Source, request: MetricsRequest) -> str:
+def unseen(source: str, request: MetricsRequest) -> str:
     """Say which counters were looked for in vain, and what may be amiss."""
+    own_router = source == Source.ROUTER and request.provider is MetricsProvider.CUSTOM
+    if own_router or source.startswith(METRICS):
+        field = "router" if own_router else source.replace("/", ".", 1)
+        return (
+            f"the query spec.rollout.analysis.{field}.requests has no answer for revision"
+            f" {request.canary}: try it in Prometheus, and send the revision requests"
+        )
     return provider(source, request).unseen(request)

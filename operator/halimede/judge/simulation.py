@@ -197,7 +197,7 @@ def _case(
     now: float,
 ) -> Case:
     return Case(
-        views=tuple(View(source, held, seen, fixed[step]) for source in plan.limits.sources),
+        views=tuple(View(source, held, seen, fixed) for source in plan.limits.sources),
         request=MADE_UP,
         limits=plan.limits,
         analysis=plan.analysis,

@@ -223,7 +223,8 @@ def grow(scene: Scene) -> Move:
 def promoting(scene: Scene) -> Move:
     """Wait until all traffic is on the revision."""
     if scene.unwritten and not scene.canary_full:
-        return take_back(scene, State.SCALING_UP)
+        recreate = scene.rollout.strategy is Strategy.RECREATE
+        return take_back(scene, State.STARTING if recreate else State.SCALING_UP)
     if not scene.settled:
         return await_route(scene)
     return enter(scene, State.BAKING)

@@ -13,10 +13,11 @@ from halimede.judge.limits import SUSPICION, Limits, limits
 from halimede.judge.processes import mixture
 from halimede.judge.reading import MetricsRequest
 from halimede.judge.sentences import bad, number, odds, percent, place
-from halimede.judge.weigh import against
+from halimede.judge.weigh import against, certified
 from halimede.rollout.steps import AT_STEP, current_step, starts_small
 
 AWAITED = {
+    State.STOPPING: "that the old revision's pods have ended",
     State.STARTING: "ready pods of the new revision",
     State.PRIMING: "that the route is accepted and proxies know the new revision's pods",
     State.SHIFTING: "that the route with the step's weight is accepted and proxies follow it",
@@ -177,9 +178,10 @@ def _bar(what: str, log_value: float, bar: float, then: str) -> str:
 
 def _certificates(told: _Told, held: SourceEvidence, bounds: Limits) -> Iterator[str]:
     fixed = demanded(told.evidence, held)
-    for index, (level, logs) in enumerate(zip(fixed, held.log_pass, strict=False)):
+    known = certified(held, fixed)
+    for index, level in enumerate(fixed):
         what = f"under {percent(level)} {bad(held.source)}s (step {index + 1})"
-        yield _bar(what, mixture(logs), bounds.certify, "let it pass")
+        yield _bar(what, known[level], bounds.certify, "let it pass")
 
 
 def _missing(md: ModelDeployment, told: _Told, held: SourceEvidence, step: int) -> str:

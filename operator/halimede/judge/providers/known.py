@@ -20,9 +20,9 @@ ROUTERS = {
 }
 
 
-def provider(source: Source, request: MetricsRequest) -> Provider:
+def provider(source: str, request: MetricsRequest) -> Provider:
     """Find the product that a source's counters come from."""
-    if source is Source.TRITON:
+    if source == Source.TRITON:
         return TRITON
     router = ROUTERS[request.provider]
-    return latency(router) if source is Source.ROUTER_LATENCY else router
+    return latency(router) if source == Source.ROUTER_LATENCY else router
