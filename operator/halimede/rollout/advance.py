@@ -15,8 +15,8 @@ from halimede.rollout.moves import commit, enter, reroute, take_back, wait, with
 from halimede.rollout.room import cure, overdue
 from halimede.rollout.safety import inconclusive
 from halimede.rollout.scene import Move, Scene
-from halimede.rollout.shortage import lacking
 from halimede.rollout.shares import told_share
+from halimede.rollout.shortage import lacking
 from halimede.rollout.steps import bake_seconds, skips_steps, starts_small
 
 SKIPPABLE = frozenset(
