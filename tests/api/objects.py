@@ -77,6 +77,7 @@ BY_GATEWAY: Manifest = {
             ],
             "bakeSeconds": 1,
         },
+        "recreate": {"bakeSeconds": 1},
         "blueGreen": {"autoPromote": True, "bakeSeconds": 1},
         "analysis": {
             "provider": "Contour",

@@ -98,6 +98,12 @@ ROWS = {
         by_pods({"weight": 0, "scale": {"replicas": 2}}, {"weight": 20}),
         by_pods({"weight": 20, "scale": {"replicas": 2}}),
     ),
+    "a window of steps that there are not": row(
+        "spec.rollout.rollbackWindowRevisions",
+        "remove rollbackWindowRevisions, or choose another strategy",
+        changed(BY_SERVICE, rollout__strategy="Recreate"),
+        changed(BY_SERVICE, rollout__strategy="Recreate", rollout__rollbackWindowRevisions=1),
+    ),
     "counters of a router that is not there": row(
         "spec.rollout.analysis.provider",
         "set rollout.analysis.provider to None, or expose by Gateway or Ingress",

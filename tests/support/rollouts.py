@@ -41,6 +41,8 @@ class MachineWorld:
     """What the judge says whenever it looks."""
     broken: dict[str, Workload] = field(default_factory=dict)
     """Revisions whose pods are not as they should be."""
+    ending: int = 0
+    """Pods that linger where none is wanted any more."""
     room: int | None = None
     """How many pods find a place in the cluster; None: as many as are asked for."""
     running: dict[str, int] = field(default_factory=dict)
@@ -60,11 +62,16 @@ class MachineWorld:
         pods = self.desired.get(revision)
         if pods is None:
             return Workload(revision)
+        held = pods or self.ending
         if revision in self.broken:
-            return replace(self.broken[revision], revision=revision, exists=True, desired=pods)
+            known = self.broken[revision]
+            ready = known.ready_endpoints if pods else 0
+            known = replace(known, revision=revision, exists=True, desired=pods, pods=held)
+            return replace(known, ready_endpoints=ready)
         running = self.running.get(revision, 0)
         cause = Cause.UNSCHEDULABLE if running < pods else None
-        return Workload(revision, exists=True, desired=pods, ready_endpoints=running, cause=cause)
+        known = Workload(revision, exists=True, desired=pods, ready_endpoints=running, pods=held)
+        return replace(known, cause=cause)
 
     def facts(self) -> Facts:
         """Tell what the machine may know."""

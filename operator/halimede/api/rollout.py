@@ -20,6 +20,9 @@ class Strategy(StrEnum):
 
     CANARY = "Canary"
     BLUE_GREEN = "BlueGreen"
+    RECREATE = "Recreate"
+    """The old revision stops before the new one starts: an outage, where there is no room for
+    two."""
 
 
 class StepPause(ApiModel):
@@ -119,6 +122,13 @@ class BlueGreen(ApiModel):
     """Switch as soon as the new revision is ready, instead of awaiting a `promote` command."""
     bake_seconds: Annotated[int, Field(ge=0, le=86400)] = 300
     """How long the new revision is judged with all traffic before the old one scales down."""
+
+
+class Recreate(ApiModel):
+    """Settings of the strategy `Recreate`."""
+
+    bake_seconds: Annotated[int, Field(ge=0, le=86400)] = 300
+    """How long the new revision is judged with all traffic. The way back is another outage."""
 
 
 class MetricsProvider(StrEnum):
@@ -318,11 +328,13 @@ class Rollout(ApiModel):
 
     strategy: Strategy = Strategy.CANARY
     """`Canary` gives the new revision more and more of the requests; `BlueGreen` shows it as a
-    preview and then switches."""
+    preview and then switches; `Recreate` stops the old one first, and nothing serves meanwhile."""
     canary: Canary = Canary()
     """Settings of the strategy `Canary`."""
     blue_green: BlueGreen = BlueGreen()
     """Settings of the strategy `BlueGreen`."""
+    recreate: Recreate = Recreate()
+    """Settings of the strategy `Recreate`."""
     analysis: Analysis = Analysis()
     """How the new revision is judged."""
     paused: bool = False

@@ -72,6 +72,14 @@ _ROUTERS = (
         ".rollout.analysis.provider",
     ),
 )
+_RECREATE = (
+    rule(
+        "self.rollout.strategy != 'Recreate' || self.rollout.rollbackWindowRevisions == 0",
+        "strategy Recreate has no steps to skip: remove rollbackWindowRevisions, or choose another"
+        " strategy",
+        ".rollout.rollbackWindowRevisions",
+    ),
+)
 _TRITON = (
     rule(
         "!has(self.model.config) || !self.model.config.responseCache || has(self.runtime.version)",
@@ -92,7 +100,9 @@ _TRITON = (
 class ModelDeploymentSpec(ApiModel):
     """Which model to serve and how careful to be."""
 
-    model_config = ConfigDict(json_schema_extra=rules(*_SCALE, *_ROOM, *_ROUTERS, *_TRITON))
+    model_config = ConfigDict(
+        json_schema_extra=rules(*_SCALE, *_ROOM, *_ROUTERS, *_RECREATE, *_TRITON)
+    )
 
     model: Model
     """The model's files and how Triton runs them."""

@@ -14,6 +14,8 @@ from halimede.api.rules import keyed
 class State(StrEnum):
     """Where a rollout is. The names follow the transitions of the state machine."""
 
+    STOPPING = "Stopping"
+    """Recreate: the old revision's pods are stopped; nothing serves until the target is ready."""
     STARTING = "Starting"
     """The target's workload is being started; it has no traffic."""
     PRIMING = "Priming"
@@ -185,6 +187,8 @@ class RolloutStatus(ApiModel):
     evidence: Evidence | None = None
     polled_at: Timestamp | None = None
     """When the judge last looked."""
+    replicas: int | None = None
+    """Recreate: how many pods the old revision had; an autoscaler forgets it at zero."""
     forced: bool = False
     """`promote-full-force`: evidence does not stop it any more, and there is no bake."""
     unready_since: Timestamp | None = None

@@ -20,6 +20,10 @@ def weights(status: Status) -> tuple[tuple[str, int], ...]:
     rollout = status.rollout
     if rollout is None:
         return tuple((revision, 100) for revision in _serving(status))
+    if rollout.strategy is Strategy.RECREATE:
+        # Only one of them has pods, or is to have some.
+        moved = rollout.weight > 0 or rollout.state is State.DRAINING
+        return ((rollout.revision if moved else rollout.base, 100),)
     if rollout.state is State.DRAINING:
         return ((rollout.revision, 100),)
     if rollout.state in OUT_OF_THE_ROUTE:
@@ -62,6 +66,8 @@ def scaler_target(status: Status) -> str | None:
 def replicas(scene: Scene, revision: str, *, autoscaled: bool) -> int | None:
     """Say how many pods a revision's Deployment asks for; None: that is left as it is."""
     rollout, count = scene.status.rollout, scene.facts.replicas
+    if rollout is not None and rollout.strategy is Strategy.RECREATE:
+        return _recreated(scene, rollout, revision, autoscaled=autoscaled)
     if rollout is not None and revision == rollout.base and scene.replaces:
         return _lending(scene, rollout)
     if rollout is not None and revision == rollout.base and not autoscaled:
@@ -71,6 +77,24 @@ def replicas(scene: Scene, revision: str, *, autoscaled: bool) -> int | None:
     if rollout.state in GOING_BACK:
         return _leaving(scene, rollout)
     return _growing(scene, rollout, scene.facts.workload(revision))
+
+
+def _recreated(
+    scene: Scene, rollout: RolloutStatus, revision: str, *, autoscaled: bool
+) -> int | None:
+    """Never give pods to both. None of them is left to an autoscaler, which stops at zero."""
+    new, count = revision == rollout.revision, scene.facts.replicas
+    match rollout.state:
+        case State.STOPPING if scene.held and not new:
+            return scene.facts.workload(revision).desired
+        case State.STOPPING:
+            return 0
+        case State.ABORTING | State.ABORT_DRAINING:
+            return 0 if new else count
+        case State.DRAINING if new and autoscaled:
+            return None
+        case _:
+            return count if new else 0
 
 
 def _lending(scene: Scene, rollout: RolloutStatus) -> int:

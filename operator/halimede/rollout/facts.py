@@ -51,6 +51,8 @@ class Workload:
     """What keeps the worst-off pod from being ready; None if nothing is known to."""
     message: str = ""
     """The cluster's own words for it."""
+    pods: int = 0
+    """Pods that still hold resources, ready or not, those that are ending too."""
     restarts: int = 0
     """Most restarts of any container."""
 

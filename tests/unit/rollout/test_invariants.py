@@ -28,6 +28,7 @@ PAUSES = (None, None, StepPause(seconds=20), StepPause())
 SCALES = (None, None, Scale(replicas=1), Scale(replicas=5), Scale(percent=50))
 CAUSES = (None, Cause.CRASH_LOOP, Cause.UNSCHEDULABLE, Cause.LOADING)
 BEFORE_COMMIT = frozenset(State) - {State.DRAINING, State.ABORTING, State.ABORT_DRAINING}
+GIVEN_UP = frozenset({State.ABORTING, State.ABORT_DRAINING})
 
 RARELY = st.integers(0, 9)
 """Zero means yes."""
@@ -194,6 +195,7 @@ class Rollouts(RuleBasedStateMachine):
         if world.effects:
             self._gives_up_only_what_is_replaced(ready)
         self._has_a_reason_to_wait()
+        self._never_runs_both()
 
     def _raises_only_what_is_ready(self, old: Shares, new: Shares, before: Status) -> None:
         """I2, I3, I4: a weight rises where pods are ready for it, by one step of the rollout."""
@@ -228,6 +230,8 @@ class Rollouts(RuleBasedStateMachine):
         world, rollout = self.world, self.world.status.rollout
         if rollout is None or rollout.weight == 100 or rollout.base not in world.desired:
             return
+        if rollout.strategy is Strategy.RECREATE:
+            return
         pods = world.desired[rollout.base] + (
             ready.get(rollout.revision, 0) if rollout.weight else 0
         )
@@ -238,6 +242,8 @@ class Rollouts(RuleBasedStateMachine):
         rollout = self.world.status.rollout
         if rollout is None or rollout.state not in BEFORE_COMMIT:
             return
+        if rollout.strategy is Strategy.RECREATE:
+            return  # in the middle of its outage a pause would only prolong that
         if self.world.settings.paused or rollout.paused_since is not None:
             assert new.get(rollout.revision, 0) <= old.get(rollout.revision, 0), rollout.state
 
@@ -281,7 +287,14 @@ class Rollouts(RuleBasedStateMachine):
         )
         shares = dict(allotment.weights(after))
         assert shares.get(rollout.revision, 0) == left
-        assert after.rollout is None or after.rollout.state is State.ABORTING
+        assert after.rollout is None or after.rollout.state in GIVEN_UP
+
+    def _never_runs_both(self) -> None:
+        """I12: where one stops before the other starts, only one of them is to have pods."""
+        rollout, desired = self.world.status.rollout, self.world.desired
+        if rollout is None or rollout.strategy is not Strategy.RECREATE:
+            return
+        assert 0 in (desired.get(rollout.base, 0), desired.get(rollout.revision, 0)), desired
 
     def _has_a_reason_to_wait(self) -> None:
         """I9: a rollout that stays has said why, and time or an event will wake it."""
