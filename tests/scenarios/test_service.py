@@ -56,11 +56,18 @@ def test_pods_are_the_shares(replicas: int) -> None:
     assert cluster.shares() == {cluster.stable: 1.0}
 
 
+def test_pods_that_are_replaced_one_by_one() -> None:
+    """Given `capacityMode: Replace`, any write may be the last, too."""
+    first = served(replicas=3)
+    first.edit(lambda spec: spec["rollout"].update(capacityMode="Replace"))
+    loses_nothing(first, promote)
+
+
 def test_message_tells_the_actual_share() -> None:
     """Given two pods, a step of 20 % gives a third of the connections, and the status says so."""
     cluster = at_weight(served(replicas=2).model(2), 20)
     cluster.run(5)
-    assert "33 % by its pods, for the 20 % of its step" in cluster.message("Ready")
+    assert "33 % by its pods, for 20 %" in cluster.message("Ready")
 
 
 def test_stable_keeps_its_pods_until_the_canary_serves() -> None:
