@@ -6,6 +6,7 @@ from halimede.api.rollout import Analysis, BlueGreen, Canary, Rollout, Step, Str
 from halimede.api.status import Evidence, RevisionStatus, State, Status
 from halimede.judge.verdict import Verdict
 from halimede.rollout import allotment
+from halimede.rollout.allotment import Arrangement
 from halimede.rollout.command import pending
 from halimede.rollout.evidence import is_due
 from halimede.rollout.facts import Cause, Facts, Route, Workload
@@ -52,6 +53,8 @@ class MachineWorld:
     """False: whatever is decided is stored in the status, and then the process is killed."""
     desired: dict[str, int] = field(default_factory=dict)
     route: tuple[tuple[str, int], ...] = ()
+    arranged: Arrangement | None = None
+    """What leads clients to the revisions, as it is live."""
     writes: list[tuple[tuple[str, int], ...]] = field(default_factory=list)
     last: Move = field(default_factory=lambda: Move(Status()))
     seen: list[State | None] = field(default_factory=list)
@@ -75,7 +78,7 @@ class MachineWorld:
 
     def facts(self) -> Facts:
         """Tell what the machine may know."""
-        applied = self.route == allotment.weights(self.status)
+        applied = self.arranged == self._arrangement()
         return Facts(
             workloads={revision: self.workload(revision) for revision in self.desired},
             route=Route(applied=applied, accepted=self.accepted),
@@ -175,10 +178,16 @@ class MachineWorld:
             for revision in sorted(live)
         }
         self._schedule()
-        shares = allotment.weights(self.status)
-        if shares != self.route:
-            self.writes.append(shares)
-            self.route = shares
+        arranged = self._arrangement()
+        if arranged != self.arranged:
+            self.arranged = arranged
+            if arranged.shares != self.route:
+                self.writes.append(arranged.shares)
+            self.route = arranged.shares
+
+    def _arrangement(self) -> Arrangement:
+        asked = allotment.arrangement(self.status)
+        return replace(asked, testers=asked.testers and self.settings.canary.match is not None)
 
     def _schedule(self) -> None:
         """Find places for pods: who has one keeps it as long as the pod is wanted."""
