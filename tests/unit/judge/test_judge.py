@@ -1,111 +1,19 @@
 """The judge at its polls, every 15 s, over counters that a test lets grow."""
 
-from dataclasses import dataclass, field
-
 import pytest
 
 from halimede.api.rollout import Analysis, MetricsProvider
-from halimede.api.status import Evidence
 from halimede.judge.judge import begin, judge
 from halimede.judge.reading import (
-    Answer,
     Counts,
     History,
-    Measured,
     Reading,
-    Sample,
-    Series,
     Source,
-    Unavailable,
-    Why,
     since,
 )
-from halimede.judge.verdict import Judgement, Verdict
-from tests.support.series import CANARY, STABLE, envoy, measured, request, triton
-
-BEGIN = 1000.0
-NOTHING = Counts()
-DOWN = Unavailable(Why.UNREACHABLE, "Prometheus did not answer: check its address")
-
-
-@dataclass
-class Watch:
-    """A rollout that is judged poll by poll, its evidence stored as JSON in between."""
-
-    analysis: Analysis = field(default_factory=lambda: Analysis(provider=MetricsProvider.NONE))
-    step: int = 2
-    steps: int = 3
-    now: float = BEGIN
-    evidence: Evidence = field(default_factory=Evidence)
-    points: dict[tuple[Source, str, bool], list[Sample]] = field(default_factory=dict)
-    instead: dict[Source, Answer] = field(default_factory=dict)
-    """What a source answers instead."""
-    bake: bool = False
-
-    def __post_init__(self) -> None:
-        """Begin with a past that tells nothing."""
-        self.evidence = begin(
-            self.analysis,
-            self.steps,
-            History(request(), {source: measured() for source in Source}),
-            self.now,
-        )
-        self._scrape({})
-
-    def poll(
-        self,
-        canary: Counts = NOTHING,
-        stable: Counts = NOTHING,
-        *,
-        router: Counts | None = None,
-    ) -> Judgement:
-        """Let 15 s pass in which so much happened; *router* if it saw another canary."""
-        self.now += 15
-        seen = {(Source.TRITON, CANARY): canary, (Source.TRITON, STABLE): stable}
-        seen |= {
-            (Source.ROUTER, CANARY): canary if router is None else router,
-            (Source.ROUTER, STABLE): stable,
-        }
-        self._scrape(seen)
-        judgement = judge(
-            self.evidence,
-            self._reading(),
-            self.analysis,
-            self.step,
-            self.steps,
-            self.now,
-            bake=self.bake,
-        )
-        self.evidence = Evidence.model_validate(judgement.evidence.to_manifest())
-        return judgement
-
-    def _scrape(self, seen: dict[tuple[Source, str], Counts]) -> None:
-        for source in Source:
-            for revision in (STABLE, CANARY):
-                more = seen.get((source, revision), NOTHING)
-                for failed in (False, True):
-                    points = self.points.setdefault((source, revision, failed), [])
-                    last = points[-1].value if points else 0.0
-                    added = more.errors if failed else more.requests - more.errors
-                    points.append(Sample(self.now, last + added))
-
-    def _reading(self) -> Reading:
-        found: dict[Source, list[Series]] = {source: [] for source in Source}
-        for (source, revision, failed), samples in self.points.items():
-            points = tuple((one.at, one.value) for one in samples)
-            if source is Source.ROUTER:
-                one = envoy(revision, points, response="5" if failed else "2")
-            else:
-                one = triton(revision, points, reason="BACKEND" if failed else None)
-            found[source].append(one)
-        answers: dict[Source, Answer] = {
-            source: Measured(tuple(series)) for source, series in found.items()
-        }
-        return Reading(request(self.now, since(self.evidence)), answers | self.instead)
-
-
-GOOD = (Counts(100, 0), Counts(900, 0))
-BAD = (Counts(100, 30), Counts(900, 3))
+from halimede.judge.verdict import Verdict
+from tests.support.series import STABLE, measured, request, triton
+from tests.support.watched import BAD, BEGIN, DOWN, GOOD, NOTHING, Watch
 
 
 def test_a_good_canary_passes_with_its_figures() -> None:
@@ -359,57 +267,6 @@ def test_the_past_sets_the_demands_and_the_dispersion() -> None:
     assert begun.levels == pytest.approx((0.05, 0.025, 0.0127), abs=1e-3)
     assert begun.sources[0].dispersion == 10.0
     assert begun.sources[0].watermark == 4000.0
-
-
-def baked(errors: int = 0) -> Watch:
-    """Bring a rollout to its bake; stable had so many errors in 9000 requests."""
-    watch = Watch()
-    for _ in range(5):
-        watch.poll(Counts(200), Counts(1800, errors // 5))
-    watch.bake = True
-    return watch
-
-
-def test_what_turns_bad_in_the_bake_is_stopped_by_what_stable_was() -> None:
-    """3 % are under `maxErrorPercent`, and far over three times the 0.1 % that stable had."""
-    watch = baked(10)
-    verdicts = [watch.poll(Counts(200, 6)).verdict for _ in range(4)]
-    assert verdicts == [Verdict.CONTINUE] * 3 + [Verdict.ABORT]
-    assert watch.evidence.message == (
-        "revision bbbb2222: 24 errors in 1800 requests in Triton; odds 650:1 against an error"
-        " rate of at most 0.71 %, what the past of aaaa1111 allows for"
-    )
-    assert watch.evidence.bake_looks == 4
-
-
-def test_what_is_as_it_was_is_left_alone_in_the_bake() -> None:
-    """Nothing passes any more, and what is said is what speaks against it."""
-    watch = baked(10)
-    said = {watch.poll(Counts(2000, 2)).verdict for _ in range(20)}
-    assert said == {Verdict.CONTINUE}
-    assert watch.evidence.message == (
-        "revision bbbb2222: 40 errors in 41000 requests in Triton; odds under 1:1 against it"
-    )
-
-
-def test_the_ceiling_of_the_bake_stays_as_it_was_at_its_beginning() -> None:
-    """A bar that moved with what it is to measure would be none."""
-    watch = baked(10)
-    watch.poll(Counts(200, 6))
-    fixed = watch.evidence.sources[0].bake_ceiling
-    watch.poll(Counts(200, 6), Counts(10_000, 5000))
-    assert watch.evidence.sources[0].bake_ceiling == fixed
-
-
-def test_looks_that_saw_nothing_are_not_counted_in_the_bake() -> None:
-    """An outage of Prometheus is no look."""
-    watch = baked()
-    watch.instead = {Source.TRITON: DOWN}
-    watch.poll()
-    assert watch.evidence.bake_looks == 0
-    watch.instead = {}
-    watch.poll()
-    assert watch.evidence.bake_looks == 1
 
 
 def test_the_evidence_is_small() -> None:

@@ -1,0 +1,56 @@
+"""The judge in the bake, when the new revision has all requests."""
+
+from halimede.judge.reading import Counts, Source
+from halimede.judge.verdict import Verdict
+from tests.support.watched import DOWN, Watch
+
+
+def baked(errors: int = 0) -> Watch:
+    """Bring a rollout to its bake; stable had so many errors in 9000 requests."""
+    watch = Watch()
+    for _ in range(5):
+        watch.poll(Counts(200), Counts(1800, errors // 5))
+    watch.bake = True
+    return watch
+
+
+def test_what_turns_bad_in_the_bake_is_stopped_by_what_stable_was() -> None:
+    """3 % are under `maxErrorPercent`, and far over three times the 0.1 % that stable had."""
+    watch = baked(10)
+    verdicts = [watch.poll(Counts(200, 6)).verdict for _ in range(4)]
+    assert verdicts == [Verdict.CONTINUE] * 3 + [Verdict.ABORT]
+    assert watch.evidence.message == (
+        "revision bbbb2222: 24 errors in 1800 requests in Triton; odds 650:1 against an error"
+        " rate of at most 0.71 %, what the past of aaaa1111 allows for"
+    )
+    assert watch.evidence.bake_looks == 4
+
+
+def test_what_is_as_it_was_is_left_alone_in_the_bake() -> None:
+    """Nothing passes any more, and what is said is what speaks against it."""
+    watch = baked(10)
+    said = {watch.poll(Counts(2000, 2)).verdict for _ in range(20)}
+    assert said == {Verdict.CONTINUE}
+    assert watch.evidence.message == (
+        "revision bbbb2222: 40 errors in 41000 requests in Triton; odds under 1:1 against it"
+    )
+
+
+def test_the_ceiling_of_the_bake_stays_as_it_was_at_its_beginning() -> None:
+    """A bar that moved with what it is to measure would be none."""
+    watch = baked(10)
+    watch.poll(Counts(200, 6))
+    fixed = watch.evidence.sources[0].bake_ceiling
+    watch.poll(Counts(200, 6), Counts(10_000, 5000))
+    assert watch.evidence.sources[0].bake_ceiling == fixed
+
+
+def test_looks_that_saw_nothing_are_not_counted_in_the_bake() -> None:
+    """An outage of Prometheus is no look."""
+    watch = baked()
+    watch.instead = {Source.TRITON: DOWN}
+    watch.poll()
+    assert watch.evidence.bake_looks == 0
+    watch.instead = {}
+    watch.poll()
+    assert watch.evidence.bake_looks == 1
