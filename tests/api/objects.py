@@ -77,11 +77,22 @@ BY_GATEWAY: Manifest = {
             ],
             "bakeSeconds": 1,
         },
+        "recreate": {"bakeSeconds": 1},
         "blueGreen": {"autoPromote": True, "bakeSeconds": 1},
         "analysis": {
             "provider": "Contour",
+            "metrics": [
+                {
+                    "name": "accuracy",
+                    "requests": "sum(increase(labelled{rev='{{ revision }}'}[{{ window }}]))",
+                    "errors": "sum(increase(wrong{rev='{{ revision }}'}[{{ window }}]))",
+                    "windowSeconds": 120,
+                    "maxErrorPercent": "20",
+                }
+            ],
             "maxErrorPercent": "5",
             "maxErrorRatio": "3",
+            "latency": {"thresholdMilliseconds": 250, "maxSlowPercent": "5"},
             "pace": "Swift",
             "intervalSeconds": 15,
             "warmupSeconds": 30,
@@ -136,7 +147,17 @@ BY_INGRESS: Manifest = {
 BY_SERVICE: Manifest = {
     "model": {"storageUri": "configMap://digits", "config": {"backend": "python"}},
     "expose": {"type": "Service"},
-    "rollout": {"strategy": "BlueGreen", "analysis": {"provider": "None"}},
+    "rollout": {
+        "strategy": "BlueGreen",
+        "analysis": {
+            "provider": "Custom",
+            "router": {
+                "requests": "sum(increase(seen{service='{{ service }}'}[{{ window }}]))",
+                "errors": "sum(increase(failed{service='{{ service }}'}[{{ window }}]))",
+                "windowSeconds": 60,
+            },
+        },
+    },
 }
 """As little as possible."""
 

@@ -148,4 +148,4 @@ def test_explain(api_server: Cluster) -> None:
     assert "Which model to serve and how careful to be." in said
     assert "How clients reach the model." in said
     steps = api_server.kubectl("explain", "modeldeployment.spec.rollout.canary.steps")
-    assert "Percentage of the requests." in steps
+    assert "Percentage of the requests" in steps

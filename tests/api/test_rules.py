@@ -45,6 +45,12 @@ def step(**fields: Any) -> Manifest:
     return changed(BY_GATEWAY, rollout__canary={"steps": [fields]})
 
 
+def by_pods(*steps: Manifest) -> Manifest:
+    """Ask for a canary with these steps behind a Service."""
+    canary = {"strategy": "Canary", "canary": {"steps": list(steps)}}
+    return changed(BY_SERVICE, rollout=BY_SERVICE["rollout"] | canary)
+
+
 def uri(text: str, good: Manifest = BY_SERVICE) -> Manifest:
     """Ask for a model from somewhere."""
     return changed(good, model__storageUri=text)
@@ -80,11 +86,23 @@ ROWS = {
         changed(BY_GATEWAY, autoscaling__minReplicas=2),
         changed(BY_GATEWAY, autoscaling__minReplicas=3),
     ),
-    "canary without a router": row(
-        "spec.rollout.strategy",
-        "set rollout.strategy to BlueGreen, or expose by Gateway or Ingress",
-        BY_SERVICE,
+    "canary by pods that somebody else scales": row(
+        "spec.autoscaling",
+        "set replicas instead of autoscaling, or rollout.strategy to BlueGreen",
         changed(BY_SERVICE, rollout__strategy="Canary"),
+        changed(BY_SERVICE, rollout__strategy="Canary", autoscaling=BY_GATEWAY["autoscaling"]),
+    ),
+    "canary by pods with a scale of its own": row(
+        "spec.rollout.canary.steps",
+        "remove scale from the steps with a weight over 0",
+        by_pods({"weight": 0, "scale": {"replicas": 2}}, {"weight": 20}),
+        by_pods({"weight": 20, "scale": {"replicas": 2}}),
+    ),
+    "a window of steps that there are not": row(
+        "spec.rollout.rollbackWindowRevisions",
+        "remove rollbackWindowRevisions, or choose another strategy",
+        changed(BY_SERVICE, rollout__strategy="Recreate"),
+        changed(BY_SERVICE, rollout__strategy="Recreate", rollout__rollbackWindowRevisions=1),
     ),
     "counters of a router that is not there": row(
         "spec.rollout.analysis.provider",
@@ -97,6 +115,24 @@ ROWS = {
         "only ingress-nginx tells revisions behind an Ingress apart",
         changed(BY_INGRESS, rollout__analysis__provider="IngressNginx"),
         changed(BY_INGRESS, rollout={"strategy": "BlueGreen"}),
+    ),
+    "queries of a router without the provider": row(
+        "spec.rollout.analysis.router",
+        "set both or none",
+        BY_SERVICE,
+        changed(BY_SERVICE, rollout__analysis__provider="None"),
+    ),
+    "the provider without queries of a router": row(
+        "spec.rollout.analysis.router",
+        "set both or none",
+        BY_SERVICE,
+        changed(BY_SERVICE, rollout__analysis__router=ABSENT),
+    ),
+    "an objective without errors": row(
+        "spec.rollout.analysis.metrics[0].maxErrorPercent",
+        "set it to the part that you can bear",
+        BY_GATEWAY,
+        changed(BY_GATEWAY, rollout__analysis__metrics__0__maxErrorPercent="0"),
     ),
     "ingress-nginx's counters of an HTTPRoute": row(
         "spec.rollout.analysis.provider",
@@ -319,6 +355,18 @@ ROWS = {
         "must be more than 1",
         analysis(maxErrorRatio="1.01"),
         analysis(maxErrorRatio="1.00"),
+    ),
+    "no slow answer at all": row(
+        "spec.rollout.analysis.latency.maxSlowPercent",
+        "set it to about twice what the stable revision has",
+        analysis(latency={"thresholdMilliseconds": 250, "maxSlowPercent": "0.0001"}),
+        analysis(latency={"thresholdMilliseconds": 250, "maxSlowPercent": "0"}),
+    ),
+    "latency where there is no histogram": row(
+        "spec.rollout.analysis.latency",
+        "set provider to Contour or EnvoyGateway, or leave latency out",
+        analysis(provider="EnvoyGateway", latency={"thresholdMilliseconds": 250}),
+        analysis(provider="Traefik", latency={"thresholdMilliseconds": 250}),
     ),
     "a name too long for its children": Row(
         model_deployment(BY_SERVICE, name="a" * 48),

@@ -23,6 +23,7 @@ EVERYTHING: dict[str, Any] = {
         "logLevel": "debug",
         "extraEnv": [{"name": "TZ", "value": "UTC"}],
     },
+    "rbac": {"protectSpec": False},
     "serviceAccount": {"annotations": {"example.com/role": "reader"}},
     "podAnnotations": {"example.com/a": "1"},
     "podLabels": {"team": "models"},
@@ -60,6 +61,8 @@ def container(helm: Helm, values: dict[str, Any]) -> dict[str, Any]:
                 "Deployment",
                 "Service",
                 "ServiceAccount",
+                "ValidatingAdmissionPolicy",
+                "ValidatingAdmissionPolicyBinding",
             },
         ),
         (

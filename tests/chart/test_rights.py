@@ -1,9 +1,15 @@
+import json
 from typing import Any
 
 import pytest
+import yaml
 
 from halimede.adapters.kinds import CHILDREN, MODEL_DEPLOYMENT, WATCHED
+from local.access import ClusterError
+from local.cluster import Cluster
+from tests.api.objects import BY_SERVICE, model_deployment
 from tests.chart.rendering import Helm
+from tests.operator.conftest import eventually
 
 SCOPES: dict[str, dict[str, Any]] = {
     "cluster": {},
@@ -112,3 +118,33 @@ def test_the_rights_are_the_operators(helm: Helm, values: dict[str, Any]) -> Non
     assert [binding["roleRef"]["name"] for binding in bindings] == [
         role["metadata"]["name"] for role in rendered.of_kind("Role", "ClusterRole")
     ]
+
+
+def test_the_operator_cannot_write_a_spec(helm: Helm, api_server: Cluster) -> None:
+    """It may patch the object, but the API server takes only what leaves the spec alone."""
+    rendered = helm.rendered(SCOPES["cluster"])
+    kinds = ("ClusterRole", "ClusterRoleBinding", "ValidatingAdmissionPolicy")
+    given = rendered.of_kind(*kinds, "ValidatingAdmissionPolicyBinding")
+    api_server.kubectl("apply", "-f-", input=yaml.safe_dump_all(given))
+    asked = json.dumps(model_deployment(BY_SERVICE, name="guarded"))
+    api_server.kubectl("apply", "-f-", input=asked)
+    account = rendered.only("Deployment")["spec"]["template"]["spec"]["serviceAccountName"]
+
+    def patched(patch: str) -> str:
+        who = f"--as=system:serviceaccount:halimede-system:{account}"
+        try:
+            return api_server.kubectl(
+                "patch", "mdeploy", "guarded", who, "--type=merge", f"--patch={patch}"
+            )
+        except ClusterError as error:
+            return str(error)
+
+    denied = "the operator writes the finalizer and the status only"
+    eventually(lambda: denied in patched('{"spec": {"replicas": 2}}'))
+    assert "patched" in patched('{"metadata": {"finalizers": ["halimede.dev/route"]}}')
+    assert "patched" in patched('{"metadata": {"finalizers": null}}')
+    assert "patched" in api_server.kubectl(
+        "patch", "mdeploy", "guarded", "--type=merge", '--patch={"spec": {"replicas": 2}}'
+    )
+    api_server.kubectl("delete", "mdeploy", "guarded")
+    api_server.kubectl("delete", "-f-", input=yaml.safe_dump_all(given))

@@ -11,9 +11,11 @@ from urllib3.exceptions import HTTPError
 
 from demo.manifests import NAME
 from halimede.api.base import Manifest
+from halimede.render.names import REVISION_LABEL
 from local.cluster import Cluster
 
 HTTP_ROUTES = ("gateway.networking.k8s.io", "v1", "httproutes")
+ENDPOINT_SLICES = ("discovery.k8s.io", "v1", "endpointslices")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +82,10 @@ def weights(route: Manifest) -> dict[str, int]:
     ]
     assert rules == [rules[0]] * len(rules)
     return rules[0]
+
+
+def ready_endpoints(endpoint_slice: Manifest, revision: str) -> int | None:
+    """Count the ready addresses of a revision; None if the slice is another one's."""
+    if endpoint_slice["metadata"]["labels"].get(REVISION_LABEL) != revision:
+        return None
+    return sum(one["conditions"]["ready"] for one in endpoint_slice.get("endpoints") or ())

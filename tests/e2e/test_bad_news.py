@@ -8,7 +8,7 @@ import pytest
 from halimede.api.conditions import ConditionType, Reason
 from halimede.api.status import Outcome
 from local.cluster import Cluster
-from tests.e2e.user import User, condition, ready
+from tests.e2e.user import CROWD, User, condition, ready
 
 
 @pytest.fixture
@@ -47,21 +47,24 @@ def test_a_malformed_config_is_refused_with_its_line(served: User) -> None:
     assert "max_bach" in ready(seen).message
 
 
-def test_a_silent_prometheus_holds_the_weight_and_is_said(served: User, cluster: Cluster) -> None:
+def test_a_silent_prometheus_holds_the_weight_and_is_said(user: User, cluster: Cluster) -> None:
     """Given a canary, when Prometheus is silent, then the weight stays; with it back, it ends."""
-    served.asks_for("v2")
-    weighed = served.sees("the first weight", lambda seen: seen.weight > 0)
-    cluster.signal("prometheus", signal.SIGSTOP)
-    try:
-        held = served.sees(
-            "MetricsHold", lambda seen: ready(seen).reason == Reason.METRICS_HOLD, within=90
-        )
-    finally:
-        cluster.signal("prometheus", signal.SIGCONT)
+    user.serves("v1")
+    user.starts_load(CROWD)
+    with user.serves_many():
+        user.asks_for("v2")
+        weighed = user.sees("the first weight", lambda seen: seen.weight > 0)
+        cluster.signal("prometheus", signal.SIGSTOP)
+        try:
+            held = user.sees(
+                "MetricsHold", lambda seen: ready(seen).reason == Reason.METRICS_HOLD, within=90
+            )
+        finally:
+            cluster.signal("prometheus", signal.SIGCONT)
+        over = user.sees("the end", lambda seen: seen.settled, within=150)
     assert weighed.weight == held.weight
     assert ready(held).status == "Unknown"
     assert "Prometheus" in ready(held).message
-    over = served.sees("the end", lambda seen: seen.settled, within=150)
     assert over.status.last_rollout is not None
     assert over.status.last_rollout.outcome == Outcome.PROMOTED
 

@@ -1,64 +1,77 @@
 """The operator keeps nothing in memory that it needs: kill it when you like."""
 
-import random
-import threading
-import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from halimede.api.status import Outcome
-from local.chart import NAMESPACE
+from halimede.api.status import Outcome, State
 from local.cluster import Cluster
-from tests.e2e.user import User, kill_operator, operator_process
+from tests.e2e.mortal import Mortal, applied, deleted, mortal, routed, stored
+from tests.e2e.user import CROWD, User, kill_operator, operator_process
 
-KILLS = 3
-BACK_OFF_SECONDS = 90
-"""How long a killed operator may take to be started again: the kubelet backs off 10 s, 20 s, …"""
-
-
-@pytest.fixture(autouse=True)
-def fresh_operator(cluster: Cluster) -> None:
-    """A pod that was never killed, so that no earlier test's back-off is left."""
-    restart = ("rollout", "restart", "deployment/halimede")
-    cluster.kubectl("--namespace", NAMESPACE, *restart)
-    cluster.kubectl(
-        "--namespace", NAMESPACE, "rollout", "status", "deployment/halimede", "--timeout=60s"
-    )
-
-
-@pytest.mark.parametrize(
-    ("version", "outcome"),
-    [
-        pytest.param("v2", Outcome.PROMOTED, id="a-good-revision-is-promoted-all-the-same"),
-        pytest.param("v3", Outcome.ABORTED, id="a-bad-revision-is-stopped-all-the-same"),
-    ],
+PROMOTION = (
+    stored(State.STARTING),
+    applied("deployments", before=("services", "configmaps")),
+    applied("services"),
+    routed(100, 0),
+    stored(State.SHIFTING),
+    routed(75, 25),
+    stored(State.PROMOTING),
+    routed(0, 100),
+    stored(State.DRAINING),
+    routed(100),
+    deleted("deployments"),
 )
-def test_three_kills_change_no_outcome_and_lose_no_request(
-    user: User, cluster: Cluster, version: str, outcome: Outcome
-) -> None:
-    """Given v1 under load, when the operator is killed thrice meanwhile, then it ends as ever."""
-    stable = user.serves("v1")
-    user.starts_load()
-    user.asks_for(version)
-    user.sees("a rollout", lambda seen: seen.status.rollout is not None)
-    moments = random.Random(20)
-    for _ in range(KILLS):
-        threading.Event().wait(moments.uniform(0.0, 6.0))
+"""Every kind of write of a promotion, in order: intents and effects."""
+ABORT = (
+    stored(State.ABORTING),
+    routed(100, 0),
+    stored(State.ABORT_DRAINING),
+    routed(100),
+    deleted("deployments"),
+)
+QUARTER = [{"weight": 25, "minSeconds": 2}]
+
+
+@pytest.fixture
+def operator(cluster: Cluster, tmp_path: Path) -> Iterator[Mortal]:
+    """The operator, whose deaths the test may choose."""
+    with mortal(cluster, tmp_path) as running:
+        yield running
+
+
+def test_a_death_after_each_kind_of_write_changes_no_outcome(operator: Mortal, user: User) -> None:
+    """Given v1 under load, when the operator dies after each write, then it ends as ever.
+
+    Each time the API server has carried the write out, and the operator has not heard of it.
+    """
+    user.serves("v1")
+    user.starts_load(CROWD)
+    with user.serves_many():
+        operator.deaths += PROMOTION
+        user.asks_for("v2", rollout__canary__steps=QUARTER)
+        promoted = user.sees("v2 stable", lambda seen: seen.ready and seen.settled, within=150)
+        user.waits_until(lambda: not operator.deaths, "last death")
+    with user.serves_many() as blamed:
+        operator.deaths += ABORT
+        user.asks_for("v3", rollout__canary__steps=QUARTER)
+        blamed.add(user.sees("v3", lambda seen: seen.target != promoted.stable).target)
+        stopped = user.sees("v3's end", lambda seen: seen.settled, within=150)
+        user.waits_until(lambda: not operator.deaths, "last death")
+    assert [one.after for one in (*PROMOTION, *ABORT)] == operator.died
+    assert user.outcomes() == [Outcome.PROMOTED, Outcome.ABORTED]
+    assert promoted.stable == stopped.stable
+
+
+def test_the_pod_of_a_killed_operator_goes_on_by_itself(user: User, cluster: Cluster) -> None:
+    """Given v2 with traffic, when the chart's pod is killed, then its next run promotes v2."""
+    user.serves("v1")
+    user.starts_load(CROWD)
+    with user.serves_many():
+        user.asks_for("v2", rollout__canary__steps=QUARTER)
+        user.sees("25 %", lambda seen: seen.weight == 25)
         killed = kill_operator(cluster)
-        _comes_back(cluster, killed)
-    over = user.sees("the end", lambda seen: seen.settled, within=150)
-    user.waits_for_requests(80)
-    user.load.stop()
-    last = over.status.last_rollout
-    assert last is not None
-    assert outcome == last.outcome
-    assert (over.stable == stable) == (outcome is Outcome.ABORTED)
-    assert user.lost() == []
-    assert {version} >= {one.version for one in user.errors()}
-
-
-def _comes_back(cluster: Cluster, killed: int) -> None:
-    deadline = time.monotonic() + BACK_OFF_SECONDS
-    while operator_process(cluster) in (None, killed):
-        assert time.monotonic() < deadline, "the operator was not started again"
-        threading.Event().wait(0.1)
+        user.sees("v2 stable", lambda seen: seen.ready and seen.settled, within=150)
+    assert operator_process(cluster) not in (None, killed)
+    assert user.outcomes() == [Outcome.PROMOTED]

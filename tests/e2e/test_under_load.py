@@ -13,7 +13,7 @@ from halimede.api.status import Outcome, State
 from tests.e2e.changes import HTTP_ROUTES, Changes, weights
 from tests.e2e.user import CROWD, NAME, User, ready
 
-QUARTER = {"steps": [{"weight": 25, "minSeconds": 600, "maxSeconds": 600}]}
+QUARTER = [{"weight": 25, "minSeconds": 600, "maxSeconds": 600}]
 """A canary that stays at 25 % until somebody wants it otherwise."""
 
 
@@ -48,12 +48,13 @@ def test_a_third_revision_supersedes_the_second_and_is_stopped_by_evidence(busy:
     stable = _stable(busy)
     with busy.serves_many():
         second = _at_a_quarter(busy, "v2").target
-        busy.asks_for("v3", rollout__canary={"steps": [{"weight": 25}]})
+        busy.asks_for("v3", rollout__canary__steps=[{"weight": 25}])
         third = busy.sees("v3's turn", lambda seen: _canary(seen) not in (None, second), within=90)
         assert _outcome(third) is Outcome.SUPERSEDED
         assert third.status.rollout is not None
         assert stable == third.status.rollout.base
-    with busy.serves_many(bad="v3"):
+    with busy.serves_many() as blamed:
+        blamed.add(third.target)
         over = busy.sees("v3's end", lambda seen: _outcome(seen) is Outcome.ABORTED, within=120)
     assert over.status.last_rollout is not None
     assert over.status.last_rollout.reason == "AnalysisFailed"
@@ -110,7 +111,7 @@ def test_blue_green_switches_on_command_and_the_old_colour_is_the_way_back(busy:
 
 
 def _at_a_quarter(user: User, version: str) -> Snapshot:
-    user.asks_for(version, rollout__canary=QUARTER)
+    user.asks_for(version, rollout__canary__steps=QUARTER)
     return user.sees(
         "25 % live", lambda seen: seen.weight == 25 and _state(seen) is State.ANALYSING
     )

@@ -19,6 +19,7 @@ from demo.models import Version
 from demo.records import Outcome, Record
 from demo.watch import Snapshot, Watch
 from halimede.api.conditions import Condition, ConditionType
+from halimede.api.status import Outcome as Ended
 from local.cluster import Cluster
 
 NAME = manifests.NAME
@@ -79,6 +80,7 @@ class User:
         manifest = copy.deepcopy(manifests.model_deployment(version))
         manifest["metadata"]["namespace"] = self.namespace
         manifest["spec"]["expose"]["gateway"]["hostnames"] = [self.hostname]
+        manifest["spec"]["rollout"]["abortScaleDownDelaySeconds"] = 5
         for path, value in changes.items():
             *outer, last = path.split("__")
             here = manifest["spec"]
@@ -125,29 +127,38 @@ class User:
     def waits_for_requests(self, more: int, within: float = 30.0) -> None:
         """Wait until that many more requests are answered."""
         goal = len(self.requests()) + more
+        self.waits_until(lambda: len(self.requests()) >= goal, f"{more} requests", within)
+
+    def waits_until(self, holds: Callable[[], bool], what: str, within: float = 30.0) -> None:
+        """Wait until something holds."""
         deadline = time.monotonic() + within
-        while len(self.requests()) < goal:
-            assert time.monotonic() < deadline, f"no {more} requests within {within:.0f} s"
+        while not holds():
+            assert time.monotonic() < deadline, f"no {what} within {within:.0f} s"
             threading.Event().wait(0.1)
 
     @contextmanager
-    def serves_many(self, bad: str = "") -> Iterator[None]:
-        """Serve 10,000 requests from the block's begin on; only those of ``bad`` may fail."""
+    def serves_many(self) -> Iterator[set[str]]:
+        """Serve 10,000 requests from the block's begin on, all of them well.
+
+        Only those that went to a revision that the block puts into the set may fail.
+        """
         before = len(self.requests())
-        yield
-        missing = before + MANY - len(self.requests())
-        self.waits_for_requests(missing, within=120)
-        failed = [one for one in self.errors() if one.at >= self.requests()[before].at]
-        assert [one for one in failed if one.version != bad or not bad] == []
+        blamed: set[str] = set()
+        yield blamed
+        self.waits_for_requests(before + MANY - len(self.requests()), within=120)
+        new = self.requests()[before:]
+        failed = [one for one in new if one.outcome is not Outcome.OK]
+        assert [one for one in failed if one.revision not in blamed] == []
 
     def requests(self) -> list[Record]:
         """List all requests that were answered until now."""
         self.load.journal.catch_up()
         return self.load.journal.records
 
-    def lost(self) -> list[Record]:
-        """List the requests that nobody answered."""
-        return [one for one in self.requests() if one.outcome is Outcome.LOST]
+    def outcomes(self) -> list[Ended]:
+        """List how the rollouts ended, in order."""
+        ended = (seen.status.last_rollout for seen in self.watch.history)
+        return list({one.id: one.outcome for one in ended if one}.values())
 
     def errors(self) -> list[Record]:
         """List the requests that were not answered well."""

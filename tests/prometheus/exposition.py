@@ -9,6 +9,9 @@ from threading import Lock, Thread
 from tests.support.series import CANARY, STABLE
 
 ENVOY = "/envoy"
+BOUNDS = ("25", "100", "250", "1000")
+"""Of the histogram, in milliseconds."""
+HISTOGRAM = "# TYPE envoy_cluster_upstream_rq_time histogram\n"
 PODS = {f"digits-{revision}-x": f"/{revision}" for revision in (STABLE, CANARY)}
 
 
@@ -41,7 +44,8 @@ class Exposition:
             counters = self.pages.get(page)
             if counters is None:
                 return None
-            return "".join(f"{name} {value}\n" for name, value in counters.items())
+            lines = (f"{name} {value}\n" for name, value in counters.items())
+            return "".join((HISTOGRAM, *lines))
 
     def http(self, revision: str, response: int, amount: int = 1) -> None:
         """Count HTTP responses at the router, as Envoy does."""
@@ -55,6 +59,19 @@ class Exposition:
         cluster = f'envoy_cluster_name="ml_digits-{revision}_8001"'
         for metric in ("upstream_rq_total", "grpc_total", f"grpc_{code}"):
             self.add(ENVOY, f"envoy_cluster_{metric}{{{cluster}}}", amount)
+
+    def took(self, revision: str, milliseconds: float, amount: int = 1) -> None:
+        """Count how long users waited at the router, as Envoy does."""
+        cluster = f'envoy_cluster_name="ml_digits-{revision}_8000"'
+        name = "envoy_cluster_upstream_rq_time"
+        with self.lock:
+            counters = self.pages.setdefault(ENVOY, {})
+            for bound in (*BOUNDS, "+Inf"):
+                bucket = f'{name}_bucket{{{cluster},le="{bound}"}}'
+                counters.setdefault(bucket, 0)
+                counters[bucket] += amount * (milliseconds <= float(bound))
+            count = f"{name}_count{{{cluster}}}"
+            counters[count] = counters.get(count, 0) + amount
 
     def inferred(self, revision: str, amount: int = 1, *, failed: bool = False) -> None:
         """Count requests in a pod, as Triton does."""

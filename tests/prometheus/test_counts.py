@@ -8,7 +8,7 @@ import pytest
 
 from halimede.adapters import prometheus as adapter
 from halimede.adapters.prometheus import PromMetrics
-from halimede.api.rollout import Analysis
+from halimede.api.rollout import Analysis, Latency
 from halimede.api.status import Evidence
 from halimede.judge.judge import begin, judge
 from halimede.judge.reading import Counts, Measured, Reading, Source, Unavailable, Why, since
@@ -28,19 +28,28 @@ class Judged:
         """Start without evidence."""
         self.metrics = metrics
         self.clock = clock
+        self.analysis = Analysis()
         self.evidence = Evidence()
 
     async def reading(self) -> Reading:
         """Ask for what has not been counted yet, or for the past."""
         now = self.clock()
-        return await self.metrics.read(request(now, since(self.evidence)))
+        latency = self.analysis.latency
+        slow_after = latency.threshold_milliseconds if latency else None
+        asked = request(now, since(self.evidence))
+        return await self.metrics.read(replace(asked, slow_after=slow_after))
 
     async def begin(self) -> None:
         """Begin once both sources know both revisions."""
         await eventually(self._all_scraped)
+        self.evidence = Evidence()
+        assert not await self.says_no()
+
+    async def says_no(self) -> bool:
+        """Begin if that is possible."""
         history = (await self.reading()).history
-        self.evidence = begin(Analysis(), STEPS, history, self.clock())
-        assert since(self.evidence) is not None
+        self.evidence = begin(self.analysis, STEPS, history, self.clock())
+        return since(self.evidence) is None
 
     async def _all_scraped(self) -> bool:
         looked = await self.metrics.read(request(self.clock(), self.clock()))
@@ -54,7 +63,7 @@ class Judged:
     async def poll(self, *, later: float = 0.0) -> Verdict:
         """Look once; *later*: as if so many seconds had passed."""
         judgement = judge(
-            self.evidence, await self.reading(), Analysis(), 0, STEPS, self.clock() + later
+            self.evidence, await self.reading(), self.analysis, 0, STEPS, self.clock() + later
         )
         self.evidence = judgement.evidence
         return judgement.verdict
@@ -126,6 +135,40 @@ async def test_a_restart_loses_nothing_and_counts_nothing_twice(
     counters.inferred(CANARY, 4)
     counters.inferred(CANARY, 2, failed=True)
     await judged.sees(Source.TRITON, Counts(11, 2))
+
+
+SLOW = Analysis(latency=Latency(threshold_milliseconds=250))
+
+
+async def test_slow_answers_are_counted_by_the_histogram(
+    judged: Judged, counters: Exposition
+) -> None:
+    """From its first answer on; the bound itself is not slow, however Prometheus writes it."""
+    judged.analysis = SLOW
+    await judged.begin()
+    for milliseconds, amount in ((20.0, 5), (250.0, 4), (251.0, 2), (5000.0, 1)):
+        counters.took(CANARY, milliseconds, amount)
+    counters.took(STABLE, 30.0, 40)
+    await judged.sees(Source.ROUTER_LATENCY, Counts(12, 3))
+    await judged.sees(Source.ROUTER_LATENCY, Counts(40, 0), STABLE)
+
+
+async def test_a_threshold_that_is_no_bound_is_told_with_those_that_are(
+    judged: Judged, counters: Exposition
+) -> None:
+    """Before anything is judged by it."""
+    judged.analysis = Analysis(latency=Latency(threshold_milliseconds=300))
+    counters.took(STABLE, 20.0)
+
+    async def refused() -> bool:
+        judged.evidence = Evidence()
+        return await judged.says_no()
+
+    await eventually(refused)
+    assert judged.evidence.message == (
+        "spec.rollout.analysis.latency.thresholdMilliseconds 300 is no bound of"
+        " envoy_cluster_upstream_rq_time: set it to one of 25, 100, 250, 1000"
+    )
 
 
 async def test_polls_while_counters_grow_add_up_to_what_happened(

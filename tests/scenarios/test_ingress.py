@@ -1,33 +1,20 @@
 """Rollouts behind ingress-nginx: after every single write every Ingress leads to ready pods."""
 
-import copy
-import random
-from collections.abc import Callable
-
 import pytest
 
 from halimede.api.base import Manifest
 from halimede.api.status import Outcome, State
 from tests.support.behaviour import Behaviour
 from tests.support.cluster import SPEC
-from tests.support.entrance import Entrance
+from tests.support.entrance import STORIES, Entrance, Story, loses_nothing, serving
 
 INGRESS = {"host": "digits.example.com", "tlsSecretName": "digits-tls"}
 NGINX = "nginx.ingress.kubernetes.io"
-Story = Callable[[Entrance], object]
 
 
 def served(strategy: str = "Canary") -> Entrance:
     """Make a cluster in which a first revision serves by HTTP and gRPC."""
-    cluster = Entrance(spec=copy.deepcopy(SPEC), requests_per_second=400.0)
-    cluster.spec["expose"] = {"type": "Ingress", "ingress": INGRESS}
-    cluster.spec["rollout"]["strategy"] = strategy
-    cluster.spec["rollout"]["blueGreen"]["autoPromote"] = True
-    cluster.spec["rollout"]["analysis"]["provider"] = "None"
-    cluster.until(cluster.ready)
-    cluster.run(120)
-    cluster.lost, cluster.done, cluster.empty = 0.0, 0, []
-    return cluster
+    return serving({"type": "Ingress", "ingress": INGRESS}, strategy)
 
 
 def entry(cluster: Entrance) -> str:
@@ -51,47 +38,6 @@ def canaries(cluster: Entrance) -> list[int]:
         for (kind, name), one in cluster.objects.items()
         if kind == "Ingress" and name.endswith("-canary")
     ]
-
-
-def promote(cluster: Entrance) -> None:
-    """Roll a good revision out."""
-    cluster.model(2).run(10)
-    cluster.until(cluster.ready)
-
-
-def abort_at(state: State) -> Story:
-    """Have somebody abort a rollout in some state."""
-
-    def told(cluster: Entrance) -> None:
-        cluster.model(2).until(lambda: cluster.state is state)
-        cluster.command("abort@1").run(300)
-
-    return told
-
-
-def third(cluster: Entrance) -> None:
-    """Ask for a third revision in mid-canary."""
-    cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
-    cluster.model(3).run(10)
-    cluster.until(cluster.ready)
-
-
-def way_back(cluster: Entrance) -> None:
-    """Go back to the old revision right after a promotion."""
-    promote(cluster)
-    cluster.model(1).run(10)
-    cluster.until(cluster.ready)
-
-
-STORIES: dict[str, tuple[str, Story]] = {
-    "promote": ("Canary", promote),
-    "abort a canary": ("Canary", abort_at(State.ANALYSING)),
-    "abort a promotion": ("Canary", abort_at(State.PROMOTING)),
-    "third": ("Canary", third),
-    "way back": ("Canary", way_back),
-    "switch": ("BlueGreen", promote),
-    "switch back": ("BlueGreen", abort_at(State.BAKING)),
-}
 
 
 def test_main_moves_before_the_canary_goes() -> None:
@@ -137,16 +83,7 @@ def test_canary_that_loses_its_pods_is_shed() -> None:
 @pytest.mark.parametrize(("strategy", "story"), STORIES.values(), ids=STORIES)
 def test_any_write_may_be_the_last(strategy: str, story: Story) -> None:
     """Given an operator that dies for a minute after one of its writes, no request is lost."""
-    first = served(strategy)
-    whole = copy.deepcopy(first)
-    story(whole)
-    assert (whole.empty, whole.lost) == ([], 0.0)
-    for lives in range(1, whole.done, 2):
-        cluster = copy.deepcopy(first)
-        cluster.lives, cluster.order = lives, random.Random(lives)
-        story(cluster)
-        assert (lives, cluster.empty, cluster.lost) == (lives, [], 0.0)
-        assert (cluster.stable, cluster.rollout) == (whole.stable, None)
+    loses_nothing(served(strategy), story)
 
 
 def test_aborted_promotion_goes_back_at_once() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from halimede.api.base import Manifest
 from halimede.api.status import State
+from halimede.judge.reading import Backend
 from halimede.render.user_route import annotation
 from tests.support.cluster import GATEWAY
 from tests.support.user_route import RoutedCluster, user_route
@@ -48,6 +49,20 @@ def test_a_canary_through_a_route_of_the_users(routed: RoutedCluster) -> None:
     assert routed.backends() == {routed.stable: 100}
     assert (routed.lost, routed.parsed.url) == (0.0, "http://shop.example.com")
     assert routed.parsed.foreign_writes is None
+
+
+def test_the_judge_is_told_where_the_users_route_has_each_revision(routed: RoutedCluster) -> None:
+    """Given a router that counts by the place in the route, the user's route is what counts."""
+    routed.edit(lambda spec: spec["rollout"]["analysis"].update(provider="EnvoyGateway"))
+    analysing(routed).run(60)
+    rollout = routed.rollout
+    assert rollout is not None
+    assert {one.backends for one in routed.prometheus.asked} == {
+        (
+            Backend("ml/shop", 0, 0, rollout.base, 8000),
+            Backend("ml/shop", 0, 1, rollout.revision, 8000),
+        )
+    }
 
 
 def test_the_finalizer_comes_before_the_route_is_touched() -> None:

@@ -26,6 +26,8 @@ class Server:
     silent: Event | None = None
     """Say nothing until this is set."""
     asked: list[str] = field(default_factory=list)
+    times: list[str] = field(default_factory=list)
+    """The moments that were asked about."""
     received: list[dict[str, str]] = field(default_factory=list)
     """The headers of every request."""
 
@@ -38,7 +40,9 @@ def answering() -> Iterator[Server]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             told.received.append(dict(self.headers.items()))
-            told.asked += parse_qs(urlsplit(self.path).query).get("query", [])
+            asked = parse_qs(urlsplit(self.path).query)
+            told.asked += asked.get("query", [])
+            told.times += asked.get("time", [])
             if told.silent:
                 told.silent.wait(20)
             self.send_response(told.status)

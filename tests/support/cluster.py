@@ -215,17 +215,21 @@ class PretendCluster:
     def observe(self) -> Observed:
         """Look, as the operator does."""
         md = self.deployment
-        request = metrics_request(md, {}, self.now)
+        request = metrics_request(md, self.users_routes(md), self.now)
         return Observed(
             deployment=md,
             children=tuple(copy.deepcopy(one) for one in self.objects.values()),
             pods=tuple(self._pod(name) for name in self.pods),
             endpoint_slices=self._slices(),
             inputs=self.inputs,
-            routes={},
+            routes=self.users_routes(md),
             reading=self.prometheus.read(request) if request else None,
             apply_errors=self.apply_errors,
         )
+
+    def users_routes(self, _: ModelDeployment) -> dict[str, Manifest | None]:
+        """Find the HTTPRoutes of users' that the operator must know of: none here."""
+        return {}
 
     def look(self) -> Plan:
         """Run one pass of the operator."""

@@ -6,13 +6,16 @@ with a delay, they go by what the cluster said one tick ago, to pods that are re
 
 import copy
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from halimede.api.base import Manifest
+from halimede.api.status import State
+from halimede.reconcile.observed import Observed
 from halimede.reconcile.plan import Plan
 from halimede.render.traffic import NGINX
-from tests.support.cluster import PretendCluster
+from tests.support.behaviour import Behaviour, pod_manifest
+from tests.support.cluster import SPEC, PretendCluster
 
 ROUTES = ("HTTPRoute", "Ingress")
 Objects = dict[tuple[str, str], Manifest]
@@ -29,12 +32,23 @@ class Entrance(PretendCluster):
     """How long it is away then."""
     order: random.Random = field(default_factory=lambda: random.Random(1))
     """Shuffles the writes that are done at the same time."""
+    foreign: int = 0
+    """Pods of a revision that nobody knows."""
     done: int = 0
     """How many writes there were."""
     empty: list[str] = field(default_factory=list)
     """What was found wrong after a write."""
     _back_at: float = 0.0
     _told: Objects = field(default_factory=dict)
+
+    def observe(self) -> Observed:
+        """Look, and see foreign pods as well."""
+        seen = super().observe()
+        pods = (
+            pod_manifest(f"digits-0-{number}", "0", self.now, Behaviour(), ready=True)
+            for number in range(self.foreign)
+        )
+        return replace(seen, pods=(*seen.pods, *pods))
 
     def carry_out(self, plan: Plan) -> None:
         """Do one write after the other: those of a wave in any order, routes after the rest."""
@@ -152,3 +166,75 @@ def _of(applies: Iterable[Manifest], *, routes: bool) -> list[Manifest]:
 def _backend(ingress: Manifest) -> str:
     path = ingress["spec"]["rules"][0]["http"]["paths"][0]
     return str(path["backend"]["service"]["name"])
+
+
+Story = Callable[[Entrance], object]
+
+
+def promote(cluster: Entrance) -> None:
+    """Roll a good revision out."""
+    cluster.model(2).run(10)
+    cluster.until(cluster.ready)
+
+
+def abort_at(state: State) -> Story:
+    """Have somebody abort a rollout in some state."""
+
+    def story(cluster: Entrance) -> None:
+        cluster.model(2).until(lambda: cluster.state is state)
+        cluster.command("abort@1").run(300)
+
+    return story
+
+
+def third(cluster: Entrance) -> None:
+    """Ask for a third revision in mid-canary."""
+    cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
+    cluster.model(3).run(10)
+    cluster.until(cluster.ready)
+
+
+def revert(cluster: Entrance) -> None:
+    """Go back to the old revision in mid-canary."""
+    cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
+    cluster.model(1).run(10)
+    cluster.until(cluster.ready)
+
+
+STORIES: dict[str, tuple[str, Story]] = {
+    "promote": ("Canary", promote),
+    "abort a step": ("Canary", abort_at(State.ANALYSING)),
+    "abort a promotion": ("Canary", abort_at(State.PROMOTING)),
+    "third": ("Canary", third),
+    "revert": ("Canary", revert),
+    "switch": ("BlueGreen", promote),
+    "switch back": ("BlueGreen", abort_at(State.BAKING)),
+}
+"""By name: a strategy, and what happens."""
+
+
+def loses_nothing(first: Entrance, story: Story) -> None:
+    """Hold a story to it that no request is lost, and so if the operator dies on the way."""
+    whole = copy.deepcopy(first)
+    story(whole)
+    assert (whole.empty, whole.lost) == ([], 0.0)
+    for lives in range(1, whole.done, 2):
+        cluster = copy.deepcopy(first)
+        cluster.lives, cluster.order = lives, random.Random(lives)
+        story(cluster)
+        assert (lives, cluster.empty, cluster.lost) == (lives, [], 0.0)
+        assert (cluster.stable, cluster.rollout) == (whole.stable, None)
+
+
+def serving(expose: Manifest, strategy: str = "Canary", replicas: int = 2) -> Entrance:
+    """Make a cluster in which a first revision serves, without counters of a router."""
+    cluster = Entrance(spec=copy.deepcopy(SPEC), requests_per_second=400.0)
+    cluster.spec |= {"expose": expose, "replicas": replicas}
+    cluster.spec["rollout"]["strategy"] = strategy
+    cluster.spec["rollout"]["canary"]["bakeSeconds"] = 10
+    cluster.spec["rollout"]["blueGreen"] = {"autoPromote": True, "bakeSeconds": 60}
+    cluster.spec["rollout"]["analysis"]["provider"] = "None"
+    cluster.until(cluster.ready)
+    cluster.run(120)
+    cluster.lost, cluster.done, cluster.empty = 0.0, 0, []
+    return cluster

@@ -1,6 +1,4 @@
-"""Random histories of a ModelDeployment, on a world of facts alone, and what must always hold.
-
-"""
+"""Random histories of a ModelDeployment, on a world of facts alone, and what must always hold."""
 
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
@@ -55,6 +53,7 @@ class History(RuleBasedStateMachine):
         wishes=st.tuples(*[st.sampled_from(Waiting)] * 3),
         replicas=st.integers(1, 6),
         room=st.sampled_from((None, None, 0, 1, 3)),
+        by_pods=st.booleans(),
     )
     def begin(
         self,
@@ -65,9 +64,11 @@ class History(RuleBasedStateMachine):
         wishes: tuple[Waiting, Waiting, Waiting],
         replicas: int,
         room: int | None,
+        *,
+        by_pods: bool,
     ) -> None:
         """Have a first revision serve, and a second one on its way."""
-        self.world = MachineWorld(replicas=replicas).serve().ask_for("v2")
+        self.world = MachineWorld(replicas=replicas, by_pods=by_pods).serve().ask_for("v2")
         self.world.room = None if room is None else replicas + room
         self.watcher = Watcher(self.world)
         names = ("on_no_data", "on_inconclusive", "on_metrics_down")

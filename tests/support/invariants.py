@@ -6,13 +6,14 @@ from halimede.api.rollout import CapacityMode, Strategy
 from halimede.api.status import State, Status
 from halimede.judge.verdict import Verdict
 from halimede.rollout import allotment
-from halimede.rollout.capacity import full, need, weight_on_abort
+from halimede.rollout.capacity import full, need, split, weight_on_abort
 from halimede.rollout.machine import move
 from halimede.rollout.scene import Scene
 from halimede.rollout.steps import AT_STEP, refitted
 from halimede.rollout.timers import next_look
 from tests.support.rollouts import MachineWorld
 
+GIVEN_UP = frozenset({State.ABORTING, State.ABORT_DRAINING})
 BEFORE_COMMIT = frozenset(State) - {State.DRAINING, State.ABORTING, State.ABORT_DRAINING}
 
 Shares = dict[str, int]
@@ -41,6 +42,8 @@ class Watcher:
             assert sum(dict(shares).values()) == 100, f"I1: {shares}"
             self._raises_only_what_is_ready(route, dict(shares), scene)
             self._raises_nothing_in_a_pause(route, dict(shares))
+        if world.cut is None:
+            self._gives_up_only_what_is_replaced(scene)
         self._asks_for_no_more_than_allowed(asked)
         self._has_a_reason_to_wait()
 
@@ -74,18 +77,33 @@ class Watcher:
             assert ready > 0, "I2: it covers without a pod"
             return
         spare = self._replaces()
-        wanted = min(need(weight, world.replicas), full(world.replicas))
+        wanted, rest = need(weight, world.replicas), need(100 - weight, world.replicas)
+        if self._by_pods():
+            wanted, rest = split(weight, world.replicas)
+        wanted = min(wanted, full(world.replicas))
         if weight == 100:
             wanted = max(1, min(full(world.replicas), world.replicas - spare))
         assert ready >= wanted, f"I2: {weight} % with {ready} of {wanted} pods"
-        rest = need(100 - weight, world.replicas)
         assert base >= rest - (spare and rest > 1), f"I4: {100 - weight} % with {base} pods"
+
+    def _gives_up_only_what_is_replaced(self, scene: Scene) -> None:
+        """While revisions share by their pods, as many are there as the spec asks for."""
+        world, rollout = self.world, self.world.status.rollout
+        if rollout is None or not self._by_pods() or rollout.base not in world.desired:
+            return
+        if rollout.weight == 100 or rollout.state in (State.DRAINING, State.ABORT_DRAINING):
+            return
+        canary = scene.facts.workload(rollout.revision).ready_endpoints if rollout.weight else 0
+        pods = world.desired[rollout.base] + canary
+        assert pods >= world.replicas, f"{pods} pods in {rollout.state}"
 
     def _raises_nothing_in_a_pause(self, old: Shares, new: Shares) -> None:
         """While somebody holds it, a revision's share may fall; it rises to cover for stable."""
         rollout = self.world.status.rollout
         if rollout is None or rollout.state not in BEFORE_COMMIT or rollout.covering_since:
             return
+        if rollout.strategy is Strategy.RECREATE:
+            return  # in the middle of its outage a pause would only prolong that
         if self.world.settings.paused or rollout.paused_since is not None:
             share = new.get(rollout.revision, 0)
             assert share <= old.get(rollout.revision, 0), f"paused: {old} {new} {rollout.state}"
@@ -137,7 +155,7 @@ class Watcher:
         )
         shares = dict(allotment.weights(after))
         assert shares.get(rollout.revision, 0) == left, f"I7: {shares}"
-        assert after.rollout is None or after.rollout.state is State.ABORTING, "I7"
+        assert after.rollout is None or after.rollout.state in GIVEN_UP, "I7"
 
     def _has_a_reason_to_wait(self) -> None:
         """I9: a rollout that stays has said why, or time will wake it."""
@@ -154,8 +172,13 @@ class Watcher:
         if rollout is None:
             return
         asked, most = self._asked(world.status), 2 * world.replicas
+        if rollout.strategy is Strategy.RECREATE:
+            sides = (world.desired.get(one, 0) for one in (rollout.base, rollout.revision))
+            assert 0 in sides, f"I12: both have pods in {rollout.state}"
         if rollout.strategy is Strategy.CANARY:
-            scales = [step.scale.replicas or 0 for step in world.settings.canary.steps if step.scale]
+            scales = [
+                step.scale.replicas or 0 for step in world.settings.canary.steps if step.scale
+            ]
             most = max(most, world.replicas + max(scales, default=0))
         if self._replaces():
             most = world.replicas + 1
@@ -168,6 +191,11 @@ class Watcher:
             and rollout.strategy is Strategy.CANARY
             and self.world.settings.capacity_mode is CapacityMode.REPLACE
         )
+
+    def _by_pods(self) -> bool:
+        rollout = self.world.status.rollout
+        canary = rollout is not None and rollout.strategy is Strategy.CANARY
+        return self.world.by_pods and canary and not self._replaces()
 
     def _asked(self, status: Status) -> int:
         """Count the pods that are asked for on both sides of a rollout."""

@@ -47,7 +47,8 @@ def recorded() -> Iterator[set[Step]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(machine, "IDLE", tuple(map(watched, machine.IDLE)))
         patch.setattr(machine, "CHECKS", tuple(map(watched, machine.CHECKS)))
-        for table in (machine.ADVANCES, machine.RETREATS):
+        patch.setattr(machine, "RECREATE_CHECKS", tuple(map(watched, machine.RECREATE_CHECKS)))
+        for table in (machine.ADVANCES, machine.RETREATS, machine.RECREATES):
             for state, check in table.items():
                 patch.setitem(table, state, watched(check))
         patch.setattr(machine, "refitted", refitted)

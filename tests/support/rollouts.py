@@ -34,6 +34,8 @@ class MachineWorld:
     invalid: str | None = None
     settings: Rollout = SETTINGS
     replicas: int = 2
+    by_pods: bool = False
+    """There is no router: shares are those of the pods."""
     now: float = START
     status: Status = field(default_factory=Status)
     command: str | None = None
@@ -41,6 +43,8 @@ class MachineWorld:
     """What the judge says whenever it looks."""
     broken: dict[str, Workload] = field(default_factory=dict)
     """Revisions whose pods are not as they should be."""
+    ending: int = 0
+    """Pods that linger where none is wanted any more."""
     room: int | None = None
     """How many pods find a place in the cluster; None: as many as are asked for."""
     running: dict[str, int] = field(default_factory=dict)
@@ -62,15 +66,16 @@ class MachineWorld:
         pods = self.desired.get(revision)
         if pods is None:
             return Workload(revision)
+        held = pods or self.ending
         if revision in self.broken:
-            broken = self.broken[revision]
-            ready = min(broken.ready_endpoints, pods)
-            return replace(
-                broken, revision=revision, exists=True, desired=pods, ready_endpoints=ready
-            )
+            known = self.broken[revision]
+            ready = min(known.ready_endpoints, pods)
+            known = replace(known, revision=revision, exists=True, desired=pods, pods=held)
+            return replace(known, ready_endpoints=ready)
         running = self.running.get(revision, 0)
         cause = Cause.UNSCHEDULABLE if running < pods else None
-        return Workload(revision, exists=True, desired=pods, ready_endpoints=running, cause=cause)
+        known = Workload(revision, exists=True, desired=pods, ready_endpoints=running, pods=held)
+        return replace(known, cause=cause)
 
     def facts(self) -> Facts:
         """Tell what the machine may know."""
@@ -104,7 +109,14 @@ class MachineWorld:
             polled = rollout.model_copy(update={"evidence": evidence, "polled_at": self.now})
             status = status.model_copy(update={"rollout": polled})
         return Scene(
-            wanted=Wanted(self.target, self.settings, "uid:1", self.generation, self.invalid),
+            wanted=Wanted(
+                self.target,
+                self.settings,
+                "uid:1",
+                self.generation,
+                self.invalid,
+                by_pods=self.by_pods,
+            ),
             facts=self.facts(),
             status=status,
             command=pending(self.command, status),

@@ -2,14 +2,14 @@
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from typing_extensions import override
 
 from halimede.api.base import Manifest, rfc3339
+from halimede.api.v1alpha1 import ModelDeployment
 from halimede.reconcile.farewell import farewell, leaving
-from halimede.reconcile.observed import Observed
 from halimede.reconcile.plan import Plan
 from halimede.reconcile.user_routes import concerned
 from tests.support.behaviour import accepted, written_by
@@ -104,9 +104,8 @@ class RoutedCluster(PretendCluster):
         return manifest
 
     @override
-    def observe(self) -> Observed:
-        names = concerned(self.deployment)
-        return replace(super().observe(), routes={one: self._live(one) for one in names})
+    def users_routes(self, md: ModelDeployment) -> dict[str, Manifest | None]:
+        return {one: self._live(one) for one in concerned(md)}
 
     @override
     def look(self) -> Plan:

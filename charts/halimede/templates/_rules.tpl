@@ -1,7 +1,7 @@
 {{- /* What the operator may do in a namespace where it works. Secrets are not among it: the kubelet mounts them,
        the operator never sees one. */ -}}
 {{- define "halimede.namespacedRules" -}}
-# Patched for the finalizer alone, which stands beside the spec: RBAC cannot tell the two apart.
+# Patched for the finalizer alone. RBAC cannot tell it from the spec; the policy in policy.yaml does.
 - apiGroups: [halimede.dev]
   resources: [modeldeployments]
   verbs: [get, list, watch, patch]

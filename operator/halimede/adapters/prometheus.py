@@ -7,7 +7,7 @@ not data. `infos` are remarks on how the query is written, and matter to nobody 
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from math import isfinite
@@ -21,17 +21,21 @@ from prometheus_api_client import PrometheusConnect
 from urllib3.util.retry import Retry
 
 from halimede.adapters.access import Access, UnusableAccessError
-from halimede.api.rollout import MetricsProvider
+from halimede.api.query import UnusableQueryError
+from halimede.judge.indicators import fill, number, tally
+from halimede.judge.providers.known import ROUTERS
 from halimede.judge.queries import queries
 from halimede.judge.reading import (
     Answer,
     History,
+    Indicator,
     Measured,
     MetricsRequest,
     Reading,
     Sample,
     Series,
     Source,
+    Tallied,
     Unavailable,
     Why,
 )
@@ -100,12 +104,18 @@ class PromMetrics:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="prometheus")
 
     async def read(self, request: MetricsRequest) -> Reading:
-        """Ask every declared source, at the same time."""
+        """Ask every declared source whose answer is due, at the same time."""
         sources = [Source.TRITON]
-        if request.provider is not MetricsProvider.NONE:
+        if request.provider in ROUTERS:
             sources.insert(0, Source.ROUTER)
-        said = await asyncio.gather(*(self._ask(source, request) for source in sources))
-        answers: dict[Source, Answer] = dict(zip(sources, said, strict=True))
+        if request.slow_after is not None:
+            sources.append(Source.ROUTER_LATENCY)
+        asked: dict[str, Awaitable[Answer]] = {
+            source: self._counters(source, request) for source in sources
+        }
+        asked |= {one.source: self._tallied(one, request) for one in request.indicators}
+        said = await asyncio.gather(*(self._said(*one) for one in asked.items()))
+        answers: dict[str, Answer] = dict(zip(asked, said, strict=True))
         if request.since is None:
             return Reading(request, history=History(request, answers))
         return Reading(request, answers)
@@ -115,29 +125,53 @@ class PromMetrics:
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._session.close()
 
-    async def _ask(self, source: Source, request: MetricsRequest) -> Answer:
+    async def _said(self, source: str, answer: Awaitable[Answer]) -> Answer:
+        try:
+            async with asyncio.timeout(GIVE_UP_SECONDS):
+                return await answer
+        except (
+            _RefusedError,
+            UnusableAccessError,
+            UnusableQueryError,
+            OSError,
+            *_STRANGE,
+        ) as error:
+            why, words = self._explained(error)
+            return Unavailable(why, f"{source} counters: {words}")
+
+    async def _counters(self, source: str, request: MetricsRequest) -> Answer:
+        results = await self._results(queries(source, request))
+        return Measured(tuple(_series(one) for result in results for one in result))
+
+    async def _tallied(self, asked: Indicator, request: MetricsRequest) -> Answer:
+        """Ask both queries about the stable revision and, once counting has begun, the canary."""
+        revisions = (request.stable, request.canary)[: 1 if request.since is None else 2]
+        texts = [
+            fill(template, request, revision, asked.window)
+            for revision in revisions
+            for template in (asked.requests, asked.errors)
+        ]
+        numbers = [number(result) for result in await self._results(texts, at=request.now)]
+        pairs = zip(numbers[::2], numbers[1::2], strict=True)
+        stable, *canary = (tally(*pair) for pair in pairs)
+        return Tallied(stable, canary[0] if canary else None)
+
+    async def _results(self, texts: Iterable[str], at: float | None = None) -> list[Any]:
+        """Ask several queries at the same time, about the moment *at* or now."""
         if not self._url:
-            return Unavailable(
+            raise _RefusedError(
                 Why.NOT_CONFIGURED, f"no Prometheus is known: set its address in {_SETTING}"
             )
         loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(GIVE_UP_SECONDS):
-                results = await asyncio.gather(
-                    *(
-                        loop.run_in_executor(self._threads, self._query, one)
-                        for one in queries(source, request)
-                    )
-                )
-            return Measured(tuple(_series(one) for result in results for one in result))
-        except (_RefusedError, UnusableAccessError, OSError, *_STRANGE) as error:
-            why, words = self._explained(error)
-            return Unavailable(why, f"{source} counters: {words}")
+        asked = (loop.run_in_executor(self._threads, self._query, text, at) for text in texts)
+        return await asyncio.gather(*asked)
 
     def _explained(self, error: Exception) -> tuple[Why, str]:
         match error:
             case _RefusedError():
                 return error.why, str(error)
+            case UnusableQueryError():
+                return Why.REFUSED, f"{error}: {error.cure}"
             case UnusableAccessError():
                 return Why.NOT_CONFIGURED, f"{error}; the files are {_FILES}"
             case requests.exceptions.SSLError():
@@ -154,8 +188,8 @@ class PromMetrics:
             case _:
                 return Why.REFUSED, _not_prometheus(self._url)
 
-    def _query(self, text: str) -> Any:
-        return self._client().custom_query(text)
+    def _query(self, text: str, at: float | None) -> Any:
+        return self._client().custom_query(text, None if at is None else {"time": at})
 
     def _client(self) -> PrometheusConnect:
         with self._lock:

@@ -35,6 +35,8 @@ class Reason(StrEnum):
     """All traffic is being moved back to the stable revision."""
     PAUSED = "Paused"
     """A human has paused the rollout or is asked to decide."""
+    RECREATING = "Recreating"
+    """Nothing serves: by the strategy `Recreate` one revision stops before the other starts."""
     PINNED = "Pinned"
     """The command `rollback` holds a revision that the spec does not ask for."""
     METRICS_HOLD = "MetricsHold"

@@ -1,5 +1,6 @@
 """The CustomResourceDefinition: what `kubectl explain` tells and the API server enforces."""
 
+from io import StringIO
 from typing import Any
 
 import yaml
@@ -14,6 +15,10 @@ from halimede.api.v1alpha1 import GROUP, KIND, PLURAL, VERSION, ModelDeployment
 LONGEST_NAME = 48
 """Pods are found in metrics by `<name>-<hash8>-`, and Kubernetes keeps 58 characters of that
 (`maxGeneratedNameLength` of its name generator) before it adds its own."""
+
+LINE = 400
+SHORT = 320
+"""Characters; a longer object has a line for each of its fields."""
 
 _HEADER = "# Made by `halimede crd`; edit the models in operator/halimede/api instead.\n"
 _ROOT_RULES = [
@@ -68,10 +73,26 @@ def crd() -> Manifest:
 
 
 def text() -> str:
-    """Write the CustomResourceDefinition as the YAML that stands in `crds/`."""
-    return _HEADER + yaml.dump(
-        crd(), Dumper=yaml.CSafeDumper, sort_keys=False, width=160, default_flow_style=None
-    )
+    """Write the CustomResourceDefinition as the YAML that stands in `crds/`.
+
+    What is short stands in one line: a third of the file would be indentation otherwise.
+    """
+    nodes = yaml.SafeDumper(StringIO(), sort_keys=False).represent_data(crd())
+    _shorten(nodes)
+    written = yaml.serialize(nodes, Dumper=yaml.SafeDumper, width=LINE)
+    return f"{_HEADER}{written}"
+
+
+def _shorten(node: yaml.Node) -> int:
+    """Have everything short written in one line, and tell how long this would be."""
+    if isinstance(node, yaml.ScalarNode):
+        return len(node.value) + 2
+    if not isinstance(node, yaml.CollectionNode):
+        raise TypeError(f"YAML has no {type(node).__name__}")
+    parts = [one for part in node.value for one in (part if isinstance(part, tuple) else (part,))]
+    size = sum(2 + _shorten(part) for part in parts)
+    node.flow_style = size <= SHORT
+    return size
 
 
 def _root() -> dict[str, Any]:

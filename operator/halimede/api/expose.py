@@ -116,8 +116,8 @@ class Expose(ApiModel):
     )
 
     type: ExposeType
-    """`Gateway` and `Ingress` lead requests in from outside and can share them out; `Service` is
-    reached inside the cluster only and can only switch."""
+    """`Gateway` and `Ingress` lead requests in from outside and share them out; `Service` is
+    reached inside the cluster only, and shares connections out by the revisions' pods."""
     gateway: GatewayExposure | None = None
     """Settings of the type `Gateway`."""
     ingress: IngressExposure | None = None

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from halimede.api.base import ApiModel
-from halimede.api.rules import rule, rules
+from halimede.api.rules import keyed, rule, rules
 
 Percent = Annotated[str, Field(pattern=r"^(100|[0-9]{1,2}(\.[0-9]{1,4})?)$", max_length=7)]
 """A percentage as a decimal string: the API has no floats."""
@@ -20,6 +20,9 @@ class Strategy(StrEnum):
 
     CANARY = "Canary"
     BLUE_GREEN = "BlueGreen"
+    RECREATE = "Recreate"
+    """The old revision stops before the new one starts: an outage, where there is no room for
+    two."""
 
 
 class StepPause(ApiModel):
@@ -121,6 +124,13 @@ class BlueGreen(ApiModel):
     """How long the new revision is judged with all traffic before the old one scales down."""
 
 
+class Recreate(ApiModel):
+    """Settings of the strategy `Recreate`."""
+
+    bake_seconds: Annotated[int, Field(ge=0, le=86400)] = 300
+    """How long the new revision is judged with all traffic. The way back is another outage."""
+
+
 class MetricsProvider(StrEnum):
     """Whose request counters tell how users fare."""
 
@@ -134,8 +144,70 @@ class MetricsProvider(StrEnum):
     """Traefik: `traefik_service_requests_total`."""
     INGRESS_NGINX = "IngressNginx"
     """ingress-nginx: `nginx_ingress_controller_requests`."""
+    CUSTOM = "Custom"
+    """Anything else: the queries of `router`."""
     NONE = "None"
     """No router counters are scraped. Triton's alone must do; the README says what they miss."""
+
+
+Query = Annotated[str, Field(min_length=1, max_length=1000)]
+"""PromQL with the placeholders of `api.query`."""
+
+
+class Queries(ApiModel):
+    """Two PromQL queries, of which each answers with one number per revision.
+
+    `{{ revision }}`, `{{ service }}`, `{{ namespace }}`, `{{ name }}`, `{{ model }}` and
+    `{{ window }}` are filled in, and nothing else is, as in
+    `sum(increase(requests_total{service="{{ service }}"}[{{ window }}]))`.
+    """
+
+    requests: Query
+    """How many requests ended in `{{ window }}`."""
+    errors: Query
+    """How many of them in an error. No answer means none."""
+    window_seconds: Annotated[int, Field(ge=10, le=3600)] = 60
+    """How often they are asked, about the time since the last; at least four scrapes."""
+
+
+class Metric(Queries):
+    """An objective of your own, which may stop a rollout and must be met to pass a step."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "!has(self.maxErrorPercent) || double(self.maxErrorPercent) > 0.0",
+                "maxErrorPercent must be more than 0: set it to the part that you can bear",
+                ".maxErrorPercent",
+            ),
+        )
+    )
+
+    name: Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", max_length=30)]
+    """What messages call it."""
+    max_error_percent: Percent | None = None
+    """The part of errors above which a revision is bad; that of `analysis` where absent."""
+
+
+class Latency(ApiModel):
+    """How long users may wait for an answer, by the router's histogram."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "!has(self.maxSlowPercent) || double(self.maxSlowPercent) > 0.0",
+                "maxSlowPercent must be more than 0: set it to about twice what the stable"
+                " revision has",
+                ".maxSlowPercent",
+            ),
+        )
+    )
+
+    threshold_milliseconds: Annotated[int, Field(ge=1, le=600000)]
+    """An answer that takes longer is slow. It must be a bound of the histogram: Envoy's are 0.5,
+    1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000 and 600000."""
+    max_slow_percent: Percent = "5"
+    """The part of slow answers above which a revision is bad, whatever the stable one does."""
 
 
 class Waiting(StrEnum):
@@ -185,18 +257,38 @@ class Analysis(ApiModel):
                 " error rate is tolerated",
                 ".maxErrorRatio",
             ),
+            rule(
+                "(has(self.provider) && self.provider == 'Custom') == has(self.router)",
+                "provider Custom needs the queries of router, and only it does: set both or none",
+                ".router",
+            ),
+            rule(
+                "!has(self.latency) || !has(self.provider)"
+                " || self.provider in ['Contour', 'EnvoyGateway']",
+                "latency is read from Envoy's histogram: set provider to Contour or EnvoyGateway,"
+                " or leave latency out",
+                ".latency",
+            ),
         )
     )
 
     provider: MetricsProvider = MetricsProvider.CONTOUR
     """The router whose request counters tell how users fare, per revision. `None` says that it
     has none in Prometheus, and that Triton's own must do."""
+    router: Queries | None = None
+    """The queries of the provider `Custom`."""
+    metrics: Annotated[
+        tuple[Metric, ...], Field(max_length=3, json_schema_extra=keyed("name"))
+    ] = ()
+    """Further objectives by PromQL, approximate as its `increase()` is."""
     max_error_percent: Percent = "5"
     """The error rate above which a revision is bad, whatever the stable one does."""
     max_error_ratio: Annotated[
         str, Field(pattern=r"^[0-9]{1,3}(\.[0-9]{1,2})?$", max_length=6)
     ] = "3"
     """How many times the stable revision's error rate the last step's certificate tolerates."""
+    latency: Latency | None = None
+    """Judge how long users wait, too, by the same tests. Absent: only errors count."""
     pace: Pace = Pace.BALANCED
     """How fast the certificate that each step demands tightens towards the last one."""
     interval_seconds: Annotated[int, Field(ge=1, le=300)] = 15
@@ -225,7 +317,8 @@ class Rollout(ApiModel):
     model_config = ConfigDict(
         json_schema_extra=rules(
             rule(
-                "self.capacityMode != 'Replace' || self.strategy == 'Canary'",
+                "!has(self.capacityMode) || self.capacityMode != 'Replace'"
+                " || !has(self.strategy) || self.strategy == 'Canary'",
                 "only a canary can replace pods one by one: set capacityMode to Extra or Wait, or"
                 " strategy to Canary",
                 ".capacityMode",
@@ -235,11 +328,13 @@ class Rollout(ApiModel):
 
     strategy: Strategy = Strategy.CANARY
     """`Canary` gives the new revision more and more of the requests; `BlueGreen` shows it as a
-    preview and then switches."""
+    preview and then switches; `Recreate` stops the old one first, and nothing serves meanwhile."""
     canary: Canary = Canary()
     """Settings of the strategy `Canary`."""
     blue_green: BlueGreen = BlueGreen()
     """Settings of the strategy `BlueGreen`."""
+    recreate: Recreate = Recreate()
+    """Settings of the strategy `Recreate`."""
     analysis: Analysis = Analysis()
     """How the new revision is judged."""
     paused: bool = False

@@ -38,20 +38,29 @@ _ROOM = (
 )
 _ROUTERS = (
     rule(
-        "self.rollout.strategy != 'Canary' || self.expose.type != 'Service'",
-        "strategy Canary needs a router that shares requests out: set rollout.strategy to"
-        " BlueGreen, or expose by Gateway or Ingress",
-        ".rollout.strategy",
+        "self.rollout.strategy != 'Canary' || self.expose.type != 'Service'"
+        " || !has(self.autoscaling)",
+        "strategy Canary by type Service shares requests out by the number of pods: set replicas"
+        " instead of autoscaling, or rollout.strategy to BlueGreen, or expose by Gateway or"
+        " Ingress",
+        ".autoscaling",
     ),
     rule(
-        "self.rollout.analysis.provider == 'None' || self.expose.type != 'Service'",
+        "self.rollout.strategy != 'Canary' || self.expose.type != 'Service'"
+        " || self.rollout.canary.steps.all(step, step.weight == 0 || !has(step.scale))",
+        "strategy Canary by type Service shares requests out by the number of pods: remove scale"
+        " from the steps with a weight over 0, or expose by Gateway or Ingress",
+        ".rollout.canary.steps",
+    ),
+    rule(
+        "self.rollout.analysis.provider in ['None', 'Custom'] || self.expose.type != 'Service'",
         "the provider counts what comes through a router: set rollout.analysis.provider to None,"
         " or expose by Gateway or Ingress",
         ".rollout.analysis.provider",
     ),
     rule(
         "self.expose.type != 'Ingress'"
-        " || self.rollout.analysis.provider in ['None', 'IngressNginx']",
+        " || self.rollout.analysis.provider in ['None', 'Custom', 'IngressNginx']",
         "only ingress-nginx tells revisions behind an Ingress apart: set"
         " rollout.analysis.provider to IngressNginx or None, or expose by Gateway",
         ".rollout.analysis.provider",
@@ -61,6 +70,14 @@ _ROUTERS = (
         "provider IngressNginx counts by Ingress: set rollout.analysis.provider to the router of"
         " your Gateway, or expose by Ingress",
         ".rollout.analysis.provider",
+    ),
+)
+_RECREATE = (
+    rule(
+        "self.rollout.strategy != 'Recreate' || self.rollout.rollbackWindowRevisions == 0",
+        "strategy Recreate has no steps to skip: remove rollbackWindowRevisions, or choose another"
+        " strategy",
+        ".rollout.rollbackWindowRevisions",
     ),
 )
 _TRITON = (
@@ -83,7 +100,9 @@ _TRITON = (
 class ModelDeploymentSpec(ApiModel):
     """Which model to serve and how careful to be."""
 
-    model_config = ConfigDict(json_schema_extra=rules(*_SCALE, *_ROOM, *_ROUTERS, *_TRITON))
+    model_config = ConfigDict(
+        json_schema_extra=rules(*_SCALE, *_ROOM, *_ROUTERS, *_RECREATE, *_TRITON)
+    )
 
     model: Model
     """The model's files and how Triton runs them."""

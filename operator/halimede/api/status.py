@@ -14,6 +14,8 @@ from halimede.api.rules import keyed
 class State(StrEnum):
     """Where a rollout is. The names follow the transitions of the state machine."""
 
+    STOPPING = "Stopping"
+    """Recreate: the old revision's pods are stopped; nothing serves until the target is ready."""
     STARTING = "Starting"
     """The target's workload is being started; it has no traffic."""
     PRIMING = "Priming"
@@ -108,7 +110,10 @@ class SourceEvidence(ApiModel):
     """
 
     source: str
-    """`Router` or `Triton`."""
+    """`Router` or `Triton` for errors, `RouterLatency` for slow answers, counted as errors are, or
+    `metrics/` and the name of an objective in the spec."""
+    levels: tuple[float, ...] = ()
+    """What each step's certificate must exclude, if that is not what it is for errors."""
     begun_at: Timestamp
     """The end of the warm-up: nothing before it counts."""
     watermark: Timestamp
@@ -129,7 +134,7 @@ class SourceEvidence(ApiModel):
     log_abs: tuple[float, ...] = ()
     """One per rate: the canary is over the ceiling `maxErrorPercent`."""
     log_pass: tuple[tuple[float, ...], ...] = ()
-    """One list per step's level: the canary is under that level."""
+    """One list per level, however many steps demand it: the canary is under that level."""
     bake_ceiling: float | None = None
     """The error rate that the bake bears, fixed when it begins; absent before."""
     log_bake: tuple[float, ...] = ()
@@ -172,6 +177,8 @@ class RolloutStatus(ApiModel):
     """How many steps there are."""
     weight: int = 0
     """The percentage of requests that the route is asked to give the target."""
+    actual_weight: int | None = None
+    """What it gets by its share of the ready pods; absent where a router sees to the weight."""
     weight_before: int = 0
     """The percentage before that: a raise that was not written goes back to it."""
     weight_applied_at: Timestamp | None = None
@@ -180,6 +187,8 @@ class RolloutStatus(ApiModel):
     evidence: Evidence | None = None
     polled_at: Timestamp | None = None
     """When the judge last looked."""
+    replicas: int | None = None
+    """Recreate: how many pods the old revision had; an autoscaler forgets it at zero."""
     forced: bool = False
     """`promote-full-force`: evidence does not stop it any more, and there is no bake."""
     unready_since: Timestamp | None = None

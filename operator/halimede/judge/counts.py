@@ -5,7 +5,16 @@ from dataclasses import dataclass
 
 from halimede.judge.deltas import Process, doubled, increments, processes, watermark
 from halimede.judge.providers.known import provider
-from halimede.judge.reading import Counts, Measured, MetricsRequest, Source, Unavailable, Why
+from halimede.judge.reading import (
+    Counts,
+    Indicator,
+    Measured,
+    MetricsRequest,
+    Source,
+    Tallied,
+    Unavailable,
+    Why,
+)
 
 LOOKBACK = 600.0
 """Seconds before the watermark in which each counter's last counted sample is looked for."""
@@ -26,7 +35,7 @@ class Counted:
 
 
 def count(
-    source: Source,
+    source: str,
     measured: Measured,
     request: MetricsRequest,
     *,
@@ -44,6 +53,8 @@ def count(
     twice = doubled(scraped, counters.identity)
     if twice is not None:
         return _scraped_twice(source, *twice)
+    if (wrong := flaw(source, measured, request)) is not None:
+        return wrong
     read = counters.reader(request, measured.series)
     upto = _upto(source, scraped, request, pods_started, after)
     oldest = max(begun_at, after - LOOKBACK)
@@ -51,13 +62,12 @@ def count(
     seen_at: float | None = None
     for process in scraped:
         young = pods_started.get(process.labels.get("pod", ""), 0.0) >= oldest
+        meanings = {id(one): read(one.labels) for one in process.series}
         for increment in increments(process, young=young):
-            if after < increment.at <= upto:
-                meaning = read(increment.series.labels)
-                if meaning is not None:
-                    totals[meaning.revision] += times(meaning.one, increment.amount)
-        meanings = [read(one.labels) for one in process.series]
-        if any(one is not None and one.revision == request.canary for one in meanings):
+            meaning = meanings[id(increment.series)]
+            if meaning is not None and after < increment.at <= upto:
+                totals[meaning.revision] += times(meaning.one, increment.amount)
+        if any(one is not None and one.revision == request.canary for one in meanings.values()):
             seen_at = max(seen_at or 0.0, process.scrapes[-1])
     return Counted(
         canary=_consistent(totals[request.canary]),
@@ -68,20 +78,42 @@ def count(
     )
 
 
+def flaw(source: str, measured: Measured, request: MetricsRequest) -> Unavailable | None:
+    """Find out whether an answer cannot tell what was asked for."""
+    wrong = provider(source, request).flaw(request, measured.series)
+    return None if wrong is None else Unavailable(Why.NO_SUCH_BOUND, wrong)
+
+
+def taken(tallied: Tallied, request: MetricsRequest, asked: Indicator, after: float) -> Counted:
+    """Take over what custom queries say of their window.
+
+    Without an answer about the canary nothing is counted, and the next window takes this one in.
+    """
+    if tallied.canary is None:
+        return Counted(Counts(), Counts(), after, None, asked.window)
+    return Counted(
+        canary=tallied.canary,
+        stable=tallied.stable or Counts(),
+        watermark=round(request.now, 3),
+        canary_seen_at=request.now,
+        interval=asked.window,
+    )
+
+
 def times(one: Counts, amount: int) -> Counts:
     """Multiply what one more of a counter means by how many more there are."""
     return Counts(one.requests * amount, one.errors * amount)
 
 
 def _upto(
-    source: Source,
+    source: str,
     scraped: tuple[Process, ...],
     request: MetricsRequest,
     pods_started: Mapping[str, float],
     after: float,
 ) -> float:
     unseen: list[float] = []
-    if source is Source.TRITON:
+    if source == Source.TRITON:
         seen = {process.labels.get("pod") for process in scraped}
         ours = tuple(f"{request.name}-{hash8}-" for hash8 in (request.stable, request.canary))
         unseen = [
@@ -97,10 +129,11 @@ def _upto(
 
 def _consistent(counts: Counts) -> Counts:
     """Mend what a scrape saw between two counters' steps: an error is a request too."""
-    return Counts(max(counts.requests, counts.errors), counts.errors)
+    errors = max(counts.errors, 0)
+    return Counts(max(counts.requests, errors), errors)
 
 
-def _scraped_twice(source: Source, label: str, value: str) -> Unavailable:
+def _scraped_twice(source: str, label: str, value: str) -> Unavailable:
     return Unavailable(
         Why.DOUBLED,
         f'{source} counters of {label}="{value}" are in Prometheus more than once, so every'

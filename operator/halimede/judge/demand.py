@@ -6,7 +6,7 @@ from halimede.api.rollout import Analysis
 from halimede.api.status import SourceEvidence
 from halimede.judge.counts import Counted
 from halimede.judge.limits import MIN_POLLS, limits
-from halimede.judge.reading import Counts, MetricsRequest, Source
+from halimede.judge.reading import Counts, MetricsRequest
 from halimede.judge.rule import Case, View, decide
 from halimede.judge.verdict import Verdict
 from halimede.judge.weigh import weigh
@@ -68,12 +68,11 @@ def _passes(exam: Exam, requests: int, errors: float) -> bool:
     if requests:
         after = after.model_copy(update={"polls": max(after.polls, MIN_POLLS)})
     case = Case(
-        views=(View(Source(held.source), after, seen),),
+        views=(View(held.source, after, seen, exam.levels),),
         request=exam.request,
         limits=bounds,
         analysis=exam.analysis,
         step=exam.step,
-        level=exam.levels[exam.step],
         now=held.watermark,
     )
     return decide(case)[0] is Verdict.PASS

@@ -4,14 +4,16 @@
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from halimede.api.rollout import Analysis
 from halimede.api.status import Evidence, SourceEvidence
 from halimede.judge.bake import begun
-from halimede.judge.counts import Counted, count
-from halimede.judge.limits import levels, limits
-from halimede.judge.past import past
-from halimede.judge.reading import History, Measured, Reading, Source, Unavailable, Why
+from halimede.judge.counts import Counted, count, flaw, taken
+from halimede.judge.indicators import custom
+from halimede.judge.limits import Limits, levels, limits
+from halimede.judge.past import Past, past
+from halimede.judge.reading import History, Measured, Reading, Unavailable, Why
 from halimede.judge.rule import Case, View, decide
 from halimede.judge.verdict import Judgement, Verdict
 from halimede.judge.weigh import fresh, weigh
@@ -35,23 +37,42 @@ def begin(
     *previous*.
     """
     bounds = limits(analysis)
-    known: dict[Source, Measured] = {}
-    for source in bounds.sources:
-        answer = history.answers.get(source, _NOT_ASKED) if history else _NOT_ASKED
-        if isinstance(answer, Unavailable):
-            return _not_begun(answer, previous, now)
-        known[source] = answer
-    pasts = {
-        source: past(source, answer, history.request)
-        for source, answer in known.items()
-        if history is not None
-    }
-    rates = [one.rate for one in pasts.values() if one.rate is not None]
+    pasts = _pasts(bounds, history)
+    if isinstance(pasts, Unavailable):
+        return _not_begun(pasts, previous, now)
+    errors = [one.rate for source, one in pasts.items() if source not in bounds.others]
+    rates = [rate for rate in errors if rate is not None]
     fixed = levels(analysis, max(steps, 1), max(rates, default=None))
+    worst = max((one.dispersion for one in pasts.values()), default=1.0)
     return Evidence(
         levels=fixed,
-        sources=tuple(fresh(source, bounds, fixed, now, one) for source, one in pasts.items()),
+        sources=tuple(
+            fresh(
+                source,
+                bounds,
+                _own(source, analysis, fixed, one.rate),
+                now,
+                replace(one, dispersion=worst) if source in custom(analysis) else one,
+            )
+            for source, one in pasts.items()
+        ),
     )
+
+
+def _pasts(bounds: Limits, history: History | None) -> dict[str, Past] | Unavailable:
+    """Sum up what each source tells of stable's past, or say why one cannot."""
+    if history is None:
+        return _NOT_ASKED
+    pasts = {}
+    for source in bounds.sources:
+        answer = history.answers.get(source, _NOT_ASKED)
+        if isinstance(answer, Unavailable):
+            return answer
+        wrong = flaw(source, answer, history.request) if isinstance(answer, Measured) else None
+        if wrong is not None:
+            return wrong
+        pasts[source] = past(source, answer, history.request)
+    return pasts
 
 
 def judge(
@@ -80,17 +101,16 @@ def judge(
         raise ValueError("The evidence has not begun: call begin() with the history first")
     bounds = limits(analysis)
     at = examined(evidence, step, steps)
-    baked = _baked(evidence, bounds.ceiling) if bake else evidence
+    baked = _baked(evidence, bounds) if bake else evidence
     case = Case(
         views=tuple(
-            _view(source, baked, reading, analysis, now, pods_started or {})
+            _view(source, baked, reading, analysis, pods_started or {}, now)
             for source in bounds.sources
         ),
         request=reading.request,
         limits=bounds,
         analysis=analysis,
         step=at,
-        level=evidence.levels[at],
         now=now,
         bake=bake,
     )
@@ -111,40 +131,69 @@ def examined(evidence: Evidence, step: int, steps: int) -> int:
 
 
 def _view(
-    source: Source,
+    source: str,
     evidence: Evidence,
     reading: Reading,
     analysis: Analysis,
-    now: float,
     pods_started: Mapping[str, float],
+    now: float,
 ) -> View:
     bounds = limits(analysis)
-    held = _held(source, evidence) or fresh(source, bounds, evidence.levels, now)
+    held = _held(source, evidence) or _late(source, evidence, analysis, now)
+    fixed = demanded(evidence, held)
+    asked = next((one for one in reading.request.indicators if one.source == source), None)
+    if asked is None and source in custom(analysis):
+        return View(source, held, None, fixed)
     answer = reading.answers.get(source, _NOT_ASKED)
+    seen: Counted | Unavailable = _NOT_ASKED
     if isinstance(answer, Unavailable):
-        return View(source, held, answer)
-    seen = count(
-        source,
-        answer,
-        reading.request,
-        begun_at=held.begun_at,
-        after=held.watermark,
-        pods_started=pods_started,
-    )
+        seen = answer
+    elif isinstance(answer, Measured):
+        seen = count(
+            source,
+            answer,
+            reading.request,
+            begun_at=held.begun_at,
+            after=held.watermark,
+            pods_started=pods_started,
+        )
+    elif asked is not None:
+        seen = taken(answer, reading.request, asked, held.watermark)
     if isinstance(seen, Counted):
-        held = weigh(held, seen, bounds, evidence.levels)
-    return View(source, held, seen)
+        held = weigh(held, seen, bounds, fixed)
+    return View(source, held, seen, fixed)
 
 
-def _baked(evidence: Evidence, most: float) -> Evidence:
+def demanded(evidence: Evidence, held: SourceEvidence) -> tuple[float, ...]:
+    """List what a source's certificates must exclude, step by step."""
+    return held.levels or evidence.levels
+
+
+def _own(
+    source: str, analysis: Analysis, shared: tuple[float, ...], stable_rate: float | None
+) -> tuple[float, ...]:
+    """List what a source's certificates are to exclude: errors are the same thing everywhere."""
+    if source not in limits(analysis).others:
+        return shared
+    return levels(analysis, len(shared), stable_rate, source)
+
+
+def _late(source: str, evidence: Evidence, analysis: Analysis, now: float) -> SourceEvidence:
+    """Begin with a source that was declared in mid-rollout."""
+    fixed = _own(source, analysis, evidence.levels, None)
+    return fresh(source, limits(analysis), fixed, now)
+
+
+def _baked(evidence: Evidence, bounds: Limits) -> Evidence:
     """Let the bake's test begin on the sources on which it has not."""
     sources = tuple(
-        begun(held, most) if held.bake_ceiling is None else held for held in evidence.sources
+        begun(held, bounds.ceiling_of(held.source)) if held.bake_ceiling is None else held
+        for held in evidence.sources
     )
     return evidence.model_copy(update={"sources": sources})
 
 
-def _held(source: Source, evidence: Evidence) -> SourceEvidence | None:
+def _held(source: str, evidence: Evidence) -> SourceEvidence | None:
     return next((held for held in evidence.sources if held.source == source), None)
 
 

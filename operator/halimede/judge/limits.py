@@ -1,10 +1,11 @@
 """The figures that the judge decides by."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from math import log
 
 from halimede.api.rollout import Analysis, Pace
-from halimede.judge.reading import Source, sources
+from halimede.judge.reading import METRICS, Source, sources
 
 ALPHA = 0.01
 """A canary as good as stable is stopped in no more than this part of rollouts."""
@@ -28,9 +29,15 @@ HIGHEST_CEILING = 0.95
 class Limits:
     """What a rollout's settings mean for the tests."""
 
-    sources: tuple[Source, ...]
+    sources: tuple[str, ...]
     ceiling: float
     """The error rate that a canary may not exceed, whatever stable does."""
+    others: Mapping[str, float] = field(default_factory=dict)
+    """The same for sources that tell of something else than errors, or of other requests."""
+
+    def ceiling_of(self, source: str) -> float:
+        """Say which part of its requests may be bad by this source."""
+        return self.others.get(source, self.ceiling)
 
     @property
     def stop(self) -> float:
@@ -56,9 +63,16 @@ class Limits:
 
 def limits(analysis: Analysis) -> Limits:
     """Read the settings; a ceiling of 0 is taken as 0.01 %, and one over 95 % as 95 %."""
-    percent = float(analysis.max_error_percent)
-    ceiling = min(max(percent / 100, LOWEST_CEILING), HIGHEST_CEILING)
-    return Limits(sources(analysis), ceiling)
+    others: dict[str, float] = {}
+    if analysis.latency is not None:
+        others[Source.ROUTER_LATENCY] = _ceiling(analysis.latency.max_slow_percent)
+    for one in analysis.metrics:
+        others[METRICS + one.name] = _ceiling(one.max_error_percent or analysis.max_error_percent)
+    return Limits(sources(analysis), _ceiling(analysis.max_error_percent), others)
+
+
+def _ceiling(percent: str) -> float:
+    return min(max(float(percent) / 100, LOWEST_CEILING), HIGHEST_CEILING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +88,9 @@ _SLOPES = {
 }
 
 
-def levels(analysis: Analysis, steps: int, stable_rate: float | None) -> tuple[float, ...]:
+def levels(
+    analysis: Analysis, steps: int, stable_rate: float | None, source: str = Source.ROUTER
+) -> tuple[float, ...]:
     """Fix the error rate that each step's certificate must exclude.
 
     The harm that a step can do is bounded by its weight, so the demand rises with the steps, up to
@@ -84,9 +100,10 @@ def levels(analysis: Analysis, steps: int, stable_rate: float | None) -> tuple[f
         analysis: the rollout's settings.
         steps: how many steps there are.
         stable_rate: stable's error rate before the rollout; None if too few requests tell it,
-            which leaves `maxErrorPercent` as the last demand.
+            which leaves the source's ceiling as the last demand.
+        source: whose requests are to show it.
     """
-    ceiling = limits(analysis).ceiling
+    ceiling = limits(analysis).ceiling_of(source)
     last = ceiling
     if stable_rate is not None:
         last = min(ceiling, max(LOWEST_LEVEL, float(analysis.max_error_ratio) * stable_rate))

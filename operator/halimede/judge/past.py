@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from halimede.judge.counts import times
 from halimede.judge.deltas import increments, processes
 from halimede.judge.providers.known import provider
-from halimede.judge.reading import Counts, Measured, MetricsRequest, Source
+from halimede.judge.reading import Counts, Measured, MetricsRequest, Tallied
 
 HISTORY = 7200.0
 """Seconds of the stable revision's past that are read."""
@@ -37,12 +37,17 @@ class Past:
         return self.counts.errors / self.counts.requests
 
 
-def past(source: Source, measured: Measured, request: MetricsRequest) -> Past:
-    """Sum up the stable revision's history."""
+def past(source: str, answer: Measured | Tallied, request: MetricsRequest) -> Past:
+    """Sum up the stable revision's history.
+
+    Custom queries tell two numbers and no course of time, hence no dispersion.
+    """
+    if isinstance(answer, Tallied):
+        return Past(answer.stable or Counts())
     counters = provider(source, request)
-    read = counters.reader(request, measured.series)
+    read = counters.reader(request, answer.series)
     bins: defaultdict[int, Counts] = defaultdict(Counts)
-    for process in processes(measured.series, counters.labelling):
+    for process in processes(answer.series, counters.labelling):
         for increment in increments(process):
             meaning = read(increment.series.labels)
             if meaning is not None and meaning.revision == request.stable:

@@ -9,7 +9,7 @@ from halimede.judge.past import HISTORY
 from halimede.judge.promql import write
 from halimede.judge.providers.known import provider
 from halimede.judge.providers.provider import Provider
-from halimede.judge.reading import MetricsRequest, Source
+from halimede.judge.reading import MetricsRequest
 
 LONGEST_WINDOW = 21600.0
 """Seconds of counters that are read at most, however long nobody looked."""
@@ -19,7 +19,7 @@ ROUTE_SECONDS = 60.0
 """How long after a promotion proxies may still count for the revision that was before."""
 
 
-def queries(source: Source, request: MetricsRequest) -> tuple[str, ...]:
+def queries(source: str, request: MetricsRequest) -> tuple[str, ...]:
     """Ask for both revisions' counters since the watermark, or for stable's past.
 
     The series of all the answers together are the source's answer.

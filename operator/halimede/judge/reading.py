@@ -16,6 +16,8 @@ class Source(StrEnum):
     """The gateway's proxies, per backend Service: what users were answered."""
     TRITON = "Triton"
     """The inference servers themselves, per pod."""
+    ROUTER_LATENCY = "RouterLatency"
+    """How long the router's users waited; a slow answer counts where others count an error."""
 
 
 class Sample(NamedTuple):
@@ -64,6 +66,8 @@ class Why(StrEnum):
     """Prometheus answered, and said no (HTTP 4xx): waiting will not cure it."""
     INCOMPLETE = "MetricsIncomplete"
     """The answer carried warnings: parts of it may be missing."""
+    NO_SUCH_BOUND = "MetricsNoSuchBound"
+    """A histogram has no bucket for the threshold."""
     DOUBLED = "MetricsDoubled"
     """The same process was scraped twice, so every request would count twice."""
 
@@ -77,7 +81,15 @@ class Unavailable:
     """What went wrong and what to do."""
 
 
-Answer = Measured | Unavailable
+@dataclass(frozen=True, slots=True)
+class Tallied:
+    """What custom queries made of both revisions, in whole requests; None: there was no answer."""
+
+    stable: Counts | None
+    canary: Counts | None
+
+
+Answer = Measured | Tallied | Unavailable
 """What one source said."""
 
 
@@ -93,6 +105,17 @@ class Backend(NamedTuple):
     revision: str
     port: int
     """Of the revision's Service."""
+
+
+class Indicator(NamedTuple):
+    """Custom queries whose answer is due."""
+
+    source: str
+    requests: str
+    """A template, see `api.query`."""
+    errors: str
+    window: float
+    """Of so many seconds up to the request's `now`, none of which has been counted yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +136,12 @@ class MetricsRequest:
     revision's past is read instead."""
     stable_since: float = 0.0
     """When the stable revision became that."""
+    slow_after: int | None = None
+    """Milliseconds after which an answer is slow; None: nobody wants to know."""
     backends: tuple[Backend, ...] = ()
     """Where the route has both revisions, if the router names its series by that."""
+    indicators: tuple[Indicator, ...] = ()
+    """The custom queries that are due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +150,7 @@ class History:
 
     request: MetricsRequest
     """What was asked for."""
-    answers: Mapping[Source, Answer]
+    answers: Mapping[str, Answer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,21 +158,32 @@ class Reading:
     """What the sources answered to a request."""
 
     request: MetricsRequest
-    answers: Mapping[Source, Answer] = field(default_factory=dict)
-    """Per declared source; empty where the request was for the history."""
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    """Per declared source that was asked; empty where the request was for the history."""
     history: History | None = None
     """Only where the request's `since` was None."""
 
 
-def sources(analysis: Analysis) -> tuple[Source, ...]:
+METRICS = "metrics/"
+"""Before the name of an objective of `spec.rollout.analysis.metrics`, as a source."""
+
+
+def sources(analysis: Analysis) -> tuple[str, ...]:
     """Name the sources that must all have data before anything passes."""
+    own = tuple(METRICS + one.name for one in analysis.metrics)
     if analysis.provider is MetricsProvider.NONE:
-        return (Source.TRITON,)
-    return (Source.ROUTER, Source.TRITON)
+        return (Source.TRITON, *own)
+    latency = () if analysis.latency is None else (Source.ROUTER_LATENCY,)
+    return (Source.ROUTER, Source.TRITON, *latency, *own)
 
 
 def since(evidence: Evidence | None) -> float | None:
-    """Say from when on counters are needed; None: the evidence has not begun."""
+    """Say from when on counters are needed; None: the evidence has not begun.
+
+    Objectives of the user's own are asked about windows of their own.
+    """
     if evidence is None or not evidence.sources:
         return None
-    return min(source.watermark for source in evidence.sources)
+    return min(
+        source.watermark for source in evidence.sources if not source.source.startswith(METRICS)
+    )

@@ -8,9 +8,9 @@ from halimede.judge import sentences
 from halimede.judge.counts import Counted
 from halimede.judge.limits import MIN_ERRORS, MIN_POLLS, SUSPICION, Limits
 from halimede.judge.processes import mixture
-from halimede.judge.reading import MetricsRequest, Source, Unavailable
+from halimede.judge.reading import MetricsRequest, Unavailable
 from halimede.judge.verdict import Verdict
-from halimede.judge.weigh import against
+from halimede.judge.weigh import against, certified
 
 STALE = 120.0
 """Seconds without a scrape of the canary after which there is no data, if scrapes come that often;
@@ -23,11 +23,13 @@ Said = tuple[Verdict, str]
 class View:
     """One source in this poll."""
 
-    source: Source
+    source: str
     held: SourceEvidence
     """The evidence with this poll's."""
-    seen: Counted | Unavailable
-    """This poll's."""
+    seen: Counted | Unavailable | None
+    """This poll's; None: the source was not to be asked yet."""
+    levels: tuple[float, ...]
+    """The part of bad requests that each step's certificate must exclude."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,6 @@ class Case:
     limits: Limits
     analysis: Analysis
     step: int
-    level: float
-    """The error rate that this step's certificate must exclude."""
     now: float
     bake: bool = False
     """Whether all traffic is on the canary: there is no step to pass any more."""
@@ -68,7 +68,7 @@ def _stopped(case: Case) -> Said | None:
         if worse >= stop:
             return Verdict.ABORT, sentences.worse_than_stable(held, case.request, worse)
         if over >= stop:
-            ceiling = case.limits.ceiling
+            ceiling = case.limits.ceiling_of(held.source)
             sentence = sentences.over_the_ceiling(held, case.request, over, ceiling)
             return Verdict.ABORT, sentence
         if (beyond := mixture(held.log_bake)) >= stop:
@@ -86,7 +86,7 @@ def _down(case: Case) -> Said | None:
 def _without_data(case: Case) -> Said | None:
     canary = case.request.canary
     for view in case.views:
-        if isinstance(view.seen, Unavailable):
+        if not isinstance(view.seen, Counted):
             continue
         seen_at = view.seen.canary_seen_at
         if seen_at is None:
@@ -111,14 +111,15 @@ def _watched(case: Case) -> Said:
 
 def _wanting(case: Case) -> Said | None:
     for view in case.views:
-        lack = _lack(view.held, case)
+        lack = _lack(view, case)
         if lack is not None:
             sentence = f"revision {case.request.canary}: {sentences.tally(view.held)}; {lack}"
             return Verdict.CONTINUE, sentence
     return None
 
 
-def _lack(held: SourceEvidence, case: Case) -> str | None:
+def _lack(view: View, case: Case) -> str | None:
+    held = view.held
     suspicion = against(held)
     if suspicion >= SUSPICION:
         return f"held by the odds against it, {sentences.odds(suspicion)}"
@@ -126,20 +127,27 @@ def _lack(held: SourceEvidence, case: Case) -> str | None:
         return f"at least {case.analysis.min_requests} requests are needed"
     if held.polls < MIN_POLLS:
         return f"seen in {sentences.number(held.polls, 'poll')} of at least {MIN_POLLS}"
-    certificate = mixture(held.log_pass[case.step])
+    level, certificate = _certificate(view, case)
     if certificate < case.limits.certify:
         return (
             f"odds {sentences.odds(certificate)} of the needed"
-            f" {sentences.odds(case.limits.certify)} for an error rate"
-            f" under {sentences.percent(case.level)}"
+            f" {sentences.odds(case.limits.certify)} for {sentences.rate(held.source)}"
+            f" under {sentences.percent(level)}"
         )
     return None
 
 
+def _certificate(view: View, case: Case) -> tuple[float, float]:
+    """Find what the step demands, and the logarithm of the odds for that."""
+    level = view.levels[case.step]
+    return level, certified(view.held, view.levels)[level]
+
+
 def _passed(case: Case) -> Said:
     shown = " and ".join(sentences.tally(view.held) for view in case.views)
-    sure = min(mixture(view.held.log_pass[case.step]) for view in case.views)
+    least = min(case.views, key=lambda view: _certificate(view, case)[1])
+    level, sure = _certificate(least, case)
     return Verdict.PASS, (
-        f"revision {case.request.canary}: {shown}; odds {sentences.odds(sure)} for an error rate"
-        f" under {sentences.percent(case.level)}"
+        f"revision {case.request.canary}: {shown}; odds {sentences.odds(sure)} for"
+        f" {sentences.rate(least.source)} under {sentences.percent(level)}"
     )

@@ -2,9 +2,10 @@
 
 from math import exp
 
+from halimede.api.rollout import MetricsProvider
 from halimede.api.status import SourceEvidence
 from halimede.judge.providers.known import provider
-from halimede.judge.reading import MetricsRequest, Source
+from halimede.judge.reading import METRICS, MetricsRequest, Source
 
 _MILLION = 13.815510557964274
 """Its natural logarithm: nobody needs to know more."""
@@ -43,7 +44,23 @@ def number(amount: int, thing: str) -> str:
 
 def place(source: str) -> str:
     """Say where a source's requests were counted."""
-    return "at the router" if source == Source.ROUTER else "in Triton"
+    where: dict[str, str] = {
+        Source.TRITON: "in Triton",
+        Source.ROUTER_LATENCY: "in the router's histogram",
+    }
+    if source.startswith(METRICS):
+        return f"by the metric {source.removeprefix(METRICS)}"
+    return where.get(source, "at the router")
+
+
+def bad(source: str) -> str:
+    """Name what a source counts against a revision."""
+    return "slow answer" if source == Source.ROUTER_LATENCY else "error"
+
+
+def rate(source: str) -> str:
+    """Name the rate at which that happens."""
+    return "a rate of slow answers" if source == Source.ROUTER_LATENCY else "an error rate"
 
 
 def tally(held: SourceEvidence) -> str:
@@ -52,7 +69,7 @@ def tally(held: SourceEvidence) -> str:
     >>> tally(SourceEvidence(source="Triton", begun_at=0, watermark=0, canary_requests=20))
     '0 errors in 20 requests in Triton'
     """
-    errors = number(held.canary_errors, "error")
+    errors = number(held.canary_errors, bad(held.source))
     return f"{errors} in {number(held.canary_requests, 'request')} {place(held.source)}"
 
 
@@ -68,22 +85,30 @@ def worse_than_stable(held: SourceEvidence, request: MetricsRequest, log_value: 
 def over_the_ceiling(
     held: SourceEvidence, request: MetricsRequest, log_value: float, ceiling: float
 ) -> str:
-    """Say that the canary's error rate exceeds `maxErrorPercent`."""
+    """Say that the canary's error rate exceeds the source's ceiling."""
+    setting = "maxSlowPercent" if held.source == Source.ROUTER_LATENCY else "maxErrorPercent"
     return (
-        f"revision {request.canary}: {tally(held)}; odds {odds(log_value)} against an error rate"
-        f" of at most {percent(ceiling)} (maxErrorPercent)"
+        f"revision {request.canary}: {tally(held)}; odds {odds(log_value)} against"
+        f" {rate(held.source)} of at most {percent(ceiling)} ({setting})"
     )
 
 
 def over_the_past(held: SourceEvidence, request: MetricsRequest, log_value: float) -> str:
     """Say that the canary's error rate exceeds what stable's past allows for."""
     return (
-        f"revision {request.canary}: {tally(held)}; odds {odds(log_value)} against an error rate"
-        f" of at most {percent(held.bake_ceiling or 0.0)}, what the past of {request.stable}"
-        " allows for"
+        f"revision {request.canary}: {tally(held)}; odds {odds(log_value)} against"
+        f" {rate(held.source)} of at most {percent(held.bake_ceiling or 0.0)}, what the past of"
+        f" {request.stable} allows for"
     )
 
 
-def unseen(source: Source, request: MetricsRequest) -> str:
+def unseen(source: str, request: MetricsRequest) -> str:
     """Say which counters were looked for in vain, and what may be amiss."""
+    own_router = source == Source.ROUTER and request.provider is MetricsProvider.CUSTOM
+    if own_router or source.startswith(METRICS):
+        field = "router" if own_router else source.replace("/", ".", 1)
+        return (
+            f"the query spec.rollout.analysis.{field}.requests has no answer for revision"
+            f" {request.canary}: try it in Prometheus, and send the revision requests"
+        )
     return provider(source, request).unseen(request)

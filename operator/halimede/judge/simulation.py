@@ -197,12 +197,11 @@ def _case(
     now: float,
 ) -> Case:
     return Case(
-        views=tuple(View(source, held, seen) for source in plan.limits.sources),
+        views=tuple(View(source, held, seen, fixed) for source in plan.limits.sources),
         request=MADE_UP,
         limits=plan.limits,
         analysis=plan.analysis,
         step=step,
-        level=fixed[step],
         now=now,
         bake=plan.bakes,
     )

@@ -1,6 +1,6 @@
 """Add what one poll showed to a source's evidence."""
 
-from halimede.api.status import SourceEvidence
+from halimede.api.status import Evidence, SourceEvidence
 from halimede.judge.counts import Counted
 from halimede.judge.limits import Limits
 from halimede.judge.past import Past
@@ -19,14 +19,15 @@ def fresh(
     moment = round(now, 3)
     return SourceEvidence(
         source=source,
+        levels=levels if source in limits.others else (),
         begun_at=moment,
         watermark=moment,
         dispersion=known.dispersion,
         past_requests=known.counts.requests,
         past_errors=known.counts.errors,
         log_rel=_none(len(RATIOS)),
-        log_abs=_none(len(ceiling_rates(limits.ceiling))),
-        log_pass=tuple(_none(len(under(Counts(), level))) for level in levels),
+        log_abs=_none(len(ceiling_rates(limits.ceiling_of(source)))),
+        log_pass=tuple(_none(len(under(Counts(), level))) for level in rungs(levels)),
     )
 
 
@@ -40,12 +41,12 @@ def weigh(held: SourceEvidence, seen: Counted, limits: Limits, levels: Logs) -> 
     """
     phi = held.dispersion
     bake = held.bake_ceiling
-    outage = seen.stable.errors > limits.ceiling * seen.stable.requests
+    highest = limits.ceiling_of(held.source)
+    outage = seen.stable.errors > highest * seen.stable.requests
     rel = worse(seen.canary, seen.stable)
-    ceiling = over(Counts() if outage else seen.canary, limits.ceiling)
+    ceiling = over(Counts() if outage else seen.canary, highest)
     log_pass = tuple(
-        _add(logs, under(seen.canary, level), phi)
-        for logs, level in zip(held.log_pass, levels, strict=True)
+        _add(logs, under(seen.canary, level), phi) for level, logs in _certificates(held, levels)
     )
     return held.model_copy(
         update={
@@ -63,6 +64,50 @@ def weigh(held: SourceEvidence, seen: Counted, limits: Limits, levels: Logs) -> 
             else _add(held.log_bake, over(seen.canary, bake), phi, limits.cap),
         }
     )
+
+
+def rungs(levels: Logs) -> Logs:
+    """List each level once: steps that demand the same share a certificate.
+
+    >>> rungs((0.1, 0.1, 0.05))
+    (0.1, 0.05)
+    """
+    return tuple(dict.fromkeys(levels))
+
+
+def certified(held: SourceEvidence, levels: Logs) -> dict[float, float]:
+    """Map each of its levels to the logarithm of the odds for a rate below it."""
+    return {level: mixture(logs) for level, logs in _certificates(held, levels)}
+
+
+def _certificates(held: SourceEvidence, levels: Logs) -> list[tuple[float, Logs]]:
+    each = rungs(levels)
+    if len(held.log_pass) > len(each):  # once there was one per step, whatever it demanded
+        each = levels
+    return list(zip(each, held.log_pass, strict=True))
+
+
+def condensed(evidence: Evidence) -> Evidence:
+    """Keep of evidence that nothing is added to any more what can be told of it: the odds."""
+    return evidence.model_copy(
+        update={
+            "sources": tuple(
+                held.model_copy(
+                    update={
+                        "log_rel": _one(held.log_rel),
+                        "log_abs": _one(held.log_abs),
+                        "log_bake": _one(held.log_bake),
+                        "log_pass": tuple(_one(logs) for logs in held.log_pass),
+                    }
+                )
+                for held in evidence.sources
+            )
+        }
+    )
+
+
+def _one(logs: Logs) -> Logs:
+    return (round(mixture(logs), 6),) if logs else ()
 
 
 def against(held: SourceEvidence) -> float:

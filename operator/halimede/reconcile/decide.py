@@ -8,6 +8,7 @@ from halimede.api.expose import ExposeType
 from halimede.api.rollout import MetricsProvider
 from halimede.api.status import RevisionStatus, Status
 from halimede.api.v1alpha1 import COMMAND_ANNOTATION, ModelDeployment
+from halimede.judge.indicators import due
 from halimede.judge.reading import Backend, MetricsRequest, since
 from halimede.judge.verdict import Verdict
 from halimede.reconcile import user_routes
@@ -72,6 +73,8 @@ def metrics_request(md: ModelDeployment, routes: Routes, now: float) -> MetricsR
         since=since(rollout.evidence),
         stable_since=(md.status.stable and md.status.stable.since) or 0.0,
         backends=_places(md, routes),
+        indicators=due(analysis, rollout.evidence, now),
+        slow_after=analysis.latency.threshold_milliseconds if analysis.latency else None,
     )
 
 
@@ -146,6 +149,7 @@ def _moved(
             identity=f"{md.metadata.uid}:{md.metadata.generation}",
             generation=md.metadata.generation,
             invalid=invalid,
+            by_pods=md.spec.expose.type is ExposeType.SERVICE,
         ),
         facts=seen,
         status=status,

@@ -10,6 +10,7 @@
 | a human is asked | Unknown Paused | True | True Paused | |
 | traffic goes back | False CanaryFailed | True | True RollingBack | |
 | `rollback` holds an earlier one | False Pinned | True | | True |
+| by Recreate one stops, the other starts | Unknown Recreating | False Recreating | True | |
 | the canary failed, stable serves | False CanaryFailed | True | | True |
 | the spec is invalid | False InvalidSpec | as before | | True |
 | a child is refused | False ApplyFailed | as before | True | |
@@ -22,6 +23,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from halimede.api.conditions import Condition, ConditionType, Reason
+from halimede.api.rollout import Strategy
 from halimede.api.status import Outcome, Status
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.rollout.advance import ROUTE_PATIENCE_SECONDS
@@ -250,7 +252,7 @@ def _available(situation: Situation) -> Condition:
         for revision, weight in shares
         if situation.facts.workload(revision).ready_endpoints > 0
     ]
-    before = situation.before(ConditionType.AVAILABLE)
+    before, rollout = situation.before(ConditionType.AVAILABLE), situation.status.rollout
     was = before is not None and before.status == "True"
     route = situation.facts.route
     # A gateway takes a moment to answer to a new generation and serves the old one meanwhile.
@@ -266,6 +268,12 @@ def _available(situation: Situation) -> Condition:
         reason, message = Reason.SCALED_TO_ZERO, "The spec asks for no pod."
     elif situation.status.stable is None:
         reason, message = Reason.DEPLOYING, "Nothing serves yet."
+    elif rollout is not None and rollout.strategy is Strategy.RECREATE:
+        reason = Reason.RECREATING
+        message = (
+            f"No pod is ready: by strategy Recreate {rollout.base} and {rollout.revision} do not"
+            " run at the same time."
+        )
     else:
         reason, message = Reason.UNAVAILABLE, "No pod is ready."
     return _condition(situation, ConditionType.AVAILABLE, "False", reason, message)

@@ -60,11 +60,11 @@ class Entrance:
         backends, preview = self.backends(status), allotment.preview(status)
         if not backends:
             return ()
-        known = self._rendered.get((backends, preview))
-        if known is None:
-            known = traffic(self.deployment, backends, preview)
-            self._rendered[backends, preview] = known
-        return known
+        by_pods = allotment.by_pods(status)
+        asked = (backends, preview, by_pods)
+        if asked not in self._rendered:
+            self._rendered[asked] = traffic(self.deployment, backends, preview, by_pods=by_pods)
+        return self._rendered[asked]
 
     def backends(self, status: Status) -> tuple[Backend, ...]:
         """List the shares of the revisions with the weights of *status*."""

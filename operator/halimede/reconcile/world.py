@@ -17,6 +17,9 @@ from halimede.rollout.facts import Cause, Facts, Workload
 SERVICE_NAME = "kubernetes.io/service-name"
 """Label of EndpointSlices: the Service that they belong to."""
 
+ENDED = frozenset({"Succeeded", "Failed"})
+"""Phases of pods that hold nothing any more, such as those that were evicted."""
+
 
 def facts(
     observed: Observed, entrance: tuple[Manifest, ...], backends: tuple[Backend, ...]
@@ -37,6 +40,7 @@ def facts(
         },
         route=joined(route(observed.children, entrance), md, observed.routes, backends),
         replicas=full_scale(md, deployments),
+        others=_others(observed),
     )
 
 
@@ -45,6 +49,9 @@ def full_scale(md: ModelDeployment, deployments: Mapping[str, Manifest]) -> int:
     scaling = md.spec.autoscaling
     if scaling is None:
         return 1 if md.spec.replicas is None else md.spec.replicas
+    rollout = md.status.rollout
+    if rollout is not None and rollout.replicas is not None:
+        return min(max(rollout.replicas, scaling.min_replicas), scaling.max_replicas)
     serving = _serving(md.status)
     live = deployments.get(serving) if serving else None
     wanted = desired(live) if live else scaling.min_replicas
@@ -89,6 +96,17 @@ def revision_of(manifest: Manifest) -> str | None:
     return revision
 
 
+def _others(observed: Observed) -> int:
+    rollout = observed.deployment.status.rollout
+    if rollout is None:
+        return 0
+    return sum(
+        revision_of(pod) not in (rollout.base, rollout.revision)
+        for pod in observed.pods
+        if not pod["metadata"].get("deletionTimestamp")
+    )
+
+
 def _by_revision(children: Iterable[Manifest], kind: str) -> Iterator[tuple[str, Manifest]]:
     for child in children:
         revision = revision_of(child)
@@ -97,11 +115,8 @@ def _by_revision(children: Iterable[Manifest], kind: str) -> Iterator[tuple[str,
 
 
 def _workload(observed: Observed, revision: str, deployment: Manifest) -> Workload:
-    pods = [
-        pod
-        for pod in observed.pods
-        if revision_of(pod) == revision and not pod["metadata"].get("deletionTimestamp")
-    ]
+    all_pods = [pod for pod in observed.pods if revision_of(pod) == revision]
+    pods = [pod for pod in all_pods if not pod["metadata"].get("deletionTimestamp")]
     found = worst(one for one in (_refused(deployment), *map(trouble, pods)) if one is not None)
     service = names.child(observed.deployment.metadata.name, revision)
     return Workload(
@@ -111,6 +126,7 @@ def _workload(observed: Observed, revision: str, deployment: Manifest) -> Worklo
         ready_endpoints=_ready_endpoints(observed.endpoint_slices, service),
         cause=found.cause if found else None,
         message=explained(observed.deployment, found) if found else "",
+        pods=sum((pod.get("status") or {}).get("phase") not in ENDED for pod in all_pods),
         restarts=max(map(restarts, pods), default=0),
     )
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from typing_extensions import override
 
+from halimede.api.query import UnusableQueryError, check
+from halimede.api.rollout import Queries
 from halimede.api.source import Inputs, Scheme, source
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.render.config_pbtxt import (
@@ -43,7 +45,7 @@ class Violation:
 
 def violations(md: ModelDeployment, inputs: Inputs) -> tuple[Violation, ...]:
     """Find everything that keeps the spec from being rendered; empty: nothing does."""
-    return (*_source(md, inputs), *_config(md), *_pod_template(md))
+    return (*_source(md, inputs), *_config(md), *_pod_template(md), *_queries(md))
 
 
 def _source(md: ModelDeployment, inputs: Inputs) -> Iterator[Violation]:
@@ -172,3 +174,18 @@ _CONFIG_CHECKS: tuple[Callable[[ModelConfig, ModelDeployment], _Wrong], ...] = (
 def _pod_template(md: ModelDeployment) -> Iterator[Violation]:
     for path, message, cure in refused(md.spec.pod_template or {}):
         yield Violation(path, message, cure)
+
+
+def _queries(md: ModelDeployment) -> Iterator[Violation]:
+    """Find custom queries that cannot be asked; what only Prometheus knows is not seen here."""
+    analysis = md.spec.rollout.analysis
+    found: list[tuple[str, Queries]] = [(f"metrics[{one.name}]", one) for one in analysis.metrics]
+    if analysis.router is not None:
+        found.append(("router", analysis.router))
+    for where, queries in found:
+        for field, template in (("requests", queries.requests), ("errors", queries.errors)):
+            try:
+                check(template)
+            except UnusableQueryError as error:
+                path = f"spec.rollout.analysis.{where}.{field}"
+                yield Violation(path, str(error), error.cure)

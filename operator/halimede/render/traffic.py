@@ -49,7 +49,11 @@ class Backend:
 
 
 def traffic(
-    md: ModelDeployment, backends: tuple[Backend, ...], preview: str | None = None
+    md: ModelDeployment,
+    backends: tuple[Backend, ...],
+    preview: str | None = None,
+    *,
+    by_pods: bool = False,
 ) -> tuple[Manifest, ...]:
     """Render the entry Service, the preview Service, and what `spec.expose` asks for.
 
@@ -57,8 +61,12 @@ def traffic(
         md: The owner.
         backends: The stable revision first; the one that is rolled out second.
         preview: Hash of the revision that the Service `<name>-preview` selects; None: no preview.
+        by_pods: Where no router shares requests out, let the pods of both revisions do it.
     """
-    services = [_entry(md, md.metadata.name, entry_revision(backends))]
+    serving = [backend for backend in backends if backend.weight > 0]
+    together = by_pods and md.spec.expose.type is ExposeType.SERVICE and len(serving) > 1
+    entry = None if together else entry_revision(backends)
+    services = [_entry(md, md.metadata.name, entry)]
     if preview is not None:
         services.append(_entry(md, f"{md.metadata.name}-preview", preview))
     return (*services, *_routes(md, backends))
@@ -85,7 +93,8 @@ def _routes(md: ModelDeployment, backends: tuple[Backend, ...]) -> tuple[Manifes
             return ()
 
 
-def _entry(md: ModelDeployment, name: str, revision: str) -> Manifest:
+def _entry(md: ModelDeployment, name: str, revision: str | None) -> Manifest:
+    """Render a Service that selects one revision; None: every pod of the model there is."""
     return render(
         "service",
         metadata=names.metadata(md, name),

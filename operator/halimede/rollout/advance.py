@@ -7,7 +7,6 @@ from halimede.api.conditions import Reason
 from halimede.api.rollout import Strategy
 from halimede.api.status import Outcome, State
 from halimede.judge.verdict import Verdict
-from halimede.rollout.capacity import need
 from halimede.rollout.command import Verb
 from halimede.rollout.events import Event, normal, sentences
 from halimede.rollout.evidence import looks_wanted
@@ -92,15 +91,22 @@ def shifting(scene: Scene) -> Move:
 
 def unable_to_raise(scene: Scene) -> Move | None:
     """Say which side lacks pods for the step's weight; None if neither does."""
-    wanted = need(scene.reach, scene.facts.replicas) if scene.replaces else scene.canary_wanted
+    wanted = scene.needed(scene.reach)[0] if scene.replaces else scene.canary_wanted
     if scene.canary.ready_endpoints < wanted:
         return await_pods(scene, scene.canary, scene.canary_wanted)
+    if scene.mingled and scene.rollout.weight == 0 and scene.facts.others:
+        return wait(
+            scene,
+            Reason.ROLLING_OUT,
+            f"{scene.facts.others} pods of other revisions are to end first: the entry Service"
+            " would select them, too.",
+        )
     return stable_lacks_pods(scene, scene.reach)
 
 
 def stable_lacks_pods(scene: Scene, weight: int) -> Move | None:
     """Say that the stable revision could not carry what *weight* leaves to it; None if it can."""
-    base, rest = scene.base, need(100 - weight, scene.facts.replicas)
+    base, rest = scene.base, scene.needed(weight)[1]
     if scene.replaces and rest > 1:
         rest -= 1  # the one that was given up for the next of the canary's
     if base.ready_endpoints >= rest:
@@ -216,7 +222,8 @@ def grow(scene: Scene) -> Move:
 def promoting(scene: Scene) -> Move:
     """Wait until all traffic is on the revision."""
     if scene.unwritten and not scene.canary_full:
-        return take_back(scene, State.SCALING_UP)
+        recreate = scene.rollout.strategy is Strategy.RECREATE
+        return take_back(scene, State.STARTING if recreate else State.SCALING_UP)
     if not scene.settled:
         return await_route(scene)
     return enter(scene, State.BAKING)
@@ -371,7 +378,10 @@ def await_evidence(scene: Scene) -> Move:
     if without_evidence(scene):
         return wait(scene, Reason.METRICS_HOLD, told(scene), "The weights stay as they are.")
     step = f"step {rollout.step + 1} of {rollout.steps}"
-    message = f"Revision {rollout.revision} gets {rollout.weight} % ({step})"
+    share = f"{rollout.weight} %"
+    if rollout.actual_weight not in (None, rollout.weight):
+        share = f"{rollout.actual_weight} % by its pods, for the {share} of its step,"
+    message = f"Revision {rollout.revision} gets {share} ({step})"
     return wait(scene, Reason.ROLLING_OUT, message, told(scene))
 
 

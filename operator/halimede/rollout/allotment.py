@@ -20,11 +20,20 @@ def weights(status: Status) -> tuple[tuple[str, int], ...]:
     rollout = status.rollout
     if rollout is None:
         return tuple((revision, 100) for revision in _serving(status))
+    if rollout.strategy is Strategy.RECREATE:
+        # Only one of them has pods, or is to have some.
+        moved = rollout.weight > 0 or rollout.state is State.DRAINING
+        return ((rollout.revision if moved else rollout.base, 100),)
     if rollout.state is State.DRAINING:
         return ((rollout.revision, 100),)
     if rollout.state in OUT_OF_THE_ROUTE:
         return ((rollout.base, 100),)
     return ((rollout.base, 100 - rollout.weight), (rollout.revision, rollout.weight))
+
+
+def by_pods(status: Status) -> bool:
+    """Whether revisions with a share of the traffic may be told apart by their pods alone."""
+    return status.rollout is not None and status.rollout.strategy is Strategy.CANARY
 
 
 def live(status: Status) -> frozenset[str]:
@@ -57,13 +66,35 @@ def scaler_target(status: Status) -> str | None:
 def replicas(scene: Scene, revision: str, *, autoscaled: bool) -> int | None:
     """Say how many pods a revision's Deployment asks for; None: that is left as it is."""
     rollout, count = scene.status.rollout, scene.facts.replicas
+    if rollout is not None and rollout.strategy is Strategy.RECREATE:
+        return _recreated(scene, rollout, revision, autoscaled=autoscaled)
     if rollout is not None and revision == rollout.base and scene.replaces:
         return _lending(scene, rollout)
+    if rollout is not None and revision == rollout.base and not autoscaled:
+        return scene.base_replicas
     if rollout is None or revision != rollout.revision or rollout.state is State.DRAINING:
         return None if autoscaled else count
     if rollout.state in GOING_BACK:
         return _leaving(scene, rollout)
     return _growing(scene, rollout)
+
+
+def _recreated(
+    scene: Scene, rollout: RolloutStatus, revision: str, *, autoscaled: bool
+) -> int | None:
+    """Never give pods to both. None of them is left to an autoscaler, which stops at zero."""
+    new, count = revision == rollout.revision, scene.facts.replicas
+    match rollout.state:
+        case State.STOPPING if scene.held and not new:
+            return scene.facts.workload(revision).desired
+        case State.STOPPING:
+            return 0
+        case State.ABORTING | State.ABORT_DRAINING:
+            return 0 if new else count
+        case State.DRAINING if new and autoscaled:
+            return None
+        case _:
+            return count if new else 0
 
 
 def _lending(scene: Scene, rollout: RolloutStatus) -> int:
@@ -89,9 +120,13 @@ def _leaving(scene: Scene, rollout: RolloutStatus) -> int:
 
 
 def _growing(scene: Scene, rollout: RolloutStatus) -> int:
-    """A rollout never takes pods from a revision that it has given them, but by a step's scale."""
+    """A rollout never takes pods from a revision that it has given them, but by a step's scale.
+
+    Where the share is that of the pods, there are as many as the step needs.
+    """
     scaled = scene.step is not None and scene.step.scale is not None and not scene.replaces
-    if scaled and rollout.state in GROWING:
+    exact = scene.step is not None and (scene.by_pods or scaled)
+    if exact and rollout.state in GROWING:
         return scene.canary_replicas
     if rollout.state is State.STARTING and not skips_steps(rollout):
         return scene.canary_replicas

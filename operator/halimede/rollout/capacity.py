@@ -1,9 +1,12 @@
 """How many pods a share of the traffic needs."""
 
+from fractions import Fraction
 from math import ceil
 
 from halimede.api.rollout import Scale
 
+ALL = 100
+"""Percent."""
 READY_SHARE = 0.9
 """Of the full scale, so much must be ready before a revision gets all traffic; below ten pods
 that is every pod."""
@@ -19,6 +22,32 @@ def need(weight: int, replicas: int) -> int:
     (0, 1, 2, 4)
     """
     return 0 if weight == 0 else max(1, ceil(weight * replicas / 100))
+
+
+def split(weight: int, replicas: int) -> tuple[int, int]:
+    """Choose how many pods of either revision come nearest to a share of *weight* percent.
+
+    For clients that meet every pod equally often. Of *replicas* pods or one more, neither
+    revision has none; where two choices are as near, the smaller canary is taken.
+
+    Returns:
+        The pods of the revision that is rolled out, and those of the stable one.
+
+    >>> split(5, 4), split(25, 4), split(50, 4), split(30, 1)
+    ((1, 4), (1, 3), (2, 2), (1, 1))
+    >>> split(0, 4), split(100, 4)
+    ((0, 4), (4, 0))
+    """
+    if weight in (0, ALL):
+        return weight * replicas // ALL, replicas - weight * replicas // ALL
+    share = Fraction(weight, ALL)
+    near = (
+        (canary, pods - canary)
+        for pods in (max(2, replicas), max(1, replicas) + 1)
+        for canary in (int(share * pods), int(share * pods) + 1)
+        if 0 < canary < pods
+    )
+    return min(near, key=lambda pair: (abs(Fraction(pair[0], sum(pair)) - share), pair))
 
 
 def scaled(scale: Scale | None, weight: int, replicas: int) -> int:

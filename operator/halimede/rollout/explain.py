@@ -8,15 +8,16 @@ from halimede.api.rollout import Analysis, Strategy
 from halimede.api.status import Evidence, FinishedRollout, RolloutStatus, SourceEvidence, State
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.judge.demand import Exam, requests_to_pass
-from halimede.judge.judge import examined
+from halimede.judge.judge import demanded, examined
 from halimede.judge.limits import SUSPICION, Limits, limits
 from halimede.judge.processes import mixture
 from halimede.judge.reading import MetricsRequest
-from halimede.judge.sentences import number, odds, percent, place
-from halimede.judge.weigh import against
+from halimede.judge.sentences import bad, number, odds, percent, place
+from halimede.judge.weigh import against, certified
 from halimede.rollout.steps import AT_STEP, current_step, starts_small
 
 AWAITED = {
+    State.STOPPING: "that the old revision's pods have ended",
     State.STARTING: "ready pods of the new revision",
     State.PRIMING: "that the route is accepted and proxies know the new revision's pods",
     State.SHIFTING: "that the route with the step's weight is accepted and proxies follow it",
@@ -151,13 +152,14 @@ def _source(md: ModelDeployment, told: _Told, held: SourceEvidence) -> Iterator[
         f"{held.source}: {rfc3339(held.begun_at)} to {rfc3339(held.watermark)},"
         f" {number(held.polls, 'poll')} with requests, dispersion {held.dispersion:.3g}"
     )
-    yield _side(told.canary, held.canary_requests, held.canary_errors)
-    yield _side(told.stable, held.stable_requests, held.stable_errors)
+    thing = bad(held.source)
+    yield _side(told.canary, held.canary_requests, held.canary_errors, thing)
+    yield _side(told.stable, held.stable_requests, held.stable_errors, thing)
     yield _bar("worse than stable", mixture(held.log_rel), bounds.stop, "stop it")
-    ceiling = f"over {percent(bounds.ceiling)} errors"
+    ceiling = f"over {percent(bounds.ceiling_of(held.source))} {thing}s"
     yield _bar(ceiling, mixture(held.log_abs), bounds.stop, "stop it")
     if held.bake_ceiling is not None:
-        bake = f"over {percent(held.bake_ceiling)} errors in the bake"
+        bake = f"over {percent(held.bake_ceiling)} {thing}s in the bake"
         yield _bar(bake, mixture(held.log_bake), bounds.stop, "stop it")
     if told.stepwise:
         yield from _certificates(told, held, bounds)
@@ -165,9 +167,9 @@ def _source(md: ModelDeployment, told: _Told, held: SourceEvidence) -> Iterator[
         yield f"  {_missing(md, told, held, told.step)}"
 
 
-def _side(revision: str, requests: int, errors: int) -> str:
+def _side(revision: str, requests: int, errors: int, thing: str) -> str:
     rate = f" ({percent(errors / requests)})" if requests else ""
-    return f"  {revision:8}  {number(requests, 'request')}, {number(errors, 'error')}{rate}"
+    return f"  {revision:8}  {number(requests, 'request')}, {number(errors, thing)}{rate}"
 
 
 def _bar(what: str, log_value: float, bar: float, then: str) -> str:
@@ -175,9 +177,11 @@ def _bar(what: str, log_value: float, bar: float, then: str) -> str:
 
 
 def _certificates(told: _Told, held: SourceEvidence, bounds: Limits) -> Iterator[str]:
-    for index, (level, logs) in enumerate(zip(told.evidence.levels, held.log_pass, strict=False)):
-        what = f"under {percent(level)} errors (step {index + 1})"
-        yield _bar(what, mixture(logs), bounds.certify, "let it pass")
+    fixed = demanded(told.evidence, held)
+    known = certified(held, fixed)
+    for index, level in enumerate(fixed):
+        what = f"under {percent(level)} {bad(held.source)}s (step {index + 1})"
+        yield _bar(what, known[level], bounds.certify, "let it pass")
 
 
 def _missing(md: ModelDeployment, told: _Told, held: SourceEvidence, step: int) -> str:
@@ -191,7 +195,8 @@ def _missing(md: ModelDeployment, told: _Told, held: SourceEvidence, step: int) 
         now=held.watermark,
         since=held.watermark,
     )
-    lacking = requests_to_pass(Exam(held, told.evidence.levels, step, told.analysis, request))
+    fixed = demanded(told.evidence, held)
+    lacking = requests_to_pass(Exam(held, fixed, step, told.analysis, request))
     if lacking == 0:
         return f"Nothing is missing {place(held.source)} for step {step + 1}."
     if lacking is None and against(held) >= SUSPICION:

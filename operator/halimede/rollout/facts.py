@@ -51,6 +51,8 @@ class Workload:
     """What keeps the worst-off pod from being ready; None if nothing is known to."""
     message: str = ""
     """The cluster's own words for it."""
+    pods: int = 0
+    """Pods that still hold resources, ready or not, those that are ending too."""
     restarts: int = 0
     """Most restarts of any container."""
 
@@ -93,6 +95,8 @@ class Facts:
     route: Route
     replicas: int
     """How many pods the serving revision should have: N."""
+    others: int = 0
+    """Pods of revisions that take no part in the rollout under way."""
 
     def workload(self, revision: str) -> Workload:
         """Find a revision's workload; one that does not exist is empty."""

@@ -91,13 +91,13 @@ class Forecast:
 
     question: Question
     steps: tuple[StepForecast, ...]
-    """Empty for blue-green."""
+    """Empty where there are no steps."""
     promoted: float | None
     """The part of good revisions that are promoted within every step's `maxSeconds`."""
     seconds: float | None
     """Median time of those, from the first pod that is ready; None: there are none."""
     detections: tuple[Detection, ...]
-    """At the first step; empty for blue-green."""
+    """At the first step; empty where there are no steps."""
     bake: tuple[Detection, ...]
     """With all traffic, after stable's errors of two hours; empty if there is no bake."""
     advice: tuple[Advice, ...]
@@ -113,7 +113,7 @@ def forecast(question: Question, repeats: int = REPEATS) -> Forecast:
     Raises:
         ValueError: No step gives any traffic.
     """
-    if question.settings.strategy is Strategy.BLUE_GREEN:
+    if question.settings.strategy is not Strategy.CANARY:
         return Forecast(question, (), None, None, (), _baked(question, repeats), ())
     plan = Plan(_judged(question), question.settings.analysis)
     ends = list(runs(plan, _good(question, Traffic), repeats))

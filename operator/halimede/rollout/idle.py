@@ -5,7 +5,7 @@ from uuid import NAMESPACE_OID, uuid5
 from halimede.api.rollout import Strategy
 from halimede.api.status import FailedRevision, RolloutStatus, State, Status
 from halimede.rollout.command import Verb
-from halimede.rollout.events import normal
+from halimede.rollout.events import normal, warning
 from halimede.rollout.history import made_stable, without_steps
 from halimede.rollout.scene import Move, Scene
 
@@ -47,13 +47,26 @@ def failed_before(scene: Scene) -> Move | None:
 def begin(scene: Scene) -> Move:
     """Start to roll the target out. Back to a revision that served before there are no steps."""
     rollout = started(scene)
-    back = rollout.steps == 0
+    recreate = rollout.strategy is Strategy.RECREATE
+    back = rollout.steps == 0 and not recreate
     event = normal(
         "RolloutStarted",
         f"Revision {rollout.revision} is to follow {rollout.base} by {rollout.strategy}"
         + (", without steps: it was stable before." if back else "."),
     )
-    return Move(scene.status.model_copy(update={"rollout": rollout}), (event,))
+    status = scene.status.model_copy(update={"rollout": rollout})
+    if recreate or (scene.wanted.by_pods and rollout.strategy is Strategy.CANARY):
+        # What is warm stands where the new pods are to be; and behind an entry Service that
+        # shares out by pods, all that there are have requests.
+        status = status.model_copy(update={"warm": ()})
+    if not recreate:
+        return Move(status, (event,))
+    outage = warning(
+        "Recreating",
+        f"Revision {rollout.base} stops before {rollout.revision} starts: no requests are served"
+        " meanwhile.",
+    )
+    return Move(status, (event, outage))
 
 
 IDLE = (serves_already, first_deployment, spec_invalid, nothing_is_to_serve, failed_before, begin)
@@ -81,20 +94,27 @@ def started(scene: Scene) -> RolloutStatus:
     status, target, settings = scene.status, scene.target, scene.settings
     if status.stable is None:
         raise LookupError("there is no stable revision to compare with")
-    steps = len(settings.canary.steps) if settings.strategy is Strategy.CANARY else 1
-    back = without_steps(scene)
+    strategy = settings.strategy
+    if strategy is Strategy.RECREATE and any(one.revision == target for one in status.warm):
+        strategy = Strategy.CANARY  # both of them run, so there is room for both
+    steps = {Strategy.CANARY: len(settings.canary.steps), Strategy.BLUE_GREEN: 1}
+    recreate = strategy is Strategy.RECREATE
+    message = "The old revision was stopped before it started." if recreate else None
+    if back := without_steps(scene) and not recreate:
+        message = "It was stable before, so its steps were skipped."
     seed = f"{scene.wanted.identity}:{target}:{status.handled_command or ''}"
     return RolloutStatus(
         id=str(uuid5(NAMESPACE_OID, seed)),
-        strategy=settings.strategy,
+        strategy=strategy,
         base=status.stable.revision,
         revision=target,
-        state=State.STARTING,
+        state=State.STOPPING if recreate else State.STARTING,
         state_since=scene.now,
         started_at=scene.now,
         last_progress_at=scene.now,
-        steps=0 if back else steps,
-        message="It was stable before, so its steps were skipped." if back else None,
+        steps=0 if back else steps.get(strategy, 0),
+        replicas=scene.facts.replicas if recreate else None,
+        message=message,
     )
 
 

@@ -6,17 +6,29 @@ Safety comes first, then what holds, then commands, then what advances.
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from halimede.api.rollout import Strategy
 from halimede.api.status import RevisionStatus, State, Status
-from halimede.rollout import advance, conflict, history, idle, pauses, retreat, room
+from halimede.rollout import (
+    advance,
+    conflict,
+    history,
+    idle,
+    pauses,
+    recreate,
+    retreat,
+    room,
+    safety,
+)
 from halimede.rollout.command import Command, Verb, answered, carried_out, refusal
 from halimede.rollout.events import Event, normal
-from halimede.rollout.holding import HOLDING
+from halimede.rollout.holding import HOLDING, scaled_to_zero
 from halimede.rollout.refusals import ends_pin, why_not
 from halimede.rollout.safety import SAFETY
 from halimede.rollout.scene import Check, Move, Scene, first
 from halimede.rollout.steps import refitted
 
 ADVANCES: Mapping[State, Callable[[Scene], Move]] = {
+    State.STOPPING: recreate.stopping,
     State.STARTING: advance.starting,
     State.PRIMING: advance.priming,
     State.SHIFTING: advance.shifting,
@@ -34,15 +46,28 @@ RETREATS: Mapping[State, Callable[[Scene], Move]] = {
 }
 
 
+RECREATES: Mapping[State, Callable[[Scene], Move]] = {
+    State.STARTING: recreate.starting,
+    State.ABORT_DRAINING: recreate.abort_draining,
+}
+"""What the strategy Recreate does differently."""
+
+
 def retreating(scene: Scene) -> Move | None:
     """Traffic that goes back, and a revision that leaves, wait for nothing else."""
-    leaving = RETREATS.get(scene.rollout.state)
-    return leaving(scene) if leaving else None
+    return _own(scene) if scene.rollout.state in RETREATS else None
 
 
 def advancing(scene: Scene) -> Move:
     """Do what is next in the rollout's state."""
-    return ADVANCES[scene.rollout.state](scene)
+    return _own(scene)
+
+
+def _own(scene: Scene) -> Move:
+    state = scene.rollout.state
+    own = RECREATES if scene.rollout.strategy is Strategy.RECREATE else {}
+    check = own.get(state) or ADVANCES.get(state) or RETREATS[state]
+    return check(scene)
 
 
 IDLE: tuple[Check, ...] = idle.IDLE
@@ -58,6 +83,26 @@ CHECKS: tuple[Check, ...] = (
     advancing,
 )
 """What is asked of a rollout under way, in this order."""
+RECREATE_CHECKS: tuple[Check, ...] = (
+    retreating,
+    safety.aborted_by_command,
+    recreate.pause_forgotten,
+    safety.aborted_by_evidence,
+    safety.reverted,
+    recreate.superseded,
+    safety.stayed_unready,
+    safety.crashed,
+    recreate.past_deadline,
+    safety.route_past_deadline,
+    safety.no_data_for_too_long,
+    safety.metrics_down_for_too_long,
+    scaled_to_zero,
+    recreate.paused,
+    recreate.lost_its_pods,
+    advance.promote_full_force_commanded,
+    advancing,
+)
+"""The same where one revision stops before the other starts: little may hold that up."""
 
 
 def move(scene: Scene) -> Move:
@@ -107,7 +152,11 @@ def _held(scene: Scene, *, pause: bool) -> tuple[Status, tuple[Event, ...]]:
 
 
 def _decided(scene: Scene) -> Move:
-    checks = IDLE if scene.status.rollout is None else CHECKS
+    rollout = scene.status.rollout
+    if rollout is None:
+        checks = IDLE
+    else:
+        checks = RECREATE_CHECKS if rollout.strategy is Strategy.RECREATE else CHECKS
     return first(checks, scene) or Move(scene.status)
 
 
@@ -131,4 +180,7 @@ def learned(scene: Scene) -> Status:
     rollout = conflict.blocked(rollout, scene.facts.route, now)
     rollout = pauses.noted(rollout, scene.settings, now)
     rollout = refitted(rollout, scene.settings, now)
+    rollout = recreate.noted(rollout, scene)
+    if rollout.actual_weight != scene.actual_weight:
+        rollout = rollout.model_copy(update={"actual_weight": scene.actual_weight})
     return status if rollout is status.rollout else status.model_copy(update={"rollout": rollout})

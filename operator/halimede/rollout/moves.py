@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from halimede.api.conditions import Reason
+from halimede.api.rollout import Strategy
 from halimede.api.status import (
     FailedRevision,
     FinishedRollout,
@@ -13,6 +14,7 @@ from halimede.api.status import (
     Status,
     WarmRevision,
 )
+from halimede.judge.weigh import condensed
 from halimede.rollout.capacity import weight_on_abort
 from halimede.rollout.events import Event, normal, sentences, warning
 from halimede.rollout.facts import Cause
@@ -71,6 +73,8 @@ def stop(scene: Scene, outcome: Outcome, reason: str, *parts: str) -> Move:
     else:
         event = normal(f"Rollout{outcome}", f"{_named(scene.rollout)}: {message}")
     told = replace(scene, status=decided)
+    if scene.rollout.strategy is Strategy.RECREATE and scene.rollout.weight == 0:
+        return enter(told, State.ABORT_DRAINING, event)
     if scene.rollout.state is State.STARTING:
         # The route has never known it, so there is nothing to move and nothing to drain.
         return finish(told, event)
@@ -97,7 +101,8 @@ def commit(scene: Scene, *parts: str) -> Move:
     rollout = scene.rollout
     until = scene.now + scene.settings.scale_down_delay_seconds
     # Where pods were replaced, there is nothing left of it that could be kept warm.
-    warm = () if scene.replaces else (WarmRevision(revision=rollout.base, warm_until=until),)
+    gone = scene.replaces or rollout.strategy is Strategy.RECREATE
+    warm = () if gone else (WarmRevision(revision=rollout.base, warm_until=until),)
     event = normal("Promoted", f"{_named(rollout)} is stable and serves all requests.")
     outcome = rollout.outcome or Outcome.PROMOTED
     move = reroute(
@@ -130,7 +135,7 @@ def finish(scene: Scene, *events: Event) -> Move:
         started_at=rollout.started_at,
         decided_at=rollout.decided_at,
         ended_at=scene.now,
-        evidence=rollout.evidence,
+        evidence=rollout.evidence and condensed(rollout.evidence),
     )
     return Move(
         scene.status.model_copy(update={"rollout": None, "last_rollout": finished}), events

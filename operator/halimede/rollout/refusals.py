@@ -1,5 +1,6 @@
 """Why a command is not carried out."""
 
+from halimede.api.rollout import Strategy
 from halimede.api.status import State, Status
 from halimede.rollout.advance import LAST, SKIPPABLE, without_evidence
 from halimede.rollout.command import LONGEST, Command, Verb
@@ -99,6 +100,8 @@ def _why_not_promote(scene: Scene, verb: Verb) -> str | None:
     state = scene.rollout.state
     if why := _why_not_paused(scene):
         return why
+    if verb is Verb.PROMOTE_FULL and scene.rollout.strategy is Strategy.RECREATE:
+        return "strategy Recreate has no steps to skip"
     if state not in PROMOTABLE[verb]:
         return f"there is nothing to promote in state {state}"
     return None

@@ -1,7 +1,7 @@
 """What a full cluster means for a rollout: no news of the model, and perhaps a long wait."""
 
 from halimede.api.conditions import Reason
-from halimede.api.rollout import CapacityMode
+from halimede.api.rollout import CapacityMode, Strategy
 from halimede.api.status import RolloutStatus
 from halimede.rollout.facts import CAPACITY
 from halimede.rollout.moves import with_rollout
@@ -11,6 +11,8 @@ from halimede.rollout.scene import Move, Scene, Wait
 
 def noted(rollout: RolloutStatus, scene: Scene) -> RolloutStatus:
     """Note since when there is no room; once there is, the clock of readiness begins anew."""
+    if rollout.strategy is Strategy.RECREATE:
+        return rollout  # nothing serves meanwhile, so its clock runs on
     lent = min(rollout.lent, scene.pods_due) if scene.replaces else 0
     if lent != rollout.lent:
         rollout = rollout.model_copy(update={"lent": lent})

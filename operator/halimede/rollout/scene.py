@@ -7,19 +7,21 @@ from halimede.api.conditions import Reason
 from halimede.api.rollout import CapacityMode, Rollout, Step, Strategy
 from halimede.api.status import RolloutStatus, State, Status
 from halimede.judge.verdict import Verdict
-from halimede.rollout.capacity import full, need, scaled
+from halimede.rollout.capacity import ALL, full, need, scaled, split
 from halimede.rollout.command import Command, Verb
 from halimede.rollout.conflict import fight
 from halimede.rollout.events import Event
 from halimede.rollout.facts import Cause, Facts, Workload
 from halimede.rollout.steps import current_step
 
-ALL = 100
-"""Percent."""
 GROWING = frozenset(
     {State.STARTING, State.PRIMING, State.SHIFTING, State.ANALYSING, State.STEP_PAUSED}
 )
 """The states in which a canary has only the pods that its step needs or asks for."""
+SHARED = frozenset(
+    {State.SHIFTING, State.ANALYSING, State.STEP_PAUSED, State.SCALING_UP, State.PROMOTING}
+)
+"""The states in which pods of a canary may take the place of the stable revision's."""
 DECIDED = frozenset({State.DRAINING, State.ABORTING, State.ABORT_DRAINING})
 """The states in which it is known how the rollout ends."""
 
@@ -45,6 +47,8 @@ class Wanted:
     """The spec's."""
     invalid: str | None = None
     """What is wrong with the spec; the target is then that of the last valid one."""
+    by_pods: bool = False
+    """No router shares requests out: a plain Service leads to all pods alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +156,23 @@ class Scene:
         return self.paused or self.facts.route.blocked or fight(self.status) is not None
 
     @property
+    def mingled(self) -> bool:
+        """Whether clients meet the pods of both revisions alike: no router tells them apart."""
+        return self.wanted.by_pods and self.rollout.strategy is Strategy.CANARY
+
+    @property
+    def by_pods(self) -> bool:
+        """Whether the numbers of pods are chosen for the share, and not one replaced by one."""
+        return self.mingled and not self.replaces
+
+    def needed(self, weight: int) -> tuple[int, int]:
+        """Count the pods that the canary and the stable revision need while it has *weight*."""
+        replicas = self.facts.replicas
+        if self.by_pods:
+            return split(weight, replicas)
+        return need(weight, replicas), need(ALL - weight, replicas)
+
+    @property
     def canary_full(self) -> bool:
         """Whether the canary could carry all traffic."""
         return self.canary.ready_endpoints >= self.full
@@ -165,7 +186,7 @@ class Scene:
     def carried(self, weight: int) -> bool:
         """Whether the canary's ready pods suffice for a share of the traffic."""
         ready = self.canary.ready_endpoints
-        return self.canary_full or (weight < ALL and ready >= need(weight, self.facts.replicas))
+        return self.canary_full or (weight < ALL and ready >= self.needed(weight)[0])
 
     @property
     def canary_wanted(self) -> int:
@@ -193,7 +214,34 @@ class Scene:
         if self.replaces:
             # Pods for more than its requests would be missing on the other side.
             return max(1, need(self.goal, self.facts.replicas))
+        if self.by_pods:
+            return max(1, self.needed(self.goal)[0])
         return scaled(self.step.scale, self.goal, self.facts.replicas)
+
+    @property
+    def base_replicas(self) -> int:
+        """How many pods the stable revision should have: all, as a rule.
+
+        Where the share is that of the pods, it gives some up, but only for ready ones of the
+        canary that clients have learned of; and it gets them back when the canary loses some.
+        """
+        replicas, weight = self.facts.replicas, self.rollout.weight
+        shared = self.rollout.state in SHARED and self.rollout.covering_since is None
+        if not self.by_pods or not shared or weight == 0:
+            return replicas
+        kept = min(self.base.desired, replicas)
+        if weight == ALL:
+            return kept
+        least = max(self.needed(weight)[1], replicas - self.canary.ready_endpoints)
+        return min(replicas, least if self.settled else max(least, kept))
+
+    @property
+    def actual_weight(self) -> int | None:
+        """The canary's share by its ready pods; None where a router sees to the weight."""
+        canary, base = self.canary.ready_endpoints, self.base.ready_endpoints
+        if not self.mingled or self.rollout.weight in (0, ALL) or not canary + base:
+            return None
+        return round(ALL * canary / (canary + base))
 
     def elapsed(self, since: float) -> float:
         """Count the seconds since a moment; none if the clock was set back."""

@@ -2,9 +2,10 @@
 
 from halimede.api.rollout import StableDown, Strategy
 from halimede.api.status import State
+from halimede.rollout.capacity import ALL
 from halimede.rollout.events import warning
 from halimede.rollout.moves import reroute
-from halimede.rollout.scene import ALL, Move, Scene
+from halimede.rollout.scene import Move, Scene
 from halimede.rollout.steps import starts_small
 
 AT_A_STEP = frozenset({State.SHIFTING, State.ANALYSING, State.STEP_PAUSED})
@@ -57,6 +58,8 @@ def lost_a_part(scene: Scene) -> Move | None:
         return None
     if ready == 0 or scene.carried(rollout.weight):
         return None
+    if scene.by_pods and rollout.weight < ALL:
+        return None  # its share has gone with its pods
     weight = max(_fitting(scene), beyond_stable(scene))
     if weight >= rollout.weight:
         return None

@@ -21,8 +21,13 @@ def starts_small(rollout: RolloutStatus) -> bool:
 
 def bake_seconds(strategy: Strategy, settings: Rollout) -> int:
     """Say how long a rollout by *strategy* bakes."""
-    blue_green = strategy is Strategy.BLUE_GREEN
-    return settings.blue_green.bake_seconds if blue_green else settings.canary.bake_seconds
+    match strategy:
+        case Strategy.CANARY:
+            return settings.canary.bake_seconds
+        case Strategy.BLUE_GREEN:
+            return settings.blue_green.bake_seconds
+        case Strategy.RECREATE:
+            return settings.recreate.bake_seconds
 
 
 def current_step(rollout: RolloutStatus, settings: Rollout) -> Step | None:

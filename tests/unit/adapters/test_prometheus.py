@@ -11,17 +11,20 @@ import pytest
 from halimede.adapters.prometheus import PromMetrics
 from halimede.api.rollout import MetricsProvider
 from halimede.judge.reading import (
+    Counts,
+    Indicator,
     Measured,
     MetricsRequest,
     Reading,
     Sample,
     Series,
     Source,
+    Tallied,
     Unavailable,
     Why,
 )
 from tests.support.answering import Server, answer
-from tests.support.series import request
+from tests.support.series import CANARY, STABLE, request
 
 ROUTER_UP = {"__name__": "envoy_cluster_upstream_rq_total", "instance": "envoy"}
 
@@ -169,3 +172,54 @@ async def test_without_an_address_nothing_is_asked() -> None:
     said = await refusal(None)
     assert said.why is Why.NOT_CONFIGURED
     assert "HALIMEDE_PROMETHEUS_URL" in said.message
+
+
+CUSTOM = replace(
+    request(now=1000.0, since=900.0),
+    provider=MetricsProvider.CUSTOM,
+    indicators=(
+        Indicator("Router", "n{r='{{ revision }}'}[{{ window }}]", "f{{ revision }}", 60.0),
+    ),
+)
+
+
+def vector(*values: str) -> str:
+    """Answer an instant query."""
+    series = [{"metric": {"n": str(at)}, "value": [1.5, one]} for at, one in enumerate(values)]
+    return json.dumps({"status": "success", "data": {"resultType": "vector", "result": series}})
+
+
+def custom(errors: str) -> MetricsRequest:
+    """Ask custom queries of which that of the errors is this."""
+    (asked,) = CUSTOM.indicators
+    return replace(CUSTOM, indicators=(asked._replace(errors=errors),))
+
+
+async def test_custom_queries_are_asked_for_each_revision_about_one_window(
+    server: Server,
+) -> None:
+    """Two queries for each, evaluated at the end of the window."""
+    server.body = vector("2.6")
+    reading = await read(server.url, custom("f{r='{{ revision }}'}[{{ window }}]"))
+    assert reading.answers[Source.ROUTER] == Tallied(Counts(3, 3), Counts(3, 3))
+    asked = [query for query in server.asked if not query.startswith("{__name__")]
+    assert sorted(asked) == sorted(
+        f"{what}{{r='{revision}'}}[60s]" for what in "nf" for revision in (CANARY, STABLE)
+    )
+    assert server.times.count("1000.0") == 4
+
+
+async def test_several_series_are_refused_with_the_field(server: Server) -> None:
+    """Nobody can know which is meant."""
+    server.body = vector("1", "2")
+    said = (await read(server.url, custom("f{{ revision }}{{ window }}"))).answers[Source.ROUTER]
+    assert isinstance(said, Unavailable)
+    assert said.why is Why.REFUSED
+    assert said.message == "Router counters: the answer has 2 series: add them up, as by sum(...)"
+
+
+async def test_a_template_that_is_broken_by_now_is_refused(server: Server) -> None:
+    """The spec was edited in mid-rollout and is invalid; the rollout holds."""
+    said = (await read(server.url, custom("{{ 1 }}"))).answers[Source.ROUTER]
+    assert isinstance(said, Unavailable)
+    assert said.why is Why.REFUSED

@@ -1,5 +1,7 @@
 """The facts that are read from live objects."""
 
+from dataclasses import replace
+
 from halimede.api.base import Manifest
 from halimede.reconcile.world import facts
 from halimede.rollout.facts import Cause
@@ -94,3 +96,19 @@ def test_refused_pods_are_told() -> None:
 def test_unknown_revision_is_an_empty_workload() -> None:
     """A revision without a Deployment has no pods."""
     assert facts(PretendCluster().observe(), (), ()).workload("ffffffff").exists is False
+
+
+def test_pods_that_hold_resources() -> None:
+    """Pods that are ending still hold a GPU; those that have ended hold nothing."""
+    labels = {"halimede.dev/revision": "0123abcd"}
+    pods = [
+        {"metadata": {"name": name, "labels": labels, **more}, "status": {"phase": phase}}
+        for name, phase, more in (
+            ("runs", "Running", {}),
+            ("ends", "Running", {"deletionTimestamp": "2026-01-01T00:00:00Z"}),
+            ("evicted", "Failed", {}),
+            ("done", "Succeeded", {}),
+        )
+    ]
+    observed = replace(PretendCluster().observe(), children=(deployment(),), pods=tuple(pods))
+    assert facts(observed, (), ()).workload("0123abcd").pods == 2

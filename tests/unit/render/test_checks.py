@@ -120,3 +120,19 @@ def test_pod_template_that_is_good() -> None:
         },
     }
     assert told(podTemplate=template) == ""
+
+
+def test_a_custom_query_that_cannot_be_asked_is_named() -> None:
+    """With the field and the cure; both queries of each are looked at."""
+    good = "sum(increase(a{s='{{ service }}'}[{{ window }}]))"
+    analysis = {
+        "provider": "Custom",
+        "router": {"requests": good, "errors": "{{ oops }}"},
+        "metrics": [{"name": "drift", "requests": "sum(a[{{ window }}])", "errors": good}],
+    }
+    assert told(rollout={"analysis": analysis}) == (
+        "spec.rollout.analysis.metrics[drift].requests: the query says the same of both"
+        ' revisions; select by one, such as service="{{ service }}"\n'
+        "spec.rollout.analysis.router.errors: the template has no value for oops; use model, name,"
+        " namespace, revision, service, window"
+    )

@@ -50,9 +50,7 @@ def test_what_happened_is_in_the_table(decisions: set[Step]) -> None:
 def test_what_is_in_the_table_happened(decisions: set[Step]) -> None:
     """No row tells of a change of state that never comes about."""
     gone = {(origin, end) for _, origin, end in decisions}
-    told = {
-        (origin, way.to) for row in TRANSITIONS for way in row.ways for origin in way.origins
-    }
+    told = {(origin, way.to) for row in TRANSITIONS for way in row.ways for origin in way.origins}
     assert sorted(map(str, told - gone)) == []
 
 

@@ -22,8 +22,10 @@ NOT_BUILT = {}
 DECIDING: tuple[Callable[..., object], ...] = (
     *machine.IDLE,
     *(check for check in machine.CHECKS if check not in ENTRIES),
+    *(check for check in machine.RECREATE_CHECKS if check not in ENTRIES),
     *machine.ADVANCES.values(),
     *machine.RETREATS.values(),
+    *machine.RECREATES.values(),
     machine.refitted,
     pauses.paused,
     pauses.resumed,

@@ -5,6 +5,7 @@ from halimede.judge.providers.contour import CONTOUR
 from halimede.judge.providers.envoy_gateway import ENVOY_GATEWAY
 from halimede.judge.providers.ingress_nginx import INGRESS_NGINX
 from halimede.judge.providers.istio import ISTIO
+from halimede.judge.providers.latency import latency
 from halimede.judge.providers.provider import Provider
 from halimede.judge.providers.traefik import TRAEFIK
 from halimede.judge.providers.triton import TRITON
@@ -19,6 +20,9 @@ ROUTERS = {
 }
 
 
-def provider(source: Source, request: MetricsRequest) -> Provider:
+def provider(source: str, request: MetricsRequest) -> Provider:
     """Find the product that a source's counters come from."""
-    return TRITON if source is Source.TRITON else ROUTERS[request.provider]
+    if source == Source.TRITON:
+        return TRITON
+    router = ROUTERS[request.provider]
+    return latency(router) if source == Source.ROUTER_LATENCY else router

@@ -50,6 +50,8 @@ class Provider:
     """How to read the series of an answer."""
     unseen: Callable[[MetricsRequest], str]
     """What is missing if there is no series of the new revision, and what to do."""
+    flaw: Callable[[MetricsRequest, Iterable[Series]], str | None] = lambda _, __: None
+    """What in an answer shows that these series cannot tell what they are asked for."""
     by_revision: bool = True
     """Whether series name the revision. Where they only name its place in the route, they are
     another revision's before a promotion."""

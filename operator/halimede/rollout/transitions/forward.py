@@ -1,4 +1,4 @@
-"""Rows 9 to 23 and 36 to 42: what gives a new revision traffic, and what it waits for."""
+"""Rows 9 to 23, 36 to 42 and 59: what gives a new revision traffic, and what it waits for."""
 
 from halimede.api.status import State
 from halimede.rollout.transitions.row import Transition, Way, given_up
@@ -105,6 +105,20 @@ FORWARD = (
         "The weight stays, and a raise that was never written is taken back; row 12 applies.",
         ("rollout.advance.shifting", "rollout.advance.priming"),
         held=(State.PRIMING, State.SHIFTING),
+    ),
+    Transition(
+        59,
+        "A canary by type Service: the shares are those of the pods.",
+        "The entry Service selects the pods of both; the stable revision gives up as many as ready"
+        " ones of the canary take their place, and `actualWeight` tells the share.",
+        ("rollout.allotment.replicas", "reconcile.wanted.children"),
+        held=(
+            State.SHIFTING,
+            State.ANALYSING,
+            State.STEP_PAUSED,
+            State.SCALING_UP,
+            State.PROMOTING,
+        ),
     ),
     Transition(
         18,

@@ -93,6 +93,7 @@ PEOPLE = (
             ),
             Way((State.SCALING_UP,), State.PROMOTING),
             Way((State.PROMOTING,), State.BAKING),
+            Way((State.PROMOTING,), State.STARTING),
             Way((State.BAKING,), State.DRAINING),
         ),
     ),

@@ -18,7 +18,7 @@ ROUTED: tuple[Place, ...] = (
     State.BAKING,
 )
 """The route knows the new revision, and it may still be stopped."""
-UNDECIDED: tuple[Place, ...] = (State.STARTING, *ROUTED)
+UNDECIDED: tuple[Place, ...] = (State.STOPPING, State.STARTING, *ROUTED)
 """The rollout may still be stopped."""
 GOING_BACK: tuple[Place, ...] = (State.ABORTING, State.ABORT_DRAINING)
 """The new revision is given up."""
@@ -53,8 +53,13 @@ class Transition:
 
 
 def given_up(*origins: Place) -> tuple[Way, ...]:
-    """List the ways of a revision that is stopped: what was never routed needs no way back."""
+    """List the ways of a revision that is stopped: what was never routed needs no way back.
+
+    But by Recreate the pods of the old one are to come back.
+    """
+    unrouted = (State.STOPPING, State.STARTING)
     never = tuple(one for one in origins if one is State.STARTING)
-    routed = tuple(one for one in origins if one is not State.STARTING)
-    ways = (Way(never, None), Way(routed, State.ABORTING))
+    recreated = tuple(one for one in origins if one in unrouted)
+    routed = tuple(one for one in origins if one not in unrouted)
+    ways = (Way(never, None), Way(recreated, State.ABORT_DRAINING), Way(routed, State.ABORTING))
     return tuple(way for way in ways if way.origins)

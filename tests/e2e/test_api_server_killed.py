@@ -1,0 +1,29 @@
+"""The control plane may go in the middle of a rollout: the data plane does not notice."""
+
+import signal
+
+from halimede.api.status import Outcome
+from local.cluster import Cluster
+from tests.e2e.user import CROWD, NAME, User, operator_process
+
+
+def test_a_rollout_goes_on_when_the_api_server_is_back(user: User, cluster: Cluster) -> None:
+    """Given v2 with traffic, when the API server is killed, then it is promoted all the same.
+
+    The operator outlives it and watches again: what is deleted by hand afterwards comes back.
+    """
+    user.serves("v1")
+    user.starts_load(CROWD)
+    with user.serves_many():
+        user.asks_for("v2")
+        user.sees("the canary's second step", lambda seen: seen.weight == 30)
+        operator, killed = operator_process(cluster), cluster.processes()["kube-apiserver"]
+        cluster.signal("kube-apiserver", signal.SIGKILL)
+        over = user.sees("the end", lambda seen: seen.ready and seen.settled, within=120)
+    assert killed != cluster.processes()["kube-apiserver"]
+    assert operator == operator_process(cluster)
+    assert over.status.last_rollout is not None
+    assert over.status.last_rollout.outcome is Outcome.PROMOTED
+    budget = f"poddisruptionbudget/{NAME}"
+    user.kubectl("delete", budget)
+    user.kubectl("wait", "--for=create", budget, "--timeout=60s")

@@ -1,0 +1,64 @@
+"""A canary that has traffic and loses every pod: the route must not wait for anybody's look."""
+
+import json
+import signal
+import subprocess
+import time
+
+from demo.records import Outcome as Answer
+from demo.watch import Snapshot
+from tests.e2e.changes import ENDPOINT_SLICES, HTTP_ROUTES, Changes, ready_endpoints, weights
+from tests.e2e.user import CROWD, User
+
+SELDOM = {"intervalSeconds": 300, "warmupSeconds": 2, "settleSeconds": 2}
+"""A judge that looks every five minutes: what is done sooner was done because of an event."""
+SOONER_SECONDS = 10.0
+
+
+def test_traffic_is_shed_by_the_event_and_comes_back_with_the_pod(user: User) -> None:
+    """Given v2 at 25 %, when its only pod is killed, then v1 gets all traffic without a look.
+
+    What v2's share meets until then is its own; from the moment at which the status calls the
+    new weight live, nobody meets an error, and v2 gets its share back when it is ready again.
+    """
+    user.serves("v1")
+    user.starts_load(CROWD)
+    with (
+        user.serves_many() as blamed,
+        Changes(user.cluster, user.namespace, ENDPOINT_SLICES) as slices,
+        Changes(user.cluster, user.namespace, HTTP_ROUTES) as routes,
+    ):
+        steps = [{"weight": 25, "minSeconds": 600, "maxSeconds": 600}]
+        user.asks_for("v2", rollout__canary__steps=steps, rollout__analysis=SELDOM)
+        canary = user.sees("25 %", lambda seen: _live_at(seen, 25)).target
+        blamed.add(canary)
+        killed = time.time()
+        _kill_pods(user, canary)
+        shed = user.sees("the shed", lambda seen: _live_at(seen, 0))
+        user.sees("the share again", lambda seen: _live_at(seen, 25))
+    endings = [
+        one.at for one in slices.since(killed) if ready_endpoints(one.manifest, canary) == 0
+    ]
+    moves = [one.at for one in routes.since(killed) if weights(one.manifest)[canary] == 0]
+    assert endings[0] < moves[0] < endings[0] + SOONER_SECONDS
+    assert [one for one in user.errors() if one.at > shed.at] == []
+    later = [one for one in user.requests() if one.at > user.watch.history[-1].at]
+    assert canary in {one.revision for one in later if one.outcome is Answer.OK}
+
+
+def _live_at(seen: Snapshot, weight: int) -> bool:
+    rollout = seen.status.rollout
+    return rollout is not None and rollout.weight == weight and bool(rollout.weight_applied_at)
+
+
+def _kill_pods(user: User, revision: str) -> None:
+    """Kill -9 the Triton of every pod of a revision."""
+    listed = user.kubectl(
+        "get", "pods", "--selector", f"halimede.dev/revision={revision}", "--output", "json"
+    )
+    for pod in json.loads(listed)["items"]:
+        (container,) = pod["status"]["containerStatuses"]
+        # The local node names a container by its process, as the cluster numbers it.
+        pid = container["containerID"].rpartition("-")[2]
+        kill = user.cluster.inside("kill", f"-{signal.SIGKILL.value}", pid)
+        subprocess.run(kill, check=True)

@@ -1,0 +1,62 @@
+"""A HTTPRoute of the user's under load: a canary goes through it, and it is given back."""
+
+import json
+
+import pytest
+
+from halimede.api.base import Manifest
+from tests.e2e.user import NAME, User
+from tests.operator.conftest import eventually
+
+ASKED = {
+    "expose": {"type": "Gateway", "gateway": {"routeRef": {"name": "shop"}}},
+    "rollout__canary": {"steps": [{"weight": 30, "minSeconds": 4}], "bakeSeconds": 2},
+}
+
+
+def _shop(user: User) -> Manifest:
+    """Write a route that leads to the Service that is called as the ModelDeployment."""
+    rules = [
+        {
+            "matches": [{"path": {"type": "PathPrefix", "value": path}}],
+            "backendRefs": [{"name": NAME, "port": port}],
+        }
+        for path, port in (("/inference.GRPCInferenceService", 8001), ("/", 8000))
+    ]
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": {"name": "shop", "namespace": user.namespace},
+        "spec": {
+            "parentRefs": [{"name": "public", "namespace": "gateway-system"}],
+            "hostnames": [user.hostname],
+            "rules": rules,
+        },
+    }
+
+
+def _spec(user: User) -> Manifest:
+    found: Manifest = json.loads(user.kubectl("get", "httproute", "shop", "--output", "json"))
+    spec: Manifest = found["spec"]
+    return spec
+
+
+@pytest.mark.transition(51)
+def test_a_canary_through_the_users_own_route_which_is_given_back(user: User) -> None:
+    """Given v1 in a route of the user's, v2 is promoted in it; deletion restores it unnoticed."""
+    user.apply(_shop(user))
+    before = _spec(user)
+    user.asks_for("v1", **ASKED)
+    stable = user.sees("v1 Ready", lambda seen: seen.ready).stable
+    user.starts_load()
+    user.asks_for("v2", **ASKED)
+    user.sees("v2 stable", lambda seen: seen.settled and seen.stable != stable, within=120)
+    assert {one.version for one in user.requests()} == {"v1", "v2"}
+    user.asks_for("v2", **ASKED, rollout__analysis__settleSeconds=6)
+    user.kubectl("delete", "mdeploy", NAME, "--wait=false")
+    eventually(lambda: _spec(user) == before)
+    user.waits_for_requests(100)
+    user.load.stop()
+    assert user.errors() == []
+    user.kubectl("wait", "--for=delete", f"mdeploy/{NAME}", "--timeout=60s")
+    assert _spec(user) == before

@@ -1,0 +1,85 @@
+"""Whole rollouts by Recreate: an outage that was chosen, as short as pods allow."""
+
+import pytest
+
+from halimede.api.status import State
+from tests.support.behaviour import Behaviour
+from tests.support.cluster import PretendCluster
+
+
+@pytest.fixture
+def scarce(cluster: PretendCluster) -> PretendCluster:
+    """Make a cluster whose ModelDeployment has no room for two revisions."""
+    return cluster.edit(
+        lambda spec: spec["rollout"].update(strategy="Recreate", recreate={"bakeSeconds": 120})
+    )
+
+
+def most_pods(cluster: PretendCluster, seconds: float) -> int:
+    """Let time go by, and count the pods of the fullest moment."""
+    most, end = 0, cluster.now + seconds
+    while cluster.now < end:
+        cluster.settle()
+        most = max(most, len(cluster.pods))
+        cluster.tick(5.0)
+    return most
+
+
+@pytest.mark.transition(81, 82, 83)
+def test_outage_is_told_and_ends(scarce: PretendCluster) -> None:
+    """Given a new spec, nothing serves while its pods load, and the conditions say why."""
+    scarce.model(2, Behaviour(load_seconds=60)).until(lambda: scarce.state is State.STARTING)
+    scarce.run(10)
+    assert scarce.condition("Available") == ("False", "Recreating")
+    assert scarce.condition("Reconciling") == ("True", "Recreating")
+    scarce.until(lambda: scarce.state is State.BAKING)
+    assert scarce.condition("Available") == ("True", "Serving")
+    lost = scarce.lost
+    assert 0 < lost <= 100 * scarce.requests_per_second
+    scarce.until(scarce.ready)
+    assert (scarce.lost, scarce.parsed.warm) == (lost, ())
+    assert "Recreating" in scarce.reasons
+
+
+@pytest.mark.transition(81)
+def test_both_never_run(scarce: PretendCluster) -> None:
+    """Given room for two pods, there are never more, on the way there and back."""
+    scarce.model(2, Behaviour(error_rate=0.5, load_seconds=20))
+    assert most_pods(scarce, 600) == 2
+    assert scarce.parsed.last_rollout is not None
+    assert scarce.parsed.last_rollout.reason == "AnalysisFailed"
+    assert scarce.condition("Available") == ("True", "Serving")
+    assert scarce.condition("Ready") == ("False", "CanaryFailed")
+    assert scarce.weights[-1] == {scarce.stable: 100}
+
+
+@pytest.mark.transition(84)
+def test_model_that_never_loads_gives_its_place_back(scarce: PretendCluster) -> None:
+    """Given a deadline, the outage ends with the old revision."""
+    scarce.edit(lambda spec: spec["rollout"].update(progressDeadlineSeconds=120))
+    scarce.model(2, Behaviour(load_seconds=9999)).run(60)
+    assert scarce.condition("Available") == ("False", "Recreating")
+    scarce.until(lambda: scarce.rollout is None, 300)
+    assert scarce.condition("Available") == ("True", "Serving")
+    assert scarce.condition("Ready") == ("False", "CanaryFailed")
+
+
+@pytest.mark.transition(81, 86)
+@pytest.mark.parametrize("bad", [False, True])
+def test_autoscaled_revision_keeps_its_number_of_pods(
+    scarce: PretendCluster, *, bad: bool
+) -> None:
+    """Given an autoscaler, which stops at zero, as many start of the next one, or the old."""
+    scarce.edit(lambda spec: spec.pop("replicas"))
+    scarce.edit(lambda spec: spec.update(autoscaling={"minReplicas": 1, "maxReplicas": 9}))
+    scarce.run(60)
+    old = scarce.stable
+    scarce.tamper("Deployment", f"digits-{old}")["spec"]["replicas"] = 5
+    scarce.run(60)
+    scarce.model(2, Behaviour(error_rate=0.5 if bad else 0.0)).run(5)
+    scarce.until(lambda: scarce.rollout is None)
+    scarce.run(10)
+    scaler = scarce.objects["HorizontalPodAutoscaler", "digits"]
+    assert scarce.replicas(str(scarce.stable)) == 5
+    assert (scarce.stable == old) is bad
+    assert scaler["spec"]["scaleTargetRef"]["name"] == f"digits-{scarce.stable}"

@@ -1,0 +1,44 @@
+import pytest
+
+from halimede.api.query import UnusableQueryError, check, filled
+
+GOOD = 'sum(increase(seen{service="{{ service }}"}[{{ window }}]))'
+VALUES = {
+    "namespace": "ml",
+    "name": "digits",
+    "revision": "bbbb2222",
+    "service": "digits-bbbb2222",
+    "model": "digits",
+    "window": "75s",
+}
+
+
+def test_placeholders_are_filled_in() -> None:
+    """The rest of the text is left as it is."""
+    assert filled(GOOD, VALUES) == 'sum(increase(seen{service="digits-bbbb2222"}[75s]))'
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("sum({{ revision }", "cannot be read"),
+        ("{% for x in y %}", "cannot be read"),
+        ("{{ secret }} {{ revision }} {{ window }}", "no value for secret"),
+        ("{{ window }}", "the same of both revisions"),
+        ("{{ revision }}", "does not say of which time"),
+        ("{{ revision.__class__ }} {{ window }}", "more than text and placeholders"),
+        ("{{ 'a' * 1000000000 }} {{ revision }} {{ window }}", "more than text and"),
+        ("{{ range(1000000000) }} {{ revision }} {{ window }}", "more than text and"),
+        ("{% for a in window %}{{ revision }}{% endfor %}", "more than text and"),
+        ("{% include 'x' %}{{ revision }} {{ window }}", "more than text and"),
+        ("{{ revision | upper }} {{ window }}", "more than text and"),
+        ("{{" + "(" * 900 + "revision", "cannot be read"),
+    ],
+)
+def test_whatever_is_no_placeholder_is_refused_with_a_cure(text: str, words: str) -> None:
+    """It is never run: the tree is looked at, and no constant is folded."""
+    with pytest.raises(UnusableQueryError, match=words) as refused:
+        check(text)
+    assert refused.value.cure
+    with pytest.raises(UnusableQueryError):
+        filled(text, VALUES)

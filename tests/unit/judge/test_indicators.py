@@ -1,0 +1,237 @@
+"""Objectives by custom queries."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from halimede.api.query import UnusableQueryError
+from halimede.api.rollout import Analysis, Metric, MetricsProvider, Queries
+from halimede.api.status import Evidence, SourceEvidence
+from halimede.judge.indicators import due, fill, number, tally
+from halimede.judge.judge import begin, judge
+from halimede.judge.reading import (
+    Counts,
+    History,
+    Indicator,
+    Reading,
+    Source,
+    Tallied,
+    Unavailable,
+    Why,
+    since,
+)
+from halimede.judge.verdict import Judgement, Verdict
+from tests.support.series import CANARY, STABLE, measured, request, triton
+
+SEEN, WRONG = "seen{r='{{ revision }}'}[{{ window }}]", "wrong{r='{{ revision }}'}[{{ window }}]"
+ACCURACY = Metric(name="accuracy", requests=SEEN, errors=WRONG, max_error_percent="20")
+ANALYSIS = Analysis(provider=MetricsProvider.NONE, metrics=(ACCURACY,))
+SOURCE = "metrics/accuracy"
+BEGIN = 1000.0
+
+
+@dataclass
+class Watch:
+    """A rollout that is judged every 15 s by Triton's counters and an objective."""
+
+    analysis: Analysis = ANALYSIS
+    now: float = BEGIN
+    past: Counts | None = None
+    evidence: Evidence = field(default_factory=Evidence)
+    requests: float = 0.0
+    windows: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Begin with a past."""
+        history = History(
+            request(BEGIN, None),
+            {
+                Source.TRITON: measured(triton(STABLE, ((0.0, 0.0), (900.0, 5000.0)))),
+                SOURCE: Tallied(self.past, None),
+            },
+        )
+        self.evidence = begin(self.analysis, 3, history, self.now)
+
+    def poll(
+        self, canary: Counts | None, stable: Counts | None = None, *, step: int = 0
+    ) -> Judgement:
+        """Let 15 s pass in which Triton has 100 requests; answer this if anything is asked."""
+        self.now += 15
+        self.requests += 100
+        asked = due(self.analysis, self.evidence, self.now)
+        self.windows += [one.window for one in asked]
+        points = ((BEGIN, 0.0), (self.now - 15, self.requests - 100), (self.now, self.requests))
+        answers: dict[str, Any] = {
+            Source.TRITON: measured(triton(CANARY, points), triton(STABLE, points))
+        }
+        answers |= {one.source: Tallied(stable, canary) for one in asked}
+        wanted = replace(request(self.now, since(self.evidence)), indicators=asked)
+        said = judge(self.evidence, Reading(wanted, answers), self.analysis, step, 3, self.now)
+        self.evidence = Evidence.model_validate(said.evidence.to_manifest())
+        return said
+
+    @property
+    def held(self) -> SourceEvidence:
+        """The objective's evidence."""
+        return next(one for one in self.evidence.sources if one.source == SOURCE)
+
+
+def test_windows_follow_each_other_without_gap_or_overlap() -> None:
+    """Polled every 15 s, asked every 60, about the 60 s since."""
+    watch = Watch()
+    for _ in range(9):
+        watch.poll(Counts(10, 1), Counts(30, 3))
+    assert watch.windows == [60.0, 60.0]
+    assert (watch.held.canary_requests, watch.held.canary_errors) == (20, 2)
+    assert watch.held.watermark == BEGIN + 120
+
+
+def test_a_window_without_an_answer_is_taken_into_the_next() -> None:
+    """The canary's series appears with its first request; nothing is counted before."""
+    watch = Watch()
+    for _ in range(4):
+        said = watch.poll(None, Counts(30, 3))
+    assert said.verdict is Verdict.NO_DATA
+    assert "spec.rollout.analysis.metrics.accuracy.requests has no answer" in said.message
+    watch.poll(Counts(5, 0), Counts(40, 4))
+    assert watch.windows == [60.0, 75.0]
+    assert (watch.held.canary_requests, watch.held.stable_requests) == (5, 40)
+
+
+def test_before_the_first_window_is_over_nothing_is_missing() -> None:
+    """It is no reason to say that there are no data."""
+    watch = Watch()
+    said = [watch.poll(Counts(10, 0)) for _ in range(3)][-1]
+    assert watch.windows == []
+    assert said.verdict is Verdict.CONTINUE
+    assert "0 requests by the metric accuracy" in said.message
+
+
+def test_nothing_passes_before_the_objective_is_met() -> None:
+    """Triton's counters alone would have let it pass after three polls."""
+    watch = Watch(past=Counts(10_000, 1000))
+    verdicts = [watch.poll(Counts(100, 5), Counts(100, 10)).verdict for _ in range(12)]
+    assert verdicts[:11] == [Verdict.CONTINUE] * 11
+    assert verdicts[11] is Verdict.PASS
+    assert watch.held.polls == 3
+
+
+def test_an_objective_stops_by_itself() -> None:
+    """All requests of the canary are answered, and too many of them wrongly."""
+    watch = Watch()
+    said = [watch.poll(Counts(50, 25), Counts(50, 5)) for _ in range(16)][-1]
+    assert said.verdict is Verdict.ABORT
+    assert "100 errors in 200 requests by the metric accuracy against 20 in 200" in said.message
+
+
+def test_an_objective_has_its_own_ceiling_and_demands() -> None:
+    """Ten percent wrong is no harm where twenty are borne, and no demand of the other sources."""
+    watch = Watch(past=Counts(10_000, 1000))
+    assert watch.evidence.levels == (0.04, 0.02, 0.01)
+    assert watch.held.levels == (0.2, 0.2, 0.2)
+    for _ in range(40):
+        said = watch.poll(Counts(50, 5), Counts(50, 5))
+    assert said.verdict is Verdict.PASS
+
+
+def test_an_objective_may_be_added_in_mid_rollout() -> None:
+    """It begins there and then, without a past."""
+    watch = Watch(analysis=Analysis(provider=MetricsProvider.NONE))
+    watch.poll(None)
+    watch.analysis = ANALYSIS
+    for _ in range(5):
+        watch.poll(Counts(10, 0), Counts(10, 0))
+    assert watch.held.begun_at == BEGIN + 30
+    assert watch.windows == [60.0]
+    assert watch.held.levels == (0.2, 0.2, 0.2)
+
+
+def test_an_objective_that_cannot_be_read_is_metrics_down() -> None:
+    """As every source."""
+    watch = Watch()
+    asked = (Indicator(SOURCE, SEEN, WRONG, 60.0),)
+    down = Unavailable(Why.REFUSED, "metrics/accuracy counters: Prometheus refused the query")
+    answers = {Source.TRITON: measured(), SOURCE: down}
+    reading = Reading(replace(request(BEGIN + 60), indicators=asked), answers)
+    said = judge(watch.evidence, reading, ANALYSIS, 0, 3, BEGIN + 60)
+    assert (said.verdict, said.message) == (Verdict.METRICS_DOWN, down.message)
+
+
+def test_a_custom_router_is_judged_as_a_router_is() -> None:
+    """Its windows are its own, too."""
+    queries = Queries(requests=SEEN, errors=WRONG)
+    analysis = Analysis(provider=MetricsProvider.CUSTOM, router=queries)
+    evidence = Evidence(
+        levels=(0.05,),
+        sources=tuple(
+            SourceEvidence(source=one, begun_at=BEGIN, watermark=BEGIN)
+            for one in (Source.ROUTER, Source.TRITON)
+        ),
+    )
+    assert due(analysis, evidence, BEGIN + 59) == ()
+    (asked,) = due(analysis, evidence, BEGIN + 61)
+    assert (asked.source, asked.window) == ("Router", 61.0)
+
+
+def test_the_past_is_asked_at_once() -> None:
+    """Two hours of it, for the stable revision."""
+    assert [one.window for one in due(ANALYSIS, None, BEGIN)] == [7200.0]
+    assert fill(SEEN, request(), STABLE, 7200.0) == "seen{r='aaaa1111'}[7200s]"
+
+
+def test_unanswered_windows_grow_to_six_hours_at_most() -> None:
+    """And do not make the other sources' queries longer."""
+    watch = Watch()
+    (asked,) = due(ANALYSIS, watch.evidence, BEGIN + 1e6)
+    assert asked.window == 21600.0
+    watch.poll(None)
+    assert since(watch.evidence) == BEGIN + 15
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        ([], None),
+        ([{"metric": {}, "value": [1.5, "2.6"]}], 2.6),
+        ([{"metric": {}, "value": [1.5, "NaN"]}], None),
+        ([{"metric": {}, "value": [1.5, "+Inf"]}], None),
+        ([1.5, "7"], 7.0),
+    ],
+)
+def test_an_answer_is_one_number_or_none(result: Any, expected: float | None) -> None:
+    """A vector of one or a scalar; 0/0 and x/0 are no numbers."""
+    assert number(result) == expected
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        ([{"value": [1, "2"]}, {"value": [1, "3"]}], "2 series"),
+        ([{"metric": {}, "values": [[1, "2"]]}], "no number"),
+        ([1.5, "text"], "the text 'text'"),
+    ],
+)
+def test_no_series_is_picked_from_several(result: Any, words: str) -> None:
+    """Which one would be meant?"""
+    with pytest.raises(UnusableQueryError, match=words) as refused:
+        number(result)
+    assert refused.value.cure
+
+
+@pytest.mark.parametrize(
+    ("requests", "errors", "expected"),
+    [
+        (2.67, 1.33, Counts(3, 1)),
+        (2.67, None, Counts(3, 0)),
+        (2.4, 2.6, Counts(2, 2)),
+        (0.0, None, Counts(0, 0)),
+        (-1.0, -1.0, Counts(0, 0)),
+        (None, 3.0, None),
+    ],
+)
+def test_numbers_are_rounded_to_whole_requests(
+    requests: float | None, errors: float | None, expected: Counts | None
+) -> None:
+    """No more errors than requests; no requests, no answer; no errors, none."""
+    assert tally(requests, errors) == expected

@@ -1,0 +1,153 @@
+"""Shares that are those of the pods: how many of either revision, and in which order."""
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from halimede.api.rollout import Canary, StableDown, Step
+from halimede.api.status import State
+from halimede.judge.verdict import Verdict
+from halimede.rollout.capacity import split
+from tests.support.rollouts import BLUE_GREEN, SETTINGS, MachineWorld, changed, unready
+
+QUARTER = changed(SETTINGS, canary=Canary(steps=(Step(weight=25), Step(weight=50))))
+
+
+@pytest.mark.parametrize(
+    ("replicas", "weight", "pods"),
+    [
+        (1, 1, (1, 1)),
+        (1, 99, (1, 1)),
+        (2, 20, (1, 2)),
+        (2, 50, (1, 1)),
+        (2, 60, (2, 1)),
+        (3, 25, (1, 3)),
+        (4, 25, (1, 3)),
+        (4, 20, (1, 4)),
+        (10, 5, (1, 10)),
+        (10, 33, (3, 7)),
+        (10, 95, (10, 1)),
+        (1000, 1, (10, 990)),
+    ],
+)
+def test_nearest_pair_of_pods(replicas: int, weight: int, pods: tuple[int, int]) -> None:
+    """Both revisions have pods, as many together as there should be, or one more."""
+    assert split(weight, replicas) == pods
+
+
+@given(replicas=st.integers(1, 1000), weight=st.integers(1, 99))
+def test_no_other_pair_is_nearer(replicas: int, weight: int) -> None:
+    """Of all pairs that are allowed, none comes nearer to the weight."""
+    canary, stable = split(weight, replicas)
+    assert canary >= 1
+    assert stable >= 1
+    assert canary + stable in (replicas, replicas + 1)
+    off = abs(Fraction(canary, canary + stable) - Fraction(weight, 100))
+    assert all(
+        off <= abs(Fraction(other, pods) - Fraction(weight, 100))
+        for pods in (replicas, replicas + 1)
+        for other in range(1, pods)
+    )
+
+
+@given(replicas=st.integers(1, 200), weight=st.integers(1, 98))
+def test_more_weight_never_takes_pods_from_the_canary(replicas: int, weight: int) -> None:
+    """Steps rise, and so do the pods."""
+    assert split(weight, replicas)[0] <= split(weight + 1, replicas)[0]
+
+
+def at(state: State, replicas: int = 4) -> MachineWorld:
+    """Bring a canary to a state in which the judge waits."""
+    world = MachineWorld(replicas=replicas, by_pods=True, settings=QUARTER)
+    world.serve().ask_for("v2").verdict = Verdict.CONTINUE
+    world.until(state)
+    return world
+
+
+def actual(world: MachineWorld) -> int | None:
+    """The canary's share by its pods, as the status tells it."""
+    return world.status.rollout and world.status.rollout.actual_weight
+
+
+@pytest.mark.transition(59)
+def test_stable_gives_up_pods_only_once_the_canary_serves() -> None:
+    """Given a quarter for one of four pods, stable has four until that share has settled."""
+    world = at(State.SHIFTING)
+    assert world.desired == {"v1": 4, "v2": 1}
+    world.until(State.ANALYSING)
+    world.run(2)
+    assert (world.desired, actual(world)) == ({"v1": 3, "v2": 1}, 25)
+
+
+@pytest.mark.transition(59)
+def test_stable_gets_pods_back_for_those_that_the_canary_loses() -> None:
+    """Given half of the pods on either side, stable replaces one that is not ready."""
+    world = at(State.ANALYSING)
+    world.verdict = Verdict.PASS
+    world.until(State.SHIFTING)
+    world.verdict = Verdict.CONTINUE
+    world.until(State.ANALYSING)
+    world.run(2)
+    assert (world.desired, actual(world)) == ({"v1": 2, "v2": 2}, 50)
+    world.broken["v2"] = unready(ready=1)
+    world.run(2)
+    assert (world.desired, actual(world)) == ({"v1": 3, "v2": 2}, 25)
+
+
+@pytest.mark.transition(59)
+def test_abort_gives_stable_everything_and_all_its_pods() -> None:
+    """Given an abort at a quarter, one write takes the share, and stable is scaled up again."""
+    world = at(State.ANALYSING)
+    world.run(2)
+    world.command = "abort@1"
+    world.step()
+    assert dict(world.route) == {"v1": 100, "v2": 0}
+    assert (world.desired, actual(world)) == ({"v1": 4, "v2": 1}, 25)
+    world.run(1)
+    assert actual(world) is None
+
+
+@pytest.mark.transition(59)
+def test_bake_has_the_old_revision_at_full_scale() -> None:
+    """Given a promotion, stable is not scaled down further, and is whole for the way back."""
+    world = at(State.ANALYSING)
+    world.verdict = Verdict.PASS
+    world.until(State.PROMOTING)
+    assert world.desired == {"v1": 2, "v2": 4}
+    world.until(State.BAKING)
+    assert world.desired == {"v1": 4, "v2": 4}
+
+
+@pytest.mark.transition(59)
+def test_cover_for_a_stable_revision_without_pods_ends_at_the_step() -> None:
+    """Given a stable revision that was covered, it gets its pods and then its share back."""
+    world = at(State.ANALYSING)
+    world.settings = changed(QUARTER, on_stable_down=StableDown.SHIFT)
+    world.broken["v1"] = unready()
+    world.run(3)
+    assert dict(world.route)["v2"] == 100
+    del world.broken["v1"]
+    world.run(20)
+    assert dict(world.route)["v2"] == 25
+    world.run(20)
+    assert world.desired == {"v1": 3, "v2": 1}
+
+
+def test_blue_green_shares_nothing() -> None:
+    """Given blue-green, the old revision keeps every pod until the switch is committed."""
+    world = MachineWorld(replicas=4, by_pods=True, settings=BLUE_GREEN).serve().ask_for("v2")
+    world.until(State.AWAITING_PROMOTION)
+    world.command = "promote@1"
+    world.until(State.BAKING)
+    assert (world.desired, actual(world)) == ({"v1": 4, "v2": 4}, None)
+
+
+def test_no_revision_is_warm_when_pods_are_shared() -> None:
+    """Given a warm revision, it is gone when the next rollout begins, for it would be selected."""
+    world = MachineWorld(replicas=4, by_pods=True, settings=QUARTER).serve().ask_for("v2")
+    world.until(None)
+    assert [one.revision for one in world.status.warm] == ["v1"]
+    world.ask_for("v3").until(State.STARTING)
+    assert (world.status.warm, sorted(world.desired)) == ((), ["v2", "v3"])

@@ -1,0 +1,335 @@
+"""The strategy Recreate: one revision stops before the other starts, and the way back."""
+
+import pytest
+
+from halimede.api.rollout import Recreate, Strategy
+from halimede.api.status import Outcome, State
+from halimede.judge.verdict import Verdict
+from halimede.rollout.facts import Cause
+from halimede.rollout.scene import Wait
+from tests.support.rollouts import SETTINGS, MachineWorld, changed, unready
+
+RECREATE = changed(SETTINGS, strategy=Strategy.RECREATE, recreate=Recreate(bake_seconds=60))
+PATH = [
+    State.STOPPING,
+    State.STARTING,
+    State.PROMOTING,
+    State.BAKING,
+    State.DRAINING,
+    None,
+]
+OUTAGE = [State.STOPPING, State.STARTING]
+ALL_TRAFFIC = [State.PROMOTING, State.BAKING]
+
+
+def at(state: State, world: MachineWorld | None = None) -> MachineWorld:
+    """Bring a rollout by Recreate to a state; pods of the old revision linger in the first."""
+    world = (world or MachineWorld(settings=RECREATE)).serve().ask_for("v2")
+    world.ending = 1 if state is State.STOPPING else 0
+    world.until(state)
+    if state is State.STOPPING:
+        world.run(2)
+    return world
+
+
+def stable(world: MachineWorld) -> str:
+    """Name the stable revision."""
+    assert world.status.stable is not None
+    return world.status.stable.revision
+
+
+def watched(world: MachineWorld, passes: int) -> list[dict[str, int]]:
+    """Run passes and note how many pods each revision is to have."""
+    seen: list[dict[str, int]] = []
+    for _ in range(passes):
+        world.step()
+        world.now += 5
+        if not seen or seen[-1] != world.desired:
+            seen.append(dict(world.desired))
+    return seen
+
+
+@pytest.mark.transition(81, 82, 83)
+def test_old_revision_stops_before_the_new_one_starts() -> None:
+    """Never do both have pods; the route moves once, when the new one is ready."""
+    world = MachineWorld(settings=RECREATE).serve().ask_for("v2")
+    world.seen.clear()
+    pods = watched(world, 40)
+    assert world.path == PATH
+    assert pods == [{"v1": 0, "v2": 0}, {"v1": 0, "v2": 2}, {"v2": 2}]
+    assert world.writes == [(("v1", 100),), (("v2", 100),)]
+    assert (stable(world), world.status.warm) == ("v2", ())
+    assert "Recreating" in world.reasons
+
+
+@pytest.mark.transition(82)
+def test_new_revision_waits_for_pods_that_are_ending() -> None:
+    """What the old pods hold is free only when they are gone."""
+    world = at(State.STOPPING)
+    world.run(20)
+    assert (world.state, world.desired) == (State.STOPPING, {"v1": 0, "v2": 0})
+    assert isinstance(world.last.wait, Wait)
+    assert "1 of its pods are left" in world.last.wait.message
+    world.ending = 0
+    world.until(None)
+    assert stable(world) == "v2"
+
+
+def test_first_deployment_is_as_usual() -> None:
+    """There is nothing to stop."""
+    world = MachineWorld(settings=RECREATE).serve()
+    assert (stable(world), world.path) == ("v1", [None])
+
+
+@pytest.mark.transition(84)
+@pytest.mark.parametrize("cause", [None, Cause.LOADING, Cause.UNSCHEDULABLE, Cause.IMAGE_PULL])
+def test_old_revision_comes_back_after_the_deadline(cause: Cause | None) -> None:
+    """Whatever keeps the new one from being ready, the outage ends with the old one."""
+    world = at(State.STARTING)
+    world.broken["v2"] = unready(cause)
+    world.run(358)
+    assert world.state is State.STARTING
+    pods = watched(world, 20)
+    assert pods[-2:] == [{"v1": 2, "v2": 0}, {"v1": 2}]
+    assert world.status.last_rollout is not None
+    assert world.status.last_rollout.reason == "ProgressDeadlineExceeded"
+    assert (world.state, world.writes) == (None, [(("v1", 100),)])
+    assert [one.revision for one in world.status.failed_revisions] == ["v2"]
+
+
+@pytest.mark.transition(84)
+def test_pods_that_do_not_end_are_not_waited_for_for_ever() -> None:
+    """A node that is lost keeps its pods; the old revision may find room elsewhere."""
+    world = at(State.STOPPING)
+    world.run(380)
+    last = world.status.last_rollout
+    assert last is not None
+    assert "1 pods of v1 have not ended" in last.message
+    assert world.desired == {"v1": 2}
+
+
+@pytest.mark.transition(13)
+def test_new_revision_that_crashes_is_given_up_early() -> None:
+    """Three restarts without ever having been ready are enough."""
+    world = at(State.STARTING)
+    world.broken["v2"] = unready(Cause.CRASH_LOOP, restarts=3)
+    world.step()
+    assert (world.state, world.desired) == (State.ABORT_DRAINING, {"v1": 2, "v2": 0})
+
+
+@pytest.mark.transition(40, 86)
+def test_bad_revision_is_replaced_by_the_old_one() -> None:
+    """Stopped in the bake, its pods go first; it is over when those of the old one are back."""
+    world = at(State.BAKING)
+    world.verdict = Verdict.ABORT
+    world.until(State.ABORTING)
+    assert world.desired == {"v1": 2, "v2": 0}
+    world.broken["v1"] = unready(Cause.LOADING)
+    world.run(100)
+    assert (world.state, world.route) == (State.ABORT_DRAINING, (("v1", 100),))
+    world.broken.clear()
+    world.run(2)
+    assert (world.state, world.desired, stable(world)) == (None, {"v1": 2}, "v1")
+    assert world.status.last_rollout is not None
+    assert world.status.last_rollout.outcome is Outcome.ABORTED
+
+
+@pytest.mark.transition(86)
+@pytest.mark.parametrize("command", [None, "retry@2"])
+def test_old_revision_that_does_not_come_back_is_in_nobodys_way(command: str | None) -> None:
+    """A fix, or another try, does not wait for what cannot start."""
+    world = at(State.STARTING)
+    world.command = "abort@1"
+    world.step()
+    world.broken["v1"] = unready(Cause.UNSCHEDULABLE)
+    world.run(100)
+    assert world.state is State.ABORT_DRAINING
+    if command:
+        world.command = command
+    else:
+        world.ask_for("v3")
+    world.until(None)
+    world.until(None)
+    assert stable(world) == ("v2" if command else "v3")
+
+
+@pytest.mark.transition(29)
+@pytest.mark.parametrize("state", [*OUTAGE, *ALL_TRAFFIC])
+def test_spec_that_is_reverted_brings_the_old_one_back(state: State) -> None:
+    """The way back is the same, and nothing has failed."""
+    world = at(state)
+    world.ending = 0
+    world.ask_for("v1").until(None)
+    world.run(3)
+    last = world.status.last_rollout
+    assert last is not None
+    assert (last.outcome, world.status.failed_revisions) == (Outcome.REVERTED, ())
+    assert (world.desired, world.route) == ({"v1": 2}, (("v1", 100),))
+
+
+@pytest.mark.transition(81)
+@pytest.mark.parametrize("state", [*OUTAGE, *ALL_TRAFFIC])
+def test_third_revision_takes_the_place_at_once(state: State) -> None:
+    """The old one is not started in between."""
+    world = at(state)
+    world.ending = 0
+    world.ask_for("v3")
+    pods = watched(world, 60)
+    assert (stable(world), world.state) == ("v3", None)
+    assert all(one.get("v1", 0) == 0 for one in pods)
+    assert world.reasons.count("RolloutSuperseded") == 1
+
+
+@pytest.mark.transition(28)
+def test_third_revision_that_failed_before_does_not_take_the_place() -> None:
+    """The old revision comes back instead."""
+    world = at(State.STARTING)
+    world.command = "abort@1"
+    world.until(None)
+    world.ask_for("v3").until(State.STARTING)
+    world.ask_for("v2").until(None)
+    world.run(3)
+    assert (stable(world), world.desired, world.state) == ("v1", {"v1": 2}, None)
+
+
+@pytest.mark.transition(85)
+def test_nothing_is_committed_without_pods() -> None:
+    """With all traffic and no pod it has a minute to come back."""
+    world = at(State.BAKING)
+    world.broken["v2"] = unready()
+    world.now += 600
+    world.run(3)
+    assert world.state is State.BAKING
+    world.broken.clear()
+    world.step()
+    assert world.state is not State.ABORTING
+    world = at(State.BAKING)
+    world.broken["v2"] = unready()
+    world.run(15)
+    assert world.status.rollout is not None
+    assert world.status.rollout.reason == "CanaryUnhealthy"
+
+
+@pytest.mark.transition(85)
+def test_switch_that_was_not_written_waits_for_pods_again() -> None:
+    """Killed before it was written, it is not written to a revision that has lost its pods."""
+    world = at(State.STARTING)
+    world.effects = False
+    world.until(State.PROMOTING)
+    world.effects = True
+    world.broken["v2"] = unready()
+    world.step()
+    assert (world.state, world.route) == (State.STARTING, (("v1", 100),))
+    world.broken.clear()
+    world.until(None)
+    assert stable(world) == "v2"
+
+
+@pytest.mark.transition(87)
+def test_pause_holds_before_the_old_revision_stops() -> None:
+    """As long as it serves, somebody may hold it."""
+    world = MachineWorld(settings=changed(RECREATE, paused=True)).serve().ask_for("v2")
+    world.run(100)
+    assert (world.state, world.desired) == (State.STOPPING, {"v1": 2, "v2": 0})
+    world.settings = RECREATE
+    world.until(None)
+    assert stable(world) == "v2"
+
+
+@pytest.mark.transition(87)
+def test_forgotten_pause_ends() -> None:
+    """Before the old revision has stopped, nothing is lost by that."""
+    held = changed(RECREATE, paused=True, pause_timeout_seconds=60)
+    world = MachineWorld(settings=held).serve().ask_for("v2")
+    assert watched(world, 30)[-1] == {"v1": 2}
+    assert world.status.last_rollout is not None
+    assert world.status.last_rollout.reason == "PauseTimeout"
+
+
+@pytest.mark.transition(87)
+@pytest.mark.parametrize("state", [*OUTAGE, State.PROMOTING])
+def test_pause_does_not_prolong_the_outage(state: State) -> None:
+    """In the middle there is nothing to hold; in the bake there is."""
+    world = at(state)
+    world.ending = 0
+    world.settings = changed(RECREATE, paused=True)
+    world.run(100)
+    assert (world.state, world.route) == (State.BAKING, (("v2", 100),))
+
+
+@pytest.mark.transition(80)
+def test_force_skips_the_bake() -> None:
+    """Whoever is sure needs no bake."""
+    world = at(State.STARTING)
+    begun = world.now
+    world.command = "promote-full-force@1"
+    world.until(State.DRAINING)
+    assert world.now - begun < RECREATE.recreate.bake_seconds
+
+
+@pytest.mark.parametrize(
+    ("state", "command", "told"),
+    [
+        (State.STARTING, "promote-full@1", "strategy Recreate has no steps to skip"),
+        (State.STOPPING, "promote-full-force@1", "nothing to promote in state Stopping"),
+        (State.BAKING, "promote@1", "nothing to promote in state Baking"),
+    ],
+)
+def test_refused(state: State, command: str, told: str) -> None:
+    """There are no steps."""
+    world = at(state)
+    world.command = command
+    refused = [one.message for one in world.step().events if one.reason == "CommandRefused"]
+    assert [told in one for one in refused] == [True]
+
+
+@pytest.mark.transition(48)
+def test_rollback_recreates() -> None:
+    """The way back by command takes the same way, and pins."""
+    world = at(State.DRAINING)
+    world.until(None)
+    world.seen.clear()
+    world.command = "rollback@1"
+    world.until(None)
+    assert (world.path, stable(world)) == (PATH, "v1")
+    assert world.status.pinned is not None
+
+
+@pytest.mark.transition(7)
+def test_way_back_to_a_warm_revision_needs_no_outage() -> None:
+    """Where both run there is room for both."""
+    world = MachineWorld(settings=changed(SETTINGS, canary=SETTINGS.canary)).serve().ask_for("v2")
+    world.until(State.DRAINING)
+    world.until(None)
+    world.settings = RECREATE
+    world.ask_for("v1").until(None)
+    assert (stable(world), State.STOPPING in world.seen) == ("v1", False)
+
+
+@pytest.mark.transition(81)
+def test_warm_revisions_make_room() -> None:
+    """What is kept warm stands where the new pods are to be."""
+    world = MachineWorld().serve().ask_for("v2")
+    world.until(State.DRAINING)
+    world.until(None)
+    world.settings = RECREATE
+    world.ask_for("v3").step()
+    assert world.desired == {"v2": 0, "v3": 0}
+
+
+@pytest.mark.parametrize("way_back", [False, True])
+@pytest.mark.parametrize("state", [*OUTAGE, *ALL_TRAFFIC])
+def test_killed_after_the_status_was_written(state: State, *, way_back: bool) -> None:
+    """A process that dies between its status and its effects ends where it would have ended."""
+    world = MachineWorld(settings=RECREATE).serve().ask_for("v2")
+    most = 0
+    for number in range(200):
+        world.effects = number % 2 == 1
+        world.step()
+        world.effects = True
+        most = max(most, sum(world.desired.values()))
+        if way_back and world.state is state:
+            world.command = "abort@1"
+        world.now += 5
+    assert (stable(world), world.state) == ("v1" if way_back else "v2", None)
+    assert (world.desired, most) == ({stable(world): 2}, 2)
