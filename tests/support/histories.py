@@ -172,7 +172,7 @@ class History(RuleBasedStateMachine):
 
     @rule(writes=st.integers(0, 4), passes=st.integers(0, 8), lost=st.sampled_from((None, 0, 1)))
     def be_killed(self, writes: int, passes: int, lost: int | None) -> None:
-        """The operator is killed after some writes of a pass, and perhaps pods are lost by then."""
+        """The operator is killed after some writes of a pass, and perhaps pods are lost."""
         for _ in range(passes):
             self._look_and_sleep()
         self.world.cut = writes

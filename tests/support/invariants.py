@@ -172,7 +172,7 @@ class Watcher:
         if rollout is None:
             return
         asked, most = self._asked(world.status), 2 * world.replicas
-        if rollout.strategy is Strategy.RECREATE:
+        if rollout.strategy is Strategy.RECREATE and world.cut is None:
             sides = (world.desired.get(one, 0) for one in (rollout.base, rollout.revision))
             assert 0 in sides, f"I12: both have pods in {rollout.state}"
         if rollout.strategy is Strategy.CANARY:
