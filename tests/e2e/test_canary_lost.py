@@ -5,9 +5,9 @@ import signal
 import subprocess
 import time
 
+from demo.changes import ENDPOINT_SLICES, HTTP_ROUTES, Changes, ready_endpoints, weights
 from demo.records import Outcome as Answer
 from demo.watch import Snapshot
-from tests.e2e.changes import ENDPOINT_SLICES, HTTP_ROUTES, Changes, ready_endpoints, weights
 from tests.e2e.user import CROWD, User
 
 SELDOM = {"intervalSeconds": 300, "warmupSeconds": 2, "settleSeconds": 2}
@@ -25,8 +25,8 @@ def test_traffic_is_shed_by_the_event_and_comes_back_with_the_pod(user: User) ->
     user.starts_load(CROWD)
     with (
         user.serves_many() as blamed,
-        Changes(user.cluster, user.namespace, ENDPOINT_SLICES) as slices,
-        Changes(user.cluster, user.namespace, HTTP_ROUTES) as routes,
+        Changes(user.cluster.kubeconfig, user.namespace, ENDPOINT_SLICES) as slices,
+        Changes(user.cluster.kubeconfig, user.namespace, HTTP_ROUTES) as routes,
     ):
         steps = [{"weight": 25, "minSeconds": 600, "maxSeconds": 600}]
         user.asks_for("v2", rollout__canary__steps=steps, rollout__analysis=SELDOM)
@@ -36,11 +36,9 @@ def test_traffic_is_shed_by_the_event_and_comes_back_with_the_pod(user: User) ->
         _kill_pods(user, canary)
         shed = user.sees("the shed", lambda seen: _live_at(seen, 0))
         user.sees("the share again", lambda seen: _live_at(seen, 25))
-    endings = [
-        one.at for one in slices.since(killed) if ready_endpoints(one.manifest, canary) == 0
-    ]
-    moves = [one.at for one in routes.since(killed) if weights(one.manifest)[canary] == 0]
-    assert endings[0] < moves[0] < endings[0] + SOONER_SECONDS
+        gone = slices.first(lambda one: ready_endpoints(one, canary) == 0, killed)
+        moved = routes.first(lambda one: weights(one)[canary] == 0, killed)
+    assert gone.at < moved.at < gone.at + SOONER_SECONDS
     assert [one for one in user.errors() if one.at > shed.at] == []
     later = [one for one in user.requests() if one.at > user.watch.history[-1].at]
     assert canary in {one.revision for one in later if one.outcome is Answer.OK}

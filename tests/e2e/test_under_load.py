@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from demo.changes import HTTP_ROUTES, Changes, weights
 from demo.watch import Snapshot
 from halimede.api.base import Manifest
 from halimede.api.conditions import Reason
 from halimede.api.status import Outcome, State
-from tests.e2e.changes import HTTP_ROUTES, Changes, weights
 from tests.e2e.user import CROWD, NAME, User, ready
 
 QUARTER = [{"weight": 25, "minSeconds": 600, "maxSeconds": 600}]
@@ -29,7 +29,7 @@ def busy(user: User) -> Iterator[User]:
 def test_a_revert_is_one_write_of_the_route(busy: User) -> None:
     """Given v2 at 25 %, when the spec goes back to v1, then all traffic does at once."""
     with busy.serves_many():
-        with Changes(busy.cluster, busy.namespace, HTTP_ROUTES) as routes:
+        with Changes(busy.cluster.kubeconfig, busy.namespace, HTTP_ROUTES) as routes:
             canary = _at_a_quarter(busy, "v2").target
             changed = time.time()
             busy.asks_for("v1")
@@ -48,13 +48,14 @@ def test_a_third_revision_supersedes_the_second_and_is_stopped_by_evidence(busy:
     stable = _stable(busy)
     with busy.serves_many():
         second = _at_a_quarter(busy, "v2").target
-        busy.asks_for("v3", rollout__canary__steps=[{"weight": 25}])
+        busy.asks_for("v3", rollout__canary__steps=QUARTER, rollout__paused=True)
         third = busy.sees("v3's turn", lambda seen: _canary(seen) not in (None, second), within=90)
         assert _outcome(third) is Outcome.SUPERSEDED
         assert third.status.rollout is not None
         assert stable == third.status.rollout.base
     with busy.serves_many() as blamed:
         blamed.add(third.target)
+        busy.asks_for("v3", rollout__canary__steps=QUARTER)
         over = busy.sees("v3's end", lambda seen: _outcome(seen) is Outcome.ABORTED, within=120)
     assert over.status.last_rollout is not None
     assert over.status.last_rollout.reason == "AnalysisFailed"

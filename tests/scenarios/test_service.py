@@ -60,7 +60,7 @@ def test_message_tells_the_actual_share() -> None:
     """Given two pods, a step of 20 % gives a third of the connections, and the status says so."""
     cluster = at_weight(served(replicas=2).model(2), 20)
     cluster.run(5)
-    assert "33 % by its pods, for the 20 % of its step" in cluster.message("Ready")
+    assert "33 % by its pods, for 20 %" in cluster.message("Ready")
 
 
 def test_stable_keeps_its_pods_until_the_canary_serves() -> None:

@@ -16,7 +16,7 @@ from halimede.rollout.events import sentences
 from halimede.rollout.facts import Route
 
 AFTER_PATCH_SECONDS = 1.0
-"""How soon to look at a route that was written: nothing else may wake us."""
+"""How soon to look at what was patched: nothing else may wake us."""
 _FIELD = "spec.expose.gateway.routeRef.name"
 
 Routes = Mapping[str, Manifest | None]
@@ -93,7 +93,9 @@ def errand(
     if live is None or not ready or _unfit(md, name, live):
         return replace(back, routes=(*back.routes, *known))
     if not held:
-        return replace(back, routes=(*back.routes, *known), finalizer=True, again=0.0)
+        return replace(
+            back, routes=(*back.routes, *known), finalizer=True, again=AFTER_PATCH_SECONDS
+        )
     used = UserRoute(name=name, since=known[0].since if known else now)
     led = operations(live, attached(live, md.metadata.name, backends), md.metadata.name)
     patches = (RoutePatch(name, led),) if led else ()

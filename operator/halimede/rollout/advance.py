@@ -15,6 +15,7 @@ from halimede.rollout.moves import commit, enter, reroute, take_back, wait, with
 from halimede.rollout.room import cure, overdue
 from halimede.rollout.safety import inconclusive
 from halimede.rollout.scene import Move, Scene
+from halimede.rollout.shares import told_share
 from halimede.rollout.steps import bake_seconds, skips_steps, starts_small
 
 SKIPPABLE = frozenset(
@@ -378,10 +379,7 @@ def await_evidence(scene: Scene) -> Move:
     if without_evidence(scene):
         return wait(scene, Reason.METRICS_HOLD, told(scene), "The weights stay as they are.")
     step = f"step {rollout.step + 1} of {rollout.steps}"
-    share = f"{rollout.weight} %"
-    if rollout.actual_weight not in (None, rollout.weight):
-        share = f"{rollout.actual_weight} % by its pods, for the {share} of its step,"
-    message = f"Revision {rollout.revision} gets {share} ({step})"
+    message = f"Revision {rollout.revision} gets {told_share(rollout)} ({step})"
     return wait(scene, Reason.ROLLING_OUT, message, told(scene))
 
 

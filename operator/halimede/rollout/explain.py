@@ -14,6 +14,7 @@ from halimede.judge.processes import mixture
 from halimede.judge.reading import MetricsRequest
 from halimede.judge.sentences import bad, number, odds, percent, place
 from halimede.judge.weigh import against, certified
+from halimede.rollout.shares import told_share
 from halimede.rollout.steps import AT_STEP, current_step, starts_small
 
 AWAITED = {
@@ -65,7 +66,7 @@ def _under_way(md: ModelDeployment, rollout: RolloutStatus) -> Iterator[str]:
     step = f", step {rollout.step + 1} of {rollout.steps}" if starts_small(rollout) else ""
     yield (
         f"{rollout.strategy} rollout of {rollout.revision} against {rollout.base},"
-        f" {rollout.weight} % of the requests{step}"
+        f" {told_share(rollout)} of the requests{step}"
     )
     yield f"State: {rollout.state} since {rfc3339(rollout.state_since)}"
     yield f"Awaited: {_awaited(md, rollout)}"

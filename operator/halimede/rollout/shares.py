@@ -1,7 +1,7 @@
 """Checks that fit the weights to the pods that are left, on either side."""
 
 from halimede.api.rollout import StableDown, Strategy
-from halimede.api.status import State
+from halimede.api.status import RolloutStatus, State
 from halimede.rollout.capacity import ALL
 from halimede.rollout.events import warning
 from halimede.rollout.moves import reroute
@@ -70,6 +70,14 @@ def lost_a_part(scene: Scene) -> Move | None:
     )
     state = State.SHIFTING if rollout.state in AT_A_STEP else State.SCALING_UP
     return reroute(scene, state, weight, event)
+
+
+def told_share(rollout: RolloutStatus) -> str:
+    """Write the share of the requests, and by its pods where that is another one."""
+    share = f"{rollout.weight} %"
+    if rollout.actual_weight in (None, rollout.weight):
+        return share
+    return f"{rollout.actual_weight} % by its pods, for {share}"
 
 
 def beyond_stable(scene: Scene) -> int:

@@ -2,7 +2,9 @@
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 from kubernetes import client, config, watch
@@ -12,10 +14,10 @@ from urllib3.exceptions import HTTPError
 from demo.manifests import NAME
 from halimede.api.base import Manifest
 from halimede.render.names import REVISION_LABEL
-from local.cluster import Cluster
 
 HTTP_ROUTES = ("gateway.networking.k8s.io", "v1", "httproutes")
 ENDPOINT_SLICES = ("discovery.k8s.io", "v1", "endpointslices")
+PATIENCE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +32,11 @@ class Change:
 class Changes:
     """Collect the versions of a namespace's objects in a thread of its own."""
 
-    def __init__(self, cluster: Cluster, namespace: str, kind: tuple[str, str, str]) -> None:
+    def __init__(self, kubeconfig: Path, namespace: str, kind: tuple[str, str, str]) -> None:
         """Start following objects of a group, version and plural."""
         self.seen: list[Change] = []
         self._objects = client.CustomObjectsApi(
-            config.new_client_from_config(config_file=str(cluster.kubeconfig))
+            config.new_client_from_config(config_file=str(kubeconfig))
         )
         self._query = (*kind[:2], namespace, kind[2])
         self._over = threading.Event()
@@ -47,6 +49,20 @@ class Changes:
     def __exit__(self, *_: object) -> None:
         """Let the thread end with the next thing it hears."""
         self._over.set()
+
+    def first(self, holds: Callable[[Manifest], bool], since: float) -> Change:
+        """Wait for the first version at or after ``since`` of which that holds, and return it.
+
+        Raises:
+            TimeoutError: There was none for a while.
+        """
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            for one in list(self.seen):
+                if one.at >= since and holds(one.manifest):
+                    return one
+            self._over.wait(0.01)
+        raise TimeoutError(f"nothing such was seen for {PATIENCE_SECONDS:.0f} s")
 
     def since(self, moment: float) -> list[Change]:
         """List the version that stood at ``moment``, and every later one."""
@@ -75,12 +91,13 @@ class Changes:
 
 
 def weights(route: Manifest) -> dict[str, int]:
-    """Read a route's weights by revision; all of its rules must say the same."""
+    """Read a route's weights by revision; ValueError if its rules differ."""
     rules = [
         {one["name"].removeprefix(f"{NAME}-"): one["weight"] for one in rule["backendRefs"]}
         for rule in route["spec"]["rules"]
     ]
-    assert rules == [rules[0]] * len(rules)
+    if rules != [rules[0]] * len(rules):
+        raise ValueError(f"the rules of the route differ: {rules}")
     return rules[0]
 
 
@@ -88,4 +105,4 @@ def ready_endpoints(endpoint_slice: Manifest, revision: str) -> int | None:
     """Count the ready addresses of a revision; None if the slice is another one's."""
     if endpoint_slice["metadata"]["labels"].get(REVISION_LABEL) != revision:
         return None
-    return sum(one["conditions"]["ready"] for one in endpoint_slice.get("endpoints") or ())
+    return sum(bool(one["conditions"]["ready"]) for one in endpoint_slice.get("endpoints") or ())

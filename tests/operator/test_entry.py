@@ -1,0 +1,127 @@
+"""The entry Service on a real control plane: whom it selects, and that it never selects nobody."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from kubernetes import client, config, watch
+
+from halimede.adapters.cluster import KubeCluster
+from halimede.api.v1alpha1 import ModelDeployment
+from halimede.render import names
+from halimede.render.traffic import Backend, traffic
+from local.cluster import Cluster
+from tests.operator.conftest import eventually, model
+
+NODE = "entry"
+MACHINE = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}}
+OLD = {"digits-aaaaaaaa-1": "10.9.0.1", "digits-aaaaaaaa-2": "10.9.0.2"}
+NEW = {"digits-bbbbbbbb-1": "10.9.0.3"}
+
+
+@pytest.fixture
+def slices(api_server: Cluster) -> client.DiscoveryV1Api:
+    """Connect to where endpoints are told."""
+    return client.DiscoveryV1Api(config.new_client_from_config(str(api_server.kubeconfig)))
+
+
+@pytest.fixture
+def node(api_server: Cluster) -> Iterator[None]:
+    """Make a node: the pods of none are no endpoints."""
+    api_server.kubectl("create", "--filename=-", input=json.dumps(MACHINE))
+    yield
+    api_server.kubectl("delete", "node", NODE)
+
+
+def start(api_server: Cluster, namespace: str, pods: dict[str, str]) -> None:
+    """Make pods that are ready, as a kubelet would."""
+    for name, address in pods.items():
+        revision = name.split("-")[1]
+        pod = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name, "labels": names.labels("digits", revision)},
+            "spec": {
+                "nodeName": NODE,
+                "containers": [
+                    {
+                        "name": "triton",
+                        "image": "triton",
+                        "ports": [
+                            {"name": port, "containerPort": 8000 + number}
+                            for number, port in enumerate(("http", "grpc", "metrics"))
+                        ],
+                    }
+                ],
+            },
+        }
+        status = {
+            "phase": "Running",
+            "podIP": address,
+            "podIPs": [{"ip": address}],
+            "conditions": [{"type": "Ready", "status": "True"}],
+        }
+        apply = ("--namespace", namespace, "apply", "--filename=-")
+        api_server.kubectl(*apply, input=json.dumps(pod))
+        patch = f"--patch={json.dumps({'status': status})}"
+        api_server.kubectl(
+            "--namespace", namespace, "patch", "pod", name, "--subresource=status", patch
+        )
+
+
+def ready(piece: Any) -> set[str]:
+    """List the addresses that proxies may use."""
+    return {
+        address
+        for endpoint in piece.endpoints or ()
+        if endpoint.conditions.ready
+        for address in endpoint.addresses
+    }
+
+
+@pytest.mark.usefixtures("node")
+async def test_shares_and_the_switch_never_empty_the_service(
+    api_server: Cluster, kube: KubeCluster, namespace: str, slices: client.DiscoveryV1Api
+) -> None:
+    """It leads to the old pods, to both revisions', or to the new ones, and always to some."""
+    md = ModelDeployment.from_manifest(model("digits", namespace))
+    chosen = {"label_selector": "kubernetes.io/service-name=digits"}
+    start(api_server, namespace, OLD | NEW)
+
+    async def lead(old: int, new: int, *pods: str) -> None:
+        backends = (Backend("aaaaaaaa", old), Backend("bbbbbbbb", new))
+        (service,) = traffic(md, backends, by_pods=True)
+        del service["metadata"]["ownerReferences"]
+        await kube.apply(service)
+        eventually(
+            lambda: (
+                {
+                    address
+                    for piece in slices.list_namespaced_endpoint_slice(namespace, **chosen).items
+                    for address in ready(piece)
+                }
+                == set(pods)
+            )
+        )
+
+    old, new = OLD.values(), NEW.values()
+    await lead(100, 0, *old)
+    begun = slices.list_namespaced_endpoint_slice(namespace, **chosen).metadata.resource_version
+    await lead(75, 25, *old, *new)
+    await lead(100, 0, *old)
+    await lead(50, 50, *old, *new)
+    await lead(0, 100, *new)
+    await lead(100, 0, *old)
+    seen = [
+        ready(event["object"])
+        for event in watch.Watch().stream(
+            slices.list_namespaced_endpoint_slice,
+            namespace,
+            resource_version=begun,
+            timeout_seconds=1,
+            **chosen,
+        )
+    ]
+    assert len(seen) >= 5
+    assert all(seen)

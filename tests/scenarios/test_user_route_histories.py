@@ -1,0 +1,99 @@
+"""Random histories of a route of the user's: whatever happens, it is given back at the end."""
+
+import copy
+from collections.abc import Callable
+from random import Random
+
+import pytest
+
+from halimede.api.base import Manifest
+from halimede.render.user_route import annotation
+from tests.support.cluster import GATEWAY
+from tests.support.user_route import ROUTE_REF, RoutedCluster, user_route
+
+ENTRY: Manifest = {"group": "", "kind": "Service", "name": "digits", "port": 8000, "weight": 1}
+OTHER: Manifest = ENTRY | {"name": "old"}
+BACKENDS = (
+    (ENTRY,),
+    (ENTRY | {"weight": 5}, OTHER),
+    (OTHER,),
+    (ENTRY | {"weight": 3}, ENTRY | {"port": 8001}),
+)
+VERBS = ("abort", "promote", "promote-full", "pause", "resume", "retry")
+
+
+class History:
+    """One random history, and what the routes' owner wrote last."""
+
+    def __init__(self, seed: int) -> None:
+        """Begin with two routes, of which one is used."""
+        self.chance = Random(seed)
+        routes = {name: user_route(name) for name in ("shop", "new")}
+        self.written = {name: copy.deepcopy(one["spec"]) for name, one in routes.items()}
+        self.cluster = RoutedCluster(routes=routes)
+        self.cluster.settle()
+        self.models = 1
+
+    def write(self, name: str) -> None:
+        """Have somebody write the backends of a route, if it is there."""
+        if name in self.cluster.routes:
+            refs = copy.deepcopy(self.chance.choice(BACKENDS))
+            self.cluster.write(name, self.chance.choice(("argocd", "kubectl")), *refs)
+            self.written[name] = copy.deepcopy(self.cluster.routes[name]["spec"])
+
+    def delete(self, name: str) -> None:
+        """Have somebody delete a route."""
+        self.cluster.routes.pop(name, None)
+
+    def make(self, name: str) -> None:
+        """Have somebody make a route, perhaps in the place of another one of its name."""
+        self.cluster.routes[name] = user_route(name)
+        self.written[name] = copy.deepcopy(self.cluster.routes[name]["spec"])
+
+    def refer(self, name: str) -> None:
+        """Refer to a route."""
+        expose = copy.deepcopy(ROUTE_REF) | {"gateway": {"routeRef": {"name": name}}}
+        self.cluster.edit(lambda spec: spec.update(expose=expose))
+
+    def leave(self, _: str) -> None:
+        """Refer to no route of the user's."""
+        self.cluster.edit(lambda spec: spec.update(expose=copy.deepcopy(GATEWAY)))
+
+    def ask(self, _: str) -> None:
+        """Ask for another model."""
+        self.models += 1
+        self.cluster.model(self.models)
+
+    def kill(self, _: str) -> None:
+        """Have the operator die between each status and what should follow it."""
+        self.cluster.alive = False
+        self.cluster.run(60)
+        self.cluster.alive = True
+
+    def command(self, _: str) -> None:
+        """Command something."""
+        self.cluster.command(f"{self.chance.choice(VERBS)}@{self.chance.random()}")
+
+    def go_on(self) -> None:
+        """Let one more thing happen, and some time go by."""
+        ways: tuple[Callable[[str], None], ...] = (
+            self.write, self.delete, self.make, self.refer, self.leave,
+            self.ask, self.ask, self.kill, self.command,
+        )  # fmt: skip
+        self.chance.choice(ways)(self.chance.choice(("shop", "new")))
+        self.cluster.run(self.chance.choice((1, 5, 30, 120, 700)))
+
+
+@pytest.mark.transition(49, 50, 51)
+@pytest.mark.parametrize("seed", range(6))
+def test_every_history_ends_with_routes_as_they_were_written(seed: int) -> None:
+    """Given twenty random events and a deletion, no route bears a trace, and nothing stays."""
+    history = History(seed)
+    for _ in range(20):
+        history.go_on()
+    cluster = history.cluster
+    cluster.delete().run(60)
+    assert cluster.gone
+    for name, route in cluster.routes.items():
+        assert route["spec"] == history.written[name]
+        assert annotation("digits") not in route["metadata"].get("annotations", {})
