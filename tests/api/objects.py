@@ -75,6 +75,7 @@ BY_GATEWAY: Manifest = {
                 },
                 {"weight": 100, "pause": {}},
             ],
+            "match": {"headers": [{"name": "X-Tester", "value": "yes"}]},
             "bakeSeconds": 1,
         },
         "recreate": {"bakeSeconds": 1},

@@ -45,6 +45,11 @@ def step(**fields: Any) -> Manifest:
     return changed(BY_GATEWAY, rollout__canary={"steps": [fields]})
 
 
+def told_by(count: int) -> Manifest:
+    """Tell testers by so many headers."""
+    return {"headers": [{"name": f"x-tester-{n}", "value": "yes"} for n in range(count)]}
+
+
 def by_pods(*steps: Manifest) -> Manifest:
     """Ask for a canary with these steps behind a Service."""
     canary = {"strategy": "Canary", "canary": {"steps": list(steps)}}
@@ -322,8 +327,8 @@ ROWS = {
     ),
     "no weight and nothing to do": row(
         "spec.rollout.canary.steps",
-        "give it a pause or a scale",
-        BY_GATEWAY,
+        "give it a pause or a scale, set match",
+        changed(steps(0, 5), rollout__canary__match=told_by(2)),
         steps(0, 5),
     ),
     "no weight at all": row(
@@ -331,6 +336,24 @@ ROWS = {
         "add a step with a weight over 0",
         BY_GATEWAY,
         step(weight=0, pause={}),
+    ),
+    "testers of a user's route": row(
+        "spec.rollout.canary.match",
+        "remove rollout.canary.match, or expose by gateway.parentRefs or Ingress",
+        BY_GATEWAY,
+        changed(BY_ROUTE, rollout__canary={"match": told_by(1)}),
+    ),
+    "testers of a Service": row(
+        "spec.rollout.canary.match",
+        "remove rollout.canary.match, or expose by gateway.parentRefs or Ingress",
+        BY_GATEWAY,
+        changed(BY_SERVICE, rollout__canary={"match": told_by(1)}),
+    ),
+    "testers with two headers behind an Ingress": row(
+        "spec.rollout.canary.match.headers",
+        "by one header: remove the others",
+        changed(BY_INGRESS, rollout__canary={"match": told_by(1)}),
+        changed(BY_INGRESS, rollout__canary={"match": told_by(2)}),
     ),
     "weights that fall": row(
         "spec.rollout.canary.steps", "must rise: order them", steps(5, 100), steps(50, 5)

@@ -34,7 +34,13 @@ def rendered(case: str) -> list[Manifest]:
     autoscaler = hpa(md, own.hash, frozen=asked.get("frozen", False))
     return [
         *workload(md, own, replicas),
-        *traffic(md, backends, preview, by_pods=asked.get("byPods", False)),
+        *traffic(
+            md,
+            backends,
+            preview,
+            testers=asked.get("testers", False),
+            by_pods=asked.get("byPods", False),
+        ),
         *(attached(one, md.metadata.name, backends) for one in asked.get("routes", ())),
         *([autoscaler] if autoscaler else []),
         pdb(md),

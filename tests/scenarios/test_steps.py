@@ -62,3 +62,38 @@ def test_smoke_test_before_the_first_user(cluster: PretendCluster) -> None:
     assert cluster.rollout.evidence is None
     cluster.command("promote@1").until(cluster.ready)
     assert (shares(cluster), cluster.lost) == ([0, 50, 100, 100], 0.0)
+
+
+TESTER = {"headers": [{"name": "x-tester", "value": "yes"}]}
+
+
+def headed(cluster: PretendCluster) -> list[str]:
+    """Name the revision that testers meet, over gRPC and over HTTP."""
+    rules = cluster.objects["HTTPRoute", "digits"]["spec"]["rules"]
+    told = [rule for rule in rules if "headers" in rule["matches"][0]]
+    return [one["name"].removeprefix("digits-") for rule in told for one in rule["backendRefs"]]
+
+
+def test_testers_meet_the_canary_before_anybody_else(cluster: PretendCluster) -> None:
+    """Given a match, its requests go to the canary at weight 0 and until the rollout is over."""
+    canary(cluster, match=TESTER, steps=[{"weight": 0, "minSeconds": 300}, {"weight": 50}])
+    assert headed(cluster) == []
+    cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
+    assert cluster.rollout is not None
+    new = cluster.rollout.revision
+    assert (headed(cluster), shares(cluster)) == ([new, new], [0])
+    cluster.until(lambda: cluster.state is State.BAKING)
+    assert headed(cluster) == [new, new]
+    cluster.until(cluster.ready)
+    assert (headed(cluster), cluster.lost) == ([], 0.0)
+
+
+def test_testers_never_meet_a_canary_without_pods(cluster: PretendCluster) -> None:
+    """Given a canary that loses its pods, testers go back to the stable revision with all else."""
+    canary(cluster, match=TESTER, steps=[{"weight": 0, "minSeconds": 3600}, {"weight": 50}])
+    behaviour = Behaviour()
+    cluster.model(2, behaviour).until(lambda: cluster.state is State.ANALYSING)
+    behaviour.load_seconds = 1e9
+    cluster.settle()
+    assert (headed(cluster), "TrafficShed" in cluster.reasons) == ([], True)
+    assert "its testers went to" in cluster.events[-1].message

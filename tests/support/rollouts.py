@@ -8,6 +8,7 @@ from halimede.api.rollout import Analysis, BlueGreen, Canary, Rollout, Step, Str
 from halimede.api.status import Evidence, RevisionStatus, State, Status
 from halimede.judge.verdict import Verdict
 from halimede.rollout import allotment
+from halimede.rollout.allotment import Arrangement
 from halimede.rollout.command import pending
 from halimede.rollout.evidence import is_due
 from halimede.rollout.facts import Cause, Facts, Route, Workload
@@ -56,6 +57,8 @@ class MachineWorld:
     """After so many writes of a pass the process is killed; None: it is not."""
     desired: dict[str, int] = field(default_factory=dict)
     route: tuple[tuple[str, int], ...] = ()
+    arranged: Arrangement | None = None
+    """What leads clients to the revisions, as it is live."""
     writes: list[tuple[tuple[str, int], ...]] = field(default_factory=list)
     last: Move = field(default_factory=lambda: Move(Status()))
     seen: list[State | None] = field(default_factory=list)
@@ -79,7 +82,7 @@ class MachineWorld:
 
     def facts(self) -> Facts:
         """Tell what the machine may know."""
-        applied = self.route == allotment.weights(self.status)
+        applied = self.arranged == self._arrangement()
         return Facts(
             workloads={revision: self.workload(revision) for revision in self.desired},
             route=Route(applied=applied, accepted=self.accepted),
@@ -189,16 +192,21 @@ class MachineWorld:
             pods = allotment.replicas(scene, revision, autoscaled=False) or 0
             if self.desired.get(revision) != pods:
                 writes.append(partial(self.desired.__setitem__, revision, pods))
-        shares = allotment.weights(self.status)
-        if shares != self.route:
-            writes.append(partial(self._set_route, shares))
+        arranged = self._arrangement()
+        if arranged != self.arranged:
+            writes.append(partial(self._set_route, arranged))
         gone = sorted(self.desired.keys() - live)
         writes.extend(partial(self.desired.__delitem__, one) for one in gone)
         return writes
 
-    def _set_route(self, shares: tuple[tuple[str, int], ...]) -> None:
-        self.writes.append(shares)
-        self.route = shares
+    def _set_route(self, arranged: Arrangement) -> None:
+        if arranged.shares != self.route:
+            self.writes.append(arranged.shares)
+        self.arranged, self.route = arranged, arranged.shares
+
+    def _arrangement(self) -> Arrangement:
+        asked = allotment.arrangement(self.status)
+        return replace(asked, testers=asked.testers and self.settings.canary.match is not None)
 
     def _schedule(self) -> None:
         """Find places for pods: who has one keeps it as long as the pod is wanted."""

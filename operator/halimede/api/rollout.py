@@ -32,6 +32,25 @@ class StepPause(ApiModel):
     """How long; absent: until the command `promote`, for `pauseTimeoutSeconds` at most."""
 
 
+class HeaderMatch(ApiModel):
+    """A header and its exact value."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", max_length=256)]
+    """The header's name; for gRPC a key of the metadata."""
+    value: Annotated[str, Field(min_length=1, max_length=4096)]
+    """All of its value."""
+
+
+class Match(ApiModel):
+    """Requests that are told by what they carry."""
+
+    headers: Annotated[
+        tuple[HeaderMatch, ...],
+        Field(min_length=1, max_length=8, json_schema_extra=keyed("name")),
+    ]
+    """What a request must have, all of it."""
+
+
 class Scale(ApiModel):
     """A number of pods, whatever the weight is."""
 
@@ -97,9 +116,9 @@ class Canary(ApiModel):
             ),
             rule(
                 "!has(self.steps) || self.steps.all(step, step.weight > 0 || has(step.pause)"
-                " || has(step.scale))",
-                "a step of weight 0 is for tests by hand: give it a pause or a scale,"
-                " or a weight over 0",
+                " || has(step.scale) || has(self.match))",
+                "a step of weight 0 is for tests by hand: give it a pause or a scale, set match,"
+                " or give it a weight over 0",
                 ".steps",
             ),
         )
@@ -111,6 +130,9 @@ class Canary(ApiModel):
         Step(weight=50),
     )
     """Rising weights; after the last step passes, the new revision gets everything."""
+    match: Match | None = None
+    """Testers: requests that go to the new revision at every step, over HTTP and gRPC, from before
+    its first weight until the rollout ends. The router counts them as all others."""
     bake_seconds: Annotated[int, Field(ge=0, le=86400)] = 300
     """How long the new revision is judged with all traffic before the old one scales down."""
 
@@ -359,9 +381,9 @@ class Rollout(ApiModel):
     abort_scale_down_delay_seconds: Annotated[int, Field(ge=0, le=86400)] = 30
     """How long a revision that was stopped stays, without requests, for somebody to look at it.
     It leaves sooner for what the spec asks for next, and never before it is out of the route."""
-    revision_history_limit: Annotated[int, Field(ge=0, le=20)] = 10
+    revision_history_limit: Annotated[int, Field(ge=0, le=10)] = 10
     """How many revisions that were stable before can be gone back to by `rollback`. Of each, one
     ConfigMap is kept; those at full scale can be gone back to in any case."""
-    rollback_window_revisions: Annotated[int, Field(ge=0, le=20)] = 0
+    rollback_window_revisions: Annotated[int, Field(ge=0, le=10)] = 0
     """A spec that goes back to one of so many revisions that were stable last skips the steps,
     unless that one had to be left; 0: only while it is at full scale."""

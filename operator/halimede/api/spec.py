@@ -72,6 +72,21 @@ _ROUTERS = (
         ".rollout.analysis.provider",
     ),
 )
+_TESTERS = (
+    rule(
+        "!has(self.rollout.canary.match) || has(self.expose.ingress)"
+        " || (has(self.expose.gateway) && has(self.expose.gateway.parentRefs))",
+        "testers are told by a route of Halimede's: remove rollout.canary.match, or expose by"
+        " gateway.parentRefs or Ingress",
+        ".rollout.canary.match",
+    ),
+    rule(
+        "self.expose.type != 'Ingress' || !has(self.rollout.canary.match)"
+        " || self.rollout.canary.match.headers.size() == 1",
+        "ingress-nginx tells testers by one header: remove the others, or expose by Gateway",
+        ".rollout.canary.match.headers",
+    ),
+)
 _RECREATE = (
     rule(
         "self.rollout.strategy != 'Recreate' || self.rollout.rollbackWindowRevisions == 0",
@@ -101,7 +116,7 @@ class ModelDeploymentSpec(ApiModel):
     """Which model to serve and how careful to be."""
 
     model_config = ConfigDict(
-        json_schema_extra=rules(*_SCALE, *_ROOM, *_ROUTERS, *_RECREATE, *_TRITON)
+        json_schema_extra=rules(*_SCALE, *_ROOM, *_ROUTERS, *_TESTERS, *_RECREATE, *_TRITON)
     )
 
     model: Model

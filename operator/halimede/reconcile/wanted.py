@@ -50,21 +50,22 @@ def recorded(children: Iterable[Manifest], needed: Collection[str]) -> dict[str,
 
 @dataclass(frozen=True, slots=True)
 class Entrance:
-    """What leads clients to the revisions: rendered once for each set of weights."""
+    """What leads clients to the revisions: rendered once for each way of sharing them out."""
 
     deployment: ModelDeployment
     _rendered: dict[object, tuple[Manifest, ...]] = field(default_factory=dict)
 
     def of(self, status: Status) -> tuple[Manifest, ...]:
         """Render Services and routes with the weights of *status*."""
-        backends, preview = self.backends(status), allotment.preview(status)
+        asked, backends = allotment.arrangement(status), self.backends(status)
         if not backends:
             return ()
         by_pods = allotment.by_pods(status)
-        asked = (backends, preview, by_pods)
-        if asked not in self._rendered:
-            self._rendered[asked] = traffic(self.deployment, backends, preview, by_pods=by_pods)
-        return self._rendered[asked]
+        if (asked, by_pods) not in self._rendered:
+            self._rendered[asked, by_pods] = traffic(
+                self.deployment, backends, asked.preview, testers=asked.testers, by_pods=by_pods
+            )
+        return self._rendered[asked, by_pods]
 
     def backends(self, status: Status) -> tuple[Backend, ...]:
         """List the shares of the revisions with the weights of *status*."""

@@ -59,7 +59,7 @@ def shift(scene: Scene) -> Move:
     """Ask the route for the step's weight, if the pods for it are ready."""
     if unable_to_raise(scene) is None and scene.reach > scene.rollout.weight:
         return raise_weight(scene)
-    return enter(scene, State.SHIFTING, unready_since=None)
+    return reroute(scene, State.SHIFTING, scene.rollout.weight, unready_since=None)
 
 
 def raise_weight(scene: Scene) -> Move:

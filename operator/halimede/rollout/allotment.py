@@ -3,6 +3,8 @@
 Weights are derived from the status and never read back from the route, which is an output.
 """
 
+from dataclasses import dataclass
+
 from halimede.api.rollout import Strategy
 from halimede.api.status import RolloutStatus, State, Status
 from halimede.rollout.capacity import need
@@ -13,6 +15,34 @@ OUT_OF_THE_ROUTE = frozenset({State.STARTING, State.ABORT_DRAINING})
 """The states in which the route does not know the new revision."""
 GOING_BACK = frozenset({State.ABORTING, State.ABORT_DRAINING})
 PREVIEWED = frozenset({State.AWAITING_PROMOTION, State.SCALING_UP, State.PROMOTING, State.BAKING})
+TESTED = frozenset(
+    {
+        State.SHIFTING,
+        State.ANALYSING,
+        State.STEP_PAUSED,
+        State.SCALING_UP,
+        State.PROMOTING,
+        State.BAKING,
+    }
+)
+"""The states in which testers meet the new revision; out of each of them it is shed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrangement:
+    """All that what leads clients to the revisions depends on, besides the spec."""
+
+    shares: tuple[tuple[str, int], ...]
+    """The revisions that the route knows, the stable one first, with their percentages."""
+    preview: str | None
+    """The revision that the preview shows."""
+    testers: bool
+    """Whether requests that `canary.match` tells go to the new revision."""
+
+
+def arrangement(status: Status) -> Arrangement:
+    """Say who gets what."""
+    return Arrangement(weights(status), preview(status), testers(status))
 
 
 def weights(status: Status) -> tuple[tuple[str, int], ...]:
@@ -56,6 +86,14 @@ def preview(status: Status) -> str | None:
     if rollout is None or rollout.strategy is not Strategy.BLUE_GREEN:
         return None
     return rollout.revision if rollout.state in PREVIEWED else None
+
+
+def testers(status: Status) -> bool:
+    """Whether requests that `canary.match` tells go to the new revision."""
+    rollout = status.rollout
+    if rollout is None or rollout.strategy is not Strategy.CANARY or rollout.steps == 0:
+        return False
+    return rollout.state in TESTED
 
 
 def scaler_target(status: Status) -> str | None:

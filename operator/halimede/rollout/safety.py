@@ -9,6 +9,7 @@ from dataclasses import replace
 from halimede.api.rollout import Waiting
 from halimede.api.status import Outcome, State
 from halimede.judge.verdict import Verdict
+from halimede.rollout.allotment import testers
 from halimede.rollout.command import Verb
 from halimede.rollout.events import warning
 from halimede.rollout.facts import CAPACITY, Cause
@@ -110,13 +111,15 @@ def lost_all_traffic_pods(scene: Scene) -> Move | None:
 def lost_its_pods(scene: Scene) -> Move | None:
     """A share of the traffic meets no ready pod: the stable revision takes it at once."""
     rollout = scene.rollout
-    if rollout.weight == 0 or scene.canary.ready_endpoints > 0:
+    tested = scene.settings.canary.match is not None and testers(scene.status)
+    if scene.canary.ready_endpoints > 0 or not (rollout.weight or tested):
         return None
     if scene.base.ready_endpoints == 0:
         return None
+    share = f"{rollout.weight} %" if rollout.weight else "testers"
     event = warning(
         "TrafficShed",
-        f"Revision {rollout.revision} lost its last ready pod; its {rollout.weight} % went to"
+        f"Revision {rollout.revision} lost its last ready pod; its {share} went to"
         f" {rollout.base}.",
     )
     return reroute(scene, State.PRIMING, 0, event, unready_since=scene.now)
@@ -207,7 +210,7 @@ def metrics_down_for_too_long(scene: Scene) -> Move | None:
     analysis, evidence = scene.settings.analysis, scene.rollout.evidence
     if analysis.on_metrics_down is not Waiting.ABORT or evidence is None or scene.held:
         return None
-    since = evidence.metrics_down_since
+    since = None if scene.rollout.forced else evidence.metrics_down_since
     if since is None or scene.elapsed(since) < analysis.metrics_timeout_seconds:
         return None
     return abort(

@@ -1,0 +1,66 @@
+"""What Halimede renders for testers, on a real gateway."""
+
+import aiohttp
+
+from halimede.api.v1alpha1 import ModelDeployment
+from halimede.render.traffic import Backend, traffic
+from tests.addons.callers import METHOD, open_channel
+from tests.addons.manifests import Manifest
+from tests.addons.waiting import seen
+from tests.addons.world import World
+
+HOST = "testers.example.com"
+HEADERS = {"X-Tester": "yes", "X-Team": "vision"}
+CANARY: Manifest = {
+    "match": {"headers": [{"name": name, "value": value} for name, value in HEADERS.items()]}
+}
+
+
+def rendered(namespace: str, **asked: bool) -> Manifest:
+    """Render the route of a canary that has no weight yet; nobody owns it here."""
+    md = ModelDeployment.from_manifest(
+        {
+            "metadata": {"name": "digits", "namespace": namespace, "uid": "1", "generation": 1},
+            "spec": {
+                "model": {"storageUri": "pvc://m/d", "config": {"backend": "python"}},
+                "expose": {
+                    "type": "Gateway",
+                    "gateway": {
+                        "parentRefs": [{"name": "public", "namespace": "gateway-system"}],
+                        "hostnames": [HOST],
+                    },
+                },
+                "rollout": {"canary": CANARY},
+            },
+        }
+    )
+    backends = (Backend("a", 100), Backend("b", 0))
+    route = traffic(md, backends, **asked)[-1]
+    metadata = {key: route["metadata"][key] for key in ("name", "namespace", "labels")}
+    return route | {"metadata": metadata}
+
+
+async def answers(here: World, headers: dict[str, str]) -> list[str]:
+    """Ask once over each protocol, and name who answers."""
+    host, port = here.cluster.gateway
+    metadata = tuple((name.lower(), value) for name, value in headers.items())
+    url = f"http://{host}:{port}/v2/models/digits/infer"
+    async with (
+        aiohttp.ClientSession() as session,
+        open_channel(here.cluster.gateway, HOST) as channel,
+        session.post(url, headers={"Host": HOST} | headers) as answer,
+    ):
+        http = await answer.text()
+        grpc = await channel.unary_unary(METHOD)(b"", timeout=10, metadata=metadata)
+    return [http, grpc.decode()]
+
+
+async def test_headers_lead_testers_to_the_canary(here: World) -> None:
+    """Over HTTP and gRPC, with all of the headers; everybody else stays with the stable one."""
+    here.backend("digits-a")
+    here.backend("digits-b")
+    here.apply(rendered(here.namespace, testers=True))
+    await seen(lambda: answers(here, HEADERS), lambda told: told == ["digits-b"] * 2)
+    assert await answers(here, {}) == ["digits-a"] * 2
+    assert await answers(here, {"X-Tester": "yes"}) == ["digits-a"] * 2
+    assert await answers(here, HEADERS | {"X-Team": "sales"}) == ["digits-a"] * 2
