@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from halimede.api.rollout import Canary, Scale, Step, StepPause, Strategy
+from halimede.api.rollout import Canary, Mirror, Scale, Step, StepPause, Strategy
 from halimede.api.status import RolloutStatus, State, Status
 from halimede.judge.verdict import Verdict
 from halimede.rollout import allotment
@@ -25,6 +25,7 @@ from tests.support.rollouts import MachineWorld, unready
 
 REVISIONS = ("v1", "v2", "v3")
 PAUSES = (None, None, StepPause(seconds=20), StepPause())
+MIRRORS = (None, None, Mirror(percent=50, min_seconds=30))
 SCALES = (None, None, Scale(replicas=1), Scale(replicas=5), Scale(percent=50))
 CAUSES = (None, Cause.CRASH_LOOP, Cause.UNSCHEDULABLE, Cause.LOADING)
 BEFORE_COMMIT = frozenset(State) - {State.DRAINING, State.ABORTING, State.ABORT_DRAINING}
@@ -68,13 +69,20 @@ class Rollouts(RuleBasedStateMachine):
         weights=st.lists(st.integers(0, 100), min_size=1, max_size=4, unique=True),
         pause=st.sampled_from(PAUSES),
         scale=st.sampled_from(SCALES),
+        mirror=st.sampled_from(MIRRORS),
     )
-    def edit_steps(self, weights: list[int], pause: StepPause | None, scale: Scale | None) -> None:
+    def edit_steps(
+        self,
+        weights: list[int],
+        pause: StepPause | None,
+        scale: Scale | None,
+        mirror: Mirror | None,
+    ) -> None:
         """The steps are edited."""
         steps = (
             Step(weight=one, min_seconds=30, pause=pause, scale=scale) for one in sorted(weights)
         )
-        self._set(canary=Canary(steps=tuple(steps)))
+        self._set(canary=Canary(steps=tuple(steps), mirror=mirror))
 
     @rule(strategy=st.sampled_from(Strategy), chance=RARELY)
     def edit_rollout(self, strategy: Strategy, chance: int) -> None:
