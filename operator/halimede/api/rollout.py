@@ -392,9 +392,9 @@ class Rollout(ApiModel):
     abort_scale_down_delay_seconds: Annotated[int, Field(ge=0, le=86400)] = 30
     """How long a revision that was stopped stays, without requests, for somebody to look at it.
     It leaves sooner for what the spec asks for next, and never before it is out of the route."""
-    revision_history_limit: Annotated[int, Field(ge=0, le=20)] = 10
+    revision_history_limit: Annotated[int, Field(ge=0, le=10)] = 10
     """How many revisions that were stable before can be gone back to by `rollback`. Of each, one
     ConfigMap is kept; those at full scale can be gone back to in any case."""
-    rollback_window_revisions: Annotated[int, Field(ge=0, le=20)] = 0
+    rollback_window_revisions: Annotated[int, Field(ge=0, le=10)] = 0
     """A spec that goes back to one of so many revisions that were stable last skips the steps,
     unless that one had to be left; 0: only while it is at full scale."""

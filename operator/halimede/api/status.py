@@ -279,7 +279,7 @@ class Status(ApiModel):
     rollout: RolloutStatus | None = None
     last_rollout: FinishedRollout | None = None
     warm: Annotated[tuple[WarmRevision, ...], Field(max_length=10)] = ()
-    history: Annotated[tuple[PromotedRevision, ...], Field(max_length=30)] = ()
+    history: Annotated[tuple[PromotedRevision, ...], Field(max_length=20)] = ()
     """Revisions that were stable before, the last one first: `rollback` goes to these."""
     pinned: PinnedRevision | None = None
     """What the command `rollback` holds against the spec, until that changes or `resume`."""

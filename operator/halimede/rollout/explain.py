@@ -14,6 +14,7 @@ from halimede.judge.processes import mixture
 from halimede.judge.reading import MetricsRequest
 from halimede.judge.sentences import bad, number, odds, percent, place
 from halimede.judge.weigh import against, certified
+from halimede.rollout.choices import choices
 from halimede.rollout.shares import told_share
 from halimede.rollout.steps import AT_STEP, current_step, starts_small
 
@@ -60,7 +61,8 @@ def explain(md: ModelDeployment) -> str:
         lines += _over(md, status.last_rollout)
     else:
         lines += ["No rollout is under way, and none has ended yet: there is nothing to judge."]
-    return "\n".join([*lines, *_conditions(md)]) + "\n"
+    told = list(choices(md))
+    return "\n".join([*lines, *(("", *told) if told else ()), *_conditions(md)]) + "\n"
 
 
 def _under_way(md: ModelDeployment, rollout: RolloutStatus) -> Iterator[str]:

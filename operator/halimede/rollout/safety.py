@@ -213,7 +213,7 @@ def metrics_down_for_too_long(scene: Scene) -> Move | None:
     analysis, evidence = scene.settings.analysis, scene.rollout.evidence
     if analysis.on_metrics_down is not Waiting.ABORT or evidence is None or scene.held:
         return None
-    since = evidence.metrics_down_since
+    since = None if scene.rollout.forced else evidence.metrics_down_since
     if since is None or scene.elapsed(since) < analysis.metrics_timeout_seconds:
         return None
     return abort(

@@ -6,7 +6,14 @@ from typing import Any
 import yaml
 
 from halimede.api.rollout import Strategy
-from halimede.api.status import Outcome, RolloutStatus, State, Status
+from halimede.api.status import (
+    Outcome,
+    PinnedRevision,
+    PromotedRevision,
+    RolloutStatus,
+    State,
+    Status,
+)
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.rollout.explain import AWAITED, explain
 
@@ -125,3 +132,24 @@ def test_where_nothing_was_ever_rolled_out_there_is_nothing_to_explain() -> None
 def test_every_state_says_what_it_waits_for() -> None:
     """A state that is added needs a sentence."""
     assert set(State) == set(AWAITED)
+
+
+def test_commands_that_make_sense_are_listed() -> None:
+    """While a step is judged, it may be hurried, held, or given up."""
+    told = explain(analysing(state=State.ANALYSING))
+    assert (
+        "Commands now: promote, promote-full, promote-full-force, abort, pause, rollback\n" in told
+    )
+
+
+def test_pin_is_told_with_what_ends_it() -> None:
+    """After `rollback` somebody must be able to see what holds."""
+    md = with_rollout(recorded(), None)
+    pin = PinnedRevision(revision="a07b2478", since=0.0, generation=1, against="eb7481f7")
+    before = (PromotedRevision(revision="eb7481f7", rolled_back_at=0.0),)
+    status = md.status.model_copy(
+        update={"pinned": pin, "history": before, "failed_revisions": ()}
+    )
+    told = explain(md.model_copy(update={"status": status}))
+    assert "Pinned: a07b2478 against eb7481f7 since 1970-01-01T00:00:00.000Z" in told
+    assert "Stable before: eb7481f7\nCommands now: resume\n" in told
