@@ -371,7 +371,9 @@ ROWS = {
         "spec.rollout.canary.mirror.percent",
         "Contour copies every request, whatever the percentage: set it to 100",
         changed(
-            BY_GATEWAY, rollout__canary__mirror__percent=50, rollout__analysis__provider="None"
+            BY_GATEWAY,
+            rollout__canary__mirror__percent=50,
+            rollout__analysis__provider="EnvoyGateway",
         ),
         changed(BY_GATEWAY, rollout__canary__mirror__percent=50),
     ),
