@@ -56,6 +56,13 @@ def test_pods_are_the_shares(replicas: int) -> None:
     assert cluster.shares() == {cluster.stable: 1.0}
 
 
+def test_pods_that_are_replaced_one_by_one() -> None:
+    """Given `capacityMode: Replace`, any write may be the last, too."""
+    first = served(replicas=3)
+    first.edit(lambda spec: spec["rollout"].update(capacityMode="Replace"))
+    loses_nothing(first, promote)
+
+
 def test_message_tells_the_actual_share() -> None:
     """Given two pods, a step of 20 % gives a third of the connections, and the status says so."""
     cluster = at_weight(served(replicas=2).model(2), 20)

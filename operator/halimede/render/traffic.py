@@ -22,8 +22,8 @@ moves, in one write for both; a canary names the Service of its revision. The or
 | abort of a promotion, first write | stable, still up | still with weight 100 |
 | then, in the same pass | stable | deleted |
 
-The stable revision keeps its pods all the while, and the new one has them from before its first
-weight until it has had none for a while, so that each of these lines may last.
+The stable revision has ready pods all the while, and the new one from before its first weight
+until it has had none for a while, so that each of these lines may last.
 """
 
 from dataclasses import dataclass
