@@ -7,6 +7,7 @@ from halimede.rollout.moves import wait
 from halimede.rollout.room import cure, overdue
 from halimede.rollout.scene import Move, Scene
 from halimede.rollout.shares import told_share
+from halimede.rollout.shortage import lacking
 
 ROUTE_PATIENCE_SECONDS = 30.0
 """How long the route may stay unaccepted before that is what the conditions tell."""
@@ -70,7 +71,7 @@ def await_evidence(scene: Scene) -> Move:
         return wait(scene, Reason.METRICS_HOLD, told(scene), "The weights stay as they are.")
     step = f"step {rollout.step + 1} of {rollout.steps}"
     message = f"Revision {rollout.revision} gets {told_share(rollout)} ({step})"
-    return wait(scene, Reason.ROLLING_OUT, message, told(scene))
+    return wait(scene, Reason.ROLLING_OUT, message, told(scene), lacking(rollout, scene.settings))
 
 
 def without_evidence(scene: Scene) -> bool:
