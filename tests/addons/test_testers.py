@@ -1,4 +1,7 @@
-"""What Halimede renders for testers, on a real gateway."""
+"""What Halimede renders for testers and for copies of requests, on a real gateway."""
+
+import asyncio
+from typing import Any
 
 import aiohttp
 
@@ -16,7 +19,7 @@ CANARY: Manifest = {
 }
 
 
-def rendered(namespace: str, **asked: bool) -> Manifest:
+def rendered(namespace: str, **asked: Any) -> Manifest:
     """Render the route of a canary that has no weight yet; nobody owns it here."""
     md = ModelDeployment.from_manifest(
         {
@@ -64,3 +67,21 @@ async def test_headers_lead_testers_to_the_canary(here: World) -> None:
     assert await answers(here, {}) == ["digits-a"] * 2
     assert await answers(here, {"X-Tester": "yes"}) == ["digits-a"] * 2
     assert await answers(here, HEADERS | {"X-Team": "sales"}) == ["digits-a"] * 2
+
+
+async def test_copies_of_http_requests_are_counted(here: World) -> None:
+    """Each one is copied and counted as the new revision's; its answers are nobody's."""
+    here.backend("digits-a")
+    here.backend("digits-b")
+    here.apply(rendered(here.namespace, copies=100))
+    told = await seen(lambda: answers(here, {}), lambda told: len(told) == 2)
+    for _ in range(50):
+        told += await answers(here, {})
+    assert set(told) == {"digits-a"}
+    name = f"{here.namespace}_digits-b_8000"
+    query = f'envoy_cluster_upstream_rq_xx{{envoy_cluster_name="{name}"}}'
+
+    async def copied() -> float:
+        return sum(float(one["value"][1]) for one in await asyncio.to_thread(here.query, query))
+
+    assert await seen(copied, lambda count: count >= 50) <= len(told) // 2

@@ -76,10 +76,16 @@ BY_GATEWAY: Manifest = {
                 {"weight": 100, "pause": {}},
             ],
             "match": {"headers": [{"name": "X-Tester", "value": "yes"}]},
+            "mirror": {"percent": 100, "minSeconds": 1, "maxSeconds": 2},
+            "bakeSeconds": 1,
+        },
+        "blueGreen": {
+            "autoPromote": True,
+            "previewHostnames": ["preview.example.com"],
+            "previewAnalysis": {"mirrorPercent": 100, "minSeconds": 1, "maxSeconds": 2},
             "bakeSeconds": 1,
         },
         "recreate": {"bakeSeconds": 1},
-        "blueGreen": {"autoPromote": True, "bakeSeconds": 1},
         "analysis": {
             "provider": "Contour",
             "metrics": [

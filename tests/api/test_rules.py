@@ -355,6 +355,34 @@ ROWS = {
         changed(BY_INGRESS, rollout__canary={"match": told_by(1)}),
         changed(BY_INGRESS, rollout__canary={"match": told_by(2)}),
     ),
+    "copies of an Ingress's requests": row(
+        "spec.rollout.canary.mirror",
+        "remove rollout.canary.mirror, or set expose.gateway.parentRefs",
+        BY_GATEWAY,
+        changed(BY_INGRESS, rollout__canary={"mirror": {}}),
+    ),
+    "copies for the preview of a Service": row(
+        "spec.rollout.blueGreen.previewAnalysis.mirrorPercent",
+        "remove mirrorPercent, or set expose.gateway.parentRefs",
+        changed(BY_SERVICE, rollout__blueGreen={"previewAnalysis": {}}),
+        changed(BY_SERVICE, rollout__blueGreen={"previewAnalysis": {"mirrorPercent": 100}}),
+    ),
+    "some copies by Contour": row(
+        "spec.rollout.canary.mirror.percent",
+        "Contour copies every request, whatever the percentage: set it to 100",
+        changed(
+            BY_GATEWAY,
+            rollout__canary__mirror__percent=50,
+            rollout__analysis__provider="EnvoyGateway",
+        ),
+        changed(BY_GATEWAY, rollout__canary__mirror__percent=50),
+    ),
+    "some copies for a preview by Contour": row(
+        "spec.rollout.blueGreen.previewAnalysis.mirrorPercent",
+        "set it to 100 or 0",
+        changed(BY_GATEWAY, rollout__blueGreen__previewAnalysis__mirrorPercent=0),
+        changed(BY_GATEWAY, rollout__blueGreen__previewAnalysis__mirrorPercent=50),
+    ),
     "weights that fall": row(
         "spec.rollout.canary.steps", "must rise: order them", steps(5, 100), steps(50, 5)
     ),

@@ -39,6 +39,7 @@ def rendered(case: str) -> list[Manifest]:
             backends,
             preview,
             testers=asked.get("testers", False),
+            copies=asked.get("copies", 0),
             by_pods=asked.get("byPods", False),
         ),
         *(attached(one, md.metadata.name, backends) for one in asked.get("routes", ())),

@@ -77,3 +77,57 @@ def test_service_exposure_switches_the_selector(blue_green: PretendCluster) -> N
     entry = blue_green.objects["Service", "digits"]
     assert entry["spec"]["selector"]["halimede.dev/revision"] == blue_green.stable
     assert blue_green.stable == (blue_green.parsed.target and blue_green.parsed.target.revision)
+
+
+def previewed(blue_green: PretendCluster, **fields: object) -> PretendCluster:
+    """Have the preview judged."""
+    asked = {"autoPromote": True, "previewAnalysis": {"minSeconds": 60, **fields}}
+    return blue_green.edit(lambda spec: spec["rollout"]["blueGreen"].update(asked))
+
+
+def test_preview_that_fails_copies_is_never_switched(blue_green: PretendCluster) -> None:
+    """Given copies of users' requests, a bad preview is stopped and no user has met it."""
+    old = blue_green.stable
+    previewed(blue_green, mirrorPercent=100).model(2, Behaviour(error_rate=0.3)).run(10)
+    blue_green.until(lambda: blue_green.rollout is None)
+    last = blue_green.parsed.last_rollout
+    assert last is not None
+    assert (last.reason, blue_green.stable, blue_green.failed) == ("AnalysisFailed", old, 0.0)
+
+
+def test_preview_that_answers_copies_is_switched_and_baked(blue_green: PretendCluster) -> None:
+    """Given copies that are answered well, all traffic moves, and is judged by itself."""
+    previewed(blue_green, mirrorPercent=100).model(2).run(10)
+    blue_green.until(lambda: blue_green.state is State.BAKING)
+    assert blue_green.rollout is not None
+    assert blue_green.rollout.evidence is None
+    blue_green.until(blue_green.ready)
+    assert (len(blue_green.weights[-1]), blue_green.lost, blue_green.failed) == (1, 0.0, 0.0)
+
+
+def test_preview_waits_for_requests_of_its_own(blue_green: PretendCluster) -> None:
+    """Given no copies, it is switched when enough of your own requests to it went well."""
+    previewed(blue_green).model(2).until(lambda: blue_green.state is State.AWAITING_PROMOTION)
+    blue_green.run(1800)
+    assert blue_green.rollout is not None
+    assert blue_green.condition("Ready") == ("Unknown", "MetricsHold")
+    pod = f"digits-{blue_green.rollout.revision}-0"
+    while blue_green.state is State.AWAITING_PROMOTION:
+        blue_green.prometheus.count("ml_digits-preview_8000", pod, 100, 0)
+        blue_green.run(5)
+    blue_green.until(blue_green.ready)
+
+
+def test_preview_has_a_hostname_while_there_is_one(blue_green: PretendCluster) -> None:
+    """Given `previewHostnames`, a route of its own leads to it, and to nothing afterwards."""
+    hostnames = {"previewHostnames": ["preview.example.com"]}
+    blue_green.edit(lambda spec: spec["rollout"]["blueGreen"].update(hostnames))
+    blue_green.model(2).until(lambda: blue_green.state is State.AWAITING_PROMOTION)
+    assert blue_green.rollout is not None
+    spec = blue_green.objects["HTTPRoute", "digits-preview"]["spec"]
+    assert spec["hostnames"] == ["preview.example.com"]
+    services = {one["name"] for rule in spec["rules"] for one in rule["backendRefs"]}
+    assert services == {f"digits-{blue_green.rollout.revision}"}
+    blue_green.command("promote@1").run(10)
+    blue_green.until(blue_green.ready)
+    assert ("HTTPRoute", "digits-preview") not in blue_green.objects

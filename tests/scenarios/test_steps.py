@@ -96,4 +96,30 @@ def test_testers_never_meet_a_canary_without_pods(cluster: PretendCluster) -> No
     behaviour.load_seconds = 1e9
     cluster.settle()
     assert (headed(cluster), "TrafficShed" in cluster.reasons) == ([], True)
-    assert "its testers went to" in cluster.events[-1].message
+    assert "its requests went to" in cluster.events[-1].message
+
+
+def test_mirror_stops_a_bad_canary_before_any_user_meets_it(cluster: PretendCluster) -> None:
+    """Given copies of requests, the errors of a bad canary are nobody's."""
+    canary(cluster, mirror={"minSeconds": 120}).model(2, Behaviour(error_rate=0.3))
+    cluster.until(lambda: cluster.state is State.MIRRORING)
+    cluster.until(lambda: cluster.rollout is None)
+    last = cluster.parsed.last_rollout
+    assert last is not None
+    assert (last.reason, cluster.failed, cluster.lost) == ("AnalysisFailed", 0.0, 0.0)
+    assert {weight for weights in cluster.weights for weight in weights.values()} == {0, 100}
+
+
+def test_mirror_lets_a_good_canary_go_on(cluster: PretendCluster) -> None:
+    """Given copies that are answered well, the steps follow and are judged by users' requests."""
+    canary(cluster, mirror={"minSeconds": 120}).model(2)
+    cluster.until(lambda: cluster.state is State.MIRRORING)
+    assert cluster.rollout is not None
+    assert cluster.replicas(cluster.rollout.revision) == 2
+    begun = cluster.now
+    cluster.until(lambda: cluster.state is State.ANALYSING)
+    assert cluster.now - begun >= 120
+    assert cluster.rollout.evidence is None
+    cluster.until(cluster.ready)
+    assert (shares(cluster), cluster.lost) == ([0, 20, 50, 100, 100], 0.0)
+    assert "MirrorEnded" in cluster.reasons

@@ -53,3 +53,25 @@ def accepted(route: Manifest, parent: Manifest) -> Manifest:
             for type_ in ("Accepted", "ResolvedRefs")
         ],
     }
+
+
+def copies(route: Manifest | None) -> list[Manifest]:
+    """List what a route copies requests to."""
+    rules = route["spec"]["rules"] if route else []
+    return [one["requestMirror"] for rule in rules for one in rule.get("filters", ())]
+
+
+def endpoint_slice(service: str, ready: dict[str, bool]) -> Manifest:
+    """Write the endpoints of a Service: its pods, and which of them are ready."""
+    endpoints = [
+        {
+            "addresses": [f"10.0.0.{number}"],
+            "conditions": {"ready": ready[pod]},
+            "targetRef": {"name": pod},
+        }
+        for number, pod in enumerate(ready)
+    ]
+    return {
+        "metadata": {"labels": {"kubernetes.io/service-name": service}},
+        "endpoints": endpoints,
+    }

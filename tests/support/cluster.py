@@ -17,7 +17,14 @@ from halimede.reconcile.observed import Observed
 from halimede.reconcile.plan import Event, Plan
 from halimede.reconcile.world import revision_of
 from halimede.render.platform import Platform
-from tests.support.behaviour import Behaviour, accepted, pod_manifest, written_by
+from tests.support.behaviour import (
+    Behaviour,
+    accepted,
+    copies,
+    endpoint_slice,
+    pod_manifest,
+    written_by,
+)
 from tests.support.prometheus import PretendPrometheus
 
 RESYNC_SECONDS = 300.0
@@ -312,7 +319,7 @@ class PretendCluster:
         if live and "status" in live:
             new["status"] = live["status"]
         self.objects[kind, name] = new
-        if kind == "HTTPRoute":
+        if (kind, name) == ("HTTPRoute", "digits"):
             self._note_weights(new)
 
     def _note_weights(self, route: Manifest) -> None:
@@ -362,39 +369,37 @@ class PretendCluster:
         for kind, name in self.objects:
             if kind == "Deployment":
                 pods = [pod for pod in self.pods if pod.rpartition("-")[0] == name]
-                endpoints = [
-                    {
-                        "addresses": [f"10.0.0.{number}"],
-                        "conditions": {"ready": self._is_ready(pod)},
-                        "targetRef": {"name": pod},
-                    }
-                    for number, pod in enumerate(pods)
-                ]
-                slices.append(
-                    {
-                        "metadata": {"labels": {"kubernetes.io/service-name": name}},
-                        "endpoints": endpoints,
-                    }
-                )
+                slices.append(endpoint_slice(name, {pod: self._is_ready(pod) for pod in pods}))
         return tuple(slices)
 
     def _serve(self, seconds: float) -> None:
         """Have users' requests answered by the revisions, as the route says."""
         shares = self.weights[-1] if self.weights else {}
+        total = self.requests_per_second * seconds
         for revision, weight in shares.items():
-            requests = self.requests_per_second * seconds * weight / 100
-            ready = [
-                pod
-                for pod, (owner, _) in self.pods.items()
-                if owner == revision and self._is_ready(pod)
-            ]
-            if not ready:
+            requests = total * weight / 100
+            errors = self._answer(revision, requests)
+            if errors is None:
                 self.lost += requests
-                continue
-            errors = requests * self._behaviour(revision).error_rate
-            self.failed += errors
-            for pod in ready:
-                part = len(ready)
-                self.prometheus.count(
-                    f"ml_digits-{revision}_8000", pod, requests / part, errors / part
-                )
+            else:
+                self.failed += errors
+        for copy_ in copies(self.objects.get(("HTTPRoute", "digits"))):
+            revision = copy_["backendRef"]["name"].removeprefix("digits-")
+            self._answer(revision, total * copy_.get("percent", 100) / 100)
+
+    def _answer(self, revision: str, requests: float) -> float | None:
+        """Have a revision answer requests, and count its errors; None: it has no ready pod."""
+        ready = [
+            pod
+            for pod, (owner, _) in self.pods.items()
+            if owner == revision and self._is_ready(pod)
+        ]
+        if not ready:
+            return None
+        errors = requests * self._behaviour(revision).error_rate
+        for pod in ready:
+            part = len(ready)
+            self.prometheus.count(
+                f"ml_digits-{revision}_8000", pod, requests / part, errors / part
+            )
+        return errors

@@ -14,6 +14,7 @@ from halimede.api.rollout import (
     BlueGreen,
     Canary,
     CapacityMode,
+    Mirror,
     Scale,
     StableDown,
     Step,
@@ -32,6 +33,7 @@ from tests.support.rollouts import MachineWorld, unready
 
 REVISIONS = ("v1", "v2", "v3")
 PAUSES = (None, None, StepPause(seconds=20), StepPause())
+MIRRORS = (None, None, Mirror(min_seconds=30))
 SCALES = (None, None, Scale(replicas=1), Scale(replicas=5), Scale(percent=50))
 CAUSES = (None, Cause.CRASH_LOOP, Cause.UNSCHEDULABLE, Cause.LOADING)
 RARELY = st.integers(0, 9)
@@ -98,14 +100,21 @@ class History(RuleBasedStateMachine):
         weights=st.lists(st.integers(0, 100), min_size=1, max_size=4, unique=True),
         pause=st.sampled_from(PAUSES),
         scale=st.sampled_from(SCALES),
+        mirror=st.sampled_from(MIRRORS),
     )
-    def edit_steps(self, weights: list[int], pause: StepPause | None, scale: Scale | None) -> None:
+    def edit_steps(
+        self,
+        weights: list[int],
+        pause: StepPause | None,
+        scale: Scale | None,
+        mirror: Mirror | None,
+    ) -> None:
         """The steps are edited."""
         steps = (
             Step(weight=one, min_seconds=30, max_seconds=90, pause=pause, scale=scale)
             for one in sorted(weights)
         )
-        self._set(canary=Canary(steps=tuple(steps)))
+        self._set(canary=Canary(steps=tuple(steps), mirror=mirror))
 
     @rule(
         strategy=st.sampled_from(Strategy), capacity=st.sampled_from(CapacityMode), chance=RARELY

@@ -51,6 +51,8 @@ class MachineWorld:
     running: dict[str, int] = field(default_factory=dict)
     """How many pods of each revision have one."""
     accepted: bool = True
+    refused: bool = False
+    """The gateway says no to the route as it is."""
     effects: bool = True
     """False: whatever is decided is stored in the status, and then the process is killed."""
     cut: int | None = None
@@ -85,7 +87,7 @@ class MachineWorld:
         applied = self.arranged == self._arrangement()
         return Facts(
             workloads={revision: self.workload(revision) for revision in self.desired},
-            route=Route(applied=applied, accepted=self.accepted),
+            route=Route(applied=applied, accepted=self.accepted, refused=self.refused),
             replicas=self.replicas,
         )
 
@@ -205,7 +207,7 @@ class MachineWorld:
         self.arranged, self.route = arranged, arranged.shares
 
     def _arrangement(self) -> Arrangement:
-        asked = allotment.arrangement(self.status)
+        asked = allotment.arrangement(self.status, self.settings)
         return replace(asked, testers=asked.testers and self.settings.canary.match is not None)
 
     def _schedule(self) -> None:

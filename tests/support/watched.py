@@ -39,6 +39,7 @@ class Watch:
     instead: dict[Source, Answer] = field(default_factory=dict)
     """What a source answers instead."""
     bake: bool = False
+    rehearsal: bool = False
 
     def __post_init__(self) -> None:
         """Begin with a past that tells nothing."""
@@ -73,6 +74,7 @@ class Watch:
             self.steps,
             self.now,
             bake=self.bake,
+            rehearsal=self.rehearsal,
         )
         self.evidence = Evidence.model_validate(judgement.evidence.to_manifest())
         return judgement

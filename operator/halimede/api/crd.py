@@ -17,7 +17,7 @@ LONGEST_NAME = 48
 (`maxGeneratedNameLength` of its name generator) before it adds its own."""
 
 LINE = 500
-SHORT = 400
+SHORT = 1000
 """Characters; a longer object has a line for each of its fields."""
 
 _HEADER = "# Made by `halimede crd`; edit the models in operator/halimede/api instead.\n"

@@ -6,10 +6,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from halimede.api.base import ApiModel
-from halimede.api.rules import UNIQUE, rule, rules
-
-_LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-_HOST = rf"^(\*\.)?{_LABEL}(\.{_LABEL})*$"
+from halimede.api.rules import HOST, UNIQUE, rule, rules
 
 
 class ExposeType(StrEnum):
@@ -64,7 +61,7 @@ class GatewayExposure(ApiModel):
     route_ref: RouteRef | None = None
     """Instead: a HTTPRoute of your own, in which only the model's backends are changed."""
     hostnames: Annotated[
-        tuple[Annotated[str, Field(pattern=_HOST, max_length=253)], ...],
+        tuple[Annotated[str, Field(pattern=HOST, max_length=253)], ...],
         Field(max_length=16, json_schema_extra=UNIQUE),
     ] = ()
     """Hostnames of the model, such as `digits.example.com`; absent: all of the listener's."""
@@ -75,7 +72,7 @@ class IngressExposure(ApiModel):
 
     class_name: Annotated[str | None, Field(min_length=1, max_length=253)] = None
     """The IngressClass; the cluster's default where absent."""
-    host: Annotated[str, Field(pattern=_HOST, max_length=253)]
+    host: Annotated[str, Field(pattern=HOST, max_length=253)]
     """Hostname of the model."""
     tls_secret_name: Annotated[str | None, Field(min_length=1, max_length=253)] = None
     """Secret with the certificate. Only with it gRPC is served too: ingress-nginx offers no

@@ -6,7 +6,8 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from halimede.api.base import ApiModel
-from halimede.api.rules import keyed, rule, rules
+from halimede.api.match import Match
+from halimede.api.rules import HOST, UNIQUE, keyed, rule, rules
 
 Percent = Annotated[str, Field(pattern=r"^(100|[0-9]{1,2}(\.[0-9]{1,4})?)$", max_length=7)]
 """A percentage as a decimal string: the API has no floats."""
@@ -32,25 +33,6 @@ class StepPause(ApiModel):
     """How long; absent: until the command `promote`, for `pauseTimeoutSeconds` at most."""
 
 
-class HeaderMatch(ApiModel):
-    """A header and its exact value."""
-
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", max_length=256)]
-    """The header's name; for gRPC a key of the metadata."""
-    value: Annotated[str, Field(min_length=1, max_length=4096)]
-    """All of its value."""
-
-
-class Match(ApiModel):
-    """Requests that are told by what they carry."""
-
-    headers: Annotated[
-        tuple[HeaderMatch, ...],
-        Field(min_length=1, max_length=8, json_schema_extra=keyed("name")),
-    ]
-    """What a request must have, all of it."""
-
-
 class Scale(ApiModel):
     """A number of pods, whatever the weight is."""
 
@@ -71,7 +53,16 @@ class Scale(ApiModel):
     """So many of the stable revision's pods, rounded up."""
 
 
-class Step(ApiModel):
+class Stage(ApiModel):
+    """How long the new revision is judged before it goes on."""
+
+    min_seconds: Annotated[int, Field(ge=0, le=86400)] = 60
+    """How long at least, however good the evidence."""
+    max_seconds: Annotated[int, Field(ge=1, le=LONGEST_STEP)] = 1800
+    """After this long without enough evidence, `analysis.onInconclusive` decides."""
+
+
+class Step(Stage):
     """A share of the requests that the new revision gets, and how long at least."""
 
     model_config = ConfigDict(
@@ -87,15 +78,25 @@ class Step(ApiModel):
     weight: Annotated[int, Field(ge=0, le=100)]
     """Percentage of the requests; 0, only at first: nobody meets the new revision and nothing is
     judged, so that it can be tested by hand."""
-    min_seconds: Annotated[int, Field(ge=0, le=86400)] = 60
-    """How long to stay at least, however good the evidence."""
-    max_seconds: Annotated[int, Field(ge=1, le=LONGEST_STEP)] = 1800
-    """After this long without enough evidence, `analysis.onInconclusive` decides."""
     pause: StepPause | None = None
     """Stay here after the step has passed. The new revision is judged on meanwhile."""
     scale: Scale | None = None
     """Pods of the new revision in this step; absent: those that the weight needs, or more if an
     earlier step had more. Fewer than the weight needs are never left."""
+
+
+class Mirror(Stage):
+    """Copies of users' requests, of which nobody gets the answers."""
+
+    percent: Annotated[int, Field(ge=1, le=100)] = 100
+    """Percentage of the requests that are copied. There are pods for them all."""
+
+
+class PreviewAnalysis(Stage):
+    """How a preview is judged before the switch."""
+
+    mirror_percent: Annotated[int, Field(ge=0, le=100)] = 0
+    """Percentage of users' requests that it gets copies of; 0: your own requests judge it."""
 
 
 class Canary(ApiModel):
@@ -133,6 +134,8 @@ class Canary(ApiModel):
     match: Match | None = None
     """Testers: requests that go to the new revision at every step, over HTTP and gRPC, from before
     its first weight until the rollout ends. The router counts them as all others."""
+    mirror: Mirror | None = None
+    """Judge it by copies of requests before its first step. What a copy does is done twice."""
     bake_seconds: Annotated[int, Field(ge=0, le=86400)] = 300
     """How long the new revision is judged with all traffic before the old one scales down."""
 
@@ -141,7 +144,15 @@ class BlueGreen(ApiModel):
     """Settings of the strategy `BlueGreen`."""
 
     auto_promote: bool = False
-    """Switch as soon as the new revision is ready, instead of awaiting a `promote` command."""
+    """Switch as soon as the new revision is ready, and judged good where `previewAnalysis` asks
+    for it, instead of awaiting a `promote` command."""
+    preview_hostnames: Annotated[
+        tuple[Annotated[str, Field(pattern=HOST, max_length=253)], ...],
+        Field(max_length=4, json_schema_extra=UNIQUE),
+    ] = ()
+    """Hostnames that lead to the preview while there is one, by a HTTPRoute `<name>-preview`."""
+    preview_analysis: PreviewAnalysis | None = None
+    """Judge the new revision behind the preview, before the switch."""
     bake_seconds: Annotated[int, Field(ge=0, le=86400)] = 300
     """How long the new revision is judged with all traffic before the old one scales down."""
 

@@ -28,3 +28,7 @@ def keyed(*keys: str) -> dict[str, Any]:
 
 UNIQUE: dict[str, Any] = {"x-kubernetes-list-type": "set"}
 """Tells the schema of a list that no item comes twice."""
+
+_LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+HOST = rf"^(\*\.)?{_LABEL}(\.{_LABEL})*$"
+"""A hostname, perhaps with `*` in place of its first label."""

@@ -87,6 +87,36 @@ _TESTERS = (
         ".rollout.canary.match.headers",
     ),
 )
+_COPIES = (
+    rule(
+        "!has(self.rollout.canary.mirror)"
+        " || (has(self.expose.gateway) && has(self.expose.gateway.parentRefs))",
+        "requests are copied by a HTTPRoute of Halimede's: remove rollout.canary.mirror,"
+        " or set expose.gateway.parentRefs",
+        ".rollout.canary.mirror",
+    ),
+    rule(
+        "!has(self.rollout.blueGreen.previewAnalysis)"
+        " || self.rollout.blueGreen.previewAnalysis.mirrorPercent == 0"
+        " || (has(self.expose.gateway) && has(self.expose.gateway.parentRefs))",
+        "requests are copied by a HTTPRoute of Halimede's: remove mirrorPercent,"
+        " or set expose.gateway.parentRefs",
+        ".rollout.blueGreen.previewAnalysis.mirrorPercent",
+    ),
+    rule(
+        "self.rollout.analysis.provider != 'Contour' || !has(self.rollout.canary.mirror)"
+        " || self.rollout.canary.mirror.percent == 100",
+        "Contour copies every request, whatever the percentage: set it to 100",
+        ".rollout.canary.mirror.percent",
+    ),
+    rule(
+        "self.rollout.analysis.provider != 'Contour'"
+        " || !has(self.rollout.blueGreen.previewAnalysis)"
+        " || self.rollout.blueGreen.previewAnalysis.mirrorPercent in [0, 100]",
+        "Contour copies every request, whatever the percentage: set it to 100 or 0",
+        ".rollout.blueGreen.previewAnalysis.mirrorPercent",
+    ),
+)
 _RECREATE = (
     rule(
         "self.rollout.strategy != 'Recreate' || self.rollout.rollbackWindowRevisions == 0",
@@ -116,7 +146,9 @@ class ModelDeploymentSpec(ApiModel):
     """Which model to serve and how careful to be."""
 
     model_config = ConfigDict(
-        json_schema_extra=rules(*_SCALE, *_ROOM, *_ROUTERS, *_TESTERS, *_RECREATE, *_TRITON)
+        json_schema_extra=rules(
+            *_SCALE, *_ROOM, *_ROUTERS, *_TESTERS, *_COPIES, *_RECREATE, *_TRITON
+        )
     )
 
     model: Model

@@ -20,6 +20,8 @@ class State(StrEnum):
     """The target's workload is being started; it has no traffic."""
     PRIMING = "Priming"
     """The route knows the target at weight 0, so that proxies learn its endpoints."""
+    MIRRORING = "Mirroring"
+    """The target gets copies of requests and is judged by them; no user meets it."""
     SHIFTING = "Shifting"
     """The route is being moved to the step's weight."""
     ANALYSING = "Analysing"
@@ -185,6 +187,8 @@ class RolloutStatus(ApiModel):
     """The percentage before that: a raise that was not written goes back to it."""
     weight_applied_at: Timestamp | None = None
     """When the route was first seen with that weight and accepted; absent while it is awaited."""
+    mirrored_at: Timestamp | None = None
+    """When copies of requests had shown enough; absent if there were none yet."""
     step_started_at: Timestamp | None = None
     evidence: Evidence | None = None
     polled_at: Timestamp | None = None

@@ -16,7 +16,7 @@ from halimede.judge.past import Past, past
 from halimede.judge.reading import History, Measured, Reading, Unavailable, Why
 from halimede.judge.rule import Case, View, decide
 from halimede.judge.verdict import Judgement, Verdict
-from halimede.judge.weigh import fresh, weigh
+from halimede.judge.weigh import fresh, uncompared, weigh
 
 _NOT_ASKED = Unavailable(Why.UNREACHABLE, "Prometheus has not been asked yet")
 
@@ -87,10 +87,13 @@ def judge(
     *,
     pods_started: Mapping[str, float] | None = None,
     bake: bool = False,
+    rehearsal: bool = False,
 ) -> Judgement:
     """Add what the reading shows to the evidence and say what it allows in *step* (from 0).
 
-    In the *bake* nothing passes, and what stable's past allows for is a ceiling too.
+    In the *bake* nothing passes, and what stable's past allows for is a ceiling too. In a
+    *rehearsal* no user gets the canary's answers: it is not compared with stable, and only
+    Triton, which sees all that reaches it, must have data.
 
     *pods_started* tells when pods started (UNIX seconds by pod name): all that a pod did which
     started after the warm-up counts. Without it such a pod's requests before its first scrape
@@ -104,17 +107,21 @@ def judge(
     bounds = limits(analysis)
     at = examined(evidence, step, steps)
     baked = _baked(evidence, bounds) if bake else evidence
+    views = tuple(
+        _view(source, baked, reading, analysis, pods_started or {}, now)
+        for source in bounds.sources
+    )
+    if rehearsal:
+        views = tuple(replace(view, held=uncompared(view.held)) for view in views)
     case = Case(
-        views=tuple(
-            _view(source, baked, reading, analysis, pods_started or {}, now)
-            for source in bounds.sources
-        ),
+        views=views,
         request=reading.request,
         limits=bounds,
         analysis=analysis,
         step=at,
         now=now,
         bake=bake,
+        rehearsal=rehearsal,
     )
     verdict, message = decide(case)
     return Judgement(verdict, _written(evidence, case, verdict, message), message)

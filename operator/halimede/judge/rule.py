@@ -8,7 +8,7 @@ from halimede.judge import sentences
 from halimede.judge.counts import Counted
 from halimede.judge.limits import MIN_ERRORS, MIN_POLLS, SUSPICION, Limits
 from halimede.judge.processes import mixture
-from halimede.judge.reading import MetricsRequest, Unavailable
+from halimede.judge.reading import MetricsRequest, Source, Unavailable
 from halimede.judge.verdict import Verdict
 from halimede.judge.weigh import against, certified
 
@@ -44,6 +44,19 @@ class Case:
     now: float
     bake: bool = False
     """Whether all traffic is on the canary: there is no step to pass any more."""
+    rehearsal: bool = False
+    """Whether no user gets the canary's answers, so that the router may not see its requests."""
+
+    @property
+    def asked(self) -> tuple[View, ...]:
+        """The sources that must have data."""
+        if not self.rehearsal:
+            return self.views
+        return tuple(
+            view
+            for view in self.views
+            if view.source is Source.TRITON or view.held.canary_requests
+        )
 
 
 def decide(case: Case) -> Said:
@@ -85,7 +98,7 @@ def _down(case: Case) -> Said | None:
 
 def _without_data(case: Case) -> Said | None:
     canary = case.request.canary
-    for view in case.views:
+    for view in case.asked:
         if not isinstance(view.seen, Counted):
             continue
         seen_at = view.seen.canary_seen_at
@@ -110,7 +123,7 @@ def _watched(case: Case) -> Said:
 
 
 def _wanting(case: Case) -> Said | None:
-    for view in case.views:
+    for view in case.asked:
         lack = _lack(view, case)
         if lack is not None:
             sentence = f"revision {case.request.canary}: {sentences.tally(view.held)}; {lack}"
@@ -144,8 +157,8 @@ def _certificate(view: View, case: Case) -> tuple[float, float]:
 
 
 def _passed(case: Case) -> Said:
-    shown = " and ".join(sentences.tally(view.held) for view in case.views)
-    least = min(case.views, key=lambda view: _certificate(view, case)[1])
+    shown = " and ".join(sentences.tally(view.held) for view in case.asked)
+    least = min(case.asked, key=lambda view: _certificate(view, case)[1])
     level, sure = _certificate(least, case)
     return Verdict.PASS, (
         f"revision {case.request.canary}: {shown}; odds {sentences.odds(sure)} for"

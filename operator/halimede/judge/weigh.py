@@ -66,6 +66,11 @@ def weigh(held: SourceEvidence, seen: Counted, limits: Limits, levels: Logs) -> 
     )
 
 
+def uncompared(held: SourceEvidence) -> SourceEvidence:
+    """Forget what a comparison with the stable revision has shown."""
+    return held.model_copy(update={"log_rel": _none(len(held.log_rel))})
+
+
 def rungs(levels: Logs) -> Logs:
     """List each level once: steps that demand the same share a certificate.
 

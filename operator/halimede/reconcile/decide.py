@@ -24,7 +24,7 @@ from halimede.render.platform import Platform
 from halimede.render.revision import Revision, revision
 from halimede.render.view import model_name
 from halimede.rollout import allotment
-from halimede.rollout.advance import ROUTE_PATIENCE_SECONDS
+from halimede.rollout.awaiting import ROUTE_PATIENCE_SECONDS
 from halimede.rollout.command import pending
 from halimede.rollout.events import Event, warning
 from halimede.rollout.evidence import is_due, weigh

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from halimede.api.base import Manifest
 from halimede.reconcile.writers import foreign_write, latest
+from halimede.render import names
 from halimede.render.covers import covers
 from halimede.rollout.facts import Route
 
@@ -24,7 +25,7 @@ def route(children: tuple[Manifest, ...], desired: tuple[Manifest, ...]) -> Rout
     answers = [
         answer(found)
         for one in desired
-        if one["kind"] == "HTTPRoute" and (found := live.get(_key(one)))
+        if one["kind"] == "HTTPRoute" and not _shows(one) and (found := live.get(_key(one)))
     ]
     missing = any(one["kind"] in ROUTES and _key(one) not in live for one in desired)
     return Route(
@@ -82,6 +83,13 @@ def _present(parent: Manifest, generation: int | None) -> dict[str, Manifest]:
         for one in parent.get("conditions") or ()
         if one["type"] in _NEEDED and one.get("observedGeneration", generation) == generation
     }
+
+
+def _shows(http_route: Manifest) -> bool:
+    """Whether it leads to a preview: users do not depend on what gateways say of that."""
+    metadata = http_route["metadata"]
+    owner = metadata.get("labels", {}).get(names.NAME_LABEL, metadata["name"])
+    return bool(metadata["name"] != owner)
 
 
 def _same_parent(asked: Manifest, told: Manifest) -> bool:

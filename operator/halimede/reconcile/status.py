@@ -26,8 +26,8 @@ from halimede.api.conditions import Condition, ConditionType, Reason
 from halimede.api.rollout import Strategy
 from halimede.api.status import Outcome, Status
 from halimede.api.v1alpha1 import ModelDeployment
-from halimede.rollout.advance import ROUTE_PATIENCE_SECONDS
 from halimede.rollout.allotment import weights
+from halimede.rollout.awaiting import ROUTE_PATIENCE_SECONDS
 from halimede.rollout.conflict import fight
 from halimede.rollout.events import sentences
 from halimede.rollout.facts import NEEDS_HELP, Cause, Facts, Workload

@@ -57,13 +57,19 @@ class Entrance:
 
     def of(self, status: Status) -> tuple[Manifest, ...]:
         """Render Services and routes with the weights of *status*."""
-        asked, backends = allotment.arrangement(status), self.backends(status)
+        settings = self.deployment.spec.rollout
+        asked, backends = allotment.arrangement(status, settings), self.backends(status)
         if not backends:
             return ()
         by_pods = allotment.by_pods(status)
         if (asked, by_pods) not in self._rendered:
             self._rendered[asked, by_pods] = traffic(
-                self.deployment, backends, asked.preview, testers=asked.testers, by_pods=by_pods
+                self.deployment,
+                backends,
+                asked.preview,
+                testers=asked.testers,
+                copies=asked.copies,
+                by_pods=by_pods,
             )
         return self._rendered[asked, by_pods]
 

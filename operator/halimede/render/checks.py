@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing_extensions import override
 
 from halimede.api.query import UnusableQueryError, check
-from halimede.api.rollout import Queries
+from halimede.api.rollout import CapacityMode, Queries, Stage
 from halimede.api.source import Inputs, Scheme, source
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.render.config_pbtxt import (
@@ -45,7 +45,8 @@ class Violation:
 
 def violations(md: ModelDeployment, inputs: Inputs) -> tuple[Violation, ...]:
     """Find everything that keeps the spec from being rendered; empty: nothing does."""
-    return (*_source(md, inputs), *_config(md), *_pod_template(md), *_queries(md))
+    found = (_source(md, inputs), _config(md), _rollout(md), _pod_template(md), _queries(md))
+    return tuple(one for each in found for one in each)
 
 
 def _source(md: ModelDeployment, inputs: Inputs) -> Iterator[Violation]:
@@ -169,6 +170,25 @@ _CONFIG_CHECKS: tuple[Callable[[ModelConfig, ModelDeployment], _Wrong], ...] = (
     _counts_gpus_of_the_node,
     _caches_without_flag,
 )
+
+
+def _rollout(md: ModelDeployment) -> Iterator[Violation]:
+    path, rollout, gateway = "spec.rollout", md.spec.rollout, md.spec.expose.gateway
+    stages: dict[str, Stage | None] = {
+        "canary.mirror": rollout.canary.mirror,
+        "blueGreen.previewAnalysis": rollout.blue_green.preview_analysis,
+    }
+    for name, stage in stages.items():
+        if stage and stage.max_seconds < stage.min_seconds:
+            told = "maxSeconds is less than minSeconds"
+            yield Violation(f"{path}.{name}.maxSeconds", told, "raise it or lower minSeconds")
+    if rollout.canary.mirror and rollout.capacity_mode is CapacityMode.REPLACE:
+        told = "there are no pods for copies of requests where pods are replaced one by one"
+        yield Violation(f"{path}.canary.mirror", told, "remove it, or set capacityMode to Extra")
+    both = set(rollout.blue_green.preview_hostnames) & set(gateway.hostnames if gateway else ())
+    if both:
+        told = f"{', '.join(sorted(both))} leads users to the model"
+        yield Violation(f"{path}.blueGreen.previewHostnames", told, "choose another hostname")
 
 
 def _pod_template(md: ModelDeployment) -> Iterator[Violation]:

@@ -30,13 +30,18 @@ from dataclasses import dataclass
 
 from halimede.api.base import Manifest
 from halimede.api.expose import ExposeType, GatewayExposure, IngressExposure
-from halimede.api.rollout import Match
+from halimede.api.match import Match
+from halimede.api.rollout import MetricsProvider
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.render import names
 from halimede.render.env import render
 
 GRPC_PATH = "/inference.GRPCInferenceService"
 NGINX = "nginx.ingress.kubernetes.io"
+ALL = 100
+"""Percent."""
+Way = tuple[list[Manifest], list[Manifest]]
+"""Headers that requests must have, and the shares of those that do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +54,25 @@ class Backend:
     """Percentage of the requests; 0 keeps the proxies ready for it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What leads to the new revision besides its weight."""
+
+    match: Match | None = None
+    """Which requests are testers'."""
+    copies: int = 0
+    """The percentage of requests of which it gets copies."""
+    preview: str | None = None
+    """The revision that the preview shows."""
+
+
 def traffic(
     md: ModelDeployment,
     backends: tuple[Backend, ...],
     preview: str | None = None,
     *,
     testers: bool = False,
+    copies: int = 0,
     by_pods: bool = False,
 ) -> tuple[Manifest, ...]:
     """Render the entry Service, the preview Service, and what `spec.expose` asks for.
@@ -64,16 +82,17 @@ def traffic(
         backends: The stable revision first; the one that is rolled out second.
         preview: Hash of the revision that the Service `<name>-preview` selects; None: no preview.
         testers: Requests that `canary.match` tells go to the last backend, whatever its weight.
+        copies: The percentage of requests of which the last backend gets copies.
         by_pods: Where no router shares requests out, let the pods of both revisions do it.
     """
-    match = md.spec.rollout.canary.match if testers else None
+    beside = Beside(md.spec.rollout.canary.match if testers else None, copies, preview)
     serving = [backend for backend in backends if backend.weight > 0]
     together = by_pods and md.spec.expose.type is ExposeType.SERVICE and len(serving) > 1
     entry = None if together else entry_revision(backends)
     services = [_entry(md, md.metadata.name, entry)]
     if preview is not None:
         services.append(_entry(md, f"{md.metadata.name}-preview", preview))
-    return (*services, *_routes(md, backends, match))
+    return (*services, *_routes(md, backends, beside))
 
 
 def entry_revision(backends: tuple[Backend, ...]) -> str:
@@ -87,14 +106,14 @@ def entry_revision(backends: tuple[Backend, ...]) -> str:
 
 
 def _routes(
-    md: ModelDeployment, backends: tuple[Backend, ...], match: Match | None
+    md: ModelDeployment, backends: tuple[Backend, ...], beside: Beside
 ) -> tuple[Manifest, ...]:
     expose = md.spec.expose
     match expose.type:
         case ExposeType.GATEWAY if expose.gateway is not None and expose.gateway.parent_refs:
-            return (_http_route(md, expose.gateway, backends, match),)
+            return _http_routes(md, expose.gateway, backends, beside)
         case ExposeType.INGRESS if expose.ingress is not None:
-            return _ingresses(md, expose.ingress, backends, match)
+            return _ingresses(md, expose.ingress, backends, beside)
         case _:
             return ()
 
@@ -108,34 +127,72 @@ def _entry(md: ModelDeployment, name: str, revision: str | None) -> Manifest:
     )
 
 
-def _http_route(
+def _http_routes(
     md: ModelDeployment,
     gateway: GatewayExposure,
     backends: tuple[Backend, ...],
-    match: Match | None,
-) -> Manifest:
-    """Render the one route of HTTP and gRPC.
+    beside: Beside,
+) -> tuple[Manifest, ...]:
+    """Render the one route of HTTP and gRPC, and that of the preview if there is one.
 
     Testers' rules are the last ones, so that the others keep their places, by which some gateways
-    count; a request is led by the rule that says most of it, wherever that stands.
+    count; a request is led by the rule that says most of it, wherever that stands. The preview's
+    route leads to the revision's own Service, by which the router's requests are counted.
     """
-    name = md.metadata.name
-    shares = [
-        {
-            "service": names.child(name, backend.revision),
-            "weight": backend.weight,
-            "revision": backend.revision,
-        }
-        for backend in backends
-    ]
-    headers = [one.to_manifest() for one in match.headers] if match else []
+    name, hostnames = md.metadata.name, md.spec.rollout.blue_green.preview_hostnames
+    shares = [_share_of(md, backend) for backend in backends]
+    ways: list[Way] = [([], shares)]
+    if beside.match:
+        ways.append(([one.to_manifest() for one in beside.match.headers], shares[-1:]))
+    copies = _copies(md, backends[-1], beside.copies) if beside.copies else None
+    routes = [_http_route(md, gateway, name, gateway.hostnames, ways, copies)]
+    if beside.preview and hostnames:
+        shown = [_share_of(md, Backend(beside.preview, 1))]
+        routes.append(_http_route(md, gateway, f"{name}-preview", hostnames, [([], shown)], None))
+    return tuple(routes)
+
+
+def _share_of(md: ModelDeployment, backend: Backend) -> Manifest:
+    return {
+        "service": names.child(md.metadata.name, backend.revision),
+        "weight": backend.weight,
+        "revision": backend.revision,
+    }
+
+
+def _copies(md: ModelDeployment, backend: Backend, percent: int) -> Manifest:
+    """Say which requests are copied to whom.
+
+    Measured with Contour 1.33.8: it copies every request whatever `percent` says, and speaks
+    HTTP/1.1 to the Service that gets the copies, so that each copy of a gRPC call fails (101 of
+    101). Its gRPC calls are therefore not copied. Envoy counts copies over HTTP in the Service's
+    `upstream_rq_xx` as it does all requests (200 of 200), so that the router's evidence has them.
+    """
+    contour = md.spec.rollout.analysis.provider is MetricsProvider.CONTOUR
+    return {
+        "service": names.child(md.metadata.name, backend.revision),
+        "ports": [8000] if contour else [8000, 8001],
+        # Without it all requests are copied, which older gateways understand as well.
+        "percent": None if percent == ALL else percent,
+    }
+
+
+def _http_route(
+    md: ModelDeployment,
+    gateway: GatewayExposure,
+    name: str,
+    hostnames: tuple[str, ...],
+    ways: list[Way],
+    copies: Manifest | None,
+) -> Manifest:
     return render(
         "http_route",
         metadata=names.metadata(md, name),
         parents=[parent.to_manifest() for parent in gateway.parent_refs or ()],
-        hostnames=list(gateway.hostnames),
+        hostnames=list(hostnames),
         header=names.REVISION_HEADER,
-        ways=[([], shares), *([(headers, shares[-1:])] if headers else [])],
+        ways=ways,
+        copies=copies,
     )
 
 
@@ -143,7 +200,7 @@ def _ingresses(
     md: ModelDeployment,
     ingress: IngressExposure,
     backends: tuple[Backend, ...],
-    match: Match | None,
+    beside: Beside,
 ) -> tuple[Manifest, ...]:
     """Render the main Ingress, and a canary beside it while a second revision has requests.
 
@@ -161,9 +218,9 @@ def _ingresses(
         protocol = {f"{NGINX}/backend-protocol": "GRPC"} if suffix else {}
         rendered.append(_ingress(md, ingress, entry, suffix, path, port, protocol))
         for other in others:
-            if other.weight > 0 or match:
+            if other.weight > 0 or beside.match:
                 own = names.child(entry, other.revision)
-                share = protocol | _share(other.weight, match)
+                share = protocol | _share(other.weight, beside.match)
                 rendered.append(_ingress(md, ingress, own, f"{suffix}-canary", path, port, share))
     return tuple(rendered)
 

@@ -4,25 +4,37 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from halimede.api.conditions import Reason
-from halimede.api.rollout import Strategy
+from halimede.api.rollout import Mirror, Strategy
 from halimede.api.status import Outcome, State
 from halimede.judge.verdict import Verdict
+from halimede.rollout.awaiting import (
+    await_evidence,
+    await_pods,
+    await_route,
+    await_somebody,
+    await_tests,
+    told,
+    without_evidence,
+)
 from halimede.rollout.command import Verb
 from halimede.rollout.events import Event, normal, sentences
 from halimede.rollout.evidence import looks_wanted
-from halimede.rollout.facts import CAPACITY, NEEDS_HELP, Cause, Workload
 from halimede.rollout.moves import commit, enter, reroute, take_back, wait, with_rollout
-from halimede.rollout.room import cure, overdue
 from halimede.rollout.safety import inconclusive
 from halimede.rollout.scene import Move, Scene
-from halimede.rollout.shares import told_share
-from halimede.rollout.shortage import lacking
-from halimede.rollout.steps import bake_seconds, skips_steps, starts_small
+from halimede.rollout.steps import (
+    REHEARSED,
+    bake_seconds,
+    mirror_due,
+    skips_steps,
+    starts_small,
+)
 
 SKIPPABLE = frozenset(
     {
         State.STARTING,
         State.PRIMING,
+        State.MIRRORING,
         State.SHIFTING,
         State.ANALYSING,
         State.STEP_PAUSED,
@@ -30,8 +42,8 @@ SKIPPABLE = frozenset(
     }
 )
 """The states from which `promote-full` goes on to full scale."""
-ROUTE_PATIENCE_SECONDS = 30.0
-"""How long the route may stay unaccepted before that is what the conditions tell."""
+ANEW = {"evidence": None, "polled_at": None, "step_started_at": None}
+"""What is forgotten of a rehearsal when users come."""
 
 
 def starting(scene: Scene) -> Move:
@@ -41,7 +53,8 @@ def starting(scene: Scene) -> Move:
         return await_pods(scene, canary, scene.canary_wanted)
     if rollout.strategy is Strategy.BLUE_GREEN and not skips_steps(rollout):
         event = normal("PreviewReady", f"Revision {rollout.revision} is ready to be promoted.")
-        return reroute(scene, State.AWAITING_PROMOTION, 0, event)
+        changes = {"unready_since": None, "step_started_at": None}
+        return reroute(scene, State.AWAITING_PROMOTION, 0, event, **changes)
     return reroute(scene, State.PRIMING, 0)
 
 
@@ -53,7 +66,22 @@ def priming(scene: Scene) -> Move:
         return await_route(scene)
     if not starts_small(scene.rollout):
         return enter(scene, State.SCALING_UP, unready_since=None)
+    if mirror := mirror_due(scene.rollout, scene.settings):
+        return mirror_requests(scene, mirror)
     return shift(scene)
+
+
+def mirror_requests(scene: Scene, mirror: Mirror) -> Move:
+    """Ask the route for copies of requests, if there are pods for these."""
+    if scene.canary.ready_endpoints < scene.canary_wanted:
+        return await_pods(scene, scene.canary, scene.canary_wanted)
+    event = normal(
+        "Mirroring",
+        f"Revision {scene.rollout.revision} gets copies of {mirror.percent} % of the requests.",
+    )
+    return reroute(
+        scene, State.MIRRORING, 0, event, unready_since=None, step_started_at=None, evidence=None
+    )
 
 
 def shift(scene: Scene) -> Move:
@@ -185,20 +213,6 @@ def next_step(scene: Scene, *events: Event) -> Move:
     return enter(scene, State.SHIFTING, *events, step=rollout.step + 1)
 
 
-def awaiting_promotion(scene: Scene) -> Move:
-    """Switch when that is commanded, or at once if the spec says so."""
-    if not scene.settled:
-        return await_route(scene)
-    if scene.settings.blue_green.auto_promote:
-        return enter(scene, State.SCALING_UP)
-    return wait(
-        scene,
-        Reason.PAUSED,
-        f"Revision {scene.rollout.revision} is ready behind the preview Service; it waits for the"
-        " command `promote`.",
-    )
-
-
 def scaling_up(scene: Scene) -> Move:
     """Wait for full scale, then ask the route for everything."""
     rollout = scene.rollout
@@ -268,8 +282,6 @@ def promote_commanded(scene: Scene) -> Move | None:
             return replace(next_step(scene, step_passed(scene)), handled=True)
         case State.STEP_PAUSED:
             return replace(next_step(scene), handled=True)
-        case State.AWAITING_PROMOTION:
-            return replace(enter(scene, State.SCALING_UP), handled=True)
         case _:
             return None
 
@@ -319,78 +331,8 @@ def _skipped(scene: Scene, message: str, *, forced: bool = False) -> Move:
     if state in (State.STARTING, State.PRIMING):
         # Proxies are still to learn its pods, now all of them.
         return replace(enter(told, state, event), handled=True)
+    if state in REHEARSED:
+        moved = enter(told, State.SCALING_UP, event, unready_since=None, **ANEW)
+        return replace(moved, handled=True)
     back = {"weight": scene.rollout.weight_before} if scene.unwritten else {}
     return replace(enter(told, State.SCALING_UP, event, unready_since=None, **back), handled=True)
-
-
-def await_pods(scene: Scene, workload: Workload, wanted: int) -> Move:
-    """Wait for pods, and say what keeps them."""
-    reason: Reason | Cause = Reason.ROLLING_OUT
-    if workload.cause and workload.cause in CAPACITY | NEEDS_HELP:
-        reason = workload.cause
-    count = (
-        f"{workload.ready_endpoints} of {wanted} pods of revision {workload.revision} are ready"
-    )
-    why = f" ({workload.cause})" if workload.cause else ""
-    if overdue(scene):
-        return wait(scene, Reason.CAPACITY_HOLD, f"{count}{why}", workload.message, cure(scene))
-    return wait(scene, reason, f"{count}{why}", workload.message)
-
-
-def await_route(scene: Scene) -> Move:
-    """Wait for the route to be accepted and for proxies to follow it."""
-    route, rollout = scene.facts.route, scene.rollout
-    unanswered = rollout.weight_applied_at is None
-    if unanswered and scene.elapsed(rollout.last_progress_at) >= ROUTE_PATIENCE_SECONDS:
-        return wait(
-            scene, Reason.ROUTE_NOT_ACCEPTED, route.message or "The route is not accepted."
-        )
-    return wait(
-        scene,
-        Reason.ROLLING_OUT,
-        f"The route is to give revision {rollout.revision} {rollout.weight} % ({rollout.state}).",
-    )
-
-
-def await_tests(scene: Scene, seconds: int) -> Move:
-    """Leave a revision without users to those who test it by hand."""
-    rollout = scene.rollout
-    return wait(
-        scene,
-        Reason.ROLLING_OUT,
-        f"Revision {rollout.revision} is ready and gets no requests of users for {seconds} s"
-        f" (step {rollout.step + 1} of {rollout.steps}).",
-    )
-
-
-def await_somebody(scene: Scene) -> Move:
-    """Wait for a person to decide, or for more evidence."""
-    return wait(
-        scene,
-        Reason.PAUSED,
-        f"Step {scene.rollout.step + 1} is inconclusive after its maxSeconds; it goes on with more"
-        " evidence or with the command `promote`.",
-        told(scene),
-    )
-
-
-def await_evidence(scene: Scene) -> Move:
-    """Wait for the judge; say so if there is nothing to judge by."""
-    rollout = scene.rollout
-    if without_evidence(scene):
-        return wait(scene, Reason.METRICS_HOLD, told(scene), "The weights stay as they are.")
-    step = f"step {rollout.step + 1} of {rollout.steps}"
-    message = f"Revision {rollout.revision} gets {told_share(rollout)} ({step})"
-    return wait(scene, Reason.ROLLING_OUT, message, told(scene), lacking(rollout, scene.settings))
-
-
-def without_evidence(scene: Scene) -> bool:
-    """Whether the judge saw no request or could not see at all when it last looked."""
-    evidence = scene.rollout.evidence
-    return evidence is not None and evidence.verdict in (Verdict.NO_DATA, Verdict.METRICS_DOWN)
-
-
-def told(scene: Scene) -> str:
-    """Say what the judge said last, with its figures."""
-    evidence = scene.rollout.evidence
-    return (evidence and evidence.message) or ""

@@ -5,7 +5,7 @@ Weights are derived from the status and never read back from the route, which is
 
 from dataclasses import dataclass
 
-from halimede.api.rollout import Strategy
+from halimede.api.rollout import Rollout, Strategy
 from halimede.api.status import RolloutStatus, State, Status
 from halimede.rollout.capacity import need
 from halimede.rollout.scene import GROWING, Scene
@@ -17,6 +17,7 @@ GOING_BACK = frozenset({State.ABORTING, State.ABORT_DRAINING})
 PREVIEWED = frozenset({State.AWAITING_PROMOTION, State.SCALING_UP, State.PROMOTING, State.BAKING})
 TESTED = frozenset(
     {
+        State.MIRRORING,
         State.SHIFTING,
         State.ANALYSING,
         State.STEP_PAUSED,
@@ -38,11 +39,14 @@ class Arrangement:
     """The revision that the preview shows."""
     testers: bool
     """Whether requests that `canary.match` tells go to the new revision."""
+    copies: int
+    """The percentage of requests of which the new revision gets copies."""
 
 
-def arrangement(status: Status) -> Arrangement:
+def arrangement(status: Status, settings: Rollout) -> Arrangement:
     """Say who gets what."""
-    return Arrangement(weights(status), preview(status), testers(status))
+    copied = copies(status, settings)
+    return Arrangement(weights(status), preview(status), testers(status), copied)
 
 
 def weights(status: Status) -> tuple[tuple[str, int], ...]:
@@ -94,6 +98,15 @@ def testers(status: Status) -> bool:
     if rollout is None or rollout.strategy is not Strategy.CANARY or rollout.steps == 0:
         return False
     return rollout.state in TESTED
+
+
+def copies(status: Status, settings: Rollout) -> int:
+    """Say of what percentage of users' requests the new revision gets copies."""
+    state = status.rollout.state if status.rollout else None
+    mirror, analysis = settings.canary.mirror, settings.blue_green.preview_analysis
+    if state is State.MIRRORING and mirror:
+        return mirror.percent
+    return analysis.mirror_percent if state is State.AWAITING_PROMOTION and analysis else 0
 
 
 def scaler_target(status: Status) -> str | None:

@@ -8,6 +8,7 @@ from halimede.judge.judge import begin, judge
 from halimede.judge.limits import MIN_POLLS
 from halimede.judge.reading import Reading
 from halimede.judge.verdict import Verdict
+from halimede.rollout.steps import REHEARSED
 
 COUNTED = frozenset(
     {
@@ -26,6 +27,9 @@ FIRST_COUNTED = frozenset({State.ANALYSING, State.BAKING})
 
 def warm_at(rollout: RolloutStatus, analysis: Analysis) -> float | None:
     """Say when the warm-up is over; None: the revision has not been given traffic yet."""
+    if rollout.state in REHEARSED:
+        since = rollout.step_started_at
+        return None if since is None else since + analysis.warmup_seconds
     if rollout.state not in FIRST_COUNTED:
         return None
     return (rollout.step_started_at or rollout.state_since) + analysis.warmup_seconds
@@ -33,7 +37,8 @@ def warm_at(rollout: RolloutStatus, analysis: Analysis) -> float | None:
 
 def due_at(rollout: RolloutStatus, analysis: Analysis) -> float | None:
     """Say when the judge looks next; None: there is nothing to look at."""
-    if rollout.state not in COUNTED or rollout.weight == 0:
+    rehearsed = rollout.state in REHEARSED and rollout.step_started_at is not None
+    if not rehearsed and (rollout.state not in COUNTED or rollout.weight == 0):
         return None
     if rollout.polled_at is not None:
         return rollout.polled_at + analysis.interval_seconds
@@ -82,6 +87,7 @@ def weigh(
             now,
             pods_started=pods_started,
             bake=rollout.state is State.BAKING,
+            rehearsal=rollout.state in REHEARSED,
         )
         evidence, verdict = judgement.evidence, judgement.verdict
     polled = rollout.model_copy(update={"evidence": evidence, "polled_at": now})

@@ -22,6 +22,7 @@ AWAITED = {
     State.STOPPING: "that the old revision's pods have ended",
     State.STARTING: "ready pods of the new revision",
     State.PRIMING: "that the route is accepted and proxies know the new revision's pods",
+    State.MIRRORING: "evidence from copies of requests, and the end of the mirror's minSeconds",
     State.SHIFTING: "that the route with the step's weight is accepted and proxies follow it",
     State.ANALYSING: "evidence for the step, and the end of its minSeconds",
     State.STEP_PAUSED: "the end of the step's pause",
@@ -95,6 +96,9 @@ def _under_way(md: ModelDeployment, rollout: RolloutStatus) -> Iterator[str]:
 
 def _awaited(md: ModelDeployment, rollout: RolloutStatus) -> str:
     step = current_step(rollout, md.spec.rollout)
+    preview = md.spec.rollout.blue_green
+    if rollout.state is State.AWAITING_PROMOTION and preview.auto_promote:
+        return "evidence of requests to the preview, and the end of previewAnalysis.minSeconds"
     if rollout.state is State.ANALYSING and rollout.weight == 0:
         return "the end of the step's minSeconds: at weight 0 nothing is judged"
     if rollout.state is not State.STEP_PAUSED or step is None or step.pause is None:
@@ -108,7 +112,7 @@ def _step(rollout: RolloutStatus) -> int | None:
     evidence = rollout.evidence
     if evidence is None or not evidence.levels or not starts_small(rollout):
         return None
-    if rollout.state not in AT_STEP or rollout.outcome is not None:
+    if rollout.state not in AT_STEP | {State.MIRRORING} or rollout.outcome is not None:
         return None
     return examined(evidence, rollout.step, rollout.steps)
 

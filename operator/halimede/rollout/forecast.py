@@ -7,7 +7,7 @@ be expected, then with requests that come at random, from fixed seeds, which giv
 from dataclasses import dataclass, replace
 from statistics import median
 
-from halimede.api.rollout import Rollout, Step, Strategy
+from halimede.api.rollout import Mirror, Rollout, Step, Strategy
 from halimede.judge.demand import Exam, requests_to_pass
 from halimede.judge.limits import limits
 from halimede.judge.simulation import MADE_UP, ROUTE_SECONDS, Plan, Steady, Traffic, run, runs
@@ -67,6 +67,17 @@ class Detection:
 
 
 @dataclass(frozen=True, slots=True)
+class MirrorForecast:
+    """How a good revision fares with copies of requests, before its first step."""
+
+    mirror: Mirror
+    share: float
+    """In which part of the rollouts the copies show enough in time."""
+    seconds: float | None
+    """Median time of those; None: there are none."""
+
+
+@dataclass(frozen=True, slots=True)
 class Forecast:
     """What a rollout will take."""
 
@@ -82,6 +93,8 @@ class Forecast:
     bake: tuple[Detection, ...]
     """With all traffic, after stable's errors of two hours; empty if there is no bake."""
     advice: tuple[Advice, ...]
+    mirrored: MirrorForecast | None = None
+    """Before the first step; None: nothing is copied."""
 
 
 def forecast(question: Question, repeats: int = REPEATS) -> Forecast:
@@ -115,7 +128,22 @@ def forecast(question: Question, repeats: int = REPEATS) -> Forecast:
                 [one.had for one in steps],
             )
         ),
+        mirrored=_mirrored(question, repeats),
     )
+
+
+def _mirrored(question: Question, repeats: int) -> MirrorForecast | None:
+    mirror = question.settings.canary.mirror
+    if mirror is None:
+        return None
+    first = Step(
+        weight=mirror.percent, min_seconds=mirror.min_seconds, max_seconds=mirror.max_seconds
+    )
+    # Copies are to show what the first step is.
+    plan = Plan((first, *_judged(question)[1:]), question.settings.analysis)
+    ends = runs(plan, _good(question, Traffic), repeats)
+    passed = [end.passed[0].seconds for end in ends if end.passed]
+    return MirrorForecast(mirror, len(passed) / repeats, median(passed) if passed else None)
 
 
 def _good(question: Question, kind: type[Traffic]) -> Traffic:

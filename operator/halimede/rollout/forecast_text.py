@@ -97,8 +97,19 @@ def _good(told: Forecast) -> Iterator[str]:
     yield from _table(head, rows)
     yield "  clean: requests since the warm-up after which the step may pass if none fails;"
     yield "  with errors: the same if as many fail as on the stable revision"
+    yield from _mirror(told)
     yield from _pauses(told)
     yield from _ends(told)
+
+
+def _mirror(told: Forecast) -> Iterator[str]:
+    mirrored = told.mirrored
+    if mirrored is None:
+        return
+    percent_, share = mirrored.mirror.percent, _share(mirrored.share)
+    took = "-" if mirrored.seconds is None else duration(mirrored.seconds)
+    yield f"  before that, copies of {percent_} % of the requests: {share} pass in time,"
+    yield f"  half of these within {took}"
 
 
 def _pauses(told: Forecast) -> Iterator[str]:

@@ -11,7 +11,7 @@ from halimede.api.conditions import Reason
 from halimede.api.rollout import Strategy
 from halimede.api.status import Outcome, RolloutStatus, State
 from halimede.rollout import holding, idle, safety
-from halimede.rollout.advance import await_pods
+from halimede.rollout.awaiting import await_pods
 from halimede.rollout.capacity import full
 from halimede.rollout.events import normal
 from halimede.rollout.moves import abort, enter, finish, reroute, wait, with_rollout

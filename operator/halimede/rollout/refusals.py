@@ -2,7 +2,8 @@
 
 from halimede.api.rollout import Strategy
 from halimede.api.status import State, Status
-from halimede.rollout.advance import LAST, SKIPPABLE, without_evidence
+from halimede.rollout.advance import LAST, SKIPPABLE
+from halimede.rollout.awaiting import without_evidence
 from halimede.rollout.command import LONGEST, Command, Verb
 from halimede.rollout.history import by_abort, earlier
 from halimede.rollout.idle import failure
@@ -11,7 +12,9 @@ from halimede.rollout.safety import inconclusive
 from halimede.rollout.scene import DECIDED, Scene
 
 PROMOTABLE = {
-    Verb.PROMOTE: frozenset({State.ANALYSING, State.STEP_PAUSED, State.AWAITING_PROMOTION}),
+    Verb.PROMOTE: frozenset(
+        {State.MIRRORING, State.ANALYSING, State.STEP_PAUSED, State.AWAITING_PROMOTION}
+    ),
     Verb.PROMOTE_FULL: SKIPPABLE,
     Verb.PROMOTE_FULL_FORCE: SKIPPABLE | LAST.keys(),
 }

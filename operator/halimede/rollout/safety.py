@@ -9,7 +9,7 @@ from dataclasses import replace
 from halimede.api.rollout import Waiting
 from halimede.api.status import Outcome, State
 from halimede.judge.verdict import Verdict
-from halimede.rollout.allotment import testers
+from halimede.rollout.allotment import copies, testers
 from halimede.rollout.command import Verb
 from halimede.rollout.events import warning
 from halimede.rollout.facts import CAPACITY, Cause
@@ -18,7 +18,7 @@ from halimede.rollout.moves import abort, reroute, stop
 from halimede.rollout.pauses import timeout_at
 from halimede.rollout.scene import Move, Scene
 from halimede.rollout.shares import lost_a_part, stable_is_back, stable_is_down
-from halimede.rollout.steps import undecided_since
+from halimede.rollout.steps import REHEARSED, starts_small, undecided_until
 
 UNREADY_GRACE_SECONDS = 60.0
 """How long a revision that had traffic may be without a ready pod before it is given up."""
@@ -32,6 +32,7 @@ AWAITING_READINESS = frozenset({State.STARTING, State.PRIMING, State.SHIFTING, S
 AWAITING_ROUTE = frozenset(
     {
         State.PRIMING,
+        State.MIRRORING,
         State.SHIFTING,
         State.AWAITING_PROMOTION,
         State.SCALING_UP,
@@ -110,19 +111,21 @@ def lost_all_traffic_pods(scene: Scene) -> Move | None:
 
 def lost_its_pods(scene: Scene) -> Move | None:
     """A share of the traffic meets no ready pod: the stable revision takes it at once."""
-    rollout = scene.rollout
-    tested = scene.settings.canary.match is not None and testers(scene.status)
-    if scene.canary.ready_endpoints > 0 or not (rollout.weight or tested):
+    rollout, settings = scene.rollout, scene.settings
+    tested = settings.canary.match is not None and testers(scene.status)
+    rehearsed = rollout.state in REHEARSED and rollout.step_started_at is not None
+    if scene.canary.ready_endpoints > 0 or not (rollout.weight or tested or rehearsed):
         return None
     if scene.base.ready_endpoints == 0:
         return None
-    share = f"{rollout.weight} %" if rollout.weight else "testers"
+    share = f"{rollout.weight} %" if rollout.weight else "requests"
     event = warning(
         "TrafficShed",
         f"Revision {rollout.revision} lost its last ready pod; its {share} went to"
         f" {rollout.base}.",
     )
-    return reroute(scene, State.PRIMING, 0, event, unready_since=scene.now)
+    state = State.PRIMING if starts_small(rollout) or rollout.weight else State.STARTING
+    return reroute(scene, state, 0, event, unready_since=scene.now)
 
 
 def stayed_unready(scene: Scene) -> Move | None:
@@ -231,15 +234,24 @@ def inconclusive_for_too_long(scene: Scene) -> Move | None:
 
 
 def inconclusive(scene: Scene) -> bool:
-    """Whether the step is over its `maxSeconds` although there is evidence to judge."""
-    rollout, step = scene.rollout, scene.step
-    since = undecided_since(rollout, scene.settings)
+    """Whether `maxSeconds` are over although there is evidence to judge."""
+    rollout = scene.rollout
+    until = undecided_until(rollout, scene.settings)
     return (
-        step is not None
-        and since is not None
+        until is not None
         and rollout.evidence is not None
         and rollout.evidence.verdict == Verdict.CONTINUE
-        and scene.elapsed(since) >= step.max_seconds
+        and scene.now >= until
+    )
+
+
+def mirror_refused(scene: Scene) -> Move | None:
+    """A gateway says no to a route for its copies: users' requests come before these."""
+    route = scene.facts.route
+    if copies(scene.status, scene.settings) == 0 or not (route.applied and route.refused):
+        return None
+    return abort(
+        scene, "RouteNotAccepted", "The gateway takes no route with copies", route.message
     )
 
 
@@ -257,6 +269,7 @@ SAFETY = (
     lost_a_part,
     crashed,
     past_deadline,
+    mirror_refused,
     route_past_deadline,
     no_data_for_too_long,
     metrics_down_for_too_long,

@@ -12,10 +12,17 @@ from halimede.rollout.command import Command, Verb
 from halimede.rollout.conflict import fight
 from halimede.rollout.events import Event
 from halimede.rollout.facts import Cause, Facts, Workload
-from halimede.rollout.steps import current_step
+from halimede.rollout.steps import current_step, mirror_due
 
 GROWING = frozenset(
-    {State.STARTING, State.PRIMING, State.SHIFTING, State.ANALYSING, State.STEP_PAUSED}
+    {
+        State.STARTING,
+        State.PRIMING,
+        State.MIRRORING,
+        State.SHIFTING,
+        State.ANALYSING,
+        State.STEP_PAUSED,
+    }
 )
 """The states in which a canary has only the pods that its step needs or asks for."""
 SHARED = frozenset(
@@ -216,7 +223,9 @@ class Scene:
             return max(1, need(self.goal, self.facts.replicas))
         if self.by_pods:
             return max(1, self.needed(self.goal)[0])
-        return scaled(self.step.scale, self.goal, self.facts.replicas)
+        mirror = mirror_due(self.rollout, self.settings)
+        load = max(self.goal, mirror.percent if mirror else 0)
+        return scaled(self.step.scale, load, self.facts.replicas)
 
     @property
     def base_replicas(self) -> int:

@@ -8,7 +8,7 @@ from halimede.rollout.moves import reroute
 from halimede.rollout.scene import Move, Scene
 from halimede.rollout.steps import starts_small
 
-AT_A_STEP = frozenset({State.SHIFTING, State.ANALYSING, State.STEP_PAUSED})
+AT_A_STEP = frozenset({State.MIRRORING, State.SHIFTING, State.ANALYSING, State.STEP_PAUSED})
 
 
 def stable_is_down(scene: Scene) -> Move | None:

@@ -2,11 +2,13 @@
 
 from typing import Any
 
-from halimede.api.rollout import Rollout, Step, Strategy
+from halimede.api.rollout import Mirror, Rollout, Stage, Step, Strategy
 from halimede.api.status import Outcome, RolloutStatus, State
 
 AT_STEP = frozenset({State.ANALYSING, State.STEP_PAUSED})
 """The states in which the route gives what the step asks for."""
+REHEARSED = frozenset({State.MIRRORING, State.AWAITING_PROMOTION})
+"""The states in which a revision may be judged before users meet it."""
 
 
 def skips_steps(rollout: RolloutStatus) -> bool:
@@ -37,17 +39,37 @@ def current_step(rollout: RolloutStatus, settings: Rollout) -> Step | None:
     return settings.canary.steps[min(rollout.step, len(settings.canary.steps) - 1)]
 
 
-def undecided_since(rollout: RolloutStatus, settings: Rollout) -> float | None:
-    """Say since when the judge is waited for at a step; None: it is not.
-
-    It is at first, and again after the step's pause.
-    """
-    step = current_step(rollout, settings)
-    if step is None or rollout.weight == 0:
+def mirror_due(rollout: RolloutStatus, settings: Rollout) -> Mirror | None:
+    """Say what copies of requests a revision gets before its first weight; None: it gets none."""
+    if not starts_small(rollout) or rollout.weight or rollout.mirrored_at is not None:
         return None
-    if rollout.state is State.ANALYSING:
+    return settings.canary.mirror
+
+
+def undecided_until(rollout: RolloutStatus, settings: Rollout) -> float | None:
+    """Say until when the judge is waited for; None: it is not waited for now.
+
+    At a step it is at first, and again after the step's pause.
+    """
+    stage = _stage(rollout, settings)
+    since = _undecided_since(rollout, settings) if stage else None
+    return None if stage is None or since is None else since + stage.max_seconds
+
+
+def _stage(rollout: RolloutStatus, settings: Rollout) -> Stage | None:
+    if rollout.state is State.MIRRORING:
+        return settings.canary.mirror
+    if rollout.state is State.AWAITING_PROMOTION:
+        blue_green = settings.blue_green
+        return blue_green.preview_analysis if blue_green.auto_promote else None
+    return current_step(rollout, settings) if rollout.weight else None
+
+
+def _undecided_since(rollout: RolloutStatus, settings: Rollout) -> float | None:
+    if rollout.state in REHEARSED or rollout.state is State.ANALYSING:
         return rollout.step_started_at
-    if rollout.state is not State.STEP_PAUSED:
+    step = current_step(rollout, settings)
+    if rollout.state is not State.STEP_PAUSED or step is None:
         return None
     if step.pause is None:
         return rollout.last_progress_at

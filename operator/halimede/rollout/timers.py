@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 from halimede.api.rollout import Rollout
 from halimede.api.status import RolloutStatus, State, Status
-from halimede.rollout.advance import ROUTE_PATIENCE_SECONDS
+from halimede.rollout.awaiting import ROUTE_PATIENCE_SECONDS
 from halimede.rollout.conflict import quiet_at
 from halimede.rollout.evidence import due_at
 from halimede.rollout.pauses import timeout_at
 from halimede.rollout.retreat import NEXT_PATIENCE_SECONDS
 from halimede.rollout.safety import ROUTE_DEADLINE_SECONDS, UNREADY_GRACE_SECONDS
-from halimede.rollout.steps import bake_seconds, current_step, undecided_since
+from halimede.rollout.steps import bake_seconds, current_step, undecided_until
 
 
 def next_look(status: Status, settings: Rollout, now: float) -> float | None:
@@ -66,6 +66,5 @@ def _of_judge(rollout: RolloutStatus, settings: Rollout) -> Iterator[float]:
     due = due_at(rollout, settings.analysis)
     if due is not None:
         yield due
-    since, step = undecided_since(rollout, settings), current_step(rollout, settings)
-    if since is not None and step is not None:
-        yield since + step.max_seconds
+    if (until := undecided_until(rollout, settings)) is not None:
+        yield until

@@ -122,6 +122,34 @@ def test_pod_template_that_is_good() -> None:
     assert told(podTemplate=template) == ""
 
 
+@pytest.mark.parametrize(
+    ("rollout", "found"),
+    [
+        (
+            {"canary": {"mirror": {"minSeconds": 9, "maxSeconds": 8}}},
+            "spec.rollout.canary.mirror.maxSeconds: maxSeconds is less than minSeconds",
+        ),
+        (
+            {"blueGreen": {"previewAnalysis": {"minSeconds": 9, "maxSeconds": 8}}},
+            "spec.rollout.blueGreen.previewAnalysis.maxSeconds: ",
+        ),
+        (
+            {"canary": {"mirror": {}}, "capacityMode": "Replace"},
+            "spec.rollout.canary.mirror: there are no pods for copies",
+        ),
+        (
+            {"blueGreen": {"previewHostnames": ["digits.example.com"]}},
+            "spec.rollout.blueGreen.previewHostnames: digits.example.com leads users",
+        ),
+    ],
+)
+def test_rollout(rollout: dict[str, Any], found: str) -> None:
+    """What would never end, or mix users up with testers, is refused."""
+    gateway = {"parentRefs": [{"name": "public"}], "hostnames": ["digits.example.com"]}
+    expose = {"type": "Gateway", "gateway": gateway}
+    assert told(rollout=rollout, expose=expose).startswith(found)
+
+
 def test_a_custom_query_that_cannot_be_asked_is_named() -> None:
     """With the field and the cure; both queries of each are looked at."""
     good = "sum(increase(a{s='{{ service }}'}[{{ window }}]))"

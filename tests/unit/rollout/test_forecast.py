@@ -4,7 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from halimede.api.rollout import Analysis, BlueGreen, Canary, Rollout, Step, StepPause, Strategy
+from halimede.api.rollout import (
+    Analysis,
+    BlueGreen,
+    Canary,
+    Mirror,
+    Rollout,
+    Step,
+    StepPause,
+    Strategy,
+)
 from halimede.judge.limits import levels
 from halimede.judge.simulation import LOOKS
 from halimede.rollout.forecast import Advice, Forecast, Question, forecast
@@ -155,6 +164,16 @@ def test_steps_without_any_weight_are_refused() -> None:
     """A file that no API server has seen may hold anything."""
     with pytest.raises(ValueError, match="add one with a weight over 0"):
         told(20.0, Rollout(canary=Canary(steps=(Step(weight=0),))))
+
+
+def test_mirror_is_foretold_before_the_steps() -> None:
+    """Copies of all requests show what the first step asks for in the least possible time."""
+    settings = canary(5, 50)
+    mirrored = told(20.0, Rollout(canary=settings.canary.model_copy(update={"mirror": Mirror()})))
+    assert mirrored.mirrored is not None
+    assert mirrored.mirrored.share == 1.0
+    assert 60 <= (mirrored.mirrored.seconds or 0) <= 90
+    assert "before that, copies of 100 % of the requests: 100 % pass" in text("model", mirrored)
 
 
 def blue_green(bake: int) -> Rollout:

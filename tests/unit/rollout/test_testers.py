@@ -2,7 +2,8 @@
 
 import pytest
 
-from halimede.api.rollout import Canary, HeaderMatch, Match, Step, StepPause
+from halimede.api.match import HeaderMatch, Match
+from halimede.api.rollout import Canary, Step, StepPause
 from halimede.api.status import State
 from tests.support.rollouts import SETTINGS, STEPS, MachineWorld, canary_at, changed, unready
 

@@ -3,7 +3,13 @@
 from halimede.api.status import State
 from halimede.rollout.transitions.row import ROLLING, UNDECIDED, Transition, Way, given_up
 
-WITH_TRAFFIC = (State.SHIFTING, State.ANALYSING, State.STEP_PAUSED, State.SCALING_UP)
+WITH_TRAFFIC = (
+    State.MIRRORING,
+    State.SHIFTING,
+    State.ANALYSING,
+    State.STEP_PAUSED,
+    State.SCALING_UP,
+)
 ALL_TRAFFIC = (State.PROMOTING, State.BAKING)
 
 BACKWARD = (
@@ -17,7 +23,11 @@ BACKWARD = (
             "rollout.safety.stayed_unready",
             "rollout.safety.lost_all_traffic_pods",
         ),
-        ways=(Way(WITH_TRAFFIC, State.PRIMING), *given_up(State.PRIMING, *ALL_TRAFFIC)),
+        ways=(
+            Way(WITH_TRAFFIC, State.PRIMING),
+            Way((State.AWAITING_PROMOTION,), State.STARTING),
+            *given_up(State.PRIMING, *ALL_TRAFFIC),
+        ),
     ),
     Transition(
         25,

@@ -6,6 +6,7 @@ from halimede.rollout.transitions.row import Transition, Way, given_up
 AWAITING_PODS = (State.STARTING, State.PRIMING, State.SHIFTING, State.SCALING_UP)
 AWAITING_ROUTE = (
     State.PRIMING,
+    State.MIRRORING,
     State.SHIFTING,
     State.AWAITING_PROMOTION,
     State.SCALING_UP,
@@ -13,6 +14,8 @@ AWAITING_ROUTE = (
 )
 JUDGED = (
     State.PRIMING,
+    State.MIRRORING,
+    State.AWAITING_PROMOTION,
     State.SHIFTING,
     State.ANALYSING,
     State.STEP_PAUSED,
@@ -21,6 +24,7 @@ JUDGED = (
     State.BAKING,
 )
 AT_STEP = (State.ANALYSING, State.STEP_PAUSED)
+WAITING = (State.MIRRORING, *AT_STEP, State.AWAITING_PROMOTION)
 
 FORWARD = (
     Transition(
@@ -85,7 +89,8 @@ FORWARD = (
             "rollout.safety.route_past_deadline",
             "rollout.advance.priming",
             "rollout.advance.shifting",
-            "rollout.advance.awaiting_promotion",
+            "rollout.rehearsal.mirroring",
+            "rollout.rehearsal.awaiting_promotion",
             "rollout.advance.scaling_up",
             "rollout.advance.promoting",
         ),
@@ -142,9 +147,11 @@ FORWARD = (
         "It is given up with its evidence: AnalysisFailed.",
         ("rollout.safety.aborted_by_evidence",),
         ways=given_up(
+            State.MIRRORING,
             State.SHIFTING,
             State.ANALYSING,
             State.STEP_PAUSED,
+            State.AWAITING_PROMOTION,
             State.SCALING_UP,
             State.PROMOTING,
         ),
@@ -156,10 +163,12 @@ FORWARD = (
         (
             "rollout.advance.analysing",
             "rollout.advance.step_paused",
+            "rollout.rehearsal.mirroring",
+            "rollout.rehearsal.awaiting_promotion",
             "rollout.safety.inconclusive_for_too_long",
         ),
-        held=AT_STEP,
-        ways=given_up(*AT_STEP),
+        held=WAITING,
+        ways=given_up(*WAITING),
     ),
     Transition(
         22,
@@ -169,9 +178,11 @@ FORWARD = (
         (
             "rollout.advance.analysing",
             "rollout.advance.step_paused",
+            "rollout.rehearsal.mirroring",
+            "rollout.rehearsal.awaiting_promotion",
             "rollout.safety.no_data_for_too_long",
         ),
-        held=AT_STEP,
+        held=WAITING,
         ways=given_up(*JUDGED),
     ),
     Transition(
@@ -182,9 +193,11 @@ FORWARD = (
         (
             "rollout.advance.analysing",
             "rollout.advance.step_paused",
+            "rollout.rehearsal.mirroring",
+            "rollout.rehearsal.awaiting_promotion",
             "rollout.safety.metrics_down_for_too_long",
         ),
-        held=AT_STEP,
+        held=WAITING,
         ways=given_up(*JUDGED),
     ),
     Transition(
@@ -242,7 +255,7 @@ FORWARD = (
         57,
         "Blue-green's preview is ready.",
         "It waits for `promote`, or goes on by itself with `autoPromote`.",
-        ("rollout.advance.awaiting_promotion",),
+        ("rollout.rehearsal.awaiting_promotion",),
         held=(State.AWAITING_PROMOTION,),
         ways=(Way((State.AWAITING_PROMOTION,), State.SCALING_UP),),
     ),
@@ -268,5 +281,41 @@ FORWARD = (
         "The next step.",
         ("rollout.advance.step_paused",),
         ways=(Way((State.STEP_PAUSED,), State.SHIFTING),),
+    ),
+    Transition(
+        72,
+        "Proxies know its pods, and `canary.mirror` is set.",
+        "It gets copies of requests; `StepStarted` is still to come. Nobody gets its answers.",
+        ("rollout.advance.priming",),
+        ways=(Way((State.PRIMING,), State.MIRRORING),),
+    ),
+    Transition(
+        73,
+        "The mirror's `minSeconds` are not over, or the judge has not said Pass.",
+        "Copies go on; rows 21 to 23 apply.",
+        ("rollout.rehearsal.mirroring",),
+        held=(State.MIRRORING,),
+    ),
+    Transition(
+        74,
+        "The judge says Pass of the copies, or somebody commands `promote`.",
+        "The copies end, and the first step begins; it is judged anew.",
+        ("rollout.rehearsal.mirroring", "rollout.rehearsal.promoted_early"),
+        ways=(Way((State.MIRRORING,), State.SHIFTING),),
+    ),
+    Transition(
+        75,
+        "A gateway refuses the route while it has copies in it.",
+        "It is given up: RouteNotAccepted. The route is what it was before.",
+        ("rollout.safety.mirror_refused",),
+        ways=given_up(State.MIRRORING, State.AWAITING_PROMOTION),
+    ),
+    Transition(
+        76,
+        "`blueGreen.previewAnalysis` is set, and the judge says Pass of the preview.",
+        "With `autoPromote` it is switched; else that is shown to whoever commands `promote`.",
+        ("rollout.rehearsal.awaiting_promotion",),
+        held=(State.AWAITING_PROMOTION,),
+        ways=(Way((State.AWAITING_PROMOTION,), State.SCALING_UP),),
     ),
 )

@@ -22,7 +22,7 @@ PEOPLE = (
         34,
         "The command `promote`.",
         "One step on without further evidence, or blue-green's switch; pods are still awaited.",
-        ("rollout.advance.promote_commanded",),
+        ("rollout.advance.promote_commanded", "rollout.rehearsal.promoted_early"),
         ways=(
             Way((State.ANALYSING, State.STEP_PAUSED), State.SHIFTING),
             Way((State.ANALYSING, State.STEP_PAUSED, State.AWAITING_PROMOTION), State.SCALING_UP),
@@ -37,6 +37,7 @@ PEOPLE = (
         ways=(
             Way(
                 (
+                    State.MIRRORING,
                     State.SHIFTING,
                     State.ANALYSING,
                     State.STEP_PAUSED,
@@ -83,6 +84,7 @@ PEOPLE = (
         ways=(
             Way(
                 (
+                    State.MIRRORING,
                     State.SHIFTING,
                     State.ANALYSING,
                     State.STEP_PAUSED,

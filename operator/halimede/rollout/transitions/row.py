@@ -9,6 +9,7 @@ Place = State | None
 
 ROUTED: tuple[Place, ...] = (
     State.PRIMING,
+    State.MIRRORING,
     State.SHIFTING,
     State.ANALYSING,
     State.STEP_PAUSED,

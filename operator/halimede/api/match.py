@@ -1,0 +1,27 @@
+"""Which requests are testers'."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from halimede.api.base import ApiModel
+from halimede.api.rules import keyed
+
+
+class HeaderMatch(ApiModel):
+    """A header and its exact value."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", max_length=256)]
+    """The header's name; for gRPC a key of the metadata."""
+    value: Annotated[str, Field(min_length=1, max_length=4096)]
+    """All of its value."""
+
+
+class Match(ApiModel):
+    """Requests that are told by what they carry."""
+
+    headers: Annotated[
+        tuple[HeaderMatch, ...],
+        Field(min_length=1, max_length=8, json_schema_extra=keyed("name")),
+    ]
+    """What a request must have, all of it."""

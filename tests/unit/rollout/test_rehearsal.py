@@ -1,0 +1,272 @@
+"""What a revision shows before users meet it: by copies of requests, or behind a preview."""
+
+import pytest
+
+from halimede.api.conditions import Reason
+from halimede.api.match import HeaderMatch, Match
+from halimede.api.rollout import (
+    Analysis,
+    BlueGreen,
+    Canary,
+    Mirror,
+    PreviewAnalysis,
+    Rollout,
+    Scale,
+    Step,
+    Strategy,
+    Waiting,
+)
+from halimede.api.status import Outcome, State
+from halimede.judge.verdict import Verdict
+from halimede.rollout.timers import next_look
+from tests.support.rollouts import SETTINGS, STEPS, MachineWorld, canary_at, changed, unready
+
+MIRROR = Mirror(percent=100, min_seconds=120, max_seconds=600)
+PREVIEW = PreviewAnalysis(mirror_percent=50, min_seconds=120, max_seconds=600)
+
+
+def mirrored(mirror: Mirror = MIRROR, *steps: Step, **changes: object) -> MachineWorld:
+    """Make a world whose canaries get copies of requests first."""
+    canary = Canary(steps=steps or STEPS, mirror=mirror, bake_seconds=60)
+    return MachineWorld(settings=changed(SETTINGS, canary=canary, **changes), replicas=4)
+
+
+def previewed(*, auto: bool = True, **changes: object) -> MachineWorld:
+    """Make a world whose previews are judged."""
+    blue_green = BlueGreen(auto_promote=auto, bake_seconds=60, preview_analysis=PREVIEW)
+    settings: Rollout = changed(
+        SETTINGS, strategy=Strategy.BLUE_GREEN, blue_green=blue_green, **changes
+    )
+    return MachineWorld(settings=settings)
+
+
+def begun(world: MachineWorld, state: State) -> MachineWorld:
+    """Bring a revision to where it is judged before users meet it."""
+    canary_at(state, world)
+    world.run(8)
+    assert world.status.rollout is not None
+    assert world.status.rollout.step_started_at is not None
+    return world
+
+
+def copies(world: MachineWorld) -> int:
+    """Say of what percentage of the requests the new revision gets copies."""
+    return world.arranged.copies if world.arranged else 0
+
+
+def deciding(**changes: object) -> Analysis:
+    """Edit how the revision is judged."""
+    return SETTINGS.analysis.model_copy(update=changes)
+
+
+@pytest.mark.transition(72)
+def test_mirror_comes_before_the_first_weight() -> None:
+    """All pods that the copies need are there, and nobody else's answers come from them."""
+    world = begun(mirrored(), State.MIRRORING)
+    assert (copies(world), world.desired["v2"], world.route) == (
+        100,
+        4,
+        (("v1", 100), ("v2", 0)),
+    )
+
+
+@pytest.mark.transition(74)
+def test_mirror_ends_with_the_judges_consent() -> None:
+    """Not before `minSeconds`; the first step and its judgement then begin anew."""
+    world = canary_at(State.MIRRORING, mirrored())
+    entered = world.now
+    world.until(State.SHIFTING)
+    assert world.now - entered >= 120
+    assert (copies(world), world.route) == (0, (("v1", 90), ("v2", 10)))
+    assert world.status.rollout is not None
+    assert (world.status.rollout.evidence, world.status.rollout.mirrored_at) == (None, world.now)
+    world.until(None)
+    assert world.path.count(State.MIRRORING) == 1
+    assert world.status.stable is not None
+    assert world.status.stable.revision == "v2"
+
+
+@pytest.mark.transition(73)
+def test_mirror_waits_for_the_judge() -> None:
+    """Without evidence no user meets the revision; after `maxSeconds` a person is asked."""
+    world = begun(mirrored(), State.MIRRORING)
+    world.verdict = Verdict.CONTINUE
+    world.run(20, seconds=20)
+    assert world.last.wait is not None
+    assert world.last.wait.reason is Reason.ROLLING_OUT
+    world.run(20, seconds=20)
+    assert world.last.wait.reason is Reason.PAUSED
+    assert (world.state, world.route) == (State.MIRRORING, (("v1", 100), ("v2", 0)))
+
+
+def test_mirror_that_is_inconclusive_can_end_the_rollout() -> None:
+    """`onInconclusive` counts for copies as for steps."""
+    world = mirrored(analysis=deciding(on_inconclusive=Waiting.ABORT))
+    begun(world, State.MIRRORING)
+    world.verdict = Verdict.CONTINUE
+    world.until(State.ABORTING)
+    assert world.status.rollout is not None
+    assert world.status.rollout.reason == "Inconclusive"
+
+
+def test_bad_copies_stop_a_revision_that_no_user_met() -> None:
+    """The judge may stop it at any time."""
+    world = begun(mirrored(), State.MIRRORING)
+    world.verdict = Verdict.ABORT
+    world.until(State.ABORTING)
+    world.until(None)
+    assert {dict(shares).get("v2", 0) for shares in world.writes} == {0}
+    assert world.status.last_rollout is not None
+    assert world.status.last_rollout.outcome is Outcome.ABORTED
+
+
+@pytest.mark.parametrize(
+    ("command", "state"), [("promote", State.SHIFTING), ("promote-full", State.SCALING_UP)]
+)
+def test_mirror_can_be_cut_short(command: str, state: State) -> None:
+    """Whoever has seen enough of the copies goes on."""
+    world = begun(mirrored(), State.MIRRORING)
+    world.verdict = Verdict.NO_DATA
+    world.command = f"{command}@1"
+    world.step()
+    assert (world.state, copies(world)) == (state, 0)
+    assert world.status.rollout is not None
+    assert world.status.rollout.evidence is None
+
+
+def test_mirror_that_is_edited_away_is_over() -> None:
+    """The spec counts as it is now."""
+    world = begun(mirrored(), State.MIRRORING)
+    world.verdict = Verdict.NO_DATA
+    world.settings = changed(world.settings, canary=Canary(steps=STEPS))
+    world.step()
+    assert (world.state, copies(world)) == (State.SHIFTING, 0)
+
+
+def test_copies_never_go_to_a_revision_without_pods() -> None:
+    """It is shed, and mirrored anew when its pods are back."""
+    world = begun(mirrored(), State.MIRRORING)
+    world.broken["v2"] = unready()
+    world.step()
+    assert (world.state, copies(world)) == (State.PRIMING, 0)
+    world.broken.pop("v2")
+    world.until(State.MIRRORING)
+    world.until(None)
+    assert world.path.count(State.MIRRORING) == 2
+
+
+def test_copies_wait_for_all_the_pods_that_they_need() -> None:
+    """Too few pods would fail of load, and not of the model."""
+    world = mirrored(Mirror(percent=60))
+    world.broken["v2"] = unready(ready=2)
+    world.serve().ask_for("v2").run(20)
+    assert (world.state, world.desired["v2"]) == (State.STARTING, 3)
+    world.broken.pop("v2")
+    world.until(State.MIRRORING)
+
+
+@pytest.mark.transition(75)
+def test_gateway_that_refuses_copies_gets_its_old_route_back() -> None:
+    """Users' requests come before copies of them."""
+    world = canary_at(State.MIRRORING, mirrored())
+    world.step()
+    world.refused = True
+    world.step()
+    assert (world.state, copies(world)) == (State.ABORTING, 0)
+    assert world.status.rollout is not None
+    assert world.status.rollout.reason == "RouteNotAccepted"
+
+
+def test_testers_meet_the_revision_while_it_is_mirrored() -> None:
+    """They need not wait for the first weight."""
+    world = mirrored()
+    match = Match(headers=(HeaderMatch(name="x-tester", value="yes"),))
+    canary = world.settings.canary.model_copy(update={"match": match})
+    world.settings = changed(world.settings, canary=canary)
+    begun(world, State.MIRRORING)
+    assert world.arranged is not None
+    assert world.arranged.testers
+
+
+def test_first_step_without_weight_follows_the_mirror() -> None:
+    """Its own number of pods counts then."""
+    smoke = Step(weight=0, min_seconds=60, scale=Scale(replicas=2))
+    world = canary_at(State.MIRRORING, mirrored(MIRROR, smoke, *STEPS))
+    assert world.desired["v2"] == 4
+    world.until(State.ANALYSING)
+    world.step()
+    assert (world.desired["v2"], world.route) == (2, (("v1", 100), ("v2", 0)))
+
+
+def test_end_of_the_mirror_is_looked_for_by_the_clock() -> None:
+    """Even where no judge is due."""
+    world = begun(mirrored(), State.MIRRORING)
+    assert world.status.rollout is not None
+    changes = {"polled_at": world.now + 5000, "last_progress_at": world.now + 5000}
+    rollout = world.status.rollout.model_copy(update=changes)
+    started = world.status.rollout.step_started_at or 0.0
+    world.now += 20
+    status = world.status.model_copy(update={"rollout": rollout})
+    assert next_look(status, world.settings, world.now) == pytest.approx(started + 600 - world.now)
+
+
+@pytest.mark.transition(76)
+def test_preview_is_switched_with_the_judges_consent() -> None:
+    """`autoPromote` waits for the certificate, and the bake begins anew."""
+    world = canary_at(State.AWAITING_PROMOTION, previewed())
+    entered = world.now
+    assert copies(world) == 50
+    world.until(State.SCALING_UP)
+    assert world.now - entered >= 120
+    assert world.status.rollout is not None
+    assert (copies(world), world.status.rollout.evidence) == (0, None)
+    world.until(None)
+    assert world.status.stable is not None
+    assert world.status.stable.revision == "v2"
+
+
+def test_preview_without_evidence_is_not_switched() -> None:
+    """By itself it goes no further than the judge."""
+    world = begun(previewed(), State.AWAITING_PROMOTION)
+    world.verdict = Verdict.NO_DATA
+    world.run(100, seconds=20)
+    assert world.last.wait is not None
+    assert (world.state, world.last.wait.reason) == (
+        State.AWAITING_PROMOTION,
+        Reason.METRICS_HOLD,
+    )
+
+
+def test_preview_shows_what_the_judge_says_to_whoever_promotes() -> None:
+    """Where a person switches, the evidence is shown and holds nobody up."""
+    world = begun(previewed(auto=False), State.AWAITING_PROMOTION)
+    world.run(100, seconds=20)
+    assert world.last.wait is not None
+    assert "The judge says Pass" in world.last.wait.message
+    world.verdict = Verdict.CONTINUE
+    world.command = "promote@1"
+    world.step()
+    assert world.state is State.SCALING_UP
+
+
+@pytest.mark.parametrize("world", [previewed(auto=True), previewed(auto=False)])
+def test_bad_preview_is_stopped(world: MachineWorld) -> None:
+    """Nobody is asked about a revision that is bad."""
+    begun(world, State.AWAITING_PROMOTION)
+    world.verdict = Verdict.ABORT
+    world.until(None)
+    assert world.status.last_rollout is not None
+    assert world.status.last_rollout.reason == "AnalysisFailed"
+
+
+def test_judged_preview_without_pods_starts_anew() -> None:
+    """Errors for want of pods are no news of the model."""
+    world = begun(previewed(), State.AWAITING_PROMOTION)
+    world.broken["v2"] = unready()
+    world.step()
+    assert (world.state, copies(world)) == (State.STARTING, 0)
+    world.broken.pop("v2")
+    world.until(State.AWAITING_PROMOTION)
+    world.until(None)
+    assert world.status.stable is not None
+    assert world.status.stable.revision == "v2"
