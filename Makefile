@@ -18,13 +18,13 @@ help: ## Print this help
 demo: .venv/ready ## Show it all on a local cluster, or with CLUSTER=current on yours
 	CLUSTER=$(CLUSTER) $(BIN)/python -m demo
 
-test: lint ## Check and test everything (first time about 30 min, afterwards 18)
+test: lint ## Check and test everything (first time 30 min, then 20; HISTORIES=… random rollouts)
 	$(BIN)/python -m local build
-	$(BIN)/python -m pytest --cov --cov-report=term --durations=10
+	HISTORIES=$(HISTORIES) $(BIN)/python -m pytest --cov --cov-report=term --durations=10
 	$(BIN)/coverage report --fail-under=90 --include='$(PURE)'
 
 test-quick: lint ## Check, and test what needs no server (about 2 min)
-	$(BIN)/python -m pytest operator tests/unit tests/golden tests/scenarios
+	HISTORIES=$(or $(HISTORIES),1000) $(BIN)/python -m pytest operator tests/unit tests/golden tests/scenarios
 
 lint: .venv/ready ## Check format, rules, types and layers
 	$(BIN)/ruff format --check .
@@ -44,6 +44,7 @@ cluster-down: .venv/ready ## End that cluster
 
 bench: .venv/ready ## Measure, as ratios against something run in the same minute
 	$(BIN)/python -m local build
+	$(BIN)/python -m bench.decide
 	$(BIN)/python -m bench
 
 crds: .venv/ready ## Write the CRD from the models, and the chart's copy of it

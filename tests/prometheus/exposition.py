@@ -19,7 +19,7 @@ PODS = {f"digits-{revision}-x": f"/{revision}" for revision in (STABLE, CANARY)}
 class Exposition:
     """Counters by page and by their name with labels, as the text format writes them."""
 
-    pages: dict[str, dict[str, int]] = field(default_factory=dict)
+    pages: dict[str, dict[str, float]] = field(default_factory=dict)
     lock: Lock = field(default_factory=Lock)
 
     def add(self, page: str, counter: str, amount: int = 1) -> None:

@@ -1,7 +1,6 @@
 """What the judge makes of a real Prometheus's answers."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
@@ -10,89 +9,11 @@ from halimede.adapters import prometheus as adapter
 from halimede.adapters.prometheus import PromMetrics
 from halimede.api.rollout import Analysis, Latency
 from halimede.api.status import Evidence
-from halimede.judge.judge import begin, judge
-from halimede.judge.reading import Counts, Measured, Reading, Source, Unavailable, Why, since
+from halimede.judge.reading import Counts, Measured, Source, Unavailable, Why
 from halimede.judge.verdict import Verdict
 from tests.prometheus.exposition import PODS, Exposition
+from tests.prometheus.judged import WITHIN, Clock, Judged, eventually
 from tests.support.series import CANARY, STABLE, request
-
-Clock = Callable[[], float]
-WITHIN = 20.0
-STEPS = 3
-
-
-class Judged:
-    """A rollout that is judged as often as one likes."""
-
-    def __init__(self, metrics: PromMetrics, clock: Clock) -> None:
-        """Start without evidence."""
-        self.metrics = metrics
-        self.clock = clock
-        self.analysis = Analysis()
-        self.evidence = Evidence()
-
-    async def reading(self) -> Reading:
-        """Ask for what has not been counted yet, or for the past."""
-        now = self.clock()
-        latency = self.analysis.latency
-        slow_after = latency.threshold_milliseconds if latency else None
-        asked = request(now, since(self.evidence))
-        return await self.metrics.read(replace(asked, slow_after=slow_after))
-
-    async def begin(self) -> None:
-        """Begin once both sources know both revisions."""
-        await eventually(self._all_scraped)
-        self.evidence = Evidence()
-        assert not await self.says_no()
-
-    async def says_no(self) -> bool:
-        """Begin if that is possible."""
-        history = (await self.reading()).history
-        self.evidence = begin(self.analysis, STEPS, history, self.clock())
-        return since(self.evidence) is None
-
-    async def _all_scraped(self) -> bool:
-        looked = await self.metrics.read(request(self.clock(), self.clock()))
-        names = [
-            {one.labels.get("pod") or one.labels["envoy_cluster_name"] for one in answer.series}
-            for answer in looked.answers.values()
-            if isinstance(answer, Measured)
-        ]
-        return len(names) == 2 and all(len(found) >= 2 for found in names)
-
-    async def poll(self, *, later: float = 0.0) -> Verdict:
-        """Look once; *later*: as if so many seconds had passed."""
-        judgement = judge(
-            self.evidence, await self.reading(), self.analysis, 0, STEPS, self.clock() + later
-        )
-        self.evidence = judgement.evidence
-        return judgement.verdict
-
-    def counted(self, source: Source, revision: str = CANARY) -> Counts:
-        """Say what has been counted so far."""
-        held = next(one for one in self.evidence.sources if one.source == source)
-        if revision == CANARY:
-            return Counts(held.canary_requests, held.canary_errors)
-        return Counts(held.stable_requests, held.stable_errors)
-
-    async def sees(self, source: Source, counts: Counts, revision: str = CANARY) -> None:
-        """Poll until so much is counted."""
-
-        async def seen() -> bool:
-            await self.poll()
-            return self.counted(source, revision).requests >= counts.requests
-
-        await eventually(seen)
-        assert self.counted(source, revision) == counts
-
-
-async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until an asynchronous condition holds."""
-    async with asyncio.timeout(WITHIN):
-        while True:
-            if await holds():
-                return
-            await asyncio.sleep(0.1)
 
 
 @pytest.fixture

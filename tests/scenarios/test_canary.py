@@ -303,3 +303,28 @@ def test_ingress_moves_traffic_by_its_canary(cluster: PretendCluster) -> None:
     cluster.command("abort@1").until(lambda: cluster.rollout is None)
     assert ("Ingress", "digits-canary") not in cluster.objects
     assert cluster.parsed.url == "http://digits.example.com"
+
+
+def test_too_little_traffic_is_told_when_the_judge_begins() -> None:
+    """Given a request in two seconds, one Event and the condition propose a weight that would do.
+
+    Nothing else changes: the rollout goes on, and waits for what it lacks.
+    """
+    cluster = PretendCluster(requests_per_second=0.5)
+    cluster.edit(lambda spec: spec["rollout"]["canary"]["steps"][0].update(weight=5))
+    cluster.run(1200)
+    cluster.model(2).until(lambda: cluster.rollout and cluster.rollout.evidence)
+    cluster.run(300)
+    told = [event for event in cluster.events if event.reason == "TrafficTooLow"]
+    assert [(event.type, "raise its weight to 21," in event.message) for event in told] == [
+        ("Warning", True)
+    ]
+    assert "Too few requests: step 1 needs about 178 requests" in cluster.message("Ready")
+    assert cluster.state is State.ANALYSING
+
+
+def test_enough_traffic_is_not_complained_of(cluster: PretendCluster) -> None:
+    """Given 40 requests a second, nothing is said."""
+    cluster.run(600)
+    cluster.model(2).until(cluster.ready)
+    assert "TrafficTooLow" not in cluster.reasons

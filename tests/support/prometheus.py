@@ -63,7 +63,7 @@ class PretendPrometheus:
         both = (request.stable, request.canary)
         return Reading(request, {one: self._answer(one, since, both) for one in wanted})
 
-    def _answer(self, source: Source, since: float, revisions: tuple[str, ...]) -> Answer:
+    def _answer(self, source: str, since: float, revisions: tuple[str, ...]) -> Answer:
         if not self.up:
             return Unavailable(Why.UNREACHABLE, "Prometheus does not answer; set its address.")
         series = []

@@ -1,6 +1,8 @@
 """A small world for the machine alone: facts that obey its writes, and a clock that is moved."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from halimede.api.rollout import Analysis, BlueGreen, Canary, Rollout, Step, Strategy
 from halimede.api.status import Evidence, RevisionStatus, State, Status
@@ -51,6 +53,8 @@ class MachineWorld:
     accepted: bool = True
     effects: bool = True
     """False: whatever is decided is stored in the status, and then the process is killed."""
+    cut: int | None = None
+    """After so many writes of a pass the process is killed; None: it is not."""
     desired: dict[str, int] = field(default_factory=dict)
     route: tuple[tuple[str, int], ...] = ()
     arranged: Arrangement | None = None
@@ -68,7 +72,7 @@ class MachineWorld:
         held = pods or self.ending
         if revision in self.broken:
             known = self.broken[revision]
-            ready = known.ready_endpoints if pods else 0
+            ready = min(known.ready_endpoints, pods)
             known = replace(known, revision=revision, exists=True, desired=pods, pods=held)
             return replace(known, ready_endpoints=ready)
         running = self.running.get(revision, 0)
@@ -94,8 +98,13 @@ class MachineWorld:
         rollout = status.rollout
         if rollout and self.verdict and is_due(rollout, self.settings.analysis, self.now):
             verdict = self.verdict
-            looks = rollout.evidence.bake_looks if rollout.evidence else 0
+            known = rollout.evidence or Evidence()
+            looks = known.bake_looks
+            missing = self.now if verdict is Verdict.NO_DATA else None
+            down = self.now if verdict is Verdict.METRICS_DOWN else None
             evidence = Evidence(
+                no_data_since=missing and (known.no_data_since or missing),
+                metrics_down_since=down and (known.metrics_down_since or down),
                 verdict=verdict,
                 message=f"The judge says {verdict}.",
                 bake_looks=looks + (rollout.state is State.BAKING),
@@ -172,18 +181,28 @@ class MachineWorld:
         ]
 
     def _follow(self, scene: Scene) -> None:
-        live = allotment.live(self.status)
-        self.desired = {
-            revision: allotment.replicas(scene, revision, autoscaled=False) or 0
-            for revision in sorted(live)
-        }
+        for write in self._writes(scene)[: self.cut]:
+            write()
         self._schedule()
+
+    def _writes(self, scene: Scene) -> list[Callable[[], None]]:
+        """List the writes of a pass in their order: Deployments, the route, deletions."""
+        live, writes = allotment.live(self.status), list[Callable[[], None]]()
+        for revision in sorted(live):
+            pods = allotment.replicas(scene, revision, autoscaled=False) or 0
+            if self.desired.get(revision) != pods:
+                writes.append(partial(self.desired.__setitem__, revision, pods))
         arranged = self._arrangement()
         if arranged != self.arranged:
-            self.arranged = arranged
-            if arranged.shares != self.route:
-                self.writes.append(arranged.shares)
-            self.route = arranged.shares
+            writes.append(partial(self._set_route, arranged))
+        gone = sorted(self.desired.keys() - live)
+        writes.extend(partial(self.desired.__delitem__, one) for one in gone)
+        return writes
+
+    def _set_route(self, arranged: Arrangement) -> None:
+        if arranged.shares != self.route:
+            self.writes.append(arranged.shares)
+        self.arranged, self.route = arranged, arranged.shares
 
     def _arrangement(self) -> Arrangement:
         asked = allotment.arrangement(self.status)

@@ -16,8 +16,8 @@ LONGEST_NAME = 48
 """Pods are found in metrics by `<name>-<hash8>-`, and Kubernetes keeps 58 characters of that
 (`maxGeneratedNameLength` of its name generator) before it adds its own."""
 
-LINE = 400
-SHORT = 320
+LINE = 500
+SHORT = 400
 """Characters; a longer object has a line for each of its fields."""
 
 _HEADER = "# Made by `halimede crd`; edit the models in operator/halimede/api instead.\n"

@@ -146,6 +146,8 @@ class Evidence(ApiModel):
 
     levels: tuple[float, ...] = ()
     """The error rate that each step's certificate must exclude, fixed when the rollout starts."""
+    requests_per_second: float | None = None
+    """To the model, in the two hours before the rollout; absent if too little is known of them."""
     sources: tuple[SourceEvidence, ...] = ()
     verdict: str | None = None
     """The last verdict: Pass, Continue, Abort, NoData or MetricsDown."""

@@ -1,11 +1,13 @@
 """What evidence lacks: how many requests more would let a step pass."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from halimede.api.rollout import Analysis
 from halimede.api.status import SourceEvidence
 from halimede.judge.counts import Counted
 from halimede.judge.limits import MIN_POLLS, limits
+from halimede.judge.processes import mixture, under
 from halimede.judge.reading import Counts, MetricsRequest
 from halimede.judge.rule import Case, View, decide
 from halimede.judge.verdict import Verdict
@@ -52,6 +54,45 @@ def requests_to_pass(exam: Exam, errors: float = 0.0) -> int | None:
     while least + 1 < most:
         middle = (least + most) // 2
         least, most = (least, middle) if _passes(exam, middle, errors) else (middle, most)
+    return most
+
+
+def certified_after(level: float, held: SourceEvidence, analysis: Analysis) -> int | None:
+    """Count the requests with which a step could pass, had the canary had none so far.
+
+    They end in an error as often as the stable revision's did before the rollout. The certificate
+    alone is asked, which is much quicker than the whole rule.
+
+    Args:
+        level: What the certificate must exclude.
+        held: A source's evidence, for what it tells of stable's past.
+        analysis: The rollout's settings.
+
+    Returns:
+        None if millions would not do.
+    """
+    errors = held.past_errors / held.past_requests if held.past_requests else 0.0
+    requests = _certified_after(level, errors, held.dispersion, limits(analysis).certify)
+    return None if requests is None else max(requests, analysis.min_requests)
+
+
+@lru_cache(maxsize=1024)
+def _certified_after(level: float, errors: float, phi: float, bar: float) -> int | None:
+    """Search; every pass of a rollout asks the same."""
+
+    def certified(requests: int) -> bool:
+        bets = under(Counts(requests, round(requests * errors)), level)
+        return mixture(bet / phi for bet in bets) >= bar
+
+    most = 1
+    while not certified(most):
+        most *= 2
+        if most > MOST:
+            return None
+    least = most // 2
+    while least + 1 < most:
+        middle = (least + most) // 2
+        least, most = (least, middle) if certified(middle) else (middle, most)
     return most
 
 

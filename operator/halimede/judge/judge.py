@@ -43,9 +43,11 @@ def begin(
     errors = [one.rate for source, one in pasts.items() if source not in bounds.others]
     rates = [rate for rate in errors if rate is not None]
     fixed = levels(analysis, max(steps, 1), max(rates, default=None))
+    seen = [one.per_second for one in pasts.values() if one.per_second is not None]
     worst = max((one.dispersion for one in pasts.values()), default=1.0)
     return Evidence(
         levels=fixed,
+        requests_per_second=round(min(seen), 3) if seen else None,
         sources=tuple(
             fresh(
                 source,
@@ -206,6 +208,7 @@ def _written(evidence: Evidence, case: Case, verdict: Verdict, message: str) -> 
         missing = (missing or case.now) if verdict is Verdict.NO_DATA else None
     return Evidence(
         levels=evidence.levels,
+        requests_per_second=evidence.requests_per_second,
         sources=tuple(view.held for view in case.views),
         verdict=verdict,
         message=message,

@@ -15,6 +15,8 @@ BIN = 60.0
 """Seconds over which errors are summed up to see whether they cluster."""
 ENOUGH_REQUESTS = 300
 """Fewer do not tell a rate."""
+ENOUGH_SECONDS = 300.0
+"""Less does not tell how many requests come."""
 ENOUGH_ERRORS = 10
 """Fewer do not tell a dispersion."""
 WORST_DISPERSION = 10.0
@@ -28,6 +30,13 @@ class Past:
 
     counts: Counts = field(default_factory=Counts)
     dispersion: float = 1.0
+    seconds: float = 0.0
+    """How much time the samples span."""
+
+    @property
+    def per_second(self) -> float | None:
+        """Requests per second; None if too short a time tells it."""
+        return self.counts.requests / self.seconds if self.seconds >= ENOUGH_SECONDS else None
 
     @property
     def rate(self) -> float | None:
@@ -47,12 +56,18 @@ def past(source: str, answer: Measured | Tallied, request: MetricsRequest) -> Pa
     counters = provider(source, request)
     read = counters.reader(request, answer.series)
     bins: defaultdict[int, Counts] = defaultdict(Counts)
-    for process in processes(answer.series, counters.labelling):
+    scraped = processes(answer.series, counters.labelling)
+    moments = [at for process in scraped for at in (process.scrapes[0], process.scrapes[-1])]
+    for process in scraped:
         for increment in increments(process):
             meaning = read(increment.series.labels)
             if meaning is not None and meaning.revision == request.stable:
                 bins[int(increment.at // BIN)] += times(meaning.one, increment.amount)
-    return Past(sum(bins.values(), Counts()), dispersion(bins.values()))
+    return Past(
+        counts=sum(bins.values(), Counts()),
+        dispersion=dispersion(bins.values()),
+        seconds=max(moments) - min(moments) if moments else 0.0,
+    )
 
 
 def dispersion(bins: Iterable[Counts]) -> float:

@@ -31,6 +31,7 @@ from halimede.rollout.evidence import is_due, weigh
 from halimede.rollout.facts import NEEDS_HELP
 from halimede.rollout.machine import move
 from halimede.rollout.scene import Move, Scene, Wanted
+from halimede.rollout.shortage import in_words, shortages
 from halimede.rollout.timers import next_look
 
 AFTER_WRITES_SECONDS = 1.0
@@ -220,7 +221,7 @@ def _plan(observed: Observed, status: Status, moved: Move, todo: Work, scene: Sc
         status=None if status == md.status else status,
         applies=todo.applies,
         deletes=todo.deletes,
-        events=(*moved.events, *_alarms(md.status, status)),
+        events=(*moved.events, *_alarms(md.status, status), *_shortage(md, status)),
         again=_again(observed, status, todo, scene),
         handovers=todo.handovers,
     )
@@ -264,6 +265,19 @@ def _alarms(before: Status, after: Status) -> tuple[Event, ...]:
     if new.reason not in ALARMING or old.get(ConditionType.READY) == new.reason:
         return ()
     return (warning(new.reason, new.message),)
+
+
+def _shortage(md: ModelDeployment, after: Status) -> tuple[Event, ...]:
+    """Tell that the requests do not suffice, once: when the judge begins to count."""
+    before = md.status.rollout and md.status.rollout.evidence
+    rollout = after.rollout
+    if rollout is None or (before and before.sources):
+        return ()
+    found = shortages(rollout, md.spec.rollout)
+    return tuple(
+        warning("TrafficTooLow", f"Revision {rollout.revision}: {in_words(one, md.spec.rollout)}")
+        for one in found[:1]
+    )
 
 
 def _ready(status: Status) -> Condition:

@@ -16,6 +16,7 @@ from halimede.rollout.room import cure, overdue
 from halimede.rollout.safety import inconclusive
 from halimede.rollout.scene import Move, Scene
 from halimede.rollout.shares import told_share
+from halimede.rollout.shortage import lacking
 from halimede.rollout.steps import bake_seconds, skips_steps, starts_small
 
 SKIPPABLE = frozenset(
@@ -380,7 +381,7 @@ def await_evidence(scene: Scene) -> Move:
         return wait(scene, Reason.METRICS_HOLD, told(scene), "The weights stay as they are.")
     step = f"step {rollout.step + 1} of {rollout.steps}"
     message = f"Revision {rollout.revision} gets {told_share(rollout)} ({step})"
-    return wait(scene, Reason.ROLLING_OUT, message, told(scene))
+    return wait(scene, Reason.ROLLING_OUT, message, told(scene), lacking(rollout, scene.settings))
 
 
 def without_evidence(scene: Scene) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from halimede.api.rollout import Strategy
 from halimede.api.status import RolloutStatus, State, Status
-from halimede.rollout.facts import Workload
+from halimede.rollout.capacity import need
 from halimede.rollout.scene import GROWING, Scene
 from halimede.rollout.steps import skips_steps
 
@@ -114,7 +114,7 @@ def replicas(scene: Scene, revision: str, *, autoscaled: bool) -> int | None:
         return None if autoscaled else count
     if rollout.state in GOING_BACK:
         return _leaving(scene, rollout)
-    return _growing(scene, rollout, scene.facts.workload(revision))
+    return _growing(scene, rollout)
 
 
 def _recreated(
@@ -136,14 +136,15 @@ def _recreated(
 
 
 def _lending(scene: Scene, rollout: RolloutStatus) -> int:
-    """The stable revision has what it has not given up; what the other leaves comes back."""
+    """The stable revision grows into what the other leaves, and shrinks by what it gives up."""
     count = scene.facts.replicas
     if rollout.state is State.DRAINING:
         return min(1, count)
-    kept = count - rollout.lent
-    if rollout.state in GOING_BACK:
-        kept = max(kept, min(count, count + 1 - _leaving(scene, rollout)))
-    return max(min(1, count), kept)
+    back = rollout.state in GOING_BACK
+    # What the other was told to leave is free once it was seen to.
+    taken = max(scene.canary.desired, 0 if back else _growing(scene, rollout))
+    kept = count if back else count - rollout.lent
+    return max(min(1, count), min(kept, max(scene.base.desired, count + 1 - taken)))
 
 
 def _leaving(scene: Scene, rollout: RolloutStatus) -> int:
@@ -156,17 +157,23 @@ def _leaving(scene: Scene, rollout: RolloutStatus) -> int:
     return kept
 
 
-def _growing(scene: Scene, rollout: RolloutStatus, workload: Workload) -> int:
+def _growing(scene: Scene, rollout: RolloutStatus) -> int:
     """A rollout never takes pods from a revision that it has given them, but by a step's scale.
 
     Where the share is that of the pods, there are as many as the step needs.
     """
-    exact = scene.by_pods or (scene.step and scene.step.scale)
-    if scene.step and exact and rollout.state in GROWING:
+    scaled = scene.step is not None and scene.step.scale is not None and not scene.replaces
+    exact = scene.step is not None and (scene.by_pods or scaled)
+    if exact and rollout.state in GROWING:
         return scene.canary_replicas
     if rollout.state is State.STARTING and not skips_steps(rollout):
         return scene.canary_replicas
-    return max(scene.canary_replicas, min(workload.desired, scene.facts.replicas))
+    count = scene.facts.replicas
+    kept = count
+    if scene.replaces:
+        before = 0 if scene.settled else rollout.weight_before
+        kept = need(max(rollout.weight, before), count)
+    return max(scene.canary_replicas, min(scene.canary.desired, kept))
 
 
 def _serving(status: Status) -> tuple[str, ...]:

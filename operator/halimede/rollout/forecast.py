@@ -4,25 +4,22 @@ The judge itself is asked, by simulation: first with evenly spread requests, whi
 be expected, then with requests that come at random, from fixed seeds, which gives how often.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from math import ceil, floor
 from statistics import median
 
-from halimede.api.rollout import LONGEST_STEP, Rollout, Step, Strategy
+from halimede.api.rollout import Rollout, Step, Strategy
 from halimede.judge.demand import Exam, requests_to_pass
 from halimede.judge.limits import limits
 from halimede.judge.simulation import MADE_UP, ROUTE_SECONDS, Plan, Steady, Traffic, run, runs
 from halimede.judge.verdict import Verdict
 from halimede.judge.weigh import fresh
+from halimede.rollout.shortage import ALL, Advice, advise
 from halimede.rollout.steps import bake_seconds
 
 BAD = (0.01, 0.02, 0.05, 0.2, 1.0)
 """Error rates of bad revisions whose end is foretold."""
 REPEATS = 100
 """Rollouts drawn at random for each figure: a share is right within 10 percentage points."""
-ALL = 100
-"""Percent."""
 PATIENCE = 10.0
 """A step that would take longer than this many times its `maxSeconds` is not waited for."""
 
@@ -70,22 +67,6 @@ class Detection:
 
 
 @dataclass(frozen=True, slots=True)
-class Advice:
-    """A step for which the requests do not suffice, and what would help."""
-
-    index: int
-    """The step's, from 0."""
-    requests: int
-    """Requests that it needs."""
-    available: int
-    """Requests that it gets within `maxSeconds`."""
-    weight: int | None
-    """The least weight that would do; None: not even 100 would."""
-    max_seconds: int | None
-    """The `maxSeconds` that would do at the present weight; None: not even the longest would."""
-
-
-@dataclass(frozen=True, slots=True)
 class Forecast:
     """What a rollout will take."""
 
@@ -126,7 +107,14 @@ def forecast(question: Question, repeats: int = REPEATS) -> Forecast:
         seconds=median(promoted) + _moving(question) if promoted else None,
         detections=_detections(question, Plan(plan.steps[:1], plan.analysis), repeats),
         bake=_baked(question, repeats),
-        advice=tuple(_advice(question, steps)),
+        advice=tuple(
+            advise(
+                question.settings,
+                question.per_second,
+                [one.requests for one in steps],
+                [one.had for one in steps],
+            )
+        ),
     )
 
 
@@ -206,28 +194,3 @@ def _detections(question: Question, judged: Plan, repeats: int) -> tuple[Detecti
         middle = median(stopped) if stopped else None
         found.append(Detection(errors, len(stopped) / repeats, middle))
     return tuple(found)
-
-
-def _advice(question: Question, steps: tuple[StepForecast, ...]) -> Iterator[Advice]:
-    """Find the steps whose `maxSeconds` are over before enough requests have come."""
-    analysis = question.settings.analysis
-    had, first = 0, _judged(question)[0]
-    for index, one in enumerate(steps):
-        if one.requests is None:
-            return
-        unjudged = analysis.interval_seconds + (
-            analysis.warmup_seconds if one.step is first else 0
-        )
-        judged = max(0, one.step.max_seconds - unjudged)
-        needed, available = max(0, one.requests - had), floor(one.per_second * judged)
-        if needed > available:
-            weight = ceil(ALL * needed / (question.per_second * judged)) if judged else None
-            longer = ceil(needed / one.per_second) + unjudged
-            yield Advice(
-                index=index,
-                requests=needed,
-                available=available,
-                weight=weight if weight is not None and weight <= ALL else None,
-                max_seconds=longer if longer <= LONGEST_STEP else None,
-            )
-        had = max(had, one.requests, one.had or 0)

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from halimede.api.rollout import MetricsProvider, Strategy, Waiting
+from halimede.api.rollout import MetricsProvider, Strategy
 from halimede.judge.sentences import percent
-from halimede.rollout.forecast import Advice, Detection, Forecast
+from halimede.rollout.forecast import Detection, Forecast
+from halimede.rollout.shortage import in_words
 from halimede.rollout.steps import bake_seconds
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
@@ -146,7 +147,11 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def _warnings(told: Forecast) -> Iterator[str]:
-    lines = [*_hopeless(told), *(_advice(told, one) for one in told.advice), *_unseen(told)]
+    lines = [
+        *_hopeless(told),
+        *(in_words(one, told.question.settings) for one in told.advice),
+        *_unseen(told),
+    ]
     if lines:
         yield ""
         yield from (f"Warning: {line}" for line in lines)
@@ -161,29 +166,6 @@ def _hopeless(told: Forecast) -> Iterator[str]:
                 f" revision with {errors} errors cannot show: raise analysis.maxErrorPercent or"
                 " analysis.maxErrorRatio, or mend the stable revision first."
             )
-
-
-def _advice(told: Forecast, advice: Advice) -> str:
-    step = told.steps[advice.index].step
-    settings = told.question.settings.analysis
-    then = "aborts" if settings.on_inconclusive is Waiting.ABORT else "pauses"
-    return (
-        f"step {advice.index + 1} needs about {advice.requests} requests and gets"
-        f" {advice.available} in its maxSeconds ({step.max_seconds}), so the rollout {then} there:"
-        f" {_cure(told, advice)}."
-    )
-
-
-def _cure(told: Forecast, advice: Advice) -> str:
-    cures = []
-    if advice.weight is not None:
-        later = told.steps[advice.index + 1 :]
-        rise = any(one.step.weight <= advice.weight for one in later)
-        also = " and those of the later steps above it" if rise else ""
-        cures.append(f"raise its weight to {advice.weight}{also}")
-    if advice.max_seconds is not None:
-        cures.append(f"raise its maxSeconds to {advice.max_seconds}")
-    return ", or ".join(cures) or "no setting makes up for so few requests, so promote by command"
 
 
 def _unseen(told: Forecast) -> Iterator[str]:

@@ -13,8 +13,9 @@ def noted(rollout: RolloutStatus, scene: Scene) -> RolloutStatus:
     """Note since when there is no room; once there is, the clock of readiness begins anew."""
     if rollout.strategy is Strategy.RECREATE:
         return rollout  # nothing serves meanwhile, so its clock runs on
-    if rollout.lent and not scene.replaces:
-        rollout = rollout.model_copy(update={"lent": 0})
+    lent = min(rollout.lent, scene.pods_due) if scene.replaces else 0
+    if lent != rollout.lent:
+        rollout = rollout.model_copy(update={"lent": lent})
     lacking = (
         rollout.state in AWAITING_READINESS
         and scene.canary.cause in CAPACITY

@@ -200,7 +200,11 @@ class Scene:
     @property
     def canary_replicas(self) -> int:
         """How many pods the canary is given now, ready or not."""
-        return min(self.pods_due, self.rollout.lent + 1) if self.replaces else self.pods_due
+        if not self.replaces:
+            return self.pods_due
+        # Room is what the stable revision was seen to have left, not what it was told to leave.
+        room = self.facts.replicas + 1 - self.base.desired
+        return max(1, min(self.pods_due, self.rollout.lent + 1, room))
 
     @property
     def pods_due(self) -> int:

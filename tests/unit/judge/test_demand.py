@@ -5,7 +5,7 @@ import pytest
 from halimede.api.rollout import Analysis, Step
 from halimede.api.status import SourceEvidence
 from halimede.judge.counts import Counted
-from halimede.judge.demand import Exam, requests_to_pass
+from halimede.judge.demand import Exam, certified_after, requests_to_pass
 from halimede.judge.limits import limits
 from halimede.judge.reading import Counts, Source
 from halimede.judge.simulation import MADE_UP, Plan, Steady, run
@@ -80,3 +80,20 @@ def test_more_errors_than_the_level_never_pass() -> None:
 def test_clean_requests_do_not_lift_a_suspicion_against_stable() -> None:
     """Only errors of the stable revision would, so it is not pretended that waiting helps."""
     assert requests_to_pass(exam(after(Counts(50, 3), Counts(2000)))) is None
+
+
+@pytest.mark.parametrize("step", [0, 1, 2])
+@pytest.mark.parametrize("errors", [0, 4])
+@pytest.mark.parametrize("phi", [1.0, 2.5])
+def test_the_quick_count_is_the_rules_own(step: int, errors: int, phi: float) -> None:
+    """Nothing was shown yet, and the canary errs as stable did."""
+    past = {"past_requests": 1000, "past_errors": errors, "dispersion": phi}
+    held = NOTHING.model_copy(update=past)
+    expected = requests_to_pass(exam(held, step), errors / 1000)
+    assert certified_after(LEVELS[step], held, ANALYSIS) == expected
+
+
+def test_what_stable_itself_could_not_show_is_never_certified() -> None:
+    """2 % errors against a level of 1.5 %."""
+    held = NOTHING.model_copy(update={"past_requests": 1000, "past_errors": 20})
+    assert certified_after(LEVELS[2], held, ANALYSIS) is None

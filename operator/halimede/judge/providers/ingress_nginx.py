@@ -4,7 +4,8 @@
 Service did, and else names the canary's as `<namespace>-<service>-<port>`
 (rootfs/etc/nginx/lua/monitor.lua and internal/ingress/metric/collectors/socket.go; labels:
 https://kubernetes.github.io/ingress-nginx/user-guide/monitoring/). The main Ingress leads to the
-entry Service, which selects the stable revision as long as the canary does not get everything.
+entry Service, which selects the stable revision as long as the canary does not get everything;
+before the last promotion that was another one.
 
 `status` is that of HTTP, or its class with `--report-status-classes`: gRPC errors of the server's
 own are successes here. 499 is nginx's code for a client that left; as a class it is no error
@@ -96,4 +97,5 @@ INGRESS_NGINX = Provider(
     questions=_questions,
     reader=_reader,
     unseen=_unseen,
+    by_revision=False,
 )

@@ -4,9 +4,9 @@ An answer is slow if it is not in the bucket of the threshold, so the threshold 
 the histogram's bounds, and slow answers are counted as exactly as errors are. Which bounds there
 are is asked with every poll: a proxy may be given others.
 
-Measured with Envoy 1.40: `envoy_cluster_upstream_rq_time` is in milliseconds, from the request's
-last byte to the answer's last, and leaves out requests that got no answer, which are errors.
-Triton 24.10 has no histogram.
+Measured with Envoy 1.40: `envoy_cluster_upstream_rq_time` is in milliseconds, appears with the
+first answer, and leaves out requests that timed out, which are errors. Triton has a histogram
+since 24.11, but of decoupled models alone (release notes of 2.52.0), so it is not asked.
 """
 
 from collections.abc import Iterable
@@ -80,7 +80,7 @@ def _flaw(request: MetricsRequest, series: Iterable[Series]) -> str | None:
     bounds = sorted({float(one.labels[BOUND]) for one in series if set(one.labels) == {BOUND}})
     if not bounds or request.slow_after in bounds:
         return None
-    known = ", ".join(f"{bound:.10g}" for bound in bounds if bound != float("inf"))
+    known = ", ".join(f"{bound:.0f}" for bound in bounds if bound.is_integer())
     return (
         f"spec.rollout.analysis.latency.thresholdMilliseconds {request.slow_after} is no bound of"
         f" {HISTOGRAM}: set it to one of {known}"

@@ -1,0 +1,87 @@
+"""How long one decision takes, for an object with many revisions in the middle of a canary."""
+
+import sys
+import time
+from dataclasses import dataclass
+from statistics import median, quantiles
+
+from rich.console import Console
+from rich.table import Table
+
+from halimede.api.status import State
+from halimede.reconcile.decide import decide
+from halimede.reconcile.observed import Observed
+from tests.support.cluster import PLATFORM, PretendCluster
+
+REVISIONS = 20
+REPEATS = 1000
+TARGET = 0.001
+"""Seconds, at the 99th percentile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """Seconds of single decisions, in no order."""
+
+    seconds: tuple[float, ...]
+
+    @property
+    def p50(self) -> float:
+        """The median."""
+        return median(self.seconds)
+
+    @property
+    def p99(self) -> float:
+        """The 99th percentile."""
+        return quantiles(self.seconds, n=100)[98]
+
+
+def crowded() -> tuple[Observed, float]:
+    """Look at an object whose last revisions are all kept, while the next one is judged.
+
+    Returns:
+        What is to be decided on, and the time.
+    """
+    cluster = PretendCluster()
+    switch = {"autoPromote": True, "bakeSeconds": 0}
+    cluster.spec["rollout"] |= {
+        "strategy": "BlueGreen",
+        "blueGreen": switch,
+        "scaleDownDelaySeconds": 604800,
+        "revisionHistoryLimit": REVISIONS,
+    }
+    cluster.until(cluster.ready)
+    for number in range(2, REVISIONS):
+        cluster.model(number).until(cluster.ready)
+    cluster.edit(lambda spec: spec["rollout"].update(strategy="Canary"))
+    cluster.model(REVISIONS).until(lambda: cluster.state is State.ANALYSING)
+    while (observed := cluster.observe()).reading is None:
+        cluster.tick(1.0)
+    return observed, cluster.now
+
+
+def measure(observed: Observed, now: float) -> Decisions:
+    """Decide many times on the same; nothing is remembered between decisions but renderings."""
+    seconds = []
+    for _ in range(REPEATS):
+        begun = time.perf_counter()
+        decide(observed, PLATFORM, now)
+        seconds.append(time.perf_counter() - begun)
+    return Decisions(tuple(seconds))
+
+
+def main() -> int:
+    """Print the figures beside the target."""
+    observed, now = crowded()
+    records = {one["metadata"]["name"] for one in observed.children if one["kind"] == "ConfigMap"}
+    measured = measure(observed, now)
+    table = Table("decide", "measured", "target")
+    what = f"{len(records)} revisions, {len(observed.children)} children"
+    table.add_row(f"p50, {what}", f"{measured.p50 * 1e3:.2f} ms", "")
+    table.add_row(f"p99, {what}", f"{measured.p99 * 1e3:.2f} ms", f"{TARGET * 1e3:g} ms")
+    Console().print(table)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

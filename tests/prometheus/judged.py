@@ -1,0 +1,103 @@
+"""A rollout of which a real Prometheus is asked."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from halimede.adapters.prometheus import PromMetrics
+from halimede.api.rollout import Analysis, MetricsProvider
+from halimede.api.status import Evidence
+from halimede.judge.judge import begin, judge
+from halimede.judge.providers.known import provider as provider_of
+from halimede.judge.reading import Counts, Measured, MetricsRequest, Reading, Source, since
+from halimede.judge.verdict import Verdict
+from tests.support.series import CANARY, request
+
+Clock = Callable[[], float]
+WITHIN = 20.0
+STEPS = 3
+
+
+class Judged:
+    """A rollout that is judged as often as one likes."""
+
+    def __init__(
+        self,
+        metrics: PromMetrics,
+        clock: Clock,
+        provider: MetricsProvider = MetricsProvider.CONTOUR,
+    ) -> None:
+        """Start without evidence."""
+        self.metrics = metrics
+        self.clock = clock
+        self.analysis = Analysis(provider=provider)
+        self.evidence = Evidence()
+
+    async def reading(self) -> Reading:
+        """Ask for what has not been counted yet, or for the past."""
+        now = self.clock()
+        latency = self.analysis.latency
+        slow_after = latency.threshold_milliseconds if latency else None
+        asked = request(now, since(self.evidence), provider=self.analysis.provider)
+        return await self.metrics.read(replace(asked, slow_after=slow_after))
+
+    async def begin(self) -> None:
+        """Begin once both sources know both revisions."""
+        await eventually(self._all_scraped)
+        self.evidence = Evidence()
+        assert not await self.says_no()
+
+    async def says_no(self) -> bool:
+        """Begin if that is possible."""
+        history = (await self.reading()).history
+        self.evidence = begin(self.analysis, STEPS, history, self.clock())
+        return since(self.evidence) is None
+
+    async def _all_scraped(self) -> bool:
+        now = self.clock()
+        asked = request(now, now, provider=self.analysis.provider)
+        answers = (await self.metrics.read(asked)).answers
+        return all(
+            isinstance(answer, Measured) and len(_owners(source, answer, asked)) == 2
+            for source, answer in answers.items()
+        )
+
+    async def poll(self, *, later: float = 0.0) -> Verdict:
+        """Look once; *later*: as if so many seconds had passed."""
+        judgement = judge(
+            self.evidence, await self.reading(), self.analysis, 0, STEPS, self.clock() + later
+        )
+        self.evidence = judgement.evidence
+        return judgement.verdict
+
+    def counted(self, source: Source, revision: str = CANARY) -> Counts:
+        """Say what has been counted so far."""
+        held = next(one for one in self.evidence.sources if one.source == source)
+        if revision == CANARY:
+            return Counts(held.canary_requests, held.canary_errors)
+        return Counts(held.stable_requests, held.stable_errors)
+
+    async def sees(self, source: Source, counts: Counts, revision: str = CANARY) -> None:
+        """Poll until so much is counted."""
+
+        async def seen() -> bool:
+            await self.poll()
+            return self.counted(source, revision).requests >= counts.requests
+
+        await eventually(seen)
+        assert self.counted(source, revision) == counts
+
+
+def _owners(source: str, answer: Measured, asked: MetricsRequest) -> set[str]:
+    read = provider_of(source, asked).reader(asked, answer.series)
+    meanings = (read(one.labels) for one in answer.series)
+    return {one.revision for one in meanings if one is not None}
+
+
+async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until an asynchronous condition holds."""
+    async with asyncio.timeout(WITHIN):
+        while True:
+            if await holds():
+                return
+            await asyncio.sleep(0.1)

@@ -1,0 +1,65 @@
+"""Starts a Prometheus."""
+
+import json
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from local import build
+from tests.prometheus.exposition import ENVOY, PODS
+from tests.prometheus.products import SCRAPED
+
+INTERVAL = "200ms"
+
+
+@contextmanager
+def started(folder: Path, settings: dict[str, object], *arguments: str) -> Iterator[str]:
+    """Start a Prometheus, give its address, and end it."""
+    file = folder / "prometheus.json"
+    file.write_text(json.dumps(settings))
+    address = f"127.0.0.1:{_free_port()}"
+    command: list[str | Path] = [
+        build.build((build.PROMETHEUS,)) / "prometheus",
+        f"--config.file={file}",
+        f"--storage.tsdb.path={folder / 'data'}",
+        f"--web.listen-address={address}",
+        "--scrape.discovery-reload-interval=100ms",
+        "--log.level=warn",
+        *arguments,
+    ]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        yield address
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def configuration(port: int) -> dict[str, object]:
+    """Write Prometheus's configuration in JSON, which is YAML too."""
+    jobs = [(ENVOY, {"instance": "envoy"})]
+    jobs += [
+        (page, {"instance": pod, "namespace": "ml", "pod": pod}) for pod, page in PODS.items()
+    ]
+    jobs += SCRAPED
+    return {
+        "global": {"scrape_interval": INTERVAL, "scrape_timeout": INTERVAL},
+        "scrape_configs": [
+            {
+                "job_name": f"{number}{page}",
+                "metrics_path": page,
+                "static_configs": [{"targets": [f"127.0.0.1:{port}"], "labels": given}],
+            }
+            for number, (page, given) in enumerate(jobs)
+        ],
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port

@@ -1,0 +1,94 @@
+"""A real Prometheus behind TLS and a password."""
+
+import json
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from halimede.adapters.prometheus import PromMetrics
+from halimede.judge.reading import Answer, Measured, Source, Unavailable, Why
+from local import build
+from tests.demo.waiting import until
+from tests.prometheus.server import started
+from tests.support.series import request
+
+OPEN, HASHED = "opensesame", "$2b$04$abcdefghijklmnopqrstuuFuhxWRTXIsURoluSTZ1N4tYaWGn9oOi"
+"""A word, and what bcrypt makes of it."""
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """Make a folder as a Secret would be mounted: all that it takes."""
+    folder = tmp_path / "secret"
+    folder.mkdir()
+    made = build.build((build.CONTROL_PLANE,)) / "make-certificate"
+    subprocess.run([made, folder, "127.0.0.1"], check=True)
+    (folder / "username").write_text("halimede")
+    (folder / "password").write_text(OPEN)
+    return folder
+
+
+@pytest.fixture
+def guarded(files: Path, tmp_path: Path) -> Iterator[str]:
+    """Start a Prometheus that asks for a certificate and a password."""
+    tls = tmp_path / "tls"
+    shutil.copytree(files, tls)
+    web = tmp_path / "web.json"
+    settings = {
+        "tls_server_config": {
+            "cert_file": str(tls / "tls.crt"),
+            "key_file": str(tls / "tls.key"),
+            "client_auth_type": "RequireAnyClientCert",
+        },
+        "basic_auth_users": {"halimede": HASHED},
+    }
+    web.write_text(json.dumps(settings))
+    with started(tmp_path, {}, f"--web.config.file={web}") as address:
+        host, _, port = address.partition(":")
+        assert until(lambda: _listens(host, int(port))), (tmp_path / "log").read_text()
+        yield f"https://{address}"
+
+
+def _listens(host: str, port: int) -> bool:
+    with suppress(OSError), socket.create_connection((host, port), timeout=1):
+        return True
+    return False
+
+
+async def said(url: str, folder: Path, *, insecure: bool = False) -> Answer:
+    """Ask once."""
+    metrics = PromMetrics(url, credentials=str(folder), insecure=insecure)
+    try:
+        return (await metrics.read(request())).answers[Source.TRITON]
+    finally:
+        metrics.close()
+
+
+async def test_prometheus_is_asked_through_tls_with_certificate_and_password(
+    guarded: str, files: Path
+) -> None:
+    """Each of them is needed, and what is missing is told by kind."""
+    answer = await said(guarded, files)
+    assert answer == Measured(())
+    (files / "password").write_text("wrong")
+    answer = await said(guarded, files)
+    assert isinstance(answer, Unavailable)
+    assert answer.why is Why.REFUSED
+    assert "HTTP 401" in answer.message
+    (files / "password").write_text(OPEN)
+    (files / "ca.crt").unlink()
+    answer = await said(guarded, files)
+    assert isinstance(answer, Unavailable)
+    assert answer.why is Why.UNREACHABLE
+    assert "signed by ca.crt" in answer.message
+    assert await said(guarded, files, insecure=True) == Measured(())
+    (files / "tls.crt").unlink()
+    (files / "tls.key").unlink()
+    answer = await said(guarded, files, insecure=True)
+    assert isinstance(answer, Unavailable)
+    assert answer.why is Why.UNREACHABLE

@@ -1,0 +1,67 @@
+"""Queries of a user's own, put to a real Prometheus."""
+
+from dataclasses import replace
+
+from halimede.adapters.prometheus import PromMetrics
+from halimede.judge.reading import Answer, Counts, Indicator, Tallied, Unavailable, Why
+from tests.prometheus.exposition import Exposition
+from tests.prometheus.judged import Clock, eventually
+from tests.prometheus.products import APPLICATION
+from tests.support.series import CANARY, STABLE, request
+
+SEEN = "sum(increase(labelled_total{revision='{{ revision }}'}[{{ window }}]))"
+WRONG = "sum(increase(wrong_total{revision='{{ revision }}'}[{{ window }}]))"
+
+
+async def ask(metrics: PromMetrics, clock: Clock, requests: str, errors: str = WRONG) -> Answer:
+    """Ask about the last ten seconds."""
+    now = clock()
+    indicator = Indicator("metrics/accuracy", requests, errors, 10.0)
+    asked = replace(request(now, now), indicators=(indicator,))
+    return (await metrics.read(asked)).answers["metrics/accuracy"]
+
+
+async def test_numbers_come_rounded_and_no_errors_are_none(
+    metrics: PromMetrics, clock: Clock, counters: Exposition
+) -> None:
+    """Of one revision a hundred, of the other nothing at all, which is no answer."""
+    line = f'labelled_total{{revision="{CANARY}"}}'
+    counters.add(APPLICATION, line, 0)
+
+    async def zero() -> bool:
+        return await ask(metrics, clock, SEEN) == Tallied(None, Counts(0, 0))
+
+    await eventually(zero)
+    counters.add(APPLICATION, line, 100)
+
+    async def hundred() -> bool:
+        said = await ask(metrics, clock, SEEN)
+        assert isinstance(said, Tallied)
+        assert said.canary is not None
+        return 80 <= said.canary.requests <= 120 and said.canary.errors == 0
+
+    await eventually(hundred)
+
+
+async def test_prometheus_says_what_is_wrong_with_a_query(
+    metrics: PromMetrics, clock: Clock, counters: Exposition
+) -> None:
+    """HTTP 400 for what it cannot read, 422 for what it cannot do; several series are several."""
+    for revision in (CANARY, STABLE):
+        for job in ("a", "b"):
+            counters.add(APPLICATION, f'labelled_total{{revision="{revision}",task="{job}"}}', 5)
+    unreadable = await ask(metrics, clock, "sum(labelled{{ revision }}[{{ window }}]")
+    assert isinstance(unreadable, Unavailable)
+    assert unreadable.why is Why.REFUSED
+    assert "HTTP 400" in unreadable.message
+    several = "last_over_time(labelled_total{revision='{{ revision }}'}[{{ window }}])"
+
+    async def seen() -> bool:
+        said = await ask(metrics, clock, several)
+        return isinstance(said, Unavailable) and "2 series" in said.message
+
+    await eventually(seen)
+    ambiguous = await ask(metrics, clock, f"{several} * on(instance) {several}")
+    assert isinstance(ambiguous, Unavailable)
+    assert ambiguous.why is Why.REFUSED
+    assert "HTTP 422" in ambiguous.message

@@ -1,0 +1,122 @@
+"""Each router's counters, in its own form, through a real Prometheus."""
+
+import math
+
+import pytest
+
+from halimede.adapters.prometheus import PromMetrics
+from halimede.judge.counts import count
+from halimede.judge.reading import Counts, Measured, Source, Unavailable, Why
+from tests.prometheus.exposition import Exposition
+from tests.prometheus.judged import Clock, Judged, eventually
+from tests.prometheus.products import PRODUCTS, REPLICATED, Product
+from tests.support.series import CANARY, STABLE, request
+
+
+class Router:
+    """A router that counts what it is told to."""
+
+    def __init__(self, product: Product, counters: Exposition) -> None:
+        """Count nothing yet."""
+        self.product = product
+        self.counters = counters
+
+    def answered(self, revision: str, status: int, amount: int) -> None:
+        """Count HTTP requests."""
+        for line in self.product.answered(revision, status):
+            self.counters.add(self.product.page, line, amount)
+
+    def called(self, revision: str, code: int, amount: int) -> None:
+        """Count gRPC calls."""
+        for line in self.product.called(revision, code):
+            self.counters.add(self.product.page, line, amount)
+
+
+@pytest.fixture(params=PRODUCTS, ids=lambda product: product.provider)
+def router(request: pytest.FixtureRequest, counters: Exposition) -> Router:
+    """Give each router in turn."""
+    return Router(request.param, counters)
+
+
+@pytest.fixture
+async def judged(
+    router: Router, metrics: PromMetrics, counters: Exposition, clock: Clock
+) -> Judged:
+    """Begin to judge with 1000 requests in the past of either revision."""
+    for revision in (STABLE, CANARY):
+        router.answered(revision, 200, 1000)
+        counters.inferred(revision, 1000)
+    watched = Judged(metrics, clock, router.product.provider)
+    await watched.begin()
+    return watched
+
+
+async def test_counts_are_exact_through_first_samples_and_restarts(
+    judged: Judged, router: Router, counters: Exposition
+) -> None:
+    """No errors yet, then three at once in a new series, then the proxy starts anew."""
+    router.answered(CANARY, 200, 7)
+    router.answered(STABLE, 200, 20)
+    await judged.sees(Source.ROUTER, Counts(7, 0))
+    router.answered(CANARY, 503, 3)
+    router.answered(CANARY, 404, 2)
+    await judged.sees(Source.ROUTER, Counts(12, 3))
+    counters.restart(router.product.page)
+    router.answered(CANARY, 200, 4)
+    router.answered(CANARY, 503, 1)
+    await judged.sees(Source.ROUTER, Counts(17, 4))
+    assert judged.counted(Source.ROUTER, STABLE) == Counts(20, 0)
+
+
+async def test_grpc_errors_show_where_the_router_knows_them(
+    judged: Judged, router: Router
+) -> None:
+    """Six calls, two of them INTERNAL and one the client's fault."""
+    router.called(CANARY, 0, 3)
+    router.called(CANARY, 13, 2)
+    router.called(CANARY, 3, 1)
+    errors = 2 if router.product.tells_grpc else 0
+    await judged.sees(Source.ROUTER, Counts(6, errors))
+
+
+async def test_no_number_is_no_sample(
+    metrics: PromMetrics, counters: Exposition, clock: Clock
+) -> None:
+    """A counter that shows NaN for a while has lost nothing when it is back."""
+    router = Router(PRODUCTS[1], counters)
+    for revision in (STABLE, CANARY):
+        router.answered(revision, 200, 1000)
+        counters.inferred(revision, 1000)
+    judged = Judged(metrics, clock, router.product.provider)
+    await judged.begin()
+    (line,) = router.product.answered(CANARY, 200)
+    page = counters.pages[router.product.page]
+    page[line] = math.nan
+    router.answered(STABLE, 200, 5)
+    await judged.sees(Source.ROUTER, Counts(5, 0), STABLE)
+    assert judged.counted(Source.ROUTER) == Counts(0, 0)
+    page[line] = 1009
+    await judged.sees(Source.ROUTER, Counts(9, 0))
+
+
+async def test_what_two_replicas_of_prometheus_have_scraped_is_refused(
+    metrics: PromMetrics, counters: Exposition, clock: Clock
+) -> None:
+    """Every request is in there twice, whichever router counted it."""
+    for product in PRODUCTS:
+        for line in (*product.answered(CANARY, 200), *product.answered(STABLE, 200)):
+            counters.add(REPLICATED, line, 10)
+
+    async def refused() -> bool:
+        now = clock()
+        said = []
+        for product in PRODUCTS:
+            asked = request(now, now - 60, provider=product.provider)
+            answer = (await metrics.read(asked)).answers[Source.ROUTER]
+            assert isinstance(answer, Measured)
+            said.append(
+                count(Source.ROUTER, answer, asked, begun_at=now, after=now - 60, pods_started={})
+            )
+        return all(isinstance(one, Unavailable) and one.why is Why.DOUBLED for one in said)
+
+    await eventually(refused)

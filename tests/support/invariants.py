@@ -1,0 +1,203 @@
+"""What must hold in every pass, whatever happened before."""
+
+from dataclasses import dataclass, field, replace
+
+from halimede.api.rollout import CapacityMode, Strategy
+from halimede.api.status import State, Status
+from halimede.judge.verdict import Verdict
+from halimede.rollout import allotment
+from halimede.rollout.capacity import full, need, split, weight_on_abort
+from halimede.rollout.machine import move
+from halimede.rollout.scene import Scene
+from halimede.rollout.steps import AT_STEP, refitted
+from halimede.rollout.timers import next_look
+from tests.support.rollouts import MachineWorld
+
+GIVEN_UP = frozenset({State.ABORTING, State.ABORT_DRAINING})
+BEFORE_COMMIT = frozenset(State) - {State.DRAINING, State.ABORTING, State.ABORT_DRAINING}
+
+Shares = dict[str, int]
+
+
+@dataclass
+class Watcher:
+    """Looks over the operator's shoulder in each pass."""
+
+    world: MachineWorld
+    allowed: dict[str, int] = field(default_factory=dict)
+    """The highest step that each rollout has earned."""
+
+    def look(self) -> None:
+        """Run one pass and check everything."""
+        world = self.world
+        before, writes, route = world.status, len(world.writes), dict(world.route)
+        asked = self._asked(before)
+        scene = world.scene()
+        self._abort_is_one_pass_away(scene)
+        world.step()
+        self._token_acts_once(before)
+        self._failed_revision_stays_away(before)
+        self._rises_only_after_a_pass(before, scene.verdict)
+        for shares in world.writes[writes:]:
+            assert sum(dict(shares).values()) == 100, f"I1: {shares}"
+            self._raises_only_what_is_ready(route, dict(shares), scene)
+            self._raises_nothing_in_a_pause(route, dict(shares))
+        if world.cut is None:
+            self._gives_up_only_what_is_replaced(scene)
+        self._asks_for_no_more_than_allowed(asked)
+        self._has_a_reason_to_wait()
+
+    def rests(self) -> None:
+        """I5: where nothing is left to do, another look does nothing."""
+        world = self.world
+        for _ in range(2):
+            before, writes = world.status, len(world.writes)
+            world.step()
+        assert (world.status, world.writes[writes:]) == (before, []), "I5"
+
+    def _raises_only_what_is_ready(self, old: Shares, new: Shares, scene: Scene) -> None:
+        """I2, I4: a weight rises where pods were ready for it."""
+        rollout, pods = self.world.status.rollout, scene.facts.workload
+        for revision, weight in new.items():
+            if weight <= old.get(revision, 0):
+                continue
+            ready = pods(revision).ready_endpoints
+            if rollout is None or scene.status.rollout is None:
+                assert self.world.replicas == 0, f"{revision} rose to {weight} outside a rollout"
+            elif revision == rollout.revision and rollout.state is not State.DRAINING:
+                self._carries(weight, ready, pods(rollout.base).ready_endpoints)
+            else:
+                others = [pods(one).ready_endpoints for one in new if one != revision]
+                assert ready > 0 or not any(others), f"I2: {old} {new} {rollout.state}"
+
+    def _carries(self, weight: int, ready: int, base: int) -> None:
+        """Both sides have the pods for it; where pods are replaced, one may be missing."""
+        world, rollout = self.world, self.world.status.rollout
+        if rollout is not None and rollout.covering_since is not None and base == 0:
+            assert ready > 0, "I2: it covers without a pod"
+            return
+        spare = self._replaces()
+        wanted, rest = need(weight, world.replicas), need(100 - weight, world.replicas)
+        if self._by_pods():
+            wanted, rest = split(weight, world.replicas)
+        wanted = min(wanted, full(world.replicas))
+        if weight == 100:
+            wanted = max(1, min(full(world.replicas), world.replicas - spare))
+        assert ready >= wanted, f"I2: {weight} % with {ready} of {wanted} pods"
+        assert base >= rest - (spare and rest > 1), f"I4: {100 - weight} % with {base} pods"
+
+    def _gives_up_only_what_is_replaced(self, scene: Scene) -> None:
+        """While revisions share by their pods, as many are there as the spec asks for."""
+        world, rollout = self.world, self.world.status.rollout
+        if rollout is None or not self._by_pods() or rollout.base not in world.desired:
+            return
+        if rollout.weight == 100 or rollout.state in (State.DRAINING, State.ABORT_DRAINING):
+            return
+        canary = scene.facts.workload(rollout.revision).ready_endpoints if rollout.weight else 0
+        pods = world.desired[rollout.base] + canary
+        assert pods >= world.replicas, f"{pods} pods in {rollout.state}"
+
+    def _raises_nothing_in_a_pause(self, old: Shares, new: Shares) -> None:
+        """While somebody holds it, a revision's share may fall; it rises to cover for stable."""
+        rollout = self.world.status.rollout
+        if rollout is None or rollout.state not in BEFORE_COMMIT or rollout.covering_since:
+            return
+        if rollout.strategy is Strategy.RECREATE:
+            return  # in the middle of its outage a pause would only prolong that
+        if self.world.settings.paused or rollout.paused_since is not None:
+            share = new.get(rollout.revision, 0)
+            assert share <= old.get(rollout.revision, 0), f"paused: {old} {new} {rollout.state}"
+
+    def _token_acts_once(self, before: Status) -> None:
+        """No command is carried out whose token is remembered."""
+        after = self.world.status
+        acted = after.used_tokens[-1:] if after.used_tokens != before.used_tokens else ()
+        assert not set(acted) & set(before.used_tokens), "a token acted twice"
+
+    def _failed_revision_stays_away(self, before: Status) -> None:
+        """I8: what was stopped begins anew only if that is commanded."""
+        after = self.world.status
+        if after.rollout is None or (before.rollout and before.rollout.id == after.rollout.id):
+            return
+        failed = {one.revision for one in before.failed_revisions}
+        commanded = after.used_tokens != before.used_tokens or before.pinned is not None
+        assert after.rollout.revision not in failed or commanded, "I8"
+
+    def _rises_only_after_a_pass(self, before: Status, verdict: Verdict | None) -> None:
+        """I3, I6: a canary goes beyond its step only after Pass or `promote`, step by step."""
+        after, was = self.world.status.rollout, before.rollout
+        if after is None or was is None or after.id != was.id or after.steps == 0:
+            return
+        promoted = self.world.status.answered_command != before.answered_command
+        fit = refitted(was, self.world.settings, self.world.now)
+        if fit != was:
+            self.allowed[after.id], was = fit.step, fit
+        step = self.allowed.setdefault(after.id, was.step)
+        if was.state in AT_STEP and (verdict is Verdict.PASS or promoted or was.weight == 0):
+            self.allowed[after.id] = step + 1
+        if was.strategy is Strategy.CANARY:
+            assert after.step <= self.allowed[after.id], f"I3: step {after.step}"
+            if after.state is State.SCALING_UP and was.state in AT_STEP:
+                assert self.allowed[after.id] > was.step, "I3: full scale"
+
+    def _abort_is_one_pass_away(self, scene: Scene) -> None:
+        """I7: whatever the state, an abort takes the canary's weight in the very next write."""
+        rollout = scene.status.rollout
+        if rollout is None or rollout.state not in BEFORE_COMMIT:
+            return
+        tried = replace(self.world, command="abort@now").scene()
+        after = move(tried).status
+        left = weight_on_abort(
+            rollout.weight,
+            stable_ready=scene.base.ready_endpoints,
+            canary_ready=scene.canary.ready_endpoints,
+            replicas=scene.facts.replicas,
+        )
+        shares = dict(allotment.weights(after))
+        assert shares.get(rollout.revision, 0) == left, f"I7: {shares}"
+        assert after.rollout is None or after.rollout.state in GIVEN_UP, "I7"
+
+    def _has_a_reason_to_wait(self) -> None:
+        """I9: a rollout that stays has said why, or time will wake it."""
+        world = self.world
+        if world.status.rollout is None or world.seen[-1] is not world.seen[-2]:
+            return
+        told = world.last.wait is not None
+        ahead = next_look(world.status, world.settings, world.now) is not None
+        assert told or ahead, f"I9: {world.state}"
+
+    def _asks_for_no_more_than_allowed(self, before: int) -> None:
+        """I12: a rollout asks for `replicas` once more at most; replacing, for one pod more."""
+        world, rollout = self.world, self.world.status.rollout
+        if rollout is None:
+            return
+        asked, most = self._asked(world.status), 2 * world.replicas
+        if rollout.strategy is Strategy.RECREATE and world.cut is None:
+            sides = (world.desired.get(one, 0) for one in (rollout.base, rollout.revision))
+            assert 0 in sides, f"I12: both have pods in {rollout.state}"
+        if rollout.strategy is Strategy.CANARY:
+            scales = [
+                step.scale.replicas or 0 for step in world.settings.canary.steps if step.scale
+            ]
+            most = max(most, world.replicas + max(scales, default=0))
+        if self._replaces():
+            most = world.replicas + 1
+        assert asked <= max(most, before), f"I12: {asked} pods, at most {most}"
+
+    def _replaces(self) -> bool:
+        rollout = self.world.status.rollout
+        return (
+            rollout is not None
+            and rollout.strategy is Strategy.CANARY
+            and self.world.settings.capacity_mode is CapacityMode.REPLACE
+        )
+
+    def _by_pods(self) -> bool:
+        rollout = self.world.status.rollout
+        canary = rollout is not None and rollout.strategy is Strategy.CANARY
+        return self.world.by_pods and canary and not self._replaces()
+
+    def _asked(self, status: Status) -> int:
+        """Count the pods that are asked for on both sides of a rollout."""
+        sides = {status.rollout.base, status.rollout.revision} if status.rollout else set()
+        return sum(self.world.desired.get(one, 0) for one in sides)

@@ -1,0 +1,104 @@
+"""What is said where the requests do not suffice for a step."""
+
+from dataclasses import replace
+
+import pytest
+
+from halimede.api.rollout import Canary, Rollout, Step, Waiting
+from halimede.api.status import Evidence, RolloutStatus, SourceEvidence, State
+from halimede.judge.limits import levels
+from halimede.rollout.shortage import Advice, lacking, shortages
+from tests.support.rollouts import MachineWorld, canary_at
+
+SETTINGS = Rollout(canary=Canary(steps=(Step(weight=5), Step(weight=25), Step(weight=50))))
+
+
+def begun(per_second: float | None, errors: int = 0) -> RolloutStatus:
+    """Begin with this traffic, and so many errors in a thousand requests of stable."""
+    world = canary_at(State.ANALYSING)
+    assert world.status.rollout is not None
+    evidence = Evidence(
+        levels=levels(SETTINGS.analysis, 3, errors / 1000),
+        requests_per_second=per_second,
+        sources=(
+            SourceEvidence(
+                source="Router",
+                begun_at=0,
+                watermark=0,
+                past_requests=1000,
+                past_errors=errors,
+            ),
+        ),
+    )
+    return world.status.rollout.model_copy(update={"steps": 3, "evidence": evidence})
+
+
+def test_enough_requests_need_no_word() -> None:
+    """Ten a second are plenty for the default steps."""
+    assert shortages(begun(10.0, errors=5), SETTINGS) == ()
+    assert lacking(begun(10.0, errors=5), SETTINGS) == ""
+
+
+def test_the_first_step_is_named_with_the_weight_that_would_do() -> None:
+    """The least weight w with n <= rate * w * time, and the least time at the present weight."""
+    found = shortages(begun(0.5), SETTINGS)[0]
+    judged = 1800 - 30 - 15
+    assert (found.index, found.available) == (0, int(0.5 * 0.05 * judged))
+    assert found.weight is not None
+    assert found.requests <= 0.5 * found.weight / 100 * judged
+    assert found.requests > 0.5 * (found.weight - 1) / 100 * judged
+    assert found.max_seconds is not None
+    assert found.requests <= 0.5 * 0.05 * (found.max_seconds - 45) + 1
+
+
+def test_it_is_said_with_what_it_leads_to() -> None:
+    """The setting decides whether the step pauses or aborts."""
+    said = lacking(begun(0.5), SETTINGS)
+    assert said.startswith("Too few requests: step 1 needs about 88 requests and gets 43 in its")
+    assert "maxSeconds (1800), so the rollout pauses there: raise its weight to 11" in said
+    strict = SETTINGS.analysis.model_copy(update={"on_inconclusive": Waiting.ABORT})
+    aborts = SETTINGS.model_copy(update={"analysis": strict})
+    assert "the rollout aborts there" in lacking(begun(0.5), aborts)
+
+
+def test_only_the_step_under_way_is_told_of() -> None:
+    """The second has enough."""
+    assert lacking(begun(0.5).model_copy(update={"step": 1}), SETTINGS) == ""
+
+
+def test_steps_that_were_mended_are_not_complained_of() -> None:
+    """It is the spec of now that counts."""
+    mended = Canary(steps=(Step(weight=11), Step(weight=25), Step(weight=50)))
+    assert shortages(begun(0.5), SETTINGS.model_copy(update={"canary": mended})) == ()
+
+
+def test_a_step_without_traffic_needs_none() -> None:
+    """Weight 0 is for tests by hand; the warm-up is that of the first weight above it."""
+    tested = Canary(steps=(Step(weight=0), Step(weight=5), Step(weight=50)))
+    found = shortages(begun(0.5), SETTINGS.model_copy(update={"canary": tested}))
+    assert [one.index for one in found] == [1]
+    assert found[0].available == int(0.5 * 0.05 * (1800 - 45))
+
+
+@pytest.mark.parametrize("per_second", [None, 0.0])
+def test_unknown_traffic_is_not_complained_of(per_second: float | None) -> None:
+    """A model that nobody has asked yet, or a Prometheus that is new."""
+    assert shortages(begun(per_second), SETTINGS) == ()
+
+
+def test_where_no_weight_would_do_none_is_proposed() -> None:
+    """A request in five minutes."""
+    found = shortages(begun(0.003), SETTINGS)[0]
+    assert replace(found, requests=0, available=0) == Advice(0, 0, 0, None, found.max_seconds)
+
+
+def test_a_fast_way_back_needs_no_requests() -> None:
+    """A warm revision has no steps."""
+    world = MachineWorld().serve().ask_for("v2")
+    world.until(State.DRAINING)
+    world.until(None)
+    world.ask_for("v1").until(State.BAKING)
+    assert world.status.rollout is not None
+    evidence = begun(0.01).evidence
+    back = world.status.rollout.model_copy(update={"evidence": evidence})
+    assert shortages(back, SETTINGS) == ()
