@@ -30,7 +30,11 @@ ABORT = (
     deleted("deployments"),
 )
 """What an abort writes besides."""
-QUARTER = [{"weight": 25, "minSeconds": 2}]
+PATIENT = {
+    "rollout__canary__steps": [{"weight": 25, "minSeconds": 2}],
+    "rollout__progressDeadlineSeconds": 300,
+}
+"""Pods do not come while nobody is there to finish what they need."""
 
 
 @pytest.fixture
@@ -49,12 +53,12 @@ def test_a_death_after_each_kind_of_write_changes_no_outcome(operator: Mortal, u
     user.starts_load(CROWD)
     with user.serves_many():
         operator.deaths += PROMOTION
-        user.asks_for("v2", rollout__canary__steps=QUARTER)
+        user.asks_for("v2", **PATIENT)
         promoted = user.sees("v2 stable", lambda seen: seen.ready and seen.settled, within=300)
         user.waits_until(lambda: not operator.deaths, "last death")
     with user.serves_many() as blamed:
         operator.deaths += ABORT
-        user.asks_for("v3", rollout__canary__steps=QUARTER)
+        user.asks_for("v3", **PATIENT)
         blamed.add(user.sees("v3", lambda seen: seen.target != promoted.stable).target)
         stopped = user.sees("v3's end", lambda seen: seen.settled, within=300)
         user.waits_until(lambda: not operator.deaths, "last death")
@@ -68,7 +72,7 @@ def test_the_pod_of_a_killed_operator_goes_on_by_itself(user: User, cluster: Clu
     user.serves("v1")
     user.starts_load(CROWD)
     with user.serves_many():
-        user.asks_for("v2", rollout__canary__steps=QUARTER)
+        user.asks_for("v2", **PATIENT)
         user.sees("25 %", lambda seen: seen.weight == 25)
         killed = kill_operator(cluster)
         user.sees("v2 stable", lambda seen: seen.ready and seen.settled, within=150)
