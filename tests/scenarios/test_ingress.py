@@ -5,8 +5,8 @@ import pytest
 from halimede.api.base import Manifest
 from halimede.api.status import Outcome, State
 from tests.support.behaviour import Behaviour
-from tests.support.cluster import SPEC
 from tests.support.entrance import STORIES, Entrance, Story, loses_nothing, serving
+from tests.support.spec import SPEC
 
 INGRESS = {"host": "digits.example.com", "tlsSecretName": "digits-tls"}
 NGINX = "nginx.ingress.kubernetes.io"

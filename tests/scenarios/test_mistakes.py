@@ -8,7 +8,8 @@ import pytest
 from halimede.api.base import Manifest
 from halimede.reconcile.decide import AFTER_WRITES_SECONDS
 from tests.support.behaviour import Behaviour
-from tests.support.cluster import SPEC, PretendCluster
+from tests.support.cluster import PretendCluster
+from tests.support.spec import SPEC
 
 
 def first(change: Any = None, **behaviour: Any) -> PretendCluster:

@@ -8,7 +8,7 @@ from halimede.api.base import Manifest
 from halimede.api.status import State
 from halimede.judge.reading import Backend
 from halimede.render.user_route import annotation
-from tests.support.cluster import GATEWAY
+from tests.support.spec import GATEWAY
 from tests.support.user_route import RoutedCluster, user_route
 
 ENTRY: Manifest = {"group": "", "kind": "Service", "name": "digits", "port": 8000, "weight": 1}

@@ -26,29 +26,11 @@ from tests.support.behaviour import (
     written_by,
 )
 from tests.support.prometheus import PretendPrometheus
+from tests.support.spec import SPEC
 
 RESYNC_SECONDS = 300.0
 START = 1_700_000_000.0
 PLATFORM = Platform(halimede_image="registry.example/halimede:0.1.0")
-GATEWAY = {"type": "Gateway", "gateway": {"parentRefs": [{"name": "public"}]}}
-SPEC: Manifest = {
-    "model": {
-        "storageUri": "https://models.example/digits/1",
-        "config": {"backend": "onnxruntime", "maxBatchSize": 8},
-    },
-    "runtime": {"version": "24.10"},
-    "replicas": 2,
-    "expose": GATEWAY,
-    "rollout": {
-        "strategy": "Canary",
-        "canary": {
-            "steps": [{"weight": 20, "minSeconds": 30}, {"weight": 50, "minSeconds": 30}],
-            "bakeSeconds": 60,
-        },
-        "analysis": {"intervalSeconds": 15, "warmupSeconds": 30, "settleSeconds": 15},
-        "blueGreen": {"bakeSeconds": 120},
-    },
-}
 
 
 @dataclass

@@ -15,7 +15,8 @@ from halimede.reconcile.observed import Observed
 from halimede.reconcile.plan import Plan
 from halimede.render.traffic import NGINX
 from tests.support.behaviour import Behaviour, pod_manifest
-from tests.support.cluster import SPEC, PretendCluster
+from tests.support.cluster import PretendCluster
+from tests.support.spec import SPEC
 
 ROUTES = ("HTTPRoute", "Ingress")
 Objects = dict[tuple[str, str], Manifest]

@@ -1,0 +1,209 @@
+"""Rules of `spec.rollout`, by itself and with the rest of the spec."""
+
+from typing import Any
+
+from halimede.api.base import Manifest
+from tests.api.objects import ABSENT, BY_GATEWAY, BY_INGRESS, BY_ROUTE, BY_SERVICE, changed
+from tests.api.row import row
+
+
+def steps(*weights: int) -> Manifest:
+    """Ask for a canary with these weights."""
+    return changed(BY_GATEWAY, rollout__canary={"steps": [{"weight": w} for w in weights]})
+
+
+def step(**fields: Any) -> Manifest:
+    """Ask for a canary with one step."""
+    return changed(BY_GATEWAY, rollout__canary={"steps": [fields]})
+
+
+def told_by(count: int) -> Manifest:
+    """Tell testers by so many headers."""
+    return {"headers": [{"name": f"x-tester-{n}", "value": "yes"} for n in range(count)]}
+
+
+def by_pods(*steps: Manifest) -> Manifest:
+    """Ask for a canary with these steps behind a Service."""
+    canary = {"strategy": "Canary", "canary": {"steps": list(steps)}}
+    return changed(BY_SERVICE, rollout=BY_SERVICE["rollout"] | canary)
+
+
+def analysis(**fields: Any) -> Manifest:
+    """Ask for another judgement."""
+    return changed(BY_GATEWAY, rollout__analysis=fields)
+
+
+ROWS = {
+    "canary by pods that somebody else scales": row(
+        "spec.autoscaling",
+        "set replicas instead of autoscaling, or rollout.strategy to BlueGreen",
+        changed(BY_SERVICE, rollout__strategy="Canary"),
+        changed(BY_SERVICE, rollout__strategy="Canary", autoscaling=BY_GATEWAY["autoscaling"]),
+    ),
+    "canary by pods with a scale of its own": row(
+        "spec.rollout.canary.steps",
+        "remove scale from the steps with a weight over 0",
+        by_pods({"weight": 0, "scale": {"replicas": 2}}, {"weight": 20}),
+        by_pods({"weight": 20, "scale": {"replicas": 2}}),
+    ),
+    "a window of steps that there are not": row(
+        "spec.rollout.rollbackWindowRevisions",
+        "remove rollbackWindowRevisions, or choose another strategy",
+        changed(BY_SERVICE, rollout__strategy="Recreate"),
+        changed(BY_SERVICE, rollout__strategy="Recreate", rollout__rollbackWindowRevisions=1),
+    ),
+    "counters of a router that is not there": row(
+        "spec.rollout.analysis.provider",
+        "set rollout.analysis.provider to None, or expose by Gateway or Ingress",
+        BY_SERVICE,
+        changed(BY_SERVICE, rollout__analysis=ABSENT),
+    ),
+    "Contour's counters of an Ingress": row(
+        "spec.rollout.analysis.provider",
+        "only ingress-nginx tells revisions behind an Ingress apart",
+        changed(BY_INGRESS, rollout__analysis__provider="IngressNginx"),
+        changed(BY_INGRESS, rollout={"strategy": "BlueGreen"}),
+    ),
+    "queries of a router without the provider": row(
+        "spec.rollout.analysis.router",
+        "set both or none",
+        BY_SERVICE,
+        changed(BY_SERVICE, rollout__analysis__provider="None"),
+    ),
+    "the provider without queries of a router": row(
+        "spec.rollout.analysis.router",
+        "set both or none",
+        BY_SERVICE,
+        changed(BY_SERVICE, rollout__analysis__router=ABSENT),
+    ),
+    "an objective without errors": row(
+        "spec.rollout.analysis.metrics[0].maxErrorPercent",
+        "set it to the part that you can bear",
+        BY_GATEWAY,
+        changed(BY_GATEWAY, rollout__analysis__metrics__0__maxErrorPercent="0"),
+    ),
+    "ingress-nginx's counters of an HTTPRoute": row(
+        "spec.rollout.analysis.provider",
+        "set rollout.analysis.provider to the router of your Gateway",
+        changed(BY_GATEWAY, rollout__analysis__provider="EnvoyGateway"),
+        changed(BY_GATEWAY, rollout__analysis__provider="IngressNginx"),
+    ),
+    "pods replaced one by one without steps": row(
+        "spec.rollout.capacityMode",
+        "only a canary can replace pods one by one: set capacityMode to Extra or Wait",
+        changed(BY_SERVICE, rollout__capacityMode="Wait"),
+        changed(BY_SERVICE, rollout__capacityMode="Replace"),
+    ),
+    "pods replaced under an autoscaler": row(
+        "spec.rollout.capacityMode",
+        "set replicas, or rollout.capacityMode to Extra or Wait",
+        changed(BY_GATEWAY, rollout__capacityMode="Replace", autoscaling=ABSENT),
+        changed(BY_GATEWAY, rollout__capacityMode="Replace"),
+    ),
+    "a scale of two kinds": row(
+        "spec.rollout.canary.steps[0].scale.percent",
+        "set exactly one of replicas and percent",
+        BY_INGRESS,
+        step(weight=5, scale={"replicas": 1, "percent": 50}),
+    ),
+    "a scale of nothing": row(
+        "spec.rollout.canary.steps[0].scale.percent",
+        "set exactly one of replicas and percent",
+        BY_GATEWAY,
+        step(weight=5, scale={}),
+    ),
+    "no weight and nothing to do": row(
+        "spec.rollout.canary.steps",
+        "give it a pause or a scale, set match",
+        changed(steps(0, 5), rollout__canary__match=told_by(2)),
+        steps(0, 5),
+    ),
+    "no weight at all": row(
+        "spec.rollout.canary.steps",
+        "add a step with a weight over 0",
+        BY_GATEWAY,
+        step(weight=0, pause={}),
+    ),
+    "testers of a user's route": row(
+        "spec.rollout.canary.match",
+        "remove rollout.canary.match, or expose by gateway.parentRefs or Ingress",
+        BY_GATEWAY,
+        changed(BY_ROUTE, rollout__canary={"match": told_by(1)}),
+    ),
+    "testers of a Service": row(
+        "spec.rollout.canary.match",
+        "remove rollout.canary.match, or expose by gateway.parentRefs or Ingress",
+        BY_GATEWAY,
+        changed(BY_SERVICE, rollout__canary={"match": told_by(1)}),
+    ),
+    "testers with two headers behind an Ingress": row(
+        "spec.rollout.canary.match.headers",
+        "by one header: remove the others",
+        changed(BY_INGRESS, rollout__canary={"match": told_by(1)}),
+        changed(BY_INGRESS, rollout__canary={"match": told_by(2)}),
+    ),
+    "copies of an Ingress's requests": row(
+        "spec.rollout.canary.mirror",
+        "remove rollout.canary.mirror, or set expose.gateway.parentRefs",
+        BY_GATEWAY,
+        changed(BY_INGRESS, rollout__canary={"mirror": {}}),
+    ),
+    "copies for the preview of a Service": row(
+        "spec.rollout.blueGreen.previewAnalysis.mirrorPercent",
+        "remove mirrorPercent, or set expose.gateway.parentRefs",
+        changed(BY_SERVICE, rollout__blueGreen={"previewAnalysis": {}}),
+        changed(BY_SERVICE, rollout__blueGreen={"previewAnalysis": {"mirrorPercent": 100}}),
+    ),
+    "some copies by Contour": row(
+        "spec.rollout.canary.mirror.percent",
+        "Contour copies every request, whatever the percentage: set it to 100",
+        changed(
+            BY_GATEWAY,
+            rollout__canary__mirror__percent=50,
+            rollout__analysis__provider="EnvoyGateway",
+        ),
+        changed(BY_GATEWAY, rollout__canary__mirror__percent=50),
+    ),
+    "some copies for a preview by Contour": row(
+        "spec.rollout.blueGreen.previewAnalysis.mirrorPercent",
+        "set it to 100 or 0",
+        changed(BY_GATEWAY, rollout__blueGreen__previewAnalysis__mirrorPercent=0),
+        changed(BY_GATEWAY, rollout__blueGreen__previewAnalysis__mirrorPercent=50),
+    ),
+    "weights that fall": row(
+        "spec.rollout.canary.steps", "must rise: order them", steps(5, 100), steps(50, 5)
+    ),
+    "weights that stay": row(
+        "spec.rollout.canary.steps", "a weight of its own", steps(100), steps(5, 5, 50)
+    ),
+    "a step that ends before it may": row(
+        "spec.rollout.canary.steps[0].maxSeconds",
+        "raise it or lower minSeconds",
+        changed(BY_GATEWAY, rollout__canary__steps__0__minSeconds=2),
+        changed(BY_GATEWAY, rollout__canary__steps__0__minSeconds=3),
+    ),
+    "no error at all": row(
+        "spec.rollout.analysis.maxErrorPercent",
+        "set it to the error rate that you can bear",
+        analysis(maxErrorPercent="0.0001"),
+        analysis(maxErrorPercent="0.0"),
+    ),
+    "better than what serves": row(
+        "spec.rollout.analysis.maxErrorRatio",
+        "must be more than 1",
+        analysis(maxErrorRatio="1.01"),
+        analysis(maxErrorRatio="1.00"),
+    ),
+    "no slow answer at all": row(
+        "spec.rollout.analysis.latency.maxSlowPercent",
+        "set it to about twice what the stable revision has",
+        analysis(latency={"thresholdMilliseconds": 250, "maxSlowPercent": "0.0001"}),
+        analysis(latency={"thresholdMilliseconds": 250, "maxSlowPercent": "0"}),
+    ),
+    "latency where there is no histogram": row(
+        "spec.rollout.analysis.latency",
+        "set provider to Contour or EnvoyGateway, or leave latency out",
+        analysis(provider="EnvoyGateway", latency={"thresholdMilliseconds": 250}),
+        analysis(provider="Traefik", latency={"thresholdMilliseconds": 250}),
+    ),
+}

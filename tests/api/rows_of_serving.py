@@ -1,0 +1,224 @@
+"""Rules of what is served, and of how clients reach it."""
+
+from halimede.api.base import Manifest
+from tests.api.objects import (
+    ABSENT,
+    BY_GATEWAY,
+    BY_INGRESS,
+    BY_ROUTE,
+    BY_SERVICE,
+    TENSOR,
+    changed,
+    model_deployment,
+)
+from tests.api.row import Row, row
+
+
+def uri(text: str, good: Manifest = BY_SERVICE) -> Manifest:
+    """Ask for a model from somewhere."""
+    return changed(good, model__storageUri=text)
+
+
+def image(text: str) -> Manifest:
+    """Ask for an image."""
+    return changed(BY_SERVICE, runtime={"image": text})
+
+
+PATCHED = {"gateway": {"parentRefs": [{"name": "public"}]}}
+ROWS = {
+    "replicas with autoscaling": row(
+        "spec.replicas",
+        "replicas and autoscaling exclude each other: remove one",
+        BY_GATEWAY,
+        changed(BY_GATEWAY, replicas=2),
+    ),
+    "autoscaling by CPU without a request": row(
+        "spec.autoscaling",
+        "set resources.requests.cpu, or autoscaling.metrics",
+        changed(BY_GATEWAY, autoscaling__metrics=ABSENT),
+        changed(BY_GATEWAY, autoscaling__metrics=[], resources=ABSENT),
+    ),
+    "fewer replicas at most than at least": row(
+        "spec.autoscaling.maxReplicas",
+        "raise it or lower minReplicas",
+        changed(BY_GATEWAY, autoscaling__minReplicas=2),
+        changed(BY_GATEWAY, autoscaling__minReplicas=3),
+    ),
+    "cache of an unknown version": row(
+        "spec.runtime.version",
+        "set runtime.version to the version of your image",
+        BY_GATEWAY,
+        changed(BY_GATEWAY, runtime__version=ABSENT),
+    ),
+    "tensorflow after its end": row(
+        "spec.model.config.backend",
+        "set runtime.version to 25.02",
+        changed(BY_SERVICE, model__config__backend="tensorflow", runtime={"version": "25.02"}),
+        changed(BY_SERVICE, model__config__backend="tensorflow"),
+    ),
+    "no configuration": row(
+        "spec.model.config",
+        "exactly one of config and configPbtxt",
+        BY_INGRESS,
+        changed(BY_INGRESS, model__configPbtxt=ABSENT),
+    ),
+    "two configurations": row(
+        "spec.model.config",
+        "set one and remove the other",
+        BY_SERVICE,
+        changed(BY_SERVICE, model__configPbtxt='backend: "x"'),
+    ),
+    "another kind of storage": row(
+        "spec.model.storageUri",
+        "must begin with configMap://, pvc:// or https://",
+        uri("pvc://models"),
+        uri("s3://models/x"),
+    ),
+    "a ConfigMap with a path": row(
+        "spec.model.storageUri",
+        "must be configMap://NAME, pvc://CLAIM/PATH or https://HOST/FILE",
+        uri("configMap://models"),
+        uri("configMap://models/x"),
+    ),
+    "credentials in an address": row(
+        "spec.model.storageUri",
+        "those belong into the Secret",
+        uri("https://example.com:8443/m.onnx?v=3"),
+        uri("https://me:secret@example.com/m.onnx"),
+    ),
+    "a way out of the volume": row(
+        "spec.model.storageUri",
+        "remove the '..'",
+        uri("pvc://models/..hidden"),
+        uri("pvc://models/a/../.."),
+    ),
+    "credentials for a volume": row(
+        "spec.model.secretName",
+        "remove it",
+        BY_GATEWAY,
+        changed(BY_SERVICE, model__secretName="x"),
+    ),
+    "batching without batches": row(
+        "spec.model.config.maxBatchSize",
+        "set maxBatchSize to at least 1, or remove dynamicBatching",
+        changed(BY_SERVICE, model__config__dynamicBatching={}, model__config__maxBatchSize=1),
+        changed(BY_SERVICE, model__config__dynamicBatching={}),
+    ),
+    "preferred batches beyond the largest": row(
+        "spec.model.config.dynamicBatching.preferredBatchSizes",
+        "lower them or raise maxBatchSize",
+        BY_GATEWAY,
+        changed(BY_GATEWAY, model__config__dynamicBatching__preferredBatchSizes=[4, 9]),
+    ),
+    "a dimension of nothing": row(
+        "spec.model.config.inputs[0].dims",
+        "at least 1, or -1 for any size",
+        changed(BY_SERVICE, model__config__inputs=[TENSOR | {"dims": [1, -1]}]),
+        changed(BY_SERVICE, model__config__inputs=[TENSOR | {"dims": [0]}]),
+    ),
+    "no Triton": row(
+        "spec.runtime.version",
+        "set version, such as 26.09, or a whole image",
+        changed(BY_SERVICE, runtime=ABSENT),
+        changed(BY_SERVICE, runtime={"args": []}),
+    ),
+    "an image without a tag": row(
+        "spec.runtime.image",
+        "write repository:tag or repository@sha256:",
+        image("example:5000/triton@sha256:" + "0" * 64),
+        image("example:5000/triton"),
+    ),
+    "latest": row(
+        "spec.runtime.image",
+        "must not be tagged latest",
+        image("example:5000/triton:latest-not"),
+        image("example:5000/triton:latest"),
+    ),
+    "an argument of ours": row(
+        "spec.runtime.args",
+        "which Halimede sets: remove them",
+        changed(BY_SERVICE, runtime={"version": "24.10", "args": ["--http-thread-count=4"]}),
+        changed(BY_SERVICE, runtime={"version": "24.10", "args": ["--http-port=80"]}),
+    ),
+    "a limit that is no quantity": row(
+        "spec.resources.limits",
+        "limits must be quantities such as 500m, 2 or 2Gi",
+        changed(BY_SERVICE, resources={"limits": {"cpu": 2, "memory": "1.5Gi"}}),
+        changed(BY_SERVICE, resources={"limits": {"memory": "2 GB"}}),
+    ),
+    "a request that is no quantity": row(
+        "spec.resources.requests",
+        "requests must be quantities such as 500m, 2 or 2Gi",
+        changed(BY_SERVICE, resources={"requests": {"cpu": "500m"}}),
+        changed(BY_SERVICE, resources={"requests": {"cpu": "a lot"}}),
+    ),
+    "GPUs among the limits": row(
+        "spec.resources.limits",
+        "set spec.gpu",
+        changed(BY_SERVICE, gpu={"resourceName": "nvidia.com/mig-1g.10gb"}),
+        changed(BY_SERVICE, resources={"limits": {"nvidia.com/gpu": 1}}),
+    ),
+    "no route for a Gateway": row(
+        "spec.expose.gateway",
+        "type Gateway needs gateway.parentRefs",
+        BY_GATEWAY,
+        changed(BY_GATEWAY, expose={"type": "Gateway"}),
+    ),
+    "a route of Halimede's and one of the user's": row(
+        "spec.expose.gateway.parentRefs",
+        "or routeRef, a HTTPRoute of your own: set one of them",
+        BY_ROUTE,
+        changed(BY_ROUTE, expose__gateway__parentRefs=[{"name": "public"}]),
+    ),
+    "neither route": row(
+        "spec.expose.gateway.parentRefs",
+        "gateway needs either parentRefs",
+        changed(BY_GATEWAY, expose__gateway__hostnames=ABSENT),
+        changed(BY_GATEWAY, expose__gateway={"hostnames": ["a.example"]}),
+    ),
+    "hostnames for a route of the user's": row(
+        "spec.expose.gateway.hostnames",
+        "are those of your HTTPRoute: remove hostnames",
+        BY_ROUTE,
+        changed(BY_ROUTE, expose__gateway__hostnames=["a.example"]),
+    ),
+    "no host for an Ingress": row(
+        "spec.expose.ingress",
+        "type Ingress needs ingress.host",
+        BY_INGRESS,
+        changed(BY_INGRESS, expose={"type": "Ingress"}),
+    ),
+    "a Gateway for a Service": row(
+        "spec.expose.gateway",
+        "remove it, or set type to Gateway",
+        BY_SERVICE,
+        changed(BY_SERVICE, expose={"type": "Service", **PATCHED}),
+    ),
+    "an Ingress for a Service": row(
+        "spec.expose.ingress",
+        "remove it, or set type to Ingress",
+        BY_SERVICE,
+        changed(BY_SERVICE, expose={"type": "Service", "ingress": {"host": "a.example"}}),
+    ),
+    "a name too long for its children": Row(
+        model_deployment(BY_SERVICE, name="a" * 48),
+        model_deployment(BY_SERVICE, name="a" * 49),
+        "metadata.name",
+        "choose a shorter name",
+    ),
+    "a name that no Service can have": Row(
+        model_deployment(BY_SERVICE, name="a-3"),
+        model_deployment(BY_SERVICE, name="3d.model"),
+        "metadata.name",
+        "must begin with a letter",
+    ),
+    "a field that does not exist": row(
+        "spec.modle", "unknown field", BY_SERVICE, changed(BY_SERVICE, modle={})
+    ),
+    "two inputs of one name": row(
+        "spec.model.config.inputs[1]",
+        "Duplicate value",
+        changed(BY_SERVICE, model__config__inputs=[TENSOR, TENSOR | {"name": "Y"}]),
+        changed(BY_SERVICE, model__config__inputs=[TENSOR, TENSOR]),
+    ),
+}

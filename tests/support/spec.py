@@ -1,0 +1,23 @@
+"""The spec that scenarios begin with."""
+
+from halimede.api.base import Manifest
+
+GATEWAY = {"type": "Gateway", "gateway": {"parentRefs": [{"name": "public"}]}}
+SPEC: Manifest = {
+    "model": {
+        "storageUri": "https://models.example/digits/1",
+        "config": {"backend": "onnxruntime", "maxBatchSize": 8},
+    },
+    "runtime": {"version": "24.10"},
+    "replicas": 2,
+    "expose": GATEWAY,
+    "rollout": {
+        "strategy": "Canary",
+        "canary": {
+            "steps": [{"weight": 20, "minSeconds": 30}, {"weight": 50, "minSeconds": 30}],
+            "bakeSeconds": 60,
+        },
+        "analysis": {"intervalSeconds": 15, "warmupSeconds": 30, "settleSeconds": 15},
+        "blueGreen": {"bakeSeconds": 120},
+    },
+}
