@@ -20,6 +20,8 @@ USUAL = 10_000
 HISTORIES = int(os.environ.get("HISTORIES") or USUAL)
 PART = 500
 """Histories with one seed."""
+RARE = 6
+"""So many declared changes of state may be missed by all of them."""
 
 
 def lived(number: int) -> set[Step]:
@@ -43,10 +45,13 @@ def test_what_happened_is_in_the_table(decisions: set[Step]) -> None:
 
 @pytest.mark.skipif(HISTORIES < USUAL, reason="too few histories for rare ways")
 def test_what_is_in_the_table_happened(decisions: set[Step]) -> None:
-    """The changes of state that rows tell of come about; a few of them are too rare for this."""
+    """The changes of state that rows tell of come about; a few are too rare for this.
+
+    Every row has tests of its own besides.
+    """
     gone = {(origin, end) for _, origin, end in decisions}
     told = {(origin, way.to) for row in TRANSITIONS for way in row.ways for origin in way.origins}
-    assert len(told - gone) <= len(told) // 10, sorted(map(str, told - gone))
+    assert len(told - gone) <= RARE, "\n".join(sorted(map(str, told - gone)))
 
 
 @pytest.mark.parametrize("count", [need, full])
