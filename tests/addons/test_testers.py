@@ -4,6 +4,8 @@ import asyncio
 from typing import Any
 
 import aiohttp
+import grpc
+import grpc.aio
 
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.render.traffic import Backend, traffic
@@ -58,12 +60,20 @@ async def answers(here: World, headers: dict[str, str]) -> list[str]:
     return [http, grpc.decode()]
 
 
+async def first_answers(here: World, headers: dict[str, str]) -> list[str]:
+    """Ask as `answers` does, of proxies that may not have learned the route yet."""
+    try:
+        return await answers(here, headers)
+    except (aiohttp.ClientError, grpc.aio.AioRpcError):
+        return []
+
+
 async def test_headers_lead_testers_to_the_canary(here: World) -> None:
     """Over HTTP and gRPC, with all of the headers; everybody else stays with the stable one."""
     here.backend("digits-a")
     here.backend("digits-b")
     here.apply(rendered(here.namespace, testers=True))
-    await seen(lambda: answers(here, HEADERS), lambda told: told == ["digits-b"] * 2)
+    await seen(lambda: first_answers(here, HEADERS), lambda told: told == ["digits-b"] * 2)
     assert await answers(here, {}) == ["digits-a"] * 2
     assert await answers(here, {"X-Tester": "yes"}) == ["digits-a"] * 2
     assert await answers(here, HEADERS | {"X-Team": "sales"}) == ["digits-a"] * 2
@@ -74,7 +84,7 @@ async def test_copies_of_http_requests_are_counted(here: World) -> None:
     here.backend("digits-a")
     here.backend("digits-b")
     here.apply(rendered(here.namespace, copies=100))
-    told = await seen(lambda: answers(here, {}), lambda told: len(told) == 2)
+    told = await seen(lambda: first_answers(here, {}), lambda told: told == ["digits-a"] * 2)
     for _ in range(50):
         told += await answers(here, {})
     assert set(told) == {"digits-a"}

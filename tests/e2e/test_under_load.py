@@ -106,8 +106,7 @@ def test_blue_green_switches_on_command_and_the_old_colour_is_the_way_back(busy:
     assert [blue] == [one.revision for one in over.status.warm]
     with busy.serves_many():
         _asks_for_colour(busy, "v1")
-        over = busy.sees("the way back", lambda seen: seen.ready and seen.settled, within=90)
-    assert blue == over.stable
+        busy.sees("the way back", lambda seen: seen.settled and seen.stable == blue, within=90)
     assert blue == busy.requests()[-1].revision
 
 
