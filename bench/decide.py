@@ -14,6 +14,8 @@ from halimede.reconcile.observed import Observed
 from tests.support.cluster import PLATFORM, PretendCluster
 
 REVISIONS = 20
+WARM = 9
+"""One less than a status remembers."""
 REPEATS = 1000
 TARGET = 0.001
 """Seconds, at the 99th percentile."""
@@ -37,21 +39,21 @@ class Decisions:
 
 
 def crowded() -> tuple[Observed, float]:
-    """Look at an object whose last revisions are all kept, while the next one is judged.
+    """Look at an object with many revisions, half of them kept warm, while one is judged.
 
     Returns:
         What is to be decided on, and the time.
     """
     cluster = PretendCluster()
-    switch = {"autoPromote": True, "bakeSeconds": 0}
     cluster.spec["rollout"] |= {
         "strategy": "BlueGreen",
-        "blueGreen": switch,
+        "blueGreen": {"autoPromote": True, "bakeSeconds": 0},
         "scaleDownDelaySeconds": 604800,
-        "revisionHistoryLimit": REVISIONS,
     }
     cluster.until(cluster.ready)
     for number in range(2, REVISIONS):
+        if number == WARM + 2:
+            cluster.edit(lambda spec: spec["rollout"].update(scaleDownDelaySeconds=0))
         cluster.model(number).until(cluster.ready)
     cluster.edit(lambda spec: spec["rollout"].update(strategy="Canary"))
     cluster.model(REVISIONS).until(lambda: cluster.state is State.ANALYSING)

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from local.cluster import Cluster
 from tests.e2e.way import Write, way
 
 DEPLOYMENT = "deployment/halimede"
+LAST_DEATH_SECONDS = 120.0
+"""Within so long of a rollout's end the pods that it has left behind are deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,15 @@ class Mortal:
                 self._process.kill()
                 self._process.wait()
             return False
+
+    def dies_to_the_last(self) -> None:
+        """Wait until every death has come; fail with those that have not."""
+        deadline = time.monotonic() + LAST_DEATH_SECONDS
+        while self.deaths:
+            last_words = self.log.read_text()[-2000:]
+            left = ", ".join(one.after for one in self.deaths)
+            assert time.monotonic() < deadline, f"not dead after {left}: {last_words}"
+            threading.Event().wait(0.1)
 
     def live(self) -> None:
         """Run, and start again after each death, until `end`."""

@@ -55,13 +55,13 @@ def test_a_death_after_each_kind_of_write_changes_no_outcome(operator: Mortal, u
         operator.deaths += PROMOTION
         user.asks_for("v2", **PATIENT)
         promoted = user.sees("v2 stable", lambda seen: seen.ready and seen.settled, within=300)
-        user.waits_until(lambda: not operator.deaths, "last death")
+        operator.dies_to_the_last()
     with user.serves_many() as blamed:
         operator.deaths += ABORT
         user.asks_for("v3", **PATIENT)
         blamed.add(user.sees("v3", lambda seen: seen.target != promoted.stable).target)
         stopped = user.sees("v3's end", lambda seen: seen.settled, within=300)
-        user.waits_until(lambda: not operator.deaths, "last death")
+        operator.dies_to_the_last()
     assert [one.after for one in (*PROMOTION, *ABORT)] == operator.died
     assert user.outcomes() == [Outcome.PROMOTED, Outcome.ABORTED]
     assert promoted.stable == stopped.stable

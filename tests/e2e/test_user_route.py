@@ -43,12 +43,18 @@ def _spec(user: User) -> Manifest:
 
 @pytest.mark.transition(51)
 def test_a_canary_through_the_users_own_route_which_is_given_back(user: User) -> None:
-    """Given v1 in a route of the user's, v2 is promoted in it; deletion restores it unnoticed."""
+    """Given v1 behind a route of the user's, it is taken, v2 promoted in it, and it is restored.
+
+    Users notice nothing, neither when the revisions come into the route nor when they leave it.
+    """
     user.apply(_shop(user))
     before = _spec(user)
-    user.asks_for("v1", **ASKED)
+    user.asks_for("v1", expose={"type": "Service"}, rollout__analysis__provider="None")
     stable = user.sees("v1 Ready", lambda seen: seen.ready).stable
     user.starts_load()
+    user.asks_for("v1", **ASKED)
+    user.sees("v1 in the route", lambda seen: seen.ready and bool(seen.status.user_routes))
+    user.waits_until(lambda: user.requests()[-1].revision == stable, "revision in an answer")
     user.asks_for("v2", **ASKED)
     user.sees("v2 stable", lambda seen: seen.settled and seen.stable != stable, within=120)
     assert {one.version for one in user.requests()} == {"v1", "v2"}

@@ -87,13 +87,17 @@ class History:
 @pytest.mark.transition(49, 50, 51)
 @pytest.mark.parametrize("seed", range(6))
 def test_every_history_ends_with_routes_as_they_were_written(seed: int) -> None:
-    """Given twenty random events and a deletion, no route bears a trace, and nothing stays."""
+    """Given twenty random events and a deletion, no route bears a trace, and nothing stays.
+
+    At no time a Service is given requests by the very write that names it.
+    """
     history = History(seed)
     for _ in range(20):
         history.go_on()
     cluster = history.cluster
     cluster.delete().run(60)
     assert cluster.gone
+    assert cluster.strangers == []
     for name, route in cluster.routes.items():
         assert route["spec"] == history.written[name]
         assert annotation("digits") not in route["metadata"].get("annotations", {})

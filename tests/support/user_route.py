@@ -67,6 +67,8 @@ class RoutedCluster(PretendCluster):
     """False: the API server refuses every patch of a route."""
     log: list[str] = field(default_factory=list)
     """What was done about finalizers and routes."""
+    strangers: list[str] = field(default_factory=list)
+    """Services that were given requests by the write that named them: proxies lose some."""
 
     def __post_init__(self) -> None:
         """Refer to the route."""
@@ -78,9 +80,13 @@ class RoutedCluster(PretendCluster):
         return self.deleted_at is not None and not self.finalizers
 
     def backends(self, name: str = "shop") -> dict[str, int]:
-        """Tell who gets what by the first rule of a route."""
+        """Tell who gets what by the first rule of a route; the entry Service only if it does."""
         refs = self.routes[name]["spec"]["rules"][0]["backendRefs"]
-        return {one["name"].removeprefix("digits-"): one["weight"] for one in refs}
+        return {
+            one["name"].removeprefix("digits-"): one["weight"]
+            for one in refs
+            if one["name"] != "digits" or one["weight"]
+        }
 
     def write(self, name: str, manager: str, *refs: Manifest) -> None:
         """Have somebody write the backends of a route."""
@@ -122,8 +128,10 @@ class RoutedCluster(PretendCluster):
         super().carry_out(plan)
         for patch in plan.patches if self.patchable else ():
             self.log.append(f"patch {patch.name}")
+            before = _named(self.routes[patch.name])
             patched(self.routes[patch.name], patch.operations)
             self._written(self.routes[patch.name], "halimede")
+            self.strangers += _named(self.routes[patch.name], served=True) - before
         if plan.finalizer is not None:
             self.log.append("finalizer on" if plan.finalizer else "finalizer off")
             self.finalizers = ("halimede.dev/route",) if plan.finalizer else ()
@@ -152,7 +160,18 @@ class RoutedCluster(PretendCluster):
     @override
     def _note_weights(self, route: Manifest) -> None:
         super()._note_weights(route)
-        entry = self.weights[-1].pop("digits", None)
-        if entry is not None:
-            service = self.objects["Service", "digits"]
-            self.weights[-1][service["spec"]["selector"]["halimede.dev/revision"]] = 100
+        shares = self.weights[-1]
+        if (entry := shares.pop("digits", 0)) > 0:
+            selector = self.objects["Service", "digits"]["spec"]["selector"]
+            selected = selector["halimede.dev/revision"]
+            shares[selected] = shares.get(selected, 0) + (entry if len(shares) else 100)
+
+
+def _named(route: Manifest, *, served: bool = False) -> set[str]:
+    """Name the Services that a route leads to; only those with requests if they are *served*."""
+    return {
+        ref["name"]
+        for rule in route["spec"]["rules"]
+        for ref in rule["backendRefs"]
+        if ref["weight"] or not served
+    }

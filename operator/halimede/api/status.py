@@ -266,6 +266,7 @@ class UserRoute(ApiModel):
 
     name: str
     since: Timestamp
+    """When it last began to name them; they have their shares when proxies have followed."""
     returned_at: Timestamp | None = None
     """When it was seen as its owner wrote it; it is forgotten when proxies have followed."""
 

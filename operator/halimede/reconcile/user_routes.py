@@ -11,7 +11,14 @@ from halimede.reconcile.plan import RoutePatch
 from halimede.reconcile.routes import answer
 from halimede.reconcile.writers import foreign_write
 from halimede.render.traffic import Backend
-from halimede.render.user_route import attached, given_back, operations, refusal
+from halimede.render.user_route import (
+    attached,
+    given_back,
+    named,
+    operations,
+    refusal,
+    unshared,
+)
 from halimede.rollout.events import sentences
 from halimede.rollout.facts import Route
 
@@ -80,7 +87,8 @@ def errand(
     """Lead the route of the spec to the revisions, and give back those that it names no more.
 
     The finalizer is on the object before a route is touched, and off it when the last one has
-    been given back. A first revision that is not ready yet leaves the route as it is.
+    been given back. A first revision that is not ready yet leaves the route as it is. Revisions
+    that the route names anew have their shares when proxies have had the time to follow.
     """
     name, held = wanted(md), ROUTE_FINALIZER in md.metadata.finalizers
     others = [one for one in status.user_routes if one.name != name]
@@ -96,15 +104,16 @@ def errand(
         return replace(
             back, routes=(*back.routes, *known), finalizer=True, again=AFTER_PATCH_SECONDS
         )
-    used = UserRoute(name=name, since=known[0].since if known else now)
+    begun = known[0].since if known and named(live, md.metadata.name) else now
+    back = replace(back, routes=(*back.routes, UserRoute(name=name, since=begun)))
+    settling = begun + _settle_seconds(md) - now
+    if settling > 0 and unshared(live, md.metadata.name):
+        return replace(back, again=min(settling, back.again or settling))
     led = operations(live, attached(live, md.metadata.name, backends), md.metadata.name)
-    patches = (RoutePatch(name, led),) if led else ()
-    return replace(
-        back,
-        routes=(*back.routes, used),
-        patches=(*back.patches, *patches),
-        again=AFTER_PATCH_SECONDS if patches else back.again,
-    )
+    if not led:
+        return back
+    patches = (*back.patches, RoutePatch(name, led))
+    return replace(back, patches=patches, again=AFTER_PATCH_SECONDS)
 
 
 def returned(

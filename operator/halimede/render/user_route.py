@@ -1,8 +1,11 @@
 """A HTTPRoute of the user's, which names the entry Service: its share goes to the revisions.
 
-Each reference to the entry Service is replaced by one per revision, and stands again when the
-route is given back. Nothing else in the route is ours: not its rules, not its other backends, of
-which only the weights may grow, all by the same factor, where shares in percent ask for that.
+A reference to the entry Service gets one per revision before it, which take its share. It stays
+there without any, for proxies answer 503 while they get to know a Service that a route names anew:
+so it can have everything again, at once, when the route is given back, and so the revisions are
+named first and have their shares with a later write. Nothing else in the route is ours: not its
+rules, not its other backends, of which only the weights may grow, all by the same factor, where
+shares in percent ask for that.
 """
 
 import json
@@ -62,13 +65,28 @@ def refusal(route: Manifest, name: str) -> tuple[str, str] | None:
     return None
 
 
+def named(route: Manifest, name: str) -> bool:
+    """Whether the route names a revision, with a share or without."""
+    return any(_names_revision(refs, name) for _, refs in _rules(route))
+
+
+def unshared(route: Manifest, name: str) -> bool:
+    """Whether a rule that names revisions has left the share to the entry Service."""
+    return any(
+        _names_revision(refs, name) and any(_is_entry(ref, name) and _weight(ref) for ref in refs)
+        for _, refs in _rules(route)
+    )
+
+
 def attached(route: Manifest, name: str, backends: tuple[Backend, ...]) -> Manifest:
-    """Let the route lead to the revisions instead of the entry Service."""
+    """Let the route lead to the revisions; a rule that names none of them names them first."""
     originals = _originals(route, name)
     changed = deepcopy(route)
     for index in originals:
         rule = changed["spec"]["rules"][index]
-        rule["backendRefs"] = _shared_out(rule["backendRefs"], name, backends)
+        refs = rule["backendRefs"]
+        given = _names_revision(refs, name)
+        rule["backendRefs"] = _shared_out(refs, name, backends, given=given)
     if originals:
         text = json.dumps(list(originals.values()), sort_keys=True, separators=(",", ":"))
         changed["metadata"].setdefault("annotations", {})[annotation(name)] = text
@@ -140,6 +158,10 @@ def _is_revision(ref: Manifest, name: str) -> bool:
     )
 
 
+def _names_revision(refs: Refs, name: str) -> bool:
+    return any(_is_revision(ref, name) for ref in refs)
+
+
 def _names_service(ref: Manifest) -> bool:
     """Whether it is a Service of the route's namespace, by a port that Triton serves."""
     return (
@@ -176,7 +198,9 @@ def _together(refs: Refs, name: str) -> Refs:
     return whole
 
 
-def _shared_out(refs: Refs, name: str, backends: tuple[Backend, ...]) -> Refs:
+def _shared_out(
+    refs: Refs, name: str, backends: tuple[Backend, ...], *, given: bool = True
+) -> Refs:
     whole = _together(refs, name)
     if len(whole) == 1:
         whole[0]["weight"] = min(whole[0]["weight"], 1) * 100
@@ -185,19 +209,19 @@ def _shared_out(refs: Refs, name: str, backends: tuple[Backend, ...]) -> Refs:
     split: Refs = []
     for ref in whole:
         ref["weight"] *= factor
-        split += _by_revision(ref, name, backends) if _is_entry(ref, name) else [ref]
+        split += _by_revision(ref, name, backends, given) if _is_entry(ref, name) else [ref]
     return split
 
 
-def _by_revision(ref: Manifest, name: str, backends: tuple[Backend, ...]) -> Refs:
+def _by_revision(ref: Manifest, name: str, backends: tuple[Backend, ...], given: bool) -> Refs:
     split = []
     for backend in backends:
         copied = deepcopy(ref)
         copied["name"] = child(name, backend.revision)
-        copied["weight"] = ref["weight"] * backend.weight // 100
+        copied["weight"] = ref["weight"] * backend.weight // 100 if given else 0
         copied["filters"] = _with_header(copied.get("filters") or [], backend.revision)
         split.append(copied)
-    return split
+    return [*split, ref | {"weight": 0} if given else ref]
 
 
 def _with_header(filters: list[Manifest], revision: str) -> list[Manifest]:
@@ -255,7 +279,7 @@ def _original(refs: Refs, name: str, known: list[Refs]) -> Refs:
 
     What is remembered is for one rule, and is taken out of *known*.
     """
-    if not any(_is_revision(ref, name) for ref in refs):
+    if not _names_revision(refs, name):
         return refs
     whole = _together(refs, name)
     for original in known:

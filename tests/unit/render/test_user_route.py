@@ -32,10 +32,19 @@ def shares(weight: int) -> tuple[Backend, ...]:
     return (Backend(STABLE, 100 - weight), Backend(CANARY, weight))
 
 
+def led(live: Manifest, weight: int) -> Manifest:
+    """Give the canary a weight in a route, which names the revisions first."""
+    return attached(attached(live, "digits", shares(weight)), "digits", shares(weight))
+
+
 def weights(live: Manifest, rule: int = 0) -> list[tuple[str, int]]:
-    """List the backends of a rule with their weights."""
+    """List the backends of a rule with their weights; the entry Service only if it has any."""
     refs = live["spec"]["rules"][rule]["backendRefs"]
-    return [(one["name"].removeprefix("digits-"), one["weight"]) for one in refs]
+    return [
+        (one["name"].removeprefix("digits-"), one["weight"])
+        for one in refs
+        if one["name"] != "digits" or one["weight"]
+    ]
 
 
 HEADERS = {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"remove": ["server"]}}
@@ -64,7 +73,7 @@ def test_what_was_taken_is_given_back(name: str) -> None:
     """However the weights moved meanwhile, the owner finds the route as it was."""
     live = ROUTES[name]
     for weight in (0, 1, 33, 100):
-        live = attached(live, "digits", shares(weight))
+        live = led(live, weight)
         assert attached(live, "digits", shares(weight)) == live
         assert given_back(live, "digits")["spec"] == ROUTES[name]["spec"]
     back = given_back(live, "digits")
@@ -73,39 +82,48 @@ def test_what_was_taken_is_given_back(name: str) -> None:
     )
 
 
+def test_the_revisions_are_named_before_they_get_requests() -> None:
+    """A Service that a proxy has yet to get to know gets nothing; the entry Service stays."""
+    live = attached(ROUTES["beside another service"], "digits", shares(5))
+    assert weights(live) == [(STABLE, 0), (CANARY, 0), ("digits", 300), ("old", 100)]
+    live = attached(live, "digits", shares(5))
+    assert weights(live) == [(STABLE, 285), (CANARY, 15), ("old", 100)]
+    assert [one["name"] for one in live["spec"]["rules"][0]["backendRefs"]][2] == "digits"
+
+
 def test_alone_in_its_rule_weights_are_percentages() -> None:
     """Whatever weight the owner gave the only backend, it is all of the rule's requests."""
-    live = attached(ROUTES["a weight of its own"], "digits", shares(25))
+    live = led(ROUTES["a weight of its own"], 25)
     assert weights(live) == [(STABLE, 75), (CANARY, 25)]
 
 
 def test_beside_others_shares_are_kept() -> None:
     """Three quarters stay three quarters, and a twentieth of them goes to the canary."""
-    live = attached(ROUTES["beside another service"], "digits", shares(5))
+    live = led(ROUTES["beside another service"], 5)
     assert weights(live) == [(STABLE, 285), (CANARY, 15), ("old", 100)]
     assert weights(live, 1) == [("old", 1)]
 
 
 def test_ports_and_filters_are_kept() -> None:
     """Each protocol goes to its own port, and answers tell the revision."""
-    live = attached(ROUTES["with filters"], "digits", shares(5))
+    live = led(ROUTES["with filters"], 5)
     first, second = (rule["backendRefs"][1] for rule in live["spec"]["rules"])
     told = {"name": "x-halimede-revision", "value": CANARY}
     both = {"remove": ["server"], "set": [told]}
     assert first["filters"] == [MIRROR, HEADERS | {"responseHeaderModifier": both}]
     assert second["filters"][0]["responseHeaderModifier"]["set"][1] == told
-    both_ports = attached(ROUTES["HTTP and gRPC"], "digits", shares(5))
+    both_ports = led(ROUTES["HTTP and gRPC"], 5)
     assert [
         [one["port"] for one in rule["backendRefs"]] for rule in both_ports["spec"]["rules"]
     ] == [
-        [8001, 8001],
-        [8000, 8000],
+        [8001, 8001, 8001],
+        [8000, 8000, 8000],
     ]
 
 
 def test_rules_that_moved_are_known_again() -> None:
     """A rule that its owner put in front of ours changes nothing of what is given back."""
-    live = attached(route([ref(weight=7)]), "digits", shares(5))
+    live = led(route([ref(weight=7)]), 5)
     live["spec"]["rules"].insert(0, {"backendRefs": [ref("new")]})
     back = given_back(attached(live, "digits", shares(25)), "digits")
     assert [rule["backendRefs"] for rule in back["spec"]["rules"]] == [
@@ -116,7 +134,7 @@ def test_rules_that_moved_are_known_again() -> None:
 
 def test_an_edited_rule_keeps_its_shares() -> None:
     """A backend that its owner added among ours stays, with the share that it has."""
-    live = attached(route([ref(weight=7)]), "digits", shares(25))
+    live = led(route([ref(weight=7)]), 25)
     live["spec"]["rules"][0]["backendRefs"].append(ref("new", weight=50))
     assert weights(attached(live, "digits", shares(50))) == [
         (STABLE, 50),
@@ -129,16 +147,16 @@ def test_an_edited_rule_keeps_its_shares() -> None:
 @pytest.mark.parametrize("kept", ["", "{}", "[1]", '[[{"port":8000}]]', "null"])
 def test_a_spoilt_annotation_costs_only_the_weight(kept: str) -> None:
     """Without a memory, the backends are put together by their shares."""
-    live = attached(route([ref(weight=7)]), "digits", shares(25))
+    live = led(route([ref(weight=7)]), 25)
     live["metadata"]["annotations"][KEY] = kept
     assert weights(given_back(live, "digits")) == [("digits", 1)]
 
 
 def test_a_route_put_back_by_its_owner_is_remembered_anew() -> None:
     """Another weight in the owner's own words is what is given back later."""
-    live = attached(route([ref(weight=7)]), "digits", shares(25))
+    live = led(route([ref(weight=7)]), 25)
     live["spec"]["rules"][0]["backendRefs"] = [ref(weight=9)]
-    live = attached(live, "digits", shares(25))
+    live = led(live, 25)
     assert weights(live) == [(STABLE, 75), (CANARY, 25)]
     assert json.loads(live["metadata"]["annotations"][KEY]) == [[ref(weight=9)]]
 
