@@ -42,7 +42,10 @@ def rendered(case: str) -> list[Manifest]:
             copies=asked.get("copies", 0),
             by_pods=asked.get("byPods", False),
         ),
-        *(attached(one, md.metadata.name, backends) for one in asked.get("routes", ())),
+        *(
+            attached(attached(one, md.metadata.name, backends), md.metadata.name, backends)
+            for one in asked.get("routes", ())
+        ),
         *([autoscaler] if autoscaler else []),
         pdb(md),
     ]

@@ -7,6 +7,7 @@ one manager drops, pods that load for a while, endpoints, routes that a gateway 
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from halimede.api.base import Manifest, rfc3339
@@ -30,6 +31,7 @@ from tests.support.spec import SPEC
 
 RESYNC_SECONDS = 300.0
 START = 1_700_000_000.0
+_VERSIONS = count(1)
 PLATFORM = Platform(halimede_image="registry.example/halimede:0.1.0")
 
 
@@ -94,7 +96,7 @@ class PretendCluster:
     def tamper(self, kind: str, name: str) -> Manifest:
         """Hand out a live object to be changed behind the operator's back."""
         self._drift += 1
-        return self.objects[kind, name]
+        return _anew(self.objects[kind, name])
 
     def meddle(self, weight: int, manager: str = "argocd-controller") -> None:
         """Have somebody else give the last backend of the live route another weight."""
@@ -239,7 +241,8 @@ class PretendCluster:
         """Write what the plan says."""
         for manifest in plan.handovers:
             name = manifest["metadata"]["name"]
-            self.objects["Deployment", name]["spec"]["replicas"] = manifest["spec"]["replicas"]
+            live = _anew(self.objects["Deployment", name])
+            live["spec"]["replicas"] = manifest["spec"]["replicas"]
             self._co_owned.add(name)
         for manifest in plan.applies:
             self._apply(manifest)
@@ -300,7 +303,7 @@ class PretendCluster:
             new["spec"]["replicas"] = live["spec"]["replicas"] if live and kept else 1
         if live and "status" in live:
             new["status"] = live["status"]
-        self.objects[kind, name] = new
+        self.objects[kind, name] = _anew(new)
         if (kind, name) == ("HTTPRoute", "digits"):
             self._note_weights(new)
 
@@ -385,3 +388,9 @@ class PretendCluster:
                 f"ml_digits-{revision}_8000", pod, requests / part, errors / part
             )
         return errors
+
+
+def _anew(manifest: Manifest) -> Manifest:
+    """Give an object that is written a version that no other one has or had."""
+    manifest["metadata"]["resourceVersion"] = str(next(_VERSIONS))
+    return manifest

@@ -63,9 +63,9 @@ def count(
     for process in scraped:
         young = pods_started.get(process.labels.get("pod", ""), 0.0) >= oldest
         meanings = {id(one): read(one.labels) for one in process.series}
-        for increment in increments(process, young=young):
+        for increment in increments(process, young=young, after=after):
             meaning = meanings[id(increment.series)]
-            if meaning is not None and after < increment.at <= upto:
+            if meaning is not None and increment.at <= upto:
                 totals[meaning.revision] += times(meaning.one, increment.amount)
         if any(one is not None and one.revision == request.canary for one in meanings.values()):
             seen_at = max(seen_at or 0.0, process.scrapes[-1])

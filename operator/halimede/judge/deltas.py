@@ -7,10 +7,13 @@ poll whose window its time falls in. Nothing is counted twice, and nothing is pa
 as a scrape takes no longer than the scrape interval, which Prometheus enforces.
 """
 
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import inf
+from operator import attrgetter, lt, sub
 from statistics import median
 
 from halimede.judge.reading import Sample, Series
@@ -21,6 +24,8 @@ UNKNOWN_INTERVAL = 60.0
 ALWAYS_OWN = ("exported_", "_")
 """How labels begin that a process gave itself: Prometheus's name for one that the scraper gives
 too, and `__name__` and Triton's `metric_tags`."""
+
+_AT, _VALUE = attrgetter("at"), attrgetter("value")
 
 Labels = frozenset[tuple[str, str]]
 
@@ -62,12 +67,8 @@ class Process:
     scrapes: tuple[float, ...]
     """When it was scraped, oldest first."""
     labelling: Labelling
-
-    @property
-    def interval(self) -> float:
-        """Seconds between its scrapes; a missed one does not change it."""
-        gaps = [late - early for early, late in pairwise(self.scrapes)]
-        return median(gaps) if gaps else UNKNOWN_INTERVAL
+    interval: float
+    """Seconds between its scrapes; a missed one does not change it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +86,17 @@ def processes(series: Iterable[Series], labelling: Labelling) -> tuple[Process, 
     for one in series:
         if one.samples:
             found[labelling.scrapers(one.labels)].append(one)
-    return tuple(
-        Process(
-            labels=dict(key),
-            series=tuple(group),
-            scrapes=tuple(sorted({sample.at for one in group for sample in one.samples})),
-            labelling=labelling,
-        )
-        for key, group in found.items()
-    )
+    return tuple(_process(key, group, labelling) for key, group in found.items())
+
+
+def _process(key: Labels, group: Iterable[Series], labelling: Labelling) -> Process:
+    series = tuple(group)
+    first, *others = (tuple(map(_AT, one.samples)) for one in series)
+    same = all(times == first for times in others)
+    scrapes = first if same else tuple(sorted(set(first).union(*others)))
+    gaps = tuple(map(sub, scrapes[1:], scrapes))
+    interval = median(gaps) if gaps else UNKNOWN_INTERVAL
+    return Process(dict(key), series, scrapes, labelling, interval)
 
 
 def watermark(scraped: Iterable[Process], born: Iterable[float] = ()) -> float | None:
@@ -118,8 +121,10 @@ def watermark(scraped: Iterable[Process], born: Iterable[float] = ()) -> float |
     return round(min(newest, *bounds), 3)
 
 
-def increments(process: Process, *, young: bool = False) -> Iterator[Increment]:
-    """Yield what each sample added to its counter.
+def increments(
+    process: Process, *, young: bool = False, after: float = -inf
+) -> Iterator[Increment]:
+    """Yield what each sample later than *after* added to its counter.
 
     A counter that appears in a process that had been scraped before starts from zero: many
     counters appear with their first event. The first scrape of all tells only where counting
@@ -128,12 +133,22 @@ def increments(process: Process, *, young: bool = False) -> Iterator[Increment]:
     resets = _resets(process)
     for series in process.series:
         first = series.samples[0]
-        if young or first.at > process.scrapes[0]:
+        if first.at > after and (young or first.at > process.scrapes[0]):
             yield Increment(series, first.at, round(first.value))
         restarts = resets.get(process.labelling.together(series.labels), [])
-        for before, sample in pairwise(series.samples):
+        for before, sample in pairwise(_last_before(series.samples, after)):
             anew = any(before.at <= low and high <= sample.at for low, high in restarts)
             yield Increment(series, sample.at, _amount(before, sample, anew=anew))
+
+
+def _fell(series: Series) -> bool:
+    values = tuple(map(_VALUE, series.samples))
+    return any(map(lt, values[1:], values))
+
+
+def _last_before(samples: Sequence[Sample], after: float) -> Sequence[Sample]:
+    """Leave the samples later than *after*, and the one before them."""
+    return samples[max(0, bisect_right(samples, after, key=_AT) - 1) :]
 
 
 def _amount(before: Sample, sample: Sample, *, anew: bool) -> int:
@@ -147,10 +162,14 @@ def _resets(process: Process) -> dict[Labels, list[tuple[float, float]]]:
     """
     found: defaultdict[Labels, list[tuple[float, float]]] = defaultdict(list)
     for series in process.series:
-        for before, sample in pairwise(series.samples):
-            if sample.value < before.value:
-                together = process.labelling.together(series.labels)
-                found[together].append((before.at, sample.at))
+        if not _fell(series):
+            continue
+        together = process.labelling.together(series.labels)
+        found[together] += [
+            (before.at, sample.at)
+            for before, sample in pairwise(series.samples)
+            if sample.value < before.value
+        ]
     return found
 
 

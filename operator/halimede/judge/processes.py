@@ -6,6 +6,7 @@ with probability alpha at most, however often one looks. All values are natural 
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from math import exp, log, log1p
 
 from halimede.judge.reading import Counts
@@ -38,6 +39,7 @@ def worse(canary: Counts, stable: Counts) -> tuple[float, ...]:
     return tuple(bets)
 
 
+@lru_cache(maxsize=128)
 def ceiling_rates(ceiling: float) -> tuple[float, ...]:
     """List the rates above *ceiling* that `over` bets on."""
     rates = []

@@ -17,11 +17,20 @@ from halimede.reconcile.places import places
 from halimede.reconcile.plan import Plan
 from halimede.reconcile.status import Situation, conditions
 from halimede.reconcile.user_routes import Routes, errand
-from halimede.reconcile.wanted import Entrance, Work, children, recorded, records, work
+from halimede.reconcile.wanted import (
+    Work,
+    children,
+    entrance,
+    recorded,
+    records,
+    shares,
+    work,
+)
 from halimede.reconcile.world import facts, pods_started
 from halimede.render.checks import violations
 from halimede.render.platform import Platform
-from halimede.render.revision import Revision, revision
+from halimede.render.remembered import Owner, owner, revision
+from halimede.render.revision import Revision
 from halimede.render.view import model_name
 from halimede.rollout import allotment
 from halimede.rollout.awaiting import ROUTE_PATIENCE_SECONDS
@@ -84,27 +93,27 @@ def _places(md: ModelDeployment, routes: Routes) -> tuple[Backend, ...]:
         return ()
     used = routes.get(user_routes.wanted(md) or "")
     return places(
-        (used | {"kind": "HTTPRoute"},) if used else Entrance(md).of(md.status), md.metadata.name
+        (used | {"kind": "HTTPRoute"},) if used else entrance(owner(md), md.status),
+        md.metadata.name,
     )
 
 
 def decide(observed: Observed, platform: Platform, now: float) -> Plan:
     """Decide what one pass does about a ModelDeployment."""
     md = observed.deployment
-    invalid = _invalid(observed)
-    target = _target(observed, platform) if invalid is None else None
+    invalid, whose = _invalid(observed), owner(md)
+    target = _target(observed, whose, platform) if invalid is None else None
     hash_ = target.hash if target else _last_target(md.status)
     if hash_ is None:
         return _nothing_to_serve(observed, invalid, now)
-    entrance = Entrance(md)
-    scene, moved = _moved(observed, hash_, invalid, entrance, now)
-    task = errand(md, moved.status, observed.routes, entrance.backends(moved.status), now)
+    scene, moved = _moved(observed, hash_, invalid, whose, now)
+    task = errand(md, moved.status, observed.routes, shares(moved.status), now)
     moved = replace(moved, status=moved.status.model_copy(update={"user_routes": task.routes}))
     after = replace(scene, status=moved.status)
     revisions = recorded(observed.children, allotment.live(moved.status))
     if target is not None:
         revisions[target.hash] = target
-    wanted = children(md, after, revisions, entrance.of(moved.status))
+    wanted = children(whose, after, revisions, entrance(whose, moved.status))
     lost = allotment.live(moved.status) - revisions.keys()
     status = _finished(observed, after, moved, invalid, lost)
     todo = work(observed.children, wanted, lost, allotment.recorded(moved.status))
@@ -121,9 +130,9 @@ def _invalid(observed: Observed) -> str | None:
     return " ".join(f"{one}." for one in wrong) or None
 
 
-def _target(observed: Observed, platform: Platform) -> Revision:
+def _target(observed: Observed, whose: Owner, platform: Platform) -> Revision:
     """Render the revision that the spec asks for, as it was recorded if it is not new."""
-    rendered = revision(observed.deployment, platform, observed.inputs)
+    rendered = revision(whose, platform, observed.inputs)
     return recorded(observed.children, {rendered.hash}).get(rendered.hash, rendered)
 
 
@@ -134,14 +143,14 @@ def _last_target(status: Status) -> str | None:
 
 
 def _moved(
-    observed: Observed, target: str, invalid: str | None, entrance: Entrance, now: float
+    observed: Observed, target: str, invalid: str | None, whose: Owner, now: float
 ) -> tuple[Scene, Move]:
     md, status = observed.deployment, observed.deployment.status
     if status.target is None and status.stable is None:
         first = RevisionStatus(revision=target, since=now)
         status = status.model_copy(update={"target": first})
     status = _with_records(status, observed)
-    seen = facts(observed, entrance.of(status), entrance.backends(status))
+    seen = facts(observed, entrance(whose, status), shares(status))
     status, verdict = _weighed(observed, status, now)
     scene = Scene(
         wanted=Wanted(

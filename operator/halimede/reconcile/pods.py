@@ -75,14 +75,16 @@ def trouble(pod: Manifest) -> Trouble | None:
 def restarts(pod: Manifest) -> int:
     """Count the restarts of the container that restarted most."""
     status = pod.get("status") or {}
-    both = (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
-    return max((int(one.get("restartCount", 0)) for one in both), default=0)
+    both = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
+    return max([int(one.get("restartCount", 0)) for one in both], default=0)
 
 
 def condition(status: Manifest, type_: str) -> str | None:
     """Read a condition's status; None if there is no such condition."""
-    found = (one["status"] for one in status.get("conditions") or () if one["type"] == type_)
-    return next(found, None)
+    for one in status.get("conditions") or ():
+        if one["type"] == type_:
+            return str(one["status"])
+    return None
 
 
 def _of_container(container: Manifest) -> Trouble | None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from halimede.api.base import Manifest
 from halimede.reconcile.writers import foreign_write, latest
 from halimede.render import names
-from halimede.render.covers import covers
+from halimede.render.remembered import as_wanted
 from halimede.rollout.facts import Route
 
 ROUTES = frozenset({"HTTPRoute", "Ingress"})
@@ -20,7 +20,7 @@ def route(children: tuple[Manifest, ...], desired: tuple[Manifest, ...]) -> Rout
     """
     live = {_key(child): child for child in children}
     wanted = {_key(one) for one in desired}
-    applied = all(covers(live.get(_key(one)), one) for one in desired)
+    applied = all(as_wanted(live.get(_key(one)), one) for one in desired)
     stray = any(key not in wanted and key[0] in ROUTES for key in live)
     answers = [
         answer(found)
@@ -37,7 +37,9 @@ def route(children: tuple[Manifest, ...], desired: tuple[Manifest, ...]) -> Rout
         foreign_write=latest(
             foreign_write(found, one)
             for one in desired
-            if one["kind"] in ROUTES and (found := live.get(_key(one)))
+            if one["kind"] in ROUTES
+            and (found := live.get(_key(one)))
+            and not as_wanted(found, one)
         ),
     )
 

@@ -1,18 +1,18 @@
 """The children that a status asks for, and what is to be done about those that are live."""
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
+from dataclasses import dataclass
 
 from halimede.api.base import Manifest
 from halimede.api.status import Status
-from halimede.api.v1alpha1 import ModelDeployment
 from halimede.reconcile.plan import ObjectRef
 from halimede.reconcile.world import desired, revision_of
-from halimede.render.covers import covers
-from halimede.render.revision import InvalidRecordError, Revision, from_record
-from halimede.render.scaling import hpa, pdb
-from halimede.render.traffic import Backend, traffic
-from halimede.render.workload import workload
+from halimede.render import remembered
+from halimede.render.remembered import Owner, as_wanted, scalers, traffic
+from halimede.render.revision import InvalidRecordError, Revision
+from halimede.render.traffic import Backend
 from halimede.rollout import allotment
 from halimede.rollout.scene import Scene
 
@@ -35,67 +35,54 @@ def records(children: Iterable[Manifest]) -> dict[str, Manifest]:
     }
 
 
-def recorded(children: Iterable[Manifest], needed: Collection[str]) -> dict[str, Revision]:
+def recorded(children: Iterable[Manifest], needed: AbstractSet[str]) -> dict[str, Revision]:
     """Read revisions back from their ConfigMaps. One that cannot be read is left out."""
-    revisions = {}
-    for name, child in records(children).items():
-        if name in needed:
-            try:
-                revision = from_record(child)
-            except InvalidRecordError:
-                continue
-            revisions[revision.hash] = revision
+    known, revisions = records(children), {}
+    for name in needed & known.keys():
+        with suppress(InvalidRecordError):
+            revisions[name] = remembered.recorded(known[name])
     return revisions
 
 
-@dataclass(frozen=True, slots=True)
-class Entrance:
-    """What leads clients to the revisions: rendered once for each way of sharing them out."""
+def shares(status: Status) -> tuple[Backend, ...]:
+    """List the shares of the revisions with the weights of *status*."""
+    return tuple(Backend(revision, weight) for revision, weight in allotment.weights(status))
 
-    deployment: ModelDeployment
-    _rendered: dict[object, tuple[Manifest, ...]] = field(default_factory=dict)
 
-    def of(self, status: Status) -> tuple[Manifest, ...]:
-        """Render Services and routes with the weights of *status*."""
-        settings = self.deployment.spec.rollout
-        asked, backends = allotment.arrangement(status, settings), self.backends(status)
-        if not backends:
-            return ()
-        by_pods = allotment.by_pods(status)
-        if (asked, by_pods) not in self._rendered:
-            self._rendered[asked, by_pods] = traffic(
-                self.deployment,
-                backends,
-                asked.preview,
-                testers=asked.testers,
-                copies=asked.copies,
-                by_pods=by_pods,
-            )
-        return self._rendered[asked, by_pods]
-
-    def backends(self, status: Status) -> tuple[Backend, ...]:
-        """List the shares of the revisions with the weights of *status*."""
-        return tuple(Backend(revision, weight) for revision, weight in allotment.weights(status))
+def entrance(owner: Owner, status: Status) -> tuple[Manifest, ...]:
+    """Render Services and routes with the weights of *status*."""
+    backends = shares(status)
+    if not backends:
+        return ()
+    asked = allotment.arrangement(status, owner.deployment.spec.rollout)
+    return traffic(
+        owner,
+        backends,
+        asked.preview,
+        testers=asked.testers,
+        copies=asked.copies,
+        by_pods=allotment.by_pods(status),
+    )
 
 
 def children(
-    md: ModelDeployment,
-    scene: Scene,
-    revisions: Mapping[str, Revision],
-    entrance: tuple[Manifest, ...],
+    owner: Owner, scene: Scene, revisions: Mapping[str, Revision], led: tuple[Manifest, ...]
 ) -> tuple[Manifest, ...]:
-    """Render every child that the scene's status asks for."""
-    status = scene.status
+    """Render every child that the scene's status asks for.
+
+    Args:
+        owner: Whose they are.
+        scene: What was decided, and on what.
+        revisions: What is known of the revisions, by hash.
+        led: The Services and routes that the status asks for.
+    """
+    status, autoscaled = scene.status, owner.deployment.spec.autoscaling is not None
     wanted: list[Manifest] = []
     for name in sorted(allotment.live(status) & revisions.keys()):
-        replicas = allotment.replicas(scene, name, autoscaled=md.spec.autoscaling is not None)
-        wanted.extend(workload(md, revisions[name], replicas))
-    wanted.extend(entrance)
-    scaled = allotment.scaler_target(status)
-    scaler = hpa(md, scaled, frozen=status.rollout is not None) if scaled else None
-    wanted.extend((scaler,) if scaler else ())
-    wanted.append(pdb(md))
-    return tuple(wanted)
+        replicas = allotment.replicas(scene, name, autoscaled=autoscaled)
+        wanted.extend(remembered.children(owner, revisions[name], replicas))
+    scaled, frozen = allotment.scaler_target(status), status.rollout is not None
+    return (*wanted, *led, *scalers(owner, scaled, frozen=frozen))
 
 
 def work(
@@ -113,14 +100,14 @@ def work(
         kept: Revisions that may serve again: their records are left as they are.
     """
     known = {_key(child): child for child in live}
-    names = {_key(manifest) for manifest in wanted}
+    asked = {_key(manifest): manifest for manifest in wanted}
     applies = tuple(
-        manifest for manifest in wanted if not covers(known.get(_key(manifest)), manifest)
+        manifest for key, manifest in asked.items() if not as_wanted(known.get(key), manifest)
     )
     deletes = tuple(
         ObjectRef(child["kind"], child["metadata"]["name"], child["metadata"]["uid"])
-        for child in live
-        if _key(child) not in names
+        for key, child in known.items()
+        if key not in asked
         and revision_of(child) not in untouched
         and not (child["kind"] == "ConfigMap" and revision_of(child) in kept)
         and not child["metadata"].get("deletionTimestamp")

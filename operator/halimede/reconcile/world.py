@@ -1,6 +1,7 @@
 """The observed cluster, digested into the facts that decisions rest on."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from halimede.api.base import Manifest
@@ -33,9 +34,16 @@ def facts(
     """
     deployments = dict(_by_revision(observed.children, "Deployment"))
     md = observed.deployment
+    pods = _grouped(observed.pods, revision_of)
+    slices = _grouped(observed.endpoint_slices, _service_of)
     return Facts(
         workloads={
-            revision: _workload(observed, revision, deployment)
+            revision: _workload(
+                md,
+                deployment,
+                pods.get(revision, ()),
+                slices.get(names.child(md.metadata.name, revision), ()),
+            )
             for revision, deployment in deployments.items()
         },
         route=joined(route(observed.children, entrance), md, observed.routes, backends),
@@ -109,23 +117,25 @@ def _others(observed: Observed) -> int:
 
 def _by_revision(children: Iterable[Manifest], kind: str) -> Iterator[tuple[str, Manifest]]:
     for child in children:
-        revision = revision_of(child)
-        if child["kind"] == kind and revision is not None:
+        if child["kind"] == kind and (revision := revision_of(child)) is not None:
             yield revision, child
 
 
-def _workload(observed: Observed, revision: str, deployment: Manifest) -> Workload:
-    all_pods = [pod for pod in observed.pods if revision_of(pod) == revision]
+def _workload(
+    md: ModelDeployment,
+    deployment: Manifest,
+    all_pods: Sequence[Manifest],
+    slices: Sequence[Manifest],
+) -> Workload:
     pods = [pod for pod in all_pods if not pod["metadata"].get("deletionTimestamp")]
     found = worst(one for one in (_refused(deployment), *map(trouble, pods)) if one is not None)
-    service = names.child(observed.deployment.metadata.name, revision)
     return Workload(
-        revision=revision,
+        revision=revision_of(deployment) or "",
         exists=True,
         desired=desired(deployment),
-        ready_endpoints=_ready_endpoints(observed.endpoint_slices, service),
+        ready_endpoints=_ready_endpoints(slices),
         cause=found.cause if found else None,
-        message=explained(observed.deployment, found) if found else "",
+        message=explained(md, found) if found else "",
         pods=sum((pod.get("status") or {}).get("phase") not in ENDED for pod in all_pods),
         restarts=max(map(restarts, pods), default=0),
     )
@@ -141,7 +151,7 @@ def _refused(deployment: Manifest) -> Trouble | None:
     return Trouble(Cause.QUOTA if "exceeded quota" in message else Cause.INVALID_POD, message)
 
 
-def _ready_endpoints(slices: Iterable[Manifest], service: str) -> int:
+def _ready_endpoints(slices: Iterable[Manifest]) -> int:
     """Count the pods that a Service's proxies may send requests to.
 
     A pod with two address families is in two slices. A condition that is not told counts as true
@@ -149,13 +159,25 @@ def _ready_endpoints(slices: Iterable[Manifest], service: str) -> int:
     """
     ready = set()
     for piece in slices:
-        if (piece["metadata"].get("labels") or {}).get(SERVICE_NAME) != service:
-            continue
         for endpoint in piece.get("endpoints") or ():
             if (endpoint.get("conditions") or {}).get("ready") is not False:
                 target = endpoint.get("targetRef") or {}
                 ready.add(target.get("uid") or target.get("name") or endpoint["addresses"][0])
     return len(ready)
+
+
+def _service_of(endpoint_slice: Manifest) -> str | None:
+    service: str | None = (endpoint_slice["metadata"].get("labels") or {}).get(SERVICE_NAME)
+    return service
+
+
+def _grouped(
+    manifests: Iterable[Manifest], label: Callable[[Manifest], str | None]
+) -> dict[str | None, list[Manifest]]:
+    groups: defaultdict[str | None, list[Manifest]] = defaultdict(list)
+    for one in manifests:
+        groups[label(one)].append(one)
+    return groups
 
 
 def _serving(status: Status) -> str | None:

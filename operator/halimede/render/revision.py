@@ -30,9 +30,9 @@ class Revision:
     model: str
     """The model's name in Triton's URLs."""
     config_pbtxt: str
-    pod_template: Manifest
+    pod_template: Manifest = field(hash=False)
     """Without what depends on the hash itself: the revision's labels and its ConfigMap's name."""
-    source: Manifest = field(default_factory=dict)
+    source: Manifest = field(default_factory=dict, hash=False)
     """Copy of a `configMap://` source: `data` and `binaryData`, each only where it is not empty.
     The user may change theirs at any time; this revision's next pod must find the old files."""
 

@@ -209,11 +209,11 @@ def _shared_out(
     split: Refs = []
     for ref in whole:
         ref["weight"] *= factor
-        split += _by_revision(ref, name, backends, given) if _is_entry(ref, name) else [ref]
+        split += _by_revision(ref, name, backends, given=given) if _is_entry(ref, name) else [ref]
     return split
 
 
-def _by_revision(ref: Manifest, name: str, backends: tuple[Backend, ...], given: bool) -> Refs:
+def _by_revision(ref: Manifest, name: str, backends: tuple[Backend, ...], *, given: bool) -> Refs:
     split = []
     for backend in backends:
         copied = deepcopy(ref)

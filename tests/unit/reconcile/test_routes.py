@@ -68,10 +68,16 @@ def test_answers(*, http_route: Manifest, accepted: bool, refused: bool, message
     assert (told.accepted, told.refused, told.message) == (accepted, refused, message)
 
 
+def service() -> Manifest:
+    """Make a Service that is live just as it was rendered."""
+    digest = {"halimede.dev/rendered": "0123456789abcdef"}
+    versions = {"uid": "a", "resourceVersion": "1"}
+    return {"kind": "Service", "metadata": {"name": "digits", "annotations": digest, **versions}}
+
+
 def test_services_need_no_answer() -> None:
     """Nobody answers for a Service."""
-    service = {"kind": "Service", "metadata": {"name": "digits"}}
-    told = route((service,), (service,))
+    told = route((service(),), (service(),))
     assert (told.applied, told.accepted) == (True, True)
 
 
@@ -84,5 +90,4 @@ def test_missing_route_is_not_accepted() -> None:
 def test_stray_route_is_not_as_asked() -> None:
     """An Ingress that still sends requests somewhere is waited for."""
     stray = {"kind": "Ingress", "metadata": {"name": "digits-canary"}}
-    service = {"kind": "Service", "metadata": {"name": "digits"}}
-    assert not route((service, stray), (service,)).applied
+    assert not route((service(), stray), (service(),)).applied

@@ -1,0 +1,141 @@
+"""Rendering, and comparing with what is live, once for each question.
+
+A pass asks for everything anew, and most of it is as it was in the last one: with twenty revisions
+nine tenths of a pass went into what had not changed. The answers depend on the questions alone, so
+that remembering them changes nothing but the time.
+"""
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TypeVar
+
+from halimede.api.base import Manifest
+from halimede.api.source import Inputs
+from halimede.api.status import Status
+from halimede.api.v1alpha1 import Metadata, ModelDeployment
+from halimede.render import revision as revisions
+from halimede.render import scaling, workload
+from halimede.render import traffic as routing
+from halimede.render.covers import covers
+from halimede.render.env import RENDERED
+from halimede.render.platform import Platform
+from halimede.render.revision import Revision, from_record
+from halimede.render.traffic import Backend
+
+ANSWERS = 2048
+"""How many renderings of each sort are kept: those of some hundred ModelDeployments."""
+COMPARISONS = 65536
+"""How many comparisons are kept; they hold no manifest."""
+
+Question = TypeVar("Question", bound=Hashable)
+Answer = TypeVar("Answer")
+Version = tuple[str, str]
+"""An object's uid and resourceVersion, which stand for all that is live of it."""
+_NOBODY, _NOTHING = Metadata(name="", namespace=""), Status()
+
+_recorded: dict[Version, Revision] = {}
+_compared: dict[tuple[Version, str], bool] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """All that rendering may know of a ModelDeployment: equal ones have equal children."""
+
+    name: str
+    namespace: str
+    uid: str
+    spec: str
+    """The spec as JSON."""
+    deployment: ModelDeployment = field(compare=False, repr=False)
+    """The same as an object, without anything else."""
+
+
+def owner(md: ModelDeployment) -> Owner:
+    """Take from a ModelDeployment what its children depend on."""
+    known = md.metadata
+    bare = _NOBODY.model_copy(
+        update={"name": known.name, "namespace": known.namespace, "uid": known.uid}
+    )
+    return Owner(
+        name=known.name,
+        namespace=known.namespace,
+        uid=known.uid,
+        spec=md.spec.model_dump_json(),
+        deployment=md.model_copy(update={"metadata": bare, "status": _NOTHING}),
+    )
+
+
+def revision(of: Owner, platform: Platform, inputs: Inputs) -> Revision:
+    """Render the revision that a spec asks for: see `render.revision.revision`.
+
+    One that holds a copy of a ConfigMap is not remembered: it may be large.
+    """
+    if inputs:
+        return revisions.revision(of.deployment, platform, inputs)
+    return _revision(of, platform)
+
+
+@lru_cache(maxsize=ANSWERS)
+def _revision(of: Owner, platform: Platform) -> Revision:
+    return revisions.revision(of.deployment, platform, {})
+
+
+@lru_cache(maxsize=ANSWERS)
+def children(of: Owner, recorded: Revision, replicas: int | None) -> tuple[Manifest, ...]:
+    """Render what runs a revision: see `render.workload.workload`."""
+    return workload.workload(of.deployment, recorded, replicas)
+
+
+@lru_cache(maxsize=ANSWERS)
+def traffic(
+    of: Owner,
+    backends: tuple[Backend, ...],
+    preview: str | None,
+    *,
+    testers: bool,
+    copies: int,
+    by_pods: bool,
+) -> tuple[Manifest, ...]:
+    """Render what leads clients to the revisions: see `render.traffic.traffic`."""
+    return routing.traffic(
+        of.deployment, backends, preview, testers=testers, copies=copies, by_pods=by_pods
+    )
+
+
+@lru_cache(maxsize=ANSWERS)
+def scalers(of: Owner, scaled: str | None, *, frozen: bool) -> tuple[Manifest, ...]:
+    """Render the disruption budget, and the autoscaler of the revision *scaled* if any is."""
+    hpa = scaling.hpa(of.deployment, scaled, frozen=frozen) if scaled else None
+    return (*((hpa,) if hpa else ()), scaling.pdb(of.deployment))
+
+
+def recorded(config_map: Manifest) -> Revision:
+    """Read a revision back from its live ConfigMap: see `render.revision.from_record`."""
+    return _once(_recorded, ANSWERS, _version(config_map), lambda: from_record(config_map))
+
+
+def as_wanted(live: Manifest | None, desired: Manifest) -> bool:
+    """Whether a live object has all that a rendered one says: see `render.covers.covers`.
+
+    The digest that rendering leaves stands for all that is wanted.
+    """
+    if live is None:
+        return False
+    question = (_version(live), desired["metadata"]["annotations"][RENDERED])
+    return _once(_compared, COMPARISONS, question, lambda: covers(live, desired))
+
+
+def _version(live: Manifest) -> Version:
+    metadata = live["metadata"]
+    return metadata["uid"], metadata["resourceVersion"]
+
+
+def _once(
+    kept: dict[Question, Answer], most: int, question: Question, ask: Callable[[], Answer]
+) -> Answer:
+    if question not in kept:
+        if len(kept) >= most:
+            kept.clear()
+        kept[question] = ask()
+    return kept[question]

@@ -1,0 +1,98 @@
+"""Answers that are remembered: they are those that would be given anew."""
+
+import copy
+from typing import Any
+
+import pytest
+
+from halimede.api.base import Manifest
+from halimede.api.status import RevisionStatus, Status
+from halimede.api.v1alpha1 import ModelDeployment
+from halimede.render import remembered, workload
+from halimede.render.remembered import as_wanted, owner
+from halimede.render.revision import InvalidRecordError
+from tests.support.cluster import PLATFORM
+from tests.support.spec import SPEC
+
+
+def deployment(**changes: Any) -> ModelDeployment:
+    """Ask for a model in a spec with these changes."""
+    metadata = {"name": "digits", "namespace": "ml", "uid": "u"}
+    return ModelDeployment.from_manifest(
+        {"metadata": metadata, "spec": copy.deepcopy(SPEC) | changes}
+    )
+
+
+def test_what_a_pass_learns_changes_no_rendering() -> None:
+    """Given another status and another annotation, the children are the very same objects."""
+    md = deployment()
+    revision = remembered.revision(owner(md), PLATFORM, {})
+    before = remembered.children(owner(md), revision, 2)
+    metadata = md.metadata.model_copy(update={"annotations": {"a": "b"}, "generation": 7})
+    status = Status(stable=RevisionStatus(revision=revision.hash, since=1.0))
+    later = md.model_copy(update={"metadata": metadata, "status": status})
+    again = remembered.revision(owner(later), PLATFORM, {})
+    assert again is revision
+    assert remembered.children(owner(later), again, 2) is before
+    assert before == workload.workload(later, again, 2)
+
+
+@pytest.mark.parametrize(
+    ("other", "replicas"),
+    [
+        pytest.param(deployment(), 3, id="more pods"),
+        pytest.param(deployment(rollout={"progressDeadlineSeconds": 77}), 2, id="another spec"),
+        pytest.param(
+            deployment().model_copy(
+                update={"metadata": deployment().metadata.model_copy(update={"uid": "v"})}
+            ),
+            2,
+            id="a namesake",
+        ),
+    ],
+)
+def test_another_question_has_its_own_answer(other: ModelDeployment, replicas: int) -> None:
+    """Given anything else that children depend on, they are rendered anew."""
+    md = deployment()
+    revision = remembered.revision(owner(md), PLATFORM, {})
+    before = remembered.children(owner(md), revision, 2)
+    after = remembered.children(owner(other), revision, replicas)
+    assert after != before
+    assert after == workload.workload(other, revision, replicas)
+
+
+def test_a_copy_of_a_config_map_is_looked_at_every_time() -> None:
+    """Given a ConfigMap that changes under its name, the revision is another one."""
+    md = deployment(model=SPEC["model"] | {"storageUri": "configMap://models"})
+    one, other = (
+        remembered.revision(owner(md), PLATFORM, {"models": {"data": {"model.onnx": content}}})
+        for content in ("a", "b")
+    )
+    assert one.hash != other.hash
+
+
+def live(version: str, **changes: Any) -> tuple[Manifest, Manifest]:
+    """Render a ConfigMap, and show how it is live in a version."""
+    md = deployment()
+    revision = remembered.revision(owner(md), PLATFORM, {})
+    rendered, *_ = remembered.children(owner(md), revision, 1)
+    seen = copy.deepcopy(rendered) | changes
+    seen["metadata"] |= {"uid": "live", "resourceVersion": version}
+    return seen, rendered
+
+
+def test_a_new_version_of_an_object_is_compared_anew() -> None:
+    """Given drift, it is seen with the version that brings it, and gone with the next one."""
+    found = [as_wanted(*live("1")), as_wanted(*live("2", data={})), as_wanted(*live("3"))]
+    assert found == [True, False, True]
+    assert not as_wanted(None, live("1")[1])
+
+
+def test_a_record_is_read_again_when_it_changes() -> None:
+    """Given a record that somebody has spoilt, it is told, and is whole again when mended."""
+    good, _ = live("4")
+    assert remembered.recorded(good) is remembered.recorded(good)
+    spoilt, _ = live("5", data={})
+    with pytest.raises(InvalidRecordError):
+        remembered.recorded(spoilt)
+    assert remembered.recorded(live("6")[0]) == remembered.recorded(good)
