@@ -8,7 +8,7 @@ KWOK_NODES ?= 0
 .DEFAULT_GOAL := help
 
 # What does no I/O; the import contracts in pyproject.toml hold it to that.
-PURE := */api/*,*/render/*,*/rollout/*,*/judge/*,*/reconcile/decide.py,*/reconcile/status.py,*/reconcile/p[lo]*.py,*/reconcile/routes.py,*/reconcile/w*.py,*/reconcile/user_routes.py,*/reconcile/farewell.py
+PURE := */api/*,*/render/*,*/rollout/*,*/judge/*,*/reconcile/brief.py,*/reconcile/decide.py,*/reconcile/status.py,*/reconcile/p[lo]*.py,*/reconcile/routes.py,*/reconcile/w*.py,*/reconcile/user_routes.py,*/reconcile/farewell.py
 
 .PHONY: help demo test test-quick lint format cluster cluster-down bench crds docs golden lock clean
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from halimede.api.rollout import Analysis
-from halimede.judge.limits import MIN_ERRORS, MIN_POLLS, SUSPICION, Limits
+from halimede.judge.limits import LOWEST, MIN_ERRORS, MIN_POLLS, SUSPICION, Limits
 from halimede.judge.processes import (
     HIGHEST_RATE,
     NEARLY_ALL,
@@ -50,9 +50,8 @@ class Held:
     levels: Floats
     """Of shape (rollouts, steps)."""
     log_rel: Floats
+    """Of shape (rollouts, sources, rates), as are the others."""
     log_abs: Floats
-    log_pass: Floats
-    """Of shape (rollouts, sources, steps, rates)."""
     canary: Ints
     canary_errors: Ints
     stable: Ints
@@ -76,7 +75,6 @@ def fresh(limits: Limits, levels: Floats, phi: Floats) -> Held:
         levels=levels,
         log_rel=np.zeros((rollouts, sources, len(RATIOS))),
         log_abs=np.zeros((rollouts, sources, len(ceiling_rates(limits.ceiling)))),
-        log_pass=np.zeros((rollouts, sources, levels.shape[1], len(PASS_FACTORS))),
         canary=none,
         canary_errors=none.copy(),
         stable=none.copy(),
@@ -97,11 +95,6 @@ def weigh(held: Held, seen: Poll, limits: Limits) -> None:
     over = _bernoulli(judged, errors, rates, np.float64(limits.ceiling))
     _add(held.log_rel, np.minimum(_worse(seen) / phi, cap))
     _add(held.log_abs, np.minimum(over / phi, cap))
-    level = held.levels[:, None, :, None]
-    under = _bernoulli(
-        seen.canary[..., None], seen.canary_errors[..., None], level * PASS_FACTORS, level
-    )
-    _add(held.log_pass, under / phi[..., None])
     ceiling = held.bake_ceiling[..., None]
     if not np.isnan(ceiling).all():
         bets = _bernoulli(seen.canary, seen.canary_errors, bake_rates(held.bake_ceiling), ceiling)
@@ -121,18 +114,22 @@ def decide(
     against = np.maximum(against, _bake_mixture(held))
     stopped = ((against >= limits.stop) & (held.canary_errors >= MIN_ERRORS)).any(axis=1)
     unseen = (held.canary == 0).any(axis=1)
-    certificate = _mixture(
-        np.take_along_axis(held.log_pass, step[:, None, None, None], axis=2)[:, :, 0]
-    )
     content = (
         (against < SUSPICION)
         & (held.canary >= analysis.min_requests)
         & (held.polls >= MIN_POLLS)
-        & (certificate >= limits.certify)
+        & (certified(held, step) >= limits.certify)
     ).all(axis=1)
     return np.select(
         [stopped, unseen, content & ~baking], [ABORT, NO_DATA, PASS], default=CONTINUE
     )
+
+
+def certified(held: Held, step: Ints) -> Floats:
+    """Tell the logarithm of each rollout's odds for what its step demands."""
+    level = np.take_along_axis(held.levels, step[:, None], axis=1)[..., None]
+    under = _bernoulli(held.canary, held.canary_errors, level * PASS_FACTORS, level)
+    return _mixture(under / held.phi[..., None])
 
 
 def bake_rates(ceiling: Floats) -> Floats:
@@ -181,4 +178,4 @@ def _mixture(logs: Floats) -> Floats:
 
 
 def _add(logs: Floats, won: Floats) -> None:
-    np.round(logs + won, 6, out=logs)
+    np.round(np.maximum(LOWEST, logs + won), 6, out=logs)

@@ -64,7 +64,7 @@ EVIDENCE = Evidence(
             begun_at=1.0,
             watermark=2.5,
             log_rel=(0.25, -1.5),
-            log_pass=((0.5,), (1e-6, 3.0)),
+            log_abs=(1e-6, 3.0),
         ),
     ),
 )

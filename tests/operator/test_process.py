@@ -27,8 +27,10 @@ def _children(api_server: Cluster, namespace: str) -> dict[str, dict[str, Any]]:
     }
 
 
-def _condition(api_server: Cluster, namespace: str, type_: str) -> tuple[str, str, str]:
-    found = json.loads(api_server.kubectl("get", "mdeploy", "m", "-n", namespace, "-o", "json"))
+def _condition(
+    api_server: Cluster, namespace: str, type_: str, name: str = "m"
+) -> tuple[str, str, str]:
+    found = json.loads(api_server.kubectl("get", "mdeploy", name, "-n", namespace, "-o", "json"))
     for condition in found.get("status", {}).get("conditions", ()):
         if condition["type"] == type_:
             return condition["status"], condition["reason"], condition["message"]
@@ -203,3 +205,18 @@ def test_it_serves_probes_and_metrics(start: Start) -> None:
     assert _answer(process, "/healthz") == (200, "ok")
     assert _answer(process, "/readyz") == (200, "ok")
     assert "halimede_reconcile_seconds_count" in _answer(process, "/metrics")[1]
+
+
+def test_a_pass_writes_the_status_once_at_most(
+    api_server: Cluster, namespace: str, start: Start
+) -> None:
+    """Given models that come and change, there are fewer writes of a status than passes."""
+    process = start()
+    for number in range(5):
+        _apply(api_server, model(f"m-{number}", namespace))
+    for replicas in (2, 3):
+        _apply(api_server, model("m-0", namespace, replicas=replicas))
+    eventually(lambda: _condition(api_server, namespace, "Ready", "m-4")[1] == "Deploying")
+    told = dict(line.rsplit(" ", 1) for line in _answer(process, "/metrics")[1].splitlines())
+    written = told['halimede_writes_total{kind="ModelDeployment",verb="status"}']
+    assert 5 <= float(written) <= float(told["halimede_reconcile_seconds_count"])

@@ -5,6 +5,7 @@ one manager drops, pods that load for a while, endpoints, routes that a gateway 
 """
 
 import copy
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
@@ -31,6 +32,8 @@ from tests.support.spec import SPEC
 
 RESYNC_SECONDS = 300.0
 START = 1_700_000_000.0
+MOST_BYTES = 8192
+"""A status that is larger is refused."""
 _VERSIONS = count(1)
 PLATFORM = Platform(halimede_image="registry.example/halimede:0.1.0")
 
@@ -230,6 +233,7 @@ class PretendCluster:
         """Store the status, then write the rest, if the operator lives that long."""
         if plan.status is not None:
             self.status = plan.status.to_manifest()
+            assert len(json.dumps(self.status, separators=(",", ":"))) < MOST_BYTES
             state = plan.status.rollout.state if plan.status.rollout else None
             if not self.states or self.states[-1] is not state:
                 self.states.append(state)

@@ -135,8 +135,6 @@ class SourceEvidence(ApiModel):
     """One per rate ratio: the canary is worse than the stable revision."""
     log_abs: tuple[float, ...] = ()
     """One per rate: the canary is over the ceiling `maxErrorPercent`."""
-    log_pass: tuple[tuple[float, ...], ...] = ()
-    """One list per level, however many steps demand it: the canary is under that level."""
     bake_ceiling: float | None = None
     """The error rate that the bake bears, fixed when it begins; absent before."""
     log_bake: tuple[float, ...] = ()
@@ -257,7 +255,7 @@ class ForeignWrites(ApiModel):
     """Since when rollouts are held because of it."""
 
 
-MOST_USER_ROUTES = 8
+MOST_USER_ROUTES = 4
 """How many routes may be on their way back while another one is used."""
 
 
@@ -286,7 +284,7 @@ class Status(ApiModel):
     """Revisions that were stable before, the last one first: `rollback` goes to these."""
     pinned: PinnedRevision | None = None
     """What the command `rollback` holds against the spec, until that changes or `resume`."""
-    failed_revisions: Annotated[tuple[FailedRevision, ...], Field(max_length=10)] = ()
+    failed_revisions: Annotated[tuple[FailedRevision, ...], Field(max_length=5)] = ()
     handled_command: str | None = None
     """The token of the last command that was carried out or refused."""
     answered_command: str | None = None

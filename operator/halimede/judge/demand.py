@@ -7,7 +7,7 @@ from halimede.api.rollout import Analysis
 from halimede.api.status import SourceEvidence
 from halimede.judge.counts import Counted
 from halimede.judge.limits import MIN_POLLS, limits
-from halimede.judge.processes import mixture, under
+from halimede.judge.processes import certificate
 from halimede.judge.reading import Counts, MetricsRequest
 from halimede.judge.rule import Case, View, decide
 from halimede.judge.verdict import Verdict
@@ -81,8 +81,7 @@ def _certified_after(level: float, errors: float, phi: float, bar: float) -> int
     """Search; every pass of a rollout asks the same."""
 
     def certified(requests: int) -> bool:
-        bets = under(Counts(requests, round(requests * errors)), level)
-        return mixture(bet / phi for bet in bets) >= bar
+        return certificate(Counts(requests, round(requests * errors)), level, phi) >= bar
 
     most = 1
     while not certified(most):
@@ -105,7 +104,7 @@ def _passes(exam: Exam, requests: int, errors: float) -> bool:
         canary_seen_at=held.watermark,
         interval=0.0,
     )
-    after = weigh(held, seen, bounds, exam.levels)
+    after = weigh(held, seen, bounds)
     if requests:
         after = after.model_copy(update={"polls": max(after.polls, MIN_POLLS)})
     case = Case(

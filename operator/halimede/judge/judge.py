@@ -169,7 +169,7 @@ def _view(
     elif asked is not None:
         seen = taken(answer, reading.request, asked, held.watermark)
     if isinstance(seen, Counted):
-        held = weigh(held, seen, bounds, fixed)
+        held = weigh(held, seen, bounds)
     return View(source, held, seen, fixed)
 
 

@@ -18,6 +18,10 @@ MIN_ERRORS = 2
 MIN_POLLS = 3
 SUSPICION = log(20)
 """A canary with odds of 20 to 1 against it may not advance."""
+LOWEST = -15.0
+"""No bet against a canary falls lower, as logarithm: what it did well for days must not hide for
+days that it does badly now. A poll adds e^-15 to the stake at most by this, so that the part of
+good canaries that are stopped grows by a third in a million polls, which take half a year."""
 ROUNDING = 1e-5
 """Stored logarithms are rounded to 1e-6: three polls at the cap must still reach the bound."""
 LOWEST_LEVEL = 0.01

@@ -60,6 +60,14 @@ def under(canary: Counts, level: float) -> tuple[float, ...]:
     return tuple(_bernoulli(canary, factor * level, level) for factor in PASS_FACTORS)
 
 
+def certificate(canary: Counts, level: float, phi: float) -> float:
+    """Tell the logarithm of the odds for an error rate of the canary below *level*.
+
+    *phi* is the dispersion of errors, which takes back what clustered ones pretend.
+    """
+    return mixture(bet / phi for bet in under(canary, level))
+
+
 def mixture(logs: Iterable[float]) -> float:
     """Put equal stakes on all bets: the logarithm of the mean of their values.
 

@@ -153,7 +153,7 @@ def _lack(view: View, case: Case) -> str | None:
 def _certificate(view: View, case: Case) -> tuple[float, float]:
     """Find what the step demands, and the logarithm of the odds for that."""
     level = view.levels[case.step]
-    return level, certified(view.held, view.levels)[level]
+    return level, certified(view.held, level)
 
 
 def _passed(case: Case) -> Said:

@@ -134,7 +134,7 @@ def run(plan: Plan, traffic: Traffic, seed: int) -> Result:
             break
         now += look
         seen = _seen(plan, traffic, rng, step, now, look)
-        held = weigh(held, seen, plan.limits, fixed)
+        held = weigh(held, seen, plan.limits)
         verdict, _ = decide(_case(plan, held, seen, fixed, step, now))
         if verdict is Verdict.ABORT:
             break

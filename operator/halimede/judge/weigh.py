@@ -2,9 +2,9 @@
 
 from halimede.api.status import Evidence, SourceEvidence
 from halimede.judge.counts import Counted
-from halimede.judge.limits import Limits
+from halimede.judge.limits import LOWEST, Limits
 from halimede.judge.past import Past
-from halimede.judge.processes import RATIOS, ceiling_rates, mixture, over, under, worse
+from halimede.judge.processes import RATIOS, ceiling_rates, certificate, mixture, over, worse
 from halimede.judge.reading import Counts
 
 Logs = tuple[float, ...]
@@ -27,17 +27,16 @@ def fresh(
         past_errors=known.counts.errors,
         log_rel=_none(len(RATIOS)),
         log_abs=_none(len(ceiling_rates(limits.ceiling_of(source)))),
-        log_pass=tuple(_none(len(under(Counts(), level))) for level in rungs(levels)),
     )
 
 
-def weigh(held: SourceEvidence, seen: Counted, limits: Limits, levels: Logs) -> SourceEvidence:
-    """Multiply the bets by what they win or lose on the new counts.
+def weigh(held: SourceEvidence, seen: Counted, limits: Limits) -> SourceEvidence:
+    """Multiply the bets against the canary by what they win or lose on the new counts.
 
     Each logarithm is divided by the dispersion, which keeps it a test martingale (Jensen) and
-    takes back what clustered errors pretend. What speaks against the canary is capped per poll;
-    what speaks for it is not. A poll in which stable itself is over the ceiling is a shared
-    outage, and no news of the canary's own rate.
+    takes back what clustered errors pretend, and is capped per poll. What speaks for the canary is
+    not, so that the counts alone tell it (`certified`). A poll in which stable itself is over the
+    ceiling is a shared outage, and no news of the canary's own rate.
     """
     phi = held.dispersion
     bake = held.bake_ceiling
@@ -45,9 +44,6 @@ def weigh(held: SourceEvidence, seen: Counted, limits: Limits, levels: Logs) -> 
     outage = seen.stable.errors > highest * seen.stable.requests
     rel = worse(seen.canary, seen.stable)
     ceiling = over(Counts() if outage else seen.canary, highest)
-    log_pass = tuple(
-        _add(logs, under(seen.canary, level), phi) for level, logs in _certificates(held, levels)
-    )
     return held.model_copy(
         update={
             "watermark": seen.watermark,
@@ -58,7 +54,6 @@ def weigh(held: SourceEvidence, seen: Counted, limits: Limits, levels: Logs) -> 
             "polls": held.polls + (seen.canary.requests > 0),
             "log_rel": _add(held.log_rel, rel, phi, limits.cap),
             "log_abs": _add(_resized(held.log_abs, len(ceiling)), ceiling, phi, limits.cap),
-            "log_pass": log_pass,
             "log_bake": ()
             if bake is None
             else _add(held.log_bake, over(seen.canary, bake), phi, limits.cap),
@@ -71,25 +66,9 @@ def uncompared(held: SourceEvidence) -> SourceEvidence:
     return held.model_copy(update={"log_rel": _none(len(held.log_rel))})
 
 
-def rungs(levels: Logs) -> Logs:
-    """List each level once: steps that demand the same share a certificate.
-
-    >>> rungs((0.1, 0.1, 0.05))
-    (0.1, 0.05)
-    """
-    return tuple(dict.fromkeys(levels))
-
-
-def certified(held: SourceEvidence, levels: Logs) -> dict[float, float]:
-    """Map each of its levels to the logarithm of the odds for a rate below it."""
-    return {level: mixture(logs) for level, logs in _certificates(held, levels)}
-
-
-def _certificates(held: SourceEvidence, levels: Logs) -> list[tuple[float, Logs]]:
-    each = rungs(levels)
-    if len(held.log_pass) > len(each):  # once there was one per step, whatever it demanded
-        each = levels
-    return list(zip(each, held.log_pass, strict=True))
+def certified(held: SourceEvidence, level: float) -> float:
+    """Tell the logarithm of the odds for an error rate of the canary below *level*."""
+    return certificate(Counts(held.canary_requests, held.canary_errors), level, held.dispersion)
 
 
 def condensed(evidence: Evidence) -> Evidence:
@@ -102,7 +81,6 @@ def condensed(evidence: Evidence) -> Evidence:
                         "log_rel": _one(held.log_rel),
                         "log_abs": _one(held.log_abs),
                         "log_bake": _one(held.log_bake),
-                        "log_pass": tuple(_one(logs) for logs in held.log_pass),
                     }
                 )
                 for held in evidence.sources
@@ -120,8 +98,11 @@ def against(held: SourceEvidence) -> float:
     return max(mixture(held.log_rel), mixture(held.log_abs), mixture(held.log_bake))
 
 
-def _add(logs: Logs, won: Logs, phi: float, cap: float = float("inf")) -> Logs:
-    return tuple(round(log + min(part / phi, cap), 6) for log, part in zip(logs, won, strict=True))
+def _add(logs: Logs, won: Logs, phi: float, cap: float) -> Logs:
+    return tuple(
+        round(max(LOWEST, log + min(part / phi, cap)), 6)
+        for log, part in zip(logs, won, strict=True)
+    )
 
 
 def _none(size: int) -> Logs:

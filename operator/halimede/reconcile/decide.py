@@ -12,6 +12,7 @@ from halimede.judge.indicators import due
 from halimede.judge.reading import Backend, MetricsRequest, since
 from halimede.judge.verdict import Verdict
 from halimede.reconcile import user_routes
+from halimede.reconcile.brief import brief
 from halimede.reconcile.observed import Observed
 from halimede.reconcile.places import places
 from halimede.reconcile.plan import Plan
@@ -205,7 +206,7 @@ def _finished(
         lost=tuple(sorted(lost)),
         now=after.now,
     )
-    return status.model_copy(update={"conditions": conditions(situation)})
+    return brief(status.model_copy(update={"conditions": conditions(situation)}))
 
 
 def _nothing_to_serve(observed: Observed, invalid: str | None, now: float) -> Plan:

@@ -6,7 +6,7 @@ from enum import StrEnum
 from halimede.api.status import Status
 from halimede.rollout.events import Event, warning
 
-LONGEST = 100
+LONGEST = 64
 """Characters of a command; a longer one is refused, for the status has to remember it."""
 REMEMBERED = 10
 """How many tokens the status remembers."""

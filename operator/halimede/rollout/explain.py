@@ -184,11 +184,9 @@ def _bar(what: str, log_value: float, bar: float, then: str) -> str:
 
 
 def _certificates(told: _Told, held: SourceEvidence, bounds: Limits) -> Iterator[str]:
-    fixed = demanded(told.evidence, held)
-    known = certified(held, fixed)
-    for index, level in enumerate(fixed):
+    for index, level in enumerate(demanded(told.evidence, held)):
         what = f"under {percent(level)} {bad(held.source)}s (step {index + 1})"
-        yield _bar(what, known[level], bounds.certify, "let it pass")
+        yield _bar(what, certified(held, level), bounds.certify, "let it pass")
 
 
 def _missing(md: ModelDeployment, told: _Told, held: SourceEvidence, step: int) -> str:

@@ -21,8 +21,9 @@ from halimede.rollout.facts import Cause
 from halimede.rollout.history import given_up, made_stable, marked
 from halimede.rollout.scene import Move, Scene, Wait
 
-REMEMBERED = 10
-"""How many failed and warm revisions the status holds."""
+MOST_WARM = 10
+MOST_FAILED = 5
+"""How many of them the status holds."""
 
 
 def with_rollout(status: Status, **changes: Any) -> Status:
@@ -118,7 +119,7 @@ def commit(scene: Scene, *parts: str) -> Move:
     others = (
         one for one in move.status.warm if one.revision not in (rollout.base, rollout.revision)
     )
-    status = move.status.model_copy(update={"warm": (*others, *warm)[-REMEMBERED:]})
+    status = move.status.model_copy(update={"warm": (*others, *warm)[-MOST_WARM:]})
     return Move(made_stable(status, rollout.revision, scene.settings, scene.now), move.events)
 
 
@@ -146,7 +147,7 @@ def _failed(status: Status, rollout: RolloutStatus, reason: str, now: float) -> 
     failure = FailedRevision(revision=rollout.revision, reason=reason, at=now)
     others = (one for one in status.failed_revisions if one.revision != rollout.revision)
     status = given_up(marked(status, rollout.revision, now), rollout.base)
-    return status.model_copy(update={"failed_revisions": (*others, failure)[-REMEMBERED:]})
+    return status.model_copy(update={"failed_revisions": (*others, failure)[-MOST_FAILED:]})
 
 
 def _named(rollout: RolloutStatus) -> str:

@@ -101,7 +101,7 @@ def test_the_ceiling_has_bounds(past: Counts, most: float, ceiling: float) -> No
 def test_before_the_bake_nothing_is_bet_on_it() -> None:
     """It would be a test more that could err."""
     bounds = limits(Analysis())
-    before = weigh(fresh("Router", bounds, (0.05,), 0.0), BAD, bounds, (0.05,))
+    before = weigh(fresh("Router", bounds, (0.05,), 0.0), BAD, bounds)
     assert before.log_bake == ()
-    after = weigh(begun(before, 0.05), BAD, bounds, (0.05,))
+    after = weigh(begun(before, 0.05), BAD, bounds)
     assert mixture(after.log_bake) > 0

@@ -83,6 +83,18 @@ def test_one_error_never_stops_a_rollout() -> None:
     assert verdicts == {Verdict.CONTINUE}
 
 
+def test_a_good_day_does_not_hide_what_comes_after_it() -> None:
+    """Both revisions erred alike for a day; then the new one alone errs in a third of requests."""
+    watch = Watch()
+    for _ in range(10):
+        verdict = watch.poll(Counts(57_600, 576), Counts(518_400, 5184)).verdict
+        assert verdict is not Verdict.ABORT
+    late = 1
+    while watch.poll(*BAD).verdict is not Verdict.ABORT:
+        late += 1
+    assert late <= 12
+
+
 def test_no_request_is_neither_good_nor_bad() -> None:
     """Hours without one never pass and never stop, and it is known since when."""
     watch = Watch()

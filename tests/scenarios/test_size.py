@@ -1,0 +1,79 @@
+"""The status stays small; the pretended API server takes none of 8 KB."""
+
+import json
+
+from bench.decide import REVISIONS, crowded
+from halimede.api.base import Manifest
+from halimede.api.rollout import Analysis
+from halimede.api.status import Evidence, State
+from halimede.judge.bake import begun
+from halimede.judge.counts import Counted
+from halimede.judge.limits import levels, limits
+from halimede.judge.reading import Counts
+from halimede.judge.weigh import fresh, weigh
+from halimede.reconcile.brief import brief
+from halimede.reconcile.decide import decide
+from halimede.reconcile.wanted import records
+from tests.support.cluster import MOST_BYTES, PLATFORM, PretendCluster
+
+ALL_SOURCES = Analysis.model_validate(
+    {
+        "latency": {"thresholdMilliseconds": 100, "maxSlowPercent": "1"},
+        "metrics": [
+            {"name": letter * 30, "requests": "{{ revision }}", "errors": "{{ revision }}"}
+            for letter in "abc"
+        ],
+    }
+)
+"""The most that a rollout can be judged by."""
+
+
+def size(written: Manifest) -> int:
+    """Count the bytes that the API server would store."""
+    return len(json.dumps(written, separators=(",", ":")))
+
+
+def _judged() -> Evidence:
+    """Weigh errors of every source, at as many steps as there may be, and in the bake."""
+    bounds, fixed = limits(ALL_SOURCES), levels(ALL_SOURCES, 20, 0.001)
+    seen = Counted(Counts(123_456, 1_234), Counts(1_234_567, 12_345), 1e9, 1e9, 15.0)
+    sources = []
+    for source in bounds.sources:
+        held = begun(fresh(source, bounds, fixed, 1e9), bounds.ceiling_of(source))
+        sources.append(weigh(held, seen, bounds))
+    return Evidence(levels=fixed, sources=tuple(sources), message="m" * 1000)
+
+
+def test_a_decision_over_twenty_revisions_is_always_the_same() -> None:
+    """Given as many revisions as there may be, what is remembered changes no decision."""
+    observed, now = crowded()
+    assert len(records(observed.children)) == REVISIONS
+    assert decide(observed, PLATFORM, now) == decide(observed, PLATFORM, now)
+
+
+def test_a_long_life_leaves_a_small_status() -> None:
+    """Given every list full, a long step and every source, the status is under 8 KB."""
+    cluster = PretendCluster()
+    cluster.spec["rollout"] |= {"strategy": "BlueGreen", "scaleDownDelaySeconds": 604800}
+    cluster.spec["rollout"]["blueGreen"] = {"autoPromote": True, "bakeSeconds": 0}
+    cluster.until(cluster.ready)
+    for number in range(2, 13):
+        cluster.model(number).until(cluster.ready)
+    steps = [{"weight": 20, "minSeconds": 86400}]
+    cluster.edit(lambda spec: spec["rollout"].update(strategy="Canary", canary={"steps": steps}))
+    for number in range(13, 24):
+        cluster.model(number).until(lambda: cluster.state is State.ANALYSING)
+        cluster.command(f"abort@{number:058}").until(lambda: cluster.state is None)
+    cluster.model(24).until(lambda: cluster.state is State.ANALYSING).run(900)
+    early = size(cluster.status)
+    cluster.run(1800)
+    status = cluster.parsed
+    lists = (status.warm, status.history, status.failed_revisions, status.used_tokens)
+    assert [len(one) for one in lists] == [10, 10, 5, 10]
+    assert size(cluster.status) < early + 100
+    assert status.rollout is not None
+    rollout = status.rollout.model_copy(update={"evidence": _judged()})
+    largest = brief(status.model_copy(update={"rollout": rollout}))
+    assert largest.last_rollout is not None
+    assert largest.last_rollout.evidence is None
+    assert size(largest.to_manifest()) < MOST_BYTES
