@@ -11,6 +11,7 @@ from multiprocessing import get_context
 
 import pytest
 
+from halimede.api.status import State
 from halimede.rollout.capacity import full, need
 from halimede.rollout.transitions import TRANSITIONS
 from tests.support import histories
@@ -20,8 +21,13 @@ USUAL = 10_000
 HISTORIES = int(os.environ.get("HISTORIES") or USUAL)
 PART = 500
 """Histories with one seed."""
-RARE = 6
-"""So many declared changes of state may be missed by all of them."""
+RARE = {
+    (State.AWAITING_PROMOTION, State.STARTING),
+    (State.MIRRORING, State.SCALING_UP),
+    (State.PROMOTING, State.STARTING),
+    (State.PROMOTING, State.STOPPING),
+}
+"""Declared changes of state that need so much at the same time that all of them may miss it."""
 
 
 def lived(number: int) -> set[Step]:
@@ -45,13 +51,13 @@ def test_what_happened_is_in_the_table(decisions: set[Step]) -> None:
 
 @pytest.mark.skipif(HISTORIES < USUAL, reason="too few histories for rare ways")
 def test_what_is_in_the_table_happened(decisions: set[Step]) -> None:
-    """The changes of state that rows tell of come about; a few are too rare for this.
+    """The changes of state that rows tell of come about, but for a few that are too rare.
 
     Every row has tests of its own besides.
     """
     gone = {(origin, end) for _, origin, end in decisions}
     told = {(origin, way.to) for row in TRANSITIONS for way in row.ways for origin in way.origins}
-    assert len(told - gone) <= RARE, "\n".join(sorted(map(str, told - gone)))
+    assert told - gone <= RARE, "\n".join(sorted(map(str, told - gone - RARE)))
 
 
 @pytest.mark.parametrize("count", [need, full])

@@ -11,11 +11,11 @@ from halimede.judge.providers import envoy
 from halimede.judge.providers.provider import (
     GRPC_PORT,
     HTTP_PORT,
-    Labels,
-    Meaning,
+    PORTS,
     Provider,
     Reader,
     no_series,
+    reading,
 )
 from halimede.judge.reading import MetricsRequest, Series
 
@@ -25,20 +25,18 @@ def _cluster(request: MetricsRequest, revision: str, port: int) -> str:
 
 
 def _questions(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Question, ...]:
-    clusters = [_cluster(request, one, port) for one in revisions for port in _PORTS]
+    clusters = [_cluster(request, one, port) for one in revisions for port in PORTS]
     return (Question("envoy", {"metrics": envoy.METRICS, "clusters": clusters}),)
 
 
 def _reader(request: MetricsRequest, _: Iterable[Series]) -> Reader:
     revisions = (request.stable, request.canary)
-    owners = {_cluster(request, one, port): one for one in revisions for port in _PORTS}
+    owners = {_cluster(request, one, port): one for one in revisions for port in PORTS}
     grpc = {_cluster(request, one, GRPC_PORT) for one in revisions}
-
-    def read(labels: Labels) -> Meaning | None:
-        revision = owners.get(labels.get(envoy.CLUSTER, ""))
-        return None if revision is None else Meaning(revision, envoy.one_more(labels, grpc))
-
-    return read
+    return reading(
+        lambda labels: owners.get(labels.get(envoy.CLUSTER, "")),
+        lambda labels: envoy.one_more(labels, grpc),
+    )
 
 
 def _unseen(request: MetricsRequest) -> str:
@@ -49,8 +47,6 @@ def _unseen(request: MetricsRequest) -> str:
         " None if its counters are not to be had",
     )
 
-
-_PORTS = (HTTP_PORT, GRPC_PORT)
 
 CONTOUR = Provider(
     labelling=envoy.LABELLING,

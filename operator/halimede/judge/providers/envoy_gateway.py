@@ -23,6 +23,7 @@ from halimede.judge.providers import envoy
 from halimede.judge.providers.provider import (
     GRPC_PORT,
     HTTP_PORT,
+    PORTS,
     Labels,
     Meaning,
     Provider,
@@ -42,7 +43,7 @@ def _merged(request: MetricsRequest, revision: str, port: int) -> str:
 
 def _questions(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Question, ...]:
     places = [_place(one) for one in request.backends if one.revision in revisions]
-    merged = any_of(_merged(request, revision, port) for revision in revisions for port in _PORTS)
+    merged = any_of(_merged(request, revision, port) for revision in revisions for port in PORTS)
     clusters = [*places, Regex(f"(?:{merged})(?:/[a-z0-9]+)?")]
     return (Question("envoy", {"metrics": envoy.METRICS, "clusters": clusters}),)
 
@@ -52,7 +53,7 @@ def _reader(request: MetricsRequest, series: Iterable[Series]) -> Reader:
     merged = {
         _merged(request, revision, port): (revision, port)
         for revision in (request.stable, request.canary)
-        for port in _PORTS
+        for port in PORTS
     }
 
     def owner(cluster: str) -> tuple[str, int] | None:
@@ -86,8 +87,6 @@ def _unseen(request: MetricsRequest) -> str:
         " your router",
     )
 
-
-_PORTS = (HTTP_PORT, GRPC_PORT)
 
 ENVOY_GATEWAY = Provider(
     labelling=envoy.LABELLING,

@@ -20,22 +20,19 @@ from collections.abc import Iterable
 from halimede.judge.deltas import Labelling
 from halimede.judge.promql import Question
 from halimede.judge.providers.provider import (
-    GRPC_PORT,
     HTTP_PORT,
-    NOTHING,
-    ONE_FAILED_REQUEST,
-    ONE_REQUEST,
+    PORTS,
     Labels,
-    Meaning,
     Provider,
     Reader,
+    by_status,
     no_series,
     own,
+    reading,
     services,
 )
-from halimede.judge.reading import Counts, MetricsRequest, Series
+from halimede.judge.reading import MetricsRequest, Series
 
-CLIENT_LEFT = "499"
 NO_CANARY = frozenset({"", "-"})
 
 
@@ -51,27 +48,18 @@ def _reader(request: MetricsRequest, _: Iterable[Series]) -> Reader:
     canaries = {
         f"{request.namespace}-{service}-{port}": revision
         for service, revision in services(request).items()
-        for port in (HTTP_PORT, GRPC_PORT)
+        for port in PORTS
     }
 
-    def read(labels: Labels) -> Meaning | None:
+    def owner(labels: Labels) -> str | None:
         if own(labels, "namespace") != request.namespace:
             return None
         canary = labels.get("canary", "")
-        if canary in NO_CANARY:
-            revision = request.stable if own(labels, "service") == request.name else None
-        else:
-            revision = canaries.get(canary)
-        return None if revision is None else Meaning(revision, _one_more(labels))
+        if canary not in NO_CANARY:
+            return canaries.get(canary)
+        return request.stable if own(labels, "service") == request.name else None
 
-    return read
-
-
-def _one_more(labels: Labels) -> Counts:
-    status = labels.get("status", "")
-    if status == CLIENT_LEFT:
-        return NOTHING
-    return ONE_FAILED_REQUEST if status.startswith("5") else ONE_REQUEST
+    return reading(owner, lambda labels: by_status(labels.get("status", "")))
 
 
 def _unseen(request: MetricsRequest) -> str:

@@ -23,10 +23,10 @@ from halimede.judge.providers.provider import (
     ONE_FAILED_REQUEST,
     ONE_REQUEST,
     Labels,
-    Meaning,
     Provider,
     Reader,
     no_series,
+    reading,
     services,
 )
 from halimede.judge.reading import Counts, MetricsRequest, Series
@@ -42,12 +42,9 @@ def _questions(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Que
 
 def _reader(request: MetricsRequest, _: Iterable[Series]) -> Reader:
     owners = services(request)
-
-    def read(labels: Labels) -> Meaning | None:
-        revision = owners.get(labels.get("destination_service_name", ""))
-        return None if revision is None else Meaning(revision, _one_more(labels))
-
-    return read
+    return reading(
+        lambda labels: owners.get(labels.get("destination_service_name", "")), _one_more
+    )
 
 
 def _one_more(labels: Labels) -> Counts:

@@ -9,6 +9,7 @@ from halimede.judge.reading import Counts, MetricsRequest, Series
 
 HTTP_PORT = 8000
 GRPC_PORT = 8001
+PORTS = (HTTP_PORT, GRPC_PORT)
 GRPC_ERRORS = (2, 4, 8, 13, 14, 15)
 """UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, INTERNAL, UNAVAILABLE, DATA_LOSS: the server's
 faults among https://grpc.github.io/grpc/core/md_doc_statuscodes.html."""
@@ -17,6 +18,8 @@ NOTHING = Counts()
 ONE_REQUEST = Counts(requests=1)
 ONE_ERROR = Counts(errors=1)
 ONE_FAILED_REQUEST = Counts(requests=1, errors=1)
+CLIENT_LEFT = "499"
+"""The status of HTTP by which nginx and Traefik tell of a client that did not wait."""
 
 Labels = Mapping[str, str]
 
@@ -33,6 +36,23 @@ class Meaning:
 
 Reader = Callable[[Labels], Meaning | None]
 """Says what a series means by its labels; None: it is of neither revision."""
+
+
+def reading(owner: Callable[[Labels], str | None], one_more: Callable[[Labels], Counts]) -> Reader:
+    """Read series by whose they are, and by what one more of them means."""
+
+    def read(labels: Labels) -> Meaning | None:
+        revision = owner(labels)
+        return None if revision is None else Meaning(revision, one_more(labels))
+
+    return read
+
+
+def by_status(status: str) -> Counts:
+    """Say what one more request with a status of HTTP means."""
+    if status == CLIENT_LEFT:
+        return NOTHING
+    return ONE_FAILED_REQUEST if status.startswith("5") else ONE_REQUEST
 
 
 @dataclass(frozen=True, slots=True)

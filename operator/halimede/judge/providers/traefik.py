@@ -5,8 +5,7 @@ A backend of an HTTPRoute becomes the service `<namespace>-<service>-<port>@kube
 `httproute-<namespace>-` and ends in `-svc-<namespace>-<service>-<number>@kubernetesgateway`
 (3.7). Labels: https://doc.traefik.io/traefik/observability/metrics/overview/.
 
-`code` is the status of HTTP: gRPC errors of the server's own are successes here. 499 is Traefik's
-code for a client that left.
+`code` is the status of HTTP: gRPC errors of the server's own are successes here.
 
 Prometheus keeps Traefik's label `service` as `exported_service` where the scraper gives one too,
 as a ServiceMonitor does. No selector takes either label, so both are asked for.
@@ -18,19 +17,15 @@ from collections.abc import Iterable
 from halimede.judge.deltas import Labelling
 from halimede.judge.promql import Question, Regex
 from halimede.judge.providers.provider import (
-    NOTHING,
-    ONE_FAILED_REQUEST,
-    ONE_REQUEST,
     Labels,
-    Meaning,
     Provider,
     Reader,
+    by_status,
     no_series,
     own,
+    reading,
 )
-from halimede.judge.reading import Counts, MetricsRequest, Series
-
-CLIENT_LEFT = "499"
+from halimede.judge.reading import MetricsRequest, Series
 
 
 def _pattern(request: MetricsRequest, revision: str) -> Regex:
@@ -49,21 +44,11 @@ def _reader(request: MetricsRequest, _: Iterable[Series]) -> Reader:
         one: re.compile(_pattern(request, one)) for one in (request.stable, request.canary)
     }
 
-    def read(labels: Labels) -> Meaning | None:
+    def owner(labels: Labels) -> str | None:
         service = own(labels, "service")
-        for revision, pattern in patterns.items():
-            if pattern.fullmatch(service):
-                return Meaning(revision, _one_more(labels))
-        return None
+        return next((one for one, named in patterns.items() if named.fullmatch(service)), None)
 
-    return read
-
-
-def _one_more(labels: Labels) -> Counts:
-    code = labels.get("code", "")
-    if code == CLIENT_LEFT:
-        return NOTHING
-    return ONE_FAILED_REQUEST if code.startswith("5") else ONE_REQUEST
+    return reading(owner, lambda labels: by_status(labels.get("code", "")))
 
 
 def _unseen(request: MetricsRequest) -> str:

@@ -15,10 +15,10 @@ from halimede.judge.providers.provider import (
     ONE_FAILED_REQUEST,
     ONE_REQUEST,
     Labels,
-    Meaning,
     Provider,
     Reader,
     no_series,
+    reading,
 )
 from halimede.judge.reading import Counts, MetricsRequest, Series
 
@@ -35,14 +35,11 @@ def _questions(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Que
 def _reader(request: MetricsRequest, _: Iterable[Series]) -> Reader:
     owners = {f"{request.name}-{one}-": one for one in (request.stable, request.canary)}
 
-    def read(labels: Labels) -> Meaning | None:
+    def owner(labels: Labels) -> str | None:
         pod = labels.get("pod", "")
-        for prefix, revision in owners.items():
-            if pod.startswith(prefix):
-                return Meaning(revision, _one_more(labels))
-        return None
+        return next((owners[prefix] for prefix in owners if pod.startswith(prefix)), None)
 
-    return read
+    return reading(owner, _one_more)
 
 
 def _one_more(labels: Labels) -> Counts:
