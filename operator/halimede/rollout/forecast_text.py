@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from halimede.api.rollout import MetricsProvider, Strategy
+from halimede.api.rollout import MetricsProvider, Rollout, Strategy
 from halimede.judge.sentences import percent
 from halimede.rollout.forecast import Detection, Forecast
 from halimede.rollout.shortage import in_words
@@ -49,6 +49,18 @@ def _head(name: str, told: Forecast) -> Iterator[str]:
         f"Judged by {where} every {duration(analysis.interval_seconds)},"
         f" after a warm-up of {duration(analysis.warmup_seconds)}."
     )
+    if left_out := " and ".join(_left_out(question.settings)):
+        yield f"Not simulated is {left_out}, which may take longer, or stop it."
+
+
+def _left_out(settings: Rollout) -> Iterator[str]:
+    """Name the fields that ask for more than errors at the steps and in the bake."""
+    if settings.analysis.latency is not None:
+        yield "analysis.latency"
+    if settings.analysis.metrics:
+        yield "analysis.metrics"
+    if settings.strategy is Strategy.BLUE_GREEN and settings.blue_green.preview_analysis:
+        yield "blueGreen.previewAnalysis"
 
 
 def _body(told: Forecast) -> Iterator[str]:

@@ -211,3 +211,16 @@ def test_the_table_reads_as_it_should() -> None:
     """The whole text for a step that is short of requests."""
     written = text("digits", told(0.5, canary(5), stable=0.0))
     assert written == (Path(__file__).parent / "foretold" / "short.txt").read_text()
+
+
+def test_what_is_not_simulated_is_named() -> None:
+    """Objectives and a preview's analysis may stop a revision that the forecast lets pass."""
+    fields = {"latency": {"thresholdMilliseconds": 100, "maxSlowPercent": "5"}}
+    settings = Rollout(
+        strategy=Strategy.BLUE_GREEN,
+        blue_green=BlueGreen.model_validate({"previewAnalysis": {}}),
+        analysis=Analysis.model_validate(fields),
+    )
+    written = text("digits", told(50.0, settings))
+    assert "Not simulated is analysis.latency and blueGreen.previewAnalysis" in written
+    assert "Not simulated" not in text("digits", told(50.0))
