@@ -2,10 +2,11 @@
 
 A pass asks for everything anew, and most of it is as it was in the last one: with twenty revisions
 nine tenths of a pass went into what had not changed. The answers depend on the questions alone, so
-that remembering them changes nothing but the time.
+that remembering them changes nothing but the time. What holds a copy of a ConfigMap is not
+remembered: it may be as large as a model.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TypeVar
@@ -67,10 +68,7 @@ def owner(md: ModelDeployment) -> Owner:
 
 
 def revision(of: Owner, platform: Platform, inputs: Inputs) -> Revision:
-    """Render the revision that a spec asks for: see `render.revision.revision`.
-
-    One that holds a copy of a ConfigMap is not remembered: it may be large.
-    """
+    """Render the revision that a spec asks for: see `render.revision.revision`."""
     if inputs:
         return revisions.revision(of.deployment, platform, inputs)
     return _revision(of, platform)
@@ -81,9 +79,15 @@ def _revision(of: Owner, platform: Platform) -> Revision:
     return revisions.revision(of.deployment, platform, {})
 
 
-@lru_cache(maxsize=ANSWERS)
 def children(of: Owner, recorded: Revision, replicas: int | None) -> tuple[Manifest, ...]:
     """Render what runs a revision: see `render.workload.workload`."""
+    if recorded.source:
+        return workload.workload(of.deployment, recorded, replicas)
+    return _children(of, recorded, replicas)
+
+
+@lru_cache(maxsize=ANSWERS)
+def _children(of: Owner, recorded: Revision, replicas: int | None) -> tuple[Manifest, ...]:
     return workload.workload(of.deployment, recorded, replicas)
 
 
@@ -112,7 +116,13 @@ def scalers(of: Owner, scaled: str | None, *, frozen: bool) -> tuple[Manifest, .
 
 def recorded(config_map: Manifest) -> Revision:
     """Read a revision back from its live ConfigMap: see `render.revision.from_record`."""
-    return _once(_recorded, ANSWERS, _version(config_map), lambda: from_record(config_map))
+    version = _version(config_map)
+    found = _recorded.get(version)
+    if found is None:
+        found = from_record(config_map)
+        if not found.source:
+            _keep(_recorded, ANSWERS, version, found)
+    return found
 
 
 def as_wanted(live: Manifest | None, desired: Manifest) -> bool:
@@ -123,7 +133,9 @@ def as_wanted(live: Manifest | None, desired: Manifest) -> bool:
     if live is None:
         return False
     question = (_version(live), desired["metadata"]["annotations"][RENDERED])
-    return _once(_compared, COMPARISONS, question, lambda: covers(live, desired))
+    if question not in _compared:
+        _keep(_compared, COMPARISONS, question, covers(live, desired))
+    return _compared[question]
 
 
 def _version(live: Manifest) -> Version:
@@ -131,11 +143,7 @@ def _version(live: Manifest) -> Version:
     return metadata["uid"], metadata["resourceVersion"]
 
 
-def _once(
-    kept: dict[Question, Answer], most: int, question: Question, ask: Callable[[], Answer]
-) -> Answer:
-    if question not in kept:
-        if len(kept) >= most:
-            kept.clear()
-        kept[question] = ask()
-    return kept[question]
+def _keep(answers: dict[Question, Answer], most: int, question: Question, answer: Answer) -> None:
+    if len(answers) >= most:
+        answers.clear()
+    answers[question] = answer

@@ -69,6 +69,7 @@ def test_a_copy_of_a_config_map_is_looked_at_every_time() -> None:
         for content in ("a", "b")
     )
     assert one.hash != other.hash
+    assert remembered.children(owner(md), one, 1) == remembered.children(owner(md), one, 1)
 
 
 def live(version: str, **changes: Any) -> tuple[Manifest, Manifest]:
