@@ -33,8 +33,8 @@ class RouteRef(ApiModel):
 
     name: Annotated[str, Field(min_length=1, max_length=253)]
     """The HTTPRoute's name. Each of its backendRefs to the Service that is named as the
-    ModelDeployment, with port 8000 (HTTP) or 8001 (gRPC), is replaced by the revisions' Services
-    with their weights; nothing else in it is touched, and it is given back as it was."""
+    ModelDeployment, with port 8000 (HTTP) or 8001 (gRPC), gives its share to the revisions'
+    Services; nothing else in it is touched, and it is given back as it was."""
 
 
 class GatewayExposure(ApiModel):
