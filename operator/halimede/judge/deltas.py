@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
-from operator import attrgetter, lt, sub
+from operator import attrgetter, sub
 from statistics import median
 
 from halimede.judge.reading import Sample, Series
@@ -25,7 +25,7 @@ ALWAYS_OWN = ("exported_", "_")
 """How labels begin that a process gave itself: Prometheus's name for one that the scraper gives
 too, and `__name__` and Triton's `metric_tags`."""
 
-_AT, _VALUE = attrgetter("at"), attrgetter("value")
+_AT = attrgetter("at")
 
 Labels = frozenset[tuple[str, str]]
 
@@ -130,20 +130,16 @@ def increments(
     counters appear with their first event. The first scrape of all tells only where counting
     starts, unless the process is *young*: so new that all it ever did counts.
     """
-    resets = _resets(process)
-    for series in process.series:
+    recent = [_last_before(series.samples, after) for series in process.series]
+    resets = _resets(process, min(samples[0].at for samples in recent))
+    for series, samples in zip(process.series, recent, strict=True):
         first = series.samples[0]
         if first.at > after and (young or first.at > process.scrapes[0]):
             yield Increment(series, first.at, round(first.value))
         restarts = resets.get(process.labelling.together(series.labels), [])
-        for before, sample in pairwise(_last_before(series.samples, after)):
+        for before, sample in pairwise(samples):
             anew = any(before.at <= low and high <= sample.at for low, high in restarts)
             yield Increment(series, sample.at, _amount(before, sample, anew=anew))
-
-
-def _fell(series: Series) -> bool:
-    values = tuple(map(_VALUE, series.samples))
-    return any(map(lt, values[1:], values))
 
 
 def _last_before(samples: Sequence[Sample], after: float) -> Sequence[Sample]:
@@ -155,21 +151,17 @@ def _amount(before: Sample, sample: Sample, *, anew: bool) -> int:
     return round(sample.value) if anew else round(sample.value) - round(before.value)
 
 
-def _resets(process: Process) -> dict[Labels, list[tuple[float, float]]]:
-    """Find between which times counters started anew.
+def _resets(process: Process, since: float) -> dict[Labels, list[tuple[float, float]]]:
+    """Find between which times, from *since* on, counters started anew.
 
     One that fell tells it of those beside it too, which may have passed their old value already.
     """
     found: defaultdict[Labels, list[tuple[float, float]]] = defaultdict(list)
     for series in process.series:
-        if not _fell(series):
-            continue
-        together = process.labelling.together(series.labels)
-        found[together] += [
-            (before.at, sample.at)
-            for before, sample in pairwise(series.samples)
-            if sample.value < before.value
-        ]
+        for before, sample in pairwise(_last_before(series.samples, since)):
+            if sample.value < before.value:
+                together = process.labelling.together(series.labels)
+                found[together].append((before.at, sample.at))
     return found
 
 

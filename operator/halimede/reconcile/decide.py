@@ -28,9 +28,8 @@ from halimede.reconcile.wanted import (
     work,
 )
 from halimede.reconcile.world import facts, pods_started
-from halimede.render.checks import violations
 from halimede.render.platform import Platform
-from halimede.render.remembered import Owner, owner, revision
+from halimede.render.remembered import Owner, owner, revision, violations
 from halimede.render.revision import Revision
 from halimede.render.view import model_name
 from halimede.rollout import allotment
@@ -102,7 +101,8 @@ def _places(md: ModelDeployment, routes: Routes) -> tuple[Backend, ...]:
 def decide(observed: Observed, platform: Platform, now: float) -> Plan:
     """Decide what one pass does about a ModelDeployment."""
     md = observed.deployment
-    invalid, whose = _invalid(observed), owner(md)
+    whose = owner(md)
+    invalid = _invalid(whose, observed)
     target = _target(observed, whose, platform) if invalid is None else None
     hash_ = target.hash if target else _last_target(md.status)
     if hash_ is None:
@@ -125,9 +125,9 @@ def decide(observed: Observed, platform: Platform, now: float) -> Plan:
     )
 
 
-def _invalid(observed: Observed) -> str | None:
+def _invalid(whose: Owner, observed: Observed) -> str | None:
     """Say everything that is wrong with the spec: field, what, and the cure."""
-    wrong = violations(observed.deployment, observed.inputs)
+    wrong = violations(whose, observed.inputs)
     return " ".join(f"{one}." for one in wrong) or None
 
 

@@ -1,4 +1,4 @@
-"""Rendering, and comparing with what is live, once for each question.
+"""Checking, rendering, and comparing with what is live, once for each question.
 
 A pass asks for everything anew, and most of it is as it was in the last one: with twenty revisions
 nine tenths of a pass went into what had not changed. The answers depend on the questions alone, so
@@ -15,9 +15,10 @@ from halimede.api.base import Manifest
 from halimede.api.source import Inputs
 from halimede.api.status import Status
 from halimede.api.v1alpha1 import Metadata, ModelDeployment
+from halimede.render import checks, scaling, workload
 from halimede.render import revision as revisions
-from halimede.render import scaling, workload
 from halimede.render import traffic as routing
+from halimede.render.checks import Violation
 from halimede.render.covers import covers
 from halimede.render.env import RENDERED
 from halimede.render.platform import Platform
@@ -65,6 +66,16 @@ def owner(md: ModelDeployment) -> Owner:
         spec=md.spec.model_dump_json(),
         deployment=md.model_copy(update={"metadata": bare, "status": _NOTHING}),
     )
+
+
+def violations(of: Owner, inputs: Inputs) -> tuple[Violation, ...]:
+    """Find what is wrong with a spec: see `render.checks.violations`."""
+    return checks.violations(of.deployment, inputs) if inputs else _violations(of)
+
+
+@lru_cache(maxsize=ANSWERS)
+def _violations(of: Owner) -> tuple[Violation, ...]:
+    return checks.violations(of.deployment, {})
 
 
 def revision(of: Owner, platform: Platform, inputs: Inputs) -> Revision:
