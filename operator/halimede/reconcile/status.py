@@ -26,6 +26,7 @@ from halimede.api.conditions import Condition, ConditionType, Reason
 from halimede.api.rollout import Strategy
 from halimede.api.status import Outcome, Status
 from halimede.api.v1alpha1 import ModelDeployment
+from halimede.reconcile.brief import short
 from halimede.rollout.allotment import weights
 from halimede.rollout.awaiting import ROUTE_PATIENCE_SECONDS
 from halimede.rollout.conflict import fight
@@ -288,7 +289,7 @@ def _condition(
         type=type_,
         status=status,
         reason=str(reason),
-        message=message,
+        message=short(message),
         observed_generation=situation.deployment.metadata.generation,
         last_transition_time=before.last_transition_time if before and same else situation.now,
     )
