@@ -68,7 +68,7 @@ def count(
             if meaning is not None and increment.at <= upto:
                 totals[meaning.revision] += times(meaning.one, increment.amount)
         if any(one is not None and one.revision == request.canary for one in meanings.values()):
-            seen_at = max(seen_at or 0.0, process.scrapes[-1])
+            seen_at = max(seen_at or 0.0, process.last)
     return Counted(
         canary=_consistent(totals[request.canary]),
         stable=_consistent(totals[request.stable]),

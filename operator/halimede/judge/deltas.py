@@ -64,9 +64,11 @@ class Process:
     labels: Mapping[str, str]
     """What tells it from other processes."""
     series: tuple[Series, ...]
-    scrapes: tuple[float, ...]
-    """When it was scraped, oldest first."""
     labelling: Labelling
+    first: float
+    """When it was scraped first."""
+    last: float
+    """When it was scraped last."""
     interval: float
     """Seconds between its scrapes; a missed one does not change it."""
 
@@ -91,12 +93,18 @@ def processes(series: Iterable[Series], labelling: Labelling) -> tuple[Process, 
 
 def _process(key: Labels, group: Iterable[Series], labelling: Labelling) -> Process:
     series = tuple(group)
-    first, *others = (tuple(map(_AT, one.samples)) for one in series)
-    same = all(times == first for times in others)
-    scrapes = first if same else tuple(sorted(set(first).union(*others)))
+    # Counters that appear late have fewer samples; some counter has been there all the while.
+    longest = max(series, key=lambda one: len(one.samples))
+    scrapes = tuple(map(_AT, longest.samples))
     gaps = tuple(map(sub, scrapes[1:], scrapes))
-    interval = median(gaps) if gaps else UNKNOWN_INTERVAL
-    return Process(dict(key), series, scrapes, labelling, interval)
+    return Process(
+        labels=dict(key),
+        series=series,
+        labelling=labelling,
+        first=min(one.samples[0].at for one in series),
+        last=max(one.samples[-1].at for one in series),
+        interval=median(gaps) if gaps else UNKNOWN_INTERVAL,
+    )
 
 
 def watermark(scraped: Iterable[Process], born: Iterable[float] = ()) -> float | None:
@@ -114,9 +122,9 @@ def watermark(scraped: Iterable[Process], born: Iterable[float] = ()) -> float |
     known = tuple(scraped)
     if not known:
         return None
-    newest = max(process.scrapes[-1] for process in known)
+    newest = max(process.last for process in known)
     longest = max(process.interval for process in known)
-    bounds = [max(process.scrapes[-1], newest - process.interval) for process in known]
+    bounds = [max(process.last, newest - process.interval) for process in known]
     bounds += [max(moment, newest - longest) for moment in born]
     return round(min(newest, *bounds), 3)
 
@@ -134,7 +142,7 @@ def increments(
     resets = _resets(process, min(samples[0].at for samples in recent))
     for series, samples in zip(process.series, recent, strict=True):
         first = series.samples[0]
-        if first.at > after and (young or first.at > process.scrapes[0]):
+        if first.at > after and (young or first.at > process.first):
             yield Increment(series, first.at, round(first.value))
         restarts = resets.get(process.labelling.together(series.labels), [])
         for before, sample in pairwise(samples):
@@ -179,7 +187,7 @@ def doubled(scraped: Iterable[Process], identity: tuple[str, ...]) -> tuple[str,
     for process in scraped:
         name = next((name for name in identity if name in process.labels), None)
         if name is not None:
-            span = (process.scrapes[0], process.scrapes[-1])
+            span = (process.first, process.last)
             spans[name, process.labels[name]].append(span)
     for who, times in spans.items():
         ordered = sorted(times)

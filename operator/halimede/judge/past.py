@@ -57,7 +57,7 @@ def past(source: str, answer: Measured | Tallied, request: MetricsRequest) -> Pa
     read = counters.reader(request, answer.series)
     bins: defaultdict[int, Counts] = defaultdict(Counts)
     scraped = processes(answer.series, counters.labelling)
-    moments = [at for process in scraped for at in (process.scrapes[0], process.scrapes[-1])]
+    moments = [at for process in scraped for at in (process.first, process.last)]
     for process in scraped:
         for increment in increments(process):
             meaning = read(increment.series.labels)

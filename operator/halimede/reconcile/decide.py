@@ -1,8 +1,9 @@
 """Decide: what was observed in, what is to be done out. Pure; the time is an argument."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from halimede.api.base import Manifest
 from halimede.api.conditions import Condition, ConditionType, Reason
 from halimede.api.expose import ExposeType
 from halimede.api.rollout import MetricsProvider
@@ -101,9 +102,9 @@ def _places(md: ModelDeployment, routes: Routes) -> tuple[Backend, ...]:
 def decide(observed: Observed, platform: Platform, now: float) -> Plan:
     """Decide what one pass does about a ModelDeployment."""
     md = observed.deployment
-    whose = owner(md)
+    whose, known = owner(md), records(observed.children)
     invalid = _invalid(whose, observed)
-    target = _target(observed, whose, platform) if invalid is None else None
+    target = _target(observed, whose, known, platform) if invalid is None else None
     hash_ = target.hash if target else _last_target(md.status)
     if hash_ is None:
         return _nothing_to_serve(observed, invalid, now)
@@ -111,7 +112,7 @@ def decide(observed: Observed, platform: Platform, now: float) -> Plan:
     task = errand(md, moved.status, observed.routes, shares(moved.status), now)
     moved = replace(moved, status=moved.status.model_copy(update={"user_routes": task.routes}))
     after = replace(scene, status=moved.status)
-    revisions = recorded(observed.children, allotment.live(moved.status))
+    revisions = recorded(known, allotment.live(moved.status))
     if target is not None:
         revisions[target.hash] = target
     wanted = children(whose, after, revisions, entrance(whose, moved.status))
@@ -131,10 +132,12 @@ def _invalid(whose: Owner, observed: Observed) -> str | None:
     return " ".join(f"{one}." for one in wrong) or None
 
 
-def _target(observed: Observed, whose: Owner, platform: Platform) -> Revision:
+def _target(
+    observed: Observed, whose: Owner, known: Mapping[str, Manifest], platform: Platform
+) -> Revision:
     """Render the revision that the spec asks for, as it was recorded if it is not new."""
     rendered = revision(whose, platform, observed.inputs)
-    return recorded(observed.children, {rendered.hash}).get(rendered.hash, rendered)
+    return recorded(known, {rendered.hash}).get(rendered.hash, rendered)
 
 
 def _last_target(status: Status) -> str | None:

@@ -35,9 +35,9 @@ def records(children: Iterable[Manifest]) -> dict[str, Manifest]:
     }
 
 
-def recorded(children: Iterable[Manifest], needed: AbstractSet[str]) -> dict[str, Revision]:
-    """Read revisions back from their ConfigMaps. One that cannot be read is left out."""
-    known, revisions = records(children), {}
+def recorded(known: Mapping[str, Manifest], needed: AbstractSet[str]) -> dict[str, Revision]:
+    """Read revisions back from their `records`. One that cannot be read is left out."""
+    revisions = {}
     for name in needed & known.keys():
         with suppress(InvalidRecordError):
             revisions[name] = remembered.recorded(known[name])

@@ -232,7 +232,7 @@ def test_no_samples_give_no_watermark() -> None:
 def test_a_sample_is_written_as_prometheus_says_it() -> None:
     """A series' samples stay in order, and scrapes are told apart by their time alone."""
     (process,) = processes([triton(CANARY, ((0, 1), (15, 2)))], TRITON.labelling)
-    assert process.scrapes == (0, 15)
+    assert (process.first, process.last, process.interval) == (0, 15, 15)
     assert process.series[0].samples[1] == Sample(15, 2)
 
 
