@@ -37,6 +37,8 @@ class User:
     namespace: str
     versions: dict[str, Version]
     records_file: Path
+    asked: int = 0
+    """The generation of the ModelDeployment that was applied last."""
     watch: Watch = field(init=False)
     load: Load = field(init=False)
 
@@ -67,9 +69,11 @@ class User:
         """The name under which the model is reached through the gateway."""
         return f"{self.namespace}.example.com"
 
-    def apply(self, manifest: dict[str, Any]) -> None:
-        """Apply an object, as it stands."""
-        self.cluster.kubectl("apply", "--server-side", "-f", "-", input=json.dumps(manifest))
+    def apply(self, manifest: dict[str, Any]) -> int:
+        """Apply an object, as it stands, and return its generation; 0 for what has none."""
+        flags = ("--server-side", "-f", "-", "--output", "jsonpath={.metadata.generation}")
+        told = self.cluster.kubectl("apply", *flags, input=json.dumps(manifest))
+        return int(told or 0)
 
     def asks_for(self, version: str, **changes: object) -> None:
         """Apply the ModelDeployment with ``version``.
@@ -89,7 +93,7 @@ class User:
             here[last] = value
             if value is None:
                 del here[last]
-        self.apply(manifest)
+        self.asked = self.apply(manifest)
 
     def commands(self, verb: str, token: str) -> None:
         """Give a manual command."""
@@ -102,11 +106,15 @@ class User:
         return self.cluster.kubectl("--namespace", self.namespace, *arguments)
 
     def sees(self, what: str, until: Callable[[Snapshot], bool], within: float = 60.0) -> Snapshot:
-        """Wait for a status for which ``until`` holds; fail with the last one seen."""
+        """Wait for a status of what was asked last for which ``until`` holds.
+
+        It fails with the last status that was seen.
+        """
         deadline = time.monotonic() + within
         while time.monotonic() < deadline:
             latest = self.watch.latest
-            if latest is not None and latest.current and until(latest):
+            answered = latest is not None and latest.current and latest.generation >= self.asked
+            if latest is not None and answered and until(latest):
                 return latest
             threading.Event().wait(0.1)
         last = self.watch.latest
