@@ -17,6 +17,7 @@ INGRESS: Manifest = {
 }
 EXPOSED: tuple[Manifest, ...] = (GATEWAY, INGRESS, {"type": "Service"})
 VERBS = ("abort", "promote", "promote-full", "pause", "resume", "retry", "rollback", "dance")
+STEPS = ((10,), (10, 50), (25, 75), (0, 30), (5, 20, 60))
 BAD = Behaviour(error_rate=0.5)
 BROKEN = Behaviour(container={"name": "triton", "ready": False, "state": {"waiting": {}}})
 
@@ -81,9 +82,6 @@ class History:
         )  # fmt: skip
         self.chance.choice(ways)()
         self.cluster.run(self.chance.choice((1, 5, 30, 120, 700)))
-
-
-STEPS = ((10,), (10, 50), (25, 75), (0, 30), (5, 20, 60))
 
 
 def comes_to_rest(cluster: Entrance) -> bool:
