@@ -35,6 +35,7 @@ BEAT_SECONDS = 1.0
 async def run(settings: Settings) -> bool:
     """Run the operator until SIGTERM or SIGINT; tell whether every pass came to its end."""
     log.set_up(settings.log_format, settings.log_level)
+    asyncio.get_running_loop().set_exception_handler(log.loose_end)
     _log.info("Starting", extra={"settings": str(settings)})
     operator = Operator(settings, KubeCluster(await log_in(), log_in=log_in))
     try:

@@ -1,12 +1,16 @@
 """Logging: one line per event, as JSON for machines or as text for people."""
 
+import asyncio
 import json
 import logging
 import sys
+from typing import Any
 
 from typing_extensions import override
 
 from halimede.api.base import rfc3339
+
+_log = logging.getLogger(__name__)
 
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _QUIET = ("aiohttp.access", "kopf", "kubernetes", "urllib3")
@@ -50,6 +54,18 @@ def set_up(log_format: str, level: str) -> None:
     logging.basicConfig(handlers=[handler], level=level, force=True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
+
+
+def loose_end(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what went wrong outside of every task, as an event loop's exception handler.
+
+    A watch of kopf's that the end of the process finds open may fail to close: nothing is lost by
+    that, and nobody can do anything about it.
+    """
+    if "asyncgen" in context:
+        _log.debug("Left open: %s", context["message"])
+    else:
+        loop.default_exception_handler(context)
 
 
 def _extras(record: logging.LogRecord) -> dict[str, object]:

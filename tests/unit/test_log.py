@@ -1,10 +1,14 @@
 """Log lines."""
 
+import asyncio
 import json
 import logging
 import sys
+from collections.abc import AsyncIterator
 
-from halimede.log import JsonFormatter, TextFormatter
+import pytest
+
+from halimede.log import JsonFormatter, TextFormatter, loose_end
 
 
 def _record(message: str, **extra: object) -> logging.LogRecord:
@@ -40,3 +44,24 @@ def test_tracebacks_are_kept() -> None:
         record = _record("Oh", exc_info=sys.exc_info())
     assert "ValueError: invalid literal" in json.loads(JsonFormatter().format(record))["exception"]
     assert "ValueError: invalid literal" in TextFormatter().format(record)
+
+
+def test_what_is_found_open_at_the_end_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    """Given a watch that fails as the end of the loop closes it, only what else fails is told."""
+
+    async def stubborn() -> AsyncIterator[int]:
+        try:
+            yield 1
+        finally:
+            raise RuntimeError("generator didn't stop after athrow()")
+
+    watch = stubborn()
+
+    async def look() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(loose_end)
+        assert await anext(watch) == 1
+        loop.call_exception_handler({"message": "a task was lost"})
+
+    asyncio.run(look())
+    assert [one.message for one in caplog.records] == ["a task was lost"]
