@@ -18,7 +18,7 @@ help: ## Print this help
 demo: .venv/ready ## Show it all on a local cluster, or with CLUSTER=current on yours
 	CLUSTER=$(CLUSTER) $(BIN)/python -m demo
 
-test: lint ## Check and test everything (first time 50 min, then 40; HISTORIES=… random rollouts)
+test: lint ## Check and test everything (first time 40 min, then 30; HISTORIES=… random rollouts)
 	$(BIN)/python -m local build
 	HISTORIES=$(HISTORIES) $(BIN)/python -m pytest --cov --cov-report=term --durations=10
 	$(BIN)/coverage report --fail-under=90 --include='$(PURE)'
