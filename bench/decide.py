@@ -18,7 +18,7 @@ REVISIONS = 20
 WARM = 9
 """One less than a status remembers."""
 SCRAPE_SECONDS = 5.0
-REPEATS = 1000
+REPEATS = 5000
 TARGET = 0.001
 """Seconds of a processor, at the 99th percentile."""
 

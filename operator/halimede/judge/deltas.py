@@ -18,6 +18,8 @@ from statistics import median
 
 from halimede.judge.reading import Sample, Series
 
+RECENT = 20
+"""The last so many scrapes of a process tell how often it is scraped."""
 UNKNOWN_INTERVAL = 60.0
 """Seconds between scrapes of a process that has been scraped only once: Prometheus's default."""
 
@@ -95,7 +97,7 @@ def _process(key: Labels, group: Iterable[Series], labelling: Labelling) -> Proc
     series = tuple(group)
     # Counters that appear late have fewer samples; some counter has been there all the while.
     longest = max(series, key=lambda one: len(one.samples))
-    scrapes = tuple(map(_AT, longest.samples))
+    scrapes = tuple(map(_AT, longest.samples[-RECENT:]))
     gaps = tuple(map(sub, scrapes[1:], scrapes))
     return Process(
         labels=dict(key),

@@ -54,7 +54,7 @@ def entrance(owner: Owner, status: Status) -> tuple[Manifest, ...]:
     backends = shares(status)
     if not backends:
         return ()
-    asked = allotment.arrangement(status, owner.deployment.spec.rollout)
+    asked = allotment.arrangement(status, owner.known.spec.rollout)
     return traffic(
         owner,
         backends,
@@ -76,7 +76,7 @@ def children(
         revisions: What is known of the revisions, by hash.
         led: The Services and routes that the status asks for.
     """
-    status, autoscaled = scene.status, owner.deployment.spec.autoscaling is not None
+    status, autoscaled = scene.status, owner.known.spec.autoscaling is not None
     wanted: list[Manifest] = []
     for name in sorted(allotment.live(status) & revisions.keys()):
         replicas = allotment.replicas(scene, name, autoscaled=autoscaled)

@@ -49,23 +49,21 @@ class Owner:
     uid: str
     spec: str
     """The spec as JSON."""
-    deployment: ModelDeployment = field(compare=False, repr=False)
-    """The same as an object, without anything else."""
+    known: ModelDeployment = field(compare=False, repr=False)
+    """The same as an object, with whatever else was known of it."""
+
+    @property
+    def deployment(self) -> ModelDeployment:
+        """The same as an object, and nothing else, so that nothing else can matter."""
+        names = {"name": self.name, "namespace": self.namespace, "uid": self.uid}
+        bare = _NOBODY.model_copy(update=names)
+        return self.known.model_copy(update={"metadata": bare, "status": _NOTHING})
 
 
 def owner(md: ModelDeployment) -> Owner:
     """Take from a ModelDeployment what its children depend on."""
     known = md.metadata
-    bare = _NOBODY.model_copy(
-        update={"name": known.name, "namespace": known.namespace, "uid": known.uid}
-    )
-    return Owner(
-        name=known.name,
-        namespace=known.namespace,
-        uid=known.uid,
-        spec=md.spec.model_dump_json(),
-        deployment=md.model_copy(update={"metadata": bare, "status": _NOTHING}),
-    )
+    return Owner(known.name, known.namespace, known.uid, md.spec.model_dump_json(), md)
 
 
 def violations(of: Owner, inputs: Inputs) -> tuple[Violation, ...]:
