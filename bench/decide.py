@@ -8,15 +8,15 @@ from statistics import median, quantiles
 from rich.console import Console
 from rich.table import Table
 
-from halimede.api.status import RolloutStatus, State
+from halimede.api.status import MOST_WARM, RolloutStatus, State
 from halimede.judge.counts import LOOKBACK
 from halimede.reconcile.decide import decide
 from halimede.reconcile.observed import Observed
 from tests.support.cluster import PLATFORM, PretendCluster
 
 REVISIONS = 20
-WARM = 9
-"""One less than a status remembers."""
+WARM = MOST_WARM - 1
+"""One more would put the oldest out."""
 SCRAPE_SECONDS = 5.0
 REPEATS = 5000
 TARGET = 0.001

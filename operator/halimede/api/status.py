@@ -269,6 +269,12 @@ class UserRoute(ApiModel):
     """When it was seen as its owner wrote it; it is forgotten when proxies have followed."""
 
 
+MOST_WARM = 10
+MOST_FAILED = 5
+MOST_TOKENS = 10
+"""How many of them are remembered; the oldest go first."""
+
+
 class Status(ApiModel):
     """The state of the resource, and why."""
 
@@ -279,17 +285,17 @@ class Status(ApiModel):
     """The revision that the spec asks for."""
     rollout: RolloutStatus | None = None
     last_rollout: FinishedRollout | None = None
-    warm: Annotated[tuple[WarmRevision, ...], Field(max_length=10)] = ()
+    warm: Annotated[tuple[WarmRevision, ...], Field(max_length=MOST_WARM)] = ()
     history: Annotated[tuple[PromotedRevision, ...], Field(max_length=20)] = ()
     """Revisions that were stable before, the last one first: `rollback` goes to these."""
     pinned: PinnedRevision | None = None
     """What the command `rollback` holds against the spec, until that changes or `resume`."""
-    failed_revisions: Annotated[tuple[FailedRevision, ...], Field(max_length=5)] = ()
+    failed_revisions: Annotated[tuple[FailedRevision, ...], Field(max_length=MOST_FAILED)] = ()
     handled_command: str | None = None
     """The token of the last command that was carried out or refused."""
     answered_command: str | None = None
     """The beginning of that command's text: as long as it stays, there is nothing new to do."""
-    used_tokens: Annotated[tuple[str, ...], Field(max_length=10)] = ()
+    used_tokens: Annotated[tuple[str, ...], Field(max_length=MOST_TOKENS)] = ()
     """The last tokens whose commands were carried out, the newest last: none acts again."""
     foreign_writes: ForeignWrites | None = None
     """Who else wrote the route in the last ten minutes."""

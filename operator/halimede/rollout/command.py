@@ -3,13 +3,11 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from halimede.api.status import Status
+from halimede.api.status import MOST_TOKENS, Status
 from halimede.rollout.events import Event, warning
 
 LONGEST = 64
 """Characters of a command; a longer one is refused, for the status has to remember it."""
-REMEMBERED = 10
-"""How many tokens the status remembers."""
 
 
 class Verb(StrEnum):
@@ -83,7 +81,7 @@ def answered(status: Status, command: Command) -> Status:
 
 def carried_out(status: Status, command: Command) -> Status:
     """Remember that a command was carried out: its token never acts again."""
-    tokens = (*status.used_tokens, command.token)[-REMEMBERED:]
+    tokens = (*status.used_tokens, command.token)[-MOST_TOKENS:]
     return answered(status, command).model_copy(update={"used_tokens": tokens})
 
 

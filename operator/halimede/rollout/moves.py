@@ -6,6 +6,8 @@ from typing import Any
 from halimede.api.conditions import Reason
 from halimede.api.rollout import Strategy
 from halimede.api.status import (
+    MOST_FAILED,
+    MOST_WARM,
     FailedRevision,
     FinishedRollout,
     Outcome,
@@ -20,10 +22,6 @@ from halimede.rollout.events import Event, normal, sentences, warning
 from halimede.rollout.facts import Cause
 from halimede.rollout.history import given_up, made_stable, marked
 from halimede.rollout.scene import Move, Scene, Wait
-
-MOST_WARM = 10
-MOST_FAILED = 5
-"""How many of them the status holds."""
 
 
 def with_rollout(status: Status, **changes: Any) -> Status:
