@@ -9,10 +9,10 @@ WORKDIR /source
 # What the wheel is built with, in the versions and hashes that development uses.
 COPY requirements/dev.txt requirements/
 RUN sed -nE '/^(hatchling|packaging|pathspec|pluggy|tomlkit|trove-classifiers)==/,/[^\\]$/p' requirements/dev.txt > build.txt \
-    && /opt/build/bin/pip install --require-hashes -r build.txt
+    && /opt/build/bin/pip install --require-hashes --no-deps -r build.txt
 
 COPY requirements/operator.txt requirements/
-RUN /opt/halimede/bin/pip install --require-hashes -r requirements/operator.txt
+RUN /opt/halimede/bin/pip install --require-hashes --no-deps -r requirements/operator.txt
 
 COPY pyproject.toml README.md LICENSE ./
 COPY operator operator
