@@ -36,11 +36,11 @@ class Figure(StrEnum):
             case Figure.ABORTED:
                 return ends.part(ABORT)
             case Figure.ABORTED_AFTER:
-                return ends.median(ABORT)
+                return ends.quantile(ABORT)
             case Figure.PROMOTED:
                 return ends.part(PASS)
             case Figure.PROMOTED_AFTER:
-                return ends.median(PASS)
+                return ends.quantile(PASS)
             case Figure.TAKEN_BACK:
                 baked = ends.baked
                 return float((ends.verdict[baked] == ABORT).mean())

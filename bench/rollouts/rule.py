@@ -10,14 +10,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from halimede.api.rollout import Analysis
-from halimede.judge.limits import LOWEST, MIN_ERRORS, MIN_POLLS, SUSPICION, Limits
+from halimede.judge.dispersion import CLIPPED, MOST_LOOKS, WORST_DISPERSION
+from halimede.judge.limits import (
+    CONFIRMATION,
+    DOUBT,
+    LOWEST_PART,
+    LOWEST_POLLS,
+    MIN_ERRORS,
+    MIN_POLLS,
+    MIN_POLLS_AGAINST,
+    SEVERE,
+    SUSPICION,
+    Limits,
+)
+from halimede.judge.past import ENOUGH_REQUESTS
 from halimede.judge.processes import (
+    BETTER,
+    BETTER_FACTORS,
+    CONFIRMING_RATIOS,
+    DEVIATIONS,
+    FEW,
     HIGHEST_RATE,
     NEARLY_ALL,
     PASS_FACTORS,
+    PASS_STAKES,
     RATIOS,
     ceiling_rates,
 )
+from halimede.judge.weigh import FEW_ERRORS, FEW_RECENT_ERRORS, NEAR, NOTABLE, RECENT, UNUSUAL
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -39,97 +59,262 @@ class Poll:
     canary_errors: Ints
     stable: Ints
     stable_errors: Ints
+    stable_seen: Bools | None = None
+    """Whether stable was scraped; None: always."""
 
 
 @dataclass(slots=True)
 class Held:
     """The evidence of many rollouts."""
 
-    phi: Floats
-    """Of shape (rollouts, sources)."""
     levels: Floats
     """Of shape (rollouts, steps)."""
+    past: Ints
+    """Stable's usual requests before the rollout, of shape (rollouts, sources), as are the next."""
+    past_errors: Ints
+    phi: Floats
+    phi_looks: Ints
     log_rel: Floats
-    """Of shape (rollouts, sources, rates), as are the others."""
+    """Of shape (rollouts, sources, rates), as are the other logarithms."""
     log_abs: Floats
+    log_bake: Floats
+    log_alone: Floats
+    log_no_worse: Floats
+    log_better: Floats
     canary: Ints
     canary_errors: Ints
-    stable: Ints
-    stable_errors: Ints
+    usual: Ints
+    usual_errors: Ints
+    usual_stable: Ints
+    usual_stable_errors: Ints
+    recent: Floats
+    recent_errors: Floats
+    alone: Ints
     polls: Ints
+    polls_against: Ints
+    highest_against: Floats
+    last: Ints
+    last_errors: Ints
     bake_ceiling: Floats
-    """Of shape (rollouts, sources); not a number before the bake."""
-    log_bake: Floats
+    """Not a number before the bake."""
 
     def only(self, kept: Bools) -> "Held":
         """Keep some of the rollouts."""
         return Held(*(getattr(self, name)[kept] for name in self.__slots__))
 
 
-def fresh(limits: Limits, levels: Floats, phi: Floats) -> Held:
-    """Start without any evidence."""
-    rollouts, sources = phi.shape
-    none = np.zeros((rollouts, sources), dtype=np.int64)
+def fresh(limits: Limits, levels: Floats, past: tuple[Ints, Ints, Floats, Ints]) -> Held:
+    """Start without any evidence.
+
+    Args:
+        limits: What the settings mean.
+        levels: Of shape (rollouts, steps).
+        past: Requests, errors, dispersion and the looks it rests on, of shape (rollouts, sources).
+    """
+    requests, errors, phi, looks = past
+    shape = phi.shape
+
+    def none() -> Ints:
+        return np.zeros(shape, dtype=np.int64)
+
+    def logs(size: int) -> Floats:
+        return np.zeros((*shape, size))
+
     return Held(
-        phi=phi,
         levels=levels,
-        log_rel=np.zeros((rollouts, sources, len(RATIOS))),
-        log_abs=np.zeros((rollouts, sources, len(ceiling_rates(limits.ceiling)))),
-        canary=none,
-        canary_errors=none.copy(),
-        stable=none.copy(),
-        stable_errors=none.copy(),
-        polls=none.copy(),
-        bake_ceiling=np.full((rollouts, sources), np.nan),
-        log_bake=np.zeros((rollouts, sources, BAKE_RATES)),
+        past=requests,
+        past_errors=errors,
+        phi=phi,
+        phi_looks=looks,
+        log_rel=logs(len(RATIOS)),
+        log_abs=logs(len(ceiling_rates(limits.ceiling))),
+        log_bake=logs(BAKE_RATES),
+        log_alone=logs(len(CONFIRMING_RATIOS)),
+        log_no_worse=logs(len(PASS_FACTORS)),
+        log_better=logs(len(BETTER_FACTORS)),
+        canary=none(),
+        canary_errors=none(),
+        usual=none(),
+        usual_errors=none(),
+        usual_stable=none(),
+        usual_stable_errors=none(),
+        recent=np.zeros(shape),
+        recent_errors=np.zeros(shape),
+        alone=none(),
+        polls=none(),
+        polls_against=none(),
+        highest_against=np.zeros(shape),
+        last=none(),
+        last_errors=none(),
+        bake_ceiling=np.full(shape, np.nan),
     )
 
 
-def weigh(held: Held, seen: Poll, limits: Limits) -> None:
+def weigh(held: Held, seen: Poll, limits: Limits, analysis: Analysis) -> None:
     """Add what a poll showed."""
-    phi, cap = held.phi[..., None], limits.cap
-    outage = seen.stable_errors > limits.ceiling * seen.stable
+    phi = np.maximum(1.0, held.phi)[..., None]
+    cap, low = limits.cap, -np.log(LOWEST_PART * np.maximum(held.polls, LOWEST_POLLS))[..., None]
+    outage = (seen.stable_errors > limits.ceiling * seen.stable).any(axis=1)[:, None]
     judged = np.where(outage, 0, seen.canary)
     errors = np.where(outage, 0, seen.canary_errors)
     rates = np.array(ceiling_rates(limits.ceiling))
     over = _bernoulli(judged, errors, rates, np.float64(limits.ceiling))
-    _add(held.log_rel, np.minimum(_worse(seen) / phi, cap))
-    _add(held.log_abs, np.minimum(over / phi, cap))
+    _add(held.log_rel, _worse(held, seen) / phi, cap, low)
+    _add(held.log_abs, over / phi, cap, low)
     ceiling = held.bake_ceiling[..., None]
     if not np.isnan(ceiling).all():
-        bets = _bernoulli(seen.canary, seen.canary_errors, bake_rates(held.bake_ceiling), ceiling)
-        _add(held.log_bake, np.minimum(np.nan_to_num(bets, nan=0.0) / phi, cap))
+        bets = _bernoulli(judged, errors, bake_rates(held.bake_ceiling), ceiling)
+        _add(held.log_bake, np.nan_to_num(bets, nan=0.0) / phi, cap, low)
     held.canary = held.canary + seen.canary
     held.canary_errors = held.canary_errors + seen.canary_errors
-    held.stable = held.stable + seen.stable
-    held.stable_errors = held.stable_errors + seen.stable_errors
     held.polls = held.polls + (seen.canary > 0)
+    odds = against(held)
+    usual = _usual_rate(held) * seen.canary
+    notable = NOTABLE * (usual + np.sqrt(np.maximum(1.0, held.phi) * usual))
+    doubted = odds >= DOUBT
+    higher = (odds > held.highest_against) & (seen.canary_errors > notable)
+    held.polls_against = np.where(doubted, held.polls_against + higher, 0)
+    height = np.where(higher, odds, held.highest_against)
+    held.highest_against = np.where(doubted, height, 0.0)
+    _confirm(held, seen, phi)
+    _certify(held, seen, limits, analysis, outage & (seen.stable == 0))
+    _learn(held, seen)
+
+
+def _usual_rate(held: Held) -> Floats:
+    errors = held.past_errors + held.usual_stable_errors
+    rate: Floats = errors / np.maximum(held.past + held.usual_stable, 1)
+    return rate
+
+
+def _worse(held: Held, seen: Poll) -> Floats:
+    recent = np.where(held.recent > 0, held.recent_errors / np.maximum(held.recent, 1e-9), 0.0)
+    present = seen.stable_errors / np.maximum(seen.stable, 1)
+    rate = np.maximum(_usual_rate(held), np.maximum(recent, present))
+    expected = (rate * seen.canary)[..., None] * np.array(RATIOS)
+    spread = np.sqrt(np.maximum(1.0, held.phi)[..., None] * expected)
+    return _compare(seen, np.array(RATIOS), most=expected + DEVIATIONS * spread + FEW)
+
+
+def _confirm(held: Held, seen: Poll, phi: Floats) -> None:
+    over = np.maximum(_mixture(held.log_abs), _bake_mixture(held))
+    suspicion = (over > 0).any(axis=1)[:, None]
+    won = _compare(seen, np.array(CONFIRMING_RATIOS)) / phi
+    held.log_alone = np.where(suspicion[..., None], held.log_alone + won, 0.0)
+    held.alone = np.where(suspicion, held.alone + seen.stable, 0)
+
+
+def _certify(held: Held, seen: Poll, limits: Limits, analysis: Analysis, blind: Bools) -> None:
+    phi = np.maximum(1.0, held.phi)[..., None]
+    last = held.levels[:, -1:]
+    past_rate = held.past_errors / np.maximum(held.past, 1)
+    unusual = np.where(
+        held.past < ENOUGH_REQUESTS,
+        limits.ceiling,
+        np.maximum(NEAR * last, UNUSUAL * past_rate),
+    )
+    known = held.recent_errors >= FEW_RECENT_ERRORS
+    rate = np.where(known, held.recent_errors / np.maximum(held.recent, 1e-9), 0.0)
+    near = rate > NEAR * last
+    won = _compare(seen, BETTER * np.array(BETTER_FACTORS), BETTER) / phi
+    held.log_better = held.log_better + np.where(near[..., None], won, 0.0)
+    down = blind | (rate > limits.ceiling)
+    troubled = (rate > unusual) & ~down
+    tolerated = float(analysis.max_error_ratio)
+    won = _compare(seen, tolerated * np.array(PASS_FACTORS), tolerated) / phi
+    held.log_no_worse = held.log_no_worse + np.where(troubled[..., None], won, 0.0)
+    few = seen.stable_errors < FEW_ERRORS
+    calm = ~down & ~troubled & (few | (seen.stable_errors <= unusual * seen.stable))
+    held.usual = held.usual + calm * seen.canary
+    held.usual_errors = held.usual_errors + calm * seen.canary_errors
+    held.usual_stable = held.usual_stable + calm * seen.stable
+    held.usual_stable_errors = held.usual_stable_errors + calm * seen.stable_errors
+
+
+def _learn(held: Held, seen: Poll) -> None:
+    held.recent = np.round(RECENT * held.recent + seen.stable, 3)
+    held.recent_errors = np.round(RECENT * held.recent_errors + seen.stable_errors, 3)
+    requests, errors = held.last + seen.stable, held.last_errors + seen.stable_errors
+    used = (held.last > 0) & (seen.stable > 0) & (errors > 0) & (errors < requests)
+    rate = np.where(used, errors / np.maximum(requests, 1), 0.5)
+    one, other = np.maximum(held.last, 1), np.maximum(seen.stable, 1)
+    gap = held.last_errors / one - seen.stable_errors / other
+    variance = rate * (1 - rate) * (1 / one + 1 / other)
+    count = np.minimum(held.phi_looks + 1, MOST_LOOKS)
+    usual = np.maximum(1.0, held.phi)
+    phi = held.phi + (np.minimum(gap * gap / variance, CLIPPED * usual) - held.phi) / count
+    held.phi = np.where(used, np.round(np.minimum(phi, WORST_DISPERSION), 6), held.phi)
+    held.phi_looks = np.where(used, count, held.phi_looks)
+    held.last, held.last_errors = seen.stable, seen.stable_errors
 
 
 def decide(
-    held: Held, limits: Limits, analysis: Analysis, step: Ints, baking: Bools
+    held: Held, seen: Poll, limits: Limits, analysis: Analysis, step: Ints, state: "State"
 ) -> NDArray[np.int64]:
     """Say what the evidence of each rollout allows at its step."""
-    against = np.maximum(_mixture(held.log_rel), _mixture(held.log_abs))
-    against = np.maximum(against, _bake_mixture(held))
-    stopped = ((against >= limits.stop) & (held.canary_errors >= MIN_ERRORS)).any(axis=1)
+    severe = seen.canary_errors > SEVERE * seen.canary
+    often = held.polls_against >= np.where(severe, MIN_POLLS, MIN_POLLS_AGAINST)
+    stopped = (_together(held, seen, limits, state) >= limits.stop) & often.any(axis=1)
     unseen = (held.canary == 0).any(axis=1)
+    sure = np.maximum(certified(held, step), _mixture(held.log_better))
     content = (
-        (against < SUSPICION)
+        (against(held) < SUSPICION)
         & (held.canary >= analysis.min_requests)
         & (held.polls >= MIN_POLLS)
-        & (certified(held, step) >= limits.certify)
+        & (sure >= limits.certify)
     ).all(axis=1)
     return np.select(
-        [stopped, unseen, content & ~baking], [ABORT, NO_DATA, PASS], default=CONTINUE
+        [stopped, unseen, content & ~state.baking], [ABORT, NO_DATA, PASS], default=CONTINUE
     )
 
 
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where each rollout is."""
+
+    baking: Bools
+    compared: Bools
+    """Whether the stable revision is given requests at the same time."""
+
+
+def _together(held: Held, seen: Poll, limits: Limits, state: State) -> Floats:
+    """Compute the logarithm of the mean of all tests' odds.
+
+    Where there are fewer columns than sources, a column stands for several.
+    """
+    enough = held.canary_errors >= MIN_ERRORS
+    confirmed = enough & _confirmed(held, seen, state)
+    baked = confirmed & ~np.isnan(held.bake_ceiling)
+    odds = np.where(enough, np.exp(_mixture(held.log_rel)), 0.0)
+    odds += np.where(confirmed, np.exp(_mixture(held.log_abs)), 0.0)
+    odds += np.where(baked, np.exp(_bake_mixture(held)), 0.0)
+    columns = held.phi.shape[1]
+    tests = limits.tests * columns / len(limits.sources)
+    together: Floats = np.log(np.maximum(odds.sum(axis=1) / tests, 1e-300))
+    return together
+
+
+def _confirmed(held: Held, seen: Poll, state: State) -> Bools:
+    sure = _mixture(held.log_alone) >= CONFIRMATION
+    own = held.alone > 0
+    by_other = (sure & own).any(axis=1)[:, None]
+    visible = np.ones_like(own) if seen.stable_seen is None else seen.stable_seen
+    unopposed = (~state.compared | visible.any(axis=1))[:, None]
+    return np.where(own, sure, np.where(own.any(axis=1)[:, None], by_other, unopposed))
+
+
+def against(held: Held) -> Floats:
+    """Compute the logarithm of the odds against each rollout, by source."""
+    most = np.maximum(_mixture(held.log_rel), _mixture(held.log_abs))
+    return np.maximum(most, _bake_mixture(held))
+
+
 def certified(held: Held, step: Ints) -> Floats:
-    """Tell the logarithm of each rollout's odds for what its step demands."""
+    """Compute the logarithm of each rollout's odds for what its step demands."""
     level = np.take_along_axis(held.levels, step[:, None], axis=1)[..., None]
-    under = _bernoulli(held.canary, held.canary_errors, level * PASS_FACTORS, level)
-    return _mixture(under / held.phi[..., None])
+    under = _bernoulli(held.usual, held.usual_errors, level * np.array(PASS_FACTORS), level)
+    bets = under / np.maximum(1.0, held.phi)[..., None] + held.log_no_worse
+    return _mixture(bets + np.log(np.array(PASS_STAKES) * len(PASS_STAKES)))
 
 
 def bake_rates(ceiling: Floats) -> Floats:
@@ -151,15 +336,17 @@ def _bake_mixture(held: Held) -> Floats:
     logs = np.where(used, held.log_bake, -np.inf)
     logs[..., 0] = np.where(used[..., 0], logs[..., 0], 0.0)
     more: Floats = np.log(BAKE_RATES / np.maximum(used.sum(axis=-1), 1))
-    return _mixture(logs) + more
+    mixed = _mixture(logs) + more
+    return np.where(np.isnan(held.bake_ceiling), 0.0, mixed)
 
 
-def _worse(seen: Poll) -> Floats:
+def _compare(
+    seen: Poll, ratios: Floats, null: float = 1.0, most: Floats | float = np.inf
+) -> Floats:
     both = (seen.canary > 0) & (seen.stable > 0)
-    share = seen.canary / np.maximum(seen.canary + seen.stable, 1)
-    ratios = np.array(RATIOS)
-    blend = 1 - share[..., None] + ratios * share[..., None]
-    bets = seen.canary_errors[..., None] * np.log(ratios / blend)
+    share = (seen.canary / np.maximum(seen.canary + seen.stable, 1))[..., None]
+    blend = (1 - share + ratios * share) / (1 - share + null * share)
+    bets = np.minimum(seen.canary_errors[..., None], most) * np.log(ratios / null / blend)
     bets -= seen.stable_errors[..., None] * np.log(blend)
     return np.where(both[..., None], bets, 0.0)
 
@@ -177,5 +364,6 @@ def _mixture(logs: Floats) -> Floats:
     return top + mean
 
 
-def _add(logs: Floats, won: Floats) -> None:
-    np.round(np.maximum(LOWEST, logs + won), 6, out=logs)
+def _add(logs: Floats, won: Floats, cap: float, low: Floats) -> None:
+    capped = np.minimum(logs + won, np.maximum(logs, 0.0) + cap)
+    np.round(np.maximum(low, capped), 6, out=logs)

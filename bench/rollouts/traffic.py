@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from bench.rollouts.rule import Floats, Ints
-from halimede.judge.past import BIN, ENOUGH_ERRORS, HISTORY, WORST_DISPERSION
+from bench.rollouts.rule import Bools, Floats, Ints
+from halimede.judge.dispersion import ENOUGH_ERRORS, EXTREME, MOST_LOOKS, WORST_DISPERSION
+from halimede.judge.past import BIN, OUTLIER, ROUNDS, TURNS
 from halimede.judge.simulation import Traffic
 
 
@@ -12,32 +13,73 @@ def drawn(
 ) -> tuple[Ints, Ints]:
     """Draw requests and errors in some seconds of these shares of the traffic."""
     requests = chance.poisson(traffic.per_second * share * seconds)
-    clusters = chance.binomial(requests, errors / traffic.cluster)
     if traffic.cluster == 1.0:
-        return requests, clusters
+        return requests, chance.binomial(requests, errors)
+    clusters = chance.binomial(requests, errors / traffic.cluster)
+    if traffic.batches:
+        return requests, np.minimum(requests, clusters * round(traffic.cluster))
     more = chance.negative_binomial(np.maximum(clusters, 1), 1 / traffic.cluster)
     failed = np.where(clusters > 0, clusters + more, 0)
     return requests, np.minimum(requests, failed)
 
 
-def past(
-    chance: np.random.Generator, traffic: Traffic, rollouts: int
-) -> tuple[Ints, Ints, Floats]:
-    """Draw stable's two hours before each rollout: requests, errors, and the dispersion."""
-    bins = (rollouts, int(HISTORY / BIN))
-    requests, errors = drawn(
-        chance, traffic, np.ones(bins), np.full(bins, traffic.stable_errors), BIN
-    )
-    return requests.sum(axis=1), errors.sum(axis=1), dispersion(requests, errors)
+def past(requests: Ints, errors: Ints) -> tuple[Ints, Ints, Floats, Ints]:
+    """Sum up the minutes before each rollout as the product's `past.calm` does.
+
+    Returns:
+        Of each row of minutes: requests and errors without incidents, the dispersion, and the
+        number of differences that it rests on.
+    """
+    everything = np.ones(requests.shape, dtype=np.bool_)
+    phi, looks = dispersion(requests, errors, everything, incidents=True)
+    kept = _without_incidents(requests, errors, phi)
+    for _ in range(TURNS):
+        phi, looks = dispersion(requests, errors, kept, incidents=False)
+        kept = _without_incidents(requests, errors, phi)
+    return (requests * kept).sum(axis=1), (errors * kept).sum(axis=1), phi, looks
 
 
-def dispersion(requests: Ints, errors: Ints) -> Floats:
-    """Compute what the product's `past.dispersion` does, for each row of bins."""
-    used = requests > 0
-    total, failed = requests.sum(axis=1), errors.sum(axis=1)
-    known = (failed >= ENOUGH_ERRORS) & (failed < total) & (used.sum(axis=1) > 1)
-    rate = np.where(known, failed / np.maximum(total, 1), 0.5)[:, None]
-    spread = np.where(used, requests, 1) * rate * (1 - rate)
-    square = np.where(used, (errors - requests * rate) ** 2 / spread, 0.0).sum(axis=1)
-    phi = np.clip(square / np.maximum(used.sum(axis=1) - 1, 1), 1.0, WORST_DISPERSION)
-    return np.where(known, np.round(phi, 6), 1.0)
+def _without_incidents(requests: Ints, errors: Ints, phi: Floats) -> Bools:
+    kept = np.ones(requests.shape, dtype=np.bool_)
+    done = np.zeros(len(requests), dtype=np.bool_)
+    for _ in range(ROUNDS):
+        total = (requests * kept).sum(axis=1)
+        rate = ((errors * kept).sum(axis=1) / np.maximum(total, 1))[:, None]
+        expected = requests * rate
+        spread = np.maximum(1.0, phi)[:, None] * expected * (1 - rate)
+        fewer = kept & (errors <= expected + OUTLIER * np.sqrt(spread) + 1)
+        changed = (fewer != kept).any(axis=1) & ~done
+        lost = changed & (2 * fewer.sum(axis=1) < requests.shape[1])
+        kept = np.where(lost[:, None], True, np.where(changed[:, None], fewer, kept))
+        done |= lost | ~changed
+    return kept
+
+
+def dispersion(
+    requests: Ints, errors: Ints, kept: Bools, *, incidents: bool
+) -> tuple[Floats, Ints]:
+    """Compute what the product's `dispersion` does for each row of bins."""
+    pairs = kept[:, 1:] & kept[:, :-1]
+    known = (errors[:, 1:] * pairs).sum(axis=1) >= ENOUGH_ERRORS
+    both = requests[:, 1:] + requests[:, :-1]
+    failed = errors[:, 1:] + errors[:, :-1]
+    used = pairs & (failed > 0) & (failed < both)
+    used &= (requests[:, 1:] > 0) & (requests[:, :-1] > 0)
+    rate = np.where(used, failed / np.maximum(both, 1), 0.5)
+    one, other = np.maximum(requests[:, :-1], 1), np.maximum(requests[:, 1:], 1)
+    gap = errors[:, :-1] / one - errors[:, 1:] / other
+    value = np.where(used, gap * gap / (rate * (1 - rate) * (1 / one + 1 / other)), np.inf)
+    count = used.sum(axis=1)
+    if incidents and value.shape[1]:
+        place = (EXTREME * np.maximum(count - 1, 0)).astype(np.int64)
+        most = np.take_along_axis(np.sort(value, axis=1), place[:, None], axis=1)
+        value = np.where(used, np.minimum(value, most), 0.0)
+    mean = np.where(used, value, 0.0).sum(axis=1) / np.maximum(count, 1)
+    told = known & (count > 0)
+    phi = np.where(told, np.round(np.minimum(mean, WORST_DISPERSION), 6), 1.0)
+    return phi, np.where(told, np.minimum(count, MOST_LOOKS), 0)
+
+
+def minutes(chance: np.random.Generator, traffic: Traffic, rates: Floats) -> tuple[Ints, Ints]:
+    """Draw stable's requests and errors in minutes with these error rates."""
+    return drawn(chance, traffic, np.ones(rates.shape), rates, BIN)

@@ -250,6 +250,13 @@ class Waiting(StrEnum):
     ABORT = "Abort"
 
 
+class BetterThanStable(StrEnum):
+    """What to do with a revision that is better than a bad stable one, but not good."""
+
+    PROMOTE = "Promote"
+    HOLD = "Hold"
+
+
 class StableDown(StrEnum):
     """What to do when the stable revision has no ready pod and the new one has."""
 
@@ -342,6 +349,9 @@ class Analysis(ApiModel):
     """How long Prometheus may be away before `onMetricsDown` decides."""
     on_inconclusive: Waiting = Waiting.PAUSE
     """What to do after a step's `maxSeconds` without enough evidence."""
+    on_better_than_stable: BetterThanStable = BetterThanStable.PROMOTE
+    """What to do with a revision that certainly fails a third less often than the stable one, but
+    more often than a step allows for: `Promote`, as users are better off with it, or `Hold`."""
 
 
 class Rollout(ApiModel):

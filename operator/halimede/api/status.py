@@ -120,25 +120,57 @@ class SourceEvidence(ApiModel):
     """The end of the warm-up: nothing before it counts."""
     watermark: Timestamp
     """Samples up to this moment have been counted."""
+    ceiling: float | None = None
+    """The error rate that the canary may not exceed; absent: that of the settings."""
     canary_requests: int = 0
     canary_errors: int = 0
     stable_requests: int = 0
     stable_errors: int = 0
+    usual_requests: int = 0
+    """Of the canary, in the polls in which the stable revision was as usual."""
+    usual_errors: int = 0
+    usual_stable_requests: int = 0
+    """Of the stable revision, in those polls."""
+    usual_stable_errors: int = 0
+    recent_requests: float = 0.0
+    """Of the stable revision, each poll counting for three quarters of the next."""
+    recent_errors: float = 0.0
+    last_requests: int = 0
+    """Of the stable revision, in the last poll."""
+    last_errors: int = 0
     polls: int = 0
     """Polls that brought new samples of the canary."""
+    polls_against: int = 0
+    """Polls that raised the odds against the canary to a new height since these are 3:1 or more."""
+    highest_against: float = 0.0
+    """That height, as logarithm."""
     dispersion: float = 1.0
-    """phi: Pearson's chi2 over its degrees of freedom for stable's errors before the rollout."""
+    """phi: chi2 over its degrees of freedom for the differences between stable's error rates at
+    neighbouring times, before the rollout and in it."""
+    dispersion_looks: int = 0
+    """How many differences it rests on, 100 at most."""
     past_requests: int = 0
-    """Of the stable revision, in the two hours before the rollout."""
+    """Of the stable revision, in the two hours before the rollout, without incidents."""
     past_errors: int = 0
     log_rel: tuple[float, ...] = ()
     """One per rate ratio: the canary is worse than the stable revision."""
     log_abs: tuple[float, ...] = ()
-    """One per rate: the canary is over the ceiling `maxErrorPercent`."""
+    """One per rate: the canary is over its ceiling."""
     bake_ceiling: float | None = None
     """The error rate that the bake bears, fixed when it begins; absent before."""
     log_bake: tuple[float, ...] = ()
     """One per rate: the canary is over the bake's ceiling."""
+    log_alone: tuple[float, ...] = ()
+    """One per rate ratio: the canary is worse than the stable revision since it was suspected to
+    be over a ceiling; empty while it is not."""
+    alone_requests: int = 0
+    """Of the stable revision since then."""
+    log_no_worse: tuple[float, ...] = ()
+    """One per rate ratio: the canary is no worse than `maxErrorRatio` allows for, in the polls in
+    which the stable revision was not as usual; empty without such polls."""
+    log_better: tuple[float, ...] = ()
+    """One per rate ratio: the canary is better than the stable revision, which is near a level;
+    empty while that is not."""
 
 
 class Evidence(ApiModel):

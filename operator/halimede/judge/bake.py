@@ -1,15 +1,14 @@
 """What the bake compares with: the stable revision's past, for it has no requests any more.
 
-With all traffic on the new revision nothing can be compared at the same time, so its error rate is
-held against a ceiling of its own: three times the most that stable's past allows for. That is far
-enough from stable's rate that a past of another hour does not stop a good revision. What it did
-well at the steps does not count in its favour any more, as it does for `maxErrorPercent`'s test.
+With nearly all traffic on the new revision a comparison at the same time tells little, so its error
+rate is held against a ceiling of its own: three times the most that stable's past allows for. That
+is far enough from stable's rate that a past of another hour does not stop a good revision. Where
+the stable revision keeps a share of the requests, it must confirm what this test says.
 """
 
 from math import exp, lgamma, log, log1p
 
 from halimede.api.status import SourceEvidence
-from halimede.judge.past import ENOUGH_REQUESTS
 from halimede.judge.processes import ceiling_rates
 from halimede.judge.reading import Counts
 
@@ -28,14 +27,15 @@ NEGLIGIBLE = 1e-12
 def begun(held: SourceEvidence, most: float) -> SourceEvidence:
     """Fix the bake's ceiling, and start to bet against it.
 
-    The ceiling comes from what was counted before: from the rollout, and from the two hours before
-    it where stable had too few requests in the rollout to tell a rate. It is *most* at most, what
+    The ceiling comes from what was counted of stable while it was as usual: in the rollout, and in
+    the two hours before it. Clustered errors count for fewer. It is *most* at most, what
     `maxErrorPercent` says.
     """
-    stable = Counts(held.stable_requests, held.stable_errors)
-    if stable.requests < ENOUGH_REQUESTS:
-        stable += Counts(held.past_requests, held.past_errors)
-    ceiling = round(min(most, max(FLOOR, TOLERATED * upper_bound(stable))), 6)
+    phi = max(1.0, held.dispersion)
+    requests = held.past_requests + held.usual_stable_requests
+    errors = held.past_errors + held.usual_stable_errors
+    told = Counts(round(requests / phi), round(errors / phi))
+    ceiling = round(min(most, max(FLOOR, TOLERATED * upper_bound(told))), 6)
     return held.model_copy(
         update={"bake_ceiling": ceiling, "log_bake": (0.0,) * len(ceiling_rates(ceiling))}
     )

@@ -32,6 +32,8 @@ class Counted:
     """The newest sample of the canary; None: there is none."""
     interval: float
     """The longest time between two scrapes of one process, in seconds."""
+    stable_seen_at: float | None = None
+    """The newest sample of the stable revision; None: there is none."""
 
 
 def count(
@@ -59,7 +61,7 @@ def count(
     upto = _upto(source, scraped, request, pods_started, after)
     oldest = max(begun_at, after - LOOKBACK)
     totals = {request.canary: Counts(), request.stable: Counts()}
-    seen_at: float | None = None
+    seen_at: dict[str, float] = {}
     for process in scraped:
         young = pods_started.get(process.labels.get("pod", ""), 0.0) >= oldest
         meanings = {id(one): read(one.labels) for one in process.series}
@@ -67,14 +69,15 @@ def count(
             meaning = meanings[id(increment.series)]
             if meaning is not None and increment.at <= upto:
                 totals[meaning.revision] += times(meaning.one, increment.amount)
-        if any(one is not None and one.revision == request.canary for one in meanings.values()):
-            seen_at = max(seen_at or 0.0, process.last)
+        for revision in {one.revision for one in meanings.values() if one is not None}:
+            seen_at[revision] = max(seen_at.get(revision, 0.0), process.last)
     return Counted(
         canary=_consistent(totals[request.canary]),
         stable=_consistent(totals[request.stable]),
         watermark=upto,
-        canary_seen_at=seen_at,
+        canary_seen_at=seen_at.get(request.canary),
         interval=max((process.interval for process in scraped), default=0.0),
+        stable_seen_at=seen_at.get(request.stable),
     )
 
 
@@ -97,6 +100,7 @@ def taken(tallied: Tallied, request: MetricsRequest, asked: Indicator, after: fl
         watermark=round(request.now, 3),
         canary_seen_at=request.now,
         interval=asked.window,
+        stable_seen_at=None if tallied.stable is None else request.now,
     )
 
 

@@ -104,7 +104,8 @@ def _passes(exam: Exam, requests: int, errors: float) -> bool:
         canary_seen_at=held.watermark,
         interval=0.0,
     )
-    after = weigh(held, seen, bounds)
+    tolerated = float(exam.analysis.max_error_ratio)
+    after = weigh(held, seen, bounds, exam.levels, tolerated=tolerated)
     if requests:
         after = after.model_copy(update={"polls": max(after.polls, MIN_POLLS)})
     case = Case(

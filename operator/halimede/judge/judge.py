@@ -11,12 +11,29 @@ from halimede.api.status import Evidence, SourceEvidence
 from halimede.judge.bake import begun
 from halimede.judge.counts import Counted, count, flaw, taken
 from halimede.judge.indicators import custom
-from halimede.judge.limits import Limits, levels, limits
+from halimede.judge.limits import HIGHEST_CEILING, Limits, levels, limits
 from halimede.judge.past import Past, past
-from halimede.judge.reading import History, Measured, Reading, Unavailable, Why
+from halimede.judge.reading import (
+    ERRORS,
+    History,
+    Measured,
+    Reading,
+    Source,
+    Tallied,
+    Unavailable,
+    Why,
+)
 from halimede.judge.rule import Case, View, decide
 from halimede.judge.verdict import Judgement, Verdict
-from halimede.judge.weigh import fresh, uncompared, weigh
+from halimede.judge.weigh import (
+    ceiling_of,
+    confirmed,
+    fresh,
+    is_outage,
+    suspected,
+    uncompared,
+    weigh,
+)
 
 _NOT_ASKED = Unavailable(Why.UNREACHABLE, "Prometheus has not been asked yet")
 
@@ -40,24 +57,55 @@ def begin(
     pasts = _pasts(bounds, history)
     if isinstance(pasts, Unavailable):
         return _not_begun(pasts, previous, now)
-    errors = [one.rate for source, one in pasts.items() if source not in bounds.others]
-    rates = [rate for rate in errors if rate is not None]
-    fixed = levels(analysis, max(steps, 1), max(rates, default=None))
+    known = [pasts[one].rate for one in bounds.sources if one not in bounds.others]
+    rate = next((one for one in known if one is not None), None)
+    fixed = levels(analysis, max(steps, 1), rate, bounds.ceiling)
     seen = [one.per_second for one in pasts.values() if one.per_second is not None]
-    worst = max((one.dispersion for one in pasts.values()), default=1.0)
     return Evidence(
         levels=fixed,
         requests_per_second=round(min(seen), 3) if seen else None,
         sources=tuple(
-            fresh(
-                source,
-                bounds,
-                _own(source, analysis, fixed, one.rate),
-                now,
-                replace(one, dispersion=worst) if source in custom(analysis) else one,
-            )
-            for source, one in pasts.items()
+            _begun(source, one, analysis, fixed, now)
+            for source, one in _with_dispersion(pasts, analysis).items()
         ),
+    )
+
+
+def _with_dispersion(pasts: Mapping[str, Past], analysis: Analysis) -> dict[str, Past]:
+    """Lend custom queries, which tell no course of time, the worst dispersion of the others."""
+    worst = max(pasts.values(), key=lambda one: one.dispersion)
+    return {
+        source: replace(one, dispersion=worst.dispersion, looks=worst.looks)
+        if source in custom(analysis)
+        else one
+        for source, one in pasts.items()
+    }
+
+
+def _begun(
+    source: str, known: Past, analysis: Analysis, shared: tuple[float, ...], now: float
+) -> SourceEvidence:
+    """Begin with a source: what its requests must show, and what they may not exceed.
+
+    Behind a router Triton counts attempts of which users may see nothing, as routers try again. So
+    what Triton's past shows is what users bear, even if it is over `maxErrorPercent`.
+    """
+    bounds = limits(analysis)
+    ceiling = bounds.ceiling_of(source)
+    behind_router = source == Source.TRITON and Source.ROUTER in bounds.sources
+    if behind_router and known.rate is not None:
+        attempts = float(analysis.max_error_ratio) * known.rate
+        ceiling = round(min(max(ceiling, attempts), HIGHEST_CEILING), 6)
+    own = shared
+    if known.rate is not None or source in bounds.others:
+        own = levels(analysis, len(shared), known.rate, ceiling)
+    return fresh(
+        source,
+        bounds,
+        own if own != shared else (),
+        now,
+        known,
+        ceiling if ceiling != bounds.ceiling_of(source) else None,
     )
 
 
@@ -88,12 +136,14 @@ def judge(
     pods_started: Mapping[str, float] | None = None,
     bake: bool = False,
     rehearsal: bool = False,
+    compared: bool = True,
 ) -> Judgement:
     """Add what the reading shows to the evidence and say what it allows in *step* (from 0).
 
     In the *bake* nothing passes, and what stable's past allows for is a ceiling too. In a
     *rehearsal* no user gets the canary's answers: it is not compared with stable, and only
-    Triton, which sees all that reaches it, must have data.
+    Triton, which sees all that reaches it, must have data. *compared* says whether the stable
+    revision is given requests at the same time.
 
     *pods_started* tells when pods started (UNIX seconds by pod name): all that a pod did which
     started after the warm-up counts. Without it such a pod's requests before its first scrape
@@ -107,14 +157,21 @@ def judge(
     bounds = limits(analysis)
     at = examined(evidence, step, steps)
     baked = _baked(evidence, bounds) if bake else evidence
-    views = tuple(
-        _view(source, baked, reading, analysis, pods_started or {}, now)
+    counts = {
+        source: _counted(source, baked, reading, analysis, pods_started or {}, now)
         for source in bounds.sources
+    }
+    outage = any(
+        is_outage(seen.stable, held, bounds)
+        for source, (held, seen) in counts.items()
+        if source in ERRORS and isinstance(seen, Counted)
     )
-    if rehearsal:
-        views = tuple(replace(view, held=uncompared(view.held)) for view in views)
+    views = tuple(
+        _view(source, baked, held, seen, analysis, outage=outage and source in ERRORS)
+        for source, (held, seen) in counts.items()
+    )
     case = Case(
-        views=views,
+        views=_rehearsed(views) if rehearsal else _compared(views),
         request=reading.request,
         limits=bounds,
         analysis=analysis,
@@ -122,9 +179,25 @@ def judge(
         now=now,
         bake=bake,
         rehearsal=rehearsal,
+        compared=compared,
     )
     verdict, message = decide(case)
     return Judgement(verdict, _written(evidence, case, verdict, message), message)
+
+
+def _rehearsed(views: tuple[View, ...]) -> tuple[View, ...]:
+    return tuple(replace(view, held=uncompared(view.held)) for view in views)
+
+
+def _compared(views: tuple[View, ...]) -> tuple[View, ...]:
+    """Compare with stable wherever a test that does without it speaks against the canary."""
+    suspicion = suspected(view.held for view in views)
+    return tuple(
+        replace(view, held=confirmed(view.held, view.seen, suspicion=suspicion))
+        if isinstance(view.seen, Counted)
+        else view
+        for view in views
+    )
 
 
 def examined(evidence: Evidence, step: int, steps: int) -> int:
@@ -139,26 +212,22 @@ def examined(evidence: Evidence, step: int, steps: int) -> int:
     return min(step if steps == len(evidence.levels) else last, last)
 
 
-def _view(
+def _counted(
     source: str,
     evidence: Evidence,
     reading: Reading,
     analysis: Analysis,
     pods_started: Mapping[str, float],
     now: float,
-) -> View:
-    bounds = limits(analysis)
+) -> tuple[SourceEvidence, Counted | Unavailable | None]:
+    """Count what a source shows of this poll; None: it was not to be asked yet."""
     held = _held(source, evidence) or _late(source, evidence, analysis, now)
-    fixed = demanded(evidence, held)
     asked = next((one for one in reading.request.indicators if one.source == source), None)
     if asked is None and source in custom(analysis):
-        return View(source, held, None, fixed)
+        return held, None
     answer = reading.answers.get(source, _NOT_ASKED)
-    seen: Counted | Unavailable = _NOT_ASKED
-    if isinstance(answer, Unavailable):
-        seen = answer
-    elif isinstance(answer, Measured):
-        seen = count(
+    if isinstance(answer, Measured):
+        return held, count(
             source,
             answer,
             reading.request,
@@ -166,10 +235,26 @@ def _view(
             after=held.watermark,
             pods_started=pods_started,
         )
-    elif asked is not None:
-        seen = taken(answer, reading.request, asked, held.watermark)
+    if isinstance(answer, Tallied):
+        if asked is None:
+            return held, _NOT_ASKED
+        return held, taken(answer, reading.request, asked, held.watermark)
+    return held, answer
+
+
+def _view(
+    source: str,
+    evidence: Evidence,
+    held: SourceEvidence,
+    seen: Counted | Unavailable | None,
+    analysis: Analysis,
+    *,
+    outage: bool,
+) -> View:
+    fixed = demanded(evidence, held)
     if isinstance(seen, Counted):
-        held = weigh(held, seen, bounds)
+        tolerated = float(analysis.max_error_ratio)
+        held = weigh(held, seen, limits(analysis), fixed, tolerated=tolerated, outage=outage)
     return View(source, held, seen, fixed)
 
 
@@ -178,25 +263,15 @@ def demanded(evidence: Evidence, held: SourceEvidence) -> tuple[float, ...]:
     return held.levels or evidence.levels
 
 
-def _own(
-    source: str, analysis: Analysis, shared: tuple[float, ...], stable_rate: float | None
-) -> tuple[float, ...]:
-    """List what a source's certificates are to exclude: errors are the same thing everywhere."""
-    if source not in limits(analysis).others:
-        return shared
-    return levels(analysis, len(shared), stable_rate, source)
-
-
 def _late(source: str, evidence: Evidence, analysis: Analysis, now: float) -> SourceEvidence:
     """Begin with a source that was declared in mid-rollout."""
-    fixed = _own(source, analysis, evidence.levels, None)
-    return fresh(source, limits(analysis), fixed, now)
+    return _begun(source, Past(), analysis, evidence.levels, now)
 
 
 def _baked(evidence: Evidence, bounds: Limits) -> Evidence:
     """Let the bake's test begin on the sources on which it has not."""
     sources = tuple(
-        begun(held, bounds.ceiling_of(held.source)) if held.bake_ceiling is None else held
+        begun(held, ceiling_of(held, bounds)) if held.bake_ceiling is None else held
         for held in evidence.sources
     )
     return evidence.model_copy(update={"sources": sources})

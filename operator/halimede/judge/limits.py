@@ -16,14 +16,27 @@ TESTS = 3
 stable, over the ceiling, or, in the bake, over what stable's past allows for?"""
 MIN_ERRORS = 2
 MIN_POLLS = 3
+"""A canary can neither pass nor be stopped by fewer polls."""
+MIN_POLLS_AGAINST = 4
+"""A canary is stopped by so many polls that each raised the odds against it to a new height over
+`DOUBT`, unless it fails most of its requests: then by `MIN_POLLS`. A burst of errors of half a
+minute lies in three."""
+SEVERE = 0.5
+"""What most of the requests means."""
 SUSPICION = log(20)
 """A canary with odds of 20 to 1 against it may not advance."""
-LOWEST = -15.0
-"""No bet against a canary falls lower, as logarithm: what it did well for days must not hide for
-days that it does badly now. A poll adds e^-15 to the stake at most by this, so that the part of
-good canaries that are stopped grows by a third in a million polls, which take half a year."""
+DOUBT = log(3)
+"""A canary with odds of 3 to 1 against it does not leave the bake."""
+CONFIRMATION = log(1 / ALPHA)
+"""Where stable has requests too, a canary over a ceiling is only stopped with these odds for its
+being worse than stable since then: otherwise both may be in the same trouble."""
+LOWEST_POLLS = 100
+LOWEST_PART = 10
+"""See `lowest`."""
 ROUNDING = 1e-5
-"""Stored logarithms are rounded to 1e-6: three polls at the cap must still reach the bound."""
+"""Stored logarithms are rounded to 1e-6: polls at the cap must still reach the bound."""
+MARGIN = 1e-3
+"""What a bound that must not be reached is missed by."""
 LOWEST_LEVEL = 0.01
 LOWEST_CEILING = 0.0001
 HIGHEST_CEILING = 0.95
@@ -44,25 +57,44 @@ class Limits:
         return self.others.get(source, self.ceiling)
 
     @property
-    def stop(self) -> float:
-        """Logarithm of the odds that stop.
+    def tests(self) -> int:
+        """How many tests there are on all sources."""
+        return TESTS * len(self.sources)
 
-        Alpha is shared equally by all tests on all sources. Each alone stops an equal in no more
-        than its share of rollouts however often one looks (Ville), and the chance that any of
-        them does is no more than the sum, whatever they have in common (Boole). The bake's test
-        begins late, with a ceiling that was fixed by then, so it is one of them.
+    @property
+    def stop(self) -> float:
+        """Logarithm of the odds that stop: those of all tests on all sources together.
+
+        The mean of test martingales is one too, whatever they have in common, so that an equal is
+        stopped in no more than `ALPHA` of the rollouts however often one looks (Ville). A test
+        that is alone in its opinion needs `tests` times these odds. The bake's test begins late,
+        with a ceiling that was fixed by then, so it is one of them.
         """
-        return log(TESTS * len(self.sources) / ALPHA) - ROUNDING
+        return log(1 / ALPHA) - ROUNDING
 
     @property
     def cap(self) -> float:
-        """What one poll may add at most, so that one bad scrape never stops a rollout."""
-        return log(TESTS * len(self.sources) / ALPHA) / MIN_POLLS
+        """What one poll may add to the odds at most: one bad scrape never stops a rollout.
+
+        Two never do, even if all tests agree, and three do, even if only one test finds anything.
+        """
+        return min(log(self.tests / ALPHA) / MIN_POLLS, (log(1 / ALPHA) - MARGIN) / 2)
 
     @property
     def certify(self) -> float:
         """Logarithm of the odds that let a step pass."""
         return log(1 / BETA) - ROUNDING
+
+
+def lowest(polls: int) -> float:
+    """Say how low a bet against the canary may fall, as logarithm, after so many polls.
+
+    What it did well for hours must not hide for minutes that it does badly now. A poll adds 1/1000
+    to the stake at most by this, and less after the hundredth, so that after n polls the stake,
+    and with it the part of equals that are stopped, is no more than
+    1 + (1 + log(n / 100)) / 10 times what it would be: 1.2 in an hour, 1.7 in a week.
+    """
+    return -log(LOWEST_PART * max(polls, LOWEST_POLLS))
 
 
 def limits(analysis: Analysis) -> Limits:
@@ -93,7 +125,7 @@ _SLOPES = {
 
 
 def levels(
-    analysis: Analysis, steps: int, stable_rate: float | None, source: str = Source.ROUTER
+    analysis: Analysis, steps: int, stable_rate: float | None, ceiling: float
 ) -> tuple[float, ...]:
     """Fix the error rate that each step's certificate must exclude.
 
@@ -104,10 +136,9 @@ def levels(
         analysis: the rollout's settings.
         steps: how many steps there are.
         stable_rate: stable's error rate before the rollout; None if too few requests tell it,
-            which leaves the source's ceiling as the last demand.
-        source: whose requests are to show it.
+            which leaves *ceiling* as the last demand.
+        ceiling: the error rate that is bad whatever stable does.
     """
-    ceiling = limits(analysis).ceiling_of(source)
     last = ceiling
     if stable_rate is not None:
         last = min(ceiling, max(LOWEST_LEVEL, float(analysis.max_error_ratio) * stable_rate))

@@ -1,27 +1,30 @@
-"""What the stable revision's past tells: its error rate, and whether its errors cluster."""
+"""What the stable revision's past tells: its usual error rate, and whether its errors cluster."""
 
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from math import sqrt
 
 from halimede.judge.counts import times
 from halimede.judge.deltas import increments, processes
+from halimede.judge.dispersion import dispersion, neighbours
 from halimede.judge.providers.known import provider
 from halimede.judge.reading import Counts, Measured, MetricsRequest, Tallied
 
 HISTORY = 7200.0
 """Seconds of the stable revision's past that are read."""
 BIN = 60.0
-"""Seconds over which errors are summed up to see whether they cluster."""
+"""Seconds over which errors are summed up to find incidents and clusters."""
 ENOUGH_REQUESTS = 300
 """Fewer do not tell a rate."""
 ENOUGH_SECONDS = 300.0
 """Less does not tell how many requests come."""
-ENOUGH_ERRORS = 10
-"""Fewer do not tell a dispersion."""
-WORST_DISPERSION = 10.0
-"""More than this is an outage in the past, not the way errors come; unbounded, it would make every
-rollout after an outage wait for hours."""
+OUTLIER = 4.0
+"""Standard deviations over the usual number of errors from which on a minute is an incident."""
+ROUNDS = 20
+"""How often the usual rate is computed anew without the incidents found so far, at most."""
+TURNS = 2
+"""How often the dispersion is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +32,23 @@ class Past:
     """The stable revision before the rollout, as one source saw it."""
 
     counts: Counts = field(default_factory=Counts)
+    """Without incidents."""
     dispersion: float = 1.0
     seconds: float = 0.0
     """How much time the samples span."""
+    looks: int = 0
+    """How many differences between minutes the dispersion rests on."""
+    requests: int = 0
+    """All requests, those in incidents too."""
 
     @property
     def per_second(self) -> float | None:
         """Requests per second; None if too short a time tells it."""
-        return self.counts.requests / self.seconds if self.seconds >= ENOUGH_SECONDS else None
+        return self.requests / self.seconds if self.seconds >= ENOUGH_SECONDS else None
 
     @property
     def rate(self) -> float | None:
-        """The error rate; None if too few requests tell it."""
+        """The usual error rate; None if too few requests tell it."""
         if self.counts.requests < ENOUGH_REQUESTS:
             return None
         return self.counts.errors / self.counts.requests
@@ -49,10 +57,11 @@ class Past:
 def past(source: str, answer: Measured | Tallied, request: MetricsRequest) -> Past:
     """Sum up the stable revision's history.
 
-    Custom queries tell two numbers and no course of time, hence no dispersion.
+    Custom queries tell two numbers and no course of time, hence neither dispersion nor incidents.
     """
     if isinstance(answer, Tallied):
-        return Past(answer.stable or Counts())
+        counts = answer.stable or Counts()
+        return Past(counts, requests=counts.requests)
     counters = provider(source, request)
     read = counters.reader(request, answer.series)
     bins: defaultdict[int, Counts] = defaultdict(Counts)
@@ -63,26 +72,54 @@ def past(source: str, answer: Measured | Tallied, request: MetricsRequest) -> Pa
             meaning = read(increment.series.labels)
             if meaning is not None and meaning.revision == request.stable:
                 bins[int(increment.at // BIN)] += times(meaning.one, increment.amount)
-    return Past(
-        counts=sum(bins.values(), Counts()),
-        dispersion=dispersion(bins.values()),
+    minutes = [bins[at] for at in sorted(bins)]
+    known = calm(minutes)
+    return replace(
+        known,
         seconds=max(moments) - min(moments) if moments else 0.0,
+        requests=sum(minute.requests for minute in minutes),
     )
 
 
-def dispersion(bins: Iterable[Counts]) -> float:
-    """Compute phi: Pearson's chi-square over its degrees of freedom, from 1 to 10.
+def calm(minutes: Sequence[Counts]) -> Past:
+    """Sum up what was usual in the minutes of a past: the rate, and how errors cluster.
 
-    Independent errors give 1; errors that come in clusters of m give about 2 m - 1. Evidence is
-    divided by it, as the same number of clustered errors tells less.
+    A minute has an incident if it has `OUTLIER` standard deviations more errors than the rate of
+    the others gives it, and one error more. How much errors cluster is known better without the
+    incidents, and what an incident is depends on that, so both are found in turns.
     """
-    used = [counts for counts in bins if counts.requests > 0]
-    total = sum(used, Counts())
-    if total.errors < ENOUGH_ERRORS or total.errors >= total.requests or len(used) <= 1:
-        return 1.0
-    rate = total.errors / total.requests
-    square = sum(
-        (counts.errors - counts.requests * rate) ** 2 / (counts.requests * rate * (1 - rate))
-        for counts in used
-    )
-    return round(min(max(1.0, square / (len(used) - 1)), WORST_DISPERSION), 6)
+    phi, looks = dispersion(neighbours(minutes), incidents=True)
+    kept = _without_incidents(minutes, phi)
+    for _ in range(TURNS):
+        phi, looks = dispersion(neighbours(kept), incidents=False)
+        kept = _without_incidents(minutes, phi)
+    counts = sum((minute for minute in kept if minute is not None), Counts())
+    return Past(counts, phi, looks=looks)
+
+
+def _without_incidents(minutes: Sequence[Counts], phi: float) -> list[Counts | None]:
+    """Put None in the place of minutes with an incident.
+
+    What more than half of the minutes show is usual, so if incidents take more than half of them,
+    all are kept.
+    """
+    kept: list[Counts | None] = list(minutes)
+    for _ in range(ROUNDS):
+        total = sum((minute for minute in kept if minute is not None), Counts())
+        rate = total.errors / total.requests if total.requests else 0.0
+        fewer = [
+            None if minute is None or minute.errors > _most(minute, rate, phi) else minute
+            for minute in kept
+        ]
+        if fewer == kept:
+            return kept
+        kept = fewer
+        if 2 * sum(minute is not None for minute in kept) < len(minutes):
+            return list(minutes)
+    return kept
+
+
+def _most(minute: Counts, rate: float, phi: float) -> float:
+    """Compute the most errors that a minute without an incident may have."""
+    expected = minute.requests * rate
+    return expected + OUTLIER * sqrt(max(1.0, phi) * expected * (1 - rate)) + 1

@@ -20,6 +20,10 @@ class Source(StrEnum):
     """How long the router's users waited; a slow answer counts where others count an error."""
 
 
+ERRORS = frozenset({Source.ROUTER, Source.TRITON})
+"""The sources that count errors of all requests, so that one may speak for the other."""
+
+
 class Sample(NamedTuple):
     """One scraped value of a counter."""
 

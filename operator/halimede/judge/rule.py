@@ -1,19 +1,29 @@
 """The rule that turns evidence into a verdict."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from math import exp, log
 
-from halimede.api.rollout import Analysis
+from halimede.api.rollout import Analysis, BetterThanStable
 from halimede.api.status import SourceEvidence
 from halimede.judge import sentences
 from halimede.judge.counts import Counted
-from halimede.judge.limits import MIN_ERRORS, MIN_POLLS, SUSPICION, Limits
+from halimede.judge.limits import (
+    CONFIRMATION,
+    MIN_ERRORS,
+    MIN_POLLS,
+    MIN_POLLS_AGAINST,
+    SEVERE,
+    SUSPICION,
+    Limits,
+)
 from halimede.judge.processes import mixture
-from halimede.judge.reading import MetricsRequest, Source, Unavailable
+from halimede.judge.reading import ERRORS, Counts, MetricsRequest, Source, Unavailable
 from halimede.judge.verdict import Verdict
-from halimede.judge.weigh import against, certified
+from halimede.judge.weigh import against, ceiling_of, certified
 
 STALE = 120.0
-"""Seconds without a scrape of the canary after which there is no data, if scrapes come that often;
+"""Seconds without a scrape of a revision after which there is no data, if scrapes come that often;
 else three of their intervals."""
 
 Said = tuple[Verdict, str]
@@ -43,9 +53,11 @@ class Case:
     step: int
     now: float
     bake: bool = False
-    """Whether all traffic is on the canary: there is no step to pass any more."""
+    """Whether there is no step to pass any more."""
     rehearsal: bool = False
     """Whether no user gets the canary's answers, so that the router may not see its requests."""
+    compared: bool = True
+    """Whether the stable revision is given requests at the same time."""
 
     @property
     def asked(self) -> tuple[View, ...]:
@@ -57,6 +69,15 @@ class Case:
             for view in self.views
             if view.source is Source.TRITON or view.held.canary_requests
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """One test against the canary on one source."""
+
+    log_odds: float
+    sentence: str
+    """What it says."""
 
 
 def decide(case: Case) -> Said:
@@ -72,21 +93,72 @@ def decide(case: Case) -> Said:
 
 
 def _stopped(case: Case) -> Said | None:
-    stop = case.limits.stop
-    for view in case.views:
-        held = view.held
-        if held.canary_errors < MIN_ERRORS:
-            continue
-        worse, over = mixture(held.log_rel), mixture(held.log_abs)
-        if worse >= stop:
-            return Verdict.ABORT, sentences.worse_than_stable(held, case.request, worse)
-        if over >= stop:
-            ceiling = case.limits.ceiling_of(held.source)
-            sentence = sentences.over_the_ceiling(held, case.request, over, ceiling)
-            return Verdict.ABORT, sentence
-        if (beyond := mixture(held.log_bake)) >= stop:
-            return Verdict.ABORT, sentences.over_the_past(held, case.request, beyond)
-    return None
+    tests = [test for view in case.views for test in _tests(view, case)]
+    if not tests or not any(_seen_often(view) for view in case.views):
+        return None
+    top = max(tests, key=lambda test: test.log_odds)
+    together = top.log_odds + log(
+        sum(exp(test.log_odds - top.log_odds) for test in tests) / case.limits.tests
+    )
+    if together < case.limits.stop:
+        return None
+    return Verdict.ABORT, top.sentence
+
+
+def _seen_often(view: View) -> bool:
+    """Whether enough polls spoke against the canary."""
+    seen = view.seen.canary if isinstance(view.seen, Counted) else Counts()
+    severe = seen.errors > SEVERE * seen.requests
+    return view.held.polls_against >= (MIN_POLLS if severe else MIN_POLLS_AGAINST)
+
+
+def _tests(view: View, case: Case) -> Iterator[Test]:
+    """List the tests that may stop the canary by a source, each with its odds."""
+    held, request = view.held, case.request
+    if held.canary_errors < MIN_ERRORS:
+        return
+    worse = mixture(held.log_rel)
+    yield Test(worse, sentences.worse_than_stable(held, request, worse))
+    if not _is_confirmed(view, case):
+        return
+    over, ceiling = mixture(held.log_abs), ceiling_of(held, case.limits)
+    yield Test(over, sentences.over_the_ceiling(held, request, over, ceiling))
+    if held.log_bake:
+        beyond = mixture(held.log_bake)
+        yield Test(beyond, sentences.over_the_past(held, request, beyond))
+
+
+def _is_confirmed(view: View, case: Case) -> bool:
+    """Whether a test that does without stable may stop the canary.
+
+    Where stable has had requests since the suspicion began, the canary must have been worse in
+    that time: by this source, or by another that counts errors if this one counted none of
+    stable's requests. Where no source counted any, the test stands alone if stable is given none
+    or its counters are there and do not move. If they are not there, nobody knows.
+    """
+    if case.rehearsal:
+        return True
+    witnesses = [view] if view.held.alone_requests else _witnesses(view, case)
+    if witnesses:
+        return any(mixture(one.held.log_alone) >= CONFIRMATION for one in witnesses)
+    return not case.compared or any(_sees_stable(one, case) for one in _same_kind(view, case))
+
+
+def _same_kind(view: View, case: Case) -> list[View]:
+    if view.source not in ERRORS:
+        return [view]
+    return [one for one in case.views if one.source in ERRORS]
+
+
+def _witnesses(view: View, case: Case) -> list[View]:
+    return [one for one in _same_kind(view, case) if one.held.alone_requests]
+
+
+def _sees_stable(view: View, case: Case) -> bool:
+    seen = view.seen
+    if not isinstance(seen, Counted) or seen.stable_seen_at is None:
+        return False
+    return case.now - seen.stable_seen_at <= max(STALE, 3 * seen.interval)
 
 
 def _down(case: Case) -> Said | None:
@@ -141,12 +213,13 @@ def _lack(view: View, case: Case) -> str | None:
     if held.polls < MIN_POLLS:
         return f"seen in {sentences.number(held.polls, 'poll')} of at least {MIN_POLLS}"
     level, certificate = _certificate(view, case)
-    if certificate < case.limits.certify:
-        return (
+    if max(certificate, _better(view, case)) < case.limits.certify:
+        sentence = (
             f"odds {sentences.odds(certificate)} of the needed"
             f" {sentences.odds(case.limits.certify)} for {sentences.rate(held.source)}"
             f" under {sentences.percent(level)}"
         )
+        return f"{sentence}{sentences.stable_over(held, case.request, level)}"
     return None
 
 
@@ -156,11 +229,22 @@ def _certificate(view: View, case: Case) -> tuple[float, float]:
     return level, certified(view.held, level)
 
 
+def _better(view: View, case: Case) -> float:
+    """Find the logarithm of the odds for a canary that is better than stable, where that counts."""
+    if case.analysis.on_better_than_stable is not BetterThanStable.PROMOTE:
+        return 0.0
+    return mixture(view.held.log_better)
+
+
 def _passed(case: Case) -> Said:
     shown = " and ".join(sentences.tally(view.held) for view in case.asked)
-    least = min(case.asked, key=lambda view: _certificate(view, case)[1])
+    least = min(case.asked, key=lambda view: max(_certificate(view, case)[1], _better(view, case)))
     level, sure = _certificate(least, case)
+    revision, better = case.request.canary, _better(least, case)
+    if sure < case.limits.certify:
+        sentence = sentences.better_than_stable(least.held, case.request, better)
+        return Verdict.PASS, f"revision {revision}: {shown}; {sentence}"
     return Verdict.PASS, (
-        f"revision {case.request.canary}: {shown}; odds {sentences.odds(sure)} for"
+        f"revision {revision}: {shown}; odds {sentences.odds(sure)} for"
         f" {sentences.rate(least.source)} under {sentences.percent(level)}"
     )

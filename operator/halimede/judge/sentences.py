@@ -4,6 +4,8 @@ from math import exp
 
 from halimede.api.rollout import MetricsProvider
 from halimede.api.status import SourceEvidence
+from halimede.judge.dispersion import ENOUGH_ERRORS
+from halimede.judge.processes import BETTER
 from halimede.judge.providers.known import provider
 from halimede.judge.reading import METRICS, MetricsRequest, Source
 
@@ -99,6 +101,26 @@ def over_the_past(held: SourceEvidence, request: MetricsRequest, log_value: floa
         f"revision {request.canary}: {tally(held)}; odds {odds(log_value)} against"
         f" {rate(held.source)} of at most {percent(held.bake_ceiling or 0.0)}, what the past of"
         f" {request.stable} allows for"
+    )
+
+
+def better_than_stable(held: SourceEvidence, request: MetricsRequest, log_value: float) -> str:
+    """Say that the canary is certainly better than a stable revision that is bad."""
+    return (
+        f"stable revision {request.stable} has {number(held.stable_errors, bad(held.source))} in"
+        f" {number(held.stable_requests, 'request')}; odds {odds(log_value)} for the new revision"
+        f" making less than {percent(BETTER)} of its {bad(held.source)}s"
+    )
+
+
+def stable_over(held: SourceEvidence, request: MetricsRequest, level: float) -> str:
+    """Say that the stable revision itself could not pass; nothing if it could."""
+    if held.stable_errors < ENOUGH_ERRORS or held.stable_errors <= level * held.stable_requests:
+        return ""
+    own = percent(held.stable_errors / held.stable_requests)
+    return (
+        f". Stable revision {request.stable} has {own} {bad(held.source)}s itself, so only a"
+        " revision that is better can pass"
     )
 
 

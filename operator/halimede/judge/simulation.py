@@ -18,17 +18,19 @@ from halimede.judge.bake import begun
 from halimede.judge.chance import binomial, geometric, poisson
 from halimede.judge.counts import Counted
 from halimede.judge.limits import Limits, levels, limits
-from halimede.judge.past import BIN, HISTORY, Past, dispersion
+from halimede.judge.past import BIN, HISTORY, calm
 from halimede.judge.reading import Counts, MetricsRequest
 from halimede.judge.rule import Case, View, decide
 from halimede.judge.verdict import Verdict
-from halimede.judge.weigh import fresh, weigh
+from halimede.judge.weigh import confirmed, fresh, suspected, weigh
 
 LOOKS = 240
 """After so many looks at one step they become rarer, each 1/240 of the time so far, so that weeks
 can be simulated; it makes what is found late later by less than half a percent."""
 ROUTE_SECONDS = 1.0
 """About how long a route takes to be written, accepted and seen, before it settles."""
+ALL = 100
+"""Percent."""
 OUTAGE_ERRORS = 0.3
 """The part of all requests that fails in an outage of both revisions."""
 
@@ -43,6 +45,8 @@ class Traffic:
     canary_errors: float
     cluster: float = 1.0
     """How many errors come together on average."""
+    batches: bool = False
+    """Whether exactly so many errors come together, and not only on average."""
     outage: tuple[float, float] = (0.0, 0.0)
     """From when to when `OUTAGE_ERRORS` of all requests fail on both revisions."""
 
@@ -57,6 +61,8 @@ class Traffic:
         clusters = binomial(rng, requests, rate / self.cluster)
         if self.cluster == 1.0:
             return clusters
+        if self.batches:
+            return min(requests, clusters * round(self.cluster))
         failed = sum(geometric(rng, 1 / self.cluster) for _ in range(clusters))
         return min(requests, failed)
 
@@ -134,7 +140,7 @@ def run(plan: Plan, traffic: Traffic, seed: int) -> Result:
             break
         now += look
         seen = _seen(plan, traffic, rng, step, now, look)
-        held = weigh(held, seen, plan.limits)
+        held = _weighed(plan, held, seen, fixed)
         verdict, _ = decide(_case(plan, held, seen, fixed, step, now))
         if verdict is Verdict.ABORT:
             break
@@ -163,13 +169,20 @@ def _pause(step: Step) -> int:
     return (step.pause.seconds or 0) if step.pause else 0
 
 
+def _weighed(
+    plan: Plan, held: SourceEvidence, seen: Counted, fixed: tuple[float, ...]
+) -> SourceEvidence:
+    tolerated = float(plan.analysis.max_error_ratio)
+    held = weigh(held, seen, plan.limits, fixed, tolerated=tolerated)
+    return confirmed(held, seen, suspicion=suspected([held]))
+
+
 def _begun(plan: Plan, traffic: Traffic, rng: Random) -> tuple[SourceEvidence, tuple[float, ...]]:
     quiet = replace(traffic, outage=(0.0, 0.0))
     ends = [-BIN * past for past in range(int(HISTORY / BIN))]
     bins = [quiet.of(rng, 1.0, traffic.stable_errors, end, BIN) for end in ends]
-    total = sum(bins, Counts())
-    known = Past(total, dispersion(bins))
-    fixed = levels(plan.analysis, len(plan.steps), known.rate)
+    known = calm(bins)
+    fixed = levels(plan.analysis, len(plan.steps), known.rate, plan.limits.ceiling)
     begun_at = float(plan.analysis.warmup_seconds)
     held = fresh("Router", plan.limits, fixed, begun_at, known)
     return begun(held, plan.limits.ceiling) if plan.bakes else held, fixed
@@ -185,6 +198,7 @@ def _seen(
         watermark=now,
         canary_seen_at=now,
         interval=seconds,
+        stable_seen_at=now,
     )
 
 
@@ -204,6 +218,7 @@ def _case(
         step=step,
         now=now,
         bake=plan.bakes,
+        compared=plan.steps[step].weight < ALL,
     )
 
 

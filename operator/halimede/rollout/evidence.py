@@ -8,6 +8,7 @@ from halimede.judge.judge import begin, judge
 from halimede.judge.limits import MIN_POLLS
 from halimede.judge.reading import Reading
 from halimede.judge.verdict import Verdict
+from halimede.rollout.capacity import ALL
 from halimede.rollout.steps import REHEARSED
 
 COUNTED = frozenset(
@@ -88,6 +89,7 @@ def weigh(
             pods_started=pods_started,
             bake=rollout.state is State.BAKING,
             rehearsal=rollout.state in REHEARSED,
+            compared=rollout.weight < ALL,
         )
         evidence, verdict = judgement.evidence, judgement.verdict
     polled = rollout.model_copy(update={"evidence": evidence, "polled_at": now})

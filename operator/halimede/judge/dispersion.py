@@ -1,0 +1,83 @@
+"""How much errors cluster: phi, Pearson's chi-square over its degrees of freedom.
+
+Independent errors give 1; errors that come in clusters of m give about m for clusters of one size
+and 2 m - 1 for geometric ones. Evidence is divided by phi, as the same number of clustered errors
+tells less (McCullagh and Nelder, Generalized Linear Models, 1989, section 4.5).
+
+Phi is taken from the differences between neighbours in time, as in von Neumann's ratio
+(https://doi.org/10.1214/aoms/1177731677): an outage or a slow rise counts only where it begins and
+where it ends, whereas clusters count everywhere.
+"""
+
+from collections.abc import Iterable
+from itertools import pairwise
+
+from halimede.judge.reading import Counts
+
+ENOUGH_ERRORS = 10
+"""Fewer do not tell a dispersion."""
+WORST_DISPERSION = 100.0
+"""More than this is not the way errors come."""
+MOST_LOOKS = 100
+"""A dispersion is the mean of so many differences at most, so that it follows what changes."""
+CLIPPED = 10.0
+"""One look may differ from the last ones by so many times what is usual; more is an incident."""
+EXTREME = 0.95
+"""The differences above this quantile count as this quantile where incidents are still among them:
+their edges are the largest."""
+
+
+def dispersion(pairs: Iterable[tuple[Counts, Counts]], *, incidents: bool) -> tuple[float, int]:
+    """Compute phi from pairs of neighbouring periods of equal length.
+
+    Args:
+        pairs: The counts of both periods.
+        incidents: Whether there may be incidents among them.
+
+    Returns:
+        Phi, `WORST_DISPERSION` at most, and the number of differences that it rests on; 1 and 0
+        where there are too few errors to tell.
+    """
+    found, errors = list[float](), 0
+    for before, after in pairs:
+        errors += after.errors
+        value = difference(before, after)
+        if value is not None:
+            found.append(value)
+    if errors < ENOUGH_ERRORS or not found:
+        return 1.0, 0
+    if incidents:
+        most = sorted(found)[int(EXTREME * (len(found) - 1))]
+        found = [min(value, most) for value in found]
+    phi = sum(found) / len(found)
+    return round(min(phi, WORST_DISPERSION), 6), min(len(found), MOST_LOOKS)
+
+
+def neighbours(bins: Iterable[Counts | None]) -> Iterable[tuple[Counts, Counts]]:
+    """Pair the periods that follow each other; None stands for one that is left out."""
+    for before, after in pairwise(bins):
+        if before is not None and after is not None:
+            yield before, after
+
+
+def difference(before: Counts, after: Counts) -> float | None:
+    """Compute the chi-square of the difference between two error rates, with one degree of freedom.
+
+    Returns:
+        None if there were no errors, nothing but errors, or no requests in one of the periods.
+    """
+    requests, errors = before.requests + after.requests, before.errors + after.errors
+    if not before.requests or not after.requests or not 0 < errors < requests:
+        return None
+    rate = errors / requests
+    gap = before.errors / before.requests - after.errors / after.requests
+    variance = rate * (1 - rate) * (1 / before.requests + 1 / after.requests)
+    return gap * gap / variance
+
+
+def learn(phi: float, looks: int, value: float) -> tuple[float, int]:
+    """Add one more difference to a dispersion that rests on *looks* of them."""
+    count = min(looks + 1, MOST_LOOKS)
+    usual = max(1.0, phi)
+    learned = phi + (min(value, CLIPPED * usual) - phi) / count
+    return round(min(learned, WORST_DISPERSION), 6), count
