@@ -16,7 +16,7 @@ RATIOS = (1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 
 DEVIATIONS = 2.0
 """A poll with so many standard deviations more errors than a bet expects counts with these..."""
-FEW = 3
+FEW = 2
 """...and so many errors more."""
 
 CONFIRMING_RATIOS = (2.0, 5.0, 20.0, 100.0)
