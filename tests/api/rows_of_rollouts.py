@@ -206,4 +206,10 @@ ROWS = {
         analysis(provider="EnvoyGateway", latency={"thresholdMilliseconds": 250}),
         analysis(provider="Traefik", latency={"thresholdMilliseconds": 250}),
     ),
+    "client errors that no router tells": row(
+        "spec.rollout.analysis.onClientErrors",
+        "set provider to yours, or onClientErrors to Ignore",
+        analysis(provider="None", onClientErrors="Hold"),
+        analysis(provider="None", onClientErrors="Abort"),
+    ),
 }

@@ -24,6 +24,8 @@ class Product:
     """The counters of an HTTP request that a revision answered with a status."""
     called: Callable[[str, int], Lines]
     """The counters of a gRPC call that a revision ended with a code."""
+    left: Callable[[str], Lines]
+    """The counters of an HTTP request to a revision whose client left before the response."""
     tells_grpc: bool
     """Whether a gRPC error shows as one."""
     scraped: dict[str, str]
@@ -43,6 +45,12 @@ def _envoy(rule: int, revision: str, status: int) -> Lines:
     yield f'envoy_cluster_upstream_rq{{envoy_response_code="{status}",{cluster}}}'
 
 
+def _envoy_left(revision: str) -> Lines:
+    cluster = f'envoy_cluster_name="httproute/ml/digits/rule/1/backend/{PLACES[revision]}"'
+    yield f"envoy_cluster_upstream_rq_total{{{cluster}}}"
+    yield f"envoy_cluster_upstream_cx_destroy_local_with_active_rq{{{cluster}}}"
+
+
 def _envoy_grpc(revision: str, code: int) -> Lines:
     yield from _envoy(0, revision, 200)
     labels = (
@@ -54,7 +62,7 @@ def _envoy_grpc(revision: str, code: int) -> Lines:
         yield f"envoy_cluster_grpc_{what}{{{','.join(labels)}}}"
 
 
-def _istio(revision: str, protocol: str, status: int, grpc: str) -> Lines:
+def _istio(revision: str, protocol: str, status: int, grpc: str, flags: str = "-") -> Lines:
     service = f"digits-{revision}"
     labels = {
         "reporter": "source",
@@ -80,7 +88,7 @@ def _istio(revision: str, protocol: str, status: int, grpc: str) -> Lines:
         "request_protocol": protocol,
         "response_code": str(status),
         "grpc_response_status": grpc,
-        "response_flags": "-",
+        "response_flags": flags,
         "connection_security_policy": "unknown",
     }
     yield f"istio_requests_total{{{_written(labels)}}}"
@@ -123,6 +131,7 @@ PRODUCTS = (
         provider=MetricsProvider.ENVOY_GATEWAY,
         answered=lambda revision, status: _envoy(1, revision, status),
         called=_envoy_grpc,
+        left=_envoy_left,
         tells_grpc=True,
         scraped={"instance": "10.0.0.1:19001", "pod": "envoy-public-6f9"},
     ),
@@ -130,6 +139,7 @@ PRODUCTS = (
         provider=MetricsProvider.ISTIO,
         answered=lambda revision, status: _istio(revision, "http", status, ""),
         called=lambda revision, code: _istio(revision, "grpc", 200, str(code)),
+        left=lambda revision: _istio(revision, "http", 0, "", "DC"),
         tells_grpc=True,
         scraped={"instance": "10.0.0.2:15090", "pod": "public-istio-5d9"},
     ),
@@ -137,6 +147,7 @@ PRODUCTS = (
         provider=MetricsProvider.TRAEFIK,
         answered=lambda revision, status: _traefik(revision, 8000, status),
         called=lambda revision, _: _traefik(revision, 8001, 200),
+        left=lambda revision: _traefik(revision, 8000, 499),
         tells_grpc=False,
         scraped={"instance": "10.0.0.3:9100", "service": "traefik-metrics"},
     ),
@@ -144,6 +155,7 @@ PRODUCTS = (
         provider=MetricsProvider.INGRESS_NGINX,
         answered=lambda revision, status: _nginx(revision, "", status),
         called=lambda revision, _: _nginx(revision, "-grpc", 200),
+        left=lambda revision: _nginx(revision, "", 499),
         tells_grpc=False,
         scraped={
             "instance": "10.0.0.4:10254",

@@ -1,11 +1,12 @@
 """Each router's counters, in its own form, through a real Prometheus."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from halimede.adapters.prometheus import PromMetrics
-from halimede.judge.counts import count
+from halimede.judge.counts import Counted, count
 from halimede.judge.reading import Counts, Measured, Source, Unavailable, Why
 from tests.prometheus.exposition import Exposition
 from tests.prometheus.judged import Clock, Judged, eventually
@@ -29,6 +30,11 @@ class Router:
     def called(self, revision: str, code: int, amount: int) -> None:
         """Count gRPC calls."""
         for line in self.product.called(revision, code):
+            self.counters.add(self.product.page, line, amount)
+
+    def left(self, revision: str, amount: int) -> None:
+        """Count HTTP requests whose clients left before the response."""
+        for line in self.product.left(revision):
             self.counters.add(self.product.page, line, amount)
 
 
@@ -77,6 +83,50 @@ async def test_grpc_errors_show_where_the_router_knows_them(
     router.called(CANARY, 3, 1)
     errors = 2 if router.product.tells_grpc else 0
     await judged.sees(Source.ROUTER, Counts(6, errors))
+
+
+async def test_a_client_that_left_before_the_response_is_an_error(
+    judged: Judged, router: Router
+) -> None:
+    """Whichever way the router tells it, and of either revision."""
+    router.answered(CANARY, 200, 5)
+    router.left(CANARY, 3)
+    router.left(STABLE, 2)
+    await judged.sees(Source.ROUTER, Counts(8, 3))
+    assert judged.counted(Source.ROUTER, STABLE) == Counts(2, 2)
+
+
+@pytest.mark.usefixtures("judged")
+async def test_client_errors_are_read_from_the_same_answer(
+    router: Router, metrics: PromMetrics, clock: Clock
+) -> None:
+    """Over HTTP and, where the router has codes, over gRPC."""
+    begun = clock()
+    router.answered(CANARY, 200, 5)
+    router.answered(CANARY, 422, 4)
+    router.answered(CANARY, 503, 2)
+    router.called(CANARY, 3, 3)
+    router.left(CANARY, 1)
+    provider = router.product.provider
+
+    async def seen() -> bool:
+        asked = replace(request(clock(), begun, provider=provider), client_errors=True)
+        answers = (await metrics.read(asked)).answers
+        assert answers[Source.ROUTER_CLIENT_ERRORS] == answers[Source.ROUTER]
+        answer = answers[Source.ROUTER_CLIENT_ERRORS]
+        assert isinstance(answer, Measured)
+        found = count(
+            Source.ROUTER_CLIENT_ERRORS,
+            answer,
+            asked,
+            begun_at=begun,
+            after=begun,
+            pods_started={},
+        )
+        assert isinstance(found, Counted)
+        return found.canary == Counts(15, 7 if router.product.tells_grpc else 4)
+
+    await eventually(seen)
 
 
 async def test_no_number_is_no_sample(

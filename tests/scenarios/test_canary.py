@@ -2,6 +2,7 @@
 
 import pytest
 
+from halimede.api.base import Manifest
 from halimede.api.status import Outcome, State
 from tests.support.behaviour import Behaviour
 from tests.support.cluster import PretendCluster
@@ -37,6 +38,36 @@ def test_good_canary_is_promoted_step_by_step(cluster: PretendCluster) -> None:
     assert (cluster.stable, cluster.lost) == (target(cluster), 0.0)
     assert cluster.condition("Ready") == ("True", "Serving")
     assert cluster.condition("Reconciling") is None
+
+
+def test_canary_that_lets_requests_hang_is_stopped(cluster: PretendCluster) -> None:
+    """Given a canary that lets 20 % hang until clients leave, it stays at its first step."""
+    cluster.model(2, Behaviour(hang_rate=0.2)).run(10)
+    bad = target(cluster)
+    cluster.until(lambda: cluster.rollout is None)
+    last = cluster.parsed.last_rollout
+    assert last is not None
+    assert (last.outcome, last.reason, last.revision) == (Outcome.ABORTED, "AnalysisFailed", bad)
+    assert shares(cluster, bad) == [0, 20, 0]
+
+
+@pytest.mark.parametrize(
+    ("analysis", "wanted"),
+    [
+        ({}, True),
+        ({"onClientErrors": "Abort"}, True),
+        ({"onClientErrors": "Ignore"}, False),
+        ({"provider": "None"}, False),
+    ],
+    ids=["Hold", "Abort", "Ignore", "no router"],
+)
+def test_client_errors_are_asked_for_unless_they_are_ignored(
+    cluster: PretendCluster, analysis: Manifest, *, wanted: bool
+) -> None:
+    """Given a router whose counters are read, and a wish to know."""
+    cluster.edit(lambda spec: spec["rollout"]["analysis"].update(analysis))
+    cluster.model(2).until(lambda: cluster.state is State.ANALYSING).run(60)
+    assert {one.client_errors for one in cluster.prometheus.asked} == {wanted}
 
 
 def test_promotion_restarts_no_pod(cluster: PretendCluster) -> None:

@@ -11,6 +11,10 @@ class Behaviour:
 
     load_seconds: float = 5.0
     error_rate: float = 0.0
+    client_error_rate: float = 0.0
+    """The part of the requests that it answers with a client error."""
+    hang_rate: float = 0.0
+    """The part of the requests that it never answers, so that the clients leave."""
     container: Manifest | None = None
     """The container's status while it is not ready; None: it runs."""
     condition: Manifest | None = None

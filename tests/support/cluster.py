@@ -385,11 +385,17 @@ class PretendCluster:
         ]
         if not ready:
             return None
-        errors = requests * self._behaviour(revision).error_rate
+        behaviour = self._behaviour(revision)
+        errors = requests * (behaviour.error_rate + behaviour.hang_rate)
         for pod in ready:
-            part = len(ready)
+            part = requests / len(ready)
             self.prometheus.count(
-                f"ml_digits-{revision}_8000", pod, requests / part, errors / part
+                f"ml_digits-{revision}_8000",
+                pod,
+                part,
+                part * behaviour.error_rate,
+                client_errors=part * behaviour.client_error_rate,
+                left=part * behaviour.hang_rate,
             )
         return errors
 

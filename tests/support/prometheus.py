@@ -20,6 +20,8 @@ from halimede.judge.reading import (
 
 HISTORY_SECONDS = 7200.0
 LOOKBACK_SECONDS = 600.0
+ROUTERS = (Source.ROUTER, Source.ROUTER_CLIENT_ERRORS)
+"""The sources that the router's counters tell."""
 Labels = tuple[tuple[str, str], ...]
 
 
@@ -32,16 +34,39 @@ class PretendPrometheus:
     samples: defaultdict[Labels, list[Sample]] = field(default_factory=lambda: defaultdict(list))
     asked: list[MetricsRequest] = field(default_factory=list)
 
-    def count(self, cluster: str, pod: str, requests: float, errors: float) -> None:
-        """Count HTTP requests that a router sent to a pod, and how many ended in a 500."""
+    def count(
+        self,
+        cluster: str,
+        pod: str,
+        requests: float,
+        errors: float,
+        *,
+        client_errors: float = 0.0,
+        left: float = 0.0,
+    ) -> None:
+        """Count HTTP requests that a router sent to a pod.
+
+        Args:
+            cluster: The router's name for the Service.
+            pod: The pod's name.
+            requests: How many.
+            errors: How many of them ended in a 500.
+            client_errors: How many of them ended in a 400, before any inference.
+            left: How many of them ended without an answer, because the client left.
+        """
         envoy = (("instance", "envoy-1"), ("envoy_cluster_name", cluster))
         xx = ("__name__", "envoy_cluster_upstream_rq_xx")
+        abandoned = ("__name__", "envoy_cluster_upstream_cx_destroy_local_with_active_rq")
         self._add((*envoy, ("__name__", "envoy_cluster_upstream_rq_total")), requests)
-        self._add((*envoy, xx, ("envoy_response_code_class", "2")), requests - errors)
-        if errors:
-            self._add((*envoy, xx, ("envoy_response_code_class", "5")), errors)
+        self._add((*envoy, abandoned), left)
+        good = requests - errors - client_errors - left
+        self._add((*envoy, xx, ("envoy_response_code_class", "2")), good)
+        for response, amount in (("4", client_errors), ("5", errors)):
+            if amount:
+                self._add((*envoy, xx, ("envoy_response_code_class", response)), amount)
         triton = (("pod", pod), ("instance", pod), ("model", "digits"), ("version", "1"))
-        self._add((*triton, ("__name__", "nv_inference_request_success")), requests)
+        success = (*triton, ("__name__", "nv_inference_request_success"))
+        self._add(success, requests - client_errors - left)
 
     def _add(self, labels: Labels, amount: float) -> None:
         self.counters[labels] += amount
@@ -55,6 +80,8 @@ class PretendPrometheus:
         """Answer what the judge asks for."""
         self.asked.append(request)
         wanted = sources(self._analysis(request))
+        if request.client_errors:
+            wanted += (Source.ROUTER_CLIENT_ERRORS,)
         if request.since is None:
             since = request.now - HISTORY_SECONDS
             answers = {one: self._answer(one, since, (request.stable,)) for one in wanted}
@@ -71,7 +98,7 @@ class PretendPrometheus:
             named = dict(labels)
             router = "envoy_cluster_name" in named
             owner = named.get("envoy_cluster_name") or named["pod"]
-            if router is (source is Source.ROUTER) and any(one in owner for one in revisions):
+            if router is (source in ROUTERS) and any(one in owner for one in revisions):
                 recent = tuple(sample for sample in samples if sample.at >= since)
                 if recent:
                     series.append(Series(named, recent))

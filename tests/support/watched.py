@@ -35,7 +35,8 @@ class Watch:
     steps: int = 3
     now: float = BEGIN
     evidence: Evidence = field(default_factory=Evidence)
-    points: dict[tuple[Source, str, bool], list[Sample]] = field(default_factory=dict)
+    points: dict[tuple[Source, str, str], list[Sample]] = field(default_factory=dict)
+    """By source, revision, and class of the response as the router has it."""
     instead: dict[Source, Answer] = field(default_factory=dict)
     """What a source answers instead."""
     bake: bool = False
@@ -49,7 +50,7 @@ class Watch:
             History(request(), {source: measured() for source in Source}),
             self.now,
         )
-        self._scrape({})
+        self._scrape({}, {})
 
     def poll(
         self,
@@ -57,15 +58,24 @@ class Watch:
         stable: Counts = NOTHING,
         *,
         router: Counts | None = None,
+        client_errors: tuple[int, int] = (0, 0),
     ) -> Judgement:
-        """Let 15 s pass in which so much happened; *router* if it saw another canary."""
+        """Let 15 s pass in which so much happened.
+
+        Args:
+            canary: Of the canary, in Triton and, without *router*, at the router.
+            stable: Of the stable revision.
+            router: What the router saw of the canary, if that was something else.
+            client_errors: How many of the canary's requests at the router that are no errors, and
+                of the stable revision's, were client errors.
+        """
         self.now += 15
         seen = {(Source.TRITON, CANARY): canary, (Source.TRITON, STABLE): stable}
         seen |= {
             (Source.ROUTER, CANARY): canary if router is None else router,
             (Source.ROUTER, STABLE): stable,
         }
-        self._scrape(seen)
+        self._scrape(seen, dict(zip((CANARY, STABLE), client_errors, strict=True)))
         judgement = judge(
             self.evidence,
             self._reading(),
@@ -79,25 +89,29 @@ class Watch:
         self.evidence = Evidence.model_validate(judgement.evidence.to_manifest())
         return judgement
 
-    def _scrape(self, seen: dict[tuple[Source, str], Counts]) -> None:
-        for source in Source:
+    def _scrape(
+        self, seen: dict[tuple[Source, str], Counts], client_errors: dict[str, int]
+    ) -> None:
+        for source in (Source.ROUTER, Source.TRITON):
             for revision in (STABLE, CANARY):
                 more = seen.get((source, revision), NOTHING)
-                for failed in (False, True):
-                    points = self.points.setdefault((source, revision, failed), [])
+                blamed = client_errors.get(revision, 0) if source is Source.ROUTER else 0
+                good = more.requests - more.errors - blamed
+                for response, added in (("2", good), ("4", blamed), ("5", more.errors)):
+                    points = self.points.setdefault((source, revision, response), [])
                     last = points[-1].value if points else 0.0
-                    added = more.errors if failed else more.requests - more.errors
                     points.append(Sample(self.now, last + added))
 
     def _reading(self) -> Reading:
         found: dict[Source, list[Series]] = {source: [] for source in Source}
-        for (source, revision, failed), samples in self.points.items():
+        for (source, revision, response), samples in self.points.items():
             points = tuple((one.at, one.value) for one in samples)
             if source is Source.ROUTER:
-                one = envoy(revision, points, response="5" if failed else "2")
-            else:
-                one = triton(revision, points, reason="BACKEND" if failed else None)
-            found[source].append(one)
+                found[source].append(envoy(revision, points, response=response))
+            elif response != "4":
+                reason = "BACKEND" if response == "5" else None
+                found[source].append(triton(revision, points, reason=reason))
+        found[Source.ROUTER_CLIENT_ERRORS] = found[Source.ROUTER]
         answers: dict[Source, Answer] = {
             source: Measured(tuple(series)) for source, series in found.items()
         }

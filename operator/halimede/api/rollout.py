@@ -257,6 +257,14 @@ class BetterThanStable(StrEnum):
     HOLD = "Hold"
 
 
+class ClientErrors(StrEnum):
+    """What to do when the new revision answers more requests with a client error."""
+
+    HOLD = "Hold"
+    ABORT = "Abort"
+    IGNORE = "Ignore"
+
+
 class StableDown(StrEnum):
     """What to do when the stable revision has no ready pod and the new one has."""
 
@@ -309,6 +317,13 @@ class Analysis(ApiModel):
                 " or leave latency out",
                 ".latency",
             ),
+            rule(
+                "!has(self.onClientErrors) || self.onClientErrors != 'Abort'"
+                " || !has(self.provider) || !(self.provider in ['Custom', 'None'])",
+                "client errors are read from the counters of a known router: set provider to"
+                " yours, or onClientErrors to Ignore",
+                ".onClientErrors",
+            ),
         )
     )
 
@@ -350,8 +365,13 @@ class Analysis(ApiModel):
     on_inconclusive: Waiting = Waiting.PAUSE
     """What to do after a step's `maxSeconds` without enough evidence."""
     on_better_than_stable: BetterThanStable = BetterThanStable.PROMOTE
-    """What to do with a revision that certainly fails a third less often than the stable one, but
+    """What to do with a revision that certainly fails a fifth less often than the stable one, but
     more often than a step allows for: `Promote`, as users are better off with it, or `Hold`."""
+    on_client_errors: ClientErrors = ClientErrors.HOLD
+    """What to do when the new revision answers more requests with a client error than the stable
+    one does: `Hold` the step or the bake, and tell; `Abort`; or `Ignore` them. Client errors are
+    HTTP 4xx except 499, and gRPC INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION, OUT_OF_RANGE
+    and UNIMPLEMENTED where the router has gRPC codes. Providers `Custom` and `None` have none."""
 
 
 class Rollout(ApiModel):

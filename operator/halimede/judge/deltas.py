@@ -9,8 +9,8 @@ as a scrape takes no longer than the scrape interval, which Prometheus enforces.
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import inf
 from operator import attrgetter, sub
@@ -43,6 +43,9 @@ class Labelling:
     outcomes: frozenset[str] = frozenset()
     """Own labels that only tell outcomes apart: such counters start anew together. Empty: each
     counter starts anew by itself."""
+    derived: Callable[["Process"], tuple[Series, ...]] = lambda _: ()
+    """Computes further counters from those of one process, which the process does not have
+    itself."""
 
     def scrapers(self, labels: Mapping[str, str]) -> Labels:
         """Leave the labels that tell a scraped process from others."""
@@ -61,7 +64,7 @@ class Labelling:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """The series that were scraped from one process, so with the same timestamps."""
+    """The series of one process: scraped at the same times, or derived from those."""
 
     labels: Mapping[str, str]
     """What tells it from other processes."""
@@ -99,7 +102,7 @@ def _process(key: Labels, group: Iterable[Series], labelling: Labelling) -> Proc
     longest = max(series, key=lambda one: len(one.samples))
     scrapes = tuple(map(_AT, longest.samples[-RECENT:]))
     gaps = tuple(map(sub, scrapes[1:], scrapes))
-    return Process(
+    scraped = Process(
         labels=dict(key),
         series=series,
         labelling=labelling,
@@ -107,6 +110,7 @@ def _process(key: Labels, group: Iterable[Series], labelling: Labelling) -> Proc
         last=max(one.samples[-1].at for one in series),
         interval=median(gaps) if gaps else UNKNOWN_INTERVAL,
     )
+    return replace(scraped, series=(*series, *labelling.derived(scraped)))
 
 
 def watermark(scraped: Iterable[Process], born: Iterable[float] = ()) -> float | None:

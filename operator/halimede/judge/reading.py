@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from halimede.api.rollout import Analysis, MetricsProvider
+from halimede.api.rollout import Analysis, ClientErrors, MetricsProvider
 from halimede.api.status import Evidence
 
 
@@ -18,6 +18,8 @@ class Source(StrEnum):
     """The inference servers themselves, per pod."""
     ROUTER_LATENCY = "RouterLatency"
     """How long the router's users waited; a slow answer counts where others count an error."""
+    ROUTER_CLIENT_ERRORS = "RouterClientErrors"
+    """The router's counters once more; a client error counts where others count an error."""
 
 
 ERRORS = frozenset({Source.ROUTER, Source.TRITON})
@@ -142,6 +144,8 @@ class MetricsRequest:
     """When the stable revision became that."""
     slow_after: int | None = None
     """Milliseconds after which an answer is slow; None: nobody wants to know."""
+    client_errors: bool = False
+    """Whether client errors are counted too, see `watched`."""
     backends: tuple[Backend, ...] = ()
     """Where the route has both revisions, if the router names its series by that."""
     indicators: tuple[Indicator, ...] = ()
@@ -179,6 +183,13 @@ def sources(analysis: Analysis) -> tuple[str, ...]:
         return (Source.TRITON, *own)
     latency = () if analysis.latency is None else (Source.ROUTER_LATENCY,)
     return (Source.ROUTER, Source.TRITON, *latency, *own)
+
+
+def watched(analysis: Analysis) -> tuple[str, ...]:
+    """Name the sources by which the revisions are only compared: none of them has to have data."""
+    known = analysis.provider not in {MetricsProvider.NONE, MetricsProvider.CUSTOM}
+    ignored = analysis.on_client_errors is ClientErrors.IGNORE
+    return (Source.ROUTER_CLIENT_ERRORS,) if known and not ignored else ()
 
 
 def since(evidence: Evidence | None) -> float | None:

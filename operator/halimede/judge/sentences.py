@@ -57,11 +57,15 @@ def place(source: str) -> str:
 
 def bad(source: str) -> str:
     """Name what a source counts against a revision."""
+    if source == Source.ROUTER_CLIENT_ERRORS:
+        return "client error"
     return "slow answer" if source == Source.ROUTER_LATENCY else "error"
 
 
 def rate(source: str) -> str:
     """Name the rate at which that happens."""
+    if source == Source.ROUTER_CLIENT_ERRORS:
+        return "a rate of client errors"
     return "a rate of slow answers" if source == Source.ROUTER_LATENCY else "an error rate"
 
 

@@ -10,7 +10,7 @@ from halimede.api.rollout import MetricsProvider
 from halimede.api.status import RevisionStatus, Status
 from halimede.api.v1alpha1 import COMMAND_ANNOTATION, ModelDeployment
 from halimede.judge.indicators import due
-from halimede.judge.reading import Backend, MetricsRequest, since
+from halimede.judge.reading import Backend, MetricsRequest, since, watched
 from halimede.judge.verdict import Verdict
 from halimede.reconcile import user_routes
 from halimede.reconcile.brief import brief
@@ -86,6 +86,7 @@ def metrics_request(md: ModelDeployment, routes: Routes, now: float) -> MetricsR
         backends=_places(md, routes),
         indicators=due(analysis, rollout.evidence, now),
         slow_after=analysis.latency.threshold_milliseconds if analysis.latency else None,
+        client_errors=bool(watched(analysis)),
     )
 
 

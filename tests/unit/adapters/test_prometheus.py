@@ -66,6 +66,19 @@ async def test_every_declared_source_is_asked_once(server: Server) -> None:
     assert len(server.asked) == 3
 
 
+@pytest.mark.parametrize("since", [None, 0.0])
+async def test_one_answer_tells_errors_and_client_errors(
+    server: Server, since: float | None
+) -> None:
+    """Prometheus is not asked more often for it, neither about now nor about the past."""
+    server.body = answer({"metric": ROUTER_UP, "values": [[1.5, "3"]]})
+    reading = await read(server.url, replace(request(since=since), client_errors=True))
+    answers = reading.history.answers if reading.history else reading.answers
+    assert isinstance(answers[Source.ROUTER], Measured)
+    assert answers[Source.ROUTER_CLIENT_ERRORS] == answers[Source.ROUTER]
+    assert len(server.asked) == 2
+
+
 async def test_before_the_beginning_the_past_is_read(server: Server) -> None:
     """It comes as history, and there are no answers to count."""
     reading = await read(server.url, request(since=None))

@@ -1,5 +1,8 @@
 """What each router's series mean. Their form is that of its documentation: see the modules."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 
 from halimede.api.rollout import MetricsProvider
@@ -7,7 +10,7 @@ from halimede.judge.counts import Counted, count
 from halimede.judge.providers.known import ROUTERS
 from halimede.judge.queries import queries
 from halimede.judge.reading import Counts, Measured, Series, Source, Unavailable, Why
-from tests.support.series import CANARY, STABLE, Points, request, series
+from tests.support.series import CANARY, STABLE, Points, envoy, request, series
 
 GREW = ((0.0, 100.0), (15.0, 110.0))
 NEW = ((15.0, 3.0),)
@@ -65,10 +68,10 @@ def nginx(service: str, points: Points = GREW, **more: str) -> Series:
     return series(points, name="nginx_ingress_controller_requests", **(labels | more))
 
 
-def counted(provider: MetricsProvider, *answer: Series) -> Counted:
+def counted(provider: MetricsProvider, *answer: Series, source: Source = Source.ROUTER) -> Counted:
     """Count what an answer shows of the time since 5.0."""
     seen = count(
-        Source.ROUTER,
+        source,
         Measured(answer),
         request(now=20.0, since=5.0, provider=provider),
         begun_at=5.0,
@@ -160,12 +163,13 @@ def test_istio_counts_http_by_code_and_grpc_by_status() -> None:
     assert (seen.canary, seen.stable) == (Counts(35, 9), Counts(10, 0))
 
 
-def test_istio_clients_that_left_are_neither_requests_nor_errors() -> None:
-    """The flag `DC` may be one of several."""
+def test_an_istio_client_that_left_before_the_response_is_an_error() -> None:
+    """With the flag `DC` or, over HTTP/2, `DR`; after the response has begun it is none."""
     new = f"digits-{CANARY}"
     left = istio(new, NEW, response_code="0", response_flags="DC")
-    both = istio(new, NEW, response_code="0", response_flags="UT,DC")
-    assert counted(ISTIO, istio(new), left, both).canary == Counts(10, 0)
+    reset = istio(new, NEW, response_code="0", response_flags="DR")
+    later = istio(new, NEW, response_flags="DC")
+    assert counted(ISTIO, istio(new), left, reset, later).canary == Counts(19, 6)
 
 
 def test_an_istio_counter_that_starts_anew_does_so_alone() -> None:
@@ -184,7 +188,7 @@ def test_an_istio_counter_that_starts_anew_does_so_alone() -> None:
     ids=["up to 3.6", "3.7"],
 )
 def test_traefik_is_read_by_the_service_in_its_names(service: str) -> None:
-    """A namespace whose name ends alike is another one."""
+    """A namespace whose name ends alike is another one; 499 is a client that left."""
     seen = counted(
         TRAEFIK,
         traefik(service.format(CANARY)),
@@ -194,7 +198,7 @@ def test_traefik_is_read_by_the_service_in_its_names(service: str) -> None:
         traefik(f"team-ml-digits-{STABLE}-8000@kubernetesgateway"),
         traefik("ml-digits-8000@kubernetesgateway"),
     )
-    assert (seen.canary, seen.stable) == (Counts(13, 3), Counts(10, 0))
+    assert (seen.canary, seen.stable) == (Counts(16, 6), Counts(10, 0))
 
 
 def test_ingress_nginx_tells_revisions_by_canary() -> None:
@@ -209,7 +213,7 @@ def test_ingress_nginx_tells_revisions_by_canary() -> None:
         nginx(main, NEW, canary=other, status="499"),
         nginx(main, NEW, canary=f"ml-digits-{CANARY}-8001", ingress="digits-grpc", status="5xx"),
     )
-    assert (seen.canary, seen.stable) == (Counts(16, 6), Counts(13, 3))
+    assert (seen.canary, seen.stable) == (Counts(19, 9), Counts(13, 3))
 
 
 def test_ingress_nginx_is_read_under_the_labels_of_a_scraper() -> None:
@@ -268,6 +272,101 @@ def test_a_sidecar_that_is_scraped_on_two_ports_is_refused() -> None:
     )
     assert isinstance(seen, Unavailable)
     assert 'pod="public-istio-7d9c"' in seen.message
+
+
+PLACE = "httproute/ml/digits/rule/{}/backend/1"
+
+
+@pytest.mark.parametrize(
+    ("provider", "answer"),
+    [
+        (
+            MetricsProvider.CONTOUR,
+            (
+                envoy(CANARY, GREW, response="2"),
+                envoy(CANARY, NEW, response="4"),
+                envoy(CANARY, NEW, response="5"),
+                envoy(CANARY, GREW, response="2", port=8001),
+                envoy(CANARY, GREW, metric="grpc_total", port=8001),
+                envoy(CANARY, NEW, metric="grpc_3", port=8001),
+                envoy(CANARY, NEW, metric="grpc_13", port=8001),
+                envoy(CANARY, NEW, metric="grpc_3"),
+            ),
+        ),
+        (
+            EG,
+            (
+                cluster(PLACE.format(1), envoy_response_code_class="2"),
+                cluster(PLACE.format(1), points=NEW, envoy_response_code_class="4"),
+                cluster(PLACE.format(1), points=NEW, envoy_response_code_class="5"),
+                cluster(PLACE.format(0), envoy_response_code_class="2"),
+                cluster(PLACE.format(0), "grpc_total"),
+                cluster(PLACE.format(0), "grpc_5", NEW),
+                cluster(PLACE.format(0), "grpc_14", NEW),
+            ),
+        ),
+        (
+            ISTIO,
+            (
+                istio(f"digits-{CANARY}"),
+                istio(f"digits-{CANARY}", NEW, response_code="422"),
+                istio(f"digits-{CANARY}", NEW, response_code="500"),
+                istio(f"digits-{CANARY}", NEW, grpc_response_status="12"),
+                istio(f"digits-{CANARY}", NEW, grpc_response_status="13"),
+                istio(f"digits-{CANARY}", ((15.0, 4.0),), grpc_response_status="0"),
+            ),
+        ),
+    ],
+    ids=["Contour", "Envoy Gateway", "Istio"],
+)
+def test_client_errors_are_counted_by_status_and_by_code(
+    provider: MetricsProvider, answer: tuple[Series, ...]
+) -> None:
+    """Of 26 requests three are client errors over HTTP, three over gRPC, and six are errors."""
+    found = counted(provider, *answer, source=Source.ROUTER_CLIENT_ERRORS)
+    assert found.canary == Counts(26, 6)
+    assert counted(provider, *answer).canary == Counts(26, 6)
+
+
+@pytest.mark.parametrize(
+    ("provider", "answered"),
+    [
+        (
+            TRAEFIK,
+            lambda code, points: traefik(
+                f"ml-digits-{CANARY}-8000@kubernetesgateway", points, code=code
+            ),
+        ),
+        (
+            NGINX,
+            lambda code, points: nginx(
+                "digits", points, status=code, canary=f"ml-digits-{CANARY}-8000"
+            ),
+        ),
+    ],
+    ids=["Traefik", "ingress-nginx"],
+)
+def test_a_client_that_left_is_no_client_error(
+    provider: MetricsProvider, answered: Callable[[str, Points], Series]
+) -> None:
+    """499 is an error of the other kind; all other statuses 4xx are client errors."""
+    answer = [answered(code, NEW) for code in ("400", "404", "499", "502")]
+    answer.append(answered("200", GREW))
+    found = counted(provider, *answer, source=Source.ROUTER_CLIENT_ERRORS)
+    assert found.canary == Counts(22, 6)
+
+
+@pytest.mark.parametrize("provider", [MetricsProvider.CONTOUR, EG])
+def test_the_codes_of_client_errors_are_asked_for_if_they_are_wanted(
+    provider: MetricsProvider,
+) -> None:
+    """The same query tells the errors too."""
+    ignored = request(provider=provider)
+    asked = replace(ignored, client_errors=True)
+    (query,) = queries(Source.ROUTER, asked)
+    assert "envoy_cluster_grpc_3|" in query
+    assert queries(Source.ROUTER_CLIENT_ERRORS, asked) == (query,)
+    assert "envoy_cluster_grpc_3|" not in queries(Source.ROUTER, ignored)[0]
 
 
 @pytest.mark.parametrize("provider", list(ROUTERS))

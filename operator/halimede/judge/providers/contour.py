@@ -26,7 +26,7 @@ def _cluster(request: MetricsRequest, revision: str, port: int) -> str:
 
 def _questions(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Question, ...]:
     clusters = [_cluster(request, one, port) for one in revisions for port in PORTS]
-    return (Question("envoy", {"metrics": envoy.METRICS, "clusters": clusters}),)
+    return (Question("envoy", {"metrics": envoy.metrics(request), "clusters": clusters}),)
 
 
 def _reader(request: MetricsRequest, _: Iterable[Series]) -> Reader:
@@ -36,6 +36,7 @@ def _reader(request: MetricsRequest, _: Iterable[Series]) -> Reader:
     return reading(
         lambda labels: owners.get(labels.get(envoy.CLUSTER, "")),
         lambda labels: envoy.one_more(labels, grpc),
+        lambda labels: envoy.client_errors(labels, grpc),
     )
 
 

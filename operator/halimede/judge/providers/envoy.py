@@ -11,12 +11,55 @@ Measured with Envoy 1.40:
 
 The family of `grpc_<code>` is there only where the filter `grpc_stats` is configured:
 https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/grpc_stats_filter
+
+Retries: the response of an attempt that is retried counts as `retry.upstream_rq_xx` only, and
+`grpc_<code>` counts the last attempt only. So each request counts once, as its user saw it.
+
+A request whose client leaves before the response begins has neither a class nor a gRPC code, and
+no counter tells exactly these requests. By the end of one request to an upstream, Envoy adds to
+
+=====================================  =====  =====  =========  =======
+what ended it                          total  class  abandoned  timeout
+=====================================  =====  =====  =========  =======
+a response                               1      1        0         0
+the client, before a response            1      0        1         0
+the client, in mid-response              1      1        1         0
+a response before the request's end      1      1        1         0
+`stream_idle_timeout`                    1      0        1         0
+the route's timeout                      1      1        1         1
+the timeout of one attempt               1      0        1         1
+the upstream, by closing or resetting    1      1        0         0
+=====================================  =====  =====  =========  =======
+
+- total is `upstream_rq_total`, and class `upstream_rq_xx` of all classes together;
+- abandoned is `upstream_rq_tx_reset` where the upstream speaks HTTP/2, and
+  `upstream_cx_destroy_local_with_active_rq` where it speaks HTTP/1;
+- timeout is `upstream_rq_timeout` or `upstream_rq_per_try_timeout`;
+- a gRPC call that `stream_idle_timeout` ends counts as `grpc_14`;
+  over HTTP, the user gets a 504 that counts nowhere;
+- a retry adds 1 to `upstream_rq_retry` when it begins;
+- what reaches no upstream has no total. If there is no connection, Envoy adds 1 to a class, and
+  to `upstream_rq_pending_failure_eject` (which also counts requests that have a total, if the
+  upstream closes an HTTP/2 connection), `upstream_rq_pending_overflow` or
+  `upstream_cx_none_healthy`. If the client leaves or the route's timeout ends while the request
+  waits for a connection, Envoy adds 1 to `upstream_rq_cancelled`.
+
+So a request ended without an answer if Envoy abandoned it (`ABANDONED`) and it has no response
+(`BEGUN` minus those of all classes): `unanswered` counts no more than both allow. The first
+condition excludes requests that are under way, the second those whose client left in mid-response,
+as users of streamed answers often do. No counter tells whether the client had waited too long or
+was in a hurry. Each such request is an error here, as with all other routers: clients in a hurry
+leave the stable revision as often as the new one.
 """
 
-from collections.abc import Container
+from collections import defaultdict
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass
+from operator import itemgetter
 
-from halimede.judge.deltas import Labelling
+from halimede.judge.deltas import Labelling, Process, increments
 from halimede.judge.providers.provider import (
+    GRPC_CLIENT_ERRORS,
     GRPC_ERRORS,
     NOTHING,
     ONE_ERROR,
@@ -24,16 +67,113 @@ from halimede.judge.providers.provider import (
     ONE_REQUEST,
     Labels,
 )
-from halimede.judge.reading import Counts
+from halimede.judge.reading import Counts, MetricsRequest, Sample, Series
 
-METRICS = (
-    "envoy_cluster_upstream_rq_xx",
-    "envoy_cluster_upstream_rq_total",
-    "envoy_cluster_grpc_total",
-    *(f"envoy_cluster_grpc_{code}" for code in GRPC_ERRORS),
-)
+CLASSES = "envoy_cluster_upstream_rq_xx"
+TOTAL = "envoy_cluster_upstream_rq_total"
 GRPC_TOTAL = "envoy_cluster_grpc_total"
+UNANSWERED = "envoy_cluster_unanswered"
+"""What we call the counter that `unanswered` derives: Envoy has none."""
+DERIVED = "_derived"
+"""A label of derived counters only: it keeps them from starting anew with Envoy's own."""
 CLUSTER = "envoy_cluster_name"
+
+BEGUN = {
+    TOTAL: 1,
+    "envoy_cluster_upstream_rq_retry": -1,
+    "envoy_cluster_upstream_rq_cancelled": 1,
+    "envoy_cluster_upstream_rq_pending_failure_eject": 1,
+    "envoy_cluster_upstream_rq_pending_overflow": 1,
+    "envoy_cluster_upstream_cx_none_healthy": 1,
+}
+"""Counters that add up to the requests of users, answered or not."""
+ABANDONED = {
+    "envoy_cluster_upstream_rq_tx_reset": 1,
+    "envoy_cluster_upstream_cx_destroy_local_with_active_rq": 1,
+    "envoy_cluster_upstream_rq_cancelled": 1,
+    "envoy_cluster_upstream_rq_timeout": -1,
+    "envoy_cluster_upstream_rq_per_try_timeout": -1,
+}
+"""Counters that add up to the requests that Envoy gave up before the end of the response, without
+those whose timeout it answered itself."""
+
+_GRPC_ERRORS = tuple(f"envoy_cluster_grpc_{code}" for code in GRPC_ERRORS)
+METRICS = (
+    CLASSES,
+    GRPC_TOTAL,
+    *_GRPC_ERRORS,
+    *dict.fromkeys((*BEGUN, *ABANDONED)),
+)
+CLIENT_ERRORS = tuple(f"envoy_cluster_grpc_{code}" for code in GRPC_CLIENT_ERRORS)
+
+
+def metrics(request: MetricsRequest) -> tuple[str, ...]:
+    """Name the counters to ask for."""
+    return (*METRICS, *CLIENT_ERRORS) if request.client_errors else METRICS
+
+
+def unanswered(process: Process) -> tuple[Series, ...]:
+    """Derive one counter per cluster: the requests that ended without an answer.
+
+    At every scrape it grows by as many as were abandoned since the scrape before, but never above
+    the number of requests without an answer since the first scrape. Requests under way are among
+    the latter. So what it says is exact as long as no fewer requests are under way than at the
+    first scrape, and no client leaves in mid-response; otherwise it is wrong by the difference in
+    the number of requests under way at most. In simulations with up to 500 requests under way it
+    missed about 2 % of them at most, and took at most 1 in 200 of those left in mid-response for
+    one of them. Without the counters of `ABANDONED` there is nothing to derive.
+    """
+    if not any(
+        one.labels.get("__name__") in ABANDONED and one.samples[-1].value for one in process.series
+    ):
+        return ()
+    changes: defaultdict[str, defaultdict[float, _Change]] = defaultdict(
+        lambda: defaultdict(_Change)
+    )
+    for increment in increments(process):
+        labels = increment.series.labels
+        change = changes[labels.get(CLUSTER, "")][increment.at]
+        change.add(labels.get("__name__", ""), increment.amount)
+    return tuple(
+        Series(
+            {**process.labels, "__name__": UNANSWERED, CLUSTER: cluster, DERIVED: "true"},
+            (Sample(process.first, 0.0), *_grown(found)),
+        )
+        for cluster, found in changes.items()
+    )
+
+
+@dataclass(slots=True)
+class _Change:
+    """What happened in a cluster, summed up over counters."""
+
+    abandoned: int = 0
+    begun: int = 0
+    by_class: int = 0
+    by_code: int = 0
+
+    def add(self, metric: str, amount: int) -> None:
+        """Add one counter's increment."""
+        self.abandoned += ABANDONED.get(metric, 0) * amount
+        self.begun += BEGUN.get(metric, 0) * amount
+        self.by_class += amount * (metric == CLASSES)
+        self.by_code += amount * (metric == GRPC_TOTAL)
+
+
+def _grown(changes: Mapping[float, _Change]) -> Iterator[Sample]:
+    """Yield how many requests have ended without an answer, scrape by scrape."""
+    abandoned = begun = by_class = by_code = most = ended = 0
+    for at, change in sorted(changes.items(), key=itemgetter(0)):
+        abandoned += change.abandoned
+        begun += change.begun
+        by_class += change.by_class
+        by_code += change.by_code
+        gained, most = max(0, abandoned - most), max(most, abandoned)
+        # A gRPC call that Envoy ends by itself may have a code and no class.
+        without_answer = begun - max(by_class, by_code)
+        ended += min(gained, max(0, without_answer - ended))
+        yield Sample(at, float(ended))
+
 
 LABELLING = Labelling(
     own=frozenset(
@@ -45,6 +185,7 @@ LABELLING = Labelling(
         }
     ),
     outcomes=frozenset({"envoy_response_code_class"}),
+    derived=unanswered,
 )
 
 
@@ -57,11 +198,21 @@ def one_more(labels: Labels, grpc_clusters: Container[str]) -> Counts:
     """
     metric = labels.get("__name__", "")
     grpc = labels.get(CLUSTER, "") in grpc_clusters
-    if metric == "envoy_cluster_upstream_rq_xx" and not grpc:
+    if metric == UNANSWERED:
+        return ONE_FAILED_REQUEST
+    if metric == CLASSES and not grpc:
         failed = labels.get("envoy_response_code_class") == "5"
         return ONE_FAILED_REQUEST if failed else ONE_REQUEST
     if metric == GRPC_TOTAL and grpc:
         return ONE_REQUEST
-    if metric.startswith("envoy_cluster_grpc_") and grpc:
+    if metric in _GRPC_ERRORS and grpc:
         return ONE_ERROR
     return NOTHING
+
+
+def client_errors(labels: Labels, grpc_clusters: Container[str]) -> int:
+    """Say how many client errors one more in a cluster's counter means; see `one_more`."""
+    metric = labels.get("__name__", "")
+    if labels.get(CLUSTER, "") in grpc_clusters:
+        return int(metric in CLIENT_ERRORS)
+    return int(metric == CLASSES and labels.get("envoy_response_code_class") == "4")

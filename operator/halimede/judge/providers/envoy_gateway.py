@@ -45,7 +45,7 @@ def _questions(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Que
     places = [_place(one) for one in request.backends if one.revision in revisions]
     merged = any_of(_merged(request, revision, port) for revision in revisions for port in PORTS)
     clusters = [*places, Regex(f"(?:{merged})(?:/[a-z0-9]+)?")]
-    return (Question("envoy", {"metrics": envoy.METRICS, "clusters": clusters}),)
+    return (Question("envoy", {"metrics": envoy.metrics(request), "clusters": clusters}),)
 
 
 def _reader(request: MetricsRequest, series: Iterable[Series]) -> Reader:
@@ -72,7 +72,13 @@ def _reader(request: MetricsRequest, series: Iterable[Series]) -> Reader:
 
     def read(labels: Labels) -> Meaning | None:
         found = owner(labels.get(envoy.CLUSTER, ""))
-        return None if found is None else Meaning(found[0], envoy.one_more(labels, with_codes))
+        if found is None:
+            return None
+        return Meaning(
+            found[0],
+            envoy.one_more(labels, with_codes),
+            envoy.client_errors(labels, with_codes),
+        )
 
     return read
 

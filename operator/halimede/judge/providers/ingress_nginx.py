@@ -8,8 +8,8 @@ entry Service, which selects the stable revision as long as the canary does not 
 before the last promotion that was another one.
 
 `status` is that of HTTP, or its class with `--report-status-classes`: gRPC errors of the server's
-own are successes here. 499 is nginx's code for a client that left; as a class it is no error
-either.
+own are successes here. 499 is nginx's status for a client that left, and counts as an error; with
+classes it cannot be told from client errors, and counts as one of these.
 
 Prometheus keeps the labels `namespace` and `service` as `exported_namespace` and
 `exported_service` where the scraper gives such labels too.
@@ -26,6 +26,7 @@ from halimede.judge.providers.provider import (
     Provider,
     Reader,
     by_status,
+    client_errors_by_status,
     no_series,
     own,
     reading,
@@ -59,7 +60,11 @@ def _reader(request: MetricsRequest, _: Iterable[Series]) -> Reader:
             return canaries.get(canary)
         return request.stable if own(labels, "service") == request.name else None
 
-    return reading(owner, lambda labels: by_status(labels.get("status", "")))
+    return reading(
+        owner,
+        lambda labels: by_status(labels.get("status", "")),
+        lambda labels: client_errors_by_status(labels.get("status", "")),
+    )
 
 
 def _unseen(request: MetricsRequest) -> str:

@@ -5,9 +5,11 @@ pod is missing on the other side, and a waypoint would count a request once more
 (https://istio.io/latest/docs/reference/config/metrics/: labels and their meaning).
 
 `grpc_response_status` is the truth of gRPC, `response_code` that of HTTP. Code 0 says that no
-response came: of the client's doing where `response_flags` has `DC`
-(https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage), of the
-server's otherwise.
+response came, which is an error, even if `response_flags` says that the client left (`DC`, or `DR`
+over HTTP/2:
+https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage). It may
+have left because there was no response; clients in a hurry leave the stable revision as often as
+the new one. A client that leaves in mid-response leaves the response's code.
 
 Istio may drop counters that nobody has touched for long, one by one, so none starts anew because
 another one has.
@@ -18,13 +20,15 @@ from collections.abc import Iterable
 from halimede.judge.deltas import Labelling
 from halimede.judge.promql import Question
 from halimede.judge.providers.provider import (
+    GRPC_CLIENT_ERRORS,
     GRPC_ERRORS,
-    NOTHING,
     ONE_FAILED_REQUEST,
     ONE_REQUEST,
     Labels,
     Provider,
     Reader,
+    by_status,
+    client_errors_by_status,
     no_series,
     reading,
     services,
@@ -32,7 +36,7 @@ from halimede.judge.providers.provider import (
 from halimede.judge.reading import Counts, MetricsRequest, Series
 
 _GRPC_ERRORS = frozenset(str(code) for code in GRPC_ERRORS)
-_DOWNSTREAM_CLOSED = "DC"
+_GRPC_CLIENT_ERRORS = frozenset(str(code) for code in GRPC_CLIENT_ERRORS)
 
 
 def _questions(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Question, ...]:
@@ -43,17 +47,23 @@ def _questions(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Que
 def _reader(request: MetricsRequest, _: Iterable[Series]) -> Reader:
     owners = services(request)
     return reading(
-        lambda labels: owners.get(labels.get("destination_service_name", "")), _one_more
+        lambda labels: owners.get(labels.get("destination_service_name", "")),
+        _one_more,
+        _client_errors,
     )
 
 
 def _one_more(labels: Labels) -> Counts:
     code = labels.get("response_code", "")
-    if code == "0" and _DOWNSTREAM_CLOSED in labels.get("response_flags", "").split(","):
-        return NOTHING
-    failed = code == "0" or code.startswith("5")
+    failed = code == "0" or by_status(code) is ONE_FAILED_REQUEST
     failed = failed or labels.get("grpc_response_status", "") in _GRPC_ERRORS
     return ONE_FAILED_REQUEST if failed else ONE_REQUEST
+
+
+def _client_errors(labels: Labels) -> int:
+    if labels.get("grpc_response_status", "") in _GRPC_CLIENT_ERRORS:
+        return 1
+    return client_errors_by_status(labels.get("response_code", ""))
 
 
 def _unseen(request: MetricsRequest) -> str:

@@ -1,6 +1,7 @@
 """All products whose counters we can read."""
 
 from halimede.api.rollout import MetricsProvider
+from halimede.judge.providers.client_errors import client_errors
 from halimede.judge.providers.contour import CONTOUR
 from halimede.judge.providers.envoy_gateway import ENVOY_GATEWAY
 from halimede.judge.providers.ingress_nginx import INGRESS_NGINX
@@ -25,4 +26,6 @@ def provider(source: str, request: MetricsRequest) -> Provider:
     if source == Source.TRITON:
         return TRITON
     router = ROUTERS[request.provider]
+    if source == Source.ROUTER_CLIENT_ERRORS:
+        return client_errors(router)
     return latency(router) if source == Source.ROUTER_LATENCY else router

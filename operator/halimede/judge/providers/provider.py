@@ -18,8 +18,14 @@ NOTHING = Counts()
 ONE_REQUEST = Counts(requests=1)
 ONE_ERROR = Counts(errors=1)
 ONE_FAILED_REQUEST = Counts(requests=1, errors=1)
+GRPC_CLIENT_ERRORS = (3, 5, 9, 11, 12)
+"""INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION, OUT_OF_RANGE, UNIMPLEMENTED: what a server
+answers to a request that it takes for wrong. That of a good client may be, if the new revision
+expects another one."""
 CLIENT_LEFT = "499"
-"""The status of HTTP by which nginx and Traefik tell of a client that did not wait."""
+"""The status of HTTP by which nginx and Traefik tell that the client left before the response. It
+is an error, as the client may have left because there was no response; clients in a hurry leave
+the stable revision as often as the new one."""
 
 Labels = Mapping[str, str]
 
@@ -32,27 +38,39 @@ class Meaning:
     """Whose counter it is."""
     one: Counts
     """What one more means; nothing, if the counter only shows that the process was scraped."""
+    client_errors: int = 0
+    """How many client errors one more means: 1 or 0."""
 
 
 Reader = Callable[[Labels], Meaning | None]
 """Says what a series means by its labels; None: it is of neither revision."""
 
 
-def reading(owner: Callable[[Labels], str | None], one_more: Callable[[Labels], Counts]) -> Reader:
+def reading(
+    owner: Callable[[Labels], str | None],
+    one_more: Callable[[Labels], Counts],
+    client_errors: Callable[[Labels], int] = lambda _: 0,
+) -> Reader:
     """Read series by whose they are, and by what one more of them means."""
 
     def read(labels: Labels) -> Meaning | None:
         revision = owner(labels)
-        return None if revision is None else Meaning(revision, one_more(labels))
+        if revision is None:
+            return None
+        return Meaning(revision, one_more(labels), client_errors(labels))
 
     return read
 
 
 def by_status(status: str) -> Counts:
     """Say what one more request with a status of HTTP means."""
-    if status == CLIENT_LEFT:
-        return NOTHING
-    return ONE_FAILED_REQUEST if status.startswith("5") else ONE_REQUEST
+    failed = status.startswith("5") or status == CLIENT_LEFT
+    return ONE_FAILED_REQUEST if failed else ONE_REQUEST
+
+
+def client_errors_by_status(status: str) -> int:
+    """Say how many client errors one more request with a status of HTTP means."""
+    return int(status.startswith("4") and status != CLIENT_LEFT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ A backend of an HTTPRoute becomes the service `<namespace>-<service>-<port>@kube
 `httproute-<namespace>-` and ends in `-svc-<namespace>-<service>-<number>@kubernetesgateway`
 (3.7). Labels: https://doc.traefik.io/traefik/observability/metrics/overview/.
 
-`code` is the status of HTTP: gRPC errors of the server's own are successes here.
+`code` is the status of HTTP: gRPC errors of the server's own are successes here. 499 tells of a
+client that left, and counts as an error.
 
 Prometheus keeps Traefik's label `service` as `exported_service` where the scraper gives one too,
 as a ServiceMonitor does. No selector takes either label, so both are asked for.
@@ -21,6 +22,7 @@ from halimede.judge.providers.provider import (
     Provider,
     Reader,
     by_status,
+    client_errors_by_status,
     no_series,
     own,
     reading,
@@ -48,7 +50,11 @@ def _reader(request: MetricsRequest, _: Iterable[Series]) -> Reader:
         service = own(labels, "service")
         return next((one for one, named in patterns.items() if named.fullmatch(service)), None)
 
-    return reading(owner, lambda labels: by_status(labels.get("code", "")))
+    return reading(
+        owner,
+        lambda labels: by_status(labels.get("code", "")),
+        lambda labels: client_errors_by_status(labels.get("code", "")),
+    )
 
 
 def _unseen(request: MetricsRequest) -> str:

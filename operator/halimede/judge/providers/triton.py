@@ -2,7 +2,7 @@
 
 Measured with Triton 24.10: `nv_inference_request_success` includes errors that a Python model
 returns, and cancelled requests are failures of the client's, so they are neither requests nor
-errors here.
+errors here. It is the router that tells how their users fared.
 """
 
 import re

@@ -1,0 +1,234 @@
+"""Requests that ended without an answer, from Envoy's counters; the figures are measured ones."""
+
+from random import Random
+
+import pytest
+
+from halimede.judge.counts import Counted, count
+from halimede.judge.past import past
+from halimede.judge.reading import Counts, Series, Source
+from tests.support.series import CANARY, STABLE, envoy, measured, request
+
+SCRAPES = tuple(15.0 * number for number in range(5))
+TOTAL, RETRY = "upstream_rq_total", "upstream_rq_retry"
+LOCAL, RESET = "upstream_cx_destroy_local_with_active_rq", "upstream_rq_tx_reset"
+MINUTE = 60.0
+CANCELLED, TIMEOUT = "upstream_rq_cancelled", "upstream_rq_timeout"
+EJECTED, PER_TRY = "upstream_rq_pending_failure_eject", "upstream_rq_per_try_timeout"
+
+
+def counters(
+    *, revision: str = CANARY, port: int = 8000, **values: tuple[float, ...]
+) -> list[Series]:
+    """Write counters of a cluster, scrape by scrape; `c2` is that of the class 2."""
+    found = []
+    for name, counter in values.items():
+        points = tuple(zip(SCRAPES[-len(counter) :], counter, strict=True))
+        response, metric = (name[1:], "upstream_rq_xx") if name in "c2 c4 c5" else (None, name)
+        found.append(envoy(revision, points, metric=metric, response=response, port=port))
+    return found
+
+
+def counted(answer: list[Series], after: float = 0.0) -> Counted:
+    """Count what the scrapes show."""
+    newest = max(one.samples[-1].at for one in answer)
+    asked = request(now=newest + 1, since=after)
+    seen = count(
+        Source.ROUTER, measured(*answer), asked, begun_at=1.0, after=after, pods_started={}
+    )
+    assert isinstance(seen, Counted)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("counts", "values"),
+    [
+        (Counts(14, 4), {TOTAL: (0, 14), "c2": (0, 10), LOCAL: (0, 4)}),
+        (Counts(14, 4), {TOTAL: (0, 14), "c2": (0, 10), RESET: (0, 4)}),
+        (Counts(5, 5), {TOTAL: (0, 2), CANCELLED: (0, 3), LOCAL: (0, 2)}),
+        (
+            Counts(3, 3),
+            {TOTAL: (0, 2), CANCELLED: (0, 1), LOCAL: (0, 2), TIMEOUT: (0, 3), "c5": (0, 3)},
+        ),
+        (Counts(5, 5), {TOTAL: (0, 5), LOCAL: (0, 5), TIMEOUT: (0, 5), "c5": (0, 5)}),
+        (Counts(5, 0), {TOTAL: (0, 10), RETRY: (0, 5), "c2": (0, 5)}),
+        (Counts(5, 5), {TOTAL: (0, 10), RETRY: (0, 5), LOCAL: (0, 5)}),
+        (
+            Counts(5, 5),
+            {TOTAL: (0, 8), RETRY: (0, 3), "c5": (0, 2), PER_TRY: (0, 5), LOCAL: (0, 8)},
+        ),
+        (
+            Counts(9, 9),
+            {TOTAL: (0, 4), RETRY: (0, 6), EJECTED: (0, 11), "c5": (0, 5), LOCAL: (0, 4)},
+        ),
+        (Counts(5, 0), {TOTAL: (0, 5), "c2": (0, 5), LOCAL: (0, 5)}),
+        (Counts(3, 0), {TOTAL: (0, 3), "c4": (0, 3), RESET: (0, 3)}),
+        (Counts(5, 0), {TOTAL: (0, 9), "c2": (0, 5), LOCAL: (0, 0)}),
+    ],
+    ids=[
+        "clients left over HTTP/1",
+        "clients left over HTTP/2",
+        "some waited for a connection",
+        "the same until the route's timeout",
+        "the route's timeout",
+        "a retry that was answered",
+        "clients left during a retry",
+        "some attempts timed out, then three clients left",
+        "no connection, and four clients left",
+        "clients left in mid-response",
+        "answered before the body was sent",
+        "under way",
+    ],
+)
+def test_each_request_counts_once(counts: Counts, values: dict[str, tuple[float, ...]]) -> None:
+    """However it ended, and whatever Envoy counted beside."""
+    assert counted(counters(**values)).canary == counts
+
+
+def test_calls_count_once_too() -> None:
+    """Six succeed, four clients leave, and three end by an idle timeout, which has a code only."""
+    answer = counters(
+        port=8001,
+        **{
+            TOTAL: (0, 13),
+            "c2": (0, 6),
+            "grpc_total": (0, 9),
+            "grpc_14": (0, 3),
+            RESET: (0, 7),
+        },
+    )
+    assert counted(answer).canary == Counts(13, 7)
+
+
+def test_those_under_way_are_no_errors_when_streams_are_left_in_the_middle() -> None:
+    """Three more streams begin than are answered by the end; ten are left in mid-response."""
+    answer = counters(**{TOTAL: (50, 80), "c2": (40, 70), LOCAL: (5, 15)})
+    assert counted(answer).canary == Counts(30, 0)
+
+
+def test_requests_under_way_come_and_go_without_becoming_errors() -> None:
+    """Nobody leaves: the numbers of requests and responses differ at every scrape."""
+    answer = counters(
+        **{TOTAL: (0, 20, 30, 55, 60), "c2": (0, 15, 30, 41, 60), LOCAL: (2, 2, 2, 2, 2)}
+    )
+    assert counted(answer).canary == Counts(60, 0)
+
+
+def test_the_sum_over_many_looks_is_what_one_look_says() -> None:
+    """Every scrape is counted in one look, whatever came before it."""
+    answer = counters(
+        **{TOTAL: (9, 30, 51, 70, 99), "c2": (9, 20, 35, 50, 71), LOCAL: (0, 4, 9, 15, 23)}
+    )
+    looks = [counted([_until(one, at) for one in answer], at - 15.0) for at in SCRAPES[1:]]
+    assert sum((one.canary for one in looks), Counts()) == Counts(62 + 23, 23)
+    assert counted(answer).canary == Counts(62 + 23, 23)
+
+
+def _until(one: Series, at: float) -> Series:
+    return Series(one.labels, tuple(sample for sample in one.samples if sample.at <= at))
+
+
+def test_a_proxy_that_starts_anew_loses_nothing() -> None:
+    """Three left before it and two after it."""
+    answer = counters(
+        **{TOTAL: (40, 50, 6, 9), "c2": (38, 45, 5, 7), LOCAL: (2, 5, 1, 2)},
+    )
+    assert counted(answer, after=15.0).canary == Counts(14 + 5, 5)
+
+
+def test_a_cluster_that_is_new_counts_from_zero() -> None:
+    """The proxy has been scraped before: with the stable revision's cluster."""
+    answer = counters(**{TOTAL: (7, 12), "c2": (5, 8), LOCAL: (2, 4)})
+    answer += counters(
+        revision=STABLE, **{TOTAL: (0, 90, 180), "c2": (0, 90, 180), LOCAL: (1, 1, 1)}
+    )
+    seen = counted(answer)
+    assert (seen.canary, seen.stable) == (Counts(12, 4), Counts(180, 0))
+
+
+def test_two_proxies_are_told_apart() -> None:
+    """What one has under way does not make up for what the other has lost."""
+    answer = counters(**{TOTAL: (0, 10), "c2": (0, 8), LOCAL: (0, 2)})
+    for one in counters(**{TOTAL: (0, 10), "c2": (0, 5), LOCAL: (0, 1)}):
+        answer.append(Series({**one.labels, "instance": "envoy-2"}, one.samples))
+    assert counted(answer).canary == Counts(16, 3)
+
+
+def test_without_the_counters_nothing_changes() -> None:
+    """As before: classes alone count."""
+    assert counted(counters(**{TOTAL: (0, 14), "c2": (0, 10)})).canary == Counts(10, 0)
+
+
+def test_the_past_has_them_too() -> None:
+    """So that clients in a hurry are no news of the new revision."""
+    answer = counters(revision=STABLE, **{TOTAL: (0, 500), "c2": (0, 480), LOCAL: (0, 20)})
+    assert past(Source.ROUTER, measured(*answer), request()).counts == Counts(500, 20)
+
+
+def test_client_errors_leave_them_out() -> None:
+    """They are requests, but nobody told the client that it was wrong."""
+    answer = counters(**{TOTAL: (0, 14), "c2": (0, 7), "c4": (0, 3), LOCAL: (0, 4)})
+    asked = request(now=16.0)
+    seen = count(
+        Source.ROUTER_CLIENT_ERRORS,
+        measured(*answer),
+        asked,
+        begun_at=1.0,
+        after=0.0,
+        pods_started={},
+    )
+    assert isinstance(seen, Counted)
+    assert seen.canary == Counts(14, 3)
+
+
+def traffic(seed: int, hang: float, leave: float) -> tuple[list[Series], int]:
+    """Write 20 minutes of streams: 5 a second, 300 ms to their beginning and 10 s to their end.
+
+    Args:
+        seed: Of chance.
+        hang: The part that is never answered and left after 10 s.
+        leave: The part that is left in mid-response, after 5 s.
+
+    Returns:
+        The counters, and how many of those that hang were left in the last ten minutes.
+    """
+    rng = Random(seed)
+    happened: dict[str, list[float]] = {TOTAL: [], "c2": [], LOCAL: []}
+    now, hung = 0.0, 0
+    while now < 20 * MINUTE:
+        now += rng.expovariate(5)
+        fate = rng.random()
+        happened[TOTAL].append(now)
+        if fate < hang:
+            end = now + rng.expovariate(1 / 10)
+            happened[LOCAL].append(end)
+            hung += 10 * MINUTE < end <= 20 * MINUTE
+            continue
+        begin = now + rng.expovariate(1 / 0.3)
+        happened["c2"].append(begin)
+        if fate < hang + leave:
+            happened[LOCAL].append(begin + rng.expovariate(1 / 5))
+    scrapes = [15.0 * number for number in range(81)]
+    return [
+        envoy(
+            CANARY,
+            tuple((at, float(sum(one <= at for one in times))) for at in scrapes),
+            metric="upstream_rq_xx" if name == "c2" else name,
+            response="2" if name == "c2" else None,
+        )
+        for name, times in happened.items()
+    ], hung
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_streams_that_are_left_in_the_middle_are_hardly_ever_errors(seed: int) -> None:
+    """In ten minutes about 300 of 3000 are, and none hangs."""
+    answer, _ = traffic(seed, hang=0.0, leave=0.1)
+    assert counted(answer, 10 * MINUTE).canary.errors <= 3
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_those_that_hang_are_told_from_them(seed: int) -> None:
+    """About 150 of them, within 3 %."""
+    answer, hung = traffic(seed, hang=0.05, leave=0.1)
+    assert counted(answer, 10 * MINUTE).canary.errors == pytest.approx(hung, rel=0.03)

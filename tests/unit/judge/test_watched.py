@@ -1,0 +1,54 @@
+"""Sources by which the revisions are only compared."""
+
+from dataclasses import replace
+
+import pytest
+
+from halimede.api.rollout import Analysis, ClientErrors, MetricsProvider, Queries
+from halimede.api.status import SourceEvidence
+from halimede.judge.providers.known import ROUTERS
+from halimede.judge.reading import Source, sources, watched
+from halimede.judge.sentences import rate, tally, worse_than_stable
+from tests.support.series import request
+
+
+@pytest.mark.parametrize("provider", list(ROUTERS))
+@pytest.mark.parametrize("wish", [ClientErrors.HOLD, ClientErrors.ABORT])
+def test_client_errors_are_watched_at_every_known_router(
+    provider: MetricsProvider, wish: ClientErrors
+) -> None:
+    """They are none of the sources without which nothing passes."""
+    analysis = Analysis(provider=provider, on_client_errors=wish)
+    assert watched(analysis) == (Source.ROUTER_CLIENT_ERRORS,)
+    assert sources(analysis) == (Source.ROUTER, Source.TRITON)
+
+
+@pytest.mark.parametrize(
+    "analysis",
+    [
+        Analysis(on_client_errors=ClientErrors.IGNORE),
+        Analysis(provider=MetricsProvider.NONE),
+        Analysis(provider=MetricsProvider.CUSTOM, router=Queries(requests="a", errors="b")),
+    ],
+    ids=["Ignore", "None", "Custom"],
+)
+def test_nothing_is_watched_that_nobody_wants_or_tells(analysis: Analysis) -> None:
+    """Custom queries tell one kind of errors."""
+    assert watched(analysis) == ()
+
+
+def test_client_errors_have_their_name_in_sentences() -> None:
+    """As slow answers have."""
+    held = SourceEvidence(
+        source=Source.ROUTER_CLIENT_ERRORS,
+        begun_at=0,
+        watermark=0,
+        canary_requests=20,
+        canary_errors=4,
+        stable_requests=80,
+        stable_errors=1,
+    )
+    assert tally(held) == "4 client errors in 20 requests at the router"
+    assert rate(held.source) == "a rate of client errors"
+    said = worse_than_stable(held, replace(request(), client_errors=True), 6.5)
+    assert "4 client errors in 20 requests at the router against 1 in 80 of" in said
