@@ -147,7 +147,10 @@ class Evidence(ApiModel):
     levels: tuple[float, ...] = ()
     """The error rate that each step's certificate must exclude, fixed when the rollout starts."""
     requests_per_second: float | None = None
-    """To the model, in the two hours before the rollout; absent if too little is known of them."""
+    """To the model, in the two hours before the rollout; in the rollout where these tell nothing
+    or are off by more than a factor of two. Absent if too little is known."""
+    requested_at: Timestamp | None = None
+    """When the target's requests were last seen to grow in number; absent before the first one."""
     sources: tuple[SourceEvidence, ...] = ()
     verdict: str | None = None
     """The last verdict: Pass, Continue, Abort, NoData or MetricsDown."""

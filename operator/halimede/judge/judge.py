@@ -15,6 +15,7 @@ from halimede.judge.limits import Limits, levels, limits
 from halimede.judge.past import Past, past
 from halimede.judge.reading import History, Measured, Reading, Unavailable, Why
 from halimede.judge.rule import Case, View, decide
+from halimede.judge.traffic import per_second, requested_at
 from halimede.judge.verdict import Judgement, Verdict
 from halimede.judge.weigh import fresh, uncompared, weigh
 
@@ -122,6 +123,7 @@ def judge(
         now=now,
         bake=bake,
         rehearsal=rehearsal,
+        requested_at=requested_at(evidence, (view.held for view in views), now),
     )
     verdict, message = decide(case)
     return Judgement(verdict, _written(evidence, case, verdict, message), message)
@@ -212,10 +214,16 @@ def _written(evidence: Evidence, case: Case, verdict: Verdict, message: str) -> 
         down = down or case.now
     else:
         down = None
-        missing = (missing or case.now) if verdict is Verdict.NO_DATA else None
+        since = case.now if case.quiet_for is None else case.requested_at
+        missing = (missing or since) if verdict is Verdict.NO_DATA else None
     return Evidence(
         levels=evidence.levels,
-        requests_per_second=evidence.requests_per_second,
+        requests_per_second=per_second(
+            evidence.requests_per_second,
+            (view.held for view in case.views),
+            rehearsal=case.rehearsal,
+        ),
+        requested_at=case.requested_at,
         sources=tuple(view.held for view in case.views),
         verdict=verdict,
         message=message,
