@@ -182,6 +182,11 @@ class RolloutStatus(ApiModel):
     """How many steps there are."""
     weight: int = 0
     """The percentage of requests that the route is asked to give the target."""
+    first_weight: int | None = None
+    """The first step's weight as the traffic has chosen it; absent before, and where the spec
+    names the steps."""
+    traffic_low_since: Timestamp | None = None
+    """When it was first known that the requests do not suffice for a step."""
     actual_weight: int | None = None
     """What it gets by its share of the ready pods; absent where a router sees to the weight."""
     weight_before: int = 0
