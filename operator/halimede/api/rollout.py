@@ -125,12 +125,10 @@ class Canary(ApiModel):
         )
     )
 
-    steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=20)] = (
-        Step(weight=5),
-        Step(weight=25),
-        Step(weight=50),
-    )
-    """Rising weights; after the last step passes, the new revision gets everything."""
+    steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=20)] = ()
+    """Rising weights; after the last step passes, the new revision gets everything. Absent: three
+    steps; the first weight, from 5 to 25, is chosen by the traffic, and 25 (35 after 25) and 50
+    follow."""
     match: Match | None = None
     """Testers: requests that go to the new revision at every step, over HTTP and gRPC, from before
     its first weight until the rollout ends. The router counts them as all others."""

@@ -47,6 +47,7 @@ _ROUTERS = (
     ),
     rule(
         "self.rollout.strategy != 'Canary' || self.expose.type != 'Service'"
+        " || !has(self.rollout.canary.steps)"
         " || self.rollout.canary.steps.all(step, step.weight == 0 || !has(step.scale))",
         "strategy Canary by type Service shares requests out by the number of pods: remove scale"
         " from the steps with a weight over 0, or expose by Gateway or Ingress",

@@ -179,7 +179,10 @@ class Evidence(ApiModel):
     levels: tuple[float, ...] = ()
     """The error rate that each step's certificate must exclude, fixed when the rollout starts."""
     requests_per_second: float | None = None
-    """To the model, in the two hours before the rollout; absent if too little is known of them."""
+    """To the model, in the two hours before the rollout; in the rollout where these tell nothing
+    or are off by more than a factor of two. Absent if too little is known."""
+    requested_at: Timestamp | None = None
+    """When the target's requests were last seen to grow in number; absent before the first one."""
     sources: tuple[SourceEvidence, ...] = ()
     verdict: str | None = None
     """The last verdict: Pass, Continue, Abort, NoData or MetricsDown."""
@@ -211,6 +214,11 @@ class RolloutStatus(ApiModel):
     """How many steps there are."""
     weight: int = 0
     """The percentage of requests that the route is asked to give the target."""
+    first_weight: int | None = None
+    """The first step's weight as the traffic has chosen it; absent before, and where the spec
+    names the steps."""
+    traffic_low_since: Timestamp | None = None
+    """When it was first known that the requests do not suffice for a step."""
     actual_weight: int | None = None
     """What it gets by its share of the ready pods; absent where a router sees to the weight."""
     weight_before: int = 0

@@ -24,6 +24,7 @@ from halimede.judge.reading import (
     Why,
 )
 from halimede.judge.rule import Case, View, decide
+from halimede.judge.traffic import per_second, requested_at
 from halimede.judge.verdict import Judgement, Verdict
 from halimede.judge.weigh import (
     ceiling_of,
@@ -180,6 +181,7 @@ def judge(
         bake=bake,
         rehearsal=rehearsal,
         compared=compared,
+        requested_at=requested_at(evidence, (view.held for view in views), now),
     )
     verdict, message = decide(case)
     return Judgement(verdict, _written(evidence, case, verdict, message), message)
@@ -287,10 +289,16 @@ def _written(evidence: Evidence, case: Case, verdict: Verdict, message: str) -> 
         down = down or case.now
     else:
         down = None
-        missing = (missing or case.now) if verdict is Verdict.NO_DATA else None
+        since = case.now if case.quiet_for is None else case.requested_at
+        missing = (missing or since) if verdict is Verdict.NO_DATA else None
     return Evidence(
         levels=evidence.levels,
-        requests_per_second=evidence.requests_per_second,
+        requests_per_second=per_second(
+            evidence.requests_per_second,
+            (view.held for view in case.views),
+            rehearsal=case.rehearsal,
+        ),
+        requested_at=case.requested_at,
         sources=tuple(view.held for view in case.views),
         verdict=verdict,
         message=message,

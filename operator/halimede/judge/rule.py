@@ -19,6 +19,7 @@ from halimede.judge.limits import (
 )
 from halimede.judge.processes import mixture
 from halimede.judge.reading import ERRORS, Counts, MetricsRequest, Source, Unavailable
+from halimede.judge.traffic import quiet_for
 from halimede.judge.verdict import Verdict
 from halimede.judge.weigh import against, ceiling_of, certified
 
@@ -58,6 +59,13 @@ class Case:
     """Whether no user gets the canary's answers, so that the router may not see its requests."""
     compared: bool = True
     """Whether the stable revision is given requests at the same time."""
+    requested_at: float | None = None
+    """When the canary's requests were last seen to grow in number; None: never."""
+
+    @property
+    def quiet_for(self) -> float | None:
+        """For how many seconds users have sent the canary nothing; None: not for too long."""
+        return None if self.rehearsal else quiet_for(self.requested_at, self.analysis, self.now)
 
     @property
     def asked(self) -> tuple[View, ...]:
@@ -183,6 +191,8 @@ def _without_data(case: Case) -> Said | None:
             return Verdict.NO_DATA, sentence
         if view.held.canary_requests == 0:
             return Verdict.NO_DATA, f"revision {canary} has had no request yet {where}"
+    if case.quiet_for is not None:
+        return Verdict.NO_DATA, f"revision {canary} has had no request for {case.quiet_for:.0f} s"
     return None
 
 

@@ -39,9 +39,10 @@ from halimede.rollout.command import pending
 from halimede.rollout.events import Event, warning
 from halimede.rollout.evidence import is_due, weigh
 from halimede.rollout.facts import NEEDS_HELP
+from halimede.rollout.first_weight import chosen, effective, raised
 from halimede.rollout.machine import move
 from halimede.rollout.scene import Move, Scene, Wanted
-from halimede.rollout.shortage import in_words, shortages
+from halimede.rollout.shortage import noted
 from halimede.rollout.timers import next_look
 
 AFTER_WRITES_SECONDS = 1.0
@@ -160,7 +161,7 @@ def _moved(
     scene = Scene(
         wanted=Wanted(
             target=target,
-            settings=md.spec.rollout,
+            settings=effective(md.spec.rollout, status.rollout),
             identity=f"{md.metadata.uid}:{md.metadata.generation}",
             generation=md.metadata.generation,
             invalid=invalid,
@@ -172,7 +173,7 @@ def _moved(
         verdict=verdict,
         now=now,
     )
-    return scene, move(scene)
+    return scene, noted(move(scene), scene)
 
 
 def _with_records(status: Status, observed: Observed) -> Status:
@@ -190,6 +191,7 @@ def _weighed(observed: Observed, status: Status, now: float) -> tuple[Status, Ve
     rollout, verdict = weigh(
         status.rollout, observed.reading, analysis, now, pods_started(observed)
     )
+    rollout = chosen(rollout, observed.deployment.spec.rollout)
     return status.model_copy(update={"rollout": rollout}), verdict
 
 
@@ -217,7 +219,7 @@ def _nothing_to_serve(observed: Observed, invalid: str | None, now: float) -> Pl
     """The very first spec is invalid: there is nothing to keep and nothing to start."""
     md = observed.deployment
     scene = Scene(
-        wanted=Wanted("", md.spec.rollout, md.metadata.uid, invalid=invalid),
+        wanted=Wanted("", effective(md.spec.rollout, None), md.metadata.uid, invalid=invalid),
         facts=facts(observed, (), ()),
         status=md.status,
         command=None,
@@ -235,7 +237,11 @@ def _plan(observed: Observed, status: Status, moved: Move, todo: Work, scene: Sc
         status=None if status == md.status else status,
         applies=todo.applies,
         deletes=todo.deletes,
-        events=(*moved.events, *_alarms(md.status, status), *_shortage(md, status)),
+        events=(
+            *moved.events,
+            *_alarms(md.status, status),
+            *raised(md.status.rollout, status.rollout),
+        ),
         again=_again(observed, status, todo, scene),
         handovers=todo.handovers,
     )
@@ -248,7 +254,7 @@ def _again(observed: Observed, status: Status, todo: Work, scene: Scene) -> floa
         return 0.0
     waits = [
         *_patience(status, scene),
-        next_look(status, md.spec.rollout, scene.now),
+        next_look(status, scene.settings, scene.now),
         AFTER_WRITES_SECONDS if _follows(observed, status, todo) else None,
     ]
     return min((wait for wait in waits if wait is not None), default=None)
@@ -285,19 +291,6 @@ def _alarms(before: Status, after: Status) -> tuple[Event, ...]:
     if new.reason not in ALARMING or old.get(ConditionType.READY) == new.reason:
         return ()
     return (warning(new.reason, new.message),)
-
-
-def _shortage(md: ModelDeployment, after: Status) -> tuple[Event, ...]:
-    """Tell that the requests do not suffice, once: when the judge begins to count."""
-    before = md.status.rollout and md.status.rollout.evidence
-    rollout = after.rollout
-    if rollout is None or (before and before.sources):
-        return ()
-    found = shortages(rollout, md.spec.rollout)
-    return tuple(
-        warning("TrafficTooLow", f"Revision {rollout.revision}: {in_words(one, md.spec.rollout)}")
-        for one in found[:1]
-    )
 
 
 def _ready(status: Status) -> Condition:

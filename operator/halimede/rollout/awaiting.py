@@ -4,6 +4,7 @@ from halimede.api.conditions import Reason
 from halimede.judge.verdict import Verdict
 from halimede.rollout.facts import CAPACITY, NEEDS_HELP, Cause, Workload
 from halimede.rollout.moves import wait
+from halimede.rollout.remaining import time_left
 from halimede.rollout.room import cure, overdue
 from halimede.rollout.scene import Move, Scene
 from halimede.rollout.shares import told_share
@@ -60,6 +61,7 @@ def await_somebody(scene: Scene) -> Move:
         Reason.PAUSED,
         f"Step {scene.rollout.step + 1} is inconclusive after its maxSeconds; it goes on with more"
         " evidence or with the command `promote`.",
+        time_needed(scene),
         told(scene),
     )
 
@@ -71,7 +73,19 @@ def await_evidence(scene: Scene) -> Move:
         return wait(scene, Reason.METRICS_HOLD, told(scene), "The weights stay as they are.")
     step = f"step {rollout.step + 1} of {rollout.steps}"
     message = f"Revision {rollout.revision} gets {told_share(rollout)} ({step})"
-    return wait(scene, Reason.ROLLING_OUT, message, told(scene), lacking(rollout, scene.settings))
+    return wait(
+        scene,
+        Reason.ROLLING_OUT,
+        message,
+        time_needed(scene),
+        told(scene),
+    )
+
+
+def time_needed(scene: Scene) -> str:
+    """Say that the requests do not suffice, or else how long the step still takes."""
+    rollout, settings = scene.rollout, scene.settings
+    return lacking(rollout, settings) or time_left(rollout, settings)
 
 
 def without_evidence(scene: Scene) -> bool:

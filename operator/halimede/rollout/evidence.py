@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from halimede.api.rollout import Analysis
-from halimede.api.status import RolloutStatus, State
+from halimede.api.status import Evidence, RolloutStatus, State
 from halimede.judge.judge import begin, judge
 from halimede.judge.limits import MIN_POLLS
 from halimede.judge.reading import Reading
@@ -74,7 +74,7 @@ def weigh(
 ) -> tuple[RolloutStatus, Verdict | None]:
     """Add a reading to the evidence; the first one only tells where to count from."""
     steps = max(1, rollout.steps)
-    known = rollout.evidence
+    known = _with_weight(rollout, now)
     if known is None or not known.sources:
         evidence = begin(analysis, steps, reading.history, now, previous=known)
         verdict = Verdict(evidence.verdict) if evidence.verdict else None
@@ -94,3 +94,12 @@ def weigh(
         evidence, verdict = judgement.evidence, judgement.verdict
     polled = rollout.model_copy(update={"evidence": evidence, "polled_at": now})
     return polled, verdict
+
+
+def _with_weight(rollout: RolloutStatus, now: float) -> Evidence | None:
+    """Count the time without requests only while the present weight is live."""
+    evidence, live = rollout.evidence, rollout.weight_applied_at
+    if evidence is None or evidence.requested_at is None:
+        return evidence
+    since = max(evidence.requested_at, now if live is None else live)
+    return evidence.model_copy(update={"requested_at": since})

@@ -4,19 +4,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from halimede.api.base import rfc3339
-from halimede.api.rollout import Analysis, Strategy
+from halimede.api.rollout import Analysis, Rollout, Strategy
 from halimede.api.status import Evidence, FinishedRollout, RolloutStatus, SourceEvidence, State
 from halimede.api.v1alpha1 import ModelDeployment
-from halimede.judge.demand import Exam, requests_to_pass
-from halimede.judge.judge import demanded, examined
+from halimede.judge.judge import demanded
 from halimede.judge.limits import SUSPICION, Limits, limits
 from halimede.judge.processes import mixture
-from halimede.judge.reading import MetricsRequest
 from halimede.judge.sentences import bad, number, odds, percent, place
 from halimede.judge.weigh import against, certified
 from halimede.rollout.choices import choices
+from halimede.rollout.first_weight import effective
+from halimede.rollout.remaining import clean_requests, level_due, time_for
 from halimede.rollout.shares import told_share
-from halimede.rollout.steps import AT_STEP, current_step, starts_small
+from halimede.rollout.shortage import lacking
+from halimede.rollout.steps import current_step, starts_small
+from halimede.rollout.words import about_rate
 
 AWAITED = {
     State.STOPPING: "that the old revision's pods have ended",
@@ -42,13 +44,20 @@ class _Told:
     """Whose evidence it is, and by which settings it is judged."""
 
     evidence: Evidence
-    analysis: Analysis
+    settings: Rollout
     canary: str
     stable: str
     stepwise: bool
     """Whether certificates let steps pass."""
-    step: int | None
+    step: int | None = None
     """Index of the level that the step under way must show; None: no step is under way."""
+    rollout: RolloutStatus | None = None
+    """The rollout, if it is under way."""
+
+    @property
+    def analysis(self) -> Analysis:
+        """How it is judged."""
+        return self.settings.analysis
 
 
 def explain(md: ModelDeployment) -> str:
@@ -66,13 +75,14 @@ def explain(md: ModelDeployment) -> str:
 
 
 def _under_way(md: ModelDeployment, rollout: RolloutStatus) -> Iterator[str]:
+    settings = effective(md.spec.rollout, rollout)
     step = f", step {rollout.step + 1} of {rollout.steps}" if starts_small(rollout) else ""
     yield (
         f"{rollout.strategy} rollout of {rollout.revision} against {rollout.base},"
         f" {told_share(rollout)} of the requests{step}"
     )
     yield f"State: {rollout.state} since {rfc3339(rollout.state_since)}"
-    yield f"Awaited: {_awaited(md, rollout)}"
+    yield f"Awaited: {_awaited(settings, rollout)}"
     if rollout.paused_since is not None:
         yield f"Paused: by command since {rfc3339(rollout.paused_since)}, until the command resume"
     if rollout.spec_paused_since is not None:
@@ -84,19 +94,32 @@ def _under_way(md: ModelDeployment, rollout: RolloutStatus) -> Iterator[str]:
         if rollout.evidence is None
         else _Told(
             evidence=rollout.evidence,
-            analysis=md.spec.rollout.analysis,
+            settings=settings,
             canary=rollout.revision,
             stable=rollout.base,
             stepwise=starts_small(rollout),
-            step=_step(rollout),
+            step=level_due(rollout),
+            rollout=rollout,
         )
     )
-    yield from _judged(md, told)
+    yield from _traffic(rollout, settings)
+    yield from _judged(told)
 
 
-def _awaited(md: ModelDeployment, rollout: RolloutStatus) -> str:
-    step = current_step(rollout, md.spec.rollout)
-    preview = md.spec.rollout.blue_green
+def _traffic(rollout: RolloutStatus, settings: Rollout) -> Iterator[str]:
+    """Say how many requests come, and for which step they do not suffice."""
+    evidence = rollout.evidence
+    if evidence is not None and evidence.requests_per_second is not None:
+        yield f"Traffic: {about_rate(evidence.requests_per_second)} requests/s to both revisions"
+    if rollout.first_weight is not None:
+        yield f"First weight: {rollout.first_weight} %, chosen by the traffic"
+    if short := lacking(rollout, settings):
+        yield short
+
+
+def _awaited(settings: Rollout, rollout: RolloutStatus) -> str:
+    step = current_step(rollout, settings)
+    preview = settings.blue_green
     if rollout.state is State.AWAITING_PROMOTION and preview.auto_promote:
         return "evidence of requests to the preview, and the end of previewAnalysis.minSeconds"
     if rollout.state is State.ANALYSING and rollout.weight == 0:
@@ -106,15 +129,6 @@ def _awaited(md: ModelDeployment, rollout: RolloutStatus) -> str:
     if step.pause.seconds is None:
         return "the command promote: the step has passed, and its pause has no end"
     return f"the end of the step's pause of {step.pause.seconds} s, and a judge who is content"
-
-
-def _step(rollout: RolloutStatus) -> int | None:
-    evidence = rollout.evidence
-    if evidence is None or not evidence.levels or not starts_small(rollout):
-        return None
-    if rollout.state not in AT_STEP | {State.MIRRORING} or rollout.outcome is not None:
-        return None
-    return examined(evidence, rollout.step, rollout.steps)
 
 
 def _over(md: ModelDeployment, rollout: FinishedRollout) -> Iterator[str]:
@@ -127,17 +141,16 @@ def _over(md: ModelDeployment, rollout: FinishedRollout) -> Iterator[str]:
         if rollout.evidence is None
         else _Told(
             evidence=rollout.evidence,
-            analysis=md.spec.rollout.analysis,
+            settings=md.spec.rollout,
             canary=rollout.revision,
             stable="stable",
             stepwise=rollout.strategy is Strategy.CANARY,
-            step=None,
         )
     )
-    yield from _judged(md, told)
+    yield from _judged(told)
 
 
-def _judged(md: ModelDeployment, told: _Told | None) -> Iterator[str]:
+def _judged(told: _Told | None) -> Iterator[str]:
     yield ""
     if told is None:
         yield "The judge has not looked yet: it does so after the warm-up at the first weight."
@@ -150,10 +163,10 @@ def _judged(md: ModelDeployment, told: _Told | None) -> Iterator[str]:
         yield f"Prometheus has not answered since {rfc3339(evidence.metrics_down_since)}."
     for held in evidence.sources:
         yield ""
-        yield from _source(md, told, held)
+        yield from _source(told, held)
 
 
-def _source(md: ModelDeployment, told: _Told, held: SourceEvidence) -> Iterator[str]:
+def _source(told: _Told, held: SourceEvidence) -> Iterator[str]:
     bounds = limits(told.analysis)
     yield (
         f"{held.source}: {rfc3339(held.begun_at)} to {rfc3339(held.watermark)},"
@@ -171,12 +184,12 @@ def _source(md: ModelDeployment, told: _Told, held: SourceEvidence) -> Iterator[
     if told.stepwise:
         yield from _certificates(told, held, bounds)
     if told.step is not None:
-        yield f"  {_missing(md, told, held, told.step)}"
+        yield f"  {_missing(told, held, told.step)}"
 
 
 def _side(revision: str, requests: int, errors: int, thing: str) -> str:
-    rate = f" ({percent(errors / requests)})" if requests else ""
-    return f"  {revision:8}  {number(requests, 'request')}, {number(errors, thing)}{rate}"
+    share = f" ({percent(errors / requests)})" if requests else ""
+    return f"  {revision:8}  {number(requests, 'request')}, {number(errors, thing)}{share}"
 
 
 def _bar(what: str, log_value: float, bar: float, then: str) -> str:
@@ -189,29 +202,20 @@ def _certificates(told: _Told, held: SourceEvidence, bounds: Limits) -> Iterator
         yield _bar(what, certified(held, level), bounds.certify, "let it pass")
 
 
-def _missing(md: ModelDeployment, told: _Told, held: SourceEvidence, step: int) -> str:
-    request = MetricsRequest(
-        provider=told.analysis.provider,
-        namespace=md.metadata.namespace,
-        name=md.metadata.name,
-        model=md.metadata.name,
-        stable=told.stable,
-        canary=told.canary,
-        now=held.watermark,
-        since=held.watermark,
-    )
-    fixed = demanded(told.evidence, held)
-    lacking = requests_to_pass(Exam(held, fixed, step, told.analysis, request))
-    if lacking == 0:
+def _missing(told: _Told, held: SourceEvidence, step: int) -> str:
+    more = clean_requests(told.evidence, held, step, told.analysis)
+    if more == 0:
         return f"Nothing is missing {place(held.source)} for step {step + 1}."
-    if lacking is None and against(held) >= SUSPICION:
+    if more is None and against(held) >= SUSPICION:
         return (
             f"Held by the odds against it: {odds(SUSPICION)} or more. Clean requests alone do not"
             f" let step {step + 1} pass."
         )
-    if lacking is None:
+    if more is None:
         return f"Millions of clean requests would not let step {step + 1} pass: abort it."
-    return f"Missing for step {step + 1}: about {number(lacking, 'more clean request')}."
+    time = time_for(more, told.rollout, told.settings) if told.rollout else ""
+    said = f"Missing for step {step + 1}: about {number(more, 'more clean request')}"
+    return f"{said} ({time})." if time else f"{said}."
 
 
 def _conditions(md: ModelDeployment) -> Iterator[str]:

@@ -13,7 +13,9 @@ from halimede.judge.limits import limits
 from halimede.judge.simulation import MADE_UP, ROUTE_SECONDS, Plan, Steady, Traffic, run, runs
 from halimede.judge.verdict import Verdict
 from halimede.judge.weigh import fresh
-from halimede.rollout.shortage import ALL, Advice, advise
+from halimede.rollout.capacity import ALL
+from halimede.rollout.first_weight import LOWEST, weight_for, with_first_weight
+from halimede.rollout.shortage import Advice, advise
 from halimede.rollout.steps import bake_seconds
 
 BAD = (0.01, 0.02, 0.05, 0.2, 1.0)
@@ -95,6 +97,8 @@ class Forecast:
     advice: tuple[Advice, ...]
     mirrored: MirrorForecast | None = None
     """Before the first step; None: nothing is copied."""
+    first_weight: int | None = None
+    """The first step's weight that the traffic chooses; None: the spec names the steps."""
 
 
 def forecast(question: Question, repeats: int = REPEATS) -> Forecast:
@@ -109,6 +113,18 @@ def forecast(question: Question, repeats: int = REPEATS) -> Forecast:
     """
     if question.settings.strategy is not Strategy.CANARY:
         return Forecast(question, (), None, None, (), _baked(question, repeats), ())
+    if question.settings.canary.steps:
+        return _stepwise(question, repeats)
+    weight = weight_for(question.per_second)
+    settings = with_first_weight(question.settings, weight)
+    told = _stepwise(replace(question, settings=settings), repeats)
+    # It is raised to that weight once the warm-up is over, at the lowest one.
+    later = _changing(question) if weight > LOWEST else 0.0
+    seconds = None if told.seconds is None else told.seconds + later
+    return replace(told, first_weight=weight, seconds=seconds)
+
+
+def _stepwise(question: Question, repeats: int) -> Forecast:
     plan = Plan(_judged(question), question.settings.analysis)
     ends = list(runs(plan, _good(question, Traffic), repeats))
     promoted = [end.seconds for end in ends if end.verdict is Verdict.PASS]
@@ -164,9 +180,13 @@ def _moving(question: Question) -> float:
     It is that of a first step without traffic, and of the changes of the route: to weight 0, to
     the first weight, and to everything.
     """
-    change = ROUTE_SECONDS + question.settings.analysis.settle_seconds
     before = sum(_unjudged(one) for one in question.settings.canary.steps if not one.weight)
-    return before + 3 * change
+    return before + 3 * _changing(question)
+
+
+def _changing(question: Question) -> float:
+    """Say how long it takes until a change of the route is live."""
+    return ROUTE_SECONDS + question.settings.analysis.settle_seconds
 
 
 def _unjudged(step: Step) -> float:

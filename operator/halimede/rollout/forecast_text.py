@@ -7,33 +7,12 @@ from halimede.judge.sentences import percent
 from halimede.rollout.forecast import Detection, Forecast
 from halimede.rollout.shortage import in_words
 from halimede.rollout.steps import bake_seconds
-
-MINUTE, HOUR, DAY = 60, 3600, 86400
-MANY = 1000.0
-"""Requests per second that are written without decimals."""
+from halimede.rollout.words import duration, rate
 
 
 def text(name: str, told: Forecast) -> str:
     """Write what a rollout of the ModelDeployment *name* will take."""
     return "\n".join([*_head(name, told), *_body(told), *_warnings(told)]) + "\n"
-
-
-def duration(seconds: float) -> str:
-    """Write a time with its two largest units.
-
-    >>> duration(75), duration(1800), duration(5000), duration(200000)
-    ('1 min 15 s', '30 min', '1 h 23 min', '2 d 7 h')
-    """
-    whole = round(seconds)
-    for size, unit, smaller, rest in ((DAY, "d", HOUR, "h"), (HOUR, "h", MINUTE, "min")):
-        if whole >= size:
-            return _two(whole // size, unit, whole % size // smaller, rest)
-    return _two(whole // MINUTE, "min", whole % MINUTE, "s")
-
-
-def _two(large: int, unit: str, small: int, rest: str) -> str:
-    parts = [f"{large} {unit}"] if large else []
-    return " ".join([*parts, f"{small} {rest}"] if small or not large else parts)
 
 
 def _head(name: str, told: Forecast) -> Iterator[str]:
@@ -42,7 +21,7 @@ def _head(name: str, told: Forecast) -> Iterator[str]:
     both = analysis.provider is not MetricsProvider.NONE
     where = "the router's and Triton's counters" if both else "Triton's counters alone"
     yield (
-        f"{name}: {question.settings.strategy} at {_rate(question.per_second)} requests/s,"
+        f"{name}: {question.settings.strategy} at {rate(question.per_second)} requests/s,"
         f" of which {percent(question.stable_errors)} fail on the stable revision"
     )
     yield (
@@ -97,7 +76,7 @@ def _good(told: Forecast) -> Iterator[str]:
         (
             str(index + 1),
             f"{one.step.weight} %",
-            _rate(one.per_second),
+            rate(one.per_second),
             f"under {percent(one.level)}" if one.step.weight else "-",
             "-" if one.clean is None else str(one.clean),
             "never" if one.requests is None else str(one.requests),
@@ -109,9 +88,18 @@ def _good(told: Forecast) -> Iterator[str]:
     yield from _table(head, rows)
     yield "  clean: requests since the warm-up after which the step may pass if none fails;"
     yield "  with errors: the same if as many fail as on the stable revision"
+    yield from _chosen(told)
     yield from _mirror(told)
     yield from _pauses(told)
     yield from _ends(told)
+
+
+def _chosen(told: Forecast) -> Iterator[str]:
+    if told.first_weight is not None:
+        yield (
+            f"  first weight {told.first_weight} % chosen by the traffic,"
+            " as spec.rollout.canary.steps is absent"
+        )
 
 
 def _mirror(told: Forecast) -> Iterator[str]:
@@ -140,10 +128,6 @@ def _ends(told: Forecast) -> Iterator[str]:
     if told.seconds is not None:
         took = duration(told.seconds)
         yield f"  half of these take at most {took}, from ready pods to all requests"
-
-
-def _rate(per_second: float) -> str:
-    return f"{per_second:.0f}" if per_second >= MANY else f"{per_second:.4g}"
 
 
 def _share(part: float) -> str:

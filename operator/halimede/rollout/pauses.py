@@ -39,7 +39,7 @@ def restarted(rollout: RolloutStatus, now: float) -> RolloutStatus:
         changes["capacity_since"] = now
     evidence = rollout.evidence
     if evidence is not None:
-        clocks = ("no_data_since", "metrics_down_since")
+        clocks = ("no_data_since", "metrics_down_since", "requested_at")
         running = {clock: now for clock in clocks if getattr(evidence, clock) is not None}
         changes["evidence"] = evidence.model_copy(update=running)
     return rollout.model_copy(update=changes)

@@ -1,21 +1,24 @@
 """Steps for which the requests do not suffice, and what would help.
 
-It is told before a rollout by `forecast`, and when a rollout begins, by what stable's past tells
-of the traffic. It is advice: no decision rests on it.
+It is told before a rollout by `forecast`, and in a rollout as soon as the traffic is known, by
+what stable's past tells of it or by the rollout's own counts. It is advice: no decision rests on
+it.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, floor
 
 from halimede.api.rollout import LONGEST_STEP, Rollout, Waiting
 from halimede.api.status import Evidence, RolloutStatus
 from halimede.judge.demand import certified_after
 from halimede.judge.judge import demanded, examined
+from halimede.rollout.capacity import ALL
+from halimede.rollout.events import warning
+from halimede.rollout.moves import with_rollout
+from halimede.rollout.scene import GROWING, Move, Scene
 from halimede.rollout.steps import starts_small
-
-ALL = 100
-"""Percent."""
+from halimede.rollout.words import about, about_rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,10 @@ class Advice:
     """Requests that it needs."""
     available: int
     """Requests that it gets within `maxSeconds`."""
+    seconds: int
+    """How long it takes at the present weight."""
+    per_second: float
+    """Requests to the model as a whole."""
     weight: int | None
     """The least weight that would do; None: not even 100 would."""
     max_seconds: int | None
@@ -62,6 +69,8 @@ def advise(
                 index=index,
                 requests=lacking,
                 available=available,
+                seconds=longer,
+                per_second=per_second,
                 weight=weight if weight is not None and weight <= ALL else None,
                 max_seconds=longer if longer <= LONGEST_STEP else None,
             )
@@ -70,20 +79,42 @@ def advise(
 
 
 def shortages(rollout: RolloutStatus, settings: Rollout) -> tuple[Advice, ...]:
-    """Find the steps that stable's past leaves short of requests; none if it tells nothing."""
+    """Find the steps from the present one on that the traffic leaves short of requests.
+
+    There are none while the traffic is unknown.
+    """
     evidence = rollout.evidence
     if evidence is None or not evidence.requests_per_second or not starts_small(rollout):
+        return ()
+    if rollout.state not in GROWING:
         return ()
     steps = settings.canary.steps
     needed = [_needed(evidence, index, settings) for index in range(len(steps))]
     known = [None] * len(steps)
-    return tuple(advise(settings, evidence.requests_per_second, needed, known))
+    found = advise(settings, evidence.requests_per_second, needed, known)
+    return tuple(one for one in found if one.index >= rollout.step)
 
 
 def lacking(rollout: RolloutStatus, settings: Rollout) -> str:
-    """Say what the step under way is short of; nothing if that is nothing."""
-    found = (one for one in shortages(rollout, settings) if one.index == rollout.step)
+    """Say which step is the first that is short of requests; nothing if none is."""
+    found = shortages(rollout, settings)
     return next((f"Too few requests: {in_words(one, settings)}" for one in found), "")
+
+
+def noted(moved: Move, scene: Scene) -> Move:
+    """Note and tell that a step is short of requests, once in a rollout."""
+    rollout = moved.status.rollout
+    if rollout is None or rollout.traffic_low_since is not None:
+        return moved
+    found = shortages(rollout, scene.settings)
+    if not found:
+        return moved
+    told = f"Revision {rollout.revision}: {in_words(found[0], scene.settings)}"
+    return replace(
+        moved,
+        status=with_rollout(moved.status, traffic_low_since=scene.now),
+        events=(*moved.events, warning("TrafficTooLow", told)),
+    )
 
 
 def _needed(evidence: Evidence, index: int, settings: Rollout) -> int | None:
@@ -102,8 +133,9 @@ def in_words(advice: Advice, settings: Rollout) -> str:
     then = "aborts" if settings.analysis.on_inconclusive is Waiting.ABORT else "pauses"
     return (
         f"step {advice.index + 1} needs about {advice.requests} requests and gets"
-        f" {advice.available} in its maxSeconds ({step.max_seconds}), so the rollout {then} there:"
-        f" {_cure(advice, settings)}."
+        f" {advice.available} in its maxSeconds: it takes {about(advice.seconds)} at"
+        f" {about_rate(advice.per_second)} requests/s, more than maxSeconds ({step.max_seconds}),"
+        f" so the rollout {then} there: {_cure(advice, settings)}."
     )
 
 

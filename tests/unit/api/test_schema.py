@@ -61,6 +61,16 @@ def test_every_field_of_the_spec_is_explained() -> None:
     assert silent == []
 
 
+def test_absent_steps_stay_absent() -> None:
+    """A default in the schema would be filled in, and the traffic would have nothing to choose."""
+    rollout = SPEC["properties"]["rollout"]
+    steps = rollout["properties"]["canary"]["properties"]["steps"]
+    assert (steps["minItems"], "default" in steps) == (1, False)
+    assert "steps" not in str(rollout.get("default")) + str(
+        rollout["properties"]["canary"].get("default")
+    )
+
+
 def test_rules_name_a_cure() -> None:
     """Each rule says in its message what to do, after a colon or a comma."""
     rules = [rule for _, node in nodes(SPEC) for rule in node.get("x-kubernetes-validations", ())]

@@ -61,6 +61,34 @@ def test_a_step_tells_what_it_still_lacks() -> None:
     assert "  Missing for step 1: about 36 more clean requests.\n" in written
 
 
+def test_what_a_step_lacks_is_told_with_its_time() -> None:
+    """36 requests at 10 % of 0.2 a second take half an hour."""
+    evidence = rollout_of(analysing()).evidence
+    assert evidence is not None
+    slow = evidence.model_copy(update={"requests_per_second": 0.2})
+    written = explain(analysing(evidence=slow))
+    assert "Traffic: 0.2 requests/s to both revisions\n" in written
+    lack = "about 36 more clean requests (about 30 min at 0.2 requests/s)."
+    assert f"  Missing for step 1: {lack}\n" in written
+
+
+def test_a_shortage_is_explained_with_its_cure() -> None:
+    """The same sentence as in the Event and in the condition."""
+    evidence = rollout_of(analysing()).evidence
+    assert evidence is not None
+    slow = evidence.model_copy(update={"requests_per_second": 0.001})
+    written = explain(analysing(evidence=slow))
+    assert "\nToo few requests: step 1 needs about " in written
+    assert "at 0.001 requests/s, more than maxSeconds (" in written
+
+
+def test_a_first_weight_is_explained() -> None:
+    """It stands in no spec."""
+    written = explain(analysing(first_weight=12))
+    assert "\nFirst weight: 12 %, chosen by the traffic\n" in written
+    assert "First weight" not in explain(analysing())
+
+
 def test_the_last_step_lacks_more_than_the_first() -> None:
     """The level that counts is the step's."""
     assert "Missing for step 3" in explain(analysing(step=2))

@@ -46,6 +46,17 @@ def test_steps_get_their_share_and_the_judges_levels(busy: Forecast) -> None:
     assert tuple(one.level for one in busy.steps) == levels(Analysis(), 3, 0.005)
 
 
+def test_the_first_weight_is_that_of_the_traffic(busy: Forecast) -> None:
+    """Without steps in the spec, 1.7 requests/s ask for 12 % and one change of the route more."""
+    chosen, named = told(1.7), told(1.7, canary(12, 25, 50))
+    assert (chosen.first_weight, named.first_weight, busy.first_weight) == (12, None, 5)
+    assert (chosen.steps, chosen.promoted) == (named.steps, named.promoted)
+    assert chosen.seconds == pytest.approx((named.seconds or 0) + 16)
+    assert "  first weight 12 % chosen by the traffic, as" in text("model", chosen)
+    assert "chosen by the traffic" not in text("model", named)
+    assert told(10.0, canary(5, 25, 50)).seconds == busy.seconds
+
+
 def test_errors_cost_requests(busy: Forecast) -> None:
     """Fewer clean requests are enough than with stable's errors; later steps ask for more."""
     clean = [one.clean or 0 for one in busy.steps]

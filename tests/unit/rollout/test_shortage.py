@@ -7,7 +7,8 @@ import pytest
 from halimede.api.rollout import Canary, Rollout, Step, Waiting
 from halimede.api.status import Evidence, RolloutStatus, SourceEvidence, State
 from halimede.judge.limits import levels
-from halimede.rollout.shortage import Advice, lacking, shortages
+from halimede.rollout.scene import Move
+from halimede.rollout.shortage import lacking, noted, shortages
 from tests.support.rollouts import MachineWorld, canary_at
 
 SETTINGS = Rollout(canary=Canary(steps=(Step(weight=5), Step(weight=25), Step(weight=50))))
@@ -55,7 +56,8 @@ def test_it_is_said_with_what_it_leads_to() -> None:
     """The setting decides whether the step pauses or aborts."""
     said = lacking(begun(0.5), SETTINGS)
     assert said.startswith("Too few requests: step 1 needs about 88 requests and gets 43 in its")
-    assert "maxSeconds (1800), so the rollout pauses there: raise its weight to 11" in said
+    assert "it takes about 59 min at 0.5 requests/s, more than maxSeconds (1800)" in said
+    assert ", so the rollout pauses there: raise its weight to 11" in said
     strict = SETTINGS.analysis.model_copy(update={"on_inconclusive": Waiting.ABORT})
     aborts = SETTINGS.model_copy(update={"analysis": strict})
     assert "the rollout aborts there" in lacking(begun(0.5), aborts)
@@ -64,6 +66,35 @@ def test_it_is_said_with_what_it_leads_to() -> None:
 def test_only_the_step_under_way_is_told_of() -> None:
     """The second has enough."""
     assert lacking(begun(0.5).model_copy(update={"step": 1}), SETTINGS) == ""
+    assert shortages(begun(0.5).model_copy(update={"step": 1}), SETTINGS) == ()
+
+
+def test_later_step_that_is_short_is_told_of_in_time() -> None:
+    """The first step has the time that it takes; the second has not."""
+    patient = Canary(steps=(Step(weight=5, max_seconds=7200), Step(weight=6), Step(weight=50)))
+    short = SETTINGS.model_copy(update={"canary": patient})
+    assert [one.index for one in shortages(begun(0.5), short)] == [1]
+    assert lacking(begun(0.5), short).startswith("Too few requests: step 2 needs about")
+
+
+def test_after_the_steps_nothing_is_short() -> None:
+    """In the bake no step is to be passed any more."""
+    baking = begun(0.5).model_copy(update={"state": State.BAKING})
+    assert shortages(baking, SETTINGS) == ()
+
+
+def test_a_shortage_is_told_once() -> None:
+    """It may end and come back: the status remembers that it was told."""
+    world = canary_at(State.ANALYSING)
+    scene = replace(world.scene(), wanted=replace(world.scene().wanted, settings=SETTINGS))
+    status = world.status.model_copy(update={"rollout": begun(0.5)})
+    first = noted(Move(status), scene)
+    assert [event.reason for event in first.events] == ["TrafficTooLow"]
+    assert first.status.rollout is not None
+    assert first.status.rollout.traffic_low_since == scene.now
+    assert noted(Move(first.status), scene) == Move(first.status)
+    enough = status.model_copy(update={"rollout": begun(10.0)})
+    assert noted(Move(enough), scene) == Move(enough)
 
 
 def test_steps_that_were_mended_are_not_complained_of() -> None:
@@ -89,7 +120,7 @@ def test_unknown_traffic_is_not_complained_of(per_second: float | None) -> None:
 def test_where_no_weight_would_do_none_is_proposed() -> None:
     """A request in five minutes."""
     found = shortages(begun(0.003), SETTINGS)[0]
-    assert replace(found, requests=0, available=0) == Advice(0, 0, 0, None, found.max_seconds)
+    assert (found.weight, found.max_seconds) == (None, found.seconds)
 
 
 def test_a_fast_way_back_needs_no_requests() -> None:

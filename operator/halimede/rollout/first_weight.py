@@ -1,0 +1,74 @@
+"""The steps of a canary whose spec names none: the traffic chooses the first weight.
+
+A rollout begins at the lowest weight. Once the requests per second are known, the first weight is
+raised to what lets a good revision show itself within minutes. It is chosen once, stored in the
+status, and never lowered. The number of steps stays the same, for it fixes the levels of the
+evidence.
+"""
+
+from math import ceil
+
+from halimede.api.rollout import Rollout, Step
+from halimede.api.status import RolloutStatus
+from halimede.rollout.capacity import ALL
+from halimede.rollout.events import Event, normal
+from halimede.rollout.steps import starts_small
+from halimede.rollout.words import about_rate
+
+LOWEST, HIGHEST = 5, 25
+"""Percent: the first weight is one of these or between them."""
+REQUESTS, SECONDS = 60, 300
+"""The first weight is to give the new revision about so many requests in so many seconds."""
+SECOND, LATE_SECOND, THIRD = 25, 35, 50
+"""The weights of the other steps; the second one is the later one if the first is as high."""
+
+
+def weight_for(per_second: float) -> int:
+    """Choose the first weight for a number of requests per second to the model as a whole.
+
+    >>> weight_for(10.0), weight_for(1.7), weight_for(0.2)
+    (5, 12, 25)
+    """
+    enough = ALL * REQUESTS / (per_second * SECONDS)
+    return min(max(ceil(enough), LOWEST), HIGHEST)
+
+
+def chosen(rollout: RolloutStatus, settings: Rollout) -> RolloutStatus:
+    """Fix the first weight once the traffic is known; *settings* are those of the spec."""
+    evidence = rollout.evidence
+    if settings.canary.steps or rollout.first_weight is not None or not starts_small(rollout):
+        return rollout
+    if rollout.step > 0 or evidence is None or not evidence.requests_per_second:
+        return rollout
+    weight = weight_for(evidence.requests_per_second)
+    return rollout.model_copy(update={"first_weight": weight})
+
+
+def effective(settings: Rollout, rollout: RolloutStatus | None) -> Rollout:
+    """Fill in the steps that the spec leaves to the traffic, as far as *rollout* has chosen."""
+    return with_first_weight(settings, (rollout and rollout.first_weight) or LOWEST)
+
+
+def with_first_weight(settings: Rollout, weight: int) -> Rollout:
+    """Fill in the steps that the spec leaves to the traffic: *weight*, 25 or 35, and 50 %."""
+    if settings.canary.steps:
+        return settings
+    second = SECOND if weight < SECOND else LATE_SECOND
+    steps = tuple(Step(weight=one) for one in (weight, second, THIRD))
+    canary = settings.canary.model_copy(update={"steps": steps})
+    return settings.model_copy(update={"canary": canary})
+
+
+def raised(before: RolloutStatus | None, after: RolloutStatus | None) -> tuple[Event, ...]:
+    """Tell that the first weight was chosen in this pass, if it is not the one to begin with."""
+    if after is None or after.first_weight in (None, LOWEST) or after.evidence is None:
+        return ()
+    if before is not None and before.first_weight is not None:
+        return ()
+    return (
+        normal(
+            "FirstWeightChosen",
+            f"The first weight of revision {after.revision} is {after.first_weight} %, chosen by"
+            f" the traffic of {about_rate(after.evidence.requests_per_second or 0.0)} requests/s.",
+        ),
+    )

@@ -1,0 +1,91 @@
+"""What a step still lacks: how many requests, and how long these take at the present traffic."""
+
+from halimede.api.rollout import Analysis, Rollout
+from halimede.api.status import Evidence, RolloutStatus, SourceEvidence, State
+from halimede.judge.demand import Exam, certified_after, requests_to_pass
+from halimede.judge.judge import demanded, examined
+from halimede.judge.limits import SUSPICION
+from halimede.judge.reading import MetricsRequest
+from halimede.judge.sentences import number
+from halimede.judge.verdict import Verdict
+from halimede.judge.weigh import against
+from halimede.rollout.capacity import ALL
+from halimede.rollout.steps import AT_STEP, mirror_due, starts_small
+from halimede.rollout.words import about, about_rate
+
+
+def level_due(rollout: RolloutStatus) -> int | None:
+    """Find the index of the level that the step under way must show; None: no step is."""
+    evidence = rollout.evidence
+    if evidence is None or not evidence.levels or not starts_small(rollout):
+        return None
+    if rollout.state not in AT_STEP | {State.MIRRORING} or rollout.outcome is not None:
+        return None
+    return examined(evidence, rollout.step, rollout.steps)
+
+
+def clean_requests(
+    evidence: Evidence, held: SourceEvidence, step: int, analysis: Analysis
+) -> int | None:
+    """Count the clean requests with which a source would let a step pass.
+
+    Returns:
+        None if what speaks against the revision would still hold it, or if millions would not do.
+    """
+    request = MetricsRequest(
+        provider=analysis.provider,
+        namespace="",
+        name="",
+        model="",
+        stable="",
+        canary="",
+        now=held.watermark,
+        since=held.watermark,
+    )
+    return requests_to_pass(Exam(held, demanded(evidence, held), step, analysis, request))
+
+
+def seconds_for(requests: int, rollout: RolloutStatus, settings: Rollout) -> float | None:
+    """Estimate how long the new revision waits for *requests*; None: the traffic is unknown."""
+    per_second = rollout.evidence and rollout.evidence.requests_per_second
+    mirror = mirror_due(rollout, settings)
+    share = rollout.weight if rollout.actual_weight is None else rollout.actual_weight
+    if mirror is not None:
+        share = mirror.percent
+    return requests / (per_second * share / ALL) if per_second and share else None
+
+
+def time_for(requests: int, rollout: RolloutStatus, settings: Rollout) -> str:
+    """Say how long the new revision waits for *requests*; nothing if the traffic is unknown."""
+    seconds = seconds_for(requests, rollout, settings)
+    if seconds is None or rollout.evidence is None:
+        return ""
+    per_second = rollout.evidence.requests_per_second or 0.0
+    return f"{about(seconds)} at {about_rate(per_second)} requests/s"
+
+
+def time_left(rollout: RolloutStatus, settings: Rollout) -> str:
+    """Say what the step under way still lacks and how long that takes, as far as is known.
+
+    The new revision is taken to fail as often as the stable one did before the rollout. That is an
+    estimate, but one that a pass can afford; `clean_requests` asks the rule itself.
+    """
+    evidence, step = rollout.evidence, level_due(rollout)
+    if evidence is None or step is None or evidence.verdict != Verdict.CONTINUE:
+        return ""
+    counts = [_lacking(evidence, held, step, settings.analysis) for held in evidence.sources]
+    most = max((count or 0 for count in counts), default=0)
+    time = time_for(most, rollout, settings)
+    if None in counts or most <= 0 or not time:
+        return ""
+    return f"The step needs about {number(most, 'more request')}: {time}"
+
+
+def _lacking(
+    evidence: Evidence, held: SourceEvidence, step: int, analysis: Analysis
+) -> int | None:
+    """Count the requests that a source still lacks; None: requests alone do not help."""
+    enough = certified_after(demanded(evidence, held)[step], held, analysis)
+    if enough is None or against(held) >= SUSPICION:
+        return None
+    return enough - held.canary_requests

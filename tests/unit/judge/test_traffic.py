@@ -1,0 +1,156 @@
+"""The rate of requests by the rollout's own counts, and the silence after the last request."""
+
+from dataclasses import replace
+
+import pytest
+
+from halimede.api.rollout import Analysis, MetricsProvider
+from halimede.api.status import Evidence, SourceEvidence
+from halimede.judge.past import ENOUGH_SECONDS
+from halimede.judge.reading import Counts, Source
+from halimede.judge.traffic import per_second, quiet_for, requested_at
+from halimede.judge.verdict import Verdict
+from tests.support.watched import BEGIN, DOWN, Watch
+
+
+def counted(
+    canary: int, stable: int, source: str = Source.ROUTER, seconds: float = 600.0
+) -> SourceEvidence:
+    """Count requests of both revisions."""
+    return SourceEvidence(
+        source=source,
+        begun_at=1000.0,
+        watermark=1000.0 + seconds,
+        canary_requests=canary,
+        stable_requests=stable,
+    )
+
+
+def test_the_rate_is_counted_where_the_past_tells_none() -> None:
+    """Requests of both revisions, over the time that they were counted in."""
+    assert per_second(None, (counted(6, 114),)) == 0.2
+
+
+@pytest.mark.parametrize(("seconds", "rate"), [(ENOUGH_SECONDS - 1, None), (ENOUGH_SECONDS, 0.4)])
+def test_a_short_time_tells_no_rate(seconds: float, rate: float | None) -> None:
+    """As with the past: less than five minutes do not tell how many requests come."""
+    assert per_second(None, (counted(6, 114, seconds=seconds),)) == rate
+
+
+def test_the_source_with_the_fewest_requests_decides() -> None:
+    """Every source must have enough requests to let a step pass."""
+    triton = counted(3, 57, Source.TRITON)
+    assert per_second(None, (counted(6, 114), triton)) == 0.1
+
+
+def test_a_source_that_does_not_see_stable_tells_no_rate() -> None:
+    """Its count is that of the canary alone."""
+    blind = counted(6, 0, Source.TRITON)
+    assert per_second(None, (counted(6, 114), blind)) == 0.2
+    assert per_second(None, (blind,)) == 0.01
+
+
+def test_objectives_tell_no_rate() -> None:
+    """Their queries may count anything."""
+    assert per_second(None, (counted(1, 1, "metrics/tokens"),)) is None
+
+
+@pytest.mark.parametrize(
+    ("known", "kept"), [(0.39, True), (0.41, False), (0.11, True), (0.09, False)]
+)
+def test_a_known_rate_is_kept_within_a_factor_of_two(known: float, *, kept: bool) -> None:
+    """A rate that the rollout's own counts confirm stays, so that what is told stays."""
+    assert per_second(known, (counted(6, 114),)) == (known if kept else 0.2)
+
+
+def test_copies_tell_no_rate() -> None:
+    """A request that is copied is counted for both revisions."""
+    assert per_second(None, (counted(120, 120),), rehearsal=True) is None
+
+
+def test_traffic_that_ends_is_known_as_none() -> None:
+    """No request in ten minutes is a rate, too."""
+    assert per_second(5.0, (counted(0, 0),)) == 0.0
+
+
+def test_requested_when_the_number_grows() -> None:
+    """In any source; else what was known stays."""
+    before = Evidence(sources=(counted(5, 50), counted(5, 50, Source.TRITON)))
+    grown = (counted(5, 60), counted(6, 50, Source.TRITON))
+    assert requested_at(before, grown, 99.0) == 99.0
+    known = before.model_copy(update={"requested_at": 50.0})
+    assert requested_at(known, before.sources, 99.0) == 50.0
+    assert requested_at(Evidence(sources=(counted(0, 9),)), (counted(0, 12),), 99.0) is None
+
+
+def test_evidence_from_before_this_was_noted_counts_from_now() -> None:
+    """Nobody knows when the last request was."""
+    before = Evidence(sources=(counted(5, 50),))
+    assert requested_at(before, before.sources, 99.0) == 99.0
+
+
+def test_quiet_from_the_timeout_on() -> None:
+    """Before the first request there is another word for it."""
+    analysis = Analysis(no_data_timeout_seconds=600)
+    assert quiet_for(None, analysis, 9999.0) is None
+    assert quiet_for(1000.0, analysis, 1599.0) is None
+    assert quiet_for(1000.0, analysis, 1600.0) == 600.0
+
+
+SHORT = Analysis(provider=MetricsProvider.NONE, no_data_timeout_seconds=60)
+
+
+def asked_once() -> Watch:
+    """Give the canary one request, at the first look."""
+    watch = Watch(SHORT)
+    assert watch.poll(Counts(1, 0), Counts(9, 0)).verdict is Verdict.CONTINUE
+    return watch
+
+
+def test_one_request_does_not_hide_that_there_are_no_more() -> None:
+    """After the timeout there are no data again, since the last request."""
+    watch = asked_once()
+    said = [watch.poll(stable=Counts(9, 0)) for _ in range(4)]
+    assert [one.verdict for one in said] == [Verdict.CONTINUE] * 3 + [Verdict.NO_DATA]
+    assert "has had no request for 60 s" in said[-1].message
+    assert watch.evidence.no_data_since == BEGIN + 15
+    assert watch.poll(Counts(1, 0)).verdict is Verdict.CONTINUE
+    assert watch.evidence.no_data_since is None
+
+
+def test_requests_of_the_time_without_prometheus_count() -> None:
+    """What came in while nobody could look is seen in the first look after it."""
+    watch = asked_once()
+    watch.instead = {Source.TRITON: DOWN}
+    for _ in range(5):
+        assert watch.poll(Counts(1, 0), Counts(9, 0)).verdict is Verdict.METRICS_DOWN
+    watch.instead = {}
+    assert watch.poll(stable=Counts(9, 0)).verdict is Verdict.CONTINUE
+
+
+def test_a_canary_that_fails_is_stopped_although_nobody_asks_any_more() -> None:
+    """Evidence against it outlives the requests that gave it."""
+    watch = asked_once()
+    for _ in range(3):
+        said = watch.poll(Counts(100, 100), Counts(900, 0))
+    assert said.verdict is Verdict.ABORT
+    said = [watch.poll() for _ in range(5)][-1]
+    assert said.verdict is Verdict.ABORT
+
+
+def test_a_rehearsal_without_requests_is_not_cut_short() -> None:
+    """Nobody need try a preview all the time."""
+    watch = replace(asked_once(), rehearsal=True)
+    watch.poll(Counts(1, 0))
+    said = [watch.poll() for _ in range(6)][-1]
+    assert said.verdict is Verdict.CONTINUE
+
+
+def test_the_judge_notes_the_rollouts_own_rate() -> None:
+    """Ten requests in every look of 15 s, once it has counted for five minutes."""
+    watch = Watch(SHORT)
+    rates = [
+        watch.poll(Counts(1, 0), Counts(9, 0)).evidence.requests_per_second for _ in range(20)
+    ]
+    assert rates[:19] == [None] * 19
+    assert rates[19] == pytest.approx(10 / 15, rel=0.01)

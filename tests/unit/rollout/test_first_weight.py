@@ -1,0 +1,105 @@
+"""Steps that the spec leaves to the traffic."""
+
+import pytest
+
+from halimede.api.rollout import Canary, Rollout, Step
+from halimede.api.status import Evidence, Outcome, RolloutStatus, State
+from halimede.rollout.first_weight import chosen, effective, raised, weight_for, with_first_weight
+from halimede.rollout.steps import refitted
+from tests.support.rollouts import canary_at
+
+OPEN = Rollout()
+"""The spec names no steps."""
+
+
+def begun(per_second: float | None, **changes: object) -> RolloutStatus:
+    """Take a canary at its first step, whose evidence begins with this traffic."""
+    rollout = canary_at(State.ANALYSING).status.rollout
+    assert rollout is not None
+    fields = {"steps": 3, "weight": 5, "evidence": Evidence(requests_per_second=per_second)}
+    return rollout.model_copy(update=fields | changes)
+
+
+def weights(settings: Rollout) -> list[int]:
+    """List the weights of the steps."""
+    return [step.weight for step in settings.canary.steps]
+
+
+@pytest.mark.parametrize(
+    ("per_second", "weight"),
+    [(1000.0, 5), (4.0, 5), (3.9, 6), (2.0, 10), (1.7, 12), (0.8, 25), (0.79, 25), (0.001, 25)],
+)
+def test_the_least_weight_that_gives_sixty_requests_in_five_minutes(
+    per_second: float, weight: int
+) -> None:
+    """From 5 to 25 %."""
+    assert weight_for(per_second) == weight
+    if 5 < weight < 25:
+        assert per_second * weight / 100 * 300 >= 60
+        assert per_second * (weight - 1) / 100 * 300 < 60
+
+
+@pytest.mark.parametrize("weight", range(5, 26))
+def test_weights_rise_and_there_are_always_three(weight: int) -> None:
+    """The number of steps fixes the levels, so the weight must not change it."""
+    made = weights(with_first_weight(OPEN, weight))
+    assert made == [weight, 35 if weight == 25 else 25, 50]
+
+
+def test_steps_of_the_spec_are_left_alone() -> None:
+    """Whoever names them has chosen."""
+    named = Rollout(canary=Canary(steps=(Step(weight=30),)))
+    assert effective(named, begun(0.2, first_weight=25)) is named
+    assert chosen(begun(0.2), named).first_weight is None
+
+
+def test_before_the_traffic_is_known_it_is_the_lowest() -> None:
+    """Without a rollout, too."""
+    assert weights(effective(OPEN, None)) == [5, 25, 50]
+    assert weights(effective(OPEN, begun(None))) == [5, 25, 50]
+    assert chosen(begun(None), OPEN).first_weight is None
+    assert chosen(begun(0.0), OPEN).first_weight is None
+
+
+def test_it_is_chosen_once() -> None:
+    """Traffic that rises or falls later changes nothing."""
+    rollout = chosen(begun(1.7), OPEN)
+    assert rollout.first_weight == 12
+    assert weights(effective(OPEN, rollout)) == [12, 25, 50]
+    for later in (0.01, 100.0):
+        evidence = Evidence(requests_per_second=later)
+        assert chosen(rollout.model_copy(update={"evidence": evidence}), OPEN).first_weight == 12
+
+
+@pytest.mark.parametrize(
+    "changes", [{"step": 1}, {"steps": 0}, {"outcome": Outcome.FAST_PROMOTED}, {"evidence": None}]
+)
+def test_it_is_not_chosen_where_it_is_too_late(changes: dict[str, object]) -> None:
+    """After the first step, and without steps, there is no first weight to come."""
+    assert chosen(begun(1.7, **changes), OPEN).first_weight is None
+
+
+def test_a_chosen_weight_raises_the_step_under_way() -> None:
+    """The evidence is kept, and the step is judged on at the new weight."""
+    rollout = chosen(begun(1.7), OPEN)
+    refit = refitted(rollout, effective(OPEN, rollout), 99.0)
+    assert (refit.state, refit.step, refit.weight) == (State.SHIFTING, 0, 5)
+    assert refit.evidence == rollout.evidence
+
+
+def test_the_lowest_weight_moves_nothing_and_is_not_told() -> None:
+    """With much traffic all stays as it began."""
+    rollout = chosen(begun(50.0), OPEN)
+    assert rollout.first_weight == 5
+    assert refitted(rollout, effective(OPEN, rollout), 99.0) is rollout
+    assert raised(begun(50.0), rollout) == ()
+
+
+def test_a_raise_is_told_once() -> None:
+    """With the weight, and the traffic that has chosen it."""
+    before, after = begun(1.7), chosen(begun(1.7), OPEN)
+    told = raised(before, after)
+    assert [event.reason for event in told] == ["FirstWeightChosen"]
+    assert "is 12 %, chosen by the traffic of 1.7 requests/s" in told[0].message
+    assert raised(after, after) == ()
+    assert raised(before, None) == ()

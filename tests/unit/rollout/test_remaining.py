@@ -1,0 +1,108 @@
+"""How long a step will still take, as far as the traffic tells."""
+
+from typing import Any
+
+import pytest
+
+from halimede.api.rollout import Analysis, Canary, MetricsProvider, Mirror, Rollout
+from halimede.api.status import Evidence, Outcome, RolloutStatus, SourceEvidence, State
+from halimede.judge.demand import certified_after
+from halimede.judge.limits import levels, limits
+from halimede.judge.verdict import Verdict
+from halimede.judge.weigh import fresh
+from halimede.rollout.first_weight import with_first_weight
+from halimede.rollout.remaining import level_due, seconds_for, time_for, time_left
+from tests.support.rollouts import canary_at
+
+ANALYSIS = Analysis(provider=MetricsProvider.NONE)
+SETTINGS = with_first_weight(Rollout(analysis=ANALYSIS), 10)
+LEVELS = levels(ANALYSIS, 3, None)
+
+
+def nothing() -> SourceEvidence:
+    """Begin without a request."""
+    return fresh("Triton", limits(ANALYSIS), LEVELS, 0.0)
+
+
+def analysing(per_second: float | None = 0.2, **changes: Any) -> RolloutStatus:
+    """Judge a canary with 10 % of the requests, which has had three clean ones."""
+    rollout = canary_at(State.ANALYSING).status.rollout
+    assert rollout is not None
+    held = nothing().model_copy(update={"canary_requests": 3, "polls": 3})
+    evidence = Evidence(
+        levels=LEVELS,
+        requests_per_second=per_second,
+        sources=(held,),
+        verdict=Verdict.CONTINUE,
+    )
+    fields = {"steps": 3, "weight": 10, "evidence": evidence}
+    return rollout.model_copy(update=fields | changes)
+
+
+def test_the_rate_is_that_of_the_share() -> None:
+    """20 requests at 10 % of 0.2 a second take a thousand seconds."""
+    assert seconds_for(20, analysing(), SETTINGS) == pytest.approx(1000)
+    assert time_for(20, analysing(), SETTINGS) == "about 17 min at 0.2 requests/s"
+
+
+def test_the_share_of_the_pods_counts_where_there_is_no_router() -> None:
+    """It may be more than what was asked for."""
+    assert seconds_for(20, analysing(actual_weight=25), SETTINGS) == pytest.approx(400)
+
+
+def test_copies_come_at_their_own_rate() -> None:
+    """Before the first weight there are no requests of users."""
+    mirrored = Canary(steps=SETTINGS.canary.steps, mirror=Mirror(percent=50))
+    settings = SETTINGS.model_copy(update={"canary": mirrored})
+    rollout = analysing(state=State.MIRRORING, weight=0)
+    assert seconds_for(20, rollout, settings) == pytest.approx(200)
+
+
+@pytest.mark.parametrize("per_second", [None, 0.0])
+def test_unknown_traffic_tells_no_time(per_second: float | None) -> None:
+    """Nor does traffic that has ended."""
+    assert time_for(20, analysing(per_second), SETTINGS) == ""
+    assert time_left(analysing(per_second), SETTINGS) == ""
+
+
+def test_what_a_step_lacks_is_told_with_its_time() -> None:
+    """What the certificate asks for, less what has come, at the rate of the share."""
+    needed = certified_after(LEVELS[0], nothing(), ANALYSIS)
+    assert needed is not None
+    minutes = (needed - 3) / 0.02 / 60
+    expected = f"about {minutes:.0f} min at 0.2 requests/s"
+    assert time_left(analysing(), SETTINGS) == (
+        f"The step needs about {needed - 3} more requests: {expected}"
+    )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"state": State.SHIFTING},
+        {"outcome": Outcome.ABORTED},
+        {"steps": 0},
+        {"evidence": None},
+        {"evidence": Evidence(levels=LEVELS, requests_per_second=1.0, verdict=Verdict.NO_DATA)},
+    ],
+)
+def test_where_no_step_is_judged_nothing_is_lacking(changes: dict[str, Any]) -> None:
+    """Between steps, on the way back, without steps, without evidence, without data."""
+    assert time_left(analysing(**changes), SETTINGS) == ""
+
+
+def test_a_canary_that_is_suspected_is_not_told_to_wait() -> None:
+    """Clean requests alone do not let it pass."""
+    suspicion = (4.0,) * len(nothing().log_rel)
+    held = nothing().model_copy(
+        update={"canary_requests": 9, "canary_errors": 9, "log_rel": suspicion, "polls": 3}
+    )
+    evidence = analysing().evidence
+    assert evidence is not None
+    bad = evidence.model_copy(update={"sources": (held,)})
+    assert time_left(analysing(evidence=bad), SETTINGS) == ""
+
+
+def test_edited_steps_are_held_to_the_last_level() -> None:
+    """As the judge does."""
+    assert level_due(analysing(step=0, steps=2)) == 2
