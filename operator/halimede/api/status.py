@@ -112,8 +112,8 @@ class SourceEvidence(ApiModel):
     """
 
     source: str
-    """`Router` or `Triton` for errors, `RouterLatency` for slow answers, counted as errors are, or
-    `metrics/` and the name of an objective in the spec."""
+    """`Router` or `Triton` for errors, `RouterLatency` for slow answers, counted as errors are,
+    `RouterClientErrors`, or `metrics/` and the name of an objective in the spec."""
     levels: tuple[float, ...] = ()
     """What each step's certificate must exclude, if that is not what it is for errors."""
     begun_at: Timestamp
@@ -184,6 +184,9 @@ class Evidence(ApiModel):
     requested_at: Timestamp | None = None
     """When the target's requests were last seen to grow in number; absent before the first one."""
     sources: tuple[SourceEvidence, ...] = ()
+    client_errors: SourceEvidence | None = None
+    """The router's answers that blame the client, where `onClientErrors` asks for them; only
+    compared with those of the stable revision."""
     verdict: str | None = None
     """The last verdict: Pass, Continue, Abort, NoData or MetricsDown."""
     message: str | None = None

@@ -22,12 +22,14 @@ from halimede.judge.reading import (
     Tallied,
     Unavailable,
     Why,
+    watched,
 )
 from halimede.judge.rule import Case, View, decide
 from halimede.judge.traffic import per_second, requested_at
 from halimede.judge.verdict import Judgement, Verdict
 from halimede.judge.weigh import (
     ceiling_of,
+    compared,
     confirmed,
     fresh,
     is_outage,
@@ -64,6 +66,7 @@ def begin(
     seen = [one.per_second for one in pasts.values() if one.per_second is not None]
     return Evidence(
         levels=fixed,
+        client_errors=_client_errors(analysis, history, now),
         requests_per_second=round(min(seen), 3) if seen else None,
         sources=tuple(
             _begun(source, one, analysis, fixed, now)
@@ -108,6 +111,22 @@ def _begun(
         known,
         ceiling if ceiling != bounds.ceiling_of(source) else None,
     )
+
+
+def _client_errors(
+    analysis: Analysis, history: History | None, now: float
+) -> SourceEvidence | None:
+    """Begin to compare client errors, if that is asked for."""
+    if not watched(analysis):
+        return None
+    source = Source.ROUTER_CLIENT_ERRORS
+    answer = history.answers.get(source) if history else None
+    known = (
+        past(source, answer, history.request)
+        if history and isinstance(answer, Measured)
+        else Past()
+    )
+    return fresh(source, limits(analysis), (), now, known)
 
 
 def _pasts(bounds: Limits, history: History | None) -> dict[str, Past] | Unavailable:
@@ -182,9 +201,36 @@ def judge(
         rehearsal=rehearsal,
         compared=compared,
         requested_at=requested_at(evidence, (view.held for view in views), now),
+        client_errors=_with_client_errors(evidence, reading, analysis, pods_started or {}, now),
     )
     verdict, message = decide(case)
     return Judgement(verdict, _written(evidence, case, verdict, message), message)
+
+
+def _with_client_errors(
+    evidence: Evidence,
+    reading: Reading,
+    analysis: Analysis,
+    pods_started: Mapping[str, float],
+    now: float,
+) -> SourceEvidence | None:
+    """Compare the client errors of this poll; where they cannot be read, nothing is added."""
+    if not watched(analysis):
+        return None
+    source = Source.ROUTER_CLIENT_ERRORS
+    held = evidence.client_errors or fresh(source, limits(analysis), (), now)
+    answer = reading.answers.get(source)
+    if not isinstance(answer, Measured):
+        return held
+    seen = count(
+        source,
+        answer,
+        reading.request,
+        begun_at=held.begun_at,
+        after=held.watermark,
+        pods_started=pods_started,
+    )
+    return compared(held, seen, limits(analysis)) if isinstance(seen, Counted) else held
 
 
 def _rehearsed(views: tuple[View, ...]) -> tuple[View, ...]:
@@ -300,6 +346,7 @@ def _written(evidence: Evidence, case: Case, verdict: Verdict, message: str) -> 
         ),
         requested_at=case.requested_at,
         sources=tuple(view.held for view in case.views),
+        client_errors=case.client_errors,
         verdict=verdict,
         message=message,
         no_data_since=missing,

@@ -30,6 +30,8 @@ DOUBT = log(3)
 CONFIRMATION = log(1 / ALPHA)
 """Where stable has requests too, a canary over a ceiling is only stopped with these odds for its
 being worse than stable since then: otherwise both may be in the same trouble."""
+CLIENT_ERRORS = log(1 / ALPHA) - 1e-5
+"""A canary with these odds for more client errors than stable is held or stopped."""
 LOWEST_POLLS = 100
 LOWEST_PART = 10
 """See `lowest`."""

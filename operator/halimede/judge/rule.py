@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import exp, log
 
-from halimede.api.rollout import Analysis, BetterThanStable
+from halimede.api.rollout import Analysis, BetterThanStable, ClientErrors
 from halimede.api.status import SourceEvidence
 from halimede.judge import sentences
 from halimede.judge.counts import Counted
 from halimede.judge.limits import (
+    CLIENT_ERRORS,
     CONFIRMATION,
     MIN_ERRORS,
     MIN_POLLS,
@@ -59,6 +60,8 @@ class Case:
     """Whether no user gets the canary's answers, so that the router may not see its requests."""
     compared: bool = True
     """Whether the stable revision is given requests at the same time."""
+    client_errors: SourceEvidence | None = None
+    """What shows whether the canary answers more requests with client errors than stable."""
     requested_at: float | None = None
     """When the canary's requests were last seen to grow in number; None: never."""
 
@@ -94,7 +97,7 @@ def decide(case: Case) -> Said:
     One source is enough to stop; all must have data, and be content, to pass. What was not
     measured is neither good nor bad.
     """
-    said = _stopped(case) or _down(case) or _without_data(case)
+    said = _stopped(case) or _stopped_by_client_errors(case) or _down(case) or _without_data(case)
     if said is None and case.bake:
         return _watched(case)
     return said or _wanting(case) or _passed(case)
@@ -111,6 +114,24 @@ def _stopped(case: Case) -> Said | None:
     if together < case.limits.stop:
         return None
     return Verdict.ABORT, top.sentence
+
+
+def _stopped_by_client_errors(case: Case) -> Said | None:
+    held = case.client_errors
+    if held is None or case.analysis.on_client_errors is not ClientErrors.ABORT or case.rehearsal:
+        return None
+    if not rise_of_client_errors(held) or held.polls_against < MIN_POLLS_AGAINST:
+        return None
+    worse = mixture(held.log_rel)
+    return Verdict.ABORT, sentences.worse_than_stable(held, case.request, worse)
+
+
+def rise_of_client_errors(held: SourceEvidence | None) -> bool:
+    """Whether the canary certainly answers more requests with client errors than stable.
+
+    The test has an alpha of its own, as it says something else than the others.
+    """
+    return held is not None and mixture(held.log_rel) >= CLIENT_ERRORS
 
 
 def _seen_often(view: View) -> bool:
@@ -197,6 +218,9 @@ def _without_data(case: Case) -> Said | None:
 
 
 def _watched(case: Case) -> Said:
+    held = case.client_errors
+    if held is not None and rise_of_client_errors(held):
+        return Verdict.CONTINUE, sentences.more_client_errors(held, case.request)
     worst = max(case.views, key=lambda view: against(view.held))
     return Verdict.CONTINUE, (
         f"revision {case.request.canary}: {sentences.tally(worst.held)};"
@@ -205,6 +229,9 @@ def _watched(case: Case) -> Said:
 
 
 def _wanting(case: Case) -> Said | None:
+    held = case.client_errors
+    if held is not None and rise_of_client_errors(held) and not case.rehearsal:
+        return Verdict.CONTINUE, sentences.more_client_errors(held, case.request)
     for view in case.asked:
         lack = _lack(view, case)
         if lack is not None:

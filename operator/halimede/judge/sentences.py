@@ -5,7 +5,7 @@ from math import exp
 from halimede.api.rollout import MetricsProvider
 from halimede.api.status import SourceEvidence
 from halimede.judge.dispersion import ENOUGH_ERRORS
-from halimede.judge.processes import BETTER
+from halimede.judge.processes import BETTER, mixture
 from halimede.judge.providers.known import provider
 from halimede.judge.reading import METRICS, MetricsRequest, Source
 
@@ -85,6 +85,14 @@ def worse_than_stable(held: SourceEvidence, request: MetricsRequest, log_value: 
         f"revision {request.canary}: {tally(held)} against {held.stable_errors} in"
         f" {held.stable_requests} of {request.stable}; odds {odds(log_value)} against it being"
         " as good"
+    )
+
+
+def more_client_errors(held: SourceEvidence, request: MetricsRequest) -> str:
+    """Say that the canary is held because it blames its clients more often than stable."""
+    return (
+        f"{worse_than_stable(held, request, mixture(held.log_rel))}. It is held for that: compare"
+        " what both expect of a request, promote it by command, or set onClientErrors to Ignore"
     )
 
 

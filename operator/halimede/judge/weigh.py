@@ -137,6 +137,27 @@ def weigh(
     return _learned(_certified(added, seen, levels, highest, tolerated, blind=blind), seen)
 
 
+def compared(held: SourceEvidence, seen: Counted, limits: Limits) -> SourceEvidence:
+    """Add a poll to a source that is only compared with the stable revision."""
+    phi, low = phi_of(held), lowest(held.polls)
+    rel = worse(seen.canary, seen.stable, _highest_rate(held, seen.stable), phi)
+    added = held.model_copy(
+        update={
+            "watermark": seen.watermark,
+            "canary_requests": held.canary_requests + seen.canary.requests,
+            "canary_errors": held.canary_errors + seen.canary.errors,
+            "stable_requests": held.stable_requests + seen.stable.requests,
+            "stable_errors": held.stable_errors + seen.stable.errors,
+            "usual_stable_requests": held.usual_stable_requests + seen.stable.requests,
+            "usual_stable_errors": held.usual_stable_errors + seen.stable.errors,
+            "polls": held.polls + (seen.canary.requests > 0),
+            "log_rel": _add(held.log_rel, rel, phi, limits.cap, low),
+            "log_abs": (),
+        }
+    )
+    return _learned(_raised(added, seen), seen)
+
+
 def _raised(held: SourceEvidence, seen: Counted) -> SourceEvidence:
     """Count the polls that raised the odds against the canary to a new height.
 

@@ -88,4 +88,4 @@ def _lacking(
     enough = certified_after(demanded(evidence, held)[step], held, analysis)
     if enough is None or against(held) >= SUSPICION:
         return None
-    return enough - held.canary_requests
+    return enough - held.usual_requests

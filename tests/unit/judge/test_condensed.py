@@ -8,13 +8,13 @@ from halimede.judge.weigh import certified, condensed, fresh, weigh
 
 ANALYSIS = Analysis()
 BOUNDS = limits(ANALYSIS)
-LEVELS = levels(ANALYSIS, 20, 0.0)
+LEVELS = levels(ANALYSIS, 20, 0.0, 0.05)
 SEEN = Counted(Counts(500, 4), Counts(700, 1), 20.0, 20.0, 15.0)
 
 
 def weighed() -> SourceEvidence:
     """Weigh a poll in a rollout of as many steps as there may be."""
-    return weigh(fresh("Router", BOUNDS, LEVELS, 0.0), SEEN, BOUNDS)
+    return weigh(fresh("Router", BOUNDS, LEVELS, 0.0), SEEN, BOUNDS, LEVELS, tolerated=3.0)
 
 
 def test_condensed_evidence_tells_the_same_odds() -> None:
