@@ -10,7 +10,7 @@ from halimede.judge.bake import begun
 from halimede.judge.counts import Counted
 from halimede.judge.limits import levels, limits
 from halimede.judge.reading import Counts
-from halimede.judge.weigh import fresh, weigh
+from halimede.judge.weigh import confirmed, fresh, weigh
 from halimede.reconcile.brief import brief
 from halimede.reconcile.decide import decide
 from halimede.reconcile.wanted import records
@@ -35,12 +35,13 @@ def size(written: Manifest) -> int:
 
 def _judged() -> Evidence:
     """Weigh errors of every source, at as many steps as there may be, and in the bake."""
-    bounds, fixed = limits(ALL_SOURCES), levels(ALL_SOURCES, 20, 0.001)
+    bounds, fixed = limits(ALL_SOURCES), levels(ALL_SOURCES, 20, 0.001, 0.05)
     seen = Counted(Counts(123_456, 1_234), Counts(1_234_567, 12_345), 1e9, 1e9, 15.0)
     sources = []
     for source in bounds.sources:
         held = begun(fresh(source, bounds, fixed, 1e9), bounds.ceiling_of(source))
-        sources.append(weigh(held, seen, bounds))
+        weighed = weigh(held, seen, bounds, fixed, tolerated=3.0)
+        sources.append(confirmed(weighed, seen, suspicion=True))
     return Evidence(levels=fixed, sources=tuple(sources), message="m" * 1000)
 
 

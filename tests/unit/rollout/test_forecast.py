@@ -43,7 +43,7 @@ def busy() -> Forecast:
 def test_steps_get_their_share_and_the_judges_levels(busy: Forecast) -> None:
     """The requests per second are the weight's; the levels are those that a rollout fixes."""
     assert [one.per_second for one in busy.steps] == [0.5, 2.5, 5.0]
-    assert tuple(one.level for one in busy.steps) == levels(Analysis(), 3, 0.005)
+    assert tuple(one.level for one in busy.steps) == levels(Analysis(), 3, 0.005, 0.05)
 
 
 def test_the_first_weight_is_that_of_the_traffic(busy: Forecast) -> None:

@@ -16,7 +16,7 @@ from tests.support.rollouts import canary_at
 
 ANALYSIS = Analysis(provider=MetricsProvider.NONE)
 SETTINGS = with_first_weight(Rollout(analysis=ANALYSIS), 10)
-LEVELS = levels(ANALYSIS, 3, None)
+LEVELS = levels(ANALYSIS, 3, None, 0.05)
 
 
 def nothing() -> SourceEvidence:

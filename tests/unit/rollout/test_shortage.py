@@ -19,7 +19,7 @@ def begun(per_second: float | None, errors: int = 0) -> RolloutStatus:
     world = canary_at(State.ANALYSING)
     assert world.status.rollout is not None
     evidence = Evidence(
-        levels=levels(SETTINGS.analysis, 3, errors / 1000),
+        levels=levels(SETTINGS.analysis, 3, errors / 1000, 0.05),
         requests_per_second=per_second,
         sources=(
             SourceEvidence(
