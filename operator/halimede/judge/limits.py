@@ -18,6 +18,8 @@ MIN_ERRORS = 2
 MIN_POLLS = 3
 SUSPICION = log(20)
 """A canary with odds of 20 to 1 against it may not advance."""
+DOUBT = log(3)
+"""With odds of 3 to 1 or more against a canary its bake does not end."""
 LOWEST = -15.0
 """No bet against a canary falls lower, as logarithm: what it did well for days must not hide for
 days that it does badly now. A poll adds e^-15 to the stake at most by this, so that the part of
