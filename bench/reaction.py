@@ -82,7 +82,7 @@ def detect(stage: Stage) -> Detection:
 
 def shed(stage: Stage, slices: Changes, routes: Changes, times: int = 5) -> list[float]:
     """Delete the pods of a revision with 25 % of the requests, again and again."""
-    _ask_for(stage, "v2", canary={"steps": QUARTER}, analysis=SELDOM)
+    _ask_for(stage, "v2", canary={"steps": QUARTER, "bakeSeconds": 0}, analysis=SELDOM)
     found = []
     for _ in range(times):
         revision = stage.wait("25 %", _live_at(25), PATIENCE_SECONDS).target

@@ -77,15 +77,17 @@ BY_GATEWAY: Manifest = {
             ],
             "match": {"headers": [{"name": "X-Tester", "value": "yes"}]},
             "mirror": {"percent": 100, "minSeconds": 1, "maxSeconds": 2},
-            "bakeSeconds": 1,
+            "bakeSeconds": 30,
+            "controlPercent": 10,
         },
         "blueGreen": {
             "autoPromote": True,
             "previewHostnames": ["preview.example.com"],
             "previewAnalysis": {"mirrorPercent": 100, "minSeconds": 1, "maxSeconds": 2},
-            "bakeSeconds": 1,
+            "bakeSeconds": 60,
+            "controlPercent": 0,
         },
-        "recreate": {"bakeSeconds": 1},
+        "recreate": {"bakeSeconds": 60},
         "analysis": {
             "provider": "Contour",
             "metrics": [

@@ -33,6 +33,10 @@ def analysis(**fields: Any) -> Manifest:
     return changed(BY_GATEWAY, rollout__analysis=fields)
 
 
+REPLACING = changed(
+    BY_GATEWAY, rollout__capacityMode="Replace", rollout__canary__controlPercent=ABSENT
+)
+
 ROWS = {
     "canary by pods that somebody else scales": row(
         "spec.autoscaling",
@@ -94,11 +98,61 @@ ROWS = {
         changed(BY_SERVICE, rollout__capacityMode="Wait"),
         changed(BY_SERVICE, rollout__capacityMode="Replace"),
     ),
+    "a control share of a Service": row(
+        "spec.rollout.canary.controlPercent",
+        "remove rollout.canary.controlPercent, or expose by Gateway or Ingress",
+        changed(BY_SERVICE, rollout__canary={"controlPercent": 0}),
+        changed(BY_SERVICE, rollout__canary={"controlPercent": 1}),
+    ),
+    "a control share of a Service's switch": row(
+        "spec.rollout.blueGreen.controlPercent",
+        "remove rollout.blueGreen.controlPercent, or expose by Gateway or Ingress",
+        changed(BY_SERVICE, rollout__blueGreen={"controlPercent": 0}),
+        changed(BY_SERVICE, rollout__blueGreen={"controlPercent": 1}),
+    ),
+    "a control share of pods that are given away": row(
+        "spec.rollout.canary.controlPercent",
+        "remove rollout.canary.controlPercent, or set rollout.capacityMode to Extra or Wait",
+        changed(BY_INGRESS, rollout__canary={"controlPercent": 10}),
+        changed(
+            BY_INGRESS, rollout__canary={"controlPercent": 10}, rollout__capacityMode="Replace"
+        ),
+    ),
+    "a control share without a bake": row(
+        "spec.rollout.canary.controlPercent",
+        "remove rollout.canary.controlPercent, or raise rollout.canary.bakeSeconds",
+        changed(BY_INGRESS, rollout__canary={"bakeSeconds": 0, "controlPercent": 0}),
+        changed(BY_INGRESS, rollout__canary={"bakeSeconds": 0, "controlPercent": 10}),
+    ),
+    "a control share without a bake after a switch": row(
+        "spec.rollout.blueGreen.controlPercent",
+        "remove rollout.blueGreen.controlPercent, or raise rollout.blueGreen.bakeSeconds",
+        changed(BY_INGRESS, rollout__blueGreen={"bakeSeconds": 0}),
+        changed(BY_INGRESS, rollout__blueGreen={"bakeSeconds": 0, "controlPercent": 10}),
+    ),
+    "a bake shorter than two looks": row(
+        "spec.rollout.canary.bakeSeconds",
+        "raise rollout.canary.bakeSeconds to at least 2 * analysis.intervalSeconds",
+        changed(BY_INGRESS, rollout__canary={"bakeSeconds": 30}),
+        changed(BY_INGRESS, rollout__canary={"bakeSeconds": 29}),
+    ),
+    "a bake shorter than two looks after a switch": row(
+        "spec.rollout.blueGreen.bakeSeconds",
+        "raise rollout.blueGreen.bakeSeconds to at least analysis.warmupSeconds",
+        changed(BY_SERVICE, rollout__blueGreen={"bakeSeconds": 60}),
+        changed(BY_SERVICE, rollout__blueGreen={"bakeSeconds": 59}),
+    ),
+    "a bake shorter than two looks after an outage": row(
+        "spec.rollout.recreate.bakeSeconds",
+        "raise rollout.recreate.bakeSeconds to at least analysis.warmupSeconds",
+        changed(BY_SERVICE, rollout__strategy="Recreate", rollout__recreate={"bakeSeconds": 0}),
+        changed(BY_SERVICE, rollout__strategy="Recreate", rollout__recreate={"bakeSeconds": 59}),
+    ),
     "pods replaced under an autoscaler": row(
         "spec.rollout.capacityMode",
         "set replicas, or rollout.capacityMode to Extra or Wait",
-        changed(BY_GATEWAY, rollout__capacityMode="Replace", autoscaling=ABSENT),
-        changed(BY_GATEWAY, rollout__capacityMode="Replace"),
+        changed(REPLACING, autoscaling=ABSENT),
+        REPLACING,
     ),
     "a scale of two kinds": row(
         "spec.rollout.canary.steps[0].scale.percent",

@@ -29,7 +29,8 @@ def test_traffic_is_shed_by_the_event_and_comes_back_with_the_pod(user: User) ->
         Changes(user.cluster.kubeconfig, user.namespace, HTTP_ROUTES) as routes,
     ):
         steps = [{"weight": 25, "minSeconds": 600, "maxSeconds": 600}]
-        user.asks_for("v2", rollout__canary__steps=steps, rollout__analysis=SELDOM)
+        asked = {"steps": steps, "bakeSeconds": 0}
+        user.asks_for("v2", rollout__canary=asked, rollout__analysis=SELDOM)
         canary = user.sees("25 %", lambda seen: _live_at(seen, 25)).target
         blamed.add(canary)
         killed = time.time()

@@ -18,7 +18,7 @@ PROMOTION = (
     stored(State.SHIFTING),
     routed(75, 25),
     stored(State.PROMOTING),
-    routed(0, 100),
+    routed(10, 90),
     stored(State.DRAINING),
     routed(100),
     deleted("deployments"),

@@ -121,7 +121,7 @@ def _asks_for_colour(user: User, version: str) -> None:
     user.asks_for(
         version,
         rollout__strategy="BlueGreen",
-        rollout__blueGreen={"bakeSeconds": 4},
+        rollout__blueGreen={"bakeSeconds": 6},
         rollout__scaleDownDelaySeconds=600,
     )
 

@@ -10,7 +10,7 @@ from tests.operator.conftest import eventually
 
 ASKED = {
     "expose": {"type": "Gateway", "gateway": {"routeRef": {"name": "shop"}}},
-    "rollout__canary": {"steps": [{"weight": 30, "minSeconds": 4}], "bakeSeconds": 2},
+    "rollout__canary": {"steps": [{"weight": 30, "minSeconds": 4}], "bakeSeconds": 4},
 }
 
 

@@ -45,10 +45,12 @@ class History:
         """Edit the way of rolling out."""
         strategy = self.chance.choice(("Canary", "BlueGreen"))
         steps = [{"weight": one, "minSeconds": 20} for one in self.chance.choice(STEPS)]
+        control = {"controlPercent": self.chance.choice((0, 10, 40))}
         self.cluster.edit(
             lambda spec: (
                 spec["rollout"].update(strategy=strategy),
-                spec["rollout"]["canary"].update(steps=steps),
+                spec["rollout"]["canary"].update(steps=steps, **control),
+                spec["rollout"]["blueGreen"].update(control),
             )
         )
 

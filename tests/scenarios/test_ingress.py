@@ -1,5 +1,7 @@
 """Rollouts behind ingress-nginx: after every single write every Ingress leads to ready pods."""
 
+from collections.abc import Callable
+
 import pytest
 
 from halimede.api.base import Manifest
@@ -40,9 +42,50 @@ def canaries(cluster: Entrance) -> list[int]:
     ]
 
 
+def without_control(cluster: Entrance) -> Entrance:
+    """Leave the stable revision nothing in the bake."""
+    cluster.edit(lambda spec: spec["rollout"]["canary"].update(controlPercent=0))
+    return cluster
+
+
+@pytest.mark.transition(37)
+def test_main_stays_with_stable_until_the_commit() -> None:
+    """Given a control share, the canaries have the rest of the requests, and go after main."""
+    cluster = served()
+    old = cluster.stable
+    cluster.model(2).until(lambda: cluster.state is State.BAKING)
+    new = cluster.rollout and cluster.rollout.revision
+    assert (entry(cluster), canaries(cluster)) == (old, [90, 90])
+    begun = len(cluster.writes)
+    cluster.until(lambda: cluster.state is State.DRAINING)
+    assert (entry(cluster), canaries(cluster)) == (new, [])
+    writes = [one for one, _ in cluster.writes[begun:]]
+    moved = writes.index("apply Service/digits")
+    assert moved < writes.index("delete Ingress/digits-canary")
+    assert moved < writes.index("delete Ingress/digits-grpc-canary")
+    cluster.run(300)
+    assert (cluster.ready(), cluster.lost, cluster.empty) == (True, 0.0, [])
+
+
+@pytest.mark.transition(89)
+def test_main_leaves_a_stable_revision_that_loses_its_pods_in_the_bake() -> None:
+    """Given a control share, main has the new pods with the next pass."""
+    cluster = served()
+    cluster.behaviours[SPEC["model"]["storageUri"]] = old = Behaviour()
+    cluster.model(2).until(lambda: cluster.state is State.BAKING)
+    new = cluster.rollout and cluster.rollout.revision
+    old.load_seconds = 1e9
+    cluster.settle()
+    assert (entry(cluster), canaries(cluster)) == (new, [100, 100])
+    cluster.tick(1.0)
+    cluster.lost = 0.0  # what the proxy sends before it knows
+    cluster.run(600)
+    assert (cluster.rollout, cluster.stable, cluster.lost) == (None, new, 0.0)
+
+
 def test_main_moves_before_the_canary_goes() -> None:
     """The main Ingresses have the new pods while the canaries still give them everything."""
-    cluster = served()
+    cluster = without_control(served())
     old = cluster.stable
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
     new = cluster.rollout and cluster.rollout.revision
@@ -56,8 +99,8 @@ def test_main_moves_before_the_canary_goes() -> None:
 
 
 def test_stable_may_vanish_once_main_has_moved() -> None:
-    """Given a promotion, requests need none of the old revision's pods any more."""
-    cluster = served()
+    """Given a bake with all traffic, requests need none of the old revision's pods any more."""
+    cluster = without_control(served())
     cluster.behaviours[SPEC["model"]["storageUri"]] = old = Behaviour()
     cluster.model(2).until(lambda: cluster.state is State.PROMOTING)
     cluster.tick(5.0)
@@ -86,9 +129,10 @@ def test_any_write_may_be_the_last(strategy: str, story: Story) -> None:
     loses_nothing(served(strategy), story)
 
 
-def test_aborted_promotion_goes_back_at_once() -> None:
-    """Given an abort after main has moved, it goes back in the very next pass."""
-    cluster = served()
+@pytest.mark.parametrize("prepared", [served, lambda: without_control(served())])
+def test_aborted_promotion_goes_back_at_once(prepared: Callable[[], Entrance]) -> None:
+    """Given an abort before or after main has moved, it goes back in the very next pass."""
+    cluster = prepared()
     old = cluster.stable
     cluster.model(2).until(lambda: cluster.state is State.PROMOTING)
     cluster.command("abort@1").look()

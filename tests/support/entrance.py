@@ -202,10 +202,22 @@ def revert(cluster: Entrance) -> None:
     cluster.until(cluster.ready)
 
 
+def baking_without(story: Story) -> Story:
+    """Leave the stable revision nothing in the bake."""
+
+    def bare(cluster: Entrance) -> None:
+        cluster.edit(lambda spec: spec["rollout"]["canary"].update(controlPercent=0))
+        story(cluster)
+
+    return bare
+
+
 STORIES: dict[str, tuple[str, Story]] = {
     "promote": ("Canary", promote),
     "abort a step": ("Canary", abort_at(State.ANALYSING)),
     "abort a promotion": ("Canary", abort_at(State.PROMOTING)),
+    "promote without a control share": ("Canary", baking_without(promote)),
+    "abort a bake without a control share": ("Canary", baking_without(abort_at(State.BAKING))),
     "third": ("Canary", third),
     "revert": ("Canary", revert),
     "switch": ("BlueGreen", promote),
@@ -232,7 +244,7 @@ def serving(expose: Manifest, strategy: str = "Canary", replicas: int = 2) -> En
     cluster = Entrance(spec=copy.deepcopy(SPEC), requests_per_second=400.0)
     cluster.spec |= {"expose": expose, "replicas": replicas}
     cluster.spec["rollout"]["strategy"] = strategy
-    cluster.spec["rollout"]["canary"]["bakeSeconds"] = 10
+    cluster.spec["rollout"]["canary"]["bakeSeconds"] = 30
     cluster.spec["rollout"]["blueGreen"] = {"autoPromote": True, "bakeSeconds": 60}
     cluster.spec["rollout"]["analysis"]["provider"] = "None"
     cluster.until(cluster.ready)

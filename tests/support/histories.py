@@ -35,6 +35,7 @@ REVISIONS = ("v1", "v2", "v3")
 PAUSES = (None, None, StepPause(seconds=20), StepPause())
 MIRRORS = (None, None, Mirror(min_seconds=30))
 SCALES = (None, None, Scale(replicas=1), Scale(replicas=5), Scale(percent=50))
+CONTROLS = st.sampled_from((None, 0, 30, 50))
 CAUSES = (None, Cause.CRASH_LOOP, Cause.UNSCHEDULABLE, Cause.LOADING)
 RARELY = st.integers(0, 9)
 """Zero means yes."""
@@ -56,6 +57,7 @@ class History(RuleBasedStateMachine):
         replicas=st.integers(1, 6),
         room=st.sampled_from((None, None, 0, 1, 3)),
         by_pods=st.booleans(),
+        control=CONTROLS,
     )
     def begin(
         self,
@@ -68,6 +70,7 @@ class History(RuleBasedStateMachine):
         room: int | None,
         *,
         by_pods: bool,
+        control: int | None,
     ) -> None:
         """Have a first revision serve, and a second one on its way."""
         self.world = MachineWorld(replicas=replicas, by_pods=by_pods).serve().ask_for("v2")
@@ -83,7 +86,11 @@ class History(RuleBasedStateMachine):
             strategy=Strategy.CANARY if replacing else strategy,
             capacity_mode=capacity,
             on_stable_down=down,
-            blue_green=BlueGreen(bake_seconds=60, auto_promote=wishes[0] is Waiting.PAUSE),
+            blue_green=BlueGreen(
+                bake_seconds=60,
+                auto_promote=wishes[0] is Waiting.PAUSE,
+                control_percent=control or 0,
+            ),
             pause_timeout_seconds=600,
             capacity_timeout_seconds=60,
         )
@@ -101,6 +108,7 @@ class History(RuleBasedStateMachine):
         pause=st.sampled_from(PAUSES),
         scale=st.sampled_from(SCALES),
         mirror=st.sampled_from(MIRRORS),
+        control=CONTROLS,
     )
     def edit_steps(
         self,
@@ -108,13 +116,14 @@ class History(RuleBasedStateMachine):
         pause: StepPause | None,
         scale: Scale | None,
         mirror: Mirror | None,
+        control: int | None,
     ) -> None:
         """The steps are edited."""
         steps = (
             Step(weight=one, min_seconds=30, max_seconds=90, pause=pause, scale=scale)
             for one in sorted(weights)
         )
-        self._set(canary=Canary(steps=tuple(steps), mirror=mirror))
+        self._set(canary=Canary(steps=tuple(steps), mirror=mirror, control_percent=control))
 
     @rule(
         strategy=st.sampled_from(Strategy), capacity=st.sampled_from(CapacityMode), chance=RARELY
@@ -150,10 +159,13 @@ class History(RuleBasedStateMachine):
         """Pods of a revision come back."""
         self.world.broken.pop(revision, None)
 
-    @rule(verdict=st.sampled_from((None, *Verdict, *[Verdict.PASS] * 4)))
-    def judge(self, verdict: Verdict | None) -> None:
+    @rule(
+        verdict=st.sampled_from((None, *Verdict, *[Verdict.PASS] * 4)),
+        doubt=st.sampled_from((0.0, 0.0, 0.0, 2.0)),
+    )
+    def judge(self, verdict: Verdict | None, doubt: float) -> None:
         """The judge changes its mind."""
-        self.world.verdict = verdict
+        self.world.verdict, self.world.doubt = verdict, doubt
 
     @rule(chance=RARELY)
     def answer(self, chance: int) -> None:
@@ -200,6 +212,7 @@ class History(RuleBasedStateMachine):
         world.broken.clear()
         world.accepted, world.invalid, world.room = True, None, None
         world.replicas, world.verdict = max(2, world.replicas), Verdict.PASS
+        world.doubt = 0.0
         self._set(paused=False)
         world.command = "resume@end"
         self._look()

@@ -9,7 +9,7 @@ from halimede.rollout import allotment
 from halimede.rollout.capacity import full, need, split, weight_on_abort
 from halimede.rollout.machine import move
 from halimede.rollout.scene import Scene
-from halimede.rollout.steps import AT_STEP, refitted
+from halimede.rollout.steps import ALL_TRAFFIC, AT_STEP, control_percent, refitted
 from halimede.rollout.timers import next_look
 from tests.support.rollouts import MachineWorld
 
@@ -45,6 +45,7 @@ class Watcher:
         if world.cut is None:
             self._gives_up_only_what_is_replaced(scene)
         self._asks_for_no_more_than_allowed(asked)
+        self._keeps_the_control_share(before)
         self._has_a_reason_to_wait()
 
     def rests(self) -> None:
@@ -76,6 +77,10 @@ class Watcher:
         if rollout is not None and rollout.covering_since is not None and base == 0:
             assert ready > 0, "I2: it covers without a pod"
             return
+        dropped = rollout is not None and rollout.control_dropped_at is not None
+        if dropped and rollout.state in ALL_TRAFFIC and base == 0:
+            assert ready > 0, "I2: it takes the share of the bake over without a pod"
+            return
         spare = self._replaces()
         wanted, rest = need(weight, world.replicas), need(100 - weight, world.replicas)
         if self._by_pods():
@@ -102,6 +107,8 @@ class Watcher:
         rollout = self.world.status.rollout
         if rollout is None or rollout.state not in BEFORE_COMMIT or rollout.covering_since:
             return
+        if rollout.control_dropped_at is not None and rollout.state in ALL_TRAFFIC:
+            return  # a stable revision without pods answers nothing, whoever holds the rollout
         if rollout.strategy is Strategy.RECREATE:
             return  # in the middle of its outage a pause would only prolong that
         if self.world.settings.paused or rollout.paused_since is not None:
@@ -139,6 +146,23 @@ class Watcher:
             assert after.step <= self.allowed[after.id], f"I3: step {after.step}"
             if after.state is State.SCALING_UP and was.state in AT_STEP:
                 assert self.allowed[after.id] > was.step, "I3: full scale"
+
+    def _keeps_the_control_share(self, before: Status) -> None:
+        """I13: the bake leaves the stable revision what it was given for it, or nothing.
+
+        What it has given up it never gets again, and nothing else takes it from it.
+        """
+        after, was = self.world.status.rollout, before.rollout
+        if after is None or after.state not in ALL_TRAFFIC:
+            return
+        if after.control_dropped_at is not None:
+            assert after.weight == 100, f"I13: {after.weight} % after the share was given up"
+        if was is not None and was.id == after.id and was.state in ALL_TRAFFIC:
+            dropped = after.control_dropped_at != was.control_dropped_at
+            assert dropped or after.weight == was.weight, f"I13: {was.weight} to {after.weight}"
+        elif after.weight < 100:
+            control = control_percent(after, self.world.settings, by_pods=self.world.by_pods)
+            assert after.weight >= 100 - control, f"I13: {after.weight} % of {control}"
 
     def _abort_is_one_pass_away(self, scene: Scene) -> None:
         """I7: whatever the state, an abort takes the canary's weight in the very next write."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from halimede.api.rollout import Analysis, BlueGreen, Canary, Rollout, Step, Strategy
-from halimede.api.status import Evidence, RevisionStatus, State, Status
+from halimede.api.status import Evidence, RevisionStatus, SourceEvidence, State, Status
 from halimede.judge.verdict import Verdict
 from halimede.rollout import allotment
 from halimede.rollout.allotment import Arrangement
@@ -42,6 +42,8 @@ class MachineWorld:
     command: str | None = None
     verdict: Verdict | None = Verdict.PASS
     """What the judge says whenever it looks."""
+    doubt: float = 0.0
+    """Logarithm of the odds for an error rate over the ceiling, whenever it looks."""
     broken: dict[str, Workload] = field(default_factory=dict)
     """Revisions whose pods are not as they should be."""
     ending: int = 0
@@ -110,6 +112,7 @@ class MachineWorld:
                 verdict=verdict,
                 message=f"The judge says {verdict}.",
                 bake_looks=looks + (rollout.state is State.BAKING),
+                sources=self._doubts(),
             )
             polled = rollout.model_copy(update={"evidence": evidence, "polled_at": self.now})
             status = status.model_copy(update={"rollout": polled})
@@ -181,6 +184,12 @@ class MachineWorld:
             for number, state in enumerate(self.seen)
             if number == 0 or state is not self.seen[number - 1]
         ]
+
+    def _doubts(self) -> tuple[SourceEvidence, ...]:
+        if not self.doubt:
+            return ()
+        held = SourceEvidence(source="Router", begun_at=START, watermark=self.now)
+        return (held.model_copy(update={"log_abs": (self.doubt,)}),)
 
     def _follow(self, scene: Scene) -> None:
         for write in self._writes(scene)[: self.cut]:

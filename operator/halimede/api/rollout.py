@@ -135,7 +135,14 @@ class Canary(ApiModel):
     mirror: Mirror | None = None
     """Judge it by copies of requests before its first step. What a copy does is done twice."""
     bake_seconds: Annotated[int, Field(ge=0, le=86400)] = 300
-    """How long the new revision is judged with all traffic before the old one scales down."""
+    """How long the new revision is judged with all traffic, or all but `controlPercent`, before
+    the old one scales down. It lasts longer while the odds are 3:1 or more against the revision.
+    0: no bake; else at least two of `analysis.intervalSeconds`."""
+    control_percent: Annotated[int | None, Field(ge=0, le=50)] = None
+    """Percentage of the requests that stay on the stable revision during the bake, so that trouble
+    of both revisions is not taken for the new one's; less if the last step leaves less. 0: none.
+    Absent: 10, or none where nothing can share requests out for the bake (type `Service`,
+    `capacityMode` `Replace`)."""
 
 
 class BlueGreen(ApiModel):
@@ -152,14 +159,21 @@ class BlueGreen(ApiModel):
     preview_analysis: PreviewAnalysis | None = None
     """Judge the new revision behind the preview, before the switch."""
     bake_seconds: Annotated[int, Field(ge=0, le=86400)] = 300
-    """How long the new revision is judged with all traffic before the old one scales down."""
+    """How long the new revision is judged with all traffic, or all but `controlPercent`, before
+    the old one scales down. It lasts longer while the odds are 3:1 or more against the revision.
+    0: no bake; else at least `analysis.warmupSeconds` and two of `analysis.intervalSeconds`."""
+    control_percent: Annotated[int, Field(ge=0, le=50)] = 0
+    """Percentage of the requests that stay on the stable revision during the bake, so that trouble
+    of both revisions is not taken for the new one's. 0: none; the switch is whole."""
 
 
 class Recreate(ApiModel):
     """Settings of the strategy `Recreate`."""
 
     bake_seconds: Annotated[int, Field(ge=0, le=86400)] = 300
-    """How long the new revision is judged with all traffic. The way back is another outage."""
+    """How long the new revision is judged with all traffic; longer while the odds are 3:1 or more
+    against it. 0: no bake; else at least `analysis.warmupSeconds` and two of
+    `analysis.intervalSeconds`. The way back is another outage."""
 
 
 class MetricsProvider(StrEnum):

@@ -118,6 +118,69 @@ _COPIES = (
         ".rollout.blueGreen.previewAnalysis.mirrorPercent",
     ),
 )
+_CONTROL = (
+    rule(
+        "self.expose.type != 'Service' || !has(self.rollout.canary.controlPercent)"
+        " || self.rollout.canary.controlPercent == 0",
+        "no router keeps a share of the requests on the stable revision during the bake: remove"
+        " rollout.canary.controlPercent, or expose by Gateway or Ingress",
+        ".rollout.canary.controlPercent",
+    ),
+    rule(
+        "self.expose.type != 'Service' || self.rollout.blueGreen.controlPercent == 0",
+        "no router keeps a share of the requests on the stable revision during the bake: remove"
+        " rollout.blueGreen.controlPercent, or expose by Gateway or Ingress",
+        ".rollout.blueGreen.controlPercent",
+    ),
+    rule(
+        "self.rollout.capacityMode != 'Replace' || !has(self.rollout.canary.controlPercent)"
+        " || self.rollout.canary.controlPercent == 0",
+        "with capacityMode Replace the stable revision has no pods for a share during the bake:"
+        " remove rollout.canary.controlPercent, or set rollout.capacityMode to Extra or Wait",
+        ".rollout.canary.controlPercent",
+    ),
+    rule(
+        "self.rollout.canary.bakeSeconds > 0 || !has(self.rollout.canary.controlPercent)"
+        " || self.rollout.canary.controlPercent == 0",
+        "bakeSeconds 0 leaves no bake to control: remove rollout.canary.controlPercent, or raise"
+        " rollout.canary.bakeSeconds",
+        ".rollout.canary.controlPercent",
+    ),
+    rule(
+        "self.rollout.blueGreen.bakeSeconds > 0 || self.rollout.blueGreen.controlPercent == 0",
+        "bakeSeconds 0 leaves no bake to control: remove rollout.blueGreen.controlPercent, or"
+        " raise rollout.blueGreen.bakeSeconds",
+        ".rollout.blueGreen.controlPercent",
+    ),
+)
+_BAKE = (
+    rule(
+        "self.rollout.strategy != 'Canary' || self.rollout.canary.bakeSeconds == 0"
+        " || self.rollout.canary.bakeSeconds >= 2 * self.rollout.analysis.intervalSeconds",
+        "the judge looks less than twice in so short a bake: raise rollout.canary.bakeSeconds to"
+        " at least 2 * analysis.intervalSeconds, lower rollout.analysis.intervalSeconds, or set"
+        " rollout.canary.bakeSeconds to 0 for no bake",
+        ".rollout.canary.bakeSeconds",
+    ),
+    rule(
+        "self.rollout.strategy != 'BlueGreen' || self.rollout.blueGreen.bakeSeconds == 0"
+        " || self.rollout.blueGreen.bakeSeconds >= self.rollout.analysis.warmupSeconds"
+        " + 2 * self.rollout.analysis.intervalSeconds",
+        "the judge looks less than twice in so short a bake: raise rollout.blueGreen.bakeSeconds"
+        " to at least analysis.warmupSeconds + 2 * analysis.intervalSeconds, lower these, or set"
+        " rollout.blueGreen.bakeSeconds to 0 for no bake",
+        ".rollout.blueGreen.bakeSeconds",
+    ),
+    rule(
+        "self.rollout.strategy != 'Recreate' || self.rollout.recreate.bakeSeconds == 0"
+        " || self.rollout.recreate.bakeSeconds >= self.rollout.analysis.warmupSeconds"
+        " + 2 * self.rollout.analysis.intervalSeconds",
+        "the judge looks less than twice in so short a bake: raise rollout.recreate.bakeSeconds"
+        " to at least analysis.warmupSeconds + 2 * analysis.intervalSeconds, lower these, or set"
+        " rollout.recreate.bakeSeconds to 0 for no bake",
+        ".rollout.recreate.bakeSeconds",
+    ),
+)
 _RECREATE = (
     rule(
         "self.rollout.strategy != 'Recreate' || self.rollout.rollbackWindowRevisions == 0",
@@ -148,7 +211,15 @@ class ModelDeploymentSpec(ApiModel):
 
     model_config = ConfigDict(
         json_schema_extra=rules(
-            *_SCALE, *_ROOM, *_ROUTERS, *_TESTERS, *_COPIES, *_RECREATE, *_TRITON
+            *_SCALE,
+            *_ROOM,
+            *_ROUTERS,
+            *_TESTERS,
+            *_COPIES,
+            *_CONTROL,
+            *_BAKE,
+            *_RECREATE,
+            *_TRITON,
         )
     )
 

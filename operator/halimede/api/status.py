@@ -33,9 +33,10 @@ class State(StrEnum):
     SCALING_UP = "ScalingUp"
     """The last step passed; the target is brought to full scale."""
     PROMOTING = "Promoting"
-    """All traffic is being moved to the target."""
+    """All traffic, or all but the control share, is being moved to the target."""
     BAKING = "Baking"
-    """All traffic is on the target, the old revision is warm, and the target is still judged."""
+    """All traffic, or all but the control share, is on the target; the old revision is warm, and
+    the target is still judged."""
     DRAINING = "Draining"
     """The target is stable; the old revision leaves the route and then scales down."""
     ABORTING = "Aborting"
@@ -242,6 +243,9 @@ class RolloutStatus(ApiModel):
     """Since when the target, which had traffic, has had no ready endpoint."""
     covering_since: Timestamp | None = None
     """Since when the target has everything because the stable revision had no ready pod."""
+    control_dropped_at: Timestamp | None = None
+    """When the stable revision gave its share of the bake up; it gets none again in this rollout.
+    Absent: it has not."""
     capacity_since: Timestamp | None = None
     """Since when the cluster has had no room for the target's pods."""
     lent: int = 0

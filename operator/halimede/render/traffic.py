@@ -15,12 +15,19 @@ moves, in one write for both; a canary names the Service of its revision. The or
 | | entry Service selects | canary Ingresses |
 |---|---|---|
 | on the way | stable | name the new revision, with its weight |
-| promotion, first write | new, at full scale by now | still with the last step's weight |
+| bake with a control share | stable, untouched | all but that share |
+| its commit, first write | new, at full scale by now | still all but that share |
+| then, in the same pass | new | deleted |
+| bake without one, first write | new, at full scale by now | still with the last weight |
 | then, in the same pass | new | weight 100 |
-| once all that is live and settled | new | deleted |
-| abort on the way | stable, untouched | deleted |
-| abort of a promotion, first write | stable, still up | still with weight 100 |
+| once all that is live and settled, and the bake is over | new | deleted |
+| abort before the selector has moved | stable, untouched | deleted |
+| abort after that, first write | stable, still up | still with weight 100 |
 | then, in the same pass | stable | deleted |
+
+A control share that is given up, because the stable revision lost its pods, goes as a bake without
+one begins. The old revision outlives the commit by `settleSeconds` at least, for a controller that
+drops the canary before it knows the entry Service's new pods.
 
 The stable revision has ready pods all the while, and the new one from before its first weight
 until it has had none for a while, so that each of these lines may last.
@@ -99,7 +106,8 @@ def entry_revision(backends: tuple[Backend, ...]) -> str:
     """Choose the revision that the entry Service selects: the first one that has requests.
 
     A Service has no shares. Its clients, inside the cluster and behind a main Ingress, stay with
-    the stable revision until the other one has everything, as after the switch of blue-green.
+    the stable revision until the other one has everything, which with a control share is after
+    the bake.
     """
     serving = [backend for backend in backends if backend.weight > 0]
     return (serving or list(backends))[0].revision

@@ -5,7 +5,9 @@ from dataclasses import replace
 
 from halimede.api.conditions import Reason
 from halimede.api.rollout import Mirror, Strategy
-from halimede.api.status import Outcome, State
+from halimede.api.status import Outcome, RolloutStatus, State
+from halimede.judge.limits import DOUBT
+from halimede.judge.sentences import odds
 from halimede.judge.verdict import Verdict
 from halimede.rollout.awaiting import (
     await_evidence,
@@ -16,10 +18,19 @@ from halimede.rollout.awaiting import (
     told,
     without_evidence,
 )
+from halimede.rollout.capacity import ALL
 from halimede.rollout.command import Verb
 from halimede.rollout.events import Event, normal, sentences
-from halimede.rollout.evidence import looks_wanted
-from halimede.rollout.moves import commit, enter, reroute, take_back, wait, with_rollout
+from halimede.rollout.evidence import doubts, looks_wanted
+from halimede.rollout.moves import (
+    commit,
+    drop_control,
+    enter,
+    reroute,
+    take_back,
+    wait,
+    with_rollout,
+)
 from halimede.rollout.safety import inconclusive
 from halimede.rollout.scene import Move, Scene
 from halimede.rollout.steps import (
@@ -214,14 +225,20 @@ def next_step(scene: Scene, *events: Event) -> Move:
 
 
 def scaling_up(scene: Scene) -> Move:
-    """Wait for full scale, then ask the route for everything."""
+    """Wait for full scale, then ask the route for everything, or all but the control share."""
     rollout = scene.rollout
     if not scene.canary_full:
         return grow(scene)
     if not scene.route_answered:
         return await_route(scene)
-    event = normal("Promoting", f"Revision {rollout.revision} gets all requests.")
-    return reroute(scene, State.PROMOTING, 100, event)
+    weight = scene.bake_weight
+    told = f"Revision {rollout.revision} gets all requests."
+    if weight < ALL:
+        told = (
+            f"Revision {rollout.revision} gets {weight} % of the requests; {ALL - weight} % stay"
+            f" on {rollout.base} until the bake ends."
+        )
+    return reroute(scene, State.PROMOTING, weight, normal("Promoting", told))
 
 
 def grow(scene: Scene) -> Move:
@@ -236,7 +253,7 @@ def grow(scene: Scene) -> Move:
 
 
 def promoting(scene: Scene) -> Move:
-    """Wait until all traffic is on the revision."""
+    """Wait until the traffic is on the revision."""
     if scene.unwritten and not scene.canary_full:
         recreate = scene.rollout.strategy is Strategy.RECREATE
         return take_back(scene, State.STARTING if recreate else State.SCALING_UP)
@@ -246,30 +263,70 @@ def promoting(scene: Scene) -> Move:
 
 
 def baking(scene: Scene) -> Move:
-    """Judge the revision with all traffic while the way back is short, then commit.
+    """Judge the revision with the traffic while the way back is short, then commit.
 
     Only bad news ends the bake before its time, and no news does not prolong it: the steps have
-    been passed. But the time must not have gone by unwatched while there was something to see.
+    been passed. But the time must not have gone by unwatched while there was something to see,
+    nor while the evidence speaks against the revision.
     """
-    rollout, analysis = scene.rollout, scene.settings.analysis
-    if rollout.forced:
-        return commit(scene)
-    seconds = bake_seconds(rollout.strategy, scene.settings)
-    evidence = rollout.evidence
-    looked = (
-        evidence is None
-        or evidence.verdict == Verdict.METRICS_DOWN
-        or evidence.bake_looks >= looks_wanted(seconds, analysis)
-    )
+    rollout, seconds = scene.rollout, bake_seconds(scene.rollout.strategy, scene.settings)
     unseen = seconds > 0 and without_evidence(scene)
-    if scene.elapsed(rollout.last_progress_at) >= seconds and looked:
-        return commit(scene, "The bake ended without a verdict." if unseen else "")
+    over = _is_over(scene, seconds)
+    if rollout.forced or (over and not doubts(rollout)):
+        if rollout.weight < ALL and not scene.canary_full:
+            return await_pods(scene, scene.canary, scene.canary_wanted)
+        blind = unseen and not rollout.forced
+        return commit(scene, "The bake ended without a verdict." if blind else "")
+    if rollout.weight < ALL and scene.control == 0 and scene.canary_full:
+        return drop_control(scene, _control_ended(rollout))
+    if over:
+        return _held_by_odds(scene)
     return wait(
         scene,
         Reason.ROLLING_OUT,
-        f"All requests go to revision {rollout.revision}; it is watched for {seconds} s.",
+        f"{_shared(rollout)}; it is watched for {seconds} s.",
         told(scene),
-        "The bake ends by its time all the same." if unseen else "",
+        "The bake ends by its time all the same." if unseen and not doubts(rollout) else "",
+    )
+
+
+def _is_over(scene: Scene, seconds: int) -> bool:
+    """Whether the bake's time is over and the judge has used it, if it could see."""
+    rollout, evidence = scene.rollout, scene.rollout.evidence
+    looked = (
+        evidence is None
+        or evidence.verdict == Verdict.METRICS_DOWN
+        or evidence.bake_looks >= looks_wanted(seconds, scene.settings.analysis)
+    )
+    return looked and scene.elapsed(rollout.last_progress_at) >= seconds
+
+
+def _held_by_odds(scene: Scene) -> Move:
+    """Wait until the evidence no longer speaks against the revision, or until it stops it."""
+    return wait(
+        scene,
+        Reason.METRICS_HOLD if without_evidence(scene) else Reason.ROLLING_OUT,
+        f"{_shared(scene.rollout)}; the odds against it hold the bake, which does not end while"
+        f" they are {odds(DOUBT)} or more.",
+        told(scene),
+        "The command `abort` ends it, or `promote-full-force`, which promotes it all the same.",
+    )
+
+
+def _shared(rollout: RolloutStatus) -> str:
+    if rollout.weight == ALL:
+        return f"All requests go to revision {rollout.revision}"
+    return (
+        f"{rollout.weight} % of the requests go to revision {rollout.revision} and the others to"
+        f" {rollout.base}, for comparison"
+    )
+
+
+def _control_ended(rollout: RolloutStatus) -> Event:
+    return normal(
+        "ControlDropped",
+        f"Revision {rollout.revision} gets all requests: the spec leaves {rollout.base} no share"
+        " of the bake any more.",
     )
 
 

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from halimede.api.rollout import Analysis
 from halimede.api.status import Evidence, RolloutStatus, State
 from halimede.judge.judge import begin, judge
-from halimede.judge.limits import MIN_POLLS
+from halimede.judge.limits import DOUBT, MIN_POLLS
 from halimede.judge.reading import Reading
 from halimede.judge.verdict import Verdict
+from halimede.judge.weigh import against, uncompared
 from halimede.rollout.capacity import ALL
 from halimede.rollout.steps import REHEARSED
 
@@ -63,6 +64,17 @@ def looks_wanted(bake_seconds: float, analysis: Analysis) -> int:
     """
     judged = max(0.0, bake_seconds - analysis.warmup_seconds)
     return min(MIN_POLLS, int(judged / analysis.interval_seconds))
+
+
+def doubts(rollout: RolloutStatus) -> bool:
+    """Whether the evidence speaks against the revision, though not enough to stop it.
+
+    Where the stable revision has no requests any more, the comparison with it does not count: it
+    would stay as it is for ever.
+    """
+    sources = rollout.evidence.sources if rollout.evidence else ()
+    compared = rollout.weight < ALL
+    return any(against(one if compared else uncompared(one)) >= DOUBT for one in sources)
 
 
 def weigh(

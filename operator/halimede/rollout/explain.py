@@ -8,11 +8,13 @@ from halimede.api.rollout import Analysis, Rollout, Strategy
 from halimede.api.status import Evidence, FinishedRollout, RolloutStatus, SourceEvidence, State
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.judge.judge import demanded
-from halimede.judge.limits import SUSPICION, Limits, limits
+from halimede.judge.limits import DOUBT, SUSPICION, Limits, limits
 from halimede.judge.processes import mixture
 from halimede.judge.sentences import bad, number, odds, percent, place
 from halimede.judge.weigh import against, certified
+from halimede.rollout.capacity import ALL
 from halimede.rollout.choices import choices
+from halimede.rollout.evidence import doubts
 from halimede.rollout.first_weight import effective
 from halimede.rollout.remaining import clean_requests, level_due, time_for
 from halimede.rollout.shares import told_share
@@ -125,10 +127,19 @@ def _awaited(settings: Rollout, rollout: RolloutStatus) -> str:
     if rollout.state is State.ANALYSING and rollout.weight == 0:
         return "the end of the step's minSeconds: at weight 0 nothing is judged"
     if rollout.state is not State.STEP_PAUSED or step is None or step.pause is None:
-        return AWAITED[rollout.state]
+        return _of_the_bake(rollout) or AWAITED[rollout.state]
     if step.pause.seconds is None:
         return "the command promote: the step has passed, and its pause has no end"
     return f"the end of the step's pause of {step.pause.seconds} s, and a judge who is content"
+
+
+def _of_the_bake(rollout: RolloutStatus) -> str | None:
+    """Say what is awaited for the bake, where that is not what its states usually await."""
+    if rollout.state is State.PROMOTING and rollout.weight < ALL:
+        return f"that the route gives the new revision {rollout.weight} %, its share of the bake"
+    if rollout.state is State.BAKING and doubts(rollout):
+        return f"the end of the bake, and odds against the new revision of under {odds(DOUBT)}"
+    return None
 
 
 def _over(md: ModelDeployment, rollout: FinishedRollout) -> Iterator[str]:

@@ -17,7 +17,7 @@ from halimede.api.status import (
     WarmRevision,
 )
 from halimede.judge.weigh import condensed
-from halimede.rollout.capacity import weight_on_abort
+from halimede.rollout.capacity import ALL, weight_on_abort
 from halimede.rollout.events import Event, normal, sentences, warning
 from halimede.rollout.facts import Cause
 from halimede.rollout.history import given_up, made_stable, marked
@@ -58,6 +58,21 @@ def take_back(scene: Scene, state: State) -> Move:
     """Go to *state* with the weight before a raise that the route has never been given."""
     before = scene.rollout.weight_before
     return reroute(scene, state, before, weight_before=before)
+
+
+def drop_control(scene: Scene, *events: Event) -> Move:
+    """Give the new revision what the stable one has kept for the bake, for the whole rollout.
+
+    The clock of the bake runs on. A kill before the route is written does not take it back.
+    """
+    status = with_rollout(
+        scene.status,
+        weight=ALL,
+        weight_before=ALL,
+        weight_applied_at=None,
+        control_dropped_at=scene.now,
+    )
+    return Move(status, events)
 
 
 def stop(scene: Scene, outcome: Outcome, reason: str, *parts: str) -> Move:

@@ -15,8 +15,8 @@ from halimede.rollout.awaiting import await_pods
 from halimede.rollout.capacity import full
 from halimede.rollout.events import normal
 from halimede.rollout.moves import abort, enter, finish, reroute, wait, with_rollout
-from halimede.rollout.safety import ALL_TRAFFIC
 from halimede.rollout.scene import Move, Scene, first
+from halimede.rollout.steps import ALL_TRAFFIC
 
 
 def noted(rollout: RolloutStatus, scene: Scene) -> RolloutStatus:

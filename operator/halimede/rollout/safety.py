@@ -10,6 +10,7 @@ from halimede.api.rollout import Waiting
 from halimede.api.status import Outcome, State
 from halimede.judge.verdict import Verdict
 from halimede.rollout.allotment import copies, testers
+from halimede.rollout.capacity import ALL
 from halimede.rollout.command import Verb
 from halimede.rollout.events import warning
 from halimede.rollout.facts import CAPACITY, Cause
@@ -17,8 +18,8 @@ from halimede.rollout.history import by_abort
 from halimede.rollout.moves import abort, reroute, stop
 from halimede.rollout.pauses import timeout_at
 from halimede.rollout.scene import Move, Scene
-from halimede.rollout.shares import lost_a_part, stable_is_back, stable_is_down
-from halimede.rollout.steps import REHEARSED, starts_small, undecided_until
+from halimede.rollout.shares import control_lost, lost_a_part, stable_is_back, stable_is_down
+from halimede.rollout.steps import ALL_TRAFFIC, REHEARSED, starts_small, undecided_until
 
 UNREADY_GRACE_SECONDS = 60.0
 """How long a revision that had traffic may be without a ready pod before it is given up."""
@@ -40,7 +41,6 @@ AWAITING_ROUTE = frozenset(
     }
 )
 """The states in which the route is to be accepted."""
-ALL_TRAFFIC = frozenset({State.PROMOTING, State.BAKING})
 
 
 def aborted_by_command(scene: Scene) -> Move | None:
@@ -101,12 +101,14 @@ def superseded(scene: Scene) -> Move | None:
 
 
 def lost_all_traffic_pods(scene: Scene) -> Move | None:
-    """It has all traffic and no pod to serve it, and the old revision is still there."""
+    """It has the traffic and no pod to serve it, and the old revision is still there."""
     if scene.rollout.state not in ALL_TRAFFIC or scene.canary.ready_endpoints > 0:
         return None
     if scene.base.ready_endpoints == 0:
         return None
-    return abort(scene, "CanaryUnhealthy", "It has all traffic and lost its last ready pod.")
+    weight = scene.rollout.weight
+    share = "all traffic" if weight == ALL else f"{weight} % of the requests"
+    return abort(scene, "CanaryUnhealthy", f"It has {share} and lost its last ready pod.")
 
 
 def lost_its_pods(scene: Scene) -> Move | None:
@@ -264,6 +266,7 @@ SAFETY = (
     lost_all_traffic_pods,
     lost_its_pods,
     stayed_unready,
+    control_lost,
     stable_is_down,
     stable_is_back,
     lost_a_part,

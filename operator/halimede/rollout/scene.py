@@ -12,7 +12,7 @@ from halimede.rollout.command import Command, Verb
 from halimede.rollout.conflict import fight
 from halimede.rollout.events import Event
 from halimede.rollout.facts import Cause, Facts, Workload
-from halimede.rollout.steps import current_step, mirror_due
+from halimede.rollout.steps import control_percent, current_step, mirror_due
 
 GROWING = frozenset(
     {
@@ -171,6 +171,20 @@ class Scene:
     def by_pods(self) -> bool:
         """Whether the numbers of pods are chosen for the share, and not one replaced by one."""
         return self.mingled and not self.replaces
+
+    @property
+    def control(self) -> int:
+        """The percentage of the requests that the stable revision is to keep during the bake."""
+        return control_percent(self.rollout, self.settings, by_pods=self.wanted.by_pods)
+
+    @property
+    def bake_weight(self) -> int:
+        """The weight for the bake: all but what the stable revision keeps and can carry.
+
+        It is never less than what the last step has given.
+        """
+        weight = max(self.rollout.weight, ALL - self.control)
+        return weight if self.base.ready_endpoints >= self.needed(weight)[1] else ALL
 
     def needed(self, weight: int) -> tuple[int, int]:
         """Count the pods that the canary and the stable revision need while it has *weight*."""

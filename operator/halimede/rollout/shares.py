@@ -4,11 +4,32 @@ from halimede.api.rollout import StableDown, Strategy
 from halimede.api.status import RolloutStatus, State
 from halimede.rollout.capacity import ALL
 from halimede.rollout.events import warning
-from halimede.rollout.moves import reroute
+from halimede.rollout.moves import drop_control, reroute
 from halimede.rollout.scene import Move, Scene
-from halimede.rollout.steps import starts_small
+from halimede.rollout.steps import ALL_TRAFFIC, starts_small
 
 AT_A_STEP = frozenset({State.MIRRORING, State.SHIFTING, State.ANALYSING, State.STEP_PAUSED})
+
+
+def control_lost(scene: Scene) -> Move | None:
+    """The stable revision cannot carry the share that it has kept for the bake.
+
+    Without any ready pod of it, whatever the new one has left is better.
+    """
+    rollout, ready = scene.rollout, scene.base.ready_endpoints
+    if rollout.state not in ALL_TRAFFIC or rollout.weight == ALL or scene.facts.replicas == 0:
+        return None
+    wanted = scene.needed(rollout.weight)[1]
+    if ready >= wanted or scene.canary.ready_endpoints == 0:
+        return None
+    if not scene.canary_full and (ready > 0 or scene.unwritten):
+        return None
+    event = warning(
+        "ControlDropped",
+        f"Revision {rollout.base} has {ready} of {wanted} ready pods for its"
+        f" {ALL - rollout.weight} %; {rollout.revision} gets all requests.",
+    )
+    return drop_control(scene, event)
 
 
 def stable_is_down(scene: Scene) -> Move | None:

@@ -2,13 +2,17 @@
 
 from typing import Any
 
-from halimede.api.rollout import Mirror, Rollout, Stage, Step, Strategy
+from halimede.api.rollout import CapacityMode, Mirror, Rollout, Stage, Step, Strategy
 from halimede.api.status import Outcome, RolloutStatus, State
 
 AT_STEP = frozenset({State.ANALYSING, State.STEP_PAUSED})
 """The states in which the route gives what the step asks for."""
 REHEARSED = frozenset({State.MIRRORING, State.AWAITING_PROMOTION})
 """The states in which a revision may be judged before users meet it."""
+ALL_TRAFFIC = frozenset({State.PROMOTING, State.BAKING})
+"""The states in which the new revision has all requests, or all but the control share."""
+USUAL_CONTROL = 10
+"""The percentage that a canary leaves on the stable revision where the spec does not say."""
 
 
 def skips_steps(rollout: RolloutStatus) -> bool:
@@ -30,6 +34,31 @@ def bake_seconds(strategy: Strategy, settings: Rollout) -> int:
             return settings.blue_green.bake_seconds
         case Strategy.RECREATE:
             return settings.recreate.bake_seconds
+
+
+def control_percent(rollout: RolloutStatus, settings: Rollout, *, by_pods: bool) -> int:
+    """Say what percentage of the requests the bake leaves on the stable revision.
+
+    None where no router shares requests out (*by_pods*) or the stable revision has given its pods
+    away, where there is no bake, and where the way to the new revision skips the steps: then
+    somebody wants the requests off the stable one.
+    """
+    unable = by_pods or settings.capacity_mode is CapacityMode.REPLACE
+    if unable or rollout.control_dropped_at is not None or bake_skipped(rollout, settings):
+        return 0
+    match rollout.strategy:
+        case Strategy.CANARY if not skips_steps(rollout):
+            percent = settings.canary.control_percent
+            return USUAL_CONTROL if percent is None else percent
+        case Strategy.BLUE_GREEN if not skips_steps(rollout):
+            return settings.blue_green.control_percent
+        case _:
+            return 0
+
+
+def bake_skipped(rollout: RolloutStatus, settings: Rollout) -> bool:
+    """Whether the new revision is made stable as soon as it has all requests."""
+    return rollout.forced or bake_seconds(rollout.strategy, settings) == 0
 
 
 def current_step(rollout: RolloutStatus, settings: Rollout) -> Step | None:

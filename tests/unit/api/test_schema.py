@@ -10,7 +10,7 @@ from halimede.api.crd import crd, text
 from halimede.api.schema import UnknownSchemaError, structural
 
 ROOT = Path(__file__).parents[3]
-LARGEST = 60_000
+LARGEST = 80_000
 """Bytes. `kubectl apply` keeps a copy in an annotation of at most 256 KiB, and people read it."""
 
 

@@ -112,7 +112,7 @@ def test_latency_is_a_source_of_its_own_with_its_own_ceiling() -> None:
     bounds = limits(ANALYSIS)
     assert sources(ANALYSIS) == (Source.ROUTER, Source.TRITON, Source.ROUTER_LATENCY)
     assert [bounds.ceiling_of(source) for source in bounds.sources] == [0.05, 0.05, 0.1]
-    assert bounds.stop > limits(Analysis()).stop
+    assert bounds.tests == limits(Analysis()).tests + 3
 
 
 def past(slow: int) -> History:
@@ -130,8 +130,8 @@ def test_stables_slow_answers_set_the_demands_on_slow_ones_alone() -> None:
     """3 % slow: 9 % at the last step; for errors the least there is, 1 %."""
     begun = begin(ANALYSIS, 3, past(30), 100.0)
     own = {one.source: demanded(begun, one) for one in begun.sources}
-    assert own["Router"] == own["Triton"] == levels(ANALYSIS, 3, 0.0)
-    assert own["RouterLatency"] == levels(ANALYSIS, 3, 0.03, Source.ROUTER_LATENCY)
+    assert own["Router"] == own["Triton"] == levels(ANALYSIS, 3, 0.0, 0.05)
+    assert own["RouterLatency"] == levels(ANALYSIS, 3, 0.03, 0.1)
     assert own["RouterLatency"][-1] == pytest.approx(0.09)
 
 
@@ -195,4 +195,4 @@ def test_latency_declared_in_mid_rollout_has_demands_of_its_own() -> None:
     begun = begin(Analysis(), 3, history, 100.0)
     later = polled(begun, 115.0, 1)
     own = next(one for one in later.sources if one.source == Source.ROUTER_LATENCY)
-    assert own.levels == levels(ANALYSIS, 3, None, Source.ROUTER_LATENCY)
+    assert own.levels == levels(ANALYSIS, 3, None, 0.1)

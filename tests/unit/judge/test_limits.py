@@ -21,7 +21,7 @@ def test_the_demand_tightens_towards_three_times_stable(
     steps: int, rate: float | None, expected: tuple[float, ...]
 ) -> None:
     """From 1 % to 5 % at the last step, doubled for each before it, up to 10 %."""
-    assert levels(Analysis(), steps, rate) == expected
+    assert levels(Analysis(), steps, rate, 0.05) == expected
 
 
 @pytest.mark.parametrize(
@@ -33,18 +33,18 @@ def test_the_demand_tightens_towards_three_times_stable(
 )
 def test_the_pace_is_how_steeply_it_tightens(pace: Pace, expected: tuple[float, ...]) -> None:
     """All paces end in the same demand."""
-    assert levels(Analysis(pace=pace), 3, 0.005) == expected
+    assert levels(Analysis(pace=pace), 3, 0.005, 0.05) == expected
 
 
 def test_a_user_who_tolerates_much_is_not_asked_for_more_at_the_first_step() -> None:
     """No step demands more than the last."""
     loose = Analysis(max_error_percent="20")
-    assert levels(loose, 3, None) == (0.2, 0.2, 0.2)
+    assert levels(loose, 3, None, 0.2) == (0.2, 0.2, 0.2)
 
 
 def test_the_ceiling_bounds_the_floor() -> None:
     """A user who wants at most 0.5 % gets a certificate for 0.5 %."""
-    assert levels(Analysis(max_error_percent="0.5"), 2, 0.0) == (0.01, 0.005)
+    assert levels(Analysis(), 2, 0.0, 0.005) == (0.01, 0.005)
 
 
 def test_alpha_is_shared_by_the_sources() -> None:

@@ -44,7 +44,7 @@ def decisions() -> set[Step]:
 
 
 def test_what_happened_is_in_the_table(decisions: set[Step]) -> None:
-    """I1 to I12 held, and nothing decides where its row of the table does not tell of it."""
+    """I1 to I13 held, and nothing decides where its row of the table does not tell of it."""
     untold = [one for one in decisions if not any(declares(row, one) for row in TRANSITIONS)]
     assert sorted(map(str, untold)) == []
 

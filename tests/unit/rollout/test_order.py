@@ -18,6 +18,7 @@ def test_order_of_checks_of_a_rollout() -> None:
         "lost_all_traffic_pods",
         "lost_its_pods",
         "stayed_unready",
+        "control_lost",
         "stable_is_down",
         "stable_is_back",
         "lost_a_part",

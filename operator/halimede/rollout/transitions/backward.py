@@ -1,4 +1,4 @@
-"""Rows 24 to 31 and 43 to 46: what takes traffic away from a new revision."""
+"""Rows 24 to 31, 43 to 46 and 89: what takes traffic away from either revision."""
 
 from halimede.api.status import State
 from halimede.rollout.transitions.row import ROLLING, UNDECIDED, Transition, Way, given_up
@@ -64,6 +64,15 @@ BACKWARD = (
             Way((State.PRIMING, State.ANALYSING, State.STEP_PAUSED), State.SHIFTING),
             Way((State.PRIMING,), State.SCALING_UP),
         ),
+    ),
+    Transition(
+        89,
+        "The stable revision lacks ready pods for the share that it kept for the bake, or the spec"
+        " leaves it none any more.",
+        "The new one gets everything, for the rest of the rollout: ControlDropped. The clock of"
+        " the bake and the evidence go on.",
+        ("rollout.shares.control_lost", "rollout.advance.baking"),
+        held=ALL_TRAFFIC,
     ),
     Transition(
         28,

@@ -1,4 +1,4 @@
-"""Rows 9 to 23, 36 to 42 and 59: what gives a new revision traffic, and what it waits for."""
+"""Rows 9 to 23, 36 to 42, 59 and 88: what gives a new revision traffic, and what it waits for."""
 
 from halimede.api.status import State
 from halimede.rollout.transitions.row import Transition, Way, given_up
@@ -210,7 +210,8 @@ FORWARD = (
     Transition(
         37,
         "Nine tenths of full scale are ready; below ten pods, all of them.",
-        "The route gives it everything; the stable revision stays in the route at weight 0.",
+        "The route gives it everything, or all but `controlPercent`; the stable revision stays in"
+        " the route with the rest.",
         ("rollout.advance.scaling_up",),
         ways=(Way((State.SCALING_UP,), State.PROMOTING),),
     ),
@@ -223,7 +224,7 @@ FORWARD = (
     ),
     Transition(
         39,
-        "All traffic is live on it since `settleSeconds`.",
+        "The weight for the bake is live since `settleSeconds`.",
         "The bake begins; the old revision is at full scale.",
         ("rollout.advance.promoting",),
         ways=(Way((State.PROMOTING,), State.BAKING),),
@@ -237,11 +238,20 @@ FORWARD = (
     ),
     Transition(
         41,
-        "The bake is over, the judge had time to look, and it did not say Abort.",
-        "Commit: it is stable, and the old revision stays warm for `scaleDownDelaySeconds`.",
+        "The bake is over, the judge had time to look, and the odds against it are under 3:1.",
+        "Commit: it is stable and gets everything, and the old revision stays warm for"
+        " `scaleDownDelaySeconds`.",
         ("rollout.advance.baking",),
         held=(State.BAKING,),
         ways=(Way((State.BAKING,), State.DRAINING),),
+    ),
+    Transition(
+        88,
+        "The bake is over, and the odds against it are 3:1 or more.",
+        "The bake goes on until they are less, the judge says Abort, or somebody commands"
+        " `promote-full-force`.",
+        ("rollout.advance.baking", "rollout.evidence.doubts"),
+        held=(State.BAKING,),
     ),
     Transition(
         42,
