@@ -6,7 +6,7 @@ from enum import StrEnum
 from math import inf
 
 from bench.rollouts.rule import ABORT, PASS
-from bench.rollouts.simulate import Ends, Story
+from bench.rollouts.simulate import Bursts, Ends, Incident, Since, Spell, Story
 from halimede.api.rollout import Analysis, Step
 from halimede.judge.simulation import Plan, Traffic
 
@@ -18,6 +18,8 @@ WARM_UP_AND_THREE_POLLS = 75.0
 HOUR = Plan((Step(weight=10, max_seconds=3600),), promotes=False)
 HALF_HOUR = Plan((Step(weight=10),), promotes=False)
 STEPS = Plan(tuple(Step(weight=weight) for weight in (5, 10, 25, 50)))
+USUAL = Plan(tuple(Step(weight=weight) for weight in (5, 25, 50)))
+PATIENT = Plan(tuple(Step(weight=weight, max_seconds=7200) for weight in (5, 25, 50)))
 STRICT = Plan(STEPS.steps, Analysis(max_error_percent="1"))
 
 
@@ -71,7 +73,22 @@ class Cell:
 
 def cells() -> tuple[Cell, ...]:
     """List all cells."""
-    return (*_equals(), *_clustered(), *_outages(), *_found(), *_good(), *_bad(), *_bakes())
+    return (
+        *_equals(),
+        *_clustered(),
+        *_outages(),
+        *_found(),
+        *_good(),
+        *_bad(),
+        *_bakes(),
+        *_late(),
+        *_shared(),
+        *_blind(),
+        *_unknown(),
+        *_better(),
+        *_forgotten(),
+        *_incidents(),
+    )
 
 
 def _equals() -> Iterator[Cell]:
@@ -182,6 +199,13 @@ def _bakes() -> Iterator[Cell]:
             Story(STEPS, Traffic(rate, stable, stable), BAKE, errors),
             found,
         )
+    for rate, errors, least in ((5.0, 0.05, 0.98), (20.0, 0.02, 0.4), (100.0, 0.02, 0.98)):
+        yield Cell(
+            "Good at the steps, bad with all requests, in a bake of 5 min or as long as odds hold it",
+            f"{rate:g} req/s, stable 0.5 %, then {errors:.0%} errors",
+            Story(USUAL, Traffic(rate, 0.005, 0.005), BAKE, errors),
+            (Bound(Figure.TAKEN_BACK, least=least),),
+        )
     for cluster, how in ((1.0, "single"), (3.0, "in threes")):
         yield Cell(
             "An equal switched to at once, judged in a bake of an hour",
@@ -195,3 +219,142 @@ def _bakes() -> Iterator[Cell]:
         Story(STEPS, Traffic(10.0, 0.005, 0.05), BAKE, switched=True),
         found,
     )
+
+
+def _late() -> Iterator[Cell]:
+    for errors, rates, within in ((1.0, (5.0, 20.0, 100.0), 45.0), (0.2, (20.0, 100.0), 90.0)):
+        for rate in rates:
+            traffic = Traffic(rate, 0.005, 0.005)
+            for after in (60.0, 240.0):
+                spell = Spell(after, inf, canary=errors, since=Since.BAKE)
+                yield _found_late(
+                    f"{rate:g} req/s, {errors:.0%} from {after:g} s of a bake of 300 s on",
+                    Story(USUAL, traffic, BAKE, spells=(spell,)),
+                    after + within,
+                )
+            for weight in (5, 50):
+                step = Plan((Step(weight=weight, max_seconds=5400),), promotes=False)
+                spell = Spell(1800.0, inf, canary=errors)
+                yield _found_late(
+                    f"{rate:g} req/s, {errors:.0%} after half an hour at {weight} %",
+                    Story(step, traffic, spells=(spell,)),
+                    1800.0 + within,
+                )
+
+
+def _found_late(name: str, story: Story, within: float) -> Cell:
+    return Cell(
+        "A good one that turns bad, stable 0.5 %",
+        name,
+        story,
+        (Bound(Figure.ABORTED, least=0.99), Bound(Figure.ABORTED_AFTER, most=within)),
+    )
+
+
+def _shared() -> Iterator[Cell]:
+    for rate in (5.0, 20.0, 100.0):
+        for name, spell in (
+            ("30 % for 5 min", Spell(0.0, 300.0, 0.3, 0.3, Since.BAKE, anywhere=250.0)),
+            ("30 % for 1 min", Spell(0.0, 60.0, 0.3, 0.3, Since.BAKE, anywhere=250.0)),
+            ("4 % for 5 min", Spell(0.0, 300.0, 0.04, 0.04, Since.BAKE, anywhere=250.0)),
+            ("up to 5 % in 10 min", Spell(0.0, 600.0, 0.05, 0.05, anywhere=900.0, rising=True)),
+        ):
+            yield Cell(
+                "Trouble of both, in the bake or before",
+                f"{rate:g} req/s, {name}",
+                Story(USUAL, Traffic(rate, 0.005, 0.005), BAKE, spells=(spell,)),
+                (Bound(Figure.ABORTED, most=0.01), Bound(Figure.PROMOTED, least=0.95)),
+            )
+
+
+def _blind() -> Iterator[Cell]:
+    spell = Spell(0.0, 300.0, 0.3, 0.3, anywhere=600.0, blind=True)
+    for rate in (5.0, 20.0, 100.0):
+        yield Cell(
+            "30 % on both for 5 min while stable's Triton is not scraped",
+            f"{rate:g} req/s",
+            Story(USUAL, Traffic(rate, 0.005, 0.005), BAKE, spells=(spell,)),
+            (Bound(Figure.ABORTED, most=0.01), Bound(Figure.PROMOTED, least=0.95)),
+        )
+
+
+def _unknown() -> Iterator[Cell]:
+    bounds = (Bound(Figure.ABORTED, most=0.005),)
+    for rate in (5.0, 20.0, 100.0):
+        traffic = Traffic(rate, 0.005, 0.005, 8.0, batches=True)
+        yield Cell(
+            "An equal whose errors cluster, 0.5 %",
+            f"{rate:g} req/s, batches of 8, a minute of past",
+            Story(HOUR, traffic, past_minutes=1),
+            bounds,
+        )
+    for rate in (20.0, 100.0):
+        yield Cell(
+            "An equal whose errors cluster, 0.5 %",
+            f"{rate:g} req/s, batches of 32",
+            Story(HOUR, Traffic(rate, 0.005, 0.005, 32.0, batches=True)),
+            bounds,
+        )
+        yield Cell(
+            "An equal whose errors cluster, 0.5 %",
+            f"{rate:g} req/s, 5 % for 30 s every 10 min, each at its own times, none in the past",
+            Story(USUAL, Traffic(rate, 0.005, 0.005), BAKE, bursts=Bursts(600.0, 30.0, 0.05)),
+            bounds,
+        )
+
+
+def _better() -> Iterator[Cell]:
+    for rate in (5.0, 20.0, 100.0):
+        for errors, bound in (
+            (0.01, Bound(Figure.PROMOTED, least=0.99)),
+            (0.04, Bound(Figure.PROMOTED, least=0.95)),
+            (0.1, Bound(Figure.PROMOTED, most=0.01)),
+        ):
+            yield Cell(
+                "Stable 10 %, over maxErrorPercent; within 2 h a step",
+                f"{rate:g} req/s, {errors:.0%} errors",
+                Story(PATIENT, Traffic(rate, 0.1, errors), BAKE),
+                (bound,),
+            )
+        yield Cell(
+            "An equal of a stable one close to maxErrorPercent; within 2 h a step",
+            f"{rate:g} req/s, 4 % errors",
+            Story(PATIENT, Traffic(rate, 0.04, 0.04), BAKE),
+            (Bound(Figure.PROMOTED, least=0.95), Bound(Figure.ABORTED, most=0.005)),
+        )
+
+
+def _forgotten() -> Iterator[Cell]:
+    hour = Plan(tuple(Step(weight=weight, max_seconds=3600) for weight in (5, 25, 50)))
+    for rate in (5.0, 20.0, 100.0):
+        for name, spell in (
+            ("30 % for 1 min", Spell(0.0, 60.0, 0.3, 0.3, anywhere=600.0)),
+            ("30 % for 5 min", Spell(0.0, 300.0, 0.3, 0.3, anywhere=600.0)),
+            ("from then on up to 4 %", Spell(0.0, 600.0, 0.04, 0.04, anywhere=900.0, rising=True)),
+        ):
+            yield Cell(
+                "A good one after trouble of both; within an hour a step",
+                f"{rate:g} req/s, {name}",
+                Story(hour, Traffic(rate, 0.005, 0.005), BAKE, spells=(spell,)),
+                (Bound(Figure.PROMOTED, least=0.95), Bound(Figure.ABORTED, most=0.01)),
+            )
+
+
+def _incidents() -> Iterator[Cell]:
+    first = Plan((Step(weight=5, max_seconds=7200),), promotes=False)
+    clean = ((5.0, 540.0), (20.0, 180.0), (100.0, 105.0))
+    for name, minutes, rate_then in (("30 % for 5 min", 5, 0.3), ("5 % for 5 min", 5, 0.05)):
+        past = (Incident(60, minutes, rate_then),)
+        for rate, after in clean:
+            yield Cell(
+                "After an incident an hour ago, stable 0.5 %",
+                f"{rate:g} req/s, {name}: 5 % errors at 5 %",
+                Story(first, Traffic(rate, 0.005, 0.05), incidents=past),
+                (Bound(Figure.ABORTED, least=0.99), Bound(Figure.ABORTED_AFTER, most=1.2 * after)),
+            )
+            yield Cell(
+                "After an incident an hour ago, stable 0.5 %",
+                f"{rate:g} req/s, {name}: 2 % errors",
+                Story(USUAL, Traffic(rate, 0.005, 0.02), BAKE, incidents=past),
+                (Bound(Figure.PROMOTED, most=0.01),),
+            )

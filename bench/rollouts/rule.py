@@ -70,7 +70,7 @@ class Held:
     levels: Floats
     """Of shape (rollouts, steps)."""
     past: Ints
-    """Stable's usual requests before the rollout, of shape (rollouts, sources), as are the next."""
+    """Stable's usual requests before the rollout, of shape (rollouts, sources), as the next."""
     past_errors: Ints
     phi: Floats
     phi_looks: Ints

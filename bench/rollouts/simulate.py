@@ -31,12 +31,10 @@ from halimede.judge.bake import begun
 from halimede.judge.limits import DOUBT, levels
 from halimede.judge.past import BIN, HISTORY, Past
 from halimede.judge.reading import Counts
-from halimede.judge.simulation import OUTAGE_ERRORS, ROUTE_SECONDS, Plan, Traffic
+from halimede.judge.simulation import LONGEST_BAKE, OUTAGE_ERRORS, ROUTE_SECONDS, Plan, Traffic
 
 CONTROL = 0.1
 """The share of the requests that stays on the stable revision in a bake, as by default."""
-LONGEST_BAKE = 10.0
-"""A bake that is held by doubts ends after so many times its length in a simulation."""
 
 
 class Since(Enum):
@@ -122,7 +120,7 @@ class Ends:
         return float((self.verdict == verdict).mean())
 
     def quantile(self, verdict: int, part: float = 0.5) -> float:
-        """Say after how many seconds this part of those that ended so did; infinite without any."""
+        """Say after how many seconds this part of those that ended so did; inf without any."""
         found = self.seconds[self.verdict == verdict]
         return float(np.quantile(found, part)) if found.size else inf
 

@@ -50,7 +50,7 @@ def _without_incidents(requests: Ints, errors: Ints, phi: Floats) -> Bools:
         fewer = kept & (errors <= expected + OUTLIER * np.sqrt(spread) + 1)
         changed = (fewer != kept).any(axis=1) & ~done
         lost = changed & (2 * fewer.sum(axis=1) < requests.shape[1])
-        kept = np.where(lost[:, None], True, np.where(changed[:, None], fewer, kept))
+        kept = np.where(changed[:, None], fewer, kept) | lost[:, None]
         done |= lost | ~changed
     return kept
 

@@ -1,5 +1,6 @@
 """What rollouts of the ModelDeployments in a file will take, without a cluster."""
 
+from halimede.api.expose import ExposeType
 from halimede.manifests import deployments, documents
 from halimede.rollout.forecast import Question, forecast
 from halimede.rollout.forecast_text import text
@@ -19,7 +20,14 @@ def foretold(manifests: str, per_second: float, stable_errors: float) -> str:
     return "\n".join(
         text(
             md.metadata.name,
-            forecast(Question(md.spec.rollout, per_second, stable_errors)),
+            forecast(
+                Question(
+                    md.spec.rollout,
+                    per_second,
+                    stable_errors,
+                    by_pods=md.spec.expose.type is ExposeType.SERVICE,
+                )
+            ),
         )
         for md in deployments(documents(manifests))
     )

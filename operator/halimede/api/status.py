@@ -142,7 +142,7 @@ class SourceEvidence(ApiModel):
     polls: int = 0
     """Polls that brought new samples of the canary."""
     polls_against: int = 0
-    """Polls that raised the odds against the canary to a new height since these are 3:1 or more."""
+    """Polls that raised the odds against the canary to a new height, since these are over 3:1."""
     highest_against: float = 0.0
     """That height, as logarithm."""
     dispersion: float = 1.0

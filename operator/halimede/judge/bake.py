@@ -1,9 +1,10 @@
-"""What the bake compares with: the stable revision's past, for it has no requests any more.
+"""What the bake compares with: the stable revision's past, for it has few requests or none.
 
-With nearly all traffic on the new revision a comparison at the same time tells little, so its error
-rate is held against a ceiling of its own: three times the most that stable's past allows for. That
-is far enough from stable's rate that a past of another hour does not stop a good revision. Where
-the stable revision keeps a share of the requests, it must confirm what this test says.
+With nearly all traffic on the new revision a comparison at the same time tells little, so its
+error rate is held against a ceiling of its own: three times the most that stable's past allows
+for. That is far enough from stable's rate that a past of another hour does not stop a good
+revision. Where the stable revision keeps a share of the requests, it must confirm what this test
+says.
 """
 
 from math import exp, lgamma, log, log1p

@@ -61,7 +61,7 @@ def neighbours(bins: Iterable[Counts | None]) -> Iterable[tuple[Counts, Counts]]
 
 
 def difference(before: Counts, after: Counts) -> float | None:
-    """Compute the chi-square of the difference between two error rates, with one degree of freedom.
+    """Compute the chi-square, of one degree of freedom, of the difference of two error rates.
 
     Returns:
         None if there were no errors, nothing but errors, or no requests in one of the periods.

@@ -1,8 +1,8 @@
 """The rule that turns evidence into a verdict."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from math import exp, log
+from math import inf, log
 
 from halimede.api.rollout import Analysis, BetterThanStable, ClientErrors
 from halimede.api.status import SourceEvidence
@@ -107,13 +107,15 @@ def _stopped(case: Case) -> Said | None:
     tests = [test for view in case.views for test in _tests(view, case)]
     if not tests or not any(_seen_often(view) for view in case.views):
         return None
-    top = max(tests, key=lambda test: test.log_odds)
-    together = top.log_odds + log(
-        sum(exp(test.log_odds - top.log_odds) for test in tests) / case.limits.tests
-    )
-    if together < case.limits.stop:
+    if together((test.log_odds for test in tests), case.limits) < case.limits.stop:
         return None
-    return Verdict.ABORT, top.sentence
+    return Verdict.ABORT, max(tests, key=lambda test: test.log_odds).sentence
+
+
+def together(log_odds: Iterable[float], limits: Limits) -> float:
+    """Compute the logarithm of the mean odds of all tests; those that are not given have none."""
+    known = tuple(log_odds)
+    return mixture(known) + log(len(known) / limits.tests) if known else -inf
 
 
 def _stopped_by_client_errors(case: Case) -> Said | None:
@@ -267,7 +269,7 @@ def _certificate(view: View, case: Case) -> tuple[float, float]:
 
 
 def _better(view: View, case: Case) -> float:
-    """Find the logarithm of the odds for a canary that is better than stable, where that counts."""
+    """Find the logarithm of the odds for being better than stable, where that counts."""
     if case.analysis.on_better_than_stable is not BetterThanStable.PROMOTE:
         return 0.0
     return mixture(view.held.log_better)

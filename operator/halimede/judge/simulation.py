@@ -17,12 +17,12 @@ from halimede.api.status import SourceEvidence
 from halimede.judge.bake import begun
 from halimede.judge.chance import binomial, geometric, poisson
 from halimede.judge.counts import Counted
-from halimede.judge.limits import Limits, levels, limits
+from halimede.judge.limits import DOUBT, Limits, levels, limits
 from halimede.judge.past import BIN, HISTORY, calm
 from halimede.judge.reading import Counts, MetricsRequest
 from halimede.judge.rule import Case, View, decide
 from halimede.judge.verdict import Verdict
-from halimede.judge.weigh import confirmed, fresh, suspected, weigh
+from halimede.judge.weigh import against, confirmed, fresh, suspected, weigh
 
 LOOKS = 240
 """After so many looks at one step they become rarer, each 1/240 of the time so far, so that weeks
@@ -31,6 +31,8 @@ ROUTE_SECONDS = 1.0
 """About how long a route takes to be written, accepted and seen, before it settles."""
 ALL = 100
 """Percent."""
+LONGEST_BAKE = 10.0
+"""A bake that the odds hold is simulated for so many times its length."""
 OUTAGE_ERRORS = 0.3
 """The part of all requests that fails in an outage of both revisions."""
 
@@ -136,7 +138,9 @@ def run(plan: Plan, traffic: Traffic, seed: int) -> Result:
         step = len(passed)
         look = max(plan.analysis.interval_seconds, (now - entered) / LOOKS)
         since = entered if pause_ends is None else pause_ends
-        if now + look - since > plan.steps[step].max_seconds * plan.patience:
+        limit = plan.steps[step].max_seconds * plan.patience
+        doubted = plan.bakes and against(held) >= DOUBT and now - since < LONGEST_BAKE * limit
+        if now + look - since > limit and not doubted:
             break
         now += look
         seen = _seen(plan, traffic, rng, step, now, look)

@@ -206,8 +206,8 @@ def _certified(
 
     As long as stable is as usual, the counts of the canary speak for themselves. While both are in
     some trouble, they are compared; and while stable is over the ceiling, or its trouble has just
-    begun, or is seen by another source alone, nothing is concluded. Which of these it is depends on the polls before and on stable's
-    counts alone, so that the bets stay fair.
+    begun, or is seen by another source alone, nothing is concluded. Which of these it is depends
+    on the polls before and on stable's counts alone, so that the bets stay fair.
     """
     known = held.recent_errors >= FEW_RECENT_ERRORS
     rate = held.recent_errors / held.recent_requests if known else 0.0

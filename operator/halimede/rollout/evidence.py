@@ -7,6 +7,7 @@ from halimede.api.status import Evidence, RolloutStatus, State
 from halimede.judge.judge import begin, judge
 from halimede.judge.limits import DOUBT, MIN_POLLS
 from halimede.judge.reading import Reading
+from halimede.judge.rule import rise_of_client_errors
 from halimede.judge.verdict import Verdict
 from halimede.judge.weigh import against, uncompared
 from halimede.rollout.capacity import ALL
@@ -72,8 +73,11 @@ def doubts(rollout: RolloutStatus) -> bool:
     Where the stable revision has no requests any more, the comparison with it does not count: it
     would stay as it is for ever.
     """
-    sources = rollout.evidence.sources if rollout.evidence else ()
-    compared = rollout.weight < ALL
+    if rollout.evidence is None:
+        return False
+    compared, sources = rollout.weight < ALL, rollout.evidence.sources
+    if compared and rise_of_client_errors(rollout.evidence.client_errors):
+        return True
     return any(against(one if compared else uncompared(one)) >= DOUBT for one in sources)
 
 

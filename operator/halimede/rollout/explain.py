@@ -4,14 +4,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from halimede.api.base import rfc3339
-from halimede.api.rollout import Analysis, Rollout, Strategy
+from halimede.api.rollout import Analysis, ClientErrors, Rollout, Strategy
 from halimede.api.status import Evidence, FinishedRollout, RolloutStatus, SourceEvidence, State
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.judge.judge import demanded
-from halimede.judge.limits import DOUBT, SUSPICION, Limits, limits
-from halimede.judge.processes import mixture
+from halimede.judge.limits import CLIENT_ERRORS, CONFIRMATION, DOUBT, SUSPICION, Limits, limits
+from halimede.judge.processes import BETTER, mixture
+from halimede.judge.rule import together
 from halimede.judge.sentences import bad, number, odds, percent, place
-from halimede.judge.weigh import against, certified
+from halimede.judge.weigh import against, ceiling_of, certified
 from halimede.rollout.capacity import ALL
 from halimede.rollout.choices import choices
 from halimede.rollout.evidence import doubts
@@ -175,6 +176,10 @@ def _judged(told: _Told | None) -> Iterator[str]:
     for held in evidence.sources:
         yield ""
         yield from _source(told, held)
+    yield from _client_errors(told)
+    if evidence.sources:
+        yield ""
+        yield _together(told)
 
 
 def _source(told: _Told, held: SourceEvidence) -> Iterator[str]:
@@ -186,16 +191,47 @@ def _source(told: _Told, held: SourceEvidence) -> Iterator[str]:
     thing = bad(held.source)
     yield _side(told.canary, held.canary_requests, held.canary_errors, thing)
     yield _side(told.stable, held.stable_requests, held.stable_errors, thing)
-    yield _bar("worse than stable", mixture(held.log_rel), bounds.stop, "stop it")
-    ceiling = f"over {percent(bounds.ceiling_of(held.source))} {thing}s"
-    yield _bar(ceiling, mixture(held.log_abs), bounds.stop, "stop it")
+    yield f"  worse than stable: odds {odds(mixture(held.log_rel))}"
+    ceiling = f"over {percent(ceiling_of(held, bounds))} {thing}s"
+    yield f"  {ceiling}: odds {odds(mixture(held.log_abs))}"
     if held.bake_ceiling is not None:
         bake = f"over {percent(held.bake_ceiling)} {thing}s in the bake"
-        yield _bar(bake, mixture(held.log_bake), bounds.stop, "stop it")
+        yield f"  {bake}: odds {odds(mixture(held.log_bake))}"
+    if held.log_alone and held.alone_requests:
+        yield _bar(
+            "since then worse than stable", mixture(held.log_alone), CONFIRMATION, "confirm it"
+        )
     if told.stepwise:
         yield from _certificates(told, held, bounds)
     if told.step is not None:
         yield f"  {_missing(told, held, told.step)}"
+
+
+def _client_errors(told: _Told) -> Iterator[str]:
+    held = told.evidence.client_errors
+    if held is None:
+        return
+    verb = "stop it" if told.analysis.on_client_errors is ClientErrors.ABORT else "hold it"
+    yield ""
+    yield f"{held.source}: {rfc3339(held.begun_at)} to {rfc3339(held.watermark)}"
+    yield _side(told.canary, held.canary_requests, held.canary_errors, bad(held.source))
+    yield _side(told.stable, held.stable_requests, held.stable_errors, bad(held.source))
+    yield _bar("worse than stable", mixture(held.log_rel), CLIENT_ERRORS, verb)
+
+
+def _together(told: _Told) -> str:
+    """Tell the odds that decide: the mean of those of all tests that count now."""
+    bounds = limits(told.analysis)
+    log_odds = list[float]()
+    for held in told.evidence.sources:
+        log_odds.append(mixture(held.log_rel))
+        unconfirmed = held.alone_requests and mixture(held.log_alone) < CONFIRMATION
+        if held.log_alone and unconfirmed:
+            continue
+        log_odds.append(mixture(held.log_abs))
+        log_odds += [mixture(held.log_bake)] if held.log_bake else []
+    value = together(log_odds, bounds)
+    return f"All tests together: odds {odds(value)} against it; {odds(bounds.stop)} stop it"
 
 
 def _side(revision: str, requests: int, errors: int, thing: str) -> str:
@@ -211,6 +247,9 @@ def _certificates(told: _Told, held: SourceEvidence, bounds: Limits) -> Iterator
     for index, level in enumerate(demanded(told.evidence, held)):
         what = f"under {percent(level)} {bad(held.source)}s (step {index + 1})"
         yield _bar(what, certified(held, level), bounds.certify, "let it pass")
+    if held.log_better:
+        what = f"under {percent(BETTER)} of stable's {bad(held.source)}s"
+        yield _bar(what, mixture(held.log_better), bounds.certify, "let it pass")
 
 
 def _missing(told: _Told, held: SourceEvidence, step: int) -> str:
@@ -223,7 +262,7 @@ def _missing(told: _Told, held: SourceEvidence, step: int) -> str:
             f" let step {step + 1} pass."
         )
     if more is None:
-        return f"Millions of clean requests would not let step {step + 1} pass: abort it."
+        return f"Step {step + 1} cannot pass any more by clean requests: abort the rollout."
     time = time_for(more, told.rollout, told.settings) if told.rollout else ""
     said = f"Missing for step {step + 1}: about {number(more, 'more clean request')}"
     return f"{said} ({time})." if time else f"{said}."

@@ -16,7 +16,7 @@ from halimede.judge.weigh import fresh
 from halimede.rollout.capacity import ALL
 from halimede.rollout.first_weight import LOWEST, weight_for, with_first_weight
 from halimede.rollout.shortage import Advice, advise
-from halimede.rollout.steps import bake_seconds
+from halimede.rollout.steps import bake_seconds, usual_control_percent
 
 BAD = (0.01, 0.02, 0.05, 0.2, 1.0)
 """Error rates of bad revisions whose end is foretold."""
@@ -35,6 +35,14 @@ class Question:
     """Requests per second to the model as a whole."""
     stable_errors: float
     """Error rate of the stable revision, from 0 to 1."""
+    by_pods: bool = False
+    """There is no router, so that nothing stays on the stable revision in the bake."""
+
+    @property
+    def control(self) -> int:
+        """Percentage of the requests that stay on the stable revision in the bake."""
+        settings = self.settings
+        return usual_control_percent(settings.strategy, settings, by_pods=self.by_pods)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +101,8 @@ class Forecast:
     detections: tuple[Detection, ...]
     """At the first step; empty where there are no steps."""
     bake: tuple[Detection, ...]
-    """With all traffic, after stable's errors of two hours; empty if there is no bake."""
+    """In the bake, after stable's errors of two hours; empty if there is none. A revision that
+    the odds hold in the bake is stopped when they suffice, though the time is over."""
     advice: tuple[Advice, ...]
     mirrored: MirrorForecast | None = None
     """Before the first step; None: nothing is copied."""
@@ -228,7 +237,7 @@ def _baked(question: Question, repeats: int) -> tuple[Detection, ...]:
     seconds = bake_seconds(settings.strategy, settings)
     if not seconds:
         return ()
-    step = Step(weight=ALL, min_seconds=0, max_seconds=seconds)
+    step = Step(weight=ALL - question.control, min_seconds=0, max_seconds=seconds)
     return _detections(question, Plan((step,), analysis, bakes=True), repeats)
 
 

@@ -55,7 +55,12 @@ def _body(told: Forecast) -> Iterator[str]:
     if not bake:
         yield "There is no bake (bakeSeconds is 0): with all requests nothing is judged."
         return
-    yield f"A revision that is bad in the bake, with all requests for {duration(bake)}:"
+    control = told.question.control
+    share = f"{100 - control} % of the" if control else "all"
+    yield (
+        f"A revision that is bad in the bake, with {share} requests for {duration(bake)}, longer"
+        " while the odds hold it:"
+    )
     yield from _detections(told.bake)
 
 

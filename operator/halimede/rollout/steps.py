@@ -43,16 +43,24 @@ def control_percent(rollout: RolloutStatus, settings: Rollout, *, by_pods: bool)
     away, where there is no bake, and where the way to the new revision skips the steps: then
     somebody wants the requests off the stable one.
     """
-    unable = by_pods or settings.capacity_mode is CapacityMode.REPLACE
-    if unable or rollout.control_dropped_at is not None or bake_skipped(rollout, settings):
+    if rollout.control_dropped_at is not None or bake_skipped(rollout, settings):
         return 0
-    match rollout.strategy:
-        case Strategy.CANARY if not skips_steps(rollout):
+    if skips_steps(rollout):
+        return 0
+    return usual_control_percent(rollout.strategy, settings, by_pods=by_pods)
+
+
+def usual_control_percent(strategy: Strategy, settings: Rollout, *, by_pods: bool) -> int:
+    """Say what percentage the bake of a rollout by *strategy* leaves on the stable revision."""
+    if by_pods or settings.capacity_mode is CapacityMode.REPLACE:
+        return 0
+    match strategy:
+        case Strategy.CANARY:
             percent = settings.canary.control_percent
             return USUAL_CONTROL if percent is None else percent
-        case Strategy.BLUE_GREEN if not skips_steps(rollout):
+        case Strategy.BLUE_GREEN:
             return settings.blue_green.control_percent
-        case _:
+        case Strategy.RECREATE:
             return 0
 
 
