@@ -53,23 +53,26 @@ def test_what_excludes_no_rate_has_no_bound(counts: Counts) -> None:
     assert upper_bound(counts) == 1.0
 
 
-def held(stable: Counts, past: Counts) -> SourceEvidence:
-    """Hold what is known of the stable revision."""
+def held(stable: Counts, past: Counts, phi: float = 1.0) -> SourceEvidence:
+    """Hold what is known of the stable revision: what was as usual, and an outage besides."""
     return SourceEvidence(
         source="Router",
         begun_at=0,
         watermark=0,
-        stable_requests=stable.requests,
-        stable_errors=stable.errors,
+        stable_requests=stable.requests + 700,
+        stable_errors=stable.errors + 300,
+        usual_stable_requests=stable.requests,
+        usual_stable_errors=stable.errors,
         past_requests=past.requests,
         past_errors=past.errors,
+        dispersion=phi,
     )
 
 
 @pytest.mark.parametrize(
     ("stable", "past", "basis"),
     [
-        (Counts(1000, 5), Counts(50_000, 5000), Counts(1000, 5)),
+        (Counts(1000, 5), Counts(50_000, 500), Counts(51_000, 505)),
         (Counts(299, 5), Counts(1000, 20), Counts(1299, 25)),
         (Counts(0, 0), Counts(1000, 20), Counts(1000, 20)),
     ],
@@ -77,9 +80,15 @@ def held(stable: Counts, past: Counts) -> SourceEvidence:
 def test_the_ceiling_is_three_times_what_the_past_allows_for(
     stable: Counts, past: Counts, basis: Counts
 ) -> None:
-    """The rollout's own counts tell; where they are few, the two hours before it help."""
+    """The rollout's own counts and the two hours before it tell, both without outages."""
     ceiling = begun(held(stable, past), 0.95).bake_ceiling
     assert ceiling == pytest.approx(3 * upper_bound(basis), abs=1e-6)
+
+
+def test_clustered_errors_tell_less_of_the_past() -> None:
+    """Five thousand requests whose errors come four at a time tell as much as 1250."""
+    ceiling = begun(held(Counts(1000, 8), Counts(4000, 32), 4.0), 0.95).bake_ceiling
+    assert ceiling == pytest.approx(3 * upper_bound(Counts(1250, 10)), abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +110,8 @@ def test_the_ceiling_has_bounds(past: Counts, most: float, ceiling: float) -> No
 def test_before_the_bake_nothing_is_bet_on_it() -> None:
     """It would be a test more that could err."""
     bounds = limits(Analysis())
-    before = weigh(fresh("Router", bounds, (0.05,), 0.0), BAD, bounds)
+    levels = (0.05,)
+    before = weigh(fresh("Router", bounds, levels, 0.0), BAD, bounds, levels, tolerated=3.0)
     assert before.log_bake == ()
-    after = weigh(begun(before, 0.05), BAD, bounds)
+    after = weigh(begun(before, 0.05), BAD, bounds, levels, tolerated=3.0)
     assert mixture(after.log_bake) > 0

@@ -27,7 +27,7 @@ def after(canary: Counts, stable: Counts) -> SourceEvidence:
     """Gather evidence in four polls of these counts each."""
     held = NOTHING
     for now in (15.0, 30.0, 45.0, 60.0):
-        held = weigh(held, Counted(canary, stable, now, now, 15.0), BOUNDS)
+        held = weigh(held, Counted(canary, stable, now, now, 15.0), BOUNDS, LEVELS, tolerated=3.0)
     return held
 
 

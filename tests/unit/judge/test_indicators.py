@@ -120,9 +120,19 @@ def test_nothing_passes_before_the_objective_is_met() -> None:
 def test_an_objective_stops_by_itself() -> None:
     """All requests of the canary are answered, and too many of them wrongly."""
     watch = Watch()
-    said = [watch.poll(Counts(50, 25), Counts(50, 5)) for _ in range(16)][-1]
-    assert said.verdict is Verdict.ABORT
-    assert "100 errors in 200 requests by the metric accuracy against 20 in 200" in said.message
+    said = [watch.poll(Counts(50, 25), Counts(50, 5)) for _ in range(16)]
+    assert [one.verdict for one in said] == [Verdict.CONTINUE] * 15 + [Verdict.ABORT]
+    assert said[-1].message == (
+        "revision bbbb2222: 100 errors in 200 requests by the metric accuracy; odds 3800:1 against"
+        " an error rate of at most 20 % (maxErrorPercent)"
+    )
+
+
+def test_an_objective_that_is_missed_by_both_stops_nothing() -> None:
+    """Half of stable's answers are wrong too, so nothing is said of the canary."""
+    watch = Watch()
+    said = [watch.poll(Counts(50, 25), Counts(50, 25)).verdict for _ in range(40)]
+    assert set(said) == {Verdict.CONTINUE}
 
 
 def test_an_objective_has_its_own_ceiling_and_demands() -> None:

@@ -34,13 +34,13 @@ def test_a_good_canary_passes_with_its_figures() -> None:
 def test_a_bad_canary_is_stopped_with_its_figures() -> None:
     """The sentence names both revisions, their counts and the odds."""
     watch = Watch()
-    watch.poll(*BAD)
-    watch.poll(*BAD)
+    for _ in range(3):
+        assert watch.poll(*BAD).verdict is Verdict.CONTINUE
     said = watch.poll(*BAD)
     assert said.verdict is Verdict.ABORT
     assert said.message == (
-        "revision bbbb2222: 90 errors in 300 requests in Triton against 9 in 2700 of aaaa1111;"
-        " odds 300:1 against it being as good"
+        "revision bbbb2222: 120 errors in 400 requests in Triton against 12 in 3600 of aaaa1111;"
+        " odds 1800:1 against it being as good"
     )
     assert (said.evidence.verdict, said.evidence.message) == ("Abort", said.message)
 
@@ -155,18 +155,19 @@ def test_an_outage_of_prometheus_changes_nothing_and_loses_nothing() -> None:
 def test_either_source_may_stop_a_rollout() -> None:
     """Errors that a Python model returns are successes to Triton; the router knows better."""
     watch = Watch(Analysis())
-    for _ in range(2):
-        watch.poll(Counts(100, 0), Counts(900, 0), router=Counts(100, 40))
+    for _ in range(3):
+        said = watch.poll(Counts(100, 0), Counts(900, 0), router=Counts(100, 40))
+        assert said.verdict is Verdict.CONTINUE
     said = watch.poll(Counts(100, 0), Counts(900, 0), router=Counts(100, 40))
     assert said.verdict is Verdict.ABORT
-    assert "120 errors in 300 requests at the router" in said.message
+    assert "160 errors in 400 requests at the router" in said.message
 
 
 def test_one_source_may_stop_a_rollout_while_the_other_is_down() -> None:
     """Bad news need not wait for the rest."""
     watch = Watch(Analysis(), instead={Source.ROUTER: DOWN})
-    for _ in range(2):
-        watch.poll(*BAD)
+    for _ in range(3):
+        assert watch.poll(*BAD).verdict is Verdict.METRICS_DOWN
     assert watch.poll(*BAD).verdict is Verdict.ABORT
 
 
@@ -207,7 +208,7 @@ def test_a_certificate_names_what_is_missing() -> None:
     for _ in range(3):
         said = watch.poll(Counts(10, 0), Counts(90, 0))
     assert said.verdict is Verdict.CONTINUE
-    assert said.message.endswith("odds 3.5:1 of the needed 20:1 for an error rate under 5 %")
+    assert said.message.endswith("odds 3.3:1 of the needed 20:1 for an error rate under 5 %")
 
 
 def test_an_outage_of_both_is_not_the_canarys_fault() -> None:
@@ -225,6 +226,7 @@ def test_evidence_outlives_a_change_of_the_ceiling() -> None:
     watch.analysis = watch.analysis.model_copy(update={"max_error_percent": "30"})
     assert watch.poll(*BAD).verdict is Verdict.CONTINUE
     assert len(watch.evidence.sources[0].log_abs) == 3
+    assert watch.poll(*BAD).verdict is Verdict.CONTINUE
     assert watch.poll(*BAD).verdict is Verdict.ABORT
 
 
@@ -277,7 +279,8 @@ def test_the_past_sets_the_demands_and_the_dispersion() -> None:
     analysis = Analysis(provider=MetricsProvider.NONE)
     begun = begin(analysis, 3, History(request(), {Source.TRITON: past}), 4000.0)
     assert begun.levels == pytest.approx((0.05, 0.025, 0.0127), abs=1e-3)
-    assert begun.sources[0].dispersion == 10.0
+    assert begun.sources[0].dispersion == pytest.approx(48.8, abs=0.1)
+    assert begun.sources[0].dispersion_looks == 10
     assert begun.sources[0].watermark == 4000.0
 
 

@@ -17,13 +17,13 @@ def baked(errors: int = 0) -> Watch:
 def test_what_turns_bad_in_the_bake_is_stopped_by_what_stable_was() -> None:
     """3 % are under `maxErrorPercent`, and far over three times the 0.1 % that stable had."""
     watch = baked(10)
-    verdicts = [watch.poll(Counts(200, 6)).verdict for _ in range(4)]
-    assert verdicts == [Verdict.CONTINUE] * 3 + [Verdict.ABORT]
+    verdicts = [watch.poll(Counts(200, 6)).verdict for _ in range(5)]
+    assert verdicts == [Verdict.CONTINUE] * 4 + [Verdict.ABORT]
     assert watch.evidence.message == (
-        "revision bbbb2222: 24 errors in 1800 requests in Triton; odds 650:1 against an error"
+        "revision bbbb2222: 30 errors in 2000 requests in Triton; odds 4200:1 against an error"
         " rate of at most 0.71 %, what the past of aaaa1111 allows for"
     )
-    assert watch.evidence.bake_looks == 4
+    assert watch.evidence.bake_looks == 5
 
 
 def test_what_is_as_it_was_is_left_alone_in_the_bake() -> None:

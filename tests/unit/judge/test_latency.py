@@ -171,12 +171,13 @@ def polled(evidence: Evidence, now: float, slow: int) -> Evidence:
 def test_a_slow_revision_is_stopped_though_it_makes_no_error() -> None:
     """It says what was slow, and how often."""
     evidence = begin(ANALYSIS, 3, past(10), 100.0)
-    for poll in range(3):
+    for poll in range(4):
+        assert evidence.verdict != Verdict.ABORT
         evidence = polled(evidence, 115.0 + 15 * poll, 30)
     assert evidence.verdict == Verdict.ABORT
     assert evidence.message == (
-        "revision bbbb2222: 90 slow answers in 300 requests in the router's histogram against 27"
-        " in 2700 of aaaa1111; odds 900:1 against it being as good"
+        "revision bbbb2222: 120 slow answers in 400 requests in the router's histogram against 36"
+        " in 3600 of aaaa1111; odds 7700:1 against it being as good"
     )
 
 

@@ -1,9 +1,9 @@
-from math import log
+from math import exp, log
 
 import pytest
 
 from halimede.api.rollout import Analysis, MetricsProvider, Pace
-from halimede.judge.limits import levels, limits
+from halimede.judge.limits import Limits, levels, limits, lowest
 
 
 @pytest.mark.parametrize(
@@ -47,11 +47,30 @@ def test_the_ceiling_bounds_the_floor() -> None:
     assert levels(Analysis(), 2, 0.0, 0.005) == (0.01, 0.005)
 
 
-def test_alpha_is_shared_by_the_sources() -> None:
-    """Two sources with three tests each: 600 to 1 stops; one source: 300 to 1."""
-    alone = limits(Analysis(provider=MetricsProvider.NONE))
-    assert limits(Analysis()).stop == pytest.approx(log(600), abs=1e-4)
-    assert alone.stop == pytest.approx(log(300), abs=1e-4)
+BOTH, ALONE = limits(Analysis()), limits(Analysis(provider=MetricsProvider.NONE))
+
+
+def test_the_tests_of_all_sources_share_one_alpha() -> None:
+    """The mean of their odds must be 100 to 1, whether there are three of them or six."""
+    assert (BOTH.tests, ALONE.tests) == (6, 3)
+    for bounds in (BOTH, ALONE):
+        assert bounds.stop == pytest.approx(log(100), abs=1e-4)
+        assert bounds.stop < log(100)
+
+
+@pytest.mark.parametrize("bounds", [BOTH, ALONE])
+def test_three_polls_stop_and_two_do_not(bounds: Limits) -> None:
+    """Whether one test alone finds anything, or all agree."""
+    assert 3 * bounds.cap - log(bounds.tests) >= bounds.stop
+    assert 2 * bounds.cap < bounds.stop
+
+
+def test_a_bet_that_was_lost_for_hours_can_be_won_in_minutes() -> None:
+    """The floor is 1/1000 for the first hundred polls, and sinks as they go on."""
+    assert lowest(0) == lowest(100) == pytest.approx(-log(1000))
+    assert lowest(1000) == pytest.approx(-log(10_000))
+    stake = 1 + sum(exp(lowest(polls)) for polls in range(40_000))
+    assert stake < 1.8
 
 
 @pytest.mark.parametrize(("given", "ceiling"), [("0", 0.0001), ("5", 0.05), ("100", 0.95)])

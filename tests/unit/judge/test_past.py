@@ -1,6 +1,6 @@
 import pytest
 
-from halimede.judge.past import Past, dispersion, past
+from halimede.judge.past import Past, calm, past
 from halimede.judge.reading import Counts, Source
 from tests.support.series import STABLE, envoy, measured, request
 
@@ -21,33 +21,57 @@ def test_few_requests_tell_no_rate() -> None:
     assert Past(Counts(300, 3)).rate == 0.01
 
 
-def test_even_errors_are_not_dispersed() -> None:
-    """The same number in every minute is even less than chance; phi stays 1."""
-    assert dispersion([Counts(100, 2)] * 20) == 1.0
+QUIET = [Counts(1000, errors) for errors in (4, 6, 5, 3, 7, 5)] * 20
+"""Two hours with 0.5 % errors."""
 
 
-def test_errors_in_bursts_are_dispersed() -> None:
-    """Ten at once every tenth minute are worth much less than one in every minute."""
-    bursts = [Counts(100, 10 if at % 10 == 0 else 0) for at in range(40)]
-    assert dispersion(bursts) == pytest.approx(9.3, abs=0.2)
-
-
-def test_an_outage_in_the_past_does_not_stop_the_future() -> None:
-    """Phi is 10 at most."""
-    outage = [Counts(1000, 300 if at in (7, 8) else 1) for at in range(120)]
-    assert dispersion(outage) == 10.0
+def test_the_rate_of_a_past_without_incidents_is_that_of_all_of_it() -> None:
+    """Every minute counts."""
+    found = calm(QUIET)
+    assert found.counts == Counts(120_000, 600)
+    assert found.dispersion < 1.5
+    assert found.looks == 100
 
 
 @pytest.mark.parametrize(
-    "bins",
-    [
-        [],
-        [Counts(100, 9), Counts(100, 0)],
-        [Counts(100, 50)],
-        [Counts(20, 20), Counts(5, 5)],
-    ],
-    ids=["nothing", "few errors", "one minute", "errors only"],
+    ("minutes", "errors"), [(1, 300), (5, 300), (5, 50), (30, 300)], ids=lambda one: f"{one}"
 )
-def test_what_tells_no_dispersion_counts_as_none(bins: list[Counts]) -> None:
-    """Ten errors, more than a minute, and some good requests are needed."""
-    assert dispersion(bins) == 1.0
+def test_an_incident_in_the_past_changes_neither_rate_nor_dispersion(
+    minutes: int, errors: int
+) -> None:
+    """An outage of both nodes, an hour before the rollout."""
+    spoilt = list(QUIET)
+    spoilt[40 : 40 + minutes] = [Counts(1000, errors)] * minutes
+    found, usual = calm(spoilt), calm(QUIET)
+    assert found.counts.requests == 1000 * (120 - minutes)
+    assert found.rate == pytest.approx(0.005, rel=0.02)
+    assert found.dispersion == pytest.approx(usual.dispersion, rel=0.1)
+
+
+def test_what_most_minutes_show_is_usual() -> None:
+    """An outage that took longer than an hour of the two is no incident any more."""
+    found = calm([Counts(1000, 300)] * 70 + [Counts(1000, 5)] * 50)
+    assert found.counts == Counts(120_000, 70 * 300 + 50 * 5)
+
+
+def test_clusters_are_not_taken_for_incidents() -> None:
+    """Four errors at a time in every fifth minute are how this revision fails."""
+    found = calm([Counts(1000, 20 if at % 5 == 0 else 0) for at in range(120)])
+    assert found.counts == Counts(120_000, 480)
+    assert found.dispersion > 5
+
+
+def test_few_errors_are_no_incident() -> None:
+    """Two errors in one minute, and none in all the others."""
+    assert calm([Counts(5, 0)] * 60 + [Counts(5, 1)] + [Counts(5, 0)] * 59).counts.errors == 1
+
+
+def test_all_requests_tell_how_many_come() -> None:
+    """Those in an incident were requests, too; they only do not tell the usual rate."""
+    minutes = tuple((60.0 * at, 1000.0 * at) for at in range(61))
+    errors = tuple((60.0 * at, 500.0 * (at > 30) + 2 * at) for at in range(61))
+    answer = measured(envoy(STABLE, minutes, response="2"), envoy(STABLE, errors, response="5"))
+    found = past(Source.ROUTER, answer, request())
+    assert found.requests == 60_000 + 620
+    assert found.counts == Counts(59_118, 118)
+    assert found.per_second == pytest.approx(60_620 / 3600)

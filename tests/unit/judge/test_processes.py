@@ -1,10 +1,28 @@
+from collections.abc import Callable
 from math import comb, exp, inf, log
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from halimede.judge.processes import ceiling_rates, mixture, over, under, worse
+from halimede.judge.processes import (
+    BETTER,
+    BETTER_FACTORS,
+    CONFIRMING_RATIOS,
+    PASS_FACTORS,
+    PASS_STAKES,
+    RATIOS,
+    better,
+    ceiling_rates,
+    certificate,
+    compare,
+    confirm,
+    mixture,
+    no_worse,
+    over,
+    under,
+    worse,
+)
 from halimede.judge.reading import Counts
 
 
@@ -19,19 +37,122 @@ def outcomes(requests: int) -> list[Counts]:
     return [Counts(requests, errors) for errors in range(requests + 1)]
 
 
+def expected(
+    bets: Callable[[Counts, Counts], tuple[float, ...]],
+    requests: tuple[int, int],
+    rates: tuple[float, float],
+) -> tuple[float, ...]:
+    """Compute the expected value of each bet, over every outcome of the canary and of stable."""
+    found = [
+        tuple(
+            chance(one, rates[0]) * chance(other, rates[1]) * exp(won) for won in bets(one, other)
+        )
+        for one in outcomes(requests[0])
+        for other in outcomes(requests[1])
+    ]
+    return tuple(sum(values) for values in zip(*found, strict=True))
+
+
+SIZES = [(3, 27), (10, 10), (1, 1), (12, 4)]
+
+
 @pytest.mark.parametrize("rate", [0.001, 0.02, 0.3, 0.7])
-@pytest.mark.parametrize(("canary", "stable"), [(3, 27), (10, 10), (1, 1), (12, 4)])
-def test_the_bet_on_worse_gains_nothing_on_equals(rate: float, canary: int, stable: int) -> None:
-    """Summed over every possible outcome, no bet's expected value is above 1."""
-    values = [0.0] * 8
-    for one in outcomes(canary):
-        for other in outcomes(stable):
-            weight = chance(one, rate) * chance(other, rate)
-            values = [
-                value + weight * exp(won)
-                for value, won in zip(values, worse(one, other), strict=True)
-            ]
+@pytest.mark.parametrize("requests", SIZES)
+@pytest.mark.parametrize("known", [0.0, 0.02, 1.0])
+def test_the_bet_on_worse_gains_nothing_on_equals(
+    rate: float, requests: tuple[int, int], known: float
+) -> None:
+    """Summed over every possible outcome, no bet's expected value is above 1.
+
+    The limit of the errors that count makes it smaller; without errors of stable it is 2.
+    """
+    values = expected(
+        lambda canary, stable: worse(canary, stable, known, 1.0), requests, (rate, rate)
+    )
+    assert len(values) == len(RATIOS)
     assert max(values) <= 1 + 1e-9
+
+
+@pytest.mark.parametrize("known", [0.0, 0.02])
+def test_the_limit_of_the_errors_that_count_costs_something(known: float) -> None:
+    """Twelve requests with errors of three in ten have more than the limit often enough."""
+    limited = expected(lambda one, two: worse(one, two, known, 1.0), (12, 4), (0.3, 0.3))
+    free = expected(lambda one, two: compare(one, two, RATIOS), (12, 4), (0.3, 0.3))
+    assert all(less < more for less, more in zip(limited[:2], free[:2], strict=True))
+
+
+@pytest.mark.parametrize("rate", [0.001, 0.02, 0.3])
+@pytest.mark.parametrize("requests", SIZES)
+def test_the_confirming_bet_gains_nothing_on_equals(
+    rate: float, requests: tuple[int, int]
+) -> None:
+    """Nor where the canary is better than stable."""
+    for part in (1.0, 0.5):
+        values = expected(confirm, requests, (part * rate, rate))
+        assert len(values) == len(CONFIRMING_RATIOS)
+        assert max(values) <= 1 + 1e-9
+
+
+@pytest.mark.parametrize("null", [0.5, 2.0, 3.0])
+@pytest.mark.parametrize("rate", [0.001, 0.02, 0.3])
+@pytest.mark.parametrize("requests", SIZES)
+def test_bets_over_another_null_gain_nothing_at_it_or_below(
+    null: float, rate: float, requests: tuple[int, int]
+) -> None:
+    """All ratios are above the null, and the canary errs so many times as often at most."""
+    ratios = (1.1 * null, 2 * null, 20 * null)
+    for part in (1.0, 0.3):
+        values = expected(
+            lambda one, two: compare(one, two, ratios, null), requests, (part * null * rate, rate)
+        )
+        assert max(values) <= 1 + 1e-9
+
+
+@pytest.mark.parametrize("tolerated", [1.5, 3.0])
+@pytest.mark.parametrize("rate", [0.001, 0.02, 0.3])
+@pytest.mark.parametrize("requests", SIZES)
+def test_the_bet_on_no_worse_gains_nothing_on_the_tolerated_ratio_or_more(
+    tolerated: float, rate: float, requests: tuple[int, int]
+) -> None:
+    """So a canary that is worse than `maxErrorRatio` allows for rarely gets a certificate by it."""
+    for more in (1.0, 2.0):
+        own = min(1.0, more * tolerated * rate)
+        values = expected(lambda one, two: no_worse(one, two, tolerated), requests, (own, rate))
+        assert len(values) == len(PASS_FACTORS)
+        assert max(values) <= 1 + 1e-9
+
+
+@pytest.mark.parametrize("rate", [0.001, 0.02, 0.3])
+@pytest.mark.parametrize("requests", SIZES)
+def test_the_bet_on_better_gains_nothing_on_four_fifths_or_more(
+    rate: float, requests: tuple[int, int]
+) -> None:
+    """An equal and one that errs in a fifth fewer of its requests are not called better."""
+    for part in (BETTER, 1.0, 1.5):
+        values = expected(better, requests, (part * rate, rate))
+        assert len(values) == len(BETTER_FACTORS)
+        assert max(values) <= 1 + 1e-9
+
+
+def test_bets_win_where_they_are_right() -> None:
+    """Five times as many errors, a certificate relative to stable, and half of its errors."""
+    assert max(expected(lambda a, b: worse(a, b, 0.1, 1.0), (10, 10), (0.5, 0.1))) > 2
+    assert max(expected(confirm, (10, 10), (0.5, 0.1))) > 2
+    assert max(expected(lambda a, b: no_worse(a, b, 3.0), (10, 10), (0.1, 0.2))) > 1.5
+    assert max(expected(better, (10, 10), (0.1, 0.5))) > 1.5
+
+
+def test_a_burst_does_not_speak_for_a_low_ratio() -> None:
+    """Two hundred errors where one is usual: no bet on 1.5 times counts more than six of them."""
+    canary, stable = Counts(200, 200), Counts(1800, 9)
+    burst = worse(canary, stable, 0.005, 1.0)
+    assert burst[0] == pytest.approx(
+        compare(Counts(200, 6), stable, (1.5,), most=(1.5 + 2 * 1.5**0.5 + 2,))[0], abs=0.3
+    )
+    free = compare(canary, stable, RATIOS)
+    assert burst[0] < 0.05 * free[0]
+    assert burst[-1] > 0.5 * free[-1]
+    assert worse(canary, stable, 0.005, 9.0)[0] > burst[0]
 
 
 @pytest.mark.parametrize("share", [1.0, 0.5])
@@ -49,7 +170,7 @@ def test_the_bet_on_over_gains_nothing_at_or_below_the_ceiling(share: float) -> 
 def test_a_certificate_gains_nothing_at_or_above_its_level(excess: float) -> None:
     """So a canary at the level earns one with probability beta at most, whenever one looks."""
     level = 0.1
-    values = [0.0] * 4
+    values = [0.0] * len(PASS_FACTORS)
     for one in outcomes(20):
         weight = chance(one, excess * level)
         values = [v + weight * exp(won) for v, won in zip(values, under(one, level), strict=True)]
@@ -60,14 +181,24 @@ def test_a_certificate_gains_nothing_at_or_above_its_level(excess: float) -> Non
 def test_bets_are_finite_numbers(requests: int, part: float, stable: int) -> None:
     """Whatever was counted, zero and everything included."""
     canary = Counts(requests, int(part * requests))
-    values = (*worse(canary, Counts(stable, 0)), *over(canary, 0.95), *under(canary, 0.01))
+    other = Counts(stable, 0)
+    values = (
+        *worse(canary, other, 0.0, 1.0),
+        *no_worse(canary, other, 3.0),
+        *better(canary, other),
+        *confirm(canary, other),
+        *over(canary, 0.95),
+        *under(canary, 0.01),
+    )
     assert all(-inf < value < inf for value in values)
 
 
 def test_without_requests_on_a_side_nothing_is_compared() -> None:
     """A bet needs both."""
-    assert set(worse(Counts(10, 10), Counts())) == {0.0}
-    assert set(worse(Counts(), Counts(10, 10))) == {0.0}
+    for one, other in ((Counts(10, 10), Counts()), (Counts(), Counts(10, 10))):
+        assert set(worse(one, other, 0.1, 1.0)) == {0.0}
+        assert set(no_worse(one, other, 3.0)) == {0.0}
+        assert set(better(one, other)) == {0.0}
 
 
 def test_rates_bet_on_lie_above_the_ceiling() -> None:
@@ -75,6 +206,31 @@ def test_rates_bet_on_lie_above_the_ceiling() -> None:
     rates = ceiling_rates(0.05)
     assert len(rates) == 7
     assert (min(rates), max(rates)) == (0.05 * 1.5, 0.98)
+
+
+def test_the_stakes_of_a_certificate_are_one_capital() -> None:
+    """Little of it lies on the bets close to the level."""
+    assert sum(PASS_STAKES) == pytest.approx(1.0)
+    assert len(PASS_STAKES) == len(PASS_FACTORS)
+    assert certificate(Counts(), 0.05, 1.0) == pytest.approx(0.0)
+    assert max(PASS_STAKES[:2]) < min(PASS_STAKES[2:])
+
+
+def test_a_rate_close_below_the_level_is_certified() -> None:
+    """4 % under a level of 5 %, which a bet on half of the level never shows."""
+    counts = Counts(10_000, 400)
+    assert under(counts, 0.05)[PASS_FACTORS.index(0.5)] < 0
+    assert certificate(counts, 0.05, 1.0) > log(20)
+    assert certificate(Counts(10_000, 500), 0.05, 1.0) < 0
+
+
+def test_a_certificate_takes_the_relative_bets_in() -> None:
+    """They are divided by the dispersion already, bet by bet."""
+    counts, won = Counts(200, 1), (0.3, 0.4, 0.5, 1.0, 2.0, 1.5)
+    bets = [bet / 2 + more for bet, more in zip(under(counts, 0.05), won, strict=True)]
+    assert certificate(counts, 0.05, 2.0, won) == pytest.approx(
+        log(sum(part * exp(bet) for part, bet in zip(PASS_STAKES, bets, strict=True)))
+    )
 
 
 def test_the_mixture_is_the_mean() -> None:

@@ -1,0 +1,153 @@
+"""How much errors cluster, from the differences between neighbours in time."""
+
+from random import Random
+
+import pytest
+
+from halimede.judge.chance import binomial
+from halimede.judge.dispersion import (
+    CLIPPED,
+    MOST_LOOKS,
+    WORST_DISPERSION,
+    difference,
+    dispersion,
+    learn,
+    neighbours,
+)
+from halimede.judge.reading import Counts
+from halimede.judge.weigh import phi_of
+from tests.support.watched import Watch
+
+
+def of(*bins: Counts | None, incidents: bool = False) -> float:
+    """Compute phi of periods that follow each other."""
+    return dispersion(neighbours(bins), incidents=incidents)[0]
+
+
+def clustered(size: int, minutes: int = 120) -> list[Counts]:
+    """Draw minutes of 3000 requests of which 1 % fail, *size* at a time."""
+    rng = Random(1)
+    return [Counts(3000, size * binomial(rng, 3000, 0.01 / size)) for _ in range(minutes)]
+
+
+def test_a_difference_is_the_square_of_its_standard_deviations() -> None:
+    """2 and 8 errors in a hundred requests each: 0.06 squared, over 0.05 x 0.95 x 2 / 100."""
+    assert difference(Counts(100, 2), Counts(100, 8)) == pytest.approx(0.0036 / 0.00095)
+    assert difference(Counts(100, 8), Counts(100, 2)) == pytest.approx(0.0036 / 0.00095)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (Counts(100, 0), Counts(100, 0)),
+        (Counts(100, 100), Counts(50, 50)),
+        (Counts(), Counts(100, 5)),
+        (Counts(100, 5), Counts()),
+    ],
+    ids=["no errors", "errors only", "nothing before", "nothing after"],
+)
+def test_some_neighbours_tell_no_difference(before: Counts, after: Counts) -> None:
+    """Both need requests, and some but not all of them must have failed."""
+    assert difference(before, after) is None
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 10])
+def test_the_dispersion_is_the_size_of_the_clusters(size: int) -> None:
+    """Independent errors have 1."""
+    assert of(*clustered(size)) == pytest.approx(size, rel=0.25)
+
+
+def test_an_outage_counts_where_it_begins_and_where_it_ends() -> None:
+    """Half an hour of it makes no more of a dispersion than two minutes."""
+    calm = [Counts(1000, 5 + at % 2) for at in range(120)]
+    short, long = list(calm), list(calm)
+    short[40:42] = [Counts(1000, 300)] * 2
+    long[40:70] = [Counts(1000, 300)] * 30
+    assert of(*long) == pytest.approx(of(*short), rel=0.05)
+
+
+def test_a_slow_rise_is_no_dispersion() -> None:
+    """From 0.2 to 2 % in two hours, though all minutes together are far from their mean."""
+    assert of(*[Counts(3000, 6 + at * 54 // 120) for at in range(120)]) < 0.1
+
+
+def test_the_edges_of_incidents_are_clipped_where_there_may_be_some() -> None:
+    """The largest twentieth of the differences counts as the largest of the others."""
+    spoilt = clustered(1)
+    spoilt[40] = Counts(3000, 900)
+    assert of(*spoilt) > 10
+    assert of(*spoilt, incidents=True) == pytest.approx(1.0, rel=0.25)
+
+
+def test_periods_that_are_left_out_have_no_neighbours() -> None:
+    """What comes after them is not compared with what was before them."""
+    one, other = Counts(1000, 5), Counts(1000, 100)
+    assert list(neighbours([one, None, other, one])) == [(other, one)]
+
+
+@pytest.mark.parametrize(
+    "bins",
+    [
+        [],
+        [Counts(100, 9), Counts(100, 0)],
+        [Counts(100, 50)],
+        [Counts(20, 20), Counts(5, 5)],
+    ],
+    ids=["nothing", "few errors", "one minute", "errors only"],
+)
+def test_what_tells_no_dispersion_counts_as_none(bins: list[Counts]) -> None:
+    """Ten errors, more than a minute, and some good requests are needed."""
+    assert dispersion(neighbours(bins), incidents=False) == (1.0, 0)
+
+
+def test_a_dispersion_has_an_upper_end() -> None:
+    """Whole minutes of nothing but errors are no way in which errors come."""
+    assert of(*[Counts(10**6, 10**6 * (at % 2)) for at in range(20)]) == WORST_DISPERSION
+
+
+def test_the_number_of_differences_is_told_with_it() -> None:
+    """A hundred at most, so that what is learnt later has some weight."""
+    assert dispersion(neighbours(clustered(1, 31)), incidents=False)[1] == 30
+    assert dispersion(neighbours(clustered(1, 150)), incidents=False)[1] == MOST_LOOKS
+
+
+def test_what_is_learnt_counts_as_one_of_the_differences() -> None:
+    """The mean of all of them, the first one alone included."""
+    assert learn(1.0, 0, 3.0) == (3.0, 1)
+    assert learn(3.0, 1, 1.0) == (2.0, 2)
+    assert learn(2.0, MOST_LOOKS, 7.0) == (pytest.approx(2.05), MOST_LOOKS)
+
+
+def test_an_incident_is_learnt_as_ten_times_what_is_usual_at_most() -> None:
+    """One look never makes errors seem clustered for hours."""
+    assert learn(2.0, 99, 10_000.0)[0] == pytest.approx(2.0 + (CLIPPED * 2.0 - 2.0) / 100)
+    assert learn(0.5, 99, 10_000.0)[0] == pytest.approx(0.5 + (CLIPPED - 0.5) / 100)
+
+
+def test_clusters_that_begin_in_the_rollout_are_learnt() -> None:
+    """Nothing is known of the past; twenty errors at once in every fourth look."""
+    watch = Watch()
+    for at in range(60):
+        watch.poll(Counts(100, 0), Counts(900, 20 * (at % 4 == 0)))
+    held = watch.evidence.sources[0]
+    assert held.dispersion > 5
+    assert phi_of(held) == held.dispersion
+    assert (held.last_requests, held.last_errors) == (900, 0)
+
+
+def test_even_errors_never_count_for_more_than_independent_ones() -> None:
+    """What is learnt is less than 1, and evidence is divided by 1."""
+    watch = Watch()
+    for _ in range(30):
+        watch.poll(Counts(100, 1), Counts(900, 9))
+    held = watch.evidence.sources[0]
+    assert held.dispersion < 1
+    assert phi_of(held) == 1.0
+
+
+def test_the_canarys_errors_tell_no_dispersion() -> None:
+    """Else a revision that fails in bursts would weaken what speaks against it."""
+    watch = Watch()
+    for at in range(30):
+        watch.poll(Counts(100, 30 * (at % 2)), Counts(900, 9))
+    assert watch.evidence.sources[0].dispersion < 1
