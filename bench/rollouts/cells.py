@@ -201,7 +201,7 @@ def _bakes() -> Iterator[Cell]:
         )
     for rate, errors, least in ((5.0, 0.05, 0.98), (20.0, 0.02, 0.4), (100.0, 0.02, 0.98)):
         yield Cell(
-            "Good at the steps, bad with all requests, in a bake of 5 min or as long as odds hold it",
+            "Good at the steps, bad with all requests, in a bake of 5 min that odds may hold",
             f"{rate:g} req/s, stable 0.5 %, then {errors:.0%} errors",
             Story(USUAL, Traffic(rate, 0.005, 0.005), BAKE, errors),
             (Bound(Figure.TAKEN_BACK, least=least),),

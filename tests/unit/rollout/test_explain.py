@@ -123,7 +123,7 @@ def test_blue_green_has_no_steps_to_tell_of() -> None:
     """Nothing but the end of the bake lets it pass."""
     written = explain(analysing(strategy=Strategy.BLUE_GREEN, state=State.BAKING))
     assert "step" not in written.split("Conditions")[0]
-    assert "600:1 stop it" in written
+    assert "All tests together: odds under 1:1 against it; 100:1 stop it" in written
 
 
 def test_before_the_first_look_there_is_no_evidence() -> None:
