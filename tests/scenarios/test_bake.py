@@ -104,3 +104,29 @@ def test_a_prometheus_that_goes_away_hides_no_trouble(cluster: PretendCluster) -
     cluster.prometheus.up = True
     cluster.until(lambda: cluster.rollout is None)
     assert (outcome(cluster), cluster.stable) == (Outcome.ABORTED, old)
+
+
+@pytest.mark.transition(40)
+@pytest.mark.parametrize("after", [150, 180, 210, 240])
+def test_without_a_control_share_it_is_stopped_all_the_same(
+    cluster: PretendCluster, after: int
+) -> None:
+    """Given a bake with all traffic, nothing is compared, and errors only are found in time."""
+    old = cluster.stable
+    cluster.edit(lambda spec: spec["rollout"]["canary"].update(controlPercent=0))
+    baking(cluster).run(after)
+    cluster.behaviours[NEW] = FAILING
+    cluster.until(lambda: cluster.rollout is None)
+    assert (outcome(cluster), cluster.stable, cluster.lost) == (Outcome.ABORTED, old, 0.0)
+
+
+def test_trouble_of_both_revisions_does_not_stop_a_good_one(cluster: PretendCluster) -> None:
+    """Given a dependency that fails for five minutes of the bake, the new one is promoted."""
+    baking(cluster).run(BAKE / 2)
+    new = revisions(cluster)[1]
+    cluster.behaviours |= {OLD: Behaviour(error_rate=0.3), NEW: Behaviour(error_rate=0.3)}
+    cluster.run(300)
+    cluster.behaviours |= {OLD: Behaviour(), NEW: Behaviour()}
+    cluster.until(lambda: cluster.rollout is None)
+    assert (outcome(cluster), cluster.stable) == (Outcome.PROMOTED, new)
+    assert cluster.lost == 0.0
