@@ -31,7 +31,7 @@ class Watcher:
         """Run one pass and check everything."""
         world = self.world
         before, writes, route = world.status, len(world.writes), dict(world.route)
-        asked = self._asked(before)
+        asked = dict(world.desired)
         scene = world.scene()
         self._abort_is_one_pass_away(scene)
         world.step()
@@ -190,7 +190,7 @@ class Watcher:
         ahead = next_look(world.status, world.settings, world.now) is not None
         assert told or ahead, f"I9: {world.state}"
 
-    def _asks_for_no_more_than_allowed(self, before: int) -> None:
+    def _asks_for_no_more_than_allowed(self, was: dict[str, int]) -> None:
         """I12: a rollout asks for `replicas` once more at most; replacing, for one pod more.
 
         Killed between the two writes of a way back, Recreate has yet to take the other's pods.
@@ -198,7 +198,9 @@ class Watcher:
         world, rollout = self.world, self.world.status.rollout
         if rollout is None:
             return
-        asked, most = self._asked(world.status), 2 * world.replicas
+        both = {rollout.base, rollout.revision}
+        asked, before = (sum(pods.get(one, 0) for one in both) for pods in (world.desired, was))
+        most = 2 * world.replicas
         if rollout.strategy is Strategy.RECREATE:
             sides = (world.desired.get(one, 0) for one in (rollout.base, rollout.revision))
             assert world.cut is not None or 0 in sides, f"I12: both have pods in {rollout.state}"
@@ -224,8 +226,3 @@ class Watcher:
         rollout = self.world.status.rollout
         canary = rollout is not None and rollout.strategy is Strategy.CANARY
         return self.world.by_pods and canary and not self._replaces()
-
-    def _asked(self, status: Status) -> int:
-        """Count the pods that are asked for on both sides of a rollout."""
-        sides = {status.rollout.base, status.rollout.revision} if status.rollout else set()
-        return sum(self.world.desired.get(one, 0) for one in sides)

@@ -23,9 +23,11 @@ PART = 500
 """Histories with one seed."""
 RARE = {
     (State.AWAITING_PROMOTION, State.STARTING),
+    (State.MIRRORING, State.PRIMING),
     (State.MIRRORING, State.SCALING_UP),
     (State.PROMOTING, State.STARTING),
     (State.PROMOTING, State.STOPPING),
+    (State.STARTING, State.STOPPING),
 }
 """Declared changes of state that need so much at the same time that all of them may miss it."""
 
