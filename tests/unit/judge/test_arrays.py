@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 
 from bench.rollouts import rule
-from bench.rollouts.traffic import dispersion
+from bench.rollouts.traffic import past as past_of
 from halimede.api.rollout import Analysis, MetricsProvider
-from halimede.api.status import Evidence
-from halimede.judge import past
+from halimede.api.status import Evidence, SourceEvidence
 from halimede.judge.judge import judge
 from halimede.judge.limits import limits
-from halimede.judge.past import Past
+from halimede.judge.past import Past, calm
 from halimede.judge.reading import (
     Answer,
     Counts,
@@ -30,10 +29,10 @@ from halimede.judge.verdict import Verdict
 from halimede.judge.weigh import fresh
 from tests.support.series import CANARY, STABLE, envoy, request, triton
 
-PATHS = 200
+PATHS = 150
 """Of each kind of settings."""
-POLLS = 24
-BAKE_FROM = 15
+POLLS = 36
+BAKE_FROM = 22
 BEGIN = 1000.0
 NAMES = {
     Verdict.NO_DATA: rule.NO_DATA,
@@ -46,6 +45,36 @@ SETTINGS = [
     Analysis(provider=MetricsProvider.NONE, max_error_percent="1"),
     Analysis(provider=MetricsProvider.NONE, max_error_percent="30", min_requests=200),
 ]
+COUNTED = {
+    "canary": "canary_requests",
+    "canary_errors": "canary_errors",
+    "usual": "usual_requests",
+    "usual_errors": "usual_errors",
+    "usual_stable": "usual_stable_requests",
+    "usual_stable_errors": "usual_stable_errors",
+    "recent": "recent_requests",
+    "recent_errors": "recent_errors",
+    "alone": "alone_requests",
+    "polls": "polls",
+    "polls_against": "polls_against",
+    "highest_against": "highest_against",
+    "last": "last_requests",
+    "last_errors": "last_errors",
+    "phi": "dispersion",
+    "phi_looks": "dispersion_looks",
+}
+"""What the arrays and the evidence call the same numbers."""
+LOGS = ("log_rel", "log_abs", "log_bake", "log_alone", "log_no_worse", "log_better")
+
+
+@dataclass
+class Came:
+    """What came to both revisions by one source."""
+
+    canary: Counts
+    stable: Counts
+    scraped: bool = True
+    """Whether the stable revision was scraped."""
 
 
 @dataclass
@@ -60,20 +89,32 @@ class Path:
     verdicts: list[Verdict] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Draw how good both are, and what is known of the past."""
-        self.stable_errors = self.rng.choice((0.0, 0.001, 0.005, 0.02, 0.1))
-        self.canary_errors = self.stable_errors * self.rng.choice((1, 1, 1, 3)) + self.rng.choice(
-            (0.0, 0.0, 0.02)
+        """Draw how good both are, what happens to them, and what is known of the past."""
+        draw = self.rng
+        self.stable_errors = draw.choice((0.0, 0.001, 0.005, 0.02, 0.04, 0.1))
+        self.canary_errors = self.stable_errors * draw.choice((0.2, 1, 1, 1, 3))
+        self.canary_errors += draw.choice((0.0, 0.0, 0.02, 0.3))
+        self.bake_errors = draw.choice((self.canary_errors, 0.03, 0.3))
+        self.busy = draw.choice((0, 3, 60, 3000))
+        self.control = draw.choice((0.0, 0.1, 0.5))
+        self.evenness = draw.choice((0.0, 1.0))
+        first = draw.randrange(POLLS)
+        self.trouble = range(first, first + draw.choice((0, 3, 8)))
+        self.troubled_rate = draw.choice((0.01, 0.03, 0.3))
+        self.shared = draw.random() < 0.6
+        blind = draw.randrange(POLLS)
+        self.blind = range(blind, blind + draw.choice((0, 0, 4, 12)))
+        last = limits(self.analysis).ceiling * draw.uniform(0.2, 1.0)
+        levels = tuple(last * 2**more for more in reversed(range(self.steps)))
+        many = draw.choice((0, 200, 5000))
+        known = Past(
+            Counts(many, round(many * self.stable_errors)), draw.choice((1.0, 1.0, 2.5)), looks=60
         )
-        self.bake_errors = self.rng.choice((self.canary_errors, 0.03, 0.3))
-        self.busy = self.rng.choice((0, 3, 60, 3000))
-        levels = tuple(sorted(self.rng.uniform(0.01, 0.2) for _ in range(self.steps))[::-1])
         bounds = limits(self.analysis)
-        known = Past(Counts(self.rng.randrange(5000), 0), self.rng.choice((1.0, 1.0, 2.5)))
         self.evidence = Evidence(
             levels=levels,
             sources=tuple(
-                fresh(source, bounds, levels, BEGIN, known) for source in sources(self.analysis)
+                fresh(source, bounds, (), BEGIN, known) for source in sources(self.analysis)
             ),
         )
 
@@ -81,13 +122,16 @@ class Path:
         """Rise through the steps until the bake."""
         return min(self.steps - 1, poll * self.steps // BAKE_FROM)
 
-    def poll(self, number: int) -> dict[Source, tuple[Counts, Counts]]:
-        """Let some requests come, ask the judge, and tell what came on both revisions."""
+    def compared(self, poll: int) -> bool:
+        """Whether the stable revision is given requests."""
+        return poll < BAKE_FROM or self.control > 0
+
+    def poll(self, number: int) -> list[Came]:
+        """Let some requests come, ask the judge, and tell what came by each source."""
         now = BEGIN + 15.0 * (number + 1)
-        bake = number >= BAKE_FROM
-        seen = {source: self._came(bake=bake) for source in sources(self.analysis)}
+        seen = {source: self._came(source, number) for source in sources(self.analysis)}
         answers: dict[Source, Answer] = {
-            source: Measured(tuple(self._series(source, came, now)))
+            Source(source): Measured(tuple(self._series(Source(source), came, now)))
             for source, came in seen.items()
         }
         judgement = judge(
@@ -97,25 +141,36 @@ class Path:
             self.step(number),
             self.steps,
             now,
-            bake=bake,
+            bake=number >= BAKE_FROM,
+            compared=self.compared(number),
         )
         self.evidence = judgement.evidence
         self.verdicts.append(judgement.verdict)
-        return seen
+        return list(seen.values())
 
-    def _came(self, *, bake: bool) -> tuple[Counts, Counts]:
+    def _came(self, source: str, number: int) -> Came:
+        bake, trouble = number >= BAKE_FROM, number in self.trouble
         many = self.rng.choice((0, 1, 1, 2)) * self.busy
-        canary = self._failed(many, self.bake_errors if bake else self.canary_errors)
-        outage = self.rng.random() < 0.1
-        stable = self._failed(0 if bake else 5 * many, 0.5 if outage else self.stable_errors)
-        return canary, stable
+        canary, stable = self.bake_errors if bake else self.canary_errors, self.stable_errors
+        if trouble:
+            stable = max(stable, self.troubled_rate)
+            canary = max(canary, self.troubled_rate) if self.shared else canary
+        part = self.control / (1 - self.control) if bake else 5
+        scraped = source != Source.TRITON or number not in self.blind
+        return Came(
+            self._failed(many, canary),
+            self._failed(round(part * many), stable) if scraped else Counts(),
+            scraped,
+        )
 
     def _failed(self, requests: int, rate: float) -> Counts:
-        errors = round(requests * rate * self.rng.uniform(0.0, 2.0))
+        spread = self.evenness
+        errors = round(requests * rate * self.rng.uniform(1 - spread, 1 + spread))
         return Counts(requests, min(requests, errors))
 
-    def _series(self, source: Source, came: tuple[Counts, Counts], now: float) -> Iterator[Series]:
-        for revision, more in zip((CANARY, STABLE), came, strict=True):
+    def _series(self, source: Source, came: Came, now: float) -> Iterator[Series]:
+        revisions = [(CANARY, came.canary)] + [(STABLE, came.stable)] * came.scraped
+        for revision, more in revisions:
             before = self.totals.get((source, revision), Counts())
             after = before + more
             self.totals[source, revision] = after
@@ -131,52 +186,129 @@ class Path:
                     yield triton(revision, points, reason="BACKEND" if failed else None)
 
 
+def begun(paths: list[Path], analysis: Analysis) -> rule.Held:
+    """Begin on arrays with what the product knows of the past."""
+    known = [
+        [
+            (one.past_requests, one.past_errors, one.dispersion, one.dispersion_looks)
+            for one in path.evidence.sources
+        ]
+        for path in paths
+    ]
+    requests, errors, phi, looks = np.moveaxis(np.array(known), -1, 0)
+    return rule.fresh(
+        limits(analysis),
+        np.array([path.evidence.levels for path in paths]),
+        (requests.astype(int), errors.astype(int), phi, looks.astype(int)),
+    )
+
+
+def seen_in(came: list[list[Came]]) -> rule.Poll:
+    """Write what came in a poll as arrays."""
+    counts = np.array(
+        [
+            [
+                (one.canary.requests, one.canary.errors, one.stable.requests, one.stable.errors)
+                for one in path
+            ]
+            for path in came
+        ]
+    )
+    scraped = np.array([[one.scraped for one in path] for path in came])
+    canary, canary_errors, stable, stable_errors = np.moveaxis(counts, -1, 0)
+    return rule.Poll(canary, canary_errors, stable, stable_errors, scraped)
+
+
+def stored(paths: list[Path], name: str, size: int) -> list[list[tuple[float, ...]]]:
+    """List logarithms of the evidence; where there are none, nothing was won or lost."""
+    return [[_padded(one, name, size) for one in path.evidence.sources] for path in paths]
+
+
+def _padded(held: SourceEvidence, name: str, size: int) -> tuple[float, ...]:
+    logs: tuple[float, ...] = getattr(held, name)
+    return logs + (0.0,) * (size - len(logs))
+
+
+def bet_on(held: rule.Held, name: str) -> rule.Floats:
+    """Take an array of logarithms, with zeros where no rate is bet on."""
+    logs = getattr(held, name)
+    if name != "log_bake":
+        return np.array(logs)
+    return np.where(np.isnan(rule.bake_rates(held.bake_ceiling)), 0.0, logs)
+
+
 @pytest.mark.parametrize("analysis", SETTINGS, ids=["two sources", "strict", "lax"])
 def test_the_arrays_say_what_the_judge_says(analysis: Analysis) -> None:
-    """On hundreds of random paths, at every poll: the verdict, and the evidence to the digit."""
+    """On hundreds of random paths, at every poll: the verdict, and all evidence."""
     rng = Random(7)
     paths = [Path(analysis, rng, 3) for _ in range(PATHS)]
     bounds = limits(analysis)
-    phi = np.array([[one.dispersion for one in path.evidence.sources] for path in paths])
-    levels = np.array([path.evidence.levels for path in paths])
-    held = rule.fresh(bounds, levels, phi)
-    said = []
+    held = begun(paths, analysis)
+    met: Counter[str] = Counter()
     for number in range(POLLS):
-        seen = [list(path.poll(number).values()) for path in paths]
+        seen = seen_in([path.poll(number) for path in paths])
         if number == BAKE_FROM:
             held.bake_ceiling = np.array(
                 [[one.bake_ceiling for one in path.evidence.sources] for path in paths]
             )
-        counts = np.array(
-            [
-                [
-                    (canary.requests, canary.errors, stable.requests, stable.errors)
-                    for canary, stable in one
-                ]
-                for one in seen
-            ]
-        )
-        rule.weigh(held, rule.Poll(*np.moveaxis(counts, -1, 0)), bounds)
+        rule.weigh(held, seen, bounds, analysis)
         step = np.array([path.step(number) for path in paths])
-        baking = np.full(PATHS, number >= BAKE_FROM)
-        verdicts = rule.decide(held, bounds, analysis, step, baking).tolist()
-        assert verdicts == [NAMES[path.verdicts[-1]] for path in paths]
-        said += verdicts
-    assert set(Counter(said)) == set(NAMES.values())
-    for name in ("log_rel", "log_abs"):
-        stored = [[getattr(one, name) for one in path.evidence.sources] for path in paths]
-        assert getattr(held, name) == pytest.approx(np.array(stored), abs=1e-4)
+        compared = np.array([path.compared(number) for path in paths])
+        state = rule.State(np.full(PATHS, number >= BAKE_FROM), compared)
+        verdicts = rule.decide(held, seen, bounds, analysis, step, state).tolist()
+        for mine, theirs in COUNTED.items():
+            counted = [[getattr(one, theirs) for one in path.evidence.sources] for path in paths]
+            assert getattr(held, mine) == pytest.approx(np.array(counted), abs=2e-3), mine
+        for name in LOGS:
+            logs = bet_on(held, name)
+            expected = np.array(stored(paths, name, logs.shape[-1]))
+            assert logs == pytest.approx(expected, rel=1e-3, abs=5e-3), (name, number)
+            met[name] += int((expected != 0).any(axis=(1, 2)).sum())
+        assert verdicts == [NAMES[path.verdicts[-1]] for path in paths], number
+        met.update(str(one) for one in verdicts)
+        met.update(_met(paths, number))
+    wanted = {*LOGS, *map(str, NAMES.values()), "stopped in the bake", "confirmed", "unconfirmed"}
+    assert {name for name in wanted if met[name] < 3} == set()
 
 
-def test_the_dispersion_is_the_judges() -> None:
-    """Over bins with and without requests, with few errors and with many."""
+def _met(paths: list[Path], number: int) -> Iterator[str]:
+    """Name the turns of the rule that some paths took in a poll."""
+    for path in paths:
+        suspected = any(one.log_alone for one in path.evidence.sources)
+        if path.verdicts[-1] is Verdict.ABORT and number >= BAKE_FROM and path.control:
+            yield "stopped in the bake"
+        if suspected:
+            yield "confirmed" if path.verdicts[-1] is Verdict.ABORT else "unconfirmed"
+
+
+def drawn(rng: Random) -> list[Counts]:
+    """Draw the minutes of a past: quiet or not, with clusters, incidents and gaps, or without."""
+    usual = rng.choice((0, 3, 200, 3000))
+    rate, cluster = rng.choice((0.0, 0.002, 0.02, 0.3)), rng.choice((1, 1, 5))
+    first, length = rng.randrange(120), rng.choice((0, 1, 5, 70))
+    minutes = []
+    for at in range(120):
+        requests = rng.choice((0, usual, usual, 2 * usual))
+        part = 0.4 if first <= at < first + length else rate
+        errors = cluster * round(requests * part / cluster * rng.uniform(0.0, 2.0))
+        minutes.append(Counts(requests, min(errors, requests)))
+    return minutes
+
+
+def test_the_past_is_what_the_judge_makes_of_it() -> None:
+    """With clusters and incidents, with few errors and with many: rate, dispersion and looks."""
     rng = Random(3)
-    rows = [
-        [Counts(many, rng.randrange(many + 1) // hard) for many in rng.choices(range(200), k=30)]
-        for hard in (1, 5, 20, 400)
-        for _ in range(10)
-    ]
+    rows = [drawn(rng) for _ in range(200)]
     requests = np.array([[one.requests for one in row] for row in rows])
     errors = np.array([[one.errors for one in row] for row in rows])
-    expected = [past.dispersion(row) for row in rows]
-    assert dispersion(requests, errors).tolist() == pytest.approx(expected, abs=2e-6)
+    expected = [calm(row) for row in rows]
+    found = past_of(requests, errors)
+    assert found[0].tolist() == [one.counts.requests for one in expected]
+    assert found[1].tolist() == [one.counts.errors for one in expected]
+    assert found[2].tolist() == pytest.approx([one.dispersion for one in expected], abs=2e-6)
+    assert found[3].tolist() == [one.looks for one in expected]
+    everything = [sum(one.requests for one in row) for row in rows]
+    left_out = sum(
+        one.counts.requests < all_ for one, all_ in zip(expected, everything, strict=True)
+    )
+    assert 20 < left_out < 150

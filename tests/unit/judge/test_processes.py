@@ -114,7 +114,7 @@ def test_bets_over_another_null_gain_nothing_at_it_or_below(
 def test_the_bet_on_no_worse_gains_nothing_on_the_tolerated_ratio_or_more(
     tolerated: float, rate: float, requests: tuple[int, int]
 ) -> None:
-    """So a canary that is worse than `maxErrorRatio` allows for rarely gets a certificate by it."""
+    """What is worse than `maxErrorRatio` allows for rarely gets a certificate by it."""
     for more in (1.0, 2.0):
         own = min(1.0, more * tolerated * rate)
         values = expected(lambda one, two: no_worse(one, two, tolerated), requests, (own, rate))
