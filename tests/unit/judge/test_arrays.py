@@ -64,6 +64,8 @@ COUNTED = {
     "phi_looks": "dispersion_looks",
 }
 """What the arrays and the evidence call the same numbers."""
+ROUNDED = ("recent", "recent_errors")
+"""NumPy rounds some of their ties to the other side; that must not add up."""
 LOGS = ("log_rel", "log_abs", "log_bake", "log_alone", "log_no_worse", "log_better")
 
 
@@ -105,7 +107,7 @@ class Path:
         blind = draw.randrange(POLLS)
         self.blind = range(blind, blind + draw.choice((0, 0, 4, 12)))
         last = limits(self.analysis).ceiling * draw.uniform(0.2, 1.0)
-        levels = tuple(last * 2**more for more in reversed(range(self.steps)))
+        levels = tuple(min(0.9, last * 2**more) for more in reversed(range(self.steps)))
         many = draw.choice((0, 200, 5000))
         known = Past(
             Counts(many, round(many * self.stable_errors)), draw.choice((1.0, 1.0, 2.5)), looks=60
@@ -258,11 +260,13 @@ def test_the_arrays_say_what_the_judge_says(analysis: Analysis) -> None:
         verdicts = rule.decide(held, seen, bounds, analysis, step, state).tolist()
         for mine, theirs in COUNTED.items():
             counted = [[getattr(one, theirs) for one in path.evidence.sources] for path in paths]
-            assert getattr(held, mine) == pytest.approx(np.array(counted), abs=2e-3), mine
+            assert getattr(held, mine) == pytest.approx(np.array(counted), abs=1.1e-3), mine
+            if mine in ROUNDED:
+                setattr(held, mine, np.array(counted))
         for name in LOGS:
             logs = bet_on(held, name)
             expected = np.array(stored(paths, name, logs.shape[-1]))
-            assert logs == pytest.approx(expected, rel=1e-3, abs=5e-3), (name, number)
+            assert logs == pytest.approx(expected, abs=1e-4), (name, number)
             met[name] += int((expected != 0).any(axis=(1, 2)).sum())
         assert verdicts == [NAMES[path.verdicts[-1]] for path in paths], number
         met.update(str(one) for one in verdicts)
