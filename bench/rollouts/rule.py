@@ -19,6 +19,7 @@ from halimede.judge.limits import (
     MIN_ERRORS,
     MIN_POLLS,
     MIN_POLLS_AGAINST,
+    ROUNDING,
     SEVERE,
     SUSPICION,
     Limits,
@@ -168,7 +169,7 @@ def weigh(held: Held, seen: Poll, limits: Limits, analysis: Analysis) -> None:
     held.canary = held.canary + seen.canary
     held.canary_errors = held.canary_errors + seen.canary_errors
     held.polls = held.polls + (seen.canary > 0)
-    odds = against(held)
+    odds = np.round(against(held), 6)
     usual = _usual_rate(held) * seen.canary
     notable = NOTABLE * (usual + np.sqrt(np.maximum(1.0, held.phi) * usual))
     doubted = odds >= DOUBT
@@ -198,7 +199,7 @@ def _worse(held: Held, seen: Poll) -> Floats:
 
 def _confirm(held: Held, seen: Poll, phi: Floats) -> None:
     over = np.maximum(_mixture(held.log_abs), _bake_mixture(held))
-    suspicion = (over > 0).any(axis=1)[:, None]
+    suspicion = (over > ROUNDING).any(axis=1)[:, None]
     won = _compare(seen, np.array(CONFIRMING_RATIOS)) / phi
     held.log_alone = np.where(suspicion[..., None], held.log_alone + won, 0.0)
     held.alone = np.where(suspicion, held.alone + seen.stable, 0)
@@ -217,7 +218,7 @@ def _certify(held: Held, seen: Poll, limits: Limits, analysis: Analysis, blind: 
     rate = np.where(known, held.recent_errors / np.maximum(held.recent, 1e-9), 0.0)
     near = rate > NEAR * last
     won = _compare(seen, BETTER * np.array(BETTER_FACTORS), BETTER) / phi
-    held.log_better = held.log_better + np.where(near[..., None], won, 0.0)
+    held.log_better = np.where(near[..., None], held.log_better + won, 0.0)
     down = blind | (rate > limits.ceiling)
     troubled = (rate > unusual) & ~down
     tolerated = float(analysis.max_error_ratio)
@@ -225,6 +226,8 @@ def _certify(held: Held, seen: Poll, limits: Limits, analysis: Analysis, blind: 
     held.log_no_worse = held.log_no_worse + np.where(troubled[..., None], won, 0.0)
     few = seen.stable_errors < FEW_ERRORS
     calm = ~down & ~troubled & (few | (seen.stable_errors <= unusual * seen.stable))
+    lower = np.minimum(held.log_no_worse, 0.0)
+    held.log_no_worse = np.where(calm[..., None], lower, held.log_no_worse)
     held.usual = held.usual + calm * seen.canary
     held.usual_errors = held.usual_errors + calm * seen.canary_errors
     held.usual_stable = held.usual_stable + calm * seen.stable

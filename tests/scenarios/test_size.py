@@ -41,7 +41,7 @@ def _judged() -> Evidence:
     for source in bounds.sources:
         held = begun(fresh(source, bounds, fixed, 1e9), bounds.ceiling_of(source))
         weighed = weigh(held, seen, bounds, fixed, tolerated=3.0)
-        sources.append(confirmed(weighed, seen, suspicion=True))
+        sources.append(confirmed(weighed, seen, 1.0, suspicion=True))
     return Evidence(levels=fixed, sources=tuple(sources), message="m" * 1000)
 
 

@@ -96,7 +96,9 @@ def _certified_after(level: float, errors: float, phi: float, bar: float) -> int
 
 
 def _passes(exam: Exam, requests: int, errors: float) -> bool:
-    held, bounds = exam.held, limits(exam.analysis)
+    # Whatever trouble stable is in now, it is over when these requests come.
+    usual = {"recent_requests": 0.0, "recent_errors": 0.0}
+    held, bounds = exam.held.model_copy(update=usual), limits(exam.analysis)
     seen = Counted(
         canary=Counts(requests, round(requests * errors)),
         stable=Counts(),

@@ -33,6 +33,7 @@ from halimede.judge.weigh import (
     confirmed,
     fresh,
     is_outage,
+    phi_of,
     suspected,
     uncompared,
     weigh,
@@ -191,7 +192,7 @@ def judge(
         for source, (held, seen) in counts.items()
     )
     case = Case(
-        views=_rehearsed(views) if rehearsal else _compared(views),
+        views=_rehearsed(views) if rehearsal else _compared(views, baked),
         request=reading.request,
         limits=bounds,
         analysis=analysis,
@@ -237,11 +238,15 @@ def _rehearsed(views: tuple[View, ...]) -> tuple[View, ...]:
     return tuple(replace(view, held=uncompared(view.held)) for view in views)
 
 
-def _compared(views: tuple[View, ...]) -> tuple[View, ...]:
+def _compared(views: tuple[View, ...], before: Evidence) -> tuple[View, ...]:
     """Compare with stable wherever a test that does without it speaks against the canary."""
     suspicion = suspected(view.held for view in views)
+    phis = {held.source: phi_of(held) for held in before.sources}
     return tuple(
-        replace(view, held=confirmed(view.held, view.seen, suspicion=suspicion))
+        replace(
+            view,
+            held=confirmed(view.held, view.seen, phis.get(view.source, 1.0), suspicion=suspicion),
+        )
         if isinstance(view.seen, Counted)
         else view
         for view in views

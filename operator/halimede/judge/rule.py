@@ -172,7 +172,7 @@ def _is_confirmed(view: View, case: Case) -> bool:
     witnesses = [view] if view.held.alone_requests else _witnesses(view, case)
     if witnesses:
         return any(mixture(one.held.log_alone) >= CONFIRMATION for one in witnesses)
-    return not case.compared or any(_sees_stable(one, case) for one in _same_kind(view, case))
+    return not case.compared or any(_sees_stable(one) for one in _same_kind(view, case))
 
 
 def _same_kind(view: View, case: Case) -> list[View]:
@@ -185,11 +185,12 @@ def _witnesses(view: View, case: Case) -> list[View]:
     return [one for one in _same_kind(view, case) if one.held.alone_requests]
 
 
-def _sees_stable(view: View, case: Case) -> bool:
+def _sees_stable(view: View) -> bool:
+    """Whether stable was scraped in the time that this poll is about."""
     seen = view.seen
     if not isinstance(seen, Counted) or seen.stable_seen_at is None:
         return False
-    return case.now - seen.stable_seen_at <= max(STALE, 3 * seen.interval)
+    return seen.stable_seen_at >= seen.watermark - seen.interval
 
 
 def _down(case: Case) -> Said | None:

@@ -127,9 +127,11 @@ def better_than_stable(held: SourceEvidence, request: MetricsRequest, log_value:
 
 def stable_over(held: SourceEvidence, request: MetricsRequest, level: float) -> str:
     """Say that the stable revision itself could not pass; nothing if it could."""
-    if held.stable_errors < ENOUGH_ERRORS or held.stable_errors <= level * held.stable_requests:
+    requests = held.past_requests + held.usual_stable_requests
+    errors = held.past_errors + held.usual_stable_errors
+    if errors < ENOUGH_ERRORS or errors <= level * requests:
         return ""
-    own = percent(held.stable_errors / held.stable_requests)
+    own = percent(errors / requests)
     return (
         f". Stable revision {request.stable} has {own} {bad(held.source)}s itself, so only a"
         " revision that is better can pass"

@@ -22,7 +22,7 @@ from halimede.judge.past import BIN, HISTORY, calm
 from halimede.judge.reading import Counts, MetricsRequest
 from halimede.judge.rule import Case, View, decide
 from halimede.judge.verdict import Verdict
-from halimede.judge.weigh import against, confirmed, fresh, suspected, weigh
+from halimede.judge.weigh import against, confirmed, fresh, phi_of, suspected, weigh
 
 LOOKS = 240
 """After so many looks at one step they become rarer, each 1/240 of the time so far, so that weeks
@@ -176,9 +176,9 @@ def _pause(step: Step) -> int:
 def _weighed(
     plan: Plan, held: SourceEvidence, seen: Counted, fixed: tuple[float, ...]
 ) -> SourceEvidence:
-    tolerated = float(plan.analysis.max_error_ratio)
+    tolerated, phi = float(plan.analysis.max_error_ratio), phi_of(held)
     held = weigh(held, seen, plan.limits, fixed, tolerated=tolerated)
-    return confirmed(held, seen, suspicion=suspected([held]))
+    return confirmed(held, seen, phi, suspicion=suspected([held]))
 
 
 def _begun(plan: Plan, traffic: Traffic, rng: Random) -> tuple[SourceEvidence, tuple[float, ...]]:

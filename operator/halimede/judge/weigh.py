@@ -6,7 +6,7 @@ from math import sqrt
 from halimede.api.status import Evidence, SourceEvidence
 from halimede.judge.counts import Counted
 from halimede.judge.dispersion import difference, learn
-from halimede.judge.limits import DOUBT, Limits, lowest
+from halimede.judge.limits import DOUBT, ROUNDING, Limits, lowest
 from halimede.judge.past import ENOUGH_REQUESTS, Past
 from halimede.judge.processes import (
     BETTER_FACTORS,
@@ -31,7 +31,7 @@ NEAR = 2 / 3
 """Stable is near a level if its error rate is more than this part of it."""
 UNUSUAL = 2.0
 """Stable is not as usual if it fails so many times as often as in the past."""
-NOTABLE = 1.5
+NOTABLE = 1.75
 """A poll speaks against the canary only if it has so many times the errors that stable's usual
 rate and one standard deviation more give."""
 RECENT = 0.75
@@ -164,7 +164,7 @@ def _raised(held: SourceEvidence, seen: Counted) -> SourceEvidence:
     A poll in which the canary fails about as often as stable usually does is not one of them, even
     if stable happens to have fewer errors.
     """
-    odds = against(held)
+    odds = round(against(held), 6)
     if odds < DOUBT:
         return held.model_copy(update={"polls_against": 0, "highest_against": 0.0})
     usual = _usual_rate(held) * seen.canary.requests
@@ -172,7 +172,7 @@ def _raised(held: SourceEvidence, seen: Counted) -> SourceEvidence:
     if odds <= held.highest_against or as_usual:
         return held
     return held.model_copy(
-        update={"polls_against": held.polls_against + 1, "highest_against": round(odds, 6)}
+        update={"polls_against": held.polls_against + 1, "highest_against": odds}
     )
 
 
@@ -217,6 +217,7 @@ def _certified(
         "recent_requests": round(RECENT * held.recent_requests + seen.stable.requests, 3),
         "recent_errors": round(RECENT * held.recent_errors + seen.stable.errors, 3),
     }
+    changes["log_better"] = ()
     if rate > NEAR * levels[-1]:
         won = better(seen.canary, seen.stable)
         changes["log_better"] = _sum(held.log_better or _none(len(BETTER_FACTORS)), won, phi)
@@ -231,6 +232,8 @@ def _certified(
             "usual_errors": held.usual_errors + seen.canary.errors,
             "usual_stable_requests": held.usual_stable_requests + seen.stable.requests,
             "usual_stable_errors": held.usual_stable_errors + seen.stable.errors,
+            # What it did well while stable was in trouble does not show that it is good.
+            "log_no_worse": tuple(min(log, 0.0) for log in held.log_no_worse),
         }
     return held.model_copy(update=changes)
 
@@ -260,19 +263,20 @@ def _learned(held: SourceEvidence, seen: Counted) -> SourceEvidence:
 
 def suspected(held: Iterable[SourceEvidence]) -> bool:
     """Whether a test that does without stable speaks against the canary by some source."""
-    return any(max(mixture(one.log_abs), mixture(one.log_bake)) > 0 for one in held)
+    return any(max(mixture(one.log_abs), mixture(one.log_bake)) > ROUNDING for one in held)
 
 
-def confirmed(held: SourceEvidence, seen: Counted, *, suspicion: bool) -> SourceEvidence:
+def confirmed(
+    held: SourceEvidence, seen: Counted, phi: float, *, suspicion: bool
+) -> SourceEvidence:
     """Compare with stable for as long as a test that does without it speaks against the canary.
 
-    It begins with the poll that raises the suspicion, which is a stopping time, so that an equal
-    is confirmed to be worse with probability 1 / 20 at most each time.
+    It begins with the poll that raises the suspicion. *phi* is the dispersion before this poll.
     """
     if not suspicion:
         return held.model_copy(update={"log_alone": (), "alone_requests": 0})
     won = confirm(seen.canary, seen.stable)
-    alone = _sum(held.log_alone or _none(len(CONFIRMING_RATIOS)), won, phi_of(held))
+    alone = _sum(held.log_alone or _none(len(CONFIRMING_RATIOS)), won, phi)
     return held.model_copy(
         update={
             "log_alone": alone,

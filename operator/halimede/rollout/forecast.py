@@ -42,7 +42,9 @@ class Question:
     def control(self) -> int:
         """Percentage of the requests that stay on the stable revision in the bake."""
         settings = self.settings
-        return usual_control_percent(settings.strategy, settings, by_pods=self.by_pods)
+        return usual_control_percent(
+            settings.strategy, settings, self.per_second, by_pods=self.by_pods
+        )
 
 
 @dataclass(frozen=True, slots=True)

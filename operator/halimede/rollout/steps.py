@@ -1,9 +1,11 @@
 """Where in its steps a rollout is, also after they were edited while it was under way."""
 
+from math import ceil
 from typing import Any
 
 from halimede.api.rollout import CapacityMode, Mirror, Rollout, Stage, Step, Strategy
 from halimede.api.status import Outcome, RolloutStatus, State
+from halimede.rollout.capacity import ALL
 
 AT_STEP = frozenset({State.ANALYSING, State.STEP_PAUSED})
 """The states in which the route gives what the step asks for."""
@@ -11,8 +13,11 @@ REHEARSED = frozenset({State.MIRRORING, State.AWAITING_PROMOTION})
 """The states in which a revision may be judged before users meet it."""
 ALL_TRAFFIC = frozenset({State.PROMOTING, State.BAKING})
 """The states in which the new revision has all requests, or all but the control share."""
-USUAL_CONTROL = 10
-"""The percentage that a canary leaves on the stable revision where the spec does not say."""
+LEAST_CONTROL, MOST_CONTROL = 10, 50
+"""Percent: what a canary leaves on the stable revision in the bake lies between them, where the
+spec does not say."""
+CONTROL_REQUESTS, CONTROL_SECONDS = 150, 300
+"""It is to give the stable revision about so many requests in so many seconds."""
 
 
 def skips_steps(rollout: RolloutStatus) -> bool:
@@ -47,21 +52,41 @@ def control_percent(rollout: RolloutStatus, settings: Rollout, *, by_pods: bool)
         return 0
     if skips_steps(rollout):
         return 0
-    return usual_control_percent(rollout.strategy, settings, by_pods=by_pods)
+    per_second = rollout.evidence.requests_per_second if rollout.evidence else None
+    return usual_control_percent(rollout.strategy, settings, per_second, by_pods=by_pods)
 
 
-def usual_control_percent(strategy: Strategy, settings: Rollout, *, by_pods: bool) -> int:
-    """Say what percentage the bake of a rollout by *strategy* leaves on the stable revision."""
+def usual_control_percent(
+    strategy: Strategy, settings: Rollout, per_second: float | None, *, by_pods: bool
+) -> int:
+    """Say what percentage the bake of a rollout by *strategy* leaves on the stable revision.
+
+    Where the spec does not say, it is the least that gives the stable revision enough requests to
+    be a witness, within bounds.
+
+    Args:
+        strategy: Of the rollout.
+        settings: Of the rollout.
+        per_second: Requests per second to the model as a whole; None: unknown.
+        by_pods: No router shares requests out.
+    """
     if by_pods or settings.capacity_mode is CapacityMode.REPLACE:
         return 0
     match strategy:
         case Strategy.CANARY:
             percent = settings.canary.control_percent
-            return USUAL_CONTROL if percent is None else percent
+            return _witnesses(per_second) if percent is None else percent
         case Strategy.BLUE_GREEN:
             return settings.blue_green.control_percent
         case Strategy.RECREATE:
             return 0
+
+
+def _witnesses(per_second: float | None) -> int:
+    if not per_second:
+        return LEAST_CONTROL
+    enough = ceil(ALL * CONTROL_REQUESTS / (per_second * CONTROL_SECONDS))
+    return min(max(enough, LEAST_CONTROL), MOST_CONTROL)
 
 
 def bake_skipped(rollout: RolloutStatus, settings: Rollout) -> bool:

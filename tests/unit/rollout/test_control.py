@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from halimede.api.rollout import CapacityMode, Rollout, Step, Strategy
-from halimede.api.status import Outcome, RolloutStatus, State
+from halimede.api.status import Evidence, Outcome, RolloutStatus, State
 from halimede.judge.verdict import Verdict
 from halimede.rollout.steps import control_percent
 from tests.support.rollouts import (
@@ -108,6 +108,17 @@ def test_who_gets_a_share(
     """Nobody where none can be given, or where the stable revision is to be left."""
     rollout = ROLLOUT.model_copy(update=change)
     assert control_percent(rollout, settings, by_pods=by_pods) == percent
+
+
+@pytest.mark.parametrize(
+    ("per_second", "percent"), [(None, 10), (100.0, 10), (5.0, 10), (2.0, 25), (0.1, 50)]
+)
+def test_few_requests_leave_a_larger_share(per_second: float | None, percent: int) -> None:
+    """Where the spec does not say: the stable revision is to get some 150 in five minutes."""
+    evidence = Evidence(requests_per_second=per_second)
+    rollout = ROLLOUT.model_copy(update={"evidence": evidence})
+    assert control_percent(rollout, canary(None), by_pods=False) == percent
+    assert control_percent(rollout, canary(25), by_pods=False) == 25
 
 
 def test_a_canary_by_pods_gets_everything() -> None:

@@ -58,17 +58,17 @@ def test_a_step_tells_what_it_still_lacks() -> None:
     """52 clean requests have been seen; the step asks for some more, and says so."""
     written = explain(analysing())
     assert "Awaited: evidence for the step" in written
-    assert "  Missing for step 1: about 36 more clean requests.\n" in written
+    assert "  Missing for step 1: about 39 more clean requests.\n" in written
 
 
 def test_what_a_step_lacks_is_told_with_its_time() -> None:
-    """36 requests at 10 % of 0.2 a second take half an hour."""
+    """39 requests at 10 % of 0.2 a second take half an hour."""
     evidence = rollout_of(analysing()).evidence
     assert evidence is not None
     slow = evidence.model_copy(update={"requests_per_second": 0.2})
     written = explain(analysing(evidence=slow))
     assert "Traffic: 0.2 requests/s to both revisions\n" in written
-    lack = "about 36 more clean requests (about 30 min at 0.2 requests/s)."
+    lack = "about 39 more clean requests (about 32 min at 0.2 requests/s)."
     assert f"  Missing for step 1: {lack}\n" in written
 
 

@@ -28,7 +28,7 @@ def analysing(per_second: float | None = 0.2, **changes: Any) -> RolloutStatus:
     """Judge a canary with 10 % of the requests, which has had three clean ones."""
     rollout = canary_at(State.ANALYSING).status.rollout
     assert rollout is not None
-    held = nothing().model_copy(update={"canary_requests": 3, "polls": 3})
+    held = nothing().model_copy(update={"canary_requests": 3, "usual_requests": 3, "polls": 3})
     evidence = Evidence(
         levels=LEVELS,
         requests_per_second=per_second,

@@ -55,8 +55,8 @@ def test_the_first_step_is_named_with_the_weight_that_would_do() -> None:
 def test_it_is_said_with_what_it_leads_to() -> None:
     """The setting decides whether the step pauses or aborts."""
     said = lacking(begun(0.5), SETTINGS)
-    assert said.startswith("Too few requests: step 1 needs about 88 requests and gets 43 in its")
-    assert "it takes about 59 min at 0.5 requests/s, more than maxSeconds (1800)" in said
+    assert said.startswith("Too few requests: step 1 needs about 91 requests and gets 43 in its")
+    assert "it takes about 61 min at 0.5 requests/s, more than maxSeconds (1800)" in said
     assert ", so the rollout pauses there: raise its weight to 11" in said
     strict = SETTINGS.analysis.model_copy(update={"on_inconclusive": Waiting.ABORT})
     aborts = SETTINGS.model_copy(update={"analysis": strict})
@@ -119,7 +119,7 @@ def test_unknown_traffic_is_not_complained_of(per_second: float | None) -> None:
 
 def test_where_no_weight_would_do_none_is_proposed() -> None:
     """A request in five minutes."""
-    found = shortages(begun(0.003), SETTINGS)[0]
+    found = shortages(begun(0.0031), SETTINGS)[0]
     assert (found.weight, found.max_seconds) == (None, found.seconds)
 
 
