@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from halimede.api.rollout import Analysis, MetricsProvider
-from halimede.api.status import Evidence
+from halimede.api.status import Evidence, SourceEvidence
 from halimede.judge.judge import begin, judge
 from halimede.judge.reading import (
     Answer,
@@ -39,15 +39,22 @@ class Watch:
     """By source, revision, and class of the response as the router has it."""
     instead: dict[Source, Answer] = field(default_factory=dict)
     """What a source answers instead."""
+    past: dict[Source, Answer] = field(default_factory=dict)
+    """What a source tells of stable before the rollout, if anything."""
+    unscraped: set[tuple[Source, str]] = field(default_factory=set)
+    """Revisions whose counters by a source go on, but are not scraped meanwhile."""
+    totals: dict[tuple[Source, str, str], float] = field(default_factory=dict)
+    """What those counters stand at."""
     bake: bool = False
     rehearsal: bool = False
+    compared: bool = True
 
     def __post_init__(self) -> None:
-        """Begin with a past that tells nothing."""
+        """Begin, with a past that tells nothing if there is no other."""
         self.evidence = begin(
             self.analysis,
             self.steps,
-            History(request(), {source: measured() for source in Source}),
+            History(request(), {source: measured() for source in Source} | self.past),
             self.now,
         )
         self._scrape({}, {})
@@ -85,6 +92,7 @@ class Watch:
             self.now,
             bake=self.bake,
             rehearsal=self.rehearsal,
+            compared=self.compared,
         )
         self.evidence = Evidence.model_validate(judgement.evidence.to_manifest())
         return judgement
@@ -98,9 +106,11 @@ class Watch:
                 blamed = client_errors.get(revision, 0) if source is Source.ROUTER else 0
                 good = more.requests - more.errors - blamed
                 for response, added in (("2", good), ("4", blamed), ("5", more.errors)):
-                    points = self.points.setdefault((source, revision, response), [])
-                    last = points[-1].value if points else 0.0
-                    points.append(Sample(self.now, last + added))
+                    counter = (source, revision, response)
+                    self.totals[counter] = self.totals.get(counter, 0.0) + added
+                    if (source, revision) not in self.unscraped:
+                        points = self.points.setdefault(counter, [])
+                        points.append(Sample(self.now, self.totals[counter]))
 
     def _reading(self) -> Reading:
         found: dict[Source, list[Series]] = {source: [] for source in Source}
@@ -116,6 +126,20 @@ class Watch:
             source: Measured(tuple(series)) for source, series in found.items()
         }
         return Reading(request(self.now, since(self.evidence)), answers | self.instead)
+
+    def held(self, source: Source = Source.TRITON) -> SourceEvidence:
+        """Say what a source has shown so far."""
+        return next(one for one in self.evidence.sources if one.source == source)
+
+
+def usual(errors: int, requests: int = 120_000) -> Measured:
+    """Tell of two hours in which stable had so many errors in Triton, evenly."""
+    good, bad = (requests - errors) / 120, errors / 120
+    minutes = range(121)
+    return measured(
+        triton(STABLE, tuple((60.0 * at, round(good * at)) for at in minutes)),
+        triton(STABLE, tuple((60.0 * at, round(bad * at)) for at in minutes), reason="BACKEND"),
+    )
 
 
 GOOD = (Counts(100, 0), Counts(900, 0))
