@@ -1,13 +1,13 @@
 """Print how often the judge errs and how soon it finds: `python -m bench.judge_characteristics`.
 
-2000 simulated rollouts a cell, a minute in all; `--rollouts` takes more or fewer.
+1000 or 2000 simulated rollouts a cell, some minutes in all; `--rollouts` takes more or fewer.
 """
 
 import argparse
 from collections.abc import Sequence
 from math import inf
 
-from bench.rollouts.cells import ROLLOUTS, Bound, Cell, Figure, cells
+from bench.rollouts.cells import Bound, Cell, Figure, cells
 from bench.rollouts.simulate import Ends, simulate
 
 SECONDS = frozenset({Figure.ABORTED_AFTER, Figure.PROMOTED_AFTER})
@@ -16,10 +16,11 @@ SECONDS = frozenset({Figure.ABORTED_AFTER, Figure.PROMOTED_AFTER})
 def main(arguments: Sequence[str] | None = None) -> int:
     """Simulate, print tables in Markdown, and fail if a figure is out of its bounds."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rollouts", type=int, default=ROLLOUTS, help="rollouts per cell")
-    rollouts: int = parser.parse_args(arguments).rollouts
+    parser.add_argument("--rollouts", type=int, help="rollouts per cell")
+    asked: int | None = parser.parse_args(arguments).rollouts
     group, missed = "", 0
     for seed, cell in enumerate(cells(), start=1):
+        rollouts = asked or cell.rollouts
         if cell.group != group:
             group = cell.group
             print(f"\n{group} ({rollouts} rollouts a cell)\n\n| cell | measured | bound |")

@@ -347,10 +347,10 @@ def test_too_little_traffic_is_told_when_the_judge_begins() -> None:
     cluster.model(2).until(lambda: cluster.rollout and cluster.rollout.evidence)
     cluster.run(300)
     told = [event for event in cluster.events if event.reason == "TrafficTooLow"]
-    assert [(event.type, "raise its weight to 21," in event.message) for event in told] == [
+    assert [(event.type, "raise its weight to 22," in event.message) for event in told] == [
         ("Warning", True)
     ]
-    assert "Too few requests: step 1 needs about 178 requests" in cluster.message("Ready")
+    assert "Too few requests: step 1 needs about 184 requests" in cluster.message("Ready")
     assert cluster.state is State.ANALYSING
 
 

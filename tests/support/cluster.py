@@ -32,7 +32,7 @@ from tests.support.spec import SPEC
 
 RESYNC_SECONDS = 300.0
 START = 1_700_000_000.0
-MOST_BYTES = 8192
+MOST_BYTES = 12 * 1024
 """A status that is larger is refused."""
 _VERSIONS = count(1)
 PLATFORM = Platform(halimede_image="registry.example/halimede:0.1.0")
