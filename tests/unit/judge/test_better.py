@@ -1,0 +1,80 @@
+"""A canary that is certainly better than a bad stable may pass although it is over a level."""
+
+import pytest
+
+from halimede.api.rollout import Analysis, BetterThanStable, MetricsProvider
+from halimede.judge.processes import BETTER_FACTORS
+from halimede.judge.reading import Counts, Source
+from halimede.judge.verdict import Verdict
+from tests.support.watched import Watch, usual
+
+BAD_PAST = {Source.TRITON: usual(12_000)}
+"""10 % errors, where 5 % are borne."""
+SIX, TEN = Counts(200, 12), Counts(1800, 180)
+
+
+def watched(wish: BetterThanStable, past: int = 12_000) -> Watch:
+    """Watch a rollout beside a stable with so many errors in 120000 requests."""
+    analysis = Analysis(provider=MetricsProvider.NONE, on_better_than_stable=wish)
+    return Watch(analysis, past={Source.TRITON: usual(past)})
+
+
+def test_a_canary_better_than_a_bad_stable_passes_and_says_so() -> None:
+    """6 % against 10 %: users are better off, though 5 % is what the step asks for."""
+    watch = watched(BetterThanStable.PROMOTE)
+    said = [watch.poll(SIX, TEN) for _ in range(30)]
+    assert [one.verdict for one in said[:3]] == [Verdict.CONTINUE] * 3
+    passed = next(one for one in said if one.verdict is Verdict.PASS)
+    assert "stable revision aaaa1111 has" in passed.message
+    assert passed.message.endswith(":1 for the new revision making less than 80 % of its errors")
+    assert said[-1].verdict is Verdict.PASS
+
+
+def test_it_is_held_where_hold_is_wished() -> None:
+    """And it is told why an equal would not pass either."""
+    watch = watched(BetterThanStable.HOLD)
+    said = [watch.poll(SIX, TEN) for _ in range(60)]
+    assert {one.verdict for one in said} == {Verdict.CONTINUE}
+    assert "for an error rate under 5 %" in said[-1].message
+    assert watch.held().log_better
+
+
+def test_a_fix_passes_by_its_own_rate_where_hold_is_wished() -> None:
+    """1 % needs no comparison, although stable is far over the ceiling all the time."""
+    watch = watched(BetterThanStable.HOLD, past=4800)
+    said = [watch.poll(Counts(200, 2), Counts(1800, 72)) for _ in range(30)]
+    assert said[-1].verdict is Verdict.PASS
+    assert said[-1].message.endswith("for an error rate under 5 %")
+
+
+@pytest.mark.parametrize("errors", [18, 20, 30])
+def test_what_is_hardly_better_does_not_pass(errors: int) -> None:
+    """Nine tenths of stable's errors, as many, or half as many again."""
+    watch = watched(BetterThanStable.PROMOTE)
+    said = {watch.poll(Counts(200, errors), TEN).verdict for _ in range(100)}
+    assert Verdict.PASS not in said
+
+
+def test_beside_a_good_stable_nothing_is_bet_on_being_better() -> None:
+    """A level that stable itself keeps is no hindrance."""
+    watch = watched(BetterThanStable.PROMOTE, past=600)
+    for _ in range(20):
+        watch.poll(Counts(200, 0), Counts(1800, 9))
+    assert watch.held().log_better == ()
+
+
+def test_the_bets_begin_with_the_look_after_stable_is_known_to_be_bad() -> None:
+    """Whether it is may not depend on the look that is bet on."""
+    watch = watched(BetterThanStable.PROMOTE, past=600)
+    watch.poll(Counts(200, 0), TEN)
+    assert watch.held().log_better == ()
+    watch.poll(Counts(200, 0), TEN)
+    assert len(watch.held().log_better) == len(BETTER_FACTORS)
+
+
+def test_a_better_one_still_needs_polls_and_requests() -> None:
+    """`minRequests` holds here, too."""
+    watch = watched(BetterThanStable.PROMOTE)
+    watch.analysis = watch.analysis.model_copy(update={"min_requests": 2000})
+    said = [watch.poll(Counts(200, 2), TEN).verdict for _ in range(12)]
+    assert said == [Verdict.CONTINUE] * 9 + [Verdict.PASS] * 3

@@ -1,0 +1,154 @@
+"""A canary that answers more requests with a client error than stable does."""
+
+from math import exp
+
+import pytest
+
+from halimede.api.rollout import Analysis, ClientErrors, MetricsProvider
+from halimede.judge.processes import mixture
+from halimede.judge.reading import Counts, Source
+from halimede.judge.verdict import Judgement, Verdict
+from tests.support.watched import DOWN, Watch
+
+SEEN = (Counts(100, 0), Counts(900, 0))
+TWENTY_PERCENT = (20, 0)
+"""Of the canary's requests; none of stable's."""
+
+
+def watched(wish: ClientErrors = ClientErrors.HOLD) -> Watch:
+    """Watch a rollout by Contour and Triton."""
+    return Watch(Analysis(on_client_errors=wish))
+
+
+def polled(watch: Watch, looks: int, client_errors: tuple[int, int]) -> list[Judgement]:
+    """Look so often at requests of which none ends in an error."""
+    return [watch.poll(*SEEN, client_errors=client_errors) for _ in range(looks)]
+
+
+def test_client_errors_hold_a_step_and_are_told() -> None:
+    """As they do if nothing else is wished: the new input check may be what is wanted."""
+    watch = watched()
+    assert watch.analysis.on_client_errors is Analysis().on_client_errors
+    said = polled(watch, 40, TWENTY_PERCENT)
+    assert {one.verdict for one in said} == {Verdict.CONTINUE}
+    assert said[3].message == (
+        "revision bbbb2222: 80 client errors in 400 requests at the router against 0 in 3600 of"
+        " aaaa1111; odds 3400:1 against it being as good. It is held for that: compare what both"
+        " expect of a request, promote it by command, or set onClientErrors to Ignore"
+    )
+
+
+def test_client_errors_stop_a_rollout_where_abort_is_wished() -> None:
+    """In four looks, as other errors."""
+    said = polled(watched(ClientErrors.ABORT), 4, TWENTY_PERCENT)
+    assert [one.verdict for one in said[:3]] == [Verdict.CONTINUE] * 3
+    assert said[-1].verdict is Verdict.ABORT
+    assert "80 client errors in 400 requests at the router against 0 in 3600" in said[-1].message
+    assert "It is held" not in said[-1].message
+
+
+def test_client_errors_are_nothing_where_ignore_is_wished() -> None:
+    """The step passes with its certificate, and nothing is kept of them."""
+    watch = watched(ClientErrors.IGNORE)
+    said = polled(watch, 3, TWENTY_PERCENT)
+    assert said[-1].verdict is Verdict.PASS
+    assert watch.evidence.client_errors is None
+
+
+@pytest.mark.parametrize("wish", [ClientErrors.HOLD, ClientErrors.ABORT])
+def test_client_errors_of_both_are_the_clients(wish: ClientErrors) -> None:
+    """A fifth of all requests is wrong."""
+    said = polled(watched(wish), 40, (20, 180))
+    assert {one.verdict for one in said[2:]} == {Verdict.PASS}
+
+
+@pytest.mark.parametrize("wish", [ClientErrors.HOLD, ClientErrors.ABORT])
+def test_one_poll_with_client_errors_neither_holds_nor_stops(wish: ClientErrors) -> None:
+    """One client with a wrong version, in one look."""
+    watch = watched(wish)
+    polled(watch, 3, (0, 0))
+    assert polled(watch, 1, (100, 0))[0].verdict is Verdict.PASS
+    assert {one.verdict for one in polled(watch, 10, (0, 0))} == {Verdict.PASS}
+
+
+def test_a_burst_in_three_polls_holds_and_does_not_stop() -> None:
+    """As with other errors; the step goes on when the odds are lower again."""
+    watch = watched(ClientErrors.ABORT)
+    polled(watch, 3, (0, 0))
+    said = [one.verdict for one in polled(watch, 3, (40, 0)) + polled(watch, 100, (0, 9))]
+    assert Verdict.ABORT not in said
+    assert Verdict.CONTINUE in said
+    assert said[-1] is Verdict.PASS
+
+
+def test_client_errors_are_no_errors() -> None:
+    """Neither against the canary nor for its certificate."""
+    watch = watched()
+    polled(watch, 10, TWENTY_PERCENT)
+    assert watch.held(Source.ROUTER).canary_errors == 0
+    assert mixture(watch.held(Source.ROUTER).log_rel) <= 0
+    held = watch.evidence.client_errors
+    assert held is not None
+    assert (held.canary_requests, held.canary_errors) == (1000, 200)
+    assert (held.stable_requests, held.stable_errors) == (9000, 0)
+    assert exp(mixture(held.log_rel)) > 1000
+    assert held.log_abs == ()
+
+
+def test_errors_are_told_before_client_errors() -> None:
+    """A canary that fails is stopped for that, whatever its clients do."""
+    watch = watched()
+    for _ in range(4):
+        said = watch.poll(Counts(100, 30), Counts(900, 0), client_errors=TWENTY_PERCENT)
+    assert said.verdict is Verdict.ABORT
+    assert "client error" not in said.message
+
+
+def test_client_errors_are_told_in_the_bake() -> None:
+    """There is no step to hold; what ends a bake asks for the same odds."""
+    watch = watched()
+    watch.bake = True
+    said = polled(watch, 6, TWENTY_PERCENT)
+    assert said[-1].verdict is Verdict.CONTINUE
+    assert "120 client errors in 600 requests" in said[-1].message
+
+
+@pytest.mark.parametrize("wish", [ClientErrors.HOLD, ClientErrors.ABORT])
+def test_nobody_gets_the_answers_of_a_rehearsal(wish: ClientErrors) -> None:
+    """And copies are no fair sample."""
+    watch = watched(wish)
+    watch.rehearsal = True
+    said = polled(watch, 20, TWENTY_PERCENT)
+    assert said[-1].verdict is Verdict.PASS
+
+
+def test_client_errors_that_cannot_be_read_hold_nothing() -> None:
+    """None of the sources must have data of them; what was known is kept."""
+    watch = watched()
+    watch.instead = {Source.ROUTER_CLIENT_ERRORS: DOWN}
+    assert polled(watch, 3, TWENTY_PERCENT)[-1].verdict is Verdict.PASS
+    held = watch.evidence.client_errors
+    assert held is not None
+    assert held.canary_requests == 0
+    watch.instead = {}
+    assert polled(watch, 4, TWENTY_PERCENT)[-1].verdict is Verdict.CONTINUE
+
+
+def test_nothing_is_compared_where_the_provider_has_no_client_errors() -> None:
+    """Triton alone knows of none."""
+    watch = Watch(Analysis(provider=MetricsProvider.NONE))
+    watch.poll(*SEEN, client_errors=TWENTY_PERCENT)
+    assert watch.evidence.client_errors is None
+
+
+def test_a_wish_that_changes_in_mid_rollout_begins_to_count_then() -> None:
+    """From the next look on."""
+    watch = watched(ClientErrors.IGNORE)
+    polled(watch, 3, TWENTY_PERCENT)
+    watch.analysis = Analysis(on_client_errors=ClientErrors.ABORT)
+    polled(watch, 2, TWENTY_PERCENT)
+    held = watch.evidence.client_errors
+    assert held is not None
+    assert held.canary_requests <= 200
+    watch.analysis = Analysis(on_client_errors=ClientErrors.IGNORE)
+    assert polled(watch, 1, TWENTY_PERCENT)[0].verdict is Verdict.PASS

@@ -1,0 +1,148 @@
+"""Tests that do without stable stop a canary only if a comparison confirms that it is worse."""
+
+from math import log
+
+import pytest
+
+from halimede.api.rollout import Analysis, MetricsProvider
+from halimede.judge.limits import CONFIRMATION
+from halimede.judge.processes import mixture
+from halimede.judge.reading import Counts, Source
+from halimede.judge.verdict import Verdict
+from halimede.judge.weigh import against
+from tests.support.series import STABLE
+from tests.support.watched import NOTHING, Watch, usual
+
+TRITON_OF_STABLE = {(Source.TRITON, STABLE)}
+EVERYTHING_OF_STABLE = TRITON_OF_STABLE | {(Source.ROUTER, STABLE)}
+GOOD = (Counts(100, 0), Counts(900, 4))
+BOTH_FAIL = (Counts(100, 30), Counts(900, 270))
+CANARY_FAILS = (Counts(100, 30), Counts(900, 4))
+PAST = {Source.TRITON: usual(600)}
+
+
+@pytest.mark.parametrize("good", [0, 1, 10])
+@pytest.mark.parametrize("bake", [False, True])
+def test_an_outage_of_both_stops_nothing_while_stables_triton_is_not_scraped(
+    good: int, *, bake: bool
+) -> None:
+    """The router shows that stable fails as often; afterwards all is as before."""
+    watch = Watch(Analysis(), past=PAST)
+    for _ in range(good):
+        watch.poll(*GOOD)
+    watch.bake = bake
+    watch.unscraped = TRITON_OF_STABLE
+    assert Verdict.ABORT not in [watch.poll(*BOTH_FAIL).verdict for _ in range(40)]
+    watch.unscraped = set()
+    assert Verdict.ABORT not in [watch.poll(*GOOD).verdict for _ in range(40)]
+
+
+@pytest.mark.parametrize("bake", [False, True])
+def test_a_canary_that_goes_on_to_fail_alone_is_stopped(*, bake: bool) -> None:
+    """Stable recovers from the outage, and its Triton is still not scraped."""
+    watch = Watch(Analysis(), past=PAST)
+    for _ in range(4):
+        watch.poll(*GOOD)
+    watch.bake = bake
+    watch.unscraped = TRITON_OF_STABLE
+    assert Verdict.ABORT not in [watch.poll(*BOTH_FAIL).verdict for _ in range(20)]
+    said = [watch.poll(*CANARY_FAILS).verdict for _ in range(6)]
+    assert said[-1] is Verdict.ABORT
+
+
+def test_the_comparison_begins_with_the_suspicion_and_ends_with_it() -> None:
+    """So what was compared before, in good times, does not confirm anything."""
+    watch = Watch(past=PAST)
+    for _ in range(4):
+        watch.poll(*GOOD)
+    assert watch.held().log_alone == ()
+    for _ in range(3):
+        watch.poll(*CANARY_FAILS)
+    held = watch.held()
+    assert mixture(held.log_abs) > 0
+    assert mixture(held.log_alone) > CONFIRMATION == log(100)
+    assert held.alone_requests == 2700
+    while watch.held().log_alone:
+        watch.poll(*GOOD)
+    held = watch.held()
+    assert max(mixture(held.log_abs), mixture(held.log_bake)) <= 0
+    assert held.alone_requests == 0
+
+
+def test_a_canary_over_the_ceiling_is_held_while_stable_is_nearly_as_bad() -> None:
+    """7 % against 5 %: certainly over 5 %, and not certainly worse than stable since then."""
+    watch = Watch(past={Source.TRITON: usual(6000)})
+    said = {watch.poll(Counts(200, 14), Counts(1800, 90)).verdict for _ in range(60)}
+    held = watch.held()
+    assert mixture(held.log_abs) > log(600)
+    assert mixture(held.log_alone) < CONFIRMATION
+    assert said == {Verdict.CONTINUE}
+    assert "held by the odds against it" in (watch.evidence.message or "")
+
+
+def test_the_same_canary_is_stopped_beside_a_good_stable() -> None:
+    """7 % against 0.5 %."""
+    watch = Watch(past=PAST)
+    said = [watch.poll(Counts(200, 14), Counts(1800, 9)).verdict for _ in range(10)]
+    assert said[-1] is Verdict.ABORT
+
+
+def test_errors_that_only_triton_counts_are_not_confirmed_by_the_router() -> None:
+    """Stable's Triton is not scraped, and users get no more errors than before."""
+    watch = Watch(Analysis(), past=PAST)
+    for _ in range(4):
+        watch.poll(*GOOD)
+    watch.unscraped = TRITON_OF_STABLE
+    said = [watch.poll(*CANARY_FAILS, router=Counts(100, 0)).verdict for _ in range(30)]
+    assert mixture(watch.held().log_abs) > log(600)
+    assert Verdict.ABORT not in said
+
+
+def test_a_source_that_counts_stable_speaks_for_itself() -> None:
+    """The router alone shows the canary's errors, Triton counts the same requests as successes."""
+    watch = Watch(Analysis(), past=PAST)
+    said = [
+        watch.poll(Counts(100, 0), Counts(900, 4), router=Counts(100, 30)).verdict
+        for _ in range(4)
+    ]
+    assert said[-1] is Verdict.ABORT
+
+
+@pytest.mark.parametrize("provider", [MetricsProvider.NONE, MetricsProvider.CONTOUR])
+def test_what_nobody_can_compare_is_held(provider: MetricsProvider) -> None:
+    """No counter of stable is scraped, though it has its share of the requests."""
+    watch = Watch(Analysis(provider=provider), past=PAST, unscraped=set(EVERYTHING_OF_STABLE))
+    watch.points = {key: old for key, old in watch.points.items() if key[1] != STABLE}
+    said = {watch.poll(*BOTH_FAIL).verdict for _ in range(40)}
+    assert against(watch.held()) > log(600)
+    assert said <= {Verdict.CONTINUE, Verdict.NO_DATA}
+
+
+@pytest.mark.parametrize("bake", [False, True])
+def test_the_test_stands_alone_where_stable_is_given_nothing(*, bake: bool) -> None:
+    """Nothing of stable is scraped, and nothing is missed by that."""
+    watch = Watch(Analysis(), past=PAST, unscraped=set(EVERYTHING_OF_STABLE), bake=bake)
+    watch.points = {key: old for key, old in watch.points.items() if key[1] != STABLE}
+    watch.compared = False
+    said = [watch.poll(Counts(100, 30)).verdict for _ in range(4)]
+    assert said == [Verdict.CONTINUE] * 3 + [Verdict.ABORT]
+
+
+def test_the_test_stands_alone_where_stables_counters_do_not_move() -> None:
+    """They are scraped: stable has no requests, whatever share it is given."""
+    watch = Watch(past=PAST)
+    said = [watch.poll(Counts(100, 30), NOTHING).verdict for _ in range(4)]
+    assert said == [Verdict.CONTINUE] * 3 + [Verdict.ABORT]
+
+
+def test_the_control_share_of_the_bake_must_confirm_what_the_past_says() -> None:
+    """Both fail ten times as often as in the past: what they depend on does, or the requests."""
+    watch = Watch(past=PAST)
+    for _ in range(5):
+        watch.poll(Counts(500, 2), Counts(500, 2))
+    watch.bake = True
+    said = {watch.poll(Counts(900, 40), Counts(100, 4)).verdict for _ in range(40)}
+    assert mixture(watch.held().log_bake) > log(600)
+    assert said == {Verdict.CONTINUE}
+    alone = [watch.poll(Counts(900, 40), Counts(100, 0)).verdict for _ in range(40)]
+    assert Verdict.ABORT in alone

@@ -1,0 +1,160 @@
+"""What stops a rollout: the odds of all tests together, in enough polls that speak against it."""
+
+from math import exp, log
+
+import pytest
+
+from halimede.api.rollout import Analysis, MetricsProvider
+from halimede.judge.limits import limits
+from halimede.judge.processes import mixture
+from halimede.judge.reading import Counts, Source
+from halimede.judge.verdict import Verdict
+from halimede.judge.weigh import against
+from tests.support.watched import BAD, GOOD, Watch, usual
+
+ALL_FAIL = (Counts(100, 100), Counts(900, 4))
+PAST = {Source.TRITON: usual(600)}
+"""0.5 % errors."""
+
+
+def looks_until_stopped(watch: Watch, canary: Counts, stable: Counts, most: int = 60) -> int:
+    """Count the looks with these counts until the canary is stopped."""
+    for look in range(1, most + 1):
+        if watch.poll(canary, stable).verdict is Verdict.ABORT:
+            return look
+    raise AssertionError(watch.evidence.message)
+
+
+def test_tests_that_agree_stop_sooner_than_each_of_them_would() -> None:
+    """The mean of six reaches 100 to 1 before one of them reaches 600 to 1."""
+    watch = Watch(Analysis())
+    look = looks_until_stopped(watch, Counts(100, 3), Counts(900, 5))
+    strongest = max(against(held) for held in watch.evidence.sources)
+    assert look > 4
+    assert log(100) < strongest < log(600)
+
+
+def test_one_test_alone_needs_the_odds_times_the_number_of_tests() -> None:
+    """Triton sees nothing of the errors that users get."""
+    watch = Watch(Analysis())
+    verdict, before = Verdict.CONTINUE, 0.0
+    while verdict is not Verdict.ABORT:
+        before = exp(max(mixture(one.log_rel) for one in watch.evidence.sources))
+        verdict = watch.poll(Counts(100, 0), Counts(900, 9), router=Counts(100, 5)).verdict
+    assert mixture(watch.held(Source.TRITON).log_rel) < 0
+    assert exp(mixture(watch.held(Source.ROUTER).log_rel)) > 550
+    assert before < 600
+
+
+@pytest.mark.parametrize("provider", [MetricsProvider.NONE, MetricsProvider.CONTOUR])
+def test_the_mean_is_what_decides(provider: MetricsProvider) -> None:
+    """At every look but the first few, which are too few."""
+    watch = Watch(Analysis(provider=provider), past=PAST)
+    bounds = limits(watch.analysis)
+    for _ in range(40):
+        verdict = watch.poll(Counts(100, 3), Counts(900, 5)).verdict
+        held = watch.evidence.sources
+        worse = sum(exp(mixture(one.log_rel)) for one in held)
+        mean = log(worse / bounds.tests)
+        if mean >= bounds.stop and held[0].polls_against >= 4:
+            assert verdict is Verdict.ABORT
+        if verdict is Verdict.ABORT:
+            break
+        assert mean < bounds.stop or held[0].polls_against < 4
+    assert verdict is Verdict.ABORT
+
+
+def test_four_polls_stop_unless_most_requests_fail() -> None:
+    """Three are a burst of half a minute, or total failure."""
+    assert looks_until_stopped(Watch(), *BAD) == 4
+    assert looks_until_stopped(Watch(), *ALL_FAIL) == 3
+    assert looks_until_stopped(Watch(), Counts(1000, 499), Counts(9000, 40)) == 4
+    assert looks_until_stopped(Watch(), Counts(1000, 501), Counts(9000, 40)) == 3
+
+
+def test_a_burst_in_three_polls_stops_nothing() -> None:
+    """The odds are far beyond 100 to 1 after it, and the canary is held until they are not."""
+    watch = Watch(past=PAST)
+    for _ in range(10):
+        watch.poll(*GOOD)
+    said = [watch.poll(Counts(1000, 400), Counts(9000, 45)).verdict for _ in range(3)]
+    assert against(watch.held()) > log(300)
+    said += [watch.poll(*GOOD).verdict for _ in range(20)]
+    assert Verdict.ABORT not in said
+    assert said[2:5] == [Verdict.CONTINUE] * 3
+
+
+@pytest.mark.parametrize("provider", [MetricsProvider.NONE, MetricsProvider.CONTOUR])
+@pytest.mark.parametrize("good", [0, 1, 10, 200])
+def test_total_failure_is_stopped_at_the_third_look_whatever_was_before(
+    good: int, provider: MetricsProvider
+) -> None:
+    """What it did well for an hour does not hide it."""
+    watch = Watch(Analysis(provider=provider), past=PAST)
+    for _ in range(good):
+        watch.poll(Counts(1000, 5), Counts(9000, 45))
+    assert looks_until_stopped(watch, Counts(1000, 1000), Counts(9000, 45)) == 3
+
+
+@pytest.mark.parametrize("good", [1, 200])
+def test_total_failure_in_the_bake_is_stopped_at_the_third_look(good: int) -> None:
+    """Also where nothing is left on the stable revision."""
+    watch = Watch(Analysis(), past=PAST)
+    for _ in range(5):
+        watch.poll(Counts(1000, 5), Counts(9000, 45))
+    watch.bake, watch.compared = True, False
+    for _ in range(good):
+        watch.poll(Counts(10_000, 50))
+    assert looks_until_stopped(watch, Counts(10_000, 10_000), Counts()) == 3
+
+
+def test_bets_that_were_lost_are_kept_at_a_floor() -> None:
+    """1 to 1000, so that what is half as bad is found in minutes too."""
+    watch = Watch(past=PAST)
+    for _ in range(100):
+        watch.poll(Counts(1000, 5), Counts(9000, 45))
+    assert min(watch.held().log_rel) == pytest.approx(-log(1000), abs=1e-6)
+    assert looks_until_stopped(watch, Counts(1000, 50), Counts(9000, 45)) < 8
+
+
+def test_polls_as_usual_do_not_speak_against_the_canary() -> None:
+    """It fails as often as stable usually does, and stable happens to have no error at all."""
+    watch = Watch(past=PAST)
+    for _ in range(8):
+        assert watch.poll(Counts(1000, 6), Counts(9000, 0)).verdict is not Verdict.ABORT
+    held = watch.held()
+    assert mixture(held.log_rel) > log(300)
+    assert held.polls_against == 0
+
+
+def test_polls_are_counted_while_the_odds_rise() -> None:
+    """Each to a height that was not there before; below 3 to 1 the count begins anew."""
+    watch = Watch()
+    counted = []
+    for canary in (Counts(100, 10), Counts(100, 10), Counts(100, 0), Counts(100, 3)):
+        watch.poll(canary, Counts(900, 9))
+        counted.append(watch.held().polls_against)
+    assert counted == [1, 2, 2, 2]
+    while watch.held().polls_against:
+        watch.poll(Counts(100, 0), Counts(900, 9))
+    assert against(watch.held()) < log(3)
+    assert watch.held().highest_against == 0.0
+
+
+def test_looks_in_an_outage_add_nothing_to_the_tests_without_stable() -> None:
+    """Neither where this source shows it nor where only the router does."""
+    for hidden in (set(), {(Source.TRITON, "aaaa1111")}):
+        watch = Watch(Analysis(), bake=True)
+        for _ in range(4):
+            watch.poll(Counts(100, 4), Counts(900, 4))
+        watch.unscraped = hidden
+        for _ in range(12):  # until the counters' gap is over
+            watch.poll(Counts(100, 4), Counts(900, 4))
+        before = {one.source: (one.log_abs, one.log_bake) for one in watch.evidence.sources}
+        seen = watch.held().canary_errors
+        for _ in range(12):
+            watch.poll(Counts(100, 30), Counts(900, 270))
+        after = {one.source: (one.log_abs, one.log_bake) for one in watch.evidence.sources}
+        assert watch.held().canary_errors > seen
+        assert after["Triton"] == before["Triton"]
+        assert after["Router"] == before["Router"]
