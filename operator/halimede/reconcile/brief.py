@@ -1,4 +1,4 @@
-"""What the status leaves out, so that it stays small: under 8 KB, however long a rollout takes.
+"""What the status leaves out, so that it stays small: under 12 KB, however long a rollout takes.
 
 Every write of it goes to every watch, and stays in etcd's history for a while.
 """
