@@ -219,7 +219,7 @@ def _certify(held: Held, seen: Poll, limits: Limits, analysis: Analysis, blind: 
     near = rate > NEAR * last
     won = _compare(seen, BETTER * np.array(BETTER_FACTORS), BETTER) / phi
     held.log_better = np.where(near[..., None], held.log_better + won, 0.0)
-    down = blind | (rate > limits.ceiling)
+    down = blind | (rate > np.maximum(unusual, limits.ceiling))
     troubled = (rate > unusual) & ~down
     tolerated = float(analysis.max_error_ratio)
     won = _compare(seen, tolerated * np.array(PASS_FACTORS), tolerated) / phi

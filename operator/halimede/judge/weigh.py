@@ -117,14 +117,8 @@ def weigh(
     judged = Counts() if outage or is_outage(seen.stable, held, limits) else seen.canary
     ceiling = over(judged, highest)
     rel = worse(seen.canary, seen.stable, _highest_rate(held, seen.stable), phi)
-    added = held.model_copy(
+    added = _counted(held, seen).model_copy(
         update={
-            "watermark": seen.watermark,
-            "canary_requests": held.canary_requests + seen.canary.requests,
-            "canary_errors": held.canary_errors + seen.canary.errors,
-            "stable_requests": held.stable_requests + seen.stable.requests,
-            "stable_errors": held.stable_errors + seen.stable.errors,
-            "polls": held.polls + (seen.canary.requests > 0),
             "log_rel": _add(held.log_rel, rel, phi, cap, low),
             "log_abs": _add(_resized(held.log_abs, len(ceiling)), ceiling, phi, cap, low),
             "log_bake": ()
@@ -141,21 +135,29 @@ def compared(held: SourceEvidence, seen: Counted, limits: Limits) -> SourceEvide
     """Add a poll to a source that is only compared with the stable revision."""
     phi, low = phi_of(held), lowest(held.polls)
     rel = worse(seen.canary, seen.stable, _highest_rate(held, seen.stable), phi)
-    added = held.model_copy(
+    added = _counted(held, seen).model_copy(
+        update={
+            "usual_stable_requests": held.usual_stable_requests + seen.stable.requests,
+            "usual_stable_errors": held.usual_stable_errors + seen.stable.errors,
+            "log_rel": _add(held.log_rel, rel, phi, limits.cap, low),
+            "log_abs": (),
+        }
+    )
+    return _learned(_raised(added, seen), seen)
+
+
+def _counted(held: SourceEvidence, seen: Counted) -> SourceEvidence:
+    """Add up what came in all."""
+    return held.model_copy(
         update={
             "watermark": seen.watermark,
             "canary_requests": held.canary_requests + seen.canary.requests,
             "canary_errors": held.canary_errors + seen.canary.errors,
             "stable_requests": held.stable_requests + seen.stable.requests,
             "stable_errors": held.stable_errors + seen.stable.errors,
-            "usual_stable_requests": held.usual_stable_requests + seen.stable.requests,
-            "usual_stable_errors": held.usual_stable_errors + seen.stable.errors,
             "polls": held.polls + (seen.canary.requests > 0),
-            "log_rel": _add(held.log_rel, rel, phi, limits.cap, low),
-            "log_abs": (),
         }
     )
-    return _learned(_raised(added, seen), seen)
 
 
 def _raised(held: SourceEvidence, seen: Counted) -> SourceEvidence:
@@ -205,9 +207,9 @@ def _certified(
     """Add a poll to what speaks for the canary, by how stable is doing.
 
     As long as stable is as usual, the counts of the canary speak for themselves. While both are in
-    some trouble, they are compared; and while stable is over the ceiling, or its trouble has just
-    begun, or is seen by another source alone, nothing is concluded. Which of these it is depends
-    on the polls before and on stable's counts alone, so that the bets stay fair.
+    some trouble, they are compared; and while that trouble is over the ceiling, or has just begun,
+    or is seen by another source alone, nothing is concluded. Which of these it is depends on the
+    polls before and on stable's counts alone, so that the bets stay fair.
     """
     known = held.recent_errors >= FEW_RECENT_ERRORS
     rate = held.recent_errors / held.recent_requests if known else 0.0
@@ -221,7 +223,7 @@ def _certified(
     if rate > NEAR * levels[-1]:
         won = better(seen.canary, seen.stable)
         changes["log_better"] = _sum(held.log_better or _none(len(BETTER_FACTORS)), won, phi)
-    if blind or rate > ceiling:
+    if blind or rate > max(unusual, ceiling):
         pass
     elif rate > unusual:
         won = no_worse(seen.canary, seen.stable, tolerated)
@@ -300,21 +302,24 @@ def certified(held: SourceEvidence, level: float) -> float:
 
 def condensed(evidence: Evidence) -> Evidence:
     """Keep of evidence that nothing is added to any more what can be told of it: the odds."""
+    clients = evidence.client_errors
     return evidence.model_copy(
         update={
-            "sources": tuple(
-                held.model_copy(
-                    update={
-                        "log_rel": _one(held.log_rel),
-                        "log_abs": _one(held.log_abs),
-                        "log_bake": _one(held.log_bake),
-                        "log_better": _one(held.log_better),
-                        "log_no_worse": (),
-                        "log_alone": (),
-                    }
-                )
-                for held in evidence.sources
-            )
+            "sources": tuple(_condensed(held) for held in evidence.sources),
+            "client_errors": clients and _condensed(clients),
+        }
+    )
+
+
+def _condensed(held: SourceEvidence) -> SourceEvidence:
+    return held.model_copy(
+        update={
+            "log_rel": _one(held.log_rel),
+            "log_abs": _one(held.log_abs),
+            "log_bake": _one(held.log_bake),
+            "log_better": _one(held.log_better),
+            "log_no_worse": (),
+            "log_alone": (),
         }
     )
 
