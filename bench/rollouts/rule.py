@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from halimede.api.rollout import Analysis
+from halimede.judge.certify import FEW_ERRORS, FEW_RECENT_ERRORS, NEAR, RECENT, UNUSUAL
 from halimede.judge.dispersion import CLIPPED, MOST_LOOKS, WORST_DISPERSION
 from halimede.judge.limits import (
     CONFIRMATION,
@@ -38,7 +39,7 @@ from halimede.judge.processes import (
     RATIOS,
     ceiling_rates,
 )
-from halimede.judge.weigh import FEW_ERRORS, FEW_RECENT_ERRORS, NEAR, NOTABLE, RECENT, UNUSUAL
+from halimede.judge.weigh import NOTABLE
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

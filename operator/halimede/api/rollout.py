@@ -141,7 +141,7 @@ class Canary(ApiModel):
     control_percent: Annotated[int | None, Field(ge=0, le=50)] = None
     """Percentage of the requests that stay on the stable revision during the bake, so that trouble
     of both revisions is not taken for the new one's; less if the last step leaves less. 0: none.
-    Absent: 10, or up to 50 where fewer than 5 requests come in a second, and none where nothing can
+    Absent: 10, or up to 50 where fewer than 5 requests come in a second; none where nothing can
     share requests out for the bake (type `Service`, `capacityMode` `Replace`)."""
 
 

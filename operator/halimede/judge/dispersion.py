@@ -12,6 +12,7 @@ where it ends, whereas clusters count everywhere.
 from collections.abc import Iterable
 from itertools import pairwise
 
+from halimede.api.status import SourceEvidence
 from halimede.judge.reading import Counts
 
 ENOUGH_ERRORS = 10
@@ -81,3 +82,24 @@ def learn(phi: float, looks: int, value: float) -> tuple[float, int]:
     usual = max(1.0, phi)
     learned = phi + (min(value, CLIPPED * usual) - phi) / count
     return round(min(learned, WORST_DISPERSION), 6), count
+
+
+def phi_of(held: SourceEvidence) -> float:
+    """Say by what evidence is divided."""
+    return max(1.0, held.dispersion)
+
+
+def learned(held: SourceEvidence, stable: Counts) -> SourceEvidence:
+    """Let the dispersion follow what stable's errors do in the rollout."""
+    value = difference(Counts(held.last_requests, held.last_errors), stable)
+    phi, looks = held.dispersion, held.dispersion_looks
+    if value is not None:
+        phi, looks = learn(phi, looks, value)
+    return held.model_copy(
+        update={
+            "dispersion": phi,
+            "dispersion_looks": looks,
+            "last_requests": stable.requests,
+            "last_errors": stable.errors,
+        }
+    )

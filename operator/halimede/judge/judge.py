@@ -10,6 +10,7 @@ from halimede.api.rollout import Analysis
 from halimede.api.status import Evidence, SourceEvidence
 from halimede.judge.bake import begun
 from halimede.judge.counts import Counted, count, flaw, taken
+from halimede.judge.dispersion import phi_of
 from halimede.judge.indicators import custom
 from halimede.judge.limits import HIGHEST_CEILING, Limits, levels, limits
 from halimede.judge.past import Past, past
@@ -33,7 +34,6 @@ from halimede.judge.weigh import (
     confirmed,
     fresh,
     is_outage,
-    phi_of,
     suspected,
     uncompared,
     weigh,

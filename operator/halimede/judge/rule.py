@@ -7,6 +7,7 @@ from math import inf, log
 from halimede.api.rollout import Analysis, BetterThanStable, ClientErrors
 from halimede.api.status import SourceEvidence
 from halimede.judge import sentences
+from halimede.judge.certify import certified
 from halimede.judge.counts import Counted
 from halimede.judge.limits import (
     CLIENT_ERRORS,
@@ -22,7 +23,7 @@ from halimede.judge.processes import mixture
 from halimede.judge.reading import ERRORS, Counts, MetricsRequest, Source, Unavailable
 from halimede.judge.traffic import quiet_for
 from halimede.judge.verdict import Verdict
-from halimede.judge.weigh import against, ceiling_of, certified
+from halimede.judge.weigh import against, ceiling_of
 
 STALE = 120.0
 """Seconds without a scrape of a revision after which there is no data, if scrapes come that often;

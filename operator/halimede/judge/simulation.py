@@ -17,12 +17,13 @@ from halimede.api.status import SourceEvidence
 from halimede.judge.bake import begun
 from halimede.judge.chance import binomial, geometric, poisson
 from halimede.judge.counts import Counted
+from halimede.judge.dispersion import phi_of
 from halimede.judge.limits import DOUBT, Limits, levels, limits
 from halimede.judge.past import BIN, HISTORY, calm
 from halimede.judge.reading import Counts, MetricsRequest
 from halimede.judge.rule import Case, View, decide
 from halimede.judge.verdict import Verdict
-from halimede.judge.weigh import against, confirmed, fresh, phi_of, suspected, weigh
+from halimede.judge.weigh import against, confirmed, fresh, suspected, weigh
 
 LOOKS = 240
 """After so many looks at one step they become rarer, each 1/240 of the time so far, so that weeks

@@ -4,43 +4,20 @@ from collections.abc import Iterable
 from math import sqrt
 
 from halimede.api.status import Evidence, SourceEvidence
+from halimede.judge.bets import Logs, add, add_capped, none, resized
+from halimede.judge.certify import certify
 from halimede.judge.counts import Counted
-from halimede.judge.dispersion import difference, learn
+from halimede.judge.dispersion import learned, phi_of
 from halimede.judge.limits import DOUBT, ROUNDING, Limits, lowest
-from halimede.judge.past import ENOUGH_REQUESTS, Past
-from halimede.judge.processes import (
-    BETTER_FACTORS,
-    CONFIRMING_RATIOS,
-    PASS_FACTORS,
-    RATIOS,
-    better,
-    ceiling_rates,
-    certificate,
-    confirm,
-    mixture,
-    no_worse,
-    over,
-    worse,
-)
+from halimede.judge.past import Past
+from halimede.judge.processes import RATIOS, ceiling_rates, confirm, mixture, over, worse
 from halimede.judge.reading import Counts
 
-Logs = tuple[float, ...]
 UNKNOWN = Past()
 """A past of which nothing is known."""
-NEAR = 2 / 3
-"""Stable is near a level if its error rate is more than this part of it."""
-UNUSUAL = 2.0
-"""Stable is not as usual if it fails so many times as often as in the past."""
 NOTABLE = 1.75
 """A poll speaks against the canary only if it has so many times the errors that stable's usual
 rate and one standard deviation more give."""
-RECENT = 0.75
-"""What a poll leaves of the weight of those before it in stable's recent error rate: the last four
-polls make most of it."""
-FEW_ERRORS = 2
-"""Fewer errors in one poll do not show that stable is not as usual."""
-FEW_RECENT_ERRORS = 3
-"""Nor do fewer of the last polls."""
 
 
 def fresh(
@@ -73,8 +50,8 @@ def fresh(
         dispersion_looks=known.looks,
         past_requests=known.counts.requests,
         past_errors=known.counts.errors,
-        log_rel=_none(len(RATIOS)),
-        log_abs=_none(len(ceiling_rates(highest))),
+        log_rel=none(len(RATIOS)),
+        log_abs=none(len(ceiling_rates(highest))),
     )
 
 
@@ -119,16 +96,16 @@ def weigh(
     rel = worse(seen.canary, seen.stable, _highest_rate(held, seen.stable), phi)
     added = _counted(held, seen).model_copy(
         update={
-            "log_rel": _add(held.log_rel, rel, phi, cap, low),
-            "log_abs": _add(_resized(held.log_abs, len(ceiling)), ceiling, phi, cap, low),
+            "log_rel": add_capped(held.log_rel, rel, phi, cap, low),
+            "log_abs": add_capped(resized(held.log_abs, len(ceiling)), ceiling, phi, cap, low),
             "log_bake": ()
             if bake is None
-            else _add(held.log_bake, over(judged, bake), phi, cap, low),
+            else add_capped(held.log_bake, over(judged, bake), phi, cap, low),
         }
     )
     added = _raised(added, seen)
     blind = outage and not seen.stable.requests
-    return _learned(_certified(added, seen, levels, highest, tolerated, blind=blind), seen)
+    return learned(certify(added, seen, levels, highest, tolerated, blind=blind), seen.stable)
 
 
 def compared(held: SourceEvidence, seen: Counted, limits: Limits) -> SourceEvidence:
@@ -139,11 +116,11 @@ def compared(held: SourceEvidence, seen: Counted, limits: Limits) -> SourceEvide
         update={
             "usual_stable_requests": held.usual_stable_requests + seen.stable.requests,
             "usual_stable_errors": held.usual_stable_errors + seen.stable.errors,
-            "log_rel": _add(held.log_rel, rel, phi, limits.cap, low),
+            "log_rel": add_capped(held.log_rel, rel, phi, limits.cap, low),
             "log_abs": (),
         }
     )
-    return _learned(_raised(added, seen), seen)
+    return learned(_raised(added, seen), seen.stable)
 
 
 def _counted(held: SourceEvidence, seen: Counted) -> SourceEvidence:
@@ -190,79 +167,6 @@ def _highest_rate(held: SourceEvidence, stable: Counts) -> float:
     return max(_usual_rate(held), recent, present)
 
 
-def phi_of(held: SourceEvidence) -> float:
-    """Say by what evidence is divided."""
-    return max(1.0, held.dispersion)
-
-
-def _certified(
-    held: SourceEvidence,
-    seen: Counted,
-    levels: Logs,
-    ceiling: float,
-    tolerated: float,
-    *,
-    blind: bool,
-) -> SourceEvidence:
-    """Add a poll to what speaks for the canary, by how stable is doing.
-
-    As long as stable is as usual, the counts of the canary speak for themselves. While both are in
-    some trouble, they are compared; and while that trouble is over the ceiling, or has just begun,
-    or is seen by another source alone, nothing is concluded. Which of these it is depends on the
-    polls before and on stable's counts alone, so that the bets stay fair.
-    """
-    known = held.recent_errors >= FEW_RECENT_ERRORS
-    rate = held.recent_errors / held.recent_requests if known else 0.0
-    unusual = _unusual(held, levels, ceiling)
-    phi = phi_of(held)
-    changes: dict[str, object] = {
-        "recent_requests": round(RECENT * held.recent_requests + seen.stable.requests, 3),
-        "recent_errors": round(RECENT * held.recent_errors + seen.stable.errors, 3),
-    }
-    changes["log_better"] = ()
-    if rate > NEAR * levels[-1]:
-        won = better(seen.canary, seen.stable)
-        changes["log_better"] = _sum(held.log_better or _none(len(BETTER_FACTORS)), won, phi)
-    if blind or rate > max(unusual, ceiling):
-        pass
-    elif rate > unusual:
-        won = no_worse(seen.canary, seen.stable, tolerated)
-        changes["log_no_worse"] = _sum(held.log_no_worse or _none(len(PASS_FACTORS)), won, phi)
-    elif seen.stable.errors < FEW_ERRORS or seen.stable.errors <= unusual * seen.stable.requests:
-        changes |= {
-            "usual_requests": held.usual_requests + seen.canary.requests,
-            "usual_errors": held.usual_errors + seen.canary.errors,
-            "usual_stable_requests": held.usual_stable_requests + seen.stable.requests,
-            "usual_stable_errors": held.usual_stable_errors + seen.stable.errors,
-            # What it did well while stable was in trouble does not show that it is good.
-            "log_no_worse": tuple(min(log, 0.0) for log in held.log_no_worse),
-        }
-    return held.model_copy(update=changes)
-
-
-def _unusual(held: SourceEvidence, levels: Logs, ceiling: float) -> float:
-    """Say from which error rate on stable is not as usual."""
-    if held.past_requests < ENOUGH_REQUESTS:
-        return ceiling
-    return max(NEAR * levels[-1], UNUSUAL * held.past_errors / held.past_requests)
-
-
-def _learned(held: SourceEvidence, seen: Counted) -> SourceEvidence:
-    """Let the dispersion follow what stable's errors do in the rollout."""
-    value = difference(Counts(held.last_requests, held.last_errors), seen.stable)
-    phi, looks = held.dispersion, held.dispersion_looks
-    if value is not None:
-        phi, looks = learn(phi, looks, value)
-    return held.model_copy(
-        update={
-            "dispersion": phi,
-            "dispersion_looks": looks,
-            "last_requests": seen.stable.requests,
-            "last_errors": seen.stable.errors,
-        }
-    )
-
-
 def suspected(held: Iterable[SourceEvidence]) -> bool:
     """Whether a test that does without stable speaks against the canary by some source."""
     return any(max(mixture(one.log_abs), mixture(one.log_bake)) > ROUNDING for one in held)
@@ -278,7 +182,7 @@ def confirmed(
     if not suspicion:
         return held.model_copy(update={"log_alone": (), "alone_requests": 0})
     won = confirm(seen.canary, seen.stable)
-    alone = _sum(held.log_alone or _none(len(CONFIRMING_RATIOS)), won, phi)
+    alone = add(held.log_alone, won, phi)
     return held.model_copy(
         update={
             "log_alone": alone,
@@ -290,14 +194,8 @@ def confirmed(
 def uncompared(held: SourceEvidence) -> SourceEvidence:
     """Forget what a comparison with the stable revision has shown."""
     return held.model_copy(
-        update={"log_rel": _none(len(held.log_rel)), "log_better": (), "log_no_worse": ()}
+        update={"log_rel": none(len(held.log_rel)), "log_better": (), "log_no_worse": ()}
     )
-
-
-def certified(held: SourceEvidence, level: float) -> float:
-    """Compute the logarithm of the odds for an error rate of the canary below *level*."""
-    counts = Counts(held.usual_requests, held.usual_errors)
-    return certificate(counts, level, phi_of(held), held.log_no_worse)
 
 
 def condensed(evidence: Evidence) -> Evidence:
@@ -331,23 +229,3 @@ def _one(logs: Logs) -> Logs:
 def against(held: SourceEvidence) -> float:
     """Compute the logarithm of the odds against the canary: the strongest of the tests."""
     return max(mixture(held.log_rel), mixture(held.log_abs), mixture(held.log_bake))
-
-
-def _add(logs: Logs, won: Logs, phi: float, cap: float, low: float) -> Logs:
-    return tuple(
-        round(max(low, min(log + part / phi, max(log, 0.0) + cap)), 6)
-        for log, part in zip(logs, won, strict=True)
-    )
-
-
-def _sum(logs: Logs, won: Logs, phi: float) -> Logs:
-    return tuple(round(log + part / phi, 6) for log, part in zip(logs, won, strict=True))
-
-
-def _none(size: int) -> Logs:
-    return (0.0,) * size
-
-
-def _resized(logs: Logs, size: int) -> Logs:
-    """Start anew where the ceiling was changed in mid-rollout, and other rates are bet on."""
-    return logs if len(logs) == size else _none(size)

@@ -7,12 +7,13 @@ from halimede.api.base import rfc3339
 from halimede.api.rollout import Analysis, ClientErrors, Rollout, Strategy
 from halimede.api.status import Evidence, FinishedRollout, RolloutStatus, SourceEvidence, State
 from halimede.api.v1alpha1 import ModelDeployment
+from halimede.judge.certify import certified
 from halimede.judge.judge import demanded
 from halimede.judge.limits import CLIENT_ERRORS, CONFIRMATION, DOUBT, SUSPICION, Limits, limits
 from halimede.judge.processes import BETTER, mixture
 from halimede.judge.rule import together
 from halimede.judge.sentences import bad, number, odds, percent, place
-from halimede.judge.weigh import against, ceiling_of, certified
+from halimede.judge.weigh import against, ceiling_of
 from halimede.rollout.capacity import ALL
 from halimede.rollout.choices import choices
 from halimede.rollout.evidence import doubts

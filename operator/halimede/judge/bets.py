@@ -1,0 +1,39 @@
+"""Sums of the logarithms of bets, as they are stored."""
+
+Logs = tuple[float, ...]
+DIGITS = 6
+"""So many decimals are stored."""
+
+
+def add_capped(logs: Logs, won: Logs, phi: float, cap: float, low: float) -> Logs:
+    """Add what bets against the canary have won in a poll.
+
+    Args:
+        logs: The bets so far.
+        won: What each has won or lost.
+        phi: The dispersion, by which that is divided.
+        cap: What a poll may add above even odds at most.
+        low: How low a bet may fall.
+    """
+    return tuple(
+        round(max(low, min(log + part / phi, max(log, 0.0) + cap)), DIGITS)
+        for log, part in zip(logs, won, strict=True)
+    )
+
+
+def add(logs: Logs, won: Logs, phi: float) -> Logs:
+    """Add what bets have won in a poll to what they had; without any so far, they begin."""
+    return tuple(
+        round(log + part / phi, DIGITS)
+        for log, part in zip(logs or none(len(won)), won, strict=True)
+    )
+
+
+def none(size: int) -> Logs:
+    """Begin so many bets."""
+    return (0.0,) * size
+
+
+def resized(logs: Logs, size: int) -> Logs:
+    """Start anew where the ceiling was changed in mid-rollout, and other rates are bet on."""
+    return logs if len(logs) == size else none(size)

@@ -1,0 +1,79 @@
+"""What lets a step pass: certificates that the canary is good enough, or better than stable."""
+
+from halimede.api.status import SourceEvidence
+from halimede.judge.bets import Logs, add
+from halimede.judge.counts import Counted
+from halimede.judge.dispersion import phi_of
+from halimede.judge.past import ENOUGH_REQUESTS
+from halimede.judge.processes import better, certificate, no_worse
+from halimede.judge.reading import Counts
+
+NEAR = 2 / 3
+"""Stable is near a level if its error rate is more than this part of it."""
+UNUSUAL = 2.0
+"""Stable is not as usual if it fails so many times as often as in the past."""
+RECENT = 0.75
+"""What a poll leaves of the weight of those before it in stable's recent error rate: the last four
+polls make most of it."""
+FEW_ERRORS = 2
+"""Fewer errors in one poll do not show that stable is not as usual."""
+FEW_RECENT_ERRORS = 3
+"""Nor do fewer of the last polls."""
+
+
+def certify(
+    held: SourceEvidence,
+    seen: Counted,
+    levels: Logs,
+    ceiling: float,
+    tolerated: float,
+    *,
+    blind: bool,
+) -> SourceEvidence:
+    """Add a poll to what speaks for the canary, by how stable is doing.
+
+    As long as stable is as usual, the counts of the canary speak for themselves. While both are in
+    some trouble, they are compared; and while that trouble is over the ceiling, or has just begun,
+    or is seen by another source alone, nothing is concluded. Which of these it is depends on the
+    polls before and on stable's counts alone, so that the bets stay fair.
+    """
+    known = held.recent_errors >= FEW_RECENT_ERRORS
+    rate = held.recent_errors / held.recent_requests if known else 0.0
+    unusual = _unusual(held, levels, ceiling)
+    phi = phi_of(held)
+    changes: dict[str, object] = {
+        "recent_requests": round(RECENT * held.recent_requests + seen.stable.requests, 3),
+        "recent_errors": round(RECENT * held.recent_errors + seen.stable.errors, 3),
+    }
+    changes["log_better"] = ()
+    if rate > NEAR * levels[-1]:
+        won = better(seen.canary, seen.stable)
+        changes["log_better"] = add(held.log_better, won, phi)
+    if blind or rate > max(unusual, ceiling):
+        pass
+    elif rate > unusual:
+        won = no_worse(seen.canary, seen.stable, tolerated)
+        changes["log_no_worse"] = add(held.log_no_worse, won, phi)
+    elif seen.stable.errors < FEW_ERRORS or seen.stable.errors <= unusual * seen.stable.requests:
+        changes |= {
+            "usual_requests": held.usual_requests + seen.canary.requests,
+            "usual_errors": held.usual_errors + seen.canary.errors,
+            "usual_stable_requests": held.usual_stable_requests + seen.stable.requests,
+            "usual_stable_errors": held.usual_stable_errors + seen.stable.errors,
+            # What it did well while stable was in trouble does not show that it is good.
+            "log_no_worse": tuple(min(log, 0.0) for log in held.log_no_worse),
+        }
+    return held.model_copy(update=changes)
+
+
+def _unusual(held: SourceEvidence, levels: Logs, ceiling: float) -> float:
+    """Say from which error rate on stable is not as usual."""
+    if held.past_requests < ENOUGH_REQUESTS:
+        return ceiling
+    return max(NEAR * levels[-1], UNUSUAL * held.past_errors / held.past_requests)
+
+
+def certified(held: SourceEvidence, level: float) -> float:
+    """Compute the logarithm of the odds for an error rate of the canary below *level*."""
+    counts = Counts(held.usual_requests, held.usual_errors)
+    return certificate(counts, level, phi_of(held), held.log_no_worse)
