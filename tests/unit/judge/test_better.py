@@ -72,6 +72,17 @@ def test_the_bets_begin_with_the_look_after_stable_is_known_to_be_bad() -> None:
     assert len(watch.held().log_better) == len(BETTER_FACTORS)
 
 
+def test_what_was_better_in_an_outage_of_stable_alone_is_forgotten_after_it() -> None:
+    """Three looks in which stable's node drained tell nothing of the time after them."""
+    watch = watched(BetterThanStable.PROMOTE, past=600)
+    for _ in range(3):
+        watch.poll(Counts(200, 4), Counts(1800, 540))
+    assert watch.held().log_better
+    said = [watch.poll(Counts(200, 4), Counts(1800, 9)).verdict for _ in range(40)]
+    assert watch.held().log_better == ()
+    assert Verdict.PASS not in said[20:]
+
+
 def test_a_better_one_still_needs_polls_and_requests() -> None:
     """`minRequests` holds here, too."""
     watch = watched(BetterThanStable.PROMOTE)

@@ -136,6 +136,27 @@ def test_a_canary_at_the_level_does_not_pass() -> None:
         assert watch.poll(Counts(1000, 50), Counts(9000, 360)).verdict is not Verdict.PASS
 
 
+def test_a_trouble_of_stable_alone_certifies_nothing_for_the_time_after_it() -> None:
+    """Stable has 4 % for a minute, and the canary 2 % all the time, where 1.5 % are borne."""
+    watch = Watch(past=PAST)
+    for _ in range(4):
+        watch.poll(Counts(100, 2), Counts(900, 36))
+    assert max(watch.held().log_no_worse) > log(2)
+    said = [watch.poll(Counts(100, 2), Counts(900, 4)).verdict for _ in range(40)]
+    assert max(watch.held().log_no_worse) <= 0
+    assert Verdict.PASS not in said[12:]
+
+
+def test_after_an_outage_an_equal_is_not_told_that_stable_is_bad() -> None:
+    """Stable's errors in an outage of both are not its usual ones."""
+    watch = Watch(past=PAST)
+    for _ in range(4):
+        watch.poll(Counts(10, 3), Counts(900, 270))
+    said = [watch.poll(Counts(10, 0), Counts(900, 4)) for _ in range(10)]
+    assert said[-1].verdict is Verdict.CONTINUE
+    assert said[-1].message.endswith("for an error rate under 1.5 %")
+
+
 def test_what_says_that_stable_itself_could_not_pass() -> None:
     """An equal of a stable over the level waits in vain, and is told so."""
     watch = Watch(past={Source.TRITON: usual(12_000)})

@@ -11,7 +11,7 @@ from halimede.judge.reading import Counts, Source
 from halimede.judge.verdict import Verdict
 from halimede.judge.weigh import against
 from tests.support.series import STABLE
-from tests.support.watched import NOTHING, Watch, usual
+from tests.support.watched import DOWN, NOTHING, Watch, usual
 
 TRITON_OF_STABLE = {(Source.TRITON, STABLE)}
 EVERYTHING_OF_STABLE = TRITON_OF_STABLE | {(Source.ROUTER, STABLE)}
@@ -116,6 +116,19 @@ def test_what_nobody_can_compare_is_held(provider: MetricsProvider) -> None:
     said = {watch.poll(*BOTH_FAIL).verdict for _ in range(40)}
     assert against(watch.held()) > log(600)
     assert said <= {Verdict.CONTINUE, Verdict.NO_DATA}
+
+
+@pytest.mark.parametrize("provider", [MetricsProvider.NONE, MetricsProvider.CONTOUR])
+def test_what_nobody_can_compare_any_more_is_held(provider: MetricsProvider) -> None:
+    """Stable was scraped until the outage began; nothing tells that it has no requests now."""
+    watch = Watch(Analysis(provider=provider), past=PAST)
+    for _ in range(4):
+        watch.poll(*GOOD)
+    watch.unscraped = TRITON_OF_STABLE
+    watch.instead = {Source.ROUTER: DOWN}
+    said = [watch.poll(*BOTH_FAIL).verdict for _ in range(40)]
+    assert against(watch.held()) > log(600)
+    assert Verdict.ABORT not in said
 
 
 @pytest.mark.parametrize("bake", [False, True])

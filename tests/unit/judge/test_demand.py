@@ -82,6 +82,18 @@ def test_clean_requests_do_not_lift_a_suspicion_against_stable() -> None:
     assert requests_to_pass(exam(after(Counts(50, 3), Counts(2000)))) is None
 
 
+def test_what_is_missing_in_an_outage_is_what_is_missing_after_it() -> None:
+    """Nothing can be shown in it, but it will be over."""
+    before = after(Counts(5), Counts(900, 4)).model_copy(update={"dispersion_looks": 100})
+    during = before
+    for now in (75.0, 90.0, 105.0):
+        seen = Counted(Counts(5, 2), Counts(900, 270), now, now, 15.0)
+        during = weigh(during, seen, BOUNDS, LEVELS, tolerated=3.0)
+    expected = requests_to_pass(exam(before))
+    assert expected is not None
+    assert requests_to_pass(exam(during)) == pytest.approx(expected, rel=0.1)
+
+
 @pytest.mark.parametrize("step", [0, 1, 2])
 @pytest.mark.parametrize("errors", [0, 4])
 @pytest.mark.parametrize("phi", [1.0, 2.5])

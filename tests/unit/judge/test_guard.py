@@ -28,7 +28,7 @@ def looks_until_stopped(watch: Watch, canary: Counts, stable: Counts, most: int 
 def test_tests_that_agree_stop_sooner_than_each_of_them_would() -> None:
     """The mean of six reaches 100 to 1 before one of them reaches 600 to 1."""
     watch = Watch(Analysis())
-    look = looks_until_stopped(watch, Counts(100, 3), Counts(900, 5))
+    look = looks_until_stopped(watch, Counts(50, 2), Counts(450, 3))
     strongest = max(against(held) for held in watch.evidence.sources)
     assert look > 4
     assert log(100) < strongest < log(600)
@@ -139,6 +139,28 @@ def test_polls_are_counted_while_the_odds_rise() -> None:
         watch.poll(Counts(100, 0), Counts(900, 9))
     assert against(watch.held()) < log(3)
     assert watch.held().highest_against == 0.0
+
+
+def test_polls_that_leave_the_odds_as_they_are_are_not_counted() -> None:
+    """In an outage of both nothing is added to the strongest test; rounding is no rise."""
+    watch = Watch(past=PAST)
+    for errors in (14, 13, 12, 11):
+        watch.poll(Counts(200, errors), Counts(1800, 90))
+        watch.poll(Counts(100, 30), Counts(900, 4))
+        counted = watch.held().polls_against
+        for _ in range(3):
+            watch.poll(Counts(100, 30), Counts(900, 271))
+            assert watch.held().polls_against <= counted
+
+
+@pytest.mark.parametrize("percent", ["0.6", "2"])
+def test_before_anything_was_counted_nothing_is_suspected(percent: str) -> None:
+    """Whatever the sum of nine or eleven equal parts of one is to the last digit."""
+    analysis = Analysis(provider=MetricsProvider.NONE, max_error_percent=percent)
+    watch = Watch(analysis, past=PAST)
+    assert len(watch.held().log_abs) in {9, 11}
+    watch.poll(Counts(0, 0), Counts(900, 4))
+    assert watch.held().log_alone == ()
 
 
 def test_looks_in_an_outage_add_nothing_to_the_tests_without_stable() -> None:
