@@ -1,0 +1,125 @@
+"""What each source demands and bears, by its own past."""
+
+import pytest
+
+from halimede.api.rollout import Analysis, MetricsProvider
+from halimede.judge.judge import begin, demanded
+from halimede.judge.limits import HIGHEST_CEILING, levels, limits
+from halimede.judge.reading import Counts, History, Measured, Source
+from halimede.judge.verdict import Verdict
+from halimede.judge.weigh import ceiling_of
+from tests.support.series import STABLE, envoy, measured, request
+from tests.support.watched import Watch, usual
+
+ANALYSIS = Analysis()
+
+
+def at_router(errors: int, requests: int = 120_000) -> Measured:
+    """Tell of two hours in which users got so many errors, evenly."""
+    good, bad = (requests - errors) / 120, errors / 120
+    minutes = range(121)
+    return measured(
+        envoy(STABLE, tuple((60.0 * at, round(good * at)) for at in minutes), response="2"),
+        envoy(STABLE, tuple((60.0 * at, round(bad * at)) for at in minutes), response="5"),
+    )
+
+
+def past(router: int, triton: int) -> dict[Source, Measured]:
+    """Tell of so many errors in 120000 requests."""
+    return {Source.ROUTER: at_router(router), Source.TRITON: usual(triton)}
+
+
+def ceilings(analysis: Analysis, router: int, triton: int) -> dict[str, float]:
+    """Begin after this past, and say what each source bears."""
+    answers = {source: measured() for source in Source} | past(router, triton)
+    evidence = begin(analysis, 3, History(request(), answers), 8000.0)
+    return {held.source: ceiling_of(held, limits(analysis)) for held in evidence.sources}
+
+
+def test_each_source_demands_what_its_own_past_shows() -> None:
+    """Attempts that fail in Triton do not loosen what users are promised."""
+    watch = Watch(ANALYSIS, past=past(600, 2400))
+    own = {held.source: demanded(watch.evidence, held) for held in watch.evidence.sources}
+    assert own["Router"] == levels(ANALYSIS, 3, 0.005, 0.05)
+    assert own["Router"][-1] == pytest.approx(0.015, rel=1e-3)
+    assert own["Triton"][-1] == pytest.approx(0.06, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("triton", "ceiling"), [(600, 0.05), (1800, 0.05), (4800, 0.12), (60_000, HIGHEST_CEILING)]
+)
+def test_behind_a_router_triton_bears_what_users_bore(triton: int, ceiling: float) -> None:
+    """Three times what its attempts failed in the past, if that is over `maxErrorPercent`."""
+    found = ceilings(ANALYSIS, 60, triton)
+    assert found["Router"] == 0.05
+    assert found["Triton"] == pytest.approx(ceiling, rel=1e-3)
+
+
+def test_without_a_router_triton_bears_what_the_settings_say() -> None:
+    """What fails in Triton is what users get."""
+    alone = Analysis(provider=MetricsProvider.NONE)
+    assert ceilings(alone, 0, 4800) == {"Triton": 0.05}
+
+
+def test_the_router_never_bears_more_than_the_settings_say() -> None:
+    """Whatever users bore before."""
+    assert ceilings(ANALYSIS, 4800, 4800)["Router"] == 0.05
+
+
+def test_the_ratio_of_the_settings_is_the_one_that_counts() -> None:
+    """Twice as many attempts as in the past."""
+    twice = Analysis(max_error_ratio="2")
+    assert ceilings(twice, 60, 4800)["Triton"] == pytest.approx(0.08, rel=1e-3)
+
+
+def test_retried_attempts_do_not_keep_an_equal_from_passing() -> None:
+    """6 % of the attempts fail as always, and users see next to nothing of it."""
+    watch = Watch(ANALYSIS, past=past(120, 7200))
+    said = [
+        watch.poll(Counts(1000, 60), Counts(9000, 540), router=Counts(1000, 1)).verdict
+        for _ in range(20)
+    ]
+    assert Verdict.ABORT not in said
+    assert said[-1] is Verdict.PASS
+
+
+def test_attempts_over_the_ceiling_of_triton_stop_a_canary() -> None:
+    """All of its attempts fail where 6 % did, and the router hides nine in ten of that."""
+    watch = Watch(ANALYSIS, past=past(120, 7200))
+    said = [
+        watch.poll(Counts(1000, 500), Counts(9000, 540), router=Counts(1000, 1)).verdict
+        for _ in range(4)
+    ]
+    assert said[-1] is Verdict.ABORT
+
+
+def test_what_a_stop_in_triton_says_of_the_ceiling_is_what_it_bears() -> None:
+    """18 % instead of the 5 % of the settings, for a canary that is given everything."""
+    watch = Watch(ANALYSIS, past=past(120, 7200), compared=False)
+    for _ in range(4):
+        said = watch.poll(Counts(1000, 400), router=Counts(1000, 1))
+    assert said.verdict is Verdict.ABORT
+    assert "at most 18 % (maxErrorPercent)" in said.message
+
+
+def test_an_incident_in_the_past_loosens_no_level() -> None:
+    """Five minutes in which a third of all requests failed, an hour before the rollout."""
+
+    def minute(at: int) -> int:
+        return 300 if 60 <= at < 65 else 5
+
+    failed = [0]
+    for at in range(120):
+        failed.append(failed[-1] + minute(at))
+    incident = measured(
+        envoy(
+            STABLE,
+            tuple((60.0 * at, 1000.0 * at - failed[at]) for at in range(121)),
+            response="2",
+        ),
+        envoy(STABLE, tuple((60.0 * at, float(failed[at])) for at in range(121)), response="5"),
+    )
+    quiet = Watch(ANALYSIS, past=past(600, 600))
+    spoilt = Watch(ANALYSIS, past=past(600, 600) | {Source.ROUTER: incident})
+    assert spoilt.evidence.levels == pytest.approx(quiet.evidence.levels, rel=0.02)
+    assert spoilt.held(Source.ROUTER).dispersion <= 1.0
