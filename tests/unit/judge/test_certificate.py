@@ -5,11 +5,11 @@ from math import log
 import pytest
 
 from halimede.api.rollout import Analysis
+from halimede.judge.certify import certified
 from halimede.judge.limits import limits
 from halimede.judge.processes import PASS_FACTORS
 from halimede.judge.reading import Counts, Source
 from halimede.judge.verdict import Verdict
-from halimede.judge.weigh import certified
 from tests.support.watched import Watch, usual
 
 PAST = {Source.TRITON: usual(600)}

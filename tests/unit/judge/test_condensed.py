@@ -1,10 +1,11 @@
 from halimede.api.rollout import Analysis
 from halimede.api.status import Evidence, SourceEvidence
+from halimede.judge.certify import certified
 from halimede.judge.counts import Counted
 from halimede.judge.limits import levels, limits
 from halimede.judge.processes import mixture
 from halimede.judge.reading import Counts
-from halimede.judge.weigh import certified, condensed, fresh, weigh
+from halimede.judge.weigh import condensed, fresh, weigh
 
 ANALYSIS = Analysis()
 BOUNDS = limits(ANALYSIS)

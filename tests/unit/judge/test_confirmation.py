@@ -80,6 +80,21 @@ def test_a_canary_over_the_ceiling_is_held_while_stable_is_nearly_as_bad() -> No
     assert "held by the odds against it" in (watch.evidence.message or "")
 
 
+def test_a_stable_with_few_requests_takes_its_time_to_confirm() -> None:
+    """13 % against 5 % of 20 requests a look: over the ceiling at once, and worse only later."""
+    watch = Watch(past={Source.TRITON: usual(6000)})
+    confirmed, said = list[bool](), list[Verdict]()
+    while Verdict.ABORT not in said:
+        said.append(watch.poll(Counts(200, 26), Counts(20, 1)).verdict)
+        held = watch.held()
+        if mixture(held.log_rel) < log(300):
+            confirmed.append(mixture(held.log_alone) >= CONFIRMATION)
+            assert (said[-1] is Verdict.ABORT) == confirmed[-1]
+            assert len(said) < 4 or mixture(held.log_abs) > log(600)
+    assert confirmed[-1]
+    assert len(confirmed) > 5
+
+
 def test_the_same_canary_is_stopped_beside_a_good_stable() -> None:
     """7 % against 0.5 %."""
     watch = Watch(past=PAST)

@@ -13,9 +13,9 @@ from halimede.judge.dispersion import (
     dispersion,
     learn,
     neighbours,
+    phi_of,
 )
 from halimede.judge.reading import Counts
-from halimede.judge.weigh import phi_of
 from tests.support.watched import Watch
 
 
