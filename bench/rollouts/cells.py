@@ -178,7 +178,7 @@ def _bad() -> Iterator[Cell]:
         "An equal of a stable one that is over maxErrorPercent",
         "10 req/s, 2 % errors, maxErrorPercent 1",
         Story(STRICT, Traffic(10.0, 0.02, 0.02)),
-        (Bound(Figure.PROMOTED, most=0.0),),
+        (Bound(Figure.PROMOTED, most=0.005),),
     )
     yield Cell(
         "No requests at all",

@@ -208,13 +208,7 @@ def _confirm(held: Held, seen: Poll, phi: Floats) -> None:
 
 def _certify(held: Held, seen: Poll, limits: Limits, analysis: Analysis, blind: Bools) -> None:
     phi = np.maximum(1.0, held.phi)[..., None]
-    last = held.levels[:, -1:]
-    past_rate = held.past_errors / np.maximum(held.past, 1)
-    unusual = np.where(
-        held.past < ENOUGH_REQUESTS,
-        limits.ceiling,
-        np.maximum(NEAR * last, UNUSUAL * past_rate),
-    )
+    last, unusual = held.levels[:, -1:], _unusual(held, limits)
     known = held.recent_errors >= FEW_RECENT_ERRORS
     rate = np.where(known, held.recent_errors / np.maximum(held.recent, 1e-9), 0.0)
     near = rate > NEAR * last
@@ -233,6 +227,18 @@ def _certify(held: Held, seen: Poll, limits: Limits, analysis: Analysis, blind: 
     held.usual_errors = held.usual_errors + calm * seen.canary_errors
     held.usual_stable = held.usual_stable + calm * seen.stable
     held.usual_stable_errors = held.usual_stable_errors + calm * seen.stable_errors
+
+
+def _unusual(held: Held, limits: Limits) -> Floats:
+    past_rate = held.past_errors / np.maximum(held.past, 1)
+    rate: Floats = np.maximum(NEAR * held.levels[:, -1:], UNUSUAL * past_rate)
+    return np.where(held.past < ENOUGH_REQUESTS, limits.ceiling, rate)
+
+
+def _in_trouble(held: Held, seen: Poll, limits: Limits) -> Bools:
+    most = np.maximum(limits.ceiling, _unusual(held, limits)) * seen.stable
+    trouble: Bools = (seen.stable_errors >= FEW_ERRORS) & (seen.stable_errors > most)
+    return trouble
 
 
 def _learn(held: Held, seen: Poll) -> None:
@@ -267,6 +273,7 @@ def decide(
         & (held.polls >= MIN_POLLS)
         & (sure >= limits.certify)
     ).all(axis=1)
+    content &= ~_in_trouble(held, seen, limits).any(axis=1)
     return np.select(
         [stopped, unseen, content & ~state.baking], [ABORT, NO_DATA, PASS], default=CONTINUE
     )

@@ -20,8 +20,6 @@ from halimede.judge.reading import (
 
 HISTORY_SECONDS = 7200.0
 LOOKBACK_SECONDS = 600.0
-ROUTERS = (Source.ROUTER, Source.ROUTER_CLIENT_ERRORS)
-"""The sources that the router's counters tell."""
 Labels = tuple[tuple[str, str], ...]
 
 
@@ -80,8 +78,6 @@ class PretendPrometheus:
         """Answer what the judge asks for."""
         self.asked.append(request)
         wanted = sources(self._analysis(request))
-        if request.client_errors:
-            wanted += (Source.ROUTER_CLIENT_ERRORS,)
         if request.since is None:
             since = request.now - HISTORY_SECONDS
             answers = {one: self._answer(one, since, (request.stable,)) for one in wanted}
@@ -98,7 +94,7 @@ class PretendPrometheus:
             named = dict(labels)
             router = "envoy_cluster_name" in named
             owner = named.get("envoy_cluster_name") or named["pod"]
-            if router is (source in ROUTERS) and any(one in owner for one in revisions):
+            if router is (source is Source.ROUTER) and any(one in owner for one in revisions):
                 recent = tuple(sample for sample in samples if sample.at >= since)
                 if recent:
                     series.append(Series(named, recent))

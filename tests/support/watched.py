@@ -121,7 +121,6 @@ class Watch:
             elif response != "4":
                 reason = "BACKEND" if response == "5" else None
                 found[source].append(triton(revision, points, reason=reason))
-        found[Source.ROUTER_CLIENT_ERRORS] = found[Source.ROUTER]
         answers: dict[Source, Answer] = {
             source: Measured(tuple(series)) for source, series in found.items()
         }

@@ -116,8 +116,6 @@ class PromMetrics:
         asked |= {one.source: self._tallied(one, request) for one in request.indicators}
         said = await asyncio.gather(*(self._said(*one) for one in asked.items()))
         answers: dict[str, Answer] = dict(zip(asked, said, strict=True))
-        if request.client_errors and Source.ROUTER in answers:  # the same series tell both
-            answers[Source.ROUTER_CLIENT_ERRORS] = answers[Source.ROUTER]
         if request.since is None:
             return Reading(request, history=History(request, answers))
         return Reading(request, answers)

@@ -66,6 +66,12 @@ def certify(
     return held.model_copy(update=changes)
 
 
+def in_trouble(held: SourceEvidence, stable: Counts, levels: Logs, ceiling: float) -> bool:
+    """Whether stable was over the ceiling in a poll, and not as usual."""
+    most = max(ceiling, _unusual(held, levels, ceiling)) * stable.requests
+    return stable.errors >= FEW_ERRORS and stable.errors > most
+
+
 def _unusual(held: SourceEvidence, levels: Logs, ceiling: float) -> float:
     """Say from which error rate on stable is not as usual."""
     if held.past_requests < ENOUGH_REQUESTS:

@@ -1,7 +1,7 @@
 """What a source's series show of both revisions since a watermark."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from halimede.judge.deltas import Process, doubled, increments, processes, watermark
 from halimede.judge.providers.known import provider
@@ -34,6 +34,18 @@ class Counted:
     """The longest time between two scrapes of one process, in seconds."""
     stable_seen_at: float | None = None
     """The newest sample of the stable revision; None: there is none."""
+    canary_client_errors: int = 0
+    """Requests that were answered with an error of the client, if the source is a router."""
+    stable_client_errors: int = 0
+
+    @property
+    def client_errors(self) -> "Counted":
+        """The same with client errors in the place of errors."""
+        return replace(
+            self,
+            canary=_consistent(Counts(self.canary.requests, self.canary_client_errors)),
+            stable=_consistent(Counts(self.stable.requests, self.stable_client_errors)),
+        )
 
 
 def count(
@@ -61,6 +73,7 @@ def count(
     upto = _upto(source, scraped, request, pods_started, after)
     oldest = max(begun_at, after - LOOKBACK)
     totals = {request.canary: Counts(), request.stable: Counts()}
+    blamed = {request.canary: 0, request.stable: 0}
     seen_at: dict[str, float] = {}
     for process in scraped:
         young = pods_started.get(process.labels.get("pod", ""), 0.0) >= oldest
@@ -69,6 +82,7 @@ def count(
             meaning = meanings[id(increment.series)]
             if meaning is not None and increment.at <= upto:
                 totals[meaning.revision] += times(meaning.one, increment.amount)
+                blamed[meaning.revision] += meaning.client_errors * increment.amount
         for revision in {one.revision for one in meanings.values() if one is not None}:
             seen_at[revision] = max(seen_at.get(revision, 0.0), process.last)
     return Counted(
@@ -78,6 +92,8 @@ def count(
         canary_seen_at=seen_at.get(request.canary),
         interval=max((process.interval for process in scraped), default=0.0),
         stable_seen_at=seen_at.get(request.stable),
+        canary_client_errors=blamed[request.canary],
+        stable_client_errors=blamed[request.stable],
     )
 
 

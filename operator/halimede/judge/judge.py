@@ -121,7 +121,7 @@ def _client_errors(
     if not watched(analysis):
         return None
     source = Source.ROUTER_CLIENT_ERRORS
-    answer = history.answers.get(source) if history else None
+    answer = history.answers.get(Source.ROUTER) if history else None
     known = (
         past(source, answer, history.request)
         if history and isinstance(answer, Measured)
@@ -202,7 +202,7 @@ def judge(
         rehearsal=rehearsal,
         compared=compared,
         requested_at=requested_at(evidence, (view.held for view in views), now),
-        client_errors=_with_client_errors(evidence, reading, analysis, pods_started or {}, now),
+        client_errors=_with_client_errors(evidence, counts, analysis, now),
     )
     verdict, message = decide(case)
     return Judgement(verdict, _written(evidence, case, verdict, message), message)
@@ -210,28 +210,17 @@ def judge(
 
 def _with_client_errors(
     evidence: Evidence,
-    reading: Reading,
+    counts: Mapping[str, tuple[SourceEvidence, Counted | Unavailable | None]],
     analysis: Analysis,
-    pods_started: Mapping[str, float],
     now: float,
 ) -> SourceEvidence | None:
     """Compare the client errors of this poll; where they cannot be read, nothing is added."""
     if not watched(analysis):
         return None
-    source = Source.ROUTER_CLIENT_ERRORS
-    held = evidence.client_errors or fresh(source, limits(analysis), (), now)
-    answer = reading.answers.get(source)
-    if not isinstance(answer, Measured):
-        return held
-    seen = count(
-        source,
-        answer,
-        reading.request,
-        begun_at=held.begun_at,
-        after=held.watermark,
-        pods_started=pods_started,
-    )
-    return compared(held, seen, limits(analysis)) if isinstance(seen, Counted) else held
+    bounds, source = limits(analysis), Source.ROUTER_CLIENT_ERRORS
+    held = evidence.client_errors or fresh(source, bounds, (), now)
+    _, seen = counts[Source.ROUTER]
+    return compared(held, seen.client_errors, bounds) if isinstance(seen, Counted) else held
 
 
 def _rehearsed(views: tuple[View, ...]) -> tuple[View, ...]:

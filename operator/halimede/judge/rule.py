@@ -1,13 +1,14 @@
 """The rule that turns evidence into a verdict."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from math import inf, log
 
 from halimede.api.rollout import Analysis, BetterThanStable, ClientErrors
 from halimede.api.status import SourceEvidence
 from halimede.judge import sentences
-from halimede.judge.certify import certified
+from halimede.judge.certify import certified, in_trouble
 from halimede.judge.counts import Counted
 from halimede.judge.limits import (
     CLIENT_ERRORS,
@@ -88,8 +89,8 @@ class Test:
     """One test against the canary on one source."""
 
     log_odds: float
-    sentence: str
-    """What it says."""
+    say: Callable[[], str]
+    """Says what it says."""
 
 
 def decide(case: Case) -> Said:
@@ -110,7 +111,7 @@ def _stopped(case: Case) -> Said | None:
         return None
     if together((test.log_odds for test in tests), case.limits) < case.limits.stop:
         return None
-    return Verdict.ABORT, max(tests, key=lambda test: test.log_odds).sentence
+    return Verdict.ABORT, max(tests, key=lambda test: test.log_odds).say()
 
 
 def together(log_odds: Iterable[float], limits: Limits) -> float:
@@ -150,14 +151,14 @@ def _tests(view: View, case: Case) -> Iterator[Test]:
     if held.canary_errors < MIN_ERRORS:
         return
     worse = mixture(held.log_rel)
-    yield Test(worse, sentences.worse_than_stable(held, request, worse))
+    yield Test(worse, partial(sentences.worse_than_stable, held, request, worse))
     if not _is_confirmed(view, case):
         return
     over, ceiling = mixture(held.log_abs), ceiling_of(held, case.limits)
-    yield Test(over, sentences.over_the_ceiling(held, request, over, ceiling))
+    yield Test(over, partial(sentences.over_the_ceiling, held, request, over, ceiling))
     if held.log_bake:
         beyond = mixture(held.log_bake)
-        yield Test(beyond, sentences.over_the_past(held, request, beyond))
+        yield Test(beyond, partial(sentences.over_the_past, held, request, beyond))
 
 
 def _is_confirmed(view: View, case: Case) -> bool:
@@ -253,6 +254,8 @@ def _lack(view: View, case: Case) -> str | None:
         return f"at least {case.analysis.min_requests} requests are needed"
     if held.polls < MIN_POLLS:
         return f"seen in {sentences.number(held.polls, 'poll')} of at least {MIN_POLLS}"
+    if _stable_is_in_trouble(view, case):
+        return sentences.stable_in_trouble(held, case.request, ceiling_of(held, case.limits))
     level, certificate = _certificate(view, case)
     if max(certificate, _better(view, case)) < case.limits.certify:
         sentence = (
@@ -262,6 +265,14 @@ def _lack(view: View, case: Case) -> str | None:
         )
         return f"{sentence}{sentences.stable_over(held, case.request, level)}"
     return None
+
+
+def _stable_is_in_trouble(view: View, case: Case) -> bool:
+    """Whether stable was over the ceiling in this poll, and usually is not."""
+    if not isinstance(view.seen, Counted):
+        return False
+    ceiling = ceiling_of(view.held, case.limits)
+    return in_trouble(view.held, view.seen.stable, view.levels, ceiling)
 
 
 def _certificate(view: View, case: Case) -> tuple[float, float]:

@@ -101,6 +101,8 @@ def over_the_ceiling(
 ) -> str:
     """Say that the canary's error rate exceeds the source's ceiling."""
     setting = "maxSlowPercent" if held.source == Source.ROUTER_LATENCY else "maxErrorPercent"
+    if held.ceiling is not None:
+        setting = f"maxErrorRatio, for the attempts of {request.stable} before the rollout"
     return (
         f"revision {request.canary}: {tally(held)}; odds {odds(log_value)} against"
         f" {rate(held.source)} of at most {percent(ceiling)} ({setting})"
@@ -122,6 +124,14 @@ def better_than_stable(held: SourceEvidence, request: MetricsRequest, log_value:
         f"stable revision {request.stable} has {number(held.stable_errors, bad(held.source))} in"
         f" {number(held.stable_requests, 'request')}; odds {odds(log_value)} for the new revision"
         f" making less than {percent(BETTER)} of its {bad(held.source)}s"
+    )
+
+
+def stable_in_trouble(held: SourceEvidence, request: MetricsRequest, ceiling: float) -> str:
+    """Say that no step passes now, because the stable revision is in trouble."""
+    return (
+        f"stable revision {request.stable} is over {percent(ceiling)} {bad(held.source)}s itself,"
+        " so nothing is concluded until that is over"
     )
 
 

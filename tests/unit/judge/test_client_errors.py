@@ -122,11 +122,11 @@ def test_nobody_gets_the_answers_of_a_rehearsal(wish: ClientErrors) -> None:
     assert said[-1].verdict is Verdict.PASS
 
 
-def test_client_errors_that_cannot_be_read_hold_nothing() -> None:
-    """None of the sources must have data of them; what was known is kept."""
+def test_client_errors_that_cannot_be_read_are_left_as_they_were() -> None:
+    """They are read with the router's counters; what was known is kept."""
     watch = watched()
-    watch.instead = {Source.ROUTER_CLIENT_ERRORS: DOWN}
-    assert polled(watch, 3, TWENTY_PERCENT)[-1].verdict is Verdict.PASS
+    watch.instead = {Source.ROUTER: DOWN}
+    assert polled(watch, 3, TWENTY_PERCENT)[-1].verdict is Verdict.METRICS_DOWN
     held = watch.evidence.client_errors
     assert held is not None
     assert held.canary_requests == 0
