@@ -65,6 +65,7 @@ class Watch:
         stable: Counts = NOTHING,
         *,
         router: Counts | None = None,
+        stable_router: Counts | None = None,
         client_errors: tuple[int, int] = (0, 0),
     ) -> Judgement:
         """Let 15 s pass in which so much happened.
@@ -73,6 +74,7 @@ class Watch:
             canary: Of the canary, in Triton and, without *router*, at the router.
             stable: Of the stable revision.
             router: What the router saw of the canary, if that was something else.
+            stable_router: The same of the stable revision.
             client_errors: How many of the canary's requests at the router that are no errors, and
                 of the stable revision's, were client errors.
         """
@@ -80,7 +82,7 @@ class Watch:
         seen = {(Source.TRITON, CANARY): canary, (Source.TRITON, STABLE): stable}
         seen |= {
             (Source.ROUTER, CANARY): canary if router is None else router,
-            (Source.ROUTER, STABLE): stable,
+            (Source.ROUTER, STABLE): stable if stable_router is None else stable_router,
         }
         self._scrape(seen, dict(zip((CANARY, STABLE), client_errors, strict=True)))
         judgement = judge(

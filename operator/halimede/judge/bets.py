@@ -1,6 +1,8 @@
 """Sums of the logarithms of bets, as they are stored."""
 
 Logs = tuple[float, ...]
+Changes = dict[str, object]
+"""Fields of a source's evidence with their new values."""
 DIGITS = 6
 """So many decimals are stored."""
 

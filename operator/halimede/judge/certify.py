@@ -1,7 +1,7 @@
 """What lets a step pass: certificates that the canary is good enough, or better than stable."""
 
 from halimede.api.status import SourceEvidence
-from halimede.judge.bets import Logs, add
+from halimede.judge.bets import Changes, Logs, add
 from halimede.judge.counts import Counted
 from halimede.judge.dispersion import phi_of
 from halimede.judge.past import ENOUGH_REQUESTS
@@ -29,7 +29,7 @@ def certify(
     tolerated: float,
     *,
     blind: bool,
-) -> SourceEvidence:
+) -> Changes:
     """Add a poll to what speaks for the canary, by how stable is doing.
 
     As long as stable is as usual, the counts of the canary speak for themselves. While both are in
@@ -41,7 +41,7 @@ def certify(
     rate = held.recent_errors / held.recent_requests if known else 0.0
     unusual = _unusual(held, levels, ceiling)
     phi = phi_of(held)
-    changes: dict[str, object] = {
+    changes: Changes = {
         "recent_requests": round(RECENT * held.recent_requests + seen.stable.requests, 3),
         "recent_errors": round(RECENT * held.recent_errors + seen.stable.errors, 3),
     }
@@ -63,7 +63,7 @@ def certify(
             # What it did well while stable was in trouble does not show that it is good.
             "log_no_worse": tuple(min(log, 0.0) for log in held.log_no_worse),
         }
-    return held.model_copy(update=changes)
+    return changes
 
 
 def in_trouble(held: SourceEvidence, stable: Counts, levels: Logs, ceiling: float) -> bool:

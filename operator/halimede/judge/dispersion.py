@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from halimede.api.status import SourceEvidence
+from halimede.judge.bets import Changes
 from halimede.judge.reading import Counts
 
 ENOUGH_ERRORS = 10
@@ -89,17 +90,15 @@ def phi_of(held: SourceEvidence) -> float:
     return max(1.0, held.dispersion)
 
 
-def learned(held: SourceEvidence, stable: Counts) -> SourceEvidence:
+def learned(held: SourceEvidence, stable: Counts) -> Changes:
     """Let the dispersion follow what stable's errors do in the rollout."""
     value = difference(Counts(held.last_requests, held.last_errors), stable)
     phi, looks = held.dispersion, held.dispersion_looks
     if value is not None:
         phi, looks = learn(phi, looks, value)
-    return held.model_copy(
-        update={
-            "dispersion": phi,
-            "dispersion_looks": looks,
-            "last_requests": stable.requests,
-            "last_errors": stable.errors,
-        }
-    )
+    return {
+        "dispersion": phi,
+        "dispersion_looks": looks,
+        "last_requests": stable.requests,
+        "last_errors": stable.errors,
+    }

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 from math import sqrt
+from typing import NamedTuple
 
 from halimede.api.status import Evidence, SourceEvidence
-from halimede.judge.bets import Logs, add, add_capped, none, resized
+from halimede.judge.bets import DIGITS, Changes, Logs, add, add_capped, none, resized
 from halimede.judge.certify import certify
 from halimede.judge.counts import Counted
 from halimede.judge.dispersion import learned, phi_of
@@ -18,6 +19,19 @@ UNKNOWN = Past()
 NOTABLE = 1.75
 """A poll speaks against the canary only if it has so many times the errors that stable's usual
 rate and one standard deviation more give."""
+
+
+class Bets(NamedTuple):
+    """The logarithms of the bets against the canary by one source."""
+
+    log_rel: Logs
+    log_abs: Logs = ()
+    log_bake: Logs = ()
+
+    @property
+    def odds(self) -> float:
+        """The logarithm of the odds against the canary: the strongest of the tests."""
+        return max(mixture(self.log_rel), mixture(self.log_abs), mixture(self.log_bake))
 
 
 def fresh(
@@ -94,65 +108,68 @@ def weigh(
     judged = Counts() if outage or is_outage(seen.stable, held, limits) else seen.canary
     ceiling = over(judged, highest)
     rel = worse(seen.canary, seen.stable, _highest_rate(held, seen.stable), phi)
-    added = _counted(held, seen).model_copy(
+    bets = Bets(
+        log_rel=add_capped(held.log_rel, rel, phi, cap, low),
+        log_abs=add_capped(resized(held.log_abs, len(ceiling)), ceiling, phi, cap, low),
+        log_bake=()
+        if bake is None
+        else add_capped(held.log_bake, over(judged, bake), phi, cap, low),
+    )
+    blind = outage and not seen.stable.requests
+    return held.model_copy(
         update={
-            "log_rel": add_capped(held.log_rel, rel, phi, cap, low),
-            "log_abs": add_capped(resized(held.log_abs, len(ceiling)), ceiling, phi, cap, low),
-            "log_bake": ()
-            if bake is None
-            else add_capped(held.log_bake, over(judged, bake), phi, cap, low),
+            **_counted(held, seen),
+            **bets._asdict(),
+            **_raised(held, seen, bets),
+            **certify(held, seen, levels, highest, tolerated, blind=blind),
+            **learned(held, seen.stable),
         }
     )
-    added = _raised(added, seen)
-    blind = outage and not seen.stable.requests
-    return learned(certify(added, seen, levels, highest, tolerated, blind=blind), seen.stable)
 
 
 def compared(held: SourceEvidence, seen: Counted, limits: Limits) -> SourceEvidence:
     """Add a poll to a source that is only compared with the stable revision."""
     phi, low = phi_of(held), lowest(held.polls)
     rel = worse(seen.canary, seen.stable, _highest_rate(held, seen.stable), phi)
-    added = _counted(held, seen).model_copy(
-        update={
-            "usual_stable_requests": held.usual_stable_requests + seen.stable.requests,
-            "usual_stable_errors": held.usual_stable_errors + seen.stable.errors,
-            "log_rel": add_capped(held.log_rel, rel, phi, limits.cap, low),
-            "log_abs": (),
-        }
-    )
-    return learned(_raised(added, seen), seen.stable)
-
-
-def _counted(held: SourceEvidence, seen: Counted) -> SourceEvidence:
-    """Add up what came in all."""
+    bets = Bets(log_rel=add_capped(held.log_rel, rel, phi, limits.cap, low))
     return held.model_copy(
         update={
-            "watermark": seen.watermark,
-            "canary_requests": held.canary_requests + seen.canary.requests,
-            "canary_errors": held.canary_errors + seen.canary.errors,
-            "stable_requests": held.stable_requests + seen.stable.requests,
-            "stable_errors": held.stable_errors + seen.stable.errors,
-            "polls": held.polls + (seen.canary.requests > 0),
+            **_counted(held, seen),
+            **bets._asdict(),
+            **_raised(held, seen, bets),
+            "usual_stable_requests": held.usual_stable_requests + seen.stable.requests,
+            "usual_stable_errors": held.usual_stable_errors + seen.stable.errors,
+            **learned(held, seen.stable),
         }
     )
 
 
-def _raised(held: SourceEvidence, seen: Counted) -> SourceEvidence:
+def _counted(held: SourceEvidence, seen: Counted) -> Changes:
+    """Add up what came in all."""
+    return {
+        "watermark": seen.watermark,
+        "canary_requests": held.canary_requests + seen.canary.requests,
+        "canary_errors": held.canary_errors + seen.canary.errors,
+        "stable_requests": held.stable_requests + seen.stable.requests,
+        "stable_errors": held.stable_errors + seen.stable.errors,
+        "polls": held.polls + (seen.canary.requests > 0),
+    }
+
+
+def _raised(held: SourceEvidence, seen: Counted, bets: Bets) -> Changes:
     """Count the polls that raised the odds against the canary to a new height.
 
     A poll in which the canary fails about as often as stable usually does is not one of them, even
     if stable happens to have fewer errors.
     """
-    odds = round(against(held), 6)
+    odds = round(bets.odds, DIGITS)
     if odds < DOUBT:
-        return held.model_copy(update={"polls_against": 0, "highest_against": 0.0})
+        return {"polls_against": 0, "highest_against": 0.0}
     usual = _usual_rate(held) * seen.canary.requests
     as_usual = seen.canary.errors <= NOTABLE * (usual + sqrt(phi_of(held) * usual))
     if odds <= held.highest_against or as_usual:
-        return held
-    return held.model_copy(
-        update={"polls_against": held.polls_against + 1, "highest_against": odds}
-    )
+        return {}
+    return {"polls_against": held.polls_against + 1, "highest_against": odds}
 
 
 def _usual_rate(held: SourceEvidence) -> float:
@@ -228,4 +245,4 @@ def _one(logs: Logs) -> Logs:
 
 def against(held: SourceEvidence) -> float:
     """Compute the logarithm of the odds against the canary: the strongest of the tests."""
-    return max(mixture(held.log_rel), mixture(held.log_abs), mixture(held.log_bake))
+    return Bets(held.log_rel, held.log_abs, held.log_bake).odds

@@ -76,7 +76,12 @@ def test_retried_attempts_do_not_keep_an_equal_from_passing() -> None:
     """6 % of the attempts fail as always, and users see next to nothing of it."""
     watch = Watch(ANALYSIS, past=past(120, 7200))
     said = [
-        watch.poll(Counts(1000, 60), Counts(9000, 540), router=Counts(1000, 1)).verdict
+        watch.poll(
+            Counts(1000, 60),
+            Counts(9000, 540),
+            router=Counts(1000, 1),
+            stable_router=Counts(9000, 9),
+        ).verdict
         for _ in range(20)
     ]
     assert Verdict.ABORT not in said
@@ -87,7 +92,12 @@ def test_attempts_over_the_ceiling_of_triton_stop_a_canary() -> None:
     """All of its attempts fail where 6 % did, and the router hides nine in ten of that."""
     watch = Watch(ANALYSIS, past=past(120, 7200))
     said = [
-        watch.poll(Counts(1000, 500), Counts(9000, 540), router=Counts(1000, 1)).verdict
+        watch.poll(
+            Counts(1000, 500),
+            Counts(9000, 540),
+            router=Counts(1000, 1),
+            stable_router=Counts(9000, 9),
+        ).verdict
         for _ in range(4)
     ]
     assert said[-1] is Verdict.ABORT
@@ -99,7 +109,7 @@ def test_what_a_stop_in_triton_says_of_the_ceiling_is_what_it_bears() -> None:
     for _ in range(4):
         said = watch.poll(Counts(1000, 400), router=Counts(1000, 1))
     assert said.verdict is Verdict.ABORT
-    assert "at most 18 % (maxErrorPercent)" in said.message
+    assert "at most 18 % (maxErrorRatio, for the attempts of aaaa1111 before" in said.message
 
 
 def test_an_incident_in_the_past_loosens_no_level() -> None:

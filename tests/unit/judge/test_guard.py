@@ -180,3 +180,15 @@ def test_looks_in_an_outage_add_nothing_to_the_tests_without_stable() -> None:
         assert watch.held().canary_errors > seen
         assert after["Triton"] == before["Triton"]
         assert after["Router"] == before["Router"]
+
+
+def test_no_step_passes_while_stable_is_in_trouble_itself() -> None:
+    """A certificate from before says nothing of a time in which both fail."""
+    watch = Watch(Analysis(), past=PAST)
+    verdicts = [watch.poll(Counts(1000, 5), Counts(9000, 45)).verdict for _ in range(8)]
+    assert verdicts[-1] is Verdict.PASS
+    said = watch.poll(Counts(1000, 300), Counts(9000, 2700))
+    assert said.verdict is Verdict.CONTINUE
+    assert "stable revision aaaa1111 is over 5 % errors itself" in said.message
+    verdicts = [watch.poll(Counts(1000, 5), Counts(9000, 45)).verdict for _ in range(20)]
+    assert verdicts[-1] is Verdict.PASS
