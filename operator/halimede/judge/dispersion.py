@@ -32,6 +32,9 @@ their edges are the largest."""
 def dispersion(pairs: Iterable[tuple[Counts, Counts]], *, incidents: bool) -> tuple[float, int]:
     """Compute phi from pairs of neighbouring periods of equal length.
 
+    Without incidents a pair has the weight of its errors, so that phi is the variance over the
+    mean also where most periods have no cluster at all.
+
     Args:
         pairs: The counts of both periods.
         incidents: Whether there may be incidents among them.
@@ -40,18 +43,19 @@ def dispersion(pairs: Iterable[tuple[Counts, Counts]], *, incidents: bool) -> tu
         Phi, `WORST_DISPERSION` at most, and the number of differences that it rests on; 1 and 0
         where there are too few errors to tell.
     """
-    found, errors = list[float](), 0
+    found, weights, errors = list[float](), list[int](), 0
     for before, after in pairs:
         errors += after.errors
         value = difference(before, after)
         if value is not None:
             found.append(value)
+            weights.append(1 if incidents else before.errors + after.errors)
     if errors < ENOUGH_ERRORS or not found:
         return 1.0, 0
     if incidents:
         most = sorted(found)[int(EXTREME * (len(found) - 1))]
         found = [min(value, most) for value in found]
-    phi = sum(found) / len(found)
+    phi = sum(value * weight for value, weight in zip(found, weights, strict=True)) / sum(weights)
     return round(min(phi, WORST_DISPERSION), 6), min(len(found), MOST_LOOKS)
 
 
