@@ -34,7 +34,7 @@ def test_good_canary_is_promoted_step_by_step(cluster: PretendCluster) -> None:
     """Given a good canary, it gets 20, 50, 90 and 100 % in turn, and no request is lost."""
     cluster.model(2).run(10)
     cluster.until(cluster.ready)
-    assert shares(cluster, target(cluster)) == [0, 20, 50, 90, 100]
+    assert shares(cluster, target(cluster)) == [0, 20, 50, 90, 100, 100]
     assert (cluster.stable, cluster.lost) == (target(cluster), 0.0)
     assert cluster.condition("Ready") == ("True", "Serving")
     assert cluster.condition("Reconciling") is None
@@ -289,7 +289,7 @@ def test_edited_steps(cluster: PretendCluster) -> None:
     assert cluster.rollout.evidence is not None
     assert cluster.rollout.evidence.sources[0].canary_requests >= seen > 0
     cluster.until(cluster.ready)
-    assert shares(cluster, target(cluster)) == [0, 20, 40, 90, 100]
+    assert shares(cluster, target(cluster)) == [0, 20, 40, 90, 100, 100]
 
 
 def test_nothing_is_written_at_rest(cluster: PretendCluster) -> None:

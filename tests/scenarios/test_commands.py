@@ -22,7 +22,7 @@ def test_paused_canary_goes_on_when_it_is_resumed(cluster: PretendCluster) -> No
     assert cluster.condition("Available") == ("True", "Serving")
     assert "`resume`" in cluster.message("Ready")
     cluster.command("resume@2").until(cluster.ready)
-    assert (shares(cluster), cluster.lost) == ([0, 20, 50, 90, 100], 0.0)
+    assert (shares(cluster), cluster.lost) == ([0, 20, 50, 90, 100, 100], 0.0)
 
 
 def test_slow_model_is_not_given_up_after_a_pause(cluster: PretendCluster) -> None:

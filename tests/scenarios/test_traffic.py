@@ -98,7 +98,7 @@ def test_first_weight_follows_the_past() -> None:
     assert len(told(cluster, "FirstWeightChosen")) == 1
     assert "First weight: 12 %, chosen by the traffic" in explain(cluster.deployment)
     cluster.until(cluster.ready, 7200)
-    assert (shares(cluster), cluster.lost) == ([0, 5, 12, 25, 50, 70, 100], 0.0)
+    assert (shares(cluster), cluster.lost) == ([0, 5, 12, 25, 50, 70, 100, 100], 0.0)
     assert len(told(cluster, "FirstWeightChosen")) == 1
 
 
@@ -109,14 +109,14 @@ def test_first_weight_follows_the_rollouts_own_traffic() -> None:
     assert shares(cluster) == [0, 5, 25]
     cluster.requests_per_second = 20.0
     cluster.until(cluster.ready)
-    assert shares(cluster) == [0, 5, 25, 35, 50, 90, 100]
+    assert shares(cluster) == [0, 5, 25, 35, 50, 90, 100, 100]
 
 
 def test_first_weight_stays_low_where_there_is_much_traffic() -> None:
     """Given 40 requests/s, no weight is written twice and nothing is told."""
     cluster = serving(40.0, 1200.0).model(2)
     cluster.until(cluster.ready)
-    assert shares(cluster) == [0, 5, 25, 50, 90, 100]
+    assert shares(cluster) == [0, 5, 25, 50, 90, 100, 100]
     assert told(cluster, "FirstWeightChosen") == []
 
 

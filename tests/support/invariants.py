@@ -42,6 +42,7 @@ class Watcher:
             assert sum(dict(shares).values()) == 100, f"I1: {shares}"
             self._raises_only_what_is_ready(route, dict(shares), scene)
             self._raises_nothing_in_a_pause(route, dict(shares))
+            self._leaves_only_without_requests(route, dict(shares))
         if world.cut is None:
             self._gives_up_only_what_is_replaced(scene)
         self._asks_for_no_more_than_allowed(asked)
@@ -114,6 +115,14 @@ class Watcher:
         if self.world.settings.paused or rollout.paused_since is not None:
             share = new.get(rollout.revision, 0)
             assert share <= old.get(rollout.revision, 0), f"paused: {old} {new} {rollout.state}"
+
+    def _leaves_only_without_requests(self, old: Shares, new: Shares) -> None:
+        """I14: proxies lose requests if a revision leaves the route while it has a share."""
+        rollout = self.world.status.rollout
+        if rollout is None or rollout.strategy is Strategy.RECREATE:
+            return
+        gone = {revision: weight for revision, weight in old.items() if revision not in new}
+        assert not any(gone.values()), f"I14: {old} {new} {rollout.state}"
 
     def _token_acts_once(self, before: Status) -> None:
         """No command is carried out whose token is remembered."""

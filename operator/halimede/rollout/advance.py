@@ -273,10 +273,7 @@ def baking(scene: Scene) -> Move:
     unseen = seconds > 0 and without_evidence(scene)
     over = _is_over(scene, seconds)
     if rollout.forced or (over and not doubts(rollout)):
-        if rollout.weight < ALL and not scene.canary_full:
-            return await_pods(scene, scene.canary, scene.canary_wanted)
-        blind = unseen and not rollout.forced
-        return commit(scene, "The bake ended without a verdict." if blind else "")
+        return _baked(scene, unseen=unseen)
     if rollout.weight < ALL and scene.control == 0 and scene.canary_full:
         return drop_control(scene, _control_ended(rollout))
     if over:
@@ -288,6 +285,22 @@ def baking(scene: Scene) -> Move:
         told(scene),
         "The bake ends by its time all the same." if unseen and not doubts(rollout) else "",
     )
+
+
+def _baked(scene: Scene, *, unseen: bool) -> Move:
+    """Commit, once the revision has all requests.
+
+    Proxies lose requests if a Service leaves the route while it has a share.
+    """
+    rollout = scene.rollout
+    if rollout.weight < ALL and not scene.canary_full:
+        return await_pods(scene, scene.canary, scene.canary_wanted)
+    if rollout.weight < ALL:
+        return drop_control(scene)
+    if rollout.control_dropped_at is not None and not scene.settled:
+        return await_route(scene)
+    blind = unseen and not rollout.forced
+    return commit(scene, "The bake ended without a verdict." if blind else "")
 
 
 def _is_over(scene: Scene, seconds: int) -> bool:

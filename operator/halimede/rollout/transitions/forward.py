@@ -239,7 +239,8 @@ FORWARD = (
     Transition(
         41,
         "The bake is over, the judge had time to look, and the odds against it are under 3:1.",
-        "Commit: it is stable and gets everything, and the old revision stays warm for"
+        "It gets the control share, if there is one, and the commit waits until that is live"
+        " since `settleSeconds`. Commit: it is stable, and the old revision stays warm for"
         " `scaleDownDelaySeconds`.",
         ("rollout.advance.baking",),
         held=(State.BAKING,),
