@@ -298,7 +298,7 @@ def _baked(scene: Scene, *, unseen: bool) -> Move:
     if rollout.weight < ALL:
         return drop_control(scene)
     if rollout.control_dropped_at is not None and not scene.settled:
-        return await_route(scene)
+        return await_route(scene, since=rollout.control_dropped_at)
     blind = unseen and not rollout.forced
     return commit(scene, "The bake ended without a verdict." if blind else "")
 

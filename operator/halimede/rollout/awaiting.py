@@ -28,11 +28,15 @@ def await_pods(scene: Scene, workload: Workload, wanted: int) -> Move:
     return wait(scene, reason, f"{count}{why}", workload.message)
 
 
-def await_route(scene: Scene) -> Move:
-    """Wait for the route to be accepted and for proxies to follow it."""
+def await_route(scene: Scene, since: float | None = None) -> Move:
+    """Wait for the route to be accepted and for proxies to follow it.
+
+    *since* says when the weight was asked for, if that was no progress.
+    """
     route, rollout = scene.facts.route, scene.rollout
     unanswered = rollout.weight_applied_at is None
-    if unanswered and scene.elapsed(rollout.last_progress_at) >= ROUTE_PATIENCE_SECONDS:
+    asked = rollout.last_progress_at if since is None else since
+    if unanswered and scene.elapsed(asked) >= ROUTE_PATIENCE_SECONDS:
         return wait(
             scene, Reason.ROUTE_NOT_ACCEPTED, route.message or "The route is not accepted."
         )

@@ -32,7 +32,7 @@ def _of_rollout(rollout: RolloutStatus, settings: Rollout) -> Iterator[float]:
     if rollout.weight_applied_at is not None:
         yield rollout.weight_applied_at + settings.analysis.settle_seconds
     else:
-        yield rollout.last_progress_at + ROUTE_PATIENCE_SECONDS
+        yield (rollout.control_dropped_at or rollout.last_progress_at) + ROUTE_PATIENCE_SECONDS
         yield rollout.last_progress_at + ROUTE_DEADLINE_SECONDS
     if rollout.unready_since is not None:
         yield rollout.unready_since + UNREADY_GRACE_SECONDS

@@ -4,9 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
+from halimede.api.conditions import Reason
 from halimede.api.rollout import CapacityMode, Rollout, Step, Strategy
 from halimede.api.status import Evidence, Outcome, RolloutStatus, State
 from halimede.judge.verdict import Verdict
+from halimede.rollout.moves import with_rollout
 from halimede.rollout.steps import control_percent
 from tests.support.rollouts import (
     BLUE_GREEN,
@@ -257,6 +259,22 @@ def test_the_commit_waits_for_pods_that_can_carry_everything() -> None:
     assert (world.state, world.route) == (State.BAKING, (("v1", 0), ("v2", 100)))
     world.until(State.DRAINING)
     assert world.route == (("v2", 100),)
+
+
+def test_the_end_of_the_bake_is_no_trouble_of_the_route() -> None:
+    """It has 30 s to follow, though the bake began long ago."""
+    world = canary_at(State.BAKING)
+    world.run(13)
+    assert (world.state, rollout_of(world).weight) == (State.BAKING, 100)
+    world.accepted = False
+    world.status = with_rollout(world.status, weight_applied_at=None)
+    world.step()
+    assert world.last.wait is not None
+    assert world.last.wait.reason is Reason.ROLLING_OUT
+    world.now += 31
+    world.step()
+    assert world.last.wait is not None
+    assert world.last.wait.reason is Reason.ROUTE_NOT_ACCEPTED
 
 
 def without_router(world: MachineWorld) -> None:
