@@ -19,6 +19,7 @@ PROMOTION = (
     routed(75, 25),
     stored(State.PROMOTING),
     routed(10, 90),
+    routed(0, 100),
     stored(State.DRAINING),
     routed(100),
     deleted("deployments"),
