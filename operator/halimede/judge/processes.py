@@ -14,7 +14,7 @@ from halimede.judge.reading import Counts
 RATIOS = (1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 """How many times as many errors as stable the canary may make, each a bet of its own."""
 
-DEVIATIONS = 2.0
+DEVIATIONS = 1.5
 """A poll with so many standard deviations more errors than a bet expects counts with these..."""
 FEW = 2
 """...and so many errors more."""

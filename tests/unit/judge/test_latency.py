@@ -177,7 +177,7 @@ def test_a_slow_revision_is_stopped_though_it_makes_no_error() -> None:
     assert evidence.verdict == Verdict.ABORT
     assert evidence.message == (
         "revision bbbb2222: 120 slow answers in 400 requests in the router's histogram against 36"
-        " in 3600 of aaaa1111; odds 7700:1 against it being as good"
+        " in 3600 of aaaa1111; odds 7600:1 against it being as good"
     )
 
 
