@@ -134,7 +134,7 @@ class SourceEvidence(ApiModel):
     """Of the stable revision, in those polls."""
     usual_stable_errors: int = 0
     recent_requests: float = 0.0
-    """Of the stable revision, each poll counting for three quarters of the next."""
+    """Of the stable revision recently; each poll weighs three quarters of the next one."""
     recent_errors: float = 0.0
     last_requests: int = 0
     """Of the stable revision, in the last poll."""
@@ -142,14 +142,14 @@ class SourceEvidence(ApiModel):
     polls: int = 0
     """Polls that brought new samples of the canary."""
     polls_against: int = 0
-    """Polls that raised the odds against the canary to a new height, since these are over 3:1."""
+    """Polls that raised the odds against the canary to a new maximum while these were over 3:1."""
     highest_against: float = 0.0
-    """That height, as logarithm."""
+    """The highest odds since then, as a logarithm."""
     dispersion: float = 1.0
     """phi: chi2 over its degrees of freedom for the differences between stable's error rates at
     neighbouring times, before the rollout and in it."""
     dispersion_looks: int = 0
-    """How many differences it rests on, 100 at most."""
+    """The number of differences that it is computed from, at most 100."""
     past_requests: int = 0
     """Of the stable revision, in the two hours before the rollout, without incidents."""
     past_errors: int = 0
@@ -183,11 +183,11 @@ class Evidence(ApiModel):
     """To the model, in the two hours before the rollout; in the rollout where these tell nothing
     or are off by more than a factor of two. Absent if too little is known."""
     requested_at: Timestamp | None = None
-    """When the target's requests were last seen to grow in number; absent before the first one."""
+    """When the target's request count last increased; absent before its first request."""
     sources: tuple[SourceEvidence, ...] = ()
     client_errors: SourceEvidence | None = None
-    """The router's answers that blame the client, where `onClientErrors` asks for them; only
-    compared with those of the stable revision."""
+    """Client errors counted by the router, unless `onClientErrors` is `Ignore`. They are compared
+    with those of the stable revision and have no other test."""
     verdict: str | None = None
     """The last verdict: Pass, Continue, Abort, NoData or MetricsDown."""
     message: str | None = None
@@ -219,10 +219,10 @@ class RolloutStatus(ApiModel):
     weight: int = 0
     """The percentage of requests that the route is asked to give the target."""
     first_weight: int | None = None
-    """The first step's weight as the traffic has chosen it; absent before, and where the spec
-    names the steps."""
+    """The first step's weight, chosen from the traffic; absent until it is chosen, and if the spec
+    sets the steps."""
     traffic_low_since: Timestamp | None = None
-    """When it was first known that the requests do not suffice for a step."""
+    """When the rollout first reported that a step gets too few requests."""
     actual_weight: int | None = None
     """What it gets by its share of the ready pods; absent where a router sees to the weight."""
     weight_before: int = 0
@@ -244,8 +244,8 @@ class RolloutStatus(ApiModel):
     covering_since: Timestamp | None = None
     """Since when the target has everything because the stable revision had no ready pod."""
     control_dropped_at: Timestamp | None = None
-    """When the stable revision gave its share of the bake up; it gets none again in this rollout.
-    Absent: it has not."""
+    """When the control share was dropped; it is not restored in this rollout. Absent: it was not
+    dropped."""
     capacity_since: Timestamp | None = None
     """Since when the cluster has had no room for the target's pods."""
     lent: int = 0

@@ -4,7 +4,7 @@ Logs = tuple[float, ...]
 Changes = dict[str, object]
 """Fields of a source's evidence with their new values."""
 DIGITS = 6
-"""So many decimals are stored."""
+"""Number of stored decimals."""
 
 
 def add_capped(logs: Logs, won: Logs, phi: float, cap: float, low: float) -> Logs:
@@ -24,7 +24,7 @@ def add_capped(logs: Logs, won: Logs, phi: float, cap: float, low: float) -> Log
 
 
 def add(logs: Logs, won: Logs, phi: float) -> Logs:
-    """Add what bets have won in a poll to what they had; without any so far, they begin."""
+    """Add the gains of a poll to the bets; empty bets start at zero."""
     return tuple(
         round(log + part / phi, DIGITS)
         for log, part in zip(logs or none(len(won)), won, strict=True)
@@ -32,10 +32,10 @@ def add(logs: Logs, won: Logs, phi: float) -> Logs:
 
 
 def none(size: int) -> Logs:
-    """Begin so many bets."""
+    """Return the logarithms of *size* bets that have not gained or lost anything."""
     return (0.0,) * size
 
 
 def resized(logs: Logs, size: int) -> Logs:
-    """Start anew where the ceiling was changed in mid-rollout, and other rates are bet on."""
+    """Reset the bets if the ceiling was changed during the rollout, which changes their rates."""
     return logs if len(logs) == size else none(size)

@@ -13,12 +13,12 @@ NEAR = 2 / 3
 UNUSUAL = 2.0
 """Stable is not as usual if it fails so many times as often as in the past."""
 RECENT = 0.75
-"""What a poll leaves of the weight of those before it in stable's recent error rate: the last four
-polls make most of it."""
+"""Factor by which each poll reduces the weight of earlier polls in stable's recent error rate, so
+that about the last four polls determine it."""
 FEW_ERRORS = 2
 """Fewer errors in one poll do not show that stable is not as usual."""
 FEW_RECENT_ERRORS = 3
-"""Nor do fewer of the last polls."""
+"""Fewer errors in the recent polls do not show it either."""
 
 
 def certify(
@@ -30,12 +30,12 @@ def certify(
     *,
     blind: bool,
 ) -> Changes:
-    """Add a poll to what speaks for the canary, by how stable is doing.
+    """Add a poll to the evidence for the canary, depending on stable's error rate.
 
-    As long as stable is as usual, the counts of the canary speak for themselves. While both are in
-    some trouble, they are compared; and while that trouble is over the ceiling, or has just begun,
-    or is seen by another source alone, nothing is concluded. Which of these it is depends on the
-    polls before and on stable's counts alone, so that the bets stay fair.
+    While stable's rate is usual, the canary's counts are added up. While it is unusual, the canary
+    is compared with stable. While it is unusual and over the ceiling, has only just become
+    unusual, or is known from another source only, the poll adds nothing. The choice depends on
+    earlier polls and on stable's counts only, so the bets remain supermartingales.
     """
     known = held.recent_errors >= FEW_RECENT_ERRORS
     rate = held.recent_errors / held.recent_requests if known else 0.0
@@ -60,20 +60,20 @@ def certify(
             "usual_errors": held.usual_errors + seen.canary.errors,
             "usual_stable_requests": held.usual_stable_requests + seen.stable.requests,
             "usual_stable_errors": held.usual_stable_errors + seen.stable.errors,
-            # What it did well while stable was in trouble does not show that it is good.
+            # A comparison won while stable was unusual is no evidence at a usual rate.
             "log_no_worse": tuple(min(log, 0.0) for log in held.log_no_worse),
         }
     return changes
 
 
 def in_trouble(held: SourceEvidence, stable: Counts, levels: Logs, ceiling: float) -> bool:
-    """Whether stable was over the ceiling in a poll, and not as usual."""
+    """Whether stable's error rate in a poll was unusual and over the ceiling."""
     most = max(ceiling, _unusual(held, levels, ceiling)) * stable.requests
     return stable.errors >= FEW_ERRORS and stable.errors > most
 
 
 def _unusual(held: SourceEvidence, levels: Logs, ceiling: float) -> float:
-    """Say from which error rate on stable is not as usual."""
+    """Compute the error rate above which stable is unusual."""
     if held.past_requests < ENOUGH_REQUESTS:
         return ceiling
     return max(NEAR * levels[-1], UNUSUAL * held.past_errors / held.past_requests)

@@ -96,7 +96,7 @@ def _certified_after(level: float, errors: float, phi: float, bar: float) -> int
 
 
 def _passes(exam: Exam, requests: int, errors: float) -> bool:
-    # Whatever trouble stable is in now, it is over when these requests come.
+    # The estimate assumes that stable's error rate is usual again.
     usual = {"recent_requests": 0.0, "recent_errors": 0.0}
     held, bounds = exam.held.model_copy(update=usual), limits(exam.analysis)
     seen = Counted(

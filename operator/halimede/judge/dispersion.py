@@ -19,14 +19,14 @@ from halimede.judge.reading import Counts
 ENOUGH_ERRORS = 10
 """Fewer do not tell a dispersion."""
 WORST_DISPERSION = 100.0
-"""More than this is not the way errors come."""
+"""Upper bound of phi."""
 MOST_LOOKS = 100
-"""A dispersion is the mean of so many differences at most, so that it follows what changes."""
+"""Maximum number of differences in the running mean, so that it follows changes."""
 CLIPPED = 10.0
-"""One look may differ from the last ones by so many times what is usual; more is an incident."""
+"""A new difference counts at most this many times phi, which limits the effect of incidents."""
 EXTREME = 0.95
-"""The differences above this quantile count as this quantile where incidents are still among them:
-their edges are the largest."""
+"""If incidents are not yet excluded, differences above this quantile count as the quantile. The
+largest differences occur at the start and end of incidents."""
 
 
 def dispersion(pairs: Iterable[tuple[Counts, Counts]], *, incidents: bool) -> tuple[float, int]:
@@ -60,7 +60,7 @@ def dispersion(pairs: Iterable[tuple[Counts, Counts]], *, incidents: bool) -> tu
 
 
 def neighbours(bins: Iterable[Counts | None]) -> Iterable[tuple[Counts, Counts]]:
-    """Pair the periods that follow each other; None stands for one that is left out."""
+    """Yield the pairs of consecutive periods; None marks an excluded period."""
     for before, after in pairwise(bins):
         if before is not None and after is not None:
             yield before, after
@@ -82,7 +82,7 @@ def difference(before: Counts, after: Counts) -> float | None:
 
 
 def learn(phi: float, looks: int, value: float) -> tuple[float, int]:
-    """Add one more difference to a dispersion that rests on *looks* of them."""
+    """Add a difference to a dispersion that is the mean of *looks* differences."""
     count = min(looks + 1, MOST_LOOKS)
     usual = max(1.0, phi)
     learned = phi + (min(value, CLIPPED * usual) - phi) / count
@@ -90,12 +90,12 @@ def learn(phi: float, looks: int, value: float) -> tuple[float, int]:
 
 
 def phi_of(held: SourceEvidence) -> float:
-    """Say by what evidence is divided."""
+    """Return the dispersion by which evidence is divided, at least 1."""
     return max(1.0, held.dispersion)
 
 
 def learned(held: SourceEvidence, stable: Counts) -> Changes:
-    """Let the dispersion follow what stable's errors do in the rollout."""
+    """Update the dispersion with stable's counts of a poll."""
     value = difference(Counts(held.last_requests, held.last_errors), stable)
     phi, looks = held.dispersion, held.dispersion_looks
     if value is not None:

@@ -77,7 +77,7 @@ def begin(
 
 
 def _with_dispersion(pasts: Mapping[str, Past], analysis: Analysis) -> dict[str, Past]:
-    """Lend custom queries, which tell no course of time, the worst dispersion of the others."""
+    """Use the highest dispersion of the other sources for custom queries."""
     worst = max(pasts.values(), key=lambda one: one.dispersion)
     return {
         source: replace(one, dispersion=worst.dispersion, looks=worst.looks)
@@ -90,10 +90,10 @@ def _with_dispersion(pasts: Mapping[str, Past], analysis: Analysis) -> dict[str,
 def _begun(
     source: str, known: Past, analysis: Analysis, shared: tuple[float, ...], now: float
 ) -> SourceEvidence:
-    """Begin with a source: what its requests must show, and what they may not exceed.
+    """Create the evidence of a source with its levels and its ceiling.
 
-    Behind a router Triton counts attempts of which users may see nothing, as routers try again. So
-    what Triton's past shows is what users bear, even if it is over `maxErrorPercent`.
+    Routers retry failed requests, so Triton may count failed attempts that users do not see. Its
+    ceiling behind a router is therefore at least `maxErrorRatio` times its own past error rate.
     """
     bounds = limits(analysis)
     ceiling = bounds.ceiling_of(source)
@@ -117,7 +117,7 @@ def _begun(
 def _client_errors(
     analysis: Analysis, history: History | None, now: float
 ) -> SourceEvidence | None:
-    """Begin to compare client errors, if that is asked for."""
+    """Create the evidence on client errors, unless they are ignored."""
     if not watched(analysis):
         return None
     source = Source.ROUTER_CLIENT_ERRORS
@@ -214,7 +214,7 @@ def _with_client_errors(
     analysis: Analysis,
     now: float,
 ) -> SourceEvidence | None:
-    """Compare the client errors of this poll; where they cannot be read, nothing is added."""
+    """Add the client errors of this poll; if the router could not be read, add nothing."""
     if not watched(analysis):
         return None
     bounds, source = limits(analysis), Source.ROUTER_CLIENT_ERRORS
@@ -228,7 +228,7 @@ def _rehearsed(views: tuple[View, ...]) -> tuple[View, ...]:
 
 
 def _compared(views: tuple[View, ...], before: Evidence) -> tuple[View, ...]:
-    """Compare with stable wherever a test that does without it speaks against the canary."""
+    """Update the comparison that must confirm a one-sample test against the canary."""
     suspicion = suspected(view.held for view in views)
     phis = {held.source: phi_of(held) for held in before.sources}
     return tuple(

@@ -18,18 +18,18 @@ MIN_ERRORS = 2
 MIN_POLLS = 3
 """A canary can neither pass nor be stopped by fewer polls."""
 MIN_POLLS_AGAINST = 4
-"""A canary is stopped by so many polls that each raised the odds against it to a new height over
-`DOUBT`, unless it fails most of its requests: then by `MIN_POLLS`. A burst of errors of half a
-minute lies in three."""
+"""To abort, this many polls must have raised the odds against the canary to a new maximum over
+`DOUBT`; if it fails most of its requests, `MIN_POLLS` suffice. A burst of errors of 30 s spans
+three polls of 15 s."""
 SEVERE = 0.5
-"""What most of the requests means."""
+"""Share of failed requests above which a canary fails most of its requests."""
 SUSPICION = log(20)
 """A canary with odds of 20 to 1 against it may not advance."""
 DOUBT = log(3)
 """A canary with odds of 3 to 1 against it does not leave the bake."""
 CONFIRMATION = log(1 / ALPHA)
-"""Where stable has requests too, a canary over a ceiling is only stopped with these odds for its
-being worse than stable since then: otherwise both may be in the same trouble."""
+"""A canary over a ceiling is aborted only if it is also worse than stable since then, with these
+odds, provided that stable has requests. Otherwise both may fail for the same cause."""
 CLIENT_ERRORS = log(1 / ALPHA) - 1e-5
 """A canary with these odds for more client errors than stable is held or stopped."""
 LOWEST_POLLS = 100
@@ -38,7 +38,7 @@ LOWEST_PART = 10
 ROUNDING = 1e-5
 """Stored logarithms are rounded to 1e-6: polls at the cap must still reach the bound."""
 MARGIN = 1e-3
-"""What a bound that must not be reached is missed by."""
+"""Distance kept from a bound that must not be reached."""
 LOWEST_LEVEL = 0.01
 LOWEST_CEILING = 0.0001
 HIGHEST_CEILING = 0.95
@@ -91,7 +91,7 @@ class Limits:
 def lowest(polls: int) -> float:
     """Say how low a bet against the canary may fall, as logarithm, after so many polls.
 
-    What it did well for hours must not hide for minutes that it does badly now. A poll adds 1/1000
+    Hours of good polls must not delay the abort of a canary that fails now. A poll adds 1/1000
     to the stake at most by this, and less after the hundredth, so that after n polls the stake,
     and with it the part of equals that are stopped, is no more than
     1 + (1 + log(n / 100)) / 10 times what it would be: 1.2 in an hour, 1.7 in a week.

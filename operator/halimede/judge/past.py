@@ -20,11 +20,12 @@ ENOUGH_REQUESTS = 300
 ENOUGH_SECONDS = 300.0
 """Less does not tell how many requests come."""
 OUTLIER = 4.0
-"""Standard deviations over the usual number of errors from which on a minute is an incident."""
+"""A minute is an incident if its errors exceed the expected number by this many standard
+deviations, and one."""
 ROUNDS = 20
-"""How often the usual rate is computed anew without the incidents found so far, at most."""
+"""At most this many times the usual rate is recomputed without the incidents found so far."""
 TURNS = 2
-"""How often the dispersion is."""
+"""This many times the dispersion is recomputed without incidents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Past:
 
     @property
     def rate(self) -> float | None:
-        """The usual error rate; None if too few requests tell it."""
+        """The usual error rate; None with too few requests."""
         if self.counts.requests < ENOUGH_REQUESTS:
             return None
         return self.counts.errors / self.counts.requests
@@ -57,7 +58,7 @@ class Past:
 def past(source: str, answer: Measured | Tallied, request: MetricsRequest) -> Past:
     """Sum up the stable revision's history.
 
-    Custom queries tell two numbers and no course of time, hence neither dispersion nor incidents.
+    Custom queries return two numbers and no time series, so they have no dispersion or incidents.
     """
     if isinstance(answer, Tallied):
         counts = answer.stable or Counts()
@@ -82,7 +83,7 @@ def past(source: str, answer: Measured | Tallied, request: MetricsRequest) -> Pa
 
 
 def calm(minutes: Sequence[Counts]) -> Past:
-    """Sum up what was usual in the minutes of a past: the rate, and how errors cluster.
+    """Compute the usual error rate and the dispersion from the minutes of a past.
 
     A minute has an incident if it has `OUTLIER` standard deviations more errors than the rate of
     the others gives it, and one error more. How much errors cluster is known better without the
@@ -98,10 +99,9 @@ def calm(minutes: Sequence[Counts]) -> Past:
 
 
 def _without_incidents(minutes: Sequence[Counts], phi: float) -> list[Counts | None]:
-    """Put None in the place of minutes with an incident.
+    """Replace minutes with an incident by None.
 
-    What more than half of the minutes show is usual, so if incidents take more than half of them,
-    all are kept.
+    If more than half of the minutes would be excluded, all of them are kept.
     """
     kept: list[Counts | None] = list(minutes)
     for _ in range(ROUNDS):

@@ -15,25 +15,25 @@ RATIOS = (1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 """How many times as many errors as stable the canary may make, each a bet of its own."""
 
 DEVIATIONS = 1.5
-"""A poll with so many standard deviations more errors than a bet expects counts with these..."""
+"""Per poll, a bet counts at most its expected errors, this many standard deviations more..."""
 FEW = 2
-"""...and so many errors more."""
+"""...and this many errors more."""
 
 CONFIRMING_RATIOS = (2.0, 5.0, 20.0, 100.0)
-"""The same, where a comparison only has to confirm another test."""
+"""Ratios of the comparison that confirms a one-sample test."""
 
 PASS_FACTORS = (0.9, 0.75, 0.5, 0.25, 0.1, 0.02)
 """Error rates, as parts of a level, on which a certificate for that level bets. The first two win
 where the true rate is close to the level: a bet on `f` times the level wins up to about
 `(f - 1) / log(f)` times the level, which is 0.95 for the first and 0.72 for the third."""
 PASS_STAKES = (0.05, 0.05, 0.225, 0.225, 0.225, 0.225)
-"""The part of the capital that is put on each of these: little on the first two, which most
-revisions do not need."""
+"""Weight of each of these bets in the mixture; the first two are rarely needed."""
 
 BETTER = 0.8
-"""The canary is certainly better than stable if it makes less than this part of its errors."""
+"""Null hypothesis of the certificate that the canary is better: at least this many times stable's
+error rate."""
 BETTER_FACTORS = (0.75, 0.5, 0.25, 0.1)
-"""Parts of that on which the bets are placed."""
+"""Error rates, as parts of that, on which the certificate bets."""
 
 NEARLY_ALL = 0.95
 HIGHEST_RATE = 0.98
@@ -73,8 +73,8 @@ def compare(
 def worse(canary: Counts, stable: Counts, rate: float, phi: float) -> tuple[float, ...]:
     """Bet that the canary errs more often than stable.
 
-    Each bet counts no more errors than are to be expected of its ratio, so that a burst, which
-    speaks for a high ratio, does not speak for a low one long after it is over.
+    Each bet counts only about as many errors as its ratio predicts. Otherwise a burst would raise
+    the bets on low ratios, which fall slowly after it.
 
     Args:
         canary: What was counted of the canary.
@@ -88,7 +88,7 @@ def worse(canary: Counts, stable: Counts, rate: float, phi: float) -> tuple[floa
 
 
 def confirm(canary: Counts, stable: Counts) -> tuple[float, ...]:
-    """Bet on the same with fewer ratios."""
+    """Bet that the canary errs more often than stable, on fewer ratios."""
     return compare(canary, stable, CONFIRMING_RATIOS)
 
 

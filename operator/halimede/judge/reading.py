@@ -23,7 +23,7 @@ class Source(StrEnum):
 
 
 ERRORS = frozenset({Source.ROUTER, Source.TRITON})
-"""The sources that count errors of all requests, so that one may speak for the other."""
+"""The sources that count errors of all requests; one can replace another that lacks data."""
 
 
 class Sample(NamedTuple):

@@ -57,15 +57,15 @@ class Case:
     step: int
     now: float
     bake: bool = False
-    """Whether there is no step to pass any more."""
+    """Whether the rollout is in the bake, where no step is left to pass."""
     rehearsal: bool = False
     """Whether no user gets the canary's answers, so that the router may not see its requests."""
     compared: bool = True
     """Whether the stable revision is given requests at the same time."""
     client_errors: SourceEvidence | None = None
-    """What shows whether the canary answers more requests with client errors than stable."""
+    """Evidence on client errors of the canary and of stable."""
     requested_at: float | None = None
-    """When the canary's requests were last seen to grow in number; None: never."""
+    """When the canary's request count last increased; None: never."""
 
     @property
     def quiet_for(self) -> float | None:
@@ -90,7 +90,7 @@ class Test:
 
     log_odds: float
     say: Callable[[], str]
-    """Says what it says."""
+    """Writes the abort message."""
 
 
 def decide(case: Case) -> Said:
@@ -115,7 +115,7 @@ def _stopped(case: Case) -> Said | None:
 
 
 def together(log_odds: Iterable[float], limits: Limits) -> float:
-    """Compute the logarithm of the mean odds of all tests; those that are not given have none."""
+    """Compute the logarithm of the mean odds of all tests; tests that are not given count as 0."""
     known = tuple(log_odds)
     return mixture(known) + log(len(known) / limits.tests) if known else -inf
 
@@ -133,20 +133,20 @@ def _stopped_by_client_errors(case: Case) -> Said | None:
 def rise_of_client_errors(held: SourceEvidence | None) -> bool:
     """Whether the canary certainly answers more requests with client errors than stable.
 
-    The test has an alpha of its own, as it says something else than the others.
+    This test has an alpha of its own and is not part of the mean odds.
     """
     return held is not None and mixture(held.log_rel) >= CLIENT_ERRORS
 
 
 def _seen_often(view: View) -> bool:
-    """Whether enough polls spoke against the canary."""
+    """Whether enough polls raised the odds against the canary."""
     seen = view.seen.canary if isinstance(view.seen, Counted) else Counts()
     severe = seen.errors > SEVERE * seen.requests
     return view.held.polls_against >= (MIN_POLLS if severe else MIN_POLLS_AGAINST)
 
 
 def _tests(view: View, case: Case) -> Iterator[Test]:
-    """List the tests that may stop the canary by a source, each with its odds."""
+    """Yield the tests of a source that count towards an abort, with their odds."""
     held, request = view.held, case.request
     if held.canary_errors < MIN_ERRORS:
         return
@@ -162,12 +162,13 @@ def _tests(view: View, case: Case) -> Iterator[Test]:
 
 
 def _is_confirmed(view: View, case: Case) -> bool:
-    """Whether a test that does without stable may stop the canary.
+    """Whether the one-sample tests of a source count towards an abort.
 
     Where stable has had requests since the suspicion began, the canary must have been worse in
     that time: by this source, or by another that counts errors if this one counted none of
     stable's requests. Where no source counted any, the test stands alone if stable is given none
-    or its counters are there and do not move. If they are not there, nobody knows.
+    or its counters were scraped and did not increase. If they were not scraped, it is not
+    confirmed.
     """
     if case.rehearsal:
         return True
@@ -188,7 +189,7 @@ def _witnesses(view: View, case: Case) -> list[View]:
 
 
 def _sees_stable(view: View) -> bool:
-    """Whether stable was scraped in the time that this poll is about."""
+    """Whether stable was scraped within the time of this poll."""
     seen = view.seen
     if not isinstance(seen, Counted) or seen.stable_seen_at is None:
         return False
@@ -268,7 +269,7 @@ def _lack(view: View, case: Case) -> str | None:
 
 
 def _stable_is_in_trouble(view: View, case: Case) -> bool:
-    """Whether stable was over the ceiling in this poll, and usually is not."""
+    """Whether stable's error rate in this poll was unusual and over the ceiling."""
     if not isinstance(view.seen, Counted):
         return False
     ceiling = ceiling_of(view.held, case.limits)
@@ -282,7 +283,7 @@ def _certificate(view: View, case: Case) -> tuple[float, float]:
 
 
 def _better(view: View, case: Case) -> float:
-    """Find the logarithm of the odds for being better than stable, where that counts."""
+    """Return the log odds that the canary is better than stable; 0 if this may not pass."""
     if case.analysis.on_better_than_stable is not BetterThanStable.PROMOTE:
         return 0.0
     return mixture(view.held.log_better)

@@ -89,7 +89,7 @@ def worse_than_stable(held: SourceEvidence, request: MetricsRequest, log_value: 
 
 
 def more_client_errors(held: SourceEvidence, request: MetricsRequest) -> str:
-    """Say that the canary is held because it blames its clients more often than stable."""
+    """Say that the canary is held because of more client errors than stable has."""
     return (
         f"{worse_than_stable(held, request, mixture(held.log_rel))}. It is held for that: compare"
         " what both expect of a request, promote it by command, or set onClientErrors to Ignore"
@@ -128,7 +128,7 @@ def better_than_stable(held: SourceEvidence, request: MetricsRequest, log_value:
 
 
 def stable_in_trouble(held: SourceEvidence, request: MetricsRequest, ceiling: float) -> str:
-    """Say that no step passes now, because the stable revision is in trouble."""
+    """Say that no step can pass now because of the stable revision's errors."""
     return (
         f"stable revision {request.stable} is over {percent(ceiling)} {bad(held.source)}s itself,"
         " so nothing is concluded until that is over"
@@ -136,7 +136,7 @@ def stable_in_trouble(held: SourceEvidence, request: MetricsRequest, ceiling: fl
 
 
 def stable_over(held: SourceEvidence, request: MetricsRequest, level: float) -> str:
-    """Say that the stable revision itself could not pass; nothing if it could."""
+    """Say that the stable revision itself exceeds the level; empty if it does not."""
     requests = held.past_requests + held.usual_stable_requests
     errors = held.past_errors + held.usual_stable_errors
     if errors < ENOUGH_ERRORS or errors <= level * requests:

@@ -33,7 +33,7 @@ ROUTE_SECONDS = 1.0
 ALL = 100
 """Percent."""
 LONGEST_BAKE = 10.0
-"""A bake that the odds hold is simulated for so many times its length."""
+"""A bake that is extended by the odds is simulated for at most this many times its length."""
 OUTAGE_ERRORS = 0.3
 """The part of all requests that fails in an outage of both revisions."""
 
@@ -49,7 +49,7 @@ class Traffic:
     cluster: float = 1.0
     """How many errors come together on average."""
     batches: bool = False
-    """Whether exactly so many errors come together, and not only on average."""
+    """Whether clusters have exactly this size, and not only on average."""
     outage: tuple[float, float] = (0.0, 0.0)
     """From when to when `OUTAGE_ERRORS` of all requests fail on both revisions."""
 

@@ -17,8 +17,8 @@ from halimede.judge.reading import Counts
 UNKNOWN = Past()
 """A past of which nothing is known."""
 NOTABLE = 1.75
-"""A poll speaks against the canary only if it has so many times the errors that stable's usual
-rate and one standard deviation more give."""
+"""A poll counts against the canary only if its errors exceed this many times the sum of the number
+expected at stable's usual rate and one standard deviation."""
 
 
 class Bets(NamedTuple):
@@ -75,7 +75,7 @@ def ceiling_of(held: SourceEvidence, limits: Limits) -> float:
 
 
 def is_outage(stable: Counts, held: SourceEvidence, limits: Limits) -> bool:
-    """Whether stable itself was over the ceiling in a poll: no news of the canary's own rate."""
+    """Whether stable itself was over the ceiling in a poll."""
     return stable.errors > ceiling_of(held, limits) * stable.requests
 
 
@@ -145,7 +145,7 @@ def compared(held: SourceEvidence, seen: Counted, limits: Limits) -> SourceEvide
 
 
 def _counted(held: SourceEvidence, seen: Counted) -> Changes:
-    """Add up what came in all."""
+    """Add the counts of a poll to the totals."""
     return {
         "watermark": seen.watermark,
         "canary_requests": held.canary_requests + seen.canary.requests,
@@ -157,10 +157,10 @@ def _counted(held: SourceEvidence, seen: Counted) -> Changes:
 
 
 def _raised(held: SourceEvidence, seen: Counted, bets: Bets) -> Changes:
-    """Count the polls that raised the odds against the canary to a new height.
+    """Count the polls that raised the odds against the canary to a new maximum.
 
-    A poll in which the canary fails about as often as stable usually does is not one of them, even
-    if stable happens to have fewer errors.
+    A poll in which the canary's error rate is about stable's usual rate is not counted, even if
+    stable had fewer errors in it by chance.
     """
     odds = round(bets.odds, DIGITS)
     if odds < DOUBT:
@@ -173,7 +173,7 @@ def _raised(held: SourceEvidence, seen: Counted, bets: Bets) -> Changes:
 
 
 def _usual_rate(held: SourceEvidence) -> float:
-    """Compute stable's error rate while it was as usual, in the past and in the rollout."""
+    """Compute stable's usual error rate, from the past and from the rollout."""
     requests = held.past_requests + held.usual_stable_requests
     return (held.past_errors + held.usual_stable_errors) / requests if requests else 0.0
 
@@ -185,14 +185,14 @@ def _highest_rate(held: SourceEvidence, stable: Counts) -> float:
 
 
 def suspected(held: Iterable[SourceEvidence]) -> bool:
-    """Whether a test that does without stable speaks against the canary by some source."""
+    """Whether a one-sample test of any source has odds over even against the canary."""
     return any(max(mixture(one.log_abs), mixture(one.log_bake)) > ROUNDING for one in held)
 
 
 def confirmed(
     held: SourceEvidence, seen: Counted, phi: float, *, suspicion: bool
 ) -> SourceEvidence:
-    """Compare with stable for as long as a test that does without it speaks against the canary.
+    """Update the comparison with stable that runs while a one-sample test suspects the canary.
 
     It begins with the poll that raises the suspicion. *phi* is the dispersion before this poll.
     """

@@ -25,8 +25,8 @@ moves, in one write for both; a canary names the Service of its revision. The or
 | abort after that, first write | stable, still up | still with weight 100 |
 | then, in the same pass | stable | deleted |
 
-A control share that is given up, because the stable revision lost its pods, goes as a bake without
-one begins. The old revision outlives the commit by `settleSeconds` at least, for a controller that
+If the control share is dropped because the stable revision lost its pods, the writes are those at
+the start of a bake without a control share. The old revision outlives the commit by `settleSeconds` at least, for a controller that
 drops the canary before it knows the entry Service's new pods.
 
 The stable revision has ready pods all the while, and the new one from before its first weight

@@ -263,11 +263,11 @@ def promoting(scene: Scene) -> Move:
 
 
 def baking(scene: Scene) -> Move:
-    """Judge the revision with the traffic while the way back is short, then commit.
+    """Analyse the revision with most of the traffic, then commit.
 
-    Only bad news ends the bake before its time, and no news does not prolong it: the steps have
-    been passed. But the time must not have gone by unwatched while there was something to see,
-    nor while the evidence speaks against the revision.
+    Only an abort ends the bake early, and missing data does not extend it. The bake continues after
+    its time if the judge has not looked often enough, or while the odds against the revision are
+    over `DOUBT`.
     """
     rollout, seconds = scene.rollout, bake_seconds(scene.rollout.strategy, scene.settings)
     unseen = seconds > 0 and without_evidence(scene)
@@ -288,7 +288,7 @@ def baking(scene: Scene) -> Move:
 
 
 def _baked(scene: Scene, *, unseen: bool) -> Move:
-    """Commit, once the revision has all requests.
+    """Shift the control share to the new revision, wait until that is live, and then commit.
 
     Proxies lose requests if a Service leaves the route while it has a share.
     """
@@ -304,7 +304,7 @@ def _baked(scene: Scene, *, unseen: bool) -> Move:
 
 
 def _is_over(scene: Scene, seconds: int) -> bool:
-    """Whether the bake's time is over and the judge has used it, if it could see."""
+    """Whether the bake's time is over and the judge has looked often enough, if Prometheus answers."""
     rollout, evidence = scene.rollout, scene.rollout.evidence
     looked = (
         evidence is None
@@ -315,7 +315,7 @@ def _is_over(scene: Scene, seconds: int) -> bool:
 
 
 def _held_by_odds(scene: Scene) -> Move:
-    """Wait until the evidence no longer speaks against the revision, or until it stops it."""
+    """Wait until the odds against the revision fall under `DOUBT` or abort it."""
     return wait(
         scene,
         Reason.METRICS_HOLD if without_evidence(scene) else Reason.ROLLING_OUT,

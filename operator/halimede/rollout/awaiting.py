@@ -31,7 +31,7 @@ def await_pods(scene: Scene, workload: Workload, wanted: int) -> Move:
 def await_route(scene: Scene, since: float | None = None) -> Move:
     """Wait for the route to be accepted and for proxies to follow it.
 
-    *since* says when the weight was asked for, if that was no progress.
+    *since* is when the weight was set, if `last_progress_at` is older.
     """
     route, rollout = scene.facts.route, scene.rollout
     unanswered = rollout.weight_applied_at is None

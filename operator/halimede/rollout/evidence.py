@@ -68,10 +68,10 @@ def looks_wanted(bake_seconds: float, analysis: Analysis) -> int:
 
 
 def doubts(rollout: RolloutStatus) -> bool:
-    """Whether the evidence speaks against the revision, though not enough to stop it.
+    """Whether the odds against the revision are `DOUBT` or more.
 
-    Where the stable revision has no requests any more, the comparison with it does not count: it
-    would stay as it is for ever.
+    If the stable revision has no requests, the comparison with it is ignored, as it can no longer
+    change.
     """
     if rollout.evidence is None:
         return False

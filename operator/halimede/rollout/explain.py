@@ -136,7 +136,7 @@ def _awaited(settings: Rollout, rollout: RolloutStatus) -> str:
 
 
 def _of_the_bake(rollout: RolloutStatus) -> str | None:
-    """Say what is awaited for the bake, where that is not what its states usually await."""
+    """Say what the rollout waits for in the bake, if that is not the usual text of its state."""
     if rollout.state is State.PROMOTING and rollout.weight < ALL:
         return f"that the route gives the new revision {rollout.weight} %, its share of the bake"
     if rollout.state is State.BAKING and doubts(rollout):
@@ -221,7 +221,7 @@ def _client_errors(told: _Told) -> Iterator[str]:
 
 
 def _together(told: _Told) -> str:
-    """Tell the odds that decide: the mean of those of all tests that count now."""
+    """Write the mean odds of all tests that count now, which decide about an abort."""
     bounds = limits(told.analysis)
     log_odds = list[float]()
     for held in told.evidence.sources:

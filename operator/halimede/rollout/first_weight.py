@@ -16,11 +16,11 @@ from halimede.rollout.steps import starts_small
 from halimede.rollout.words import about_rate
 
 LOWEST, HIGHEST = 5, 25
-"""Percent: the first weight is one of these or between them."""
+"""Bounds of the first weight in percent."""
 REQUESTS, SECONDS = 60, 300
-"""The first weight is to give the new revision about so many requests in so many seconds."""
+"""The first weight is chosen to give the new revision about this many requests in this time."""
 SECOND, LATE_SECOND, THIRD = 25, 35, 50
-"""The weights of the other steps; the second one is the later one if the first is as high."""
+"""Weights of the other steps; `LATE_SECOND` is used if the first weight is not under `SECOND`."""
 
 
 def weight_for(per_second: float) -> int:
@@ -60,7 +60,7 @@ def with_first_weight(settings: Rollout, weight: int) -> Rollout:
 
 
 def raised(before: RolloutStatus | None, after: RolloutStatus | None) -> tuple[Event, ...]:
-    """Tell that the first weight was chosen in this pass, if it is not the one to begin with."""
+    """Create the Event for a first weight chosen in this pass, if it is not the lowest one."""
     if after is None or after.first_weight in (None, LOWEST) or after.evidence is None:
         return ()
     if before is not None and before.first_weight is not None:

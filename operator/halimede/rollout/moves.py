@@ -61,9 +61,10 @@ def take_back(scene: Scene, state: State) -> Move:
 
 
 def drop_control(scene: Scene, *events: Event) -> Move:
-    """Give the new revision what the stable one has kept for the bake, for the whole rollout.
+    """Shift the control share to the new revision for the rest of the rollout.
 
-    The clock of the bake runs on. A kill before the route is written does not take it back.
+    The bake's time continues to run. `weight_before` is set as well, so that the change is not
+    reverted if the operator is killed before it writes the route.
     """
     status = with_rollout(
         scene.status,

@@ -1,4 +1,4 @@
-"""What a step still lacks: how many requests, and how long these take at the present traffic."""
+"""How many requests a step still needs, and how long they take at the current traffic."""
 
 from halimede.api.rollout import Analysis, Rollout
 from halimede.api.status import Evidence, RolloutStatus, SourceEvidence, State

@@ -12,9 +12,9 @@ AT_A_STEP = frozenset({State.MIRRORING, State.SHIFTING, State.ANALYSING, State.S
 
 
 def control_lost(scene: Scene) -> Move | None:
-    """The stable revision cannot carry the share that it has kept for the bake.
+    """Drop the control share if the stable revision lacks ready pods for it.
 
-    Without any ready pod of it, whatever the new one has left is better.
+    If it has no ready pod, the share is dropped however many pods the new revision has.
     """
     rollout, ready = scene.rollout, scene.base.ready_endpoints
     if rollout.state not in ALL_TRAFFIC or rollout.weight == ALL or scene.facts.replicas == 0:

@@ -1,8 +1,8 @@
 """Steps for which the requests do not suffice, and what would help.
 
-It is told before a rollout by `forecast`, and in a rollout as soon as the traffic is known, by
-what stable's past tells of it or by the rollout's own counts. It is advice: no decision rests on
-it.
+`forecast` reports them before a rollout. During a rollout they are reported as soon as the traffic
+is known, from the stable revision's past or from the rollout's own counts. No decision depends on
+them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -79,7 +79,7 @@ def advise(
 
 
 def shortages(rollout: RolloutStatus, settings: Rollout) -> tuple[Advice, ...]:
-    """Find the steps from the present one on that the traffic leaves short of requests.
+    """Find the steps, from the current one on, that get too few requests.
 
     There are none while the traffic is unknown.
     """
@@ -96,13 +96,13 @@ def shortages(rollout: RolloutStatus, settings: Rollout) -> tuple[Advice, ...]:
 
 
 def lacking(rollout: RolloutStatus, settings: Rollout) -> str:
-    """Say which step is the first that is short of requests; nothing if none is."""
+    """Say which step is the first that gets too few requests; empty if there is none."""
     found = shortages(rollout, settings)
     return next((f"Too few requests: {in_words(one, settings)}" for one in found), "")
 
 
 def noted(moved: Move, scene: Scene) -> Move:
-    """Note and tell that a step is short of requests, once in a rollout."""
+    """Report once per rollout that a step gets too few requests."""
     rollout = moved.status.rollout
     if rollout is None or rollout.traffic_low_since is not None:
         return moved

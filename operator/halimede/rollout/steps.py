@@ -14,10 +14,9 @@ REHEARSED = frozenset({State.MIRRORING, State.AWAITING_PROMOTION})
 ALL_TRAFFIC = frozenset({State.PROMOTING, State.BAKING})
 """The states in which the new revision has all requests, or all but the control share."""
 LEAST_CONTROL, MOST_CONTROL = 10, 50
-"""Percent: what a canary leaves on the stable revision in the bake lies between them, where the
-spec does not say."""
+"""Bounds of a canary's control share in percent, if the spec does not set it."""
 CONTROL_REQUESTS, CONTROL_SECONDS = 150, 300
-"""It is to give the stable revision about so many requests in so many seconds."""
+"""The control share is chosen to give the stable revision about this many requests in this time."""
 
 
 def skips_steps(rollout: RolloutStatus) -> bool:
@@ -44,9 +43,9 @@ def bake_seconds(strategy: Strategy, settings: Rollout) -> int:
 def control_percent(rollout: RolloutStatus, settings: Rollout, *, by_pods: bool) -> int:
     """Say what percentage of the requests the bake leaves on the stable revision.
 
-    None where no router shares requests out (*by_pods*) or the stable revision has given its pods
-    away, where there is no bake, and where the way to the new revision skips the steps: then
-    somebody wants the requests off the stable one.
+    It is 0 if no router splits the traffic (*by_pods*), if `capacityMode` is `Replace`, if there is
+    no bake, or if the rollout skips the steps, as those rollouts are meant to take all traffic off
+    the stable revision.
     """
     if rollout.control_dropped_at is not None or bake_skipped(rollout, settings):
         return 0
@@ -61,8 +60,8 @@ def usual_control_percent(
 ) -> int:
     """Say what percentage the bake of a rollout by *strategy* leaves on the stable revision.
 
-    Where the spec does not say, it is the least that gives the stable revision enough requests to
-    be a witness, within bounds.
+    If the spec does not set it, it is the smallest share that gives the stable revision enough
+    requests for a comparison, within bounds.
 
     Args:
         strategy: Of the rollout.

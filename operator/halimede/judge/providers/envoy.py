@@ -75,7 +75,7 @@ GRPC_TOTAL = "envoy_cluster_grpc_total"
 UNANSWERED = "envoy_cluster_unanswered"
 """What we call the counter that `unanswered` derives: Envoy has none."""
 DERIVED = "_derived"
-"""A label of derived counters only: it keeps them from starting anew with Envoy's own."""
+"""A label that only derived counters have: a reset of Envoy's own counters does not reset them."""
 CLUSTER = "envoy_cluster_name"
 
 BEGUN = {

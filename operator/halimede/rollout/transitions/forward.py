@@ -239,9 +239,9 @@ FORWARD = (
     Transition(
         41,
         "The bake is over, the judge had time to look, and the odds against it are under 3:1.",
-        "It gets the control share, if there is one, and the commit waits until that is live"
-        " since `settleSeconds`. Commit: it is stable, and the old revision stays warm for"
-        " `scaleDownDelaySeconds`.",
+        "If there is a control share, the new revision gets it, and the commit waits until this"
+        " weight has been live for `settleSeconds`. Commit: the new revision becomes stable, and"
+        " the old one stays warm for `scaleDownDelaySeconds`.",
         ("rollout.advance.baking",),
         held=(State.BAKING,),
         ways=(Way((State.BAKING,), State.DRAINING),),
@@ -249,8 +249,8 @@ FORWARD = (
     Transition(
         88,
         "The bake is over, and the odds against it are 3:1 or more.",
-        "The bake goes on until they are less, the judge says Abort, or somebody commands"
-        " `promote-full-force`.",
+        "The bake continues until the odds are under 3:1, the verdict is Abort, or the command"
+        " `promote-full-force` is given.",
         ("rollout.advance.baking", "rollout.evidence.doubts"),
         held=(State.BAKING,),
     ),
