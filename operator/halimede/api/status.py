@@ -149,7 +149,7 @@ class SourceEvidence(ApiModel):
     """phi: chi2 over its degrees of freedom for the differences between stable's error rates at
     neighbouring times, before the rollout and in it."""
     dispersion_looks: int = 0
-    """The number of differences that it is computed from, at most 100."""
+    """Number of differences that it is the mean of, at most 100."""
     past_requests: int = 0
     """Of the stable revision, in the two hours before the rollout, without incidents."""
     past_errors: int = 0
@@ -186,8 +186,7 @@ class Evidence(ApiModel):
     """When the target's request count last increased; absent before its first request."""
     sources: tuple[SourceEvidence, ...] = ()
     client_errors: SourceEvidence | None = None
-    """Client errors counted by the router, unless `onClientErrors` is `Ignore`. They are compared
-    with those of the stable revision and have no other test."""
+    """Client errors counted by the router, unless `onClientErrors` is `Ignore`."""
     verdict: str | None = None
     """The last verdict: Pass, Continue, Abort, NoData or MetricsDown."""
     message: str | None = None

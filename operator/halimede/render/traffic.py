@@ -26,8 +26,9 @@ moves, in one write for both; a canary names the Service of its revision. The or
 | then, in the same pass | stable | deleted |
 
 If the control share is dropped because the stable revision lost its pods, the writes are those at
-the start of a bake without a control share. The old revision outlives the commit by `settleSeconds` at least, for a controller that
-drops the canary before it knows the entry Service's new pods.
+the start of a bake without a control share. The old revision outlives the commit by at least
+`settleSeconds`, for a controller that drops the canary before it knows the entry Service's new
+pods.
 
 The stable revision has ready pods all the while, and the new one from before its first weight
 until it has had none for a while, so that each of these lines may last.

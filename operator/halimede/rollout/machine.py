@@ -10,6 +10,7 @@ from halimede.api.rollout import Strategy
 from halimede.api.status import RevisionStatus, State, Status
 from halimede.rollout import (
     advance,
+    bake,
     conflict,
     history,
     idle,
@@ -39,7 +40,7 @@ ADVANCES: Mapping[State, Callable[[Scene], Move]] = {
     State.AWAITING_PROMOTION: rehearsal.awaiting_promotion,
     State.SCALING_UP: advance.scaling_up,
     State.PROMOTING: advance.promoting,
-    State.BAKING: advance.baking,
+    State.BAKING: bake.baking,
 }
 RETREATS: Mapping[State, Callable[[Scene], Move]] = {
     State.ABORTING: retreat.aborting,

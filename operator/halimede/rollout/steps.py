@@ -16,7 +16,7 @@ ALL_TRAFFIC = frozenset({State.PROMOTING, State.BAKING})
 LEAST_CONTROL, MOST_CONTROL = 10, 50
 """Bounds of a canary's control share in percent, if the spec does not set it."""
 CONTROL_REQUESTS, CONTROL_SECONDS = 150, 300
-"""The control share is chosen to give the stable revision about this many requests in this time."""
+"""The control share is chosen to give the stable revision this many requests in this time."""
 
 
 def skips_steps(rollout: RolloutStatus) -> bool:
@@ -43,9 +43,9 @@ def bake_seconds(strategy: Strategy, settings: Rollout) -> int:
 def control_percent(rollout: RolloutStatus, settings: Rollout, *, by_pods: bool) -> int:
     """Say what percentage of the requests the bake leaves on the stable revision.
 
-    It is 0 if no router splits the traffic (*by_pods*), if `capacityMode` is `Replace`, if there is
-    no bake, or if the rollout skips the steps, as those rollouts are meant to take all traffic off
-    the stable revision.
+    It is 0 if no router splits the traffic (*by_pods*), if `capacityMode` is `Replace`, if there
+    is no bake, or if the rollout skips the steps, as such a rollout is meant to take all traffic
+    off the stable revision.
     """
     if rollout.control_dropped_at is not None or bake_skipped(rollout, settings):
         return 0

@@ -71,7 +71,7 @@ BACKWARD = (
         " leaves it none any more.",
         "The new one gets everything, for the rest of the rollout: ControlDropped. The clock of"
         " the bake and the evidence go on.",
-        ("rollout.shares.control_lost", "rollout.advance.baking"),
+        ("rollout.shares.control_lost", "rollout.bake.baking"),
         held=ALL_TRAFFIC,
     ),
     Transition(

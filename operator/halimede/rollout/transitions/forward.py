@@ -242,7 +242,7 @@ FORWARD = (
         "If there is a control share, the new revision gets it, and the commit waits until this"
         " weight has been live for `settleSeconds`. Commit: the new revision becomes stable, and"
         " the old one stays warm for `scaleDownDelaySeconds`.",
-        ("rollout.advance.baking",),
+        ("rollout.bake.baking",),
         held=(State.BAKING,),
         ways=(Way((State.BAKING,), State.DRAINING),),
     ),
@@ -251,7 +251,7 @@ FORWARD = (
         "The bake is over, and the odds against it are 3:1 or more.",
         "The bake continues until the odds are under 3:1, the verdict is Abort, or the command"
         " `promote-full-force` is given.",
-        ("rollout.advance.baking", "rollout.evidence.doubts"),
+        ("rollout.bake.baking", "rollout.evidence.doubts"),
         held=(State.BAKING,),
     ),
     Transition(
