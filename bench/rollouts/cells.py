@@ -7,7 +7,8 @@ from math import inf
 
 from bench.rollouts.rule import ABORT, PASS
 from bench.rollouts.simulate import Bursts, Ends, Incident, Since, Spell, Story
-from halimede.api.rollout import Analysis, Step
+from halimede.api.analysis import Analysis
+from halimede.api.rollout import Step
 from halimede.judge.simulation import Plan, Traffic
 
 ROLLOUTS = 2000

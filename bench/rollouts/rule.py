@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from halimede.api.rollout import Analysis
+from halimede.api.analysis import Analysis
 from halimede.judge.certify import FEW_ERRORS, FEW_RECENT_ERRORS, NEAR, RECENT, UNUSUAL
 from halimede.judge.dispersion import CLIPPED, MOST_LOOKS, WORST_DISPERSION
 from halimede.judge.limits import (

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from halimede.adapters.prometheus import PromMetrics
-from halimede.api.rollout import Analysis, MetricsProvider
+from halimede.api.analysis import Analysis, MetricsProvider
 from halimede.api.status import Evidence
 from halimede.judge.judge import begin, judge
 from halimede.judge.providers.known import provider as provider_of

@@ -7,7 +7,7 @@ their order and their values, with names such as a cluster would have.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from halimede.api.rollout import MetricsProvider
+from halimede.api.analysis import MetricsProvider
 from tests.support.series import CANARY, STABLE
 
 PLACES = {STABLE: 0, CANARY: 1}

@@ -7,7 +7,7 @@ import pytest
 
 from halimede.adapters import prometheus as adapter
 from halimede.adapters.prometheus import PromMetrics
-from halimede.api.rollout import Analysis, Latency
+from halimede.api.analysis import Analysis, Latency
 from halimede.api.status import Evidence
 from halimede.judge.reading import Counts, Measured, Source, Unavailable, Why
 from halimede.judge.verdict import Verdict

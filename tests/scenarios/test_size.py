@@ -3,8 +3,8 @@
 import json
 
 from bench.decide import REVISIONS, crowded
+from halimede.api.analysis import Analysis
 from halimede.api.base import Manifest
-from halimede.api.rollout import Analysis
 from halimede.api.status import Evidence, State
 from halimede.judge.bake import begun
 from halimede.judge.counts import Counted

@@ -9,6 +9,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from halimede.api.analysis import Waiting
 from halimede.api.conditions import Reason
 from halimede.api.rollout import (
     BlueGreen,
@@ -20,7 +21,6 @@ from halimede.api.rollout import (
     Step,
     StepPause,
     Strategy,
-    Waiting,
 )
 from halimede.judge.verdict import Verdict
 from halimede.rollout.command import Verb

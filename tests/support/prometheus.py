@@ -3,7 +3,7 @@
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from halimede.api.rollout import Analysis
+from halimede.api.analysis import Analysis
 from halimede.judge.reading import (
     Answer,
     History,

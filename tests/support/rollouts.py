@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from halimede.api.rollout import Analysis, BlueGreen, Canary, Rollout, Step, Strategy
+from halimede.api.analysis import Analysis
+from halimede.api.rollout import BlueGreen, Canary, Rollout, Step, Strategy
 from halimede.api.status import Evidence, RevisionStatus, SourceEvidence, State, Status
 from halimede.judge.verdict import Verdict
 from halimede.rollout import allotment

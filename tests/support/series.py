@@ -1,6 +1,6 @@
 """Series as Prometheus answers them, written down briefly."""
 
-from halimede.api.rollout import MetricsProvider
+from halimede.api.analysis import MetricsProvider
 from halimede.judge.reading import Backend, Measured, MetricsRequest, Sample, Series
 
 STABLE = "aaaa1111"

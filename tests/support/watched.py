@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from halimede.api.rollout import Analysis, MetricsProvider
+from halimede.api.analysis import Analysis, MetricsProvider
 from halimede.api.status import Evidence, SourceEvidence
 from halimede.judge.judge import begin, judge
 from halimede.judge.reading import (

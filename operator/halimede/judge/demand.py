@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
-from halimede.api.rollout import Analysis
+from halimede.api.analysis import Analysis
 from halimede.api.status import SourceEvidence
 from halimede.judge.counts import Counted
 from halimede.judge.limits import MIN_POLLS, limits

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
+from halimede.api.analysis import Analysis, MetricsProvider, Queries
 from halimede.api.query import UnusableQueryError, filled
-from halimede.api.rollout import Analysis, MetricsProvider, Queries
 from halimede.api.status import Evidence
 from halimede.judge.past import HISTORY
 from halimede.judge.reading import METRICS, Counts, Indicator, MetricsRequest, Source

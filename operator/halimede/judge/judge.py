@@ -6,7 +6,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from halimede.api.rollout import Analysis
+from halimede.api.analysis import Analysis
 from halimede.api.status import Evidence, SourceEvidence
 from halimede.judge.bake import begun
 from halimede.judge.counts import Counted, count, flaw, taken

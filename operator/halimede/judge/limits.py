@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import log
 
-from halimede.api.rollout import Analysis, Pace
+from halimede.api.analysis import Analysis, Pace
 from halimede.judge.reading import METRICS, Source, sources
 
 ALPHA = 0.01

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from halimede.api.rollout import Analysis, ClientErrors, MetricsProvider
+from halimede.api.analysis import Analysis, ClientErrors, MetricsProvider
 from halimede.api.status import Evidence
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from math import inf, log
 
-from halimede.api.rollout import Analysis, BetterThanStable, ClientErrors
+from halimede.api.analysis import Analysis, BetterThanStable, ClientErrors
 from halimede.api.status import SourceEvidence
 from halimede.judge import sentences
 from halimede.judge.certify import certified, in_trouble

@@ -2,7 +2,7 @@
 
 from math import exp
 
-from halimede.api.rollout import MetricsProvider
+from halimede.api.analysis import MetricsProvider
 from halimede.api.status import SourceEvidence
 from halimede.judge.dispersion import ENOUGH_ERRORS
 from halimede.judge.processes import BETTER, mixture

@@ -12,7 +12,8 @@ from random import Random
 
 from typing_extensions import override
 
-from halimede.api.rollout import Analysis, MetricsProvider, Step
+from halimede.api.analysis import Analysis, MetricsProvider
+from halimede.api.rollout import Step
 from halimede.api.status import SourceEvidence
 from halimede.judge.bake import begun
 from halimede.judge.chance import binomial, geometric, poisson

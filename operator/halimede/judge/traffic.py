@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from halimede.api.rollout import Analysis
+from halimede.api.analysis import Analysis
 from halimede.api.status import Evidence, SourceEvidence
 from halimede.judge.past import ENOUGH_SECONDS
 from halimede.judge.reading import Source

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from halimede.api.analysis import MetricsProvider
 from halimede.api.base import Manifest
 from halimede.api.conditions import Condition, ConditionType, Reason
 from halimede.api.expose import ExposeType
-from halimede.api.rollout import MetricsProvider
 from halimede.api.status import RevisionStatus, Status
 from halimede.api.v1alpha1 import COMMAND_ANNOTATION, ModelDeployment
 from halimede.judge.indicators import due

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from halimede.api.analysis import Analysis
 from halimede.api.base import Manifest
-from halimede.api.rollout import Analysis
 from halimede.api.status import Status
 from halimede.api.v1alpha1 import ROUTE_FINALIZER, Metadata
 from halimede.reconcile.plan import Event, Plan

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from typing_extensions import override
 
+from halimede.api.analysis import Queries
 from halimede.api.query import UnusableQueryError, check
-from halimede.api.rollout import CapacityMode, Queries, Stage
+from halimede.api.rollout import CapacityMode, Stage
 from halimede.api.source import Inputs, Scheme, source
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.render.config_pbtxt import (

@@ -36,10 +36,10 @@ until it has had none for a while, so that each of these lines may last.
 
 from dataclasses import dataclass
 
+from halimede.api.analysis import MetricsProvider
 from halimede.api.base import Manifest
 from halimede.api.expose import ExposeType, GatewayExposure, IngressExposure
 from halimede.api.match import Match
-from halimede.api.rollout import MetricsProvider
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.render import names
 from halimede.render.env import render

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from halimede.api.rollout import Analysis
+from halimede.api.analysis import Analysis
 from halimede.api.status import Evidence, RolloutStatus, State
 from halimede.judge.judge import begin, judge
 from halimede.judge.limits import DOUBT, MIN_POLLS

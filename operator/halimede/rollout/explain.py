@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from halimede.api.analysis import Analysis, ClientErrors
 from halimede.api.base import rfc3339
-from halimede.api.rollout import Analysis, ClientErrors, Rollout, Strategy
+from halimede.api.rollout import Rollout, Strategy
 from halimede.api.status import Evidence, FinishedRollout, RolloutStatus, SourceEvidence, State
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.judge.certify import certified

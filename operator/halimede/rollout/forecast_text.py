@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from halimede.api.rollout import MetricsProvider, Rollout, Strategy
+from halimede.api.analysis import MetricsProvider
+from halimede.api.rollout import Rollout, Strategy
 from halimede.judge.sentences import percent
 from halimede.rollout.forecast import Detection, Forecast
 from halimede.rollout.shortage import in_words

@@ -1,6 +1,7 @@
 """How many requests a step still needs, and how long they take at the current traffic."""
 
-from halimede.api.rollout import Analysis, Rollout
+from halimede.api.analysis import Analysis
+from halimede.api.rollout import Rollout
 from halimede.api.status import Evidence, RolloutStatus, SourceEvidence, State
 from halimede.judge.demand import Exam, certified_after, requests_to_pass
 from halimede.judge.judge import demanded, examined

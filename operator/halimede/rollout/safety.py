@@ -6,7 +6,7 @@ only the pause itself has a deadline.
 
 from dataclasses import replace
 
-from halimede.api.rollout import Waiting
+from halimede.api.analysis import Waiting
 from halimede.api.status import Outcome, State
 from halimede.judge.verdict import Verdict
 from halimede.rollout.allotment import copies, testers

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, floor
 
-from halimede.api.rollout import LONGEST_STEP, Rollout, Waiting
+from halimede.api.analysis import Waiting
+from halimede.api.rollout import LONGEST_STEP, Rollout
 from halimede.api.status import Evidence, RolloutStatus
 from halimede.judge.demand import certified_after
 from halimede.judge.judge import demanded, examined

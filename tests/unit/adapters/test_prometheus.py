@@ -9,7 +9,7 @@ from threading import Event
 import pytest
 
 from halimede.adapters.prometheus import PromMetrics
-from halimede.api.rollout import MetricsProvider
+from halimede.api.analysis import MetricsProvider
 from halimede.judge.reading import (
     Counts,
     Indicator,

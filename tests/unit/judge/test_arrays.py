@@ -10,7 +10,7 @@ import pytest
 
 from bench.rollouts import rule
 from bench.rollouts.traffic import past as past_of
-from halimede.api.rollout import Analysis, MetricsProvider
+from halimede.api.analysis import Analysis, MetricsProvider
 from halimede.api.status import Evidence, SourceEvidence
 from halimede.judge.judge import judge
 from halimede.judge.limits import limits

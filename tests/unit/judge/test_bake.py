@@ -5,7 +5,7 @@ from math import comb
 
 import pytest
 
-from halimede.api.rollout import Analysis
+from halimede.api.analysis import Analysis
 from halimede.api.status import SourceEvidence
 from halimede.judge.bake import begun, upper_bound
 from halimede.judge.counts import Counted

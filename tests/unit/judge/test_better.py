@@ -2,7 +2,7 @@
 
 import pytest
 
-from halimede.api.rollout import Analysis, BetterThanStable, MetricsProvider
+from halimede.api.analysis import Analysis, BetterThanStable, MetricsProvider
 from halimede.judge.processes import BETTER_FACTORS
 from halimede.judge.reading import Counts, Source
 from halimede.judge.verdict import Verdict

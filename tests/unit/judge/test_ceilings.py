@@ -2,7 +2,7 @@
 
 import pytest
 
-from halimede.api.rollout import Analysis, MetricsProvider
+from halimede.api.analysis import Analysis, MetricsProvider
 from halimede.judge.judge import begin, demanded
 from halimede.judge.limits import HIGHEST_CEILING, levels, limits
 from halimede.judge.reading import Counts, History, Measured, Source

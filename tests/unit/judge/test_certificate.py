@@ -4,7 +4,7 @@ from math import log
 
 import pytest
 
-from halimede.api.rollout import Analysis
+from halimede.api.analysis import Analysis
 from halimede.judge.certify import certified
 from halimede.judge.limits import limits
 from halimede.judge.processes import PASS_FACTORS

@@ -4,7 +4,7 @@ from math import exp
 
 import pytest
 
-from halimede.api.rollout import Analysis, ClientErrors, MetricsProvider
+from halimede.api.analysis import Analysis, ClientErrors, MetricsProvider
 from halimede.judge.processes import mixture
 from halimede.judge.reading import Counts, Source
 from halimede.judge.verdict import Judgement, Verdict

@@ -1,4 +1,4 @@
-from halimede.api.rollout import Analysis
+from halimede.api.analysis import Analysis
 from halimede.api.status import Evidence, SourceEvidence
 from halimede.judge.certify import certified
 from halimede.judge.counts import Counted

@@ -2,7 +2,8 @@
 
 import pytest
 
-from halimede.api.rollout import Analysis, Step
+from halimede.api.analysis import Analysis
+from halimede.api.rollout import Step
 from halimede.api.status import SourceEvidence
 from halimede.judge.counts import Counted
 from halimede.judge.demand import Exam, certified_after, requests_to_pass

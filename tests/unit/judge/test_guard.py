@@ -4,7 +4,7 @@ from math import exp, log
 
 import pytest
 
-from halimede.api.rollout import Analysis, MetricsProvider
+from halimede.api.analysis import Analysis, MetricsProvider
 from halimede.judge.limits import limits
 from halimede.judge.processes import mixture
 from halimede.judge.reading import Counts, Source

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from halimede.api.analysis import Analysis, Metric, MetricsProvider, Queries
 from halimede.api.query import UnusableQueryError
-from halimede.api.rollout import Analysis, Metric, MetricsProvider, Queries
 from halimede.api.status import Evidence, SourceEvidence
 from halimede.judge.indicators import due, fill, number, tally
 from halimede.judge.judge import begin, judge

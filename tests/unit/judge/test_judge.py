@@ -2,7 +2,7 @@
 
 import pytest
 
-from halimede.api.rollout import Analysis, MetricsProvider
+from halimede.api.analysis import Analysis, MetricsProvider
 from halimede.judge.judge import begin, judge
 from halimede.judge.reading import (
     Counts,

@@ -1,6 +1,6 @@
 """The judge while a revision is seen by copies of requests, or behind a preview."""
 
-from halimede.api.rollout import Analysis
+from halimede.api.analysis import Analysis
 from halimede.judge.reading import Counts
 from halimede.judge.verdict import Verdict
 from tests.support.watched import NOTHING, Watch

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from halimede.api.rollout import Analysis, Latency, MetricsProvider
+from halimede.api.analysis import Analysis, Latency, MetricsProvider
 from halimede.api.status import Evidence
 from halimede.judge.counts import Counted, count
 from halimede.judge.judge import begin, demanded, judge

@@ -2,7 +2,7 @@ from math import exp, log
 
 import pytest
 
-from halimede.api.rollout import Analysis, MetricsProvider, Pace
+from halimede.api.analysis import Analysis, MetricsProvider, Pace
 from halimede.judge.limits import Limits, levels, limits, lowest
 
 

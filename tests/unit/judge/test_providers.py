@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from halimede.api.rollout import MetricsProvider
+from halimede.api.analysis import MetricsProvider
 from halimede.judge.counts import Counted, count
 from halimede.judge.providers.known import ROUTERS
 from halimede.judge.queries import queries

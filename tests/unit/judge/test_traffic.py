@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from halimede.api.rollout import Analysis, MetricsProvider
+from halimede.api.analysis import Analysis, MetricsProvider
 from halimede.api.status import Evidence, SourceEvidence
 from halimede.judge.past import ENOUGH_SECONDS
 from halimede.judge.reading import Counts, Source

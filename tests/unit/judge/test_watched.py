@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from halimede.api.rollout import Analysis, ClientErrors, MetricsProvider, Queries
+from halimede.api.analysis import Analysis, ClientErrors, MetricsProvider, Queries
 from halimede.api.status import SourceEvidence
 from halimede.judge.providers.known import ROUTERS
 from halimede.judge.reading import Source, sources, watched

@@ -2,7 +2,7 @@
 
 import pytest
 
-from halimede.api.rollout import Analysis
+from halimede.api.analysis import Analysis
 from halimede.api.status import State
 from halimede.judge.verdict import Verdict
 from halimede.rollout.evidence import looks_wanted

@@ -4,16 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from halimede.api.rollout import (
-    Analysis,
-    BlueGreen,
-    Canary,
-    Mirror,
-    Rollout,
-    Step,
-    StepPause,
-    Strategy,
-)
+from halimede.api.analysis import Analysis
+from halimede.api.rollout import BlueGreen, Canary, Mirror, Rollout, Step, StepPause, Strategy
 from halimede.judge.limits import levels
 from halimede.judge.simulation import LOOKS
 from halimede.rollout.forecast import Advice, Forecast, Question, forecast

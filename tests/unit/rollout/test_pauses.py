@@ -2,7 +2,7 @@
 
 import pytest
 
-from halimede.api.rollout import Waiting
+from halimede.api.analysis import Waiting
 from halimede.api.status import Outcome, State
 from halimede.judge.verdict import Verdict
 from halimede.rollout.facts import Cause

@@ -2,10 +2,10 @@
 
 import pytest
 
+from halimede.api.analysis import Analysis, Waiting
 from halimede.api.conditions import Reason
 from halimede.api.match import HeaderMatch, Match
 from halimede.api.rollout import (
-    Analysis,
     BlueGreen,
     Canary,
     Mirror,
@@ -14,7 +14,6 @@ from halimede.api.rollout import (
     Scale,
     Step,
     Strategy,
-    Waiting,
 )
 from halimede.api.status import Outcome, State
 from halimede.judge.verdict import Verdict

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from halimede.api.rollout import Analysis, Canary, MetricsProvider, Mirror, Rollout
+from halimede.api.analysis import Analysis, MetricsProvider
+from halimede.api.rollout import Canary, Mirror, Rollout
 from halimede.api.status import Evidence, Outcome, RolloutStatus, SourceEvidence, State
 from halimede.judge.demand import certified_after
 from halimede.judge.limits import levels, limits

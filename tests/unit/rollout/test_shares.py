@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from halimede.api.rollout import Canary, StableDown, Step, Waiting
+from halimede.api.analysis import Waiting
+from halimede.api.rollout import Canary, StableDown, Step
 from halimede.api.status import Evidence, State
 from halimede.judge.verdict import Verdict
 from tests.support.rollouts import (

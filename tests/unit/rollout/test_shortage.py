@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from halimede.api.rollout import Canary, Rollout, Step, Waiting
+from halimede.api.analysis import Waiting
+from halimede.api.rollout import Canary, Rollout, Step
 from halimede.api.status import Evidence, RolloutStatus, SourceEvidence, State
 from halimede.judge.limits import levels
 from halimede.rollout.scene import Move

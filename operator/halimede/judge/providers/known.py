@@ -1,6 +1,6 @@
 """All products whose counters we can read."""
 
-from halimede.api.rollout import MetricsProvider
+from halimede.api.analysis import MetricsProvider
 from halimede.judge.providers.client_errors import client_errors
 from halimede.judge.providers.contour import CONTOUR
 from halimede.judge.providers.envoy_gateway import ENVOY_GATEWAY

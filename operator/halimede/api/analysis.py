@@ -1,0 +1,207 @@
+"""`spec.rollout.analysis`: how the new revision is judged."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+from halimede.api.base import ApiModel
+from halimede.api.rules import keyed, rule, rules
+
+Percent = Annotated[str, Field(pattern=r"^(100|[0-9]{1,2}(\.[0-9]{1,4})?)$", max_length=7)]
+"""A percentage as a decimal string: the API has no floats."""
+
+
+class MetricsProvider(StrEnum):
+    """Whose request counters tell how users fare."""
+
+    CONTOUR = "Contour"
+    """Contour's Envoy: `envoy_cluster_*` per backend Service."""
+    ENVOY_GATEWAY = "EnvoyGateway"
+    """Envoy Gateway's Envoy: `envoy_cluster_*` per backend of the HTTPRoute."""
+    ISTIO = "Istio"
+    """Istio's gateways and client sidecars: `istio_requests_total`."""
+    TRAEFIK = "Traefik"
+    """Traefik: `traefik_service_requests_total`."""
+    INGRESS_NGINX = "IngressNginx"
+    """ingress-nginx: `nginx_ingress_controller_requests`."""
+    CUSTOM = "Custom"
+    """Anything else: the queries of `router`."""
+    NONE = "None"
+    """No router counters are scraped. Triton's alone must do; the README says what they miss."""
+
+
+Query = Annotated[str, Field(min_length=1, max_length=1000)]
+"""PromQL with the placeholders of `api.query`."""
+
+
+class Queries(ApiModel):
+    """Two PromQL queries, of which each answers with one number per revision.
+
+    `{{ revision }}`, `{{ service }}`, `{{ namespace }}`, `{{ name }}`, `{{ model }}` and
+    `{{ window }}` are filled in, and nothing else is, as in
+    `sum(increase(requests_total{service="{{ service }}"}[{{ window }}]))`.
+    """
+
+    requests: Query
+    """How many requests ended in `{{ window }}`."""
+    errors: Query
+    """How many of them in an error. No answer means none."""
+    window_seconds: Annotated[int, Field(ge=10, le=3600)] = 60
+    """How often they are asked, about the time since the last; at least four scrapes."""
+
+
+class Metric(Queries):
+    """An objective of your own, which may stop a rollout and must be met to pass a step."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "!has(self.maxErrorPercent) || double(self.maxErrorPercent) > 0.0",
+                "maxErrorPercent must be more than 0: set it to the part that you can bear",
+                ".maxErrorPercent",
+            ),
+        )
+    )
+
+    name: Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", max_length=30)]
+    """What messages call it."""
+    max_error_percent: Percent | None = None
+    """The part of errors above which a revision is bad; that of `analysis` where absent."""
+
+
+class Latency(ApiModel):
+    """How long users may wait for an answer, by the router's histogram."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "!has(self.maxSlowPercent) || double(self.maxSlowPercent) > 0.0",
+                "maxSlowPercent must be more than 0: set it to about twice what the stable"
+                " revision has",
+                ".maxSlowPercent",
+            ),
+        )
+    )
+
+    threshold_milliseconds: Annotated[int, Field(ge=1, le=600000)]
+    """An answer that takes longer is slow. It must be a bound of the histogram: Envoy's are 0.5,
+    1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000 and 600000."""
+    max_slow_percent: Percent = "5"
+    """The part of slow answers above which a revision is bad, whatever the stable one does."""
+
+
+class Waiting(StrEnum):
+    """What to do when the evidence does not come."""
+
+    PAUSE = "Pause"
+    ABORT = "Abort"
+
+
+class BetterThanStable(StrEnum):
+    """What to do with a revision that is better than a bad stable one, but not good."""
+
+    PROMOTE = "Promote"
+    HOLD = "Hold"
+
+
+class ClientErrors(StrEnum):
+    """What to do when the new revision answers more requests with a client error."""
+
+    HOLD = "Hold"
+    ABORT = "Abort"
+    IGNORE = "Ignore"
+
+
+class Pace(StrEnum):
+    """How fast the certificate that each step demands tightens towards the last one."""
+
+    CAUTIOUS = "Cautious"
+    BALANCED = "Balanced"
+    SWIFT = "Swift"
+
+
+class Analysis(ApiModel):
+    """How the new revision is judged, by an anytime-valid sequential test on error counts."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "!has(self.maxErrorPercent) || double(self.maxErrorPercent) > 0.0",
+                "maxErrorPercent must be more than 0, for no number of requests proves that"
+                " there are no errors: set it to the error rate that you can bear",
+                ".maxErrorPercent",
+            ),
+            rule(
+                "!has(self.maxErrorRatio) || double(self.maxErrorRatio) > 1.0",
+                "maxErrorRatio must be more than 1: it is how many times the stable revision's"
+                " error rate is tolerated",
+                ".maxErrorRatio",
+            ),
+            rule(
+                "(has(self.provider) && self.provider == 'Custom') == has(self.router)",
+                "provider Custom needs the queries of router, and only it does: set both or none",
+                ".router",
+            ),
+            rule(
+                "!has(self.latency) || !has(self.provider)"
+                " || self.provider in ['Contour', 'EnvoyGateway']",
+                "latency is read from Envoy's histogram: set provider to Contour or EnvoyGateway,"
+                " or leave latency out",
+                ".latency",
+            ),
+            rule(
+                "!has(self.onClientErrors) || self.onClientErrors != 'Abort'"
+                " || !has(self.provider) || !(self.provider in ['Custom', 'None'])",
+                "client errors are read from the counters of a known router: set provider to"
+                " yours, or onClientErrors to Ignore",
+                ".onClientErrors",
+            ),
+        )
+    )
+
+    provider: MetricsProvider = MetricsProvider.CONTOUR
+    """The router whose request counters tell how users fare, per revision. `None` says that it
+    has none in Prometheus, and that Triton's own must do."""
+    router: Queries | None = None
+    """The queries of the provider `Custom`."""
+    metrics: Annotated[
+        tuple[Metric, ...], Field(max_length=3, json_schema_extra=keyed("name"))
+    ] = ()
+    """Further objectives by PromQL, approximate as its `increase()` is."""
+    max_error_percent: Percent = "5"
+    """The error rate above which a revision is bad, whatever the stable one does."""
+    max_error_ratio: Annotated[
+        str, Field(pattern=r"^[0-9]{1,3}(\.[0-9]{1,2})?$", max_length=6)
+    ] = "3"
+    """How many times the stable revision's error rate the last step's certificate tolerates."""
+    latency: Latency | None = None
+    """Judge how long users wait, too, by the same tests. Absent: only errors count."""
+    pace: Pace = Pace.BALANCED
+    """How fast the certificate that each step demands tightens towards the last one."""
+    interval_seconds: Annotated[int, Field(ge=1, le=300)] = 15
+    """How often the judge looks. Not below Prometheus's scrape interval."""
+    warmup_seconds: Annotated[int, Field(ge=0, le=3600)] = 30
+    """Requests in this time after a rollout's first weight are not judged."""
+    settle_seconds: Annotated[int, Field(ge=0, le=300)] = 15
+    """How long proxies may take to follow a route that was accepted."""
+    min_requests: Annotated[int, Field(ge=1, le=1_000_000)] = 20
+    """Judged requests that the new revision needs before any step may pass."""
+    on_no_data: Waiting = Waiting.PAUSE
+    """What to do after `noDataTimeoutSeconds` without one request of the new revision."""
+    no_data_timeout_seconds: Annotated[int, Field(ge=1, le=604800)] = 1800
+    """How long the new revision may be without a request before `onNoData` decides."""
+    on_metrics_down: Waiting = Waiting.PAUSE
+    """What to do after `metricsTimeoutSeconds` without an answer of Prometheus."""
+    metrics_timeout_seconds: Annotated[int, Field(ge=1, le=604800)] = 900
+    """How long Prometheus may be away before `onMetricsDown` decides."""
+    on_inconclusive: Waiting = Waiting.PAUSE
+    """What to do after a step's `maxSeconds` without enough evidence."""
+    on_better_than_stable: BetterThanStable = BetterThanStable.PROMOTE
+    """What to do with a revision that certainly fails a fifth less often than the stable one, but
+    more often than a step allows for: `Promote`, as users are better off with it, or `Hold`."""
+    on_client_errors: ClientErrors = ClientErrors.HOLD
+    """What to do when the new revision answers more requests with a client error than the stable
+    one does: `Hold` the step or the bake, and tell; `Abort`; or `Ignore` them. Client errors are
+    HTTP 4xx except 499, and gRPC INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION, OUT_OF_RANGE
+    and UNIMPLEMENTED where the router has gRPC codes. Providers `Custom` and `None` have none."""
