@@ -80,7 +80,7 @@ class Held:
     """Of shape (rollouts, sources, rates), as are the other logarithms."""
     log_abs: Floats
     log_bake: Floats
-    log_alone: Floats
+    log_confirmation: Floats
     log_no_worse: Floats
     log_better: Floats
     canary: Ints
@@ -91,7 +91,7 @@ class Held:
     usual_stable_errors: Ints
     recent: Floats
     recent_errors: Floats
-    alone: Ints
+    confirming: Ints
     polls: Ints
     polls_against: Ints
     highest_against: Floats
@@ -131,7 +131,7 @@ def fresh(limits: Limits, levels: Floats, past: tuple[Ints, Ints, Floats, Ints])
         log_rel=logs(len(RATIOS)),
         log_abs=logs(len(ceiling_rates(limits.ceiling))),
         log_bake=logs(BAKE_RATES),
-        log_alone=logs(len(CONFIRMING_RATIOS)),
+        log_confirmation=logs(len(CONFIRMING_RATIOS)),
         log_no_worse=logs(len(PASS_FACTORS)),
         log_better=logs(len(BETTER_FACTORS)),
         canary=none(),
@@ -142,7 +142,7 @@ def fresh(limits: Limits, levels: Floats, past: tuple[Ints, Ints, Floats, Ints])
         usual_stable_errors=none(),
         recent=np.zeros(shape),
         recent_errors=np.zeros(shape),
-        alone=none(),
+        confirming=none(),
         polls=none(),
         polls_against=none(),
         highest_against=np.zeros(shape),
@@ -202,8 +202,8 @@ def _confirm(held: Held, seen: Poll, phi: Floats) -> None:
     over = np.maximum(_mixture(held.log_abs), _bake_mixture(held))
     suspicion = (over > ROUNDING).any(axis=1)[:, None]
     won = _compare(seen, np.array(CONFIRMING_RATIOS)) / phi
-    held.log_alone = np.where(suspicion[..., None], held.log_alone + won, 0.0)
-    held.alone = np.where(suspicion, held.alone + seen.stable, 0)
+    held.log_confirmation = np.where(suspicion[..., None], held.log_confirmation + won, 0.0)
+    held.confirming = np.where(suspicion, held.confirming + seen.stable, 0)
 
 
 def _certify(held: Held, seen: Poll, limits: Limits, analysis: Analysis, blind: Bools) -> None:
@@ -306,8 +306,8 @@ def _together(held: Held, seen: Poll, limits: Limits, state: State) -> Floats:
 
 
 def _confirmed(held: Held, seen: Poll, state: State) -> Bools:
-    sure = _mixture(held.log_alone) >= CONFIRMATION
-    own = held.alone > 0
+    sure = _mixture(held.log_confirmation) >= CONFIRMATION
+    own = held.confirming > 0
     by_other = (sure & own).any(axis=1)[:, None]
     visible = np.ones_like(own) if seen.stable_seen is None else seen.stable_seen
     unopposed = (~state.compared | visible.any(axis=1))[:, None]

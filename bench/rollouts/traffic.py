@@ -24,7 +24,7 @@ def drawn(
 
 
 def past(requests: Ints, errors: Ints) -> tuple[Ints, Ints, Floats, Ints]:
-    """Sum up the minutes before each rollout as the product's `past.calm` does.
+    """Sum up the minutes before each rollout as the product's `past.summarize_minutes` does.
 
     Returns:
         Of each row of minutes: requests and errors without incidents, the dispersion, and the

@@ -7,7 +7,8 @@ from dataclasses import replace
 from halimede.adapters.prometheus import PromMetrics
 from halimede.api.analysis import Analysis, MetricsProvider
 from halimede.api.status import Evidence
-from halimede.judge.judge import begin, judge
+from halimede.judge.initial_evidence import begin
+from halimede.judge.judge import judge
 from halimede.judge.providers.known import provider as provider_of
 from halimede.judge.reading import Counts, Measured, MetricsRequest, Reading, Source, since
 from halimede.judge.verdict import Verdict

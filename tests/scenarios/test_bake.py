@@ -3,7 +3,7 @@
 import pytest
 
 from halimede.api.status import Outcome, State
-from halimede.rollout.evidence import doubts
+from halimede.rollout.evidence import is_doubtful
 from tests.support.behaviour import Behaviour
 from tests.support.cluster import PretendCluster
 from tests.support.spec import SPEC
@@ -95,7 +95,7 @@ def test_a_prometheus_that_goes_away_hides_no_trouble(cluster: PretendCluster) -
     old = cluster.stable
     baking(cluster).run(120)
     cluster.behaviours[NEW] = FAILING
-    cluster.until(lambda: cluster.rollout and doubts(cluster.rollout))
+    cluster.until(lambda: cluster.rollout and is_doubtful(cluster.rollout))
     cluster.prometheus.up = False
     cluster.run(1800)
     assert cluster.state is State.BAKING

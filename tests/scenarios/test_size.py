@@ -10,7 +10,7 @@ from halimede.judge.bake import begun
 from halimede.judge.counts import Counted
 from halimede.judge.limits import levels, limits
 from halimede.judge.reading import Counts
-from halimede.judge.weigh import confirmed, fresh, weigh
+from halimede.judge.weigh import fresh, update_confirmation, weigh
 from halimede.reconcile.brief import brief
 from halimede.reconcile.decide import decide
 from halimede.reconcile.wanted import records
@@ -41,7 +41,7 @@ def _judged() -> Evidence:
     for source in bounds.sources:
         held = begun(fresh(source, bounds, fixed, 1e9), bounds.ceiling_of(source))
         weighed = weigh(held, seen, bounds, fixed, tolerated=3.0)
-        sources.append(confirmed(weighed, seen, 1.0, suspicion=True))
+        sources.append(update_confirmation(weighed, seen, 1.0, suspicion=True))
     return Evidence(levels=fixed, sources=tuple(sources), message="m" * 1000)
 
 

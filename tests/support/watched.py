@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 from halimede.api.analysis import Analysis, MetricsProvider
 from halimede.api.status import Evidence, SourceEvidence
-from halimede.judge.judge import begin, judge
+from halimede.judge.initial_evidence import begin
+from halimede.judge.judge import judge
 from halimede.judge.reading import (
     Answer,
     Counts,

@@ -161,10 +161,10 @@ class SourceEvidence(ApiModel):
     """The error rate that the bake bears, fixed when it begins; absent before."""
     log_bake: tuple[float, ...] = ()
     """One per rate: the canary is over the bake's ceiling."""
-    log_alone: tuple[float, ...] = ()
+    log_confirmation: tuple[float, ...] = ()
     """One per rate ratio: the canary is worse than the stable revision since it was suspected to
     be over a ceiling; empty while it is not."""
-    alone_requests: int = 0
+    confirmation_requests: int = 0
     """Of the stable revision since then."""
     log_no_worse: tuple[float, ...] = ()
     """One per rate ratio: the canary is no worse than `maxErrorRatio` allows for, in the polls in

@@ -27,15 +27,15 @@ def add(logs: Logs, won: Logs, phi: float) -> Logs:
     """Add the gains of a poll to the bets; empty bets start at zero."""
     return tuple(
         round(log + part / phi, DIGITS)
-        for log, part in zip(logs or none(len(won)), won, strict=True)
+        for log, part in zip(logs or zeros(len(won)), won, strict=True)
     )
 
 
-def none(size: int) -> Logs:
+def zeros(size: int) -> Logs:
     """Return the logarithms of *size* bets that have not gained or lost anything."""
     return (0.0,) * size
 
 
 def resized(logs: Logs, size: int) -> Logs:
     """Reset the bets if the ceiling was changed during the rollout, which changes their rates."""
-    return logs if len(logs) == size else none(size)
+    return logs if len(logs) == size else zeros(size)

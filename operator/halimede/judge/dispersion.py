@@ -81,7 +81,7 @@ def difference(before: Counts, after: Counts) -> float | None:
     return gap * gap / variance
 
 
-def learn(phi: float, looks: int, value: float) -> tuple[float, int]:
+def add_difference(phi: float, looks: int, value: float) -> tuple[float, int]:
     """Add a difference to a dispersion that is the mean of *looks* differences."""
     count = min(looks + 1, MOST_LOOKS)
     usual = max(1.0, phi)
@@ -94,12 +94,12 @@ def phi_of(held: SourceEvidence) -> float:
     return max(1.0, held.dispersion)
 
 
-def learned(held: SourceEvidence, stable: Counts) -> Changes:
+def update_dispersion(held: SourceEvidence, stable: Counts) -> Changes:
     """Update the dispersion with stable's counts of a poll."""
     value = difference(Counts(held.last_requests, held.last_errors), stable)
     phi, looks = held.dispersion, held.dispersion_looks
     if value is not None:
-        phi, looks = learn(phi, looks, value)
+        phi, looks = add_difference(phi, looks, value)
     return {
         "dispersion": phi,
         "dispersion_looks": looks,

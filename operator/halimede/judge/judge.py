@@ -1,6 +1,7 @@
 """Judge a new revision by its errors, at any time and as often as one likes.
 
-`begin` once, when the warm-up is over; then `judge` at every poll. All state is in the evidence.
+Call `initial_evidence.begin` once, when the warm-up is over, and then `judge` at every poll. All
+state is in the evidence.
 """
 
 from collections.abc import Mapping
@@ -9,20 +10,19 @@ from dataclasses import replace
 from halimede.api.analysis import Analysis
 from halimede.api.status import Evidence, SourceEvidence
 from halimede.judge.bake import begun
-from halimede.judge.counts import Counted, count, flaw, taken
+from halimede.judge.counts import Counted, count, taken
 from halimede.judge.dispersion import phi_of
 from halimede.judge.indicators import custom
-from halimede.judge.limits import HIGHEST_CEILING, Limits, levels, limits
-from halimede.judge.past import Past, past
+from halimede.judge.initial_evidence import NOT_ASKED, begin_source
+from halimede.judge.limits import Limits, limits
+from halimede.judge.past import Past
 from halimede.judge.reading import (
     ERRORS,
-    History,
     Measured,
     Reading,
     Source,
     Tallied,
     Unavailable,
-    Why,
     watched,
 )
 from halimede.judge.rule import Case, View, decide
@@ -30,120 +30,14 @@ from halimede.judge.traffic import per_second, requested_at
 from halimede.judge.verdict import Judgement, Verdict
 from halimede.judge.weigh import (
     ceiling_of,
-    compared,
-    confirmed,
     fresh,
     is_outage,
-    suspected,
+    is_suspected,
     uncompared,
+    update_confirmation,
     weigh,
+    weigh_comparison,
 )
-
-_NOT_ASKED = Unavailable(Why.UNREACHABLE, "Prometheus has not been asked yet")
-
-
-def begin(
-    analysis: Analysis,
-    steps: int,
-    history: History | None,
-    now: float,
-    *,
-    previous: Evidence | None = None,
-) -> Evidence:
-    """Fix what every step must show, and start to count at *now*: the warm-up is over.
-
-    Call it with the history of a reading whose request's `since` was None. While a source of the
-    history cannot be read, the answer has no sources and the verdict `MetricsDown`: it has not
-    begun, `since` of it is still None, and the next poll calls `begin` again with the answer as
-    *previous*.
-    """
-    bounds = limits(analysis)
-    pasts = _pasts(bounds, history)
-    if isinstance(pasts, Unavailable):
-        return _not_begun(pasts, previous, now)
-    known = [pasts[one].rate for one in bounds.sources if one not in bounds.others]
-    rate = next((one for one in known if one is not None), None)
-    fixed = levels(analysis, max(steps, 1), rate, bounds.ceiling)
-    seen = [one.per_second for one in pasts.values() if one.per_second is not None]
-    return Evidence(
-        levels=fixed,
-        client_errors=_client_errors(analysis, history, now),
-        requests_per_second=round(min(seen), 3) if seen else None,
-        sources=tuple(
-            _begun(source, one, analysis, fixed, now)
-            for source, one in _with_dispersion(pasts, analysis).items()
-        ),
-    )
-
-
-def _with_dispersion(pasts: Mapping[str, Past], analysis: Analysis) -> dict[str, Past]:
-    """Use the highest dispersion of the other sources for custom queries."""
-    worst = max(pasts.values(), key=lambda one: one.dispersion)
-    return {
-        source: replace(one, dispersion=worst.dispersion, looks=worst.looks)
-        if source in custom(analysis)
-        else one
-        for source, one in pasts.items()
-    }
-
-
-def _begun(
-    source: str, known: Past, analysis: Analysis, shared: tuple[float, ...], now: float
-) -> SourceEvidence:
-    """Create the evidence of a source with its levels and its ceiling.
-
-    Routers retry failed requests, so Triton may count failed attempts that users do not see. Its
-    ceiling behind a router is therefore at least `maxErrorRatio` times its own past error rate.
-    """
-    bounds = limits(analysis)
-    ceiling = bounds.ceiling_of(source)
-    behind_router = source == Source.TRITON and Source.ROUTER in bounds.sources
-    if behind_router and known.rate is not None:
-        attempts = float(analysis.max_error_ratio) * known.rate
-        ceiling = round(min(max(ceiling, attempts), HIGHEST_CEILING), 6)
-    own = shared
-    if known.rate is not None or source in bounds.others:
-        own = levels(analysis, len(shared), known.rate, ceiling)
-    return fresh(
-        source,
-        bounds,
-        own if own != shared else (),
-        now,
-        known,
-        ceiling if ceiling != bounds.ceiling_of(source) else None,
-    )
-
-
-def _client_errors(
-    analysis: Analysis, history: History | None, now: float
-) -> SourceEvidence | None:
-    """Create the evidence on client errors, unless they are ignored."""
-    if not watched(analysis):
-        return None
-    source = Source.ROUTER_CLIENT_ERRORS
-    answer = history.answers.get(Source.ROUTER) if history else None
-    known = (
-        past(source, answer, history.request)
-        if history and isinstance(answer, Measured)
-        else Past()
-    )
-    return fresh(source, limits(analysis), (), now, known)
-
-
-def _pasts(bounds: Limits, history: History | None) -> dict[str, Past] | Unavailable:
-    """Sum up what each source tells of stable's past, or say why one cannot."""
-    if history is None:
-        return _NOT_ASKED
-    pasts = {}
-    for source in bounds.sources:
-        answer = history.answers.get(source, _NOT_ASKED)
-        if isinstance(answer, Unavailable):
-            return answer
-        wrong = flaw(source, answer, history.request) if isinstance(answer, Measured) else None
-        if wrong is not None:
-            return wrong
-        pasts[source] = past(source, answer, history.request)
-    return pasts
 
 
 def judge(
@@ -220,7 +114,9 @@ def _with_client_errors(
     bounds, source = limits(analysis), Source.ROUTER_CLIENT_ERRORS
     held = evidence.client_errors or fresh(source, bounds, (), now)
     _, seen = counts[Source.ROUTER]
-    return compared(held, seen.client_errors, bounds) if isinstance(seen, Counted) else held
+    return (
+        weigh_comparison(held, seen.client_errors, bounds) if isinstance(seen, Counted) else held
+    )
 
 
 def _rehearsed(views: tuple[View, ...]) -> tuple[View, ...]:
@@ -229,12 +125,14 @@ def _rehearsed(views: tuple[View, ...]) -> tuple[View, ...]:
 
 def _compared(views: tuple[View, ...], before: Evidence) -> tuple[View, ...]:
     """Update the comparison that must confirm a one-sample test against the canary."""
-    suspicion = suspected(view.held for view in views)
+    suspicion = is_suspected(view.held for view in views)
     phis = {held.source: phi_of(held) for held in before.sources}
     return tuple(
         replace(
             view,
-            held=confirmed(view.held, view.seen, phis.get(view.source, 1.0), suspicion=suspicion),
+            held=update_confirmation(
+                view.held, view.seen, phis.get(view.source, 1.0), suspicion=suspicion
+            ),
         )
         if isinstance(view.seen, Counted)
         else view
@@ -267,7 +165,7 @@ def _counted(
     asked = next((one for one in reading.request.indicators if one.source == source), None)
     if asked is None and source in custom(analysis):
         return held, None
-    answer = reading.answers.get(source, _NOT_ASKED)
+    answer = reading.answers.get(source, NOT_ASKED)
     if isinstance(answer, Measured):
         return held, count(
             source,
@@ -279,7 +177,7 @@ def _counted(
         )
     if isinstance(answer, Tallied):
         if asked is None:
-            return held, _NOT_ASKED
+            return held, NOT_ASKED
         return held, taken(answer, reading.request, asked, held.watermark)
     return held, answer
 
@@ -307,7 +205,7 @@ def demanded(evidence: Evidence, held: SourceEvidence) -> tuple[float, ...]:
 
 def _late(source: str, evidence: Evidence, analysis: Analysis, now: float) -> SourceEvidence:
     """Begin with a source that was declared in mid-rollout."""
-    return _begun(source, Past(), analysis, evidence.levels, now)
+    return begin_source(source, Past(), analysis, evidence.levels, now)
 
 
 def _baked(evidence: Evidence, bounds: Limits) -> Evidence:
@@ -346,11 +244,4 @@ def _written(evidence: Evidence, case: Case, verdict: Verdict, message: str) -> 
         no_data_since=missing,
         metrics_down_since=down,
         bake_looks=evidence.bake_looks + (case.bake and down is None),
-    )
-
-
-def _not_begun(answer: Unavailable, previous: Evidence | None, now: float) -> Evidence:
-    since = previous.metrics_down_since if previous else None
-    return Evidence(
-        verdict=Verdict.METRICS_DOWN, message=answer.message, metrics_down_since=since or now
     )

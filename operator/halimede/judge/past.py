@@ -74,7 +74,7 @@ def past(source: str, answer: Measured | Tallied, request: MetricsRequest) -> Pa
             if meaning is not None and meaning.revision == request.stable:
                 bins[int(increment.at // BIN)] += times(meaning.one, increment.amount)
     minutes = [bins[at] for at in sorted(bins)]
-    known = calm(minutes)
+    known = summarize_minutes(minutes)
     return replace(
         known,
         seconds=max(moments) - min(moments) if moments else 0.0,
@@ -82,7 +82,7 @@ def past(source: str, answer: Measured | Tallied, request: MetricsRequest) -> Pa
     )
 
 
-def calm(minutes: Sequence[Counts]) -> Past:
+def summarize_minutes(minutes: Sequence[Counts]) -> Past:
     """Compute the usual error rate and the dispersion from the minutes of a past.
 
     A minute has an incident if it has `OUTLIER` standard deviations more errors than the rate of

@@ -109,12 +109,12 @@ def _stopped(case: Case) -> Said | None:
     tests = [test for view in case.views for test in _tests(view, case)]
     if not tests or not any(_seen_often(view) for view in case.views):
         return None
-    if together((test.log_odds for test in tests), case.limits) < case.limits.stop:
+    if combine((test.log_odds for test in tests), case.limits) < case.limits.stop:
         return None
     return Verdict.ABORT, max(tests, key=lambda test: test.log_odds).say()
 
 
-def together(log_odds: Iterable[float], limits: Limits) -> float:
+def combine(log_odds: Iterable[float], limits: Limits) -> float:
     """Compute the logarithm of the mean odds of all tests; tests that are not given count as 0."""
     known = tuple(log_odds)
     return mixture(known) + log(len(known) / limits.tests) if known else -inf
@@ -172,9 +172,9 @@ def _is_confirmed(view: View, case: Case) -> bool:
     """
     if case.rehearsal:
         return True
-    witnesses = [view] if view.held.alone_requests else _witnesses(view, case)
+    witnesses = [view] if view.held.confirmation_requests else _witnesses(view, case)
     if witnesses:
-        return any(mixture(one.held.log_alone) >= CONFIRMATION for one in witnesses)
+        return any(mixture(one.held.log_confirmation) >= CONFIRMATION for one in witnesses)
     return not case.compared or any(_sees_stable(one) for one in _same_kind(view, case))
 
 
@@ -185,7 +185,7 @@ def _same_kind(view: View, case: Case) -> list[View]:
 
 
 def _witnesses(view: View, case: Case) -> list[View]:
-    return [one for one in _same_kind(view, case) if one.held.alone_requests]
+    return [one for one in _same_kind(view, case) if one.held.confirmation_requests]
 
 
 def _sees_stable(view: View) -> bool:

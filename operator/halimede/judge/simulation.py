@@ -20,11 +20,11 @@ from halimede.judge.chance import binomial, geometric, poisson
 from halimede.judge.counts import Counted
 from halimede.judge.dispersion import phi_of
 from halimede.judge.limits import DOUBT, Limits, levels, limits
-from halimede.judge.past import BIN, HISTORY, calm
+from halimede.judge.past import BIN, HISTORY, summarize_minutes
 from halimede.judge.reading import Counts, MetricsRequest
 from halimede.judge.rule import Case, View, decide
 from halimede.judge.verdict import Verdict
-from halimede.judge.weigh import against, confirmed, fresh, suspected, weigh
+from halimede.judge.weigh import against, fresh, is_suspected, update_confirmation, weigh
 
 LOOKS = 240
 """After so many looks at one step they become rarer, each 1/240 of the time so far, so that weeks
@@ -180,14 +180,14 @@ def _weighed(
 ) -> SourceEvidence:
     tolerated, phi = float(plan.analysis.max_error_ratio), phi_of(held)
     held = weigh(held, seen, plan.limits, fixed, tolerated=tolerated)
-    return confirmed(held, seen, phi, suspicion=suspected([held]))
+    return update_confirmation(held, seen, phi, suspicion=is_suspected([held]))
 
 
 def _begun(plan: Plan, traffic: Traffic, rng: Random) -> tuple[SourceEvidence, tuple[float, ...]]:
     quiet = replace(traffic, outage=(0.0, 0.0))
     ends = [-BIN * past for past in range(int(HISTORY / BIN))]
     bins = [quiet.of(rng, 1.0, traffic.stable_errors, end, BIN) for end in ends]
-    known = calm(bins)
+    known = summarize_minutes(bins)
     fixed = levels(plan.analysis, len(plan.steps), known.rate, plan.limits.ceiling)
     begun_at = float(plan.analysis.warmup_seconds)
     held = fresh("Router", plan.limits, fixed, begun_at, known)

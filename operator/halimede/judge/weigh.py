@@ -5,10 +5,10 @@ from math import sqrt
 from typing import NamedTuple
 
 from halimede.api.status import Evidence, SourceEvidence
-from halimede.judge.bets import DIGITS, Changes, Logs, add, add_capped, none, resized
+from halimede.judge.bets import DIGITS, Changes, Logs, add, add_capped, resized, zeros
 from halimede.judge.certify import certify
 from halimede.judge.counts import Counted
-from halimede.judge.dispersion import learned, phi_of
+from halimede.judge.dispersion import phi_of, update_dispersion
 from halimede.judge.limits import DOUBT, ROUNDING, Limits, lowest
 from halimede.judge.past import Past
 from halimede.judge.processes import RATIOS, ceiling_rates, confirm, mixture, over, worse
@@ -64,8 +64,8 @@ def fresh(
         dispersion_looks=known.looks,
         past_requests=known.counts.requests,
         past_errors=known.counts.errors,
-        log_rel=none(len(RATIOS)),
-        log_abs=none(len(ceiling_rates(highest))),
+        log_rel=zeros(len(RATIOS)),
+        log_abs=zeros(len(ceiling_rates(highest))),
     )
 
 
@@ -118,33 +118,33 @@ def weigh(
     blind = outage and not seen.stable.requests
     return held.model_copy(
         update={
-            **_counted(held, seen),
+            **_add_counts(held, seen),
             **bets._asdict(),
-            **_raised(held, seen, bets),
+            **_count_polls_against(held, seen, bets),
             **certify(held, seen, levels, highest, tolerated, blind=blind),
-            **learned(held, seen.stable),
+            **update_dispersion(held, seen.stable),
         }
     )
 
 
-def compared(held: SourceEvidence, seen: Counted, limits: Limits) -> SourceEvidence:
+def weigh_comparison(held: SourceEvidence, seen: Counted, limits: Limits) -> SourceEvidence:
     """Add a poll to a source that is only compared with the stable revision."""
     phi, low = phi_of(held), lowest(held.polls)
     rel = worse(seen.canary, seen.stable, _highest_rate(held, seen.stable), phi)
     bets = Bets(log_rel=add_capped(held.log_rel, rel, phi, limits.cap, low))
     return held.model_copy(
         update={
-            **_counted(held, seen),
+            **_add_counts(held, seen),
             **bets._asdict(),
-            **_raised(held, seen, bets),
+            **_count_polls_against(held, seen, bets),
             "usual_stable_requests": held.usual_stable_requests + seen.stable.requests,
             "usual_stable_errors": held.usual_stable_errors + seen.stable.errors,
-            **learned(held, seen.stable),
+            **update_dispersion(held, seen.stable),
         }
     )
 
 
-def _counted(held: SourceEvidence, seen: Counted) -> Changes:
+def _add_counts(held: SourceEvidence, seen: Counted) -> Changes:
     """Add the counts of a poll to the totals."""
     return {
         "watermark": seen.watermark,
@@ -156,7 +156,7 @@ def _counted(held: SourceEvidence, seen: Counted) -> Changes:
     }
 
 
-def _raised(held: SourceEvidence, seen: Counted, bets: Bets) -> Changes:
+def _count_polls_against(held: SourceEvidence, seen: Counted, bets: Bets) -> Changes:
     """Count the polls that raised the odds against the canary to a new maximum.
 
     A poll in which the canary's error rate is about stable's usual rate is not counted, even if
@@ -184,12 +184,12 @@ def _highest_rate(held: SourceEvidence, stable: Counts) -> float:
     return max(_usual_rate(held), recent, present)
 
 
-def suspected(held: Iterable[SourceEvidence]) -> bool:
+def is_suspected(held: Iterable[SourceEvidence]) -> bool:
     """Whether a one-sample test of any source has odds over even against the canary."""
     return any(max(mixture(one.log_abs), mixture(one.log_bake)) > ROUNDING for one in held)
 
 
-def confirmed(
+def update_confirmation(
     held: SourceEvidence, seen: Counted, phi: float, *, suspicion: bool
 ) -> SourceEvidence:
     """Update the comparison with stable that runs while a one-sample test suspects the canary.
@@ -197,13 +197,13 @@ def confirmed(
     It begins with the poll that raises the suspicion. *phi* is the dispersion before this poll.
     """
     if not suspicion:
-        return held.model_copy(update={"log_alone": (), "alone_requests": 0})
+        return held.model_copy(update={"log_confirmation": (), "confirmation_requests": 0})
     won = confirm(seen.canary, seen.stable)
-    alone = add(held.log_alone, won, phi)
+    alone = add(held.log_confirmation, won, phi)
     return held.model_copy(
         update={
-            "log_alone": alone,
-            "alone_requests": held.alone_requests + seen.stable.requests,
+            "log_confirmation": alone,
+            "confirmation_requests": held.confirmation_requests + seen.stable.requests,
         }
     )
 
@@ -211,7 +211,7 @@ def confirmed(
 def uncompared(held: SourceEvidence) -> SourceEvidence:
     """Forget what a comparison with the stable revision has shown."""
     return held.model_copy(
-        update={"log_rel": none(len(held.log_rel)), "log_better": (), "log_no_worse": ()}
+        update={"log_rel": zeros(len(held.log_rel)), "log_better": (), "log_no_worse": ()}
     )
 
 
@@ -234,7 +234,7 @@ def _condensed(held: SourceEvidence) -> SourceEvidence:
             "log_bake": _one(held.log_bake),
             "log_better": _one(held.log_better),
             "log_no_worse": (),
-            "log_alone": (),
+            "log_confirmation": (),
         }
     )
 

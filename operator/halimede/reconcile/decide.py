@@ -39,7 +39,11 @@ from halimede.rollout.command import pending
 from halimede.rollout.events import Event, warning
 from halimede.rollout.evidence import is_due, weigh
 from halimede.rollout.facts import NEEDS_HELP
-from halimede.rollout.first_weight import chosen, effective, raised
+from halimede.rollout.first_weight import (
+    choose_first_weight,
+    effective_settings,
+    report_first_weight,
+)
 from halimede.rollout.machine import move
 from halimede.rollout.scene import Move, Scene, Wanted
 from halimede.rollout.shortage import noted
@@ -161,7 +165,7 @@ def _moved(
     scene = Scene(
         wanted=Wanted(
             target=target,
-            settings=effective(md.spec.rollout, status.rollout),
+            settings=effective_settings(md.spec.rollout, status.rollout),
             identity=f"{md.metadata.uid}:{md.metadata.generation}",
             generation=md.metadata.generation,
             invalid=invalid,
@@ -191,7 +195,7 @@ def _weighed(observed: Observed, status: Status, now: float) -> tuple[Status, Ve
     rollout, verdict = weigh(
         status.rollout, observed.reading, analysis, now, pods_started(observed)
     )
-    rollout = chosen(rollout, observed.deployment.spec.rollout)
+    rollout = choose_first_weight(rollout, observed.deployment.spec.rollout)
     return status.model_copy(update={"rollout": rollout}), verdict
 
 
@@ -219,7 +223,9 @@ def _nothing_to_serve(observed: Observed, invalid: str | None, now: float) -> Pl
     """The very first spec is invalid: there is nothing to keep and nothing to start."""
     md = observed.deployment
     scene = Scene(
-        wanted=Wanted("", effective(md.spec.rollout, None), md.metadata.uid, invalid=invalid),
+        wanted=Wanted(
+            "", effective_settings(md.spec.rollout, None), md.metadata.uid, invalid=invalid
+        ),
         facts=facts(observed, (), ()),
         status=md.status,
         command=None,
@@ -240,7 +246,7 @@ def _plan(observed: Observed, status: Status, moved: Move, todo: Work, scene: Sc
         events=(
             *moved.events,
             *_alarms(md.status, status),
-            *raised(md.status.rollout, status.rollout),
+            *report_first_weight(md.status.rollout, status.rollout),
         ),
         again=_again(observed, status, todo, scene),
         handovers=todo.handovers,

@@ -8,7 +8,7 @@ from halimede.judge.verdict import Verdict
 from halimede.rollout.awaiting import await_pods, await_route, told, without_evidence
 from halimede.rollout.capacity import ALL
 from halimede.rollout.events import Event, normal
-from halimede.rollout.evidence import doubts, looks_wanted
+from halimede.rollout.evidence import is_doubtful, looks_wanted
 from halimede.rollout.moves import commit, drop_control, wait
 from halimede.rollout.scene import Move, Scene
 from halimede.rollout.steps import bake_seconds
@@ -24,7 +24,7 @@ def baking(scene: Scene) -> Move:
     rollout, seconds = scene.rollout, bake_seconds(scene.rollout.strategy, scene.settings)
     unseen = seconds > 0 and without_evidence(scene)
     over = _is_over(scene, seconds)
-    if rollout.forced or (over and not doubts(rollout)):
+    if rollout.forced or (over and not is_doubtful(rollout)):
         return _finish(scene, unseen=unseen)
     if rollout.weight < ALL and scene.control == 0 and scene.canary_full:
         return drop_control(scene, _control_ended(rollout))
@@ -35,7 +35,7 @@ def baking(scene: Scene) -> Move:
         Reason.ROLLING_OUT,
         f"{_shared(rollout)}; it is watched for {seconds} s.",
         told(scene),
-        "The bake ends by its time all the same." if unseen and not doubts(rollout) else "",
+        "The bake ends by its time all the same." if unseen and not is_doubtful(rollout) else "",
     )
 
 

@@ -6,7 +6,7 @@ from halimede.api.base import rfc3339
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.rollout.command import Command, Verb
 from halimede.rollout.facts import Facts, Route
-from halimede.rollout.first_weight import effective
+from halimede.rollout.first_weight import effective_settings
 from halimede.rollout.refusals import why_not
 from halimede.rollout.scene import Scene, Wanted
 
@@ -32,7 +32,7 @@ def possible(md: ModelDeployment) -> list[Verb]:
     scene = Scene(
         wanted=Wanted(
             target=status.target.revision if status.target else "",
-            settings=effective(md.spec.rollout, rollout),
+            settings=effective_settings(md.spec.rollout, rollout),
             identity=md.metadata.uid,
         ),
         facts=Facts({}, Route(), 1),

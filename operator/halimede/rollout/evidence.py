@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from halimede.api.analysis import Analysis
 from halimede.api.status import Evidence, RolloutStatus, State
-from halimede.judge.judge import begin, judge
+from halimede.judge.initial_evidence import begin
+from halimede.judge.judge import judge
 from halimede.judge.limits import DOUBT, MIN_POLLS
 from halimede.judge.reading import Reading
 from halimede.judge.rule import rise_of_client_errors
@@ -67,7 +68,7 @@ def looks_wanted(bake_seconds: float, analysis: Analysis) -> int:
     return min(MIN_POLLS, int(judged / analysis.interval_seconds))
 
 
-def doubts(rollout: RolloutStatus) -> bool:
+def is_doubtful(rollout: RolloutStatus) -> bool:
     """Whether the odds against the revision are `DOUBT` or more.
 
     If the stable revision has no requests, the comparison with it is ignored, as it can no longer

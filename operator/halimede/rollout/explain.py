@@ -12,13 +12,13 @@ from halimede.judge.certify import certified
 from halimede.judge.judge import demanded
 from halimede.judge.limits import CLIENT_ERRORS, CONFIRMATION, DOUBT, SUSPICION, Limits, limits
 from halimede.judge.processes import BETTER, mixture
-from halimede.judge.rule import together
+from halimede.judge.rule import combine
 from halimede.judge.sentences import bad, number, odds, percent, place
 from halimede.judge.weigh import against, ceiling_of
 from halimede.rollout.capacity import ALL
 from halimede.rollout.choices import choices
-from halimede.rollout.evidence import doubts
-from halimede.rollout.first_weight import effective
+from halimede.rollout.evidence import is_doubtful
+from halimede.rollout.first_weight import effective_settings
 from halimede.rollout.remaining import clean_requests, level_due, time_for
 from halimede.rollout.shares import told_share
 from halimede.rollout.shortage import lacking
@@ -80,7 +80,7 @@ def explain(md: ModelDeployment) -> str:
 
 
 def _under_way(md: ModelDeployment, rollout: RolloutStatus) -> Iterator[str]:
-    settings = effective(md.spec.rollout, rollout)
+    settings = effective_settings(md.spec.rollout, rollout)
     step = f", step {rollout.step + 1} of {rollout.steps}" if starts_small(rollout) else ""
     yield (
         f"{rollout.strategy} rollout of {rollout.revision} against {rollout.base},"
@@ -140,7 +140,7 @@ def _of_the_bake(rollout: RolloutStatus) -> str | None:
     """Say what the rollout waits for in the bake, if that is not the usual text of its state."""
     if rollout.state is State.PROMOTING and rollout.weight < ALL:
         return f"that the route gives the new revision {rollout.weight} %, its share of the bake"
-    if rollout.state is State.BAKING and doubts(rollout):
+    if rollout.state is State.BAKING and is_doubtful(rollout):
         return f"the end of the bake, and odds against the new revision of under {odds(DOUBT)}"
     return None
 
@@ -199,9 +199,12 @@ def _source(told: _Told, held: SourceEvidence) -> Iterator[str]:
     if held.bake_ceiling is not None:
         bake = f"over {percent(held.bake_ceiling)} {thing}s in the bake"
         yield f"  {bake}: odds {odds(mixture(held.log_bake))}"
-    if held.log_alone and held.alone_requests:
+    if held.log_confirmation and held.confirmation_requests:
         yield _bar(
-            "since then worse than stable", mixture(held.log_alone), CONFIRMATION, "confirm it"
+            "since then worse than stable",
+            mixture(held.log_confirmation),
+            CONFIRMATION,
+            "confirm it",
         )
     if told.stepwise:
         yield from _certificates(told, held, bounds)
@@ -227,12 +230,12 @@ def _together(told: _Told) -> str:
     log_odds = list[float]()
     for held in told.evidence.sources:
         log_odds.append(mixture(held.log_rel))
-        unconfirmed = held.alone_requests and mixture(held.log_alone) < CONFIRMATION
-        if held.log_alone and unconfirmed:
+        unconfirmed = held.confirmation_requests and mixture(held.log_confirmation) < CONFIRMATION
+        if held.log_confirmation and unconfirmed:
             continue
         log_odds.append(mixture(held.log_abs))
         log_odds += [mixture(held.log_bake)] if held.log_bake else []
-    value = together(log_odds, bounds)
+    value = combine(log_odds, bounds)
     return f"All tests together: odds {odds(value)} against it; {odds(bounds.stop)} stop it"
 
 

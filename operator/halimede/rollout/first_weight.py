@@ -33,7 +33,7 @@ def weight_for(per_second: float) -> int:
     return min(max(ceil(enough), LOWEST), HIGHEST)
 
 
-def chosen(rollout: RolloutStatus, settings: Rollout) -> RolloutStatus:
+def choose_first_weight(rollout: RolloutStatus, settings: Rollout) -> RolloutStatus:
     """Fix the first weight once the traffic is known; *settings* are those of the spec."""
     evidence = rollout.evidence
     if settings.canary.steps or rollout.first_weight is not None or not starts_small(rollout):
@@ -44,7 +44,7 @@ def chosen(rollout: RolloutStatus, settings: Rollout) -> RolloutStatus:
     return rollout.model_copy(update={"first_weight": weight})
 
 
-def effective(settings: Rollout, rollout: RolloutStatus | None) -> Rollout:
+def effective_settings(settings: Rollout, rollout: RolloutStatus | None) -> Rollout:
     """Fill in the steps that the spec leaves to the traffic, as far as *rollout* has chosen."""
     return with_first_weight(settings, (rollout and rollout.first_weight) or LOWEST)
 
@@ -59,7 +59,9 @@ def with_first_weight(settings: Rollout, weight: int) -> Rollout:
     return settings.model_copy(update={"canary": canary})
 
 
-def raised(before: RolloutStatus | None, after: RolloutStatus | None) -> tuple[Event, ...]:
+def report_first_weight(
+    before: RolloutStatus | None, after: RolloutStatus | None
+) -> tuple[Event, ...]:
     """Create the Event for a first weight chosen in this pass, if it is not the lowest one."""
     if after is None or after.first_weight in (None, LOWEST) or after.evidence is None:
         return ()

@@ -74,14 +74,14 @@ def usual_control_percent(
     match strategy:
         case Strategy.CANARY:
             percent = settings.canary.control_percent
-            return _witnesses(per_second) if percent is None else percent
+            return _canary_control(per_second) if percent is None else percent
         case Strategy.BLUE_GREEN:
             return settings.blue_green.control_percent
         case Strategy.RECREATE:
             return 0
 
 
-def _witnesses(per_second: float | None) -> int:
+def _canary_control(per_second: float | None) -> int:
     if not per_second:
         return LEAST_CONTROL
     enough = ceil(ALL * CONTROL_REQUESTS / (per_second * CONTROL_SECONDS))

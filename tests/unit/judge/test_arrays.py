@@ -14,7 +14,7 @@ from halimede.api.analysis import Analysis, MetricsProvider
 from halimede.api.status import Evidence, SourceEvidence
 from halimede.judge.judge import judge
 from halimede.judge.limits import limits
-from halimede.judge.past import Past, calm
+from halimede.judge.past import Past, summarize_minutes
 from halimede.judge.reading import (
     Answer,
     Counts,
@@ -54,7 +54,7 @@ COUNTED = {
     "usual_stable_errors": "usual_stable_errors",
     "recent": "recent_requests",
     "recent_errors": "recent_errors",
-    "alone": "alone_requests",
+    "confirming": "confirmation_requests",
     "polls": "polls",
     "polls_against": "polls_against",
     "highest_against": "highest_against",
@@ -66,7 +66,7 @@ COUNTED = {
 """What the arrays and the evidence call the same numbers."""
 ROUNDED = ("recent", "recent_errors")
 """NumPy rounds some of their ties to the other side; that must not add up."""
-LOGS = ("log_rel", "log_abs", "log_bake", "log_alone", "log_no_worse", "log_better")
+LOGS = ("log_rel", "log_abs", "log_bake", "log_confirmation", "log_no_worse", "log_better")
 
 
 @dataclass
@@ -278,7 +278,7 @@ def test_the_arrays_say_what_the_judge_says(analysis: Analysis) -> None:
 def _met(paths: list[Path], number: int) -> Iterator[str]:
     """Name the turns of the rule that some paths took in a poll."""
     for path in paths:
-        suspected = any(one.log_alone for one in path.evidence.sources)
+        suspected = any(one.log_confirmation for one in path.evidence.sources)
         if path.verdicts[-1] is Verdict.ABORT and number >= BAKE_FROM and path.control:
             yield "stopped in the bake"
         if suspected:
@@ -305,7 +305,7 @@ def test_the_past_is_what_the_judge_makes_of_it() -> None:
     rows = [drawn(rng) for _ in range(200)]
     requests = np.array([[one.requests for one in row] for row in rows])
     errors = np.array([[one.errors for one in row] for row in rows])
-    expected = [calm(row) for row in rows]
+    expected = [summarize_minutes(row) for row in rows]
     found = past_of(requests, errors)
     assert found[0].tolist() == [one.counts.requests for one in expected]
     assert found[1].tolist() == [one.counts.errors for one in expected]

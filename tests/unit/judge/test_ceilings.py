@@ -3,7 +3,8 @@
 import pytest
 
 from halimede.api.analysis import Analysis, MetricsProvider
-from halimede.judge.judge import begin, demanded
+from halimede.judge.initial_evidence import begin
+from halimede.judge.judge import demanded
 from halimede.judge.limits import HIGHEST_CEILING, levels, limits
 from halimede.judge.reading import Counts, History, Measured, Source
 from halimede.judge.verdict import Verdict
@@ -72,18 +73,20 @@ def test_the_ratio_of_the_settings_is_the_one_that_counts() -> None:
     assert ceilings(twice, 60, 4800)["Triton"] == pytest.approx(0.08, rel=1e-3)
 
 
+def attempt(watch: Watch, failed: int) -> Verdict:
+    """Let so many of the canary's attempts fail in Triton, and 6 % of stable's; users see few."""
+    return watch.poll(
+        Counts(1000, failed),
+        Counts(9000, 540),
+        router=Counts(1000, 1),
+        stable_router=Counts(9000, 9),
+    ).verdict
+
+
 def test_retried_attempts_do_not_keep_an_equal_from_passing() -> None:
     """6 % of the attempts fail as always, and users see next to nothing of it."""
     watch = Watch(ANALYSIS, past=past(120, 7200))
-    said = [
-        watch.poll(
-            Counts(1000, 60),
-            Counts(9000, 540),
-            router=Counts(1000, 1),
-            stable_router=Counts(9000, 9),
-        ).verdict
-        for _ in range(20)
-    ]
+    said = [attempt(watch, 60) for _ in range(20)]
     assert Verdict.ABORT not in said
     assert said[-1] is Verdict.PASS
 
@@ -91,15 +94,7 @@ def test_retried_attempts_do_not_keep_an_equal_from_passing() -> None:
 def test_attempts_over_the_ceiling_of_triton_stop_a_canary() -> None:
     """All of its attempts fail where 6 % did, and the router hides nine in ten of that."""
     watch = Watch(ANALYSIS, past=past(120, 7200))
-    said = [
-        watch.poll(
-            Counts(1000, 500),
-            Counts(9000, 540),
-            router=Counts(1000, 1),
-            stable_router=Counts(9000, 9),
-        ).verdict
-        for _ in range(4)
-    ]
+    said = [attempt(watch, 500) for _ in range(4)]
     assert said[-1] is Verdict.ABORT
 
 

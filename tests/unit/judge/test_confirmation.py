@@ -55,18 +55,18 @@ def test_the_comparison_begins_with_the_suspicion_and_ends_with_it() -> None:
     watch = Watch(past=PAST)
     for _ in range(4):
         watch.poll(*GOOD)
-    assert watch.held().log_alone == ()
+    assert watch.held().log_confirmation == ()
     for _ in range(3):
         watch.poll(*CANARY_FAILS)
     held = watch.held()
     assert mixture(held.log_abs) > 0
-    assert mixture(held.log_alone) > CONFIRMATION == log(100)
-    assert held.alone_requests == 2700
-    while watch.held().log_alone:
+    assert mixture(held.log_confirmation) > CONFIRMATION == log(100)
+    assert held.confirmation_requests == 2700
+    while watch.held().log_confirmation:
         watch.poll(*GOOD)
     held = watch.held()
     assert max(mixture(held.log_abs), mixture(held.log_bake)) <= 0
-    assert held.alone_requests == 0
+    assert held.confirmation_requests == 0
 
 
 def test_a_canary_over_the_ceiling_is_held_while_stable_is_nearly_as_bad() -> None:
@@ -75,7 +75,7 @@ def test_a_canary_over_the_ceiling_is_held_while_stable_is_nearly_as_bad() -> No
     said = {watch.poll(Counts(200, 14), Counts(1800, 90)).verdict for _ in range(60)}
     held = watch.held()
     assert mixture(held.log_abs) > log(600)
-    assert mixture(held.log_alone) < CONFIRMATION
+    assert mixture(held.log_confirmation) < CONFIRMATION
     assert said == {Verdict.CONTINUE}
     assert "held by the odds against it" in (watch.evidence.message or "")
 
@@ -88,7 +88,7 @@ def test_a_stable_with_few_requests_takes_its_time_to_confirm() -> None:
         said.append(watch.poll(Counts(200, 26), Counts(20, 1)).verdict)
         held = watch.held()
         if mixture(held.log_rel) < log(300):
-            confirmed.append(mixture(held.log_alone) >= CONFIRMATION)
+            confirmed.append(mixture(held.log_confirmation) >= CONFIRMATION)
             assert (said[-1] is Verdict.ABORT) == confirmed[-1]
             assert len(said) < 4 or mixture(held.log_abs) > log(600)
     assert confirmed[-1]

@@ -9,9 +9,9 @@ from halimede.judge.dispersion import (
     CLIPPED,
     MOST_LOOKS,
     WORST_DISPERSION,
+    add_difference,
     difference,
     dispersion,
-    learn,
     neighbours,
     phi_of,
 )
@@ -113,15 +113,15 @@ def test_the_number_of_differences_is_told_with_it() -> None:
 
 def test_what_is_learnt_counts_as_one_of_the_differences() -> None:
     """The mean of all of them, the first one alone included."""
-    assert learn(1.0, 0, 3.0) == (3.0, 1)
-    assert learn(3.0, 1, 1.0) == (2.0, 2)
-    assert learn(2.0, MOST_LOOKS, 7.0) == (pytest.approx(2.05), MOST_LOOKS)
+    assert add_difference(1.0, 0, 3.0) == (3.0, 1)
+    assert add_difference(3.0, 1, 1.0) == (2.0, 2)
+    assert add_difference(2.0, MOST_LOOKS, 7.0) == (pytest.approx(2.05), MOST_LOOKS)
 
 
 def test_an_incident_is_learnt_as_ten_times_what_is_usual_at_most() -> None:
     """One look never makes errors seem clustered for hours."""
-    assert learn(2.0, 99, 10_000.0)[0] == pytest.approx(2.0 + (CLIPPED * 2.0 - 2.0) / 100)
-    assert learn(0.5, 99, 10_000.0)[0] == pytest.approx(0.5 + (CLIPPED - 0.5) / 100)
+    assert add_difference(2.0, 99, 10_000.0)[0] == pytest.approx(2.0 + (CLIPPED * 2.0 - 2.0) / 100)
+    assert add_difference(0.5, 99, 10_000.0)[0] == pytest.approx(0.5 + (CLIPPED - 0.5) / 100)
 
 
 def test_clusters_that_begin_in_the_rollout_are_learnt() -> None:

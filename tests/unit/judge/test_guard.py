@@ -160,7 +160,7 @@ def test_before_anything_was_counted_nothing_is_suspected(percent: str) -> None:
     watch = Watch(analysis, past=PAST)
     assert len(watch.held().log_abs) in {9, 11}
     watch.poll(Counts(0, 0), Counts(900, 4))
-    assert watch.held().log_alone == ()
+    assert watch.held().log_confirmation == ()
 
 
 def test_looks_in_an_outage_add_nothing_to_the_tests_without_stable() -> None:

@@ -9,7 +9,8 @@ from halimede.api.analysis import Analysis, Metric, MetricsProvider, Queries
 from halimede.api.query import UnusableQueryError
 from halimede.api.status import Evidence, SourceEvidence
 from halimede.judge.indicators import due, fill, number, tally
-from halimede.judge.judge import begin, judge
+from halimede.judge.initial_evidence import begin
+from halimede.judge.judge import judge
 from halimede.judge.reading import (
     Counts,
     History,

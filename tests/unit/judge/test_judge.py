@@ -3,7 +3,8 @@
 import pytest
 
 from halimede.api.analysis import Analysis, MetricsProvider
-from halimede.judge.judge import begin, judge
+from halimede.judge.initial_evidence import begin
+from halimede.judge.judge import judge
 from halimede.judge.reading import (
     Counts,
     History,

@@ -7,7 +7,8 @@ import pytest
 from halimede.api.analysis import Analysis, Latency, MetricsProvider
 from halimede.api.status import Evidence
 from halimede.judge.counts import Counted, count
-from halimede.judge.judge import begin, demanded, judge
+from halimede.judge.initial_evidence import begin
+from halimede.judge.judge import demanded, judge
 from halimede.judge.limits import levels, limits
 from halimede.judge.queries import queries
 from halimede.judge.reading import (

@@ -1,6 +1,6 @@
 import pytest
 
-from halimede.judge.past import Past, calm, past
+from halimede.judge.past import Past, past, summarize_minutes
 from halimede.judge.reading import Counts, Source
 from tests.support.series import STABLE, envoy, measured, request
 
@@ -27,7 +27,7 @@ QUIET = [Counts(1000, errors) for errors in (4, 6, 5, 3, 7, 5)] * 20
 
 def test_the_rate_of_a_past_without_incidents_is_that_of_all_of_it() -> None:
     """Every minute counts."""
-    found = calm(QUIET)
+    found = summarize_minutes(QUIET)
     assert found.counts == Counts(120_000, 600)
     assert found.dispersion < 1.5
     assert found.looks == 100
@@ -42,7 +42,7 @@ def test_an_incident_in_the_past_changes_neither_rate_nor_dispersion(
     """An outage of both nodes, an hour before the rollout."""
     spoilt = list(QUIET)
     spoilt[40 : 40 + minutes] = [Counts(1000, errors)] * minutes
-    found, usual = calm(spoilt), calm(QUIET)
+    found, usual = summarize_minutes(spoilt), summarize_minutes(QUIET)
     assert found.counts.requests == 1000 * (120 - minutes)
     assert found.rate == pytest.approx(0.005, rel=0.02)
     assert found.dispersion == pytest.approx(usual.dispersion, rel=0.1)
@@ -50,20 +50,23 @@ def test_an_incident_in_the_past_changes_neither_rate_nor_dispersion(
 
 def test_what_most_minutes_show_is_usual() -> None:
     """An outage that took longer than an hour of the two is no incident any more."""
-    found = calm([Counts(1000, 300)] * 70 + [Counts(1000, 5)] * 50)
+    found = summarize_minutes([Counts(1000, 300)] * 70 + [Counts(1000, 5)] * 50)
     assert found.counts == Counts(120_000, 70 * 300 + 50 * 5)
 
 
 def test_clusters_are_not_taken_for_incidents() -> None:
     """Four errors at a time in every fifth minute are how this revision fails."""
-    found = calm([Counts(1000, 20 if at % 5 == 0 else 0) for at in range(120)])
+    found = summarize_minutes([Counts(1000, 20 if at % 5 == 0 else 0) for at in range(120)])
     assert found.counts == Counts(120_000, 480)
     assert found.dispersion > 5
 
 
 def test_few_errors_are_no_incident() -> None:
     """Two errors in one minute, and none in all the others."""
-    assert calm([Counts(5, 0)] * 60 + [Counts(5, 1)] + [Counts(5, 0)] * 59).counts.errors == 1
+    assert (
+        summarize_minutes([Counts(5, 0)] * 60 + [Counts(5, 1)] + [Counts(5, 0)] * 59).counts.errors
+        == 1
+    )
 
 
 def test_all_requests_tell_how_many_come() -> None:

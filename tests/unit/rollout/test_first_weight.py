@@ -4,7 +4,13 @@ import pytest
 
 from halimede.api.rollout import Canary, Rollout, Step
 from halimede.api.status import Evidence, Outcome, RolloutStatus, State
-from halimede.rollout.first_weight import chosen, effective, raised, weight_for, with_first_weight
+from halimede.rollout.first_weight import (
+    choose_first_weight,
+    effective_settings,
+    report_first_weight,
+    weight_for,
+    with_first_weight,
+)
 from halimede.rollout.steps import refitted
 from tests.support.rollouts import canary_at
 
@@ -49,26 +55,31 @@ def test_weights_rise_and_there_are_always_three(weight: int) -> None:
 def test_steps_of_the_spec_are_left_alone() -> None:
     """Whoever names them has chosen."""
     named = Rollout(canary=Canary(steps=(Step(weight=30),)))
-    assert effective(named, begun(0.2, first_weight=25)) is named
-    assert chosen(begun(0.2), named).first_weight is None
+    assert effective_settings(named, begun(0.2, first_weight=25)) is named
+    assert choose_first_weight(begun(0.2), named).first_weight is None
 
 
 def test_before_the_traffic_is_known_it_is_the_lowest() -> None:
     """Without a rollout, too."""
-    assert weights(effective(OPEN, None)) == [5, 25, 50]
-    assert weights(effective(OPEN, begun(None))) == [5, 25, 50]
-    assert chosen(begun(None), OPEN).first_weight is None
-    assert chosen(begun(0.0), OPEN).first_weight is None
+    assert weights(effective_settings(OPEN, None)) == [5, 25, 50]
+    assert weights(effective_settings(OPEN, begun(None))) == [5, 25, 50]
+    assert choose_first_weight(begun(None), OPEN).first_weight is None
+    assert choose_first_weight(begun(0.0), OPEN).first_weight is None
 
 
 def test_it_is_chosen_once() -> None:
     """Traffic that rises or falls later changes nothing."""
-    rollout = chosen(begun(1.7), OPEN)
+    rollout = choose_first_weight(begun(1.7), OPEN)
     assert rollout.first_weight == 12
-    assert weights(effective(OPEN, rollout)) == [12, 25, 50]
+    assert weights(effective_settings(OPEN, rollout)) == [12, 25, 50]
     for later in (0.01, 100.0):
         evidence = Evidence(requests_per_second=later)
-        assert chosen(rollout.model_copy(update={"evidence": evidence}), OPEN).first_weight == 12
+        assert (
+            choose_first_weight(
+                rollout.model_copy(update={"evidence": evidence}), OPEN
+            ).first_weight
+            == 12
+        )
 
 
 @pytest.mark.parametrize(
@@ -76,30 +87,30 @@ def test_it_is_chosen_once() -> None:
 )
 def test_it_is_not_chosen_where_it_is_too_late(changes: dict[str, object]) -> None:
     """After the first step, and without steps, there is no first weight to come."""
-    assert chosen(begun(1.7, **changes), OPEN).first_weight is None
+    assert choose_first_weight(begun(1.7, **changes), OPEN).first_weight is None
 
 
 def test_a_chosen_weight_raises_the_step_under_way() -> None:
     """The evidence is kept, and the step is judged on at the new weight."""
-    rollout = chosen(begun(1.7), OPEN)
-    refit = refitted(rollout, effective(OPEN, rollout), 99.0)
+    rollout = choose_first_weight(begun(1.7), OPEN)
+    refit = refitted(rollout, effective_settings(OPEN, rollout), 99.0)
     assert (refit.state, refit.step, refit.weight) == (State.SHIFTING, 0, 5)
     assert refit.evidence == rollout.evidence
 
 
 def test_the_lowest_weight_moves_nothing_and_is_not_told() -> None:
     """With much traffic all stays as it began."""
-    rollout = chosen(begun(50.0), OPEN)
+    rollout = choose_first_weight(begun(50.0), OPEN)
     assert rollout.first_weight == 5
-    assert refitted(rollout, effective(OPEN, rollout), 99.0) is rollout
-    assert raised(begun(50.0), rollout) == ()
+    assert refitted(rollout, effective_settings(OPEN, rollout), 99.0) is rollout
+    assert report_first_weight(begun(50.0), rollout) == ()
 
 
 def test_a_raise_is_told_once() -> None:
     """With the weight, and the traffic that has chosen it."""
-    before, after = begun(1.7), chosen(begun(1.7), OPEN)
-    told = raised(before, after)
+    before, after = begun(1.7), choose_first_weight(begun(1.7), OPEN)
+    told = report_first_weight(before, after)
     assert [event.reason for event in told] == ["FirstWeightChosen"]
     assert "is 12 %, chosen by the traffic of 1.7 requests/s" in told[0].message
-    assert raised(after, after) == ()
-    assert raised(before, None) == ()
+    assert report_first_weight(after, after) == ()
+    assert report_first_weight(before, None) == ()

@@ -92,7 +92,7 @@ BACKWARD = (
         30,
         "The steps are edited, or the traffic has chosen the first weight.",
         "It goes on at the first step that asks for no less than it has; evidence is kept.",
-        ("rollout.steps.refitted", "rollout.first_weight.chosen"),
+        ("rollout.steps.refitted", "rollout.first_weight.choose_first_weight"),
         held=ROLLING,
         ways=(Way((State.ANALYSING, State.STEP_PAUSED), State.SHIFTING),),
     ),

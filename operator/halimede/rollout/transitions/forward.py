@@ -251,7 +251,7 @@ FORWARD = (
         "The bake is over, and the odds against it are 3:1 or more.",
         "The bake continues until the odds are under 3:1, the verdict is Abort, or the command"
         " `promote-full-force` is given.",
-        ("rollout.bake.baking", "rollout.evidence.doubts"),
+        ("rollout.bake.baking", "rollout.evidence.is_doubtful"),
         held=(State.BAKING,),
     ),
     Transition(
