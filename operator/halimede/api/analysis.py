@@ -170,7 +170,7 @@ class Analysis(ApiModel):
     ] = ()
     """Further objectives by PromQL, approximate as its `increase()` is."""
     max_error_percent: Percent = "5"
-    """The error rate above which a revision is bad, whatever the stable one does."""
+    """The error rate above which a revision is bad, unless the stable one is no better."""
     max_error_ratio: Annotated[
         str, Field(pattern=r"^[0-9]{1,3}(\.[0-9]{1,2})?$", max_length=6)
     ] = "3"
