@@ -101,6 +101,8 @@ BY_GATEWAY: Manifest = {
             ],
             "maxErrorPercent": "5",
             "maxErrorRatio": "3",
+            "onBetterThanStable": "Hold",
+            "onClientErrors": "Abort",
             "latency": {"thresholdMilliseconds": 250, "maxSlowPercent": "5"},
             "pace": "Swift",
             "intervalSeconds": 15,

@@ -78,9 +78,16 @@ PEOPLE = (
     Transition(
         80,
         "The command `promote-full-force`, until the commit.",
-        "As 35, and without the bake; the judge is not heeded any more.",
+        "As 35, and without the bake; the judge is not heeded any more. In a bake the control"
+        " share is shifted to the revision first.",
         ("rollout.advance.promote_full_force_commanded",),
-        held=(State.STARTING, State.PRIMING, State.SCALING_UP, State.PROMOTING),
+        held=(
+            State.STARTING,
+            State.PRIMING,
+            State.SCALING_UP,
+            State.PROMOTING,
+            State.BAKING,
+        ),
         ways=(
             Way(
                 (
