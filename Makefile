@@ -10,7 +10,7 @@ KWOK_NODES ?= 0
 # What does no I/O; the import contracts in pyproject.toml hold it to that.
 PURE := */api/*,*/render/*,*/rollout/*,*/judge/*,*/reconcile/brief.py,*/reconcile/decide.py,*/reconcile/status.py,*/reconcile/p[lo]*.py,*/reconcile/routes.py,*/reconcile/w*.py,*/reconcile/user_routes.py,*/reconcile/farewell.py
 
-.PHONY: help demo test test-quick lint format cluster cluster-down bench crds docs golden lock clean
+.PHONY: help demo run unit test test-quick lint format cluster cluster-down bench crds docs golden lock clean
 
 help: ## Print this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -18,10 +18,23 @@ help: ## Print this help
 demo: .venv/ready ## Show it all on a local cluster, or with CLUSTER=current on yours
 	CLUSTER=$(CLUSTER) $(BIN)/python -m demo
 
-test: lint ## Check and test everything (first time 40 min, then 30; HISTORIES=… random rollouts)
+run: .venv/ready ## Run the operator from this checkout against the cluster of your kubeconfig
+	HALIMEDE_PROMETHEUS_URL=$${HALIMEDE_PROMETHEUS_URL:-$$HALIMEDE_PROMETHEUS} \
+		HALIMEDE_LOG_FORMAT=$${HALIMEDE_LOG_FORMAT:-text} $(BIN)/halimede run
+
+unit: .venv/ready ## Run the unit tests only: no lint, no server, no simulations of the judge
+	HISTORIES=$(or $(HISTORIES),500) $(BIN)/python -m pytest --quiet operator tests/unit tests/golden \
+		--ignore=tests/unit/judge/test_characteristics.py
+
+ifdef T
+test: .venv/ready
+	HISTORIES=$(HISTORIES) $(BIN)/python -m pytest $(T)
+else
+test: lint ## Check and test everything (first time 40 min, then 30; HISTORIES=… random rollouts); T='<paths, options>' runs only these tests
 	$(BIN)/python -m local build
 	HISTORIES=$(HISTORIES) $(BIN)/python -m pytest --cov --cov-report=term --durations=10
 	$(BIN)/coverage report --fail-under=90 --include='$(PURE)'
+endif
 
 test-quick: lint ## Check, and test what needs no server (about 2 min)
 	HISTORIES=$(or $(HISTORIES),1000) $(BIN)/python -m pytest operator tests/unit tests/golden tests/scenarios
