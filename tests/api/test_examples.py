@@ -1,4 +1,4 @@
-"""The examples, and those in the README: each is accepted as it stands, and can be rendered."""
+"""The examples, and those in the docs: each is accepted as it stands, and can be rendered."""
 
 import re
 from pathlib import Path
@@ -12,12 +12,18 @@ from halimede.render.checks import violations
 from halimede.render.platform import Platform
 from halimede.render.revision import revision
 from local.cluster import Cluster
+from tests.support.pages import PAGES as PAGE_NAMES
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = {path.stem: path.read_text() for path in sorted((ROOT / "examples").glob("*.yaml"))}
-README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"^```yaml\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
-QUOTED = {f"readme-{number}": block for number, block in enumerate(BLOCKS, start=1)}
+PAGES = {page: (ROOT / page).read_text() for page in PAGE_NAMES}
+QUOTED = {
+    f"{page}-{number}": block
+    for page, markdown in PAGES.items()
+    for number, block in enumerate(
+        re.findall(r"^```yaml\n(.*?)^```", markdown, flags=re.MULTILINE | re.DOTALL), start=1
+    )
+}
 
 
 @pytest.mark.parametrize("name", EXAMPLES | QUOTED)
@@ -35,8 +41,8 @@ def test_example(gateway_api: Cluster, name: str) -> None:
     gateway_api.kubectl("delete", "-f", "-", "--timeout=30s", input=example)
 
 
-def test_the_readme_names_examples_that_exist() -> None:
-    """Whoever follows the README finds the files."""
-    named = set(re.findall(r"examples/([\w-]+)\.yaml", README))
-    assert {"readme-1"} <= QUOTED.keys()
-    assert set() < named <= EXAMPLES.keys()
+def test_the_docs_name_every_example() -> None:
+    """Each example is mentioned on a page, and none is mentioned that does not exist."""
+    named = set(re.findall(r"examples/([\w-]+)\.yaml", "".join(PAGES.values())))
+    assert "README.md-1" in QUOTED
+    assert named == EXAMPLES.keys()

@@ -28,7 +28,8 @@ class MetricsProvider(StrEnum):
     CUSTOM = "Custom"
     """Anything else: the queries of `router`."""
     NONE = "None"
-    """No router counters are scraped. Triton's alone must do; the README says what they miss."""
+    """No router counters are scraped. Triton's alone must do.
+    docs/concepts.md says what these miss."""
 
 
 Query = Annotated[str, Field(min_length=1, max_length=1000)]

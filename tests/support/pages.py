@@ -1,0 +1,54 @@
+"""The pages that people read, and what stands in them."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for pattern in ("*.md", "docs/**/*.md", "charts/**/*.md", ".github/**/*.md")
+    for path in ROOT.glob(pattern)
+)
+
+
+def text(page: str) -> str:
+    """Read a page."""
+    return (ROOT / page).read_text()
+
+
+def headings(page: str) -> set[str]:
+    """List the anchors of a page's headings, made as GitHub makes them."""
+    found = re.findall(r"^#+ (.*)$", without_blocks(text(page)), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in found}
+
+
+def links(page: str) -> Iterator[tuple[str, str]]:
+    """Yield the file and the anchor of every link within the repository."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", without_blocks(text(page))):
+        if "://" not in target:
+            path, _, anchor = target.partition("#")
+            yield path, anchor
+
+
+def without_blocks(markdown: str) -> str:
+    """Leave out code blocks."""
+    return re.sub(r"^```.*?^```", "", markdown, flags=re.MULTILINE | re.DOTALL)
+
+
+def code(page: str) -> list[str]:
+    """List the code blocks and code spans of a page."""
+    blocks = re.findall(r"^```\w*\n(.*?)^```", text(page), re.MULTILINE | re.DOTALL)
+    return [*blocks, *re.findall(r"`([^`\n]+)`", without_blocks(text(page)))]
+
+
+def table(page: str, header: str) -> dict[str, list[str]]:
+    """Read all tables of a page with this header: the first cell's code, and the other cells."""
+    rows: dict[str, list[str]] = {}
+    for part in text(page).split(f"\n{header}\n")[1:]:
+        for line in part.splitlines()[1:]:
+            if not line.startswith("|"):
+                break
+            first, *others = (cell.strip() for cell in line.strip("|").split("|"))
+            rows |= dict.fromkeys(re.findall(r"`([^`]+)`", first) or [first], others)
+    return rows

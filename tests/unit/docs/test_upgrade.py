@@ -1,0 +1,41 @@
+"""What the page on upgrades says of revisions is what rendering does."""
+
+from typing import Any
+
+import pytest
+
+from halimede.api.spec import ModelDeploymentSpec
+from halimede.render.platform import Platform
+from halimede.render.revision import revision
+from tests.support.pages import table
+from tests.unit.render.resources import INPUTS, digits
+
+CHANGES: dict[str, Any] = {
+    "model": {"config": {"backend": "python", "maxBatchSize": 9}},
+    "runtime": {"version": "24.11"},
+    "replicas": 7,
+    "autoscaling": {"maxReplicas": 3},
+    "resources": {"limits": {"cpu": 1}},
+    "gpu": {"count": 2},
+    "expose": {"type": "Service"},
+    "probes": {"startupTimeoutSeconds": 700},
+    "drain": {"exitTimeoutSeconds": 31},
+    "rollout": {"strategy": "BlueGreen", "progressDeadlineSeconds": 60},
+    "podTemplate": {"spec": {"nodeSelector": {"pool": "a"}}},
+}
+ROWS = table("docs/upgrade.md", "| field of the spec | new revision |")
+PLATFORM = Platform(halimede_image="registry.example/halimede:0.1.0")
+
+
+def test_every_field_of_the_spec_is_in_the_table() -> None:
+    """A field that is added needs an answer."""
+    known = {field.alias or name for name, field in ModelDeploymentSpec.model_fields.items()}
+    assert ROWS.keys() == CHANGES.keys() == known
+
+
+@pytest.mark.parametrize("field", CHANGES)
+def test_a_field_makes_a_revision_as_the_table_says(field: str) -> None:
+    """The hash changes, or it does not."""
+    before = revision(digits(), PLATFORM, INPUTS).hash
+    after = revision(digits(**{field: CHANGES[field]}), PLATFORM, INPUTS).hash
+    assert (after != before) is {"yes": True, "no": False}[ROWS[field][0]]
