@@ -4,6 +4,7 @@ Everything a cluster runs is a descendant of its process 1. When that ends, for 
 the kernel kills all the others and takes the network away: nothing can be left behind.
 """
 
+import contextlib
 import os
 import select
 import signal
@@ -15,6 +16,8 @@ from local import linux
 
 STAY = b"+"
 """Written to the lifeline, it lets the cluster outlive whoever started it."""
+
+_SHARED_MEMORY = Path("/dev") / "shm"
 
 NAMESPACES = linux.NEW_USER | linux.NEW_NETWORK | linux.NEW_PID | linux.NEW_MOUNT | linux.NEW_IPC
 
@@ -35,10 +38,34 @@ def isolate(memory: Path) -> None:
         linux.map_to_root(uid, gid)
         linux.mount("none", Path("/"), flags=linux.MOUNT_REMOUNT_RECURSIVELY_PRIVATE)
         linux.mount("memory", memory, "tmpfs")
-        # Programs that share memory by name would meet those of another cluster.
-        linux.mount("shm", Path("/dev") / "shm", "tmpfs")
+        _replace_shared_memory()
     except OSError as error:
         raise NamespaceError(f"{error.strerror}. {_switch()}") from error
+
+
+def _replace_shared_memory() -> None:
+    """Give the cluster a /dev/shm of its own: programs that share memory by name stay apart.
+
+    Names of shared memory are names of files. Folders stay visible, because the checkout, the
+    cache or Python may lie in one.
+    """
+    with contextlib.ExitStack() as opened:
+        folders: dict[Path, int] = {}
+        links: dict[Path, Path] = {}
+        for entry in _SHARED_MEMORY.iterdir():
+            if entry.is_symlink():
+                links[entry] = entry.readlink()
+            elif entry.is_dir():
+                folders[entry] = os.open(entry, os.O_PATH | os.O_CLOEXEC)
+                opened.callback(os.close, folders[entry])
+        linux.mount("shm", _SHARED_MEMORY, "tmpfs")
+        for folder, descriptor in folders.items():
+            folder.mkdir()
+            # The path leads to the mount below by now, the descriptor to what it hides.
+            hidden = f"/proc/self/fd/{descriptor}"
+            linux.mount(hidden, folder, flags=linux.MOUNT_BIND_RECURSIVELY)
+        for link, target in links.items():
+            link.symlink_to(target)
 
 
 def become_first_process(lifeline: int, work: Callable[[], None]) -> NoReturn:

@@ -55,7 +55,8 @@ def served(triton: Triton, version: Version, folder: Path) -> Iterator[Server]:
     ]
     # The Python backend runs the interpreter that it finds first, which must be this one.
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "LD_LIBRARY_PATH": triton.library_path}
+    libraries = ":".join(map(str, triton.libraries))
+    environment = {**os.environ, "PATH": path, "LD_LIBRARY_PATH": libraries}
     with log.open("wb") as output:
         process = subprocess.Popen(arguments, env=environment, stdout=output, stderr=output)
     try:
