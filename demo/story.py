@@ -23,7 +23,8 @@ from local import chart
 from local.build import BuildError
 from local.cluster import Access, ClusterError, current, up
 
-OUT = Path(__file__).parents[1] / "out" / "demo"
+OUT = Path(os.environ.get("HALIMEDE_DEMO_OUT") or Path(__file__).parents[1] / "out" / "demo")
+"""The folder for records and pictures."""
 
 
 def tell(console: Console, out: Path = OUT) -> bool:

@@ -111,8 +111,13 @@ def build(tools: Sequence[Tool] = EVERYTHING, progress: Progress | None = None) 
     return _gathered(made, _assets(os.environ))
 
 
+def folder_of(tool: Tool) -> Path:
+    """Return the folder of a tool in the cache; it is there once the tool is built."""
+    return folders.cache() / f"{tool.name}-{tool.key}"
+
+
 def _built(tool: Tool, progress: Progress) -> Path:
-    folder = folders.cache() / f"{tool.name}-{tool.key}"
+    folder = folder_of(tool)
     if folder.is_dir():
         return folder
     with _locked(folders.cache() / f".{tool.name}.lock"):

@@ -5,9 +5,11 @@ the kernel kills all the others and takes the network away: nothing can be left 
 """
 
 import contextlib
+import json
 import os
 import select
 import signal
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
@@ -23,7 +25,13 @@ NAMESPACES = linux.NEW_USER | linux.NEW_NETWORK | linux.NEW_PID | linux.NEW_MOUN
 
 
 class NamespaceError(RuntimeError):
-    """The kernel does not let this user make namespaces; the message says which switch."""
+    """The kernel does not let this user make namespaces."""
+
+    def __init__(self, why: str, cure: str) -> None:
+        """Take what the kernel said, and which switch allows it."""
+        self.why = why
+        self.cure = cure
+        super().__init__(f"{why}. {cure}")
 
 
 def isolate(memory: Path) -> None:
@@ -40,7 +48,43 @@ def isolate(memory: Path) -> None:
         linux.mount("memory", memory, "tmpfs")
         _replace_shared_memory()
     except OSError as error:
-        raise NamespaceError(f"{error.strerror}. {_switch()}") from error
+        raise NamespaceError(error.strerror or str(error), _switch()) from error
+
+
+def show_own_processes() -> None:
+    """Mount the /proc of the new process namespace. Raise ``NamespaceError``."""
+    try:
+        linux.mount("proc", Path("/proc"), "proc")
+    except OSError as error:
+        raise NamespaceError(error.strerror or str(error), _switch()) from error
+
+
+def try_out() -> NamespaceError | None:
+    """Make the namespaces of a cluster in a process that ends at once; return what failed."""
+    answers, writer = os.pipe()
+    with tempfile.TemporaryDirectory() as memory:
+        child = os.fork()
+        if child == 0:
+            _isolate_and_exit(Path(memory), writer)
+        os.close(writer)
+        os.waitpid(child, 0)
+    with os.fdopen(answers) as said:
+        text = said.read()
+    return NamespaceError(*json.loads(text)) if text else None
+
+
+def _isolate_and_exit(memory: Path, writer: int) -> NoReturn:
+    try:
+        isolate(memory)
+        first = os.fork()
+        if first == 0:
+            show_own_processes()
+            os._exit(0)
+        os.waitpid(first, 0)
+    except NamespaceError as error:
+        os.write(writer, json.dumps([error.why, error.cure]).encode())
+    finally:
+        os._exit(0)
 
 
 def _replace_shared_memory() -> None:
@@ -71,10 +115,11 @@ def _replace_shared_memory() -> None:
 def become_first_process(lifeline: int, work: Callable[[], None]) -> NoReturn:
     """Be process 1 in the new process namespace: run ``work`` in a child, and reap what ends.
 
+    `show_own_processes` comes before.
+
     End when the child ends, or when the pipe ``lifeline`` is closed on the other side, which the
     kernel does for a process that dies.
     """
-    linux.mount("proc", Path("/proc"), "proc")
     woken, waker = os.pipe()
     os.set_blocking(waker, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)

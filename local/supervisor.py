@@ -41,6 +41,11 @@ def main(order: Order) -> None:
         return
     first = os.fork()
     if first == 0:
+        try:
+            namespace.show_own_processes()
+        except namespace.NamespaceError as error:
+            teller.failed(str(error))
+            os._exit(1)
         namespace.become_first_process(order.lifeline, lambda: _supervise(order, teller))
     teller.born(first)
 
