@@ -43,7 +43,7 @@ def install(folder: Path, progress: Progress) -> None:
     python = str(folder / "bin" / "python")
     names = locked(LOCK)
     what = f"Installing {len(names)} packages, 1.2 GB"
-    with progress.step(what, expected="2 to 5 min") as tell:
+    with progress.step(what, expected="2 to 8 min") as tell:
         _run([python, *_PIP, "--require-hashes", "-r", str(LOCK)], names, tell)
     with progress.step("Installing this checkout", expected="about 5 s"):
         _run([python, *_PIP, "--no-build-isolation", "-e", str(SOURCE.parent)], ())

@@ -66,12 +66,12 @@ def _overrides(given: argparse.Namespace) -> list[tuple[str, str | None]]:
     return [("cpu", given.cpu), ("memory", given.memory)]
 
 
-def _triton(cache: Path) -> triton.Triton | None:
+def _triton(cache: Path) -> triton.Triton | triton.TritonError:
     try:
         return triton.prepare(cache)
     except triton.TritonError as error:
         logger.warning("There is no Triton on this node: %s", error)
-        return None
+        return error
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -27,8 +27,8 @@ class Image:
 class ImageTable:
     """The images that the process node can run: Triton and Halimede itself."""
 
-    def __init__(self, *, software: Software, server: triton.Triton | None) -> None:
-        """Take programs from a virtual environment; without a `server` Triton is unknown."""
+    def __init__(self, *, software: Software, server: triton.Triton | triton.TritonError) -> None:
+        """Take programs from a virtual environment; `server` may be why there is no Triton."""
         self._software = software
         self._server = server
 
@@ -47,6 +47,8 @@ class ImageTable:
 
     def explain_missing(self, image: str) -> str:
         """Return why an image cannot be had, and which can."""
+        if isinstance(self._server, triton.TritonError) and "tritonserver" in image:
+            return f'the process node has no image "{image}": {self._server}'
         return (
             f'the process node has no image "{image}": it pulls none and knows only '
             f"*/tritonserver:{triton.VERSION}-py3 and */halimede:*"
@@ -58,7 +60,7 @@ class ImageTable:
         return Image("halimede", (f"{programs}/halimede",), environment)
 
     def _triton(self) -> Image | None:
-        if self._server is None:
+        if isinstance(self._server, triton.TritonError):
             return None
         libraries = map(self._software.inside, self._server.libraries)
         environment = {

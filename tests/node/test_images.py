@@ -4,7 +4,7 @@ import pytest
 
 from local.node.images import ImageTable
 from local.node.software import Software
-from local.triton import Triton
+from local.triton import Triton, TritonError
 
 SOFTWARE = Software(
     environment=Path("/srv/a b/venv"),
@@ -64,5 +64,7 @@ def test_other_images_are_unknown(image: str) -> None:
 
 def test_without_a_server_triton_is_unknown() -> None:
     """A Python that cannot run the wheel's Triton makes its image one that cannot be pulled."""
-    table = ImageTable(software=SOFTWARE, server=None)
-    assert table.find("nvcr.io/nvidia/tritonserver:24.10-py3") is None
+    table = ImageTable(software=SOFTWARE, server=TritonError("no stub for Python 3.14"))
+    image = "nvcr.io/nvidia/tritonserver:24.10-py3"
+    assert table.find(image) is None
+    assert "no stub for Python 3.14" in table.explain_missing(image)
