@@ -15,6 +15,20 @@ EVENTS = 10
 """How many of the namespace's warnings are shown."""
 
 
+def kubectl_in(cluster: Access, namespace: str, *arguments: str, text: str | None = None) -> str:
+    """Run kubectl in a namespace and return what it prints; ``text`` is what it reads.
+
+    Raise ``ClusterError``; if kubectl waited in vain, with the state of the namespace.
+    """
+    try:
+        return cluster.kubectl("--namespace", namespace, *arguments, input=text)
+    except ClusterError as error:
+        if "timed out" not in str(error):
+            raise
+        found = describe_namespace(cluster, namespace)
+        raise ClusterError(f"{error}\n{found}") from error
+
+
 def describe_namespace(cluster: Access, namespace: str) -> str:
     """Return what is wrong in a namespace, for a person who waited for it in vain.
 

@@ -4,10 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from typing_extensions import override
 
 from local.access import Access, ClusterError
-from local.diagnosis import describe_namespace
+from local.diagnosis import describe_namespace, kubectl_in
 
 POD = {
     "metadata": {"name": "web-1", "namespace": "demo"},
@@ -50,8 +51,11 @@ class Pretended(Access):
         answers: dict[tuple[str, ...], Any] = {
             ("get", "pods"): json.dumps({"items": [POD]}),
             ("get", "events"): json.dumps({"items": [EVENT]}),
+            ("--namespace", "demo"): "",
             ("logs", "web-1"): "cannot bind port 80\n" if "--previous" in arguments else "",
         }
+        if "wait" in arguments:
+            raise ClusterError("timed out waiting for the condition")
         return str(answers[arguments[:2]])
 
 
@@ -84,3 +88,11 @@ def test_a_cluster_that_is_gone_hides_no_other_error() -> None:
     """The explanation says that there is none."""
     said = describe_namespace(make(Gone), "demo")
     assert said == "The namespace demo cannot be read: connection refused"
+
+
+def test_a_wait_of_kubectl_that_gives_up_is_explained() -> None:
+    """Its own words come first, then what is wrong in the namespace."""
+    with pytest.raises(ClusterError) as caught:
+        kubectl_in(make(Pretended), "demo", "wait", "--for=condition=Ready", "pod/web-1")
+    assert str(caught.value).startswith("timed out waiting for the condition\npod web-1: Running")
+    assert kubectl_in(make(Pretended), "demo", "delete", "pod/web-1") == ""
