@@ -92,7 +92,7 @@ def measure_bare(cluster: Cluster, environment: dict[str, str], count: int) -> B
     started = time.monotonic()
     applied = _apply(cluster, environment, manifests)
     started = max(started, time.monotonic() - applied)
-    _wait(lambda: _available(cluster) == count)
+    _wait(lambda: _available(cluster), count)
     settled = time.monotonic() - started
     cluster.kubectl("delete", "namespace", BARE, "--timeout=300s")
     return Bare(applied, settled)
@@ -105,11 +105,11 @@ def measure_ours(
     cluster.kubectl("create", "namespace", OURS)
     log = cluster.directory / "logs" / "halimede.log"
     with operator(cluster, environment, log) as process:
-        _wait(lambda: "Synced" in log.read_text())
+        _wait(lambda: int("Synced" in log.read_text()), 1)
         audit, before = AuditLog(cluster.audit_log), process.usage()
         started = time.time()
         _apply(cluster, environment, [model_deployment(number, OURS) for number in range(count)])
-        _wait(lambda: len(_ready(cluster)) == count)
+        _wait(lambda: len(_ready(cluster)), count)
         ready = max(_ready(cluster)) - started
         busy = process.usage()
         time.sleep(CALM_SECONDS)
@@ -184,11 +184,11 @@ def _ready(cluster: Cluster) -> list[float]:
     ]
 
 
-def _wait(condition: Callable[[], bool]) -> None:
+def _wait(count: Callable[[], int], wanted: int) -> None:
     until = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
+    while (last := count()) != wanted:
         if time.monotonic() > until:
-            raise TimeoutError(f"not within {PATIENCE_SECONDS:.0f} s")
+            raise TimeoutError(f"{last} of {wanted} within {PATIENCE_SECONDS:.0f} s")
         time.sleep(GLANCE_SECONDS)
 
 

@@ -62,7 +62,8 @@ class Changes:
                 if one.at >= since and holds(one.manifest):
                     return one
             self._over.wait(0.01)
-        raise TimeoutError(f"nothing such was seen for {PATIENCE_SECONDS:.0f} s")
+        last = self.seen[-1].manifest if self.seen else "nothing"
+        raise TimeoutError(f"not within {PATIENCE_SECONDS:.0f} s; last seen: {str(last)[:2000]}")
 
     def since(self, moment: float) -> list[Change]:
         """List the version that stood at ``moment``, and every later one."""

@@ -16,6 +16,7 @@ from demo.verdict import Verdict
 from demo.watch import Snapshot, Watch
 from halimede.api.base import Manifest
 from halimede.api.v1alpha1 import KIND
+from local import chart, diagnosis
 from local.cluster import Access
 
 LOOK_EVERY = 0.2
@@ -103,7 +104,7 @@ class Stage:
             if snapshot and until(snapshot):
                 return snapshot
             self.pause()
-        raise StuckError(f"waited {within:.0f} s for {what}; last seen: {self._last_seen()}")
+        raise self._stuck(what, within, self._last_seen())
 
     def wait_for_start(self, version: str, within: float = 60.0) -> None:
         """Wait until the rollout of ``version`` begins: one that is being stopped ends first.
@@ -144,7 +145,7 @@ class Stage:
         deadline = time.time() + within
         while not enough():
             if time.time() > deadline:
-                raise StuckError(f"waited {within:.0f} s for {what}")
+                raise self._stuck(what, within, self._last_requests())
             self.pause()
 
     def pause(self, seconds: float = LOOK_EVERY) -> None:
@@ -183,6 +184,20 @@ class Stage:
 
     def _get(self, *arguments: str) -> str:
         return self.cluster.kubectl("--namespace", manifests.NAMESPACE, "get", *arguments)
+
+    def _stuck(self, what: str, within: float, last: str) -> StuckError:
+        """Say what was awaited in vain, what was seen last, and what the pods say."""
+        found = [
+            diagnosis.describe_namespace(self.cluster, namespace)
+            for namespace in (manifests.NAMESPACE, chart.NAMESPACE)
+        ]
+        waited = f"waited {within:.0f} s for {what}; last seen: {last}"
+        return StuckError("\n".join([waited, *found]))
+
+    def _last_requests(self) -> str:
+        records = self.records()
+        last = [f"{one.outcome} ({one.status} {one.detail})" for one in records[-5:]]
+        return f"{len(records)} requests in this scene, the last of them: {', '.join(last)}"
 
     def _last_seen(self) -> str:
         latest = self.watch.latest

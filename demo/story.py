@@ -1,6 +1,7 @@
 """Direct the demo: build the stage, play every scene on it, sum up, and tear it down."""
 
 import os
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,8 +23,11 @@ from demo.watch import Watch
 from local import chart
 from local.build import BuildError
 from local.cluster import Access, ClusterError, current, up
+from local.progress import Progress
+from local.toolchain import ToolchainError
 
-OUT = Path(__file__).parents[1] / "out" / "demo"
+OUT = Path(os.environ.get("HALIMEDE_DEMO_OUT") or Path(__file__).parents[1] / "out" / "demo")
+"""The folder for records and pictures."""
 
 
 def tell(console: Console, out: Path = OUT) -> bool:
@@ -31,16 +35,28 @@ def tell(console: Console, out: Path = OUT) -> bool:
     began = time.monotonic()
     screen = Screen(console)
     try:
+        prepare(out)
         with on_a_cluster(screen, out) as stage:
             if not _played(stage, screen):
                 return False
             _sum_up(stage, console)
-    except (BuildError, ClusterError) as error:
+    except (BuildError, ToolchainError, ClusterError) as error:
         screen.tell(f"✗ {error}")
         return False
     minutes, seconds = divmod(round(time.monotonic() - began), 60)
     screen.tell(f"✓ all {len(stage.claims)} claims held, in {minutes} min {seconds} s")
     return True
+
+
+def prepare(out: Path) -> None:
+    """Make the folder for records and pictures. Raise ``ClusterError`` if that is impossible."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        cure = "choose another folder, for example HALIMEDE_DEMO_OUT=/tmp/demo make demo"
+        raise ClusterError(f"the demo cannot write to {out} ({error.strerror}): {cure}") from error
 
 
 @contextmanager
@@ -61,8 +77,8 @@ def _cluster(screen: Screen) -> Iterator[Access]:
         yield current()
         return
     with up("demo") as cluster:
-        screen.tell("→ helm install halimede charts/halimede")
-        chart.install(cluster)
+        with Progress(screen.tell).step("→ helm install halimede", expected="about 10 s"):
+            chart.install(cluster)
         yield cluster
 
 

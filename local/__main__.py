@@ -1,6 +1,7 @@
 """The command line of the local cluster: ``python -m local``."""
 
 import argparse
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         return int(given.run(given))
-    except (build.BuildError, ToolchainError, cluster.ClusterError) as error:
+    except (build.BuildError, ToolchainError, cluster.ClusterError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -83,7 +84,7 @@ def _parts(text: str) -> list[Part]:
 def _print_environment(found: Cluster) -> None:
     """Print what a shell can evaluate: ``eval "$(python -m local env)"``."""
     host, port = found.gateway
-    print(f"export KUBECONFIG={found.kubeconfig}")
+    print(f"export KUBECONFIG={shlex.quote(str(found.kubeconfig))}")
     print(f"export HALIMEDE_GATEWAY={host}:{port}")
     print(f"export HALIMEDE_PROMETHEUS={found.prometheus_url}")
 

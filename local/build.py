@@ -11,6 +11,7 @@ import os
 import platform
 import subprocess
 import tempfile
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from local import folders, toolchain
 from local.addons import definitions
-from local.progress import Progress
+from local.progress import Progress, Tell
 
 KUBERNETES = "v1.36.3"
 """The version that the control plane says it is; go.mod pins what it really is."""
@@ -111,30 +112,40 @@ def build(tools: Sequence[Tool] = EVERYTHING, progress: Progress | None = None) 
     return _gathered(made, _assets(os.environ))
 
 
+def folder_of(tool: Tool) -> Path:
+    """Return the folder of a tool in the cache; it is there once the tool is built."""
+    return folders.cache() / f"{tool.name}-{tool.key}"
+
+
 def _built(tool: Tool, progress: Progress) -> Path:
-    folder = folders.cache() / f"{tool.name}-{tool.key}"
+    folder = folder_of(tool)
     if folder.is_dir():
         return folder
-    with _locked(folders.cache() / f".{tool.name}.lock"):
+    with (
+        progress.step(f"Building {tool.name}", expected=f"about {tool.minutes} min") as tell,
+        _locked(folders.cache() / f".{tool.name}.lock", tell),
+    ):
         if not folder.is_dir():
-            with progress.step(f"Building {tool.name}", expected=f"about {tool.minutes} min"):
-                _compile_into(folder, tool)
+            _compile_into(folder, tool, tell)
     return folder
 
 
-def _compile_into(folder: Path, tool: Tool) -> None:
+def _compile_into(folder: Path, tool: Tool, tell: Tell) -> None:
+    tell("looking for a Go compiler")
     go = toolchain.find_go(toolchain.version_needed(tool.module / "go.mod"), folders.cache())
     with _made_aside(folder) as made:
-        _compile(go, tool, made / tool.programs[0])
+        _compile(go, tool, made / tool.programs[0], tell)
         for link in tool.programs[1:]:
             (made / link).symlink_to(tool.programs[0])
         if tool is CONTOUR:
             definitions.collect(go, tool.module, made)
 
 
-def _compile(go: Path, tool: Tool, program: Path) -> None:
+def _compile(go: Path, tool: Tool, program: Path, tell: Tell) -> None:
+    tell("compiling")
     fixed = ("-mod=readonly", "-trimpath", "-buildvcs=false")
-    finished = subprocess.run(
+    last: deque[str] = deque(maxlen=LAST_LINES)
+    with subprocess.Popen(
         [go, "build", *fixed, *tool.flags, "-o", program, tool.package],
         cwd=tool.module,
         # The user's GOFLAGS could undo what is fixed here; a workspace could change versions.
@@ -142,10 +153,13 @@ def _compile(go: Path, tool: Tool, program: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        check=False,
-    )
-    if finished.returncode != 0:
-        end = "\n".join(finished.stdout.splitlines()[-LAST_LINES:])
+    ) as process:
+        for line in process.stdout or ():
+            last.append(line.rstrip())
+            if line.startswith("go: downloading "):
+                tell(line.strip())
+    if process.returncode != 0:
+        end = "\n".join(last)
         raise BuildError(f"{tool.name} could not be built in {tool.module}. {go} said:\n{end}")
 
 
@@ -171,7 +185,7 @@ def _gathered(made: Sequence[Path], instead: Sequence[Path]) -> Path:
     digest = hashlib.sha256(repr(sorted(programs.items())).encode()).hexdigest()[:12]
     gathered = folders.cache() / f"bin-{digest}"
     if not gathered.is_dir():
-        with _locked(gathered.parent / ".bin.lock"), _made_aside(gathered) as aside:
+        with _locked(gathered.parent / ".bin.lock", _quietly), _made_aside(gathered) as aside:
             for name, program in programs.items():
                 (aside / name).symlink_to(program)
     return gathered
@@ -192,8 +206,16 @@ def _made_aside(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(path: Path, tell: Tell) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            tell(f"waiting for another process that builds it (it holds {path})")
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _quietly(_: str) -> None:
+    """Tell nothing of what takes no time."""

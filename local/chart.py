@@ -1,7 +1,7 @@
 """Install Halimede into a cluster as users do: by its chart, with helm."""
 
-from local import folders
-from local.access import Access
+from local import diagnosis, folders
+from local.access import Access, ClusterError
 from local.addresses import PROMETHEUS_URL
 
 CHART = folders.SOURCE.parent / "charts" / "halimede"
@@ -9,16 +9,26 @@ NAMESPACE = "halimede-system"
 """Where the operator runs."""
 
 
-def install(cluster: Access, **operator: str) -> None:
+WITHIN = 90
+"""Seconds for the operator to become ready."""
+
+
+def install(cluster: Access, *, within: int = WITHIN, **operator: str) -> None:
     """Install the operator, or upgrade it, and return when it is ready.
 
-    ``operator`` are values of the chart's section of that name. Raise ``ClusterError``.
+    ``operator`` are values of the chart's section of that name. Raise ``ClusterError`` with the
+    state, the events and the last log lines of the operator's pods if it is not ready ``within``
+    seconds.
     """
     values = {"prometheus.url": PROMETHEUS_URL, **operator}
     settings = [
         part for key, value in values.items() for part in ("--set", f"operator.{key}={value}")
     ]
-    cluster.helm(
-        "upgrade", "--install", "halimede", str(CHART), "--namespace", NAMESPACE,
-        "--create-namespace", *settings, "--wait", "--timeout", "90s",
-    )  # fmt: skip
+    try:
+        cluster.helm(
+            "upgrade", "--install", "halimede", str(CHART), "--namespace", NAMESPACE,
+            "--create-namespace", *settings, "--wait", "--timeout", f"{within}s",
+        )  # fmt: skip
+    except ClusterError as error:
+        found = diagnosis.describe_namespace(cluster, NAMESPACE)
+        raise ClusterError(f"{error}\n{found}") from error

@@ -108,9 +108,12 @@ def up(
             "your own (CLUSTER=current)"
         )
     shown = Progress(progress)
-    binaries = build.build(_tools(parts, kwok_nodes), shown)
-    with shown.step(f"Starting cluster {name}", expected="about 15 s") as tell:
-        lifeline = launch(Wanted(name, binaries, parts, kwok_nodes, bound), tell)
+    try:
+        binaries = build.build(_tools(parts, kwok_nodes), shown)
+        with shown.step(f"Starting cluster {name}", expected="about 15 s") as tell:
+            lifeline = launch(Wanted(name, binaries, parts, kwok_nodes, bound), tell)
+    except OSError as error:
+        raise ClusterError(f"the cluster {name} cannot be started: {error}") from error
     started = find(name)
     return replace(started, lifeline=lifeline)
 

@@ -1,7 +1,6 @@
 """etcd and the Kubernetes control plane, as processes."""
 
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 from local import credentials
@@ -10,6 +9,7 @@ from local.credentials import Credentials
 from local.folders import SOURCE
 from local.processes import Command, answers
 from local.stage import Stage
+from local.waiting import Missing
 
 ETCD = "http://127.0.0.1:2379"
 
@@ -105,12 +105,12 @@ def _api_server(stage: Stage, made: Credentials) -> Command:
     return Command("kube-apiserver", arguments, answers(f"{API_SERVER}/readyz"))
 
 
-def _succeeds(stage: Stage, *arguments: str) -> Callable[[], bool]:
-    def probe() -> bool:
+def _succeeds(stage: Stage, *arguments: str) -> Missing:
+    def probe() -> str:
         try:
             stage.kubectl(*arguments)
-        except subprocess.CalledProcessError:
-            return False
-        return True
+        except subprocess.CalledProcessError as error:
+            return str(error.stderr).strip() or f"status {error.returncode}"
+        return ""
 
     return probe

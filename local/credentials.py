@@ -101,7 +101,8 @@ def create(folder: Path, binaries: Path) -> Credentials:
 
     Raise ``subprocess.CalledProcessError`` if the certificate could not be made.
     """
-    subprocess.run([binaries / "make-certificate", folder, *NAMES], check=True)
+    command = [str(binaries / "make-certificate"), str(folder), *NAMES]
+    subprocess.run(command, check=True, capture_output=True, text=True)
     tokens = {user: secrets.token_urlsafe(24) for user in GROUPS}
     made = Credentials(folder, tokens)
     write_secret(

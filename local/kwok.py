@@ -15,6 +15,7 @@ from typing import Any
 from local.folders import SOURCE
 from local.processes import Command, answers
 from local.stage import Stage
+from local.waiting import wait_until
 
 SELECTOR = "kwok.x-k8s.io/node=fake"
 HEALTH = "127.0.0.1:10247"
@@ -24,13 +25,27 @@ PODS_PER_NODE = "250"
 def start(stage: Stage, nodes: int, *, tainted: bool) -> None:
     """Register ``nodes`` nodes, start kwok and return when all of them are Ready.
 
-    Raise ``StartError`` or ``subprocess.CalledProcessError``.
+    Raise ``StartError``, ``GaveUpError`` or ``subprocess.CalledProcessError``.
     """
     items = [_node(number, tainted=tainted) for number in range(nodes)]
     manifest = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
     stage.kubectl("create", "--filename=-", manifest=manifest)
     stage.processes.start(_kwok(stage))
-    stage.kubectl("wait", "--for=condition=Ready", "node", "--selector=type=kwok", "--timeout=60s")
+    wait_until(
+        f"{nodes} Ready nodes of kwok",
+        lambda: _unready(stage),
+        60,
+        explain=stage.processes.explain("kwok"),
+    )
+
+
+def _unready(stage: Stage) -> str:
+    path = (
+        "{range .items[*]}{.metadata.name}={.status.conditions[?(@.type=='Ready')].status} {end}"
+    )
+    found = stage.kubectl("get", "nodes", "--selector=type=kwok", f"--output=jsonpath={path}")
+    unready = [one for one in found.split() if not one.endswith("=True")]
+    return f"{len(unready)} are not Ready, such as {unready[0]}" if unready else ""
 
 
 def _kwok(stage: Stage) -> Command:

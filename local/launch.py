@@ -14,12 +14,13 @@ from local.access import ClusterError
 from local.order import Order, Part, listen
 from local.progress import Tell
 from local.record import Record
+from local.waiting import show_end
 
 USES = ("api", "gateway", "prometheus")
 """What can be reached from outside; each gets a port."""
 
-LAST_LINES = 15
-"""How much of the supervisor's output an error shows."""
+START_SECONDS = 300
+"""How long a start may take at most. Each part of it has a shorter limit of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def launch(wanted: Wanted, tell: Tell) -> int | None:
             teller=teller,
         )
         _run_supervisor(order, lock)
-        pid = _await_ready(answers, directory, tell)
+        pid = _await_ready(answers, directory, tell, START_SECONDS)
         Record(pid, order.ports, str(wanted.binaries), wanted.bound).write(directory)
         if wanted.bound:
             return os.dup(held)
@@ -87,26 +88,31 @@ def _run_supervisor(order: Order, lock: int) -> None:
         os.close(order.teller)
 
 
-def _await_ready(answers: int, directory: Path, tell: Tell) -> int:
+def _await_ready(answers: int, directory: Path, tell: Tell, within: float) -> int:
     """Return the id of process 1 once everything runs.
 
     The messages end when the cluster has ended: the kernel closes their pipe after that.
     """
     pid = 0
+    doing = "the supervisor"
     why = ""
-    for message in listen(answers):
-        if "born" in message:
-            pid = message["born"]
-        elif "doing" in message:
-            tell(message["doing"])
-        elif "ready" in message:
-            return pid
-        else:
-            why = message["failed"]
+    try:
+        for message in listen(answers, within):
+            if "born" in message:
+                pid = message["born"]
+            elif "doing" in message:
+                doing = message["doing"]
+                tell(doing)
+            elif "ready" in message:
+                return pid
+            else:
+                why = message["failed"]
+    except TimeoutError:
+        why = f"after {within:g} s it still waits for {doing}"
     if not why:
-        said = (directory / "logs" / "supervisor.log").read_text().splitlines()[-LAST_LINES:]
-        why = "\n".join(["the supervisor ended without a word:", *said])
-    raise ClusterError(f"the cluster {directory.name} did not start: {why}")
+        why = "the supervisor ended without a message"
+    end = show_end(directory / "logs" / "supervisor.log")
+    raise ClusterError(f"the cluster {directory.name} did not start: {why}\n{end}")
 
 
 def _listening() -> socket.socket:

@@ -14,6 +14,9 @@ NEW_PID = 0x20000000
 MOUNT_REMOUNT_RECURSIVELY_PRIVATE = 0x4000 | 0x40000
 """MS_REC | MS_PRIVATE: what is mounted here is seen nowhere else."""
 
+MOUNT_BIND_RECURSIVELY = 0x1000 | 0x4000
+"""MS_BIND | MS_REC: show a folder, with what is mounted in it, at a second place."""
+
 _PR_SET_PDEATHSIG = 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -38,7 +41,7 @@ def enter(pid: int, namespaces: int) -> None:
 
 def mount(source: str, target: Path, kind: str = "", flags: int = 0, options: str = "") -> None:
     """Mount a file system or change a mount or raise ``OSError``."""
-    arguments = (source.encode(), os.fsencode(target), kind.encode(), flags, options.encode())
+    arguments = (os.fsencode(source), os.fsencode(target), kind.encode(), flags, options.encode())
     _checked(_libc.mount(*arguments), f"mount {kind or source} at {target}")
 
 

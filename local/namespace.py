@@ -4,9 +4,12 @@ Everything a cluster runs is a descendant of its process 1. When that ends, for 
 the kernel kills all the others and takes the network away: nothing can be left behind.
 """
 
+import contextlib
+import json
 import os
 import select
 import signal
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
@@ -16,11 +19,19 @@ from local import linux
 STAY = b"+"
 """Written to the lifeline, it lets the cluster outlive whoever started it."""
 
+_SHARED_MEMORY = Path("/dev") / "shm"
+
 NAMESPACES = linux.NEW_USER | linux.NEW_NETWORK | linux.NEW_PID | linux.NEW_MOUNT | linux.NEW_IPC
 
 
 class NamespaceError(RuntimeError):
-    """The kernel does not let this user make namespaces; the message says which switch."""
+    """The kernel does not let this user make namespaces."""
+
+    def __init__(self, why: str, cure: str) -> None:
+        """Take what the kernel said, and which switch allows it."""
+        self.why = why
+        self.cure = cure
+        super().__init__(f"{why}. {cure}")
 
 
 def isolate(memory: Path) -> None:
@@ -35,19 +46,80 @@ def isolate(memory: Path) -> None:
         linux.map_to_root(uid, gid)
         linux.mount("none", Path("/"), flags=linux.MOUNT_REMOUNT_RECURSIVELY_PRIVATE)
         linux.mount("memory", memory, "tmpfs")
-        # Programs that share memory by name would meet those of another cluster.
-        linux.mount("shm", Path("/dev") / "shm", "tmpfs")
+        _replace_shared_memory()
     except OSError as error:
-        raise NamespaceError(f"{error.strerror}. {_switch()}") from error
+        raise NamespaceError(error.strerror or str(error), _switch()) from error
+
+
+def show_own_processes() -> None:
+    """Mount the /proc of the new process namespace. Raise ``NamespaceError``."""
+    try:
+        linux.mount("proc", Path("/proc"), "proc")
+    except OSError as error:
+        raise NamespaceError(error.strerror or str(error), _switch()) from error
+
+
+def try_out() -> NamespaceError | None:
+    """Make the namespaces of a cluster in a process that ends at once; return what failed."""
+    answers, writer = os.pipe()
+    with tempfile.TemporaryDirectory() as memory:
+        child = os.fork()
+        if child == 0:
+            _isolate_and_exit(Path(memory), writer)
+        os.close(writer)
+        os.waitpid(child, 0)
+    with os.fdopen(answers) as said:
+        text = said.read()
+    return NamespaceError(*json.loads(text)) if text else None
+
+
+def _isolate_and_exit(memory: Path, writer: int) -> NoReturn:
+    try:
+        isolate(memory)
+        first = os.fork()
+        if first == 0:
+            show_own_processes()
+            os._exit(0)
+        os.waitpid(first, 0)
+    except NamespaceError as error:
+        os.write(writer, json.dumps([error.why, error.cure]).encode())
+    finally:
+        os._exit(0)
+
+
+def _replace_shared_memory() -> None:
+    """Give the cluster a /dev/shm of its own: programs that share memory by name stay apart.
+
+    Names of shared memory are names of files. Folders stay visible, because the checkout, the
+    cache or Python may lie in one.
+    """
+    with contextlib.ExitStack() as opened:
+        folders: dict[Path, int] = {}
+        links: dict[Path, Path] = {}
+        for entry in _SHARED_MEMORY.iterdir():
+            if entry.is_symlink():
+                links[entry] = entry.readlink()
+            elif entry.is_dir():
+                folders[entry] = os.open(entry, os.O_PATH | os.O_CLOEXEC)
+                opened.callback(os.close, folders[entry])
+        linux.mount("shm", _SHARED_MEMORY, "tmpfs")
+        for folder, descriptor in folders.items():
+            folder.mkdir()
+            # The path leads to the mount below by now, the descriptor to what it hides.
+            hidden = f"/proc/self/fd/{descriptor}"
+            linux.mount(hidden, folder, flags=linux.MOUNT_BIND_RECURSIVELY)
+        for link, target in links.items():
+            link.symlink_to(target)
 
 
 def become_first_process(lifeline: int, work: Callable[[], None]) -> NoReturn:
     """Be process 1 in the new process namespace: run ``work`` in a child, and reap what ends.
 
+    `show_own_processes` comes before.
+
     End when the child ends, or when the pipe ``lifeline`` is closed on the other side, which the
     kernel does for a process that dies.
     """
-    linux.mount("proc", Path("/proc"), "proc")
     woken, waker = os.pipe()
     os.set_blocking(waker, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)

@@ -2,6 +2,8 @@
 
 import json
 import os
+import select
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -77,8 +79,20 @@ class Teller:
         os.write(self._descriptor, json.dumps(message).encode() + b"\n")
 
 
-def listen(descriptor: int) -> Iterator[dict[str, Any]]:
-    """Return the messages of a `Teller` as they come; end when its process has ended."""
-    with os.fdopen(descriptor) as lines:
-        for line in lines:
-            yield json.loads(line)
+def listen(descriptor: int, within: float) -> Iterator[dict[str, Any]]:
+    """Return the messages of a `Teller` as they come; end when its process has ended.
+
+    Raise ``TimeoutError`` if neither is over ``within`` seconds.
+    """
+    deadline = time.monotonic() + within
+    with os.fdopen(descriptor, "rb") as messages:
+        read = b""
+        while True:
+            left = max(0.0, deadline - time.monotonic())
+            if not select.select([messages], [], [], left)[0]:
+                raise TimeoutError
+            chunk = os.read(messages.fileno(), 65536)
+            if not chunk:
+                return
+            *lines, read = (read + chunk).split(b"\n")
+            yield from map(json.loads, lines)

@@ -1,5 +1,6 @@
 """Start the cluster's processes, wait until they answer, and start again what dies."""
 
+import http.client
 import json
 import logging
 import os
@@ -12,17 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-logger = logging.getLogger(__name__)
+from local.waiting import GaveUpError, Missing, show_end, wait_until
 
-LOOK_EVERY = 0.05
-"""Seconds between two looks at a process that is starting."""
+logger = logging.getLogger(__name__)
 
 LONGEST_BACK_OFF = 10.0
 """Seconds to wait, at most, before a process that keeps dying is started again."""
-
-LAST_LINES = 15
-"""How much of a process's log an error shows."""
-
 
 PROCESSES = "processes.json"
 """The file in the folder of the logs that maps names to process ids."""
@@ -40,8 +36,8 @@ class Command:
     """Names the log file and the process in messages: ``etcd``, ``envoy``."""
     arguments: Sequence[str | Path]
     """The program and its arguments."""
-    ready: Callable[[], bool]
-    """Whether it answers; asked often, must not raise."""
+    missing: Missing
+    """What it lacks to be ready; asked often, must not raise."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Added to the environment of the supervisor."""
     descriptors: tuple[int, ...] = ()
@@ -70,15 +66,22 @@ class Processes:
             process = self._spawn(command)
         except OSError as error:
             raise StartError(f"{command.name} cannot be run: {error}") from error
-        deadline = time.monotonic() + command.patience
-        while not command.ready():
-            if (status := process.poll()) is not None:
-                raise self._failed(command, f"exited with status {status}")
-            if time.monotonic() > deadline:
-                process.kill()
-                process.wait()
-                raise self._failed(command, f"did not answer within {command.patience:g} s")
-            time.sleep(LOOK_EVERY)
+
+        def missing() -> str:
+            last = command.missing()
+            if last and (status := process.poll()) is not None:
+                end = show_end(self.log(command.name))
+                raise StartError(f"{command.name} exited with status {status}. {end}")
+            return last
+
+        try:
+            wait_until(
+                f"{command.name}'s answer", missing, command.patience, self.explain(command.name)
+            )
+        except GaveUpError as error:
+            process.kill()
+            process.wait()
+            raise StartError(str(error)) from error
         threading.Thread(target=self._keep_running, args=(command,), daemon=True).start()
 
     def identities(self) -> dict[str, int]:
@@ -88,6 +91,10 @@ class Processes:
     def log(self, name: str) -> Path:
         """Return the file that the process ``name`` writes its output to."""
         return self._logs / f"{name}.log"
+
+    def explain(self, *names: str) -> Callable[[], str]:
+        """Return a function that shows the ends of the logs of processes."""
+        return lambda: "\n".join(show_end(self.log(name)) for name in names)
 
     def _spawn(self, command: Command) -> subprocess.Popen[bytes]:
         with self.log(command.name).open("ab") as log:
@@ -127,25 +134,25 @@ class Processes:
             back_off = min(2 * back_off, LONGEST_BACK_OFF)
             self._spawn(command)
 
-    def _failed(self, command: Command, what: str) -> StartError:
-        lines = self.log(command.name).read_text(errors="replace").splitlines()[-LAST_LINES:]
-        shown = "\n".join(f"    {line}" for line in lines) or "    (it wrote nothing)"
-        return StartError(f"{command.name} {what}. The end of {self.log(command.name)}:\n{shown}")
+
+def nothing_missing() -> str:
+    """Say of a process that it is ready as soon as it runs."""
+    return ""
 
 
-def answers(url: str) -> Callable[[], bool]:
-    """Return a probe: whether ``url`` answers with success, whatever its certificate."""
+def answers(url: str) -> Missing:
+    """Return a probe: why ``url`` does not answer with success, whatever its certificate."""
     trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     trusting.check_hostname = False
     trusting.verify_mode = ssl.CERT_NONE
 
     opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=trusting))
 
-    def probe() -> bool:
+    def probe() -> str:
         try:
             with opener.open(url, timeout=2):
-                return True
-        except OSError:
-            return False
+                return ""
+        except (OSError, http.client.HTTPException) as error:
+            return f"{url}: {error or type(error).__name__}"
 
     return probe

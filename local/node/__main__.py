@@ -19,11 +19,10 @@ from local.node.filesystem import common_steps
 from local.node.images import ImageTable
 from local.node.network import AddressPool
 from local.node.registration import machine_capacity
+from local.node.software import Software
 from local.node.surroundings import Node
 
 logger = logging.getLogger("local.node")
-
-_CHECKOUT = Path(__file__).parents[2]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -42,8 +41,8 @@ async def _run(given: argparse.Namespace) -> None:
 
 
 def _node(given: argparse.Namespace, api: Api) -> Node:
-    virtual_environment = Path(sys.prefix)
-    software = (virtual_environment, Path(sys.base_prefix), _CHECKOUT)
+    directory = given.directory.absolute()
+    software = Software.current()
     capacity = machine_capacity(given.pods)
     capacity |= {key: given_value for key, given_value in _overrides(given) if given_value}
     return Node(
@@ -51,14 +50,12 @@ def _node(given: argparse.Namespace, api: Api) -> Node:
         address=CLUSTER_IP,
         prefix=ipaddress.ip_network(given.pod_cidr).prefixlen,
         api_server=(CLUSTER_IP, str(API_PORT)),
-        directory=given.directory.absolute(),
-        memory=given.directory.absolute() / "memory",
+        directory=directory,
+        memory=directory / "memory",
         api=api,
         addresses=AddressPool(given.pod_cidr),
-        images=ImageTable(
-            virtual_environment=virtual_environment, server=_triton(given.cache.absolute())
-        ),
-        common_steps=tuple(common_steps(software)),
+        images=ImageTable(software=software, server=_triton(given.cache.absolute())),
+        common_steps=tuple(common_steps(software.lay_out(directory / "software"))),
         back_off=CrashBackOff(first=given.back_off),
         allocatable=capacity,
         clock=time.time,
@@ -69,12 +66,12 @@ def _overrides(given: argparse.Namespace) -> list[tuple[str, str | None]]:
     return [("cpu", given.cpu), ("memory", given.memory)]
 
 
-def _triton(cache: Path) -> triton.Triton | None:
+def _triton(cache: Path) -> triton.Triton | triton.TritonError:
     try:
         return triton.prepare(cache)
     except triton.TritonError as error:
         logger.warning("There is no Triton on this node: %s", error)
-        return None
+        return error
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-_SYSTEM = ("bin", "etc", "lib", "lib32", "lib64", "libx32", "sbin", "usr")
+_SYSTEM = ("bin", "etc", "lib", "lib32", "lib64", "libx32", "sbin", "usr", "nix", "gnu")
+"""Programs and libraries of the host; the last two are those of NixOS and Guix."""
 _TEMPORARY = ("tmp", "var/tmp")
 _DEVICES = ("full", "null", "random", "tty", "urandom", "zero")
 _SHARED_MEMORY = "shm"
@@ -41,11 +42,11 @@ class Step:
     read_only: bool = False
 
 
-def common_steps(software: Iterable[Path]) -> list[Step]:
-    """Return the steps that all containers share.
+def common_steps(software: Iterable[Step]) -> list[Step]:
+    """Return the steps that all containers share; `software` binds what `local.node.software` has.
 
-    The host's programs and libraries, and each folder of `software` at its own path, are seen
-    read-only. Processes, devices, shared memory and all else are the container's own.
+    The host's programs and libraries are seen read-only. Processes, devices, shared memory and all
+    else are the container's own.
     """
     return [
         *_system(),
@@ -54,8 +55,13 @@ def common_steps(software: Iterable[Path]) -> list[Step]:
         *_devices(),
         Step(StepKind.DIRECTORY, "/run", "755"),
         *(Step(StepKind.DIRECTORY, f"/{name}", _WRITABLE_BY_ALL) for name in _TEMPORARY),
-        *_software(software),
+        *software,
     ]
+
+
+def is_system(path: Path) -> bool:
+    """Return whether a path is below a folder that every container sees at its own path."""
+    return any(path.is_relative_to(Path("/", name)) for name in _SYSTEM)
 
 
 def _system() -> Iterator[Step]:
@@ -76,11 +82,3 @@ def _devices() -> Iterator[Step]:
         yield Step(StepKind.LINK, f"/dev/{name}", f"/proc/self/fd/{number}")
     # 64 MiB, as container runtimes give: what fails there for want of memory fails here.
     yield Step(StepKind.TMPFS, f"/dev/{_SHARED_MEMORY}", f"mode={_WRITABLE_BY_ALL},size=64m")
-
-
-def _software(folders: Iterable[Path]) -> Iterator[Step]:
-    seen = [Path("/", name) for name in _SYSTEM]
-    for folder in sorted(set(folders), key=lambda path: len(path.parts)):
-        if not any(folder.is_relative_to(parent) for parent in seen):
-            seen.append(folder)
-            yield Step(StepKind.BIND, str(folder), str(folder), read_only=True)

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from local import triton
 from local.node.filesystem import Step, StepKind
+from local.node.software import Software
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -27,9 +27,9 @@ class Image:
 class ImageTable:
     """The images that the process node can run: Triton and Halimede itself."""
 
-    def __init__(self, *, virtual_environment: Path, server: triton.Triton | None) -> None:
-        """Take programs from a virtual environment; without a `server` Triton is unknown."""
-        self._programs = virtual_environment / "bin"
+    def __init__(self, *, software: Software, server: triton.Triton | triton.TritonError) -> None:
+        """Take programs from a virtual environment; `server` may be why there is no Triton."""
+        self._software = software
         self._server = server
 
     def find(self, image: str) -> Image | None:
@@ -47,21 +47,25 @@ class ImageTable:
 
     def explain_missing(self, image: str) -> str:
         """Return why an image cannot be had, and which can."""
+        if isinstance(self._server, triton.TritonError) and "tritonserver" in image:
+            return f'the process node has no image "{image}": {self._server}'
         return (
             f'the process node has no image "{image}": it pulls none and knows only '
             f"*/tritonserver:{triton.VERSION}-py3 and */halimede:*"
         )
 
     def _halimede(self) -> Image:
-        environment = {"PATH": f"{self._programs}:{_PATH}"}
-        return Image("halimede", (str(self._programs / "halimede"),), environment)
+        programs = self._software.path
+        environment = {"PATH": f"{programs}:{_PATH}", **self._software.variables}
+        return Image("halimede", (f"{programs}/halimede",), environment)
 
     def _triton(self) -> Image | None:
-        if self._server is None:
+        if isinstance(self._server, triton.TritonError):
             return None
+        libraries = map(self._software.inside, self._server.libraries)
         environment = {
-            "PATH": f"{triton.HOME}/bin:{self._programs}:{_PATH}",
-            "LD_LIBRARY_PATH": self._server.library_path,
+            "PATH": f"{triton.HOME}/bin:{self._software.path}:{_PATH}",
+            "LD_LIBRARY_PATH": ":".join(libraries),
         }
         tree = Step(StepKind.BIND, triton.HOME, str(self._server.tree), read_only=True)
         # The image's entry point executes its arguments, so they are the command.

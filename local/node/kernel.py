@@ -90,7 +90,8 @@ def forbid_new_privileges() -> None:
 
 def drop_capabilities() -> None:
     """Take every capability out of the bounding set: the next program starts with none."""
-    last = int(Path("/proc/sys/kernel/cap_last_cap").read_text(encoding="ascii"))
+    # Bytes, because the module of a text encoding cannot be imported in a container's root.
+    last = int(Path("/proc/sys/kernel/cap_last_cap").read_bytes())
     for capability in range(last + 1):
         _call("prctl", _PR_CAPBSET_DROP, capability, 0, 0, 0)
 

@@ -6,6 +6,7 @@ of the container's first process, or `{"error": …}` if it could not be started
 that the program runs. It exits with the container's exit code, 128 + the signal if one ended it.
 
 It imports the standard library only: it is started for every container and every exec probe.
+In the container's root it imports nothing more: its own Python may not be there.
 """
 
 import errno

@@ -11,6 +11,7 @@ import grpc
 import grpc.aio
 
 from tests.addons.manifests import GRPC_PATH
+from tests.support.waiting import WITHIN
 
 METHOD = f"{GRPC_PATH}/ModelInfer"
 CALLERS = 6
@@ -63,8 +64,13 @@ class Calls:
     async def more(self, number: int, backend: str | None = None) -> None:
         """Wait until so many more calls were answered, by a backend if it is named."""
         goal = self._count(backend) + number
-        async with asyncio.timeout(60), self.changed:
-            await self.changed.wait_for(lambda: self._count(backend) >= goal)
+        try:
+            async with asyncio.timeout(WITHIN), self.changed:
+                await self.changed.wait_for(lambda: self._count(backend) >= goal)
+        except TimeoutError as error:
+            seen = "\n".join(f"{count} of {answer}" for answer, count in self.answers.items())
+            why = f"not {goal} answers within {WITHIN:g} s; seen:\n{seen}"
+            raise AssertionError(why) from error
 
     def _count(self, backend: str | None) -> int:
         return self.answers.total() if backend is None else self.of(backend)

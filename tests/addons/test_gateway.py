@@ -8,8 +8,8 @@ import pytest
 
 from tests.addons.callers import Answer, Calls, call_grpc, call_http, calling, open_channel
 from tests.addons.manifests import Manifest, endpoints, ingress, route
-from tests.addons.waiting import seen
 from tests.addons.world import World
+from tests.support.waiting import wait_until_async
 
 
 async def apply(here: World, *manifests: Manifest) -> None:
@@ -30,7 +30,7 @@ async def ask(here: World, hostname: str) -> list[Answer]:
 
 async def asked_until_good(here: World, hostname: str) -> list[Answer]:
     """Call over each protocol until both are answered well, as after a route was made."""
-    return await seen(
+    return await wait_until_async(
         lambda: ask(here, hostname), lambda answers: all(answer.good for answer in answers)
     )
 

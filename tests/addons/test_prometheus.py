@@ -4,13 +4,13 @@ from typing import Any
 from local.addresses import CLUSTER_IP
 from tests.addons.callers import call_grpc, calling, open_channel
 from tests.addons.manifests import Manifest, route
-from tests.addons.waiting import seen
 from tests.addons.world import World
+from tests.support.waiting import wait_until_async
 
 
 async def answered(here: World, promql: str) -> list[dict[str, Any]]:
     """Return the series of a query once there are any."""
-    return await seen(lambda: asyncio.to_thread(here.query, promql), bool)
+    return await wait_until_async(lambda: asyncio.to_thread(here.query, promql), bool)
 
 
 def pod(name: str, port: int) -> Manifest:

@@ -11,8 +11,8 @@ from halimede.api.v1alpha1 import ModelDeployment
 from halimede.render.traffic import Backend, traffic
 from tests.addons.callers import METHOD, open_channel
 from tests.addons.manifests import Manifest
-from tests.addons.waiting import seen
 from tests.addons.world import World
+from tests.support.waiting import wait_until_async
 
 HOST = "testers.example.com"
 HEADERS = {"X-Tester": "yes", "X-Team": "vision"}
@@ -73,7 +73,9 @@ async def test_headers_lead_testers_to_the_canary(here: World) -> None:
     here.backend("digits-a")
     here.backend("digits-b")
     here.apply(rendered(here.namespace, testers=True))
-    await seen(lambda: first_answers(here, HEADERS), lambda told: told == ["digits-b"] * 2)
+    await wait_until_async(
+        lambda: first_answers(here, HEADERS), lambda told: told == ["digits-b"] * 2
+    )
     assert await answers(here, {}) == ["digits-a"] * 2
     assert await answers(here, {"X-Tester": "yes"}) == ["digits-a"] * 2
     assert await answers(here, HEADERS | {"X-Team": "sales"}) == ["digits-a"] * 2
@@ -84,7 +86,9 @@ async def test_copies_of_http_requests_are_counted(here: World) -> None:
     here.backend("digits-a")
     here.backend("digits-b")
     here.apply(rendered(here.namespace, copies=100))
-    told = await seen(lambda: first_answers(here, {}), lambda told: told == ["digits-a"] * 2)
+    told = await wait_until_async(
+        lambda: first_answers(here, {}), lambda told: told == ["digits-a"] * 2
+    )
     for _ in range(50):
         told += await answers(here, {})
     assert set(told) == {"digits-a"}
@@ -94,4 +98,4 @@ async def test_copies_of_http_requests_are_counted(here: World) -> None:
     async def copied() -> float:
         return sum(float(one["value"][1]) for one in await asyncio.to_thread(here.query, query))
 
-    assert await seen(copied, lambda count: count >= 50) <= len(told) // 2
+    assert await wait_until_async(copied, lambda count: count >= 50) <= len(told) // 2

@@ -15,6 +15,7 @@ from urllib.request import urlopen
 
 from local.addresses import CLUSTER_IP
 from local.cluster import Cluster
+from local.diagnosis import kubectl_in
 from tests.addons.manifests import Manifest, endpoints, service
 
 BACKEND = Path(__file__).with_name("backend.py")
@@ -53,7 +54,7 @@ class World:
 
     def kubectl(self, *arguments: str, given: str | None = None) -> str:
         """Run kubectl in the namespace."""
-        return self.cluster.kubectl(f"--namespace={self.namespace}", *arguments, input=given)
+        return kubectl_in(self.cluster, self.namespace, *arguments, text=given)
 
     def backend(self, service_name: str, number: int = 1) -> Backend:
         """Start a backend and add it to its Service."""

@@ -10,7 +10,7 @@ from local.access import ClusterError
 from local.cluster import Cluster
 from tests.api.objects import BY_SERVICE, model_deployment
 from tests.chart.rendering import Helm
-from tests.operator.conftest import eventually
+from tests.support.waiting import wait_until
 
 SCOPES: dict[str, dict[str, Any]] = {
     "cluster": {},
@@ -143,7 +143,7 @@ def test_the_operator_cannot_write_a_spec(helm: Helm, api_server: Cluster) -> No
     # Until the policy is in force a patch goes through, and the same one again changes nothing.
     specs = ({"spec": {"replicas": number}} for number in count(2))
     denied = "the operator writes the finalizer and the status only"
-    eventually(lambda: denied in patched(json.dumps(next(specs))))
+    wait_until(lambda: patched(json.dumps(next(specs))), lambda said: denied in said)
     assert "patched" in patched('{"metadata": {"finalizers": ["halimede.dev/route"]}}')
     assert "patched" in patched('{"metadata": {"finalizers": null}}')
     assert "patched" in api_server.kubectl(

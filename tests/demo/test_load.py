@@ -10,7 +10,7 @@ from demo.load import Load
 from demo.records import Outcome, Tally
 from tests.demo.plans import to_nobody
 from tests.demo.triton_server import Server
-from tests.demo.waiting import until
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,7 +25,7 @@ def test_it_sends_at_its_rate_over_both_protocols(
     load = Load(replace(plan, http=server.http, grpc=server.grpc))
     load.start()
     try:
-        assert until(lambda: not load.running), "it must end by itself"
+        wait_until(lambda: load.running, lambda running: not running)
     finally:
         load.stop()
     tally = Tally.of(load.journal.records)
@@ -41,7 +41,7 @@ def test_told_to_stop_it_stops(tmp_path: Path) -> None:
     """A load that would run for minutes ends when told, and every line of its record is whole."""
     load = Load(to_nobody(tmp_path / "requests.jsonl", seconds=300))
     load.start()
-    assert until(lambda: bool(load.journal.catch_up()))
+    wait_until(load.journal.catch_up)
     load.stop()
     assert not load.running
     assert {one.outcome for one in load.journal.records} == {Outcome.LOST}
@@ -53,11 +53,11 @@ def test_it_ends_with_a_director_that_is_killed(tmp_path: Path) -> None:
     program = [sys.executable, "-m", "tests.demo.director", str(records)]
     with subprocess.Popen(program, cwd=ROOT) as director:
         try:
-            assert until(lambda: records.exists() and records.stat().st_size > 0)
+            wait_until(lambda: records.exists() and records.stat().st_size)
         finally:
             director.kill()
     load = int((tmp_path / "pid").read_text())
-    assert until(lambda: not _lives(load)), "the load outlived its director"
+    wait_until(lambda: _lives(load), lambda lives: not lives)
 
 
 def _lives(pid: int) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from demo.models import Version
 from local.triton import Triton
-from tests.demo.waiting import until
+from tests.support.waiting import wait_until
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,12 @@ class Server:
 
     def ready(self) -> bool:
         """Wait until it serves its model; False if it ended instead."""
-        settled = until(lambda: self._answers() or self.process.poll() is not None, within=60)
-        return settled and self.process.poll() is None
+        wait_until(
+            lambda: (self._answers(), self.process.poll()),
+            lambda seen: seen != (False, None),
+            explain=self.log.read_text,
+        )
+        return self.process.poll() is None
 
     def _answers(self) -> bool:
         try:
@@ -55,7 +59,8 @@ def served(triton: Triton, version: Version, folder: Path) -> Iterator[Server]:
     ]
     # The Python backend runs the interpreter that it finds first, which must be this one.
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "LD_LIBRARY_PATH": triton.library_path}
+    libraries = ":".join(map(str, triton.libraries))
+    environment = {**os.environ, "PATH": path, "LD_LIBRARY_PATH": libraries}
     with log.open("wb") as output:
         process = subprocess.Popen(arguments, env=environment, stdout=output, stderr=output)
     try:

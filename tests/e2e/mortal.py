@@ -15,6 +15,7 @@ from typing import Any
 from halimede.api.status import State
 from local.chart import NAMESPACE
 from local.cluster import Cluster
+from local.diagnosis import kubectl_in
 from tests.e2e.way import Write, way
 
 DEPLOYMENT = "deployment/halimede"
@@ -189,4 +190,4 @@ def _config(cluster: Cluster) -> dict[str, Any]:
 
 
 def _at_home(cluster: Cluster, *arguments: str) -> str:
-    return cluster.kubectl("--namespace", NAMESPACE, *arguments)
+    return kubectl_in(cluster, NAMESPACE, *arguments)

@@ -14,6 +14,7 @@ from local.addresses import CLUSTER_IP
 from local.cluster import Cluster
 from tests.e2e.external_metrics import METRIC
 from tests.e2e.user import NAME, User
+from tests.support.waiting import wait_until
 
 SERVER = Path(__file__).with_name("external_metrics.py")
 PORT = 19443
@@ -76,12 +77,12 @@ def test_a_rollout_freezes_the_way_down_and_hands_the_replicas_over(
     user.asks_for("v1", autoscaling=SCALED)
     stable = user.sees("v1 Ready", lambda seen: seen.ready).stable
     user.starts_load()
-    user.waits_until(lambda: _replicas(user, stable) == 3, "scale-up", within=60)
+    wait_until(lambda: _replicas(user, stable), lambda seen: seen == 3, explain=user.explain)
     steps = [{"weight": 25, "minSeconds": 600, "maxSeconds": 600}]
     user.asks_for("v2", autoscaling=SCALED, rollout__canary__steps=steps)
     canary = user.sees("25 %", lambda seen: seen.weight == 25).target
     queue(10)
-    user.waits_until(lambda: _wanted(user) == "3334m", "shorter queue", within=60)
+    wait_until(lambda: _wanted(user), lambda seen: seen == "3334m", explain=user.explain)
     frozen = _get(user, f"hpa/{NAME}")
     assert frozen["spec"]["behavior"]["scaleDown"]["selectPolicy"] == "Disabled"
     assert (f"{NAME}-{stable}", 3) == (_target(frozen), _replicas(user, stable))
@@ -91,7 +92,7 @@ def test_a_rollout_freezes_the_way_down_and_hands_the_replicas_over(
     assert (canary, [Outcome.FAST_PROMOTED]) == (over.stable, user.outcomes())
     assert (f"{NAME}-{canary}", 3) == (_target(_get(user, f"hpa/{NAME}")), _replicas(user, canary))
     queue(10)
-    user.waits_until(lambda: _replicas(user, canary) == 1, "scale-down", within=60)
+    wait_until(lambda: _replicas(user, canary), lambda seen: seen == 1, explain=user.explain)
     user.load.stop()
     assert user.errors() == []
 

@@ -6,7 +6,7 @@ import pytest
 
 from halimede.api.base import Manifest
 from tests.e2e.user import NAME, User
-from tests.operator.conftest import eventually
+from tests.support.waiting import wait_until
 
 ASKED = {
     "expose": {"type": "Gateway", "gateway": {"routeRef": {"name": "shop"}}},
@@ -54,13 +54,15 @@ def test_a_canary_through_the_users_own_route_which_is_given_back(user: User) ->
     user.starts_load()
     user.asks_for("v1", **ASKED)
     user.sees("v1 in the route", lambda seen: seen.ready and bool(seen.status.user_routes))
-    user.waits_until(lambda: user.requests()[-1].revision == stable, "revision in an answer")
+    wait_until(
+        lambda: user.requests()[-1], lambda last: last.revision == stable, explain=user.explain
+    )
     user.asks_for("v2", **ASKED)
     user.sees("v2 stable", lambda seen: seen.settled and seen.stable != stable, within=120)
     assert {one.version for one in user.requests()} == {"v1", "v2"}
     user.asks_for("v2", **ASKED, rollout__analysis__settleSeconds=6)
     user.kubectl("delete", "mdeploy", NAME, "--wait=false")
-    eventually(lambda: _spec(user) == before)
+    wait_until(lambda: _spec(user), lambda spec: spec == before, explain=user.explain)
     user.waits_for_requests(100)
     user.load.stop()
     assert user.errors() == []

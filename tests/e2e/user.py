@@ -4,8 +4,6 @@ import copy
 import json
 import os
 import signal
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -21,6 +19,8 @@ from demo.watch import Snapshot, Watch
 from halimede.api.conditions import Condition, ConditionType
 from halimede.api.status import Outcome as Ended
 from local.cluster import Cluster
+from local.diagnosis import describe_namespace, kubectl_in
+from tests.support.waiting import wait_until
 
 NAME = manifests.NAME
 
@@ -102,24 +102,27 @@ class User:
         )
 
     def kubectl(self, *arguments: str) -> str:
-        """Run kubectl in this namespace."""
-        return self.cluster.kubectl("--namespace", self.namespace, *arguments)
+        """Run kubectl in this namespace; a wait of kubectl's that gives up is explained."""
+        return kubectl_in(self.cluster, self.namespace, *arguments)
 
     def sees(self, what: str, until: Callable[[Snapshot], bool], within: float = 60.0) -> Snapshot:
         """Wait for a status of what was asked last for which ``until`` holds.
 
         It fails with the last status that was seen.
         """
-        deadline = time.monotonic() + within
-        while time.monotonic() < deadline:
-            latest = self.watch.latest
+
+        def holds(latest: Snapshot | None) -> bool:
             answered = latest is not None and latest.current and latest.generation >= self.asked
-            if latest is not None and answered and until(latest):
-                return latest
-            threading.Event().wait(0.1)
-        last = self.watch.latest
-        status = last and json.dumps(last.status.to_manifest(), indent=1)
-        raise AssertionError(f"{what} was not seen within {within:.0f} s; last: {status}")
+            return latest is not None and answered and until(latest)
+
+        def explain() -> str:
+            last = self.watch.latest
+            status = last and json.dumps(last.status.to_manifest(), indent=1)
+            return f"{what} was not seen; the status:\n{status}\n{self.explain()}"
+
+        found = wait_until(lambda: self.watch.latest, holds, within=within, explain=explain)
+        assert found is not None
+        return found
 
     def serves(self, version: str) -> str:
         """Apply ``version`` as the first one, wait until it is Ready, and return its revision."""
@@ -135,14 +138,17 @@ class User:
     def waits_for_requests(self, more: int, within: float = 30.0) -> None:
         """Wait until that many more requests are answered."""
         goal = len(self.requests()) + more
-        self.waits_until(lambda: len(self.requests()) >= goal, f"{more} requests", within)
+        wait_until(
+            lambda: len(self.requests()),
+            lambda number: number >= goal,
+            within=within,
+            explain=lambda: f"{more} requests did not come\n{self.explain()}",
+        )
 
-    def waits_until(self, holds: Callable[[], bool], what: str, within: float = 30.0) -> None:
-        """Wait until something holds."""
-        deadline = time.monotonic() + within
-        while not holds():
-            assert time.monotonic() < deadline, f"no {what} within {within:.0f} s"
-            threading.Event().wait(0.1)
+    def explain(self) -> str:
+        """Say what is wrong in the namespace and with the last requests."""
+        last = "\n".join(map(str, self.requests()[-5:]))
+        return f"{describe_namespace(self.cluster, self.namespace)}\nthe last requests:\n{last}"
 
     @contextmanager
     def serves_many(self) -> Iterator[set[str]]:

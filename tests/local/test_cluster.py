@@ -12,7 +12,7 @@ import pytest
 
 from local import build, folders, record
 from local.cluster import Cluster, ClusterError, find, running, up
-from tests.local.waiting import wait_until
+from tests.support.waiting import wait_until
 
 
 def test_the_version_is_the_one_pinned(cluster: Cluster) -> None:
@@ -51,9 +51,8 @@ def test_controllers_and_scheduler_make_pods_run(cluster: Cluster) -> None:
 def test_the_audit_log_tells_who_asked_what(cluster: Cluster) -> None:
     """Requests from outside are recorded with their user agent; the control plane's are not."""
     cluster.kubectl("get", "configmaps", "--namespace=kube-public")
-    wait_until(
-        lambda: "/api/v1/namespaces/kube-public/configmaps" in cluster.audit_log.read_text()
-    )
+    path = "/api/v1/namespaces/kube-public/configmaps"
+    wait_until(cluster.audit_log.read_text, lambda log: path in log)
     lines = [json.loads(line) for line in cluster.audit_log.read_text().splitlines()]
     assert {line["user"]["username"] for line in lines} <= {
         "admin",
@@ -74,7 +73,7 @@ def test_a_process_that_dies_is_started_again(cluster: Cluster) -> None:
     """A cluster survives the death of a part of it."""
     before = cluster.processes()["kube-scheduler"]
     cluster.signal("kube-scheduler", signal.SIGKILL)
-    wait_until(lambda: cluster.processes()["kube-scheduler"] != before)
+    wait_until(lambda: cluster.processes()["kube-scheduler"], lambda now: now != before)
 
 
 def test_two_clusters_stand_side_by_side(cluster: Cluster) -> None:
@@ -134,10 +133,11 @@ def test_a_caller_killed_while_it_starts_leaves_nothing() -> None:
     program = f"from local.cluster import up; up({name!r}, parts=())"
     directory = folders.clusters() / name
     with subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL) as caller:
-        wait_until((directory / "logs" / "etcd.log").exists)
+        etcd = directory / "logs" / "etcd.log"
+        wait_until(lambda: sorted(directory.glob("logs/*")), lambda logs: etcd in logs)
         assert record.is_running(directory)
         caller.kill()
-    wait_until(lambda: not record.is_running(directory))
+    wait_until(lambda: record.is_running(directory), lambda runs: not runs)
 
 
 def test_a_kernel_that_forbids_namespaces_is_told_how_to_allow_them() -> None:

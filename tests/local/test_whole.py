@@ -14,5 +14,5 @@ def test_everything_stands() -> None:
         programmed = '--output=jsonpath={.status.conditions[?(@.type=="Programmed")].status}'
         gateway = ("gateway", "public", "--namespace=gateway-system")
         assert cluster.kubectl("get", *gateway, programmed) == "True"
-        assert answers(f"{cluster.prometheus_url}/-/ready")()
+        assert answers(f"{cluster.prometheus_url}/-/ready")() == ""
         assert cluster.helm("list", "--all-namespaces", "--short") == ""

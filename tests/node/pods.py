@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from local.cluster import Cluster
+from local.diagnosis import describe_namespace, kubectl_in
 from local.node.fields import Json
-from tests.local.waiting import wait_until
+from tests.support.waiting import wait_until
 
 IMAGE = "halimede:test"
 
@@ -31,7 +32,7 @@ class Pods:
 
     def kubectl(self, *arguments: str) -> str:
         """Run kubectl in the namespace."""
-        return self.cluster.kubectl("-n", self.namespace, *arguments)
+        return kubectl_in(self.cluster, self.namespace, *arguments)
 
     def exists(self, kind: str, name: str) -> bool:
         """Whether there is such an object."""
@@ -75,14 +76,25 @@ class Pods:
 
     def until(self, name: str, holds: Callable[[Json], object]) -> Json:
         """Wait until something holds for a pod, and return the pod."""
-        seen: list[Json] = []
+        return wait_until(lambda: self.get(name), holds, explain=self.explain)
 
-        def look() -> bool:
-            seen[:] = [self.get(name)]
-            return bool(holds(seen[0]))
+    def until_waiting(self, name: str, reason: str, message: str | None = None) -> None:
+        """Wait until a pod's only container waits for a reason, and with a message if given."""
 
-        wait_until(look, 60)
-        return seen[0]
+        def expected(said: tuple[str | None, str | None]) -> bool:
+            return said[0] == reason and message in {None, said[1]}
+
+        wait_until(lambda: self.waits_for(name), expected, explain=self.explain)
+
+    def until_gone(self, name: str) -> None:
+        """Wait until a pod does not exist."""
+        wait_until(
+            lambda: self.exists("pod", name), lambda exists: not exists, explain=self.explain
+        )
+
+    def explain(self) -> str:
+        """Say what is wrong in the namespace."""
+        return describe_namespace(self.cluster, self.namespace)
 
     def output(self, name: str) -> str:
         """Wait until a pod has succeeded, and return what it printed."""

@@ -2,8 +2,8 @@
 
 import json
 
-from tests.local.waiting import wait_until
 from tests.node.pods import IMAGE, Pods
+from tests.support.waiting import wait_until
 
 ONCE = {"restartPolicy": "Never"}
 FETCH_AS_ITSELF = """
@@ -170,8 +170,7 @@ def test_a_missing_secret_is_waited_for(pods: Pods) -> None:
     """The container says in the kubelet's words what it lacks, and starts when that comes."""
     variable = {"name": "V", "valueFrom": {"secretKeyRef": {"name": "x", "key": "k"}}}
     pods.run("p", "sh", "-c", "echo $V", spec=ONCE, env=[variable])
-    expected = ("CreateContainerConfigError", 'secret "x" not found')
-    wait_until(lambda: pods.waits_for("p") == expected)
+    pods.until_waiting("p", "CreateContainerConfigError", 'secret "x" not found')
     pods.apply("Secret", "x", stringData={"k": "came"})
     assert pods.output("p") == "came\n"
 
@@ -186,6 +185,6 @@ def test_a_missing_volume_is_waited_for(pods: Pods) -> None:
         events = json.loads(pods.kubectl("get", "events", "-o", "json"))["items"]
         return [one["message"] for one in events if one["reason"] == "FailedMount"]
 
-    wait_until(lambda: messages() == [expected])
+    wait_until(messages, lambda said: said == [expected], explain=pods.explain)
     pods.apply("ConfigMap", "x", data={"k": "came"})
     assert pods.output("p") == "came\n"

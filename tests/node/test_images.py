@@ -3,10 +3,22 @@ from pathlib import Path
 import pytest
 
 from local.node.images import ImageTable
-from local.triton import Triton
+from local.node.software import Software
+from local.triton import Triton, TritonError
 
+SOFTWARE = Software(
+    environment=Path("/srv/a b/venv"),
+    base=Path("/home/me/python"),
+    operator=Path("/srv/a b/operator"),
+    python="python3.11",
+    libpython=Path("/home/me/python/lib/libpython3.11.so.1.0"),
+)
+SITE = SOFTWARE.environment / "lib" / "python3.11" / "site-packages"
 TABLE = ImageTable(
-    virtual_environment=Path("/venv"), server=Triton(Path("/cache/triton"), "/libraries")
+    software=SOFTWARE,
+    server=Triton(
+        Path("/cache/triton"), (SITE / "nvidia_pytriton.libs", Path("/home/me/python/lib"))
+    ),
 )
 
 
@@ -15,10 +27,11 @@ TABLE = ImageTable(
     ["halimede", "halimede:0.1.0", "ghcr.io/halimede/halimede:dev", "localhost:5000/halimede:x"],
 )
 def test_halimede_is_this_checkout_whatever_its_registry_and_tag(image: str) -> None:
-    """The operator's image runs the console script of the virtual environment."""
+    """The operator's image runs this checkout, at the path of the container image."""
     found = TABLE.find(image)
     assert found is not None
-    assert found.entrypoint == ("/venv/bin/halimede",)
+    assert found.entrypoint == ("/opt/halimede/bin/halimede",)
+    assert found.environment["LD_LIBRARY_PATH"] == "/opt/halimede/libpython"
 
 
 def test_triton_has_its_server_where_the_container_image_has_it() -> None:
@@ -28,8 +41,10 @@ def test_triton_has_its_server_where_the_container_image_has_it() -> None:
     assert [(step.target, step.source) for step in found.steps] == [
         ("/opt/tritonserver", "/cache/triton")
     ]
-    assert found.environment["PATH"].startswith("/opt/tritonserver/bin:/venv/bin:")
-    assert found.environment["LD_LIBRARY_PATH"] == "/libraries"
+    assert found.environment["PATH"].startswith("/opt/tritonserver/bin:/opt/halimede/bin:")
+    assert found.environment["LD_LIBRARY_PATH"] == (
+        "/opt/halimede/lib/python3.11/site-packages/nvidia_pytriton.libs:/opt/halimede/python/lib"
+    )
 
 
 @pytest.mark.parametrize(
@@ -49,5 +64,7 @@ def test_other_images_are_unknown(image: str) -> None:
 
 def test_without_a_server_triton_is_unknown() -> None:
     """A Python that cannot run the wheel's Triton makes its image one that cannot be pulled."""
-    table = ImageTable(virtual_environment=Path("/venv"), server=None)
-    assert table.find("nvcr.io/nvidia/tritonserver:24.10-py3") is None
+    table = ImageTable(software=SOFTWARE, server=TritonError("no stub for Python 3.14"))
+    image = "nvcr.io/nvidia/tritonserver:24.10-py3"
+    assert table.find(image) is None
+    assert "no stub for Python 3.14" in table.explain_missing(image)

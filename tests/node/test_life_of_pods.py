@@ -7,8 +7,8 @@ import time
 import pytest
 
 from local.node.fields import Json
-from tests.local.waiting import wait_until
 from tests.node.pods import Pods
+from tests.support.waiting import wait_until
 
 ONCE = {"restartPolicy": "Never"}
 SERVE = ("python", "-m", "http.server", "8000", "--directory", "/run")
@@ -22,7 +22,7 @@ def test_a_container_that_fails_is_restarted_with_a_back_off(pods: Pods) -> None
         *("sh", "-c", "echo going down; exit 7"),
         terminationMessagePolicy="FallbackToLogsOnError",
     )
-    wait_until(lambda: pods.waits_for("p")[0] == "CrashLoopBackOff")
+    pods.until_waiting("p", "CrashLoopBackOff")
     status = pods.container("p")
     assert status["restartCount"] == 1
     ended = status["lastState"]["terminated"]
@@ -70,7 +70,7 @@ def test_a_program_that_does_not_exist_is_named(pods: Pods) -> None:
 def test_an_unknown_image_cannot_be_pulled(pods: Pods) -> None:
     """The container waits, and says which images there are."""
     pods.run("p", "true", image="nginx:1.29")
-    wait_until(lambda: pods.waits_for("p")[0] == "ImagePullBackOff")
+    pods.until_waiting("p", "ImagePullBackOff")
     assert "knows only */tritonserver:24.10-py3 and */halimede:*" in str(pods.waits_for("p")[1])
 
 
@@ -81,7 +81,7 @@ def test_what_the_node_cannot_do_is_refused_aloud(pods: Pods) -> None:
         "CreateContainerConfigError",
         "the process node does not support a gRPC probe: use httpGet",
     )
-    wait_until(lambda: pods.waits_for("p") == expected)
+    pods.until_waiting("p", *expected)
 
 
 def test_a_container_that_fails_its_liveness_probe_is_restarted(pods: Pods) -> None:
@@ -133,8 +133,10 @@ def test_a_pod_that_is_not_ready_is_no_endpoint(pods: Pods) -> None:
         slices = json.loads(pods.kubectl("get", "endpointslices", "-o", "json"))["items"]
         return [end["conditions"]["ready"] for one in slices for end in one["endpoints"] or []]
 
-    wait_until(lambda: ready_endpoints() == [True])
-    wait_until(lambda: ready_endpoints() == [False])
+    for ready in (True, False):
+        wait_until(
+            ready_endpoints, lambda seen, ready=ready: seen == [ready], explain=pods.explain
+        )
     assert pods.container("p")["restartCount"] == 0
 
 
@@ -151,7 +153,7 @@ def test_a_pod_stays_ready_while_it_is_about_to_end(pods: Pods) -> None:
     began = time.monotonic()
     assert "deletionTimestamp" in pods.get("p")["metadata"]
     assert pods.is_ready("p")
-    wait_until(lambda: not pods.exists("pod", "p"))
+    pods.until_gone("p")
     assert 2.5 < time.monotonic() - began < 15
 
 
@@ -162,7 +164,7 @@ def test_a_program_that_ignores_the_request_is_killed(pods: Pods) -> None:
     pods.until_ready("p")
     assert "sleep 4711" in pods.inside("ps", "-eo", "args")
     pods.kubectl("delete", "pod", "p", "--wait=false")
-    wait_until(lambda: not pods.exists("pod", "p"))
+    pods.until_gone("p")
     assert "sleep 471" not in pods.inside("ps", "-eo", "args")
 
 
@@ -186,6 +188,6 @@ def test_pods_end_with_the_agent_and_are_started_anew(pods: Pods) -> None:
         now = pods.container("p").get("containerID", before)
         return now != before and pods.is_ready("p")
 
-    wait_until(started_anew)
+    wait_until(started_anew, explain=pods.explain)
     running = pods.inside("ps", "-eo", "args").splitlines()
     assert [line.strip() for line in running].count("sleep 4713") == 1

@@ -5,8 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,18 +17,10 @@ from halimede.adapters.cluster import KubeCluster
 from halimede.api.base import Manifest
 from halimede.api.v1alpha1 import API_VERSION, KIND
 from local.cluster import Cluster
+from local.waiting import show_end
+from tests.support.waiting import wait_until
 
-WAIT_SECONDS = 60.0
 _numbers = itertools.count(1)
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    """Wait until *condition* holds; fail if it does not in time."""
-    until = time.monotonic() + WAIT_SECONDS
-    pause = threading.Event()
-    while not condition():
-        assert time.monotonic() < until, f"not within {WAIT_SECONDS:.0f} s"
-        pause.wait(0.1)
 
 
 def model(name: str, namespace: str, **spec: object) -> Manifest:
@@ -117,7 +107,9 @@ def start(api_server: Cluster, namespace: str, tmp_path: Path) -> Iterator[Start
             )
         process = Process(popen, log)
         started.append(process)
-        eventually(lambda: process.said("Synced") or popen.poll() is not None)
+        wait_until(
+            lambda: process.said("Synced") or popen.poll() is not None, explain=log.read_text
+        )
         assert popen.poll() is None, log.read_text()
         return process
 
@@ -125,3 +117,5 @@ def start(api_server: Cluster, namespace: str, tmp_path: Path) -> Iterator[Start
     for process in started:
         process.popen.kill()
         process.popen.wait()
+        # Shown for a test that failed.
+        sys.stdout.write(f"{show_end(process.log)}\n")

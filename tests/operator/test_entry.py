@@ -12,7 +12,8 @@ from halimede.api.v1alpha1 import ModelDeployment
 from halimede.render import names
 from halimede.render.traffic import Backend, traffic
 from local.cluster import Cluster
-from tests.operator.conftest import eventually, model
+from tests.operator.conftest import model
+from tests.support.waiting import wait_until
 
 NODE = "entry"
 MACHINE = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}}
@@ -94,15 +95,13 @@ async def test_shares_and_the_switch_never_empty_the_service(
         (service,) = traffic(md, backends, by_pods=True)
         del service["metadata"]["ownerReferences"]
         await kube.apply(service)
-        eventually(
-            lambda: (
-                {
-                    address
-                    for piece in slices.list_namespaced_endpoint_slice(namespace, **chosen).items
-                    for address in ready(piece)
-                }
-                == set(pods)
-            )
+        wait_until(
+            lambda: {
+                address
+                for piece in slices.list_namespaced_endpoint_slice(namespace, **chosen).items
+                for address in ready(piece)
+            },
+            lambda addresses: addresses == set(pods),
         )
 
     old, new = OLD.values(), NEW.values()

@@ -10,7 +10,8 @@ import pytest
 
 from halimede.api.base import Manifest
 from local.cluster import Cluster
-from tests.operator.conftest import Process, Start, eventually, model
+from tests.operator.conftest import Process, Start, model
+from tests.support.waiting import wait_until
 
 CHILDREN = "deployments,services,configmaps,poddisruptionbudgets"
 OURS = "--selector=app.kubernetes.io/managed-by=halimede"
@@ -42,8 +43,14 @@ def _target(api_server: Cluster, namespace: str) -> str:
     return api_server.kubectl("get", "mdeploy", "m", "-n", namespace, "-o", path)
 
 
-def _made(api_server: Cluster, namespace: str) -> bool:
-    return len(_children(api_server, namespace)) == 5
+def _wait_for_children(api_server: Cluster, namespace: str, number: int = 5) -> None:
+    wait_until(lambda: sorted(_children(api_server, namespace)), lambda made: len(made) == number)
+
+
+def _wait_for_reason(api_server: Cluster, namespace: str, reason: str, name: str = "m") -> None:
+    wait_until(
+        lambda: _condition(api_server, namespace, "Ready", name), lambda said: said[1] == reason
+    )
 
 
 def _writes(api_server: Cluster, namespace: str) -> int:
@@ -69,58 +76,59 @@ def test_a_model_gets_its_children_and_a_status(
     """One Deployment, two Services, the revision's ConfigMap, the budget; and why it waits."""
     start()
     _apply(api_server, model("m", namespace))
-    eventually(lambda: _made(api_server, namespace))
+    _wait_for_children(api_server, namespace)
     kinds = sorted(child.partition("/")[0] for child in _children(api_server, namespace))
     assert kinds == ["ConfigMap", "Deployment", "PodDisruptionBudget", "Service", "Service"]
-    eventually(lambda: _condition(api_server, namespace, "Ready")[1] == "Deploying")
+    _wait_for_reason(api_server, namespace, "Deploying")
 
 
 def test_drift_is_repaired(api_server: Cluster, namespace: str, start: Start) -> None:
     """What somebody changes in a child is put back, also a label that we select by."""
     start()
     _apply(api_server, model("m", namespace))
-    eventually(lambda: _made(api_server, namespace))
+    _wait_for_children(api_server, namespace)
     patch = json.dumps({"spec": {"selector": {"halimede.dev/revision": "wrong"}}})
     api_server.kubectl("patch", "service", "m", "-n", namespace, "--patch", patch)
     api_server.kubectl("label", "pdb", "m", "-n", namespace, "app.kubernetes.io/managed-by-")
 
-    def repaired() -> bool:
-        children = _children(api_server, namespace)
+    def repaired(children: dict[str, dict[str, Any]]) -> bool:
         selector = children["Service/m"]["spec"]["selector"]
         return selector["halimede.dev/revision"] != "wrong" and "PodDisruptionBudget/m" in children
 
-    eventually(repaired)
+    wait_until(lambda: _children(api_server, namespace), repaired)
 
 
 def test_a_deleted_child_comes_back(api_server: Cluster, namespace: str, start: Start) -> None:
     """Nobody has to tell the operator to put back what is missing."""
     start()
     _apply(api_server, model("m", namespace))
-    eventually(lambda: _made(api_server, namespace))
+    _wait_for_children(api_server, namespace)
     before = _children(api_server, namespace)
     api_server.kubectl("delete", CHILDREN, OURS, "-n", namespace)
 
-    def back() -> bool:
-        after = _children(api_server, namespace)
+    def back(after: dict[str, dict[str, Any]]) -> bool:
         return after.keys() == before.keys() and all(
             after[name]["metadata"]["uid"] != before[name]["metadata"]["uid"] for name in after
         )
 
-    eventually(back)
+    wait_until(lambda: _children(api_server, namespace), back)
 
 
 def test_a_restart_writes_nothing(api_server: Cluster, namespace: str, start: Start) -> None:
     """What is as it should be is left alone by a new process too."""
     first = start()
     _apply(api_server, model("m", namespace))
-    eventually(lambda: _made(api_server, namespace))
-    eventually(lambda: "no nodes" in _condition(api_server, namespace, "Ready")[2])
+    _wait_for_children(api_server, namespace)
+    wait_until(
+        lambda: _condition(api_server, namespace, "Ready"), lambda said: "no nodes" in said[2]
+    )
     first.popen.send_signal(signal.SIGTERM)
     first.popen.wait(30)
     before = _writes(api_server, namespace)
     assert before > 5
     second = start()
-    eventually(lambda: 'halimede_model_ready{name="m"' in _answer(second, "/metrics")[1])
+    known = 'halimede_model_ready{name="m"'
+    wait_until(lambda: _answer(second, "/metrics")[1], lambda page: known in page)
     assert _writes(api_server, namespace) == before
 
 
@@ -141,11 +149,11 @@ def test_a_killed_operator_is_continued_by_the_next(
     first = start()
     manifests = [model(f"m-{number}", namespace) for number in range(10)]
     _apply(api_server, {"apiVersion": "v1", "kind": "List", "items": manifests})
-    eventually(lambda: len(_children(api_server, namespace)) > 3)
+    wait_until(lambda: sorted(_children(api_server, namespace)), lambda made: len(made) > 3)
     first.popen.kill()
     first.popen.wait()
     start()
-    eventually(lambda: len(_children(api_server, namespace)) == 50)
+    _wait_for_children(api_server, namespace, 50)
 
 
 @pytest.mark.transition(51)
@@ -155,10 +163,11 @@ def test_a_deleted_model_takes_its_children_along(
     """The deletion is not held up, and nothing is made again."""
     process = start()
     _apply(api_server, model("m", namespace))
-    eventually(lambda: _made(api_server, namespace))
+    _wait_for_children(api_server, namespace)
     api_server.kubectl("delete", "mdeploy", "m", "-n", namespace, "--timeout=20s")
-    eventually(lambda: not _children(api_server, namespace))
-    eventually(lambda: "halimede_model_ready{" not in _answer(process, "/metrics")[1])
+    _wait_for_children(api_server, namespace, 0)
+    known = "halimede_model_ready{"
+    wait_until(lambda: _answer(process, "/metrics")[1], lambda page: known not in page)
 
 
 @pytest.mark.transition(52)
@@ -169,13 +178,13 @@ def test_what_cannot_be_applied_is_told_and_cured(
     start()
     wrong = {"spec": {"containers": [{"name": "triton", "workingDir": "/x", "stdin": "no"}]}}
     _apply(api_server, model("m", namespace, podTemplate=wrong))
-    eventually(lambda: _condition(api_server, namespace, "Ready")[1] == "ApplyFailed")
+    _wait_for_reason(api_server, namespace, "ApplyFailed")
     assert "stdin" in _condition(api_server, namespace, "Ready")[2]
     shown = ("events", "-n", namespace, "--for=modeldeployment.halimede.dev/m")
-    eventually(lambda: "ApplyFailed" in api_server.kubectl(*shown))
+    wait_until(lambda: api_server.kubectl(*shown), lambda events: "ApplyFailed" in events)
     _apply(api_server, model("m", namespace))
-    eventually(lambda: _condition(api_server, namespace, "Ready")[1] == "Deploying")
-    eventually(lambda: _made(api_server, namespace))
+    _wait_for_reason(api_server, namespace, "Deploying")
+    _wait_for_children(api_server, namespace)
 
 
 def test_a_changed_source_makes_a_new_revision(
@@ -191,12 +200,12 @@ def test_a_changed_source_makes_a_new_revision(
     }
     wanted = {"storageUri": "configMap://source", "config": {"backend": "python"}}
     _apply(api_server, model("m", namespace, model=wanted))
-    eventually(lambda: _condition(api_server, namespace, "Ready")[1] == "InvalidSpec")
+    _wait_for_reason(api_server, namespace, "InvalidSpec")
     _apply(api_server, source)
-    eventually(lambda: _made(api_server, namespace))
+    _wait_for_children(api_server, namespace)
     first = _target(api_server, namespace)
     _apply(api_server, source | {"data": {"model.py": "2"}})
-    eventually(lambda: _target(api_server, namespace) != first)
+    wait_until(lambda: _target(api_server, namespace), lambda target: target != first)
 
 
 def test_it_serves_probes_and_metrics(start: Start) -> None:
@@ -216,7 +225,7 @@ def test_a_pass_writes_the_status_once_at_most(
         _apply(api_server, model(f"m-{number}", namespace))
     for replicas in (2, 3):
         _apply(api_server, model("m-0", namespace, replicas=replicas))
-    eventually(lambda: _condition(api_server, namespace, "Ready", "m-4")[1] == "Deploying")
+    _wait_for_reason(api_server, namespace, "Deploying", "m-4")
     told = dict(line.rsplit(" ", 1) for line in _answer(process, "/metrics")[1].splitlines())
     written = told['halimede_writes_total{kind="ModelDeployment",verb="status"}']
     assert 5 <= float(written) <= float(told["halimede_reconcile_seconds_count"])

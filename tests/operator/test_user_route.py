@@ -13,7 +13,8 @@ from halimede.api.base import Manifest
 from halimede.render.traffic import Backend
 from halimede.render.user_route import attached, given_back, operations
 from local.cluster import Cluster
-from tests.operator.conftest import Start, eventually, model
+from tests.operator.conftest import Start, model
+from tests.support.waiting import wait_until
 
 BACKENDS = (Backend("aaaaaaaa", 75), Backend("bbbbbbbb", 25))
 FINALIZER = "halimede.dev/route"
@@ -104,6 +105,10 @@ async def test_a_route_is_given_back_as_it_was(kube: KubeCluster, namespace: str
     assert live["metadata"].get("annotations", {}) == seen["metadata"].get("annotations", {})
 
 
+def _wait_for_names(kubectl: Callable[..., Any], route: str, names: list[str]) -> None:
+    wait_until(lambda: _names(_live(kubectl, "httproute", route)), lambda seen: seen == names)
+
+
 @pytest.mark.transition(49, 51)
 def test_led_fought_over_and_given_back(
     kubectl: Callable[..., Any], namespace: str, start: Start
@@ -113,12 +118,14 @@ def test_led_fought_over_and_given_back(
     before = _live(kubectl, "httproute", "shop")["spec"]
     start()
     kubectl("apply", "-f-", input=json.dumps(_referring(namespace)))
-    eventually(lambda: _names(_live(kubectl, "httproute", "shop")) == ["m-", "m-", "old"])
+    _wait_for_names(kubectl, "shop", ["m-", "m-", "old"])
     assert _live(kubectl, "mdeploy", "m")["metadata"]["finalizers"] == [FINALIZER]
     manager = ("--server-side", "--force-conflicts", "--field-manager=flux")
     kubectl("apply", *manager, "-f-", input=json.dumps(_route(namespace)))
-    eventually(lambda: "foreignWrites" in _live(kubectl, "mdeploy", "m")["status"])
-    eventually(lambda: _names(_live(kubectl, "httproute", "shop")) == ["m-", "m-", "old"])
+    wait_until(
+        lambda: _live(kubectl, "mdeploy", "m")["status"], lambda status: "foreignWrites" in status
+    )
+    _wait_for_names(kubectl, "shop", ["m-", "m-", "old"])
     noted = _live(kubectl, "mdeploy", "m")["status"]["foreignWrites"]
     assert (noted["manager"], len(noted["at"])) == ("flux", 1)
     kubectl("delete", "mdeploy", "m", "--timeout=60s")
@@ -133,10 +140,12 @@ def test_another_route_and_none(kubectl: Callable[..., Any], namespace: str, sta
     kubectl("apply", "-f-", input=json.dumps(_referring(namespace)))
     kubectl("apply", "-f-", input=json.dumps(_route(namespace)))
     kubectl("apply", "-f-", input=json.dumps(_route(namespace, "new")))
-    eventually(lambda: _names(_live(kubectl, "httproute", "shop")) == ["m-", "m-", "old"])
+    _wait_for_names(kubectl, "shop", ["m-", "m-", "old"])
     kubectl("apply", "-f-", input=json.dumps(_referring(namespace, "new")))
-    eventually(lambda: _names(_live(kubectl, "httproute", "new")) == ["m-", "m-", "old"])
-    eventually(lambda: _names(_live(kubectl, "httproute", "shop")) == ["m", "m", "old"])
+    _wait_for_names(kubectl, "new", ["m-", "m-", "old"])
+    _wait_for_names(kubectl, "shop", ["m", "m", "old"])
     kubectl("apply", "-f-", input=json.dumps(model("m", namespace, replicas=0, rollout=QUICK)))
-    eventually(lambda: _names(_live(kubectl, "httproute", "new")) == ["m", "m", "old"])
-    eventually(lambda: "finalizers" not in _live(kubectl, "mdeploy", "m")["metadata"])
+    _wait_for_names(kubectl, "new", ["m", "m", "old"])
+    wait_until(
+        lambda: _live(kubectl, "mdeploy", "m")["metadata"], lambda found: "finalizers" not in found
+    )

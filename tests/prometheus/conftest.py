@@ -7,9 +7,9 @@ import pytest
 import requests
 
 from halimede.adapters.prometheus import PromMetrics
-from tests.demo.waiting import until
 from tests.prometheus.exposition import Exposition, served
 from tests.prometheus.server import configuration, started
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def prometheus(exposition: tuple[Exposition, int], tmp_path: Path) -> Iterator[s
     """Start a Prometheus that scrapes the pages, and give its address."""
     with started(tmp_path, configuration(exposition[1])) as address:
         url = f"http://{address}"
-        assert until(lambda: _ready(url)), (tmp_path / "log").read_text()
+        wait_until(lambda: _ready(url), explain=(tmp_path / "log").read_text)
         yield url
 
 

@@ -1,7 +1,6 @@
 """A rollout of which a real Prometheus is asked."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 
 from halimede.adapters.prometheus import PromMetrics
@@ -13,9 +12,9 @@ from halimede.judge.providers.known import provider as provider_of
 from halimede.judge.reading import Counts, Measured, MetricsRequest, Reading, Source, since
 from halimede.judge.verdict import Verdict
 from tests.support.series import CANARY, request
+from tests.support.waiting import wait_until_async
 
 Clock = Callable[[], float]
-WITHIN = 60.0
 STEPS = 3
 
 
@@ -44,7 +43,7 @@ class Judged:
 
     async def begin(self) -> None:
         """Begin once both sources know both revisions."""
-        await eventually(self._all_scraped)
+        await wait_until_async(self._scraped, lambda owners: all(len(one) == 2 for one in owners))
         self.evidence = Evidence()
         assert not await self.says_no()
 
@@ -54,14 +53,15 @@ class Judged:
         self.evidence = begin(self.analysis, STEPS, history, self.clock())
         return since(self.evidence) is None
 
-    async def _all_scraped(self) -> bool:
+    async def _scraped(self) -> list[set[str]]:
+        """Return the revisions that each source knows."""
         now = self.clock()
         asked = request(now, now, provider=self.analysis.provider)
         answers = (await self.metrics.read(asked)).answers
-        return all(
-            isinstance(answer, Measured) and len(_owners(source, answer, asked)) == 2
+        return [
+            _owners(source, answer, asked) if isinstance(answer, Measured) else set()
             for source, answer in answers.items()
-        )
+        ]
 
     async def poll(self, *, later: float = 0.0) -> Verdict:
         """Look once; *later*: as if so many seconds had passed."""
@@ -81,24 +81,15 @@ class Judged:
     async def sees(self, source: Source, counts: Counts, revision: str = CANARY) -> None:
         """Poll until so much is counted."""
 
-        async def seen() -> bool:
+        async def seen() -> Counts:
             await self.poll()
-            return self.counted(source, revision).requests >= counts.requests
+            return self.counted(source, revision)
 
-        await eventually(seen)
-        assert self.counted(source, revision) == counts
+        found = await wait_until_async(seen, lambda found: found.requests >= counts.requests)
+        assert found == counts
 
 
 def _owners(source: str, answer: Measured, asked: MetricsRequest) -> set[str]:
     read = provider_of(source, asked).reader(asked, answer.series)
     meanings = (read(one.labels) for one in answer.series)
     return {one.revision for one in meanings if one is not None}
-
-
-async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until an asynchronous condition holds."""
-    async with asyncio.timeout(WITHIN):
-        while True:
-            if await holds():
-                return
-            await asyncio.sleep(0.1)

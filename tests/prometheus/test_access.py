@@ -13,9 +13,9 @@ import pytest
 from halimede.adapters.prometheus import PromMetrics
 from halimede.judge.reading import Answer, Measured, Source, Unavailable, Why
 from local import build
-from tests.demo.waiting import until
 from tests.prometheus.server import started
 from tests.support.series import request
+from tests.support.waiting import wait_until
 
 OPEN, HASHED = "opensesame", "$2b$04$abcdefghijklmnopqrstuuFuhxWRTXIsURoluSTZ1N4tYaWGn9oOi"
 """A word, and what bcrypt makes of it."""
@@ -50,7 +50,7 @@ def guarded(files: Path, tmp_path: Path) -> Iterator[str]:
     web.write_text(json.dumps(settings))
     with started(tmp_path, {}, f"--web.config.file={web}") as address:
         host, _, port = address.partition(":")
-        assert until(lambda: _listens(host, int(port))), (tmp_path / "log").read_text()
+        wait_until(lambda: _listens(host, int(port)), explain=(tmp_path / "log").read_text)
         yield f"https://{address}"
 
 

@@ -1,6 +1,5 @@
 """What the judge makes of a real Prometheus's answers."""
 
-import asyncio
 from dataclasses import replace
 
 import pytest
@@ -12,8 +11,9 @@ from halimede.api.status import Evidence
 from halimede.judge.reading import Counts, Measured, Source, Unavailable, Why
 from halimede.judge.verdict import Verdict
 from tests.prometheus.exposition import PODS, Exposition
-from tests.prometheus.judged import WITHIN, Clock, Judged, eventually
+from tests.prometheus.judged import Clock, Judged
 from tests.support.series import CANARY, STABLE, request
+from tests.support.waiting import wait_until_async
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ async def test_a_threshold_that_is_no_bound_is_told_with_those_that_are(
         judged.evidence = Evidence()
         return await judged.says_no()
 
-    await eventually(refused)
+    await wait_until_async(refused, explain=lambda: repr(judged.evidence))
     assert judged.evidence.message == (
         "spec.rollout.analysis.latency.thresholdMilliseconds 300 is no bound of"
         " envoy_cluster_upstream_rq_time: set it to one of 25, 100, 250, 1000"
@@ -110,14 +110,19 @@ async def test_a_bad_canary_is_stopped_by_real_counters(
     judged: Judged, counters: Exposition
 ) -> None:
     """Errors that only gRPC shows, of a revision whose HTTP is well."""
-    verdict = Verdict.CONTINUE
-    async with asyncio.timeout(WITHIN):
-        while verdict is not Verdict.ABORT:
-            counters.http(STABLE, 2, 100)
-            counters.http(CANARY, 2, 10)
-            counters.grpc(CANARY, 2, 10)
-            counters.inferred(CANARY, 20)
-            verdict = await judged.poll()
+
+    async def answer_and_poll() -> Verdict:
+        counters.http(STABLE, 2, 100)
+        counters.http(CANARY, 2, 10)
+        counters.grpc(CANARY, 2, 10)
+        counters.inferred(CANARY, 20)
+        return await judged.poll()
+
+    await wait_until_async(
+        answer_and_poll,
+        lambda verdict: verdict is Verdict.ABORT,
+        explain=lambda: repr(judged.evidence),
+    )
     assert "at the router" in (judged.evidence.message or "")
 
 

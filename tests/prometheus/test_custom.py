@@ -5,9 +5,10 @@ from dataclasses import replace
 from halimede.adapters.prometheus import PromMetrics
 from halimede.judge.reading import Answer, Counts, Indicator, Tallied, Unavailable, Why
 from tests.prometheus.exposition import Exposition
-from tests.prometheus.judged import Clock, eventually
+from tests.prometheus.judged import Clock
 from tests.prometheus.products import APPLICATION
 from tests.support.series import CANARY, STABLE, request
+from tests.support.waiting import wait_until_async
 
 SEEN = "sum(increase(labelled_total{revision='{{ revision }}'}[{{ window }}]))"
 WRONG = "sum(increase(wrong_total{revision='{{ revision }}'}[{{ window }}]))"
@@ -27,20 +28,16 @@ async def test_numbers_come_rounded_and_no_errors_are_none(
     """Of one revision a hundred, of the other nothing at all, which is no answer."""
     line = f'labelled_total{{revision="{CANARY}"}}'
     counters.add(APPLICATION, line, 0)
-
-    async def zero() -> bool:
-        return await ask(metrics, clock, SEEN) == Tallied(None, Counts(0, 0))
-
-    await eventually(zero)
+    nothing = Tallied(None, Counts(0, 0))
+    await wait_until_async(lambda: ask(metrics, clock, SEEN), lambda said: said == nothing)
     counters.add(APPLICATION, line, 100)
 
-    async def hundred() -> bool:
-        said = await ask(metrics, clock, SEEN)
+    def is_hundred(said: Answer) -> bool:
         assert isinstance(said, Tallied)
         assert said.canary is not None
         return 80 <= said.canary.requests <= 120 and said.canary.errors == 0
 
-    await eventually(hundred)
+    await wait_until_async(lambda: ask(metrics, clock, SEEN), is_hundred)
 
 
 async def test_prometheus_says_what_is_wrong_with_a_query(
@@ -55,12 +52,10 @@ async def test_prometheus_says_what_is_wrong_with_a_query(
     assert unreadable.why is Why.REFUSED
     assert "HTTP 400" in unreadable.message
     several = "last_over_time(labelled_total{revision='{{ revision }}'}[{{ window }}])"
-
-    async def seen() -> bool:
-        said = await ask(metrics, clock, several)
-        return isinstance(said, Unavailable) and "2 series" in said.message
-
-    await eventually(seen)
+    await wait_until_async(
+        lambda: ask(metrics, clock, several),
+        lambda said: isinstance(said, Unavailable) and "2 series" in said.message,
+    )
     ambiguous = await ask(metrics, clock, f"{several} * on(instance) {several}")
     assert isinstance(ambiguous, Unavailable)
     assert ambiguous.why is Why.REFUSED

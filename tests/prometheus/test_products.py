@@ -9,9 +9,10 @@ from halimede.adapters.prometheus import PromMetrics
 from halimede.judge.counts import Counted, count
 from halimede.judge.reading import Counts, Measured, Source, Unavailable, Why
 from tests.prometheus.exposition import Exposition
-from tests.prometheus.judged import Clock, Judged, eventually
+from tests.prometheus.judged import Clock, Judged
 from tests.prometheus.products import PRODUCTS, REPLICATED, Product
 from tests.support.series import CANARY, STABLE, request
+from tests.support.waiting import wait_until_async
 
 
 class Router:
@@ -109,7 +110,7 @@ async def test_client_errors_are_read_from_the_same_answer(
     router.left(CANARY, 1)
     provider = router.product.provider
 
-    async def seen() -> bool:
+    async def seen() -> Counts:
         asked = replace(request(clock(), begun, provider=provider), client_errors=True)
         answer = (await metrics.read(asked)).answers[Source.ROUTER]
         assert isinstance(answer, Measured)
@@ -122,9 +123,10 @@ async def test_client_errors_are_read_from_the_same_answer(
             pods_started={},
         )
         assert isinstance(found, Counted)
-        return found.client_errors.canary == Counts(15, 7 if router.product.tells_grpc else 4)
+        return found.client_errors.canary
 
-    await eventually(seen)
+    expected = Counts(15, 7 if router.product.tells_grpc else 4)
+    await wait_until_async(seen, lambda counted: counted == expected)
 
 
 async def test_no_number_is_no_sample(
@@ -155,9 +157,9 @@ async def test_what_two_replicas_of_prometheus_have_scraped_is_refused(
         for line in (*product.answered(CANARY, 200), *product.answered(STABLE, 200)):
             counters.add(REPLICATED, line, 10)
 
-    async def refused() -> bool:
+    async def counted() -> list[object]:
         now = clock()
-        said = []
+        said: list[object] = []
         for product in PRODUCTS:
             asked = request(now, now - 60, provider=product.provider)
             answer = (await metrics.read(asked)).answers[Source.ROUTER]
@@ -165,6 +167,9 @@ async def test_what_two_replicas_of_prometheus_have_scraped_is_refused(
             said.append(
                 count(Source.ROUTER, answer, asked, begun_at=now, after=now - 60, pods_started={})
             )
-        return all(isinstance(one, Unavailable) and one.why is Why.DOUBLED for one in said)
+        return said
 
-    await eventually(refused)
+    await wait_until_async(
+        counted,
+        lambda said: all(isinstance(one, Unavailable) and one.why is Why.DOUBLED for one in said),
+    )

