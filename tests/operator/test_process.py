@@ -4,6 +4,7 @@ import json
 import signal
 import urllib.error
 import urllib.request
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,9 +12,11 @@ import pytest
 from halimede.api.base import Manifest
 from local.cluster import Cluster
 from tests.operator.conftest import Process, Start, model
+from tests.operator.test_drift import METRICS, TEMPLATE
 from tests.support.waiting import wait_until
 
 CHILDREN = "deployments,services,configmaps,poddisruptionbudgets"
+PASSES = "halimede_reconcile_seconds_count"
 OURS = "--selector=app.kubernetes.io/managed-by=halimede"
 
 
@@ -60,6 +63,20 @@ def _writes(api_server: Cluster, namespace: str) -> int:
         if event["userAgent"].startswith("halimede/")
         and event["objectRef"].get("namespace") == namespace
     )
+
+
+def _told(process: Process) -> dict[str, float]:
+    lines = _answer(process, "/metrics")[1].splitlines()
+    counts = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    return {name: float(count) for name, count in counts}
+
+
+def _passes(process: Process) -> float:
+    return _told(process)[PASSES]
+
+
+def _has_passed(process: Process, passes: float) -> bool:
+    return _passes(process) > passes
 
 
 def _answer(process: Process, path: str) -> tuple[int, str]:
@@ -129,6 +146,26 @@ def test_a_restart_writes_nothing(api_server: Cluster, namespace: str, start: St
     second = start()
     known = 'halimede_model_ready{name="m"'
     wait_until(lambda: _answer(second, "/metrics")[1], lambda page: known in page)
+    assert _writes(api_server, namespace) == before
+
+
+def test_what_is_applied_once_is_left_alone(
+    api_server: Cluster, namespace: str, start: Start
+) -> None:
+    """Given values that the API server drops or rewrites, nothing is applied a second time."""
+    process = start()
+    scaled = {"minReplicas": 2, "maxReplicas": 3, "metrics": METRICS}
+    _apply(api_server, model("m", namespace, podTemplate=TEMPLATE, autoscaling=scaled))
+    wait_until(lambda: _children(api_server, namespace), lambda found: len(found) == 5)
+    wait_until(lambda: _condition(api_server, namespace, "Ready")[2], lambda told: "no nodes" in told)
+    before = _writes(api_server, namespace)
+    for number in range(3):
+        passes = _passes(process)
+        for kind in ("deployments", "hpa"):
+            api_server.kubectl(
+                "label", kind, OURS, "-n", namespace, "--overwrite", f"look={number}"
+            )
+        wait_until(partial(_has_passed, process, passes))
     assert _writes(api_server, namespace) == before
 
 
@@ -226,6 +263,5 @@ def test_a_pass_writes_the_status_once_at_most(
     for replicas in (2, 3):
         _apply(api_server, model("m-0", namespace, replicas=replicas))
     _wait_for_reason(api_server, namespace, "Deploying", "m-4")
-    told = dict(line.rsplit(" ", 1) for line in _answer(process, "/metrics")[1].splitlines())
-    written = told['halimede_writes_total{kind="ModelDeployment",verb="status"}']
-    assert 5 <= float(written) <= float(told["halimede_reconcile_seconds_count"])
+    written = _told(process)['halimede_writes_total{kind="ModelDeployment",verb="status"}']
+    assert 5 <= written <= _told(process)[PASSES]

@@ -6,12 +6,19 @@ even before its event arrives. Of two versions of an object the one with the hig
 made them so).
 """
 
+import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
-from halimede.adapters.kinds import MODEL_DEPLOYMENT, WATCHED, Kind
+from halimede.adapters.kinds import CHILDREN, MODEL_DEPLOYMENT, WATCHED, Kind
 from halimede.api.base import Manifest
+from halimede.render.env import canonical
 from halimede.render.names import NAME_LABEL
+from halimede.render.ownership import applied_by_us
+
+FIELD_SETS = 256
+"""How many different sets of fields that are ours are shared among the objects that have them."""
 
 
 class Key(NamedTuple):
@@ -148,11 +155,26 @@ def _both(one: Key | None, other: Key | None) -> tuple[Key, ...]:
 
 
 def _kept(kind: Kind, manifest: Manifest) -> Manifest:
-    """Say the kind, which items of lists lack, and leave out who wrote what if nobody asks."""
-    metadata = {
-        field: value
-        for field, value in manifest["metadata"].items()
-        if field != "managedFields" or kind.shared
-    }
+    """Say the kind, which items of lists lack, and keep of who wrote what only what is asked for.
+
+    That is everything of the kinds that others write too, and of the other children which fields
+    are ours.
+    """
+    metadata = {**manifest["metadata"]}
+    if not kind.shared:
+        entries = metadata.pop("managedFields", None) or ()
+        ours = [_compact(one) for one in entries if kind in CHILDREN and applied_by_us(one)]
+        metadata |= {"managedFields": ours} if ours else {}
     identity = {"apiVersion": kind.api_version, "kind": kind.name}
     return {**identity, **manifest, "metadata": metadata}
+
+
+def _compact(entry: Manifest) -> Manifest:
+    return entry | {"fieldsV1": _fields(canonical(entry.get("fieldsV1") or {}))}
+
+
+@lru_cache(maxsize=FIELD_SETS)
+def _fields(text: str) -> Manifest:
+    """Read a set of fields, once for all objects that have the same: nearly all of a kind do."""
+    fields: Manifest = json.loads(text)
+    return fields

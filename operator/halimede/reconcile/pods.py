@@ -35,6 +35,9 @@ _SEVERITY = (
     Cause.FETCHING,
 )
 """Worst first: of several pods the worst-off is told about."""
+ENDED = frozenset({"Succeeded", "Failed"})
+"""Phases of pods that have ended for good: evicted, preempted, refused by the kubelet, on a lost
+node. Their ReplicaSet replaces them, and no container of theirs restarts."""
 MESSAGE_LENGTH = 400
 """How much of a message is kept: its end, where programs say what ended them."""
 
@@ -53,9 +56,12 @@ def worst(troubles: Iterable[Trouble]) -> Trouble | None:
 
 
 def trouble(pod: Manifest) -> Trouble | None:
-    """Say what keeps *pod* from being ready; None if nothing does or nothing is known yet."""
+    """Say what keeps *pod* from being ready; None if nothing does or nothing is known yet.
+
+    A pod that has ended says nothing about its revision: what matters is its successor's state.
+    """
     status = pod.get("status") or {}
-    if condition(status, "Ready") == "True":
+    if has_ended(pod) or condition(status, "Ready") == "True":
         return None
     for found in status.get("conditions") or ():
         if found["type"] == "PodScheduled" and found.get("reason") == "Unschedulable":
@@ -70,6 +76,11 @@ def trouble(pod: Manifest) -> Trouble | None:
     if any(_running(one) for one in status.get("containerStatuses") or ()):
         return Trouble(Cause.LOADING, "Triton is loading the model.")
     return None
+
+
+def has_ended(pod: Manifest) -> bool:
+    """Whether *pod* has ended for good: it holds no resources, and its successor counts."""
+    return (pod.get("status") or {}).get("phase") in ENDED
 
 
 def restarts(pod: Manifest) -> int:

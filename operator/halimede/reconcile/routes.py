@@ -1,5 +1,6 @@
 """Whether what leads clients to the revisions is live and accepted."""
 
+from collections import defaultdict
 from datetime import datetime
 
 from halimede.api.base import Manifest
@@ -11,6 +12,15 @@ from halimede.rollout.facts import Route
 ROUTES = frozenset({"HTTPRoute", "Ingress"})
 """The kinds of which only what is wanted may be live before anybody relies on the route."""
 _NEEDED = ("Accepted", "ResolvedRefs")
+_PARENT = {
+    "group": "gateway.networking.k8s.io",
+    "kind": "Gateway",
+    "namespace": None,
+    "name": None,
+    "sectionName": None,
+    "port": None,
+}
+"""The fields that tell parents apart, with what they mean where they are left out."""
 
 
 def route(children: tuple[Manifest, ...], desired: tuple[Manifest, ...]) -> Route:
@@ -47,26 +57,33 @@ def route(children: tuple[Manifest, ...], desired: tuple[Manifest, ...]) -> Rout
 def answer(http_route: Manifest) -> Route:
     """Read what the gateways say of an HTTPRoute's present generation.
 
-    Each of its parents must have answered, and each must have accepted it and resolved what it
-    names. An answer to an older generation is none.
+    Each of its parents must have been answered: a controller has accepted it there and resolved
+    what it names, and none says no. Anything may add itself to `status.parents`
+    (`RouteStatus` of the Gateway API): a controller that says neither, such as one of policies,
+    has not answered, and neither has one that speaks of an older generation.
     """
     metadata = http_route["metadata"]
     since = datetime.fromisoformat(metadata["creationTimestamp"]).timestamp()
-    asked = http_route["spec"].get("parentRefs") or []
-    told = (http_route.get("status") or {}).get("parents") or []
+    here = {"namespace": metadata.get("namespace")}
+    asked = [here | one for one in http_route["spec"].get("parentRefs") or []]
+    told = [
+        one
+        for one in (http_route.get("status") or {}).get("parents") or []
+        if any(said["type"] in _NEEDED for said in one.get("conditions") or ())
+    ]
     silent, refusals, pending = [], [], False
     for parent in asked:
         answers = [one for one in told if _same_parent(parent, one.get("parentRef") or {})]
         if not answers:
             silent.append(parent["name"])
+            continue
+        by_controller: defaultdict[str, list[dict[str, Manifest]]] = defaultdict(list)
         for found in answers:
             present = _present(found, metadata.get("generation"))
-            refusals += [
-                f"Gateway {parent['name']}: {type_}: {one.get('reason')}: {one.get('message', '')}"
-                for type_, one in present.items()
-                if one["status"] != "True"
-            ]
-            pending = pending or len(present) < len(_NEEDED)
+            by_controller[found.get("controllerName", "")].append(present)
+            refusals += _refusals(parent["name"], present)
+        pending = pending or not any(map(_agrees, by_controller.values()))
+    refusals = list(dict.fromkeys(refusals))
     message = " ".join(refusals) or (
         f"No controller has answered for Gateway {', '.join(silent)}." if silent else ""
     )
@@ -87,6 +104,23 @@ def _present(parent: Manifest, generation: int | None) -> dict[str, Manifest]:
     }
 
 
+def _refusals(gateway: str, present: dict[str, Manifest]) -> list[str]:
+    return [
+        f"Gateway {gateway}: {type_}: {one.get('reason')}: {one.get('message', '')}"
+        for type_, one in present.items()
+        if one["status"] == "False"
+    ]
+
+
+def _agrees(answers: list[dict[str, Manifest]]) -> bool:
+    """Whether one controller has said yes to the present generation, at each listener."""
+    return all(
+        type_ in present and present[type_]["status"] == "True"
+        for present in answers
+        for type_ in _NEEDED
+    )
+
+
 def _shows(http_route: Manifest) -> bool:
     """Whether it leads to a preview: users do not depend on what gateways say of that."""
     metadata = http_route["metadata"]
@@ -96,8 +130,10 @@ def _shows(http_route: Manifest) -> bool:
 
 def _same_parent(asked: Manifest, told: Manifest) -> bool:
     """Whether an answer is about this parent; what the answer leaves out is not compared."""
-    names = ("name", "namespace", "sectionName")
-    return all(asked.get(name) in (None, told.get(name, asked.get(name))) for name in names)
+    return all(
+        asked.get(field, default) in (None, told.get(field, asked.get(field, default)))
+        for field, default in _PARENT.items()
+    )
 
 
 def _key(manifest: Manifest) -> tuple[str, str]:

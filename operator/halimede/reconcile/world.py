@@ -8,7 +8,7 @@ from halimede.api.base import Manifest
 from halimede.api.status import Status
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.reconcile.observed import Observed
-from halimede.reconcile.pods import Trouble, condition, restarts, trouble, worst
+from halimede.reconcile.pods import Trouble, condition, has_ended, restarts, trouble, worst
 from halimede.reconcile.routes import route
 from halimede.reconcile.user_routes import joined
 from halimede.render import names
@@ -17,9 +17,6 @@ from halimede.rollout.facts import Cause, Facts, Workload
 
 SERVICE_NAME = "kubernetes.io/service-name"
 """Label of EndpointSlices: the Service that they belong to."""
-
-ENDED = frozenset({"Succeeded", "Failed"})
-"""Phases of pods that hold nothing any more, such as those that were evicted."""
 
 
 def facts(
@@ -111,7 +108,7 @@ def _others(observed: Observed) -> int:
     return sum(
         revision_of(pod) not in (rollout.base, rollout.revision)
         for pod in observed.pods
-        if not pod["metadata"].get("deletionTimestamp")
+        if not (pod["metadata"].get("deletionTimestamp") or has_ended(pod))
     )
 
 
@@ -127,7 +124,8 @@ def _workload(
     all_pods: Sequence[Manifest],
     slices: Sequence[Manifest],
 ) -> Workload:
-    pods = [pod for pod in all_pods if not pod["metadata"].get("deletionTimestamp")]
+    holding = [pod for pod in all_pods if not has_ended(pod)]
+    pods = [pod for pod in holding if not pod["metadata"].get("deletionTimestamp")]
     found = worst(one for one in (_refused(deployment), *map(trouble, pods)) if one is not None)
     return Workload(
         revision=revision_of(deployment) or "",
@@ -136,7 +134,7 @@ def _workload(
         ready_endpoints=_ready_endpoints(slices),
         cause=found.cause if found else None,
         message=explained(md, found) if found else "",
-        pods=sum((pod.get("status") or {}).get("phase") not in ENDED for pod in all_pods),
+        pods=len(holding),
         restarts=max(map(restarts, pods), default=0),
     )
 

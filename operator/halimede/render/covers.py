@@ -4,7 +4,9 @@ import re
 from decimal import Decimal
 from typing import Any
 
+from halimede.api.base import Manifest
 from halimede.render.lists import key
+from halimede.render.ownership import child, item_of
 
 _QUANTITY = re.compile(r"^([+-]?[0-9.]+)(?:([eE][+-]?[0-9]+)|([KMGTPE]i|[numkMGTPE]))?$")
 _UNITS = {f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", 1)}
@@ -14,46 +16,65 @@ _AMOUNTS = ("limits", "requests")
 _AMOUNT_FIELDS = ("sizeLimit", "averageValue")
 
 
-def covers(live: Any, desired: Any) -> bool:
+def covers(live: Any, desired: Any, owned: Manifest | None = None) -> bool:
     """Whether every field of *desired* is in *live* with an equal value.
 
     What others added to maps and to lists of named things is no difference; other lists must be
     equal item by item. Quantities are compared as the numbers that they are.
 
+    Args:
+        live: An object, or a part of one, as the API server stores it.
+        desired: The same part as it was rendered.
+        owned: The part's fields that are still as our last apply of *desired* left them (see
+            `halimede.render.ownership`). Their values may differ: the API server drops what is
+            false, 0 or empty, writes values in its own form, and lets admission rewrite them.
+
     >>> covers({"spec": {"replicas": 2, "paused": False}}, {"spec": {"replicas": 2}})
     True
+    >>> covers({}, {"tty": False}), covers({}, {"tty": False}, {"f:tty": {}})
+    (False, True)
     """
-    return _covers(live, desired, "", amount=False)
+    return _covers(live, desired, "", owned, amount=False)
 
 
-def _covers(live: Any, desired: Any, field: str, *, amount: bool) -> bool:
+def _covers(live: Any, desired: Any, field: str, owned: Manifest | None, *, amount: bool) -> bool:
+    if owned == {}:
+        return True  # the value as a whole: no part of it can have changed hands
+    if live is None and owned is not None:
+        live = type(desired)()  # admission has removed it
     if isinstance(desired, dict):
         return isinstance(live, dict) and all(
-            _field_covers(live, name, value, amount=field in _AMOUNTS)
+            _field_covers(live, name, value, child(owned, name), amount=field in _AMOUNTS)
             for name, value in desired.items()
         )
     if isinstance(desired, list):
-        return isinstance(live, list) and _list_covers(live, desired, field)
+        return isinstance(live, list) and _list_covers(live, desired, field, owned)
     if amount:
         return _number(live) == _number(desired)
     return type(live) is type(desired) and bool(live == desired)
 
 
-def _field_covers(live: dict[str, Any], name: str, desired: Any, *, amount: bool) -> bool:
-    if name not in live:
+def _field_covers(
+    live: dict[str, Any], name: str, desired: Any, owned: Manifest | None, *, amount: bool
+) -> bool:
+    if name not in live and owned is None:
         # The API server drops what is empty, but an empty emptyDir says which kind of volume.
         return desired in (None, "", [], {}) and name != "emptyDir"
-    return _covers(live[name], desired, name, amount=amount or name in _AMOUNT_FIELDS)
+    amount = amount or name in _AMOUNT_FIELDS
+    return _covers(live.get(name), desired, name, owned, amount=amount)
 
 
-def _list_covers(live: list[Any], desired: list[Any], field: str) -> bool:
+def _list_covers(live: list[Any], desired: list[Any], field: str, owned: Manifest | None) -> bool:
     if not (_told_apart(live, field) and _told_apart(desired, field)):
         return len(live) == len(desired) and all(
-            _covers(one, other, field, amount=False)
+            _covers(one, other, field, item_of(owned, other), amount=False)
             for one, other in zip(live, desired, strict=True)
         )
     named = {key(field, item): item for item in live}
-    return all(_covers(named.get(key(field, item)), item, field, amount=False) for item in desired)
+    return all(
+        _covers(named.get(key(field, item)), item, field, item_of(owned, item), amount=False)
+        for item in desired
+    )
 
 
 def _told_apart(items: list[Any], field: str) -> bool:

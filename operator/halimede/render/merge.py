@@ -4,6 +4,7 @@ from typing import Any
 
 from halimede.api.base import Manifest
 from halimede.render.lists import key
+from halimede.render.unions import displaced
 
 PATCH = "$patch"
 """Directive of strategic merge patches: `replace` a map, or `delete` an item of a list."""
@@ -12,7 +13,9 @@ PATCH = "$patch"
 def merge(base: Manifest, patch: Manifest) -> Manifest:
     """Lay *patch* over *base*, as `kubectl patch --type=strategic` does.
 
-    Maps merge, lists of named things merge by name, other lists are replaced, null removes.
+    Maps merge, lists of named things merge by name, other lists are replaced, null removes. Of
+    fields of which only one may be set, the patch's displaces that of *base*: a client-side
+    `kubectl apply` drops the null that would remove it.
 
     >>> merge({"a": 1, "b": {"c": 2}}, {"a": None, "b": {"d": 3}})
     {'b': {'c': 2, 'd': 3}}
@@ -30,7 +33,7 @@ def merge(base: Manifest, patch: Manifest) -> Manifest:
 
 def _value(field: str, base: Any, patch: Any) -> Any:
     if isinstance(patch, dict):
-        return merge(base if isinstance(base, dict) else {}, patch)
+        return merge(displaced(field, base if isinstance(base, dict) else {}, patch), patch)
     if isinstance(patch, list) and patch and all(key(field, item) for item in patch):
         return _list(field, base if isinstance(base, list) else [], patch)
     return patch
@@ -43,5 +46,5 @@ def _list(field: str, base: list[Manifest], patch: list[Manifest]) -> list[Manif
         if item.get(PATCH) == "delete":
             merged.pop(name, None)
         else:
-            merged[name] = merge(merged.get(name, {}), item)
+            merged[name] = merge(displaced(field, merged.get(name, {}), item), item)
     return list(merged.values())

@@ -21,6 +21,7 @@ from halimede.render import traffic as routing
 from halimede.render.checks import Violation
 from halimede.render.covers import covers
 from halimede.render.env import RENDERED
+from halimede.render.ownership import owned_fields
 from halimede.render.platform import Platform
 from halimede.render.revision import Revision, from_record
 from halimede.render.traffic import Backend
@@ -135,15 +136,17 @@ def recorded(config_map: Manifest) -> Revision:
 
 
 def as_wanted(live: Manifest | None, desired: Manifest) -> bool:
-    """Whether a live object has all that a rendered one says: see `render.covers.covers`.
+    """Whether a live object is what came of a rendered one, and nobody else has changed it since.
 
-    The digest that rendering leaves stands for all that is wanted.
+    See `render.covers.covers` and `render.ownership.owned_fields`. The digest that rendering
+    leaves stands for all that is wanted.
     """
     if live is None:
         return False
     question = (_version(live), desired["metadata"]["annotations"][RENDERED])
     if question not in _compared:
-        _keep(_compared, COMPARISONS, question, covers(live, desired))
+        answer = covers(live, desired) or covers(live, desired, owned_fields(live, desired))
+        _keep(_compared, COMPARISONS, question, answer)
     return _compared[question]
 
 

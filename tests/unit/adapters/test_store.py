@@ -18,7 +18,6 @@ def _thing(name: str, uid: str, version: int, owner: str | None = "digits") -> d
             "uid": uid,
             "resourceVersion": str(version),
             "labels": labels,
-            "managedFields": [{"manager": "halimede"}],
         }
     }
 
@@ -44,16 +43,42 @@ def test_versions_are_numbers_not_text() -> None:
     assert store.put(POD, _thing("a", "1", 10)) == (KEY,)
 
 
-def test_what_is_kept_names_its_kind_and_not_its_managers() -> None:
-    """Objects from lists come without a kind; who wrote what is kept of routes only."""
+def test_what_is_kept_names_its_kind() -> None:
+    """Objects from lists come without a kind."""
     store = Store()
     store.put(DEPLOYMENT, _thing("a", "1", 1))
     (kept,) = store.owned(DEPLOYMENT, KEY)
     assert (kept["apiVersion"], kept["kind"]) == ("apps/v1", "Deployment")
-    assert "managedFields" not in kept["metadata"]
-    store.put(HTTP_ROUTE, _thing("b", "1", 1))
-    (shared,) = store.owned(HTTP_ROUTE, KEY)
-    assert shared["metadata"]["managedFields"] == [{"manager": "halimede"}]
+
+
+def test_who_wrote_what_is_kept_where_it_is_asked_for() -> None:
+    """All writers of routes are kept, our own apply of other children, and none of pods."""
+    ours = {"manager": "halimede", "operation": "Apply", "fieldsV1": {"f:spec": {}}}
+    others = {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": {"f:spec": {}}}
+    kinds = {HTTP_ROUTE: [ours, others], DEPLOYMENT: [ours], POD: None}
+    store, kept = Store(), {}
+    for kind in kinds:
+        thing = _thing("a", kind.name, 1)
+        thing["metadata"]["managedFields"] = [ours, others]
+        store.put(kind, thing)
+        (found,) = store.owned(kind, KEY)
+        kept[kind] = found["metadata"].get("managedFields")
+    assert kept == kinds
+
+
+def test_equal_sets_of_fields_are_kept_once() -> None:
+    """Two Deployments that were applied with the same fields share what is noted of these."""
+    store = Store()
+    for name in ("a", "b"):
+        thing = _thing(name, name, 1)
+        entry = {"manager": "halimede", "operation": "Apply", "fieldsV1": {"f:spec": {"f:a": {}}}}
+        thing["metadata"]["managedFields"] = [entry]
+        store.put(DEPLOYMENT, thing)
+    one, other = store.owned(DEPLOYMENT, KEY)
+    assert (
+        one["metadata"]["managedFields"][0]["fieldsV1"]
+        is other["metadata"]["managedFields"][0]["fieldsV1"]
+    )
 
 
 def test_a_late_event_does_not_bring_back_what_is_gone() -> None:

@@ -63,6 +63,25 @@ CASES = {
         Cause.FETCHING,
     ),
     "fetched": (pod(waits("PodInitializing"), init=({"state": ended(0)},)), None),
+    "evicted": (
+        {
+            "status": {
+                "phase": "Failed",
+                "reason": "Evicted",
+                **pod({"state": ended(137)})["status"],
+            }
+        },
+        None,
+    ),
+    "preempted before it had a node": (
+        {"status": {"phase": "Failed", "reason": "Preempting", **pod(**UNSCHEDULABLE)["status"]}},
+        None,
+    ),
+    "refused by the kubelet": (
+        {"status": {"phase": "Failed", "reason": "UnexpectedAdmissionError"}},
+        None,
+    ),
+    "done": ({"status": {"phase": "Succeeded", **pod({"state": ended(1)})["status"]}}, None),
     "loading": (pod({"state": {"running": {}}}), Cause.LOADING),
 }
 

@@ -68,6 +68,141 @@ def test_answers(*, http_route: Manifest, accepted: bool, refused: bool, message
     assert (told.accepted, told.refused, told.message) == (accepted, refused, message)
 
 
+AFFECTED = says("a.example/Affected")
+FOREIGN = "a.example/x"
+
+
+def entry(*told: Manifest, controller: str = "gateway.example/c", **parent: object) -> Manifest:
+    """Make one entry of `status.parents`."""
+    return {
+        "controllerName": controller,
+        "parentRef": {"name": "a", "namespace": "default"} | parent,
+        "conditions": list(told),
+    }
+
+
+def written(*entries: Manifest, parents: tuple[Manifest, ...] = ({"name": "a"},)) -> Manifest:
+    """Make an HTTPRoute with these entries of `status.parents`."""
+    made = asked()
+    return made | {
+        "metadata": made["metadata"] | {"namespace": "default"},
+        "spec": {"parentRefs": list(parents)},
+        "status": {"parents": list(entries)},
+    }
+
+
+@pytest.mark.parametrize(
+    ("http_route", "accepted", "message"),
+    [
+        pytest.param(
+            written(entry(*GOOD), entry(AFFECTED, controller=FOREIGN)),
+            True,
+            "",
+            id="a controller of policies besides",
+        ),
+        pytest.param(
+            written(entry(AFFECTED, controller=FOREIGN), entry(*GOOD)),
+            True,
+            "",
+            id="in whatever order",
+        ),
+        pytest.param(written(entry(*GOOD), entry(controller=FOREIGN)), True, "", id="no words"),
+        pytest.param(
+            written(entry(*GOOD, AFFECTED)), True, "", id="a further condition of the same one"
+        ),
+        pytest.param(
+            written(entry(*GOOD), entry(says("Accepted"), controller=FOREIGN)),
+            True,
+            "",
+            id="a controller that says half of it",
+        ),
+        pytest.param(
+            written(
+                entry(*GOOD),
+                entry(
+                    says("Accepted", generation=1),
+                    says("ResolvedRefs", generation=1),
+                    controller=FOREIGN,
+                ),
+            ),
+            True,
+            "",
+            id="what a controller that is gone has left",
+        ),
+        pytest.param(
+            written(entry(AFFECTED, controller=FOREIGN)),
+            False,
+            "No controller has answered for Gateway a.",
+            id="nothing but policies",
+        ),
+        pytest.param(
+            written(
+                entry(says("Accepted"), controller="one.example/c"),
+                entry(says("ResolvedRefs"), controller="two.example/c"),
+            ),
+            False,
+            "",
+            id="two halves make no answer",
+        ),
+        pytest.param(
+            written(
+                entry(*GOOD, sectionName="http"),
+                entry(says("Accepted"), sectionName="https"),
+            ),
+            False,
+            "",
+            id="one listener of two",
+        ),
+        pytest.param(
+            written(
+                entry(*GOOD, sectionName="http"),
+                parents=({"name": "a", "sectionName": "https"},),
+            ),
+            False,
+            "No controller has answered for Gateway a.",
+            id="another listener",
+        ),
+        pytest.param(
+            written(entry(*GOOD, port=80), parents=({"name": "a", "port": 443},)),
+            False,
+            "No controller has answered for Gateway a.",
+            id="another port",
+        ),
+        pytest.param(
+            written(entry(*GOOD, namespace="elsewhere")),
+            False,
+            "No controller has answered for Gateway a.",
+            id="a namesake elsewhere",
+        ),
+        pytest.param(
+            written(entry(*GOOD, kind="Service", group="")),
+            False,
+            "No controller has answered for Gateway a.",
+            id="a namesake of another kind",
+        ),
+        pytest.param(
+            written(entry(says("Accepted", "Unknown", reason="Pending"), GOOD[1])),
+            False,
+            "",
+            id="not decided yet",
+        ),
+        pytest.param(
+            written(
+                entry(*GOOD),
+                entry(says("Accepted", "False", reason="NotAllowed"), controller=FOREIGN),
+            ),
+            False,
+            "Gateway a: Accepted: NotAllowed: because",
+            id="one yes and one no",
+        ),
+    ],
+)
+def test_several_controllers_answer(*, http_route: Manifest, accepted: bool, message: str) -> None:
+    """Anything may write into `status.parents`; only answers to the question count."""
+    told = answer(http_route)
+    assert (told.accepted, told.message) == (accepted, message)
+
+
 def service() -> Manifest:
     """Make a Service that is live just as it was rendered."""
     digest = {"halimede.dev/rendered": "0123456789abcdef"}

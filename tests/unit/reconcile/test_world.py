@@ -112,3 +112,48 @@ def test_pods_that_hold_resources() -> None:
     ]
     observed = replace(PretendCluster().observe(), children=(deployment(),), pods=tuple(pods))
     assert facts(observed, (), ()).workload("0123abcd").pods == 2
+
+
+def test_ended_pods_say_nothing() -> None:
+    """Given a pod that was evicted after crashes, what its successor lacks is told."""
+    labels = {"halimede.dev/revision": "0123abcd"}
+    ended = {"terminated": {"exitCode": 137, "reason": "ContainerStatusUnknown"}}
+    lacking = {
+        "type": "PodScheduled",
+        "status": "False",
+        "reason": "Unschedulable",
+        "message": "0/1 nodes are available: 1 Insufficient cpu.",
+    }
+    evicted = {
+        "phase": "Failed",
+        "reason": "Evicted",
+        "containerStatuses": [{"name": "triton", "state": ended, "restartCount": 5}],
+    }
+    pods = (
+        {"metadata": {"name": "evicted", "labels": labels}, "status": evicted},
+        {
+            "metadata": {"name": "successor", "labels": labels},
+            "status": {"phase": "Pending", "conditions": [lacking]},
+        },
+    )
+    observed = replace(PretendCluster().observe(), children=(deployment(),), pods=pods)
+    found = facts(observed, (), ()).workload("0123abcd")
+    assert (found.cause, found.restarts) == (Cause.UNSCHEDULABLE, 0)
+
+
+def test_ended_pods_of_other_revisions_do_not_count() -> None:
+    """Given a rollout, pods of a third revision that were evicted hold no room."""
+    others = [
+        {
+            "metadata": {"name": phase, "labels": {"halimede.dev/revision": "other"}},
+            "status": {"phase": phase},
+        }
+        for phase in ("Running", "Failed")
+    ]
+    cluster = PretendCluster()
+    cluster.until(cluster.ready)
+    cluster.model(2).until(lambda: cluster.rollout is not None)
+    observed = cluster.observe()
+    before = facts(observed, (), ()).others
+    observed = replace(observed, pods=(*observed.pods, *others))
+    assert facts(observed, (), ()).others == before + 1

@@ -77,3 +77,58 @@ def test_no_drift(live: dict[str, Any], desired: dict[str, Any]) -> None:
 def test_drift(live: dict[str, Any], desired: dict[str, Any]) -> None:
     """What was changed behind our back is seen."""
     assert not covers(live, desired)
+
+
+OWNED = {
+    "f:tty": {},
+    "f:cpu": {},
+    "f:labels": {"f:a": {}},
+    "f:selector": {},
+    "f:containers": {'k:{"name":"t"}': {".": {}, "f:name": {}, "f:image": {}}},
+    "f:ports": {'k:{"containerPort":1,"protocol":"TCP"}': {".": {}, "f:hostPort": {}}},
+}
+
+
+@pytest.mark.parametrize(
+    ("live", "desired"),
+    [
+        pytest.param({}, {"tty": False}, id="a default that was dropped"),
+        pytest.param({"cpu": "500m"}, {"cpu": "0.5"}, id="a quantity in another form"),
+        pytest.param({"labels": {"a": "2"}}, {"labels": {"a": "1"}}, id="a value in a map"),
+        pytest.param({"selector": {"b": "2"}}, {"selector": {"a": "1"}}, id="a whole map"),
+        pytest.param(
+            {"containers": [{"name": "t", "image": "mirror/i"}]},
+            {"containers": [{"name": "t", "image": "i"}]},
+            id="an item's field",
+        ),
+        pytest.param({}, {"containers": [{"name": "t", "image": "i"}]}, id="a whole list"),
+        pytest.param(
+            {"ports": [{"containerPort": 1, "protocol": "TCP"}]},
+            {"ports": [{"containerPort": 1, "hostPort": 0}]},
+            id="an item with a key by default",
+        ),
+    ],
+)
+def test_what_is_still_ours_is_no_drift(live: dict[str, Any], desired: dict[str, Any]) -> None:
+    """What the API server made of our own apply is no difference, unless ownership is lost."""
+    assert covers(live, desired, OWNED)
+    assert not covers(live, desired)
+    assert not covers(live, desired, {"f:other": {}})
+
+
+@pytest.mark.parametrize(
+    ("live", "desired"),
+    [
+        pytest.param({"stdin": True}, {"stdin": False}, id="a field"),
+        pytest.param({"labels": {"b": "2"}}, {"labels": {"b": "1"}}, id="one of two in a map"),
+        pytest.param(
+            {"containers": [{"name": "t", "args": ["a"]}]},
+            {"containers": [{"name": "t", "args": ["b"]}]},
+            id="an item's field",
+        ),
+        pytest.param({"containers": []}, {"containers": [{"name": "u"}]}, id="an item"),
+    ],
+)
+def test_what_is_ours_no_more_is_drift(live: dict[str, Any], desired: dict[str, Any]) -> None:
+    """What somebody else took over is seen beside what is still ours."""
+    assert not covers(live, desired, OWNED)

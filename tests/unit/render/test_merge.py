@@ -15,6 +15,106 @@ POD = {
 }
 
 
+SLEEP = {"preStop": {"sleep": {"seconds": 15}}}
+HTTP = {"httpGet": {"path": "/ready", "port": "http"}, "periodSeconds": 5}
+EXEC = {"exec": {"command": ["true"]}}
+
+
+@pytest.mark.parametrize(
+    ("field", "base", "patch", "merged"),
+    [
+        pytest.param("lifecycle", SLEEP, {"preStop": EXEC}, {"preStop": EXEC}, id="a handler"),
+        pytest.param(
+            "lifecycle",
+            SLEEP,
+            {"preStop": {"sleep": {"seconds": 5}}},
+            {"preStop": {"sleep": {"seconds": 5}}},
+            id="the same handler",
+        ),
+        pytest.param(
+            "lifecycle",
+            SLEEP,
+            {"postStart": EXEC},
+            SLEEP | {"postStart": EXEC},
+            id="a handler of the other moment",
+        ),
+        pytest.param(
+            "lifecycle",
+            SLEEP,
+            {"preStop": EXEC | {"sleep": None}},
+            {"preStop": EXEC},
+            id="a handler, and null for the default",
+        ),
+        *(
+            pytest.param(
+                probe,
+                HTTP,
+                {member: {"port": 1}},
+                {member: {"port": 1}, "periodSeconds": 5},
+                id=f"{member} of {probe}",
+            )
+            for probe in ("startupProbe", "livenessProbe", "readinessProbe")
+            for member in ("exec", "tcpSocket", "grpc")
+        ),
+        pytest.param(
+            "readinessProbe",
+            HTTP,
+            {"periodSeconds": 9},
+            HTTP | {"periodSeconds": 9},
+            id="no member",
+        ),
+        pytest.param(
+            "readinessProbe",
+            HTTP,
+            {"httpGet": {"path": "/x"}},
+            {"httpGet": {"path": "/x", "port": "http"}, "periodSeconds": 5},
+            id="a part of the member",
+        ),
+        *(
+            pytest.param(
+                "volumes",
+                [{"name": "model", "emptyDir": {}}],
+                [{"name": "model", source: {"some": "thing"}}],
+                [{"name": "model", source: {"some": "thing"}}],
+                id=f"{source} of a volume",
+            )
+            for source in ("persistentVolumeClaim", "ephemeral", "csi", "image", "hostPath", "new")
+        ),
+        pytest.param(
+            "volumes",
+            [{"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "1Gi"}}],
+            [{"name": "shm", "emptyDir": {"sizeLimit": "2Gi"}}],
+            [{"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "2Gi"}}],
+            id="a part of a volume's source",
+        ),
+        pytest.param(
+            "env",
+            [{"name": "A", "value": "1"}],
+            [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}],
+            [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}],
+            id="a variable from elsewhere",
+        ),
+        pytest.param(
+            "env",
+            [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}],
+            [{"name": "A", "value": ""}],
+            [{"name": "A", "value": ""}],
+            id="a variable with a value, though it is empty",
+        ),
+        pytest.param(
+            "env",
+            [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}],
+            [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
+            [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
+            id="a variable from another place",
+        ),
+    ],
+)
+def test_unions(field: str, base: Any, patch: Any, merged: Any) -> None:
+    """Of fields of which only one may be set, the patch's takes the place of the default."""
+    assert merge({field: base}, {field: patch}) == {field: merged}
+
+
 @pytest.mark.parametrize(
     ("patch", "merged"),
     [

@@ -1,0 +1,213 @@
+"""What the API server makes of what is applied is no drift; what others make of it is."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from halimede.adapters.cluster import KubeCluster
+from halimede.adapters.kinds import BY_NAME
+from halimede.adapters.store import Key, Store
+from halimede.api.base import Manifest
+from halimede.api.v1alpha1 import ModelDeployment
+from halimede.render.remembered import as_wanted
+from halimede.render.revision import revision
+from halimede.render.scaling import hpa, pdb
+from halimede.render.workload import workload
+from local.cluster import Cluster
+from tests.operator.conftest import model
+from tests.support.cluster import PLATFORM
+
+STRATEGIC_MERGE = "application/strategic-merge-patch+json"
+APPLIES = 300
+"""How often to apply at most until the API server has taken up a new policy."""
+CPUS = {"containerName": "triton", "resource": "limits.cpu"}
+TEMPLATE: Manifest = {
+    "metadata": {"annotations": {"note": ""}, "labels": {"team": "vision"}},
+    "spec": {
+        "hostNetwork": False,
+        "hostPID": False,
+        "shareProcessNamespace": False,
+        "nodeSelector": {},
+        "tolerations": [],
+        "hostAliases": [{"ip": "10.0.0.1", "hostnames": ["a"]}],
+        "containers": [
+            {
+                "name": "triton",
+                "tty": False,
+                "stdin": False,
+                "workingDir": "",
+                "resources": {"limits": {"cpu": "1000m", "memory": "1024Mi"}},
+                "env": [
+                    {"name": "EMPTY", "value": ""},
+                    {"name": "CPUS", "valueFrom": {"resourceFieldRef": {**CPUS, "divisor": 1}}},
+                    {"name": "NO", "valueFrom": {"resourceFieldRef": {**CPUS, "divisor": "0"}}},
+                    {
+                        "name": "MILLIS",
+                        "valueFrom": {"resourceFieldRef": {**CPUS, "divisor": "0.001"}},
+                    },
+                ],
+                "ports": [{"containerPort": 9000, "hostPort": 0}],
+                "lifecycle": {"preStop": {"exec": {"command": ["true"]}}},
+                "startupProbe": {"tcpSocket": {"port": 8000}},
+                "readinessProbe": {"initialDelaySeconds": 0, "successThreshold": 0},
+                "livenessProbe": {"timeoutSeconds": 0, "terminationGracePeriodSeconds": 1},
+                "volumeMounts": [{"name": "more", "mountPath": "/more", "readOnly": False}],
+            }
+        ],
+        "volumes": [
+            {"name": "more", "emptyDir": {"sizeLimit": "1024Mi", "medium": ""}},
+        ],
+    },
+}
+"""Values that the API server drops because they are the default, or writes in its own form."""
+METRICS = [
+    {
+        "type": "External",
+        "external": {"metric": {"name": "queue"}, "target": {"type": "Value", "value": "0.5"}},
+    },
+    {
+        "type": "Pods",
+        "pods": {
+            "metric": {"name": "busy"},
+            "target": {"type": "AverageValue", "averageValue": "1e3"},
+        },
+    },
+]
+
+
+def policy(namespace: str) -> list[Manifest]:
+    """Replace the image and remove the aliases of all Deployments in a namespace."""
+    meant = {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
+    rule = {
+        "apiGroups": ["apps"],
+        "apiVersions": ["v1"],
+        "operations": ["CREATE", "UPDATE"],
+        "resources": ["deployments"],
+    }
+    template = "/spec/template/spec"
+    replaced = (
+        f"JSONPatch{{op: 'replace', path: '{template}/containers/0/image', value: 'mirror/t:1'}}"
+    )
+    removed = f"JSONPatch{{op: 'remove', path: '{template}/hostAliases'}}"
+    expression = (
+        f"has(object.spec.template.spec.hostAliases) ? [{replaced}, {removed}] : [{replaced}]"
+    )
+    api = {"apiVersion": "admissionregistration.k8s.io/v1"}
+    return [
+        {
+            **api,
+            "kind": "MutatingAdmissionPolicy",
+            "metadata": {"name": namespace},
+            "spec": {
+                "reinvocationPolicy": "Never",
+                "failurePolicy": "Fail",
+                "matchConstraints": {"namespaceSelector": meant, "resourceRules": [rule]},
+                "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": expression}}],
+            },
+        },
+        {
+            **api,
+            "kind": "MutatingAdmissionPolicyBinding",
+            "metadata": {"name": namespace},
+            "spec": {"policyName": namespace},
+        },
+    ]
+
+
+def rendered(namespace: str) -> list[Manifest]:
+    """Render the children of a model with all of these values."""
+    scaled = {"minReplicas": 2, "maxReplicas": 3, "metrics": METRICS}
+    asked = model("m", namespace, podTemplate=TEMPLATE, autoscaling=scaled)
+    asked["metadata"]["uid"] = "11111111-1111-1111-1111-111111111111"
+    md = ModelDeployment.from_manifest(asked)
+    target = revision(md, PLATFORM, {})
+    scaler = hpa(md, target.hash)
+    assert scaler is not None
+    return [*workload(md, target, None), scaler, pdb(md)]
+
+
+async def applied(kube: KubeCluster, manifest: Manifest) -> Manifest:
+    """Apply a manifest; return what the watch would keep of it."""
+    return kept(await kube.apply(manifest))
+
+
+def kept(live: Manifest) -> Manifest:
+    """Put a live object into the store and take it out again."""
+    store, kind = Store(), BY_NAME[live["kind"]]
+    store.put(kind, live)
+    (found,) = store.owned(kind, Key(live["metadata"]["namespace"], "m"))
+    return found
+
+
+async def changed(kube: KubeCluster, live: Manifest, patch: Manifest) -> Manifest:
+    """Have somebody else patch a live object."""
+    where = BY_NAME[live["kind"]].path(live["metadata"]["namespace"], live["metadata"]["name"])
+    return kept(
+        await kube._request("PATCH", f"{where}?fieldManager=other", patch, STRATEGIC_MERGE)
+    )
+
+
+async def test_what_the_api_server_makes_of_it_is_no_drift(
+    kube: KubeCluster, namespace: str
+) -> None:
+    """Given defaults and quantities in whatever form, what was applied once is as wanted."""
+    for manifest in rendered(namespace):
+        live = await applied(kube, manifest)
+        assert as_wanted(live, manifest), manifest["kind"]
+        after = await changed(kube, live, {"metadata": {"labels": {"of": "others"}}})
+        assert as_wanted(after, manifest), manifest["kind"]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        pytest.param({"hostNetwork": True}, id="a default that was dropped"),
+        pytest.param({"automountServiceAccountToken": None}, id="what is false and kept"),
+        pytest.param({"containers": [{"name": "triton", "image": "x:2"}]}, id="an image"),
+        pytest.param(
+            {"containers": [{"name": "triton", "resources": {"limits": {"cpu": "2"}}}]},
+            id="a quantity",
+        ),
+        pytest.param(
+            {"containers": [{"name": "triton", "env": [{"name": "NO", "$patch": "delete"}]}]},
+            id="a variable",
+        ),
+        pytest.param(
+            {"volumes": [{"name": "shm", "emptyDir": {"sizeLimit": None}}]}, id="one of two parts"
+        ),
+        pytest.param(
+            {"containers": [{"name": "triton", "tty": True, "stdin": True}]}, id="two defaults"
+        ),
+    ],
+)
+async def test_what_others_make_of_it_is_drift(
+    kube: KubeCluster, namespace: str, spec: dict[str, Any]
+) -> None:
+    """Given a change by somebody else, it is seen, and gone with the next apply."""
+    manifest = next(one for one in rendered(namespace) if one["kind"] == "Deployment")
+    live = await applied(kube, manifest)
+    assert not as_wanted(
+        await changed(kube, live, {"spec": {"template": {"spec": spec}}}), manifest
+    )
+    assert as_wanted(await applied(kube, manifest), manifest)
+
+
+async def test_what_admission_makes_of_it_is_no_drift(
+    kube: KubeCluster, api_server: Cluster, namespace: str
+) -> None:
+    """Given a policy that rewrites what we apply, it is applied once and then left alone."""
+    for one in policy(namespace):
+        api_server.kubectl("apply", "-f", "-", input=json.dumps(one))
+    manifest = next(one for one in rendered(namespace) if one["kind"] == "Deployment")
+    live = manifest
+    for _ in range(APPLIES):
+        live = await applied(kube, manifest)
+        if live["spec"]["template"]["spec"]["containers"][0]["image"] == "mirror/t:1":
+            break
+        await asyncio.sleep(0.1)
+    assert live["spec"]["template"]["spec"]["containers"][0]["image"] == "mirror/t:1"
+    assert as_wanted(live, manifest)
+    other = {"spec": {"template": {"spec": {"hostNetwork": True}}}}
+    assert not as_wanted(await changed(kube, live, other), manifest)
