@@ -9,6 +9,8 @@ made them so).
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from typing_extensions import override
+
 from halimede.adapters.kinds import MODEL_DEPLOYMENT, WATCHED, Kind
 from halimede.api.base import Manifest
 from halimede.render.names import NAME_LABEL
@@ -19,6 +21,11 @@ class Key(NamedTuple):
 
     namespace: str
     name: str
+
+    @override
+    def __str__(self) -> str:
+        """Write `namespace/name`, as kubectl and the logs of controllers do."""
+        return f"{self.namespace}/{self.name}"
 
 
 class Listed(NamedTuple):
