@@ -40,7 +40,7 @@ class TextFormatter(logging.Formatter):
     @override
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, and a traceback under it if there is one."""
-        extras = "".join(f" {name}={value}" for name, value in _extras(record).items())
+        extras = "".join(f" {name}={_in_text(value)}" for name, value in _extras(record).items())
         line = f"{rfc3339(record.created)} {record.levelname:<7} {record.getMessage()}{extras}"
         if record.exc_info:
             line = f"{line}\n{self.formatException(record.exc_info)}"
@@ -70,3 +70,13 @@ def loose_end(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
 
 def _extras(record: logging.LogRecord) -> dict[str, object]:
     return {name: value for name, value in vars(record).items() if name not in _PLAIN}
+
+
+def _in_text(value: object) -> str:
+    """Write a field's value so that its end can be seen.
+
+    >>> _in_text(["apply Service/digits", "create Event/Aborted"])
+    '"apply Service/digits, create Event/Aborted"'
+    """
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return json.dumps(text, ensure_ascii=False) if " " in text else text

@@ -39,7 +39,8 @@ class Settings:
     log_format: str = "json"
     """HALIMEDE_LOG_FORMAT: `json` for machines, `text` for people."""
     log_level: str = "INFO"
-    """HALIMEDE_LOG_LEVEL: DEBUG, INFO, WARNING or ERROR."""
+    """HALIMEDE_LOG_LEVEL: DEBUG, INFO, WARNING or ERROR. INFO logs one line for each pass that
+    writes something, DEBUG one for each pass."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:

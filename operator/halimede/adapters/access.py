@@ -101,6 +101,11 @@ class Access:
             raise UnusableAccessError(
                 f"{self.folder / name} must hold one line of text: write it anew"
             )
+        if name == TOKEN and not text.isascii():
+            raise UnusableAccessError(
+                f"{self.folder / name} must hold ASCII only, as an HTTP header takes nothing else:"
+                " write it anew"
+            )
         return text
 
     def _headers(self) -> dict[str, str]:

@@ -7,17 +7,18 @@ not data. `infos` are remarks on how the query is written, and matter to nobody 
 """
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from math import isfinite
 from pathlib import Path
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import requests
 from prometheus_api_client import PrometheusConnect
+from urllib3.exceptions import HTTPError
 from urllib3.util.retry import Retry
 
 from halimede.adapters.access import Access, UnusableAccessError
@@ -49,17 +50,20 @@ _SETTING = "the operator's setting HALIMEDE_PROMETHEUS_URL (chart: operator.prom
 _FILES = "the Secret that the chart's value operator.prometheus.secretName names"
 _PASSING = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 """Errors of class 4 that waiting cures."""
-_STRANGE = (KeyError, TypeError, ValueError, AttributeError)
-"""What comes of reading an answer that is none of Prometheus's."""
+_MALFORMED = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
+"""Raised by parsing an answer that is not Prometheus's; elsewhere these are errors of ours."""
 NOBODY = Access(Path())
 """Shows nothing of itself."""
+
+
+T = TypeVar("T")
 
 
 class Metrics(Protocol):
     """Where counters are read."""
 
     async def read(self, request: MetricsRequest) -> Reading:
-        """Ask every source; never raise for an outage."""
+        """Ask every source; an outage or a malformed answer is in the reading, not raised."""
         ...
 
     def close(self) -> None:
@@ -134,14 +138,16 @@ class PromMetrics:
             UnusableAccessError,
             UnusableQueryError,
             OSError,
-            *_STRANGE,
+            HTTPError,
         ) as error:
             why, words = self._explained(error)
             return Unavailable(why, f"{source} counters: {words}")
 
     async def _counters(self, source: str, request: MetricsRequest) -> Answer:
         results = await self._results(queries(source, request))
-        return Measured(tuple(_series(one) for result in results for one in result))
+        return Measured(
+            tuple(one for result in results for one in self._parsed(_all_series, result))
+        )
 
     async def _tallied(self, asked: Indicator, request: MetricsRequest) -> Answer:
         """Ask both queries about the stable revision and, once counting has begun, the canary."""
@@ -151,7 +157,8 @@ class PromMetrics:
             for revision in revisions
             for template in (asked.requests, asked.errors)
         ]
-        numbers = [number(result) for result in await self._results(texts, at=request.now)]
+        results = await self._results(texts, at=request.now)
+        numbers = [self._parsed(number, result) for result in results]
         pairs = zip(numbers[::2], numbers[1::2], strict=True)
         stable, *canary = (tally(*pair) for pair in pairs)
         return Tallied(stable, canary[0] if canary else None)
@@ -166,7 +173,16 @@ class PromMetrics:
         asked = (loop.run_in_executor(self._threads, self._query, text, at) for text in texts)
         return await asyncio.gather(*asked)
 
-    def _explained(self, error: Exception) -> tuple[Why, str]:
+    def _parsed(self, parse: Callable[[Any], T], result: Any) -> T:
+        try:
+            return parse(result)
+        except _MALFORMED as error:
+            raise _RefusedError(Why.REFUSED, _not_prometheus(self._url)) from error
+
+    def _explained(
+        self,
+        error: _RefusedError | UnusableAccessError | UnusableQueryError | OSError | HTTPError,
+    ) -> tuple[Why, str]:
         match error:
             case _RefusedError():
                 return error.why, str(error)
@@ -180,13 +196,11 @@ class PromMetrics:
                     f" that name and signed by ca.crt in {_FILES}, and that it accepts tls.crt"
                     " there"
                 )
-            case OSError():
+            case OSError() | HTTPError():
                 return Why.UNREACHABLE, (
                     f"Prometheus at {self._url} did not answer ({type(error).__name__}): check"
                     f" {_SETTING}, and that the server is up"
                 )
-            case _:
-                return Why.REFUSED, _not_prometheus(self._url)
 
     def _query(self, text: str, at: float | None) -> Any:
         return self._client().custom_query(text, None if at is None else {"time": at})
@@ -217,13 +231,13 @@ def _look_through(response: requests.Response, *_: object, **__: object) -> None
         return
     try:
         body = response.json()
-    except requests.exceptions.JSONDecodeError:
+    except ValueError:  # no JSON, or with a number that is too long to be read
         body = None
     if not isinstance(body, dict):
         body = {}
     if response.status_code >= HTTPStatus.BAD_REQUEST:
         raise _refusal(response, body)
-    if not body:
+    if response.status_code != HTTPStatus.OK or not _has_result(body):
         raise _RefusedError(Why.REFUSED, _not_prometheus(response.url.split("/api/v1/")[0]))
     if body.get("warnings"):
         warnings = "; ".join(str(warning) for warning in body["warnings"])
@@ -235,7 +249,14 @@ def _look_through(response: requests.Response, *_: object, **__: object) -> None
 def _check_redirect(response: requests.Response) -> None:
     """Show nobody else who we are, nor anybody on the way."""
     asked = urlsplit(response.url)
-    target = urlsplit(urljoin(response.url, response.headers["Location"]))
+    try:
+        target = urlsplit(urljoin(response.url, response.headers["Location"]))
+    except ValueError as error:
+        raise _RefusedError(
+            Why.REFUSED,
+            f"Prometheus redirects to an address that cannot be read ({error}): set the address"
+            f" that answers by itself in {_SETTING}",
+        ) from error
     if target.hostname != asked.hostname or (asked.scheme, target.scheme) == ("https", "http"):
         raise _RefusedError(
             Why.REFUSED,
@@ -266,6 +287,16 @@ def _refusal(response: requests.Response, body: Mapping[str, Any]) -> _RefusedEr
 
 def _not_prometheus(url: str) -> str:
     return f"what answers at {url} is no Prometheus API: check {_SETTING}"
+
+
+def _has_result(body: Mapping[str, Any]) -> bool:
+    """Whether the library can take the result out of an answer."""
+    data = body.get("data")
+    return isinstance(data, dict) and isinstance(data.get("result"), list)
+
+
+def _all_series(result: Sequence[Mapping[str, Any]]) -> tuple[Series, ...]:
+    return tuple(_series(one) for one in result)
 
 
 def _series(one: Mapping[str, Any]) -> Series:

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
+from typing_extensions import override
+
 from halimede.adapters.kinds import CHILDREN, MODEL_DEPLOYMENT, WATCHED, Kind
 from halimede.api.base import Manifest
 from halimede.render.env import canonical
@@ -26,6 +28,11 @@ class Key(NamedTuple):
 
     namespace: str
     name: str
+
+    @override
+    def __str__(self) -> str:
+        """Write `namespace/name`, as kubectl and the logs of controllers do."""
+        return f"{self.namespace}/{self.name}"
 
 
 class Listed(NamedTuple):

@@ -1,9 +1,9 @@
 """The CustomResourceDefinition: what `kubectl explain` tells and the API server enforces."""
 
-from io import StringIO
 from typing import Any
 
 import yaml
+from typing_extensions import override
 
 from halimede.api.base import Manifest
 from halimede.api.rules import rule
@@ -16,9 +16,8 @@ LONGEST_NAME = 48
 """Pods are found in metrics by `<name>-<hash8>-`, and Kubernetes keeps 58 characters of that
 (`maxGeneratedNameLength` of its name generator) before it adds its own."""
 
-LINE = 500
-SHORT = 1000
-"""Characters; a longer object has a line for each of its fields."""
+LINE = 100
+"""Characters after which a long text is continued in the next line."""
 
 _HEADER = "# Made by `halimede crd`; edit the models in operator/halimede/api instead.\n"
 _ROOT_RULES = [
@@ -75,24 +74,19 @@ def crd() -> Manifest:
 def text() -> str:
     """Write the CustomResourceDefinition as the YAML that stands in `crds/`.
 
-    What is short stands in one line: a third of the file would be indentation otherwise.
+    It is block YAML without anchors, so that a diff shows each changed field of the API.
     """
-    nodes = yaml.SafeDumper(StringIO(), sort_keys=False).represent_data(crd())
-    _shorten(nodes)
-    written = yaml.serialize(nodes, Dumper=yaml.SafeDumper, width=LINE)
+    written = yaml.dump(crd(), Dumper=_BlockDumper, sort_keys=False, width=LINE)
     return f"{_HEADER}{written}"
 
 
-def _shorten(node: yaml.Node) -> int:
-    """Have everything short written in one line, and tell how long this would be."""
-    if isinstance(node, yaml.ScalarNode):
-        return len(node.value) + 2
-    if not isinstance(node, yaml.CollectionNode):
-        raise TypeError(f"YAML has no {type(node).__name__}")
-    parts = [one for part in node.value for one in (part if isinstance(part, tuple) else (part,))]
-    size = sum(2 + _shorten(part) for part in parts)
-    node.flow_style = size <= SHORT
-    return size
+class _BlockDumper(yaml.SafeDumper):
+    """Writes a value that is used in several places in full at each of them."""
+
+    @override
+    def ignore_aliases(self, data: Any) -> bool:
+        """Say that *data* never becomes an anchor."""
+        return True
 
 
 def _root() -> dict[str, Any]:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import platform
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from halimede import metrics
@@ -28,41 +29,62 @@ _NOTE_LENGTH = 1024
 """Longest `note` of an Event (`events.k8s.io/v1`)."""
 
 
+@dataclass(slots=True)
+class Outcome:
+    """What became of the writes of one plan."""
+
+    writes: list[str] = field(default_factory=list)
+    """The writes that succeeded, as `verb Kind/name`; an Event has its reason as the name."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """The messages of the writes that failed, by `Kind/name`."""
+    conflict: ConflictError | None = None
+    """Raised by the last write whose object had changed since it was observed."""
+
+    def succeed(self, verb: str, kind: str, name: str) -> None:
+        """Record a write that succeeded, here and in the operator's metrics."""
+        metrics.WRITES.labels(verb, kind).inc()
+        self.writes.append(f"{verb} {kind}/{name}")
+
+    def fail(self, error: OperatorError, kind: str, name: str) -> None:
+        """Record a write that failed, unless its namespace is being deleted anyway."""
+        if isinstance(error, EndingError):
+            return
+        metrics.ERRORS.labels(type(error).__name__).inc()
+        self.failed[f"{kind}/{name}"] = str(error)
+
+
 async def carry_out(
     plan: Plan, deployment: Manifest, cluster: Cluster, senses: Senses, now: float
-) -> dict[str, str]:
-    """Do what *plan* says; return the messages of the writes that failed, by `Kind/name`.
+) -> Outcome:
+    """Do what *plan* says; return which writes succeeded and which did not.
 
     The status is written first, against the version that was observed: whoever loses that race
     does nothing else. Every write that follows may be repeated, and one that fails does not stop
     the others.
 
     Raises:
-        ConflictError: The ModelDeployment, or a user's route, has changed since it was observed.
+        ConflictError: The ModelDeployment has changed since it was observed; nothing was done.
         OperatorError: The status could not be written; nothing else was done.
     """
-    store = senses.store
+    store, outcome = senses.store, Outcome()
+    key = Key(deployment["metadata"]["namespace"], deployment["metadata"]["name"])
     if plan.status is not None:
         written = await cluster.write_status(deployment, plan.status.to_manifest())
-        metrics.WRITES.labels("status", MODEL_DEPLOYMENT.name).inc()
+        outcome.succeed("status", MODEL_DEPLOYMENT.name, key.name)
         store.put(MODEL_DEPLOYMENT, written)
         deployment = deployment | {"metadata": written["metadata"]}
-    errors: dict[str, str] = {}
     await asyncio.gather(
-        *(_apply(handover, cluster, store, errors, HANDOVER) for handover in plan.handovers)
+        *(_apply(handover, cluster, store, outcome, HANDOVER) for handover in plan.handovers)
     )
     for wave in _waves(plan.applies):
-        await asyncio.gather(*(_apply(manifest, cluster, store, errors) for manifest in wave))
-    key = Key(deployment["metadata"]["namespace"], deployment["metadata"]["name"])
-    lost = await _patch_routes(plan.patches, key.namespace, cluster, senses.routes, errors)
-    await asyncio.gather(*(_delete(ref, key, cluster, store, errors) for ref in plan.deletes))
+        await asyncio.gather(*(_apply(manifest, cluster, store, outcome) for manifest in wave))
+    await _patch_routes(plan.patches, key.namespace, cluster, senses.routes, outcome)
+    await asyncio.gather(*(_delete(ref, key, cluster, store, outcome) for ref in plan.deletes))
     for number, event in enumerate(plan.events):
-        await _post(event_manifest(event, deployment, now + number * 1e-6), cluster)
-    if lost is not None:
-        raise lost
-    if plan.finalizer is not None:
-        await _set_finalizer(deployment, cluster, store, errors, wanted=plan.finalizer)
-    return errors
+        await _post(event_manifest(event, deployment, now + number * 1e-6), cluster, outcome)
+    if plan.finalizer is not None and outcome.conflict is None:
+        await _set_finalizer(deployment, cluster, store, outcome, wanted=plan.finalizer)
+    return outcome
 
 
 def event_manifest(event: Event, deployment: Manifest, now: float) -> Manifest:
@@ -106,16 +128,16 @@ async def _apply(
     manifest: Manifest,
     cluster: Cluster,
     store: Store,
-    errors: dict[str, str],
+    outcome: Outcome,
     manager: str = MANAGER,
 ) -> None:
-    kind = BY_NAME[manifest["kind"]]
+    kind, name = BY_NAME[manifest["kind"]], manifest["metadata"]["name"]
     try:
         live = await cluster.apply(manifest, manager)
     except OperatorError as error:
-        _note(error, f"{kind.name}/{manifest['metadata']['name']}", errors)
+        outcome.fail(error, kind.name, name)
     else:
-        metrics.WRITES.labels("apply", kind.name).inc()
+        outcome.succeed("apply", kind.name, name)
         store.put(kind, live)
 
 
@@ -124,30 +146,28 @@ async def _patch_routes(
     namespace: str,
     cluster: Cluster,
     routes: ObjectReader,
-    errors: dict[str, str],
-) -> ConflictError | None:
-    """Patch users' routes; return the race that was lost, after looking at what won it."""
-    lost = None
+    outcome: Outcome,
+) -> None:
+    """Patch users' routes; read a route again that has changed since it was observed."""
     for patch in patches:
         try:
             live = await cluster.patch(HTTP_ROUTE, namespace, patch.name, patch.operations)
         except ConflictError as error:
             await routes.refresh(Key(namespace, patch.name))
-            lost = error
+            outcome.conflict = error
         except OperatorError as error:
-            _note(error, f"{HTTP_ROUTE.name}/{patch.name}", errors)
+            outcome.fail(error, HTTP_ROUTE.name, patch.name)
         else:
-            metrics.WRITES.labels("patch", HTTP_ROUTE.name).inc()
+            outcome.succeed("patch", HTTP_ROUTE.name, patch.name)
             routes.seen(live)
-    return lost
 
 
 async def _set_finalizer(
-    deployment: Manifest, cluster: Cluster, store: Store, errors: dict[str, str], *, wanted: bool
+    deployment: Manifest, cluster: Cluster, store: Store, outcome: Outcome, *, wanted: bool
 ) -> None:
     metadata = deployment["metadata"]
     others = [one for one in metadata.get("finalizers") or () if one != ROUTE_FINALIZER]
-    version = metadata["resourceVersion"]
+    version, name = metadata["resourceVersion"], metadata["name"]
     operations = (
         {"op": "test", "path": "/metadata/resourceVersion", "value": version},
         {
@@ -157,47 +177,38 @@ async def _set_finalizer(
         },
     )
     try:
-        live = await cluster.patch(
-            MODEL_DEPLOYMENT, metadata["namespace"], metadata["name"], operations
-        )
-    except ConflictError:
-        raise
+        live = await cluster.patch(MODEL_DEPLOYMENT, metadata["namespace"], name, operations)
+    except ConflictError as error:
+        outcome.conflict = error
     except OperatorError as error:
-        _note(error, f"{MODEL_DEPLOYMENT.name}/{metadata['name']}", errors)
+        outcome.fail(error, MODEL_DEPLOYMENT.name, name)
     else:
-        metrics.WRITES.labels("patch", MODEL_DEPLOYMENT.name).inc()
+        outcome.succeed("patch", MODEL_DEPLOYMENT.name, name)
         store.put(MODEL_DEPLOYMENT, live)
 
 
 async def _delete(
-    ref: ObjectRef, key: Key, cluster: Cluster, store: Store, errors: dict[str, str]
+    ref: ObjectRef, key: Key, cluster: Cluster, store: Store, outcome: Outcome
 ) -> None:
     kind = BY_NAME[ref.kind]
     try:
         await cluster.delete(kind, key.namespace, ref.name, ref.uid)
     except OperatorError as error:
-        _note(error, f"{ref.kind}/{ref.name}", errors)
+        outcome.fail(error, kind.name, ref.name)
         return
-    metrics.WRITES.labels("delete", kind.name).inc()
+    outcome.succeed("delete", kind.name, ref.name)
     for known in store.owned(kind, key):
         if known["metadata"]["uid"] == ref.uid:
             store.drop(kind, known)
 
 
-async def _post(event: Manifest, cluster: Cluster) -> None:
+async def _post(event: Manifest, cluster: Cluster, outcome: Outcome) -> None:
     """Post an Event. One that is lost is a pity and no more: the status says the same."""
     try:
         await cluster.post_event(event)
-        metrics.WRITES.labels("create", "Event").inc()
+        outcome.succeed("create", "Event", event["reason"])
     except EndingError:
         return
     except OperatorError as error:
         metrics.ERRORS.labels(type(error).__name__).inc()
         log.warning("An Event could not be posted: %s", error, extra={"reason": event["reason"]})
-
-
-def _note(error: OperatorError, what: str, errors: dict[str, str]) -> None:
-    if isinstance(error, EndingError):
-        return
-    metrics.ERRORS.labels(type(error).__name__).inc()
-    errors[what] = str(error)

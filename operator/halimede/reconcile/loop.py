@@ -1,5 +1,6 @@
-"""One pass over one ModelDeployment: observe, decide, carry out."""
+"""One pass over one ModelDeployment: observe, decide, carry out, and log what was done."""
 
+import logging
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,18 +15,21 @@ from halimede.adapters.store import Key
 from halimede.api.base import Manifest
 from halimede.api.status import Status
 from halimede.api.v1alpha1 import ModelDeployment
-from halimede.reconcile.carry_out import carry_out
+from halimede.reconcile.carry_out import Outcome, carry_out
 from halimede.reconcile.decide import decide
 from halimede.reconcile.farewell import Leaving, farewell, leaving
 from halimede.reconcile.observe import Senses, observe
-from halimede.reconcile.plan import Plan
+from halimede.reconcile.plan import Plan, describe_transition
 from halimede.reconcile.queue import Look
 from halimede.reconcile.refuse import refusal
 from halimede.reconcile.report import forget, report
 from halimede.render.platform import Platform
 
+log = logging.getLogger(__name__)
+
 NEWS_SECONDS = 0.2
 """How soon to look again when other writes fail than before: the status has yet to tell."""
+AT_ONCE = Look(again=0.0)
 
 
 @dataclass(slots=True)
@@ -50,14 +54,15 @@ class Reconciler:
         if manifest is None or (gone is None and "deletionTimestamp" in manifest["metadata"]):
             # The garbage collector takes the children: they are all owned by it.
             self._forget(key)
+            log.debug("The object is gone", extra={"key": str(key)})
             return Look()
         with metrics.RECONCILE_SECONDS.time():
             try:
                 return await (
                     self._farewell(key, manifest, gone) if gone else self._pass(key, manifest)
                 )
-            except ConflictError:
-                return await self._catch_up(key, manifest)
+            except ConflictError as error:
+                return await self._end(key, manifest, Outcome(conflict=error), None, AT_ONCE)
 
     async def _pass(self, key: Key, manifest: Manifest) -> Look:
         now = self.clock()
@@ -66,32 +71,45 @@ class Reconciler:
         except ValidationError as error:
             metrics.ERRORS.labels(type(error).__name__).inc()
             plan = refusal(manifest, error, now)
-            await carry_out(plan, manifest, self.cluster, self.senses, now)
-            return Look()
+            outcome = await carry_out(plan, manifest, self.cluster, self.senses, now)
+            return await self._end(key, manifest, outcome, None, Look())
         errors = self._apply_errors.get(key, {})
         observed = await observe(key, deployment, self.senses, errors, now)
         plan = decide(observed, self.platform, now)
-        failed = await carry_out(plan, manifest, self.cluster, self.senses, now)
-        self._remember(key, failed)
+        outcome = await carry_out(plan, manifest, self.cluster, self.senses, now)
+        self._remember(key, outcome.failed)
         self._report(key, deployment.status, plan.status)
-        return Look(again=self._again(plan, failed, errors), failed=bool(failed))
+        look = Look(self._again(plan, outcome.failed, errors), failed=bool(outcome.failed))
+        transition = describe_transition(deployment.status, plan.status)
+        return await self._end(key, manifest, outcome, transition, look)
 
     async def _farewell(self, key: Key, manifest: Manifest, gone: Leaving) -> Look:
         """Give users' routes back, and then let the object go."""
         now = self.clock()
         names = [one.name for one in gone.status.user_routes]
         plan = farewell(gone, await self.senses.routes.read(key, names), now)
-        failed = await carry_out(plan, manifest, self.cluster, self.senses, now)
-        return Look(again=plan.again, failed=bool(failed))
+        outcome = await carry_out(plan, manifest, self.cluster, self.senses, now)
+        look = Look(again=plan.again, failed=bool(outcome.failed))
+        return await self._end(key, manifest, outcome, None, look)
 
-    async def _catch_up(self, key: Key, seen: Manifest) -> Look:
-        """Fetch the version that was faster than us, and look again at once."""
+    async def _end(
+        self, key: Key, manifest: Manifest, outcome: Outcome, transition: str | None, look: Look
+    ) -> Look:
+        """Log the pass; after a conflict look again at once."""
+        if outcome.conflict is None:
+            _log_pass(key, outcome, transition, look)
+            return look
+        _log_pass(key, outcome, transition, AT_ONCE)
+        await self._catch_up(key, manifest)
+        return AT_ONCE
+
+    async def _catch_up(self, key: Key, seen: Manifest) -> None:
+        """Fetch the version that was faster than us."""
         live = await self.cluster.get(MODEL_DEPLOYMENT, key.namespace, key.name)
         if live is None:
             self.senses.store.drop(MODEL_DEPLOYMENT, seen)
         else:
             self.senses.store.put(MODEL_DEPLOYMENT, live)
-        return Look(again=0.0)
 
     def _again(self, plan: Plan, failed: Mapping[str, str], before: Mapping[str, str]) -> float:
         if failed.keys() != before.keys():
@@ -116,3 +134,24 @@ class Reconciler:
         self.senses.routes.forget(key)
         self._reported.discard(key)
         forget(key)
+
+
+def _log_pass(key: Key, outcome: Outcome, transition: str | None, look: Look) -> None:
+    """Log a pass: at INFO if it wrote or failed to write something, otherwise at DEBUG.
+
+    The messages of writes that failed stay in the status: the API server may quote a value of the
+    user's in them.
+    """
+    fields: dict[str, object] = {
+        "key": str(key),
+        "transition": transition,
+        "writes": outcome.writes,
+        "failed": sorted(outcome.failed),
+        "conflict": outcome.conflict and str(outcome.conflict),
+        "requeue_seconds": None if look.again is None else round(look.again, 3),
+    }
+    log.log(
+        logging.INFO if outcome.writes or outcome.failed else logging.DEBUG,
+        "Reconciled" if outcome.conflict is None else "The object changed meanwhile",
+        extra={name: value for name, value in fields.items() if value not in (None, [])},
+    )

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from halimede.api.base import Manifest
+from halimede.api.conditions import ConditionType
 from halimede.api.status import Status
 from halimede.rollout.events import Event, EventType
 
-__all__ = ["Event", "EventType", "ObjectRef", "Plan", "RoutePatch"]
+__all__ = ["Event", "EventType", "ObjectRef", "Plan", "RoutePatch", "describe_transition"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +49,25 @@ class Plan:
     """Carried out after `applies`, for they name what is applied there."""
     finalizer: bool | None = None
     """Whether the object's finalizer is put on or taken off, at the end; None: neither."""
+
+
+def describe_transition(before: Status, after: Status | None) -> str | None:
+    """Describe how a pass changes the rollout and the reason of Ready; None: it does not.
+
+    Args:
+        before: The status that was observed.
+        after: The status of the plan.
+    """
+    if after is None or (old := _describe(before)) == (new := _describe(after)):
+        return None
+    return f"{old} -> {new}"
+
+
+def _describe(status: Status) -> str:
+    ready = [one.reason for one in status.conditions if one.type is ConditionType.READY]
+    rollout = status.rollout
+    if rollout is None:
+        return " ".join(["Idle", *(f"({reason})" for reason in ready)])
+    step = [f"step {rollout.progress}"] if rollout.steps else []
+    parts = [rollout.state, rollout.revision, *step, f"weight {rollout.weight} %"]
+    return " ".join([*parts, *(f"({reason})" for reason in ready)])

@@ -118,11 +118,11 @@ class WorkQueue(Generic[K]):
         try:
             self._settle(key, await look(key))
         except OperatorError as error:
-            log.warning("The look failed and will be repeated: %s", error, extra={"key": key})
+            log.warning("The look failed and will be repeated: %s", error, extra={"key": str(key)})
             self._fail(key, error)
         except Exception as error:
             # A bug in one look must end neither the worker nor the other keys.
-            log.exception("The look failed for an unforeseen reason", extra={"key": key})
+            log.exception("The look failed for an unforeseen reason", extra={"key": str(key)})
             self._fail(key, error)
         finally:
             self._held.discard(key)

@@ -49,6 +49,16 @@ async def test_a_token_is_sent_as_bearer(server: Server, tmp_path: Path) -> None
     assert server.received[0]["Authorization"] == f"Bearer {HIDDEN}"
 
 
+async def test_a_token_that_no_header_can_hold_is_refused(server: Server, tmp_path: Path) -> None:
+    """Nothing is sent, and the sentence names the file but not what is in it."""
+    answer = await said(server, write(tmp_path, token=f"{HIDDEN}\u0142"))
+    assert isinstance(answer, Unavailable)
+    assert answer.why is Why.NOT_CONFIGURED
+    assert "token must hold ASCII only" in answer.message
+    assert HIDDEN not in answer.message
+    assert server.received == []
+
+
 async def test_headers_are_sent_as_they_are(server: Server, tmp_path: Path) -> None:
     """Mimir, Cortex and Thanos tell tenants by one."""
     headers = "X-Scope-OrgID: team-a\n\nX-Other:b \n"

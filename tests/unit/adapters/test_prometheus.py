@@ -123,7 +123,21 @@ async def test_errors_say_whether_waiting_cures_them(
 
 
 @pytest.mark.parametrize(
-    "body", ["<html>Sign in</html>", "[]", '{"status": "success"}', '{"data": 1}']
+    "body",
+    [
+        "<html>Sign in</html>",
+        "[]",
+        '{"status": "success"}',
+        '{"data": 1}',
+        '{"data": {"result": "7"}}',
+        f'{{"data": {{"result": [{"9" * 5000}]}}}}',
+        answer(1),
+        answer({"values": [[1.5, "3"]]}),
+        answer({"metric": {}, "values": 1}),
+        answer({"metric": {}, "values": [[1.5]]}),
+        answer({"metric": {}, "values": [["then", "3"]]}),
+        answer({"metric": {}, "values": [[10**400, "3"]]}),
+    ],
 )
 async def test_something_else_at_the_address_is_refused(server: Server, body: str) -> None:
     """The sentence names the address and the setting."""
@@ -131,6 +145,30 @@ async def test_something_else_at_the_address_is_refused(server: Server, body: st
     said = await refusal(server.url)
     assert said.why is Why.REFUSED
     assert f"what answers at {server.url} is no Prometheus API" in said.message
+
+
+async def test_a_success_without_content_is_refused(server: Server) -> None:
+    """Prometheus answers queries with 200 and nothing else."""
+    server.status = 203
+    said = await refusal(server.url)
+    assert said.why is Why.REFUSED
+    assert "is no Prometheus API" in said.message
+
+
+@pytest.mark.parametrize("error", [KeyError, TypeError, ValueError, AttributeError])
+@pytest.mark.parametrize("function", ["queries", "fill", "tally"])
+async def test_an_error_of_ours_is_not_taken_for_theirs(
+    server: Server, monkeypatch: pytest.MonkeyPatch, function: str, error: type[Exception]
+) -> None:
+    """What goes wrong where queries are built says nothing about the user's Prometheus."""
+
+    def fail(*_: object) -> None:
+        raise error("a programming error")
+
+    monkeypatch.setattr(f"halimede.adapters.prometheus.{function}", fail)
+    server.body = vector("2")
+    with pytest.raises(error, match="a programming error"):
+        await read(server.url, custom("f{{ revision }}{{ window }}"))
 
 
 async def test_infos_are_no_warnings(server: Server) -> None:
@@ -156,6 +194,22 @@ async def test_a_redirect_is_followed(server: Server) -> None:
     said = await refusal(server.url)
     assert said.why is Why.UNREACHABLE
     assert "again" in server.asked
+
+
+async def test_a_redirect_to_no_address_is_refused(server: Server) -> None:
+    """The sentence says that the redirect is at fault."""
+    server.status = 302
+    server.headers = {"Location": "http://[elsewhere"}
+    said = await refusal(server.url)
+    assert said.why is Why.REFUSED
+    assert "redirects to an address that cannot be read" in said.message
+
+
+async def test_a_name_that_no_host_can_have_is_unreachable() -> None:
+    """A label of a host name has 63 characters at most."""
+    said = await refusal(f"http://{'a' * 64}:9090")
+    assert said.why is Why.UNREACHABLE
+    assert "HALIMEDE_PROMETHEUS_URL" in said.message
 
 
 async def test_nobody_at_the_address_is_unreachable() -> None:

@@ -1,0 +1,231 @@
+"""What the log says about each pass."""
+
+import copy
+import json
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from halimede.adapters.cluster import Cluster
+from halimede.adapters.errors import ConflictError, RejectedError
+from halimede.adapters.kinds import CONFIG_MAP, HTTP_ROUTE, MODEL_DEPLOYMENT, Kind
+from halimede.adapters.prometheus import PromMetrics
+from halimede.adapters.store import Key, Listed, Store
+from halimede.api.base import Manifest
+from halimede.api.v1alpha1 import API_VERSION, KIND
+from halimede.log import JsonFormatter, TextFormatter
+from halimede.reconcile.inputs import ObjectReader
+from halimede.reconcile.loop import Reconciler
+from halimede.reconcile.observe import Senses
+from tests.support.cluster import PLATFORM, START
+from tests.support.spec import SPEC
+from tests.support.user_route import ROUTE_REF, patched, user_route
+
+KEY = Key("ml", "digits")
+PRIVATE = "hunter2"
+
+
+def _too_late(what: str) -> ConflictError:
+    return ConflictError(f"Operation cannot be fulfilled on {what}: it has been modified", 409)
+
+
+@dataclass
+class FakeApiServer(Cluster):
+    """Stores what is written, unless it is told to refuse it."""
+
+    stale: bool = False
+    """Somebody else wrote the ModelDeployment since it was observed."""
+    stale_routes: bool = False
+    """The same, of the user's routes."""
+    refused: str = ""
+    """The kind that is refused."""
+    objects: dict[tuple[str, str], Manifest] = field(default_factory=dict)
+    version: int = 1
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
+        """Read what was stored."""
+        assert namespace == KEY.namespace
+        return self.objects.get((kind.name, name))
+
+    async def listed(self, kind: Kind, namespaces: Iterable[str]) -> Listed:
+        """Refuse: a pass lists nothing."""
+        raise NotImplementedError
+
+    async def apply(self, manifest: Manifest, manager: str = "halimede") -> Manifest:
+        """Store the object, or quote it in a refusal as the API server does."""
+        assert manager
+        if manifest["kind"] == self.refused:
+            raise RejectedError(f"invalid value: {PRIVATE}", 422)
+        return self._store(manifest)
+
+    async def patch(
+        self, kind: Kind, namespace: str, name: str, operations: Sequence[Manifest]
+    ) -> Manifest:
+        """Change what was stored, unless somebody else wrote the route meanwhile."""
+        if kind is HTTP_ROUTE and self.stale_routes:
+            raise _too_late(f"httproutes {name}")
+        live = await self.get(kind, namespace, name)
+        assert live
+        changed = copy.deepcopy(live)
+        patched(changed, operations)
+        return self._store(changed)
+
+    async def write_status(self, deployment: Manifest, status: Manifest) -> Manifest:
+        """Store the status, unless there is a newer version."""
+        if self.stale:
+            raise _too_late("modeldeployments")
+        return self._store(deployment | {"status": status})
+
+    async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
+        """Delete nothing."""
+
+    async def post_event(self, event: Manifest) -> None:
+        """Take it."""
+
+    def _store(self, manifest: Manifest) -> Manifest:
+        self.version += 1
+        metadata = manifest["metadata"]
+        live = manifest | {
+            "metadata": {
+                "uid": f"uid-{metadata['name']}",
+                "namespace": KEY.namespace,
+                "creationTimestamp": "2026-01-01T00:00:00Z",
+                **metadata,
+                "resourceVersion": str(self.version),
+            }
+        }
+        self.objects[manifest["kind"], metadata["name"]] = live
+        return live
+
+
+def _deployment(**spec: Any) -> Manifest:
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": {
+            "name": KEY.name,
+            "namespace": KEY.namespace,
+            "uid": "uid-digits",
+            "generation": 1,
+            "resourceVersion": "1",
+            "annotations": {"example.com/token": PRIVATE},
+        },
+        "spec": SPEC | {"runtime": {"env": [{"name": "TOKEN", "value": PRIVATE}]}} | spec,
+    }
+
+
+def _reconciler(server: FakeApiServer, deployment: Manifest) -> Reconciler:
+    store = Store()
+    store.put(MODEL_DEPLOYMENT, deployment)
+    server.objects[KIND, KEY.name] = deployment
+    return Reconciler(
+        cluster=server,
+        senses=Senses(
+            store=store,
+            inputs=ObjectReader(server, CONFIG_MAP),
+            routes=ObjectReader(server, HTTP_ROUTE),
+            metrics=PromMetrics(None),
+        ),
+        platform=PLATFORM,
+        resync_seconds=300,
+        clock=lambda: START,
+        chance=lambda: 0.5,
+    )
+
+
+@pytest.fixture
+def logs(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """Collect what is logged, at every level."""
+    caplog.set_level(logging.DEBUG, "halimede")
+    return caplog
+
+
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    line = json.loads(JsonFormatter().format(record))
+    assert isinstance(line, dict)
+    return {name: value for name, value in line.items() if name not in ("time", "logger")}
+
+
+async def test_a_pass_that_writes_is_told_in_one_line(logs: pytest.LogCaptureFixture) -> None:
+    """Object, transition, writes and the next pass stand in one line, in both formats."""
+    reconciler = _reconciler(FakeApiServer(), _deployment())
+    await reconciler.reconcile(KEY)
+    (record,) = logs.records
+    fields = _fields(record)
+    writes = fields.pop("writes")
+    assert fields == {
+        "level": "INFO",
+        "message": "Reconciled",
+        "key": "ml/digits",
+        "transition": "Idle -> Idle (Deploying)",
+        "requeue_seconds": 1.0,
+    }
+    assert writes[0] == "status ModelDeployment/digits"
+    assert "apply Service/digits" in writes
+    text = TextFormatter().format(record)
+    assert " INFO    Reconciled key=ml/digits transition=" in text
+    assert '"Idle -> Idle (Deploying)" writes="status ModelDeployment/digits, apply ' in text
+    assert text.endswith(" requeue_seconds=1.0")
+
+
+async def test_a_pass_without_a_write_is_told_at_debug(logs: pytest.LogCaptureFixture) -> None:
+    """Nothing is written twice, and INFO says nothing of it."""
+    reconciler = _reconciler(FakeApiServer(), _deployment())
+    await reconciler.reconcile(KEY)
+    logs.clear()
+    await reconciler.reconcile(KEY)
+    (record,) = logs.records
+    fields = _fields(record)
+    assert fields.pop("requeue_seconds") > 0
+    assert fields == {"level": "DEBUG", "message": "Reconciled", "key": "ml/digits"}
+
+
+async def test_conflict_of_the_status_is_told_at_debug(logs: pytest.LogCaptureFixture) -> None:
+    """A pass that lost the race for the status says so, and is repeated at once."""
+    look = await _reconciler(FakeApiServer(stale=True), _deployment()).reconcile(KEY)
+    assert look.again == 0
+    assert _fields(logs.records[0]) == {
+        "level": "DEBUG",
+        "message": "The object changed meanwhile",
+        "key": "ml/digits",
+        "conflict": str(_too_late("modeldeployments")),
+        "requeue_seconds": 0.0,
+    }
+    assert len(logs.records) == 1
+
+
+async def test_conflict_after_writes_hides_none_of_them(logs: pytest.LogCaptureFixture) -> None:
+    """A pass that lost the race for a user's route has written the status before: INFO."""
+    server = FakeApiServer(stale_routes=True)
+    server.objects["HTTPRoute", "shop"] = user_route()
+    reconciler = _reconciler(server, _deployment(expose=ROUTE_REF, replicas=0))
+    for _ in range(2):
+        look = await reconciler.reconcile(KEY)
+    fields = next(one for one in map(_fields, logs.records) if "conflict" in one)
+    assert (fields["level"], look.again) == ("INFO", 0)
+    assert "status ModelDeployment/digits" in fields["writes"]
+    assert fields["conflict"] == str(_too_late("httproutes shop"))
+
+
+async def test_an_unreadable_spec_and_a_lost_object(logs: pytest.LogCaptureFixture) -> None:
+    """Passes that decide nothing have their lines too."""
+    reconciler = _reconciler(FakeApiServer(), _deployment(replicas="many"))
+    await reconciler.reconcile(KEY)
+    await reconciler.reconcile(Key("ml", "gone"))
+    told = [(one.levelname, one.getMessage(), vars(one)["key"]) for one in logs.records]
+    assert told == [
+        ("INFO", "Reconciled", "ml/digits"),
+        ("DEBUG", "The object is gone", "ml/gone"),
+    ]
+
+
+async def test_no_value_of_the_users_is_logged(logs: pytest.LogCaptureFixture) -> None:
+    """A refused write is named; what the API server quotes of it stays in the status."""
+    await _reconciler(FakeApiServer(refused="Deployment"), _deployment()).reconcile(KEY)
+    (record,) = logs.records
+    (failed,) = _fields(record)["failed"]
+    assert failed.startswith("Deployment/digits-")
+    assert PRIVATE not in JsonFormatter().format(record) + TextFormatter().format(record)
