@@ -157,7 +157,7 @@ def test_what_is_applied_once_is_left_alone(
     scaled = {"minReplicas": 2, "maxReplicas": 3, "metrics": METRICS}
     _apply(api_server, model("m", namespace, podTemplate=TEMPLATE, autoscaling=scaled))
     wait_until(lambda: _children(api_server, namespace), lambda found: len(found) == 5)
-    wait_until(lambda: _condition(api_server, namespace, "Ready")[2], lambda told: "no nodes" in told)
+    wait_until(lambda: "no nodes" in _condition(api_server, namespace, "Ready")[2])
     before = _writes(api_server, namespace)
     for number in range(3):
         passes = _passes(process)
