@@ -27,9 +27,12 @@ run: $(VENV)/ready ## Run the operator from this checkout against the cluster of
 	HALIMEDE_PROMETHEUS_URL=$${HALIMEDE_PROMETHEUS_URL:-$$HALIMEDE_PROMETHEUS} \
 		HALIMEDE_LOG_FORMAT=$${HALIMEDE_LOG_FORMAT:-text} $(RUN) halimede run
 
-unit: $(VENV)/ready ## Run the unit tests only: no lint, no server, no simulations of the judge
-	HISTORIES=$(or $(HISTORIES),500) $(RUN) pytest --quiet operator tests/unit tests/golden \
-		--ignore=tests/unit/judge/test_characteristics.py
+# These take most of the time of the unit tests.
+SIMULATIONS := tests/unit/judge/test_arrays.py tests/unit/judge/test_characteristics.py \
+	tests/unit/rollout/test_forecast.py tests/unit/rollout/test_invariants.py
+
+unit: $(VENV)/ready ## Run the unit tests only: no lint, no server, no simulations (about 1 min)
+	$(RUN) pytest --quiet operator tests/unit tests/golden $(addprefix --ignore=,$(SIMULATIONS))
 
 ifdef T
 test: $(VENV)/ready

@@ -1,5 +1,7 @@
 """What keeps the repository in order: updates of what it uses, and checks before a commit."""
 
+import re
+
 import yaml
 
 from tests.support.pages import ROOT
@@ -19,3 +21,10 @@ def test_pre_commit_hooks_are_those_of_lint() -> None:
     recipe = (ROOT / "Makefile").read_text().split("\nlint:")[1].split("\n\n")[0]
     commands = [line.strip() for line in recipe.splitlines()[1:]]
     assert {hook["entry"].replace(".venv/bin", "$(BIN)") for hook in hooks} == set(commands)
+
+
+def test_the_makefile_names_tests_that_exist() -> None:
+    """A file of tests that is renamed is not run by accident where it was left out."""
+    named = re.findall(r"tests/[\w/]+\.py", (ROOT / "Makefile").read_text())
+    assert named
+    assert [path for path in named if not (ROOT / path).exists()] == []
