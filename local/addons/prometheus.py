@@ -1,5 +1,6 @@
 """Prometheus: scrapes the gateway and every pod that has a container port named ``metrics``."""
 
+import json
 from importlib import resources
 from pathlib import Path
 from string import Template
@@ -35,4 +36,5 @@ def _prometheus(stage: Stage, folder: Path) -> Command:
 
 def _configuration(kubeconfig: Path) -> str:
     template = Template(resources.files("local.addons").joinpath("prometheus.yaml").read_text())
-    return template.substitute(kubeconfig=kubeconfig, envoy=f"127.0.0.1:{ENVOY_STATISTICS_PORT}")
+    path = json.dumps(str(kubeconfig))  # a string of JSON is one of YAML
+    return template.substitute(kubeconfig=path, envoy=f"127.0.0.1:{ENVOY_STATISTICS_PORT}")

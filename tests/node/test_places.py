@@ -21,8 +21,8 @@ MOUNTED = ("/tmp", "/home", "/root", "/srv", "/var", "/dev/shm", "/run")  # noqa
 
 @pytest.fixture(params=["/tmp", "/dev/shm"])  # noqa: S108 - it is the place that is tested
 def place(request: pytest.FixtureRequest) -> Iterator[Path]:
-    """A folder with a space in its name, reached through a link, and too deep for a socket."""
-    with tempfile.TemporaryDirectory(dir=request.param, prefix="a place ") as made:
+    """A folder with a space and marks in its name, behind a link, and too deep for a socket."""
+    with tempfile.TemporaryDirectory(dir=request.param, prefix="""a "place", 1 #2 """) as made:
         folder = Path(made, *["deep"] * 25)
         folder.mkdir(parents=True)
         link = Path(made, "link")
@@ -55,7 +55,7 @@ def cluster(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     )
     assert started.returncode == 0, started.stderr
     with find(name) as running:
-        evaluated = ["sh", "-c", f'{started.stdout}; printf %s "$KUBECONFIG"']
+        evaluated = ["sh", "-c", f'{started.stdout} printf %s "$KUBECONFIG"']
         told = subprocess.run(evaluated, capture_output=True, text=True, check=True)
         assert told.stdout == str(running.kubeconfig)
         yield running
