@@ -24,14 +24,16 @@ _ROUTES = (HTTP_ROUTE.name, INGRESS.name)
 """Kinds that name others: applied after the rest, so that they never name what is not there."""
 HANDOVER = f"{MANAGER}-replicas"
 """The field manager that holds a Deployment's replicas while we let go of them."""
+Errors = dict[str, OperatorError]
+"""Why writes failed, by `Kind/name`."""
 _NOTE_LENGTH = 1024
 """Longest `note` of an Event (`events.k8s.io/v1`)."""
 
 
 async def carry_out(
     plan: Plan, deployment: Manifest, cluster: Cluster, senses: Senses, now: float
-) -> dict[str, str]:
-    """Do what *plan* says; return the messages of the writes that failed, by `Kind/name`.
+) -> Errors:
+    """Do what *plan* says; return why writes failed, by `Kind/name`.
 
     The status is written first, against the version that was observed: whoever loses that race
     does nothing else. Every write that follows may be repeated, and one that fails does not stop
@@ -47,7 +49,7 @@ async def carry_out(
         metrics.WRITES.labels("status", MODEL_DEPLOYMENT.name).inc()
         store.put(MODEL_DEPLOYMENT, written)
         deployment = deployment | {"metadata": written["metadata"]}
-    errors: dict[str, str] = {}
+    errors: Errors = {}
     await asyncio.gather(
         *(_apply(handover, cluster, store, errors, HANDOVER) for handover in plan.handovers)
     )
@@ -106,7 +108,7 @@ async def _apply(
     manifest: Manifest,
     cluster: Cluster,
     store: Store,
-    errors: dict[str, str],
+    errors: Errors,
     manager: str = MANAGER,
 ) -> None:
     kind = BY_NAME[manifest["kind"]]
@@ -124,7 +126,7 @@ async def _patch_routes(
     namespace: str,
     cluster: Cluster,
     routes: ObjectReader,
-    errors: dict[str, str],
+    errors: Errors,
 ) -> ConflictError | None:
     """Patch users' routes; return the race that was lost, after looking at what won it."""
     lost = None
@@ -143,7 +145,7 @@ async def _patch_routes(
 
 
 async def _set_finalizer(
-    deployment: Manifest, cluster: Cluster, store: Store, errors: dict[str, str], *, wanted: bool
+    deployment: Manifest, cluster: Cluster, store: Store, errors: Errors, *, wanted: bool
 ) -> None:
     metadata = deployment["metadata"]
     others = [one for one in metadata.get("finalizers") or () if one != ROUTE_FINALIZER]
@@ -170,7 +172,7 @@ async def _set_finalizer(
 
 
 async def _delete(
-    ref: ObjectRef, key: Key, cluster: Cluster, store: Store, errors: dict[str, str]
+    ref: ObjectRef, key: Key, cluster: Cluster, store: Store, errors: Errors
 ) -> None:
     kind = BY_NAME[ref.kind]
     try:
@@ -196,8 +198,8 @@ async def _post(event: Manifest, cluster: Cluster) -> None:
         log.warning("An Event could not be posted: %s", error, extra={"reason": event["reason"]})
 
 
-def _note(error: OperatorError, what: str, errors: dict[str, str]) -> None:
+def _note(error: OperatorError, what: str, errors: Errors) -> None:
     if isinstance(error, EndingError):
         return
     metrics.ERRORS.labels(type(error).__name__).inc()
-    errors[what] = str(error)
+    errors[what] = error
