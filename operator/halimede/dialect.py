@@ -91,12 +91,13 @@ def _int(loader: Loader, node: Any) -> int:
         raise _error(f"{text!r} is not an integer", node) from error
 
 
-def _float(loader: Loader, node: Any) -> float:
+def _float(loader: Loader, node: Any) -> int | float:
     text = loader.construct_scalar(node).replace("_", "")
     number = float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
     if not isfinite(number):
         raise _error(f"{text} cannot be written as JSON", node)
-    return number
+    # JSON writes a number without a fraction as an integer.
+    return int(number) if number.is_integer() else number
 
 
 Loader.add_constructor(f"{_TAG}bool", _bool)

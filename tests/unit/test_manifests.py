@@ -94,7 +94,7 @@ def test_objects_are_read_wherever_they_stand(text: str) -> None:
         ),
         (
             f"{MODEL}---\nkind: ConfigMap\nmetadata: {{name: 1e3}}\n",
-            "document 2 (ConfigMap): metadata: name is 1000.0, not a string: write it in quotes",
+            "document 2 (ConfigMap): metadata: name is 1000, not a string: write it in quotes",
         ),
         (
             MODEL.replace("name: m", "name: m, namespace: y"),
