@@ -123,7 +123,9 @@ def _transitions(_: argparse.Namespace) -> int:
 def _render(arguments: argparse.Namespace) -> int:
     preview = import_module("halimede.preview").preview
     try:
-        sys.stdout.write(preview(arguments.file.read_text(), Settings.from_env().platform()))
+        sys.stdout.write(
+            preview(arguments.file.read_text("utf-8"), Settings.from_env().platform())
+        )
     except (OSError, ValueError) as error:
         sys.stderr.write(f"halimede: {arguments.file}: {error}\n")
         return 1
@@ -133,7 +135,7 @@ def _render(arguments: argparse.Namespace) -> int:
 def _forecast(arguments: argparse.Namespace) -> int:
     foretold = import_module("halimede.foretell").foretold
     try:
-        text = arguments.file.read_text()
+        text = arguments.file.read_text("utf-8")
         sys.stdout.write(foretold(text, arguments.rate, arguments.stable_error / ALL))
     except (OSError, ValueError) as error:
         sys.stderr.write(f"halimede: {arguments.file}: {error}\n")

@@ -213,10 +213,10 @@ def test_what_cannot_be_applied_is_told_and_cured(
 ) -> None:
     """The API server's words come to the condition and an Event, and go when the spec is cured."""
     start()
-    wrong = {"spec": {"containers": [{"name": "triton", "workingDir": "/x", "stdin": "no"}]}}
+    wrong = {"spec": {"dnsPolicy": "Wrong"}}
     _apply(api_server, model("m", namespace, podTemplate=wrong))
     _wait_for_reason(api_server, namespace, "ApplyFailed")
-    assert "stdin" in _condition(api_server, namespace, "Ready")[2]
+    assert "dnsPolicy" in _condition(api_server, namespace, "Ready")[2]
     shown = ("events", "-n", namespace, "--for=modeldeployment.halimede.dev/m")
     wait_until(lambda: api_server.kubectl(*shown), lambda events: "ApplyFailed" in events)
     _apply(api_server, model("m", namespace))

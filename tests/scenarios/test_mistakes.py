@@ -148,6 +148,59 @@ def test_child_that_is_refused(cluster: PretendCluster) -> None:
     cluster.until(cluster.ready)
 
 
+REFUSAL = 'Deployment.apps "digits-2" is invalid: spec.template.spec.dnsPolicy: Unsupported value'
+
+
+@pytest.mark.transition(12)
+@pytest.mark.parametrize("strategy", ["Canary", "BlueGreen", "Recreate"])
+def test_revision_that_is_refused(cluster: PretendCluster, strategy: str) -> None:
+    """Given a Deployment that the API server refuses, the rollout ends soon and says why."""
+    cluster.edit(lambda spec: spec["rollout"].update(strategy=strategy))
+    cluster.until(cluster.ready)
+    stable, begun = cluster.stable, cluster.now
+    cluster.refusing = REFUSAL
+    cluster.model(2).until(lambda: cluster.apply_errors, 600)
+    cluster.look()
+    assert cluster.condition("Ready") == ("False", "ApplyFailed")
+    cluster.until(lambda: cluster.parsed.last_rollout, 600)
+    last = cluster.parsed.last_rollout
+    assert last is not None
+    assert (last.outcome, last.reason) == ("Aborted", "CanaryRefused")
+    assert REFUSAL in last.message
+    assert cluster.stable == stable
+    assert cluster.now - begun < 300
+    assert cluster.condition("Ready") == ("False", "CanaryFailed")
+    assert REFUSAL in cluster.message("Ready")
+
+
+@pytest.mark.transition(12)
+def test_refusal_that_passes(cluster: PretendCluster) -> None:
+    """Given a refusal that is over after some seconds, the rollout goes on."""
+    cluster.refusing = REFUSAL
+    cluster.model(2).until(lambda: cluster.apply_errors, 600)
+    cluster.run(10)
+    cluster.refusing = ""
+    cluster.apply_errors.clear()
+    cluster.until(cluster.ready)
+    assert cluster.parsed.last_rollout is not None
+    assert cluster.parsed.last_rollout.outcome == "Promoted"
+
+
+@pytest.mark.transition(12)
+def test_failure_that_lasts(cluster: PretendCluster) -> None:
+    """Given a write that fails until the deadline, though it may succeed, its cause is kept."""
+    cluster.unreachable = "the API server cannot be reached: no answer in 10 s"
+    cluster.model(2).until(lambda: cluster.apply_errors, 600)
+    cluster.run(120)
+    assert cluster.rollout is not None
+    cluster.until(lambda: cluster.parsed.last_rollout, 7200)
+    last = cluster.parsed.last_rollout
+    assert last is not None
+    assert last.reason == "ProgressDeadlineExceeded"
+    assert "(ApplyFailed)" in last.message
+    assert cluster.unreachable in last.message
+
+
 @pytest.mark.transition(52)
 def test_child_that_stays_refused(cluster: PretendCluster) -> None:
     """Given a child that is refused again, how soon it is tried anew is left to the back-off."""

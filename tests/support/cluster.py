@@ -54,6 +54,10 @@ class PretendCluster:
     generation: int = 1
     inputs: dict[str, Manifest | None] = field(default_factory=dict)
     apply_errors: dict[str, str] = field(default_factory=dict)
+    refusing: str = ""
+    """What the API server says of each Deployment that is new; empty: it takes them."""
+    unreachable: str = ""
+    """The same, but of a failure that another try may not meet."""
     objects: dict[tuple[str, str], Manifest] = field(default_factory=dict)
     behaviours: dict[str, Behaviour] = field(default_factory=dict)
     """By the spec's storage URI."""
@@ -219,6 +223,7 @@ class PretendCluster:
             routes=self.users_routes(md),
             reading=self.prometheus.read(request) if request else None,
             apply_errors=self.apply_errors,
+            refused=frozenset(self.apply_errors if self.refusing else ()),
         )
 
     def users_routes(self, _: ModelDeployment) -> dict[str, Manifest | None]:
@@ -248,6 +253,8 @@ class PretendCluster:
             live = _anew(self.objects["Deployment", name])
             live["spec"]["replicas"] = manifest["spec"]["replicas"]
             self._co_owned.add(name)
+        if self.refusing or self.unreachable:
+            self.apply_errors.clear()
         for manifest in plan.applies:
             self._apply(manifest)
         for ref in plan.deletes:
@@ -290,6 +297,9 @@ class PretendCluster:
     def _apply(self, manifest: Manifest) -> None:
         kind, name = manifest["kind"], manifest["metadata"]["name"]
         live = self.objects.get((kind, name))
+        if live is None and kind == "Deployment" and (said := self.refusing or self.unreachable):
+            self.apply_errors[f"{kind}/{name}"] = said
+            return
         self.writes.append((f"apply {kind}/{name}", ""))
         new = copy.deepcopy(manifest)
         self._uids += live is None

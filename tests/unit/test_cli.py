@@ -1,5 +1,6 @@
 """The console command."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,7 @@ def test_render_shows_what_becomes_of_a_file(capsys: pytest.CaptureFixture[str])
         ("a: [", "no YAML"),
         ("kind: ConfigMap\nmetadata: {name: x}\n", "no ModelDeployment"),
         ("kind: ModelDeployment\nmetadata: {name: x}\nspec: {replicas: 1}\n", "spec.model"),
+        ("---\n---\nkind: ConfigMap\n", "document 2 (ConfigMap) has no metadata"),
     ],
 )
 def test_render_says_what_is_wrong_with_a_file(
@@ -44,6 +46,37 @@ def test_render_says_what_is_wrong_with_a_file(
     complaint = capsys.readouterr().err
     assert complaint.startswith(f"halimede: {file}: ")
     assert says in complaint
+
+
+@pytest.mark.parametrize("command", [["render"], ["forecast", "--rate", "5"]])
+def test_odd_files_are_no_tracebacks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    """Each command that reads a file says what is wrong with it, and fails."""
+    file = tmp_path / "model.yaml"
+    for content in (b"", b"[]", b"\xff", b"\x00", b"a: *b", b"kind: ModelDeployment", b"[" * 9999):
+        file.write_bytes(content)
+        assert main([*command, str(file)]) == 1
+        assert capsys.readouterr().err.startswith(f"halimede: {file}: ")
+
+
+def test_render_quotes_what_readers_take_for_something_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Strings that look like booleans or numbers reach the cluster as strings."""
+    words = ("y", "n", "yes", "no", "on", "off", "1e3", "012", "0x1f", "1:30", "null", "~")
+    _, model = yaml.safe_load_all((ROOT / "examples" / "https.yaml").read_text())
+    model["spec"]["podTemplate"] = {
+        "metadata": {"annotations": {word: word for word in words}},
+        "spec": {"containers": [{"name": "triton", "env": [{"name": "E", "value": "y"}]}]},
+    }
+    file = tmp_path / "model.yaml"
+    file.write_text(json.dumps(model))
+    assert main(["render", str(file)]) == 0
+    printed = capsys.readouterr().out
+    assert "value: 'y'" in printed
+    for word in words:
+        assert f"'{word}': '{word}'" in printed
 
 
 def test_render_says_that_there_is_no_file(capsys: pytest.CaptureFixture[str]) -> None:

@@ -35,8 +35,8 @@ class Outcome:
 
     writes: list[str] = field(default_factory=list)
     """The writes that succeeded, as `verb Kind/name`; an Event has its reason as the name."""
-    failed: dict[str, str] = field(default_factory=dict)
-    """The messages of the writes that failed, by `Kind/name`."""
+    failed: dict[str, OperatorError] = field(default_factory=dict)
+    """Why writes failed, by `Kind/name`."""
     conflict: ConflictError | None = None
     """Raised by the last write whose object had changed since it was observed."""
 
@@ -50,7 +50,7 @@ class Outcome:
         if isinstance(error, EndingError):
             return
         metrics.ERRORS.labels(type(error).__name__).inc()
-        self.failed[f"{kind}/{name}"] = str(error)
+        self.failed[f"{kind}/{name}"] = error
 
 
 async def carry_out(

@@ -45,6 +45,7 @@ from halimede.rollout.first_weight import (
     report_first_weight,
 )
 from halimede.rollout.machine import move
+from halimede.rollout.safety import REFUSED_GRACE_SECONDS
 from halimede.rollout.scene import Move, Scene, Wanted
 from halimede.rollout.shortage import noted
 from halimede.rollout.timers import next_look
@@ -279,6 +280,8 @@ def _patience(status: Status, scene: Scene) -> Iterator[float]:
         moments.append(status.target.since + scene.settings.progress_deadline_seconds)
     if not scene.facts.route.accepted and scene.facts.route.since is not None:
         moments.append(scene.facts.route.since + ROUTE_PATIENCE_SECONDS)
+    if status.rollout is not None and scene.facts.workload(status.rollout.revision).refused:
+        moments.append(status.rollout.last_progress_at + REFUSED_GRACE_SECONDS)
     return (moment - scene.now for moment in moments if moment > scene.now)
 
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from halimede import metrics
 from halimede.adapters.cluster import Cluster
-from halimede.adapters.errors import ConflictError
+from halimede.adapters.errors import ConflictError, OperatorError
 from halimede.adapters.kinds import MODEL_DEPLOYMENT
 from halimede.adapters.store import Key
 from halimede.api.base import Manifest
@@ -44,7 +44,7 @@ class Reconciler:
     """Tells the UNIX time; a pass reads it once."""
     chance: Callable[[], float] = random.random
     """Draws the jitter of the resync, in [0, 1)."""
-    _apply_errors: dict[Key, Mapping[str, str]] = field(default_factory=dict)
+    _apply_errors: dict[Key, Mapping[str, OperatorError]] = field(default_factory=dict)
     _reported: set[Key] = field(default_factory=set)
 
     async def reconcile(self, key: Key) -> Look:
@@ -111,13 +111,18 @@ class Reconciler:
         else:
             self.senses.store.put(MODEL_DEPLOYMENT, live)
 
-    def _again(self, plan: Plan, failed: Mapping[str, str], before: Mapping[str, str]) -> float:
+    def _again(
+        self,
+        plan: Plan,
+        failed: Mapping[str, OperatorError],
+        before: Mapping[str, OperatorError],
+    ) -> float:
         if failed.keys() != before.keys():
             return NEWS_SECONDS
         resync = self.resync_seconds * (0.9 + 0.2 * self.chance())
         return resync if plan.again is None else min(resync, plan.again)
 
-    def _remember(self, key: Key, failed: Mapping[str, str]) -> None:
+    def _remember(self, key: Key, failed: Mapping[str, OperatorError]) -> None:
         if failed:
             self._apply_errors[key] = failed
         else:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from halimede.adapters.errors import OperatorError, RejectedError
 from halimede.adapters.kinds import CHILDREN, ENDPOINT_SLICE, POD
 from halimede.adapters.prometheus import Metrics
 from halimede.adapters.store import Key, Store
@@ -31,10 +32,18 @@ async def observe(
     key: Key,
     deployment: ModelDeployment,
     senses: Senses,
-    apply_errors: Mapping[str, str],
+    errors: Mapping[str, OperatorError],
     now: float,
 ) -> Observed:
-    """Gather what one decision about *deployment* may know."""
+    """Gather what one decision about *deployment* may know.
+
+    Args:
+        key: Which one it is.
+        deployment: The ModelDeployment.
+        senses: Where to look.
+        errors: Why writes of the last pass failed, by `Kind/name`.
+        now: UNIX time.
+    """
     routes = await senses.routes.read(key, concerned(deployment))
     request = metrics_request(deployment, routes, now)
     owned = senses.store.owned
@@ -49,7 +58,10 @@ async def observe(
         inputs=await senses.inputs.read(key, _config_maps(deployment)),
         routes=routes,
         reading=await senses.metrics.read(request) if request else None,
-        apply_errors=apply_errors,
+        apply_errors={what: str(error) for what, error in errors.items()},
+        refused=frozenset(
+            what for what, error in errors.items() if isinstance(error, RejectedError)
+        ),
     )
 
 

@@ -29,3 +29,5 @@ class Observed:
     """What Prometheus answered; None: it was not asked in this pass (nothing is judged now)."""
     apply_errors: Mapping[str, str]
     """Messages of applies that failed in the last pass, by `Kind/name`."""
+    refused: frozenset[str] = frozenset()
+    """Those of them that the API server refuses as they are, so that waiting cures nothing."""

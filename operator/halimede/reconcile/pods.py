@@ -24,6 +24,7 @@ _ABSENT = (
 )
 """What the message of `CreateContainerConfigError` names."""
 _SEVERITY = (
+    Cause.APPLY_FAILED,
     Cause.MISSING_SECRET,
     Cause.MISSING_CONFIG_MAP,
     Cause.INVALID_POD,

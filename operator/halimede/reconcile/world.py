@@ -10,6 +10,7 @@ from halimede.api.v1alpha1 import ModelDeployment
 from halimede.reconcile.observed import Observed
 from halimede.reconcile.pods import Trouble, condition, has_ended, restarts, trouble, worst
 from halimede.reconcile.routes import route
+from halimede.reconcile.unwritten import route_with_errors, with_errors
 from halimede.reconcile.user_routes import joined
 from halimede.render import names
 from halimede.render.traffic import Backend
@@ -33,17 +34,19 @@ def facts(
     md = observed.deployment
     pods = _grouped(observed.pods, revision_of)
     slices = _grouped(observed.endpoint_slices, _service_of)
+    workloads = {
+        revision: _workload(
+            md,
+            deployment,
+            pods.get(revision, ()),
+            slices.get(names.child(md.metadata.name, revision), ()),
+        )
+        for revision, deployment in deployments.items()
+    }
+    led = joined(route(observed.children, entrance), md, observed.routes, backends)
     return Facts(
-        workloads={
-            revision: _workload(
-                md,
-                deployment,
-                pods.get(revision, ()),
-                slices.get(names.child(md.metadata.name, revision), ()),
-            )
-            for revision, deployment in deployments.items()
-        },
-        route=joined(route(observed.children, entrance), md, observed.routes, backends),
+        workloads=with_errors(workloads, observed),
+        route=route_with_errors(led, observed),
         replicas=full_scale(md, deployments),
         others=_others(observed),
     )

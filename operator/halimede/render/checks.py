@@ -16,6 +16,7 @@ from halimede.render.config_pbtxt import (
     ModelInstanceGroup,
     model_config,
 )
+from halimede.render.field_types import mistyped
 from halimede.render.patches import refused
 from halimede.render.view import files, model_name
 
@@ -46,7 +47,14 @@ class Violation:
 
 def violations(md: ModelDeployment, inputs: Inputs) -> tuple[Violation, ...]:
     """Find everything that keeps the spec from being rendered; empty: nothing does."""
-    found = (_source(md, inputs), _config(md), _rollout(md), _pod_template(md), _queries(md))
+    found = (
+        _source(md, inputs),
+        _config(md),
+        _rollout(md),
+        _pod_template(md),
+        _autoscaling(md),
+        _queries(md),
+    )
     return tuple(one for each in found for one in each)
 
 
@@ -195,6 +203,20 @@ def _rollout(md: ModelDeployment) -> Iterator[Violation]:
 def _pod_template(md: ModelDeployment) -> Iterator[Violation]:
     for path, message, cure in refused(md.spec.pod_template or {}):
         yield Violation(path, message, cure)
+
+
+def _autoscaling(md: ModelDeployment) -> Iterator[Violation]:
+    """Find values that no HorizontalPodAutoscaler can hold."""
+    scaling, path = md.spec.autoscaling, "spec.autoscaling"
+    if scaling is None:
+        return
+    found = (
+        mistyped(list(scaling.metrics), "List[V2MetricSpec]", f"{path}.metrics"),
+        mistyped(scaling.behavior or {}, "V2HorizontalPodAutoscalerBehavior", f"{path}.behavior"),
+    )
+    for each in found:
+        for wrong in each:
+            yield Violation(*wrong)
 
 
 def _queries(md: ModelDeployment) -> Iterator[Violation]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from halimede.api.base import Manifest
 from halimede.api.v1alpha1 import GROUP
+from halimede.render.field_types import Refusal, mistyped
 from halimede.render.lists import KEYS
 from halimede.render.merge import PATCH
 
@@ -17,13 +18,18 @@ NEEDED = {
 OURS = (f"{GROUP}/", "app.kubernetes.io/")
 """Beginnings of label names by which Halimede finds its pods."""
 
-Refusal = tuple[str, str, str]
-"""Path, what is wrong, what to do."""
+_PATH = "spec.podTemplate"
 
 
 def refused(patch: Manifest) -> Iterator[Refusal]:
-    """Find what in a patch cannot be merged, or would take away what Halimede rests on."""
-    path = "spec.podTemplate"
+    """Find what in a patch cannot be merged or stored, or would take away what is needed."""
+    unfit = tuple(_unfit(patch, _PATH))
+    yield from unfit
+    told = {path for path, _, _ in unfit}
+    yield from (one for one in mistyped(patch, "V1PodTemplateSpec", _PATH) if one[0] not in told)
+
+
+def _unfit(patch: Manifest, path: str) -> Iterator[Refusal]:
     for name in patch:
         if name not in ("metadata", "spec"):
             yield f"{path}.{name}", "a pod has no such part", "use metadata and spec"

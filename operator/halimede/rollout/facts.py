@@ -14,6 +14,8 @@ class Cause(StrEnum):
     MISSING_CONFIG_MAP = "MissingConfigMap"
     INVALID_POD = "InvalidPod"
     """The API server or the kubelet refuses the pod as it is rendered."""
+    APPLY_FAILED = "ApplyFailed"
+    """What runs the revision could not be written to the API server."""
     IMAGE_PULL = "ImagePull"
     CRASH_LOOP = "CrashLoop"
     """A container ends again and again; the message is what it said last."""
@@ -30,6 +32,7 @@ NEEDS_HELP = frozenset(
         Cause.MISSING_SECRET,
         Cause.MISSING_CONFIG_MAP,
         Cause.INVALID_POD,
+        Cause.APPLY_FAILED,
         Cause.IMAGE_PULL,
         Cause.CRASH_LOOP,
     }
@@ -55,6 +58,8 @@ class Workload:
     """Pods that still hold resources, ready or not, those that are ending too."""
     restarts: int = 0
     """Most restarts of any container."""
+    refused: bool = False
+    """The API server refuses its Deployment, Service or ConfigMap as it is (400, 422)."""
 
 
 @dataclass(frozen=True, slots=True)

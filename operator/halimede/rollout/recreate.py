@@ -97,6 +97,8 @@ def past_deadline(scene: Scene) -> Move | None:
         return None
     if rollout.state is State.STARTING and scene.canary_full:
         return None
+    if refusal := safety.refused(scene):
+        return refusal
     if scene.elapsed(rollout.last_progress_at) < deadline:
         return None
     if rollout.state is State.STOPPING:

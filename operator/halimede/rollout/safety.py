@@ -25,6 +25,9 @@ UNREADY_GRACE_SECONDS = 60.0
 """How long a revision that had traffic may be without a ready pod before it is given up."""
 FAIL_FAST_RESTARTS = 3
 """So many restarts of a revision that was never ready show that it never will be."""
+REFUSED_GRACE_SECONDS = 30.0
+"""How long the API server may refuse a new revision's objects: an admission policy that came with
+it in one change may take effect a moment later, or be corrected."""
 ROUTE_DEADLINE_SECONDS = 600.0
 """A route that is not accepted for so long ends the rollout."""
 
@@ -167,6 +170,8 @@ def past_deadline(scene: Scene) -> Move | None:
         return None
     if scene.held or canary.ready_endpoints >= scene.canary_wanted:
         return None
+    if refusal := refused(scene):
+        return refusal
     if scene.elapsed(scene.rollout.last_progress_at) < deadline:
         return None
     return abort(
@@ -175,6 +180,17 @@ def past_deadline(scene: Scene) -> Move | None:
         f"After {deadline} s {canary.ready_endpoints} of {scene.canary_wanted} pods are ready"
         f" ({canary.cause or 'no cause is known'})",
         canary.message,
+    )
+
+
+def refused(scene: Scene) -> Move | None:
+    """Give up a revision whose objects the API server refuses: the same request fails again."""
+    if not scene.canary.refused or scene.rollout.state is not State.STARTING:
+        return None
+    if scene.elapsed(scene.rollout.last_progress_at) < REFUSED_GRACE_SECONDS:
+        return None
+    return abort(
+        scene, "CanaryRefused", "The API server refuses what runs it", scene.canary.message
     )
 
 

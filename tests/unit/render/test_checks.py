@@ -109,6 +109,166 @@ def test_pod_template(template: dict[str, Any], found: str) -> None:
     assert found in told(podTemplate=template)
 
 
+PATCH = "spec.podTemplate"
+SCALING = "spec.autoscaling"
+
+
+def container(**fields: Any) -> dict[str, Any]:
+    """Patch Triton's container."""
+    return {"spec": {"containers": [{"name": "triton", **fields}]}}
+
+
+FIRST = f"{PATCH}.spec.containers[0]"
+
+
+@pytest.mark.parametrize(
+    ("template", "found"),
+    [
+        (
+            {"metadata": {"annotations": {"prometheus.io/port": 8002}}},
+            (
+                f"{PATCH}.metadata.annotations[prometheus.io/port]: it is the number 8002, not"
+                ' a string; write it in quotes: "8002"'
+            ),
+        ),
+        (
+            {"metadata": {"annotations": {"inject": True}}},
+            (
+                f"{PATCH}.metadata.annotations[inject]: it is true, not a string; write it in"
+                ' quotes: "true"'
+            ),
+        ),
+        (
+            {"metadata": {"labels": {"tier": 1}}},
+            f"{PATCH}.metadata.labels[tier]: it is the number 1, not a string",
+        ),
+        (
+            {"metadata": {"labels": {"tier": {"a": "b"}}}},
+            f"{PATCH}.metadata.labels[tier]: it is a map, not a string; write a string",
+        ),
+        (
+            {"spec": {"nodeSelector": {"zone": 1.5}}},
+            f"{PATCH}.spec.nodeSelector[zone]: it is the number 1.5, not a string",
+        ),
+        (
+            {"spec": {"hostNetwork": "false"}},
+            (
+                f"{PATCH}.spec.hostNetwork: it is the string 'false', not true or false; write"
+                " true or false, without quotes"
+            ),
+        ),
+        (
+            {"spec": {"terminationGracePeriodSeconds": "60"}},
+            (
+                f"{PATCH}.spec.terminationGracePeriodSeconds: it is the string '60', not an"
+                " integer; write an integer, without quotes"
+            ),
+        ),
+        (
+            {"spec": {"tolerations": {"key": "a"}}},
+            f"{PATCH}.spec.tolerations: it is a map, not a list; write a list",
+        ),
+        (
+            {"spec": {"tolerations": [{"key": "a", "tolerationSeconds": 1.5}]}},
+            f"{PATCH}.spec.tolerations[0].tolerationSeconds: it is the number 1.5, not an",
+        ),
+        (
+            {"spec": {"volumes": [{"name": "a", "csi": {"volumeAttributes": {"x": 1}}}]}},
+            f"{PATCH}.spec.volumes[0].csi.volumeAttributes[x]: it is the number 1, not a",
+        ),
+        (
+            {"spec": {"affinity": ["a"]}},
+            f"{PATCH}.spec.affinity: it is a list, not a map; write its fields by name",
+        ),
+        (
+            container(env=[{"name": "A", "value": "1"}, {"name": "B", "value": 4}]),
+            f'{FIRST}.env[1].value: it is the number 4, not a string; write it in quotes: "4"',
+        ),
+        (
+            container(args=["--a", 1, None]),
+            (
+                f"{FIRST}.args[1]: it is the number 1, not a string; write it in quotes:"
+                f' "1"\n{FIRST}.args[2]: it is null, not a string'
+            ),
+        ),
+        (container(stdin="no"), f"{FIRST}.stdin: it is the string 'no', not true or false"),
+        (container(stdin=0), f"{FIRST}.stdin: it is the number 0, not true or false"),
+        (
+            container(ports=[{"containerPort": True}]),
+            f"{FIRST}.ports[0].containerPort: it is true, not an integer",
+        ),
+        (
+            container(readinessProbe={"httpGet": {"port": [8000]}}),
+            f"{FIRST}.readinessProbe.httpGet.port: it is a list, not an integer or a string",
+        ),
+        (
+            container(resources={"limits": {"cpu": True}}),
+            f"{FIRST}.resources.limits[cpu]: it is true, not a quantity such as 500m or 2Gi",
+        ),
+    ],
+)
+def test_types_of_a_pod_template(template: dict[str, Any], found: str) -> None:
+    """A value of a type that the API server refuses is named with its path, and only once."""
+    assert told(podTemplate=template).startswith(found)
+    paths = [line.partition(": ")[0] for line in told(podTemplate=template).splitlines()]
+    assert len(paths) == len(set(paths))
+
+
+def test_types_of_a_pod_template_that_is_good() -> None:
+    """Ports by number or name, quantities by number or text, nulls and new fields pass."""
+    template = {
+        "metadata": {"annotations": {"a": "8002", "gone": None}},
+        "spec": {
+            "hostNetwork": False,
+            "overhead": {"cpu": 1},
+            "ofTheFuture": {"a": [1]},
+            "securityContext": {"$patch": "replace", "runAsUser": 0},
+            "nodeSelector": {"$patch": "replace", "a": "b"},
+            "volumes": [{"name": "shm", "emptyDir": {"sizeLimit": 1073741824}}],
+            "containers": [
+                {
+                    "name": "triton",
+                    "resources": {"limits": {"cpu": 0.5, "memory": "1Gi", "x.example/gpu": 1}},
+                    "readinessProbe": {"httpGet": {"port": 8000}, "periodSeconds": 0},
+                    "livenessProbe": {"httpGet": {"port": "http"}},
+                    "lifecycle": None,
+                    "env": [
+                        {"name": "A", "value": ""},
+                        {
+                            "name": "B",
+                            "valueFrom": {
+                                "resourceFieldRef": {"resource": "limits.cpu", "divisor": 1}
+                            },
+                        },
+                    ],
+                }
+            ],
+        },
+    }
+    assert told(podTemplate=template) == ""
+
+
+def test_types_of_an_autoscaler() -> None:
+    """What is passed on to a HorizontalPodAutoscaler is checked in the same way."""
+    metric = {"name": "queue", "selector": {"matchLabels": {"shard": 1}}}
+    target = {"type": "Value", "value": 0.5}
+    scaling = {
+        "maxReplicas": 2,
+        "metrics": [{"type": "External", "external": {"metric": metric, "target": target}}],
+        "behavior": {"scaleDown": {"stabilizationWindowSeconds": "60", "tolerance": 0.1}},
+    }
+    assert told(autoscaling=scaling).splitlines() == [
+        (
+            f"{SCALING}.metrics[0].external.metric.selector.matchLabels[shard]: it is the number"
+            ' 1, not a string; write it in quotes: "1"'
+        ),
+        (
+            f"{SCALING}.behavior.scaleDown.stabilizationWindowSeconds: it is the string '60',"
+            " not an integer; write an integer, without quotes"
+        ),
+    ]
+
+
 def test_pod_template_that_is_good() -> None:
     """Labels, nodes, sidecars and changes of Triton's container are the user's business."""
     template = {

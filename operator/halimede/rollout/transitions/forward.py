@@ -62,9 +62,10 @@ FORWARD = (
     ),
     Transition(
         12,
-        "Too few of its pods are ready since `progressDeadlineSeconds`, and not for lack of room.",
-        "It is given up: ProgressDeadlineExceeded.",
-        ("rollout.safety.past_deadline",),
+        "Too few of its pods are ready since `progressDeadlineSeconds`, and not for lack of room;"
+        " or the API server has refused what runs it (400, 422) for 30 s.",
+        "It is given up: ProgressDeadlineExceeded, or CanaryRefused.",
+        ("rollout.safety.past_deadline", "rollout.safety.refused"),
         ways=given_up(*AWAITING_PODS),
     ),
     Transition(

@@ -41,8 +41,8 @@ RECREATING = (
         84,
         "Recreate: pods have not ended or are not ready since `progressDeadlineSeconds`, for"
         " whatever cause.",
-        "It is given up: ProgressDeadlineExceeded.",
-        ("rollout.recreate.past_deadline",),
+        "It is given up: ProgressDeadlineExceeded, or CanaryRefused as in row 12.",
+        ("rollout.recreate.past_deadline", "rollout.safety.refused"),
         ways=given_up(*OUT),
     ),
     Transition(

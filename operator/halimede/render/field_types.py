@@ -1,0 +1,137 @@
+"""Whether the values of a part of a Kubernetes object have the types that its API declares.
+
+The types are those of the Kubernetes client's models, which are generated from the API's OpenAPI
+document. A field that they do not know passes: the cluster may be newer than the client, and its
+API server refuses what it does not know either.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from kubernetes.aio.client import models
+
+from halimede.render.merge import PATCH
+
+Refusal = tuple[str, str, str]
+"""Path, what is wrong, what to do."""
+
+QUANTITIES = frozenset(
+    {
+        ("V1EmptyDirVolumeSource", "sizeLimit"),
+        ("V1PodSpec", "overhead"),
+        ("V1ResourceFieldSelector", "divisor"),
+        ("V1ResourceRequirements", "limits"),
+        ("V1ResourceRequirements", "requests"),
+        ("V1VolumeResourceRequirements", "limits"),
+        ("V1VolumeResourceRequirements", "requests"),
+        ("V2HPAScalingRules", "tolerance"),
+        ("V2MetricTarget", "averageValue"),
+        ("V2MetricTarget", "value"),
+    }
+)
+"""Fields of quantities, or of maps of them, which may be written as numbers too. The models call
+them strings (`Quantity.UnmarshalJSON` of apimachinery reads both)."""
+_QUANTITY = "quantity"
+_COLLECTION = re.compile(r"(List|Dict)\[(?:str, )?(.+)\]")
+_SCALARS: dict[str, tuple[tuple[type, ...], str]] = {
+    "str": ((str,), "a string"),
+    "datetime": ((str,), "a string"),
+    "int": ((int,), "an integer"),
+    "float": ((int, float), "a number"),
+    "bool": ((bool,), "true or false"),
+    "object": ((int, str), "an integer or a string"),
+    _QUANTITY: ((int, float, str), "a quantity such as 500m or 2Gi"),
+}
+"""The Python types of JSON's scalars by the names of the models. An `object` in a pod or an
+autoscaler is an `IntOrString`."""
+
+
+def mistyped(value: Any, type_: str, path: str) -> Iterator[Refusal]:
+    """Find values that do not have the types that are declared; null stands for an absent field.
+
+    Args:
+        value: A part of an object, or a patch of one.
+        type_: The declared type, such as `V1PodSpec` or `List[V2MetricSpec]`.
+        path: Where it is.
+    """
+    collection = _COLLECTION.fullmatch(type_)
+    if collection is not None and collection[1] == "List":
+        yield from _list(value, collection[2], path)
+    elif collection is not None:
+        yield from _map(value, collection[2], path)
+    elif type_ in _SCALARS:
+        yield from _scalar(value, type_, path)
+    elif not isinstance(value, dict):
+        yield path, f"it is {_shown(value)}, not a map", "write its fields by name"
+    else:
+        declared = _fields(type_)
+        for name, field in value.items():
+            if name in declared and field is not None:
+                yield from mistyped(field, declared[name], f"{path}.{name}")
+
+
+def _list(value: Any, type_: str, path: str) -> Iterator[Refusal]:
+    if not isinstance(value, list):
+        yield path, f"it is {_shown(value)}, not a list", "write a list"
+        return
+    for number, item in enumerate(value):
+        yield from mistyped(item, type_, f"{path}[{number}]")
+
+
+def _map(value: Any, type_: str, path: str) -> Iterator[Refusal]:
+    if not isinstance(value, dict):
+        yield path, f"it is {_shown(value)}, not a map", "write one value by name"
+        return
+    for name, item in value.items():
+        if name != PATCH and item is not None:
+            yield from mistyped(item, type_, f"{path}[{name}]")
+
+
+def _scalar(value: Any, type_: str, path: str) -> Iterator[Refusal]:
+    types, wanted = _SCALARS[type_]
+    # In Python, true and false are integers too.
+    if isinstance(value, types) and isinstance(value, bool) is (types == (bool,)):
+        return
+    if isinstance(value, (dict, list)) or value is None:
+        cure = f"write {wanted}"
+    elif str in types:
+        cure = f'write it in quotes: "{json.dumps(value)}"'
+    else:
+        cure = f"write {wanted}, without quotes"
+    yield path, f"it is {_shown(value)}, not {wanted}", cure
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case dict():
+            return "a map"
+        case list():
+            return "a list"
+        case str():
+            return f"the string {value!r}"
+        case None:
+            return "null"
+        case bool():
+            return json.dumps(value)
+        case _:
+            return f"the number {json.dumps(value)}"
+
+
+@cache
+def _fields(model: str) -> dict[str, str]:
+    """List the declared types of a model's fields, by their names in JSON."""
+    found = getattr(models, model)
+    names: dict[str, str] = found.attribute_map
+    return {
+        names[field]: _declared(model, names[field], type_)
+        for field, type_ in found.openapi_types.items()
+    }
+
+
+def _declared(model: str, field: str, type_: str) -> str:
+    if (model, field) not in QUANTITIES:
+        return type_
+    return f"Dict[str, {_QUANTITY}]" if type_.startswith("Dict") else _QUANTITY

@@ -1,0 +1,33 @@
+"""The declared types of fields, held against the API server's own OpenAPI document."""
+
+import json
+from typing import Any
+
+import pytest
+
+from halimede.render.field_types import QUANTITIES
+from local.cluster import Cluster
+
+MODELS = {
+    "V1": ("apis/apps/v1", "io.k8s.api.core.v1."),
+    "V2": ("apis/autoscaling/v2", "io.k8s.api.autoscaling.v2."),
+}
+"""By the prefix of the client's models: the document, and the prefix of the schemas in it."""
+STATUS = {"PersistentVolumeClaimStatus", "MetricValueStatus"}
+"""Schemas with quantities that nobody writes into a spec."""
+
+
+@pytest.mark.parametrize("prefix", MODELS)
+def test_quantities(api_server: Cluster, prefix: str) -> None:
+    """Every field that the API server reads as a quantity is known to be one, and no other."""
+    path, named = MODELS[prefix]
+    document = json.loads(api_server.kubectl("get", "--raw", f"/openapi/v3/{path}"))
+    schemas: dict[str, dict[str, Any]] = document["components"]["schemas"]
+    found = {
+        (prefix + name.removeprefix(named), field)
+        for name, schema in schemas.items()
+        if name.startswith(named) and name.removeprefix(named) not in STATUS
+        for field, value in schema.get("properties", {}).items()
+        if "resource.Quantity" in json.dumps(value)
+    }
+    assert found == {one for one in QUANTITIES if one[0].startswith(prefix)}

@@ -1,0 +1,168 @@
+"""Files of manifests: what is read from them, and what is said of those that cannot be."""
+
+import re
+
+import pytest
+
+from halimede.manifests import InvalidManifestError, deployments, documents
+from halimede.preview import preview
+from tests.support.cluster import PLATFORM
+
+SPEC = """
+spec:
+  model:
+    storageUri: configMap://model
+    config: {backend: python}
+  expose: {type: Service}
+  rollout: {strategy: Recreate, analysis: {provider: None}}
+"""
+MODEL = f"apiVersion: halimede.dev/v1alpha1\nkind: ModelDeployment\nmetadata: {{name: m}}{SPEC}"
+CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: model}\ndata: {model.py: x}\n"
+
+
+def indented(text: str) -> str:
+    """Write an object as an item of a list."""
+    first, *rest = text.strip().splitlines()
+    return "\n".join((f"- {first}", *(f"  {line}" for line in rest)))
+
+
+def listed(*objects: str, kind: str = "List", version: str = "v1") -> str:
+    """Write a list of objects."""
+    items = "\n".join(map(indented, objects))
+    return f"apiVersion: {version}\nkind: {kind}\nitems:\n{items}\n"
+
+
+TYPED = f"metadata: {{name: m}}{SPEC}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(f"{MODEL}---\n{CONFIG_MAP}", id="documents"),
+        pytest.param(f"---\n---\n{CONFIG_MAP}---\n# nothing\n---\n{MODEL}---\n", id="empty ones"),
+        pytest.param(listed(MODEL, CONFIG_MAP), id="a list"),
+        pytest.param(listed(listed(MODEL), listed(CONFIG_MAP)), id="lists in a list"),
+        pytest.param(
+            listed(TYPED, kind="ModelDeploymentList", version="halimede.dev/v1alpha1")
+            + f"---\n{CONFIG_MAP}",
+            id="a typed list",
+        ),
+        pytest.param(
+            listed(MODEL, kind="ModelDeploymentList", version="halimede.dev/v1alpha1")
+            + "---\n"
+            + listed(CONFIG_MAP, kind="ConfigMapList"),
+            id="typed lists that repeat the kind",
+        ),
+        pytest.param(
+            f"{MODEL}---\n{CONFIG_MAP}---\nkind: List\nitems:\n---\nkind: List\nitems: []\n",
+            id="empty lists",
+        ),
+        pytest.param(
+            f"{MODEL.replace('name: m', 'name: m, namespace: ')}---\n{CONFIG_MAP}",
+            id="a namespace that is null",
+        ),
+    ],
+)
+def test_objects_are_read_wherever_they_stand(text: str) -> None:
+    """Documents and lists are all the same."""
+    found = documents(text)
+    assert sorted(one["kind"] for one in found) == ["ConfigMap", "ModelDeployment"]
+    assert [(md.metadata.namespace, md.metadata.name) for md in deployments(found)] == [
+        ("default", "m")
+    ]
+    assert "model.py" in preview(text, PLATFORM)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "there is no ModelDeployment (halimede.dev/v1alpha1) in it"),
+        ("---\n---\n", "there is no ModelDeployment"),
+        (CONFIG_MAP, "there is no ModelDeployment"),
+        (MODEL.replace("v1alpha1", "v9"), "there is no ModelDeployment (halimede.dev/v1alpha1)"),
+        (f"{MODEL}---\nhello\n", 'document 2 is "hello", and no Kubernetes object'),
+        (f"{MODEL}---\n- a\n", "document 2 is a list, and no Kubernetes object"),
+        (f"{MODEL}---\nfalse\n", "document 2 is false, and no Kubernetes object"),
+        (f"{MODEL}---\n0\n", "document 2 is 0, and no Kubernetes object"),
+        (f"---\n---\n{MODEL}---\n{{}}\n", "document 3 has no kind: every Kubernetes object needs"),
+        (f"{MODEL}---\nkind: [a]\n", "document 2: kind is a list, not a string"),
+        (f"{MODEL}---\nkind: ConfigMap\ndata: {{}}\n", "document 2 (ConfigMap) has no metadata"),
+        (f"{MODEL}---\nkind: ConfigMap\nmetadata: x\n", "document 2 (ConfigMap) has no metadata"),
+        (
+            f"{MODEL}---\nkind: ConfigMap\nmetadata: {{generateName: a-}}\n",
+            "document 2 (ConfigMap): metadata has no name: every Kubernetes object needs one",
+        ),
+        (
+            f"{MODEL}---\nkind: ConfigMap\nmetadata: {{name: 1e3}}\n",
+            "document 2 (ConfigMap): metadata: name is 1000, not a string: write it in quotes",
+        ),
+        (
+            MODEL.replace("name: m", "name: m, namespace: y"),
+            "document 1 (ModelDeployment): metadata: namespace is true, not a string",
+        ),
+        ("kind: ModelDeployment\n", "document 1 (ModelDeployment) has no metadata"),
+        (
+            listed(MODEL, "kind: ConfigMap"),
+            "document 1, items[1] (ConfigMap) has no metadata: write its name under metadata",
+        ),
+        (listed(MODEL, listed("a: b")), "document 1, items[1], items[0] has no kind"),
+        (f"{MODEL}---\nkind: List\nitems: x\n", 'document 2 (List): items is "x", not a list'),
+        (
+            f"{MODEL}---\n{MODEL}",
+            "document 2 is the ModelDeployment 'm', as document 1 is: remove one",
+        ),
+        (
+            listed(CONFIG_MAP, MODEL, CONFIG_MAP),
+            "document 1, items[2] is the ConfigMap 'model', as document 1, items[0] is",
+        ),
+        (f"a: &a [*a]\n---\n{MODEL}", "document 1 refers to itself by an alias"),
+        (f"{'[' * 5000}", "it is nested too deeply"),
+        (f"{MODEL}  replicas: 1\n  replicas: 2\n", "the key 'replicas' is given twice"),
+        (MODEL.replace("spec:", "spex:"), "ModelDeployment 'm': spec: Field required"),
+        (
+            f"{MODEL}---\n{CONFIG_MAP.replace('x}', '1}')}",
+            "ConfigMap 'model'.data[model.py]: it is the number 1, not a string; write it in",
+        ),
+        (
+            f"{MODEL}---\n{CONFIG_MAP.replace('{model.py: x}', 'x')}",
+            "ConfigMap 'model'.data: it is the string 'x', not a map",
+        ),
+        (
+            f"{MODEL}---\n{CONFIG_MAP.replace('name: model', 'name: model, namespace: other')}",
+            "the ConfigMap 'model' in namespace 'default' does not exist",
+        ),
+        (
+            (
+                f"{MODEL}  podTemplate: {{metadata: {{annotations: {{port: 8002}}}}}}\n"
+                f"---\n{CONFIG_MAP}"
+            ),
+            "spec.podTemplate.metadata.annotations[port]: it is the number 8002, not a string",
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_told(text: str, says: str) -> None:
+    """The message is a sentence, with the document's number where there is one."""
+    with pytest.raises(InvalidManifestError, match=re.escape(says)):
+        preview(text, PLATFORM)
+
+
+def test_a_config_map_is_that_of_the_namespace() -> None:
+    """Given namesakes, the one in the ModelDeployment's namespace is read."""
+    here = MODEL.replace("name: m", "name: m, namespace: b")
+    others = (
+        CONFIG_MAP.replace("name: model", f"name: model, namespace: {name}").replace(
+            "model.py", f"{name}.py"
+        )
+        for name in ("a", "b", "c")
+    )
+    printed = preview("---\n".join((here, *others)), PLATFORM)
+    assert "b.py" in printed
+    assert "a.py" not in printed
+    assert "c.py" not in printed
+
+
+def test_a_file_that_is_null_is_empty() -> None:
+    """The API server stores an empty text for it."""
+    assert "source.model.py: ''" in preview(
+        f"{MODEL}---\n{CONFIG_MAP.replace('model.py: x', 'model.py: ')}", PLATFORM
+    )
