@@ -1,9 +1,19 @@
 """What every type of the API shares: frozen, camelCase outside, snake_case inside."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from functools import cache
+from typing import Annotated, Any, Self, get_type_hints
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+)
 from pydantic.alias_generators import to_camel
 
 Manifest = dict[str, Any]
@@ -27,6 +37,35 @@ class ApiModel(BaseModel):
     def to_manifest(self) -> Manifest:
         """Write the JSON form that the API server takes, without absent fields."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    def evolve(self, **changes: Any) -> Self:
+        """Return a copy with *changes*, by the names of fields in Python.
+
+        `model_copy` checks neither names nor values: a misspelled field would be lost when the
+        object is written. Types are checked here without conversion. Bounds are not: a list may be
+        too long until a later step cuts it.
+
+        Raises:
+            TypeError: There is no field of that name, or its value is not of the field's type.
+        """
+        types = _types(type(self))
+        for name, value in changes.items():
+            if (type_ := types.get(name)) is None:
+                raise TypeError(f"{type(self).__name__} has no field {name!r}")
+            try:
+                checked = type_.validate_python(value, strict=True)
+            except ValidationError as error:
+                raise TypeError(f"{type(self).__name__}.{name}: {error}") from error
+            # Strict or not, pydantic makes a model of a dict.
+            if checked is not value and checked != value:
+                raise TypeError(f"{type(self).__name__}.{name}: {value!r} is not {checked!r}")
+        return self.model_copy(update=changes)
+
+
+@cache
+def _types(model: type[BaseModel]) -> Mapping[str, TypeAdapter[Any]]:
+    hints = get_type_hints(model)
+    return {name: TypeAdapter(hints[name]) for name in model.model_fields}
 
 
 def _seconds(value: object) -> object:

@@ -37,9 +37,7 @@ def begun(held: SourceEvidence, most: float) -> SourceEvidence:
     errors = held.past_errors + held.usual_stable_errors
     told = Counts(round(requests / phi), round(errors / phi))
     ceiling = round(min(most, max(FLOOR, TOLERATED * upper_bound(told))), 6)
-    return held.model_copy(
-        update={"bake_ceiling": ceiling, "log_bake": (0.0,) * len(ceiling_rates(ceiling))}
-    )
+    return held.evolve(bake_ceiling=ceiling, log_bake=(0.0,) * len(ceiling_rates(ceiling)))
 
 
 def upper_bound(counts: Counts) -> float:

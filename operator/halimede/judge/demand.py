@@ -98,7 +98,7 @@ def _certified_after(level: float, errors: float, phi: float, bar: float) -> int
 def _passes(exam: Exam, requests: int, errors: float) -> bool:
     # The estimate assumes that stable's error rate is usual again.
     usual = {"recent_requests": 0.0, "recent_errors": 0.0}
-    held, bounds = exam.held.model_copy(update=usual), limits(exam.analysis)
+    held, bounds = exam.held.evolve(**usual), limits(exam.analysis)
     seen = Counted(
         canary=Counts(requests, round(requests * errors)),
         stable=Counts(),
@@ -109,7 +109,7 @@ def _passes(exam: Exam, requests: int, errors: float) -> bool:
     tolerated = float(exam.analysis.max_error_ratio)
     after = weigh(held, seen, bounds, exam.levels, tolerated=tolerated)
     if requests:
-        after = after.model_copy(update={"polls": max(after.polls, MIN_POLLS)})
+        after = after.evolve(polls=max(after.polls, MIN_POLLS))
     case = Case(
         views=(View(held.source, after, seen, exam.levels),),
         request=exam.request,

@@ -214,7 +214,7 @@ def _baked(evidence: Evidence, bounds: Limits) -> Evidence:
         begun(held, ceiling_of(held, bounds)) if held.bake_ceiling is None else held
         for held in evidence.sources
     )
-    return evidence.model_copy(update={"sources": sources})
+    return evidence.evolve(sources=sources)
 
 
 def _held(source: str, evidence: Evidence) -> SourceEvidence | None:

@@ -116,14 +116,12 @@ def weigh(
         else add_capped(held.log_bake, over(judged, bake), phi, cap, low),
     )
     blind = outage and not seen.stable.requests
-    return held.model_copy(
-        update={
-            **_add_counts(held, seen),
-            **bets._asdict(),
-            **_count_polls_against(held, seen, bets),
-            **certify(held, seen, levels, highest, tolerated, blind=blind),
-            **update_dispersion(held, seen.stable),
-        }
+    return held.evolve(
+        **_add_counts(held, seen),
+        **bets._asdict(),
+        **_count_polls_against(held, seen, bets),
+        **certify(held, seen, levels, highest, tolerated, blind=blind),
+        **update_dispersion(held, seen.stable),
     )
 
 
@@ -132,15 +130,13 @@ def weigh_comparison(held: SourceEvidence, seen: Counted, limits: Limits) -> Sou
     phi, low = phi_of(held), lowest(held.polls)
     rel = worse(seen.canary, seen.stable, _highest_rate(held, seen.stable), phi)
     bets = Bets(log_rel=add_capped(held.log_rel, rel, phi, limits.cap, low))
-    return held.model_copy(
-        update={
-            **_add_counts(held, seen),
-            **bets._asdict(),
-            **_count_polls_against(held, seen, bets),
-            "usual_stable_requests": held.usual_stable_requests + seen.stable.requests,
-            "usual_stable_errors": held.usual_stable_errors + seen.stable.errors,
-            **update_dispersion(held, seen.stable),
-        }
+    return held.evolve(
+        **_add_counts(held, seen),
+        **bets._asdict(),
+        **_count_polls_against(held, seen, bets),
+        usual_stable_requests=held.usual_stable_requests + seen.stable.requests,
+        usual_stable_errors=held.usual_stable_errors + seen.stable.errors,
+        **update_dispersion(held, seen.stable),
     )
 
 
@@ -197,45 +193,37 @@ def update_confirmation(
     It begins with the poll that raises the suspicion. *phi* is the dispersion before this poll.
     """
     if not suspicion:
-        return held.model_copy(update={"log_confirmation": (), "confirmation_requests": 0})
+        return held.evolve(log_confirmation=(), confirmation_requests=0)
     won = confirm(seen.canary, seen.stable)
     alone = add(held.log_confirmation, won, phi)
-    return held.model_copy(
-        update={
-            "log_confirmation": alone,
-            "confirmation_requests": held.confirmation_requests + seen.stable.requests,
-        }
+    return held.evolve(
+        log_confirmation=alone,
+        confirmation_requests=held.confirmation_requests + seen.stable.requests,
     )
 
 
 def uncompared(held: SourceEvidence) -> SourceEvidence:
     """Forget what a comparison with the stable revision has shown."""
-    return held.model_copy(
-        update={"log_rel": zeros(len(held.log_rel)), "log_better": (), "log_no_worse": ()}
-    )
+    return held.evolve(log_rel=zeros(len(held.log_rel)), log_better=(), log_no_worse=())
 
 
 def condensed(evidence: Evidence) -> Evidence:
     """Keep of evidence that nothing is added to any more what can be told of it: the odds."""
     clients = evidence.client_errors
-    return evidence.model_copy(
-        update={
-            "sources": tuple(_condensed(held) for held in evidence.sources),
-            "client_errors": clients and _condensed(clients),
-        }
+    return evidence.evolve(
+        sources=tuple(_condensed(held) for held in evidence.sources),
+        client_errors=clients and _condensed(clients),
     )
 
 
 def _condensed(held: SourceEvidence) -> SourceEvidence:
-    return held.model_copy(
-        update={
-            "log_rel": _one(held.log_rel),
-            "log_abs": _one(held.log_abs),
-            "log_bake": _one(held.log_bake),
-            "log_better": _one(held.log_better),
-            "log_no_worse": (),
-            "log_confirmation": (),
-        }
+    return held.evolve(
+        log_rel=_one(held.log_rel),
+        log_abs=_one(held.log_abs),
+        log_bake=_one(held.log_bake),
+        log_better=_one(held.log_better),
+        log_no_worse=(),
+        log_confirmation=(),
     )
 
 

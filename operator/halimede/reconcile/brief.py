@@ -18,11 +18,11 @@ def brief(status: Status) -> Status:
     """Shorten what is told of rollouts; the last one's evidence goes when another one's comes."""
     rollout, last = status.rollout, status.last_rollout
     if last is not None and last.evidence and rollout is not None and rollout.evidence:
-        last = last.model_copy(update={"evidence": None})
+        last = last.evolve(evidence=None)
     rollout, last = rollout and _with_evidence(rollout), last and _with_evidence(last)
     if rollout is status.rollout and last is status.last_rollout:
         return status
-    return status.model_copy(update={"rollout": rollout, "last_rollout": last})
+    return status.evolve(rollout=rollout, last_rollout=last)
 
 
 def short(message: str) -> str:
@@ -38,11 +38,11 @@ def _with_evidence(rollout: _Rollout) -> _Rollout:
     rollout, evidence = _shortened(rollout), rollout.evidence
     if evidence is None or (shortened := _shortened(evidence)) is evidence:
         return rollout
-    return rollout.model_copy(update={"evidence": shortened})
+    return rollout.evolve(evidence=shortened)
 
 
 def _shortened(told: _Told) -> _Told:
     message = told.message or ""
     if len(message) <= LONGEST:
         return told
-    return told.model_copy(update={"message": short(message)})
+    return told.evolve(message=short(message))

@@ -117,7 +117,7 @@ def decide(observed: Observed, platform: Platform, now: float) -> Plan:
         return _nothing_to_serve(observed, invalid, now)
     scene, moved = _moved(observed, hash_, invalid, whose, now)
     task = errand(md, moved.status, observed.routes, shares(moved.status), now)
-    moved = replace(moved, status=moved.status.model_copy(update={"user_routes": task.routes}))
+    moved = replace(moved, status=moved.status.evolve(user_routes=task.routes))
     after = replace(scene, status=moved.status)
     revisions = recorded(known, allotment.live(moved.status))
     if target is not None:
@@ -159,7 +159,7 @@ def _moved(
     md, status = observed.deployment, observed.deployment.status
     if status.target is None and status.stable is None:
         first = RevisionStatus(revision=target, since=now)
-        status = status.model_copy(update={"target": first})
+        status = status.evolve(target=first)
     status = _with_records(status, observed)
     seen = facts(observed, entrance(whose, status), shares(status))
     status, verdict = _weighed(observed, status, now)
@@ -185,7 +185,7 @@ def _with_records(status: Status, observed: Observed) -> Status:
     """Forget the way back to revisions whose records somebody has deleted."""
     there = records(observed.children).keys()
     history = tuple(one for one in status.history if one.revision in there)
-    return status if history == status.history else status.model_copy(update={"history": history})
+    return status if history == status.history else status.evolve(history=history)
 
 
 def _weighed(observed: Observed, status: Status, now: float) -> tuple[Status, Verdict | None]:
@@ -197,16 +197,14 @@ def _weighed(observed: Observed, status: Status, now: float) -> tuple[Status, Ve
         status.rollout, observed.reading, analysis, now, pods_started(observed)
     )
     rollout = choose_first_weight(rollout, observed.deployment.spec.rollout)
-    return status.model_copy(update={"rollout": rollout}), verdict
+    return status.evolve(rollout=rollout), verdict
 
 
 def _finished(
     observed: Observed, after: Scene, moved: Move, invalid: str | None, lost: frozenset[str]
 ) -> Status:
     md = observed.deployment
-    status = moved.status.model_copy(
-        update={"observed_generation": md.metadata.generation, "url": _url(observed)}
-    )
+    status = moved.status.evolve(observed_generation=md.metadata.generation, url=_url(observed))
     situation = Situation(
         deployment=md,
         status=status,
@@ -217,7 +215,7 @@ def _finished(
         lost=tuple(sorted(lost)),
         now=after.now,
     )
-    return brief(status.model_copy(update={"conditions": conditions(situation)}))
+    return brief(status.evolve(conditions=conditions(situation)))
 
 
 def _nothing_to_serve(observed: Observed, invalid: str | None, now: float) -> Plan:

@@ -49,7 +49,7 @@ def farewell(gone: Leaving, routes: Routes, now: float) -> Plan:
     status, since = gone.status, gone.metadata.deletion_timestamp or now
     back = returned(gone.metadata.name, status.user_routes, routes, gone.settle_seconds, now)
     late = now - since >= PATIENCE_SECONDS
-    after = status.model_copy(update={"user_routes": back.routes})
+    after = status.evolve(user_routes=back.routes)
     waits = [wait for wait in (back.again, since + PATIENCE_SECONDS - now) if wait is not None]
     return Plan(
         status=None if after == status else after,

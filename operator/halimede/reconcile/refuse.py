@@ -25,7 +25,7 @@ def refusal(manifest: Manifest, error: ValidationError, now: float) -> Plan:
         return Plan(None, (), (), (), None)  # not even the status is ours to continue
     generation = int(manifest["metadata"]["generation"])
     conditions = _conditions(before, message, generation, now)
-    after = before.model_copy(update={"conditions": conditions, "observed_generation": generation})
+    after = before.evolve(conditions=conditions, observed_generation=generation)
     if after == before:
         return Plan(None, (), (), (), None)
     return Plan(after, (), (), (warning(Reason.INVALID_SPEC, message),), None)

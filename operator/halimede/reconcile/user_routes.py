@@ -128,12 +128,12 @@ def returned(
         led = operations(live, given_back(live, name), name)
         if led:
             patches.append(RoutePatch(one.name, led))
-            kept.append(one.model_copy(update={"returned_at": None}))
+            kept.append(one.evolve(returned_at=None))
             waits.append(AFTER_PATCH_SECONDS)
             continue
         since = now if one.returned_at is None else one.returned_at
         if since + settle_seconds > now:
-            kept.append(one.model_copy(update={"returned_at": since}))
+            kept.append(one.evolve(returned_at=since))
             waits.append(since + settle_seconds - now)
     return Errand(tuple(kept), tuple(patches), again=min(waits, default=None))
 

@@ -57,8 +57,8 @@ class Owner:
     def deployment(self) -> ModelDeployment:
         """The same as an object, and nothing else, so that nothing else can matter."""
         names = {"name": self.name, "namespace": self.namespace, "uid": self.uid}
-        bare = _NOBODY.model_copy(update=names)
-        return self.known.model_copy(update={"metadata": bare, "status": _NOTHING})
+        bare = _NOBODY.evolve(**names)
+        return self.known.evolve(metadata=bare, status=_NOTHING)
 
 
 def owner(md: ModelDeployment) -> Owner:

@@ -74,15 +74,13 @@ def pending(text: str | None, status: Status) -> Command | None:
 
 def answered(status: Status, command: Command) -> Status:
     """Remember that a command was refused: it is not looked at again as it is."""
-    return status.model_copy(
-        update={"handled_command": command.token, "answered_command": command.text}
-    )
+    return status.evolve(handled_command=command.token, answered_command=command.text)
 
 
 def carried_out(status: Status, command: Command) -> Status:
     """Remember that a command was carried out: its token never acts again."""
     tokens = (*status.used_tokens, command.token)[-MOST_TOKENS:]
-    return answered(status, command).model_copy(update={"used_tokens": tokens})
+    return answered(status, command).evolve(used_tokens=tokens)
 
 
 def refusal(command: Command, why: str) -> Event:

@@ -29,16 +29,16 @@ def noted(status: Status, write: ForeignWrite | None, now: float) -> Status:
     if before is None:
         return status
     if before.held_since is not None and status.rollout is not None:
-        status = status.model_copy(update={"rollout": restarted(status.rollout, now)})
+        status = status.evolve(rollout=restarted(status.rollout, now))
     return _with(status, None)
 
 
 def blocked(rollout: RolloutStatus, route: Route, now: float) -> RolloutStatus:
     """Note that the user's route cannot be used, or can be again: then the clocks start anew."""
     if route.blocked and rollout.blocked_since is None:
-        return rollout.model_copy(update={"blocked_since": now})
+        return rollout.evolve(blocked_since=now)
     if not route.blocked and rollout.blocked_since is not None:
-        return restarted(rollout.model_copy(update={"blocked_since": None}), now)
+        return restarted(rollout.evolve(blocked_since=None), now)
     return rollout
 
 
@@ -71,4 +71,4 @@ def _counted(known: ForeignWrites | None, write: ForeignWrite, now: float) -> Fo
 
 
 def _with(status: Status, known: ForeignWrites | None) -> Status:
-    return status.model_copy(update={"foreign_writes": known})
+    return status.evolve(foreign_writes=known)

@@ -109,7 +109,7 @@ def weigh(
             compared=rollout.weight < ALL,
         )
         evidence, verdict = judgement.evidence, judgement.verdict
-    polled = rollout.model_copy(update={"evidence": evidence, "polled_at": now})
+    polled = rollout.evolve(evidence=evidence, polled_at=now)
     return polled, verdict
 
 
@@ -119,4 +119,4 @@ def _with_weight(rollout: RolloutStatus, now: float) -> Evidence | None:
     if evidence is None or evidence.requested_at is None:
         return evidence
     since = max(evidence.requested_at, now if live is None else live)
-    return evidence.model_copy(update={"requested_at": since})
+    return evidence.evolve(requested_at=since)

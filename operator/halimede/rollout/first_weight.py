@@ -41,7 +41,7 @@ def choose_first_weight(rollout: RolloutStatus, settings: Rollout) -> RolloutSta
     if rollout.step > 0 or evidence is None or not evidence.requests_per_second:
         return rollout
     weight = weight_for(evidence.requests_per_second)
-    return rollout.model_copy(update={"first_weight": weight})
+    return rollout.evolve(first_weight=weight)
 
 
 def effective_settings(settings: Rollout, rollout: RolloutStatus | None) -> Rollout:
@@ -55,8 +55,8 @@ def with_first_weight(settings: Rollout, weight: int) -> Rollout:
         return settings
     second = SECOND if weight < SECOND else LATE_SECOND
     steps = tuple(Step(weight=one) for one in (weight, second, THIRD))
-    canary = settings.canary.model_copy(update={"steps": steps})
-    return settings.model_copy(update={"canary": canary})
+    canary = settings.canary.evolve(steps=steps)
+    return settings.evolve(canary=canary)
 
 
 def report_first_weight(

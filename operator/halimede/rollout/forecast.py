@@ -235,7 +235,7 @@ def _steps(question: Question) -> tuple[StepForecast, ...]:
 def _baked(question: Question, repeats: int) -> tuple[Detection, ...]:
     settings, analysis = question.settings, question.settings.analysis
     if settings.strategy is Strategy.CANARY:  # it has been judged since its first step
-        analysis = analysis.model_copy(update={"warmup_seconds": 0})
+        analysis = analysis.evolve(warmup_seconds=0)
     seconds = bake_seconds(settings.strategy, settings)
     if not seconds:
         return ()

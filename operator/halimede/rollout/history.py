@@ -20,7 +20,7 @@ def made_stable(status: Status, revision: str, settings: Rollout, now: float) ->
         )
         history = (left, *(one for one in history if one.revision != before.revision))
     stable = RevisionStatus(revision=revision, since=now)
-    return trimmed(status.model_copy(update={"stable": stable, "history": history}), settings)
+    return trimmed(status.evolve(stable=stable, history=history), settings)
 
 
 def trimmed(status: Status, settings: Rollout) -> Status:
@@ -32,18 +32,16 @@ def trimmed(status: Status, settings: Rollout) -> Status:
         for number, one in enumerate(status.history)
         if number < limit or one.revision in running
     )
-    return status if kept == status.history else status.model_copy(update={"history": kept})
+    return status if kept == status.history else status.evolve(history=kept)
 
 
 def marked(status: Status, revision: str, rolled_back_at: float | None) -> Status:
     """Note that a revision had to be left; None: that it is wanted again all the same."""
     history = tuple(
-        one.model_copy(update={"rolled_back_at": rolled_back_at})
-        if one.revision == revision
-        else one
+        one.evolve(rolled_back_at=rolled_back_at) if one.revision == revision else one
         for one in status.history
     )
-    return status.model_copy(update={"history": history})
+    return status.evolve(history=history)
 
 
 def earlier(status: Status) -> str | None:
@@ -95,13 +93,13 @@ def rolled_back(scene: Scene, command: Command) -> tuple[Status, tuple[Event, ..
         f"Revision {revision} is to serve again, as commanded; the spec asks for {asked}."
         " It stays so until the spec changes or the command `resume`.",
     )
-    return status.model_copy(update={"pinned": pin, "failed_revisions": failed}), (event,)
+    return status.evolve(pinned=pin, failed_revisions=failed), (event,)
 
 
 def unpinned(scene: Scene) -> tuple[Status, tuple[Event, ...]]:
     """Follow the spec again."""
     told = f"The spec is followed again, as commanded: it asks for {scene.wanted.target}."
-    status = scene.status.model_copy(update={"pinned": None})
+    status = scene.status.evolve(pinned=None)
     return status, (normal("Unpinned", told),)
 
 
@@ -117,11 +115,11 @@ def held(status: Status, wanted: Wanted) -> Status:
     edited, moved = wanted.generation != pin.generation, wanted.target != pin.against
     agreed = status.stable is not None and status.stable.revision == pin.revision
     if (edited and moved) or (agreed and pin.revision == wanted.target):
-        return status.model_copy(update={"pinned": None})
+        return status.evolve(pinned=None)
     if not (edited or moved):
         return status
-    same = pin.model_copy(update={"generation": wanted.generation, "against": wanted.target})
-    return status.model_copy(update={"pinned": same})
+    same = pin.evolve(generation=wanted.generation, against=wanted.target)
+    return status.evolve(pinned=same)
 
 
 def given_up(status: Status, base: str) -> Status:
@@ -129,5 +127,5 @@ def given_up(status: Status, base: str) -> Status:
     pin = status.pinned
     if pin is None:
         return status
-    kept = None if base == pin.against else pin.model_copy(update={"revision": base})
-    return status.model_copy(update={"pinned": kept})
+    kept = None if base == pin.against else pin.evolve(revision=base)
+    return status.evolve(pinned=kept)

@@ -54,11 +54,11 @@ def begin(scene: Scene) -> Move:
         f"Revision {rollout.revision} is to follow {rollout.base} by {rollout.strategy}"
         + (", without steps: it was stable before." if back else "."),
     )
-    status = scene.status.model_copy(update={"rollout": rollout})
+    status = scene.status.evolve(rollout=rollout)
     if recreate or (scene.wanted.by_pods and rollout.strategy is Strategy.CANARY):
         # What is warm stands where the new pods are to be; and behind an entry Service that
         # shares out by pods, all that there are have requests.
-        status = status.model_copy(update={"warm": ()})
+        status = status.evolve(warm=())
     if not recreate:
         return Move(status, (event,))
     outage = warning(
@@ -86,7 +86,7 @@ def retried(scene: Scene) -> Status | None:
     if command.revision not in (None, target) or failure(scene.status, target) is None:
         return None
     others = tuple(one for one in scene.status.failed_revisions if one.revision != target)
-    return scene.status.model_copy(update={"failed_revisions": others})
+    return scene.status.evolve(failed_revisions=others)
 
 
 def started(scene: Scene) -> RolloutStatus:

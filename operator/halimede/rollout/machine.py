@@ -152,7 +152,7 @@ def _held(scene: Scene, *, pause: bool) -> tuple[Status, tuple[Event, ...]]:
         f"Rollout{named}",
         f"Revision {rollout.revision} is {named.lower()} at {rollout.weight} %, as commanded.",
     )
-    return scene.status.model_copy(update={"rollout": rollout}), (event,)
+    return scene.status.evolve(rollout=rollout), (event,)
 
 
 def _decided(scene: Scene) -> Move:
@@ -169,22 +169,22 @@ def learned(scene: Scene) -> Status:
     status, now = scene.status, scene.now
     target = scene.wanted.target
     if status.target is None or status.target.revision != target:
-        status = status.model_copy(update={"target": RevisionStatus(revision=target, since=now)})
+        status = status.evolve(target=RevisionStatus(revision=target, since=now))
     warm = tuple(one for one in status.warm if one.warm_until > now)
     if warm != status.warm:
-        status = status.model_copy(update={"warm": warm})
+        status = status.evolve(warm=warm)
     status = history.trimmed(history.held(status, scene.wanted), scene.settings)
     status = conflict.noted(status, scene.facts.route.foreign_write, now)
     rollout = status.rollout
     if rollout is None:
         return status
     if rollout.weight_applied_at is None and scene.route_answered:
-        rollout = rollout.model_copy(update={"weight_applied_at": now})
+        rollout = rollout.evolve(weight_applied_at=now)
     rollout = room.noted(rollout, scene)
     rollout = conflict.blocked(rollout, scene.facts.route, now)
     rollout = pauses.noted(rollout, scene.settings, now)
     rollout = refitted(rollout, scene.settings, now)
     rollout = recreate.noted(rollout, scene)
     if rollout.actual_weight != scene.actual_weight:
-        rollout = rollout.model_copy(update={"actual_weight": scene.actual_weight})
-    return status if rollout is status.rollout else status.model_copy(update={"rollout": rollout})
+        rollout = rollout.evolve(actual_weight=scene.actual_weight)
+    return status if rollout is status.rollout else status.evolve(rollout=rollout)

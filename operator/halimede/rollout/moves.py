@@ -28,7 +28,7 @@ def with_rollout(status: Status, **changes: Any) -> Status:
     """Change fields of the rollout under way."""
     if status.rollout is None:
         raise LookupError("no rollout is under way")
-    return status.model_copy(update={"rollout": status.rollout.model_copy(update=changes)})
+    return status.evolve(rollout=status.rollout.evolve(**changes))
 
 
 def wait(scene: Scene, reason: Reason | Cause, *parts: str) -> Move:
@@ -133,7 +133,7 @@ def commit(scene: Scene, *parts: str) -> Move:
     others = (
         one for one in move.status.warm if one.revision not in (rollout.base, rollout.revision)
     )
-    status = move.status.model_copy(update={"warm": (*others, *warm)[-MOST_WARM:]})
+    status = move.status.evolve(warm=(*others, *warm)[-MOST_WARM:])
     return Move(made_stable(status, rollout.revision, scene.settings, scene.now), move.events)
 
 
@@ -152,16 +152,14 @@ def finish(scene: Scene, *events: Event) -> Move:
         ended_at=scene.now,
         evidence=rollout.evidence and condensed(rollout.evidence),
     )
-    return Move(
-        scene.status.model_copy(update={"rollout": None, "last_rollout": finished}), events
-    )
+    return Move(scene.status.evolve(rollout=None, last_rollout=finished), events)
 
 
 def _failed(status: Status, rollout: RolloutStatus, reason: str, now: float) -> Status:
     failure = FailedRevision(revision=rollout.revision, reason=reason, at=now)
     others = (one for one in status.failed_revisions if one.revision != rollout.revision)
     status = given_up(marked(status, rollout.revision, now), rollout.base)
-    return status.model_copy(update={"failed_revisions": (*others, failure)[-MOST_FAILED:]})
+    return status.evolve(failed_revisions=(*others, failure)[-MOST_FAILED:])
 
 
 def _named(rollout: RolloutStatus) -> str:

@@ -11,20 +11,20 @@ def noted(rollout: RolloutStatus, settings: Rollout, now: float) -> RolloutStatu
     """Note that the spec has begun a pause or ended one."""
     since = rollout.spec_paused_since
     if settings.paused and since is None:
-        return rollout.model_copy(update={"spec_paused_since": now})
+        return rollout.evolve(spec_paused_since=now)
     if not settings.paused and since is not None:
-        return restarted(rollout.model_copy(update={"spec_paused_since": None}), now)
+        return restarted(rollout.evolve(spec_paused_since=None), now)
     return rollout
 
 
 def paused(rollout: RolloutStatus, now: float) -> RolloutStatus:
     """Pause by command; a second `pause` shows that the first one is not forgotten."""
-    return rollout.model_copy(update={"paused_since": now})
+    return rollout.evolve(paused_since=now)
 
 
 def resumed(rollout: RolloutStatus, now: float) -> RolloutStatus:
     """End a pause by command."""
-    return restarted(rollout.model_copy(update={"paused_since": None}), now)
+    return restarted(rollout.evolve(paused_since=None), now)
 
 
 def restarted(rollout: RolloutStatus, now: float) -> RolloutStatus:
@@ -41,8 +41,8 @@ def restarted(rollout: RolloutStatus, now: float) -> RolloutStatus:
     if evidence is not None:
         clocks = ("no_data_since", "metrics_down_since", "requested_at")
         running = {clock: now for clock in clocks if getattr(evidence, clock) is not None}
-        changes["evidence"] = evidence.model_copy(update=running)
-    return rollout.model_copy(update=changes)
+        changes["evidence"] = evidence.evolve(**running)
+    return rollout.evolve(**changes)
 
 
 def timeout_at(rollout: RolloutStatus, settings: Rollout) -> float | None:

@@ -27,7 +27,7 @@ def noted(rollout: RolloutStatus, scene: Scene) -> RolloutStatus:
     since = None if ready else rollout.unready_since or scene.now
     if since == rollout.unready_since:
         return rollout
-    return rollout.model_copy(update={"unready_since": since})
+    return rollout.evolve(unready_since=since)
 
 
 def stopping(scene: Scene) -> Move:

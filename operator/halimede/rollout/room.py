@@ -15,7 +15,7 @@ def noted(rollout: RolloutStatus, scene: Scene) -> RolloutStatus:
         return rollout  # nothing serves meanwhile, so its clock runs on
     lent = min(rollout.lent, scene.pods_due) if scene.replaces else 0
     if lent != rollout.lent:
-        rollout = rollout.model_copy(update={"lent": lent})
+        rollout = rollout.evolve(lent=lent)
     lacking = (
         rollout.state in AWAITING_READINESS
         and scene.canary.cause in CAPACITY
@@ -24,9 +24,9 @@ def noted(rollout: RolloutStatus, scene: Scene) -> RolloutStatus:
     if lacking is (rollout.capacity_since is not None):
         return rollout
     if lacking:
-        return rollout.model_copy(update={"capacity_since": scene.now})
+        return rollout.evolve(capacity_since=scene.now)
     found = {"capacity_since": None, "last_progress_at": scene.now}
-    return rollout.model_copy(update=found)
+    return rollout.evolve(**found)
 
 
 def overdue(scene: Scene) -> bool:

@@ -151,7 +151,7 @@ def refitted(rollout: RolloutStatus, settings: Rollout, now: float) -> RolloutSt
     changes: dict[str, Any] = {"step": index, "steps": len(steps)}
     if rollout.state in AT_STEP and steps[index].weight > rollout.weight:
         changes |= {"state": State.SHIFTING, "state_since": now, "last_progress_at": now}
-    refit = rollout.model_copy(update=changes)
+    refit = rollout.evolve(**changes)
     return rollout if refit == rollout else refit
 
 

@@ -1,0 +1,56 @@
+"""What every type of the API can do."""
+
+import pytest
+
+from halimede.api.rollout import Strategy
+from halimede.api.status import MOST_WARM, RolloutStatus, State, Status, WarmRevision
+
+ROLLOUT = RolloutStatus(
+    id="1",
+    strategy=Strategy.CANARY,
+    base="aaaaaaaa",
+    revision="bbbbbbbb",
+    state=State.STARTING,
+    state_since=0,
+    started_at=0,
+    last_progress_at=0,
+)
+
+
+def test_evolve_changes_a_copy() -> None:
+    """The original stays, and what is not named is kept."""
+    after = ROLLOUT.evolve(state=State.SHIFTING, weight=5, weight_applied_at=1.5)
+    assert (after.state, after.weight, after.weight_applied_at) == (State.SHIFTING, 5, 1.5)
+    assert (ROLLOUT.state, ROLLOUT.weight, after.id) == (State.STARTING, 0, "1")
+
+
+def test_evolve_refuses_an_unknown_field() -> None:
+    """A misspelled field would be lost when the object is written; nor is the JSON name one."""
+    with pytest.raises(TypeError, match="RolloutStatus has no field 'stpe'"):
+        ROLLOUT.evolve(stpe=3)
+    with pytest.raises(TypeError, match="has no field 'stateSince'"):
+        ROLLOUT.evolve(stateSince=3.0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"step": "x"},
+        {"step": "3"},
+        {"state": "Shifting"},
+        {"evidence": {}},
+        {"weight_applied_at": "2026-01-01T00:00:00Z"},
+        {"revision": None},
+    ],
+)
+def test_evolve_refuses_a_value_of_another_type(change: dict[str, object]) -> None:
+    """Nothing is converted either: what holds here is what is written."""
+    (name,) = change
+    with pytest.raises(TypeError, match=rf"RolloutStatus\.{name}: "):
+        ROLLOUT.evolve(**change)
+
+
+def test_evolve_leaves_bounds_to_later_steps() -> None:
+    """A list may be too long until it is cut."""
+    warm = (WarmRevision(revision="a", warm_until=0),) * (MOST_WARM + 1)
+    assert Status().evolve(warm=warm).warm == warm
