@@ -1,5 +1,5 @@
 # Everything starts here; bare `make` tells what there is. Nothing is needed beforehand but Linux,
-# Python 3.11 or 3.12 with venv, make, and user namespaces; local/preflight.py checks that.
+# Python 3.11 or 3.12 with venv, make, and user namespaces; localcluster/preflight.py checks that.
 SHELL := /bin/sh
 # The Python to make the virtual environment with, and the folder to make it in.
 PYTHON ?= python3
@@ -13,7 +13,7 @@ KWOK_NODES ?= 0
 .DEFAULT_GOAL := help
 
 # What does no I/O; the import contracts in pyproject.toml hold it to that.
-PURE := */api/*,*/render/*,*/rollout/*,*/judge/*,*/reconcile/brief.py,*/reconcile/decide.py,*/reconcile/status.py,*/reconcile/p[lo]*.py,*/reconcile/routes.py,*/reconcile/w*.py,*/reconcile/user_routes.py,*/reconcile/farewell.py
+PURE := */api/*,*/forecast/*,*/judge/*,*/plan/*,*/render/*,*/rollout/*,*/validation/*
 
 .PHONY: help preflight demo run unit test test-quick lint format cluster cluster-down bench crds docs golden lock clean
 
@@ -39,7 +39,7 @@ test: $(VENV)/ready
 	HISTORIES=$(HISTORIES) $(RUN) pytest $(T)
 else
 test: lint ## Check and test everything (first time 40 min, then 30; HISTORIES=… random rollouts); T='<paths, options>' runs only these tests
-	$(RUN) local build
+	$(RUN) localclustercluster build
 	HISTORIES=$(HISTORIES) $(RUN) pytest --cov --cov-report=term --durations=10
 	$(RUN) coverage report --fail-under=90 --include='$(PURE)'
 endif
@@ -58,13 +58,13 @@ format: $(VENV)/ready ## Put the code in order
 	$(RUN) ruff format .
 
 cluster: $(VENV)/ready ## Leave a local cluster running and print how to reach it (NAME=… KWOK_NODES=…)
-	$(RUN) local up --name $(NAME) --kwok-nodes $(KWOK_NODES)
+	$(RUN) localclustercluster up --name $(NAME) --kwok-nodes $(KWOK_NODES)
 
 cluster-down: $(VENV)/ready ## End that cluster
-	$(RUN) local down --name $(NAME)
+	$(RUN) localclustercluster down --name $(NAME)
 
 bench: $(VENV)/ready ## Measure, as ratios against something run in the same minute
-	$(RUN) local build
+	$(RUN) localclustercluster build
 	$(RUN) bench.decide
 	$(RUN) bench
 
@@ -73,7 +73,7 @@ crds: $(VENV)/ready ## Write the CRD from the models, and the chart's copy of it
 	cp crds/halimede.dev_modeldeployments.yaml charts/halimede/files/crd.yaml
 
 docs: $(VENV)/ready ## Write the table of transitions from the code
-	$(RUN) halimede transitions > docs/transitions.md
+	$(RUN) tools.transitions > docs/transitions.md
 
 golden: $(VENV)/ready ## Write the golden files anew; read the diff before you commit it
 	$(RUN) pytest tests/golden --golden
@@ -93,8 +93,8 @@ demo: PURPOSE = $(if $(filter current,$(CLUSTER)),tools,cluster)
 test cluster bench: PURPOSE := cluster
 
 preflight:
-	@"$(FIRST)" -m local.preflight $(PURPOSE) "$(VENV)"
+	@"$(FIRST)" -m localcluster.preflight $(PURPOSE) "$(VENV)"
 
 $(VENV)/ready: requirements/dev.txt pyproject.toml | preflight
-	@"$(FIRST)" -m local.install "$(VENV)"
+	@"$(FIRST)" -m localcluster.install "$(VENV)"
 	@touch $@

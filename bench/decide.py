@@ -10,9 +10,9 @@ from rich.table import Table
 
 from halimede.api.status import MOST_WARM, RolloutStatus, State
 from halimede.judge.counts import LOOKBACK
-from halimede.reconcile.decide import decide
-from halimede.reconcile.observed import Observed
-from tests.support.cluster import PLATFORM, PretendCluster
+from halimede.plan.observed import Observed
+from halimede.plan.planner import decide
+from harness.fake_cluster import PLATFORM, FakeCluster
 
 REVISIONS = 20
 WARM = MOST_WARM - 1
@@ -46,7 +46,7 @@ def crowded() -> tuple[Observed, float]:
     Returns:
         What is to be decided on, and the time.
     """
-    cluster = PretendCluster()
+    cluster = FakeCluster()
     cluster.spec["rollout"] |= {
         "strategy": "BlueGreen",
         "blueGreen": {"autoPromote": True, "bakeSeconds": 0},

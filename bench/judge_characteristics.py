@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from math import inf
 
 from bench.rollouts.cells import Bound, Cell, Figure, cells
-from bench.rollouts.simulate import Ends, simulate
+from bench.rollouts.simulate import Outcomes, simulate
 
 SECONDS = frozenset({Figure.ABORTED_AFTER, Figure.PROMOTED_AFTER})
 
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if missed else 0
 
 
-def _told(cell: Cell, ends: Ends) -> int:
+def _told(cell: Cell, ends: Outcomes) -> int:
     measured = [f"{_shown(one.figure, one.figure.of(ends))} {one.figure}" for one in cell.bounds]
     bounds = [_bound(one) for one in cell.bounds]
     missed = sum(not one.holds(ends) for one in cell.bounds)

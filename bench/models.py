@@ -2,11 +2,11 @@
 
 from halimede.api.base import Manifest
 from halimede.api.v1alpha1 import API_VERSION, KIND, ModelDeployment
-from halimede.render.platform import Platform
-from halimede.render.revision import revision
+from halimede.render.images import Platform
+from halimede.render.revision import render_revision
 from halimede.render.scaling import hpa, pdb
-from halimede.render.traffic import Backend, traffic
-from halimede.render.workload import workload
+from halimede.render.traffic import Backend, render_traffic
+from halimede.render.workload import render_workload
 
 PLATFORM = Platform("halimede:0.1.0")
 
@@ -35,11 +35,11 @@ def model_deployment(number: int, namespace: str) -> Manifest:
 def children(deployment: Manifest) -> list[Manifest]:
     """Render what Halimede makes of *deployment*, as it renders it, but owned by nobody."""
     md = ModelDeployment.from_manifest(deployment)
-    target = revision(md, PLATFORM, {})
+    target = render_revision(md, PLATFORM, {})
     scaler = hpa(md, target.hash)
     rendered = (
-        *workload(md, target, None),
-        *traffic(md, (Backend(target.hash, 100),)),
+        *render_workload(md, target, None),
+        *render_traffic(md, (Backend(target.hash, 100),)),
         *((scaler,) if scaler else ()),
         pdb(md),
     )

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.addresses import API_SERVER
-from local.cluster import Cluster
+from localcluster.addresses import API_SERVER
+from localcluster.cluster import Cluster
 
 TICKS = os.sysconf("SC_CLK_TCK")
 

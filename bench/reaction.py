@@ -16,18 +16,18 @@ from kubernetes import client, config
 from rich.console import Console
 from rich.table import Table
 
-from demo import manifests
-from demo.changes import ENDPOINT_SLICES, HTTP_ROUTES, Changes, ready_endpoints, weights
-from demo.load import Load
-from demo.models import train
-from demo.records import Outcome as Answer
 from demo.screen import Screen
 from demo.stage import Stage
 from demo.story import staged
-from demo.watch import Snapshot
 from halimede.api.status import Outcome
-from local import chart
-from local.cluster import up
+from harness import manifests
+from harness.changes import ENDPOINT_SLICES, HTTP_ROUTES, Changes, ready_endpoints, weights
+from harness.load import Load
+from harness.models import train
+from harness.records import Outcome as Answer
+from harness.watch import Snapshot
+from localcluster import chart
+from localcluster.cluster import up
 
 RATE = 100.0
 """Requests a second."""

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import tritonclient.grpc
 import tritonclient.http
 
-from demo.manifests import HOSTNAME, NAME
+from harness.manifests import HOSTNAME, NAME
 
 Pixels = npt.NDArray[np.float32]
 

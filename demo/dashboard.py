@@ -7,10 +7,10 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from demo.records import Record, Tally, by_version
 from demo.stage import Stage
-from demo.watch import Snapshot
 from halimede.api.status import Evidence
+from harness.records import Record, Tally, by_version
+from harness.watch import Snapshot
 
 WINDOW_SECONDS = 5.0
 """How far back the users' panel looks."""

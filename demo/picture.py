@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from demo.records import Outcome, Record
 from demo.summary import decisions
-from demo.watch import Snapshot
+from harness.records import Outcome, Record
+from harness.watch import Snapshot
 
 COLOURS = {
     "v1": "#7f8fa6",

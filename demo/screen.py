@@ -10,7 +10,7 @@ from rich.text import Text
 
 from demo.dashboard import Dashboard
 from demo.stage import Stage
-from demo.watch import Snapshot
+from harness.watch import Snapshot
 
 STYLES = {"●": "bold cyan", "→": "bold", "✓": "green", "✗": "bold red", "·": "dim"}
 """How a line looks, by its first character."""

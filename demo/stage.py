@@ -7,17 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from demo import manifests
 from demo.claims import Claim, StuckError, UntrueError
-from demo.load import Load
-from demo.models import Version
-from demo.records import Record
 from demo.verdict import Verdict
-from demo.watch import Snapshot, Watch
 from halimede.api.base import Manifest
 from halimede.api.v1alpha1 import KIND
-from local import chart, diagnosis
-from local.cluster import Access
+from harness import manifests
+from harness.load import Load
+from harness.models import Version
+from harness.records import Record
+from harness.watch import Snapshot, Watch
+from localcluster import chart, diagnosis
+from localcluster.cluster import Access
 
 LOOK_EVERY = 0.2
 """Seconds between two looks at what is awaited."""

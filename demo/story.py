@@ -9,22 +9,22 @@ from pathlib import Path
 
 from rich.console import Console
 
-from demo import manifests
 from demo.claims import StuckError, UntrueError
-from demo.data import digits
-from demo.load import Load, Plan
-from demo.models import Version, train
 from demo.picture import rollouts
 from demo.scenes import SCENES
 from demo.screen import Screen
 from demo.stage import Stage
 from demo.summary import decisions, table
-from demo.watch import Watch
-from local import chart
-from local.build import BuildError
-from local.cluster import Access, ClusterError, current, up
-from local.progress import Progress
-from local.toolchain import ToolchainError
+from harness import manifests
+from harness.data import digits
+from harness.load import Load, Plan
+from harness.models import Version, train
+from harness.watch import Watch
+from localcluster import chart
+from localcluster.build import BuildError
+from localcluster.cluster import Access, ClusterError, current, up
+from localcluster.progress import Progress
+from localcluster.toolchain import ToolchainError
 
 OUT = Path(os.environ.get("HALIMEDE_DEMO_OUT") or Path(__file__).parents[1] / "out" / "demo")
 """The folder for records and pictures."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from demo.records import Record, Tally, by_version
-from demo.watch import Snapshot
 from halimede.api.status import FinishedRollout, Outcome
+from harness.records import Record, Tally, by_version
+from harness.watch import Snapshot
 
 
 @dataclass(frozen=True, slots=True)

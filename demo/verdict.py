@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Self
 
-from demo.watch import Snapshot
 from halimede.api.status import Evidence, FinishedRollout, Outcome, RolloutStatus
+from harness.watch import Snapshot
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from demo.models import Version, train
-from local import build, chart
-from local.addons.definitions import FOLDER
-from local.cluster import Cluster, Part, up
+from harness.models import Version, train
+from localcluster import build, chart
+from localcluster.addons.gateway_crds import FOLDER
+from localcluster.cluster import Cluster, Part, up
 
 
 @pytest.fixture(scope="session")

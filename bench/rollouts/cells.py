@@ -6,10 +6,10 @@ from enum import StrEnum
 from math import inf
 
 from bench.rollouts.rule import ABORT, PASS
-from bench.rollouts.simulate import Bursts, Ends, Incident, Since, Spell, Story
+from bench.rollouts.simulate import Bursts, Incident, Outcomes, Scenario, Since, Spell
 from halimede.api.analysis import Analysis
 from halimede.api.rollout import Step
-from halimede.judge.simulation import Plan, Traffic
+from halimede.forecast.simulation import Plan, Traffic
 
 ROLLOUTS = 2000
 """Per cell: a part of 1 % is then right within 0.4 percentage points (95 %)."""
@@ -35,7 +35,7 @@ class Figure(StrEnum):
     PROMOTED_AFTER = "median seconds to all requests"
     TAKEN_BACK = "taken back in the bake"
 
-    def of(self, ends: Ends) -> float:
+    def of(self, ends: Outcomes) -> float:
         """Measure it."""
         match self:
             case Figure.ABORTED:
@@ -59,7 +59,7 @@ class Bound:
     least: float = 0.0
     most: float = inf
 
-    def holds(self, ends: Ends) -> bool:
+    def holds(self, ends: Outcomes) -> bool:
         """Whether it does."""
         return self.least <= self.figure.of(ends) <= self.most
 
@@ -70,7 +70,7 @@ class Cell:
 
     group: str
     name: str
-    story: Story
+    story: Scenario
     bounds: tuple[Bound, ...]
     rollouts: int = ROLLOUTS
 
@@ -103,7 +103,7 @@ def _equals() -> Iterator[Cell]:
                 yield Cell(
                     "An equal for an hour at 10 %, 240 looks",
                     f"{rate:g} req/s, {errors:.2%} errors, {how}",
-                    Story(HOUR, Traffic(rate, errors, errors, cluster)),
+                    Scenario(HOUR, Traffic(rate, errors, errors, cluster)),
                     bounds,
                 )
 
@@ -113,7 +113,7 @@ def _clustered() -> Iterator[Cell]:
         yield Cell(
             "An equal whose errors come in storms of retries",
             f"20 req/s, 0.5 % errors, {size:g} at a time",
-            Story(HOUR, Traffic(20.0, 0.005, 0.005, size)),
+            Scenario(HOUR, Traffic(20.0, 0.005, 0.005, size)),
             (Bound(Figure.ABORTED, most=0.01),),
         )
 
@@ -123,7 +123,7 @@ def _outages() -> Iterator[Cell]:
         yield Cell(
             "30 % errors on both for two minutes",
             f"{rate:g} req/s, 0.5 % errors before and after",
-            Story(HALF_HOUR, Traffic(rate, 0.005, 0.005, outage=(300.0, 420.0))),
+            Scenario(HALF_HOUR, Traffic(rate, 0.005, 0.005, outage=(300.0, 420.0))),
             (Bound(Figure.ABORTED, most=0.01),),
         )
 
@@ -134,7 +134,7 @@ def _found() -> Iterator[Cell]:
             yield Cell(
                 "A bad one at 10 % for half an hour, stable 0.5 %",
                 f"{rate:g} req/s, {errors:.0%} errors",
-                Story(HALF_HOUR, Traffic(rate, 0.005, errors)),
+                Scenario(HALF_HOUR, Traffic(rate, 0.005, errors)),
                 (
                     Bound(Figure.ABORTED, least=0.99),
                     Bound(Figure.ABORTED_AFTER, WARM_UP_AND_THREE_POLLS, after),
@@ -153,7 +153,7 @@ def _good() -> Iterator[Cell]:
         yield Cell(
             "A good one through 5, 10, 25, 50 % and a bake of 5 min",
             f"{rate:g} req/s, {errors:.2%} errors",
-            Story(STEPS, Traffic(rate, errors, errors), BAKE),
+            Scenario(STEPS, Traffic(rate, errors, errors), BAKE),
             (
                 Bound(Figure.PROMOTED, least=least),
                 Bound(Figure.PROMOTED_AFTER, most=after),
@@ -172,19 +172,19 @@ def _bad() -> Iterator[Cell]:
             yield Cell(
                 "A bad one through 5, 10, 25, 50 %, stable 0.5 %",
                 f"{rate:g} req/s, {errors:.0%} errors",
-                Story(STEPS, Traffic(rate, 0.005, errors)),
+                Scenario(STEPS, Traffic(rate, 0.005, errors)),
                 (Bound(Figure.PROMOTED, most=most),),
             )
     yield Cell(
         "An equal of a stable one that is over maxErrorPercent",
         "10 req/s, 2 % errors, maxErrorPercent 1",
-        Story(STRICT, Traffic(10.0, 0.02, 0.02)),
+        Scenario(STRICT, Traffic(10.0, 0.02, 0.02)),
         (Bound(Figure.PROMOTED, most=0.005),),
     )
     yield Cell(
         "No requests at all",
         "0 req/s",
-        Story(STEPS, Traffic(0.0, 0.005, 1.0)),
+        Scenario(STEPS, Traffic(0.0, 0.005, 1.0)),
         (Bound(Figure.PROMOTED, most=0.0), Bound(Figure.ABORTED, most=0.0)),
     )
 
@@ -200,27 +200,27 @@ def _bakes() -> Iterator[Cell]:
         yield Cell(
             "Good at the steps, bad with all requests, in a bake of 5 min",
             f"{rate:g} req/s, stable {stable:.2%}, then {errors:.0%} errors",
-            Story(STEPS, Traffic(rate, stable, stable), BAKE, errors),
+            Scenario(STEPS, Traffic(rate, stable, stable), BAKE, errors),
             found,
         )
     for rate, errors, least in ((5.0, 0.05, 0.98), (20.0, 0.02, 0.4), (100.0, 0.02, 0.98)):
         yield Cell(
             "Good at the steps, bad with all requests, in a bake of 5 min that odds may hold",
             f"{rate:g} req/s, stable 0.5 %, then {errors:.0%} errors",
-            Story(USUAL, Traffic(rate, 0.005, 0.005), BAKE, errors),
+            Scenario(USUAL, Traffic(rate, 0.005, 0.005), BAKE, errors),
             (Bound(Figure.TAKEN_BACK, least=least),),
         )
     for cluster, how in ((1.0, "single"), (3.0, "in threes")):
         yield Cell(
             "An equal switched to at once, judged in a bake of an hour",
             f"10 req/s, 0.5 % errors, {how}",
-            Story(STEPS, Traffic(10.0, 0.005, 0.005, cluster), 3600.0, switched=True),
+            Scenario(STEPS, Traffic(10.0, 0.005, 0.005, cluster), 3600.0, switched=True),
             (Bound(Figure.TAKEN_BACK, most=0.01),),
         )
     yield Cell(
         "A bad one switched to at once, in a bake of 5 min",
         "10 req/s, stable 0.5 %, 5 % errors",
-        Story(STEPS, Traffic(10.0, 0.005, 0.05), BAKE, switched=True),
+        Scenario(STEPS, Traffic(10.0, 0.005, 0.05), BAKE, switched=True),
         found,
     )
 
@@ -233,7 +233,7 @@ def _late() -> Iterator[Cell]:
                 spell = Spell(after, inf, canary=errors, since=Since.BAKE)
                 yield _found_late(
                     f"{rate:g} req/s, {errors:.0%} from {after:g} s of a bake of 300 s on",
-                    Story(USUAL, traffic, BAKE, spells=(spell,)),
+                    Scenario(USUAL, traffic, BAKE, spells=(spell,)),
                     after + within,
                 )
             for weight in (5, 50):
@@ -241,12 +241,12 @@ def _late() -> Iterator[Cell]:
                 spell = Spell(1800.0, inf, canary=errors)
                 yield _found_late(
                     f"{rate:g} req/s, {errors:.0%} after half an hour at {weight} %",
-                    Story(step, traffic, spells=(spell,)),
+                    Scenario(step, traffic, spells=(spell,)),
                     1800.0 + within,
                 )
 
 
-def _found_late(name: str, story: Story, within: float) -> Cell:
+def _found_late(name: str, story: Scenario, within: float) -> Cell:
     return Cell(
         "A good one that turns bad, stable 0.5 %",
         name,
@@ -267,7 +267,7 @@ def _shared() -> Iterator[Cell]:
             yield Cell(
                 "Trouble of both, in the bake or before",
                 f"{rate:g} req/s, {name}",
-                Story(USUAL, Traffic(rate, 0.005, 0.005), BAKE, spells=(spell,)),
+                Scenario(USUAL, Traffic(rate, 0.005, 0.005), BAKE, spells=(spell,)),
                 (Bound(Figure.ABORTED, most=0.01), Bound(Figure.PROMOTED, least=0.95)),
                 FEWER,
             )
@@ -279,7 +279,7 @@ def _blind() -> Iterator[Cell]:
         yield Cell(
             "30 % on both for 5 min while stable's Triton is not scraped",
             f"{rate:g} req/s",
-            Story(USUAL, Traffic(rate, 0.005, 0.005), BAKE, spells=(spell,)),
+            Scenario(USUAL, Traffic(rate, 0.005, 0.005), BAKE, spells=(spell,)),
             (Bound(Figure.ABORTED, most=0.01), Bound(Figure.PROMOTED, least=0.95)),
             FEWER,
         )
@@ -292,7 +292,7 @@ def _unknown() -> Iterator[Cell]:
         yield Cell(
             "An equal whose errors cluster, 0.5 %",
             f"{rate:g} req/s, batches of 8, a minute of past",
-            Story(HOUR, traffic, past_minutes=1),
+            Scenario(HOUR, traffic, past_minutes=1),
             bounds,
             FEWER,
         )
@@ -300,14 +300,14 @@ def _unknown() -> Iterator[Cell]:
         yield Cell(
             "An equal whose errors cluster, 0.5 %",
             f"{rate:g} req/s, batches of 32",
-            Story(HOUR, Traffic(rate, 0.005, 0.005, 32.0, batches=True)),
+            Scenario(HOUR, Traffic(rate, 0.005, 0.005, 32.0, batches=True)),
             bounds,
             FEWER,
         )
         yield Cell(
             "An equal whose errors cluster, 0.5 %",
             f"{rate:g} req/s, 5 % for 30 s every 10 min, each at its own times, none in the past",
-            Story(USUAL, Traffic(rate, 0.005, 0.005), BAKE, bursts=Bursts(600.0, 30.0, 0.05)),
+            Scenario(USUAL, Traffic(rate, 0.005, 0.005), BAKE, bursts=Bursts(600.0, 30.0, 0.05)),
             bounds,
             FEWER,
         )
@@ -323,14 +323,14 @@ def _better() -> Iterator[Cell]:
             yield Cell(
                 "Stable 10 %, over maxErrorPercent; within 2 h a step",
                 f"{rate:g} req/s, {errors:.0%} errors",
-                Story(PATIENT, Traffic(rate, 0.1, errors), BAKE),
+                Scenario(PATIENT, Traffic(rate, 0.1, errors), BAKE),
                 (bound,),
                 FEWER,
             )
         yield Cell(
             "An equal of a stable one close to maxErrorPercent; within 2 h a step",
             f"{rate:g} req/s, 4 % errors",
-            Story(PATIENT, Traffic(rate, 0.04, 0.04), BAKE),
+            Scenario(PATIENT, Traffic(rate, 0.04, 0.04), BAKE),
             (Bound(Figure.PROMOTED, least=0.95), Bound(Figure.ABORTED, most=0.005)),
             FEWER,
         )
@@ -347,7 +347,7 @@ def _forgotten() -> Iterator[Cell]:
             yield Cell(
                 "A good one after trouble of both; within an hour a step",
                 f"{rate:g} req/s, {name}",
-                Story(hour, Traffic(rate, 0.005, 0.005), BAKE, spells=(spell,)),
+                Scenario(hour, Traffic(rate, 0.005, 0.005), BAKE, spells=(spell,)),
                 (Bound(Figure.PROMOTED, least=0.95), Bound(Figure.ABORTED, most=0.01)),
                 FEWER,
             )
@@ -362,14 +362,14 @@ def _incidents() -> Iterator[Cell]:
             yield Cell(
                 "After an incident an hour ago, stable 0.5 %",
                 f"{rate:g} req/s, {name}: 5 % errors at 5 %",
-                Story(first, Traffic(rate, 0.005, 0.05), incidents=past),
+                Scenario(first, Traffic(rate, 0.005, 0.05), incidents=past),
                 (Bound(Figure.ABORTED, least=0.99), Bound(Figure.ABORTED_AFTER, most=1.2 * after)),
                 FEWER,
             )
             yield Cell(
                 "After an incident an hour ago, stable 0.5 %",
                 f"{rate:g} req/s, {name}: 2 % errors",
-                Story(USUAL, Traffic(rate, 0.005, 0.02), BAKE, incidents=past),
+                Scenario(USUAL, Traffic(rate, 0.005, 0.02), BAKE, incidents=past),
                 (Bound(Figure.PROMOTED, most=0.01),),
                 FEWER,
             )

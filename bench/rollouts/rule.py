@@ -10,23 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from halimede.api.analysis import Analysis
+from halimede.judge.baseline import ENOUGH_REQUESTS
 from halimede.judge.certify import FEW_ERRORS, FEW_RECENT_ERRORS, NEAR, RECENT, UNUSUAL
 from halimede.judge.dispersion import CLIPPED, MOST_LOOKS, WORST_DISPERSION
-from halimede.judge.limits import (
-    CONFIRMATION,
-    DOUBT,
-    LOWEST_PART,
-    LOWEST_POLLS,
-    MIN_ERRORS,
-    MIN_POLLS,
-    MIN_POLLS_AGAINST,
-    ROUNDING,
-    SEVERE,
-    SUSPICION,
-    Limits,
-)
-from halimede.judge.past import ENOUGH_REQUESTS
-from halimede.judge.processes import (
+from halimede.judge.evidence import NOTABLE
+from halimede.judge.martingales import (
     BETTER,
     BETTER_FACTORS,
     CONFIRMING_RATIOS,
@@ -39,7 +27,19 @@ from halimede.judge.processes import (
     RATIOS,
     ceiling_rates,
 )
-from halimede.judge.weigh import NOTABLE
+from halimede.judge.thresholds import (
+    CONFIRMATION,
+    DOUBT,
+    LOWEST_PART,
+    LOWEST_POLLS,
+    MIN_ERRORS,
+    MIN_POLLS,
+    MIN_POLLS_AGAINST,
+    ROUNDING,
+    SEVERE,
+    SUSPICION,
+    Limits,
+)
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

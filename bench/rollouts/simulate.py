@@ -27,11 +27,11 @@ from bench.rollouts.rule import (
 )
 from bench.rollouts.traffic import drawn, minutes, past
 from halimede.api.status import SourceEvidence
-from halimede.judge.bake import begun
-from halimede.judge.limits import DOUBT, levels
-from halimede.judge.past import BIN, HISTORY, Past
+from halimede.forecast.simulation import LONGEST_BAKE, OUTAGE_ERRORS, ROUTE_SECONDS, Plan, Traffic
+from halimede.judge.bake import start_bake
+from halimede.judge.baseline import BIN, HISTORY, Baseline
 from halimede.judge.reading import Counts
-from halimede.judge.simulation import LONGEST_BAKE, OUTAGE_ERRORS, ROUTE_SECONDS, Plan, Traffic
+from halimede.judge.thresholds import DOUBT, levels
 
 CONTROL = 0.1
 """The share of the requests that stays on the stable revision in a bake, as by default."""
@@ -84,7 +84,7 @@ class Incident:
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class Scenario:
     """What the rollouts of a cell have in common."""
 
     plan: Plan
@@ -104,7 +104,7 @@ class Story:
 
 
 @dataclass(slots=True)
-class Ends:
+class Outcomes:
     """How the rollouts ended, each by its place."""
 
     verdict: Ints
@@ -159,13 +159,13 @@ class _Under:
         return ~np.isnan(self.promoted_at)
 
 
-def simulate(story: Story, rollouts: int, seed: int = 1) -> Ends:
+def simulate(story: Scenario, rollouts: int, seed: int = 1) -> Outcomes:
     """Roll out so many times, from one seed."""
     chance = np.random.default_rng(seed)
     plan, look = story.plan, float(story.plan.analysis.interval_seconds)
     longest = np.array([step.max_seconds * plan.patience for step in plan.steps], dtype=float)
     under = _begun(story, chance, rollouts)
-    ends = Ends(
+    ends = Outcomes(
         np.full(rollouts, CONTINUE), np.zeros(rollouts), np.zeros(rollouts, dtype=np.bool_)
     )
     now = float(plan.analysis.warmup_seconds)
@@ -189,14 +189,14 @@ def simulate(story: Story, rollouts: int, seed: int = 1) -> Ends:
     return ends
 
 
-def _begun(story: Story, chance: np.random.Generator, rollouts: int) -> _Under:
+def _begun(story: Scenario, chance: np.random.Generator, rollouts: int) -> _Under:
     plan, traffic = story.plan, story.traffic
     rates = np.full((rollouts, story.past_minutes), traffic.stable_errors)
     for incident in story.incidents:
         first = story.past_minutes - incident.minute
         rates[:, first : first + incident.minutes] = incident.rate
     known = past(*minutes(chance, traffic, rates))
-    told = (Past(Counts(*both)).rate for both in np.stack(known[:2], axis=1).tolist())
+    told = (Baseline(Counts(*both)).rate for both in np.stack(known[:2], axis=1).tolist())
     fixed = np.array(
         [levels(plan.analysis, len(plan.steps), one, plan.limits.ceiling) for one in told]
     )
@@ -225,7 +225,7 @@ def _begun(story: Story, chance: np.random.Generator, rollouts: int) -> _Under:
 
 
 def _seen(
-    story: Story, chance: np.random.Generator, under: _Under, now: float
+    story: Scenario, chance: np.random.Generator, under: _Under, now: float
 ) -> tuple[Floats, Poll]:
     plan, traffic = story.plan, story.traffic
     weights = np.array([step.weight / 100 for step in plan.steps])
@@ -294,7 +294,7 @@ def _mixed(rate: Floats, other: float | None, part: Floats) -> Floats:
     return rate if other is None else rate + (other - rate) * part
 
 
-def _advance(story: Story, under: _Under, now: float) -> None:
+def _advance(story: Scenario, under: _Under, now: float) -> None:
     """Let the rollouts that may go one step on."""
     plan = story.plan
     shortest = np.array([step.min_seconds for step in plan.steps])
@@ -320,10 +320,10 @@ def _begin_bakes(under: _Under, baking: Bools, most: float) -> None:
             past_requests=int(held.past[place, column]),
             past_errors=int(held.past_errors[place, column]),
         )
-        held.bake_ceiling[place, column] = begun(known, most).bake_ceiling
+        held.bake_ceiling[place, column] = start_bake(known, most).bake_ceiling
 
 
-def _note(ends: Ends, under: _Under, over: Bools, now: float) -> None:
+def _note(ends: Outcomes, under: _Under, over: Bools, now: float) -> None:
     """Write down how rollouts ended, and go on with the others."""
     if not over.any():
         return

@@ -3,9 +3,9 @@
 import numpy as np
 
 from bench.rollouts.rule import Bools, Floats, Ints
+from halimede.forecast.simulation import Traffic
+from halimede.judge.baseline import BIN, OUTLIER, ROUNDS, TURNS
 from halimede.judge.dispersion import ENOUGH_ERRORS, EXTREME, MOST_LOOKS, WORST_DISPERSION
-from halimede.judge.past import BIN, OUTLIER, ROUNDS, TURNS
-from halimede.judge.simulation import Traffic
 
 
 def drawn(

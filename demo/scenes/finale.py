@@ -1,8 +1,8 @@
 """The sums at the end: what all users together saw."""
 
-from demo.callers import REVISION_HEADER
-from demo.records import Tally, by_version
 from demo.stage import Stage
+from harness.callers import REVISION_HEADER
+from harness.records import Tally, by_version
 
 LEAST_REQUESTS = 5000
 """How many requests the demo sends through the gateway at least."""

@@ -1,12 +1,12 @@
 """A version that never loads gets no traffic at all."""
 
-from demo.manifests import PROGRESS_DEADLINE_SECONDS
 from demo.pods import became_ready
-from demo.records import Tally
 from demo.stage import Stage
-from demo.watch import weights_of
 from halimede.api.conditions import ConditionType
 from halimede.api.status import Outcome
+from harness.manifests import PROGRESS_DEADLINE_SECONDS
+from harness.records import Tally
+from harness.watch import weights_of
 
 
 def play(stage: Stage) -> None:

@@ -1,12 +1,12 @@
 """A better version is promoted step by step while users go on asking."""
 
-from demo.manifests import WEIGHTS
 from demo.pods import restarts
-from demo.records import Tally
 from demo.stage import Stage
 from demo.verdict import Verdict
-from demo.watch import weights_of
 from halimede.api.status import Outcome
+from harness.manifests import WEIGHTS
+from harness.records import Tally
+from harness.watch import weights_of
 
 IMAGES_TO_COMPARE = 1500
 """Images that each version must have classified before their accuracies are compared."""

@@ -2,10 +2,10 @@
 
 from tritonclient.utils import InferenceServerException
 
-from demo import manifests
 from demo.ask import Answer, over_grpc, over_http
-from demo.images import Images, draw
 from demo.stage import Stage
+from harness import manifests
+from harness.images import Images, draw
 
 
 def play(stage: Stage) -> None:

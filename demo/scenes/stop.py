@@ -1,12 +1,12 @@
 """Two bad versions are stopped by evidence: one fails on some inputs, one only over gRPC."""
 
-from demo.manifests import WEIGHTS
-from demo.records import Outcome as Fate
-from demo.records import Protocol, Record, Tally
 from demo.stage import Stage
 from demo.verdict import Verdict
-from demo.watch import weights_of
 from halimede.api.status import Outcome
+from harness.manifests import WEIGHTS
+from harness.records import Outcome as Fate
+from harness.records import Protocol, Record, Tally
+from harness.watch import weights_of
 
 MOST_ERRORS = 0.05
 """Share of the scene's requests that may have hit the bad version: its step gets a tenth."""

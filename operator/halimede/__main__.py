@@ -2,6 +2,6 @@
 
 import sys
 
-from halimede.cli import main
+from halimede.cli.main import main
 
 sys.exit(main())

@@ -10,14 +10,14 @@ import kopf
 
 from halimede import handlers, log, web
 from halimede.adapters.cluster import KubeCluster, log_in
-from halimede.adapters.kinds import CONFIG_MAP, HTTP_ROUTE, NAMED, Kind
-from halimede.adapters.prometheus import PromMetrics
+from halimede.adapters.kinds import CONFIG_MAP, HTTP_ROUTE, REFERENCED, Kind
+from halimede.adapters.prometheus import PrometheusReader
 from halimede.adapters.store import Key, Store
-from halimede.reconcile.inputs import ObjectReader
-from halimede.reconcile.loop import Reconciler
-from halimede.reconcile.observe import Senses
+from halimede.reconcile.observe import Readers
 from halimede.reconcile.queue import WorkQueue
-from halimede.reconcile.sync import Sync
+from halimede.reconcile.reconciler import Reconciler
+from halimede.reconcile.references import ReferencedObjects
+from halimede.reconcile.resync import CacheSync
 from halimede.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -26,16 +26,16 @@ DRAIN_SECONDS = 20.0
 """How long passes may take to end after SIGTERM; the chart's grace period is longer."""
 LAG_SECONDS = 5.0
 """A loop that comes round this late is not well."""
-WAIT_SECONDS = 600.0
+MAX_QUEUE_AGE_SECONDS = 600.0
 """Nor is a queue in which a key has waited this long."""
-BEAT_SECONDS = 1.0
+MEASURE_LAG_SECONDS = 1.0
 """How often the loop's lateness is measured."""
 
 
 async def run(settings: Settings) -> bool:
     """Run the operator until SIGTERM or SIGINT; tell whether every pass came to its end."""
     log.set_up(settings.log_format, settings.log_level)
-    asyncio.get_running_loop().set_exception_handler(log.loose_end)
+    asyncio.get_running_loop().set_exception_handler(log.log_loop_exception)
     _log.info("Starting", extra={"settings": str(settings)})
     operator = Operator(settings, KubeCluster(await log_in(), log_in=log_in))
     try:
@@ -52,14 +52,14 @@ class Operator:
     cluster: KubeCluster
     store: Store = field(default_factory=Store)
     queue: WorkQueue[Key] = field(default_factory=WorkQueue)
-    named: dict[Kind, ObjectReader] = field(init=False)
+    named: dict[Kind, ReferencedObjects] = field(init=False)
     """Users' own objects that specs name."""
     _synced: bool = False
     _lag: float = 0.0
 
     def __post_init__(self) -> None:
         """Join what needs the others."""
-        self.named = {kind: ObjectReader(self.cluster, kind) for kind in NAMED}
+        self.named = {kind: ReferencedObjects(self.cluster, kind) for kind in REFERENCED}
 
     async def run(self) -> bool:
         """Work until SIGTERM or SIGINT; tell whether every pass came to its end.
@@ -70,7 +70,7 @@ class Operator:
         asked_to_stop, released = asyncio.Event(), asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch(asked_to_stop, released))
-            async with web.served(
+            async with web.serve(
                 self.settings.http_port, healthy=self.trouble, ready=self.not_ready
             ) as port:
                 _log.info("Serving /healthz, /readyz and /metrics", extra={"port": port})
@@ -87,7 +87,7 @@ class Operator:
         """Tell why this process should be restarted, or None."""
         if self._lag > LAG_SECONDS:
             return f"the event loop came round {self._lag:.0f} s late"
-        if self.queue.oldest_seconds() > WAIT_SECONDS:
+        if self.queue.oldest_seconds() > MAX_QUEUE_AGE_SECONDS:
             return f"a ModelDeployment has waited {self.queue.oldest_seconds():.0f} s for its turn"
         return None
 
@@ -118,7 +118,7 @@ class Operator:
 
     async def _work(self) -> None:
         """Wait until everything is known; then work, and compare now and then."""
-        sync = Sync(self.cluster, self.store, self.settings.namespaces)
+        sync = CacheSync(self.cluster, self.store, self.settings.namespaces)
         reconciler = self._reconciler()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._beat())
@@ -132,14 +132,14 @@ class Operator:
                 await sync.repair(self.queue.add)
 
     def _reconciler(self) -> Reconciler:
-        metrics = PromMetrics(
+        metrics = PrometheusReader(
             self.settings.prometheus_url,
             credentials=self.settings.prometheus_credentials,
             insecure=self.settings.prometheus_insecure_skip_verify,
         )
         return Reconciler(
             cluster=self.cluster,
-            senses=Senses(
+            senses=Readers(
                 store=self.store,
                 inputs=self.named[CONFIG_MAP],
                 routes=self.named[HTTP_ROUTE],
@@ -154,6 +154,6 @@ class Operator:
         """Measure how late the loop comes round: late means that something blocks it."""
         loop = asyncio.get_running_loop()
         while True:
-            due = loop.time() + BEAT_SECONDS
-            await asyncio.sleep(BEAT_SECONDS)
+            due = loop.time() + MEASURE_LAG_SECONDS
+            await asyncio.sleep(MEASURE_LAG_SECONDS)
             self._lag = loop.time() - due

@@ -12,23 +12,23 @@ import kopf
 from kubernetes.aio.client import Configuration
 from typing_extensions import override
 
-from halimede import metrics
+from halimede import telemetry
 from halimede.adapters.cluster import LogIn
 from halimede.adapters.errors import SettingsError
-from halimede.adapters.kinds import MODEL_DEPLOYMENT, NAMED, WATCHED, Kind
+from halimede.adapters.kinds import MODEL_DEPLOYMENT, REFERENCED, WATCHED, Kind
 from halimede.adapters.store import Key, Store
 from halimede.api.v1alpha1 import GROUP
-from halimede.reconcile.inputs import ObjectReader
 from halimede.reconcile.queue import WorkQueue
+from halimede.reconcile.references import ReferencedObjects
 
-CALM_SECONDS = 0.1
+DEBOUNCE_SECONDS = 0.1
 """How long to wait after a child's event: they come in bursts, and one look does for a burst."""
 
 _NOTHING: kopf.BodyEssence = {}
 
 
 def registry(
-    store: Store, named: Mapping[Kind, ObjectReader], queue: WorkQueue[Key], log_in: LogIn
+    store: Store, named: Mapping[Kind, ReferencedObjects], queue: WorkQueue[Key], log_in: LogIn
 ) -> kopf.OperatorRegistry:
     """Register one event handler per watched kind, and the log-in.
 
@@ -72,7 +72,7 @@ def settings(*, namespaced: bool) -> kopf.OperatorSettings:
     chosen.persistence.progress_storage = _NoProgress()
     for kind in WATCHED:
         # Specs name users' own ConfigMaps and HTTPRoutes.
-        if kind.selector and kind not in NAMED:
+        if kind.selector and kind not in REFERENCED:
             chosen.watching.label_selectors[kind.group, kind.version, kind.plural] = kind.selector
     return chosen
 
@@ -118,10 +118,10 @@ class _NoProgress(kopf.ProgressStorage):
 
 
 def _handler(
-    kind: Kind, store: Store, named: ObjectReader | None, queue: WorkQueue[Key]
+    kind: Kind, store: Store, named: ReferencedObjects | None, queue: WorkQueue[Key]
 ) -> Callable[..., Awaitable[None]]:
     async def seen(event: kopf.RawEvent, **_: Any) -> None:
-        metrics.LAST_EVENT.set_to_current_time()
+        telemetry.LAST_EVENT.set_to_current_time()
         manifest, deleted = dict(event["object"]), event["type"] == "DELETED"
         # Nobody is concerned if our own write comes back, or an old version late.
         concerned = store.drop(kind, manifest) if deleted else store.put(kind, manifest)
@@ -131,7 +131,7 @@ def _handler(
             if kind is MODEL_DEPLOYMENT:
                 queue.add(key)
             else:
-                queue.add_after(key, CALM_SECONDS)
+                queue.add_after(key, DEBOUNCE_SECONDS)
 
     return seen
 

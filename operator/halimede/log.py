@@ -56,7 +56,7 @@ def set_up(log_format: str, level: str) -> None:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
 
 
-def loose_end(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+def log_loop_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """Log what went wrong outside of every task, as an event loop's exception handler.
 
     A watch of kopf's that the end of the process finds open may fail to close: nothing is lost by

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from halimede.adapters.errors import SettingsError
-from halimede.render.platform import Platform
+from halimede.render.images import Platform
 
 LOG_FORMATS = ("json", "text")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -65,9 +65,9 @@ class Settings:
             )
             == "true",
             triton_repository=given.get("triton_repository", plain.triton_repository),
-            workers=_whole("workers", given, default=plain.workers, low=1, high=100),
-            resync_seconds=_whole("resync_seconds", given, default=300, low=10, high=86400),
-            http_port=_whole("http_port", given, default=plain.http_port, low=0, high=65535),
+            workers=_int_between("workers", given, default=plain.workers, low=1, high=100),
+            resync_seconds=_int_between("resync_seconds", given, default=300, low=10, high=86400),
+            http_port=_int_between("http_port", given, default=plain.http_port, low=0, high=65535),
             log_format=_choice("log_format", given, default=plain.log_format, of=LOG_FORMATS),
             log_level=_choice("log_level", given, default=plain.log_level, of=LOG_LEVELS),
         )
@@ -105,7 +105,7 @@ class Credentials:
         )
 
 
-ANONYMOUS = Credentials()
+NO_CREDENTIALS = Credentials()
 """No credentials at all."""
 
 
@@ -129,7 +129,7 @@ def _url(text: str | None) -> str | None:
     return text.rstrip("/")
 
 
-def _whole(name: str, given: Mapping[str, str], *, default: int, low: int, high: int) -> int:
+def _int_between(name: str, given: Mapping[str, str], *, default: int, low: int, high: int) -> int:
     text = given.get(name, str(default))
     if not text.isdecimal() or not low <= int(text) <= high:
         raise SettingsError(

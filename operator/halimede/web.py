@@ -12,7 +12,7 @@ Probe = Callable[[], str | None]
 
 
 @asynccontextmanager
-async def served(port: int, *, healthy: Probe, ready: Probe) -> AsyncIterator[int]:
+async def serve(port: int, *, healthy: Probe, ready: Probe) -> AsyncIterator[int]:
     """Serve until the context ends; yield the port, which differs from *port* if that is 0."""
 
     async def show_metrics(_: web.Request) -> web.Response:

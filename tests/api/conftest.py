@@ -9,7 +9,7 @@ from kubernetes.client import ApiException, CustomObjectsApi
 
 from halimede.api.base import Manifest
 from halimede.api.v1alpha1 import GROUP, PLURAL, VERSION
-from local.cluster import Cluster
+from localcluster.cluster import Cluster
 
 Refusal = Callable[[Manifest], str]
 

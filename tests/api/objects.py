@@ -82,7 +82,7 @@ BY_GATEWAY: Manifest = {
         },
         "blueGreen": {
             "autoPromote": True,
-            "previewHostnames": ["preview.example.com"],
+            "previewHostnames": ["cli.render.example.com"],
             "previewAnalysis": {"mirrorPercent": 100, "minSeconds": 1, "maxSeconds": 2},
             "bakeSeconds": 60,
             "controlPercent": 0,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from halimede.api.base import Manifest
-from halimede.api.crd import crd
+from halimede.api.crd import build_crd
 from tests.api.conftest import Refusal
 from tests.api.objects import (
     ABSENT,
@@ -19,7 +19,7 @@ from tests.api.objects import (
     put,
 )
 
-SPEC = crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+SPEC = build_crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
 Path = tuple[str, ...]
 Case = tuple[Path, str, Any]
 """Where, which keyword of the schema, and a value that offends against it."""

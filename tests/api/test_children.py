@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from halimede.render.covers import covers
-from local.cluster import Cluster
+from halimede.render.drift import is_up_to_date
+from localcluster.cluster import Cluster
 from tests.golden.cases import CASES, rendered
 
 
@@ -23,4 +23,4 @@ def test_taken_as_rendered(gateway_api: Cluster, case: str) -> None:
             "-f-",
             input=json.dumps(own),
         )
-        assert covers(json.loads(live), own), manifest["kind"]
+        assert is_up_to_date(json.loads(live), own), manifest["kind"]

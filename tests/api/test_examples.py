@@ -8,10 +8,10 @@ import yaml
 
 from halimede.api.base import Manifest
 from halimede.api.v1alpha1 import ModelDeployment
-from halimede.render.checks import violations
-from halimede.render.platform import Platform
-from halimede.render.revision import revision
-from local.cluster import Cluster
+from halimede.render.images import Platform
+from halimede.render.revision import render_revision
+from halimede.validation.spec import find_violations
+from localcluster.cluster import Cluster
 from tests.support.pages import PAGES as PAGE_NAMES
 
 ROOT = Path(__file__).parents[2]
@@ -36,8 +36,8 @@ def test_example(gateway_api: Cluster, name: str) -> None:
     config_maps = {one["metadata"]["name"]: one for one in objects if one["kind"] == "ConfigMap"}
     (manifest,) = [one for one in objects if one["kind"] == "ModelDeployment"]
     md = ModelDeployment.from_manifest(manifest)
-    assert violations(md, config_maps) == ()
-    assert len(revision(md, Platform("halimede:1"), config_maps).hash) == 8
+    assert find_violations(md, config_maps) == ()
+    assert len(render_revision(md, Platform("halimede:1"), config_maps).hash) == 8
     gateway_api.kubectl("delete", "-f", "-", "--timeout=30s", input=example)
 
 

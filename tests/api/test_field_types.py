@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from halimede.render.field_types import QUANTITIES
-from local.cluster import Cluster
+from localcluster.cluster import Cluster
 
 MODELS = {
     "V1": ("apis/apps/v1", "io.k8s.api.core.v1."),

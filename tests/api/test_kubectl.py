@@ -16,7 +16,7 @@ from halimede.api.status import (
     Status,
 )
 from halimede.api.v1alpha1 import ModelDeployment
-from local.cluster import Cluster, ClusterError
+from localcluster.cluster import Cluster, ClusterError
 from tests.api.objects import BY_SERVICE, model_deployment
 
 NAME = "mdeploy/kubectl"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from halimede.api.crd import crd
+from halimede.api.crd import build_crd
 from tests.api import rows_of_rollouts, rows_of_serving
 from tests.api.conftest import Refusal
 
@@ -39,7 +39,7 @@ def test_every_rule_has_its_row() -> None:
     """No rule is without an object that it refuses."""
     untested = {
         message
-        for message in messages(crd())
+        for message in messages(build_crd())
         if not any(one.said in message for one in ROWS.values())
     }
     assert untested == set()

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from local.build import HELM, build
+from localcluster.build import HELM, build
 
 CHART = Path(__file__).parents[2] / "charts" / "halimede"
 

@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from halimede.adapters.kinds import CHILDREN, MODEL_DEPLOYMENT, WATCHED
-from local.access import ClusterError
-from local.cluster import Cluster
+from localcluster.access import ClusterError
+from localcluster.cluster import Cluster
 from tests.api.objects import BY_SERVICE, model_deployment
 from tests.chart.rendering import Helm
 from tests.support.waiting import wait_until

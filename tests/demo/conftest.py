@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from demo.models import Version
-from local.triton import Triton, prepare
+from harness.models import Version
+from localcluster.triton import Triton, prepare
 from tests.demo.triton_server import Server, served
 
 

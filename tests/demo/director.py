@@ -7,7 +7,7 @@ import multiprocessing
 import sys
 from pathlib import Path
 
-from demo.load import Load
+from harness.load import Load
 from tests.demo.plans import to_nobody
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from demo.watch import Snapshot
+from harness.watch import Snapshot
 
 V1, V2, V3 = "aaaaaaaa", "bbbbbbbb", "cccccccc"
 REVISIONS = {"v1": V1, "v2": V2, "v3": V3}

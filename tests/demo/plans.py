@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from demo.data import digits
-from demo.load import Plan
+from harness.data import digits
+from harness.load import Plan
 
 NOBODY = "127.0.0.1:9"
 """An address where nothing listens: each request is recorded as lost."""

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from demo.load import Load
-from demo.records import Outcome, Tally
+from harness.load import Load
+from harness.records import Outcome, Tally
 from tests.demo.plans import to_nobody
 from tests.demo.triton_server import Server
 from tests.support.waiting import wait_until

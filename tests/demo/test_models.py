@@ -1,9 +1,9 @@
 import numpy as np
 import onnxruntime
 
-from demo.data import digits
-from demo.images import draw
-from demo.models import CONFIG_MAP_LIMIT, Version
+from harness.data import digits
+from harness.images import draw
+from harness.models import CONFIG_MAP_LIMIT, Version
 
 
 def test_every_version_fits_into_a_config_map(versions: dict[str, Version]) -> None:

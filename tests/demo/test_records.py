@@ -1,7 +1,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from demo.records import Journal, Outcome, Protocol, Record, Tally, by_version
+from harness.records import Journal, Outcome, Protocol, Record, Tally, by_version
 
 GOOD = Record(
     at=1.5,

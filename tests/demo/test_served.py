@@ -5,10 +5,10 @@ from contextlib import asynccontextmanager
 
 import numpy as np
 
-from demo.callers import Caller, GrpcCaller, HttpCaller
-from demo.data import digits
-from demo.images import Images
-from demo.records import Outcome, Protocol, Record
+from harness.callers import Caller, GrpcCaller, HttpCaller
+from harness.data import digits
+from harness.images import Images
+from harness.records import Outcome, Protocol, Record
 from tests.demo.triton_server import Server
 
 Serve = Callable[[str], Server]

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import pytest
 from rich.console import Console
 
-from demo.models import Version
 from demo.scenes import SCENES, Scene
 from demo.screen import Screen
 from demo.stage import Stage
 from demo.story import staged
-from local.cluster import Cluster
+from harness.models import Version
+from localcluster.cluster import Cluster
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,11 @@ from pathlib import Path
 from rich.console import Console
 
 from demo.picture import rollouts
-from demo.records import Outcome as Fate
-from demo.records import Protocol, Record
 from demo.summary import Decision, decisions, table
-from demo.watch import weights_of
 from halimede.api.status import Outcome
+from harness.records import Outcome as Fate
+from harness.records import Protocol, Record
+from harness.watch import weights_of
 from tests.demo.histories import HISTORY, REVISIONS, START, V2, V3, settled
 
 GOOD = Record(START, Protocol.HTTP, Fate.OK, "200", 3.0, "v1", "", 1, 1)

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from demo.models import Version
-from local.triton import Triton
+from harness.models import Version
+from localcluster.triton import Triton
 from tests.support.waiting import wait_until
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from demo.models import Version
-from local.cluster import Cluster
+from harness.models import Version
+from localcluster.cluster import Cluster
 from tests.e2e.user import User
 
 _numbers = count(1)

@@ -3,7 +3,7 @@
 import signal
 
 from halimede.api.status import Outcome
-from local.cluster import Cluster
+from localcluster.cluster import Cluster
 from tests.e2e.user import CROWD, NAME, User, operator_process
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from halimede.api.base import Manifest
 from halimede.api.status import Outcome
-from local.addresses import CLUSTER_IP
-from local.cluster import Cluster
+from localcluster.addresses import CLUSTER_IP
+from localcluster.cluster import Cluster
 from tests.e2e.external_metrics import METRIC
 from tests.e2e.user import NAME, User
 from tests.support.waiting import wait_until

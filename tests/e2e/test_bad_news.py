@@ -7,7 +7,7 @@ import pytest
 
 from halimede.api.conditions import ConditionType, Reason
 from halimede.api.status import Outcome
-from local.cluster import Cluster
+from localcluster.cluster import Cluster
 from tests.e2e.user import CROWD, User, condition, ready
 
 

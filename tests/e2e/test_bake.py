@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from demo.data import digits
-from demo.images import Images
-from demo.load import Load
-from demo.records import Outcome as Answer
-from demo.watch import Snapshot
 from halimede.api.status import Outcome, State
+from harness.data import digits
+from harness.images import Images
+from harness.load import Load
+from harness.records import Outcome as Answer
+from harness.watch import Snapshot
 from tests.e2e.user import CROWD, User
 
 V3_BEARS = 350.0

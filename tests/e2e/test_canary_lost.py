@@ -5,9 +5,9 @@ import signal
 import subprocess
 import time
 
-from demo.changes import ENDPOINT_SLICES, HTTP_ROUTES, Changes, ready_endpoints, weights
-from demo.records import Outcome as Answer
-from demo.watch import Snapshot
+from harness.changes import ENDPOINT_SLICES, HTTP_ROUTES, Changes, ready_endpoints, weights
+from harness.records import Outcome as Answer
+from harness.watch import Snapshot
 from tests.e2e.user import CROWD, User
 
 SELDOM = {"intervalSeconds": 300, "warmupSeconds": 2, "settleSeconds": 2}

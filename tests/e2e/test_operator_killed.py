@@ -6,8 +6,15 @@ from pathlib import Path
 import pytest
 
 from halimede.api.status import Outcome, State
-from local.cluster import Cluster
-from tests.e2e.mortal import Mortal, applied, deleted, mortal, routed, stored
+from localcluster.cluster import Cluster
+from tests.e2e.killable_operator import (
+    KillableOperator,
+    applied,
+    deleted,
+    routed,
+    start_killable_operator,
+    stored,
+)
 from tests.e2e.user import CROWD, User, kill_operator, operator_process
 
 PROMOTION = (
@@ -39,13 +46,15 @@ PATIENT = {
 
 
 @pytest.fixture
-def operator(cluster: Cluster, tmp_path: Path) -> Iterator[Mortal]:
+def operator(cluster: Cluster, tmp_path: Path) -> Iterator[KillableOperator]:
     """The operator, whose deaths the test may choose."""
-    with mortal(cluster, tmp_path) as running:
+    with start_killable_operator(cluster, tmp_path) as running:
         yield running
 
 
-def test_a_death_after_each_kind_of_write_changes_no_outcome(operator: Mortal, user: User) -> None:
+def test_a_death_after_each_kind_of_write_changes_no_outcome(
+    operator: KillableOperator, user: User
+) -> None:
     """Given v1 under load, when the operator dies after each write, then it ends as ever.
 
     Each time the API server has carried the write out, and the operator has not heard of it.

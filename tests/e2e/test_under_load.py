@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from demo.changes import HTTP_ROUTES, Changes, weights
-from demo.watch import Snapshot
 from halimede.api.base import Manifest
 from halimede.api.conditions import Reason
 from halimede.api.status import Outcome, State
+from harness.changes import HTTP_ROUTES, Changes, weights
+from harness.watch import Snapshot
 from tests.e2e.user import CROWD, NAME, User, ready
 
 QUARTER = [{"weight": 25, "minSeconds": 600, "maxSeconds": 600}]

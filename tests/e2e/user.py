@@ -10,16 +10,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from demo import manifests
-from demo.data import digits
-from demo.load import Load, Plan
-from demo.models import Version
-from demo.records import Outcome, Record
-from demo.watch import Snapshot, Watch
 from halimede.api.conditions import Condition, ConditionType
 from halimede.api.status import Outcome as Ended
-from local.cluster import Cluster
-from local.diagnosis import describe_namespace, kubectl_in
+from harness import manifests
+from harness.data import digits
+from harness.load import Load, Plan
+from harness.models import Version
+from harness.records import Outcome, Record
+from harness.watch import Snapshot, Watch
+from localcluster.cluster import Cluster
+from localcluster.diagnosis import describe_namespace, kubectl_in
 from tests.support.waiting import wait_until
 
 NAME = manifests.NAME

@@ -7,13 +7,13 @@ import yaml
 
 from halimede.api.base import Manifest
 from halimede.api.v1alpha1 import ModelDeployment
-from halimede.render.checks import violations
-from halimede.render.platform import Platform
-from halimede.render.revision import revision
+from halimede.render.images import Platform
+from halimede.render.revision import render_revision
 from halimede.render.scaling import hpa, pdb
-from halimede.render.traffic import Backend, traffic
-from halimede.render.user_route import attached
-from halimede.render.workload import workload
+from halimede.render.traffic import Backend, render_traffic
+from halimede.render.user_route import with_revisions
+from halimede.render.workload import render_workload
+from halimede.validation.spec import find_violations
 
 GOLDEN = Path(__file__).parent
 CASES = sorted(file.parent.name for file in GOLDEN.glob("*/input.yaml"))
@@ -23,8 +23,8 @@ PLATFORM = Platform(halimede_image="registry.example/halimede:0.1.0")
 def rendered(case: str) -> list[Manifest]:
     """Render everything that a case's input asks for."""
     md, inputs, asked = read(case)
-    assert violations(md, inputs) == ()
-    own = revision(md, PLATFORM, inputs)
+    assert find_violations(md, inputs) == ()
+    own = render_revision(md, PLATFORM, inputs)
     backends = tuple(
         Backend(own.hash if one["revision"] == "self" else one["revision"], one["weight"])
         for one in asked.get("backends", [{"revision": "self", "weight": 100}])
@@ -33,8 +33,8 @@ def rendered(case: str) -> list[Manifest]:
     replicas = None if md.spec.autoscaling else md.spec.replicas
     autoscaler = hpa(md, own.hash, frozen=asked.get("frozen", False))
     return [
-        *workload(md, own, replicas),
-        *traffic(
+        *render_workload(md, own, replicas),
+        *render_traffic(
             md,
             backends,
             preview,
@@ -43,7 +43,9 @@ def rendered(case: str) -> list[Manifest]:
             by_pods=asked.get("byPods", False),
         ),
         *(
-            attached(attached(one, md.metadata.name, backends), md.metadata.name, backends)
+            with_revisions(
+                with_revisions(one, md.metadata.name, backends), md.metadata.name, backends
+            )
             for one in asked.get("routes", ())
         ),
         *([autoscaler] if autoscaler else []),

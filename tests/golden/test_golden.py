@@ -6,7 +6,7 @@
 import pytest
 import yaml
 
-from halimede.render.covers import covers
+from halimede.render.drift import is_up_to_date
 from tests.golden.cases import CASES, GOLDEN, rendered
 
 
@@ -22,4 +22,4 @@ def test_rendered_as_agreed(case: str, *, write_golden: bool) -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_covers_itself(case: str) -> None:
     """An object that is live as it was rendered needs no write."""
-    assert all(covers(manifest, manifest) for manifest in rendered(case))
+    assert all(is_up_to_date(manifest, manifest) for manifest in rendered(case))

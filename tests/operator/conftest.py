@@ -16,8 +16,8 @@ from kubernetes.aio.client import Configuration
 from halimede.adapters.cluster import KubeCluster
 from halimede.api.base import Manifest
 from halimede.api.v1alpha1 import API_VERSION, KIND
-from local.cluster import Cluster
-from local.waiting import show_end
+from localcluster.cluster import Cluster
+from localcluster.waiting import show_end
 from tests.support.waiting import wait_until
 
 _numbers = itertools.count(1)

@@ -9,18 +9,18 @@ from kubernetes.aio.client import Configuration
 from halimede.adapters.cluster import KubeCluster
 from halimede.adapters.errors import (
     ConflictError,
-    EndingError,
     ForbiddenError,
+    NamespaceTerminatingError,
     NotFoundError,
     RejectedError,
     TransientError,
 )
 from halimede.adapters.kinds import CONFIG_MAP, HTTP_ROUTE, MODEL_DEPLOYMENT, SERVICE
 from halimede.adapters.store import Key
-from halimede.reconcile.carry_out import event_manifest
-from halimede.reconcile.plan import Event, EventType
-from halimede.reconcile.writers import foreign_write
-from local.cluster import Cluster
+from halimede.plan.field_managers import foreign_write
+from halimede.plan.plan import Event, EventType
+from halimede.reconcile.execute import event_manifest
+from localcluster.cluster import Cluster
 from tests.operator.conftest import model
 
 OURS = {"app.kubernetes.io/managed-by": "halimede", "halimede.dev/name": "m"}
@@ -172,7 +172,7 @@ async def test_a_namespace_that_ends_is_told_apart(
     held["metadata"] |= {"name": "held", "finalizers": ["halimede.dev/test"]}
     await kube.apply(held)
     api_server.kubectl("delete", "namespace", namespace, "--wait=false")
-    with pytest.raises(EndingError, match="being terminated"):
+    with pytest.raises(NamespaceTerminatingError, match="being terminated"):
         await kube.apply(_config_map(namespace))
     released = '{"metadata": {"finalizers": null}}'
     api_server.kubectl("patch", "configmap", "held", "-n", namespace, "--patch", released)

@@ -11,13 +11,13 @@ from halimede.adapters.kinds import BY_NAME
 from halimede.adapters.store import Key, Store
 from halimede.api.base import Manifest
 from halimede.api.v1alpha1 import ModelDeployment
-from halimede.render.remembered import as_wanted
-from halimede.render.revision import revision
+from halimede.plan.renderer import is_current
+from halimede.render.revision import render_revision
 from halimede.render.scaling import hpa, pdb
-from halimede.render.workload import workload
-from local.cluster import Cluster
+from halimede.render.workload import render_workload
+from harness.fake_cluster import PLATFORM
+from localcluster.cluster import Cluster
 from tests.operator.conftest import model
-from tests.support.cluster import PLATFORM
 
 STRATEGIC_MERGE = "application/strategic-merge-patch+json"
 APPLIES = 300
@@ -122,10 +122,10 @@ def rendered(namespace: str) -> list[Manifest]:
     asked = model("m", namespace, podTemplate=TEMPLATE, autoscaling=scaled)
     asked["metadata"]["uid"] = "11111111-1111-1111-1111-111111111111"
     md = ModelDeployment.from_manifest(asked)
-    target = revision(md, PLATFORM, {})
+    target = render_revision(md, PLATFORM, {})
     scaler = hpa(md, target.hash)
     assert scaler is not None
-    return [*workload(md, target, None), scaler, pdb(md)]
+    return [*render_workload(md, target, None), scaler, pdb(md)]
 
 
 async def applied(kube: KubeCluster, manifest: Manifest) -> Manifest:
@@ -155,9 +155,9 @@ async def test_what_the_api_server_makes_of_it_is_no_drift(
     """Given defaults and quantities in whatever form, what was applied once is as wanted."""
     for manifest in rendered(namespace):
         live = await applied(kube, manifest)
-        assert as_wanted(live, manifest), manifest["kind"]
+        assert is_current(live, manifest), manifest["kind"]
         after = await changed(kube, live, {"metadata": {"labels": {"of": "others"}}})
-        assert as_wanted(after, manifest), manifest["kind"]
+        assert is_current(after, manifest), manifest["kind"]
 
 
 @pytest.mark.parametrize(
@@ -188,10 +188,10 @@ async def test_what_others_make_of_it_is_drift(
     """Given a change by somebody else, it is seen, and gone with the next apply."""
     manifest = next(one for one in rendered(namespace) if one["kind"] == "Deployment")
     live = await applied(kube, manifest)
-    assert not as_wanted(
+    assert not is_current(
         await changed(kube, live, {"spec": {"template": {"spec": spec}}}), manifest
     )
-    assert as_wanted(await applied(kube, manifest), manifest)
+    assert is_current(await applied(kube, manifest), manifest)
 
 
 async def test_what_admission_makes_of_it_is_no_drift(
@@ -208,6 +208,6 @@ async def test_what_admission_makes_of_it_is_no_drift(
             break
         await asyncio.sleep(0.1)
     assert live["spec"]["template"]["spec"]["containers"][0]["image"] == "mirror/t:1"
-    assert as_wanted(live, manifest)
+    assert is_current(live, manifest)
     other = {"spec": {"template": {"spec": {"hostNetwork": True}}}}
-    assert not as_wanted(await changed(kube, live, other), manifest)
+    assert not is_current(await changed(kube, live, other), manifest)

@@ -10,8 +10,8 @@ from kubernetes import client, config, watch
 from halimede.adapters.cluster import KubeCluster
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.render import names
-from halimede.render.traffic import Backend, traffic
-from local.cluster import Cluster
+from halimede.render.traffic import Backend, render_traffic
+from localcluster.cluster import Cluster
 from tests.operator.conftest import model
 from tests.support.waiting import wait_until
 
@@ -92,7 +92,7 @@ async def test_shares_and_the_switch_never_empty_the_service(
 
     async def lead(old: int, new: int, *pods: str) -> None:
         backends = (Backend("aaaaaaaa", old), Backend("bbbbbbbb", new))
-        (service,) = traffic(md, backends, by_pods=True)
+        (service,) = render_traffic(md, backends, by_pods=True)
         del service["metadata"]["ownerReferences"]
         await kube.apply(service)
         wait_until(

@@ -5,7 +5,7 @@ from typing import Any
 from halimede.adapters.cluster import KubeCluster
 from halimede.adapters.kinds import CONFIG_MAP
 from halimede.adapters.store import Key
-from halimede.reconcile.inputs import ObjectReader
+from halimede.reconcile.references import ReferencedObjects
 
 
 def _source(namespace: str, code: str) -> dict[str, Any]:
@@ -15,7 +15,7 @@ def _source(namespace: str, code: str) -> dict[str, Any]:
 
 async def test_a_missing_one_is_none_until_it_is_there(kube: KubeCluster, namespace: str) -> None:
     """What does not exist is asked for again."""
-    inputs, key = ObjectReader(kube, CONFIG_MAP), Key(namespace, "m")
+    inputs, key = ReferencedObjects(kube, CONFIG_MAP), Key(namespace, "m")
     assert await inputs.read(key, ["source"]) == {"source": None}
     live = await kube.apply(_source(namespace, "1"))
     assert await inputs.read(key, ["source"]) == {"source": live}
@@ -23,7 +23,7 @@ async def test_a_missing_one_is_none_until_it_is_there(kube: KubeCluster, namesp
 
 async def test_it_is_read_once_and_then_followed(kube: KubeCluster, namespace: str) -> None:
     """Between events nothing is asked; an event brings the news and names the readers."""
-    inputs, key = ObjectReader(kube, CONFIG_MAP), Key(namespace, "m")
+    inputs, key = ReferencedObjects(kube, CONFIG_MAP), Key(namespace, "m")
     old = await kube.apply(_source(namespace, "1"))
     await inputs.read(key, ["source"])
     new = await kube.apply(_source(namespace, "2"))
@@ -36,7 +36,7 @@ async def test_it_is_read_once_and_then_followed(kube: KubeCluster, namespace: s
 
 async def test_a_deleted_one_is_news(kube: KubeCluster, namespace: str) -> None:
     """Its readers are told, and find nothing."""
-    inputs, key = ObjectReader(kube, CONFIG_MAP), Key(namespace, "m")
+    inputs, key = ReferencedObjects(kube, CONFIG_MAP), Key(namespace, "m")
     live = await kube.apply(_source(namespace, "1"))
     await inputs.read(key, ["source"])
     await kube.delete(CONFIG_MAP, namespace, "source", live["metadata"]["uid"])
@@ -46,7 +46,7 @@ async def test_a_deleted_one_is_news(kube: KubeCluster, namespace: str) -> None:
 
 async def test_nobody_is_told_of_what_nobody_reads(kube: KubeCluster, namespace: str) -> None:
     """A spec that names another one, and a ModelDeployment that is gone, read no more."""
-    inputs, key = ObjectReader(kube, CONFIG_MAP), Key(namespace, "m")
+    inputs, key = ReferencedObjects(kube, CONFIG_MAP), Key(namespace, "m")
     live = await kube.apply(_source(namespace, "1"))
     assert inputs.seen(live) == ()
     await inputs.read(key, ["source"])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from halimede.api.base import Manifest
-from local.cluster import Cluster
+from localcluster.cluster import Cluster
 from tests.operator.conftest import Process, Start, model
 from tests.operator.test_drift import METRICS, TEMPLATE
 from tests.support.waiting import wait_until

@@ -8,8 +8,8 @@ import pytest
 from halimede.adapters.cluster import KubeCluster
 from halimede.adapters.kinds import CONFIG_MAP, MODEL_DEPLOYMENT
 from halimede.adapters.store import Key, Store
-from halimede.reconcile import sync
-from halimede.reconcile.sync import Sync
+from halimede.reconcile import resync
+from halimede.reconcile.resync import CacheSync
 from tests.operator.conftest import model
 
 
@@ -27,10 +27,10 @@ async def test_work_waits_for_the_watches(
     kube: KubeCluster, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As long as a listed object has not been shown, nothing may be taken for missing."""
-    monkeypatch.setattr(sync, "GLANCES", 2)
+    monkeypatch.setattr(resync, "GLANCES", 2)
     live = await kube.apply(model("m", namespace))
     store = Store()
-    waiting = asyncio.create_task(Sync(kube, store, [namespace]).caught_up())
+    waiting = asyncio.create_task(CacheSync(kube, store, [namespace]).caught_up())
     done, _ = await asyncio.wait([waiting], timeout=1.0)
     assert not done
     store.put(MODEL_DEPLOYMENT, live)
@@ -41,9 +41,9 @@ async def test_what_is_deleted_meanwhile_is_not_waited_for(
     kube: KubeCluster, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An object that was listed and then deleted will never be shown."""
-    monkeypatch.setattr(sync, "GLANCES", 2)
+    monkeypatch.setattr(resync, "GLANCES", 2)
     live = await kube.apply(model("m", namespace))
-    waiting = asyncio.create_task(Sync(kube, Store(), [namespace]).caught_up())
+    waiting = asyncio.create_task(CacheSync(kube, Store(), [namespace]).caught_up())
     done, _ = await asyncio.wait([waiting], timeout=0.5)
     assert not done
     await kube.delete(MODEL_DEPLOYMENT, namespace, "m", live["metadata"]["uid"])
@@ -53,7 +53,7 @@ async def test_what_is_deleted_meanwhile_is_not_waited_for(
 async def test_the_resync_finds_what_the_watches_missed(kube: KubeCluster, namespace: str) -> None:
     """A missed deletion, a missed change and a missed creation each lead to a look."""
     store, changed = Store(), list[Key]()
-    resync = Sync(kube, store, [namespace])
+    resync = CacheSync(kube, store, [namespace])
     key = Key(namespace, "m")
     store.put(CONFIG_MAP, first := await kube.apply(_child(namespace, "1")))
     await resync.repair(changed.append)

@@ -11,8 +11,8 @@ from halimede.adapters.errors import ConflictError, NotFoundError, RejectedError
 from halimede.adapters.kinds import HTTP_ROUTE
 from halimede.api.base import Manifest
 from halimede.render.traffic import Backend
-from halimede.render.user_route import attached, given_back, operations
-from local.cluster import Cluster
+from halimede.render.user_route import json_patch, restored, with_revisions
+from localcluster.cluster import Cluster
 from tests.operator.conftest import Start, model
 from tests.support.waiting import wait_until
 
@@ -75,7 +75,7 @@ def _names(route: Manifest) -> list[str]:
 async def test_a_patch_is_good_for_one_version(kube: KubeCluster, namespace: str) -> None:
     """A route that somebody wrote meanwhile is not touched; what is unacceptable is told apart."""
     seen = await kube.apply(_route(namespace), manager="somebody")
-    changes = operations(seen, attached(seen, "m", BACKENDS), "m")
+    changes = json_patch(seen, with_revisions(seen, "m", BACKENDS), "m")
     edited = _route(namespace)
     edited["metadata"]["labels"] = {"a": "b"}
     newer = await kube.apply(edited, manager="somebody")
@@ -96,10 +96,10 @@ async def test_a_route_is_given_back_as_it_was(kube: KubeCluster, namespace: str
     seen = await kube.apply(_route(namespace), manager="somebody")
     live = seen
     for _ in ("named", "with their shares"):
-        led = operations(live, attached(live, "m", BACKENDS), "m")
+        led = json_patch(live, with_revisions(live, "m", BACKENDS), "m")
         live = await kube.patch(HTTP_ROUTE, namespace, "shop", led)
-    assert operations(live, attached(live, "m", BACKENDS), "m") == ()
-    back = operations(live, given_back(live, "m"), "m")
+    assert json_patch(live, with_revisions(live, "m", BACKENDS), "m") == ()
+    back = json_patch(live, restored(live, "m"), "m")
     live = await kube.patch(HTTP_ROUTE, namespace, "shop", back)
     assert live["spec"] == seen["spec"]
     assert live["metadata"].get("annotations", {}) == seen["metadata"].get("annotations", {})

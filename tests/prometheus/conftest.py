@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from halimede.adapters.prometheus import PromMetrics
+from halimede.adapters.prometheus import PrometheusReader
 from tests.prometheus.exposition import Exposition, served
 from tests.prometheus.server import configuration, started
 from tests.support.waiting import wait_until
@@ -47,9 +47,9 @@ def clock(prometheus: str) -> Callable[[], float]:
 
 
 @pytest.fixture
-async def metrics(prometheus: str) -> AsyncIterator[PromMetrics]:
+async def metrics(prometheus: str) -> AsyncIterator[PrometheusReader]:
     """Ask that Prometheus as the operator does."""
-    asked = PromMetrics(prometheus)
+    asked = PrometheusReader(prometheus)
     yield asked
     asked.close()
 

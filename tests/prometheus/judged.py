@@ -3,13 +3,20 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from halimede.adapters.prometheus import PromMetrics
+from halimede.adapters.prometheus import PrometheusReader
 from halimede.api.analysis import Analysis, MetricsProvider
 from halimede.api.status import Evidence
 from halimede.judge.initial_evidence import begin
-from halimede.judge.judge import judge
-from halimede.judge.providers.known import provider as provider_of
-from halimede.judge.reading import Counts, Measured, MetricsRequest, Reading, Source, since
+from halimede.judge.judge import judge_poll
+from halimede.judge.providers.registry import find_provider as provider_of
+from halimede.judge.reading import (
+    CounterSamples,
+    Counts,
+    MetricsRequest,
+    Reading,
+    Source,
+    counted_since,
+)
 from halimede.judge.verdict import Verdict
 from tests.support.series import CANARY, request
 from tests.support.waiting import wait_until_async
@@ -23,7 +30,7 @@ class Judged:
 
     def __init__(
         self,
-        metrics: PromMetrics,
+        metrics: PrometheusReader,
         clock: Clock,
         provider: MetricsProvider = MetricsProvider.CONTOUR,
     ) -> None:
@@ -38,7 +45,7 @@ class Judged:
         now = self.clock()
         latency = self.analysis.latency
         slow_after = latency.threshold_milliseconds if latency else None
-        asked = request(now, since(self.evidence), provider=self.analysis.provider)
+        asked = request(now, counted_since(self.evidence), provider=self.analysis.provider)
         return await self.metrics.read(replace(asked, slow_after=slow_after))
 
     async def begin(self) -> None:
@@ -51,7 +58,7 @@ class Judged:
         """Begin if that is possible."""
         history = (await self.reading()).history
         self.evidence = begin(self.analysis, STEPS, history, self.clock())
-        return since(self.evidence) is None
+        return counted_since(self.evidence) is None
 
     async def _scraped(self) -> list[set[str]]:
         """Return the revisions that each source knows."""
@@ -59,13 +66,13 @@ class Judged:
         asked = request(now, now, provider=self.analysis.provider)
         answers = (await self.metrics.read(asked)).answers
         return [
-            _owners(source, answer, asked) if isinstance(answer, Measured) else set()
+            _owners(source, answer, asked) if isinstance(answer, CounterSamples) else set()
             for source, answer in answers.items()
         ]
 
     async def poll(self, *, later: float = 0.0) -> Verdict:
         """Look once; *later*: as if so many seconds had passed."""
-        judgement = judge(
+        judgement = judge_poll(
             self.evidence, await self.reading(), self.analysis, 0, STEPS, self.clock() + later
         )
         self.evidence = judgement.evidence
@@ -89,7 +96,7 @@ class Judged:
         assert found == counts
 
 
-def _owners(source: str, answer: Measured, asked: MetricsRequest) -> set[str]:
+def _owners(source: str, answer: CounterSamples, asked: MetricsRequest) -> set[str]:
     read = provider_of(source, asked).reader(asked, answer.series)
     meanings = (read(one.labels) for one in answer.series)
     return {one.revision for one in meanings if one is not None}

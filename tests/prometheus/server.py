@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from local import build
+from localcluster import build
 from tests.prometheus.exposition import ENVOY, PODS
 from tests.prometheus.products import SCRAPED
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from halimede.adapters.prometheus import PromMetrics
-from halimede.judge.reading import Answer, Measured, Source, Unavailable, Why
-from local import build
+from halimede.adapters.prometheus import PrometheusReader
+from halimede.judge.reading import Answer, CounterSamples, Source, Unavailable, UnavailableReason
+from localcluster import build
 from tests.prometheus.server import started
 from tests.support.series import request
 from tests.support.waiting import wait_until
@@ -62,7 +62,7 @@ def _listens(host: str, port: int) -> bool:
 
 async def said(url: str, folder: Path, *, insecure: bool = False) -> Answer:
     """Ask once."""
-    metrics = PromMetrics(url, credentials=str(folder), insecure=insecure)
+    metrics = PrometheusReader(url, credentials=str(folder), insecure=insecure)
     try:
         return (await metrics.read(request())).answers[Source.TRITON]
     finally:
@@ -74,21 +74,21 @@ async def test_prometheus_is_asked_through_tls_with_certificate_and_password(
 ) -> None:
     """Each of them is needed, and what is missing is told by kind."""
     answer = await said(guarded, files)
-    assert answer == Measured(())
+    assert answer == CounterSamples(())
     (files / "password").write_text("wrong")
     answer = await said(guarded, files)
     assert isinstance(answer, Unavailable)
-    assert answer.why is Why.REFUSED
+    assert answer.why is UnavailableReason.REFUSED
     assert "HTTP 401" in answer.message
     (files / "password").write_text(OPEN)
     (files / "ca.crt").unlink()
     answer = await said(guarded, files)
     assert isinstance(answer, Unavailable)
-    assert answer.why is Why.UNREACHABLE
+    assert answer.why is UnavailableReason.UNREACHABLE
     assert "signed by ca.crt" in answer.message
-    assert await said(guarded, files, insecure=True) == Measured(())
+    assert await said(guarded, files, insecure=True) == CounterSamples(())
     (files / "tls.crt").unlink()
     (files / "tls.key").unlink()
     answer = await said(guarded, files, insecure=True)
     assert isinstance(answer, Unavailable)
-    assert answer.why is Why.UNREACHABLE
+    assert answer.why is UnavailableReason.UNREACHABLE

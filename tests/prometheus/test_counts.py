@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from halimede.adapters import prometheus as adapter
-from halimede.adapters.prometheus import PromMetrics
+from halimede.adapters.prometheus import PrometheusReader
 from halimede.api.analysis import Analysis, Latency
 from halimede.api.status import Evidence
-from halimede.judge.reading import Counts, Measured, Source, Unavailable, Why
+from halimede.judge.reading import CounterSamples, Counts, Source, Unavailable, UnavailableReason
 from halimede.judge.verdict import Verdict
 from tests.prometheus.exposition import PODS, Exposition
 from tests.prometheus.judged import Clock, Judged
@@ -17,7 +17,7 @@ from tests.support.waiting import wait_until_async
 
 
 @pytest.fixture
-async def judged(metrics: PromMetrics, counters: Exposition, clock: Clock) -> Judged:
+async def judged(metrics: PrometheusReader, counters: Exposition, clock: Clock) -> Judged:
     """Begin to judge with 1000 requests in the past of either revision."""
     for revision in (STABLE, CANARY):
         counters.http(revision, 2, 1000)
@@ -140,23 +140,26 @@ async def test_a_target_that_is_gone_is_no_data_after_a_while(
 
 
 async def test_a_source_without_any_counter_is_an_answer(
-    metrics: PromMetrics, clock: Clock
+    metrics: PrometheusReader, clock: Clock
 ) -> None:
     """Nothing was wrong with the question: there is nothing of that name."""
     absent = replace(request(clock(), clock()), name="absent")
     reading = await metrics.read(absent)
-    assert reading.answers == {Source.ROUTER: Measured(()), Source.TRITON: Measured(())}
+    assert reading.answers == {
+        Source.ROUTER: CounterSamples(()),
+        Source.TRITON: CounterSamples(()),
+    }
 
 
 async def test_a_query_that_prometheus_cannot_read_is_refused_not_down(
-    metrics: PromMetrics, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    metrics: PrometheusReader, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """HTTP 400: waiting will not cure it, and Prometheus's own words are passed on."""
     monkeypatch.setattr(adapter, "queries", lambda *_: ("}{",))
     reading = await metrics.read(request(clock(), clock()))
     answer = reading.answers[Source.ROUTER]
     assert isinstance(answer, Unavailable)
-    assert answer.why is Why.REFUSED
+    assert answer.why is UnavailableReason.REFUSED
     assert "HTTP 400" in answer.message
     assert "parse error" in answer.message
 
@@ -168,7 +171,7 @@ async def test_a_prometheus_that_is_gone_is_unreachable_and_the_evidence_stays(
     counters.http(CANARY, 5, 3)
     await judged.sees(Source.ROUTER, Counts(3, 3))
     judged.metrics.close()
-    judged.metrics = PromMetrics("http://127.0.0.1:9")
+    judged.metrics = PrometheusReader("http://127.0.0.1:9")
     assert await judged.poll() is Verdict.METRICS_DOWN
     assert judged.counted(Source.ROUTER) == Counts(3, 3)
     assert "HALIMEDE_PROMETHEUS_URL" in (judged.evidence.message or "")

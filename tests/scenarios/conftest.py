@@ -2,13 +2,13 @@
 
 import pytest
 
-from tests.support.cluster import PretendCluster
+from harness.fake_cluster import FakeCluster
 
 
 @pytest.fixture
-def cluster() -> PretendCluster:
+def cluster() -> FakeCluster:
     """Make a cluster in which a first revision serves and nobody has lost a request."""
-    served = PretendCluster()
+    served = FakeCluster()
     served.until(served.ready)
     served.run(120)
     served.lost = 0.0

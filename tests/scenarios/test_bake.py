@@ -3,10 +3,10 @@
 import pytest
 
 from halimede.api.status import Outcome, State
-from halimede.rollout.evidence import is_doubtful
-from tests.support.behaviour import Behaviour
-from tests.support.cluster import PretendCluster
-from tests.support.spec import SPEC
+from halimede.rollout.analysis_schedule import is_doubtful
+from harness.fake_behaviour import Behaviour
+from harness.fake_cluster import FakeCluster
+from harness.fake_spec import SPEC
 
 OLD, NEW = SPEC["model"]["storageUri"], "https://models.example/digits/2"
 FAILING = Behaviour(error_rate=1.0)
@@ -14,26 +14,26 @@ BAKE = 300.0
 """Seconds."""
 
 
-def baking(cluster: PretendCluster) -> PretendCluster:
+def baking(cluster: FakeCluster) -> FakeCluster:
     """Bring a second model to its bake, which takes five minutes."""
     cluster.edit(lambda spec: spec["rollout"]["canary"].update(bakeSeconds=int(BAKE)))
     return cluster.model(2, Behaviour()).until(lambda: cluster.state is State.BAKING)
 
 
-def revisions(cluster: PretendCluster) -> tuple[str, str]:
+def revisions(cluster: FakeCluster) -> tuple[str, str]:
     """Name the stable revision and the one that is rolled out."""
     assert cluster.rollout is not None
     return cluster.rollout.base, cluster.rollout.revision
 
 
-def outcome(cluster: PretendCluster) -> Outcome | None:
+def outcome(cluster: FakeCluster) -> Outcome | None:
     """Tell how the last rollout ended."""
     last = cluster.parsed.last_rollout
     return last.outcome if last else None
 
 
 @pytest.mark.transition(37, 39, 41)
-def test_a_tenth_of_the_requests_stays_until_the_bake_ends(cluster: PretendCluster) -> None:
+def test_a_tenth_of_the_requests_stays_until_the_bake_ends(cluster: FakeCluster) -> None:
     """Given a good canary, it bakes beside the stable revision, and nobody loses a request."""
     baking(cluster)
     old, new = revisions(cluster)
@@ -47,7 +47,7 @@ def test_a_tenth_of_the_requests_stays_until_the_bake_ends(cluster: PretendClust
     assert (cluster.stable, cluster.lost, cluster.failed) == (new, 0.0, 0.0)
 
 
-def test_both_revisions_are_compared_in_the_bake(cluster: PretendCluster) -> None:
+def test_both_revisions_are_compared_in_the_bake(cluster: FakeCluster) -> None:
     """Given a control share, the stable revision's requests are counted on."""
     baking(cluster).run(60)
     assert cluster.rollout is not None
@@ -62,7 +62,7 @@ def test_both_revisions_are_compared_in_the_bake(cluster: PretendCluster) -> Non
 
 
 @pytest.mark.transition(89)
-def test_a_stable_revision_that_loses_its_pods_gives_its_share_up(cluster: PretendCluster) -> None:
+def test_a_stable_revision_that_loses_its_pods_gives_its_share_up(cluster: FakeCluster) -> None:
     """Given stable pods that vanish for good in the bake, the next pass gives the new one all."""
     baking(cluster).run(60)
     old, new = revisions(cluster)
@@ -79,7 +79,7 @@ def test_a_stable_revision_that_loses_its_pods_gives_its_share_up(cluster: Prete
 @pytest.mark.transition(40, 88)
 @pytest.mark.parametrize("after", [15, 60, 120, 150, 180, 210, 240])
 def test_a_revision_that_breaks_in_the_bake_is_never_promoted(
-    cluster: PretendCluster, after: int
+    cluster: FakeCluster, after: int
 ) -> None:
     """Given errors only, from any moment of the bake on, the stable revision gets it all back."""
     old = cluster.stable
@@ -90,7 +90,7 @@ def test_a_revision_that_breaks_in_the_bake_is_never_promoted(
 
 
 @pytest.mark.transition(88)
-def test_a_prometheus_that_goes_away_hides_no_trouble(cluster: PretendCluster) -> None:
+def test_a_prometheus_that_goes_away_hides_no_trouble(cluster: FakeCluster) -> None:
     """Given odds against it and then no metrics, the bake is held until they are back."""
     old = cluster.stable
     baking(cluster).run(120)
@@ -109,7 +109,7 @@ def test_a_prometheus_that_goes_away_hides_no_trouble(cluster: PretendCluster) -
 @pytest.mark.transition(40)
 @pytest.mark.parametrize("after", [150, 180, 210, 240])
 def test_without_a_control_share_it_is_stopped_all_the_same(
-    cluster: PretendCluster, after: int
+    cluster: FakeCluster, after: int
 ) -> None:
     """Given a bake with all traffic, nothing is compared, and errors only are found in time."""
     old = cluster.stable
@@ -120,7 +120,7 @@ def test_without_a_control_share_it_is_stopped_all_the_same(
     assert (outcome(cluster), cluster.stable, cluster.lost) == (Outcome.ABORTED, old, 0.0)
 
 
-def test_trouble_of_both_revisions_does_not_stop_a_good_one(cluster: PretendCluster) -> None:
+def test_trouble_of_both_revisions_does_not_stop_a_good_one(cluster: FakeCluster) -> None:
     """Given a dependency that fails for five minutes of the bake, the new one is promoted."""
     baking(cluster).run(BAKE / 2)
     new = revisions(cluster)[1]

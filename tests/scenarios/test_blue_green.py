@@ -3,17 +3,17 @@
 import pytest
 
 from halimede.api.status import Outcome, State
-from tests.support.behaviour import Behaviour
-from tests.support.cluster import PretendCluster
+from harness.fake_behaviour import Behaviour
+from harness.fake_cluster import FakeCluster
 
 
 @pytest.fixture
-def blue_green(cluster: PretendCluster) -> PretendCluster:
+def blue_green(cluster: FakeCluster) -> FakeCluster:
     """Make a cluster whose ModelDeployment asks for blue-green."""
     return cluster.edit(lambda spec: spec["rollout"].update(strategy="BlueGreen"))
 
 
-def test_preview_waits_for_the_command(blue_green: PretendCluster) -> None:
+def test_preview_waits_for_the_command(blue_green: FakeCluster) -> None:
     """Given a new spec, its revision stands at full scale behind the preview, without traffic."""
     stable = blue_green.stable
     blue_green.model(2).run(600)
@@ -27,7 +27,7 @@ def test_preview_waits_for_the_command(blue_green: PretendCluster) -> None:
     assert "promote" in blue_green.message("Ready")
 
 
-def test_promote_switches_everything_at_once(blue_green: PretendCluster) -> None:
+def test_promote_switches_everything_at_once(blue_green: FakeCluster) -> None:
     """Given the command, all traffic moves in one write, is watched, and then committed."""
     blue_green.model(2).until(lambda: blue_green.state is State.AWAITING_PROMOTION)
     blue_green.command("promote@1").until(lambda: blue_green.state is State.BAKING)
@@ -39,7 +39,7 @@ def test_promote_switches_everything_at_once(blue_green: PretendCluster) -> None
 
 
 @pytest.mark.transition(40)
-def test_bad_revision_is_switched_back(blue_green: PretendCluster) -> None:
+def test_bad_revision_is_switched_back(blue_green: FakeCluster) -> None:
     """Given a revision that fails under all traffic, the bake ends with the old one serving."""
     old = blue_green.stable
     blue_green.model(2, Behaviour(error_rate=0.3))
@@ -56,7 +56,7 @@ def test_bad_revision_is_switched_back(blue_green: PretendCluster) -> None:
     assert (blue_green.weights[-1], blue_green.lost) == ({old: 100}, 0.0)
 
 
-def test_automatic_promotion(blue_green: PretendCluster) -> None:
+def test_automatic_promotion(blue_green: FakeCluster) -> None:
     """Given `autoPromote`, nobody is asked."""
     blue_green.edit(lambda spec: spec["rollout"]["blueGreen"].update(autoPromote=True))
     blue_green.model(2).run(10)
@@ -65,7 +65,7 @@ def test_automatic_promotion(blue_green: PretendCluster) -> None:
     assert blue_green.lost == 0.0
 
 
-def test_service_exposure_switches_the_selector(blue_green: PretendCluster) -> None:
+def test_service_exposure_switches_the_selector(blue_green: FakeCluster) -> None:
     """Given no router, the entry Service's selector is the switch."""
     blue_green.edit(lambda spec: spec.update(expose={"type": "Service"}))
     blue_green.edit(lambda spec: spec["rollout"]["analysis"].update(provider="None"))
@@ -79,13 +79,13 @@ def test_service_exposure_switches_the_selector(blue_green: PretendCluster) -> N
     assert blue_green.stable == (blue_green.parsed.target and blue_green.parsed.target.revision)
 
 
-def previewed(blue_green: PretendCluster, **fields: object) -> PretendCluster:
+def previewed(blue_green: FakeCluster, **fields: object) -> FakeCluster:
     """Have the preview judged."""
     asked = {"autoPromote": True, "previewAnalysis": {"minSeconds": 60, **fields}}
     return blue_green.edit(lambda spec: spec["rollout"]["blueGreen"].update(asked))
 
 
-def test_preview_that_fails_copies_is_never_switched(blue_green: PretendCluster) -> None:
+def test_preview_that_fails_copies_is_never_switched(blue_green: FakeCluster) -> None:
     """Given copies of users' requests, a bad preview is stopped and no user has met it."""
     old = blue_green.stable
     previewed(blue_green, mirrorPercent=100).model(2, Behaviour(error_rate=0.3)).run(10)
@@ -95,7 +95,7 @@ def test_preview_that_fails_copies_is_never_switched(blue_green: PretendCluster)
     assert (last.reason, blue_green.stable, blue_green.failed) == ("AnalysisFailed", old, 0.0)
 
 
-def test_preview_that_answers_copies_is_switched_and_baked(blue_green: PretendCluster) -> None:
+def test_preview_that_answers_copies_is_switched_and_baked(blue_green: FakeCluster) -> None:
     """Given copies that are answered well, all traffic moves, and is judged by itself."""
     previewed(blue_green, mirrorPercent=100).model(2).run(10)
     blue_green.until(lambda: blue_green.state is State.BAKING)
@@ -105,7 +105,7 @@ def test_preview_that_answers_copies_is_switched_and_baked(blue_green: PretendCl
     assert (len(blue_green.weights[-1]), blue_green.lost, blue_green.failed) == (1, 0.0, 0.0)
 
 
-def test_preview_waits_for_requests_of_its_own(blue_green: PretendCluster) -> None:
+def test_preview_waits_for_requests_of_its_own(blue_green: FakeCluster) -> None:
     """Given no copies, it is switched when enough of your own requests to it went well."""
     previewed(blue_green).model(2).until(lambda: blue_green.state is State.AWAITING_PROMOTION)
     blue_green.run(1800)
@@ -118,14 +118,14 @@ def test_preview_waits_for_requests_of_its_own(blue_green: PretendCluster) -> No
     blue_green.until(blue_green.ready)
 
 
-def test_preview_has_a_hostname_while_there_is_one(blue_green: PretendCluster) -> None:
+def test_preview_has_a_hostname_while_there_is_one(blue_green: FakeCluster) -> None:
     """Given `previewHostnames`, a route of its own leads to it, and to nothing afterwards."""
-    hostnames = {"previewHostnames": ["preview.example.com"]}
+    hostnames = {"previewHostnames": ["cli.render.example.com"]}
     blue_green.edit(lambda spec: spec["rollout"]["blueGreen"].update(hostnames))
     blue_green.model(2).until(lambda: blue_green.state is State.AWAITING_PROMOTION)
     assert blue_green.rollout is not None
     spec = blue_green.objects["HTTPRoute", "digits-preview"]["spec"]
-    assert spec["hostnames"] == ["preview.example.com"]
+    assert spec["hostnames"] == ["cli.render.example.com"]
     services = {one["name"] for rule in spec["rules"] for one in rule["backendRefs"]}
     assert services == {f"digits-{blue_green.rollout.revision}"}
     blue_green.command("promote@1").run(10)

@@ -4,8 +4,8 @@ import pytest
 
 from halimede.api.base import Manifest
 from halimede.api.status import Outcome, State
-from tests.support.behaviour import Behaviour
-from tests.support.cluster import PretendCluster
+from harness.fake_behaviour import Behaviour
+from harness.fake_cluster import FakeCluster
 
 BAD = Behaviour(error_rate=0.3)
 CRASHING = Behaviour(
@@ -19,18 +19,18 @@ CRASHING = Behaviour(
 )
 
 
-def shares(cluster: PretendCluster, revision: str) -> list[int]:
+def shares(cluster: FakeCluster, revision: str) -> list[int]:
     """List the weights that a revision was given, one after the other."""
     return [weights[revision] for weights in cluster.weights if revision in weights]
 
 
-def target(cluster: PretendCluster) -> str:
+def target(cluster: FakeCluster) -> str:
     """The revision that the spec asks for."""
     assert cluster.parsed.target is not None
     return cluster.parsed.target.revision
 
 
-def test_good_canary_is_promoted_step_by_step(cluster: PretendCluster) -> None:
+def test_good_canary_is_promoted_step_by_step(cluster: FakeCluster) -> None:
     """Given a good canary, it gets 20, 50, 90 and 100 % in turn, and no request is lost."""
     cluster.model(2).run(10)
     cluster.until(cluster.ready)
@@ -40,7 +40,7 @@ def test_good_canary_is_promoted_step_by_step(cluster: PretendCluster) -> None:
     assert cluster.condition("Reconciling") is None
 
 
-def test_canary_that_lets_requests_hang_is_stopped(cluster: PretendCluster) -> None:
+def test_canary_that_lets_requests_hang_is_stopped(cluster: FakeCluster) -> None:
     """Given a canary that lets 20 % hang until clients leave, it stays at its first step."""
     cluster.model(2, Behaviour(hang_rate=0.2)).run(10)
     bad = target(cluster)
@@ -62,7 +62,7 @@ def test_canary_that_lets_requests_hang_is_stopped(cluster: PretendCluster) -> N
     ids=["Hold", "Abort", "Ignore", "no router"],
 )
 def test_client_errors_are_asked_for_unless_they_are_ignored(
-    cluster: PretendCluster, analysis: Manifest, *, wanted: bool
+    cluster: FakeCluster, analysis: Manifest, *, wanted: bool
 ) -> None:
     """Given a router whose counters are read, and a wish to know."""
     cluster.edit(lambda spec: spec["rollout"]["analysis"].update(analysis))
@@ -70,7 +70,7 @@ def test_client_errors_are_asked_for_unless_they_are_ignored(
     assert {one.client_errors for one in cluster.prometheus.asked} == {wanted}
 
 
-def test_promotion_restarts_no_pod(cluster: PretendCluster) -> None:
+def test_promotion_restarts_no_pod(cluster: FakeCluster) -> None:
     """Given a promoted canary, its first pod still runs and its Deployment was only scaled."""
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
     pods = {name: one for name, one in cluster.pods.items() if one[0] == target(cluster)}
@@ -78,7 +78,7 @@ def test_promotion_restarts_no_pod(cluster: PretendCluster) -> None:
     assert pods.items() <= cluster.pods.items()
 
 
-def test_bad_canary_is_stopped_with_its_evidence(cluster: PretendCluster) -> None:
+def test_bad_canary_is_stopped_with_its_evidence(cluster: FakeCluster) -> None:
     """Given a canary that fails 30 %, it stays at its first step, and the status says why."""
     stable = cluster.stable
     cluster.model(2, BAD).run(10)
@@ -100,7 +100,7 @@ def test_bad_canary_is_stopped_with_its_evidence(cluster: PretendCluster) -> Non
     assert cluster.reasons.count("RolloutAborted") == 1
 
 
-def test_stopped_canary_is_deleted_and_not_tried_again(cluster: PretendCluster) -> None:
+def test_stopped_canary_is_deleted_and_not_tried_again(cluster: FakeCluster) -> None:
     """Given a stopped canary, its children are gone, and hours later it was not tried again."""
     cluster.model(2, BAD).run(10)
     bad = target(cluster)
@@ -111,7 +111,7 @@ def test_stopped_canary_is_deleted_and_not_tried_again(cluster: PretendCluster) 
 
 
 @pytest.mark.transition(6)
-def test_retry_tries_a_stopped_canary_again(cluster: PretendCluster) -> None:
+def test_retry_tries_a_stopped_canary_again(cluster: FakeCluster) -> None:
     """Given a stopped canary whose fault lay elsewhere, `retry` rolls it out anew."""
     behaviour = Behaviour(error_rate=0.3)
     cluster.model(2, behaviour).run(10)
@@ -126,7 +126,7 @@ def test_retry_tries_a_stopped_canary_again(cluster: PretendCluster) -> None:
 
 
 @pytest.mark.transition(13)
-def test_revision_that_never_loads_gets_no_traffic(cluster: PretendCluster) -> None:
+def test_revision_that_never_loads_gets_no_traffic(cluster: FakeCluster) -> None:
     """Given a model that Triton cannot load, no request meets it, and its words are told."""
     stable = cluster.stable
     cluster.model(2, CRASHING).run(60)
@@ -136,7 +136,7 @@ def test_revision_that_never_loads_gets_no_traffic(cluster: PretendCluster) -> N
 
 
 @pytest.mark.transition(22)
-def test_without_requests_no_weight_moves(cluster: PretendCluster) -> None:
+def test_without_requests_no_weight_moves(cluster: FakeCluster) -> None:
     """Given no users, the canary stays at its first step and the conditions say why."""
     cluster.requests_per_second = 0.0
     cluster.model(2).run(1800)
@@ -149,7 +149,7 @@ def test_without_requests_no_weight_moves(cluster: PretendCluster) -> None:
 
 
 @pytest.mark.transition(23)
-def test_without_prometheus_no_weight_moves(cluster: PretendCluster) -> None:
+def test_without_prometheus_no_weight_moves(cluster: FakeCluster) -> None:
     """Given an outage of Prometheus in mid-canary, nothing moves, and afterwards it goes on."""
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
     cluster.prometheus.up = False
@@ -162,7 +162,7 @@ def test_without_prometheus_no_weight_moves(cluster: PretendCluster) -> None:
     assert (cluster.stable, cluster.lost) == (target(cluster), 0.0)
 
 
-def test_operator_that_was_away_for_two_hours_goes_one_step_on(cluster: PretendCluster) -> None:
+def test_operator_that_was_away_for_two_hours_goes_one_step_on(cluster: FakeCluster) -> None:
     """Given two hours without an operator, what it missed is no reason to hurry."""
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
     cluster.run(60)
@@ -173,7 +173,7 @@ def test_operator_that_was_away_for_two_hours_goes_one_step_on(cluster: PretendC
 
 
 @pytest.mark.transition(53)
-def test_clock_that_is_set_back(cluster: PretendCluster) -> None:
+def test_clock_that_is_set_back(cluster: FakeCluster) -> None:
     """Given a clock that steps back by a minute in mid-canary, the rollout still ends well."""
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
     cluster.now -= 60
@@ -182,7 +182,7 @@ def test_clock_that_is_set_back(cluster: PretendCluster) -> None:
 
 
 @pytest.mark.transition(28)
-def test_third_revision_in_mid_canary(cluster: PretendCluster) -> None:
+def test_third_revision_in_mid_canary(cluster: FakeCluster) -> None:
     """Given a canary under way, a third spec takes its place, compared with the stable one."""
     stable = cluster.stable
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
@@ -197,7 +197,7 @@ def test_third_revision_in_mid_canary(cluster: PretendCluster) -> None:
 
 
 @pytest.mark.transition(29)
-def test_spec_that_goes_back_in_mid_canary(cluster: PretendCluster) -> None:
+def test_spec_that_goes_back_in_mid_canary(cluster: FakeCluster) -> None:
     """Given a canary under way, the old spec ends it with one write and is Ready at once after."""
     stable = cluster.stable
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
@@ -208,7 +208,7 @@ def test_spec_that_goes_back_in_mid_canary(cluster: PretendCluster) -> None:
 
 
 @pytest.mark.transition(7)
-def test_way_back_after_a_promotion(cluster: PretendCluster) -> None:
+def test_way_back_after_a_promotion(cluster: FakeCluster) -> None:
     """Given a promotion minutes ago, the old spec is back without steps: its pods are warm."""
     first = cluster.stable
     cluster.model(2).run(10)
@@ -221,7 +221,7 @@ def test_way_back_after_a_promotion(cluster: PretendCluster) -> None:
     assert (cluster.stable, cluster.lost) == (first, 0.0)
 
 
-def test_paused_canary(cluster: PretendCluster) -> None:
+def test_paused_canary(cluster: FakeCluster) -> None:
     """Given `paused`, a good canary stays where it is; without it, it goes on."""
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
     cluster.edit(lambda spec: spec["rollout"].update(paused=True)).run(1800)
@@ -231,7 +231,7 @@ def test_paused_canary(cluster: PretendCluster) -> None:
     assert cluster.stable == target(cluster)
 
 
-def test_bad_canary_is_stopped_though_paused(cluster: PretendCluster) -> None:
+def test_bad_canary_is_stopped_though_paused(cluster: FakeCluster) -> None:
     """Given a pause, a bad canary is stopped all the same."""
     cluster.model(2, BAD).until(lambda: cluster.state is State.ANALYSING)
     cluster.edit(lambda spec: spec["rollout"].update(paused=True))
@@ -240,7 +240,7 @@ def test_bad_canary_is_stopped_though_paused(cluster: PretendCluster) -> None:
     assert cluster.parsed.last_rollout.outcome is Outcome.ABORTED
 
 
-def test_promote_goes_on_without_evidence(cluster: PretendCluster) -> None:
+def test_promote_goes_on_without_evidence(cluster: FakeCluster) -> None:
     """Given no users, `promote` takes the canary on by one step, once per token."""
     cluster.requests_per_second = 0.0
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
@@ -248,7 +248,7 @@ def test_promote_goes_on_without_evidence(cluster: PretendCluster) -> None:
     assert shares(cluster, target(cluster)) == [0, 20, 50]
 
 
-def test_lost_endpoints_cost_seconds_not_requests(cluster: PretendCluster) -> None:
+def test_lost_endpoints_cost_seconds_not_requests(cluster: FakeCluster) -> None:
     """Given a canary whose pods vanish, its share goes back to stable in the next pass."""
     behaviour = Behaviour()
     cluster.model(2, behaviour).until(lambda: cluster.state is State.ANALYSING)
@@ -261,7 +261,7 @@ def test_lost_endpoints_cost_seconds_not_requests(cluster: PretendCluster) -> No
 
 @pytest.mark.parametrize("behaviour", [Behaviour(), BAD], ids=["good", "bad"])
 @pytest.mark.parametrize("every", [1, 2, 3, 5])
-def test_killed_again_and_again(cluster: PretendCluster, behaviour: Behaviour, every: int) -> None:
+def test_killed_again_and_again(cluster: FakeCluster, behaviour: Behaviour, every: int) -> None:
     """Given an operator that dies after every few statuses, the outcome is the same."""
     stable = cluster.stable
     cluster.model(2, behaviour)
@@ -276,7 +276,7 @@ def test_killed_again_and_again(cluster: PretendCluster, behaviour: Behaviour, e
     assert (cluster.stable, cluster.rollout, cluster.lost) == (wanted, None, 0.0)
 
 
-def test_edited_steps(cluster: PretendCluster) -> None:
+def test_edited_steps(cluster: FakeCluster) -> None:
     """Given steps that are edited on the way, the weight never falls and the evidence is kept."""
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
     cluster.run(50)
@@ -292,7 +292,7 @@ def test_edited_steps(cluster: PretendCluster) -> None:
     assert shares(cluster, target(cluster)) == [0, 20, 40, 90, 100, 100]
 
 
-def test_nothing_is_written_at_rest(cluster: PretendCluster) -> None:
+def test_nothing_is_written_at_rest(cluster: FakeCluster) -> None:
     """Given nothing to do, a day goes by without a write and without a question to Prometheus."""
     writes, asked = len(cluster.writes), len(cluster.prometheus.asked)
     status = dict(cluster.status)
@@ -305,7 +305,7 @@ def test_nothing_is_written_at_rest(cluster: PretendCluster) -> None:
 
 
 @pytest.mark.transition(22)
-def test_no_data_ends_the_rollout_if_that_is_wished(cluster: PretendCluster) -> None:
+def test_no_data_ends_the_rollout_if_that_is_wished(cluster: FakeCluster) -> None:
     """Given `onNoData: Abort` and no users, the canary is given up after the time-out."""
     wish = {"onNoData": "Abort", "noDataTimeoutSeconds": 300}
     cluster.edit(lambda spec: spec["rollout"]["analysis"].update(wish))
@@ -316,14 +316,14 @@ def test_no_data_ends_the_rollout_if_that_is_wished(cluster: PretendCluster) -> 
     assert cluster.parsed.last_rollout.reason == "NoData"
 
 
-def test_url_is_told(cluster: PretendCluster) -> None:
+def test_url_is_told(cluster: FakeCluster) -> None:
     """Given a hostname, the status says where clients reach the model."""
     cluster.edit(lambda spec: spec["expose"]["gateway"].update(hostnames=["digits.example.com"]))
     cluster.run(10)
     assert cluster.parsed.url == "http://digits.example.com"
 
 
-def test_ingress_moves_traffic_by_its_canary(cluster: PretendCluster) -> None:
+def test_ingress_moves_traffic_by_its_canary(cluster: FakeCluster) -> None:
     """Given an Ingress, a second one carries the weight, and goes when the canary is promoted."""
     expose = {"type": "Ingress", "ingress": {"host": "digits.example.com", "className": "nginx"}}
     cluster.edit(lambda spec: spec.update(expose=expose))
@@ -341,7 +341,7 @@ def test_too_little_traffic_is_told_when_the_judge_begins() -> None:
 
     Nothing else changes: the rollout goes on, and waits for what it lacks.
     """
-    cluster = PretendCluster(requests_per_second=0.5)
+    cluster = FakeCluster(requests_per_second=0.5)
     cluster.edit(lambda spec: spec["rollout"]["canary"]["steps"][0].update(weight=5))
     cluster.run(1200)
     cluster.model(2).until(lambda: cluster.rollout and cluster.rollout.evidence)
@@ -354,7 +354,7 @@ def test_too_little_traffic_is_told_when_the_judge_begins() -> None:
     assert cluster.state is State.ANALYSING
 
 
-def test_enough_traffic_is_not_complained_of(cluster: PretendCluster) -> None:
+def test_enough_traffic_is_not_complained_of(cluster: FakeCluster) -> None:
     """Given 40 requests a second, nothing is said."""
     cluster.run(600)
     cluster.model(2).until(cluster.ready)

@@ -1,18 +1,18 @@
 """Whole rollouts that people hold, resume and hurry by command."""
 
 from halimede.api.status import Outcome, State
-from tests.support.behaviour import Behaviour
-from tests.support.cluster import PretendCluster
+from harness.fake_behaviour import Behaviour
+from harness.fake_cluster import FakeCluster
 
 
-def shares(cluster: PretendCluster) -> list[int]:
+def shares(cluster: FakeCluster) -> list[int]:
     """List the weights that the revision of the spec was given, one after the other."""
     assert cluster.parsed.target is not None
     revision = cluster.parsed.target.revision
     return [weights[revision] for weights in cluster.weights if revision in weights]
 
 
-def test_paused_canary_goes_on_when_it_is_resumed(cluster: PretendCluster) -> None:
+def test_paused_canary_goes_on_when_it_is_resumed(cluster: FakeCluster) -> None:
     """Given `pause`, a good canary stays where it is and says so; given `resume`, it goes on."""
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
     cluster.command("pause@1").run(7200)
@@ -25,7 +25,7 @@ def test_paused_canary_goes_on_when_it_is_resumed(cluster: PretendCluster) -> No
     assert (shares(cluster), cluster.lost) == ([0, 20, 50, 90, 100, 100], 0.0)
 
 
-def test_slow_model_is_not_given_up_after_a_pause(cluster: PretendCluster) -> None:
+def test_slow_model_is_not_given_up_after_a_pause(cluster: FakeCluster) -> None:
     """Given a pause longer than the deadline, a model that still loads has its time after it."""
     behaviour = Behaviour(load_seconds=8000)
     cluster.model(2, behaviour).until(lambda: cluster.state is State.STARTING)
@@ -36,7 +36,7 @@ def test_slow_model_is_not_given_up_after_a_pause(cluster: PretendCluster) -> No
     assert "RolloutAborted" not in cluster.reasons
 
 
-def test_bad_canary_is_stopped_though_held_by_command(cluster: PretendCluster) -> None:
+def test_bad_canary_is_stopped_though_held_by_command(cluster: FakeCluster) -> None:
     """Given `pause`, a canary that fails is stopped all the same."""
     cluster.model(2, Behaviour(error_rate=0.3)).until(lambda: cluster.state is State.ANALYSING)
     cluster.command("pause@1").until(lambda: cluster.rollout is None)
@@ -44,7 +44,7 @@ def test_bad_canary_is_stopped_though_held_by_command(cluster: PretendCluster) -
     assert cluster.parsed.last_rollout.reason == "AnalysisFailed"
 
 
-def test_forgotten_pause_ends_with_stable_serving(cluster: PretendCluster) -> None:
+def test_forgotten_pause_ends_with_stable_serving(cluster: FakeCluster) -> None:
     """Given a pause that nobody ends, the canary is stopped though Prometheus is away."""
     stable = cluster.stable
     cluster.edit(lambda spec: spec["rollout"].update(pauseTimeoutSeconds=3600))
@@ -59,7 +59,7 @@ def test_forgotten_pause_ends_with_stable_serving(cluster: PretendCluster) -> No
     assert (cluster.stable, cluster.weights[-1], cluster.lost) == (stable, {stable: 100}, 0.0)
 
 
-def test_promote_full_needs_no_users(cluster: PretendCluster) -> None:
+def test_promote_full_needs_no_users(cluster: FakeCluster) -> None:
     """Given no users and `promote-full`, the canary gets everything once it is at full scale."""
     cluster.requests_per_second = 0.0
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
@@ -70,14 +70,14 @@ def test_promote_full_needs_no_users(cluster: PretendCluster) -> None:
     assert last.outcome is Outcome.FAST_PROMOTED
 
 
-def test_promote_full_loses_no_request(cluster: PretendCluster) -> None:
+def test_promote_full_loses_no_request(cluster: FakeCluster) -> None:
     """Given users and `promote-full` from the very start, nobody notices."""
     cluster.model(2, Behaviour(load_seconds=60)).until(lambda: cluster.state is State.STARTING)
     cluster.command("promote-full@1").until(cluster.ready)
     assert (shares(cluster), cluster.lost) == ([0, 100, 100], 0.0)
 
 
-def test_held_canary_outlives_kills_of_the_operator(cluster: PretendCluster) -> None:
+def test_held_canary_outlives_kills_of_the_operator(cluster: FakeCluster) -> None:
     """Given an operator that dies after every other status, a pause holds and its end ends it."""
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
     for command, passes in (("pause@1", 60), ("resume@2", 200)):

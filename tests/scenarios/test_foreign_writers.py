@@ -3,17 +3,17 @@
 import pytest
 
 from halimede.api.status import State
-from tests.support.cluster import PretendCluster
+from harness.fake_cluster import FakeCluster
 
 FIGHT = 5
 
 
-def analysing(cluster: PretendCluster) -> PretendCluster:
+def analysing(cluster: FakeCluster) -> FakeCluster:
     """Bring a canary to its first step."""
     return cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
 
 
-def fought(cluster: PretendCluster, seconds: float = 5.0) -> PretendCluster:
+def fought(cluster: FakeCluster, seconds: float = 5.0) -> FakeCluster:
     """Have somebody change the weights as often as makes a fight."""
     for _ in range(FIGHT):
         cluster.meddle(0)
@@ -22,7 +22,7 @@ def fought(cluster: PretendCluster, seconds: float = 5.0) -> PretendCluster:
 
 
 @pytest.mark.transition(49)
-def test_a_foreign_weight_is_set_back_and_counted(cluster: PretendCluster) -> None:
+def test_a_foreign_weight_is_set_back_and_counted(cluster: FakeCluster) -> None:
     """Given one foreign write, the weights return, the writer is named, the canary goes on."""
     analysing(cluster).meddle(0)
     cluster.run(5)
@@ -36,7 +36,7 @@ def test_a_foreign_weight_is_set_back_and_counted(cluster: PretendCluster) -> No
 
 
 @pytest.mark.transition(49)
-def test_a_fight_holds_the_rollout_until_it_is_quiet(cluster: PretendCluster) -> None:
+def test_a_fight_holds_the_rollout_until_it_is_quiet(cluster: FakeCluster) -> None:
     """Given five foreign writes, a Warning names the writer, and no weight rises for a while."""
     fought(analysing(cluster))
     assert cluster.condition("Ready") == ("Unknown", "RouteConflict")
@@ -50,7 +50,7 @@ def test_a_fight_holds_the_rollout_until_it_is_quiet(cluster: PretendCluster) ->
 
 
 @pytest.mark.transition(49)
-def test_slow_writes_that_go_on_keep_the_hold(cluster: PretendCluster) -> None:
+def test_slow_writes_that_go_on_keep_the_hold(cluster: FakeCluster) -> None:
     """Given a fight, one write every nine minutes is no quiet; then ten quiet minutes end it."""
     fought(analysing(cluster))
     for _ in range(3):
@@ -63,7 +63,7 @@ def test_slow_writes_that_go_on_keep_the_hold(cluster: PretendCluster) -> None:
 
 
 @pytest.mark.transition(49)
-def test_rare_writes_are_no_fight(cluster: PretendCluster) -> None:
+def test_rare_writes_are_no_fight(cluster: FakeCluster) -> None:
     """Given five writes in more than ten minutes, nothing is held."""
     analysing(cluster)
     fought(cluster, seconds=180)
@@ -71,14 +71,14 @@ def test_rare_writes_are_no_fight(cluster: PretendCluster) -> None:
 
 
 @pytest.mark.transition(49)
-def test_safety_goes_on_in_a_fight(cluster: PretendCluster) -> None:
+def test_safety_goes_on_in_a_fight(cluster: FakeCluster) -> None:
     """Given a fight, an abort still moves all traffic back."""
     fought(analysing(cluster)).command("abort@1").until(lambda: cluster.state is None)
     assert list(cluster.weights[-1].values()) == [100]
 
 
 @pytest.mark.transition(49)
-def test_a_write_that_cannot_be_set_back_counts_once(cluster: PretendCluster) -> None:
+def test_a_write_that_cannot_be_set_back_counts_once(cluster: FakeCluster) -> None:
     """Given a foreign write and an operator whose writes fail, passes alone count nothing."""
     analysing(cluster).alive = False
     cluster.meddle(0)
@@ -89,7 +89,7 @@ def test_a_write_that_cannot_be_set_back_counts_once(cluster: PretendCluster) ->
 
 
 @pytest.mark.transition(49)
-def test_own_writes_that_were_lost_are_not_foreign(cluster: PretendCluster) -> None:
+def test_own_writes_that_were_lost_are_not_foreign(cluster: FakeCluster) -> None:
     """Given an operator that dies before each write of the route, nobody is blamed."""
     cluster.model(2).until(lambda: cluster.state is State.SHIFTING)
     cluster.alive = False
@@ -100,7 +100,7 @@ def test_own_writes_that_were_lost_are_not_foreign(cluster: PretendCluster) -> N
 
 
 @pytest.mark.transition(49)
-def test_a_fight_while_nothing_is_rolled_out_is_told(cluster: PretendCluster) -> None:
+def test_a_fight_while_nothing_is_rolled_out_is_told(cluster: FakeCluster) -> None:
     """Given a fight over the stable revision's route, Ready names the writer; quiet ends it."""
     fought(cluster)
     assert cluster.condition("Ready") == ("Unknown", "RouteConflict")

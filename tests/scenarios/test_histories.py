@@ -7,9 +7,9 @@ from random import Random
 import pytest
 
 from halimede.api.base import Manifest
-from tests.support.behaviour import Behaviour
-from tests.support.entrance import Entrance, serving
-from tests.support.spec import GATEWAY
+from harness.fake_behaviour import Behaviour
+from harness.fake_spec import GATEWAY
+from tests.support.ingress_cluster import IngressCluster, serving
 
 INGRESS: Manifest = {
     "type": "Ingress",
@@ -86,7 +86,7 @@ class History:
         self.cluster.run(self.chance.choice((1, 5, 30, 120, 700)))
 
 
-def comes_to_rest(cluster: Entrance) -> bool:
+def comes_to_rest(cluster: IngressCluster) -> bool:
     """Whether nothing is under way and another pass would do nothing."""
     if cluster.rollout is not None:
         return False

@@ -6,20 +6,20 @@ import pytest
 
 from halimede.api.base import Manifest
 from halimede.api.status import Outcome, State
-from tests.support.behaviour import Behaviour
-from tests.support.entrance import STORIES, Entrance, Story, loses_nothing, serving
-from tests.support.spec import SPEC
+from harness.fake_behaviour import Behaviour
+from harness.fake_spec import SPEC
+from tests.support.ingress_cluster import STORIES, IngressCluster, Story, loses_nothing, serving
 
 INGRESS = {"host": "digits.example.com", "tlsSecretName": "digits-tls"}
 NGINX = "nginx.ingress.kubernetes.io"
 
 
-def served(strategy: str = "Canary") -> Entrance:
+def served(strategy: str = "Canary") -> IngressCluster:
     """Make a cluster in which a first revision serves by HTTP and gRPC."""
     return serving({"type": "Ingress", "ingress": INGRESS}, strategy)
 
 
-def entry(cluster: Entrance) -> str:
+def entry(cluster: IngressCluster) -> str:
     """Name the revision behind the main Ingresses, both of which lead to the entry Service."""
     for name in ("digits", "digits-grpc"):
         assert backend(cluster, name) == "digits"
@@ -27,13 +27,13 @@ def entry(cluster: Entrance) -> str:
     return str(selector["halimede.dev/revision"])
 
 
-def backend(cluster: Entrance, ingress: str) -> str:
+def backend(cluster: IngressCluster, ingress: str) -> str:
     """Name the Service that an Ingress leads to."""
     rule = cluster.objects["Ingress", ingress]["spec"]["rules"][0]
     return str(rule["http"]["paths"][0]["backend"]["service"]["name"])
 
 
-def canaries(cluster: Entrance) -> list[int]:
+def canaries(cluster: IngressCluster) -> list[int]:
     """List the weights of the canary Ingresses."""
     return [
         int(one["metadata"]["annotations"][f"{NGINX}/canary-weight"])
@@ -42,7 +42,7 @@ def canaries(cluster: Entrance) -> list[int]:
     ]
 
 
-def without_control(cluster: Entrance) -> Entrance:
+def without_control(cluster: IngressCluster) -> IngressCluster:
     """Leave the stable revision nothing in the bake."""
     cluster.edit(lambda spec: spec["rollout"]["canary"].update(controlPercent=0))
     return cluster
@@ -130,7 +130,7 @@ def test_any_write_may_be_the_last(strategy: str, story: Story) -> None:
 
 
 @pytest.mark.parametrize("prepared", [served, lambda: without_control(served())])
-def test_aborted_promotion_goes_back_at_once(prepared: Callable[[], Entrance]) -> None:
+def test_aborted_promotion_goes_back_at_once(prepared: Callable[[], IngressCluster]) -> None:
     """Given an abort before or after main has moved, it goes back in the very next pass."""
     cluster = prepared()
     old = cluster.stable

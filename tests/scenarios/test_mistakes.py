@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 
 from halimede.api.base import Manifest
-from halimede.reconcile.decide import AFTER_WRITES_SECONDS
-from tests.support.behaviour import Behaviour
-from tests.support.cluster import PretendCluster
-from tests.support.spec import SPEC
+from halimede.plan.planner import AFTER_WRITES_SECONDS
+from harness.fake_behaviour import Behaviour
+from harness.fake_cluster import FakeCluster
+from harness.fake_spec import SPEC
 
 
-def first(change: Any = None, **behaviour: Any) -> PretendCluster:
+def first(change: Any = None, **behaviour: Any) -> FakeCluster:
     """Apply a first ModelDeployment whose pods behave like this."""
-    cluster = PretendCluster()
+    cluster = FakeCluster()
     if change:
         change(cluster.spec)
     cluster.behaviours[SPEC["model"]["storageUri"]] = Behaviour(**behaviour)
@@ -33,7 +33,7 @@ def malformed(spec: Manifest) -> None:
 
 
 @pytest.mark.transition(54)
-def test_malformed_configuration_leaves_stable_as_it_is(cluster: PretendCluster) -> None:
+def test_malformed_configuration_leaves_stable_as_it_is(cluster: FakeCluster) -> None:
     """Given a spec that cannot be rendered, the field is named and no child is touched."""
     writes = len(cluster.writes)
     cluster.edit(malformed).run(300)
@@ -53,7 +53,7 @@ def test_malformed_first_configuration_makes_nothing() -> None:
 
 
 @pytest.mark.transition(54)
-def test_spec_that_breaks_in_mid_canary(cluster: PretendCluster) -> None:
+def test_spec_that_breaks_in_mid_canary(cluster: FakeCluster) -> None:
     """Given a canary under way, a broken spec freezes it, and a good one lets it end."""
     cluster.model(2).until(lambda: cluster.weights[-1].get(cluster.stable) == 80)
     cluster.edit(malformed).run(600)
@@ -66,7 +66,7 @@ def test_spec_that_breaks_in_mid_canary(cluster: PretendCluster) -> None:
 
 def test_missing_config_map() -> None:
     """Given a source ConfigMap that is not there, the field and the name are told."""
-    cluster = PretendCluster(inputs={"digits-model": None})
+    cluster = FakeCluster(inputs={"digits-model": None})
     cluster.spec["model"]["storageUri"] = "configMap://digits-model"
     cluster.run(10)
     assert cluster.condition("Ready") == ("False", "InvalidSpec")
@@ -92,7 +92,7 @@ def test_secret_that_comes_later() -> None:
     behaviour = Behaviour(
         container=waiting("CreateContainerConfigError", 'secret "models" not found')
     )
-    cluster = PretendCluster()
+    cluster = FakeCluster()
     cluster.behaviours[SPEC["model"]["storageUri"]] = behaviour
     cluster.run(60)
     behaviour.container = None
@@ -129,7 +129,7 @@ def test_first_revision_that_needs_help(reason: str, cause: str) -> None:
 
 def test_gateway_that_does_not_exist() -> None:
     """Given no gateway that answers for the route, the field to check is told."""
-    cluster = PretendCluster(gateway=False).run(120)
+    cluster = FakeCluster(gateway=False).run(120)
     assert cluster.condition("Ready") == ("False", "RouteNotAccepted")
     assert cluster.condition("Available") == ("False", "RouteNotAccepted")
     assert "spec.expose.gateway.parentRefs" in cluster.message("Ready")
@@ -138,7 +138,7 @@ def test_gateway_that_does_not_exist() -> None:
 
 
 @pytest.mark.transition(52)
-def test_child_that_is_refused(cluster: PretendCluster) -> None:
+def test_child_that_is_refused(cluster: FakeCluster) -> None:
     """Given a child that the API server refuses, its words are told and cleared afterwards."""
     cluster.apply_errors["Deployment/digits-1"] = "spec.template: Forbidden"
     cluster.run(10)
@@ -153,7 +153,7 @@ REFUSAL = 'Deployment.apps "digits-2" is invalid: spec.template.spec.dnsPolicy: 
 
 @pytest.mark.transition(12)
 @pytest.mark.parametrize("strategy", ["Canary", "BlueGreen", "Recreate"])
-def test_revision_that_is_refused(cluster: PretendCluster, strategy: str) -> None:
+def test_revision_that_is_refused(cluster: FakeCluster, strategy: str) -> None:
     """Given a Deployment that the API server refuses, the rollout ends soon and says why."""
     cluster.edit(lambda spec: spec["rollout"].update(strategy=strategy))
     cluster.until(cluster.ready)
@@ -174,7 +174,7 @@ def test_revision_that_is_refused(cluster: PretendCluster, strategy: str) -> Non
 
 
 @pytest.mark.transition(12)
-def test_refusal_that_passes(cluster: PretendCluster) -> None:
+def test_refusal_that_passes(cluster: FakeCluster) -> None:
     """Given a refusal that is over after some seconds, the rollout goes on."""
     cluster.refusing = REFUSAL
     cluster.model(2).until(lambda: cluster.apply_errors, 600)
@@ -187,7 +187,7 @@ def test_refusal_that_passes(cluster: PretendCluster) -> None:
 
 
 @pytest.mark.transition(12)
-def test_failure_that_lasts(cluster: PretendCluster) -> None:
+def test_failure_that_lasts(cluster: FakeCluster) -> None:
     """Given a write that fails until the deadline, though it may succeed, its cause is kept."""
     cluster.unreachable = "the API server cannot be reached: no answer in 10 s"
     cluster.model(2).until(lambda: cluster.apply_errors, 600)
@@ -202,7 +202,7 @@ def test_failure_that_lasts(cluster: PretendCluster) -> None:
 
 
 @pytest.mark.transition(52)
-def test_child_that_stays_refused(cluster: PretendCluster) -> None:
+def test_child_that_stays_refused(cluster: FakeCluster) -> None:
     """Given a child that is refused again, how soon it is tried anew is left to the back-off."""
     cluster.run(1)
     del cluster.objects["Deployment", f"digits-{cluster.parsed.target.revision}"]
@@ -213,7 +213,7 @@ def test_child_that_stays_refused(cluster: PretendCluster) -> None:
     assert (cluster.look().again or math.inf) > AFTER_WRITES_SECONDS
 
 
-def test_stable_that_loses_its_pods(cluster: PretendCluster) -> None:
+def test_stable_that_loses_its_pods(cluster: FakeCluster) -> None:
     """Given that no pod is ready any more, Available says so, and says when it is over."""
     behaviour = Behaviour(load_seconds=1e9)
     cluster.behaviours[SPEC["model"]["storageUri"]] = behaviour
@@ -225,7 +225,7 @@ def test_stable_that_loses_its_pods(cluster: PretendCluster) -> None:
     assert cluster.reasons.count("Unavailable") == 1
 
 
-def test_record_that_is_lost(cluster: PretendCluster) -> None:
+def test_record_that_is_lost(cluster: FakeCluster) -> None:
     """Given a stable revision whose record was deleted, its Deployment is left alone."""
     stable = cluster.stable
     cluster.model(2).until(lambda: cluster.weights[-1].get(stable) == 80)
@@ -238,7 +238,7 @@ def test_record_that_is_lost(cluster: PretendCluster) -> None:
     assert cluster.lost == 0.0
 
 
-def test_drift_is_repaired(cluster: PretendCluster) -> None:
+def test_drift_is_repaired(cluster: FakeCluster) -> None:
     """Given a route that somebody edits and a Deployment that is scaled, both come back."""
     cluster.tamper("HTTPRoute", "digits")["spec"]["rules"][0]["backendRefs"][0]["weight"] = 7
     cluster.tamper("Deployment", f"digits-{cluster.stable}")["spec"]["replicas"] = 9
@@ -251,7 +251,7 @@ def test_drift_is_repaired(cluster: PretendCluster) -> None:
 
 
 @pytest.mark.transition(50)
-def test_deleted_route_comes_back_as_it_was(cluster: PretendCluster) -> None:
+def test_deleted_route_comes_back_as_it_was(cluster: FakeCluster) -> None:
     """Given a canary under way, a route that somebody deletes is made anew with its weights."""
     cluster.model(2).until(lambda: cluster.weights[-1].get(cluster.stable) == 80)
     cluster.objects.pop(("HTTPRoute", "digits"))
@@ -261,7 +261,7 @@ def test_deleted_route_comes_back_as_it_was(cluster: PretendCluster) -> None:
     assert cluster.weights[-1][cluster.stable] == 80
 
 
-def test_autoscaling_keeps_the_pods_that_there_are(cluster: PretendCluster) -> None:
+def test_autoscaling_keeps_the_pods_that_there_are(cluster: FakeCluster) -> None:
     """Given a switch to autoscaling, the number of pods is handed over and not reset to one."""
     cluster.edit(lambda spec: spec.update(replicas=5)).until(cluster.ready)
     cluster.edit(lambda spec: (spec.pop("replicas"), spec.update(autoscaling={"maxReplicas": 9})))
@@ -270,7 +270,7 @@ def test_autoscaling_keeps_the_pods_that_there_are(cluster: PretendCluster) -> N
     assert ("HorizontalPodAutoscaler", "digits") in cluster.objects
 
 
-def test_rollout_under_an_autoscaler(cluster: PretendCluster) -> None:
+def test_rollout_under_an_autoscaler(cluster: FakeCluster) -> None:
     """Given five pods by the autoscaler, a promoted revision has five, and is what it scales."""
     cluster.edit(lambda spec: spec.update(replicas=5)).until(cluster.ready)
     cluster.edit(lambda spec: (spec.pop("replicas"), spec.update(autoscaling={"maxReplicas": 9})))
@@ -285,7 +285,7 @@ def test_rollout_under_an_autoscaler(cluster: PretendCluster) -> None:
 
 
 @pytest.mark.transition(8, 55)
-def test_scaled_to_zero_and_back(cluster: PretendCluster) -> None:
+def test_scaled_to_zero_and_back(cluster: FakeCluster) -> None:
     """Given `replicas: 0`, nothing serves and that is what was asked for."""
     cluster.edit(lambda spec: spec.update(replicas=0)).run(10)
     assert cluster.condition("Ready") == ("True", "ScaledToZero")

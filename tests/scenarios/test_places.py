@@ -1,11 +1,11 @@
 """Routers that name their counters by the place in the route."""
 
 from halimede.api.status import State
-from halimede.judge.reading import Backend
-from tests.support.cluster import PretendCluster
+from halimede.judge.reading import BackendPosition
+from harness.fake_cluster import FakeCluster
 
 
-def test_the_judge_is_told_where_the_route_has_each_revision(cluster: PretendCluster) -> None:
+def test_the_judge_is_told_where_the_route_has_each_revision(cluster: FakeCluster) -> None:
     """The stable revision comes first, gRPC's rule before HTTP's, as Envoy Gateway counts."""
     cluster.edit(lambda spec: spec["rollout"]["analysis"].update(provider="EnvoyGateway"))
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
@@ -15,7 +15,7 @@ def test_the_judge_is_told_where_the_route_has_each_revision(cluster: PretendClu
     assert rollout is not None
     assert {one.backends for one in cluster.prometheus.asked} == {
         tuple(
-            Backend("ml/digits", rule, place, revision, port)
+            BackendPosition("ml/digits", rule, place, revision, port)
             for rule, port in ((0, 8001), (1, 8000))
             for place, revision in ((0, rollout.base), (1, rollout.revision))
         )
@@ -23,7 +23,7 @@ def test_the_judge_is_told_where_the_route_has_each_revision(cluster: PretendClu
 
 
 def test_the_judge_is_told_since_when_the_stable_revision_is_stable(
-    cluster: PretendCluster,
+    cluster: FakeCluster,
 ) -> None:
     """The counters of its place were another's before."""
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
@@ -33,7 +33,7 @@ def test_the_judge_is_told_since_when_the_stable_revision_is_stable(
     assert {one.stable_since for one in cluster.prometheus.asked} == {stable.since}
 
 
-def test_other_routers_need_not_know(cluster: PretendCluster) -> None:
+def test_other_routers_need_not_know(cluster: FakeCluster) -> None:
     """Contour's counters name the Service."""
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
     cluster.run(60)

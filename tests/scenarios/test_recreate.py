@@ -3,19 +3,19 @@
 import pytest
 
 from halimede.api.status import State
-from tests.support.behaviour import Behaviour
-from tests.support.cluster import PretendCluster
+from harness.fake_behaviour import Behaviour
+from harness.fake_cluster import FakeCluster
 
 
 @pytest.fixture
-def scarce(cluster: PretendCluster) -> PretendCluster:
+def scarce(cluster: FakeCluster) -> FakeCluster:
     """Make a cluster whose ModelDeployment has no room for two revisions."""
     return cluster.edit(
         lambda spec: spec["rollout"].update(strategy="Recreate", recreate={"bakeSeconds": 120})
     )
 
 
-def most_pods(cluster: PretendCluster, seconds: float) -> int:
+def most_pods(cluster: FakeCluster, seconds: float) -> int:
     """Let time go by, and count the pods of the fullest moment."""
     most, end = 0, cluster.now + seconds
     while cluster.now < end:
@@ -26,7 +26,7 @@ def most_pods(cluster: PretendCluster, seconds: float) -> int:
 
 
 @pytest.mark.transition(81, 82, 83)
-def test_outage_is_told_and_ends(scarce: PretendCluster) -> None:
+def test_outage_is_told_and_ends(scarce: FakeCluster) -> None:
     """Given a new spec, nothing serves while its pods load, and the conditions say why."""
     scarce.model(2, Behaviour(load_seconds=60)).until(lambda: scarce.state is State.STARTING)
     scarce.run(10)
@@ -42,7 +42,7 @@ def test_outage_is_told_and_ends(scarce: PretendCluster) -> None:
 
 
 @pytest.mark.transition(81)
-def test_both_never_run(scarce: PretendCluster) -> None:
+def test_both_never_run(scarce: FakeCluster) -> None:
     """Given room for two pods, there are never more, on the way there and back."""
     scarce.model(2, Behaviour(error_rate=0.5, load_seconds=20))
     assert most_pods(scarce, 600) == 2
@@ -54,7 +54,7 @@ def test_both_never_run(scarce: PretendCluster) -> None:
 
 
 @pytest.mark.transition(84)
-def test_model_that_never_loads_gives_its_place_back(scarce: PretendCluster) -> None:
+def test_model_that_never_loads_gives_its_place_back(scarce: FakeCluster) -> None:
     """Given a deadline, the outage ends with the old revision."""
     scarce.edit(lambda spec: spec["rollout"].update(progressDeadlineSeconds=120))
     scarce.model(2, Behaviour(load_seconds=9999)).run(60)
@@ -66,9 +66,7 @@ def test_model_that_never_loads_gives_its_place_back(scarce: PretendCluster) -> 
 
 @pytest.mark.transition(81, 86)
 @pytest.mark.parametrize("bad", [False, True])
-def test_autoscaled_revision_keeps_its_number_of_pods(
-    scarce: PretendCluster, *, bad: bool
-) -> None:
+def test_autoscaled_revision_keeps_its_number_of_pods(scarce: FakeCluster, *, bad: bool) -> None:
     """Given an autoscaler, which stops at zero, as many start of the next one, or the old."""
     scarce.edit(lambda spec: spec.pop("replicas"))
     scarce.edit(lambda spec: spec.update(autoscaling={"minReplicas": 1, "maxReplicas": 9}))

@@ -6,15 +6,15 @@ import pytest
 
 from halimede.api.base import Manifest
 from halimede.api.status import State
-from tests.support.behaviour import Behaviour
-from tests.support.cluster import PretendCluster
+from harness.fake_behaviour import Behaviour
+from harness.fake_cluster import FakeCluster
 
 LATER = 60.0
 """Seconds after which an old revision is cold."""
 
 
 @pytest.fixture
-def served(cluster: PretendCluster) -> PretendCluster:
+def served(cluster: FakeCluster) -> FakeCluster:
     """Make a cluster that has served three models, the older two cold by now."""
     cluster.edit(lambda spec: spec["rollout"].update(scaleDownDelaySeconds=30))
     for number in (2, 3):
@@ -23,7 +23,7 @@ def served(cluster: PretendCluster) -> PretendCluster:
     return cluster
 
 
-def kept(cluster: PretendCluster, kind: str) -> set[str]:
+def kept(cluster: FakeCluster, kind: str) -> set[str]:
     """Name the revisions of which there is a child of this kind."""
     found = {
         one["metadata"]["labels"].get("halimede.dev/revision")
@@ -33,13 +33,13 @@ def kept(cluster: PretendCluster, kind: str) -> set[str]:
     return found - {None}
 
 
-def pods(cluster: PretendCluster, revision: str | None) -> Manifest:
+def pods(cluster: FakeCluster, revision: str | None) -> Manifest:
     """Read how a revision's pods are made."""
     template: Manifest = cluster.objects["Deployment", f"digits-{revision}"]["spec"]["template"]
     return copy.deepcopy(template)
 
 
-def test_of_old_revisions_only_the_record_is_kept(served: PretendCluster) -> None:
+def test_of_old_revisions_only_the_record_is_kept(served: FakeCluster) -> None:
     """Given old revisions that are cold, each has its ConfigMap left and nothing that runs."""
     history = [one.revision for one in served.parsed.history]
     assert (len(history), kept(served, "Deployment")) == (2, {served.stable})
@@ -48,7 +48,7 @@ def test_of_old_revisions_only_the_record_is_kept(served: PretendCluster) -> Non
     assert kept(served, "ConfigMap") == {served.stable, history[0]}
 
 
-def test_rollback_renders_what_served(cluster: PretendCluster) -> None:
+def test_rollback_renders_what_served(cluster: FakeCluster) -> None:
     """Given `rollback`, pods as they were come back at full scale and take all requests."""
     old = cluster.stable
     was = pods(cluster, old)
@@ -59,7 +59,7 @@ def test_rollback_renders_what_served(cluster: PretendCluster) -> None:
     assert (pods(cluster, old), cluster.weights[-1], cluster.lost) == (was, {old: 100}, 0.0)
 
 
-def test_pin_is_told(served: PretendCluster) -> None:
+def test_pin_is_told(served: FakeCluster) -> None:
     """Given `rollback`, the conditions say what serves, what the spec asks for, and the cure."""
     wanted = served.stable
     served.command("rollback@1").run(300)
@@ -73,7 +73,7 @@ def test_pin_is_told(served: PretendCluster) -> None:
     assert (served.parsed.pinned, served.lost) == (None, 0.0)
 
 
-def test_resume_follows_the_spec_by_steps(served: PretendCluster) -> None:
+def test_resume_follows_the_spec_by_steps(served: FakeCluster) -> None:
     """Given `resume` after `rollback`, the spec's revision shows itself from the first step on."""
     wanted = served.stable
     served.command("rollback@1").run(300)
@@ -83,7 +83,7 @@ def test_resume_follows_the_spec_by_steps(served: PretendCluster) -> None:
     assert (served.stable, shares) == (wanted, [0, 20, 50, 90, 100, 100])
 
 
-def test_record_that_was_deleted_is_no_way_back(served: PretendCluster) -> None:
+def test_record_that_was_deleted_is_no_way_back(served: FakeCluster) -> None:
     """Given a record that somebody has deleted, its revision is not offered any more."""
     gone, left = (one.revision for one in served.parsed.history)
     del served.objects["ConfigMap", f"digits-{gone}"]
@@ -92,7 +92,7 @@ def test_record_that_was_deleted_is_no_way_back(served: PretendCluster) -> None:
     assert [one.revision for one in served.parsed.history] == [left]
 
 
-def test_failed_revisions_leave_no_record(served: PretendCluster) -> None:
+def test_failed_revisions_leave_no_record(served: FakeCluster) -> None:
     """Given a revision that is stopped, nothing of it is kept."""
     before = kept(served, "ConfigMap")
     served.model(4, Behaviour(error_rate=0.5)).run(10).until(lambda: served.rollout is None)
@@ -100,7 +100,7 @@ def test_failed_revisions_leave_no_record(served: PretendCluster) -> None:
     assert kept(served, "ConfigMap") == before
 
 
-def test_broken_revision_that_serves_is_left_by_rollback(served: PretendCluster) -> None:
+def test_broken_revision_that_serves_is_left_by_rollback(served: FakeCluster) -> None:
     """Given a stable revision that fails late, one command brings the one before it back."""
     served.behaviours["https://models.example/digits/3"] = Behaviour(error_rate=0.5)
     earlier = served.parsed.history[0].revision
@@ -108,7 +108,7 @@ def test_broken_revision_that_serves_is_left_by_rollback(served: PretendCluster)
     assert State.ANALYSING not in served.states[-6:]
 
 
-def test_killed_at_every_second_status(served: PretendCluster) -> None:
+def test_killed_at_every_second_status(served: FakeCluster) -> None:
     """Given an operator that dies after every other status, the way back is the same."""
     earlier = served.parsed.history[0].revision
     served.command("rollback@1")

@@ -3,26 +3,33 @@
 import pytest
 
 from halimede.api.status import State
-from halimede.rollout.capacity import split
-from tests.support.behaviour import Behaviour
-from tests.support.entrance import STORIES, Entrance, Story, loses_nothing, promote, serving
+from halimede.rollout.sizing.replicas import split_replicas
+from harness.fake_behaviour import Behaviour
+from tests.support.ingress_cluster import (
+    STORIES,
+    IngressCluster,
+    Story,
+    loses_nothing,
+    promote,
+    serving,
+)
 
 PODS = 4
 
 
-def served(strategy: str = "Canary", replicas: int = PODS) -> Entrance:
+def served(strategy: str = "Canary", replicas: int = PODS) -> IngressCluster:
     """Make a cluster in which a first revision serves behind a Service."""
     return serving({"type": "Service"}, strategy, replicas)
 
 
-def pods(cluster: Entrance) -> tuple[int, int]:
+def pods(cluster: IngressCluster) -> tuple[int, int]:
     """Count the pods that are asked for: of the canary and of the stable revision."""
     assert cluster.rollout is not None
     revision, base = cluster.rollout.revision, cluster.rollout.base
     return cluster.replicas(revision) or 0, cluster.replicas(base) or 0
 
 
-def at_weight(cluster: Entrance, weight: int) -> Entrance:
+def at_weight(cluster: IngressCluster, weight: int) -> IngressCluster:
     """Wait until a step is judged."""
     return cluster.until(
         lambda: (
@@ -45,7 +52,7 @@ def test_pods_are_the_shares(replicas: int) -> None:
     cluster.model(2)
     for weight in (20, 50):
         at_weight(cluster, weight).tick(5.0)
-        canary, stable = split(weight, replicas)
+        canary, stable = split_replicas(weight, replicas)
         assert pods(cluster) == (canary, stable)
         assert cluster.rollout is not None
         revision = cluster.rollout.revision

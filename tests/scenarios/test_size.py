@@ -6,15 +6,15 @@ from bench.decide import REVISIONS, crowded
 from halimede.api.analysis import Analysis
 from halimede.api.base import Manifest
 from halimede.api.status import Evidence, State
-from halimede.judge.bake import begun
-from halimede.judge.counts import Counted
-from halimede.judge.limits import levels, limits
+from halimede.judge.bake import start_bake
+from halimede.judge.counts import WindowCounts
+from halimede.judge.evidence import initial_evidence, update_confirmation, update_evidence
 from halimede.judge.reading import Counts
-from halimede.judge.weigh import fresh, update_confirmation, weigh
-from halimede.reconcile.brief import brief
-from halimede.reconcile.decide import decide
-from halimede.reconcile.wanted import records
-from tests.support.cluster import MOST_BYTES, PLATFORM, PretendCluster
+from halimede.judge.thresholds import levels, limits
+from halimede.plan.desired import revision_configmaps
+from halimede.plan.planner import decide
+from halimede.plan.status_limits import trim
+from harness.fake_cluster import MOST_BYTES, PLATFORM, FakeCluster
 
 ALL_SOURCES = Analysis.model_validate(
     {
@@ -36,11 +36,11 @@ def size(written: Manifest) -> int:
 def _judged() -> Evidence:
     """Weigh errors of every source, at as many steps as there may be, and in the bake."""
     bounds, fixed = limits(ALL_SOURCES), levels(ALL_SOURCES, 20, 0.001, 0.05)
-    seen = Counted(Counts(123_456, 1_234), Counts(1_234_567, 12_345), 1e9, 1e9, 15.0)
+    seen = WindowCounts(Counts(123_456, 1_234), Counts(1_234_567, 12_345), 1e9, 1e9, 15.0)
     sources = []
     for source in bounds.sources:
-        held = begun(fresh(source, bounds, fixed, 1e9), bounds.ceiling_of(source))
-        weighed = weigh(held, seen, bounds, fixed, tolerated=3.0)
+        held = start_bake(initial_evidence(source, bounds, fixed, 1e9), bounds.ceiling_of(source))
+        weighed = update_evidence(held, seen, bounds, fixed, tolerated=3.0)
         sources.append(update_confirmation(weighed, seen, 1.0, suspicion=True))
     return Evidence(levels=fixed, sources=tuple(sources), message="m" * 1000)
 
@@ -48,13 +48,13 @@ def _judged() -> Evidence:
 def test_a_decision_over_twenty_revisions_is_always_the_same() -> None:
     """Given as many revisions as there may be, what is remembered changes no decision."""
     observed, now = crowded()
-    assert len(records(observed.children)) == REVISIONS
+    assert len(revision_configmaps(observed.children)) == REVISIONS
     assert decide(observed, PLATFORM, now) == decide(observed, PLATFORM, now)
 
 
 def test_a_long_life_leaves_a_small_status() -> None:
     """Given every list full, a long step and every source, the status is under 12 KB."""
-    cluster = PretendCluster()
+    cluster = FakeCluster()
     cluster.spec["rollout"] |= {"strategy": "BlueGreen", "scaleDownDelaySeconds": 604800}
     cluster.spec["rollout"]["blueGreen"] = {"autoPromote": True, "bakeSeconds": 0}
     cluster.until(cluster.ready)
@@ -74,7 +74,7 @@ def test_a_long_life_leaves_a_small_status() -> None:
     assert size(cluster.status) < early + 100
     assert status.rollout is not None
     rollout = status.rollout.model_copy(update={"evidence": _judged()})
-    largest = brief(status.model_copy(update={"rollout": rollout}))
+    largest = trim(status.model_copy(update={"rollout": rollout}))
     assert largest.last_rollout is not None
     assert largest.last_rollout.evidence is None
     assert size(largest.to_manifest()) < MOST_BYTES

@@ -3,23 +3,23 @@
 from typing import Any
 
 from halimede.api.status import State
-from tests.support.behaviour import Behaviour
-from tests.support.cluster import PretendCluster
+from harness.fake_behaviour import Behaviour
+from harness.fake_cluster import FakeCluster
 
 
-def canary(cluster: PretendCluster, **fields: Any) -> PretendCluster:
+def canary(cluster: FakeCluster, **fields: Any) -> FakeCluster:
     """Edit the settings of the canary."""
     return cluster.edit(lambda spec: spec["rollout"]["canary"].update(fields))
 
 
-def shares(cluster: PretendCluster) -> list[int]:
+def shares(cluster: FakeCluster) -> list[int]:
     """List the weights that the revision of the spec was given, one after the other."""
     assert cluster.parsed.target is not None
     revision = cluster.parsed.target.revision
     return [weights[revision] for weights in cluster.weights if revision in weights]
 
 
-def test_pauses_of_steps(cluster: PretendCluster) -> None:
+def test_pauses_of_steps(cluster: FakeCluster) -> None:
     """Given a timed and a manual pause, the canary waits out the one and for `promote` in both."""
     steps = [{"weight": 20, "pause": {"seconds": 900}}, {"weight": 50, "pause": {}}]
     canary(cluster, steps=steps).model(2)
@@ -38,7 +38,7 @@ def test_pauses_of_steps(cluster: PretendCluster) -> None:
     assert (shares(cluster), cluster.lost) == ([0, 20, 50, 90, 100, 100], 0.0)
 
 
-def test_canary_that_turns_bad_in_a_pause_is_stopped(cluster: PretendCluster) -> None:
+def test_canary_that_turns_bad_in_a_pause_is_stopped(cluster: FakeCluster) -> None:
     """Given a pause, a canary whose errors begin in it is stopped as in any other state."""
     behaviour = Behaviour()
     canary(cluster, steps=[{"weight": 20, "pause": {}}]).model(2, behaviour)
@@ -50,7 +50,7 @@ def test_canary_that_turns_bad_in_a_pause_is_stopped(cluster: PretendCluster) ->
     assert last.reason == "AnalysisFailed"
 
 
-def test_smoke_test_before_the_first_user(cluster: PretendCluster) -> None:
+def test_smoke_test_before_the_first_user(cluster: FakeCluster) -> None:
     """Given a first step of weight 0, its pods stand ready for it and no user meets them."""
     smoke = {"weight": 0, "scale": {"replicas": 3}, "pause": {}}
     canary(cluster, steps=[smoke, {"weight": 50}]).model(2)
@@ -67,14 +67,14 @@ def test_smoke_test_before_the_first_user(cluster: PretendCluster) -> None:
 TESTER = {"headers": [{"name": "x-tester", "value": "yes"}]}
 
 
-def headed(cluster: PretendCluster) -> list[str]:
+def headed(cluster: FakeCluster) -> list[str]:
     """Name the revision that testers meet, over gRPC and over HTTP."""
     rules = cluster.objects["HTTPRoute", "digits"]["spec"]["rules"]
     told = [rule for rule in rules if "headers" in rule["matches"][0]]
     return [one["name"].removeprefix("digits-") for rule in told for one in rule["backendRefs"]]
 
 
-def test_testers_meet_the_canary_before_anybody_else(cluster: PretendCluster) -> None:
+def test_testers_meet_the_canary_before_anybody_else(cluster: FakeCluster) -> None:
     """Given a match, its requests go to the canary at weight 0 and until the rollout is over."""
     canary(cluster, match=TESTER, steps=[{"weight": 0, "minSeconds": 300}, {"weight": 50}])
     assert headed(cluster) == []
@@ -88,7 +88,7 @@ def test_testers_meet_the_canary_before_anybody_else(cluster: PretendCluster) ->
     assert (headed(cluster), cluster.lost) == ([], 0.0)
 
 
-def test_testers_never_meet_a_canary_without_pods(cluster: PretendCluster) -> None:
+def test_testers_never_meet_a_canary_without_pods(cluster: FakeCluster) -> None:
     """Given a canary that loses its pods, testers go back to the stable revision with all else."""
     canary(cluster, match=TESTER, steps=[{"weight": 0, "minSeconds": 3600}, {"weight": 50}])
     behaviour = Behaviour()
@@ -99,7 +99,7 @@ def test_testers_never_meet_a_canary_without_pods(cluster: PretendCluster) -> No
     assert "its requests went to" in cluster.events[-1].message
 
 
-def test_mirror_stops_a_bad_canary_before_any_user_meets_it(cluster: PretendCluster) -> None:
+def test_mirror_stops_a_bad_canary_before_any_user_meets_it(cluster: FakeCluster) -> None:
     """Given copies of requests, the errors of a bad canary are nobody's."""
     canary(cluster, mirror={"minSeconds": 120}).model(2, Behaviour(error_rate=0.3))
     cluster.until(lambda: cluster.state is State.MIRRORING)
@@ -110,7 +110,7 @@ def test_mirror_stops_a_bad_canary_before_any_user_meets_it(cluster: PretendClus
     assert {weight for weights in cluster.weights for weight in weights.values()} == {0, 100}
 
 
-def test_mirror_lets_a_good_canary_go_on(cluster: PretendCluster) -> None:
+def test_mirror_lets_a_good_canary_go_on(cluster: FakeCluster) -> None:
     """Given copies that are answered well, the steps follow and are judged by users' requests."""
     canary(cluster, mirror={"minSeconds": 120}).model(2)
     cluster.until(lambda: cluster.state is State.MIRRORING)

@@ -6,33 +6,33 @@ import pytest
 
 from halimede.api.base import Manifest
 from halimede.api.status import State
-from halimede.rollout.explain import explain
-from tests.support.behaviour import Behaviour
-from tests.support.cluster import PretendCluster
+from halimede.rollout.explain import explain_rollout
+from harness.fake_behaviour import Behaviour
+from harness.fake_cluster import FakeCluster
 
 
-def serving(per_second: float, seconds: float = 60.0, **canary: Any) -> PretendCluster:
+def serving(per_second: float, seconds: float = 60.0, **canary: Any) -> FakeCluster:
     """Serve a first revision for some time, with so many requests, to canaries without steps."""
-    cluster = PretendCluster(requests_per_second=per_second)
+    cluster = FakeCluster(requests_per_second=per_second)
     cluster.edit(lambda spec: spec["rollout"].update(canary={"bakeSeconds": 60, **canary}))
     cluster.until(cluster.ready)
     cluster.lost = 0.0
     return cluster.run(seconds)
 
 
-def shares(cluster: PretendCluster) -> list[int]:
+def shares(cluster: FakeCluster) -> list[int]:
     """List the weights that the revision of the spec was given, one after the other."""
     assert cluster.parsed.target is not None
     revision = cluster.parsed.target.revision
     return [weights[revision] for weights in cluster.weights if revision in weights]
 
 
-def at_a_step(cluster: PretendCluster) -> bool:
+def at_a_step(cluster: FakeCluster) -> bool:
     """Whether the canary is judged."""
     return cluster.state is State.ANALYSING
 
 
-def told(cluster: PretendCluster, reason: str) -> list[str]:
+def told(cluster: FakeCluster, reason: str) -> list[str]:
     """List what Events have said for a reason."""
     return [event.message for event in cluster.events if event.reason == reason]
 
@@ -54,13 +54,13 @@ def test_too_little_traffic_is_told_from_the_rollouts_own() -> None:
     events = told(cluster, "TrafficTooLow")
     assert len(events) == 1
     sentence = "more than maxSeconds (1800), so the rollout pauses there"
-    for where in (*events, cluster.message("Ready"), explain(cluster.deployment)):
+    for where in (*events, cluster.message("Ready"), explain_rollout(cluster.deployment)):
         assert "step 1 needs about 35 requests and gets 17 in its maxSeconds" in where
         assert f"it takes about 60 min at 0.2 requests/s, {sentence}" in where
         assert "raise its weight to 11, or raise its maxSeconds to" in where
     assert (
         "Missing for step 1: about 29 more clean requests (about 49 min at 0.2 requests/s)."
-        in (explain(cluster.deployment))
+        in (explain_rollout(cluster.deployment))
     )
     cluster.run(2000)
     assert cluster.condition("Ready") == ("Unknown", "Paused")
@@ -96,7 +96,7 @@ def test_first_weight_follows_the_past() -> None:
     assert (cluster.rollout.first_weight, shares(cluster)) == (12, [0, 5, 12])
     assert cluster.rollout.evidence is not None
     assert len(told(cluster, "FirstWeightChosen")) == 1
-    assert "First weight: 12 %, chosen by the traffic" in explain(cluster.deployment)
+    assert "First weight: 12 %, chosen by the traffic" in explain_rollout(cluster.deployment)
     cluster.until(cluster.ready, 7200)
     assert (shares(cluster), cluster.lost) == ([0, 5, 12, 25, 50, 70, 100, 100], 0.0)
     assert len(told(cluster, "FirstWeightChosen")) == 1

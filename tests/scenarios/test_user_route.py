@@ -6,9 +6,9 @@ import pytest
 
 from halimede.api.base import Manifest
 from halimede.api.status import State
-from halimede.judge.reading import Backend
+from halimede.judge.reading import BackendPosition
 from halimede.render.user_route import annotation
-from tests.support.spec import GATEWAY
+from harness.fake_spec import GATEWAY
 from tests.support.user_route import RoutedCluster, user_route
 
 ENTRY: Manifest = {"group": "", "kind": "Service", "name": "digits", "port": 8000, "weight": 1}
@@ -60,8 +60,8 @@ def test_the_judge_is_told_where_the_users_route_has_each_revision(routed: Route
     assert rollout is not None
     assert {one.backends for one in routed.prometheus.asked} == {
         (
-            Backend("ml/shop", 0, 0, rollout.base, 8000),
-            Backend("ml/shop", 0, 1, rollout.revision, 8000),
+            BackendPosition("ml/shop", 0, 0, rollout.base, 8000),
+            BackendPosition("ml/shop", 0, 1, rollout.revision, 8000),
         )
     }
 

@@ -8,7 +8,7 @@ import pytest
 
 from halimede.api.base import Manifest
 from halimede.render.user_route import annotation
-from tests.support.spec import GATEWAY
+from harness.fake_spec import GATEWAY
 from tests.support.user_route import ROUTE_REF, RoutedCluster, user_route
 
 ENTRY: Manifest = {"group": "", "kind": "Service", "name": "digits", "port": 8000, "weight": 1}

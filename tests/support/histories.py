@@ -9,23 +9,23 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from halimede.api.analysis import Waiting
+from halimede.api.analysis import OnTimeout
 from halimede.api.conditions import Reason
 from halimede.api.rollout import (
     BlueGreen,
     Canary,
     CapacityMode,
     Mirror,
+    OnStableDown,
     Scale,
-    StableDown,
     Step,
     StepPause,
     Strategy,
 )
 from halimede.judge.verdict import Verdict
 from halimede.rollout.command import Verb
-from halimede.rollout.facts import Cause
-from halimede.rollout.timers import next_look
+from halimede.rollout.facts import NotReadyReason
+from halimede.rollout.requeue import requeue_after
 from tests.support.invariants import Watcher
 from tests.support.recorder import Step as Decision
 from tests.support.recorder import recorded
@@ -36,7 +36,7 @@ PAUSES = (None, None, StepPause(seconds=20), StepPause())
 MIRRORS = (None, None, Mirror(min_seconds=30))
 SCALES = (None, None, Scale(replicas=1), Scale(replicas=5), Scale(percent=50))
 CONTROLS = st.sampled_from((None, 0, 30, 50))
-CAUSES = (None, Cause.CRASH_LOOP, Cause.UNSCHEDULABLE, Cause.LOADING)
+CAUSES = (None, NotReadyReason.CRASH_LOOP, NotReadyReason.UNSCHEDULABLE, NotReadyReason.LOADING)
 RARELY = st.integers(0, 9)
 """Zero means yes."""
 SOON = {"no_data_timeout_seconds": 40, "metrics_timeout_seconds": 40}
@@ -52,8 +52,8 @@ class History(RuleBasedStateMachine):
         passes=st.integers(0, 30),
         strategy=st.sampled_from(Strategy),
         capacity=st.sampled_from(CapacityMode),
-        down=st.sampled_from(StableDown),
-        wishes=st.tuples(*[st.sampled_from(Waiting)] * 3),
+        down=st.sampled_from(OnStableDown),
+        wishes=st.tuples(*[st.sampled_from(OnTimeout)] * 3),
         replicas=st.integers(1, 6),
         room=st.sampled_from((None, None, 0, 1, 3)),
         by_pods=st.booleans(),
@@ -64,8 +64,8 @@ class History(RuleBasedStateMachine):
         passes: int,
         strategy: Strategy,
         capacity: CapacityMode,
-        down: StableDown,
-        wishes: tuple[Waiting, Waiting, Waiting],
+        down: OnStableDown,
+        wishes: tuple[OnTimeout, OnTimeout, OnTimeout],
         replicas: int,
         room: int | None,
         *,
@@ -88,7 +88,7 @@ class History(RuleBasedStateMachine):
             on_stable_down=down,
             blue_green=BlueGreen(
                 bake_seconds=60,
-                auto_promote=wishes[0] is Waiting.PAUSE,
+                auto_promote=wishes[0] is OnTimeout.PAUSE,
                 control_percent=control or 0,
             ),
             pause_timeout_seconds=600,
@@ -150,7 +150,9 @@ class History(RuleBasedStateMachine):
         cause=st.sampled_from(CAUSES),
         restarts=st.integers(0, 4),
     )
-    def lose_pods(self, revision: str, ready: int, cause: Cause | None, restarts: int) -> None:
+    def lose_pods(
+        self, revision: str, ready: int, cause: NotReadyReason | None, restarts: int
+    ) -> None:
         """Pods of a revision are lost."""
         self.world.broken[revision] = unready(cause, ready=ready, restarts=restarts)
 
@@ -238,7 +240,7 @@ class History(RuleBasedStateMachine):
 
     def _look_and_sleep(self) -> None:
         self._look()
-        ahead = next_look(self.world.status, self.world.settings, self.world.now)
+        ahead = requeue_after(self.world.status, self.world.settings, self.world.now)
         self.world.now += min(max(1.0, ahead or 5.0), LONGEST_NAP)
 
 

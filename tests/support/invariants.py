@@ -5,12 +5,17 @@ from dataclasses import dataclass, field, replace
 from halimede.api.rollout import CapacityMode, Strategy
 from halimede.api.status import State, Status
 from halimede.judge.verdict import Verdict
-from halimede.rollout import allotment
-from halimede.rollout.capacity import full, need, split, weight_on_abort
-from halimede.rollout.machine import move
-from halimede.rollout.scene import Scene
-from halimede.rollout.steps import ALL_TRAFFIC, AT_STEP, control_percent, refitted
-from halimede.rollout.timers import next_look
+from halimede.rollout.context import RolloutContext
+from halimede.rollout.machine import advance
+from halimede.rollout.requeue import requeue_after
+from halimede.rollout.sizing import traffic
+from halimede.rollout.sizing.replicas import (
+    full_scale,
+    replicas_for_weight,
+    split_replicas,
+    weight_on_abort,
+)
+from halimede.rollout.steps import ALL_TRAFFIC, AT_STEP, control_percent, remap_steps
 from tests.support.rollouts import MachineWorld
 
 GIVEN_UP = frozenset({State.ABORTING, State.ABORT_DRAINING})
@@ -57,7 +62,7 @@ class Watcher:
             world.step()
         assert (world.status, world.writes[writes:]) == (before, []), "I5"
 
-    def _raises_only_what_is_ready(self, old: Shares, new: Shares, scene: Scene) -> None:
+    def _raises_only_what_is_ready(self, old: Shares, new: Shares, scene: RolloutContext) -> None:
         """I2, I4: a weight rises where pods were ready for it."""
         rollout, pods = self.world.status.rollout, scene.facts.workload
         for revision, weight in new.items():
@@ -83,16 +88,19 @@ class Watcher:
             assert ready > 0, "I2: it takes the share of the bake over without a pod"
             return
         spare = self._replaces()
-        wanted, rest = need(weight, world.replicas), need(100 - weight, world.replicas)
+        wanted, rest = (
+            replicas_for_weight(weight, world.replicas),
+            replicas_for_weight(100 - weight, world.replicas),
+        )
         if self._by_pods():
-            wanted, rest = split(weight, world.replicas)
-        wanted = min(wanted, full(world.replicas))
+            wanted, rest = split_replicas(weight, world.replicas)
+        wanted = min(wanted, full_scale(world.replicas))
         if weight == 100:
-            wanted = max(1, min(full(world.replicas), world.replicas - spare))
+            wanted = max(1, min(full_scale(world.replicas), world.replicas - spare))
         assert ready >= wanted, f"I2: {weight} % with {ready} of {wanted} pods"
         assert base >= rest - (spare and rest > 1), f"I4: {100 - weight} % with {base} pods"
 
-    def _gives_up_only_what_is_replaced(self, scene: Scene) -> None:
+    def _gives_up_only_what_is_replaced(self, scene: RolloutContext) -> None:
         """While revisions share by their pods, as many are there as the spec asks for."""
         world, rollout = self.world, self.world.status.rollout
         if rollout is None or not self._by_pods() or rollout.base not in world.desired:
@@ -145,7 +153,7 @@ class Watcher:
         if after is None or was is None or after.id != was.id or after.steps == 0:
             return
         promoted = self.world.status.answered_command != before.answered_command
-        fit = refitted(was, self.world.settings, self.world.now)
+        fit = remap_steps(was, self.world.settings, self.world.now)
         if fit != was:
             self.allowed[after.id], was = fit.step, fit
         step = self.allowed.setdefault(after.id, was.step)
@@ -173,20 +181,20 @@ class Watcher:
             control = control_percent(after, self.world.settings, by_pods=self.world.by_pods)
             assert after.weight >= 100 - control, f"I13: {after.weight} % of {control}"
 
-    def _abort_is_one_pass_away(self, scene: Scene) -> None:
+    def _abort_is_one_pass_away(self, scene: RolloutContext) -> None:
         """I7: whatever the state, an abort takes the canary's weight in the very next write."""
         rollout = scene.status.rollout
         if rollout is None or rollout.state not in BEFORE_COMMIT:
             return
         tried = replace(self.world, command="abort@now").scene()
-        after = move(tried).status
+        after = advance(tried).status
         left = weight_on_abort(
             rollout.weight,
             stable_ready=scene.base.ready_endpoints,
             canary_ready=scene.canary.ready_endpoints,
             replicas=scene.facts.replicas,
         )
-        shares = dict(allotment.weights(after))
+        shares = dict(traffic.weights(after))
         assert shares.get(rollout.revision, 0) == left, f"I7: {shares}"
         assert after.rollout is None or after.rollout.state in GIVEN_UP, "I7"
 
@@ -196,7 +204,7 @@ class Watcher:
         if world.status.rollout is None or world.seen[-1] is not world.seen[-2]:
             return
         told = world.last.wait is not None
-        ahead = next_look(world.status, world.settings, world.now) is not None
+        ahead = requeue_after(world.status, world.settings, world.now) is not None
         assert told or ahead, f"I9: {world.state}"
 
     def _asks_for_no_more_than_allowed(self, was: dict[str, int]) -> None:

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from halimede.rollout import machine
-from halimede.rollout.scene import Move, Scene
-from halimede.rollout.transitions.row import Place, Transition
+from halimede.rollout.context import Decision, RolloutContext
+from tools.transitions.row import StateOrIdle, Transition
 
-Step = tuple[str, Place, Place]
+Step = tuple[str, StateOrIdle, StateOrIdle]
 """The name of a function, and the places before and after it."""
 
-ENTRIES = (machine.retreating, machine.advancing)
+ENTRIES = (machine.going_back, machine.advancing)
 """Checks that only ask the one of the state."""
 
 
@@ -28,8 +28,8 @@ def recorded() -> Iterator[set[Step]]:
     seen: set[Step] = set()
 
     def watched(check: Any) -> Any:
-        def ask(scene: Scene) -> Move | None:
-            move: Move | None = check(scene)
+        def ask(scene: RolloutContext) -> Decision | None:
+            move: Decision | None = check(scene)
             if move is not None:
                 before, after = scene.status.rollout, move.status.rollout
                 seen.add((name_of(check), before and before.state, after and after.state))
@@ -37,13 +37,13 @@ def recorded() -> Iterator[set[Step]]:
 
         return check if check in ENTRIES else ask
 
-    def refitted(rollout: Any, *rest: Any) -> Any:
-        after = machine_refitted(rollout, *rest)
+    def remapped(rollout: Any, *rest: Any) -> Any:
+        after = machine_remap(rollout, *rest)
         if after is not rollout:
-            seen.add((name_of(machine_refitted), rollout.state, after.state))
+            seen.add((name_of(machine_remap), rollout.state, after.state))
         return after
 
-    machine_refitted = machine.refitted
+    machine_remap = machine.remap_steps
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(machine, "IDLE", tuple(map(watched, machine.IDLE)))
         patch.setattr(machine, "CHECKS", tuple(map(watched, machine.CHECKS)))
@@ -51,7 +51,7 @@ def recorded() -> Iterator[set[Step]]:
         for table in (machine.ADVANCES, machine.RETREATS, machine.RECREATES):
             for state, check in table.items():
                 patch.setitem(table, state, watched(check))
-        patch.setattr(machine, "refitted", refitted)
+        patch.setattr(machine, "remap_steps", remapped)
         yield seen
 
 

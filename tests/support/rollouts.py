@@ -8,13 +8,13 @@ from halimede.api.analysis import Analysis
 from halimede.api.rollout import BlueGreen, Canary, Rollout, Step, Strategy
 from halimede.api.status import Evidence, RevisionStatus, SourceEvidence, State, Status
 from halimede.judge.verdict import Verdict
-from halimede.rollout import allotment
-from halimede.rollout.allotment import Arrangement
+from halimede.rollout.analysis_schedule import is_due
 from halimede.rollout.command import pending
-from halimede.rollout.evidence import is_due
-from halimede.rollout.facts import Cause, Facts, Route, Workload
-from halimede.rollout.machine import move
-from halimede.rollout.scene import Move, Scene, Wanted
+from halimede.rollout.context import Decision, Goal, RolloutContext
+from halimede.rollout.facts import Facts, NotReadyReason, Route, Workload
+from halimede.rollout.machine import advance
+from halimede.rollout.sizing import traffic
+from halimede.rollout.sizing.traffic import TrafficPlan
 
 STEPS = (Step(weight=10, min_seconds=60), Step(weight=50, min_seconds=60))
 ANALYSIS = Analysis(interval_seconds=15, warmup_seconds=30, settle_seconds=15)
@@ -62,10 +62,10 @@ class MachineWorld:
     """After so many writes of a pass the process is killed; None: it is not."""
     desired: dict[str, int] = field(default_factory=dict)
     route: tuple[tuple[str, int], ...] = ()
-    arranged: Arrangement | None = None
+    arranged: TrafficPlan | None = None
     """What leads clients to the revisions, as it is live."""
     writes: list[tuple[tuple[str, int], ...]] = field(default_factory=list)
-    last: Move = field(default_factory=lambda: Move(Status()))
+    last: Decision = field(default_factory=lambda: Decision(Status()))
     seen: list[State | None] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
 
@@ -81,7 +81,7 @@ class MachineWorld:
             known = replace(known, revision=revision, exists=True, desired=pods, pods=held)
             return replace(known, ready_endpoints=ready)
         running = self.running.get(revision, 0)
-        cause = Cause.UNSCHEDULABLE if running < pods else None
+        cause = NotReadyReason.UNSCHEDULABLE if running < pods else None
         known = Workload(revision, exists=True, desired=pods, ready_endpoints=running, pods=held)
         return replace(known, cause=cause)
 
@@ -94,7 +94,7 @@ class MachineWorld:
             replicas=self.replicas,
         )
 
-    def scene(self) -> Scene:
+    def scene(self) -> RolloutContext:
         """Tell all that the machine may look at in this pass."""
         if self.status.target is None:
             first = RevisionStatus(revision=self.target, since=self.now)
@@ -117,8 +117,8 @@ class MachineWorld:
             )
             polled = rollout.model_copy(update={"evidence": evidence, "polled_at": self.now})
             status = status.model_copy(update={"rollout": polled})
-        return Scene(
-            wanted=Wanted(
+        return RolloutContext(
+            wanted=Goal(
                 self.target,
                 self.settings,
                 "uid:1",
@@ -133,10 +133,10 @@ class MachineWorld:
             now=self.now,
         )
 
-    def step(self) -> Move:
+    def step(self) -> Decision:
         """Run one pass and let the world follow what it asks for."""
         scene = self.scene()
-        self.last = move(scene)
+        self.last = advance(scene)
         self.status = self.last.status
         self.seen.append(self.status.rollout and self.status.rollout.state)
         self.reasons += [event.reason for event in self.last.events]
@@ -192,16 +192,16 @@ class MachineWorld:
         held = SourceEvidence(source="Router", begun_at=START, watermark=self.now)
         return (held.model_copy(update={"log_abs": (self.doubt,)}),)
 
-    def _follow(self, scene: Scene) -> None:
+    def _follow(self, scene: RolloutContext) -> None:
         for write in self._writes(scene)[: self.cut]:
             write()
         self._schedule()
 
-    def _writes(self, scene: Scene) -> list[Callable[[], None]]:
+    def _writes(self, scene: RolloutContext) -> list[Callable[[], None]]:
         """List the writes of a pass in their order: Deployments, the route, deletions."""
-        live, writes = allotment.live(self.status), list[Callable[[], None]]()
+        live, writes = traffic.revisions_with_workloads(self.status), list[Callable[[], None]]()
         for revision in sorted(live):
-            pods = allotment.replicas(scene, revision, autoscaled=False) or 0
+            pods = traffic.replicas(scene, revision, autoscaled=False) or 0
             if self.desired.get(revision) != pods:
                 writes.append(partial(self.desired.__setitem__, revision, pods))
         arranged = self._arrangement()
@@ -211,13 +211,13 @@ class MachineWorld:
         writes.extend(partial(self.desired.__delitem__, one) for one in gone)
         return writes
 
-    def _set_route(self, arranged: Arrangement) -> None:
+    def _set_route(self, arranged: TrafficPlan) -> None:
         if arranged.shares != self.route:
             self.writes.append(arranged.shares)
         self.arranged, self.route = arranged, arranged.shares
 
-    def _arrangement(self) -> Arrangement:
-        asked = allotment.arrangement(self.status, self.settings)
+    def _arrangement(self) -> TrafficPlan:
+        asked = traffic.traffic_plan(self.status, self.settings)
         return replace(asked, testers=asked.testers and self.settings.canary.match is not None)
 
     def _schedule(self) -> None:
@@ -231,7 +231,7 @@ class MachineWorld:
             self.running[name] += missing
 
 
-def unready(cause: Cause | None = None, *, ready: int = 0, restarts: int = 0) -> Workload:
+def unready(cause: NotReadyReason | None = None, *, ready: int = 0, restarts: int = 0) -> Workload:
     """Describe pods that are not as they should be."""
     return Workload("", ready_endpoints=ready, cause=cause, message="Because.", restarts=restarts)
 

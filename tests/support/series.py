@@ -1,7 +1,7 @@
 """Series as Prometheus answers them, written down briefly."""
 
 from halimede.api.analysis import MetricsProvider
-from halimede.judge.reading import Backend, Measured, MetricsRequest, Sample, Series
+from halimede.judge.reading import BackendPosition, CounterSamples, MetricsRequest, Sample, Series
 
 STABLE = "aaaa1111"
 CANARY = "bbbb2222"
@@ -27,7 +27,7 @@ def request(
         since=since,
         stable_since=stable_since,
         backends=tuple(
-            Backend("ml/digits", rule, place, revision, port)
+            BackendPosition("ml/digits", rule, place, revision, port)
             for rule, port in ((0, 8001), (1, 8000))
             for place, revision in ((0, STABLE), (1, CANARY))
         ),
@@ -77,6 +77,6 @@ def triton(
     )
 
 
-def measured(*counters: Series) -> Measured:
+def measured(*counters: Series) -> CounterSamples:
     """Answer with these series."""
-    return Measured(counters)
+    return CounterSamples(counters)

@@ -9,11 +9,11 @@ from typing_extensions import override
 
 from halimede.api.base import Manifest, rfc3339
 from halimede.api.v1alpha1 import ModelDeployment
-from halimede.reconcile.farewell import farewell, leaving
-from halimede.reconcile.plan import Plan
-from halimede.reconcile.user_routes import concerned
-from tests.support.behaviour import accepted, written_by
-from tests.support.cluster import PretendCluster
+from halimede.plan.finalize import pending_deletion, plan_deletion
+from halimede.plan.plan import Plan
+from halimede.plan.user_routes import tracked_routes
+from harness.fake_behaviour import accepted, written_by
+from harness.fake_cluster import FakeCluster
 
 ROUTE_REF = {"type": "Gateway", "gateway": {"routeRef": {"name": "shop"}}}
 
@@ -57,7 +57,7 @@ def patched(target: Manifest, operations: Sequence[Manifest]) -> None:
 
 
 @dataclass
-class RoutedCluster(PretendCluster):
+class RoutedCluster(FakeCluster):
     """One namespace with one ModelDeployment, and routes of the user's."""
 
     routes: dict[str, Manifest] = field(default_factory=lambda: {"shop": user_route()})
@@ -111,17 +111,17 @@ class RoutedCluster(PretendCluster):
 
     @override
     def users_routes(self, md: ModelDeployment) -> dict[str, Manifest | None]:
-        return {one: self._live(one) for one in concerned(md)}
+        return {one: self._live(one) for one in tracked_routes(md)}
 
     @override
     def look(self) -> Plan:
         if self.deleted_at is None:
             return super().look()
-        gone = leaving(self.manifest())
+        gone = pending_deletion(self.manifest())
         if gone is None:
             return Plan(None, (), (), (), None)
         names = [one.name for one in gone.status.user_routes]
-        return self.obey(farewell(gone, {one: self._live(one) for one in names}, self.now))
+        return self.obey(plan_deletion(gone, {one: self._live(one) for one in names}, self.now))
 
     @override
     def carry_out(self, plan: Plan) -> None:

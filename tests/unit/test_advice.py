@@ -13,7 +13,7 @@ from threading import Thread
 import pytest
 import yaml
 
-from halimede.cli import main
+from halimede.cli.main import main
 
 ROOT = Path(__file__).parents[2]
 EXPLAINED = ROOT / "tests" / "unit" / "rollout" / "explained"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from halimede.cli import main
+from halimede.cli.main import main
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from halimede.log import JsonFormatter, TextFormatter, loose_end
+from halimede.log import JsonFormatter, TextFormatter, log_loop_exception
 
 
 def _record(message: str, **extra: object) -> logging.LogRecord:
@@ -59,7 +59,7 @@ def test_what_is_found_open_at_the_end_is_no_error(caplog: pytest.LogCaptureFixt
 
     async def look() -> None:
         loop = asyncio.get_running_loop()
-        loop.set_exception_handler(loose_end)
+        loop.set_exception_handler(log_loop_exception)
         assert await anext(watch) == 1
         loop.call_exception_handler({"message": "a task was lost"})
 

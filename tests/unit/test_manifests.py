@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from halimede.manifests import InvalidManifestError, deployments, documents
-from halimede.preview import preview
-from tests.support.cluster import PLATFORM
+from halimede.cli.manifests import InvalidManifestError, load_documents, parse_model_deployments
+from halimede.cli.render import render_manifests
+from harness.fake_cluster import PLATFORM
 
 SPEC = """
 spec:
@@ -65,12 +65,12 @@ TYPED = f"metadata: {{name: m}}{SPEC}"
 )
 def test_objects_are_read_wherever_they_stand(text: str) -> None:
     """Documents and lists are all the same."""
-    found = documents(text)
+    found = load_documents(text)
     assert sorted(one["kind"] for one in found) == ["ConfigMap", "ModelDeployment"]
-    assert [(md.metadata.namespace, md.metadata.name) for md in deployments(found)] == [
-        ("default", "m")
-    ]
-    assert "model.py" in preview(text, PLATFORM)
+    assert [
+        (md.metadata.namespace, md.metadata.name) for md in parse_model_deployments(found)
+    ] == [("default", "m")]
+    assert "model.py" in render_manifests(text, PLATFORM)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_objects_are_read_wherever_they_stand(text: str) -> None:
 def test_what_cannot_be_read_is_told(text: str, says: str) -> None:
     """The message is a sentence, with the document's number where there is one."""
     with pytest.raises(InvalidManifestError, match=re.escape(says)):
-        preview(text, PLATFORM)
+        render_manifests(text, PLATFORM)
 
 
 def test_a_config_map_is_that_of_the_namespace() -> None:
@@ -155,7 +155,7 @@ def test_a_config_map_is_that_of_the_namespace() -> None:
         )
         for name in ("a", "b", "c")
     )
-    printed = preview("---\n".join((here, *others)), PLATFORM)
+    printed = render_manifests("---\n".join((here, *others)), PLATFORM)
     assert "b.py" in printed
     assert "a.py" not in printed
     assert "c.py" not in printed
@@ -163,6 +163,6 @@ def test_a_config_map_is_that_of_the_namespace() -> None:
 
 def test_a_file_that_is_null_is_empty() -> None:
     """The API server stores an empty text for it."""
-    assert "source.model.py: ''" in preview(
+    assert "source.model.py: ''" in render_manifests(
         f"{MODEL}---\n{CONFIG_MAP.replace('model.py: x', 'model.py: ')}", PLATFORM
     )

@@ -2,15 +2,15 @@
 
 import aiohttp
 
-from halimede import metrics
-from halimede.web import served
+from halimede import telemetry
+from halimede.web import serve
 
 
 async def test_probes_tell_what_is_wrong() -> None:
     """200 and `ok` if nothing is, otherwise 503 and the reason."""
     trouble: str | None = None
     async with (
-        served(0, healthy=lambda: trouble, ready=lambda: "not yet") as port,
+        serve(0, healthy=lambda: trouble, ready=lambda: "not yet") as port,
         aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client,
     ):
         async with client.get("/healthz") as answer:
@@ -24,9 +24,9 @@ async def test_probes_tell_what_is_wrong() -> None:
 
 async def test_metrics_are_served_as_prometheus_reads_them() -> None:
     """The operator's own metrics are in the text format, with its content type."""
-    metrics.QUEUE_DEPTH.set(3)
+    telemetry.QUEUE_DEPTH.set(3)
     async with (
-        served(0, healthy=lambda: None, ready=lambda: None) as port,
+        serve(0, healthy=lambda: None, ready=lambda: None) as port,
         aiohttp.ClientSession() as client,
         client.get(f"http://127.0.0.1:{port}/metrics") as answer,
     ):

@@ -18,15 +18,15 @@ from halimede import __version__
 from halimede.adapters.errors import (
     ApiError,
     ConflictError,
-    EndingError,
     ForbiddenError,
+    NamespaceTerminatingError,
     NotFoundError,
     RejectedError,
     SettingsError,
     TransientError,
 )
 from halimede.adapters.kinds import BY_NAME, MODEL_DEPLOYMENT, Kind
-from halimede.adapters.store import Key, Listed, version_of
+from halimede.adapters.store import Key, Listing, version_of
 from halimede.api.base import Manifest
 from halimede.render.names import MANAGER
 
@@ -60,7 +60,7 @@ class Cluster(Protocol):
     async def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
         """Read one object; None: there is none."""
 
-    async def listed(self, kind: Kind, namespaces: Iterable[str]) -> Listed:
+    async def listed(self, kind: Kind, namespaces: Iterable[str]) -> Listing:
         """List what our watch of *kind* should know, without bodies. No namespaces: all."""
 
     async def apply(self, manifest: Manifest, manager: str = MANAGER) -> Manifest:
@@ -121,7 +121,7 @@ class KubeCluster:
         except NotFoundError:
             return None
 
-    async def listed(self, kind: Kind, namespaces: Iterable[str]) -> Listed:
+    async def listed(self, kind: Kind, namespaces: Iterable[str]) -> Listing:
         """List what our watch of *kind* should know, without bodies. No namespaces: all.
 
         A kind that the cluster does not have (Gateway API, say) has no objects.
@@ -135,7 +135,7 @@ class KubeCluster:
                 continue
             versions.update(found)
             lowest = version if lowest is None else min(lowest, version)
-        return Listed(versions, lowest or 0)
+        return Listing(versions, lowest or 0)
 
     async def apply(self, manifest: Manifest, manager: str = MANAGER) -> Manifest:
         """Apply *manifest* server-side, as *manager*, with force; return the live object."""
@@ -285,7 +285,7 @@ def _translated(status: int, text: bytes) -> ApiError | TransientError:
     if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return TransientError(message)
     if status == HTTPStatus.FORBIDDEN and _ENDING in text:
-        return EndingError(message, status)
+        return NamespaceTerminatingError(message, status)
     return _ERRORS.get(status, ApiError)(message, status)
 
 

@@ -48,7 +48,7 @@ class ForbiddenError(ApiError):
     """The service account lacks a right."""
 
 
-class EndingError(ApiError):
+class NamespaceTerminatingError(ApiError):
     """The namespace is being deleted: what is missing in it need not be made."""
 
 

@@ -86,7 +86,7 @@ CHILDREN = (
 """The kinds that we apply and delete."""
 WATCHED = (MODEL_DEPLOYMENT, *CHILDREN, POD, ENDPOINT_SLICE)
 """The kinds whose events wake us."""
-NAMED = (CONFIG_MAP, HTTP_ROUTE)
+REFERENCED = (CONFIG_MAP, HTTP_ROUTE)
 """The kinds of which specs name users' own: they are watched without a selector."""
 BY_NAME = {kind.name: kind for kind in WATCHED}
 """The same by the manifest's `kind`."""

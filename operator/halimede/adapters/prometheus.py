@@ -21,45 +21,45 @@ from prometheus_api_client import PrometheusConnect
 from urllib3.exceptions import HTTPError
 from urllib3.util.retry import Retry
 
-from halimede.adapters.access import Access, UnusableAccessError
+from halimede.adapters.prometheus_auth import InvalidAuthError, PrometheusAuth
 from halimede.api.query import UnusableQueryError
-from halimede.judge.indicators import fill, number, tally
-from halimede.judge.providers.known import ROUTERS
-from halimede.judge.queries import queries
+from halimede.judge.custom_queries import parse_scalar, render_query, to_counts
+from halimede.judge.providers.registry import ROUTERS
+from halimede.judge.queries import build_queries
 from halimede.judge.reading import (
     Answer,
+    CounterSamples,
+    CustomCounts,
+    DueQuery,
     History,
-    Indicator,
-    Measured,
     MetricsRequest,
     Reading,
     Sample,
     Series,
     Source,
-    Tallied,
     Unavailable,
-    Why,
+    UnavailableReason,
 )
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
-GIVE_UP_SECONDS = 15.0
+TOTAL_TIMEOUT_SECONDS = 15.0
 """A server that trickles its answer keeps each read short, so the whole has a limit of its own."""
 THREADS = 8
 _SETTING = "the operator's setting HALIMEDE_PROMETHEUS_URL (chart: operator.prometheus.url)"
 _FILES = "the Secret that the chart's value operator.prometheus.secretName names"
-_PASSING = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
+_TRANSIENT = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 """Errors of class 4 that waiting cures."""
 _MALFORMED = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 """Raised by parsing an answer that is not Prometheus's; elsewhere these are errors of ours."""
-NOBODY = Access(Path())
+NO_ROUTER = PrometheusAuth(Path())
 """Shows nothing of itself."""
 
 
 T = TypeVar("T")
 
 
-class Metrics(Protocol):
+class MetricsReader(Protocol):
     """Where counters are read."""
 
     async def read(self, request: MetricsRequest) -> Reading:
@@ -74,12 +74,12 @@ class Metrics(Protocol):
 class _RefusedError(Exception):
     """Prometheus answered with an error or with less than everything."""
 
-    def __init__(self, why: Why, message: str) -> None:
+    def __init__(self, why: UnavailableReason, message: str) -> None:
         super().__init__(message)
         self.why = why
 
 
-class PromMetrics:
+class PrometheusReader:
     """Counters in a Prometheus, or whatever answers its HTTP API."""
 
     def __init__(
@@ -103,8 +103,8 @@ class PromMetrics:
         self._insecure = insecure
         self._timeout = (CONNECT_SECONDS, read_seconds)
         self._lock = Lock()
-        self._access = NOBODY
-        self._session = self._opened(NOBODY)
+        self._access = NO_ROUTER
+        self._session = self._opened(NO_ROUTER)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="prometheus")
 
     async def read(self, request: MetricsRequest) -> Reading:
@@ -131,11 +131,11 @@ class PromMetrics:
 
     async def _said(self, source: str, answer: Awaitable[Answer]) -> Answer:
         try:
-            async with asyncio.timeout(GIVE_UP_SECONDS):
+            async with asyncio.timeout(TOTAL_TIMEOUT_SECONDS):
                 return await answer
         except (
             _RefusedError,
-            UnusableAccessError,
+            InvalidAuthError,
             UnusableQueryError,
             OSError,
             HTTPError,
@@ -144,30 +144,31 @@ class PromMetrics:
             return Unavailable(why, f"{source} counters: {words}")
 
     async def _counters(self, source: str, request: MetricsRequest) -> Answer:
-        results = await self._results(queries(source, request))
-        return Measured(
+        results = await self._results(build_queries(source, request))
+        return CounterSamples(
             tuple(one for result in results for one in self._parsed(_all_series, result))
         )
 
-    async def _tallied(self, asked: Indicator, request: MetricsRequest) -> Answer:
+    async def _tallied(self, asked: DueQuery, request: MetricsRequest) -> Answer:
         """Ask both queries about the stable revision and, once counting has begun, the canary."""
         revisions = (request.stable, request.canary)[: 1 if request.since is None else 2]
         texts = [
-            fill(template, request, revision, asked.window)
+            render_query(template, request, revision, asked.window)
             for revision in revisions
             for template in (asked.requests, asked.errors)
         ]
         results = await self._results(texts, at=request.now)
-        numbers = [self._parsed(number, result) for result in results]
+        numbers = [self._parsed(parse_scalar, result) for result in results]
         pairs = zip(numbers[::2], numbers[1::2], strict=True)
-        stable, *canary = (tally(*pair) for pair in pairs)
-        return Tallied(stable, canary[0] if canary else None)
+        stable, *canary = (to_counts(*pair) for pair in pairs)
+        return CustomCounts(stable, canary[0] if canary else None)
 
     async def _results(self, texts: Iterable[str], at: float | None = None) -> list[Any]:
         """Ask several queries at the same time, about the moment *at* or now."""
         if not self._url:
             raise _RefusedError(
-                Why.NOT_CONFIGURED, f"no Prometheus is known: set its address in {_SETTING}"
+                UnavailableReason.NOT_CONFIGURED,
+                f"no Prometheus is known: set its address in {_SETTING}",
             )
         loop = asyncio.get_running_loop()
         asked = (loop.run_in_executor(self._threads, self._query, text, at) for text in texts)
@@ -177,27 +178,27 @@ class PromMetrics:
         try:
             return parse(result)
         except _MALFORMED as error:
-            raise _RefusedError(Why.REFUSED, _not_prometheus(self._url)) from error
+            raise _RefusedError(UnavailableReason.REFUSED, _not_prometheus(self._url)) from error
 
     def _explained(
         self,
-        error: _RefusedError | UnusableAccessError | UnusableQueryError | OSError | HTTPError,
-    ) -> tuple[Why, str]:
+        error: _RefusedError | InvalidAuthError | UnusableQueryError | OSError | HTTPError,
+    ) -> tuple[UnavailableReason, str]:
         match error:
             case _RefusedError():
                 return error.why, str(error)
             case UnusableQueryError():
-                return Why.REFUSED, f"{error}: {error.cure}"
-            case UnusableAccessError():
-                return Why.NOT_CONFIGURED, f"{error}; the files are {_FILES}"
+                return UnavailableReason.REFUSED, f"{error}: {error.cure}"
+            case InvalidAuthError():
+                return UnavailableReason.NOT_CONFIGURED, f"{error}; the files are {_FILES}"
             case requests.exceptions.SSLError():
-                return Why.UNREACHABLE, (
+                return UnavailableReason.UNREACHABLE, (
                     f"TLS with Prometheus at {self._url} failed: check that its certificate is for"
                     f" that name and signed by ca.crt in {_FILES}, and that it accepts tls.crt"
                     " there"
                 )
             case OSError() | HTTPError():
-                return Why.UNREACHABLE, (
+                return UnavailableReason.UNREACHABLE, (
                     f"Prometheus at {self._url} did not answer ({type(error).__name__}): check"
                     f" {_SETTING}, and that the server is up"
                 )
@@ -207,7 +208,7 @@ class PromMetrics:
 
     def _client(self) -> PrometheusConnect:
         with self._lock:
-            access = NOBODY if self._folder is None else Access.read(self._folder)
+            access = NO_ROUTER if self._folder is None else PrometheusAuth.read(self._folder)
             if access != self._access:
                 self._session.close()
                 self._access, self._session = access, self._opened(access)
@@ -218,7 +219,7 @@ class PromMetrics:
                 timeout=self._timeout,
             )
 
-    def _opened(self, access: Access) -> requests.Session:
+    def _opened(self, access: PrometheusAuth) -> requests.Session:
         session = access.session(insecure=self._insecure)
         session.hooks["response"].append(_look_through)
         return session
@@ -238,11 +239,14 @@ def _look_through(response: requests.Response, *_: object, **__: object) -> None
     if response.status_code >= HTTPStatus.BAD_REQUEST:
         raise _refusal(response, body)
     if response.status_code != HTTPStatus.OK or not _has_result(body):
-        raise _RefusedError(Why.REFUSED, _not_prometheus(response.url.split("/api/v1/")[0]))
+        raise _RefusedError(
+            UnavailableReason.REFUSED, _not_prometheus(response.url.split("/api/v1/")[0])
+        )
     if body.get("warnings"):
         warnings = "; ".join(str(warning) for warning in body["warnings"])
         raise _RefusedError(
-            Why.INCOMPLETE, f"Prometheus's answer is incomplete ({warnings}): mend its stores"
+            UnavailableReason.INCOMPLETE,
+            f"Prometheus's answer is incomplete ({warnings}): mend its stores",
         )
 
 
@@ -253,13 +257,13 @@ def _check_redirect(response: requests.Response) -> None:
         target = urlsplit(urljoin(response.url, response.headers["Location"]))
     except ValueError as error:
         raise _RefusedError(
-            Why.REFUSED,
+            UnavailableReason.REFUSED,
             f"Prometheus redirects to an address that cannot be read ({error}): set the address"
             f" that answers by itself in {_SETTING}",
         ) from error
     if target.hostname != asked.hostname or (asked.scheme, target.scheme) == ("https", "http"):
         raise _RefusedError(
-            Why.REFUSED,
+            UnavailableReason.REFUSED,
             f"Prometheus redirects to {target.scheme}://{target.hostname}: set the address that"
             f" answers by itself in {_SETTING}",
         )
@@ -270,16 +274,17 @@ def _refusal(response: requests.Response, body: Mapping[str, Any]) -> _RefusedEr
     said = body.get("error") or response.reason
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         return _RefusedError(
-            Why.REFUSED,
+            UnavailableReason.REFUSED,
             f"Prometheus refused access (HTTP {status}, {said}): let the operator read it, by"
             f" what you put into {_FILES}",
         )
-    if status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if status in _TRANSIENT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return _RefusedError(
-            Why.UNREACHABLE, f"Prometheus could not answer now (HTTP {status}, {said})"
+            UnavailableReason.UNREACHABLE,
+            f"Prometheus could not answer now (HTTP {status}, {said})",
         )
     return _RefusedError(
-        Why.REFUSED,
+        UnavailableReason.REFUSED,
         f"Prometheus refused the query (HTTP {status}, {said}): check that {_SETTING} names the"
         " server's root, and its limits on queries",
     )

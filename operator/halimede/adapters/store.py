@@ -35,7 +35,7 @@ class Key(NamedTuple):
         return f"{self.namespace}/{self.name}"
 
 
-class Listed(NamedTuple):
+class Listing(NamedTuple):
     """What a LIST says of one kind, without the bodies."""
 
     versions: Mapping[str, tuple[Key, int]]
@@ -113,7 +113,7 @@ class Store:
             for manifest in deployments
         )
 
-    def missing(self, kind: Kind, listed: Listed) -> tuple[Key, ...]:
+    def missing(self, kind: Kind, listed: Listing) -> tuple[Key, ...]:
         """Tell which listed objects are unknown here, or known in an older version only."""
         return tuple(
             where
@@ -121,7 +121,7 @@ class Store:
             if self._known_version(kind, uid) < version
         )
 
-    def drop_unlisted(self, kind: Kind, listed: Listed) -> tuple[Key, ...]:
+    def drop_unlisted(self, kind: Kind, listed: Listing) -> tuple[Key, ...]:
         """Forget what is older than the list and not on it; return the owners' keys.
 
         A watch that had to start again after a gap shows no deletion that fell into the gap.

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from halimede.api.base import ApiModel
-from halimede.api.rules import keyed, rule, rules
+from halimede.api.rules import list_map, rule, rules
 
 Percent = Annotated[str, Field(pattern=r"^(100|[0-9]{1,2}(\.[0-9]{1,4})?)$", max_length=7)]
 """A percentage as a decimal string: the API has no floats."""
@@ -36,7 +36,7 @@ Query = Annotated[str, Field(min_length=1, max_length=1000)]
 """PromQL with the placeholders of `api.query`."""
 
 
-class Queries(ApiModel):
+class QueryPair(ApiModel):
     """Two PromQL queries, of which each answers with one number per revision.
 
     `{{ revision }}`, `{{ service }}`, `{{ namespace }}`, `{{ name }}`, `{{ model }}` and
@@ -52,7 +52,7 @@ class Queries(ApiModel):
     """How often they are asked, about the time since the last; at least four scrapes."""
 
 
-class Metric(Queries):
+class Metric(QueryPair):
     """An objective of your own, which may stop a rollout and must be met to pass a step."""
 
     model_config = ConfigDict(
@@ -92,7 +92,7 @@ class Latency(ApiModel):
     """The part of slow answers above which a revision is bad, whatever the stable one does."""
 
 
-class Waiting(StrEnum):
+class OnTimeout(StrEnum):
     """What to do when the evidence does not come."""
 
     PAUSE = "Pause"
@@ -164,10 +164,10 @@ class Analysis(ApiModel):
     provider: MetricsProvider = MetricsProvider.CONTOUR
     """The router whose request counters tell how users fare, per revision. `None` says that it
     has none in Prometheus, and that Triton's own must do."""
-    router: Queries | None = None
+    router: QueryPair | None = None
     """The queries of the provider `Custom`."""
     metrics: Annotated[
-        tuple[Metric, ...], Field(max_length=3, json_schema_extra=keyed("name"))
+        tuple[Metric, ...], Field(max_length=3, json_schema_extra=list_map("name"))
     ] = ()
     """Further objectives by PromQL, approximate as its `increase()` is."""
     max_error_percent: Percent = "5"
@@ -188,15 +188,15 @@ class Analysis(ApiModel):
     """How long proxies may take to follow a route that was accepted."""
     min_requests: Annotated[int, Field(ge=1, le=1_000_000)] = 20
     """Judged requests that the new revision needs before any step may pass."""
-    on_no_data: Waiting = Waiting.PAUSE
+    on_no_data: OnTimeout = OnTimeout.PAUSE
     """What to do after `noDataTimeoutSeconds` without one request of the new revision."""
     no_data_timeout_seconds: Annotated[int, Field(ge=1, le=604800)] = 1800
     """How long the new revision may be without a request before `onNoData` decides."""
-    on_metrics_down: Waiting = Waiting.PAUSE
+    on_metrics_down: OnTimeout = OnTimeout.PAUSE
     """What to do after `metricsTimeoutSeconds` without an answer of Prometheus."""
     metrics_timeout_seconds: Annotated[int, Field(ge=1, le=604800)] = 900
     """How long Prometheus may be away before `onMetricsDown` decides."""
-    on_inconclusive: Waiting = Waiting.PAUSE
+    on_inconclusive: OnTimeout = OnTimeout.PAUSE
     """What to do after a step's `maxSeconds` without enough evidence."""
     on_better_than_stable: BetterThanStable = BetterThanStable.PROMOTE
     """What to do with a revision that certainly fails a fifth less often than the stable one, but

@@ -34,7 +34,7 @@ _ROOT_RULES = [
 ]
 
 
-def crd() -> Manifest:
+def build_crd() -> Manifest:
     """Write the CustomResourceDefinition of ModelDeployment."""
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
@@ -71,12 +71,12 @@ def crd() -> Manifest:
     }
 
 
-def text() -> str:
+def crd_yaml() -> str:
     """Write the CustomResourceDefinition as the YAML that stands in `crds/`.
 
     It is block YAML without anchors, so that a diff shows each changed field of the API.
     """
-    written = yaml.dump(crd(), Dumper=_BlockDumper, sort_keys=False, width=LINE)
+    written = yaml.dump(build_crd(), Dumper=_BlockDumper, sort_keys=False, width=LINE)
     return f"{_HEADER}{written}"
 
 

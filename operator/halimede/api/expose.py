@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from halimede.api.base import ApiModel
-from halimede.api.rules import HOST, UNIQUE, rule, rules
+from halimede.api.rules import HOST, LIST_SET, rule, rules
 
 
 class ExposeType(StrEnum):
@@ -62,7 +62,7 @@ class GatewayExposure(ApiModel):
     """Instead: a HTTPRoute of your own, in which only the model's backends are changed."""
     hostnames: Annotated[
         tuple[Annotated[str, Field(pattern=HOST, max_length=253)], ...],
-        Field(max_length=16, json_schema_extra=UNIQUE),
+        Field(max_length=16, json_schema_extra=LIST_SET),
     ] = ()
     """Hostnames of the model, such as `digits.example.com`; absent: all of the listener's."""
 

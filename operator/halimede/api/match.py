@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from halimede.api.base import ApiModel
-from halimede.api.rules import keyed
+from halimede.api.rules import list_map
 
 
 class HeaderMatch(ApiModel):
@@ -22,6 +22,6 @@ class Match(ApiModel):
 
     headers: Annotated[
         tuple[HeaderMatch, ...],
-        Field(min_length=1, max_length=8, json_schema_extra=keyed("name")),
+        Field(min_length=1, max_length=8, json_schema_extra=list_map("name")),
     ]
     """What a request must have, all of it."""

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from halimede.api.base import ApiModel
-from halimede.api.rules import UNIQUE, keyed, rule, rules
+from halimede.api.rules import LIST_SET, list_map, rule, rules
 
 
 class DataType(StrEnum):
@@ -35,7 +35,7 @@ class DynamicBatching(ApiModel):
     """How long the first request of a batch waits for others."""
     preferred_batch_sizes: Annotated[
         tuple[Annotated[int, Field(ge=1, le=65536)], ...],
-        Field(max_length=16, json_schema_extra=UNIQUE),
+        Field(max_length=16, json_schema_extra=LIST_SET),
     ] = ()
     """Sizes that a batch is sent with at once. Only TensorRT's optimization profiles need any."""
     max_queue_size: Annotated[int, Field(ge=1, le=1_000_000)] = 1024
@@ -90,11 +90,11 @@ class ModelConfig(ApiModel):
     max_batch_size: Annotated[int, Field(ge=0, le=65536)] = 0
     """Largest batch; 0 means that the model takes no batch dimension."""
     inputs: Annotated[
-        tuple[Tensor, ...], Field(max_length=64, json_schema_extra=keyed("name"))
+        tuple[Tensor, ...], Field(max_length=64, json_schema_extra=list_map("name"))
     ] = ()
     """The model's inputs. Triton reads them from ONNX, OpenVINO and TensorRT files itself."""
     outputs: Annotated[
-        tuple[Tensor, ...], Field(max_length=64, json_schema_extra=keyed("name"))
+        tuple[Tensor, ...], Field(max_length=64, json_schema_extra=list_map("name"))
     ] = ()
     """The model's outputs, as `inputs`."""
     dynamic_batching: DynamicBatching | None = None

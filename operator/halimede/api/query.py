@@ -11,7 +11,7 @@ from jinja2 import StrictUndefined, TemplateError, nodes, select_autoescape
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 PLACEHOLDERS = frozenset({"namespace", "name", "revision", "service", "model", "window"})
-TELLING = frozenset({"revision", "service"})
+REVISION_PLACEHOLDERS = frozenset({"revision", "service"})
 """A query without either of these says the same of both revisions."""
 _ALLOWED = (nodes.Output, nodes.TemplateData, nodes.Name)
 _SANDBOX = ImmutableSandboxedEnvironment(
@@ -29,7 +29,7 @@ class UnusableQueryError(Exception):
         self.cure = cure
 
 
-def check(text: str) -> None:
+def validate(text: str) -> None:
     """Make sure that a template can be filled in and tells revisions and times apart.
 
     Raises:
@@ -56,7 +56,7 @@ def _fault(text: str) -> tuple[str, str] | None:
         )
     if unknown := found - PLACEHOLDERS:
         return f"the template has no value for {', '.join(sorted(unknown))}", f"use {known}"
-    if not found & TELLING:
+    if not found & REVISION_PLACEHOLDERS:
         return (
             "the query says the same of both revisions",
             'select by one, such as service="{{ service }}"',
@@ -66,11 +66,11 @@ def _fault(text: str) -> tuple[str, str] | None:
     return None
 
 
-def filled(text: str, values: Mapping[str, str]) -> str:
+def render(text: str, values: Mapping[str, str]) -> str:
     """Fill a template in, whose values are `PLACEHOLDERS`.
 
     Raises:
         UnusableQueryError: `check` would have said so.
     """
-    check(text)
+    validate(text)
     return _SANDBOX.from_string(text).render(values)

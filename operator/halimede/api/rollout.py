@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 from halimede.api.analysis import Analysis
 from halimede.api.base import ApiModel
 from halimede.api.match import Match
-from halimede.api.rules import HOST, UNIQUE, rule, rules
+from halimede.api.rules import HOST, LIST_SET, rule, rules
 
 LONGEST_STEP = 604800
 """Seconds in a week: the most that `maxSeconds` of a step may be."""
@@ -151,7 +151,7 @@ class BlueGreen(ApiModel):
     for it, instead of awaiting a `promote` command."""
     preview_hostnames: Annotated[
         tuple[Annotated[str, Field(pattern=HOST, max_length=253)], ...],
-        Field(max_length=4, json_schema_extra=UNIQUE),
+        Field(max_length=4, json_schema_extra=LIST_SET),
     ] = ()
     """Hostnames that lead to the preview while there is one, by a HTTPRoute `<name>-preview`."""
     preview_analysis: PreviewAnalysis | None = None
@@ -174,7 +174,7 @@ class Recreate(ApiModel):
     `analysis.intervalSeconds`. The way back is another outage."""
 
 
-class StableDown(StrEnum):
+class OnStableDown(StrEnum):
     """What to do when the stable revision has no ready pod and the new one has."""
 
     HOLD = "Hold"
@@ -229,7 +229,7 @@ class Rollout(ApiModel):
     however long it takes."""
     capacity_timeout_seconds: Annotated[int, Field(ge=1, le=604800)] = 600
     """How long there may be no room before that is told. Nothing is ever aborted for it."""
-    on_stable_down: StableDown = StableDown.HOLD
+    on_stable_down: OnStableDown = OnStableDown.HOLD
     """What to do when no pod of the stable revision is ready but some of the new one are: `Hold`
     the weights, or `ShiftToCanary`, which gives it everything until the stable one is back."""
     scale_down_delay_seconds: Annotated[int, Field(ge=0, le=604800)] = 300

@@ -21,12 +21,12 @@ def rules(*all_of: dict[str, str]) -> dict[str, Any]:
     return {"x-kubernetes-validations": list(all_of)}
 
 
-def keyed(*keys: str) -> dict[str, Any]:
+def list_map(*keys: str) -> dict[str, Any]:
     """Tell the schema of a list that its items are told apart by some of their fields."""
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
 
 
-UNIQUE: dict[str, Any] = {"x-kubernetes-list-type": "set"}
+LIST_SET: dict[str, Any] = {"x-kubernetes-list-type": "set"}
 """Tells the schema of a list that no item comes twice."""
 
 _LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"

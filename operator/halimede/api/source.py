@@ -30,13 +30,13 @@ class Source:
     """Folder or file inside the claim; empty for the rest."""
 
 
-def source(uri: str) -> Source:
+def parse_source(uri: str) -> Source:
     """Take a storage URI apart.
 
     Raises:
         ValueError: The scheme is none of those that Halimede fetches from.
 
-    >>> source("pvc://models/digits/3")
+    >>> parse_source("pvc://models/digits/3")
     Source(scheme=<Scheme.PVC: 'pvc'>, place='models', path='digits/3')
     """
     name, separator, rest = uri.partition("://")
@@ -52,5 +52,5 @@ def source(uri: str) -> Source:
 
 def config_maps(spec: ModelDeploymentSpec) -> tuple[str, ...]:
     """Name the ConfigMaps that the spec reads; whoever renders it must have looked at them."""
-    model = source(spec.model.storage_uri)
+    model = parse_source(spec.model.storage_uri)
     return (model.place,) if model.scheme is Scheme.CONFIG_MAP else ()

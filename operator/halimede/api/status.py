@@ -8,7 +8,7 @@ from pydantic import Field, computed_field
 from halimede.api.base import ApiModel, Timestamp
 from halimede.api.conditions import Condition
 from halimede.api.rollout import Strategy
-from halimede.api.rules import keyed
+from halimede.api.rules import list_map
 
 
 class State(StrEnum):
@@ -350,5 +350,5 @@ class Status(ApiModel):
     url: str | None = None
     """Where clients reach the model, if it is exposed by hostname."""
     conditions: Annotated[
-        tuple[Condition, ...], Field(max_length=8, json_schema_extra=keyed("type"))
+        tuple[Condition, ...], Field(max_length=8, json_schema_extra=list_map("type"))
     ] = ()

@@ -12,7 +12,7 @@ from halimede.fetch.archive import is_archive, unpack
 from halimede.fetch.download import download
 from halimede.fetch.layout import arrange
 from halimede.fetch.limits import Budget
-from halimede.settings import ANONYMOUS, Credentials
+from halimede.settings import NO_CREDENTIALS, Credentials
 
 MAX_BYTES = 64 << 30
 TERMINATION_LOG = Path("/dev/termination-log")
@@ -56,7 +56,7 @@ def fetch(
     *,
     config: Path | None = None,
     sha256: str | None = None,
-    credentials: Credentials = ANONYMOUS,
+    credentials: Credentials = NO_CREDENTIALS,
     max_bytes: int = MAX_BYTES,
 ) -> str:
     """Publish the model at *source* as the folder *to*; return the digest of what was fetched.

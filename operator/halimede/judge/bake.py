@@ -10,14 +10,14 @@ says.
 from math import exp, lgamma, log, log1p
 
 from halimede.api.status import SourceEvidence
-from halimede.judge.processes import ceiling_rates
+from halimede.judge.martingales import ceiling_rates
 from halimede.judge.reading import Counts
 
-TOLERATED = 3.0
+MAX_RATIO = 3.0
 """How many times stable's error rate, as its upper bound has it, a revision may have."""
-FLOOR = 0.005
+MIN_CEILING = 0.005
 """An error rate that is borne even where stable had no errors."""
-DOUBT = 0.005
+ALPHA_BOUND = 0.005
 """How often an upper bound may be too low."""
 PRECISION = 1e-9
 """How far an upper bound may be from the true one."""
@@ -25,7 +25,7 @@ NEGLIGIBLE = 1e-12
 """A part of a sum that does not matter."""
 
 
-def begun(held: SourceEvidence, most: float) -> SourceEvidence:
+def start_bake(held: SourceEvidence, most: float) -> SourceEvidence:
     """Fix the bake's ceiling, and start to bet against it.
 
     The ceiling comes from what was counted of stable while it was as usual: in the rollout, and in
@@ -36,16 +36,16 @@ def begun(held: SourceEvidence, most: float) -> SourceEvidence:
     requests = held.past_requests + held.usual_stable_requests
     errors = held.past_errors + held.usual_stable_errors
     told = Counts(round(requests / phi), round(errors / phi))
-    ceiling = round(min(most, max(FLOOR, TOLERATED * upper_bound(told))), 6)
+    ceiling = round(min(most, max(MIN_CEILING, MAX_RATIO * clopper_pearson_upper(told))), 6)
     return held.evolve(bake_ceiling=ceiling, log_bake=(0.0,) * len(ceiling_rates(ceiling)))
 
 
-def upper_bound(counts: Counts) -> float:
+def clopper_pearson_upper(counts: Counts) -> float:
     """Compute the upper end of Clopper and Pearson's interval for an error rate.
 
     It is the rate at which so few errors, or fewer, come with probability `DOUBT` only.
 
-    >>> round(upper_bound(Counts(100, 0)), 6)  # 1 - 0.005 ** (1 / 100)
+    >>> round(clopper_pearson_upper(Counts(100, 0)), 6)  # 1 - 0.005 ** (1 / 100)
     0.051604
     """
     if counts.errors >= counts.requests:
@@ -66,8 +66,8 @@ def _is_likely(counts: Counts, rate: float) -> bool:
     choices = lgamma(requests + 1) - lgamma(errors + 1) - lgamma(requests - errors + 1)
     term = exp(choices + errors * log(rate) + (requests - errors) * log1p(-rate))
     total = term
-    while total <= DOUBT and errors and term > total * NEGLIGIBLE:
+    while total <= ALPHA_BOUND and errors and term > total * NEGLIGIBLE:
         term *= errors * (1 - rate) / ((requests - errors + 1) * rate)
         errors -= 1
         total += term
-    return total > DOUBT
+    return total > ALPHA_BOUND

@@ -1,11 +1,11 @@
 """What lets a step pass: certificates that the canary is good enough, or better than stable."""
 
 from halimede.api.status import SourceEvidence
+from halimede.judge.baseline import ENOUGH_REQUESTS
 from halimede.judge.bets import Changes, Logs, add
-from halimede.judge.counts import Counted
+from halimede.judge.counts import WindowCounts
 from halimede.judge.dispersion import phi_of
-from halimede.judge.past import ENOUGH_REQUESTS
-from halimede.judge.processes import better, certificate, no_worse
+from halimede.judge.martingales import better, certificate, no_worse
 from halimede.judge.reading import Counts
 
 NEAR = 2 / 3
@@ -21,9 +21,9 @@ FEW_RECENT_ERRORS = 3
 """Fewer errors in the recent polls do not show it either."""
 
 
-def certify(
+def update_certificates(
     held: SourceEvidence,
-    seen: Counted,
+    seen: WindowCounts,
     levels: Logs,
     ceiling: float,
     tolerated: float,
@@ -79,7 +79,7 @@ def _unusual(held: SourceEvidence, levels: Logs, ceiling: float) -> float:
     return max(NEAR * levels[-1], UNUSUAL * held.past_errors / held.past_requests)
 
 
-def certified(held: SourceEvidence, level: float) -> float:
+def log_odds_pass(held: SourceEvidence, level: float) -> float:
     """Compute the logarithm of the odds for an error rate of the canary below *level*."""
     counts = Counts(held.usual_requests, held.usual_errors)
     return certificate(counts, level, phi_of(held), held.log_no_worse)

@@ -3,17 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from halimede.judge.deltas import Process, doubled, increments, processes, watermark
-from halimede.judge.providers.known import provider
+from halimede.judge.increases import Target, duplicate_target, find_targets, increments, watermark
+from halimede.judge.providers.registry import find_provider
 from halimede.judge.reading import (
+    CounterSamples,
     Counts,
-    Indicator,
-    Measured,
+    CustomCounts,
+    DueQuery,
     MetricsRequest,
     Source,
-    Tallied,
     Unavailable,
-    Why,
+    UnavailableReason,
 )
 
 LOOKBACK = 600.0
@@ -21,7 +21,7 @@ LOOKBACK = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class WindowCounts:
     """What a source shows of the time since a watermark."""
 
     canary: Counts
@@ -39,7 +39,7 @@ class Counted:
     stable_client_errors: int = 0
 
     @property
-    def client_errors(self) -> "Counted":
+    def client_errors(self) -> "WindowCounts":
         """The same with client errors in the place of errors."""
         return replace(
             self,
@@ -48,26 +48,26 @@ class Counted:
         )
 
 
-def count(
+def count_window(
     source: str,
-    measured: Measured,
+    measured: CounterSamples,
     request: MetricsRequest,
     *,
     begun_at: float,
     after: float,
     pods_started: Mapping[str, float],
-) -> Counted | Unavailable:
+) -> WindowCounts | Unavailable:
     """Count both revisions' requests and errors after the watermark *after*.
 
     *pods_started* as in `judge`; a pod counts from zero if it started after *begun_at* and all its
     life lies in what was asked for.
     """
-    counters = provider(source, request)
-    scraped = processes(measured.series, counters.labelling)
-    twice = doubled(scraped, counters.identity)
+    counters = find_provider(source, request)
+    scraped = find_targets(measured.series, counters.labelling)
+    twice = duplicate_target(scraped, counters.identity)
     if twice is not None:
         return _scraped_twice(source, *twice)
-    if (wrong := flaw(source, measured, request)) is not None:
+    if (wrong := unusable_reason(source, measured, request)) is not None:
         return wrong
     read = counters.reader(request, measured.series)
     upto = _upto(source, scraped, request, pods_started, after)
@@ -85,7 +85,7 @@ def count(
                 blamed[meaning.revision] += meaning.client_errors * increment.amount
         for revision in {one.revision for one in meanings.values() if one is not None}:
             seen_at[revision] = max(seen_at.get(revision, 0.0), process.last)
-    return Counted(
+    return WindowCounts(
         canary=_consistent(totals[request.canary]),
         stable=_consistent(totals[request.stable]),
         watermark=upto,
@@ -97,20 +97,24 @@ def count(
     )
 
 
-def flaw(source: str, measured: Measured, request: MetricsRequest) -> Unavailable | None:
+def unusable_reason(
+    source: str, measured: CounterSamples, request: MetricsRequest
+) -> Unavailable | None:
     """Find out whether an answer cannot tell what was asked for."""
-    wrong = provider(source, request).flaw(request, measured.series)
-    return None if wrong is None else Unavailable(Why.NO_SUCH_BOUND, wrong)
+    wrong = find_provider(source, request).flaw(request, measured.series)
+    return None if wrong is None else Unavailable(UnavailableReason.NO_SUCH_BOUND, wrong)
 
 
-def taken(tallied: Tallied, request: MetricsRequest, asked: Indicator, after: float) -> Counted:
+def from_custom(
+    tallied: CustomCounts, request: MetricsRequest, asked: DueQuery, after: float
+) -> WindowCounts:
     """Take over what custom queries say of their window.
 
     Without an answer about the canary nothing is counted, and the next window takes this one in.
     """
     if tallied.canary is None:
-        return Counted(Counts(), Counts(), after, None, asked.window)
-    return Counted(
+        return WindowCounts(Counts(), Counts(), after, None, asked.window)
+    return WindowCounts(
         canary=tallied.canary,
         stable=tallied.stable or Counts(),
         watermark=round(request.now, 3),
@@ -127,7 +131,7 @@ def times(one: Counts, amount: int) -> Counts:
 
 def _upto(
     source: str,
-    scraped: tuple[Process, ...],
+    scraped: tuple[Target, ...],
     request: MetricsRequest,
     pods_started: Mapping[str, float],
     after: float,
@@ -155,7 +159,7 @@ def _consistent(counts: Counts) -> Counts:
 
 def _scraped_twice(source: str, label: str, value: str) -> Unavailable:
     return Unavailable(
-        Why.DOUBLED,
+        UnavailableReason.DOUBLED,
         f'{source} counters of {label}="{value}" are in Prometheus more than once, so every'
         " request would count twice: scrape it by one job only, or query an address that removes"
         " the copies of replicated Prometheus servers",

@@ -29,7 +29,9 @@ EXTREME = 0.95
 largest differences occur at the start and end of incidents."""
 
 
-def dispersion(pairs: Iterable[tuple[Counts, Counts]], *, incidents: bool) -> tuple[float, int]:
+def estimate_dispersion(
+    pairs: Iterable[tuple[Counts, Counts]], *, incidents: bool
+) -> tuple[float, int]:
     """Compute phi from pairs of neighbouring periods of equal length.
 
     Without incidents a pair has the weight of its errors, so that phi is the variance over the

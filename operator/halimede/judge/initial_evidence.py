@@ -5,24 +5,22 @@ from dataclasses import replace
 
 from halimede.api.analysis import Analysis
 from halimede.api.status import Evidence, SourceEvidence
-from halimede.judge.counts import flaw
-from halimede.judge.indicators import custom
-from halimede.judge.limits import HIGHEST_CEILING, Limits, levels, limits
-from halimede.judge.past import Past, past
+from halimede.judge.baseline import Baseline, summarise_baseline
+from halimede.judge.counts import unusable_reason
+from halimede.judge.custom_queries import custom_sources
+from halimede.judge.evidence import initial_evidence
 from halimede.judge.reading import (
+    CounterSamples,
     History,
-    Measured,
     Source,
     Unavailable,
-    Why,
+    UnavailableReason,
     watched,
 )
+from halimede.judge.thresholds import HIGHEST_CEILING, Limits, levels, limits
 from halimede.judge.verdict import Verdict
-from halimede.judge.weigh import (
-    fresh,
-)
 
-NOT_ASKED = Unavailable(Why.UNREACHABLE, "Prometheus has not been asked yet")
+NOT_ASKED = Unavailable(UnavailableReason.UNREACHABLE, "Prometheus has not been asked yet")
 """The answer of a source that has not been queried."""
 
 
@@ -60,19 +58,19 @@ def begin(
     )
 
 
-def _with_dispersion(pasts: Mapping[str, Past], analysis: Analysis) -> dict[str, Past]:
+def _with_dispersion(pasts: Mapping[str, Baseline], analysis: Analysis) -> dict[str, Baseline]:
     """Use the highest dispersion of the other sources for custom queries."""
     worst = max(pasts.values(), key=lambda one: one.dispersion)
     return {
         source: replace(one, dispersion=worst.dispersion, looks=worst.looks)
-        if source in custom(analysis)
+        if source in custom_sources(analysis)
         else one
         for source, one in pasts.items()
     }
 
 
 def begin_source(
-    source: str, known: Past, analysis: Analysis, shared: tuple[float, ...], now: float
+    source: str, known: Baseline, analysis: Analysis, shared: tuple[float, ...], now: float
 ) -> SourceEvidence:
     """Create the evidence of a source with its levels and its ceiling.
 
@@ -88,7 +86,7 @@ def begin_source(
     own = shared
     if known.rate is not None or source in bounds.others:
         own = levels(analysis, len(shared), known.rate, ceiling)
-    return fresh(
+    return initial_evidence(
         source,
         bounds,
         own if own != shared else (),
@@ -107,14 +105,14 @@ def _client_errors(
     source = Source.ROUTER_CLIENT_ERRORS
     answer = history.answers.get(Source.ROUTER) if history else None
     known = (
-        past(source, answer, history.request)
-        if history and isinstance(answer, Measured)
-        else Past()
+        summarise_baseline(source, answer, history.request)
+        if history and isinstance(answer, CounterSamples)
+        else Baseline()
     )
-    return fresh(source, limits(analysis), (), now, known)
+    return initial_evidence(source, limits(analysis), (), now, known)
 
 
-def _pasts(bounds: Limits, history: History | None) -> dict[str, Past] | Unavailable:
+def _pasts(bounds: Limits, history: History | None) -> dict[str, Baseline] | Unavailable:
     """Sum up what each source tells of stable's past, or say why one cannot."""
     if history is None:
         return NOT_ASKED
@@ -123,10 +121,14 @@ def _pasts(bounds: Limits, history: History | None) -> dict[str, Past] | Unavail
         answer = history.answers.get(source, NOT_ASKED)
         if isinstance(answer, Unavailable):
             return answer
-        wrong = flaw(source, answer, history.request) if isinstance(answer, Measured) else None
+        wrong = (
+            unusable_reason(source, answer, history.request)
+            if isinstance(answer, CounterSamples)
+            else None
+        )
         if wrong is not None:
             return wrong
-        pasts[source] = past(source, answer, history.request)
+        pasts[source] = summarise_baseline(source, answer, history.request)
     return pasts
 
 

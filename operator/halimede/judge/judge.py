@@ -9,38 +9,38 @@ from dataclasses import replace
 
 from halimede.api.analysis import Analysis
 from halimede.api.status import Evidence, SourceEvidence
-from halimede.judge.bake import begun
-from halimede.judge.counts import Counted, count, taken
+from halimede.judge.bake import start_bake
+from halimede.judge.baseline import Baseline
+from halimede.judge.counts import WindowCounts, count_window, from_custom
+from halimede.judge.custom_queries import custom_sources
 from halimede.judge.dispersion import phi_of
-from halimede.judge.indicators import custom
+from halimede.judge.evidence import (
+    ceiling_of,
+    initial_evidence,
+    is_outage,
+    is_suspected,
+    update_confirmation,
+    update_evidence,
+    weigh_comparison,
+    without_comparison,
+)
 from halimede.judge.initial_evidence import NOT_ASKED, begin_source
-from halimede.judge.limits import Limits, limits
-from halimede.judge.past import Past
 from halimede.judge.reading import (
     ERRORS,
-    Measured,
+    CounterSamples,
+    CustomCounts,
     Reading,
     Source,
-    Tallied,
     Unavailable,
     watched,
 )
-from halimede.judge.rule import Case, View, decide
+from halimede.judge.rule import Poll, SourceView, decide_verdict
+from halimede.judge.thresholds import Limits, limits
 from halimede.judge.traffic import per_second, requested_at
 from halimede.judge.verdict import Judgement, Verdict
-from halimede.judge.weigh import (
-    ceiling_of,
-    fresh,
-    is_outage,
-    is_suspected,
-    uncompared,
-    update_confirmation,
-    weigh,
-    weigh_comparison,
-)
 
 
-def judge(
+def judge_poll(
     evidence: Evidence,
     reading: Reading,
     analysis: Analysis,
@@ -79,13 +79,13 @@ def judge(
     outage = any(
         is_outage(seen.stable, held, bounds)
         for source, (held, seen) in counts.items()
-        if source in ERRORS and isinstance(seen, Counted)
+        if source in ERRORS and isinstance(seen, WindowCounts)
     )
     views = tuple(
         _view(source, baked, held, seen, analysis, outage=outage and source in ERRORS)
         for source, (held, seen) in counts.items()
     )
-    case = Case(
+    case = Poll(
         views=_rehearsed(views) if rehearsal else _compared(views, baked),
         request=reading.request,
         limits=bounds,
@@ -98,13 +98,13 @@ def judge(
         requested_at=requested_at(evidence, (view.held for view in views), now),
         client_errors=_with_client_errors(evidence, counts, analysis, now),
     )
-    verdict, message = decide(case)
+    verdict, message = decide_verdict(case)
     return Judgement(verdict, _written(evidence, case, verdict, message), message)
 
 
 def _with_client_errors(
     evidence: Evidence,
-    counts: Mapping[str, tuple[SourceEvidence, Counted | Unavailable | None]],
+    counts: Mapping[str, tuple[SourceEvidence, WindowCounts | Unavailable | None]],
     analysis: Analysis,
     now: float,
 ) -> SourceEvidence | None:
@@ -112,18 +112,20 @@ def _with_client_errors(
     if not watched(analysis):
         return None
     bounds, source = limits(analysis), Source.ROUTER_CLIENT_ERRORS
-    held = evidence.client_errors or fresh(source, bounds, (), now)
+    held = evidence.client_errors or initial_evidence(source, bounds, (), now)
     _, seen = counts[Source.ROUTER]
     return (
-        weigh_comparison(held, seen.client_errors, bounds) if isinstance(seen, Counted) else held
+        weigh_comparison(held, seen.client_errors, bounds)
+        if isinstance(seen, WindowCounts)
+        else held
     )
 
 
-def _rehearsed(views: tuple[View, ...]) -> tuple[View, ...]:
-    return tuple(replace(view, held=uncompared(view.held)) for view in views)
+def _rehearsed(views: tuple[SourceView, ...]) -> tuple[SourceView, ...]:
+    return tuple(replace(view, held=without_comparison(view.held)) for view in views)
 
 
-def _compared(views: tuple[View, ...], before: Evidence) -> tuple[View, ...]:
+def _compared(views: tuple[SourceView, ...], before: Evidence) -> tuple[SourceView, ...]:
     """Update the comparison that must confirm a one-sample test against the canary."""
     suspicion = is_suspected(view.held for view in views)
     phis = {held.source: phi_of(held) for held in before.sources}
@@ -134,7 +136,7 @@ def _compared(views: tuple[View, ...], before: Evidence) -> tuple[View, ...]:
                 view.held, view.seen, phis.get(view.source, 1.0), suspicion=suspicion
             ),
         )
-        if isinstance(view.seen, Counted)
+        if isinstance(view.seen, WindowCounts)
         else view
         for view in views
     )
@@ -159,15 +161,15 @@ def _counted(
     analysis: Analysis,
     pods_started: Mapping[str, float],
     now: float,
-) -> tuple[SourceEvidence, Counted | Unavailable | None]:
+) -> tuple[SourceEvidence, WindowCounts | Unavailable | None]:
     """Count what a source shows of this poll; None: it was not to be asked yet."""
     held = _held(source, evidence) or _late(source, evidence, analysis, now)
     asked = next((one for one in reading.request.indicators if one.source == source), None)
-    if asked is None and source in custom(analysis):
+    if asked is None and source in custom_sources(analysis):
         return held, None
     answer = reading.answers.get(source, NOT_ASKED)
-    if isinstance(answer, Measured):
-        return held, count(
+    if isinstance(answer, CounterSamples):
+        return held, count_window(
             source,
             answer,
             reading.request,
@@ -175,10 +177,10 @@ def _counted(
             after=held.watermark,
             pods_started=pods_started,
         )
-    if isinstance(answer, Tallied):
+    if isinstance(answer, CustomCounts):
         if asked is None:
             return held, NOT_ASKED
-        return held, taken(answer, reading.request, asked, held.watermark)
+        return held, from_custom(answer, reading.request, asked, held.watermark)
     return held, answer
 
 
@@ -186,16 +188,18 @@ def _view(
     source: str,
     evidence: Evidence,
     held: SourceEvidence,
-    seen: Counted | Unavailable | None,
+    seen: WindowCounts | Unavailable | None,
     analysis: Analysis,
     *,
     outage: bool,
-) -> View:
+) -> SourceView:
     fixed = demanded(evidence, held)
-    if isinstance(seen, Counted):
+    if isinstance(seen, WindowCounts):
         tolerated = float(analysis.max_error_ratio)
-        held = weigh(held, seen, limits(analysis), fixed, tolerated=tolerated, outage=outage)
-    return View(source, held, seen, fixed)
+        held = update_evidence(
+            held, seen, limits(analysis), fixed, tolerated=tolerated, outage=outage
+        )
+    return SourceView(source, held, seen, fixed)
 
 
 def demanded(evidence: Evidence, held: SourceEvidence) -> tuple[float, ...]:
@@ -205,13 +209,13 @@ def demanded(evidence: Evidence, held: SourceEvidence) -> tuple[float, ...]:
 
 def _late(source: str, evidence: Evidence, analysis: Analysis, now: float) -> SourceEvidence:
     """Begin with a source that was declared in mid-rollout."""
-    return begin_source(source, Past(), analysis, evidence.levels, now)
+    return begin_source(source, Baseline(), analysis, evidence.levels, now)
 
 
 def _baked(evidence: Evidence, bounds: Limits) -> Evidence:
     """Let the bake's test begin on the sources on which it has not."""
     sources = tuple(
-        begun(held, ceiling_of(held, bounds)) if held.bake_ceiling is None else held
+        start_bake(held, ceiling_of(held, bounds)) if held.bake_ceiling is None else held
         for held in evidence.sources
     )
     return evidence.evolve(sources=sources)
@@ -221,7 +225,7 @@ def _held(source: str, evidence: Evidence) -> SourceEvidence | None:
     return next((held for held in evidence.sources if held.source == source), None)
 
 
-def _written(evidence: Evidence, case: Case, verdict: Verdict, message: str) -> Evidence:
+def _written(evidence: Evidence, case: Poll, verdict: Verdict, message: str) -> Evidence:
     down, missing = evidence.metrics_down_since, evidence.no_data_since
     if verdict is Verdict.METRICS_DOWN:
         down = down or case.now

@@ -16,7 +16,7 @@ class Regex(str):
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Query:
     """What is asked: a template, and the values that it names."""
 
     template: str
@@ -52,7 +52,7 @@ _TEMPLATES = Environment(
 _TEMPLATES.filters["any_of"] = any_of
 
 
-def write(question: Question, window: float) -> str:
+def render(question: Query, window: float) -> str:
     """Write a question about the last *window* seconds as PromQL."""
     template = _TEMPLATES.get_template(f"{question.template}.promql.j2")
     return template.render(**question.values, window=window)

@@ -4,11 +4,11 @@ Instant queries with a range selector, so that Prometheus answers with raw sampl
 counters of one scrape either are in the answer or are not.
 """
 
+from halimede.judge.baseline import HISTORY
 from halimede.judge.counts import LOOKBACK
-from halimede.judge.past import HISTORY
-from halimede.judge.promql import write
-from halimede.judge.providers.known import provider
+from halimede.judge.promql import render
 from halimede.judge.providers.provider import Provider
+from halimede.judge.providers.registry import find_provider
 from halimede.judge.reading import MetricsRequest
 
 LONGEST_WINDOW = 21600.0
@@ -19,15 +19,15 @@ ROUTE_SECONDS = 60.0
 """How long after a promotion proxies may still count for the revision that was before."""
 
 
-def queries(source: str, request: MetricsRequest) -> tuple[str, ...]:
+def build_queries(source: str, request: MetricsRequest) -> tuple[str, ...]:
     """Ask for both revisions' counters since the watermark, or for stable's past.
 
     The series of all the answers together are the source's answer.
     """
-    counters = provider(source, request)
+    counters = find_provider(source, request)
     revisions = (request.stable,) if request.since is None else (request.stable, request.canary)
     window = _window(counters, request)
-    return tuple(write(one, window) for one in counters.questions(request, revisions))
+    return tuple(render(one, window) for one in counters.questions(request, revisions))
 
 
 def _window(counters: Provider, request: MetricsRequest) -> float:

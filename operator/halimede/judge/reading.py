@@ -57,13 +57,13 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class CounterSamples:
     """A source answered in full. No series is an answer too."""
 
     series: tuple[Series, ...]
 
 
-class Why(StrEnum):
+class UnavailableReason(StrEnum):
     """Why a source could not be read. The values serve as reasons of conditions and Events."""
 
     NOT_CONFIGURED = "MetricsNotConfigured"
@@ -82,24 +82,24 @@ class Why(StrEnum):
 class Unavailable:
     """A source could not be read. It is neither good nor bad news of the revision."""
 
-    why: Why
+    why: UnavailableReason
     message: str
     """What went wrong and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
-class Tallied:
+class CustomCounts:
     """What custom queries made of both revisions, in whole requests; None: there was no answer."""
 
     stable: Counts | None
     canary: Counts | None
 
 
-Answer = Measured | Tallied | Unavailable
+Answer = CounterSamples | CustomCounts | Unavailable
 """What one source said."""
 
 
-class Backend(NamedTuple):
+class BackendPosition(NamedTuple):
     """A revision's place in the HTTPRoute, by which some routers name their series."""
 
     route: str
@@ -113,7 +113,7 @@ class Backend(NamedTuple):
     """Of the revision's Service."""
 
 
-class Indicator(NamedTuple):
+class DueQuery(NamedTuple):
     """Custom queries whose answer is due."""
 
     source: str
@@ -146,9 +146,9 @@ class MetricsRequest:
     """Milliseconds after which an answer is slow; None: nobody wants to know."""
     client_errors: bool = False
     """Whether client errors are counted too, see `watched`."""
-    backends: tuple[Backend, ...] = ()
+    backends: tuple[BackendPosition, ...] = ()
     """Where the route has both revisions, if the router names its series by that."""
-    indicators: tuple[Indicator, ...] = ()
+    indicators: tuple[DueQuery, ...] = ()
     """The custom queries that are due."""
 
 
@@ -192,7 +192,7 @@ def watched(analysis: Analysis) -> tuple[str, ...]:
     return (Source.ROUTER_CLIENT_ERRORS,) if known and not ignored else ()
 
 
-def since(evidence: Evidence | None) -> float | None:
+def counted_since(evidence: Evidence | None) -> float | None:
     """Say from when on counters are needed; None: the evidence has not begun.
 
     Objectives of the user's own are asked about windows of their own.

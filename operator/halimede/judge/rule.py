@@ -7,10 +7,13 @@ from math import inf, log
 
 from halimede.api.analysis import Analysis, BetterThanStable, ClientErrors
 from halimede.api.status import SourceEvidence
-from halimede.judge import sentences
-from halimede.judge.certify import certified, in_trouble
-from halimede.judge.counts import Counted
-from halimede.judge.limits import (
+from halimede.judge import messages
+from halimede.judge.certify import in_trouble, log_odds_pass
+from halimede.judge.counts import WindowCounts
+from halimede.judge.evidence import ceiling_of, log_odds_against
+from halimede.judge.martingales import log_mixture
+from halimede.judge.reading import ERRORS, Counts, MetricsRequest, Source, Unavailable
+from halimede.judge.thresholds import (
     CLIENT_ERRORS,
     CONFIRMATION,
     MIN_ERRORS,
@@ -20,37 +23,34 @@ from halimede.judge.limits import (
     SUSPICION,
     Limits,
 )
-from halimede.judge.processes import mixture
-from halimede.judge.reading import ERRORS, Counts, MetricsRequest, Source, Unavailable
 from halimede.judge.traffic import quiet_for
 from halimede.judge.verdict import Verdict
-from halimede.judge.weigh import against, ceiling_of
 
 STALE = 120.0
 """Seconds without a scrape of a revision after which there is no data, if scrapes come that often;
 else three of their intervals."""
 
-Said = tuple[Verdict, str]
+Outcome = tuple[Verdict, str]
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class SourceView:
     """One source in this poll."""
 
     source: str
     held: SourceEvidence
     """The evidence with this poll's."""
-    seen: Counted | Unavailable | None
+    seen: WindowCounts | Unavailable | None
     """This poll's; None: the source was not to be asked yet."""
     levels: tuple[float, ...]
     """The part of bad requests that each step's certificate must exclude."""
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class Poll:
     """Everything that the verdict depends on."""
 
-    views: tuple[View, ...]
+    views: tuple[SourceView, ...]
     request: MetricsRequest
     limits: Limits
     analysis: Analysis
@@ -73,7 +73,7 @@ class Case:
         return None if self.rehearsal else quiet_for(self.requested_at, self.analysis, self.now)
 
     @property
-    def asked(self) -> tuple[View, ...]:
+    def asked(self) -> tuple[SourceView, ...]:
         """The sources that must have data."""
         if not self.rehearsal:
             return self.views
@@ -93,7 +93,7 @@ class Test:
     """Writes the abort message."""
 
 
-def decide(case: Case) -> Said:
+def decide_verdict(case: Poll) -> Outcome:
     """Say what the evidence allows.
 
     One source is enough to stop; all must have data, and be content, to pass. What was not
@@ -102,10 +102,10 @@ def decide(case: Case) -> Said:
     said = _stopped(case) or _stopped_by_client_errors(case) or _down(case) or _without_data(case)
     if said is None and case.bake:
         return _watched(case)
-    return said or _wanting(case) or _passed(case)
+    return said or _insufficient(case) or _passed(case)
 
 
-def _stopped(case: Case) -> Said | None:
+def _stopped(case: Poll) -> Outcome | None:
     tests = [test for view in case.views for test in _tests(view, case)]
     if not tests or not any(_seen_often(view) for view in case.views):
         return None
@@ -117,17 +117,17 @@ def _stopped(case: Case) -> Said | None:
 def combine(log_odds: Iterable[float], limits: Limits) -> float:
     """Compute the logarithm of the mean odds of all tests; tests that are not given count as 0."""
     known = tuple(log_odds)
-    return mixture(known) + log(len(known) / limits.tests) if known else -inf
+    return log_mixture(known) + log(len(known) / limits.tests) if known else -inf
 
 
-def _stopped_by_client_errors(case: Case) -> Said | None:
+def _stopped_by_client_errors(case: Poll) -> Outcome | None:
     held = case.client_errors
     if held is None or case.analysis.on_client_errors is not ClientErrors.ABORT or case.rehearsal:
         return None
     if not rise_of_client_errors(held) or held.polls_against < MIN_POLLS_AGAINST:
         return None
-    worse = mixture(held.log_rel)
-    return Verdict.ABORT, sentences.worse_than_stable(held, case.request, worse)
+    worse = log_mixture(held.log_rel)
+    return Verdict.ABORT, messages.worse_than_stable(held, case.request, worse)
 
 
 def rise_of_client_errors(held: SourceEvidence | None) -> bool:
@@ -135,33 +135,33 @@ def rise_of_client_errors(held: SourceEvidence | None) -> bool:
 
     This test has an alpha of its own and is not part of the mean odds.
     """
-    return held is not None and mixture(held.log_rel) >= CLIENT_ERRORS
+    return held is not None and log_mixture(held.log_rel) >= CLIENT_ERRORS
 
 
-def _seen_often(view: View) -> bool:
+def _seen_often(view: SourceView) -> bool:
     """Whether enough polls raised the odds against the canary."""
-    seen = view.seen.canary if isinstance(view.seen, Counted) else Counts()
+    seen = view.seen.canary if isinstance(view.seen, WindowCounts) else Counts()
     severe = seen.errors > SEVERE * seen.requests
     return view.held.polls_against >= (MIN_POLLS if severe else MIN_POLLS_AGAINST)
 
 
-def _tests(view: View, case: Case) -> Iterator[Test]:
+def _tests(view: SourceView, case: Poll) -> Iterator[Test]:
     """Yield the tests of a source that count towards an abort, with their odds."""
     held, request = view.held, case.request
     if held.canary_errors < MIN_ERRORS:
         return
-    worse = mixture(held.log_rel)
-    yield Test(worse, partial(sentences.worse_than_stable, held, request, worse))
+    worse = log_mixture(held.log_rel)
+    yield Test(worse, partial(messages.worse_than_stable, held, request, worse))
     if not _is_confirmed(view, case):
         return
-    over, ceiling = mixture(held.log_abs), ceiling_of(held, case.limits)
-    yield Test(over, partial(sentences.over_the_ceiling, held, request, over, ceiling))
+    over, ceiling = log_mixture(held.log_abs), ceiling_of(held, case.limits)
+    yield Test(over, partial(messages.over_the_ceiling, held, request, over, ceiling))
     if held.log_bake:
-        beyond = mixture(held.log_bake)
-        yield Test(beyond, partial(sentences.over_the_past, held, request, beyond))
+        beyond = log_mixture(held.log_bake)
+        yield Test(beyond, partial(messages.over_the_past, held, request, beyond))
 
 
-def _is_confirmed(view: View, case: Case) -> bool:
+def _is_confirmed(view: SourceView, case: Poll) -> bool:
     """Whether the one-sample tests of a source count towards an abort.
 
     Where stable has had requests since the suspicion began, the canary must have been worse in
@@ -174,45 +174,45 @@ def _is_confirmed(view: View, case: Case) -> bool:
         return True
     witnesses = [view] if view.held.confirmation_requests else _witnesses(view, case)
     if witnesses:
-        return any(mixture(one.held.log_confirmation) >= CONFIRMATION for one in witnesses)
+        return any(log_mixture(one.held.log_confirmation) >= CONFIRMATION for one in witnesses)
     return not case.compared or any(_sees_stable(one) for one in _same_kind(view, case))
 
 
-def _same_kind(view: View, case: Case) -> list[View]:
+def _same_kind(view: SourceView, case: Poll) -> list[SourceView]:
     if view.source not in ERRORS:
         return [view]
     return [one for one in case.views if one.source in ERRORS]
 
 
-def _witnesses(view: View, case: Case) -> list[View]:
+def _witnesses(view: SourceView, case: Poll) -> list[SourceView]:
     return [one for one in _same_kind(view, case) if one.held.confirmation_requests]
 
 
-def _sees_stable(view: View) -> bool:
+def _sees_stable(view: SourceView) -> bool:
     """Whether stable was scraped within the time of this poll."""
     seen = view.seen
-    if not isinstance(seen, Counted) or seen.stable_seen_at is None:
+    if not isinstance(seen, WindowCounts) or seen.stable_seen_at is None:
         return False
     return seen.stable_seen_at >= seen.watermark - seen.interval
 
 
-def _down(case: Case) -> Said | None:
+def _down(case: Poll) -> Outcome | None:
     for view in case.views:
         if isinstance(view.seen, Unavailable):
             return Verdict.METRICS_DOWN, view.seen.message
     return None
 
 
-def _without_data(case: Case) -> Said | None:
+def _without_data(case: Poll) -> Outcome | None:
     canary = case.request.canary
     for view in case.asked:
-        if not isinstance(view.seen, Counted):
+        if not isinstance(view.seen, WindowCounts):
             continue
         seen_at = view.seen.canary_seen_at
         if seen_at is None:
-            return Verdict.NO_DATA, sentences.unseen(view.source, case.request)
+            return Verdict.NO_DATA, messages.unseen(view.source, case.request)
         age = case.now - seen_at
-        where = sentences.place(view.source)
+        where = messages.where(view.source)
         if age > max(STALE, 3 * view.seen.interval):
             sentence = f"revision {canary} was last scraped {age:.0f} s ago {where}"
             return Verdict.NO_DATA, sentence
@@ -223,81 +223,83 @@ def _without_data(case: Case) -> Said | None:
     return None
 
 
-def _watched(case: Case) -> Said:
+def _watched(case: Poll) -> Outcome:
     held = case.client_errors
     if held is not None and rise_of_client_errors(held):
-        return Verdict.CONTINUE, sentences.more_client_errors(held, case.request)
-    worst = max(case.views, key=lambda view: against(view.held))
+        return Verdict.CONTINUE, messages.more_client_errors(held, case.request)
+    worst = max(case.views, key=lambda view: log_odds_against(view.held))
     return Verdict.CONTINUE, (
-        f"revision {case.request.canary}: {sentences.tally(worst.held)};"
-        f" odds {sentences.odds(against(worst.held))} against it"
+        f"revision {case.request.canary}: {messages.describe_counts(worst.held)};"
+        f" odds {messages.odds(log_odds_against(worst.held))} against it"
     )
 
 
-def _wanting(case: Case) -> Said | None:
+def _insufficient(case: Poll) -> Outcome | None:
     held = case.client_errors
     if held is not None and rise_of_client_errors(held) and not case.rehearsal:
-        return Verdict.CONTINUE, sentences.more_client_errors(held, case.request)
+        return Verdict.CONTINUE, messages.more_client_errors(held, case.request)
     for view in case.asked:
-        lack = _lack(view, case)
+        lack = _describe_lack(view, case)
         if lack is not None:
-            sentence = f"revision {case.request.canary}: {sentences.tally(view.held)}; {lack}"
+            sentence = (
+                f"revision {case.request.canary}: {messages.describe_counts(view.held)}; {lack}"
+            )
             return Verdict.CONTINUE, sentence
     return None
 
 
-def _lack(view: View, case: Case) -> str | None:
+def _describe_lack(view: SourceView, case: Poll) -> str | None:
     held = view.held
-    suspicion = against(held)
+    suspicion = log_odds_against(held)
     if suspicion >= SUSPICION:
-        return f"held by the odds against it, {sentences.odds(suspicion)}"
+        return f"held by the odds against it, {messages.odds(suspicion)}"
     if held.canary_requests < case.analysis.min_requests:
         return f"at least {case.analysis.min_requests} requests are needed"
     if held.polls < MIN_POLLS:
-        return f"seen in {sentences.number(held.polls, 'poll')} of at least {MIN_POLLS}"
+        return f"seen in {messages.plural(held.polls, 'poll')} of at least {MIN_POLLS}"
     if _stable_is_in_trouble(view, case):
-        return sentences.stable_in_trouble(held, case.request, ceiling_of(held, case.limits))
+        return messages.stable_in_trouble(held, case.request, ceiling_of(held, case.limits))
     level, certificate = _certificate(view, case)
     if max(certificate, _better(view, case)) < case.limits.certify:
         sentence = (
-            f"odds {sentences.odds(certificate)} of the needed"
-            f" {sentences.odds(case.limits.certify)} for {sentences.rate(held.source)}"
-            f" under {sentences.percent(level)}"
+            f"odds {messages.odds(certificate)} of the needed"
+            f" {messages.odds(case.limits.certify)} for {messages.rate(held.source)}"
+            f" under {messages.percent(level)}"
         )
-        return f"{sentence}{sentences.stable_over(held, case.request, level)}"
+        return f"{sentence}{messages.stable_over(held, case.request, level)}"
     return None
 
 
-def _stable_is_in_trouble(view: View, case: Case) -> bool:
+def _stable_is_in_trouble(view: SourceView, case: Poll) -> bool:
     """Whether stable's error rate in this poll was unusual and over the ceiling."""
-    if not isinstance(view.seen, Counted):
+    if not isinstance(view.seen, WindowCounts):
         return False
     ceiling = ceiling_of(view.held, case.limits)
     return in_trouble(view.held, view.seen.stable, view.levels, ceiling)
 
 
-def _certificate(view: View, case: Case) -> tuple[float, float]:
+def _certificate(view: SourceView, case: Poll) -> tuple[float, float]:
     """Find what the step demands, and the logarithm of the odds for that."""
     level = view.levels[case.step]
-    return level, certified(view.held, level)
+    return level, log_odds_pass(view.held, level)
 
 
-def _better(view: View, case: Case) -> float:
+def _better(view: SourceView, case: Poll) -> float:
     """Return the log odds that the canary is better than stable; 0 if this may not pass."""
     if case.analysis.on_better_than_stable is not BetterThanStable.PROMOTE:
         return 0.0
-    return mixture(view.held.log_better)
+    return log_mixture(view.held.log_better)
 
 
-def _passed(case: Case) -> Said:
-    shown = " and ".join(sentences.tally(view.held) for view in case.asked)
+def _passed(case: Poll) -> Outcome:
+    shown = " and ".join(messages.describe_counts(view.held) for view in case.asked)
     least = min(case.asked, key=lambda view: max(_certificate(view, case)[1], _better(view, case)))
     level, sure = _certificate(least, case)
     revision, better = case.request.canary, _better(least, case)
     if sure < case.limits.certify:
-        sentence = sentences.better_than_stable(least.held, case.request, better)
+        sentence = messages.better_than_stable(least.held, case.request, better)
         return Verdict.PASS, f"revision {revision}: {shown}; {sentence}"
     return Verdict.PASS, (
-        f"revision {revision}: {shown}; odds {sentences.odds(sure)} for"
-        f" {sentences.rate(least.source)} under {sentences.percent(level)}"
+        f"revision {revision}: {shown}; odds {messages.odds(sure)} for"
+        f" {messages.rate(least.source)} under {messages.percent(level)}"
     )

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from halimede.api.analysis import Analysis
 from halimede.api.status import Evidence, SourceEvidence
-from halimede.judge.past import ENOUGH_SECONDS
+from halimede.judge.baseline import ENOUGH_SECONDS
 from halimede.judge.reading import Source
 
 ALL_REQUESTS = frozenset({Source.ROUTER, Source.TRITON})

@@ -5,33 +5,33 @@ from dataclasses import dataclass
 
 from halimede.adapters.errors import OperatorError, RejectedError
 from halimede.adapters.kinds import CHILDREN, ENDPOINT_SLICE, POD
-from halimede.adapters.prometheus import Metrics
+from halimede.adapters.prometheus import MetricsReader
 from halimede.adapters.store import Key, Store
 from halimede.api.base import Manifest
 from halimede.api.source import config_maps
 from halimede.api.v1alpha1 import ModelDeployment
-from halimede.reconcile.decide import metrics_request
-from halimede.reconcile.inputs import ObjectReader
-from halimede.reconcile.observed import Observed
-from halimede.reconcile.user_routes import concerned
+from halimede.plan.observed import Observed
+from halimede.plan.planner import metrics_request
+from halimede.plan.user_routes import tracked_routes
+from halimede.reconcile.references import ReferencedObjects
 
 
 @dataclass(frozen=True, slots=True)
-class Senses:
+class Readers:
     """Where a pass looks."""
 
     store: Store
-    inputs: ObjectReader
+    inputs: ReferencedObjects
     """Users' ConfigMaps."""
-    routes: ObjectReader
+    routes: ReferencedObjects
     """Users' HTTPRoutes."""
-    metrics: Metrics
+    metrics: MetricsReader
 
 
 async def observe(
     key: Key,
     deployment: ModelDeployment,
-    senses: Senses,
+    senses: Readers,
     errors: Mapping[str, OperatorError],
     now: float,
 ) -> Observed:
@@ -44,7 +44,7 @@ async def observe(
         errors: Why writes of the last pass failed, by `Kind/name`.
         now: UNIX time.
     """
-    routes = await senses.routes.read(key, concerned(deployment))
+    routes = await senses.routes.read(key, tracked_routes(deployment))
     request = metrics_request(deployment, routes, now)
     owned = senses.store.owned
     uid = deployment.metadata.uid

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from halimede import metrics
+from halimede import telemetry
 from halimede.adapters.errors import OperatorError
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ JITTER = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Result:
     """How one look at a key went."""
 
     again: float | None = None
@@ -74,7 +74,7 @@ class WorkQueue(Generic[K]):
         if self._closed or key in self._wanted:
             return
         self._wanted[key] = asyncio.get_running_loop().time()
-        metrics.QUEUE_DEPTH.set(len(self._wanted))
+        telemetry.QUEUE_DEPTH.set(len(self._wanted))
         if key not in self._held:
             self._turns.put_nowait(key)
 
@@ -91,7 +91,7 @@ class WorkQueue(Generic[K]):
             alarm.cancel()
         self._alarms[key] = loop.call_at(due, self._ring, key)
 
-    async def work(self, look: Callable[[K], Awaitable[Look]]) -> None:
+    async def work(self, look: Callable[[K], Awaitable[Result]]) -> None:
         """Be one worker: look at one key after the other until cancelled."""
         while True:
             key = await self._turns.get()
@@ -110,9 +110,9 @@ class WorkQueue(Generic[K]):
             return False
         return True
 
-    async def _hold(self, key: K, look: Callable[[K], Awaitable[Look]]) -> None:
+    async def _hold(self, key: K, look: Callable[[K], Awaitable[Result]]) -> None:
         self._wanted.pop(key, None)
-        metrics.QUEUE_DEPTH.set(len(self._wanted))
+        telemetry.QUEUE_DEPTH.set(len(self._wanted))
         self._held.add(key)
         self._idle.clear()
         try:
@@ -131,7 +131,7 @@ class WorkQueue(Generic[K]):
             if not self._held:
                 self._idle.set()
 
-    def _settle(self, key: K, look: Look) -> None:
+    def _settle(self, key: K, look: Result) -> None:
         due = [] if look.again is None else [look.again]
         if look.failed:
             self._failures[key] = self._failures.get(key, 0) + 1
@@ -146,5 +146,5 @@ class WorkQueue(Generic[K]):
         self.add(key)
 
     def _fail(self, key: K, error: Exception) -> None:
-        metrics.ERRORS.labels(type(error).__name__).inc()
-        self._settle(key, Look(failed=True))
+        telemetry.ERRORS.labels(type(error).__name__).inc()
+        self._settle(key, Result(failed=True))

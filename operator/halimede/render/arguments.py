@@ -15,7 +15,7 @@ RESPONSE_POOL = 128
 """Responses that one gRPC request may hold in memory."""
 
 
-def arguments(wanted: ModelDeploymentSpec, config: ModelConfig) -> list[str]:
+def triton_arguments(wanted: ModelDeploymentSpec, config: ModelConfig) -> list[str]:
     """List the arguments: ours, then what the configuration asks for, then the user's."""
     return [*_always(wanted), *_by_version(wanted, config), *wanted.runtime.args]
 

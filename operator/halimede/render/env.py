@@ -69,7 +69,7 @@ def _parsed(text: str) -> Manifest:
     return manifest
 
 
-def stamped(manifest: Manifest) -> Manifest:
+def with_digest(manifest: Manifest) -> Manifest:
     """Write the digest of an object into its annotations."""
     digest = hashlib.sha256(canonical(manifest).encode()).hexdigest()[:16]
     metadata = manifest["metadata"]
@@ -79,4 +79,4 @@ def stamped(manifest: Manifest) -> Manifest:
 
 def render(kind: str, **values: Any) -> Manifest:
     """Render a whole object from a template and stamp it."""
-    return stamped(fragment(kind, **values))
+    return with_digest(fragment(kind, **values))

@@ -3,7 +3,7 @@
 from typing import Any
 
 from halimede.api.base import Manifest
-from halimede.render.lists import key
+from halimede.render.merge_keys import merge_key
 from halimede.render.unions import displaced
 
 PATCH = "$patch"
@@ -34,15 +34,15 @@ def merge(base: Manifest, patch: Manifest) -> Manifest:
 def _value(field: str, base: Any, patch: Any) -> Any:
     if isinstance(patch, dict):
         return merge(displaced(field, base if isinstance(base, dict) else {}, patch), patch)
-    if isinstance(patch, list) and patch and all(key(field, item) for item in patch):
+    if isinstance(patch, list) and patch and all(merge_key(field, item) for item in patch):
         return _list(field, base if isinstance(base, list) else [], patch)
     return patch
 
 
 def _list(field: str, base: list[Manifest], patch: list[Manifest]) -> list[Manifest]:
-    merged = {key(field, item): item for item in base}
+    merged = {merge_key(field, item): item for item in base}
     for item in patch:
-        name = key(field, item)
+        name = merge_key(field, item)
         if item.get(PATCH) == "delete":
             merged.pop(name, None)
         else:

@@ -13,10 +13,10 @@ REVISION_HEADER = "x-halimede-revision"
 """Response header that tells which revision answered."""
 
 
-def child(name: str, revision: str) -> str:
+def revision_name(name: str, revision: str) -> str:
     """Name the Deployment, Service and ConfigMap of a revision.
 
-    >>> child("digits", "a1b2c3d4")
+    >>> revision_name("digits", "a1b2c3d4")
     'digits-a1b2c3d4'
     """
     return f"{name}-{revision}"

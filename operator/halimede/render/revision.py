@@ -8,9 +8,9 @@ from halimede.api.base import Manifest
 from halimede.api.source import Inputs, config_maps
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.render import config_pbtxt, names
-from halimede.render.env import canonical, fragment, stamped
+from halimede.render.env import canonical, fragment, with_digest
+from halimede.render.images import Platform
 from halimede.render.merge import merge
-from halimede.render.platform import Platform
 from halimede.render.view import COPIED, STARTUP_PERIOD_SECONDS, model_name, pod_view
 
 CONFIG_KEY = "config.pbtxt"
@@ -37,7 +37,7 @@ class Revision:
     The user may change theirs at any time; this revision's next pod must find the old files."""
 
 
-def revision(md: ModelDeployment, platform: Platform, inputs: Inputs) -> Revision:
+def render_revision(md: ModelDeployment, platform: Platform, inputs: Inputs) -> Revision:
     """Render the revision that the spec asks for.
 
     If a record of the same hash exists, use that instead: it holds the fetcher's image of its own
@@ -72,14 +72,14 @@ def record(md: ModelDeployment, recorded: Revision) -> Manifest:
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": names.metadata(
-            md, names.child(md.metadata.name, recorded.hash), recorded.hash
+            md, names.revision_name(md.metadata.name, recorded.hash), recorded.hash
         ),
         "immutable": True,
         "data": own | _prefixed(recorded.source.get("data", {})),
     }
     if binary := recorded.source.get("binaryData"):
         manifest["binaryData"] = _prefixed(binary)
-    return stamped(manifest)
+    return with_digest(manifest)
 
 
 def from_record(config_map: Manifest) -> Revision:

@@ -28,7 +28,7 @@ def hpa(md: ModelDeployment, revision: str, *, frozen: bool = False) -> Manifest
     return render(
         "hpa",
         metadata=names.metadata(md, name),
-        target=names.child(name, revision),
+        target=names.revision_name(name, revision),
         scaling=scaling,
         behavior=merge(behavior, FROZEN) if frozen else behavior,
     )

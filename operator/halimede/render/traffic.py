@@ -46,9 +46,9 @@ from halimede.render.env import render
 
 GRPC_PATH = "/inference.GRPCInferenceService"
 NGINX = "nginx.ingress.kubernetes.io"
-ALL = 100
+FULL_WEIGHT = 100
 """Percent."""
-Way = tuple[list[Manifest], list[Manifest]]
+RouteVariant = tuple[list[Manifest], list[Manifest]]
 """Headers that requests must have, and the shares of those that do."""
 
 
@@ -63,7 +63,7 @@ class Backend:
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class CanaryExtras:
     """What leads to the new revision besides its weight."""
 
     match: Match | None = None
@@ -74,7 +74,7 @@ class Beside:
     """The revision that the preview shows."""
 
 
-def traffic(
+def render_traffic(
     md: ModelDeployment,
     backends: tuple[Backend, ...],
     preview: str | None = None,
@@ -93,7 +93,7 @@ def traffic(
         copies: The percentage of requests of which the last backend gets copies.
         by_pods: Where no router shares requests out, let the pods of both revisions do it.
     """
-    beside = Beside(md.spec.rollout.canary.match if testers else None, copies, preview)
+    beside = CanaryExtras(md.spec.rollout.canary.match if testers else None, copies, preview)
     serving = [backend for backend in backends if backend.weight > 0]
     together = by_pods and md.spec.expose.type is ExposeType.SERVICE and len(serving) > 1
     entry = None if together else entry_revision(backends)
@@ -115,7 +115,7 @@ def entry_revision(backends: tuple[Backend, ...]) -> str:
 
 
 def _routes(
-    md: ModelDeployment, backends: tuple[Backend, ...], beside: Beside
+    md: ModelDeployment, backends: tuple[Backend, ...], beside: CanaryExtras
 ) -> tuple[Manifest, ...]:
     expose = md.spec.expose
     match expose.type:
@@ -140,7 +140,7 @@ def _http_routes(
     md: ModelDeployment,
     gateway: GatewayExposure,
     backends: tuple[Backend, ...],
-    beside: Beside,
+    beside: CanaryExtras,
 ) -> tuple[Manifest, ...]:
     """Render the one route of HTTP and gRPC, and that of the preview if there is one.
 
@@ -150,7 +150,7 @@ def _http_routes(
     """
     name, hostnames = md.metadata.name, md.spec.rollout.blue_green.preview_hostnames
     shares = [_share_of(md, backend) for backend in backends]
-    ways: list[Way] = [([], shares)]
+    ways: list[RouteVariant] = [([], shares)]
     if beside.match:
         ways.append(([one.to_manifest() for one in beside.match.headers], shares[-1:]))
     copies = _copies(md, backends[-1], beside.copies) if beside.copies else None
@@ -163,7 +163,7 @@ def _http_routes(
 
 def _share_of(md: ModelDeployment, backend: Backend) -> Manifest:
     return {
-        "service": names.child(md.metadata.name, backend.revision),
+        "service": names.revision_name(md.metadata.name, backend.revision),
         "weight": backend.weight,
         "revision": backend.revision,
     }
@@ -179,10 +179,10 @@ def _copies(md: ModelDeployment, backend: Backend, percent: int) -> Manifest:
     """
     contour = md.spec.rollout.analysis.provider is MetricsProvider.CONTOUR
     return {
-        "service": names.child(md.metadata.name, backend.revision),
+        "service": names.revision_name(md.metadata.name, backend.revision),
         "ports": [8000] if contour else [8000, 8001],
         # Without it all requests are copied, which older gateways understand as well.
-        "percent": None if percent == ALL else percent,
+        "percent": None if percent == FULL_WEIGHT else percent,
     }
 
 
@@ -191,7 +191,7 @@ def _http_route(
     gateway: GatewayExposure,
     name: str,
     hostnames: tuple[str, ...],
-    ways: list[Way],
+    ways: list[RouteVariant],
     copies: Manifest | None,
 ) -> Manifest:
     return render(
@@ -209,7 +209,7 @@ def _ingresses(
     md: ModelDeployment,
     ingress: IngressExposure,
     backends: tuple[Backend, ...],
-    beside: Beside,
+    beside: CanaryExtras,
 ) -> tuple[Manifest, ...]:
     """Render the main Ingress, and a canary beside it while a second revision has requests.
 
@@ -228,7 +228,7 @@ def _ingresses(
         rendered.append(_ingress(md, ingress, entry, suffix, path, port, protocol))
         for other in others:
             if other.weight > 0 or beside.match:
-                own = names.child(entry, other.revision)
+                own = names.revision_name(entry, other.revision)
                 share = protocol | _share(other.weight, beside.match)
                 rendered.append(_ingress(md, ingress, own, f"{suffix}-canary", path, port, share))
     return tuple(rendered)

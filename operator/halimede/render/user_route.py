@@ -16,7 +16,7 @@ from typing import Any
 
 from halimede.api.base import Manifest
 from halimede.api.v1alpha1 import GROUP
-from halimede.render.names import REVISION_HEADER, child
+from halimede.render.names import REVISION_HEADER, revision_name
 from halimede.render.traffic import Backend
 
 PORTS = (8000, 8001)
@@ -39,7 +39,7 @@ def annotation(name: str) -> str:
     return _ORIGINAL + name
 
 
-def refusal(route: Manifest, name: str) -> tuple[str, str] | None:
+def unusable_reason(route: Manifest, name: str) -> tuple[str, str] | None:
     """Say why the ModelDeployment *name* cannot use the route, and what to do; None: it can."""
     mine = [(index, refs) for index, refs in _rules(route) if _ours(refs, name)]
     if not mine:
@@ -65,12 +65,12 @@ def refusal(route: Manifest, name: str) -> tuple[str, str] | None:
     return None
 
 
-def named(route: Manifest, name: str) -> bool:
+def names_revision(route: Manifest, name: str) -> bool:
     """Whether the route names a revision, with a share or without."""
     return any(_names_revision(refs, name) for _, refs in _rules(route))
 
 
-def unshared(route: Manifest, name: str) -> bool:
+def awaiting_weights(route: Manifest, name: str) -> bool:
     """Whether a rule that names revisions has left the share to the entry Service."""
     return any(
         _names_revision(refs, name) and any(_is_entry(ref, name) and _weight(ref) for ref in refs)
@@ -78,7 +78,7 @@ def unshared(route: Manifest, name: str) -> bool:
     )
 
 
-def attached(route: Manifest, name: str, backends: tuple[Backend, ...]) -> Manifest:
+def with_revisions(route: Manifest, name: str, backends: tuple[Backend, ...]) -> Manifest:
     """Let the route lead to the revisions; a rule that names none of them names them first."""
     originals = _originals(route, name)
     changed = deepcopy(route)
@@ -93,7 +93,7 @@ def attached(route: Manifest, name: str, backends: tuple[Backend, ...]) -> Manif
     return changed
 
 
-def given_back(route: Manifest, name: str) -> Manifest:
+def restored(route: Manifest, name: str) -> Manifest:
     """Let the route lead to the entry Service again, as its owner wrote it.
 
     A rule that its owner has edited meanwhile keeps the shares that it has now.
@@ -105,7 +105,7 @@ def given_back(route: Manifest, name: str) -> Manifest:
     return changed
 
 
-def operations(live: Manifest, wanted: Manifest, name: str) -> tuple[Manifest, ...]:
+def json_patch(live: Manifest, wanted: Manifest, name: str) -> tuple[Manifest, ...]:
     """Write the JSON patch from one to the other; empty: they are the same.
 
     It fails where the route is not the version any more that was looked at: `rules` is one value
@@ -217,7 +217,7 @@ def _by_revision(ref: Manifest, name: str, backends: tuple[Backend, ...], *, giv
     split = []
     for backend in backends:
         copied = deepcopy(ref)
-        copied["name"] = child(name, backend.revision)
+        copied["name"] = revision_name(name, backend.revision)
         copied["weight"] = ref["weight"] * backend.weight // 100 if given else 0
         copied["filters"] = _with_header(copied.get("filters") or [], backend.revision)
         split.append(copied)

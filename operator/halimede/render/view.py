@@ -5,13 +5,13 @@ from math import ceil
 
 from halimede.api.base import Manifest
 from halimede.api.runtime import Gpu
-from halimede.api.source import Inputs, Scheme, Source, source
+from halimede.api.source import Inputs, Scheme, Source, parse_source
 from halimede.api.spec import ModelDeploymentSpec
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.render import names
-from halimede.render.arguments import arguments
+from halimede.render.arguments import triton_arguments
 from halimede.render.config_pbtxt import ModelConfig, python_instances
-from halimede.render.platform import Platform
+from halimede.render.images import Platform
 
 STARTUP_PERIOD_SECONDS = 2
 """Models that load fast should serve soon; a refused connection costs next to nothing."""
@@ -64,14 +64,14 @@ def pod_view(
     """Work out the figures of the pod template."""
     spec = md.spec
     model = model_name(md)
-    place = source(spec.model.storage_uri)
+    place = parse_source(spec.model.storage_uri)
     resources = _resources(spec)
     return PodView(
         labels=names.labels(md.metadata.name),
         spread=names.selector(md.metadata.name),
         image=spec.runtime.image
         or f"{platform.triton_repository}:{spec.runtime.version or ''}-py3",
-        args=arguments(spec, config),
+        args=triton_arguments(spec, config),
         resources=resources,
         ready_path=f"/v2/models/{model}/ready",
         startup_failures=ceil(spec.probes.startup_timeout_seconds / STARTUP_PERIOD_SECONDS),

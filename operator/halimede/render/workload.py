@@ -8,7 +8,7 @@ from halimede.render.merge import merge
 from halimede.render.revision import Revision, record
 
 
-def workload(
+def render_workload(
     md: ModelDeployment, revision: Revision, replicas: int | None
 ) -> tuple[Manifest, Manifest, Manifest]:
     """Render a revision's ConfigMap, Service and Deployment, in the order to apply them.
@@ -26,7 +26,7 @@ def service(md: ModelDeployment, revision: str) -> Manifest:
     name = md.metadata.name
     return render(
         "service",
-        metadata=names.metadata(md, names.child(name, revision), revision),
+        metadata=names.metadata(md, names.revision_name(name, revision), revision),
         selector=names.selector(name, revision),
     )
 
@@ -35,7 +35,7 @@ def _deployment(md: ModelDeployment, revision: Revision, replicas: int | None) -
     name = md.metadata.name
     return render(
         "deployment",
-        metadata=names.metadata(md, names.child(name, revision.hash), revision.hash),
+        metadata=names.metadata(md, names.revision_name(name, revision.hash), revision.hash),
         replicas=replicas,
         progress_deadline=md.spec.rollout.progress_deadline_seconds,
         selector=names.selector(name, revision.hash),
@@ -45,7 +45,7 @@ def _deployment(md: ModelDeployment, revision: Revision, replicas: int | None) -
 
 def _placed(name: str, revision: Revision) -> Manifest:
     """Add to the pod template what depends on the hash, and labels that no user may change."""
-    config_map = {"configMap": {"name": names.child(name, revision.hash)}}
+    config_map = {"configMap": {"name": names.revision_name(name, revision.hash)}}
     volumes = [
         merge(volume, config_map) if _ours(volume) else volume
         for volume in revision.pod_template["spec"]["volumes"]

@@ -6,7 +6,7 @@ from enum import StrEnum
 from halimede.api.status import MOST_TOKENS, Status
 from halimede.rollout.events import Event, warning
 
-LONGEST = 64
+MAX_LENGTH = 64
 """Characters of a command; a longer one is refused, for the status has to remember it."""
 
 
@@ -57,8 +57,8 @@ def parse(text: str) -> Command:
     """
     order, _, token = text.strip().partition("@")
     verb, _, revision = order.partition(":")
-    known = Verb(verb) if token and verb in set(Verb) and len(text) <= LONGEST else None
-    return Command(known, revision or None, (token or text)[:LONGEST], text[:LONGEST])
+    known = Verb(verb) if token and verb in set(Verb) and len(text) <= MAX_LENGTH else None
+    return Command(known, revision or None, (token or text)[:MAX_LENGTH], text[:MAX_LENGTH])
 
 
 def pending(text: str | None, status: Status) -> Command | None:
@@ -72,17 +72,17 @@ def pending(text: str | None, status: Status) -> Command | None:
     return None if command.text == status.answered_command else command
 
 
-def answered(status: Status, command: Command) -> Status:
+def mark_handled(status: Status, command: Command) -> Status:
     """Remember that a command was refused: it is not looked at again as it is."""
     return status.evolve(handled_command=command.token, answered_command=command.text)
 
 
-def carried_out(status: Status, command: Command) -> Status:
+def mark_executed(status: Status, command: Command) -> Status:
     """Remember that a command was carried out: its token never acts again."""
     tokens = (*status.used_tokens, command.token)[-MOST_TOKENS:]
-    return answered(status, command).evolve(used_tokens=tokens)
+    return mark_handled(status, command).evolve(used_tokens=tokens)
 
 
-def refusal(command: Command, why: str) -> Event:
+def rejected_event(command: Command, why: str) -> Event:
     """Tell that a command is not carried out, and why."""
     return warning("CommandRefused", f"{command.text!r} is not carried out: {why}")

@@ -30,10 +30,10 @@ def warning(reason: str, message: str) -> Event:
     return Event(EventType.WARNING, reason, message)
 
 
-def sentences(*parts: str) -> str:
+def join_sentences(*parts: str) -> str:
     """Join what is to be told, each part with a stop at its end.
 
-    >>> sentences("exit code 1", "", "Change the spec.")
+    >>> join_sentences("exit code 1", "", "Change the spec.")
     'exit code 1. Change the spec.'
     """
     told = [part.strip() for part in parts if part.strip()]

@@ -8,22 +8,22 @@ from halimede.api.base import rfc3339
 from halimede.api.rollout import Rollout, Strategy
 from halimede.api.status import Evidence, FinishedRollout, RolloutStatus, SourceEvidence, State
 from halimede.api.v1alpha1 import ModelDeployment
-from halimede.judge.certify import certified
+from halimede.judge.certify import log_odds_pass
+from halimede.judge.evidence import ceiling_of, log_odds_against
 from halimede.judge.judge import demanded
-from halimede.judge.limits import CLIENT_ERRORS, CONFIRMATION, DOUBT, SUSPICION, Limits, limits
-from halimede.judge.processes import BETTER, mixture
+from halimede.judge.martingales import BETTER, log_mixture
+from halimede.judge.messages import failure_noun, odds, percent, plural, where
 from halimede.judge.rule import combine
-from halimede.judge.sentences import bad, number, odds, percent, place
-from halimede.judge.weigh import against, ceiling_of
-from halimede.rollout.capacity import ALL
-from halimede.rollout.choices import choices
-from halimede.rollout.evidence import is_doubtful
-from halimede.rollout.first_weight import effective_settings
+from halimede.judge.thresholds import CLIENT_ERRORS, CONFIRMATION, DOUBT, SUSPICION, Limits, limits
+from halimede.rollout.analysis_schedule import is_doubtful
+from halimede.rollout.checks.pod_loss import describe_weight
+from halimede.rollout.commands.available import available_commands
+from halimede.rollout.formatting import about_rate
 from halimede.rollout.remaining import clean_requests, level_due, time_for
-from halimede.rollout.shares import told_share
-from halimede.rollout.shortage import lacking
-from halimede.rollout.steps import current_step, starts_small
-from halimede.rollout.words import about_rate
+from halimede.rollout.sizing.first_weight import effective_settings
+from halimede.rollout.sizing.replicas import FULL_WEIGHT
+from halimede.rollout.steps import current_step, is_stepwise
+from halimede.rollout.traffic_advice import advice_for_step
 
 AWAITED = {
     State.STOPPING: "that the old revision's pods have ended",
@@ -65,7 +65,7 @@ class _Told:
         return self.settings.analysis
 
 
-def explain(md: ModelDeployment) -> str:
+def explain_rollout(md: ModelDeployment) -> str:
     """Write what the status tells of the rollout that is under way, or else of the last one."""
     status = md.status
     lines = [f"{md.metadata.namespace}/{md.metadata.name}"]
@@ -75,16 +75,16 @@ def explain(md: ModelDeployment) -> str:
         lines += _over(md, status.last_rollout)
     else:
         lines += ["No rollout is under way, and none has ended yet: there is nothing to judge."]
-    told = list(choices(md))
+    told = list(available_commands(md))
     return "\n".join([*lines, *(("", *told) if told else ()), *_conditions(md)]) + "\n"
 
 
 def _under_way(md: ModelDeployment, rollout: RolloutStatus) -> Iterator[str]:
     settings = effective_settings(md.spec.rollout, rollout)
-    step = f", step {rollout.step + 1} of {rollout.steps}" if starts_small(rollout) else ""
+    step = f", step {rollout.step + 1} of {rollout.steps}" if is_stepwise(rollout) else ""
     yield (
         f"{rollout.strategy} rollout of {rollout.revision} against {rollout.base},"
-        f" {told_share(rollout)} of the requests{step}"
+        f" {describe_weight(rollout)} of the requests{step}"
     )
     yield f"State: {rollout.state} since {rfc3339(rollout.state_since)}"
     yield f"Awaited: {_awaited(settings, rollout)}"
@@ -102,7 +102,7 @@ def _under_way(md: ModelDeployment, rollout: RolloutStatus) -> Iterator[str]:
             settings=settings,
             canary=rollout.revision,
             stable=rollout.base,
-            stepwise=starts_small(rollout),
+            stepwise=is_stepwise(rollout),
             step=level_due(rollout),
             rollout=rollout,
         )
@@ -118,7 +118,7 @@ def _traffic(rollout: RolloutStatus, settings: Rollout) -> Iterator[str]:
         yield f"Traffic: {about_rate(evidence.requests_per_second)} requests/s to both revisions"
     if rollout.first_weight is not None:
         yield f"First weight: {rollout.first_weight} %, chosen by the traffic"
-    if short := lacking(rollout, settings):
+    if short := advice_for_step(rollout, settings):
         yield short
 
 
@@ -138,7 +138,7 @@ def _awaited(settings: Rollout, rollout: RolloutStatus) -> str:
 
 def _of_the_bake(rollout: RolloutStatus) -> str | None:
     """Say what the rollout waits for in the bake, if that is not the usual text of its state."""
-    if rollout.state is State.PROMOTING and rollout.weight < ALL:
+    if rollout.state is State.PROMOTING and rollout.weight < FULL_WEIGHT:
         return f"that the route gives the new revision {rollout.weight} %, its share of the bake"
     if rollout.state is State.BAKING and is_doubtful(rollout):
         return f"the end of the bake, and odds against the new revision of under {odds(DOUBT)}"
@@ -188,21 +188,21 @@ def _source(told: _Told, held: SourceEvidence) -> Iterator[str]:
     bounds = limits(told.analysis)
     yield (
         f"{held.source}: {rfc3339(held.begun_at)} to {rfc3339(held.watermark)},"
-        f" {number(held.polls, 'poll')} with requests, dispersion {held.dispersion:.3g}"
+        f" {plural(held.polls, 'poll')} with requests, dispersion {held.dispersion:.3g}"
     )
-    thing = bad(held.source)
+    thing = failure_noun(held.source)
     yield _side(told.canary, held.canary_requests, held.canary_errors, thing)
     yield _side(told.stable, held.stable_requests, held.stable_errors, thing)
-    yield f"  worse than stable: odds {odds(mixture(held.log_rel))}"
+    yield f"  worse than stable: odds {odds(log_mixture(held.log_rel))}"
     ceiling = f"over {percent(ceiling_of(held, bounds))} {thing}s"
-    yield f"  {ceiling}: odds {odds(mixture(held.log_abs))}"
+    yield f"  {ceiling}: odds {odds(log_mixture(held.log_abs))}"
     if held.bake_ceiling is not None:
         bake = f"over {percent(held.bake_ceiling)} {thing}s in the bake"
-        yield f"  {bake}: odds {odds(mixture(held.log_bake))}"
+        yield f"  {bake}: odds {odds(log_mixture(held.log_bake))}"
     if held.log_confirmation and held.confirmation_requests:
         yield _bar(
             "since then worse than stable",
-            mixture(held.log_confirmation),
+            log_mixture(held.log_confirmation),
             CONFIRMATION,
             "confirm it",
         )
@@ -219,9 +219,9 @@ def _client_errors(told: _Told) -> Iterator[str]:
     verb = "stop it" if told.analysis.on_client_errors is ClientErrors.ABORT else "hold it"
     yield ""
     yield f"{held.source}: {rfc3339(held.begun_at)} to {rfc3339(held.watermark)}"
-    yield _side(told.canary, held.canary_requests, held.canary_errors, bad(held.source))
-    yield _side(told.stable, held.stable_requests, held.stable_errors, bad(held.source))
-    yield _bar("worse than stable", mixture(held.log_rel), CLIENT_ERRORS, verb)
+    yield _side(told.canary, held.canary_requests, held.canary_errors, failure_noun(held.source))
+    yield _side(told.stable, held.stable_requests, held.stable_errors, failure_noun(held.source))
+    yield _bar("worse than stable", log_mixture(held.log_rel), CLIENT_ERRORS, verb)
 
 
 def _together(told: _Told) -> str:
@@ -229,19 +229,21 @@ def _together(told: _Told) -> str:
     bounds = limits(told.analysis)
     log_odds = list[float]()
     for held in told.evidence.sources:
-        log_odds.append(mixture(held.log_rel))
-        unconfirmed = held.confirmation_requests and mixture(held.log_confirmation) < CONFIRMATION
+        log_odds.append(log_mixture(held.log_rel))
+        unconfirmed = (
+            held.confirmation_requests and log_mixture(held.log_confirmation) < CONFIRMATION
+        )
         if held.log_confirmation and unconfirmed:
             continue
-        log_odds.append(mixture(held.log_abs))
-        log_odds += [mixture(held.log_bake)] if held.log_bake else []
+        log_odds.append(log_mixture(held.log_abs))
+        log_odds += [log_mixture(held.log_bake)] if held.log_bake else []
     value = combine(log_odds, bounds)
     return f"All tests together: odds {odds(value)} against it; {odds(bounds.stop)} stop it"
 
 
 def _side(revision: str, requests: int, errors: int, thing: str) -> str:
     share = f" ({percent(errors / requests)})" if requests else ""
-    return f"  {revision:8}  {number(requests, 'request')}, {number(errors, thing)}{share}"
+    return f"  {revision:8}  {plural(requests, 'request')}, {plural(errors, thing)}{share}"
 
 
 def _bar(what: str, log_value: float, bar: float, then: str) -> str:
@@ -250,18 +252,18 @@ def _bar(what: str, log_value: float, bar: float, then: str) -> str:
 
 def _certificates(told: _Told, held: SourceEvidence, bounds: Limits) -> Iterator[str]:
     for index, level in enumerate(demanded(told.evidence, held)):
-        what = f"under {percent(level)} {bad(held.source)}s (step {index + 1})"
-        yield _bar(what, certified(held, level), bounds.certify, "let it pass")
+        what = f"under {percent(level)} {failure_noun(held.source)}s (step {index + 1})"
+        yield _bar(what, log_odds_pass(held, level), bounds.certify, "let it pass")
     if held.log_better:
-        what = f"under {percent(BETTER)} of stable's {bad(held.source)}s"
-        yield _bar(what, mixture(held.log_better), bounds.certify, "let it pass")
+        what = f"under {percent(BETTER)} of stable's {failure_noun(held.source)}s"
+        yield _bar(what, log_mixture(held.log_better), bounds.certify, "let it pass")
 
 
 def _missing(told: _Told, held: SourceEvidence, step: int) -> str:
     more = clean_requests(told.evidence, held, step, told.analysis)
     if more == 0:
-        return f"Nothing is missing {place(held.source)} for step {step + 1}."
-    if more is None and against(held) >= SUSPICION:
+        return f"Nothing is missing {where(held.source)} for step {step + 1}."
+    if more is None and log_odds_against(held) >= SUSPICION:
         return (
             f"Held by the odds against it: {odds(SUSPICION)} or more. Clean requests alone do not"
             f" let step {step + 1} pass."
@@ -269,7 +271,7 @@ def _missing(told: _Told, held: SourceEvidence, step: int) -> str:
     if more is None:
         return f"Step {step + 1} cannot pass any more by clean requests: abort the rollout."
     time = time_for(more, told.rollout, told.settings) if told.rollout else ""
-    said = f"Missing for step {step + 1}: about {number(more, 'more clean request')}"
+    said = f"Missing for step {step + 1}: about {plural(more, 'more clean request')}"
     return f"{said} ({time})." if time else f"{said}."
 
 

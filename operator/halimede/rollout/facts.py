@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Cause(StrEnum):
+class NotReadyReason(StrEnum):
     """Why a revision's pods are not ready. The values serve as reasons of conditions."""
 
     UNSCHEDULABLE = "Unschedulable"
@@ -25,16 +25,16 @@ class Cause(StrEnum):
     """Triton runs, and its model is not ready yet."""
 
 
-CAPACITY = frozenset({Cause.UNSCHEDULABLE, Cause.QUOTA})
+CAPACITY = frozenset({NotReadyReason.UNSCHEDULABLE, NotReadyReason.QUOTA})
 """A full cluster: no news about the model, so no deadline runs."""
 NEEDS_HELP = frozenset(
     {
-        Cause.MISSING_SECRET,
-        Cause.MISSING_CONFIG_MAP,
-        Cause.INVALID_POD,
-        Cause.APPLY_FAILED,
-        Cause.IMAGE_PULL,
-        Cause.CRASH_LOOP,
+        NotReadyReason.MISSING_SECRET,
+        NotReadyReason.MISSING_CONFIG_MAP,
+        NotReadyReason.INVALID_POD,
+        NotReadyReason.APPLY_FAILED,
+        NotReadyReason.IMAGE_PULL,
+        NotReadyReason.CRASH_LOOP,
     }
 )
 """Waiting alone hardly cures these."""
@@ -50,7 +50,7 @@ class Workload:
     """The Deployment's live `spec.replicas`."""
     ready_endpoints: int = 0
     """Pods that proxies may send requests to."""
-    cause: Cause | None = None
+    cause: NotReadyReason | None = None
     """What keeps the worst-off pod from being ready; None if nothing is known to."""
     message: str = ""
     """The cluster's own words for it."""

@@ -8,87 +8,85 @@ from dataclasses import replace
 
 from halimede.api.rollout import Strategy
 from halimede.api.status import RevisionStatus, State, Status
-from halimede.rollout import (
-    advance,
+from halimede.rollout import pauses, revision_history, route_conflict
+from halimede.rollout.checks import (
+    abort,
     bake,
-    conflict,
-    history,
-    idle,
-    pauses,
+    cluster_capacity,
+    pre_traffic,
+    progress,
     recreate,
-    rehearsal,
-    retreat,
-    room,
     safety,
+    start,
 )
-from halimede.rollout.command import Command, Verb, answered, carried_out, refusal
+from halimede.rollout.checks.hold import HOLDING, scaled_to_zero
+from halimede.rollout.checks.safety import SAFETY
+from halimede.rollout.command import Command, Verb, mark_executed, mark_handled, rejected_event
+from halimede.rollout.commands.validate import ends_pin, rejection_reason
+from halimede.rollout.context import Check, Decision, RolloutContext, first_decision
 from halimede.rollout.events import Event, normal
-from halimede.rollout.holding import HOLDING, scaled_to_zero
-from halimede.rollout.refusals import ends_pin, why_not
-from halimede.rollout.safety import SAFETY
-from halimede.rollout.scene import Check, Move, Scene, first
-from halimede.rollout.steps import refitted
+from halimede.rollout.steps import remap_steps
 
-ADVANCES: Mapping[State, Callable[[Scene], Move]] = {
+ADVANCES: Mapping[State, Callable[[RolloutContext], Decision]] = {
     State.STOPPING: recreate.stopping,
-    State.STARTING: advance.starting,
-    State.PRIMING: advance.priming,
-    State.MIRRORING: rehearsal.mirroring,
-    State.SHIFTING: advance.shifting,
-    State.ANALYSING: advance.analysing,
-    State.STEP_PAUSED: advance.step_paused,
-    State.AWAITING_PROMOTION: rehearsal.awaiting_promotion,
-    State.SCALING_UP: advance.scaling_up,
-    State.PROMOTING: advance.promoting,
+    State.STARTING: progress.starting,
+    State.PRIMING: progress.priming,
+    State.MIRRORING: pre_traffic.mirroring,
+    State.SHIFTING: progress.shifting,
+    State.ANALYSING: progress.analysing,
+    State.STEP_PAUSED: progress.step_paused,
+    State.AWAITING_PROMOTION: pre_traffic.awaiting_promotion,
+    State.SCALING_UP: progress.scaling_up,
+    State.PROMOTING: progress.promoting,
     State.BAKING: bake.baking,
 }
-RETREATS: Mapping[State, Callable[[Scene], Move]] = {
-    State.ABORTING: retreat.aborting,
-    State.ABORT_DRAINING: retreat.abort_draining,
-    State.DRAINING: retreat.draining,
+RETREATS: Mapping[State, Callable[[RolloutContext], Decision]] = {
+    State.ABORTING: abort.aborting,
+    State.ABORT_DRAINING: abort.abort_draining,
+    State.DRAINING: abort.draining,
 }
 
 
-RECREATES: Mapping[State, Callable[[Scene], Move]] = {
+RECREATES: Mapping[State, Callable[[RolloutContext], Decision]] = {
     State.STARTING: recreate.starting,
     State.ABORT_DRAINING: recreate.abort_draining,
 }
 """What the strategy Recreate does differently."""
 
 
-def retreating(scene: Scene) -> Move | None:
+def going_back(scene: RolloutContext) -> Decision | None:
     """Traffic that goes back, and a revision that leaves, wait for nothing else."""
-    return _own(scene) if scene.rollout.state in RETREATS else None
+    return _run_state_check(scene) if scene.rollout.state in RETREATS else None
 
 
-def advancing(scene: Scene) -> Move:
+def advancing(scene: RolloutContext) -> Decision:
     """Do what is next in the rollout's state."""
-    return _own(scene)
+    return _run_state_check(scene)
 
 
-def _own(scene: Scene) -> Move:
+def _run_state_check(scene: RolloutContext) -> Decision:
     state = scene.rollout.state
     own = RECREATES if scene.rollout.strategy is Strategy.RECREATE else {}
     check = own.get(state) or ADVANCES.get(state) or RETREATS[state]
     return check(scene)
 
 
-IDLE: tuple[Check, ...] = idle.IDLE
+IDLE: tuple[Check, ...] = start.IDLE
 """What is asked while no rollout is under way, in this order."""
 CHECKS: tuple[Check, ...] = (
-    retreating,
+    going_back,
     *SAFETY,
     *HOLDING,
-    room.lend,
-    rehearsal.promoted_early,
-    advance.promote_commanded,
-    advance.promote_full_commanded,
-    advance.promote_full_force_commanded,
+    cluster_capacity.yield_stable_pod,
+    pre_traffic.promoted_early,
+    progress.promote_commanded,
+    progress.promote_full_commanded,
+    progress.promote_full_force_commanded,
     advancing,
 )
 """What is asked of a rollout under way, in this order."""
 RECREATE_CHECKS: tuple[Check, ...] = (
-    retreating,
+    going_back,
     safety.aborted_by_command,
     recreate.pause_forgotten,
     safety.aborted_by_evidence,
@@ -103,50 +101,54 @@ RECREATE_CHECKS: tuple[Check, ...] = (
     scaled_to_zero,
     recreate.paused,
     recreate.lost_its_pods,
-    advance.promote_full_force_commanded,
+    progress.promote_full_force_commanded,
     advancing,
 )
 """The same where one revision stops before the other starts: little may hold that up."""
 
 
-def move(scene: Scene) -> Move:
+def advance(scene: RolloutContext) -> Decision:
     """Decide what one pass changes, from facts and status alone."""
-    scene = replace(scene, status=learned(scene))
+    scene = replace(scene, status=record_observations(scene))
     command = scene.command
     if command is None:
-        return _decided(scene)
-    if why := why_not(scene, command):
-        told = _decided(replace(scene, command=None))
-        refused = replace(told, events=(*told.events, refusal(command, why)))
-        return replace(refused, status=answered(refused.status, command))
-    if (noted := _noted(scene, command)) is not None:
+        return _first_decision(scene)
+    if why := rejection_reason(scene, command):
+        told = _first_decision(replace(scene, command=None))
+        refused = replace(told, events=(*told.events, rejected_event(command, why)))
+        return replace(refused, status=mark_handled(refused.status, command))
+    if (noted := _record_command(scene, command)) is not None:
         status, events = noted
-        after = _decided(replace(scene, status=carried_out(status, command), command=None))
+        after = _first_decision(
+            replace(scene, status=mark_executed(status, command), command=None)
+        )
         return replace(after, events=(*events, *after.events))
-    decided = _decided(scene)
+    decided = _first_decision(scene)
     if not decided.handled:
         return decided
-    return replace(decided, status=carried_out(decided.status, command))
+    return replace(decided, status=mark_executed(decided.status, command))
 
 
-def _noted(scene: Scene, command: Command) -> tuple[Status, tuple[Event, ...]] | None:
+def _record_command(
+    scene: RolloutContext, command: Command
+) -> tuple[Status, tuple[Event, ...]] | None:
     """Carry a command out that only changes what is known; None: a check has to move."""
     match command.verb:
         case Verb.RETRY:
-            status = idle.retried(scene)
+            status = start.forget_failure(scene)
             return None if status is None else (status, ())
-        case Verb.ROLLBACK if not history.by_abort(scene, command):
-            return history.rolled_back(scene, command)
+        case Verb.ROLLBACK if not revision_history.rollback_is_abort(scene, command):
+            return revision_history.pin(scene, command)
         case Verb.RESUME if ends_pin(scene.status):
-            return history.unpinned(scene)
+            return revision_history.unpin(scene)
         case Verb.PAUSE | Verb.RESUME:
-            return _held(scene, pause=command.verb is Verb.PAUSE)
+            return _set_paused(scene, pause=command.verb is Verb.PAUSE)
         case _:
             return None
 
 
-def _held(scene: Scene, *, pause: bool) -> tuple[Status, tuple[Event, ...]]:
-    change, named = (pauses.paused, "Paused") if pause else (pauses.resumed, "Resumed")
+def _set_paused(scene: RolloutContext, *, pause: bool) -> tuple[Status, tuple[Event, ...]]:
+    change, named = (pauses.pause, "Paused") if pause else (pauses.resume, "Resumed")
     rollout = change(scene.rollout, scene.now)
     event = normal(
         f"Rollout{named}",
@@ -155,16 +157,16 @@ def _held(scene: Scene, *, pause: bool) -> tuple[Status, tuple[Event, ...]]:
     return scene.status.evolve(rollout=rollout), (event,)
 
 
-def _decided(scene: Scene) -> Move:
+def _first_decision(scene: RolloutContext) -> Decision:
     rollout = scene.status.rollout
     if rollout is None:
         checks = IDLE
     else:
         checks = RECREATE_CHECKS if rollout.strategy is Strategy.RECREATE else CHECKS
-    return first(checks, scene) or Move(scene.status)
+    return first_decision(checks, scene) or Decision(scene.status)
 
 
-def learned(scene: Scene) -> Status:
+def record_observations(scene: RolloutContext) -> Status:
     """Note what this pass saw before anything is decided."""
     status, now = scene.status, scene.now
     target = scene.wanted.target
@@ -173,18 +175,20 @@ def learned(scene: Scene) -> Status:
     warm = tuple(one for one in status.warm if one.warm_until > now)
     if warm != status.warm:
         status = status.evolve(warm=warm)
-    status = history.trimmed(history.held(status, scene.wanted), scene.settings)
-    status = conflict.noted(status, scene.facts.route.foreign_write, now)
+    status = revision_history.trim_history(
+        revision_history.expire_pin(status, scene.wanted), scene.settings
+    )
+    status = route_conflict.record_write(status, scene.facts.route.foreign_write, now)
     rollout = status.rollout
     if rollout is None:
         return status
     if rollout.weight_applied_at is None and scene.route_answered:
         rollout = rollout.evolve(weight_applied_at=now)
-    rollout = room.noted(rollout, scene)
-    rollout = conflict.blocked(rollout, scene.facts.route, now)
-    rollout = pauses.noted(rollout, scene.settings, now)
-    rollout = refitted(rollout, scene.settings, now)
-    rollout = recreate.noted(rollout, scene)
+    rollout = cluster_capacity.track_capacity(rollout, scene)
+    rollout = route_conflict.track_blocked(rollout, scene.facts.route, now)
+    rollout = pauses.track_spec_pause(rollout, scene.settings, now)
+    rollout = remap_steps(rollout, scene.settings, now)
+    rollout = recreate.track_readiness(rollout, scene)
     if rollout.actual_weight != scene.actual_weight:
         rollout = rollout.evolve(actual_weight=scene.actual_weight)
     return status if rollout is status.rollout else status.evolve(rollout=rollout)

@@ -7,27 +7,27 @@ from halimede.api.status import RolloutStatus, State
 from halimede.rollout.steps import current_step
 
 
-def noted(rollout: RolloutStatus, settings: Rollout, now: float) -> RolloutStatus:
+def track_spec_pause(rollout: RolloutStatus, settings: Rollout, now: float) -> RolloutStatus:
     """Note that the spec has begun a pause or ended one."""
     since = rollout.spec_paused_since
     if settings.paused and since is None:
         return rollout.evolve(spec_paused_since=now)
     if not settings.paused and since is not None:
-        return restarted(rollout.evolve(spec_paused_since=None), now)
+        return restart_clocks(rollout.evolve(spec_paused_since=None), now)
     return rollout
 
 
-def paused(rollout: RolloutStatus, now: float) -> RolloutStatus:
+def pause(rollout: RolloutStatus, now: float) -> RolloutStatus:
     """Pause by command; a second `pause` shows that the first one is not forgotten."""
     return rollout.evolve(paused_since=now)
 
 
-def resumed(rollout: RolloutStatus, now: float) -> RolloutStatus:
+def resume(rollout: RolloutStatus, now: float) -> RolloutStatus:
     """End a pause by command."""
-    return restarted(rollout.evolve(paused_since=None), now)
+    return restart_clocks(rollout.evolve(paused_since=None), now)
 
 
-def restarted(rollout: RolloutStatus, now: float) -> RolloutStatus:
+def restart_clocks(rollout: RolloutStatus, now: float) -> RolloutStatus:
     """Start the clocks anew: those of deadlines, of the step, and of missing evidence.
 
     What was held did not have the time to become ready, or to be judged in.

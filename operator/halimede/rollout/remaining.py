@@ -3,22 +3,22 @@
 from halimede.api.analysis import Analysis
 from halimede.api.rollout import Rollout
 from halimede.api.status import Evidence, RolloutStatus, SourceEvidence, State
-from halimede.judge.demand import Exam, certified_after, requests_to_pass
+from halimede.judge.evidence import log_odds_against
 from halimede.judge.judge import demanded, examined
-from halimede.judge.limits import SUSPICION
+from halimede.judge.messages import plural
 from halimede.judge.reading import MetricsRequest
-from halimede.judge.sentences import number
+from halimede.judge.sample_size import StepTest, requests_to_certify, requests_to_pass
+from halimede.judge.thresholds import SUSPICION
 from halimede.judge.verdict import Verdict
-from halimede.judge.weigh import against
-from halimede.rollout.capacity import ALL
-from halimede.rollout.steps import AT_STEP, mirror_due, starts_small
-from halimede.rollout.words import about, about_rate
+from halimede.rollout.formatting import about, about_rate
+from halimede.rollout.sizing.replicas import FULL_WEIGHT
+from halimede.rollout.steps import AT_STEP, is_stepwise, mirror_due
 
 
 def level_due(rollout: RolloutStatus) -> int | None:
     """Find the index of the level that the step under way must show; None: no step is."""
     evidence = rollout.evidence
-    if evidence is None or not evidence.levels or not starts_small(rollout):
+    if evidence is None or not evidence.levels or not is_stepwise(rollout):
         return None
     if rollout.state not in AT_STEP | {State.MIRRORING} or rollout.outcome is not None:
         return None
@@ -43,7 +43,7 @@ def clean_requests(
         now=held.watermark,
         since=held.watermark,
     )
-    return requests_to_pass(Exam(held, demanded(evidence, held), step, analysis, request))
+    return requests_to_pass(StepTest(held, demanded(evidence, held), step, analysis, request))
 
 
 def seconds_for(requests: int, rollout: RolloutStatus, settings: Rollout) -> float | None:
@@ -53,7 +53,7 @@ def seconds_for(requests: int, rollout: RolloutStatus, settings: Rollout) -> flo
     share = rollout.weight if rollout.actual_weight is None else rollout.actual_weight
     if mirror is not None:
         share = mirror.percent
-    return requests / (per_second * share / ALL) if per_second and share else None
+    return requests / (per_second * share / FULL_WEIGHT) if per_second and share else None
 
 
 def time_for(requests: int, rollout: RolloutStatus, settings: Rollout) -> str:
@@ -79,14 +79,14 @@ def time_left(rollout: RolloutStatus, settings: Rollout) -> str:
     time = time_for(most, rollout, settings)
     if None in counts or most <= 0 or not time:
         return ""
-    return f"The step needs about {number(most, 'more request')}: {time}"
+    return f"The step needs about {plural(most, 'more request')}: {time}"
 
 
 def _lacking(
     evidence: Evidence, held: SourceEvidence, step: int, analysis: Analysis
 ) -> int | None:
     """Count the requests that a source still lacks; None: requests alone do not help."""
-    enough = certified_after(demanded(evidence, held)[step], held, analysis)
-    if enough is None or against(held) >= SUSPICION:
+    enough = requests_to_certify(demanded(evidence, held)[step], held, analysis)
+    if enough is None or log_odds_against(held) >= SUSPICION:
         return None
     return enough - held.usual_requests

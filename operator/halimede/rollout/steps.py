@@ -5,11 +5,11 @@ from typing import Any
 
 from halimede.api.rollout import CapacityMode, Mirror, Rollout, Stage, Step, Strategy
 from halimede.api.status import Outcome, RolloutStatus, State
-from halimede.rollout.capacity import ALL
+from halimede.rollout.sizing.replicas import FULL_WEIGHT
 
 AT_STEP = frozenset({State.ANALYSING, State.STEP_PAUSED})
 """The states in which the route gives what the step asks for."""
-REHEARSED = frozenset({State.MIRRORING, State.AWAITING_PROMOTION})
+PRE_TRAFFIC = frozenset({State.MIRRORING, State.AWAITING_PROMOTION})
 """The states in which a revision may be judged before users meet it."""
 ALL_TRAFFIC = frozenset({State.PROMOTING, State.BAKING})
 """The states in which the new revision has all requests, or all but the control share."""
@@ -24,7 +24,7 @@ def skips_steps(rollout: RolloutStatus) -> bool:
     return rollout.steps == 0 or rollout.outcome is Outcome.FAST_PROMOTED
 
 
-def starts_small(rollout: RolloutStatus) -> bool:
+def is_stepwise(rollout: RolloutStatus) -> bool:
     """Whether the revision grows with its weight, instead of starting at full scale."""
     return rollout.strategy is Strategy.CANARY and not skips_steps(rollout)
 
@@ -84,7 +84,7 @@ def usual_control_percent(
 def _canary_control(per_second: float | None) -> int:
     if not per_second:
         return LEAST_CONTROL
-    enough = ceil(ALL * CONTROL_REQUESTS / (per_second * CONTROL_SECONDS))
+    enough = ceil(FULL_WEIGHT * CONTROL_REQUESTS / (per_second * CONTROL_SECONDS))
     return min(max(enough, LEAST_CONTROL), MOST_CONTROL)
 
 
@@ -95,25 +95,25 @@ def bake_skipped(rollout: RolloutStatus, settings: Rollout) -> bool:
 
 def current_step(rollout: RolloutStatus, settings: Rollout) -> Step | None:
     """Find the canary step that a rollout is at; None where there are no steps."""
-    if not starts_small(rollout):
+    if not is_stepwise(rollout):
         return None
     return settings.canary.steps[min(rollout.step, len(settings.canary.steps) - 1)]
 
 
 def mirror_due(rollout: RolloutStatus, settings: Rollout) -> Mirror | None:
     """Say what copies of requests a revision gets before its first weight; None: it gets none."""
-    if not starts_small(rollout) or rollout.weight or rollout.mirrored_at is not None:
+    if not is_stepwise(rollout) or rollout.weight or rollout.mirrored_at is not None:
         return None
     return settings.canary.mirror
 
 
-def undecided_until(rollout: RolloutStatus, settings: Rollout) -> float | None:
+def analysis_deadline(rollout: RolloutStatus, settings: Rollout) -> float | None:
     """Say until when the judge is waited for; None: it is not waited for now.
 
     At a step it is at first, and again after the step's pause.
     """
     stage = _stage(rollout, settings)
-    since = _undecided_since(rollout, settings) if stage else None
+    since = _analysis_started_at(rollout, settings) if stage else None
     return None if stage is None or since is None else since + stage.max_seconds
 
 
@@ -126,8 +126,8 @@ def _stage(rollout: RolloutStatus, settings: Rollout) -> Stage | None:
     return current_step(rollout, settings) if rollout.weight else None
 
 
-def _undecided_since(rollout: RolloutStatus, settings: Rollout) -> float | None:
-    if rollout.state in REHEARSED or rollout.state is State.ANALYSING:
+def _analysis_started_at(rollout: RolloutStatus, settings: Rollout) -> float | None:
+    if rollout.state in PRE_TRAFFIC or rollout.state is State.ANALYSING:
         return rollout.step_started_at
     step = current_step(rollout, settings)
     if rollout.state is not State.STEP_PAUSED or step is None:
@@ -138,12 +138,12 @@ def _undecided_since(rollout: RolloutStatus, settings: Rollout) -> float | None:
     return None if seconds is None else rollout.last_progress_at + seconds
 
 
-def refitted(rollout: RolloutStatus, settings: Rollout, now: float) -> RolloutStatus:
+def remap_steps(rollout: RolloutStatus, settings: Rollout, now: float) -> RolloutStatus:
     """Put a rollout at the first of the edited steps that asks for no less than it gives.
 
     Its weight never falls and its evidence is kept.
     """
-    if not starts_small(rollout) or not _edited(rollout, settings.canary.steps):
+    if not is_stepwise(rollout) or not _edited(rollout, settings.canary.steps):
         return rollout
     steps = settings.canary.steps
     enough = (index for index, step in enumerate(steps) if step.weight >= rollout.weight)

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.answering import Server, answering
+from tests.support.http_stub import Server, serve_answer
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
     """Serve answers on loopback."""
-    with answering() as told:
+    with serve_answer() as told:
         yield told

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from halimede.adapters.access import Access
-from halimede.adapters.prometheus import PromMetrics
-from halimede.judge.reading import Measured, Source, Unavailable, Why
-from tests.support.answering import Server
+from halimede.adapters.prometheus import PrometheusReader
+from halimede.adapters.prometheus_auth import PrometheusAuth
+from halimede.judge.reading import CounterSamples, Source, Unavailable, UnavailableReason
+from tests.support.http_stub import Server
 from tests.support.series import request
 
 HIDDEN = "open-sesame"
@@ -23,9 +23,9 @@ def write(folder: Path, **texts: str) -> Path:
     return folder
 
 
-async def said(server: Server, folder: Path) -> Unavailable | Measured:
+async def said(server: Server, folder: Path) -> Unavailable | CounterSamples:
     """Ask once, and take what was said of the router."""
-    metrics = PromMetrics(server.url, credentials=str(folder))
+    metrics = PrometheusReader(server.url, credentials=str(folder))
     try:
         return (await metrics.read(request())).answers[Source.ROUTER]
     finally:
@@ -37,7 +37,7 @@ async def test_a_user_and_password_are_basic_authentication(
 ) -> None:
     """As bytes of UTF-8; the line break that editors leave does not count."""
     write(tmp_path, username="me\n", password=f"{HIDDEN}\u00fc\n")
-    assert isinstance(await said(server, tmp_path), Measured)
+    assert isinstance(await said(server, tmp_path), CounterSamples)
     scheme, _, encoded = server.received[0]["Authorization"].partition(" ")
     assert scheme == "Basic"
     assert base64.b64decode(encoded).decode() == f"me:{HIDDEN}\u00fc"
@@ -53,7 +53,7 @@ async def test_a_token_that_no_header_can_hold_is_refused(server: Server, tmp_pa
     """Nothing is sent, and the sentence names the file but not what is in it."""
     answer = await said(server, write(tmp_path, token=f"{HIDDEN}\u0142"))
     assert isinstance(answer, Unavailable)
-    assert answer.why is Why.NOT_CONFIGURED
+    assert answer.why is UnavailableReason.NOT_CONFIGURED
     assert "token must hold ASCII only" in answer.message
     assert HIDDEN not in answer.message
     assert server.received == []
@@ -69,7 +69,7 @@ async def test_headers_are_sent_as_they_are(server: Server, tmp_path: Path) -> N
 
 async def test_a_rotated_token_counts_at_the_next_query(server: Server, tmp_path: Path) -> None:
     """The kubelet has renewed the mounted Secret; nobody restarts the operator."""
-    metrics = PromMetrics(server.url, credentials=str(write(tmp_path, token=OLD)))
+    metrics = PrometheusReader(server.url, credentials=str(write(tmp_path, token=OLD)))
     await metrics.read(request())
     write(tmp_path, token=NEW)
     await metrics.read(request())
@@ -102,7 +102,7 @@ async def test_files_that_do_not_go_together_are_named_with_a_cure(
     """Nothing is sent, and nothing that is secret is in the message."""
     answer = await said(server, write(tmp_path, **texts))
     assert isinstance(answer, Unavailable)
-    assert answer.why is Why.NOT_CONFIGURED
+    assert answer.why is UnavailableReason.NOT_CONFIGURED
     assert words in answer.message
     assert "operator.prometheus.secretName" in answer.message
     assert HIDDEN not in answer.message
@@ -132,7 +132,7 @@ async def test_no_refusal_tells_the_secret(server: Server, tmp_path: Path) -> No
     assert isinstance(answer, Unavailable)
     assert "operator.prometheus.secretName" in answer.message
     assert HIDDEN not in answer.message
-    assert HIDDEN not in repr(Access.read(tmp_path))
+    assert HIDDEN not in repr(PrometheusAuth.read(tmp_path))
 
 
 @pytest.mark.parametrize("location", ["http://elsewhere.example/", "//elsewhere.example/"])
@@ -144,7 +144,7 @@ async def test_nobody_else_is_shown_the_secret(
     server.headers = {"Location": location}
     answer = await said(server, write(tmp_path, headers=f"X-Key: {HIDDEN}"))
     assert isinstance(answer, Unavailable)
-    assert answer.why is Why.REFUSED
+    assert answer.why is UnavailableReason.REFUSED
     assert "redirects to http://elsewhere.example" in answer.message
 
 
@@ -155,5 +155,5 @@ async def test_a_certificate_authority_that_is_none_is_unreachable(
     server.url = server.url.replace("http://", "https://")
     answer = await said(server, write(tmp_path, ca_crt="no certificate", token=HIDDEN))
     assert isinstance(answer, Unavailable)
-    assert answer.why is Why.UNREACHABLE
+    assert answer.why is UnavailableReason.UNREACHABLE
     assert HIDDEN not in answer.message

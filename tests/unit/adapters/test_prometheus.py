@@ -8,22 +8,22 @@ from threading import Event
 
 import pytest
 
-from halimede.adapters.prometheus import PromMetrics
+from halimede.adapters.prometheus import PrometheusReader
 from halimede.api.analysis import MetricsProvider
 from halimede.judge.reading import (
+    CounterSamples,
     Counts,
-    Indicator,
-    Measured,
+    CustomCounts,
+    DueQuery,
     MetricsRequest,
     Reading,
     Sample,
     Series,
     Source,
-    Tallied,
     Unavailable,
-    Why,
+    UnavailableReason,
 )
-from tests.support.answering import Server, answer
+from tests.support.http_stub import Server, answer
 from tests.support.series import CANARY, STABLE, request
 
 ROUTER_UP = {"__name__": "envoy_cluster_upstream_rq_total", "instance": "envoy"}
@@ -33,7 +33,7 @@ async def read(
     url: str | None, wanted: MetricsRequest | None = None, *, read_seconds: float = 10.0
 ) -> Reading:
     """Ask once."""
-    metrics = PromMetrics(url, read_seconds=read_seconds)
+    metrics = PrometheusReader(url, read_seconds=read_seconds)
     try:
         return await metrics.read(wanted or request())
     finally:
@@ -53,7 +53,7 @@ async def test_samples_are_taken_as_they_are(server: Server) -> None:
     values = [[1.5, "3"], [2.5, "NaN"], [3.5, "+Inf"], [4.5, "7"]]
     server.body = answer({"metric": ROUTER_UP, "values": values})
     reading = await read(server.url)
-    expected = Measured((Series(ROUTER_UP, (Sample(1.5, 3.0), Sample(4.5, 7.0))),))
+    expected = CounterSamples((Series(ROUTER_UP, (Sample(1.5, 3.0), Sample(4.5, 7.0))),))
     assert reading.answers[Source.ROUTER] == expected
 
 
@@ -75,7 +75,7 @@ async def test_client_errors_take_no_query_of_their_own(
     reading = await read(server.url, replace(request(since=since), client_errors=True))
     answers = reading.history.answers if reading.history else reading.answers
     assert set(answers) == {Source.ROUTER, Source.TRITON}
-    assert isinstance(answers[Source.ROUTER], Measured)
+    assert isinstance(answers[Source.ROUTER], CounterSamples)
     assert len(server.asked) == 2
 
 
@@ -94,25 +94,25 @@ async def test_an_answer_with_warnings_is_no_data(server: Server) -> None:
     warnings = ["store 10.0.0.7 did not answer"]
     server.body = answer({"metric": ROUTER_UP, "values": values}, warnings=warnings)
     said = await refusal(server.url)
-    assert said.why is Why.INCOMPLETE
+    assert said.why is UnavailableReason.INCOMPLETE
     assert "store 10.0.0.7 did not answer" in said.message
 
 
 @pytest.mark.parametrize(
     ("status", "why", "words"),
     [
-        (400, Why.REFUSED, "HTTP 400, because"),
-        (401, Why.REFUSED, "let the operator read it"),
-        (404, Why.REFUSED, "HALIMEDE_PROMETHEUS_URL"),
-        (408, Why.UNREACHABLE, "HTTP 408"),
-        (413, Why.REFUSED, "limits on queries"),
-        (422, Why.REFUSED, "limits on queries"),
-        (429, Why.UNREACHABLE, "HTTP 429"),
-        (503, Why.UNREACHABLE, "could not answer now"),
+        (400, UnavailableReason.REFUSED, "HTTP 400, because"),
+        (401, UnavailableReason.REFUSED, "let the operator read it"),
+        (404, UnavailableReason.REFUSED, "HALIMEDE_PROMETHEUS_URL"),
+        (408, UnavailableReason.UNREACHABLE, "HTTP 408"),
+        (413, UnavailableReason.REFUSED, "limits on queries"),
+        (422, UnavailableReason.REFUSED, "limits on queries"),
+        (429, UnavailableReason.UNREACHABLE, "HTTP 429"),
+        (503, UnavailableReason.UNREACHABLE, "could not answer now"),
     ],
 )
 async def test_errors_say_whether_waiting_cures_them(
-    server: Server, status: int, why: Why, words: str
+    server: Server, status: int, why: UnavailableReason, words: str
 ) -> None:
     """4xx is refused and says what to do; 429 and 5xx pass by themselves."""
     server.status = status
@@ -143,7 +143,7 @@ async def test_something_else_at_the_address_is_refused(server: Server, body: st
     """The sentence names the address and the setting."""
     server.body = body
     said = await refusal(server.url)
-    assert said.why is Why.REFUSED
+    assert said.why is UnavailableReason.REFUSED
     assert f"what answers at {server.url} is no Prometheus API" in said.message
 
 
@@ -151,12 +151,12 @@ async def test_a_success_without_content_is_refused(server: Server) -> None:
     """Prometheus answers queries with 200 and nothing else."""
     server.status = 203
     said = await refusal(server.url)
-    assert said.why is Why.REFUSED
+    assert said.why is UnavailableReason.REFUSED
     assert "is no Prometheus API" in said.message
 
 
 @pytest.mark.parametrize("error", [KeyError, TypeError, ValueError, AttributeError])
-@pytest.mark.parametrize("function", ["queries", "fill", "tally"])
+@pytest.mark.parametrize("function", ["build_queries", "render_query", "to_counts"])
 async def test_an_error_of_ours_is_not_taken_for_theirs(
     server: Server, monkeypatch: pytest.MonkeyPatch, function: str, error: type[Exception]
 ) -> None:
@@ -174,7 +174,7 @@ async def test_an_error_of_ours_is_not_taken_for_theirs(
 async def test_infos_are_no_warnings(server: Server) -> None:
     """Prometheus remarks so on the style of a query; the answer is whole."""
     server.body = answer({"metric": ROUTER_UP, "values": [[1.5, "3"]]}, infos=["not a counter"])
-    assert isinstance((await read(server.url)).answers[Source.ROUTER], Measured)
+    assert isinstance((await read(server.url)).answers[Source.ROUTER], CounterSamples)
 
 
 async def test_several_queries_make_one_answer(server: Server) -> None:
@@ -182,7 +182,7 @@ async def test_several_queries_make_one_answer(server: Server) -> None:
     server.body = answer({"metric": ROUTER_UP, "values": [[1.5, "3"]]})
     wanted = replace(request(), provider=MetricsProvider.TRAEFIK)
     said = (await read(server.url, wanted)).answers[Source.ROUTER]
-    assert isinstance(said, Measured)
+    assert isinstance(said, CounterSamples)
     assert len(said.series) == 2
     assert sum("exported_service=~" in query for query in server.asked) == 1
 
@@ -192,7 +192,7 @@ async def test_a_redirect_is_followed(server: Server) -> None:
     server.status = 302
     server.headers = {"Location": "/elsewhere?query=again"}
     said = await refusal(server.url)
-    assert said.why is Why.UNREACHABLE
+    assert said.why is UnavailableReason.UNREACHABLE
     assert "again" in server.asked
 
 
@@ -201,14 +201,14 @@ async def test_a_redirect_to_no_address_is_refused(server: Server) -> None:
     server.status = 302
     server.headers = {"Location": "http://[elsewhere"}
     said = await refusal(server.url)
-    assert said.why is Why.REFUSED
+    assert said.why is UnavailableReason.REFUSED
     assert "redirects to an address that cannot be read" in said.message
 
 
 async def test_a_name_that_no_host_can_have_is_unreachable() -> None:
     """A label of a host name has 63 characters at most."""
     said = await refusal(f"http://{'a' * 64}:9090")
-    assert said.why is Why.UNREACHABLE
+    assert said.why is UnavailableReason.UNREACHABLE
     assert "HALIMEDE_PROMETHEUS_URL" in said.message
 
 
@@ -217,7 +217,7 @@ async def test_nobody_at_the_address_is_unreachable() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         said = await refusal(f"http://127.0.0.1:{taken.getsockname()[1]}")
-    assert said.why is Why.UNREACHABLE
+    assert said.why is UnavailableReason.UNREACHABLE
     assert "ConnectionError" in said.message
 
 
@@ -230,14 +230,14 @@ async def test_silence_is_unreachable_and_blocks_nobody(server: Server) -> None:
         await asyncio.sleep(0)
         turns += 1
     server.silent.set()
-    assert asked.result().why is Why.UNREACHABLE
+    assert asked.result().why is UnavailableReason.UNREACHABLE
     assert turns > 10
 
 
 async def test_without_an_address_nothing_is_asked() -> None:
     """The sentence names the setting."""
     said = await refusal(None)
-    assert said.why is Why.NOT_CONFIGURED
+    assert said.why is UnavailableReason.NOT_CONFIGURED
     assert "HALIMEDE_PROMETHEUS_URL" in said.message
 
 
@@ -245,7 +245,7 @@ CUSTOM = replace(
     request(now=1000.0, since=900.0),
     provider=MetricsProvider.CUSTOM,
     indicators=(
-        Indicator("Router", "n{r='{{ revision }}'}[{{ window }}]", "f{{ revision }}", 60.0),
+        DueQuery("Router", "n{r='{{ revision }}'}[{{ window }}]", "f{{ revision }}", 60.0),
     ),
 )
 
@@ -268,7 +268,7 @@ async def test_custom_queries_are_asked_for_each_revision_about_one_window(
     """Two queries for each, evaluated at the end of the window."""
     server.body = vector("2.6")
     reading = await read(server.url, custom("f{r='{{ revision }}'}[{{ window }}]"))
-    assert reading.answers[Source.ROUTER] == Tallied(Counts(3, 3), Counts(3, 3))
+    assert reading.answers[Source.ROUTER] == CustomCounts(Counts(3, 3), Counts(3, 3))
     asked = [query for query in server.asked if not query.startswith("{__name__")]
     assert sorted(asked) == sorted(
         f"{what}{{r='{revision}'}}[60s]" for what in "nf" for revision in (CANARY, STABLE)
@@ -281,7 +281,7 @@ async def test_several_series_are_refused_with_the_field(server: Server) -> None
     server.body = vector("1", "2")
     said = (await read(server.url, custom("f{{ revision }}{{ window }}"))).answers[Source.ROUTER]
     assert isinstance(said, Unavailable)
-    assert said.why is Why.REFUSED
+    assert said.why is UnavailableReason.REFUSED
     assert said.message == "Router counters: the answer has 2 series: add them up, as by sum(...)"
 
 
@@ -289,4 +289,4 @@ async def test_a_template_that_is_broken_by_now_is_refused(server: Server) -> No
     """The spec was edited in mid-rollout and is invalid; the rollout holds."""
     said = (await read(server.url, custom("{{ 1 }}"))).answers[Source.ROUTER]
     assert isinstance(said, Unavailable)
-    assert said.why is Why.REFUSED
+    assert said.why is UnavailableReason.REFUSED

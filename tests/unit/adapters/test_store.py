@@ -3,7 +3,7 @@
 from typing import Any
 
 from halimede.adapters.kinds import CONFIG_MAP, DEPLOYMENT, HTTP_ROUTE, MODEL_DEPLOYMENT, POD
-from halimede.adapters.store import Key, Listed, Store
+from halimede.adapters.store import Key, Listing, Store
 
 KEY = Key("ns", "digits")
 
@@ -139,7 +139,7 @@ def test_a_list_tells_what_is_missing() -> None:
         uid: (Key("ns", uid), version)
         for uid, version in {"same": 5, "older": 6, "newer": 8, "gone": 6, "new": 3}.items()
     }
-    assert set(store.missing(POD, Listed(versions, 10))) == {Key("ns", "older"), Key("ns", "new")}
+    assert set(store.missing(POD, Listing(versions, 10))) == {Key("ns", "older"), Key("ns", "new")}
 
 
 def test_a_list_shows_deletions_that_no_watch_has_shown() -> None:
@@ -147,7 +147,7 @@ def test_a_list_shows_deletions_that_no_watch_has_shown() -> None:
     store = Store()
     store.put(POD, _thing("stale", "stale", 5))
     store.put(POD, _thing("young", "young", 11))
-    assert store.drop_unlisted(POD, Listed({}, 10)) == (KEY,)
+    assert store.drop_unlisted(POD, Listing({}, 10)) == (KEY,)
     assert _names(store) == ["young"]
 
 
@@ -165,7 +165,7 @@ def test_what_nobody_owns_concerns_nobody() -> None:
     """An object without the name's label is known (it may be compared), and belongs to nobody."""
     store = Store()
     assert store.put(POD, _thing("a", "1", 1, owner=None)) == ()
-    assert store.missing(POD, Listed({"1": (Key("ns", "a"), 1)}, 1)) == ()
+    assert store.missing(POD, Listing({"1": (Key("ns", "a"), 1)}, 1)) == ()
 
 
 def test_what_we_do_not_select_is_not_kept() -> None:

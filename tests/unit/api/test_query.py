@@ -1,6 +1,6 @@
 import pytest
 
-from halimede.api.query import UnusableQueryError, check, filled
+from halimede.api.query import UnusableQueryError, render, validate
 
 GOOD = 'sum(increase(seen{service="{{ service }}"}[{{ window }}]))'
 VALUES = {
@@ -15,7 +15,7 @@ VALUES = {
 
 def test_placeholders_are_filled_in() -> None:
     """The rest of the text is left as it is."""
-    assert filled(GOOD, VALUES) == 'sum(increase(seen{service="digits-bbbb2222"}[75s]))'
+    assert render(GOOD, VALUES) == 'sum(increase(seen{service="digits-bbbb2222"}[75s]))'
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_placeholders_are_filled_in() -> None:
 def test_whatever_is_no_placeholder_is_refused_with_a_cure(text: str, words: str) -> None:
     """It is never run: the tree is looked at, and no constant is folded."""
     with pytest.raises(UnusableQueryError, match=words) as refused:
-        check(text)
+        validate(text)
     assert refused.value.cure
     with pytest.raises(UnusableQueryError):
-        filled(text, VALUES)
+        render(text, VALUES)

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from pydantic import BaseModel, Field
 
-from halimede.api.crd import crd, text
+from halimede.api.crd import build_crd, crd_yaml
 from halimede.api.schema import UnknownSchemaError, structural
 
 ROOT = Path(__file__).parents[3]
@@ -23,17 +23,17 @@ object together may have 256 KiB (`TotalAnnotationSizeLimitB` of apimachinery)."
 )
 def test_committed_is_current(path: str) -> None:
     """The committed CRD is the one that the models make: `make crds` writes it."""
-    assert (ROOT / path).read_text() == text()
+    assert (ROOT / path).read_text() == crd_yaml()
 
 
 def test_small_enough() -> None:
     """`kubectl apply` can store the CRD as JSON in its annotation."""
-    assert len(json.dumps(crd()).encode()) < LARGEST
+    assert len(json.dumps(build_crd()).encode()) < LARGEST
 
 
 def test_written_in_block_style_without_anchors() -> None:
     """A diff shows every changed field: each has a line of its own, and no text is an alias."""
-    tokens = list(yaml.scan(text()))
+    tokens = list(yaml.scan(crd_yaml()))
     hidden = [one for one in tokens if isinstance(one, yaml.AnchorToken | yaml.AliasToken)]
     starts = (yaml.FlowMappingStartToken, yaml.FlowSequenceStartToken)
     ends = (yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
@@ -43,7 +43,7 @@ def test_written_in_block_style_without_anchors() -> None:
         if isinstance(one, starts) and not isinstance(following, ends)
     ]
     assert (hidden, filled) == ([], [])
-    assert yaml.safe_load(text()) == crd()
+    assert yaml.safe_load(crd_yaml()) == build_crd()
 
 
 def nodes(schema: Any, path: str = "") -> list[tuple[str, dict[str, Any]]]:
@@ -57,7 +57,7 @@ def nodes(schema: Any, path: str = "") -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
-SPEC = crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+SPEC = build_crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
 
 
 def test_everything_in_the_spec_is_bounded() -> None:

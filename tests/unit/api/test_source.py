@@ -2,7 +2,7 @@
 
 import pytest
 
-from halimede.api.source import Scheme, Source, source
+from halimede.api.source import Scheme, Source, parse_source
 
 
 @pytest.mark.parametrize(
@@ -16,11 +16,11 @@ from halimede.api.source import Scheme, Source, source
 )
 def test_parts(uri: str, found: Source) -> None:
     """A URI says what kind of place, which one, and where in it."""
-    assert source(uri) == found
+    assert parse_source(uri) == found
 
 
 @pytest.mark.parametrize("uri", ["s3://b/x", "digits", "", "://x"])
 def test_other_schemes(uri: str) -> None:
     """What cannot be fetched is refused with what can."""
     with pytest.raises(ValueError, match="configMap://, pvc://, https://"):
-        source(uri)
+        parse_source(uri)

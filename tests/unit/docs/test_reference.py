@@ -8,20 +8,20 @@ from typing import Any
 import pytest
 from prometheus_client import Counter, Gauge, Histogram
 
-from halimede import metrics
+from halimede import telemetry
 from halimede.api.conditions import Reason
-from halimede.api.crd import crd
+from halimede.api.crd import build_crd
 from halimede.api.status import Outcome, State
-from halimede.reconcile.decide import ALARMING
+from halimede.plan.planner import WARN_ON
 from halimede.rollout.command import Verb
 from halimede.rollout.events import EventType
-from halimede.rollout.facts import Cause
+from halimede.rollout.facts import NotReadyReason
 from halimede.settings import Settings
 from tests.support.pages import ROOT, table, text
 
 REFERENCE = "docs/reference.md"
 TROUBLE = "docs/troubleshooting.md"
-SCHEMA = crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
+SCHEMA = build_crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
 TREES = [ast.parse(path.read_text()) for path in (ROOT / "operator").rglob("*.py")]
 COMPUTED = {f"Rollout{one}" for one in (Outcome.SUPERSEDED, Outcome.REVERTED, "Paused", "Resumed")}
 """Reasons of Events that are put together."""
@@ -121,7 +121,7 @@ def test_every_event_has_its_row_and_type() -> None:
 def test_warnings_of_ready_are_listed() -> None:
     """The sentence about Warnings names exactly the reasons that are announced."""
     sentence = text(REFERENCE).split("A Warning is also written")[1].split("\n\n")[0]
-    assert set(re.findall(r"`(\w+)`", sentence)) - {"Ready"} == {str(one) for one in ALARMING}
+    assert set(re.findall(r"`(\w+)`", sentence)) - {"Ready"} == {str(one) for one in WARN_ON}
 
 
 def test_every_abort_reason_has_its_row() -> None:
@@ -136,7 +136,9 @@ def test_every_reason_of_a_condition_is_explained() -> None:
     """Each reason has a row that says what to do."""
     seen = table(TROUBLE, "| you see | it means | do |")
     assert {name.rpartition(" ")[2] for name in seen} >= {str(one) for one in Reason}
-    assert set(table(TROUBLE, "| reason | it means | do |")) == {str(one) for one in Cause}
+    assert set(table(TROUBLE, "| reason | it means | do |")) == {
+        str(one) for one in NotReadyReason
+    }
 
 
 def test_messages_in_troubleshooting_exist() -> None:
@@ -164,7 +166,7 @@ def test_every_metric_has_its_row() -> None:
     rows = table(REFERENCE, "| metric | type | labels | meaning |")
     kinds = {Counter: "counter", Gauge: "gauge", Histogram: "histogram"}
     expected = {}
-    for one in vars(metrics).values():
+    for one in vars(telemetry).values():
         if isinstance(one, tuple(kinds)):
             (family,) = one.describe()
             suffix = "_total" if isinstance(one, Counter) else ""

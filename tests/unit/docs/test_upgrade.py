@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from halimede.api.spec import ModelDeploymentSpec
-from halimede.render.platform import Platform
-from halimede.render.revision import revision
+from halimede.render.images import Platform
+from halimede.render.revision import render_revision
 from tests.support.pages import table
 from tests.unit.render.resources import INPUTS, digits
 
@@ -36,6 +36,6 @@ def test_every_field_of_the_spec_is_in_the_table() -> None:
 @pytest.mark.parametrize("field", CHANGES)
 def test_a_field_makes_a_revision_as_the_table_says(field: str) -> None:
     """The hash changes, or it does not."""
-    before = revision(digits(), PLATFORM, INPUTS).hash
-    after = revision(digits(**{field: CHANGES[field]}), PLATFORM, INPUTS).hash
+    before = render_revision(digits(), PLATFORM, INPUTS).hash
+    after = render_revision(digits(**{field: CHANGES[field]}), PLATFORM, INPUTS).hash
     assert (after != before) is {"yes": True, "no": False}[ROWS[field][0]]

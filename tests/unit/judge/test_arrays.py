@@ -12,21 +12,21 @@ from bench.rollouts import rule
 from bench.rollouts.traffic import past as past_of
 from halimede.api.analysis import Analysis, MetricsProvider
 from halimede.api.status import Evidence, SourceEvidence
-from halimede.judge.judge import judge
-from halimede.judge.limits import limits
-from halimede.judge.past import Past, summarize_minutes
+from halimede.judge.baseline import Baseline, summarize_minutes
+from halimede.judge.evidence import initial_evidence
+from halimede.judge.judge import judge_poll
 from halimede.judge.reading import (
     Answer,
+    CounterSamples,
     Counts,
-    Measured,
     Reading,
     Series,
     Source,
-    since,
+    counted_since,
     sources,
 )
+from halimede.judge.thresholds import limits
 from halimede.judge.verdict import Verdict
-from halimede.judge.weigh import fresh
 from tests.support.series import CANARY, STABLE, envoy, request, triton
 
 PATHS = 150
@@ -109,14 +109,15 @@ class Path:
         last = limits(self.analysis).ceiling * draw.uniform(0.2, 1.0)
         levels = tuple(min(0.9, last * 2**more) for more in reversed(range(self.steps)))
         many = draw.choice((0, 200, 5000))
-        known = Past(
+        known = Baseline(
             Counts(many, round(many * self.stable_errors)), draw.choice((1.0, 1.0, 2.5)), looks=60
         )
         bounds = limits(self.analysis)
         self.evidence = Evidence(
             levels=levels,
             sources=tuple(
-                fresh(source, bounds, (), BEGIN, known) for source in sources(self.analysis)
+                initial_evidence(source, bounds, (), BEGIN, known)
+                for source in sources(self.analysis)
             ),
         )
 
@@ -133,12 +134,12 @@ class Path:
         now = BEGIN + 15.0 * (number + 1)
         seen = {source: self._came(source, number) for source in sources(self.analysis)}
         answers: dict[Source, Answer] = {
-            Source(source): Measured(tuple(self._series(Source(source), came, now)))
+            Source(source): CounterSamples(tuple(self._series(Source(source), came, now)))
             for source, came in seen.items()
         }
-        judgement = judge(
+        judgement = judge_poll(
             self.evidence,
-            Reading(request(now, since(self.evidence)), answers),
+            Reading(request(now, counted_since(self.evidence)), answers),
             self.analysis,
             self.step(number),
             self.steps,

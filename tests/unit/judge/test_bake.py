@@ -7,14 +7,14 @@ import pytest
 
 from halimede.api.analysis import Analysis
 from halimede.api.status import SourceEvidence
-from halimede.judge.bake import begun, upper_bound
-from halimede.judge.counts import Counted
-from halimede.judge.limits import limits
-from halimede.judge.processes import ceiling_rates, mixture
+from halimede.judge.bake import clopper_pearson_upper, start_bake
+from halimede.judge.counts import WindowCounts
+from halimede.judge.evidence import initial_evidence, update_evidence
+from halimede.judge.martingales import ceiling_rates, log_mixture
 from halimede.judge.reading import Counts
-from halimede.judge.weigh import fresh, weigh
+from halimede.judge.thresholds import limits
 
-BAD = Counted(Counts(100, 30), Counts(), watermark=15.0, canary_seen_at=15.0, interval=15.0)
+BAD = WindowCounts(Counts(100, 30), Counts(), watermark=15.0, canary_seen_at=15.0, interval=15.0)
 CASES = [(1, 0), (10, 1), (100, 3), (300, 0), (1000, 5), (200, 150), (500, 499)]
 
 
@@ -31,26 +31,28 @@ def so_few(requests: int, errors: int, rate: float) -> float:
 @pytest.mark.parametrize(("requests", "errors"), CASES)
 def test_the_bound_is_the_rate_at_which_so_few_errors_are_rare(requests: int, errors: int) -> None:
     """Clopper and Pearson's definition, at 99.5 %, checked in whole numbers."""
-    bound = upper_bound(Counts(requests, errors))
+    bound = clopper_pearson_upper(Counts(requests, errors))
     assert so_few(requests, errors, bound) == pytest.approx(0.005, rel=1e-5)
 
 
 @pytest.mark.parametrize("requests", [1, 30, 300, 10**6, 10**9])
 def test_without_an_error_the_bound_has_a_formula(requests: int) -> None:
     """The rate at which no error comes in 0.5 % of cases."""
-    assert upper_bound(Counts(requests, 0)) == pytest.approx(1 - 0.005 ** (1 / requests), abs=2e-9)
+    assert clopper_pearson_upper(Counts(requests, 0)) == pytest.approx(
+        1 - 0.005 ** (1 / requests), abs=2e-9
+    )
 
 
 def test_the_bound_of_very_many_requests_is_close_to_their_rate() -> None:
     """It is 2.576 standard deviations above it, as the normal distribution has it."""
-    bound = upper_bound(Counts(10**8, 500_000))
+    bound = clopper_pearson_upper(Counts(10**8, 500_000))
     assert bound == pytest.approx(0.005 + 2.576 * (0.005 * 0.995 / 10**8) ** 0.5, rel=1e-4)
 
 
 @pytest.mark.parametrize("counts", [Counts(0, 0), Counts(5, 5)])
 def test_what_excludes_no_rate_has_no_bound(counts: Counts) -> None:
     """Nothing, and errors alone."""
-    assert upper_bound(counts) == 1.0
+    assert clopper_pearson_upper(counts) == 1.0
 
 
 def held(stable: Counts, past: Counts, phi: float = 1.0) -> SourceEvidence:
@@ -81,14 +83,14 @@ def test_the_ceiling_is_three_times_what_the_past_allows_for(
     stable: Counts, past: Counts, basis: Counts
 ) -> None:
     """The rollout's own counts and the two hours before it tell, both without outages."""
-    ceiling = begun(held(stable, past), 0.95).bake_ceiling
-    assert ceiling == pytest.approx(3 * upper_bound(basis), abs=1e-6)
+    ceiling = start_bake(held(stable, past), 0.95).bake_ceiling
+    assert ceiling == pytest.approx(3 * clopper_pearson_upper(basis), abs=1e-6)
 
 
 def test_clustered_errors_tell_less_of_the_past() -> None:
     """Five thousand requests whose errors come four at a time tell as much as 1250."""
-    ceiling = begun(held(Counts(1000, 8), Counts(4000, 32), 4.0), 0.95).bake_ceiling
-    assert ceiling == pytest.approx(3 * upper_bound(Counts(1250, 10)), abs=1e-6)
+    ceiling = start_bake(held(Counts(1000, 8), Counts(4000, 32), 4.0), 0.95).bake_ceiling
+    assert ceiling == pytest.approx(3 * clopper_pearson_upper(Counts(1250, 10)), abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +104,7 @@ def test_clustered_errors_tell_less_of_the_past() -> None:
 )
 def test_the_ceiling_has_bounds(past: Counts, most: float, ceiling: float) -> None:
     """No error in a million is no promise of none; and `maxErrorPercent` holds in the bake too."""
-    started = begun(held(Counts(), past), most)
+    started = start_bake(held(Counts(), past), most)
     assert started.bake_ceiling == ceiling
     assert len(started.log_bake) == len(ceiling_rates(ceiling))
 
@@ -111,7 +113,9 @@ def test_before_the_bake_nothing_is_bet_on_it() -> None:
     """It would be a test more that could err."""
     bounds = limits(Analysis())
     levels = (0.05,)
-    before = weigh(fresh("Router", bounds, levels, 0.0), BAD, bounds, levels, tolerated=3.0)
+    before = update_evidence(
+        initial_evidence("Router", bounds, levels, 0.0), BAD, bounds, levels, tolerated=3.0
+    )
     assert before.log_bake == ()
-    after = weigh(begun(before, 0.05), BAD, bounds, levels, tolerated=3.0)
-    assert mixture(after.log_bake) > 0
+    after = update_evidence(start_bake(before, 0.05), BAD, bounds, levels, tolerated=3.0)
+    assert log_mixture(after.log_bake) > 0

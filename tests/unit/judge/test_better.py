@@ -3,20 +3,20 @@
 import pytest
 
 from halimede.api.analysis import Analysis, BetterThanStable, MetricsProvider
-from halimede.judge.processes import BETTER_FACTORS
+from halimede.judge.martingales import BETTER_FACTORS
 from halimede.judge.reading import Counts, Source
 from halimede.judge.verdict import Verdict
-from tests.support.watched import Watch, usual
+from tests.support.judged_rollout import JudgedRollout, usual
 
 BAD_PAST = {Source.TRITON: usual(12_000)}
 """10 % errors, where 5 % are borne."""
 SIX, TEN = Counts(200, 12), Counts(1800, 180)
 
 
-def watched(wish: BetterThanStable, past: int = 12_000) -> Watch:
+def watched(wish: BetterThanStable, past: int = 12_000) -> JudgedRollout:
     """Watch a rollout beside a stable with so many errors in 120000 requests."""
     analysis = Analysis(provider=MetricsProvider.NONE, on_better_than_stable=wish)
-    return Watch(analysis, past={Source.TRITON: usual(past)})
+    return JudgedRollout(analysis, past={Source.TRITON: usual(past)})
 
 
 def test_a_canary_better_than_a_bad_stable_passes_and_says_so() -> None:

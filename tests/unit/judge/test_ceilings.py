@@ -3,19 +3,19 @@
 import pytest
 
 from halimede.api.analysis import Analysis, MetricsProvider
+from halimede.judge.evidence import ceiling_of
 from halimede.judge.initial_evidence import begin
 from halimede.judge.judge import demanded
-from halimede.judge.limits import HIGHEST_CEILING, levels, limits
-from halimede.judge.reading import Counts, History, Measured, Source
+from halimede.judge.reading import CounterSamples, Counts, History, Source
+from halimede.judge.thresholds import HIGHEST_CEILING, levels, limits
 from halimede.judge.verdict import Verdict
-from halimede.judge.weigh import ceiling_of
+from tests.support.judged_rollout import JudgedRollout, usual
 from tests.support.series import STABLE, envoy, measured, request
-from tests.support.watched import Watch, usual
 
 ANALYSIS = Analysis()
 
 
-def at_router(errors: int, requests: int = 120_000) -> Measured:
+def at_router(errors: int, requests: int = 120_000) -> CounterSamples:
     """Tell of two hours in which users got so many errors, evenly."""
     good, bad = (requests - errors) / 120, errors / 120
     minutes = range(121)
@@ -25,7 +25,7 @@ def at_router(errors: int, requests: int = 120_000) -> Measured:
     )
 
 
-def past(router: int, triton: int) -> dict[Source, Measured]:
+def past(router: int, triton: int) -> dict[Source, CounterSamples]:
     """Tell of so many errors in 120000 requests."""
     return {Source.ROUTER: at_router(router), Source.TRITON: usual(triton)}
 
@@ -39,7 +39,7 @@ def ceilings(analysis: Analysis, router: int, triton: int) -> dict[str, float]:
 
 def test_each_source_demands_what_its_own_past_shows() -> None:
     """Attempts that fail in Triton do not loosen what users are promised."""
-    watch = Watch(ANALYSIS, past=past(600, 2400))
+    watch = JudgedRollout(ANALYSIS, past=past(600, 2400))
     own = {held.source: demanded(watch.evidence, held) for held in watch.evidence.sources}
     assert own["Router"] == levels(ANALYSIS, 3, 0.005, 0.05)
     assert own["Router"][-1] == pytest.approx(0.015, rel=1e-3)
@@ -73,7 +73,7 @@ def test_the_ratio_of_the_settings_is_the_one_that_counts() -> None:
     assert ceilings(twice, 60, 4800)["Triton"] == pytest.approx(0.08, rel=1e-3)
 
 
-def attempt(watch: Watch, failed: int) -> Verdict:
+def attempt(watch: JudgedRollout, failed: int) -> Verdict:
     """Let so many of the canary's attempts fail in Triton, and 6 % of stable's; users see few."""
     return watch.poll(
         Counts(1000, failed),
@@ -85,7 +85,7 @@ def attempt(watch: Watch, failed: int) -> Verdict:
 
 def test_retried_attempts_do_not_keep_an_equal_from_passing() -> None:
     """6 % of the attempts fail as always, and users see next to nothing of it."""
-    watch = Watch(ANALYSIS, past=past(120, 7200))
+    watch = JudgedRollout(ANALYSIS, past=past(120, 7200))
     said = [attempt(watch, 60) for _ in range(20)]
     assert Verdict.ABORT not in said
     assert said[-1] is Verdict.PASS
@@ -93,14 +93,14 @@ def test_retried_attempts_do_not_keep_an_equal_from_passing() -> None:
 
 def test_attempts_over_the_ceiling_of_triton_stop_a_canary() -> None:
     """All of its attempts fail where 6 % did, and the router hides nine in ten of that."""
-    watch = Watch(ANALYSIS, past=past(120, 7200))
+    watch = JudgedRollout(ANALYSIS, past=past(120, 7200))
     said = [attempt(watch, 500) for _ in range(4)]
     assert said[-1] is Verdict.ABORT
 
 
 def test_what_a_stop_in_triton_says_of_the_ceiling_is_what_it_bears() -> None:
     """18 % instead of the 5 % of the settings, for a canary that is given everything."""
-    watch = Watch(ANALYSIS, past=past(120, 7200), compared=False)
+    watch = JudgedRollout(ANALYSIS, past=past(120, 7200), compared=False)
     for _ in range(4):
         said = watch.poll(Counts(1000, 400), router=Counts(1000, 1))
     assert said.verdict is Verdict.ABORT
@@ -124,7 +124,7 @@ def test_an_incident_in_the_past_loosens_no_level() -> None:
         ),
         envoy(STABLE, tuple((60.0 * at, float(failed[at])) for at in range(121)), response="5"),
     )
-    quiet = Watch(ANALYSIS, past=past(600, 600))
-    spoilt = Watch(ANALYSIS, past=past(600, 600) | {Source.ROUTER: incident})
+    quiet = JudgedRollout(ANALYSIS, past=past(600, 600))
+    spoilt = JudgedRollout(ANALYSIS, past=past(600, 600) | {Source.ROUTER: incident})
     assert spoilt.evidence.levels == pytest.approx(quiet.evidence.levels, rel=0.02)
     assert spoilt.held(Source.ROUTER).dispersion <= 1.0

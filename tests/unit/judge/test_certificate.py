@@ -5,12 +5,12 @@ from math import log
 import pytest
 
 from halimede.api.analysis import Analysis
-from halimede.judge.certify import certified
-from halimede.judge.limits import limits
-from halimede.judge.processes import PASS_FACTORS
+from halimede.judge.certify import log_odds_pass
+from halimede.judge.martingales import PASS_FACTORS
 from halimede.judge.reading import Counts, Source
+from halimede.judge.thresholds import limits
 from halimede.judge.verdict import Verdict
-from tests.support.watched import Watch, usual
+from tests.support.judged_rollout import JudgedRollout, usual
 
 PAST = {Source.TRITON: usual(600)}
 """0.5 % errors: the last step must show less than 1.5 %."""
@@ -18,7 +18,9 @@ GOOD = (Counts(1000, 5), Counts(9000, 45))
 CERTIFY = limits(Analysis()).certify
 
 
-def looks_until_passed(watch: Watch, canary: Counts, stable: Counts, most: int = 200) -> int:
+def looks_until_passed(
+    watch: JudgedRollout, canary: Counts, stable: Counts, most: int = 200
+) -> int:
     """Count the looks with these counts until the step may pass."""
     for look in range(1, most + 1):
         if watch.poll(canary, stable).verdict is Verdict.PASS:
@@ -28,7 +30,7 @@ def looks_until_passed(watch: Watch, canary: Counts, stable: Counts, most: int =
 
 def test_an_outage_of_both_takes_nothing_from_a_certificate() -> None:
     """What was counted in it is in the sums, and not among what is usual."""
-    watch = Watch(past=PAST)
+    watch = JudgedRollout(past=PAST)
     for _ in range(3):
         watch.poll(*GOOD)
     before = watch.held()
@@ -39,13 +41,13 @@ def test_an_outage_of_both_takes_nothing_from_a_certificate() -> None:
     assert (after.usual_requests, after.usual_errors) == (3000, 15)
     assert (after.usual_stable_requests, after.usual_stable_errors) == (27_000, 135)
     assert after.log_no_worse == before.log_no_worse == ()
-    assert certified(after, 0.015) == pytest.approx(certified(before, 0.015))
+    assert log_odds_pass(after, 0.015) == pytest.approx(log_odds_pass(before, 0.015))
 
 
 @pytest.mark.parametrize("minutes", [1, 5])
 def test_an_equal_passes_within_minutes_after_an_outage(minutes: int) -> None:
     """It had shown nothing before."""
-    watch = Watch(past=PAST)
+    watch = JudgedRollout(past=PAST)
     for _ in range(4 * minutes):
         assert watch.poll(Counts(100, 30), Counts(900, 270)).verdict is Verdict.CONTINUE
     assert looks_until_passed(watch, Counts(100, 0), Counts(900, 4)) <= 16
@@ -53,7 +55,7 @@ def test_an_equal_passes_within_minutes_after_an_outage(minutes: int) -> None:
 
 def test_an_outage_certifies_nothing() -> None:
     """Not even a canary that is the only one without errors in it."""
-    watch = Watch(Analysis(provider="None", on_better_than_stable="Hold"), past=PAST)
+    watch = JudgedRollout(Analysis(provider="None", on_better_than_stable="Hold"), past=PAST)
     said = {watch.poll(Counts(100, 0), Counts(900, 270)).verdict for _ in range(40)}
     assert said == {Verdict.CONTINUE}
     assert watch.held().usual_requests == 0
@@ -62,28 +64,28 @@ def test_an_outage_certifies_nothing() -> None:
 
 def test_an_equal_passes_while_stable_is_not_as_usual() -> None:
     """Both have 3 %: over the level of 1.5 %, and the canary is no worse than it may be."""
-    watch = Watch(past=PAST)
+    watch = JudgedRollout(past=PAST)
     look = looks_until_passed(watch, Counts(1000, 30), Counts(9000, 270))
     held = watch.held()
     assert len(held.log_no_worse) == len(PASS_FACTORS)
     assert held.usual_requests == 0
-    assert certified(held, 0.015) >= CERTIFY
+    assert log_odds_pass(held, 0.015) >= CERTIFY
     assert look <= 12
 
 
 def test_a_canary_four_times_as_bad_does_not_pass_while_stable_is_not_as_usual() -> None:
     """4.8 % against 1.2 %: under the ceiling, and more than `maxErrorRatio` allows for."""
-    watch = Watch(past=PAST)
+    watch = JudgedRollout(past=PAST)
     for _ in range(60):
         assert watch.poll(Counts(1000, 48), Counts(9000, 108)).verdict is not Verdict.PASS
     held = watch.held()
     assert held.log_no_worse
-    assert certified(held, 0.015) < 0
+    assert log_odds_pass(held, 0.015) < 0
 
 
 def test_the_first_look_of_a_trouble_is_left_out() -> None:
     """Whether stable is as usual is known by its own errors of that look, too."""
-    watch = Watch(past=PAST)
+    watch = JudgedRollout(past=PAST)
     watch.poll(*GOOD)
     watch.poll(Counts(1000, 90), Counts(9000, 2700))
     assert watch.held().usual_requests == 1000
@@ -92,7 +94,7 @@ def test_the_first_look_of_a_trouble_is_left_out() -> None:
 
 def test_what_the_canary_does_has_no_say_in_what_is_usual() -> None:
     """All of its errors count while stable is as usual."""
-    watch = Watch(past=PAST)
+    watch = JudgedRollout(past=PAST)
     watch.poll(*GOOD)
     watch.poll(Counts(1000, 900), Counts(9000, 45))
     assert (watch.held().usual_requests, watch.held().usual_errors) == (2000, 905)
@@ -100,14 +102,14 @@ def test_what_the_canary_does_has_no_say_in_what_is_usual() -> None:
 
 def test_one_error_in_a_look_with_few_requests_is_as_usual() -> None:
     """A twentieth of them, and no news."""
-    watch = Watch(past=PAST)
+    watch = JudgedRollout(past=PAST)
     watch.poll(Counts(4, 0), Counts(20, 1))
     assert watch.held().usual_requests == 4
 
 
 def test_without_a_past_only_an_outage_is_unusual() -> None:
     """What the ceiling allows for may be how stable always was."""
-    watch = Watch()
+    watch = JudgedRollout()
     for _ in range(10):
         watch.poll(Counts(1000, 45), Counts(9000, 405))
     assert watch.held().usual_requests == 10_000
@@ -119,26 +121,26 @@ def test_without_a_past_only_an_outage_is_unusual() -> None:
 @pytest.mark.parametrize("part", [0.04, 0.042])
 def test_an_equal_of_a_stable_close_to_the_level_passes(part: float) -> None:
     """4 % where 5 % are borne; it takes long, and more requests make it surer."""
-    watch = Watch(past={Source.TRITON: usual(round(120_000 * part))})
+    watch = JudgedRollout(past={Source.TRITON: usual(round(120_000 * part))})
     assert watch.evidence.levels[-1] == 0.05
     counts = Counts(1000, round(1000 * part)), Counts(9000, round(9000 * part))
     look = looks_until_passed(watch, *counts)
     assert look > 4
     for _ in range(20):
         assert watch.poll(*counts).verdict is Verdict.PASS
-    assert certified(watch.held(), 0.05) > log(1000)
+    assert log_odds_pass(watch.held(), 0.05) > log(1000)
 
 
 def test_a_canary_at_the_level_does_not_pass() -> None:
     """5 % beside a stable of 4 %."""
-    watch = Watch(past={Source.TRITON: usual(4800)})
+    watch = JudgedRollout(past={Source.TRITON: usual(4800)})
     for _ in range(100):
         assert watch.poll(Counts(1000, 50), Counts(9000, 360)).verdict is not Verdict.PASS
 
 
 def test_a_trouble_of_stable_alone_certifies_nothing_for_the_time_after_it() -> None:
     """Stable has 4 % for a minute, and the canary 2 % all the time, where 1.5 % are borne."""
-    watch = Watch(past=PAST)
+    watch = JudgedRollout(past=PAST)
     for _ in range(4):
         watch.poll(Counts(100, 2), Counts(900, 36))
     assert max(watch.held().log_no_worse) > log(2)
@@ -149,7 +151,7 @@ def test_a_trouble_of_stable_alone_certifies_nothing_for_the_time_after_it() -> 
 
 def test_after_an_outage_an_equal_is_not_told_that_stable_is_bad() -> None:
     """Stable's errors in an outage of both are not its usual ones."""
-    watch = Watch(past=PAST)
+    watch = JudgedRollout(past=PAST)
     for _ in range(4):
         watch.poll(Counts(10, 3), Counts(900, 270))
     said = [watch.poll(Counts(10, 0), Counts(900, 4)) for _ in range(10)]
@@ -159,7 +161,7 @@ def test_after_an_outage_an_equal_is_not_told_that_stable_is_bad() -> None:
 
 def test_what_says_that_stable_itself_could_not_pass() -> None:
     """An equal of a stable over the level waits in vain, and is told so."""
-    watch = Watch(past={Source.TRITON: usual(12_000)})
+    watch = JudgedRollout(past={Source.TRITON: usual(12_000)})
     for _ in range(60):
         said = watch.poll(Counts(1000, 100), Counts(9000, 900))
         assert said.verdict is Verdict.CONTINUE

@@ -6,7 +6,7 @@ from statistics import mean, stdev
 
 import pytest
 
-from halimede.judge.chance import binomial, poisson
+from halimede.forecast.random_variates import binomial, poisson
 
 
 @pytest.mark.parametrize("wanted", [0.3, 40.0, 5000.0])

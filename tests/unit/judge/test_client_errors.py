@@ -5,22 +5,22 @@ from math import exp
 import pytest
 
 from halimede.api.analysis import Analysis, ClientErrors, MetricsProvider
-from halimede.judge.processes import mixture
+from halimede.judge.martingales import log_mixture
 from halimede.judge.reading import Counts, Source
 from halimede.judge.verdict import Judgement, Verdict
-from tests.support.watched import DOWN, Watch
+from tests.support.judged_rollout import DOWN, JudgedRollout
 
 SEEN = (Counts(100, 0), Counts(900, 0))
 TWENTY_PERCENT = (20, 0)
 """Of the canary's requests; none of stable's."""
 
 
-def watched(wish: ClientErrors = ClientErrors.HOLD) -> Watch:
+def watched(wish: ClientErrors = ClientErrors.HOLD) -> JudgedRollout:
     """Watch a rollout by Contour and Triton."""
-    return Watch(Analysis(on_client_errors=wish))
+    return JudgedRollout(Analysis(on_client_errors=wish))
 
 
-def polled(watch: Watch, looks: int, client_errors: tuple[int, int]) -> list[Judgement]:
+def polled(watch: JudgedRollout, looks: int, client_errors: tuple[int, int]) -> list[Judgement]:
     """Look so often at requests of which none ends in an error."""
     return [watch.poll(*SEEN, client_errors=client_errors) for _ in range(looks)]
 
@@ -86,12 +86,12 @@ def test_client_errors_are_no_errors() -> None:
     watch = watched()
     polled(watch, 10, TWENTY_PERCENT)
     assert watch.held(Source.ROUTER).canary_errors == 0
-    assert mixture(watch.held(Source.ROUTER).log_rel) <= 0
+    assert log_mixture(watch.held(Source.ROUTER).log_rel) <= 0
     held = watch.evidence.client_errors
     assert held is not None
     assert (held.canary_requests, held.canary_errors) == (1000, 200)
     assert (held.stable_requests, held.stable_errors) == (9000, 0)
-    assert exp(mixture(held.log_rel)) > 1000
+    assert exp(log_mixture(held.log_rel)) > 1000
     assert held.log_abs == ()
 
 
@@ -136,7 +136,7 @@ def test_client_errors_that_cannot_be_read_are_left_as_they_were() -> None:
 
 def test_nothing_is_compared_where_the_provider_has_no_client_errors() -> None:
     """Triton alone knows of none."""
-    watch = Watch(Analysis(provider=MetricsProvider.NONE))
+    watch = JudgedRollout(Analysis(provider=MetricsProvider.NONE))
     watch.poll(*SEEN, client_errors=TWENTY_PERCENT)
     assert watch.evidence.client_errors is None
 

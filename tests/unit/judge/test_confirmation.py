@@ -5,13 +5,13 @@ from math import log
 import pytest
 
 from halimede.api.analysis import Analysis, MetricsProvider
-from halimede.judge.limits import CONFIRMATION
-from halimede.judge.processes import mixture
+from halimede.judge.evidence import log_odds_against
+from halimede.judge.martingales import log_mixture
 from halimede.judge.reading import Counts, Source
+from halimede.judge.thresholds import CONFIRMATION
 from halimede.judge.verdict import Verdict
-from halimede.judge.weigh import against
+from tests.support.judged_rollout import DOWN, NOTHING, JudgedRollout, usual
 from tests.support.series import STABLE
-from tests.support.watched import DOWN, NOTHING, Watch, usual
 
 TRITON_OF_STABLE = {(Source.TRITON, STABLE)}
 EVERYTHING_OF_STABLE = TRITON_OF_STABLE | {(Source.ROUTER, STABLE)}
@@ -27,7 +27,7 @@ def test_an_outage_of_both_stops_nothing_while_stables_triton_is_not_scraped(
     good: int, *, bake: bool
 ) -> None:
     """The router shows that stable fails as often; afterwards all is as before."""
-    watch = Watch(Analysis(), past=PAST)
+    watch = JudgedRollout(Analysis(), past=PAST)
     for _ in range(good):
         watch.poll(*GOOD)
     watch.bake = bake
@@ -40,7 +40,7 @@ def test_an_outage_of_both_stops_nothing_while_stables_triton_is_not_scraped(
 @pytest.mark.parametrize("bake", [False, True])
 def test_a_canary_that_goes_on_to_fail_alone_is_stopped(*, bake: bool) -> None:
     """Stable recovers from the outage, and its Triton is still not scraped."""
-    watch = Watch(Analysis(), past=PAST)
+    watch = JudgedRollout(Analysis(), past=PAST)
     for _ in range(4):
         watch.poll(*GOOD)
     watch.bake = bake
@@ -52,70 +52,70 @@ def test_a_canary_that_goes_on_to_fail_alone_is_stopped(*, bake: bool) -> None:
 
 def test_the_comparison_begins_with_the_suspicion_and_ends_with_it() -> None:
     """So what was compared before, in good times, does not confirm anything."""
-    watch = Watch(past=PAST)
+    watch = JudgedRollout(past=PAST)
     for _ in range(4):
         watch.poll(*GOOD)
     assert watch.held().log_confirmation == ()
     for _ in range(3):
         watch.poll(*CANARY_FAILS)
     held = watch.held()
-    assert mixture(held.log_abs) > 0
-    assert mixture(held.log_confirmation) > CONFIRMATION == log(100)
+    assert log_mixture(held.log_abs) > 0
+    assert log_mixture(held.log_confirmation) > CONFIRMATION == log(100)
     assert held.confirmation_requests == 2700
     while watch.held().log_confirmation:
         watch.poll(*GOOD)
     held = watch.held()
-    assert max(mixture(held.log_abs), mixture(held.log_bake)) <= 0
+    assert max(log_mixture(held.log_abs), log_mixture(held.log_bake)) <= 0
     assert held.confirmation_requests == 0
 
 
 def test_a_canary_over_the_ceiling_is_held_while_stable_is_nearly_as_bad() -> None:
     """7 % against 5 %: certainly over 5 %, and not certainly worse than stable since then."""
-    watch = Watch(past={Source.TRITON: usual(6000)})
+    watch = JudgedRollout(past={Source.TRITON: usual(6000)})
     said = {watch.poll(Counts(200, 14), Counts(1800, 90)).verdict for _ in range(60)}
     held = watch.held()
-    assert mixture(held.log_abs) > log(600)
-    assert mixture(held.log_confirmation) < CONFIRMATION
+    assert log_mixture(held.log_abs) > log(600)
+    assert log_mixture(held.log_confirmation) < CONFIRMATION
     assert said == {Verdict.CONTINUE}
     assert "held by the odds against it" in (watch.evidence.message or "")
 
 
 def test_a_stable_with_few_requests_takes_its_time_to_confirm() -> None:
     """13 % against 5 % of 20 requests a look: over the ceiling at once, and worse only later."""
-    watch = Watch(past={Source.TRITON: usual(6000)})
+    watch = JudgedRollout(past={Source.TRITON: usual(6000)})
     confirmed, said = list[bool](), list[Verdict]()
     while Verdict.ABORT not in said:
         said.append(watch.poll(Counts(200, 26), Counts(20, 1)).verdict)
         held = watch.held()
-        if mixture(held.log_rel) < log(300):
-            confirmed.append(mixture(held.log_confirmation) >= CONFIRMATION)
+        if log_mixture(held.log_rel) < log(300):
+            confirmed.append(log_mixture(held.log_confirmation) >= CONFIRMATION)
             assert (said[-1] is Verdict.ABORT) == confirmed[-1]
-            assert len(said) < 4 or mixture(held.log_abs) > log(600)
+            assert len(said) < 4 or log_mixture(held.log_abs) > log(600)
     assert confirmed[-1]
     assert len(confirmed) > 5
 
 
 def test_the_same_canary_is_stopped_beside_a_good_stable() -> None:
     """7 % against 0.5 %."""
-    watch = Watch(past=PAST)
+    watch = JudgedRollout(past=PAST)
     said = [watch.poll(Counts(200, 14), Counts(1800, 9)).verdict for _ in range(10)]
     assert said[-1] is Verdict.ABORT
 
 
 def test_errors_that_only_triton_counts_are_not_confirmed_by_the_router() -> None:
     """Stable's Triton is not scraped, and users get no more errors than before."""
-    watch = Watch(Analysis(), past=PAST)
+    watch = JudgedRollout(Analysis(), past=PAST)
     for _ in range(4):
         watch.poll(*GOOD)
     watch.unscraped = TRITON_OF_STABLE
     said = [watch.poll(*CANARY_FAILS, router=Counts(100, 0)).verdict for _ in range(30)]
-    assert mixture(watch.held().log_abs) > log(600)
+    assert log_mixture(watch.held().log_abs) > log(600)
     assert Verdict.ABORT not in said
 
 
 def test_a_source_that_counts_stable_speaks_for_itself() -> None:
     """The router alone shows the canary's errors, Triton counts the same requests as successes."""
-    watch = Watch(Analysis(), past=PAST)
+    watch = JudgedRollout(Analysis(), past=PAST)
     said = [
         watch.poll(Counts(100, 0), Counts(900, 4), router=Counts(100, 30)).verdict
         for _ in range(4)
@@ -126,30 +126,32 @@ def test_a_source_that_counts_stable_speaks_for_itself() -> None:
 @pytest.mark.parametrize("provider", [MetricsProvider.NONE, MetricsProvider.CONTOUR])
 def test_what_nobody_can_compare_is_held(provider: MetricsProvider) -> None:
     """No counter of stable is scraped, though it has its share of the requests."""
-    watch = Watch(Analysis(provider=provider), past=PAST, unscraped=set(EVERYTHING_OF_STABLE))
+    watch = JudgedRollout(
+        Analysis(provider=provider), past=PAST, unscraped=set(EVERYTHING_OF_STABLE)
+    )
     watch.points = {key: old for key, old in watch.points.items() if key[1] != STABLE}
     said = {watch.poll(*BOTH_FAIL).verdict for _ in range(40)}
-    assert against(watch.held()) > log(600)
+    assert log_odds_against(watch.held()) > log(600)
     assert said <= {Verdict.CONTINUE, Verdict.NO_DATA}
 
 
 @pytest.mark.parametrize("provider", [MetricsProvider.NONE, MetricsProvider.CONTOUR])
 def test_what_nobody_can_compare_any_more_is_held(provider: MetricsProvider) -> None:
     """Stable was scraped until the outage began; nothing tells that it has no requests now."""
-    watch = Watch(Analysis(provider=provider), past=PAST)
+    watch = JudgedRollout(Analysis(provider=provider), past=PAST)
     for _ in range(4):
         watch.poll(*GOOD)
     watch.unscraped = TRITON_OF_STABLE
     watch.instead = {Source.ROUTER: DOWN}
     said = [watch.poll(*BOTH_FAIL).verdict for _ in range(40)]
-    assert against(watch.held()) > log(600)
+    assert log_odds_against(watch.held()) > log(600)
     assert Verdict.ABORT not in said
 
 
 @pytest.mark.parametrize("bake", [False, True])
 def test_the_test_stands_alone_where_stable_is_given_nothing(*, bake: bool) -> None:
     """Nothing of stable is scraped, and nothing is missed by that."""
-    watch = Watch(Analysis(), past=PAST, unscraped=set(EVERYTHING_OF_STABLE), bake=bake)
+    watch = JudgedRollout(Analysis(), past=PAST, unscraped=set(EVERYTHING_OF_STABLE), bake=bake)
     watch.points = {key: old for key, old in watch.points.items() if key[1] != STABLE}
     watch.compared = False
     said = [watch.poll(Counts(100, 30)).verdict for _ in range(4)]
@@ -158,19 +160,19 @@ def test_the_test_stands_alone_where_stable_is_given_nothing(*, bake: bool) -> N
 
 def test_the_test_stands_alone_where_stables_counters_do_not_move() -> None:
     """They are scraped: stable has no requests, whatever share it is given."""
-    watch = Watch(past=PAST)
+    watch = JudgedRollout(past=PAST)
     said = [watch.poll(Counts(100, 30), NOTHING).verdict for _ in range(4)]
     assert said == [Verdict.CONTINUE] * 3 + [Verdict.ABORT]
 
 
 def test_the_control_share_of_the_bake_must_confirm_what_the_past_says() -> None:
     """Both fail ten times as often as in the past: what they depend on does, or the requests."""
-    watch = Watch(past=PAST)
+    watch = JudgedRollout(past=PAST)
     for _ in range(5):
         watch.poll(Counts(500, 2), Counts(500, 2))
     watch.bake = True
     said = {watch.poll(Counts(900, 40), Counts(100, 4)).verdict for _ in range(40)}
-    assert mixture(watch.held().log_bake) > log(600)
+    assert log_mixture(watch.held().log_bake) > log(600)
     assert said == {Verdict.CONTINUE}
     alone = [watch.poll(Counts(900, 40), Counts(100, 0)).verdict for _ in range(40)]
     assert Verdict.ABORT in alone

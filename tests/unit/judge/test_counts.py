@@ -1,5 +1,5 @@
-from halimede.judge.counts import Counted, count
-from halimede.judge.reading import Counts, Measured, Source, Unavailable, Why
+from halimede.judge.counts import WindowCounts, count_window
+from halimede.judge.reading import CounterSamples, Counts, Source, Unavailable, UnavailableReason
 from tests.support.series import CANARY, STABLE, envoy, measured, request, series, triton
 
 
@@ -8,9 +8,9 @@ def grown(by: float) -> tuple[tuple[float, float], ...]:
     return ((0.0, 100.0), (15.0, 100.0 + by))
 
 
-def counted(source: Source, answer: Measured, **pods_started: float) -> Counted:
+def counted(source: Source, answer: CounterSamples, **pods_started: float) -> WindowCounts:
     """Count what a source shows of the time since 5.0."""
-    seen = count(
+    seen = count_window(
         source,
         answer,
         request(now=20.0, since=5.0),
@@ -18,7 +18,7 @@ def counted(source: Source, answer: Measured, **pods_started: float) -> Counted:
         after=5.0,
         pods_started={name.replace("_", "-"): at for name, at in pods_started.items()},
     )
-    assert isinstance(seen, Counted)
+    assert isinstance(seen, WindowCounts)
     return seen
 
 
@@ -133,9 +133,9 @@ def test_a_pod_that_started_after_the_warm_up_counts_from_zero() -> None:
 def test_a_process_scraped_by_two_jobs_is_refused() -> None:
     """It would square the evidence."""
     answer = measured(triton(CANARY, grown(4), job="a"), triton(CANARY, grown(4), job="b"))
-    seen = count(Source.TRITON, answer, request(), begun_at=5.0, after=5.0, pods_started={})
+    seen = count_window(Source.TRITON, answer, request(), begun_at=5.0, after=5.0, pods_started={})
     assert isinstance(seen, Unavailable)
-    assert seen.why is Why.DOUBLED
+    assert seen.why is UnavailableReason.DOUBLED
     assert f'pod="digits-{CANARY}-x"' in seen.message
 
 
@@ -168,12 +168,12 @@ def test_what_is_of_neither_revision_is_left_out() -> None:
 
 def test_nothing_at_all_lets_the_window_stop_growing() -> None:
     """A source that is never scraped does not make every query longer."""
-    seen = count(
+    seen = count_window(
         Source.TRITON,
-        Measured(()),
+        CounterSamples(()),
         request(now=5000.0, since=5.0),
         begun_at=5.0,
         after=5.0,
         pods_started={},
     )
-    assert seen == Counted(Counts(), Counts(), 4400.0, None, 0.0)
+    assert seen == WindowCounts(Counts(), Counts(), 4400.0, None, 0.0)

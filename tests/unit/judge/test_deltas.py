@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from halimede.api.status import SourceEvidence
-from halimede.judge.counts import Counted, count
-from halimede.judge.deltas import increments, processes, watermark
+from halimede.judge.counts import WindowCounts, count_window
+from halimede.judge.increases import find_targets, increments, watermark
 from halimede.judge.providers.contour import CONTOUR
 from halimede.judge.providers.triton import TRITON
-from halimede.judge.reading import Counts, Measured, Sample, Series, Source
+from halimede.judge.reading import CounterSamples, Counts, Sample, Series, Source
 from tests.support.series import CANARY, STABLE, envoy, request, triton
 
 BEGIN = 200_000
@@ -103,8 +103,8 @@ def total_of_polls(pods: list[Pod], polls: list[int]) -> tuple[Counts, Counts, f
     canary, stable = Counts(), Counts()
     held = SourceEvidence(source="Triton", begun_at=BEGIN / 1000, watermark=BEGIN / 1000)
     for now in polls:
-        answer = Measured(tuple(one for pod in pods for one in pod.series(now)))
-        seen = count(
+        answer = CounterSamples(tuple(one for pod in pods for one in pod.series(now)))
+        seen = count_window(
             Source.TRITON,
             answer,
             request(now / 1000, held.watermark),
@@ -112,7 +112,7 @@ def total_of_polls(pods: list[Pod], polls: list[int]) -> tuple[Counts, Counts, f
             after=held.watermark,
             pods_started={pod.name: pod.born / 1000 for pod in pods if pod.born <= now},
         )
-        assert isinstance(seen, Counted)
+        assert isinstance(seen, WindowCounts)
         assert seen.watermark >= held.watermark
         canary += seen.canary
         stable += seen.stable
@@ -150,7 +150,7 @@ def test_increments_of_one_counter_do_not_depend_on_where_it_is_cut(
 ) -> None:
     """The increments between any two moments add up to the increments of the whole."""
     points = tuple((float(at), float(value)) for at, value in enumerate(values))
-    (process,) = processes([triton(CANARY, points)], TRITON.labelling)
+    (process,) = find_targets([triton(CANARY, points)], TRITON.labelling)
     whole = [(one.at, one.amount) for one in increments(process)]
     edges = [-1, *sorted(cuts), len(values)]
     pieces = [
@@ -162,7 +162,7 @@ def test_increments_of_one_counter_do_not_depend_on_where_it_is_cut(
 
 def amounts(*series: Series) -> dict[str, int]:
     """Sum up one process's increments by outcome."""
-    (process,) = processes(series, TRITON.labelling)
+    (process,) = find_targets(series, TRITON.labelling)
     total: dict[str, int] = {}
     for one in increments(process):
         key = one.series.labels.get("reason", "success")
@@ -193,7 +193,7 @@ def test_a_cluster_that_envoy_made_anew_leaves_others_alone() -> None:
     """Envoy drops the counters of one Service; the other Service's go on."""
     gone = envoy(CANARY, ((0, 90), (15, 2)), response="2")
     stays = envoy(STABLE, ((0, 40), (15, 45)), response="2")
-    (process,) = processes([gone, stays], CONTOUR.labelling)
+    (process,) = find_targets([gone, stays], CONTOUR.labelling)
     assert sorted(one.amount for one in increments(process)) == [2, 5]
 
 
@@ -213,25 +213,25 @@ def test_a_process_that_is_gone_holds_the_watermark_up_by_one_interval() -> None
     """Not for as long as its last sample is in the window."""
     gone = triton(STABLE, ((0, 1), (15, 1)), pod="gone")
     lives = triton(CANARY, tuple((at, 1) for at in range(0, 301, 15)), pod="lives")
-    assert watermark(processes([gone, lives], TRITON.labelling)) == 285.0
+    assert watermark(find_targets([gone, lives], TRITON.labelling)) == 285.0
 
 
 def test_the_watermark_is_the_slowest_living_process() -> None:
     """Samples of one that are newer wait until the other's are there."""
     one = triton(STABLE, ((0, 1), (15, 1), (30, 1)), pod="one")
     other = triton(CANARY, ((7, 1), (22, 1)), pod="other")
-    assert watermark(processes([one, other], TRITON.labelling)) == 22.0
+    assert watermark(find_targets([one, other], TRITON.labelling)) == 22.0
 
 
 def test_no_samples_give_no_watermark() -> None:
     """Nothing is known then, not even the time."""
     empty = Series({"__name__": "nv_inference_request_success"}, ())
-    assert watermark(processes([empty], TRITON.labelling)) is None
+    assert watermark(find_targets([empty], TRITON.labelling)) is None
 
 
 def test_a_sample_is_written_as_prometheus_says_it() -> None:
     """A series' samples stay in order, and scrapes are told apart by their time alone."""
-    (process,) = processes([triton(CANARY, ((0, 1), (15, 2)))], TRITON.labelling)
+    (process,) = find_targets([triton(CANARY, ((0, 1), (15, 2)))], TRITON.labelling)
     assert (process.first, process.last, process.interval) == (0, 15, 15)
     assert process.series[0].samples[1] == Sample(15, 2)
 
@@ -240,4 +240,4 @@ def test_versions_and_tags_of_a_model_are_told_apart_within_one_process() -> Non
     """Labels that Triton gives make no second process, whatever Prometheus calls them."""
     one = triton(CANARY, ((0, 1),), exported_version="1", _team="a")
     other = triton(CANARY, ((0, 1),), exported_version="2", _team="b")
-    assert len(processes([one, other], TRITON.labelling)) == 1
+    assert len(find_targets([one, other], TRITON.labelling)) == 1

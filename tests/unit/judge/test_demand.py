@@ -5,30 +5,32 @@ import pytest
 from halimede.api.analysis import Analysis
 from halimede.api.rollout import Step
 from halimede.api.status import SourceEvidence
-from halimede.judge.counts import Counted
-from halimede.judge.demand import Exam, certified_after, requests_to_pass
-from halimede.judge.limits import limits
+from halimede.forecast.simulation import MADE_UP, EvenTraffic, Plan, run
+from halimede.judge.counts import WindowCounts
+from halimede.judge.evidence import initial_evidence, update_evidence
 from halimede.judge.reading import Counts, Source
-from halimede.judge.simulation import MADE_UP, Plan, Steady, run
+from halimede.judge.sample_size import StepTest, requests_to_certify, requests_to_pass
+from halimede.judge.thresholds import limits
 from halimede.judge.verdict import Verdict
-from halimede.judge.weigh import fresh, weigh
 
 LEVELS = (0.06, 0.03, 0.015)
 ANALYSIS = Analysis()
 BOUNDS = limits(ANALYSIS)
-NOTHING = fresh(Source.ROUTER, BOUNDS, LEVELS, 0.0)
+NOTHING = initial_evidence(Source.ROUTER, BOUNDS, LEVELS, 0.0)
 
 
-def exam(held: SourceEvidence = NOTHING, step: int = 0) -> Exam:
+def exam(held: SourceEvidence = NOTHING, step: int = 0) -> StepTest:
     """Ask for a step of three on this evidence."""
-    return Exam(held, LEVELS, step, ANALYSIS, MADE_UP)
+    return StepTest(held, LEVELS, step, ANALYSIS, MADE_UP)
 
 
 def after(canary: Counts, stable: Counts) -> SourceEvidence:
     """Gather evidence in four polls of these counts each."""
     held = NOTHING
     for now in (15.0, 30.0, 45.0, 60.0):
-        held = weigh(held, Counted(canary, stable, now, now, 15.0), BOUNDS, LEVELS, tolerated=3.0)
+        held = update_evidence(
+            held, WindowCounts(canary, stable, now, now, 15.0), BOUNDS, LEVELS, tolerated=3.0
+        )
     return held
 
 
@@ -36,9 +38,9 @@ def after(canary: Counts, stable: Counts) -> SourceEvidence:
 def test_clean_requests_are_what_the_judge_waits_for(rate: float) -> None:
     """With clean traffic the rule passes at the first look that has seen so many, not before."""
     plan = Plan((Step(weight=50, min_seconds=0, max_seconds=36000),))
-    passed = run(plan, Steady(rate, 0.0, 0.0), 0)
-    nothing = fresh(Source.ROUTER, BOUNDS, passed.levels, 0.0)
-    needed = requests_to_pass(Exam(nothing, passed.levels, 0, ANALYSIS, MADE_UP))
+    passed = run(plan, EvenTraffic(rate, 0.0, 0.0), 0)
+    nothing = initial_evidence(Source.ROUTER, BOUNDS, passed.levels, 0.0)
+    needed = requests_to_pass(StepTest(nothing, passed.levels, 0, ANALYSIS, MADE_UP))
     assert needed is not None
     assert passed.verdict is Verdict.PASS
     assert needed <= passed.canary.requests < needed + rate * 0.5 * 15 + 1
@@ -70,7 +72,7 @@ def test_nothing_is_missing_when_the_step_passes() -> None:
 def test_min_requests_are_asked_for_even_of_a_loose_level() -> None:
     """`minRequests` holds whatever the odds say."""
     analysis = Analysis(min_requests=5000)
-    assert requests_to_pass(Exam(NOTHING, LEVELS, 0, analysis, MADE_UP)) == 5000
+    assert requests_to_pass(StepTest(NOTHING, LEVELS, 0, analysis, MADE_UP)) == 5000
 
 
 def test_more_errors_than_the_level_never_pass() -> None:
@@ -88,8 +90,8 @@ def test_what_is_missing_in_an_outage_is_what_is_missing_after_it() -> None:
     before = after(Counts(5), Counts(900, 4)).model_copy(update={"dispersion_looks": 100})
     during = before
     for now in (75.0, 90.0, 105.0):
-        seen = Counted(Counts(5, 2), Counts(900, 270), now, now, 15.0)
-        during = weigh(during, seen, BOUNDS, LEVELS, tolerated=3.0)
+        seen = WindowCounts(Counts(5, 2), Counts(900, 270), now, now, 15.0)
+        during = update_evidence(during, seen, BOUNDS, LEVELS, tolerated=3.0)
     expected = requests_to_pass(exam(before))
     assert expected is not None
     assert requests_to_pass(exam(during)) == pytest.approx(expected, rel=0.1)
@@ -103,10 +105,10 @@ def test_the_quick_count_is_the_rules_own(step: int, errors: int, phi: float) ->
     past = {"past_requests": 1000, "past_errors": errors, "dispersion": phi}
     held = NOTHING.model_copy(update=past)
     expected = requests_to_pass(exam(held, step), errors / 1000)
-    assert certified_after(LEVELS[step], held, ANALYSIS) == expected
+    assert requests_to_certify(LEVELS[step], held, ANALYSIS) == expected
 
 
 def test_what_stable_itself_could_not_show_is_never_certified() -> None:
     """2 % errors against a level of 1.5 %."""
     held = NOTHING.model_copy(update={"past_requests": 1000, "past_errors": 20})
-    assert certified_after(LEVELS[2], held, ANALYSIS) is None
+    assert requests_to_certify(LEVELS[2], held, ANALYSIS) is None

@@ -4,24 +4,24 @@ from random import Random
 
 import pytest
 
-from halimede.judge.chance import binomial
+from halimede.forecast.random_variates import binomial
 from halimede.judge.dispersion import (
     CLIPPED,
     MOST_LOOKS,
     WORST_DISPERSION,
     add_difference,
     difference,
-    dispersion,
+    estimate_dispersion,
     neighbours,
     phi_of,
 )
 from halimede.judge.reading import Counts
-from tests.support.watched import Watch
+from tests.support.judged_rollout import JudgedRollout
 
 
 def of(*bins: Counts | None, incidents: bool = False) -> float:
     """Compute phi of periods that follow each other."""
-    return dispersion(neighbours(bins), incidents=incidents)[0]
+    return estimate_dispersion(neighbours(bins), incidents=incidents)[0]
 
 
 def clustered(size: int, minutes: int = 120) -> list[Counts]:
@@ -97,7 +97,7 @@ def test_periods_that_are_left_out_have_no_neighbours() -> None:
 )
 def test_what_tells_no_dispersion_counts_as_none(bins: list[Counts]) -> None:
     """Ten errors, more than a minute, and some good requests are needed."""
-    assert dispersion(neighbours(bins), incidents=False) == (1.0, 0)
+    assert estimate_dispersion(neighbours(bins), incidents=False) == (1.0, 0)
 
 
 def test_a_dispersion_has_an_upper_end() -> None:
@@ -107,8 +107,8 @@ def test_a_dispersion_has_an_upper_end() -> None:
 
 def test_the_number_of_differences_is_told_with_it() -> None:
     """A hundred at most, so that what is learnt later has some weight."""
-    assert dispersion(neighbours(clustered(1, 31)), incidents=False)[1] == 30
-    assert dispersion(neighbours(clustered(1, 150)), incidents=False)[1] == MOST_LOOKS
+    assert estimate_dispersion(neighbours(clustered(1, 31)), incidents=False)[1] == 30
+    assert estimate_dispersion(neighbours(clustered(1, 150)), incidents=False)[1] == MOST_LOOKS
 
 
 def test_what_is_learnt_counts_as_one_of_the_differences() -> None:
@@ -126,7 +126,7 @@ def test_an_incident_is_learnt_as_ten_times_what_is_usual_at_most() -> None:
 
 def test_clusters_that_begin_in_the_rollout_are_learnt() -> None:
     """Nothing is known of the past; twenty errors at once in every fourth look."""
-    watch = Watch()
+    watch = JudgedRollout()
     for at in range(60):
         watch.poll(Counts(100, 0), Counts(900, 20 * (at % 4 == 0)))
     held = watch.evidence.sources[0]
@@ -137,7 +137,7 @@ def test_clusters_that_begin_in_the_rollout_are_learnt() -> None:
 
 def test_even_errors_never_count_for_more_than_independent_ones() -> None:
     """What is learnt is less than 1, and evidence is divided by 1."""
-    watch = Watch()
+    watch = JudgedRollout()
     for _ in range(30):
         watch.poll(Counts(100, 1), Counts(900, 9))
     held = watch.evidence.sources[0]
@@ -147,7 +147,7 @@ def test_even_errors_never_count_for_more_than_independent_ones() -> None:
 
 def test_the_canarys_errors_tell_no_dispersion() -> None:
     """Else a revision that fails in bursts would weaken what speaks against it."""
-    watch = Watch()
+    watch = JudgedRollout()
     for at in range(30):
         watch.poll(Counts(100, 30 * (at % 2)), Counts(900, 9))
     assert watch.evidence.sources[0].dispersion < 1

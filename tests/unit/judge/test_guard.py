@@ -5,19 +5,21 @@ from math import exp, log
 import pytest
 
 from halimede.api.analysis import Analysis, MetricsProvider
-from halimede.judge.limits import limits
-from halimede.judge.processes import mixture
+from halimede.judge.evidence import log_odds_against
+from halimede.judge.martingales import log_mixture
 from halimede.judge.reading import Counts, Source
+from halimede.judge.thresholds import limits
 from halimede.judge.verdict import Verdict
-from halimede.judge.weigh import against
-from tests.support.watched import BAD, GOOD, Watch, usual
+from tests.support.judged_rollout import BAD, GOOD, JudgedRollout, usual
 
 ALL_FAIL = (Counts(100, 100), Counts(900, 4))
 PAST = {Source.TRITON: usual(600)}
 """0.5 % errors."""
 
 
-def looks_until_stopped(watch: Watch, canary: Counts, stable: Counts, most: int = 60) -> int:
+def looks_until_stopped(
+    watch: JudgedRollout, canary: Counts, stable: Counts, most: int = 60
+) -> int:
     """Count the looks with these counts until the canary is stopped."""
     for look in range(1, most + 1):
         if watch.poll(canary, stable).verdict is Verdict.ABORT:
@@ -27,34 +29,34 @@ def looks_until_stopped(watch: Watch, canary: Counts, stable: Counts, most: int 
 
 def test_tests_that_agree_stop_sooner_than_each_of_them_would() -> None:
     """The mean of six reaches 100 to 1 before one of them reaches 600 to 1."""
-    watch = Watch(Analysis())
+    watch = JudgedRollout(Analysis())
     look = looks_until_stopped(watch, Counts(50, 2), Counts(450, 3))
-    strongest = max(against(held) for held in watch.evidence.sources)
+    strongest = max(log_odds_against(held) for held in watch.evidence.sources)
     assert look > 4
     assert log(100) < strongest < log(600)
 
 
 def test_one_test_alone_needs_the_odds_times_the_number_of_tests() -> None:
     """Triton sees nothing of the errors that users get."""
-    watch = Watch(Analysis())
+    watch = JudgedRollout(Analysis())
     verdict, before = Verdict.CONTINUE, 0.0
     while verdict is not Verdict.ABORT:
-        before = exp(max(mixture(one.log_rel) for one in watch.evidence.sources))
+        before = exp(max(log_mixture(one.log_rel) for one in watch.evidence.sources))
         verdict = watch.poll(Counts(100, 0), Counts(900, 9), router=Counts(100, 5)).verdict
-    assert mixture(watch.held(Source.TRITON).log_rel) < 0
-    assert exp(mixture(watch.held(Source.ROUTER).log_rel)) > 550
+    assert log_mixture(watch.held(Source.TRITON).log_rel) < 0
+    assert exp(log_mixture(watch.held(Source.ROUTER).log_rel)) > 550
     assert before < 600
 
 
 @pytest.mark.parametrize("provider", [MetricsProvider.NONE, MetricsProvider.CONTOUR])
 def test_the_mean_is_what_decides(provider: MetricsProvider) -> None:
     """At every look but the first few, which are too few."""
-    watch = Watch(Analysis(provider=provider), past=PAST)
+    watch = JudgedRollout(Analysis(provider=provider), past=PAST)
     bounds = limits(watch.analysis)
     for _ in range(40):
         verdict = watch.poll(Counts(100, 3), Counts(900, 5)).verdict
         held = watch.evidence.sources
-        worse = sum(exp(mixture(one.log_rel)) for one in held)
+        worse = sum(exp(log_mixture(one.log_rel)) for one in held)
         mean = log(worse / bounds.tests)
         if mean >= bounds.stop and held[0].polls_against >= 4:
             assert verdict is Verdict.ABORT
@@ -66,19 +68,19 @@ def test_the_mean_is_what_decides(provider: MetricsProvider) -> None:
 
 def test_four_polls_stop_unless_most_requests_fail() -> None:
     """Three are a burst of half a minute, or total failure."""
-    assert looks_until_stopped(Watch(), *BAD) == 4
-    assert looks_until_stopped(Watch(), *ALL_FAIL) == 3
-    assert looks_until_stopped(Watch(), Counts(1000, 499), Counts(9000, 40)) == 4
-    assert looks_until_stopped(Watch(), Counts(1000, 501), Counts(9000, 40)) == 3
+    assert looks_until_stopped(JudgedRollout(), *BAD) == 4
+    assert looks_until_stopped(JudgedRollout(), *ALL_FAIL) == 3
+    assert looks_until_stopped(JudgedRollout(), Counts(1000, 499), Counts(9000, 40)) == 4
+    assert looks_until_stopped(JudgedRollout(), Counts(1000, 501), Counts(9000, 40)) == 3
 
 
 def test_a_burst_in_three_polls_stops_nothing() -> None:
     """The odds are far beyond 100 to 1 after it, and the canary is held until they are not."""
-    watch = Watch(past=PAST)
+    watch = JudgedRollout(past=PAST)
     for _ in range(10):
         watch.poll(*GOOD)
     said = [watch.poll(Counts(1000, 400), Counts(9000, 45)).verdict for _ in range(3)]
-    assert against(watch.held()) > log(300)
+    assert log_odds_against(watch.held()) > log(300)
     said += [watch.poll(*GOOD).verdict for _ in range(20)]
     assert Verdict.ABORT not in said
     assert said[2:5] == [Verdict.CONTINUE] * 3
@@ -90,7 +92,7 @@ def test_total_failure_is_stopped_at_the_third_look_whatever_was_before(
     good: int, provider: MetricsProvider
 ) -> None:
     """What it did well for an hour does not hide it."""
-    watch = Watch(Analysis(provider=provider), past=PAST)
+    watch = JudgedRollout(Analysis(provider=provider), past=PAST)
     for _ in range(good):
         watch.poll(Counts(1000, 5), Counts(9000, 45))
     assert looks_until_stopped(watch, Counts(1000, 1000), Counts(9000, 45)) == 3
@@ -99,7 +101,7 @@ def test_total_failure_is_stopped_at_the_third_look_whatever_was_before(
 @pytest.mark.parametrize("good", [1, 200])
 def test_total_failure_in_the_bake_is_stopped_at_the_third_look(good: int) -> None:
     """Also where nothing is left on the stable revision."""
-    watch = Watch(Analysis(), past=PAST)
+    watch = JudgedRollout(Analysis(), past=PAST)
     for _ in range(5):
         watch.poll(Counts(1000, 5), Counts(9000, 45))
     watch.bake, watch.compared = True, False
@@ -110,7 +112,7 @@ def test_total_failure_in_the_bake_is_stopped_at_the_third_look(good: int) -> No
 
 def test_bets_that_were_lost_are_kept_at_a_floor() -> None:
     """1 to 1000, so that what is half as bad is found in minutes too."""
-    watch = Watch(past=PAST)
+    watch = JudgedRollout(past=PAST)
     for _ in range(100):
         watch.poll(Counts(1000, 5), Counts(9000, 45))
     assert min(watch.held().log_rel) == pytest.approx(-log(1000), abs=1e-6)
@@ -119,17 +121,17 @@ def test_bets_that_were_lost_are_kept_at_a_floor() -> None:
 
 def test_polls_as_usual_do_not_speak_against_the_canary() -> None:
     """It fails as often as stable usually does, and stable happens to have no error at all."""
-    watch = Watch(past=PAST)
+    watch = JudgedRollout(past=PAST)
     for _ in range(8):
         assert watch.poll(Counts(1000, 6), Counts(9000, 0)).verdict is not Verdict.ABORT
     held = watch.held()
-    assert mixture(held.log_rel) > log(300)
+    assert log_mixture(held.log_rel) > log(300)
     assert held.polls_against == 0
 
 
 def test_polls_are_counted_while_the_odds_rise() -> None:
     """Each to a height that was not there before; below 3 to 1 the count begins anew."""
-    watch = Watch()
+    watch = JudgedRollout()
     counted = []
     for canary in (Counts(100, 10), Counts(100, 10), Counts(100, 0), Counts(100, 3)):
         watch.poll(canary, Counts(900, 9))
@@ -137,13 +139,13 @@ def test_polls_are_counted_while_the_odds_rise() -> None:
     assert counted == [1, 2, 2, 2]
     while watch.held().polls_against:
         watch.poll(Counts(100, 0), Counts(900, 9))
-    assert against(watch.held()) < log(3)
+    assert log_odds_against(watch.held()) < log(3)
     assert watch.held().highest_against == 0.0
 
 
 def test_polls_that_leave_the_odds_as_they_are_are_not_counted() -> None:
     """In an outage of both nothing is added to the strongest test; rounding is no rise."""
-    watch = Watch(past=PAST)
+    watch = JudgedRollout(past=PAST)
     for errors in (14, 13, 12, 11):
         watch.poll(Counts(200, errors), Counts(1800, 90))
         watch.poll(Counts(100, 30), Counts(900, 4))
@@ -157,7 +159,7 @@ def test_polls_that_leave_the_odds_as_they_are_are_not_counted() -> None:
 def test_before_anything_was_counted_nothing_is_suspected(percent: str) -> None:
     """Whatever the sum of nine or eleven equal parts of one is to the last digit."""
     analysis = Analysis(provider=MetricsProvider.NONE, max_error_percent=percent)
-    watch = Watch(analysis, past=PAST)
+    watch = JudgedRollout(analysis, past=PAST)
     assert len(watch.held().log_abs) in {9, 11}
     watch.poll(Counts(0, 0), Counts(900, 4))
     assert watch.held().log_confirmation == ()
@@ -166,7 +168,7 @@ def test_before_anything_was_counted_nothing_is_suspected(percent: str) -> None:
 def test_looks_in_an_outage_add_nothing_to_the_tests_without_stable() -> None:
     """Neither where this source shows it nor where only the router does."""
     for hidden in (set(), {(Source.TRITON, "aaaa1111")}):
-        watch = Watch(Analysis(), bake=True)
+        watch = JudgedRollout(Analysis(), bake=True)
         for _ in range(4):
             watch.poll(Counts(100, 4), Counts(900, 4))
         watch.unscraped = hidden
@@ -184,7 +186,7 @@ def test_looks_in_an_outage_add_nothing_to_the_tests_without_stable() -> None:
 
 def test_no_step_passes_while_stable_is_in_trouble_itself() -> None:
     """A certificate from before says nothing of a time in which both fail."""
-    watch = Watch(Analysis(), past=PAST)
+    watch = JudgedRollout(Analysis(), past=PAST)
     verdicts = [watch.poll(Counts(1000, 5), Counts(9000, 45)).verdict for _ in range(8)]
     assert verdicts[-1] is Verdict.PASS
     said = watch.poll(Counts(1000, 300), Counts(9000, 2700))

@@ -5,22 +5,22 @@ from typing import Any
 
 import pytest
 
-from halimede.api.analysis import Analysis, Metric, MetricsProvider, Queries
+from halimede.api.analysis import Analysis, Metric, MetricsProvider, QueryPair
 from halimede.api.query import UnusableQueryError
 from halimede.api.status import Evidence, SourceEvidence
-from halimede.judge.indicators import due, fill, number, tally
+from halimede.judge.custom_queries import due_queries, parse_scalar, render_query, to_counts
 from halimede.judge.initial_evidence import begin
-from halimede.judge.judge import judge
+from halimede.judge.judge import judge_poll
 from halimede.judge.reading import (
     Counts,
+    CustomCounts,
+    DueQuery,
     History,
-    Indicator,
     Reading,
     Source,
-    Tallied,
     Unavailable,
-    Why,
-    since,
+    UnavailableReason,
+    counted_since,
 )
 from halimede.judge.verdict import Judgement, Verdict
 from tests.support.series import CANARY, STABLE, measured, request, triton
@@ -49,7 +49,7 @@ class Watch:
             request(BEGIN, None),
             {
                 Source.TRITON: measured(triton(STABLE, ((0.0, 0.0), (900.0, 5000.0)))),
-                SOURCE: Tallied(self.past, None),
+                SOURCE: CustomCounts(self.past, None),
             },
         )
         self.evidence = begin(self.analysis, 3, history, self.now)
@@ -60,15 +60,17 @@ class Watch:
         """Let 15 s pass in which Triton has 100 requests; answer this if anything is asked."""
         self.now += 15
         self.requests += 100
-        asked = due(self.analysis, self.evidence, self.now)
+        asked = due_queries(self.analysis, self.evidence, self.now)
         self.windows += [one.window for one in asked]
         points = ((BEGIN, 0.0), (self.now - 15, self.requests - 100), (self.now, self.requests))
         answers: dict[str, Any] = {
             Source.TRITON: measured(triton(CANARY, points), triton(STABLE, points))
         }
-        answers |= {one.source: Tallied(stable, canary) for one in asked}
-        wanted = replace(request(self.now, since(self.evidence)), indicators=asked)
-        said = judge(self.evidence, Reading(wanted, answers), self.analysis, step, 3, self.now)
+        answers |= {one.source: CustomCounts(stable, canary) for one in asked}
+        wanted = replace(request(self.now, counted_since(self.evidence)), indicators=asked)
+        said = judge_poll(
+            self.evidence, Reading(wanted, answers), self.analysis, step, 3, self.now
+        )
         self.evidence = Evidence.model_validate(said.evidence.to_manifest())
         return said
 
@@ -161,17 +163,19 @@ def test_an_objective_may_be_added_in_mid_rollout() -> None:
 def test_an_objective_that_cannot_be_read_is_metrics_down() -> None:
     """As every source."""
     watch = Watch()
-    asked = (Indicator(SOURCE, SEEN, WRONG, 60.0),)
-    down = Unavailable(Why.REFUSED, "metrics/accuracy counters: Prometheus refused the query")
+    asked = (DueQuery(SOURCE, SEEN, WRONG, 60.0),)
+    down = Unavailable(
+        UnavailableReason.REFUSED, "metrics/accuracy counters: Prometheus refused the query"
+    )
     answers = {Source.TRITON: measured(), SOURCE: down}
     reading = Reading(replace(request(BEGIN + 60), indicators=asked), answers)
-    said = judge(watch.evidence, reading, ANALYSIS, 0, 3, BEGIN + 60)
+    said = judge_poll(watch.evidence, reading, ANALYSIS, 0, 3, BEGIN + 60)
     assert (said.verdict, said.message) == (Verdict.METRICS_DOWN, down.message)
 
 
 def test_a_custom_router_is_judged_as_a_router_is() -> None:
     """Its windows are its own, too."""
-    queries = Queries(requests=SEEN, errors=WRONG)
+    queries = QueryPair(requests=SEEN, errors=WRONG)
     analysis = Analysis(provider=MetricsProvider.CUSTOM, router=queries)
     evidence = Evidence(
         levels=(0.05,),
@@ -180,24 +184,24 @@ def test_a_custom_router_is_judged_as_a_router_is() -> None:
             for one in (Source.ROUTER, Source.TRITON)
         ),
     )
-    assert due(analysis, evidence, BEGIN + 59) == ()
-    (asked,) = due(analysis, evidence, BEGIN + 61)
+    assert due_queries(analysis, evidence, BEGIN + 59) == ()
+    (asked,) = due_queries(analysis, evidence, BEGIN + 61)
     assert (asked.source, asked.window) == ("Router", 61.0)
 
 
 def test_the_past_is_asked_at_once() -> None:
     """Two hours of it, for the stable revision."""
-    assert [one.window for one in due(ANALYSIS, None, BEGIN)] == [7200.0]
-    assert fill(SEEN, request(), STABLE, 7200.0) == "seen{r='aaaa1111'}[7200s]"
+    assert [one.window for one in due_queries(ANALYSIS, None, BEGIN)] == [7200.0]
+    assert render_query(SEEN, request(), STABLE, 7200.0) == "seen{r='aaaa1111'}[7200s]"
 
 
 def test_unanswered_windows_grow_to_six_hours_at_most() -> None:
     """And do not make the other sources' queries longer."""
     watch = Watch()
-    (asked,) = due(ANALYSIS, watch.evidence, BEGIN + 1e6)
+    (asked,) = due_queries(ANALYSIS, watch.evidence, BEGIN + 1e6)
     assert asked.window == 21600.0
     watch.poll(None)
-    assert since(watch.evidence) == BEGIN + 15
+    assert counted_since(watch.evidence) == BEGIN + 15
 
 
 @pytest.mark.parametrize(
@@ -212,7 +216,7 @@ def test_unanswered_windows_grow_to_six_hours_at_most() -> None:
 )
 def test_an_answer_is_one_number_or_none(result: Any, expected: float | None) -> None:
     """A vector of one or a scalar; 0/0 and x/0 are no numbers."""
-    assert number(result) == expected
+    assert parse_scalar(result) == expected
 
 
 @pytest.mark.parametrize(
@@ -226,7 +230,7 @@ def test_an_answer_is_one_number_or_none(result: Any, expected: float | None) ->
 def test_no_series_is_picked_from_several(result: Any, words: str) -> None:
     """Which one would be meant?"""
     with pytest.raises(UnusableQueryError, match=words) as refused:
-        number(result)
+        parse_scalar(result)
     assert refused.value.cure
 
 
@@ -245,4 +249,4 @@ def test_numbers_are_rounded_to_whole_requests(
     requests: float | None, errors: float | None, expected: Counts | None
 ) -> None:
     """No more errors than requests; no requests, no answer; no errors, none."""
-    assert tally(requests, errors) == expected
+    assert to_counts(requests, errors) == expected

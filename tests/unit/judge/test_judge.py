@@ -4,22 +4,16 @@ import pytest
 
 from halimede.api.analysis import Analysis, MetricsProvider
 from halimede.judge.initial_evidence import begin
-from halimede.judge.judge import judge
-from halimede.judge.reading import (
-    Counts,
-    History,
-    Reading,
-    Source,
-    since,
-)
+from halimede.judge.judge import judge_poll
+from halimede.judge.reading import Counts, History, Reading, Source, counted_since
 from halimede.judge.verdict import Verdict
+from tests.support.judged_rollout import BAD, BEGIN, DOWN, GOOD, NOTHING, JudgedRollout
 from tests.support.series import STABLE, measured, request, triton
-from tests.support.watched import BAD, BEGIN, DOWN, GOOD, NOTHING, Watch
 
 
 def test_a_good_canary_passes_with_its_figures() -> None:
     """After three polls and enough requests to exclude 5 %."""
-    watch = Watch()
+    watch = JudgedRollout()
     assert watch.poll(*GOOD).verdict is Verdict.CONTINUE
     assert watch.poll(*GOOD).message == (
         "revision bbbb2222: 0 errors in 200 requests in Triton; seen in 2 polls of at least 3"
@@ -34,7 +28,7 @@ def test_a_good_canary_passes_with_its_figures() -> None:
 
 def test_a_bad_canary_is_stopped_with_its_figures() -> None:
     """The sentence names both revisions, their counts and the odds."""
-    watch = Watch()
+    watch = JudgedRollout()
     for _ in range(3):
         assert watch.poll(*BAD).verdict is Verdict.CONTINUE
     said = watch.poll(*BAD)
@@ -48,7 +42,7 @@ def test_a_bad_canary_is_stopped_with_its_figures() -> None:
 
 def test_a_canary_over_the_ceiling_is_stopped_without_anything_to_compare() -> None:
     """All traffic is on it, as while a blue-green switch bakes."""
-    watch = Watch()
+    watch = JudgedRollout()
     for _ in range(3):
         watch.poll(Counts(100, 20))
     said = watch.poll(Counts(100, 20))
@@ -59,7 +53,7 @@ def test_a_canary_over_the_ceiling_is_stopped_without_anything_to_compare() -> N
 @pytest.mark.parametrize("provider", list(MetricsProvider))
 def test_one_poll_never_stops_a_rollout(provider: MetricsProvider) -> None:
     """However large it is: one bad scrape is no evidence."""
-    watch = Watch(Analysis(provider=provider))
+    watch = JudgedRollout(Analysis(provider=provider))
     said = watch.poll(Counts(10**6, 10**6), Counts(10**7, 0))
     assert said.verdict is Verdict.CONTINUE
     assert watch.poll(Counts(10**6, 10**6), Counts(10**7, 0)).verdict is Verdict.CONTINUE
@@ -70,7 +64,7 @@ def test_one_poll_never_stops_a_rollout(provider: MetricsProvider) -> None:
 @pytest.mark.parametrize("size", [1, 10, 1000, 10**9])
 def test_a_single_poll_of_any_size_never_stops_a_rollout(size: int, *, bake: bool) -> None:
     """Whatever came before, if it was good."""
-    watch = Watch(bake=bake)
+    watch = JudgedRollout(bake=bake)
     watch.poll(*GOOD)
     assert watch.poll(Counts(size, size), Counts(size, 0)).verdict is not Verdict.ABORT
     assert watch.poll(NOTHING, NOTHING).verdict is not Verdict.ABORT
@@ -78,7 +72,7 @@ def test_a_single_poll_of_any_size_never_stops_a_rollout(size: int, *, bake: boo
 
 def test_one_error_never_stops_a_rollout() -> None:
     """Not even against a million good requests of stable, poll after poll."""
-    watch = Watch()
+    watch = JudgedRollout()
     verdicts = {watch.poll(Counts(1, 1), Counts(10**6, 0)).verdict}
     verdicts |= {watch.poll(NOTHING, Counts(10**6, 0)).verdict for _ in range(10)}
     assert verdicts == {Verdict.CONTINUE}
@@ -86,7 +80,7 @@ def test_one_error_never_stops_a_rollout() -> None:
 
 def test_a_good_day_does_not_hide_what_comes_after_it() -> None:
     """Both revisions erred alike for a day; then the new one alone errs in a third of requests."""
-    watch = Watch()
+    watch = JudgedRollout()
     for _ in range(10):
         verdict = watch.poll(Counts(57_600, 576), Counts(518_400, 5184)).verdict
         assert verdict is not Verdict.ABORT
@@ -98,7 +92,7 @@ def test_a_good_day_does_not_hide_what_comes_after_it() -> None:
 
 def test_no_request_is_neither_good_nor_bad() -> None:
     """Hours without one never pass and never stop, and it is known since when."""
-    watch = Watch()
+    watch = JudgedRollout()
     verdicts = {watch.poll(NOTHING, Counts(100, 2)).verdict for _ in range(100)}
     assert verdicts == {Verdict.NO_DATA}
     assert watch.evidence.no_data_since == BEGIN + 15
@@ -109,7 +103,7 @@ def test_no_request_is_neither_good_nor_bad() -> None:
 
 def test_counters_that_do_not_exist_are_named() -> None:
     """The sentence says what was looked for and what to do."""
-    watch = Watch(Analysis())
+    watch = JudgedRollout(Analysis())
     watch.instead = {Source.TRITON: measured()}
     said = watch.poll(*GOOD)
     assert said.verdict is Verdict.NO_DATA
@@ -121,7 +115,7 @@ def test_counters_that_do_not_exist_are_named() -> None:
 
 def test_a_canary_that_is_not_scraped_any_more_does_not_pass() -> None:
     """Old evidence says nothing of what it does now."""
-    watch = Watch()
+    watch = JudgedRollout()
     for _ in range(2):
         watch.poll(*GOOD)
     old = {key: list(samples) for key, samples in watch.points.items()}
@@ -129,7 +123,7 @@ def test_a_canary_that_is_not_scraped_any_more_does_not_pass() -> None:
     for _ in range(10):
         watch.points = {key: list(samples) for key, samples in old.items()}
         watch.now += 15
-        watch.evidence = judge(
+        watch.evidence = judge_poll(
             watch.evidence, watch._reading(), watch.analysis, 2, 3, watch.now
         ).evidence
         verdicts.append(watch.evidence.verdict)
@@ -139,7 +133,7 @@ def test_a_canary_that_is_not_scraped_any_more_does_not_pass() -> None:
 
 def test_an_outage_of_prometheus_changes_nothing_and_loses_nothing() -> None:
     """What happened meanwhile is counted when it is back."""
-    watch = Watch()
+    watch = JudgedRollout()
     watch.poll(*GOOD)
     watch.instead = {Source.TRITON: DOWN}
     for _ in range(5):
@@ -155,7 +149,7 @@ def test_an_outage_of_prometheus_changes_nothing_and_loses_nothing() -> None:
 
 def test_either_source_may_stop_a_rollout() -> None:
     """Errors that a Python model returns are successes to Triton; the router knows better."""
-    watch = Watch(Analysis())
+    watch = JudgedRollout(Analysis())
     for _ in range(3):
         said = watch.poll(Counts(100, 0), Counts(900, 0), router=Counts(100, 40))
         assert said.verdict is Verdict.CONTINUE
@@ -166,7 +160,7 @@ def test_either_source_may_stop_a_rollout() -> None:
 
 def test_one_source_may_stop_a_rollout_while_the_other_is_down() -> None:
     """Bad news need not wait for the rest."""
-    watch = Watch(Analysis(), instead={Source.ROUTER: DOWN})
+    watch = JudgedRollout(Analysis(), instead={Source.ROUTER: DOWN})
     for _ in range(3):
         assert watch.poll(*BAD).verdict is Verdict.METRICS_DOWN
     assert watch.poll(*BAD).verdict is Verdict.ABORT
@@ -174,7 +168,7 @@ def test_one_source_may_stop_a_rollout_while_the_other_is_down() -> None:
 
 def test_both_sources_must_be_content_to_pass() -> None:
     """The router saw none of the canary's requests: they came by another way."""
-    watch = Watch(Analysis())
+    watch = JudgedRollout(Analysis())
     for _ in range(5):
         said = watch.poll(*GOOD, router=NOTHING)
     assert said.verdict is Verdict.NO_DATA
@@ -187,7 +181,7 @@ def test_both_sources_must_be_content_to_pass() -> None:
 
 def test_a_suspected_canary_may_not_advance() -> None:
     """Its rate is surely under 5 %, but stable had none of these errors."""
-    watch = Watch()
+    watch = JudgedRollout()
     for errors in (1, 1, 1, 0):
         said = watch.poll(Counts(500, errors), Counts(4500, 0))
     assert said.verdict is Verdict.CONTINUE
@@ -196,7 +190,7 @@ def test_a_suspected_canary_may_not_advance() -> None:
 
 def test_few_requests_do_not_pass() -> None:
     """`minRequests` holds whatever the certificate says."""
-    watch = Watch(Analysis(provider=MetricsProvider.NONE, min_requests=1000))
+    watch = JudgedRollout(Analysis(provider=MetricsProvider.NONE, min_requests=1000))
     for _ in range(5):
         said = watch.poll(*GOOD)
     assert said.verdict is Verdict.CONTINUE
@@ -205,7 +199,7 @@ def test_few_requests_do_not_pass() -> None:
 
 def test_a_certificate_names_what_is_missing() -> None:
     """Thirty clean requests do not exclude 5 %."""
-    watch = Watch()
+    watch = JudgedRollout()
     for _ in range(3):
         said = watch.poll(Counts(10, 0), Counts(90, 0))
     assert said.verdict is Verdict.CONTINUE
@@ -214,7 +208,7 @@ def test_a_certificate_names_what_is_missing() -> None:
 
 def test_an_outage_of_both_is_not_the_canarys_fault() -> None:
     """A third of all requests fail on both sides: neither test moves against the canary."""
-    watch = Watch()
+    watch = JudgedRollout()
     for _ in range(20):
         said = watch.poll(Counts(100, 33), Counts(900, 297))
     assert said.verdict is Verdict.CONTINUE
@@ -222,7 +216,7 @@ def test_an_outage_of_both_is_not_the_canarys_fault() -> None:
 
 def test_evidence_outlives_a_change_of_the_ceiling() -> None:
     """Other rates are bet on then, from where nothing was won yet."""
-    watch = Watch()
+    watch = JudgedRollout()
     watch.poll(*BAD)
     watch.analysis = watch.analysis.model_copy(update={"max_error_percent": "30"})
     assert watch.poll(*BAD).verdict is Verdict.CONTINUE
@@ -233,7 +227,7 @@ def test_evidence_outlives_a_change_of_the_ceiling() -> None:
 
 def test_a_router_declared_in_mid_rollout_is_listened_to_from_then_on() -> None:
     """Nothing before counts for it."""
-    watch = Watch()
+    watch = JudgedRollout()
     watch.poll(*GOOD)
     watch.analysis = Analysis()
     watch.poll(*GOOD)
@@ -244,7 +238,7 @@ def test_a_router_declared_in_mid_rollout_is_listened_to_from_then_on() -> None:
 
 def test_another_number_of_steps_asks_for_the_last_certificate() -> None:
     """Which demand belongs to which step is not known then; the strictest is safe."""
-    watch = Watch(step=0)
+    watch = JudgedRollout(step=0)
     watch.steps = 5
     for _ in range(3):
         said = watch.poll(Counts(20, 0), Counts(980, 0))
@@ -253,7 +247,7 @@ def test_another_number_of_steps_asks_for_the_last_certificate() -> None:
 
 def test_the_first_step_asks_for_less() -> None:
     """Its harm is bounded by its weight."""
-    watch = Watch(step=0)
+    watch = JudgedRollout(step=0)
     for _ in range(3):
         said = watch.poll(Counts(20, 0), Counts(980, 0))
     assert said.verdict is Verdict.PASS
@@ -265,11 +259,11 @@ def test_nothing_begins_while_the_past_cannot_be_read() -> None:
     history = History(request(), {Source.TRITON: DOWN, Source.ROUTER: measured()})
     first = begin(Analysis(), 3, history, 10.0)
     assert (first.verdict, first.message) == ("MetricsDown", DOWN.message)
-    assert since(first) is None
+    assert counted_since(first) is None
     again = begin(Analysis(), 3, None, 25.0, previous=first)
     assert again.metrics_down_since == 10.0
     with pytest.raises(ValueError, match="has not begun"):
-        judge(first, Reading(request()), Analysis(), 0, 3, 25.0)
+        judge_poll(first, Reading(request()), Analysis(), 0, 3, 25.0)
 
 
 def test_the_past_sets_the_demands_and_the_dispersion() -> None:
@@ -287,7 +281,7 @@ def test_the_past_sets_the_demands_and_the_dispersion() -> None:
 
 def test_the_evidence_is_small() -> None:
     """It lives in the status of an object that every watcher receives."""
-    watch = Watch(Analysis(), bake=True)
+    watch = JudgedRollout(Analysis(), bake=True)
     for _ in range(5):
         watch.poll(*BAD)
     assert len(watch.evidence.model_dump_json()) < 3000

@@ -2,12 +2,12 @@
 
 from halimede.judge.reading import Counts, Source
 from halimede.judge.verdict import Verdict
-from tests.support.watched import DOWN, Watch
+from tests.support.judged_rollout import DOWN, JudgedRollout
 
 
-def baked(errors: int = 0) -> Watch:
+def baked(errors: int = 0) -> JudgedRollout:
     """Bring a rollout to its bake; stable had so many errors in 9000 requests."""
-    watch = Watch()
+    watch = JudgedRollout()
     for _ in range(5):
         watch.poll(Counts(200), Counts(1800, errors // 5))
     watch.bake = True

@@ -3,12 +3,12 @@
 from halimede.api.analysis import Analysis
 from halimede.judge.reading import Counts
 from halimede.judge.verdict import Verdict
-from tests.support.watched import NOTHING, Watch
+from tests.support.judged_rollout import NOTHING, JudgedRollout
 
 
-def rehearsed() -> Watch:
+def rehearsed() -> JudgedRollout:
     """Watch a revision before users meet it, by both sources."""
-    return Watch(analysis=Analysis(), rehearsal=True)
+    return JudgedRollout(analysis=Analysis(), rehearsal=True)
 
 
 def test_rehearsal_passes_without_the_router() -> None:

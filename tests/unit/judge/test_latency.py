@@ -6,11 +6,10 @@ import pytest
 
 from halimede.api.analysis import Analysis, Latency, MetricsProvider
 from halimede.api.status import Evidence
-from halimede.judge.counts import Counted, count
+from halimede.judge.counts import WindowCounts, count_window
 from halimede.judge.initial_evidence import begin
-from halimede.judge.judge import demanded, judge
-from halimede.judge.limits import levels, limits
-from halimede.judge.queries import queries
+from halimede.judge.judge import demanded, judge_poll
+from halimede.judge.queries import build_queries
 from halimede.judge.reading import (
     Answer,
     Counts,
@@ -20,10 +19,11 @@ from halimede.judge.reading import (
     Series,
     Source,
     Unavailable,
-    Why,
-    since,
+    UnavailableReason,
+    counted_since,
     sources,
 )
+from halimede.judge.thresholds import levels, limits
 from halimede.judge.verdict import Verdict
 from tests.support.series import CANARY, STABLE, Points, envoy, measured, request, series
 
@@ -49,9 +49,9 @@ def waited(revision: str, *points: tuple[float, int, int]) -> tuple[Series, ...]
     )
 
 
-def counted(*all_series: Series) -> Counted | Unavailable:
+def counted(*all_series: Series) -> WindowCounts | Unavailable:
     """Count what came after the time 0."""
-    return count(
+    return count_window(
         Source.ROUTER_LATENCY,
         measured(*all_series),
         asked(),
@@ -68,14 +68,14 @@ def test_what_is_not_in_the_bucket_is_slow() -> None:
         *waited(STABLE, (0.0, 0, 0), (15.0, 900, 9)),
         *BOUNDS,
     )
-    assert isinstance(seen, Counted)
+    assert isinstance(seen, WindowCounts)
     assert (seen.canary, seen.stable) == (Counts(20, 5), Counts(900, 9))
 
 
 def test_a_proxy_that_starts_anew_loses_nothing() -> None:
     """Both counters fall together."""
     seen = counted(*waited(CANARY, (0.0, 50, 5), (15.0, 60, 5), (30.0, 55, 7)), *BOUNDS)
-    assert isinstance(seen, Counted)
+    assert isinstance(seen, WindowCounts)
     assert seen.canary == Counts(65, 7)
 
 
@@ -83,7 +83,7 @@ def test_a_threshold_without_a_bucket_is_told_with_the_bounds_that_there_are() -
     """Nothing would be quick otherwise."""
     said = counted(*waited(CANARY, (0.0, 0, 0), (15.0, 9, 0))[:1], *BOUNDS[::2], BOUNDS[3])
     assert said == Unavailable(
-        Why.NO_SUCH_BOUND,
+        UnavailableReason.NO_SUCH_BOUND,
         "spec.rollout.analysis.latency.thresholdMilliseconds 250 is no bound of"
         " envoy_cluster_upstream_rq_time: set it to one of 100, 1000",
     )
@@ -92,14 +92,14 @@ def test_a_threshold_without_a_bucket_is_told_with_the_bounds_that_there_are() -
 def test_a_histogram_that_is_not_there_yet_is_no_flaw() -> None:
     """Nobody has sent a request."""
     seen = counted()
-    assert isinstance(seen, Counted)
+    assert isinstance(seen, WindowCounts)
     assert seen.canary_seen_at is None
 
 
 @pytest.mark.parametrize("provider", [MetricsProvider.CONTOUR, MetricsProvider.ENVOY_GATEWAY])
 def test_the_count_one_bucket_and_all_bounds_are_asked_for(provider: MetricsProvider) -> None:
     """The bucket under either spelling of its bound."""
-    window, bounds = queries(Source.ROUTER_LATENCY, replace(asked(), provider=provider))
+    window, bounds = build_queries(Source.ROUTER_LATENCY, replace(asked(), provider=provider))
     assert 'le=~"250(\\\\.0)?|"}[' in window
     assert "envoy_cluster_upstream_rq_time_count" in window
     assert bounds.startswith("count by (le) (")
@@ -141,7 +141,7 @@ def test_nothing_begins_with_a_threshold_that_is_no_bound() -> None:
     history = past(0)
     asks = History(replace(history.request, slow_after=300), history.answers)
     begun = begin(ANALYSIS, 3, asks, 100.0)
-    assert (begun.verdict, since(begun)) == (Verdict.METRICS_DOWN, None)
+    assert (begun.verdict, counted_since(begun)) == (Verdict.METRICS_DOWN, None)
     assert "set it to one of 100, 250, 1000" in (begun.message or "")
 
 
@@ -165,8 +165,8 @@ def polled(evidence: Evidence, now: float, slow: int) -> Evidence:
             *BOUNDS,
         ),
     }
-    reading = Reading(asked(now, since(evidence)), answers)
-    return judge(evidence, reading, ANALYSIS, 0, 3, now).evidence
+    reading = Reading(asked(now, counted_since(evidence)), answers)
+    return judge_poll(evidence, reading, ANALYSIS, 0, 3, now).evidence
 
 
 def test_a_slow_revision_is_stopped_though_it_makes_no_error() -> None:

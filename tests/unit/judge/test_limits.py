@@ -3,7 +3,7 @@ from math import exp, log
 import pytest
 
 from halimede.api.analysis import Analysis, MetricsProvider, Pace
-from halimede.judge.limits import Limits, levels, limits, lowest
+from halimede.judge.thresholds import Limits, levels, limits, lowest
 
 
 @pytest.mark.parametrize(

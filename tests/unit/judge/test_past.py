@@ -1,6 +1,6 @@
 import pytest
 
-from halimede.judge.past import Past, past, summarize_minutes
+from halimede.judge.baseline import Baseline, summarise_baseline, summarize_minutes
 from halimede.judge.reading import Counts, Source
 from tests.support.series import STABLE, envoy, measured, request
 
@@ -10,15 +10,15 @@ def test_the_past_is_the_growth_of_the_counters() -> None:
     minutes = tuple((60.0 * at, 1000.0 + 100 * at) for at in range(10))
     errors = ((300.0, 2.0), (360.0, 5.0))
     answer = measured(envoy(STABLE, minutes, response="2"), envoy(STABLE, errors, response="5"))
-    found = past(Source.ROUTER, answer, request())
+    found = summarise_baseline(Source.ROUTER, answer, request())
     assert found.counts == Counts(905, 5)
     assert found.rate == pytest.approx(5 / 905)
 
 
 def test_few_requests_tell_no_rate() -> None:
     """Under 300, a rate would be a guess."""
-    assert Past(Counts(299, 0)).rate is None
-    assert Past(Counts(300, 3)).rate == 0.01
+    assert Baseline(Counts(299, 0)).rate is None
+    assert Baseline(Counts(300, 3)).rate == 0.01
 
 
 QUIET = [Counts(1000, errors) for errors in (4, 6, 5, 3, 7, 5)] * 20
@@ -74,7 +74,7 @@ def test_all_requests_tell_how_many_come() -> None:
     minutes = tuple((60.0 * at, 1000.0 * at) for at in range(61))
     errors = tuple((60.0 * at, 500.0 * (at > 30) + 2 * at) for at in range(61))
     answer = measured(envoy(STABLE, minutes, response="2"), envoy(STABLE, errors, response="5"))
-    found = past(Source.ROUTER, answer, request())
+    found = summarise_baseline(Source.ROUTER, answer, request())
     assert found.requests == 60_000 + 620
     assert found.counts == Counts(59_118, 118)
     assert found.per_second == pytest.approx(60_620 / 3600)

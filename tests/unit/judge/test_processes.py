@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from halimede.judge.processes import (
+from halimede.judge.martingales import (
     BETTER,
     BETTER_FACTORS,
     CONFIRMING_RATIOS,
@@ -17,11 +17,11 @@ from halimede.judge.processes import (
     certificate,
     compare,
     confirm,
-    mixture,
+    log_e_above,
+    log_e_below,
+    log_e_worse,
+    log_mixture,
     no_worse,
-    over,
-    under,
-    worse,
 )
 from halimede.judge.reading import Counts
 
@@ -67,7 +67,7 @@ def test_the_bet_on_worse_gains_nothing_on_equals(
     The limit of the errors that count makes it smaller; without errors of stable it is 2.
     """
     values = expected(
-        lambda canary, stable: worse(canary, stable, known, 1.0), requests, (rate, rate)
+        lambda canary, stable: log_e_worse(canary, stable, known, 1.0), requests, (rate, rate)
     )
     assert len(values) == len(RATIOS)
     assert max(values) <= 1 + 1e-9
@@ -76,7 +76,7 @@ def test_the_bet_on_worse_gains_nothing_on_equals(
 @pytest.mark.parametrize("known", [0.0, 0.02])
 def test_the_limit_of_the_errors_that_count_costs_something(known: float) -> None:
     """Twelve requests with errors of three in ten have more than the limit often enough."""
-    limited = expected(lambda one, two: worse(one, two, known, 1.0), (12, 4), (0.3, 0.3))
+    limited = expected(lambda one, two: log_e_worse(one, two, known, 1.0), (12, 4), (0.3, 0.3))
     free = expected(lambda one, two: compare(one, two, RATIOS), (12, 4), (0.3, 0.3))
     assert all(less < more for less, more in zip(limited[:2], free[:2], strict=True))
 
@@ -136,7 +136,7 @@ def test_the_bet_on_better_gains_nothing_on_four_fifths_or_more(
 
 def test_bets_win_where_they_are_right() -> None:
     """Five times as many errors, a certificate relative to stable, and half of its errors."""
-    assert max(expected(lambda a, b: worse(a, b, 0.1, 1.0), (10, 10), (0.5, 0.1))) > 2
+    assert max(expected(lambda a, b: log_e_worse(a, b, 0.1, 1.0), (10, 10), (0.5, 0.1))) > 2
     assert max(expected(confirm, (10, 10), (0.5, 0.1))) > 2
     assert max(expected(lambda a, b: no_worse(a, b, 3.0), (10, 10), (0.1, 0.2))) > 1.5
     assert max(expected(better, (10, 10), (0.1, 0.5))) > 1.5
@@ -145,14 +145,14 @@ def test_bets_win_where_they_are_right() -> None:
 def test_a_burst_does_not_speak_for_a_low_ratio() -> None:
     """Two hundred errors where one is usual: no bet on 1.5 times counts more than six of them."""
     canary, stable = Counts(200, 200), Counts(1800, 9)
-    burst = worse(canary, stable, 0.005, 1.0)
+    burst = log_e_worse(canary, stable, 0.005, 1.0)
     assert burst[0] == pytest.approx(
         compare(Counts(200, 200), stable, (1.5,), most=(1.5 + 1.5 * 1.5**0.5 + 2,))[0], abs=1e-9
     )
     free = compare(canary, stable, RATIOS)
     assert burst[0] < 0.05 * free[0]
     assert burst[-1] > 0.5 * free[-1]
-    assert worse(canary, stable, 0.005, 9.0)[0] > burst[0]
+    assert log_e_worse(canary, stable, 0.005, 9.0)[0] > burst[0]
 
 
 @pytest.mark.parametrize("share", [1.0, 0.5])
@@ -162,7 +162,9 @@ def test_the_bet_on_over_gains_nothing_at_or_below_the_ceiling(share: float) -> 
     values = [0.0] * len(ceiling_rates(ceiling))
     for one in outcomes(20):
         weight = chance(one, share * ceiling)
-        values = [v + weight * exp(won) for v, won in zip(values, over(one, ceiling), strict=True)]
+        values = [
+            v + weight * exp(won) for v, won in zip(values, log_e_above(one, ceiling), strict=True)
+        ]
     assert max(values) <= 1 + 1e-9
 
 
@@ -173,7 +175,9 @@ def test_a_certificate_gains_nothing_at_or_above_its_level(excess: float) -> Non
     values = [0.0] * len(PASS_FACTORS)
     for one in outcomes(20):
         weight = chance(one, excess * level)
-        values = [v + weight * exp(won) for v, won in zip(values, under(one, level), strict=True)]
+        values = [
+            v + weight * exp(won) for v, won in zip(values, log_e_below(one, level), strict=True)
+        ]
     assert max(values) <= 1 + 1e-9
 
 
@@ -183,12 +187,12 @@ def test_bets_are_finite_numbers(requests: int, part: float, stable: int) -> Non
     canary = Counts(requests, int(part * requests))
     other = Counts(stable, 0)
     values = (
-        *worse(canary, other, 0.0, 1.0),
+        *log_e_worse(canary, other, 0.0, 1.0),
         *no_worse(canary, other, 3.0),
         *better(canary, other),
         *confirm(canary, other),
-        *over(canary, 0.95),
-        *under(canary, 0.01),
+        *log_e_above(canary, 0.95),
+        *log_e_below(canary, 0.01),
     )
     assert all(-inf < value < inf for value in values)
 
@@ -196,7 +200,7 @@ def test_bets_are_finite_numbers(requests: int, part: float, stable: int) -> Non
 def test_without_requests_on_a_side_nothing_is_compared() -> None:
     """A bet needs both."""
     for one, other in ((Counts(10, 10), Counts()), (Counts(), Counts(10, 10))):
-        assert set(worse(one, other, 0.1, 1.0)) == {0.0}
+        assert set(log_e_worse(one, other, 0.1, 1.0)) == {0.0}
         assert set(no_worse(one, other, 3.0)) == {0.0}
         assert set(better(one, other)) == {0.0}
 
@@ -219,7 +223,7 @@ def test_the_stakes_of_a_certificate_are_one_capital() -> None:
 def test_a_rate_close_below_the_level_is_certified() -> None:
     """4 % under a level of 5 %, which a bet on half of the level never shows."""
     counts = Counts(10_000, 400)
-    assert under(counts, 0.05)[PASS_FACTORS.index(0.5)] < 0
+    assert log_e_below(counts, 0.05)[PASS_FACTORS.index(0.5)] < 0
     assert certificate(counts, 0.05, 1.0) > log(20)
     assert certificate(Counts(10_000, 500), 0.05, 1.0) < 0
 
@@ -227,7 +231,7 @@ def test_a_rate_close_below_the_level_is_certified() -> None:
 def test_a_certificate_takes_the_relative_bets_in() -> None:
     """They are divided by the dispersion already, bet by bet."""
     counts, won = Counts(200, 1), (0.3, 0.4, 0.5, 1.0, 2.0, 1.5)
-    bets = [bet / 2 + more for bet, more in zip(under(counts, 0.05), won, strict=True)]
+    bets = [bet / 2 + more for bet, more in zip(log_e_below(counts, 0.05), won, strict=True)]
     assert certificate(counts, 0.05, 2.0, won) == pytest.approx(
         log(sum(part * exp(bet) for part, bet in zip(PASS_STAKES, bets, strict=True)))
     )
@@ -235,6 +239,6 @@ def test_a_certificate_takes_the_relative_bets_in() -> None:
 
 def test_the_mixture_is_the_mean() -> None:
     """Also where the values themselves are too large for a float."""
-    assert mixture((log(3.0), log(1.0))) == pytest.approx(log(2.0))
-    assert mixture((2000.0, 0.0)) == pytest.approx(2000.0 - log(2))
-    assert mixture(()) == 0.0
+    assert log_mixture((log(3.0), log(1.0))) == pytest.approx(log(2.0))
+    assert log_mixture((2000.0, 0.0)) == pytest.approx(2000.0 - log(2))
+    assert log_mixture(()) == 0.0

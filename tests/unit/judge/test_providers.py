@@ -6,10 +6,17 @@ from dataclasses import replace
 import pytest
 
 from halimede.api.analysis import MetricsProvider
-from halimede.judge.counts import Counted, count
-from halimede.judge.providers.known import ROUTERS
-from halimede.judge.queries import queries
-from halimede.judge.reading import Counts, Measured, Series, Source, Unavailable, Why
+from halimede.judge.counts import WindowCounts, count_window
+from halimede.judge.providers.registry import ROUTERS
+from halimede.judge.queries import build_queries
+from halimede.judge.reading import (
+    CounterSamples,
+    Counts,
+    Series,
+    Source,
+    Unavailable,
+    UnavailableReason,
+)
 from tests.support.series import CANARY, STABLE, Points, envoy, request, series
 
 GREW = ((0.0, 100.0), (15.0, 110.0))
@@ -68,17 +75,19 @@ def nginx(service: str, points: Points = GREW, **more: str) -> Series:
     return series(points, name="nginx_ingress_controller_requests", **(labels | more))
 
 
-def counted(provider: MetricsProvider, *answer: Series, source: Source = Source.ROUTER) -> Counted:
+def counted(
+    provider: MetricsProvider, *answer: Series, source: Source = Source.ROUTER
+) -> WindowCounts:
     """Count what an answer shows of the time since 5.0."""
-    seen = count(
+    seen = count_window(
         source,
-        Measured(answer),
+        CounterSamples(answer),
         request(now=20.0, since=5.0, provider=provider),
         begun_at=5.0,
         after=5.0,
         pods_started={},
     )
-    assert isinstance(seen, Counted)
+    assert isinstance(seen, WindowCounts)
     return seen
 
 
@@ -137,9 +146,9 @@ def test_grpc_codes_do_not_silence_an_http_cluster() -> None:
 def test_the_past_of_a_role_begins_with_the_last_promotion(provider: MetricsProvider) -> None:
     """Before it the same series were another revision's; others name the revision."""
     promoted = request(now=5000.0, since=None, provider=provider, stable_since=4700.0)
-    (query,) = queries(Source.ROUTER, promoted)
+    (query,) = build_queries(Source.ROUTER, promoted)
     assert query.endswith("[240s]")
-    (query,) = queries(
+    (query,) = build_queries(
         Source.ROUTER, request(now=5000.0, since=None, provider=ISTIO, stable_since=4700.0)
     )
     assert query.endswith("[7200s]")
@@ -247,24 +256,24 @@ def test_replicas_of_prometheus_are_refused(provider: MetricsProvider, one: Seri
     replicas = [
         Series({**one.labels, "prometheus_replica": name}, one.samples) for name in ("a", "b")
     ]
-    seen = count(
+    seen = count_window(
         Source.ROUTER,
-        Measured(tuple(replicas)),
+        CounterSamples(tuple(replicas)),
         request(provider=provider),
         begun_at=5.0,
         after=5.0,
         pods_started={},
     )
     assert isinstance(seen, Unavailable)
-    assert seen.why is Why.DOUBLED
+    assert seen.why is UnavailableReason.DOUBLED
 
 
 def test_a_sidecar_that_is_scraped_on_two_ports_is_refused() -> None:
     """Istio merges its metrics into port 15020; 15090 has them too."""
     one, other = istio(f"digits-{CANARY}"), istio(f"digits-{CANARY}", instance="i:15020")
-    seen = count(
+    seen = count_window(
         Source.ROUTER,
-        Measured((one, other)),
+        CounterSamples((one, other)),
         request(provider=ISTIO),
         begun_at=5.0,
         after=5.0,
@@ -363,10 +372,10 @@ def test_the_codes_of_client_errors_are_asked_for_if_they_are_wanted(
     """The same query tells the errors too."""
     ignored = request(provider=provider)
     asked = replace(ignored, client_errors=True)
-    (query,) = queries(Source.ROUTER, asked)
+    (query,) = build_queries(Source.ROUTER, asked)
     assert "envoy_cluster_grpc_3|" in query
-    assert queries(Source.ROUTER_CLIENT_ERRORS, asked) == (query,)
-    assert "envoy_cluster_grpc_3|" not in queries(Source.ROUTER, ignored)[0]
+    assert build_queries(Source.ROUTER_CLIENT_ERRORS, asked) == (query,)
+    assert "envoy_cluster_grpc_3|" not in build_queries(Source.ROUTER, ignored)[0]
 
 
 @pytest.mark.parametrize("provider", list(ROUTERS))

@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from halimede.judge.promql import literal
-from halimede.judge.queries import queries
+from halimede.judge.queries import build_queries
 from halimede.judge.reading import MetricsRequest, Source
 from tests.support.series import CANARY, STABLE, request
 
 
 def query(source: Source, wanted: MetricsRequest) -> str:
     """Write the one query of a source that needs no more."""
-    (text,) = queries(source, wanted)
+    (text,) = build_queries(source, wanted)
     return text
 
 

@@ -6,11 +6,11 @@ import pytest
 
 from halimede.api.analysis import Analysis, MetricsProvider
 from halimede.api.status import Evidence, SourceEvidence
-from halimede.judge.past import ENOUGH_SECONDS
+from halimede.judge.baseline import ENOUGH_SECONDS
 from halimede.judge.reading import Counts, Source
 from halimede.judge.traffic import per_second, quiet_for, requested_at
 from halimede.judge.verdict import Verdict
-from tests.support.watched import BEGIN, DOWN, Watch
+from tests.support.judged_rollout import BEGIN, DOWN, JudgedRollout
 
 
 def counted(
@@ -100,9 +100,9 @@ def test_quiet_from_the_timeout_on() -> None:
 SHORT = Analysis(provider=MetricsProvider.NONE, no_data_timeout_seconds=60)
 
 
-def asked_once() -> Watch:
+def asked_once() -> JudgedRollout:
     """Give the canary one request, at the first look."""
-    watch = Watch(SHORT)
+    watch = JudgedRollout(SHORT)
     assert watch.poll(Counts(1, 0), Counts(9, 0)).verdict is Verdict.CONTINUE
     return watch
 
@@ -148,7 +148,7 @@ def test_a_rehearsal_without_requests_is_not_cut_short() -> None:
 
 def test_the_judge_notes_the_rollouts_own_rate() -> None:
     """Ten requests in every look of 15 s, once it has counted for five minutes."""
-    watch = Watch(SHORT)
+    watch = JudgedRollout(SHORT)
     rates = [
         watch.poll(Counts(1, 0), Counts(9, 0)).evidence.requests_per_second for _ in range(20)
     ]

@@ -4,8 +4,8 @@ from random import Random
 
 import pytest
 
-from halimede.judge.counts import Counted, count
-from halimede.judge.past import past
+from halimede.judge.baseline import summarise_baseline
+from halimede.judge.counts import WindowCounts, count_window
 from halimede.judge.reading import Counts, Series, Source
 from tests.support.series import CANARY, STABLE, envoy, measured, request
 
@@ -29,14 +29,14 @@ def counters(
     return found
 
 
-def counted(answer: list[Series], after: float = 0.0) -> Counted:
+def counted(answer: list[Series], after: float = 0.0) -> WindowCounts:
     """Count what the scrapes show."""
     newest = max(one.samples[-1].at for one in answer)
     asked = request(now=newest + 1, since=after)
-    seen = count(
+    seen = count_window(
         Source.ROUTER, measured(*answer), asked, begun_at=1.0, after=after, pods_started={}
     )
-    assert isinstance(seen, Counted)
+    assert isinstance(seen, WindowCounts)
     return seen
 
 
@@ -162,14 +162,16 @@ def test_without_the_counters_nothing_changes() -> None:
 def test_the_past_has_them_too() -> None:
     """So that clients in a hurry are no news of the new revision."""
     answer = counters(revision=STABLE, **{TOTAL: (0, 500), "c2": (0, 480), LOCAL: (0, 20)})
-    assert past(Source.ROUTER, measured(*answer), request()).counts == Counts(500, 20)
+    assert summarise_baseline(Source.ROUTER, measured(*answer), request()).counts == Counts(
+        500, 20
+    )
 
 
 def test_client_errors_leave_them_out() -> None:
     """They are requests, but nobody told the client that it was wrong."""
     answer = counters(**{TOTAL: (0, 14), "c2": (0, 7), "c4": (0, 3), LOCAL: (0, 4)})
     asked = request(now=16.0)
-    seen = count(
+    seen = count_window(
         Source.ROUTER_CLIENT_ERRORS,
         measured(*answer),
         asked,
@@ -177,7 +179,7 @@ def test_client_errors_leave_them_out() -> None:
         after=0.0,
         pods_started={},
     )
-    assert isinstance(seen, Counted)
+    assert isinstance(seen, WindowCounts)
     assert seen.canary == Counts(14, 3)
 
 

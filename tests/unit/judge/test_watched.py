@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from halimede.api.analysis import Analysis, ClientErrors, MetricsProvider, Queries
+from halimede.api.analysis import Analysis, ClientErrors, MetricsProvider, QueryPair
 from halimede.api.status import SourceEvidence
-from halimede.judge.providers.known import ROUTERS
+from halimede.judge.messages import describe_counts, rate, worse_than_stable
+from halimede.judge.providers.registry import ROUTERS
 from halimede.judge.reading import Source, sources, watched
-from halimede.judge.sentences import rate, tally, worse_than_stable
 from tests.support.series import request
 
 
@@ -28,7 +28,7 @@ def test_client_errors_are_watched_at_every_known_router(
     [
         Analysis(on_client_errors=ClientErrors.IGNORE),
         Analysis(provider=MetricsProvider.NONE),
-        Analysis(provider=MetricsProvider.CUSTOM, router=Queries(requests="a", errors="b")),
+        Analysis(provider=MetricsProvider.CUSTOM, router=QueryPair(requests="a", errors="b")),
     ],
     ids=["Ignore", "None", "Custom"],
 )
@@ -48,7 +48,7 @@ def test_client_errors_have_their_name_in_sentences() -> None:
         stable_requests=80,
         stable_errors=1,
     )
-    assert tally(held) == "4 client errors in 20 requests at the router"
+    assert describe_counts(held) == "4 client errors in 20 requests at the router"
     assert rate(held.source) == "a rate of client errors"
     said = worse_than_stable(held, replace(request(), client_errors=True), 6.5)
     assert "4 client errors in 20 requests at the router against 1 in 80 of" in said

@@ -12,16 +12,16 @@ import pytest
 from halimede.adapters.cluster import Cluster
 from halimede.adapters.errors import ConflictError, RejectedError
 from halimede.adapters.kinds import CONFIG_MAP, HTTP_ROUTE, MODEL_DEPLOYMENT, Kind
-from halimede.adapters.prometheus import PromMetrics
-from halimede.adapters.store import Key, Listed, Store
+from halimede.adapters.prometheus import PrometheusReader
+from halimede.adapters.store import Key, Listing, Store
 from halimede.api.base import Manifest
 from halimede.api.v1alpha1 import API_VERSION, KIND
 from halimede.log import JsonFormatter, TextFormatter
-from halimede.reconcile.inputs import ObjectReader
-from halimede.reconcile.loop import Reconciler
-from halimede.reconcile.observe import Senses
-from tests.support.cluster import PLATFORM, START
-from tests.support.spec import SPEC
+from halimede.reconcile.observe import Readers
+from halimede.reconcile.reconciler import Reconciler
+from halimede.reconcile.references import ReferencedObjects
+from harness.fake_cluster import PLATFORM, START
+from harness.fake_spec import SPEC
 from tests.support.user_route import ROUTE_REF, patched, user_route
 
 KEY = Key("ml", "digits")
@@ -50,7 +50,7 @@ class FakeApiServer(Cluster):
         assert namespace == KEY.namespace
         return self.objects.get((kind.name, name))
 
-    async def listed(self, kind: Kind, namespaces: Iterable[str]) -> Listed:
+    async def listed(self, kind: Kind, namespaces: Iterable[str]) -> Listing:
         """Refuse: a pass lists nothing."""
         raise NotImplementedError
 
@@ -123,11 +123,11 @@ def _reconciler(server: FakeApiServer, deployment: Manifest) -> Reconciler:
     server.objects[KIND, KEY.name] = deployment
     return Reconciler(
         cluster=server,
-        senses=Senses(
+        senses=Readers(
             store=store,
-            inputs=ObjectReader(server, CONFIG_MAP),
-            routes=ObjectReader(server, HTTP_ROUTE),
-            metrics=PromMetrics(None),
+            inputs=ReferencedObjects(server, CONFIG_MAP),
+            routes=ReferencedObjects(server, HTTP_ROUTE),
+            metrics=PrometheusReader(None),
         ),
         platform=PLATFORM,
         resync_seconds=300,

@@ -5,7 +5,7 @@ import pytest
 from halimede.api.conditions import Condition, ConditionType, Reason
 from halimede.api.rollout import Strategy
 from halimede.api.status import RolloutStatus, State, Status
-from halimede.reconcile.plan import describe_transition
+from halimede.plan.plan import describe_transition
 
 
 def _status(reason: Reason, state: State | None = None, weight: int = 0, steps: int = 0) -> Status:

@@ -3,8 +3,8 @@
 import pytest
 
 from halimede.api.base import Manifest
-from halimede.reconcile.pods import MESSAGE_LENGTH, Trouble, restarts, trouble, worst
-from halimede.rollout.facts import Cause
+from halimede.plan.pod_problems import MESSAGE_LENGTH, PodProblem, diagnose, most_severe, restarts
+from halimede.rollout.facts import NotReadyReason
 
 
 def waits(reason: str, message: str = "", **more: object) -> Manifest:
@@ -32,35 +32,35 @@ UNSCHEDULABLE = {"type": "PodScheduled", "status": "False", "reason": "Unschedul
 CASES = {
     "new": ({}, None),
     "ready": (pod({"state": {"running": {}}}, type="Ready", status="True"), None),
-    "no room": (pod(**UNSCHEDULABLE), Cause.UNSCHEDULABLE),
+    "no room": (pod(**UNSCHEDULABLE), NotReadyReason.UNSCHEDULABLE),
     "secret": (
         pod(init=(waits("CreateContainerConfigError", 'secret "s" not found'),)),
-        Cause.MISSING_SECRET,
+        NotReadyReason.MISSING_SECRET,
     ),
     "key of a secret": (
         pod(waits("CreateContainerConfigError", "couldn't find key k in Secret ns/s")),
-        Cause.MISSING_SECRET,
+        NotReadyReason.MISSING_SECRET,
     ),
     "config map": (
         pod(waits("CreateContainerConfigError", 'configmap "c" not found')),
-        Cause.MISSING_CONFIG_MAP,
+        NotReadyReason.MISSING_CONFIG_MAP,
     ),
     "other configuration": (
         pod(waits("CreateContainerConfigError", "host user")),
-        Cause.INVALID_POD,
+        NotReadyReason.INVALID_POD,
     ),
-    "no start": (pod(waits("RunContainerError", "exec: not found")), Cause.INVALID_POD),
-    "image": (pod(waits("ErrImagePull")), Cause.IMAGE_PULL),
-    "crash": (pod(waits("CrashLoopBackOff", lastState=ended(1))), Cause.CRASH_LOOP),
-    "crash of the fetcher": (pod(init=(waits("CrashLoopBackOff"),)), Cause.CRASH_LOOP),
-    "just crashed": (pod({"state": ended(1)}), Cause.CRASH_LOOP),
+    "no start": (pod(waits("RunContainerError", "exec: not found")), NotReadyReason.INVALID_POD),
+    "image": (pod(waits("ErrImagePull")), NotReadyReason.IMAGE_PULL),
+    "crash": (pod(waits("CrashLoopBackOff", lastState=ended(1))), NotReadyReason.CRASH_LOOP),
+    "crash of the fetcher": (pod(init=(waits("CrashLoopBackOff"),)), NotReadyReason.CRASH_LOOP),
+    "just crashed": (pod({"state": ended(1)}), NotReadyReason.CRASH_LOOP),
     "between crashes": (
         pod({"state": {"running": {}}, "lastState": ended(137), "ready": False}),
-        Cause.CRASH_LOOP,
+        NotReadyReason.CRASH_LOOP,
     ),
     "fetching": (
         pod(waits("PodInitializing"), init=({"state": {"running": {}}},)),
-        Cause.FETCHING,
+        NotReadyReason.FETCHING,
     ),
     "fetched": (pod(waits("PodInitializing"), init=({"state": ended(0)},)), None),
     "evicted": (
@@ -82,7 +82,7 @@ CASES = {
         None,
     ),
     "done": ({"status": {"phase": "Succeeded", **pod({"state": ended(1)})["status"]}}, None),
-    "loading": (pod({"state": {"running": {}}}), Cause.LOADING),
+    "loading": (pod({"state": {"running": {}}}), NotReadyReason.LOADING),
 }
 
 
@@ -90,7 +90,7 @@ CASES = {
 def test_cause(case: str) -> None:
     """Each way not to be ready has a cause of its own."""
     status, cause = CASES[case]
-    found = trouble(status)
+    found = diagnose(status)
     assert (found and found.cause) == cause
 
 
@@ -99,14 +99,14 @@ def test_last_words_of_a_crash() -> None:
     crashed = waits(
         "CrashLoopBackOff", "back-off", lastState=ended(1, "bad\n opset", reason="Error")
     )
-    found = trouble(pod(crashed))
+    found = diagnose(pod(crashed))
     assert found is not None
     assert found.message == "bad opset (exit code 1, Error)"
 
 
 def test_long_messages_keep_their_end() -> None:
     """Programs say at the end what ended them."""
-    found = trouble(pod(waits("CrashLoopBackOff", lastState=ended(1, "x" * 9999 + " the end"))))
+    found = diagnose(pod(waits("CrashLoopBackOff", lastState=ended(1, "x" * 9999 + " the end"))))
     assert found is not None
     assert found.message.startswith("…")
     assert found.message.endswith("the end (exit code 1)")
@@ -115,8 +115,11 @@ def test_long_messages_keep_their_end() -> None:
 
 def test_worst_of_several_pods() -> None:
     """What needs help is told before what only needs time."""
-    loading, missing = Trouble(Cause.LOADING, ""), Trouble(Cause.MISSING_SECRET, "")
-    assert worst(iter((loading, missing, loading))) is missing
+    loading, missing = (
+        PodProblem(NotReadyReason.LOADING, ""),
+        PodProblem(NotReadyReason.MISSING_SECRET, ""),
+    )
+    assert most_severe(iter((loading, missing, loading))) is missing
 
 
 def test_restarts() -> None:

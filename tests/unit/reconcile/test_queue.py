@@ -8,14 +8,14 @@ from contextlib import asynccontextmanager
 import pytest
 
 from halimede.adapters.errors import TransientError
-from halimede.reconcile.queue import Look, WorkQueue
+from halimede.reconcile.queue import Result, WorkQueue
 
 WAIT = 5.0
 
 
 @asynccontextmanager
 async def _worked(
-    queue: WorkQueue[str], look: Callable[[str], Awaitable[Look]], workers: int = 1
+    queue: WorkQueue[str], look: Callable[[str], Awaitable[Result]], workers: int = 1
 ) -> AsyncIterator[None]:
     tasks = [asyncio.create_task(queue.work(look)) for _ in range(workers)]
     try:
@@ -38,9 +38,9 @@ async def test_a_key_waits_once() -> None:
     """However often a waiting key is added, it is looked at once."""
     queue, seen = WorkQueue[str](), Counter[str]()
 
-    async def look(key: str) -> Look:
+    async def look(key: str) -> Result:
         seen[key] += 1
-        return Look()
+        return Result()
 
     for key in ("a", "a", "b", "a", "last"):
         queue.add(key)
@@ -55,7 +55,7 @@ async def test_a_key_is_held_by_one_worker() -> None:
     held, most = Counter[str](), Counter[str]()
     together: list[int] = []
 
-    async def look(key: str) -> Look:
+    async def look(key: str) -> Result:
         held[key] += 1
         most[key] = max(most[key], held[key])
         together.append(sum(held.values()))
@@ -63,7 +63,7 @@ async def test_a_key_is_held_by_one_worker() -> None:
             await asyncio.sleep(0)
             queue.add(key) if len(together) < 20 else None
         held[key] -= 1
-        return Look()
+        return Result()
 
     async with _worked(queue, look, workers=4):
         queue.add("a")
@@ -78,12 +78,12 @@ async def test_a_key_that_changes_while_held_is_looked_at_again() -> None:
     queue, begun, go_on = WorkQueue[str](), asyncio.Event(), asyncio.Event()
     looks = 0
 
-    async def look(_: str) -> Look:
+    async def look(_: str) -> Result:
         nonlocal looks
         looks += 1
         begun.set()
         await go_on.wait()
-        return Look()
+        return Result()
 
     async with _worked(queue, look):
         queue.add("a")
@@ -98,11 +98,11 @@ async def test_a_failing_key_is_repeated_and_blocks_no_other() -> None:
     """An error in one look neither ends the worker nor hinders the other keys."""
     queue, seen = WorkQueue[str](chance=lambda: 0.5), list[str]()
 
-    async def look(key: str) -> Look:
+    async def look(key: str) -> Result:
         seen.append(key)
         if key == "bad":
             raise TransientError("not now")
-        return Look()
+        return Result()
 
     async with _worked(queue, look):
         queue.add("bad")
@@ -119,12 +119,12 @@ async def test_patience_grows_and_is_reset_by_success() -> None:
     """Each failure in a row doubles the wait; a success starts it over."""
     queue, waits, looks = WorkQueue[str](chance=lambda: 0.5), list[float](), 0
 
-    async def look(_: str) -> Look:
+    async def look(_: str) -> Result:
         nonlocal looks
         looks += 1
         if looks in {1, 2, 3, 5}:
             raise RuntimeError("a bug")
-        return Look()
+        return Result()
 
     def skip_the_wait() -> bool:
         if not (alarm := queue._alarms.pop("a", None)):
@@ -157,10 +157,10 @@ async def test_a_look_says_when_the_next_is_due() -> None:
     """`again` brings the key back by itself."""
     queue, looks = WorkQueue[str](), 0
 
-    async def look(_: str) -> Look:
+    async def look(_: str) -> Result:
         nonlocal looks
         looks += 1
-        return Look(again=0.01 if looks < 3 else None)
+        return Result(again=0.01 if looks < 3 else None)
 
     async with _worked(queue, look):
         queue.add("a")
@@ -170,9 +170,9 @@ async def test_a_look_says_when_the_next_is_due() -> None:
 async def test_a_failed_look_waits_for_whatever_is_sooner() -> None:
     """A look that could not do everything comes back after the back-off, or sooner if due."""
     queue, loop = WorkQueue[str](chance=lambda: 0.5), asyncio.get_running_loop()
-    answers = {"soon": Look(again=0.2, failed=True), "late": Look(again=50, failed=True)}
+    answers = {"soon": Result(again=0.2, failed=True), "late": Result(again=50, failed=True)}
 
-    async def look(key: str) -> Look:
+    async def look(key: str) -> Result:
         return answers[key]
 
     async with _worked(queue, look):
@@ -188,11 +188,11 @@ async def test_shutting_down_waits_for_the_held_and_hands_out_no_more() -> None:
     queue, begun, go_on = WorkQueue[str](), asyncio.Event(), asyncio.Event()
     ended: list[str] = []
 
-    async def look(key: str) -> Look:
+    async def look(key: str) -> Result:
         begun.set()
         await go_on.wait()
         ended.append(key)
-        return Look(again=0)
+        return Result(again=0)
 
     async with _worked(queue, look):
         queue.add("held")
@@ -211,10 +211,10 @@ async def test_shutting_down_gives_up_on_a_look_that_does_not_end() -> None:
     """The wait is bounded, and its outcome is told."""
     queue, begun = WorkQueue[str](), asyncio.Event()
 
-    async def look(_: str) -> Look:
+    async def look(_: str) -> Result:
         begun.set()
         await asyncio.Event().wait()
-        return Look()
+        return Result()
 
     async with _worked(queue, look):
         queue.add("stuck")

@@ -7,8 +7,8 @@ from pydantic import ValidationError
 
 from halimede.api.conditions import ConditionType
 from halimede.api.v1alpha1 import ModelDeployment
-from halimede.reconcile.plan import Plan
-from halimede.reconcile.refuse import refusal
+from halimede.plan.plan import Plan
+from halimede.plan.unreadable import plan_for_unreadable
 
 AVAILABLE = {
     "type": "Available",
@@ -31,7 +31,7 @@ def _old(status: dict[str, Any]) -> dict[str, Any]:
 def _refused(manifest: dict[str, Any], now: float) -> Plan:
     with pytest.raises(ValidationError) as failure:
         ModelDeployment.from_manifest(manifest)
-    return refusal(manifest, failure.value, now)
+    return plan_for_unreadable(manifest, failure.value, now)
 
 
 def test_the_condition_names_the_field_and_what_serves_stays() -> None:

@@ -13,7 +13,7 @@ from halimede.api.status import (
     State,
     Status,
 )
-from halimede.reconcile.report import forget, report
+from halimede.reconcile.status_metrics import remove, update
 
 
 def _shown(name: str) -> set[str]:
@@ -53,8 +53,8 @@ def _ended(identity: str) -> FinishedRollout:
 def test_one_state_is_shown_at_a_time() -> None:
     """The former state's series goes when the next one comes, and the weight follows."""
     key = Key("ns", "states")
-    report(key, Status(), _rolling(State.SHIFTING, 5))
-    report(key, Status(), _rolling(State.ANALYSING, 25))
+    update(key, Status(), _rolling(State.SHIFTING, 5))
+    update(key, Status(), _rolling(State.ANALYSING, 25))
     assert _shown("states") == {
         'halimede_rollout_state{name="states",namespace="ns",state="Analysing"} 1.0',
         'halimede_rollout_weight_percent{name="states",namespace="ns"} 25.0',
@@ -65,11 +65,11 @@ def test_one_state_is_shown_at_a_time() -> None:
 def test_a_rollout_is_counted_once_when_it_ends() -> None:
     """Later passes, which see the same outcome before and after, count nothing."""
     key, after = Key("ns", "ends"), Status(last_rollout=_ended("1"))
-    report(key, _rolling(State.ABORTING, 0), after)
-    report(key, after, after)
+    update(key, _rolling(State.ABORTING, 0), after)
+    update(key, after, after)
     counted = 'halimede_rollouts_total{name="ends",namespace="ns",outcome="Aborted"}'
     assert f"{counted} 1.0" in _shown("ends")
-    report(key, after, Status(last_rollout=_ended("2")))
+    update(key, after, Status(last_rollout=_ended("2")))
     assert f"{counted} 2.0" in _shown("ends")
 
 
@@ -78,9 +78,9 @@ def test_foreign_writes_are_counted() -> None:
     key = Key("ns", "fight")
     once = Status(foreign_writes=ForeignWrites(manager="x", at=(1.0,)))
     twice = Status(foreign_writes=ForeignWrites(manager="x", at=(1.0, 2.0)))
-    report(key, Status(), once)
-    report(key, once, twice)
-    report(key, twice, Status())
+    update(key, Status(), once)
+    update(key, once, twice)
+    update(key, twice, Status())
     counted = 'halimede_foreign_route_writes_total{name="fight",namespace="ns"}'
     assert f"{counted} 2.0" in _shown("fight")
 
@@ -96,8 +96,8 @@ def test_readiness_is_shown_and_forgotten() -> None:
         last_transition_time=0,
     )
     key = Key("ns", "ready")
-    report(key, Status(), Status(conditions=(ready,)))
+    update(key, Status(), Status(conditions=(ready,)))
     assert 'halimede_model_ready{name="ready",namespace="ns"} 1.0' in _shown("ready")
-    forget(key)
-    forget(key)
+    remove(key)
+    remove(key)
     assert _shown("ready") == set()

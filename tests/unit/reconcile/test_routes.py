@@ -3,7 +3,7 @@
 import pytest
 
 from halimede.api.base import Manifest
-from halimede.reconcile.routes import answer, route
+from halimede.plan.route_status import httproute_status, route_status
 
 MADE = "2026-01-01T00:00:00Z"
 
@@ -64,7 +64,7 @@ def asked(
 )
 def test_answers(*, http_route: Manifest, accepted: bool, refused: bool, message: str) -> None:
     """Every parent must have accepted the present generation and resolved what it names."""
-    told = answer(http_route)
+    told = httproute_status(http_route)
     assert (told.accepted, told.refused, told.message) == (accepted, refused, message)
 
 
@@ -199,7 +199,7 @@ def written(*entries: Manifest, parents: tuple[Manifest, ...] = ({"name": "a"},)
 )
 def test_several_controllers_answer(*, http_route: Manifest, accepted: bool, message: str) -> None:
     """Anything may write into `status.parents`; only answers to the question count."""
-    told = answer(http_route)
+    told = httproute_status(http_route)
     assert (told.accepted, told.message) == (accepted, message)
 
 
@@ -212,17 +212,17 @@ def service() -> Manifest:
 
 def test_services_need_no_answer() -> None:
     """Nobody answers for a Service."""
-    told = route((service(),), (service(),))
+    told = route_status((service(),), (service(),))
     assert (told.applied, told.accepted) == (True, True)
 
 
 def test_missing_route_is_not_accepted() -> None:
     """A route that is not there yet leads nobody anywhere."""
-    told = route((), (asked(),))
+    told = route_status((), (asked(),))
     assert (told.applied, told.accepted) == (False, False)
 
 
 def test_stray_route_is_not_as_asked() -> None:
     """An Ingress that still sends requests somewhere is waited for."""
     stray = {"kind": "Ingress", "metadata": {"name": "digits-canary"}}
-    assert not route((service(), stray), (service(),)).applied
+    assert not route_status((service(), stray), (service(),)).applied

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from halimede.api.base import Manifest
-from halimede.reconcile.world import facts
-from halimede.rollout.facts import Cause
-from tests.support.cluster import PretendCluster
+from halimede.plan.cluster_state import summarise
+from halimede.rollout.facts import NotReadyReason
+from harness.fake_cluster import FakeCluster
 
 NAME = "digits-0123abcd"
 
@@ -42,7 +42,7 @@ def workload(
     *slices: Manifest, live: Manifest | None = None, **changes: object
 ) -> tuple[int, int]:
     """Digest a Deployment with its slices: pods that are wanted, pods that are ready."""
-    cluster = PretendCluster()
+    cluster = FakeCluster()
     cluster.spec.update(changes)
     observed = cluster.observe()
     seen = type(observed)(
@@ -55,7 +55,7 @@ def workload(
         reading=None,
         apply_errors={},
     )
-    found = facts(seen, (), ()).workload("0123abcd")
+    found = summarise(seen, (), ()).workload("0123abcd")
     return found.desired, found.ready_endpoints
 
 
@@ -77,7 +77,7 @@ def test_pod_with_two_addresses_counts_once() -> None:
 def test_refused_pods_are_told() -> None:
     """Pods that a quota keeps from being created leave their trace on the Deployment only."""
     refused = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: gpus"}
-    cluster = PretendCluster()
+    cluster = FakeCluster()
     observed = cluster.observe()
     seen = type(observed)(
         deployment=observed.deployment,
@@ -89,13 +89,13 @@ def test_refused_pods_are_told() -> None:
         reading=None,
         apply_errors={},
     )
-    found = facts(seen, (), ()).workload("0123abcd")
-    assert (found.cause, found.message) == (Cause.QUOTA, "exceeded quota: gpus")
+    found = summarise(seen, (), ()).workload("0123abcd")
+    assert (found.cause, found.message) == (NotReadyReason.QUOTA, "exceeded quota: gpus")
 
 
 def test_unknown_revision_is_an_empty_workload() -> None:
     """A revision without a Deployment has no pods."""
-    assert facts(PretendCluster().observe(), (), ()).workload("ffffffff").exists is False
+    assert summarise(FakeCluster().observe(), (), ()).workload("ffffffff").exists is False
 
 
 def test_pods_that_hold_resources() -> None:
@@ -110,8 +110,8 @@ def test_pods_that_hold_resources() -> None:
             ("done", "Succeeded", {}),
         )
     ]
-    observed = replace(PretendCluster().observe(), children=(deployment(),), pods=tuple(pods))
-    assert facts(observed, (), ()).workload("0123abcd").pods == 2
+    observed = replace(FakeCluster().observe(), children=(deployment(),), pods=tuple(pods))
+    assert summarise(observed, (), ()).workload("0123abcd").pods == 2
 
 
 def test_ended_pods_say_nothing() -> None:
@@ -136,9 +136,9 @@ def test_ended_pods_say_nothing() -> None:
             "status": {"phase": "Pending", "conditions": [lacking]},
         },
     )
-    observed = replace(PretendCluster().observe(), children=(deployment(),), pods=pods)
-    found = facts(observed, (), ()).workload("0123abcd")
-    assert (found.cause, found.restarts) == (Cause.UNSCHEDULABLE, 0)
+    observed = replace(FakeCluster().observe(), children=(deployment(),), pods=pods)
+    found = summarise(observed, (), ()).workload("0123abcd")
+    assert (found.cause, found.restarts) == (NotReadyReason.UNSCHEDULABLE, 0)
 
 
 def test_ended_pods_of_other_revisions_do_not_count() -> None:
@@ -150,10 +150,10 @@ def test_ended_pods_of_other_revisions_do_not_count() -> None:
         }
         for phase in ("Running", "Failed")
     ]
-    cluster = PretendCluster()
+    cluster = FakeCluster()
     cluster.until(cluster.ready)
     cluster.model(2).until(lambda: cluster.rollout is not None)
     observed = cluster.observe()
-    before = facts(observed, (), ()).others
+    before = summarise(observed, (), ()).others
     observed = replace(observed, pods=(*observed.pods, *others))
-    assert facts(observed, (), ()).others == before + 1
+    assert summarise(observed, (), ()).others == before + 1

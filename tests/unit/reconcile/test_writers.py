@@ -3,7 +3,7 @@
 import pytest
 
 from halimede.api.base import Manifest
-from halimede.reconcile.writers import foreign_write, latest
+from halimede.plan.field_managers import foreign_write, latest
 from halimede.rollout.facts import ForeignWrite
 
 WEIGHT = "nginx.ingress.kubernetes.io/canary-weight"

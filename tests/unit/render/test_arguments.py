@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from halimede.render.arguments import arguments
+from halimede.render.arguments import triton_arguments
 from halimede.render.config_pbtxt import model_config
 from tests.unit.render.resources import digits
 
@@ -18,7 +18,7 @@ WHOLE = {
 def flags(config: dict[str, Any] | None = None, **spec: Any) -> set[str]:
     """Name the flags that are rendered, without their values."""
     wanted = digits(model={"config": config or {"backend": "python"}}, **spec).spec
-    found = arguments(wanted, model_config("digits", wanted))
+    found = triton_arguments(wanted, model_config("digits", wanted))
     return {argument.partition("=")[0] for argument in found}
 
 
@@ -72,4 +72,4 @@ def test_gpu_metrics_only_with_gpus() -> None:
 def test_own_arguments_come_last() -> None:
     """The user's arguments follow ours, so that theirs win."""
     wanted = digits(runtime={"version": "24.10", "args": ["--log-verbose=1"]}).spec
-    assert arguments(wanted, model_config("digits", wanted))[-1] == "--log-verbose=1"
+    assert triton_arguments(wanted, model_config("digits", wanted))[-1] == "--log-verbose=1"

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from halimede.render.checks import violations
+from halimede.validation.spec import find_violations
 from tests.unit.render.resources import INPUTS, digits
 
 
 def told(inputs: Any = INPUTS, **spec: Any) -> str:
     """Check a spec; write what is found."""
-    return "\n".join(map(str, violations(digits(**spec), inputs)))
+    return "\n".join(map(str, find_violations(digits(**spec), inputs)))
 
 
 def pbtxt(text: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from halimede.render.covers import covers
+from halimede.render.drift import is_up_to_date
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -23,7 +23,7 @@ JSON = st.recursive(
 @given(JSON)
 def test_everything_covers_itself(value: Any) -> None:
     """An object that is live exactly as wanted has not drifted."""
-    assert covers(value, value)
+    assert is_up_to_date(value, value)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_everything_covers_itself(value: Any) -> None:
 )
 def test_no_drift(live: dict[str, Any], desired: dict[str, Any]) -> None:
     """What the API server and others add or rewrite is no difference."""
-    assert covers(live, desired)
+    assert is_up_to_date(live, desired)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_no_drift(live: dict[str, Any], desired: dict[str, Any]) -> None:
 )
 def test_drift(live: dict[str, Any], desired: dict[str, Any]) -> None:
     """What was changed behind our back is seen."""
-    assert not covers(live, desired)
+    assert not is_up_to_date(live, desired)
 
 
 OWNED = {
@@ -111,9 +111,9 @@ OWNED = {
 )
 def test_what_is_still_ours_is_no_drift(live: dict[str, Any], desired: dict[str, Any]) -> None:
     """What the API server made of our own apply is no difference, unless ownership is lost."""
-    assert covers(live, desired, OWNED)
-    assert not covers(live, desired)
-    assert not covers(live, desired, {"f:other": {}})
+    assert is_up_to_date(live, desired, OWNED)
+    assert not is_up_to_date(live, desired)
+    assert not is_up_to_date(live, desired, {"f:other": {}})
 
 
 @pytest.mark.parametrize(
@@ -131,4 +131,4 @@ def test_what_is_still_ours_is_no_drift(live: dict[str, Any], desired: dict[str,
 )
 def test_what_is_ours_no_more_is_drift(live: dict[str, Any], desired: dict[str, Any]) -> None:
     """What somebody else took over is seen beside what is still ours."""
-    assert not covers(live, desired, OWNED)
+    assert not is_up_to_date(live, desired, OWNED)

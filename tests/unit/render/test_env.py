@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from halimede.render.env import RENDERED, environment, stamped
+from halimede.render.env import RENDERED, environment, with_digest
 
 KEYS = st.text(max_size=100)
 """A key of YAML has 1024 characters at most, escapes included; no key in Kubernetes comes near."""
@@ -43,6 +43,8 @@ def test_stamp_tells_a_field_that_is_gone() -> None:
     """An object that wants less than before has another stamp."""
     whole = {"metadata": {"name": "x"}, "spec": {"a": 1, "b": 2}}
     less = {"metadata": {"name": "x"}, "spec": {"a": 1}}
-    stamps = [stamped(one)["metadata"]["annotations"][RENDERED] for one in (whole, less, whole)]
+    stamps = [
+        with_digest(one)["metadata"]["annotations"][RENDERED] for one in (whole, less, whole)
+    ]
     assert stamps[0] != stamps[1]
     assert stamps[0] == stamps[2]

@@ -8,11 +8,12 @@ import pytest
 from halimede.api.base import Manifest
 from halimede.api.status import RevisionStatus, Status
 from halimede.api.v1alpha1 import ModelDeployment
-from halimede.render import remembered, workload
-from halimede.render.remembered import as_wanted, owner
+from halimede.plan import renderer
+from halimede.plan.renderer import is_current, render_key
+from halimede.render import workload
 from halimede.render.revision import InvalidRecordError
-from tests.support.cluster import PLATFORM
-from tests.support.spec import SPEC
+from harness.fake_cluster import PLATFORM
+from harness.fake_spec import SPEC
 
 
 def deployment(**changes: Any) -> ModelDeployment:
@@ -26,15 +27,15 @@ def deployment(**changes: Any) -> ModelDeployment:
 def test_what_a_pass_learns_changes_no_rendering() -> None:
     """Given another status and another annotation, the children are the very same objects."""
     md = deployment()
-    revision = remembered.revision(owner(md), PLATFORM, {})
-    before = remembered.children(owner(md), revision, 2)
+    revision = renderer.render_revision(render_key(md), PLATFORM, {})
+    before = renderer.render_children(render_key(md), revision, 2)
     metadata = md.metadata.model_copy(update={"annotations": {"a": "b"}, "generation": 7})
     status = Status(stable=RevisionStatus(revision=revision.hash, since=1.0))
     later = md.model_copy(update={"metadata": metadata, "status": status})
-    again = remembered.revision(owner(later), PLATFORM, {})
+    again = renderer.render_revision(render_key(later), PLATFORM, {})
     assert again is revision
-    assert remembered.children(owner(later), again, 2) is before
-    assert before == workload.workload(later, again, 2)
+    assert renderer.render_children(render_key(later), again, 2) is before
+    assert before == workload.render_workload(later, again, 2)
 
 
 @pytest.mark.parametrize(
@@ -54,29 +55,33 @@ def test_what_a_pass_learns_changes_no_rendering() -> None:
 def test_another_question_has_its_own_answer(other: ModelDeployment, replicas: int) -> None:
     """Given anything else that children depend on, they are rendered anew."""
     md = deployment()
-    revision = remembered.revision(owner(md), PLATFORM, {})
-    before = remembered.children(owner(md), revision, 2)
-    after = remembered.children(owner(other), revision, replicas)
+    revision = renderer.render_revision(render_key(md), PLATFORM, {})
+    before = renderer.render_children(render_key(md), revision, 2)
+    after = renderer.render_children(render_key(other), revision, replicas)
     assert after != before
-    assert after == workload.workload(other, revision, replicas)
+    assert after == workload.render_workload(other, revision, replicas)
 
 
 def test_a_copy_of_a_config_map_is_looked_at_every_time() -> None:
     """Given a ConfigMap that changes under its name, the revision is another one."""
     md = deployment(model=SPEC["model"] | {"storageUri": "configMap://models"})
     one, other = (
-        remembered.revision(owner(md), PLATFORM, {"models": {"data": {"model.onnx": content}}})
+        renderer.render_revision(
+            render_key(md), PLATFORM, {"models": {"data": {"model.onnx": content}}}
+        )
         for content in ("a", "b")
     )
     assert one.hash != other.hash
-    assert remembered.children(owner(md), one, 1) == remembered.children(owner(md), one, 1)
+    assert renderer.render_children(render_key(md), one, 1) == renderer.render_children(
+        render_key(md), one, 1
+    )
 
 
 def live(version: str, **changes: Any) -> tuple[Manifest, Manifest]:
     """Render a ConfigMap, and show how it is live in a version."""
     md = deployment()
-    revision = remembered.revision(owner(md), PLATFORM, {})
-    rendered, *_ = remembered.children(owner(md), revision, 1)
+    revision = renderer.render_revision(render_key(md), PLATFORM, {})
+    rendered, *_ = renderer.render_children(render_key(md), revision, 1)
     seen = copy.deepcopy(rendered) | changes
     seen["metadata"] |= {"uid": "live", "resourceVersion": version}
     return seen, rendered
@@ -84,16 +89,16 @@ def live(version: str, **changes: Any) -> tuple[Manifest, Manifest]:
 
 def test_a_new_version_of_an_object_is_compared_anew() -> None:
     """Given drift, it is seen with the version that brings it, and gone with the next one."""
-    found = [as_wanted(*live("1")), as_wanted(*live("2", data={})), as_wanted(*live("3"))]
+    found = [is_current(*live("1")), is_current(*live("2", data={})), is_current(*live("3"))]
     assert found == [True, False, True]
-    assert not as_wanted(None, live("1")[1])
+    assert not is_current(None, live("1")[1])
 
 
 def test_a_record_is_read_again_when_it_changes() -> None:
     """Given a record that somebody has spoilt, it is told, and is whole again when mended."""
     good, _ = live("4")
-    assert remembered.recorded(good) is remembered.recorded(good)
+    assert renderer.load_revision(good) is renderer.load_revision(good)
     spoilt, _ = live("5", data={})
     with pytest.raises(InvalidRecordError):
-        remembered.recorded(spoilt)
-    assert remembered.recorded(live("6")[0]) == remembered.recorded(good)
+        renderer.load_revision(spoilt)
+    assert renderer.load_revision(live("6")[0]) == renderer.load_revision(good)

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from halimede.render.platform import Platform
-from halimede.render.revision import InvalidRecordError, from_record, record, revision
+from halimede.render.images import Platform
+from halimede.render.revision import InvalidRecordError, from_record, record, render_revision
 from tests.unit.render.resources import INPUTS, digits
 
 PLATFORM = Platform(halimede_image="registry.example/halimede:0.1.0")
-BEFORE = revision(digits(), PLATFORM, INPUTS)
+BEFORE = render_revision(digits(), PLATFORM, INPUTS)
 
 
 def test_record_holds_everything() -> None:
@@ -19,25 +19,25 @@ def test_record_holds_everything() -> None:
 
 def test_same_spec_same_hash() -> None:
     """Rendering twice gives the same revision."""
-    assert revision(digits(), PLATFORM, INPUTS) == BEFORE
+    assert render_revision(digits(), PLATFORM, INPUTS) == BEFORE
 
 
 def test_operator_update_makes_no_revision() -> None:
     """The fetcher's image is not part of the hash: an update of Halimede restarts no model."""
     updated = Platform(halimede_image="registry.example/halimede:0.2.0")
-    assert revision(digits(), updated, INPUTS).hash == BEFORE.hash
+    assert render_revision(digits(), updated, INPUTS).hash == BEFORE.hash
 
 
 def test_own_fetcher_makes_a_revision() -> None:
     """A fetcher that the user chose is part of what the user asks for."""
     patch = {"spec": {"initContainers": [{"name": "fetch", "image": "mine:1"}]}}
-    assert revision(digits(podTemplate=patch), PLATFORM, INPUTS).hash != BEFORE.hash
+    assert render_revision(digits(podTemplate=patch), PLATFORM, INPUTS).hash != BEFORE.hash
 
 
 def test_new_files_make_a_revision() -> None:
     """A change in the ConfigMap that holds the model is a new revision."""
     changed = {"digits": {"data": {"model.py": "print(1)"}}}
-    assert revision(digits(), PLATFORM, changed).hash != BEFORE.hash
+    assert render_revision(digits(), PLATFORM, changed).hash != BEFORE.hash
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_new_files_make_a_revision() -> None:
 )
 def test_what_changes_the_pod_makes_a_revision(spec: dict[str, Any]) -> None:
     """Everything that pods are made of is part of a revision."""
-    assert revision(digits(**spec), PLATFORM, INPUTS).hash != BEFORE.hash
+    assert render_revision(digits(**spec), PLATFORM, INPUTS).hash != BEFORE.hash
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_what_changes_the_pod_makes_a_revision(spec: dict[str, Any]) -> None:
 )
 def test_what_leaves_the_pod_alone_makes_none(spec: dict[str, Any]) -> None:
     """How many pods there are, and how requests reach them, is no part of a revision."""
-    assert revision(digits(**spec), PLATFORM, INPUTS).hash == BEFORE.hash
+    assert render_revision(digits(**spec), PLATFORM, INPUTS).hash == BEFORE.hash
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,13 @@ import pytest
 
 from halimede.api.base import Manifest
 from halimede.render.traffic import Backend
-from halimede.render.user_route import annotation, attached, given_back, operations, refusal
+from halimede.render.user_route import (
+    annotation,
+    json_patch,
+    restored,
+    unusable_reason,
+    with_revisions,
+)
 
 STABLE, CANARY = "aaaaaaaa", "bbbbbbbb"
 KEY = annotation("digits")
@@ -34,7 +40,7 @@ def shares(weight: int) -> tuple[Backend, ...]:
 
 def led(live: Manifest, weight: int) -> Manifest:
     """Give the canary a weight in a route, which names the revisions first."""
-    return attached(attached(live, "digits", shares(weight)), "digits", shares(weight))
+    return with_revisions(with_revisions(live, "digits", shares(weight)), "digits", shares(weight))
 
 
 def weights(live: Manifest, rule: int = 0) -> list[tuple[str, int]]:
@@ -74,9 +80,9 @@ def test_what_was_taken_is_given_back(name: str) -> None:
     live = ROUTES[name]
     for weight in (0, 1, 33, 100):
         live = led(live, weight)
-        assert attached(live, "digits", shares(weight)) == live
-        assert given_back(live, "digits")["spec"] == ROUTES[name]["spec"]
-    back = given_back(live, "digits")
+        assert with_revisions(live, "digits", shares(weight)) == live
+        assert restored(live, "digits")["spec"] == ROUTES[name]["spec"]
+    back = restored(live, "digits")
     assert (back["metadata"].get("annotations") or {}) == (
         ROUTES[name]["metadata"].get("annotations") or {}
     )
@@ -84,9 +90,9 @@ def test_what_was_taken_is_given_back(name: str) -> None:
 
 def test_the_revisions_are_named_before_they_get_requests() -> None:
     """A Service that a proxy has yet to get to know gets nothing; the entry Service stays."""
-    live = attached(ROUTES["beside another service"], "digits", shares(5))
+    live = with_revisions(ROUTES["beside another service"], "digits", shares(5))
     assert weights(live) == [(STABLE, 0), (CANARY, 0), ("digits", 300), ("old", 100)]
-    live = attached(live, "digits", shares(5))
+    live = with_revisions(live, "digits", shares(5))
     assert weights(live) == [(STABLE, 285), (CANARY, 15), ("old", 100)]
     assert [one["name"] for one in live["spec"]["rules"][0]["backendRefs"]][2] == "digits"
 
@@ -125,7 +131,7 @@ def test_rules_that_moved_are_known_again() -> None:
     """A rule that its owner put in front of ours changes nothing of what is given back."""
     live = led(route([ref(weight=7)]), 5)
     live["spec"]["rules"].insert(0, {"backendRefs": [ref("new")]})
-    back = given_back(attached(live, "digits", shares(25)), "digits")
+    back = restored(with_revisions(live, "digits", shares(25)), "digits")
     assert [rule["backendRefs"] for rule in back["spec"]["rules"]] == [
         [ref("new")],
         [ref(weight=7)],
@@ -136,12 +142,12 @@ def test_an_edited_rule_keeps_its_shares() -> None:
     """A backend that its owner added among ours stays, with the share that it has."""
     live = led(route([ref(weight=7)]), 25)
     live["spec"]["rules"][0]["backendRefs"].append(ref("new", weight=50))
-    assert weights(attached(live, "digits", shares(50))) == [
+    assert weights(with_revisions(live, "digits", shares(50))) == [
         (STABLE, 50),
         (CANARY, 50),
         ("new", 50),
     ]
-    assert weights(given_back(live, "digits")) == [("digits", 2), ("new", 1)]
+    assert weights(restored(live, "digits")) == [("digits", 2), ("new", 1)]
 
 
 @pytest.mark.parametrize("kept", ["", "{}", "[1]", '[[{"port":8000}]]', "null"])
@@ -149,7 +155,7 @@ def test_a_spoilt_annotation_costs_only_the_weight(kept: str) -> None:
     """Without a memory, the backends are put together by their shares."""
     live = led(route([ref(weight=7)]), 25)
     live["metadata"]["annotations"][KEY] = kept
-    assert weights(given_back(live, "digits")) == [("digits", 1)]
+    assert weights(restored(live, "digits")) == [("digits", 1)]
 
 
 def test_a_route_put_back_by_its_owner_is_remembered_anew() -> None:
@@ -170,16 +176,19 @@ def test_a_route_put_back_by_its_owner_is_remembered_anew() -> None:
         (route([ref(namespace="far")]), "names the Service 'digits'"),
         (route([ref(kind="Custom", group="x")]), "names the Service 'digits'"),
         ({"metadata": {}, "spec": {}}, "names the Service 'digits'"),
-        (attached(route([ref()], [ref("b")]), "b", shares(5)), None),
-        (attached(route([ref(), ref("b")]), "b", shares(5)), "in use by the ModelDeployment 'b'"),
-        (attached(route([ref(), ref("b")]), "digits", shares(5)), None),
+        (with_revisions(route([ref()], [ref("b")]), "b", shares(5)), None),
+        (
+            with_revisions(route([ref(), ref("b")]), "b", shares(5)),
+            "in use by the ModelDeployment 'b'",
+        ),
+        (with_revisions(route([ref(), ref("b")]), "digits", shares(5)), None),
         (route([ref(weight=1), ref("b", weight=10_001)]), "too large"),
         (route([ref(weight=100), ref("b", weight=1_000_000)]), None),
     ],
 )
 def test_refusals(live: Manifest, said: str | None) -> None:
     """A route without a place for the model is left alone, and it is said why."""
-    found = refusal(live, "digits")
+    found = unusable_reason(live, "digits")
     assert (found is None) is (said is None)
     assert (said or "") in " ".join(found or ())
 
@@ -187,17 +196,17 @@ def test_refusals(live: Manifest, said: str | None) -> None:
 def test_the_patch_touches_backends_and_annotation_only() -> None:
     """Each changed rule is one operation, and all fail if the route is another version."""
     live = route([ref("old")], [ref()])
-    wanted = attached(live, "digits", shares(5))
+    wanted = with_revisions(live, "digits", shares(5))
     version = {"op": "test", "path": "/metadata/resourceVersion", "value": "7"}
-    first, rule, note = operations(live, wanted, "digits")
+    first, rule, note = json_patch(live, wanted, "digits")
     assert first == version
     assert (rule["op"], rule["path"]) == ("replace", "/spec/rules/1/backendRefs")
     assert (note["op"], note["path"]) == ("add", "/metadata/annotations")
-    assert operations(wanted, wanted, "digits") == ()
-    assert operations(wanted, given_back(wanted, "digits"), "digits")[2] == {
+    assert json_patch(wanted, wanted, "digits") == ()
+    assert json_patch(wanted, restored(wanted, "digits"), "digits")[2] == {
         "op": "remove",
         "path": "/metadata/annotations/halimede.dev~1original-digits",
     }
     noted = route([ref()], note="mine")
-    (*_, added) = operations(noted, attached(noted, "digits", shares(5)), "digits")
+    (*_, added) = json_patch(noted, with_revisions(noted, "digits", shares(5)), "digits")
     assert added["path"] == "/metadata/annotations/halimede.dev~1original-digits"

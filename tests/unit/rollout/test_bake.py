@@ -5,8 +5,8 @@ import pytest
 from halimede.api.analysis import Analysis
 from halimede.api.status import State
 from halimede.judge.verdict import Verdict
-from halimede.rollout.evidence import looks_wanted
-from halimede.rollout.timers import next_look
+from halimede.rollout.analysis_schedule import required_looks
+from halimede.rollout.requeue import requeue_after
 from tests.support.rollouts import BLUE_GREEN, SETTINGS, MachineWorld, canary_at, changed
 
 
@@ -38,7 +38,7 @@ def test_the_end_of_the_bake_is_looked_for_when_it_comes(world: MachineWorld) ->
     )
     seconds = 60 if world.settings.strategy == "BlueGreen" else 90
     world.now += seconds - 7
-    assert next_look(world.status, world.settings, world.now) == 7
+    assert requeue_after(world.status, world.settings, world.now) == 7
 
 
 @pytest.mark.transition(41)
@@ -92,4 +92,4 @@ def test_a_bake_that_nobody_watched_is_made_up_for() -> None:
 )
 def test_a_bake_wants_the_looks_that_it_has_time_for(seconds: float, looks: int) -> None:
     """Three at most: those that find a revision that only fails."""
-    assert looks_wanted(seconds, Analysis(warmup_seconds=30, interval_seconds=15)) == looks
+    assert required_looks(seconds, Analysis(warmup_seconds=30, interval_seconds=15)) == looks

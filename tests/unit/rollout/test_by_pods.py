@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from halimede.api.rollout import Canary, StableDown, Step
+from halimede.api.rollout import Canary, OnStableDown, Step
 from halimede.api.status import State
 from halimede.judge.verdict import Verdict
-from halimede.rollout.capacity import split
+from halimede.rollout.sizing.replicas import split_replicas
 from tests.support.rollouts import BLUE_GREEN, SETTINGS, MachineWorld, changed, unready
 
 QUARTER = changed(SETTINGS, canary=Canary(steps=(Step(weight=25), Step(weight=50))))
@@ -34,13 +34,13 @@ QUARTER = changed(SETTINGS, canary=Canary(steps=(Step(weight=25), Step(weight=50
 )
 def test_nearest_pair_of_pods(replicas: int, weight: int, pods: tuple[int, int]) -> None:
     """Both revisions have pods, as many together as there should be, or one more."""
-    assert split(weight, replicas) == pods
+    assert split_replicas(weight, replicas) == pods
 
 
 @given(replicas=st.integers(1, 1000), weight=st.integers(1, 99))
 def test_no_other_pair_is_nearer(replicas: int, weight: int) -> None:
     """Of all pairs that are allowed, none comes nearer to the weight."""
-    canary, stable = split(weight, replicas)
+    canary, stable = split_replicas(weight, replicas)
     assert canary >= 1
     assert stable >= 1
     assert canary + stable in (replicas, replicas + 1)
@@ -55,7 +55,7 @@ def test_no_other_pair_is_nearer(replicas: int, weight: int) -> None:
 @given(replicas=st.integers(1, 200), weight=st.integers(1, 98))
 def test_more_weight_never_takes_pods_from_the_canary(replicas: int, weight: int) -> None:
     """Steps rise, and so do the pods."""
-    assert split(weight, replicas)[0] <= split(weight + 1, replicas)[0]
+    assert split_replicas(weight, replicas)[0] <= split_replicas(weight + 1, replicas)[0]
 
 
 def at(state: State, replicas: int = 4) -> MachineWorld:
@@ -124,7 +124,7 @@ def test_bake_has_the_old_revision_at_full_scale() -> None:
 def test_cover_for_a_stable_revision_without_pods_ends_at_the_step() -> None:
     """Given a stable revision that was covered, it gets its pods and then its share back."""
     world = at(State.ANALYSING)
-    world.settings = changed(QUARTER, on_stable_down=StableDown.SHIFT)
+    world.settings = changed(QUARTER, on_stable_down=OnStableDown.SHIFT)
     world.broken["v1"] = unready()
     world.run(3)
     assert dict(world.route)["v2"] == 100

@@ -8,7 +8,7 @@ from halimede.api.conditions import Reason
 from halimede.api.rollout import CapacityMode, Rollout, Step, Strategy
 from halimede.api.status import Evidence, Outcome, RolloutStatus, State
 from halimede.judge.verdict import Verdict
-from halimede.rollout.moves import with_rollout
+from halimede.rollout.decisions import with_rollout
 from halimede.rollout.steps import control_percent
 from tests.support.rollouts import (
     BLUE_GREEN,

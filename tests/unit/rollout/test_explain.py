@@ -15,7 +15,7 @@ from halimede.api.status import (
     Status,
 )
 from halimede.api.v1alpha1 import ModelDeployment
-from halimede.rollout.explain import AWAITED, explain
+from halimede.rollout.explain import AWAITED, explain_rollout
 
 FOLDER = Path(__file__).parent / "explained"
 
@@ -51,12 +51,12 @@ def with_rollout(md: ModelDeployment, rollout: RolloutStatus | None) -> ModelDep
 
 def test_a_stopped_rollout_is_explained_with_all_its_figures() -> None:
     """State, decision, both sources with both sides, every test against its bar, conditions."""
-    assert explain(recorded()) == (FOLDER / "stopped.txt").read_text()
+    assert explain_rollout(recorded()) == (FOLDER / "stopped.txt").read_text()
 
 
 def test_a_step_tells_what_it_still_lacks() -> None:
     """52 clean requests have been seen; the step asks for some more, and says so."""
-    written = explain(analysing())
+    written = explain_rollout(analysing())
     assert "Awaited: evidence for the step" in written
     assert "  Missing for step 1: about 39 more clean requests.\n" in written
 
@@ -66,7 +66,7 @@ def test_what_a_step_lacks_is_told_with_its_time() -> None:
     evidence = rollout_of(analysing()).evidence
     assert evidence is not None
     slow = evidence.model_copy(update={"requests_per_second": 0.2})
-    written = explain(analysing(evidence=slow))
+    written = explain_rollout(analysing(evidence=slow))
     assert "Traffic: 0.2 requests/s to both revisions\n" in written
     lack = "about 39 more clean requests (about 32 min at 0.2 requests/s)."
     assert f"  Missing for step 1: {lack}\n" in written
@@ -77,58 +77,58 @@ def test_a_shortage_is_explained_with_its_cure() -> None:
     evidence = rollout_of(analysing()).evidence
     assert evidence is not None
     slow = evidence.model_copy(update={"requests_per_second": 0.001})
-    written = explain(analysing(evidence=slow))
+    written = explain_rollout(analysing(evidence=slow))
     assert "\nToo few requests: step 1 needs about " in written
     assert "at 0.001 requests/s, more than maxSeconds (" in written
 
 
 def test_a_first_weight_is_explained() -> None:
     """It stands in no spec."""
-    written = explain(analysing(first_weight=12))
+    written = explain_rollout(analysing(first_weight=12))
     assert "\nFirst weight: 12 %, chosen by the traffic\n" in written
-    assert "First weight" not in explain(analysing())
+    assert "First weight" not in explain_rollout(analysing())
 
 
 def test_the_last_step_lacks_more_than_the_first() -> None:
     """The level that counts is the step's."""
-    assert "Missing for step 3" in explain(analysing(step=2))
+    assert "Missing for step 3" in explain_rollout(analysing(step=2))
 
 
 def test_steps_that_were_edited_are_held_to_the_last_level() -> None:
     """As the judge does: the levels were fixed when the rollout began."""
-    assert "Missing for step 3" in explain(analysing(step=0, steps=2))
+    assert "Missing for step 3" in explain_rollout(analysing(step=0, steps=2))
 
 
 def test_odds_against_it_are_not_said_to_be_cured_by_waiting() -> None:
     """21 errors in 53 requests: clean requests alone do not let it pass."""
     rollout = rollout_of(recorded())
     back = rollout.model_copy(update={"state": State.ANALYSING, "outcome": None})
-    assert "Held by the odds against it" in explain(with_rollout(recorded(), back))
+    assert "Held by the odds against it" in explain_rollout(with_rollout(recorded(), back))
 
 
 def test_what_is_decided_lacks_nothing() -> None:
     """A rollout on its way back is not told what would let it pass."""
-    written = explain(analysing(outcome=Outcome.ABORTED))
+    written = explain_rollout(analysing(outcome=Outcome.ABORTED))
     assert "Missing" not in written
 
 
 def test_a_pause_is_told_with_its_beginning() -> None:
     """By command, in the spec, or both."""
-    written = explain(analysing(paused_since=0.0, spec_paused_since=60.0))
+    written = explain_rollout(analysing(paused_since=0.0, spec_paused_since=60.0))
     assert "Paused: by command since 1970-01-01T00:00:00.000Z, until the command resume" in written
     assert "Paused: by spec.rollout.paused since 1970-01-01T00:01:00.000Z" in written
 
 
 def test_blue_green_has_no_steps_to_tell_of() -> None:
     """Nothing but the end of the bake lets it pass."""
-    written = explain(analysing(strategy=Strategy.BLUE_GREEN, state=State.BAKING))
+    written = explain_rollout(analysing(strategy=Strategy.BLUE_GREEN, state=State.BAKING))
     assert "step" not in written.split("Conditions")[0]
     assert "All tests together: odds under 1:1 against it; 100:1 stop it" in written
 
 
 def test_before_the_first_look_there_is_no_evidence() -> None:
     """It is said when the judge will look."""
-    assert "The judge has not looked yet" in explain(analysing(evidence=None))
+    assert "The judge has not looked yet" in explain_rollout(analysing(evidence=None))
 
 
 def test_missing_data_and_a_silent_prometheus_are_told_with_their_times() -> None:
@@ -136,14 +136,14 @@ def test_missing_data_and_a_silent_prometheus_are_told_with_their_times() -> Non
     evidence = rollout_of(analysing()).evidence
     assert evidence is not None
     gone = evidence.model_copy(update={"no_data_since": 0.0, "metrics_down_since": 60.0})
-    written = explain(analysing(evidence=gone))
+    written = explain_rollout(analysing(evidence=gone))
     assert "There are no data since 1970-01-01T00:00:00.000Z." in written
     assert "Prometheus has not answered since 1970-01-01T00:01:00.000Z." in written
 
 
 def test_after_a_rollout_its_end_is_explained() -> None:
     """The evidence of the last rollout is kept in the status."""
-    written = explain(with_rollout(recorded(), None))
+    written = explain_rollout(with_rollout(recorded(), None))
     assert "The last one, Canary of 268a08c5:\nAborted (AnalysisFailed) at " in written
     assert "268a08c5  66 requests, 16 errors (24.24 %)" in written
 
@@ -151,7 +151,7 @@ def test_after_a_rollout_its_end_is_explained() -> None:
 def test_where_nothing_was_ever_rolled_out_there_is_nothing_to_explain() -> None:
     """No traceback on a fresh object."""
     md = recorded().model_copy(update={"status": Status()})
-    assert explain(md) == (
+    assert explain_rollout(md) == (
         "demo/digits\n"
         "No rollout is under way, and none has ended yet: there is nothing to judge.\n"
     )
@@ -164,7 +164,7 @@ def test_every_state_says_what_it_waits_for() -> None:
 
 def test_commands_that_make_sense_are_listed() -> None:
     """While a step is judged, it may be hurried, held, or given up."""
-    told = explain(analysing(state=State.ANALYSING))
+    told = explain_rollout(analysing(state=State.ANALYSING))
     assert (
         "Commands now: promote, promote-full, promote-full-force, abort, pause, rollback\n" in told
     )
@@ -178,6 +178,6 @@ def test_pin_is_told_with_what_ends_it() -> None:
     status = md.status.model_copy(
         update={"pinned": pin, "history": before, "failed_revisions": ()}
     )
-    told = explain(md.model_copy(update={"status": status}))
+    told = explain_rollout(md.model_copy(update={"status": status}))
     assert "Pinned: a07b2478 against eb7481f7 since 1970-01-01T00:00:00.000Z" in told
     assert "Stable before: eb7481f7\nCommands now: resume\n" in told

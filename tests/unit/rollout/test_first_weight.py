@@ -4,14 +4,14 @@ import pytest
 
 from halimede.api.rollout import Canary, Rollout, Step
 from halimede.api.status import Evidence, Outcome, RolloutStatus, State
-from halimede.rollout.first_weight import (
+from halimede.rollout.sizing.first_weight import (
     choose_first_weight,
     effective_settings,
     report_first_weight,
     weight_for,
     with_first_weight,
 )
-from halimede.rollout.steps import refitted
+from halimede.rollout.steps import remap_steps
 from tests.support.rollouts import canary_at
 
 OPEN = Rollout()
@@ -93,7 +93,7 @@ def test_it_is_not_chosen_where_it_is_too_late(changes: dict[str, object]) -> No
 def test_a_chosen_weight_raises_the_step_under_way() -> None:
     """The evidence is kept, and the step is judged on at the new weight."""
     rollout = choose_first_weight(begun(1.7), OPEN)
-    refit = refitted(rollout, effective_settings(OPEN, rollout), 99.0)
+    refit = remap_steps(rollout, effective_settings(OPEN, rollout), 99.0)
     assert (refit.state, refit.step, refit.weight) == (State.SHIFTING, 0, 5)
     assert refit.evidence == rollout.evidence
 
@@ -102,7 +102,7 @@ def test_the_lowest_weight_moves_nothing_and_is_not_told() -> None:
     """With much traffic all stays as it began."""
     rollout = choose_first_weight(begun(50.0), OPEN)
     assert rollout.first_weight == 5
-    assert refitted(rollout, effective_settings(OPEN, rollout), 99.0) is rollout
+    assert remap_steps(rollout, effective_settings(OPEN, rollout), 99.0) is rollout
     assert report_first_weight(begun(50.0), rollout) == ()
 
 

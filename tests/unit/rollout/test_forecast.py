@@ -6,10 +6,10 @@ import pytest
 
 from halimede.api.analysis import Analysis
 from halimede.api.rollout import BlueGreen, Canary, Mirror, Rollout, Step, StepPause, Strategy
-from halimede.judge.limits import levels
-from halimede.judge.simulation import LOOKS
-from halimede.rollout.forecast import Advice, Forecast, Question, forecast
-from halimede.rollout.forecast_text import text
+from halimede.forecast.forecast import Advice, Forecast, ForecastInput, forecast_rollout
+from halimede.forecast.report import format_forecast
+from halimede.forecast.simulation import LOOKS
+from halimede.judge.thresholds import levels
 
 FEW = 10
 """Rollouts per figure: enough for what is told here."""
@@ -17,7 +17,7 @@ FEW = 10
 
 def told(rate: float, settings: Rollout | None = None, stable: float = 0.005) -> Forecast:
     """Forecast a rollout, with few repeats."""
-    return forecast(Question(settings or Rollout(), rate, stable), repeats=FEW)
+    return forecast_rollout(ForecastInput(settings or Rollout(), rate, stable), repeats=FEW)
 
 
 def canary(*weights: int, max_seconds: int = 1800) -> Rollout:
@@ -44,8 +44,8 @@ def test_the_first_weight_is_that_of_the_traffic(busy: Forecast) -> None:
     assert (chosen.first_weight, named.first_weight, busy.first_weight) == (12, None, 5)
     assert (chosen.steps, chosen.promoted) == (named.steps, named.promoted)
     assert chosen.seconds == pytest.approx((named.seconds or 0) + 16)
-    assert "  first weight 12 % chosen by the traffic, as" in text("model", chosen)
-    assert "chosen by the traffic" not in text("model", named)
+    assert "  first weight 12 % chosen by the traffic, as" in format_forecast("model", chosen)
+    assert "chosen by the traffic" not in format_forecast("model", named)
     assert told(10.0, canary(5, 25, 50)).seconds == busy.seconds
 
 
@@ -112,19 +112,19 @@ def test_where_no_weight_would_do_none_is_proposed() -> None:
     starved = told(0.01, canary(50))
     assert starved.advice[0].weight is None
     assert (starved.advice[0].max_seconds or 0) > 1800
-    assert "raise its weight" not in text("model", starved)
+    assert "raise its weight" not in format_forecast("model", starved)
 
 
 def test_where_nothing_would_do_nothing_is_proposed() -> None:
     """A step can last a week at most; after that a human must know better."""
     starved = told(0.00001, canary(50))
     assert starved.advice[0].max_seconds is None
-    assert "so promote by command" in text("model", starved)
+    assert "so promote by command" in format_forecast("model", starved)
 
 
 def test_a_proposed_weight_tells_that_later_ones_must_rise() -> None:
     """The API refuses weights that do not rise, so half of an advice would not help."""
-    written = text("model", told(2.0, canary(5, 6, max_seconds=900)))
+    written = format_forecast("model", told(2.0, canary(5, 6, max_seconds=900)))
     assert "and those of the later steps above it, or raise its maxSeconds" in written
 
 
@@ -133,7 +133,7 @@ def test_a_certificate_that_stable_itself_could_not_get_is_told() -> None:
     poor = told(10.0, canary(50, max_seconds=300), stable=0.09)
     assert poor.steps[0].requests is None
     assert poor.promoted == 0.0
-    written = text("model", poor)
+    written = format_forecast("model", poor)
     assert "Warning: step 1 asks for an error rate under 5 %" in written
     assert "raise analysis.maxErrorPercent" in written
 
@@ -147,7 +147,7 @@ def test_pauses_of_steps_are_part_of_their_time() -> None:
     assert after is not None
     assert after == pytest.approx(before + 3600, abs=20)
     assert held.promoted == 1.0
-    written = text("model", held)
+    written = format_forecast("model", held)
     assert "time: with the step's pause" in written
     assert "after step 2 it waits for the command promote" in written
 
@@ -160,7 +160,7 @@ def test_first_step_without_weight_takes_its_time() -> None:
     assert tested.steps[1:] == plain.steps
     assert (tested.promoted, tested.detections) == (plain.promoted, plain.detections)
     assert tested.seconds == pytest.approx((plain.seconds or 0) + 660)
-    assert "with 5 % of the requests" in text("model", tested)
+    assert "with 5 % of the requests" in format_forecast("model", tested)
 
 
 def test_steps_without_any_weight_are_refused() -> None:
@@ -176,7 +176,9 @@ def test_mirror_is_foretold_before_the_steps() -> None:
     assert mirrored.mirrored is not None
     assert mirrored.mirrored.share == 1.0
     assert 60 <= (mirrored.mirrored.seconds or 0) <= 90
-    assert "before that, copies of 100 % of the requests: 100 % pass" in text("model", mirrored)
+    assert "before that, copies of 100 % of the requests: 100 % pass" in format_forecast(
+        "model", mirrored
+    )
 
 
 def blue_green(bake: int) -> Rollout:
@@ -189,30 +191,32 @@ def test_blue_green_is_judged_in_the_bake_alone() -> None:
     baked = told(5.0, blue_green(300))
     assert baked.steps == ()
     assert baked.bake[-1].share == 1.0
-    assert "in the bake, with all requests for 5 min" in text("model", baked)
+    assert "in the bake, with all requests for 5 min" in format_forecast("model", baked)
 
 
 def test_a_canary_bakes_too(busy: Forecast) -> None:
     """With all requests but the control share, and judged from the first one: by three looks."""
     assert (busy.bake[-1].share, busy.bake[-1].seconds) == (1.0, 45.0)
-    assert "bad in the bake, with 90 % of the requests for 5 min" in text("model", busy)
+    assert "bad in the bake, with 90 % of the requests for 5 min" in format_forecast("model", busy)
 
 
 def test_a_bake_that_is_too_short_for_the_judge_is_told() -> None:
     """Warm-up and one look leave no time for odds that could hold the bake."""
     baked = told(5.0, blue_green(40))
     assert {one.share for one in baked.bake} == {0.0}
-    assert "raise blueGreen.bakeSeconds" in text("model", baked)
+    assert "raise blueGreen.bakeSeconds" in format_forecast("model", baked)
 
 
 def test_without_a_bake_nothing_is_judged() -> None:
     """It is said so."""
-    assert "with all requests nothing is judged" in text("model", told(5.0, blue_green(0)))
+    assert "with all requests nothing is judged" in format_forecast(
+        "model", told(5.0, blue_green(0))
+    )
 
 
 def test_the_table_reads_as_it_should() -> None:
     """The whole text for a step that is short of requests."""
-    written = text("digits", told(0.5, canary(5), stable=0.0))
+    written = format_forecast("digits", told(0.5, canary(5), stable=0.0))
     assert written == (Path(__file__).parent / "foretold" / "short.txt").read_text()
 
 
@@ -224,6 +228,6 @@ def test_what_is_not_simulated_is_named() -> None:
         blue_green=BlueGreen.model_validate({"previewAnalysis": {}}),
         analysis=Analysis.model_validate(fields),
     )
-    written = text("digits", told(50.0, settings))
+    written = format_forecast("digits", told(50.0, settings))
     assert "Not simulated is analysis.latency and blueGreen.previewAnalysis" in written
-    assert "Not simulated" not in text("digits", told(50.0))
+    assert "Not simulated" not in format_forecast("digits", told(50.0))

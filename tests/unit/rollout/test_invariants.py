@@ -12,10 +12,10 @@ from multiprocessing import get_context
 import pytest
 
 from halimede.api.status import State
-from halimede.rollout.capacity import full, need
-from halimede.rollout.transitions import TRANSITIONS
+from halimede.rollout.sizing.replicas import full_scale, replicas_for_weight
 from tests.support import histories
 from tests.support.recorder import Step, declares
+from tools.transitions import TRANSITIONS
 
 USUAL = 10_000
 HISTORIES = int(os.environ.get("HISTORIES") or USUAL)
@@ -62,11 +62,13 @@ def test_what_is_in_the_table_happened(decisions: set[Step]) -> None:
     assert told - gone <= RARE, "\n".join(sorted(map(str, told - gone - RARE)))
 
 
-@pytest.mark.parametrize("count", [need, full])
+@pytest.mark.parametrize("count", [replicas_for_weight, full_scale])
 def test_need_never_falls(count: Callable[..., int]) -> None:
     """More traffic never needs fewer pods."""
     arguments = (
-        [(weight, 7) for weight in range(101)] if count is need else [(n,) for n in range(60)]
+        [(weight, 7) for weight in range(101)]
+        if count is replicas_for_weight
+        else [(n,) for n in range(60)]
     )
     counted = [count(*one) for one in arguments]
     assert all(lower <= higher for lower, higher in pairwise(counted))

@@ -5,7 +5,7 @@ import pytest
 from halimede.api.rollout import Canary, Step
 from halimede.api.status import State, Status
 from halimede.judge.verdict import Verdict
-from halimede.rollout.facts import Cause
+from halimede.rollout.facts import NotReadyReason
 from tests.support.rollouts import (
     SETTINGS,
     MachineWorld,
@@ -40,7 +40,7 @@ def test_first_revision_serves_without_analysis() -> None:
 @pytest.mark.transition(3)
 def test_first_revision_is_replaced_while_it_never_served() -> None:
     """A revision that never was ready protects nothing."""
-    world = MachineWorld(broken={"v1": unready(Cause.CRASH_LOOP)})
+    world = MachineWorld(broken={"v1": unready(NotReadyReason.CRASH_LOOP)})
     world.run(3)
     world.ask_for("v2").run(3)
     assert (world.status.stable and world.status.stable.revision, list(world.desired)) == (

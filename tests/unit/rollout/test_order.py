@@ -9,7 +9,7 @@ from halimede.rollout.machine import ADVANCES, CHECKS, IDLE, RETREATS
 def test_order_of_checks_of_a_rollout() -> None:
     """Retreat goes first, then what takes traffic away, then holds, then what gives traffic."""
     assert [check.__name__ for check in CHECKS] == [
-        "retreating",
+        "going_back",
         "aborted_by_command",
         "pause_forgotten",
         "aborted_by_evidence",
@@ -21,7 +21,7 @@ def test_order_of_checks_of_a_rollout() -> None:
         "control_lost",
         "stable_is_down",
         "stable_is_back",
-        "lost_a_part",
+        "reduce_to_ready_pods",
         "crashed",
         "past_deadline",
         "mirror_refused",
@@ -29,13 +29,13 @@ def test_order_of_checks_of_a_rollout() -> None:
         "no_data_for_too_long",
         "metrics_down_for_too_long",
         "inconclusive_for_too_long",
-        "raise_unwritten",
+        "revert_unwritten_raise",
         "spec_invalid",
         "scaled_to_zero",
         "paused",
         "route_blocked",
         "route_conflict",
-        "lend",
+        "yield_stable_pod",
         "promoted_early",
         "promote_commanded",
         "promote_full_commanded",

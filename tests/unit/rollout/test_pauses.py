@@ -2,11 +2,11 @@
 
 import pytest
 
-from halimede.api.analysis import Waiting
+from halimede.api.analysis import OnTimeout
 from halimede.api.status import Outcome, State
 from halimede.judge.verdict import Verdict
-from halimede.rollout.facts import Cause
-from halimede.rollout.timers import next_look
+from halimede.rollout.facts import NotReadyReason
+from halimede.rollout.requeue import requeue_after
 from tests.support.rollouts import (
     BLUE_GREEN,
     SETTINGS,
@@ -160,7 +160,7 @@ def by_spec(world: MachineWorld) -> None:
 @pytest.mark.parametrize("pause", [by_command, by_spec])
 def test_unready_revision_has_its_whole_deadline_after_a_pause(pause: object) -> None:
     """A pause longer than the deadline does not count against a revision that still loads."""
-    world = MachineWorld(broken={"v2": unready(Cause.LOADING)}).serve().ask_for("v2")
+    world = MachineWorld(broken={"v2": unready(NotReadyReason.LOADING)}).serve().ask_for("v2")
     world.until(State.STARTING)
     assert callable(pause)
     pause(world)
@@ -218,8 +218,8 @@ def test_route_has_its_whole_deadline_after_a_pause() -> None:
 @pytest.mark.parametrize(
     ("settings", "verdict"),
     [
-        (analysis(on_inconclusive=Waiting.ABORT), Verdict.CONTINUE),
-        (analysis(on_no_data=Waiting.ABORT), Verdict.NO_DATA),
+        (analysis(on_inconclusive=OnTimeout.ABORT), Verdict.CONTINUE),
+        (analysis(on_no_data=OnTimeout.ABORT), Verdict.NO_DATA),
     ],
 )
 def test_lack_of_evidence_ends_no_paused_rollout(settings: object, verdict: Verdict) -> None:
@@ -273,7 +273,7 @@ def test_somebody_wakes_up_for_a_forgotten_pause() -> None:
     assert world.status.rollout is not None
     polled = world.status.rollout.model_copy(update={"polled_at": world.now})
     world.status = world.status.model_copy(update={"rollout": polled})
-    assert next_look(world.status, world.settings, world.now) == 7
+    assert requeue_after(world.status, world.settings, world.now) == 7
 
 
 def test_pause_may_last_if_that_is_wished() -> None:

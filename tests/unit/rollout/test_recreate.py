@@ -5,8 +5,8 @@ import pytest
 from halimede.api.rollout import Recreate, Strategy
 from halimede.api.status import Outcome, State
 from halimede.judge.verdict import Verdict
-from halimede.rollout.facts import Cause
-from halimede.rollout.scene import Wait
+from halimede.rollout.context import WaitReason
+from halimede.rollout.facts import NotReadyReason
 from tests.support.rollouts import SETTINGS, MachineWorld, changed, unready
 
 RECREATE = changed(SETTINGS, strategy=Strategy.RECREATE, recreate=Recreate(bake_seconds=60))
@@ -68,7 +68,7 @@ def test_new_revision_waits_for_pods_that_are_ending() -> None:
     world = at(State.STOPPING)
     world.run(20)
     assert (world.state, world.desired) == (State.STOPPING, {"v1": 0, "v2": 0})
-    assert isinstance(world.last.wait, Wait)
+    assert isinstance(world.last.wait, WaitReason)
     assert "1 of its pods are left" in world.last.wait.message
     world.ending = 0
     world.until(None)
@@ -82,8 +82,11 @@ def test_first_deployment_is_as_usual() -> None:
 
 
 @pytest.mark.transition(84)
-@pytest.mark.parametrize("cause", [None, Cause.LOADING, Cause.UNSCHEDULABLE, Cause.IMAGE_PULL])
-def test_old_revision_comes_back_after_the_deadline(cause: Cause | None) -> None:
+@pytest.mark.parametrize(
+    "cause",
+    [None, NotReadyReason.LOADING, NotReadyReason.UNSCHEDULABLE, NotReadyReason.IMAGE_PULL],
+)
+def test_old_revision_comes_back_after_the_deadline(cause: NotReadyReason | None) -> None:
     """Whatever keeps the new one from being ready, the outage ends with the old one."""
     world = at(State.STARTING)
     world.broken["v2"] = unready(cause)
@@ -112,7 +115,7 @@ def test_pods_that_do_not_end_are_not_waited_for_for_ever() -> None:
 def test_new_revision_that_crashes_is_given_up_early() -> None:
     """Three restarts without ever having been ready are enough."""
     world = at(State.STARTING)
-    world.broken["v2"] = unready(Cause.CRASH_LOOP, restarts=3)
+    world.broken["v2"] = unready(NotReadyReason.CRASH_LOOP, restarts=3)
     world.step()
     assert (world.state, world.desired) == (State.ABORT_DRAINING, {"v1": 2, "v2": 0})
 
@@ -124,7 +127,7 @@ def test_bad_revision_is_replaced_by_the_old_one() -> None:
     world.verdict = Verdict.ABORT
     world.until(State.ABORTING)
     assert world.desired == {"v1": 2, "v2": 0}
-    world.broken["v1"] = unready(Cause.LOADING)
+    world.broken["v1"] = unready(NotReadyReason.LOADING)
     world.run(100)
     assert (world.state, world.route) == (State.ABORT_DRAINING, (("v1", 100),))
     world.broken.clear()
@@ -141,7 +144,7 @@ def test_old_revision_that_does_not_come_back_is_in_nobodys_way(command: str | N
     world = at(State.STARTING)
     world.command = "abort@1"
     world.step()
-    world.broken["v1"] = unready(Cause.UNSCHEDULABLE)
+    world.broken["v1"] = unready(NotReadyReason.UNSCHEDULABLE)
     world.run(100)
     assert world.state is State.ABORT_DRAINING
     if command:

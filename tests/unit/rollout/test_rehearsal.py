@@ -2,7 +2,7 @@
 
 import pytest
 
-from halimede.api.analysis import Analysis, Waiting
+from halimede.api.analysis import Analysis, OnTimeout
 from halimede.api.conditions import Reason
 from halimede.api.match import HeaderMatch, Match
 from halimede.api.rollout import (
@@ -17,7 +17,7 @@ from halimede.api.rollout import (
 )
 from halimede.api.status import Outcome, State
 from halimede.judge.verdict import Verdict
-from halimede.rollout.timers import next_look
+from halimede.rollout.requeue import requeue_after
 from tests.support.rollouts import SETTINGS, STEPS, MachineWorld, canary_at, changed, unready
 
 MIRROR = Mirror(percent=100, min_seconds=120, max_seconds=600)
@@ -100,7 +100,7 @@ def test_mirror_waits_for_the_judge() -> None:
 
 def test_mirror_that_is_inconclusive_can_end_the_rollout() -> None:
     """`onInconclusive` counts for copies as for steps."""
-    world = mirrored(analysis=deciding(on_inconclusive=Waiting.ABORT))
+    world = mirrored(analysis=deciding(on_inconclusive=OnTimeout.ABORT))
     begun(world, State.MIRRORING)
     world.verdict = Verdict.CONTINUE
     world.until(State.ABORTING)
@@ -206,7 +206,9 @@ def test_end_of_the_mirror_is_looked_for_by_the_clock() -> None:
     started = world.status.rollout.step_started_at or 0.0
     world.now += 20
     status = world.status.model_copy(update={"rollout": rollout})
-    assert next_look(status, world.settings, world.now) == pytest.approx(started + 600 - world.now)
+    assert requeue_after(status, world.settings, world.now) == pytest.approx(
+        started + 600 - world.now
+    )
 
 
 @pytest.mark.transition(76)

@@ -7,12 +7,12 @@ import pytest
 from halimede.api.analysis import Analysis, MetricsProvider
 from halimede.api.rollout import Canary, Mirror, Rollout
 from halimede.api.status import Evidence, Outcome, RolloutStatus, SourceEvidence, State
-from halimede.judge.demand import certified_after
-from halimede.judge.limits import levels, limits
+from halimede.judge.evidence import initial_evidence
+from halimede.judge.sample_size import requests_to_certify
+from halimede.judge.thresholds import levels, limits
 from halimede.judge.verdict import Verdict
-from halimede.judge.weigh import fresh
-from halimede.rollout.first_weight import with_first_weight
 from halimede.rollout.remaining import level_due, seconds_for, time_for, time_left
+from halimede.rollout.sizing.first_weight import with_first_weight
 from tests.support.rollouts import canary_at
 
 ANALYSIS = Analysis(provider=MetricsProvider.NONE)
@@ -22,7 +22,7 @@ LEVELS = levels(ANALYSIS, 3, None, 0.05)
 
 def nothing() -> SourceEvidence:
     """Begin without a request."""
-    return fresh("Triton", limits(ANALYSIS), LEVELS, 0.0)
+    return initial_evidence("Triton", limits(ANALYSIS), LEVELS, 0.0)
 
 
 def analysing(per_second: float | None = 0.2, **changes: Any) -> RolloutStatus:
@@ -68,7 +68,7 @@ def test_unknown_traffic_tells_no_time(per_second: float | None) -> None:
 
 def test_what_a_step_lacks_is_told_with_its_time() -> None:
     """What the certificate asks for, less what has come, at the rate of the share."""
-    needed = certified_after(LEVELS[0], nothing(), ANALYSIS)
+    needed = requests_to_certify(LEVELS[0], nothing(), ANALYSIS)
     assert needed is not None
     minutes = (needed - 3) / 0.02 / 60
     expected = f"about {minutes:.0f} min at 0.2 requests/s"

@@ -5,7 +5,7 @@ import pytest
 from halimede.api.rollout import Canary, CapacityMode, Step
 from halimede.api.status import State
 from halimede.judge.verdict import Verdict
-from halimede.rollout.facts import Cause
+from halimede.rollout.facts import NotReadyReason
 from tests.support.rollouts import SETTINGS, MachineWorld, changed, unready
 
 REPLACE = changed(SETTINGS, capacity_mode=CapacityMode.REPLACE)
@@ -38,12 +38,12 @@ def watched(world: MachineWorld, state: State | None) -> list[tuple[int, int, in
 
 
 @pytest.mark.transition(11)
-@pytest.mark.parametrize("cause", [Cause.UNSCHEDULABLE, Cause.QUOTA])
+@pytest.mark.parametrize("cause", [NotReadyReason.UNSCHEDULABLE, NotReadyReason.QUOTA])
 @pytest.mark.parametrize(
     ("mode", "reason"), [(CapacityMode.EXTRA, "CapacityHold"), (CapacityMode.WAIT, None)]
 )
 def test_lack_of_room_is_told_and_ends_nothing(
-    cause: Cause, mode: CapacityMode, reason: str | None
+    cause: NotReadyReason, mode: CapacityMode, reason: str | None
 ) -> None:
     """`Extra` says after the time-out what would help; `Wait` goes on waiting as before."""
     world = MachineWorld(settings=changed(SETTINGS, capacity_mode=mode)).serve().ask_for("v2")
@@ -62,9 +62,9 @@ def test_lack_of_room_is_told_and_ends_nothing(
 def test_deadline_of_readiness_begins_when_there_is_room() -> None:
     """Hours without room do not count against a model that then takes its time to load."""
     world = MachineWorld().serve().ask_for("v2")
-    world.broken["v2"] = unready(Cause.UNSCHEDULABLE)
+    world.broken["v2"] = unready(NotReadyReason.UNSCHEDULABLE)
     world.run(60, seconds=600)
-    world.broken["v2"] = unready(Cause.LOADING)
+    world.broken["v2"] = unready(NotReadyReason.LOADING)
     world.step()
     world.now += SETTINGS.progress_deadline_seconds - 1
     world.step()
@@ -78,12 +78,12 @@ def test_deadline_of_readiness_begins_when_there_is_room() -> None:
 def test_resume_gives_the_wait_for_room_its_time_anew() -> None:
     """Whoever has seen the hold may silence it."""
     world = MachineWorld().serve().ask_for("v2")
-    world.broken["v2"] = unready(Cause.UNSCHEDULABLE)
+    world.broken["v2"] = unready(NotReadyReason.UNSCHEDULABLE)
     world.run(20, seconds=60)
     assert (world.last.wait and world.last.wait.reason) == "CapacityHold"
     world.command = "resume@1"
     world.run(2)
-    assert (world.last.wait and world.last.wait.reason) == Cause.UNSCHEDULABLE
+    assert (world.last.wait and world.last.wait.reason) == NotReadyReason.UNSCHEDULABLE
 
 
 @pytest.mark.transition(11)

@@ -2,10 +2,10 @@
 
 import pytest
 
-from halimede.api.analysis import Waiting
+from halimede.api.analysis import OnTimeout
 from halimede.api.status import Outcome, State
 from halimede.judge.verdict import Verdict
-from halimede.rollout.facts import Cause
+from halimede.rollout.facts import NotReadyReason
 from tests.support.rollouts import (
     BLUE_GREEN,
     SETTINGS,
@@ -121,7 +121,7 @@ def test_inconclusive_step_asks_for_a_human() -> None:
 def test_inconclusive_step_ends_if_that_is_wished() -> None:
     """`onInconclusive: Abort` gives the revision up instead."""
     world = canary_at(
-        State.ANALYSING, MachineWorld(settings=analysis(on_inconclusive=Waiting.ABORT))
+        State.ANALYSING, MachineWorld(settings=analysis(on_inconclusive=OnTimeout.ABORT))
     )
     world.verdict = Verdict.CONTINUE
     world.run(50, seconds=60)
@@ -144,7 +144,7 @@ def test_two_hours_of_downtime_are_one_step() -> None:
 @pytest.mark.transition(13)
 def test_never_ready_revision_gets_no_traffic() -> None:
     """A revision that restarts again and again is given up without ever being routed to."""
-    broken = {"v2": unready(Cause.CRASH_LOOP, restarts=3)}
+    broken = {"v2": unready(NotReadyReason.CRASH_LOOP, restarts=3)}
     world = MachineWorld(broken=broken).serve().ask_for("v2")
     world.run(5)
     assert (world.writes, world.status.last_rollout and world.status.last_rollout.reason) == (
@@ -156,7 +156,7 @@ def test_never_ready_revision_gets_no_traffic() -> None:
 @pytest.mark.transition(12)
 def test_slow_revision_is_given_up_at_the_deadline() -> None:
     """A revision that is loading has `progressDeadlineSeconds`."""
-    world = MachineWorld(broken={"v2": unready(Cause.LOADING)}).serve().ask_for("v2")
+    world = MachineWorld(broken={"v2": unready(NotReadyReason.LOADING)}).serve().ask_for("v2")
     world.step()
     world.now += SETTINGS.progress_deadline_seconds - 1
     world.step()
@@ -167,8 +167,8 @@ def test_slow_revision_is_given_up_at_the_deadline() -> None:
     assert world.status.last_rollout.reason == "ProgressDeadlineExceeded"
 
 
-@pytest.mark.parametrize("cause", [Cause.UNSCHEDULABLE, Cause.QUOTA])
-def test_full_cluster_is_no_news_about_the_model(cause: Cause) -> None:
+@pytest.mark.parametrize("cause", [NotReadyReason.UNSCHEDULABLE, NotReadyReason.QUOTA])
+def test_full_cluster_is_no_news_about_the_model(cause: NotReadyReason) -> None:
     """No deadline runs while there is no room for the pods."""
     world = MachineWorld(broken={"v2": unready(cause)}).serve().ask_for("v2")
     world.run(100, seconds=600)

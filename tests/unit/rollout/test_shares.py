@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from halimede.api.analysis import Waiting
-from halimede.api.rollout import Canary, StableDown, Step
+from halimede.api.analysis import OnTimeout
+from halimede.api.rollout import Canary, OnStableDown, Step
 from halimede.api.status import Evidence, State
 from halimede.judge.verdict import Verdict
 from tests.support.rollouts import (
@@ -18,7 +18,7 @@ from tests.support.rollouts import (
     unready,
 )
 
-COVER = changed(SETTINGS, on_stable_down=StableDown.SHIFT)
+COVER = changed(SETTINGS, on_stable_down=OnStableDown.SHIFT)
 FIFTH = Canary(steps=(Step(weight=20, min_seconds=60), Step(weight=60, min_seconds=60)))
 
 
@@ -103,7 +103,7 @@ def test_weights_hold_while_stable_is_down() -> None:
 @pytest.mark.transition(27)
 def test_canary_covers_for_stable_and_gives_it_back() -> None:
     """With `ShiftToCanary` nobody meets a revision without pods, in either direction."""
-    world = second_step(on_stable_down=StableDown.SHIFT)
+    world = second_step(on_stable_down=OnStableDown.SHIFT)
     world.broken["v1"] = unready()
     world.step()
     assert (world.state, share(world)) == (State.SHIFTING, 100)
@@ -123,7 +123,7 @@ def test_canary_covers_for_stable_and_gives_it_back() -> None:
 @pytest.mark.transition(27)
 def test_preview_covers_for_stable() -> None:
     """Blue-green's preview is at full scale: it serves while the stable colour is down."""
-    settings = changed(BLUE_GREEN, on_stable_down=StableDown.SHIFT)
+    settings = changed(BLUE_GREEN, on_stable_down=OnStableDown.SHIFT)
     world = MachineWorld(settings=settings).serve().ask_for("v2")
     world.until(State.AWAITING_PROMOTION)
     world.broken["v1"] = unready()
@@ -137,7 +137,7 @@ def test_preview_covers_for_stable() -> None:
 @pytest.mark.transition(27)
 def test_covering_canary_is_still_judged() -> None:
     """A bad one is given up, and keeps what nobody else can serve."""
-    world = second_step(on_stable_down=StableDown.SHIFT)
+    world = second_step(on_stable_down=OnStableDown.SHIFT)
     world.broken["v1"] = unready()
     world.step()
     world.verdict = Verdict.ABORT
@@ -149,8 +149,8 @@ def test_covering_canary_is_still_judged() -> None:
 
 
 @pytest.mark.transition(23)
-@pytest.mark.parametrize("wish", Waiting)
-def test_prometheus_that_stays_away(wish: Waiting) -> None:
+@pytest.mark.parametrize("wish", OnTimeout)
+def test_prometheus_that_stays_away(wish: OnTimeout) -> None:
     """`onMetricsDown` decides after `metricsTimeoutSeconds`; no weight rises either way."""
     settings = analysis(on_metrics_down=wish, metrics_timeout_seconds=300)
     world = canary_at(State.ANALYSING, MachineWorld(settings=settings))
@@ -164,6 +164,6 @@ def test_prometheus_that_stays_away(wish: Waiting) -> None:
     assert (world.state, share(world)) == (State.ANALYSING, 10)
     world.now += 1
     world.step()
-    given_up = wish is Waiting.ABORT
+    given_up = wish is OnTimeout.ABORT
     assert (world.state is State.ABORTING) is given_up
     assert share(world) == (0 if given_up else 10)

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from halimede.api.analysis import Waiting
+from halimede.api.analysis import OnTimeout
 from halimede.api.rollout import Canary, Rollout, Step
 from halimede.api.status import Evidence, RolloutStatus, SourceEvidence, State
-from halimede.judge.limits import levels
-from halimede.rollout.scene import Move
-from halimede.rollout.shortage import lacking, noted, shortages
+from halimede.judge.thresholds import levels
+from halimede.rollout.context import Decision
+from halimede.rollout.traffic_advice import advice_for_step, report_shortage, shortages
 from tests.support.rollouts import MachineWorld, canary_at
 
 SETTINGS = Rollout(canary=Canary(steps=(Step(weight=5), Step(weight=25), Step(weight=50))))
@@ -38,7 +38,7 @@ def begun(per_second: float | None, errors: int = 0) -> RolloutStatus:
 def test_enough_requests_need_no_word() -> None:
     """Ten a second are plenty for the default steps."""
     assert shortages(begun(10.0, errors=5), SETTINGS) == ()
-    assert lacking(begun(10.0, errors=5), SETTINGS) == ""
+    assert advice_for_step(begun(10.0, errors=5), SETTINGS) == ""
 
 
 def test_the_first_step_is_named_with_the_weight_that_would_do() -> None:
@@ -55,18 +55,18 @@ def test_the_first_step_is_named_with_the_weight_that_would_do() -> None:
 
 def test_it_is_said_with_what_it_leads_to() -> None:
     """The setting decides whether the step pauses or aborts."""
-    said = lacking(begun(0.5), SETTINGS)
+    said = advice_for_step(begun(0.5), SETTINGS)
     assert said.startswith("Too few requests: step 1 needs about 91 requests and gets 43 in its")
     assert "it takes about 61 min at 0.5 requests/s, more than maxSeconds (1800)" in said
     assert ", so the rollout pauses there: raise its weight to 11" in said
-    strict = SETTINGS.analysis.model_copy(update={"on_inconclusive": Waiting.ABORT})
+    strict = SETTINGS.analysis.model_copy(update={"on_inconclusive": OnTimeout.ABORT})
     aborts = SETTINGS.model_copy(update={"analysis": strict})
-    assert "the rollout aborts there" in lacking(begun(0.5), aborts)
+    assert "the rollout aborts there" in advice_for_step(begun(0.5), aborts)
 
 
 def test_only_the_step_under_way_is_told_of() -> None:
     """The second has enough."""
-    assert lacking(begun(0.5).model_copy(update={"step": 1}), SETTINGS) == ""
+    assert advice_for_step(begun(0.5).model_copy(update={"step": 1}), SETTINGS) == ""
     assert shortages(begun(0.5).model_copy(update={"step": 1}), SETTINGS) == ()
 
 
@@ -75,7 +75,7 @@ def test_later_step_that_is_short_is_told_of_in_time() -> None:
     patient = Canary(steps=(Step(weight=5, max_seconds=7200), Step(weight=6), Step(weight=50)))
     short = SETTINGS.model_copy(update={"canary": patient})
     assert [one.index for one in shortages(begun(0.5), short)] == [1]
-    assert lacking(begun(0.5), short).startswith("Too few requests: step 2 needs about")
+    assert advice_for_step(begun(0.5), short).startswith("Too few requests: step 2 needs about")
 
 
 def test_after_the_steps_nothing_is_short() -> None:
@@ -89,13 +89,13 @@ def test_a_shortage_is_told_once() -> None:
     world = canary_at(State.ANALYSING)
     scene = replace(world.scene(), wanted=replace(world.scene().wanted, settings=SETTINGS))
     status = world.status.model_copy(update={"rollout": begun(0.5)})
-    first = noted(Move(status), scene)
+    first = report_shortage(Decision(status), scene)
     assert [event.reason for event in first.events] == ["TrafficTooLow"]
     assert first.status.rollout is not None
     assert first.status.rollout.traffic_low_since == scene.now
-    assert noted(Move(first.status), scene) == Move(first.status)
+    assert report_shortage(Decision(first.status), scene) == Decision(first.status)
     enough = status.model_copy(update={"rollout": begun(10.0)})
-    assert noted(Move(enough), scene) == Move(enough)
+    assert report_shortage(Decision(enough), scene) == Decision(enough)
 
 
 def test_steps_that_were_mended_are_not_complained_of() -> None:

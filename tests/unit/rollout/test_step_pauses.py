@@ -6,7 +6,7 @@ from halimede.api.conditions import Reason
 from halimede.api.rollout import Canary, Step, StepPause
 from halimede.api.status import Outcome, State
 from halimede.judge.verdict import Verdict
-from halimede.rollout.timers import next_look
+from halimede.rollout.requeue import requeue_after
 from tests.support.rollouts import SETTINGS, MachineWorld, canary_at, changed, unready
 
 TIMED, MANUAL = StepPause(seconds=600), StepPause()
@@ -38,7 +38,7 @@ def test_pause_is_waited_for_by_the_clock() -> None:
     rollout = world.status.rollout.model_copy(update={"polled_at": world.now + 5000})
     status = world.status.model_copy(update={"rollout": rollout})
     world.now += 20
-    assert next_look(status, world.settings, world.now) == pytest.approx(580)
+    assert requeue_after(status, world.settings, world.now) == pytest.approx(580)
 
 
 @pytest.mark.transition(70)

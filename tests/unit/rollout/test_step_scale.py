@@ -5,7 +5,7 @@ import pytest
 from halimede.api.rollout import Canary, Scale, Step, StepPause
 from halimede.api.status import State
 from halimede.judge.verdict import Verdict
-from halimede.rollout.timers import next_look
+from halimede.rollout.requeue import requeue_after
 from tests.support.rollouts import SETTINGS, MachineWorld, canary_at, changed, unready
 
 SMOKE = Step(weight=0, min_seconds=120, scale=Scale(replicas=2))
@@ -128,7 +128,7 @@ def test_step_without_weight_is_waited_for_by_the_clock() -> None:
     """No judge wakes the operator there, so the end of the step does."""
     made = canary_at(State.ANALYSING, world(SMOKE, Step(weight=10)))
     made.now += 20
-    assert next_look(made.status, made.settings, made.now) == pytest.approx(100)
+    assert requeue_after(made.status, made.settings, made.now) == pytest.approx(100)
 
 
 def test_step_without_weight_that_is_taken_away_is_left() -> None:

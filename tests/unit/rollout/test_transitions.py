@@ -9,10 +9,11 @@ from pkgutil import resolve_name
 import pytest
 
 from halimede.api.status import State
-from halimede.rollout import history, idle, machine, pauses
-from halimede.rollout.transitions import TRANSITIONS, Transition
-from halimede.rollout.transitions.text import page
+from halimede.rollout import machine, pauses, revision_history, steps
+from halimede.rollout.checks import start
 from tests.support.recorder import ENTRIES, name_of
+from tools.transitions import TRANSITIONS, Transition
+from tools.transitions.text import render_page
 
 ROOT = Path(__file__).parents[3]
 STUDIED = range(1, 54)
@@ -26,13 +27,13 @@ DECIDING: tuple[Callable[..., object], ...] = (
     *machine.ADVANCES.values(),
     *machine.RETREATS.values(),
     *machine.RECREATES.values(),
-    machine.refitted,
-    pauses.paused,
-    pauses.resumed,
-    pauses.noted,
-    idle.retried,
-    history.rolled_back,
-    history.unpinned,
+    steps.remap_steps,
+    pauses.pause,
+    pauses.resume,
+    pauses.track_spec_pause,
+    start.forget_failure,
+    revision_history.pin,
+    revision_history.unpin,
 )
 """Every function that may change where a ModelDeployment is, or hold it there."""
 
@@ -80,7 +81,7 @@ def test_every_state_is_reached_and_left(state: State) -> None:
 
 def test_page_is_current() -> None:
     """`make docs` was run."""
-    assert (ROOT / "docs" / "transitions.md").read_text() == page()
+    assert (ROOT / "docs" / "transitions.md").read_text() == render_page()
 
 
 def _found(name: str) -> object:

@@ -4,7 +4,7 @@ import pytest
 
 from halimede.api.status import Outcome, State
 from halimede.judge.verdict import Verdict
-from halimede.rollout.command import LONGEST
+from halimede.rollout.command import MAX_LENGTH
 from tests.support.rollouts import (
     ANALYSIS,
     BLUE_GREEN,
@@ -55,7 +55,7 @@ BY_SPEC = "spec"
         (State.ANALYSING, PAUSED, "resume:v9@1", "revision v2 is rolled out"),
         (State.ANALYSING, None, "Pause@1", "the verbs are"),
         (State.ANALYSING, None, "pause", "the verbs are"),
-        (State.ANALYSING, None, "pause@" + "1" * LONGEST, f"at most {LONGEST} characters"),
+        (State.ANALYSING, None, "pause@" + "1" * MAX_LENGTH, f"at most {MAX_LENGTH} characters"),
         (State.ANALYSING, PAUSED, "abort@0", "the token 0 has been used"),
         (State.ANALYSING, PAUSED, "resume@0", "the token 0 has been used"),
     ],

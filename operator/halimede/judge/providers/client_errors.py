@@ -15,7 +15,7 @@ from halimede.judge.providers.provider import Labels, Meaning, Provider, Reader
 from halimede.judge.reading import Counts, MetricsRequest, Series
 
 
-def client_errors(router: Provider) -> Provider:
+def count_client_errors(router: Provider) -> Provider:
     """Count client errors where *router* counts errors; requests are the same."""
 
     def reader(request: MetricsRequest, series: Iterable[Series]) -> Reader:

@@ -6,7 +6,7 @@ Contour sets `alt_stat_name` to `<namespace>_<service>_<port>` and always config
 
 from collections.abc import Iterable
 
-from halimede.judge.promql import Question
+from halimede.judge.promql import Query
 from halimede.judge.providers import envoy
 from halimede.judge.providers.provider import (
     GRPC_PORT,
@@ -24,9 +24,9 @@ def _cluster(request: MetricsRequest, revision: str, port: int) -> str:
     return f"{request.namespace}_{request.name}-{revision}_{port}"
 
 
-def _questions(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Question, ...]:
+def _questions(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Query, ...]:
     clusters = [_cluster(request, one, port) for one in revisions for port in PORTS]
-    return (Question("envoy", {"metrics": envoy.metrics(request), "clusters": clusters}),)
+    return (Query("envoy", {"metrics": envoy.metrics(request), "clusters": clusters}),)
 
 
 def _reader(request: MetricsRequest, _: Iterable[Series]) -> Reader:

@@ -57,7 +57,7 @@ from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from operator import itemgetter
 
-from halimede.judge.deltas import Labelling, Process, increments
+from halimede.judge.increases import LabelSchema, Target, increments
 from halimede.judge.providers.provider import (
     GRPC_CLIENT_ERRORS,
     GRPC_ERRORS,
@@ -112,7 +112,7 @@ def metrics(request: MetricsRequest) -> tuple[str, ...]:
     return (*METRICS, *CLIENT_ERRORS) if request.client_errors else METRICS
 
 
-def unanswered(process: Process) -> tuple[Series, ...]:
+def unanswered(process: Target) -> tuple[Series, ...]:
     """Derive one counter per cluster: the requests that ended without an answer.
 
     At every scrape it grows by as many as were abandoned since the scrape before, but never above
@@ -175,7 +175,7 @@ def _grown(changes: Mapping[float, _Change]) -> Iterator[Sample]:
         yield Sample(at, float(ended))
 
 
-LABELLING = Labelling(
+LABELLING = LabelSchema(
     own=frozenset(
         {
             CLUSTER,

@@ -18,7 +18,7 @@ the counters bear the method and the service too.
 
 from collections.abc import Iterable
 
-from halimede.judge.promql import Question, Regex, any_of
+from halimede.judge.promql import Query, Regex, any_of
 from halimede.judge.providers import envoy
 from halimede.judge.providers.provider import (
     GRPC_PORT,
@@ -30,10 +30,10 @@ from halimede.judge.providers.provider import (
     Reader,
     no_series,
 )
-from halimede.judge.reading import Backend, MetricsRequest, Series
+from halimede.judge.reading import BackendPosition, MetricsRequest, Series
 
 
-def _place(one: Backend) -> str:
+def _place(one: BackendPosition) -> str:
     return f"httproute/{one.route}/rule/{one.rule}/backend/{one.place}"
 
 
@@ -41,11 +41,11 @@ def _merged(request: MetricsRequest, revision: str, port: int) -> str:
     return f"service/{request.namespace}/{request.name}-{revision}/{port}"
 
 
-def _questions(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Question, ...]:
+def _questions(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Query, ...]:
     places = [_place(one) for one in request.backends if one.revision in revisions]
     merged = any_of(_merged(request, revision, port) for revision in revisions for port in PORTS)
     clusters = [*places, Regex(f"(?:{merged})(?:/[a-z0-9]+)?")]
-    return (Question("envoy", {"metrics": envoy.metrics(request), "clusters": clusters}),)
+    return (Query("envoy", {"metrics": envoy.metrics(request), "clusters": clusters}),)
 
 
 def _reader(request: MetricsRequest, series: Iterable[Series]) -> Reader:

@@ -17,8 +17,8 @@ Prometheus keeps the labels `namespace` and `service` as `exported_namespace` an
 
 from collections.abc import Iterable
 
-from halimede.judge.deltas import Labelling
-from halimede.judge.promql import Question
+from halimede.judge.increases import LabelSchema
+from halimede.judge.promql import Query
 from halimede.judge.providers.provider import (
     HTTP_PORT,
     PORTS,
@@ -41,8 +41,8 @@ def _ingresses(request: MetricsRequest) -> tuple[str, ...]:
     return request.name, f"{request.name}-grpc"
 
 
-def _questions(request: MetricsRequest, _: tuple[str, ...]) -> tuple[Question, ...]:
-    return (Question("ingress_nginx", {"ingresses": _ingresses(request)}),)
+def _questions(request: MetricsRequest, _: tuple[str, ...]) -> tuple[Query, ...]:
+    return (Query("ingress_nginx", {"ingresses": _ingresses(request)}),)
 
 
 def _reader(request: MetricsRequest, _: Iterable[Series]) -> Reader:
@@ -80,7 +80,7 @@ def _unseen(request: MetricsRequest) -> str:
 
 
 INGRESS_NGINX = Provider(
-    labelling=Labelling(
+    labelling=LabelSchema(
         own=frozenset(
             {"namespace", "ingress", "service", "canary", "status", "method", "path", "host"}
         ),

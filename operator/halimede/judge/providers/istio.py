@@ -17,8 +17,8 @@ another one has.
 
 from collections.abc import Iterable
 
-from halimede.judge.deltas import Labelling
-from halimede.judge.promql import Question
+from halimede.judge.increases import LabelSchema
+from halimede.judge.promql import Query
 from halimede.judge.providers.provider import (
     GRPC_CLIENT_ERRORS,
     GRPC_ERRORS,
@@ -39,9 +39,9 @@ _GRPC_ERRORS = frozenset(str(code) for code in GRPC_ERRORS)
 _GRPC_CLIENT_ERRORS = frozenset(str(code) for code in GRPC_CLIENT_ERRORS)
 
 
-def _questions(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Question, ...]:
+def _questions(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Query, ...]:
     wanted = [f"{request.name}-{one}" for one in revisions]
-    return (Question("istio", {"namespace": request.namespace, "services": wanted}),)
+    return (Query("istio", {"namespace": request.namespace, "services": wanted}),)
 
 
 def _reader(request: MetricsRequest, _: Iterable[Series]) -> Reader:
@@ -80,7 +80,7 @@ def _unseen(request: MetricsRequest) -> str:
 
 
 ISTIO = Provider(
-    labelling=Labelling(
+    labelling=LabelSchema(
         own=frozenset({"reporter", "grpc_response_status", "connection_security_policy"}),
         prefixes=("source_", "destination_", "request_", "response_"),
         outcomes=frozenset(),

@@ -12,8 +12,8 @@ since 24.11, but of decoupled models alone (release notes of 2.52.0), so it is n
 from collections.abc import Iterable
 from dataclasses import replace
 
-from halimede.judge.deltas import Labelling
-from halimede.judge.promql import Question, Regex
+from halimede.judge.increases import LabelSchema
+from halimede.judge.promql import Query, Regex
 from halimede.judge.providers.provider import (
     NOTHING,
     Labels,
@@ -36,14 +36,14 @@ ONE_MORE = Counts(requests=1, errors=1)
 ONE_QUICK = Counts(requests=0, errors=-1)
 
 
-def latency(router: Provider) -> Provider:
+def build_latency_provider(router: Provider) -> Provider:
     """Count what is slow through an Envoy, cluster by cluster as *router* counts errors."""
 
-    def questions(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Question, ...]:
+    def questions(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Query, ...]:
         # Prometheus 3 writes the bound 250 as 250.0; the count has none.
         quick = Regex(rf"{request.slow_after}(\.0)?|")
         return tuple(
-            Question(template, {**one.values, "bounds": quick, "metrics": METRICS})
+            Query(template, {**one.values, "bounds": quick, "metrics": METRICS})
             for one in router.questions(request, revisions)
             for template in ("envoy_latency", "envoy_bounds")
         )
@@ -71,7 +71,7 @@ def _one_more(labels: Labels) -> Counts:
     return {COUNT: ONE_MORE, BUCKET: ONE_QUICK}.get(labels.get("__name__", ""), NOTHING)
 
 
-def _with_bound(labelling: Labelling) -> Labelling:
+def _with_bound(labelling: LabelSchema) -> LabelSchema:
     return replace(labelling, own=labelling.own | {BOUND}, outcomes=labelling.outcomes | {BOUND})
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from halimede.judge.deltas import Labelling
-from halimede.judge.promql import Question
+from halimede.judge.increases import LabelSchema
+from halimede.judge.promql import Query
 from halimede.judge.reading import Counts, MetricsRequest, Series
 
 HTTP_PORT = 8000
@@ -77,12 +77,12 @@ def client_errors_by_status(status: str) -> int:
 class Provider:
     """A product whose counters tell how requests fared."""
 
-    labelling: Labelling
+    labelling: LabelSchema
     """Which labels the product itself gives, and which of them only tell outcomes apart."""
     identity: tuple[str, ...]
     """The labels, the best first, of which the first that is there tells a process, however often
     it is scraped."""
-    questions: Callable[[MetricsRequest, tuple[str, ...]], tuple[Question, ...]]
+    questions: Callable[[MetricsRequest, tuple[str, ...]], tuple[Query, ...]]
     """What to ask about these revisions."""
     reader: Callable[[MetricsRequest, Iterable[Series]], Reader]
     """How to read the series of an answer."""

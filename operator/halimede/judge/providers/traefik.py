@@ -15,8 +15,8 @@ as a ServiceMonitor does. No selector takes either label, so both are asked for.
 import re
 from collections.abc import Iterable
 
-from halimede.judge.deltas import Labelling
-from halimede.judge.promql import Question, Regex
+from halimede.judge.increases import LabelSchema
+from halimede.judge.promql import Query, Regex
 from halimede.judge.providers.provider import (
     Labels,
     Provider,
@@ -36,9 +36,9 @@ def _pattern(request: MetricsRequest, revision: str) -> Regex:
     return Regex(f"(?:httproute-{namespace}-.+-svc-)?{namespace}-{service}-[0-9]+@.+")
 
 
-def _questions(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Question, ...]:
+def _questions(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Query, ...]:
     wanted = {"services": [_pattern(request, one) for one in revisions]}
-    return Question("traefik", wanted), Question("traefik_exported", wanted)
+    return Query("traefik", wanted), Query("traefik_exported", wanted)
 
 
 def _reader(request: MetricsRequest, _: Iterable[Series]) -> Reader:
@@ -67,7 +67,7 @@ def _unseen(request: MetricsRequest) -> str:
 
 
 TRAEFIK = Provider(
-    labelling=Labelling(
+    labelling=LabelSchema(
         own=frozenset({"service", "code", "method", "protocol"}),
         outcomes=frozenset({"code", "method", "protocol"}),
     ),

@@ -8,8 +8,8 @@ errors here. It is the router that tells how their users fared.
 import re
 from collections.abc import Iterable
 
-from halimede.judge.deltas import Labelling
-from halimede.judge.promql import Question, Regex
+from halimede.judge.increases import LabelSchema
+from halimede.judge.promql import Query, Regex
 from halimede.judge.providers.provider import (
     NOTHING,
     ONE_FAILED_REQUEST,
@@ -26,10 +26,10 @@ SUCCESS = "nv_inference_request_success"
 METRICS = (SUCCESS, "nv_inference_request_failure")
 
 
-def _questions(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Question, ...]:
+def _questions(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Query, ...]:
     pods = [Regex(re.escape(f"{request.name}-{one}-") + ".+") for one in revisions]
     wanted = {"namespace": request.namespace, "pods": pods, "model": request.model}
-    return (Question("triton", {"metrics": METRICS, **wanted}),)
+    return (Query("triton", {"metrics": METRICS, **wanted}),)
 
 
 def _reader(request: MetricsRequest, _: Iterable[Series]) -> Reader:
@@ -61,7 +61,7 @@ def _unseen(request: MetricsRequest) -> str:
 
 
 TRITON = Provider(
-    labelling=Labelling(
+    labelling=LabelSchema(
         own=frozenset({"model", "reason", "version"}), outcomes=frozenset({"reason"})
     ),
     identity=("pod",),

@@ -1,0 +1,109 @@
+"""Every version of some objects, with the time at which it was seen."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from kubernetes import client, config, watch
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
+
+from halimede.api.base import Manifest
+from halimede.render.names import REVISION_LABEL
+from harness.manifests import NAME
+
+HTTP_ROUTES = ("gateway.networking.k8s.io", "v1", "httproutes")
+ENDPOINT_SLICES = ("discovery.k8s.io", "v1", "endpointslices")
+PATIENCE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One version of an object."""
+
+    at: float
+    """When it was seen, UNIX seconds."""
+    manifest: Manifest
+
+
+class Changes:
+    """Collect the versions of a namespace's objects in a thread of its own."""
+
+    def __init__(self, kubeconfig: Path, namespace: str, kind: tuple[str, str, str]) -> None:
+        """Start following objects of a group, version and plural."""
+        self.seen: list[Change] = []
+        self._objects = client.CustomObjectsApi(
+            config.new_client_from_config(config_file=str(kubeconfig))
+        )
+        self._query = (*kind[:2], namespace, kind[2])
+        self._over = threading.Event()
+        threading.Thread(target=self._follow, name=kind[2], daemon=True).start()
+
+    def __enter__(self) -> Self:
+        """Use it for a block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let the thread end with the next thing it hears."""
+        self._over.set()
+
+    def first(self, holds: Callable[[Manifest], bool], since: float) -> Change:
+        """Wait for the first version at or after ``since`` of which that holds, and return it.
+
+        Raises:
+            TimeoutError: There was none for a while.
+        """
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            for one in list(self.seen):
+                if one.at >= since and holds(one.manifest):
+                    return one
+            self._over.wait(0.01)
+        last = self.seen[-1].manifest if self.seen else "nothing"
+        raise TimeoutError(f"not within {PATIENCE_SECONDS:.0f} s; last seen: {str(last)[:2000]}")
+
+    def since(self, moment: float) -> list[Change]:
+        """List the version that stood at ``moment``, and every later one."""
+        before = [one for one in self.seen if one.at < moment]
+        return [*before[-1:], *(one for one in self.seen if one.at >= moment)]
+
+    def _follow(self) -> None:
+        while not self._over.is_set():
+            try:
+                self._listen()
+            except (ApiException, HTTPError):
+                self._over.wait(1.0)
+
+    def _listen(self) -> None:
+        group, version, namespace, plural = self._query
+        stream = watch.Watch().stream(
+            self._objects.list_namespaced_custom_object,
+            *(group, version, namespace, plural),
+            timeout_seconds=60,
+        )
+        for event in stream:
+            if self._over.is_set():
+                return
+            if event["type"] != "DELETED":
+                self.seen.append(Change(time.time(), event["object"]))
+
+
+def weights(route: Manifest) -> dict[str, int]:
+    """Read a route's weights by revision; ValueError if its rules differ."""
+    rules = [
+        {one["name"].removeprefix(f"{NAME}-"): one["weight"] for one in rule["backendRefs"]}
+        for rule in route["spec"]["rules"]
+    ]
+    if rules != [rules[0]] * len(rules):
+        raise ValueError(f"the rules of the route differ: {rules}")
+    return rules[0]
+
+
+def ready_endpoints(endpoint_slice: Manifest, revision: str) -> int | None:
+    """Count the ready addresses of a revision; None if the slice is another one's."""
+    if endpoint_slice["metadata"]["labels"].get(REVISION_LABEL) != revision:
+        return None
+    return sum(bool(one["conditions"]["ready"]) for one in endpoint_slice.get("endpoints") or ())

@@ -1,0 +1,23 @@
+"""Give the demo its real input: the handwritten digits that scikit-learn ships."""
+
+from functools import cache
+
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+from harness.images import Images
+
+
+@cache
+def digits() -> tuple[Images, Images]:
+    """Split the data set, always alike, into a half to learn from and a half to ask about."""
+    data = load_digits()
+    learn, ask, learn_digits, ask_digits = train_test_split(
+        data.data.astype(np.float32),
+        data.target,
+        test_size=0.5,
+        random_state=0,
+        stratify=data.target,
+    )
+    return Images(learn, learn_digits), Images(ask, ask_digits)

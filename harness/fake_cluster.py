@@ -1,0 +1,416 @@
+"""A cluster in memory: it obeys a plan's writes, runs pods on a fake clock and serves users.
+
+It knows as much of Kubernetes as decisions rest on: generations, uids, an owner for a field that
+one manager drops, pods that load for a while, endpoints, routes that a gateway accepts.
+"""
+
+import copy
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from halimede.api.base import Manifest, rfc3339
+from halimede.api.status import RolloutStatus, State, Status
+from halimede.api.v1alpha1 import COMMAND_ANNOTATION, ModelDeployment
+from halimede.plan.cluster_state import revision_of
+from halimede.plan.observed import Observed
+from halimede.plan.plan import Event, Plan
+from halimede.plan.planner import decide, metrics_request
+from halimede.render.images import Platform
+from harness.fake_behaviour import (
+    Behaviour,
+    accepted,
+    copies,
+    endpoint_slice,
+    pod_manifest,
+    written_by,
+)
+from harness.fake_prometheus import FakePrometheus
+from harness.fake_spec import SPEC
+
+RESYNC_SECONDS = 300.0
+START = 1_700_000_000.0
+MOST_BYTES = 12 * 1024
+"""A status that is larger is refused."""
+_VERSIONS = count(1)
+PLATFORM = Platform(halimede_image="registry.example/halimede:0.1.0")
+
+
+@dataclass
+class FakeCluster:
+    """One namespace with one ModelDeployment, its operator, and users who send requests."""
+
+    spec: Manifest = field(default_factory=lambda: copy.deepcopy(SPEC))
+    now: float = START
+    requests_per_second: float = 40.0
+    gateway: bool = True
+    """Whether a gateway answers for routes."""
+    alive: bool = True
+    """False: the operator stores the status and dies before it does anything else."""
+    status: Manifest = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
+    generation: int = 1
+    inputs: dict[str, Manifest | None] = field(default_factory=dict)
+    apply_errors: dict[str, str] = field(default_factory=dict)
+    refusing: str = ""
+    """What the API server says of each Deployment that is new; empty: it takes them."""
+    unreachable: str = ""
+    """The same, but of a failure that another try may not meet."""
+    objects: dict[tuple[str, str], Manifest] = field(default_factory=dict)
+    behaviours: dict[str, Behaviour] = field(default_factory=dict)
+    """By the spec's storage URI."""
+    pods: dict[str, tuple[str, float]] = field(default_factory=dict)
+    """By name: the revision and when it started."""
+    prometheus: FakePrometheus = field(default_factory=FakePrometheus)
+    events: list[Event] = field(default_factory=list)
+    writes: list[tuple[str, str]] = field(default_factory=list)
+    """What was applied and deleted, as `verb Kind/name` and the weights of then."""
+    weights: list[dict[str, int]] = field(default_factory=list)
+    """The route's weights, each time that they changed."""
+    lost: float = 0.0
+    """Requests that met no ready pod."""
+    failed: float = 0.0
+    """Requests that a revision answered with an error."""
+    states: list[State | None] = field(default_factory=list)
+    _uids: int = 0
+    _co_owned: set[str] = field(default_factory=set)
+    _alarm: float = 0.0
+    _seen: object = None
+    _drift: int = 0
+
+    # What tests do.
+
+    def edit(self, change: Callable[[Manifest], Any]) -> "FakeCluster":
+        """Edit the spec, as `kubectl edit` would."""
+        change(self.spec)
+        self.generation += 1
+        return self
+
+    def model(self, number: int, behaviour: Behaviour | None = None) -> "FakeCluster":
+        """Ask for another model, whose pods behave like this."""
+        uri = f"https://models.example/digits/{number}"
+        if behaviour is not None:
+            self.behaviours[uri] = behaviour
+        return self.edit(lambda spec: spec["model"].update(storageUri=uri))
+
+    def command(self, text: str) -> "FakeCluster":
+        """Annotate the object with a command."""
+        self.annotations[COMMAND_ANNOTATION] = text
+        return self
+
+    def tamper(self, kind: str, name: str) -> Manifest:
+        """Hand out a live object to be changed behind the operator's back."""
+        self._drift += 1
+        return _anew(self.objects[kind, name])
+
+    def meddle(self, weight: int, manager: str = "argocd-controller") -> None:
+        """Have somebody else give the last backend of the live route another weight."""
+        route = self.tamper("HTTPRoute", "digits")
+        for rule in route["spec"]["rules"]:
+            rule["backendRefs"][-1]["weight"] = weight
+        route["metadata"]["generation"] += 1
+        ours = written_by("halimede", self.now, "parentRefs")
+        route["metadata"]["managedFields"] = [ours, written_by(manager, self.now, "rules")]
+        self._note_weights(route)
+
+    def run(self, seconds: float) -> "FakeCluster":
+        """Let time go by."""
+        return self.until(lambda: False, seconds, fail=False)
+
+    def until(
+        self, there: Callable[[], object], seconds: float = 3600.0, *, fail: bool = True
+    ) -> "FakeCluster":
+        """Let time go by until something is true."""
+        end = self.now + seconds
+        while self.now < end:
+            self.settle()
+            if there():
+                return self
+            self.tick(5.0)
+        assert not fail, f"it did not happen in {seconds} s: {self.explain()}"
+        return self
+
+    def explain(self) -> str:
+        """Tell where things stand, for a test that fails."""
+        told = [
+            f"{one['type']}={one['status']} {one['reason']}: {one['message']}"
+            for one in self.status.get("conditions", ())
+        ]
+        return "\n".join([str(self.states[-5:]), *told])
+
+    # What tests look at.
+
+    @property
+    def deployment(self) -> ModelDeployment:
+        """The object as the operator reads it."""
+        return ModelDeployment.from_manifest(self.manifest())
+
+    def manifest(self) -> Manifest:
+        """Write the object as the API server stores it."""
+        return {
+            "metadata": {
+                "name": "digits",
+                "namespace": "ml",
+                "uid": "0d6d2f1e-5b3f-4e43-9df3-0d5a3f7c5a11",
+                "generation": self.generation,
+                "resourceVersion": "1",
+                "annotations": self.annotations,
+            },
+            "spec": copy.deepcopy(self.spec),
+            **({"status": self.status} if self.status else {}),
+        }
+
+    @property
+    def parsed(self) -> Status:
+        """The status."""
+        return self.deployment.status
+
+    @property
+    def rollout(self) -> RolloutStatus | None:
+        """The rollout under way."""
+        return self.parsed.rollout
+
+    @property
+    def state(self) -> State | None:
+        """The rollout's state."""
+        return self.rollout.state if self.rollout else None
+
+    @property
+    def stable(self) -> str | None:
+        """The stable revision."""
+        return self.parsed.stable.revision if self.parsed.stable else None
+
+    def condition(self, type_: str) -> tuple[str, str] | None:
+        """The status and the reason of a condition; None if it is absent."""
+        for one in self.status.get("conditions", ()):
+            if one["type"] == type_:
+                return one["status"], one["reason"]
+        return None
+
+    def message(self, type_: str) -> str:
+        """The message of a condition."""
+        found = [one for one in self.status.get("conditions", ()) if one["type"] == type_]
+        return str(found[0]["message"]) if found else ""
+
+    def ready(self) -> bool:
+        """Whether the resource is Ready in its present generation."""
+        return self.condition("Ready") is not None and self.parsed.conditions[0].status == "True"
+
+    @property
+    def reasons(self) -> list[str]:
+        """The reasons of all Events so far."""
+        return [event.reason for event in self.events]
+
+    def replicas(self, revision: str) -> int | None:
+        """How many pods a revision's Deployment asks for; None if there is no Deployment."""
+        found = self.objects.get(("Deployment", f"digits-{revision}"))
+        return found["spec"].get("replicas", 1) if found else None
+
+    # What goes on.
+
+    def observe(self) -> Observed:
+        """Look, as the operator does."""
+        md = self.deployment
+        request = metrics_request(md, self.users_routes(md), self.now)
+        return Observed(
+            deployment=md,
+            children=tuple(copy.deepcopy(one) for one in self.objects.values()),
+            pods=tuple(self._pod(name) for name in self.pods),
+            endpoint_slices=self._slices(),
+            inputs=self.inputs,
+            routes=self.users_routes(md),
+            reading=self.prometheus.read(request) if request else None,
+            apply_errors=self.apply_errors,
+            refused=frozenset(self.apply_errors if self.refusing else ()),
+        )
+
+    def users_routes(self, _: ModelDeployment) -> dict[str, Manifest | None]:
+        """Find the HTTPRoutes of users' that the operator must know of: none here."""
+        return {}
+
+    def look(self) -> Plan:
+        """Run one pass of the operator."""
+        return self.obey(decide(self.observe(), PLATFORM, self.now))
+
+    def obey(self, plan: Plan) -> Plan:
+        """Store the status, then write the rest, if the operator lives that long."""
+        if plan.status is not None:
+            self.status = plan.status.to_manifest()
+            assert len(json.dumps(self.status, separators=(",", ":"))) < MOST_BYTES
+            state = plan.status.rollout.state if plan.status.rollout else None
+            if not self.states or self.states[-1] is not state:
+                self.states.append(state)
+        if self.alive:
+            self.carry_out(plan)
+        return plan
+
+    def carry_out(self, plan: Plan) -> None:
+        """Write what the plan says."""
+        for manifest in plan.handovers:
+            name = manifest["metadata"]["name"]
+            live = _anew(self.objects["Deployment", name])
+            live["spec"]["replicas"] = manifest["spec"]["replicas"]
+            self._co_owned.add(name)
+        if self.refusing or self.unreachable:
+            self.apply_errors.clear()
+        for manifest in plan.applies:
+            self._apply(manifest)
+        for ref in plan.deletes:
+            self.writes.append((f"delete {ref.kind}/{ref.name}", ref.uid))
+            self.objects.pop((ref.kind, ref.name))
+        self.events.extend(plan.events)
+
+    def settle(self) -> None:
+        """Run passes as long as something wakes the operator: an event, or its own alarm.
+
+        Its own writes are no events to it.
+        """
+        for _ in range(30):
+            self._controllers()
+            news = self._news()
+            if news == self._seen and self.now < self._alarm:
+                return
+            self._seen = news
+            plan = self.look()
+            self._alarm = self.now + (RESYNC_SECONDS if plan.again is None else plan.again)
+        raise AssertionError(f"it finds no rest: {plan}")
+
+    def _news(self) -> object:
+        """Sum up all that others than the operator change."""
+        answers = [one.get("status") for one in self.objects.values()]
+        ready = {name: self._is_ready(name) for name in self.pods}
+        containers = [
+            (one.container, one.condition, one.load_seconds) for one in self.behaviours.values()
+        ]
+        told = (self.generation, self.annotations, self.apply_errors, sorted(self.objects))
+        return copy.deepcopy((told, answers, ready, containers, self._drift))
+
+    def tick(self, seconds: float) -> None:
+        """Let users send requests, and pods load, for a while."""
+        self._serve(seconds)
+        self.now += seconds
+        self._controllers()
+        self.prometheus.scrape(self.now)
+
+    def _apply(self, manifest: Manifest) -> None:
+        kind, name = manifest["kind"], manifest["metadata"]["name"]
+        live = self.objects.get((kind, name))
+        if live is None and kind == "Deployment" and (said := self.refusing or self.unreachable):
+            self.apply_errors[f"{kind}/{name}"] = said
+            return
+        self.writes.append((f"apply {kind}/{name}", ""))
+        new = copy.deepcopy(manifest)
+        self._uids += live is None
+        new["metadata"] |= {
+            "uid": live["metadata"]["uid"] if live else f"uid-{self._uids}",
+            "creationTimestamp": live["metadata"]["creationTimestamp"]
+            if live
+            else rfc3339(self.now),
+            "generation": (live["metadata"]["generation"] if live else 0)
+            + (live is None or live.get("spec") != new.get("spec")),
+            "managedFields": [written_by("halimede", self.now, *new.get("spec", ()))],
+        }
+        if kind == "Deployment" and "replicas" not in new["spec"]:
+            kept = live and name in self._co_owned
+            new["spec"]["replicas"] = live["spec"]["replicas"] if live and kept else 1
+        if live and "status" in live:
+            new["status"] = live["status"]
+        self.objects[kind, name] = _anew(new)
+        if (kind, name) == ("HTTPRoute", "digits"):
+            self._note_weights(new)
+
+    def _note_weights(self, route: Manifest) -> None:
+        shares = {
+            one["name"].removeprefix("digits-"): one["weight"]
+            for one in route["spec"]["rules"][0]["backendRefs"]
+        }
+        if not self.weights or self.weights[-1] != shares:
+            self.weights.append(shares)
+
+    def _controllers(self) -> None:
+        """Do what the controllers of a cluster do: pods for Deployments, answers for routes."""
+        wanted = set()
+        for (kind, name), one in self.objects.items():
+            if kind == "Deployment":
+                wanted |= {f"{name}-{number}" for number in range(one["spec"]["replicas"])}
+                revision = revision_of(one) or ""
+                for pod in sorted(wanted - self.pods.keys()):
+                    self.pods[pod] = (revision, self.now)
+            if kind == "HTTPRoute" and self.gateway:
+                one["status"] = {
+                    "parents": [accepted(one, ref) for ref in one["spec"]["parentRefs"]]
+                }
+        for pod in self.pods.keys() - wanted:
+            del self.pods[pod]
+
+    def _behaviour(self, revision: str) -> Behaviour:
+        """Find how a revision behaves: by the source that its fetcher is told."""
+        deployment = self.objects.get(("Deployment", f"digits-{revision}"))
+        text = str(deployment)
+        found = [self.behaviours[uri] for uri in self.behaviours if f"'{uri}'" in text]
+        return found[0] if found else Behaviour()
+
+    def _is_ready(self, name: str) -> bool:
+        revision, started = self.pods[name]
+        behaviour = self._behaviour(revision)
+        bad = behaviour.container or behaviour.condition
+        return not bad and self.now - started >= behaviour.load_seconds
+
+    def _pod(self, name: str) -> Manifest:
+        revision, started = self.pods[name]
+        behaviour = self._behaviour(revision)
+        return pod_manifest(name, revision, started, behaviour, ready=self._is_ready(name))
+
+    def _slices(self) -> tuple[Manifest, ...]:
+        slices = []
+        for kind, name in self.objects:
+            if kind == "Deployment":
+                pods = [pod for pod in self.pods if pod.rpartition("-")[0] == name]
+                slices.append(endpoint_slice(name, {pod: self._is_ready(pod) for pod in pods}))
+        return tuple(slices)
+
+    def _serve(self, seconds: float) -> None:
+        """Have users' requests answered by the revisions, as the route says."""
+        shares = self.weights[-1] if self.weights else {}
+        total = self.requests_per_second * seconds
+        for revision, weight in shares.items():
+            requests = total * weight / 100
+            errors = self._answer(revision, requests)
+            if errors is None:
+                self.lost += requests
+            else:
+                self.failed += errors
+        for copy_ in copies(self.objects.get(("HTTPRoute", "digits"))):
+            revision = copy_["backendRef"]["name"].removeprefix("digits-")
+            self._answer(revision, total * copy_.get("percent", 100) / 100)
+
+    def _answer(self, revision: str, requests: float) -> float | None:
+        """Have a revision answer requests, and count its errors; None: it has no ready pod."""
+        ready = [
+            pod
+            for pod, (owner, _) in self.pods.items()
+            if owner == revision and self._is_ready(pod)
+        ]
+        if not ready:
+            return None
+        behaviour = self._behaviour(revision)
+        errors = requests * (behaviour.error_rate + behaviour.hang_rate)
+        for pod in ready:
+            part = requests / len(ready)
+            self.prometheus.count(
+                f"ml_digits-{revision}_8000",
+                pod,
+                part,
+                part * behaviour.error_rate,
+                client_errors=part * behaviour.client_error_rate,
+                left=part * behaviour.hang_rate,
+            )
+        return errors
+
+
+def _anew(manifest: Manifest) -> Manifest:
+    """Give an object that is written a version that no other one has or had."""
+    manifest["metadata"]["resourceVersion"] = str(next(_VERSIONS))
+    return manifest

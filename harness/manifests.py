@@ -1,0 +1,76 @@
+"""Write what the demo applies: a ConfigMap per model version, and the ModelDeployment."""
+
+import base64
+
+from halimede.api.base import Manifest
+from halimede.api.v1alpha1 import API_VERSION, KIND
+from harness.models import Version
+
+NAMESPACE = "demo"
+NAME = "digits"
+HOSTNAME = "digits.example.com"
+WEIGHTS = (10, 30, 60)
+"""The steps of a rollout, in percent of the requests."""
+
+PROGRESS_DEADLINE_SECONDS = 30
+"""How long a revision may take to become ready; Triton takes about five here."""
+
+
+def namespace() -> Manifest:
+    """Write the namespace that everything lives in."""
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+
+
+def config_map(version: Version) -> Manifest:
+    """Write the ConfigMap in which a version's files travel."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": _config_map_name(version.name), "namespace": NAMESPACE},
+        "binaryData": {
+            name: base64.b64encode(content).decode() for name, content in version.files.items()
+        },
+    }
+
+
+def model_deployment(version: str) -> Manifest:
+    """Write the ModelDeployment that asks for ``version``; nothing else differs between two."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": {"name": NAME, "namespace": NAMESPACE},
+        "spec": {
+            "model": {
+                "storageUri": f"configMap://{_config_map_name(version)}",
+                "config": {"backend": "python", "maxBatchSize": 32, "dynamicBatching": {}},
+            },
+            "runtime": {"version": "24.10"},
+            "expose": {
+                "type": "Gateway",
+                "gateway": {
+                    "parentRefs": [{"name": "public", "namespace": "gateway-system"}],
+                    "hostnames": [HOSTNAME],
+                },
+            },
+            "drain": {"preStopSeconds": 5, "exitTimeoutSeconds": 10},
+            "rollout": _rollout(),
+        },
+    }
+
+
+def _rollout() -> Manifest:
+    """Hurry, so that five minutes are enough; the defaults are for real traffic."""
+    return {
+        "strategy": "Canary",
+        "canary": {
+            "steps": [{"weight": weight, "minSeconds": 4, "maxSeconds": 90} for weight in WEIGHTS],
+            "bakeSeconds": 6,
+        },
+        "analysis": {"intervalSeconds": 2, "warmupSeconds": 2, "settleSeconds": 2},
+        "progressDeadlineSeconds": PROGRESS_DEADLINE_SECONDS,
+        "scaleDownDelaySeconds": 5,
+    }
+
+
+def _config_map_name(version: str) -> str:
+    return f"digits-{version}"

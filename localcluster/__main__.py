@@ -1,0 +1,126 @@
+"""The command line of the local cluster: ``python -m localcluster``."""
+
+import argparse
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from localcluster import build, cluster
+from localcluster.cluster import Cluster, Part
+from localcluster.progress import Progress
+from localcluster.toolchain import ToolchainError
+
+DEFAULT = "halimede"
+"""The cluster that is meant when no name is given."""
+
+CONTROL_PLANE = "control-plane"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says and return the exit status."""
+    given = _parser().parse_args(arguments)
+    try:
+        return int(given.run(given))
+    except (build.BuildError, ToolchainError, cluster.ClusterError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _build(_: argparse.Namespace) -> int:
+    print(build.build(build.EVERYTHING, Progress()))
+    return 0
+
+
+def _up(given: argparse.Namespace) -> int:
+    started = cluster.up(given.name, bound=False, kwok_nodes=given.kwok_nodes, parts=given.only)
+    _print_environment(started)
+    return 0
+
+
+def _down(given: argparse.Namespace) -> int:
+    cluster.find(given.name).down()
+    return 0
+
+
+def _list(_: argparse.Namespace) -> int:
+    for one in cluster.running():
+        print(one.name, one.pid, one.kubeconfig, sep="\t")
+    return 0
+
+
+def _env(given: argparse.Namespace) -> int:
+    _print_environment(cluster.find(given.name))
+    return 0
+
+
+def _kubectl(given: argparse.Namespace) -> int:
+    found = cluster.find(given.name)
+    kubectl = [str(found.kubectl_program), f"--kubeconfig={found.kubeconfig}"]
+    return subprocess.run([*kubectl, *_command(given)], check=False).returncode
+
+
+def _exec(given: argparse.Namespace) -> int:
+    found = cluster.find(given.name)
+    return subprocess.run(found.inside(*_command(given) or ["sh"]), check=False).returncode
+
+
+def _command(given: argparse.Namespace) -> list[str]:
+    """Return what stands after the ``--`` that keeps its options apart from ours."""
+    command: list[str] = given.command
+    return command[1:] if command[:1] == ["--"] else command
+
+
+def _parts(text: str) -> list[Part]:
+    """Read the value of ``--only``; the control plane is always there."""
+    names = [name for name in text.split(",") if name != CONTROL_PLANE]
+    if unknown := set(names) - set(Part):
+        raise argparse.ArgumentTypeError(f"there is no part {', '.join(sorted(unknown))}")
+    return [Part(name) for name in names]
+
+
+def _print_environment(found: Cluster) -> None:
+    """Print what a shell can evaluate: ``eval "$(python -m localcluster env)"``."""
+    host, port = found.gateway
+    print(f"export KUBECONFIG={shlex.quote(str(found.kubeconfig))}")
+    print(f"export HALIMEDE_GATEWAY={host}:{port}")
+    print(f"export HALIMEDE_PROMETHEUS={found.prometheus_url}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m localcluster", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    one = argparse.ArgumentParser(add_help=False)
+    one.add_argument("--name", default=DEFAULT, help="the cluster's name (%(default)s)")
+
+    builds = commands.add_parser("build", help="build all programs and print their folder")
+    builds.set_defaults(run=_build)
+    ups = commands.add_parser("up", parents=[one], help="start a cluster that stays")
+    ups.add_argument("--kwok-nodes", type=int, default=0, help="add nodes that only pretend")
+    ups.add_argument(
+        "--only",
+        type=_parts,
+        default=tuple(Part),
+        help=f"comma-separated, of: {CONTROL_PLANE}, {', '.join(Part)}",
+    )
+    ups.set_defaults(run=_up)
+    for name, run, text in (
+        ("down", _down, "end it"),
+        ("env", _env, "print how to reach it, for a shell to evaluate"),
+    ):
+        commands.add_parser(name, parents=[one], help=text).set_defaults(run=run)
+    commands.add_parser("list", help="show what runs").set_defaults(run=_list)
+    for name, run, text in (
+        ("kubectl", _kubectl, "run kubectl as administrator"),
+        ("exec", _exec, "run a command in its namespaces, where pods can be reached"),
+    ):
+        runs = commands.add_parser(name, parents=[one], help=text)
+        runs.add_argument("command", nargs=argparse.REMAINDER, help="after --")
+        runs.set_defaults(run=run)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,221 @@
+"""Build the programs of the cluster from their Go modules, once, into the cache.
+
+What a tool is built from is its go.mod and go.sum in ``localcluster/go/<tool>``; their hash names
+the folder in the cache, so that a second checkout builds nothing and a change builds only what it
+concerns.
+"""
+
+import fcntl
+import hashlib
+import os
+import platform
+import subprocess
+import tempfile
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from localcluster import folders, toolchain
+from localcluster.addons import gateway_crds
+from localcluster.progress import Progress, Tell
+
+KUBERNETES = "v1.36.3"
+"""The version that the control plane says it is; go.mod pins what it really is."""
+
+LAST_LINES = 20
+"""How much of the compiler's output an error shows."""
+
+
+class BuildError(RuntimeError):
+    """Say which tool could not be built, and what the compiler said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A program that one Go module gives."""
+
+    name: str
+    """Names the module's folder in ``localcluster/go``."""
+    package: str
+    """What to compile, ``.`` for the module's own program."""
+    programs: tuple[str, ...]
+    """The names it answers to; the first is the file's, the others are links."""
+    minutes: int
+    """How long it takes on two cores with nothing in Go's caches, downloads included."""
+    flags: tuple[str, ...] = ()
+    """Added to ``go build``."""
+
+    @property
+    def module(self) -> Path:
+        """The folder of its go.mod."""
+        return folders.SOURCE / "go" / self.name
+
+    @property
+    def key(self) -> str:
+        """A hash of everything the program is made from, but for the compiler's version."""
+        digest = hashlib.sha256(repr((self, platform.machine())).encode())
+        for file in sorted(self.module.iterdir()):
+            digest.update(file.name.encode() + b"\0" + file.read_bytes())
+        return digest.hexdigest()[:12]
+
+
+_STAMP = " ".join(
+    f"-X {package}/version.gitVersion={KUBERNETES}"
+    for package in ("k8s.io/component-base", "k8s.io/client-go/pkg")
+)
+
+CONTROL_PLANE = Tool(
+    "control-plane",
+    ".",
+    (
+        "control-plane",
+        "etcd",
+        "kube-apiserver",
+        "kube-controller-manager",
+        "kube-scheduler",
+        "kubectl",
+        "make-certificate",
+    ),
+    5,
+    (f"-ldflags=-s -w {_STAMP}",),
+)
+CONTOUR = Tool(
+    "contour",
+    "github.com/projectcontour/contour/cmd/contour",
+    ("contour",),
+    2,
+    ("-ldflags=-s -w",),
+)
+HELM = Tool("helm", "helm.sh/helm/v4/cmd/helm", ("helm",), 2, ("-ldflags=-s -w",))
+KWOK = Tool("kwok", "sigs.k8s.io/kwok/cmd/kwok", ("kwok",), 1, ("-ldflags=-s -w",))
+PROMETHEUS = Tool(
+    "prometheus",
+    "github.com/prometheus/prometheus/cmd/prometheus",
+    ("prometheus",),
+    3,
+    ("-ldflags=-s -w", "-tags=remove_all_sd,enable_kubernetes_sd"),
+)
+
+EVERYTHING = (CONTROL_PLANE, CONTOUR, HELM, KWOK, PROMETHEUS)
+
+
+def build(tools: Sequence[Tool] = EVERYTHING, progress: Progress | None = None) -> Path:
+    """Build what is missing and return a folder with all the programs by name.
+
+    Programs that ``KUBEBUILDER_ASSETS`` names take the place of those built. Two calls at once
+    build nothing twice: the second waits for the first. Raise ``BuildError``.
+    """
+    shown = progress or Progress()
+    made = [_built(tool, shown) for tool in tools]
+    return _gathered(made, _assets(os.environ))
+
+
+def folder_of(tool: Tool) -> Path:
+    """Return the folder of a tool in the cache; it is there once the tool is built."""
+    return folders.cache() / f"{tool.name}-{tool.key}"
+
+
+def _built(tool: Tool, progress: Progress) -> Path:
+    folder = folder_of(tool)
+    if folder.is_dir():
+        return folder
+    with (
+        progress.step(f"Building {tool.name}", expected=f"about {tool.minutes} min") as tell,
+        _locked(folders.cache() / f".{tool.name}.lock", tell),
+    ):
+        if not folder.is_dir():
+            _compile_into(folder, tool, tell)
+    return folder
+
+
+def _compile_into(folder: Path, tool: Tool, tell: Tell) -> None:
+    tell("looking for a Go compiler")
+    go = toolchain.find_go(toolchain.version_needed(tool.module / "go.mod"), folders.cache())
+    with _made_aside(folder) as made:
+        _compile(go, tool, made / tool.programs[0], tell)
+        for link in tool.programs[1:]:
+            (made / link).symlink_to(tool.programs[0])
+        if tool is CONTOUR:
+            gateway_crds.collect(go, tool.module, made)
+
+
+def _compile(go: Path, tool: Tool, program: Path, tell: Tell) -> None:
+    tell("compiling")
+    fixed = ("-mod=readonly", "-trimpath", "-buildvcs=false")
+    last: deque[str] = deque(maxlen=LAST_LINES)
+    with subprocess.Popen(
+        [go, "build", *fixed, *tool.flags, "-o", program, tool.package],
+        cwd=tool.module,
+        # The user's GOFLAGS could undo what is fixed here; a workspace could change versions.
+        env={**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        for line in process.stdout or ():
+            last.append(line.rstrip())
+            if line.startswith("go: downloading "):
+                tell(line.strip())
+    if process.returncode != 0:
+        end = "\n".join(last)
+        raise BuildError(f"{tool.name} could not be built in {tool.module}. {go} said:\n{end}")
+
+
+def _assets(environment: Mapping[str, str]) -> list[Path]:
+    """Return the ready programs that the user names by the convention of envtest."""
+    named = environment.get("KUBEBUILDER_ASSETS")
+    if not named:
+        return []
+    programs = [Path(named, name) for name in ("etcd", "kube-apiserver", "kubectl")]
+    missing = [program.name for program in programs if not os.access(program, os.X_OK)]
+    if missing:
+        raise BuildError(
+            f"KUBEBUILDER_ASSETS is {named}, which has no {', '.join(missing)}: "
+            "correct it, or unset it to have them built"
+        )
+    return programs
+
+
+def _gathered(made: Sequence[Path], instead: Sequence[Path]) -> Path:
+    """Return a folder of links to all programs, the same one for the same programs."""
+    programs = {entry.name: entry for folder in made for entry in folder.iterdir()}
+    programs |= {program.name: program for program in instead}
+    digest = hashlib.sha256(repr(sorted(programs.items())).encode()).hexdigest()[:12]
+    gathered = folders.cache() / f"bin-{digest}"
+    if not gathered.is_dir():
+        with _locked(gathered.parent / ".bin.lock", _quietly), _made_aside(gathered) as aside:
+            for name, program in programs.items():
+                (aside / name).symlink_to(program)
+    return gathered
+
+
+@contextmanager
+def _made_aside(folder: Path) -> Iterator[Path]:
+    """Give a new folder that takes the place of ``folder`` once the block has filled it.
+
+    So half a build is never taken for a whole one. Somebody else's may have come first.
+    """
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as aside:
+        made = Path(aside, "made")
+        made.mkdir()
+        yield made
+        if not folder.is_dir():
+            made.rename(folder)
+
+
+@contextmanager
+def _locked(path: Path, tell: Tell) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            tell(f"waiting for another process that builds it (it holds {path})")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _quietly(_: str) -> None:
+    """Tell nothing of what takes no time."""

@@ -1,0 +1,34 @@
+"""Install Halimede into a cluster as users do: by its chart, with helm."""
+
+from localcluster import diagnosis, folders
+from localcluster.access import Access, ClusterError
+from localcluster.addresses import PROMETHEUS_URL
+
+CHART = folders.SOURCE.parent / "charts" / "halimede"
+NAMESPACE = "halimede-system"
+"""Where the operator runs."""
+
+
+WITHIN = 90
+"""Seconds for the operator to become ready."""
+
+
+def install(cluster: Access, *, within: int = WITHIN, **operator: str) -> None:
+    """Install the operator, or upgrade it, and return when it is ready.
+
+    ``operator`` are values of the chart's section of that name. Raise ``ClusterError`` with the
+    state, the events and the last log lines of the operator's pods if it is not ready ``within``
+    seconds.
+    """
+    values = {"prometheus.url": PROMETHEUS_URL, **operator}
+    settings = [
+        part for key, value in values.items() for part in ("--set", f"operator.{key}={value}")
+    ]
+    try:
+        cluster.helm(
+            "upgrade", "--install", "halimede", str(CHART), "--namespace", NAMESPACE,
+            "--create-namespace", *settings, "--wait", "--timeout", f"{within}s",
+        )  # fmt: skip
+    except ClusterError as error:
+        found = diagnosis.describe_namespace(cluster, NAMESPACE)
+        raise ClusterError(f"{error}\n{found}") from error

@@ -1,0 +1,118 @@
+"""Explain what goes on in a namespace: its pods, their events and their last log lines."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from localcluster.access import Access, ClusterError
+
+Json = dict[str, Any]
+
+LOG_LINES = 10
+"""How many lines of a container's log are shown."""
+
+EVENTS = 10
+"""How many of the namespace's warnings are shown."""
+
+
+def kubectl_in(cluster: Access, namespace: str, *arguments: str, text: str | None = None) -> str:
+    """Run kubectl in a namespace and return what it prints; ``text`` is what it reads.
+
+    Raise ``ClusterError``; if kubectl waited in vain, with the state of the namespace.
+    """
+    try:
+        return cluster.kubectl("--namespace", namespace, *arguments, input=text)
+    except ClusterError as error:
+        if "timed out" not in str(error):
+            raise
+        found = describe_namespace(cluster, namespace)
+        raise ClusterError(f"{error}\n{found}") from error
+
+
+def describe_namespace(cluster: Access, namespace: str) -> str:
+    """Return what is wrong in a namespace, for a person who waited for it in vain.
+
+    It never fails: what cannot be read is named instead.
+    """
+    try:
+        pods: list[Json] = _list(cluster, namespace, "pods")
+        lines = [line for pod in pods for line in _describe_pod(cluster, pod)]
+        warnings = _list(cluster, namespace, "events", "--field-selector=type=Warning")
+    except (ClusterError, ValueError) as error:
+        return f"The namespace {namespace} cannot be read: {error}"
+    if not pods:
+        lines.append(f"There is no pod in the namespace {namespace}.")
+    warnings.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime")))
+    lines += [describe_event(event) for event in warnings[-EVENTS:]]
+    return "\n".join(lines)
+
+
+def describe_event(event: Json) -> str:
+    """Return an event in one line.
+
+    >>> about = {"kind": "Pod", "name": "p"}
+    >>> describe_event({"involvedObject": about, "reason": "Failed", "message": "no image"})
+    'event of Pod p: Failed: no image'
+    """
+    about = event["involvedObject"]
+    return f"event of {about['kind']} {about['name']}: {event['reason']}: {event['message']}"
+
+
+def describe_status(pod: Json) -> Iterator[str]:
+    """Return the state of a pod and of its containers, a line each."""
+    status = pod.get("status", {})
+    unmet = [
+        f"{one['type']} is {one['status']}" + (f": {one['message']}" if one.get("message") else "")
+        for one in status.get("conditions", [])
+        if one["status"] != "True"
+    ]
+    yield f"pod {pod['metadata']['name']}: {'; '.join([status.get('phase', 'no phase'), *unmet])}"
+    for container in _containers(pod):
+        state = _describe_state(container.get("state", {}))
+        last = container.get("lastState", {})
+        before = f"; before that {_describe_state(last)}" if last else ""
+        ready = "ready" if container.get("ready") else "not ready"
+        restarts = f"{container.get('restartCount', 0)} restarts"
+        yield f"  container {container['name']}: {state}, {ready}, {restarts}{before}"
+
+
+def _describe_pod(cluster: Access, pod: Json) -> Iterator[str]:
+    yield from describe_status(pod)
+    for container in _containers(pod):
+        if container.get("ready"):
+            continue
+        said = _log(cluster, pod, container["name"]) or _log(
+            cluster, pod, container["name"], "--previous"
+        )
+        if said:
+            yield f"  the last lines of {container['name']}:"
+            yield from (f"    {line}" for line in said)
+
+
+def _containers(pod: Json) -> list[Json]:
+    status = pod.get("status", {})
+    return [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
+
+
+def _describe_state(state: Json) -> str:
+    for kind, details in state.items():
+        words = [str(details[key]) for key in ("reason", "message") if details.get(key)]
+        if "exitCode" in details:
+            words.insert(0, f"exit code {details['exitCode']}")
+        return f"{kind} ({': '.join(words)})" if words else str(kind)
+    return "in no state yet"
+
+
+def _log(cluster: Access, pod: Json, container: str, *options: str) -> list[str]:
+    name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
+    asked = ("logs", name, f"--namespace={namespace}", f"--container={container}", *options)
+    try:
+        return cluster.kubectl(*asked, f"--tail={LOG_LINES}").splitlines()
+    except ClusterError:
+        return []
+
+
+def _list(cluster: Access, namespace: str, kind: str, *options: str) -> list[Json]:
+    given = (f"--namespace={namespace}", "--request-timeout=10s", "--output=json")
+    found: list[Json] = json.loads(cluster.kubectl("get", kind, *given, *options))["items"]
+    return found

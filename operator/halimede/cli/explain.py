@@ -1,0 +1,46 @@
+"""The ModelDeployment that `halimede explain` explains, read from the cluster."""
+
+from pydantic import ValidationError
+
+from halimede.adapters.cluster import Cluster, KubeCluster, log_in
+from halimede.adapters.errors import OperatorError
+from halimede.adapters.kinds import MODEL_DEPLOYMENT
+from halimede.api.v1alpha1 import ModelDeployment
+from halimede.rollout.explain import explain_rollout
+
+
+class ExplainError(OperatorError):
+    """What was asked for is not there, or is not to be understood."""
+
+
+async def explain_by_name(namespace: str, name: str) -> str:
+    """Log in, read the object and explain it.
+
+    Raises:
+        OperatorError: There is no cluster, no right to read, no such object, or no sense in it.
+    """
+    cluster = KubeCluster(await log_in(), log_in=log_in)
+    try:
+        return await explain_object(cluster, namespace, name)
+    finally:
+        await cluster.close()
+
+
+async def explain_object(cluster: Cluster, namespace: str, name: str) -> str:
+    """Read the object and explain it.
+
+    Raises:
+        OperatorError: As `explained`.
+    """
+    manifest = await cluster.get(MODEL_DEPLOYMENT, namespace, name)
+    if manifest is None:
+        raise ExplainError(
+            f"there is no ModelDeployment {name} in the namespace {namespace}, or the cluster does"
+            " not know the kind: `kubectl get mdeploy -A` lists them"
+        )
+    try:
+        return explain_rollout(ModelDeployment.from_manifest(manifest))
+    except ValidationError as error:
+        raise ExplainError(
+            f"{namespace}/{name} is not as this version knows it: {error}"
+        ) from error

@@ -1,0 +1,148 @@
+"""The console command `halimede`."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from math import nan
+from pathlib import Path
+
+from halimede import __version__
+from halimede.adapters.errors import OperatorError, SettingsError
+from halimede.fetch import command as fetch
+from halimede.settings import Settings
+
+HIGHEST_RATE = 1_000_000.0
+"""Requests per second that a forecast takes for serious."""
+ALL = 100
+"""Percent."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one of the commands; return the exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        status: int = arguments.command(arguments)
+    except SettingsError as error:
+        sys.stderr.write(f"halimede: {error}\n")
+        return 2
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("halimede", description=__doc__)
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, what: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=what, description=what)
+
+    run = add("run", "run the operator, in a pod or with your kubeconfig")
+    run.set_defaults(command=_run)
+    fetcher = add("fetch", "bring a model's files in and verify them")
+    fetch.add_arguments(fetcher)
+    fetcher.set_defaults(command=fetch.main)
+    crd = add("crd", "print the CustomResourceDefinition")
+    crd.set_defaults(command=_crd)
+    render = add("render", "print what a ModelDeployment becomes, without a cluster")
+    render.add_argument("file", type=Path, help="a ModelDeployment, and the ConfigMaps it reads")
+    render.set_defaults(command=_render)
+    _add_advice(add)
+    return parser
+
+
+def _add_advice(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
+    forecast = add("forecast", "tell how long a rollout will take, before it begins")
+    forecast.add_argument("file", type=Path, help="a ModelDeployment")
+    forecast.add_argument(
+        "--rate", type=_rate, required=True, help="requests per second to the whole model"
+    )
+    forecast.add_argument(
+        "--stable-error",
+        type=_error_percent,
+        default=0.5,
+        metavar="PERCENT",
+        help="of the stable revision's requests, so many fail (default: 0.5)",
+    )
+    forecast.set_defaults(command=_forecast)
+    explain = add("explain", "tell why a rollout is where it is, by your kubeconfig")
+    explain.add_argument("name", help="the ModelDeployment's")
+    explain.add_argument("-n", "--namespace", default="default", help="default: default")
+    explain.set_defaults(command=_explain)
+
+
+def _rate(text: str) -> float:
+    rate = _number(text)
+    if not 0 < rate <= HIGHEST_RATE:
+        raise argparse.ArgumentTypeError(
+            f"{text} is no number of requests per second: give more than 0, at most"
+            f" {HIGHEST_RATE:g}"
+        )
+    return rate
+
+
+def _error_percent(text: str) -> float:
+    percent = _number(text)
+    if not 0 <= percent < ALL:
+        raise argparse.ArgumentTypeError(
+            f"{text} is no percentage of errors: give 0 or more, and less than 100"
+        )
+    return percent
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return nan
+
+
+# The commands import what they need when they are called: the fetcher starts in every pod of
+# every model, and should not pay for the operator.
+
+
+def _run(_: argparse.Namespace) -> int:
+    settings = Settings.from_env()
+    drained: bool = asyncio.run(import_module("halimede.app").run(settings))
+    return 0 if drained else 1
+
+
+def _crd(_: argparse.Namespace) -> int:
+    sys.stdout.write(import_module("halimede.api.crd").crd_yaml())
+    return 0
+
+
+def _render(arguments: argparse.Namespace) -> int:
+    render_manifests = import_module("halimede.cli.render").render_manifests
+    try:
+        sys.stdout.write(
+            render_manifests(arguments.file.read_text("utf-8"), Settings.from_env().platform())
+        )
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"halimede: {arguments.file}: {error}\n")
+        return 1
+    return 0
+
+
+def _forecast(arguments: argparse.Namespace) -> int:
+    forecast_manifests = import_module("halimede.cli.forecast").forecast_manifests
+    try:
+        text = arguments.file.read_text("utf-8")
+        sys.stdout.write(forecast_manifests(text, arguments.rate, arguments.stable_error / ALL))
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"halimede: {arguments.file}: {error}\n")
+        return 1
+    return 0
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    explain_by_name = import_module("halimede.cli.explain").explain_by_name
+    try:
+        sys.stdout.write(asyncio.run(explain_by_name(arguments.namespace, arguments.name)))
+    except SettingsError:
+        raise
+    except OperatorError as error:
+        sys.stderr.write(f"halimede: {error}\n")
+        return 1
+    return 0

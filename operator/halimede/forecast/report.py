@@ -1,0 +1,195 @@
+"""Write a forecast as a plain table."""
+
+from collections.abc import Iterator, Sequence
+
+from halimede.api.analysis import MetricsProvider
+from halimede.api.rollout import Rollout, Strategy
+from halimede.forecast.forecast import Detection, Forecast
+from halimede.judge.messages import percent
+from halimede.rollout.formatting import duration, rate
+from halimede.rollout.steps import bake_seconds
+from halimede.rollout.traffic_advice import describe
+
+
+def format_forecast(name: str, told: Forecast) -> str:
+    """Write what a rollout of the ModelDeployment *name* will take."""
+    return "\n".join([*_head(name, told), *_body(told), *_warnings(told)]) + "\n"
+
+
+def _head(name: str, told: Forecast) -> Iterator[str]:
+    question = told.question
+    analysis = question.settings.analysis
+    both = analysis.provider is not MetricsProvider.NONE
+    where = "the router's and Triton's counters" if both else "Triton's counters alone"
+    yield (
+        f"{name}: {question.settings.strategy} at {rate(question.per_second)} requests/s,"
+        f" of which {percent(question.stable_errors)} fail on the stable revision"
+    )
+    yield (
+        f"Judged by {where} every {duration(analysis.interval_seconds)},"
+        f" after a warm-up of {duration(analysis.warmup_seconds)}."
+    )
+    if left_out := " and ".join(_left_out(question.settings)):
+        yield f"Not simulated is {left_out}, which may take longer, or stop it."
+
+
+def _left_out(settings: Rollout) -> Iterator[str]:
+    """Name the fields that ask for more than errors at the steps and in the bake."""
+    if settings.analysis.latency is not None:
+        yield "analysis.latency"
+    if settings.analysis.metrics:
+        yield "analysis.metrics"
+    if settings.strategy is Strategy.BLUE_GREEN and settings.blue_green.preview_analysis:
+        yield "blueGreen.previewAnalysis"
+
+
+def _body(told: Forecast) -> Iterator[str]:
+    if told.steps:
+        yield from _good(told)
+        first = next(one.step for one in told.steps if one.step.weight)
+        yield ""
+        weight, limit = f"{first.weight} %", duration(first.max_seconds)
+        yield f"A bad revision at the first step, with {weight} of the requests for {limit}:"
+        yield from _detections(told.detections)
+    yield ""
+    bake = bake_seconds(told.question.settings.strategy, told.question.settings)
+    if not bake:
+        yield "There is no bake (bakeSeconds is 0): with all requests nothing is judged."
+        return
+    control = told.question.control
+    share = f"{100 - control} % of the" if control else "all"
+    yield (
+        f"A revision that is bad in the bake, with {share} requests for {duration(bake)}, longer"
+        " while the odds hold it:"
+    )
+    yield from _detections(told.bake)
+
+
+def _good(told: Forecast) -> Iterator[str]:
+    yield ""
+    yield "A good revision, one that fails no more often than the stable one:"
+    head = (
+        "step",
+        "weight",
+        "requests/s",
+        "to show",
+        "clean",
+        "with errors",
+        "time",
+        "maxSeconds",
+    )
+    rows = [
+        (
+            str(index + 1),
+            f"{one.step.weight} %",
+            rate(one.per_second),
+            f"under {percent(one.level)}" if one.step.weight else "-",
+            "-" if one.clean is None else str(one.clean),
+            "never" if one.requests is None else str(one.requests),
+            "-" if one.seconds is None else duration(one.seconds),
+            duration(one.step.max_seconds),
+        )
+        for index, one in enumerate(told.steps)
+    ]
+    yield from _table(head, rows)
+    yield "  clean: requests since the warm-up after which the step may pass if none fails;"
+    yield "  with errors: the same if as many fail as on the stable revision"
+    yield from _chosen(told)
+    yield from _mirror(told)
+    yield from _pauses(told)
+    yield from _ends(told)
+
+
+def _chosen(told: Forecast) -> Iterator[str]:
+    if told.first_weight is not None:
+        yield (
+            f"  first weight {told.first_weight} % chosen by the traffic,"
+            " as spec.rollout.canary.steps is absent"
+        )
+
+
+def _mirror(told: Forecast) -> Iterator[str]:
+    mirrored = told.mirrored
+    if mirrored is None:
+        return
+    percent_, share = mirrored.mirror.percent, _share(mirrored.share)
+    took = "-" if mirrored.seconds is None else duration(mirrored.seconds)
+    yield f"  before that, copies of {percent_} % of the requests: {share} pass in time,"
+    yield f"  half of these within {took}"
+
+
+def _pauses(told: Forecast) -> Iterator[str]:
+    pauses = {index + 1: one.step.pause for index, one in enumerate(told.steps) if one.step.pause}
+    if any(pause.seconds is not None for pause in pauses.values()):
+        yield "  time: with the step's pause"
+    for step, pause in pauses.items():
+        if pause.seconds is None:
+            yield f"  after step {step} it waits for the command promote; that is not counted here"
+
+
+def _ends(told: Forecast) -> Iterator[str]:
+    if told.promoted is None:
+        return
+    yield f"  {_share(told.promoted)} of simulated rollouts pass every step in time"
+    if told.seconds is not None:
+        took = duration(told.seconds)
+        yield f"  half of these take at most {took}, from ready pods to all requests"
+
+
+def _share(part: float) -> str:
+    return f"{part * 100:.0f} %"
+
+
+def _detections(detections: Sequence[Detection]) -> Iterator[str]:
+    rows = [
+        (
+            percent(one.errors),
+            _share(one.share),
+            "-" if one.seconds is None else duration(one.seconds),
+        )
+        for one in detections
+    ]
+    yield from _table(("errors", "stopped in time", "half of these within"), rows)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(len(row[at]) for row in (head, *rows)) for at in range(len(head))]
+    for row in (head, *rows):
+        cells = (cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+        yield "  " + "  ".join(cells)
+
+
+def _warnings(told: Forecast) -> Iterator[str]:
+    lines = [
+        *_hopeless(told),
+        *(describe(one, told.question.settings) for one in told.advice),
+        *_unseen(told),
+    ]
+    if lines:
+        yield ""
+        yield from (f"Warning: {line}" for line in lines)
+
+
+def _hopeless(told: Forecast) -> Iterator[str]:
+    errors = percent(told.question.stable_errors)
+    for index, one in enumerate(told.steps):
+        if one.requests is None:
+            yield (
+                f"step {index + 1} asks for an error rate under {percent(one.level)}, which a"
+                f" revision with {errors} errors cannot show: raise analysis.maxErrorPercent or"
+                " analysis.maxErrorRatio, or mend the stable revision first."
+            )
+
+
+def _unseen(told: Forecast) -> Iterator[str]:
+    blue_green = told.question.settings.strategy is Strategy.BLUE_GREEN
+    bake = f"{'blueGreen' if blue_green else 'canary'}.bakeSeconds"
+    for where, found, setting in (
+        ("at the first step", told.detections, "its maxSeconds"),
+        ("in the bake", told.bake, bake),
+    ):
+        if found and found[-1].seconds is None:
+            yield (
+                f"{where} not even a revision that only fails is stopped in time: there are too"
+                f" few requests or looks at it; raise {setting}."
+            )

@@ -1,0 +1,245 @@
+"""Add what one poll showed to a source's evidence."""
+
+from collections.abc import Iterable
+from math import sqrt
+from typing import NamedTuple
+
+from halimede.api.status import Evidence, SourceEvidence
+from halimede.judge.baseline import Baseline
+from halimede.judge.bets import DIGITS, Changes, Logs, add, add_capped, resized, zeros
+from halimede.judge.certify import update_certificates
+from halimede.judge.counts import WindowCounts
+from halimede.judge.dispersion import phi_of, update_dispersion
+from halimede.judge.martingales import (
+    RATIOS,
+    ceiling_rates,
+    confirm,
+    log_e_above,
+    log_e_worse,
+    log_mixture,
+)
+from halimede.judge.reading import Counts
+from halimede.judge.thresholds import DOUBT, ROUNDING, Limits, lowest
+
+UNKNOWN = Baseline()
+"""A past of which nothing is known."""
+NOTABLE = 1.75
+"""A poll counts against the canary only if its errors exceed this many times the sum of the number
+expected at stable's usual rate and one standard deviation."""
+
+
+class Bets(NamedTuple):
+    """The logarithms of the bets against the canary by one source."""
+
+    log_rel: Logs
+    log_abs: Logs = ()
+    log_bake: Logs = ()
+
+    @property
+    def odds(self) -> float:
+        """The logarithm of the odds against the canary: the strongest of the tests."""
+        return max(
+            log_mixture(self.log_rel), log_mixture(self.log_abs), log_mixture(self.log_bake)
+        )
+
+
+def initial_evidence(
+    source: str,
+    limits: Limits,
+    levels: Logs,
+    now: float,
+    known: Baseline = UNKNOWN,
+    ceiling: float | None = None,
+) -> SourceEvidence:
+    """Start without any evidence, at *now*, with what is known of stable's past.
+
+    Args:
+        source: Whose counters they are.
+        limits: What the settings mean.
+        levels: What the steps' certificates must exclude, if not what the others' must; or `()`.
+        now: The end of the warm-up.
+        known: Stable's past.
+        ceiling: The error rate that the canary may not exceed; None: that of the settings.
+    """
+    moment = round(now, 3)
+    highest = limits.ceiling_of(source) if ceiling is None else ceiling
+    return SourceEvidence(
+        source=source,
+        levels=levels,
+        ceiling=ceiling,
+        begun_at=moment,
+        watermark=moment,
+        dispersion=known.dispersion,
+        dispersion_looks=known.looks,
+        past_requests=known.counts.requests,
+        past_errors=known.counts.errors,
+        log_rel=zeros(len(RATIOS)),
+        log_abs=zeros(len(ceiling_rates(highest))),
+    )
+
+
+def ceiling_of(held: SourceEvidence, limits: Limits) -> float:
+    """Say which error rate the canary may not exceed by this source."""
+    return limits.ceiling_of(held.source) if held.ceiling is None else held.ceiling
+
+
+def is_outage(stable: Counts, held: SourceEvidence, limits: Limits) -> bool:
+    """Whether stable itself was over the ceiling in a poll."""
+    return stable.errors > ceiling_of(held, limits) * stable.requests
+
+
+def update_evidence(
+    held: SourceEvidence,
+    seen: WindowCounts,
+    limits: Limits,
+    levels: Logs,
+    *,
+    tolerated: float,
+    outage: bool = False,
+) -> SourceEvidence:
+    """Multiply the bets by what they win or lose on the new counts.
+
+    Each logarithm is divided by the dispersion, which keeps it a test martingale (Jensen) and
+    takes back what clustered errors pretend. Bets against the canary are capped per poll above
+    even odds and never fall below `lowest`.
+
+    Args:
+        held: The evidence so far.
+        seen: What the poll showed.
+        limits: What the settings mean.
+        levels: What the steps' certificates must exclude by this source.
+        tolerated: `maxErrorRatio`.
+        outage: Stable is over the ceiling by some other source. With the same by this source, the
+            poll tells nothing of the canary's own rate.
+    """
+    phi, cap, low = phi_of(held), limits.cap, lowest(held.polls)
+    bake, highest = held.bake_ceiling, ceiling_of(held, limits)
+    judged = Counts() if outage or is_outage(seen.stable, held, limits) else seen.canary
+    ceiling = log_e_above(judged, highest)
+    rel = log_e_worse(seen.canary, seen.stable, _highest_rate(held, seen.stable), phi)
+    bets = Bets(
+        log_rel=add_capped(held.log_rel, rel, phi, cap, low),
+        log_abs=add_capped(resized(held.log_abs, len(ceiling)), ceiling, phi, cap, low),
+        log_bake=()
+        if bake is None
+        else add_capped(held.log_bake, log_e_above(judged, bake), phi, cap, low),
+    )
+    blind = outage and not seen.stable.requests
+    return held.evolve(
+        **_add_counts(held, seen),
+        **bets._asdict(),
+        **_count_polls_against(held, seen, bets),
+        **update_certificates(held, seen, levels, highest, tolerated, blind=blind),
+        **update_dispersion(held, seen.stable),
+    )
+
+
+def weigh_comparison(held: SourceEvidence, seen: WindowCounts, limits: Limits) -> SourceEvidence:
+    """Add a poll to a source that is only compared with the stable revision."""
+    phi, low = phi_of(held), lowest(held.polls)
+    rel = log_e_worse(seen.canary, seen.stable, _highest_rate(held, seen.stable), phi)
+    bets = Bets(log_rel=add_capped(held.log_rel, rel, phi, limits.cap, low))
+    return held.evolve(
+        **_add_counts(held, seen),
+        **bets._asdict(),
+        **_count_polls_against(held, seen, bets),
+        usual_stable_requests=held.usual_stable_requests + seen.stable.requests,
+        usual_stable_errors=held.usual_stable_errors + seen.stable.errors,
+        **update_dispersion(held, seen.stable),
+    )
+
+
+def _add_counts(held: SourceEvidence, seen: WindowCounts) -> Changes:
+    """Add the counts of a poll to the totals."""
+    return {
+        "watermark": seen.watermark,
+        "canary_requests": held.canary_requests + seen.canary.requests,
+        "canary_errors": held.canary_errors + seen.canary.errors,
+        "stable_requests": held.stable_requests + seen.stable.requests,
+        "stable_errors": held.stable_errors + seen.stable.errors,
+        "polls": held.polls + (seen.canary.requests > 0),
+    }
+
+
+def _count_polls_against(held: SourceEvidence, seen: WindowCounts, bets: Bets) -> Changes:
+    """Count the polls that raised the odds against the canary to a new maximum.
+
+    A poll in which the canary's error rate is about stable's usual rate is not counted, even if
+    stable had fewer errors in it by chance.
+    """
+    odds = round(bets.odds, DIGITS)
+    if odds < DOUBT:
+        return {"polls_against": 0, "highest_against": 0.0}
+    usual = _usual_rate(held) * seen.canary.requests
+    as_usual = seen.canary.errors <= NOTABLE * (usual + sqrt(phi_of(held) * usual))
+    if odds <= held.highest_against or as_usual:
+        return {}
+    return {"polls_against": held.polls_against + 1, "highest_against": odds}
+
+
+def _usual_rate(held: SourceEvidence) -> float:
+    """Compute stable's usual error rate, from the past and from the rollout."""
+    requests = held.past_requests + held.usual_stable_requests
+    return (held.past_errors + held.usual_stable_errors) / requests if requests else 0.0
+
+
+def _highest_rate(held: SourceEvidence, stable: Counts) -> float:
+    recent = held.recent_errors / held.recent_requests if held.recent_requests else 0.0
+    present = stable.errors / stable.requests if stable.requests else 0.0
+    return max(_usual_rate(held), recent, present)
+
+
+def is_suspected(held: Iterable[SourceEvidence]) -> bool:
+    """Whether a one-sample test of any source has odds over even against the canary."""
+    return any(max(log_mixture(one.log_abs), log_mixture(one.log_bake)) > ROUNDING for one in held)
+
+
+def update_confirmation(
+    held: SourceEvidence, seen: WindowCounts, phi: float, *, suspicion: bool
+) -> SourceEvidence:
+    """Update the comparison with stable that runs while a one-sample test suspects the canary.
+
+    It begins with the poll that raises the suspicion. *phi* is the dispersion before this poll.
+    """
+    if not suspicion:
+        return held.evolve(log_confirmation=(), confirmation_requests=0)
+    won = confirm(seen.canary, seen.stable)
+    alone = add(held.log_confirmation, won, phi)
+    return held.evolve(
+        log_confirmation=alone,
+        confirmation_requests=held.confirmation_requests + seen.stable.requests,
+    )
+
+
+def without_comparison(held: SourceEvidence) -> SourceEvidence:
+    """Forget what a comparison with the stable revision has shown."""
+    return held.evolve(log_rel=zeros(len(held.log_rel)), log_better=(), log_no_worse=())
+
+
+def summarise(evidence: Evidence) -> Evidence:
+    """Keep of evidence that nothing is added to any more what can be told of it: the odds."""
+    clients = evidence.client_errors
+    return evidence.evolve(
+        sources=tuple(_summarise_source(held) for held in evidence.sources),
+        client_errors=clients and _summarise_source(clients),
+    )
+
+
+def _summarise_source(held: SourceEvidence) -> SourceEvidence:
+    return held.evolve(
+        log_rel=_one(held.log_rel),
+        log_abs=_one(held.log_abs),
+        log_bake=_one(held.log_bake),
+        log_better=_one(held.log_better),
+        log_no_worse=(),
+        log_confirmation=(),
+    )
+
+
+def _one(logs: Logs) -> Logs:
+    return (round(log_mixture(logs), 6),) if logs else ()
+
+
+def log_odds_against(held: SourceEvidence) -> float:
+    """Compute the logarithm of the odds against the canary: the strongest of the tests."""
+    return Bets(held.log_rel, held.log_abs, held.log_bake).odds

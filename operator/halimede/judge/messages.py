@@ -1,0 +1,163 @@
+"""Say in a sentence what the evidence shows."""
+
+from math import exp
+
+from halimede.api.analysis import MetricsProvider
+from halimede.api.status import SourceEvidence
+from halimede.judge.dispersion import ENOUGH_ERRORS
+from halimede.judge.martingales import BETTER, log_mixture
+from halimede.judge.providers.registry import find_provider
+from halimede.judge.reading import METRICS, MetricsRequest, Source
+
+_MILLION = 13.815510557964274
+"""Its natural logarithm: nobody needs to know more."""
+
+
+def odds(log_value: float) -> str:
+    """Write a logarithm as odds, with two digits.
+
+    >>> odds(8.56), odds(0.0), odds(-3.0), odds(200.0)
+    ('5200:1', '1:1', 'under 1:1', 'over 1000000:1')
+    """
+    if log_value < 0:
+        return "under 1:1"
+    if log_value > _MILLION:
+        return "over 1000000:1"
+    return f"{float(f'{exp(log_value):.2g}'):.7g}:1"
+
+
+def percent(rate: float) -> str:
+    """Write a rate as a percentage.
+
+    >>> percent(0.0125)
+    '1.25 %'
+    """
+    return f"{round(rate * 100, 2):g} %"
+
+
+def plural(amount: int, thing: str) -> str:
+    """Write how many there are of a thing.
+
+    >>> plural(1, "error"), plural(3, "request")
+    ('1 error', '3 requests')
+    """
+    return f"{amount} {thing}" if amount == 1 else f"{amount} {thing}s"
+
+
+def where(source: str) -> str:
+    """Say where a source's requests were counted."""
+    where: dict[str, str] = {
+        Source.TRITON: "in Triton",
+        Source.ROUTER_LATENCY: "in the router's histogram",
+    }
+    if source.startswith(METRICS):
+        return f"by the metric {source.removeprefix(METRICS)}"
+    return where.get(source, "at the router")
+
+
+def failure_noun(source: str) -> str:
+    """Name what a source counts against a revision."""
+    if source == Source.ROUTER_CLIENT_ERRORS:
+        return "client error"
+    return "slow answer" if source == Source.ROUTER_LATENCY else "error"
+
+
+def rate(source: str) -> str:
+    """Name the rate at which that happens."""
+    if source == Source.ROUTER_CLIENT_ERRORS:
+        return "a rate of client errors"
+    return "a rate of slow answers" if source == Source.ROUTER_LATENCY else "an error rate"
+
+
+def describe_counts(held: SourceEvidence) -> str:
+    """Say how the canary fared.
+
+    >>> held = SourceEvidence(source="Triton", begun_at=0, watermark=0, canary_requests=20)
+    >>> describe_counts(held)
+    '0 errors in 20 requests in Triton'
+    """
+    errors = plural(held.canary_errors, failure_noun(held.source))
+    return f"{errors} in {plural(held.canary_requests, 'request')} {where(held.source)}"
+
+
+def worse_than_stable(held: SourceEvidence, request: MetricsRequest, log_value: float) -> str:
+    """Say that the canary errs more often than stable."""
+    return (
+        f"revision {request.canary}: {describe_counts(held)} against {held.stable_errors} in"
+        f" {held.stable_requests} of {request.stable}; odds {odds(log_value)} against it being"
+        " as good"
+    )
+
+
+def more_client_errors(held: SourceEvidence, request: MetricsRequest) -> str:
+    """Say that the canary is held because of more client errors than stable has."""
+    return (
+        f"{worse_than_stable(held, request, log_mixture(held.log_rel))}. It is held for that:"
+        " compare what both expect of a request, promote it by command, or set onClientErrors to"
+        " Ignore"
+    )
+
+
+def over_the_ceiling(
+    held: SourceEvidence, request: MetricsRequest, log_value: float, ceiling: float
+) -> str:
+    """Say that the canary's error rate exceeds the source's ceiling."""
+    setting = "maxSlowPercent" if held.source == Source.ROUTER_LATENCY else "maxErrorPercent"
+    if held.ceiling is not None:
+        setting = f"maxErrorRatio, for the attempts of {request.stable} before the rollout"
+    return (
+        f"revision {request.canary}: {describe_counts(held)}; odds {odds(log_value)} against"
+        f" {rate(held.source)} of at most {percent(ceiling)} ({setting})"
+    )
+
+
+def over_the_past(held: SourceEvidence, request: MetricsRequest, log_value: float) -> str:
+    """Say that the canary's error rate exceeds what stable's past allows for."""
+    return (
+        f"revision {request.canary}: {describe_counts(held)}; odds {odds(log_value)} against"
+        f" {rate(held.source)} of at most {percent(held.bake_ceiling or 0.0)}, what the past of"
+        f" {request.stable} allows for"
+    )
+
+
+def better_than_stable(held: SourceEvidence, request: MetricsRequest, log_value: float) -> str:
+    """Say that the canary is certainly better than a stable revision that is bad."""
+    return (
+        f"stable revision {request.stable} has"
+        f" {plural(held.stable_errors, failure_noun(held.source))} in"
+        f" {plural(held.stable_requests, 'request')}; odds {odds(log_value)} for the new revision"
+        f" making less than {percent(BETTER)} of its {failure_noun(held.source)}s"
+    )
+
+
+def stable_in_trouble(held: SourceEvidence, request: MetricsRequest, ceiling: float) -> str:
+    """Say that no step can pass now because of the stable revision's errors."""
+    return (
+        f"stable revision {request.stable} is over {percent(ceiling)} {failure_noun(held.source)}s"
+        " itself, so nothing is concluded until that is over"
+    )
+
+
+def stable_over(held: SourceEvidence, request: MetricsRequest, level: float) -> str:
+    """Say that the stable revision itself exceeds the level; empty if it does not."""
+    requests = held.past_requests + held.usual_stable_requests
+    errors = held.past_errors + held.usual_stable_errors
+    if errors < ENOUGH_ERRORS or errors <= level * requests:
+        return ""
+    own = percent(errors / requests)
+    return (
+        f". Stable revision {request.stable} has {own} {failure_noun(held.source)}s itself, so"
+        " only a revision that is better can pass"
+    )
+
+
+def unseen(source: str, request: MetricsRequest) -> str:
+    """Say which counters were looked for in vain, and what may be amiss."""
+    own_router = source == Source.ROUTER and request.provider is MetricsProvider.CUSTOM
+    if own_router or source.startswith(METRICS):
+        field = "router" if own_router else source.replace("/", ".", 1)
+        return (
+            f"the query spec.rollout.analysis.{field}.requests has no answer for revision"
+            f" {request.canary}: try it in Prometheus, and send the revision requests"
+        )
+    return find_provider(source, request).unseen(request)

@@ -1,0 +1,200 @@
+"""The observed cluster, digested into the facts that decisions rest on."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+
+from halimede.api.base import Manifest
+from halimede.api.status import Status
+from halimede.api.v1alpha1 import ModelDeployment
+from halimede.plan.observed import Observed
+from halimede.plan.pod_problems import (
+    PodProblem,
+    condition,
+    diagnose,
+    has_ended,
+    most_severe,
+    restarts,
+)
+from halimede.plan.route_status import route_status
+from halimede.plan.user_routes import merge_route_status
+from halimede.plan.write_errors import route_with_errors, with_errors
+from halimede.render import names
+from halimede.render.traffic import Backend
+from halimede.rollout.facts import Facts, NotReadyReason, Workload
+
+SERVICE_NAME = "kubernetes.io/service-name"
+"""Label of EndpointSlices: the Service that they belong to."""
+
+
+def summarise(
+    observed: Observed, entrance: tuple[Manifest, ...], backends: tuple[Backend, ...]
+) -> Facts:
+    """Digest what was observed.
+
+    Args:
+        observed: The cluster, as it is.
+        entrance: Services and routes as the status that was observed asks for them.
+        backends: The shares in which it asks a route of the user's to lead to the revisions.
+    """
+    deployments = dict(_by_revision(observed.children, "Deployment"))
+    md = observed.deployment
+    pods = _grouped(observed.pods, revision_of)
+    slices = _grouped(observed.endpoint_slices, _service_of)
+    workloads = {
+        revision: _workload(
+            md,
+            deployment,
+            pods.get(revision, ()),
+            slices.get(names.revision_name(md.metadata.name, revision), ()),
+        )
+        for revision, deployment in deployments.items()
+    }
+    led = merge_route_status(
+        route_status(observed.children, entrance), md, observed.routes, backends
+    )
+    return Facts(
+        workloads=with_errors(workloads, observed),
+        route=route_with_errors(led, observed),
+        replicas=replicas_wanted(md, deployments),
+        others=_others(observed),
+    )
+
+
+def replicas_wanted(md: ModelDeployment, deployments: Mapping[str, Manifest]) -> int:
+    """Say how many pods the serving revision should have: what the spec or the autoscaler says."""
+    scaling = md.spec.autoscaling
+    if scaling is None:
+        return 1 if md.spec.replicas is None else md.spec.replicas
+    rollout = md.status.rollout
+    if rollout is not None and rollout.replicas is not None:
+        return min(max(rollout.replicas, scaling.min_replicas), scaling.max_replicas)
+    serving = _serving(md.status)
+    live = deployments.get(serving) if serving else None
+    wanted = spec_replicas(live) if live else scaling.min_replicas
+    return min(max(wanted, scaling.min_replicas), scaling.max_replicas)
+
+
+def spec_replicas(deployment: Manifest) -> int:
+    """Read how many pods a live Deployment asks for."""
+    return int(deployment["spec"].get("replicas", 1))
+
+
+def pod_start_times(observed: Observed) -> dict[str, float]:
+    """Tell when each pod started, by name, in UNIX seconds."""
+    return {
+        pod["metadata"]["name"]: datetime.fromisoformat(started).timestamp()
+        for pod in observed.pods
+        if (started := (pod.get("status") or {}).get("startTime"))
+    }
+
+
+def with_remedy(md: ModelDeployment, found: PodProblem) -> str:
+    """Add the field that names what is missing, and what to do about it."""
+    secret, namespace = md.spec.model.secret_name, md.metadata.namespace
+    match found.cause:
+        case NotReadyReason.MISSING_SECRET if secret is not None and secret in found.message:
+            return (
+                f"spec.model.secretName: {found.message}. Create it: kubectl --namespace"
+                f" {namespace} create secret generic {secret} --from-literal=token=…"
+            )
+        case NotReadyReason.MISSING_SECRET | NotReadyReason.MISSING_CONFIG_MAP:
+            return f"spec.podTemplate names what does not exist: {found.message}"
+        case NotReadyReason.IMAGE_PULL:
+            return f"spec.runtime: the image cannot be pulled: {found.message}"
+        case _:
+            return found.message
+
+
+def revision_of(manifest: Manifest) -> str | None:
+    """Read which revision a child or a pod belongs to; None: it is shared by all."""
+    labels = manifest["metadata"].get("labels") or {}
+    revision: str | None = labels.get(names.REVISION_LABEL)
+    return revision
+
+
+def _others(observed: Observed) -> int:
+    rollout = observed.deployment.status.rollout
+    if rollout is None:
+        return 0
+    return sum(
+        revision_of(pod) not in (rollout.base, rollout.revision)
+        for pod in observed.pods
+        if not (pod["metadata"].get("deletionTimestamp") or has_ended(pod))
+    )
+
+
+def _by_revision(children: Iterable[Manifest], kind: str) -> Iterator[tuple[str, Manifest]]:
+    for child in children:
+        if child["kind"] == kind and (revision := revision_of(child)) is not None:
+            yield revision, child
+
+
+def _workload(
+    md: ModelDeployment,
+    deployment: Manifest,
+    all_pods: Sequence[Manifest],
+    slices: Sequence[Manifest],
+) -> Workload:
+    holding = [pod for pod in all_pods if not has_ended(pod)]
+    pods = [pod for pod in holding if not pod["metadata"].get("deletionTimestamp")]
+    found = most_severe(
+        one for one in (_refused(deployment), *map(diagnose, pods)) if one is not None
+    )
+    return Workload(
+        revision=revision_of(deployment) or "",
+        exists=True,
+        desired=spec_replicas(deployment),
+        ready_endpoints=_ready_endpoints(slices),
+        cause=found.cause if found else None,
+        message=with_remedy(md, found) if found else "",
+        pods=len(holding),
+        restarts=max(map(restarts, pods), default=0),
+    )
+
+
+def _refused(deployment: Manifest) -> PodProblem | None:
+    """Say why pods could not even be created."""
+    status = deployment.get("status") or {}
+    if condition(status, "ReplicaFailure") != "True":
+        return None
+    said = next(one for one in status["conditions"] if one["type"] == "ReplicaFailure")
+    message = str(said.get("message", ""))
+    return PodProblem(
+        NotReadyReason.QUOTA if "exceeded quota" in message else NotReadyReason.INVALID_POD,
+        message,
+    )
+
+
+def _ready_endpoints(slices: Iterable[Manifest]) -> int:
+    """Count the pods that a Service's proxies may send requests to.
+
+    A pod with two address families is in two slices. A condition that is not told counts as true
+    (`discovery.k8s.io/v1`).
+    """
+    ready = set()
+    for piece in slices:
+        for endpoint in piece.get("endpoints") or ():
+            if (endpoint.get("conditions") or {}).get("ready") is not False:
+                target = endpoint.get("targetRef") or {}
+                ready.add(target.get("uid") or target.get("name") or endpoint["addresses"][0])
+    return len(ready)
+
+
+def _service_of(endpoint_slice: Manifest) -> str | None:
+    service: str | None = (endpoint_slice["metadata"].get("labels") or {}).get(SERVICE_NAME)
+    return service
+
+
+def _grouped(
+    manifests: Iterable[Manifest], label: Callable[[Manifest], str | None]
+) -> dict[str | None, list[Manifest]]:
+    groups: defaultdict[str | None, list[Manifest]] = defaultdict(list)
+    for one in manifests:
+        groups[label(one)].append(one)
+    return groups
+
+
+def _serving(status: Status) -> str | None:
+    serving = status.stable or status.target
+    return serving.revision if serving else None

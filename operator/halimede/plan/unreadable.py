@@ -1,0 +1,52 @@
+"""What can be said of a ModelDeployment that our models cannot read.
+
+The API server lets none in; but one that was stored under an older schema stays as it was when
+the operator and its CRD are updated. What serves goes on serving.
+"""
+
+from pydantic import ValidationError
+
+from halimede.api.base import Manifest
+from halimede.api.conditions import Condition, ConditionType, Reason
+from halimede.api.status import Status
+from halimede.plan.plan import Plan
+from halimede.rollout.events import warning
+
+_SET = {ConditionType.READY: "False", ConditionType.STALLED: "True"}
+
+
+def plan_for_unreadable(manifest: Manifest, error: ValidationError, now: float) -> Plan:
+    """Say in the conditions what cannot be read, and leave everything else as it is."""
+    found = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+    message = f"{found}. Correct the spec: it was stored under an older schema."
+    try:
+        before = Status.model_validate(manifest.get("status") or {})
+    except ValidationError:
+        return Plan(None, (), (), (), None)  # not even the status is ours to continue
+    generation = int(manifest["metadata"]["generation"])
+    conditions = _conditions(before, message, generation, now)
+    after = before.evolve(conditions=conditions, observed_generation=generation)
+    if after == before:
+        return Plan(None, (), (), (), None)
+    return Plan(after, (), (), (warning(Reason.INVALID_SPEC, message),), None)
+
+
+def _conditions(
+    before: Status, message: str, generation: int, now: float
+) -> tuple[Condition, ...]:
+    old = {one.type: one for one in before.conditions}
+    made = [
+        Condition(
+            type=type_,
+            status=status,
+            reason=Reason.INVALID_SPEC,
+            message=message,
+            observed_generation=generation,
+            last_transition_time=old[type_].last_transition_time
+            if type_ in old and old[type_].status == status
+            else now,
+        )
+        for type_, status in _SET.items()
+    ]
+    kept = (one for one in before.conditions if one.type is ConditionType.AVAILABLE)
+    return (*made, *kept)

@@ -1,0 +1,47 @@
+"""What could not be written to the API server, as the cause of what does not come about."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from halimede.plan.observed import Observed
+from halimede.plan.route_status import ROUTES
+from halimede.render import names
+from halimede.rollout.events import join_sentences
+from halimede.rollout.facts import NotReadyReason, Route, Workload
+
+
+def with_errors(workloads: Mapping[str, Workload], observed: Observed) -> dict[str, Workload]:
+    """Add to the revisions' workloads why their objects could not be written.
+
+    A refusal says more than what pods say. Another failure is told where nothing else is known.
+    """
+    found, status = dict(workloads), observed.deployment.status
+    known = (status.target, status.stable, status.rollout)
+    for revision in {*workloads, *(one.revision for one in known if one is not None)}:
+        child = names.revision_name(observed.deployment.metadata.name, revision)
+        failed = [what for what in observed.apply_errors if what.partition("/")[2] == child]
+        before = workloads.get(revision) or Workload(revision)
+        refused = not observed.refused.isdisjoint(failed)
+        if failed and (refused or before.cause is None):
+            found[revision] = replace(
+                before,
+                cause=NotReadyReason.APPLY_FAILED,
+                message=_told(failed, observed),
+                refused=refused,
+            )
+    return found
+
+
+def route_with_errors(route: Route, observed: Observed) -> Route:
+    """Add to what is known of the route why it could not be written."""
+    entry = f"Service/{observed.deployment.metadata.name}"
+    failed = [
+        what for what in observed.apply_errors if what == entry or what.partition("/")[0] in ROUTES
+    ]
+    if route.applied or not failed:
+        return route
+    return replace(route, message=join_sentences(_told(failed, observed), route.message))
+
+
+def _told(failed: Iterable[str], observed: Observed) -> str:
+    return "; ".join(f"{what}: {observed.apply_errors[what]}" for what in failed)

@@ -1,0 +1,162 @@
+"""One pass over one ModelDeployment: observe, decide, carry out, and log what was done."""
+
+import logging
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from pydantic import ValidationError
+
+from halimede import telemetry
+from halimede.adapters.cluster import Cluster
+from halimede.adapters.errors import ConflictError, OperatorError
+from halimede.adapters.kinds import MODEL_DEPLOYMENT
+from halimede.adapters.store import Key
+from halimede.api.base import Manifest
+from halimede.api.status import Status
+from halimede.api.v1alpha1 import ModelDeployment
+from halimede.plan.finalize import Deletion, pending_deletion, plan_deletion
+from halimede.plan.plan import Plan, describe_transition
+from halimede.plan.planner import decide
+from halimede.plan.unreadable import plan_for_unreadable
+from halimede.reconcile.execute import Outcome, execute_plan
+from halimede.reconcile.observe import Readers, observe
+from halimede.reconcile.queue import Result
+from halimede.reconcile.status_metrics import remove, update
+from halimede.render.images import Platform
+
+log = logging.getLogger(__name__)
+
+ERRORS_CHANGED_REQUEUE_SECONDS = 0.2
+"""How soon to look again when other writes fail than before: the status has yet to tell."""
+AT_ONCE = Result(again=0.0)
+
+
+@dataclass(slots=True)
+class Reconciler:
+    """What a pass needs, and what it remembers for the next one."""
+
+    cluster: Cluster
+    senses: Readers
+    platform: Platform
+    resync_seconds: float
+    clock: Callable[[], float]
+    """Tells the UNIX time; a pass reads it once."""
+    chance: Callable[[], float] = random.random
+    """Draws the jitter of the resync, in [0, 1)."""
+    _apply_errors: dict[Key, Mapping[str, OperatorError]] = field(default_factory=dict)
+    _reported: set[Key] = field(default_factory=set)
+
+    async def reconcile(self, key: Key) -> Result:
+        """Look at one ModelDeployment once, and put right what is not as it should be."""
+        manifest = self.senses.store.deployment(key)
+        gone = pending_deletion(manifest) if manifest else None
+        if manifest is None or (gone is None and "deletionTimestamp" in manifest["metadata"]):
+            # The garbage collector takes the children: they are all owned by it.
+            self._forget(key)
+            log.debug("The object is gone", extra={"key": str(key)})
+            return Result()
+        with telemetry.RECONCILE_SECONDS.time():
+            try:
+                return await (
+                    self._farewell(key, manifest, gone) if gone else self._pass(key, manifest)
+                )
+            except ConflictError as error:
+                return await self._end(key, manifest, Outcome(conflict=error), None, AT_ONCE)
+
+    async def _pass(self, key: Key, manifest: Manifest) -> Result:
+        now = self.clock()
+        try:
+            deployment = ModelDeployment.from_manifest(manifest)
+        except ValidationError as error:
+            telemetry.ERRORS.labels(type(error).__name__).inc()
+            plan = plan_for_unreadable(manifest, error, now)
+            outcome = await execute_plan(plan, manifest, self.cluster, self.senses, now)
+            return await self._end(key, manifest, outcome, None, Result())
+        errors = self._apply_errors.get(key, {})
+        observed = await observe(key, deployment, self.senses, errors, now)
+        plan = decide(observed, self.platform, now)
+        outcome = await execute_plan(plan, manifest, self.cluster, self.senses, now)
+        self._remember(key, outcome.failed)
+        self._report(key, deployment.status, plan.status)
+        look = Result(self._again(plan, outcome.failed, errors), failed=bool(outcome.failed))
+        transition = describe_transition(deployment.status, plan.status)
+        return await self._end(key, manifest, outcome, transition, look)
+
+    async def _farewell(self, key: Key, manifest: Manifest, gone: Deletion) -> Result:
+        """Give users' routes back, and then let the object go."""
+        now = self.clock()
+        names = [one.name for one in gone.status.user_routes]
+        plan = plan_deletion(gone, await self.senses.routes.read(key, names), now)
+        outcome = await execute_plan(plan, manifest, self.cluster, self.senses, now)
+        look = Result(again=plan.again, failed=bool(outcome.failed))
+        return await self._end(key, manifest, outcome, None, look)
+
+    async def _end(
+        self, key: Key, manifest: Manifest, outcome: Outcome, transition: str | None, look: Result
+    ) -> Result:
+        """Log the pass; after a conflict look again at once."""
+        if outcome.conflict is None:
+            _log_pass(key, outcome, transition, look)
+            return look
+        _log_pass(key, outcome, transition, AT_ONCE)
+        await self._catch_up(key, manifest)
+        return AT_ONCE
+
+    async def _catch_up(self, key: Key, seen: Manifest) -> None:
+        """Fetch the version that was faster than us."""
+        live = await self.cluster.get(MODEL_DEPLOYMENT, key.namespace, key.name)
+        if live is None:
+            self.senses.store.drop(MODEL_DEPLOYMENT, seen)
+        else:
+            self.senses.store.put(MODEL_DEPLOYMENT, live)
+
+    def _again(
+        self,
+        plan: Plan,
+        failed: Mapping[str, OperatorError],
+        before: Mapping[str, OperatorError],
+    ) -> float:
+        if failed.keys() != before.keys():
+            return ERRORS_CHANGED_REQUEUE_SECONDS
+        resync = self.resync_seconds * (0.9 + 0.2 * self.chance())
+        return resync if plan.again is None else min(resync, plan.again)
+
+    def _remember(self, key: Key, failed: Mapping[str, OperatorError]) -> None:
+        if failed:
+            self._apply_errors[key] = failed
+        else:
+            self._apply_errors.pop(key, None)
+
+    def _report(self, key: Key, before: Status, after: Status | None) -> None:
+        if after is not None or key not in self._reported:
+            self._reported.add(key)
+            update(key, before, after or before)
+
+    def _forget(self, key: Key) -> None:
+        self._apply_errors.pop(key, None)
+        self.senses.inputs.forget(key)
+        self.senses.routes.forget(key)
+        self._reported.discard(key)
+        remove(key)
+
+
+def _log_pass(key: Key, outcome: Outcome, transition: str | None, look: Result) -> None:
+    """Log a pass: at INFO if it wrote or failed to write something, otherwise at DEBUG.
+
+    The messages of writes that failed stay in the status: the API server may quote a value of the
+    user's in them.
+    """
+    fields: dict[str, object] = {
+        "key": str(key),
+        "transition": transition,
+        "writes": outcome.writes,
+        "failed": sorted(outcome.failed),
+        "conflict": outcome.conflict and str(outcome.conflict),
+        "requeue_seconds": None if look.again is None else round(look.again, 3),
+    }
+    log.log(
+        logging.INFO if outcome.writes or outcome.failed else logging.DEBUG,
+        "Reconciled" if outcome.conflict is None else "The object changed meanwhile",
+        extra={name: value for name, value in fields.items() if value not in (None, [])},
+    )

@@ -1,0 +1,48 @@
+"""Show each ModelDeployment's state in the operator's own metrics."""
+
+import contextlib
+
+from prometheus_client import Gauge
+
+from halimede import telemetry
+from halimede.adapters.store import Key
+from halimede.api.conditions import ConditionType
+from halimede.api.status import FinishedRollout, State, Status
+
+
+def update(key: Key, before: Status, after: Status) -> None:
+    """Set the gauges to *after*, and count a rollout that ended between the two."""
+    ready = any(
+        condition.type is ConditionType.READY and condition.status == "True"
+        for condition in after.conditions
+    )
+    telemetry.READY.labels(*key).set(ready)
+    rollout = after.rollout
+    telemetry.ROLLOUT_WEIGHT.labels(*key).set(rollout.weight if rollout else 0)
+    for state in State:
+        if rollout and rollout.state is state:
+            telemetry.ROLLOUT_STATE.labels(*key, state).set(1)
+        else:
+            _remove_series(telemetry.ROLLOUT_STATE, *key, state)
+    if after.foreign_writes and after.foreign_writes != before.foreign_writes:
+        telemetry.FOREIGN_WRITES.labels(*key).inc()
+    ended = after.last_rollout
+    if ended and _id(ended) != _id(before.last_rollout):
+        telemetry.ROLLOUTS.labels(*key, ended.outcome).inc()
+
+
+def remove(key: Key) -> None:
+    """Remove the gauges of a ModelDeployment that is gone."""
+    _remove_series(telemetry.READY, *key)
+    _remove_series(telemetry.ROLLOUT_WEIGHT, *key)
+    for state in State:
+        _remove_series(telemetry.ROLLOUT_STATE, *key, state)
+
+
+def _id(rollout: FinishedRollout | None) -> str | None:
+    return rollout.id if rollout else None
+
+
+def _remove_series(gauge: Gauge, *labels: str) -> None:
+    with contextlib.suppress(KeyError):
+        gauge.remove(*labels)

@@ -1,0 +1,101 @@
+"""Whether a live object is as wanted, though the API server has filled in and rewritten much."""
+
+import re
+from decimal import Decimal
+from typing import Any
+
+from halimede.api.base import Manifest
+from halimede.render.merge_keys import merge_key
+from halimede.render.ownership import child, item_of
+
+_QUANTITY = re.compile(r"^([+-]?[0-9.]+)(?:([eE][+-]?[0-9]+)|([KMGTPE]i|[numkMGTPE]))?$")
+_UNITS = {f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", 1)}
+_UNITS |= {unit: Decimal(1000) ** power for power, unit in enumerate("kMGTPE", 1)}
+_UNITS |= {unit: Decimal(1000) ** -power for power, unit in enumerate("mun", 1)}
+_AMOUNTS = ("limits", "requests")
+_AMOUNT_FIELDS = ("sizeLimit", "averageValue")
+
+
+def is_up_to_date(live: Any, desired: Any, owned: Manifest | None = None) -> bool:
+    """Whether every field of *desired* is in *live* with an equal value.
+
+    What others added to maps and to lists of named things is no difference; other lists must be
+    equal item by item. Quantities are compared as the numbers that they are.
+
+    Args:
+        live: An object, or a part of one, as the API server stores it.
+        desired: The same part as it was rendered.
+        owned: The part's fields that are still as our last apply of *desired* left them (see
+            `halimede.render.ownership`). Their values may differ: the API server drops what is
+            false, 0 or empty, writes values in its own form, and lets admission rewrite them.
+
+    >>> is_up_to_date({"spec": {"replicas": 2, "paused": False}}, {"spec": {"replicas": 2}})
+    True
+    >>> is_up_to_date({}, {"tty": False}), is_up_to_date({}, {"tty": False}, {"f:tty": {}})
+    (False, True)
+    """
+    return _is_up_to_date(live, desired, "", owned, amount=False)
+
+
+def _is_up_to_date(
+    live: Any, desired: Any, field: str, owned: Manifest | None, *, amount: bool
+) -> bool:
+    if owned == {}:
+        return True  # the value as a whole: no part of it can have changed hands
+    if live is None and owned is not None:
+        live = type(desired)()  # admission has removed it
+    if isinstance(desired, dict):
+        return isinstance(live, dict) and all(
+            _field_is_up_to_date(live, name, value, child(owned, name), amount=field in _AMOUNTS)
+            for name, value in desired.items()
+        )
+    if isinstance(desired, list):
+        return isinstance(live, list) and _list_is_up_to_date(live, desired, field, owned)
+    if amount:
+        return _number(live) == _number(desired)
+    return type(live) is type(desired) and bool(live == desired)
+
+
+def _field_is_up_to_date(
+    live: dict[str, Any], name: str, desired: Any, owned: Manifest | None, *, amount: bool
+) -> bool:
+    if name not in live and owned is None:
+        # The API server drops what is empty, but an empty emptyDir says which kind of volume.
+        return desired in (None, "", [], {}) and name != "emptyDir"
+    amount = amount or name in _AMOUNT_FIELDS
+    return _is_up_to_date(live.get(name), desired, name, owned, amount=amount)
+
+
+def _list_is_up_to_date(
+    live: list[Any], desired: list[Any], field: str, owned: Manifest | None
+) -> bool:
+    if not (_told_apart(live, field) and _told_apart(desired, field)):
+        return len(live) == len(desired) and all(
+            _is_up_to_date(one, other, field, item_of(owned, other), amount=False)
+            for one, other in zip(live, desired, strict=True)
+        )
+    named = {merge_key(field, item): item for item in live}
+    return all(
+        _is_up_to_date(
+            named.get(merge_key(field, item)), item, field, item_of(owned, item), amount=False
+        )
+        for item in desired
+    )
+
+
+def _told_apart(items: list[Any], field: str) -> bool:
+    keys = [merge_key(field, item) for item in items]
+    return all(keys) and len(set(map(str, keys))) == len(keys)
+
+
+def _number(quantity: Any) -> Decimal | Any:
+    """Read a quantity such as `500m` or `2Gi`; anything else stays as it is.
+
+    >>> _number("500m") == _number("0.5")
+    True
+    """
+    found = _QUANTITY.match(str(quantity))
+    if found is None:
+        return quantity
+    digits, exponent, unit = found.groups()
+    return Decimal(digits + (exponent or "")) * _UNITS.get(unit or "", Decimal(1))

@@ -1,0 +1,1 @@
+"""The checks that move a rollout on, hold it, or stop it."""

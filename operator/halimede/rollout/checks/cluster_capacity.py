@@ -1,0 +1,67 @@
+"""What a full cluster means for a rollout: no news of the model, and perhaps a long wait."""
+
+from halimede.api.conditions import Reason
+from halimede.api.rollout import CapacityMode, Strategy
+from halimede.api.status import RolloutStatus
+from halimede.rollout.checks.safety import AWAITING_READINESS
+from halimede.rollout.context import Decision, RolloutContext, WaitReason
+from halimede.rollout.decisions import with_rollout
+from halimede.rollout.facts import CAPACITY
+
+
+def track_capacity(rollout: RolloutStatus, scene: RolloutContext) -> RolloutStatus:
+    """Note since when there is no room; once there is, the clock of readiness begins anew."""
+    if rollout.strategy is Strategy.RECREATE:
+        return rollout  # nothing serves meanwhile, so its clock runs on
+    lent = min(rollout.lent, scene.pods_due) if scene.replaces else 0
+    if lent != rollout.lent:
+        rollout = rollout.evolve(lent=lent)
+    lacking = (
+        rollout.state in AWAITING_READINESS
+        and scene.canary.cause in CAPACITY
+        and scene.canary.ready_endpoints < scene.canary_wanted
+    )
+    if lacking is (rollout.capacity_since is not None):
+        return rollout
+    if lacking:
+        return rollout.evolve(capacity_since=scene.now)
+    found = {"capacity_since": None, "last_progress_at": scene.now}
+    return rollout.evolve(**found)
+
+
+def capacity_timed_out(scene: RolloutContext) -> bool:
+    """Whether there has been no room for so long that somebody should know."""
+    settings, since = scene.settings, scene.rollout.capacity_since
+    if since is None or settings.capacity_mode is CapacityMode.WAIT:
+        return False
+    return scene.elapsed(since) >= settings.capacity_timeout_seconds
+
+
+def remedy(scene: RolloutContext) -> str:
+    """Say what helps where there is no room."""
+    long = f"There has been no room for {scene.settings.capacity_timeout_seconds} s"
+    if scene.replaces:
+        return f"{long}, and the stable revision can spare no pod: make room for one"
+    return f"{long}: make room, or have spec.rollout.capacityMode Replace the stable one's pods"
+
+
+def yield_stable_pod(scene: RolloutContext) -> Decision | None:
+    """Have the stable revision give a pod up for one of the new revision's.
+
+    Of all that should be ready, one may be missing at a time; so first the weight follows the pods
+    that are ready already. The stable revision's last pod stays.
+    """
+    rollout, canary, replicas = scene.rollout, scene.canary, scene.facts.replicas
+    if not scene.replaces or rollout.state not in AWAITING_READINESS:
+        return None
+    stuck = canary.cause in CAPACITY
+    if canary.ready_endpoints >= scene.pods_due or rollout.weight < scene.reach:
+        return None
+    if not stuck and canary.ready_endpoints < scene.canary_replicas:
+        return None
+    left = min(scene.base.ready_endpoints, replicas - rollout.lent) - 1
+    if left < max(1, replicas - canary.ready_endpoints - 1):
+        return None
+    message = f"Revision {rollout.base} gives a pod up for one of {rollout.revision}."
+    status = with_rollout(scene.status, lent=rollout.lent + 1)
+    return Decision(status, wait=WaitReason(Reason.ROLLING_OUT, message))

@@ -1,0 +1,148 @@
+"""The strategy Recreate: the old revision stops, and only then the new one starts.
+
+Where there is no room for two, say no second GPU, the choice is an outage that begins with the
+old one's last pod and ends with the new one's first requests. It is kept short: nothing is primed,
+nothing but missing pods holds it up, and the way back goes in the same order.
+"""
+
+from dataclasses import replace
+
+from halimede.api.conditions import Reason
+from halimede.api.rollout import Strategy
+from halimede.api.status import Outcome, RolloutStatus, State
+from halimede.rollout.checks import hold, safety, start
+from halimede.rollout.checks.waits import wait_for_pods
+from halimede.rollout.context import Decision, RolloutContext, first_decision
+from halimede.rollout.decisions import abort, enter, finish, set_weight, wait, with_rollout
+from halimede.rollout.events import normal
+from halimede.rollout.sizing.replicas import full_scale
+from halimede.rollout.steps import ALL_TRAFFIC
+
+
+def track_readiness(rollout: RolloutStatus, scene: RolloutContext) -> RolloutStatus:
+    """Note since when a revision that was to serve everything has had no ready pod."""
+    if rollout.strategy is not Strategy.RECREATE or rollout.state not in ALL_TRAFFIC:
+        return rollout
+    ready = scene.facts.workload(rollout.revision).ready_endpoints > 0
+    since = None if ready else rollout.unready_since or scene.now
+    if since == rollout.unready_since:
+        return rollout
+    return rollout.evolve(unready_since=since)
+
+
+def stopping(scene: RolloutContext) -> Decision:
+    """Wait until the old revision's pods have given back what they held."""
+    base, revision = scene.base, scene.rollout.revision
+    if base.desired == 0 and base.pods == 0:
+        return enter(scene, State.STARTING)
+    return wait(
+        scene,
+        Reason.RECREATING,
+        f"Revision {base.revision} stops: {base.pods} of its pods are left. Nothing serves until"
+        f" {revision} is ready.",
+    )
+
+
+def starting(scene: RolloutContext) -> Decision:
+    """Wait for full scale, then give it all requests at once: nobody else can take them."""
+    if not scene.canary_full:
+        return _await_pods(scene)
+    event = normal("Promoting", f"Revision {scene.rollout.revision} gets all requests.")
+    return set_weight(scene, State.PROMOTING, 100, event)
+
+
+def abort_draining(scene: RolloutContext) -> Decision:
+    """Wait until the old revision serves again, or something else is asked for."""
+    base, target = scene.base, scene.target
+    moved_on = target != base.revision and start.failed_record(scene.status, target) is None
+    back = base.ready_endpoints >= full_scale(scene.facts.replicas) and scene.settled
+    if moved_on or back:
+        return finish(scene)
+    rollout = scene.rollout
+    return wait(
+        scene,
+        Reason.ROLLING_BACK,
+        f"{base.ready_endpoints} of {scene.facts.replicas} pods of revision {base.revision} are"
+        f" ready again. {rollout.reason}: {rollout.message}",
+        base.message,
+    )
+
+
+def superseded(scene: RolloutContext) -> Decision | None:
+    """A third revision is asked for: it takes the place, without the old one in between."""
+    if scene.target == scene.rollout.revision:
+        return None
+    settings, failed = scene.settings, start.failed_record(scene.status, scene.target)
+    if settings.strategy is not Strategy.RECREATE or failed or scene.facts.replicas == 0:
+        return safety.superseded(scene)
+    told = f"Revision {scene.target} is asked for now."
+    decided = with_rollout(
+        scene.status,
+        outcome=Outcome.SUPERSEDED,
+        reason="Superseded",
+        message=told,
+        decided_at=scene.now,
+    )
+    event = normal("RolloutSuperseded", f"Revision {scene.rollout.revision}: {told}")
+    ended = finish(replace(scene, status=decided), event)
+    begun = start.begin(replace(scene, status=ended.status))
+    return replace(begun, events=(*ended.events, *begun.events))
+
+
+def past_deadline(scene: RolloutContext) -> Decision | None:
+    """The outage has lasted long enough, for whatever cause: the old revision is to come back."""
+    rollout, canary = scene.rollout, scene.canary
+    deadline = scene.settings.progress_deadline_seconds
+    if rollout.state not in (State.STOPPING, State.STARTING) or _held(scene):
+        return None
+    if rollout.state is State.STARTING and scene.canary_full:
+        return None
+    if refusal := safety.refused(scene):
+        return refusal
+    if scene.elapsed(rollout.last_progress_at) < deadline:
+        return None
+    if rollout.state is State.STOPPING:
+        told = f"After {deadline} s {scene.base.pods} pods of {rollout.base} have not ended"
+        return abort(scene, "ProgressDeadlineExceeded", told)
+    return abort(
+        scene,
+        "ProgressDeadlineExceeded",
+        f"After {deadline} s {canary.ready_endpoints} of {scene.canary_wanted} pods are ready"
+        f" ({canary.cause or 'no cause is known'})",
+        canary.message,
+    )
+
+
+def paused(scene: RolloutContext) -> Decision | None:
+    """Somebody holds it, or the route; but not in the middle: that would prolong the outage."""
+    return first_decision(hold.REASONS, scene) if _held(scene) else None
+
+
+def pause_forgotten(scene: RolloutContext) -> Decision | None:
+    """It was paused, and nobody came back."""
+    return safety.pause_forgotten(scene) if _held(scene) else None
+
+
+def lost_its_pods(scene: RolloutContext) -> Decision | None:
+    """It serves everything and has no ready pod: nothing is committed until that is over."""
+    rollout = scene.rollout
+    if rollout.unready_since is None:
+        return None
+    if scene.unwritten:
+        # The switch was stored, but a kill came before it was written.
+        return set_weight(scene, State.STARTING, 0, unready_since=None)
+    return _await_pods(scene)
+
+
+def _await_pods(scene: RolloutContext) -> Decision:
+    move = wait_for_pods(scene, scene.canary, scene.canary_wanted)
+    if move.wait is None or move.wait.reason is not Reason.ROLLING_OUT:
+        return move
+    return replace(move, wait=replace(move.wait, reason=Reason.RECREATING))
+
+
+def _held(scene: RolloutContext) -> bool:
+    """Whether it may be held here and is: before the old pods are stopped, or in the bake."""
+    state = scene.rollout.state
+    before = state is State.STOPPING and scene.base.desired > 0
+    return scene.held and (before or state is State.BAKING)

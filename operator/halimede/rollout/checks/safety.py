@@ -1,0 +1,302 @@
+"""Checks that take traffic away, before anything that could give some.
+
+Each is asked in every state that it names, paused or not; but while somebody holds the rollout,
+only the pause itself has a deadline.
+"""
+
+from dataclasses import replace
+
+from halimede.api.analysis import OnTimeout
+from halimede.api.status import Outcome, State
+from halimede.judge.verdict import Verdict
+from halimede.rollout.checks.pod_loss import (
+    control_lost,
+    reduce_to_ready_pods,
+    stable_is_back,
+    stable_is_down,
+)
+from halimede.rollout.command import Verb
+from halimede.rollout.context import Decision, RolloutContext
+from halimede.rollout.decisions import abort, set_weight, stop
+from halimede.rollout.events import warning
+from halimede.rollout.facts import CAPACITY, NotReadyReason
+from halimede.rollout.pauses import timeout_at
+from halimede.rollout.revision_history import rollback_is_abort
+from halimede.rollout.sizing.replicas import FULL_WEIGHT
+from halimede.rollout.sizing.traffic import header_routed, mirror_percent
+from halimede.rollout.steps import ALL_TRAFFIC, PRE_TRAFFIC, analysis_deadline, is_stepwise
+
+UNREADY_GRACE_SECONDS = 60.0
+"""How long a revision that had traffic may be without a ready pod before it is given up."""
+FAIL_FAST_RESTARTS = 3
+"""So many restarts of a revision that was never ready show that it never will be."""
+REFUSED_GRACE_SECONDS = 30.0
+"""How long the API server may refuse a new revision's objects: an admission policy that came with
+it in one change may take effect a moment later, or be corrected."""
+ROUTE_DEADLINE_SECONDS = 600.0
+"""A route that is not accepted for so long ends the rollout."""
+
+AWAITING_READINESS = frozenset({State.STARTING, State.PRIMING, State.SHIFTING, State.SCALING_UP})
+"""The states in which more pods of the revision are awaited."""
+AWAITING_ROUTE = frozenset(
+    {
+        State.PRIMING,
+        State.MIRRORING,
+        State.SHIFTING,
+        State.AWAITING_PROMOTION,
+        State.SCALING_UP,
+        State.PROMOTING,
+    }
+)
+"""The states in which the route is to be accepted."""
+
+
+def aborted_by_command(scene: RolloutContext) -> Decision | None:
+    """Somebody has asked for it; `rollback` on the way means the same."""
+    if scene.commanded(Verb.ABORT):
+        return replace(abort(scene, "AbortCommanded", "It was commanded."), handled=True)
+    if scene.command is None or not rollback_is_abort(scene, scene.command):
+        return None
+    told = "It was commanded: `rollback` aborts the rollout that is under way"
+    return replace(abort(scene, "RollbackCommanded", told), handled=True)
+
+
+def pause_forgotten(scene: RolloutContext) -> Decision | None:
+    """It was paused and nobody came back; whoever edits the model did come back.
+
+    To go on instead would give users a revision that somebody once had doubts about.
+    """
+    moment = timeout_at(scene.rollout, scene.settings)
+    if moment is None or scene.now < moment:
+        return None
+    if scene.target != scene.rollout.revision:
+        return None
+    seconds = scene.settings.pause_timeout_seconds
+    return abort(scene, "PauseTimeout", f"It was paused for {seconds} s and nobody went on.")
+
+
+def aborted_by_evidence(scene: RolloutContext) -> Decision | None:
+    """The judge has seen enough, and nobody has overruled it."""
+    if scene.verdict is not Verdict.ABORT or scene.rollout.forced:
+        return None
+    evidence = scene.rollout.evidence
+    return abort(scene, "AnalysisFailed", (evidence and evidence.message) or "It is worse.")
+
+
+def reverted(scene: RolloutContext) -> Decision | None:
+    """The stable revision is asked for again."""
+    if scene.target != scene.rollout.base:
+        return None
+    return stop(
+        scene,
+        Outcome.REVERTED,
+        "Reverted",
+        f"The spec asks for the stable revision {scene.rollout.base} again.",
+    )
+
+
+def superseded(scene: RolloutContext) -> Decision | None:
+    """A third revision is asked for: it will be compared with the stable one in its turn."""
+    if scene.target == scene.rollout.revision:
+        return None
+    return stop(
+        scene,
+        Outcome.SUPERSEDED,
+        "Superseded",
+        f"{'`rollback`' if scene.status.pinned else 'The spec'} asks for revision"
+        f" {scene.target} now.",
+    )
+
+
+def lost_all_traffic_pods(scene: RolloutContext) -> Decision | None:
+    """It has the traffic and no pod to serve it, and the old revision is still there."""
+    if scene.rollout.state not in ALL_TRAFFIC or scene.canary.ready_endpoints > 0:
+        return None
+    if scene.base.ready_endpoints == 0:
+        return None
+    weight = scene.rollout.weight
+    share = "all traffic" if weight == FULL_WEIGHT else f"{weight} % of the requests"
+    return abort(scene, "CanaryUnhealthy", f"It has {share} and lost its last ready pod.")
+
+
+def lost_its_pods(scene: RolloutContext) -> Decision | None:
+    """A share of the traffic meets no ready pod: the stable revision takes it at once."""
+    rollout, settings = scene.rollout, scene.settings
+    tested = settings.canary.match is not None and header_routed(scene.status)
+    rehearsed = rollout.state in PRE_TRAFFIC and rollout.step_started_at is not None
+    if scene.canary.ready_endpoints > 0 or not (rollout.weight or tested or rehearsed):
+        return None
+    if scene.base.ready_endpoints == 0:
+        return None
+    share = f"{rollout.weight} %" if rollout.weight else "requests"
+    event = warning(
+        "TrafficShed",
+        f"Revision {rollout.revision} lost its last ready pod; its {share} went to"
+        f" {rollout.base}.",
+    )
+    state = State.PRIMING if is_stepwise(rollout) or rollout.weight else State.STARTING
+    return set_weight(scene, state, 0, event, unready_since=scene.now)
+
+
+def stayed_unready(scene: RolloutContext) -> Decision | None:
+    """It had traffic, lost its pods, and they did not come back."""
+    since = scene.rollout.unready_since
+    if since is None or scene.canary.ready_endpoints > 0:
+        return None
+    if scene.elapsed(since) < UNREADY_GRACE_SECONDS:
+        return None
+    return abort(
+        scene,
+        "CanaryUnhealthy",
+        f"It had traffic and has had no ready pod for {UNREADY_GRACE_SECONDS:.0f} s",
+        scene.canary.message,
+    )
+
+
+def crashed(scene: RolloutContext) -> Decision | None:
+    """It was never ready and restarts again and again."""
+    canary = scene.canary
+    if scene.rollout.state is not State.STARTING or canary.ready_endpoints > 0:
+        return None
+    if canary.cause is not NotReadyReason.CRASH_LOOP or canary.restarts < FAIL_FAST_RESTARTS:
+        return None
+    return abort(
+        scene,
+        "CanaryCrashed",
+        f"It was never ready and restarted {canary.restarts} times",
+        canary.message,
+    )
+
+
+def past_deadline(scene: RolloutContext) -> Decision | None:
+    """Its pods were awaited long enough. A full cluster is no news about the model."""
+    canary, deadline = scene.canary, scene.settings.progress_deadline_seconds
+    if scene.rollout.state not in AWAITING_READINESS or canary.cause in CAPACITY:
+        return None
+    if scene.held or canary.ready_endpoints >= scene.canary_wanted:
+        return None
+    if refusal := refused(scene):
+        return refusal
+    if scene.elapsed(scene.rollout.last_progress_at) < deadline:
+        return None
+    return abort(
+        scene,
+        "ProgressDeadlineExceeded",
+        f"After {deadline} s {canary.ready_endpoints} of {scene.canary_wanted} pods are ready"
+        f" ({canary.cause or 'no cause is known'})",
+        canary.message,
+    )
+
+
+def refused(scene: RolloutContext) -> Decision | None:
+    """Give up a revision whose objects the API server refuses: the same request fails again."""
+    if not scene.canary.refused or scene.rollout.state is not State.STARTING:
+        return None
+    if scene.elapsed(scene.rollout.last_progress_at) < REFUSED_GRACE_SECONDS:
+        return None
+    return abort(
+        scene, "CanaryRefused", "The API server refuses what runs it", scene.canary.message
+    )
+
+
+def route_past_deadline(scene: RolloutContext) -> Decision | None:
+    """The route stayed unaccepted: something is wrong that no waiting will cure."""
+    if scene.rollout.state not in AWAITING_ROUTE or scene.rollout.weight_applied_at is not None:
+        return None
+    if scene.held:
+        return None
+    if scene.elapsed(scene.rollout.last_progress_at) < ROUTE_DEADLINE_SECONDS:
+        return None
+    return abort(
+        scene,
+        "RouteNotAccepted",
+        f"The route was not accepted within {ROUTE_DEADLINE_SECONDS:.0f} s",
+        scene.facts.route.message,
+    )
+
+
+def no_data_for_too_long(scene: RolloutContext) -> Decision | None:
+    """No request reached it, and the spec says that this is to end the rollout."""
+    analysis, evidence = scene.settings.analysis, scene.rollout.evidence
+    if analysis.on_no_data is not OnTimeout.ABORT or evidence is None or scene.held:
+        return None
+    since = None if scene.rollout.forced else evidence.no_data_since
+    if since is None or scene.elapsed(since) < analysis.no_data_timeout_seconds:
+        return None
+    return abort(
+        scene,
+        "NoData",
+        f"It had no request for {analysis.no_data_timeout_seconds} s",
+        evidence.message or "",
+    )
+
+
+def metrics_down_for_too_long(scene: RolloutContext) -> Decision | None:
+    """Prometheus stays away, and the spec says that this is to end the rollout."""
+    analysis, evidence = scene.settings.analysis, scene.rollout.evidence
+    if analysis.on_metrics_down is not OnTimeout.ABORT or evidence is None or scene.held:
+        return None
+    since = None if scene.rollout.forced else evidence.metrics_down_since
+    if since is None or scene.elapsed(since) < analysis.metrics_timeout_seconds:
+        return None
+    return abort(
+        scene,
+        "MetricsDown",
+        f"Prometheus has not answered for {analysis.metrics_timeout_seconds} s",
+        evidence.message or "",
+    )
+
+
+def inconclusive_for_too_long(scene: RolloutContext) -> Decision | None:
+    """The step took its whole time without enough evidence, and the spec says to end it then."""
+    if scene.settings.analysis.on_inconclusive is not OnTimeout.ABORT or scene.held:
+        return None
+    if not inconclusive(scene):
+        return None
+    return abort(scene, "Inconclusive", "The step's maxSeconds are over without a verdict.")
+
+
+def inconclusive(scene: RolloutContext) -> bool:
+    """Whether `maxSeconds` are over although there is evidence to judge."""
+    rollout = scene.rollout
+    until = analysis_deadline(rollout, scene.settings)
+    return (
+        until is not None
+        and rollout.evidence is not None
+        and rollout.evidence.verdict == Verdict.CONTINUE
+        and scene.now >= until
+    )
+
+
+def mirror_refused(scene: RolloutContext) -> Decision | None:
+    """A gateway says no to a route for its copies: users' requests come before these."""
+    route = scene.facts.route
+    if mirror_percent(scene.status, scene.settings) == 0 or not (route.applied and route.refused):
+        return None
+    return abort(
+        scene, "RouteNotAccepted", "The gateway takes no route with copies", route.message
+    )
+
+
+SAFETY = (
+    aborted_by_command,
+    pause_forgotten,
+    aborted_by_evidence,
+    reverted,
+    superseded,
+    lost_all_traffic_pods,
+    lost_its_pods,
+    stayed_unready,
+    control_lost,
+    stable_is_down,
+    stable_is_back,
+    reduce_to_ready_pods,
+    crashed,
+    past_deadline,
+    mirror_refused,
+    route_past_deadline,
+    no_data_for_too_long,
+    metrics_down_for_too_long,
+    inconclusive_for_too_long,
+)
+"""Worst first; the order is the policy."""

@@ -1,0 +1,1 @@
+"""Which commands a rollout takes now, and why not the others."""

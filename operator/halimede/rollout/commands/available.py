@@ -1,0 +1,44 @@
+"""What can be commanded now, as far as the status tells."""
+
+from collections.abc import Iterator
+
+from halimede.api.base import rfc3339
+from halimede.api.v1alpha1 import ModelDeployment
+from halimede.rollout.command import Command, Verb
+from halimede.rollout.commands.validate import rejection_reason
+from halimede.rollout.context import Goal, RolloutContext
+from halimede.rollout.facts import Facts, Route
+from halimede.rollout.sizing.first_weight import effective_settings
+
+
+def available_commands(md: ModelDeployment) -> Iterator[str]:
+    """Write what is pinned, where `rollback` can go, and which commands would not be refused."""
+    status = md.status
+    if pin := status.pinned:
+        yield (
+            f"Pinned: {pin.revision} against {pin.against} since {rfc3339(pin.since)}, until the"
+            " spec asks for something else or the command resume"
+        )
+    if status.history:
+        yield f"Stable before: {', '.join(one.revision for one in status.history)}"
+    if verbs := is_available(md):
+        yield f"Commands now: {', '.join(verbs)}"
+
+
+def is_available(md: ModelDeployment) -> list[Verb]:
+    """List the commands that would not be refused."""
+    status, rollout = md.status, md.status.rollout
+    looked = (rollout.polled_at or rollout.state_since) if rollout else 0.0
+    scene = RolloutContext(
+        wanted=Goal(
+            target=status.target.revision if status.target else "",
+            settings=effective_settings(md.spec.rollout, rollout),
+            identity=md.metadata.uid,
+        ),
+        facts=Facts({}, Route(), 1),
+        status=status,
+        command=None,
+        verdict=None,
+        now=looked,
+    )
+    return [verb for verb in Verb if rejection_reason(scene, Command(verb, None, "", "")) is None]

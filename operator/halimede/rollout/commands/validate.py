@@ -1,0 +1,131 @@
+"""Why a command is not carried out."""
+
+from halimede.api.rollout import Strategy
+from halimede.api.status import State, Status
+from halimede.rollout.checks.cluster_capacity import capacity_timed_out
+from halimede.rollout.checks.progress import FINAL_STATES, SKIPPABLE
+from halimede.rollout.checks.safety import inconclusive
+from halimede.rollout.checks.start import failed_record
+from halimede.rollout.checks.waits import without_evidence
+from halimede.rollout.command import MAX_LENGTH, Command, Verb
+from halimede.rollout.context import DECIDED, RolloutContext
+from halimede.rollout.revision_history import previous_stable, rollback_is_abort
+
+PROMOTABLE = {
+    Verb.PROMOTE: frozenset(
+        {State.MIRRORING, State.ANALYSING, State.STEP_PAUSED, State.AWAITING_PROMOTION}
+    ),
+    Verb.PROMOTE_FULL: SKIPPABLE,
+    Verb.PROMOTE_FULL_FORCE: SKIPPABLE | FINAL_STATES.keys(),
+}
+
+
+def rejection_reason(scene: RolloutContext, command: Command) -> str | None:
+    """Say why a command cannot be carried out; None if it can, now or when nothing holds it."""
+    if command.verb is None:
+        form = f"write <verb>[:<revision>]@<token>, at most {MAX_LENGTH} characters"
+        return f"{form}; the verbs are {', '.join(Verb)}"
+    if command.token in scene.status.used_tokens:
+        return f"the token {command.token} has been used: choose one that is new"
+    match command.verb:
+        case Verb.RETRY:
+            return _why_not_retry(scene, command)
+        case Verb.ROLLBACK:
+            return _why_not_rollback(scene, command)
+        case Verb.RESUME if ends_pin(scene.status):
+            return _why_not_unpin(scene.status, command)
+        case _:
+            return _why_not_now(scene, command)
+
+
+def ends_pin(status: Status) -> bool:
+    """Whether `resume` means the pin: there is one, and no pause that it could end."""
+    paused = status.rollout is not None and status.rollout.paused_since is not None
+    return status.pinned is not None and not paused
+
+
+def _why_not_unpin(status: Status, command: Command) -> str | None:
+    pin = status.pinned
+    if pin is None or command.revision in (None, pin.revision):
+        return None
+    return f"revision {pin.revision} is pinned"
+
+
+def _why_not_retry(scene: RolloutContext, command: Command) -> str | None:
+    target = scene.target
+    if command.revision not in (None, target):
+        return f"the spec asks for revision {target}"
+    return None if failed_record(scene.status, target) else f"{target} has not failed"
+
+
+def _why_not_rollback(scene: RolloutContext, command: Command) -> str | None:
+    status, rollout, wanted = scene.status, scene.status.rollout, command.revision
+    if rollback_is_abort(scene, command):
+        return None
+    if rollout is not None and rollout.state is not State.DRAINING:
+        if rollout.state in DECIDED and wanted in (None, rollout.base):
+            return f"the rollout is decided already ({rollout.outcome})"
+        if wanted in (None, rollout.revision):
+            return f"revision {rollout.revision} is rolled out: to stay without it, `abort`"
+    if status.stable is not None and wanted == status.stable.revision:
+        return f"revision {wanted} serves already"
+    return _why_not_paused(scene) or _why_not_there(status, wanted)
+
+
+def _why_not_there(status: Status, wanted: str | None) -> str | None:
+    """Say so if no such revision is kept, and which are."""
+    kept = [one.revision for one in status.history]
+    if (wanted or previous_stable(status)) in kept:
+        return None
+    lack = f"revision {wanted} is not" if wanted else "no revision that did not have to be left is"
+    choice = f"rollback:<revision> takes {', '.join(kept)}" if kept else "nothing else is there"
+    return f"{lack} in status.history; {choice}"
+
+
+def _why_not_now(scene: RolloutContext, command: Command) -> str | None:
+    rollout = scene.status.rollout
+    if rollout is None:
+        return "no rollout is under way"
+    if command.revision not in (None, rollout.revision):
+        return f"revision {rollout.revision} is rolled out"
+    if rollout.state in DECIDED:
+        return f"the rollout is decided already ({rollout.outcome})"
+    match command.verb:
+        case Verb.PROMOTE | Verb.PROMOTE_FULL | Verb.PROMOTE_FULL_FORCE:
+            return _why_not_promote(scene, command.verb)
+        case Verb.RESUME:
+            return _why_not_resume(scene)
+        case _:
+            return None
+
+
+def _why_not_promote(scene: RolloutContext, verb: Verb) -> str | None:
+    state = scene.rollout.state
+    if why := _why_not_paused(scene):
+        return why
+    if verb is Verb.PROMOTE_FULL and scene.rollout.strategy is Strategy.RECREATE:
+        return "strategy Recreate has no steps to skip"
+    if state not in PROMOTABLE[verb]:
+        return f"there is nothing to promote in state {state}"
+    return None
+
+
+def _why_not_paused(scene: RolloutContext) -> str | None:
+    """Say so if a pause holds what is commanded, or would hold it."""
+    if scene.settings.paused:
+        return "the rollout is paused: set spec.rollout.paused to false first"
+    rollout = scene.status.rollout
+    if rollout is None or rollout.paused_since is None:
+        return None
+    return "the rollout is paused: command `resume` first"
+
+
+def _why_not_resume(scene: RolloutContext) -> str | None:
+    """Say so if `resume` has nothing to end: no pause by command, and no wait for evidence."""
+    if scene.rollout.paused_since is not None or capacity_timed_out(scene):
+        return None
+    if inconclusive(scene) or without_evidence(scene):
+        return None
+    if scene.settings.paused:
+        return "spec.rollout.paused holds the rollout: set it to false"
+    return "the rollout is not paused"

@@ -1,0 +1,168 @@
+"""The moves that checks are made of: wait, enter a state, stop, commit, finish."""
+
+from dataclasses import replace
+from typing import Any
+
+from halimede.api.conditions import Reason
+from halimede.api.rollout import Strategy
+from halimede.api.status import (
+    MOST_FAILED,
+    MOST_WARM,
+    FailedRevision,
+    FinishedRollout,
+    Outcome,
+    RolloutStatus,
+    State,
+    Status,
+    WarmRevision,
+)
+from halimede.judge.evidence import summarise
+from halimede.rollout.context import Decision, RolloutContext, WaitReason
+from halimede.rollout.events import Event, join_sentences, normal, warning
+from halimede.rollout.facts import NotReadyReason
+from halimede.rollout.revision_history import make_stable, mark_rolled_back, repin_to
+from halimede.rollout.sizing.replicas import FULL_WEIGHT, weight_on_abort
+
+
+def with_rollout(status: Status, **changes: Any) -> Status:
+    """Change fields of the rollout under way."""
+    if status.rollout is None:
+        raise LookupError("no rollout is under way")
+    return status.evolve(rollout=status.rollout.evolve(**changes))
+
+
+def wait(scene: RolloutContext, reason: Reason | NotReadyReason, *parts: str) -> Decision:
+    """Stay, and say why."""
+    return Decision(scene.status, wait=WaitReason(reason, join_sentences(*parts)))
+
+
+def enter(scene: RolloutContext, state: State, *events: Event, **changes: Any) -> Decision:
+    """Go to *state*, which is progress; a changed weight or set of backends is to be seen anew."""
+    status = with_rollout(
+        scene.status,
+        state=state,
+        state_since=scene.now,
+        last_progress_at=scene.now,
+        **changes,
+    )
+    return Decision(status, events)
+
+
+def set_weight(
+    scene: RolloutContext, state: State, weight: int, *events: Event, **changes: Any
+) -> Decision:
+    """Go to *state* and ask the route for *weight*; when it is seen live is still to be noted."""
+    asked = {"weight": weight, "weight_before": scene.rollout.weight, "weight_applied_at": None}
+    return enter(scene, state, *events, **{**asked, **changes})
+
+
+def undo_raise(scene: RolloutContext, state: State) -> Decision:
+    """Go to *state* with the weight before a raise that the route has never been given."""
+    before = scene.rollout.weight_before
+    return set_weight(scene, state, before, weight_before=before)
+
+
+def drop_control(scene: RolloutContext, *events: Event) -> Decision:
+    """Shift the control share to the new revision for the rest of the rollout.
+
+    The bake's time continues to run. `weight_before` is set as well, so that the change is not
+    reverted if the operator is killed before it writes the route.
+    """
+    status = with_rollout(
+        scene.status,
+        weight=FULL_WEIGHT,
+        weight_before=FULL_WEIGHT,
+        weight_applied_at=None,
+        control_dropped_at=scene.now,
+    )
+    return Decision(status, events)
+
+
+def stop(scene: RolloutContext, outcome: Outcome, reason: str, *parts: str) -> Decision:
+    """Give the revision up: all traffic goes back to the stable one."""
+    message = join_sentences(*parts)
+    decided = with_rollout(
+        scene.status, outcome=outcome, reason=reason, message=message, decided_at=scene.now
+    )
+    if outcome is Outcome.ABORTED:
+        decided = _failed(decided, scene.rollout, reason, scene.now)
+        event = warning("RolloutAborted", f"{_named(scene.rollout)}: {reason}: {message}")
+    else:
+        event = normal(f"Rollout{outcome}", f"{_named(scene.rollout)}: {message}")
+    told = replace(scene, status=decided)
+    if scene.rollout.strategy is Strategy.RECREATE and scene.rollout.weight == 0:
+        return enter(told, State.ABORT_DRAINING, event)
+    if scene.rollout.state is State.STARTING:
+        # The route has never known it, so there is nothing to move and nothing to drain.
+        return finish(told, event)
+    return set_weight(told, State.ABORTING, abort_weight(told), event)
+
+
+def abort(scene: RolloutContext, reason: str, *parts: str) -> Decision:
+    """Give the revision up as bad: it is not tried again unless that is commanded."""
+    return stop(scene, Outcome.ABORTED, reason, *parts)
+
+
+def abort_weight(scene: RolloutContext) -> int:
+    """Say what share the stopped revision has to keep for now; usually none."""
+    return weight_on_abort(
+        scene.rollout.weight,
+        stable_ready=scene.base.ready_endpoints,
+        canary_ready=scene.canary.ready_endpoints,
+        replicas=scene.facts.replicas,
+    )
+
+
+def promote(scene: RolloutContext, *parts: str) -> Decision:
+    """Make the revision the stable one; the old one stays warm for a while."""
+    rollout = scene.rollout
+    until = scene.now + scene.settings.scale_down_delay_seconds
+    # Where pods were replaced, there is nothing left of it that could be kept warm.
+    gone = scene.replaces or rollout.strategy is Strategy.RECREATE
+    warm = () if gone else (WarmRevision(revision=rollout.base, warm_until=until),)
+    event = normal("Promoted", f"{_named(rollout)} is stable and serves all requests.")
+    outcome = rollout.outcome or Outcome.PROMOTED
+    move = set_weight(
+        scene,
+        State.DRAINING,
+        100,
+        event,
+        outcome=outcome,
+        reason=str(outcome),
+        message=join_sentences(rollout.message or "Every step passed.", *parts),
+        decided_at=scene.now,
+    )
+    others = (
+        one for one in move.status.warm if one.revision not in (rollout.base, rollout.revision)
+    )
+    status = move.status.evolve(warm=(*others, *warm)[-MOST_WARM:])
+    return Decision(make_stable(status, rollout.revision, scene.settings, scene.now), move.events)
+
+
+def finish(scene: RolloutContext, *events: Event) -> Decision:
+    """End the rollout and keep what became of it."""
+    rollout = scene.rollout
+    finished = FinishedRollout(
+        id=rollout.id,
+        strategy=rollout.strategy,
+        revision=rollout.revision,
+        outcome=rollout.outcome or Outcome.ABORTED,
+        reason=rollout.reason or "",
+        message=rollout.message or "",
+        started_at=rollout.started_at,
+        decided_at=rollout.decided_at,
+        ended_at=scene.now,
+        evidence=rollout.evidence and summarise(rollout.evidence),
+    )
+    return Decision(scene.status.evolve(rollout=None, last_rollout=finished), events)
+
+
+def _failed(status: Status, rollout: RolloutStatus, reason: str, now: float) -> Status:
+    failure = FailedRevision(revision=rollout.revision, reason=reason, at=now)
+    others = (one for one in status.failed_revisions if one.revision != rollout.revision)
+    status = repin_to(mark_rolled_back(status, rollout.revision, now), rollout.base)
+    return status.evolve(failed_revisions=(*others, failure)[-MOST_FAILED:])
+
+
+def _named(rollout: RolloutStatus) -> str:
+    return f"Revision {rollout.revision}"

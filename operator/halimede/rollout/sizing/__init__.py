@@ -1,0 +1,1 @@
+"""How many pods each revision gets, and which share of the traffic."""

@@ -1,0 +1,76 @@
+"""The steps of a canary whose spec names none: the traffic chooses the first weight.
+
+A rollout begins at the lowest weight. Once the requests per second are known, the first weight is
+raised to what lets a good revision show itself within minutes. It is chosen once, stored in the
+status, and never lowered. The number of steps stays the same, for it fixes the levels of the
+evidence.
+"""
+
+from math import ceil
+
+from halimede.api.rollout import Rollout, Step
+from halimede.api.status import RolloutStatus
+from halimede.rollout.events import Event, normal
+from halimede.rollout.formatting import about_rate
+from halimede.rollout.sizing.replicas import FULL_WEIGHT
+from halimede.rollout.steps import is_stepwise
+
+LOWEST, HIGHEST = 5, 25
+"""Bounds of the first weight in percent."""
+REQUESTS, SECONDS = 60, 300
+"""The first weight is chosen to give the new revision about this many requests in this time."""
+SECOND, LATE_SECOND, THIRD = 25, 35, 50
+"""Weights of the other steps; `LATE_SECOND` is used if the first weight is not under `SECOND`."""
+
+
+def weight_for(per_second: float) -> int:
+    """Choose the first weight for a number of requests per second to the model as a whole.
+
+    >>> weight_for(10.0), weight_for(1.7), weight_for(0.2)
+    (5, 12, 25)
+    """
+    enough = FULL_WEIGHT * REQUESTS / (per_second * SECONDS)
+    return min(max(ceil(enough), LOWEST), HIGHEST)
+
+
+def choose_first_weight(rollout: RolloutStatus, settings: Rollout) -> RolloutStatus:
+    """Fix the first weight once the traffic is known; *settings* are those of the spec."""
+    evidence = rollout.evidence
+    if settings.canary.steps or rollout.first_weight is not None or not is_stepwise(rollout):
+        return rollout
+    if rollout.step > 0 or evidence is None or not evidence.requests_per_second:
+        return rollout
+    weight = weight_for(evidence.requests_per_second)
+    return rollout.evolve(first_weight=weight)
+
+
+def effective_settings(settings: Rollout, rollout: RolloutStatus | None) -> Rollout:
+    """Fill in the steps that the spec leaves to the traffic, as far as *rollout* has chosen."""
+    return with_first_weight(settings, (rollout and rollout.first_weight) or LOWEST)
+
+
+def with_first_weight(settings: Rollout, weight: int) -> Rollout:
+    """Fill in the steps that the spec leaves to the traffic: *weight*, 25 or 35, and 50 %."""
+    if settings.canary.steps:
+        return settings
+    second = SECOND if weight < SECOND else LATE_SECOND
+    steps = tuple(Step(weight=one) for one in (weight, second, THIRD))
+    canary = settings.canary.evolve(steps=steps)
+    return settings.evolve(canary=canary)
+
+
+def report_first_weight(
+    before: RolloutStatus | None, after: RolloutStatus | None
+) -> tuple[Event, ...]:
+    """Create the Event for a first weight chosen in this pass, if it is not the lowest one."""
+    if after is None or after.first_weight in (None, LOWEST) or after.evidence is None:
+        return ()
+    if before is not None and before.first_weight is not None:
+        return ()
+    return (
+        normal(
+            "FirstWeightChosen",
+            f"The first weight of revision {after.revision} is {after.first_weight} %, chosen by"
+            f" the traffic of {about_rate(after.evidence.requests_per_second or 0.0)} requests/s.",
+        ),
+    )

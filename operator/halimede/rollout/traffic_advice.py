@@ -1,0 +1,152 @@
+"""Steps for which the requests do not suffice, and what would help.
+
+`forecast` reports them before a rollout. During a rollout they are reported as soon as the traffic
+is known, from the stable revision's past or from the rollout's own counts. No decision depends on
+them.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import ceil, floor
+
+from halimede.api.analysis import OnTimeout
+from halimede.api.rollout import LONGEST_STEP, Rollout
+from halimede.api.status import Evidence, RolloutStatus
+from halimede.judge.judge import demanded, examined
+from halimede.judge.sample_size import requests_to_certify
+from halimede.rollout.context import GROWING, Decision, RolloutContext
+from halimede.rollout.decisions import with_rollout
+from halimede.rollout.events import warning
+from halimede.rollout.formatting import about, about_rate
+from halimede.rollout.sizing.replicas import FULL_WEIGHT
+from halimede.rollout.steps import is_stepwise
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """A step for which the requests do not suffice, and what would help."""
+
+    index: int
+    """The step's, from 0."""
+    requests: int
+    """Requests that it needs."""
+    available: int
+    """Requests that it gets within `maxSeconds`."""
+    seconds: int
+    """How long it takes at the present weight."""
+    per_second: float
+    """Requests to the model as a whole."""
+    weight: int | None
+    """The least weight that would do; None: not even 100 would."""
+    max_seconds: int | None
+    """The `maxSeconds` that would do at the present weight; None: not even the longest would."""
+
+
+def advise(
+    settings: Rollout, per_second: float, needed: Sequence[int | None], had: Sequence[int | None]
+) -> Iterator[Advice]:
+    """Find the steps whose `maxSeconds` are over before enough requests have come.
+
+    Args:
+        settings: Of the rollout.
+        per_second: Requests to the model as a whole.
+        needed: For each step, requests since the warm-up that let it pass; None: none would.
+        had: For each step, requests that it will have had by its end, if that is known.
+    """
+    analysis, came, warm = settings.analysis, 0, False
+    for index, step in enumerate(settings.canary.steps):
+        enough = needed[index]
+        if enough is None:
+            return
+        unjudged = analysis.interval_seconds + (0 if warm else analysis.warmup_seconds)
+        warm = warm or step.weight > 0
+        judged = max(0, step.max_seconds - unjudged)
+        lacking = max(0, enough - came)
+        available = floor(per_second * step.weight / FULL_WEIGHT * judged)
+        if step.weight and lacking > available:
+            weight = ceil(FULL_WEIGHT * lacking / (per_second * judged)) if judged else None
+            longer = ceil(lacking / (per_second * step.weight / FULL_WEIGHT)) + unjudged
+            yield Advice(
+                index=index,
+                requests=lacking,
+                available=available,
+                seconds=longer,
+                per_second=per_second,
+                weight=weight if weight is not None and weight <= FULL_WEIGHT else None,
+                max_seconds=longer if longer <= LONGEST_STEP else None,
+            )
+        if step.weight:
+            came = max(came, enough, had[index] or 0)
+
+
+def shortages(rollout: RolloutStatus, settings: Rollout) -> tuple[Advice, ...]:
+    """Find the steps, from the current one on, that get too few requests.
+
+    There are none while the traffic is unknown.
+    """
+    evidence = rollout.evidence
+    if evidence is None or not evidence.requests_per_second or not is_stepwise(rollout):
+        return ()
+    if rollout.state not in GROWING:
+        return ()
+    steps = settings.canary.steps
+    needed = [_needed(evidence, index, settings) for index in range(len(steps))]
+    known = [None] * len(steps)
+    found = advise(settings, evidence.requests_per_second, needed, known)
+    return tuple(one for one in found if one.index >= rollout.step)
+
+
+def advice_for_step(rollout: RolloutStatus, settings: Rollout) -> str:
+    """Say which step is the first that gets too few requests; empty if there is none."""
+    found = shortages(rollout, settings)
+    return next((f"Too few requests: {describe(one, settings)}" for one in found), "")
+
+
+def report_shortage(moved: Decision, scene: RolloutContext) -> Decision:
+    """Report once per rollout that a step gets too few requests."""
+    rollout = moved.status.rollout
+    if rollout is None or rollout.traffic_low_since is not None:
+        return moved
+    found = shortages(rollout, scene.settings)
+    if not found:
+        return moved
+    told = f"Revision {rollout.revision}: {describe(found[0], scene.settings)}"
+    return replace(
+        moved,
+        status=with_rollout(moved.status, traffic_low_since=scene.now),
+        events=(*moved.events, warning("TrafficTooLow", told)),
+    )
+
+
+def _needed(evidence: Evidence, index: int, settings: Rollout) -> int | None:
+    """Count the requests that let a step pass by every source, with stable's errors."""
+    at = examined(evidence, index, len(settings.canary.steps))
+    every = [
+        requests_to_certify(demanded(evidence, held)[at], held, settings.analysis)
+        for held in evidence.sources
+    ]
+    return None if None in every else max(one for one in every if one is not None)
+
+
+def describe(advice: Advice, settings: Rollout) -> str:
+    """Say what a step is short of, what that leads to, and the cures."""
+    step = settings.canary.steps[advice.index]
+    then = "aborts" if settings.analysis.on_inconclusive is OnTimeout.ABORT else "pauses"
+    return (
+        f"step {advice.index + 1} needs about {advice.requests} requests and gets"
+        f" {advice.available} in its maxSeconds: it takes {about(advice.seconds)} at"
+        f" {about_rate(advice.per_second)} requests/s, more than maxSeconds ({step.max_seconds}),"
+        f" so the rollout {then} there: {_cure(advice, settings)}."
+    )
+
+
+def _cure(advice: Advice, settings: Rollout) -> str:
+    cures = []
+    if advice.weight is not None:
+        later = settings.canary.steps[advice.index + 1 :]
+        rise = any(one.weight <= advice.weight for one in later)
+        also = " and those of the later steps above it" if rise else ""
+        cures.append(f"raise its weight to {advice.weight}{also}")
+    if advice.max_seconds is not None:
+        cures.append(f"raise its maxSeconds to {advice.max_seconds}")
+    return ", or ".join(cures) or "no setting makes up for so few requests, so promote by command"

@@ -1,0 +1,1 @@
+"""What is wrong with a spec that its schema and CEL rules let through."""

@@ -1,0 +1,74 @@
+"""What a `podTemplate` patch may say. The API server checks the rest when it is applied."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from halimede.api.base import Manifest
+from halimede.api.v1alpha1 import GROUP
+from halimede.render.field_types import Refusal, mistyped
+from halimede.render.merge import PATCH
+from halimede.render.merge_keys import KEYS
+
+REQUIRED = {
+    "containers": ("triton",),
+    "initContainers": ("fetch",),
+    "volumes": ("model", "config", "source", "tmp", "shm"),
+}
+"""What a patch may change but not remove: without it no model is served."""
+RESERVED = (f"{GROUP}/", "app.kubernetes.io/")
+"""Beginnings of label names by which Halimede finds its pods."""
+
+_PATH = "spec.podTemplate"
+
+
+def find_patch_violations(patch: Manifest) -> Iterator[Refusal]:
+    """Find what in a patch cannot be merged or stored, or would take away what is needed."""
+    unfit = tuple(_unfit(patch, _PATH))
+    yield from unfit
+    told = {path for path, _, _ in unfit}
+    yield from (one for one in mistyped(patch, "V1PodTemplateSpec", _PATH) if one[0] not in told)
+
+
+def _unfit(patch: Manifest, path: str) -> Iterator[Refusal]:
+    for name in patch:
+        if name not in ("metadata", "spec"):
+            yield f"{path}.{name}", "a pod has no such part", "use metadata and spec"
+    yield from _metadata(patch.get("metadata", {}), f"{path}.metadata")
+    yield from _spec(patch.get("spec", {}), f"{path}.spec")
+
+
+def _metadata(patch: Any, path: str) -> Iterator[Refusal]:
+    if not isinstance(patch, dict):
+        yield path, "it is no map", "write labels or annotations under it"
+        return
+    for name, value in patch.items():
+        if name not in ("labels", "annotations"):
+            yield f"{path}.{name}", "Halimede sets it", "remove it"
+        elif not isinstance(value, dict):
+            yield f"{path}.{name}", "it is no map", "write one value by name"
+    labels = patch.get("labels")
+    for label in labels if isinstance(labels, dict) else ():
+        if label == PATCH or label.startswith(RESERVED):
+            yield f"{path}.labels", f"Halimede sets {label!r}", "choose another name"
+
+
+def _spec(patch: Any, path: str) -> Iterator[Refusal]:
+    if not isinstance(patch, dict) or PATCH in patch:
+        yield path, "it is no map of a pod's fields", "name the fields to change"
+        return
+    for field, names in REQUIRED.items():
+        if field in patch:
+            yield from _list(patch[field], names, f"{path}.{field}")
+
+
+def _list(patch: Any, needed: tuple[str, ...], path: str) -> Iterator[Refusal]:
+    if not isinstance(patch, list):
+        yield path, "it is no list", "write a list, each item with its name"
+        return
+    (key,) = KEYS[path.rpartition(".")[2]]
+    for number, item in enumerate(patch):
+        here = f"{path}[{number}]"
+        if not isinstance(item, dict) or not isinstance(item.get(key), str):
+            yield here, f"it has no {key}", f"say by its {key} what it adds or changes"
+        elif item[key] in needed and PATCH in item:
+            yield here, f"{item[key]!r} cannot be removed or replaced", f"remove {PATCH}"

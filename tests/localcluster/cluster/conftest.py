@@ -1,0 +1,13 @@
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from localcluster.cluster import Cluster, up
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A control plane with two nodes that only pretend."""
+    with up(f"local-{os.getpid()}", parts=(), kwok_nodes=2) as running:
+        yield running

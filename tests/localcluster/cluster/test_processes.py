@@ -1,0 +1,36 @@
+"""Processes: how they are started and what is said of those that fail."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from localcluster.processes import Command, Processes, StartError, answers, nothing_missing
+
+
+def test_a_process_that_ends_at_once_shows_its_last_words(tmp_path: Path) -> None:
+    """The error names the process, its status, its log file and what that says."""
+    broken = Command("broken", ["sh", "-c", "echo no such disk; exit 3"], lambda: "silent")
+    with pytest.raises(StartError) as caught:
+        Processes(tmp_path).start(broken)
+    assert str(caught.value) == (
+        f"broken exited with status 3. The end of {tmp_path / 'broken.log'}:\n    no such disk"
+    )
+
+
+def test_a_process_that_never_answers_is_given_up(tmp_path: Path) -> None:
+    """A process that lives but does not serve is an error once patience ends."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    mute = Command("mute", ["sleep", "2"], answers(url), patience=0.2)
+    with pytest.raises(
+        StartError,
+        match=r"mute's answer did not come within 0.2 s; .*refused.*\n.*\n.*wrote nothing",
+    ):
+        Processes(tmp_path).start(mute)
+
+
+def test_a_program_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    """A program that is missing is an error that names it."""
+    with pytest.raises(StartError, match="no-such-program"):
+        Processes(tmp_path).start(Command("gone", ["no-such-program"], nothing_missing))

@@ -1,0 +1,1 @@
+"""What the project is developed with; it is no part of the operator."""

@@ -1,0 +1,109 @@
+"""Rows 32 to 35, 47, 48, 56 and 80: what people command."""
+
+from halimede.api.status import State
+from tools.transitions.row import ANYWHERE, UNDECIDED, Edge, Transition, abort_edges
+
+COMMANDS = (
+    Transition(
+        32,
+        "The command `pause`, or `spec.rollout.paused`.",
+        "No weight rises and no step ends; abort, safety and scaling go on.",
+        ("rollout.checks.hold.paused", "rollout.pauses.pause", "rollout.pauses.track_spec_pause"),
+        held=UNDECIDED,
+    ),
+    Transition(
+        33,
+        "The command `resume`.",
+        "The pause, or the wait for evidence, ends; the clocks of step and deadlines restart.",
+        ("rollout.pauses.resume",),
+        held=UNDECIDED,
+    ),
+    Transition(
+        34,
+        "The command `promote`.",
+        "One step on without further evidence, or blue-green's switch; pods are still awaited.",
+        ("rollout.checks.progress.promote_commanded", "rollout.checks.pre_traffic.promoted_early"),
+        ways=(
+            Edge((State.ANALYSING, State.STEP_PAUSED), State.SHIFTING),
+            Edge((State.ANALYSING, State.STEP_PAUSED, State.AWAITING_PROMOTION), State.SCALING_UP),
+        ),
+    ),
+    Transition(
+        35,
+        "The command `promote-full`.",
+        "The remaining steps are skipped; full scale, the route and the bake are still awaited.",
+        ("rollout.checks.progress.promote_full_commanded",),
+        held=(State.STARTING, State.PRIMING),
+        ways=(
+            Edge(
+                (
+                    State.MIRRORING,
+                    State.SHIFTING,
+                    State.ANALYSING,
+                    State.STEP_PAUSED,
+                    State.AWAITING_PROMOTION,
+                ),
+                State.SCALING_UP,
+            ),
+        ),
+    ),
+    Transition(
+        47,
+        "The command `abort`, or `rollback` without another revision, until the commit.",
+        "It is given up, whatever else is asked: AbortCommanded, RollbackCommanded.",
+        ("rollout.checks.safety.aborted_by_command",),
+        ways=abort_edges(*UNDECIDED),
+    ),
+    Transition(
+        48,
+        "The command `rollback`, with the name of a third revision if a rollout is under way.",
+        "An earlier revision is the target until the spec changes or `resume`: a rollout to it"
+        " begins, without steps and with the bake.",
+        (
+            "rollout.revision_history.pin",
+            "rollout.revision_history.unpin",
+            "rollout.revision_history.expire_pin",
+            "rollout.checks.start.begin",
+        ),
+        held=ANYWHERE,
+        ways=(Edge((None,), State.STARTING),),
+    ),
+    Transition(
+        56,
+        "A pause lasts for `pauseTimeoutSeconds`.",
+        "It was forgotten: the revision is given up: PauseTimeout.",
+        ("rollout.checks.safety.pause_forgotten",),
+        ways=abort_edges(*UNDECIDED),
+    ),
+    Transition(
+        80,
+        "The command `promote-full-force`, until the commit.",
+        "As 35, and without the bake; the judge is not heeded any more. In a bake the control"
+        " share is shifted to the revision first.",
+        ("rollout.checks.progress.promote_full_force_commanded",),
+        held=(
+            State.STARTING,
+            State.PRIMING,
+            State.SCALING_UP,
+            State.PROMOTING,
+            State.BAKING,
+        ),
+        ways=(
+            Edge(
+                (
+                    State.MIRRORING,
+                    State.SHIFTING,
+                    State.ANALYSING,
+                    State.STEP_PAUSED,
+                    State.AWAITING_PROMOTION,
+                    State.PROMOTING,
+                ),
+                State.SCALING_UP,
+            ),
+            Edge((State.SCALING_UP,), State.PROMOTING),
+            Edge((State.PROMOTING,), State.BAKING),
+            Edge((State.PROMOTING,), State.STARTING),
+            Edge((State.BAKING,), State.DRAINING),
+        ),
+    ),
+)

@@ -1,0 +1,79 @@
+"""Rows 81 to 86: the strategy Recreate, where one revision stops before the other starts."""
+
+from halimede.api.status import State
+from tools.transitions.row import Edge, Transition, abort_edges
+
+OUT = (State.STOPPING, State.STARTING)
+ALL_TRAFFIC = (State.PROMOTING, State.BAKING)
+
+RECREATE = (
+    Transition(
+        81,
+        "Recreate: the spec asks for another revision, or for a third one on the way.",
+        "The old revision is scaled to zero; the route stays with it. What is warm goes too.",
+        ("rollout.checks.start.begin", "rollout.checks.recreate.superseded"),
+        held=(State.STOPPING,),
+        ways=(
+            Edge((None, State.STARTING, *ALL_TRAFFIC), State.STOPPING),
+            *abort_edges(*OUT, *ALL_TRAFFIC),
+        ),
+    ),
+    Transition(
+        82,
+        "Recreate: the old revision's pods have ended.",
+        "The new revision's pods start, all of them.",
+        ("rollout.checks.recreate.stopping",),
+        held=(State.STOPPING,),
+        ways=(Edge((State.STOPPING,), State.STARTING),),
+    ),
+    Transition(
+        83,
+        "Recreate: full scale is ready.",
+        "The route gives the new revision everything; then row 39.",
+        ("rollout.checks.recreate.starting", "rollout.checks.progress.promoting"),
+        held=(State.STARTING,),
+        ways=(
+            Edge((State.STARTING,), State.PROMOTING),
+            Edge((State.PROMOTING,), State.STARTING),
+        ),
+    ),
+    Transition(
+        84,
+        "Recreate: pods have not ended or are not ready since `progressDeadlineSeconds`, for"
+        " whatever cause.",
+        "It is given up: ProgressDeadlineExceeded, or CanaryRefused as in row 12.",
+        ("rollout.checks.recreate.past_deadline", "rollout.checks.safety.refused"),
+        ways=abort_edges(*OUT),
+    ),
+    Transition(
+        85,
+        "Recreate: with all traffic it has no ready pod.",
+        "Nothing is committed, and a switch that was stored but never written (a kill) is taken"
+        " back; after 60 s it is given up: CanaryUnhealthy.",
+        (
+            "rollout.checks.recreate.track_readiness",
+            "rollout.checks.recreate.lost_its_pods",
+            "rollout.checks.safety.stayed_unready",
+        ),
+        held=ALL_TRAFFIC,
+        ways=(*abort_edges(*ALL_TRAFFIC), Edge((State.PROMOTING,), State.STARTING)),
+    ),
+    Transition(
+        86,
+        "Recreate: it is given up, and the old revision's pods are ready again, or something else"
+        " is asked for.",
+        "The rollout is over.",
+        ("rollout.checks.recreate.abort_draining",),
+        held=(State.ABORT_DRAINING,),
+        ways=(Edge((State.ABORT_DRAINING,), None),),
+    ),
+    Transition(
+        87,
+        "Recreate: a pause, or a route that cannot be used or is fought for.",
+        "It holds before the old revision stops, and in the bake; in between it would prolong the"
+        " outage.",
+        ("rollout.checks.recreate.paused", "rollout.checks.recreate.pause_forgotten"),
+        held=(State.STOPPING, State.BAKING),
+        ways=abort_edges(State.STOPPING, State.BAKING),
+    ),
+)
