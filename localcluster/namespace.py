@@ -89,6 +89,8 @@ def _isolate_and_exit(memory: Path, writer: int) -> NoReturn:
         os.waitpid(first, 0)
     except NamespaceError as error:
         os.write(writer, json.dumps([error.why, error.cure]).encode())
+    except OSError as error:
+        os.write(writer, json.dumps([str(error), _switch()]).encode())
     finally:
         os._exit(0)
 
@@ -106,8 +108,10 @@ def _replace_shared_memory() -> None:
             if entry.is_symlink():
                 links[entry] = entry.readlink()
             elif entry.is_dir():
-                folders[entry] = os.open(entry, os.O_PATH | os.O_CLOEXEC)
-                opened.callback(os.close, folders[entry])
+                # Another program may remove it meanwhile.
+                with contextlib.suppress(FileNotFoundError):
+                    folders[entry] = os.open(entry, os.O_PATH | os.O_CLOEXEC)
+                    opened.callback(os.close, folders[entry])
         syscalls.mount("shm", _SHARED_MEMORY, "tmpfs")
         for folder, descriptor in folders.items():
             folder.mkdir()
