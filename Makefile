@@ -39,7 +39,7 @@ test: $(VENV)/ready
 	HISTORIES=$(HISTORIES) $(RUN) pytest $(T)
 else
 test: lint ## Check and test everything (first time 40 min, then 30; HISTORIES=… random rollouts); T='<paths, options>' runs only these tests
-	$(RUN) localclustercluster build
+	$(RUN) localcluster build
 	HISTORIES=$(HISTORIES) $(RUN) pytest --cov --cov-report=term --durations=10
 	$(RUN) coverage report --fail-under=90 --include='$(PURE)'
 endif
@@ -58,13 +58,13 @@ format: $(VENV)/ready ## Put the code in order
 	$(RUN) ruff format .
 
 cluster: $(VENV)/ready ## Leave a local cluster running and print how to reach it (NAME=… KWOK_NODES=…)
-	$(RUN) localclustercluster up --name $(NAME) --kwok-nodes $(KWOK_NODES)
+	$(RUN) localcluster up --name $(NAME) --kwok-nodes $(KWOK_NODES)
 
 cluster-down: $(VENV)/ready ## End that cluster
-	$(RUN) localclustercluster down --name $(NAME)
+	$(RUN) localcluster down --name $(NAME)
 
 bench: $(VENV)/ready ## Measure, as ratios against something run in the same minute
-	$(RUN) localclustercluster build
+	$(RUN) localcluster build
 	$(RUN) bench.decide
 	$(RUN) bench
 

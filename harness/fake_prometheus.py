@@ -4,6 +4,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from halimede.api.analysis import Analysis
+from halimede.api.reasons import UnavailableReason
+from halimede.api.sources import Source
 from halimede.judge.reading import (
     Answer,
     CounterSamples,
@@ -12,9 +14,7 @@ from halimede.judge.reading import (
     Reading,
     Sample,
     Series,
-    Source,
     Unavailable,
-    UnavailableReason,
     sources,
 )
 

@@ -4,11 +4,14 @@ import asyncio
 import json
 import logging
 import sys
-from typing import Any
+from typing import Any, Literal
 
 from typing_extensions import override
 
 from halimede.api.base import rfc3339
+
+LogFormat = Literal["json", "text"]
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +50,7 @@ class TextFormatter(logging.Formatter):
         return line
 
 
-def set_up(log_format: str, level: str) -> None:
+def set_up(log_format: LogFormat, level: LogLevel) -> None:
     """Send everything that is logged in this process to stderr; libraries only their warnings."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())

@@ -3,13 +3,16 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, TypeVar, get_args
 
 from halimede.adapters.errors import SettingsError
+from halimede.log import LogFormat, LogLevel
 from halimede.render.images import Platform
 
-LOG_FORMATS = ("json", "text")
-LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+LOG_FORMATS: tuple[LogFormat, ...] = get_args(LogFormat)
+LOG_LEVELS: tuple[LogLevel, ...] = get_args(LogLevel)
+
+C = TypeVar("C", bound=str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +39,9 @@ class Settings:
     """HALIMEDE_RESYNC_SECONDS: how often each is looked at although nothing is known to change."""
     http_port: int = 8080
     """HALIMEDE_HTTP_PORT: where /healthz, /readyz and /metrics are served; 0: any free port."""
-    log_format: str = "json"
+    log_format: LogFormat = "json"
     """HALIMEDE_LOG_FORMAT: `json` for machines, `text` for people."""
-    log_level: str = "INFO"
+    log_level: LogLevel = "INFO"
     """HALIMEDE_LOG_LEVEL: DEBUG, INFO, WARNING or ERROR. INFO logs one line for each pass that
     writes something, DEBUG one for each pass."""
 
@@ -138,8 +141,8 @@ def _int_between(name: str, given: Mapping[str, str], *, default: int, low: int,
     return int(text)
 
 
-def _choice(name: str, given: Mapping[str, str], *, default: str, of: tuple[str, ...]) -> str:
-    text = given.get(name, default)
+def _choice(name: str, given: Mapping[str, str], *, default: C, of: tuple[C, ...]) -> C:
+    text: str = given.get(name, default)
     for choice in of:
         if text.lower() == choice.lower():
             return choice

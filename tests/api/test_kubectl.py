@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from halimede.api.conditions import Condition, ConditionType, Reason
+from halimede.api.conditions import Condition, ConditionType
+from halimede.api.reasons import Reason
 from halimede.api.rollout import Strategy
 from halimede.api.status import (
     Evidence,

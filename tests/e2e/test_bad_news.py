@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from halimede.api.conditions import ConditionType, Reason
+from halimede.api.conditions import ConditionType
+from halimede.api.reasons import Reason
 from halimede.api.status import Outcome
 from localcluster.cluster import Cluster
 from tests.e2e.user import CROWD, User, condition, ready

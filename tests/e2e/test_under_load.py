@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from halimede.api.base import Manifest
-from halimede.api.conditions import Reason
+from halimede.api.reasons import Reason
 from halimede.api.status import Outcome, State
 from harness.changes import HTTP_ROUTES, Changes, weights
 from harness.watch import Snapshot

@@ -5,19 +5,13 @@ from dataclasses import replace
 
 from halimede.adapters.prometheus import PrometheusReader
 from halimede.api.analysis import Analysis, MetricsProvider
+from halimede.api.reasons import Verdict
+from halimede.api.sources import Source
 from halimede.api.status import Evidence
 from halimede.judge.initial_evidence import begin
 from halimede.judge.judge import judge_poll
 from halimede.judge.providers.registry import find_provider as provider_of
-from halimede.judge.reading import (
-    CounterSamples,
-    Counts,
-    MetricsRequest,
-    Reading,
-    Source,
-    counted_since,
-)
-from halimede.judge.verdict import Verdict
+from halimede.judge.reading import CounterSamples, Counts, MetricsRequest, Reading, counted_since
 from tests.support.series import CANARY, request
 from tests.support.waiting import wait_until_async
 

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from halimede.adapters.prometheus import PrometheusReader
-from halimede.judge.reading import Answer, CounterSamples, Source, Unavailable, UnavailableReason
+from halimede.api.reasons import UnavailableReason
+from halimede.api.sources import Source
+from halimede.judge.reading import Answer, CounterSamples, Unavailable
 from localcluster import build
 from tests.prometheus.server import started
 from tests.support.series import request

@@ -7,9 +7,10 @@ import pytest
 from halimede.adapters import prometheus as adapter
 from halimede.adapters.prometheus import PrometheusReader
 from halimede.api.analysis import Analysis, Latency
+from halimede.api.reasons import UnavailableReason, Verdict
+from halimede.api.sources import Source
 from halimede.api.status import Evidence
-from halimede.judge.reading import CounterSamples, Counts, Source, Unavailable, UnavailableReason
-from halimede.judge.verdict import Verdict
+from halimede.judge.reading import CounterSamples, Counts, Unavailable
 from tests.prometheus.exposition import PODS, Exposition
 from tests.prometheus.judged import Clock, Judged
 from tests.support.series import CANARY, STABLE, request

@@ -3,14 +3,8 @@
 from dataclasses import replace
 
 from halimede.adapters.prometheus import PrometheusReader
-from halimede.judge.reading import (
-    Answer,
-    Counts,
-    CustomCounts,
-    DueQuery,
-    Unavailable,
-    UnavailableReason,
-)
+from halimede.api.reasons import UnavailableReason
+from halimede.judge.reading import Answer, Counts, CustomCounts, DueQuery, Unavailable
 from tests.prometheus.exposition import Exposition
 from tests.prometheus.judged import Clock
 from tests.prometheus.products import APPLICATION

@@ -6,8 +6,10 @@ from dataclasses import replace
 import pytest
 
 from halimede.adapters.prometheus import PrometheusReader
+from halimede.api.reasons import UnavailableReason
+from halimede.api.sources import Source
 from halimede.judge.counts import WindowCounts, count_window
-from halimede.judge.reading import CounterSamples, Counts, Source, Unavailable, UnavailableReason
+from halimede.judge.reading import CounterSamples, Counts, Unavailable
 from tests.prometheus.exposition import Exposition
 from tests.prometheus.judged import Clock, Judged
 from tests.prometheus.products import PRODUCTS, REPLICATED, Product

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from halimede.api.sources import Source
 from halimede.judge.counts import WindowCounts, count_window
 from halimede.judge.providers import envoy
-from halimede.judge.reading import Counts, MetricsRequest, Source
+from halimede.judge.reading import Counts, MetricsRequest
 from tests.proxy.backend import serving
 from tests.proxy.proxy import Proxy, proxying
 from tests.proxy.users import ask, asked

@@ -10,7 +10,7 @@ from hypothesis.stateful import (
 )
 
 from halimede.api.analysis import OnTimeout
-from halimede.api.conditions import Reason
+from halimede.api.reasons import NotReadyReason, Reason, Verdict
 from halimede.api.rollout import (
     BlueGreen,
     Canary,
@@ -22,9 +22,7 @@ from halimede.api.rollout import (
     StepPause,
     Strategy,
 )
-from halimede.judge.verdict import Verdict
 from halimede.rollout.command import Verb
-from halimede.rollout.facts import NotReadyReason
 from halimede.rollout.requeue import requeue_after
 from tests.support.invariants import Watcher
 from tests.support.recorder import Step as Decision

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field, replace
 
+from halimede.api.reasons import Verdict
 from halimede.api.rollout import CapacityMode, Strategy
 from halimede.api.status import State, Status
-from halimede.judge.verdict import Verdict
 from halimede.rollout.context import RolloutContext
 from halimede.rollout.machine import advance
 from halimede.rollout.requeue import requeue_after

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 
 from halimede.api.analysis import Analysis, MetricsProvider
+from halimede.api.reasons import UnavailableReason
+from halimede.api.sources import Source
 from halimede.api.status import Evidence, SourceEvidence
 from halimede.judge.initial_evidence import begin
 from halimede.judge.judge import judge_poll
@@ -14,9 +16,7 @@ from halimede.judge.reading import (
     Reading,
     Sample,
     Series,
-    Source,
     Unavailable,
-    UnavailableReason,
     counted_since,
 )
 from halimede.judge.verdict import Judgement

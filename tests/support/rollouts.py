@@ -5,13 +5,13 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from halimede.api.analysis import Analysis
+from halimede.api.reasons import NotReadyReason, Verdict
 from halimede.api.rollout import BlueGreen, Canary, Rollout, Step, Strategy
 from halimede.api.status import Evidence, RevisionStatus, SourceEvidence, State, Status
-from halimede.judge.verdict import Verdict
 from halimede.rollout.analysis_schedule import is_due
 from halimede.rollout.command import pending
 from halimede.rollout.context import Decision, Goal, RolloutContext
-from halimede.rollout.facts import Facts, NotReadyReason, Route, Workload
+from halimede.rollout.facts import Facts, Route, Workload
 from halimede.rollout.machine import advance
 from halimede.rollout.sizing import traffic
 from halimede.rollout.sizing.traffic import TrafficPlan

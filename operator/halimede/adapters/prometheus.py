@@ -23,6 +23,8 @@ from urllib3.util.retry import Retry
 
 from halimede.adapters.prometheus_auth import InvalidAuthError, PrometheusAuth
 from halimede.api.query import UnusableQueryError
+from halimede.api.reasons import UnavailableReason
+from halimede.api.sources import Source, SourceId
 from halimede.judge.custom_queries import parse_scalar, render_query, to_counts
 from halimede.judge.providers.registry import ROUTERS
 from halimede.judge.queries import build_queries
@@ -36,9 +38,7 @@ from halimede.judge.reading import (
     Reading,
     Sample,
     Series,
-    Source,
     Unavailable,
-    UnavailableReason,
 )
 
 CONNECT_SECONDS = 3.0
@@ -114,12 +114,12 @@ class PrometheusReader:
             sources.insert(0, Source.ROUTER)
         if request.slow_after is not None:
             sources.append(Source.ROUTER_LATENCY)
-        asked: dict[str, Awaitable[Answer]] = {
+        asked: dict[SourceId, Awaitable[Answer]] = {
             source: self._counters(source, request) for source in sources
         }
         asked |= {one.source: self._tallied(one, request) for one in request.indicators}
         said = await asyncio.gather(*(self._said(*one) for one in asked.items()))
-        answers: dict[str, Answer] = dict(zip(asked, said, strict=True))
+        answers: dict[SourceId, Answer] = dict(zip(asked, said, strict=True))
         if request.since is None:
             return Reading(request, history=History(request, answers))
         return Reading(request, answers)
@@ -129,7 +129,7 @@ class PrometheusReader:
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._session.close()
 
-    async def _said(self, source: str, answer: Awaitable[Answer]) -> Answer:
+    async def _said(self, source: SourceId, answer: Awaitable[Answer]) -> Answer:
         try:
             async with asyncio.timeout(TOTAL_TIMEOUT_SECONDS):
                 return await answer
@@ -143,7 +143,7 @@ class PrometheusReader:
             why, words = self._explained(error)
             return Unavailable(why, f"{source} counters: {words}")
 
-    async def _counters(self, source: str, request: MetricsRequest) -> Answer:
+    async def _counters(self, source: SourceId, request: MetricsRequest) -> Answer:
         results = await self._results(build_queries(source, request))
         return CounterSamples(
             tuple(one for result in results for one in self._parsed(_all_series, result))

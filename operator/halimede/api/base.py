@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
-from typing import Annotated, Any, Self, get_type_hints
+from typing import Annotated, Any, NewType, Self, get_type_hints
 
 from pydantic import (
     BaseModel,
@@ -18,6 +18,9 @@ from pydantic.alias_generators import to_camel
 
 Manifest = dict[str, Any]
 """A Kubernetes object as plain data, in the API's own camelCase."""
+
+RevisionHash = NewType("RevisionHash", str)
+"""The first eight hex digits of a revision's hash, by which everything names the revision."""
 
 
 class ApiModel(BaseModel):

@@ -5,10 +5,12 @@ from typing import Annotated
 
 from pydantic import Field, computed_field
 
-from halimede.api.base import ApiModel, Timestamp
+from halimede.api.base import ApiModel, RevisionHash, Timestamp
 from halimede.api.conditions import Condition
+from halimede.api.reasons import Verdict
 from halimede.api.rollout import Strategy
 from halimede.api.rules import list_map
+from halimede.api.sources import SourceField
 
 
 class State(StrEnum):
@@ -61,7 +63,7 @@ class Outcome(StrEnum):
 class RevisionStatus(ApiModel):
     """A revision and since when it has its role."""
 
-    revision: str
+    revision: RevisionHash
     """The first eight hex digits of its hash; its children are named `<name>-<revision>`."""
     since: Timestamp | None = None
     """When it took this role."""
@@ -70,7 +72,7 @@ class RevisionStatus(ApiModel):
 class WarmRevision(ApiModel):
     """A revision that was stable before and is still at full scale."""
 
-    revision: str
+    revision: RevisionHash
     warm_until: Timestamp
     """When it will be scaled to zero and deleted."""
 
@@ -78,7 +80,7 @@ class WarmRevision(ApiModel):
 class PromotedRevision(ApiModel):
     """A revision that was stable before; its record is kept, so that it can serve again."""
 
-    revision: str
+    revision: RevisionHash
     promoted_at: Timestamp | None = None
     """When it became stable."""
     rolled_back_at: Timestamp | None = None
@@ -88,19 +90,19 @@ class PromotedRevision(ApiModel):
 class PinnedRevision(ApiModel):
     """A revision that is to serve although the spec asks for another one."""
 
-    revision: str
+    revision: RevisionHash
     since: Timestamp
     """When that was commanded."""
     generation: int
     """The last generation of the spec that was seen to ask for what it asked for then."""
-    against: str
+    against: RevisionHash
     """The revision that the spec asks for."""
 
 
 class FailedRevision(ApiModel):
     """A revision that was stopped; it is not tried again unless a `retry` command asks for it."""
 
-    revision: str
+    revision: RevisionHash
     reason: str
     at: Timestamp
 
@@ -112,7 +114,7 @@ class SourceEvidence(ApiModel):
     loses nothing.
     """
 
-    source: str
+    source: SourceField
     """`Router` or `Triton` for errors, `RouterLatency` for slow answers, counted as errors are,
     `RouterClientErrors`, or `metrics/` and the name of an objective in the spec."""
     levels: tuple[float, ...] = ()
@@ -187,7 +189,7 @@ class Evidence(ApiModel):
     sources: tuple[SourceEvidence, ...] = ()
     client_errors: SourceEvidence | None = None
     """Client errors counted by the router, unless `onClientErrors` is `Ignore`."""
-    verdict: str | None = None
+    verdict: Verdict | None = None
     """The last verdict: Pass, Continue, Abort, NoData or MetricsDown."""
     message: str | None = None
     """Why, in a sentence with the figures."""
@@ -203,9 +205,9 @@ class RolloutStatus(ApiModel):
     id: str
     """UUIDv5 of the object's uid, generation and target: the same rollout keeps its id."""
     strategy: Strategy
-    base: str
+    base: RevisionHash
     """The stable revision that the target is compared with."""
-    revision: str
+    revision: RevisionHash
     """The revision that is rolled out."""
     state: State
     state_since: Timestamp
@@ -275,7 +277,7 @@ class FinishedRollout(ApiModel):
 
     id: str
     strategy: Strategy
-    revision: str
+    revision: RevisionHash
     outcome: Outcome
     reason: str
     message: str

@@ -7,6 +7,7 @@ be expected, then with requests that come at random, from fixed seeds, which giv
 from dataclasses import dataclass, replace
 from statistics import median
 
+from halimede.api.reasons import Verdict
 from halimede.api.rollout import Mirror, Rollout, Step, Strategy
 from halimede.forecast.simulation import (
     MADE_UP,
@@ -20,7 +21,6 @@ from halimede.forecast.simulation import (
 from halimede.judge.evidence import initial_evidence
 from halimede.judge.sample_size import StepTest, requests_to_pass
 from halimede.judge.thresholds import limits
-from halimede.judge.verdict import Verdict
 from halimede.rollout.sizing.first_weight import LOWEST, weight_for, with_first_weight
 from halimede.rollout.sizing.replicas import FULL_WEIGHT
 from halimede.rollout.steps import bake_seconds, usual_control_percent

@@ -13,7 +13,9 @@ from random import Random
 from typing_extensions import override
 
 from halimede.api.analysis import Analysis, MetricsProvider
+from halimede.api.reasons import Verdict
 from halimede.api.rollout import Step
+from halimede.api.sources import Source
 from halimede.api.status import SourceEvidence
 from halimede.forecast.random_variates import binomial, geometric, poisson
 from halimede.judge.bake import start_bake
@@ -30,7 +32,6 @@ from halimede.judge.evidence import (
 from halimede.judge.reading import Counts, MetricsRequest
 from halimede.judge.rule import Poll, SourceView, decide_verdict
 from halimede.judge.thresholds import DOUBT, Limits, levels, limits
-from halimede.judge.verdict import Verdict
 
 LOOKS = 240
 """After so many looks at one step they become rarer, each 1/240 of the time so far, so that weeks
@@ -198,7 +199,7 @@ def _begun(plan: Plan, traffic: Traffic, rng: Random) -> tuple[SourceEvidence, t
     known = summarize_minutes(bins)
     fixed = levels(plan.analysis, len(plan.steps), known.rate, plan.limits.ceiling)
     begun_at = float(plan.analysis.warmup_seconds)
-    held = initial_evidence("Router", plan.limits, fixed, begun_at, known)
+    held = initial_evidence(Source.ROUTER, plan.limits, fixed, begun_at, known)
     return start_bake(held, plan.limits.ceiling) if plan.bakes else held, fixed
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import sqrt
 
+from halimede.api.sources import SourceId
 from halimede.judge.counts import times
 from halimede.judge.dispersion import estimate_dispersion, neighbours
 from halimede.judge.increases import find_targets, increments
@@ -56,7 +57,7 @@ class Baseline:
 
 
 def summarise_baseline(
-    source: str, answer: CounterSamples | CustomCounts, request: MetricsRequest
+    source: SourceId, answer: CounterSamples | CustomCounts, request: MetricsRequest
 ) -> Baseline:
     """Sum up the stable revision's history.
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from halimede.api.reasons import UnavailableReason
+from halimede.api.sources import Source, SourceId
 from halimede.judge.increases import Target, duplicate_target, find_targets, increments, watermark
 from halimede.judge.providers.registry import find_provider
 from halimede.judge.reading import (
@@ -11,9 +13,7 @@ from halimede.judge.reading import (
     CustomCounts,
     DueQuery,
     MetricsRequest,
-    Source,
     Unavailable,
-    UnavailableReason,
 )
 
 LOOKBACK = 600.0
@@ -49,7 +49,7 @@ class WindowCounts:
 
 
 def count_window(
-    source: str,
+    source: SourceId,
     measured: CounterSamples,
     request: MetricsRequest,
     *,
@@ -98,7 +98,7 @@ def count_window(
 
 
 def unusable_reason(
-    source: str, measured: CounterSamples, request: MetricsRequest
+    source: SourceId, measured: CounterSamples, request: MetricsRequest
 ) -> Unavailable | None:
     """Find out whether an answer cannot tell what was asked for."""
     wrong = find_provider(source, request).flaw(request, measured.series)
@@ -130,7 +130,7 @@ def times(one: Counts, amount: int) -> Counts:
 
 
 def _upto(
-    source: str,
+    source: SourceId,
     scraped: tuple[Target, ...],
     request: MetricsRequest,
     pods_started: Mapping[str, float],
@@ -157,7 +157,7 @@ def _consistent(counts: Counts) -> Counts:
     return Counts(max(counts.requests, errors), errors)
 
 
-def _scraped_twice(source: str, label: str, value: str) -> Unavailable:
+def _scraped_twice(source: SourceId, label: str, value: str) -> Unavailable:
     return Unavailable(
         UnavailableReason.DOUBLED,
         f'{source} counters of {label}="{value}" are in Prometheus more than once, so every'

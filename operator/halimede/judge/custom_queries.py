@@ -10,9 +10,10 @@ from typing import Any
 
 from halimede.api.analysis import Analysis, MetricsProvider, QueryPair
 from halimede.api.query import UnusableQueryError, render
+from halimede.api.sources import Source, SourceId, metric_source
 from halimede.api.status import Evidence
 from halimede.judge.baseline import HISTORY
-from halimede.judge.reading import METRICS, Counts, DueQuery, MetricsRequest, Source
+from halimede.judge.reading import Counts, DueQuery, MetricsRequest
 
 LONGEST_WINDOW = 21600.0
 """Seconds of the longest window that is asked for, however long nobody looked."""
@@ -35,9 +36,9 @@ def render_query(text: str, request: MetricsRequest, revision: str, window: floa
     return render(text, values)
 
 
-def custom_sources(analysis: Analysis) -> dict[str, QueryPair]:
+def custom_sources(analysis: Analysis) -> dict[SourceId, QueryPair]:
     """Map the sources that are custom queries to these."""
-    found: dict[str, QueryPair] = {METRICS + one.name: one for one in analysis.metrics}
+    found: dict[SourceId, QueryPair] = {metric_source(one.name): one for one in analysis.metrics}
     if analysis.provider is MetricsProvider.CUSTOM and analysis.router is not None:
         found[Source.ROUTER] = analysis.router
     return found

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from math import sqrt
 from typing import NamedTuple
 
+from halimede.api.sources import SourceId
 from halimede.api.status import Evidence, SourceEvidence
 from halimede.judge.baseline import Baseline
 from halimede.judge.bets import DIGITS, Changes, Logs, add, add_capped, resized, zeros
@@ -44,7 +45,7 @@ class Bets(NamedTuple):
 
 
 def initial_evidence(
-    source: str,
+    source: SourceId,
     limits: Limits,
     levels: Logs,
     now: float,

@@ -4,21 +4,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from halimede.api.analysis import Analysis
+from halimede.api.reasons import UnavailableReason, Verdict
+from halimede.api.sources import Source, SourceId
 from halimede.api.status import Evidence, SourceEvidence
 from halimede.judge.baseline import Baseline, summarise_baseline
 from halimede.judge.counts import unusable_reason
 from halimede.judge.custom_queries import custom_sources
 from halimede.judge.evidence import initial_evidence
-from halimede.judge.reading import (
-    CounterSamples,
-    History,
-    Source,
-    Unavailable,
-    UnavailableReason,
-    watched,
-)
+from halimede.judge.reading import CounterSamples, History, Unavailable, watched
 from halimede.judge.thresholds import HIGHEST_CEILING, Limits, levels, limits
-from halimede.judge.verdict import Verdict
 
 NOT_ASKED = Unavailable(UnavailableReason.UNREACHABLE, "Prometheus has not been asked yet")
 """The answer of a source that has not been queried."""
@@ -58,7 +52,9 @@ def begin(
     )
 
 
-def _with_dispersion(pasts: Mapping[str, Baseline], analysis: Analysis) -> dict[str, Baseline]:
+def _with_dispersion(
+    pasts: Mapping[SourceId, Baseline], analysis: Analysis
+) -> dict[SourceId, Baseline]:
     """Use the highest dispersion of the other sources for custom queries."""
     worst = max(pasts.values(), key=lambda one: one.dispersion)
     return {
@@ -70,7 +66,7 @@ def _with_dispersion(pasts: Mapping[str, Baseline], analysis: Analysis) -> dict[
 
 
 def begin_source(
-    source: str, known: Baseline, analysis: Analysis, shared: tuple[float, ...], now: float
+    source: SourceId, known: Baseline, analysis: Analysis, shared: tuple[float, ...], now: float
 ) -> SourceEvidence:
     """Create the evidence of a source with its levels and its ceiling.
 
@@ -112,7 +108,7 @@ def _client_errors(
     return initial_evidence(source, limits(analysis), (), now, known)
 
 
-def _pasts(bounds: Limits, history: History | None) -> dict[str, Baseline] | Unavailable:
+def _pasts(bounds: Limits, history: History | None) -> dict[SourceId, Baseline] | Unavailable:
     """Sum up what each source tells of stable's past, or say why one cannot."""
     if history is None:
         return NOT_ASKED

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from halimede.api.analysis import Analysis
+from halimede.api.reasons import Verdict
+from halimede.api.sources import Source, SourceId
 from halimede.api.status import Evidence, SourceEvidence
 from halimede.judge.bake import start_bake
 from halimede.judge.baseline import Baseline
@@ -30,14 +32,13 @@ from halimede.judge.reading import (
     CounterSamples,
     CustomCounts,
     Reading,
-    Source,
     Unavailable,
     watched,
 )
 from halimede.judge.rule import Poll, SourceView, decide_verdict
 from halimede.judge.thresholds import Limits, limits
 from halimede.judge.traffic import per_second, requested_at
-from halimede.judge.verdict import Judgement, Verdict
+from halimede.judge.verdict import Judgement
 
 
 def judge_poll(
@@ -104,7 +105,7 @@ def judge_poll(
 
 def _with_client_errors(
     evidence: Evidence,
-    counts: Mapping[str, tuple[SourceEvidence, WindowCounts | Unavailable | None]],
+    counts: Mapping[SourceId, tuple[SourceEvidence, WindowCounts | Unavailable | None]],
     analysis: Analysis,
     now: float,
 ) -> SourceEvidence | None:
@@ -155,7 +156,7 @@ def examined(evidence: Evidence, step: int, steps: int) -> int:
 
 
 def _counted(
-    source: str,
+    source: SourceId,
     evidence: Evidence,
     reading: Reading,
     analysis: Analysis,
@@ -185,7 +186,7 @@ def _counted(
 
 
 def _view(
-    source: str,
+    source: SourceId,
     evidence: Evidence,
     held: SourceEvidence,
     seen: WindowCounts | Unavailable | None,
@@ -207,7 +208,7 @@ def demanded(evidence: Evidence, held: SourceEvidence) -> tuple[float, ...]:
     return held.levels or evidence.levels
 
 
-def _late(source: str, evidence: Evidence, analysis: Analysis, now: float) -> SourceEvidence:
+def _late(source: SourceId, evidence: Evidence, analysis: Analysis, now: float) -> SourceEvidence:
     """Begin with a source that was declared in mid-rollout."""
     return begin_source(source, Baseline(), analysis, evidence.levels, now)
 
@@ -221,7 +222,7 @@ def _baked(evidence: Evidence, bounds: Limits) -> Evidence:
     return evidence.evolve(sources=sources)
 
 
-def _held(source: str, evidence: Evidence) -> SourceEvidence | None:
+def _held(source: SourceId, evidence: Evidence) -> SourceEvidence | None:
     return next((held for held in evidence.sources if held.source == source), None)
 
 

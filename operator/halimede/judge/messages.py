@@ -3,11 +3,12 @@
 from math import exp
 
 from halimede.api.analysis import MetricsProvider
+from halimede.api.sources import Source, SourceId, metric_name
 from halimede.api.status import SourceEvidence
 from halimede.judge.dispersion import ENOUGH_ERRORS
 from halimede.judge.martingales import BETTER, log_mixture
 from halimede.judge.providers.registry import find_provider
-from halimede.judge.reading import METRICS, MetricsRequest, Source
+from halimede.judge.reading import MetricsRequest
 
 _MILLION = 13.815510557964274
 """Its natural logarithm: nobody needs to know more."""
@@ -44,25 +45,25 @@ def plural(amount: int, thing: str) -> str:
     return f"{amount} {thing}" if amount == 1 else f"{amount} {thing}s"
 
 
-def where(source: str) -> str:
+def where(source: SourceId) -> str:
     """Say where a source's requests were counted."""
     where: dict[str, str] = {
         Source.TRITON: "in Triton",
         Source.ROUTER_LATENCY: "in the router's histogram",
     }
-    if source.startswith(METRICS):
-        return f"by the metric {source.removeprefix(METRICS)}"
+    if (metric := metric_name(source)) is not None:
+        return f"by the metric {metric}"
     return where.get(source, "at the router")
 
 
-def failure_noun(source: str) -> str:
+def failure_noun(source: SourceId) -> str:
     """Name what a source counts against a revision."""
     if source == Source.ROUTER_CLIENT_ERRORS:
         return "client error"
     return "slow answer" if source == Source.ROUTER_LATENCY else "error"
 
 
-def rate(source: str) -> str:
+def rate(source: SourceId) -> str:
     """Name the rate at which that happens."""
     if source == Source.ROUTER_CLIENT_ERRORS:
         return "a rate of client errors"
@@ -151,10 +152,10 @@ def stable_over(held: SourceEvidence, request: MetricsRequest, level: float) -> 
     )
 
 
-def unseen(source: str, request: MetricsRequest) -> str:
+def unseen(source: SourceId, request: MetricsRequest) -> str:
     """Say which counters were looked for in vain, and what may be amiss."""
     own_router = source == Source.ROUTER and request.provider is MetricsProvider.CUSTOM
-    if own_router or source.startswith(METRICS):
+    if own_router or metric_name(source) is not None:
         field = "router" if own_router else source.replace("/", ".", 1)
         return (
             f"the query spec.rollout.analysis.{field}.requests has no answer for revision"

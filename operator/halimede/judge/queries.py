@@ -4,6 +4,7 @@ Instant queries with a range selector, so that Prometheus answers with raw sampl
 counters of one scrape either are in the answer or are not.
 """
 
+from halimede.api.sources import SourceId
 from halimede.judge.baseline import HISTORY
 from halimede.judge.counts import LOOKBACK
 from halimede.judge.promql import render
@@ -19,7 +20,7 @@ ROUTE_SECONDS = 60.0
 """How long after a promotion proxies may still count for the revision that was before."""
 
 
-def build_queries(source: str, request: MetricsRequest) -> tuple[str, ...]:
+def build_queries(source: SourceId, request: MetricsRequest) -> tuple[str, ...]:
     """Ask for both revisions' counters since the watermark, or for stable's past.
 
     The series of all the answers together are the source's answer.

@@ -2,25 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import NamedTuple
 
 from halimede.api.analysis import Analysis, ClientErrors, MetricsProvider
+from halimede.api.reasons import UnavailableReason
+from halimede.api.sources import Source, SourceId, metric_name, metric_source
 from halimede.api.status import Evidence
-
-
-class Source(StrEnum):
-    """Whose counters they are."""
-
-    ROUTER = "Router"
-    """The gateway's proxies, per backend Service: what users were answered."""
-    TRITON = "Triton"
-    """The inference servers themselves, per pod."""
-    ROUTER_LATENCY = "RouterLatency"
-    """How long the router's users waited; a slow answer counts where others count an error."""
-    ROUTER_CLIENT_ERRORS = "RouterClientErrors"
-    """The router's counters once more; a client error counts where others count an error."""
-
 
 ERRORS = frozenset({Source.ROUTER, Source.TRITON})
 """The sources that count errors of all requests; one can replace another that lacks data."""
@@ -63,21 +50,6 @@ class CounterSamples:
     series: tuple[Series, ...]
 
 
-class UnavailableReason(StrEnum):
-    """Why a source could not be read. The values serve as reasons of conditions and Events."""
-
-    NOT_CONFIGURED = "MetricsNotConfigured"
-    UNREACHABLE = "MetricsUnreachable"
-    REFUSED = "MetricsQueryRefused"
-    """Prometheus answered, and said no (HTTP 4xx): waiting will not cure it."""
-    INCOMPLETE = "MetricsIncomplete"
-    """The answer carried warnings: parts of it may be missing."""
-    NO_SUCH_BOUND = "MetricsNoSuchBound"
-    """A histogram has no bucket for the threshold."""
-    DOUBLED = "MetricsDoubled"
-    """The same process was scraped twice, so every request would count twice."""
-
-
 @dataclass(frozen=True, slots=True)
 class Unavailable:
     """A source could not be read. It is neither good nor bad news of the revision."""
@@ -116,7 +88,7 @@ class BackendPosition(NamedTuple):
 class DueQuery(NamedTuple):
     """Custom queries whose answer is due."""
 
-    source: str
+    source: SourceId
     requests: str
     """A template, see `api.query`."""
     errors: str
@@ -158,7 +130,7 @@ class History:
 
     request: MetricsRequest
     """What was asked for."""
-    answers: Mapping[str, Answer]
+    answers: Mapping[SourceId, Answer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,26 +138,22 @@ class Reading:
     """What the sources answered to a request."""
 
     request: MetricsRequest
-    answers: Mapping[str, Answer] = field(default_factory=dict)
+    answers: Mapping[SourceId, Answer] = field(default_factory=dict)
     """Per declared source that was asked; empty where the request was for the history."""
     history: History | None = None
     """Only where the request's `since` was None."""
 
 
-METRICS = "metrics/"
-"""Before the name of an objective of `spec.rollout.analysis.metrics`, as a source."""
-
-
-def sources(analysis: Analysis) -> tuple[str, ...]:
+def sources(analysis: Analysis) -> tuple[SourceId, ...]:
     """Name the sources that must all have data before anything passes."""
-    own = tuple(METRICS + one.name for one in analysis.metrics)
+    own = tuple(metric_source(one.name) for one in analysis.metrics)
     if analysis.provider is MetricsProvider.NONE:
         return (Source.TRITON, *own)
     latency = () if analysis.latency is None else (Source.ROUTER_LATENCY,)
     return (Source.ROUTER, Source.TRITON, *latency, *own)
 
 
-def watched(analysis: Analysis) -> tuple[str, ...]:
+def watched(analysis: Analysis) -> tuple[SourceId, ...]:
     """Name the sources by which the revisions are only compared: none of them has to have data."""
     known = analysis.provider not in {MetricsProvider.NONE, MetricsProvider.CUSTOM}
     ignored = analysis.on_client_errors is ClientErrors.IGNORE
@@ -200,5 +168,5 @@ def counted_since(evidence: Evidence | None) -> float | None:
     if evidence is None or not evidence.sources:
         return None
     return min(
-        source.watermark for source in evidence.sources if not source.source.startswith(METRICS)
+        source.watermark for source in evidence.sources if metric_name(source.source) is None
     )

@@ -6,13 +6,15 @@ from functools import partial
 from math import inf, log
 
 from halimede.api.analysis import Analysis, BetterThanStable, ClientErrors
+from halimede.api.reasons import Verdict
+from halimede.api.sources import Source, SourceId
 from halimede.api.status import SourceEvidence
 from halimede.judge import messages
 from halimede.judge.certify import in_trouble, log_odds_pass
 from halimede.judge.counts import WindowCounts
 from halimede.judge.evidence import ceiling_of, log_odds_against
 from halimede.judge.martingales import log_mixture
-from halimede.judge.reading import ERRORS, Counts, MetricsRequest, Source, Unavailable
+from halimede.judge.reading import ERRORS, Counts, MetricsRequest, Unavailable
 from halimede.judge.thresholds import (
     CLIENT_ERRORS,
     CONFIRMATION,
@@ -24,7 +26,6 @@ from halimede.judge.thresholds import (
     Limits,
 )
 from halimede.judge.traffic import quiet_for
-from halimede.judge.verdict import Verdict
 
 STALE = 120.0
 """Seconds without a scrape of a revision after which there is no data, if scrapes come that often;
@@ -37,7 +38,7 @@ Outcome = tuple[Verdict, str]
 class SourceView:
     """One source in this poll."""
 
-    source: str
+    source: SourceId
     held: SourceEvidence
     """The evidence with this poll's."""
     seen: WindowCounts | Unavailable | None

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from halimede.api.analysis import Analysis
+from halimede.api.reasons import Verdict
 from halimede.api.status import SourceEvidence
 from halimede.judge.counts import WindowCounts
 from halimede.judge.evidence import update_evidence
@@ -11,7 +12,6 @@ from halimede.judge.martingales import certificate
 from halimede.judge.reading import Counts, MetricsRequest
 from halimede.judge.rule import Poll, SourceView, decide_verdict
 from halimede.judge.thresholds import MIN_POLLS, limits
-from halimede.judge.verdict import Verdict
 
 MAX_REQUESTS = 1 << 24
 """More requests than this are not counted out."""

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from math import log
 
 from halimede.api.analysis import Analysis, Pace
-from halimede.judge.reading import METRICS, Source, sources
+from halimede.api.sources import Source, SourceId, metric_source
+from halimede.judge.reading import sources
 
 ALPHA = 0.01
 """A canary as good as stable is stopped in no more than this part of rollouts."""
@@ -48,13 +49,13 @@ HIGHEST_CEILING = 0.95
 class Limits:
     """What a rollout's settings mean for the tests."""
 
-    sources: tuple[str, ...]
+    sources: tuple[SourceId, ...]
     ceiling: float
     """The error rate that a canary may not exceed, whatever stable does."""
-    others: Mapping[str, float] = field(default_factory=dict)
+    others: Mapping[SourceId, float] = field(default_factory=dict)
     """The same for sources that tell of something else than errors, or of other requests."""
 
-    def ceiling_of(self, source: str) -> float:
+    def ceiling_of(self, source: SourceId) -> float:
         """Say which part of its requests may be bad by this source."""
         return self.others.get(source, self.ceiling)
 
@@ -101,11 +102,13 @@ def lowest(polls: int) -> float:
 
 def limits(analysis: Analysis) -> Limits:
     """Read the settings; a ceiling of 0 is taken as 0.01 %, and one over 95 % as 95 %."""
-    others: dict[str, float] = {}
+    others: dict[SourceId, float] = {}
     if analysis.latency is not None:
         others[Source.ROUTER_LATENCY] = _ceiling(analysis.latency.max_slow_percent)
     for one in analysis.metrics:
-        others[METRICS + one.name] = _ceiling(one.max_error_percent or analysis.max_error_percent)
+        others[metric_source(one.name)] = _ceiling(
+            one.max_error_percent or analysis.max_error_percent
+        )
     return Limits(sources(analysis), _ceiling(analysis.max_error_percent), others)
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 
 from halimede.api.analysis import Analysis
+from halimede.api.sources import Source
 from halimede.api.status import Evidence, SourceEvidence
 from halimede.judge.baseline import ENOUGH_SECONDS
-from halimede.judge.reading import Source
 
 ALL_REQUESTS = frozenset({Source.ROUTER, Source.TRITON})
 """The sources that count every request to the model."""

@@ -1,24 +1,9 @@
 """What the judge says."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 
+from halimede.api.reasons import Verdict
 from halimede.api.status import Evidence
-
-
-class Verdict(StrEnum):
-    """What the evidence allows."""
-
-    PASS = "Pass"  # noqa: S105 (a verdict, not a password)
-    """The canary is shown to be good enough for this step."""
-    CONTINUE = "Continue"
-    """Neither shown to be bad nor good enough yet."""
-    ABORT = "Abort"
-    """The canary is shown to be worse than the stable revision, or over the ceiling."""
-    NO_DATA = "NoData"
-    """A source has shown no request of the canary. Never a reason to move weights."""
-    METRICS_DOWN = "MetricsDown"
-    """A source could not be read. Never a reason to move weights."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from halimede.api.base import Manifest
+from halimede.api.base import Manifest, RevisionHash
+from halimede.api.reasons import NotReadyReason
 from halimede.api.status import Status
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.plan.observed import Observed
@@ -21,7 +22,7 @@ from halimede.plan.user_routes import merge_route_status
 from halimede.plan.write_errors import route_with_errors, with_errors
 from halimede.render import names
 from halimede.render.traffic import Backend
-from halimede.rollout.facts import Facts, NotReadyReason, Workload
+from halimede.rollout.facts import Facts, Workload
 
 SERVICE_NAME = "kubernetes.io/service-name"
 """Label of EndpointSlices: the Service that they belong to."""
@@ -61,7 +62,7 @@ def summarise(
     )
 
 
-def replicas_wanted(md: ModelDeployment, deployments: Mapping[str, Manifest]) -> int:
+def replicas_wanted(md: ModelDeployment, deployments: Mapping[RevisionHash, Manifest]) -> int:
     """Say how many pods the serving revision should have: what the spec or the autoscaler says."""
     scaling = md.spec.autoscaling
     if scaling is None:
@@ -106,10 +107,10 @@ def with_remedy(md: ModelDeployment, found: PodProblem) -> str:
             return found.message
 
 
-def revision_of(manifest: Manifest) -> str | None:
+def revision_of(manifest: Manifest) -> RevisionHash | None:
     """Read which revision a child or a pod belongs to; None: it is shared by all."""
     labels = manifest["metadata"].get("labels") or {}
-    revision: str | None = labels.get(names.REVISION_LABEL)
+    revision: RevisionHash | None = labels.get(names.REVISION_LABEL)
     return revision
 
 
@@ -124,7 +125,9 @@ def _others(observed: Observed) -> int:
     )
 
 
-def _by_revision(children: Iterable[Manifest], kind: str) -> Iterator[tuple[str, Manifest]]:
+def _by_revision(
+    children: Iterable[Manifest], kind: str
+) -> Iterator[tuple[RevisionHash, Manifest]]:
     for child in children:
         if child["kind"] == kind and (revision := revision_of(child)) is not None:
             yield revision, child
@@ -142,7 +145,7 @@ def _workload(
         one for one in (_refused(deployment), *map(diagnose, pods)) if one is not None
     )
     return Workload(
-        revision=revision_of(deployment) or "",
+        revision=revision_of(deployment) or RevisionHash(""),
         exists=True,
         desired=spec_replicas(deployment),
         ready_endpoints=_ready_endpoints(slices),
@@ -195,6 +198,6 @@ def _grouped(
     return groups
 
 
-def _serving(status: Status) -> str | None:
+def _serving(status: Status) -> RevisionHash | None:
     serving = status.stable or status.target
     return serving.revision if serving else None

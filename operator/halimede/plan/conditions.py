@@ -22,7 +22,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from halimede.api.conditions import Condition, ConditionType, Reason
+from halimede.api.base import RevisionHash
+from halimede.api.conditions import Condition, ConditionStatus, ConditionType
+from halimede.api.reasons import NotReadyReason, Reason
 from halimede.api.rollout import Strategy
 from halimede.api.status import Outcome, Status
 from halimede.api.v1alpha1 import ModelDeployment
@@ -31,7 +33,7 @@ from halimede.rollout.checks.start import failed_record
 from halimede.rollout.checks.waits import ROUTE_WAIT_SECONDS
 from halimede.rollout.context import WaitReason
 from halimede.rollout.events import join_sentences
-from halimede.rollout.facts import NEEDS_HELP, Facts, NotReadyReason, Workload
+from halimede.rollout.facts import NEEDS_HELP, Facts, Workload
 from halimede.rollout.route_conflict import active_conflict
 from halimede.rollout.sizing.traffic import weights
 
@@ -58,7 +60,7 @@ class ConditionInput:
     def serving(self) -> Workload:
         """The revision that serves, or is to be the first that does."""
         serving = self.status.stable or self.status.target
-        return self.facts.workload(serving.revision) if serving else Workload("")
+        return self.facts.workload(serving.revision) if serving else Workload(RevisionHash(""))
 
     @property
     def was_ready(self) -> bool:
@@ -93,7 +95,7 @@ class ConditionInput:
 class ReadyState:
     """What the conditions are to say; None: the condition is absent."""
 
-    ready: str
+    ready: ConditionStatus
     reason: Reason | NotReadyReason
     message: str
     reconciling: Reason | NotReadyReason | None = None
@@ -283,7 +285,11 @@ def _available(situation: ConditionInput) -> Condition:
 
 
 def _condition(
-    situation: ConditionInput, type_: ConditionType, status: str, reason: str, message: str
+    situation: ConditionInput,
+    type_: ConditionType,
+    status: ConditionStatus,
+    reason: str,
+    message: str,
 ) -> Condition:
     before = situation.before(type_)
     same = before is not None and before.status == status

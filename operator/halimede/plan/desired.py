@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
 
-from halimede.api.base import Manifest
+from halimede.api.base import Manifest, RevisionHash
 from halimede.api.status import Status
 from halimede.plan import renderer
 from halimede.plan.cluster_state import revision_of, spec_replicas
@@ -35,7 +35,9 @@ def revision_configmaps(children: Iterable[Manifest]) -> dict[str, Manifest]:
     }
 
 
-def load_revisions(known: Mapping[str, Manifest], needed: AbstractSet[str]) -> dict[str, Revision]:
+def load_revisions(
+    known: Mapping[str, Manifest], needed: AbstractSet[RevisionHash]
+) -> dict[RevisionHash, Revision]:
     """Read revisions back from their `records`. One that cannot be read is left out."""
     revisions = {}
     for name in needed & known.keys():
@@ -68,7 +70,7 @@ def traffic_objects(owner: RenderKey, status: Status) -> tuple[Manifest, ...]:
 def desired_children(
     owner: RenderKey,
     scene: RolloutContext,
-    revisions: Mapping[str, Revision],
+    revisions: Mapping[RevisionHash, Revision],
     led: tuple[Manifest, ...],
 ) -> tuple[Manifest, ...]:
     """Render every child that the scene's status asks for.

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from halimede.api.analysis import Analysis
 from halimede.api.base import Manifest
+from halimede.api.reasons import EventReason
 from halimede.api.status import Status
 from halimede.api.v1alpha1 import ROUTE_FINALIZER, Metadata
 from halimede.plan.plan import Event, Plan
@@ -68,7 +69,7 @@ def _abandoned(gone: Deletion, after: Status) -> tuple[Event, ...]:
     names = ", ".join(one.name for one in after.user_routes)
     return (
         warning(
-            "RouteNotReturned",
+            EventReason.ROUTE_NOT_RETURNED,
             f"HTTPRoute {names} could not be given back within"
             f" {FINALIZE_TIMEOUT_SECONDS:.0f} s and still names Services that are deleted now."
             " Its own backends stand in its annotation"

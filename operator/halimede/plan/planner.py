@@ -4,14 +4,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from halimede.api.analysis import MetricsProvider
-from halimede.api.base import Manifest
-from halimede.api.conditions import Condition, ConditionType, Reason
+from halimede.api.base import Manifest, RevisionHash
+from halimede.api.conditions import Condition, ConditionType
 from halimede.api.expose import ExposeType
+from halimede.api.reasons import NotReadyReason, Reason, Verdict
 from halimede.api.status import RevisionStatus, Status
 from halimede.api.v1alpha1 import COMMAND_ANNOTATION, ModelDeployment
 from halimede.judge.custom_queries import due_queries
 from halimede.judge.reading import BackendPosition, MetricsRequest, counted_since, watched
-from halimede.judge.verdict import Verdict
 from halimede.plan import user_routes
 from halimede.plan.backend_positions import backend_positions
 from halimede.plan.cluster_state import pod_start_times, summarise
@@ -52,7 +52,7 @@ from halimede.rollout.traffic_advice import report_shortage
 
 AFTER_WRITES_SECONDS = 1.0
 """How soon to look at what was written while something is awaited: nothing else may wake us."""
-WARN_ON = frozenset(
+WARN_ON: frozenset[Reason | NotReadyReason] = frozenset(
     {
         Reason.INVALID_SPEC,
         Reason.APPLY_FAILED,
@@ -149,14 +149,14 @@ def _target(
     return load_revisions(known, {rendered.hash}).get(rendered.hash, rendered)
 
 
-def _last_target(status: Status) -> str | None:
+def _last_target(status: Status) -> RevisionHash | None:
     """Find what a spec that cannot be understood falls back to."""
     known = status.target or status.stable
     return known.revision if known else None
 
 
 def _run_machine(
-    observed: Observed, target: str, invalid: str | None, whose: RenderKey, now: float
+    observed: Observed, target: RevisionHash, invalid: str | None, whose: RenderKey, now: float
 ) -> tuple[RolloutContext, Decision]:
     md, status = observed.deployment, observed.deployment.status
     if status.target is None and status.stable is None:
@@ -229,7 +229,10 @@ def _nothing_to_serve(observed: Observed, invalid: str | None, now: float) -> Pl
     md = observed.deployment
     scene = RolloutContext(
         wanted=Goal(
-            "", effective_settings(md.spec.rollout, None), md.metadata.uid, invalid=invalid
+            RevisionHash(""),
+            effective_settings(md.spec.rollout, None),
+            md.metadata.uid,
+            invalid=invalid,
         ),
         facts=summarise(observed, (), ()),
         status=md.status,
@@ -305,9 +308,10 @@ def _warnings(before: Status, after: Status) -> tuple[Event, ...]:
     """Tell of a Ready that has turned to a reason that somebody should look at."""
     old = {one.type: one.reason for one in before.conditions}
     new: Condition = _ready(after)
-    if new.reason not in WARN_ON or old.get(ConditionType.READY) == new.reason:
+    reason = next((one for one in WARN_ON if one == new.reason), None)
+    if reason is None or old.get(ConditionType.READY) == reason:
         return ()
-    return (warning(new.reason, new.message),)
+    return (warning(reason, new.message),)
 
 
 def _ready(status: Status) -> Condition:

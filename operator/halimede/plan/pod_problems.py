@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from halimede.api.base import Manifest
-from halimede.rollout.facts import NotReadyReason
+from halimede.api.reasons import NotReadyReason
 
 _WAITING = {
     "ErrImagePull": NotReadyReason.IMAGE_PULL,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TypeVar
 
-from halimede.api.base import Manifest
+from halimede.api.base import Manifest, RevisionHash
 from halimede.api.source import Inputs
 from halimede.api.status import Status
 from halimede.api.v1alpha1 import Metadata, ModelDeployment
@@ -110,7 +110,7 @@ def _render_children(
 def render_traffic(
     of: RenderKey,
     backends: tuple[Backend, ...],
-    preview: str | None,
+    preview: RevisionHash | None,
     *,
     testers: bool,
     copies: int,
@@ -124,7 +124,7 @@ def render_traffic(
 
 @lru_cache(maxsize=ANSWERS)
 def autoscaling_objects(
-    of: RenderKey, scaled: str | None, *, frozen: bool
+    of: RenderKey, scaled: RevisionHash | None, *, frozen: bool
 ) -> tuple[Manifest, ...]:
     """Render the disruption budget, and the autoscaler of the revision *scaled* if any is."""
     hpa = scaling.hpa(of.deployment, scaled, frozen=frozen) if scaled else None

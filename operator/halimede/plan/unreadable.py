@@ -7,12 +7,16 @@ the operator and its CRD are updated. What serves goes on serving.
 from pydantic import ValidationError
 
 from halimede.api.base import Manifest
-from halimede.api.conditions import Condition, ConditionType, Reason
+from halimede.api.conditions import Condition, ConditionStatus, ConditionType
+from halimede.api.reasons import Reason
 from halimede.api.status import Status
 from halimede.plan.plan import Plan
 from halimede.rollout.events import warning
 
-_SET = {ConditionType.READY: "False", ConditionType.STALLED: "True"}
+_SET: dict[ConditionType, ConditionStatus] = {
+    ConditionType.READY: "False",
+    ConditionType.STALLED: "True",
+}
 
 
 def plan_for_unreadable(manifest: Manifest, error: ValidationError, now: float) -> Plan:

@@ -3,14 +3,18 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from halimede.api.base import RevisionHash
+from halimede.api.reasons import NotReadyReason
 from halimede.plan.observed import Observed
 from halimede.plan.route_status import ROUTES
 from halimede.render import names
 from halimede.rollout.events import join_sentences
-from halimede.rollout.facts import NotReadyReason, Route, Workload
+from halimede.rollout.facts import Route, Workload
 
 
-def with_errors(workloads: Mapping[str, Workload], observed: Observed) -> dict[str, Workload]:
+def with_errors(
+    workloads: Mapping[RevisionHash, Workload], observed: Observed
+) -> dict[RevisionHash, Workload]:
     """Add to the revisions' workloads why their objects could not be written.
 
     A refusal says more than what pods say. Another failure is told where nothing else is known.

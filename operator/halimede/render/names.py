@@ -1,6 +1,6 @@
 """Names, labels and owners of the children: invariants, hence Python and no template."""
 
-from halimede.api.base import Manifest
+from halimede.api.base import Manifest, RevisionHash
 from halimede.api.v1alpha1 import API_VERSION, GROUP, KIND, ModelDeployment
 
 MANAGER = "halimede"
@@ -13,7 +13,7 @@ REVISION_HEADER = "x-halimede-revision"
 """Response header that tells which revision answered."""
 
 
-def revision_name(name: str, revision: str) -> str:
+def revision_name(name: str, revision: RevisionHash) -> str:
     """Name the Deployment, Service and ConfigMap of a revision.
 
     >>> revision_name("digits", "a1b2c3d4")
@@ -22,7 +22,7 @@ def revision_name(name: str, revision: str) -> str:
     return f"{name}-{revision}"
 
 
-def labels(name: str, revision: str | None = None) -> dict[str, str]:
+def labels(name: str, revision: RevisionHash | None = None) -> dict[str, str]:
     """Label a child: the recommended `app.kubernetes.io` six, and our own to select by.
 
     Args:
@@ -42,7 +42,7 @@ def labels(name: str, revision: str | None = None) -> dict[str, str]:
     return common | {"app.kubernetes.io/version": revision, REVISION_LABEL: revision}
 
 
-def selector(name: str, revision: str | None = None) -> dict[str, str]:
+def selector(name: str, revision: RevisionHash | None = None) -> dict[str, str]:
     """Select the pods of a ModelDeployment, or of one of its revisions.
 
     Only labels that never change may be here: a Deployment's selector is immutable.
@@ -52,7 +52,7 @@ def selector(name: str, revision: str | None = None) -> dict[str, str]:
     return {NAME_LABEL: name, REVISION_LABEL: revision}
 
 
-def metadata(md: ModelDeployment, name: str, revision: str | None = None) -> Manifest:
+def metadata(md: ModelDeployment, name: str, revision: RevisionHash | None = None) -> Manifest:
     """Write the metadata of a child that goes when its ModelDeployment goes."""
     owner = {
         "apiVersion": API_VERSION,

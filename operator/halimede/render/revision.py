@@ -4,7 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 
-from halimede.api.base import Manifest
+from halimede.api.base import Manifest, RevisionHash
 from halimede.api.source import Inputs, config_maps
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.render import config_pbtxt, names
@@ -25,7 +25,7 @@ class InvalidRecordError(Exception):
 class Revision:
     """Everything that is needed to run one state of the model, whatever the spec says since."""
 
-    hash: str
+    hash: RevisionHash
     """Eight hex digits."""
     model: str
     """The model's name in Triton's URLs."""
@@ -115,14 +115,14 @@ def _copied(md: ModelDeployment, inputs: Inputs) -> Manifest:
     return copied
 
 
-def _hash(template: Manifest, fetcher: str, config: str, source: Manifest) -> str:
+def _hash(template: Manifest, fetcher: str, config: str, source: Manifest) -> RevisionHash:
     fetchers = [
         {**container, "image": ""} if container.get("image") == fetcher else container
         for container in template["spec"]["initContainers"]
     ]
     hashed = template | {"spec": template["spec"] | {"initContainers": fetchers}}
     content = canonical({"podTemplate": hashed, "config": config, "source": source})
-    return hashlib.sha256(content.encode()).hexdigest()[:8]
+    return RevisionHash(hashlib.sha256(content.encode()).hexdigest()[:8])
 
 
 def _prefixed(files: Manifest) -> Manifest:

@@ -1,6 +1,6 @@
 """How many pods: the autoscaler, and the budget of those that may be evicted at once."""
 
-from halimede.api.base import Manifest
+from halimede.api.base import Manifest, RevisionHash
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.render import names
 from halimede.render.env import render
@@ -11,7 +11,7 @@ CALM = {"scaleDown": {"stabilizationWindowSeconds": 300}}
 FROZEN = {"scaleDown": {"selectPolicy": "Disabled"}}
 
 
-def hpa(md: ModelDeployment, revision: str, *, frozen: bool = False) -> Manifest | None:
+def hpa(md: ModelDeployment, revision: RevisionHash, *, frozen: bool = False) -> Manifest | None:
     """Render the autoscaler of the stable revision; None where the spec asks for none.
 
     Args:

@@ -37,7 +37,7 @@ until it has had none for a while, so that each of these lines may last.
 from dataclasses import dataclass
 
 from halimede.api.analysis import MetricsProvider
-from halimede.api.base import Manifest
+from halimede.api.base import Manifest, RevisionHash
 from halimede.api.expose import ExposeType, GatewayExposure, IngressExposure
 from halimede.api.match import Match
 from halimede.api.v1alpha1 import ModelDeployment
@@ -56,7 +56,7 @@ RouteVariant = tuple[list[Manifest], list[Manifest]]
 class Backend:
     """A revision and its share."""
 
-    revision: str
+    revision: RevisionHash
     """The revision's hash."""
     weight: int
     """Percentage of the requests; 0 keeps the proxies ready for it."""
@@ -70,14 +70,14 @@ class CanaryExtras:
     """Which requests are testers'."""
     copies: int = 0
     """The percentage of requests of which it gets copies."""
-    preview: str | None = None
+    preview: RevisionHash | None = None
     """The revision that the preview shows."""
 
 
 def render_traffic(
     md: ModelDeployment,
     backends: tuple[Backend, ...],
-    preview: str | None = None,
+    preview: RevisionHash | None = None,
     *,
     testers: bool = False,
     copies: int = 0,
@@ -103,7 +103,7 @@ def render_traffic(
     return (*services, *_routes(md, backends, beside))
 
 
-def entry_revision(backends: tuple[Backend, ...]) -> str:
+def entry_revision(backends: tuple[Backend, ...]) -> RevisionHash:
     """Choose the revision that the entry Service selects: the first one that has requests.
 
     A Service has no shares. Its clients, inside the cluster and behind a main Ingress, stay with
@@ -127,7 +127,7 @@ def _routes(
             return ()
 
 
-def _entry(md: ModelDeployment, name: str, revision: str | None) -> Manifest:
+def _entry(md: ModelDeployment, name: str, revision: RevisionHash | None) -> Manifest:
     """Render a Service that selects one revision; None: every pod of the model there is."""
     return render(
         "service",

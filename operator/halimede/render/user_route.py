@@ -14,7 +14,7 @@ from copy import deepcopy
 from math import gcd
 from typing import Any
 
-from halimede.api.base import Manifest
+from halimede.api.base import Manifest, RevisionHash
 from halimede.api.v1alpha1 import GROUP
 from halimede.render.names import REVISION_HEADER, revision_name
 from halimede.render.traffic import Backend
@@ -124,7 +124,7 @@ def json_patch(live: Manifest, wanted: Manifest, name: str) -> tuple[Manifest, .
     return ({"op": "test", "path": "/metadata/resourceVersion", "value": version}, *changes)
 
 
-_EVENLY = (Backend("0" * 8, 100),)
+_EVENLY = (Backend(RevisionHash("0" * 8), 100),)
 
 
 def _of_annotation(live: Manifest, wanted: Manifest, key: str) -> list[Manifest]:
@@ -224,7 +224,7 @@ def _by_revision(ref: Manifest, name: str, backends: tuple[Backend, ...], *, giv
     return [*split, ref | {"weight": 0} if given else ref]
 
 
-def _with_header(filters: list[Manifest], revision: str) -> list[Manifest]:
+def _with_header(filters: list[Manifest], revision: RevisionHash) -> list[Manifest]:
     """Have answers tell the revision; a filter of a type may stand there only once."""
     header = {"name": REVISION_HEADER, "value": revision}
     for one in filters:

@@ -1,6 +1,6 @@
 """What runs one revision: its ConfigMap, its Service, its Deployment."""
 
-from halimede.api.base import Manifest
+from halimede.api.base import Manifest, RevisionHash
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.render import names
 from halimede.render.env import render
@@ -21,7 +21,7 @@ def render_workload(
     return record(md, revision), service(md, revision.hash), _deployment(md, revision, replicas)
 
 
-def service(md: ModelDeployment, revision: str) -> Manifest:
+def service(md: ModelDeployment, revision: RevisionHash) -> Manifest:
     """Render the Service of one revision: it never selects another one."""
     name = md.metadata.name
     return render(

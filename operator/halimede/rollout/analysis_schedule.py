@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from halimede.api.analysis import Analysis
+from halimede.api.reasons import Verdict
 from halimede.api.status import Evidence, RolloutStatus, State
 from halimede.judge.evidence import log_odds_against, without_comparison
 from halimede.judge.initial_evidence import begin
@@ -10,7 +11,6 @@ from halimede.judge.judge import judge_poll
 from halimede.judge.reading import Reading
 from halimede.judge.rule import rise_of_client_errors
 from halimede.judge.thresholds import DOUBT, MIN_POLLS
-from halimede.judge.verdict import Verdict
 from halimede.rollout.sizing.replicas import FULL_WEIGHT
 from halimede.rollout.steps import PRE_TRAFFIC
 
@@ -96,7 +96,7 @@ def analyse(
     known = _with_weight(rollout, now)
     if known is None or not known.sources:
         evidence = begin(analysis, steps, reading.history, now, previous=known)
-        verdict = Verdict(evidence.verdict) if evidence.verdict else None
+        verdict = evidence.verdict
     else:
         judgement = judge_poll(
             known,

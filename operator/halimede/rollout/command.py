@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from halimede.api.base import RevisionHash
+from halimede.api.reasons import EventReason
 from halimede.api.status import MOST_TOKENS, Status
 from halimede.rollout.events import Event, warning
 
@@ -39,7 +41,7 @@ class Command:
 
     verb: Verb | None
     """None if the text asks for nothing that there is."""
-    revision: str | None
+    revision: RevisionHash | None
     """The revision that is meant; None: whichever it is."""
     token: str
     """Tells one command from the next of the same kind."""
@@ -58,7 +60,9 @@ def parse(text: str) -> Command:
     order, _, token = text.strip().partition("@")
     verb, _, revision = order.partition(":")
     known = Verb(verb) if token and verb in set(Verb) and len(text) <= MAX_LENGTH else None
-    return Command(known, revision or None, (token or text)[:MAX_LENGTH], text[:MAX_LENGTH])
+    return Command(
+        known, RevisionHash(revision) or None, (token or text)[:MAX_LENGTH], text[:MAX_LENGTH]
+    )
 
 
 def pending(text: str | None, status: Status) -> Command | None:
@@ -85,4 +89,4 @@ def mark_executed(status: Status, command: Command) -> Status:
 
 def rejected_event(command: Command, why: str) -> Event:
     """Tell that a command is not carried out, and why."""
-    return warning("CommandRefused", f"{command.text!r} is not carried out: {why}")
+    return warning(EventReason.COMMAND_REFUSED, f"{command.text!r} is not carried out: {why}")

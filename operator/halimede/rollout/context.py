@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from halimede.api.conditions import Reason
+from halimede.api.base import RevisionHash
+from halimede.api.reasons import NotReadyReason, Reason, Verdict
 from halimede.api.rollout import CapacityMode, Rollout, Step, Strategy
 from halimede.api.status import RolloutStatus, State, Status
-from halimede.judge.verdict import Verdict
 from halimede.rollout.command import Command, Verb
 from halimede.rollout.events import Event
-from halimede.rollout.facts import Facts, NotReadyReason, Workload
+from halimede.rollout.facts import Facts, Workload
 from halimede.rollout.route_conflict import active_conflict
 from halimede.rollout.sizing.replicas import (
     FULL_WEIGHT,
@@ -51,7 +51,7 @@ class WaitReason:
 class Goal:
     """What the spec asks of the machine."""
 
-    target: str
+    target: RevisionHash
     """The revision that the spec describes."""
     settings: Rollout
     identity: str
@@ -85,7 +85,7 @@ class RolloutContext:
         return self.status.rollout
 
     @property
-    def target(self) -> str:
+    def target(self) -> RevisionHash:
         """The revision that is to serve: what the spec asks for, or what `rollback` has pinned."""
         pinned = self.status.pinned
         return pinned.revision if pinned else self.wanted.target

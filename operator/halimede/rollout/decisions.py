@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from halimede.api.conditions import Reason
+from halimede.api.reasons import AbortReason, EventReason, NotReadyReason, Reason
 from halimede.api.rollout import Strategy
 from halimede.api.status import (
     MOST_FAILED,
@@ -19,7 +19,6 @@ from halimede.api.status import (
 from halimede.judge.evidence import summarise
 from halimede.rollout.context import Decision, RolloutContext, WaitReason
 from halimede.rollout.events import Event, join_sentences, normal, warning
-from halimede.rollout.facts import NotReadyReason
 from halimede.rollout.revision_history import make_stable, mark_rolled_back, repin_to
 from halimede.rollout.sizing.replicas import FULL_WEIGHT, weight_on_abort
 
@@ -78,7 +77,7 @@ def drop_control(scene: RolloutContext, *events: Event) -> Decision:
     return Decision(status, events)
 
 
-def stop(scene: RolloutContext, outcome: Outcome, reason: str, *parts: str) -> Decision:
+def stop(scene: RolloutContext, outcome: Outcome, reason: AbortReason, *parts: str) -> Decision:
     """Give the revision up: all traffic goes back to the stable one."""
     message = join_sentences(*parts)
     decided = with_rollout(
@@ -86,9 +85,11 @@ def stop(scene: RolloutContext, outcome: Outcome, reason: str, *parts: str) -> D
     )
     if outcome is Outcome.ABORTED:
         decided = _failed(decided, scene.rollout, reason, scene.now)
-        event = warning("RolloutAborted", f"{_named(scene.rollout)}: {reason}: {message}")
+        event = warning(
+            EventReason.ROLLOUT_ABORTED, f"{_named(scene.rollout)}: {reason}: {message}"
+        )
     else:
-        event = normal(f"Rollout{outcome}", f"{_named(scene.rollout)}: {message}")
+        event = normal(EventReason(f"Rollout{outcome}"), f"{_named(scene.rollout)}: {message}")
     told = replace(scene, status=decided)
     if scene.rollout.strategy is Strategy.RECREATE and scene.rollout.weight == 0:
         return enter(told, State.ABORT_DRAINING, event)
@@ -98,7 +99,7 @@ def stop(scene: RolloutContext, outcome: Outcome, reason: str, *parts: str) -> D
     return set_weight(told, State.ABORTING, abort_weight(told), event)
 
 
-def abort(scene: RolloutContext, reason: str, *parts: str) -> Decision:
+def abort(scene: RolloutContext, reason: AbortReason, *parts: str) -> Decision:
     """Give the revision up as bad: it is not tried again unless that is commanded."""
     return stop(scene, Outcome.ABORTED, reason, *parts)
 
@@ -120,7 +121,7 @@ def promote(scene: RolloutContext, *parts: str) -> Decision:
     # Where pods were replaced, there is nothing left of it that could be kept warm.
     gone = scene.replaces or rollout.strategy is Strategy.RECREATE
     warm = () if gone else (WarmRevision(revision=rollout.base, warm_until=until),)
-    event = normal("Promoted", f"{_named(rollout)} is stable and serves all requests.")
+    event = normal(EventReason.PROMOTED, f"{_named(rollout)} is stable and serves all requests.")
     outcome = rollout.outcome or Outcome.PROMOTED
     move = set_weight(
         scene,
@@ -157,7 +158,7 @@ def finish(scene: RolloutContext, *events: Event) -> Decision:
     return Decision(scene.status.evolve(rollout=None, last_rollout=finished), events)
 
 
-def _failed(status: Status, rollout: RolloutStatus, reason: str, now: float) -> Status:
+def _failed(status: Status, rollout: RolloutStatus, reason: AbortReason, now: float) -> Status:
     failure = FailedRevision(revision=rollout.revision, reason=reason, at=now)
     others = (one for one in status.failed_revisions if one.revision != rollout.revision)
     status = repin_to(mark_rolled_back(status, rollout.revision, now), rollout.base)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from halimede.api.reasons import EventReason, NotReadyReason, Reason
+
 
 class EventType(StrEnum):
     """The two types of Kubernetes Events."""
@@ -16,16 +18,16 @@ class Event:
     """Something that users should see in `kubectl describe`."""
 
     type: EventType
-    reason: str
+    reason: EventReason | Reason | NotReadyReason
     message: str
 
 
-def normal(reason: str, message: str) -> Event:
+def normal(reason: EventReason | Reason | NotReadyReason, message: str) -> Event:
     """Tell that something went as planned."""
     return Event(EventType.NORMAL, reason, message)
 
 
-def warning(reason: str, message: str) -> Event:
+def warning(reason: EventReason | Reason | NotReadyReason, message: str) -> Event:
     """Tell that something deserves attention."""
     return Event(EventType.WARNING, reason, message)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from halimede.api.analysis import Analysis, ClientErrors
-from halimede.api.base import rfc3339
+from halimede.api.base import RevisionHash, rfc3339
 from halimede.api.rollout import Rollout, Strategy
 from halimede.api.status import Evidence, FinishedRollout, RolloutStatus, SourceEvidence, State
 from halimede.api.v1alpha1 import ModelDeployment
@@ -50,8 +50,8 @@ class _Told:
 
     evidence: Evidence
     settings: Rollout
-    canary: str
-    stable: str
+    canary: RevisionHash
+    stable: RevisionHash
     stepwise: bool
     """Whether certificates let steps pass."""
     step: int | None = None
@@ -157,7 +157,7 @@ def _over(md: ModelDeployment, rollout: FinishedRollout) -> Iterator[str]:
             evidence=rollout.evidence,
             settings=md.spec.rollout,
             canary=rollout.revision,
-            stable="stable",
+            stable=RevisionHash("stable"),
             stepwise=rollout.strategy is Strategy.CANARY,
         )
     )

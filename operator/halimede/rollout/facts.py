@@ -2,28 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
-
-class NotReadyReason(StrEnum):
-    """Why a revision's pods are not ready. The values serve as reasons of conditions."""
-
-    UNSCHEDULABLE = "Unschedulable"
-    QUOTA = "QuotaExceeded"
-    MISSING_SECRET = "MissingSecret"  # noqa: S105 (a reason, not a password)
-    MISSING_CONFIG_MAP = "MissingConfigMap"
-    INVALID_POD = "InvalidPod"
-    """The API server or the kubelet refuses the pod as it is rendered."""
-    APPLY_FAILED = "ApplyFailed"
-    """What runs the revision could not be written to the API server."""
-    IMAGE_PULL = "ImagePull"
-    CRASH_LOOP = "CrashLoop"
-    """A container ends again and again; the message is what it said last."""
-    FETCHING = "FetchingModel"
-    """The init container that brings the model's files is at work."""
-    LOADING = "ModelLoading"
-    """Triton runs, and its model is not ready yet."""
-
+from halimede.api.base import RevisionHash
+from halimede.api.reasons import NotReadyReason
 
 CAPACITY = frozenset({NotReadyReason.UNSCHEDULABLE, NotReadyReason.QUOTA})
 """A full cluster: no news about the model, so no deadline runs."""
@@ -44,7 +25,7 @@ NEEDS_HELP = frozenset(
 class Workload:
     """One revision's Deployment and its pods."""
 
-    revision: str
+    revision: RevisionHash
     exists: bool = False
     desired: int = 0
     """The Deployment's live `spec.replicas`."""
@@ -96,13 +77,13 @@ class Route:
 class Facts:
     """The cluster as one pass sees it."""
 
-    workloads: Mapping[str, Workload]
+    workloads: Mapping[RevisionHash, Workload]
     route: Route
     replicas: int
     """How many pods the serving revision should have: N."""
     others: int = 0
     """Pods of revisions that take no part in the rollout under way."""
 
-    def workload(self, revision: str) -> Workload:
+    def workload(self, revision: RevisionHash) -> Workload:
         """Find a revision's workload; one that does not exist is empty."""
         return self.workloads.get(revision) or Workload(revision)

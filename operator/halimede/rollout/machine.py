@@ -6,6 +6,7 @@ Safety comes first, then what holds, then commands, then what advances.
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from halimede.api.reasons import EventReason
 from halimede.api.rollout import Strategy
 from halimede.api.status import RevisionStatus, State, Status
 from halimede.rollout import pauses, revision_history, route_conflict
@@ -148,11 +149,15 @@ def _record_command(
 
 
 def _set_paused(scene: RolloutContext, *, pause: bool) -> tuple[Status, tuple[Event, ...]]:
-    change, named = (pauses.pause, "Paused") if pause else (pauses.resume, "Resumed")
+    change, named, reason = (
+        (pauses.pause, "paused", EventReason.ROLLOUT_PAUSED)
+        if pause
+        else (pauses.resume, "resumed", EventReason.ROLLOUT_RESUMED)
+    )
     rollout = change(scene.rollout, scene.now)
     event = normal(
-        f"Rollout{named}",
-        f"Revision {rollout.revision} is {named.lower()} at {rollout.weight} %, as commanded.",
+        reason,
+        f"Revision {rollout.revision} is {named} at {rollout.weight} %, as commanded.",
     )
     return scene.status.evolve(rollout=rollout), (event,)
 

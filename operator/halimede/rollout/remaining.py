@@ -1,6 +1,7 @@
 """How many requests a step still needs, and how long they take at the current traffic."""
 
 from halimede.api.analysis import Analysis
+from halimede.api.reasons import Verdict
 from halimede.api.rollout import Rollout
 from halimede.api.status import Evidence, RolloutStatus, SourceEvidence, State
 from halimede.judge.evidence import log_odds_against
@@ -9,7 +10,6 @@ from halimede.judge.messages import plural
 from halimede.judge.reading import MetricsRequest
 from halimede.judge.sample_size import StepTest, requests_to_certify, requests_to_pass
 from halimede.judge.thresholds import SUSPICION
-from halimede.judge.verdict import Verdict
 from halimede.rollout.formatting import about, about_rate
 from halimede.rollout.sizing.replicas import FULL_WEIGHT
 from halimede.rollout.steps import AT_STEP, is_stepwise, mirror_due

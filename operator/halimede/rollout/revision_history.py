@@ -1,5 +1,7 @@
 """Revisions that were stable before: which are kept, and how to go back to one by command."""
 
+from halimede.api.base import RevisionHash
+from halimede.api.reasons import EventReason
 from halimede.api.rollout import Rollout
 from halimede.api.status import PinnedRevision, PromotedRevision, RevisionStatus, Status
 from halimede.rollout.command import Command, Verb
@@ -7,7 +9,7 @@ from halimede.rollout.context import DECIDED, Goal, RolloutContext
 from halimede.rollout.events import Event, normal
 
 
-def make_stable(status: Status, revision: str, settings: Rollout, now: float) -> Status:
+def make_stable(status: Status, revision: RevisionHash, settings: Rollout, now: float) -> Status:
     """Make a revision the stable one, and remember the one before it."""
     before, pinned = status.stable, status.pinned
     history = tuple(one for one in status.history if one.revision != revision)
@@ -35,7 +37,9 @@ def trim_history(status: Status, settings: Rollout) -> Status:
     return status if kept == status.history else status.evolve(history=kept)
 
 
-def mark_rolled_back(status: Status, revision: str, rolled_back_at: float | None) -> Status:
+def mark_rolled_back(
+    status: Status, revision: RevisionHash, rolled_back_at: float | None
+) -> Status:
     """Note that a revision had to be left; None: that it is wanted again all the same."""
     history = tuple(
         one.evolve(rolled_back_at=rolled_back_at) if one.revision == revision else one
@@ -44,7 +48,7 @@ def mark_rolled_back(status: Status, revision: str, rolled_back_at: float | None
     return status.evolve(history=history)
 
 
-def previous_stable(status: Status) -> str | None:
+def previous_stable(status: Status) -> RevisionHash | None:
     """Find the last revision that was stable before and did not have to be left."""
     failed = {one.revision for one in status.failed_revisions}
     good = (
@@ -89,7 +93,7 @@ def pin(scene: RolloutContext, command: Command) -> tuple[Status, tuple[Event, .
     status = mark_rolled_back(scene.status, revision, None)
     failed = tuple(one for one in status.failed_revisions if one.revision != revision)
     event = normal(
-        "Pinned",
+        EventReason.PINNED,
         f"Revision {revision} is to serve again, as commanded; the spec asks for {asked}."
         " It stays so until the spec changes or the command `resume`.",
     )
@@ -100,7 +104,7 @@ def unpin(scene: RolloutContext) -> tuple[Status, tuple[Event, ...]]:
     """Follow the spec again."""
     told = f"The spec is followed again, as commanded: it asks for {scene.wanted.target}."
     status = scene.status.evolve(pinned=None)
-    return status, (normal("Unpinned", told),)
+    return status, (normal(EventReason.UNPINNED, told),)
 
 
 def expire_pin(status: Status, wanted: Goal) -> Status:
@@ -122,7 +126,7 @@ def expire_pin(status: Status, wanted: Goal) -> Status:
     return status.evolve(pinned=same)
 
 
-def repin_to(status: Status, base: str) -> Status:
+def repin_to(status: Status, base: RevisionHash) -> Status:
     """Pin what serves, where the way back from it has failed."""
     pin = status.pinned
     if pin is None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from math import ceil, floor
 
 from halimede.api.analysis import OnTimeout
+from halimede.api.reasons import EventReason
 from halimede.api.rollout import LONGEST_STEP, Rollout
 from halimede.api.status import Evidence, RolloutStatus
 from halimede.judge.judge import demanded, examined
@@ -114,7 +115,7 @@ def report_shortage(moved: Decision, scene: RolloutContext) -> Decision:
     return replace(
         moved,
         status=with_rollout(moved.status, traffic_low_since=scene.now),
-        events=(*moved.events, warning("TrafficTooLow", told)),
+        events=(*moved.events, warning(EventReason.TRAFFIC_TOO_LOW, told)),
     )
 
 

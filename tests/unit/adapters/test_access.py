@@ -7,7 +7,9 @@ import pytest
 
 from halimede.adapters.prometheus import PrometheusReader
 from halimede.adapters.prometheus_auth import PrometheusAuth
-from halimede.judge.reading import CounterSamples, Source, Unavailable, UnavailableReason
+from halimede.api.reasons import UnavailableReason
+from halimede.api.sources import Source
+from halimede.judge.reading import CounterSamples, Unavailable
 from tests.support.http_stub import Server
 from tests.support.series import request
 

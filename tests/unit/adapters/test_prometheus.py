@@ -10,6 +10,8 @@ import pytest
 
 from halimede.adapters.prometheus import PrometheusReader
 from halimede.api.analysis import MetricsProvider
+from halimede.api.reasons import UnavailableReason
+from halimede.api.sources import Source
 from halimede.judge.reading import (
     CounterSamples,
     Counts,
@@ -19,9 +21,7 @@ from halimede.judge.reading import (
     Reading,
     Sample,
     Series,
-    Source,
     Unavailable,
-    UnavailableReason,
 )
 from tests.support.http_stub import Server, answer
 from tests.support.series import CANARY, STABLE, request

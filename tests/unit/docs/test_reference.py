@@ -9,13 +9,12 @@ import pytest
 from prometheus_client import Counter, Gauge, Histogram
 
 from halimede import telemetry
-from halimede.api.conditions import Reason
 from halimede.api.crd import build_crd
+from halimede.api.reasons import AbortReason, EventReason, NotReadyReason, Reason
 from halimede.api.status import Outcome, State
 from halimede.plan.planner import WARN_ON
 from halimede.rollout.command import Verb
 from halimede.rollout.events import EventType
-from halimede.rollout.facts import NotReadyReason
 from halimede.settings import Settings
 from tests.support.pages import ROOT, table, text
 
@@ -52,7 +51,7 @@ def shown(default: Any) -> str:
 
 
 def reasons(function: str, position: int) -> set[str]:
-    """Collect the constants that are passed to a function at a position."""
+    """Collect the reasons that are passed to a function at a position."""
     calls = (node for tree in TREES for node in ast.walk(tree) if isinstance(node, ast.Call))
     given = (
         call.args[position]
@@ -60,7 +59,14 @@ def reasons(function: str, position: int) -> set[str]:
         if isinstance(call.func, ast.Name) and call.func.id == function
         if len(call.args) > position
     )
-    return {str(one.value) for one in given if isinstance(one, ast.Constant)}
+    enums = {one.__name__: one for one in (AbortReason, EventReason)}
+    return {
+        str(enums[node.value.id][node.attr])
+        for argument in given
+        for node in ast.walk(argument)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+        if node.value.id in enums
+    }
 
 
 def sentences() -> Iterator[str]:

@@ -11,6 +11,8 @@ import pytest
 from bench.rollouts import rule
 from bench.rollouts.traffic import past as past_of
 from halimede.api.analysis import Analysis, MetricsProvider
+from halimede.api.reasons import Verdict
+from halimede.api.sources import Source
 from halimede.api.status import Evidence, SourceEvidence
 from halimede.judge.baseline import Baseline, summarize_minutes
 from halimede.judge.evidence import initial_evidence
@@ -21,12 +23,10 @@ from halimede.judge.reading import (
     Counts,
     Reading,
     Series,
-    Source,
     counted_since,
     sources,
 )
 from halimede.judge.thresholds import limits
-from halimede.judge.verdict import Verdict
 from tests.support.series import CANARY, STABLE, envoy, request, triton
 
 PATHS = 150

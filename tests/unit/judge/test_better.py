@@ -3,9 +3,10 @@
 import pytest
 
 from halimede.api.analysis import Analysis, BetterThanStable, MetricsProvider
+from halimede.api.reasons import Verdict
+from halimede.api.sources import Source
 from halimede.judge.martingales import BETTER_FACTORS
-from halimede.judge.reading import Counts, Source
-from halimede.judge.verdict import Verdict
+from halimede.judge.reading import Counts
 from tests.support.judged_rollout import JudgedRollout, usual
 
 BAD_PAST = {Source.TRITON: usual(12_000)}

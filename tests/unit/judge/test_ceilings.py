@@ -3,12 +3,13 @@
 import pytest
 
 from halimede.api.analysis import Analysis, MetricsProvider
+from halimede.api.reasons import Verdict
+from halimede.api.sources import Source
 from halimede.judge.evidence import ceiling_of
 from halimede.judge.initial_evidence import begin
 from halimede.judge.judge import demanded
-from halimede.judge.reading import CounterSamples, Counts, History, Source
+from halimede.judge.reading import CounterSamples, Counts, History
 from halimede.judge.thresholds import HIGHEST_CEILING, levels, limits
-from halimede.judge.verdict import Verdict
 from tests.support.judged_rollout import JudgedRollout, usual
 from tests.support.series import STABLE, envoy, measured, request
 

@@ -5,11 +5,12 @@ from math import log
 import pytest
 
 from halimede.api.analysis import Analysis
+from halimede.api.reasons import Verdict
+from halimede.api.sources import Source
 from halimede.judge.certify import log_odds_pass
 from halimede.judge.martingales import PASS_FACTORS
-from halimede.judge.reading import Counts, Source
+from halimede.judge.reading import Counts
 from halimede.judge.thresholds import limits
-from halimede.judge.verdict import Verdict
 from tests.support.judged_rollout import JudgedRollout, usual
 
 PAST = {Source.TRITON: usual(600)}

@@ -5,9 +5,11 @@ from math import exp
 import pytest
 
 from halimede.api.analysis import Analysis, ClientErrors, MetricsProvider
+from halimede.api.reasons import Verdict
+from halimede.api.sources import Source
 from halimede.judge.martingales import log_mixture
-from halimede.judge.reading import Counts, Source
-from halimede.judge.verdict import Judgement, Verdict
+from halimede.judge.reading import Counts
+from halimede.judge.verdict import Judgement
 from tests.support.judged_rollout import DOWN, JudgedRollout
 
 SEEN = (Counts(100, 0), Counts(900, 0))

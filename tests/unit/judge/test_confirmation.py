@@ -5,11 +5,12 @@ from math import log
 import pytest
 
 from halimede.api.analysis import Analysis, MetricsProvider
+from halimede.api.reasons import Verdict
+from halimede.api.sources import Source
 from halimede.judge.evidence import log_odds_against
 from halimede.judge.martingales import log_mixture
-from halimede.judge.reading import Counts, Source
+from halimede.judge.reading import Counts
 from halimede.judge.thresholds import CONFIRMATION
-from halimede.judge.verdict import Verdict
 from tests.support.judged_rollout import DOWN, NOTHING, JudgedRollout, usual
 from tests.support.series import STABLE
 

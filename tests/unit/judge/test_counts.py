@@ -1,5 +1,7 @@
+from halimede.api.reasons import UnavailableReason
+from halimede.api.sources import Source
 from halimede.judge.counts import WindowCounts, count_window
-from halimede.judge.reading import CounterSamples, Counts, Source, Unavailable, UnavailableReason
+from halimede.judge.reading import CounterSamples, Counts, Unavailable
 from tests.support.series import CANARY, STABLE, envoy, measured, request, series, triton
 
 

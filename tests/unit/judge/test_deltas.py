@@ -6,12 +6,13 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from halimede.api.sources import Source
 from halimede.api.status import SourceEvidence
 from halimede.judge.counts import WindowCounts, count_window
 from halimede.judge.increases import find_targets, increments, watermark
 from halimede.judge.providers.contour import CONTOUR
 from halimede.judge.providers.triton import TRITON
-from halimede.judge.reading import CounterSamples, Counts, Sample, Series, Source
+from halimede.judge.reading import CounterSamples, Counts, Sample, Series
 from tests.support.series import CANARY, STABLE, envoy, request, triton
 
 BEGIN = 200_000

@@ -3,15 +3,16 @@
 import pytest
 
 from halimede.api.analysis import Analysis
+from halimede.api.reasons import Verdict
 from halimede.api.rollout import Step
+from halimede.api.sources import Source
 from halimede.api.status import SourceEvidence
 from halimede.forecast.simulation import MADE_UP, EvenTraffic, Plan, run
 from halimede.judge.counts import WindowCounts
 from halimede.judge.evidence import initial_evidence, update_evidence
-from halimede.judge.reading import Counts, Source
+from halimede.judge.reading import Counts
 from halimede.judge.sample_size import StepTest, requests_to_certify, requests_to_pass
 from halimede.judge.thresholds import limits
-from halimede.judge.verdict import Verdict
 
 LEVELS = (0.06, 0.03, 0.015)
 ANALYSIS = Analysis()

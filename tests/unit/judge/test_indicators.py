@@ -7,6 +7,8 @@ import pytest
 
 from halimede.api.analysis import Analysis, Metric, MetricsProvider, QueryPair
 from halimede.api.query import UnusableQueryError
+from halimede.api.reasons import UnavailableReason, Verdict
+from halimede.api.sources import Source
 from halimede.api.status import Evidence, SourceEvidence
 from halimede.judge.custom_queries import due_queries, parse_scalar, render_query, to_counts
 from halimede.judge.initial_evidence import begin
@@ -17,12 +19,10 @@ from halimede.judge.reading import (
     DueQuery,
     History,
     Reading,
-    Source,
     Unavailable,
-    UnavailableReason,
     counted_since,
 )
-from halimede.judge.verdict import Judgement, Verdict
+from halimede.judge.verdict import Judgement
 from tests.support.series import CANARY, STABLE, measured, request, triton
 
 SEEN, WRONG = "seen{r='{{ revision }}'}[{{ window }}]", "wrong{r='{{ revision }}'}[{{ window }}]"

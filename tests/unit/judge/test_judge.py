@@ -3,10 +3,11 @@
 import pytest
 
 from halimede.api.analysis import Analysis, MetricsProvider
+from halimede.api.reasons import Verdict
+from halimede.api.sources import Source
 from halimede.judge.initial_evidence import begin
 from halimede.judge.judge import judge_poll
-from halimede.judge.reading import Counts, History, Reading, Source, counted_since
-from halimede.judge.verdict import Verdict
+from halimede.judge.reading import Counts, History, Reading, counted_since
 from tests.support.judged_rollout import BAD, BEGIN, DOWN, GOOD, NOTHING, JudgedRollout
 from tests.support.series import STABLE, measured, request, triton
 

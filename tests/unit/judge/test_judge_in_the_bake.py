@@ -1,7 +1,8 @@
 """The judge in the bake, when the new revision has all requests."""
 
-from halimede.judge.reading import Counts, Source
-from halimede.judge.verdict import Verdict
+from halimede.api.reasons import Verdict
+from halimede.api.sources import Source
+from halimede.judge.reading import Counts
 from tests.support.judged_rollout import DOWN, JudgedRollout
 
 

@@ -1,8 +1,8 @@
 """The judge while a revision is seen by copies of requests, or behind a preview."""
 
 from halimede.api.analysis import Analysis
+from halimede.api.reasons import Verdict
 from halimede.judge.reading import Counts
-from halimede.judge.verdict import Verdict
 from tests.support.judged_rollout import NOTHING, JudgedRollout
 
 

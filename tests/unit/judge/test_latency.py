@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 
 from halimede.api.analysis import Analysis, Latency, MetricsProvider
+from halimede.api.reasons import UnavailableReason, Verdict
+from halimede.api.sources import Source
 from halimede.api.status import Evidence
 from halimede.judge.counts import WindowCounts, count_window
 from halimede.judge.initial_evidence import begin
@@ -17,14 +19,11 @@ from halimede.judge.reading import (
     MetricsRequest,
     Reading,
     Series,
-    Source,
     Unavailable,
-    UnavailableReason,
     counted_since,
     sources,
 )
 from halimede.judge.thresholds import levels, limits
-from halimede.judge.verdict import Verdict
 from tests.support.series import CANARY, STABLE, Points, envoy, measured, request, series
 
 LATENCY = Latency(threshold_milliseconds=250, max_slow_percent="10")

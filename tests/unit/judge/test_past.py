@@ -1,7 +1,8 @@
 import pytest
 
+from halimede.api.sources import Source
 from halimede.judge.baseline import Baseline, summarise_baseline, summarize_minutes
-from halimede.judge.reading import Counts, Source
+from halimede.judge.reading import Counts
 from tests.support.series import STABLE, envoy, measured, request
 
 

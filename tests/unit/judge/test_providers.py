@@ -6,17 +6,12 @@ from dataclasses import replace
 import pytest
 
 from halimede.api.analysis import MetricsProvider
+from halimede.api.reasons import UnavailableReason
+from halimede.api.sources import Source
 from halimede.judge.counts import WindowCounts, count_window
 from halimede.judge.providers.registry import ROUTERS
 from halimede.judge.queries import build_queries
-from halimede.judge.reading import (
-    CounterSamples,
-    Counts,
-    Series,
-    Source,
-    Unavailable,
-    UnavailableReason,
-)
+from halimede.judge.reading import CounterSamples, Counts, Series, Unavailable
 from tests.support.series import CANARY, STABLE, Points, envoy, request, series
 
 GREW = ((0.0, 100.0), (15.0, 110.0))

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from halimede.api.sources import Source
 from halimede.judge.promql import literal
 from halimede.judge.queries import build_queries
-from halimede.judge.reading import MetricsRequest, Source
+from halimede.judge.reading import MetricsRequest
 from tests.support.series import CANARY, STABLE, request
 
 

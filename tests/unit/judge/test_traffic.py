@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 
 from halimede.api.analysis import Analysis, MetricsProvider
+from halimede.api.reasons import Verdict
+from halimede.api.sources import Source
 from halimede.api.status import Evidence, SourceEvidence
 from halimede.judge.baseline import ENOUGH_SECONDS
-from halimede.judge.reading import Counts, Source
+from halimede.judge.reading import Counts
 from halimede.judge.traffic import per_second, quiet_for, requested_at
-from halimede.judge.verdict import Verdict
 from tests.support.judged_rollout import BEGIN, DOWN, JudgedRollout
 
 

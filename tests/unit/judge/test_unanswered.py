@@ -4,9 +4,10 @@ from random import Random
 
 import pytest
 
+from halimede.api.sources import Source
 from halimede.judge.baseline import summarise_baseline
 from halimede.judge.counts import WindowCounts, count_window
-from halimede.judge.reading import Counts, Series, Source
+from halimede.judge.reading import Counts, Series
 from tests.support.series import CANARY, STABLE, envoy, measured, request
 
 SCRAPES = tuple(15.0 * number for number in range(5))

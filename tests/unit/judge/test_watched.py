@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 
 from halimede.api.analysis import Analysis, ClientErrors, MetricsProvider, QueryPair
+from halimede.api.sources import Source
 from halimede.api.status import SourceEvidence
 from halimede.judge.messages import describe_counts, rate, worse_than_stable
 from halimede.judge.providers.registry import ROUTERS
-from halimede.judge.reading import Source, sources, watched
+from halimede.judge.reading import sources, watched
 from tests.support.series import request
 
 

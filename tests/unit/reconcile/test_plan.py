@@ -2,7 +2,8 @@
 
 import pytest
 
-from halimede.api.conditions import Condition, ConditionType, Reason
+from halimede.api.conditions import Condition, ConditionType
+from halimede.api.reasons import Reason
 from halimede.api.rollout import Strategy
 from halimede.api.status import RolloutStatus, State, Status
 from halimede.plan.plan import describe_transition

@@ -3,8 +3,8 @@
 import pytest
 
 from halimede.api.base import Manifest
+from halimede.api.reasons import NotReadyReason
 from halimede.plan.pod_problems import MESSAGE_LENGTH, PodProblem, diagnose, most_severe, restarts
-from halimede.rollout.facts import NotReadyReason
 
 
 def waits(reason: str, message: str = "", **more: object) -> Manifest:

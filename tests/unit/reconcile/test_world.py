@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from halimede.api.base import Manifest
+from halimede.api.reasons import NotReadyReason
 from halimede.plan.cluster_state import summarise
-from halimede.rollout.facts import NotReadyReason
 from harness.fake_cluster import FakeCluster
 
 NAME = "digits-0123abcd"

@@ -3,8 +3,8 @@
 import pytest
 
 from halimede.api.analysis import Analysis
+from halimede.api.reasons import Verdict
 from halimede.api.status import State
-from halimede.judge.verdict import Verdict
 from halimede.rollout.analysis_schedule import required_looks
 from halimede.rollout.requeue import requeue_after
 from tests.support.rollouts import BLUE_GREEN, SETTINGS, MachineWorld, canary_at, changed

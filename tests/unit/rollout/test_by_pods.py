@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from halimede.api.reasons import Verdict
 from halimede.api.rollout import Canary, OnStableDown, Step
 from halimede.api.status import State
-from halimede.judge.verdict import Verdict
 from halimede.rollout.sizing.replicas import split_replicas
 from tests.support.rollouts import BLUE_GREEN, SETTINGS, MachineWorld, changed, unready
 

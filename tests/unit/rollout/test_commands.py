@@ -2,8 +2,8 @@
 
 import pytest
 
+from halimede.api.reasons import Verdict
 from halimede.api.status import State
-from halimede.judge.verdict import Verdict
 from tests.support.rollouts import (
     BLUE_GREEN,
     SETTINGS,

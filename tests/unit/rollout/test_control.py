@@ -4,10 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from halimede.api.conditions import Reason
+from halimede.api.reasons import Reason, Verdict
 from halimede.api.rollout import CapacityMode, Rollout, Step, Strategy
 from halimede.api.status import Evidence, Outcome, RolloutStatus, State
-from halimede.judge.verdict import Verdict
 from halimede.rollout.decisions import with_rollout
 from halimede.rollout.steps import control_percent
 from tests.support.rollouts import (

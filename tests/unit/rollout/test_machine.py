@@ -2,10 +2,9 @@
 
 import pytest
 
+from halimede.api.reasons import NotReadyReason, Verdict
 from halimede.api.rollout import Canary, Step
 from halimede.api.status import State, Status
-from halimede.judge.verdict import Verdict
-from halimede.rollout.facts import NotReadyReason
 from tests.support.rollouts import (
     SETTINGS,
     MachineWorld,

@@ -3,9 +3,8 @@
 import pytest
 
 from halimede.api.analysis import OnTimeout
+from halimede.api.reasons import NotReadyReason, Verdict
 from halimede.api.status import Outcome, State
-from halimede.judge.verdict import Verdict
-from halimede.rollout.facts import NotReadyReason
 from halimede.rollout.requeue import requeue_after
 from tests.support.rollouts import (
     BLUE_GREEN,

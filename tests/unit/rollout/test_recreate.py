@@ -2,11 +2,10 @@
 
 import pytest
 
+from halimede.api.reasons import NotReadyReason, Verdict
 from halimede.api.rollout import Recreate, Strategy
 from halimede.api.status import Outcome, State
-from halimede.judge.verdict import Verdict
 from halimede.rollout.context import WaitReason
-from halimede.rollout.facts import NotReadyReason
 from tests.support.rollouts import SETTINGS, MachineWorld, changed, unready
 
 RECREATE = changed(SETTINGS, strategy=Strategy.RECREATE, recreate=Recreate(bake_seconds=60))

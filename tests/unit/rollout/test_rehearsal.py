@@ -3,8 +3,8 @@
 import pytest
 
 from halimede.api.analysis import Analysis, OnTimeout
-from halimede.api.conditions import Reason
 from halimede.api.match import HeaderMatch, Match
+from halimede.api.reasons import Reason, Verdict
 from halimede.api.rollout import (
     BlueGreen,
     Canary,
@@ -16,7 +16,6 @@ from halimede.api.rollout import (
     Strategy,
 )
 from halimede.api.status import Outcome, State
-from halimede.judge.verdict import Verdict
 from halimede.rollout.requeue import requeue_after
 from tests.support.rollouts import SETTINGS, STEPS, MachineWorld, canary_at, changed, unready
 

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from halimede.api.analysis import Analysis, MetricsProvider
+from halimede.api.reasons import Verdict
 from halimede.api.rollout import Canary, Mirror, Rollout
 from halimede.api.status import Evidence, Outcome, RolloutStatus, SourceEvidence, State
 from halimede.judge.evidence import initial_evidence
 from halimede.judge.sample_size import requests_to_certify
 from halimede.judge.thresholds import levels, limits
-from halimede.judge.verdict import Verdict
 from halimede.rollout.remaining import level_due, seconds_for, time_for, time_left
 from halimede.rollout.sizing.first_weight import with_first_weight
 from tests.support.rollouts import canary_at

@@ -2,9 +2,9 @@
 
 import pytest
 
+from halimede.api.reasons import Verdict
 from halimede.api.rollout import Rollout
 from halimede.api.status import Outcome, State
-from halimede.judge.verdict import Verdict
 from tests.support.rollouts import BLUE_GREEN, SETTINGS, MachineWorld, canary_at, changed, unready
 
 AT_ONCE = [State.STARTING, State.PRIMING, State.SCALING_UP, State.PROMOTING, State.BAKING]

@@ -2,10 +2,9 @@
 
 import pytest
 
+from halimede.api.reasons import NotReadyReason, Verdict
 from halimede.api.rollout import Canary, CapacityMode, Step
 from halimede.api.status import State
-from halimede.judge.verdict import Verdict
-from halimede.rollout.facts import NotReadyReason
 from tests.support.rollouts import SETTINGS, MachineWorld, changed, unready
 
 REPLACE = changed(SETTINGS, capacity_mode=CapacityMode.REPLACE)

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from halimede.api.analysis import OnTimeout
+from halimede.api.reasons import Verdict
 from halimede.api.rollout import Canary, OnStableDown, Step
 from halimede.api.status import Evidence, State
-from halimede.judge.verdict import Verdict
 from tests.support.rollouts import (
     BLUE_GREEN,
     SETTINGS,

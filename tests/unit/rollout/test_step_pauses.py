@@ -2,10 +2,9 @@
 
 import pytest
 
-from halimede.api.conditions import Reason
+from halimede.api.reasons import Reason, Verdict
 from halimede.api.rollout import Canary, Step, StepPause
 from halimede.api.status import Outcome, State
-from halimede.judge.verdict import Verdict
 from halimede.rollout.requeue import requeue_after
 from tests.support.rollouts import SETTINGS, MachineWorld, canary_at, changed, unready
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from halimede.api.reasons import Verdict
 from halimede.api.rollout import Canary, Scale, Step, StepPause
 from halimede.api.status import State
-from halimede.judge.verdict import Verdict
 from halimede.rollout.requeue import requeue_after
 from tests.support.rollouts import SETTINGS, MachineWorld, canary_at, changed, unready
 

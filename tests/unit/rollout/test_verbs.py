@@ -2,8 +2,8 @@
 
 import pytest
 
+from halimede.api.reasons import Verdict
 from halimede.api.status import Outcome, State
-from halimede.judge.verdict import Verdict
 from halimede.rollout.command import MAX_LENGTH
 from tests.support.rollouts import (
     ANALYSIS,

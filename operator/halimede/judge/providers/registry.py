@@ -1,6 +1,7 @@
 """All products whose counters we can read."""
 
 from halimede.api.analysis import MetricsProvider
+from halimede.api.sources import Source, SourceId
 from halimede.judge.providers.client_errors import count_client_errors
 from halimede.judge.providers.contour import CONTOUR
 from halimede.judge.providers.envoy_gateway import ENVOY_GATEWAY
@@ -10,7 +11,7 @@ from halimede.judge.providers.latency import build_latency_provider
 from halimede.judge.providers.provider import Provider
 from halimede.judge.providers.traefik import TRAEFIK
 from halimede.judge.providers.triton import TRITON
-from halimede.judge.reading import MetricsRequest, Source
+from halimede.judge.reading import MetricsRequest
 
 ROUTERS = {
     MetricsProvider.CONTOUR: CONTOUR,
@@ -21,7 +22,7 @@ ROUTERS = {
 }
 
 
-def find_provider(source: str, request: MetricsRequest) -> Provider:
+def find_provider(source: SourceId, request: MetricsRequest) -> Provider:
     """Find the product that a source's counters come from."""
     if source == Source.TRITON:
         return TRITON

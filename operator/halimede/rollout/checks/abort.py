@@ -1,6 +1,6 @@
 """The states in which traffic goes back, or an old revision leaves: nothing may hold them up."""
 
-from halimede.api.conditions import Reason
+from halimede.api.reasons import Reason
 from halimede.api.status import State
 from halimede.rollout.context import Decision, RolloutContext
 from halimede.rollout.decisions import abort_weight, finish, set_weight, wait

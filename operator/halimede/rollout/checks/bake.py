@@ -1,10 +1,9 @@
 """The bake: the new revision has most of the traffic and is analysed before the commit."""
 
-from halimede.api.conditions import Reason
+from halimede.api.reasons import EventReason, Reason, Verdict
 from halimede.api.status import RolloutStatus
 from halimede.judge.messages import odds
 from halimede.judge.thresholds import DOUBT
-from halimede.judge.verdict import Verdict
 from halimede.rollout.analysis_schedule import is_doubtful, required_looks
 from halimede.rollout.checks.waits import (
     analysis_message,
@@ -94,7 +93,7 @@ def _shared(rollout: RolloutStatus) -> str:
 
 def _control_ended(rollout: RolloutStatus) -> Event:
     return normal(
-        "ControlDropped",
+        EventReason.CONTROL_DROPPED,
         f"Revision {rollout.revision} gets all requests: the spec leaves {rollout.base} no share"
         " of the bake any more.",
     )

@@ -1,6 +1,6 @@
 """What a full cluster means for a rollout: no news of the model, and perhaps a long wait."""
 
-from halimede.api.conditions import Reason
+from halimede.api.reasons import Reason
 from halimede.api.rollout import CapacityMode, Strategy
 from halimede.api.status import RolloutStatus
 from halimede.rollout.checks.safety import AWAITING_READINESS

@@ -1,6 +1,6 @@
 """Checks that keep a rollout where it is, after safety and before anything that advances."""
 
-from halimede.api.conditions import Reason
+from halimede.api.reasons import Reason
 from halimede.api.status import State
 from halimede.rollout.context import Decision, RolloutContext, first_decision
 from halimede.rollout.decisions import undo_raise, wait

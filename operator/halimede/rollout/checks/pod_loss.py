@@ -1,5 +1,6 @@
 """Checks that fit the weights to the pods that are left, on either side."""
 
+from halimede.api.reasons import EventReason
 from halimede.api.rollout import OnStableDown, Strategy
 from halimede.api.status import RolloutStatus, State
 from halimede.rollout.context import Decision, RolloutContext
@@ -29,7 +30,7 @@ def control_lost(scene: RolloutContext) -> Decision | None:
     if not scene.canary_full and (ready > 0 or scene.unwritten):
         return None
     event = warning(
-        "ControlDropped",
+        EventReason.CONTROL_DROPPED,
         f"Revision {rollout.base} has {ready} of {wanted} ready pods for its"
         f" {FULL_WEIGHT - rollout.weight} %; {rollout.revision} gets all requests.",
     )
@@ -51,7 +52,7 @@ def stable_is_down(scene: RolloutContext) -> Decision | None:
     elif state is State.PRIMING or state in AT_A_STEP:
         state = State.SHIFTING
     event = warning(
-        "StableCovered",
+        EventReason.STABLE_COVERED,
         f"Revision {rollout.base} has no ready pod; {rollout.revision} gets all requests until"
         " it is back.",
     )
@@ -91,7 +92,7 @@ def reduce_to_ready_pods(scene: RolloutContext) -> Decision | None:
     if weight >= rollout.weight:
         return None
     event = warning(
-        "TrafficReduced",
+        EventReason.TRAFFIC_REDUCED,
         f"Revision {rollout.revision} has {ready} ready pods, too few for {rollout.weight} %; it"
         f" keeps {weight} %.",
     )

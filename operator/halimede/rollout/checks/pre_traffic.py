@@ -7,10 +7,9 @@ stable revision's requests in nothing, and begins anew when users come.
 
 from dataclasses import replace
 
-from halimede.api.conditions import Reason
+from halimede.api.reasons import EventReason, Reason, Verdict
 from halimede.api.rollout import Stage
 from halimede.api.status import State
-from halimede.judge.verdict import Verdict
 from halimede.rollout.checks.progress import RESET_ANALYSIS, shift
 from halimede.rollout.checks.safety import inconclusive
 from halimede.rollout.checks.waits import (
@@ -70,7 +69,7 @@ def promoted_early(scene: RolloutContext) -> Decision | None:
 def start_first_step(scene: RolloutContext) -> Decision:
     """End the copies and go to the first step."""
     event = normal(
-        "MirrorEnded", join_sentences("The first step follows", analysis_message(scene))
+        EventReason.MIRROR_ENDED, join_sentences("The first step follows", analysis_message(scene))
     )
     changes = {"mirrored_at": scene.now, **RESET_ANALYSIS}
     moved = shift(replace(scene, status=with_rollout(scene.status, **changes)))

@@ -3,10 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from halimede.api.conditions import Reason
+from halimede.api.reasons import EventReason, Reason, Verdict
 from halimede.api.rollout import Mirror, Strategy
 from halimede.api.status import Outcome, State
-from halimede.judge.verdict import Verdict
 from halimede.rollout.checks.bake import baking
 from halimede.rollout.checks.safety import inconclusive
 from halimede.rollout.checks.waits import (
@@ -46,7 +45,9 @@ def starting(scene: RolloutContext) -> Decision:
     if canary.ready_endpoints < scene.canary_wanted:
         return wait_for_pods(scene, canary, scene.canary_wanted)
     if rollout.strategy is Strategy.BLUE_GREEN and not skips_steps(rollout):
-        event = normal("PreviewReady", f"Revision {rollout.revision} is ready to be promoted.")
+        event = normal(
+            EventReason.PREVIEW_READY, f"Revision {rollout.revision} is ready to be promoted."
+        )
         changes = {"unready_since": None, "step_started_at": None}
         return set_weight(scene, State.AWAITING_PROMOTION, 0, event, **changes)
     return set_weight(scene, State.PRIMING, 0)
@@ -70,7 +71,7 @@ def mirror_requests(scene: RolloutContext, mirror: Mirror) -> Decision:
     if scene.canary.ready_endpoints < scene.canary_wanted:
         return wait_for_pods(scene, scene.canary, scene.canary_wanted)
     event = normal(
-        "Mirroring",
+        EventReason.MIRRORING,
         f"Revision {scene.rollout.revision} gets copies of {mirror.percent} % of the requests.",
     )
     return set_weight(
@@ -89,7 +90,7 @@ def raise_weight(scene: RolloutContext) -> Decision:
     """Ask the route for the step's weight, or for what the pods of it that are ready can carry."""
     rollout = scene.rollout
     event = normal(
-        "StepStarted",
+        EventReason.STEP_STARTED,
         f"Revision {rollout.revision} gets {scene.reach} % of the requests"
         f" (step {rollout.step + 1} of {rollout.steps}).",
     )
@@ -170,7 +171,7 @@ def pass_step(scene: RolloutContext) -> Decision:
 def step_passed_event(scene: RolloutContext) -> Event:
     """Tell that a step has passed, and by which figures."""
     step = f"Step {scene.rollout.step + 1} of {scene.rollout.steps} passed"
-    return normal("StepPassed", join_sentences(step, analysis_message(scene)))
+    return normal(EventReason.STEP_PASSED, join_sentences(step, analysis_message(scene)))
 
 
 def step_paused(scene: RolloutContext) -> Decision:
@@ -221,7 +222,7 @@ def scaling_up(scene: RolloutContext) -> Decision:
             f"Revision {rollout.revision} gets {weight} % of the requests;"
             f" {FULL_WEIGHT - weight} % stay on {rollout.base} until the bake ends."
         )
-    return set_weight(scene, State.PROMOTING, weight, normal("Promoting", told))
+    return set_weight(scene, State.PROMOTING, weight, normal(EventReason.PROMOTING, told))
 
 
 def scale_up(scene: RolloutContext) -> Decision:
@@ -278,7 +279,9 @@ def promote_full_force_commanded(scene: RolloutContext) -> Decision | None:
     forced = with_rollout(
         scene.status, outcome=Outcome.FAST_PROMOTED, message=message, forced=True
     )
-    event = normal("BakeSkipped", f"Revision {scene.rollout.revision} is promoted without a bake.")
+    event = normal(
+        EventReason.BAKE_SKIPPED, f"Revision {scene.rollout.revision} is promoted without a bake."
+    )
     moved = FINAL_STATES[state](replace(scene, status=forced))
     return replace(moved, events=(event, *moved.events), handled=True)
 
@@ -294,7 +297,8 @@ FINAL_STATES: Mapping[State, Callable[[RolloutContext], Decision]] = {
 def _skip_steps(scene: RolloutContext, message: str, *, forced: bool = False) -> Decision:
     state = scene.rollout.state
     event = normal(
-        "StepsSkipped", f"Revision {scene.rollout.revision} gets all requests at full scale."
+        EventReason.STEPS_SKIPPED,
+        f"Revision {scene.rollout.revision} gets all requests at full scale.",
     )
     decided = with_rollout(
         scene.status, outcome=Outcome.FAST_PROMOTED, message=message, forced=forced

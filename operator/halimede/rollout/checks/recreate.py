@@ -7,7 +7,7 @@ nothing but missing pods holds it up, and the way back goes in the same order.
 
 from dataclasses import replace
 
-from halimede.api.conditions import Reason
+from halimede.api.reasons import AbortReason, EventReason, Reason
 from halimede.api.rollout import Strategy
 from halimede.api.status import Outcome, RolloutStatus, State
 from halimede.rollout.checks import hold, safety, start
@@ -47,7 +47,7 @@ def starting(scene: RolloutContext) -> Decision:
     """Wait for full scale, then give it all requests at once: nobody else can take them."""
     if not scene.canary_full:
         return _await_pods(scene)
-    event = normal("Promoting", f"Revision {scene.rollout.revision} gets all requests.")
+    event = normal(EventReason.PROMOTING, f"Revision {scene.rollout.revision} gets all requests.")
     return set_weight(scene, State.PROMOTING, 100, event)
 
 
@@ -79,11 +79,11 @@ def superseded(scene: RolloutContext) -> Decision | None:
     decided = with_rollout(
         scene.status,
         outcome=Outcome.SUPERSEDED,
-        reason="Superseded",
+        reason=AbortReason.SUPERSEDED,
         message=told,
         decided_at=scene.now,
     )
-    event = normal("RolloutSuperseded", f"Revision {scene.rollout.revision}: {told}")
+    event = normal(EventReason.ROLLOUT_SUPERSEDED, f"Revision {scene.rollout.revision}: {told}")
     ended = finish(replace(scene, status=decided), event)
     begun = start.begin(replace(scene, status=ended.status))
     return replace(begun, events=(*ended.events, *begun.events))
@@ -103,10 +103,10 @@ def past_deadline(scene: RolloutContext) -> Decision | None:
         return None
     if rollout.state is State.STOPPING:
         told = f"After {deadline} s {scene.base.pods} pods of {rollout.base} have not ended"
-        return abort(scene, "ProgressDeadlineExceeded", told)
+        return abort(scene, AbortReason.PROGRESS_DEADLINE, told)
     return abort(
         scene,
-        "ProgressDeadlineExceeded",
+        AbortReason.PROGRESS_DEADLINE,
         f"After {deadline} s {canary.ready_endpoints} of {scene.canary_wanted} pods are ready"
         f" ({canary.cause or 'no cause is known'})",
         canary.message,

@@ -7,8 +7,8 @@ only the pause itself has a deadline.
 from dataclasses import replace
 
 from halimede.api.analysis import OnTimeout
+from halimede.api.reasons import AbortReason, EventReason, NotReadyReason, Verdict
 from halimede.api.status import Outcome, State
-from halimede.judge.verdict import Verdict
 from halimede.rollout.checks.pod_loss import (
     control_lost,
     reduce_to_ready_pods,
@@ -19,7 +19,7 @@ from halimede.rollout.command import Verb
 from halimede.rollout.context import Decision, RolloutContext
 from halimede.rollout.decisions import abort, set_weight, stop
 from halimede.rollout.events import warning
-from halimede.rollout.facts import CAPACITY, NotReadyReason
+from halimede.rollout.facts import CAPACITY
 from halimede.rollout.pauses import timeout_at
 from halimede.rollout.revision_history import rollback_is_abort
 from halimede.rollout.sizing.replicas import FULL_WEIGHT
@@ -54,11 +54,13 @@ AWAITING_ROUTE = frozenset(
 def aborted_by_command(scene: RolloutContext) -> Decision | None:
     """Somebody has asked for it; `rollback` on the way means the same."""
     if scene.commanded(Verb.ABORT):
-        return replace(abort(scene, "AbortCommanded", "It was commanded."), handled=True)
+        return replace(
+            abort(scene, AbortReason.ABORT_COMMANDED, "It was commanded."), handled=True
+        )
     if scene.command is None or not rollback_is_abort(scene, scene.command):
         return None
     told = "It was commanded: `rollback` aborts the rollout that is under way"
-    return replace(abort(scene, "RollbackCommanded", told), handled=True)
+    return replace(abort(scene, AbortReason.ROLLBACK_COMMANDED, told), handled=True)
 
 
 def pause_forgotten(scene: RolloutContext) -> Decision | None:
@@ -72,7 +74,9 @@ def pause_forgotten(scene: RolloutContext) -> Decision | None:
     if scene.target != scene.rollout.revision:
         return None
     seconds = scene.settings.pause_timeout_seconds
-    return abort(scene, "PauseTimeout", f"It was paused for {seconds} s and nobody went on.")
+    return abort(
+        scene, AbortReason.PAUSE_TIMEOUT, f"It was paused for {seconds} s and nobody went on."
+    )
 
 
 def aborted_by_evidence(scene: RolloutContext) -> Decision | None:
@@ -80,7 +84,9 @@ def aborted_by_evidence(scene: RolloutContext) -> Decision | None:
     if scene.verdict is not Verdict.ABORT or scene.rollout.forced:
         return None
     evidence = scene.rollout.evidence
-    return abort(scene, "AnalysisFailed", (evidence and evidence.message) or "It is worse.")
+    return abort(
+        scene, AbortReason.ANALYSIS_FAILED, (evidence and evidence.message) or "It is worse."
+    )
 
 
 def reverted(scene: RolloutContext) -> Decision | None:
@@ -90,7 +96,7 @@ def reverted(scene: RolloutContext) -> Decision | None:
     return stop(
         scene,
         Outcome.REVERTED,
-        "Reverted",
+        AbortReason.REVERTED,
         f"The spec asks for the stable revision {scene.rollout.base} again.",
     )
 
@@ -102,7 +108,7 @@ def superseded(scene: RolloutContext) -> Decision | None:
     return stop(
         scene,
         Outcome.SUPERSEDED,
-        "Superseded",
+        AbortReason.SUPERSEDED,
         f"{'`rollback`' if scene.status.pinned else 'The spec'} asks for revision"
         f" {scene.target} now.",
     )
@@ -116,7 +122,9 @@ def lost_all_traffic_pods(scene: RolloutContext) -> Decision | None:
         return None
     weight = scene.rollout.weight
     share = "all traffic" if weight == FULL_WEIGHT else f"{weight} % of the requests"
-    return abort(scene, "CanaryUnhealthy", f"It has {share} and lost its last ready pod.")
+    return abort(
+        scene, AbortReason.CANARY_UNHEALTHY, f"It has {share} and lost its last ready pod."
+    )
 
 
 def lost_its_pods(scene: RolloutContext) -> Decision | None:
@@ -130,7 +138,7 @@ def lost_its_pods(scene: RolloutContext) -> Decision | None:
         return None
     share = f"{rollout.weight} %" if rollout.weight else "requests"
     event = warning(
-        "TrafficShed",
+        EventReason.TRAFFIC_SHED,
         f"Revision {rollout.revision} lost its last ready pod; its {share} went to"
         f" {rollout.base}.",
     )
@@ -147,7 +155,7 @@ def stayed_unready(scene: RolloutContext) -> Decision | None:
         return None
     return abort(
         scene,
-        "CanaryUnhealthy",
+        AbortReason.CANARY_UNHEALTHY,
         f"It had traffic and has had no ready pod for {UNREADY_GRACE_SECONDS:.0f} s",
         scene.canary.message,
     )
@@ -162,7 +170,7 @@ def crashed(scene: RolloutContext) -> Decision | None:
         return None
     return abort(
         scene,
-        "CanaryCrashed",
+        AbortReason.CANARY_CRASHED,
         f"It was never ready and restarted {canary.restarts} times",
         canary.message,
     )
@@ -181,7 +189,7 @@ def past_deadline(scene: RolloutContext) -> Decision | None:
         return None
     return abort(
         scene,
-        "ProgressDeadlineExceeded",
+        AbortReason.PROGRESS_DEADLINE,
         f"After {deadline} s {canary.ready_endpoints} of {scene.canary_wanted} pods are ready"
         f" ({canary.cause or 'no cause is known'})",
         canary.message,
@@ -195,7 +203,10 @@ def refused(scene: RolloutContext) -> Decision | None:
     if scene.elapsed(scene.rollout.last_progress_at) < REFUSED_GRACE_SECONDS:
         return None
     return abort(
-        scene, "CanaryRefused", "The API server refuses what runs it", scene.canary.message
+        scene,
+        AbortReason.CANARY_REFUSED,
+        "The API server refuses what runs it",
+        scene.canary.message,
     )
 
 
@@ -209,7 +220,7 @@ def route_past_deadline(scene: RolloutContext) -> Decision | None:
         return None
     return abort(
         scene,
-        "RouteNotAccepted",
+        AbortReason.ROUTE_NOT_ACCEPTED,
         f"The route was not accepted within {ROUTE_DEADLINE_SECONDS:.0f} s",
         scene.facts.route.message,
     )
@@ -225,7 +236,7 @@ def no_data_for_too_long(scene: RolloutContext) -> Decision | None:
         return None
     return abort(
         scene,
-        "NoData",
+        AbortReason.NO_DATA,
         f"It had no request for {analysis.no_data_timeout_seconds} s",
         evidence.message or "",
     )
@@ -241,7 +252,7 @@ def metrics_down_for_too_long(scene: RolloutContext) -> Decision | None:
         return None
     return abort(
         scene,
-        "MetricsDown",
+        AbortReason.METRICS_DOWN,
         f"Prometheus has not answered for {analysis.metrics_timeout_seconds} s",
         evidence.message or "",
     )
@@ -253,7 +264,9 @@ def inconclusive_for_too_long(scene: RolloutContext) -> Decision | None:
         return None
     if not inconclusive(scene):
         return None
-    return abort(scene, "Inconclusive", "The step's maxSeconds are over without a verdict.")
+    return abort(
+        scene, AbortReason.INCONCLUSIVE, "The step's maxSeconds are over without a verdict."
+    )
 
 
 def inconclusive(scene: RolloutContext) -> bool:
@@ -274,7 +287,10 @@ def mirror_refused(scene: RolloutContext) -> Decision | None:
     if mirror_percent(scene.status, scene.settings) == 0 or not (route.applied and route.refused):
         return None
     return abort(
-        scene, "RouteNotAccepted", "The gateway takes no route with copies", route.message
+        scene,
+        AbortReason.ROUTE_NOT_ACCEPTED,
+        "The gateway takes no route with copies",
+        route.message,
     )
 
 

@@ -2,6 +2,8 @@
 
 from uuid import NAMESPACE_OID, uuid5
 
+from halimede.api.base import RevisionHash
+from halimede.api.reasons import EventReason
 from halimede.api.rollout import Strategy
 from halimede.api.status import FailedRevision, RolloutStatus, State, Status
 from halimede.rollout.command import Verb
@@ -25,7 +27,9 @@ def first_deployment(scene: RolloutContext) -> Decision | None:
     target = scene.target
     if scene.facts.workload(target).ready_endpoints == 0 and scene.facts.replicas > 0:
         return Decision(scene.status)
-    event = normal("FirstRevision", f"Revision {target} is the first and serves all requests.")
+    event = normal(
+        EventReason.FIRST_REVISION, f"Revision {target} is the first and serves all requests."
+    )
     return Decision(_with_stable(scene), (event,) if scene.facts.replicas else ())
 
 
@@ -50,7 +54,7 @@ def begin(scene: RolloutContext) -> Decision:
     recreate = rollout.strategy is Strategy.RECREATE
     back = rollout.steps == 0 and not recreate
     event = normal(
-        "RolloutStarted",
+        EventReason.ROLLOUT_STARTED,
         f"Revision {rollout.revision} is to follow {rollout.base} by {rollout.strategy}"
         + (", without steps: it was stable before." if back else "."),
     )
@@ -62,7 +66,7 @@ def begin(scene: RolloutContext) -> Decision:
     if not recreate:
         return Decision(status, (event,))
     outage = warning(
-        "Recreating",
+        EventReason.RECREATING,
         f"Revision {rollout.base} stops before {rollout.revision} starts: no requests are served"
         " meanwhile.",
     )
@@ -73,7 +77,7 @@ IDLE = (serves_already, first_deployment, spec_invalid, nothing_is_to_serve, fai
 """Asked in this order; the last one always answers."""
 
 
-def failed_record(status: Status, revision: str) -> FailedRevision | None:
+def failed_record(status: Status, revision: RevisionHash) -> FailedRevision | None:
     """Find out whether a revision was stopped before."""
     return next((one for one in status.failed_revisions if one.revision == revision), None)
 

@@ -1,12 +1,11 @@
 """What a rollout waits for, in words with figures."""
 
-from halimede.api.conditions import Reason
-from halimede.judge.verdict import Verdict
+from halimede.api.reasons import NotReadyReason, Reason, Verdict
 from halimede.rollout.checks.cluster_capacity import capacity_timed_out, remedy
 from halimede.rollout.checks.pod_loss import describe_weight
 from halimede.rollout.context import Decision, RolloutContext
 from halimede.rollout.decisions import wait
-from halimede.rollout.facts import CAPACITY, NEEDS_HELP, NotReadyReason, Workload
+from halimede.rollout.facts import CAPACITY, NEEDS_HELP, Workload
 from halimede.rollout.remaining import time_left
 from halimede.rollout.traffic_advice import advice_for_step
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from halimede.api.base import rfc3339
+from halimede.api.base import RevisionHash, rfc3339
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.rollout.command import Command, Verb
 from halimede.rollout.commands.validate import rejection_reason
@@ -31,7 +31,7 @@ def is_available(md: ModelDeployment) -> list[Verb]:
     looked = (rollout.polled_at or rollout.state_since) if rollout else 0.0
     scene = RolloutContext(
         wanted=Goal(
-            target=status.target.revision if status.target else "",
+            target=status.target.revision if status.target else RevisionHash(""),
             settings=effective_settings(md.spec.rollout, rollout),
             identity=md.metadata.uid,
         ),

@@ -8,6 +8,7 @@ evidence.
 
 from math import ceil
 
+from halimede.api.reasons import EventReason
 from halimede.api.rollout import Rollout, Step
 from halimede.api.status import RolloutStatus
 from halimede.rollout.events import Event, normal
@@ -69,7 +70,7 @@ def report_first_weight(
         return ()
     return (
         normal(
-            "FirstWeightChosen",
+            EventReason.FIRST_WEIGHT_CHOSEN,
             f"The first weight of revision {after.revision} is {after.first_weight} %, chosen by"
             f" the traffic of {about_rate(after.evidence.requests_per_second or 0.0)} requests/s.",
         ),

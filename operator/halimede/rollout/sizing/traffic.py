@@ -5,6 +5,7 @@ Weights are derived from the status and never read back from the route, which is
 
 from dataclasses import dataclass
 
+from halimede.api.base import RevisionHash
 from halimede.api.rollout import Rollout, Strategy
 from halimede.api.status import RolloutStatus, State, Status
 from halimede.rollout.context import GROWING, RolloutContext
@@ -33,9 +34,9 @@ TESTED = frozenset(
 class TrafficPlan:
     """All that what leads clients to the revisions depends on, besides the spec."""
 
-    shares: tuple[tuple[str, int], ...]
+    shares: tuple[tuple[RevisionHash, int], ...]
     """The revisions that the route knows, the stable one first, with their percentages."""
-    preview: str | None
+    preview: RevisionHash | None
     """The revision that the preview shows."""
     testers: bool
     """Whether requests that `canary.match` tells go to the new revision."""
@@ -49,7 +50,7 @@ def traffic_plan(status: Status, settings: Rollout) -> TrafficPlan:
     return TrafficPlan(weights(status), preview_revision(status), header_routed(status), copied)
 
 
-def weights(status: Status) -> tuple[tuple[str, int], ...]:
+def weights(status: Status) -> tuple[tuple[RevisionHash, int], ...]:
     """List the revisions that the route knows, the stable one first, with their percentages."""
     rollout = status.rollout
     if rollout is None:
@@ -70,7 +71,7 @@ def is_canary(status: Status) -> bool:
     return status.rollout is not None and status.rollout.strategy is Strategy.CANARY
 
 
-def revisions_with_workloads(status: Status) -> frozenset[str]:
+def revisions_with_workloads(status: Status) -> frozenset[RevisionHash]:
     """Name the revisions whose children must be there."""
     revisions = {*_serving(status), *(one.revision for one in status.warm)}
     if status.rollout is not None:
@@ -78,13 +79,13 @@ def revisions_with_workloads(status: Status) -> frozenset[str]:
     return frozenset(revisions)
 
 
-def revisions_to_keep(status: Status) -> frozenset[str]:
+def revisions_to_keep(status: Status) -> frozenset[RevisionHash]:
     """Name the revisions of which at least the record is kept."""
     pinned = {status.pinned.revision} if status.pinned else set()
     return revisions_with_workloads(status) | pinned | {one.revision for one in status.history}
 
 
-def preview_revision(status: Status) -> str | None:
+def preview_revision(status: Status) -> RevisionHash | None:
     """Name the revision that the preview Service shows: blue-green's, until it is committed."""
     rollout = status.rollout
     if rollout is None or rollout.strategy is not Strategy.BLUE_GREEN:
@@ -109,12 +110,12 @@ def mirror_percent(status: Status, settings: Rollout) -> int:
     return analysis.mirror_percent if state is State.AWAITING_PROMOTION and analysis else 0
 
 
-def hpa_target(status: Status) -> str | None:
+def hpa_target(status: Status) -> RevisionHash | None:
     """Name the revision whose Deployment the autoscaler scales: the stable one."""
     return next(iter(_serving(status)), None)
 
 
-def replicas(scene: RolloutContext, revision: str, *, autoscaled: bool) -> int | None:
+def replicas(scene: RolloutContext, revision: RevisionHash, *, autoscaled: bool) -> int | None:
     """Say how many pods a revision's Deployment asks for; None: that is left as it is."""
     rollout, count = scene.status.rollout, scene.facts.replicas
     if rollout is not None and rollout.strategy is Strategy.RECREATE:
@@ -131,7 +132,7 @@ def replicas(scene: RolloutContext, revision: str, *, autoscaled: bool) -> int |
 
 
 def _recreated(
-    scene: RolloutContext, rollout: RolloutStatus, revision: str, *, autoscaled: bool
+    scene: RolloutContext, rollout: RolloutStatus, revision: RevisionHash, *, autoscaled: bool
 ) -> int | None:
     """Never give pods to both. None of them is left to an autoscaler, which stops at zero."""
     new, count = revision == rollout.revision, scene.facts.replicas
@@ -189,6 +190,6 @@ def _canary(scene: RolloutContext, rollout: RolloutStatus) -> int:
     return max(scene.canary_replicas, min(scene.canary.desired, kept))
 
 
-def _serving(status: Status) -> tuple[str, ...]:
+def _serving(status: Status) -> tuple[RevisionHash, ...]:
     serving = status.stable or status.target
     return (serving.revision,) if serving else ()
