@@ -203,4 +203,4 @@ class Stage:
         latest = self.watch.latest
         if latest is None:
             return "nothing"
-        return latest.status.model_dump_json(exclude_none=True, exclude={"warm"})[:2000]
+        return latest.status.model_dump_json(exclude_none=True, exclude={"warm_revisions"})[:2000]

@@ -274,7 +274,9 @@ class FakeCluster:
                 return
             self._seen = news
             plan = self.look()
-            self._alarm = self.now + (RESYNC_SECONDS if plan.again is None else plan.again)
+            self._alarm = self.now + (
+                RESYNC_SECONDS if plan.requeue_after is None else plan.requeue_after
+            )
         raise AssertionError(f"it finds no rest: {plan}")
 
     def _news(self) -> object:

@@ -71,7 +71,7 @@ class Operator:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch(asked_to_stop, released))
             async with web.serve(
-                self.settings.http_port, healthy=self.trouble, ready=self.not_ready
+                self.settings.http_port, healthy=self.unhealthy_reason, ready=self.unready_reason
             ) as port:
                 _log.info("Serving /healthz, /readyz and /metrics", extra={"port": port})
                 working = tasks.create_task(self._work())
@@ -83,7 +83,7 @@ class Operator:
             released.set()
         return drained
 
-    def trouble(self) -> str | None:
+    def unhealthy_reason(self) -> str | None:
         """Tell why this process should be restarted, or None."""
         if self._lag > LAG_SECONDS:
             return f"the event loop came round {self._lag:.0f} s late"
@@ -91,7 +91,7 @@ class Operator:
             return f"a ModelDeployment has waited {self.queue.oldest_seconds():.0f} s for its turn"
         return None
 
-    def not_ready(self) -> str | None:
+    def unready_reason(self) -> str | None:
         """Tell why nothing is worked on, or None."""
         return None if self._synced else "the watches have not delivered everything yet"
 
@@ -122,14 +122,14 @@ class Operator:
         reconciler = self._reconciler()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._beat())
-            await sync.caught_up()
+            await sync.wait_for_sync()
             self._synced = True
             _log.info("Synced", extra={"modeldeployments": len(self.store.keys())})
             for _ in range(self.settings.workers):
-                tasks.create_task(self.queue.work(reconciler.reconcile))
+                tasks.create_task(self.queue.run_worker(reconciler.reconcile))
             while True:
                 await asyncio.sleep(self.settings.resync_seconds)
-                await sync.repair(self.queue.add)
+                await sync.resync(self.queue.add)
 
     def _reconciler(self) -> Reconciler:
         metrics = PrometheusReader(

@@ -126,7 +126,7 @@ def _handler(
         # Nobody is concerned if our own write comes back, or an old version late.
         concerned = store.drop(kind, manifest) if deleted else store.put(kind, manifest)
         if named is not None:
-            concerned += named.seen(manifest, deleted=deleted)
+            concerned += named.on_event(manifest, deleted=deleted)
         for key in concerned:
             if kind is MODEL_DEPLOYMENT:
                 queue.add(key)

@@ -103,7 +103,7 @@ def test_blue_green_switches_on_command_and_the_old_colour_is_the_way_back(busy:
         over = busy.sees("the switch", lambda seen: seen.ready and seen.settled, within=90)
     assert waiting.target == over.stable
     assert waiting.target == busy.requests()[-1].revision
-    assert [blue] == [one.revision for one in over.status.warm]
+    assert [blue] == [one.revision for one in over.status.warm_revisions]
     with busy.serves_many():
         _asks_for_colour(busy, "v1")
         busy.sees("the way back", lambda seen: seen.settled and seen.stable == blue, within=90)

@@ -92,7 +92,7 @@ async def test_a_list_shows_what_the_watch_would(kube: KubeCluster, namespace: s
     other = _config_map(namespace)
     other["metadata"] = {"name": "theirs", "namespace": namespace}
     await kube.apply(other)
-    listed = await kube.listed(CONFIG_MAP, [namespace])
+    listed = await kube.list_versions(CONFIG_MAP, [namespace])
     version = int(live["metadata"]["resourceVersion"])
     assert listed.versions == {live["metadata"]["uid"]: (Key(namespace, "m-1"), version)}
     assert listed.version >= version
@@ -107,7 +107,7 @@ async def test_long_lists_come_whole(
         manifest = _config_map(namespace)
         manifest["metadata"]["name"] = f"m-{number}"
         await kube.apply(manifest)
-    assert len((await kube.listed(CONFIG_MAP, [namespace])).versions) == 5
+    assert len((await kube.list_versions(CONFIG_MAP, [namespace])).versions) == 5
 
 
 async def test_what_does_not_exist_is_told_as_such(kube: KubeCluster, namespace: str) -> None:
@@ -119,7 +119,7 @@ async def test_what_does_not_exist_is_told_as_such(kube: KubeCluster, namespace:
 
 async def test_a_kind_that_the_cluster_lacks_has_no_objects(kube: KubeCluster) -> None:
     """Gateway API is optional; its absence must not keep the operator from starting."""
-    listed = await kube.listed(HTTP_ROUTE, [])
+    listed = await kube.list_versions(HTTP_ROUTE, [])
     assert listed.versions == {}
 
 

@@ -28,9 +28,9 @@ async def test_it_is_read_once_and_then_followed(kube: KubeCluster, namespace: s
     await inputs.read(key, ["source"])
     new = await kube.apply(_source(namespace, "2"))
     assert await inputs.read(key, ["source"]) == {"source": old}
-    assert inputs.seen(new) == (key,)
-    assert inputs.seen(new) == ()
-    assert inputs.seen(old) == ()
+    assert inputs.on_event(new) == (key,)
+    assert inputs.on_event(new) == ()
+    assert inputs.on_event(old) == ()
     assert await inputs.read(key, ["source"]) == {"source": new}
 
 
@@ -40,7 +40,7 @@ async def test_a_deleted_one_is_news(kube: KubeCluster, namespace: str) -> None:
     live = await kube.apply(_source(namespace, "1"))
     await inputs.read(key, ["source"])
     await kube.delete(CONFIG_MAP, namespace, "source", live["metadata"]["uid"])
-    assert inputs.seen(live, deleted=True) == (key,)
+    assert inputs.on_event(live, deleted=True) == (key,)
     assert await inputs.read(key, ["source"]) == {"source": None}
 
 
@@ -48,10 +48,10 @@ async def test_nobody_is_told_of_what_nobody_reads(kube: KubeCluster, namespace:
     """A spec that names another one, and a ModelDeployment that is gone, read no more."""
     inputs, key = ReferencedObjects(kube, CONFIG_MAP), Key(namespace, "m")
     live = await kube.apply(_source(namespace, "1"))
-    assert inputs.seen(live) == ()
+    assert inputs.on_event(live) == ()
     await inputs.read(key, ["source"])
     await inputs.read(key, ["other"])
-    assert inputs.seen(live) == ()
+    assert inputs.on_event(live) == ()
     await inputs.read(key, ["source"])
     inputs.forget(key)
-    assert inputs.seen(live) == ()
+    assert inputs.on_event(live) == ()

@@ -30,7 +30,7 @@ async def test_work_waits_for_the_watches(
     monkeypatch.setattr(resync, "GLANCES", 2)
     live = await kube.apply(model("m", namespace))
     store = Store()
-    waiting = asyncio.create_task(CacheSync(kube, store, [namespace]).caught_up())
+    waiting = asyncio.create_task(CacheSync(kube, store, [namespace]).wait_for_sync())
     done, _ = await asyncio.wait([waiting], timeout=1.0)
     assert not done
     store.put(MODEL_DEPLOYMENT, live)
@@ -43,7 +43,7 @@ async def test_what_is_deleted_meanwhile_is_not_waited_for(
     """An object that was listed and then deleted will never be shown."""
     monkeypatch.setattr(resync, "GLANCES", 2)
     live = await kube.apply(model("m", namespace))
-    waiting = asyncio.create_task(CacheSync(kube, Store(), [namespace]).caught_up())
+    waiting = asyncio.create_task(CacheSync(kube, Store(), [namespace]).wait_for_sync())
     done, _ = await asyncio.wait([waiting], timeout=0.5)
     assert not done
     await kube.delete(MODEL_DEPLOYMENT, namespace, "m", live["metadata"]["uid"])
@@ -56,17 +56,17 @@ async def test_the_resync_finds_what_the_watches_missed(kube: KubeCluster, names
     resync = CacheSync(kube, store, [namespace])
     key = Key(namespace, "m")
     store.put(CONFIG_MAP, first := await kube.apply(_child(namespace, "1")))
-    await resync.repair(changed.append)
+    await resync.resync(changed.append)
     assert changed == []
     await kube.apply(_child(namespace, "2"))
-    await resync.repair(changed.append)
+    await resync.resync(changed.append)
     assert changed == [key]
     assert store.owned(CONFIG_MAP, key)[0]["data"] == {"a": "2"}
     await kube.delete(CONFIG_MAP, namespace, "m-1", first["metadata"]["uid"])
-    await resync.repair(changed.append)
+    await resync.resync(changed.append)
     assert changed == [key, key]
     assert store.owned(CONFIG_MAP, key) == ()
     await kube.apply(model("m", namespace))
-    await resync.repair(changed.append)
+    await resync.resync(changed.append)
     assert changed == [key, key, key]
     assert store.keys() == (key,)

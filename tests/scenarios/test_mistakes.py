@@ -207,10 +207,10 @@ def test_child_that_stays_refused(cluster: FakeCluster) -> None:
     cluster.run(1)
     del cluster.objects["Deployment", f"digits-{cluster.parsed.target.revision}"]
     cluster.alive = False
-    assert (cluster.look().again or 0.0) <= AFTER_WRITES_SECONDS
+    assert (cluster.look().requeue_after or 0.0) <= AFTER_WRITES_SECONDS
     cluster.apply_errors["Deployment"] = "spec.template: Forbidden"
     cluster.look()
-    assert (cluster.look().again or math.inf) > AFTER_WRITES_SECONDS
+    assert (cluster.look().requeue_after or math.inf) > AFTER_WRITES_SECONDS
 
 
 def test_stable_that_loses_its_pods(cluster: FakeCluster) -> None:

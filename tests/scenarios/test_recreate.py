@@ -37,7 +37,7 @@ def test_outage_is_told_and_ends(scarce: FakeCluster) -> None:
     lost = scarce.lost
     assert 0 < lost <= 100 * scarce.requests_per_second
     scarce.until(scarce.ready)
-    assert (scarce.lost, scarce.parsed.warm) == (lost, ())
+    assert (scarce.lost, scarce.parsed.warm_revisions) == (lost, ())
     assert "Recreating" in scarce.reasons
 
 

@@ -69,7 +69,12 @@ def test_a_long_life_leaves_a_small_status() -> None:
     early = size(cluster.status)
     cluster.run(1800)
     status = cluster.parsed
-    lists = (status.warm, status.history, status.failed_revisions, status.used_tokens)
+    lists = (
+        status.warm_revisions,
+        status.history,
+        status.failed_revisions,
+        status.executed_tokens,
+    )
     assert [len(one) for one in lists] == [10, 10, 5, 10]
     assert size(cluster.status) < early + 100
     assert status.rollout is not None

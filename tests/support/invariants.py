@@ -80,7 +80,7 @@ class Watcher:
     def _carries(self, weight: int, ready: int, base: int) -> None:
         """Both sides have the pods for it; where pods are replaced, one may be missing."""
         world, rollout = self.world, self.world.status.rollout
-        if rollout is not None and rollout.covering_since is not None and base == 0:
+        if rollout is not None and rollout.failover_since is not None and base == 0:
             assert ready > 0, "I2: it covers without a pod"
             return
         dropped = rollout is not None and rollout.control_dropped_at is not None
@@ -114,7 +114,7 @@ class Watcher:
     def _raises_nothing_in_a_pause(self, old: Shares, new: Shares) -> None:
         """While somebody holds it, a revision's share may fall; it rises to cover for stable."""
         rollout = self.world.status.rollout
-        if rollout is None or rollout.state not in BEFORE_COMMIT or rollout.covering_since:
+        if rollout is None or rollout.state not in BEFORE_COMMIT or rollout.failover_since:
             return
         if rollout.control_dropped_at is not None and rollout.state in ALL_TRAFFIC:
             return  # a stable revision without pods answers nothing, whoever holds the rollout
@@ -135,8 +135,10 @@ class Watcher:
     def _token_acts_once(self, before: Status) -> None:
         """No command is carried out whose token is remembered."""
         after = self.world.status
-        acted = after.used_tokens[-1:] if after.used_tokens != before.used_tokens else ()
-        assert not set(acted) & set(before.used_tokens), "a token acted twice"
+        acted = (
+            after.executed_tokens[-1:] if after.executed_tokens != before.executed_tokens else ()
+        )
+        assert not set(acted) & set(before.executed_tokens), "a token acted twice"
 
     def _failed_revision_stays_away(self, before: Status) -> None:
         """I8: what was stopped begins anew only if that is commanded."""
@@ -144,7 +146,7 @@ class Watcher:
         if after.rollout is None or (before.rollout and before.rollout.id == after.rollout.id):
             return
         failed = {one.revision for one in before.failed_revisions}
-        commanded = after.used_tokens != before.used_tokens or before.pinned is not None
+        commanded = after.executed_tokens != before.executed_tokens or before.pinned is not None
         assert after.rollout.revision not in failed or commanded, "I8"
 
     def _rises_only_after_a_pass(self, before: Status, verdict: Verdict | None) -> None:
@@ -152,7 +154,7 @@ class Watcher:
         after, was = self.world.status.rollout, before.rollout
         if after is None or was is None or after.id != was.id or after.steps == 0:
             return
-        promoted = self.world.status.answered_command != before.answered_command
+        promoted = self.world.status.last_command != before.last_command
         fit = remap_steps(was, self.world.settings, self.world.now)
         if fit != was:
             self.allowed[after.id], was = fit.step, fit
@@ -190,7 +192,7 @@ class Watcher:
         after = advance(tried).status
         left = weight_on_abort(
             rollout.weight,
-            stable_ready=scene.base.ready_endpoints,
+            stable_ready=scene.stable.ready_endpoints,
             canary_ready=scene.canary.ready_endpoints,
             replicas=scene.facts.replicas,
         )

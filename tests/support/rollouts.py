@@ -118,13 +118,13 @@ class MachineWorld:
             polled = rollout.model_copy(update={"evidence": evidence, "polled_at": self.now})
             status = status.model_copy(update={"rollout": polled})
         return RolloutContext(
-            wanted=Goal(
+            goal=Goal(
                 self.target,
                 self.settings,
                 "uid:1",
                 self.generation,
                 self.invalid,
-                by_pods=self.by_pods,
+                no_router=self.by_pods,
             ),
             facts=self.facts(),
             status=status,
@@ -212,13 +212,15 @@ class MachineWorld:
         return writes
 
     def _set_route(self, arranged: TrafficPlan) -> None:
-        if arranged.shares != self.route:
-            self.writes.append(arranged.shares)
-        self.arranged, self.route = arranged, arranged.shares
+        if arranged.weights != self.route:
+            self.writes.append(arranged.weights)
+        self.arranged, self.route = arranged, arranged.weights
 
     def _arrangement(self) -> TrafficPlan:
         asked = traffic.traffic_plan(self.status, self.settings)
-        return replace(asked, testers=asked.testers and self.settings.canary.match is not None)
+        return replace(
+            asked, header_routed=asked.header_routed and self.settings.canary.match is not None
+        )
 
     def _schedule(self) -> None:
         """Find places for pods: who has one keeps it as long as the pod is wanted."""

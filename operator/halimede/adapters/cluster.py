@@ -60,7 +60,7 @@ class Cluster(Protocol):
     async def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
         """Read one object; None: there is none."""
 
-    async def listed(self, kind: Kind, namespaces: Iterable[str]) -> Listing:
+    async def list_versions(self, kind: Kind, namespaces: Iterable[str]) -> Listing:
         """List what our watch of *kind* should know, without bodies. No namespaces: all."""
 
     async def apply(self, manifest: Manifest, manager: str = MANAGER) -> Manifest:
@@ -121,7 +121,7 @@ class KubeCluster:
         except NotFoundError:
             return None
 
-    async def listed(self, kind: Kind, namespaces: Iterable[str]) -> Listing:
+    async def list_versions(self, kind: Kind, namespaces: Iterable[str]) -> Listing:
         """List what our watch of *kind* should know, without bodies. No namespaces: all.
 
         A kind that the cluster does not have (Gateway API, say) has no objects.

@@ -24,7 +24,7 @@ class Kind:
     selector: str | None = OURS
     """The label selector of our watch; None: every object of the kind is ours to look at."""
 
-    shared: bool = False
+    tracks_managers: bool = False
     """Whether others are known to write ours too, so that it matters who wrote what."""
 
     @property
@@ -67,8 +67,8 @@ MODEL_DEPLOYMENT = Kind(v1alpha1.KIND, v1alpha1.API_VERSION, plural=v1alpha1.PLU
 DEPLOYMENT = Kind("Deployment", "apps/v1", "deployments")
 SERVICE = Kind("Service", "v1", "services")
 CONFIG_MAP = Kind("ConfigMap", "v1", "configmaps")
-HTTP_ROUTE = Kind("HTTPRoute", "gateway.networking.k8s.io/v1", "httproutes", shared=True)
-INGRESS = Kind("Ingress", "networking.k8s.io/v1", "ingresses", shared=True)
+HTTP_ROUTE = Kind("HTTPRoute", "gateway.networking.k8s.io/v1", "httproutes", tracks_managers=True)
+INGRESS = Kind("Ingress", "networking.k8s.io/v1", "ingresses", tracks_managers=True)
 AUTOSCALER = Kind("HorizontalPodAutoscaler", "autoscaling/v2", "horizontalpodautoscalers")
 DISRUPTION_BUDGET = Kind("PodDisruptionBudget", "policy/v1", "poddisruptionbudgets")
 POD = Kind("Pod", "v1", "pods")

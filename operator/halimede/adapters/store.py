@@ -133,7 +133,7 @@ class Store:
         ]
         return tuple(key for manifest in stale for key in self.drop(kind, manifest))
 
-    def age(self) -> None:
+    def expire_tombstones(self) -> None:
         """Forget what was gone before the last call: no event can name it any more."""
         self._gone_before, self._gone = self._gone, {}
 
@@ -168,7 +168,7 @@ def _kept(kind: Kind, manifest: Manifest) -> Manifest:
     are ours.
     """
     metadata = {**manifest["metadata"]}
-    if not kind.shared:
+    if not kind.tracks_managers:
         entries = metadata.pop("managedFields", None) or ()
         ours = [_compact(one) for one in entries if kind in CHILDREN and applied_by_us(one)]
         metadata |= {"managedFields": ours} if ours else {}

@@ -24,7 +24,7 @@ class Source:
     """A `storageUri` in its parts."""
 
     scheme: Scheme
-    place: str
+    location: str
     """The ConfigMap's name, the claim's name, or the whole `https://` URI."""
     path: str
     """Folder or file inside the claim; empty for the rest."""
@@ -37,7 +37,7 @@ def parse_source(uri: str) -> Source:
         ValueError: The scheme is none of those that Halimede fetches from.
 
     >>> parse_source("pvc://models/digits/3")
-    Source(scheme=<Scheme.PVC: 'pvc'>, place='models', path='digits/3')
+    Source(scheme=<Scheme.PVC: 'pvc'>, location='models', path='digits/3')
     """
     name, separator, rest = uri.partition("://")
     if not separator or name not in tuple(Scheme):
@@ -53,4 +53,4 @@ def parse_source(uri: str) -> Source:
 def config_maps(spec: ModelDeploymentSpec) -> tuple[str, ...]:
     """Name the ConfigMaps that the spec reads; whoever renders it must have looked at them."""
     model = parse_source(spec.model.storage_uri)
-    return (model.place,) if model.scheme is Scheme.CONFIG_MAP else ()
+    return (model.location,) if model.scheme is Scheme.CONFIG_MAP else ()

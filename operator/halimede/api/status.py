@@ -95,7 +95,7 @@ class PinnedRevision(ApiModel):
     """When that was commanded."""
     generation: int
     """The last generation of the spec that was seen to ask for what it asked for then."""
-    against: RevisionHash
+    spec_revision: RevisionHash
     """The revision that the spec asks for."""
 
 
@@ -238,18 +238,18 @@ class RolloutStatus(ApiModel):
     """When the judge last looked."""
     replicas: int | None = None
     """Recreate: how many pods the old revision had; an autoscaler forgets it at zero."""
-    forced: bool = False
+    skip_analysis: bool = False
     """`promote-full-force`: evidence does not stop it any more, and there is no bake."""
     unready_since: Timestamp | None = None
     """Since when the target, which had traffic, has had no ready endpoint."""
-    covering_since: Timestamp | None = None
+    failover_since: Timestamp | None = None
     """Since when the target has everything because the stable revision had no ready pod."""
     control_dropped_at: Timestamp | None = None
     """When the control share was dropped; it is not restored in this rollout. Absent: it was not
     dropped."""
     capacity_since: Timestamp | None = None
     """Since when the cluster has had no room for the target's pods."""
-    lent: int = 0
+    replaced_replicas: int = 0
     """How many pods the stable revision has given up for the target's, one by one."""
     paused_since: Timestamp | None = None
     """When the command `pause` was carried out last; absent after `resume`."""
@@ -290,6 +290,15 @@ class FinishedRollout(ApiModel):
 
 MOST_FOREIGN_WRITES = 5
 """How many writes of others are remembered; so many within ten minutes are a fight."""
+
+
+class HandledCommand(ApiModel):
+    """A command that was executed or rejected."""
+
+    token: str
+    """Its token."""
+    text: str
+    """The beginning of its text: while the annotation begins with it, there is nothing to do."""
 
 
 class ForeignWrites(ApiModel):
@@ -333,17 +342,15 @@ class Status(ApiModel):
     """The revision that the spec asks for."""
     rollout: RolloutStatus | None = None
     last_rollout: FinishedRollout | None = None
-    warm: Annotated[tuple[WarmRevision, ...], Field(max_length=MOST_WARM)] = ()
+    warm_revisions: Annotated[tuple[WarmRevision, ...], Field(max_length=MOST_WARM)] = ()
     history: Annotated[tuple[PromotedRevision, ...], Field(max_length=20)] = ()
     """Revisions that were stable before, the last one first: `rollback` goes to these."""
     pinned: PinnedRevision | None = None
     """What the command `rollback` holds against the spec, until that changes or `resume`."""
     failed_revisions: Annotated[tuple[FailedRevision, ...], Field(max_length=MOST_FAILED)] = ()
-    handled_command: str | None = None
-    """The token of the last command that was carried out or refused."""
-    answered_command: str | None = None
-    """The beginning of that command's text: as long as it stays, there is nothing new to do."""
-    used_tokens: Annotated[tuple[str, ...], Field(max_length=MOST_TOKENS)] = ()
+    last_command: HandledCommand | None = None
+    """The last command that was executed or rejected."""
+    executed_tokens: Annotated[tuple[str, ...], Field(max_length=MOST_TOKENS)] = ()
     """The last tokens whose commands were carried out, the newest last: none acts again."""
     foreign_writes: ForeignWrites | None = None
     """Who else wrote the route in the last ten minutes."""

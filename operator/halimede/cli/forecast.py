@@ -25,7 +25,7 @@ def forecast_manifests(manifests: str, per_second: float, stable_errors: float) 
                     md.spec.rollout,
                     per_second,
                     stable_errors,
-                    by_pods=md.spec.expose.type is ExposeType.SERVICE,
+                    no_router=md.spec.expose.type is ExposeType.SERVICE,
                 )
             ),
         )

@@ -43,7 +43,7 @@ class ForecastInput:
     """Requests per second to the model as a whole."""
     stable_errors: float
     """Error rate of the stable revision, from 0 to 1."""
-    by_pods: bool = False
+    no_router: bool = False
     """There is no router, so that nothing stays on the stable revision in the bake."""
 
     @property
@@ -51,7 +51,7 @@ class ForecastInput:
         """Percentage of the requests that stay on the stable revision in the bake."""
         settings = self.settings
         return usual_control_percent(
-            settings.strategy, settings, self.per_second, by_pods=self.by_pods
+            settings.strategy, settings, self.per_second, by_pods=self.no_router
         )
 
 

@@ -101,7 +101,7 @@ def unusable_reason(
     source: SourceId, measured: CounterSamples, request: MetricsRequest
 ) -> Unavailable | None:
     """Find out whether an answer cannot tell what was asked for."""
-    wrong = find_provider(source, request).flaw(request, measured.series)
+    wrong = find_provider(source, request).unusable_reason(request, measured.series)
     return None if wrong is None else Unavailable(UnavailableReason.NO_SUCH_BOUND, wrong)
 
 

@@ -47,11 +47,11 @@ class LabelSchema:
     """Computes further counters from those of one process, which the process does not have
     itself."""
 
-    def scrapers(self, labels: Mapping[str, str]) -> Labels:
+    def target_labels(self, labels: Mapping[str, str]) -> Labels:
         """Leave the labels that tell a scraped process from others."""
         return frozenset(item for item in labels.items() if not self._is_own(item[0]))
 
-    def together(self, labels: Mapping[str, str]) -> Labels:
+    def reset_group(self, labels: Mapping[str, str]) -> Labels:
         """Leave the labels that counters share which start anew together."""
         if not self.outcomes:
             return frozenset(labels.items())
@@ -92,7 +92,7 @@ def find_targets(series: Iterable[Series], labelling: LabelSchema) -> tuple[Targ
     found: defaultdict[Labels, list[Series]] = defaultdict(list)
     for one in series:
         if one.samples:
-            found[labelling.scrapers(one.labels)].append(one)
+            found[labelling.target_labels(one.labels)].append(one)
     return tuple(_target(key, group, labelling) for key, group in found.items())
 
 
@@ -150,7 +150,7 @@ def increments(
         first = series.samples[0]
         if first.at > after and (young or first.at > process.first):
             yield Increment(series, first.at, round(first.value))
-        restarts = resets.get(process.labelling.together(series.labels), [])
+        restarts = resets.get(process.labelling.reset_group(series.labels), [])
         for before, sample in pairwise(samples):
             anew = any(before.at <= low and high <= sample.at for low, high in restarts)
             yield Increment(series, sample.at, _amount(before, sample, anew=anew))
@@ -174,7 +174,7 @@ def _resets(process: Target, since: float) -> dict[Labels, list[tuple[float, flo
     for series in process.series:
         for before, sample in pairwise(_last_before(series.samples, since)):
             if sample.value < before.value:
-                together = process.labelling.together(series.labels)
+                together = process.labelling.reset_group(series.labels)
                 found[together].append((before.at, sample.at))
     return found
 

@@ -96,7 +96,7 @@ def judge_poll(
         bake=bake,
         rehearsal=rehearsal,
         compared=compared,
-        requested_at=requested_at(evidence, (view.held for view in views), now),
+        requested_at=requested_at(evidence, (view.evidence for view in views), now),
         client_errors=_with_client_errors(evidence, counts, analysis, now),
     )
     verdict, message = decide_verdict(case)
@@ -123,18 +123,18 @@ def _with_client_errors(
 
 
 def _rehearsed(views: tuple[SourceView, ...]) -> tuple[SourceView, ...]:
-    return tuple(replace(view, held=without_comparison(view.held)) for view in views)
+    return tuple(replace(view, evidence=without_comparison(view.evidence)) for view in views)
 
 
 def _compared(views: tuple[SourceView, ...], before: Evidence) -> tuple[SourceView, ...]:
     """Update the comparison that must confirm a one-sample test against the canary."""
-    suspicion = is_suspected(view.held for view in views)
+    suspicion = is_suspected(view.evidence for view in views)
     phis = {held.source: phi_of(held) for held in before.sources}
     return tuple(
         replace(
             view,
-            held=update_confirmation(
-                view.held, view.seen, phis.get(view.source, 1.0), suspicion=suspicion
+            evidence=update_confirmation(
+                view.evidence, view.seen, phis.get(view.source, 1.0), suspicion=suspicion
             ),
         )
         if isinstance(view.seen, WindowCounts)
@@ -238,11 +238,11 @@ def _written(evidence: Evidence, case: Poll, verdict: Verdict, message: str) -> 
         levels=evidence.levels,
         requests_per_second=per_second(
             evidence.requests_per_second,
-            (view.held for view in case.views),
+            (view.evidence for view in case.views),
             rehearsal=case.rehearsal,
         ),
         requested_at=case.requested_at,
-        sources=tuple(view.held for view in case.views),
+        sources=tuple(view.evidence for view in case.views),
         client_errors=case.client_errors,
         verdict=verdict,
         message=message,

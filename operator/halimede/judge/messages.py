@@ -161,4 +161,4 @@ def unseen(source: SourceId, request: MetricsRequest) -> str:
             f"the query spec.rollout.analysis.{field}.requests has no answer for revision"
             f" {request.canary}: try it in Prometheus, and send the revision requests"
         )
-    return find_provider(source, request).unseen(request)
+    return find_provider(source, request).missing_message(request)

@@ -39,7 +39,7 @@ class SourceView:
     """One source in this poll."""
 
     source: SourceId
-    held: SourceEvidence
+    evidence: SourceEvidence
     """The evidence with this poll's."""
     seen: WindowCounts | Unavailable | None
     """This poll's; None: the source was not to be asked yet."""
@@ -81,7 +81,7 @@ class Poll:
         return tuple(
             view
             for view in self.views
-            if view.source is Source.TRITON or view.held.canary_requests
+            if view.source is Source.TRITON or view.evidence.canary_requests
         )
 
 
@@ -143,12 +143,12 @@ def _seen_often(view: SourceView) -> bool:
     """Whether enough polls raised the odds against the canary."""
     seen = view.seen.canary if isinstance(view.seen, WindowCounts) else Counts()
     severe = seen.errors > SEVERE * seen.requests
-    return view.held.polls_against >= (MIN_POLLS if severe else MIN_POLLS_AGAINST)
+    return view.evidence.polls_against >= (MIN_POLLS if severe else MIN_POLLS_AGAINST)
 
 
 def _tests(view: SourceView, case: Poll) -> Iterator[Test]:
     """Yield the tests of a source that count towards an abort, with their odds."""
-    held, request = view.held, case.request
+    held, request = view.evidence, case.request
     if held.canary_errors < MIN_ERRORS:
         return
     worse = log_mixture(held.log_rel)
@@ -173,9 +173,9 @@ def _is_confirmed(view: SourceView, case: Poll) -> bool:
     """
     if case.rehearsal:
         return True
-    witnesses = [view] if view.held.confirmation_requests else _witnesses(view, case)
+    witnesses = [view] if view.evidence.confirmation_requests else _witnesses(view, case)
     if witnesses:
-        return any(log_mixture(one.held.log_confirmation) >= CONFIRMATION for one in witnesses)
+        return any(log_mixture(one.evidence.log_confirmation) >= CONFIRMATION for one in witnesses)
     return not case.compared or any(_sees_stable(one) for one in _same_kind(view, case))
 
 
@@ -186,7 +186,7 @@ def _same_kind(view: SourceView, case: Poll) -> list[SourceView]:
 
 
 def _witnesses(view: SourceView, case: Poll) -> list[SourceView]:
-    return [one for one in _same_kind(view, case) if one.held.confirmation_requests]
+    return [one for one in _same_kind(view, case) if one.evidence.confirmation_requests]
 
 
 def _sees_stable(view: SourceView) -> bool:
@@ -217,7 +217,7 @@ def _without_data(case: Poll) -> Outcome | None:
         if age > max(STALE, 3 * view.seen.interval):
             sentence = f"revision {canary} was last scraped {age:.0f} s ago {where}"
             return Verdict.NO_DATA, sentence
-        if view.held.canary_requests == 0:
+        if view.evidence.canary_requests == 0:
             return Verdict.NO_DATA, f"revision {canary} has had no request yet {where}"
     if case.quiet_for is not None:
         return Verdict.NO_DATA, f"revision {canary} has had no request for {case.quiet_for:.0f} s"
@@ -228,10 +228,10 @@ def _watched(case: Poll) -> Outcome:
     held = case.client_errors
     if held is not None and rise_of_client_errors(held):
         return Verdict.CONTINUE, messages.more_client_errors(held, case.request)
-    worst = max(case.views, key=lambda view: log_odds_against(view.held))
+    worst = max(case.views, key=lambda view: log_odds_against(view.evidence))
     return Verdict.CONTINUE, (
-        f"revision {case.request.canary}: {messages.describe_counts(worst.held)};"
-        f" odds {messages.odds(log_odds_against(worst.held))} against it"
+        f"revision {case.request.canary}: {messages.describe_counts(worst.evidence)};"
+        f" odds {messages.odds(log_odds_against(worst.evidence))} against it"
     )
 
 
@@ -242,15 +242,13 @@ def _insufficient(case: Poll) -> Outcome | None:
     for view in case.asked:
         lack = _describe_lack(view, case)
         if lack is not None:
-            sentence = (
-                f"revision {case.request.canary}: {messages.describe_counts(view.held)}; {lack}"
-            )
-            return Verdict.CONTINUE, sentence
+            counts = messages.describe_counts(view.evidence)
+            return Verdict.CONTINUE, f"revision {case.request.canary}: {counts}; {lack}"
     return None
 
 
 def _describe_lack(view: SourceView, case: Poll) -> str | None:
-    held = view.held
+    held = view.evidence
     suspicion = log_odds_against(held)
     if suspicion >= SUSPICION:
         return f"held by the odds against it, {messages.odds(suspicion)}"
@@ -275,30 +273,30 @@ def _stable_is_in_trouble(view: SourceView, case: Poll) -> bool:
     """Whether stable's error rate in this poll was unusual and over the ceiling."""
     if not isinstance(view.seen, WindowCounts):
         return False
-    ceiling = ceiling_of(view.held, case.limits)
-    return in_trouble(view.held, view.seen.stable, view.levels, ceiling)
+    ceiling = ceiling_of(view.evidence, case.limits)
+    return in_trouble(view.evidence, view.seen.stable, view.levels, ceiling)
 
 
 def _certificate(view: SourceView, case: Poll) -> tuple[float, float]:
     """Find what the step demands, and the logarithm of the odds for that."""
     level = view.levels[case.step]
-    return level, log_odds_pass(view.held, level)
+    return level, log_odds_pass(view.evidence, level)
 
 
 def _better(view: SourceView, case: Poll) -> float:
     """Return the log odds that the canary is better than stable; 0 if this may not pass."""
     if case.analysis.on_better_than_stable is not BetterThanStable.PROMOTE:
         return 0.0
-    return log_mixture(view.held.log_better)
+    return log_mixture(view.evidence.log_better)
 
 
 def _passed(case: Poll) -> Outcome:
-    shown = " and ".join(messages.describe_counts(view.held) for view in case.asked)
+    shown = " and ".join(messages.describe_counts(view.evidence) for view in case.asked)
     least = min(case.asked, key=lambda view: max(_certificate(view, case)[1], _better(view, case)))
     level, sure = _certificate(least, case)
     revision, better = case.request.canary, _better(least, case)
     if sure < case.limits.certify:
-        sentence = messages.better_than_stable(least.held, case.request, better)
+        sentence = messages.better_than_stable(least.evidence, case.request, better)
         return Verdict.PASS, f"revision {revision}: {shown}; {sentence}"
     return Verdict.PASS, (
         f"revision {revision}: {shown}; odds {messages.odds(sure)} for"

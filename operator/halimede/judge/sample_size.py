@@ -21,7 +21,7 @@ MAX_REQUESTS = 1 << 24
 class StepTest:
     """A step, and the evidence of one source that is to pass it."""
 
-    held: SourceEvidence
+    evidence: SourceEvidence
     levels: tuple[float, ...]
     """The error rate that each step's certificate must exclude."""
     step: int
@@ -98,7 +98,7 @@ def _certified_after(level: float, errors: float, phi: float, bar: float) -> int
 def _passes(exam: StepTest, requests: int, errors: float) -> bool:
     # The estimate assumes that stable's error rate is usual again.
     usual = {"recent_requests": 0.0, "recent_errors": 0.0}
-    held, bounds = exam.held.evolve(**usual), limits(exam.analysis)
+    held, bounds = exam.evidence.evolve(**usual), limits(exam.analysis)
     seen = WindowCounts(
         canary=Counts(requests, round(requests * errors)),
         stable=Counts(),

@@ -167,12 +167,12 @@ def _first(situation: ConditionInput) -> ReadyState:
 def _pinned(situation: ConditionInput) -> ReadyState | None:
     """Say that a revision is held against the spec, and how that ends."""
     pin, serving = situation.status.pinned, situation.serving
-    if pin is None or pin.revision == pin.against or serving.revision != pin.revision:
+    if pin is None or pin.revision == pin.spec_revision or serving.revision != pin.revision:
         return None
     serves = "serves" if serving.ready_endpoints else "is to serve, but no pod is ready"
     message = join_sentences(
         f"Revision {pin.revision} {serves}: the command `rollback` holds it against the spec,"
-        f" which asks for {pin.against}",
+        f" which asks for {pin.spec_revision}",
         serving.message,
         "Change the spec, or command `resume` to follow it as it is",
     )

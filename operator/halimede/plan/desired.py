@@ -61,8 +61,8 @@ def traffic_objects(owner: RenderKey, status: Status) -> tuple[Manifest, ...]:
         owner,
         backends,
         asked.preview,
-        testers=asked.testers,
-        copies=asked.copies,
+        testers=asked.header_routed,
+        copies=asked.mirror_percent,
         by_pods=traffic.is_canary(status),
     )
 

@@ -52,14 +52,16 @@ def plan_deletion(gone: Deletion, routes: Routes, now: float) -> Plan:
     late = now - since >= FINALIZE_TIMEOUT_SECONDS
     after = status.evolve(user_routes=back.routes)
     waits = [
-        wait for wait in (back.again, since + FINALIZE_TIMEOUT_SECONDS - now) if wait is not None
+        wait
+        for wait in (back.requeue_after, since + FINALIZE_TIMEOUT_SECONDS - now)
+        if wait is not None
     ]
     return Plan(
         status=None if after == status else after,
         applies=(),
         deletes=(),
         events=_abandoned(gone, after) if late and back.patches else (),
-        again=None if late or not back.routes else max(0.0, min(waits)),
+        requeue_after=None if late or not back.routes else max(0.0, min(waits)),
         patches=back.patches,
         finalizer=False if late or not back.routes else None,
     )

@@ -39,7 +39,7 @@ class Plan:
     """Children that are not wanted any more."""
     events: tuple[Event, ...]
     """Events to post after the rest."""
-    again: float | None
+    requeue_after: float | None
     """Seconds until the next look; None: only when something changes or at the resync."""
     handovers: tuple[Manifest, ...] = ()
     """Applied before `applies`, with the field manager `halimede-replicas`: each says the live

@@ -129,9 +129,12 @@ def decide(observed: Observed, platform: Platform, now: float) -> Plan:
     status = _final_status(observed, after, moved, invalid, lost)
     todo = diff_children(observed.children, wanted, lost, traffic.revisions_to_keep(moved.status))
     plan = _plan(observed, status, moved, todo, after)
-    waits = (wait for wait in (plan.again, task.again) if wait is not None)
+    waits = (wait for wait in (plan.requeue_after, task.requeue_after) if wait is not None)
     return replace(
-        plan, patches=task.patches, finalizer=task.finalizer, again=min(waits, default=None)
+        plan,
+        patches=task.patches,
+        finalizer=task.finalizer,
+        requeue_after=min(waits, default=None),
     )
 
 
@@ -166,13 +169,13 @@ def _run_machine(
     seen = summarise(observed, traffic_objects(whose, status), weighted_backends(status))
     status, verdict = _analyse(observed, status, now)
     scene = RolloutContext(
-        wanted=Goal(
+        goal=Goal(
             target=target,
             settings=effective_settings(md.spec.rollout, status.rollout),
             identity=f"{md.metadata.uid}:{md.metadata.generation}",
             generation=md.metadata.generation,
             invalid=invalid,
-            by_pods=md.spec.expose.type is ExposeType.SERVICE,
+            no_router=md.spec.expose.type is ExposeType.SERVICE,
         ),
         facts=seen,
         status=status,
@@ -228,7 +231,7 @@ def _nothing_to_serve(observed: Observed, invalid: str | None, now: float) -> Pl
     """The very first spec is invalid: there is nothing to keep and nothing to start."""
     md = observed.deployment
     scene = RolloutContext(
-        wanted=Goal(
+        goal=Goal(
             RevisionHash(""),
             effective_settings(md.spec.rollout, None),
             md.metadata.uid,
@@ -258,7 +261,7 @@ def _plan(
             *_warnings(md.status, status),
             *report_first_weight(md.status.rollout, status.rollout),
         ),
-        again=_requeue_after(observed, status, todo, scene),
+        requeue_after=_requeue_after(observed, status, todo, scene),
         handovers=todo.handovers,
     )
 

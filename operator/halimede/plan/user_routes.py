@@ -39,7 +39,7 @@ class RouteChanges:
     patches: tuple[RoutePatch, ...] = ()
     finalizer: bool | None = None
     """Whether the finalizer is to be put on or taken off; None: neither."""
-    again: float | None = None
+    requeue_after: float | None = None
     """Seconds until the next look."""
 
 
@@ -102,18 +102,18 @@ def plan_route_changes(
         return replace(back, routes=(*back.routes, *known))
     if not held:
         return replace(
-            back, routes=(*back.routes, *known), finalizer=True, again=AFTER_PATCH_SECONDS
+            back, routes=(*back.routes, *known), finalizer=True, requeue_after=AFTER_PATCH_SECONDS
         )
     begun = known[0].since if known and names_revision(live, md.metadata.name) else now
     back = replace(back, routes=(*back.routes, UserRoute(name=name, since=begun)))
     settling = begun + _settle_seconds(md) - now
     if settling > 0 and awaiting_weights(live, md.metadata.name):
-        return replace(back, again=min(settling, back.again or settling))
+        return replace(back, requeue_after=min(settling, back.requeue_after or settling))
     led = json_patch(live, with_revisions(live, md.metadata.name, backends), md.metadata.name)
     if not led:
         return back
     patches = (*back.patches, RoutePatch(name, led))
-    return replace(back, patches=patches, again=AFTER_PATCH_SECONDS)
+    return replace(back, patches=patches, requeue_after=AFTER_PATCH_SECONDS)
 
 
 def plan_restore(
@@ -135,7 +135,7 @@ def plan_restore(
         if since + settle_seconds > now:
             kept.append(one.evolve(returned_at=since))
             waits.append(since + settle_seconds - now)
-    return RouteChanges(tuple(kept), tuple(patches), again=min(waits, default=None))
+    return RouteChanges(tuple(kept), tuple(patches), requeue_after=min(waits, default=None))
 
 
 def _unfit(md: ModelDeployment, name: str, live: Manifest | None) -> str | None:

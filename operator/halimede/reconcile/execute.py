@@ -159,7 +159,7 @@ async def _patch_routes(
             outcome.fail(error, HTTP_ROUTE.name, patch.name)
         else:
             outcome.succeed("patch", HTTP_ROUTE.name, patch.name)
-            routes.seen(live)
+            routes.on_event(live)
 
 
 async def _set_finalizer(

@@ -29,7 +29,7 @@ JITTER = 0.1
 class Result:
     """How one look at a key went."""
 
-    again: float | None = None
+    requeue_after: float | None = None
     """Seconds until the next look is due; None: only when something changes."""
     failed: bool = False
     """Something could not be done: look again after the back-off, if that is sooner."""
@@ -91,7 +91,7 @@ class WorkQueue(Generic[K]):
             alarm.cancel()
         self._alarms[key] = loop.call_at(due, self._ring, key)
 
-    async def work(self, look: Callable[[K], Awaitable[Result]]) -> None:
+    async def run_worker(self, look: Callable[[K], Awaitable[Result]]) -> None:
         """Be one worker: look at one key after the other until cancelled."""
         while True:
             key = await self._turns.get()
@@ -132,7 +132,7 @@ class WorkQueue(Generic[K]):
                 self._idle.set()
 
     def _settle(self, key: K, look: Result) -> None:
-        due = [] if look.again is None else [look.again]
+        due = [] if look.requeue_after is None else [look.requeue_after]
         if look.failed:
             self._failures[key] = self._failures.get(key, 0) + 1
             due.append(backoff(self._failures[key], self._chance()))

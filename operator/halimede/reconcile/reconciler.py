@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 ERRORS_CHANGED_REQUEUE_SECONDS = 0.2
 """How soon to look again when other writes fail than before: the status has yet to tell."""
-AT_ONCE = Result(again=0.0)
+AT_ONCE = Result(requeue_after=0.0)
 
 
 @dataclass(slots=True)
@@ -89,7 +89,7 @@ class Reconciler:
         names = [one.name for one in gone.status.user_routes]
         plan = plan_deletion(gone, await self.senses.routes.read(key, names), now)
         outcome = await execute_plan(plan, manifest, self.cluster, self.senses, now)
-        look = Result(again=plan.again, failed=bool(outcome.failed))
+        look = Result(requeue_after=plan.requeue_after, failed=bool(outcome.failed))
         return await self._end(key, manifest, outcome, None, look)
 
     async def _end(
@@ -120,7 +120,7 @@ class Reconciler:
         if failed.keys() != before.keys():
             return ERRORS_CHANGED_REQUEUE_SECONDS
         resync = self.resync_seconds * (0.9 + 0.2 * self.chance())
-        return resync if plan.again is None else min(resync, plan.again)
+        return resync if plan.requeue_after is None else min(resync, plan.requeue_after)
 
     def _remember(self, key: Key, failed: Mapping[str, OperatorError]) -> None:
         if failed:
@@ -153,7 +153,7 @@ def _log_pass(key: Key, outcome: Outcome, transition: str | None, look: Result) 
         "writes": outcome.writes,
         "failed": sorted(outcome.failed),
         "conflict": outcome.conflict and str(outcome.conflict),
-        "requeue_seconds": None if look.again is None else round(look.again, 3),
+        "requeue_seconds": None if look.requeue_after is None else round(look.requeue_after, 3),
     }
     log.log(
         logging.INFO if outcome.writes or outcome.failed else logging.DEBUG,

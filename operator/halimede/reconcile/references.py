@@ -26,7 +26,7 @@ class ReferencedObjects:
         self._register(key, [Key(key.namespace, name) for name in names])
         return {name: await self._read(Key(key.namespace, name)) for name in names}
 
-    def seen(self, manifest: Manifest, *, deleted: bool = False) -> tuple[Key, ...]:
+    def on_event(self, manifest: Manifest, *, deleted: bool = False) -> tuple[Key, ...]:
         """Take note of an object that the watch shows; return the keys that this is news to."""
         where = Key(manifest["metadata"]["namespace"], manifest["metadata"]["name"])
         readers = self._readers.get(where, ())

@@ -25,7 +25,7 @@ class CacheSync:
     store: Store
     namespaces: Sequence[str]
 
-    async def caught_up(self) -> None:
+    async def wait_for_sync(self) -> None:
         """Wait until the watches have delivered all that is listed, kind after kind.
 
         Before that, an object that is merely not known yet would look as if it were missing, and
@@ -35,7 +35,7 @@ class CacheSync:
             while not await self._shown(kind):
                 log.info("Waiting for the watch of %s", kind.plural)
 
-    async def repair(self, changed: Callable[[Key], None]) -> None:
+    async def resync(self, changed: Callable[[Key], None]) -> None:
         """Put right what the watches have missed, and call *changed* for whom it concerns.
 
         They miss nothing in the normal run of things. Deletions during an outage that outlasts
@@ -46,11 +46,11 @@ class CacheSync:
                 await self._repair(kind, changed)
             except OperatorError as error:
                 log.warning("The resync of %s failed: %s", kind.plural, error)
-        self.store.age()
+        self.store.expire_tombstones()
 
     async def _shown(self, kind: Kind) -> bool:
         try:
-            listed = await self.cluster.listed(kind, self.namespaces)
+            listed = await self.cluster.list_versions(kind, self.namespaces)
         except OperatorError as error:
             log.warning("Cannot list %s yet: %s", kind.plural, error)
             await asyncio.sleep(1.0)
@@ -62,7 +62,7 @@ class CacheSync:
         return False
 
     async def _repair(self, kind: Kind, changed: Callable[[Key], None]) -> None:
-        listed = await self.cluster.listed(kind, self.namespaces)
+        listed = await self.cluster.list_versions(kind, self.namespaces)
         for owner in self.store.drop_unlisted(kind, listed):
             changed(owner)
         for where in self.store.missing(kind, listed):

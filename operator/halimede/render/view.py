@@ -125,7 +125,7 @@ def _fetch_args(spec: ModelDeploymentSpec, model: str, place: Source) -> list[st
     where = {
         Scheme.CONFIG_MAP: "/source",
         Scheme.PVC: f"/source/{place.path}".rstrip("/"),
-        Scheme.HTTPS: place.place,
+        Scheme.HTTPS: place.location,
     }[place.scheme]
     args = ["fetch", "--source", where, "--to", f"/models/{model}"]
     args += ["--config", "/config/config.pbtxt"]
@@ -134,9 +134,9 @@ def _fetch_args(spec: ModelDeploymentSpec, model: str, place: Source) -> list[st
 
 def _source_volume(place: Source, inputs: Inputs) -> Manifest | None:
     if place.scheme is Scheme.PVC:
-        return {"persistentVolumeClaim": {"claimName": place.place, "readOnly": True}}
+        return {"persistentVolumeClaim": {"claimName": place.location, "readOnly": True}}
     if place.scheme is Scheme.CONFIG_MAP:
         # The revision's own copy: an old revision's new pods must find the old files.
-        held = files(inputs.get(place.place))
+        held = files(inputs.get(place.location))
         return {"configMap": {"items": [{"key": COPIED + name, "path": name} for name in held]}}
     return None

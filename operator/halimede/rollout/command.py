@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from halimede.api.base import RevisionHash
 from halimede.api.reasons import EventReason
-from halimede.api.status import MOST_TOKENS, Status
+from halimede.api.status import MOST_TOKENS, HandledCommand, Status
 from halimede.rollout.events import Event, warning
 
 MAX_LENGTH = 64
@@ -66,25 +66,22 @@ def parse(text: str) -> Command:
 
 
 def pending(text: str | None, status: Status) -> Command | None:
-    """Read the command that is still to be carried out or refused, if there is one."""
+    """Read the command that is still to be executed or rejected, if there is one."""
     if not text:
         return None
-    command = parse(text)
-    if status.answered_command is None:
-        # A status of before the whole text was remembered.
-        return None if command.token == status.handled_command else command
-    return None if command.text == status.answered_command else command
+    command, last = parse(text), status.last_command
+    return None if last is not None and command.text == last.text else command
 
 
 def mark_handled(status: Status, command: Command) -> Status:
-    """Remember that a command was refused: it is not looked at again as it is."""
-    return status.evolve(handled_command=command.token, answered_command=command.text)
+    """Remember that a command was rejected: it is not read again as it is."""
+    return status.evolve(last_command=HandledCommand(token=command.token, text=command.text))
 
 
 def mark_executed(status: Status, command: Command) -> Status:
-    """Remember that a command was carried out: its token never acts again."""
-    tokens = (*status.used_tokens, command.token)[-MOST_TOKENS:]
-    return mark_handled(status, command).evolve(used_tokens=tokens)
+    """Remember that a command was executed: its token never acts again."""
+    tokens = (*status.executed_tokens, command.token)[-MOST_TOKENS:]
+    return mark_handled(status, command).evolve(executed_tokens=tokens)
 
 
 def rejected_event(command: Command, why: str) -> Event:

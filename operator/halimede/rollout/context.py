@@ -60,7 +60,7 @@ class Goal:
     """The spec's."""
     invalid: str | None = None
     """What is wrong with the spec; the target is then that of the last valid one."""
-    by_pods: bool = False
+    no_router: bool = False
     """No router shares requests out: a plain Service leads to all pods alike."""
 
 
@@ -68,7 +68,7 @@ class Goal:
 class RolloutContext:
     """Everything that a check may look at."""
 
-    wanted: Goal
+    goal: Goal
     facts: Facts
     status: Status
     """The status so far, with what this pass has learned."""
@@ -88,12 +88,12 @@ class RolloutContext:
     def target(self) -> RevisionHash:
         """The revision that is to serve: what the spec asks for, or what `rollback` has pinned."""
         pinned = self.status.pinned
-        return pinned.revision if pinned else self.wanted.target
+        return pinned.revision if pinned else self.goal.target
 
     @property
     def settings(self) -> Rollout:
         """How careful to be."""
-        return self.wanted.settings
+        return self.goal.settings
 
     @property
     def canary(self) -> Workload:
@@ -101,7 +101,7 @@ class RolloutContext:
         return self.facts.workload(self.rollout.revision)
 
     @property
-    def base(self) -> Workload:
+    def stable(self) -> Workload:
         """The revision that serves until the rollout is committed."""
         return self.facts.workload(self.rollout.base)
 
@@ -111,12 +111,12 @@ class RolloutContext:
         return current_step(self.rollout, self.settings)
 
     @property
-    def goal(self) -> int:
+    def step_weight(self) -> int:
         """The weight that the current step asks for. It never falls below what is given."""
         return max(self.rollout.weight, self.step.weight) if self.step else 0
 
     @property
-    def replaces(self) -> bool:
+    def replaces_pods(self) -> bool:
         """Whether the stable revision gives its pods up one by one for the canary's."""
         return (
             self.settings.capacity_mode is CapacityMode.REPLACE
@@ -124,32 +124,32 @@ class RolloutContext:
         )
 
     @property
-    def reach(self) -> int:
+    def attainable_weight(self) -> int:
         """The weight to ask for next: where pods are replaced, it follows those that are ready."""
         growing = self.rollout.state in GROWING and self.step is not None
-        goal = self.goal if growing else FULL_WEIGHT
-        if not self.replaces:
+        goal = self.step_weight if growing else FULL_WEIGHT
+        if not self.replaces_pods:
             return goal
         share = FULL_WEIGHT * self.canary.ready_endpoints // max(1, self.facts.replicas)
         return max(self.rollout.weight, min(goal, share))
 
     @property
-    def settled(self) -> bool:
+    def route_settled(self) -> bool:
         """Whether the route is live as asked, and proxies have had the time to follow."""
         return (
-            self.route_answered
+            self.route_live
             and self.rollout.weight_applied_at is not None
             and self.elapsed(self.rollout.weight_applied_at)
             >= self.settings.analysis.settle_seconds
         )
 
     @property
-    def route_answered(self) -> bool:
+    def route_live(self) -> bool:
         """Whether the route is live as asked and accepted."""
         return self.facts.route.applied and self.facts.route.accepted
 
     @property
-    def unwritten(self) -> bool:
+    def raise_unwritten(self) -> bool:
         """Whether a raise was stored that the route does not show, say because of a kill."""
         rollout = self.rollout
         return (
@@ -164,24 +164,24 @@ class RolloutContext:
         return self.settings.paused or self.rollout.paused_since is not None
 
     @property
-    def held(self) -> bool:
+    def clocks_stopped(self) -> bool:
         """Whether time tells nothing: somebody pauses it, or the route is in other hands."""
         return self.paused or self.facts.route.blocked or active_conflict(self.status) is not None
 
     @property
-    def mingled(self) -> bool:
+    def shared_service(self) -> bool:
         """Whether clients meet the pods of both revisions alike: no router tells them apart."""
-        return self.wanted.by_pods and self.rollout.strategy is Strategy.CANARY
+        return self.goal.no_router and self.rollout.strategy is Strategy.CANARY
 
     @property
-    def by_pods(self) -> bool:
+    def weight_by_replicas(self) -> bool:
         """Whether the numbers of pods are chosen for the share, and not one replaced by one."""
-        return self.mingled and not self.replaces
+        return self.shared_service and not self.replaces_pods
 
     @property
     def control(self) -> int:
         """The percentage of the requests that the stable revision is to keep during the bake."""
-        return control_percent(self.rollout, self.settings, by_pods=self.wanted.by_pods)
+        return control_percent(self.rollout, self.settings, by_pods=self.goal.no_router)
 
     @property
     def bake_weight(self) -> int:
@@ -190,91 +190,97 @@ class RolloutContext:
         It is never less than what the last step has given.
         """
         weight = max(self.rollout.weight, FULL_WEIGHT - self.control)
-        return weight if self.base.ready_endpoints >= self.needed(weight)[1] else FULL_WEIGHT
+        return (
+            weight if self.stable.ready_endpoints >= self.replicas_for(weight)[1] else FULL_WEIGHT
+        )
 
-    def needed(self, weight: int) -> tuple[int, int]:
+    def replicas_for(self, weight: int) -> tuple[int, int]:
         """Count the pods that the canary and the stable revision need while it has *weight*."""
         replicas = self.facts.replicas
-        if self.by_pods:
+        if self.weight_by_replicas:
             return split_replicas(weight, replicas)
         return replicas_for_weight(weight, replicas), replicas_for_weight(
             FULL_WEIGHT - weight, replicas
         )
 
     @property
-    def canary_full(self) -> bool:
+    def at_full_scale(self) -> bool:
         """Whether the canary could carry all traffic."""
-        return self.canary.ready_endpoints >= self.full
+        return self.canary.ready_endpoints >= self.full_scale_min
 
     @property
-    def full(self) -> int:
+    def full_scale_min(self) -> int:
         """How many ready pods the canary needs for all traffic; replacing, one may be missing."""
         replicas = self.facts.replicas
         return (
             min(full_scale(replicas), max(1, replicas - 1))
-            if self.replaces
+            if self.replaces_pods
             else full_scale(replicas)
         )
 
-    def carried(self, weight: int) -> bool:
+    def can_carry(self, weight: int) -> bool:
         """Whether the canary's ready pods suffice for a share of the traffic."""
         ready = self.canary.ready_endpoints
-        return self.canary_full or (weight < FULL_WEIGHT and ready >= self.needed(weight)[0])
+        return self.at_full_scale or (
+            weight < FULL_WEIGHT and ready >= self.replicas_for(weight)[0]
+        )
 
     @property
-    def canary_wanted(self) -> int:
+    def min_ready(self) -> int:
         """How many ready pods the canary needs before the next thing can happen."""
-        if self.replaces and self.rollout.state in (State.STARTING, State.PRIMING):
+        if self.replaces_pods and self.rollout.state in (State.STARTING, State.PRIMING):
             return 1
         if self.rollout.state in GROWING and self.step:
-            return min(self.pods_due, full_scale(max(self.pods_due, self.facts.replicas)))
-        return self.full
+            return min(
+                self.target_replicas, full_scale(max(self.target_replicas, self.facts.replicas))
+            )
+        return self.full_scale_min
 
     @property
     def canary_replicas(self) -> int:
         """How many pods the canary is given now, ready or not."""
-        if not self.replaces:
-            return self.pods_due
+        if not self.replaces_pods:
+            return self.target_replicas
         # Room is what the stable revision was seen to have left, not what it was told to leave.
-        room = self.facts.replicas + 1 - self.base.desired
-        return max(1, min(self.pods_due, self.rollout.lent + 1, room))
+        room = self.facts.replicas + 1 - self.stable.desired
+        return max(1, min(self.target_replicas, self.rollout.replaced_replicas + 1, room))
 
     @property
-    def pods_due(self) -> int:
+    def target_replicas(self) -> int:
         """How many pods the canary should have in the end, for its step or for everything."""
         if self.rollout.state not in GROWING or not self.step:
             return self.facts.replicas
-        if self.replaces:
+        if self.replaces_pods:
             # Pods for more than its requests would be missing on the other side.
-            return max(1, replicas_for_weight(self.goal, self.facts.replicas))
-        if self.by_pods:
-            return max(1, self.needed(self.goal)[0])
+            return max(1, replicas_for_weight(self.step_weight, self.facts.replicas))
+        if self.weight_by_replicas:
+            return max(1, self.replicas_for(self.step_weight)[0])
         mirror = mirror_due(self.rollout, self.settings)
-        load = max(self.goal, mirror.percent if mirror else 0)
+        load = max(self.step_weight, mirror.percent if mirror else 0)
         return canary_replicas(self.step.scale, load, self.facts.replicas)
 
     @property
-    def base_replicas(self) -> int:
+    def stable_replicas(self) -> int:
         """How many pods the stable revision should have: all, as a rule.
 
         Where the share is that of the pods, it gives some up, but only for ready ones of the
         canary that clients have learned of; and it gets them back when the canary loses some.
         """
         replicas, weight = self.facts.replicas, self.rollout.weight
-        shared = self.rollout.state in SHARED and self.rollout.covering_since is None
-        if not self.by_pods or not shared or weight == 0:
+        shared = self.rollout.state in SHARED and self.rollout.failover_since is None
+        if not self.weight_by_replicas or not shared or weight == 0:
             return replicas
-        kept = min(self.base.desired, replicas)
+        kept = min(self.stable.desired, replicas)
         if weight == FULL_WEIGHT:
             return kept
-        least = max(self.needed(weight)[1], replicas - self.canary.ready_endpoints)
-        return min(replicas, least if self.settled else max(least, kept))
+        least = max(self.replicas_for(weight)[1], replicas - self.canary.ready_endpoints)
+        return min(replicas, least if self.route_settled else max(least, kept))
 
     @property
     def actual_weight(self) -> int | None:
         """The canary's share by its ready pods; None where a router sees to the weight."""
-        canary, base = self.canary.ready_endpoints, self.base.ready_endpoints
-        if not self.mingled or self.rollout.weight in (0, FULL_WEIGHT) or not canary + base:
+        canary, base = self.canary.ready_endpoints, self.stable.ready_endpoints
+        if not self.shared_service or self.rollout.weight in (0, FULL_WEIGHT) or not canary + base:
             return None
         return round(FULL_WEIGHT * canary / (canary + base))
 

@@ -108,7 +108,7 @@ def abort_weight(scene: RolloutContext) -> int:
     """Say what share the stopped revision has to keep for now; usually none."""
     return weight_on_abort(
         scene.rollout.weight,
-        stable_ready=scene.base.ready_endpoints,
+        stable_ready=scene.stable.ready_endpoints,
         canary_ready=scene.canary.ready_endpoints,
         replicas=scene.facts.replicas,
     )
@@ -119,7 +119,7 @@ def promote(scene: RolloutContext, *parts: str) -> Decision:
     rollout = scene.rollout
     until = scene.now + scene.settings.scale_down_delay_seconds
     # Where pods were replaced, there is nothing left of it that could be kept warm.
-    gone = scene.replaces or rollout.strategy is Strategy.RECREATE
+    gone = scene.replaces_pods or rollout.strategy is Strategy.RECREATE
     warm = () if gone else (WarmRevision(revision=rollout.base, warm_until=until),)
     event = normal(EventReason.PROMOTED, f"{_named(rollout)} is stable and serves all requests.")
     outcome = rollout.outcome or Outcome.PROMOTED
@@ -134,9 +134,11 @@ def promote(scene: RolloutContext, *parts: str) -> Decision:
         decided_at=scene.now,
     )
     others = (
-        one for one in move.status.warm if one.revision not in (rollout.base, rollout.revision)
+        one
+        for one in move.status.warm_revisions
+        if one.revision not in (rollout.base, rollout.revision)
     )
-    status = move.status.evolve(warm=(*others, *warm)[-MOST_WARM:])
+    status = move.status.evolve(warm_revisions=(*others, *warm)[-MOST_WARM:])
     return Decision(make_stable(status, rollout.revision, scene.settings, scene.now), move.events)
 
 

@@ -174,20 +174,20 @@ def _first_decision(scene: RolloutContext) -> Decision:
 def record_observations(scene: RolloutContext) -> Status:
     """Note what this pass saw before anything is decided."""
     status, now = scene.status, scene.now
-    target = scene.wanted.target
+    target = scene.goal.target
     if status.target is None or status.target.revision != target:
         status = status.evolve(target=RevisionStatus(revision=target, since=now))
-    warm = tuple(one for one in status.warm if one.warm_until > now)
-    if warm != status.warm:
-        status = status.evolve(warm=warm)
+    warm = tuple(one for one in status.warm_revisions if one.warm_until > now)
+    if warm != status.warm_revisions:
+        status = status.evolve(warm_revisions=warm)
     status = revision_history.trim_history(
-        revision_history.expire_pin(status, scene.wanted), scene.settings
+        revision_history.expire_pin(status, scene.goal), scene.settings
     )
     status = route_conflict.record_write(status, scene.facts.route.foreign_write, now)
     rollout = status.rollout
     if rollout is None:
         return status
-    if rollout.weight_applied_at is None and scene.route_answered:
+    if rollout.weight_applied_at is None and scene.route_live:
         rollout = rollout.evolve(weight_applied_at=now)
     rollout = cluster_capacity.track_capacity(rollout, scene)
     rollout = route_conflict.track_blocked(rollout, scene.facts.route, now)

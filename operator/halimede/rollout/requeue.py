@@ -18,7 +18,7 @@ def requeue_after(status: Status, settings: Rollout, now: float) -> float | None
 
     What is over by now has been decided in this pass, so only what is ahead counts.
     """
-    moments = [one.warm_until for one in status.warm]
+    moments = [one.warm_until for one in status.warm_revisions]
     if status.foreign_writes is not None:
         moments.append(ends_at(status.foreign_writes))
     if status.rollout is not None:

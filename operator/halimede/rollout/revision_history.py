@@ -27,7 +27,7 @@ def make_stable(status: Status, revision: RevisionHash, settings: Rollout, now: 
 
 def trim_history(status: Status, settings: Rollout) -> Status:
     """Forget what is older than the limit, except what still runs."""
-    running = {one.revision for one in status.warm}
+    running = {one.revision for one in status.warm_revisions}
     limit = settings.revision_history_limit
     kept = tuple(
         one
@@ -65,7 +65,7 @@ def may_skip_steps(scene: RolloutContext) -> bool:
     if status.pinned is not None:
         return True
     window = scene.settings.rollback_window_revisions
-    near = {one.revision for one in status.warm}
+    near = {one.revision for one in status.warm_revisions}
     near |= {one.revision for one in status.history[:window]}
     left = {one.revision for one in status.history if one.rolled_back_at is not None}
     return target in near - left
@@ -86,9 +86,9 @@ def pin(scene: RolloutContext, command: Command) -> tuple[Status, tuple[Event, .
     revision = command.revision or previous_stable(scene.status)
     if revision is None:
         return None
-    asked = scene.wanted.target
+    asked = scene.goal.target
     pin = PinnedRevision(
-        revision=revision, since=scene.now, generation=scene.wanted.generation, against=asked
+        revision=revision, since=scene.now, generation=scene.goal.generation, spec_revision=asked
     )
     status = mark_rolled_back(scene.status, revision, None)
     failed = tuple(one for one in status.failed_revisions if one.revision != revision)
@@ -102,7 +102,7 @@ def pin(scene: RolloutContext, command: Command) -> tuple[Status, tuple[Event, .
 
 def unpin(scene: RolloutContext) -> tuple[Status, tuple[Event, ...]]:
     """Follow the spec again."""
-    told = f"The spec is followed again, as commanded: it asks for {scene.wanted.target}."
+    told = f"The spec is followed again, as commanded: it asks for {scene.goal.target}."
     status = scene.status.evolve(pinned=None)
     return status, (normal(EventReason.UNPINNED, told),)
 
@@ -116,13 +116,13 @@ def expire_pin(status: Status, wanted: Goal) -> Status:
     pin = status.pinned
     if pin is None:
         return status
-    edited, moved = wanted.generation != pin.generation, wanted.target != pin.against
+    edited, moved = wanted.generation != pin.generation, wanted.target != pin.spec_revision
     agreed = status.stable is not None and status.stable.revision == pin.revision
     if (edited and moved) or (agreed and pin.revision == wanted.target):
         return status.evolve(pinned=None)
     if not (edited or moved):
         return status
-    same = pin.evolve(generation=wanted.generation, against=wanted.target)
+    same = pin.evolve(generation=wanted.generation, spec_revision=wanted.target)
     return status.evolve(pinned=same)
 
 
@@ -131,5 +131,5 @@ def repin_to(status: Status, base: RevisionHash) -> Status:
     pin = status.pinned
     if pin is None:
         return status
-    kept = None if base == pin.against else pin.evolve(revision=base)
+    kept = None if base == pin.spec_revision else pin.evolve(revision=base)
     return status.evolve(pinned=kept)

@@ -90,7 +90,7 @@ def _canary_control(per_second: float | None) -> int:
 
 def bake_skipped(rollout: RolloutStatus, settings: Rollout) -> bool:
     """Whether the new revision is made stable as soon as it has all requests."""
-    return rollout.forced or bake_seconds(rollout.strategy, settings) == 0
+    return rollout.skip_analysis or bake_seconds(rollout.strategy, settings) == 0
 
 
 def current_step(rollout: RolloutStatus, settings: Rollout) -> Step | None:

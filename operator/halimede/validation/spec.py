@@ -67,8 +67,8 @@ def _source(md: ModelDeployment, inputs: Inputs) -> Iterator[Violation]:
         return
     if place.scheme is not Scheme.CONFIG_MAP:
         return
-    config_map = inputs.get(place.place)
-    where = f"the ConfigMap {place.place!r} in namespace {md.metadata.namespace!r}"
+    config_map = inputs.get(place.location)
+    where = f"the ConfigMap {place.location!r} in namespace {md.metadata.namespace!r}"
     if config_map is None:
         yield Violation(
             path, f"{where} does not exist", "create it, or correct the name in the URI"

@@ -155,9 +155,9 @@ def test_what_is_gone_is_remembered_for_one_age_and_forgotten_after_two() -> Non
     """The memory of deletions does not grow for ever."""
     store = Store()
     store.drop(POD, _thing("a", "1", 7))
-    store.age()
+    store.expire_tombstones()
     assert store.put(POD, _thing("a", "1", 6)) == ()
-    store.age()
+    store.expire_tombstones()
     assert store.put(POD, _thing("a", "1", 6)) == (KEY,)
 
 

@@ -53,4 +53,4 @@ def test_evolve_refuses_a_value_of_another_type(change: dict[str, object]) -> No
 def test_evolve_leaves_bounds_to_later_steps() -> None:
     """A list may be too long until it is cut."""
     warm = (WarmRevision(revision="a", warm_until=0),) * (MOST_WARM + 1)
-    assert Status().evolve(warm=warm).warm == warm
+    assert Status().evolve(warm_revisions=warm).warm_revisions == warm

@@ -376,7 +376,7 @@ def test_the_codes_of_client_errors_are_asked_for_if_they_are_wanted(
 @pytest.mark.parametrize("provider", list(ROUTERS))
 def test_what_is_missing_is_named_with_a_cure(provider: MetricsProvider) -> None:
     """Somebody reads this in a condition at night."""
-    said = ROUTERS[provider].unseen(request(provider=provider))
+    said = ROUTERS[provider].missing_message(request(provider=provider))
     assert CANARY in said or "backend/1" in said
     assert "scrape" in said
     assert "spec.rollout.analysis.provider" in said

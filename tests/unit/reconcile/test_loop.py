@@ -186,7 +186,7 @@ async def test_a_pass_without_a_write_is_told_at_debug(logs: pytest.LogCaptureFi
 async def test_conflict_of_the_status_is_told_at_debug(logs: pytest.LogCaptureFixture) -> None:
     """A pass that lost the race for the status says so, and is repeated at once."""
     look = await _reconciler(FakeApiServer(stale=True), _deployment()).reconcile(KEY)
-    assert look.again == 0
+    assert look.requeue_after == 0
     assert _fields(logs.records[0]) == {
         "level": "DEBUG",
         "message": "The object changed meanwhile",
@@ -205,7 +205,7 @@ async def test_conflict_after_writes_hides_none_of_them(logs: pytest.LogCaptureF
     for _ in range(2):
         look = await reconciler.reconcile(KEY)
     fields = next(one for one in map(_fields, logs.records) if "conflict" in one)
-    assert (fields["level"], look.again) == ("INFO", 0)
+    assert (fields["level"], look.requeue_after) == ("INFO", 0)
     assert "status ModelDeployment/digits" in fields["writes"]
     assert fields["conflict"] == str(_too_late("httproutes shop"))
 

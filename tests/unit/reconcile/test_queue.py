@@ -17,7 +17,7 @@ WAIT = 5.0
 async def _worked(
     queue: WorkQueue[str], look: Callable[[str], Awaitable[Result]], workers: int = 1
 ) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(queue.work(look)) for _ in range(workers)]
+    tasks = [asyncio.create_task(queue.run_worker(look)) for _ in range(workers)]
     try:
         yield
     finally:
@@ -160,7 +160,7 @@ async def test_a_look_says_when_the_next_is_due() -> None:
     async def look(_: str) -> Result:
         nonlocal looks
         looks += 1
-        return Result(again=0.01 if looks < 3 else None)
+        return Result(requeue_after=0.01 if looks < 3 else None)
 
     async with _worked(queue, look):
         queue.add("a")
@@ -170,7 +170,10 @@ async def test_a_look_says_when_the_next_is_due() -> None:
 async def test_a_failed_look_waits_for_whatever_is_sooner() -> None:
     """A look that could not do everything comes back after the back-off, or sooner if due."""
     queue, loop = WorkQueue[str](chance=lambda: 0.5), asyncio.get_running_loop()
-    answers = {"soon": Result(again=0.2, failed=True), "late": Result(again=50, failed=True)}
+    answers = {
+        "soon": Result(requeue_after=0.2, failed=True),
+        "late": Result(requeue_after=50, failed=True),
+    }
 
     async def look(key: str) -> Result:
         return answers[key]
@@ -192,7 +195,7 @@ async def test_shutting_down_waits_for_the_held_and_hands_out_no_more() -> None:
         begun.set()
         await go_on.wait()
         ended.append(key)
-        return Result(again=0)
+        return Result(requeue_after=0)
 
     async with _worked(queue, look):
         queue.add("held")

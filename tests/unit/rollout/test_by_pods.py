@@ -148,6 +148,6 @@ def test_no_revision_is_warm_when_pods_are_shared() -> None:
     """Given a warm revision, it is gone when the next rollout begins, for it would be selected."""
     world = MachineWorld(replicas=4, by_pods=True, settings=QUARTER).serve().ask_for("v2")
     world.until(None)
-    assert [one.revision for one in world.status.warm] == ["v1"]
+    assert [one.revision for one in world.status.warm_revisions] == ["v1"]
     world.ask_for("v3").until(State.STARTING)
-    assert (world.status.warm, sorted(world.desired)) == ((), ["v2", "v3"])
+    assert (world.status.warm_revisions, sorted(world.desired)) == ((), ["v2", "v3"])

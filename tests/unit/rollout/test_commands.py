@@ -24,7 +24,7 @@ def test_failed_revision_is_not_tried_again() -> None:
     assert world.state is None
     world.command = "retry@1"
     world.run(2)
-    assert (world.state, world.status.handled_command) == (State.PRIMING, "1")
+    assert (world.state, world.status.last_command.token) == (State.PRIMING, "1")
 
 
 @pytest.mark.transition(32)

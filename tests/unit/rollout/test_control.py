@@ -95,7 +95,7 @@ def test_the_stable_revision_keeps_its_share_until_the_commit(
         ({}, changed(canary(25), capacity_mode=CapacityMode.REPLACE), False, 0),
         ({"steps": 0}, canary(25), False, 0),
         ({"outcome": Outcome.FAST_PROMOTED}, canary(25), False, 0),
-        ({"forced": True}, canary(25), False, 0),
+        ({"skip_analysis": True}, canary(25), False, 0),
         ({"control_dropped_at": START}, canary(25), False, 0),
         ({"strategy": Strategy.BLUE_GREEN}, blue_green(25), False, 25),
         ({"strategy": Strategy.BLUE_GREEN}, blue_green(25), True, 0),

@@ -173,7 +173,7 @@ def test_commands_that_make_sense_are_listed() -> None:
 def test_pin_is_told_with_what_ends_it() -> None:
     """After `rollback` somebody must be able to see what holds."""
     md = with_rollout(recorded(), None)
-    pin = PinnedRevision(revision="a07b2478", since=0.0, generation=1, against="eb7481f7")
+    pin = PinnedRevision(revision="a07b2478", since=0.0, generation=1, spec_revision="eb7481f7")
     before = (PromotedRevision(revision="eb7481f7", rolled_back_at=0.0),)
     status = md.status.model_copy(
         update={"pinned": pin, "history": before, "failed_revisions": ()}

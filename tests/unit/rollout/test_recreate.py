@@ -57,7 +57,7 @@ def test_old_revision_stops_before_the_new_one_starts() -> None:
     assert world.path == PATH
     assert pods == [{"v1": 0, "v2": 0}, {"v1": 0, "v2": 2}, {"v2": 2}]
     assert world.writes == [(("v1", 100),), (("v2", 100),)]
-    assert (stable(world), world.status.warm) == ("v2", ())
+    assert (stable(world), world.status.warm_revisions) == ("v2", ())
     assert "Recreating" in world.reasons
 
 

@@ -49,7 +49,7 @@ def begun(world: MachineWorld, state: State) -> MachineWorld:
 
 def copies(world: MachineWorld) -> int:
     """Say of what percentage of the requests the new revision gets copies."""
-    return world.arranged.copies if world.arranged else 0
+    return world.arranged.mirror_percent if world.arranged else 0
 
 
 def deciding(**changes: object) -> Analysis:
@@ -183,7 +183,7 @@ def test_testers_meet_the_revision_while_it_is_mirrored() -> None:
     world.settings = changed(world.settings, canary=canary)
     begun(world, State.MIRRORING)
     assert world.arranged is not None
-    assert world.arranged.testers
+    assert world.arranged.header_routed
 
 
 def test_first_step_without_weight_follows_the_mirror() -> None:

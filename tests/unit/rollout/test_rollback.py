@@ -37,7 +37,7 @@ def history(world: MachineWorld) -> list[str]:
 def pinned(world: MachineWorld) -> tuple[str, str] | None:
     """Tell what is held against what."""
     pin = world.status.pinned
-    return (pin.revision, pin.against) if pin else None
+    return (pin.revision, pin.spec_revision) if pin else None
 
 
 def commanded(world: MachineWorld, command: str) -> list[str]:
@@ -156,7 +156,7 @@ def test_resume_ends_the_pin_and_the_way_has_all_its_steps() -> None:
     world = promoted("v1", "v2", world=MachineWorld())
     commanded(world, "rollback@1")
     world.until(None)
-    assert [one.revision for one in world.status.warm] == ["v2"]
+    assert [one.revision for one in world.status.warm_revisions] == ["v2"]
     written = len(world.writes)
     assert commanded(world, "resume@2") == []
     world.until(None)

@@ -100,7 +100,7 @@ def test_replace_goes_through_a_full_cluster() -> None:
         (1, 3, 100),
         (0, 4, 100),
     ]
-    assert world.status.warm == ()
+    assert world.status.warm_revisions == ()
 
 
 @pytest.mark.transition(11)

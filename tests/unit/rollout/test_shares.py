@@ -117,7 +117,7 @@ def test_canary_covers_for_stable_and_gives_it_back() -> None:
     assert (world.state, share(world)) == (State.SHIFTING, 60)
     world.until(State.ANALYSING)
     assert world.status.rollout is not None
-    assert (world.status.rollout.step, world.status.rollout.covering_since) == (1, None)
+    assert (world.status.rollout.step, world.status.rollout.failover_since) == (1, None)
 
 
 @pytest.mark.transition(27)

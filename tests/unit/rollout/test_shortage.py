@@ -87,7 +87,7 @@ def test_after_the_steps_nothing_is_short() -> None:
 def test_a_shortage_is_told_once() -> None:
     """It may end and come back: the status remembers that it was told."""
     world = canary_at(State.ANALYSING)
-    scene = replace(world.scene(), wanted=replace(world.scene().wanted, settings=SETTINGS))
+    scene = replace(world.scene(), goal=replace(world.scene().goal, settings=SETTINGS))
     status = world.status.model_copy(update={"rollout": begun(0.5)})
     first = report_shortage(Decision(status), scene)
     assert [event.reason for event in first.events] == ["TrafficTooLow"]

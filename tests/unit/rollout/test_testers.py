@@ -26,7 +26,7 @@ def world(*steps: Step) -> MachineWorld:
 
 def meets(made: MachineWorld) -> bool:
     """Whether testers are led to the new revision."""
-    return made.arranged is not None and made.arranged.testers
+    return made.arranged is not None and made.arranged.header_routed
 
 
 def test_testers_meet_the_revision_from_its_first_weight_to_the_end() -> None:

@@ -324,14 +324,3 @@ def test_refused_token_may_be_used() -> None:
         world.command = command
         world.step()
     assert world.state is State.ABORTING
-
-
-def test_command_of_an_older_status_does_not_act_again() -> None:
-    """A status of before whole texts were remembered is understood."""
-    world = canary_at(State.ANALYSING)
-    world.verdict = Verdict.CONTINUE
-    world.status = world.status.model_copy(update={"handled_command": "7"})
-    world.command = "promote@7"
-    world.run(20)
-    assert (world.state, world.writes[-1]) == (State.ANALYSING, (("v1", 90), ("v2", 10)))
-    assert "CommandRefused" not in world.reasons

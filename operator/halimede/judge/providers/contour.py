@@ -52,7 +52,7 @@ def _unseen(request: MetricsRequest) -> str:
 CONTOUR = Provider(
     labelling=envoy.LABELLING,
     identity=("instance",),
-    questions=_questions,
+    queries=_questions,
     reader=_reader,
-    unseen=_unseen,
+    missing_message=_unseen,
 )

@@ -97,8 +97,8 @@ def _unseen(request: MetricsRequest) -> str:
 ENVOY_GATEWAY = Provider(
     labelling=envoy.LABELLING,
     identity=("instance",),
-    questions=_questions,
+    queries=_questions,
     reader=_reader,
-    unseen=_unseen,
+    missing_message=_unseen,
     by_revision=False,
 )

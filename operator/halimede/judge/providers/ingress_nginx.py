@@ -87,8 +87,8 @@ INGRESS_NGINX = Provider(
         outcomes=frozenset({"status", "method", "path", "host"}),
     ),
     identity=("controller_pod", "instance"),
-    questions=_questions,
+    queries=_questions,
     reader=_reader,
-    unseen=_unseen,
+    missing_message=_unseen,
     by_revision=False,
 )

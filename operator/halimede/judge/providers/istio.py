@@ -86,7 +86,7 @@ ISTIO = Provider(
         outcomes=frozenset(),
     ),
     identity=("pod", "instance"),
-    questions=_questions,
+    queries=_questions,
     reader=_reader,
-    unseen=_unseen,
+    missing_message=_unseen,
 )

@@ -44,7 +44,7 @@ def build_latency_provider(router: Provider) -> Provider:
         quick = Regex(rf"{request.slow_after}(\.0)?|")
         return tuple(
             Query(template, {**one.values, "bounds": quick, "metrics": METRICS})
-            for one in router.questions(request, revisions)
+            for one in router.queries(request, revisions)
             for template in ("envoy_latency", "envoy_bounds")
         )
 
@@ -60,10 +60,10 @@ def build_latency_provider(router: Provider) -> Provider:
     return replace(
         router,
         labelling=_with_bound(router.labelling),
-        questions=questions,
+        queries=questions,
         reader=reader,
-        unseen=lambda request: router.unseen(request).replace(SCRAPED, COUNT),
-        flaw=_flaw,
+        missing_message=lambda request: router.missing_message(request).replace(SCRAPED, COUNT),
+        unusable_reason=_flaw,
     )
 
 

@@ -82,13 +82,13 @@ class Provider:
     identity: tuple[str, ...]
     """The labels, the best first, of which the first that is there tells a process, however often
     it is scraped."""
-    questions: Callable[[MetricsRequest, tuple[str, ...]], tuple[Query, ...]]
+    queries: Callable[[MetricsRequest, tuple[str, ...]], tuple[Query, ...]]
     """What to ask about these revisions."""
     reader: Callable[[MetricsRequest, Iterable[Series]], Reader]
     """How to read the series of an answer."""
-    unseen: Callable[[MetricsRequest], str]
+    missing_message: Callable[[MetricsRequest], str]
     """What is missing if there is no series of the new revision, and what to do."""
-    flaw: Callable[[MetricsRequest, Iterable[Series]], str | None] = lambda _, __: None
+    unusable_reason: Callable[[MetricsRequest, Iterable[Series]], str | None] = lambda _, __: None
     """What in an answer shows that these series cannot tell what they are asked for."""
     by_revision: bool = True
     """Whether series name the revision. Where they only name its place in the route, they are

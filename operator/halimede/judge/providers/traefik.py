@@ -72,7 +72,7 @@ TRAEFIK = Provider(
         outcomes=frozenset({"code", "method", "protocol"}),
     ),
     identity=("instance",),
-    questions=_questions,
+    queries=_questions,
     reader=_reader,
-    unseen=_unseen,
+    missing_message=_unseen,
 )

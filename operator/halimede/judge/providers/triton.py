@@ -65,7 +65,7 @@ TRITON = Provider(
         own=frozenset({"model", "reason", "version"}), outcomes=frozenset({"reason"})
     ),
     identity=("pod",),
-    questions=_questions,
+    queries=_questions,
     reader=_reader,
-    unseen=_unseen,
+    missing_message=_unseen,
 )

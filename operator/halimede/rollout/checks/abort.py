@@ -11,7 +11,7 @@ SUPERSEDED_DRAIN_SECONDS = 30.0
 
 def aborting(scene: RolloutContext) -> Decision:
     """Move all traffic back, as fast as the stable revision can carry it."""
-    rollout, base = scene.rollout, scene.base
+    rollout, base = scene.rollout, scene.stable
     weight = abort_weight(scene)
     if weight < rollout.weight:
         return set_weight(scene, State.ABORTING, weight)
@@ -23,7 +23,7 @@ def aborting(scene: RolloutContext) -> Decision:
             f" {scene.facts.replicas} ready pods, so {rollout.weight} % stay where they are.",
             base.message,
         )
-    if not scene.settled:
+    if not scene.route_settled:
         return wait(scene, Reason.ROLLING_BACK, _back(scene))
     return set_weight(scene, State.ABORT_DRAINING, 0)
 
@@ -38,14 +38,14 @@ def abort_draining(scene: RolloutContext) -> Decision:
     if scene.target != scene.rollout.revision:
         seconds = min(seconds, SUPERSEDED_DRAIN_SECONDS)
     drained = scene.elapsed(scene.rollout.state_since) >= seconds
-    if not (drained and scene.settled):
+    if not (drained and scene.route_settled):
         return wait(scene, Reason.ROLLING_BACK, _back(scene))
     return finish(scene)
 
 
 def draining(scene: RolloutContext) -> Decision:
     """Wait until the old revision is out of the route; it stays warm for a while after."""
-    if not scene.settled:
+    if not scene.route_settled:
         return wait(
             scene,
             Reason.ROLLING_OUT,

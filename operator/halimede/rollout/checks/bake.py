@@ -28,9 +28,9 @@ def baking(scene: RolloutContext) -> Decision:
     rollout, seconds = scene.rollout, bake_seconds(scene.rollout.strategy, scene.settings)
     unseen = seconds > 0 and without_evidence(scene)
     over = _is_over(scene, seconds)
-    if rollout.forced or (over and not is_doubtful(rollout)):
+    if rollout.skip_analysis or (over and not is_doubtful(rollout)):
         return _finish(scene, unseen=unseen)
-    if rollout.weight < FULL_WEIGHT and scene.control == 0 and scene.canary_full:
+    if rollout.weight < FULL_WEIGHT and scene.control == 0 and scene.at_full_scale:
         return drop_control(scene, _control_ended(rollout))
     if over:
         return _held_by_odds(scene)
@@ -49,13 +49,13 @@ def _finish(scene: RolloutContext, *, unseen: bool) -> Decision:
     Proxies lose requests if a Service leaves the route while it has a share.
     """
     rollout = scene.rollout
-    if rollout.weight < FULL_WEIGHT and not scene.canary_full:
-        return wait_for_pods(scene, scene.canary, scene.canary_wanted)
+    if rollout.weight < FULL_WEIGHT and not scene.at_full_scale:
+        return wait_for_pods(scene, scene.canary, scene.min_ready)
     if rollout.weight < FULL_WEIGHT:
         return drop_control(scene)
-    if rollout.control_dropped_at is not None and not scene.settled:
+    if rollout.control_dropped_at is not None and not scene.route_settled:
         return wait_for_route(scene, since=rollout.control_dropped_at)
-    blind = unseen and not rollout.forced
+    blind = unseen and not rollout.skip_analysis
     return promote(scene, "The bake ended without a verdict." if blind else "")
 
 

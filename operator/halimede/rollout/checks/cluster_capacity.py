@@ -13,13 +13,13 @@ def track_capacity(rollout: RolloutStatus, scene: RolloutContext) -> RolloutStat
     """Note since when there is no room; once there is, the clock of readiness begins anew."""
     if rollout.strategy is Strategy.RECREATE:
         return rollout  # nothing serves meanwhile, so its clock runs on
-    lent = min(rollout.lent, scene.pods_due) if scene.replaces else 0
-    if lent != rollout.lent:
-        rollout = rollout.evolve(lent=lent)
+    lent = min(rollout.replaced_replicas, scene.target_replicas) if scene.replaces_pods else 0
+    if lent != rollout.replaced_replicas:
+        rollout = rollout.evolve(replaced_replicas=lent)
     lacking = (
         rollout.state in AWAITING_READINESS
         and scene.canary.cause in CAPACITY
-        and scene.canary.ready_endpoints < scene.canary_wanted
+        and scene.canary.ready_endpoints < scene.min_ready
     )
     if lacking is (rollout.capacity_since is not None):
         return rollout
@@ -40,7 +40,7 @@ def capacity_timed_out(scene: RolloutContext) -> bool:
 def remedy(scene: RolloutContext) -> str:
     """Say what helps where there is no room."""
     long = f"There has been no room for {scene.settings.capacity_timeout_seconds} s"
-    if scene.replaces:
+    if scene.replaces_pods:
         return f"{long}, and the stable revision can spare no pod: make room for one"
     return f"{long}: make room, or have spec.rollout.capacityMode Replace the stable one's pods"
 
@@ -52,16 +52,16 @@ def yield_stable_pod(scene: RolloutContext) -> Decision | None:
     that are ready already. The stable revision's last pod stays.
     """
     rollout, canary, replicas = scene.rollout, scene.canary, scene.facts.replicas
-    if not scene.replaces or rollout.state not in AWAITING_READINESS:
+    if not scene.replaces_pods or rollout.state not in AWAITING_READINESS:
         return None
     stuck = canary.cause in CAPACITY
-    if canary.ready_endpoints >= scene.pods_due or rollout.weight < scene.reach:
+    if canary.ready_endpoints >= scene.target_replicas or rollout.weight < scene.attainable_weight:
         return None
     if not stuck and canary.ready_endpoints < scene.canary_replicas:
         return None
-    left = min(scene.base.ready_endpoints, replicas - rollout.lent) - 1
+    left = min(scene.stable.ready_endpoints, replicas - rollout.replaced_replicas) - 1
     if left < max(1, replicas - canary.ready_endpoints - 1):
         return None
     message = f"Revision {rollout.base} gives a pod up for one of {rollout.revision}."
-    status = with_rollout(scene.status, lent=rollout.lent + 1)
+    status = with_rollout(scene.status, replaced_replicas=rollout.replaced_replicas + 1)
     return Decision(status, wait=WaitReason(Reason.ROLLING_OUT, message))

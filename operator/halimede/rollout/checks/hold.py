@@ -9,9 +9,9 @@ from halimede.rollout.route_conflict import active_conflict
 
 def spec_invalid(scene: RolloutContext) -> Decision | None:
     """The spec cannot be understood now: nothing goes on until it can, unless commanded."""
-    if scene.wanted.invalid is None or scene.status.pinned is not None:
+    if scene.goal.invalid is None or scene.status.pinned is not None:
         return None
-    return wait(scene, Reason.INVALID_SPEC, scene.wanted.invalid)
+    return wait(scene, Reason.INVALID_SPEC, scene.goal.invalid)
 
 
 def scaled_to_zero(scene: RolloutContext) -> Decision | None:
@@ -63,7 +63,7 @@ def route_blocked(scene: RolloutContext) -> Decision | None:
 def revert_unwritten_raise(scene: RolloutContext) -> Decision | None:
     """A raise that was stored, but never written, is not written while something holds."""
     back = BEFORE_RAISE.get(scene.rollout.state)
-    if back is None or not scene.unwritten or first_decision(REASONS, scene) is None:
+    if back is None or not scene.raise_unwritten or first_decision(REASONS, scene) is None:
         return None
     return undo_raise(scene, back)
 

@@ -17,17 +17,17 @@ def control_lost(scene: RolloutContext) -> Decision | None:
 
     If it has no ready pod, the share is dropped however many pods the new revision has.
     """
-    rollout, ready = scene.rollout, scene.base.ready_endpoints
+    rollout, ready = scene.rollout, scene.stable.ready_endpoints
     if (
         rollout.state not in ALL_TRAFFIC
         or rollout.weight == FULL_WEIGHT
         or scene.facts.replicas == 0
     ):
         return None
-    wanted = scene.needed(rollout.weight)[1]
+    wanted = scene.replicas_for(rollout.weight)[1]
     if ready >= wanted or scene.canary.ready_endpoints == 0:
         return None
-    if not scene.canary_full and (ready > 0 or scene.unwritten):
+    if not scene.at_full_scale and (ready > 0 or scene.raise_unwritten):
         return None
     event = warning(
         EventReason.CONTROL_DROPPED,
@@ -42,7 +42,7 @@ def stable_is_down(scene: RolloutContext) -> Decision | None:
     rollout = scene.rollout
     if scene.settings.on_stable_down is not OnStableDown.SHIFT or scene.facts.replicas == 0:
         return None
-    if scene.base.ready_endpoints > 0 or scene.canary.ready_endpoints == 0:
+    if scene.stable.ready_endpoints > 0 or scene.canary.ready_endpoints == 0:
         return None
     if rollout.state is State.STARTING or rollout.weight == FULL_WEIGHT:
         return None
@@ -57,14 +57,14 @@ def stable_is_down(scene: RolloutContext) -> Decision | None:
         " it is back.",
     )
     return set_weight(
-        scene, state, FULL_WEIGHT, event, covering_since=scene.now, unready_since=None
+        scene, state, FULL_WEIGHT, event, failover_since=scene.now, unready_since=None
     )
 
 
 def stable_is_back(scene: RolloutContext) -> Decision | None:
     """The stable revision takes back what was covered, as far as its ready pods can carry it."""
     rollout = scene.rollout
-    if rollout.covering_since is None or scene.base.ready_endpoints == 0:
+    if rollout.failover_since is None or scene.stable.ready_endpoints == 0:
         return None
     if rollout.state in AT_A_STEP and scene.step is not None:
         state, due = State.SHIFTING, scene.step.weight
@@ -75,18 +75,18 @@ def stable_is_back(scene: RolloutContext) -> Decision | None:
     weight = max(due, stable_overflow(scene))
     if weight >= rollout.weight:
         return None
-    since = rollout.covering_since if weight > due else None
-    return set_weight(scene, state, weight, covering_since=since)
+    since = rollout.failover_since if weight > due else None
+    return set_weight(scene, state, weight, failover_since=since)
 
 
 def reduce_to_ready_pods(scene: RolloutContext) -> Decision | None:
     """Some of its pods are gone: it keeps what the others can carry until they are back."""
     rollout, ready = scene.rollout, scene.canary.ready_endpoints
-    if rollout.strategy is not Strategy.CANARY or rollout.weight == 0 or scene.unwritten:
+    if rollout.strategy is not Strategy.CANARY or rollout.weight == 0 or scene.raise_unwritten:
         return None
-    if ready == 0 or scene.carried(rollout.weight):
+    if ready == 0 or scene.can_carry(rollout.weight):
         return None
-    if scene.by_pods and rollout.weight < FULL_WEIGHT:
+    if scene.weight_by_replicas and rollout.weight < FULL_WEIGHT:
         return None  # its share has gone with its pods
     weight = max(_fitting(scene), stable_overflow(scene))
     if weight >= rollout.weight:
@@ -111,14 +111,14 @@ def describe_weight(rollout: RolloutStatus) -> str:
 def stable_overflow(scene: RolloutContext) -> int:
     """Say what share the stable revision's ready pods could not carry."""
     return max(
-        0, FULL_WEIGHT - FULL_WEIGHT * scene.base.ready_endpoints // max(1, scene.facts.replicas)
+        0, FULL_WEIGHT - FULL_WEIGHT * scene.stable.ready_endpoints // max(1, scene.facts.replicas)
     )
 
 
 def _fitting(scene: RolloutContext) -> int:
     """Say what share its ready pods can carry: the highest step below, if there is one."""
     share = FULL_WEIGHT * scene.canary.ready_endpoints // scene.facts.replicas
-    if scene.replaces:
+    if scene.replaces_pods:
         return share
     steps = (step.weight for step in scene.settings.canary.steps if 0 < step.weight <= share)
     return max(steps, default=share)

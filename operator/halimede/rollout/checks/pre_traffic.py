@@ -38,7 +38,7 @@ def awaiting_promotion(scene: RolloutContext) -> Decision:
     """Switch when that is commanded, or by itself if the spec says so and the judge agrees."""
     settings = scene.settings.blue_green
     stage = settings.preview_analysis
-    begun = _begun(scene) if stage else None if scene.settled else wait_for_route(scene)
+    begun = _begun(scene) if stage else None if scene.route_settled else wait_for_route(scene)
     if begun:
         return begun
     if settings.auto_promote:
@@ -80,7 +80,7 @@ def _begun(scene: RolloutContext) -> Decision | None:
     """Wait until requests can come, and note when that is."""
     if scene.rollout.step_started_at is not None:
         return None
-    if not scene.settled:
+    if not scene.route_settled:
         return wait_for_route(scene)
     return Decision(with_rollout(scene.status, step_started_at=scene.now))
 

@@ -42,8 +42,8 @@ RESET_ANALYSIS = {"evidence": None, "polled_at": None, "step_started_at": None}
 def starting(scene: RolloutContext) -> Decision:
     """Wait for enough pods, then let the route know the revision at weight 0."""
     rollout, canary = scene.rollout, scene.canary
-    if canary.ready_endpoints < scene.canary_wanted:
-        return wait_for_pods(scene, canary, scene.canary_wanted)
+    if canary.ready_endpoints < scene.min_ready:
+        return wait_for_pods(scene, canary, scene.min_ready)
     if rollout.strategy is Strategy.BLUE_GREEN and not skips_steps(rollout):
         event = normal(
             EventReason.PREVIEW_READY, f"Revision {rollout.revision} is ready to be promoted."
@@ -56,8 +56,8 @@ def starting(scene: RolloutContext) -> Decision:
 def priming(scene: RolloutContext) -> Decision:
     """Give proxies time to learn the revision's pods before they are asked to use them."""
     if scene.canary.ready_endpoints == 0:
-        return wait_for_pods(scene, scene.canary, scene.canary_wanted)
-    if not scene.settled:
+        return wait_for_pods(scene, scene.canary, scene.min_ready)
+    if not scene.route_settled:
         return wait_for_route(scene)
     if not is_stepwise(scene.rollout):
         return enter(scene, State.SCALING_UP, unready_since=None)
@@ -68,8 +68,8 @@ def priming(scene: RolloutContext) -> Decision:
 
 def mirror_requests(scene: RolloutContext, mirror: Mirror) -> Decision:
     """Ask the route for copies of requests, if there are pods for these."""
-    if scene.canary.ready_endpoints < scene.canary_wanted:
-        return wait_for_pods(scene, scene.canary, scene.canary_wanted)
+    if scene.canary.ready_endpoints < scene.min_ready:
+        return wait_for_pods(scene, scene.canary, scene.min_ready)
     event = normal(
         EventReason.MIRRORING,
         f"Revision {scene.rollout.revision} gets copies of {mirror.percent} % of the requests.",
@@ -81,7 +81,7 @@ def mirror_requests(scene: RolloutContext, mirror: Mirror) -> Decision:
 
 def shift(scene: RolloutContext) -> Decision:
     """Ask the route for the step's weight, if the pods for it are ready."""
-    if unable_to_raise(scene) is None and scene.reach > scene.rollout.weight:
+    if unable_to_raise(scene) is None and scene.attainable_weight > scene.rollout.weight:
         return raise_weight(scene)
     return set_weight(scene, State.SHIFTING, scene.rollout.weight, unready_since=None)
 
@@ -91,48 +91,50 @@ def raise_weight(scene: RolloutContext) -> Decision:
     rollout = scene.rollout
     event = normal(
         EventReason.STEP_STARTED,
-        f"Revision {rollout.revision} gets {scene.reach} % of the requests"
+        f"Revision {rollout.revision} gets {scene.attainable_weight} % of the requests"
         f" (step {rollout.step + 1} of {rollout.steps}).",
     )
-    return set_weight(scene, State.SHIFTING, scene.reach, event, unready_since=None)
+    return set_weight(scene, State.SHIFTING, scene.attainable_weight, event, unready_since=None)
 
 
 def shifting(scene: RolloutContext) -> Decision:
     """Wait until the step's weight is live."""
     rollout = scene.rollout
     lack = unable_to_raise(scene)
-    if rollout.weight < scene.reach:
-        return lack or (raise_weight(scene) if scene.route_answered else wait_for_route(scene))
-    if scene.unwritten and lack:
+    if rollout.weight < scene.attainable_weight:
+        return lack or (raise_weight(scene) if scene.route_live else wait_for_route(scene))
+    if scene.raise_unwritten and lack:
         return undo_raise(scene, State.SHIFTING)
-    if scene.goal == 0 and lack:
+    if scene.step_weight == 0 and lack:
         return lack
-    if not scene.settled:
+    if not scene.route_settled:
         return wait_for_route(scene)
-    if rollout.weight < scene.goal:
-        return wait_for_pods(scene, scene.canary, scene.canary_wanted)
+    if rollout.weight < scene.step_weight:
+        return wait_for_pods(scene, scene.canary, scene.min_ready)
     return enter(scene, State.ANALYSING, step_started_at=scene.now)
 
 
 def unable_to_raise(scene: RolloutContext) -> Decision | None:
     """Say which side lacks pods for the step's weight; None if neither does."""
-    wanted = scene.needed(scene.reach)[0] if scene.replaces else scene.canary_wanted
+    wanted = (
+        scene.replicas_for(scene.attainable_weight)[0] if scene.replaces_pods else scene.min_ready
+    )
     if scene.canary.ready_endpoints < wanted:
-        return wait_for_pods(scene, scene.canary, scene.canary_wanted)
-    if scene.mingled and scene.rollout.weight == 0 and scene.facts.others:
+        return wait_for_pods(scene, scene.canary, scene.min_ready)
+    if scene.shared_service and scene.rollout.weight == 0 and scene.facts.others:
         return wait(
             scene,
             Reason.ROLLING_OUT,
             f"{scene.facts.others} pods of other revisions are to end first: the entry Service"
             " would select them, too.",
         )
-    return stable_lacks_pods(scene, scene.reach)
+    return stable_lacks_pods(scene, scene.attainable_weight)
 
 
 def stable_lacks_pods(scene: RolloutContext, weight: int) -> Decision | None:
     """Say that the stable revision could not carry what *weight* leaves to it; None if it can."""
-    base, rest = scene.base, scene.needed(weight)[1]
-    if scene.replaces and rest > 1:
+    base, rest = scene.stable, scene.replicas_for(weight)[1]
+    if scene.replaces_pods and rest > 1:
         rest -= 1  # the one that was given up for the next of the canary's
     if base.ready_endpoints >= rest:
         return None
@@ -211,9 +213,9 @@ def next_step(scene: RolloutContext, *events: Event) -> Decision:
 def scaling_up(scene: RolloutContext) -> Decision:
     """Wait for full scale, then ask the route for everything, or all but the control share."""
     rollout = scene.rollout
-    if not scene.canary_full:
+    if not scene.at_full_scale:
         return scale_up(scene)
-    if not scene.route_answered:
+    if not scene.route_live:
         return wait_for_route(scene)
     weight = scene.bake_weight
     told = f"Revision {rollout.revision} gets all requests."
@@ -228,20 +230,20 @@ def scaling_up(scene: RolloutContext) -> Decision:
 def scale_up(scene: RolloutContext) -> Decision:
     """Wait for full scale. Where pods are replaced, the weight follows those that are ready."""
     rollout = scene.rollout
-    if scene.unwritten and not scene.carried(rollout.weight):
+    if scene.raise_unwritten and not scene.can_carry(rollout.weight):
         return undo_raise(scene, State.SCALING_UP)
-    if scene.replaces and rollout.weight < scene.reach and scene.route_answered:
-        lack = stable_lacks_pods(scene, scene.reach)
-        return lack or set_weight(scene, State.SCALING_UP, scene.reach)
-    return wait_for_pods(scene, scene.canary, scene.canary_wanted)
+    if scene.replaces_pods and rollout.weight < scene.attainable_weight and scene.route_live:
+        lack = stable_lacks_pods(scene, scene.attainable_weight)
+        return lack or set_weight(scene, State.SCALING_UP, scene.attainable_weight)
+    return wait_for_pods(scene, scene.canary, scene.min_ready)
 
 
 def promoting(scene: RolloutContext) -> Decision:
     """Wait until the traffic is on the revision."""
-    if scene.unwritten and not scene.canary_full:
+    if scene.raise_unwritten and not scene.at_full_scale:
         recreate = scene.rollout.strategy is Strategy.RECREATE
         return undo_raise(scene, State.STARTING if recreate else State.SCALING_UP)
-    if not scene.settled:
+    if not scene.route_settled:
         return wait_for_route(scene)
     return enter(scene, State.BAKING)
 
@@ -277,7 +279,7 @@ def promote_full_force_commanded(scene: RolloutContext) -> Decision | None:
     if state not in FINAL_STATES:
         return None
     forced = with_rollout(
-        scene.status, outcome=Outcome.FAST_PROMOTED, message=message, forced=True
+        scene.status, outcome=Outcome.FAST_PROMOTED, message=message, skip_analysis=True
     )
     event = normal(
         EventReason.BAKE_SKIPPED, f"Revision {scene.rollout.revision} is promoted without a bake."
@@ -301,7 +303,7 @@ def _skip_steps(scene: RolloutContext, message: str, *, forced: bool = False) ->
         f"Revision {scene.rollout.revision} gets all requests at full scale.",
     )
     decided = with_rollout(
-        scene.status, outcome=Outcome.FAST_PROMOTED, message=message, forced=forced
+        scene.status, outcome=Outcome.FAST_PROMOTED, message=message, skip_analysis=forced
     )
     told = replace(scene, status=decided)
     if state in (State.STARTING, State.PRIMING):
@@ -310,5 +312,5 @@ def _skip_steps(scene: RolloutContext, message: str, *, forced: bool = False) ->
     if state in PRE_TRAFFIC:
         moved = enter(told, State.SCALING_UP, event, unready_since=None, **RESET_ANALYSIS)
         return replace(moved, handled=True)
-    back = {"weight": scene.rollout.weight_before} if scene.unwritten else {}
+    back = {"weight": scene.rollout.weight_before} if scene.raise_unwritten else {}
     return replace(enter(told, State.SCALING_UP, event, unready_since=None, **back), handled=True)

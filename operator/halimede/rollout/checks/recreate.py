@@ -32,7 +32,7 @@ def track_readiness(rollout: RolloutStatus, scene: RolloutContext) -> RolloutSta
 
 def stopping(scene: RolloutContext) -> Decision:
     """Wait until the old revision's pods have given back what they held."""
-    base, revision = scene.base, scene.rollout.revision
+    base, revision = scene.stable, scene.rollout.revision
     if base.desired == 0 and base.pods == 0:
         return enter(scene, State.STARTING)
     return wait(
@@ -45,7 +45,7 @@ def stopping(scene: RolloutContext) -> Decision:
 
 def starting(scene: RolloutContext) -> Decision:
     """Wait for full scale, then give it all requests at once: nobody else can take them."""
-    if not scene.canary_full:
+    if not scene.at_full_scale:
         return _await_pods(scene)
     event = normal(EventReason.PROMOTING, f"Revision {scene.rollout.revision} gets all requests.")
     return set_weight(scene, State.PROMOTING, 100, event)
@@ -53,9 +53,9 @@ def starting(scene: RolloutContext) -> Decision:
 
 def abort_draining(scene: RolloutContext) -> Decision:
     """Wait until the old revision serves again, or something else is asked for."""
-    base, target = scene.base, scene.target
+    base, target = scene.stable, scene.target
     moved_on = target != base.revision and start.failed_record(scene.status, target) is None
-    back = base.ready_endpoints >= full_scale(scene.facts.replicas) and scene.settled
+    back = base.ready_endpoints >= full_scale(scene.facts.replicas) and scene.route_settled
     if moved_on or back:
         return finish(scene)
     rollout = scene.rollout
@@ -95,19 +95,19 @@ def past_deadline(scene: RolloutContext) -> Decision | None:
     deadline = scene.settings.progress_deadline_seconds
     if rollout.state not in (State.STOPPING, State.STARTING) or _held(scene):
         return None
-    if rollout.state is State.STARTING and scene.canary_full:
+    if rollout.state is State.STARTING and scene.at_full_scale:
         return None
     if refusal := safety.refused(scene):
         return refusal
     if scene.elapsed(rollout.last_progress_at) < deadline:
         return None
     if rollout.state is State.STOPPING:
-        told = f"After {deadline} s {scene.base.pods} pods of {rollout.base} have not ended"
+        told = f"After {deadline} s {scene.stable.pods} pods of {rollout.base} have not ended"
         return abort(scene, AbortReason.PROGRESS_DEADLINE, told)
     return abort(
         scene,
         AbortReason.PROGRESS_DEADLINE,
-        f"After {deadline} s {canary.ready_endpoints} of {scene.canary_wanted} pods are ready"
+        f"After {deadline} s {canary.ready_endpoints} of {scene.min_ready} pods are ready"
         f" ({canary.cause or 'no cause is known'})",
         canary.message,
     )
@@ -128,14 +128,14 @@ def lost_its_pods(scene: RolloutContext) -> Decision | None:
     rollout = scene.rollout
     if rollout.unready_since is None:
         return None
-    if scene.unwritten:
+    if scene.raise_unwritten:
         # The switch was stored, but a kill came before it was written.
         return set_weight(scene, State.STARTING, 0, unready_since=None)
     return _await_pods(scene)
 
 
 def _await_pods(scene: RolloutContext) -> Decision:
-    move = wait_for_pods(scene, scene.canary, scene.canary_wanted)
+    move = wait_for_pods(scene, scene.canary, scene.min_ready)
     if move.wait is None or move.wait.reason is not Reason.ROLLING_OUT:
         return move
     return replace(move, wait=replace(move.wait, reason=Reason.RECREATING))
@@ -144,5 +144,5 @@ def _await_pods(scene: RolloutContext) -> Decision:
 def _held(scene: RolloutContext) -> bool:
     """Whether it may be held here and is: before the old pods are stopped, or in the bake."""
     state = scene.rollout.state
-    before = state is State.STOPPING and scene.base.desired > 0
-    return scene.held and (before or state is State.BAKING)
+    before = state is State.STOPPING and scene.stable.desired > 0
+    return scene.clocks_stopped and (before or state is State.BAKING)

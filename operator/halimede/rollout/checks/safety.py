@@ -81,7 +81,7 @@ def pause_forgotten(scene: RolloutContext) -> Decision | None:
 
 def aborted_by_evidence(scene: RolloutContext) -> Decision | None:
     """The judge has seen enough, and nobody has overruled it."""
-    if scene.verdict is not Verdict.ABORT or scene.rollout.forced:
+    if scene.verdict is not Verdict.ABORT or scene.rollout.skip_analysis:
         return None
     evidence = scene.rollout.evidence
     return abort(
@@ -118,7 +118,7 @@ def lost_all_traffic_pods(scene: RolloutContext) -> Decision | None:
     """It has the traffic and no pod to serve it, and the old revision is still there."""
     if scene.rollout.state not in ALL_TRAFFIC or scene.canary.ready_endpoints > 0:
         return None
-    if scene.base.ready_endpoints == 0:
+    if scene.stable.ready_endpoints == 0:
         return None
     weight = scene.rollout.weight
     share = "all traffic" if weight == FULL_WEIGHT else f"{weight} % of the requests"
@@ -134,7 +134,7 @@ def lost_its_pods(scene: RolloutContext) -> Decision | None:
     rehearsed = rollout.state in PRE_TRAFFIC and rollout.step_started_at is not None
     if scene.canary.ready_endpoints > 0 or not (rollout.weight or tested or rehearsed):
         return None
-    if scene.base.ready_endpoints == 0:
+    if scene.stable.ready_endpoints == 0:
         return None
     share = f"{rollout.weight} %" if rollout.weight else "requests"
     event = warning(
@@ -181,7 +181,7 @@ def past_deadline(scene: RolloutContext) -> Decision | None:
     canary, deadline = scene.canary, scene.settings.progress_deadline_seconds
     if scene.rollout.state not in AWAITING_READINESS or canary.cause in CAPACITY:
         return None
-    if scene.held or canary.ready_endpoints >= scene.canary_wanted:
+    if scene.clocks_stopped or canary.ready_endpoints >= scene.min_ready:
         return None
     if refusal := refused(scene):
         return refusal
@@ -190,7 +190,7 @@ def past_deadline(scene: RolloutContext) -> Decision | None:
     return abort(
         scene,
         AbortReason.PROGRESS_DEADLINE,
-        f"After {deadline} s {canary.ready_endpoints} of {scene.canary_wanted} pods are ready"
+        f"After {deadline} s {canary.ready_endpoints} of {scene.min_ready} pods are ready"
         f" ({canary.cause or 'no cause is known'})",
         canary.message,
     )
@@ -214,7 +214,7 @@ def route_past_deadline(scene: RolloutContext) -> Decision | None:
     """The route stayed unaccepted: something is wrong that no waiting will cure."""
     if scene.rollout.state not in AWAITING_ROUTE or scene.rollout.weight_applied_at is not None:
         return None
-    if scene.held:
+    if scene.clocks_stopped:
         return None
     if scene.elapsed(scene.rollout.last_progress_at) < ROUTE_DEADLINE_SECONDS:
         return None
@@ -229,9 +229,9 @@ def route_past_deadline(scene: RolloutContext) -> Decision | None:
 def no_data_for_too_long(scene: RolloutContext) -> Decision | None:
     """No request reached it, and the spec says that this is to end the rollout."""
     analysis, evidence = scene.settings.analysis, scene.rollout.evidence
-    if analysis.on_no_data is not OnTimeout.ABORT or evidence is None or scene.held:
+    if analysis.on_no_data is not OnTimeout.ABORT or evidence is None or scene.clocks_stopped:
         return None
-    since = None if scene.rollout.forced else evidence.no_data_since
+    since = None if scene.rollout.skip_analysis else evidence.no_data_since
     if since is None or scene.elapsed(since) < analysis.no_data_timeout_seconds:
         return None
     return abort(
@@ -245,9 +245,9 @@ def no_data_for_too_long(scene: RolloutContext) -> Decision | None:
 def metrics_down_for_too_long(scene: RolloutContext) -> Decision | None:
     """Prometheus stays away, and the spec says that this is to end the rollout."""
     analysis, evidence = scene.settings.analysis, scene.rollout.evidence
-    if analysis.on_metrics_down is not OnTimeout.ABORT or evidence is None or scene.held:
+    if analysis.on_metrics_down is not OnTimeout.ABORT or evidence is None or scene.clocks_stopped:
         return None
-    since = None if scene.rollout.forced else evidence.metrics_down_since
+    since = None if scene.rollout.skip_analysis else evidence.metrics_down_since
     if since is None or scene.elapsed(since) < analysis.metrics_timeout_seconds:
         return None
     return abort(
@@ -260,7 +260,7 @@ def metrics_down_for_too_long(scene: RolloutContext) -> Decision | None:
 
 def inconclusive_for_too_long(scene: RolloutContext) -> Decision | None:
     """The step took its whole time without enough evidence, and the spec says to end it then."""
-    if scene.settings.analysis.on_inconclusive is not OnTimeout.ABORT or scene.held:
+    if scene.settings.analysis.on_inconclusive is not OnTimeout.ABORT or scene.clocks_stopped:
         return None
     if not inconclusive(scene):
         return None

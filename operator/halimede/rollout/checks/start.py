@@ -40,7 +40,7 @@ def nothing_is_to_serve(scene: RolloutContext) -> Decision | None:
 
 def spec_invalid(scene: RolloutContext) -> Decision | None:
     """Nothing begins while the spec cannot be understood, unless it was commanded."""
-    return Decision(scene.status) if scene.wanted.invalid and not scene.status.pinned else None
+    return Decision(scene.status) if scene.goal.invalid and not scene.status.pinned else None
 
 
 def failed_before(scene: RolloutContext) -> Decision | None:
@@ -59,10 +59,10 @@ def begin(scene: RolloutContext) -> Decision:
         + (", without steps: it was stable before." if back else "."),
     )
     status = scene.status.evolve(rollout=rollout)
-    if recreate or (scene.wanted.by_pods and rollout.strategy is Strategy.CANARY):
+    if recreate or (scene.goal.no_router and rollout.strategy is Strategy.CANARY):
         # What is warm stands where the new pods are to be; and behind an entry Service that
         # shares out by pods, all that there are have requests.
-        status = status.evolve(warm=())
+        status = status.evolve(warm_revisions=())
     if not recreate:
         return Decision(status, (event,))
     outage = warning(
@@ -99,14 +99,17 @@ def new_rollout(scene: RolloutContext) -> RolloutStatus:
     if status.stable is None:
         raise LookupError("there is no stable revision to compare with")
     strategy = settings.strategy
-    if strategy is Strategy.RECREATE and any(one.revision == target for one in status.warm):
+    if strategy is Strategy.RECREATE and any(
+        one.revision == target for one in status.warm_revisions
+    ):
         strategy = Strategy.CANARY  # both of them run, so there is room for both
     steps = {Strategy.CANARY: len(settings.canary.steps), Strategy.BLUE_GREEN: 1}
     recreate = strategy is Strategy.RECREATE
     message = "The old revision was stopped before it started." if recreate else None
     if back := may_skip_steps(scene) and not recreate:
         message = "It was stable before, so its steps were skipped."
-    seed = f"{scene.wanted.identity}:{target}:{status.handled_command or ''}"
+    token = status.last_command.token if status.last_command else ""
+    seed = f"{scene.goal.identity}:{target}:{token}"
     return RolloutStatus(
         id=str(uuid5(NAMESPACE_OID, seed)),
         strategy=strategy,

@@ -16,8 +16,8 @@ def available_commands(md: ModelDeployment) -> Iterator[str]:
     status = md.status
     if pin := status.pinned:
         yield (
-            f"Pinned: {pin.revision} against {pin.against} since {rfc3339(pin.since)}, until the"
-            " spec asks for something else or the command resume"
+            f"Pinned: {pin.revision} against {pin.spec_revision} since {rfc3339(pin.since)}, until"
+            " the spec asks for something else or the command resume"
         )
     if status.history:
         yield f"Stable before: {', '.join(one.revision for one in status.history)}"
@@ -30,7 +30,7 @@ def is_available(md: ModelDeployment) -> list[Verb]:
     status, rollout = md.status, md.status.rollout
     looked = (rollout.polled_at or rollout.state_since) if rollout else 0.0
     scene = RolloutContext(
-        wanted=Goal(
+        goal=Goal(
             target=status.target.revision if status.target else RevisionHash(""),
             settings=effective_settings(md.spec.rollout, rollout),
             identity=md.metadata.uid,

@@ -25,7 +25,7 @@ def rejection_reason(scene: RolloutContext, command: Command) -> str | None:
     if command.verb is None:
         form = f"write <verb>[:<revision>]@<token>, at most {MAX_LENGTH} characters"
         return f"{form}; the verbs are {', '.join(Verb)}"
-    if command.token in scene.status.used_tokens:
+    if command.token in scene.status.executed_tokens:
         return f"the token {command.token} has been used: choose one that is new"
     match command.verb:
         case Verb.RETRY:

@@ -34,13 +34,13 @@ TESTED = frozenset(
 class TrafficPlan:
     """All that what leads clients to the revisions depends on, besides the spec."""
 
-    shares: tuple[tuple[RevisionHash, int], ...]
+    weights: tuple[tuple[RevisionHash, int], ...]
     """The revisions that the route knows, the stable one first, with their percentages."""
     preview: RevisionHash | None
     """The revision that the preview shows."""
-    testers: bool
+    header_routed: bool
     """Whether requests that `canary.match` tells go to the new revision."""
-    copies: int
+    mirror_percent: int
     """The percentage of requests of which the new revision gets copies."""
 
 
@@ -73,7 +73,7 @@ def is_canary(status: Status) -> bool:
 
 def revisions_with_workloads(status: Status) -> frozenset[RevisionHash]:
     """Name the revisions whose children must be there."""
-    revisions = {*_serving(status), *(one.revision for one in status.warm)}
+    revisions = {*_serving(status), *(one.revision for one in status.warm_revisions)}
     if status.rollout is not None:
         revisions |= {status.rollout.base, status.rollout.revision}
     return frozenset(revisions)
@@ -120,10 +120,10 @@ def replicas(scene: RolloutContext, revision: RevisionHash, *, autoscaled: bool)
     rollout, count = scene.status.rollout, scene.facts.replicas
     if rollout is not None and rollout.strategy is Strategy.RECREATE:
         return _recreated(scene, rollout, revision, autoscaled=autoscaled)
-    if rollout is not None and revision == rollout.base and scene.replaces:
+    if rollout is not None and revision == rollout.base and scene.replaces_pods:
         return _stable_when_replacing(scene, rollout)
     if rollout is not None and revision == rollout.base and not autoscaled:
-        return scene.base_replicas
+        return scene.stable_replicas
     if rollout is None or revision != rollout.revision or rollout.state is State.DRAINING:
         return None if autoscaled else count
     if rollout.state in GOING_BACK:
@@ -137,7 +137,7 @@ def _recreated(
     """Never give pods to both. None of them is left to an autoscaler, which stops at zero."""
     new, count = revision == rollout.revision, scene.facts.replicas
     match rollout.state:
-        case State.STOPPING if scene.held and not new:
+        case State.STOPPING if scene.clocks_stopped and not new:
             return scene.facts.workload(revision).desired
         case State.STOPPING:
             return 0
@@ -157,17 +157,17 @@ def _stable_when_replacing(scene: RolloutContext, rollout: RolloutStatus) -> int
     back = rollout.state in GOING_BACK
     # What the other was told to leave is free once it was seen to.
     taken = max(scene.canary.desired, 0 if back else _canary(scene, rollout))
-    kept = count if back else count - rollout.lent
-    return max(min(1, count), min(kept, max(scene.base.desired, count + 1 - taken)))
+    kept = count if back else count - rollout.replaced_replicas
+    return max(min(1, count), min(kept, max(scene.stable.desired, count + 1 - taken)))
 
 
 def _aborted(scene: RolloutContext, rollout: RolloutStatus) -> int:
     """A stopped revision keeps its pods, at most what it had been given them for."""
     count = scene.facts.replicas
     kept = min(scene.facts.workload(rollout.revision).desired, count)
-    if scene.replaces and scene.settled and rollout.weight > 0:
+    if scene.replaces_pods and scene.route_settled and rollout.weight > 0:
         # One less than its share needs, so that there is room for one of the stable revision's.
-        return min(kept, max(1, count - scene.base.ready_endpoints - 1))
+        return min(kept, max(1, count - scene.stable.ready_endpoints - 1))
     return kept
 
 
@@ -176,16 +176,16 @@ def _canary(scene: RolloutContext, rollout: RolloutStatus) -> int:
 
     Where the share is that of the pods, there are as many as the step needs.
     """
-    scaled = scene.step is not None and scene.step.scale is not None and not scene.replaces
-    exact = scene.step is not None and (scene.by_pods or scaled)
+    scaled = scene.step is not None and scene.step.scale is not None and not scene.replaces_pods
+    exact = scene.step is not None and (scene.weight_by_replicas or scaled)
     if exact and rollout.state in GROWING:
         return scene.canary_replicas
     if rollout.state is State.STARTING and not skips_steps(rollout):
         return scene.canary_replicas
     count = scene.facts.replicas
     kept = count
-    if scene.replaces:
-        before = 0 if scene.settled else rollout.weight_before
+    if scene.replaces_pods:
+        before = 0 if scene.route_settled else rollout.weight_before
         kept = replicas_for_weight(max(rollout.weight, before), count)
     return max(scene.canary_replicas, min(scene.canary.desired, kept))
 
