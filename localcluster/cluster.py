@@ -50,7 +50,9 @@ class Cluster(Access):
         """
         # The package must be found wherever the command is run.
         find = f"import sys; sys.path.insert(0, {str(folders.SOURCE.parent)!r})"
-        enter = "from local.enter import main; sys.exit(main(int(sys.argv[1]), sys.argv[2:]))"
+        enter = (
+            "from localcluster.nsenter import main; sys.exit(main(int(sys.argv[1]), sys.argv[2:]))"
+        )
         return [sys.executable, "-c", f"{find}; {enter}", str(self.pid), *command]
 
     def processes(self) -> dict[str, int]:

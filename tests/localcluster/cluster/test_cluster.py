@@ -104,7 +104,7 @@ def test_a_bound_cluster_ends_with_a_caller_that_is_killed() -> None:
     """Kill -9 of whoever started it leaves no process, and the name can be used at once."""
     name = f"killed-{os.getpid()}"
     program = f"""
-from local.cluster import up
+from localcluster.cluster import up
 cluster = up({name!r}, parts=())
 print(cluster.pid, flush=True)
 input()
@@ -130,7 +130,7 @@ input()
 def test_a_caller_killed_while_it_starts_leaves_nothing() -> None:
     """Kill -9 in the middle of the start leaves no process either."""
     name = f"early-{os.getpid()}"
-    program = f"from local.cluster import up; up({name!r}, parts=())"
+    program = f"from localcluster.cluster import up; up({name!r}, parts=())"
     directory = folders.clusters() / name
     with subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL) as caller:
         etcd = directory / "logs" / "etcd.log"
