@@ -27,7 +27,7 @@ async def test_work_waits_for_the_watches(
     kube: KubeCluster, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As long as a listed object has not been shown, nothing may be taken for missing."""
-    monkeypatch.setattr(resync, "GLANCES", 2)
+    monkeypatch.setattr(resync, "POLLS", 2)
     live = await kube.apply(model("m", namespace))
     store = Store()
     waiting = asyncio.create_task(CacheSync(kube, store, [namespace]).wait_for_sync())
@@ -41,7 +41,7 @@ async def test_what_is_deleted_meanwhile_is_not_waited_for(
     kube: KubeCluster, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An object that was listed and then deleted will never be shown."""
-    monkeypatch.setattr(resync, "GLANCES", 2)
+    monkeypatch.setattr(resync, "POLLS", 2)
     live = await kube.apply(model("m", namespace))
     waiting = asyncio.create_task(CacheSync(kube, Store(), [namespace]).wait_for_sync())
     done, _ = await asyncio.wait([waiting], timeout=0.5)

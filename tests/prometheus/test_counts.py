@@ -156,7 +156,7 @@ async def test_a_query_that_prometheus_cannot_read_is_refused_not_down(
     metrics: PrometheusReader, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """HTTP 400: waiting will not cure it, and Prometheus's own words are passed on."""
-    monkeypatch.setattr(adapter, "queries", lambda *_: ("}{",))
+    monkeypatch.setattr(adapter, "build_queries", lambda *_: ("}{",))
     reading = await metrics.read(request(clock(), clock()))
     answer = reading.answers[Source.ROUTER]
     assert isinstance(answer, Unavailable)

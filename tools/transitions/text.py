@@ -9,7 +9,7 @@ from tools.transitions.row import ANYWHERE, ROLLING, UNDECIDED, StateOrIdle, Tra
 INTRODUCTION = """\
 # The transitions of a rollout
 
-Written by `make docs` from `operator/halimede/rollout/transitions`. The tests hold the table
+Written by `make docs` from `tools/transitions`. The tests hold the table
 against the code: every function that decides is named in a row, every change of state that random
 histories bring about is in a row, and each row has tests that carry its number.
 
