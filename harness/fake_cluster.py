@@ -52,6 +52,8 @@ class FakeCluster:
     status: Manifest = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
     generation: int = 1
+    platform: Platform = PLATFORM
+    """The operator's settings for rendering; another repository stands for another version."""
     inputs: dict[str, Manifest | None] = field(default_factory=dict)
     apply_errors: dict[str, str] = field(default_factory=dict)
     refusing: str = ""
@@ -232,7 +234,7 @@ class FakeCluster:
 
     def look(self) -> Plan:
         """Run one pass of the operator."""
-        return self.obey(decide(self.observe(), PLATFORM, self.now))
+        return self.obey(decide(self.observe(), self.platform, self.now))
 
     def obey(self, plan: Plan) -> Plan:
         """Store the status, then write the rest, if the operator lives that long."""

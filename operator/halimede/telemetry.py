@@ -41,6 +41,11 @@ READY = Gauge(
     "1 if the ModelDeployment's Ready condition is True.",
     ["namespace", "name"],
 )
+OUTDATED = Gauge(
+    "halimede_model_outdated",
+    "1 if this version of the operator renders another revision from the spec than the target.",
+    ["namespace", "name"],
+)
 LAST_EVENT = Gauge(
     "halimede_last_watch_event_timestamp_seconds", "When the last watch event arrived."
 )

@@ -92,11 +92,14 @@ def test_record_that_was_deleted_is_no_way_back(served: FakeCluster) -> None:
     assert [one.revision for one in served.parsed.history] == [left]
 
 
-def test_failed_revisions_leave_no_record(served: FakeCluster) -> None:
-    """Given a revision that is stopped, nothing of it is kept."""
+def test_a_failed_revision_leaves_its_record_until_the_spec_changes(served: FakeCluster) -> None:
+    """Given a revision that was aborted, its record stays while the spec asks for it."""
     before = kept(served, "ConfigMap")
     served.model(4, Behaviour(error_rate=0.5)).run(10).until(lambda: served.rollout is None)
     served.run(10)
+    assert served.parsed.target is not None
+    assert kept(served, "ConfigMap") == before | {served.parsed.target.revision}
+    served.model(3).run(10)
     assert kept(served, "ConfigMap") == before
 
 

@@ -340,6 +340,9 @@ class Status(ApiModel):
     """The revision that serves; absent until one has been ready."""
     target: RevisionStatus | None = None
     """The revision that the spec asks for."""
+    newer_revision: RevisionHash | None = None
+    """What this version of the operator renders from the spec, if that is not `target`. An upgrade
+    does not roll it out; the next change of the spec's pod does."""
     rollout: RolloutStatus | None = None
     last_rollout: FinishedRollout | None = None
     warm_revisions: Annotated[tuple[WarmRevision, ...], Field(max_length=MOST_WARM)] = ()

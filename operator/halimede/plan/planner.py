@@ -111,7 +111,8 @@ def decide(observed: Observed, platform: Platform, now: float) -> Plan:
     md = observed.deployment
     whose, known = render_key(md), revision_configmaps(observed.children)
     invalid = _invalid_message(whose, observed)
-    target = _target(observed, whose, known, platform) if invalid is None else None
+    rendered = render_revision(whose, platform, observed.inputs) if invalid is None else None
+    target = _target(md.status, rendered, known) if rendered else None
     hash_ = target.hash if target else _last_target(md.status)
     if hash_ is None:
         return _nothing_to_serve(observed, invalid, now)
@@ -119,7 +120,12 @@ def decide(observed: Observed, platform: Platform, now: float) -> Plan:
     task = plan_route_changes(
         md, moved.status, observed.routes, weighted_backends(moved.status), now
     )
-    moved = replace(moved, status=moved.status.evolve(user_routes=task.routes))
+    moved = replace(
+        moved,
+        status=moved.status.evolve(
+            user_routes=task.routes, newer_revision=_newer_revision(md.status, rendered, target)
+        ),
+    )
     after = replace(scene, status=moved.status)
     revisions = load_revisions(known, traffic.revisions_with_workloads(moved.status))
     if target is not None:
@@ -144,12 +150,29 @@ def _invalid_message(whose: RenderKey, observed: Observed) -> str | None:
     return " ".join(f"{one}." for one in wrong) or None
 
 
-def _target(
-    observed: Observed, whose: RenderKey, known: Mapping[str, Manifest], platform: Platform
-) -> Revision:
-    """Render the revision that the spec asks for, as it was recorded if it is not new."""
-    rendered = render_revision(whose, platform, observed.inputs)
-    return load_revisions(known, {rendered.hash}).get(rendered.hash, rendered)
+def _target(status: Status, rendered: Revision, records: Mapping[str, Manifest]) -> Revision:
+    """Find the revision that the spec asks for, as it was recorded if it is not new.
+
+    A revision that another version of the operator rendered from the same spec remains the target,
+    so that an upgrade rolls out nothing.
+    """
+    current = (one.revision for one in (status.target, status.stable) if one is not None)
+    warm = (one.revision for one in status.warm_revisions)
+    former = (one.revision for one in status.history)
+    for name in (rendered.hash, *current, *warm, *former):
+        recorded = load_revisions(records, {name}).get(name)
+        if recorded and (name == rendered.hash or recorded.spec_digest == rendered.spec_digest):
+            return recorded
+    return rendered
+
+
+def _newer_revision(
+    status: Status, rendered: Revision | None, target: Revision | None
+) -> RevisionHash | None:
+    """Return what the spec would be rendered to now, if that is not the target."""
+    if rendered is None or target is None:
+        return status.newer_revision
+    return None if rendered.hash == target.hash else rendered.hash
 
 
 def _last_target(status: Status) -> RevisionHash | None:

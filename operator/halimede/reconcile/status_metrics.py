@@ -17,6 +17,7 @@ def update(key: Key, before: Status, after: Status) -> None:
         for condition in after.conditions
     )
     telemetry.READY.labels(*key).set(ready)
+    telemetry.OUTDATED.labels(*key).set(after.newer_revision is not None)
     rollout = after.rollout
     telemetry.ROLLOUT_WEIGHT.labels(*key).set(rollout.weight if rollout else 0)
     for state in State:
@@ -34,6 +35,7 @@ def update(key: Key, before: Status, after: Status) -> None:
 def remove(key: Key) -> None:
     """Remove the gauges of a ModelDeployment that is gone."""
     _remove_series(telemetry.READY, *key)
+    _remove_series(telemetry.OUTDATED, *key)
     _remove_series(telemetry.ROLLOUT_WEIGHT, *key)
     for state in State:
         _remove_series(telemetry.ROLLOUT_STATE, *key, state)

@@ -15,6 +15,8 @@ from halimede.render.view import COPIED, STARTUP_PERIOD_SECONDS, model_name, pod
 
 CONFIG_KEY = "config.pbtxt"
 RECORD_KEY = "revision.json"
+POD_FIELDS = frozenset({"model", "runtime", "resources", "gpu", "probes", "drain", "pod_template"})
+"""The fields of the spec that a revision is rendered from."""
 
 
 class InvalidRecordError(Exception):
@@ -35,6 +37,10 @@ class Revision:
     source: Manifest = field(default_factory=dict, hash=False)
     """Copy of a `configMap://` source: `data` and `binaryData`, each only where it is not empty.
     The user may change theirs at any time; this revision's next pod must find the old files."""
+    spec_digest: str = ""
+    """Digest of what the revision was rendered from: `POD_FIELDS` of the spec and the source.
+    Revisions of one digest differ only because two versions or settings of the operator rendered
+    them. Empty if the record has none."""
 
 
 def render_revision(md: ModelDeployment, platform: Platform, inputs: Inputs) -> Revision:
@@ -59,15 +65,16 @@ def render_revision(md: ModelDeployment, platform: Platform, inputs: Inputs) -> 
         config_pbtxt=text,
         pod_template=template,
         source=source,
+        spec_digest=_spec_digest(md, source),
     )
 
 
 def record(md: ModelDeployment, recorded: Revision) -> Manifest:
     """Write a revision's ConfigMap: what its pods read, and what renders it again."""
-    own = {
-        CONFIG_KEY: recorded.config_pbtxt,
-        RECORD_KEY: canonical({"model": recorded.model, "podTemplate": recorded.pod_template}),
-    }
+    content = {"model": recorded.model, "podTemplate": recorded.pod_template}
+    if recorded.spec_digest:
+        content["specDigest"] = recorded.spec_digest
+    own = {CONFIG_KEY: recorded.config_pbtxt, RECORD_KEY: canonical(content)}
     manifest = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -101,6 +108,7 @@ def from_record(config_map: Manifest) -> Revision:
             config_pbtxt=config_map["data"][CONFIG_KEY],
             pod_template=known["podTemplate"],
             source=source,
+            spec_digest=known.get("specDigest", ""),
         )
     except (KeyError, TypeError, ValueError) as error:
         name = config_map.get("metadata", {}).get("name")
@@ -123,6 +131,18 @@ def _hash(template: Manifest, fetcher: str, config: str, source: Manifest) -> Re
     hashed = template | {"spec": template["spec"] | {"initContainers": fetchers}}
     content = canonical({"podTemplate": hashed, "config": config, "source": source})
     return RevisionHash(hashlib.sha256(content.encode()).hexdigest()[:8])
+
+
+def _spec_digest(md: ModelDeployment, source: Manifest) -> str:
+    """Digest what a revision is rendered from.
+
+    Defaults are left out: a field that a later version adds must not change the digest.
+    """
+    spec = md.spec.model_dump(
+        mode="json", by_alias=True, include=set(POD_FIELDS), exclude_defaults=True
+    )
+    content = canonical({"spec": spec, "source": source})
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 def _prefixed(files: Manifest) -> Manifest:

@@ -6,7 +6,7 @@ import pytest
 
 from halimede.api.spec import ModelDeploymentSpec
 from halimede.render.images import Platform
-from halimede.render.revision import render_revision
+from halimede.render.revision import POD_FIELDS, render_revision
 from tests.support.pages import table
 from tests.unit.render.resources import INPUTS, digits
 
@@ -31,6 +31,13 @@ def test_every_field_of_the_spec_is_in_the_table() -> None:
     """A field that is added needs an answer."""
     known = {field.alias or name for name, field in ModelDeploymentSpec.model_fields.items()}
     assert ROWS.keys() == CHANGES.keys() == known
+
+
+def test_fields_of_the_digest_are_those_that_make_a_revision() -> None:
+    """What is left out of the digest could never be rolled out after an upgrade."""
+    fields = ModelDeploymentSpec.model_fields
+    digested = {fields[name].alias or name for name in POD_FIELDS}
+    assert digested == {field for field, (answer,) in ROWS.items() if answer == "yes"}
 
 
 @pytest.mark.parametrize("field", CHANGES)

@@ -28,6 +28,19 @@ def test_operator_update_makes_no_revision() -> None:
     assert render_revision(digits(), updated, INPUTS).hash == BEFORE.hash
 
 
+def test_the_digest_is_of_the_spec_alone() -> None:
+    """Other settings of the operator render another revision of the same digest."""
+    moved = Platform(PLATFORM.halimede_image, triton_repository="mirror.example/triton")
+    after = render_revision(digits(), moved, INPUTS)
+    assert after.hash != BEFORE.hash
+    assert after.spec_digest == BEFORE.spec_digest
+
+
+def test_a_default_that_is_written_out_is_no_change() -> None:
+    """The API server writes defaults into the spec; they say nothing new."""
+    assert render_revision(digits(drain={}), PLATFORM, INPUTS).spec_digest == BEFORE.spec_digest
+
+
 def test_own_fetcher_makes_a_revision() -> None:
     """A fetcher that the user chose is part of what the user asks for."""
     patch = {"spec": {"initContainers": [{"name": "fetch", "image": "mine:1"}]}}

@@ -80,9 +80,13 @@ def revisions_with_workloads(status: Status) -> frozenset[RevisionHash]:
 
 
 def revisions_to_keep(status: Status) -> frozenset[RevisionHash]:
-    """Name the revisions of which at least the record is kept."""
-    pinned = {status.pinned.revision} if status.pinned else set()
-    return revisions_with_workloads(status) | pinned | {one.revision for one in status.history}
+    """Return the revisions of which at least the record is kept.
+
+    The target's is kept even after it was aborted: it shows that a later version of the operator
+    renders the same spec, which is not to be tried again.
+    """
+    named = {one.revision for one in (status.pinned, status.target) if one is not None}
+    return revisions_with_workloads(status) | named | {one.revision for one in status.history}
 
 
 def preview_revision(status: Status) -> RevisionHash | None:
