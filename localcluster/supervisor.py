@@ -60,8 +60,8 @@ def _supervise(order: ClusterSpec, teller: StatusPipe) -> None:
     try:
         _start(order, teller)
     except subprocess.CalledProcessError as error:
-        said = error.stderr.strip() if error.stderr else f"status {error.returncode}"
-        teller.failed(f"{' '.join(map(str, error.cmd))}: {said}")
+        reason = error.stderr.strip() if error.stderr else f"status {error.returncode}"
+        teller.failed(f"{' '.join(map(str, error.cmd))}: {reason}")
         return
     except (StartError, GaveUpError, OSError) as error:
         teller.failed(str(error))
@@ -153,11 +153,11 @@ def _start_node(stage: StartupContext, made: Credentials) -> None:
 def _unready(stage: StartupContext, node: str) -> Missing:
     def probe() -> str:
         try:
-            found = json.loads(stage.kubectl("get", node, "--output=json"))
+            live = json.loads(stage.kubectl("get", node, "--output=json"))
         except subprocess.CalledProcessError as error:
             return str(error.stderr).strip() or f"status {error.returncode}"
-        conditions = found["status"].get("conditions", [])
-        ready = next((one for one in conditions if one["type"] == "Ready"), None)
+        conditions = live["status"].get("conditions", [])
+        ready = next((condition for condition in conditions if condition["type"] == "Ready"), None)
         if ready is None:
             return f"{node} has no condition Ready"
         return "" if ready["status"] == "True" else f"{node} is not Ready: {ready.get('message')}"

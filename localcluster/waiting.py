@@ -45,7 +45,7 @@ def show_end(log: Path) -> str:
         lines = log.read_text(errors="replace").splitlines()[-LAST_LINES:]
     except OSError as error:
         lines = [f"(it cannot be read: {error.strerror})"]
-    shown = "\n".join(f"    {line}" for line in lines) or "    (it wrote nothing)"
+    text = "\n".join(f"    {line}" for line in lines) or "    (it wrote nothing)"
     if shutil.disk_usage(log.parent).free < FULL_BYTES:
-        shown += f"\n    (the disk of {log.parent} is full)"
-    return f"The end of {log}:\n{shown}"
+        text += f"\n    (the disk of {log.parent} is full)"
+    return f"The end of {log}:\n{text}"

@@ -102,9 +102,9 @@ class Software:
 
     def _configuration(self, home: str) -> str:
         """Return the environment's pyvenv.cfg with another home."""
-        given = (self.environment / "pyvenv.cfg").read_text(encoding="utf-8").splitlines()
-        kept = [line for line in given if line.split("=")[0].strip() != "home"]
-        return "\n".join([f"home = {home}", *kept]) + "\n"
+        lines = (self.environment / "pyvenv.cfg").read_text(encoding="utf-8").splitlines()
+        kept_lines = [line for line in lines if line.split("=")[0].strip() != "home"]
+        return "\n".join([f"home = {home}", *kept_lines]) + "\n"
 
 
 def _bind(target: str, source: Path) -> Step:
