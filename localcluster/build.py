@@ -43,7 +43,7 @@ class Tool:
     programs: tuple[str, ...]
     """Its names; the first is the file, the others are links to it."""
     minutes: int
-    """How long it takes on two cores with nothing in Go's caches, downloads included."""
+    """Minutes to build it on two cores with nothing in Go's caches, downloads included."""
     flags: tuple[str, ...] = ()
     """Added to ``go build``."""
 
@@ -218,4 +218,4 @@ def _file_lock(path: Path, tell: Tell) -> Iterator[None]:
 
 
 def _ignore(_: str) -> None:
-    """Show no progress: making links takes no time."""
+    """Show no progress: links are made at once."""
