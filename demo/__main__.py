@@ -1,4 +1,4 @@
-"""Run the demo: ``python -m demo``. Its exit status says whether all that it showed was true."""
+"""Run the demo: ``python -m demo``. It exits with 0 if every claim it showed was true."""
 
 import logging
 import sys
@@ -14,7 +14,7 @@ def main() -> int:
     try:
         return 0 if tell(Console()) else 1
     except KeyboardInterrupt:
-        return 130  # as shells say it: ended by the user
+        return 130  # the exit status of shells for a program that the user interrupted
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Ask the gateway about one image with tritonclient, the client that Triton's users have."""
+"""Ask the gateway about one image with tritonclient, the client of Triton's users."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ Pixels = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Hold what the model said about an image."""
+    """The model's answer about an image."""
 
     digit: int
     probability: float

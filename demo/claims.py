@@ -1,15 +1,15 @@
-"""Keep what the demo claims, and whether it was true."""
+"""What the demo claims, and whether it was true."""
 
 from dataclasses import dataclass
 
 
 class StuckError(RuntimeError):
-    """Say that something the story waits for did not happen in time."""
+    """Something that the story waits for did not happen in time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """State something that was shown, whether it held, and what was found."""
+    """Something that was shown, whether it held, and what was found."""
 
     scene: str
     text: str
@@ -17,13 +17,13 @@ class Claim:
     found: str = ""
 
     def line(self) -> str:
-        """Write the claim in one line with its tick."""
+        """Return the claim in one line with its tick."""
         found = f"  ({self.found})" if self.found else ""
         return f"{'✓' if self.holds else '✗'} {self.text}{found}"
 
 
 class UntrueError(RuntimeError):
-    """List the claims that did not hold."""
+    """Some claims did not hold; the message lists them."""
 
     def __init__(self, claims: list[Claim]) -> None:
         """Name the untrue ones among ``claims``."""

@@ -1,4 +1,4 @@
-"""Draw what Halimede does and what users see, one above the other."""
+"""Draw what Halimede does above what users see."""
 
 import time
 
@@ -13,14 +13,14 @@ from harness.records import Record, Tally, by_version
 from harness.watch import Snapshot
 
 WINDOW_SECONDS = 5.0
-"""How far back the users' panel looks."""
+"""The period that the users' panel covers."""
 
 BAR = 40
 """Columns of the bar that shows the weights."""
 
 
 class Dashboard:
-    """Draw one stage; asked again and again while scenes play."""
+    """Draws one stage, repeatedly while scenes play."""
 
     def __init__(self, stage: Stage) -> None:
         """Draw ``stage``."""
@@ -36,7 +36,7 @@ class Dashboard:
         )
 
     def line(self, seen: Snapshot) -> str:
-        """Say in one line where the rollout is, and on what evidence."""
+        """Describe in one line where the rollout is, and on what evidence."""
         return f"{self._where(seen)} {_in_a_line(seen.evidence)}".rstrip()
 
     def _where(self, seen: Snapshot) -> str:
@@ -67,7 +67,7 @@ class Dashboard:
     def _users(self) -> Table:
         now = time.time()
         records = self._stage.load.journal.records
-        recent = [one for one in records[-2000:] if one.at > now - WINDOW_SECONDS]
+        recent = [record for record in records[-2000:] if record.at > now - WINDOW_SECONDS]
         table = Table(box=None, expand=True, pad_edge=False)
         for heading in ("", "per s", "HTTP", "gRPC", "errors", "right"):
             table.add_column(heading, justify="right")
@@ -100,7 +100,8 @@ def _span(records: list[Record]) -> float:
 def _in_a_line(evidence: Evidence | None) -> str:
     sources = evidence.sources if evidence else ()
     return "; ".join(
-        f"{one.source}: {one.canary_errors} errors in {one.canary_requests}" for one in sources
+        f"{source.source}: {source.canary_errors} errors in {source.canary_requests}"
+        for source in sources
     )
 
 
@@ -108,7 +109,12 @@ def _evidence_table(evidence: Evidence) -> Table:
     table = Table(box=None, expand=True, pad_edge=False)
     for heading in ("evidence", "new one's errors", "in", "old one's errors", "in"):
         table.add_column(heading, justify="right")
-    for one in evidence.sources:
-        counts = (one.canary_errors, one.canary_requests, one.stable_errors, one.stable_requests)
-        table.add_row(one.source, *map(str, counts))
+    for source in evidence.sources:
+        counts = (
+            source.canary_errors,
+            source.canary_requests,
+            source.stable_errors,
+            source.stable_requests,
+        )
+        table.add_row(source.source, *map(str, counts))
     return table

@@ -18,16 +18,16 @@ COLOURS = {
     "v5": "#6a4c93",
     "": "black",
 }
-"""By version; black is what was lost on the way."""
+"""By version; black is for requests lost on the way."""
 
 ROOM_SECONDS = 14
-"""Space on the right for what is written beside the last decision."""
+"""Space on the right, in seconds, for the text beside the last decision."""
 
 
 def rollouts(
     history: Sequence[Snapshot], records: Sequence[Record], revisions: Mapping[str, str]
 ) -> Figure:
-    """Draw what the resource said, what users saw, and when each version's fate was decided."""
+    """Draw the weights, what users saw, and when each version's fate was decided."""
     figure = Figure(figsize=(11, 7.5), layout="constrained")
     weights, requests, errors = figure.subplots(3, 1, sharex=True)
     start = min(record.at for record in records)
@@ -69,7 +69,7 @@ def _weights(
 def _requests(axes: Axes, records: Sequence[Record], start: float) -> None:
     seconds = range(int(max(record.at for record in records) - start) + 1)
     series = {
-        version: _per_second((one for one in records if one.version == version), start)
+        version: _per_second((record for record in records if record.version == version), start)
         for version in COLOURS
     }
     axes.stackplot(

@@ -4,7 +4,7 @@ from halimede.api.base import Manifest
 
 
 def restarts(pods: list[Manifest]) -> int:
-    """Count the container restarts of ``pods``."""
+    """Return the number of container restarts of ``pods``."""
     return sum(
         container["restartCount"]
         for pod in pods
@@ -13,7 +13,7 @@ def restarts(pods: list[Manifest]) -> int:
 
 
 def became_ready(pods: list[Manifest]) -> bool:
-    """Tell whether any of ``pods`` is ready."""
+    """Return whether any of ``pods`` is ready."""
     return any(
         condition["type"] == "Ready" and condition["status"] == "True"
         for pod in pods

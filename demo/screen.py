@@ -1,4 +1,4 @@
-"""Show the story as it happens: what is told and claimed scrolls by, a dashboard stays below."""
+"""Show the story as it happens: narration and claims scroll, a dashboard stays below."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ STYLES = {"●": "bold cyan", "→": "bold", "✓": "green", "✗": "bold red", 
 
 
 class Screen:
-    """Tell the story on a terminal, or line by line into a file or a pipe."""
+    """Shows the story on a terminal, or line by line in a file or a pipe."""
 
     def __init__(self, console: Console) -> None:
         """Write to ``console``; the clock that each line shows starts now."""
@@ -25,7 +25,7 @@ class Screen:
         self._began = time.monotonic()
 
     def tell(self, line: str) -> None:
-        """Print one line of the story, with the time that it came at."""
+        """Print one line of the story, with its time."""
         if line.startswith("●"):
             self.console.print()
         minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
@@ -35,7 +35,7 @@ class Screen:
 
     @contextmanager
     def showing(self, stage: Stage) -> Iterator[None]:
-        """Keep the dashboard of ``stage`` at the bottom of the terminal meanwhile."""
+        """Keep the dashboard of ``stage`` at the bottom of the terminal during the block."""
         dashboard = Dashboard(stage)
         if not self.console.is_terminal:
             stage.watch.listener = self._changes(dashboard)
@@ -50,7 +50,7 @@ class Screen:
             yield
 
     def _changes(self, dashboard: Dashboard) -> Callable[[Snapshot], None]:
-        """Tell each line that differs from the one before."""
+        """Return a listener that prints each line that differs from the one before."""
         last = ""
 
         def tell(seen: Snapshot) -> None:

@@ -1,4 +1,4 @@
-"""The stage on which scenes play: the cluster, the users, what is seen, and the claims."""
+"""The stage on which scenes play: the cluster, the users, the observations and the claims."""
 
 import json
 import threading
@@ -20,12 +20,12 @@ from localcluster import chart, diagnosis
 from localcluster.cluster import Access
 
 LOOK_EVERY = 0.2
-"""Seconds between two looks at what is awaited."""
+"""Seconds between two polls of a condition."""
 
 
 @dataclass(slots=True)
 class Stage:
-    """Hold everything a scene works with; scenes speak to it in given, when and then."""
+    """Everything a scene works with; scenes use its methods given, when and then."""
 
     cluster: Access
     versions: dict[str, Version]
@@ -34,7 +34,7 @@ class Stage:
     load: Load
     watch: Watch
     narrate: Callable[[str], None] = print
-    """Takes each line of the story as it is told."""
+    """Called with each line of the story."""
     claims: list[Claim] = field(default_factory=list)
     revisions: dict[str, str] = field(default_factory=dict)
     """The revision that Halimede made of each version that was applied."""
@@ -47,16 +47,16 @@ class Stage:
         self.narrate(f"● {scene}")
 
     def given(self, text: str, *, holds: bool) -> None:
-        """Require what the scene starts from.
+        """Require the state that the scene starts from.
 
         Raises:
-            StuckError: It is not so, and the scene would show nothing.
+            StuckError: The state is another one, and the scene would show nothing.
         """
         if not holds:
             raise StuckError(f"the scene needs: {text}")
 
     def when(self, text: str) -> None:
-        """Say what is being done."""
+        """Narrate what is being done."""
         self.narrate(f"→ {text}")
 
     def then(self, text: str, *, holds: bool, found: object = "") -> None:
@@ -71,7 +71,7 @@ class Stage:
         Raises:
             UntrueError: One of its claims did not hold.
         """
-        untrue = [one for one in self.claims if one.scene == self.scene and not one.holds]
+        untrue = [claim for claim in self.claims if claim.scene == self.scene and not claim.holds]
         if untrue:
             raise UntrueError(untrue)
 
@@ -120,7 +120,7 @@ class Stage:
         self.wait(f"{version} to start", begun, within)
 
     def wait_for_verdict(self, version: str, within: float) -> Verdict:
-        """Wait until it is decided what becomes of ``version``, and traffic has followed.
+        """Wait until the outcome of ``version`` is decided, and traffic has followed.
 
         Raises:
             StuckError: That did not happen within that many seconds.
@@ -131,10 +131,10 @@ class Stage:
             lambda seen: Verdict.on(revision, seen) is not None and seen.at_rest,
             within,
         )
-        found = Verdict.on(revision, seen)
-        if found is None:
+        verdict = Verdict.on(revision, seen)
+        if verdict is None:
             raise AssertionError("the wait above has seen it")
-        return found
+        return verdict
 
     def wait_for_requests(self, what: str, enough: Callable[[], bool], within: float) -> None:
         """Wait until the users' records fulfil ``enough``.
@@ -149,35 +149,35 @@ class Stage:
             self.pause()
 
     def pause(self, seconds: float = LOOK_EVERY) -> None:
-        """Let time pass while the users go on, and read what they have seen."""
+        """Wait while the users go on, then read their records."""
         self.load.journal.catch_up()
         threading.Event().wait(seconds)
 
     def records(self, since: float | None = None) -> list[Record]:
-        """List the requests sent since then, or since the scene began."""
+        """Return the requests sent from ``since`` on, or since the scene began."""
         start = self.scene_began if since is None else since
         return [record for record in list(self.load.journal.records) if record.at >= start]
 
     def answered_by(self, version: str) -> list[Record]:
-        """List this scene's requests that ``version`` answered, well or with an error."""
+        """Return this scene's requests that ``version`` answered, with or without an error."""
         return [record for record in self.records() if record.version == version]
 
     def snapshots(self) -> list[Snapshot]:
-        """List what the resource said since the scene began."""
+        """Return the snapshots of the resource since the scene began."""
         return self.watch.since(self.scene_began)
 
     def events(self) -> list[Manifest]:
-        """List the Kubernetes Events about the ModelDeployment."""
+        """Return the Kubernetes Events about the ModelDeployment."""
         about = f"involvedObject.kind={KIND},involvedObject.name={manifests.NAME}"
         return self._list("events", "--field-selector", about)
 
     def pods(self, version: str) -> list[Manifest]:
-        """List the pods of a version that was applied."""
+        """Return the pods of a version that was applied."""
         return self._list("pods", "--selector", f"halimede.dev/revision={self.revisions[version]}")
 
     def _list(self, *what: str) -> list[Manifest]:
-        found: list[Manifest] = json.loads(self._get(*what, "--output", "json"))["items"]
-        return found
+        items: list[Manifest] = json.loads(self._get(*what, "--output", "json"))["items"]
+        return items
 
     def _query(self, kind: str, name: str, path: str) -> str:
         return self._get(kind, name, "--output", f"jsonpath={path}")
@@ -186,17 +186,17 @@ class Stage:
         return self.cluster.kubectl("--namespace", manifests.NAMESPACE, "get", *arguments)
 
     def _stuck(self, what: str, within: float, last: str) -> StuckError:
-        """Say what was awaited in vain, what was seen last, and what the pods say."""
-        found = [
+        """Return the error of a time-out: its condition, the last state, and the pods' state."""
+        states = [
             diagnosis.describe_namespace(self.cluster, namespace)
             for namespace in (manifests.NAMESPACE, chart.NAMESPACE)
         ]
         waited = f"waited {within:.0f} s for {what}; last seen: {last}"
-        return StuckError("\n".join([waited, *found]))
+        return StuckError("\n".join([waited, *states]))
 
     def _last_requests(self) -> str:
         records = self.records()
-        last = [f"{one.outcome} ({one.status} {one.detail})" for one in records[-5:]]
+        last = [f"{record.outcome} ({record.status} {record.detail})" for record in records[-5:]]
         return f"{len(records)} requests in this scene, the last of them: {', '.join(last)}"
 
     def _last_seen(self) -> str:

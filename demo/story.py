@@ -31,13 +31,13 @@ OUT = Path(os.environ.get("HALIMEDE_DEMO_OUT") or Path(__file__).parents[1] / "o
 
 
 def tell(console: Console, out: Path = OUT) -> bool:
-    """Play the whole demo and say whether everything it showed was true."""
+    """Play the whole demo; return whether everything it showed was true."""
     began = time.monotonic()
     screen = Screen(console)
     try:
         prepare(out)
         with on_a_cluster(screen, out) as stage:
-            if not _played(stage, screen):
+            if not _play_scenes(stage, screen):
                 return False
             _sum_up(stage, console)
     except (BuildError, ToolchainError, ClusterError) as error:
@@ -49,14 +49,16 @@ def tell(console: Console, out: Path = OUT) -> bool:
 
 
 def prepare(out: Path) -> None:
-    """Make the folder for records and pictures. Raise ``ClusterError`` if that is impossible."""
+    """Create the folder for records and pictures. Raise ``ClusterError`` if that fails."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out):
             pass
     except OSError as error:
-        cure = "choose another folder, for example HALIMEDE_DEMO_OUT=/tmp/demo make demo"
-        raise ClusterError(f"the demo cannot write to {out} ({error.strerror}): {cure}") from error
+        remedy = "choose another folder, for example HALIMEDE_DEMO_OUT=/tmp/demo make demo"
+        raise ClusterError(
+            f"the demo cannot write to {out} ({error.strerror}): {remedy}"
+        ) from error
 
 
 @contextmanager
@@ -106,8 +108,8 @@ def staged(
         watch.stop()
 
 
-def _played(stage: Stage, screen: Screen) -> bool:
-    """Play all scenes; if one fails, leave what explains it and say so."""
+def _play_scenes(stage: Stage, screen: Screen) -> bool:
+    """Play all scenes; return False, and store what explains it, if one fails."""
     try:
         with screen.showing(stage):
             for play in SCENES:
@@ -136,14 +138,14 @@ def _in_words(version: Version) -> str:
 
 
 def _explain(stage: Stage) -> None:
-    """Leave what helps to find out why beside the records."""
+    """Store the resource, objects, Events and the operator's log beside the records."""
     for name, arguments in {
         "resource.yaml": ("get", "modeldeployments", "--output", "yaml"),
         "objects.txt": ("get", "all,httproutes,configmaps", "--output", "wide"),
         "events.txt": ("get", "events", "--sort-by", "lastTimestamp"),
     }.items():
-        found = stage.cluster.kubectl("--namespace", manifests.NAMESPACE, *arguments)
-        (stage.out / name).write_text(found)
+        output = stage.cluster.kubectl("--namespace", manifests.NAMESPACE, *arguments)
+        (stage.out / name).write_text(output)
     log = stage.cluster.kubectl(
         "--namespace", chart.NAMESPACE, "logs", "deployment/halimede", "--tail", "500"
     )

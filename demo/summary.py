@@ -1,4 +1,4 @@
-"""Sum up each version: who asked it, how it did, what was decided about it and how fast."""
+"""Sum up each version: its requests and errors, and what was decided about it and how fast."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from harness.watch import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Tell how the rollout of a version ended."""
+    """How the rollout of a version ended."""
 
     outcome: Outcome
     reason: str
@@ -24,7 +24,7 @@ class Decision:
 
 
 def decisions(history: Sequence[Snapshot], revisions: Mapping[str, str]) -> dict[str, Decision]:
-    """Return by version what was first decided about it; the first version needs no decision."""
+    """Return the first decision about each version; the first version needs none."""
     versions = {revision: version for version, revision in revisions.items()}
     decided: dict[str, Decision] = {}
     for seen in history:
@@ -56,9 +56,9 @@ def table(
             heading, justify="left" if heading in {"version", "decision"} else "right"
         )
     for name in versions:
-        verdict = decided.get(name)
-        fate = verdict.reason if verdict else "the first one"
-        after = f"{verdict.seconds:.1f} s" if verdict else ""
+        decision = decided.get(name)
+        fate = decision.reason if decision else "the first one"
+        after = f"{decision.seconds:.1f} s" if decision else ""
         drawn.add_row(name, *_counts(tallies.get(name, Tally())), fate, after)
     drawn.add_row("lost", *_counts(tallies.get("", Tally())))
     return drawn

@@ -1,4 +1,4 @@
-"""Read from the status what was decided about a revision."""
+"""Read the decision about a revision from the status."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -9,7 +9,7 @@ from harness.watch import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Tell what was decided about a revision, as the status says it."""
+    """The decision about a revision, from the status."""
 
     outcome: Outcome
     reason: str
@@ -18,7 +18,7 @@ class Verdict:
 
     @classmethod
     def on(cls, revision: str, seen: Snapshot) -> Self | None:
-        """Read the verdict on ``revision``; None while there is none."""
+        """Return the verdict on ``revision``; None while there is none."""
         rollout: RolloutStatus | FinishedRollout | None
         for rollout in (seen.status.rollout, seen.status.last_rollout):
             if rollout and rollout.revision == revision and rollout.outcome:
@@ -28,12 +28,12 @@ class Verdict:
 
     @property
     def requests(self) -> dict[str, int]:
-        """Count by source the revision's requests that the judge has seen."""
+        """The revision's requests that the judge has counted, by source."""
         sources = self.evidence.sources if self.evidence else ()
-        return {one.source: one.canary_requests for one in sources}
+        return {source.source: source.canary_requests for source in sources}
 
     @property
     def errors(self) -> dict[str, int]:
-        """Count by source the revision's errors that the judge has seen."""
+        """The revision's errors that the judge has counted, by source."""
         sources = self.evidence.sources if self.evidence else ()
-        return {one.source: one.canary_errors for one in sources}
+        return {source.source: source.canary_errors for source in sources}

@@ -1,4 +1,4 @@
-"""Ask the served model over HTTP and over gRPC, the way two kinds of users would.
+"""Clients of the served model, one over HTTP and one over gRPC.
 
 Both speak the Open Inference Protocol v2 that Triton documents as its HTTP/REST and gRPC protocol.
 """
@@ -18,16 +18,16 @@ from harness.images import Images
 from harness.records import Outcome, Protocol, Record
 
 TIMEOUT_SECONDS = 10.0
-"""How long a user waits before calling a request lost."""
+"""Seconds until a request without an answer counts as lost."""
 
 REVISION_HEADER = "x-halimede-revision"
 
-_BLAME = re.compile(r"\b(v\d+): ")
-"""How the demo's models sign their errors."""
+_VERSION_PREFIX = re.compile(r"\b(v\d+): ")
+"""The version with which the demo's models begin their error messages."""
 
 
 class Caller(Interface):
-    """Send images and tell what became of it; never raises for a failed request."""
+    """Sends images and records the outcome; never raises for a failed request."""
 
     async def ask(self, images: Images) -> Record:
         """Send ``images`` and wait for the answer."""
@@ -37,7 +37,7 @@ class Caller(Interface):
 
 
 class HttpCaller:
-    """Ask by ``POST /v2/models/<model>/infer`` over kept-alive connections."""
+    """Calls ``POST /v2/models/<model>/infer`` over kept-alive connections."""
 
     def __init__(self, address: str, authority: str, model: str) -> None:
         """Talk to ``address`` (host:port) as if it were called ``authority``."""
@@ -69,7 +69,7 @@ class HttpCaller:
 
 
 class GrpcCaller:
-    """Ask by ``inference.GRPCInferenceService/ModelInfer`` over one channel."""
+    """Calls ``inference.GRPCInferenceService/ModelInfer`` over one channel."""
 
     def __init__(self, address: str, authority: str, model: str) -> None:
         """Talk to ``address`` (host:port) as if it were called ``authority``."""
@@ -107,7 +107,7 @@ class GrpcCaller:
 
 
 class _Watch:
-    """Time one request and write its record."""
+    """Times one request and creates its record."""
 
     def __init__(self, protocol: Protocol, images: Images) -> None:
         self.protocol = protocol
@@ -120,10 +120,10 @@ class _Watch:
         return self._record(Outcome.OK, status, version, right=self.images.right(digits))
 
     def failed(self, status: str, detail: str) -> Record:
-        """Blame the version that signed the error; an unsigned one came from on the way."""
-        signed = _BLAME.search(detail)
-        outcome = Outcome.MODEL_ERROR if signed else Outcome.LOST
-        return self._record(outcome, status, signed[1] if signed else "", detail=detail[:200])
+        """Record an error of the version that its message names; without one, a lost request."""
+        match = _VERSION_PREFIX.search(detail)
+        outcome = Outcome.MODEL_ERROR if match else Outcome.LOST
+        return self._record(outcome, status, match[1] if match else "", detail=detail[:200])
 
     def _record(
         self, outcome: Outcome, status: str, version: str, *, right: int = 0, detail: str = ""

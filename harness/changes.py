@@ -1,4 +1,4 @@
-"""Every version of some objects, with the time at which it was seen."""
+"""Every version of some objects, with the time at which it was observed."""
 
 import threading
 import time
@@ -25,15 +25,15 @@ class Change:
     """One version of an object."""
 
     at: float
-    """When it was seen, UNIX seconds."""
+    """When it was observed, UNIX seconds."""
     manifest: Manifest
 
 
 class Changes:
-    """Collect the versions of a namespace's objects in a thread of its own."""
+    """Collects the versions of a namespace's objects in a thread of its own."""
 
     def __init__(self, kubeconfig: Path, namespace: str, kind: tuple[str, str, str]) -> None:
-        """Start following objects of a group, version and plural."""
+        """Start watching the objects of a group, version and plural."""
         self.seen: list[Change] = []
         self._objects = client.CustomObjectsApi(
             config.new_client_from_config(config_file=str(kubeconfig))
@@ -47,37 +47,37 @@ class Changes:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let the thread end with the next thing it hears."""
+        """Let the thread end at its next event."""
         self._over.set()
 
     def first(self, holds: Callable[[Manifest], bool], since: float) -> Change:
-        """Wait for the first version at or after ``since`` of which that holds, and return it.
+        """Wait for the first version at or after ``since`` for which ``holds``; return it.
 
         Raises:
-            TimeoutError: There was none for a while.
+            TimeoutError: There was none within ``PATIENCE_SECONDS``.
         """
         deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
-            for one in list(self.seen):
-                if one.at >= since and holds(one.manifest):
-                    return one
+            for change in list(self.seen):
+                if change.at >= since and holds(change.manifest):
+                    return change
             self._over.wait(0.01)
         last = self.seen[-1].manifest if self.seen else "nothing"
         raise TimeoutError(f"not within {PATIENCE_SECONDS:.0f} s; last seen: {str(last)[:2000]}")
 
     def since(self, moment: float) -> list[Change]:
-        """List the version that stood at ``moment``, and every later one."""
-        before = [one for one in self.seen if one.at < moment]
-        return [*before[-1:], *(one for one in self.seen if one.at >= moment)]
+        """Return the version that was current at ``moment``, and every later one."""
+        before = [change for change in self.seen if change.at < moment]
+        return [*before[-1:], *(change for change in self.seen if change.at >= moment)]
 
     def _follow(self) -> None:
         while not self._over.is_set():
             try:
-                self._listen()
+                self._read_events()
             except (ApiException, HTTPError):
                 self._over.wait(1.0)
 
-    def _listen(self) -> None:
+    def _read_events(self) -> None:
         group, version, namespace, plural = self._query
         stream = watch.Watch().stream(
             self._objects.list_namespaced_custom_object,
@@ -92,9 +92,12 @@ class Changes:
 
 
 def weights(route: Manifest) -> dict[str, int]:
-    """Read a route's weights by revision; ValueError if its rules differ."""
+    """Return a route's weights by revision; raise ValueError if its rules differ."""
     rules = [
-        {one["name"].removeprefix(f"{NAME}-"): one["weight"] for one in rule["backendRefs"]}
+        {
+            backend["name"].removeprefix(f"{NAME}-"): backend["weight"]
+            for backend in rule["backendRefs"]
+        }
         for rule in route["spec"]["rules"]
     ]
     if rules != [rules[0]] * len(rules):
@@ -103,7 +106,9 @@ def weights(route: Manifest) -> dict[str, int]:
 
 
 def ready_endpoints(endpoint_slice: Manifest, revision: str) -> int | None:
-    """Count the ready addresses of a revision; None if the slice is another one's."""
+    """Return the number of ready addresses; None if the slice is of another revision."""
     if endpoint_slice["metadata"]["labels"].get(REVISION_LABEL) != revision:
         return None
-    return sum(bool(one["conditions"]["ready"]) for one in endpoint_slice.get("endpoints") or ())
+    return sum(
+        bool(endpoint["conditions"]["ready"]) for endpoint in endpoint_slice.get("endpoints") or ()
+    )

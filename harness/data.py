@@ -1,4 +1,4 @@
-"""Give the demo its real input: the handwritten digits that scikit-learn ships."""
+"""The demo's input: the handwritten digits that scikit-learn ships."""
 
 from functools import cache
 
@@ -11,7 +11,7 @@ from harness.images import Images
 
 @cache
 def digits() -> tuple[Images, Images]:
-    """Split the data set, always alike, into a half to learn from and a half to ask about."""
+    """Return the data set in two halves, always the same: one to train on, one to send."""
     data = load_digits()
     learn, ask, learn_digits, ask_digits = train_test_split(
         data.data.astype(np.float32),

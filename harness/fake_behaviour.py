@@ -1,4 +1,4 @@
-"""How pods and gateways answer, as manifests."""
+"""Manifests as the kubelet, the API server and gateways write them."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from halimede.api.base import Manifest, rfc3339
 
 @dataclass
 class Behaviour:
-    """How the pods of a revision are."""
+    """How the pods of a revision behave."""
 
     load_seconds: float = 5.0
     error_rate: float = 0.0
@@ -24,7 +24,7 @@ class Behaviour:
 def pod_manifest(
     name: str, revision: str, started: float, behaviour: Behaviour, *, ready: bool
 ) -> Manifest:
-    """Write a pod as the kubelet tells of it."""
+    """Return a pod as the kubelet reports it."""
     container = behaviour.container or {"name": "triton", "ready": ready, "state": {"running": {}}}
     conditions = [{"type": "Ready", "status": str(ready)}]
     return {
@@ -39,7 +39,7 @@ def pod_manifest(
 
 
 def written_by(manager: str, now: float, *fields: str) -> Manifest:
-    """Write what the API server notes of fields of the spec that somebody wrote."""
+    """Return the ``managedFields`` entry of a manager that wrote fields of the spec."""
     return {
         "manager": manager,
         "time": rfc3339(now),
@@ -48,7 +48,7 @@ def written_by(manager: str, now: float, *fields: str) -> Manifest:
 
 
 def accepted(route: Manifest, parent: Manifest) -> Manifest:
-    """Write the answer of a gateway that takes a route as it is."""
+    """Return the status that a gateway writes for a route that it accepts."""
     generation = route["metadata"]["generation"]
     return {
         "parentRef": parent,
@@ -60,13 +60,13 @@ def accepted(route: Manifest, parent: Manifest) -> Manifest:
 
 
 def copies(route: Manifest | None) -> list[Manifest]:
-    """List what a route copies requests to."""
+    """Return the mirrors of a route."""
     rules = route["spec"]["rules"] if route else []
-    return [one["requestMirror"] for rule in rules for one in rule.get("filters", ())]
+    return [filter_["requestMirror"] for rule in rules for filter_ in rule.get("filters", ())]
 
 
 def endpoint_slice(service: str, ready: dict[str, bool]) -> Manifest:
-    """Write the endpoints of a Service: its pods, and which of them are ready."""
+    """Return the EndpointSlice of a Service: its pods, and which of them are ready."""
     endpoints = [
         {
             "addresses": [f"10.0.0.{number}"],

@@ -1,7 +1,7 @@
-"""A cluster in memory: it obeys a plan's writes, runs pods on a fake clock and serves users.
+"""A cluster in memory: it executes plans, runs pods on a fake clock and serves users.
 
-It knows as much of Kubernetes as decisions rest on: generations, uids, an owner for a field that
-one manager drops, pods that load for a while, endpoints, routes that a gateway accepts.
+It has the parts of Kubernetes that decisions depend on: generations, uids, an owner for a field
+that one manager drops, pods that load for a while, endpoints, routes that a gateway accepts.
 """
 
 import copy
@@ -33,7 +33,7 @@ from harness.fake_spec import SPEC
 RESYNC_SECONDS = 300.0
 START = 1_700_000_000.0
 MOST_BYTES = 12 * 1024
-"""A status that is larger is refused."""
+"""The limit of a status; a larger one fails the test."""
 _VERSIONS = count(1)
 PLATFORM = Platform(halimede_image="registry.example/halimede:0.1.0")
 
@@ -46,7 +46,7 @@ class FakeCluster:
     now: float = START
     requests_per_second: float = 40.0
     gateway: bool = True
-    """Whether a gateway answers for routes."""
+    """Whether a gateway accepts routes."""
     alive: bool = True
     """False: the operator stores the status and dies before it does anything else."""
     status: Manifest = field(default_factory=dict)
@@ -57,9 +57,9 @@ class FakeCluster:
     inputs: dict[str, Manifest | None] = field(default_factory=dict)
     apply_errors: dict[str, str] = field(default_factory=dict)
     refusing: str = ""
-    """What the API server says of each Deployment that is new; empty: it takes them."""
+    """The API server's error for each new Deployment; empty: it accepts them."""
     unreachable: str = ""
-    """The same, but of a failure that another try may not meet."""
+    """The same, for an error that may disappear on a retry."""
     objects: dict[tuple[str, str], Manifest] = field(default_factory=dict)
     behaviours: dict[str, Behaviour] = field(default_factory=dict)
     """By the spec's storage URI."""
@@ -68,7 +68,7 @@ class FakeCluster:
     prometheus: FakePrometheus = field(default_factory=FakePrometheus)
     events: list[Event] = field(default_factory=list)
     writes: list[tuple[str, str]] = field(default_factory=list)
-    """What was applied and deleted, as `verb Kind/name` and the weights of then."""
+    """What was applied and deleted: `verb Kind/name`, and the uid of a deleted object."""
     weights: list[dict[str, int]] = field(default_factory=list)
     """The route's weights, each time that they changed."""
     lost: float = 0.0
@@ -78,8 +78,8 @@ class FakeCluster:
     states: list[State | None] = field(default_factory=list)
     _uids: int = 0
     _co_owned: set[str] = field(default_factory=set)
-    _alarm: float = 0.0
-    _seen: object = None
+    _requeue_at: float = 0.0
+    _last_foreign_state: object = None
     _drift: int = 0
 
     # What tests do.
@@ -91,7 +91,7 @@ class FakeCluster:
         return self
 
     def model(self, number: int, behaviour: Behaviour | None = None) -> "FakeCluster":
-        """Ask for another model, whose pods behave like this."""
+        """Change the spec to another model, whose pods behave as given."""
         uri = f"https://models.example/digits/{number}"
         if behaviour is not None:
             self.behaviours[uri] = behaviour
@@ -103,12 +103,12 @@ class FakeCluster:
         return self
 
     def tamper(self, kind: str, name: str) -> Manifest:
-        """Hand out a live object to be changed behind the operator's back."""
+        """Return a live object for a change that the operator does not make."""
         self._drift += 1
-        return _anew(self.objects[kind, name])
+        return _with_new_version(self.objects[kind, name])
 
     def meddle(self, weight: int, manager: str = "argocd-controller") -> None:
-        """Have somebody else give the last backend of the live route another weight."""
+        """Change the weight of the live route's last backend as another field manager."""
         route = self.tamper("HTTPRoute", "digits")
         for rule in route["spec"]["rules"]:
             rule["backendRefs"][-1]["weight"] = weight
@@ -118,13 +118,13 @@ class FakeCluster:
         self._note_weights(route)
 
     def run(self, seconds: float) -> "FakeCluster":
-        """Let time go by."""
+        """Advance the clock by ``seconds``."""
         return self.until(lambda: False, seconds, fail=False)
 
     def until(
         self, there: Callable[[], object], seconds: float = 3600.0, *, fail: bool = True
     ) -> "FakeCluster":
-        """Let time go by until something is true."""
+        """Advance the clock until ``there`` is true, at most ``seconds``."""
         end = self.now + seconds
         while self.now < end:
             self.settle()
@@ -135,14 +135,14 @@ class FakeCluster:
         return self
 
     def explain(self) -> str:
-        """Tell where things stand, for a test that fails."""
-        told = [
-            f"{one['type']}={one['status']} {one['reason']}: {one['message']}"
-            for one in self.status.get("conditions", ())
+        """Describe the current state, for a test that fails."""
+        conditions = [
+            f"{entry['type']}={entry['status']} {entry['reason']}: {entry['message']}"
+            for entry in self.status.get("conditions", ())
         ]
-        return "\n".join([str(self.states[-5:]), *told])
+        return "\n".join([str(self.states[-5:]), *conditions])
 
-    # What tests look at.
+    # What tests read.
 
     @property
     def deployment(self) -> ModelDeployment:
@@ -150,7 +150,7 @@ class FakeCluster:
         return ModelDeployment.from_manifest(self.manifest())
 
     def manifest(self) -> Manifest:
-        """Write the object as the API server stores it."""
+        """Return the object as the API server stores it."""
         return {
             "metadata": {
                 "name": "digits",
@@ -186,18 +186,22 @@ class FakeCluster:
 
     def condition(self, type_: str) -> tuple[str, str] | None:
         """The status and the reason of a condition; None if it is absent."""
-        for one in self.status.get("conditions", ()):
-            if one["type"] == type_:
-                return one["status"], one["reason"]
+        for condition_ in self.status.get("conditions", ()):
+            if condition_["type"] == type_:
+                return condition_["status"], condition_["reason"]
         return None
 
     def message(self, type_: str) -> str:
         """The message of a condition."""
-        found = [one for one in self.status.get("conditions", ()) if one["type"] == type_]
-        return str(found[0]["message"]) if found else ""
+        matching = [
+            condition
+            for condition in self.status.get("conditions", ())
+            if condition["type"] == type_
+        ]
+        return str(matching[0]["message"]) if matching else ""
 
     def ready(self) -> bool:
-        """Whether the resource is Ready in its present generation."""
+        """Whether the resource is Ready in its current generation."""
         return self.condition("Ready") is not None and self.parsed.conditions[0].status == "True"
 
     @property
@@ -207,13 +211,13 @@ class FakeCluster:
 
     def replicas(self, revision: str) -> int | None:
         """How many pods a revision's Deployment asks for; None if there is no Deployment."""
-        found = self.objects.get(("Deployment", f"digits-{revision}"))
-        return found["spec"].get("replicas", 1) if found else None
+        deployment = self.objects.get(("Deployment", f"digits-{revision}"))
+        return deployment["spec"].get("replicas", 1) if deployment else None
 
-    # What goes on.
+    # What happens in the cluster.
 
     def observe(self) -> Observed:
-        """Look, as the operator does."""
+        """Return the observed state, as the operator reads it."""
         md = self.deployment
         request = metrics_request(md, self.users_routes(md), self.now)
         return Observed(
@@ -229,11 +233,11 @@ class FakeCluster:
         )
 
     def users_routes(self, _: ModelDeployment) -> dict[str, Manifest | None]:
-        """Find the HTTPRoutes of users' that the operator must know of: none here."""
+        """Return the users' HTTPRoutes that the operator needs: none here."""
         return {}
 
     def look(self) -> Plan:
-        """Run one pass of the operator."""
+        """Run one reconcile of the operator."""
         return self.obey(decide(self.observe(), self.platform, self.now))
 
     def obey(self, plan: Plan) -> Plan:
@@ -249,10 +253,10 @@ class FakeCluster:
         return plan
 
     def carry_out(self, plan: Plan) -> None:
-        """Write what the plan says."""
+        """Execute the plan's writes, except the status."""
         for manifest in plan.handovers:
             name = manifest["metadata"]["name"]
-            live = _anew(self.objects["Deployment", name])
+            live = _with_new_version(self.objects["Deployment", name])
             live["spec"]["replicas"] = manifest["spec"]["replicas"]
             self._co_owned.add(name)
         if self.refusing or self.unreachable:
@@ -265,34 +269,34 @@ class FakeCluster:
         self.events.extend(plan.events)
 
     def settle(self) -> None:
-        """Run passes as long as something wakes the operator: an event, or its own alarm.
+        """Reconcile as long as there is an event for the operator, or a requeue is due.
 
         Its own writes are no events to it.
         """
         for _ in range(30):
             self._controllers()
-            news = self._news()
-            if news == self._seen and self.now < self._alarm:
+            state = self._news()
+            if state == self._last_foreign_state and self.now < self._requeue_at:
                 return
-            self._seen = news
+            self._last_foreign_state = state
             plan = self.look()
-            self._alarm = self.now + (
+            self._requeue_at = self.now + (
                 RESYNC_SECONDS if plan.requeue_after is None else plan.requeue_after
             )
         raise AssertionError(f"it finds no rest: {plan}")
 
     def _news(self) -> object:
-        """Sum up all that others than the operator change."""
+        """Return everything that others than the operator change."""
         answers = [one.get("status") for one in self.objects.values()]
         ready = {name: self._is_ready(name) for name in self.pods}
         containers = [
             (one.container, one.condition, one.load_seconds) for one in self.behaviours.values()
         ]
-        told = (self.generation, self.annotations, self.apply_errors, sorted(self.objects))
-        return copy.deepcopy((told, answers, ready, containers, self._drift))
+        own = (self.generation, self.annotations, self.apply_errors, sorted(self.objects))
+        return copy.deepcopy((own, answers, ready, containers, self._drift))
 
     def tick(self, seconds: float) -> None:
-        """Let users send requests, and pods load, for a while."""
+        """Let users send requests, and pods load, for ``seconds``."""
         self._serve(seconds)
         self.now += seconds
         self._controllers()
@@ -301,8 +305,8 @@ class FakeCluster:
     def _apply(self, manifest: Manifest) -> None:
         kind, name = manifest["kind"], manifest["metadata"]["name"]
         live = self.objects.get((kind, name))
-        if live is None and kind == "Deployment" and (said := self.refusing or self.unreachable):
-            self.apply_errors[f"{kind}/{name}"] = said
+        if live is None and kind == "Deployment" and (error := self.refusing or self.unreachable):
+            self.apply_errors[f"{kind}/{name}"] = error
             return
         self.writes.append((f"apply {kind}/{name}", ""))
         new = copy.deepcopy(manifest)
@@ -321,40 +325,40 @@ class FakeCluster:
             new["spec"]["replicas"] = live["spec"]["replicas"] if live and kept else 1
         if live and "status" in live:
             new["status"] = live["status"]
-        self.objects[kind, name] = _anew(new)
+        self.objects[kind, name] = _with_new_version(new)
         if (kind, name) == ("HTTPRoute", "digits"):
             self._note_weights(new)
 
     def _note_weights(self, route: Manifest) -> None:
-        shares = {
-            one["name"].removeprefix("digits-"): one["weight"]
-            for one in route["spec"]["rules"][0]["backendRefs"]
+        weights = {
+            backend["name"].removeprefix("digits-"): backend["weight"]
+            for backend in route["spec"]["rules"][0]["backendRefs"]
         }
-        if not self.weights or self.weights[-1] != shares:
-            self.weights.append(shares)
+        if not self.weights or self.weights[-1] != weights:
+            self.weights.append(weights)
 
     def _controllers(self) -> None:
-        """Do what the controllers of a cluster do: pods for Deployments, answers for routes."""
-        wanted = set()
-        for (kind, name), one in self.objects.items():
+        """Act as the cluster's controllers: pods for Deployments, statuses for routes."""
+        desired = set()
+        for (kind, name), live in self.objects.items():
             if kind == "Deployment":
-                wanted |= {f"{name}-{number}" for number in range(one["spec"]["replicas"])}
-                revision = revision_of(one) or ""
-                for pod in sorted(wanted - self.pods.keys()):
+                desired |= {f"{name}-{number}" for number in range(live["spec"]["replicas"])}
+                revision = revision_of(live) or ""
+                for pod in sorted(desired - self.pods.keys()):
                     self.pods[pod] = (revision, self.now)
             if kind == "HTTPRoute" and self.gateway:
-                one["status"] = {
-                    "parents": [accepted(one, ref) for ref in one["spec"]["parentRefs"]]
+                live["status"] = {
+                    "parents": [accepted(live, ref) for ref in live["spec"]["parentRefs"]]
                 }
-        for pod in self.pods.keys() - wanted:
+        for pod in self.pods.keys() - desired:
             del self.pods[pod]
 
     def _behaviour(self, revision: str) -> Behaviour:
-        """Find how a revision behaves: by the source that its fetcher is told."""
+        """Return how a revision behaves, by the source in its fetcher's arguments."""
         deployment = self.objects.get(("Deployment", f"digits-{revision}"))
         text = str(deployment)
-        found = [self.behaviours[uri] for uri in self.behaviours if f"'{uri}'" in text]
-        return found[0] if found else Behaviour()
+        behaviours = [self.behaviours[uri] for uri in self.behaviours if f"'{uri}'" in text]
+        return behaviours[0] if behaviours else Behaviour()
 
     def _is_ready(self, name: str) -> bool:
         revision, started = self.pods[name]
@@ -376,10 +380,10 @@ class FakeCluster:
         return tuple(slices)
 
     def _serve(self, seconds: float) -> None:
-        """Have users' requests answered by the revisions, as the route says."""
-        shares = self.weights[-1] if self.weights else {}
+        """Let the revisions answer users' requests, by the weights of the route."""
+        weights = self.weights[-1] if self.weights else {}
         total = self.requests_per_second * seconds
-        for revision, weight in shares.items():
+        for revision, weight in weights.items():
             requests = total * weight / 100
             errors = self._answer(revision, requests)
             if errors is None:
@@ -391,7 +395,7 @@ class FakeCluster:
             self._answer(revision, total * copy_.get("percent", 100) / 100)
 
     def _answer(self, revision: str, requests: float) -> float | None:
-        """Have a revision answer requests, and count its errors; None: it has no ready pod."""
+        """Let a revision answer requests; return its errors, None if it has no ready pod."""
         ready = [
             pod
             for pod, (owner, _) in self.pods.items()
@@ -414,7 +418,7 @@ class FakeCluster:
         return errors
 
 
-def _anew(manifest: Manifest) -> Manifest:
-    """Give an object that is written a version that no other one has or had."""
+def _with_new_version(manifest: Manifest) -> Manifest:
+    """Give a written object a resource version that no other object has or had."""
     manifest["metadata"]["resourceVersion"] = str(next(_VERSIONS))
     return manifest

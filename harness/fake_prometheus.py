@@ -25,7 +25,7 @@ Labels = tuple[tuple[str, str], ...]
 
 @dataclass
 class FakePrometheus:
-    """Scrapes whatever is counted, as often as it is told to."""
+    """Counts requests, and takes samples of the counters when `scrape` is called."""
 
     up: bool = True
     counters: defaultdict[Labels, float] = field(default_factory=lambda: defaultdict(float))
@@ -47,7 +47,7 @@ class FakePrometheus:
         Args:
             cluster: The router's name for the Service.
             pod: The pod's name.
-            requests: How many.
+            requests: The number of requests.
             errors: How many of them ended in a 500.
             client_errors: How many of them ended in a 400, before any inference.
             left: How many of them ended without an answer, because the client left.
@@ -70,21 +70,21 @@ class FakePrometheus:
         self.counters[labels] += amount
 
     def scrape(self, now: float) -> None:
-        """Take a sample of every counter, whole requests only."""
+        """Take a sample of every counter, in whole requests."""
         for labels, value in self.counters.items():
             self.samples[labels].append(Sample(now, float(int(value))))
 
     def read(self, request: MetricsRequest) -> Reading:
-        """Answer what the judge asks for."""
+        """Return what the judge requests."""
         self.asked.append(request)
-        wanted = sources(self._analysis(request))
+        names = sources(self._analysis(request))
         if request.since is None:
             since = request.now - HISTORY_SECONDS
-            answers = {one: self._answer(one, since, (request.stable,)) for one in wanted}
+            answers = {name: self._answer(name, since, (request.stable,)) for name in names}
             return Reading(request, history=History(request, answers))
         since = request.since - LOOKBACK_SECONDS
         both = (request.stable, request.canary)
-        return Reading(request, {one: self._answer(one, since, both) for one in wanted})
+        return Reading(request, {name: self._answer(name, since, both) for name in names})
 
     def _answer(self, source: str, since: float, revisions: tuple[str, ...]) -> Answer:
         if not self.up:
@@ -93,13 +93,15 @@ class FakePrometheus:
             )
         series = []
         for labels, samples in self.samples.items():
-            named = dict(labels)
-            router = "envoy_cluster_name" in named
-            owner = named.get("envoy_cluster_name") or named["pod"]
-            if router is (source is Source.ROUTER) and any(one in owner for one in revisions):
+            by_name = dict(labels)
+            router = "envoy_cluster_name" in by_name
+            owner = by_name.get("envoy_cluster_name") or by_name["pod"]
+            if router is (source is Source.ROUTER) and any(
+                revision in owner for revision in revisions
+            ):
                 recent = tuple(sample for sample in samples if sample.at >= since)
                 if recent:
-                    series.append(Series(named, recent))
+                    series.append(Series(by_name, recent))
         return CounterSamples(tuple(series))
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""The spec that scenarios begin with."""
+"""The spec with which scenarios begin."""
 
 from halimede.api.base import Manifest
 

@@ -1,4 +1,4 @@
-"""Hold images of handwritten digits, pick some, draw one, and mark answers about them."""
+"""Images of handwritten digits: select some, draw one, and check answers about them."""
 
 from dataclasses import dataclass
 
@@ -16,22 +16,22 @@ SHADES = " ░▒▓█"
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """Hold images of 64 pixels (0 to 16) and the digit each of them really shows."""
+    """Images of 64 pixels (0 to 16), and the digit that each of them shows."""
 
     pixels: npt.NDArray[np.float32]
     digits: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
-        """Count the images."""
+        """Return the number of images."""
         return len(self.digits)
 
     def pick(self, chosen: npt.ArrayLike) -> "Images":
-        """Take the images at the positions ``chosen``."""
+        """Return the images at the positions ``chosen``."""
         positions = np.asarray(chosen)
         return Images(self.pixels[positions], self.digits[positions])
 
     def right(self, answers: npt.ArrayLike) -> int:
-        """Count the answers that name the digit shown."""
+        """Return the number of answers that name the digit shown."""
         return int((np.asarray(answers) == self.digits).sum())
 
 

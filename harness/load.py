@@ -1,7 +1,7 @@
-"""Play many users: HTTP users send single images, gRPC users send batches, at a steady rate.
+"""Simulate many users: over HTTP single images, over gRPC batches, at a steady rate.
 
-The load runs in a process of its own, so that drawing the screen never delays a request, and ends
-by itself: after its time, when told to, or when the process that started it is gone.
+The load runs in a process of its own, so that drawing the screen never delays a request. It ends
+after its time, on a signal, or when the process that started it is gone.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from harness.records import Journal, Protocol
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Say whom to ask, what, how often and how long."""
+    """The target of a load, its images, rate and duration."""
 
     http: str
     """Where to send HTTP, host:port; behind the gateway the same as ``grpc``."""
@@ -31,13 +31,13 @@ class Plan:
     """The hostname that the route answers to."""
     model: str
     images: Images
-    """What to ask about."""
+    """The images to send."""
     records: Path
     """File that each request adds a line to."""
     rate: float = 70.0
     """Requests started per second, both protocols together."""
     seconds: float = 270.0
-    """When to end at the latest."""
+    """The most seconds that the load runs."""
     grpc_share: float = 0.4
     batch: int = 4
     """Images in one gRPC request."""
@@ -47,10 +47,10 @@ class Plan:
 
 
 class Load:
-    """Hold the running load from the side of the one who started it."""
+    """The running load, as the process that started it sees it."""
 
     def __init__(self, plan: Plan) -> None:
-        """Prepare to send according to ``plan``; old records in its file are forgotten."""
+        """Prepare to send according to ``plan``; old records in its file are deleted."""
         plan.records.parent.mkdir(parents=True, exist_ok=True)
         plan.records.unlink(missing_ok=True)
         self.plan = plan
@@ -66,7 +66,7 @@ class Load:
 
     @property
     def running(self) -> bool:
-        """Tell whether requests are still being sent."""
+        """Whether requests are still being sent."""
         return self._process.is_alive()
 
     def stop(self) -> None:
@@ -142,7 +142,7 @@ async def _ask(caller: Caller, images: Images, records: TextIO) -> None:
 
 
 async def _sleep_until(tick: float, over: asyncio.Event) -> None:
-    """Sleep to the next tick, or less when the load is to end."""
+    """Sleep until the next tick, or less when the load is to end."""
     pause = tick - asyncio.get_running_loop().time()
     try:
         await asyncio.wait_for(over.wait(), max(pause, 0))

@@ -1,4 +1,4 @@
-"""Write what the demo applies: a ConfigMap per model version, and the ModelDeployment."""
+"""What the demo applies: a ConfigMap per model version, and the ModelDeployment."""
 
 import base64
 
@@ -13,16 +13,16 @@ WEIGHTS = (10, 30, 60)
 """The steps of a rollout, in percent of the requests."""
 
 PROGRESS_DEADLINE_SECONDS = 30
-"""How long a revision may take to become ready; Triton takes about five here."""
+"""Seconds that a revision may take to become ready; Triton takes about five here."""
 
 
 def namespace() -> Manifest:
-    """Write the namespace that everything lives in."""
+    """Return the namespace of the demo."""
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
 
 
 def config_map(version: Version) -> Manifest:
-    """Write the ConfigMap in which a version's files travel."""
+    """Return the ConfigMap with a version's files."""
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -34,7 +34,7 @@ def config_map(version: Version) -> Manifest:
 
 
 def model_deployment(version: str) -> Manifest:
-    """Write the ModelDeployment that asks for ``version``; nothing else differs between two."""
+    """Return the ModelDeployment that asks for ``version``; nothing else in it varies."""
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,
@@ -59,7 +59,7 @@ def model_deployment(version: str) -> Manifest:
 
 
 def _rollout() -> Manifest:
-    """Hurry, so that five minutes are enough; the defaults are for real traffic."""
+    """Return short times, so that five minutes are enough; the defaults suit real traffic."""
     return {
         "strategy": "Canary",
         "canary": {

@@ -18,12 +18,12 @@ SERVED = Path(__file__).parent / "served" / "model.py"
 """The Python-backend model that every version ships."""
 
 CONFIG_MAP_LIMIT = 700_000
-"""Bytes a version may take: a ConfigMap holds 1 MiB, and etcd wants room to spare."""
+"""Bytes a version may take: a ConfigMap holds 1 MiB, and etcd needs some of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """Describe one version of the model: what it is, how good it is, and its files."""
+    """One version of the model: what it is, how accurate it is, and its files."""
 
     name: str
     title: str
@@ -34,11 +34,11 @@ class Version:
 
     @property
     def size(self) -> int:
-        """Count the bytes of all files together."""
+        """The bytes of all files together."""
         return sum(map(len, self.files.values()))
 
     def write(self, folder: Path) -> Path:
-        """Put the files into ``folder``, made if missing, and return it."""
+        """Write the files into ``folder``, created if missing, and return it."""
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in self.files.items():
             (folder / name).write_bytes(content)
@@ -65,7 +65,7 @@ def _fit(classifier: ClassifierMixin) -> tuple[bytes, float]:
     classifier.fit(learn.pixels, learn.digits)
     accuracy = float(classifier.score(ask.pixels, ask.digits))
     with warnings.catch_warnings():
-        # The converter still looks at attributes that scikit-learn 1.9 deprecates.
+        # The converter still reads attributes that scikit-learn 1.9 deprecates.
         warnings.simplefilter("ignore", FutureWarning)
         # zipmap would turn the probabilities into a list of maps, which no tensor can carry.
         graph = to_onnx(classifier, learn.pixels[:1], options={"zipmap": False})

@@ -9,25 +9,25 @@ from typing import Self
 
 
 class Protocol(StrEnum):
-    """Name the way a request came in."""
+    """The protocol of a request."""
 
     HTTP = "http"
     GRPC = "grpc"
 
 
 class Outcome(StrEnum):
-    """Say what became of a request."""
+    """The outcome of a request."""
 
     OK = "ok"
     MODEL_ERROR = "model-error"
     """A model answered, with an error: the fault of one version."""
     LOST = "lost"
-    """Nobody answered for the model (no connection, reset, timeout, gateway's own 5xx)."""
+    """No model answered (no connection, reset, timeout, gateway's own 5xx)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Tell the story of one request as its user saw it."""
+    """One request as its user saw it."""
 
     at: float
     """When it was sent, UNIX seconds."""
@@ -37,29 +37,29 @@ class Record:
     """HTTP status code or gRPC code name; the name of the exception if neither came back."""
     milliseconds: float
     version: str
-    """Which model version answered, in its own words; empty if none did."""
+    """The model version that answered, as it reports itself; empty if none did."""
     revision: str
-    """Which revision the gateway says it went to (header ``x-halimede-revision``), or empty."""
+    """The revision in the gateway's header ``x-halimede-revision``, or empty."""
     images: int
     right: int
     """How many of the images were classified correctly."""
     detail: str = ""
-    """What the error said."""
+    """The message of the error."""
 
     def line(self) -> str:
-        """Write the record as one line of JSON."""
+        """Return the record as one line of JSON."""
         return json.dumps(asdict(self))
 
     @classmethod
     def parse(cls, line: str) -> Self:
-        """Read a record back from :meth:`line`."""
+        """Parse the output of :meth:`line`."""
         fields = json.loads(line)
         protocol, outcome = Protocol(fields.pop("protocol")), Outcome(fields.pop("outcome"))
         return cls(protocol=protocol, outcome=outcome, **fields)
 
 
 class Journal:
-    """Follow a file of records while another process appends to it."""
+    """Reads a file of records while another process appends to it."""
 
     def __init__(self, path: Path) -> None:
         """Start at the beginning of ``path``, which need not exist yet."""
@@ -68,7 +68,7 @@ class Journal:
         self._offset = 0
 
     def catch_up(self) -> list[Record]:
-        """Read what was appended since the last time; a half-written last line waits."""
+        """Return the records appended since the last call; an incomplete line is read later."""
         fresh = [Record.parse(line) for line in self._whole_lines()]
         self.records += fresh
         return fresh
@@ -86,7 +86,7 @@ class Journal:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Count a set of requests."""
+    """The counts of a set of requests."""
 
     requests: int = 0
     http: int = 0
@@ -99,17 +99,17 @@ class Tally:
     @classmethod
     def of(cls, records: Iterable[Record]) -> Self:
         """Count ``records``; only images of answered requests count as images."""
-        listed = list(records)
-        answered = [one for one in listed if one.outcome is Outcome.OK]
-        http = sum(one.protocol is Protocol.HTTP for one in listed)
+        items = list(records)
+        answered = [record for record in items if record.outcome is Outcome.OK]
+        http = sum(record.protocol is Protocol.HTTP for record in items)
         return cls(
-            requests=len(listed),
+            requests=len(items),
             http=http,
-            grpc=len(listed) - http,
-            model_errors=sum(one.outcome is Outcome.MODEL_ERROR for one in listed),
-            lost=sum(one.outcome is Outcome.LOST for one in listed),
-            images=sum(one.images for one in answered),
-            right=sum(one.right for one in answered),
+            grpc=len(items) - http,
+            model_errors=sum(record.outcome is Outcome.MODEL_ERROR for record in items),
+            lost=sum(record.outcome is Outcome.LOST for record in items),
+            images=sum(record.images for record in answered),
+            right=sum(record.right for record in answered),
         )
 
     @property
@@ -119,12 +119,12 @@ class Tally:
 
     @property
     def error_share(self) -> float:
-        """Share of requests that did not end well; 0 without requests."""
+        """Share of requests that failed or were lost; 0 without requests."""
         return (self.model_errors + self.lost) / self.requests if self.requests else 0.0
 
 
 def by_version(records: Iterable[Record]) -> dict[str, Tally]:
-    """Count requests per model version, in the order of their names; lost ones under ''."""
+    """Count requests per model version, sorted by name; those without a version under ''."""
     groups: dict[str, list[Record]] = {}
     for record in records:
         groups.setdefault(record.version, []).append(record)

@@ -1,4 +1,4 @@
-"""Follow the ModelDeployment's status and remember every change of it."""
+"""Watch the ModelDeployment's status and keep every change of it."""
 
 import threading
 import time
@@ -18,70 +18,70 @@ from halimede.api.v1alpha1 import GROUP, PLURAL, VERSION
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Hold what the resource said at one moment."""
+    """The status of the resource at one moment."""
 
     at: float
-    """When it was seen, UNIX seconds."""
+    """When it was observed, UNIX seconds."""
     generation: int
     status: Status
 
     @classmethod
     def of(cls, manifest: dict[str, Any], at: float) -> Self:
-        """Read an object as the API server sends it."""
+        """Parse an object as the API server sends it."""
         status = Status.model_validate(manifest.get("status", {}))
         return cls(at, manifest["metadata"]["generation"], status)
 
     @property
     def settled(self) -> bool:
-        """Tell whether Halimede has seen the newest spec and no rollout is under way."""
+        """Whether Halimede has observed the newest spec and no rollout is under way."""
         return self.current and self.status.rollout is None
 
     @property
     def at_rest(self) -> bool:
-        """Tell whether the traffic is where it was asked to be."""
+        """Whether the traffic has reached its desired place."""
         rollout = self.status.rollout
         return rollout is None or (rollout.weight in {0, 100} and bool(rollout.weight_applied_at))
 
     @property
     def current(self) -> bool:
-        """Tell whether the status speaks of the newest spec."""
+        """Whether the status is that of the newest spec."""
         return self.status.observed_generation == self.generation
 
     @property
     def stable(self) -> str:
-        """Name the revision that serves, or nothing."""
+        """The stable revision, or empty."""
         return self.status.stable.revision if self.status.stable else ""
 
     @property
     def target(self) -> str:
-        """Name the revision that the spec asks for, or nothing."""
+        """The revision that the spec asks for, or empty."""
         return self.status.target.revision if self.status.target else ""
 
     @property
     def weight(self) -> int:
-        """Give the percentage of requests that the revision being rolled out gets."""
+        """The percentage of requests that the canary gets."""
         return self.status.rollout.weight if self.status.rollout else 0
 
     @property
     def evidence(self) -> Evidence | None:
-        """Give what the judge knows in the rollout under way."""
+        """The judge's evidence in the rollout under way."""
         return self.status.rollout.evidence if self.status.rollout else None
 
     def condition(self, kind: ConditionType) -> str:
-        """Give the condition's status, or nothing if it is not there."""
-        return next((one.status for one in self.status.conditions if one.type is kind), "")
+        """Return the condition's status, or empty if it is absent."""
+        return next((entry.status for entry in self.status.conditions if entry.type is kind), "")
 
     @property
     def ready(self) -> bool:
-        """Tell whether the newest spec is fully live."""
+        """Whether the newest spec is fully live."""
         return self.current and self.condition(ConditionType.READY) == "True"
 
 
 class Watch:
-    """Collect snapshots in a thread of its own, from the API server's watch."""
+    """Collects snapshots in a thread of its own, from the API server's watch."""
 
     def __init__(self, kubeconfig: Path, namespace: str, name: str) -> None:
-        """Start following ``namespace/name``, which need not exist yet."""
+        """Start watching ``namespace/name``, which need not exist yet."""
         self.history: list[Snapshot] = []
         self._objects = client.CustomObjectsApi(
             config.new_client_from_config(config_file=str(kubeconfig))
@@ -100,25 +100,25 @@ class Watch:
 
     @property
     def latest(self) -> Snapshot | None:
-        """Give the newest snapshot, or None before there is one."""
+        """The newest snapshot, or None before there is one."""
         return self.history[-1] if self.history else None
 
     def since(self, moment: float) -> list[Snapshot]:
-        """List the snapshots that were seen at ``moment`` or later."""
-        return [one for one in self.history if one.at >= moment]
+        """Return the snapshots that were observed at ``moment`` or later."""
+        return [snapshot for snapshot in self.history if snapshot.at >= moment]
 
     def stop(self) -> None:
-        """Let the thread end with the next thing it hears."""
+        """Let the thread end at its next event."""
         self._over.set()
 
     def _follow(self) -> None:
         while not self._over.is_set():
             try:
-                self._listen()
+                self._read_events()
             except (ApiException, HTTPError):
-                self._over.wait(1.0)  # The server restarts, or its watch window closed: ask again.
+                self._over.wait(1.0)  # The server restarts, or its watch window closed: retry.
 
-    def _listen(self) -> None:
+    def _read_events(self) -> None:
         stream = watch.Watch().stream(
             self._objects.list_namespaced_custom_object, timeout_seconds=60, **self._query
         )
@@ -126,9 +126,9 @@ class Watch:
             if self._over.is_set():
                 return
             if event["type"] != "DELETED":
-                self._remember(Snapshot.of(event["object"], time.time()))
+                self._store(Snapshot.of(event["object"], time.time()))
 
-    def _remember(self, snapshot: Snapshot) -> None:
+    def _store(self, snapshot: Snapshot) -> None:
         latest = self.latest
         if latest is None or (latest.generation, latest.status) != (
             snapshot.generation,
@@ -140,10 +140,10 @@ class Watch:
 
 
 def weights_of(snapshots: Iterable[Snapshot], revision: str) -> list[int]:
-    """List the weights that ``revision`` had in a rollout, in order, each change once."""
+    """Return the weights that ``revision`` had in a rollout, in order, each change once."""
     weights: list[int] = []
-    for one in snapshots:
-        rollout = one.status.rollout
+    for snapshot in snapshots:
+        rollout = snapshot.status.rollout
         if rollout and rollout.revision == revision and weights[-1:] != [rollout.weight]:
             weights.append(rollout.weight)
     return weights

@@ -12,16 +12,16 @@ from localcluster.progress import Progress
 from localcluster.toolchain import ToolchainError
 
 DEFAULT = "halimede"
-"""The cluster that is meant when no name is given."""
+"""The default name of a cluster."""
 
 CONTROL_PLANE = "control-plane"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the command line says and return the exit status."""
-    given = _parser().parse_args(arguments)
+    """Run the command line and return the exit status."""
+    options = _parser().parse_args(arguments)
     try:
-        return int(given.run(given))
+        return int(options.run(options))
     except (build.BuildError, ToolchainError, cluster.ClusterError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -34,42 +34,44 @@ def _build(_: argparse.Namespace) -> int:
     return 0
 
 
-def _up(given: argparse.Namespace) -> int:
-    started = cluster.up(given.name, bound=False, kwok_nodes=given.kwok_nodes, parts=given.only)
+def _up(options: argparse.Namespace) -> int:
+    started = cluster.up(
+        options.name, bound=False, kwok_nodes=options.kwok_nodes, parts=options.only
+    )
     _print_environment(started)
     return 0
 
 
-def _down(given: argparse.Namespace) -> int:
-    cluster.find(given.name).down()
+def _down(options: argparse.Namespace) -> int:
+    cluster.find(options.name).down()
     return 0
 
 
 def _list(_: argparse.Namespace) -> int:
-    for one in cluster.running():
-        print(one.name, one.pid, one.kubeconfig, sep="\t")
+    for entry in cluster.running():
+        print(entry.name, entry.pid, entry.kubeconfig, sep="\t")
     return 0
 
 
-def _env(given: argparse.Namespace) -> int:
-    _print_environment(cluster.find(given.name))
+def _env(options: argparse.Namespace) -> int:
+    _print_environment(cluster.find(options.name))
     return 0
 
 
-def _kubectl(given: argparse.Namespace) -> int:
-    found = cluster.find(given.name)
-    kubectl = [str(found.kubectl_program), f"--kubeconfig={found.kubeconfig}"]
-    return subprocess.run([*kubectl, *_command(given)], check=False).returncode
+def _kubectl(options: argparse.Namespace) -> int:
+    target = cluster.find(options.name)
+    kubectl = [str(target.kubectl_program), f"--kubeconfig={target.kubeconfig}"]
+    return subprocess.run([*kubectl, *_command(options)], check=False).returncode
 
 
-def _exec(given: argparse.Namespace) -> int:
-    found = cluster.find(given.name)
-    return subprocess.run(found.inside(*_command(given) or ["sh"]), check=False).returncode
+def _exec(options: argparse.Namespace) -> int:
+    target = cluster.find(options.name)
+    return subprocess.run(target.inside(*_command(options) or ["sh"]), check=False).returncode
 
 
-def _command(given: argparse.Namespace) -> list[str]:
-    """Return what stands after the ``--`` that keeps its options apart from ours."""
-    command: list[str] = given.command
+def _command(options: argparse.Namespace) -> list[str]:
+    """Return the command after ``--``, which separates its options from ours."""
+    command: list[str] = options.command
     return command[1:] if command[:1] == ["--"] else command
 
 
@@ -81,23 +83,23 @@ def _parts(text: str) -> list[Part]:
     return [Part(name) for name in names]
 
 
-def _print_environment(found: Cluster) -> None:
+def _print_environment(target: Cluster) -> None:
     """Print what a shell can evaluate: ``eval "$(python -m localcluster env)"``."""
-    host, port = found.gateway
-    print(f"export KUBECONFIG={shlex.quote(str(found.kubeconfig))}")
+    host, port = target.gateway
+    print(f"export KUBECONFIG={shlex.quote(str(target.kubeconfig))}")
     print(f"export HALIMEDE_GATEWAY={host}:{port}")
-    print(f"export HALIMEDE_PROMETHEUS={found.prometheus_url}")
+    print(f"export HALIMEDE_PROMETHEUS={target.prometheus_url}")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m localcluster", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    one = argparse.ArgumentParser(add_help=False)
-    one.add_argument("--name", default=DEFAULT, help="the cluster's name (%(default)s)")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--name", default=DEFAULT, help="the cluster's name (%(default)s)")
 
     builds = commands.add_parser("build", help="build all programs and print their folder")
     builds.set_defaults(run=_build)
-    ups = commands.add_parser("up", parents=[one], help="start a cluster that stays")
+    ups = commands.add_parser("up", parents=[common], help="start a cluster that stays")
     ups.add_argument("--kwok-nodes", type=int, default=0, help="add nodes that only pretend")
     ups.add_argument(
         "--only",
@@ -110,13 +112,13 @@ def _parser() -> argparse.ArgumentParser:
         ("down", _down, "end it"),
         ("env", _env, "print how to reach it, for a shell to evaluate"),
     ):
-        commands.add_parser(name, parents=[one], help=text).set_defaults(run=run)
+        commands.add_parser(name, parents=[common], help=text).set_defaults(run=run)
     commands.add_parser("list", help="show what runs").set_defaults(run=_list)
     for name, run, text in (
         ("kubectl", _kubectl, "run kubectl as administrator"),
         ("exec", _exec, "run a command in its namespaces, where pods can be reached"),
     ):
-        runs = commands.add_parser(name, parents=[one], help=text)
+        runs = commands.add_parser(name, parents=[common], help=text)
         runs.add_argument("command", nargs=argparse.REMAINDER, help="after --")
         runs.set_defaults(run=run)
     return parser

@@ -1,4 +1,4 @@
-"""Use a cluster, be it a local one or the one that the user's kubeconfig names."""
+"""Access to a cluster: a local one, or the current context of the user's kubeconfig."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 class ClusterError(RuntimeError):
-    """Say what about a cluster failed, and what to do if that is known."""
+    """An operation on a cluster failed; the message names the remedy if it is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +25,14 @@ class Access:
     helm_program: Path
 
     def kubectl(self, *arguments: str, input: str | None = None) -> str:  # noqa: A002 - as subprocess.run has it
-        """Run kubectl and return what it prints; ``input`` is what it reads.
+        """Run kubectl with ``input`` on its standard input and return its standard output.
 
-        Raise ``ClusterError`` with what it complains of.
+        Raise ``ClusterError`` with its error output.
         """
         return self._run(self.kubectl_program, arguments, input)
 
     def helm(self, *arguments: str) -> str:
-        """Run helm and return what it prints. Raise ``ClusterError`` likewise."""
+        """Run helm and return its standard output. Raise ``ClusterError`` as `kubectl` does."""
         return self._run(self.helm_program, arguments, None)
 
     def _run(self, program: Path, arguments: tuple[str, ...], text: str | None) -> str:
@@ -45,17 +45,17 @@ class Access:
             check=False,
         )
         if finished.returncode != 0:
-            said = finished.stderr.strip() or f"status {finished.returncode}"
-            raise ClusterError(f"{program.name} {' '.join(arguments)}: {said}")
+            reason = finished.stderr.strip() or f"status {finished.returncode}"
+            raise ClusterError(f"{program.name} {' '.join(arguments)}: {reason}")
         return finished.stdout
 
 
 def current() -> Access:
     """Return the access to the user's own cluster: the current context of the kubeconfig.
 
-    ``HALIMEDE_GATEWAY`` (host:port) and ``HALIMEDE_PROMETHEUS`` (URL) say where its gateway and
-    its Prometheus are reached from here. Raise ``ClusterError`` if one of them, kubectl or helm is
-    missing.
+    ``HALIMEDE_GATEWAY`` (host:port) and ``HALIMEDE_PROMETHEUS`` (URL) are the addresses at which
+    its gateway and its Prometheus are reached from here. Raise ``ClusterError`` if one of them,
+    kubectl or helm is missing.
     """
     kubectl, helm = _program("kubectl"), _program("helm")
     host, _, port = _variable("HALIMEDE_GATEWAY", "203.0.113.7:80").rpartition(":")
@@ -83,6 +83,6 @@ def _variable(name: str, example: str) -> str:
 
 
 def _program(name: str) -> Path:
-    if found := shutil.which(name):
-        return Path(found)
+    if path := shutil.which(name):
+        return Path(path)
     raise ClusterError(f"{name} is not on PATH")

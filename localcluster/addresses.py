@@ -8,10 +8,10 @@ CLUSTER_IP = "10.244.0.1"
 """The address of the bridge: control plane, node agent and addons listen on it."""
 
 POD_NETWORK = "10.244.0.0/16"
-"""The network of the bridge: every pod has an address of it."""
+"""The network of the bridge, from which every pod gets an address."""
 
 SERVICE_NETWORK = "10.96.0.0/16"
-"""Cluster IPs are handed out from here; no proxy serves them."""
+"""The network of the cluster IPs; no proxy serves them."""
 
 API_PORT = 6443
 GATEWAY_PORT = 8080

@@ -1,8 +1,8 @@
 """Build the programs of the cluster from their Go modules, once, into the cache.
 
-What a tool is built from is its go.mod and go.sum in ``localcluster/go/<tool>``; their hash names
-the folder in the cache, so that a second checkout builds nothing and a change builds only what it
-concerns.
+A tool is built from its go.mod and go.sum in ``localcluster/go/<tool>``. Their hash names the
+folder in the cache, so that a second checkout builds nothing and a change rebuilds only the tools
+that it affects.
 """
 
 import fcntl
@@ -22,28 +22,28 @@ from localcluster.addons import gateway_crds
 from localcluster.progress import Progress, Tell
 
 KUBERNETES = "v1.36.3"
-"""The version that the control plane says it is; go.mod pins what it really is."""
+"""The version that the control plane reports; go.mod pins the version that is built."""
 
 LAST_LINES = 20
-"""How much of the compiler's output an error shows."""
+"""Lines of the compiler's output that an error shows."""
 
 
 class BuildError(RuntimeError):
-    """Say which tool could not be built, and what the compiler said."""
+    """A tool could not be built; the message names it and shows the compiler's output."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A program that one Go module gives."""
+    """A program built from one Go module."""
 
     name: str
     """Names the module's folder in ``localcluster/go``."""
     package: str
     """What to compile, ``.`` for the module's own program."""
     programs: tuple[str, ...]
-    """The names it answers to; the first is the file's, the others are links."""
+    """Its names; the first is the file, the others are links to it."""
     minutes: int
-    """How long it takes on two cores with nothing in Go's caches, downloads included."""
+    """Minutes to build it on two cores with nothing in Go's caches, downloads included."""
     flags: tuple[str, ...] = ()
     """Added to ``go build``."""
 
@@ -54,7 +54,7 @@ class Tool:
 
     @property
     def key(self) -> str:
-        """A hash of everything the program is made from, but for the compiler's version."""
+        """Hash of everything the program is built from, except the compiler's version."""
         digest = hashlib.sha256(repr((self, platform.machine())).encode())
         for file in sorted(self.module.iterdir()):
             digest.update(file.name.encode() + b"\0" + file.read_bytes())
@@ -104,12 +104,12 @@ EVERYTHING = (CONTROL_PLANE, CONTOUR, HELM, KWOK, PROMETHEUS)
 def build(tools: Sequence[Tool] = EVERYTHING, progress: Progress | None = None) -> Path:
     """Build what is missing and return a folder with all the programs by name.
 
-    Programs that ``KUBEBUILDER_ASSETS`` names take the place of those built. Two calls at once
-    build nothing twice: the second waits for the first. Raise ``BuildError``.
+    Programs in the folder ``KUBEBUILDER_ASSETS`` replace those built. Concurrent calls build
+    nothing twice: the second waits for the first. Raise ``BuildError``.
     """
-    shown = progress or Progress()
-    made = [_built(tool, shown) for tool in tools]
-    return _gathered(made, _assets(os.environ))
+    reporter = progress or Progress()
+    built = [_build_tool(tool, reporter) for tool in tools]
+    return _link_programs(built, _user_programs(os.environ))
 
 
 def folder_of(tool: Tool) -> Path:
@@ -117,13 +117,13 @@ def folder_of(tool: Tool) -> Path:
     return folders.cache() / f"{tool.name}-{tool.key}"
 
 
-def _built(tool: Tool, progress: Progress) -> Path:
+def _build_tool(tool: Tool, progress: Progress) -> Path:
     folder = folder_of(tool)
     if folder.is_dir():
         return folder
     with (
         progress.step(f"Building {tool.name}", expected=f"about {tool.minutes} min") as tell,
-        _locked(folders.cache() / f".{tool.name}.lock", tell),
+        _file_lock(folders.cache() / f".{tool.name}.lock", tell),
     ):
         if not folder.is_dir():
             _compile_into(folder, tool, tell)
@@ -133,7 +133,7 @@ def _built(tool: Tool, progress: Progress) -> Path:
 def _compile_into(folder: Path, tool: Tool, tell: Tell) -> None:
     tell("looking for a Go compiler")
     go = toolchain.find_go(toolchain.version_needed(tool.module / "go.mod"), folders.cache())
-    with _made_aside(folder) as made:
+    with _replacing(folder) as made:
         _compile(go, tool, made / tool.programs[0], tell)
         for link in tool.programs[1:]:
             (made / link).symlink_to(tool.programs[0])
@@ -163,39 +163,39 @@ def _compile(go: Path, tool: Tool, program: Path, tell: Tell) -> None:
         raise BuildError(f"{tool.name} could not be built in {tool.module}. {go} said:\n{end}")
 
 
-def _assets(environment: Mapping[str, str]) -> list[Path]:
-    """Return the ready programs that the user names by the convention of envtest."""
-    named = environment.get("KUBEBUILDER_ASSETS")
-    if not named:
+def _user_programs(environment: Mapping[str, str]) -> list[Path]:
+    """Return the user's programs from ``KUBEBUILDER_ASSETS``, the convention of envtest."""
+    folder = environment.get("KUBEBUILDER_ASSETS")
+    if not folder:
         return []
-    programs = [Path(named, name) for name in ("etcd", "kube-apiserver", "kubectl")]
+    programs = [Path(folder, name) for name in ("etcd", "kube-apiserver", "kubectl")]
     missing = [program.name for program in programs if not os.access(program, os.X_OK)]
     if missing:
         raise BuildError(
-            f"KUBEBUILDER_ASSETS is {named}, which has no {', '.join(missing)}: "
+            f"KUBEBUILDER_ASSETS is {folder}, which has no {', '.join(missing)}: "
             "correct it, or unset it to have them built"
         )
     return programs
 
 
-def _gathered(made: Sequence[Path], instead: Sequence[Path]) -> Path:
+def _link_programs(built: Sequence[Path], instead: Sequence[Path]) -> Path:
     """Return a folder of links to all programs, the same one for the same programs."""
-    programs = {entry.name: entry for folder in made for entry in folder.iterdir()}
+    programs = {entry.name: entry for folder in built for entry in folder.iterdir()}
     programs |= {program.name: program for program in instead}
     digest = hashlib.sha256(repr(sorted(programs.items())).encode()).hexdigest()[:12]
-    gathered = folders.cache() / f"bin-{digest}"
-    if not gathered.is_dir():
-        with _locked(gathered.parent / ".bin.lock", _quietly), _made_aside(gathered) as aside:
+    target = folders.cache() / f"bin-{digest}"
+    if not target.is_dir():
+        with _file_lock(target.parent / ".bin.lock", _ignore), _replacing(target) as aside:
             for name, program in programs.items():
                 (aside / name).symlink_to(program)
-    return gathered
+    return target
 
 
 @contextmanager
-def _made_aside(folder: Path) -> Iterator[Path]:
-    """Give a new folder that takes the place of ``folder`` once the block has filled it.
+def _replacing(folder: Path) -> Iterator[Path]:
+    """Yield a new folder that is renamed to ``folder`` when the block ends.
 
-    So half a build is never taken for a whole one. Somebody else's may have come first.
+    Thus an incomplete build is never used. Another process may have made ``folder`` first.
     """
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as aside:
         made = Path(aside, "made")
@@ -206,7 +206,7 @@ def _made_aside(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _locked(path: Path, tell: Tell) -> Iterator[None]:
+def _file_lock(path: Path, tell: Tell) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as lock:
         try:
@@ -217,5 +217,5 @@ def _locked(path: Path, tell: Tell) -> Iterator[None]:
         yield
 
 
-def _quietly(_: str) -> None:
-    """Tell nothing of what takes no time."""
+def _ignore(_: str) -> None:
+    """Show no progress: links are made at once."""

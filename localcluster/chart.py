@@ -16,7 +16,7 @@ WITHIN = 90
 def install(cluster: Access, *, within: int = WITHIN, **operator: str) -> None:
     """Install the operator, or upgrade it, and return when it is ready.
 
-    ``operator`` are values of the chart's section of that name. Raise ``ClusterError`` with the
+    ``operator`` holds values of the chart's section of that name. Raise ``ClusterError`` with the
     state, the events and the last log lines of the operator's pods if it is not ready ``within``
     seconds.
     """
@@ -30,5 +30,5 @@ def install(cluster: Access, *, within: int = WITHIN, **operator: str) -> None:
             "--create-namespace", *settings, "--wait", "--timeout", f"{within}s",
         )  # fmt: skip
     except ClusterError as error:
-        found = diagnosis.describe_namespace(cluster, NAMESPACE)
-        raise ClusterError(f"{error}\n{found}") from error
+        state = diagnosis.describe_namespace(cluster, NAMESPACE)
+        raise ClusterError(f"{error}\n{state}") from error

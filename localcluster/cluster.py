@@ -36,11 +36,11 @@ class Cluster(Access):
     pid: int
     """Its process 1, as numbered outside; everything else ends with it."""
     lifeline: int | None = field(default=None, repr=False)
-    """Of a bound cluster: the pipe whose closing ends it."""
+    """For a bound cluster: closing this pipe ends it."""
 
     @property
     def audit_log(self) -> Path:
-        """What users and workloads asked the API server: one audit event a line, as JSON."""
+        """The audit log of the requests of users and workloads: one JSON object a line."""
         return self.directory / "audit.log"
 
     def inside(self, *command: str | Path) -> list[str | Path]:
@@ -61,7 +61,7 @@ class Cluster(Access):
         return identities
 
     def signal(self, process: str, number: signal.Signals) -> None:
-        """Send a signal to one of `processes`; what dies of it is started again after a moment."""
+        """Send a signal to one of `processes`; a process that it ends is restarted soon."""
         identity = str(self.processes()[process])
         subprocess.run(self.inside("kill", f"-{number.value}", identity), check=True)
 
@@ -95,9 +95,9 @@ def up(
 ) -> Cluster:
     """Build what is missing, start a cluster and return when it serves.
 
-    A bound cluster ends with the calling process, even if that is killed; another one stays until
-    `Cluster.down`. ``kwok_nodes`` says how many nodes that only pretend are added, see
-    `localcluster.kwok`. ``progress`` is told what is going on, line by line; without it, that is
+    A bound cluster ends with the calling process, even if that is killed; an unbound one stays
+    until `Cluster.down`. ``kwok_nodes`` is the number of simulated nodes to add, see
+    `localcluster.kwok`. ``progress`` is called with each line of progress; without it, progress is
     shown on the terminal. Raise ``ClusterError`` or ``build.BuildError``.
     """
     if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,40}[a-z0-9])?", name):
@@ -109,10 +109,10 @@ def up(
             "the local cluster needs Linux: run this in a virtual machine, or use a cluster of "
             "your own (CLUSTER=current)"
         )
-    shown = Progress(progress)
+    reporter = Progress(progress)
     try:
-        binaries = build.build(_tools(parts, kwok_nodes), shown)
-        with shown.step(f"Starting cluster {name}", expected="about 15 s") as tell:
+        binaries = build.build(_tools(parts, kwok_nodes), reporter)
+        with reporter.step(f"Starting cluster {name}", expected="about 15 s") as tell:
             lifeline = launch(Wanted(name, binaries, parts, kwok_nodes, bound), tell)
     except OSError as error:
         raise ClusterError(f"the cluster {name} cannot be started: {error}") from error
@@ -123,39 +123,39 @@ def up(
 def find(name: str) -> Cluster:
     """Return the running cluster of that name. Raise ``ClusterError`` if there is none."""
     directory = folders.clusters() / name
-    written = StateFile.read(directory) if state_file.is_running(directory) else None
-    if written is None:
+    state = StateFile.read(directory) if state_file.is_running(directory) else None
+    if state is None:
         raise ClusterError(
             f"no cluster named {name} is running: `python -m localcluster list` shows all"
         )
-    binaries = Path(written.binaries)
+    binaries = Path(state.binaries)
     return Cluster(
         name=name,
         kubeconfig=directory / "kubeconfig",
-        gateway=("127.0.0.1", written.ports["gateway"]),
-        prometheus_url=f"http://127.0.0.1:{written.ports['prometheus']}",
+        gateway=("127.0.0.1", state.ports["gateway"]),
+        prometheus_url=f"http://127.0.0.1:{state.ports['prometheus']}",
         kubectl_program=binaries / "kubectl",
         helm_program=binaries / "helm",
         directory=directory,
         binaries=binaries,
-        pid=written.pid,
+        pid=state.pid,
     )
 
 
 def running() -> Iterator[Cluster]:
-    """Return the clusters that run and serve."""
+    """Yield the clusters that are running."""
     for directory in state_file.running():
         with contextlib.suppress(ClusterError):
             yield find(directory.name)
 
 
 def _tools(parts: Collection[Part], kwok_nodes: int) -> tuple[build.Tool, ...]:
-    """Return what must be built."""
-    wanted = {
+    """Return the programs that must be built."""
+    tools = {
         build.CONTROL_PLANE: True,
         build.CONTOUR: Part.GATEWAY in parts,
         build.HELM: True,
         build.KWOK: kwok_nodes > 0,
         build.PROMETHEUS: Part.PROMETHEUS in parts,
     }
-    return tuple(tool for tool, needed in wanted.items() if needed)
+    return tuple(tool for tool, needed in tools.items() if needed)

@@ -1,4 +1,4 @@
-"""What the caller of `localcluster.cluster.up` and the supervisor it starts say to each other."""
+"""The messages between `localcluster.cluster.up` and the supervisor that it starts."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from typing import Any, Self
 
 
 class Part(StrEnum):
-    """What a cluster may have beside its control plane."""
+    """An optional part of a cluster, beside its control plane."""
 
     NODE = "node"
     GATEWAY = "gateway"
@@ -35,16 +35,16 @@ class ClusterSpec:
     lifeline: int
     """The cluster ends when the other side of this pipe is closed."""
     teller: int
-    """The pipe that takes the messages of `Teller`."""
+    """The pipe that takes the messages of `StatusPipe`."""
 
     def to_json(self) -> str:
-        """Write the order as one argument for a command."""
+        """Return the spec as JSON, for one command-line argument."""
         plain = asdict(self) | {"parts": sorted(self.parts)}
         return json.dumps(plain, default=str)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read what `to_json` wrote."""
+        """Parse the output of `to_json`."""
         plain: dict[str, Any] = json.loads(text)
         plain["directory"] = Path(plain["directory"])
         plain["binaries"] = Path(plain["binaries"])
@@ -53,36 +53,36 @@ class ClusterSpec:
 
 
 class StatusPipe:
-    """The supervisor's end: one JSON object a line."""
+    """The supervisor's end of the status pipe: one JSON object a line."""
 
     def __init__(self, descriptor: int) -> None:
         """Write into the pipe ``descriptor``."""
         self._descriptor = descriptor
 
     def born(self, pid: int) -> None:
-        """Tell the id of process 1, as numbered outside."""
-        self._tell(born=pid)
+        """Report the id of process 1, as numbered outside."""
+        self._write(born=pid)
 
     def doing(self, what: str) -> None:
-        """Tell what is being waited for."""
-        self._tell(doing=what)
+        """Report what is being waited for."""
+        self._write(doing=what)
 
     def ready(self) -> None:
-        """Tell that everything runs."""
-        self._tell(ready=True)
+        """Report that everything runs."""
+        self._write(ready=True)
 
     def failed(self, why: str) -> None:
-        """Tell that the cluster cannot be started."""
-        self._tell(failed=why)
+        """Report that the cluster cannot be started."""
+        self._write(failed=why)
 
-    def _tell(self, **message: Any) -> None:
+    def _write(self, **message: Any) -> None:
         os.write(self._descriptor, json.dumps(message).encode() + b"\n")
 
 
 def listen(descriptor: int, within: float) -> Iterator[dict[str, Any]]:
-    """Return the messages of a `Teller` as they come; end when its process has ended.
+    """Yield the messages of a `StatusPipe` as they arrive; end when its process has ended.
 
-    Raise ``TimeoutError`` if neither is over ``within`` seconds.
+    Raise ``TimeoutError`` if it has not ended after ``within`` seconds.
     """
     deadline = time.monotonic() + within
     with os.fdopen(descriptor, "rb") as messages:

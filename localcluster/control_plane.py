@@ -15,7 +15,7 @@ ETCD = "http://127.0.0.1:2379"
 
 
 def start(stage: StartupContext, made: Credentials, memory: Path) -> None:
-    """Start etcd and the API server, one after the other; ``memory`` takes etcd's data.
+    """Start etcd, then the API server; ``memory`` is the folder for etcd's data.
 
     Raise ``StartError``.
     """
@@ -41,7 +41,7 @@ def start_controllers(stage: StartupContext, made: Credentials) -> None:
         "--use-service-account-credentials",
         "--leader-elect=false",
         "--horizontal-pod-autoscaler-sync-period=5s",
-        # Of one machine; the defaults are kind to API servers of thousands of nodes.
+        # For one machine; the defaults protect API servers of thousands of nodes.
         "--kube-api-qps=300",
         "--kube-api-burst=600",
     ]
@@ -75,7 +75,7 @@ def _etcd(stage: StartupContext, memory: Path) -> Command:
         f"--advertise-client-urls={ETCD}",
         "--listen-peer-urls=http://127.0.0.1:2380",
         "--log-level=warn",
-        # The data dies with the cluster anyway.
+        # The data is lost with the cluster anyway.
         "--unsafe-no-fsync",
     ]
     return Command("etcd", arguments, answers(f"{ETCD}/readyz"))
@@ -98,7 +98,7 @@ def _api_server(stage: StartupContext, made: Credentials) -> Command:
         f"--service-account-signing-key-file={made.key}",
         f"--audit-policy-file={SOURCE / 'audit.yaml'}",
         f"--audit-log-path={stage.directory / 'audit.log'}",
-        # Enough for a measurement; older files go.
+        # Enough for a measurement; older files are removed.
         "--audit-log-maxsize=200",
         "--audit-log-maxbackup=1",
     ]

@@ -1,4 +1,4 @@
-"""Who may talk to the API server: its certificate, a token for each user, kubeconfig files."""
+"""Credentials for the API server: its certificate, a token for each user, kubeconfig files."""
 
 import base64
 import secrets
@@ -12,9 +12,9 @@ import yaml
 from localcluster.addresses import API_SERVER, CLUSTER_IP
 
 ADMIN = "admin"
-"""The person outside."""
+"""The user of the cluster, outside its namespaces."""
 SUPERVISOR = "halimede-local"
-"""What belongs to the local cluster itself: set-up and addons. Not in the audit log."""
+"""The local cluster's own components: set-up and addons. Not in the audit log."""
 CONTROLLER_MANAGER = "system:kube-controller-manager"
 SCHEDULER = "system:kube-scheduler"
 NODE = "system:node:node-1"
@@ -24,10 +24,10 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     SUPERVISOR: ("system:masters",),
     CONTROLLER_MANAGER: (),
     SCHEDULER: (),
-    # The Node authorizer wants a kubelet's habits; this node is of ours and trusted.
+    # The Node authorizer expects the requests of a kubelet; this node is our own and trusted.
     NODE: ("system:masters", "system:nodes"),
 }
-"""The users and their groups; RBAC says what they may do."""
+"""The users and their groups; RBAC grants their permissions."""
 
 NAMES = (
     CLUSTER_IP,
@@ -39,12 +39,12 @@ NAMES = (
     "kubernetes.default.svc",
     "kubernetes.default.svc.cluster.local",
 )
-"""What the API server may be called by."""
+"""The names and addresses that the API server's certificate covers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The files in a folder, and the tokens."""
+    """The files of the credentials in a folder, and the tokens."""
 
     folder: Path
     tokens: Mapping[str, str]
@@ -61,7 +61,7 @@ class Credentials:
 
     @property
     def authority(self) -> Path:
-        """The certificate of who signed ``certificate``."""
+        """The certificate of the authority that signed ``certificate``."""
         return self.folder / "ca.crt"
 
     @property

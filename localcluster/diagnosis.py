@@ -1,4 +1,4 @@
-"""Explain what goes on in a namespace: its pods, their events and their last log lines."""
+"""Describe the state of a namespace: its pods, their events and their last log lines."""
 
 import json
 from collections.abc import Iterator
@@ -16,23 +16,23 @@ EVENTS = 10
 
 
 def kubectl_in(cluster: Access, namespace: str, *arguments: str, text: str | None = None) -> str:
-    """Run kubectl in a namespace and return what it prints; ``text`` is what it reads.
+    """Run kubectl in a namespace with ``text`` on its standard input; return its output.
 
-    Raise ``ClusterError``; if kubectl waited in vain, with the state of the namespace.
+    Raise ``ClusterError``; if kubectl timed out, with the state of the namespace.
     """
     try:
         return cluster.kubectl("--namespace", namespace, *arguments, input=text)
     except ClusterError as error:
         if "timed out" not in str(error):
             raise
-        found = describe_namespace(cluster, namespace)
-        raise ClusterError(f"{error}\n{found}") from error
+        state = describe_namespace(cluster, namespace)
+        raise ClusterError(f"{error}\n{state}") from error
 
 
 def describe_namespace(cluster: Access, namespace: str) -> str:
-    """Return what is wrong in a namespace, for a person who waited for it in vain.
+    """Describe what is wrong in a namespace, for the message of a time-out.
 
-    It never fails: what cannot be read is named instead.
+    Never raise: if the namespace cannot be read, the text says so.
     """
     try:
         pods: list[Json] = _list(cluster, namespace, "pods")
@@ -62,9 +62,10 @@ def describe_status(pod: Json) -> Iterator[str]:
     """Return the state of a pod and of its containers, a line each."""
     status = pod.get("status", {})
     unmet = [
-        f"{one['type']} is {one['status']}" + (f": {one['message']}" if one.get("message") else "")
-        for one in status.get("conditions", [])
-        if one["status"] != "True"
+        f"{condition['type']} is {condition['status']}"
+        + (f": {condition['message']}" if condition.get("message") else "")
+        for condition in status.get("conditions", [])
+        if condition["status"] != "True"
     ]
     yield f"pod {pod['metadata']['name']}: {'; '.join([status.get('phase', 'no phase'), *unmet])}"
     for container in _containers(pod):
@@ -81,12 +82,12 @@ def _describe_pod(cluster: Access, pod: Json) -> Iterator[str]:
     for container in _containers(pod):
         if container.get("ready"):
             continue
-        said = _log(cluster, pod, container["name"]) or _log(
+        log_lines = _log(cluster, pod, container["name"]) or _log(
             cluster, pod, container["name"], "--previous"
         )
-        if said:
+        if log_lines:
             yield f"  the last lines of {container['name']}:"
-            yield from (f"    {line}" for line in said)
+            yield from (f"    {line}" for line in log_lines)
 
 
 def _containers(pod: Json) -> list[Json]:
@@ -105,14 +106,14 @@ def _describe_state(state: Json) -> str:
 
 def _log(cluster: Access, pod: Json, container: str, *options: str) -> list[str]:
     name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
-    asked = ("logs", name, f"--namespace={namespace}", f"--container={container}", *options)
+    command = ("logs", name, f"--namespace={namespace}", f"--container={container}", *options)
     try:
-        return cluster.kubectl(*asked, f"--tail={LOG_LINES}").splitlines()
+        return cluster.kubectl(*command, f"--tail={LOG_LINES}").splitlines()
     except ClusterError:
         return []
 
 
 def _list(cluster: Access, namespace: str, kind: str, *options: str) -> list[Json]:
-    given = (f"--namespace={namespace}", "--request-timeout=10s", "--output=json")
-    found: list[Json] = json.loads(cluster.kubectl("get", kind, *given, *options))["items"]
-    return found
+    common = (f"--namespace={namespace}", "--request-timeout=10s", "--output=json")
+    items: list[Json] = json.loads(cluster.kubectl("get", kind, *common, *options))["items"]
+    return items

@@ -1,4 +1,4 @@
-"""Where the local cluster keeps what it built and what it writes."""
+"""The folders of the local cluster: built programs, and the files of each cluster."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ SOURCE = Path(__file__).resolve().parent
 
 
 def cache() -> Path:
-    """Return the folder for what can be built anew: ``$XDG_CACHE_HOME/halimede``."""
+    """Return the folder for files that can be rebuilt: ``$XDG_CACHE_HOME/halimede``."""
     return _home("XDG_CACHE_HOME", ".cache")
 
 

@@ -1,8 +1,8 @@
-"""Carry connections from outside the cluster's network namespace to addresses inside.
+"""Forward connections from outside the cluster's network namespace to addresses inside.
 
 A socket keeps the network namespace it was made in. The listening sockets are made outside and
-handed to this process, which runs inside: what it accepts comes from outside, what it connects to
-lies inside.
+passed to this process, which runs inside: it accepts connections from outside, and connects to
+addresses inside.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import socket
 import sys
 
 CHUNK = 256 * 1024
-"""Bytes taken at once; larger ones make no difference in throughput."""
+"""Bytes read at once; a larger value does not increase the throughput."""
 
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -25,7 +25,7 @@ async def forward(listening: socket.socket, host: str, port: int) -> None:
         with contextlib.suppress(OSError):
             inner = await asyncio.open_connection(host, port, limit=CHUNK)
             await _join((reader, writer), inner)
-        # At its end, or because a side broke or nobody listens inside: all is over.
+        # The connection has ended, a side has failed, or nothing listens inside.
         writer.transport.abort()
 
     server = await asyncio.start_server(serve, sock=listening, limit=CHUNK)
@@ -33,7 +33,7 @@ async def forward(listening: socket.socket, host: str, port: int) -> None:
 
 
 async def _join(outer: Connection, inner: Connection) -> None:
-    """Carry both directions until both have ended, or one side breaks."""
+    """Forward both directions until both have ended, or one side fails."""
     try:
         async with asyncio.TaskGroup() as directions:
             directions.create_task(_carry(outer[0], inner[1]))
@@ -45,7 +45,7 @@ async def _join(outer: Connection, inner: Connection) -> None:
 
 
 async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Carry one direction until its end, then tell the other side that no more will come."""
+    """Forward one direction until its end, then send end-of-file to the other side."""
     while data := await reader.read(CHUNK):
         writer.write(data)
         await writer.drain()

@@ -16,14 +16,14 @@ from localcluster.progress import Progress, Tell
 
 LOCK = SOURCE.parent / "requirements" / "dev.txt"
 LAST_LINES = 30
-"""How much of pip's output an error shows."""
+"""Lines of pip's output that an error shows."""
 
 _PIP = ("-m", "pip", "install", "--disable-pip-version-check", "--progress-bar=off", "--no-deps")
-_TAKEN = re.compile(r"\s*(?:Collecting|Ignoring) ([A-Za-z0-9._-]+)")
+_PACKAGE_LINE = re.compile(r"\s*(?:Collecting|Ignoring) ([A-Za-z0-9._-]+)")
 
 
 class InstallError(RuntimeError):
-    """Say what could not be installed, and show the end of pip's output."""
+    """An installation failed; the message shows the command and the end of pip's output."""
 
 
 def main(folder: Path) -> int:
@@ -55,13 +55,13 @@ def locked(lock: Path) -> list[str]:
 
 
 def describe(line: str, names: Sequence[str], taken: set[str]) -> str:
-    """Say in a few words what a line of pip's output means, or return "" if it means little.
+    """Describe a line of pip's output in a few words; return "" if it is of no interest.
 
-    `taken` collects the packages that pip has come to.
+    `taken` collects the packages that pip has reached.
     """
-    if found := _TAKEN.match(line):
-        taken.add(found[1])
-        return f"{len(taken)} of {len(names)}: {found[1]}"
+    if match := _PACKAGE_LINE.match(line):
+        taken.add(match[1])
+        return f"{len(taken)} of {len(names)}: {match[1]}"
     if line.startswith("Installing collected packages"):
         return "all are there, unpacking them"
     return ""
@@ -78,8 +78,8 @@ def _run(command: list[str], names: Sequence[str], tell: Tell = lambda _: None) 
         last = _follow(process.stdout or (), names, tell)
     if process.returncode != 0:
         end = "\n".join(f"    {line}" for line in last) or "    (it wrote nothing)"
-        shown = " ".join(command)
-        raise InstallError(f"{shown}: exited with status {process.returncode}. Its end:\n{end}")
+        text = " ".join(command)
+        raise InstallError(f"{text}: exited with status {process.returncode}. Its end:\n{end}")
 
 
 def _follow(lines: Iterable[str], names: Sequence[str], tell: Tell) -> deque[str]:

@@ -1,8 +1,8 @@
-"""Nodes that only pretend: for measurements with more pods than one machine can run.
+"""Simulated nodes, for measurements with more pods than one machine can run.
 
-kwok manages the nodes with the annotation ``kwok.x-k8s.io/node: fake`` and no others. Pods bound
-to them become Ready at once and run nothing. They carry the label ``type: kwok``; where a real
-node stands beside them they are tainted, so that a pod goes there only if it asks:
+kwok manages only the nodes with the annotation ``kwok.x-k8s.io/node: fake``. Pods bound to them
+become Ready at once and run nothing. The nodes have the label ``type: kwok``; beside a real node
+they are tainted, so that a pod is scheduled to them only with:
 
     nodeSelector: {type: kwok}
     tolerations: [{key: kwok.x-k8s.io/node, operator: Exists}]
@@ -43,8 +43,8 @@ def _unready(stage: StartupContext) -> str:
     path = (
         "{range .items[*]}{.metadata.name}={.status.conditions[?(@.type=='Ready')].status} {end}"
     )
-    found = stage.kubectl("get", "nodes", "--selector=type=kwok", f"--output=jsonpath={path}")
-    unready = [one for one in found.split() if not one.endswith("=True")]
+    statuses = stage.kubectl("get", "nodes", "--selector=type=kwok", f"--output=jsonpath={path}")
+    unready = [entry for entry in statuses.split() if not entry.endswith("=True")]
     return f"{len(unready)} are not Ready, such as {unready[0]}" if unready else ""
 
 

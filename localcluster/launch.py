@@ -1,4 +1,4 @@
-"""Start a cluster's supervisor and wait until it says that everything runs."""
+"""Start a cluster's supervisor and wait until it reports that everything runs."""
 
 import contextlib
 import os
@@ -17,10 +17,10 @@ from localcluster.state_file import StateFile
 from localcluster.waiting import show_end
 
 USES = ("api", "gateway", "prometheus")
-"""What can be reached from outside; each gets a port."""
+"""The services that can be reached from outside; each gets a port."""
 
 START_SECONDS = 300
-"""How long a start may take at most. Each part of it has a shorter limit of its own."""
+"""The most seconds that a start may take. Each part of it has a shorter limit of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +35,12 @@ class Wanted:
 
 
 def launch(wanted: Wanted, tell: Tell) -> int | None:
-    """Start a cluster and return when it serves; its `Record` is written then.
+    """Start a cluster and return when it serves; its `StateFile` is written then.
 
     A bound cluster ends when the descriptor returned is closed, as the kernel does when this
-    process ends. ``tell`` is told what is being waited for. Raise ``ClusterError``.
+    process ends. ``tell`` is called with what is being waited for. Raise ``ClusterError``.
     """
-    # Whatever goes wrong, the stack closes the lifeline, and that ends the cluster.
+    # On any error the stack closes the lifeline, which ends the cluster.
     with contextlib.ExitStack() as ours:
         directory, lock = state_file.claim(wanted.name)
         ours.callback(os.close, lock)
@@ -70,7 +70,7 @@ def launch(wanted: Wanted, tell: Tell) -> int | None:
 
 
 def _run_supervisor(order: ClusterSpec, lock: int) -> None:
-    """Run it until it has brought forth process 1, which is nobody's child then."""
+    """Run the supervisor until it has forked process 1 and ended, which orphans process 1."""
     try:
         with (order.directory / "logs" / "supervisor.log").open("wb") as log:
             subprocess.run(
@@ -84,7 +84,7 @@ def _run_supervisor(order: ClusterSpec, lock: int) -> None:
                 check=False,
             )
     finally:
-        # Only the cluster holds it from now on: its end is the end of the messages.
+        # Only the cluster has it open from now on: the messages end when the cluster ends.
         os.close(order.teller)
 
 

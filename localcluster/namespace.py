@@ -17,7 +17,7 @@ from typing import NoReturn
 from localcluster import syscalls
 
 STAY = b"+"
-"""Written to the lifeline, it lets the cluster outlive whoever started it."""
+"""Written to the lifeline, it lets the cluster outlive the process that started it."""
 
 _SHARED_MEMORY = Path("/dev") / "shm"
 
@@ -34,7 +34,7 @@ class NamespaceError(RuntimeError):
     """The kernel does not let this user make namespaces."""
 
     def __init__(self, why: str, cure: str) -> None:
-        """Take what the kernel said, and which switch allows it."""
+        """Keep the kernel's error, and the remedy."""
         self.why = why
         self.cure = cure
         super().__init__(f"{why}. {cure}")
@@ -66,7 +66,7 @@ def show_own_processes() -> None:
 
 
 def try_out() -> NamespaceError | None:
-    """Make the namespaces of a cluster in a process that ends at once; return what failed."""
+    """Make the namespaces of a cluster in a process that ends at once; return the error."""
     answers, writer = os.pipe()
     with tempfile.TemporaryDirectory() as memory:
         child = os.fork()
@@ -115,7 +115,7 @@ def _replace_shared_memory() -> None:
         syscalls.mount("shm", _SHARED_MEMORY, "tmpfs")
         for folder, descriptor in folders.items():
             folder.mkdir()
-            # The path leads to the mount below by now, the descriptor to what it hides.
+            # The path now leads to the new mount, the descriptor to the folder that it hides.
             hidden = f"/proc/self/fd/{descriptor}"
             syscalls.mount(hidden, folder, flags=syscalls.MOUNT_BIND_RECURSIVELY)
         for link, target in links.items():
@@ -123,9 +123,9 @@ def _replace_shared_memory() -> None:
 
 
 def become_first_process(lifeline: int, work: Callable[[], None]) -> NoReturn:
-    """Be process 1 in the new process namespace: run ``work`` in a child, and reap what ends.
+    """Run as process 1 of the new namespace: run ``work`` in a child, and reap ended processes.
 
-    `show_own_processes` comes before.
+    Call `show_own_processes` first.
 
     End when the child ends, or when the pipe ``lifeline`` is closed on the other side, which the
     kernel does for a process that dies.
@@ -160,7 +160,7 @@ def _run_and_exit(work: Callable[[], None]) -> NoReturn:
 
 
 def _reap() -> set[int]:
-    """Take note of every child that ended, adopted ones too; return their ids."""
+    """Reap every child that has ended, adopted ones included; return their ids."""
     ended: set[int] = set()
     while True:
         try:
@@ -173,7 +173,7 @@ def _reap() -> set[int]:
 
 
 def _switch() -> str:
-    """Say what forbids user namespaces, as far as it can be seen."""
+    """Return the remedy: the setting that forbids user namespaces, as far as it can be read."""
     switches = {
         "user.max_user_namespaces": ("0", "10000"),
         "kernel.unprivileged_userns_clone": ("0", "1"),

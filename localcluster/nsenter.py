@@ -10,18 +10,18 @@ from localcluster import namespace, syscalls
 
 
 def main(pid: int, command: list[str]) -> int:
-    """Run ``command`` beside process ``pid`` and return its exit status as a shell would.
+    """Run ``command`` in the namespaces of ``pid``; return its exit status as a shell would.
 
     The command ends when this process does.
     """
     here = Path.cwd()
     syscalls.enter(pid, namespace.NAMESPACES)
     os.chdir(here)  # Entering a mount namespace leads to its root.
-    # A process namespace is entered by being born in it.
+    # Only children of this process are in the process namespace that it entered.
     child = os.fork()
     if child == 0:
         _become(command)
-    # The terminal sends an interrupt to both; the child's answer counts.
+    # The terminal sends an interrupt to both; the child decides the exit status.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
     _, status = os.waitpid(child, 0)

@@ -1,10 +1,10 @@
-"""Check, before anything is built or installed, that this machine can do what is asked of it.
+"""Check, before anything is built or installed, that this machine fulfils the requirements.
 
 ``python -m localcluster.preflight PURPOSE [ENVIRONMENT]`` prints everything that is missing at
-once, each with its cure. The purpose is ``tools`` (what `make lint` needs) or ``cluster``; the
+once, each with its remedy. The purpose is ``tools`` (what `make lint` needs) or ``cluster``; the
 environment is the folder of the virtual environment.
 
-It imports the standard library only, and starts on Python 3.7, to be able to say that it is old.
+It imports the standard library only, and runs on Python 3.7, so that it can report an old Python.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ PYTHONS = ((3, 11), (3, 12))
 has none for Python 3.13."""
 
 GLIBC = (2, 35)
-"""What Triton's wheel was built for: its platform tag is manylinux_2_35."""
+"""The glibc that Triton's wheel was built for: its platform tag is manylinux_2_35."""
 
 MACHINES = ("x86_64", "aarch64")
-"""What there are wheels of Triton and of Envoy for."""
+"""The processors that have wheels of Triton and of Envoy."""
 
 KERNEL = (5, 12)
 """The first Linux with mount_setattr(2)."""
@@ -60,48 +60,48 @@ class Problem(NamedTuple):
 
 def main(purpose: str, environment: Path) -> int:
     """Print what is missing; return the exit status."""
-    found = problems(purpose, environment)
-    if not found:
+    missing = problems(purpose, environment)
+    if not missing:
         return 0
     lines = ["This machine cannot do that yet:"]
-    for what, cure in found:
-        lines += [f"  - {what}", f"      {cure}"]
+    for what, remedy in missing:
+        lines += [f"  - {what}", f"      {remedy}"]
     sys.stderr.write("\n".join(lines) + "\n")
     return 1
 
 
 def problems(purpose: str, environment: Path) -> list[Problem]:
-    """Return all that is missing for a purpose."""
-    found = [*check_system(), *check_python()]
+    """Return everything that is missing for a purpose."""
+    missing = [*check_system(), *check_python()]
     if platform.system() != "Linux":
-        return found
-    found += check_folders(purpose, environment)
+        return missing
+    missing += check_folders(purpose, environment)
     # Older versions cannot import the modules that the other checks use.
     if purpose == CLUSTER and sys.version_info >= PYTHONS[0]:
-        found += [*check_namespaces(), *check_go()]
-    return found
+        missing += [*check_namespaces(), *check_go()]
+    return missing
 
 
 def check_system() -> list[Problem]:
     """Check the operating system, the processor, the C library and the kernel."""
     if platform.system() != "Linux":
-        cure = "Run this in a Linux virtual machine."
-        return [Problem(f"Linux is needed; this is {platform.system()}.", cure)]
-    found = []
+        remedy = "Run this in a Linux virtual machine."
+        return [Problem(f"Linux is needed; this is {platform.system()}.", remedy)]
+    result = []
     if platform.machine() not in MACHINES:
         what = (
             f"The processor is {platform.machine()}; there are packages for {_either(MACHINES)}."
         )
-        found.append(Problem(what, "Use another machine."))
+        result.append(Problem(what, "Use another machine."))
     library = _libc()
     if _numbers(library.partition("glibc ")[2]) < GLIBC:
         what = f"glibc {_dotted(GLIBC)} or newer is needed; this is {library}."
-        cure = "Use a newer system: Debian 12, Ubuntu 22.04, Fedora 36 or later."
-        found.append(Problem(what, cure))
+        remedy = "Use a newer system: Debian 12, Ubuntu 22.04, Fedora 36 or later."
+        result.append(Problem(what, remedy))
     if _numbers(platform.release()) < KERNEL:
         what = f"Linux {_dotted(KERNEL)} or newer is needed; this is {platform.release()}."
-        found.append(Problem(what, "Install a newer kernel."))
-    return found
+        result.append(Problem(what, "Install a newer kernel."))
+    return result
 
 
 def _libc() -> str:
@@ -115,49 +115,49 @@ def check_python() -> list[Problem]:
     """Check this interpreter: its version, venv and pip, and its shared library."""
     version = _dotted(sys.version_info[:2])
     if sys.version_info[:2] not in PYTHONS:
-        wanted = _either([_dotted(one) for one in PYTHONS])
+        versions = _either([_dotted(supported) for supported in PYTHONS])
         other = find_python()
-        cure = f"Install Python {wanted} and say where it is: make PYTHON=... ..."
+        remedy = f"Install Python {versions} and say where it is: make PYTHON=... ..."
         if other:
-            cure = f"Say which one to use: make PYTHON={other} ..."
-        return [Problem(f"Python {wanted} is needed; {sys.executable} is {version}.", cure)]
-    found = []
+            remedy = f"Say which one to use: make PYTHON={other} ..."
+        return [Problem(f"Python {versions} is needed; {sys.executable} is {version}.", remedy)]
+    result = []
     missing = [name for name in ("venv", "ensurepip") if not importlib.util.find_spec(name)]
     if missing:
         what = f"{sys.executable} has no {' and no '.join(missing)}."
-        found.append(Problem(what, f"Debian, Ubuntu: apt install python{version}-venv"))
+        result.append(Problem(what, f"Debian, Ubuntu: apt install python{version}-venv"))
     from localcluster.triton import find_libpython  # noqa: PLC0415 - needs a Python that is new enough
 
     if find_libpython() is None:
         what = f"{sys.executable} has no shared libpython{version}, which Triton needs."
-        cure = f"Debian, Ubuntu: apt install libpython{version}; "
-        cure += f"pyenv: PYTHON_CONFIGURE_OPTS=--enable-shared pyenv install {version}"
-        found.append(Problem(what, cure))
-    return found
+        remedy = f"Debian, Ubuntu: apt install libpython{version}; "
+        remedy += f"pyenv: PYTHON_CONFIGURE_OPTS=--enable-shared pyenv install {version}"
+        result.append(Problem(what, remedy))
+    return result
 
 
 def find_python() -> str | None:
-    """Return the name of another Python on PATH that fits."""
+    """Return the name of a supported Python on PATH, None without one."""
     for name in (f"python{_dotted(version)}" for version in reversed(PYTHONS)):
-        # A name on PATH may be a stub that only says that there is none.
+        # A name on PATH may be a stub that only reports that Python is missing.
         if shutil.which(name) and _runs([name, "-c", "import venv, ensurepip"]):
             return name
     return None
 
 
 def check_folders(purpose: str, environment: Path) -> list[Problem]:
-    """Check that what is written has a place, enough of it, and may be executed there."""
-    found: list[Problem] = []
+    """Check that the folders to write to are writable, large enough and not mounted noexec."""
+    result: list[Problem] = []
     needed: dict[int, float] = {}
     places: dict[int, Path] = {}
-    for place, gibibytes, cure in _places(purpose, environment):
-        folder = next(one for one in (place, *place.parents) if one.exists())
+    for place, gibibytes, remedy in _places(purpose, environment):
+        folder = next(parent for parent in (place, *place.parents) if parent.exists())
         if not os.access(folder, os.W_OK):
-            found.append(Problem(f"{folder} is read-only for this user.", cure))
+            result.append(Problem(f"{folder} is read-only for this user.", remedy))
             continue
         if os.statvfs(folder).f_flag & os.ST_NOEXEC:
             what = f"{folder} is mounted noexec: programs cannot run there."
-            found.append(Problem(what, cure))
+            result.append(Problem(what, remedy))
         device = folder.stat().st_dev
         places.setdefault(device, folder)
         needed[device] = needed.get(device, 0.0) + gibibytes
@@ -165,29 +165,29 @@ def check_folders(purpose: str, environment: Path) -> list[Problem]:
         free = shutil.disk_usage(places[device]).free / 2**30
         if free < gibibytes:
             what = f"{places[device]} has {free:.1f} GiB of disk space; {gibibytes:g} are needed."
-            found.append(Problem(what, "Free some. The README says how to use other folders."))
-    return found
+            result.append(Problem(what, "Free some. The README says how to use other folders."))
+    return result
 
 
 def _places(purpose: str, environment: Path) -> list[tuple[Path, float, str]]:
-    """Return the folders that are written to, the GiB that go there, and another way."""
+    """Return the folders to write to, the GiB that each needs, and how to use another folder."""
     home = Path.home()
     cache = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache").absolute()
     state = Path(os.environ.get("XDG_STATE_HOME") or home / ".local/state").absolute()
-    found = []
+    places = []
     if not (environment / "ready").exists():
-        cure = "Choose another folder for the virtual environment: make VENV=/folder ..."
-        found.append((environment.absolute(), ENVIRONMENT_GIB, cure))
+        remedy = "Choose another folder for the virtual environment: make VENV=/folder ..."
+        places.append((environment.absolute(), ENVIRONMENT_GIB, remedy))
     if purpose == CLUSTER:
         built = sys.version_info >= PYTHONS[0] and not _unbuilt()
         if not built:
             modules = Path(os.environ.get("GOPATH") or home / "go").absolute()
-            found.append((modules, MODULES_GIB, "Choose another folder: export GOPATH=/folder"))
-        cure = "Choose another folder: export XDG_CACHE_HOME=/folder"
-        found.append((cache, 0.0 if built else CACHE_GIB, cure))
-        cure = "Choose another folder: export XDG_STATE_HOME=/folder"
-        found.append((state, LOGS_GIB, cure))
-    return found
+            places.append((modules, MODULES_GIB, "Choose another folder: export GOPATH=/folder"))
+        remedy = "Choose another folder: export XDG_CACHE_HOME=/folder"
+        places.append((cache, 0.0 if built else CACHE_GIB, remedy))
+        remedy = "Choose another folder: export XDG_STATE_HOME=/folder"
+        places.append((state, LOGS_GIB, remedy))
+    return places
 
 
 def check_namespaces() -> list[Problem]:
@@ -201,7 +201,7 @@ def check_namespaces() -> list[Problem]:
 
 
 def check_go() -> list[Problem]:
-    """Check that what is not built yet can be built."""
+    """Check that the programs that are not built yet can be built."""
     from localcluster import toolchain  # noqa: PLC0415 - needs a Python that is new enough
 
     unbuilt = _unbuilt()
@@ -228,13 +228,13 @@ def _runs(command: list[str]) -> bool:
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    """Read the numbers that a version begins with.
+    """Parse the numbers that a version begins with.
 
     >>> _numbers("6.18.44-fc-v857")
     (6, 18, 44)
     """
-    found = re.match(r"\d+(?:\.\d+)*", text)
-    return tuple(map(int, found[0].split("."))) if found else ()
+    match = re.match(r"\d+(?:\.\d+)*", text)
+    return tuple(map(int, match[0].split("."))) if match else ()
 
 
 def _dotted(version: Iterable[int]) -> str:

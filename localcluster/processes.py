@@ -1,4 +1,4 @@
-"""Start the cluster's processes, wait until they answer, and start again what dies."""
+"""Start the cluster's processes, wait until they answer, and restart those that exit."""
 
 import http.client
 import json
@@ -18,39 +18,39 @@ from localcluster.waiting import GaveUpError, Missing, show_end, wait_until
 logger = logging.getLogger(__name__)
 
 LONGEST_BACK_OFF = 10.0
-"""Seconds to wait, at most, before a process that keeps dying is started again."""
+"""The most seconds to wait before a process that keeps exiting is restarted."""
 
 PROCESSES = "processes.json"
 """The file in the folder of the logs that maps names to process ids."""
 
 
 class StartError(RuntimeError):
-    """Say which part of the cluster did not start, and show the end of its log."""
+    """A part of the cluster did not start; the message shows the end of its log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to run, and how to see that it is up."""
+    """A command to run, and its readiness check."""
 
     name: str
     """Names the log file and the process in messages: ``etcd``, ``envoy``."""
     arguments: Sequence[str | Path]
     """The program and its arguments."""
     missing: Missing
-    """What it lacks to be ready; asked often, must not raise."""
+    """Returns what it lacks to be ready; called often, must not raise."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Added to the environment of the supervisor."""
     descriptors: tuple[int, ...] = ()
-    """Open files of the supervisor that it gets under the same numbers."""
+    """File descriptors of the supervisor that it inherits under the same numbers."""
     patience: float = 60.0
-    """Seconds until a process that lives but does not answer counts as failed."""
+    """Seconds until a process that runs but does not answer counts as failed."""
 
 
 class Processes:
     """The processes of one cluster, each with a log file of its own."""
 
     def __init__(self, logs: Path) -> None:
-        """Write the logs into the folder ``logs``, which is made."""
+        """Write the logs into the folder ``logs``, which is created."""
         logs.mkdir(parents=True, exist_ok=True)
         self._logs = logs
         self._writing = threading.Lock()
@@ -93,7 +93,7 @@ class Processes:
         return self._logs / f"{name}.log"
 
     def explain(self, *names: str) -> Callable[[], str]:
-        """Return a function that shows the ends of the logs of processes."""
+        """Return a function that returns the ends of the logs of these processes."""
         return lambda: "\n".join(show_end(self.log(name)) for name in names)
 
     def _spawn(self, command: Command) -> subprocess.Popen[bytes]:
@@ -111,7 +111,7 @@ class Processes:
         return process
 
     def _write_identities(self) -> None:
-        """Write the ids of all processes beside the logs, for those who want to send signals."""
+        """Write the ids of all processes beside the logs, for `Cluster.signal`."""
         with self._writing:
             aside = self._logs / ".processes"
             aside.write_text(json.dumps(self.identities()))
@@ -136,12 +136,12 @@ class Processes:
 
 
 def nothing_missing() -> str:
-    """Say of a process that it is ready as soon as it runs."""
+    """Return that nothing is missing: the process is ready as soon as it runs."""
     return ""
 
 
 def answers(url: str) -> Missing:
-    """Return a probe: why ``url`` does not answer with success, whatever its certificate."""
+    """Return a probe of ``url``: why it does not answer with success, whatever its certificate."""
     trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     trusting.check_hostname = False
     trusting.verify_mode = ssl.CERT_NONE

@@ -1,6 +1,6 @@
-"""Show on the terminal what is being done, and for how long already.
+"""Show on the terminal what is being done, and for how long.
 
-It imports the standard library only: the installation of the packages is shown with it.
+It imports the standard library only: it shows the installation of the packages.
 """
 
 import shutil
@@ -11,22 +11,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 Tell = Callable[[str], None]
-"""Say what the step at hand is doing just now."""
+"""Shows what the current step is doing."""
 
 TICK_SECONDS = 0.5
-"""How often a terminal shows the time."""
+"""Seconds between two updates of a terminal."""
 
 REPORT_SECONDS = 10.0
-"""How often a file or a pipe gets a line about a step that goes on."""
+"""Seconds between two lines about a running step in a file or a pipe."""
 
 _CLEAR_LINE = "\r\x1b[K"
 
 
 class Progress:
-    """Shows steps: one line that is written over on a terminal, plain lines elsewhere."""
+    """Shows steps: one line that is overwritten on a terminal, plain lines elsewhere."""
 
     def __init__(self, tell: Tell | None = None, report_seconds: float = REPORT_SECONDS) -> None:
-        """Give the lines to ``tell``, or write them to the standard error output."""
+        """Pass the lines to ``tell``, or write them to standard error."""
         self._on_terminal = tell is None and sys.stderr.isatty()
         self._tell = tell or _write
         self._report_seconds = report_seconds
@@ -35,8 +35,8 @@ class Progress:
     def step(self, what: str, *, expected: str = "") -> Iterator[Tell]:
         """Show that ``what`` is being done, and afterwards how long it took.
 
-        ``expected`` says how long it should take: ``about 5 min``. The value that the block gets
-        is a function that shows a detail of the step.
+        ``expected`` is the expected duration: ``about 5 min``. The block gets a function that
+        shows a detail of the step.
         """
         step = _Step(f"{what} ({expected})" if expected else what)
         self._show(step, first=True)
@@ -52,7 +52,7 @@ class Progress:
             ticking.join()
             if self._on_terminal:
                 sys.stderr.write(_CLEAR_LINE)
-            self._tell(f"{what}: {outcome}{_spoken(step.seconds)}")
+            self._tell(f"{what}: {outcome}{_duration(step.seconds)}")
 
     def _tick(self, step: "_Step", over: threading.Event) -> None:
         while not over.wait(TICK_SECONDS if self._on_terminal else self._report_seconds):
@@ -61,17 +61,17 @@ class Progress:
     def _show(self, step: "_Step", *, first: bool = False) -> None:
         detail = f", {step.detail}" if step.detail else ""
         if self._on_terminal:
-            line = f"{step.announced}: {_spoken(step.seconds)}{detail}"
+            line = f"{step.announced}: {_duration(step.seconds)}{detail}"
             sys.stderr.write(_CLEAR_LINE + line[: shutil.get_terminal_size().columns - 1])
             sys.stderr.flush()
         elif first:
             self._tell(f"{step.announced} ...")
         else:
-            self._tell(f"{step.announced}: {_spoken(step.seconds)} so far{detail}")
+            self._tell(f"{step.announced}: {_duration(step.seconds)} so far{detail}")
 
 
 class _Step:
-    """What is being done, since when, and what of it just now."""
+    """A step: its name, when it began, and its current detail."""
 
     def __init__(self, announced: str) -> None:
         self.announced = announced
@@ -91,10 +91,10 @@ def _write(line: str) -> None:
     sys.stderr.flush()
 
 
-def _spoken(seconds: float) -> str:
-    """Write a duration.
+def _duration(seconds: float) -> str:
+    """Format a duration.
 
-    >>> _spoken(7.04), _spoken(135)
+    >>> _duration(7.04), _duration(135)
     ('7.0 s', '2 min 15 s')
     """
     if seconds < 60:

@@ -1,4 +1,4 @@
-"""What a part of the cluster is started with."""
+"""The context that a part of the cluster is started with."""
 
 import subprocess
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from localcluster.processes import Processes
 class StartupContext:
     """The cluster as its node agent and addons see it while it starts, from inside.
 
-    An addon is a function ``start(stage: Stage) -> None``. It applies its manifests, runs its
-    processes by ``stage.processes.start(Command(...))`` and returns when it serves; it raises
+    An addon is a function ``start(stage: StartupContext) -> None``. It applies its manifests, runs
+    its processes by ``stage.processes.start(Command(...))`` and returns when it serves; it raises
     ``localcluster.processes.StartError`` or ``localcluster.waiting.GaveUpError`` if that fails.
-    Addons start in threads side by side.
+    Addons start concurrently, in threads.
     """
 
     name: str
@@ -29,13 +29,13 @@ class StartupContext:
     """Starts processes and keeps them running."""
 
     def folder(self, part: str) -> Path:
-        """Return the folder for the files of one part, made if missing."""
+        """Return the folder for the files of one part, created if missing."""
         folder = self.directory / part
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def kubectl(self, *arguments: str, manifest: str | None = None) -> str:
-        """Run kubectl as admin and return what it prints; ``manifest`` goes to its input.
+        """Run kubectl as admin with ``manifest`` on its standard input; return its output.
 
         Raise ``subprocess.CalledProcessError``; its ``stderr`` says why.
         """

@@ -1,7 +1,7 @@
-"""What is written down of each cluster, and whether it still runs.
+"""The stored state of each cluster, and whether the cluster still runs.
 
 A cluster's process 1 holds a lock on a file beside the cluster's folder. The kernel releases it
-when the process ends, however it ends; so the lock tells the truth where a process id could lie.
+when the process ends, however it ends. A stored process id could be that of another process.
 """
 
 import fcntl
@@ -33,12 +33,12 @@ class StateFile:
     bound: bool
 
     def write(self, directory: Path) -> None:
-        """Write it into the cluster's folder."""
+        """Write the state into the cluster's folder."""
         (directory / "cluster.json").write_text(json.dumps(asdict(self)))
 
     @classmethod
     def read(cls, directory: Path) -> Self | None:
-        """Return what was written, or None if the cluster is only starting."""
+        """Return the stored state, or None if the cluster is only starting."""
         try:
             return cls(**json.loads((directory / "cluster.json").read_text()))
         except (FileNotFoundError, json.JSONDecodeError):
@@ -46,14 +46,14 @@ class StateFile:
 
 
 def claim(name: str) -> tuple[Path, int]:
-    """Return an empty folder for a new cluster, and the lock that says that it runs.
+    """Return an empty folder for a new cluster, and the lock that marks it as running.
 
     The lock is held as long as the descriptor is open in some process. Raise ``ClusterError`` if a
     cluster of that name runs.
     """
     directory = folders.clusters() / name
     directory.parent.mkdir(parents=True, exist_ok=True)
-    # Whoever just looks whether a cluster runs holds the lock for an instant.
+    # Another process that calls `is_running` holds the lock for an instant.
     deadline = time.monotonic() + 0.5
     while (lock := _lock(directory)) is None and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -69,7 +69,7 @@ def claim(name: str) -> tuple[Path, int]:
 
 
 def is_running(directory: Path) -> bool:
-    """Say whether the cluster with this folder has processes."""
+    """Return whether the cluster with this folder has processes."""
     if not _lock_file(directory).exists():
         return False
     lock = _lock(directory)
@@ -86,7 +86,7 @@ def running() -> Iterator[Path]:
 
 
 def forget(directory: Path) -> None:
-    """Remove what an ended cluster leaves, but for its logs."""
+    """Remove the files of an ended cluster, except its logs."""
     for entry in directory.iterdir():
         if entry.name == "logs":
             continue

@@ -1,7 +1,7 @@
-"""Start everything a cluster consists of, inside its namespaces, and keep it running.
+"""Start all parts of a cluster, inside its namespaces, and keep them running.
 
-Run as ``python -m localcluster.supervisor ORDER`` by `localcluster.cluster.up`, which waits for
-what this process tells it: one JSON object a line, see `localcluster.cluster_spec`.
+`localcluster.cluster.up` runs it as ``python -m localcluster.supervisor ORDER`` and reads its
+messages: one JSON object a line, see `localcluster.cluster_spec`.
 """
 
 import json
@@ -27,11 +27,11 @@ from localcluster.waiting import GaveUpError, Missing
 logger = logging.getLogger(__name__)
 
 INSIDE = {"api": API_PORT, "gateway": GATEWAY_PORT, "prometheus": PROMETHEUS_PORT}
-"""What the forwarder carries to, by the name of the listening socket."""
+"""The ports that the forwarder connects to, by the name of the listening socket."""
 
 
 def main(order: ClusterSpec) -> None:
-    """Make the namespaces, start process 1 in them, tell its id, and end."""
+    """Make the namespaces, start process 1 in them, report its id, and end."""
     teller = StatusPipe(order.teller)
     memory = order.directory / "memory"
     try:
@@ -60,8 +60,8 @@ def _supervise(order: ClusterSpec, teller: StatusPipe) -> None:
     try:
         _start(order, teller)
     except subprocess.CalledProcessError as error:
-        said = error.stderr.strip() if error.stderr else f"status {error.returncode}"
-        teller.failed(f"{' '.join(map(str, error.cmd))}: {said}")
+        reason = error.stderr.strip() if error.stderr else f"status {error.returncode}"
+        teller.failed(f"{' '.join(map(str, error.cmd))}: {reason}")
         return
     except (StartError, GaveUpError, OSError) as error:
         teller.failed(str(error))
@@ -75,7 +75,7 @@ def _supervise(order: ClusterSpec, teller: StatusPipe) -> None:
 
 
 def _start(order: ClusterSpec, teller: StatusPipe) -> None:
-    # Nothing outside can be reached from here; a proxy would be asked for what is inside.
+    # No proxy can be reached from here, and requests to addresses inside would go to it.
     for variable in [name for name in os.environ if name.lower().endswith("_proxy")]:
         del os.environ[variable]
     teller.doing("the network")
@@ -106,7 +106,7 @@ def _start(order: ClusterSpec, teller: StatusPipe) -> None:
 def _beside(
     order: ClusterSpec, stage: StartupContext, made: Credentials
 ) -> dict[str, Callable[[], None]]:
-    """Return what starts side by side once the API server answers, by name."""
+    """Return the parts that start concurrently once the API server answers, by name."""
     work: dict[str, Callable[[], None]] = {
         "controllers": lambda: control_plane.start_controllers(stage, made),
         "scheduler": lambda: control_plane.start_scheduler(stage, made),
@@ -124,7 +124,7 @@ def _beside(
 
 
 def _side_by_side(work: dict[str, Callable[[], None]], teller: StatusPipe) -> None:
-    # Not in a `with`: if one fails, nobody waits for the others.
+    # Not in a `with`, which would wait for the other parts if one fails.
     pool = ThreadPoolExecutor(max_workers=len(work))
     running = {pool.submit(start): name for name, start in work.items()}
     missing = set(work)
@@ -143,7 +143,7 @@ def _start_node(stage: StartupContext, made: Credentials) -> None:
         f"--kubeconfig={made.write_kubeconfig(credentials.NODE)}",
         "--name=node-1",
         f"--directory={stage.folder('node')}",
-        # kubectl logs asks the node over TLS and trusts any certificate: this one is at hand.
+        # The API server reads logs over TLS and trusts any certificate: its own is at hand.
         f"--tls-cert-file={made.certificate}",
         f"--tls-private-key-file={made.key}",
     ]
@@ -153,11 +153,11 @@ def _start_node(stage: StartupContext, made: Credentials) -> None:
 def _unready(stage: StartupContext, node: str) -> Missing:
     def probe() -> str:
         try:
-            found = json.loads(stage.kubectl("get", node, "--output=json"))
+            live = json.loads(stage.kubectl("get", node, "--output=json"))
         except subprocess.CalledProcessError as error:
             return str(error.stderr).strip() or f"status {error.returncode}"
-        conditions = found["status"].get("conditions", [])
-        ready = next((one for one in conditions if one["type"] == "Ready"), None)
+        conditions = live["status"].get("conditions", [])
+        ready = next((condition for condition in conditions if condition["type"] == "Ready"), None)
         if ready is None:
             return f"{node} has no condition Ready"
         return "" if ready["status"] == "True" else f"{node} is not Ready: {ready.get('message')}"

@@ -12,10 +12,10 @@ NEW_NETWORK = 0x40000000
 NEW_PID = 0x20000000
 
 MOUNT_REMOUNT_RECURSIVELY_PRIVATE = 0x4000 | 0x40000
-"""MS_REC | MS_PRIVATE: what is mounted here is seen nowhere else."""
+"""MS_REC | MS_PRIVATE: mounts made here are not visible in other namespaces."""
 
 MOUNT_BIND_RECURSIVELY = 0x1000 | 0x4000
-"""MS_BIND | MS_REC: show a folder, with what is mounted in it, at a second place."""
+"""MS_BIND | MS_REC: mount a folder, with the mounts in it, at a second path."""
 
 _PR_SET_PDEATHSIG = 1
 
@@ -51,7 +51,7 @@ def die_with_parent() -> None:
 
 
 def map_to_root(uid: int, gid: int) -> None:
-    """Be root in the user namespace just made: the one user outside is root inside."""
+    """Map a user outside to root in the user namespace that this process has just made."""
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
     Path("/proc/self/gid_map").write_text(f"0 {gid} 1")

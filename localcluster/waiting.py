@@ -1,4 +1,4 @@
-"""Wait for something outside this process; a wait that gives up shows what it saw last."""
+"""Wait for a condition outside this process; the error of a time-out shows its last state."""
 
 import shutil
 import threading
@@ -7,20 +7,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 LOOK_EVERY = 0.05
-"""Seconds between two looks."""
+"""Seconds between two polls."""
 
 LAST_LINES = 15
-"""How many lines of a log an error shows."""
+"""Lines of a log that an error shows."""
 
 FULL_BYTES = 1 << 20
 """A disk with less free space than this counts as full: programs cannot write there."""
 
 Missing = Callable[[], str]
-"""Return what is still missing, in words, or "" once nothing is; asked often."""
+"""Returns what is still missing, in words, or "" once nothing is; called often."""
 
 
 class GaveUpError(RuntimeError):
-    """Say what did not come in time, what was seen last, and what explains it."""
+    """A wait timed out; the message has what was missing last and what explains it."""
 
 
 def wait_until(
@@ -28,7 +28,7 @@ def wait_until(
 ) -> None:
     """Return once nothing is missing.
 
-    Raise `GaveUpError` after ``within`` seconds, with the last answer of ``missing`` and with the
+    Raise `GaveUpError` after ``within`` seconds, with the last result of ``missing`` and with the
     text that ``explain`` returns.
     """
     deadline = time.monotonic() + within
@@ -45,7 +45,7 @@ def show_end(log: Path) -> str:
         lines = log.read_text(errors="replace").splitlines()[-LAST_LINES:]
     except OSError as error:
         lines = [f"(it cannot be read: {error.strerror})"]
-    shown = "\n".join(f"    {line}" for line in lines) or "    (it wrote nothing)"
+    text = "\n".join(f"    {line}" for line in lines) or "    (it wrote nothing)"
     if shutil.disk_usage(log.parent).free < FULL_BYTES:
-        shown += f"\n    (the disk of {log.parent} is full)"
-    return f"The end of {log}:\n{shown}"
+        text += f"\n    (the disk of {log.parent} is full)"
+    return f"The end of {log}:\n{text}"

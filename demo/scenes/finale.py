@@ -8,7 +8,7 @@ LEAST_REQUESTS = 5000
 """How many requests the demo sends through the gateway at least."""
 
 BAD = frozenset({"v3", "v4"})
-"""The versions that answer with errors; nobody else may."""
+"""The versions that answer with errors; no other one may."""
 
 
 def play(stage: Stage) -> None:
@@ -28,17 +28,17 @@ def play(stage: Stage) -> None:
         found=f"{total.requests}: {total.http} HTTP, {total.grpc} gRPC",
     )
     stage.then("none was lost", holds=total.lost == 0, found=f"{total.lost}")
-    good = sum(one.model_errors for name, one in versions.items() if name not in BAD)
+    good = sum(tally.model_errors for name, tally in versions.items() if name not in BAD)
     stage.then("no good version answered with an error", holds=good == 0, found=f"{good}")
     _claim_revisions(stage)
     stage.end()
 
 
 def _claim_revisions(stage: Stage) -> None:
-    """Hold what the gateway says, in a header, against what the models say of themselves."""
-    answered = [one for one in stage.records(since=0.0) if one.version]
+    """Compare the revision in the gateway's header with the version in the model's answer."""
+    answered = [record for record in stage.records(since=0.0) if record.version]
     stage.then(
         "each answer names the revision that gave it",
-        holds=all(one.revision == stage.revisions[one.version] for one in answered),
+        holds=all(record.revision == stage.revisions[record.version] for record in answered),
         found=f"header {REVISION_HEADER} of {len(answered)} answers",
     )

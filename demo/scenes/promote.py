@@ -59,8 +59,11 @@ def _claim_promotion(stage: Stage, revision: str, verdict: Verdict) -> None:
 
 def _claim_better_answers(stage: Stage) -> None:
     def tallies() -> list[Tally]:
-        seen = stage.records(since=0.0)
-        return [Tally.of(one for one in seen if one.version == name) for name in ("v1", "v2")]
+        records = stage.records(since=0.0)
+        return [
+            Tally.of(record for record in records if record.version == name)
+            for name in ("v1", "v2")
+        ]
 
     stage.wait_for_requests(
         "both versions to have classified enough",

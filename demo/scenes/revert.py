@@ -1,4 +1,4 @@
-"""Going back to the good version is one apply, and starts nothing anew."""
+"""Going back to the good version is one apply, and starts no new pod."""
 
 from demo.pods import restarts
 from demo.stage import Stage

@@ -26,7 +26,7 @@ def play(stage: Stage) -> None:
 
 def _classify(stage: Stage) -> None:
     images = stage.load.plan.images
-    chosen = images.pick([_plain_one(images)])
+    chosen = images.pick([_position_of_a_three(images)])
     digit = int(chosen.digits[0])
     stage.when(f"a handwritten digit, a {digit} as people see it:\n{draw(chosen.pixels[0])}")
     gateway = stage.load.plan.http
@@ -41,9 +41,9 @@ def _classify(stage: Stage) -> None:
         stage.then(text, holds=right, found=_in_words(answer))
 
 
-def _plain_one(images: Images) -> int:
+def _position_of_a_three(images: Images) -> int:
     """Choose the first 3 of the held-out images: easy to recognise in a terminal."""
-    return next(at for at, digit in enumerate(images.digits) if digit == 3)
+    return next(position for position, digit in enumerate(images.digits) if digit == 3)
 
 
 def _in_words(answer: Answer) -> str:

@@ -28,10 +28,10 @@ def play_grpc(stage: Stage) -> None:
     """Ask for v4, which fails on batches: all HTTP users are fine, all gRPC users are not."""
     stage.begin("v4 fails only over gRPC, and is stopped as well")
     errors = _stop(stage, "v4").errors
-    by_http = [one for one in stage.answered_by("v4") if one.protocol is Protocol.HTTP]
+    by_http = [record for record in stage.answered_by("v4") if record.protocol is Protocol.HTTP]
     stage.then(
         "over HTTP it never failed",
-        holds=all(one.outcome is Fate.OK for one in by_http),
+        holds=all(record.outcome is Fate.OK for record in by_http),
         found=f"{len(by_http)} requests answered well",
     )
     stage.then("so the evidence came from gRPC's own codes", holds=errors.get("Router", 0) > 0)
@@ -59,13 +59,13 @@ def _claim_stop(stage: Stage, version: str, verdict: Verdict) -> None:
         holds=verdict.outcome is Outcome.ABORTED,
         found=verdict.reason,
     )
-    why = verdict.evidence.message if verdict.evidence else ""
-    stage.then("the status says on what evidence", holds=bool(why), found=why)
-    told = [one for one in stage.events() if one["type"] == "Warning"]
+    message = verdict.evidence.message if verdict.evidence else ""
+    stage.then("the status says on what evidence", holds=bool(message), found=message)
+    warnings = [event for event in stage.events() if event["type"] == "Warning"]
     stage.then(
         "a Warning Event says so too",
-        holds=any(revision in one["message"] for one in told),
-        found=", ".join(sorted({one["reason"] for one in told})),
+        holds=any(revision in event["message"] for event in warnings),
+        found=", ".join(sorted({event["reason"] for event in warnings})),
     )
     highest = max(weights_of(stage.snapshots(), revision), default=0)
     stage.then(
@@ -100,6 +100,6 @@ def _claim_silence(stage: Stage, version: str) -> None:
     stage.wait_for_requests("users to go on after it", enough, within=30)
     stage.then(
         f"after that nobody is sent to {version} any more",
-        holds=all(one.version == "v2" for one in later),
+        holds=all(record.version == "v2" for record in later),
         found=f"{len(later)} requests, all answered by v2",
     )

@@ -1,9 +1,9 @@
-"""Serve one digit classifier: an ONNX file run by onnxruntime in Triton's Python backend.
+"""Serve a digit classifier: an ONNX file run by onnxruntime in Triton's Python backend.
 
-This file travels in a ConfigMap beside ``classifier.onnx`` and ``about.json`` and runs inside
-Triton, so it imports nothing of the demo. A ``fault.json`` beside it makes a revision misbehave
-the way real ones do; only the demo's bad revisions carry one. The backend's interface is described
-in the README of triton-inference-server/python_backend.
+This file is in a ConfigMap beside ``classifier.onnx`` and ``about.json`` and runs inside Triton,
+so it imports nothing of the demo. A ``fault.json`` beside it makes a revision fail as real ones
+do; only the demo's bad revisions have one. The README of triton-inference-server/python_backend
+describes the backend's interface.
 """
 
 import json
@@ -23,7 +23,7 @@ MAX_BATCH_SIZE = 32
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Say on which requests this revision breaks; the defaults never do."""
+    """The requests on which this revision fails; by default none."""
 
     ink_above: float = float("inf")
     """Answer with an error when any image of the request has more ink (sum of its pixels)."""
@@ -33,7 +33,7 @@ class Fault:
     """Raise while loading, so that Triton never reports the model as ready."""
 
     def error(self, images: npt.NDArray[np.float32]) -> str | None:
-        """Name what this revision cannot take in ``images``, or nothing."""
+        """Return why this revision fails on ``images``, or None."""
         if len(images) > self.batch_above:
             return f"cannot reshape {len(images)} images into {self.batch_above}"
         ink = float(images.sum(axis=1).max(initial=0.0))
@@ -87,12 +87,14 @@ class TritonPythonModel:
         pairs = zip(np.split(digits, cuts), np.split(probabilities, cuts), strict=True)
         return [self._respond(digit, probability) for digit, probability in pairs]
 
-    def _respond(self, digits: npt.NDArray[np.int64], odds: npt.NDArray[np.float32]) -> Any:
+    def _respond(
+        self, digits: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float32]
+    ) -> Any:
         served_by = np.full((len(digits), 1), self.version.encode(), dtype=np.object_)
         return pb_utils.InferenceResponse(
             [
                 pb_utils.Tensor("DIGIT", digits.reshape(-1, 1)),
-                pb_utils.Tensor("PROBABILITIES", odds.astype(np.float32)),
+                pb_utils.Tensor("PROBABILITIES", probabilities.astype(np.float32)),
                 pb_utils.Tensor("SERVED_BY", served_by),
             ]
         )

@@ -1,1 +1,1 @@
-"""What stands beside the control plane: the gateway and Prometheus."""
+"""The addons beside the control plane: the gateway and Prometheus."""

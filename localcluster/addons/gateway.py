@@ -18,17 +18,17 @@ from localcluster.startup_context import StartupContext
 from localcluster.waiting import wait_until
 
 XDS_PORT = 8101
-"""Where Contour tells Envoy its configuration; its default, 8001, is Triton's port for gRPC."""
+"""Where Contour serves Envoy's configuration; its default, 8001, is Triton's port for gRPC."""
 
 METRICS_PORT = 8100
 HEALTH_PORT = 8102
 
 WORKERS = "2"
-"""Envoy's threads. The default, one for each core, says nothing on a shared machine."""
+"""Envoy's threads. The default, one for each core, is unsuitable for a shared machine."""
 
 
 def start(stage: StartupContext) -> None:
-    """Apply the definitions and the Gateway, start Contour and Envoy, return when both serve.
+    """Apply the CRDs and the Gateway, start Contour and Envoy, return when both serve.
 
     Raise ``StartError`` or ``GaveUpError``.
     """
@@ -45,12 +45,20 @@ def start(stage: StartupContext) -> None:
 
 
 def _unprogrammed(stage: StartupContext) -> str:
-    found = _kubectl(stage, "get", "--namespace=gateway-system", "gateway/public", "--output=json")
-    conditions = json.loads(found).get("status", {}).get("conditions", [])
-    if any(one["type"] == "Programmed" and one["status"] == "True" for one in conditions):
+    output = _kubectl(
+        stage, "get", "--namespace=gateway-system", "gateway/public", "--output=json"
+    )
+    conditions = json.loads(output).get("status", {}).get("conditions", [])
+    if any(
+        condition["type"] == "Programmed" and condition["status"] == "True"
+        for condition in conditions
+    ):
         return ""
-    shown = [f"{one['type']} is {one['status']}: {one.get('message')}" for one in conditions]
-    return "; ".join(shown) or "it has no conditions"
+    states = [
+        f"{condition['type']} is {condition['status']}: {condition.get('message')}"
+        for condition in conditions
+    ]
+    return "; ".join(states) or "it has no conditions"
 
 
 def _apply(stage: StartupContext) -> None:

@@ -17,7 +17,7 @@ SOURCES: Mapping[str, tuple[str, ...]] = {
     "sigs.k8s.io/gateway-api": ("config/crd/standard/gateway.networking.k8s.io_*.yaml",),
     "github.com/projectcontour/contour": ("examples/contour/01-crds.yaml",),
 }
-"""Files by Go module: the standard channel only; Contour is told not to watch more."""
+"""Files by Go module: the standard channel only; Contour is configured not to watch more."""
 
 
 def collect(go: Path, module: Path, binaries: Path) -> None:
@@ -36,10 +36,10 @@ def collect(go: Path, module: Path, binaries: Path) -> None:
 
 
 def _copy(source: Path, pattern: str, target: Path) -> None:
-    found = sorted(source.glob(pattern))
-    if not found:
+    files = sorted(source.glob(pattern))
+    if not files:
         raise FileNotFoundError(f"{source} holds no {pattern}: did its version change?")
-    for file in found:
+    for file in files:
         # Without the mode of the module cache, which is read-only.
         shutil.copyfile(file, target / file.name)
 

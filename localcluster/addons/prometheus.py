@@ -43,5 +43,5 @@ def _configuration(kubeconfig: Path) -> str:
     template = Template(
         resources.files("localcluster.addons").joinpath("prometheus.yaml").read_text()
     )
-    path = json.dumps(str(kubeconfig))  # a string of JSON is one of YAML
+    path = json.dumps(str(kubeconfig))  # a JSON string is also a YAML string
     return template.substitute(kubeconfig=path, envoy=f"127.0.0.1:{ENVOY_STATISTICS_PORT}")

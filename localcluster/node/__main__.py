@@ -27,43 +27,43 @@ logger = logging.getLogger("localcluster.node")
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line and run the agent until it is killed."""
-    given = _parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
     logging.basicConfig(
-        stream=sys.stderr, level=given.log_level, format="%(asctime)s %(levelname)s %(message)s"
+        stream=sys.stderr, level=options.log_level, format="%(asctime)s %(levelname)s %(message)s"
     )
-    asyncio.run(_run(given))
+    asyncio.run(_run(options))
 
 
-async def _run(given: argparse.Namespace) -> None:
-    async with connect(given.kubeconfig) as api:
-        certificate = (given.tls_cert_file, given.tls_private_key_file)
-        await Agent(_node(given, api), certificate if all(certificate) else None).run()
+async def _run(options: argparse.Namespace) -> None:
+    async with connect(options.kubeconfig) as api:
+        certificate = (options.tls_cert_file, options.tls_private_key_file)
+        await Agent(_node(options, api), certificate if all(certificate) else None).run()
 
 
-def _node(given: argparse.Namespace, api: Api) -> Node:
-    directory = given.directory.absolute()
+def _node(options: argparse.Namespace, api: Api) -> Node:
+    directory = options.directory.absolute()
     software = Software.current()
-    capacity = machine_capacity(given.pods)
-    capacity |= {key: given_value for key, given_value in _overrides(given) if given_value}
+    capacity = machine_capacity(options.pods)
+    capacity |= {key: value for key, value in _overrides(options) if value}
     return Node(
-        name=given.name,
+        name=options.name,
         address=CLUSTER_IP,
-        prefix=ipaddress.ip_network(given.pod_cidr).prefixlen,
+        prefix=ipaddress.ip_network(options.pod_cidr).prefixlen,
         api_server=(CLUSTER_IP, str(API_PORT)),
         directory=directory,
         memory=directory / "memory",
         api=api,
-        addresses=AddressPool(given.pod_cidr),
-        images=ImageTable(software=software, server=_triton(given.cache.absolute())),
+        addresses=AddressPool(options.pod_cidr),
+        images=ImageTable(software=software, server=_triton(options.cache.absolute())),
         common_steps=tuple(common_steps(software.lay_out(directory / "software"))),
-        back_off=CrashBackOff(first=given.back_off),
+        back_off=CrashBackOff(first=options.back_off),
         allocatable=capacity,
         clock=time.time,
     )
 
 
-def _overrides(given: argparse.Namespace) -> list[tuple[str, str | None]]:
-    return [("cpu", given.cpu), ("memory", given.memory)]
+def _overrides(options: argparse.Namespace) -> list[tuple[str, str | None]]:
+    return [("cpu", options.cpu), ("memory", options.memory)]
 
 
 def _triton(cache: Path) -> triton.Triton | triton.TritonError:

@@ -1,6 +1,6 @@
 """The agent: registers the node, watches the pods bound to it, and runs each in a task.
 
-It adopts nothing: pods of an agent that died ended with it, and are started anew.
+It adopts no pods: those of an agent that died ended with it, and are started again.
 """
 
 import asyncio
@@ -27,14 +27,14 @@ class Agent:
     """Runs the pods of one node."""
 
     def __init__(self, node: Node, certificate: tuple[Path, Path] | None) -> None:
-        """Serve logs if there is a certificate, with its key, to serve them with."""
+        """Prepare to run pods on `node`; serve logs only with a certificate and its key."""
         self._node = node
         self._certificate = certificate
         self._pods: dict[str, PodRunner] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
-        """Run for ever."""
+        """Run until cancelled."""
         _make_folders(self._node)
         async with AsyncExitStack() as services:
             if self._certificate:
@@ -61,13 +61,13 @@ class Agent:
 
     async def _follow_pods(self) -> None:
         here = f"spec.nodeName={self._node.name}"
-        async for news in self._node.api.watch("/api/v1/pods", fieldSelector=here):
-            if isinstance(news, list):
-                self._take_over_all(news)
-            elif news["type"] == "DELETED":
-                self._forget(news["object"]["metadata"]["uid"])
+        async for event in self._node.api.watch("/api/v1/pods", fieldSelector=here):
+            if isinstance(event, list):
+                self._take_over_all(event)
+            elif event["type"] == "DELETED":
+                self._forget(event["object"]["metadata"]["uid"])
             else:
-                self._take_over(news["object"])
+                self._take_over(event["object"])
 
     def _take_over_all(self, pods: list[Json]) -> None:
         present = {pod["metadata"]["uid"] for pod in pods}
@@ -101,20 +101,20 @@ class Agent:
             self._pods[uid].vanish()
 
     def _find(self, namespace: str, name: str) -> PodRunner | None:
-        wanted = f"{namespace}/{name}"
-        # The newest first: one of the same name may still be ending.
+        full_name = f"{namespace}/{name}"
+        # The newest first: a pod of the same name may still be terminating.
         return next(
-            (runner for runner in reversed(self._pods.values()) if runner.name == wanted), None
+            (runner for runner in reversed(self._pods.values()) if runner.name == full_name), None
         )
 
     def _keep(self, task: asyncio.Task[None]) -> None:
-        """Hold a task until it is done: the event loop itself does not."""
+        """Keep a reference to a task until it is done: the event loop has only a weak one."""
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
 
 def _make_folders(node: Node) -> None:
-    """Make the folders for pods, without what an agent that died left there."""
+    """Create the folders for pods, and remove what a previous agent left there."""
     pods = node.directory / "pods"
     for line in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines():
         target = line.split()[1]

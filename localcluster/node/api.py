@@ -1,7 +1,7 @@
-"""The API server as the node agent needs it: a few verbs on JSON, and a watch that goes on.
+"""A client of the API server for the node agent: a few verbs on JSON, and an endless watch.
 
-A client of 150 lines instead of the official one: the agent handles objects of four kinds as they
-come, and starts with half the time and memory that importing all the official types takes.
+It has 150 lines and replaces the official client: the agent handles objects of four kinds as
+JSON, and starts with half the time and memory that importing all the official types takes.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ _GONE = 410
 
 
 class ApiError(Exception):
-    """The API server refused a request."""
+    """The API server rejected a request."""
 
     def __init__(self, status: int, message: str) -> None:
         """Keep the HTTP status (404: not found, 409: conflict, …) beside the message."""
@@ -37,7 +37,7 @@ class ApiError(Exception):
 
 
 UNREACHABLE = (ApiError, aiohttp.ClientError, TimeoutError)
-"""What a request can fail with; a later one may succeed."""
+"""The errors that a request can raise; a later request may succeed."""
 
 
 class Api:
@@ -48,7 +48,7 @@ class Api:
         self._session = session
 
     async def get(self, path: str, **parameters: str) -> Json:
-        """Return an object or a list. Raise one of `UNREACHABLE`, as all do."""
+        """Return an object or a list. Raise one of `UNREACHABLE`, as all methods do."""
         return await self._request("GET", path, None, parameters)
 
     async def find(self, path: str) -> Json | None:
@@ -69,7 +69,7 @@ class Api:
         return await self._request("PUT", path, body)
 
     async def patch(self, path: str, body: Json) -> Json:
-        """Merge into an object by its strategy: conditions, for one, are merged by their type."""
+        """Patch an object by a strategic merge: conditions, for example, are merged by type."""
         return await self._request("PATCH", path, body)
 
     async def delete(self, path: str, body: Json) -> Json:
@@ -77,26 +77,26 @@ class Api:
         return await self._request("DELETE", path, body)
 
     async def watch(self, path: str, **parameters: str) -> AsyncIterator[list[Json] | Json]:
-        """Yield the list of all objects, then each event, for ever.
+        """Yield the list of all objects, then each event, without end.
 
-        The list comes again whenever events may have been missed. Failures are logged and the
-        server is asked again after a second.
+        The list is yielded again whenever events may have been missed. Failures are logged and
+        retried after a second.
         """
         while True:
             try:
-                listed = await self.get(path, **parameters)
-                yield listed["items"]
+                listing = await self.get(path, **parameters)
+                yield listing["items"]
                 async for event in self._events(
-                    path, {**parameters, "resourceVersion": listed["metadata"]["resourceVersion"]}
+                    path, {**parameters, "resourceVersion": listing["metadata"]["resourceVersion"]}
                 ):
                     yield event
-            # A ValueError is a line that was cut off when the connection was.
+            # A ValueError is a line that was cut off with the connection.
             except (*UNREACHABLE, ValueError) as error:
                 logger.warning("Watching %s: %s", path, error or type(error).__name__)
                 await asyncio.sleep(_RETRY_SECONDS)
 
     async def _events(self, path: str, parameters: dict[str, str]) -> AsyncIterator[Json]:
-        """Yield events until they can no longer be followed from where the last one was."""
+        """Yield events until the resource version of the last one has expired."""
         while True:
             query = {
                 **parameters,
@@ -138,8 +138,8 @@ class Api:
 async def connect(kubeconfig: Path) -> AsyncIterator[Api]:
     """Open a connection with the current context of a kubeconfig file.
 
-    Understood are a server with a certificate authority, and a user with a token or a client
-    certificate; files and inline data both.
+    It supports a server with a certificate authority, and a user with a token or a client
+    certificate, in files or as inline data.
     """
     cluster, user = _current(kubeconfig)
     headers = {"User-Agent": "halimede-node", "Accept": "application/json"}
@@ -164,8 +164,8 @@ def _current(kubeconfig: Path) -> tuple[Json, Json]:
 
 
 def _named(config: Json, section: str, name: str) -> Json:
-    found: Json = next(entry for entry in config[section] if entry["name"] == name)
-    return found
+    result: Json = next(entry for entry in config[section] if entry["name"] == name)
+    return result
 
 
 def _trust(cluster: Json, user: Json, folder: Path) -> ssl.SSLContext:

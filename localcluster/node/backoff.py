@@ -1,16 +1,16 @@
-"""How long to wait before a container that ended is started again."""
+"""The delay before a container that ended is restarted."""
 
 from dataclasses import dataclass, replace
 
 FIRST = 10.0
-"""Seconds before the second restart; the first comes at once. The kubelet's figure."""
+"""Seconds before the second restart; the first is immediate. The kubelet's value."""
 LONGEST = 300.0
-"""The most seconds between an end and a restart. The kubelet's figure."""
+"""The most seconds between an end and a restart. The kubelet's value."""
 
 
 @dataclass(frozen=True, slots=True)
 class CrashBackOff:
-    """The ends of a container so far, as far as they slow down its restart."""
+    """The ends of a container so far, which delay its restart."""
 
     first: float = FIRST
     longest: float = LONGEST
@@ -18,12 +18,12 @@ class CrashBackOff:
     last_end: float = 0.0
 
     def after_end(self, now: float) -> "CrashBackOff":
-        """Count one more end; a container that kept running for long enough starts from new.
+        """Count one more end; reset the count after a long run.
 
-        Long enough is twice the longest delay, as with the kubelet.
+        A run is long if it took more than twice the longest delay, as in the kubelet.
         """
-        forgotten = self.ends > 0 and now - self.last_end > 2 * self.longest
-        return replace(self, ends=1 if forgotten else self.ends + 1, last_end=now)
+        is_reset = self.ends > 0 and now - self.last_end > 2 * self.longest
+        return replace(self, ends=1 if is_reset else self.ends + 1, last_end=now)
 
     @property
     def delay(self) -> float:

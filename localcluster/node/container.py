@@ -1,4 +1,4 @@
-"""The life of one container: started, watched, ended, started again."""
+"""The lifecycle of one container: start, probe, terminate, restart."""
 
 import asyncio
 import signal
@@ -29,10 +29,10 @@ _NOT_STARTED = 128
 
 
 class ContainerRunner:
-    """Runs one container of a pod for as long as its restart policy says."""
+    """Runs one container of a pod, and restarts it by its restart policy."""
 
     def __init__(self, spec: Json, policy: str, changed: Callable[[], None]) -> None:
-        """Take the container of the API, and whom to tell that its state changed.
+        """Prepare to run the container `spec`; call `changed` when its state has changed.
 
         `policy` is the pod's restartPolicy; for init containers `Always` means `OnFailure`.
         """
@@ -42,12 +42,12 @@ class ContainerRunner:
         self._changed = changed
 
     def wait_because(self, reason: str, message: str = "") -> None:
-        """Be waiting for a reason; how the program ended before is kept beside it."""
-        self._become(replace(self.state, state=Waiting(reason, message), last=self._last_end()))
+        """Set the state to waiting, with a reason; keep how the previous run ended."""
+        self._set_state(replace(self.state, state=Waiting(reason, message), last=self._last_end()))
 
     def note_health(self, *, started: bool | None = None, ready: bool | None = None) -> None:
-        """Take over what probes found; None leaves as it was."""
-        self._become(
+        """Store the results of probes; None leaves a value unchanged."""
+        self._set_state(
             replace(
                 self.state,
                 started=self.state.started if started is None else started,
@@ -61,7 +61,7 @@ class ContainerRunner:
         return folder / "logs" / str(self.spec["name"]) / f"{run}.log"
 
     async def run(self, pod: PodContext) -> None:
-        """Run the program, again and again if so wanted, until it or the pod is to end."""
+        """Run the program, and restart it by its policy, until it or the pod is to end."""
         back_off = pod.node.back_off
         while not pod.stop.asked:
             if not await self._run_once(pod) or not self._is_restarted() or pod.stop.asked:
@@ -70,7 +70,7 @@ class ContainerRunner:
             if back_off.delay:
                 await self._wait_after_crash(back_off.delay, pod)
             if not pod.stop.asked:
-                # A restart is told together with its first state.
+                # A restart is reported together with its first state.
                 self.state = replace(self.state, restarts=self.state.restarts + 1)
 
     def _is_restarted(self) -> bool:
@@ -94,7 +94,7 @@ class ContainerRunner:
         await pod.stop.wait(seconds)
 
     async def _run_once(self, pod: PodContext) -> bool:
-        """Start the program and wait for its end; return False if the pod's end came before."""
+        """Start the program and wait for its end; return False if the pod is stopped before."""
         image = await self._find_image(pod)
         prepared = await self._prepare(image, pod) if image else None
         if image is None or prepared is None:
@@ -102,7 +102,7 @@ class ContainerRunner:
         began = pod.node.clock()
         log = self.log(pod.folder)
         writer = logs.LogWriter(log, pod.node.clock)
-        _forget_old(log)
+        _remove_old_logs(log)
         try:
             process, output = await start(prepared.program, prepared.sandbox, writer.write)
         except StartError as error:
@@ -110,7 +110,7 @@ class ContainerRunner:
             self._end(_NOT_STARTED, "StartError", str(error), began, pod.node.clock())
             await pod.tell("Warning", "Failed", f"Error: {error}")
             return True
-        self._become(
+        self._set_state(
             replace(
                 self.state,
                 state=Running(began),
@@ -123,13 +123,13 @@ class ContainerRunner:
         code = await self._watch(process, prepared, pod)
         await output
         writer.close()
-        message = self._last_words(prepared, log, code)
+        message = self._termination_message(prepared, log, code)
         reason = "Error" if code else "Completed"
         self._end(code, reason, message, began, pod.node.clock())
         return True
 
     async def _find_image(self, pod: PodContext) -> Image | None:
-        """Return the image; without one, wait for the pod's end and return None."""
+        """Return the image; if it is missing, wait until the pod is stopped and return None."""
         name = self.spec["image"]
         image = pod.node.images.find(name)
         if image is None:
@@ -142,7 +142,7 @@ class ContainerRunner:
         return image
 
     async def _prepare(self, image: Image, pod: PodContext) -> Prepared | None:
-        """Configure the container, as often as it takes; return None if the pod's end came."""
+        """Configure the container, with retries; return None if the pod is stopped before."""
         while not pod.stop.asked:
             try:
                 return await prepare(self.spec, image, pod)
@@ -154,7 +154,7 @@ class ContainerRunner:
         return None
 
     async def _watch(self, process: Process, prepared: Prepared, pod: PodContext) -> int:
-        """Probe the program until it ended, by itself or because it was to; return its code."""
+        """Probe the program until it ends or must end; return its exit code."""
         exited = asyncio.ensure_future(process.wait())
         target = Target(self.spec, pod.facts.pod_address, process, prepared.program)
         health = Health(target, pod, self.note_health)
@@ -169,17 +169,17 @@ class ContainerRunner:
                 await self._terminate(target, exited, grace, pod)
         finally:
             probing.cancel()
-            # Not only after the end: nothing may be left running if this was cancelled.
+            # Also on cancellation: no process may be left running.
             process.signal(signal.SIGKILL)
         return await exited
 
     async def _terminate(
         self, target: Target, exited: asyncio.Future[int], grace: float, pod: PodContext
     ) -> None:
-        """End the program: preStop, SIGTERM, and when the time is over SIGKILL.
+        """Terminate the program: preStop, SIGTERM, and SIGKILL after the grace period.
 
-        Its readiness probe goes on meanwhile, as the kubelet's does: whether the pod still gets
-        requests is the endpoints' affair, and they know that it is to end.
+        The readiness probe continues meanwhile, as in the kubelet: endpoints decide whether the
+        pod still gets requests, and they know that it is terminating.
         """
         clock = asyncio.get_running_loop().time
         began = clock()
@@ -203,7 +203,7 @@ class ContainerRunner:
             text = f"PreStopHook failed: {result.message}"
             await pod.tell("Warning", "FailedPreStopHook", text)
 
-    def _last_words(self, prepared: Prepared, log: Path, code: int) -> str:
+    def _termination_message(self, prepared: Prepared, log: Path, code: int) -> str:
         message = prepared.message.read_bytes()[:_MESSAGE_BYTES].decode(errors="replace")
         policy = self.spec.get("terminationMessagePolicy")
         if not message and code and policy == "FallbackToLogsOnError":
@@ -212,12 +212,12 @@ class ContainerRunner:
 
     def _end(self, code: int, reason: str, message: str, began: float, now: float) -> None:
         ended = Terminated(code, reason, message, began, now, self.state.container_id)
-        self._become(replace(self.state, state=ended, ready=False, started=False))
+        self._set_state(replace(self.state, state=ended, ready=False, started=False))
 
     def _last_end(self) -> Terminated | None:
         return self.state.state if isinstance(self.state.state, Terminated) else self.state.last
 
-    def _become(self, state: Container) -> None:
+    def _set_state(self, state: Container) -> None:
         if state != self.state:
             self.state = state
             self._changed()
@@ -227,14 +227,14 @@ async def _at_once(pod: PodContext) -> None:
     await pod.stop.wait_at_once()
 
 
-def _forget_old(log: Path) -> None:
-    """Remove logs of earlier runs but the last one, which `kubectl logs -p` shows."""
+def _remove_old_logs(log: Path) -> None:
+    """Remove the logs of earlier runs, except the last one, which `kubectl logs -p` shows."""
     run = int(log.stem)
     log.with_name(f"{run - _KEPT_LOGS}.log").unlink(missing_ok=True)
 
 
 def _duration(seconds: float) -> str:
-    """Write a time as Go does.
+    """Format a duration as Go does.
 
     >>> _duration(10), _duration(160), _duration(0.5)
     ('10s', '2m40s', '500ms')

@@ -1,4 +1,4 @@
-"""Turn a container of the API into what is executed, and where."""
+"""Turn a container of the API into a program and its sandbox."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,16 +20,16 @@ class Prepared:
     program: Program
     sandbox: Sandbox
     message: Path
-    """The file, outside, in which the container may leave its last words."""
+    """The file, outside the container, to which it may write its termination message."""
 
 
 async def prepare(container: Json, image: Image, pod: PodContext) -> Prepared:
-    """Fetch what the container's variables come from, and make its folder.
+    """Fetch the sources of the container's variables, and create its folder.
 
-    Raise `ConfigurationError` where the pod asks for what is missing, or for what the process
-    node cannot do and must not pass over.
+    Raise `ConfigurationError` if the pod refers to a missing object, or uses a feature that the
+    process node does not support and must not ignore.
     """
-    _refuse_unsupported(container, pod.pod["spec"])
+    _reject_unsupported(container, pod.pod["spec"])
     namespace = pod.pod["metadata"]["namespace"]
     objects = {
         source: await projection.fetch(pod.node.api, namespace, source.kind, source.name)
@@ -71,19 +71,19 @@ async def prepare(container: Json, image: Image, pod: PodContext) -> Prepared:
     return Prepared(program, sandbox, message)
 
 
-def _refuse_unsupported(container: Json, spec: Json) -> None:
+def _reject_unsupported(container: Json, spec: Json) -> None:
     probes = [container.get(name) or {} for name in ("startupProbe", "livenessProbe")]
     probes.append(container.get("readinessProbe") or {})
-    refusals = {
+    features = {
         "a gRPC probe: use httpGet": any("grpc" in probe for probe in probes),
         "a postStart hook": "postStart" in (container.get("lifecycle") or {}),
         "block devices (volumeDevices)": bool(container.get("volumeDevices")),
         "sidecars (init containers with a restartPolicy)": "restartPolicy" in container,
         "a process namespace shared by a pod": bool(spec.get("shareProcessNamespace")),
     }
-    asked = [what for what, is_asked in refusals.items() if is_asked]
-    if asked:
-        raise ConfigurationError(f"the process node does not support {'; '.join(asked)}")
+    unsupported = [what for what, is_used in features.items() if is_used]
+    if unsupported:
+        raise ConfigurationError(f"the process node does not support {'; '.join(unsupported)}")
 
 
 def _from_node(pod: PodContext) -> dict[str, str]:

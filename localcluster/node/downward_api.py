@@ -1,4 +1,4 @@
-"""What a pod can be told about itself: fieldRef and resourceFieldRef."""
+"""The downward API, which shows a pod its own fields: fieldRef and resourceFieldRef."""
 
 import re
 from collections.abc import Mapping
@@ -13,12 +13,12 @@ _SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['(.+)'\]")
 
 
 class ConfigurationError(Exception):
-    """A container cannot be configured; the message is worded as the kubelet words it."""
+    """A container cannot be configured; the message is worded like the kubelet's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the node knows of a pod beyond its object."""
+    """Values of a pod that are not in its object."""
 
     pod_address: str
     node_address: str
@@ -27,7 +27,7 @@ class Facts:
 
 
 def field(pod: Json, path: str, facts: Facts) -> str:
-    """Return the value of a fieldRef's `fieldPath`; raise `ConfigurationError` for another one."""
+    """Return the value of a `fieldPath`; raise `ConfigurationError` for an unsupported one."""
     metadata, spec = pod["metadata"], pod["spec"]
     if subscript := _SUBSCRIPT.fullmatch(path):
         return str((metadata.get(subscript[1]) or {}).get(subscript[2], ""))
@@ -50,13 +50,13 @@ def resource(pod: Json, container: Json, reference: Json, facts: Facts) -> str:
     """Return the value of a resourceFieldRef, in units of its divisor."""
     name = reference.get("containerName")
     if name:
-        everyone = [*pod["spec"]["containers"], *pod["spec"].get("initContainers", [])]
-        container = next((one for one in everyone if one["name"] == name), {})
+        containers = [*pod["spec"]["containers"], *pod["spec"].get("initContainers", [])]
+        container = next((candidate for candidate in containers if candidate["name"] == name), {})
     kind, _, what = reference["resource"].partition(".")
-    given = container.get("resources", {}).get(kind, {})
-    # The documented fallback: a container without a limit is told what the node can give.
+    quantities = container.get("resources", {}).get(kind, {})
+    # The documented fallback for a container without a limit: the node's allocatable resources.
     fallback = facts.allocatable.get(what, "0") if kind == "limits" else "0"
-    return str(quantity.in_units(given.get(what, fallback), reference.get("divisor") or "1"))
+    return str(quantity.in_units(quantities.get(what, fallback), reference.get("divisor") or "1"))
 
 
 def _lines(pairs: Mapping[str, str]) -> str:

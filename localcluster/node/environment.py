@@ -32,15 +32,15 @@ class Source:
 
 
 def sources(container: Json) -> set[Source]:
-    """Return the objects that `variables` will want to look at."""
-    found: set[Source] = set()
+    """Return the objects that `variables` reads."""
+    result: set[Source] = set()
     origins = [*container.get("envFrom", [])]
     origins += [entry.get("valueFrom", {}) for entry in container.get("env", [])]
     for origin in origins:
         for key, kind in _REFERENCES:
             if key in origin:
-                found.add(Source(kind, origin[key]["name"]))
-    return found
+                result.add(Source(kind, origin[key]["name"]))
+    return result
 
 
 _KEY_REFERENCES = (
@@ -59,19 +59,19 @@ def variables(
     """
     values: dict[str, str] = {}
     for entry in container.get("envFrom", []):
-        values.update(_all_of(entry, objects))
+        values.update(_from_object(entry, objects))
     for entry in container.get("env", []):
         if "valueFrom" not in entry:
             values[entry["name"]] = expand(entry.get("value", ""), values)
             continue
-        value = _one_of(pod, container, entry["valueFrom"], objects, facts)
+        value = _from_reference(pod, container, entry["valueFrom"], objects, facts)
         if value is not None:
             values[entry["name"]] = value
     return values
 
 
 def expand(text: str, values: Mapping[str, str]) -> str:
-    """Replace each `$(NAME)` by its variable; `$$` stands for `$`, an unknown name for itself.
+    """Replace each `$(NAME)` by its variable and `$$` by `$`; unknown names stay as they are.
 
     >>> expand("$(A)-$(B)-$$(A)", {"A": "1"})
     '1-$(B)-$(A)'
@@ -86,7 +86,7 @@ def expand(text: str, values: Mapping[str, str]) -> str:
 def command_line(
     container: Json, entrypoint: tuple[str, ...], values: Mapping[str, str]
 ) -> list[str]:
-    """Return what is executed: `command` instead of the image's entry point, then `args`."""
+    """Return the command line: `command` or else the image's entry point, then `args`."""
     command = container.get("command") or []
     arguments = container.get("args") or []
     expanded = [expand(word, values) for word in (*command, *arguments)]
@@ -102,19 +102,19 @@ def content(source: SourceKind, data: Json) -> dict[str, bytes]:
     return texts | {key: base64.b64decode(value) for key, value in binaries.items()}
 
 
-def _all_of(entry: Json, objects: Mapping[Source, Json | None]) -> Iterator[tuple[str, str]]:
+def _from_object(entry: Json, objects: Mapping[Source, Json | None]) -> Iterator[tuple[str, str]]:
     for key, kind in _REFERENCES_TO_ALL:
         reference = entry.get(key)
         if reference is None:
             continue
-        found = objects.get(Source(kind, reference["name"]))
-        if found is None and not reference.get("optional"):
+        data = objects.get(Source(kind, reference["name"]))
+        if data is None and not reference.get("optional"):
             raise ConfigurationError(not_found(kind, reference["name"]))
-        for name, value in content(kind, found or {}).items():
+        for name, value in content(kind, data or {}).items():
             yield entry.get("prefix", "") + name, value.decode(errors="replace")
 
 
-def _one_of(
+def _from_reference(
     pod: Json,
     container: Json,
     origin: Json,
@@ -129,25 +129,25 @@ def _one_of(
     for key, kind in _REFERENCES_TO_ONE:
         if key in origin:
             reference = origin[key]
-            found = objects.get(Source(kind, reference["name"]))
-            return _value_of(kind, reference, found, pod["metadata"]["namespace"])
+            data = objects.get(Source(kind, reference["name"]))
+            return _key_value(kind, reference, data, pod["metadata"]["namespace"])
     raise ConfigurationError(f"the process node cannot take a variable from {', '.join(origin)}")
 
 
-def _value_of(kind: SourceKind, reference: Json, found: Json | None, namespace: str) -> str | None:
+def _key_value(kind: SourceKind, reference: Json, data: Json | None, namespace: str) -> str | None:
     name, key = reference["name"], reference["key"]
-    value = content(kind, found).get(key) if found is not None else None
+    value = content(kind, data).get(key) if data is not None else None
     if value is not None:
         return value.decode(errors="replace")
     if reference.get("optional"):
         return None
-    if found is None:
+    if data is None:
         raise ConfigurationError(not_found(kind, name))
     raise ConfigurationError(f"couldn't find key {key} in {kind} {namespace}/{name}")
 
 
 def not_found(kind: SourceKind, name: str) -> str:
-    """Return the API server's words for an object that does not exist.
+    """Return the API server's message for an object that does not exist.
 
     >>> not_found("Secret", "x")
     'secret "x" not found'

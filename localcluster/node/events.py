@@ -14,14 +14,14 @@ _REPEAT_SECONDS = 30.0
 
 
 class Recorder:
-    """Writes the events of one pod; one that repeats is counted, at most twice a minute."""
+    """Writes the events of one pod; a repeated event is counted, at most twice a minute."""
 
     def __init__(self, api: Api, node: str, pod: Json) -> None:
-        """Write events about `pod` in the name of `node`."""
+        """Write events about `pod`, with `node` as their source."""
         self._api = api
         self._node = node
         self._pod = pod["metadata"]
-        self._known: dict[tuple[str, str], Json] = {}
+        self._written: dict[tuple[str, str], Json] = {}
         self._last: dict[tuple[str, str], float] = {}
 
     async def record(self, kind: str, reason: str, message: str, *, now: float) -> None:
@@ -32,17 +32,17 @@ class Recorder:
         self._last[key] = now
         path = f"/api/v1/namespaces/{self._pod['namespace']}/events"
         try:
-            if key not in self._known:
+            if key not in self._written:
                 event = self._event(kind, reason, message, now)
-                self._known[key] = await self._api.create(path, event)
+                self._written[key] = await self._api.create(path, event)
                 return
-            count = self._known[key]["count"] + 1
-            self._known[key] = await self._api.patch(
-                f"{path}/{self._known[key]['metadata']['name']}",
+            count = self._written[key]["count"] + 1
+            self._written[key] = await self._api.patch(
+                f"{path}/{self._written[key]['metadata']['name']}",
                 {"count": count, "lastTimestamp": timestamp(now)},
             )
         except UNREACHABLE as error:
-            self._known.pop(key, None)
+            self._written.pop(key, None)
             logger.info("The event %s was not recorded: %s", reason, error)
 
     def _event(self, kind: str, reason: str, message: str, now: float) -> Json:

@@ -1,4 +1,4 @@
-"""What every container sees as its file system, before its volumes: a plan of mounts."""
+"""The file system of every container before its volumes, as a list of mount steps."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class StepKind(StrEnum):
     """What the shim does at a step's target."""
 
     BIND = "bind"
-    """Mount what lies at the source; the target is made."""
+    """Bind the source at the target, which is created."""
     DIRECTORY = "directory"
     """Make a directory; the source is its mode, in octal."""
     LINK = "link"
@@ -45,10 +45,10 @@ class Step:
 def common_steps(software: Iterable[Step]) -> list[Step]:
     """Return the steps that all containers share.
 
-    `software` binds what `localcluster.node.software` has.
+    `software` holds the steps that bind `localcluster.node.software`.
 
-    The host's programs and libraries are seen read-only. Processes, devices, shared memory and all
-    else are the container's own.
+    The host's programs and libraries are visible read-only. Processes, devices, shared memory and
+    everything else are the container's own.
     """
     return [
         *_system(),
@@ -82,5 +82,5 @@ def _devices() -> Iterator[Step]:
     yield Step(StepKind.LINK, "/dev/fd", "/proc/self/fd")
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         yield Step(StepKind.LINK, f"/dev/{name}", f"/proc/self/fd/{number}")
-    # 64 MiB, as container runtimes give: what fails there for want of memory fails here.
+    # 64 MiB, as in container runtimes: a program that needs more fails there and here.
     yield Step(StepKind.TMPFS, f"/dev/{_SHARED_MEMORY}", f"mode={_WRITABLE_BY_ALL},size=64m")

@@ -13,23 +13,23 @@ _DEFAULT_GRACE = 30.0
 
 
 class HealthChange(Protocol):
-    """Takes what probes found; None leaves as it was."""
+    """Takes the results of probes; None leaves a value unchanged."""
 
     def __call__(self, *, started: bool | None = None, ready: bool | None = None) -> None:
-        """Note that a container has started, or is ready or not."""
+        """Store whether a container has started, or is ready."""
 
 
 class Health:
-    """Probes one run of a container; what it finds goes into the container's state."""
+    """Probes one run of a container, and stores the results in the container's state."""
 
     def __init__(self, target: Target, pod: PodContext, change: HealthChange) -> None:
         """Call `change` with `started` and `ready` when they change."""
         self.unhealthy = asyncio.Event()
-        """Set when the startup or liveness probe wants the container to be ended."""
+        """Set when the startup or liveness probe has failed: the container must be terminated."""
         self.grace: float = pod.pod["spec"].get("terminationGracePeriodSeconds", _DEFAULT_GRACE)
-        """Seconds that the container has then."""
+        """The grace period of that termination, in seconds."""
         self.complaint = ""
-        """Why, for an event."""
+        """The reason of that termination, for an event."""
         self._target = target
         self._pod = pod
         self._change = change
@@ -48,13 +48,13 @@ class Health:
             ]
 
     def stop_judging(self) -> None:
-        """End the probes that could have the container ended: that is under way."""
+        """Stop the probes that can terminate the container: it is already terminating."""
         for task in self._judges:
             task.cancel()
 
     async def _start_up(self, probe: Json | None) -> None:
         if probe:
-            verdict = await self._probe("Startup", probe, self._judged)
+            verdict = await self._probe("Startup", probe, self._is_decided)
             if not verdict.healthy:
                 self._give_up("startup", probe)
                 return
@@ -75,11 +75,11 @@ class Health:
         await self._probe("Readiness", probe, self._note_readiness)
 
     @staticmethod
-    def _judged(verdict: ProbeResult) -> bool:
+    def _is_decided(verdict: ProbeResult) -> bool:
         return verdict.healthy is not None
 
     def _note_readiness(self, verdict: ProbeResult) -> bool:
-        """Take over the verdict; never stop asking."""
+        """Store the verdict; return False, because this probe never ends."""
         if verdict.healthy is not None:
             self._change(ready=verdict.healthy)
         return False
@@ -87,7 +87,7 @@ class Health:
     async def _probe(
         self, name: str, probe: Json, is_enough: Callable[[ProbeResult], bool]
     ) -> ProbeResult:
-        """Ask period by period until a verdict is enough."""
+        """Probe once in each period until `is_enough` accepts the verdict; return it."""
         times = ProbeTimes.of(probe)
         clock = asyncio.get_running_loop().time
         await asyncio.sleep(max(0.0, self._began + times.initial_delay - clock()))

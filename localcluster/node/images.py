@@ -12,14 +12,14 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """What an image of the table gives to a container."""
+    """What an image of the table provides to a container."""
 
     name: str
     """The name in the table, reported as the image's id."""
     entrypoint: tuple[str, ...]
     """What runs when the container has no command; empty where its arguments are the command."""
     environment: Mapping[str, str]
-    """The image's own variables; those of the container come over them."""
+    """The image's own variables; those of the container override them."""
     steps: tuple[Step, ...] = field(default=())
     """What is mounted beside the file system that all images share."""
 
@@ -28,14 +28,14 @@ class ImageTable:
     """The images that the process node can run: Triton and Halimede itself."""
 
     def __init__(self, *, software: Software, server: triton.Triton | triton.TritonError) -> None:
-        """Take programs from a virtual environment; `server` may be why there is no Triton."""
+        """Use the programs of `software`; `server` may be the reason why there is no Triton."""
         self._software = software
         self._server = server
 
     def find(self, image: str) -> Image | None:
-        """Return what an image name stands for, None if it stands for nothing here.
+        """Return the image that a name refers to, None if there is none.
 
-        The registry and the path before the last part do not matter. `tritonserver` has one tag,
+        The registry and the path before the last part are ignored. `tritonserver` has one tag,
         the version that the wheel carries; `halimede` has every tag, all of them this checkout.
         """
         repository, _, tag = image.rpartition("/")[2].partition(":")
@@ -46,7 +46,7 @@ class ImageTable:
         return None
 
     def explain_missing(self, image: str) -> str:
-        """Return why an image cannot be had, and which can."""
+        """Return why an image is missing, and which images there are."""
         if isinstance(self._server, triton.TritonError) and "tritonserver" in image:
             return f'the process node has no image "{image}": {self._server}'
         return (

@@ -1,6 +1,6 @@
 """The Linux calls that only the node needs, beside those of `localcluster.syscalls`.
 
-Each raises `OSError` with the path it was about. The man pages of section 2 are the reference.
+Each raises `OSError` with the path concerned. The man pages of section 2 are the reference.
 """
 
 import ctypes
@@ -51,7 +51,7 @@ def enter_namespace(descriptor: int) -> None:
 
 
 def unmount(target: str) -> None:
-    """Take a mount out of the tree at once; it goes when its last user does."""
+    """Detach a mount from the tree at once; it is removed after its last use."""
     _call("umount2", target.encode(), _MNT_DETACH, about=target)
 
 
@@ -75,21 +75,21 @@ def make_read_only(target: str, *, recursive: bool = True) -> None:
 
 
 def pivot_root(new_root: str) -> None:
-    """Make a mount the root of this mount namespace and let go of the old root."""
+    """Make a mount the root of this mount namespace, and detach the old root."""
     os.chdir(new_root)
-    # New and old root on one another: no directory for the old one is needed, see pivot_root(2).
+    # Stacking the old root on the new one needs no directory for it, see pivot_root(2).
     _call("pivot_root", b".", b".", about=new_root)
     unmount(".")
     os.chdir("/")
 
 
 def forbid_new_privileges() -> None:
-    """Let no program gain privileges by being executed, as allowPrivilegeEscalation=false asks."""
+    """Prevent executed programs from gaining privileges (allowPrivilegeEscalation: false)."""
     _call("prctl", _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 
 
 def drop_capabilities() -> None:
-    """Take every capability out of the bounding set: the next program starts with none."""
+    """Remove every capability from the bounding set: the next program starts with none."""
     # Bytes, because the module of a text encoding cannot be imported in a container's root.
     last = int(Path("/proc/sys/kernel/cap_last_cap").read_bytes())
     for capability in range(last + 1):
@@ -97,6 +97,6 @@ def drop_capabilities() -> None:
 
 
 def set_hostname(name: str) -> None:
-    """Name this UTS namespace."""
+    """Set the hostname of this UTS namespace."""
     encoded = name.encode()
     _call("sethostname", encoded, ctypes.c_size_t(len(encoded)))

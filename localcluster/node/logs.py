@@ -1,6 +1,6 @@
-"""What containers print: written with the time of each line, read back for `kubectl logs`.
+"""Container logs: written with the time of each line, read for `kubectl logs`.
 
-The files have the form that the kubelet's have, `<time> stdout F <line>`; a container's two
+The files have the kubelet's format, `<time> stdout F <line>`; a container's two
 streams are one here, so that their order is kept.
 """
 
@@ -14,25 +14,25 @@ from typing import BinaryIO
 _TAG = b" stdout F "
 _FOLLOW_SECONDS = 0.25
 _LONGEST_LINE = 16384
-"""Bytes after which a line is cut, as container runtimes do."""
+"""Bytes after which a line is cut, as in container runtimes."""
 
 MESSAGE_LINES = 80
 MESSAGE_BYTES = 2048
-"""How much of a log's end becomes a termination message; the kubelet's figures."""
+"""The end of a log that becomes a termination message; the kubelet's limits."""
 
 
 class LogWriter:
     """The log file of one run of a container."""
 
     def __init__(self, path: Path, clock: Callable[[], float]) -> None:
-        """Make the file, and the folder it is in."""
+        """Create the file and its folder."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file: BinaryIO = path.open("wb", buffering=0)
         self._clock = clock
         self._rest = b""
 
     def write(self, data: bytes) -> None:
-        """Write the lines that are complete; keep the rest until its end comes."""
+        """Write the complete lines; keep the rest until its end arrives."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         if len(self._rest) > _LONGEST_LINE:
             lines.append(self._rest)
@@ -50,26 +50,26 @@ class LogWriter:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which lines of a log are wanted, and how."""
+    """Which lines of a log to return, and in which form."""
 
     tail: int | None = None
-    """Only so many lines from the end."""
+    """Only this number of lines from the end."""
     since: float | None = None
     """Only lines from this time on, in UNIX seconds."""
     timestamps: bool = False
     """Whether each line starts with its time."""
 
     def of(self, raw: bytes) -> bytes:
-        """Return the wanted part of whole lines of a log file."""
+        """Return the selected part of complete lines of a log file."""
         lines = raw.splitlines(keepends=True)
         if self.since is not None:
             since = _stamp(self.since)
             lines = [line for line in lines if line.partition(b" ")[0] >= since]
         if self.tail is not None:
             lines = lines[-self.tail :] if self.tail else []
-        return b"".join(self._shown(line) for line in lines)
+        return b"".join(self._format(line) for line in lines)
 
-    def _shown(self, line: bytes) -> bytes:
+    def _format(self, line: bytes) -> bytes:
         time, _, text = line.partition(_TAG)
         return time + b" " + text if self.timestamps else text
 
@@ -77,16 +77,16 @@ class Selection:
 async def read(
     path: Path, selection: Selection, *, follow: Callable[[], bool]
 ) -> AsyncIterator[bytes]:
-    """Yield the wanted lines, and for as long as `follow` says so those that are added."""
+    """Yield the selected lines, then the added ones for as long as `follow` returns True."""
     with path.open("rb") as file:
         yield selection.of(file.read())
         after = Selection(timestamps=selection.timestamps)
         rest = b""
-        going_on = follow()
-        while going_on:
+        is_following = follow()
+        while is_following:
             await asyncio.sleep(_FOLLOW_SECONDS)
-            # Asked before the reading: what was written until the end is still read.
-            going_on = follow()
+            # Called before the read, so that what was written until the end is still read.
+            is_following = follow()
             complete, newline, rest = (rest + file.read()).rpartition(b"\n")
             if newline:
                 yield after.of(complete + newline)

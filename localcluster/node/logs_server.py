@@ -1,7 +1,7 @@
 """The one part of the kubelet's API that is served: logs, for `kubectl logs`.
 
-The API server asks for them over TLS; unless it was given an authority for kubelets it trusts any
-certificate. Who asks is not checked: only the cluster's own namespace can reach the port.
+The API server requests them over TLS; without a configured authority for kubelets it trusts any
+certificate. Clients are not authenticated: only the cluster's own namespace can reach the port.
 """
 
 import ssl
@@ -34,7 +34,7 @@ async def serve_logs(
     application = web.Application()
     server = _LogsServer(find_pod, clock)
     application.router.add_get("/containerLogs/{namespace}/{pod}/{container}", server.answer)
-    application.router.add_route("*", "/{rest:.*}", _refuse)
+    application.router.add_route("*", "/{rest:.*}", _reject)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(*certificate)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
@@ -54,7 +54,7 @@ class _LogsServer:
         self._clock = clock
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        """Answer with a container's log, and go on with it if asked to follow."""
+        """Return a container's log, and follow it if requested."""
         pod = self._find_pod(request.match_info["namespace"], request.match_info["pod"])
         container = pod.container(request.match_info["container"]) if pod else None
         if pod is None or container is None:
@@ -78,7 +78,7 @@ class _LogsServer:
         return response
 
     def _selection(self, request: web.Request) -> logs.Selection:
-        """Read the options that `kubectl logs` has; sizes (limitBytes) are not limited."""
+        """Parse the options of `kubectl logs`; `limitBytes` is ignored."""
         query = request.query
         since = None
         if "sinceSeconds" in query:
@@ -89,6 +89,6 @@ class _LogsServer:
         return logs.Selection(tail, since, timestamps=query.get("timestamps") == "true")
 
 
-async def _refuse(request: web.Request) -> web.Response:
+async def _reject(request: web.Request) -> web.Response:
     what = request.path.strip("/").partition("/")[0]
     raise web.HTTPNotImplemented(text=f"the process node has logs, but no {what}\n")

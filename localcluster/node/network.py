@@ -1,8 +1,8 @@
 """The pods' network: one bridge, and for each pod a network namespace joined to it by a veth.
 
-Everything happens inside the cluster's own network namespace; nothing of it is seen outside. A
-pod's namespace lives as long as a descriptor of it is open or a process is in it, so it cannot be
-left behind. There is no Service proxy and no DNS: addresses of Services lead nowhere.
+Everything happens inside the cluster's own network namespace and is invisible outside. A pod's
+namespace exists as long as a descriptor of it is open or a process is in it, so it cannot be left
+behind. There is no Service proxy and no DNS: addresses of Services are unreachable.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ class PodNetwork:
     interface: str
     """The end of the veth that is on the bridge."""
     namespace: int
-    """An open descriptor of the network namespace; whoever holds the object closes it."""
+    """An open descriptor of the network namespace; `disconnect_pod` closes it."""
 
 
 def create_bridge(address: str = BRIDGE_ADDRESS) -> None:
@@ -50,7 +50,7 @@ def create_bridge(address: str = BRIDGE_ADDRESS) -> None:
 
 
 class AddressPool:
-    """Gives out a network's addresses in turn, so that one just given back is not used at once.
+    """Allocates a network's addresses in turn, so that a released one is not reused at once.
 
     An address that changes owner quickly would let a stale endpoint reach the wrong pod.
     """
@@ -63,7 +63,7 @@ class AddressPool:
         self._used: set[str] = set()
 
     def take(self) -> str:
-        """Give out an address; raise `NetworkError` if there is none left."""
+        """Allocate an address; raise `NetworkError` if there is none left."""
         last = self._network.num_addresses - 2
         for _ in range(self._first, last + 1):
             address = str(self._network[self._next])
@@ -74,23 +74,23 @@ class AddressPool:
         raise NetworkError(f"no pod address is left in {self._network}")
 
     def give_back(self, address: str) -> None:
-        """Take an address back; one that was not given out is ignored."""
+        """Release an address; one that was not allocated is ignored."""
         self._used.discard(address)
 
 
 async def connect_pod(address: str, gateway: str, prefix: int) -> PodNetwork:
     """Make a network namespace with its own loopback and the pod's address on the bridge."""
-    return await asyncio.to_thread(_in_thread_of_its_own, address, gateway, prefix)
+    return await asyncio.to_thread(_connect_in_thread, address, gateway, prefix)
 
 
 async def disconnect_pod(network: PodNetwork) -> None:
-    """Take a pod off the bridge; its processes should have ended."""
+    """Remove a pod from the bridge; its processes should have ended."""
     os.close(network.namespace)
     await asyncio.to_thread(_remove_interface, network.interface)
 
 
-def _in_thread_of_its_own(address: str, gateway: str, prefix: int) -> PodNetwork:
-    """Run `_connect` in a thread that ends after it: a thread that unshares cannot come back."""
+def _connect_in_thread(address: str, gateway: str, prefix: int) -> PodNetwork:
+    """Run `_connect` in a thread that ends after it: a thread cannot undo `unshare`."""
     with ThreadPoolExecutor(max_workers=1) as one_thread:
         try:
             return one_thread.submit(_connect, address, gateway, prefix).result()
@@ -140,6 +140,6 @@ def _remove_interface(interface: str) -> None:
             try:
                 route.link("del", index=index)
             except NetlinkError as error:
-                # With the namespace gone the kernel removes the interface too: it may be quicker.
+                # The kernel removes the interface with its namespace, perhaps before this.
                 if error.code != errno.ENODEV:
                     raise

@@ -1,4 +1,4 @@
-"""The life of one pod: volumes and network, init containers in turn, containers side by side."""
+"""The lifecycle of one pod: network and volumes, then init containers, then containers."""
 
 import asyncio
 import logging
@@ -27,7 +27,7 @@ class PodRunner:
     """Runs one pod and reports its status until it is deleted."""
 
     def __init__(self, pod: Json, node: Node) -> None:
-        """Take a pod that is bound to the node."""
+        """Prepare to run a pod that is bound to the node."""
         self.pod = pod
         self.folder = node.directory / "pods" / str(pod["metadata"]["uid"])
         self._memory = node.memory / self.folder.name
@@ -40,8 +40,8 @@ class PodRunner:
         self._ended = False
         spec = pod["spec"]
         policy = spec.get("restartPolicy", "Always")
-        again = "Never" if policy == "Never" else "OnFailure"
-        self._init = self._runners(spec.get("initContainers", []), again)
+        init_policy = "Never" if policy == "Never" else "OnFailure"
+        self._init = self._runners(spec.get("initContainers", []), init_policy)
         self._main = self._runners(spec["containers"], policy)
         if self._init:
             for runner in (*self._init, *self._main):
@@ -52,16 +52,16 @@ class PodRunner:
 
     @property
     def name(self) -> str:
-        """Return namespace and name, for messages."""
+        """Namespace and name, for messages."""
         return f"{self.pod['metadata']['namespace']}/{self.pod['metadata']['name']}"
 
     def container(self, name: str) -> ContainerRunner | None:
         """Return one of the pod's containers by its name."""
-        everyone = (*self._init, *self._main)
-        return next((runner for runner in everyone if runner.spec["name"] == name), None)
+        runners = (*self._init, *self._main)
+        return next((runner for runner in runners if runner.spec["name"] == name), None)
 
     def update(self, pod: Json) -> None:
-        """Take over a newer state of the object; a deletion that began ends the pod."""
+        """Store a newer version of the object; stop the pod if it is being deleted."""
         self.pod = pod
         if "deletionTimestamp" in pod["metadata"]:
             grace = pod["metadata"].get("deletionGracePeriodSeconds")
@@ -70,16 +70,16 @@ class PodRunner:
         self._reporter.note_change()
 
     def vanish(self) -> None:
-        """Take over that the object is gone: everything ends at once."""
+        """Stop the pod at once, because its object is gone."""
         self.stop.ask(0)
         self._deleted.set()
 
     async def run(self) -> None:
-        """Run the pod until it is deleted, and leave nothing behind."""
+        """Run the pod until it is deleted, then remove its files and its object."""
         logger.info("%s starts", self.name)
         reporting = asyncio.create_task(self._reporter.run())
         try:
-            await self._live()
+            await self._run_pod()
             self._ended = True
             self._reporter.note_change()
             logger.info("%s ended", self.name)
@@ -91,7 +91,7 @@ class PodRunner:
         await delete_now(self._node.api, self.pod)
         logger.info("%s is gone", self.name)
 
-    async def _live(self) -> None:
+    async def _run_pod(self) -> None:
         recorder = Recorder(self._node.api, self._node.name, self.pod)
         facts = Facts("", self._node.address, self._node.allocatable)
         try:
@@ -100,7 +100,7 @@ class PodRunner:
                 self._node.api, self.pod, self.folder / "volumes", self._memory, facts
             )
             namespace = self._network.namespace if self._network else None
-            surroundings = PodContext(
+            context = PodContext(
                 *(
                     self._node,
                     self.pod,
@@ -113,15 +113,15 @@ class PodRunner:
                 )
             )
             try:
-                if await self._set_up(surroundings):
-                    await self._run_containers(surroundings)
+                if await self._set_up(context):
+                    await self._run_containers(context)
             finally:
                 volumes.release()
         finally:
             await self._leave_network()
 
     async def _join_network(self, recorder: Recorder, facts: Facts) -> Facts:
-        """Get the pod its address, as often as it takes."""
+        """Connect the pod to the network, with retries; return its facts."""
         if self.pod["spec"].get("hostNetwork"):
             self._place = Place(facts.node_address, self._place.start_time, facts.node_address)
             return Facts(facts.node_address, facts.node_address, facts.allocatable)
@@ -149,8 +149,8 @@ class PodRunner:
             self._network = None
 
     async def _set_up(self, pod: PodContext) -> bool:
-        """Make the volumes, as often as it takes; return False if the pod's end came before."""
-        _write_names(self.folder, pod.facts.pod_address, self.pod["metadata"]["name"])
+        """Set up the volumes, with retries; return False if the pod is stopped before."""
+        _write_host_files(self.folder, pod.facts.pod_address, self.pod["metadata"]["name"])
         while not self.stop.asked:
             try:
                 await pod.volumes.set_up(self._node.clock())
@@ -186,11 +186,11 @@ class PodRunner:
         )
 
 
-def _write_names(folder: Path, address: str, name: str) -> None:
-    """Write what the pod's containers have as /etc/hosts and /etc/resolv.conf."""
+def _write_host_files(folder: Path, address: str, name: str) -> None:
+    """Write /etc/hosts and /etc/resolv.conf for the pod's containers."""
     folder.mkdir(parents=True, exist_ok=True)
     lines = ("127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost", f"{address}\t{name}")
     (folder / "hosts").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    # Nobody answers there, which a resolver is told at once; the host's servers are out of reach,
-    # and it would wait for them.
+    # No server listens there, so a lookup fails at once; the host's servers are unreachable, and a
+    # lookup would wait for them.
     (folder / "resolv.conf").write_text("nameserver 127.0.0.1\n", encoding="utf-8")

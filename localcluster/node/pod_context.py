@@ -25,18 +25,18 @@ class Node:
     prefix: int
     """The length of the pod network's prefix."""
     api_server: tuple[str, str]
-    """Host and port of the API server, as pods are told them."""
+    """Host and port of the API server, for the pods' environment variables."""
     directory: Path
     """The node's files; each pod has a folder in it."""
     memory: Path
-    """A folder in memory, gone with the cluster: what Secrets hold belongs on no disk."""
+    """A folder in memory, lost with the cluster: the data of Secrets must not be on disk."""
     api: Api
     addresses: AddressPool
     images: ImageTable
     common_steps: tuple[Step, ...]
     """The file system that every container has."""
     back_off: CrashBackOff
-    """A fresh one, to copy for each container."""
+    """The initial back-off of each container."""
     allocatable: dict[str, str]
     clock: Callable[[], float]
     """The time of day, in UNIX seconds."""

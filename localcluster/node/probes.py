@@ -1,4 +1,4 @@
-"""Ask a container how it is: httpGet, tcpSocket and exec, for probes and for preStop hooks."""
+"""The handlers of probes and preStop hooks: httpGet, tcpSocket and exec."""
 
 import asyncio
 from collections.abc import Mapping
@@ -10,18 +10,18 @@ from localcluster.node.downward_api import Json
 from localcluster.node.sandbox import Process, Program, StartError, run_beside
 
 HANDLERS = ("httpGet", "tcpSocket", "exec")
-"""The handlers that `ask` knows."""
+"""The handlers that `ask` supports."""
 
 _AGENT = {"User-Agent": "kube-probe/process-node", "Accept": "*/*"}
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of one look."""
+    """The result of one handler."""
 
     success: bool
     message: str = ""
-    """Why it failed, worded much as the kubelet words it."""
+    """Why it failed, worded much like the kubelet's message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +30,14 @@ class Target:
 
     spec: Json
     address: str
-    """The pod's."""
+    """The pod's address."""
     process: Process
     program: Program
-    """What runs in it; programs of exec handlers get the same environment."""
+    """The program that runs in it; programs of exec handlers get the same environment."""
 
 
 async def ask(handler: Json, target: Target, seconds: float) -> Result:
-    """Carry out the handler of a probe or hook once, within a time."""
+    """Run the handler of a probe or hook once, for at most `seconds`."""
     try:
         async with asyncio.timeout(seconds):
             if "httpGet" in handler:
@@ -59,9 +59,9 @@ def port_number(port: int | str, spec: Json) -> int:
     """
     if isinstance(port, int) or port.isdigit():
         return int(port)
-    for known in spec.get("ports", []):
-        if known.get("name") == port:
-            return int(known["containerPort"])
+    for candidate in spec.get("ports", []):
+        if candidate.get("name") == port:
+            return int(candidate["containerPort"])
     raise LookupError(f"couldn't find port: {port}")
 
 
@@ -70,8 +70,8 @@ async def _http(request: Json, target: Target) -> Result:
         **_AGENT,
         **{header["name"]: header["value"] for header in request.get("httpHeaders", [])},
     }
-    # A connection for each look, as the kubelet does: one kept open would count as a client
-    # that Triton waits for when it ends.
+    # A connection for each probe, as in the kubelet: one that is kept open would count as a
+    # client, for which Triton waits when it ends.
     connector = aiohttp.TCPConnector(ssl=False, force_close=True)
     try:
         port = port_number(request["port"], target.spec)

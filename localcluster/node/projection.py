@@ -15,7 +15,7 @@ _COLLECTIONS: Mapping[SourceKind, str] = {"ConfigMap": "configmaps", "Secret": "
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file of such a volume."""
+    """A file of a volume."""
 
     content: bytes
     mode: int
@@ -31,14 +31,14 @@ class Projection:
 
 
 async def project(api: Api, pod: Json, volume: Json, facts: Facts) -> Projection:
-    """Fetch what a volume holds.
+    """Fetch the files of a volume.
 
     Raise `ConfigurationError` for a missing object or key that is not optional.
     """
     kind = next(key for key in volume if key in PROJECTED)
     body = volume[kind]
     default = body.get("defaultMode", _DEFAULT_MODE)
-    # A volume of one kind is a projection of one source; only a secret's name is spelt otherwise.
+    # A volume of one kind is a projection of one source; only a secret's name has another field.
     origins = body.get("sources", []) if kind == "projected" else [{kind: body}]
     files: dict[str, File] = {}
     expiries: list[float] = []
@@ -56,11 +56,11 @@ async def project(api: Api, pod: Json, volume: Json, facts: Facts) -> Projection
 
 
 PROJECTED = ("configMap", "secret", "downwardAPI", "projected")
-"""The keys that a volume of these kinds has."""
+"""The fields of a volume that select these kinds."""
 
 
 def write_files(folder: Path, projection: Projection) -> None:
-    """Write the files below `folder`, each replaced at once if it was there before."""
+    """Write the files below `folder`; replace each existing one atomically."""
     for path, file in projection.files.items():
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -78,17 +78,17 @@ async def fetch(api: Api, namespace: str, kind: SourceKind, name: str) -> Json |
 async def _object(api: Api, pod: Json, source: str, reference: Json, mode: int) -> dict[str, File]:
     kind: SourceKind = "Secret" if source == "secret" else "ConfigMap"
     name = reference.get("secretName") or reference["name"]
-    found = await fetch(api, pod["metadata"]["namespace"], kind, name)
+    data = await fetch(api, pod["metadata"]["namespace"], kind, name)
     optional = bool(reference.get("optional"))
-    if found is None and not optional:
+    if data is None and not optional:
         raise ConfigurationError(not_found(kind, name))
-    return chosen(content(kind, found or {}), reference, mode, optional=optional)
+    return chosen(content(kind, data or {}), reference, mode, optional=optional)
 
 
 def chosen(
     content: Mapping[str, bytes], reference: Json, mode: int, *, optional: bool
 ) -> dict[str, File]:
-    """Return the files that `items` choose, all keys as files if there are none."""
+    """Return the files that `items` select; without `items`, all keys as files."""
     items = reference.get("items")
     if items is None:
         return {key: File(value, mode) for key, value in content.items()}

@@ -19,7 +19,7 @@ _GRAMMAR = re.compile(r"(?P<number>[+-]?[\d.]+(?:[eE][+-]?\d+)?)(?P<suffix>[a-zA
 
 
 def parse(text: str | float) -> Decimal:
-    """Return the number that a quantity stands for; raise `ValueError` if it is none.
+    """Return the value of a quantity; raise `ValueError` if the text is no quantity.
 
     >>> parse("500m"), parse("2Ki"), parse("1e3")
     (Decimal('0.500'), Decimal('2048'), Decimal('1E+3'))

@@ -1,4 +1,4 @@
-"""The node's own objects: the Node with its Ready condition, and the Lease that keeps it so."""
+"""The node's own objects: the Node, and the Lease that keeps it Ready."""
 
 import asyncio
 import logging
@@ -20,7 +20,7 @@ _LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 
 
 def machine_capacity(pods: int = 110) -> dict[str, str]:
-    """Return what this machine has: cpu, memory, and how many pods it takes."""
+    """Return this machine's capacity: cpu, memory and pods."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {"cpu": str(os.cpu_count() or 1), "memory": f"{memory // 1024}Ki", "pods": str(pods)}
 
@@ -41,7 +41,7 @@ async def register(node: Node, logs_port: int | None) -> None:
 
 
 async def keep_lease(node: Node) -> None:
-    """Renew the node's Lease for ever: the sign of life that controllers look at."""
+    """Renew the node's Lease, its heartbeat for controllers, until cancelled."""
     while True:
         try:
             await _renew(node)
@@ -89,7 +89,7 @@ def _status(node: Node, logs_port: int | None, now: float) -> Json:
         "capacity": node.allocatable,
         "allocatable": node.allocatable,
         "conditions": conditions,
-        # No Hostname: the API server would ask a name server for it before it asks for logs.
+        # No Hostname: the API server would resolve it by DNS before it requests logs.
         "addresses": [{"type": "InternalIP", "address": node.address}],
         "nodeInfo": _information(),
     }

@@ -1,4 +1,4 @@
-"""What a pod's object on the API server learns from the node: its status, and that it ended."""
+"""Write a pod's status to the API server, and delete the object of a pod that has ended."""
 
 import asyncio
 import logging
@@ -14,10 +14,10 @@ _GONE_OR_REPLACED = (404, 409)
 
 
 class Reporter:
-    """Writes a pod's status whenever it changed, many changes at once where they come fast."""
+    """Writes a pod's status when it has changed; changes in quick succession are merged."""
 
     def __init__(self, api: Api, pod: Json, status: Callable[[Json], Json]) -> None:
-        """Ask `status` for what to write, given what was written last."""
+        """Write what `status` returns, which it computes from what was written last."""
         self._api = api
         self._pod = pod
         self._status = status
@@ -25,7 +25,7 @@ class Reporter:
         self._changed = asyncio.Event()
 
     def note_change(self) -> None:
-        """Have the status looked at again soon."""
+        """Report the status again soon."""
         self._changed.set()
 
     async def run(self) -> None:
@@ -57,7 +57,7 @@ class Reporter:
 
 
 async def delete_now(api: Api, pod: Json) -> None:
-    """Have a pod's object removed, as the kubelet does when all has ended; try until it is."""
+    """Delete a pod's object, as the kubelet does after its containers; retry until it is gone."""
     options = {"gracePeriodSeconds": 0, "preconditions": {"uid": pod["metadata"]["uid"]}}
     while True:
         try:
@@ -75,5 +75,5 @@ def _path(pod: Json) -> str:
 
 
 def _is_over(error: Exception) -> bool:
-    """Whether the object is gone already, or another one has its name."""
+    """Return whether the object is gone already, or another one has its name."""
     return isinstance(error, ApiError) and error.status in _GONE_OR_REPLACED

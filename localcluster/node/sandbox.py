@@ -23,16 +23,16 @@ class StartError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What is executed, once in the sandbox."""
+    """The program to execute in a sandbox."""
 
     arguments: list[str]
     environment: Mapping[str, str]
     directory: str = "/"
-    """The working directory, inside."""
+    """The working directory, inside the sandbox."""
     no_new_privileges: bool = False
-    """Whether executing a program can gain privileges no more."""
+    """Whether executed programs are prevented from gaining privileges."""
     drop_capabilities: bool = False
-    """Whether all capabilities are given up, those of uid 0 over the cluster's namespaces."""
+    """Whether all capabilities are dropped, those of uid 0 over the cluster's namespaces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Sandbox:
 
     hostname: str
     root: Path
-    """An empty folder to build the new root at; nothing of it is seen outside the sandbox."""
+    """An empty folder to build the new root at, which is invisible outside the sandbox."""
     steps: list[Step]
     netns: int | None
     """A descriptor of the pod's network namespace; None for the cluster's own (hostNetwork)."""
@@ -72,8 +72,8 @@ async def start(
 ) -> tuple[Process, asyncio.Task[None]]:
     """Start a program as the first process of a new sandbox.
 
-    Return it and the task that hands its output to `on_output` as it comes; the task ends after
-    the last output. Raise `StartError`.
+    Return it and the task that passes its output to `on_output` as it arrives; the task ends
+    after the last output. Raise `StartError`.
     """
     spec = {
         **asdict(program),
@@ -101,8 +101,8 @@ async def run_beside(process: Process, program: Program, seconds: float | None) 
             code = await shim.wait()
     finally:
         if shim.returncode is None:
-            # Never the shim: without a parent the program would stay a zombie, and the end of
-            # the container's process namespace waits for every zombie in it.
+            # Never kill the shim: without a parent the program would stay a zombie, and the end
+            # of the container's process namespace waits for every zombie in it.
             Process(shim, pid).signal(signal.SIGKILL)
             await shim.wait()
     return code, b"".join(output).decode(errors="replace").strip()

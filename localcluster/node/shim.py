@@ -1,13 +1,13 @@
 """The process between the agent and a container: it makes the sandbox, then waits for its end.
 
 `python -S -m localcluster.node.shim run|enter SPEC STATUS`: SPEC is a descriptor with a JSON
-document (`sandbox.Launch` or `sandbox.Visit`), STATUS one to report on: a line `{"pid": …}` with
-the pid of the container's first process, or `{"error": …}` if it could not be started; end of
-file says that the program runs. It exits with the container's exit code, 128 + the signal if one
-ended it.
+document (see `sandbox.start` and `sandbox.run_beside`), STATUS one to report on: a line
+`{"pid": …}` with the pid of the container's first process, or `{"error": …}` if it could not be
+started; end of file means that the program runs. It exits with the container's exit code, 128 +
+the signal if one ended it.
 
-It imports the standard library only: it is started for every container and every exec probe.
-In the container's root it imports nothing more: its own Python may not be there.
+It imports the standard library only, because it starts for every container and every exec probe.
+In the container's root it imports nothing more, because its own Python may not be there.
 """
 
 import errno
@@ -26,7 +26,7 @@ _NAMESPACES_OF_A_PROCESS = ("ipc", "uts", "net", "pid", "mnt")
 
 
 def main(mode: str, spec: int, status: int) -> NoReturn:
-    """Run one container, or one more program in a running container, and exit as it does."""
+    """Run a container, or a further program in a running one, and exit with its exit code."""
     syscalls.die_with_parent()
     # The kernel closes it when the program is executed: the agent sees the end of file.
     fcntl.fcntl(status, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
@@ -68,7 +68,7 @@ def _enter_namespaces_of(pid: int) -> None:
 
 
 def _become_container(wanted: dict[str, Any], *, own_root: bool) -> NoReturn:
-    """Build the file system, drop what is to be dropped, and execute the program."""
+    """Build the file system, drop privileges as requested, and execute the program."""
     status = int(sys.argv[3])
     try:
         syscalls.die_with_parent()
@@ -122,7 +122,7 @@ def _take_step(root: str, step: dict[str, Any]) -> None:
 
 
 def _inside(root: str, path: str) -> Path:
-    """Return where a path leads below the new root, whose absolute links start there too."""
+    """Resolve a path below the new root; absolute links in it start at the new root too."""
     reached = Path(root)
     parts = list(Path(path).parts[1:])
     while parts:
@@ -154,7 +154,7 @@ def _make_target(root: str, target: Path, *, is_file: bool) -> None:
 
 
 def _open_up(root: str, directory: Path) -> None:
-    """Put a writable directory with the same entries over one that is bound read-only."""
+    """Mount a writable directory with the same entries over one that is bound read-only."""
     aside = Path(root, ".aside")
     aside.mkdir()
     syscalls.mount(str(directory), aside, flags=kernel.MS_BIND | kernel.MS_REC)

@@ -28,7 +28,7 @@ sys.exit(main())
 
 @dataclass(frozen=True, slots=True)
 class Software:
-    """What containers run of this machine beside its system folders."""
+    """The software of this machine that containers run, beside its system folders."""
 
     environment: Path
     """The virtual environment."""
@@ -54,21 +54,21 @@ class Software:
 
     @property
     def path(self) -> str:
-        """The folder of programs, inside."""
+        """The folder of programs, inside a container."""
         return f"{HOME}/bin"
 
     @property
     def variables(self) -> dict[str, str]:
-        """The environment variables without which the interpreter does not start or find all."""
-        found = {"PYTHONPATH": f"{HOME}/operator"}
+        """The environment variables that the interpreter needs to start and to find modules."""
+        result = {"PYTHONPATH": f"{HOME}/operator"}
         if self.libpython and not is_system(self.libpython):
-            found["LD_LIBRARY_PATH"] = f"{HOME}/libpython"
-        return found
+            result["LD_LIBRARY_PATH"] = f"{HOME}/libpython"
+        return result
 
     def inside(self, path: Path) -> str:
-        """Return where a file or folder of the environment or of its Python lies inside.
+        """Return the path inside a container of a path of the environment or of its Python.
 
-        What lies in a system folder is at its own path.
+        A path in a system folder is the same inside.
         """
         for folder, name in ((self.environment, ""), (self.base, "/python")):
             for form in (folder, folder.resolve()):
@@ -83,8 +83,8 @@ class Software:
         replaced.
         """
         programs = folder / "bin"
-        for made in (programs, *(folder / name for name in ("lib", "operator", "libpython"))):
-            made.mkdir(parents=True, exist_ok=True)
+        for subfolder in (programs, *(folder / name for name in ("lib", "operator", "libpython"))):
+            subfolder.mkdir(parents=True, exist_ok=True)
         steps = [_bind(HOME, folder), _bind(f"{HOME}/lib", self.environment / "lib")]
         steps.append(_bind(f"{HOME}/operator", self.operator))
         if not is_system(self.base):
@@ -102,9 +102,9 @@ class Software:
 
     def _configuration(self, home: str) -> str:
         """Return the environment's pyvenv.cfg with another home."""
-        given = (self.environment / "pyvenv.cfg").read_text(encoding="utf-8").splitlines()
-        kept = [line for line in given if line.split("=")[0].strip() != "home"]
-        return "\n".join([f"home = {home}", *kept]) + "\n"
+        lines = (self.environment / "pyvenv.cfg").read_text(encoding="utf-8").splitlines()
+        kept_lines = [line for line in lines if line.split("=")[0].strip() != "home"]
+        return "\n".join([f"home = {home}", *kept_lines]) + "\n"
 
 
 def _bind(target: str, source: Path) -> Step:

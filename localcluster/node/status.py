@@ -14,7 +14,7 @@ Json = dict[str, Any]
 
 
 class Phase(StrEnum):
-    """Where in its life a pod is."""
+    """The phase of a pod."""
 
     PENDING = "Pending"
     RUNNING = "Running"
@@ -24,7 +24,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A container that does not run yet, or not again yet."""
+    """A container that has not started yet, or not restarted yet."""
 
     reason: str
     message: str = ""
@@ -50,12 +50,12 @@ class Terminated:
 
 
 State = Waiting | Running | Terminated
-"""What a container is in."""
+"""The state of a container."""
 
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """What is to be told about one container."""
+    """The state of one container that is reported."""
 
     name: str
     image: str
@@ -82,7 +82,7 @@ class Place:
     node_address: str
     start_time: float
     pod_address: str = ""
-    """Empty until its network is there."""
+    """Empty until its network is set up."""
 
 
 def pod_status(
@@ -97,7 +97,7 @@ def pod_status(
 ) -> Json:
     """Return the status to report, as a strategic merge patch.
 
-    `ended` says that no container will be started any more. `previous` are the conditions that
+    `ended` means that no container will be started any more. `previous` are the conditions that
     were reported before: one that did not change keeps its lastTransitionTime.
     """
     reached = phase(pod["spec"], init, main, ended=ended)
@@ -107,31 +107,38 @@ def pod_status(
         "hostIP": place.node_address,
         "hostIPs": [{"ip": place.node_address}],
         "startTime": timestamp(place.start_time),
-        "containerStatuses": [_container(one) for one in main],
+        "containerStatuses": [_container(container) for container in main],
     }
     if place.pod_address:
-        # Told to replace: merged, the address under an agent before this one would stay.
+        # Replaced, because a merge would keep the address from a previous agent.
         addresses = [{"$patch": "replace"}, {"ip": place.pod_address}]
         status |= {"podIP": place.pod_address, "podIPs": addresses}
     if init:
-        # Of an init container, ready means that it is done.
-        status["initContainerStatuses"] = [_container(one, ready=one.succeeded) for one in init]
+        # For an init container, ready means completed.
+        status["initContainerStatuses"] = [
+            _container(container, ready=container.succeeded) for container in init
+        ]
     return status
 
 
 def phase(
     spec: Json, init: Sequence[Container], main: Sequence[Container], *, ended: bool
 ) -> Phase:
-    """Return the phase that the containers' states amount to."""
+    """Compute the phase from the states of the containers."""
     policy = spec.get("restartPolicy", "Always")
-    if not all(one.succeeded for one in init):
-        failed = any(isinstance(one.state, Terminated) and not one.succeeded for one in init)
+    if not all(container.succeeded for container in init):
+        failed = any(
+            isinstance(container.state, Terminated) and not container.succeeded
+            for container in init
+        )
         return Phase.FAILED if ended and (failed or policy == "Never") else Phase.PENDING
-    if not ended and any(isinstance(one.state, Waiting) and one.last is None for one in main):
+    if not ended and any(
+        isinstance(container.state, Waiting) and container.last is None for container in main
+    ):
         return Phase.PENDING
-    if any(isinstance(one.state, Running) for one in main):
+    if any(isinstance(container.state, Running) for container in main):
         return Phase.RUNNING
-    if all(one.succeeded for one in main) and (ended or policy != "Always"):
+    if all(container.succeeded for container in main) and (ended or policy != "Always"):
         return Phase.SUCCEEDED
     return Phase.FAILED if ended or policy == "Never" else Phase.RUNNING
 
@@ -155,11 +162,11 @@ def _conditions(
 ) -> list[Json]:
     initialized = _condition(
         "Initialized",
-        [one.name for one in init if not one.succeeded],
+        [container.name for container in init if not container.succeeded],
         "ContainersNotInitialized",
         "containers with incomplete status",
     )
-    unready = [one.name for one in main if not one.ready]
+    unready = [container.name for container in main if not container.ready]
     not_ready = ("ContainersNotReady", "containers with unready status")
     containers_ready = _condition("ContainersReady", unready, *not_ready)
     ready = _condition("Ready", unready, *not_ready)
@@ -170,13 +177,13 @@ def _conditions(
         for condition in (containers_ready, ready):
             condition |= {"status": "False", "reason": reason, "message": None}
     before = {condition["type"]: condition for condition in previous}
-    made = [_condition("PodScheduled", [], "", ""), initialized, containers_ready, ready]
-    for condition in made:
+    conditions = [_condition("PodScheduled", [], "", ""), initialized, containers_ready, ready]
+    for condition in conditions:
         old = before.get(condition["type"], {})
         same = old.get("status") == condition["status"]
         since = old.get("lastTransitionTime") if same else None
         condition["lastTransitionTime"] = since or timestamp(now)
-    return made
+    return conditions
 
 
 def _condition(kind: str, missing: list[str], reason: str, message: str) -> Json:
@@ -188,7 +195,7 @@ def _condition(kind: str, missing: list[str], reason: str, message: str) -> Json
 
 
 def _closed_gates(pod: Json) -> list[str]:
-    """Return the readiness gates whose condition somebody else has not set to True."""
+    """Return the readiness gates whose condition is not True."""
     conditions = pod.get("status", {}).get("conditions") or []
     true = {condition["type"] for condition in conditions if condition["status"] == "True"}
     gates = pod["spec"].get("readinessGates") or []

@@ -1,4 +1,4 @@
-"""When the results of a probe change its verdict."""
+"""How the results of a probe change the health of its container."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class ProbeTimes:
-    """The figures of a probe, all times in seconds; the defaults are those of the API."""
+    """The settings of a probe, all times in seconds; the defaults are those of the API."""
 
     initial_delay: float = 0.0
     period: float = 10.0
@@ -14,11 +14,11 @@ class ProbeTimes:
     success_threshold: int = 1
     failure_threshold: int = 3
     termination_grace_period: float | None = None
-    """How long a container has to end when this probe has it killed; None: as long as the pod."""
+    """The grace period of a container that this probe terminates; None: the pod's."""
 
     @classmethod
     def of(cls, probe: dict[str, Any]) -> "ProbeTimes":
-        """Read the figures of a probe of the API."""
+        """Parse a probe of the API."""
         return cls(
             initial_delay=probe.get("initialDelaySeconds", 0),
             period=probe.get("periodSeconds", 10),
@@ -31,7 +31,7 @@ class ProbeTimes:
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """What a probe's results so far amount to."""
+    """The health of a container by a probe's results so far."""
 
     success_threshold: int
     failure_threshold: int

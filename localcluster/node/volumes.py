@@ -15,7 +15,7 @@ from localcluster.node.filesystem import Step, StepKind
 from localcluster.node.projection import PROJECTED, project, write_files
 
 _TOKEN_LIFE_USED = 0.8
-"""The share of a token's life after which a new one is fetched, as the kubelet does."""
+"""The part of a token's lifetime after which a new one is fetched, as in the kubelet."""
 _RETRY_SECONDS = 10.0
 
 _HOST_PATH_CHECKS: Mapping[str, tuple[Callable[[Path], bool], str]] = {
@@ -28,7 +28,7 @@ _HOST_PATH_CHECKS: Mapping[str, tuple[Callable[[Path], bool], str]] = {
 
 
 class VolumeError(Exception):
-    """A volume cannot be set up now; the message is worded as the kubelet words it."""
+    """A volume cannot be set up now; the message is worded like the kubelet's."""
 
 
 class Volumes:
@@ -46,7 +46,7 @@ class Volumes:
         self._refresh_at: dict[str, float] = {}
 
     async def set_up(self, now: float) -> None:
-        """Make all volumes that are not there yet. Raise `VolumeError`."""
+        """Set up all volumes that are not set up yet. Raise `VolumeError`."""
         for volume in self._pod["spec"].get("volumes", []):
             if volume["name"] in self._sources:
                 continue
@@ -64,7 +64,7 @@ class Volumes:
         return sorted(steps, key=lambda step: len(Path(step.target).parts))
 
     async def keep_tokens_fresh(self, clock: Callable[[], float]) -> None:
-        """Replace each service-account token before it expires, for ever."""
+        """Replace each service-account token before it expires, until cancelled."""
         while self._refresh_at:
             name = min(self._refresh_at, key=self._refresh_at.__getitem__)
             await asyncio.sleep(max(0.0, self._refresh_at[name] - clock()))
@@ -76,7 +76,7 @@ class Volumes:
                 self._refresh_at[name] = clock() + _RETRY_SECONDS
 
     def release(self) -> None:
-        """Give the memory of volumes in memory back; their files are gone then."""
+        """Release the memory of volumes in memory, with their files."""
         shutil.rmtree(self._memory, ignore_errors=True)
         while self._in_memory:
             kernel.unmount(str(self._in_memory.pop()))
@@ -104,7 +104,7 @@ class Volumes:
         elif "hostPath" in volume:
             return host_path(volume["hostPath"])
         elif "persistentVolumeClaim" in volume:
-            return await self._claimed(volume["persistentVolumeClaim"]["claimName"])
+            return await self._claim_path(volume["persistentVolumeClaim"]["claimName"])
         else:
             kind = next(key for key in volume if key != "name")
             raise ConfigurationError(f"the process node has no volumes of kind {kind}")
@@ -129,11 +129,11 @@ class Volumes:
         else:
             folder.chmod(0o1777)
 
-    async def _claimed(self, claim: str) -> Path:
+    async def _claim_path(self, claim: str) -> Path:
         namespace = self._pod["metadata"]["namespace"]
         path = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{claim}"
-        found = await self._api.get(path)
-        name = found["spec"].get("volumeName")
+        live = await self._api.get(path)
+        name = live["spec"].get("volumeName")
         if not name:
             raise ConfigurationError(f'persistentvolumeclaim "{claim}" is not bound')
         spec = (await self._api.get(f"/api/v1/persistentvolumes/{name}"))["spec"]
@@ -145,7 +145,7 @@ class Volumes:
 
 
 def host_path(settings: Json) -> Path:
-    """Return the path of a hostPath volume, made where its type says so.
+    """Return the path of a hostPath volume, created if its type asks for it.
 
     Raise `ConfigurationError` if it is not of its type.
     """
