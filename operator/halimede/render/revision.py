@@ -1,4 +1,4 @@
-"""Revisions: everything that changes the pod, its hash, and the record that outlives the spec."""
+"""Revisions: everything that changes the pod, its hash, and the record that is kept of it."""
 
 import hashlib
 import json
@@ -18,12 +18,12 @@ RECORD_KEY = "revision.json"
 
 
 class InvalidRecordError(Exception):
-    """A ConfigMap that should record a revision does not."""
+    """A ConfigMap is not the record of a revision, although it should be."""
 
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """Everything that is needed to run one state of the model, whatever the spec says since."""
+    """Everything that is needed to run one state of the model after the spec has changed."""
 
     hash: RevisionHash
     """Eight hex digits."""
@@ -31,20 +31,20 @@ class Revision:
     """The model's name in Triton's URLs."""
     config_pbtxt: str
     pod_template: Manifest = field(hash=False)
-    """Without what depends on the hash itself: the revision's labels and its ConfigMap's name."""
+    """Without what depends on the hash: the revision's labels and its ConfigMap's name."""
     source: Manifest = field(default_factory=dict, hash=False)
     """Copy of a `configMap://` source: `data` and `binaryData`, each only where it is not empty.
-    The user may change theirs at any time; this revision's next pod must find the old files."""
+    The user may change theirs at any time; this revision's next pod needs the old files."""
 
 
 def render_revision(md: ModelDeployment, platform: Platform, inputs: Inputs) -> Revision:
     """Render the revision that the spec asks for.
 
-    If a record of the same hash exists, use that instead: it holds the fetcher's image of its own
-    time, which the hash leaves out, so that an update of the operator restarts no model.
+    If a record of the same hash exists, use that instead: it has the fetcher's image of its own
+    time, which the hash excludes, so that an update of the operator restarts no model.
 
     Raises:
-        config_pbtxt.InvalidConfigError: `violations` would have said so.
+        config_pbtxt.InvalidConfigError: `find_violations` reports this too.
     """
     model = model_name(md)
     config = config_pbtxt.model_config(model, md.spec)
@@ -52,7 +52,7 @@ def render_revision(md: ModelDeployment, platform: Platform, inputs: Inputs) -> 
     template = fragment("pod", pod=view, startup_period=STARTUP_PERIOD_SECONDS)
     template = merge(template, md.spec.pod_template or {})
     text = config_pbtxt.text(config)
-    source = _copied(md, inputs)
+    source = _copy_source(md, inputs)
     return Revision(
         hash=_hash(template, platform.halimede_image, text, source),
         model=model,
@@ -63,7 +63,7 @@ def render_revision(md: ModelDeployment, platform: Platform, inputs: Inputs) -> 
 
 
 def record(md: ModelDeployment, recorded: Revision) -> Manifest:
-    """Write a revision's ConfigMap: what its pods read, and what renders it again."""
+    """Return a revision's ConfigMap: what its pods read, and what is needed to render it again."""
     own = {
         CONFIG_KEY: recorded.config_pbtxt,
         RECORD_KEY: canonical({"model": recorded.model, "podTemplate": recorded.pod_template}),
@@ -83,13 +83,13 @@ def record(md: ModelDeployment, recorded: Revision) -> Manifest:
 
 
 def from_record(config_map: Manifest) -> Revision:
-    """Read a revision back from its ConfigMap.
+    """Parse a revision from its ConfigMap.
 
     Raises:
-        InvalidRecordError: It is not one that `record` wrote.
+        InvalidRecordError: `record` did not write it.
     """
     try:
-        known = json.loads(config_map["data"][RECORD_KEY])
+        content = json.loads(config_map["data"][RECORD_KEY])
         source = {
             kind: files
             for kind in ("data", "binaryData")
@@ -97,9 +97,9 @@ def from_record(config_map: Manifest) -> Revision:
         }
         return Revision(
             hash=config_map["metadata"]["labels"][names.REVISION_LABEL],
-            model=known["model"],
+            model=content["model"],
             config_pbtxt=config_map["data"][CONFIG_KEY],
-            pod_template=known["podTemplate"],
+            pod_template=content["podTemplate"],
             source=source,
         )
     except (KeyError, TypeError, ValueError) as error:
@@ -107,11 +107,13 @@ def from_record(config_map: Manifest) -> Revision:
         raise InvalidRecordError(f"ConfigMap {name!r} records no revision: {error!r}") from error
 
 
-def _copied(md: ModelDeployment, inputs: Inputs) -> Manifest:
+def _copy_source(md: ModelDeployment, inputs: Inputs) -> Manifest:
     copied: Manifest = {}
     for name in config_maps(md.spec):
-        held = inputs.get(name) or {}
-        copied |= {kind: held[kind] for kind in ("data", "binaryData") if held.get(kind)}
+        config_map = inputs.get(name) or {}
+        copied |= {
+            kind: config_map[kind] for kind in ("data", "binaryData") if config_map.get(kind)
+        }
     return copied
 
 
