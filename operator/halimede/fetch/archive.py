@@ -1,4 +1,4 @@
-"""Unpack archives that nobody vouches for."""
+"""Unpack untrusted archives."""
 
 import stat
 import tarfile
@@ -15,12 +15,12 @@ _ZIP = (".zip",)
 
 
 def is_archive(name: str) -> bool:
-    """Tell by its name whether a file is an archive that `unpack` takes."""
+    """Return whether *name* is the name of an archive that `unpack` supports."""
     return name.lower().endswith(_TAR + _ZIP)
 
 
 def unpack(archive: Path, to: Path, budget: Budget) -> None:
-    """Unpack plain files and folders; anything else in an archive is refused.
+    """Unpack plain files and folders; anything else in an archive is an error.
 
     Raises:
         FetchError: A member would land outside *to* or is a link or a device, the archive is
