@@ -15,8 +15,8 @@ LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 _log = logging.getLogger(__name__)
 
-_PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_QUIET = ("aiohttp.access", "kopf", "kubernetes", "urllib3")
+_STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_QUIET_LOGGERS = ("aiohttp.access", "kopf", "kubernetes", "urllib3")
 
 
 class JsonFormatter(logging.Formatter):
@@ -55,7 +55,7 @@ def set_up(log_format: LogFormat, level: LogLevel) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     logging.basicConfig(handlers=[handler], level=level, force=True)
-    for name in _QUIET:
+    for name in _QUIET_LOGGERS:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
 
 
@@ -72,7 +72,7 @@ def log_loop_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any])
 
 
 def _extras(record: logging.LogRecord) -> dict[str, object]:
-    return {name: value for name, value in vars(record).items() if name not in _PLAIN}
+    return {name: value for name, value in vars(record).items() if name not in _STANDARD_FIELDS}
 
 
 def _as_text(value: object) -> str:

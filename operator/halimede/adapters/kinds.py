@@ -16,11 +16,11 @@ class Kind:
     """A namespaced kind, in the version that we use."""
 
     name: str
-    """As in a manifest's `kind`."""
+    """The `kind` in a manifest."""
     api_version: str
-    """As in a manifest's `apiVersion`."""
+    """The `apiVersion` in a manifest."""
     plural: str
-    """As in paths and in RBAC rules."""
+    """The name in URL paths and in RBAC rules."""
     selector: str | None = OURS
     """The label selector of our watch; None: all objects of the kind."""
 

@@ -115,10 +115,10 @@ class PrometheusReader:
         if request.slow_after is not None:
             sources.append(Source.ROUTER_LATENCY)
         queries: dict[SourceId, Awaitable[Answer]] = {
-            source: self._counters(source, request) for source in sources
+            source: self._read_counters(source, request) for source in sources
         }
         queries |= {
-            query.source: self._custom_counts(query, request) for query in request.indicators
+            query.source: self._read_custom_counts(query, request) for query in request.indicators
         }
         results = await asyncio.gather(*(self._answer(*item) for item in queries.items()))
         answers: dict[SourceId, Answer] = dict(zip(queries, results, strict=True))
@@ -145,13 +145,13 @@ class PrometheusReader:
             reason, description = self._describe_error(error)
             return Unavailable(reason, f"{source} counters: {description}")
 
-    async def _counters(self, source: SourceId, request: MetricsRequest) -> Answer:
-        results = await self._results(build_queries(source, request))
+    async def _read_counters(self, source: SourceId, request: MetricsRequest) -> Answer:
+        results = await self._run_queries(build_queries(source, request))
         return CounterSamples(
-            tuple(series for result in results for series in self._parsed(_all_series, result))
+            tuple(series for result in results for series in self._parse(_all_series, result))
         )
 
-    async def _custom_counts(self, query: DueQuery, request: MetricsRequest) -> Answer:
+    async def _read_custom_counts(self, query: DueQuery, request: MetricsRequest) -> Answer:
         """Run both queries for the stable revision and, once counting has begun, the canary."""
         revisions = (request.stable, request.canary)[: 1 if request.since is None else 2]
         texts = [
@@ -159,13 +159,13 @@ class PrometheusReader:
             for revision in revisions
             for template in (query.requests, query.errors)
         ]
-        results = await self._results(texts, at=request.now)
-        numbers = [self._parsed(parse_scalar, result) for result in results]
+        results = await self._run_queries(texts, at=request.now)
+        numbers = [self._parse(parse_scalar, result) for result in results]
         pairs = zip(numbers[::2], numbers[1::2], strict=True)
         stable, *canary = (to_counts(*pair) for pair in pairs)
         return CustomCounts(stable, canary[0] if canary else None)
 
-    async def _results(self, texts: Iterable[str], at: float | None = None) -> list[Any]:
+    async def _run_queries(self, texts: Iterable[str], at: float | None = None) -> list[Any]:
         """Run several queries concurrently, for the time *at* or now."""
         if not self._url:
             raise _UnavailableError(
@@ -176,7 +176,7 @@ class PrometheusReader:
         futures = (loop.run_in_executor(self._threads, self._query, text, at) for text in texts)
         return await asyncio.gather(*futures)
 
-    def _parsed(self, parse: Callable[[Any], T], result: Any) -> T:
+    def _parse(self, parse: Callable[[Any], T], result: Any) -> T:
         try:
             return parse(result)
         except _MALFORMED as error:

@@ -79,7 +79,7 @@ class Store:
         if not kind.selects(manifest):
             return self.drop(kind, manifest) if uid in self._objects[kind] else ()
         before = self._remove(kind, uid)
-        stored = _trimmed(kind, manifest)
+        stored = _prepare(kind, manifest)
         self._objects[kind][uid] = stored
         key = owner_key(kind, stored)
         if key:
@@ -161,7 +161,7 @@ def _distinct_keys(first: Key | None, second: Key | None) -> tuple[Key, ...]:
     return tuple({key for key in (first, second) if key})
 
 
-def _trimmed(kind: Kind, manifest: Manifest) -> Manifest:
+def _prepare(kind: Kind, manifest: Manifest) -> Manifest:
     """Add the kind, which items of lists lack, and drop the `managedFields` that are not used.
 
     All are used of the kinds that other clients write too, and of the other children only those of

@@ -71,7 +71,7 @@ def _types(model: type[BaseModel]) -> Mapping[str, TypeAdapter[Any]]:
     return {name: TypeAdapter(hints[name]) for name in model.model_fields}
 
 
-def _seconds(value: object) -> object:
+def _to_seconds(value: object) -> object:
     if isinstance(value, str):
         return datetime.fromisoformat(value).timestamp()
     return value
@@ -89,7 +89,7 @@ def rfc3339(seconds: float) -> str:
 
 Timestamp = Annotated[
     float,
-    BeforeValidator(_seconds),
+    BeforeValidator(_to_seconds),
     PlainSerializer(rfc3339, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]

@@ -13,8 +13,8 @@ from halimede.api.status import Status
 from halimede.api.v1alpha1 import GROUP, KIND, PLURAL, VERSION, ModelDeployment
 
 LONGEST_NAME = 48
-"""Pods are found in metrics by `<name>-<hash8>-`, and Kubernetes keeps 58 characters of that
-(`maxGeneratedNameLength` of its name generator) before it adds its own."""
+"""Metrics are matched by the prefix `<name>-<hash8>-` of pod names, of which Kubernetes keeps 58
+characters (`maxGeneratedNameLength` of its name generator) before it adds its own."""
 
 LINE = 100
 """Characters after which a long text is continued in the next line."""

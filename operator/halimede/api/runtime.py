@@ -9,7 +9,7 @@ from halimede.api.rules import rule, rules
 
 Quantity = int | str
 
-_OURS = (
+_RESERVED = (
     "model-repository|model-store|model-control-mode|http-port|grpc-port|metrics-port"
     "|exit-timeout-secs"
 )
@@ -41,7 +41,7 @@ class Runtime(ApiModel):
                 ".image",
             ),
             rule(
-                f"!has(self.args) || !self.args.exists(a, a.matches('^--({_OURS})(=|$)'))",
+                f"!has(self.args) || !self.args.exists(a, a.matches('^--({_RESERVED})(=|$)'))",
                 "args must not set the repository, the ports, the control mode or the exit"
                 " timeout, which Halimede sets: remove them (for the timeout see"
                 " spec.drain.exitTimeoutSeconds)",

@@ -130,16 +130,16 @@ class SourceEvidence(ApiModel):
     stable_requests: int = 0
     stable_errors: int = 0
     usual_requests: int = 0
-    """Of the canary, in polls in which the stable revision's error rate was as usual."""
+    """Requests of the canary, in polls in which the stable revision's error rate was as usual."""
     usual_errors: int = 0
     usual_stable_requests: int = 0
-    """Of the stable revision, in those polls."""
+    """Requests of the stable revision in those polls."""
     usual_stable_errors: int = 0
     recent_requests: float = 0.0
-    """Of the stable revision recently; each poll weighs three quarters of the next one."""
+    """Recent requests of the stable revision; each poll weighs three quarters of the next one."""
     recent_errors: float = 0.0
     last_requests: int = 0
-    """Of the stable revision, in the last poll."""
+    """Requests of the stable revision in the last poll."""
     last_errors: int = 0
     polls: int = 0
     """Polls that brought new samples of the canary."""
@@ -153,7 +153,7 @@ class SourceEvidence(ApiModel):
     dispersion_looks: int = 0
     """Number of differences that it is the mean of, at most 100."""
     past_requests: int = 0
-    """Of the stable revision, in the two hours before the rollout, without incidents."""
+    """Requests of the stable revision in the two hours before the rollout, without incidents."""
     past_errors: int = 0
     log_rel: tuple[float, ...] = ()
     """One per rate ratio: the canary is worse than the stable revision."""
@@ -167,7 +167,7 @@ class SourceEvidence(ApiModel):
     """One per rate ratio: the canary is worse than the stable revision since it was suspected to
     be over a ceiling; empty while it is not."""
     confirmation_requests: int = 0
-    """Of the stable revision since then."""
+    """Requests of the stable revision since then."""
     log_no_worse: tuple[float, ...] = ()
     """One per rate ratio: the canary is no worse than `maxErrorRatio` allows, in the polls in
     which the stable revision was not as usual; empty without such polls."""
@@ -182,8 +182,8 @@ class Evidence(ApiModel):
     levels: tuple[float, ...] = ()
     """The error rate that each step's certificate must exclude, fixed when the rollout starts."""
     requests_per_second: float | None = None
-    """To the model, in the two hours before the rollout; in the rollout itself if those have no
-    data or differ by more than a factor of two. Absent if there is too little data."""
+    """Requests per second to the model, in the two hours before the rollout; in the rollout itself
+    if those have no data or differ by more than a factor of two. Absent with too little data."""
     requested_at: Timestamp | None = None
     """When the target's request count last increased; absent before its first request."""
     sources: tuple[SourceEvidence, ...] = ()

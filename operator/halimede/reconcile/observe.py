@@ -51,7 +51,7 @@ async def observe(
     return Observed(
         deployment=deployment,
         children=tuple(
-            child for kind in CHILDREN for child in owned(kind, key) if _owned_by(child, uid)
+            child for kind in CHILDREN for child in owned(kind, key) if _is_owned_by(child, uid)
         ),
         pods=owned(POD, key),
         endpoint_slices=owned(ENDPOINT_SLICE, key),
@@ -72,6 +72,6 @@ def _config_maps(deployment: ModelDeployment) -> tuple[str, ...]:
         return ()  # validation reports what is wrong with the address
 
 
-def _owned_by(child: Manifest, uid: str) -> bool:
+def _is_owned_by(child: Manifest, uid: str) -> bool:
     owners = child["metadata"].get("ownerReferences") or ()
     return any(owner["uid"] == uid for owner in owners)

@@ -75,10 +75,10 @@ def record(md: ModelDeployment, recorded: Revision) -> Manifest:
             md, names.revision_name(md.metadata.name, recorded.hash), recorded.hash
         ),
         "immutable": True,
-        "data": own | _prefixed(recorded.source.get("data", {})),
+        "data": own | _add_prefix(recorded.source.get("data", {})),
     }
     if binary := recorded.source.get("binaryData"):
-        manifest["binaryData"] = _prefixed(binary)
+        manifest["binaryData"] = _add_prefix(binary)
     return with_digest(manifest)
 
 
@@ -93,7 +93,7 @@ def from_record(config_map: Manifest) -> Revision:
         source = {
             kind: files
             for kind in ("data", "binaryData")
-            if (files := _unprefixed(config_map.get(kind) or {}))
+            if (files := _remove_prefix(config_map.get(kind) or {}))
         }
         return Revision(
             hash=config_map["metadata"]["labels"][names.REVISION_LABEL],
@@ -127,11 +127,11 @@ def _hash(template: Manifest, fetcher: str, config: str, source: Manifest) -> Re
     return RevisionHash(hashlib.sha256(content.encode()).hexdigest()[:8])
 
 
-def _prefixed(files: Manifest) -> Manifest:
+def _add_prefix(files: Manifest) -> Manifest:
     return {COPIED + name: content for name, content in files.items()}
 
 
-def _unprefixed(files: Manifest) -> Manifest:
+def _remove_prefix(files: Manifest) -> Manifest:
     return {
         name.removeprefix(COPIED): content
         for name, content in files.items()

@@ -41,7 +41,7 @@ def annotation(name: str) -> str:
 
 def unusable_reason(route: Manifest, name: str) -> tuple[str, str] | None:
     """Return why the ModelDeployment *name* cannot use the route and what to do; None: it can."""
-    mine = [(index, refs) for index, refs in _rules(route) if _ours(refs, name)]
+    mine = [(index, refs) for index, refs in _rules(route) if _has_own_reference(refs, name)]
     if not mine:
         return (
             f"no rule of it names the Service {name!r} with port 8000 or 8001 as a backend",
@@ -52,7 +52,7 @@ def unusable_reason(route: Manifest, name: str) -> tuple[str, str] | None:
     ]
     for index, refs in mine:
         for other in owners:
-            if other != name and _ours(refs, other):
+            if other != name and _has_own_reference(refs, other):
                 return (
                     f"its rule {index} is in use by the ModelDeployment {other!r}",
                     "give each model a rule of its own",
@@ -172,7 +172,7 @@ def _names_service(ref: Manifest) -> bool:
     )
 
 
-def _ours(refs: Refs, name: str) -> bool:
+def _has_own_reference(refs: Refs, name: str) -> bool:
     return any(_is_entry(ref, name) or _is_revision(ref, name) for ref in refs)
 
 
@@ -267,7 +267,7 @@ def _originals(route: Manifest, name: str) -> dict[int, Refs]:
     return {
         index: _original(refs, name, recorded)
         for index, refs in _rules(route)
-        if _ours(refs, name)
+        if _has_own_reference(refs, name)
     }
 
 
