@@ -1,4 +1,4 @@
-"""The running operator: the only place where its parts meet."""
+"""The running operator: the only module that connects all its components."""
 
 import asyncio
 import logging
@@ -23,17 +23,17 @@ from halimede.settings import Settings
 _log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 20.0
-"""How long passes may take to end after SIGTERM; the chart's grace period is longer."""
+"""How long reconciles may take to finish after SIGTERM; the chart's grace period is longer."""
 LAG_SECONDS = 5.0
-"""A loop that comes round this late is not well."""
+"""Lag of the event loop above which the process is unhealthy."""
 MAX_QUEUE_AGE_SECONDS = 600.0
-"""Nor is a queue in which a key has waited this long."""
+"""Time that a key may wait in the queue before the process is unhealthy."""
 MEASURE_LAG_SECONDS = 1.0
-"""How often the loop's lateness is measured."""
+"""How often the lag of the event loop is measured."""
 
 
 async def run(settings: Settings) -> bool:
-    """Run the operator until SIGTERM or SIGINT; tell whether every pass came to its end."""
+    """Run the operator until SIGTERM or SIGINT; return whether every reconcile finished."""
     log.set_up(settings.log_format, settings.log_level)
     asyncio.get_running_loop().set_exception_handler(log.log_loop_exception)
     _log.info("Starting", extra={"settings": str(settings)})
@@ -46,45 +46,45 @@ async def run(settings: Settings) -> bool:
 
 @dataclass(slots=True)
 class Operator:
-    """All parts, put together."""
+    """The components of the operator."""
 
     settings: Settings
     cluster: KubeCluster
     store: Store = field(default_factory=Store)
     queue: WorkQueue[Key] = field(default_factory=WorkQueue)
     named: dict[Kind, ReferencedObjects] = field(init=False)
-    """Users' own objects that specs name."""
+    """Users' own objects that specs reference, by kind."""
     _synced: bool = False
     _lag: float = 0.0
 
     def __post_init__(self) -> None:
-        """Join what needs the others."""
+        """Create the components that need others."""
         self.named = {kind: ReferencedObjects(self.cluster, kind) for kind in REFERENCED}
 
     async def run(self) -> bool:
-        """Work until SIGTERM or SIGINT; tell whether every pass came to its end.
+        """Run until SIGTERM or SIGINT; return whether every reconcile finished.
 
-        The order of the end matters: kopf cancels every task that was born after it, so it goes
-        last, when no pass is under way any more.
+        The order of the shutdown matters: kopf cancels every task that was started after it, so it
+        stops last, when no reconcile is running.
         """
-        asked_to_stop, released = asyncio.Event(), asyncio.Event()
+        stop_requested, kopf_may_stop = asyncio.Event(), asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._watch(asked_to_stop, released))
+            tasks.create_task(self._watch(stop_requested, kopf_may_stop))
             async with web.serve(
                 self.settings.http_port, healthy=self.unhealthy_reason, ready=self.unready_reason
             ) as port:
                 _log.info("Serving /healthz, /readyz and /metrics", extra={"port": port})
-                working = tasks.create_task(self._work())
-                await asked_to_stop.wait()
+                reconciling = tasks.create_task(self._work())
+                await stop_requested.wait()
                 _log.info("Stopping: no new passes begin")
                 drained = await self.queue.shut_down(DRAIN_SECONDS)
-                working.cancel()
-                await asyncio.wait([working])
-            released.set()
+                reconciling.cancel()
+                await asyncio.wait([reconciling])
+            kopf_may_stop.set()
         return drained
 
     def unhealthy_reason(self) -> str | None:
-        """Tell why this process should be restarted, or None."""
+        """Return why this process should be restarted, or None."""
         if self._lag > LAG_SECONDS:
             return f"the event loop came round {self._lag:.0f} s late"
         if self.queue.oldest_seconds() > MAX_QUEUE_AGE_SECONDS:
@@ -92,11 +92,11 @@ class Operator:
         return None
 
     def unready_reason(self) -> str | None:
-        """Tell why nothing is worked on, or None."""
+        """Return why nothing is reconciled yet, or None."""
         return None if self._synced else "the watches have not delivered everything yet"
 
-    async def _watch(self, asked_to_stop: asyncio.Event, released: asyncio.Event) -> None:
-        """Run kopf until *released*; a failure of it ends the operator."""
+    async def _watch(self, stop_requested: asyncio.Event, kopf_may_stop: asyncio.Event) -> None:
+        """Run kopf until *kopf_may_stop* is set; if kopf fails, the operator ends."""
         namespaces = self.settings.namespaces
         before = asyncio.all_tasks()
         watches = await kopf.spawn_tasks(
@@ -105,23 +105,23 @@ class Operator:
             standalone=True,
             clusterwide=not namespaces,
             namespaces=namespaces,
-            stop_flag=released,
+            stop_flag=kopf_may_stop,
         )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            # In place of kopf's own, which would end it before our passes have ended.
-            loop.add_signal_handler(number, asked_to_stop.set)
+            # Replaces kopf's own handler, which would stop kopf before our reconciles finish.
+            loop.add_signal_handler(number, stop_requested.set)
         try:
             await kopf.run_tasks(watches, ignored=before)
         finally:
-            asked_to_stop.set()
+            stop_requested.set()
 
     async def _work(self) -> None:
-        """Wait until everything is known; then work, and compare now and then."""
+        """Wait until the store is synced, then run the workers and resync at an interval."""
         sync = CacheSync(self.cluster, self.store, self.settings.namespaces)
         reconciler = self._reconciler()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._beat())
+            tasks.create_task(self._measure_lag())
             await sync.wait_for_sync()
             self._synced = True
             _log.info("Synced", extra={"modeldeployments": len(self.store.keys())})
@@ -150,8 +150,8 @@ class Operator:
             clock=time.time,  # noqa: TID251  (the one clock of the operator)
         )
 
-    async def _beat(self) -> None:
-        """Measure how late the loop comes round: late means that something blocks it."""
+    async def _measure_lag(self) -> None:
+        """Measure the lag of the event loop: a high lag means that something blocks it."""
         loop = asyncio.get_running_loop()
         while True:
             due = loop.time() + MEASURE_LAG_SECONDS

@@ -1,7 +1,7 @@
-"""What kopf is for here: it finds the resources, watches them, and keeps the watches alive.
+"""The use of kopf: it discovers the resources, watches them, and keeps the watches alive.
 
-Every event is a matter of microseconds: it goes into the store and puts a key on the queue.
-There are no other handlers, hence no finalizers, no annotations and no writes of kopf's own.
+An event handler takes microseconds: it updates the store and adds keys to the queue. There are
+no other handlers, so kopf writes nothing itself: no finalizers and no annotations.
 """
 
 import logging
@@ -22,7 +22,7 @@ from halimede.reconcile.queue import WorkQueue
 from halimede.reconcile.references import ReferencedObjects
 
 DEBOUNCE_SECONDS = 0.1
-"""How long to wait after a child's event: they come in bursts, and one look does for a burst."""
+"""Delay after a child's event: they come in bursts, and one reconcile covers a burst."""
 
 _NOTHING: kopf.BodyEssence = {}
 
@@ -30,13 +30,13 @@ _NOTHING: kopf.BodyEssence = {}
 def registry(
     store: Store, named: Mapping[Kind, ReferencedObjects], queue: WorkQueue[Key], log_in: LogIn
 ) -> kopf.OperatorRegistry:
-    """Register one event handler per watched kind, and the log-in.
+    """Return a registry with one event handler per watched kind, and the login handler.
 
     Args:
-        store: Takes what is ours.
-        named: Take what specs name, by kind.
-        queue: Takes whom an event concerns.
-        log_in: Logs kopf in.
+        store: Stores the objects that are ours.
+        named: Store the objects that specs reference, by kind.
+        queue: Receives the keys of the ModelDeployments that an event affects.
+        log_in: Returns the credentials for kopf.
     """
     handlers = kopf.OperatorRegistry()
 
@@ -55,30 +55,30 @@ def registry(
 
 
 def settings(*, namespaced: bool) -> kopf.OperatorSettings:
-    """Set kopf up to watch, and to do nothing besides."""
-    chosen = kopf.OperatorSettings()
-    chosen.posting.enabled = False
-    chosen.posting.level = logging.CRITICAL
-    chosen.networking.request_timeout = 60
-    # Belt and braces: bookmarks show earlier whether a watch is dead.
-    chosen.watching.server_timeout = 300
-    chosen.watching.client_timeout = 360
-    chosen.watching.chunk_size = 500
+    """Return settings with which kopf only watches."""
+    result = kopf.OperatorSettings()
+    result.posting.enabled = False
+    result.posting.level = logging.CRITICAL
+    result.networking.request_timeout = 60
+    # A second safeguard: bookmarks show earlier whether a watch is dead.
+    result.watching.server_timeout = 300
+    result.watching.client_timeout = 360
+    result.watching.chunk_size = 500
     # Without cluster-wide rights neither CRDs nor namespaces can be watched.
-    chosen.scanning.disabled = namespaced
-    # Unused: nothing of ours is stored on objects. Were it ever, it should bear our name.
-    chosen.persistence.finalizer = f"{GROUP}/finalizer"
-    chosen.persistence.diffbase_storage = _NoDiffs()
-    chosen.persistence.progress_storage = _NoProgress()
+    result.scanning.disabled = namespaced
+    # Unused, as nothing is stored on objects; the name is ours in case that ever changes.
+    result.persistence.finalizer = f"{GROUP}/finalizer"
+    result.persistence.diffbase_storage = _NoDiffs()
+    result.persistence.progress_storage = _NoProgress()
     for kind in WATCHED:
-        # Specs name users' own ConfigMaps and HTTPRoutes.
+        # Specs reference users' own ConfigMaps and HTTPRoutes, which lack our label.
         if kind.selector and kind not in REFERENCED:
-            chosen.watching.label_selectors[kind.group, kind.version, kind.plural] = kind.selector
-    return chosen
+            result.watching.label_selectors[kind.group, kind.version, kind.plural] = kind.selector
+    return result
 
 
 class _NoDiffs(kopf.DiffBaseStorage):
-    """Remember no former state of objects: kopf copies each body thrice otherwise, per event."""
+    """Stores no earlier state of objects: kopf would copy each body three times per event."""
 
     @override
     def build(self, *, body: kopf.Body, extra_fields: Any = None) -> kopf.BodyEssence:
@@ -94,7 +94,7 @@ class _NoDiffs(kopf.DiffBaseStorage):
 
 
 class _NoProgress(kopf.ProgressStorage):
-    """Remember no handlers' progress: event handlers have none."""
+    """Stores no progress of handlers: event handlers have none."""
 
     @override
     def fetch(self, *, key: Any, body: kopf.Body) -> None:
@@ -106,7 +106,7 @@ class _NoProgress(kopf.ProgressStorage):
 
     @override
     def purge(self, *, key: Any, body: kopf.Body, patch: kopf.Patch) -> None:
-        """Find nothing to remove."""
+        """Remove nothing."""
 
     @override
     def touch(self, *, body: kopf.Body, patch: kopf.Patch, value: str | None) -> None:
@@ -120,26 +120,26 @@ class _NoProgress(kopf.ProgressStorage):
 def _handler(
     kind: Kind, store: Store, named: ReferencedObjects | None, queue: WorkQueue[Key]
 ) -> Callable[..., Awaitable[None]]:
-    async def seen(event: kopf.RawEvent, **_: Any) -> None:
+    async def on_watch_event(event: kopf.RawEvent, **_: Any) -> None:
         telemetry.LAST_EVENT.set_to_current_time()
         manifest, deleted = dict(event["object"]), event["type"] == "DELETED"
-        # Nobody is concerned if our own write comes back, or an old version late.
-        concerned = store.drop(kind, manifest) if deleted else store.put(kind, manifest)
+        # No key if the event is our own write or an older version.
+        affected = store.drop(kind, manifest) if deleted else store.put(kind, manifest)
         if named is not None:
-            concerned += named.on_event(manifest, deleted=deleted)
-        for key in concerned:
+            affected += named.on_event(manifest, deleted=deleted)
+        for key in affected:
             if kind is MODEL_DEPLOYMENT:
                 queue.add(key)
             else:
                 queue.add_after(key, DEBOUNCE_SECONDS)
 
-    return seen
+    return on_watch_event
 
 
 def _connection(configuration: Configuration) -> kopf.ConnectionInfo:
-    """Translate the log-in of `kubernetes.aio` to kopf's.
+    """Convert the configuration of `kubernetes.aio` to kopf's.
 
-    kopf has log-ins of its own; its one for service accounts needs the cluster's DNS.
+    kopf's own login for service accounts is not used: it needs the cluster's DNS.
     """
     token = configuration.api_key.get("BearerToken")
     return kopf.ConnectionInfo(

@@ -15,12 +15,12 @@ LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 _log = logging.getLogger(__name__)
 
-_PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_QUIET = ("aiohttp.access", "kopf", "kubernetes", "urllib3")
+_STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_QUIET_LOGGERS = ("aiohttp.access", "kopf", "kubernetes", "urllib3")
 
 
 class JsonFormatter(logging.Formatter):
-    """Write a record as one JSON object; what was passed as `extra` becomes fields of it."""
+    """Formats a record as one JSON object; what was passed as `extra` becomes fields of it."""
 
     @override
     def format(self, record: logging.LogRecord) -> str:
@@ -38,12 +38,12 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """Write a record for people: time, level, message, and what was passed as `extra`."""
+    """Formats a record for people: time, level, message, and what was passed as `extra`."""
 
     @override
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, and a traceback under it if there is one."""
-        extras = "".join(f" {name}={_in_text(value)}" for name, value in _extras(record).items())
+        extras = "".join(f" {name}={_as_text(value)}" for name, value in _extras(record).items())
         line = f"{rfc3339(record.created)} {record.levelname:<7} {record.getMessage()}{extras}"
         if record.exc_info:
             line = f"{line}\n{self.formatException(record.exc_info)}"
@@ -51,19 +51,19 @@ class TextFormatter(logging.Formatter):
 
 
 def set_up(log_format: LogFormat, level: LogLevel) -> None:
-    """Send everything that is logged in this process to stderr; libraries only their warnings."""
+    """Log to stderr, from libraries only warnings and errors."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     logging.basicConfig(handlers=[handler], level=level, force=True)
-    for name in _QUIET:
+    for name in _QUIET_LOGGERS:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
 
 
 def log_loop_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Log what went wrong outside of every task, as an event loop's exception handler.
+    """Log an error raised outside of any task; an event loop's exception handler.
 
-    A watch of kopf's that the end of the process finds open may fail to close: nothing is lost by
-    that, and nobody can do anything about it.
+    A watch of kopf's that is still open when the process ends may fail to close. Nothing is lost
+    then and no action is possible, so that is logged at DEBUG.
     """
     if "asyncgen" in context:
         _log.debug("Left open: %s", context["message"])
@@ -72,13 +72,13 @@ def log_loop_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any])
 
 
 def _extras(record: logging.LogRecord) -> dict[str, object]:
-    return {name: value for name, value in vars(record).items() if name not in _PLAIN}
+    return {name: value for name, value in vars(record).items() if name not in _STANDARD_FIELDS}
 
 
-def _in_text(value: object) -> str:
-    """Write a field's value so that its end can be seen.
+def _as_text(value: object) -> str:
+    """Format a field's value, in quotes if it contains a space.
 
-    >>> _in_text(["apply Service/digits", "create Event/Aborted"])
+    >>> _as_text(["apply Service/digits", "create Event/Aborted"])
     '"apply Service/digits, create Event/Aborted"'
     """
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,4 +1,4 @@
-"""The operator's settings: everything that the environment may say, and nothing else does."""
+"""The operator's settings, all of which are environment variables."""
 
 import os
 from collections.abc import Mapping
@@ -17,72 +17,81 @@ C = TypeVar("C", bound=str)
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the operator was told when it was started."""
+    """The settings that the operator was started with."""
 
     image: str = "halimede:0.1.0"
-    """HALIMEDE_IMAGE: this operator's own image; its `fetch` command brings the models in."""
+    """HALIMEDE_IMAGE: this operator's own image; its `fetch` command fetches the models."""
     namespaces: tuple[str, ...] = ()
-    """HALIMEDE_NAMESPACES: the namespaces to serve, with commas between; empty: all."""
+    """HALIMEDE_NAMESPACES: the namespaces to watch, separated by commas; empty: all."""
     prometheus_url: str | None = None
-    """HALIMEDE_PROMETHEUS_URL: where rollouts are judged from; empty: nowhere, none is judged."""
+    """HALIMEDE_PROMETHEUS_URL: the server that rollouts are judged by; empty: none is judged."""
     prometheus_credentials: str | None = None
     """HALIMEDE_PROMETHEUS_CREDENTIALS: a folder with any of the files username and password,
-    token, headers (one in each line), ca.crt, tls.crt and tls.key; they are read anew when they
-    change."""
+    token, headers (one in each line), ca.crt, tls.crt and tls.key; changes take effect without a
+    restart."""
     prometheus_insecure_skip_verify: bool = False
-    """HALIMEDE_PROMETHEUS_INSECURE_SKIP_VERIFY: believe any certificate of Prometheus's."""
+    """HALIMEDE_PROMETHEUS_INSECURE_SKIP_VERIFY: accept any certificate from Prometheus."""
     triton_repository: str = "nvcr.io/nvidia/tritonserver"
-    """HALIMEDE_TRITON_REPOSITORY: the image that `spec.runtime.version` picks a tag of."""
+    """HALIMEDE_TRITON_REPOSITORY: the image repository that `spec.runtime.version` is a tag of."""
     workers: int = 10
-    """HALIMEDE_WORKERS: how many ModelDeployments are worked on at a time."""
+    """HALIMEDE_WORKERS: how many ModelDeployments are reconciled at the same time."""
     resync_seconds: float = 300.0
-    """HALIMEDE_RESYNC_SECONDS: how often each is looked at although nothing is known to change."""
+    """HALIMEDE_RESYNC_SECONDS: how often each is reconciled even if no change was observed."""
     http_port: int = 8080
     """HALIMEDE_HTTP_PORT: where /healthz, /readyz and /metrics are served; 0: any free port."""
     log_format: LogFormat = "json"
     """HALIMEDE_LOG_FORMAT: `json` for machines, `text` for people."""
     log_level: LogLevel = "INFO"
-    """HALIMEDE_LOG_LEVEL: DEBUG, INFO, WARNING or ERROR. INFO logs one line for each pass that
-    writes something, DEBUG one for each pass."""
+    """HALIMEDE_LOG_LEVEL: DEBUG, INFO, WARNING or ERROR. INFO logs one line for each reconcile
+    that writes something, DEBUG one for each reconcile."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
-        """Read the settings.
+        """Read the settings from *env*.
 
         Raises:
-            SettingsError: A variable holds something unusable.
+            SettingsError: A variable has an invalid value.
         """
-        plain = cls()
-        given = {
+        defaults = cls()
+        env_values = {
             name.removeprefix("HALIMEDE_").lower(): value.strip()
             for name, value in env.items()
             if name.startswith("HALIMEDE_") and value.strip()
         }
         return cls(
-            image=given.get("image", plain.image),
-            namespaces=_names(given.get("namespaces", "")),
-            prometheus_url=_url(given.get("prometheus_url")),
-            prometheus_credentials=given.get("prometheus_credentials"),
+            image=env_values.get("image", defaults.image),
+            namespaces=_names(env_values.get("namespaces", "")),
+            prometheus_url=_url(env_values.get("prometheus_url")),
+            prometheus_credentials=env_values.get("prometheus_credentials"),
             prometheus_insecure_skip_verify=_choice(
-                "prometheus_insecure_skip_verify", given, default="false", of=("true", "false")
+                "prometheus_insecure_skip_verify",
+                env_values,
+                default="false",
+                of=("true", "false"),
             )
             == "true",
-            triton_repository=given.get("triton_repository", plain.triton_repository),
-            workers=_int_between("workers", given, default=plain.workers, low=1, high=100),
-            resync_seconds=_int_between("resync_seconds", given, default=300, low=10, high=86400),
-            http_port=_int_between("http_port", given, default=plain.http_port, low=0, high=65535),
-            log_format=_choice("log_format", given, default=plain.log_format, of=LOG_FORMATS),
-            log_level=_choice("log_level", given, default=plain.log_level, of=LOG_LEVELS),
+            triton_repository=env_values.get("triton_repository", defaults.triton_repository),
+            workers=_int_between("workers", env_values, default=defaults.workers, low=1, high=100),
+            resync_seconds=_int_between(
+                "resync_seconds", env_values, default=300, low=10, high=86400
+            ),
+            http_port=_int_between(
+                "http_port", env_values, default=defaults.http_port, low=0, high=65535
+            ),
+            log_format=_choice(
+                "log_format", env_values, default=defaults.log_format, of=LOG_FORMATS
+            ),
+            log_level=_choice("log_level", env_values, default=defaults.log_level, of=LOG_LEVELS),
         )
 
     def platform(self) -> Platform:
-        """Say what rendering needs to know of these."""
+        """Return the settings that rendering needs."""
         return Platform(self.image, self.triton_repository)
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What an `https://` model source is told about us."""
+    """Credentials for `https://` model sources."""
 
     token: str | None = None
     """HALIMEDE_FETCH_TOKEN: sent as a bearer token."""
@@ -95,16 +104,16 @@ class Credentials:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
-        """Read the credentials; absent and empty are the same.
+        """Read the credentials from *env*; absent and empty are the same.
 
-        The pod gets a Secret's keys with a prefix, in the case that they are written in.
+        The pod gets a Secret's keys with a prefix, in upper or lower case as in the Secret.
         """
-        known = {name.upper(): value for name, value in env.items()}
+        variables = {name.upper(): value for name, value in env.items()}
         return cls(
-            token=known.get("HALIMEDE_FETCH_TOKEN") or None,
-            username=known.get("HALIMEDE_FETCH_USERNAME") or None,
-            password=known.get("HALIMEDE_FETCH_PASSWORD") or None,
-            ca=known.get("HALIMEDE_FETCH_CA.CRT") or None,
+            token=variables.get("HALIMEDE_FETCH_TOKEN") or None,
+            username=variables.get("HALIMEDE_FETCH_USERNAME") or None,
+            password=variables.get("HALIMEDE_FETCH_PASSWORD") or None,
+            ca=variables.get("HALIMEDE_FETCH_CA.CRT") or None,
         )
 
 
@@ -132,8 +141,10 @@ def _url(text: str | None) -> str | None:
     return text.rstrip("/")
 
 
-def _int_between(name: str, given: Mapping[str, str], *, default: int, low: int, high: int) -> int:
-    text = given.get(name, str(default))
+def _int_between(
+    name: str, values: Mapping[str, str], *, default: int, low: int, high: int
+) -> int:
+    text = values.get(name, str(default))
     if not text.isdecimal() or not low <= int(text) <= high:
         raise SettingsError(
             f"HALIMEDE_{name.upper()} is {text!r}: give a whole number from {low} to {high}"
@@ -141,8 +152,8 @@ def _int_between(name: str, given: Mapping[str, str], *, default: int, low: int,
     return int(text)
 
 
-def _choice(name: str, given: Mapping[str, str], *, default: C, of: tuple[C, ...]) -> C:
-    text: str = given.get(name, default)
+def _choice(name: str, values: Mapping[str, str], *, default: C, of: tuple[C, ...]) -> C:
+    text: str = values.get(name, default)
     for choice in of:
         if text.lower() == choice.lower():
             return choice

@@ -1,4 +1,4 @@
-"""What the operator serves: `/healthz`, `/readyz`, `/metrics`."""
+"""The HTTP server of the operator: `/healthz`, `/readyz`, `/metrics`."""
 
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -8,12 +8,12 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 Probe = Callable[[], str | None]
-"""Tells what is wrong, or None."""
+"""Returns what is wrong, or None."""
 
 
 @asynccontextmanager
 async def serve(port: int, *, healthy: Probe, ready: Probe) -> AsyncIterator[int]:
-    """Serve until the context ends; yield the port, which differs from *port* if that is 0."""
+    """Serve until the context ends; yield the port, which is a free one if *port* is 0."""
 
     async def show_metrics(_: web.Request) -> web.Response:
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
@@ -25,19 +25,19 @@ async def serve(port: int, *, healthy: Probe, ready: Probe) -> AsyncIterator[int
     runner = web.AppRunner(site, access_log=None)
     await runner.setup()
     try:
-        # One socket for both families: two would get two different ports where *port* is 0.
-        both = socket.has_dualstack_ipv6()
-        family = socket.AF_INET6 if both else socket.AF_INET
-        listening = socket.create_server(("", port), family=family, dualstack_ipv6=both)
-        await web.SockSite(runner, listening).start()
-        yield listening.getsockname()[1]
+        # One socket for dual_stack families: two would get two different ports where *port* is 0.
+        dual_stack = socket.has_dualstack_ipv6()
+        family = socket.AF_INET6 if dual_stack else socket.AF_INET
+        listener = socket.create_server(("", port), family=family, dualstack_ipv6=dual_stack)
+        await web.SockSite(runner, listener).start()
+        yield listener.getsockname()[1]
     finally:
         await runner.cleanup()
 
 
 def _probe(probe: Probe) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def answer(_: web.Request) -> web.StreamResponse:
-        wrong = probe()
-        return web.Response(text=wrong or "ok", status=503 if wrong else 200)
+        problem = probe()
+        return web.Response(text=problem or "ok", status=503 if problem else 200)
 
     return answer

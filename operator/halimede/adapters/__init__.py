@@ -1,1 +1,1 @@
-"""The outside world, each library behind one adapter that raises only our errors."""
+"""Adapters for external systems, each of which hides a library and raises only our errors."""

@@ -1,8 +1,8 @@
-"""The API server: what we ask of it, and the client that asks.
+"""The client of the API server.
 
-The client is the transport of `kubernetes.aio`: its log-in, its token refresh, its connections.
-Paths and bodies are written here, because discovery costs requests and the typed models cost
-memory, and neither is needed for the ten kinds that we know.
+It uses the transport of `kubernetes.aio`: its login, its token refresh, its connections. Paths and
+bodies are built here, because discovery costs requests and the typed models cost memory, and the
+ten kinds that we use need neither.
 """
 
 import json
@@ -32,16 +32,16 @@ from halimede.render.names import MANAGER
 
 REQUEST_SECONDS = 10.0
 CONNECTIONS = 32
-"""More would only queue in an API server that answers one client's writes one after the other."""
+"""More would only queue in an API server that handles one client's writes one after the other."""
 PAGE = 500
 AGENT = f"halimede/{__version__}"
 LogIn = Callable[[], Awaitable[Configuration]]
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-_ENDING = b'"NamespaceTerminating"'
-"""The cause that the API server gives (`NamespaceTerminatingCause` of its core API)."""
+_TERMINATING = b'"NamespaceTerminating"'
+"""The cause in the API server's response (`NamespaceTerminatingCause` of its core API)."""
 _NOT_APPLICABLE = "the server rejected our request due to an error in our request"
-"""What the API server says of a JSON patch whose test fails or whose path does not exist; it does
-not tell which (`NewGenericServerResponse` of apimachinery). An invalid outcome is told in full."""
+"""The API server's message for a JSON patch whose test fails or whose path does not exist, without
+distinction (`NewGenericServerResponse` of apimachinery). An invalid result has a full message."""
 _ERRORS = {
     400: RejectedError,
     401: ForbiddenError,
@@ -55,13 +55,13 @@ _ERRORS = {
 
 
 class Cluster(Protocol):
-    """What a pass needs of a cluster. Every method raises `adapters.errors` only."""
+    """The operations on a cluster. Every method raises `adapters.errors` only."""
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
-        """Read one object; None: there is none."""
+        """Return one object; None: it does not exist."""
 
     async def list_versions(self, kind: Kind, namespaces: Iterable[str]) -> Listing:
-        """List what our watch of *kind* should know, without bodies. No namespaces: all."""
+        """List what our watch of *kind* should deliver, without bodies. No namespaces: all."""
 
     async def apply(self, manifest: Manifest, manager: str = MANAGER) -> Manifest:
         """Apply *manifest* server-side, as *manager*, with force; return the live object."""
@@ -72,7 +72,7 @@ class Cluster(Protocol):
         """Apply a JSON patch, as a whole or not at all; return the live object.
 
         Raises:
-            ConflictError: It cannot be applied: the object is not the version it was made for.
+            ConflictError: The object is not the version that the patch was made for.
         """
 
     async def write_status(self, deployment: Manifest, status: Manifest) -> Manifest:
@@ -83,28 +83,28 @@ class Cluster(Protocol):
         """
 
     async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
-        """Delete the object if it still has *uid*; one that is gone is no error."""
+        """Delete the object if it still has *uid*; it is no error if it is gone."""
 
     async def post_event(self, event: Manifest) -> None:
         """Create an `events.k8s.io/v1` Event."""
 
 
 class KubeCluster:
-    """The API server that the service account or the kubeconfig names."""
+    """The API server of the service account or the kubeconfig."""
 
     def __init__(
         self, configuration: Configuration, agent: str = AGENT, log_in: LogIn | None = None
     ) -> None:
-        """Make a client.
+        """Create a client.
 
         Args:
-            configuration: Of somebody who is logged in.
-            agent: Names us in audit logs.
-            log_in: Logs in again when the API server does not know us any more.
+            configuration: A configuration with credentials.
+            agent: The User-Agent, which audit logs contain.
+            log_in: Returns new credentials when the API server rejects the old ones (401).
         """
         configuration.connection_pool_maxsize = CONNECTIONS
-        # Proxies are read from the kubeconfig; looking for them in the environment costs
-        # more CPU per request than writing the request does.
+        # Proxies are read from the kubeconfig; searching the environment for them costs
+        # more CPU per request than building the request does.
         configuration.client_session_kwargs = {"trust_env": False}
         self._client = ApiClient(configuration)
         self._agent = agent
@@ -115,25 +115,25 @@ class KubeCluster:
         await self._client.close()
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
-        """Read one object; None: there is none."""
+        """Return one object; None: it does not exist."""
         try:
             return await self._request("GET", kind.path(namespace, name))
         except NotFoundError:
             return None
 
     async def list_versions(self, kind: Kind, namespaces: Iterable[str]) -> Listing:
-        """List what our watch of *kind* should know, without bodies. No namespaces: all.
+        """List what our watch of *kind* should deliver, without bodies. No namespaces: all.
 
-        A kind that the cluster does not have (Gateway API, say) has no objects.
+        A kind that the cluster does not have, such as those of Gateway API, has no objects.
         """
         versions: dict[str, tuple[Key, int]] = {}
         lowest: int | None = None
         for namespace in tuple(namespaces) or (None,):
             try:
-                found, version = await self._pages(kind, namespace)
+                page_versions, version = await self._pages(kind, namespace)
             except NotFoundError:
                 continue
-            versions.update(found)
+            versions.update(page_versions)
             lowest = version if lowest is None else min(lowest, version)
         return Listing(versions, lowest or 0)
 
@@ -154,7 +154,7 @@ class KubeCluster:
         """Apply a JSON patch, as a whole or not at all; return the live object.
 
         Raises:
-            ConflictError: It cannot be applied: the object is not the version it was made for.
+            ConflictError: The object is not the version that the patch was made for.
         """
         path = f"{kind.path(namespace, name)}?fieldManager={MANAGER}"
         try:
@@ -173,11 +173,11 @@ class KubeCluster:
             ConflictError: There is a newer version.
         """
         metadata = deployment["metadata"]
-        named = {field: metadata[field] for field in ("name", "namespace", "resourceVersion")}
+        identity = {field: metadata[field] for field in ("name", "namespace", "resourceVersion")}
         body = {
             "apiVersion": deployment["apiVersion"],
             "kind": deployment["kind"],
-            "metadata": named,
+            "metadata": identity,
             "spec": deployment["spec"],
             "status": status,
         }
@@ -185,7 +185,7 @@ class KubeCluster:
         return await self._request("PUT", f"{path}?fieldManager={MANAGER}", body)
 
     async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
-        """Delete the object if it still has *uid*; one that is gone is no error."""
+        """Delete the object if it still has *uid*; it is no error if it is gone."""
         body = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
         try:
             await self._request("DELETE", kind.path(namespace, name), body)
@@ -203,9 +203,9 @@ class KubeCluster:
         selector = f"&labelSelector={kind.selector}" if kind.selector else ""
         base = f"{kind.path(namespace)}?limit={PAGE}{selector}"
         versions: dict[str, tuple[Key, int]] = {}
-        following = ""
+        next_page = ""
         while True:
-            page = await self._request("GET", base + following, accept=_METADATA_ONLY)
+            page = await self._request("GET", base + next_page, accept=_METADATA_ONLY)
             for item in page["items"] or ():
                 metadata = item["metadata"]
                 where = Key(metadata["namespace"], metadata["name"])
@@ -213,7 +213,7 @@ class KubeCluster:
             token = page["metadata"].get("continue")
             if not token:
                 return versions, version_of(page)
-            following = f"&continue={token}"
+            next_page = f"&continue={token}"
 
     async def _request(
         self,
@@ -226,12 +226,12 @@ class KubeCluster:
         headers = {"Accept": accept, "Content-Type": content_type, "User-Agent": self._agent}
         status, text = await self._send(method, path, headers, body)
         if status == HTTPStatus.UNAUTHORIZED and self._log_in is not None:
-            # Tokens that a kubeconfig's plugin hands out end, some after minutes.
+            # Tokens from a kubeconfig's plugin expire, some after minutes.
             fresh = await self._log_in()
             self._client.configuration.api_key = fresh.api_key
             status, text = await self._send(method, path, headers, body)
         if status >= HTTPStatus.MULTIPLE_CHOICES:
-            raise _translated(status, text)
+            raise _to_error(status, text)
         answer: Manifest = json.loads(text)
         return answer
 
@@ -256,15 +256,15 @@ class KubeCluster:
             )
             return response.status, await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
-            said = str(error) or f"no answer in {REQUEST_SECONDS:.0f} s"
-            raise TransientError(f"the API server cannot be reached: {said}") from error
+            reason = str(error) or f"no answer in {REQUEST_SECONDS:.0f} s"
+            raise TransientError(f"the API server cannot be reached: {reason}") from error
 
 
 async def log_in() -> Configuration:
     """Log in with the pod's service account, or else with the kubeconfig (`$KUBECONFIG`).
 
     Raises:
-        SettingsError: Neither is there.
+        SettingsError: Neither is available.
     """
     configuration = Configuration()
     try:
@@ -280,11 +280,11 @@ async def log_in() -> Configuration:
     return configuration
 
 
-def _translated(status: int, text: bytes) -> ApiError | TransientError:
+def _to_error(status: int, text: bytes) -> ApiError | TransientError:
     message = _message(text) or f"HTTP {status}"
     if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return TransientError(message)
-    if status == HTTPStatus.FORBIDDEN and _ENDING in text:
+    if status == HTTPStatus.FORBIDDEN and _TERMINATING in text:
         return NamespaceTerminatingError(message, status)
     return _ERRORS.get(status, ApiError)(message, status)
 

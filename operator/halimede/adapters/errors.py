@@ -1,26 +1,26 @@
-"""The errors that adapters raise. Nothing else of their libraries gets above them.
+"""The errors that adapters raise; errors of their libraries are converted to these.
 
 ```
 OperatorError
-├── SettingsError           the operator was started with settings that it cannot use
-├── TransientError          worth the same call again later: 429, 5xx, a time-out, no connection
-├── ApiError                the API server said no, and will say it again
-│   ├── NotFoundError       404
-│   ├── ConflictError       409: somebody was faster, or the uid is another one
-│   ├── ForbiddenError      401, 403: our service account may not do that
-│   ├── EndingError         403: the namespace is being deleted, nothing can be made in it
-│   └── RejectedError       400, 413, 415, 422: what was sent is not acceptable
-└── FetchError              the model's files could not be brought in
+├── SettingsError                  a setting cannot be used
+├── TransientError                 a retry may succeed: 429, 5xx, a time-out, no connection
+├── ApiError                       a retry would fail too
+│   ├── NotFoundError              404
+│   ├── ConflictError              409: another client was faster, or the uid differs
+│   ├── ForbiddenError             401, 403: our service account lacks a permission
+│   ├── NamespaceTerminatingError  403: the namespace is being deleted; no object can be created
+│   └── RejectedError              400, 413, 415, 422: the request is invalid
+└── FetchError                     the model's files could not be fetched
 ```
 """
 
 
 class OperatorError(Exception):
-    """The root of the tree."""
+    """The base of all errors of the operator."""
 
 
 class SettingsError(OperatorError):
-    """A setting is unusable; the message names the variable and what to do."""
+    """A setting is invalid; the message names the variable and what to do."""
 
 
 class TransientError(OperatorError):
@@ -28,10 +28,10 @@ class TransientError(OperatorError):
 
 
 class ApiError(OperatorError):
-    """The API server refused a request; `status` is its HTTP status."""
+    """The API server rejected a request; `status` is the HTTP status."""
 
     def __init__(self, message: str, status: int) -> None:
-        """Keep the server's own message and the HTTP status."""
+        """Store the server's own message and the HTTP status."""
         super().__init__(message)
         self.status = status
 
@@ -41,20 +41,20 @@ class NotFoundError(ApiError):
 
 
 class ConflictError(ApiError):
-    """The object is not the one, or not the version, that the request was made for."""
+    """The object has another uid or version than the request was made for."""
 
 
 class ForbiddenError(ApiError):
-    """The service account lacks a right."""
+    """The service account lacks a permission."""
 
 
 class NamespaceTerminatingError(ApiError):
-    """The namespace is being deleted: what is missing in it need not be made."""
+    """The namespace is being deleted: objects that are missing in it need not be created."""
 
 
 class RejectedError(ApiError):
-    """The request itself is not acceptable to the API server."""
+    """The request itself is invalid."""
 
 
 class FetchError(OperatorError):
-    """The model could not be fetched; the message says why and what to do."""
+    """The model could not be fetched; the message has the reason and what to do."""

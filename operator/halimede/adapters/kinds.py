@@ -1,4 +1,4 @@
-"""The kinds of objects that Halimede touches, and where the API server keeps them."""
+"""The kinds of objects that Halimede uses, and their API paths."""
 
 from dataclasses import dataclass
 
@@ -8,24 +8,24 @@ from halimede.render.names import MANAGER
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 OURS = f"{MANAGED_BY}={MANAGER}"
-"""The label selector of everything that we make, and of the pods and slices that come of it."""
+"""The label selector of all objects that we create, and of their pods and EndpointSlices."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A namespaced kind in the one version that we speak."""
+    """A namespaced kind, in the version that we use."""
 
     name: str
-    """As in a manifest's `kind`."""
+    """The `kind` in a manifest."""
     api_version: str
-    """As in a manifest's `apiVersion`."""
+    """The `apiVersion` in a manifest."""
     plural: str
-    """As in paths and in RBAC rules."""
+    """The name in URL paths and in RBAC rules."""
     selector: str | None = OURS
-    """The label selector of our watch; None: every object of the kind is ours to look at."""
+    """The label selector of our watch; None: all objects of the kind."""
 
     tracks_managers: bool = False
-    """Whether others are known to write ours too, so that it matters who wrote what."""
+    """Whether other clients write our objects too, so that the field managers matter."""
 
     @property
     def group(self) -> str:
@@ -38,14 +38,14 @@ class Kind:
         return self.api_version.rpartition("/")[2]
 
     def selects(self, manifest: Manifest) -> bool:
-        """Tell whether *manifest* is one of those that the selector means."""
+        """Return whether the selector matches *manifest*."""
         labels = manifest["metadata"].get("labels") or {}
         return self.selector is None or labels.get(MANAGED_BY) == MANAGER
 
     def path(
         self, namespace: str | None, name: str | None = None, subresource: str | None = None
     ) -> str:
-        """Write the URL path of a collection (without *name*) or of one object.
+        """Return the URL path of a collection (without *name*) or of one object.
 
         >>> DEPLOYMENT.path("apps", "digits")
         '/apis/apps/v1/namespaces/apps/deployments/digits'
@@ -85,8 +85,8 @@ CHILDREN = (
 )
 """The kinds that we apply and delete."""
 WATCHED = (MODEL_DEPLOYMENT, *CHILDREN, POD, ENDPOINT_SLICE)
-"""The kinds whose events wake us."""
+"""The kinds that we watch."""
 REFERENCED = (CONFIG_MAP, HTTP_ROUTE)
-"""The kinds of which specs name users' own: they are watched without a selector."""
+"""The kinds of users' own objects that specs reference: they are watched without a selector."""
 BY_NAME = {kind.name: kind for kind in WATCHED}
-"""The same by the manifest's `kind`."""
+"""The watched kinds by the manifest's `kind`."""

@@ -1,9 +1,9 @@
 """Prometheus, by `prometheus-api-client`: raw samples or the reason why there are none.
 
-That library is synchronous and, of an answer, hands on the result alone. So each query runs in a
-thread of the adapter's own, and a hook on the HTTP session, which the library takes from us, sees
-every answer whole: one with warnings, by which Thanos and others say that parts are missing, is
-not data. `infos` are remarks on how the query is written, and matter to nobody here.
+That library is synchronous and returns only the result of a response. So each query runs in a
+thread of the adapter's own, and a hook on the HTTP session, which we pass to the library, checks
+the whole response: one with warnings, by which Thanos and others report that parts are missing, is
+not data. `infos` are remarks on how the query is written, and are ignored.
 """
 
 import asyncio
@@ -44,43 +44,43 @@ from halimede.judge.reading import (
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
 TOTAL_TIMEOUT_SECONDS = 15.0
-"""A server that trickles its answer keeps each read short, so the whole has a limit of its own."""
+"""Limit for a whole response: one that arrives slowly does not exceed the limit of each read."""
 THREADS = 8
 _SETTING = "the operator's setting HALIMEDE_PROMETHEUS_URL (chart: operator.prometheus.url)"
 _FILES = "the Secret that the chart's value operator.prometheus.secretName names"
 _TRANSIENT = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
-"""Errors of class 4 that waiting cures."""
+"""HTTP 4xx errors for which waiting helps."""
 _MALFORMED = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
-"""Raised by parsing an answer that is not Prometheus's; elsewhere these are errors of ours."""
+"""Raised by parsing a response that is not Prometheus's; elsewhere these are bugs of ours."""
 NO_ROUTER = PrometheusAuth(Path())
-"""Shows nothing of itself."""
+"""No credentials."""
 
 
 T = TypeVar("T")
 
 
 class MetricsReader(Protocol):
-    """Where counters are read."""
+    """Reads counters."""
 
     async def read(self, request: MetricsRequest) -> Reading:
-        """Ask every source; an outage or a malformed answer is in the reading, not raised."""
+        """Query every source; an outage or a malformed response is in the reading, not raised."""
         ...
 
     def close(self) -> None:
-        """Let go of threads and connections."""
+        """Release threads and connections."""
         ...
 
 
-class _RefusedError(Exception):
-    """Prometheus answered with an error or with less than everything."""
+class _UnavailableError(Exception):
+    """A source is unavailable: Prometheus responded with an error or incompletely."""
 
-    def __init__(self, why: UnavailableReason, message: str) -> None:
+    def __init__(self, reason: UnavailableReason, message: str) -> None:
         super().__init__(message)
-        self.why = why
+        self.reason = reason
 
 
 class PrometheusReader:
-    """Counters in a Prometheus, or whatever answers its HTTP API."""
+    """Counters in Prometheus, or in another server with its HTTP API."""
 
     def __init__(
         self,
@@ -90,103 +90,107 @@ class PrometheusReader:
         insecure: bool = False,
         read_seconds: float = READ_SECONDS,
     ) -> None:
-        """Prepare to ask the server at *url*; without one every source is unavailable.
+        """Create a reader of the server at *url*; without one every source is unavailable.
 
         Args:
             url: The server's root.
-            credentials: The folder whose files make us known to it, as in `access`.
-            insecure: Believe any certificate.
-            read_seconds: How long to wait for an answer.
+            credentials: The folder with the credentials, as in `prometheus_auth`.
+            insecure: Accept any certificate.
+            read_seconds: How long to wait for a response.
         """
         self._url = (url or "").rstrip("/")
         self._folder = Path(credentials) if credentials else None
         self._insecure = insecure
         self._timeout = (CONNECT_SECONDS, read_seconds)
         self._lock = Lock()
-        self._access = NO_ROUTER
-        self._session = self._opened(NO_ROUTER)
+        self._auth = NO_ROUTER
+        self._session = self._open_session(NO_ROUTER)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="prometheus")
 
     async def read(self, request: MetricsRequest) -> Reading:
-        """Ask every declared source whose answer is due, at the same time."""
+        """Query every declared source that is due, concurrently."""
         sources = [Source.TRITON]
         if request.provider in ROUTERS:
             sources.insert(0, Source.ROUTER)
         if request.slow_after is not None:
             sources.append(Source.ROUTER_LATENCY)
-        asked: dict[SourceId, Awaitable[Answer]] = {
-            source: self._counters(source, request) for source in sources
+        queries: dict[SourceId, Awaitable[Answer]] = {
+            source: self._read_counters(source, request) for source in sources
         }
-        asked |= {one.source: self._tallied(one, request) for one in request.indicators}
-        said = await asyncio.gather(*(self._said(*one) for one in asked.items()))
-        answers: dict[SourceId, Answer] = dict(zip(asked, said, strict=True))
+        queries |= {
+            query.source: self._read_custom_counts(query, request) for query in request.indicators
+        }
+        results = await asyncio.gather(*(self._answer(*item) for item in queries.items()))
+        answers: dict[SourceId, Answer] = dict(zip(queries, results, strict=True))
         if request.since is None:
             return Reading(request, history=History(request, answers))
         return Reading(request, answers)
 
     def close(self) -> None:
-        """Let go of threads and connections; queries under way are not awaited."""
+        """Release threads and connections without waiting for running queries."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._session.close()
 
-    async def _said(self, source: SourceId, answer: Awaitable[Answer]) -> Answer:
+    async def _answer(self, source: SourceId, answer: Awaitable[Answer]) -> Answer:
         try:
             async with asyncio.timeout(TOTAL_TIMEOUT_SECONDS):
                 return await answer
         except (
-            _RefusedError,
+            _UnavailableError,
             InvalidAuthError,
             UnusableQueryError,
             OSError,
             HTTPError,
         ) as error:
-            why, words = self._explained(error)
-            return Unavailable(why, f"{source} counters: {words}")
+            reason, description = self._describe_error(error)
+            return Unavailable(reason, f"{source} counters: {description}")
 
-    async def _counters(self, source: SourceId, request: MetricsRequest) -> Answer:
-        results = await self._results(build_queries(source, request))
+    async def _read_counters(self, source: SourceId, request: MetricsRequest) -> Answer:
+        results = await self._run_queries(build_queries(source, request))
         return CounterSamples(
-            tuple(one for result in results for one in self._parsed(_all_series, result))
+            tuple(series for result in results for series in self._parse(_all_series, result))
         )
 
-    async def _tallied(self, asked: DueQuery, request: MetricsRequest) -> Answer:
-        """Ask both queries about the stable revision and, once counting has begun, the canary."""
+    async def _read_custom_counts(self, query: DueQuery, request: MetricsRequest) -> Answer:
+        """Run both queries for the stable revision and, once counting has begun, the canary."""
         revisions = (request.stable, request.canary)[: 1 if request.since is None else 2]
         texts = [
-            render_query(template, request, revision, asked.window)
+            render_query(template, request, revision, query.window)
             for revision in revisions
-            for template in (asked.requests, asked.errors)
+            for template in (query.requests, query.errors)
         ]
-        results = await self._results(texts, at=request.now)
-        numbers = [self._parsed(parse_scalar, result) for result in results]
+        results = await self._run_queries(texts, at=request.now)
+        numbers = [self._parse(parse_scalar, result) for result in results]
         pairs = zip(numbers[::2], numbers[1::2], strict=True)
         stable, *canary = (to_counts(*pair) for pair in pairs)
         return CustomCounts(stable, canary[0] if canary else None)
 
-    async def _results(self, texts: Iterable[str], at: float | None = None) -> list[Any]:
-        """Ask several queries at the same time, about the moment *at* or now."""
+    async def _run_queries(self, texts: Iterable[str], at: float | None = None) -> list[Any]:
+        """Run several queries concurrently, for the time *at* or now."""
         if not self._url:
-            raise _RefusedError(
+            raise _UnavailableError(
                 UnavailableReason.NOT_CONFIGURED,
                 f"no Prometheus is known: set its address in {_SETTING}",
             )
         loop = asyncio.get_running_loop()
-        asked = (loop.run_in_executor(self._threads, self._query, text, at) for text in texts)
-        return await asyncio.gather(*asked)
+        futures = (loop.run_in_executor(self._threads, self._query, text, at) for text in texts)
+        return await asyncio.gather(*futures)
 
-    def _parsed(self, parse: Callable[[Any], T], result: Any) -> T:
+    def _parse(self, parse: Callable[[Any], T], result: Any) -> T:
         try:
             return parse(result)
         except _MALFORMED as error:
-            raise _RefusedError(UnavailableReason.REFUSED, _not_prometheus(self._url)) from error
+            raise _UnavailableError(
+                UnavailableReason.REFUSED, _not_prometheus(self._url)
+            ) from error
 
-    def _explained(
+    def _describe_error(
         self,
-        error: _RefusedError | InvalidAuthError | UnusableQueryError | OSError | HTTPError,
+        error: _UnavailableError | InvalidAuthError | UnusableQueryError | OSError | HTTPError,
     ) -> tuple[UnavailableReason, str]:
         match error:
-            case _RefusedError():
-                return error.why, str(error)
+            case _UnavailableError():
+                return error.reason, str(error)
             case UnusableQueryError():
                 return UnavailableReason.REFUSED, f"{error}: {error.cure}"
             case InvalidAuthError():
@@ -208,10 +212,10 @@ class PrometheusReader:
 
     def _client(self) -> PrometheusConnect:
         with self._lock:
-            access = NO_ROUTER if self._folder is None else PrometheusAuth.read(self._folder)
-            if access != self._access:
+            auth = NO_ROUTER if self._folder is None else PrometheusAuth.read(self._folder)
+            if auth != self._auth:
                 self._session.close()
-                self._access, self._session = access, self._opened(access)
+                self._auth, self._session = auth, self._open_session(auth)
             return PrometheusConnect(
                 url=self._url,
                 session=self._session,
@@ -219,14 +223,14 @@ class PrometheusReader:
                 timeout=self._timeout,
             )
 
-    def _opened(self, access: PrometheusAuth) -> requests.Session:
-        session = access.session(insecure=self._insecure)
-        session.hooks["response"].append(_look_through)
+    def _open_session(self, auth: PrometheusAuth) -> requests.Session:
+        session = auth.session(insecure=self._insecure)
+        session.hooks["response"].append(_check_response)
         return session
 
 
-def _look_through(response: requests.Response, *_: object, **__: object) -> None:
-    """See what the library would not show: errors in words, and warnings."""
+def _check_response(response: requests.Response, *_: object, **__: object) -> None:
+    """Raise what the library would not report: the text of errors, and warnings."""
     if response.is_redirect:
         _check_redirect(response)
         return
@@ -237,55 +241,58 @@ def _look_through(response: requests.Response, *_: object, **__: object) -> None
     if not isinstance(body, dict):
         body = {}
     if response.status_code >= HTTPStatus.BAD_REQUEST:
-        raise _refusal(response, body)
+        raise _status_error(response, body)
     if response.status_code != HTTPStatus.OK or not _has_result(body):
-        raise _RefusedError(
+        raise _UnavailableError(
             UnavailableReason.REFUSED, _not_prometheus(response.url.split("/api/v1/")[0])
         )
     if body.get("warnings"):
         warnings = "; ".join(str(warning) for warning in body["warnings"])
-        raise _RefusedError(
+        raise _UnavailableError(
             UnavailableReason.INCOMPLETE,
             f"Prometheus's answer is incomplete ({warnings}): mend its stores",
         )
 
 
 def _check_redirect(response: requests.Response) -> None:
-    """Show nobody else who we are, nor anybody on the way."""
-    asked = urlsplit(response.url)
+    """Reject a redirect to another host or to HTTP: it would disclose the credentials."""
+    requested = urlsplit(response.url)
     try:
         target = urlsplit(urljoin(response.url, response.headers["Location"]))
     except ValueError as error:
-        raise _RefusedError(
+        raise _UnavailableError(
             UnavailableReason.REFUSED,
             f"Prometheus redirects to an address that cannot be read ({error}): set the address"
             f" that answers by itself in {_SETTING}",
         ) from error
-    if target.hostname != asked.hostname or (asked.scheme, target.scheme) == ("https", "http"):
-        raise _RefusedError(
+    if target.hostname != requested.hostname or (requested.scheme, target.scheme) == (
+        "https",
+        "http",
+    ):
+        raise _UnavailableError(
             UnavailableReason.REFUSED,
             f"Prometheus redirects to {target.scheme}://{target.hostname}: set the address that"
             f" answers by itself in {_SETTING}",
         )
 
 
-def _refusal(response: requests.Response, body: Mapping[str, Any]) -> _RefusedError:
+def _status_error(response: requests.Response, body: Mapping[str, Any]) -> _UnavailableError:
     status = response.status_code
-    said = body.get("error") or response.reason
+    detail = body.get("error") or response.reason
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        return _RefusedError(
+        return _UnavailableError(
             UnavailableReason.REFUSED,
-            f"Prometheus refused access (HTTP {status}, {said}): let the operator read it, by"
+            f"Prometheus refused access (HTTP {status}, {detail}): let the operator read it, by"
             f" what you put into {_FILES}",
         )
     if status in _TRANSIENT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return _RefusedError(
+        return _UnavailableError(
             UnavailableReason.UNREACHABLE,
-            f"Prometheus could not answer now (HTTP {status}, {said})",
+            f"Prometheus could not answer now (HTTP {status}, {detail})",
         )
-    return _RefusedError(
+    return _UnavailableError(
         UnavailableReason.REFUSED,
-        f"Prometheus refused the query (HTTP {status}, {said}): check that {_SETTING} names the"
+        f"Prometheus refused the query (HTTP {status}, {detail}): check that {_SETTING} names the"
         " server's root, and its limits on queries",
     )
 
@@ -295,16 +302,16 @@ def _not_prometheus(url: str) -> str:
 
 
 def _has_result(body: Mapping[str, Any]) -> bool:
-    """Whether the library can take the result out of an answer."""
+    """Whether the library can get the result from a response."""
     data = body.get("data")
     return isinstance(data, dict) and isinstance(data.get("result"), list)
 
 
 def _all_series(result: Sequence[Mapping[str, Any]]) -> tuple[Series, ...]:
-    return tuple(_series(one) for one in result)
+    return tuple(_series(entry) for entry in result)
 
 
-def _series(one: Mapping[str, Any]) -> Series:
-    pairs: Sequence[Sequence[Any]] = one.get("values", ())
+def _series(entry: Mapping[str, Any]) -> Series:
+    pairs: Sequence[Sequence[Any]] = entry.get("values", ())
     samples = (Sample(float(at), float(value)) for at, value in pairs)
-    return Series(one["metric"], tuple(sample for sample in samples if isfinite(sample.value)))
+    return Series(entry["metric"], tuple(sample for sample in samples if isfinite(sample.value)))

@@ -1,7 +1,7 @@
-"""How the operator makes itself known to Prometheus: the files that a Secret is mounted as.
+"""The operator's authentication at Prometheus, with the files of a mounted Secret.
 
-They are read anew for every query, so that a rotated token counts at once: the kubelet renews
-mounted Secrets by itself. What stands in them is never part of a message.
+They are read for every query, so that a rotated token takes effect immediately: the kubelet
+updates mounted Secrets by itself. Their content is never part of a message.
 """
 
 import re
@@ -20,11 +20,11 @@ _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x20-\x7e]*?)[ \t]*
 
 
 class InvalidAuthError(Exception):
-    """The files contradict each other or cannot be read; the message names them and the cure."""
+    """The files are inconsistent or cannot be read; the message names them and what to do."""
 
 
 class _Bearer(AuthBase):
-    """Sends a token. As it is no mere header, no entry of a .netrc file takes its place."""
+    """Sends a token. A plain header could be replaced by an entry of a .netrc file."""
 
     def __init__(self, token: str) -> None:
         self._token = token
@@ -37,32 +37,34 @@ class _Bearer(AuthBase):
 
 @dataclass(frozen=True, slots=True)
 class PrometheusAuth:
-    """What the files say. Each may be absent, and all are."""
+    """The content of the files, all of which are optional."""
 
     folder: Path
     texts: dict[str, bytes] = field(default_factory=dict, repr=False)
-    """Content by file name, of those that there are."""
+    """Content of the existing files, by name."""
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Read a folder.
+        """Read the files of a folder.
 
         Raises:
-            UnusableAccessError: it cannot be read, or its files do not go together.
+            InvalidAuthError: They cannot be read, or are inconsistent.
         """
-        known = (USERNAME, PASSWORD, TOKEN, HEADERS, AUTHORITY, CERTIFICATE, KEY)
+        names = (USERNAME, PASSWORD, TOKEN, HEADERS, AUTHORITY, CERTIFICATE, KEY)
         try:
-            texts = {one: (folder / one).read_bytes() for one in known if (folder / one).exists()}
+            texts = {
+                name: (folder / name).read_bytes() for name in names if (folder / name).exists()
+            }
         except OSError as error:
             raise InvalidAuthError(
                 f"{error.filename} cannot be read ({error.strerror}): let the operator read it"
             ) from error
-        access = cls(folder, texts)
-        access._check()
-        return access
+        auth = cls(folder, texts)
+        auth._check()
+        return auth
 
     def session(self, *, insecure: bool) -> requests.Session:
-        """Open a session that shows all this; *insecure* ones believe any certificate."""
+        """Return a session with these credentials; an *insecure* one accepts any certificate."""
         session = requests.Session()
         session.headers.update(self._headers())
         if TOKEN in self.texts:
@@ -71,7 +73,7 @@ class PrometheusAuth:
             username, password = self._line(USERNAME), self._line(PASSWORD)
             session.auth = HTTPBasicAuth(username.encode(), password.encode())
         if insecure:
-            # Somebody has chosen this; a warning for each query would tell nobody anything.
+            # A deliberate setting, for which a warning at each query is of no use.
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
             session.verify = False
         elif AUTHORITY in self.texts:
@@ -85,11 +87,11 @@ class PrometheusAuth:
             raise InvalidAuthError(
                 f"{self.folder} holds both {TOKEN} and {USERNAME}: keep one of them"
             )
-        for one, other in ((USERNAME, PASSWORD), (CERTIFICATE, KEY)):
-            for there, missing in ((one, other), (other, one)):
-                if there in self.texts and missing not in self.texts:
+        for first, second in ((USERNAME, PASSWORD), (CERTIFICATE, KEY)):
+            for given, missing in ((first, second), (second, first)):
+                if given in self.texts and missing not in self.texts:
                     raise InvalidAuthError(
-                        f"{self.folder} holds {there} but no {missing}: add it, or remove {there}"
+                        f"{self.folder} holds {given} but no {missing}: add it, or remove {given}"
                     )
         for name in (USERNAME, PASSWORD, TOKEN):
             self._line(name)
@@ -111,9 +113,9 @@ class PrometheusAuth:
     def _headers(self) -> dict[str, str]:
         headers = {}
         for number, line in enumerate(self._text(HEADERS).splitlines(), start=1):
-            found = _HEADER.fullmatch(line)
-            if found:
-                headers[found[1]] = found[2]
+            match = _HEADER.fullmatch(line)
+            if match:
+                headers[match[1]] = match[2]
             elif line.strip():
                 raise InvalidAuthError(
                     f"{self.folder / HEADERS}, line {number}, is no header: write one in each"

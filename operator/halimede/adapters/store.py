@@ -1,9 +1,8 @@
-"""What we know of the cluster without asking: every object that our watches have shown.
+"""The cache of the cluster: every object that our watches have delivered.
 
-The watches feed it, and so do the answers to our own writes: a pass that follows a write sees it
-even before its event arrives. Of two versions of an object the one with the higher
-`resourceVersion` is kept (Kubernetes declares them comparable since 1.35; before, etcd's revision
-made them so).
+The responses to our own writes update it too, so that the next reconcile sees a write even before
+its event arrives. Of two versions of an object the one with the higher `resourceVersion` is kept
+(Kubernetes declares them comparable since 1.35; before, etcd's revision made them so).
 """
 
 import json
@@ -20,37 +19,37 @@ from halimede.render.names import NAME_LABEL
 from halimede.render.ownership import applied_by_us
 
 FIELD_SETS = 256
-"""How many different sets of fields that are ours are shared among the objects that have them."""
+"""Number of distinct sets of fields that are cached; objects with equal sets share one."""
 
 
 class Key(NamedTuple):
-    """Which object of a kind; mostly, which ModelDeployment."""
+    """The namespace and name of an object, usually of a ModelDeployment."""
 
     namespace: str
     name: str
 
     @override
     def __str__(self) -> str:
-        """Write `namespace/name`, as kubectl and the logs of controllers do."""
+        """Return `namespace/name`, as kubectl and the logs of controllers do."""
         return f"{self.namespace}/{self.name}"
 
 
 class Listing(NamedTuple):
-    """What a LIST says of one kind, without the bodies."""
+    """The result of a LIST of one kind, without bodies."""
 
     versions: Mapping[str, tuple[Key, int]]
-    """By uid: where the object is, and its resourceVersion."""
+    """By uid: the object's key and its resourceVersion."""
     version: int
     """The resourceVersion of the list itself."""
 
 
 def version_of(manifest: Manifest) -> int:
-    """Read the resourceVersion as a number."""
+    """Return the resourceVersion as a number."""
     return int(manifest["metadata"].get("resourceVersion") or 0)
 
 
 def owner_key(kind: Kind, manifest: Manifest) -> Key | None:
-    """Tell which ModelDeployment *manifest* belongs to, or None."""
+    """Return the key of the ModelDeployment that *manifest* belongs to, or None."""
     metadata = manifest["metadata"]
     if kind is MODEL_DEPLOYMENT:
         return Key(metadata["namespace"], metadata["name"])
@@ -59,54 +58,55 @@ def owner_key(kind: Kind, manifest: Manifest) -> Key | None:
 
 
 class Store:
-    """The newest known version of every watched object, by ModelDeployment."""
+    """The newest observed version of every watched object, by ModelDeployment."""
 
     def __init__(self) -> None:
-        """Know nothing yet."""
+        """Create an empty store."""
         self._objects: dict[Kind, dict[str, Manifest]] = {kind: {} for kind in WATCHED}
         self._owned: dict[Key, dict[Kind, dict[str, Manifest]]] = {}
-        self._gone: dict[str, int] = {}
-        self._gone_before: dict[str, int] = {}
+        self._tombstones: dict[str, int] = {}
+        self._old_tombstones: dict[str, int] = {}
 
     def put(self, kind: Kind, manifest: Manifest) -> tuple[Key, ...]:
-        """Keep *manifest* if it is newer than what is known; return whom the news concerns.
+        """Store *manifest* if it is newer than the stored version; return the affected keys.
 
-        That is nobody if it is not newer. An object that we do not select (any more) is not kept.
+        No key is affected if it is not newer. An object that our selector does not match, or no
+        longer matches, is not stored.
         """
         uid = manifest["metadata"]["uid"]
-        if self._known_version(kind, uid) >= version_of(manifest):
+        if self._stored_version(kind, uid) >= version_of(manifest):
             return ()
         if not kind.selects(manifest):
             return self.drop(kind, manifest) if uid in self._objects[kind] else ()
-        before = self._forget(kind, uid)
-        kept = _kept(kind, manifest)
-        self._objects[kind][uid] = kept
-        key = owner_key(kind, kept)
+        before = self._remove(kind, uid)
+        stored = _prepare(kind, manifest)
+        self._objects[kind][uid] = stored
+        key = owner_key(kind, stored)
         if key:
-            self._owned.setdefault(key, {}).setdefault(kind, {})[uid] = kept
-        return _both(before, key)
+            self._owned.setdefault(key, {}).setdefault(kind, {})[uid] = stored
+        return _distinct_keys(before, key)
 
     def drop(self, kind: Kind, manifest: Manifest) -> tuple[Key, ...]:
-        """Forget an object that is gone as of *manifest*'s version; return whom that concerns.
+        """Remove an object that is gone as of *manifest*'s version; return the affected keys.
 
-        It is remembered as gone, for events of older versions may still be on their way. A newer
-        version is taken again: an object also leaves a watch by losing the label that we select.
+        A tombstone is kept, as events of older versions may still arrive. A newer version is
+        stored again: an object also leaves a watch by losing the label that we select.
         """
         uid = manifest["metadata"]["uid"]
-        self._gone[uid] = version_of(manifest)
-        return _both(self._forget(kind, uid), None)
+        self._tombstones[uid] = version_of(manifest)
+        return _distinct_keys(self._remove(kind, uid), None)
 
     def deployment(self, key: Key) -> Manifest | None:
         """Return the ModelDeployment, or None if there is none."""
         return max(self.owned(MODEL_DEPLOYMENT, key), key=version_of, default=None)
 
     def owned(self, kind: Kind, key: Key) -> tuple[Manifest, ...]:
-        """Return what is labelled as belonging to *key*, sorted by name."""
+        """Return the objects that are labelled as belonging to *key*, sorted by name."""
         objects = self._owned.get(key, {}).get(kind, {}).values()
         return tuple(sorted(objects, key=lambda manifest: manifest["metadata"]["name"]))
 
     def keys(self) -> tuple[Key, ...]:
-        """Return all ModelDeployments."""
+        """Return the keys of all ModelDeployments."""
         deployments = self._objects[MODEL_DEPLOYMENT].values()
         return tuple(
             Key(manifest["metadata"]["namespace"], manifest["metadata"]["name"])
@@ -114,17 +114,17 @@ class Store:
         )
 
     def missing(self, kind: Kind, listed: Listing) -> tuple[Key, ...]:
-        """Tell which listed objects are unknown here, or known in an older version only."""
+        """Return the keys of listed objects that are not stored, or only in an older version."""
         return tuple(
             where
             for uid, (where, version) in listed.versions.items()
-            if self._known_version(kind, uid) < version
+            if self._stored_version(kind, uid) < version
         )
 
     def drop_unlisted(self, kind: Kind, listed: Listing) -> tuple[Key, ...]:
-        """Forget what is older than the list and not on it; return the owners' keys.
+        """Remove what is older than the list and not in it; return the owners' keys.
 
-        A watch that had to start again after a gap shows no deletion that fell into the gap.
+        A watch that had to restart after a gap delivers no deletion from the gap.
         """
         stale = [
             manifest
@@ -134,18 +134,18 @@ class Store:
         return tuple(key for manifest in stale for key in self.drop(kind, manifest))
 
     def expire_tombstones(self) -> None:
-        """Forget what was gone before the last call: no event can name it any more."""
-        self._gone_before, self._gone = self._gone, {}
+        """Drop the tombstones from before the last call: no event can refer to them any more."""
+        self._old_tombstones, self._tombstones = self._tombstones, {}
 
-    def _known_version(self, kind: Kind, uid: str) -> int:
-        if known := self._objects[kind].get(uid):
-            return version_of(known)
-        return self._gone.get(uid, self._gone_before.get(uid, -1))
+    def _stored_version(self, kind: Kind, uid: str) -> int:
+        if stored := self._objects[kind].get(uid):
+            return version_of(stored)
+        return self._tombstones.get(uid, self._old_tombstones.get(uid, -1))
 
-    def _forget(self, kind: Kind, uid: str) -> Key | None:
-        """Remove an object if it is known; return whose it was."""
-        known = self._objects[kind].pop(uid, None)
-        key = owner_key(kind, known) if known else None
+    def _remove(self, kind: Kind, uid: str) -> Key | None:
+        """Remove an object if it is stored; return its owner's key."""
+        stored = self._objects[kind].pop(uid, None)
+        key = owner_key(kind, stored) if stored else None
         if key is None:
             return None
         kinds = self._owned[key]
@@ -157,21 +157,23 @@ class Store:
         return key
 
 
-def _both(one: Key | None, other: Key | None) -> tuple[Key, ...]:
-    return tuple({key for key in (one, other) if key})
+def _distinct_keys(first: Key | None, second: Key | None) -> tuple[Key, ...]:
+    return tuple({key for key in (first, second) if key})
 
 
-def _kept(kind: Kind, manifest: Manifest) -> Manifest:
-    """Say the kind, which items of lists lack, and keep of who wrote what only what is asked for.
+def _prepare(kind: Kind, manifest: Manifest) -> Manifest:
+    """Add the kind, which items of lists lack, and drop the `managedFields` that are not used.
 
-    That is everything of the kinds that others write too, and of the other children which fields
-    are ours.
+    All are used of the kinds that other clients write too, and of the other children only those of
+    our server-side applies.
     """
     metadata = {**manifest["metadata"]}
     if not kind.tracks_managers:
         entries = metadata.pop("managedFields", None) or ()
-        ours = [_compact(one) for one in entries if kind in CHILDREN and applied_by_us(one)]
-        metadata |= {"managedFields": ours} if ours else {}
+        own_entries = [
+            _compact(entry) for entry in entries if kind in CHILDREN and applied_by_us(entry)
+        ]
+        metadata |= {"managedFields": own_entries} if own_entries else {}
     identity = {"apiVersion": kind.api_version, "kind": kind.name}
     return {**identity, **manifest, "metadata": metadata}
 
@@ -182,6 +184,6 @@ def _compact(entry: Manifest) -> Manifest:
 
 @lru_cache(maxsize=FIELD_SETS)
 def _fields(text: str) -> Manifest:
-    """Read a set of fields, once for all objects that have the same: nearly all of a kind do."""
+    """Parse a set of fields, once for all objects that have the same: nearly all of a kind do."""
     fields: Manifest = json.loads(text)
     return fields

@@ -1,1 +1,1 @@
-"""The ModelDeployment resource as Python: what users write, and what Halimede answers."""
+"""The ModelDeployment resource in Python: its spec, its status and its CRD."""

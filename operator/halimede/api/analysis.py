@@ -13,7 +13,7 @@ Percent = Annotated[str, Field(pattern=r"^(100|[0-9]{1,2}(\.[0-9]{1,4})?)$", max
 
 
 class MetricsProvider(StrEnum):
-    """Whose request counters tell how users fare."""
+    """The router whose request counters show how users' requests end."""
 
     CONTOUR = "Contour"
     """Contour's Envoy: `envoy_cluster_*` per backend Service."""
@@ -28,8 +28,8 @@ class MetricsProvider(StrEnum):
     CUSTOM = "Custom"
     """Anything else: the queries of `router`."""
     NONE = "None"
-    """No router counters are scraped. Triton's alone must do.
-    docs/concepts.md says what these miss."""
+    """No router counters are scraped; Triton's are used alone.
+    docs/concepts.md describes what these miss."""
 
 
 Query = Annotated[str, Field(min_length=1, max_length=1000)]
@@ -37,23 +37,23 @@ Query = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
 class QueryPair(ApiModel):
-    """Two PromQL queries, of which each answers with one number per revision.
+    """Two PromQL queries, each of which returns one number for a revision.
 
     `{{ revision }}`, `{{ service }}`, `{{ namespace }}`, `{{ name }}`, `{{ model }}` and
-    `{{ window }}` are filled in, and nothing else is, as in
+    `{{ window }}` are replaced, and nothing else is, as in
     `sum(increase(requests_total{service="{{ service }}"}[{{ window }}]))`.
     """
 
     requests: Query
-    """How many requests ended in `{{ window }}`."""
+    """Returns how many requests ended in `{{ window }}`."""
     errors: Query
-    """How many of them in an error. No answer means none."""
+    """Returns how many of them ended in an error. An empty result means none."""
     window_seconds: Annotated[int, Field(ge=10, le=3600)] = 60
-    """How often they are asked, about the time since the last; at least four scrapes."""
+    """How often the queries run, each time for the time since the last; at least four scrapes."""
 
 
 class Metric(QueryPair):
-    """An objective of your own, which may stop a rollout and must be met to pass a step."""
+    """An objective of your own, which may abort a rollout and must be met to pass a step."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -66,13 +66,13 @@ class Metric(QueryPair):
     )
 
     name: Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", max_length=30)]
-    """What messages call it."""
+    """Its name in messages."""
     max_error_percent: Percent | None = None
-    """The part of errors above which a revision is bad; that of `analysis` where absent."""
+    """Maximum error percentage. Defaults to `analysis.maxErrorPercent`."""
 
 
 class Latency(ApiModel):
-    """How long users may wait for an answer, by the router's histogram."""
+    """How long responses may take, measured by the router's histogram."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -86,21 +86,21 @@ class Latency(ApiModel):
     )
 
     threshold_milliseconds: Annotated[int, Field(ge=1, le=600000)]
-    """An answer that takes longer is slow. It must be a bound of the histogram: Envoy's are 0.5,
+    """A response that takes longer is slow. It must be a bound of the histogram: Envoy's are 0.5,
     1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000 and 600000."""
     max_slow_percent: Percent = "5"
-    """The part of slow answers above which a revision is bad, whatever the stable one does."""
+    """Maximum percentage of slow responses, whatever the stable revision's percentage is."""
 
 
 class OnTimeout(StrEnum):
-    """What to do when the evidence does not come."""
+    """What to do when evidence is missing for too long."""
 
     PAUSE = "Pause"
     ABORT = "Abort"
 
 
 class BetterThanStable(StrEnum):
-    """What to do with a revision that is better than a bad stable one, but not good."""
+    """What to do with a revision that is better than a bad stable revision, but not good."""
 
     PROMOTE = "Promote"
     HOLD = "Hold"
@@ -115,7 +115,7 @@ class ClientErrors(StrEnum):
 
 
 class Pace(StrEnum):
-    """How fast the certificate that each step demands tightens towards the last one."""
+    """How fast the required certificates tighten from the first step to the last."""
 
     CAUTIOUS = "Cautious"
     BALANCED = "Balanced"
@@ -162,47 +162,48 @@ class Analysis(ApiModel):
     )
 
     provider: MetricsProvider = MetricsProvider.CONTOUR
-    """The router whose request counters tell how users fare, per revision. `None` says that it
-    has none in Prometheus, and that Triton's own must do."""
+    """The router whose request counters show how users' requests end, per revision. `None`: the
+    router has no counters in Prometheus, and Triton's are used alone."""
     router: QueryPair | None = None
     """The queries of the provider `Custom`."""
     metrics: Annotated[
         tuple[Metric, ...], Field(max_length=3, json_schema_extra=list_map("name"))
     ] = ()
-    """Further objectives by PromQL, approximate as its `increase()` is."""
+    """Further objectives in PromQL; as approximate as its `increase()`."""
     max_error_percent: Percent = "5"
-    """The error rate above which a revision is bad, unless the stable one is no better."""
+    """Maximum error percentage, unless the stable revision is no better."""
     max_error_ratio: Annotated[
         str, Field(pattern=r"^[0-9]{1,3}(\.[0-9]{1,2})?$", max_length=6)
     ] = "3"
-    """How many times the stable revision's error rate the last step's certificate tolerates."""
+    """The multiple of the stable revision's error rate that the last step's certificate allows."""
     latency: Latency | None = None
-    """Judge how long users wait, too, by the same tests. Absent: only errors count."""
+    """Also judge how long responses take, by the same tests. Absent: only errors count."""
     pace: Pace = Pace.BALANCED
-    """How fast the certificate that each step demands tightens towards the last one."""
+    """How fast the required certificates tighten from the first step to the last."""
     interval_seconds: Annotated[int, Field(ge=1, le=300)] = 15
-    """How often the judge looks. Not below Prometheus's scrape interval."""
+    """How often the judge polls. Not below Prometheus's scrape interval."""
     warmup_seconds: Annotated[int, Field(ge=0, le=3600)] = 30
     """Requests in this time after a rollout's first weight are not judged."""
     settle_seconds: Annotated[int, Field(ge=0, le=300)] = 15
-    """How long proxies may take to follow a route that was accepted."""
+    """How long proxies may take to apply a route that was accepted."""
     min_requests: Annotated[int, Field(ge=1, le=1_000_000)] = 20
     """Judged requests that the new revision needs before any step may pass."""
     on_no_data: OnTimeout = OnTimeout.PAUSE
-    """What to do after `noDataTimeoutSeconds` without one request of the new revision."""
+    """What to do after `noDataTimeoutSeconds` without a request to the new revision."""
     no_data_timeout_seconds: Annotated[int, Field(ge=1, le=604800)] = 1800
-    """How long the new revision may be without a request before `onNoData` decides."""
+    """How long the new revision may be without a request before `onNoData` applies."""
     on_metrics_down: OnTimeout = OnTimeout.PAUSE
-    """What to do after `metricsTimeoutSeconds` without an answer of Prometheus."""
+    """What to do after `metricsTimeoutSeconds` without a response from Prometheus."""
     metrics_timeout_seconds: Annotated[int, Field(ge=1, le=604800)] = 900
-    """How long Prometheus may be away before `onMetricsDown` decides."""
+    """How long Prometheus may be unavailable before `onMetricsDown` applies."""
     on_inconclusive: OnTimeout = OnTimeout.PAUSE
     """What to do after a step's `maxSeconds` without enough evidence."""
     on_better_than_stable: BetterThanStable = BetterThanStable.PROMOTE
-    """What to do with a revision that certainly fails a fifth less often than the stable one, but
-    more often than a step allows for: `Promote`, as users are better off with it, or `Hold`."""
+    """What to do with a revision that certainly fails a fifth less often than the stable revision,
+    but more often than a step allows: `Promote`, as users are better off with it, or `Hold`."""
     on_client_errors: ClientErrors = ClientErrors.HOLD
     """What to do when the new revision answers more requests with a client error than the stable
-    one does: `Hold` the step or the bake, and tell; `Abort`; or `Ignore` them. Client errors are
-    HTTP 4xx except 499, and gRPC INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION, OUT_OF_RANGE
-    and UNIMPLEMENTED where the router has gRPC codes. Providers `Custom` and `None` have none."""
+    one does: `Hold` the step or the bake and report it; `Abort`; or `Ignore` them. Client errors
+    are HTTP 4xx except 499, and gRPC INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION,
+    OUT_OF_RANGE and UNIMPLEMENTED where the router has gRPC codes. Providers `Custom` and `None`
+    have none."""

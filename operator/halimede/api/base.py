@@ -1,4 +1,4 @@
-"""What every type of the API shares: frozen, camelCase outside, snake_case inside."""
+"""The base of all API types: immutable, camelCase in JSON and snake_case in Python."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -24,9 +24,9 @@ RevisionHash = NewType("RevisionHash", str)
 
 
 class ApiModel(BaseModel):
-    """A frozen piece of the resource.
+    """An immutable part of the resource.
 
-    Unknown fields are ignored on reading: the API server has refused or pruned them by then.
+    Unknown fields are ignored on reading: the API server has already rejected or pruned them.
     """
 
     model_config = ConfigDict(
@@ -38,11 +38,11 @@ class ApiModel(BaseModel):
     )
 
     def to_manifest(self) -> Manifest:
-        """Write the JSON form that the API server takes, without absent fields."""
+        """Return the JSON form that the API server accepts, without absent fields."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
     def evolve(self, **changes: Any) -> Self:
-        """Return a copy with *changes*, by the names of fields in Python.
+        """Return a copy with *changes*, by the Python names of fields.
 
         `model_copy` checks neither names nor values: a misspelled field would be lost when the
         object is written. Types are checked here without conversion. Bounds are not: a list may be
@@ -59,7 +59,7 @@ class ApiModel(BaseModel):
                 checked = type_.validate_python(value, strict=True)
             except ValidationError as error:
                 raise TypeError(f"{type(self).__name__}.{name}: {error}") from error
-            # Strict or not, pydantic makes a model of a dict.
+            # Even in strict mode pydantic converts a dict to a model.
             if checked is not value and checked != value:
                 raise TypeError(f"{type(self).__name__}.{name}: {value!r} is not {checked!r}")
         return self.model_copy(update=changes)
@@ -71,14 +71,14 @@ def _types(model: type[BaseModel]) -> Mapping[str, TypeAdapter[Any]]:
     return {name: TypeAdapter(hints[name]) for name in model.model_fields}
 
 
-def _seconds(value: object) -> object:
+def _to_seconds(value: object) -> object:
     if isinstance(value, str):
         return datetime.fromisoformat(value).timestamp()
     return value
 
 
 def rfc3339(seconds: float) -> str:
-    """Write UNIX *seconds* as RFC 3339 in UTC with milliseconds.
+    """Format UNIX *seconds* as RFC 3339 in UTC with milliseconds.
 
     >>> rfc3339(0.5)
     '1970-01-01T00:00:00.500Z'
@@ -89,8 +89,8 @@ def rfc3339(seconds: float) -> str:
 
 Timestamp = Annotated[
     float,
-    BeforeValidator(_seconds),
+    BeforeValidator(_to_seconds),
     PlainSerializer(rfc3339, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
-"""A moment: UNIX seconds inside, RFC 3339 outside."""
+"""A time: UNIX seconds in Python, RFC 3339 in JSON."""

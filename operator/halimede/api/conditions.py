@@ -1,4 +1,4 @@
-"""Conditions: their types and their form."""
+"""The types and the structure of conditions."""
 
 from enum import StrEnum
 from typing import Literal
@@ -14,9 +14,9 @@ class ConditionType(StrEnum):
     AVAILABLE = "Available"
     """Some revision serves."""
     RECONCILING = "Reconciling"
-    """Work is under way (abnormal-true, as kstatus reads it)."""
+    """A change is in progress (abnormal-true, as in kstatus)."""
     STALLED = "Stalled"
-    """Nothing will improve without somebody's help (abnormal-true)."""
+    """No progress is possible without a user's action (abnormal-true)."""
 
 
 ConditionStatus = Literal["True", "False", "Unknown"]
@@ -33,6 +33,6 @@ class Condition(ApiModel):
     message: str
     """Why, in a sentence for people."""
     observed_generation: int
-    """The generation of the spec that this was found for."""
+    """The generation of the spec that the condition was computed for."""
     last_transition_time: Timestamp
     """When the status changed last."""

@@ -1,4 +1,4 @@
-"""The CustomResourceDefinition: what `kubectl explain` tells and the API server enforces."""
+"""The CustomResourceDefinition: what `kubectl explain` shows and the API server enforces."""
 
 from typing import Any
 
@@ -13,8 +13,8 @@ from halimede.api.status import Status
 from halimede.api.v1alpha1 import GROUP, KIND, PLURAL, VERSION, ModelDeployment
 
 LONGEST_NAME = 48
-"""Pods are found in metrics by `<name>-<hash8>-`, and Kubernetes keeps 58 characters of that
-(`maxGeneratedNameLength` of its name generator) before it adds its own."""
+"""Metrics are matched by the prefix `<name>-<hash8>-` of pod names, of which Kubernetes keeps 58
+characters (`maxGeneratedNameLength` of its name generator) before it adds its own."""
 
 LINE = 100
 """Characters after which a long text is continued in the next line."""
@@ -35,7 +35,7 @@ _ROOT_RULES = [
 
 
 def build_crd() -> Manifest:
-    """Write the CustomResourceDefinition of ModelDeployment."""
+    """Return the CustomResourceDefinition of ModelDeployment."""
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -72,7 +72,7 @@ def build_crd() -> Manifest:
 
 
 def crd_yaml() -> str:
-    """Write the CustomResourceDefinition as the YAML that stands in `crds/`.
+    """Return the CustomResourceDefinition as the YAML in `crds/`.
 
     It is block YAML without anchors, so that a diff shows each changed field of the API.
     """
@@ -85,7 +85,7 @@ class _BlockDumper(yaml.SafeDumper):
 
     @override
     def ignore_aliases(self, data: Any) -> bool:
-        """Say that *data* never becomes an anchor."""
+        """Return True: *data* never becomes an anchor."""
         return True
 
 
@@ -99,7 +99,7 @@ def _root() -> dict[str, Any]:
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
             "spec": structural(ModelDeploymentSpec),
-            # Until Halimede has looked, kstatus must not take an empty status for a good one.
+            # Until the first reconcile, kstatus must not take an empty status for a good one.
             "status": structural(Status) | {"default": {"observedGeneration": -1}},
         },
         "x-kubernetes-validations": _ROOT_RULES,

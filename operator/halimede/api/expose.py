@@ -23,22 +23,22 @@ class ParentRef(ApiModel):
     name: Annotated[str, Field(min_length=1, max_length=253)]
     """The Gateway's name."""
     namespace: Annotated[str | None, Field(min_length=1, max_length=63)] = None
-    """The Gateway's namespace; the resource's own where absent."""
+    """The Gateway's namespace. Defaults to the resource's own."""
     section_name: Annotated[str | None, Field(min_length=1, max_length=253)] = None
-    """One listener of the Gateway; all where absent."""
+    """One listener of the Gateway. Defaults to all."""
 
 
 class RouteRef(ApiModel):
-    """A HTTPRoute of your own in the same namespace."""
+    """An HTTPRoute of your own in the same namespace."""
 
     name: Annotated[str, Field(min_length=1, max_length=253)]
-    """The HTTPRoute's name. Each of its backendRefs to the Service that is named as the
-    ModelDeployment, with port 8000 (HTTP) or 8001 (gRPC), gives its share to the revisions'
-    Services; nothing else in it is touched, and it is given back as it was."""
+    """The HTTPRoute's name. Each of its backendRefs to the Service that has the ModelDeployment's
+    name, with port 8000 (HTTP) or 8001 (gRPC), gives its weight to the revisions' Services.
+    Nothing else in it is changed, and it is restored when it is no longer used."""
 
 
 class GatewayExposure(ApiModel):
-    """Gateway API: one HTTPRoute that serves HTTP and gRPC, ours or yours."""
+    """Gateway API: one HTTPRoute for HTTP and gRPC, Halimede's or yours."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -57,25 +57,25 @@ class GatewayExposure(ApiModel):
     )
 
     parent_refs: Annotated[tuple[ParentRef, ...] | None, Field(min_length=1, max_length=8)] = None
-    """The Gateways that a HTTPRoute of Halimede's attaches to."""
+    """The Gateways that Halimede's HTTPRoute attaches to."""
     route_ref: RouteRef | None = None
-    """Instead: a HTTPRoute of your own, in which only the model's backends are changed."""
+    """Instead: an HTTPRoute of your own, in which only the model's backends are changed."""
     hostnames: Annotated[
         tuple[Annotated[str, Field(pattern=HOST, max_length=253)], ...],
         Field(max_length=16, json_schema_extra=LIST_SET),
     ] = ()
-    """Hostnames of the model, such as `digits.example.com`; absent: all of the listener's."""
+    """Hostnames of the model, such as `digits.example.com`. Defaults to all of the listener's."""
 
 
 class IngressExposure(ApiModel):
     """An Ingress, with ingress-nginx's canary annotations during a rollout."""
 
     class_name: Annotated[str | None, Field(min_length=1, max_length=253)] = None
-    """The IngressClass; the cluster's default where absent."""
+    """The IngressClass. Defaults to the cluster's default."""
     host: Annotated[str, Field(pattern=HOST, max_length=253)]
     """Hostname of the model."""
     tls_secret_name: Annotated[str | None, Field(min_length=1, max_length=253)] = None
-    """Secret with the certificate. Only with it gRPC is served too: ingress-nginx offers no
+    """Secret with the certificate. gRPC is served only if this is set: ingress-nginx offers no
     HTTP/2 without TLS."""
     annotations: Annotated[
         dict[str, Annotated[str, Field(max_length=4096)]], Field(max_length=64)
@@ -113,8 +113,8 @@ class Expose(ApiModel):
     )
 
     type: ExposeType
-    """`Gateway` and `Ingress` lead requests in from outside and share them out; `Service` is
-    reached inside the cluster only, and shares connections out by the revisions' pods."""
+    """`Gateway` and `Ingress` accept requests from outside the cluster and split them by weight;
+    `Service` is reached inside the cluster only and splits connections by the number of pods."""
     gateway: GatewayExposure | None = None
     """Settings of the type `Gateway`."""
     ingress: IngressExposure | None = None

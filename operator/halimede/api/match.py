@@ -1,4 +1,4 @@
-"""Which requests are testers'."""
+"""Which requests come from testers."""
 
 from typing import Annotated
 
@@ -14,14 +14,14 @@ class HeaderMatch(ApiModel):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", max_length=256)]
     """The header's name; for gRPC a key of the metadata."""
     value: Annotated[str, Field(min_length=1, max_length=4096)]
-    """All of its value."""
+    """The exact value of the header."""
 
 
 class Match(ApiModel):
-    """Requests that are told by what they carry."""
+    """Requests that have certain headers."""
 
     headers: Annotated[
         tuple[HeaderMatch, ...],
         Field(min_length=1, max_length=8, json_schema_extra=list_map("name")),
     ]
-    """What a request must have, all of it."""
+    """Headers that a request must have, all of them."""

@@ -29,7 +29,7 @@ class DataType(StrEnum):
 
 
 class DynamicBatching(ApiModel):
-    """Triton joins single requests into batches."""
+    """How Triton combines single requests into batches."""
 
     max_queue_delay_microseconds: Annotated[int, Field(ge=0, le=60_000_000)] = 0
     """How long the first request of a batch waits for others."""
@@ -37,9 +37,9 @@ class DynamicBatching(ApiModel):
         tuple[Annotated[int, Field(ge=1, le=65536)], ...],
         Field(max_length=16, json_schema_extra=LIST_SET),
     ] = ()
-    """Sizes that a batch is sent with at once. Only TensorRT's optimization profiles need any."""
+    """Sizes at which a batch is run immediately, for TensorRT's optimization profiles only."""
     max_queue_size: Annotated[int, Field(ge=1, le=1_000_000)] = 1024
-    """Requests that may wait; more are refused with 503 instead of queueing without end."""
+    """Requests that may wait; more are rejected with 503 instead of queueing without limit."""
 
 
 class Tensor(ApiModel):
@@ -56,7 +56,7 @@ class Tensor(ApiModel):
     )
 
     name: Annotated[str, Field(min_length=1, max_length=253)]
-    """The name that the model itself knows it by."""
+    """Its name in the model."""
     data_type: DataType
     """Type of the elements."""
     dims: Annotated[tuple[int, ...], Field(min_length=1, max_length=16)]
@@ -64,7 +64,7 @@ class Tensor(ApiModel):
 
 
 class ModelConfig(ApiModel):
-    """The Triton model configuration by fields; `configPbtxt` takes the whole of it as text."""
+    """The Triton model configuration in fields; `configPbtxt` takes it as text."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -88,7 +88,7 @@ class ModelConfig(ApiModel):
     backend: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,63}$", max_length=63)]
     """Triton's backend: `onnxruntime`, `python`, `pytorch`, `tensorrt`, `openvino` …"""
     max_batch_size: Annotated[int, Field(ge=0, le=65536)] = 0
-    """Largest batch; 0 means that the model takes no batch dimension."""
+    """Largest batch; 0: the model has no batch dimension."""
     inputs: Annotated[
         tuple[Tensor, ...], Field(max_length=64, json_schema_extra=list_map("name"))
     ] = ()
@@ -96,9 +96,9 @@ class ModelConfig(ApiModel):
     outputs: Annotated[
         tuple[Tensor, ...], Field(max_length=64, json_schema_extra=list_map("name"))
     ] = ()
-    """The model's outputs, as `inputs`."""
+    """The model's outputs, read from the same files as `inputs`."""
     dynamic_batching: DynamicBatching | None = None
-    """Join requests into batches; absent: each request is run on its own."""
+    """Combine requests into batches; absent: each request is run on its own."""
     response_cache: bool = False
     """Answer equal requests from Triton's local response cache."""
     instances: Annotated[int, Field(ge=1, le=128)] = 1
@@ -155,15 +155,15 @@ class Model(ApiModel):
     name: Annotated[
         str | None, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$", max_length=63)
     ] = None
-    """The name in Triton's URLs; the resource's own name where absent."""
+    """The name in Triton's URLs. Defaults to the resource's own name."""
     storage_uri: Annotated[str, Field(min_length=1, max_length=2048)]
     """Where the files are: `configMap://NAME`, `pvc://CLAIM/PATH` or `https://HOST/FILE`."""
     sha256: Annotated[str | None, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)] = None
-    """Digest of the files, verified before anything is served."""
+    """Digest of the files, verified before the model is served."""
     secret_name: Annotated[str | None, Field(min_length=1, max_length=253)] = None
     """Secret with the credentials of an `https://` source (`token`, or `username`, `password`)."""
     config: ModelConfig | None = None
-    """The Triton model configuration by fields."""
+    """The Triton model configuration in fields."""
     config_pbtxt: Annotated[str | None, Field(min_length=1, max_length=65536)] = None
     """The Triton model configuration as text, for what `config` cannot express. The model's name
     may be left out."""

@@ -1,7 +1,7 @@
 """Templates of PromQL that a user writes.
 
 A template is text with placeholders and nothing else: no statement, no filter, no expression, so
-that it takes no time and no room to speak of. What is filled in is plain names.
+that rendering needs very little time and memory. The values are plain names.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 PLACEHOLDERS = frozenset({"namespace", "name", "revision", "service", "model", "window"})
 REVISION_PLACEHOLDERS = frozenset({"revision", "service"})
-"""A query without either of these says the same of both revisions."""
+"""A query without either of these returns the same for both revisions."""
 _ALLOWED = (nodes.Output, nodes.TemplateData, nodes.Name)
 _SANDBOX = ImmutableSandboxedEnvironment(
     undefined=StrictUndefined,
@@ -21,19 +21,19 @@ _SANDBOX = ImmutableSandboxedEnvironment(
 
 
 class UnusableQueryError(Exception):
-    """A query or its answer cannot be used; the message says why, `cure` what to do."""
+    """A query or its result cannot be used; `cure` is what to do about it."""
 
     def __init__(self, message: str, cure: str) -> None:
-        """Keep the cure apart."""
+        """Store the remedy separately from the message."""
         super().__init__(message)
         self.cure = cure
 
 
 def validate(text: str) -> None:
-    """Make sure that a template can be filled in and tells revisions and times apart.
+    """Check that a template can be rendered and depends on the revision and the window.
 
     Raises:
-        UnusableQueryError: It cannot or does not.
+        UnusableQueryError: It cannot be rendered, or does not depend on them.
     """
     if fault := _fault(text):
         raise UnusableQueryError(*fault)
@@ -41,36 +41,36 @@ def validate(text: str) -> None:
 
 @lru_cache(maxsize=512)
 def _fault(text: str) -> tuple[str, str] | None:
-    """Say what is wrong and what to do; every pass asks, and most ask about the same text."""
+    """Return what is wrong and what to do; cached, as most reconciles check the same texts."""
     try:
         parsed = _SANDBOX.parse(text)
     except (TemplateError, RecursionError) as error:
-        said = str(error) or type(error).__name__
-        return f"the template cannot be read ({said})", "write placeholders as {{ revision }}"
-    found = {node.name for node in parsed.find_all(nodes.Name)}
-    known = ", ".join(sorted(PLACEHOLDERS))
+        reason = str(error) or type(error).__name__
+        return f"the template cannot be read ({reason})", "write placeholders as {{ revision }}"
+    placeholders = {node.name for node in parsed.find_all(nodes.Name)}
+    allowed = ", ".join(sorted(PLACEHOLDERS))
     if any(not isinstance(node, _ALLOWED) for node in parsed.find_all(nodes.Node)):
         return (
             "the template holds more than text and placeholders",
-            f"use {{{{ }}}} with nothing but one of {known} within",
+            f"use {{{{ }}}} with nothing but one of {allowed} within",
         )
-    if unknown := found - PLACEHOLDERS:
-        return f"the template has no value for {', '.join(sorted(unknown))}", f"use {known}"
-    if not found & REVISION_PLACEHOLDERS:
+    if unknown := placeholders - PLACEHOLDERS:
+        return f"the template has no value for {', '.join(sorted(unknown))}", f"use {allowed}"
+    if not placeholders & REVISION_PLACEHOLDERS:
         return (
             "the query says the same of both revisions",
             'select by one, such as service="{{ service }}"',
         )
-    if "window" not in found:
+    if "window" not in placeholders:
         return "the query does not say of which time", "end it in increase(...[{{ window }}])"
     return None
 
 
 def render(text: str, values: Mapping[str, str]) -> str:
-    """Fill a template in, whose values are `PLACEHOLDERS`.
+    """Render a template; *values* has a value for each of `PLACEHOLDERS`.
 
     Raises:
-        UnusableQueryError: `check` would have said so.
+        UnusableQueryError: As for `validate`.
     """
     validate(text)
     return _SANDBOX.from_string(text).render(values)

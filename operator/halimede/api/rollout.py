@@ -1,4 +1,4 @@
-"""`spec.rollout`: how careful to be."""
+"""`spec.rollout`: how a new revision is rolled out."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -20,8 +20,8 @@ class Strategy(StrEnum):
     CANARY = "Canary"
     BLUE_GREEN = "BlueGreen"
     RECREATE = "Recreate"
-    """The old revision stops before the new one starts: an outage, where there is no room for
-    two."""
+    """The old revision stops before the new one starts: an outage, for clusters without room for
+    both."""
 
 
 class StepPause(ApiModel):
@@ -32,7 +32,7 @@ class StepPause(ApiModel):
 
 
 class Scale(ApiModel):
-    """A number of pods, whatever the weight is."""
+    """A number of pods that does not depend on the weight."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -46,22 +46,22 @@ class Scale(ApiModel):
     )
 
     replicas: Annotated[int | None, Field(ge=1, le=1000)] = None
-    """So many pods."""
+    """The number of pods."""
     percent: Annotated[int | None, Field(ge=1, le=100)] = None
-    """So many of the stable revision's pods, rounded up."""
+    """The number of pods as a percentage of the stable revision's, rounded up."""
 
 
 class Stage(ApiModel):
-    """How long the new revision is judged before it goes on."""
+    """How long the new revision is judged before the rollout goes on."""
 
     min_seconds: Annotated[int, Field(ge=0, le=86400)] = 60
-    """How long at least, however good the evidence."""
+    """The minimum, however good the evidence is."""
     max_seconds: Annotated[int, Field(ge=1, le=LONGEST_STEP)] = 1800
-    """After this long without enough evidence, `analysis.onInconclusive` decides."""
+    """After this long without enough evidence, `analysis.onInconclusive` applies."""
 
 
 class Step(Stage):
-    """A share of the requests that the new revision gets, and how long at least."""
+    """A weight of the new revision, and how long it is judged with it."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -74,27 +74,27 @@ class Step(Stage):
     )
 
     weight: Annotated[int, Field(ge=0, le=100)]
-    """Percentage of the requests; 0, only at first: nobody meets the new revision and nothing is
-    judged, so that it can be tested by hand."""
+    """Percentage of the requests. 0, only in the first step: no user reaches the new revision and
+    nothing is judged, so that it can be tested by hand."""
     pause: StepPause | None = None
-    """Stay here after the step has passed. The new revision is judged on meanwhile."""
+    """Pause after the step has passed. The new revision is still judged meanwhile."""
     scale: Scale | None = None
-    """Pods of the new revision in this step; absent: those that the weight needs, or more if an
-    earlier step had more. Fewer than the weight needs are never left."""
+    """Pods of the new revision in this step. Absent: as many as the weight needs, or more if an
+    earlier step had more. There are never fewer than the weight needs."""
 
 
 class Mirror(Stage):
-    """Copies of users' requests, of which nobody gets the answers."""
+    """Copies of users' requests, whose responses are discarded."""
 
     percent: Annotated[int, Field(ge=1, le=100)] = 100
-    """Percentage of the requests that are copied. There are pods for them all."""
+    """Percentage of the requests that are copied. The new revision has pods for all of them."""
 
 
 class PreviewAnalysis(Stage):
     """How a preview is judged before the switch."""
 
     mirror_percent: Annotated[int, Field(ge=0, le=100)] = 0
-    """Percentage of users' requests that it gets copies of; 0: your own requests judge it."""
+    """Percentage of users' requests that are copied to it; 0: your own requests judge it."""
 
 
 class Canary(ApiModel):
@@ -124,45 +124,46 @@ class Canary(ApiModel):
     )
 
     steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=20)] = ()
-    """Rising weights; after the last step passes, the new revision gets everything. Absent: three
-    steps; the first weight, from 5 to 25, is chosen by the traffic, and 25 (35 after 25) and 50
-    follow."""
+    """Rising weights; after the last step passes, the new revision gets all requests. Absent:
+    three steps; the first weight, from 5 to 25, is chosen by the traffic, and 25 (35 after 25)
+    and 50 follow."""
     match: Match | None = None
     """Testers: requests that go to the new revision at every step, over HTTP and gRPC, from before
-    its first weight until the rollout ends. The router counts them as all others."""
+    its first weight until the rollout ends. The router counts them like all others."""
     mirror: Mirror | None = None
-    """Judge it by copies of requests before its first step. What a copy does is done twice."""
+    """Judge the new revision by copies of requests before its first step. Side effects of a copied
+    request happen twice."""
     bake_seconds: Annotated[int, Field(ge=0, le=86400)] = 300
     """How long the new revision is judged with all traffic, or all but `controlPercent`, before
     the old one scales down. It lasts longer while the odds are 3:1 or more against the revision.
-    0: no bake; else at least two of `analysis.intervalSeconds`."""
+    0: no bake; else at least 2 * `analysis.intervalSeconds`."""
     control_percent: Annotated[int | None, Field(ge=0, le=50)] = None
-    """Percentage of the requests that stay on the stable revision during the bake, so that trouble
-    of both revisions is not taken for the new one's; less if the last step leaves less. 0: none.
-    Absent: 10, or up to 50 where fewer than 5 requests come in a second; none where nothing can
-    share requests out for the bake (type `Service`, `capacityMode` `Replace`)."""
+    """Percentage of the requests that stay on the stable revision during the bake, so that a
+    problem of both revisions is not attributed to the new one; less if the last step leaves less.
+    0: none. Absent: 10, or up to 50 with fewer than 5 requests per second; none where requests
+    cannot be split during the bake (type `Service`, `capacityMode` `Replace`)."""
 
 
 class BlueGreen(ApiModel):
     """Settings of the strategy `BlueGreen`."""
 
     auto_promote: bool = False
-    """Switch as soon as the new revision is ready, and judged good where `previewAnalysis` asks
-    for it, instead of awaiting a `promote` command."""
+    """Switch as soon as the new revision is ready, and has passed `previewAnalysis` if that is
+    set, instead of waiting for a `promote` command."""
     preview_hostnames: Annotated[
         tuple[Annotated[str, Field(pattern=HOST, max_length=253)], ...],
         Field(max_length=4, json_schema_extra=LIST_SET),
     ] = ()
-    """Hostnames that lead to the preview while there is one, by a HTTPRoute `<name>-preview`."""
+    """Hostnames of the preview while there is one, by an HTTPRoute `<name>-preview`."""
     preview_analysis: PreviewAnalysis | None = None
-    """Judge the new revision behind the preview, before the switch."""
+    """Judge the new revision in the preview, before the switch."""
     bake_seconds: Annotated[int, Field(ge=0, le=86400)] = 300
     """How long the new revision is judged with all traffic, or all but `controlPercent`, before
     the old one scales down. It lasts longer while the odds are 3:1 or more against the revision.
-    0: no bake; else at least `analysis.warmupSeconds` and two of `analysis.intervalSeconds`."""
+    0: no bake; else at least `analysis.warmupSeconds` + 2 * `analysis.intervalSeconds`."""
     control_percent: Annotated[int, Field(ge=0, le=50)] = 0
-    """Percentage of the requests that stay on the stable revision during the bake, so that trouble
-    of both revisions is not taken for the new one's. 0: none; the switch is whole."""
+    """Percentage of the requests that stay on the stable revision during the bake, so that a
+    problem of both revisions is not attributed to the new one. 0: none."""
 
 
 class Recreate(ApiModel):
@@ -170,12 +171,12 @@ class Recreate(ApiModel):
 
     bake_seconds: Annotated[int, Field(ge=0, le=86400)] = 300
     """How long the new revision is judged with all traffic; longer while the odds are 3:1 or more
-    against it. 0: no bake; else at least `analysis.warmupSeconds` and two of
-    `analysis.intervalSeconds`. The way back is another outage."""
+    against it. 0: no bake; else at least `analysis.warmupSeconds` + 2 *
+    `analysis.intervalSeconds`. An abort is another outage."""
 
 
 class OnStableDown(StrEnum):
-    """What to do when the stable revision has no ready pod and the new one has."""
+    """What to do when the stable revision has no ready pod but the new one has."""
 
     HOLD = "Hold"
     SHIFT = "ShiftToCanary"
@@ -190,7 +191,7 @@ class CapacityMode(StrEnum):
 
 
 class Rollout(ApiModel):
-    """How careful to be with a new revision."""
+    """How a new revision is rolled out."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -205,8 +206,8 @@ class Rollout(ApiModel):
     )
 
     strategy: Strategy = Strategy.CANARY
-    """`Canary` gives the new revision more and more of the requests; `BlueGreen` shows it as a
-    preview and then switches; `Recreate` stops the old one first, and nothing serves meanwhile."""
+    """`Canary` raises the new revision's weight in steps; `BlueGreen` shows it as a preview and
+    then switches; `Recreate` stops the old revision first, and nothing serves meanwhile."""
     canary: Canary = Canary()
     """Settings of the strategy `Canary`."""
     blue_green: BlueGreen = BlueGreen()
@@ -216,30 +217,32 @@ class Rollout(ApiModel):
     analysis: Analysis = Analysis()
     """How the new revision is judged."""
     paused: bool = False
-    """Hold the rollout where it is. Abort, safety and scaling go on."""
+    """Pause the rollout at its current weight. Aborts, safety checks and scaling go on."""
     pause_timeout_seconds: Annotated[int, Field(ge=0, le=604800)] = 86400
-    """A rollout that is paused for so long, by command, by `paused` or after a step until
-    `promote`, was forgotten and is aborted: nobody stands by it. 0: never."""
+    """Abort a rollout that has been paused for this long, by command, by `paused` or after a step
+    until `promote`. 0 disables the timeout."""
     progress_deadline_seconds: Annotated[int, Field(ge=1, le=604800)] = 1800
-    """A new revision that is not ready in this time is given up."""
+    """Abort a new revision that is not ready after this long."""
     capacity_mode: CapacityMode = CapacityMode.EXTRA
-    """Where the new revision's pods come from: `Extra`, on top of the stable one's, and it is told
-    after `capacityTimeoutSeconds` that there is no room; `Replace`, one more than `replicas` at
-    most: the stable one gives its pods up one by one, as the requests move; `Wait`, on top,
-    however long it takes."""
+    """Where the new revision's pods come from. `Extra`: on top of the stable revision's, and a
+    lack of room is reported after `capacityTimeoutSeconds`. `Replace`: at most one pod more than
+    `replicas`, as stable pods are replaced one by one while the requests move. `Wait`: on top of
+    the stable revision's, however long it takes."""
     capacity_timeout_seconds: Annotated[int, Field(ge=1, le=604800)] = 600
-    """How long there may be no room before that is told. Nothing is ever aborted for it."""
+    """How long there may be no room before it is reported. It never aborts a rollout."""
     on_stable_down: OnStableDown = OnStableDown.HOLD
     """What to do when no pod of the stable revision is ready but some of the new one are: `Hold`
-    the weights, or `ShiftToCanary`, which gives it everything until the stable one is back."""
+    the weights, or `ShiftToCanary`, which sends all requests to the new revision until the stable
+    one is ready again."""
     scale_down_delay_seconds: Annotated[int, Field(ge=0, le=604800)] = 300
     """How long the old revision stays at full scale after a promotion."""
     abort_scale_down_delay_seconds: Annotated[int, Field(ge=0, le=86400)] = 30
-    """How long a revision that was stopped stays, without requests, for somebody to look at it.
-    It leaves sooner for what the spec asks for next, and never before it is out of the route."""
+    """How long an aborted revision keeps its pods, without requests, so that it can be inspected.
+    It scales down sooner if another revision is waiting, but never before it is out of the
+    route."""
     revision_history_limit: Annotated[int, Field(ge=0, le=10)] = 10
-    """How many revisions that were stable before can be gone back to by `rollback`. Of each, one
-    ConfigMap is kept; those at full scale can be gone back to in any case."""
+    """How many earlier stable revisions are kept for `rollback`, each as one ConfigMap. Those that
+    are still at full scale are available in any case."""
     rollback_window_revisions: Annotated[int, Field(ge=0, le=10)] = 0
-    """A spec that goes back to one of so many revisions that were stable last skips the steps,
-    unless that one had to be left; 0: only while it is at full scale."""
+    """A spec that goes back to one of this many last stable revisions skips the steps, unless that
+    revision was rolled back. 0: only while it is at full scale."""

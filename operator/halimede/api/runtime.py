@@ -1,4 +1,4 @@
-"""How the pods run: Triton's version, their number, their resources, how they start and leave."""
+"""How the pods run: Triton's version, replicas, resources, startup and shutdown."""
 
 from typing import Annotated, Any
 
@@ -9,7 +9,7 @@ from halimede.api.rules import rule, rules
 
 Quantity = int | str
 
-_OURS = (
+_RESERVED = (
     "model-repository|model-store|model-control-mode|http-port|grpc-port|metrics-port"
     "|exit-timeout-secs"
 )
@@ -41,7 +41,7 @@ class Runtime(ApiModel):
                 ".image",
             ),
             rule(
-                f"!has(self.args) || !self.args.exists(a, a.matches('^--({_OURS})(=|$)'))",
+                f"!has(self.args) || !self.args.exists(a, a.matches('^--({_RESERVED})(=|$)'))",
                 "args must not set the repository, the ports, the control mode or the exit"
                 " timeout, which Halimede sets: remove them (for the timeout see"
                 " spec.drain.exitTimeoutSeconds)",
@@ -51,10 +51,10 @@ class Runtime(ApiModel):
     )
 
     version: Annotated[str | None, Field(pattern=r"^[0-9]{2}\.[0-9]{2}$", max_length=5)] = None
-    """Triton's container version, `YY.MM`. Its arguments are chosen by it."""
+    """Triton's container version, `YY.MM`. It determines Triton's arguments."""
     image: Annotated[str | None, Field(min_length=1, max_length=1024)] = None
-    """A whole image reference instead. If `version` is given too, it says which arguments the
-    image knows; otherwise only the oldest are used."""
+    """A whole image reference instead. If `version` is set too, it determines which arguments the
+    image supports; otherwise only the oldest are used."""
     args: Annotated[tuple[Annotated[str, Field(max_length=4096)], ...], Field(max_length=64)] = ()
     """Further arguments of tritonserver."""
 
@@ -90,7 +90,7 @@ class Gpu(ApiModel):
     resource_name: Annotated[
         str, Field(pattern=r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?/[A-Za-z0-9._-]+$", max_length=253)
     ] = "nvidia.com/gpu"
-    """What nodes call them."""
+    """Their resource name on nodes."""
 
 
 class Resources(ApiModel):
@@ -119,25 +119,25 @@ class Resources(ApiModel):
         dict[str, Annotated[Quantity, Field(json_schema_extra={"maxLength": 32})]],
         Field(max_length=32),
     ] = {}
-    """The most that a replica gets."""
+    """The maximum of a replica."""
     requests: Annotated[
         dict[str, Annotated[Quantity, Field(json_schema_extra={"maxLength": 32})]],
         Field(max_length=32),
     ] = {}
-    """What is set aside for a replica."""
+    """What is reserved for a replica."""
 
 
 class Probes(ApiModel):
-    """How long things may take."""
+    """Time limits of the probes."""
 
     startup_timeout_seconds: Annotated[int, Field(ge=10, le=86400)] = 600
     """How long loading the model may take before the container is restarted."""
 
 
 class Drain(ApiModel):
-    """How a pod leaves without losing a request."""
+    """How a pod terminates without losing a request."""
 
     pre_stop_seconds: Annotated[int, Field(ge=0, le=600)] = 15
-    """How long proxies may take to see that the pod is leaving."""
+    """How long proxies may take to observe that the pod is terminating."""
     exit_timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 30
     """How long running requests may take after that."""

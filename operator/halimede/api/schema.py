@@ -1,8 +1,8 @@
-"""The structural schema that Kubernetes wants, made of the one that pydantic gives.
+"""The structural schema that Kubernetes requires, converted from pydantic's JSON schema.
 
-Kubernetes' dialect of OpenAPI has no references, no unions with null, no titles; what it has more
-(CEL rules, list types, int-or-string) stands beside the fields as `json_schema_extra`. A keyword
-that is not known here is an error, so that nothing gets lost without notice.
+Kubernetes' dialect of OpenAPI has no references, no unions with null and no titles; its additions
+(CEL rules, list types, int-or-string) are declared with the fields as `json_schema_extra`. A
+keyword that this converter does not know is an error, so that nothing is lost silently.
 Source: "Extend the Kubernetes API with CustomResourceDefinitions", structural schemas.
 """
 
@@ -40,21 +40,21 @@ Schema = dict[str, Any]
 
 
 class UnknownSchemaError(Exception):
-    """A type of the API needs a keyword that this converter does not know."""
+    """A type of the API has a schema that this converter does not support."""
 
 
 def structural(model: type[BaseModel]) -> Schema:
-    """Write the structural schema of *model*, with what it computes of itself.
+    """Return the structural schema of *model*, including its computed fields.
 
     Raises:
-        UnknownSchemaError: A field's type is not one that Kubernetes or this converter knows.
+        UnknownSchemaError: Kubernetes or this converter does not support a field's type.
     """
-    whole = model.model_json_schema(by_alias=True, mode="serialization")
-    return _node(whole, whole.get("$defs", {}), model.__name__)
+    json_schema = model.model_json_schema(by_alias=True, mode="serialization")
+    return _node(json_schema, json_schema.get("$defs", {}), model.__name__)
 
 
 def _node(raw: Schema, definitions: dict[str, Schema], path: str) -> Schema:
-    node = _resolved(raw, definitions, path)
+    node = _resolve(raw, definitions, path)
     schema: Schema = {}
     for keyword, value in node.items():
         match keyword:
@@ -77,15 +77,15 @@ def _node(raw: Schema, definitions: dict[str, Schema], path: str) -> Schema:
                 schema[keyword] = value
             case _:
                 raise UnknownSchemaError(f"{path}: {keyword!r} cannot be written: {value!r}")
-    return _completed(schema, path)
+    return _complete(schema, path)
 
 
-def _resolved(raw: Schema, definitions: dict[str, Schema], path: str) -> Schema:
-    """Follow references and drop the null of optional fields; siblings win over the target."""
+def _resolve(raw: Schema, definitions: dict[str, Schema], path: str) -> Schema:
+    """Follow references and drop the null of optional fields; siblings override the target."""
     node = {key: value for key, value in raw.items() if key not in ("$defs", "$ref", "anyOf")}
     if "$ref" in raw:
         target = definitions[raw["$ref"].removeprefix("#/$defs/")]
-        return _resolved(target, definitions, path) | node
+        return _resolve(target, definitions, path) | node
     if "anyOf" not in raw:
         return node
     options = [option for option in raw["anyOf"] if option != NULL]
@@ -93,10 +93,10 @@ def _resolved(raw: Schema, definitions: dict[str, Schema], path: str) -> Schema:
         return {"x-kubernetes-int-or-string": True} | node
     if len(options) != 1:
         raise UnknownSchemaError(f"{path}: a union of {options!r} cannot be written")
-    return _resolved(options[0], definitions, path) | node
+    return _resolve(options[0], definitions, path) | node
 
 
-def _completed(schema: Schema, path: str) -> Schema:
+def _complete(schema: Schema, path: str) -> Schema:
     kind = schema.get("type")
     if kind is None and "x-kubernetes-int-or-string" not in schema:
         raise UnknownSchemaError(f"{path}: has no type")
@@ -110,24 +110,24 @@ def _completed(schema: Schema, path: str) -> Schema:
 
 
 def _default(value: Any, schema: Schema) -> Any:
-    """Leave out of a default what says nothing or what is the default further in anyway."""
+    """Remove from a default what is empty or equals a nested default; None: nothing is left."""
     if isinstance(value, list):
         value = [_without_nulls(item) for item in value]
     if not isinstance(value, dict):
         return value if value not in (None, [], {}) else None
     fields = schema.get("properties", {})
-    told = {
+    explicit = {
         name: inner
         for name, field in value.items()
         if (inner := _default(field, fields[name])) is not None
         and inner != fields[name].get("default")
     }
-    # `{}` lets the API server fill in the defaults further in.
-    return told if told or any("default" in field for field in fields.values()) else None
+    # `{}` lets the API server apply the nested defaults.
+    return explicit if explicit or any("default" in field for field in fields.values()) else None
 
 
 def _without_nulls(item: Any) -> Any:
-    """Leave what is absent out of an item; the API server takes no null for an object."""
+    """Remove absent fields from an item: the API server does not accept null for an object."""
     if not isinstance(item, dict):
         return item
     return {name: inner for name, inner in item.items() if inner is not None}

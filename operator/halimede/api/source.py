@@ -1,4 +1,4 @@
-"""Where a model's files come from: `spec.model.storageUri` taken apart."""
+"""The source of a model's files: parsing of `spec.model.storageUri`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Inputs = Mapping[str, Manifest | None]
 
 
 class Scheme(StrEnum):
-    """The kinds of places that models are fetched from."""
+    """The schemes of the URIs that models are fetched from."""
 
     CONFIG_MAP = "configMap"
     PVC = "pvc"
@@ -21,28 +21,28 @@ class Scheme(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A `storageUri` in its parts."""
+    """A parsed `storageUri`."""
 
     scheme: Scheme
     location: str
     """The ConfigMap's name, the claim's name, or the whole `https://` URI."""
     path: str
-    """Folder or file inside the claim; empty for the rest."""
+    """Folder or file inside the claim; empty for the other schemes."""
 
 
 def parse_source(uri: str) -> Source:
-    """Take a storage URI apart.
+    """Parse a storage URI.
 
     Raises:
-        ValueError: The scheme is none of those that Halimede fetches from.
+        ValueError: Halimede does not support the scheme.
 
     >>> parse_source("pvc://models/digits/3")
     Source(scheme=<Scheme.PVC: 'pvc'>, location='models', path='digits/3')
     """
     name, separator, rest = uri.partition("://")
     if not separator or name not in tuple(Scheme):
-        known = ", ".join(f"{scheme}://" for scheme in Scheme)
-        raise ValueError(f"{uri!r} has none of the schemes {known}")
+        schemes = ", ".join(f"{scheme}://" for scheme in Scheme)
+        raise ValueError(f"{uri!r} has none of the schemes {schemes}")
     scheme = Scheme(name)
     if scheme is Scheme.HTTPS:
         return Source(scheme, uri, "")
@@ -51,6 +51,6 @@ def parse_source(uri: str) -> Source:
 
 
 def config_maps(spec: ModelDeploymentSpec) -> tuple[str, ...]:
-    """Name the ConfigMaps that the spec reads; whoever renders it must have looked at them."""
+    """Return the names of the ConfigMaps that the spec reads and rendering needs as `Inputs`."""
     model = parse_source(spec.model.storage_uri)
     return (model.location,) if model.scheme is Scheme.CONFIG_MAP else ()

@@ -1,4 +1,4 @@
-"""The sources of counters that a rollout is judged by, and how their names are written."""
+"""The sources of counters that a rollout is judged by, and the format of their names."""
 
 from enum import StrEnum
 from typing import Annotated, NewType
@@ -9,26 +9,26 @@ _METRICS = "metrics/"
 
 
 class Source(StrEnum):
-    """Whose counters they are."""
+    """The sources that need no queries in the spec."""
 
     ROUTER = "Router"
-    """The gateway's proxies, per backend Service: what users were answered."""
+    """The router's proxies, per backend Service: the responses that users got."""
     TRITON = "Triton"
     """The inference servers themselves, per pod."""
     ROUTER_LATENCY = "RouterLatency"
-    """How long the router's users waited; a slow answer counts where others count an error."""
+    """The router's histogram of durations; a slow response counts as an error."""
     ROUTER_CLIENT_ERRORS = "RouterClientErrors"
-    """The router's counters once more; a client error counts where others count an error."""
+    """The router's counters again; a client error counts as an error."""
 
 
 MetricSource = NewType("MetricSource", str)
 """`metrics/<name>`: an objective of `spec.rollout.analysis.metrics`."""
 SourceId = Source | MetricSource
-"""Names one source in `status` and in messages."""
+"""The name of a source in `status` and in messages."""
 
 
 def metric_source(name: str) -> MetricSource:
-    """Name the source that is the objective *name*.
+    """Return the source of the objective *name*.
 
     >>> metric_source("accuracy")
     'metrics/accuracy'
@@ -37,7 +37,7 @@ def metric_source(name: str) -> MetricSource:
 
 
 def metric_name(source: SourceId) -> str | None:
-    """Return the name of the objective that *source* is; None: it is none.
+    """Return the objective's name if *source* is an objective, else None.
 
     >>> metric_name(metric_source("accuracy"))
     'accuracy'
@@ -47,7 +47,7 @@ def metric_name(source: SourceId) -> str | None:
 
 
 def parse_source(text: object) -> SourceId:
-    """Read a source as `status` has it.
+    """Parse a source in the format of `status`.
 
     >>> parse_source("Router")
     <Source.ROUTER: 'Router'>

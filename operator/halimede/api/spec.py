@@ -1,4 +1,4 @@
-"""`spec`: which model to serve, with what, how it is reached, and how careful to be."""
+"""`spec`: which model to serve, how it runs, how it is reached and how it is rolled out."""
 
 from typing import Annotated, Any
 
@@ -207,7 +207,7 @@ _TRITON = (
 
 
 class ModelDeploymentSpec(ApiModel):
-    """Which model to serve and how careful to be."""
+    """Which model to serve, how it runs, how it is reached and how it is rolled out."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -224,13 +224,13 @@ class ModelDeploymentSpec(ApiModel):
     )
 
     model: Model
-    """The model's files and how Triton runs them."""
+    """The model's files and Triton's configuration for them."""
     runtime: Runtime = Runtime(version="26.09")
     """The Triton that serves the model."""
     replicas: Annotated[int | None, Field(ge=0, le=1000)] = None
-    """How many pods; 1 where neither this nor `autoscaling` is given."""
+    """Number of pods. Defaults to 1 if `autoscaling` is not set."""
     autoscaling: Autoscaling | None = None
-    """Let the number of pods follow the load, instead of `replicas`."""
+    """Let the number of pods follow the load; replaces `replicas`."""
     resources: Resources = Resources()
     """CPU and memory of each pod."""
     gpu: Gpu | None = None
@@ -238,12 +238,12 @@ class ModelDeploymentSpec(ApiModel):
     expose: Expose
     """How clients reach the model."""
     probes: Probes = Probes()
-    """How long starting may take."""
+    """How long startup may take."""
     drain: Drain = Drain()
-    """How a pod leaves without losing a request."""
+    """How a pod terminates without losing a request."""
     rollout: Rollout = Rollout()
-    """How careful to be with a new revision."""
+    """How a new revision is rolled out."""
     pod_template: dict[str, Any] | None = None
-    """Strategic merge patch over the rendered pod template (`metadata` and `spec` of a pod), for
-    whatever has no field here. Triton's container is called `triton`, the one that brings the
-    model's files `fetch`."""
+    """Strategic merge patch for the rendered pod template (`metadata` and `spec` of a pod), for
+    settings that have no field here. Triton's container is named `triton`, the init container that
+    fetches the model's files `fetch`."""

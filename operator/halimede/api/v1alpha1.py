@@ -12,15 +12,15 @@ API_VERSION = f"{GROUP}/{VERSION}"
 KIND = "ModelDeployment"
 PLURAL = "modeldeployments"
 COMMAND_ANNOTATION = f"{GROUP}/command"
-"""`<verb>[:<revision>]@<token>`: a manual command; each token is carried out once."""
+"""`<verb>[:<revision>]@<token>`: a manual command; each token is executed once."""
 
 
 ROUTE_FINALIZER = f"{GROUP}/route"
-"""Keeps the object until the user's HTTPRoute is given back; there is no other finalizer."""
+"""Keeps the object until the user's HTTPRoute is restored; there is no other finalizer."""
 
 
 class Metadata(ApiModel):
-    """What Halimede reads of an object's metadata."""
+    """The part of an object's metadata that Halimede reads."""
 
     name: str
     namespace: str
@@ -33,7 +33,7 @@ class Metadata(ApiModel):
 
 
 class ModelDeployment(ApiModel):
-    """Which model to serve and how careful to be; Halimede answers in the status."""
+    """A model to serve and how to roll it out; the status is written by Halimede."""
 
     metadata: Metadata
     spec: ModelDeploymentSpec
@@ -41,9 +41,9 @@ class ModelDeployment(ApiModel):
 
     @classmethod
     def from_manifest(cls, manifest: dict[str, Any]) -> "ModelDeployment":
-        """Read an object as the API server sends it.
+        """Parse an object as the API server returns it.
 
         Raises:
-            pydantic.ValidationError: The object is older than the schema that is installed now.
+            pydantic.ValidationError: The object does not match the schema, as it is older.
         """
         return cls.model_validate(manifest)

@@ -1,4 +1,4 @@
-"""The ModelDeployment that `halimede explain` explains, read from the cluster."""
+"""`halimede explain`: explain a ModelDeployment in the cluster."""
 
 from pydantic import ValidationError
 
@@ -10,14 +10,15 @@ from halimede.rollout.explain import explain_rollout
 
 
 class ExplainError(OperatorError):
-    """What was asked for is not there, or is not to be understood."""
+    """The object does not exist or cannot be parsed."""
 
 
 async def explain_by_name(namespace: str, name: str) -> str:
-    """Log in, read the object and explain it.
+    """Log in, read the object and return its explanation.
 
     Raises:
-        OperatorError: There is no cluster, no right to read, no such object, or no sense in it.
+        OperatorError: There is no cluster, the user lacks a permission, or the object does not
+            exist or cannot be parsed.
     """
     cluster = KubeCluster(await log_in(), log_in=log_in)
     try:
@@ -27,10 +28,10 @@ async def explain_by_name(namespace: str, name: str) -> str:
 
 
 async def explain_object(cluster: Cluster, namespace: str, name: str) -> str:
-    """Read the object and explain it.
+    """Read the object and return its explanation.
 
     Raises:
-        OperatorError: As `explained`.
+        OperatorError: As for `explain_by_name`.
     """
     manifest = await cluster.get(MODEL_DEPLOYMENT, namespace, name)
     if manifest is None:

@@ -1,4 +1,4 @@
-"""What rollouts of the ModelDeployments in a file will take, without a cluster."""
+"""Forecasts of rollouts of the ModelDeployments in a file, without a cluster."""
 
 from halimede.api.expose import ExposeType
 from halimede.cli.manifests import load_documents, parse_model_deployments
@@ -7,7 +7,7 @@ from halimede.forecast.report import format_forecast
 
 
 def forecast_manifests(manifests: str, per_second: float, stable_errors: float) -> str:
-    """Write a forecast for every ModelDeployment in *manifests*.
+    """Return a forecast for every ModelDeployment in *manifests*.
 
     Args:
         manifests: YAML documents.
@@ -15,7 +15,7 @@ def forecast_manifests(manifests: str, per_second: float, stable_errors: float) 
         stable_errors: Error rate of the stable revision, from 0 to 1.
 
     Raises:
-        ValueError: A document is not to be understood; the message names the field.
+        ValueError: A document is invalid; the message names the field.
     """
     return "\n".join(
         format_forecast(

@@ -14,7 +14,7 @@ from halimede.fetch import command as fetch
 from halimede.settings import Settings
 
 HIGHEST_RATE = 1_000_000.0
-"""Requests per second that a forecast takes for serious."""
+"""The highest rate that a forecast accepts, in requests per second."""
 ALL = 100
 """Percent."""
 
@@ -35,8 +35,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def add(name: str, what: str) -> argparse.ArgumentParser:
-        return commands.add_parser(name, help=what, description=what)
+    def add(name: str, description: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=description, description=description)
 
     run = add("run", "run the operator, in a pod or with your kubeconfig")
     run.set_defaults(command=_run)
@@ -99,7 +99,7 @@ def _number(text: str) -> float:
 
 
 # The commands import what they need when they are called: the fetcher starts in every pod of
-# every model, and should not pay for the operator.
+# every model, and should not load the operator.
 
 
 def _run(_: argparse.Namespace) -> int:

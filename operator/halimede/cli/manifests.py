@@ -1,4 +1,4 @@
-"""ModelDeployments in files, as their authors write them."""
+"""Reading of ModelDeployments from files."""
 
 import json
 from collections.abc import Iterator
@@ -15,19 +15,18 @@ _LIST = "List"
 
 
 class InvalidManifestError(ValueError):
-    """A file does not hold what its reader needs; the message says where and what to do."""
+    """A file does not contain what is required; the message has the place and what to do."""
 
 
 def load_documents(text: str) -> list[Manifest]:
-    """Read all objects in the YAML documents of *text*, those in lists one by one.
+    """Parse all objects in the YAML documents of *text*; items of lists become single objects.
 
     Raises:
-        InvalidManifestError: It is no YAML, a document is no Kubernetes object, an object is
-            there twice, or there is no ModelDeployment in it. The message gives the document's
-            number.
+        InvalidManifestError: It is not YAML, a document is not a Kubernetes object, an object
+            occurs twice, or there is no ModelDeployment. The message has the document's number.
     """
     try:
-        found = list(yaml.load_all(text, Loader=Loader))
+        documents = list(yaml.load_all(text, Loader=Loader))
     except yaml.YAMLError as error:
         raise InvalidManifestError(f"this is no YAML: {error}") from error
     except RecursionError as error:
@@ -35,24 +34,28 @@ def load_documents(text: str) -> list[Manifest]:
             "this is no YAML to be read: it is nested too deeply"
         ) from error
     objects = list[tuple[str, Manifest]]()
-    for number, document in enumerate(found, 1):
+    for number, document in enumerate(documents, 1):
         if document is not None:
             place = f"document {number}"
             _check_depth(document, place)
             objects.extend(_objects(document, place))
-    _no_twins(objects)
-    if not any(_ours(one) for _, one in objects):
+    _check_unique(objects)
+    if not any(_is_model_deployment(manifest) for _, manifest in objects):
         raise InvalidManifestError(f"there is no {KIND} ({API_VERSION}) in it")
-    return [one for _, one in objects]
+    return [manifest for _, manifest in objects]
 
 
-def parse_model_deployments(found: list[Manifest]) -> list[ModelDeployment]:
-    """Read the ModelDeployments among the documents; without a namespace they are in `default`.
+def parse_model_deployments(documents: list[Manifest]) -> list[ModelDeployment]:
+    """Parse the ModelDeployments among the documents; their namespace defaults to `default`.
 
     Raises:
-        InvalidManifestError: One is not to be understood; the message names it and the field.
+        InvalidManifestError: One of them is invalid; the message names it and the field.
     """
-    return [_deployment(document) for document in found if _ours(document)]
+    return [
+        _parse_model_deployment(document)
+        for document in documents
+        if _is_model_deployment(document)
+    ]
 
 
 def _check_depth(document: Any, place: str) -> None:
@@ -63,10 +66,10 @@ def _check_depth(document: Any, place: str) -> None:
 
 
 def _objects(document: Any, place: str) -> Iterator[tuple[str, Manifest]]:
-    """List the objects in a document with their places, and say what is wrong with them."""
+    """Yield the objects in a document with their places; raise an error for an invalid one."""
     if not isinstance(document, dict):
-        raise InvalidManifestError(f"{place} is {_shown(document)}, and no Kubernetes object")
-    kind = _text(document, "kind", place)
+        raise InvalidManifestError(f"{place} is {_describe(document)}, and no Kubernetes object")
+    kind = _require_text(document, "kind", place)
     if kind == _LIST or (kind.endswith(_LIST) and "items" in document):
         yield from _items(document, kind, place)
         return
@@ -74,61 +77,65 @@ def _objects(document: Any, place: str) -> Iterator[tuple[str, Manifest]]:
         raise InvalidManifestError(
             f"{place} ({kind}) has no metadata: write its name under metadata"
         )
-    _text(document["metadata"], "name", f"{place} ({kind}): metadata")
+    _require_text(document["metadata"], "name", f"{place} ({kind}): metadata")
     if document["metadata"].get("namespace") is not None:
-        _text(document["metadata"], "namespace", f"{place} ({kind}): metadata")
+        _require_text(document["metadata"], "namespace", f"{place} ({kind}): metadata")
     yield place, document
 
 
 def _items(document: Manifest, kind: str, place: str) -> Iterator[tuple[str, Manifest]]:
     items = document.get("items") or []
     if not isinstance(items, list):
-        raise InvalidManifestError(f"{place} ({kind}): items is {_shown(items)}, not a list")
-    # The API server leaves out of typed lists what their kind says.
-    said = {"apiVersion": document.get("apiVersion"), "kind": kind.removesuffix(_LIST)}
+        raise InvalidManifestError(f"{place} ({kind}): items is {_describe(items)}, not a list")
+    # The API server omits the kind of the items in typed lists: the list's kind implies it.
+    type_fields = {"apiVersion": document.get("apiVersion"), "kind": kind.removesuffix(_LIST)}
     for number, item in enumerate(items):
-        typed = said | item if isinstance(item, dict) and kind != _LIST else item
+        typed = type_fields | item if isinstance(item, dict) and kind != _LIST else item
         yield from _objects(typed, f"{place}, items[{number}]")
 
 
-def _text(holder: Manifest, field: str, place: str) -> str:
+def _require_text(holder: Manifest, field: str, place: str) -> str:
     value = holder.get(field)
     if value is None or value == "":
         raise InvalidManifestError(f"{place} has no {field}: every Kubernetes object needs one")
     if not isinstance(value, str):
         raise InvalidManifestError(
-            f"{place}: {field} is {_shown(value)}, not a string: write it in quotes"
+            f"{place}: {field} is {_describe(value)}, not a string: write it in quotes"
         )
     return value
 
 
-def _no_twins(objects: list[tuple[str, Manifest]]) -> None:
+def _check_unique(objects: list[tuple[str, Manifest]]) -> None:
     places: dict[tuple[object, ...], str] = {}
-    for place, one in objects:
-        metadata = one["metadata"]
-        identity = (one.get("apiVersion"), one["kind"], metadata.get("namespace"))
+    for place, item in objects:
+        metadata = item["metadata"]
+        identity = (item.get("apiVersion"), item["kind"], metadata.get("namespace"))
         first = places.setdefault((*identity, metadata["name"]), place)
         if first != place:
             raise InvalidManifestError(
-                f"{place} is the {one['kind']} {metadata['name']!r}, as {first} is: remove one"
+                f"{place} is the {item['kind']} {metadata['name']!r}, as {first} is: remove one"
             )
 
 
-def _ours(document: Manifest) -> bool:
+def _is_model_deployment(document: Manifest) -> bool:
     return document["kind"] == KIND and document.get("apiVersion") in (None, API_VERSION)
 
 
-def _deployment(document: Manifest) -> ModelDeployment:
-    placed = {**document["metadata"]}
-    placed["namespace"] = placed.get("namespace") or "default"
+def _parse_model_deployment(document: Manifest) -> ModelDeployment:
+    metadata = {**document["metadata"]}
+    metadata["namespace"] = metadata.get("namespace") or "default"
     try:
-        return ModelDeployment.from_manifest({**document, "metadata": placed})
+        return ModelDeployment.from_manifest({**document, "metadata": metadata})
     except ValidationError as error:
-        found = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        raise InvalidManifestError(f"{KIND} {placed['name']!r}: {'; '.join(found)}") from error
+        problems = (
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()
+        )
+        raise InvalidManifestError(
+            f"{KIND} {metadata['name']!r}: {'; '.join(problems)}"
+        ) from error
 
 
-def _shown(value: Any) -> str:
+def _describe(value: Any) -> str:
     match value:
         case dict():
             return "a map"

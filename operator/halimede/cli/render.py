@@ -1,4 +1,4 @@
-"""What a ModelDeployment becomes, without a cluster."""
+"""`halimede render`: render a ModelDeployment's children, without a cluster."""
 
 import json
 
@@ -18,45 +18,49 @@ from halimede.validation.spec import find_violations
 
 
 def render_manifests(text: str, platform: Platform) -> str:
-    """Render every ModelDeployment in *text* as it will be once its first revision serves.
+    """Return the children of every ModelDeployment in *text* once its first revision serves.
 
     Args:
-        text: YAML documents: ModelDeployments, and the ConfigMaps that they read.
-        platform: The operator's own settings.
+        text: YAML documents with ModelDeployments and the ConfigMaps that they read.
+        platform: The operator's settings for rendering.
 
     Raises:
-        InvalidManifestError: A document is not to be understood; the message names the field.
+        InvalidManifestError: A document is invalid; the message names the field.
     """
-    found = load_documents(text)
-    config_maps = [document for document in found if document["kind"] == "ConfigMap"]
+    documents = load_documents(text)
+    config_maps = [document for document in documents if document["kind"] == "ConfigMap"]
     for config_map in config_maps:
         _check(config_map)
     rendered = [
         manifest
-        for md in parse_model_deployments(found)
+        for md in parse_model_deployments(documents)
         for manifest in _manifests(md, platform, _inputs(config_maps, md.metadata.namespace))
     ]
-    # By way of JSON: what two manifests share would become an alias of YAML.
-    printed: str = yaml.dump_all(
+    # Through JSON: YAML would write an alias for what two manifests share.
+    output: str = yaml.dump_all(
         json.loads(json.dumps(rendered)), Dumper=Dumper, sort_keys=False, width=100
     )
-    return printed
+    return output
 
 
 def _check(config_map: Manifest) -> None:
     name = f"ConfigMap {config_map['metadata']['name']!r}"
-    for path, told, cure in mistyped(config_map, "V1ConfigMap", name):
-        raise InvalidManifestError(f"{path}: {told}; {cure}")
+    for path, message, cure in mistyped(config_map, "V1ConfigMap", name):
+        raise InvalidManifestError(f"{path}: {message}; {cure}")
 
 
 def _inputs(config_maps: list[Manifest], namespace: str) -> dict[str, Manifest]:
-    """Find the ConfigMaps that a ModelDeployment in *namespace* reads, by name.
+    """Return the ConfigMaps that a ModelDeployment in *namespace* can read, by name.
 
-    Those that say no namespace are applied to that of the ModelDeployment.
+    Those without a namespace are taken to be in that of the ModelDeployment.
     """
-    near = [one for one in config_maps if _namespace(one) in (None, namespace)]
-    near.sort(key=lambda one: _namespace(one) is not None)
-    return {one["metadata"]["name"]: _filled(one) for one in near}
+    candidates = [
+        config_map for config_map in config_maps if _namespace(config_map) in (None, namespace)
+    ]
+    candidates.sort(key=lambda config_map: _namespace(config_map) is not None)
+    return {
+        config_map["metadata"]["name"]: _without_nulls(config_map) for config_map in candidates
+    }
 
 
 def _namespace(manifest: Manifest) -> str | None:
@@ -64,8 +68,8 @@ def _namespace(manifest: Manifest) -> str | None:
     return namespace
 
 
-def _filled(config_map: Manifest) -> Manifest:
-    """Read a value that is null as the API server does: it is empty."""
+def _without_nulls(config_map: Manifest) -> Manifest:
+    """Replace null values by empty ones, as the API server does."""
     kinds = {kind: config_map[kind] for kind in ("data", "binaryData") if config_map.get(kind)}
     return config_map | {
         kind: {name: content or "" for name, content in files.items()}
@@ -76,8 +80,8 @@ def _filled(config_map: Manifest) -> Manifest:
 def _manifests(
     md: ModelDeployment, platform: Platform, config_maps: dict[str, Manifest]
 ) -> tuple[Manifest, ...]:
-    if wrong := find_violations(md, config_maps):
-        raise InvalidManifestError(" ".join(f"{one}." for one in wrong))
+    if violations := find_violations(md, config_maps):
+        raise InvalidManifestError(" ".join(f"{violation}." for violation in violations))
     target = render_revision(md, platform, config_maps)
     replicas = None if md.spec.autoscaling else md.spec.replicas
     scaler = hpa(md, target.hash)

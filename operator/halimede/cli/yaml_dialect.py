@@ -1,6 +1,6 @@
 """YAML as `kubectl` and other Go programs read it, which is neither YAML 1.1 nor 1.2.
 
-They turn a document into JSON first: `y`, `no` and `on` are booleans, `1e3` and `0o17` are
+They convert a document to JSON first: `y`, `no` and `on` are booleans, `1e3` and `0o17` are
 numbers, but dates and `1:30` are strings, and the keys of maps are always strings
 (`sigs.k8s.io/yaml`).
 """
@@ -30,11 +30,11 @@ _RESOLVED = (
     ("int", _INT, _SIGNS_AND_DIGITS),
     ("float", _FLOAT, _SIGNS_AND_DIGITS),
 )
-"""What plain scalars mean, by their first characters; the first match counts."""
+"""The types of plain scalars, by their first characters; the first match applies."""
 
 
 class Loader(yaml.SafeLoader):
-    """Reads what JSON can hold; a key that is given twice is an error."""
+    """Reads what JSON can express; a duplicate key is an error."""
 
     yaml_implicit_resolvers = {"<": [(f"{_TAG}merge", re.compile(r"<<\Z"))]}
     yaml_constructors = {
@@ -71,7 +71,7 @@ class Loader(yaml.SafeLoader):
 
 
 class Dumper(yaml.SafeDumper):
-    """Quotes every string that any of these dialects would take for something else."""
+    """Quotes every string that any of these dialects would read as another type."""
 
 
 def _error(message: str, node: yaml.Node) -> yaml.YAMLError:

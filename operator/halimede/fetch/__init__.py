@@ -1,1 +1,1 @@
-"""The model fetcher: what the init container of every pod runs before Triton starts."""
+"""The model fetcher, which the init container of every pod runs before Triton starts."""

@@ -1,4 +1,4 @@
-"""Unpack archives that nobody vouches for."""
+"""Unpack untrusted archives."""
 
 import stat
 import tarfile
@@ -15,12 +15,12 @@ _ZIP = (".zip",)
 
 
 def is_archive(name: str) -> bool:
-    """Tell by its name whether a file is an archive that `unpack` takes."""
+    """Return whether *name* is the name of an archive that `unpack` supports."""
     return name.lower().endswith(_TAR + _ZIP)
 
 
 def unpack(archive: Path, to: Path, budget: Budget) -> None:
-    """Unpack plain files and folders; anything else in an archive is refused.
+    """Unpack plain files and folders; anything else in an archive is an error.
 
     Raises:
         FetchError: A member would land outside *to* or is a link or a device, the archive is
@@ -44,7 +44,7 @@ def _unpack_tar(archive: Path, to: Path, budget: Budget) -> None:
             if content is None:
                 raise FetchError(f"{archive.name} holds {member.name!r}, which is no plain file")
             with content:
-                _write(content, _inside(to, member.name), budget)
+                _write(content, _target_path(to, member.name), budget)
 
 
 def _unpack_zip(archive: Path, to: Path, budget: Budget) -> None:
@@ -55,10 +55,10 @@ def _unpack_zip(archive: Path, to: Path, budget: Budget) -> None:
             if stat.S_ISLNK(member.external_attr >> 16):
                 raise FetchError(f"{archive.name} holds {member.filename!r}, which is a link")
             with unzipped.open(member) as content:
-                _write(content, _inside(to, member.filename), budget)
+                _write(content, _target_path(to, member.filename), budget)
 
 
-def _inside(to: Path, name: str) -> Path:
+def _target_path(to: Path, name: str) -> Path:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or not path.parts:
         raise FetchError(f"the archive would write to {name!r}, outside the model's folder")

@@ -1,4 +1,4 @@
-"""`halimede fetch`: bring a model's files in, verify them, and publish them in one step."""
+"""`halimede fetch`: fetch a model's files, verify them, and publish them in one step."""
 
 import argparse
 import contextlib
@@ -16,11 +16,11 @@ from halimede.settings import NO_CREDENTIALS, Credentials
 
 MAX_BYTES = 64 << 30
 TERMINATION_LOG = Path("/dev/termination-log")
-"""What is written here becomes the message of the container's termination in the pod's status."""
+"""The content of this file becomes the container's termination message in the pod's status."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Add the command's arguments to *parser*."""
     add = parser.add_argument
     add("--source", required=True, help="an https:// address, or a mounted file or folder")
     add("--to", required=True, type=Path, help="the model's folder in the model repository")
@@ -30,9 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Fetch; on failure say why, also in the pod's status."""
+    """Run the command; return the exit status. Errors also go to the pod's status."""
     try:
-        found = fetch(
+        actual = fetch(
             arguments.source,
             arguments.to,
             config=arguments.config,
@@ -46,7 +46,7 @@ def main(arguments: argparse.Namespace) -> int:
             if TERMINATION_LOG.exists():
                 TERMINATION_LOG.write_text(str(error))
         return 1
-    sys.stdout.write(f"{arguments.to}: sha256 {found}\n")
+    sys.stdout.write(f"{arguments.to}: sha256 {actual}\n")
     return 0
 
 
@@ -59,26 +59,26 @@ def fetch(
     credentials: Credentials = NO_CREDENTIALS,
     max_bytes: int = MAX_BYTES,
 ) -> str:
-    """Publish the model at *source* as the folder *to*; return the digest of what was fetched.
+    """Publish the model at *source* as the folder *to*; return the digest of what was actual.
 
-    Nothing is published before it is whole and verified. What an earlier run left is replaced.
-    The digest of a download is that of the file itself, an archive's too; for a folder see
-    `digest.of_files`.
+    Nothing is published before it is complete and verified. The result of an earlier run is
+    replaced. The digest of a download is that of the file itself, also for an archive; for a
+    folder see `digest.of_files`.
 
     Raises:
-        FetchError: The model could not be fetched or is not the one that was meant.
+        FetchError: The model could not be actual, or its digest is not *sha256*.
     """
     stage = to.parent / f".{to.name}.part"
     shutil.rmtree(stage, ignore_errors=True)
     files = stage / "files"
     files.mkdir(parents=True)
     try:
-        found = _bring(source, stage, credentials, Budget(max_bytes))
+        actual = _fetch_files(source, stage, credentials, Budget(max_bytes))
         if not any(files.iterdir()):
             raise FetchError(f"{source} is empty")
-        if sha256 and found != sha256:
+        if sha256 and actual != sha256:
             raise FetchError(
-                f"the files' digest is {found}, but spec.model.sha256 says {sha256}:"
+                f"the files' digest is {actual}, but spec.model.sha256 says {sha256}:"
                 " they are not the files that were meant, or the field is out of date"
             )
         arrange(files, stage / "model", config)
@@ -86,11 +86,11 @@ def fetch(
         (stage / "model").rename(to)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
-    return found
+    return actual
 
 
-def _bring(source: str, stage: Path, credentials: Credentials, budget: Budget) -> str:
-    """Put the source's files under `files` in *stage*; return their digest."""
+def _fetch_files(source: str, stage: Path, credentials: Credentials, budget: Budget) -> str:
+    """Write the source's files to `files` in *stage*; return their digest."""
     files = stage / "files"
     if "://" not in source:
         folder.copy(Path(source), files, budget)
@@ -98,9 +98,9 @@ def _bring(source: str, stage: Path, credentials: Credentials, budget: Budget) -
     archives = stage / "download"
     archives.mkdir()
     downloaded = download(source, archives, credentials, budget)
-    found = digest.of_file(downloaded)
+    actual = digest.of_file(downloaded)
     if is_archive(downloaded.name):
         unpack(downloaded, files, budget)
     else:
         downloaded.rename(files / downloaded.name)
-    return found
+    return actual

@@ -1,4 +1,4 @@
-"""The digest of a model's files: what `spec.model.sha256` is compared with."""
+"""The digest of a model's files, which is compared with `spec.model.sha256`."""
 
 import hashlib
 from collections.abc import Iterable
@@ -18,8 +18,8 @@ def of_files(root: Path, paths: Iterable[PurePosixPath]) -> str:
     `<sha256>  <path>\n`, sorted by path: `find . -type f | sed 's|^./||' | LC_ALL=C sort |
     xargs sha256sum | sha256sum` computes the same.
     """
-    named = sorted(paths, key=lambda path: str(path).encode())
-    if len(named) == 1:
-        return of_file(root / named[0])
-    lines = "".join(f"{of_file(root / path)}  {path}\n" for path in named)
+    ordered = sorted(paths, key=lambda path: str(path).encode())
+    if len(ordered) == 1:
+        return of_file(root / ordered[0])
+    lines = "".join(f"{of_file(root / path)}  {path}\n" for path in ordered)
     return hashlib.sha256(lines.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Bring one file in over HTTPS."""
+"""Download one file over HTTPS."""
 
 import base64
 import http.client
@@ -16,22 +16,22 @@ from halimede.fetch.limits import CHUNK, Budget
 from halimede.settings import Credentials
 
 SILENCE_SECONDS = 60.0
-"""How long the server may say nothing before it is given up."""
+"""How long the server may send nothing before the download fails."""
 
 
 def download(url: str, folder: Path, credentials: Credentials, budget: Budget) -> Path:
     """Download *url* into *folder*, under the last part of its path; return the file.
 
     Raises:
-        FetchError: The server could not be reached, was not trusted, or said no.
+        FetchError: The server could not be reached, was not trusted, or returned an error.
     """
     name = PurePosixPath(unquote(urlsplit(url).path)).name
     if not name:
-        raise FetchError(f"{_shown(url)} does not end in a file name")
+        raise FetchError(f"{_redact(url)} does not end in a file name")
     target = folder / name
     request = urllib.request.Request(_https(url))  # noqa: S310  (`_https` lets nothing else pass)
     if authorization := _authorization(credentials):
-        # Unredirected: wherever the server sends us, the credentials stay with it.
+        # Unredirected: the credentials are not sent to the target of a redirect.
         request.add_unredirected_header("Authorization", authorization)
     try:
         context = ssl.create_default_context()
@@ -44,14 +44,14 @@ def download(url: str, folder: Path, credentials: Credentials, budget: Budget) -
             _copy(answer, file, budget)
     except urllib.error.HTTPError as error:
         error.close()
-        raise FetchError(f"{_shown(url)}: {_cure(error)}") from error
+        raise FetchError(f"{_redact(url)}: {_describe_error(error)}") from error
     except (OSError, http.client.HTTPException) as error:
-        raise FetchError(f"{_shown(url)} cannot be fetched: {error}") from error
+        raise FetchError(f"{_redact(url)} cannot be fetched: {error}") from error
     return target
 
 
 class _HttpsOnly(urllib.request.HTTPRedirectHandler):
-    """Follow redirects, but never out of TLS."""
+    """Follows redirects, but only to HTTPS."""
 
     @override
     def redirect_request(
@@ -68,7 +68,7 @@ class _HttpsOnly(urllib.request.HTTPRedirectHandler):
 
 def _https(url: str) -> str:
     if urlsplit(url).scheme != "https":
-        raise FetchError(f"{_shown(url)} is not an https:// address; nothing else is trusted")
+        raise FetchError(f"{_redact(url)} is not an https:// address; nothing else is trusted")
     return url
 
 
@@ -90,17 +90,17 @@ def _authorization(credentials: Credentials) -> str | None:
     return None
 
 
-def _cure(error: urllib.error.HTTPError) -> str:
-    said = f"the server answered {error.code} {error.reason}"
+def _describe_error(error: urllib.error.HTTPError) -> str:
+    answer = f"the server answered {error.code} {error.reason}"
     if error.code in {401, 403}:
-        return f"{said}; check the credentials in the Secret that spec.model.secretName names"
+        return f"{answer}; check the credentials in the Secret that spec.model.secretName names"
     if error.code in {404, 410}:
-        return f"{said}; check spec.model.storageUri"
-    return said
+        return f"{answer}; check spec.model.storageUri"
+    return answer
 
 
-def _shown(url: str) -> str:
-    """Leave out the query, which may hold a signature, and any credentials."""
+def _redact(url: str) -> str:
+    """Remove the query, which may contain a signature, and any credentials."""
     parts = urlsplit(url)
     port = f":{parts.port}" if parts.port else ""
     return f"{parts.scheme}://{parts.hostname}{port}{parts.path}"

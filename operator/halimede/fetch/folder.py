@@ -1,4 +1,4 @@
-"""Bring in a mounted folder: a ConfigMap, or a persistent volume."""
+"""Copy the files of a mounted folder: a ConfigMap, or a persistent volume."""
 
 import os
 from collections.abc import Iterator
@@ -7,8 +7,8 @@ from pathlib import Path, PurePosixPath
 from halimede.adapters.errors import FetchError
 from halimede.fetch.limits import CHUNK, Budget
 
-_NOT_OURS = ("..", "lost+found")
-"""What the kubelet keeps beside a ConfigMap's keys (`..data`), and file systems of their own."""
+_IGNORED = ("..", "lost+found")
+"""Prefixes of what the kubelet adds to a ConfigMap's keys (`..data`), and file systems."""
 
 
 def files(root: Path) -> tuple[PurePosixPath, ...]:
@@ -24,7 +24,7 @@ def copy(source: Path, to: Path, budget: Budget) -> None:
     """Copy the file *source*, or all files under the folder *source*, into the folder *to*.
 
     Raises:
-        FetchError: There is nothing, something cannot be read, a link leads outside, or the
+        FetchError: *source* does not exist, a file cannot be read, a link leads outside, or the
             budget is exceeded.
     """
     if not source.exists():
@@ -44,11 +44,11 @@ def _walk(root: Path) -> Iterator[Path]:
 
     for folder, folders, names in os.walk(root, onerror=unreadable):
         here = Path(folder)
-        folders[:] = sorted(name for name in folders if not name.startswith(_NOT_OURS))
+        folders[:] = sorted(name for name in folders if not name.startswith(_IGNORED))
         for name in folders:
             if (here / name).is_symlink():
                 raise FetchError(f"{here / name} is a link to a folder: put the folder there")
-        yield from (here / name for name in sorted(names) if not name.startswith(_NOT_OURS))
+        yield from (here / name for name in sorted(names) if not name.startswith(_IGNORED))
 
 
 def _copy_file(root: Path, path: PurePosixPath, to: Path, budget: Budget) -> None:

@@ -1,4 +1,4 @@
-"""Arrange a model's files as Triton's model repository wants them: `<version>/…`, `config.pbtxt`.
+"""Arrange a model's files as Triton's model repository requires: `<version>/…`, `config.pbtxt`.
 
 Source: "Model Repository" in Triton's user guide: each model's folder holds numbered version
 folders and the configuration.
@@ -14,8 +14,8 @@ ONLY_VERSION = "1"
 def arrange(source: Path, model: Path, config: Path | None) -> None:
     """Move the files under *source* into a new folder *model*, all of them read-only.
 
-    A source with a numbered folder is taken for a whole model repository entry; everything else
-    becomes version 1. *config* replaces a configuration that the source brings along.
+    A source with a numbered folder is treated as a whole model repository entry; everything else
+    becomes version 1. *config* replaces a configuration that the source contains.
     """
     top = _top(source)
     model.mkdir(parents=True)
@@ -24,9 +24,9 @@ def arrange(source: Path, model: Path, config: Path | None) -> None:
             shutil.move(entry, model / entry.name)
     else:
         shutil.move(top, model / ONLY_VERSION)
-        brought = model / ONLY_VERSION / CONFIG
-        if brought.is_file():
-            shutil.move(brought, model / CONFIG)
+        included = model / ONLY_VERSION / CONFIG
+        if included.is_file():
+            shutil.move(included, model / CONFIG)
     if config is not None:
         (model / CONFIG).unlink(missing_ok=True)
         shutil.copyfile(config, model / CONFIG)
@@ -36,7 +36,7 @@ def arrange(source: Path, model: Path, config: Path | None) -> None:
 
 
 def _top(source: Path) -> Path:
-    """Step into the one folder that archives often wrap everything in, if it is the model's."""
+    """Return the one folder that archives often wrap everything in, if it is the model's."""
     entries = list(source.iterdir())
     if len(entries) == 1 and entries[0].is_dir() and _versions(entries[0]):
         return entries[0]

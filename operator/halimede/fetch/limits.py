@@ -1,4 +1,4 @@
-"""How much a source may bring in before it is refused."""
+"""Limits for the size of a source."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ CHUNK = 1 << 20
 
 @dataclass(slots=True)
 class Budget:
-    """Bytes and files that may still come; an archive can promise less than it unpacks to."""
+    """Bytes and files that are still allowed; an archive can declare less than it unpacks to."""
 
     bytes_left: int
     files_left: int = 10_000
@@ -18,7 +18,7 @@ class Budget:
         """Account for *size* more bytes.
 
         Raises:
-            FetchError: There were not so many left.
+            FetchError: Fewer bytes were left.
         """
         self.bytes_left -= size
         if self.bytes_left < 0:
@@ -28,7 +28,7 @@ class Budget:
         """Account for one more file.
 
         Raises:
-            FetchError: There are too many.
+            FetchError: No file was left.
         """
         self.files_left -= 1
         if self.files_left < 0:

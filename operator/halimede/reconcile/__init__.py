@@ -1,1 +1,1 @@
-"""One pass: observe, decide, carry out."""
+"""One reconcile: observe, decide, execute."""

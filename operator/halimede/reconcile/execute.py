@@ -1,4 +1,4 @@
-"""Act: the status first, then what it says."""
+"""Execute a plan: write the status first, then make the changes that it announces."""
 
 import asyncio
 import logging
@@ -22,23 +22,23 @@ from halimede.render.names import MANAGER
 log = logging.getLogger(__name__)
 
 _ROUTES = (HTTP_ROUTE.name, INGRESS.name)
-"""Kinds that name others: applied after the rest, so that they never name what is not there."""
+"""Kinds that reference others: applied last, so that what they reference always exists."""
 HANDOVER = f"{MANAGER}-replicas"
-"""The field manager that holds a Deployment's replicas while we let go of them."""
+"""The field manager that owns a Deployment's replicas while we give up that field."""
 _NOTE_LENGTH = 1024
 """Longest `note` of an Event (`events.k8s.io/v1`)."""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of the writes of one plan."""
+    """The results of the writes of one plan."""
 
     writes: list[str] = field(default_factory=list)
     """The writes that succeeded, as `verb Kind/name`; an Event has its reason as the name."""
     failed: dict[str, OperatorError] = field(default_factory=dict)
-    """Why writes failed, by `Kind/name`."""
+    """The errors of writes that failed, by `Kind/name`."""
     conflict: ConflictError | None = None
-    """Raised by the last write whose object had changed since it was observed."""
+    """The error of the last write whose object had changed since it was observed."""
 
     def succeed(self, verb: str, kind: str, name: str) -> None:
         """Record a write that succeeded, here and in the operator's metrics."""
@@ -46,7 +46,7 @@ class Outcome:
         self.writes.append(f"{verb} {kind}/{name}")
 
     def fail(self, error: OperatorError, kind: str, name: str) -> None:
-        """Record a write that failed, unless its namespace is being deleted anyway."""
+        """Record a write that failed, unless its namespace is being deleted."""
         if isinstance(error, NamespaceTerminatingError):
             return
         telemetry.ERRORS.labels(type(error).__name__).inc()
@@ -56,11 +56,11 @@ class Outcome:
 async def execute_plan(
     plan: Plan, deployment: Manifest, cluster: Cluster, senses: Readers, now: float
 ) -> Outcome:
-    """Do what *plan* says; return which writes succeeded and which did not.
+    """Execute *plan*; return which writes succeeded and which failed.
 
-    The status is written first, against the version that was observed: whoever loses that race
-    does nothing else. Every write that follows may be repeated, and one that fails does not stop
-    the others.
+    The status is written first, for the version that was observed: if another client has changed
+    the object since, nothing else is written. All later writes can be repeated, and one that fails
+    does not prevent the others.
 
     Raises:
         ConflictError: The ModelDeployment has changed since it was observed; nothing was done.
@@ -83,14 +83,14 @@ async def execute_plan(
     for number, event in enumerate(plan.events):
         await _post(event_manifest(event, deployment, now + number * 1e-6), cluster, outcome)
     if plan.finalizer is not None and outcome.conflict is None:
-        await _set_finalizer(deployment, cluster, store, outcome, wanted=plan.finalizer)
+        await _set_finalizer(deployment, cluster, store, outcome, present=plan.finalizer)
     return outcome
 
 
 def event_manifest(event: Event, deployment: Manifest, now: float) -> Manifest:
-    """Write *event* about *deployment* as an `events.k8s.io/v1` Event.
+    """Return *event* about *deployment* as an `events.k8s.io/v1` Event.
 
-    The name is made as client-go makes it: the object's, and the time in hexadecimal.
+    The name has client-go's format: the object's name, and the time in hexadecimal.
     """
     metadata = deployment["metadata"]
     moment = datetime.fromtimestamp(now, tz=UTC).isoformat(timespec="microseconds")
@@ -148,7 +148,7 @@ async def _patch_routes(
     routes: ReferencedObjects,
     outcome: Outcome,
 ) -> None:
-    """Patch users' routes; read a route again that has changed since it was observed."""
+    """Patch users' routes; refresh a route that has changed since it was observed."""
     for patch in patches:
         try:
             live = await cluster.patch(HTTP_ROUTE, namespace, patch.name, patch.operations)
@@ -163,17 +163,19 @@ async def _patch_routes(
 
 
 async def _set_finalizer(
-    deployment: Manifest, cluster: Cluster, store: Store, outcome: Outcome, *, wanted: bool
+    deployment: Manifest, cluster: Cluster, store: Store, outcome: Outcome, *, present: bool
 ) -> None:
     metadata = deployment["metadata"]
-    others = [one for one in metadata.get("finalizers") or () if one != ROUTE_FINALIZER]
+    others = [
+        finalizer for finalizer in metadata.get("finalizers") or () if finalizer != ROUTE_FINALIZER
+    ]
     version, name = metadata["resourceVersion"], metadata["name"]
     operations = (
         {"op": "test", "path": "/metadata/resourceVersion", "value": version},
         {
             "op": "add",
             "path": "/metadata/finalizers",
-            "value": [*others, ROUTE_FINALIZER] if wanted else others,
+            "value": [*others, ROUTE_FINALIZER] if present else others,
         },
     )
     try:
@@ -197,13 +199,13 @@ async def _delete(
         outcome.fail(error, kind.name, ref.name)
         return
     outcome.succeed("delete", kind.name, ref.name)
-    for known in store.owned(kind, key):
-        if known["metadata"]["uid"] == ref.uid:
-            store.drop(kind, known)
+    for child in store.owned(kind, key):
+        if child["metadata"]["uid"] == ref.uid:
+            store.drop(kind, child)
 
 
 async def _post(event: Manifest, cluster: Cluster, outcome: Outcome) -> None:
-    """Post an Event. One that is lost is a pity and no more: the status says the same."""
+    """Post an Event. A failure is only logged: the status has the same information."""
     try:
         await cluster.post_event(event)
         outcome.succeed("create", "Event", event["reason"])

@@ -1,4 +1,4 @@
-"""Look: everything that one decision may know, from the store where it can."""
+"""Observe everything that one decision depends on, from the store where possible."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from halimede.reconcile.references import ReferencedObjects
 
 @dataclass(frozen=True, slots=True)
 class Readers:
-    """Where a pass looks."""
+    """The sources that a reconcile reads."""
 
     store: Store
     inputs: ReferencedObjects
@@ -35,13 +35,13 @@ async def observe(
     errors: Mapping[str, OperatorError],
     now: float,
 ) -> Observed:
-    """Gather what one decision about *deployment* may know.
+    """Return what one decision about *deployment* depends on.
 
     Args:
-        key: Which one it is.
+        key: The ModelDeployment's key.
         deployment: The ModelDeployment.
-        senses: Where to look.
-        errors: Why writes of the last pass failed, by `Kind/name`.
+        senses: The sources to read.
+        errors: The errors of the last reconcile's failed writes, by `Kind/name`.
         now: UNIX time.
     """
     routes = await senses.routes.read(key, tracked_routes(deployment))
@@ -51,7 +51,7 @@ async def observe(
     return Observed(
         deployment=deployment,
         children=tuple(
-            child for kind in CHILDREN for child in owned(kind, key) if _owned_by(child, uid)
+            child for kind in CHILDREN for child in owned(kind, key) if _is_owned_by(child, uid)
         ),
         pods=owned(POD, key),
         endpoint_slices=owned(ENDPOINT_SLICE, key),
@@ -69,9 +69,9 @@ def _config_maps(deployment: ModelDeployment) -> tuple[str, ...]:
     try:
         return config_maps(deployment.spec)
     except ValueError:
-        return ()  # the checks say what is wrong with the address
+        return ()  # validation reports what is wrong with the address
 
 
-def _owned_by(child: Manifest, uid: str) -> bool:
+def _is_owned_by(child: Manifest, uid: str) -> bool:
     owners = child["metadata"].get("ownerReferences") or ()
     return any(owner["uid"] == uid for owner in owners)

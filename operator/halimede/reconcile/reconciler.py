@@ -1,4 +1,4 @@
-"""One pass over one ModelDeployment: observe, decide, carry out, and log what was done."""
+"""One reconcile of one ModelDeployment: observe, decide, execute, and log the result."""
 
 import logging
 import random
@@ -28,30 +28,30 @@ from halimede.render.images import Platform
 log = logging.getLogger(__name__)
 
 ERRORS_CHANGED_REQUEUE_SECONDS = 0.2
-"""How soon to look again when other writes fail than before: the status has yet to tell."""
+"""Delay after other writes failed than before: the status does not show the errors yet."""
 AT_ONCE = Result(requeue_after=0.0)
 
 
 @dataclass(slots=True)
 class Reconciler:
-    """What a pass needs, and what it remembers for the next one."""
+    """The dependencies of a reconcile, and what it keeps for the next one."""
 
     cluster: Cluster
     senses: Readers
     platform: Platform
     resync_seconds: float
     clock: Callable[[], float]
-    """Tells the UNIX time; a pass reads it once."""
+    """Returns the UNIX time; a reconcile reads it once."""
     chance: Callable[[], float] = random.random
-    """Draws the jitter of the resync, in [0, 1)."""
+    """Returns the jitter of the resync, in [0, 1)."""
     _apply_errors: dict[Key, Mapping[str, OperatorError]] = field(default_factory=dict)
-    _reported: set[Key] = field(default_factory=set)
+    _with_metrics: set[Key] = field(default_factory=set)
 
     async def reconcile(self, key: Key) -> Result:
-        """Look at one ModelDeployment once, and put right what is not as it should be."""
+        """Reconcile one ModelDeployment; return when to do so again."""
         manifest = self.senses.store.deployment(key)
-        gone = pending_deletion(manifest) if manifest else None
-        if manifest is None or (gone is None and "deletionTimestamp" in manifest["metadata"]):
+        deletion = pending_deletion(manifest) if manifest else None
+        if manifest is None or (deletion is None and "deletionTimestamp" in manifest["metadata"]):
             # The garbage collector takes the children: they are all owned by it.
             self._forget(key)
             log.debug("The object is gone", extra={"key": str(key)})
@@ -59,12 +59,14 @@ class Reconciler:
         with telemetry.RECONCILE_SECONDS.time():
             try:
                 return await (
-                    self._farewell(key, manifest, gone) if gone else self._pass(key, manifest)
+                    self._finalize(key, manifest, deletion)
+                    if deletion
+                    else self._reconcile_live(key, manifest)
                 )
             except ConflictError as error:
-                return await self._end(key, manifest, Outcome(conflict=error), None, AT_ONCE)
+                return await self._conclude(key, manifest, Outcome(conflict=error), None, AT_ONCE)
 
-    async def _pass(self, key: Key, manifest: Manifest) -> Result:
+    async def _reconcile_live(self, key: Key, manifest: Manifest) -> Result:
         now = self.clock()
         try:
             deployment = ModelDeployment.from_manifest(manifest)
@@ -72,46 +74,53 @@ class Reconciler:
             telemetry.ERRORS.labels(type(error).__name__).inc()
             plan = plan_for_unreadable(manifest, error, now)
             outcome = await execute_plan(plan, manifest, self.cluster, self.senses, now)
-            return await self._end(key, manifest, outcome, None, Result())
+            return await self._conclude(key, manifest, outcome, None, Result())
         errors = self._apply_errors.get(key, {})
         observed = await observe(key, deployment, self.senses, errors, now)
         plan = decide(observed, self.platform, now)
         outcome = await execute_plan(plan, manifest, self.cluster, self.senses, now)
-        self._remember(key, outcome.failed)
-        self._report(key, deployment.status, plan.status)
-        look = Result(self._again(plan, outcome.failed, errors), failed=bool(outcome.failed))
+        self._keep_errors(key, outcome.failed)
+        self._update_metrics(key, deployment.status, plan.status)
+        result = Result(
+            self._requeue_after(plan, outcome.failed, errors), failed=bool(outcome.failed)
+        )
         transition = describe_transition(deployment.status, plan.status)
-        return await self._end(key, manifest, outcome, transition, look)
+        return await self._conclude(key, manifest, outcome, transition, result)
 
-    async def _farewell(self, key: Key, manifest: Manifest, gone: Deletion) -> Result:
-        """Give users' routes back, and then let the object go."""
+    async def _finalize(self, key: Key, manifest: Manifest, deletion: Deletion) -> Result:
+        """Restore users' routes, then remove the finalizer."""
         now = self.clock()
-        names = [one.name for one in gone.status.user_routes]
-        plan = plan_deletion(gone, await self.senses.routes.read(key, names), now)
+        names = [route.name for route in deletion.status.user_routes]
+        plan = plan_deletion(deletion, await self.senses.routes.read(key, names), now)
         outcome = await execute_plan(plan, manifest, self.cluster, self.senses, now)
-        look = Result(requeue_after=plan.requeue_after, failed=bool(outcome.failed))
-        return await self._end(key, manifest, outcome, None, look)
+        result = Result(requeue_after=plan.requeue_after, failed=bool(outcome.failed))
+        return await self._conclude(key, manifest, outcome, None, result)
 
-    async def _end(
-        self, key: Key, manifest: Manifest, outcome: Outcome, transition: str | None, look: Result
+    async def _conclude(
+        self,
+        key: Key,
+        manifest: Manifest,
+        outcome: Outcome,
+        transition: str | None,
+        result: Result,
     ) -> Result:
-        """Log the pass; after a conflict look again at once."""
+        """Log the reconcile; after a conflict requeue immediately."""
         if outcome.conflict is None:
-            _log_pass(key, outcome, transition, look)
-            return look
-        _log_pass(key, outcome, transition, AT_ONCE)
-        await self._catch_up(key, manifest)
+            _log_reconcile(key, outcome, transition, result)
+            return result
+        _log_reconcile(key, outcome, transition, AT_ONCE)
+        await self._refresh(key, manifest)
         return AT_ONCE
 
-    async def _catch_up(self, key: Key, seen: Manifest) -> None:
-        """Fetch the version that was faster than us."""
+    async def _refresh(self, key: Key, observed: Manifest) -> None:
+        """Store the live version after a conflict."""
         live = await self.cluster.get(MODEL_DEPLOYMENT, key.namespace, key.name)
         if live is None:
-            self.senses.store.drop(MODEL_DEPLOYMENT, seen)
+            self.senses.store.drop(MODEL_DEPLOYMENT, observed)
         else:
             self.senses.store.put(MODEL_DEPLOYMENT, live)
 
-    def _again(
+    def _requeue_after(
         self,
         plan: Plan,
         failed: Mapping[str, OperatorError],
@@ -122,30 +131,30 @@ class Reconciler:
         resync = self.resync_seconds * (0.9 + 0.2 * self.chance())
         return resync if plan.requeue_after is None else min(resync, plan.requeue_after)
 
-    def _remember(self, key: Key, failed: Mapping[str, OperatorError]) -> None:
+    def _keep_errors(self, key: Key, failed: Mapping[str, OperatorError]) -> None:
         if failed:
             self._apply_errors[key] = failed
         else:
             self._apply_errors.pop(key, None)
 
-    def _report(self, key: Key, before: Status, after: Status | None) -> None:
-        if after is not None or key not in self._reported:
-            self._reported.add(key)
+    def _update_metrics(self, key: Key, before: Status, after: Status | None) -> None:
+        if after is not None or key not in self._with_metrics:
+            self._with_metrics.add(key)
             update(key, before, after or before)
 
     def _forget(self, key: Key) -> None:
         self._apply_errors.pop(key, None)
         self.senses.inputs.forget(key)
         self.senses.routes.forget(key)
-        self._reported.discard(key)
+        self._with_metrics.discard(key)
         remove(key)
 
 
-def _log_pass(key: Key, outcome: Outcome, transition: str | None, look: Result) -> None:
-    """Log a pass: at INFO if it wrote or failed to write something, otherwise at DEBUG.
+def _log_reconcile(key: Key, outcome: Outcome, transition: str | None, result: Result) -> None:
+    """Log a reconcile: at INFO if it wrote or failed to write something, otherwise at DEBUG.
 
-    The messages of writes that failed stay in the status: the API server may quote a value of the
-    user's in them.
+    The messages of failed writes are only in the status: the API server may quote a user's value
+    in them.
     """
     fields: dict[str, object] = {
         "key": str(key),
@@ -153,7 +162,9 @@ def _log_pass(key: Key, outcome: Outcome, transition: str | None, look: Result) 
         "writes": outcome.writes,
         "failed": sorted(outcome.failed),
         "conflict": outcome.conflict and str(outcome.conflict),
-        "requeue_seconds": None if look.requeue_after is None else round(look.requeue_after, 3),
+        "requeue_seconds": None
+        if result.requeue_after is None
+        else round(result.requeue_after, 3),
     }
     log.log(
         logging.INFO if outcome.writes or outcome.failed else logging.DEBUG,

@@ -1,4 +1,4 @@
-"""Hold what the watches have shown against what the API server lists."""
+"""Comparison of the store with the API server's lists."""
 
 import asyncio
 import logging
@@ -14,32 +14,32 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.05
 POLLS = 40
-"""So many glances at the store before the kind is listed anew: listed objects may be gone."""
+"""Checks of the store before the kind is listed again: listed objects may be gone."""
 
 
 @dataclass(frozen=True, slots=True)
 class CacheSync:
-    """The API server's lists beside our store."""
+    """Compares the API server's lists with our store."""
 
     cluster: Cluster
     store: Store
     namespaces: Sequence[str]
 
     async def wait_for_sync(self) -> None:
-        """Wait until the watches have delivered all that is listed, kind after kind.
+        """Wait until the watches have delivered all listed objects, kind after kind.
 
-        Before that, an object that is merely not known yet would look as if it were missing, and
-        a restart of the operator would cause writes.
+        Before that, an object that was not delivered yet would appear to be missing, and a restart
+        of the operator would cause writes.
         """
         for kind in WATCHED:
-            while not await self._shown(kind):
+            while not await self._is_synced(kind):
                 log.info("Waiting for the watch of %s", kind.plural)
 
     async def resync(self, changed: Callable[[Key], None]) -> None:
-        """Put right what the watches have missed, and call *changed* for whom it concerns.
+        """Correct what the watches have missed, and call *changed* with the affected keys.
 
-        They miss nothing in the normal run of things. Deletions during an outage that outlasts
-        the API server's memory are shown by no watch at all.
+        Normally they miss nothing. But no watch delivers deletions from an outage that lasts
+        longer than the API server keeps old versions.
         """
         for kind in WATCHED:
             try:
@@ -48,7 +48,7 @@ class CacheSync:
                 log.warning("The resync of %s failed: %s", kind.plural, error)
         self.store.expire_tombstones()
 
-    async def _shown(self, kind: Kind) -> bool:
+    async def _is_synced(self, kind: Kind) -> bool:
         try:
             listed = await self.cluster.list_versions(kind, self.namespaces)
         except OperatorError as error:

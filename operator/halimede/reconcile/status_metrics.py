@@ -1,4 +1,4 @@
-"""Show each ModelDeployment's state in the operator's own metrics."""
+"""The operator's own metrics of each ModelDeployment's status."""
 
 import contextlib
 
@@ -11,7 +11,7 @@ from halimede.api.status import FinishedRollout, State, Status
 
 
 def update(key: Key, before: Status, after: Status) -> None:
-    """Set the gauges to *after*, and count a rollout that ended between the two."""
+    """Set the gauges to *after*, and count a rollout that ended since *before*."""
     ready = any(
         condition.type is ConditionType.READY and condition.status == "True"
         for condition in after.conditions

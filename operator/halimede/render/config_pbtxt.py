@@ -1,6 +1,6 @@
-"""Triton's `config.pbtxt`: written from fields, or the user's own text read and completed.
+"""Triton's `config.pbtxt`: generated from fields, or the user's own text with the name added.
 
-The only module that knows where Triton's messages are defined.
+The only module that knows where Triton's protobuf messages are defined.
 """
 
 from google.protobuf import text_format
@@ -20,53 +20,53 @@ __all__ = [
 
 
 class InvalidConfigError(Exception):
-    """The text is no Triton model configuration, or that of another model.
+    """The text is not a Triton model configuration, or is that of another model.
 
     Attributes:
-        line: Where, counted from 1; None if it is about no single line.
+        line: The line of the error, counted from 1; None if it has no single line.
         cure: What to do.
     """
 
     def __init__(self, message: str, *, cure: str, line: int | None = None) -> None:
-        """Say what is wrong, where, and what to do."""
+        """Store the message, the remedy and the line."""
         super().__init__(message)
         self.line = line
         self.cure = cure
 
 
-def model_config(name: str, wanted: ModelDeploymentSpec) -> ModelConfig:
-    """Make the configuration of the model that is served as *name*.
+def model_config(name: str, spec: ModelDeploymentSpec) -> ModelConfig:
+    """Return the configuration of the model that is served as *name*.
 
     Raises:
         InvalidConfigError: `configPbtxt` cannot be read or names another model.
     """
-    if wanted.model.config_pbtxt is not None:
-        return _completed(name, wanted.model.config_pbtxt)
-    return _from_fields(name, wanted)
+    if spec.model.config_pbtxt is not None:
+        return _parse(name, spec.model.config_pbtxt)
+    return _from_fields(name, spec)
 
 
 def text(config: ModelConfig) -> str:
-    """Write a configuration as `config.pbtxt`."""
+    """Format a configuration as `config.pbtxt`."""
     written: str = text_format.MessageToString(config)
     return written
 
 
 def complete(config: ModelConfig) -> bool:
-    """Whether Triton has nothing to add: it then need not guess from the model's file."""
+    """Whether the configuration is complete, so that Triton need not read the model's file."""
     return bool(config.backend and config.input and config.output)
 
 
 def python_instances(config: ModelConfig) -> int:
-    """Count the Python backend's processes, each of which needs shared memory; 0: none."""
+    """Return the number of Python backend processes, each of which needs shared memory."""
     if config.backend != "python":
         return 0
     return sum(max(group.count, 1) for group in config.instance_group) or 1
 
 
-def _completed(name: str, given: str) -> ModelConfig:
+def _parse(name: str, content: str) -> ModelConfig:
     config = ModelConfig()
     try:
-        text_format.Parse(given, config)
+        text_format.Parse(content, config)
     except text_format.ParseError as error:
         raise InvalidConfigError(
             str(error),
@@ -82,8 +82,8 @@ def _completed(name: str, given: str) -> ModelConfig:
     return config
 
 
-def _from_fields(name: str, wanted: ModelDeploymentSpec) -> ModelConfig:
-    fields = wanted.model.config
+def _from_fields(name: str, spec: ModelDeploymentSpec) -> ModelConfig:
+    fields = spec.model.config
     if fields is None:
         raise InvalidConfigError(
             "there is no model configuration", cure="set spec.model.config or configPbtxt"
@@ -99,7 +99,7 @@ def _from_fields(name: str, wanted: ModelDeploymentSpec) -> ModelConfig:
         )
     config.instance_group.add(
         count=fields.instances,
-        kind=ModelInstanceGroup.KIND_GPU if wanted.gpu else ModelInstanceGroup.KIND_CPU,
+        kind=ModelInstanceGroup.KIND_GPU if spec.gpu else ModelInstanceGroup.KIND_CPU,
     )
     if (batching := fields.dynamic_batching) is not None:
         config.dynamic_batching.preferred_batch_size.extend(batching.preferred_batch_sizes)

@@ -1,4 +1,4 @@
-"""Whether a live object is as wanted, though the API server has filled in and rewritten much."""
+"""Whether a live object matches the desired one, despite defaults and rewritten values."""
 
 import re
 from decimal import Decimal
@@ -19,15 +19,15 @@ _AMOUNT_FIELDS = ("sizeLimit", "averageValue")
 def is_up_to_date(live: Any, desired: Any, owned: Manifest | None = None) -> bool:
     """Whether every field of *desired* is in *live* with an equal value.
 
-    What others added to maps and to lists of named things is no difference; other lists must be
-    equal item by item. Quantities are compared as the numbers that they are.
+    Additions of others to maps and to lists of named items are no drift; other lists must be equal
+    item by item. Quantities are compared as numbers.
 
     Args:
         live: An object, or a part of one, as the API server stores it.
         desired: The same part as it was rendered.
-        owned: The part's fields that are still as our last apply of *desired* left them (see
-            `halimede.render.ownership`). Their values may differ: the API server drops what is
-            false, 0 or empty, writes values in its own form, and lets admission rewrite them.
+        owned: The part's fields that no other manager has changed since our last apply of
+            *desired* (see `halimede.render.ownership`). Their values may differ: the API server
+            drops what is false, 0 or empty, normalises values, and lets admission rewrite them.
 
     >>> is_up_to_date({"spec": {"replicas": 2, "paused": False}}, {"spec": {"replicas": 2}})
     True
@@ -41,7 +41,7 @@ def _is_up_to_date(
     live: Any, desired: Any, field: str, owned: Manifest | None, *, amount: bool
 ) -> bool:
     if owned == {}:
-        return True  # the value as a whole: no part of it can have changed hands
+        return True  # owned as a whole: no other manager has changed a part of it
     if live is None and owned is not None:
         live = type(desired)()  # admission has removed it
     if isinstance(desired, dict):
@@ -60,7 +60,7 @@ def _field_is_up_to_date(
     live: dict[str, Any], name: str, desired: Any, owned: Manifest | None, *, amount: bool
 ) -> bool:
     if name not in live and owned is None:
-        # The API server drops what is empty, but an empty emptyDir says which kind of volume.
+        # The API server drops empty values, but an empty emptyDir sets the kind of volume.
         return desired in (None, "", [], {}) and name != "emptyDir"
     amount = amount or name in _AMOUNT_FIELDS
     return _is_up_to_date(live.get(name), desired, name, owned, amount=amount)
@@ -69,33 +69,33 @@ def _field_is_up_to_date(
 def _list_is_up_to_date(
     live: list[Any], desired: list[Any], field: str, owned: Manifest | None
 ) -> bool:
-    if not (_told_apart(live, field) and _told_apart(desired, field)):
+    if not (_have_unique_keys(live, field) and _have_unique_keys(desired, field)):
         return len(live) == len(desired) and all(
-            _is_up_to_date(one, other, field, item_of(owned, other), amount=False)
-            for one, other in zip(live, desired, strict=True)
+            _is_up_to_date(live_item, item, field, item_of(owned, item), amount=False)
+            for live_item, item in zip(live, desired, strict=True)
         )
-    named = {merge_key(field, item): item for item in live}
+    by_key = {merge_key(field, item): item for item in live}
     return all(
         _is_up_to_date(
-            named.get(merge_key(field, item)), item, field, item_of(owned, item), amount=False
+            by_key.get(merge_key(field, item)), item, field, item_of(owned, item), amount=False
         )
         for item in desired
     )
 
 
-def _told_apart(items: list[Any], field: str) -> bool:
+def _have_unique_keys(items: list[Any], field: str) -> bool:
     keys = [merge_key(field, item) for item in items]
     return all(keys) and len(set(map(str, keys))) == len(keys)
 
 
 def _number(quantity: Any) -> Decimal | Any:
-    """Read a quantity such as `500m` or `2Gi`; anything else stays as it is.
+    """Parse a quantity such as `500m` or `2Gi`; return anything else unchanged.
 
     >>> _number("500m") == _number("0.5")
     True
     """
-    found = _QUANTITY.match(str(quantity))
-    if found is None:
+    match = _QUANTITY.match(str(quantity))
+    if match is None:
         return quantity
-    digits, exponent, unit = found.groups()
+    digits, exponent, unit = match.groups()
     return Decimal(digits + (exponent or "")) * _UNITS.get(unit or "", Decimal(1))

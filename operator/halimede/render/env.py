@@ -1,4 +1,4 @@
-"""Templates that cannot produce what was not meant: every expression is written as JSON."""
+"""The environment of the templates: each expression is written as JSON, so no value is misread."""
 
 import hashlib
 import json
@@ -13,37 +13,37 @@ from halimede.api.base import Manifest
 from halimede.api.v1alpha1 import GROUP
 
 PARSED = 2048
-"""Manifests that are kept parsed: those of some 300 ModelDeployments, about 60 kB for each."""
+"""Parsed manifests in the cache: those of some 300 ModelDeployments, about 60 kB for each."""
 RENDERED = f"{GROUP}/rendered"
-"""Annotation with the digest of what was rendered: a field that is wanted no more shows in it,
-where a comparison of the wanted fields alone would overlook it."""
+"""Annotation with the digest of the rendered object: it changes when a field is removed, which a
+comparison of the desired fields alone would miss."""
 
 _NOT_PLAIN = re.compile(r"[^\x20-\x7e]")
 
 
 def canonical(value: Any) -> str:
-    """Write JSON that is the same for equal values."""
+    """Return JSON that is the same for equal values."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def as_json(value: Any) -> str:
-    """Write the value of a template's expression as JSON, which is YAML.
+    """Return the value of a template's expression as JSON, which is also YAML.
 
-    No quoting can go wrong then: `no`, `1e3` and line breaks stay the strings that they are.
+    So strings such as `no`, `1e3` and line breaks stay strings.
 
     Raises:
         jinja2.UndefinedError: The template names something that does not exist.
     """
     if isinstance(value, jinja2.Undefined):
-        str(value)  # StrictUndefined says which name is missing
+        str(value)  # StrictUndefined raises an error with the missing name
     # JSON writes characters beyond 16 bits as pairs, which YAML does not join again.
     text = json.dumps(value, ensure_ascii=False)
-    return _NOT_PLAIN.sub(lambda found: f"\\U{ord(found[0]):08x}", text)
+    return _NOT_PLAIN.sub(lambda match: f"\\U{ord(match[0]):08x}", text)
 
 
 @cache
 def environment() -> jinja2.Environment:
-    """Build the environment of the manifests' templates, once."""
+    """Return the environment of the manifests' templates; it is created once."""
     return jinja2.Environment(
         loader=jinja2.PackageLoader("halimede.render"),
         undefined=jinja2.StrictUndefined,
@@ -55,22 +55,22 @@ def environment() -> jinja2.Environment:
 
 
 def fragment(kind: str, **values: Any) -> Manifest:
-    """Render a template that is a part of an object."""
-    return _parsed(environment().get_template(f"{kind}.yaml.j2").render(**values))
+    """Render a part of an object from a template."""
+    return _parse(environment().get_template(f"{kind}.yaml.j2").render(**values))
 
 
 @lru_cache(maxsize=PARSED)
-def _parsed(text: str) -> Manifest:
-    """Read YAML, which costs more than all the rest of a pass, once for each text.
+def _parse(text: str) -> Manifest:
+    """Parse YAML, which costs more than the rest of a reconcile, once for each text.
 
-    Whoever gets the manifest shares it: manifests are never changed, only made anew.
+    Callers share the manifest, so they must not modify it.
     """
     manifest: Manifest = yaml.load(text, Loader=yaml.CSafeLoader)
     return manifest
 
 
 def with_digest(manifest: Manifest) -> Manifest:
-    """Write the digest of an object into its annotations."""
+    """Return an object with its digest in its annotations."""
     digest = hashlib.sha256(canonical(manifest).encode()).hexdigest()[:16]
     metadata = manifest["metadata"]
     annotations = metadata.get("annotations", {}) | {RENDERED: digest}
@@ -78,5 +78,5 @@ def with_digest(manifest: Manifest) -> Manifest:
 
 
 def render(kind: str, **values: Any) -> Manifest:
-    """Render a whole object from a template and stamp it."""
+    """Render a whole object from a template, with its digest."""
     return with_digest(fragment(kind, **values))

@@ -1,8 +1,8 @@
-"""Whether the values of a part of a Kubernetes object have the types that its API declares.
+"""Checks that the values in a part of a Kubernetes object have the types that the API declares.
 
 The types are those of the Kubernetes client's models, which are generated from the API's OpenAPI
-document. A field that they do not know passes: the cluster may be newer than the client, and its
-API server refuses what it does not know either.
+document. Fields that the models lack are accepted: the cluster may be newer than the client, and
+its API server rejects unknown fields itself.
 """
 
 import json
@@ -32,8 +32,8 @@ QUANTITIES = frozenset(
         ("V2MetricTarget", "value"),
     }
 )
-"""Fields of quantities, or of maps of them, which may be written as numbers too. The models call
-them strings (`Quantity.UnmarshalJSON` of apimachinery reads both)."""
+"""Fields with quantities, or with maps of them, which may also be written as numbers. The models
+declare them as strings (`Quantity.UnmarshalJSON` of apimachinery reads both)."""
 _QUANTITY = "quantity"
 _COLLECTION = re.compile(r"(List|Dict)\[(?:str, )?(.+)\]")
 _SCALARS: dict[str, tuple[tuple[type, ...], str]] = {
@@ -45,17 +45,17 @@ _SCALARS: dict[str, tuple[tuple[type, ...], str]] = {
     "object": ((int, str), "an integer or a string"),
     _QUANTITY: ((int, float, str), "a quantity such as 500m or 2Gi"),
 }
-"""The Python types of JSON's scalars by the names of the models. An `object` in a pod or an
+"""The Python types of JSON's scalars by their names in the models. An `object` in a pod or an
 autoscaler is an `IntOrString`."""
 
 
 def mistyped(value: Any, type_: str, path: str) -> Iterator[Refusal]:
-    """Find values that do not have the types that are declared; null stands for an absent field.
+    """Yield values that do not have the declared types; null stands for an absent field.
 
     Args:
         value: A part of an object, or a patch of one.
         type_: The declared type, such as `V1PodSpec` or `List[V2MetricSpec]`.
-        path: Where it is.
+        path: The path of *value*.
     """
     collection = _COLLECTION.fullmatch(type_)
     if collection is not None and collection[1] == "List":
@@ -65,7 +65,7 @@ def mistyped(value: Any, type_: str, path: str) -> Iterator[Refusal]:
     elif type_ in _SCALARS:
         yield from _scalar(value, type_, path)
     elif not isinstance(value, dict):
-        yield path, f"it is {_shown(value)}, not a map", "write its fields by name"
+        yield path, f"it is {_describe(value)}, not a map", "write its fields by name"
     else:
         declared = _fields(type_)
         for name, field in value.items():
@@ -75,7 +75,7 @@ def mistyped(value: Any, type_: str, path: str) -> Iterator[Refusal]:
 
 def _list(value: Any, type_: str, path: str) -> Iterator[Refusal]:
     if not isinstance(value, list):
-        yield path, f"it is {_shown(value)}, not a list", "write a list"
+        yield path, f"it is {_describe(value)}, not a list", "write a list"
         return
     for number, item in enumerate(value):
         yield from mistyped(item, type_, f"{path}[{number}]")
@@ -83,7 +83,7 @@ def _list(value: Any, type_: str, path: str) -> Iterator[Refusal]:
 
 def _map(value: Any, type_: str, path: str) -> Iterator[Refusal]:
     if not isinstance(value, dict):
-        yield path, f"it is {_shown(value)}, not a map", "write one value by name"
+        yield path, f"it is {_describe(value)}, not a map", "write one value by name"
         return
     for name, item in value.items():
         if name != PATCH and item is not None:
@@ -91,20 +91,20 @@ def _map(value: Any, type_: str, path: str) -> Iterator[Refusal]:
 
 
 def _scalar(value: Any, type_: str, path: str) -> Iterator[Refusal]:
-    types, wanted = _SCALARS[type_]
+    types, expected = _SCALARS[type_]
     # In Python, true and false are integers too.
     if isinstance(value, types) and isinstance(value, bool) is (types == (bool,)):
         return
     if isinstance(value, (dict, list)) or value is None:
-        cure = f"write {wanted}"
+        cure = f"write {expected}"
     elif str in types:
         cure = f'write it in quotes: "{json.dumps(value)}"'
     else:
-        cure = f"write {wanted}, without quotes"
-    yield path, f"it is {_shown(value)}, not {wanted}", cure
+        cure = f"write {expected}, without quotes"
+    yield path, f"it is {_describe(value)}, not {expected}", cure
 
 
-def _shown(value: Any) -> str:
+def _describe(value: Any) -> str:
     match value:
         case dict():
             return "a map"
@@ -122,16 +122,16 @@ def _shown(value: Any) -> str:
 
 @cache
 def _fields(model: str) -> dict[str, str]:
-    """List the declared types of a model's fields, by their names in JSON."""
-    found = getattr(models, model)
-    names: dict[str, str] = found.attribute_map
+    """Return the declared types of a model's fields, by their names in JSON."""
+    model_class = getattr(models, model)
+    names: dict[str, str] = model_class.attribute_map
     return {
-        names[field]: _declared(model, names[field], type_)
-        for field, type_ in found.openapi_types.items()
+        names[field]: _declared_type(model, names[field], type_)
+        for field, type_ in model_class.openapi_types.items()
     }
 
 
-def _declared(model: str, field: str, type_: str) -> str:
+def _declared_type(model: str, field: str, type_: str) -> str:
     if (model, field) not in QUANTITIES:
         return type_
     return f"Dict[str, {_QUANTITY}]" if type_.startswith("Dict") else _QUANTITY

@@ -1,4 +1,4 @@
-"""What the operator's own settings say to rendering."""
+"""The operator's settings that rendering needs."""
 
 from dataclasses import dataclass
 
@@ -10,4 +10,4 @@ class Platform:
     halimede_image: str
     """Halimede's own image: its `fetch` command fills the model volume."""
     triton_repository: str = "nvcr.io/nvidia/tritonserver"
-    """Where `runtime.version` finds its image `<repository>:<version>-py3`."""
+    """The repository of `runtime.version`'s image `<repository>:<version>-py3`."""

@@ -1,4 +1,4 @@
-"""Strategic merge: the user's `podTemplate` over the rendered one."""
+"""Strategic merge of the user's `podTemplate` into the rendered one."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ PATCH = "$patch"
 
 
 def merge(base: Manifest, patch: Manifest) -> Manifest:
-    """Lay *patch* over *base*, as `kubectl patch --type=strategic` does.
+    """Merge *patch* into *base*, as `kubectl patch --type=strategic` does.
 
-    Maps merge, lists of named things merge by name, other lists are replaced, null removes. Of
-    fields of which only one may be set, the patch's displaces that of *base*: a client-side
+    Maps merge, lists of named items merge by name, other lists are replaced, null removes. Where
+    only one of several fields may be set, the patch's field replaces that of *base*: a client-side
     `kubectl apply` drops the null that would remove it.
 
     >>> merge({"a": 1, "b": {"c": 2}}, {"a": None, "b": {"d": 3}})

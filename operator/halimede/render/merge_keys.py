@@ -1,4 +1,4 @@
-"""Which lists of a Kubernetes object are really maps, and by which of their items' fields."""
+"""Which lists of a Kubernetes object are maps, and which fields of their items are the key."""
 
 from typing import Any
 
@@ -16,13 +16,13 @@ KEYS: dict[str, tuple[str, ...]] = {
     "topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
     "ownerReferences": ("uid",),
 }
-"""By the list's field name. All other lists are one value: they are replaced as a whole."""
+"""By the list's field name. All other lists are atomic: they are replaced as a whole."""
 
 
 def merge_key(field: str, item: Any) -> tuple[Any, ...] | None:
-    """Tell an item of the list *field* from the others; None if the list is one value."""
+    """Return the key of an item of the list *field*; None if the list is atomic."""
     if field not in KEYS or not isinstance(item, dict):
         return None
     names = tuple(item.get(name) for name in KEYS[field])
-    # Users' patches may hold anything; what is no name can only be compared as a whole.
+    # Users' patches may hold anything; with a key that is not a scalar the list is atomic.
     return None if any(isinstance(name, (dict, list)) for name in names) else names

@@ -1,4 +1,4 @@
-"""Names, labels and owners of the children: invariants, hence Python and no template."""
+"""Names, labels and owners of the children: invariants, hence in Python, not in templates."""
 
 from halimede.api.base import Manifest, RevisionHash
 from halimede.api.v1alpha1 import API_VERSION, GROUP, KIND, ModelDeployment
@@ -10,11 +10,11 @@ NAME_LABEL = f"{GROUP}/name"
 REVISION_LABEL = f"{GROUP}/revision"
 """On children and pods of one revision: its hash."""
 REVISION_HEADER = "x-halimede-revision"
-"""Response header that tells which revision answered."""
+"""Response header with the revision that answered."""
 
 
 def revision_name(name: str, revision: RevisionHash) -> str:
-    """Name the Deployment, Service and ConfigMap of a revision.
+    """Return the name of a revision's Deployment, Service and ConfigMap.
 
     >>> revision_name("digits", "a1b2c3d4")
     'digits-a1b2c3d4'
@@ -23,7 +23,7 @@ def revision_name(name: str, revision: RevisionHash) -> str:
 
 
 def labels(name: str, revision: RevisionHash | None = None) -> dict[str, str]:
-    """Label a child: the recommended `app.kubernetes.io` six, and our own to select by.
+    """Return a child's labels: the six recommended `app.kubernetes.io` ones, and our own.
 
     Args:
         name: The ModelDeployment's name.
@@ -43,9 +43,9 @@ def labels(name: str, revision: RevisionHash | None = None) -> dict[str, str]:
 
 
 def selector(name: str, revision: RevisionHash | None = None) -> dict[str, str]:
-    """Select the pods of a ModelDeployment, or of one of its revisions.
+    """Return the labels that select the pods of a ModelDeployment, or of one of its revisions.
 
-    Only labels that never change may be here: a Deployment's selector is immutable.
+    They must never change: a Deployment's selector is immutable.
     """
     if revision is None:
         return {NAME_LABEL: name}
@@ -53,7 +53,7 @@ def selector(name: str, revision: RevisionHash | None = None) -> dict[str, str]:
 
 
 def metadata(md: ModelDeployment, name: str, revision: RevisionHash | None = None) -> Manifest:
-    """Write the metadata of a child that goes when its ModelDeployment goes."""
+    """Return the metadata of a child, which is deleted together with its ModelDeployment."""
     owner = {
         "apiVersion": API_VERSION,
         "kind": KIND,

@@ -1,12 +1,12 @@
-"""Which fields of a live object are still as our last server-side apply left them.
+"""Which fields of a live object no other client has changed since our last server-side apply.
 
-The API server notes the owners of every field in `metadata.managedFields`. A field that we apply
-is ours until another request changes or removes it; that the API server itself writes a value in
-another form, drops it because it is the default, or lets admission rewrite it takes no ownership
-away. So a field that differs from what we applied, and is ours, was changed by nobody.
+The API server records the owners of every field in `metadata.managedFields`. A field that we apply
+is ours until another request changes or removes it. The API server itself takes no ownership away
+when it normalises a value, drops it because it is the default, or lets admission rewrite it. So a
+field that differs from what we applied, and is still ours, is no drift.
 
-The form is that of `FieldsV1` in `meta/v1`: `f:<name>` for a field, `k:<keys>` for an item of a
-list of named things, and an empty map for a value that is owned as a whole.
+The format is that of `FieldsV1` in `meta/v1`: `f:<name>` for a field, `k:<keys>` for an item of a
+list of named items, and an empty map for a value that is owned as a whole.
 """
 
 import json
@@ -21,33 +21,33 @@ Entry = dict[str, Any]
 
 
 def applied_by_us(entry: Entry) -> bool:
-    """Whether an entry of `metadata.managedFields` is that of our server-side applies."""
+    """Whether an entry of `metadata.managedFields` is from our server-side applies."""
     return entry.get("manager") == MANAGER and entry.get("operation") == "Apply"
 
 
 def owned_fields(live: Manifest, desired: Manifest) -> Manifest | None:
-    """Find the fields of *live* that are still as the apply of *desired* left them.
+    """Return the fields of *live* that are unchanged since *desired* was applied.
 
-    None: something else was applied last, or nothing is known of who wrote what.
+    None: something else was applied last, or `managedFields` is missing.
     """
     metadata = live["metadata"]
     if _digest(metadata) != _digest(desired["metadata"]):
         return None
     entries = metadata.get("managedFields") or ()
-    fields = next((one.get("fieldsV1") for one in entries if applied_by_us(one)), None)
+    fields = next((entry.get("fieldsV1") for entry in entries if applied_by_us(entry)), None)
     return fields or None
 
 
 def child(owned: Manifest | None, name: str) -> Manifest | None:
-    """Find what is owned of the field *name*; None: nothing."""
-    found: Manifest | None = (owned or {}).get(f"f:{name}")
-    return found
+    """Return what is owned of the field *name*; None: nothing."""
+    fields: Manifest | None = (owned or {}).get(f"f:{name}")
+    return fields
 
 
 def item_of(owned: Manifest | None, item: Any) -> Manifest | None:
-    """Find what is owned of an item of a list; None: nothing.
+    """Return what is owned of an item of a list; None: nothing.
 
-    A key that the item leaves out has its default, such as the protocol TCP of a port.
+    A key that the item omits has its default, such as the protocol TCP of a port.
     """
     if not isinstance(item, dict):
         return None
@@ -55,8 +55,8 @@ def item_of(owned: Manifest | None, item: Any) -> Manifest | None:
         if name.startswith("k:") and all(
             item.get(field, value) == value for field, value in json.loads(name[2:]).items()
         ):
-            found: Manifest = fields
-            return found
+            owned_item: Manifest = fields
+            return owned_item
     return None
 
 

@@ -1,4 +1,4 @@
-"""Revisions: everything that changes the pod, its hash, and the record that outlives the spec."""
+"""Revisions: everything that changes the pod, its hash, and the record that is kept of it."""
 
 import hashlib
 import json
@@ -20,12 +20,12 @@ POD_FIELDS = frozenset({"model", "runtime", "resources", "gpu", "probes", "drain
 
 
 class InvalidRecordError(Exception):
-    """A ConfigMap that should record a revision does not."""
+    """A ConfigMap is not the record of a revision, although it should be."""
 
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """Everything that is needed to run one state of the model, whatever the spec says since."""
+    """Everything that is needed to run one state of the model after the spec has changed."""
 
     hash: RevisionHash
     """Eight hex digits."""
@@ -33,10 +33,10 @@ class Revision:
     """The model's name in Triton's URLs."""
     config_pbtxt: str
     pod_template: Manifest = field(hash=False)
-    """Without what depends on the hash itself: the revision's labels and its ConfigMap's name."""
+    """Without what depends on the hash: the revision's labels and its ConfigMap's name."""
     source: Manifest = field(default_factory=dict, hash=False)
     """Copy of a `configMap://` source: `data` and `binaryData`, each only where it is not empty.
-    The user may change theirs at any time; this revision's next pod must find the old files."""
+    The user may change theirs at any time; this revision's next pod needs the old files."""
     spec_digest: str = ""
     """Digest of what the revision was rendered from: `POD_FIELDS` of the spec and the source.
     Revisions of one digest differ only because two versions or settings of the operator rendered
@@ -46,11 +46,11 @@ class Revision:
 def render_revision(md: ModelDeployment, platform: Platform, inputs: Inputs) -> Revision:
     """Render the revision that the spec asks for.
 
-    If a record of the same hash exists, use that instead: it holds the fetcher's image of its own
-    time, which the hash leaves out, so that an update of the operator restarts no model.
+    If a record of the same hash exists, use that instead: it has the fetcher's image of its own
+    time, which the hash excludes, so that an update of the operator restarts no model.
 
     Raises:
-        config_pbtxt.InvalidConfigError: `violations` would have said so.
+        config_pbtxt.InvalidConfigError: `find_violations` reports this too.
     """
     model = model_name(md)
     config = config_pbtxt.model_config(model, md.spec)
@@ -58,7 +58,7 @@ def render_revision(md: ModelDeployment, platform: Platform, inputs: Inputs) -> 
     template = fragment("pod", pod=view, startup_period=STARTUP_PERIOD_SECONDS)
     template = merge(template, md.spec.pod_template or {})
     text = config_pbtxt.text(config)
-    source = _copied(md, inputs)
+    source = _copy_source(md, inputs)
     return Revision(
         hash=_hash(template, platform.halimede_image, text, source),
         model=model,
@@ -70,7 +70,7 @@ def render_revision(md: ModelDeployment, platform: Platform, inputs: Inputs) -> 
 
 
 def record(md: ModelDeployment, recorded: Revision) -> Manifest:
-    """Write a revision's ConfigMap: what its pods read, and what renders it again."""
+    """Return a revision's ConfigMap: what its pods read, and what is needed to render it again."""
     content = {"model": recorded.model, "podTemplate": recorded.pod_template}
     if recorded.spec_digest:
         content["specDigest"] = recorded.spec_digest
@@ -82,44 +82,46 @@ def record(md: ModelDeployment, recorded: Revision) -> Manifest:
             md, names.revision_name(md.metadata.name, recorded.hash), recorded.hash
         ),
         "immutable": True,
-        "data": own | _prefixed(recorded.source.get("data", {})),
+        "data": own | _add_prefix(recorded.source.get("data", {})),
     }
     if binary := recorded.source.get("binaryData"):
-        manifest["binaryData"] = _prefixed(binary)
+        manifest["binaryData"] = _add_prefix(binary)
     return with_digest(manifest)
 
 
 def from_record(config_map: Manifest) -> Revision:
-    """Read a revision back from its ConfigMap.
+    """Parse a revision from its ConfigMap.
 
     Raises:
-        InvalidRecordError: It is not one that `record` wrote.
+        InvalidRecordError: `record` did not write it.
     """
     try:
-        known = json.loads(config_map["data"][RECORD_KEY])
+        content = json.loads(config_map["data"][RECORD_KEY])
         source = {
             kind: files
             for kind in ("data", "binaryData")
-            if (files := _unprefixed(config_map.get(kind) or {}))
+            if (files := _remove_prefix(config_map.get(kind) or {}))
         }
         return Revision(
             hash=config_map["metadata"]["labels"][names.REVISION_LABEL],
-            model=known["model"],
+            model=content["model"],
             config_pbtxt=config_map["data"][CONFIG_KEY],
-            pod_template=known["podTemplate"],
+            pod_template=content["podTemplate"],
             source=source,
-            spec_digest=known.get("specDigest", ""),
+            spec_digest=content.get("specDigest", ""),
         )
     except (KeyError, TypeError, ValueError) as error:
         name = config_map.get("metadata", {}).get("name")
         raise InvalidRecordError(f"ConfigMap {name!r} records no revision: {error!r}") from error
 
 
-def _copied(md: ModelDeployment, inputs: Inputs) -> Manifest:
+def _copy_source(md: ModelDeployment, inputs: Inputs) -> Manifest:
     copied: Manifest = {}
     for name in config_maps(md.spec):
-        held = inputs.get(name) or {}
-        copied |= {kind: held[kind] for kind in ("data", "binaryData") if held.get(kind)}
+        config_map = inputs.get(name) or {}
+        copied |= {
+            kind: config_map[kind] for kind in ("data", "binaryData") if config_map.get(kind)
+        }
     return copied
 
 
@@ -145,11 +147,11 @@ def _spec_digest(md: ModelDeployment, source: Manifest) -> str:
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
-def _prefixed(files: Manifest) -> Manifest:
+def _add_prefix(files: Manifest) -> Manifest:
     return {COPIED + name: content for name, content in files.items()}
 
 
-def _unprefixed(files: Manifest) -> Manifest:
+def _remove_prefix(files: Manifest) -> Manifest:
     return {
         name.removeprefix(COPIED): content
         for name, content in files.items()

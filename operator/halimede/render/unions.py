@@ -1,4 +1,4 @@
-"""Fields of a pod of which only one may be set: its unions."""
+"""The unions of a pod: groups of fields of which only one may be set."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,25 +20,25 @@ _UNIONS: Mapping[str, frozenset[str]] = {
     "valueFrom": _KEYS,
     "resourceClaims": frozenset({"resourceClaimName", "resourceClaimTemplateName"}),
 }
-"""The members by the name of the field, or of the list, that holds the union (`core/v1`)."""
+"""The members by the name of the field, or of the list, that has the union (`core/v1`)."""
 
 
 def members(field: str, value: Manifest) -> frozenset[str]:
-    """Name the members of a union that are set in *value*, which the field *field* holds.
+    """Return the members of a union that are set in *value*, the value of the field *field*.
 
-    Of a volume everything but its name is a source: there are some thirty, and some are new.
+    In a volume everything but the name is a member: there are some thirty, and some are new.
 
     >>> sorted(members("preStop", {"exec": {}, "sleep": None}))
     ['exec']
     """
-    given = frozenset(name for name, member in value.items() if member is not None)
+    present = frozenset(name for name, member in value.items() if member is not None)
     if field == "volumes":
-        return given - {"name", "$patch"}
-    return given & _UNIONS.get(field, frozenset())
+        return present - {"name", "$patch"}
+    return present & _UNIONS.get(field, frozenset())
 
 
 def displaced(field: str, base: Any, patch: Manifest) -> Manifest:
-    """Leave out of *base* the members of a union that a member in *patch* takes the place of.
+    """Return *base* without the members of a union that a member in *patch* replaces.
 
     >>> displaced("preStop", {"sleep": {"seconds": 5}}, {"exec": {"command": ["true"]}})
     {}
@@ -48,5 +48,5 @@ def displaced(field: str, base: Any, patch: Manifest) -> Manifest:
     chosen = members(field, patch)
     if not chosen:
         return dict(base)
-    gone = members(field, base) - chosen
-    return {name: value for name, value in base.items() if name not in gone}
+    replaced = members(field, base) - chosen
+    return {name: value for name, value in base.items() if name not in replaced}

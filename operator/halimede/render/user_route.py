@@ -1,11 +1,11 @@
-"""A HTTPRoute of the user's, which names the entry Service: its share goes to the revisions.
+"""A user's HTTPRoute that names the entry Service: its weight is split between the revisions.
 
-A reference to the entry Service gets one per revision before it, which take its share. It stays
-there without any, for proxies answer 503 while they get to know a Service that a route names anew:
-so it can have everything again, at once, when the route is given back, and so the revisions are
-named first and have their shares with a later write. Nothing else in the route is ours: not its
-rules, not its other backends, of which only the weights may grow, all by the same factor, where
-shares in percent ask for that.
+One reference per revision is inserted before a reference to the entry Service and takes over its
+weight. The reference to the entry Service stays, with weight 0: proxies answer 503 while they load
+a Service that is new in a route, so the entry Service must be there to get all requests again when
+the route is restored. For the same reason the revisions are named first and get their weights with
+a later write. Nothing else in the route is changed: not its rules, and of its other backends only
+the weights, all by the same factor, if the split in percent requires it.
 """
 
 import json
@@ -31,7 +31,7 @@ Refs = list[Manifest]
 
 
 def annotation(name: str) -> str:
-    """Name the annotation that keeps the backends as they were, as JSON, rule by rule.
+    """Return the name of the annotation with the original backends, as JSON, rule by rule.
 
     >>> annotation("digits")
     'halimede.dev/original-digits'
@@ -40,24 +40,24 @@ def annotation(name: str) -> str:
 
 
 def unusable_reason(route: Manifest, name: str) -> tuple[str, str] | None:
-    """Say why the ModelDeployment *name* cannot use the route, and what to do; None: it can."""
-    mine = [(index, refs) for index, refs in _rules(route) if _ours(refs, name)]
+    """Return why the ModelDeployment *name* cannot use the route and what to do; None: it can."""
+    mine = [(index, refs) for index, refs in _rules(route) if _has_own_reference(refs, name)]
     if not mine:
         return (
             f"no rule of it names the Service {name!r} with port 8000 or 8001 as a backend",
             "add such a backendRef to each rule that leads to the model",
         )
     owners = [
-        one.removeprefix(_ORIGINAL) for one in _annotations(route) if one.startswith(_ORIGINAL)
+        key.removeprefix(_ORIGINAL) for key in _annotations(route) if key.startswith(_ORIGINAL)
     ]
     for index, refs in mine:
         for other in owners:
-            if other != name and _ours(refs, other):
+            if other != name and _has_own_reference(refs, other):
                 return (
                     f"its rule {index} is in use by the ModelDeployment {other!r}",
                     "give each model a rule of its own",
                 )
-        if any(_weight(ref) > MOST_WEIGHT for ref in _shared_out(refs, name, _EVENLY)):
+        if any(_weight(ref) > MOST_WEIGHT for ref in _split_weights(refs, name, _UNSPLIT)):
             return (
                 f"the weights of its rule {index} are too large to be split into percent",
                 f"lower them to {MOST_WEIGHT // 100} or less",
@@ -66,12 +66,12 @@ def unusable_reason(route: Manifest, name: str) -> tuple[str, str] | None:
 
 
 def names_revision(route: Manifest, name: str) -> bool:
-    """Whether the route names a revision, with a share or without."""
+    """Whether the route names a revision, with or without a weight."""
     return any(_names_revision(refs, name) for _, refs in _rules(route))
 
 
 def awaiting_weights(route: Manifest, name: str) -> bool:
-    """Whether a rule that names revisions has left the share to the entry Service."""
+    """Whether a rule that names revisions still gives its weight to the entry Service."""
     return any(
         _names_revision(refs, name) and any(_is_entry(ref, name) and _weight(ref) for ref in refs)
         for _, refs in _rules(route)
@@ -79,14 +79,14 @@ def awaiting_weights(route: Manifest, name: str) -> bool:
 
 
 def with_revisions(route: Manifest, name: str, backends: tuple[Backend, ...]) -> Manifest:
-    """Let the route lead to the revisions; a rule that names none of them names them first."""
+    """Return the route with the revisions' weights; a rule without revisions gets them at 0."""
     originals = _originals(route, name)
     changed = deepcopy(route)
     for index in originals:
         rule = changed["spec"]["rules"][index]
         refs = rule["backendRefs"]
-        given = _names_revision(refs, name)
-        rule["backendRefs"] = _shared_out(refs, name, backends, given=given)
+        weighted = _names_revision(refs, name)
+        rule["backendRefs"] = _split_weights(refs, name, backends, weighted=weighted)
     if originals:
         text = json.dumps(list(originals.values()), sort_keys=True, separators=(",", ":"))
         changed["metadata"].setdefault("annotations", {})[annotation(name)] = text
@@ -94,9 +94,9 @@ def with_revisions(route: Manifest, name: str, backends: tuple[Backend, ...]) ->
 
 
 def restored(route: Manifest, name: str) -> Manifest:
-    """Let the route lead to the entry Service again, as its owner wrote it.
+    """Return the route as its owner wrote it, with the entry Service as the backend.
 
-    A rule that its owner has edited meanwhile keeps the shares that it has now.
+    A rule that its owner has edited meanwhile keeps its present proportions.
     """
     changed = deepcopy(route)
     for index, refs in _originals(route, name).items():
@@ -105,30 +105,30 @@ def restored(route: Manifest, name: str) -> Manifest:
     return changed
 
 
-def json_patch(live: Manifest, wanted: Manifest, name: str) -> tuple[Manifest, ...]:
-    """Write the JSON patch from one to the other; empty: they are the same.
+def json_patch(live: Manifest, desired: Manifest, name: str) -> tuple[Manifest, ...]:
+    """Return the JSON patch from *live* to *desired*; empty: they are equal.
 
-    It fails where the route is not the version any more that was looked at: `rules` is one value
-    to the API server, so an index is only good for the version that it was found in.
+    It fails if the route has changed since it was read: `rules` is an atomic list, so an index is
+    only valid for the version that it was read from.
     """
-    pairs = zip(_rules(live), _rules(wanted), strict=True)
+    pairs = zip(_rules(live), _rules(desired), strict=True)
     changes = [
         {"op": "replace", "path": f"/spec/rules/{index}/backendRefs", "value": after}
         for (index, before), (_, after) in pairs
         if before != after
     ]
-    changes += _of_annotation(live, wanted, annotation(name))
+    changes += _annotation_patch(live, desired, annotation(name))
     if not changes:
         return ()
     version = live["metadata"]["resourceVersion"]
     return ({"op": "test", "path": "/metadata/resourceVersion", "value": version}, *changes)
 
 
-_EVENLY = (Backend(RevisionHash("0" * 8), 100),)
+_UNSPLIT = (Backend(RevisionHash("0" * 8), 100),)
 
 
-def _of_annotation(live: Manifest, wanted: Manifest, key: str) -> list[Manifest]:
-    before, after = _annotations(live).get(key), _annotations(wanted).get(key)
+def _annotation_patch(live: Manifest, desired: Manifest, key: str) -> list[Manifest]:
+    before, after = _annotations(live).get(key), _annotations(desired).get(key)
     if before == after:
         return []
     if not _annotations(live):
@@ -163,7 +163,7 @@ def _names_revision(refs: Refs, name: str) -> bool:
 
 
 def _names_service(ref: Manifest) -> bool:
-    """Whether it is a Service of the route's namespace, by a port that Triton serves."""
+    """Whether it is a Service in the route's namespace, with a port that Triton serves."""
     return (
         not ref.get("group")
         and ref.get("kind", "Service") == "Service"
@@ -172,7 +172,7 @@ def _names_service(ref: Manifest) -> bool:
     )
 
 
-def _ours(refs: Refs, name: str) -> bool:
+def _has_own_reference(refs: Refs, name: str) -> bool:
     return any(_is_entry(ref, name) or _is_revision(ref, name) for ref in refs)
 
 
@@ -180,9 +180,9 @@ def _weight(ref: Manifest) -> int:
     return int(ref.get("weight", 1))
 
 
-def _together(refs: Refs, name: str) -> Refs:
-    """Write one reference to the entry Service for all to its revisions, with their weights."""
-    whole: Refs = []
+def _merge_revisions(refs: Refs, name: str) -> Refs:
+    """Replace the references to revisions by one to the entry Service per port, with their sum."""
+    merged: Refs = []
     entries: dict[int, Manifest] = {}
     for ref in refs:
         ours = _is_entry(ref, name) or _is_revision(ref, name)
@@ -190,61 +190,67 @@ def _together(refs: Refs, name: str) -> Refs:
             entries[ref["port"]]["weight"] += _weight(ref)
             continue
         copied = deepcopy(ref) | {"weight": _weight(ref)}
-        whole.append(copied)
+        merged.append(copied)
         if ours:
             entries[ref["port"]] = copied
             copied["name"] = name
             _set_filters(copied, _without_header(copied.get("filters") or []))
-    return whole
+    return merged
 
 
-def _shared_out(
-    refs: Refs, name: str, backends: tuple[Backend, ...], *, given: bool = True
+def _split_weights(
+    refs: Refs, name: str, backends: tuple[Backend, ...], *, weighted: bool = True
 ) -> Refs:
-    whole = _together(refs, name)
-    if len(whole) == 1:
-        whole[0]["weight"] = min(whole[0]["weight"], 1) * 100
-    shares = [ref["weight"] for ref in whole if _is_entry(ref, name)]
-    factor = 100 // gcd(100, *shares)
+    merged = _merge_revisions(refs, name)
+    if len(merged) == 1:
+        merged[0]["weight"] = min(merged[0]["weight"], 1) * 100
+    weights = [ref["weight"] for ref in merged if _is_entry(ref, name)]
+    factor = 100 // gcd(100, *weights)
     split: Refs = []
-    for ref in whole:
+    for ref in merged:
         ref["weight"] *= factor
-        split += _by_revision(ref, name, backends, given=given) if _is_entry(ref, name) else [ref]
+        split += (
+            _split_reference(ref, name, backends, weighted=weighted)
+            if _is_entry(ref, name)
+            else [ref]
+        )
     return split
 
 
-def _by_revision(ref: Manifest, name: str, backends: tuple[Backend, ...], *, given: bool) -> Refs:
+def _split_reference(
+    ref: Manifest, name: str, backends: tuple[Backend, ...], *, weighted: bool
+) -> Refs:
     split = []
     for backend in backends:
         copied = deepcopy(ref)
         copied["name"] = revision_name(name, backend.revision)
-        copied["weight"] = ref["weight"] * backend.weight // 100 if given else 0
+        copied["weight"] = ref["weight"] * backend.weight // 100 if weighted else 0
         copied["filters"] = _with_header(copied.get("filters") or [], backend.revision)
         split.append(copied)
-    return [*split, ref | {"weight": 0} if given else ref]
+    return [*split, ref | {"weight": 0} if weighted else ref]
 
 
 def _with_header(filters: list[Manifest], revision: RevisionHash) -> list[Manifest]:
-    """Have answers tell the revision; a filter of a type may stand there only once."""
+    """Add a filter that sets the revision's header; each type of filter may occur only once."""
     header = {"name": REVISION_HEADER, "value": revision}
-    for one in filters:
-        if one["type"] == _FILTER:
-            one[_MODIFIER]["set"] = [*(one[_MODIFIER].get("set") or []), header]
+    for item in filters:
+        if item["type"] == _FILTER:
+            item[_MODIFIER]["set"] = [*(item[_MODIFIER].get("set") or []), header]
             return filters
     return [*filters, {"type": _FILTER, _MODIFIER: {"set": [header]}}]
 
 
 def _without_header(filters: list[Manifest]) -> list[Manifest]:
     kept = []
-    for one in filters:
-        modifier = one.get(_MODIFIER) or {}
+    for item in filters:
+        modifier = item.get(_MODIFIER) or {}
         others = [pair for pair in modifier.get("set") or [] if pair["name"] != REVISION_HEADER]
-        if one["type"] != _FILTER or others == modifier.get("set"):
-            kept.append(one)
+        if item["type"] != _FILTER or others == modifier.get("set"):
+            kept.append(item)
             continue
         rest = {field: value for field, value in modifier.items() if field != "set"}
         if others or rest:
-            kept.append({**one, _MODIFIER: rest | ({"set": others} if others else {})})
+            kept.append({**item, _MODIFIER: rest | ({"set": others} if others else {})})
     return kept
 
 
@@ -256,44 +262,46 @@ def _set_filters(ref: Manifest, filters: list[Manifest]) -> None:
 
 
 def _originals(route: Manifest, name: str) -> dict[int, Refs]:
-    """Find how the owner of the route wrote the rules that are ours to change, by index."""
-    known = _remembered(route, name)
+    """Return how the route's owner wrote the rules that are ours to change, by index."""
+    recorded = _recorded_originals(route, name)
     return {
-        index: _original(refs, name, known) for index, refs in _rules(route) if _ours(refs, name)
+        index: _original(refs, name, recorded)
+        for index, refs in _rules(route)
+        if _has_own_reference(refs, name)
     }
 
 
-def _remembered(route: Manifest, name: str) -> list[Refs]:
-    """Read what the annotation keeps; somebody may have spoilt it."""
+def _recorded_originals(route: Manifest, name: str) -> list[Refs]:
+    """Read the annotation; empty if it is invalid, as a user may have edited it."""
     try:
-        kept: Any = json.loads(_annotations(route).get(annotation(name), "[]"))
-        for refs in kept:
-            _together(refs, name)
+        recorded: Any = json.loads(_annotations(route).get(annotation(name), "[]"))
+        for refs in recorded:
+            _merge_revisions(refs, name)
     except (ValueError, TypeError, AttributeError, KeyError):
         return []
-    return list(kept)
+    return list(recorded)
 
 
-def _original(refs: Refs, name: str, known: list[Refs]) -> Refs:
-    """Find how a rule was written: as it stands, as it is remembered, or by its shares.
+def _original(refs: Refs, name: str, recorded: list[Refs]) -> Refs:
+    """Return how a rule was written: as it is, as it was recorded, or derived from its weights.
 
-    What is remembered is for one rule, and is taken out of *known*.
+    Each recorded rule is used once and then removed from *recorded*.
     """
     if not _names_revision(refs, name):
         return refs
-    whole = _together(refs, name)
-    for original in known:
-        if _same_shares(whole, _together(original, name)):
-            known.remove(original)
+    merged = _merge_revisions(refs, name)
+    for original in recorded:
+        if _same_proportions(merged, _merge_revisions(original, name)):
+            recorded.remove(original)
             return original
-    divisor = gcd(*(ref["weight"] for ref in whole)) or 1
-    return [ref | {"weight": ref["weight"] // divisor} for ref in whole]
+    divisor = gcd(*(ref["weight"] for ref in merged)) or 1
+    return [ref | {"weight": ref["weight"] // divisor} for ref in merged]
 
 
-def _same_shares(refs: Refs, others: Refs) -> bool:
+def _same_proportions(refs: Refs, others: Refs) -> bool:
     total, total_of_others = sum(map(_weight, refs)), sum(map(_weight, others))
     return len(refs) == len(others) and all(
-        one | {"weight": 0} == other | {"weight": 0}
-        and one["weight"] * total_of_others == other["weight"] * total
-        for one, other in zip(refs, others, strict=True)
+        ref | {"weight": 0} == other | {"weight": 0}
+        and ref["weight"] * total_of_others == other["weight"] * total
+        for ref, other in zip(refs, others, strict=True)
     )

@@ -1,4 +1,4 @@
-"""What the pod's template sees: every figure worked out, nothing left to calculate."""
+"""The values of the pod's template, computed here because the template calculates nothing."""
 
 from dataclasses import dataclass
 from math import ceil
@@ -14,13 +14,13 @@ from halimede.render.config_pbtxt import ModelConfig, python_instances
 from halimede.render.images import Platform
 
 STARTUP_PERIOD_SECONDS = 2
-"""Models that load fast should serve soon; a refused connection costs next to nothing."""
+"""Models that load fast should serve soon, and a refused connection costs almost nothing."""
 KILL_MARGIN_SECONDS = 10
 """Between the end of Triton's own exit timeout and the kubelet's kill."""
 CREDENTIALS_PREFIX = "HALIMEDE_FETCH_"
-"""Before the name of each key of `model.secretName` in the environment of the fetcher."""
+"""Prefix of each key of `model.secretName` in the environment of the fetcher."""
 COPIED = "source."
-"""Before the name of each file of a `configMap://` source in the revision's own ConfigMap."""
+"""Prefix of each file of a `configMap://` source in the revision's own ConfigMap."""
 _MEBIBYTES_PER_PYTHON_INSTANCE = 80
 _LEAST_SHARED_MEBIBYTES = 256
 _SHARED_BY_ALL = ("cpu", "memory", "ephemeral-storage")
@@ -28,7 +28,7 @@ _SHARED_BY_ALL = ("cpu", "memory", "ephemeral-storage")
 
 @dataclass(frozen=True, slots=True)
 class PodView:
-    """The figures of one pod template."""
+    """The values of one pod template."""
 
     labels: Manifest
     spread: Manifest
@@ -46,25 +46,25 @@ class PodView:
     fetcher_image: str
     fetch_args: list[str]
     fetch_resources: Manifest
-    """The server's own without GPUs: init containers and containers do not add up."""
+    """The server's own without GPUs: requests of init containers and containers do not add up."""
     credentials: str | None
     credentials_prefix: str
     source_volume: Manifest | None
-    """What is mounted at /source; None for sources that are fetched over the network."""
+    """The volume at /source; None for sources that are fetched over the network."""
 
 
 def model_name(md: ModelDeployment) -> str:
-    """Name the model in Triton's URLs."""
+    """Return the model's name in Triton's URLs."""
     return md.spec.model.name or md.metadata.name
 
 
 def pod_view(
     md: ModelDeployment, platform: Platform, config: ModelConfig, inputs: Inputs
 ) -> PodView:
-    """Work out the figures of the pod template."""
+    """Compute the values of the pod template."""
     spec = md.spec
     model = model_name(md)
-    place = parse_source(spec.model.storage_uri)
+    source = parse_source(spec.model.storage_uri)
     resources = _resources(spec)
     return PodView(
         labels=names.labels(md.metadata.name),
@@ -82,21 +82,21 @@ def pod_view(
         shared_memory=_shared_memory(config),
         toleration=_toleration(spec.gpu),
         fetcher_image=platform.halimede_image,
-        fetch_args=_fetch_args(spec, model, place),
+        fetch_args=_fetch_args(spec, model, source),
         fetch_resources={
             kind: {name: amount for name, amount in amounts.items() if name in _SHARED_BY_ALL}
             for kind, amounts in resources.items()
         },
         credentials=spec.model.secret_name,
         credentials_prefix=CREDENTIALS_PREFIX,
-        source_volume=_source_volume(place, inputs),
+        source_volume=_source_volume(source, inputs),
     )
 
 
 def files(config_map: Manifest | None) -> tuple[str, ...]:
-    """Name the files of a ConfigMap, text and binary."""
-    held = config_map or {}
-    return tuple(sorted({**(held.get("data") or {}), **(held.get("binaryData") or {})}))
+    """Return the names of a ConfigMap's files, text and binary."""
+    content = config_map or {}
+    return tuple(sorted({**(content.get("data") or {}), **(content.get("binaryData") or {})}))
 
 
 def _resources(spec: ModelDeploymentSpec) -> Manifest:
@@ -109,34 +109,36 @@ def _resources(spec: ModelDeploymentSpec) -> Manifest:
 
 def _shared_memory(config: ModelConfig) -> str:
     # Each instance of the Python backend opens segments of 64 MiB in /dev/shm, and grows them.
-    wanted = python_instances(config) * _MEBIBYTES_PER_PYTHON_INSTANCE
-    return f"{max(wanted, _LEAST_SHARED_MEBIBYTES)}Mi"
+    needed = python_instances(config) * _MEBIBYTES_PER_PYTHON_INSTANCE
+    return f"{max(needed, _LEAST_SHARED_MEBIBYTES)}Mi"
 
 
 def _toleration(gpu: Gpu | None) -> str | None:
     if gpu is None:
         return None
-    # Nodes with slices of NVIDIA's GPUs (nvidia.com/mig-…) carry the taint of whole ones.
+    # Nodes with slices of NVIDIA's GPUs (nvidia.com/mig-…) have the taint of whole ones.
     vendor = gpu.resource_name.partition("/")[0]
     return "nvidia.com/gpu" if vendor == "nvidia.com" else gpu.resource_name
 
 
-def _fetch_args(spec: ModelDeploymentSpec, model: str, place: Source) -> list[str]:
+def _fetch_args(spec: ModelDeploymentSpec, model: str, source: Source) -> list[str]:
     where = {
         Scheme.CONFIG_MAP: "/source",
-        Scheme.PVC: f"/source/{place.path}".rstrip("/"),
-        Scheme.HTTPS: place.location,
-    }[place.scheme]
+        Scheme.PVC: f"/source/{source.path}".rstrip("/"),
+        Scheme.HTTPS: source.location,
+    }[source.scheme]
     args = ["fetch", "--source", where, "--to", f"/models/{model}"]
     args += ["--config", "/config/config.pbtxt"]
     return args if spec.model.sha256 is None else [*args, "--sha256", spec.model.sha256]
 
 
-def _source_volume(place: Source, inputs: Inputs) -> Manifest | None:
-    if place.scheme is Scheme.PVC:
-        return {"persistentVolumeClaim": {"claimName": place.location, "readOnly": True}}
-    if place.scheme is Scheme.CONFIG_MAP:
-        # The revision's own copy: an old revision's new pods must find the old files.
-        held = files(inputs.get(place.location))
-        return {"configMap": {"items": [{"key": COPIED + name, "path": name} for name in held]}}
+def _source_volume(source: Source, inputs: Inputs) -> Manifest | None:
+    if source.scheme is Scheme.PVC:
+        return {"persistentVolumeClaim": {"claimName": source.location, "readOnly": True}}
+    if source.scheme is Scheme.CONFIG_MAP:
+        # The revision's own copy: an old revision's new pods need the old files.
+        file_names = files(inputs.get(source.location))
+        return {
+            "configMap": {"items": [{"key": COPIED + name, "path": name} for name in file_names]}
+        }
     return None

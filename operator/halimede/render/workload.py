@@ -1,4 +1,4 @@
-"""What runs one revision: its ConfigMap, its Service, its Deployment."""
+"""The workload of one revision: its ConfigMap, its Service, its Deployment."""
 
 from halimede.api.base import Manifest, RevisionHash
 from halimede.api.v1alpha1 import ModelDeployment
@@ -15,14 +15,14 @@ def render_workload(
 
     Args:
         md: The owner.
-        revision: As the spec asks for it, or as its record tells.
-        replicas: None leaves the number to whoever has set it, the autoscaler.
+        revision: Rendered from the spec, or read from its record.
+        replicas: None leaves the number to its owner, the autoscaler.
     """
     return record(md, revision), service(md, revision.hash), _deployment(md, revision, replicas)
 
 
 def service(md: ModelDeployment, revision: RevisionHash) -> Manifest:
-    """Render the Service of one revision: it never selects another one."""
+    """Render the Service of one revision, which never selects another one."""
     name = md.metadata.name
     return render(
         "service",
@@ -39,15 +39,15 @@ def _deployment(md: ModelDeployment, revision: Revision, replicas: int | None) -
         replicas=replicas,
         progress_deadline=md.spec.rollout.progress_deadline_seconds,
         selector=names.selector(name, revision.hash),
-        pod_template=_placed(name, revision),
+        pod_template=_complete_pod_template(name, revision),
     )
 
 
-def _placed(name: str, revision: Revision) -> Manifest:
-    """Add to the pod template what depends on the hash, and labels that no user may change."""
+def _complete_pod_template(name: str, revision: Revision) -> Manifest:
+    """Add to the pod template what depends on the hash, and labels that users cannot change."""
     config_map = {"configMap": {"name": names.revision_name(name, revision.hash)}}
     volumes = [
-        merge(volume, config_map) if _ours(volume) else volume
+        merge(volume, config_map) if _is_ours(volume) else volume
         for volume in revision.pod_template["spec"]["volumes"]
     ]
     labelled = {"metadata": {"labels": names.labels(name, revision.hash)}}
@@ -55,5 +55,5 @@ def _placed(name: str, revision: Revision) -> Manifest:
     return template | {"spec": template["spec"] | {"volumes": volumes}}
 
 
-def _ours(volume: Manifest) -> bool:
+def _is_ours(volume: Manifest) -> bool:
     return volume["name"] in ("config", "source") and "configMap" in volume

@@ -1,1 +1,1 @@
-"""What is wrong with a spec that its schema and CEL rules let through."""
+"""Validation of a spec beyond its schema and CEL rules."""

@@ -1,4 +1,4 @@
-"""What a `podTemplate` patch may say. The API server checks the rest when it is applied."""
+"""Validation of a `podTemplate` patch. The API server checks the rest when it is applied."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,22 +14,26 @@ REQUIRED = {
     "initContainers": ("fetch",),
     "volumes": ("model", "config", "source", "tmp", "shm"),
 }
-"""What a patch may change but not remove: without it no model is served."""
+"""What a patch may change but not remove: serving the model requires it."""
 RESERVED = (f"{GROUP}/", "app.kubernetes.io/")
-"""Beginnings of label names by which Halimede finds its pods."""
+"""Prefixes of the names of labels by which Halimede finds its pods."""
 
 _PATH = "spec.podTemplate"
 
 
 def find_patch_violations(patch: Manifest) -> Iterator[Refusal]:
-    """Find what in a patch cannot be merged or stored, or would take away what is needed."""
-    unfit = tuple(_unfit(patch, _PATH))
-    yield from unfit
-    told = {path for path, _, _ in unfit}
-    yield from (one for one in mistyped(patch, "V1PodTemplateSpec", _PATH) if one[0] not in told)
+    """Yield what in a patch cannot be merged or stored, or would remove what is required."""
+    structural = tuple(_structural_errors(patch, _PATH))
+    yield from structural
+    reported = {path for path, _, _ in structural}
+    yield from (
+        refusal
+        for refusal in mistyped(patch, "V1PodTemplateSpec", _PATH)
+        if refusal[0] not in reported
+    )
 
 
-def _unfit(patch: Manifest, path: str) -> Iterator[Refusal]:
+def _structural_errors(patch: Manifest, path: str) -> Iterator[Refusal]:
     for name in patch:
         if name not in ("metadata", "spec"):
             yield f"{path}.{name}", "a pod has no such part", "use metadata and spec"
@@ -61,7 +65,7 @@ def _spec(patch: Any, path: str) -> Iterator[Refusal]:
             yield from _list(patch[field], names, f"{path}.{field}")
 
 
-def _list(patch: Any, needed: tuple[str, ...], path: str) -> Iterator[Refusal]:
+def _list(patch: Any, required: tuple[str, ...], path: str) -> Iterator[Refusal]:
     if not isinstance(patch, list):
         yield path, "it is no list", "write a list, each item with its name"
         return
@@ -70,5 +74,5 @@ def _list(patch: Any, needed: tuple[str, ...], path: str) -> Iterator[Refusal]:
         here = f"{path}[{number}]"
         if not isinstance(item, dict) or not isinstance(item.get(key), str):
             yield here, f"it has no {key}", f"say by its {key} what it adds or changes"
-        elif item[key] in needed and PATCH in item:
+        elif item[key] in required and PATCH in item:
             yield here, f"{item[key]!r} cannot be removed or replaced", f"remove {PATCH}"

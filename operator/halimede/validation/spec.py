@@ -1,4 +1,4 @@
-"""What the schema cannot say: everything that must hold before a revision can be rendered."""
+"""What the schema cannot express: all preconditions for rendering a revision."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,15 +21,15 @@ from halimede.render.view import files, model_name
 from halimede.validation.pod_template import find_patch_violations
 
 MAX_BYTES = 900_000
-"""Of a model in a ConfigMap: its revision's copy must fit into etcd's 1 MiB with the record."""
+"""Of a model in a ConfigMap: its revision's copy and record must fit into etcd's 1 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """Something in the spec that cannot be carried out."""
+    """An error in the spec."""
 
     path: str
-    """The field to blame, from `spec` on."""
+    """The path of the field, from `spec` on."""
     message: str
     """What is wrong."""
     cure: str
@@ -37,7 +37,7 @@ class Violation:
 
     @override
     def __str__(self) -> str:
-        """Write it as one sentence for a condition.
+        """Return it as one sentence for a condition.
 
         >>> str(Violation("spec.model.storageUri", "there is no ConfigMap 'm'", "create it"))
         "spec.model.storageUri: there is no ConfigMap 'm'; create it"
@@ -46,8 +46,8 @@ class Violation:
 
 
 def find_violations(md: ModelDeployment, inputs: Inputs) -> tuple[Violation, ...]:
-    """Find everything that keeps the spec from being rendered; empty: nothing does."""
-    found = (
+    """Return everything that prevents the spec from being rendered; empty: it can be."""
+    checks = (
         _source(md, inputs),
         _config(md),
         _rollout(md),
@@ -55,20 +55,20 @@ def find_violations(md: ModelDeployment, inputs: Inputs) -> tuple[Violation, ...
         _autoscaling(md),
         _queries(md),
     )
-    return tuple(one for each in found for one in each)
+    return tuple(violation for violations in checks for violation in violations)
 
 
 def _source(md: ModelDeployment, inputs: Inputs) -> Iterator[Violation]:
     path = "spec.model.storageUri"
     try:
-        place = parse_source(md.spec.model.storage_uri)
+        source = parse_source(md.spec.model.storage_uri)
     except ValueError as error:
         yield Violation(path, str(error), "choose one of them")
         return
-    if place.scheme is not Scheme.CONFIG_MAP:
+    if source.scheme is not Scheme.CONFIG_MAP:
         return
-    config_map = inputs.get(place.location)
-    where = f"the ConfigMap {place.location!r} in namespace {md.metadata.namespace!r}"
+    config_map = inputs.get(source.location)
+    where = f"the ConfigMap {source.location!r} in namespace {md.metadata.namespace!r}"
     if config_map is None:
         yield Violation(
             path, f"{where} does not exist", "create it, or correct the name in the URI"
@@ -85,7 +85,7 @@ def _source(md: ModelDeployment, inputs: Inputs) -> Iterator[Violation]:
 
 def _size(config_map: dict[str, dict[str, str]]) -> int:
     kinds = (config_map.get("data") or {}, config_map.get("binaryData") or {})
-    return sum(len(content.encode()) for held in kinds for content in held.values())
+    return sum(len(content.encode()) for files in kinds for content in files.values())
 
 
 def _config(md: ModelDeployment) -> Iterator[Violation]:
@@ -98,21 +98,21 @@ def _config(md: ModelDeployment) -> Iterator[Violation]:
         return
     if md.spec.model.config_pbtxt is not None:
         for check in _CONFIG_CHECKS:
-            if wrong := check(config, md):
-                yield Violation(path, *wrong)
+            if fault := check(config, md):
+                yield Violation(path, *fault)
 
 
-_Wrong = tuple[str, str] | None
-"""What is wrong and what to do; None: nothing is."""
+_Fault = tuple[str, str] | None
+"""What is wrong and what to do; None: nothing is wrong."""
 
 
-def _names_no_backend(config: ModelConfig, _: ModelDeployment) -> _Wrong:
+def _check_backend(config: ModelConfig, _: ModelDeployment) -> _Fault:
     if config.backend or config.platform:
         return None
     return "it names neither backend nor platform", 'add a line such as `backend: "onnxruntime"`'
 
 
-def _is_an_ensemble(config: ModelConfig, _: ModelDeployment) -> _Wrong:
+def _check_no_ensemble(config: ModelConfig, _: ModelDeployment) -> _Fault:
     if config.platform != "ensemble":
         return None
     return (
@@ -121,13 +121,13 @@ def _is_an_ensemble(config: ModelConfig, _: ModelDeployment) -> _Wrong:
     )
 
 
-def _leaves_the_backends(config: ModelConfig, _: ModelDeployment) -> _Wrong:
+def _check_names(config: ModelConfig, _: ModelDeployment) -> _Fault:
     if not any("/" in name or ".." in name for name in (config.backend, config.runtime)):
         return None
     return "backend and runtime must be plain names", "remove the path"
 
 
-def _batches_badly(config: ModelConfig, _: ModelDeployment) -> _Wrong:
+def _check_batching(config: ModelConfig, _: ModelDeployment) -> _Fault:
     if config.max_batch_size < 0:
         return "max_batch_size is negative", "set it to 0 for a model without batches"
     if not config.HasField("dynamic_batching"):
@@ -143,7 +143,7 @@ def _batches_badly(config: ModelConfig, _: ModelDeployment) -> _Wrong:
     return None
 
 
-def _wants_gpus(config: ModelConfig, md: ModelDeployment) -> _Wrong:
+def _check_gpu_requested(config: ModelConfig, md: ModelDeployment) -> _Fault:
     if md.spec.gpu is not None:
         return None
     if all(group.kind != ModelInstanceGroup.KIND_GPU for group in config.instance_group):
@@ -151,7 +151,7 @@ def _wants_gpus(config: ModelConfig, md: ModelDeployment) -> _Wrong:
     return "an instance_group has kind KIND_GPU, but no GPU is asked for", "set spec.gpu"
 
 
-def _counts_gpus_of_the_node(config: ModelConfig, md: ModelDeployment) -> _Wrong:
+def _check_gpu_numbers(config: ModelConfig, md: ModelDeployment) -> _Fault:
     count = md.spec.gpu.count if md.spec.gpu else 0
     if all(gpu < count for group in config.instance_group for gpu in group.gpus):
         return None
@@ -161,7 +161,7 @@ def _counts_gpus_of_the_node(config: ModelConfig, md: ModelDeployment) -> _Wrong
     )
 
 
-def _caches_without_flag(config: ModelConfig, md: ModelDeployment) -> _Wrong:
+def _check_cache_argument(config: ModelConfig, md: ModelDeployment) -> _Fault:
     if not config.response_cache.enable or md.spec.runtime.version is not None:
         return None
     return (
@@ -170,14 +170,14 @@ def _caches_without_flag(config: ModelConfig, md: ModelDeployment) -> _Wrong:
     )
 
 
-_CONFIG_CHECKS: tuple[Callable[[ModelConfig, ModelDeployment], _Wrong], ...] = (
-    _names_no_backend,
-    _is_an_ensemble,
-    _leaves_the_backends,
-    _batches_badly,
-    _wants_gpus,
-    _counts_gpus_of_the_node,
-    _caches_without_flag,
+_CONFIG_CHECKS: tuple[Callable[[ModelConfig, ModelDeployment], _Fault], ...] = (
+    _check_backend,
+    _check_no_ensemble,
+    _check_names,
+    _check_batching,
+    _check_gpu_requested,
+    _check_gpu_numbers,
+    _check_cache_argument,
 )
 
 
@@ -189,15 +189,17 @@ def _rollout(md: ModelDeployment) -> Iterator[Violation]:
     }
     for name, stage in stages.items():
         if stage and stage.max_seconds < stage.min_seconds:
-            told = "maxSeconds is less than minSeconds"
-            yield Violation(f"{path}.{name}.maxSeconds", told, "raise it or lower minSeconds")
+            message = "maxSeconds is less than minSeconds"
+            yield Violation(f"{path}.{name}.maxSeconds", message, "raise it or lower minSeconds")
     if rollout.canary.mirror and rollout.capacity_mode is CapacityMode.REPLACE:
-        told = "there are no pods for copies of requests where pods are replaced one by one"
-        yield Violation(f"{path}.canary.mirror", told, "remove it, or set capacityMode to Extra")
+        message = "there are no pods for copies of requests where pods are replaced one by one"
+        yield Violation(
+            f"{path}.canary.mirror", message, "remove it, or set capacityMode to Extra"
+        )
     both = set(rollout.blue_green.preview_hostnames) & set(gateway.hostnames if gateway else ())
     if both:
-        told = f"{', '.join(sorted(both))} leads users to the model"
-        yield Violation(f"{path}.blueGreen.previewHostnames", told, "choose another hostname")
+        message = f"{', '.join(sorted(both))} leads users to the model"
+        yield Violation(f"{path}.blueGreen.previewHostnames", message, "choose another hostname")
 
 
 def _pod_template(md: ModelDeployment) -> Iterator[Violation]:
@@ -206,28 +208,28 @@ def _pod_template(md: ModelDeployment) -> Iterator[Violation]:
 
 
 def _autoscaling(md: ModelDeployment) -> Iterator[Violation]:
-    """Find values that no HorizontalPodAutoscaler can hold."""
+    """Yield values that are invalid in a HorizontalPodAutoscaler."""
     scaling, path = md.spec.autoscaling, "spec.autoscaling"
     if scaling is None:
         return
-    found = (
+    checks = (
         mistyped(list(scaling.metrics), "List[V2MetricSpec]", f"{path}.metrics"),
         mistyped(scaling.behavior or {}, "V2HorizontalPodAutoscalerBehavior", f"{path}.behavior"),
     )
-    for each in found:
-        for wrong in each:
-            yield Violation(*wrong)
+    for check in checks:
+        for violation in check:
+            yield Violation(*violation)
 
 
 def _queries(md: ModelDeployment) -> Iterator[Violation]:
-    """Find custom queries that cannot be asked; what only Prometheus knows is not seen here."""
+    """Yield invalid custom queries; what only Prometheus can check is not checked here."""
     analysis = md.spec.rollout.analysis
-    found: list[tuple[str, QueryPair]] = [
-        (f"metrics[{one.name}]", one) for one in analysis.metrics
+    pairs: list[tuple[str, QueryPair]] = [
+        (f"metrics[{metric.name}]", metric) for metric in analysis.metrics
     ]
     if analysis.router is not None:
-        found.append(("router", analysis.router))
-    for where, queries in found:
+        pairs.append(("router", analysis.router))
+    for where, queries in pairs:
         for field, template in (("requests", queries.requests), ("errors", queries.errors)):
             try:
                 validate(template)
