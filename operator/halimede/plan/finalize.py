@@ -31,7 +31,7 @@ class Deletion:
 
 
 def pending_deletion(manifest: Manifest) -> Deletion | None:
-    """Read an object that is being deleted and has our finalizer; None: it is or has not."""
+    """Read an object if it is being deleted and has our finalizer; otherwise return None."""
     metadata = Metadata.model_validate(manifest["metadata"])
     if metadata.deletion_timestamp is None or ROUTE_FINALIZER not in metadata.finalizers:
         return None
