@@ -1,4 +1,4 @@
-"""What the judge must reach, cell by cell: the acceptance figures and their bounds."""
+"""The scenarios of the judge's benchmark, and the bounds that its results must meet."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from halimede.api.rollout import Step
 from halimede.forecast.simulation import Plan, Traffic
 
 ROLLOUTS = 2000
-"""Per cell: a part of 1 % is then right within 0.4 percentage points (95 %)."""
+"""Rollouts per cell: a fraction of 1 % is accurate within 0.4 percentage points (95 %)."""
 FEWER = 1000
-"""The same where rollouts take long: within 0.6 percentage points."""
+"""The same for long rollouts: within 0.6 percentage points."""
 BAKE = 300.0
 WARM_UP_AND_THREE_POLLS = 75.0
-"""Seconds before which nothing is stopped, however bad it is."""
+"""Seconds before which no revision is aborted, however bad it is."""
 HOUR = Plan((Step(weight=10, max_seconds=3600),), promotes=False)
 HALF_HOUR = Plan((Step(weight=10),), promotes=False)
 STEPS = Plan(tuple(Step(weight=weight) for weight in (5, 10, 25, 50)))
@@ -27,7 +27,7 @@ STRICT = Plan(STEPS.steps, Analysis(max_error_percent="1"))
 
 
 class Figure(StrEnum):
-    """What is measured of a cell."""
+    """A result that is measured in a cell."""
 
     ABORTED = "aborted"
     ABORTED_AFTER = "median seconds to the abort"
@@ -36,7 +36,7 @@ class Figure(StrEnum):
     TAKEN_BACK = "taken back in the bake"
 
     def of(self, ends: Outcomes) -> float:
-        """Measure it."""
+        """Compute it from the outcomes."""
         match self:
             case Figure.ABORTED:
                 return ends.part(ABORT)
@@ -53,20 +53,20 @@ class Figure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """Between what a figure must lie."""
+    """The range in which a figure must be."""
 
     figure: Figure
     least: float = 0.0
     most: float = inf
 
     def holds(self, ends: Outcomes) -> bool:
-        """Whether it does."""
+        """Whether the figure is in the range."""
         return self.least <= self.figure.of(ends) <= self.most
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Rollouts of one kind."""
+    """A scenario, and the bounds of its figures."""
 
     group: str
     name: str
