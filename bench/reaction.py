@@ -96,9 +96,9 @@ def shed(stage: Stage, slices: Changes, routes: Changes, times: int = 5) -> list
 
 
 def _shed_seconds(revision: str, slices: Changes, routes: Changes, since: float) -> float:
-    gone = slices.first(lambda change: ready_endpoints(change, revision) == 0, since)
+    unready = slices.first(lambda change: ready_endpoints(change, revision) == 0, since)
     moved = routes.first(lambda change: weights(change)[revision] == 0, since)
-    return moved.at - gone.at
+    return moved.at - unready.at
 
 
 def echo(stage: Stage, routes: Changes, times: int = 20) -> list[float]:

@@ -190,7 +190,7 @@ def _bad() -> Iterator[Cell]:
 
 
 def _bakes() -> Iterator[Cell]:
-    found = (Bound(Figure.TAKEN_BACK, least=0.99),)
+    bounds = (Bound(Figure.TAKEN_BACK, least=0.99),)
     for rate, stable, errors in (
         (2.0, 0.005, 0.2),
         (10.0, 0.0005, 0.05),
@@ -201,7 +201,7 @@ def _bakes() -> Iterator[Cell]:
             "Good at the steps, bad with all requests, in a bake of 5 min",
             f"{rate:g} req/s, stable {stable:.2%}, then {errors:.0%} errors",
             Scenario(STEPS, Traffic(rate, stable, stable), BAKE, errors),
-            found,
+            bounds,
         )
     for rate, errors, least in ((5.0, 0.05, 0.98), (20.0, 0.02, 0.4), (100.0, 0.02, 0.98)):
         yield Cell(
@@ -221,7 +221,7 @@ def _bakes() -> Iterator[Cell]:
         "A bad one switched to at once, in a bake of 5 min",
         "10 req/s, stable 0.5 %, 5 % errors",
         Scenario(STEPS, Traffic(10.0, 0.005, 0.05), BAKE, switched=True),
-        found,
+        bounds,
     )
 
 

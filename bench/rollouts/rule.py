@@ -249,9 +249,9 @@ def _update_recent(held: Held, seen: Poll) -> None:
     requests, errors = held.last + seen.stable, held.last_errors + seen.stable_errors
     used = (held.last > 0) & (seen.stable > 0) & (errors > 0) & (errors < requests)
     rate = np.where(used, errors / np.maximum(requests, 1), 0.5)
-    one, other = np.maximum(held.last, 1), np.maximum(seen.stable, 1)
-    gap = held.last_errors / one - seen.stable_errors / other
-    variance = rate * (1 - rate) * (1 / one + 1 / other)
+    before, after = np.maximum(held.last, 1), np.maximum(seen.stable, 1)
+    gap = held.last_errors / before - seen.stable_errors / after
+    variance = rate * (1 - rate) * (1 / before + 1 / after)
     count = np.minimum(held.phi_looks + 1, MOST_LOOKS)
     usual = np.maximum(1.0, held.phi)
     phi = held.phi + (np.minimum(gap * gap / variance, CLIPPED * usual) - held.phi) / count

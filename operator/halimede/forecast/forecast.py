@@ -159,8 +159,8 @@ def _forecast_steps(question: ForecastInput, repeats: int) -> Forecast:
             advise(
                 question.settings,
                 question.per_second,
-                [one.requests for one in steps],
-                [one.had for one in steps],
+                [step.requests for step in steps],
+                [step.had for step in steps],
             )
         ),
         mirrored=_mirror_forecast(question, repeats),

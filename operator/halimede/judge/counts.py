@@ -77,13 +77,13 @@ def count_window(
     seen_at: dict[str, float] = {}
     for process in scraped:
         young = pods_started.get(process.labels.get("pod", ""), 0.0) >= oldest
-        meanings = {id(one): read(one.labels) for one in process.series}
+        meanings = {id(counter): read(counter.labels) for counter in process.series}
         for increment in increments(process, young=young, after=after):
             meaning = meanings[id(increment.series)]
             if meaning is not None and increment.at <= until:
                 totals[meaning.revision] += times(meaning.one, increment.amount)
                 client_errors[meaning.revision] += meaning.client_errors * increment.amount
-        for revision in {one.revision for one in meanings.values() if one is not None}:
+        for revision in {meaning.revision for meaning in meanings.values() if meaning is not None}:
             seen_at[revision] = max(seen_at.get(revision, 0.0), process.last)
     return WindowCounts(
         canary=_consistent(totals[request.canary]),

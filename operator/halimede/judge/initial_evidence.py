@@ -37,17 +37,19 @@ def begin(
     baselines = _baselines(bounds, history)
     if isinstance(baselines, Unavailable):
         return _not_begun(baselines, previous, now)
-    rates = [baselines[one].rate for one in bounds.sources if one not in bounds.others]
-    rate = next((one for one in rates if one is not None), None)
-    step_levels = levels(analysis, max(steps, 1), rate, bounds.ceiling)
-    request_rates = [one.per_second for one in baselines.values() if one.per_second is not None]
+    rates = [baselines[source].rate for source in bounds.sources if source not in bounds.others]
+    known_rate = next((rate for rate in rates if rate is not None), None)
+    step_levels = levels(analysis, max(steps, 1), known_rate, bounds.ceiling)
+    request_rates = [
+        baseline.per_second for baseline in baselines.values() if baseline.per_second is not None
+    ]
     return Evidence(
         levels=step_levels,
         client_errors=_client_errors(analysis, history, now),
         requests_per_second=round(min(request_rates), 3) if request_rates else None,
         sources=tuple(
-            begin_source(source, one, analysis, step_levels, now)
-            for source, one in _with_dispersion(baselines, analysis).items()
+            begin_source(source, baseline, analysis, step_levels, now)
+            for source, baseline in _with_dispersion(baselines, analysis).items()
         ),
     )
 

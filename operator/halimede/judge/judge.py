@@ -165,7 +165,7 @@ def _count_source(
 ) -> tuple[SourceEvidence, WindowCounts | Unavailable | None]:
     """Count the requests and errors of this poll by a source; None: its query is not due yet."""
     held = _find_evidence(source, evidence) or _begin_late(source, evidence, analysis, now)
-    due = next((one for one in reading.request.indicators if one.source == source), None)
+    due = next((query for query in reading.request.indicators if query.source == source), None)
     if due is None and source in custom_sources(analysis):
         return held, None
     answer = reading.answers.get(source, NOT_ASKED)

@@ -143,7 +143,9 @@ def _build_workload(
     existing = [pod for pod in all_pods if not has_ended(pod)]
     pods = [pod for pod in existing if not pod["metadata"].get("deletionTimestamp")]
     problem = most_severe(
-        one for one in (_creation_failure(deployment), *map(diagnose, pods)) if one is not None
+        candidate
+        for candidate in (_creation_failure(deployment), *map(diagnose, pods))
+        if candidate is not None
     )
     return Workload(
         revision=revision_of(deployment) or RevisionHash(""),

@@ -69,14 +69,14 @@ def plan_deletion(gone: Deletion, routes: Routes, now: float) -> Plan:
     )
 
 
-def _abandoned_routes(gone: Deletion, after: Status) -> tuple[Event, ...]:
-    names = ", ".join(one.name for one in after.user_routes)
+def _abandoned_routes(deletion: Deletion, after: Status) -> tuple[Event, ...]:
+    names = ", ".join(route.name for route in after.user_routes)
     return (
         warning(
             EventReason.ROUTE_NOT_RETURNED,
             f"HTTPRoute {names} could not be given back within"
             f" {FINALIZE_TIMEOUT_SECONDS:.0f} s and still names Services that are deleted now."
             " Its own backends stand in its annotation"
-            f" {annotation(gone.metadata.name)}.",
+            f" {annotation(deletion.metadata.name)}.",
         ),
     )

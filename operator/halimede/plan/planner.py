@@ -322,9 +322,9 @@ def _position(status: Status) -> tuple[object, ...]:
 
 def _warnings(before: Status, after: Status) -> tuple[Event, ...]:
     """Return a warning Event if the reason of Ready has changed to one in `WARN_ON`."""
-    old = {one.type: one.reason for one in before.conditions}
+    old = {condition.type: condition.reason for condition in before.conditions}
     new: Condition = _ready(after)
-    reason = next((one for one in WARN_ON if one == new.reason), None)
+    reason = next((reason for reason in WARN_ON if reason == new.reason), None)
     if reason is None or old.get(ConditionType.READY) == reason:
         return ()
     return (warning(reason, new.message),)

@@ -74,12 +74,12 @@ def diagnose(pod: Manifest) -> PodProblem | None:
             )
     fetching = tuple(map(_diagnose_container, status.get("initContainerStatuses") or ()))
     serving = tuple(map(_diagnose_container, status.get("containerStatuses") or ()))
-    worst = most_severe(one for one in (*fetching, *serving) if one is not None)
+    worst = most_severe(problem for problem in (*fetching, *serving) if problem is not None)
     if worst is not None:
         return worst
-    if any(_running(one) for one in status.get("initContainerStatuses") or ()):
+    if any(_running(container) for container in status.get("initContainerStatuses") or ()):
         return PodProblem(NotReadyReason.FETCHING, "The model's files are being fetched.")
-    if any(_running(one) for one in status.get("containerStatuses") or ()):
+    if any(_running(container) for container in status.get("containerStatuses") or ()):
         return PodProblem(NotReadyReason.LOADING, "Triton is loading the model.")
     return None
 
@@ -93,7 +93,7 @@ def restarts(pod: Manifest) -> int:
     """Return the highest restart count of the pod's containers."""
     status = pod.get("status") or {}
     both = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
-    return max([int(one.get("restartCount", 0)) for one in both], default=0)
+    return max([int(container.get("restartCount", 0)) for container in both], default=0)
 
 
 def condition(status: Manifest, type_: str) -> str | None:

@@ -68,8 +68,8 @@ def httproute_status(http_route: Manifest) -> Route:
     """
     metadata = http_route["metadata"]
     since = datetime.fromisoformat(metadata["creationTimestamp"]).timestamp()
-    here = {"namespace": metadata.get("namespace")}
-    parents = [here | entry for entry in http_route["spec"].get("parentRefs") or []]
+    defaults = {"namespace": metadata.get("namespace")}
+    parents = [defaults | entry for entry in http_route["spec"].get("parentRefs") or []]
     answered = [
         entry
         for entry in (http_route.get("status") or {}).get("parents") or []

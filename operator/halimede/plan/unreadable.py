@@ -40,7 +40,7 @@ def plan_for_unreadable(manifest: Manifest, error: ValidationError, now: float) 
 def _conditions(
     before: Status, message: str, generation: int, now: float
 ) -> tuple[Condition, ...]:
-    old = {one.type: one for one in before.conditions}
+    old = {condition.type: condition for condition in before.conditions}
     conditions = [
         Condition(
             type=type_,
@@ -54,5 +54,7 @@ def _conditions(
         )
         for type_, status in _SET.items()
     ]
-    kept = (one for one in before.conditions if one.type is ConditionType.AVAILABLE)
+    kept = (
+        condition for condition in before.conditions if condition.type is ConditionType.AVAILABLE
+    )
     return (*conditions, *kept)

@@ -31,8 +31,10 @@ def _queries(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Query
 
 def _reader(request: MetricsRequest, _: Iterable[Series]) -> Reader:
     revisions = (request.stable, request.canary)
-    owners = {_cluster(request, one, port): one for one in revisions for port in PORTS}
-    grpc = {_cluster(request, one, GRPC_PORT) for one in revisions}
+    owners = {
+        _cluster(request, revision, port): revision for revision in revisions for port in PORTS
+    }
+    grpc = {_cluster(request, revision, GRPC_PORT) for revision in revisions}
     return reading(
         lambda labels: owners.get(labels.get(envoy.CLUSTER, "")),
         lambda labels: envoy.one_more(labels, grpc),

@@ -51,7 +51,7 @@ def _queries(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Query
 
 
 def _reader(request: MetricsRequest, series: Iterable[Series]) -> Reader:
-    positions = {_cluster(one): one for one in request.backends}
+    positions = {_cluster(position): position for position in request.backends}
     merged = {
         _merged_cluster(request, revision, port): (revision, port)
         for revision in (request.stable, request.canary)
@@ -66,9 +66,9 @@ def _reader(request: MetricsRequest, series: Iterable[Series]) -> Reader:
 
     with_codes = {
         cluster
-        for one in series
-        if one.labels.get("__name__") == envoy.GRPC_TOTAL
-        and (backend := owner(cluster := one.labels.get(envoy.CLUSTER, ""))) is not None
+        for counter in series
+        if counter.labels.get("__name__") == envoy.GRPC_TOTAL
+        and (backend := owner(cluster := counter.labels.get(envoy.CLUSTER, ""))) is not None
         and backend[1] == GRPC_PORT
     }
 

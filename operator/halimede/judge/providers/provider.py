@@ -103,7 +103,9 @@ class Provider:
 
 def services(request: MetricsRequest) -> dict[str, str]:
     """Map the revisions' Services to the revisions."""
-    return {f"{request.name}-{one}": one for one in (request.stable, request.canary)}
+    return {
+        f"{request.name}-{revision}": revision for revision in (request.stable, request.canary)
+    }
 
 
 def own(labels: Labels, name: str) -> str:
