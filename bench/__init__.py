@@ -1,1 +1,1 @@
-"""Measurements, each beside something else that is run in the same minute."""
+"""Benchmarks, each with a reference that is measured in the same minute."""

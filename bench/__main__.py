@@ -1,8 +1,8 @@
-"""`python -m bench` runs all measurements."""
+"""`python -m bench` runs all benchmarks."""
 
 import sys
 
 from bench import reaction, throughput
 
-missed = [one.main() for one in (throughput, reaction)]
-sys.exit(max(missed))
+exit_codes = [benchmark.main() for benchmark in (throughput, reaction)]
+sys.exit(max(exit_codes))

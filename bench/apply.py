@@ -1,6 +1,6 @@
 """Apply manifests as fast as the operator's own client can: `python -m bench.apply < LIST`.
 
-This is the yardstick: no watch, no decision, no status.
+This is the reference: no watch, no decision, no status.
 """
 
 import asyncio
@@ -15,9 +15,9 @@ MANAGER = "bench"
 
 
 async def apply(manifests: list[Manifest]) -> float:
-    """Apply all of them at once; return the seconds that it took."""
+    """Apply all manifests concurrently; return the elapsed seconds."""
     cluster = KubeCluster(await log_in(), agent=MANAGER)
-    # A request's time-out runs while it waits for a connection.
+    # The timeout of a request includes the time that it waits for a connection.
     connection = asyncio.Semaphore(CONNECTIONS)
 
     async def send(manifest: Manifest) -> None:

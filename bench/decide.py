@@ -1,4 +1,4 @@
-"""How long one decision takes, for an object with many revisions in the middle of a canary."""
+"""Measure the CPU time of one decision, for an object with many revisions during a canary."""
 
 import sys
 import time
@@ -16,16 +16,16 @@ from harness.fake_cluster import PLATFORM, FakeCluster
 
 REVISIONS = 20
 WARM = MOST_WARM - 1
-"""One more would put the oldest out."""
+"""One more would remove the oldest."""
 SCRAPE_SECONDS = 5.0
 REPEATS = 5000
 TARGET = 0.001
-"""Seconds of a processor, at the 99th percentile."""
+"""CPU seconds, at the 99th percentile."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
-    """Seconds that single decisions took of a processor, in no order."""
+    """CPU seconds of single decisions, in no order."""
 
     seconds: tuple[float, ...]
 
@@ -41,10 +41,10 @@ class Decisions:
 
 
 def crowded() -> tuple[Observed, float]:
-    """Look at an object with many revisions, half of them kept warm, while one is judged.
+    """Build an object with many revisions, half of them warm, while one is judged.
 
     Returns:
-        What is to be decided on, and the time.
+        The observed state, and the time.
     """
     cluster = FakeCluster()
     cluster.spec["rollout"] |= {
@@ -71,19 +71,21 @@ def _judged(rollout: RolloutStatus | None) -> bool:
 
 
 def measure(observed: Observed, now: float) -> Decisions:
-    """Decide many times on the same, as an operator does that has decided on it before."""
+    """Decide repeatedly on the same state, so that the caches are filled."""
     seconds = []
     for _ in range(REPEATS):
-        begun = time.thread_time()
+        started = time.thread_time()
         decide(observed, PLATFORM, now)
-        seconds.append(time.thread_time() - begun)
+        seconds.append(time.thread_time() - started)
     return Decisions(tuple(seconds))
 
 
 def main() -> int:
-    """Print the figures beside the target."""
+    """Print the results with the target."""
     observed, now = crowded()
-    records = {one["metadata"]["name"] for one in observed.children if one["kind"] == "ConfigMap"}
+    records = {
+        child["metadata"]["name"] for child in observed.children if child["kind"] == "ConfigMap"
+    }
     measured = measure(observed, now)
     table = Table("decide", "measured", "target")
     what = f"{len(records)} revisions, {len(observed.children)} children"

@@ -1,4 +1,4 @@
-"""What is measured: many small ModelDeployments, and the children that become of one."""
+"""The workload of the throughput benchmark: small ModelDeployments, and their children."""
 
 from halimede.api.base import Manifest
 from halimede.api.v1alpha1 import API_VERSION, KIND, ModelDeployment
@@ -12,7 +12,7 @@ PLATFORM = Platform("halimede:0.1.0")
 
 
 def model_deployment(number: int, namespace: str) -> Manifest:
-    """Write the ModelDeployment of a number: autoscaled, behind an Ingress."""
+    """Build the ModelDeployment with this number: autoscaled, exposed by an Ingress."""
     name = f"model-{number:03d}"
     return {
         "apiVersion": API_VERSION,
@@ -33,7 +33,7 @@ def model_deployment(number: int, namespace: str) -> Manifest:
 
 
 def children(deployment: Manifest) -> list[Manifest]:
-    """Render what Halimede makes of *deployment*, as it renders it, but owned by nobody."""
+    """Render the children of *deployment* as Halimede does, but without owner references."""
     md = ModelDeployment.from_manifest(deployment)
     target = render_revision(md, PLATFORM, {})
     scaler = hpa(md, target.hash)

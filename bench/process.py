@@ -1,4 +1,4 @@
-"""Run the operator beside the API server, and watch what it costs."""
+"""Run the operator in the cluster's namespaces, and read its resource usage."""
 
 import json
 import os
@@ -19,7 +19,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a process has used so far."""
+    """The resource usage of a process since its start."""
 
     cpu_seconds: float
     peak_mebibytes: float
@@ -30,10 +30,10 @@ class Running:
     """A process inside the cluster's namespaces."""
 
     pid: int
-    """As numbered outside."""
+    """The process ID outside the cluster's namespaces."""
 
     def usage(self) -> Usage:
-        """Read what it has used. Source: proc(5), `stat` and `status`."""
+        """Read the resource usage. Source: proc(5), `stat` and `status`."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         status = Path(f"/proc/{self.pid}/status").read_text()
         peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
@@ -42,7 +42,7 @@ class Running:
 
 
 def kubeconfig_inside(cluster: Cluster) -> Path:
-    """Write a kubeconfig for use inside: a forwarder in between would be measured too."""
+    """Write a kubeconfig for use inside the namespaces, so that no forwarder is measured."""
     config = json.loads(cluster.kubectl("config", "view", "--raw", "-o", "json"))
     config["clusters"][0]["cluster"]["server"] = API_SERVER
     path = cluster.directory / "bench.kubeconfig"
@@ -53,19 +53,19 @@ def kubeconfig_inside(cluster: Cluster) -> Path:
 
 @contextmanager
 def operator(cluster: Cluster, environment: dict[str, str], log: Path) -> Iterator[Running]:
-    """Run `halimede run` for a block; what it logs goes to *log*."""
+    """Run `halimede run` during a with block; its output is written to *log*."""
     command = cluster.inside(sys.executable, "-m", "halimede", "run")
-    with log.open("w") as out:
-        entered = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
+    with log.open("w") as output:
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
     try:
-        yield Running(_youngest(entered))
+        yield Running(_wait_for_operator(process))
     finally:
-        entered.send_signal(signal.SIGTERM)
-        entered.wait(timeout=60)
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=60)
 
 
-def _youngest(process: subprocess.Popen[bytes]) -> int:
-    """Follow the line of only children to its end: entering namespaces takes a few."""
+def _wait_for_operator(process: subprocess.Popen[bytes]) -> int:
+    """Return the last descendant, which is the operator: entering namespaces takes a few forks."""
     pid = process.pid
     while process.poll() is None:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()

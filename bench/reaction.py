@@ -1,6 +1,7 @@
-"""How soon a bad revision is stopped, and how soon traffic leaves pods that are gone.
+"""Measure how soon a bad revision is aborted, and how soon traffic leaves deleted pods.
 
-On a local cluster with real Triton behind a real Envoy, under load: `python -m bench.reaction`.
+It runs on a local cluster with real Triton behind a real Envoy, under load:
+`python -m bench.reaction`.
 """
 
 import os
@@ -30,11 +31,11 @@ from localcluster import chart
 from localcluster.cluster import up
 
 RATE = 100.0
-"""Requests a second."""
+"""Requests per second."""
 DETECTION_SECONDS = 150.0
-"""The aim at that rate for 5 % of errors; v3 has more, but a judge's warm-up has to end first."""
+"""The target at that rate for 5 % errors; v3 has more, but the warm-up must end first."""
 SHED_SECONDS = 2.0
-"""The aim from the EndpointSlice without a ready address to the route without the revision."""
+"""The target from the EndpointSlice without a ready address to the route without the revision."""
 QUARTER = [{"weight": 25, "minSeconds": 3600, "maxSeconds": 3600}]
 SELDOM = {"intervalSeconds": 300, "warmupSeconds": 2, "settleSeconds": 2}
 PATIENCE_SECONDS = 300.0
@@ -42,16 +43,16 @@ PATIENCE_SECONDS = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """How a bad revision with 10 % of the requests was stopped, by the judge's defaults."""
+    """How a bad revision with 10 % of the requests was aborted, with the default analysis."""
 
     seconds: float
-    """From the first request that failed to the stored decision."""
+    """Time from the first failed request to the stored decision."""
     error_share: float
-    """Of its requests."""
+    """The fraction of its requests that failed."""
 
 
 def main() -> int:
-    """Measure and print; exit 1 if a figure is over its aim."""
+    """Measure and print; return 1 if a result is over its target."""
     with (
         tempfile.TemporaryDirectory() as folder,
         up(f"bench-reaction-{os.getpid()}") as cluster,
@@ -70,43 +71,43 @@ def main() -> int:
 
 
 def detect(stage: Stage) -> Detection:
-    """Ask for v3, which fails on part of the inputs, and wait until it is stopped."""
-    _ask_for(stage, "v3", canary={"steps": [{"weight": 10}]}, analysis={})
-    over = stage.wait("the verdict", _aborted, PATIENCE_SECONDS).status.rollout
-    if over is None or over.decided_at is None:
+    """Roll out v3, which fails on some inputs, and wait until it is aborted."""
+    _roll_out(stage, "v3", canary={"steps": [{"weight": 10}]}, analysis={})
+    rollout = stage.wait("the verdict", _aborted, PATIENCE_SECONDS).status.rollout
+    if rollout is None or rollout.decided_at is None:
         raise RuntimeError("a rollout that was aborted tells when")
-    hit = [one for one in stage.records(since=0.0) if one.version == "v3"]
-    failed = [one for one in hit if one.outcome is not Answer.OK]
-    return Detection(over.decided_at - failed[0].at, len(failed) / len(hit))
+    records = [record for record in stage.records(since=0.0) if record.version == "v3"]
+    failed = [record for record in records if record.outcome is not Answer.OK]
+    return Detection(rollout.decided_at - failed[0].at, len(failed) / len(records))
 
 
 def shed(stage: Stage, slices: Changes, routes: Changes, times: int = 5) -> list[float]:
-    """Delete the pods of a revision with 25 % of the requests, again and again."""
-    _ask_for(stage, "v2", canary={"steps": QUARTER, "bakeSeconds": 0}, analysis=SELDOM)
-    found = []
+    """Repeatedly delete the pods of a revision with 25 % of the requests."""
+    _roll_out(stage, "v2", canary={"steps": QUARTER, "bakeSeconds": 0}, analysis=SELDOM)
+    seconds = []
     for _ in range(times):
-        revision = stage.wait("25 %", _live_at(25), PATIENCE_SECONDS).target
-        asked = time.time()
-        chosen = f"halimede.dev/revision={revision}"
-        _kubectl(stage, "delete", "pods", "--selector", chosen, "--wait=false")
-        stage.wait("the shed", _live_at(0), PATIENCE_SECONDS)
-        found.append(_shed_of(revision, slices, routes, asked))
-    return found
+        revision = stage.wait("25 %", _at_weight(25), PATIENCE_SECONDS).target
+        since = time.time()
+        selector = f"halimede.dev/revision={revision}"
+        _kubectl(stage, "delete", "pods", "--selector", selector, "--wait=false")
+        stage.wait("the shed", _at_weight(0), PATIENCE_SECONDS)
+        seconds.append(_shed_seconds(revision, slices, routes, since))
+    return seconds
 
 
-def _shed_of(revision: str, slices: Changes, routes: Changes, asked: float) -> float:
-    gone = slices.first(lambda one: ready_endpoints(one, revision) == 0, asked)
-    moved = routes.first(lambda one: weights(one)[revision] == 0, asked)
-    return moved.at - gone.at
+def _shed_seconds(revision: str, slices: Changes, routes: Changes, since: float) -> float:
+    unready = slices.first(lambda change: ready_endpoints(change, revision) == 0, since)
+    moved = routes.first(lambda change: weights(change)[revision] == 0, since)
+    return moved.at - unready.at
 
 
 def echo(stage: Stage, routes: Changes, times: int = 20) -> list[float]:
-    """Write a route that means nothing, and wait until the same watch has seen it."""
+    """Create an unused route, and wait until the same watch reports it."""
     objects = client.CustomObjectsApi(
         config.new_client_from_config(config_file=str(stage.cluster.kubeconfig))
     )
     group, version, plural = HTTP_ROUTES
-    found = []
+    seconds = []
     for number in range(times):
         route = {
             "apiVersion": f"{group}/{version}",
@@ -114,18 +115,18 @@ def echo(stage: Stage, routes: Changes, times: int = 20) -> list[float]:
             "metadata": {"name": f"echo-{number}", "namespace": manifests.NAMESPACE},
             "spec": {},
         }
-        asked = time.time()
+        since = time.time()
         objects.create_namespaced_custom_object(group, version, manifests.NAMESPACE, plural, route)
-        found.append(_seen_at(f"echo-{number}", routes, asked) - asked)
-    return found
+        seconds.append(_observed_at(f"echo-{number}", routes, since) - since)
+    return seconds
 
 
-def _seen_at(name: str, routes: Changes, since: float) -> float:
-    return routes.first(lambda one: bool(one["metadata"]["name"] == name), since).at
+def _observed_at(name: str, routes: Changes, since: float) -> float:
+    return routes.first(lambda manifest: bool(manifest["metadata"]["name"] == name), since).at
 
 
 def show(detection: Detection, sheds: list[float], noise: list[float]) -> int:
-    """Print the figures beside their aims; return 1 if one is missed."""
+    """Print the results with their targets; return 1 if a target is missed."""
     rows = [
         (
             f"first bad request to the stored abort ({detection.error_share:.0%} fail)",
@@ -147,13 +148,13 @@ def show(detection: Detection, sheds: list[float], noise: list[float]) -> int:
 
 def _serve(stage: Stage) -> None:
     stage.apply(manifests.namespace(), *map(manifests.config_map, stage.versions.values()))
-    _ask_for(stage, "v1")
+    _roll_out(stage, "v1")
     stage.wait("v1", lambda seen: seen.ready, PATIENCE_SECONDS)
     stage.load = Load(replace(stage.load.plan, rate=RATE, seconds=3600.0))
     stage.load.start()
 
 
-def _ask_for(stage: Stage, version: str, **rollout: object) -> None:
+def _roll_out(stage: Stage, version: str, **rollout: object) -> None:
     manifest = manifests.model_deployment(version)
     manifest["spec"]["rollout"] |= rollout
     stage.apply(manifest)
@@ -164,7 +165,7 @@ def _aborted(seen: Snapshot) -> bool:
     return rollout is not None and rollout.outcome is Outcome.ABORTED
 
 
-def _live_at(weight: int) -> Callable[[Snapshot], bool]:
+def _at_weight(weight: int) -> Callable[[Snapshot], bool]:
     def live(seen: Snapshot) -> bool:
         rollout = seen.status.rollout
         return rollout is not None and rollout.weight == weight and bool(rollout.weight_applied_at)

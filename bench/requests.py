@@ -1,4 +1,4 @@
-"""Count the operator's requests by the API server's audit log."""
+"""Count the operator's requests in the API server's audit log."""
 
 import json
 from collections import Counter
@@ -10,10 +10,10 @@ AGENTS = ("halimede/", "kopf/")
 
 
 class AuditLog:
-    """The log, and how far it has been read."""
+    """The audit log, and the offset up to which it has been read."""
 
     def __init__(self, path: Path) -> None:
-        """Start at the log's present end."""
+        """Start at the current end of the log."""
         self._path = path
         self._offset = path.stat().st_size
 
@@ -33,12 +33,12 @@ class AuditLog:
 
 
 def writes(requests: Counter[tuple[str, str]]) -> int:
-    """Count those that write."""
+    """Count the requests that write."""
     return sum(number for (verb, _), number in requests.items() if verb in WRITES)
 
 
 def reads(requests: Counter[tuple[str, str]]) -> int:
-    """Count those that read. A watch is a read, counted when it ends."""
+    """Count the requests that read. A watch is a read, counted when it ends."""
     return sum(number for (verb, _), number in requests.items() if verb not in WRITES)
 
 

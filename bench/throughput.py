@@ -1,7 +1,7 @@
-"""200 ModelDeployments at once, beside a bare apply of the same children.
+"""Create 200 ModelDeployments at once, and compare with a bare apply of the same children.
 
-Pods run on nodes that only pretend, so that nothing but the control plane and the operator is
-measured. Both are on this machine and share its processors.
+Pods run on simulated nodes, so that only the control plane and the operator are measured. Both
+run on this machine and share its processors.
 """
 
 import argparse
@@ -30,17 +30,17 @@ BARE, OURS = "bench-bare", "bench-halimede"
 PATIENCE_SECONDS = 600.0
 GLANCE_SECONDS = 1.0
 CALM_SECONDS = 15.0
-"""Between the last Ready and the measurement at rest."""
+"""Seconds between the last Ready and the measurement at rest."""
 
 Requests = Counter[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Bare:
-    """The yardstick."""
+    """The result of the bare apply, which is the reference."""
 
     applied: float
-    """Seconds until the API server had taken all children."""
+    """Seconds until the API server had stored all children."""
     settled: float
     """Seconds until all Deployments were available."""
 
@@ -51,7 +51,7 @@ class Bare:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What the operator took."""
+    """The time and the resources that the operator needed."""
 
     ready: float
     """Seconds from the first ModelDeployment's creation to the last one's Ready."""
@@ -63,11 +63,11 @@ class Measured:
 
 
 def main() -> int:
-    """Measure and print; exit 1 if a figure is over its aim."""
+    """Measure and print; return 1 if a result is over its target."""
     parser = argparse.ArgumentParser("python -m bench.objects", description=__doc__)
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--rest-seconds", type=float, default=60.0)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     with up(f"bench-{os.getpid()}", parts=(), kwok_nodes=4) as cluster:
         cluster.kubectl("apply", "--server-side", "-f", "crds")
         cluster.kubectl("wait", "--for=condition=Established", "crd/modeldeployments.halimede.dev")
@@ -76,11 +76,11 @@ def main() -> int:
             "KUBECONFIG": str(kubeconfig_inside(cluster)),
             "HALIMEDE_LOG_FORMAT": "text",
         }
-        # Before and after: what else the machine does meanwhile should weigh on both alike.
-        before = measure_bare(cluster, environment, given.count)
-        ours = measure_ours(cluster, environment, given.count, given.rest_seconds)
-        after = measure_bare(cluster, environment, given.count)
-    return show(given.count, before.mean(after), ours)
+        # The mean of before and after: other load on the machine affects both measurements alike.
+        before = measure_bare(cluster, environment, arguments.count)
+        ours = measure_ours(cluster, environment, arguments.count, arguments.rest_seconds)
+        after = measure_bare(cluster, environment, arguments.count)
+    return show(arguments.count, before.mean(after), ours)
 
 
 def measure_bare(cluster: Cluster, environment: dict[str, str], count: int) -> Bare:
@@ -101,7 +101,7 @@ def measure_bare(cluster: Cluster, environment: dict[str, str], count: int) -> B
 def measure_ours(
     cluster: Cluster, environment: dict[str, str], count: int, rest_seconds: float
 ) -> Measured:
-    """Create all ModelDeployments at once, wait for the last Ready, then watch the calm."""
+    """Create all ModelDeployments at once, wait for the last Ready, then measure at rest."""
     cluster.kubectl("create", "namespace", OURS)
     log = cluster.directory / "logs" / "halimede.log"
     with operator(cluster, environment, log) as process:
@@ -127,7 +127,7 @@ def measure_ours(
 
 
 def show(count: int, bare: Bare, ours: Measured) -> int:
-    """Print the figures beside their aims; return 1 if one is missed."""
+    """Print the results with their targets; return 1 if a target is missed."""
     per_object = writes(ours.requests) / count
     rows: list[tuple[str, float, str, float | None]] = [
         ("bare apply of the same children", bare.applied, "s", None),
@@ -174,7 +174,7 @@ def _available(cluster: Cluster) -> int:
 
 
 def _ready(cluster: Cluster) -> list[float]:
-    """Say when each object that is Ready became so."""
+    """Return the time at which each Ready object became Ready."""
     listed: Any = json.loads(cluster.kubectl("get", "mdeploy", "-n", OURS, "-o", "json"))
     return [
         datetime.fromisoformat(condition["lastTransitionTime"]).timestamp()
@@ -184,11 +184,11 @@ def _ready(cluster: Cluster) -> list[float]:
     ]
 
 
-def _wait(count: Callable[[], int], wanted: int) -> None:
-    until = time.monotonic() + PATIENCE_SECONDS
-    while (last := count()) != wanted:
-        if time.monotonic() > until:
-            raise TimeoutError(f"{last} of {wanted} within {PATIENCE_SECONDS:.0f} s")
+def _wait(count: Callable[[], int], expected: int) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (current := count()) != expected:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{current} of {expected} within {PATIENCE_SECONDS:.0f} s")
         time.sleep(GLANCE_SECONDS)
 
 

@@ -1,1 +1,1 @@
-"""Many simulated rollouts at once, judged by the product's rule in arrays."""
+"""Simulate many rollouts at once, with the product's rule on arrays."""

@@ -1,4 +1,4 @@
-"""What the judge must reach, cell by cell: the acceptance figures and their bounds."""
+"""The scenarios of the judge's benchmark, and the bounds that its results must meet."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from halimede.api.rollout import Step
 from halimede.forecast.simulation import Plan, Traffic
 
 ROLLOUTS = 2000
-"""Per cell: a part of 1 % is then right within 0.4 percentage points (95 %)."""
+"""Rollouts per cell: a fraction of 1 % is accurate within 0.4 percentage points (95 %)."""
 FEWER = 1000
-"""The same where rollouts take long: within 0.6 percentage points."""
+"""The same for long rollouts: within 0.6 percentage points."""
 BAKE = 300.0
 WARM_UP_AND_THREE_POLLS = 75.0
-"""Seconds before which nothing is stopped, however bad it is."""
+"""Seconds before which no revision is aborted, however bad it is."""
 HOUR = Plan((Step(weight=10, max_seconds=3600),), promotes=False)
 HALF_HOUR = Plan((Step(weight=10),), promotes=False)
 STEPS = Plan(tuple(Step(weight=weight) for weight in (5, 10, 25, 50)))
@@ -27,7 +27,7 @@ STRICT = Plan(STEPS.steps, Analysis(max_error_percent="1"))
 
 
 class Figure(StrEnum):
-    """What is measured of a cell."""
+    """A result that is measured in a cell."""
 
     ABORTED = "aborted"
     ABORTED_AFTER = "median seconds to the abort"
@@ -36,7 +36,7 @@ class Figure(StrEnum):
     TAKEN_BACK = "taken back in the bake"
 
     def of(self, ends: Outcomes) -> float:
-        """Measure it."""
+        """Compute it from the outcomes."""
         match self:
             case Figure.ABORTED:
                 return ends.part(ABORT)
@@ -53,20 +53,20 @@ class Figure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """Between what a figure must lie."""
+    """The range in which a figure must be."""
 
     figure: Figure
     least: float = 0.0
     most: float = inf
 
     def holds(self, ends: Outcomes) -> bool:
-        """Whether it does."""
+        """Whether the figure is in the range."""
         return self.least <= self.figure.of(ends) <= self.most
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Rollouts of one kind."""
+    """A scenario, and the bounds of its figures."""
 
     group: str
     name: str
@@ -190,7 +190,7 @@ def _bad() -> Iterator[Cell]:
 
 
 def _bakes() -> Iterator[Cell]:
-    found = (Bound(Figure.TAKEN_BACK, least=0.99),)
+    bounds = (Bound(Figure.TAKEN_BACK, least=0.99),)
     for rate, stable, errors in (
         (2.0, 0.005, 0.2),
         (10.0, 0.0005, 0.05),
@@ -201,7 +201,7 @@ def _bakes() -> Iterator[Cell]:
             "Good at the steps, bad with all requests, in a bake of 5 min",
             f"{rate:g} req/s, stable {stable:.2%}, then {errors:.0%} errors",
             Scenario(STEPS, Traffic(rate, stable, stable), BAKE, errors),
-            found,
+            bounds,
         )
     for rate, errors, least in ((5.0, 0.05, 0.98), (20.0, 0.02, 0.4), (100.0, 0.02, 0.98)):
         yield Cell(
@@ -221,7 +221,7 @@ def _bakes() -> Iterator[Cell]:
         "A bad one switched to at once, in a bake of 5 min",
         "10 req/s, stable 0.5 %, 5 % errors",
         Scenario(STEPS, Traffic(10.0, 0.005, 0.05), BAKE, switched=True),
-        found,
+        bounds,
     )
 
 

@@ -1,7 +1,7 @@
 """The judge's rule on arrays: the first axis is the rollout, the second the source.
 
-It is the product's `judge.weigh` and `judge.rule` written once more, for thousands of rollouts at
-a time; a test holds it to the product's verdicts, poll by poll.
+It reimplements the product's `judge.evidence`, `judge.certify` and `judge.rule` for thousands of
+rollouts at a time; a test compares its verdicts with the product's, poll by poll.
 """
 
 from dataclasses import dataclass
@@ -46,16 +46,16 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 NO_DATA, CONTINUE, PASS, ABORT = range(4)
-"""The verdicts, as they are written into arrays."""
+"""The verdicts as array values."""
 BAKE_GROWTH = (1.5, 1.6)
-"""How `ceiling_rates` begins and goes on."""
+"""Factors of `ceiling_rates`: of the first rate to the ceiling, and of each rate to the next."""
 BAKE_RATES = len(ceiling_rates(0.005))
-"""How many rates are bet on above the lowest ceiling of a bake: the most there are."""
+"""Number of rates above the lowest ceiling of a bake, which is the maximum."""
 
 
 @dataclass(slots=True)
 class Poll:
-    """What a poll showed, each of shape (rollouts, sources)."""
+    """The counts of a poll, each of shape (rollouts, sources)."""
 
     canary: Ints
     canary_errors: Ints
@@ -72,7 +72,8 @@ class Held:
     levels: Floats
     """Of shape (rollouts, steps)."""
     past: Ints
-    """Stable's usual requests before the rollout, of shape (rollouts, sources), as the next."""
+    """Stable's usual requests before the rollout, of shape (rollouts, sources), as the following
+    fields."""
     past_errors: Ints
     phi: Floats
     phi_looks: Ints
@@ -106,12 +107,13 @@ class Held:
 
 
 def fresh(limits: Limits, levels: Floats, past: tuple[Ints, Ints, Floats, Ints]) -> Held:
-    """Start without any evidence.
+    """Create the evidence of rollouts that have counted nothing yet.
 
     Args:
-        limits: What the settings mean.
+        limits: The limits of the analysis.
         levels: Of shape (rollouts, steps).
-        past: Requests, errors, dispersion and the looks it rests on, of shape (rollouts, sources).
+        past: Requests, errors, dispersion and its number of differences, of shape
+            (rollouts, sources).
     """
     requests, errors, phi, looks = past
     shape = phi.shape
@@ -153,7 +155,7 @@ def fresh(limits: Limits, levels: Floats, past: tuple[Ints, Ints, Floats, Ints])
 
 
 def weigh(held: Held, seen: Poll, limits: Limits, analysis: Analysis) -> None:
-    """Add what a poll showed."""
+    """Add the counts of a poll to the evidence."""
     phi = np.maximum(1.0, held.phi)[..., None]
     cap, low = limits.cap, -np.log(LOWEST_PART * np.maximum(held.polls, LOWEST_POLLS))[..., None]
     outage = (seen.stable_errors > limits.ceiling * seen.stable).any(axis=1)[:, None]
@@ -161,7 +163,7 @@ def weigh(held: Held, seen: Poll, limits: Limits, analysis: Analysis) -> None:
     errors = np.where(outage, 0, seen.canary_errors)
     rates = np.array(ceiling_rates(limits.ceiling))
     over = _bernoulli(judged, errors, rates, np.float64(limits.ceiling))
-    _add(held.log_rel, _worse(held, seen) / phi, cap, low)
+    _add(held.log_rel, _log_e_worse(held, seen) / phi, cap, low)
     _add(held.log_abs, over / phi, cap, low)
     ceiling = held.bake_ceiling[..., None]
     if not np.isnan(ceiling).all():
@@ -180,7 +182,7 @@ def weigh(held: Held, seen: Poll, limits: Limits, analysis: Analysis) -> None:
     held.highest_against = np.where(doubted, height, 0.0)
     _confirm(held, seen, phi)
     _certify(held, seen, limits, analysis, outage & (seen.stable == 0))
-    _learn(held, seen)
+    _update_recent(held, seen)
 
 
 def _usual_rate(held: Held) -> Floats:
@@ -189,7 +191,7 @@ def _usual_rate(held: Held) -> Floats:
     return rate
 
 
-def _worse(held: Held, seen: Poll) -> Floats:
+def _log_e_worse(held: Held, seen: Poll) -> Floats:
     recent = np.where(held.recent > 0, held.recent_errors / np.maximum(held.recent, 1e-9), 0.0)
     present = seen.stable_errors / np.maximum(seen.stable, 1)
     rate = np.maximum(_usual_rate(held), np.maximum(recent, present))
@@ -209,8 +211,8 @@ def _confirm(held: Held, seen: Poll, phi: Floats) -> None:
 def _certify(held: Held, seen: Poll, limits: Limits, analysis: Analysis, blind: Bools) -> None:
     phi = np.maximum(1.0, held.phi)[..., None]
     last, unusual = held.levels[:, -1:], _unusual(held, limits)
-    known = held.recent_errors >= FEW_RECENT_ERRORS
-    rate = np.where(known, held.recent_errors / np.maximum(held.recent, 1e-9), 0.0)
+    enough_errors = held.recent_errors >= FEW_RECENT_ERRORS
+    rate = np.where(enough_errors, held.recent_errors / np.maximum(held.recent, 1e-9), 0.0)
     near = rate > NEAR * last
     won = _compare(seen, BETTER * np.array(BETTER_FACTORS), BETTER) / phi
     held.log_better = np.where(near[..., None], held.log_better + won, 0.0)
@@ -241,15 +243,15 @@ def _in_trouble(held: Held, seen: Poll, limits: Limits) -> Bools:
     return trouble
 
 
-def _learn(held: Held, seen: Poll) -> None:
+def _update_recent(held: Held, seen: Poll) -> None:
     held.recent = np.round(RECENT * held.recent + seen.stable, 3)
     held.recent_errors = np.round(RECENT * held.recent_errors + seen.stable_errors, 3)
     requests, errors = held.last + seen.stable, held.last_errors + seen.stable_errors
     used = (held.last > 0) & (seen.stable > 0) & (errors > 0) & (errors < requests)
     rate = np.where(used, errors / np.maximum(requests, 1), 0.5)
-    one, other = np.maximum(held.last, 1), np.maximum(seen.stable, 1)
-    gap = held.last_errors / one - seen.stable_errors / other
-    variance = rate * (1 - rate) * (1 / one + 1 / other)
+    before, after = np.maximum(held.last, 1), np.maximum(seen.stable, 1)
+    gap = held.last_errors / before - seen.stable_errors / after
+    variance = rate * (1 - rate) * (1 / before + 1 / after)
     count = np.minimum(held.phi_looks + 1, MOST_LOOKS)
     usual = np.maximum(1.0, held.phi)
     phi = held.phi + (np.minimum(gap * gap / variance, CLIPPED * usual) - held.phi) / count
@@ -261,17 +263,17 @@ def _learn(held: Held, seen: Poll) -> None:
 def decide(
     held: Held, seen: Poll, limits: Limits, analysis: Analysis, step: Ints, state: "State"
 ) -> NDArray[np.int64]:
-    """Say what the evidence of each rollout allows at its step."""
+    """Return the verdict of each rollout at its step."""
     severe = seen.canary_errors > SEVERE * seen.canary
     often = held.polls_against >= np.where(severe, MIN_POLLS, MIN_POLLS_AGAINST)
-    stopped = (_together(held, seen, limits, state) >= limits.stop) & often.any(axis=1)
+    stopped = (_log_mean_odds(held, seen, limits, state) >= limits.stop) & often.any(axis=1)
     unseen = (held.canary == 0).any(axis=1)
-    sure = np.maximum(certified(held, step), _mixture(held.log_better))
+    log_odds = np.maximum(certified(held, step), _mixture(held.log_better))
     content = (
         (against(held) < SUSPICION)
         & (held.canary >= analysis.min_requests)
         & (held.polls >= MIN_POLLS)
-        & (sure >= limits.certify)
+        & (log_odds >= limits.certify)
     ).all(axis=1)
     content &= ~_in_trouble(held, seen, limits).any(axis=1)
     return np.select(
@@ -281,17 +283,17 @@ def decide(
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Where each rollout is."""
+    """The state of each rollout."""
 
     baking: Bools
     compared: Bools
-    """Whether the stable revision is given requests at the same time."""
+    """Whether the stable revision gets requests at the same time."""
 
 
-def _together(held: Held, seen: Poll, limits: Limits, state: State) -> Floats:
+def _log_mean_odds(held: Held, seen: Poll, limits: Limits, state: State) -> Floats:
     """Compute the logarithm of the mean of all tests' odds.
 
-    Where there are fewer columns than sources, a column stands for several.
+    If there are fewer columns than sources, a column stands for several sources.
     """
     enough = held.canary_errors >= MIN_ERRORS
     confirmed = enough & _confirmed(held, seen, state)
@@ -306,12 +308,12 @@ def _together(held: Held, seen: Poll, limits: Limits, state: State) -> Floats:
 
 
 def _confirmed(held: Held, seen: Poll, state: State) -> Bools:
-    sure = _mixture(held.log_confirmation) >= CONFIRMATION
+    confirmed = _mixture(held.log_confirmation) >= CONFIRMATION
     own = held.confirming > 0
-    by_other = (sure & own).any(axis=1)[:, None]
+    by_other = (confirmed & own).any(axis=1)[:, None]
     visible = np.ones_like(own) if seen.stable_seen is None else seen.stable_seen
     unopposed = (~state.compared | visible.any(axis=1))[:, None]
-    return np.where(own, sure, np.where(own.any(axis=1)[:, None], by_other, unopposed))
+    return np.where(own, confirmed, np.where(own.any(axis=1)[:, None], by_other, unopposed))
 
 
 def against(held: Held) -> Floats:
@@ -321,7 +323,7 @@ def against(held: Held) -> Floats:
 
 
 def certified(held: Held, step: Ints) -> Floats:
-    """Compute the logarithm of each rollout's odds for what its step demands."""
+    """Compute the logarithm of each rollout's odds for the certificate of its step."""
     level = np.take_along_axis(held.levels, step[:, None], axis=1)[..., None]
     under = _bernoulli(held.usual, held.usual_errors, level * np.array(PASS_FACTORS), level)
     bets = under / np.maximum(1.0, held.phi)[..., None] + held.log_no_worse
@@ -329,7 +331,7 @@ def certified(held: Held, step: Ints) -> Floats:
 
 
 def bake_rates(ceiling: Floats) -> Floats:
-    """List what `ceiling_rates` does for each ceiling, and nothing in the places that are left."""
+    """Compute `ceiling_rates` for each ceiling, padded with NaN."""
     first, growth = BAKE_GROWTH
     rates = np.empty((*ceiling.shape, BAKE_RATES))
     rate = ceiling * first

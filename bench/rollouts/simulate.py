@@ -1,7 +1,7 @@
-"""Many rollouts of made-up traffic at once, step by step and through the bake.
+"""Simulate many rollouts of synthetic traffic at once, through the steps and the bake.
 
-As in the product's `judge.simulation`, both sources see the same requests unless one is blind, and
-Prometheus scrapes as often as the judge looks.
+As in the product's `forecast.simulation`, both sources count the same requests unless one is
+blind, and Prometheus scrapes as often as the judge polls.
 """
 
 from dataclasses import dataclass, field
@@ -34,11 +34,11 @@ from halimede.judge.reading import Counts
 from halimede.judge.thresholds import DOUBT, levels
 
 CONTROL = 0.1
-"""The share of the requests that stays on the stable revision in a bake, as by default."""
+"""The default control share."""
 
 
 class Since(Enum):
-    """What the times of a spell count from."""
+    """The time from which the times of a spell are counted."""
 
     START = "the first weight"
     BAKE = "the begin of the bake"
@@ -47,26 +47,26 @@ class Since(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Spell:
-    """A time in which the error rates are different."""
+    """A period with other error rates."""
 
     first: float
     """Seconds."""
     last: float
     stable: float | None = None
-    """Stable's error rate; None: as always."""
+    """Stable's error rate; None: the usual one."""
     canary: float | None = None
     since: Since = Since.START
     anywhere: float = 0.0
-    """Each rollout's spell begins up to so many seconds later."""
+    """Maximum random delay of each rollout's spell, in seconds."""
     rising: bool = False
-    """The rates are reached at the end, in a line, and then stay."""
+    """Whether the rates rise linearly until the end and then stay."""
     blind: bool = False
-    """The second source cannot see stable meanwhile."""
+    """Whether the second source does not scrape stable during the spell."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bursts:
-    """Times of many errors that come again and again, on each revision at times of its own."""
+    """Recurring periods of many errors, on each revision at its own times."""
 
     every: float
     seconds: float
@@ -75,79 +75,80 @@ class Bursts:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """A time of trouble in stable's past."""
+    """A period of many errors in the baseline."""
 
     minute: int
-    """How many minutes before the rollout it begins."""
+    """Number of minutes before the rollout at which it begins."""
     minutes: int
     rate: float
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What the rollouts of a cell have in common."""
+    """The settings that are common to the rollouts of a cell."""
 
     plan: Plan
     traffic: Traffic
     bake_seconds: float = 0.0
     bake_errors: float | None = None
-    """The canary's error rate from the moment when it gets everything; None: as before."""
+    """The canary's error rate in the bake; None: the same as before."""
     switched: bool = False
-    """Blue-green: it gets everything at once, and is judged in the bake alone."""
+    """Whether it is blue-green: the canary gets all requests at once, and is judged only in the
+    bake."""
     control: float = CONTROL
-    """What stays on the stable revision in the bake of a canary."""
+    """The control share in the bake of a canary."""
     spells: tuple[Spell, ...] = ()
     bursts: Bursts | None = None
     incidents: tuple[Incident, ...] = ()
     past_minutes: int = int(HISTORY / BIN)
-    """How long the stable revision has served before the rollout."""
+    """Minutes for which the stable revision has served before the rollout."""
 
 
 @dataclass(slots=True)
 class Outcomes:
-    """How the rollouts ended, each by its place."""
+    """How the rollouts ended, by index."""
 
     verdict: Ints
-    """Pass: promoted, and left alone in the bake."""
+    """Pass: promoted, and not aborted in the bake."""
     seconds: Floats
-    """Until then, since the first weight was live; of the promoted, until they got everything; of
-    those that were stopped in the bake, since it began."""
+    """Time from when the first weight was live to the end, or to the promotion of promoted ones;
+    time since the start of the bake for those aborted in it."""
     baked: Bools
-    """Whether it came to the bake."""
+    """Whether the rollout reached the bake."""
 
     def part(self, verdict: int) -> float:
-        """Say which part of the rollouts ended so."""
+        """Return the fraction of the rollouts with a verdict."""
         return float((self.verdict == verdict).mean())
 
     def quantile(self, verdict: int, part: float = 0.5) -> float:
-        """Say after how many seconds this part of those that ended so did; inf without any."""
-        found = self.seconds[self.verdict == verdict]
-        return float(np.quantile(found, part)) if found.size else inf
+        """Return a quantile of the seconds of rollouts with a verdict; inf if there are none."""
+        seconds = self.seconds[self.verdict == verdict]
+        return float(np.quantile(seconds, part)) if seconds.size else inf
 
 
 @dataclass(slots=True)
-class _Under:
-    """The rollouts under way."""
+class _Active:
+    """The rollouts in progress."""
 
     place: Ints
     held: Held
     step: Ints
     entered: Floats
-    """When the step's weight, or everything, was live."""
+    """When the weight of the step, or of the bake, was live."""
     promoted_at: Floats
-    """Not a number while there are steps left."""
+    """NaN before the promotion."""
     delays: Floats
-    """By how much each rollout's spells begin later, of shape (rollouts, spells)."""
+    """Delays of each rollout's spells, of shape (rollouts, spells)."""
     phases: Floats
     """When each rollout's bursts begin, of shape (rollouts, revisions)."""
     verdict: Ints = field(init=False)
 
     def __post_init__(self) -> None:
-        """Begin with no verdict."""
+        """Start without verdicts."""
         self.verdict = np.zeros_like(self.place)
 
     def only(self, kept: Bools) -> None:
-        """Go on with some of the rollouts."""
+        """Keep some of the rollouts."""
         self.place, self.step = self.place[kept], self.step[kept]
         self.entered, self.promoted_at = self.entered[kept], self.promoted_at[kept]
         self.verdict, self.held = self.verdict[kept], self.held.only(kept)
@@ -155,60 +156,65 @@ class _Under:
 
     @property
     def promoted(self) -> Bools:
-        """Which of them get everything."""
+        """Whether each rollout is promoted."""
         return ~np.isnan(self.promoted_at)
 
 
 def simulate(story: Scenario, rollouts: int, seed: int = 1) -> Outcomes:
-    """Roll out so many times, from one seed."""
+    """Simulate this number of rollouts from one seed."""
     chance = np.random.default_rng(seed)
-    plan, look = story.plan, float(story.plan.analysis.interval_seconds)
+    plan, interval = story.plan, float(story.plan.analysis.interval_seconds)
     longest = np.array([step.max_seconds * plan.patience for step in plan.steps], dtype=float)
-    under = _begun(story, chance, rollouts)
+    under = _begin(story, chance, rollouts)
     ends = Outcomes(
         np.full(rollouts, CONTINUE), np.zeros(rollouts), np.zeros(rollouts, dtype=np.bool_)
     )
     now = float(plan.analysis.warmup_seconds)
     while under.place.size:
         limit = np.where(under.promoted, story.bake_seconds, longest[under.step])
-        stayed = now + look - under.entered
+        stayed = now + interval - under.entered
         doubted = under.promoted & (against(under.held) >= DOUBT).any(axis=1)
         over = (stayed > limit) & ~(doubted & (stayed <= LONGEST_BAKE * limit))
         under.verdict = np.where(over & under.promoted, PASS, under.verdict)
-        _note(ends, under, over, now)
-        now += look
+        _record(ends, under, over, now)
+        now += interval
         baking = under.promoted & (under.entered < now)
         _begin_bakes(under, baking, plan.limits.ceiling)
-        share, seen = _seen(story, chance, under, now)
+        share, seen = _draw_poll(story, chance, under, now)
         weigh(under.held, seen, plan.limits, plan.analysis)
         state = State(baking, share < 1)
         under.verdict = decide(under.held, seen, plan.limits, plan.analysis, under.step, state)
-        _note(ends, under, under.verdict == ABORT, now)
+        _record(ends, under, under.verdict == ABORT, now)
         if plan.promotes:
             _advance(story, under, now)
     return ends
 
 
-def _begun(story: Scenario, chance: np.random.Generator, rollouts: int) -> _Under:
+def _begin(story: Scenario, chance: np.random.Generator, rollouts: int) -> _Active:
     plan, traffic = story.plan, story.traffic
     rates = np.full((rollouts, story.past_minutes), traffic.stable_errors)
     for incident in story.incidents:
         first = story.past_minutes - incident.minute
         rates[:, first : first + incident.minutes] = incident.rate
-    known = past(*minutes(chance, traffic, rates))
-    told = (Baseline(Counts(*both)).rate for both in np.stack(known[:2], axis=1).tolist())
-    fixed = np.array(
-        [levels(plan.analysis, len(plan.steps), one, plan.limits.ceiling) for one in told]
+    baseline = past(*minutes(chance, traffic, rates))
+    baseline_rates = (
+        Baseline(Counts(*both)).rate for both in np.stack(baseline[:2], axis=1).tolist()
+    )
+    step_levels = np.array(
+        [
+            levels(plan.analysis, len(plan.steps), rate, plan.limits.ceiling)
+            for rate in baseline_rates
+        ]
     )
     columns = 2 if any(spell.blind for spell in story.spells) else 1
-    requests, errors, phi, looks = known
-    late = [spell.anywhere for spell in story.spells]
+    requests, errors, phi, looks = baseline
+    max_delays = [spell.anywhere for spell in story.spells]
     every = story.bursts.every if story.bursts else 1.0
-    return _Under(
+    return _Active(
         place=np.arange(rollouts),
         held=fresh(
             plan.limits,
-            fixed,
+            step_levels,
             (
                 np.stack([requests] * columns, axis=1),
                 np.stack([errors] * columns, axis=1),
@@ -219,13 +225,13 @@ def _begun(story: Scenario, chance: np.random.Generator, rollouts: int) -> _Unde
         step=np.zeros(rollouts, dtype=np.int64),
         entered=np.zeros(rollouts),
         promoted_at=np.full(rollouts, 0.0 if story.switched else np.nan),
-        delays=chance.uniform(0.0, 1.0, (rollouts, len(late))) * np.array(late),
+        delays=chance.uniform(0.0, 1.0, (rollouts, len(max_delays))) * np.array(max_delays),
         phases=chance.uniform(0.0, every, (rollouts, 2)),
     )
 
 
-def _seen(
-    story: Scenario, chance: np.random.Generator, under: _Under, now: float
+def _draw_poll(
+    story: Scenario, chance: np.random.Generator, under: _Active, now: float
 ) -> tuple[Floats, Poll]:
     plan, traffic = story.plan, story.traffic
     weights = np.array([step.weight / 100 for step in plan.steps])
@@ -240,18 +246,22 @@ def _seen(
         stable = canary = np.full(share.shape, OUTAGE_ERRORS)
     blind = np.zeros(share.shape, dtype=np.bool_)
     for number, spell in enumerate(story.spells):
-        part = _part(spell, under, under.delays[:, number], now)
-        stable = _mixed(stable, spell.stable, part)
-        canary = _mixed(canary, spell.canary, part)
+        part = _spell_weight(spell, under, under.delays[:, number], now)
+        stable = _mix(stable, spell.stable, part)
+        canary = _mix(canary, spell.canary, part)
         blind |= spell.blind & (part > 0)
     if story.bursts is not None:
-        look = float(plan.analysis.interval_seconds)
-        stable = _mixed(stable, story.bursts.rate, _burst(story.bursts, under, 0, now, look))
-        canary = _mixed(canary, story.bursts.rate, _burst(story.bursts, under, 1, now, look))
-    look = plan.analysis.interval_seconds
+        interval = float(plan.analysis.interval_seconds)
+        stable = _mix(
+            stable, story.bursts.rate, _burst_fraction(story.bursts, under, 0, now, interval)
+        )
+        canary = _mix(
+            canary, story.bursts.rate, _burst_fraction(story.bursts, under, 1, now, interval)
+        )
+    interval = plan.analysis.interval_seconds
     columns = under.held.phi.shape[1]
-    came, failed = drawn(chance, traffic, share, canary, look)
-    came_stable, failed_stable = drawn(chance, traffic, 1 - share, stable, look)
+    came, failed = drawn(chance, traffic, share, canary, interval)
+    came_stable, failed_stable = drawn(chance, traffic, 1 - share, stable, interval)
     seen = Poll(
         np.stack([came] * columns, axis=1),
         np.stack([failed] * columns, axis=1),
@@ -265,8 +275,8 @@ def _seen(
     return share, seen
 
 
-def _part(spell: Spell, under: _Under, delay: Floats, now: float) -> Floats:
-    """Say how far each rollout is in a spell, from 0 to 1."""
+def _spell_weight(spell: Spell, under: _Active, delay: Floats, now: float) -> Floats:
+    """Return the weight of a spell's error rates in each rollout, from 0 to 1."""
     match spell.since:
         case Since.START:
             at = now - delay
@@ -281,21 +291,23 @@ def _part(spell: Spell, under: _Under, delay: Floats, now: float) -> Floats:
     return inside
 
 
-def _burst(bursts: Bursts, under: _Under, side: int, now: float, look: float) -> Floats:
-    """Say which part of a look lies in a burst."""
-    since = np.mod(now - look - under.phases[:, side], bursts.every)
-    first = np.clip(bursts.seconds - since, 0.0, look)
-    again = np.clip(since + look - bursts.every, 0.0, bursts.seconds)
-    part: Floats = (first + again) / look
+def _burst_fraction(
+    bursts: Bursts, under: _Active, side: int, now: float, interval: float
+) -> Floats:
+    """Return the fraction of a poll's window that is in a burst."""
+    since = np.mod(now - interval - under.phases[:, side], bursts.every)
+    first = np.clip(bursts.seconds - since, 0.0, interval)
+    again = np.clip(since + interval - bursts.every, 0.0, bursts.seconds)
+    part: Floats = (first + again) / interval
     return part
 
 
-def _mixed(rate: Floats, other: float | None, part: Floats) -> Floats:
+def _mix(rate: Floats, other: float | None, part: Floats) -> Floats:
     return rate if other is None else rate + (other - rate) * part
 
 
-def _advance(story: Scenario, under: _Under, now: float) -> None:
-    """Let the rollouts that may go one step on."""
+def _advance(story: Scenario, under: _Active, now: float) -> None:
+    """Move the rollouts that may to the next step, or to the bake."""
     plan = story.plan
     shortest = np.array([step.min_seconds for step in plan.steps])
     stayed = now - under.entered
@@ -307,10 +319,10 @@ def _advance(story: Scenario, under: _Under, now: float) -> None:
     under.entered = np.where(on, live, under.entered)
 
 
-def _begin_bakes(under: _Under, baking: Bools, most: float) -> None:
+def _begin_bakes(under: _Active, baking: Bools, most: float) -> None:
     held = under.held
     for place, column in np.argwhere(baking[:, None] & np.isnan(held.bake_ceiling)).tolist():
-        known = SourceEvidence(
+        evidence = SourceEvidence(
             source="Router",
             begun_at=0.0,
             watermark=0.0,
@@ -320,11 +332,11 @@ def _begin_bakes(under: _Under, baking: Bools, most: float) -> None:
             past_requests=int(held.past[place, column]),
             past_errors=int(held.past_errors[place, column]),
         )
-        held.bake_ceiling[place, column] = start_bake(known, most).bake_ceiling
+        held.bake_ceiling[place, column] = start_bake(evidence, most).bake_ceiling
 
 
-def _note(ends: Outcomes, under: _Under, over: Bools, now: float) -> None:
-    """Write down how rollouts ended, and go on with the others."""
+def _record(ends: Outcomes, under: _Active, over: Bools, now: float) -> None:
+    """Record the outcome of the rollouts that ended, and remove them from *under*."""
     if not over.any():
         return
     place, verdict, baked = under.place[over], under.verdict[over], under.promoted[over]

@@ -1,4 +1,4 @@
-"""Requests at random, for many rollouts at once."""
+"""Draw random requests and errors for many rollouts at once."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from halimede.judge.dispersion import ENOUGH_ERRORS, EXTREME, MOST_LOOKS, WORST_
 def drawn(
     chance: np.random.Generator, traffic: Traffic, share: Floats, errors: Floats, seconds: float
 ) -> tuple[Ints, Ints]:
-    """Draw requests and errors in some seconds of these shares of the traffic."""
+    """Draw the requests and errors of *seconds* seconds at these shares of the traffic."""
     requests = chance.poisson(traffic.per_second * share * seconds)
     if traffic.cluster == 1.0:
         return requests, chance.binomial(requests, errors)
@@ -24,11 +24,11 @@ def drawn(
 
 
 def past(requests: Ints, errors: Ints) -> tuple[Ints, Ints, Floats, Ints]:
-    """Sum up the minutes before each rollout as the product's `past.summarize_minutes` does.
+    """Compute the baseline of each rollout as the product's `baseline.summarize_minutes` does.
 
     Returns:
-        Of each row of minutes: requests and errors without incidents, the dispersion, and the
-        number of differences that it rests on.
+        For each row of minutes: requests and errors without incidents, the dispersion, and the
+        number of differences from which it was computed.
     """
     everything = np.ones(requests.shape, dtype=np.bool_)
     phi, looks = dispersion(requests, errors, everything, incidents=True)
@@ -58,17 +58,17 @@ def _without_incidents(requests: Ints, errors: Ints, phi: Floats) -> Bools:
 def dispersion(
     requests: Ints, errors: Ints, kept: Bools, *, incidents: bool
 ) -> tuple[Floats, Ints]:
-    """Compute what the product's `dispersion` does for each row of bins."""
+    """Compute the dispersion of each row of bins as `estimate_dispersion` does."""
     pairs = kept[:, 1:] & kept[:, :-1]
-    known = (errors[:, 1:] * pairs).sum(axis=1) >= ENOUGH_ERRORS
+    enough_errors = (errors[:, 1:] * pairs).sum(axis=1) >= ENOUGH_ERRORS
     both = requests[:, 1:] + requests[:, :-1]
     failed = errors[:, 1:] + errors[:, :-1]
     used = pairs & (failed > 0) & (failed < both)
     used &= (requests[:, 1:] > 0) & (requests[:, :-1] > 0)
     rate = np.where(used, failed / np.maximum(both, 1), 0.5)
-    one, other = np.maximum(requests[:, :-1], 1), np.maximum(requests[:, 1:], 1)
-    gap = errors[:, :-1] / one - errors[:, 1:] / other
-    value = np.where(used, gap * gap / (rate * (1 - rate) * (1 / one + 1 / other)), np.inf)
+    first, second = np.maximum(requests[:, :-1], 1), np.maximum(requests[:, 1:], 1)
+    gap = errors[:, :-1] / first - errors[:, 1:] / second
+    value = np.where(used, gap * gap / (rate * (1 - rate) * (1 / first + 1 / second)), np.inf)
     count = used.sum(axis=1)
     if incidents and value.shape[1]:
         place = (EXTREME * np.maximum(count - 1, 0)).astype(np.int64)
@@ -76,9 +76,9 @@ def dispersion(
         value = np.where(used, np.minimum(value, most), 0.0)
     weight = used.astype(float) if incidents else np.where(used, failed, 0.0)
     mean = (np.where(used, value, 0.0) * weight).sum(axis=1) / np.maximum(weight.sum(axis=1), 1)
-    told = known & (count > 0)
-    phi = np.where(told, np.round(np.minimum(mean, WORST_DISPERSION), 6), 1.0)
-    return phi, np.where(told, np.minimum(count, MOST_LOOKS), 0)
+    measured = enough_errors & (count > 0)
+    phi = np.where(measured, np.round(np.minimum(mean, WORST_DISPERSION), 6), 1.0)
+    return phi, np.where(measured, np.minimum(count, MOST_LOOKS), 0)
 
 
 def minutes(chance: np.random.Generator, traffic: Traffic, rates: Floats) -> tuple[Ints, Ints]:

@@ -1,29 +1,29 @@
-"""Draw counts at random, from a generator that is given."""
+"""Draw random counts from a given generator."""
 
 from math import exp, log1p, sqrt
 from random import Random
 
 NORMAL_FROM = 2000.0
-"""A variance from which on the normal distribution will do: its skew is under 3 %."""
+"""Variance from which the normal distribution is used: the skew is then under 3 %."""
 
 
 def poisson(rng: Random, mean: float) -> int:
-    """Draw how many independent events there are (Knuth's product of uniforms, in parts)."""
+    """Draw a Poisson variate (Knuth's product of uniforms, in parts)."""
     if mean >= NORMAL_FROM:
         return max(0, round(rng.gauss(mean, sqrt(mean))))
-    drawn = 0
+    count = 0
     while mean > 0:
         part = min(mean, 30.0)
         mean -= part
         product, floor = rng.random(), exp(-part)
         while product > floor:
-            drawn += 1
+            count += 1
             product *= rng.random()
-    return drawn
+    return count
 
 
 def binomial(rng: Random, trials: int, rate: float) -> int:
-    """Draw how many of the trials come true, by the gaps between those that do."""
+    """Draw a binomial variate, by the gaps between successful trials."""
     if rate >= 1:
         return trials
     if rate <= 0:
@@ -31,15 +31,15 @@ def binomial(rng: Random, trials: int, rate: float) -> int:
     variance = trials * rate * (1 - rate)
     if variance >= NORMAL_FROM:
         return min(trials, max(0, round(rng.gauss(trials * rate, sqrt(variance)))))
-    found, at = 0, geometric(rng, rate)
-    while at <= trials:
-        found += 1
-        at += geometric(rng, rate)
-    return found
+    successes, trial = 0, geometric(rng, rate)
+    while trial <= trials:
+        successes += 1
+        trial += geometric(rng, rate)
+    return successes
 
 
 def geometric(rng: Random, rate: float) -> int:
-    """Draw the number of the first trial that comes true."""
+    """Draw the number of the first successful trial."""
     if rate >= 1:
         return 1
     return 1 + int(log1p(-rng.random()) / log1p(-rate))

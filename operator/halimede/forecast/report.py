@@ -1,4 +1,4 @@
-"""Write a forecast as a plain table."""
+"""Format a forecast as plain text with tables."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,13 +11,13 @@ from halimede.rollout.steps import bake_seconds
 from halimede.rollout.traffic_advice import describe
 
 
-def format_forecast(name: str, told: Forecast) -> str:
-    """Write what a rollout of the ModelDeployment *name* will take."""
-    return "\n".join([*_head(name, told), *_body(told), *_warnings(told)]) + "\n"
+def format_forecast(name: str, forecast: Forecast) -> str:
+    """Format the forecast of a rollout of the ModelDeployment *name*."""
+    return "\n".join([*_head(name, forecast), *_body(forecast), *_warnings(forecast)]) + "\n"
 
 
-def _head(name: str, told: Forecast) -> Iterator[str]:
-    question = told.question
+def _head(name: str, forecast: Forecast) -> Iterator[str]:
+    question = forecast.question
     analysis = question.settings.analysis
     both = analysis.provider is not MetricsProvider.NONE
     where = "the router's and Triton's counters" if both else "Triton's counters alone"
@@ -34,7 +34,7 @@ def _head(name: str, told: Forecast) -> Iterator[str]:
 
 
 def _left_out(settings: Rollout) -> Iterator[str]:
-    """Name the fields that ask for more than errors at the steps and in the bake."""
+    """Yield the fields of the analysis that the forecast does not simulate."""
     if settings.analysis.latency is not None:
         yield "analysis.latency"
     if settings.analysis.metrics:
@@ -43,29 +43,29 @@ def _left_out(settings: Rollout) -> Iterator[str]:
         yield "blueGreen.previewAnalysis"
 
 
-def _body(told: Forecast) -> Iterator[str]:
-    if told.steps:
-        yield from _good(told)
-        first = next(one.step for one in told.steps if one.step.weight)
+def _body(forecast: Forecast) -> Iterator[str]:
+    if forecast.steps:
+        yield from _good(forecast)
+        first = next(one.step for one in forecast.steps if one.step.weight)
         yield ""
         weight, limit = f"{first.weight} %", duration(first.max_seconds)
         yield f"A bad revision at the first step, with {weight} of the requests for {limit}:"
-        yield from _detections(told.detections)
+        yield from _detections(forecast.detections)
     yield ""
-    bake = bake_seconds(told.question.settings.strategy, told.question.settings)
+    bake = bake_seconds(forecast.question.settings.strategy, forecast.question.settings)
     if not bake:
         yield "There is no bake (bakeSeconds is 0): with all requests nothing is judged."
         return
-    control = told.question.control
+    control = forecast.question.control
     share = f"{100 - control} % of the" if control else "all"
     yield (
         f"A revision that is bad in the bake, with {share} requests for {duration(bake)}, longer"
         " while the odds hold it:"
     )
-    yield from _detections(told.bake)
+    yield from _detections(forecast.bake)
 
 
-def _good(told: Forecast) -> Iterator[str]:
+def _good(forecast: Forecast) -> Iterator[str]:
     yield ""
     yield "A good revision, one that fails no more often than the stable one:"
     head = (
@@ -89,37 +89,39 @@ def _good(told: Forecast) -> Iterator[str]:
             "-" if one.seconds is None else duration(one.seconds),
             duration(one.step.max_seconds),
         )
-        for index, one in enumerate(told.steps)
+        for index, one in enumerate(forecast.steps)
     ]
     yield from _table(head, rows)
     yield "  clean: requests since the warm-up after which the step may pass if none fails;"
     yield "  with errors: the same if as many fail as on the stable revision"
-    yield from _chosen(told)
-    yield from _mirror(told)
-    yield from _pauses(told)
-    yield from _ends(told)
+    yield from _first_weight(forecast)
+    yield from _mirror(forecast)
+    yield from _pauses(forecast)
+    yield from _totals(forecast)
 
 
-def _chosen(told: Forecast) -> Iterator[str]:
-    if told.first_weight is not None:
+def _first_weight(forecast: Forecast) -> Iterator[str]:
+    if forecast.first_weight is not None:
         yield (
-            f"  first weight {told.first_weight} % chosen by the traffic,"
+            f"  first weight {forecast.first_weight} % chosen by the traffic,"
             " as spec.rollout.canary.steps is absent"
         )
 
 
-def _mirror(told: Forecast) -> Iterator[str]:
-    mirrored = told.mirrored
+def _mirror(forecast: Forecast) -> Iterator[str]:
+    mirrored = forecast.mirrored
     if mirrored is None:
         return
-    percent_, share = mirrored.mirror.percent, _share(mirrored.share)
+    percent_, passing = mirrored.mirror.percent, _percentage(mirrored.share)
     took = "-" if mirrored.seconds is None else duration(mirrored.seconds)
-    yield f"  before that, copies of {percent_} % of the requests: {share} pass in time,"
+    yield f"  before that, copies of {percent_} % of the requests: {passing} pass in time,"
     yield f"  half of these within {took}"
 
 
-def _pauses(told: Forecast) -> Iterator[str]:
-    pauses = {index + 1: one.step.pause for index, one in enumerate(told.steps) if one.step.pause}
+def _pauses(forecast: Forecast) -> Iterator[str]:
+    pauses = {
+        index + 1: one.step.pause for index, one in enumerate(forecast.steps) if one.step.pause
+    }
     if any(pause.seconds is not None for pause in pauses.values()):
         yield "  time: with the step's pause"
     for step, pause in pauses.items():
@@ -127,16 +129,16 @@ def _pauses(told: Forecast) -> Iterator[str]:
             yield f"  after step {step} it waits for the command promote; that is not counted here"
 
 
-def _ends(told: Forecast) -> Iterator[str]:
-    if told.promoted is None:
+def _totals(forecast: Forecast) -> Iterator[str]:
+    if forecast.promoted is None:
         return
-    yield f"  {_share(told.promoted)} of simulated rollouts pass every step in time"
-    if told.seconds is not None:
-        took = duration(told.seconds)
+    yield f"  {_percentage(forecast.promoted)} of simulated rollouts pass every step in time"
+    if forecast.seconds is not None:
+        took = duration(forecast.seconds)
         yield f"  half of these take at most {took}, from ready pods to all requests"
 
 
-def _share(part: float) -> str:
+def _percentage(part: float) -> str:
     return f"{part * 100:.0f} %"
 
 
@@ -144,7 +146,7 @@ def _detections(detections: Sequence[Detection]) -> Iterator[str]:
     rows = [
         (
             percent(one.errors),
-            _share(one.share),
+            _percentage(one.share),
             "-" if one.seconds is None else duration(one.seconds),
         )
         for one in detections
@@ -159,20 +161,20 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
         yield "  " + "  ".join(cells)
 
 
-def _warnings(told: Forecast) -> Iterator[str]:
+def _warnings(forecast: Forecast) -> Iterator[str]:
     lines = [
-        *_hopeless(told),
-        *(describe(one, told.question.settings) for one in told.advice),
-        *_unseen(told),
+        *_impossible_steps(forecast),
+        *(describe(one, forecast.question.settings) for one in forecast.advice),
+        *_undetected(forecast),
     ]
     if lines:
         yield ""
         yield from (f"Warning: {line}" for line in lines)
 
 
-def _hopeless(told: Forecast) -> Iterator[str]:
-    errors = percent(told.question.stable_errors)
-    for index, one in enumerate(told.steps):
+def _impossible_steps(forecast: Forecast) -> Iterator[str]:
+    errors = percent(forecast.question.stable_errors)
+    for index, one in enumerate(forecast.steps):
         if one.requests is None:
             yield (
                 f"step {index + 1} asks for an error rate under {percent(one.level)}, which a"
@@ -181,14 +183,14 @@ def _hopeless(told: Forecast) -> Iterator[str]:
             )
 
 
-def _unseen(told: Forecast) -> Iterator[str]:
-    blue_green = told.question.settings.strategy is Strategy.BLUE_GREEN
+def _undetected(forecast: Forecast) -> Iterator[str]:
+    blue_green = forecast.question.settings.strategy is Strategy.BLUE_GREEN
     bake = f"{'blueGreen' if blue_green else 'canary'}.bakeSeconds"
-    for where, found, setting in (
-        ("at the first step", told.detections, "its maxSeconds"),
-        ("in the bake", told.bake, bake),
+    for where, detections, setting in (
+        ("at the first step", forecast.detections, "its maxSeconds"),
+        ("in the bake", forecast.bake, bake),
     ):
-        if found and found[-1].seconds is None:
+        if detections and detections[-1].seconds is None:
             yield (
                 f"{where} not even a revision that only fails is stopped in time: there are too"
                 f" few requests or looks at it; raise {setting}."

@@ -1,7 +1,7 @@
-"""Rollouts of made-up traffic under the judge's own rule, on a simulated clock.
+"""Simulate rollouts with synthetic traffic, the judge's own rule and a simulated clock.
 
-Both sources see the same requests, as they do where all traffic comes through the router, and
-Prometheus scrapes as often as the judge looks.
+Both sources count the same requests, as they do if all traffic comes through the router, and
+Prometheus scrapes as often as the judge polls.
 """
 
 from collections.abc import Iterator
@@ -34,35 +34,35 @@ from halimede.judge.rule import Poll, SourceView, decide_verdict
 from halimede.judge.thresholds import DOUBT, Limits, levels, limits
 
 LOOKS = 240
-"""After so many looks at one step they become rarer, each 1/240 of the time so far, so that weeks
-can be simulated; it makes what is found late later by less than half a percent."""
+"""After this many polls at one step the interval grows to 1/240 of the time so far, so that weeks
+can be simulated; this delays late results by less than half a percent."""
 ROUTE_SECONDS = 1.0
-"""About how long a route takes to be written, accepted and seen, before it settles."""
+"""Approximate seconds until a route is written, accepted and observed, before it settles."""
 FULL_WEIGHT = 100
 """Percent."""
 LONGEST_BAKE = 10.0
 """A bake that is extended by the odds is simulated for at most this many times its length."""
 OUTAGE_ERRORS = 0.3
-"""The part of all requests that fails in an outage of both revisions."""
+"""The fraction of all requests that fails in an outage of both revisions."""
 
 
 @dataclass(frozen=True)
 class Traffic:
-    """Requests that come at random, and what becomes of them."""
+    """Random requests and errors."""
 
     per_second: float
     stable_errors: float
     """Error rate of the stable revision."""
     canary_errors: float
     cluster: float = 1.0
-    """How many errors come together on average."""
+    """Mean number of errors in a cluster."""
     batches: bool = False
-    """Whether clusters have exactly this size, and not only on average."""
+    """Whether all clusters have exactly this size."""
     outage: tuple[float, float] = (0.0, 0.0)
-    """From when to when `OUTAGE_ERRORS` of all requests fail on both revisions."""
+    """Start and end of a time in which `OUTAGE_ERRORS` of all requests fail on both revisions."""
 
     def of(self, rng: Random, share: float, errors: float, now: float, seconds: float) -> Counts:
-        """Draw the requests of a revision with this share of the traffic, and its errors."""
+        """Draw the requests and errors of a revision with this share of the traffic."""
         requests = poisson(rng, self.per_second * share * seconds)
         if self.outage[0] < now <= self.outage[1]:
             errors = OUTAGE_ERRORS
@@ -80,11 +80,11 @@ class Traffic:
 
 @dataclass(frozen=True)
 class EvenTraffic(Traffic):
-    """The same requests and errors, evenly spread: what is to be expected, without chance."""
+    """The same requests and errors, evenly spread instead of random."""
 
     @override
     def of(self, rng: Random, share: float, errors: float, now: float, seconds: float) -> Counts:
-        """Count what is due between two moments of an even stream."""
+        """Return the requests and errors between two times of an even stream."""
         first, last = (floor(self.per_second * share * at) for at in (now - seconds, now))
         return Counts(last - first, floor(last * errors + 0.5) - floor(first * errors + 0.5))
 
@@ -96,28 +96,28 @@ class Plan:
     steps: tuple[Step, ...]
     analysis: Analysis = field(default_factory=Analysis)
     promotes: bool = True
-    """False: stay at the first weight whatever the certificate says."""
+    """False: stay at the first weight whatever the verdict."""
     bakes: bool = False
-    """True: the only step is a bake, after stable's past alone."""
+    """True: the only step is a bake, whose ceiling comes from the baseline only."""
     patience: float = 1.0
-    """How many times its `maxSeconds` a step may take before the simulation ends."""
+    """Multiple of its `maxSeconds` after which a step ends the simulation."""
 
     @cached_property
     def limits(self) -> Limits:
-        """The figures to decide by."""
+        """The limits of the analysis."""
         return limits(self.analysis)
 
 
 @dataclass(frozen=True)
 class PassedStep:
-    """A step that was passed."""
+    """A step that passed."""
 
     seconds: float
-    """From the moment when the step's weight was live."""
+    """Time since the step's weight was live."""
     at: float
-    """From the moment when the first weight was live."""
+    """Time since the first weight was live."""
     canary: Counts
-    """All that the canary had had by then since the warm-up."""
+    """The canary's counts since the warm-up."""
 
 
 @dataclass(frozen=True)
@@ -125,85 +125,85 @@ class Result:
     """How a simulated rollout ended."""
 
     verdict: Verdict
-    """Pass: promoted; Continue or NoData: held at a step for its `maxSeconds`."""
+    """Pass: promoted; Continue or NoData: a step did not pass within its `maxSeconds`."""
     seconds: float
-    """From the moment when the first weight was live."""
+    """Time since the first weight was live."""
     canary: Counts
     levels: tuple[float, ...]
-    """The error rate that each step's certificate had to exclude."""
+    """The level of each step."""
     passed: tuple[PassedStep, ...]
-    """The steps that were passed, in their order."""
+    """The steps that passed, in order."""
 
 
 def run(plan: Plan, traffic: Traffic, seed: int) -> Result:
-    """Roll out once."""
+    """Simulate one rollout."""
     rng = Random(seed)  # noqa: S311 (a simulation that can be repeated, not a secret)
-    held, fixed = _begun(plan, traffic, rng)
+    held, step_levels = _begin(plan, traffic, rng)
     now, entered = float(plan.analysis.warmup_seconds), 0.0
     passed: list[PassedStep] = []
     pause_ends: float | None = None
     verdict = Verdict.NO_DATA
     while True:
         step = len(passed)
-        look = max(plan.analysis.interval_seconds, (now - entered) / LOOKS)
+        interval = max(plan.analysis.interval_seconds, (now - entered) / LOOKS)
         since = entered if pause_ends is None else pause_ends
         limit = plan.steps[step].max_seconds * plan.patience
-        doubted = (
+        extended = (
             plan.bakes and log_odds_against(held) >= DOUBT and now - since < LONGEST_BAKE * limit
         )
-        if now + look - since > limit and not doubted:
+        if now + interval - since > limit and not extended:
             break
-        now += look
-        seen = _seen(plan, traffic, rng, step, now, look)
-        held = _weighed(plan, held, seen, fixed)
-        verdict, _ = decide_verdict(_case(plan, held, seen, fixed, step, now))
+        now += interval
+        seen = _draw_window(plan, traffic, rng, step, now, interval)
+        held = _update(plan, held, seen, step_levels)
+        verdict, _ = decide_verdict(_build_poll(plan, held, seen, step_levels, step, now))
         if verdict is Verdict.ABORT:
             break
-        stayed = now - entered
+        seconds_at_step = now - entered
         if verdict is not Verdict.PASS or not plan.promotes:
             continue
-        if pause_ends is None and stayed >= plan.steps[step].min_seconds:
+        if pause_ends is None and seconds_at_step >= plan.steps[step].min_seconds:
             pause_ends = now + _pause(plan.steps[step])
         if pause_ends is not None and now >= pause_ends:
-            passed.append(PassedStep(stayed, now, _canary(held)))
+            passed.append(PassedStep(seconds_at_step, now, _canary_counts(held)))
             if len(passed) == len(plan.steps):
-                return Result(verdict, now, _canary(held), fixed, tuple(passed))
+                return Result(verdict, now, _canary_counts(held), step_levels, tuple(passed))
             entered, pause_ends = now + ROUTE_SECONDS + plan.analysis.settle_seconds, None
-    ended = verdict if verdict is not Verdict.PASS else Verdict.CONTINUE
-    return Result(ended, now, _canary(held), fixed, tuple(passed))
+    final = verdict if verdict is not Verdict.PASS else Verdict.CONTINUE
+    return Result(final, now, _canary_counts(held), step_levels, tuple(passed))
 
 
 def runs(plan: Plan, traffic: Traffic, repeats: int, seed: int = 1) -> Iterator[Result]:
-    """Roll out again and again, with seeds of their own."""
+    """Simulate *repeats* rollouts, each with its own seed."""
     for repeat in range(repeats):
         yield run(plan, traffic, seed * 1_000_003 + repeat)
 
 
 def _pause(step: Step) -> int:
-    """Say how long a step's pause is; one that waits for `promote` is taken as none."""
+    """Return the seconds of a step's pause; 0 if it waits for the command `promote`."""
     return (step.pause.seconds or 0) if step.pause else 0
 
 
-def _weighed(
-    plan: Plan, held: SourceEvidence, seen: WindowCounts, fixed: tuple[float, ...]
+def _update(
+    plan: Plan, held: SourceEvidence, seen: WindowCounts, step_levels: tuple[float, ...]
 ) -> SourceEvidence:
     tolerated, phi = float(plan.analysis.max_error_ratio), phi_of(held)
-    held = update_evidence(held, seen, plan.limits, fixed, tolerated=tolerated)
+    held = update_evidence(held, seen, plan.limits, step_levels, tolerated=tolerated)
     return update_confirmation(held, seen, phi, suspicion=is_suspected([held]))
 
 
-def _begun(plan: Plan, traffic: Traffic, rng: Random) -> tuple[SourceEvidence, tuple[float, ...]]:
-    quiet = replace(traffic, outage=(0.0, 0.0))
+def _begin(plan: Plan, traffic: Traffic, rng: Random) -> tuple[SourceEvidence, tuple[float, ...]]:
+    without_outage = replace(traffic, outage=(0.0, 0.0))
     ends = [-BIN * past for past in range(int(HISTORY / BIN))]
-    bins = [quiet.of(rng, 1.0, traffic.stable_errors, end, BIN) for end in ends]
-    known = summarize_minutes(bins)
-    fixed = levels(plan.analysis, len(plan.steps), known.rate, plan.limits.ceiling)
+    bins = [without_outage.of(rng, 1.0, traffic.stable_errors, end, BIN) for end in ends]
+    baseline = summarize_minutes(bins)
+    step_levels = levels(plan.analysis, len(plan.steps), baseline.rate, plan.limits.ceiling)
     begun_at = float(plan.analysis.warmup_seconds)
-    held = initial_evidence(Source.ROUTER, plan.limits, fixed, begun_at, known)
-    return start_bake(held, plan.limits.ceiling) if plan.bakes else held, fixed
+    held = initial_evidence(Source.ROUTER, plan.limits, step_levels, begun_at, baseline)
+    return start_bake(held, plan.limits.ceiling) if plan.bakes else held, step_levels
 
 
-def _seen(
+def _draw_window(
     plan: Plan, traffic: Traffic, rng: Random, step: int, now: float, seconds: float
 ) -> WindowCounts:
     share = plan.steps[step].weight / 100
@@ -217,16 +217,16 @@ def _seen(
     )
 
 
-def _case(
+def _build_poll(
     plan: Plan,
     held: SourceEvidence,
     seen: WindowCounts,
-    fixed: tuple[float, ...],
+    step_levels: tuple[float, ...],
     step: int,
     now: float,
 ) -> Poll:
     return Poll(
-        views=tuple(SourceView(source, held, seen, fixed) for source in plan.limits.sources),
+        views=tuple(SourceView(source, held, seen, step_levels) for source in plan.limits.sources),
         request=MADE_UP,
         limits=plan.limits,
         analysis=plan.analysis,
@@ -237,7 +237,7 @@ def _case(
     )
 
 
-def _canary(held: SourceEvidence) -> Counts:
+def _canary_counts(held: SourceEvidence) -> Counts:
     return Counts(held.canary_requests, held.canary_errors)
 
 
@@ -251,4 +251,4 @@ MADE_UP = MetricsRequest(
     now=0.0,
     since=0.0,
 )
-"""Nobody is asked in a simulation."""
+"""A placeholder: a simulation does not query Prometheus."""

@@ -1,10 +1,10 @@
-"""What the bake compares with: the stable revision's past, for it has few requests or none.
+"""The test of the bake: the canary's error rate against a ceiling from the baseline.
 
-With nearly all traffic on the new revision a comparison at the same time tells little, so its
-error rate is held against a ceiling of its own: three times the most that stable's past allows
-for. That is far enough from stable's rate that a past of another hour does not stop a good
-revision. Where the stable revision keeps a share of the requests, it must confirm what this test
-says.
+In the bake the stable revision has few requests or none, so a comparison at the same time shows
+little. Instead, the canary's error rate must not exceed a ceiling: three times the upper bound of
+the baseline's error rate. That is far enough from stable's rate that a baseline from another time
+of day does not abort a good revision. If the stable revision keeps a control share, the comparison
+with it must confirm this test.
 """
 
 from math import exp, lgamma, log, log1p
@@ -14,36 +14,36 @@ from halimede.judge.martingales import ceiling_rates
 from halimede.judge.reading import Counts
 
 MAX_RATIO = 3.0
-"""How many times stable's error rate, as its upper bound has it, a revision may have."""
+"""Ratio of the ceiling to the upper bound of stable's error rate."""
 MIN_CEILING = 0.005
-"""An error rate that is borne even where stable had no errors."""
+"""Lowest ceiling, even if stable had no errors."""
 ALPHA_BOUND = 0.005
-"""How often an upper bound may be too low."""
+"""Probability that an upper bound is too low."""
 PRECISION = 1e-9
-"""How far an upper bound may be from the true one."""
+"""Maximum numerical error of an upper bound."""
 NEGLIGIBLE = 1e-12
-"""A part of a sum that does not matter."""
+"""Terms smaller than this fraction of the sum are ignored."""
 
 
 def start_bake(held: SourceEvidence, most: float) -> SourceEvidence:
-    """Fix the bake's ceiling, and start to bet against it.
+    """Set the ceiling of the bake, and reset its bets.
 
-    The ceiling comes from what was counted of stable while it was as usual: in the rollout, and in
-    the two hours before it. Clustered errors count for fewer. It is *most* at most, what
-    `maxErrorPercent` says.
+    The ceiling is computed from stable's counts in the two hours before the rollout, and in the
+    rollout while its error rate was usual. The counts are divided by the dispersion. The ceiling
+    is at most *most*, the value of `maxErrorPercent`.
     """
     phi = max(1.0, held.dispersion)
     requests = held.past_requests + held.usual_stable_requests
     errors = held.past_errors + held.usual_stable_errors
-    told = Counts(round(requests / phi), round(errors / phi))
-    ceiling = round(min(most, max(MIN_CEILING, MAX_RATIO * clopper_pearson_upper(told))), 6)
+    counts = Counts(round(requests / phi), round(errors / phi))
+    ceiling = round(min(most, max(MIN_CEILING, MAX_RATIO * clopper_pearson_upper(counts))), 6)
     return held.evolve(bake_ceiling=ceiling, log_bake=(0.0,) * len(ceiling_rates(ceiling)))
 
 
 def clopper_pearson_upper(counts: Counts) -> float:
     """Compute the upper end of Clopper and Pearson's interval for an error rate.
 
-    It is the rate at which so few errors, or fewer, come with probability `DOUBT` only.
+    At this rate, the probability of *counts*' errors or fewer is `ALPHA_BOUND`.
 
     >>> round(clopper_pearson_upper(Counts(100, 0)), 6)  # 1 - 0.005 ** (1 / 100)
     0.051604
@@ -58,9 +58,10 @@ def clopper_pearson_upper(counts: Counts) -> float:
 
 
 def _is_likely(counts: Counts, rate: float) -> bool:
-    """Whether a *rate* no less than theirs gives so few errors more often than `DOUBT`.
+    """Whether *rate* gives as few errors, or fewer, with a probability above `ALPHA_BOUND`.
 
-    The binomial distribution is summed up from their number downwards.
+    *rate* must be at least the error rate of *counts*. The terms of the binomial distribution are
+    added from the number of errors downwards.
     """
     requests, errors = counts.requests, counts.errors
     choices = lgamma(requests + 1) - lgamma(errors + 1) - lgamma(requests - errors + 1)

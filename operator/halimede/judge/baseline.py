@@ -1,4 +1,4 @@
-"""What the stable revision's past tells: its usual error rate, and whether its errors cluster."""
+"""Compute the baseline: stable's usual error rate, and the dispersion of its errors."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -13,39 +13,39 @@ from halimede.judge.providers.registry import find_provider
 from halimede.judge.reading import CounterSamples, Counts, CustomCounts, MetricsRequest
 
 HISTORY = 7200.0
-"""Seconds of the stable revision's past that are read."""
+"""Seconds before the rollout from which the baseline is computed."""
 BIN = 60.0
-"""Seconds over which errors are summed up to find incidents and clusters."""
+"""Length, in seconds, of the bins in which incidents and clusters are searched."""
 ENOUGH_REQUESTS = 300
-"""Fewer do not tell a rate."""
+"""Minimum number of requests for an error rate."""
 ENOUGH_SECONDS = 300.0
-"""Less does not tell how many requests come."""
+"""Minimum time span, in seconds, for a request rate."""
 OUTLIER = 4.0
-"""A minute is an incident if its errors exceed the expected number by this many standard
-deviations, and one."""
+"""A minute is an incident if its errors exceed the expected number by more than this many standard
+deviations plus one error."""
 ROUNDS = 20
-"""At most this many times the usual rate is recomputed without the incidents found so far."""
+"""Maximum number of times the usual rate is recomputed without the incidents found so far."""
 TURNS = 2
-"""This many times the dispersion is recomputed without incidents."""
+"""Number of times the dispersion is recomputed without incidents."""
 
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """The stable revision before the rollout, as one source saw it."""
+    """The stable revision's counts before the rollout, by one source."""
 
     counts: Counts = field(default_factory=Counts)
     """Without incidents."""
     dispersion: float = 1.0
     seconds: float = 0.0
-    """How much time the samples span."""
+    """The time span of the samples."""
     looks: int = 0
-    """How many differences between minutes the dispersion rests on."""
+    """Number of differences between minutes from which the dispersion was computed."""
     requests: int = 0
-    """All requests, those in incidents too."""
+    """All requests, including those in incidents."""
 
     @property
     def per_second(self) -> float | None:
-        """Requests per second; None if too short a time tells it."""
+        """Requests per second; None if the time span is too short."""
         return self.requests / self.seconds if self.seconds >= ENOUGH_SECONDS else None
 
     @property
@@ -77,20 +77,21 @@ def summarise_baseline(
             if meaning is not None and meaning.revision == request.stable:
                 bins[int(increment.at // BIN)] += times(meaning.one, increment.amount)
     minutes = [bins[at] for at in sorted(bins)]
-    known = summarize_minutes(minutes)
+    baseline = summarize_minutes(minutes)
     return replace(
-        known,
+        baseline,
         seconds=max(moments) - min(moments) if moments else 0.0,
         requests=sum(minute.requests for minute in minutes),
     )
 
 
 def summarize_minutes(minutes: Sequence[Counts]) -> Baseline:
-    """Compute the usual error rate and the dispersion from the minutes of a past.
+    """Compute the usual error rate and the dispersion from counts per minute.
 
-    A minute has an incident if it has `OUTLIER` standard deviations more errors than the rate of
-    the others gives it, and one error more. How much errors cluster is known better without the
-    incidents, and what an incident is depends on that, so both are found in turns.
+    A minute is an incident if its errors exceed the number expected at the rate of the other
+    minutes by more than `OUTLIER` standard deviations plus one error. The dispersion is more
+    accurate without the incidents, and the standard deviation depends on the dispersion, so both
+    are computed alternately.
     """
     phi, looks = estimate_dispersion(neighbours(minutes), incidents=True)
     kept = _without_incidents(minutes, phi)

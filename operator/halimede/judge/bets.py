@@ -1,4 +1,4 @@
-"""Sums of the logarithms of bets, as they are stored."""
+"""Add logarithms of bets, and round them for the status."""
 
 Logs = tuple[float, ...]
 Changes = dict[str, object]
@@ -8,14 +8,14 @@ DIGITS = 6
 
 
 def add_capped(logs: Logs, won: Logs, phi: float, cap: float, low: float) -> Logs:
-    """Add what bets against the canary have won in a poll.
+    """Add the gains of a poll to the bets against the canary.
 
     Args:
         logs: The bets so far.
-        won: What each has won or lost.
-        phi: The dispersion, by which that is divided.
-        cap: What a poll may add above even odds at most.
-        low: How low a bet may fall.
+        won: The gain of each bet; negative if it lost.
+        phi: The dispersion, by which gains are divided.
+        cap: The most that a poll may add above even odds.
+        low: The lowest value of a bet.
     """
     return tuple(
         round(max(low, min(log + part / phi, max(log, 0.0) + cap)), DIGITS)
@@ -32,7 +32,7 @@ def add(logs: Logs, won: Logs, phi: float) -> Logs:
 
 
 def zeros(size: int) -> Logs:
-    """Return the logarithms of *size* bets that have not gained or lost anything."""
+    """Return the logarithms of *size* new bets."""
     return (0.0,) * size
 
 

@@ -1,4 +1,4 @@
-"""What lets a step pass: certificates that the canary is good enough, or better than stable."""
+"""Compute the certificates with which a step passes: the canary is good, or better than stable."""
 
 from halimede.api.status import SourceEvidence
 from halimede.judge.baseline import ENOUGH_REQUESTS
@@ -9,16 +9,16 @@ from halimede.judge.martingales import better, certificate, no_worse
 from halimede.judge.reading import Counts
 
 NEAR = 2 / 3
-"""Stable is near a level if its error rate is more than this part of it."""
+"""Stable is near a level if its error rate is above this fraction of it."""
 UNUSUAL = 2.0
-"""Stable is not as usual if it fails so many times as often as in the past."""
+"""Stable's error rate is unusual above this multiple of the baseline."""
 RECENT = 0.75
 """Factor by which each poll reduces the weight of earlier polls in stable's recent error rate, so
 that about the last four polls determine it."""
 FEW_ERRORS = 2
-"""Fewer errors in one poll do not show that stable is not as usual."""
+"""Minimum number of errors in one poll for stable's error rate to be unusual."""
 FEW_RECENT_ERRORS = 3
-"""Fewer errors in the recent polls do not show it either."""
+"""Minimum number of errors in the recent polls for stable's error rate to be unusual."""
 
 
 def update_certificates(
@@ -37,8 +37,8 @@ def update_certificates(
     unusual, or is known from another source only, the poll adds nothing. The choice depends on
     earlier polls and on stable's counts only, so the bets remain supermartingales.
     """
-    known = held.recent_errors >= FEW_RECENT_ERRORS
-    rate = held.recent_errors / held.recent_requests if known else 0.0
+    enough_errors = held.recent_errors >= FEW_RECENT_ERRORS
+    rate = held.recent_errors / held.recent_requests if enough_errors else 0.0
     unusual = _unusual(held, levels, ceiling)
     phi = phi_of(held)
     changes: Changes = {

@@ -1,4 +1,4 @@
-"""What a source's series show of both revisions since a watermark."""
+"""Count the requests and errors of both revisions since a watermark from a source's series."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -17,30 +17,30 @@ from halimede.judge.reading import (
 )
 
 LOOKBACK = 600.0
-"""Seconds before the watermark in which each counter's last counted sample is looked for."""
+"""Seconds before the watermark that must contain each counter's last counted sample."""
 
 
 @dataclass(frozen=True, slots=True)
 class WindowCounts:
-    """What a source shows of the time since a watermark."""
+    """The requests and errors since a watermark, by one source."""
 
     canary: Counts
     stable: Counts
     watermark: float
-    """All of it happened up to here; the next poll counts from here on."""
+    """The end of the window; the next poll counts from here."""
     canary_seen_at: float | None
-    """The newest sample of the canary; None: there is none."""
+    """Time of the newest sample of the canary; None: there is none."""
     interval: float
     """The longest time between two scrapes of one process, in seconds."""
     stable_seen_at: float | None = None
-    """The newest sample of the stable revision; None: there is none."""
+    """Time of the newest sample of the stable revision; None: there is none."""
     canary_client_errors: int = 0
-    """Requests that were answered with an error of the client, if the source is a router."""
+    """Requests that were answered with a client error, if the source is a router."""
     stable_client_errors: int = 0
 
     @property
     def client_errors(self) -> "WindowCounts":
-        """The same with client errors in the place of errors."""
+        """The same window with client errors instead of errors."""
         return replace(
             self,
             canary=_consistent(Counts(self.canary.requests, self.canary_client_errors)),
@@ -59,58 +59,58 @@ def count_window(
 ) -> WindowCounts | Unavailable:
     """Count both revisions' requests and errors after the watermark *after*.
 
-    *pods_started* as in `judge`; a pod counts from zero if it started after *begun_at* and all its
-    life lies in what was asked for.
+    For *pods_started* see `judge_poll`. The counters of a pod count from zero if it started after
+    *begun_at* and within the queried window.
     """
     counters = find_provider(source, request)
     scraped = find_targets(measured.series, counters.labelling)
-    twice = duplicate_target(scraped, counters.identity)
-    if twice is not None:
-        return _scraped_twice(source, *twice)
-    if (wrong := unusable_reason(source, measured, request)) is not None:
-        return wrong
+    duplicate = duplicate_target(scraped, counters.identity)
+    if duplicate is not None:
+        return _duplicate_scrape(source, *duplicate)
+    if (reason := unusable_reason(source, measured, request)) is not None:
+        return reason
     read = counters.reader(request, measured.series)
-    upto = _upto(source, scraped, request, pods_started, after)
+    until = _count_until(source, scraped, request, pods_started, after)
     oldest = max(begun_at, after - LOOKBACK)
     totals = {request.canary: Counts(), request.stable: Counts()}
-    blamed = {request.canary: 0, request.stable: 0}
+    client_errors = {request.canary: 0, request.stable: 0}
     seen_at: dict[str, float] = {}
     for process in scraped:
         young = pods_started.get(process.labels.get("pod", ""), 0.0) >= oldest
-        meanings = {id(one): read(one.labels) for one in process.series}
+        meanings = {id(counter): read(counter.labels) for counter in process.series}
         for increment in increments(process, young=young, after=after):
             meaning = meanings[id(increment.series)]
-            if meaning is not None and increment.at <= upto:
+            if meaning is not None and increment.at <= until:
                 totals[meaning.revision] += times(meaning.one, increment.amount)
-                blamed[meaning.revision] += meaning.client_errors * increment.amount
-        for revision in {one.revision for one in meanings.values() if one is not None}:
+                client_errors[meaning.revision] += meaning.client_errors * increment.amount
+        for revision in {meaning.revision for meaning in meanings.values() if meaning is not None}:
             seen_at[revision] = max(seen_at.get(revision, 0.0), process.last)
     return WindowCounts(
         canary=_consistent(totals[request.canary]),
         stable=_consistent(totals[request.stable]),
-        watermark=upto,
+        watermark=until,
         canary_seen_at=seen_at.get(request.canary),
         interval=max((process.interval for process in scraped), default=0.0),
         stable_seen_at=seen_at.get(request.stable),
-        canary_client_errors=blamed[request.canary],
-        stable_client_errors=blamed[request.stable],
+        canary_client_errors=client_errors[request.canary],
+        stable_client_errors=client_errors[request.stable],
     )
 
 
 def unusable_reason(
     source: SourceId, measured: CounterSamples, request: MetricsRequest
 ) -> Unavailable | None:
-    """Find out whether an answer cannot tell what was asked for."""
-    wrong = find_provider(source, request).unusable_reason(request, measured.series)
-    return None if wrong is None else Unavailable(UnavailableReason.NO_SUCH_BOUND, wrong)
+    """Return the reason why an answer cannot be used; None: it can."""
+    reason = find_provider(source, request).unusable_reason(request, measured.series)
+    return None if reason is None else Unavailable(UnavailableReason.NO_SUCH_BOUND, reason)
 
 
 def from_custom(
     tallied: CustomCounts, request: MetricsRequest, asked: DueQuery, after: float
 ) -> WindowCounts:
-    """Take over what custom queries say of their window.
+    """Convert the counts of custom queries.
 
-    Without an answer about the canary nothing is counted, and the next window takes this one in.
+    Without counts of the canary nothing is counted, and the next window includes this one.
     """
     if tallied.canary is None:
         return WindowCounts(Counts(), Counts(), after, None, asked.window)
@@ -125,11 +125,11 @@ def from_custom(
 
 
 def times(one: Counts, amount: int) -> Counts:
-    """Multiply what one more of a counter means by how many more there are."""
+    """Multiply the counts per increment of a counter by the number of increments."""
     return Counts(one.requests * amount, one.errors * amount)
 
 
-def _upto(
+def _count_until(
     source: SourceId,
     scraped: tuple[Target, ...],
     request: MetricsRequest,
@@ -145,19 +145,19 @@ def _upto(
             for pod, started in pods_started.items()
             if pod.startswith(ours) and pod not in seen
         ]
-    found = watermark(scraped, unseen)
-    if found is None:  # and whatever comes later is newer than all that was asked for
+    complete_until = watermark(scraped, unseen)
+    if complete_until is None:  # later samples are newer than the queried window
         return max(after, request.now - LOOKBACK)
-    return max(after, found)
+    return max(after, complete_until)
 
 
 def _consistent(counts: Counts) -> Counts:
-    """Mend what a scrape saw between two counters' steps: an error is a request too."""
+    """Make requests at least errors: a scrape may see one counter increased but not the other."""
     errors = max(counts.errors, 0)
     return Counts(max(counts.requests, errors), errors)
 
 
-def _scraped_twice(source: SourceId, label: str, value: str) -> Unavailable:
+def _duplicate_scrape(source: SourceId, label: str, value: str) -> Unavailable:
     return Unavailable(
         UnavailableReason.DOUBLED,
         f'{source} counters of {label}="{value}" are in Prometheus more than once, so every'

@@ -1,7 +1,7 @@
-"""Custom queries: what they are asked, and what their answers mean.
+"""Render custom queries, and read their answers.
 
-The answers are approximate, for `increase()` extrapolates: they are rounded to whole requests,
-and windows follow each other without gap or overlap, so that no time counts twice.
+The answers are approximate because `increase()` extrapolates: they are rounded to whole requests.
+Windows follow each other without gap or overlap, so that no time counts twice.
 """
 
 from collections.abc import Mapping
@@ -16,14 +16,14 @@ from halimede.judge.baseline import HISTORY
 from halimede.judge.reading import Counts, DueQuery, MetricsRequest
 
 LONGEST_WINDOW = 21600.0
-"""Seconds of the longest window that is asked for, however long nobody looked."""
+"""Maximum length of a window, in seconds, however long ago the last poll was."""
 
 
 def render_query(text: str, request: MetricsRequest, revision: str, window: float) -> str:
-    """Fill a template in for a revision.
+    """Render a query template for a revision.
 
     Raises:
-        UnusableQueryError: The template cannot be filled in; the spec is invalid.
+        UnusableQueryError: The template cannot be rendered; the spec is invalid.
     """
     values = {
         "namespace": request.namespace,
@@ -37,19 +37,19 @@ def render_query(text: str, request: MetricsRequest, revision: str, window: floa
 
 
 def custom_sources(analysis: Analysis) -> dict[SourceId, QueryPair]:
-    """Map the sources that are custom queries to these."""
-    found: dict[SourceId, QueryPair] = {metric_source(one.name): one for one in analysis.metrics}
+    """Map each source that is a custom query to its queries."""
+    queries: dict[SourceId, QueryPair] = {metric_source(one.name): one for one in analysis.metrics}
     if analysis.provider is MetricsProvider.CUSTOM and analysis.router is not None:
-        found[Source.ROUTER] = analysis.router
-    return found
+        queries[Source.ROUTER] = analysis.router
+    return queries
 
 
 def due_queries(analysis: Analysis, evidence: Evidence | None, now: float) -> tuple[DueQuery, ...]:
-    """List the custom queries whose window is over, or all of them for the past."""
-    begun = {one.source: one.watermark for one in evidence.sources} if evidence else {}
+    """List the custom queries whose window is over; without evidence all, for the baseline."""
+    watermarks = {one.source: one.watermark for one in evidence.sources} if evidence else {}
     indicators = []
     for source, queries in custom_sources(analysis).items():
-        window = HISTORY if not begun else now - begun.get(source, now)
+        window = HISTORY if not watermarks else now - watermarks.get(source, now)
         if window >= queries.window_seconds:
             indicators.append(
                 DueQuery(source, queries.requests, queries.errors, min(window, LONGEST_WINDOW))
@@ -58,10 +58,10 @@ def due_queries(analysis: Analysis, evidence: Evidence | None, now: float) -> tu
 
 
 def parse_scalar(result: Any) -> float | None:
-    """Read the one number of an answer; None: there is none, or it is no number.
+    """Read the number in an answer; None: the answer is empty or the number is not finite.
 
     Raises:
-        UnusableQueryError: There are several, or a range.
+        UnusableQueryError: The answer has several series, or is not one number.
     """
     match result:
         case []:
@@ -87,7 +87,7 @@ def _finite(text: str) -> float | None:
 
 
 def to_counts(requests: float | None, errors: float | None) -> Counts | None:
-    """Round both numbers. Without requests there is no answer; without errors there were none."""
+    """Round both numbers. None as *requests* means no answer, None as *errors* means no errors."""
     if requests is None:
         return None
     total = max(round(requests), 0)

@@ -1,12 +1,12 @@
 """How much errors cluster: phi, Pearson's chi-square over its degrees of freedom.
 
-Independent errors give 1; errors that come in clusters of m give about m for clusters of one size
-and 2 m - 1 for geometric ones. Evidence is divided by phi, as the same number of clustered errors
-tells less (McCullagh and Nelder, Generalized Linear Models, 1989, section 4.5).
+Independent errors give 1; errors in clusters of mean size m give about m if all clusters have the
+same size, and 2 m - 1 if the size is geometric. Evidence is divided by phi because clustered
+errors are weaker evidence (McCullagh and Nelder, Generalized Linear Models, 1989, section 4.5).
 
-Phi is taken from the differences between neighbours in time, as in von Neumann's ratio
-(https://doi.org/10.1214/aoms/1177731677): an outage or a slow rise counts only where it begins and
-where it ends, whereas clusters count everywhere.
+Phi is computed from the differences between neighbouring periods, as in von Neumann's ratio
+(https://doi.org/10.1214/aoms/1177731677): an outage or a slow rise counts only at its start and
+its end, whereas clusters count everywhere.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from halimede.judge.bets import Changes
 from halimede.judge.reading import Counts
 
 ENOUGH_ERRORS = 10
-"""Fewer do not tell a dispersion."""
+"""Minimum number of errors for an estimate of the dispersion."""
 WORST_DISPERSION = 100.0
 """Upper bound of phi."""
 MOST_LOOKS = 100
@@ -34,31 +34,31 @@ def estimate_dispersion(
 ) -> tuple[float, int]:
     """Compute phi from pairs of neighbouring periods of equal length.
 
-    Without incidents a pair has the weight of its errors, so that phi is the variance over the
-    mean also where most periods have no cluster at all.
+    Without incidents each pair is weighted by its errors, so that phi is the variance over the
+    mean even if most periods have no cluster.
 
     Args:
         pairs: The counts of both periods.
-        incidents: Whether there may be incidents among them.
+        incidents: Whether the periods may contain incidents.
 
     Returns:
-        Phi, `WORST_DISPERSION` at most, and the number of differences that it rests on; 1 and 0
-        where there are too few errors to tell.
+        Phi, at most `WORST_DISPERSION`, and the number of differences it was computed from; 1 and
+        0 if there are too few errors.
     """
-    found, weights, errors = list[float](), list[int](), 0
+    values, weights, errors = list[float](), list[int](), 0
     for before, after in pairs:
         errors += after.errors
         value = difference(before, after)
         if value is not None:
-            found.append(value)
+            values.append(value)
             weights.append(1 if incidents else before.errors + after.errors)
-    if errors < ENOUGH_ERRORS or not found:
+    if errors < ENOUGH_ERRORS or not values:
         return 1.0, 0
     if incidents:
-        most = sorted(found)[int(EXTREME * (len(found) - 1))]
-        found = [min(value, most) for value in found]
-    phi = sum(value * weight for value, weight in zip(found, weights, strict=True)) / sum(weights)
-    return round(min(phi, WORST_DISPERSION), 6), min(len(found), MOST_LOOKS)
+        most = sorted(values)[int(EXTREME * (len(values) - 1))]
+        values = [min(value, most) for value in values]
+    phi = sum(value * weight for value, weight in zip(values, weights, strict=True)) / sum(weights)
+    return round(min(phi, WORST_DISPERSION), 6), min(len(values), MOST_LOOKS)
 
 
 def neighbours(bins: Iterable[Counts | None]) -> Iterable[tuple[Counts, Counts]]:
@@ -87,8 +87,8 @@ def add_difference(phi: float, looks: int, value: float) -> tuple[float, int]:
     """Add a difference to a dispersion that is the mean of *looks* differences."""
     count = min(looks + 1, MOST_LOOKS)
     usual = max(1.0, phi)
-    learned = phi + (min(value, CLIPPED * usual) - phi) / count
-    return round(min(learned, WORST_DISPERSION), 6), count
+    updated = phi + (min(value, CLIPPED * usual) - phi) / count
+    return round(min(updated, WORST_DISPERSION), 6), count
 
 
 def phi_of(held: SourceEvidence) -> float:

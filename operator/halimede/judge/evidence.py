@@ -1,4 +1,4 @@
-"""Add what one poll showed to a source's evidence."""
+"""Add the counts of a poll to a source's evidence."""
 
 from collections.abc import Iterable
 from math import sqrt
@@ -23,7 +23,7 @@ from halimede.judge.reading import Counts
 from halimede.judge.thresholds import DOUBT, ROUNDING, Limits, lowest
 
 UNKNOWN = Baseline()
-"""A past of which nothing is known."""
+"""A baseline without counts."""
 NOTABLE = 1.75
 """A poll counts against the canary only if its errors exceed this many times the sum of the number
 expected at stable's usual rate and one standard deviation."""
@@ -52,15 +52,15 @@ def initial_evidence(
     known: Baseline = UNKNOWN,
     ceiling: float | None = None,
 ) -> SourceEvidence:
-    """Start without any evidence, at *now*, with what is known of stable's past.
+    """Create the evidence of a source that has counted nothing yet.
 
     Args:
-        source: Whose counters they are.
-        limits: What the settings mean.
-        levels: What the steps' certificates must exclude, if not what the others' must; or `()`.
+        source: The source of the counts.
+        limits: The limits of the analysis.
+        levels: The levels of the steps for this source; `()`: those shared by all sources.
         now: The end of the warm-up.
-        known: Stable's past.
-        ceiling: The error rate that the canary may not exceed; None: that of the settings.
+        known: The baseline.
+        ceiling: The source's ceiling; None: that of the settings.
     """
     moment = round(now, 3)
     highest = limits.ceiling_of(source) if ceiling is None else ceiling
@@ -80,12 +80,12 @@ def initial_evidence(
 
 
 def ceiling_of(held: SourceEvidence, limits: Limits) -> float:
-    """Say which error rate the canary may not exceed by this source."""
+    """Return the ceiling of a source."""
     return limits.ceiling_of(held.source) if held.ceiling is None else held.ceiling
 
 
 def is_outage(stable: Counts, held: SourceEvidence, limits: Limits) -> bool:
-    """Whether stable itself was over the ceiling in a poll."""
+    """Whether stable's error rate was over the ceiling in a poll."""
     return stable.errors > ceiling_of(held, limits) * stable.requests
 
 
@@ -98,20 +98,20 @@ def update_evidence(
     tolerated: float,
     outage: bool = False,
 ) -> SourceEvidence:
-    """Multiply the bets by what they win or lose on the new counts.
+    """Multiply the bets by their gains on the new counts.
 
-    Each logarithm is divided by the dispersion, which keeps it a test martingale (Jensen) and
-    takes back what clustered errors pretend. Bets against the canary are capped per poll above
-    even odds and never fall below `lowest`.
+    The logarithm of each gain is divided by the dispersion. The result is still a test martingale
+    (Jensen), and clustered errors are not overrated. Bets against the canary are capped per poll
+    above even odds and never fall below `lowest`.
 
     Args:
         held: The evidence so far.
-        seen: What the poll showed.
-        limits: What the settings mean.
-        levels: What the steps' certificates must exclude by this source.
+        seen: The counts of the poll.
+        limits: The limits of the analysis.
+        levels: The levels of the steps for this source.
         tolerated: `maxErrorRatio`.
-        outage: Stable is over the ceiling by some other source. With the same by this source, the
-            poll tells nothing of the canary's own rate.
+        outage: Whether stable is over the ceiling by another source. If it is over the ceiling by
+            any source, the poll is no evidence about the canary's own error rate.
     """
     phi, cap, low = phi_of(held), limits.cap, lowest(held.polls)
     bake, highest = held.bake_ceiling, ceiling_of(held, limits)
@@ -192,7 +192,10 @@ def _highest_rate(held: SourceEvidence, stable: Counts) -> float:
 
 def is_suspected(held: Iterable[SourceEvidence]) -> bool:
     """Whether a one-sample test of any source has odds over even against the canary."""
-    return any(max(log_mixture(one.log_abs), log_mixture(one.log_bake)) > ROUNDING for one in held)
+    return any(
+        max(log_mixture(source.log_abs), log_mixture(source.log_bake)) > ROUNDING
+        for source in held
+    )
 
 
 def update_confirmation(
@@ -205,20 +208,20 @@ def update_confirmation(
     if not suspicion:
         return held.evolve(log_confirmation=(), confirmation_requests=0)
     won = confirm(seen.canary, seen.stable)
-    alone = add(held.log_confirmation, won, phi)
+    log_confirmation = add(held.log_confirmation, won, phi)
     return held.evolve(
-        log_confirmation=alone,
+        log_confirmation=log_confirmation,
         confirmation_requests=held.confirmation_requests + seen.stable.requests,
     )
 
 
 def without_comparison(held: SourceEvidence) -> SourceEvidence:
-    """Forget what a comparison with the stable revision has shown."""
+    """Reset the bets that compare the canary with the stable revision."""
     return held.evolve(log_rel=zeros(len(held.log_rel)), log_better=(), log_no_worse=())
 
 
 def summarise(evidence: Evidence) -> Evidence:
-    """Keep of evidence that nothing is added to any more what can be told of it: the odds."""
+    """Reduce finished evidence to what is still reported: the odds."""
     clients = evidence.client_errors
     return evidence.evolve(
         sources=tuple(_summarise_source(held) for held in evidence.sources),
@@ -228,16 +231,16 @@ def summarise(evidence: Evidence) -> Evidence:
 
 def _summarise_source(held: SourceEvidence) -> SourceEvidence:
     return held.evolve(
-        log_rel=_one(held.log_rel),
-        log_abs=_one(held.log_abs),
-        log_bake=_one(held.log_bake),
-        log_better=_one(held.log_better),
+        log_rel=_condense(held.log_rel),
+        log_abs=_condense(held.log_abs),
+        log_bake=_condense(held.log_bake),
+        log_better=_condense(held.log_better),
         log_no_worse=(),
         log_confirmation=(),
     )
 
 
-def _one(logs: Logs) -> Logs:
+def _condense(logs: Logs) -> Logs:
     return (round(log_mixture(logs), 6),) if logs else ()
 
 

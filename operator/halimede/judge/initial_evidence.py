@@ -1,4 +1,4 @@
-"""The evidence that a rollout starts with: stable's past, the levels and the ceilings."""
+"""The evidence that a rollout starts with: the baseline, the levels and the ceilings."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -26,42 +26,44 @@ def begin(
     *,
     previous: Evidence | None = None,
 ) -> Evidence:
-    """Fix what every step must show, and start to count at *now*: the warm-up is over.
+    """Set the level of every step, and start to count at *now*, the end of the warm-up.
 
-    Call it with the history of a reading whose request's `since` was None. While a source of the
-    history cannot be read, the answer has no sources and the verdict `MetricsDown`: it has not
-    begun, `since` of it is still None, and the next poll calls `begin` again with the answer as
-    *previous*.
+    Call it with the history of a reading whose request's `since` was None. If a source of the
+    history cannot be read, the evidence has no sources and the verdict `MetricsDown`:
+    `counted_since` still returns None for it, and the next poll must call `begin` again with this
+    evidence as *previous*.
     """
     bounds = limits(analysis)
-    pasts = _pasts(bounds, history)
-    if isinstance(pasts, Unavailable):
-        return _not_begun(pasts, previous, now)
-    known = [pasts[one].rate for one in bounds.sources if one not in bounds.others]
-    rate = next((one for one in known if one is not None), None)
-    fixed = levels(analysis, max(steps, 1), rate, bounds.ceiling)
-    seen = [one.per_second for one in pasts.values() if one.per_second is not None]
+    baselines = _baselines(bounds, history)
+    if isinstance(baselines, Unavailable):
+        return _not_begun(baselines, previous, now)
+    rates = [baselines[source].rate for source in bounds.sources if source not in bounds.others]
+    known_rate = next((rate for rate in rates if rate is not None), None)
+    step_levels = levels(analysis, max(steps, 1), known_rate, bounds.ceiling)
+    request_rates = [
+        baseline.per_second for baseline in baselines.values() if baseline.per_second is not None
+    ]
     return Evidence(
-        levels=fixed,
+        levels=step_levels,
         client_errors=_client_errors(analysis, history, now),
-        requests_per_second=round(min(seen), 3) if seen else None,
+        requests_per_second=round(min(request_rates), 3) if request_rates else None,
         sources=tuple(
-            begin_source(source, one, analysis, fixed, now)
-            for source, one in _with_dispersion(pasts, analysis).items()
+            begin_source(source, baseline, analysis, step_levels, now)
+            for source, baseline in _with_dispersion(baselines, analysis).items()
         ),
     )
 
 
 def _with_dispersion(
-    pasts: Mapping[SourceId, Baseline], analysis: Analysis
+    baselines: Mapping[SourceId, Baseline], analysis: Analysis
 ) -> dict[SourceId, Baseline]:
-    """Use the highest dispersion of the other sources for custom queries."""
-    worst = max(pasts.values(), key=lambda one: one.dispersion)
+    """Set the dispersion of custom queries to the highest one of all sources."""
+    worst = max(baselines.values(), key=lambda baseline: baseline.dispersion)
     return {
-        source: replace(one, dispersion=worst.dispersion, looks=worst.looks)
+        source: replace(baseline, dispersion=worst.dispersion, looks=worst.looks)
         if source in custom_sources(analysis)
-        else one
-        for source, one in pasts.items()
+        else baseline
+        for source, baseline in baselines.items()
     }
 
 
@@ -100,32 +102,32 @@ def _client_errors(
         return None
     source = Source.ROUTER_CLIENT_ERRORS
     answer = history.answers.get(Source.ROUTER) if history else None
-    known = (
+    baseline = (
         summarise_baseline(source, answer, history.request)
         if history and isinstance(answer, CounterSamples)
         else Baseline()
     )
-    return initial_evidence(source, limits(analysis), (), now, known)
+    return initial_evidence(source, limits(analysis), (), now, baseline)
 
 
-def _pasts(bounds: Limits, history: History | None) -> dict[SourceId, Baseline] | Unavailable:
-    """Sum up what each source tells of stable's past, or say why one cannot."""
+def _baselines(bounds: Limits, history: History | None) -> dict[SourceId, Baseline] | Unavailable:
+    """Compute the baseline of each source, or return why one cannot be read."""
     if history is None:
         return NOT_ASKED
-    pasts = {}
+    baselines = {}
     for source in bounds.sources:
         answer = history.answers.get(source, NOT_ASKED)
         if isinstance(answer, Unavailable):
             return answer
-        wrong = (
+        reason = (
             unusable_reason(source, answer, history.request)
             if isinstance(answer, CounterSamples)
             else None
         )
-        if wrong is not None:
-            return wrong
-        pasts[source] = summarise_baseline(source, answer, history.request)
-    return pasts
+        if reason is not None:
+            return reason
+        baselines[source] = summarise_baseline(source, answer, history.request)
+    return baselines
 
 
 def _not_begun(answer: Unavailable, previous: Evidence | None, now: float) -> Evidence:

@@ -1,7 +1,7 @@
-"""Judge a new revision by its errors, at any time and as often as one likes.
+"""Judge a new revision by its errors, at any time and any number of times.
 
-Call `initial_evidence.begin` once, when the warm-up is over, and then `judge` at every poll. All
-state is in the evidence.
+Call `initial_evidence.begin` once, when the warm-up is over, and then `judge_poll` at every poll.
+All state is in the evidence.
 """
 
 from collections.abc import Mapping
@@ -54,53 +54,53 @@ def judge_poll(
     rehearsal: bool = False,
     compared: bool = True,
 ) -> Judgement:
-    """Add what the reading shows to the evidence and say what it allows in *step* (from 0).
+    """Add a reading to the evidence, and return the verdict on *step* (from 0).
 
-    In the *bake* nothing passes, and what stable's past allows for is a ceiling too. In a
-    *rehearsal* no user gets the canary's answers: it is not compared with stable, and only
-    Triton, which sees all that reaches it, must have data. *compared* says whether the stable
-    revision is given requests at the same time.
+    In the *bake* nothing passes, and the ceiling from the baseline applies too. In a *rehearsal*
+    no user gets the canary's answers: it is not compared with stable, and only Triton, which
+    counts all requests that reach it, must have data. *compared* is whether the stable revision
+    gets requests at the same time.
 
-    *pods_started* tells when pods started (UNIX seconds by pod name): all that a pod did which
-    started after the warm-up counts. Without it such a pod's requests before its first scrape
-    are left out.
+    *pods_started* maps pod names to start times (UNIX seconds). The counters of a pod that started
+    after the warm-up count from zero; without its start time, its requests before its first
+    scrape are left out.
 
     Raises:
-        ValueError: the evidence has not begun.
+        ValueError: The evidence has not begun.
     """
     if not evidence.sources:
         raise ValueError("The evidence has not begun: call begin() with the history first")
     bounds = limits(analysis)
-    at = examined(evidence, step, steps)
-    baked = _baked(evidence, bounds) if bake else evidence
-    counts = {
-        source: _counted(source, baked, reading, analysis, pods_started or {}, now)
+    level_index = examined(evidence, step, steps)
+    current = _with_bake(evidence, bounds) if bake else evidence
+    windows = {
+        source: _count_source(source, current, reading, analysis, pods_started or {}, now)
         for source in bounds.sources
     }
     outage = any(
         is_outage(seen.stable, held, bounds)
-        for source, (held, seen) in counts.items()
+        for source, (held, seen) in windows.items()
         if source in ERRORS and isinstance(seen, WindowCounts)
     )
     views = tuple(
-        _view(source, baked, held, seen, analysis, outage=outage and source in ERRORS)
-        for source, (held, seen) in counts.items()
+        _build_view(source, current, held, seen, analysis, outage=outage and source in ERRORS)
+        for source, (held, seen) in windows.items()
     )
     case = Poll(
-        views=_rehearsed(views) if rehearsal else _compared(views, baked),
+        views=_without_comparisons(views) if rehearsal else _with_confirmation(views, current),
         request=reading.request,
         limits=bounds,
         analysis=analysis,
-        step=at,
+        step=level_index,
         now=now,
         bake=bake,
         rehearsal=rehearsal,
         compared=compared,
         requested_at=requested_at(evidence, (view.evidence for view in views), now),
-        client_errors=_with_client_errors(evidence, counts, analysis, now),
+        client_errors=_with_client_errors(evidence, windows, analysis, now),
     )
     verdict, message = decide_verdict(case)
-    return Judgement(verdict, _written(evidence, case, verdict, message), message)
+    return Judgement(verdict, _update(evidence, case, verdict, message), message)
 
 
 def _with_client_errors(
@@ -122,11 +122,11 @@ def _with_client_errors(
     )
 
 
-def _rehearsed(views: tuple[SourceView, ...]) -> tuple[SourceView, ...]:
+def _without_comparisons(views: tuple[SourceView, ...]) -> tuple[SourceView, ...]:
     return tuple(replace(view, evidence=without_comparison(view.evidence)) for view in views)
 
 
-def _compared(views: tuple[SourceView, ...], before: Evidence) -> tuple[SourceView, ...]:
+def _with_confirmation(views: tuple[SourceView, ...], before: Evidence) -> tuple[SourceView, ...]:
     """Update the comparison that must confirm a one-sample test against the canary."""
     suspicion = is_suspected(view.evidence for view in views)
     phis = {held.source: phi_of(held) for held in before.sources}
@@ -144,7 +144,7 @@ def _compared(views: tuple[SourceView, ...], before: Evidence) -> tuple[SourceVi
 
 
 def examined(evidence: Evidence, step: int, steps: int) -> int:
-    """Find the level that *step* (from 0) must show; the last one if the steps were edited since.
+    """Return the index of *step*'s level; the last one if the number of steps was changed since.
 
     >>> examined(Evidence(levels=(0.06, 0.03, 0.015)), 1, 3)
     1
@@ -155,7 +155,7 @@ def examined(evidence: Evidence, step: int, steps: int) -> int:
     return min(step if steps == len(evidence.levels) else last, last)
 
 
-def _counted(
+def _count_source(
     source: SourceId,
     evidence: Evidence,
     reading: Reading,
@@ -163,10 +163,10 @@ def _counted(
     pods_started: Mapping[str, float],
     now: float,
 ) -> tuple[SourceEvidence, WindowCounts | Unavailable | None]:
-    """Count what a source shows of this poll; None: it was not to be asked yet."""
-    held = _held(source, evidence) or _late(source, evidence, analysis, now)
-    asked = next((one for one in reading.request.indicators if one.source == source), None)
-    if asked is None and source in custom_sources(analysis):
+    """Count the requests and errors of this poll by a source; None: its query is not due yet."""
+    held = _find_evidence(source, evidence) or _begin_late(source, evidence, analysis, now)
+    due = next((query for query in reading.request.indicators if query.source == source), None)
+    if due is None and source in custom_sources(analysis):
         return held, None
     answer = reading.answers.get(source, NOT_ASKED)
     if isinstance(answer, CounterSamples):
@@ -179,13 +179,13 @@ def _counted(
             pods_started=pods_started,
         )
     if isinstance(answer, CustomCounts):
-        if asked is None:
+        if due is None:
             return held, NOT_ASKED
-        return held, from_custom(answer, reading.request, asked, held.watermark)
+        return held, from_custom(answer, reading.request, due, held.watermark)
     return held, answer
 
 
-def _view(
+def _build_view(
     source: SourceId,
     evidence: Evidence,
     held: SourceEvidence,
@@ -194,27 +194,29 @@ def _view(
     *,
     outage: bool,
 ) -> SourceView:
-    fixed = demanded(evidence, held)
+    step_levels = demanded(evidence, held)
     if isinstance(seen, WindowCounts):
         tolerated = float(analysis.max_error_ratio)
         held = update_evidence(
-            held, seen, limits(analysis), fixed, tolerated=tolerated, outage=outage
+            held, seen, limits(analysis), step_levels, tolerated=tolerated, outage=outage
         )
-    return SourceView(source, held, seen, fixed)
+    return SourceView(source, held, seen, step_levels)
 
 
 def demanded(evidence: Evidence, held: SourceEvidence) -> tuple[float, ...]:
-    """List what a source's certificates must exclude, step by step."""
+    """Return the levels of the steps for a source."""
     return held.levels or evidence.levels
 
 
-def _late(source: SourceId, evidence: Evidence, analysis: Analysis, now: float) -> SourceEvidence:
-    """Begin with a source that was declared in mid-rollout."""
+def _begin_late(
+    source: SourceId, evidence: Evidence, analysis: Analysis, now: float
+) -> SourceEvidence:
+    """Create the evidence of a source that was added to the spec during the rollout."""
     return begin_source(source, Baseline(), analysis, evidence.levels, now)
 
 
-def _baked(evidence: Evidence, bounds: Limits) -> Evidence:
-    """Let the bake's test begin on the sources on which it has not."""
+def _with_bake(evidence: Evidence, bounds: Limits) -> Evidence:
+    """Start the bake's test on the sources on which it has not started."""
     sources = tuple(
         start_bake(held, ceiling_of(held, bounds)) if held.bake_ceiling is None else held
         for held in evidence.sources
@@ -222,11 +224,11 @@ def _baked(evidence: Evidence, bounds: Limits) -> Evidence:
     return evidence.evolve(sources=sources)
 
 
-def _held(source: SourceId, evidence: Evidence) -> SourceEvidence | None:
+def _find_evidence(source: SourceId, evidence: Evidence) -> SourceEvidence | None:
     return next((held for held in evidence.sources if held.source == source), None)
 
 
-def _written(evidence: Evidence, case: Poll, verdict: Verdict, message: str) -> Evidence:
+def _update(evidence: Evidence, case: Poll, verdict: Verdict, message: str) -> Evidence:
     down, missing = evidence.metrics_down_since, evidence.no_data_since
     if verdict is Verdict.METRICS_DOWN:
         down = down or case.now

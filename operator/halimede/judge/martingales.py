@@ -1,8 +1,9 @@
 """Test martingales on error counts.
 
-Each is a bet against a null hypothesis such as "the canary is fine": as long as that holds, its
-expected value never rises, so by Ville's inequality it ever reaches 1/alpha with probability alpha
-at most, however often one looks. All values are natural logarithms.
+Each is a bet against a null hypothesis such as "the canary is as good as stable": as long as the
+hypothesis holds, the expected value never rises. By Ville's inequality the value therefore ever
+reaches 1/alpha with a probability of at most alpha, however often it is evaluated. All values are
+natural logarithms.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,12 +13,12 @@ from math import exp, inf, log, log1p, sqrt
 from halimede.judge.reading import Counts
 
 RATIOS = (1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)
-"""How many times as many errors as stable the canary may make, each a bet of its own."""
+"""Ratios of the canary's error rate to stable's; one bet for each."""
 
 DEVIATIONS = 1.5
-"""Per poll, a bet counts at most its expected errors, this many standard deviations more..."""
+"""Per poll, a bet counts at most its expected errors plus this many standard deviations..."""
 FEW = 2
-"""...and this many errors more."""
+"""...plus this many errors."""
 
 CONFIRMING_RATIOS = (2.0, 5.0, 20.0, 100.0)
 """Ratios of the comparison that confirms a one-sample test."""
@@ -49,21 +50,21 @@ def compare(
 ) -> tuple[float, ...]:
     """Bet that the canary's error rate is each of *ratios* times stable's, against *null* times.
 
-    Stable's own rate is unknown and may vary. Given an error, the question is whose it was. With
-    pi the canary's part of the requests, a canary k times as bad makes
+    Stable's own rate is unknown and may vary, so the bet is on which revision each error belongs
+    to. With pi the canary's part of the requests, a canary that is k times as bad makes
     q_k = k pi / (1 - pi + k pi) of the errors. For independent Bernoulli requests and any common
     rate, this is a supermartingale under "at most *null* times" if all ratios are above *null*,
-    and under "at least *null* times" if all are below it. Without requests on either side nothing
-    is bet. Where *most* is given, the bet on each ratio counts that many errors of the canary at
-    most, which lowers what it wins and so keeps it fair.
+    and under "at least *null* times" if all are below it. If either revision has no requests, all
+    gains are 0. If *most* is given, the bet on each ratio counts at most that many errors of the
+    canary; this lowers its gain, so it remains a supermartingale.
     """
     if not canary.requests or not stable.requests:
         return (0.0,) * len(ratios)
     share = canary.requests / (canary.requests + stable.requests)
     base = 1 - share + null * share
-    counted = most or (inf,) * len(ratios)
+    limits = most or (inf,) * len(ratios)
     bets = []
-    for ratio, bound in zip(ratios, counted, strict=True):
+    for ratio, bound in zip(ratios, limits, strict=True):
         blend = (1 - share + ratio * share) / base
         errors = min(canary.errors, bound)
         bets.append(errors * log(ratio / null / blend) - stable.errors * log(blend))
@@ -71,14 +72,14 @@ def compare(
 
 
 def log_e_worse(canary: Counts, stable: Counts, rate: float, phi: float) -> tuple[float, ...]:
-    """Bet that the canary errs more often than stable.
+    """Bet that the canary's error rate is higher than stable's.
 
     Each bet counts only about as many errors as its ratio predicts. Otherwise a burst would raise
     the bets on low ratios, which fall slowly after it.
 
     Args:
-        canary: What was counted of the canary.
-        stable: What was counted of stable.
+        canary: The canary's counts.
+        stable: Stable's counts.
         rate: Stable's error rate: the usual, the recent or the present one, whichever is highest.
         phi: The dispersion of errors.
     """
@@ -88,23 +89,23 @@ def log_e_worse(canary: Counts, stable: Counts, rate: float, phi: float) -> tupl
 
 
 def confirm(canary: Counts, stable: Counts) -> tuple[float, ...]:
-    """Bet that the canary errs more often than stable, on fewer ratios."""
+    """Bet that the canary's error rate is higher than stable's, on fewer ratios."""
     return compare(canary, stable, CONFIRMING_RATIOS)
 
 
 def no_worse(canary: Counts, stable: Counts, tolerated: float) -> tuple[float, ...]:
-    """Bet that the canary makes fewer than *tolerated* times the errors of stable."""
-    return compare(canary, stable, [tolerated * one for one in PASS_FACTORS], tolerated)
+    """Bet that the canary's error rate is below *tolerated* times stable's."""
+    return compare(canary, stable, [tolerated * factor for factor in PASS_FACTORS], tolerated)
 
 
 def better(canary: Counts, stable: Counts) -> tuple[float, ...]:
-    """Bet that the canary makes less than `BETTER` of the errors of stable."""
-    return compare(canary, stable, [BETTER * one for one in BETTER_FACTORS], BETTER)
+    """Bet that the canary's error rate is below `BETTER` times stable's."""
+    return compare(canary, stable, [BETTER * factor for factor in BETTER_FACTORS], BETTER)
 
 
 @lru_cache(maxsize=128)
 def ceiling_rates(ceiling: float) -> tuple[float, ...]:
-    """List the rates above *ceiling* that `over` bets on."""
+    """Return the rates above *ceiling* that `log_e_above` bets on."""
     rates = []
     rate = ceiling * 1.5
     while rate < NEARLY_ALL:
@@ -119,7 +120,7 @@ def log_e_above(canary: Counts, ceiling: float) -> tuple[float, ...]:
 
 
 def log_e_below(canary: Counts, level: float) -> tuple[float, ...]:
-    """Bet that the canary's error rate is below *level*: what makes a certificate."""
+    """Bet that the canary's error rate is below *level*: the bets of a certificate."""
     return tuple(_bernoulli(canary, factor * level, level) for factor in PASS_FACTORS)
 
 
@@ -127,11 +128,11 @@ def certificate(canary: Counts, level: float, phi: float, relative: Sequence[flo
     """Compute the logarithm of the odds for an error rate of the canary below *level*.
 
     Args:
-        canary: What was counted while stable was as usual.
+        canary: The canary's counts while stable's error rate was usual.
         level: The error rate to exclude.
-        phi: The dispersion of errors. Dividing by it takes back what clustered errors pretend.
-        relative: What the bets of `no_worse` have won while stable was not as usual, divided by
-            the dispersion already. Empty: stable always was.
+        phi: The dispersion of errors, by which the bets are divided.
+        relative: The gains of the bets of `no_worse` while stable's error rate was unusual,
+            already divided by the dispersion. Empty: it never was.
     """
     bets = [bet / phi for bet in log_e_below(canary, level)]
     if relative:
@@ -144,7 +145,7 @@ def log_mixture(logs: Iterable[float], stakes: Sequence[float] | None = None) ->
 
     Args:
         logs: Their logarithms.
-        stakes: The part of the capital that is put on each; None: equal parts.
+        stakes: The fraction of the capital on each bet; None: equal fractions.
 
     >>> log_mixture((0.0, 0.0))
     0.0

@@ -1,4 +1,4 @@
-"""Say in a sentence what the evidence shows."""
+"""Describe evidence in one sentence."""
 
 from math import exp
 
@@ -11,11 +11,11 @@ from halimede.judge.providers.registry import find_provider
 from halimede.judge.reading import MetricsRequest
 
 _MILLION = 13.815510557964274
-"""Its natural logarithm: nobody needs to know more."""
+"""Natural logarithm of a million, the highest odds that are written as a number."""
 
 
 def odds(log_value: float) -> str:
-    """Write a logarithm as odds, with two digits.
+    """Format a logarithm as odds, with two significant digits.
 
     >>> odds(8.56), odds(0.0), odds(-3.0), odds(200.0)
     ('5200:1', '1:1', 'under 1:1', 'over 1000000:1')
@@ -28,7 +28,7 @@ def odds(log_value: float) -> str:
 
 
 def percent(rate: float) -> str:
-    """Write a rate as a percentage.
+    """Format a rate as a percentage.
 
     >>> percent(0.0125)
     '1.25 %'
@@ -37,7 +37,7 @@ def percent(rate: float) -> str:
 
 
 def plural(amount: int, thing: str) -> str:
-    """Write how many there are of a thing.
+    """Format an amount with its noun in the singular or plural.
 
     >>> plural(1, "error"), plural(3, "request")
     ('1 error', '3 requests')
@@ -46,32 +46,32 @@ def plural(amount: int, thing: str) -> str:
 
 
 def where(source: SourceId) -> str:
-    """Say where a source's requests were counted."""
-    where: dict[str, str] = {
+    """Describe where a source's requests were counted."""
+    places: dict[str, str] = {
         Source.TRITON: "in Triton",
         Source.ROUTER_LATENCY: "in the router's histogram",
     }
     if (metric := metric_name(source)) is not None:
         return f"by the metric {metric}"
-    return where.get(source, "at the router")
+    return places.get(source, "at the router")
 
 
 def failure_noun(source: SourceId) -> str:
-    """Name what a source counts against a revision."""
+    """Return the noun for a failure that a source counts."""
     if source == Source.ROUTER_CLIENT_ERRORS:
         return "client error"
     return "slow answer" if source == Source.ROUTER_LATENCY else "error"
 
 
 def rate(source: SourceId) -> str:
-    """Name the rate at which that happens."""
+    """Return the noun phrase for the rate of these failures."""
     if source == Source.ROUTER_CLIENT_ERRORS:
         return "a rate of client errors"
     return "a rate of slow answers" if source == Source.ROUTER_LATENCY else "an error rate"
 
 
 def describe_counts(held: SourceEvidence) -> str:
-    """Say how the canary fared.
+    """Describe the canary's counts.
 
     >>> held = SourceEvidence(source="Triton", begun_at=0, watermark=0, canary_requests=20)
     >>> describe_counts(held)
@@ -82,7 +82,7 @@ def describe_counts(held: SourceEvidence) -> str:
 
 
 def worse_than_stable(held: SourceEvidence, request: MetricsRequest, log_value: float) -> str:
-    """Say that the canary errs more often than stable."""
+    """Describe how the canary's error rate exceeds stable's."""
     return (
         f"revision {request.canary}: {describe_counts(held)} against {held.stable_errors} in"
         f" {held.stable_requests} of {request.stable}; odds {odds(log_value)} against it being"
@@ -91,7 +91,7 @@ def worse_than_stable(held: SourceEvidence, request: MetricsRequest, log_value: 
 
 
 def more_client_errors(held: SourceEvidence, request: MetricsRequest) -> str:
-    """Say that the canary is held because of more client errors than stable has."""
+    """Describe why the canary is held: it has more client errors than stable."""
     return (
         f"{worse_than_stable(held, request, log_mixture(held.log_rel))}. It is held for that:"
         " compare what both expect of a request, promote it by command, or set onClientErrors to"
@@ -102,7 +102,7 @@ def more_client_errors(held: SourceEvidence, request: MetricsRequest) -> str:
 def over_the_ceiling(
     held: SourceEvidence, request: MetricsRequest, log_value: float, ceiling: float
 ) -> str:
-    """Say that the canary's error rate exceeds the source's ceiling."""
+    """Describe how the canary's error rate exceeds the source's ceiling."""
     setting = "maxSlowPercent" if held.source == Source.ROUTER_LATENCY else "maxErrorPercent"
     if held.ceiling is not None:
         setting = f"maxErrorRatio, for the attempts of {request.stable} before the rollout"
@@ -113,7 +113,7 @@ def over_the_ceiling(
 
 
 def over_the_past(held: SourceEvidence, request: MetricsRequest, log_value: float) -> str:
-    """Say that the canary's error rate exceeds what stable's past allows for."""
+    """Describe how the canary's error rate exceeds the ceiling from the baseline."""
     return (
         f"revision {request.canary}: {describe_counts(held)}; odds {odds(log_value)} against"
         f" {rate(held.source)} of at most {percent(held.bake_ceiling or 0.0)}, what the past of"
@@ -122,7 +122,7 @@ def over_the_past(held: SourceEvidence, request: MetricsRequest, log_value: floa
 
 
 def better_than_stable(held: SourceEvidence, request: MetricsRequest, log_value: float) -> str:
-    """Say that the canary is certainly better than a stable revision that is bad."""
+    """Describe how much better the canary is than a bad stable revision."""
     return (
         f"stable revision {request.stable} has"
         f" {plural(held.stable_errors, failure_noun(held.source))} in"
@@ -132,7 +132,7 @@ def better_than_stable(held: SourceEvidence, request: MetricsRequest, log_value:
 
 
 def stable_in_trouble(held: SourceEvidence, request: MetricsRequest, ceiling: float) -> str:
-    """Say that no step can pass now because of the stable revision's errors."""
+    """Describe why no step can pass: the stable revision itself is over the ceiling."""
     return (
         f"stable revision {request.stable} is over {percent(ceiling)} {failure_noun(held.source)}s"
         " itself, so nothing is concluded until that is over"
@@ -140,7 +140,7 @@ def stable_in_trouble(held: SourceEvidence, request: MetricsRequest, ceiling: fl
 
 
 def stable_over(held: SourceEvidence, request: MetricsRequest, level: float) -> str:
-    """Say that the stable revision itself exceeds the level; empty if it does not."""
+    """Describe how the stable revision itself exceeds the level; empty if it does not."""
     requests = held.past_requests + held.usual_stable_requests
     errors = held.past_errors + held.usual_stable_errors
     if errors < ENOUGH_ERRORS or errors <= level * requests:
@@ -153,7 +153,7 @@ def stable_over(held: SourceEvidence, request: MetricsRequest, level: float) -> 
 
 
 def unseen(source: SourceId, request: MetricsRequest) -> str:
-    """Say which counters were looked for in vain, and what may be amiss."""
+    """Describe which counters are missing, and what to do about it."""
     own_router = source == Source.ROUTER and request.provider is MetricsProvider.CUSTOM
     if own_router or metric_name(source) is not None:
         field = "router" if own_router else source.replace("/", ".", 1)

@@ -1,4 +1,4 @@
-"""PromQL that cannot be broken out of: templates whose every value is written as a literal."""
+"""Render PromQL safely against injection: every value in a template is written as a literal."""
 
 import json
 import re
@@ -10,21 +10,21 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 
 class Regex(str):
-    """A regular expression whose literal parts are escaped already."""
+    """A regular expression whose literal parts are already escaped."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is asked: a template, and the values that it names."""
+    """A query template, and the values of its variables."""
 
     template: str
     values: Mapping[str, object] = field(default_factory=dict)
 
 
 def any_of(names: Iterable[object]) -> Regex:
-    r"""Match any of the names; a `Regex` among them as such, the others literally.
+    r"""Return a regular expression that matches any of the names; only a `Regex` is not escaped.
 
     >>> any_of(["a.b", Regex("c+")])
     'a\\.b|c+'
@@ -35,7 +35,7 @@ def any_of(names: Iterable[object]) -> Regex:
 
 
 def literal(value: object) -> str:
-    """Write a value as PromQL: text as a quoted string, a number of seconds as a duration."""
+    """Format a value as PromQL: text as a quoted string, a number of seconds as a duration."""
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, int | float):
@@ -53,6 +53,6 @@ _TEMPLATES.filters["any_of"] = any_of
 
 
 def render(question: Query, window: float) -> str:
-    """Write a question about the last *window* seconds as PromQL."""
+    """Render a query over the last *window* seconds as PromQL."""
     template = _TEMPLATES.get_template(f"{question.template}.promql.j2")
     return template.render(**question.values, window=window)

@@ -1,7 +1,7 @@
-"""The questions put to Prometheus, in PromQL.
+"""Build the queries to Prometheus.
 
-Instant queries with a range selector, so that Prometheus answers with raw samples, and all
-counters of one scrape either are in the answer or are not.
+They are instant queries with a range selector, so that Prometheus answers with raw samples, and
+the answer has either all counters of a scrape or none.
 """
 
 from halimede.api.sources import SourceId
@@ -13,17 +13,17 @@ from halimede.judge.providers.registry import find_provider
 from halimede.judge.reading import MetricsRequest
 
 LONGEST_WINDOW = 21600.0
-"""Seconds of counters that are read at most, however long nobody looked."""
+"""Maximum window, in seconds, however long ago the last poll was."""
 SHORTEST_PAST = 1.0
-"""Seconds of a past that has hardly begun: enough for an answer that says so."""
+"""Minimum window, in seconds, of the query for the baseline, if stable has just become stable."""
 ROUTE_SECONDS = 60.0
-"""How long after a promotion proxies may still count for the revision that was before."""
+"""Seconds after a promotion in which proxies may still count requests of the previous revision."""
 
 
 def build_queries(source: SourceId, request: MetricsRequest) -> tuple[str, ...]:
-    """Ask for both revisions' counters since the watermark, or for stable's past.
+    """Build the queries for both revisions' counters since the watermark, or for the baseline.
 
-    The series of all the answers together are the source's answer.
+    The source's answer is the series of all their answers together.
     """
     counters = find_provider(source, request)
     revisions = (request.stable,) if request.since is None else (request.stable, request.canary)
@@ -33,12 +33,12 @@ def build_queries(source: SourceId, request: MetricsRequest) -> tuple[str, ...]:
 
 def _window(counters: Provider, request: MetricsRequest) -> float:
     if request.since is None:
-        return _past(counters, request)
+        return _baseline_window(counters, request)
     return min(max(request.now - request.since, 0.0), LONGEST_WINDOW) + LOOKBACK
 
 
-def _past(counters: Provider, request: MetricsRequest) -> float:
+def _baseline_window(counters: Provider, request: MetricsRequest) -> float:
     if counters.by_revision:
         return HISTORY
-    alone = request.now - request.stable_since - ROUTE_SECONDS
-    return min(max(alone, SHORTEST_PAST), HISTORY)
+    stable_seconds = request.now - request.stable_since - ROUTE_SECONDS
+    return min(max(stable_seconds, SHORTEST_PAST), HISTORY)

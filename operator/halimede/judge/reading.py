@@ -1,4 +1,4 @@
-"""What Prometheus is asked and what it answered: raw counters, never rates."""
+"""Types of the requests to Prometheus and of its answers: raw counters, never rates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many requests ended, and how many of them in an error."""
+    """The number of requests that ended, and how many of them were errors."""
 
     requests: int = 0
     errors: int = 0
@@ -45,14 +45,14 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class CounterSamples:
-    """A source answered in full. No series is an answer too."""
+    """The complete answer of a source. It may have no series."""
 
     series: tuple[Series, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """A source could not be read. It is neither good nor bad news of the revision."""
+    """The reason why a source could not be read. It is no evidence for or against the revision."""
 
     why: UnavailableReason
     message: str
@@ -61,18 +61,18 @@ class Unavailable:
 
 @dataclass(frozen=True, slots=True)
 class CustomCounts:
-    """What custom queries made of both revisions, in whole requests; None: there was no answer."""
+    """The answers of custom queries, in whole requests; None: there was no answer."""
 
     stable: Counts | None
     canary: Counts | None
 
 
 Answer = CounterSamples | CustomCounts | Unavailable
-"""What one source said."""
+"""The answer of one source."""
 
 
 class BackendPosition(NamedTuple):
-    """A revision's place in the HTTPRoute, by which some routers name their series."""
+    """The position of a revision in the HTTPRoute; some routers name their series by it."""
 
     route: str
     """`<namespace>/<name>`."""
@@ -86,40 +86,40 @@ class BackendPosition(NamedTuple):
 
 
 class DueQuery(NamedTuple):
-    """Custom queries whose answer is due."""
+    """Custom queries of a source whose window is over."""
 
     source: SourceId
     requests: str
     """A template, see `api.query`."""
     errors: str
     window: float
-    """Of so many seconds up to the request's `now`, none of which has been counted yet."""
+    """Length in seconds; it ends at the request's `now`, and no part of it has been counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class MetricsRequest:
-    """Whose counters to read, and since when."""
+    """Which counters to read, and from which time on."""
 
     provider: MetricsProvider
     namespace: str
     name: str
-    """The ModelDeployment's; revisions' Services are `<name>-<hash8>`."""
+    """Name of the ModelDeployment; the Services of revisions are `<name>-<hash8>`."""
     model: str
-    """The model that requests name: the `model` label of Triton's counters."""
+    """Name of the model in requests: the `model` label of Triton's counters."""
     stable: str
     canary: str
     now: float
     since: float | None
-    """The evidence's oldest watermark (see `since`); None: it has not begun, so the stable
-    revision's past is read instead."""
+    """The evidence's oldest watermark (see `counted_since`); None: it has not begun, so the
+    counters for the baseline are read."""
     stable_since: float = 0.0
-    """When the stable revision became that."""
+    """When the stable revision became stable."""
     slow_after: int | None = None
-    """Milliseconds after which an answer is slow; None: nobody wants to know."""
+    """Milliseconds after which an answer is slow; None: latency is not judged."""
     client_errors: bool = False
     """Whether client errors are counted too, see `watched`."""
     backends: tuple[BackendPosition, ...] = ()
-    """Where the route has both revisions, if the router names its series by that."""
+    """Positions of both revisions in the route, if the router names its series by them."""
     indicators: tuple[DueQuery, ...] = ()
     """The custom queries that are due."""
 
@@ -129,23 +129,23 @@ class History:
     """The stable revision's counters before the first judged request."""
 
     request: MetricsRequest
-    """What was asked for."""
+    """The request for them."""
     answers: Mapping[SourceId, Answer]
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the sources answered to a request."""
+    """The answers of the sources to a request."""
 
     request: MetricsRequest
     answers: Mapping[SourceId, Answer] = field(default_factory=dict)
-    """Per declared source that was asked; empty where the request was for the history."""
+    """By queried source; empty if the request was for the history."""
     history: History | None = None
-    """Only where the request's `since` was None."""
+    """Set only if the request's `since` was None."""
 
 
 def sources(analysis: Analysis) -> tuple[SourceId, ...]:
-    """Name the sources that must all have data before anything passes."""
+    """Return the sources that must all have data before a step passes."""
     own = tuple(metric_source(one.name) for one in analysis.metrics)
     if analysis.provider is MetricsProvider.NONE:
         return (Source.TRITON, *own)
@@ -154,16 +154,16 @@ def sources(analysis: Analysis) -> tuple[SourceId, ...]:
 
 
 def watched(analysis: Analysis) -> tuple[SourceId, ...]:
-    """Name the sources by which the revisions are only compared: none of them has to have data."""
-    known = analysis.provider not in {MetricsProvider.NONE, MetricsProvider.CUSTOM}
+    """Return the sources by which revisions are only compared; they may be without data."""
+    counted = analysis.provider not in {MetricsProvider.NONE, MetricsProvider.CUSTOM}
     ignored = analysis.on_client_errors is ClientErrors.IGNORE
-    return (Source.ROUTER_CLIENT_ERRORS,) if known and not ignored else ()
+    return (Source.ROUTER_CLIENT_ERRORS,) if counted and not ignored else ()
 
 
 def counted_since(evidence: Evidence | None) -> float | None:
-    """Say from when on counters are needed; None: the evidence has not begun.
+    """Return the time from which counters are needed; None: the evidence has not begun.
 
-    Objectives of the user's own are asked about windows of their own.
+    The user's own metrics are left out: their queries have windows of their own.
     """
     if evidence is None or not evidence.sources:
         return None

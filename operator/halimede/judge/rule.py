@@ -28,8 +28,8 @@ from halimede.judge.thresholds import (
 from halimede.judge.traffic import quiet_for
 
 STALE = 120.0
-"""Seconds without a scrape of a revision after which there is no data, if scrapes come that often;
-else three of their intervals."""
+"""Seconds without a scrape of a revision after which it has no data; three scrape intervals if
+that is longer."""
 
 Outcome = tuple[Verdict, str]
 
@@ -40,11 +40,11 @@ class SourceView:
 
     source: SourceId
     evidence: SourceEvidence
-    """The evidence with this poll's."""
+    """The evidence including this poll."""
     seen: WindowCounts | Unavailable | None
-    """This poll's; None: the source was not to be asked yet."""
+    """The counts of this poll; None: the source's query was not due."""
     levels: tuple[float, ...]
-    """The part of bad requests that each step's certificate must exclude."""
+    """The levels of the steps for this source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +58,11 @@ class Poll:
     step: int
     now: float
     bake: bool = False
-    """Whether the rollout is in the bake, where no step is left to pass."""
+    """Whether the rollout is in the bake, which has no step to pass."""
     rehearsal: bool = False
-    """Whether no user gets the canary's answers, so that the router may not see its requests."""
+    """Whether no user gets the canary's answers, so that the router may not count its requests."""
     compared: bool = True
-    """Whether the stable revision is given requests at the same time."""
+    """Whether the stable revision gets requests at the same time."""
     client_errors: SourceEvidence | None = None
     """Evidence on client errors of the canary and of stable."""
     requested_at: float | None = None
@@ -70,7 +70,7 @@ class Poll:
 
     @property
     def quiet_for(self) -> float | None:
-        """For how many seconds users have sent the canary nothing; None: not for too long."""
+        """Seconds since the canary's last request, if that is too long; None: it is not."""
         return None if self.rehearsal else quiet_for(self.requested_at, self.analysis, self.now)
 
     @property
@@ -91,22 +91,24 @@ class Test:
 
     log_odds: float
     say: Callable[[], str]
-    """Writes the abort message."""
+    """Returns the abort message."""
 
 
 def decide_verdict(case: Poll) -> Outcome:
-    """Say what the evidence allows.
+    """Return the verdict that the evidence allows, with its message.
 
-    One source is enough to stop; all must have data, and be content, to pass. What was not
-    measured is neither good nor bad.
+    One source is enough to abort; to pass, every source must have data and meet all conditions.
+    Missing data is evidence neither for nor against the canary.
     """
-    said = _stopped(case) or _stopped_by_client_errors(case) or _down(case) or _without_data(case)
-    if said is None and case.bake:
-        return _watched(case)
-    return said or _insufficient(case) or _passed(case)
+    outcome = (
+        _abort(case) or _abort_for_client_errors(case) or _metrics_down(case) or _no_data(case)
+    )
+    if outcome is None and case.bake:
+        return _continue_bake(case)
+    return outcome or _continue_step(case) or _pass(case)
 
 
-def _stopped(case: Poll) -> Outcome | None:
+def _abort(case: Poll) -> Outcome | None:
     tests = [test for view in case.views for test in _tests(view, case)]
     if not tests or not any(_seen_often(view) for view in case.views):
         return None
@@ -117,11 +119,11 @@ def _stopped(case: Poll) -> Outcome | None:
 
 def combine(log_odds: Iterable[float], limits: Limits) -> float:
     """Compute the logarithm of the mean odds of all tests; tests that are not given count as 0."""
-    known = tuple(log_odds)
-    return log_mixture(known) + log(len(known) / limits.tests) if known else -inf
+    logs = tuple(log_odds)
+    return log_mixture(logs) + log(len(logs) / limits.tests) if logs else -inf
 
 
-def _stopped_by_client_errors(case: Poll) -> Outcome | None:
+def _abort_for_client_errors(case: Poll) -> Outcome | None:
     held = case.client_errors
     if held is None or case.analysis.on_client_errors is not ClientErrors.ABORT or case.rehearsal:
         return None
@@ -165,18 +167,21 @@ def _tests(view: SourceView, case: Poll) -> Iterator[Test]:
 def _is_confirmed(view: SourceView, case: Poll) -> bool:
     """Whether the one-sample tests of a source count towards an abort.
 
-    Where stable has had requests since the suspicion began, the canary must have been worse in
-    that time: by this source, or by another that counts errors if this one counted none of
-    stable's requests. Where no source counted any, the test stands alone if stable is given none
-    or its counters were scraped and did not increase. If they were not scraped, it is not
-    confirmed.
+    If stable has had requests since the suspicion began, the canary must have been worse in that
+    time: by this source, or by another that counts errors if this one counted none of stable's
+    requests. If no source counted any, the tests count if stable gets no requests or its counters
+    were scraped and did not increase. If they were not scraped, the tests do not count.
     """
     if case.rehearsal:
         return True
     witnesses = [view] if view.evidence.confirmation_requests else _witnesses(view, case)
     if witnesses:
-        return any(log_mixture(one.evidence.log_confirmation) >= CONFIRMATION for one in witnesses)
-    return not case.compared or any(_sees_stable(one) for one in _same_kind(view, case))
+        return any(
+            log_mixture(witness.evidence.log_confirmation) >= CONFIRMATION for witness in witnesses
+        )
+    return not case.compared or any(
+        _stable_was_scraped(witness) for witness in _same_kind(view, case)
+    )
 
 
 def _same_kind(view: SourceView, case: Poll) -> list[SourceView]:
@@ -189,7 +194,7 @@ def _witnesses(view: SourceView, case: Poll) -> list[SourceView]:
     return [one for one in _same_kind(view, case) if one.evidence.confirmation_requests]
 
 
-def _sees_stable(view: SourceView) -> bool:
+def _stable_was_scraped(view: SourceView) -> bool:
     """Whether stable was scraped within the time of this poll."""
     seen = view.seen
     if not isinstance(seen, WindowCounts) or seen.stable_seen_at is None:
@@ -197,14 +202,14 @@ def _sees_stable(view: SourceView) -> bool:
     return seen.stable_seen_at >= seen.watermark - seen.interval
 
 
-def _down(case: Poll) -> Outcome | None:
+def _metrics_down(case: Poll) -> Outcome | None:
     for view in case.views:
         if isinstance(view.seen, Unavailable):
             return Verdict.METRICS_DOWN, view.seen.message
     return None
 
 
-def _without_data(case: Poll) -> Outcome | None:
+def _no_data(case: Poll) -> Outcome | None:
     canary = case.request.canary
     for view in case.asked:
         if not isinstance(view.seen, WindowCounts):
@@ -224,7 +229,7 @@ def _without_data(case: Poll) -> Outcome | None:
     return None
 
 
-def _watched(case: Poll) -> Outcome:
+def _continue_bake(case: Poll) -> Outcome:
     held = case.client_errors
     if held is not None and rise_of_client_errors(held):
         return Verdict.CONTINUE, messages.more_client_errors(held, case.request)
@@ -235,7 +240,7 @@ def _watched(case: Poll) -> Outcome:
     )
 
 
-def _insufficient(case: Poll) -> Outcome | None:
+def _continue_step(case: Poll) -> Outcome | None:
     held = case.client_errors
     if held is not None and rise_of_client_errors(held) and not case.rehearsal:
         return Verdict.CONTINUE, messages.more_client_errors(held, case.request)
@@ -278,7 +283,7 @@ def _stable_is_in_trouble(view: SourceView, case: Poll) -> bool:
 
 
 def _certificate(view: SourceView, case: Poll) -> tuple[float, float]:
-    """Find what the step demands, and the logarithm of the odds for that."""
+    """Return the level of the step, and the logarithm of the odds for its certificate."""
     level = view.levels[case.step]
     return level, log_odds_pass(view.evidence, level)
 
@@ -290,15 +295,15 @@ def _better(view: SourceView, case: Poll) -> float:
     return log_mixture(view.evidence.log_better)
 
 
-def _passed(case: Poll) -> Outcome:
-    shown = " and ".join(messages.describe_counts(view.evidence) for view in case.asked)
+def _pass(case: Poll) -> Outcome:
+    counts = " and ".join(messages.describe_counts(view.evidence) for view in case.asked)
     least = min(case.asked, key=lambda view: max(_certificate(view, case)[1], _better(view, case)))
-    level, sure = _certificate(least, case)
+    level, log_odds = _certificate(least, case)
     revision, better = case.request.canary, _better(least, case)
-    if sure < case.limits.certify:
+    if log_odds < case.limits.certify:
         sentence = messages.better_than_stable(least.evidence, case.request, better)
-        return Verdict.PASS, f"revision {revision}: {shown}; {sentence}"
+        return Verdict.PASS, f"revision {revision}: {counts}; {sentence}"
     return Verdict.PASS, (
-        f"revision {revision}: {shown}; odds {messages.odds(sure)} for"
+        f"revision {revision}: {counts}; odds {messages.odds(log_odds)} for"
         f" {messages.rate(least.source)} under {messages.percent(level)}"
     )

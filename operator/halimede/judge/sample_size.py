@@ -1,4 +1,4 @@
-"""What evidence lacks: how many requests more would let a step pass."""
+"""Estimate how many further requests a step needs to pass."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,16 +14,16 @@ from halimede.judge.rule import Poll, SourceView, decide_verdict
 from halimede.judge.thresholds import MIN_POLLS, limits
 
 MAX_REQUESTS = 1 << 24
-"""More requests than this are not counted out."""
+"""Upper bound of the estimates."""
 
 
 @dataclass(frozen=True, slots=True)
 class StepTest:
-    """A step, and the evidence of one source that is to pass it."""
+    """A step, and the evidence of one source for it."""
 
     evidence: SourceEvidence
     levels: tuple[float, ...]
-    """The error rate that each step's certificate must exclude."""
+    """The level of each step."""
     step: int
     """Index of the step, from 0."""
     analysis: Analysis
@@ -31,17 +31,18 @@ class StepTest:
 
 
 def requests_to_pass(exam: StepTest, errors: float = 0.0) -> int | None:
-    """Count the further requests of the canary with which the evidence would let the step pass.
+    """Estimate the number of further requests of the canary after which the step would pass.
 
-    The rule itself is asked; it looks often enough, and where some requests end in an error these
-    come evenly, so that the count is about right for every order.
+    The estimate uses `decide_verdict`. It assumes enough polls and evenly spread errors, so it is
+    about right for every order.
 
     Args:
-        exam: What is to be passed.
-        errors: The part of the requests that end in an error.
+        exam: The step and the evidence.
+        errors: The error rate of these requests.
 
     Returns:
-        None if what speaks against the canary would still hold it, or if millions would not do.
+        None if the odds against the canary would still hold it, or if more than `MAX_REQUESTS`
+        are needed.
     """
     if _passes(exam, 0, errors):
         return 0
@@ -58,27 +59,27 @@ def requests_to_pass(exam: StepTest, errors: float = 0.0) -> int | None:
 
 
 def requests_to_certify(level: float, held: SourceEvidence, analysis: Analysis) -> int | None:
-    """Count the requests with which a step could pass, had the canary had none so far.
+    """Estimate the number of requests with which a step could pass if the canary had none so far.
 
-    They end in an error as often as the stable revision's did before the rollout. The certificate
-    alone is asked, which is much quicker than the whole rule.
+    Their error rate is that of the baseline. Only the certificate is computed, which is much
+    faster than the whole rule.
 
     Args:
-        level: What the certificate must exclude.
-        held: A source's evidence, for what it tells of stable's past.
+        level: The level of the step.
+        held: A source's evidence, which has the baseline.
         analysis: The rollout's settings.
 
     Returns:
-        None if millions would not do.
+        None if more than `MAX_REQUESTS` are needed.
     """
     errors = held.past_errors / held.past_requests if held.past_requests else 0.0
-    requests = _certified_after(level, errors, held.dispersion, limits(analysis).certify)
+    requests = _search_requests(level, errors, held.dispersion, limits(analysis).certify)
     return None if requests is None else max(requests, analysis.min_requests)
 
 
 @lru_cache(maxsize=1024)
-def _certified_after(level: float, errors: float, phi: float, bar: float) -> int | None:
-    """Search; every pass of a rollout asks the same."""
+def _search_requests(level: float, errors: float, phi: float, bar: float) -> int | None:
+    """Search by bisection; cached because every reconcile of a rollout computes the same."""
 
     def certified(requests: int) -> bool:
         return certificate(Counts(requests, round(requests * errors)), level, phi) >= bar
@@ -97,8 +98,8 @@ def _certified_after(level: float, errors: float, phi: float, bar: float) -> int
 
 def _passes(exam: StepTest, requests: int, errors: float) -> bool:
     # The estimate assumes that stable's error rate is usual again.
-    usual = {"recent_requests": 0.0, "recent_errors": 0.0}
-    held, bounds = exam.evidence.evolve(**usual), limits(exam.analysis)
+    reset = {"recent_requests": 0.0, "recent_errors": 0.0}
+    held, bounds = exam.evidence.evolve(**reset), limits(exam.analysis)
     seen = WindowCounts(
         canary=Counts(requests, round(requests * errors)),
         stable=Counts(),

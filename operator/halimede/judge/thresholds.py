@@ -1,4 +1,4 @@
-"""The figures that the judge decides by."""
+"""The thresholds of the judge."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,15 +9,15 @@ from halimede.api.sources import Source, SourceId, metric_source
 from halimede.judge.reading import sources
 
 ALPHA = 0.01
-"""A canary as good as stable is stopped in no more than this part of rollouts."""
+"""Maximum fraction of rollouts that are aborted although the canary is as good as stable."""
 BETA = 0.05
-"""A canary at a step's level passes that step in no more than this part of rollouts."""
+"""Maximum fraction of rollouts that pass a step although the canary is at the step's level."""
 TESTS = 3
-"""Each source is asked so many times whether it speaks against the canary: is it worse than
-stable, over the ceiling, or, in the bake, over what stable's past allows for?"""
+"""Number of tests against the canary on each source: it is worse than stable, over the ceiling,
+or, in the bake, over the ceiling from the baseline."""
 MIN_ERRORS = 2
 MIN_POLLS = 3
-"""A canary can neither pass nor be stopped by fewer polls."""
+"""Minimum number of polls to pass or to abort."""
 MIN_POLLS_AGAINST = 4
 """To abort, this many polls must have raised the odds against the canary to a new maximum over
 `DOUBT`; if it fails most of its requests, `MIN_POLLS` suffice. A burst of errors of 30 s spans
@@ -47,67 +47,68 @@ HIGHEST_CEILING = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a rollout's settings mean for the tests."""
+    """The limits that a rollout's settings set for the tests."""
 
     sources: tuple[SourceId, ...]
     ceiling: float
-    """The error rate that a canary may not exceed, whatever stable does."""
+    """The error rate that a canary may not exceed, whatever stable's is."""
     others: Mapping[SourceId, float] = field(default_factory=dict)
-    """The same for sources that tell of something else than errors, or of other requests."""
+    """Ceilings of the sources that count other failures than errors, or other requests."""
 
     def ceiling_of(self, source: SourceId) -> float:
-        """Say which part of its requests may be bad by this source."""
+        """Return the ceiling of a source."""
         return self.others.get(source, self.ceiling)
 
     @property
     def tests(self) -> int:
-        """How many tests there are on all sources."""
+        """Number of tests on all sources."""
         return TESTS * len(self.sources)
 
     @property
     def stop(self) -> float:
-        """Logarithm of the odds that stop: those of all tests on all sources together.
+        """Logarithm of the odds that abort: the mean odds of all tests on all sources.
 
-        The mean of test martingales is one too, whatever they have in common, so that an equal is
-        stopped in no more than `ALPHA` of the rollouts however often one looks (Ville). A test
-        that is alone in its opinion needs `tests` times these odds. The bake's test begins late,
-        with a ceiling that was fixed by then, so it is one of them.
+        The mean of test martingales is a test martingale too, however they depend on each other.
+        So a canary as good as stable is aborted in at most `ALPHA` of the rollouts, however many
+        polls there are (Ville). A single test against the canary needs `tests` times these odds.
+        The bake's test begins late, but with a ceiling that is fixed before, so this holds for it
+        too.
         """
         return log(1 / ALPHA) - ROUNDING
 
     @property
     def cap(self) -> float:
-        """What one poll may add to the odds at most: one bad scrape never stops a rollout.
+        """The most that one poll may add to the odds, so that one bad scrape never aborts.
 
-        Two never do, even if all tests agree, and three do, even if only one test finds anything.
+        Two never do, even if all tests agree; three can, even if only one test has odds.
         """
         return min(log(self.tests / ALPHA) / MIN_POLLS, (log(1 / ALPHA) - MARGIN) / 2)
 
     @property
     def certify(self) -> float:
-        """Logarithm of the odds that let a step pass."""
+        """Logarithm of the odds at which a step passes."""
         return log(1 / BETA) - ROUNDING
 
 
 def lowest(polls: int) -> float:
-    """Say how low a bet against the canary may fall, as logarithm, after so many polls.
+    """Return the lowest value of a bet against the canary, as logarithm, after *polls* polls.
 
-    Hours of good polls must not delay the abort of a canary that fails now. A poll adds 1/1000
-    to the stake at most by this, and less after the hundredth, so that after n polls the stake,
-    and with it the part of equals that are stopped, is no more than
-    1 + (1 + log(n / 100)) / 10 times what it would be: 1.2 in an hour, 1.7 in a week.
+    Hours of good polls must not delay the abort of a canary that fails now. The floor adds at most
+    1/1000 to the stake per poll, and less after the hundredth. So after n polls the stake, and
+    with it the fraction of good canaries that are aborted, is at most
+    1 + (1 + log(n / 100)) / 10 times the one without a floor: 1.2 in an hour, 1.7 in a week.
     """
     return -log(LOWEST_PART * max(polls, LOWEST_POLLS))
 
 
 def limits(analysis: Analysis) -> Limits:
-    """Read the settings; a ceiling of 0 is taken as 0.01 %, and one over 95 % as 95 %."""
+    """Compute the limits from the settings. Ceilings are clamped to between 0.01 % and 95 %."""
     others: dict[SourceId, float] = {}
     if analysis.latency is not None:
         others[Source.ROUTER_LATENCY] = _ceiling(analysis.latency.max_slow_percent)
-    for one in analysis.metrics:
-        others[metric_source(one.name)] = _ceiling(
-            one.max_error_percent or analysis.max_error_percent
+    for metric in analysis.metrics:
+        others[metric_source(metric.name)] = _ceiling(
+            metric.max_error_percent or analysis.max_error_percent
         )
     return Limits(sources(analysis), _ceiling(analysis.max_error_percent), others)
 
@@ -132,17 +133,17 @@ _SLOPES = {
 def levels(
     analysis: Analysis, steps: int, stable_rate: float | None, ceiling: float
 ) -> tuple[float, ...]:
-    """Fix the error rate that each step's certificate must exclude.
+    """Compute the level of each step.
 
-    The harm that a step can do is bounded by its weight, so the demand rises with the steps, up to
-    `maxErrorRatio` times stable's rate at the last one.
+    A step's weight bounds the harm it can do, so the levels become stricter with the steps, down
+    to `maxErrorRatio` times stable's rate at the last one.
 
     Args:
-        analysis: the rollout's settings.
-        steps: how many steps there are.
-        stable_rate: stable's error rate before the rollout; None if too few requests tell it,
-            which leaves *ceiling* as the last demand.
-        ceiling: the error rate that is bad whatever stable does.
+        analysis: The rollout's settings.
+        steps: The number of steps.
+        stable_rate: Stable's error rate before the rollout; None if it had too few requests, so
+            that *ceiling* is the last level.
+        ceiling: The error rate that is bad whatever stable's is.
     """
     last = ceiling
     if stable_rate is not None:

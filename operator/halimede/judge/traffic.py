@@ -1,4 +1,4 @@
-"""The traffic that a rollout has counted itself: its rate, and the canary's last request."""
+"""The traffic that was counted during a rollout: its rate, and the canary's last request."""
 
 from collections.abc import Iterable, Sequence
 
@@ -18,18 +18,18 @@ def per_second(
 ) -> float | None:
     """Estimate the requests per second to the model as a whole.
 
-    The known rate, which is that of the past as a rule, is kept while the rollout's own counts
-    confirm it within a factor of two.
+    The known rate, usually that of the baseline, is kept while the rollout's own counts confirm it
+    within a factor of two.
 
     Args:
         known: The rate that was known so far; None if none was.
-        sources: What each source has counted since the warm-up.
+        sources: The counts of each source since the warm-up.
         rehearsal: Whether the canary gets copies, so that requests are counted twice.
 
     Returns:
         None if the rate is still unknown.
     """
-    own = None if rehearsal else _counted(tuple(sources))
+    own = None if rehearsal else _mean_rate(tuple(sources))
     if own is None:
         return known
     if known is not None and known / FAR <= own <= known * FAR:
@@ -37,18 +37,18 @@ def per_second(
     return float(f"{own:.3g}")
 
 
-def _counted(sources: Sequence[SourceEvidence]) -> float | None:
+def _mean_rate(sources: Sequence[SourceEvidence]) -> float | None:
     """Compute the mean rate since the warm-up, by the source that has counted the fewest requests.
 
-    A source that has seen no request of the stable revision is left out if another one has: it
+    A source that has counted no request of the stable revision is left out if another one has: it
     does not scrape that revision.
     """
-    long = [
+    measured = [
         held
         for held in sources
         if held.source in ALL_REQUESTS and held.watermark - held.begun_at >= ENOUGH_SECONDS
     ]
-    both = [held for held in long if held.stable_requests] or long
+    both = [held for held in measured if held.stable_requests] or measured
     rates = [
         (held.canary_requests + held.stable_requests) / (held.watermark - held.begun_at)
         for held in both
@@ -57,7 +57,7 @@ def _counted(sources: Sequence[SourceEvidence]) -> float | None:
 
 
 def requested_at(before: Evidence, sources: Iterable[SourceEvidence], now: float) -> float | None:
-    """Say when the number of the canary's requests was last seen to grow; None: never."""
+    """Return when the canary's request count last increased; None: never."""
     counted = {held.source: held.canary_requests for held in before.sources}
     grown = any(held.canary_requests > counted.get(held.source, 0) for held in sources)
     unknown = before.requested_at is None and any(counted.values())
@@ -65,10 +65,10 @@ def requested_at(before: Evidence, sources: Iterable[SourceEvidence], now: float
 
 
 def quiet_for(requested: float | None, analysis: Analysis, now: float) -> float | None:
-    """Say for how many seconds the canary has had no request, if that is too long.
+    """Return the seconds since the canary's last request, if that is too long.
 
     Args:
-        requested: When it had the last one; None: it has had none yet, which is not told here.
+        requested: Time of the last request; None: it has had none yet, which is not reported here.
         analysis: The rollout's settings.
         now: UNIX time.
 

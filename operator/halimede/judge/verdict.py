@@ -1,4 +1,4 @@
-"""What the judge says."""
+"""The result of a poll."""
 
 from dataclasses import dataclass
 
@@ -8,11 +8,11 @@ from halimede.api.status import Evidence
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A verdict and what it rests on."""
+    """A verdict and its evidence."""
 
     verdict: Verdict
     evidence: Evidence
-    """To be stored in the status together with what is done about the verdict; it carries the
-    verdict and the message too."""
+    """Must be stored in the status together with the decision that follows from the verdict; it
+    contains the verdict and the message too."""
     message: str
     """One sentence with the figures, for conditions and Events."""

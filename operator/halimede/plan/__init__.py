@@ -1,1 +1,1 @@
-"""What one pass does: from what was observed to a plan of writes. Pure."""
+"""Compute what one reconcile writes, from the observed state of the cluster. Pure."""

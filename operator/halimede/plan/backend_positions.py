@@ -1,4 +1,4 @@
-"""Where the route has each revision: some routers name their series by nothing else."""
+"""Find the position of each revision in the route: some routers name their series only by it."""
 
 from collections.abc import Iterator
 
@@ -8,15 +8,15 @@ from halimede.judge.reading import BackendPosition
 
 def backend_positions(entrance: tuple[Manifest, ...], name: str) -> tuple[BackendPosition, ...]:
     """List the backends of HTTPRoutes that are Services of revisions of *name*."""
-    routes = (one for one in entrance if one["kind"] == "HTTPRoute")
-    return tuple(place for one in routes for place in _of(one, name))
+    routes = (manifest for manifest in entrance if manifest["kind"] == "HTTPRoute")
+    return tuple(position for route in routes for position in _positions(route, name))
 
 
-def _of(http_route: Manifest, name: str) -> Iterator[BackendPosition]:
+def _positions(http_route: Manifest, name: str) -> Iterator[BackendPosition]:
     metadata = http_route["metadata"]
-    route, services = f"{metadata['namespace']}/{metadata['name']}", f"{name}-"
-    for rule, ruled in enumerate(http_route["spec"].get("rules") or ()):
-        for place, backend in enumerate(ruled.get("backendRefs") or ()):
-            if backend["name"].startswith(services):
-                revision = backend["name"].removeprefix(services)
-                yield BackendPosition(route, rule, place, revision, backend["port"])
+    route, prefix = f"{metadata['namespace']}/{metadata['name']}", f"{name}-"
+    for rule_index, rule in enumerate(http_route["spec"].get("rules") or ()):
+        for index, backend in enumerate(rule.get("backendRefs") or ()):
+            if backend["name"].startswith(prefix):
+                revision = backend["name"].removeprefix(prefix)
+                yield BackendPosition(route, rule_index, index, revision, backend["port"])

@@ -1,4 +1,4 @@
-"""The observed cluster, digested into the facts that decisions rest on."""
+"""Summarise the observed cluster as the facts that decisions are based on."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -31,19 +31,20 @@ SERVICE_NAME = "kubernetes.io/service-name"
 def summarise(
     observed: Observed, entrance: tuple[Manifest, ...], backends: tuple[Backend, ...]
 ) -> Facts:
-    """Digest what was observed.
+    """Compute the facts from the observed objects.
 
     Args:
-        observed: The cluster, as it is.
-        entrance: Services and routes as the status that was observed asks for them.
-        backends: The shares in which it asks a route of the user's to lead to the revisions.
+        observed: The observed cluster.
+        entrance: The Services and routes that the observed status desires.
+        backends: The weights of the revisions that the observed status desires in the user's
+            route.
     """
-    deployments = dict(_by_revision(observed.children, "Deployment"))
+    deployments = dict(_with_revision(observed.children, "Deployment"))
     md = observed.deployment
-    pods = _grouped(observed.pods, revision_of)
-    slices = _grouped(observed.endpoint_slices, _service_of)
+    pods = _group_by(observed.pods, revision_of)
+    slices = _group_by(observed.endpoint_slices, _service_of)
     workloads = {
-        revision: _workload(
+        revision: _build_workload(
             md,
             deployment,
             pods.get(revision, ()),
@@ -51,29 +52,29 @@ def summarise(
         )
         for revision, deployment in deployments.items()
     }
-    led = merge_route_status(
+    route = merge_route_status(
         route_status(observed.children, entrance), md, observed.routes, backends
     )
     return Facts(
         workloads=with_errors(workloads, observed),
-        route=route_with_errors(led, observed),
+        route=route_with_errors(route, observed),
         replicas=replicas_wanted(md, deployments),
-        others=_others(observed),
+        others=_count_other_pods(observed),
     )
 
 
 def replicas_wanted(md: ModelDeployment, deployments: Mapping[RevisionHash, Manifest]) -> int:
-    """Say how many pods the serving revision should have: what the spec or the autoscaler says."""
+    """Return how many pods the serving revision should have, by the spec or the autoscaler."""
     scaling = md.spec.autoscaling
     if scaling is None:
         return 1 if md.spec.replicas is None else md.spec.replicas
     rollout = md.status.rollout
     if rollout is not None and rollout.replicas is not None:
         return min(max(rollout.replicas, scaling.min_replicas), scaling.max_replicas)
-    serving = _serving(md.status)
+    serving = _serving_revision(md.status)
     live = deployments.get(serving) if serving else None
-    wanted = spec_replicas(live) if live else scaling.min_replicas
-    return min(max(wanted, scaling.min_replicas), scaling.max_replicas)
+    replicas = spec_replicas(live) if live else scaling.min_replicas
+    return min(max(replicas, scaling.min_replicas), scaling.max_replicas)
 
 
 def spec_replicas(deployment: Manifest) -> int:
@@ -82,7 +83,7 @@ def spec_replicas(deployment: Manifest) -> int:
 
 
 def pod_start_times(observed: Observed) -> dict[str, float]:
-    """Tell when each pod started, by name, in UNIX seconds."""
+    """Return each pod's start time (UNIX seconds) by name."""
     return {
         pod["metadata"]["name"]: datetime.fromisoformat(started).timestamp()
         for pod in observed.pods
@@ -91,7 +92,7 @@ def pod_start_times(observed: Observed) -> dict[str, float]:
 
 
 def with_remedy(md: ModelDeployment, found: PodProblem) -> str:
-    """Add the field that names what is missing, and what to do about it."""
+    """Return the message with the field that causes the problem, and what to do about it."""
     secret, namespace = md.spec.model.secret_name, md.metadata.namespace
     match found.cause:
         case NotReadyReason.MISSING_SECRET if secret is not None and secret in found.message:
@@ -108,13 +109,13 @@ def with_remedy(md: ModelDeployment, found: PodProblem) -> str:
 
 
 def revision_of(manifest: Manifest) -> RevisionHash | None:
-    """Read which revision a child or a pod belongs to; None: it is shared by all."""
+    """Return the revision that a child or a pod belongs to; None: all revisions share it."""
     labels = manifest["metadata"].get("labels") or {}
     revision: RevisionHash | None = labels.get(names.REVISION_LABEL)
     return revision
 
 
-def _others(observed: Observed) -> int:
+def _count_other_pods(observed: Observed) -> int:
     rollout = observed.deployment.status.rollout
     if rollout is None:
         return 0
@@ -125,7 +126,7 @@ def _others(observed: Observed) -> int:
     )
 
 
-def _by_revision(
+def _with_revision(
     children: Iterable[Manifest], kind: str
 ) -> Iterator[tuple[RevisionHash, Manifest]]:
     for child in children:
@@ -133,36 +134,38 @@ def _by_revision(
             yield revision, child
 
 
-def _workload(
+def _build_workload(
     md: ModelDeployment,
     deployment: Manifest,
     all_pods: Sequence[Manifest],
     slices: Sequence[Manifest],
 ) -> Workload:
-    holding = [pod for pod in all_pods if not has_ended(pod)]
-    pods = [pod for pod in holding if not pod["metadata"].get("deletionTimestamp")]
-    found = most_severe(
-        one for one in (_refused(deployment), *map(diagnose, pods)) if one is not None
+    existing = [pod for pod in all_pods if not has_ended(pod)]
+    pods = [pod for pod in existing if not pod["metadata"].get("deletionTimestamp")]
+    problem = most_severe(
+        candidate
+        for candidate in (_creation_failure(deployment), *map(diagnose, pods))
+        if candidate is not None
     )
     return Workload(
         revision=revision_of(deployment) or RevisionHash(""),
         exists=True,
         desired=spec_replicas(deployment),
         ready_endpoints=_ready_endpoints(slices),
-        cause=found.cause if found else None,
-        message=with_remedy(md, found) if found else "",
-        pods=len(holding),
+        cause=problem.cause if problem else None,
+        message=with_remedy(md, problem) if problem else "",
+        pods=len(existing),
         restarts=max(map(restarts, pods), default=0),
     )
 
 
-def _refused(deployment: Manifest) -> PodProblem | None:
-    """Say why pods could not even be created."""
+def _creation_failure(deployment: Manifest) -> PodProblem | None:
+    """Return why the Deployment's pods cannot be created; None: they can."""
     status = deployment.get("status") or {}
     if condition(status, "ReplicaFailure") != "True":
         return None
-    said = next(one for one in status["conditions"] if one["type"] == "ReplicaFailure")
-    message = str(said.get("message", ""))
+    failure = next(one for one in status["conditions"] if one["type"] == "ReplicaFailure")
+    message = str(failure.get("message", ""))
     return PodProblem(
         NotReadyReason.QUOTA if "exceeded quota" in message else NotReadyReason.INVALID_POD,
         message,
@@ -172,7 +175,7 @@ def _refused(deployment: Manifest) -> PodProblem | None:
 def _ready_endpoints(slices: Iterable[Manifest]) -> int:
     """Count the pods that a Service's proxies may send requests to.
 
-    A pod with two address families is in two slices. A condition that is not told counts as true
+    A pod with two address families is in two slices. An unset `ready` condition means true
     (`discovery.k8s.io/v1`).
     """
     ready = set()
@@ -189,15 +192,15 @@ def _service_of(endpoint_slice: Manifest) -> str | None:
     return service
 
 
-def _grouped(
+def _group_by(
     manifests: Iterable[Manifest], label: Callable[[Manifest], str | None]
 ) -> dict[str | None, list[Manifest]]:
     groups: defaultdict[str | None, list[Manifest]] = defaultdict(list)
-    for one in manifests:
-        groups[label(one)].append(one)
+    for manifest in manifests:
+        groups[label(manifest)].append(manifest)
     return groups
 
 
-def _serving(status: Status) -> RevisionHash | None:
+def _serving_revision(status: Status) -> RevisionHash | None:
     serving = status.stable or status.target
     return serving.revision if serving else None

@@ -1,22 +1,22 @@
-"""The conditions: one Ready, made in one place, from what one pass knows.
+"""Build the conditions of a ModelDeployment.
 
 | situation | Ready | Available | Reconciling | Stalled |
 |---|---|---|---|---|
 | the first revision is starting | Unknown Deploying | False | True | |
 | its pods need help | False, the cause | False | True | after the deadline |
-| steady | True Serving | True | | |
-| a rollout is under way | Unknown RollingOut | True | True | |
-| no data, or Prometheus is away | Unknown MetricsHold | True | True | |
-| a human is asked | Unknown Paused | True | True Paused | |
-| traffic goes back | False CanaryFailed | True | True RollingBack | |
-| `rollback` holds an earlier one | False Pinned | True | | True |
-| by Recreate one stops, the other starts | Unknown Recreating | False Recreating | True | |
+| the stable revision serves | True Serving | True | | |
+| a rollout is in progress | Unknown RollingOut | True | True | |
+| no data, or Prometheus is unavailable | Unknown MetricsHold | True | True | |
+| the rollout waits for a user | Unknown Paused | True | True Paused | |
+| an aborted rollout returns traffic | False CanaryFailed | True | True RollingBack | |
+| `rollback` pins an earlier revision | False Pinned | True | | True |
+| Recreate replaces the revision | Unknown Recreating | False Recreating | True | |
 | the canary failed, stable serves | False CanaryFailed | True | | True |
-| the spec is invalid | False InvalidSpec | as before | | True |
-| a child is refused | False ApplyFailed | as before | True | |
-| no gateway takes the route | False RouteNotAccepted | False | True | |
-| somebody else writes the route | Unknown RouteConflict | True | True | |
-| stable lost its pods | False Unavailable | False | | |
+| the spec is invalid | False InvalidSpec | unchanged | | True |
+| a child cannot be written | False ApplyFailed | unchanged | True | |
+| no gateway accepts the route | False RouteNotAccepted | False | True | |
+| another field manager writes the route | Unknown RouteConflict | True | True | |
+| stable has no ready pod | False Unavailable | False | | |
 """
 
 from collections.abc import Mapping
@@ -42,23 +42,23 @@ NOT_RUNNING = frozenset({Reason.UNAVAILABLE, Reason.ROUTE_NOT_ACCEPTED})
 
 @dataclass(frozen=True, slots=True)
 class ConditionInput:
-    """What the conditions are made of."""
+    """Everything that the conditions depend on."""
 
     deployment: ModelDeployment
     status: Status
-    """As it will be; its conditions are still those of before."""
+    """The new status, still with the old conditions."""
     facts: Facts
     wait: WaitReason | None
     invalid: str | None
-    """What is wrong with the spec, and the cure."""
+    """What is wrong with the spec, and what to do; None: it is valid."""
     apply_errors: Mapping[str, str]
     lost: tuple[str, ...]
-    """Revisions that serve but whose records are gone."""
+    """Revisions that should have pods but whose records are gone."""
     now: float
 
     @property
     def serving(self) -> Workload:
-        """The revision that serves, or is to be the first that does."""
+        """The workload of the stable revision, or of the first one."""
         serving = self.status.stable or self.status.target
         return self.facts.workload(serving.revision) if serving else Workload(RevisionHash(""))
 
@@ -74,7 +74,7 @@ class ConditionInput:
 
     @property
     def overdue(self) -> bool:
-        """Whether the first revision has had its time to become ready."""
+        """Whether the first revision has exceeded its progress deadline."""
         target = self.status.target
         deadline = self.deployment.spec.rollout.progress_deadline_seconds
         since = target.since if target else None
@@ -82,18 +82,18 @@ class ConditionInput:
 
     @property
     def route_overdue(self) -> bool:
-        """Whether the route has been without an answer for too long."""
+        """Whether the route has waited too long to be accepted."""
         since = self.facts.route.since
         return since is not None and self.now - since >= ROUTE_WAIT_SECONDS
 
     def before(self, type_: ConditionType) -> Condition | None:
-        """Find a condition as it was."""
+        """Return the old condition of a type."""
         return next((one for one in self.status.conditions if one.type is type_), None)
 
 
 @dataclass(frozen=True, slots=True)
 class ReadyState:
-    """What the conditions are to say; None: the condition is absent."""
+    """Status, reasons and message of the conditions; None: the condition is absent."""
 
     ready: ConditionStatus
     reason: Reason | NotReadyReason
@@ -103,38 +103,40 @@ class ReadyState:
 
 
 def build_conditions(situation: ConditionInput) -> tuple[Condition, ...]:
-    """Make all conditions. A transition time changes only with its condition's status."""
-    said = ready_state(situation)
-    message = said.message + "".join(
+    """Build all conditions. A transition time changes only with its condition's status."""
+    state = ready_state(situation)
+    message = state.message + "".join(
         f" The record of revision {revision} is lost: its Deployment is kept as it is."
         for revision in situation.lost
     )
-    made = [
-        _condition(situation, ConditionType.READY, said.ready, said.reason, message),
+    conditions = [
+        _condition(situation, ConditionType.READY, state.ready, state.reason, message),
         _available(situation),
     ]
-    if said.reconciling is not None:
-        made.append(
-            _condition(situation, ConditionType.RECONCILING, "True", said.reconciling, message)
+    if state.reconciling is not None:
+        conditions.append(
+            _condition(situation, ConditionType.RECONCILING, "True", state.reconciling, message)
         )
-    if said.stalled is not None:
-        made.append(_condition(situation, ConditionType.STALLED, "True", said.stalled, message))
-    return tuple(made)
+    if state.stalled is not None:
+        conditions.append(
+            _condition(situation, ConditionType.STALLED, "True", state.stalled, message)
+        )
+    return tuple(conditions)
 
 
 def ready_state(situation: ConditionInput) -> ReadyState:
-    """Say whether the spec is fully live, and if not, why. What needs help most comes first."""
+    """Compute whether the spec is fully live, and if not, why. The worst problem comes first."""
     if situation.invalid is not None:
         return ReadyState(
             "False", Reason.INVALID_SPEC, situation.invalid, stalled=Reason.INVALID_SPEC
         )
     if situation.apply_errors:
-        told = "; ".join(f"{what}: {why}" for what, why in situation.apply_errors.items())
-        return ReadyState("False", Reason.APPLY_FAILED, told, reconciling=Reason.APPLY_FAILED)
+        message = "; ".join(f"{what}: {why}" for what, why in situation.apply_errors.items())
+        return ReadyState("False", Reason.APPLY_FAILED, message, reconciling=Reason.APPLY_FAILED)
     if situation.status.rollout is not None:
         return _rolling_out(situation)
     if situation.status.stable is None:
-        return _first(situation)
+        return _first_revision(situation)
     return _pinned(situation) or _failed(situation) or _serving(situation)
 
 
@@ -145,13 +147,13 @@ def _rolling_out(situation: ConditionInput) -> ReadyState:
         return ReadyState("False", Reason.CANARY_FAILED, message, reconciling=Reason.ROLLING_BACK)
     wait = situation.wait
     if wait is None:
-        named = rollout.revision if rollout else ""
+        revision = rollout.revision if rollout else ""
         state = rollout.state if rollout else ""
-        wait = WaitReason(Reason.ROLLING_OUT, f"Revision {named} is rolled out ({state}).")
+        wait = WaitReason(Reason.ROLLING_OUT, f"Revision {revision} is rolled out ({state}).")
     return ReadyState("Unknown", wait.reason, wait.message, reconciling=wait.reason)
 
 
-def _first(situation: ConditionInput) -> ReadyState:
+def _first_revision(situation: ConditionInput) -> ReadyState:
     pods = situation.serving
     count = f"{pods.ready_endpoints} of {situation.facts.replicas} pods are ready"
     why = f" ({pods.cause})" if pods.cause else ""
@@ -165,7 +167,7 @@ def _first(situation: ConditionInput) -> ReadyState:
 
 
 def _pinned(situation: ConditionInput) -> ReadyState | None:
-    """Say that a revision is held against the spec, and how that ends."""
+    """Describe a pinned revision that differs from the spec, and how to unpin it."""
     pin, serving = situation.status.pinned, situation.serving
     if pin is None or pin.revision == pin.spec_revision or serving.revision != pin.revision:
         return None
@@ -180,7 +182,7 @@ def _pinned(situation: ConditionInput) -> ReadyState | None:
 
 
 def _failed(situation: ConditionInput) -> ReadyState | None:
-    """The target was stopped before; its evidence is in the last rollout, if that was its."""
+    """Describe a target whose rollout was aborted, with the message if it was the last rollout."""
     status = situation.status
     if status.target is None or status.stable is None:
         return None
@@ -204,29 +206,29 @@ def _failed(situation: ConditionInput) -> ReadyState | None:
 
 
 def _serving(situation: ConditionInput) -> ReadyState:
-    pods, route, wanted = situation.serving, situation.facts.route, situation.facts.replicas
-    if wanted == 0:
+    pods, route, replicas = situation.serving, situation.facts.route, situation.facts.replicas
+    if replicas == 0:
         return ReadyState("True", Reason.SCALED_TO_ZERO, "spec.replicas is 0: nothing serves.")
     if pods.ready_endpoints == 0:
         reason = pods.cause if pods.cause in NEEDS_HELP else Reason.UNAVAILABLE
         return ReadyState("False", reason, join_sentences("No pod is ready", pods.message))
     if route.refused or (not route.accepted and situation.route_overdue):
-        message = join_sentences(route.message, _cure(situation))
+        message = join_sentences(route.message, _route_remedy(situation))
         return ReadyState(
             "False",
             Reason.ROUTE_NOT_ACCEPTED,
             message,
             reconciling=Reason.ROUTE_NOT_ACCEPTED,
         )
-    if told := active_conflict(situation.status):
+    if conflict := active_conflict(situation.status):
         return ReadyState(
-            "Unknown", Reason.ROUTE_CONFLICT, told, reconciling=Reason.ROUTE_CONFLICT
+            "Unknown", Reason.ROUTE_CONFLICT, conflict, reconciling=Reason.ROUTE_CONFLICT
         )
-    live = route.applied and route.accepted and pods.ready_endpoints >= wanted
+    live = route.applied and route.accepted and pods.ready_endpoints >= replicas
     if live or situation.was_ready:
         return ReadyState("True", Reason.SERVING, f"Revision {pods.revision} serves all requests.")
-    message = f"{pods.ready_endpoints} of {wanted} pods of revision {pods.revision} are ready."
-    if pods.ready_endpoints >= wanted:
+    message = f"{pods.ready_endpoints} of {replicas} pods of revision {pods.revision} are ready."
+    if pods.ready_endpoints >= replicas:
         message = f"Revision {pods.revision} is ready; its route is not accepted yet."
     return ReadyState(
         "Unknown",
@@ -236,11 +238,11 @@ def _serving(situation: ConditionInput) -> ReadyState:
     )
 
 
-def _cure(situation: ConditionInput) -> str:
-    """Say what to do about a route that is not accepted."""
+def _route_remedy(situation: ConditionInput) -> str:
+    """Return what to do about a route that is not accepted."""
     gateway = situation.deployment.spec.expose.gateway
     if situation.facts.route.blocked:
-        return ""  # the message says it
+        return ""  # the message has it
     if gateway is not None and gateway.route_ref is not None:
         return f"Check spec.parentRefs of the HTTPRoute {gateway.route_ref.name!r}"
     return (
@@ -250,22 +252,24 @@ def _cure(situation: ConditionInput) -> str:
 
 
 def _available(situation: ConditionInput) -> Condition:
-    """Say whether clients are served by any revision at all."""
-    shares = [(revision, weight) for revision, weight in weights(situation.status) if weight]
+    """Build Available: whether any revision serves clients."""
+    revision_weights = [
+        (revision, weight) for revision, weight in weights(situation.status) if weight
+    ]
     serving = [
         (revision, weight)
-        for revision, weight in shares
+        for revision, weight in revision_weights
         if situation.facts.workload(revision).ready_endpoints > 0
     ]
     before, rollout = situation.before(ConditionType.AVAILABLE), situation.status.rollout
-    was = before is not None and before.status == "True"
+    was_available = before is not None and before.status == "True"
     route = situation.facts.route
-    # A gateway takes a moment to answer to a new generation and serves the old one meanwhile.
-    reachable = not route.refused and (route.accepted or was)
+    # Until a gateway has accepted a new generation, it serves the old one.
+    reachable = not route.refused and (route.accepted or was_available)
     if serving and reachable:
-        told = " and ".join(f"{revision} ({weight} %)" for revision, weight in serving)
+        serving_text = " and ".join(f"{revision} ({weight} %)" for revision, weight in serving)
         return _condition(
-            situation, ConditionType.AVAILABLE, "True", Reason.SERVING, f"Serving: {told}."
+            situation, ConditionType.AVAILABLE, "True", Reason.SERVING, f"Serving: {serving_text}."
         )
     if serving:
         reason, message = Reason.ROUTE_NOT_ACCEPTED, "No gateway has accepted the route."

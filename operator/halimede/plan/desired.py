@@ -1,4 +1,4 @@
-"""The children that a status asks for, and what is to be done about those that are live."""
+"""Render the desired children of a status, and compare them with the live ones."""
 
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
@@ -19,7 +19,7 @@ from halimede.rollout.sizing import traffic
 
 @dataclass(frozen=True, slots=True)
 class ChildDiff:
-    """The writes that make the live children what they should be."""
+    """The writes that change the live children to the desired ones."""
 
     applies: tuple[Manifest, ...]
     deletes: tuple[ObjectRef, ...]
@@ -27,7 +27,7 @@ class ChildDiff:
 
 
 def revision_configmaps(children: Iterable[Manifest]) -> dict[str, Manifest]:
-    """Find the ConfigMaps that record revisions."""
+    """Return the ConfigMaps that record revisions, by revision."""
     return {
         revision: child
         for child in children
@@ -38,7 +38,7 @@ def revision_configmaps(children: Iterable[Manifest]) -> dict[str, Manifest]:
 def load_revisions(
     known: Mapping[str, Manifest], needed: AbstractSet[RevisionHash]
 ) -> dict[RevisionHash, Revision]:
-    """Read revisions back from their `records`. One that cannot be read is left out."""
+    """Read revisions from their ConfigMaps. A revision that cannot be read is left out."""
     revisions = {}
     for name in needed & known.keys():
         with suppress(InvalidRecordError):
@@ -47,7 +47,7 @@ def load_revisions(
 
 
 def weighted_backends(status: Status) -> tuple[Backend, ...]:
-    """List the shares of the revisions with the weights of *status*."""
+    """Return the backends of the revisions with the weights of *status*."""
     return tuple(Backend(revision, weight) for revision, weight in traffic.weights(status))
 
 
@@ -56,13 +56,13 @@ def traffic_objects(owner: RenderKey, status: Status) -> tuple[Manifest, ...]:
     backends = weighted_backends(status)
     if not backends:
         return ()
-    asked = traffic.traffic_plan(status, owner.known.spec.rollout)
+    plan = traffic.traffic_plan(status, owner.known.spec.rollout)
     return render_traffic(
         owner,
         backends,
-        asked.preview,
-        testers=asked.header_routed,
-        copies=asked.mirror_percent,
+        plan.preview,
+        testers=plan.header_routed,
+        copies=plan.mirror_percent,
         by_pods=traffic.is_canary(status),
     )
 
@@ -73,21 +73,21 @@ def desired_children(
     revisions: Mapping[RevisionHash, Revision],
     led: tuple[Manifest, ...],
 ) -> tuple[Manifest, ...]:
-    """Render every child that the scene's status asks for.
+    """Render every child that the context's status desires.
 
     Args:
-        owner: Whose they are.
-        scene: What was decided, and on what.
-        revisions: What is known of the revisions, by hash.
-        led: The Services and routes that the status asks for.
+        owner: The ModelDeployment that owns them.
+        scene: The context of the decision, with the new status.
+        revisions: The revisions that could be read or rendered, by hash.
+        led: The desired Services and routes.
     """
     status, autoscaled = scene.status, owner.known.spec.autoscaling is not None
-    wanted: list[Manifest] = []
+    children: list[Manifest] = []
     for name in sorted(traffic.revisions_with_workloads(status) & revisions.keys()):
         replicas = traffic.replicas(scene, name, autoscaled=autoscaled)
-        wanted.extend(renderer.render_children(owner, revisions[name], replicas))
-    scaled, frozen = traffic.hpa_target(status), status.rollout is not None
-    return (*wanted, *led, *autoscaling_objects(owner, scaled, frozen=frozen))
+        children.extend(renderer.render_children(owner, revisions[name], replicas))
+    hpa_target, frozen = traffic.hpa_target(status), status.rollout is not None
+    return (*children, *led, *autoscaling_objects(owner, hpa_target, frozen=frozen))
 
 
 def diff_children(
@@ -96,39 +96,41 @@ def diff_children(
     untouched: frozenset[str],
     kept: frozenset[str] = frozenset(),
 ) -> ChildDiff:
-    """Compare the live children with the wanted ones.
+    """Compare the live children with the desired ones.
 
     Args:
         live: Children with our labels and the owner's uid.
-        wanted: Children as they should be.
-        untouched: Revisions that serve but cannot be rendered: theirs are left as they are.
-        kept: Revisions that may serve again: their records are left as they are.
+        wanted: The desired children.
+        untouched: Revisions that serve but cannot be rendered: their children are not deleted.
+        kept: Revisions that may serve again: their ConfigMaps are not deleted.
     """
-    known = {_key(child): child for child in live}
-    asked = {_key(manifest): manifest for manifest in wanted}
+    live_by_key = {_key(child): child for child in live}
+    desired_by_key = {_key(manifest): manifest for manifest in wanted}
     applies = tuple(
-        manifest for key, manifest in asked.items() if not is_current(known.get(key), manifest)
+        manifest
+        for key, manifest in desired_by_key.items()
+        if not is_current(live_by_key.get(key), manifest)
     )
     deletes = tuple(
         ObjectRef(child["kind"], child["metadata"]["name"], child["metadata"]["uid"])
-        for key, child in known.items()
-        if key not in asked
+        for key, child in live_by_key.items()
+        if key not in desired_by_key
         and revision_of(child) not in untouched
         and not (child["kind"] == "ConfigMap" and revision_of(child) in kept)
         and not child["metadata"].get("deletionTimestamp")
     )
     handovers = tuple(
-        _handover(found)
+        _handover(deployment)
         for manifest in applies
         if manifest["kind"] == "Deployment"
         and "replicas" not in manifest["spec"]
-        and (found := known.get(_key(manifest)))
+        and (deployment := live_by_key.get(_key(manifest)))
     )
     return ChildDiff(applies, deletes, handovers)
 
 
 def _handover(deployment: Manifest) -> Manifest:
-    """Say the live number of pods, for a second field manager to own it from now on."""
+    """Build the apply with which a second field manager takes over the live number of replicas."""
     metadata = deployment["metadata"]
     return {
         "apiVersion": deployment["apiVersion"],

@@ -1,4 +1,4 @@
-"""Who else writes what we apply, by what the API server notes of every write."""
+"""Detect other field managers of the fields that we apply, by `metadata.managedFields`."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -12,38 +12,42 @@ _Path = tuple[str, ...]
 
 
 def foreign_write(live: Manifest, desired: Manifest) -> ForeignWrite | None:
-    """Find out whether somebody else changed the spec or an annotation that we apply.
+    """Return the latest foreign write of the spec or an annotation that we apply.
 
-    That is so where a field differs from what we want and belongs to another field manager, and
-    not to us, in `metadata.managedFields`. A change of ours that has yet to be written leaves the
-    field in our hands, and what the API server fills in belongs to nobody. A field that is merely
-    taken away belongs to nobody either: it comes back, but is not counted.
+    A field has a foreign write if it differs from the desired one and belongs to another field
+    manager, and not to us, in `metadata.managedFields`. We still own a field whose change we have
+    not written yet, and defaults of the API server have no owner. A removed field has no owner
+    either: it is applied again, but does not count as a foreign write.
 
     The time is that of the API server, in whole seconds.
     """
     entries = live["metadata"].get("managedFields") or ()
-    ours = [one for one in entries if one.get("manager") == MANAGER]
-    lost = [path for path in _changed(live, desired) if not any(_owns(one, path) for one in ours)]
+    ours = [entry for entry in entries if entry.get("manager") == MANAGER]
+    changed = [
+        path
+        for path in _changed_fields(live, desired)
+        if not any(_owns(entry, path) for entry in ours)
+    ]
     writes = (
-        ForeignWrite(one["manager"], datetime.fromisoformat(one["time"]).timestamp())
-        for one in entries
-        if one.get("time") and any(_owns(one, path) for path in lost)
+        ForeignWrite(entry["manager"], datetime.fromisoformat(entry["time"]).timestamp())
+        for entry in entries
+        if entry.get("time") and any(_owns(entry, path) for path in changed)
     )
     return latest(writes)
 
 
 def latest(writes: Iterable[ForeignWrite | None]) -> ForeignWrite | None:
-    """Choose the write that came last, if there is any."""
-    known = (one for one in writes if one is not None)
-    return max(known, key=lambda one: one.at, default=None)
+    """Return the latest write; None if there is none."""
+    present = (write for write in writes if write is not None)
+    return max(present, key=lambda write: write.at, default=None)
 
 
-def _changed(live: Manifest, desired: Manifest) -> Iterator[_Path]:
-    """List the fields that are not as wanted: those of the spec, and annotations one by one."""
+def _changed_fields(live: Manifest, desired: Manifest) -> Iterator[_Path]:
+    """Yield the fields of the spec and the annotations that differ from the desired ones."""
     for path in (("spec",), ("metadata", "annotations")):
-        found, wanted = _at(live, path), _at(desired, path)
-        for name, value in wanted.items():
-            if not is_up_to_date(found, {name: value}):
+        live_fields, desired_fields = _at(live, path), _at(desired, path)
+        for name, value in desired_fields.items():
+            if not is_up_to_date(live_fields, {name: value}):
                 yield (*path, name)
 
 

@@ -1,6 +1,6 @@
-"""A ModelDeployment that is being deleted gives the user's routes back before it goes.
+"""Plan the deletion of a ModelDeployment: restore the user's routes, then remove the finalizer.
 
-It needs neither metrics nor a revision that works, nor a spec that can still be read.
+This works without metrics, without a working revision, and with a spec that cannot be read.
 """
 
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ from halimede.render.user_route import annotation
 from halimede.rollout.events import warning
 
 FINALIZE_TIMEOUT_SECONDS = 300.0
-"""After so long the object goes, whether its routes were given back or not."""
+"""Seconds after which the finalizer is removed even if routes could not be restored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """A ModelDeployment that is being deleted, as far as it matters then."""
+    """The parts of a ModelDeployment that its deletion depends on."""
 
     metadata: Metadata
     status: Status
@@ -31,7 +31,7 @@ class Deletion:
 
 
 def pending_deletion(manifest: Manifest) -> Deletion | None:
-    """Read an object that is being deleted and waits for us; None: it does not."""
+    """Read an object if it is being deleted and has our finalizer; otherwise return None."""
     metadata = Metadata.model_validate(manifest["metadata"])
     if metadata.deletion_timestamp is None or ROUTE_FINALIZER not in metadata.finalizers:
         return None
@@ -40,41 +40,43 @@ def pending_deletion(manifest: Manifest) -> Deletion | None:
     except ValidationError:
         status = Status()
     rollout = (manifest.get("spec") or {}).get("rollout") or {}
-    given = (rollout.get("analysis") or {}).get("settleSeconds")
-    settle = given if isinstance(given, int) else Analysis().settle_seconds
+    configured = (rollout.get("analysis") or {}).get("settleSeconds")
+    settle = configured if isinstance(configured, int) else Analysis().settle_seconds
     return Deletion(metadata, status, settle)
 
 
 def plan_deletion(gone: Deletion, routes: Routes, now: float) -> Plan:
-    """Decide what one pass does about an object that is being deleted."""
+    """Plan one reconcile of an object that is being deleted."""
     status, since = gone.status, gone.metadata.deletion_timestamp or now
-    back = plan_restore(gone.metadata.name, status.user_routes, routes, gone.settle_seconds, now)
+    restore = plan_restore(
+        gone.metadata.name, status.user_routes, routes, gone.settle_seconds, now
+    )
     late = now - since >= FINALIZE_TIMEOUT_SECONDS
-    after = status.evolve(user_routes=back.routes)
+    after = status.evolve(user_routes=restore.routes)
     waits = [
         wait
-        for wait in (back.requeue_after, since + FINALIZE_TIMEOUT_SECONDS - now)
+        for wait in (restore.requeue_after, since + FINALIZE_TIMEOUT_SECONDS - now)
         if wait is not None
     ]
     return Plan(
         status=None if after == status else after,
         applies=(),
         deletes=(),
-        events=_abandoned(gone, after) if late and back.patches else (),
-        requeue_after=None if late or not back.routes else max(0.0, min(waits)),
-        patches=back.patches,
-        finalizer=False if late or not back.routes else None,
+        events=_abandoned_routes(gone, after) if late and restore.patches else (),
+        requeue_after=None if late or not restore.routes else max(0.0, min(waits)),
+        patches=restore.patches,
+        finalizer=False if late or not restore.routes else None,
     )
 
 
-def _abandoned(gone: Deletion, after: Status) -> tuple[Event, ...]:
-    names = ", ".join(one.name for one in after.user_routes)
+def _abandoned_routes(deletion: Deletion, after: Status) -> tuple[Event, ...]:
+    names = ", ".join(route.name for route in after.user_routes)
     return (
         warning(
             EventReason.ROUTE_NOT_RETURNED,
             f"HTTPRoute {names} could not be given back within"
             f" {FINALIZE_TIMEOUT_SECONDS:.0f} s and still names Services that are deleted now."
             " Its own backends stand in its annotation"
-            f" {annotation(gone.metadata.name)}.",
+            f" {annotation(deletion.metadata.name)}.",
         ),
     )

@@ -1,4 +1,4 @@
-"""What one pass saw, as plain data."""
+"""The observed state of one reconcile, as plain data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from halimede.judge.reading import Reading
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """Everything that `decide` may know besides the time."""
+    """Everything that `decide` depends on besides the time and the platform."""
 
     deployment: ModelDeployment
     children: tuple[Manifest, ...]
@@ -24,10 +24,11 @@ class Observed:
     inputs: Inputs
     """The ConfigMaps that the spec reads (`api.source.config_maps` names them)."""
     routes: Mapping[str, Manifest | None]
-    """The users' HTTPRoutes that it leads to its revisions or did (`user_routes.concerned`)."""
+    """The user's HTTPRoutes that route to its revisions or did, by name; see
+    `user_routes.tracked_routes`."""
     reading: Reading | None
-    """What Prometheus answered; None: it was not asked in this pass (nothing is judged now)."""
+    """The answers of Prometheus; None: it was not queried in this reconcile."""
     apply_errors: Mapping[str, str]
-    """Messages of applies that failed in the last pass, by `Kind/name`."""
+    """Messages of applies that failed in the last reconcile, by `Kind/name`."""
     refused: frozenset[str] = frozenset()
-    """Those of them that the API server refuses as they are, so that waiting cures nothing."""
+    """Those of them that the API server rejects as invalid, so that a retry cannot succeed."""

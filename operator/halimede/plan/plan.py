@@ -1,4 +1,4 @@
-"""What one pass wants done, as plain data."""
+"""The plan of one reconcile, as plain data."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ __all__ = ["Event", "EventType", "ObjectRef", "Plan", "RoutePatch", "describe_tr
 
 @dataclass(frozen=True, slots=True)
 class ObjectRef:
-    """An object to delete; the uid keeps a namesake that is made meanwhile alive."""
+    """An object to delete; the uid protects a new object of the same name."""
 
     kind: str
     name: str
@@ -21,7 +21,7 @@ class ObjectRef:
 
 @dataclass(frozen=True, slots=True)
 class RoutePatch:
-    """A JSON patch of a HTTPRoute that belongs to the user, good for one version of it only."""
+    """A JSON patch of an HTTPRoute that belongs to the user; it applies to one version only."""
 
     name: str
     operations: tuple[Manifest, ...]
@@ -29,30 +29,30 @@ class RoutePatch:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The outcome of one decision. The status is written first; only then the rest is done."""
+    """The writes of one reconcile. The status is written first, everything else after it."""
 
     status: Status | None
     """The new status, or None if it has not changed."""
     applies: tuple[Manifest, ...]
-    """Children to apply server-side, in this order. Those that are live as wanted are not here."""
+    """Children to apply server-side, in this order, without those that are up to date."""
     deletes: tuple[ObjectRef, ...]
-    """Children that are not wanted any more."""
+    """Children that are no longer desired."""
     events: tuple[Event, ...]
-    """Events to post after the rest."""
+    """Events to create after all other writes."""
     requeue_after: float | None
-    """Seconds until the next look; None: only when something changes or at the resync."""
+    """Seconds until the next reconcile; None: on the next change or resync."""
     handovers: tuple[Manifest, ...] = ()
-    """Applied before `applies`, with the field manager `halimede-replicas`: each says the live
-    replicas of a Deployment that `applies` will say nothing about any more. Without a second
-    owner of the field, the API server would set it back to its default, which is 1."""
+    """Applied before `applies`, with the field manager `halimede-replicas`: each contains the live
+    replicas of a Deployment that `applies` no longer sets. Without a second owner, the API server
+    would reset the field to its default, which is 1."""
     patches: tuple[RoutePatch, ...] = ()
-    """Carried out after `applies`, for they name what is applied there."""
+    """Patches to send after `applies`, because they refer to objects that are applied there."""
     finalizer: bool | None = None
-    """Whether the object's finalizer is put on or taken off, at the end; None: neither."""
+    """Whether to add (True) or remove (False) the finalizer, at the end; None: neither."""
 
 
 def describe_transition(before: Status, after: Status | None) -> str | None:
-    """Describe how a pass changes the rollout and the reason of Ready; None: it does not.
+    """Describe how a reconcile changes the rollout and the reason of Ready; None: it does not.
 
     Args:
         before: The status that was observed.

@@ -1,4 +1,4 @@
-"""Decide: what was observed in, what is to be done out. Pure; the time is an argument."""
+"""Decide from the observed state what one reconcile writes. Pure; the time is an argument."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -51,7 +51,8 @@ from halimede.rollout.sizing.first_weight import (
 from halimede.rollout.traffic_advice import report_shortage
 
 AFTER_WRITES_SECONDS = 1.0
-"""How soon to look at what was written while something is awaited: nothing else may wake us."""
+"""Seconds until the next reconcile after writes, while Ready is not True: the writes may cause no
+watch event."""
 WARN_ON: frozenset[Reason | NotReadyReason] = frozenset(
     {
         Reason.INVALID_SPEC,
@@ -65,15 +66,15 @@ WARN_ON: frozenset[Reason | NotReadyReason] = frozenset(
         *NEEDS_HELP,
     }
 )
-"""Reasons of Ready that are worth an Event when they come."""
+"""Reasons of Ready for which an Event is created when they begin."""
 
 
 def metrics_request(md: ModelDeployment, routes: Routes, now: float) -> MetricsRequest | None:
-    """Say what Prometheus is to be asked in this pass; None: nothing is judged now.
+    """Build the request to Prometheus in this reconcile; None: no poll is due.
 
     Args:
         md: The ModelDeployment.
-        routes: The users' HTTPRoutes, as in `Observed`.
+        routes: The user's HTTPRoutes, as in `Observed`.
         now: UNIX time.
     """
     rollout, analysis = md.status.rollout, md.spec.rollout.analysis
@@ -99,55 +100,57 @@ def metrics_request(md: ModelDeployment, routes: Routes, now: float) -> MetricsR
 def _backend_positions(md: ModelDeployment, routes: Routes) -> tuple[BackendPosition, ...]:
     if md.spec.rollout.analysis.provider is not MetricsProvider.ENVOY_GATEWAY:
         return ()
-    used = routes.get(user_routes.referenced_route(md) or "")
+    route = routes.get(user_routes.referenced_route(md) or "")
     return backend_positions(
-        (used | {"kind": "HTTPRoute"},) if used else traffic_objects(render_key(md), md.status),
+        (route | {"kind": "HTTPRoute"},) if route else traffic_objects(render_key(md), md.status),
         md.metadata.name,
     )
 
 
 def decide(observed: Observed, platform: Platform, now: float) -> Plan:
-    """Decide what one pass does about a ModelDeployment."""
+    """Plan one reconcile of a ModelDeployment."""
     md = observed.deployment
-    whose, known = render_key(md), revision_configmaps(observed.children)
-    invalid = _invalid_message(whose, observed)
-    rendered = render_revision(whose, platform, observed.inputs) if invalid is None else None
-    target = _target(md.status, rendered, known) if rendered else None
+    key, records = render_key(md), revision_configmaps(observed.children)
+    invalid = _invalid_message(key, observed)
+    rendered = render_revision(key, platform, observed.inputs) if invalid is None else None
+    target = _target(md.status, rendered, records) if rendered else None
     hash_ = target.hash if target else _last_target(md.status)
     if hash_ is None:
         return _nothing_to_serve(observed, invalid, now)
-    scene, moved = _run_machine(observed, hash_, invalid, whose, now)
-    task = plan_route_changes(
-        md, moved.status, observed.routes, weighted_backends(moved.status), now
+    context, decision = _run_machine(observed, hash_, invalid, key, now)
+    route_changes = plan_route_changes(
+        md, decision.status, observed.routes, weighted_backends(decision.status), now
     )
-    moved = replace(
-        moved,
-        status=moved.status.evolve(
-            user_routes=task.routes, newer_revision=_newer_revision(md.status, rendered, target)
-        ),
+    status = decision.status.evolve(
+        user_routes=route_changes.routes,
+        newer_revision=_newer_revision(md.status, rendered, target),
     )
-    after = replace(scene, status=moved.status)
-    revisions = load_revisions(known, traffic.revisions_with_workloads(moved.status))
+    decision, new_context = replace(decision, status=status), replace(context, status=status)
+    revisions = load_revisions(records, traffic.revisions_with_workloads(status))
     if target is not None:
         revisions[target.hash] = target
-    wanted = desired_children(whose, after, revisions, traffic_objects(whose, moved.status))
-    lost = traffic.revisions_with_workloads(moved.status) - revisions.keys()
-    status = _final_status(observed, after, moved, invalid, lost)
-    todo = diff_children(observed.children, wanted, lost, traffic.revisions_to_keep(moved.status))
-    plan = _plan(observed, status, moved, todo, after)
-    waits = (wait for wait in (plan.requeue_after, task.requeue_after) if wait is not None)
+    children = desired_children(key, new_context, revisions, traffic_objects(key, decision.status))
+    lost = traffic.revisions_with_workloads(decision.status) - revisions.keys()
+    status = _final_status(observed, new_context, decision, invalid, lost)
+    diff = diff_children(
+        observed.children, children, lost, traffic.revisions_to_keep(decision.status)
+    )
+    plan = _plan(observed, status, decision, diff, new_context)
+    waits = (
+        wait for wait in (plan.requeue_after, route_changes.requeue_after) if wait is not None
+    )
     return replace(
         plan,
-        patches=task.patches,
-        finalizer=task.finalizer,
+        patches=route_changes.patches,
+        finalizer=route_changes.finalizer,
         requeue_after=min(waits, default=None),
     )
 
 
-def _invalid_message(whose: RenderKey, observed: Observed) -> str | None:
-    """Say everything that is wrong with the spec: field, what, and the cure."""
-    wrong = find_violations(whose, observed.inputs)
-    return " ".join(f"{one}." for one in wrong) or None
+def _invalid_message(key: RenderKey, observed: Observed) -> str | None:
+    """Describe everything that is wrong with the spec: the field, the fault, and what to do."""
+    violations = find_violations(key, observed.inputs)
+    return " ".join(f"{violation}." for violation in violations) or None
 
 
 def _target(status: Status, rendered: Revision, records: Mapping[str, Manifest]) -> Revision:
@@ -176,22 +179,22 @@ def _newer_revision(
 
 
 def _last_target(status: Status) -> RevisionHash | None:
-    """Find what a spec that cannot be understood falls back to."""
-    known = status.target or status.stable
-    return known.revision if known else None
+    """Return the revision to keep while the spec is invalid; None: there is none."""
+    fallback = status.target or status.stable
+    return fallback.revision if fallback else None
 
 
 def _run_machine(
-    observed: Observed, target: RevisionHash, invalid: str | None, whose: RenderKey, now: float
+    observed: Observed, target: RevisionHash, invalid: str | None, key: RenderKey, now: float
 ) -> tuple[RolloutContext, Decision]:
     md, status = observed.deployment, observed.deployment.status
     if status.target is None and status.stable is None:
         first = RevisionStatus(revision=target, since=now)
         status = status.evolve(target=first)
     status = _without_lost_records(status, observed)
-    seen = summarise(observed, traffic_objects(whose, status), weighted_backends(status))
+    facts = summarise(observed, traffic_objects(key, status), weighted_backends(status))
     status, verdict = _analyse(observed, status, now)
-    scene = RolloutContext(
+    context = RolloutContext(
         goal=Goal(
             target=target,
             settings=effective_settings(md.spec.rollout, status.rollout),
@@ -200,24 +203,24 @@ def _run_machine(
             invalid=invalid,
             no_router=md.spec.expose.type is ExposeType.SERVICE,
         ),
-        facts=seen,
+        facts=facts,
         status=status,
         command=pending(md.metadata.annotations.get(COMMAND_ANNOTATION), status),
         verdict=verdict,
         now=now,
     )
-    return scene, report_shortage(advance(scene), scene)
+    return context, report_shortage(advance(context), context)
 
 
 def _without_lost_records(status: Status, observed: Observed) -> Status:
-    """Forget the way back to revisions whose records somebody has deleted."""
-    there = revision_configmaps(observed.children).keys()
-    history = tuple(one for one in status.history if one.revision in there)
+    """Remove revisions from the history whose ConfigMaps have been deleted."""
+    recorded = revision_configmaps(observed.children).keys()
+    history = tuple(one for one in status.history if one.revision in recorded)
     return status if history == status.history else status.evolve(history=history)
 
 
 def _analyse(observed: Observed, status: Status, now: float) -> tuple[Status, Verdict | None]:
-    """Let the judge see what Prometheus answered, if it was asked."""
+    """Judge the answers of Prometheus, if it was queried."""
     if status.rollout is None or observed.reading is None:
         return status, None
     analysis = observed.deployment.spec.rollout.analysis
@@ -230,30 +233,30 @@ def _analyse(observed: Observed, status: Status, now: float) -> tuple[Status, Ve
 
 def _final_status(
     observed: Observed,
-    after: RolloutContext,
-    moved: Decision,
+    context: RolloutContext,
+    decision: Decision,
     invalid: str | None,
     lost: frozenset[str],
 ) -> Status:
     md = observed.deployment
-    status = moved.status.evolve(observed_generation=md.metadata.generation, url=_url(observed))
+    status = decision.status.evolve(observed_generation=md.metadata.generation, url=_url(observed))
     situation = ConditionInput(
         deployment=md,
         status=status,
-        facts=after.facts,
-        wait=moved.wait,
+        facts=context.facts,
+        wait=decision.wait,
         invalid=invalid,
         apply_errors=observed.apply_errors,
         lost=tuple(sorted(lost)),
-        now=after.now,
+        now=context.now,
     )
     return trim(status.evolve(conditions=build_conditions(situation)))
 
 
 def _nothing_to_serve(observed: Observed, invalid: str | None, now: float) -> Plan:
-    """The very first spec is invalid: there is nothing to keep and nothing to start."""
+    """Plan for an invalid first spec: there is nothing to keep and nothing to start."""
     md = observed.deployment
-    scene = RolloutContext(
+    context = RolloutContext(
         goal=Goal(
             RevisionHash(""),
             effective_settings(md.spec.rollout, None),
@@ -266,60 +269,68 @@ def _nothing_to_serve(observed: Observed, invalid: str | None, now: float) -> Pl
         verdict=None,
         now=now,
     )
-    moved = Decision(md.status)
-    status = _final_status(observed, scene, moved, invalid, frozenset())
-    return _plan(observed, status, moved, ChildDiff((), (), ()), scene)
+    decision = Decision(md.status)
+    status = _final_status(observed, context, decision, invalid, frozenset())
+    return _plan(observed, status, decision, ChildDiff((), (), ()), context)
 
 
 def _plan(
-    observed: Observed, status: Status, moved: Decision, todo: ChildDiff, scene: RolloutContext
+    observed: Observed,
+    status: Status,
+    decision: Decision,
+    diff: ChildDiff,
+    context: RolloutContext,
 ) -> Plan:
     md = observed.deployment
     return Plan(
         status=None if status == md.status else status,
-        applies=todo.applies,
-        deletes=todo.deletes,
+        applies=diff.applies,
+        deletes=diff.deletes,
         events=(
-            *moved.events,
+            *decision.events,
             *_warnings(md.status, status),
             *report_first_weight(md.status.rollout, status.rollout),
         ),
-        requeue_after=_requeue_after(observed, status, todo, scene),
-        handovers=todo.handovers,
+        requeue_after=_requeue_after(observed, status, diff, context),
+        handovers=diff.handovers,
     )
 
 
 def _requeue_after(
-    observed: Observed, status: Status, todo: ChildDiff, scene: RolloutContext
+    observed: Observed, status: Status, diff: ChildDiff, context: RolloutContext
 ) -> float | None:
-    """Say when to look again. Our own writes wake nobody, so a step on is followed up at once."""
+    """Return the seconds until the next reconcile.
+
+    A status that we write ourselves queues nothing, so a change of the rollout's position requeues
+    immediately.
+    """
     md = observed.deployment
     if _position(md.status) != _position(status):
         return 0.0
     waits = [
-        *_deadlines(status, scene),
-        requeue_after(status, scene.settings, scene.now),
-        AFTER_WRITES_SECONDS if _follows_writes(observed, status, todo) else None,
+        *_deadlines(status, context),
+        requeue_after(status, context.settings, context.now),
+        AFTER_WRITES_SECONDS if _follows_writes(observed, status, diff) else None,
     ]
     return min((wait for wait in waits if wait is not None), default=None)
 
 
-def _follows_writes(observed: Observed, status: Status, todo: ChildDiff) -> bool:
-    """Whether to look after the writes; what was refused is left to the queue's back-off."""
+def _follows_writes(observed: Observed, status: Status, diff: ChildDiff) -> bool:
+    """Whether to requeue after the writes; failed ones are left to the back-off of the queue."""
     unready = _ready(status).status != "True"
-    return bool(todo.applies) and unready and not observed.apply_errors
+    return bool(diff.applies) and unready and not observed.apply_errors
 
 
-def _deadlines(status: Status, scene: RolloutContext) -> Iterator[float]:
-    """Say when conditions turn worse by time alone."""
+def _deadlines(status: Status, context: RolloutContext) -> Iterator[float]:
+    """Yield the seconds until conditions get worse by time alone."""
     moments = []
     if status.stable is None and status.target is not None and status.target.since is not None:
-        moments.append(status.target.since + scene.settings.progress_deadline_seconds)
-    if not scene.facts.route.accepted and scene.facts.route.since is not None:
-        moments.append(scene.facts.route.since + ROUTE_WAIT_SECONDS)
-    if status.rollout is not None and scene.facts.workload(status.rollout.revision).refused:
+        moments.append(status.target.since + context.settings.progress_deadline_seconds)
+    if not context.facts.route.accepted and context.facts.route.since is not None:
+        moments.append(context.facts.route.since + ROUTE_WAIT_SECONDS)
+    if status.rollout is not None and context.facts.workload(status.rollout.revision).refused:
         moments.append(status.rollout.last_progress_at + REFUSED_GRACE_SECONDS)
-    return (moment - scene.now for moment in moments if moment > scene.now)
+    return (moment - context.now for moment in moments if moment > context.now)
 
 
 def _position(status: Status) -> tuple[object, ...]:
@@ -331,10 +342,10 @@ def _position(status: Status) -> tuple[object, ...]:
 
 
 def _warnings(before: Status, after: Status) -> tuple[Event, ...]:
-    """Tell of a Ready that has turned to a reason that somebody should look at."""
-    old = {one.type: one.reason for one in before.conditions}
+    """Return a warning Event if the reason of Ready has changed to one in `WARN_ON`."""
+    old = {condition.type: condition.reason for condition in before.conditions}
     new: Condition = _ready(after)
-    reason = next((one for one in WARN_ON if one == new.reason), None)
+    reason = next((reason for reason in WARN_ON if reason == new.reason), None)
     if reason is None or old.get(ConditionType.READY) == reason:
         return ()
     return (warning(reason, new.message),)
@@ -345,7 +356,7 @@ def _ready(status: Status) -> Condition:
 
 
 def _url(observed: Observed) -> str | None:
-    """Say where clients reach the model; only hostnames are known here."""
+    """Return the URL at which clients reach the model; None if no hostname is set."""
     md = observed.deployment
     if (name := user_routes.referenced_route(md)) is not None:
         spec = (observed.routes.get(name) or {}).get("spec") or {}

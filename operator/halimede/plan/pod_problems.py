@@ -1,4 +1,4 @@
-"""Why pods are not ready: read from what the scheduler, the kubelet and Triton say."""
+"""Find out why pods are not ready, from the pod status and Triton's termination message."""
 
 import re
 from collections.abc import Iterable
@@ -17,12 +17,12 @@ _WAITING = {
     "CreateContainerError": NotReadyReason.INVALID_POD,
     "RunContainerError": NotReadyReason.INVALID_POD,
 }
-"""The kubelet's reasons for a container that waits, where they mean one thing each."""
-_ABSENT = (
+"""The kubelet's reasons for a waiting container that have exactly one cause."""
+_MISSING = (
     (re.compile(r"\bsecret\b", re.IGNORECASE), NotReadyReason.MISSING_SECRET),
     (re.compile(r"\bconfigmap\b", re.IGNORECASE), NotReadyReason.MISSING_CONFIG_MAP),
 )
-"""What the message of `CreateContainerConfigError` names."""
+"""Patterns of the message of `CreateContainerConfigError`, and the causes that they show."""
 _SEVERITY = (
     NotReadyReason.APPLY_FAILED,
     NotReadyReason.MISSING_SECRET,
@@ -35,60 +35,65 @@ _SEVERITY = (
     NotReadyReason.LOADING,
     NotReadyReason.FETCHING,
 )
-"""Worst first: of several pods the worst-off is told about."""
+"""Most severe cause first: of several pods, the problem of the first one is reported."""
 ENDED = frozenset({"Succeeded", "Failed"})
-"""Phases of pods that have ended for good: evicted, preempted, refused by the kubelet, on a lost
-node. Their ReplicaSet replaces them, and no container of theirs restarts."""
+"""Phases of pods that have ended for good: evicted, preempted, rejected by the kubelet, on a lost
+node. Their ReplicaSet replaces them, and their containers do not restart."""
 MESSAGE_LENGTH = 400
-"""How much of a message is kept: its end, where programs say what ended them."""
+"""Number of characters of a message that are kept: its end, which has the cause of the exit."""
 
 
 @dataclass(frozen=True, slots=True)
 class PodProblem:
-    """What keeps a pod from being ready."""
+    """The cause why a pod is not ready, and its message."""
 
     cause: NotReadyReason
     message: str
 
 
 def most_severe(troubles: Iterable[PodProblem]) -> PodProblem | None:
-    """Choose the trouble that matters most."""
-    return min(troubles, key=lambda trouble: _SEVERITY.index(trouble.cause), default=None)
+    """Return the most severe problem; None if there is none."""
+    return min(troubles, key=lambda problem: _SEVERITY.index(problem.cause), default=None)
 
 
 def diagnose(pod: Manifest) -> PodProblem | None:
-    """Say what keeps *pod* from being ready; None if nothing does or nothing is known yet.
+    """Return why *pod* is not ready; None if it is, or if the cause is not known yet.
 
-    A pod that has ended says nothing about its revision: what matters is its successor's state.
+    A pod that has ended has no problem: its replacement shows the state of the revision.
     """
     status = pod.get("status") or {}
     if has_ended(pod) or condition(status, "Ready") == "True":
         return None
-    for found in status.get("conditions") or ():
-        if found["type"] == "PodScheduled" and found.get("reason") == "Unschedulable":
-            return PodProblem(NotReadyReason.UNSCHEDULABLE, _short(found.get("message", "")))
-    fetching = tuple(map(_of_container, status.get("initContainerStatuses") or ()))
-    serving = tuple(map(_of_container, status.get("containerStatuses") or ()))
-    bad = most_severe(one for one in (*fetching, *serving) if one is not None)
-    if bad is not None:
-        return bad
-    if any(_running(one) for one in status.get("initContainerStatuses") or ()):
+    for pod_condition in status.get("conditions") or ():
+        if (
+            pod_condition["type"] == "PodScheduled"
+            and pod_condition.get("reason") == "Unschedulable"
+        ):
+            return PodProblem(
+                NotReadyReason.UNSCHEDULABLE, _short(pod_condition.get("message", ""))
+            )
+    fetching = tuple(map(_diagnose_container, status.get("initContainerStatuses") or ()))
+    serving = tuple(map(_diagnose_container, status.get("containerStatuses") or ()))
+    worst = most_severe(problem for problem in (*fetching, *serving) if problem is not None)
+    if worst is not None:
+        return worst
+    if any(_running(container) for container in status.get("initContainerStatuses") or ()):
         return PodProblem(NotReadyReason.FETCHING, "The model's files are being fetched.")
-    if any(_running(one) for one in status.get("containerStatuses") or ()):
+    if any(_running(container) for container in status.get("containerStatuses") or ()):
         return PodProblem(NotReadyReason.LOADING, "Triton is loading the model.")
     return None
 
 
 def has_ended(pod: Manifest) -> bool:
-    """Whether *pod* has ended for good: it holds no resources, and its successor counts."""
+    """Whether *pod* has ended for good: it uses no resources, and its replacement counts."""
     return (pod.get("status") or {}).get("phase") in ENDED
 
 
 def restarts(pod: Manifest) -> int:
-    """Count the restarts of the container that restarted most."""
+    """Return the highest restart count of the pod's containers."""
     status = pod.get("status") or {}
     both = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
-    return max([int(one.get("restartCount", 0)) for one in both], default=0)
+    return max([int(container.get("restartCount", 0)) for container in both], default=0)
 
 
 def condition(status: Manifest, type_: str) -> str | None:
@@ -99,42 +104,42 @@ def condition(status: Manifest, type_: str) -> str | None:
     return None
 
 
-def _of_container(container: Manifest) -> PodProblem | None:
+def _diagnose_container(container: Manifest) -> PodProblem | None:
     waiting = (container.get("state") or {}).get("waiting") or {}
     reason, message = waiting.get("reason"), waiting.get("message") or ""
     if reason == "CreateContainerConfigError":
-        causes = (cause for pattern, cause in _ABSENT if pattern.search(message))
+        causes = (cause for pattern, cause in _MISSING if pattern.search(message))
         return PodProblem(next(causes, NotReadyReason.INVALID_POD), _short(message))
-    ended = _ended(container)
+    terminated = _last_termination(container)
     if reason in _WAITING:
         cause = _WAITING[reason]
-        told = (
-            _termination_message(ended)
-            if cause is NotReadyReason.CRASH_LOOP and ended
+        text = (
+            _termination_message(terminated)
+            if cause is NotReadyReason.CRASH_LOOP and terminated
             else message
         )
-        return PodProblem(cause, _short(told or message))
-    # Between two crashes it runs for a while, which is no better.
-    if ended and ended.get("exitCode") and not container.get("ready"):
-        return PodProblem(NotReadyReason.CRASH_LOOP, _short(_termination_message(ended)))
+        return PodProblem(cause, _short(text or message))
+    # A container that crashes repeatedly is running for a while between two crashes.
+    if terminated and terminated.get("exitCode") and not container.get("ready"):
+        return PodProblem(NotReadyReason.CRASH_LOOP, _short(_termination_message(terminated)))
     return None
 
 
-def _ended(container: Manifest) -> Manifest | None:
-    """Find the last end of a container that is not done yet."""
-    for kept in ("state", "lastState"):
-        ended: Manifest | None = (container.get(kept) or {}).get("terminated")
-        if ended:
-            return ended
+def _last_termination(container: Manifest) -> Manifest | None:
+    """Return the container's last termination; None if it has none."""
+    for field in ("state", "lastState"):
+        terminated: Manifest | None = (container.get(field) or {}).get("terminated")
+        if terminated:
+            return terminated
     return None
 
 
-def _termination_message(ended: Manifest) -> str:
-    said = (ended.get("message") or "").strip()
-    code = f"exit code {ended.get('exitCode')}"
-    if reason := ended.get("reason"):
+def _termination_message(terminated: Manifest) -> str:
+    message = (terminated.get("message") or "").strip()
+    code = f"exit code {terminated.get('exitCode')}"
+    if reason := terminated.get("reason"):
         code += f", {reason}"
-    return f"{said} ({code})" if said else f"It ended with {code}."
+    return f"{message} ({code})" if message else f"It ended with {code}."
 
 
 def _running(container: Manifest) -> bool:

@@ -1,9 +1,9 @@
-"""Checking, rendering, and comparing with what is live, once for each question.
+"""Validate, render and compare with live objects, with a cache.
 
-A pass asks for everything anew, and most of it is as it was in the last one: with twenty revisions
-nine tenths of a pass went into what had not changed. The answers depend on the questions alone, so
-that remembering them changes nothing but the time. What holds a copy of a ConfigMap is not
-remembered: it may be as large as a model.
+Every reconcile renders everything again, and most of it is unchanged: with twenty revisions this
+took nine tenths of the time of a reconcile. The results depend only on the arguments, so the cache
+changes nothing but the time. What contains a copy of a ConfigMap is not cached: it may be as large
+as a model.
 """
 
 from collections.abc import Hashable
@@ -28,23 +28,23 @@ from halimede.validation import spec
 from halimede.validation.spec import Violation
 
 ANSWERS = 2048
-"""How many renderings of each sort are kept: those of some hundred ModelDeployments."""
+"""Maximum number of cached renderings of each kind: enough for some hundred ModelDeployments."""
 COMPARISONS = 65536
-"""How many comparisons are kept; they hold no manifest."""
+"""Maximum number of cached comparisons; these contain no manifest."""
 
 Question = TypeVar("Question", bound=Hashable)
 Answer = TypeVar("Answer")
 Version = tuple[str, str]
-"""An object's uid and resourceVersion, which stand for all that is live of it."""
-_NOBODY, _NOTHING = Metadata(name="", namespace=""), Status()
+"""An object's uid and resourceVersion, which identify its live content."""
+_NO_METADATA, _NO_STATUS = Metadata(name="", namespace=""), Status()
 
-_recorded: dict[Version, Revision] = {}
-_compared: dict[tuple[Version, str], bool] = {}
+_revision_cache: dict[Version, Revision] = {}
+_comparison_cache: dict[tuple[Version, str], bool] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class RenderKey:
-    """All that rendering may know of a ModelDeployment: equal ones have equal children."""
+    """Everything of a ModelDeployment that its children depend on; the key of the cache."""
 
     name: str
     namespace: str
@@ -52,24 +52,26 @@ class RenderKey:
     spec: str
     """The spec as JSON."""
     known: ModelDeployment = field(compare=False, repr=False)
-    """The same as an object, with whatever else was known of it."""
+    """The whole ModelDeployment."""
 
     @property
     def deployment(self) -> ModelDeployment:
-        """The same as an object, and nothing else, so that nothing else can matter."""
+        """A ModelDeployment with only these fields, so that rendering cannot use any other."""
         names = {"name": self.name, "namespace": self.namespace, "uid": self.uid}
-        bare = _NOBODY.evolve(**names)
-        return self.known.evolve(metadata=bare, status=_NOTHING)
+        bare = _NO_METADATA.evolve(**names)
+        return self.known.evolve(metadata=bare, status=_NO_STATUS)
 
 
 def render_key(md: ModelDeployment) -> RenderKey:
-    """Take from a ModelDeployment what its children depend on."""
-    known = md.metadata
-    return RenderKey(known.name, known.namespace, known.uid, md.spec.model_dump_json(), md)
+    """Return the cache key of a ModelDeployment."""
+    metadata = md.metadata
+    return RenderKey(
+        metadata.name, metadata.namespace, metadata.uid, md.spec.model_dump_json(), md
+    )
 
 
 def find_violations(of: RenderKey, inputs: Inputs) -> tuple[Violation, ...]:
-    """Find what is wrong with a spec: see `render.checks.violations`."""
+    """Find what is wrong with a spec: see `validation.spec.find_violations`."""
     return spec.find_violations(of.deployment, inputs) if inputs else _find_violations(of)
 
 
@@ -79,7 +81,7 @@ def _find_violations(of: RenderKey) -> tuple[Violation, ...]:
 
 
 def render_revision(of: RenderKey, platform: Platform, inputs: Inputs) -> Revision:
-    """Render the revision that a spec asks for: see `render.revision.revision`."""
+    """Render the revision of a spec: see `render.revision.render_revision`."""
     if inputs:
         return revisions.render_revision(of.deployment, platform, inputs)
     return _render_revision(of, platform)
@@ -93,7 +95,7 @@ def _render_revision(of: RenderKey, platform: Platform) -> Revision:
 def render_children(
     of: RenderKey, recorded: Revision, replicas: int | None
 ) -> tuple[Manifest, ...]:
-    """Render what runs a revision: see `render.workload.workload`."""
+    """Render the children that run a revision: see `render.workload.render_workload`."""
     if recorded.source:
         return workload.render_workload(of.deployment, recorded, replicas)
     return _render_children(of, recorded, replicas)
@@ -116,7 +118,7 @@ def render_traffic(
     copies: int,
     by_pods: bool,
 ) -> tuple[Manifest, ...]:
-    """Render what leads clients to the revisions: see `render.traffic.traffic`."""
+    """Render the Services and routes: see `render.traffic.render_traffic`."""
     return routing.render_traffic(
         of.deployment, backends, preview, testers=testers, copies=copies, by_pods=by_pods
     )
@@ -132,31 +134,31 @@ def autoscaling_objects(
 
 
 def load_revision(config_map: Manifest) -> Revision:
-    """Read a revision back from its live ConfigMap: see `render.revision.from_record`."""
+    """Read a revision from its live ConfigMap: see `render.revision.from_record`."""
     version = _version(config_map)
-    found = _recorded.get(version)
-    if found is None:
-        found = from_record(config_map)
-        if not found.source:
-            _keep(_recorded, ANSWERS, version, found)
-    return found
+    revision = _revision_cache.get(version)
+    if revision is None:
+        revision = from_record(config_map)
+        if not revision.source:
+            _store(_revision_cache, ANSWERS, version, revision)
+    return revision
 
 
 def is_current(live: Manifest | None, desired: Manifest) -> bool:
-    """Whether a live object is what came of a rendered one, and nobody else has changed it since.
+    """Whether a live object has the fields of a rendered one, unchanged since they were applied.
 
-    See `render.covers.covers` and `render.ownership.owned_fields`. The digest that rendering
-    leaves stands for all that is wanted.
+    See `render.drift.is_up_to_date` and `render.ownership.owned_fields`. The digest in the
+    rendered annotation identifies the desired object in the cache.
     """
     if live is None:
         return False
-    question = (_version(live), desired["metadata"]["annotations"][RENDERED])
-    if question not in _compared:
+    cache_key = (_version(live), desired["metadata"]["annotations"][RENDERED])
+    if cache_key not in _comparison_cache:
         answer = is_up_to_date(live, desired) or is_up_to_date(
             live, desired, owned_fields(live, desired)
         )
-        _keep(_compared, COMPARISONS, question, answer)
-    return _compared[question]
+        _store(_comparison_cache, COMPARISONS, cache_key, answer)
+    return _comparison_cache[cache_key]
 
 
 def _version(live: Manifest) -> Version:
@@ -164,7 +166,7 @@ def _version(live: Manifest) -> Version:
     return metadata["uid"], metadata["resourceVersion"]
 
 
-def _keep(answers: dict[Question, Answer], most: int, question: Question, answer: Answer) -> None:
-    if len(answers) >= most:
-        answers.clear()
-    answers[question] = answer
+def _store(cache: dict[Question, Answer], max_size: int, key: Question, value: Answer) -> None:
+    if len(cache) >= max_size:
+        cache.clear()
+    cache[key] = value

@@ -1,4 +1,4 @@
-"""Whether what leads clients to the revisions is live and accepted."""
+"""Compute whether the Services and routes are live and accepted."""
 
 from collections import defaultdict
 from datetime import datetime
@@ -10,7 +10,7 @@ from halimede.render import names
 from halimede.rollout.facts import Route
 
 ROUTES = frozenset({"HTTPRoute", "Ingress"})
-"""The kinds of which only what is wanted may be live before anybody relies on the route."""
+"""The kinds of which only desired objects may be live before the route counts as applied."""
 _NEEDED = ("Accepted", "ResolvedRefs")
 _PARENT = {
     "group": "gateway.networking.k8s.io",
@@ -20,100 +20,107 @@ _PARENT = {
     "sectionName": None,
     "port": None,
 }
-"""The fields that tell parents apart, with what they mean where they are left out."""
+"""The fields that identify a parent, with their defaults."""
 
 
 def route_status(children: tuple[Manifest, ...], desired: tuple[Manifest, ...]) -> Route:
-    """Compare the live objects with those that the status asks for.
+    """Compare the live objects with those that the status desires.
 
-    Services and Ingresses count as accepted once they are stored: nobody answers for them.
+    Services and Ingresses count as accepted once they are stored: no controller reports on them.
     """
     live = {_key(child): child for child in children}
-    wanted = {_key(one) for one in desired}
-    applied = all(is_current(live.get(_key(one)), one) for one in desired)
-    stray = any(key not in wanted and key[0] in ROUTES for key in live)
+    desired_keys = {_key(manifest) for manifest in desired}
+    applied = all(is_current(live.get(_key(manifest)), manifest) for manifest in desired)
+    stray = any(key not in desired_keys and key[0] in ROUTES for key in live)
     answers = [
-        httproute_status(found)
-        for one in desired
-        if one["kind"] == "HTTPRoute" and not _is_preview(one) and (found := live.get(_key(one)))
+        httproute_status(child)
+        for manifest in desired
+        if manifest["kind"] == "HTTPRoute"
+        and not _is_preview(manifest)
+        and (child := live.get(_key(manifest)))
     ]
-    missing = any(one["kind"] in ROUTES and _key(one) not in live for one in desired)
+    missing = any(
+        manifest["kind"] in ROUTES and _key(manifest) not in live for manifest in desired
+    )
     return Route(
         applied=applied and not stray,
-        accepted=not missing and all(one.accepted for one in answers),
-        refused=any(one.refused for one in answers),
-        message=" ".join(one.message for one in answers if one.message),
-        since=min((one.since for one in answers if one.since is not None), default=None),
+        accepted=not missing and all(answer.accepted for answer in answers),
+        refused=any(answer.refused for answer in answers),
+        message=" ".join(answer.message for answer in answers if answer.message),
+        since=min((answer.since for answer in answers if answer.since is not None), default=None),
         foreign_write=latest(
-            foreign_write(found, one)
-            for one in desired
-            if one["kind"] in ROUTES
-            and (found := live.get(_key(one)))
-            and not is_current(found, one)
+            foreign_write(child, manifest)
+            for manifest in desired
+            if manifest["kind"] in ROUTES
+            and (child := live.get(_key(manifest)))
+            and not is_current(child, manifest)
         ),
     )
 
 
 def httproute_status(http_route: Manifest) -> Route:
-    """Read what the gateways say of an HTTPRoute's present generation.
+    """Compute whether the gateways accept the current generation of an HTTPRoute.
 
-    Each of its parents must have been answered: a controller has accepted it there and resolved
-    what it names, and none says no. Anything may add itself to `status.parents`
-    (`RouteStatus` of the Gateway API): a controller that says neither, such as one of policies,
-    has not answered, and neither has one that speaks of an older generation.
+    For each of its parents, a controller must have set `Accepted` and `ResolvedRefs` to True, and
+    none may have set one to False. Any controller may add an entry to `status.parents`
+    (`RouteStatus` of the Gateway API): an entry without these conditions, such as one of a policy
+    controller, or with an older generation, does not count.
     """
     metadata = http_route["metadata"]
     since = datetime.fromisoformat(metadata["creationTimestamp"]).timestamp()
-    here = {"namespace": metadata.get("namespace")}
-    asked = [here | one for one in http_route["spec"].get("parentRefs") or []]
-    told = [
-        one
-        for one in (http_route.get("status") or {}).get("parents") or []
-        if any(said["type"] in _NEEDED for said in one.get("conditions") or ())
+    defaults = {"namespace": metadata.get("namespace")}
+    parents = [defaults | entry for entry in http_route["spec"].get("parentRefs") or []]
+    answered = [
+        entry
+        for entry in (http_route.get("status") or {}).get("parents") or []
+        if any(condition["type"] in _NEEDED for condition in entry.get("conditions") or ())
     ]
-    silent, refusals, pending = [], [], False
-    for parent in asked:
-        answers = [one for one in told if _same_parent(parent, one.get("parentRef") or {})]
+    silent, rejections, pending = [], [], False
+    for parent in parents:
+        answers = [
+            entry for entry in answered if _same_parent(parent, entry.get("parentRef") or {})
+        ]
         if not answers:
             silent.append(parent["name"])
             continue
         by_controller: defaultdict[str, list[dict[str, Manifest]]] = defaultdict(list)
-        for found in answers:
-            present = _present(found, metadata.get("generation"))
-            by_controller[found.get("controllerName", "")].append(present)
-            refusals += _refusals(parent["name"], present)
-        pending = pending or not any(map(_agrees, by_controller.values()))
-    refusals = list(dict.fromkeys(refusals))
-    message = " ".join(refusals) or (
+        for answer in answers:
+            conditions = _current_conditions(answer, metadata.get("generation"))
+            by_controller[answer.get("controllerName", "")].append(conditions)
+            rejections += _rejections(parent["name"], conditions)
+        pending = pending or not any(map(_accepts, by_controller.values()))
+    rejections = list(dict.fromkeys(rejections))
+    message = " ".join(rejections) or (
         f"No controller has answered for Gateway {', '.join(silent)}." if silent else ""
     )
     return Route(
         applied=True,
-        accepted=bool(asked) and not (silent or refusals or pending),
-        refused=bool(refusals),
+        accepted=bool(parents) and not (silent or rejections or pending),
+        refused=bool(rejections),
         message=message,
         since=since,
     )
 
 
-def _present(parent: Manifest, generation: int | None) -> dict[str, Manifest]:
+def _current_conditions(parent: Manifest, generation: int | None) -> dict[str, Manifest]:
     return {
-        one["type"]: one
-        for one in parent.get("conditions") or ()
-        if one["type"] in _NEEDED and one.get("observedGeneration", generation) == generation
+        condition["type"]: condition
+        for condition in parent.get("conditions") or ()
+        if condition["type"] in _NEEDED
+        and condition.get("observedGeneration", generation) == generation
     }
 
 
-def _refusals(gateway: str, present: dict[str, Manifest]) -> list[str]:
+def _rejections(gateway: str, conditions: dict[str, Manifest]) -> list[str]:
     return [
-        f"Gateway {gateway}: {type_}: {one.get('reason')}: {one.get('message', '')}"
-        for type_, one in present.items()
-        if one["status"] == "False"
+        f"Gateway {gateway}: {type_}: {condition.get('reason')}: {condition.get('message', '')}"
+        for type_, condition in conditions.items()
+        if condition["status"] == "False"
     ]
 
 
-def _agrees(answers: list[dict[str, Manifest]]) -> bool:
-    """Whether one controller has said yes to the present generation, at each listener."""
+def _accepts(answers: list[dict[str, Manifest]]) -> bool:
+    """Whether one controller has accepted the current generation, at each listener."""
     return all(
         type_ in present and present[type_]["status"] == "True"
         for present in answers
@@ -122,16 +129,16 @@ def _agrees(answers: list[dict[str, Manifest]]) -> bool:
 
 
 def _is_preview(http_route: Manifest) -> bool:
-    """Whether it leads to a preview: users do not depend on what gateways say of that."""
+    """Whether the route is that of a preview, which users do not depend on."""
     metadata = http_route["metadata"]
     owner = metadata.get("labels", {}).get(names.NAME_LABEL, metadata["name"])
     return bool(metadata["name"] != owner)
 
 
-def _same_parent(asked: Manifest, told: Manifest) -> bool:
-    """Whether an answer is about this parent; what the answer leaves out is not compared."""
+def _same_parent(desired: Manifest, reported: Manifest) -> bool:
+    """Whether *reported* refers to the parent *desired*; fields absent in *reported* match."""
     return all(
-        asked.get(field, default) in (None, told.get(field, asked.get(field, default)))
+        desired.get(field, default) in (None, reported.get(field, desired.get(field, default)))
         for field, default in _PARENT.items()
     )
 

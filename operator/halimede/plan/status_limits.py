@@ -1,4 +1,4 @@
-"""What the status leaves out, so that it stays small: under 12 KB, however long a rollout takes.
+"""Trim the status so that it stays under 12 KB, however long a rollout takes.
 
 Every write of it goes to every watch, and stays in etcd's history for a while.
 """
@@ -8,25 +8,25 @@ from typing import TypeVar
 from halimede.api.status import Evidence, FinishedRollout, RolloutStatus, Status
 
 MAX_MESSAGE_LENGTH = 300
-"""Characters of a message; the Event that tells of the same has up to 1,024."""
+"""Maximum characters of a message in the status; that of its Event may have 1,024."""
 
 _Rollout = TypeVar("_Rollout", RolloutStatus, FinishedRollout)
-_Told = TypeVar("_Told", Evidence, RolloutStatus, FinishedRollout)
+_WithMessage = TypeVar("_WithMessage", Evidence, RolloutStatus, FinishedRollout)
 
 
 def trim(status: Status) -> Status:
-    """Shorten what is told of rollouts; the last one's evidence goes when another one's comes."""
+    """Truncate messages, and remove the last rollout's evidence once the current one has some."""
     rollout, last = status.rollout, status.last_rollout
     if last is not None and last.evidence and rollout is not None and rollout.evidence:
         last = last.evolve(evidence=None)
-    rollout, last = rollout and _with_evidence(rollout), last and _with_evidence(last)
+    rollout, last = rollout and _with_short_messages(rollout), last and _with_short_messages(last)
     if rollout is status.rollout and last is status.last_rollout:
         return status
     return status.evolve(rollout=rollout, last_rollout=last)
 
 
 def truncate(message: str) -> str:
-    """Cut a message that is too long.
+    """Truncate a message to `MAX_MESSAGE_LENGTH` characters.
 
     >>> len(truncate("x" * 1000))
     300
@@ -36,15 +36,15 @@ def truncate(message: str) -> str:
     )
 
 
-def _with_evidence(rollout: _Rollout) -> _Rollout:
-    rollout, evidence = _shortened(rollout), rollout.evidence
-    if evidence is None or (shortened := _shortened(evidence)) is evidence:
+def _with_short_messages(rollout: _Rollout) -> _Rollout:
+    rollout, evidence = _with_short_message(rollout), rollout.evidence
+    if evidence is None or (trimmed := _with_short_message(evidence)) is evidence:
         return rollout
-    return rollout.evolve(evidence=shortened)
+    return rollout.evolve(evidence=trimmed)
 
 
-def _shortened(told: _Told) -> _Told:
-    message = told.message or ""
+def _with_short_message(holder: _WithMessage) -> _WithMessage:
+    message = holder.message or ""
     if len(message) <= MAX_MESSAGE_LENGTH:
-        return told
-    return told.evolve(message=truncate(message))
+        return holder
+    return holder.evolve(message=truncate(message))

@@ -1,7 +1,7 @@
-"""What can be said of a ModelDeployment that our models cannot read.
+"""Plan for a ModelDeployment that does not match the API models.
 
-The API server lets none in; but one that was stored under an older schema stays as it was when
-the operator and its CRD are updated. What serves goes on serving.
+The API server rejects such an object, but one that was stored under an older schema remains when
+the operator and its CRD are updated. Its children go on serving.
 """
 
 from pydantic import ValidationError
@@ -20,13 +20,15 @@ _SET: dict[ConditionType, ConditionStatus] = {
 
 
 def plan_for_unreadable(manifest: Manifest, error: ValidationError, now: float) -> Plan:
-    """Say in the conditions what cannot be read, and leave everything else as it is."""
-    found = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-    message = f"{found}. Correct the spec: it was stored under an older schema."
+    """Describe in the conditions what cannot be read, and leave everything else unchanged."""
+    problems = "; ".join(
+        f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in error.errors()
+    )
+    message = f"{problems}. Correct the spec: it was stored under an older schema."
     try:
         before = Status.model_validate(manifest.get("status") or {})
     except ValidationError:
-        return Plan(None, (), (), (), None)  # not even the status is ours to continue
+        return Plan(None, (), (), (), None)  # the status cannot be read either
     generation = int(manifest["metadata"]["generation"])
     conditions = _conditions(before, message, generation, now)
     after = before.evolve(conditions=conditions, observed_generation=generation)
@@ -38,8 +40,8 @@ def plan_for_unreadable(manifest: Manifest, error: ValidationError, now: float) 
 def _conditions(
     before: Status, message: str, generation: int, now: float
 ) -> tuple[Condition, ...]:
-    old = {one.type: one for one in before.conditions}
-    made = [
+    old = {condition.type: condition for condition in before.conditions}
+    conditions = [
         Condition(
             type=type_,
             status=status,
@@ -52,5 +54,7 @@ def _conditions(
         )
         for type_, status in _SET.items()
     ]
-    kept = (one for one in before.conditions if one.type is ConditionType.AVAILABLE)
-    return (*made, *kept)
+    kept = (
+        condition for condition in before.conditions if condition.type is ConditionType.AVAILABLE
+    )
+    return (*conditions, *kept)

@@ -1,4 +1,4 @@
-"""HTTPRoutes of the user's: which of them lead to the revisions, and how they are given back."""
+"""Plan the changes of the user's HTTPRoutes: route them to the revisions, and restore them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -23,28 +23,28 @@ from halimede.rollout.events import join_sentences
 from halimede.rollout.facts import Route
 
 AFTER_PATCH_SECONDS = 1.0
-"""How soon to look at what was patched: nothing else may wake us."""
+"""Seconds until the next reconcile after a patch, which may cause no watch event."""
 _FIELD = "spec.expose.gateway.routeRef.name"
 
 Routes = Mapping[str, Manifest | None]
-"""Live HTTPRoutes by name; None: there is none of the name."""
+"""Live HTTPRoutes by name; None: the route does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
 class RouteChanges:
-    """What a pass does about users' routes."""
+    """The changes of the user's routes in one reconcile."""
 
     routes: tuple[UserRoute, ...]
-    """What the status is to say of them; written before anything else is done."""
+    """The routes to record in the status, which is written before all other changes."""
     patches: tuple[RoutePatch, ...] = ()
     finalizer: bool | None = None
-    """Whether the finalizer is to be put on or taken off; None: neither."""
+    """Whether to add (True) or remove (False) the finalizer; None: neither."""
     requeue_after: float | None = None
-    """Seconds until the next look."""
+    """Seconds until the next reconcile."""
 
 
 def referenced_route(md: ModelDeployment) -> str | None:
-    """Name the route that the spec refers to, if it refers to one."""
+    """Return the name of the route that the spec refers to; None: it refers to none."""
     gateway = md.spec.expose.gateway
     if md.spec.expose.type is not ExposeType.GATEWAY or gateway is None:
         return None
@@ -52,103 +52,117 @@ def referenced_route(md: ModelDeployment) -> str | None:
 
 
 def tracked_routes(md: ModelDeployment) -> tuple[str, ...]:
-    """Name every route that a pass must look at."""
-    known = {one.name for one in md.status.user_routes}
-    return tuple(sorted(known | {name for name in (referenced_route(md),) if name}))
+    """Return the names of all routes that a reconcile must read."""
+    recorded = {route.name for route in md.status.user_routes}
+    return tuple(sorted(recorded | {name for name in (referenced_route(md),) if name}))
 
 
 def merge_route_status(
     entrance: Route, md: ModelDeployment, routes: Routes, backends: tuple[Backend, ...]
 ) -> Route:
-    """Tell of the user's route as of one of ours, besides the Services that lead to it."""
+    """Return the state of the user's route, or *entrance* if the spec refers to none.
+
+    Args:
+        entrance: The state of our own Services and routes.
+        md: The ModelDeployment.
+        routes: The user's live HTTPRoutes.
+        backends: The desired weights of the revisions.
+    """
     name = referenced_route(md)
     if name is None:
         return entrance
     live = routes.get(name)
-    if unfit := _unfit(md, name, live):
-        return replace(entrance, applied=False, refused=True, blocked=True, message=unfit)
+    if message := _unusable_message(md, name, live):
+        return replace(entrance, applied=False, refused=True, blocked=True, message=message)
     if live is None:
         raise LookupError("a route that is not there is unfit")
-    told = httproute_status(live)
-    known = next((one for one in md.status.user_routes if one.name == name), None)
-    led = with_revisions(live, md.metadata.name, backends)
+    state = httproute_status(live)
+    recorded = next((route for route in md.status.user_routes if route.name == name), None)
+    desired = with_revisions(live, md.metadata.name, backends)
     return replace(
-        told,
-        applied=entrance.applied and not json_patch(live, led, md.metadata.name),
-        since=known.since if known else None,
-        # Before it was used the first time, its owner's backends are no conflict.
-        foreign_write=foreign_write(live, led) if known else None,
+        state,
+        applied=entrance.applied and not json_patch(live, desired, md.metadata.name),
+        since=recorded.since if recorded else None,
+        # Before its first use, the backends of its owner are no conflict.
+        foreign_write=foreign_write(live, desired) if recorded else None,
     )
 
 
 def plan_route_changes(
     md: ModelDeployment, status: Status, routes: Routes, backends: tuple[Backend, ...], now: float
 ) -> RouteChanges:
-    """Lead the route of the spec to the revisions, and give back those that it names no more.
+    """Route the spec's HTTPRoute to the revisions, and restore those that it no longer names.
 
-    The finalizer is on the object before a route is touched, and off it when the last one has
-    been given back. A first revision that is not ready yet leaves the route as it is. Revisions
-    that the route names anew have their shares when proxies have had the time to follow.
+    The finalizer is added before a route is changed, and removed when the last one has been
+    restored. Until the first revision is ready, the route is left unchanged. Revisions that are
+    added to the route get their weights after `settleSeconds`, when proxies have the endpoints.
     """
-    name, held = referenced_route(md), ROUTE_FINALIZER in md.metadata.finalizers
-    others = [one for one in status.user_routes if one.name != name]
-    back = plan_restore(md.metadata.name, others, routes, _settle_seconds(md), now)
+    name, has_finalizer = referenced_route(md), ROUTE_FINALIZER in md.metadata.finalizers
+    others = [route for route in status.user_routes if route.name != name]
+    changes = plan_restore(md.metadata.name, others, routes, _settle_seconds(md), now)
     if name is None:
-        return replace(back, finalizer=False if held and not back.routes else None)
+        return replace(changes, finalizer=False if has_finalizer and not changes.routes else None)
     live = routes.get(name)
-    known = [one for one in status.user_routes if one.name == name and live is not None]
-    ready = status.stable is not None and len(back.routes) < MOST_USER_ROUTES
-    if live is None or not ready or _unfit(md, name, live):
-        return replace(back, routes=(*back.routes, *known))
-    if not held:
+    recorded = [route for route in status.user_routes if route.name == name and live is not None]
+    ready = status.stable is not None and len(changes.routes) < MOST_USER_ROUTES
+    if live is None or not ready or _unusable_message(md, name, live):
+        return replace(changes, routes=(*changes.routes, *recorded))
+    if not has_finalizer:
         return replace(
-            back, routes=(*back.routes, *known), finalizer=True, requeue_after=AFTER_PATCH_SECONDS
+            changes,
+            routes=(*changes.routes, *recorded),
+            finalizer=True,
+            requeue_after=AFTER_PATCH_SECONDS,
         )
-    begun = known[0].since if known and names_revision(live, md.metadata.name) else now
-    back = replace(back, routes=(*back.routes, UserRoute(name=name, since=begun)))
-    settling = begun + _settle_seconds(md) - now
+    since = recorded[0].since if recorded and names_revision(live, md.metadata.name) else now
+    changes = replace(changes, routes=(*changes.routes, UserRoute(name=name, since=since)))
+    settling = since + _settle_seconds(md) - now
     if settling > 0 and awaiting_weights(live, md.metadata.name):
-        return replace(back, requeue_after=min(settling, back.requeue_after or settling))
-    led = json_patch(live, with_revisions(live, md.metadata.name, backends), md.metadata.name)
-    if not led:
-        return back
-    patches = (*back.patches, RoutePatch(name, led))
-    return replace(back, patches=patches, requeue_after=AFTER_PATCH_SECONDS)
+        return replace(changes, requeue_after=min(settling, changes.requeue_after or settling))
+    operations = json_patch(
+        live, with_revisions(live, md.metadata.name, backends), md.metadata.name
+    )
+    if not operations:
+        return changes
+    patches = (*changes.patches, RoutePatch(name, operations))
+    return replace(changes, patches=patches, requeue_after=AFTER_PATCH_SECONDS)
 
 
 def plan_restore(
     name: str, known: Iterable[UserRoute], routes: Routes, settle_seconds: float, now: float
 ) -> RouteChanges:
-    """Give routes back, and forget each when proxies have had the time to follow."""
+    """Restore routes, and drop each from the status *settle_seconds* later."""
     kept, patches, waits = [], [], []
-    for one in known:
-        live = routes.get(one.name)
+    for route in known:
+        live = routes.get(route.name)
         if live is None:
             continue
-        led = json_patch(live, restored(live, name), name)
-        if led:
-            patches.append(RoutePatch(one.name, led))
-            kept.append(one.evolve(returned_at=None))
+        operations = json_patch(live, restored(live, name), name)
+        if operations:
+            patches.append(RoutePatch(route.name, operations))
+            kept.append(route.evolve(returned_at=None))
             waits.append(AFTER_PATCH_SECONDS)
             continue
-        since = now if one.returned_at is None else one.returned_at
+        since = now if route.returned_at is None else route.returned_at
         if since + settle_seconds > now:
-            kept.append(one.evolve(returned_at=since))
+            kept.append(route.evolve(returned_at=since))
             waits.append(since + settle_seconds - now)
     return RouteChanges(tuple(kept), tuple(patches), requeue_after=min(waits, default=None))
 
 
-def _unfit(md: ModelDeployment, name: str, live: Manifest | None) -> str | None:
-    """Say why the route cannot be used: the field, what is wrong, and the cure."""
+def _unusable_message(md: ModelDeployment, name: str, live: Manifest | None) -> str | None:
+    """Describe why the route cannot be used: the field, the fault, and what to do."""
     if live is None:
         return (
             f"{_FIELD}: there is no HTTPRoute {name!r} in namespace {md.metadata.namespace!r};"
             f" create it with a backendRef to the Service {md.metadata.name!r}, or correct the"
             " name."
         )
-    why = unusable_reason(live, md.metadata.name)
+    reasons = unusable_reason(live, md.metadata.name)
     return (
-        None if why is None else join_sentences(f"{_FIELD}: HTTPRoute {name!r}: {'; '.join(why)}")
+        None
+        if reasons is None
+        else join_sentences(f"{_FIELD}: HTTPRoute {name!r}: {'; '.join(reasons)}")
     )
 
 

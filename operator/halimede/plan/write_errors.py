@@ -1,4 +1,4 @@
-"""What could not be written to the API server, as the cause of what does not come about."""
+"""Add failed writes to the facts, as the cause why a revision or the route is not ready."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -17,35 +17,39 @@ def with_errors(
 ) -> dict[RevisionHash, Workload]:
     """Add to the revisions' workloads why their objects could not be written.
 
-    A refusal says more than what pods say. Another failure is told where nothing else is known.
+    A rejected write replaces the cause that pods show. Another failure is added only if no cause
+    is known.
     """
-    found, status = dict(workloads), observed.deployment.status
-    known = (status.target, status.stable, status.rollout)
-    for revision in {*workloads, *(one.revision for one in known if one is not None)}:
+    updated, status = dict(workloads), observed.deployment.status
+    referenced = (status.target, status.stable, status.rollout)
+    for revision in {
+        *workloads,
+        *(reference.revision for reference in referenced if reference is not None),
+    }:
         child = names.revision_name(observed.deployment.metadata.name, revision)
         failed = [what for what in observed.apply_errors if what.partition("/")[2] == child]
         before = workloads.get(revision) or Workload(revision)
         refused = not observed.refused.isdisjoint(failed)
         if failed and (refused or before.cause is None):
-            found[revision] = replace(
+            updated[revision] = replace(
                 before,
                 cause=NotReadyReason.APPLY_FAILED,
-                message=_told(failed, observed),
+                message=_error_message(failed, observed),
                 refused=refused,
             )
-    return found
+    return updated
 
 
 def route_with_errors(route: Route, observed: Observed) -> Route:
-    """Add to what is known of the route why it could not be written."""
+    """Add to the route's state why it could not be written."""
     entry = f"Service/{observed.deployment.metadata.name}"
     failed = [
         what for what in observed.apply_errors if what == entry or what.partition("/")[0] in ROUTES
     ]
     if route.applied or not failed:
         return route
-    return replace(route, message=join_sentences(_told(failed, observed), route.message))
+    return replace(route, message=join_sentences(_error_message(failed, observed), route.message))
 
 
-def _told(failed: Iterable[str], observed: Observed) -> str:
+def _error_message(failed: Iterable[str], observed: Observed) -> str:
     return "; ".join(f"{what}: {observed.apply_errors[what]}" for what in failed)

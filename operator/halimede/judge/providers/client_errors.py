@@ -1,9 +1,9 @@
-"""How many requests a router's upstreams answered with a client error.
+"""Count the requests that a router's upstreams answered with a client error.
 
 These are the HTTP statuses 4xx except 499, and the gRPC codes in `GRPC_CLIENT_ERRORS`. They blame
-the client, so they are not errors of the revision. But if the new revision gives more of them than
-the stable one to the same clients, then the revision has changed: it checks its input more
-strictly, an input or an output has another name, or the model has.
+the client, so they are not errors of the revision. But if the canary returns more of them than the
+stable revision to the same clients, then the revision has changed: it checks its input more
+strictly, or the model, an input or an output has another name.
 
 They are read from the same series as the router's errors, so one answer serves both sources.
 """

@@ -24,15 +24,17 @@ def _cluster(request: MetricsRequest, revision: str, port: int) -> str:
     return f"{request.namespace}_{request.name}-{revision}_{port}"
 
 
-def _questions(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Query, ...]:
-    clusters = [_cluster(request, one, port) for one in revisions for port in PORTS]
+def _queries(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Query, ...]:
+    clusters = [_cluster(request, revision, port) for revision in revisions for port in PORTS]
     return (Query("envoy", {"metrics": envoy.metrics(request), "clusters": clusters}),)
 
 
 def _reader(request: MetricsRequest, _: Iterable[Series]) -> Reader:
     revisions = (request.stable, request.canary)
-    owners = {_cluster(request, one, port): one for one in revisions for port in PORTS}
-    grpc = {_cluster(request, one, GRPC_PORT) for one in revisions}
+    owners = {
+        _cluster(request, revision, port): revision for revision in revisions for port in PORTS
+    }
+    grpc = {_cluster(request, revision, GRPC_PORT) for revision in revisions}
     return reading(
         lambda labels: owners.get(labels.get(envoy.CLUSTER, "")),
         lambda labels: envoy.one_more(labels, grpc),
@@ -40,7 +42,7 @@ def _reader(request: MetricsRequest, _: Iterable[Series]) -> Reader:
     )
 
 
-def _unseen(request: MetricsRequest) -> str:
+def _missing_message(request: MetricsRequest) -> str:
     return no_series(
         "envoy_cluster_upstream_rq_total",
         {envoy.CLUSTER: f'="{_cluster(request, request.canary, HTTP_PORT)}"'},
@@ -52,7 +54,7 @@ def _unseen(request: MetricsRequest) -> str:
 CONTOUR = Provider(
     labelling=envoy.LABELLING,
     identity=("instance",),
-    queries=_questions,
+    queries=_queries,
     reader=_reader,
-    missing_message=_unseen,
+    missing_message=_missing_message,
 )

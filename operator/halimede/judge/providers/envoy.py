@@ -3,27 +3,27 @@
 Measured with Envoy 1.40:
 
 - A gRPC error is a response of class 2 to Envoy, so a gRPC cluster is judged by `grpc_<code>`.
-  Envoy's own refusals there (no endpoint, no connection, time-out) count as `grpc_14` *and* as
-  class 5; reading the gRPC family alone counts them once. Only an upstream that answers a gRPC
-  call in plain HTTP is missed, and Triton never does.
+  Envoy's own errors there (no endpoint, no connection, time-out) count as `grpc_14` *and* as
+  class 5; reading only the gRPC family counts them once. This misses only upstreams that answer a
+  gRPC call in plain HTTP, which Triton never does.
 - A counter of a response class or a gRPC code appears with its first response, whereas
-  `upstream_rq_total` is there as soon as the cluster is: it shows that the proxy was scraped.
+  `upstream_rq_total` exists as soon as the cluster does: it shows that the proxy was scraped.
 
-The family of `grpc_<code>` is there only where the filter `grpc_stats` is configured:
+The family of `grpc_<code>` exists only where the filter `grpc_stats` is configured:
 https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/grpc_stats_filter
 
 Retries: the response of an attempt that is retried counts as `retry.upstream_rq_xx` only, and
-`grpc_<code>` counts the last attempt only. So each request counts once, as its user saw it.
+`grpc_<code>` counts the last attempt only. So each request counts once, by its user's answer.
 
 A request whose client leaves before the response begins has neither a class nor a gRPC code, and
-no counter tells exactly these requests. By the end of one request to an upstream, Envoy adds to
+no counter counts exactly these requests. By the end of one request to an upstream, Envoy adds to
 
 =====================================  =====  =====  =========  =======
-what ended it                          total  class  abandoned  timeout
+ended by                               total  class  abandoned  timeout
 =====================================  =====  =====  =========  =======
 a response                               1      1        0         0
 the client, before a response            1      0        1         0
-the client, in mid-response              1      1        1         0
+the client, during the response          1      1        1         0
 a response before the request's end      1      1        1         0
 `stream_idle_timeout`                    1      0        1         0
 the route's timeout                      1      1        1         1
@@ -38,18 +38,18 @@ the upstream, by closing or resetting    1      1        0         0
 - a gRPC call that `stream_idle_timeout` ends counts as `grpc_14`;
   over HTTP, the user gets a 504 that counts nowhere;
 - a retry adds 1 to `upstream_rq_retry` when it begins;
-- what reaches no upstream has no total. If there is no connection, Envoy adds 1 to a class, and
-  to `upstream_rq_pending_failure_eject` (which also counts requests that have a total, if the
-  upstream closes an HTTP/2 connection), `upstream_rq_pending_overflow` or
+- a request that reaches no upstream has no total. If there is no connection, Envoy adds 1 to a
+  class, and to `upstream_rq_pending_failure_eject` (which also counts requests that have a total,
+  if the upstream closes an HTTP/2 connection), `upstream_rq_pending_overflow` or
   `upstream_cx_none_healthy`. If the client leaves or the route's timeout ends while the request
   waits for a connection, Envoy adds 1 to `upstream_rq_cancelled`.
 
 So a request ended without an answer if Envoy abandoned it (`ABANDONED`) and it has no response
-(`BEGUN` minus those of all classes): `unanswered` counts no more than both allow. The first
-condition excludes requests that are under way, the second those whose client left in mid-response,
-as users of streamed answers often do. No counter tells whether the client had waited too long or
-was in a hurry. Each such request is an error here, as with all other routers: clients in a hurry
-leave the stable revision as often as the new one.
+(`BEGUN` minus those of all classes): `unanswered` counts at most the smaller number. The first
+condition excludes requests in progress, the second those whose client left during the response,
+as users of streamed answers often do. No counter shows whether the client had waited too long or
+was impatient. Each such request is an error here, as with all other routers: impatient clients
+leave the stable revision as often as the canary.
 """
 
 from collections import defaultdict
@@ -73,7 +73,7 @@ CLASSES = "envoy_cluster_upstream_rq_xx"
 TOTAL = "envoy_cluster_upstream_rq_total"
 GRPC_TOTAL = "envoy_cluster_grpc_total"
 UNANSWERED = "envoy_cluster_unanswered"
-"""What we call the counter that `unanswered` derives: Envoy has none."""
+"""Name of the counter that `unanswered` derives; Envoy has none."""
 DERIVED = "_derived"
 """A label that only derived counters have: a reset of Envoy's own counters does not reset them."""
 CLUSTER = "envoy_cluster_name"
@@ -94,8 +94,8 @@ ABANDONED = {
     "envoy_cluster_upstream_rq_timeout": -1,
     "envoy_cluster_upstream_rq_per_try_timeout": -1,
 }
-"""Counters that add up to the requests that Envoy gave up before the end of the response, without
-those whose timeout it answered itself."""
+"""Counters that add up to the requests that Envoy abandoned before the end of the response, except
+those that it answered itself after a timeout."""
 
 _GRPC_ERRORS = tuple(f"envoy_cluster_grpc_{code}" for code in GRPC_ERRORS)
 METRICS = (
@@ -108,23 +108,25 @@ CLIENT_ERRORS = tuple(f"envoy_cluster_grpc_{code}" for code in GRPC_CLIENT_ERROR
 
 
 def metrics(request: MetricsRequest) -> tuple[str, ...]:
-    """Name the counters to ask for."""
+    """Return the names of the counters to query."""
     return (*METRICS, *CLIENT_ERRORS) if request.client_errors else METRICS
 
 
 def unanswered(process: Target) -> tuple[Series, ...]:
     """Derive one counter per cluster: the requests that ended without an answer.
 
-    At every scrape it grows by as many as were abandoned since the scrape before, but never above
-    the number of requests without an answer since the first scrape. Requests under way are among
-    the latter. So what it says is exact as long as no fewer requests are under way than at the
-    first scrape, and no client leaves in mid-response; otherwise it is wrong by the difference in
-    the number of requests under way at most. In simulations with up to 500 requests under way it
-    missed about 2 % of them at most, and took at most 1 in 200 of those left in mid-response for
-    one of them. Without the counters of `ABANDONED` there is nothing to derive.
+    At every scrape it increases by the requests abandoned since the previous scrape, but never
+    above the number of requests without an answer since the first scrape. The latter includes
+    requests in progress. So the counter is exact as long as at least as many requests are in
+    progress as at the first scrape, and no client leaves during the response; otherwise its error
+    is at most the difference in the number of requests in progress. In simulations with up to 500
+    requests in progress it missed at most about 2 % of the requests without an answer, and counted
+    at most 1 in 200 of those whose client left during the response. If all counters of `ABANDONED`
+    are absent or 0, nothing is derived.
     """
     if not any(
-        one.labels.get("__name__") in ABANDONED and one.samples[-1].value for one in process.series
+        counter.labels.get("__name__") in ABANDONED and counter.samples[-1].value
+        for counter in process.series
     ):
         return ()
     changes: defaultdict[str, defaultdict[float, _Change]] = defaultdict(
@@ -137,15 +139,15 @@ def unanswered(process: Target) -> tuple[Series, ...]:
     return tuple(
         Series(
             {**process.labels, "__name__": UNANSWERED, CLUSTER: cluster, DERIVED: "true"},
-            (Sample(process.first, 0.0), *_grown(found)),
+            (Sample(process.first, 0.0), *_accumulate(by_scrape)),
         )
-        for cluster, found in changes.items()
+        for cluster, by_scrape in changes.items()
     )
 
 
 @dataclass(slots=True)
 class _Change:
-    """What happened in a cluster, summed up over counters."""
+    """The increments of a cluster's counters at one scrape, added up by kind."""
 
     abandoned: int = 0
     begun: int = 0
@@ -160,8 +162,8 @@ class _Change:
         self.by_code += amount * (metric == GRPC_TOTAL)
 
 
-def _grown(changes: Mapping[float, _Change]) -> Iterator[Sample]:
-    """Yield how many requests have ended without an answer, scrape by scrape."""
+def _accumulate(changes: Mapping[float, _Change]) -> Iterator[Sample]:
+    """Yield the number of requests that have ended without an answer at each scrape."""
     abandoned = begun = by_class = by_code = most = ended = 0
     for at, change in sorted(changes.items(), key=itemgetter(0)):
         abandoned += change.abandoned
@@ -190,11 +192,11 @@ LABELLING = LabelSchema(
 
 
 def one_more(labels: Labels, grpc_clusters: Container[str]) -> Counts:
-    """Say what one more in a cluster's counter means.
+    """Return the counts per increment of a cluster's counter.
 
     Args:
-        labels: The counter's.
-        grpc_clusters: The clusters that are judged by gRPC codes, and not by response classes.
+        labels: The labels of the counter.
+        grpc_clusters: The clusters that are judged by gRPC codes instead of response classes.
     """
     metric = labels.get("__name__", "")
     grpc = labels.get(CLUSTER, "") in grpc_clusters
@@ -211,7 +213,7 @@ def one_more(labels: Labels, grpc_clusters: Container[str]) -> Counts:
 
 
 def client_errors(labels: Labels, grpc_clusters: Container[str]) -> int:
-    """Say how many client errors one more in a cluster's counter means; see `one_more`."""
+    """Return the client errors per increment of a cluster's counter; see `one_more`."""
     metric = labels.get("__name__", "")
     if labels.get(CLUSTER, "") in grpc_clusters:
         return int(metric in CLIENT_ERRORS)

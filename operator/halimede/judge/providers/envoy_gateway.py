@@ -1,19 +1,19 @@
 """Envoy Gateway: an Envoy cluster per backend of the HTTPRoute.
 
 It names a cluster `httproute/<namespace>/<route>/rule/<i>` for all backends of a rule together,
-and `…/backend/<j>` for each where they need clusters of their own, which a filter on a backend
-makes them do: our routes have one on every backend. With `EnvoyProxy.spec.mergeBackends` the name
-is `service/<namespace>/<service>/<port>` with or without the protocol behind it
+or `…/backend/<j>` for each backend if a backend has a filter: our routes have one on every
+backend. With `EnvoyProxy.spec.mergeBackends` the name is `service/<namespace>/<service>/<port>`,
+followed or not by the protocol
 (internal/gatewayapi/helpers.go: irDestinationSettingName, irBackendClusterName;
 internal/ir/xds.go: NeedsClusterPerSetting).
 
-`<j>` is a place in the list, so the request says which revision the route has there. While one is
-judged nothing moves, and the places before the last promotion were other revisions'.
+`<j>` is an index in the list, so the request has the revision at each index. The indexes do not
+change while a revision is judged; before the last promotion they belonged to other revisions.
 
 The filter `grpc_stats` is configured only on a listener that a GRPCRoute is attached to
-(internal/xds/translator/listener.go: IsHTTP2). Without it a gRPC error of the server's own is a
-success here, as in `upstream_rq_xx` everywhere, and only Envoy's own refusals are errors. With it
-the counters bear the method and the service too.
+(internal/xds/translator/listener.go: IsHTTP2). Without it a gRPC error of the server counts as a
+success here, as in `upstream_rq_xx` everywhere, and only Envoy's own errors count. With it the
+counters have labels for the method and the service too.
 """
 
 from collections.abc import Iterable
@@ -33,49 +33,51 @@ from halimede.judge.providers.provider import (
 from halimede.judge.reading import BackendPosition, MetricsRequest, Series
 
 
-def _place(one: BackendPosition) -> str:
-    return f"httproute/{one.route}/rule/{one.rule}/backend/{one.place}"
+def _cluster(position: BackendPosition) -> str:
+    return f"httproute/{position.route}/rule/{position.rule}/backend/{position.place}"
 
 
-def _merged(request: MetricsRequest, revision: str, port: int) -> str:
+def _merged_cluster(request: MetricsRequest, revision: str, port: int) -> str:
     return f"service/{request.namespace}/{request.name}-{revision}/{port}"
 
 
-def _questions(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Query, ...]:
-    places = [_place(one) for one in request.backends if one.revision in revisions]
-    merged = any_of(_merged(request, revision, port) for revision in revisions for port in PORTS)
-    clusters = [*places, Regex(f"(?:{merged})(?:/[a-z0-9]+)?")]
+def _queries(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Query, ...]:
+    by_position = [_cluster(one) for one in request.backends if one.revision in revisions]
+    merged = any_of(
+        _merged_cluster(request, revision, port) for revision in revisions for port in PORTS
+    )
+    clusters = [*by_position, Regex(f"(?:{merged})(?:/[a-z0-9]+)?")]
     return (Query("envoy", {"metrics": envoy.metrics(request), "clusters": clusters}),)
 
 
 def _reader(request: MetricsRequest, series: Iterable[Series]) -> Reader:
-    places = {_place(one): one for one in request.backends}
+    positions = {_cluster(position): position for position in request.backends}
     merged = {
-        _merged(request, revision, port): (revision, port)
+        _merged_cluster(request, revision, port): (revision, port)
         for revision in (request.stable, request.canary)
         for port in PORTS
     }
 
     def owner(cluster: str) -> tuple[str, int] | None:
-        place = places.get(cluster)
-        if place is not None:
-            return place.revision, place.port
+        position = positions.get(cluster)
+        if position is not None:
+            return position.revision, position.port
         return merged.get("/".join(cluster.split("/")[:4]))
 
     with_codes = {
         cluster
-        for one in series
-        if one.labels.get("__name__") == envoy.GRPC_TOTAL
-        and (found := owner(cluster := one.labels.get(envoy.CLUSTER, ""))) is not None
-        and found[1] == GRPC_PORT
+        for counter in series
+        if counter.labels.get("__name__") == envoy.GRPC_TOTAL
+        and (backend := owner(cluster := counter.labels.get(envoy.CLUSTER, ""))) is not None
+        and backend[1] == GRPC_PORT
     }
 
     def read(labels: Labels) -> Meaning | None:
-        found = owner(labels.get(envoy.CLUSTER, ""))
-        if found is None:
+        backend = owner(labels.get(envoy.CLUSTER, ""))
+        if backend is None:
             return None
         return Meaning(
-            found[0],
+            backend[0],
             envoy.one_more(labels, with_codes),
             envoy.client_errors(labels, with_codes),
         )
@@ -83,12 +85,12 @@ def _reader(request: MetricsRequest, series: Iterable[Series]) -> Reader:
     return read
 
 
-def _unseen(request: MetricsRequest) -> str:
-    wanted = [_place(one) for one in request.backends if one.revision == request.canary]
-    wanted.append(_merged(request, request.canary, HTTP_PORT))
+def _missing_message(request: MetricsRequest) -> str:
+    clusters = [_cluster(one) for one in request.backends if one.revision == request.canary]
+    clusters.append(_merged_cluster(request, request.canary, HTTP_PORT))
     return no_series(
         "envoy_cluster_upstream_rq_total",
-        {envoy.CLUSTER: "=" + " or ".join(f'"{one}"' for one in wanted)},
+        {envoy.CLUSTER: "=" + " or ".join(f'"{one}"' for one in clusters)},
         "scrape port 19001 of Envoy Gateway's proxies, or set spec.rollout.analysis.provider to"
         " your router",
     )
@@ -97,8 +99,8 @@ def _unseen(request: MetricsRequest) -> str:
 ENVOY_GATEWAY = Provider(
     labelling=envoy.LABELLING,
     identity=("instance",),
-    queries=_questions,
+    queries=_queries,
     reader=_reader,
-    missing_message=_unseen,
+    missing_message=_missing_message,
     by_revision=False,
 )

@@ -1,18 +1,18 @@
 """ingress-nginx: `nginx_ingress_controller_requests` per Ingress, Service and canary.
 
-`ingress` and `service` are the main Ingress's, whoever answered; `canary` is empty where its
-Service did, and else names the canary's as `<namespace>-<service>-<port>`
+`ingress` and `service` are those of the main Ingress, whichever backend answered; `canary` is
+empty if its Service answered, and otherwise names the canary's as `<namespace>-<service>-<port>`
 (rootfs/etc/nginx/lua/monitor.lua and internal/ingress/metric/collectors/socket.go; labels:
-https://kubernetes.github.io/ingress-nginx/user-guide/monitoring/). The main Ingress leads to the
-entry Service, which selects the stable revision as long as the canary does not get everything;
-before the last promotion that was another one.
+https://kubernetes.github.io/ingress-nginx/user-guide/monitoring/). The main Ingress routes to the
+entry Service, which selects the stable revision until the canary gets all requests; before the
+last promotion that was another revision.
 
-`status` is that of HTTP, or its class with `--report-status-classes`: gRPC errors of the server's
-own are successes here. 499 is nginx's status for a client that left, and counts as an error; with
-classes it cannot be told from client errors, and counts as one of these.
+`status` is the HTTP status, or its class with `--report-status-classes`: gRPC errors of the server
+count as successes here. 499 is nginx's status for a client that left, and counts as an error; with
+classes it cannot be distinguished from client errors, and counts as one.
 
-Prometheus keeps the labels `namespace` and `service` as `exported_namespace` and
-`exported_service` where the scraper gives such labels too.
+Prometheus stores the labels `namespace` and `service` as `exported_namespace` and
+`exported_service` if the scraper sets such labels too.
 """
 
 from collections.abc import Iterable
@@ -41,7 +41,7 @@ def _ingresses(request: MetricsRequest) -> tuple[str, ...]:
     return request.name, f"{request.name}-grpc"
 
 
-def _questions(request: MetricsRequest, _: tuple[str, ...]) -> tuple[Query, ...]:
+def _queries(request: MetricsRequest, _: tuple[str, ...]) -> tuple[Query, ...]:
     return (Query("ingress_nginx", {"ingresses": _ingresses(request)}),)
 
 
@@ -67,7 +67,7 @@ def _reader(request: MetricsRequest, _: Iterable[Series]) -> Reader:
     )
 
 
-def _unseen(request: MetricsRequest) -> str:
+def _missing_message(request: MetricsRequest) -> str:
     return no_series(
         "nginx_ingress_controller_requests",
         {
@@ -87,8 +87,8 @@ INGRESS_NGINX = Provider(
         outcomes=frozenset({"status", "method", "path", "host"}),
     ),
     identity=("controller_pod", "instance"),
-    queries=_questions,
+    queries=_queries,
     reader=_reader,
-    missing_message=_unseen,
+    missing_message=_missing_message,
     by_revision=False,
 )

@@ -1,18 +1,18 @@
 """Istio: `istio_requests_total` of the proxies that send the requests.
 
-Those report with `reporter="source"`: gateways, and the sidecars of clients. What never reached a
-pod is missing on the other side, and a waypoint would count a request once more
+These proxies, gateways and the sidecars of clients, report with `reporter="source"`. Counters of
+the destination lack requests that never reached a pod, and a waypoint would count a request twice
 (https://istio.io/latest/docs/reference/config/metrics/: labels and their meaning).
 
-`grpc_response_status` is the truth of gRPC, `response_code` that of HTTP. Code 0 says that no
-response came, which is an error, even if `response_flags` says that the client left (`DC`, or `DR`
-over HTTP/2:
+`grpc_response_status` is the status of gRPC, `response_code` that of HTTP. Code 0 means that no
+response came, which is an error, even if `response_flags` shows that the client left (`DC`, or
+`DR` over HTTP/2:
 https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage). It may
-have left because there was no response; clients in a hurry leave the stable revision as often as
-the new one. A client that leaves in mid-response leaves the response's code.
+have left because there was no response; impatient clients leave the stable revision as often as
+the canary. If a client leaves during the response, the response's code counts.
 
-Istio may drop counters that nobody has touched for long, one by one, so none starts anew because
-another one has.
+Istio may drop single counters that have not changed for long, so each counter is reset
+independently.
 """
 
 from collections.abc import Iterable
@@ -39,21 +39,21 @@ _GRPC_ERRORS = frozenset(str(code) for code in GRPC_ERRORS)
 _GRPC_CLIENT_ERRORS = frozenset(str(code) for code in GRPC_CLIENT_ERRORS)
 
 
-def _questions(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Query, ...]:
-    wanted = [f"{request.name}-{one}" for one in revisions]
-    return (Query("istio", {"namespace": request.namespace, "services": wanted}),)
+def _queries(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Query, ...]:
+    names = [f"{request.name}-{revision}" for revision in revisions]
+    return (Query("istio", {"namespace": request.namespace, "services": names}),)
 
 
 def _reader(request: MetricsRequest, _: Iterable[Series]) -> Reader:
     owners = services(request)
     return reading(
         lambda labels: owners.get(labels.get("destination_service_name", "")),
-        _one_more,
+        _per_increment,
         _client_errors,
     )
 
 
-def _one_more(labels: Labels) -> Counts:
+def _per_increment(labels: Labels) -> Counts:
     code = labels.get("response_code", "")
     failed = code == "0" or by_status(code) is ONE_FAILED_REQUEST
     failed = failed or labels.get("grpc_response_status", "") in _GRPC_ERRORS
@@ -66,7 +66,7 @@ def _client_errors(labels: Labels) -> int:
     return client_errors_by_status(labels.get("response_code", ""))
 
 
-def _unseen(request: MetricsRequest) -> str:
+def _missing_message(request: MetricsRequest) -> str:
     return no_series(
         "istio_requests_total",
         {
@@ -86,7 +86,7 @@ ISTIO = Provider(
         outcomes=frozenset(),
     ),
     identity=("pod", "instance"),
-    queries=_questions,
+    queries=_queries,
     reader=_reader,
-    missing_message=_unseen,
+    missing_message=_missing_message,
 )

@@ -1,12 +1,12 @@
-"""How long users wait: a router's histogram, of which one bound tells slow answers from others.
+"""Count slow answers by a router's histogram of response times.
 
-An answer is slow if it is not in the bucket of the threshold, so the threshold has to be one of
-the histogram's bounds, and slow answers are counted as exactly as errors are. Which bounds there
-are is asked with every poll: a proxy may be given others.
+An answer is slow if it is not in the bucket of the threshold. So the threshold must be one of the
+histogram's bounds, and slow answers are counted as exactly as errors. The bounds are queried in
+every poll, because a proxy's configuration may change.
 
 Measured with Envoy 1.40: `envoy_cluster_upstream_rq_time` is in milliseconds, appears with the
 first answer, and leaves out requests that timed out, which are errors. Triton has a histogram
-since 24.11, but of decoupled models alone (release notes of 2.52.0), so it is not asked.
+since 24.11, but only for decoupled models (release notes of 2.52.0), so it is not used.
 """
 
 from collections.abc import Iterable
@@ -27,47 +27,48 @@ HISTOGRAM = "envoy_cluster_upstream_rq_time"
 COUNT, BUCKET = f"{HISTOGRAM}_count", f"{HISTOGRAM}_bucket"
 BOUND = "le"
 SCRAPED = "envoy_cluster_upstream_rq_total"
-"""There as soon as the cluster is: a histogram appears with its first answer, which counts if the
-proxy is seen to have been scraped before. A router's own message names it if it is missing."""
+"""Exists as soon as the cluster does, so it shows that the proxy was scraped before its histogram
+appeared with the first answer, and that answer is counted. It is the counter that the router's own
+`missing_message` names."""
 METRICS = (SCRAPED, COUNT, BUCKET)
 
 ONE_MORE = Counts(requests=1, errors=1)
-"""In the count: slow, until the bucket of the quick ones says otherwise."""
+"""Increment of the count: a slow answer, unless the bucket of the threshold increases too."""
 ONE_QUICK = Counts(requests=0, errors=-1)
 
 
 def build_latency_provider(router: Provider) -> Provider:
-    """Count what is slow through an Envoy, cluster by cluster as *router* counts errors."""
+    """Count slow answers in the clusters in which *router*, an Envoy, counts errors."""
 
-    def questions(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Query, ...]:
+    def queries(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Query, ...]:
         # Prometheus 3 writes the bound 250 as 250.0; the count has none.
         quick = Regex(rf"{request.slow_after}(\.0)?|")
         return tuple(
-            Query(template, {**one.values, "bounds": quick, "metrics": METRICS})
-            for one in router.queries(request, revisions)
+            Query(template, {**query.values, "bounds": quick, "metrics": METRICS})
+            for query in router.queries(request, revisions)
             for template in ("envoy_latency", "envoy_bounds")
         )
 
     def reader(request: MetricsRequest, series: Iterable[Series]) -> Reader:
-        owner = router.reader(request, series)
+        read_errors = router.reader(request, series)
 
         def read(labels: Labels) -> Meaning | None:
-            meaning = owner(labels)
-            return None if meaning is None else replace(meaning, one=_one_more(labels))
+            meaning = read_errors(labels)
+            return None if meaning is None else replace(meaning, one=_per_increment(labels))
 
         return read
 
     return replace(
         router,
         labelling=_with_bound(router.labelling),
-        queries=questions,
+        queries=queries,
         reader=reader,
         missing_message=lambda request: router.missing_message(request).replace(SCRAPED, COUNT),
-        unusable_reason=_flaw,
+        unusable_reason=_unusable_reason,
     )
 
 
-def _one_more(labels: Labels) -> Counts:
+def _per_increment(labels: Labels) -> Counts:
     return {COUNT: ONE_MORE, BUCKET: ONE_QUICK}.get(labels.get("__name__", ""), NOTHING)
 
 
@@ -75,13 +76,15 @@ def _with_bound(labelling: LabelSchema) -> LabelSchema:
     return replace(labelling, own=labelling.own | {BOUND}, outcomes=labelling.outcomes | {BOUND})
 
 
-def _flaw(request: MetricsRequest, series: Iterable[Series]) -> str | None:
-    """Find out whether the threshold is a bound of the histogram; no histogram is no flaw."""
-    bounds = sorted({float(one.labels[BOUND]) for one in series if set(one.labels) == {BOUND}})
+def _unusable_reason(request: MetricsRequest, series: Iterable[Series]) -> str | None:
+    """Describe a threshold that is no bound of the histogram; None: it is, or no series exists."""
+    bounds = sorted(
+        {float(counter.labels[BOUND]) for counter in series if set(counter.labels) == {BOUND}}
+    )
     if not bounds or request.slow_after in bounds:
         return None
-    known = ", ".join(f"{bound:.0f}" for bound in bounds if bound.is_integer())
+    values = ", ".join(f"{bound:.0f}" for bound in bounds if bound.is_integer())
     return (
         f"spec.rollout.analysis.latency.thresholdMilliseconds {request.slow_after} is no bound of"
-        f" {HISTOGRAM}: set it to one of {known}"
+        f" {HISTOGRAM}: set it to one of {values}"
     )

@@ -1,4 +1,4 @@
-"""What one has to know of a product to count by its metrics."""
+"""What the judge must know about a product to count requests and errors by its metrics."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -11,39 +11,39 @@ HTTP_PORT = 8000
 GRPC_PORT = 8001
 PORTS = (HTTP_PORT, GRPC_PORT)
 GRPC_ERRORS = (2, 4, 8, 13, 14, 15)
-"""UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, INTERNAL, UNAVAILABLE, DATA_LOSS: the server's
-faults among https://grpc.github.io/grpc/core/md_doc_statuscodes.html."""
+"""UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, INTERNAL, UNAVAILABLE, DATA_LOSS: the server
+errors among https://grpc.github.io/grpc/core/md_doc_statuscodes.html."""
 
 NOTHING = Counts()
 ONE_REQUEST = Counts(requests=1)
 ONE_ERROR = Counts(errors=1)
 ONE_FAILED_REQUEST = Counts(requests=1, errors=1)
 GRPC_CLIENT_ERRORS = (3, 5, 9, 11, 12)
-"""INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION, OUT_OF_RANGE, UNIMPLEMENTED: what a server
-answers to a request that it takes for wrong. That of a good client may be, if the new revision
-expects another one."""
+"""INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION, OUT_OF_RANGE, UNIMPLEMENTED: the answers to a
+request that the server considers wrong. A correct client gets them if the canary expects other
+requests."""
 CLIENT_LEFT = "499"
-"""The status of HTTP by which nginx and Traefik tell that the client left before the response. It
-is an error, as the client may have left because there was no response; clients in a hurry leave
-the stable revision as often as the new one."""
+"""The HTTP status with which nginx and Traefik count clients that left before the response. It is
+an error, as the client may have left because there was no response; impatient clients leave the
+stable revision as often as the canary."""
 
 Labels = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What one more in a counter tells."""
+    """What an increment of a counter by one means."""
 
     revision: str
-    """Whose counter it is."""
+    """The revision that the counter belongs to."""
     one: Counts
-    """What one more means; nothing, if the counter only shows that the process was scraped."""
+    """The counts per increment; zero if the counter only shows that the process was scraped."""
     client_errors: int = 0
-    """How many client errors one more means: 1 or 0."""
+    """The client errors per increment: 1 or 0."""
 
 
 Reader = Callable[[Labels], Meaning | None]
-"""Says what a series means by its labels; None: it is of neither revision."""
+"""Returns the meaning of a series with these labels; None: it belongs to neither revision."""
 
 
 def reading(
@@ -51,7 +51,13 @@ def reading(
     one_more: Callable[[Labels], Counts],
     client_errors: Callable[[Labels], int] = lambda _: 0,
 ) -> Reader:
-    """Read series by whose they are, and by what one more of them means."""
+    """Build a reader.
+
+    Args:
+        owner: Returns the revision that a series belongs to.
+        one_more: Returns the counts per increment of a series.
+        client_errors: Returns the client errors per increment of a series.
+    """
 
     def read(labels: Labels) -> Meaning | None:
         revision = owner(labels)
@@ -63,53 +69,55 @@ def reading(
 
 
 def by_status(status: str) -> Counts:
-    """Say what one more request with a status of HTTP means."""
+    """Return the counts of one request with an HTTP status."""
     failed = status.startswith("5") or status == CLIENT_LEFT
     return ONE_FAILED_REQUEST if failed else ONE_REQUEST
 
 
 def client_errors_by_status(status: str) -> int:
-    """Say how many client errors one more request with a status of HTTP means."""
+    """Return the number of client errors, 1 or 0, of one request with an HTTP status."""
     return int(status.startswith("4") and status != CLIENT_LEFT)
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """A product whose counters tell how requests fared."""
+    """A product whose counters count requests and errors."""
 
     labelling: LabelSchema
-    """Which labels the product itself gives, and which of them only tell outcomes apart."""
+    """Which labels the product itself sets, and which of them differ only by outcome."""
     identity: tuple[str, ...]
-    """The labels, the best first, of which the first that is there tells a process, however often
-    it is scraped."""
+    """Labels that identify a process, by priority: the first that is present is used. Two scrapers
+    of the same process set the same value."""
     queries: Callable[[MetricsRequest, tuple[str, ...]], tuple[Query, ...]]
-    """What to ask about these revisions."""
+    """Returns the queries for the counters of these revisions."""
     reader: Callable[[MetricsRequest, Iterable[Series]], Reader]
-    """How to read the series of an answer."""
+    """Returns the reader for the series of an answer."""
     missing_message: Callable[[MetricsRequest], str]
-    """What is missing if there is no series of the new revision, and what to do."""
+    """Describes what is missing if the canary has no series, and what to do."""
     unusable_reason: Callable[[MetricsRequest, Iterable[Series]], str | None] = lambda _, __: None
-    """What in an answer shows that these series cannot tell what they are asked for."""
+    """Describes why the series of an answer cannot be used; None: they can."""
     by_revision: bool = True
-    """Whether series name the revision. Where they only name its place in the route, they are
-    another revision's before a promotion."""
+    """Whether series name the revision. If they name its position in the route instead, they
+    belong to another revision before a promotion."""
 
 
 def services(request: MetricsRequest) -> dict[str, str]:
     """Map the revisions' Services to the revisions."""
-    return {f"{request.name}-{one}": one for one in (request.stable, request.canary)}
+    return {
+        f"{request.name}-{revision}": revision for revision in (request.stable, request.canary)
+    }
 
 
 def own(labels: Labels, name: str) -> str:
-    """Read a label that the process gave, under whichever name Prometheus stored it.
+    """Read a label that the process set, under either name that Prometheus stores it.
 
-    Where the scraper gives a label of that name too, Prometheus puts `exported_` before the
-    process's, unless `honor_labels` is set.
+    If the scraper sets a label of that name too, Prometheus adds the prefix `exported_` to the
+    process's label, unless `honor_labels` is set.
     """
     return labels.get(f"exported_{name}") or labels.get(name, "")
 
 
 def no_series(metric: str, selector: Mapping[str, str], cure: str) -> str:
-    """Say which counter was looked for in vain."""
-    wanted = ", ".join(f"{label}{value}" for label, value in selector.items())
-    return f"Prometheus has no {metric} with {wanted}: {cure}"
+    """Describe a missing counter, and what to do about it."""
+    labels = ", ".join(f"{label}{value}" for label, value in selector.items())
+    return f"Prometheus has no {metric} with {labels}: {cure}"

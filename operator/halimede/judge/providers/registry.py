@@ -1,4 +1,4 @@
-"""All products whose counters we can read."""
+"""All products whose counters can be read."""
 
 from halimede.api.analysis import MetricsProvider
 from halimede.api.sources import Source, SourceId
@@ -23,7 +23,7 @@ ROUTERS = {
 
 
 def find_provider(source: SourceId, request: MetricsRequest) -> Provider:
-    """Find the product that a source's counters come from."""
+    """Return the provider of a source's counters."""
     if source == Source.TRITON:
         return TRITON
     router = ROUTERS[request.provider]

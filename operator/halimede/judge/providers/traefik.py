@@ -5,11 +5,11 @@ A backend of an HTTPRoute becomes the service `<namespace>-<service>-<port>@kube
 `httproute-<namespace>-` and ends in `-svc-<namespace>-<service>-<number>@kubernetesgateway`
 (3.7). Labels: https://doc.traefik.io/traefik/observability/metrics/overview/.
 
-`code` is the status of HTTP: gRPC errors of the server's own are successes here. 499 tells of a
-client that left, and counts as an error.
+`code` is the HTTP status: gRPC errors of the server count as successes here. 499 means that the
+client left, and counts as an error.
 
-Prometheus keeps Traefik's label `service` as `exported_service` where the scraper gives one too,
-as a ServiceMonitor does. No selector takes either label, so both are asked for.
+Prometheus stores Traefik's label `service` as `exported_service` if the scraper sets one too, as a
+ServiceMonitor does. No selector matches either label, so there is a query for each.
 """
 
 import re
@@ -36,19 +36,23 @@ def _pattern(request: MetricsRequest, revision: str) -> Regex:
     return Regex(f"(?:httproute-{namespace}-.+-svc-)?{namespace}-{service}-[0-9]+@.+")
 
 
-def _questions(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Query, ...]:
-    wanted = {"services": [_pattern(request, one) for one in revisions]}
-    return Query("traefik", wanted), Query("traefik_exported", wanted)
+def _queries(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Query, ...]:
+    values = {"services": [_pattern(request, revision) for revision in revisions]}
+    return Query("traefik", values), Query("traefik_exported", values)
 
 
 def _reader(request: MetricsRequest, _: Iterable[Series]) -> Reader:
     patterns = {
-        one: re.compile(_pattern(request, one)) for one in (request.stable, request.canary)
+        revision: re.compile(_pattern(request, revision))
+        for revision in (request.stable, request.canary)
     }
 
     def owner(labels: Labels) -> str | None:
         service = own(labels, "service")
-        return next((one for one, named in patterns.items() if named.fullmatch(service)), None)
+        return next(
+            (revision for revision, pattern in patterns.items() if pattern.fullmatch(service)),
+            None,
+        )
 
     return reading(
         owner,
@@ -57,7 +61,7 @@ def _reader(request: MetricsRequest, _: Iterable[Series]) -> Reader:
     )
 
 
-def _unseen(request: MetricsRequest) -> str:
+def _missing_message(request: MetricsRequest) -> str:
     return no_series(
         "traefik_service_requests_total",
         {"service": f'=~"{_pattern(request, request.canary)}"'},
@@ -72,7 +76,7 @@ TRAEFIK = Provider(
         outcomes=frozenset({"code", "method", "protocol"}),
     ),
     identity=("instance",),
-    queries=_questions,
+    queries=_queries,
     reader=_reader,
-    missing_message=_unseen,
+    missing_message=_missing_message,
 )

@@ -1,8 +1,8 @@
 """Triton itself: the counters of every pod.
 
 Measured with Triton 24.10: `nv_inference_request_success` includes errors that a Python model
-returns, and cancelled requests are failures of the client's, so they are neither requests nor
-errors here. It is the router that tells how their users fared.
+returns. Cancelled requests are failures of the client, so they count neither as requests nor as
+errors here; the router counts them.
 """
 
 import re
@@ -26,10 +26,10 @@ SUCCESS = "nv_inference_request_success"
 METRICS = (SUCCESS, "nv_inference_request_failure")
 
 
-def _questions(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Query, ...]:
-    pods = [Regex(re.escape(f"{request.name}-{one}-") + ".+") for one in revisions]
-    wanted = {"namespace": request.namespace, "pods": pods, "model": request.model}
-    return (Query("triton", {"metrics": METRICS, **wanted}),)
+def _queries(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Query, ...]:
+    pods = [Regex(re.escape(f"{request.name}-{revision}-") + ".+") for revision in revisions]
+    selector = {"namespace": request.namespace, "pods": pods, "model": request.model}
+    return (Query("triton", {"metrics": METRICS, **selector}),)
 
 
 def _reader(request: MetricsRequest, _: Iterable[Series]) -> Reader:
@@ -39,16 +39,16 @@ def _reader(request: MetricsRequest, _: Iterable[Series]) -> Reader:
         pod = labels.get("pod", "")
         return next((owners[prefix] for prefix in owners if pod.startswith(prefix)), None)
 
-    return reading(owner, _one_more)
+    return reading(owner, _per_increment)
 
 
-def _one_more(labels: Labels) -> Counts:
+def _per_increment(labels: Labels) -> Counts:
     if labels.get("__name__") == SUCCESS:
         return ONE_REQUEST
     return NOTHING if labels.get("reason") == "CANCELED" else ONE_FAILED_REQUEST
 
 
-def _unseen(request: MetricsRequest) -> str:
+def _missing_message(request: MetricsRequest) -> str:
     return no_series(
         SUCCESS,
         {
@@ -65,7 +65,7 @@ TRITON = Provider(
         own=frozenset({"model", "reason", "version"}), outcomes=frozenset({"reason"})
     ),
     identity=("pod",),
-    queries=_questions,
+    queries=_queries,
     reader=_reader,
-    missing_message=_unseen,
+    missing_message=_missing_message,
 )
