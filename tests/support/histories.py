@@ -250,7 +250,6 @@ def run(number: int, examples: int) -> set[Decision]:
             settings=settings(
                 max_examples=examples,
                 stateful_step_count=12,
-                deadline=None,
                 database=None,
                 # A failure is told as it was found: to shorten it would take minutes.
                 phases=[Phase.generate],

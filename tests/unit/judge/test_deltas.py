@@ -3,7 +3,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from random import Random
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from halimede.api.sources import Source
@@ -122,7 +122,6 @@ def total_of_polls(pods: list[Pod], polls: list[int]) -> tuple[Counts, Counts, f
     return canary, stable, held.watermark
 
 
-@settings(deadline=None)  # a busy machine is no fault
 @given(
     rng=st.randoms(use_true_random=True),
     interval=st.sampled_from((1000, 15_000, 30_000)),
