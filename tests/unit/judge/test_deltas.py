@@ -210,7 +210,7 @@ def test_the_first_scrape_of_an_unknown_process_counts_nothing() -> None:
 
 
 def test_a_process_that_is_gone_holds_the_watermark_up_by_one_interval() -> None:
-    """A stopped process does not hold the watermark as long as its sample is in the window."""
+    """A stopped process holds the watermark for one interval, not for the whole window."""
     gone = triton(STABLE, ((0, 1), (15, 1)), pod="gone")
     lives = triton(CANARY, tuple((at, 1) for at in range(0, 301, 15)), pod="lives")
     assert watermark(find_targets([gone, lives], TRITON.labelling)) == 285.0
