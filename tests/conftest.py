@@ -1,19 +1,24 @@
-"""What tests of every tier share: the clusters, each started once for all tests that need it."""
+"""Fixtures that all tests share: clusters, each started once per session; and Hypothesis."""
 
 import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from harness.models import Version, train
 from localcluster import build, chart
 from localcluster.addons.gateway_crds import FOLDER
 from localcluster.cluster import Cluster, Part, up
 
+# A deadline per example would fail tests on a busy machine, not faulty code.
+settings.register_profile("halimede", deadline=None)
+settings.load_profile("halimede")
+
 
 @pytest.fixture(scope="session")
 def api_server() -> Iterator[Cluster]:
-    """A control plane with our CRD and nothing else: objects are kept, and nobody acts on them."""
+    """Start a control plane with our CRD and no controllers: it only stores objects."""
     with up(f"tests-api-{os.getpid()}", parts=()) as cluster:
         cluster.kubectl("apply", "--server-side", "-f", "crds")
         cluster.kubectl("wait", "--for=condition=Established", "crd/modeldeployments.halimede.dev")
@@ -22,7 +27,7 @@ def api_server() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def gateway_api(api_server: Cluster) -> Cluster:
-    """The API server with the Gateway API's definitions too."""
+    """Install the CRDs of the Gateway API in the API server."""
     definitions = (build.build((build.CONTOUR,)) / FOLDER).resolve()
     api_server.kubectl("apply", "--server-side", f"--filename={definitions}")
     api_server.kubectl("wait", "--for=condition=Established", f"--filename={definitions}")
@@ -31,7 +36,7 @@ def gateway_api(api_server: Cluster) -> Cluster:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """A whole cluster, gateway and Prometheus and all, with Halimede installed by its chart."""
+    """Start a complete cluster with gateway and Prometheus, and install Halimede by its chart."""
     with up(f"tests-{os.getpid()}", parts=tuple(Part)) as cluster:
         chart.install(cluster)
         yield cluster
@@ -39,5 +44,5 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def versions() -> dict[str, Version]:
-    """Every version that the demo trains."""
+    """Train every version of the demo's model."""
     return train()

@@ -1,4 +1,4 @@
-"""Objects for the API server, and a short way to hand them to it."""
+"""A dry-run client for the API server."""
 
 import json
 from collections.abc import Callable
@@ -16,7 +16,7 @@ Refusal = Callable[[Manifest], str]
 
 @pytest.fixture(scope="session")
 def refusal(api_server: Cluster) -> Refusal:
-    """Tell why the API server refuses an object; empty: it does not. Nothing is kept."""
+    """Return a function that dry-runs an object and returns the API server's error, or ""."""
     client = config.new_client_from_config(str(api_server.kubeconfig))
     objects = CustomObjectsApi(client)
 
@@ -31,8 +31,8 @@ def refusal(api_server: Cluster) -> Refusal:
                 dry_run="All",
                 field_validation="Strict",  # as kubectl asks for
             )
-        except ApiException as refused:
-            return str(json.loads(refused.body)["message"])
+        except ApiException as error:
+            return str(json.loads(error.body)["message"])
         return ""
 
     return ask

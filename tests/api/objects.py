@@ -1,4 +1,4 @@
-"""Good ModelDeployments, between them with every field that there is, and how to spoil them."""
+"""Valid ModelDeployments that together have every field, and helpers to change them."""
 
 from copy import deepcopy
 from typing import Any
@@ -10,7 +10,7 @@ LIMITS = {"cpu": "2", "memory": "2Gi"}
 
 
 def model_deployment(spec: Manifest, name: str = "digits") -> Manifest:
-    """Put a spec into an object."""
+    """Return a ModelDeployment with this spec."""
     return {
         "apiVersion": "halimede.dev/v1alpha1",
         "kind": "ModelDeployment",
@@ -128,13 +128,13 @@ BY_GATEWAY: Manifest = {
     },
     "podTemplate": {"spec": {"nodeSelector": {"zone": "a"}}},
 }
-"""Everything that goes together with a Gateway."""
+"""All fields that are valid with a Gateway."""
 
 BY_ROUTE: Manifest = {
     "model": {"storageUri": "pvc://models/digits", "config": {"backend": "python"}},
     "expose": {"type": "Gateway", "gateway": {"routeRef": {"name": "shop"}}},
 }
-"""What a HTTPRoute of the user's leads to."""
+"""A spec with the user's own HTTPRoute."""
 
 BY_INGRESS: Manifest = {
     "model": {"storageUri": "pvc://models/digits", "configPbtxt": 'backend: "python"'},
@@ -153,7 +153,7 @@ BY_INGRESS: Manifest = {
         "analysis": {"provider": "None"},
     },
 }
-"""What excludes something of `BY_GATEWAY`."""
+"""Fields that exclude fields of `BY_GATEWAY`."""
 
 BY_SERVICE: Manifest = {
     "model": {"storageUri": "configMap://digits", "config": {"backend": "python"}},
@@ -170,10 +170,10 @@ BY_SERVICE: Manifest = {
         },
     },
 }
-"""As little as possible."""
+"""The minimal spec."""
 
 ABSENT: Any = object()
-"""Stands for a field that is taken away."""
+"""Marks a field to be removed."""
 
 
 def changed(spec: Manifest, **fields: Any) -> Manifest:
@@ -185,7 +185,7 @@ def changed(spec: Manifest, **fields: Any) -> Manifest:
 
 
 def put(spec: Any, path: list[str], value: Any) -> None:
-    """Set the field at *path*, where `0` is the first item of a list; make what is missing."""
+    """Set the field at *path*, where `0` is a list's first item; create missing parents."""
     for name in path[:-1]:
         spec = spec[int(name)] if isinstance(spec, list) else spec.setdefault(name, {})
     last: Any = int(path[-1]) if isinstance(spec, list) else path[-1]

@@ -1,4 +1,4 @@
-"""What a rule between fields is tried with."""
+"""A test case of a rule between fields."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from tests.api.objects import model_deployment
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A good object that comes close, and a bad one with what is said about it."""
+    """A valid object close to the rule, and an invalid one with its error."""
 
     good: Manifest
     bad: Manifest
@@ -17,5 +17,5 @@ class Row:
 
 
 def row(field: str, said: str, good: Manifest, bad: Manifest) -> Row:
-    """Write a row: which field is blamed, with which cure, and the two specs."""
+    """Return a row: the field of the error, its remedy, and the two specs."""
     return Row(model_deployment(good), model_deployment(bad), field, said)

@@ -1,4 +1,4 @@
-"""Rules of `spec.rollout`, by itself and with the rest of the spec."""
+"""Rules of `spec.rollout`, alone and with the rest of the spec."""
 
 from typing import Any
 
@@ -8,28 +8,28 @@ from tests.api.row import row
 
 
 def steps(*weights: int) -> Manifest:
-    """Ask for a canary with these weights."""
+    """Return a canary with these weights."""
     return changed(BY_GATEWAY, rollout__canary={"steps": [{"weight": w} for w in weights]})
 
 
 def step(**fields: Any) -> Manifest:
-    """Ask for a canary with one step."""
+    """Return a canary with one step."""
     return changed(BY_GATEWAY, rollout__canary={"steps": [fields]})
 
 
 def told_by(count: int) -> Manifest:
-    """Tell testers by so many headers."""
+    """Return a canary whose testers have this number of headers."""
     return {"headers": [{"name": f"x-tester-{n}", "value": "yes"} for n in range(count)]}
 
 
 def by_pods(*steps: Manifest) -> Manifest:
-    """Ask for a canary with these steps behind a Service."""
+    """Return a canary with these steps behind a Service."""
     canary = {"strategy": "Canary", "canary": {"steps": list(steps)}}
     return changed(BY_SERVICE, rollout=BY_SERVICE["rollout"] | canary)
 
 
 def analysis(**fields: Any) -> Manifest:
-    """Ask for another judgement."""
+    """Return changed analysis settings."""
     return changed(BY_GATEWAY, rollout__analysis=fields)
 
 

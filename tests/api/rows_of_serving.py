@@ -1,4 +1,4 @@
-"""Rules of what is served, and of how clients reach it."""
+"""Rules of the model, the server and their exposure."""
 
 from halimede.api.base import Manifest
 from tests.api.objects import (
@@ -15,12 +15,12 @@ from tests.api.row import Row, row
 
 
 def uri(text: str, good: Manifest = BY_SERVICE) -> Manifest:
-    """Ask for a model from somewhere."""
+    """Return a spec with this storage URI."""
     return changed(good, model__storageUri=text)
 
 
 def image(text: str) -> Manifest:
-    """Ask for an image."""
+    """Return a spec with this image."""
     return changed(BY_SERVICE, runtime={"image": text})
 
 

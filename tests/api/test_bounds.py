@@ -1,4 +1,4 @@
-"""Every bound in the schema, on a real API server: what lies beyond it is refused by its path."""
+"""Every bound in the schema, on a real API server: values beyond it are rejected by path."""
 
 from collections.abc import Iterator
 from copy import deepcopy
@@ -22,11 +22,11 @@ from tests.api.objects import (
 SPEC = build_crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
 Path = tuple[str, ...]
 Case = tuple[Path, str, Any]
-"""Where, which keyword of the schema, and a value that offends against it."""
+"""The path, the schema's keyword, and a value that violates it."""
 
 
 def cases(schema: Manifest, path: Path = ()) -> Iterator[Case]:
-    """Find a bad value for every keyword that bounds a field of the spec."""
+    """Yield an invalid value for every keyword that bounds a field of the spec."""
     for keyword, value in schema.items():
         if keyword in BAD:
             yield path, keyword, BAD[keyword](value, schema)
@@ -53,7 +53,7 @@ BAD: dict[str, Any] = {
 
 
 def sample(schema: Manifest, number: int) -> Any:
-    """Make an item for a list that is too long."""
+    """Return an item for a list that is too long."""
     match schema["type"]:
         case "integer":
             return number
@@ -67,7 +67,7 @@ CASES = list(cases(SPEC))
 
 
 def spoiled(path: Path, value: Any) -> Manifest:
-    """Take a good spec that has the field, and set it to *value*."""
+    """Return a valid spec that has the field, with it set to *value*."""
     for good in (BY_GATEWAY, BY_INGRESS, BY_ROUTE, BY_SERVICE):
         if has(good, path):
             spec = deepcopy(good)
@@ -77,7 +77,7 @@ def spoiled(path: Path, value: Any) -> Manifest:
 
 
 def has(value: Any, path: Path) -> bool:
-    """Whether there is a field at *path*."""
+    """Return whether there is a field at *path*."""
     for name in path:
         if isinstance(value, list):
             value = value[int(name)] if int(name) < len(value) else ABSENT
@@ -92,7 +92,7 @@ def has(value: Any, path: Path) -> bool:
     "good", [BY_GATEWAY, BY_INGRESS, BY_ROUTE, BY_SERVICE], ids=["g", "i", "r", "s"]
 )
 def test_good_objects_are_accepted(refusal: Refusal, good: Manifest) -> None:
-    """Between them they have every field, so that each bound has its accepted object."""
+    """Valid objects that together have every field are accepted."""
     assert refusal(model_deployment(good)) == ""
 
 
@@ -101,7 +101,7 @@ def test_good_objects_are_accepted(refusal: Refusal, good: Manifest) -> None:
     [pytest.param(*case, id=f"{'.'.join(case[0])}-{case[1]}") for case in CASES if case[0]],
 )
 def test_bounds(refusal: Refusal, path: Path, keyword: str, value: Any) -> None:
-    """What lies beyond a bound is refused, and the message names the field."""
+    """A value beyond a bound is rejected, and the message names the field."""
     field = "spec." + ".".join(path).replace(".0", "[0]")
     said = refusal(model_deployment(spoiled(path, value)))
     assert field in said, keyword

@@ -1,4 +1,4 @@
-"""What is rendered, on a real API server: it is taken without a complaint, and then left alone."""
+"""Rendered children on a real API server: accepted without warnings, and then unchanged."""
 
 import json
 
@@ -11,7 +11,7 @@ from tests.golden.cases import CASES, rendered
 
 @pytest.mark.parametrize("case", CASES)
 def test_taken_as_rendered(gateway_api: Cluster, case: str) -> None:
-    """Every field that is rendered exists, and what the API server makes of it is no drift."""
+    """Every rendered field exists, and the API server's defaults are no drift."""
     for manifest in rendered(case):
         own = manifest | {"metadata": manifest["metadata"] | {"namespace": "default"}}
         live = gateway_api.kubectl(

@@ -1,4 +1,4 @@
-"""The examples, and those in the docs: each is accepted as it stands, and can be rendered."""
+"""The examples, also those in the docs, are accepted and can be rendered."""
 
 import re
 from pathlib import Path
@@ -28,7 +28,7 @@ QUOTED = {
 
 @pytest.mark.parametrize("name", EXAMPLES | QUOTED)
 def test_example(gateway_api: Cluster, name: str) -> None:
-    """`kubectl apply -f` takes it, and nothing keeps it from being rendered as it is stored."""
+    """`kubectl apply -f` accepts it, and the stored object can be rendered."""
     example = (EXAMPLES | QUOTED)[name]
     applied = gateway_api.kubectl("apply", "-f", "-", "-oyaml", input=example)
     stored = yaml.safe_load(applied)
@@ -42,7 +42,7 @@ def test_example(gateway_api: Cluster, name: str) -> None:
 
 
 def test_the_docs_name_every_example() -> None:
-    """Each example is mentioned on a page, and none is mentioned that does not exist."""
+    """Each example is mentioned on a page, and every mentioned one exists."""
     named = set(re.findall(r"examples/([\w-]+)\.yaml", "".join(PAGES.values())))
     assert "README.md-1" in QUOTED
     assert named == EXAMPLES.keys()

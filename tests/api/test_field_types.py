@@ -1,4 +1,4 @@
-"""The declared types of fields, held against the API server's own OpenAPI document."""
+"""The declared types of fields agree with the API server's OpenAPI document."""
 
 import json
 from typing import Any
@@ -12,14 +12,14 @@ MODELS = {
     "V1": ("apis/apps/v1", "io.k8s.api.core.v1."),
     "V2": ("apis/autoscaling/v2", "io.k8s.api.autoscaling.v2."),
 }
-"""By the prefix of the client's models: the document, and the prefix of the schemas in it."""
+"""By prefix of the client's models: the document, and the prefix of its schemas."""
 STATUS = {"PersistentVolumeClaimStatus", "MetricValueStatus"}
-"""Schemas with quantities that nobody writes into a spec."""
+"""Schemas with quantities that are never in a spec."""
 
 
 @pytest.mark.parametrize("prefix", MODELS)
 def test_quantities(api_server: Cluster, prefix: str) -> None:
-    """Every field that the API server reads as a quantity is known to be one, and no other."""
+    """The declared quantities are exactly those of the API server."""
     path, named = MODELS[prefix]
     document = json.loads(api_server.kubectl("get", "--raw", f"/openapi/v3/{path}"))
     schemas: dict[str, dict[str, Any]] = document["components"]["schemas"]

@@ -1,4 +1,4 @@
-"""How a ModelDeployment looks and behaves in kubectl."""
+"""A ModelDeployment in kubectl."""
 
 import json
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ NAME = "mdeploy/kubectl"
 
 @pytest.fixture
 def applied(api_server: Cluster) -> Iterator[Cluster]:
-    """An API server with one ModelDeployment."""
+    """Create one ModelDeployment."""
     manifest = json.dumps(model_deployment(BY_SERVICE, name="kubectl"))
     api_server.kubectl("apply", "-f-", input=manifest)
     yield api_server
@@ -33,13 +33,13 @@ def applied(api_server: Cluster) -> Iterator[Cluster]:
 
 
 def report(cluster: Cluster, status: Status) -> None:
-    """Answer in the status, as Halimede would."""
+    """Write the status, as Halimede would."""
     patch = json.dumps({"status": status.to_manifest()})
     cluster.kubectl("patch", NAME, "--subresource=status", "--type=merge", f"-p={patch}")
 
 
 def ready(observed: int) -> Status:
-    """Say that all is well with a generation of the spec."""
+    """Return a status that is Ready for a generation."""
     condition = Condition(
         type=ConditionType.READY,
         status="True",
@@ -91,7 +91,7 @@ ROLLING_OUT = Status(
 
 
 def test_columns(applied: Cluster) -> None:
-    """`kubectl get` shows at a glance how the model fares."""
+    """`kubectl get` shows the state of the model."""
     report(applied, ready(observed=1))
     head, row = applied.kubectl("get", NAME, "-owide").splitlines()
     assert head.split() == [
@@ -103,27 +103,27 @@ def test_columns(applied: Cluster) -> None:
 
 
 def test_columns_of_a_rollout(applied: Cluster) -> None:
-    """While a revision is rolled out, its step and its weight stand beside it."""
+    """During a rollout the columns have its revision, step and weight."""
     report(applied, ROLLING_OUT)
     row = applied.kubectl("get", NAME, "--no-headers")
     assert row.split()[:6] == ["kubectl", "BlueGreen", "2/3", "25", "a1b2c3d4", "e5f60718"]
 
 
 def test_status_survives(applied: Cluster) -> None:
-    """Every field of the status is kept as it was written: a rollout resumes from nothing else."""
+    """Every field of the status is stored as written, because a rollout resumes from it."""
     report(applied, ROLLING_OUT)
     stored = json.loads(applied.kubectl("get", NAME, "-ojson"))
     assert ModelDeployment.from_manifest(stored).status == ROLLING_OUT
 
 
 def test_unseen_is_not_ready(applied: Cluster) -> None:
-    """Until Halimede has looked, the status says that it has not."""
+    """Before the first reconcile the status says that there was none."""
     status = applied.kubectl("get", NAME, "-ojsonpath={.status}")
     assert json.loads(status) == {"observedGeneration": -1}
 
 
 def test_wait(applied: Cluster) -> None:
-    """`kubectl wait` waits for a Ready that was found for the present spec."""
+    """`kubectl wait` waits for a Ready of the current generation."""
     report(applied, ready(observed=0))
     with pytest.raises(ClusterError, match="timed out"):
         applied.kubectl("wait", "--for=condition=Ready", NAME, "--timeout=1s")
@@ -132,19 +132,19 @@ def test_wait(applied: Cluster) -> None:
 
 
 def test_delete(applied: Cluster) -> None:
-    """`kubectl delete` leaves nothing behind, for no finalizer holds anything."""
+    """`kubectl delete` deletes the object at once, as it has no finalizer."""
     applied.kubectl("delete", NAME, "--timeout=10s")
     assert applied.kubectl("get", "mdeploy", "--ignore-not-found", "kubectl") == ""
 
 
 def test_short_name_and_category(applied: Cluster) -> None:
-    """`mdeploy` and the category `triton` find it; `all` does not, lest models get deleted."""
+    """`mdeploy` and the category `triton` list it; `all` does not, to avoid deletions."""
     assert "kubectl" in applied.kubectl("get", "triton")
     assert "kubectl" not in applied.kubectl("get", "all")
 
 
 def test_explain(api_server: Cluster) -> None:
-    """`kubectl explain` says of each field of the spec what it is."""
+    """`kubectl explain` describes each field of the spec."""
     said = api_server.kubectl("explain", "modeldeployment.spec")
     assert "Which model to serve and how careful to be." in said
     assert "How clients reach the model." in said

@@ -1,4 +1,4 @@
-"""Every rule between fields, on a real API server: an object that passes, one that is refused."""
+"""Every rule between fields, on a real API server: one object accepted, one rejected."""
 
 from typing import Any
 
@@ -13,20 +13,20 @@ ROWS = rows_of_serving.ROWS | rows_of_rollouts.ROWS
 
 @pytest.mark.parametrize("name", ROWS)
 def test_accepted(refusal: Refusal, name: str) -> None:
-    """What comes close to breaking a rule, and does not, is accepted."""
+    """An object close to violating a rule is accepted."""
     assert refusal(ROWS[name].good) == ""
 
 
 @pytest.mark.parametrize("name", ROWS)
 def test_refused(refusal: Refusal, name: str) -> None:
-    """What breaks a rule is refused with the field to blame and the cure."""
+    """An object that violates a rule is rejected with the field and the remedy."""
     said = refusal(ROWS[name].bad)
     assert ROWS[name].field in said
     assert ROWS[name].said in said
 
 
 def messages(node: Any) -> set[str]:
-    """Collect the messages of all rules of a schema."""
+    """Return the messages of all rules of a schema."""
     if isinstance(node, list):
         return set().union(*map(messages, node))
     if not isinstance(node, dict):
@@ -36,7 +36,7 @@ def messages(node: Any) -> set[str]:
 
 
 def test_every_rule_has_its_row() -> None:
-    """No rule is without an object that it refuses."""
+    """Every rule has an object that it rejects."""
     untested = {
         message
         for message in messages(build_crd())

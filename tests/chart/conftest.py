@@ -7,5 +7,5 @@ from tests.chart.rendering import Helm
 
 @pytest.fixture
 def helm(tmp_path: Path) -> Helm:
-    """The helm that the local cluster is installed with."""
+    """Return the helm of the local cluster."""
     return Helm.built(tmp_path)

@@ -17,7 +17,7 @@ Manifest = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """The manifests that one set of values gives."""
+    """The manifests rendered from one set of values."""
 
     manifests: tuple[Manifest, ...]
 
@@ -32,24 +32,24 @@ class Rendered:
 
     @property
     def rules(self) -> list[Manifest]:
-        """Every rule that the operator is given, of whatever role."""
+        """Return every rule of all the operator's roles."""
         return [rule for role in self.of_kind("Role", "ClusterRole") for rule in role["rules"]]
 
 
 @dataclass(frozen=True, slots=True)
 class Helm:
-    """The helm of the local cluster, with a home of its own."""
+    """The helm of the local cluster, with its own home folder."""
 
     program: Path
     home: Path
 
     @classmethod
     def built(cls, home: Path) -> "Helm":
-        """Build helm, or take the one that was built before."""
+        """Build helm, or use the cached build."""
         return cls(build((HELM,)) / "helm", home)
 
     def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        """Run helm, whether it succeeds or not."""
+        """Run helm and return the result, also on failure."""
         return subprocess.run(
             [self.program, *arguments],
             env={"HOME": str(self.home)},
@@ -65,7 +65,7 @@ class Helm:
         return self.run("template", "h", CHART, "--namespace", "halimede-system", "--values", file)
 
     def rendered(self, values: Mapping[str, Any]) -> Rendered:
-        """Return what ``helm template`` gives, which must succeed."""
+        """Return the output of ``helm template``, which must succeed."""
         finished = self.template(values)
         assert finished.returncode == 0, finished.stderr
         documents = yaml.safe_load_all(finished.stdout)

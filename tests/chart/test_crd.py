@@ -9,7 +9,7 @@ GENERATED = CHART.parents[1] / "crds" / "halimede.dev_modeldeployments.yaml"
 
 
 def test_the_chart_holds_the_generated_crd() -> None:
-    """The chart's copy is the generated file, byte for byte; ``make crds`` writes both."""
+    """The chart's copy equals the generated file; ``make crds`` writes both."""
     assert (CHART / "files" / "crd.yaml").read_bytes() == GENERATED.read_bytes()
 
 
@@ -21,7 +21,7 @@ def test_the_chart_holds_the_generated_crd() -> None:
 def test_the_crd_is_installed_as_it_is(
     helm: Helm, crds: dict[str, Any], annotations: dict[str, str]
 ) -> None:
-    """Templating adds the annotation that keeps the CRD, and changes nothing else."""
+    """Templating only adds the annotation that keeps the CRD."""
     installed = helm.rendered({"crds": crds}).only("CustomResourceDefinition")
     expected = yaml.safe_load(GENERATED.read_text())
     given = expected["metadata"].get("annotations", {})

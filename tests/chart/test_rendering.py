@@ -81,14 +81,14 @@ def container(helm: Helm, values: dict[str, Any]) -> dict[str, Any]:
     ],
 )
 def test_values_decide_what_is_installed(helm: Helm, values: str, kinds: set[str]) -> None:
-    """Nothing that was turned off is installed, and nothing that was not asked for."""
+    """Only enabled objects are installed."""
     rendered = helm.rendered(VALUES[values])
     assert {manifest["kind"] for manifest in rendered.manifests} == kinds
 
 
 @pytest.mark.parametrize("values", VALUES)
 def test_lint_finds_nothing(helm: Helm, values: str) -> None:
-    """Helm's own linter has no complaint, not even a warning."""
+    """Helm's linter reports nothing, not even a warning."""
     file = helm.home / "linted.yaml"
     file.write_text(yaml.safe_dump(VALUES[values]))
     finished = helm.run("lint", "--strict", CHART, "--values", file)
@@ -96,7 +96,7 @@ def test_lint_finds_nothing(helm: Helm, values: str) -> None:
 
 
 def test_the_operator_can_read_its_environment(helm: Helm) -> None:
-    """What the chart writes into the environment is what the operator reads out of it."""
+    """The operator reads the environment that the chart sets."""
     environment = {
         variable["name"]: variable["value"] for variable in container(helm, EVERYTHING)["env"]
     }
@@ -117,13 +117,13 @@ def test_the_operator_can_read_its_environment(helm: Helm) -> None:
 
 
 def test_the_chart_has_the_defaults_of_the_operator(helm: Helm) -> None:
-    """An operator that the chart installs untouched behaves as one that was started by hand."""
+    """The chart's default values equal the operator's defaults."""
     environment = {variable["name"]: variable["value"] for variable in container(helm, {})["env"]}
     assert Settings.from_env(environment) == Settings()
 
 
 def test_the_operator_has_no_power_over_its_node(helm: Helm) -> None:
-    """It runs as a numbered user, cannot write its files, and has no capability."""
+    """It has a numeric user, a read-only root and no capabilities."""
     pod = helm.rendered({}).only("Deployment")["spec"]["template"]["spec"]
     assert pod["securityContext"] == {
         "runAsNonRoot": True,
@@ -153,7 +153,7 @@ def test_metrics_are_found_by_the_name_of_the_port(helm: Helm) -> None:
 
 @pytest.mark.parametrize("values", ["defaults", "everything"])
 def test_every_selector_finds_the_pod(helm: Helm, values: str) -> None:
-    """Deployment, Service and PodMonitor select labels that the pod carries."""
+    """Deployment, Service and PodMonitor select labels of the pod."""
     rendered = helm.rendered(VALUES[values])
     deployment = rendered.only("Deployment")["spec"]
     selectors = [
@@ -168,7 +168,7 @@ def test_every_selector_finds_the_pod(helm: Helm, values: str) -> None:
 
 
 def test_a_service_account_of_ones_own_must_be_named(helm: Helm) -> None:
-    """Rendering stops with a message that names the key."""
+    """Rendering fails with a message that names the key."""
     finished = helm.template({"serviceAccount": {"create": False}})
     assert finished.returncode != 0
     assert "serviceAccount.name: name the ServiceAccount to use" in finished.stderr

@@ -21,11 +21,11 @@ SCOPES: dict[str, dict[str, Any]] = {
 CLUSTER_WIDE = {
     ("apiextensions.k8s.io", "customresourcedefinitions", verb) for verb in ("list", "watch")
 }
-"""What kopf asks for where it is not told the namespaces."""
+"""What kopf needs if no namespaces are given."""
 
 
 def needed() -> set[tuple[str, str, str]]:
-    """Return what the operator does, by group, resource and verb."""
+    """Return the operator's requests by group, resource and verb."""
     model = MODEL_DEPLOYMENT
     return (
         {(kind.group, kind.plural, verb) for kind in WATCHED for verb in ("get", "list", "watch")}
@@ -49,7 +49,7 @@ def needed() -> set[tuple[str, str, str]]:
 def test_the_operator_may_do_what_it_does_and_no_more(
     helm: Helm, values: dict[str, Any], expected: set[tuple[str, str, str]]
 ) -> None:
-    """The rights are those of the kinds it watches and makes, verb by verb."""
+    """The rules grant exactly the verbs for the kinds that it watches and writes."""
     granted = {
         (group, resource, verb)
         for rule in helm.rendered(values).rules
@@ -70,7 +70,7 @@ def test_no_rule_has_a_wildcard(helm: Helm, values: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("values", SCOPES.values(), ids=SCOPES)
 def test_secrets_cannot_be_touched(helm: Helm, values: dict[str, Any]) -> None:
-    """No rule names Secrets, for reading or for writing."""
+    """No rule grants access to Secrets."""
     named = {resource for rule in helm.rendered(values).rules for resource in rule["resources"]}
     assert "configmaps" in named
     assert "secrets" not in named
@@ -78,7 +78,7 @@ def test_secrets_cannot_be_touched(helm: Helm, values: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("values", SCOPES.values(), ids=SCOPES)
 def test_the_object_belongs_to_the_user(helm: Helm, values: dict[str, Any]) -> None:
-    """ModelDeployments can be read and patched, for the finalizer, but never made or deleted."""
+    """ModelDeployments can be read and patched (finalizer), but not created or deleted."""
     verbs = {
         resource: set(rule["verbs"])
         for rule in helm.rendered(values).rules
@@ -93,7 +93,7 @@ def test_the_object_belongs_to_the_user(helm: Helm, values: dict[str, Any]) -> N
 
 
 def test_rights_end_at_the_namespaces_that_are_watched(helm: Helm) -> None:
-    """With watchNamespaces there is one Role in each and nothing cluster-wide."""
+    """With watchNamespaces each has one Role, and there is no cluster-wide rule."""
     rendered = helm.rendered(SCOPES["namespaces"])
     roles = rendered.of_kind("Role")
     bindings = rendered.of_kind("RoleBinding")
@@ -106,7 +106,7 @@ def test_rights_end_at_the_namespaces_that_are_watched(helm: Helm) -> None:
 
 @pytest.mark.parametrize("values", SCOPES.values(), ids=SCOPES)
 def test_the_rights_are_the_operators(helm: Helm, values: dict[str, Any]) -> None:
-    """Every binding gives its role to the ServiceAccount that the pod runs as."""
+    """Every binding is for the pod's ServiceAccount."""
     rendered = helm.rendered(values)
     pod = rendered.only("Deployment")["spec"]["template"]["spec"]
     bindings = rendered.of_kind("RoleBinding", "ClusterRoleBinding")
@@ -122,7 +122,7 @@ def test_the_rights_are_the_operators(helm: Helm, values: dict[str, Any]) -> Non
 
 
 def test_the_operator_cannot_write_a_spec(helm: Helm, api_server: Cluster) -> None:
-    """It may patch the object, but the API server takes only what leaves the spec alone."""
+    """It may patch the object, but the API server rejects changes of the spec."""
     rendered = helm.rendered(SCOPES["cluster"])
     kinds = ("ClusterRole", "ClusterRoleBinding", "ValidatingAdmissionPolicy")
     given = rendered.of_kind(*kinds, "ValidatingAdmissionPolicyBinding")
@@ -140,7 +140,7 @@ def test_the_operator_cannot_write_a_spec(helm: Helm, api_server: Cluster) -> No
         except ClusterError as error:
             return str(error)
 
-    # Until the policy is in force a patch goes through, and the same one again changes nothing.
+    # Until the policy is active the patch succeeds; repeating it changes nothing.
     specs = ({"spec": {"replicas": number}} for number in count(2))
     denied = "the operator writes the finalizer and the status only"
     wait_until(lambda: patched(json.dumps(next(specs))), lambda said: denied in said)

@@ -74,7 +74,7 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
 
 
 def leaves(values: dict[str, Any], path: str = "") -> Iterator[str]:
-    """Yield the dotted paths of the values that a user may set; what is empty is a leaf."""
+    """Yield the dotted paths of the values that a user may set; empty values are leaves."""
     for key, value in values.items():
         here = f"{path}{key}"
         if (
@@ -88,7 +88,7 @@ def leaves(values: dict[str, Any], path: str = "") -> Iterator[str]:
 
 
 def closed(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, bool]]:
-    """Yield every object that has keys of its own, and whether it refuses others."""
+    """Yield every object with keys, and whether it rejects other keys."""
     if "properties" in schema:
         yield path, schema.get("additionalProperties") is False
         for key, inner in schema["properties"].items():
@@ -101,7 +101,7 @@ def closed(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, bool]]
 def test_bad_values_are_refused_with_their_path(
     helm: Helm, field: str, values: dict[str, Any]
 ) -> None:
-    """Helm stops before it renders anything, and its message names the field."""
+    """Helm fails before rendering, and its message names the field."""
     finished = helm.template(values)
     assert finished.returncode != 0
     assert finished.stdout == ""
@@ -109,14 +109,14 @@ def test_bad_values_are_refused_with_their_path(
 
 
 def test_every_object_refuses_unknown_keys() -> None:
-    """No typing error in a values file goes unnoticed."""
+    """Unknown keys in a values file are errors."""
     objects = dict(closed(SCHEMA))
     assert objects
     assert [path for path, refuses in objects.items() if not refuses] == []
 
 
 def test_every_key_is_explained_where_it_stands() -> None:
-    """In values.yaml, a comment stands above every key that can be set."""
+    """In values.yaml every key has a comment above it."""
     lines = (CHART / "values.yaml").read_text().splitlines()
     plain = {"requests", "limits", "cpu", "memory"}
     bare = [
@@ -129,7 +129,7 @@ def test_every_key_is_explained_where_it_stands() -> None:
 
 
 def test_the_readme_lists_every_value_with_its_default() -> None:
-    """The table has a row for each key of values.yaml, in its order, and no other."""
+    """The table has exactly one row for each key of values.yaml, in its order."""
     rows = re.findall(r"^\| `([\w.]+)` \| `(.*?)` \|", README, re.MULTILINE)
     assert [key for key, _ in rows] == list(leaves(VALUES))
     shown = {

@@ -11,7 +11,7 @@ from tests.demo.triton_server import Server, served
 
 @pytest.fixture(scope="session")
 def triton(tmp_path_factory: pytest.TempPathFactory) -> Triton:
-    """The wheel's Triton, laid out."""
+    """Prepare the wheel's Triton."""
     return prepare(tmp_path_factory.mktemp("triton"))
 
 
@@ -19,6 +19,6 @@ def triton(tmp_path_factory: pytest.TempPathFactory) -> Triton:
 def serve(
     triton: Triton, versions: dict[str, Version], tmp_path: Path
 ) -> Iterator[Callable[[str], Server]]:
-    """Start a server for a version by name; it ends with the test."""
+    """Return a function that starts a server for a version; it stops after the test."""
     with ExitStack() as stack:
         yield lambda name: stack.enter_context(served(triton, versions[name], tmp_path / name))

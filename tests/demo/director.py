@@ -1,4 +1,4 @@
-"""Start a load that would run for minutes, say which process it is, and wait to be killed.
+"""Start a load of several minutes, print its process id, and wait to be killed.
 
 Run as ``python -m tests.demo.director FILE``; a test kills it.
 """

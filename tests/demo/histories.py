@@ -1,4 +1,4 @@
-"""What a ModelDeployment says while a good version is promoted and a bad one is stopped."""
+"""Statuses of a ModelDeployment in a promotion and in an abort."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ START = 1_000.0
 
 
 def rolling_out(at: float, revision: str, base: str, state: str, weight: int) -> Snapshot:
-    """Show ``revision`` on its way with a weight."""
+    """Return a snapshot of ``revision`` in a rollout with a weight."""
     rollout = {
         "id": f"id-{revision}",
         "strategy": "Canary",
@@ -27,7 +27,7 @@ def rolling_out(at: float, revision: str, base: str, state: str, weight: int) ->
 
 
 def settled(at: float, stable: str, ended: str | None = None, outcome: str = "") -> Snapshot:
-    """Show ``stable`` serving alone, perhaps after the rollout of ``ended``."""
+    """Return a snapshot of ``stable`` alone, optionally after the rollout of ``ended``."""
     if ended is None:
         return _snapshot(at, stable, {})
     finished = {

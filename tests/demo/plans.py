@@ -10,7 +10,7 @@ NOBODY = "127.0.0.1:9"
 
 
 def to_nobody(records: Path, seconds: float) -> Plan:
-    """Plan a load that nobody answers."""
+    """Plan a load without a server."""
     return Plan(
         http=NOBODY,
         grpc=NOBODY,

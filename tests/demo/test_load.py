@@ -1,4 +1,4 @@
-"""The users: that they come at their rate, end by themselves, and never outlive their director."""
+"""The load: its rate, its end, and its end with the parent process."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 def test_it_sends_at_its_rate_over_both_protocols(
     serve: Callable[[str], Server], tmp_path: Path
 ) -> None:
-    """Three seconds at 50 per second are 150 requests, two in five of them gRPC batches."""
+    """Three seconds at 50/s are 150 requests, of which two in five are gRPC batches."""
     server = serve("v2")
     assert server.ready(), server.log.read_text()
     plan = to_nobody(tmp_path / "requests.jsonl", seconds=3)
@@ -38,7 +38,7 @@ def test_it_sends_at_its_rate_over_both_protocols(
 
 
 def test_told_to_stop_it_stops(tmp_path: Path) -> None:
-    """A load that would run for minutes ends when told, and every line of its record is whole."""
+    """A stopped load ends, and every line of its record is complete."""
     load = Load(to_nobody(tmp_path / "requests.jsonl", seconds=300))
     load.start()
     wait_until(load.journal.catch_up)
@@ -48,7 +48,7 @@ def test_told_to_stop_it_stops(tmp_path: Path) -> None:
 
 
 def test_it_ends_with_a_director_that_is_killed(tmp_path: Path) -> None:
-    """After kill -9 of the process that started it, no load goes on."""
+    """After kill -9 of the parent process, the load ends."""
     records = tmp_path / "requests.jsonl"
     program = [sys.executable, "-m", "tests.demo.director", str(records)]
     with subprocess.Popen(program, cwd=ROOT) as director:
@@ -61,7 +61,7 @@ def test_it_ends_with_a_director_that_is_killed(tmp_path: Path) -> None:
 
 
 def _lives(pid: int) -> bool:
-    """Tell whether a process exists and is more than a zombie."""
+    """Return whether a process exists and is not a zombie."""
     try:
         return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
     except FileNotFoundError:

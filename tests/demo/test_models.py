@@ -7,19 +7,19 @@ from harness.models import CONFIG_MAP_LIMIT, Version
 
 
 def test_every_version_fits_into_a_config_map(versions: dict[str, Version]) -> None:
-    """A version's files together stay below what a ConfigMap can carry."""
+    """A version's files are below the size limit of a ConfigMap."""
     too_big = {name for name, version in versions.items() if version.size > CONFIG_MAP_LIMIT}
     assert too_big == set()
 
 
 def test_the_second_version_is_better(versions: dict[str, Version]) -> None:
-    """v2 beats v1 by more than two points on images that neither has learned from."""
+    """v2 beats v1 by more than two points on images that neither was trained on."""
     assert versions["v1"].accuracy > 0.9
     assert versions["v2"].accuracy > versions["v1"].accuracy + 0.02
 
 
 def test_the_converted_graph_is_as_good_as_the_classifier(versions: dict[str, Version]) -> None:
-    """The ONNX graph gets right what scikit-learn's classifier got right."""
+    """The ONNX graph is as accurate as scikit-learn's classifier."""
     _, ask = digits()
     found = {}
     for name in ("v1", "v2"):
@@ -31,7 +31,7 @@ def test_the_converted_graph_is_as_good_as_the_classifier(versions: dict[str, Ve
 
 
 def test_bad_versions_differ_from_v2_only_by_their_fault(versions: dict[str, Version]) -> None:
-    """What makes a version bad is one file, which good versions do not have."""
+    """A bad version has one additional file."""
     for name in ("v3", "v4", "v5"):
         more = versions[name].files.keys() - versions["v2"].files.keys()
         assert more == {"fault.json"}
@@ -40,7 +40,7 @@ def test_bad_versions_differ_from_v2_only_by_their_fault(versions: dict[str, Ver
 
 
 def test_no_image_is_both_learned_from_and_asked_about() -> None:
-    """The halves are of the same kind and together are the whole data set."""
+    """Training and test images have the same shape and together are the whole data set."""
     learn, ask = digits()
     assert (len(learn), len(ask)) == (898, 899)
     assert set(learn.digits) == set(ask.digits) == set(range(10))

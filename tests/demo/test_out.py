@@ -1,4 +1,4 @@
-"""The demo's output folder: one that cannot be written to is named before anything starts."""
+"""The demo's output folder: an unwritable one is reported before the start."""
 
 import io
 from pathlib import Path
@@ -9,7 +9,7 @@ from demo.story import tell
 
 
 def test_a_folder_that_cannot_be_written_to_is_named_with_its_remedy(tmp_path: Path) -> None:
-    """A file where a folder should be cannot be written into by any user."""
+    """A file in place of the folder is an error for any user."""
     (tmp_path / "file").touch()
     shown = io.StringIO()
     assert not tell(Console(file=shown, width=400), tmp_path / "file" / "demo")

@@ -28,14 +28,14 @@ LOST = replace(BAD, outcome=Outcome.LOST, status="UNAVAILABLE", version="", deta
 
 
 def test_a_record_survives_its_line() -> None:
-    """What is written as a line is read back equal, whatever its text."""
+    """A record written as a line is read back equal, whatever its text."""
     for record in (GOOD, BAD, LOST):
         assert "\n" not in record.line()
         assert Record.parse(record.line()) == record
 
 
 def test_a_journal_waits_for_the_end_of_a_line(tmp_path: Path) -> None:
-    """A reader that comes in the middle of a write sees the record once, when it is whole."""
+    """A reader during a write gets the record once, when it is complete."""
     path = tmp_path / "requests.jsonl"
     journal = Journal(path)
     assert journal.catch_up() == []
@@ -50,7 +50,7 @@ def test_a_journal_waits_for_the_end_of_a_line(tmp_path: Path) -> None:
 
 
 def test_a_tally_counts_images_of_answered_requests_only() -> None:
-    """Accuracy speaks of answers; errors and losses are counted apart."""
+    """Accuracy counts only responses; errors and lost requests are separate."""
     wrong = replace(GOOD, right=0)
     assert Tally.of([GOOD, wrong, BAD, LOST]) == Tally(
         requests=4, http=2, grpc=2, model_errors=1, lost=1, images=2, right=1
@@ -60,6 +60,6 @@ def test_a_tally_counts_images_of_answered_requests_only() -> None:
 
 
 def test_requests_that_nobody_answered_belong_to_no_version() -> None:
-    """Counting by version puts lost requests under the empty name."""
+    """Lost requests are counted under the empty version."""
     counts = {name: tally.requests for name, tally in by_version([BAD, LOST, GOOD, GOOD]).items()}
     assert counts == {"": 1, "v1": 2, "v3": 1}

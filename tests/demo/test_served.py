@@ -1,4 +1,4 @@
-"""The model inside a real Triton, asked by the callers that the demo's users are made of."""
+"""The model in a real Triton, called by the demo's clients."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -27,19 +27,19 @@ async def callers(server: Server) -> AsyncIterator[tuple[Caller, Caller]]:
 
 
 def inky(images: Images, *, more: bool) -> Images:
-    """Pick the images with more ink than v3 can take, or the others."""
+    """Return the images with more ink than v3 accepts, or the others."""
     ink = images.pixels.sum(axis=1)
     return images.pick(np.flatnonzero(ink > 350 if more else ink <= 350))
 
 
 async def ask_both(server: Server, images: Images) -> list[Record]:
-    """Ask about the same images over both protocols."""
+    """Classify the same images over both protocols."""
     async with callers(server) as both:
         return [await caller.ask(images) for caller in both]
 
 
 async def test_a_good_version_answers_over_both_protocols(serve: Serve) -> None:
-    """v2 classifies a whole batch over HTTP and over gRPC, and says that it was v2."""
+    """v2 classifies a batch over HTTP and gRPC, and names itself as v2."""
     server = serve("v2")
     assert server.ready(), server.log.read_text()
     images = digits()[1].pick(range(20))
@@ -53,7 +53,7 @@ async def test_a_good_version_answers_over_both_protocols(serve: Serve) -> None:
 
 
 async def test_v3_fails_on_inky_images_only(serve: Serve) -> None:
-    """v3 blames itself for inky images over both protocols, and is as good as v2 on others."""
+    """v3 fails with its name on inky images, and is as good as v2 on others."""
     server = serve("v3")
     assert server.ready(), server.log.read_text()
     _, ask = digits()
@@ -67,7 +67,7 @@ async def test_v3_fails_on_inky_images_only(serve: Serve) -> None:
 
 
 async def test_v4_fails_on_batches_only(serve: Serve) -> None:
-    """v4 answers single images and fails on two, so only those who send batches are hurt."""
+    """v4 answers single images and fails on batches."""
     server = serve("v4")
     assert server.ready(), server.log.read_text()
     _, ask = digits()
@@ -78,14 +78,14 @@ async def test_v4_fails_on_batches_only(serve: Serve) -> None:
 
 
 def test_v5_never_loads(serve: Serve) -> None:
-    """Triton does not come up with v5 and its log says why."""
+    """Triton does not start with v5, and its log says why."""
     server = serve("v5")
     assert not server.ready()
     assert "the weights do not fit the graph" in server.log.read_text()
 
 
 async def test_requests_to_nobody_are_lost() -> None:
-    """Where nobody listens, both callers report a lost request instead of raising."""
+    """Without a server, both callers return a lost request instead of raising."""
     nobody = "127.0.0.1:9"
     http = HttpCaller(nobody, "digits.example.com", "digits")
     grpc = GrpcCaller(nobody, "digits.example.com", "digits")

@@ -1,4 +1,4 @@
-"""The whole story, scene after scene, on one stage: each builds on the one before."""
+"""The whole story, scene after scene, on one stage."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ from localcluster.cluster import Cluster
 def stage(
     cluster: Cluster, versions: dict[str, Version], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stage]:
-    """A stage in the tests' cluster; what the story applied leaves with it."""
+    """Make a stage in the tests' cluster, and delete the story's objects afterwards."""
     with staged(cluster, versions, Screen(Console()), tmp_path_factory.mktemp("demo")) as stage:
         yield stage
     cluster.kubectl("delete", "namespace", "demo", "--timeout=120s")
@@ -25,7 +25,7 @@ def stage(
 
 @pytest.mark.parametrize("play", SCENES, ids=lambda play: f"{play.__module__}.{play.__name__}")
 def test_every_claim_of_the_scene_holds(stage: Stage, play: Scene) -> None:
-    """A scene raises if what it shows is not so; none shows less than three things."""
+    """Every scene's claims hold, and each scene has at least three."""
     play(stage)
     claims = [claim for claim in stage.claims if claim.scene == stage.scene]
     assert len(claims) >= 3

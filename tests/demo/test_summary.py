@@ -25,7 +25,7 @@ def test_weights_are_listed_once_per_change() -> None:
 
 
 def test_a_decision_takes_from_the_first_traffic_to_the_verdict() -> None:
-    """Starting a pod is not part of the time to decision."""
+    """The time to a decision excludes the start of pods."""
     assert decisions(HISTORY, REVISIONS) == {
         "v2": Decision(Outcome.PROMOTED, "Because", seconds=23.0, at=START + 38),
         "v3": Decision(Outcome.ABORTED, "Because", seconds=8.0, at=START + 58),
@@ -39,7 +39,7 @@ def test_without_traffic_a_decision_takes_from_the_start() -> None:
 
 
 def test_the_table_has_a_row_per_version_and_one_for_what_was_lost() -> None:
-    """Errors stand beside the version that answered them; lost requests stand alone."""
+    """Errors are in their version's row; lost requests have their own."""
     page = io.StringIO()
     drawn = table(["v1", "v3"], RECORDS, decisions(HISTORY, REVISIONS))
     Console(file=page, width=120).print(drawn)
@@ -52,7 +52,7 @@ def test_the_table_has_a_row_per_version_and_one_for_what_was_lost() -> None:
 
 
 def test_the_picture_is_drawn(tmp_path: Path) -> None:
-    """A PNG and an SVG come out, with the fate of every decided version."""
+    """A PNG and an SVG are written, with the outcome of every version."""
     figure = rollouts(HISTORY, RECORDS, REVISIONS)
     said = [text.get_text() for axes in figure.axes for text in axes.texts]
     assert said == ["v2 promoted\nafter 23 s", "v3 aborted\nafter 8 s"]

@@ -25,7 +25,7 @@ class Server:
     log: Path
 
     def ready(self) -> bool:
-        """Wait until it serves its model; False if it ended instead."""
+        """Wait until it serves its model; return False if it ended."""
         wait_until(
             lambda: (self._answers(), self.process.poll()),
             lambda seen: seen != (False, None),
@@ -43,7 +43,7 @@ class Server:
 
 @contextmanager
 def served(triton: Triton, version: Version, folder: Path) -> Iterator[Server]:
-    """Start a server whose repository holds nothing but ``version``."""
+    """Start a server with only ``version`` in its repository."""
     version.write(folder / "models" / "digits" / "1")
     http, grpc = _free_port(), _free_port()
     log = folder / "triton.log"

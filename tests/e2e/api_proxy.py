@@ -1,4 +1,4 @@
-"""The way from the operator to the API server, on which a test sees every write as it passes."""
+"""A proxy between the operator and the API server that shows each write to a test."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ from typing_extensions import override
 
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _CHUNK = 65536
-_OF_THE_CONNECTION = frozenset({"host", "connection", "content-length", "transfer-encoding"})
+_HOP_BY_HOP = frozenset({"host", "connection", "content-length", "transfer-encoding"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,31 +32,31 @@ class Write:
 
 
 class Guard(Protocol):
-    """Decides over the writes that pass."""
+    """Decides which writes pass."""
 
     def admit(self, write: Write) -> bool:
-        """Tell whether a write may go on; one that may not is never answered."""
+        """Return whether to forward a write; a rejected one gets no response."""
 
     def done(self, write: Write) -> bool:
-        """Hear of a write that the API server has carried out; tell whether to answer it."""
+        """Return whether to send the response of a write that the API server has executed."""
 
 
 @contextmanager
 def proxy_api_server(server: str, guard: Guard) -> Iterator[str]:
-    """Open a way to the API server at the URL ``server``; give the URL to come in by."""
+    """Start a proxy for the API server at the URL ``server``; yield the proxy's URL."""
     target = urlsplit(server)
-    with _Way(("127.0.0.1", 0), _Passage) as opened:
-        opened.guard = guard
-        opened.target = (target.hostname or "", target.port or 443)
-        thread = threading.Thread(target=opened.serve_forever, name="way")
+    with _ProxyServer(("127.0.0.1", 0), _ProxyHandler) as proxy:
+        proxy.guard = guard
+        proxy.target = (target.hostname or "", target.port or 443)
+        thread = threading.Thread(target=proxy.serve_forever, name="proxy")
         thread.start()
-        yield f"http://127.0.0.1:{opened.server_address[1]}"
-        opened.shutdown()
-        opened.hang_up()
+        yield f"http://127.0.0.1:{proxy.server_address[1]}"
+        proxy.shutdown()
+        proxy.hang_up()
         thread.join()
 
 
-class _Way(ThreadingHTTPServer):
+class _ProxyServer(ThreadingHTTPServer):
     guard: Guard
     target: tuple[str, int]
 
@@ -66,11 +66,11 @@ class _Way(ThreadingHTTPServer):
 
     @contextmanager
     def connected(self) -> Iterator[HTTPSConnection]:
-        """Connect to the API server, in a way that `hang_up` can end."""
-        trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        trusting.check_hostname = False
-        trusting.verify_mode = ssl.CERT_NONE
-        with closing(HTTPSConnection(*self.target, context=trusting)) as connection:
+        """Connect to the API server; `hang_up` can end the connection."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        with closing(HTTPSConnection(*self.target, context=context)) as connection:
             connection.connect()
             self._open.add(connection.sock)
             try:
@@ -80,20 +80,20 @@ class _Way(ThreadingHTTPServer):
 
     def hang_up(self) -> None:
         """End every watch."""
-        for one in list(self._open):
+        for connection in list(self._open):
             with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
+                connection.shutdown(socket.SHUT_RDWR)
 
     @override
     def handle_error(self, *_: Any) -> None:
-        """Bear with an operator that was killed while it was answered."""
+        """Ignore errors of an operator that was killed during a response."""
 
 
-class _Passage(BaseHTTPRequestHandler):
+class _ProxyHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: _Way
+    server: _ProxyServer
 
-    def _carry(self) -> None:
+    def _forward(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         write = _read(self.command, self.path, body)
         self.close_connection = True
@@ -103,7 +103,7 @@ class _Passage(BaseHTTPRequestHandler):
             headers = {
                 name: value
                 for name, value in self.headers.items()
-                if name.lower() not in _OF_THE_CONNECTION
+                if name.lower() not in _HOP_BY_HOP
             }
             connection.request(self.command, self.path, body or None, headers)
             response = connection.getresponse()
@@ -114,7 +114,7 @@ class _Passage(BaseHTTPRequestHandler):
     def _answer(self, response: HTTPResponse) -> None:
         self.send_response(response.status)
         for name, value in response.getheaders():
-            if name.lower() not in _OF_THE_CONNECTION:
+            if name.lower() not in _HOP_BY_HOP:
                 self.send_header(name, value)
         self.send_header("Connection", "close")
         self.end_headers()
@@ -123,22 +123,22 @@ class _Passage(BaseHTTPRequestHandler):
             self.wfile.flush()
 
     def __getattr__(self, name: str) -> Callable[[], None]:
-        """Carry whatever the method is: the base class asks for ``do_GET`` and the like."""
+        """Forward every method: the base class looks up ``do_GET`` and the like."""
         if name.startswith("do_"):
-            return self._carry
+            return self._forward
         raise AttributeError(name)
 
     @override
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def _read(method: str, path: str, body: bytes) -> Write | None:
-    """Read a write of a namespaced object; None for whatever else is asked."""
+    """Return the write of a namespaced object, or None for any other request."""
     words = urlsplit(path).path.split("/")
     if method not in _WRITES or "namespaces" not in words:
         return None
     plural, *rest = words[words.index("namespaces") + 2 :]
     name, *subresource = rest or [""]
-    found = json.loads(body) if body else {}
-    return Write(method, "/".join((plural, *subresource)), name, found)
+    content = json.loads(body) if body else {}
+    return Write(method, "/".join((plural, *subresource)), name, content)

@@ -13,7 +13,7 @@ _numbers = count(1)
 
 @pytest.fixture
 def user(cluster: Cluster, versions: dict[str, Version], tmp_path: Path) -> Iterator[User]:
-    """Somebody with a namespace of their own, who leaves nothing behind."""
-    somebody = User(cluster, f"e2e-{next(_numbers)}", versions, tmp_path / "requests.jsonl")
-    yield somebody
-    somebody.leaves()
+    """Make a user with a new namespace, which is deleted afterwards."""
+    new = User(cluster, f"e2e-{next(_numbers)}", versions, tmp_path / "requests.jsonl")
+    yield new
+    new.leaves()

@@ -1,4 +1,4 @@
-"""Serve one external metric to the API server: its value is what comes on standard input.
+"""Serve one external metric to the API server; its value is read from standard input.
 
 Run inside the cluster: ``python external_metrics.py HOST PORT CERTIFICATE KEY``. The protocol is
 that of `k8s.io/metrics/pkg/apis/external_metrics/v1beta1`.
@@ -22,7 +22,7 @@ class _Metrics(BaseHTTPRequestHandler):
     value = "0"
 
     def __getattr__(self, name: str) -> Any:
-        """Answer every method alike: nobody but the API server asks."""
+        """Answer every method alike: only the API server calls this."""
         if name.startswith("do_"):
             return self._answer
         raise AttributeError(name)
@@ -39,7 +39,7 @@ class _Metrics(BaseHTTPRequestHandler):
 
     @override
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def _resources() -> dict[str, Any]:

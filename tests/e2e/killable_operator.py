@@ -1,4 +1,4 @@
-"""An operator that dies right after chosen writes, and is started again."""
+"""An operator that is killed right after chosen writes and started again."""
 
 import json
 import os
@@ -19,8 +19,8 @@ from localcluster.diagnosis import kubectl_in
 from tests.e2e.api_proxy import Write, proxy_api_server
 
 DEPLOYMENT = "deployment/halimede"
-LAST_DEATH_SECONDS = 120.0
-"""Within so long of a rollout's end the pods that it has left behind are deleted."""
+LAST_KILL_SECONDS = 120.0
+"""Seconds after a rollout's end within which its remaining pods are deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,11 @@ class KillPoint:
     after: str
     hits: Callable[[Write], bool]
     holds: frozenset[str] = frozenset()
-    """Resources whose writes wait meanwhile, for they are sent side by side with that one."""
+    """Resources whose writes are blocked, because they are sent concurrently with this one."""
 
 
 def stored(state: State) -> KillPoint:
-    """Die when that state is stored and nothing else of the pass is done."""
+    """Kill when this state is stored and nothing else of the pass is written."""
 
     def hits(write: Write) -> bool:
         rollout = write.body.get("status", {}).get("rollout") or {}
@@ -44,7 +44,7 @@ def stored(state: State) -> KillPoint:
 
 
 def applied(resource: str, *, before: Sequence[str] = ()) -> KillPoint:
-    """Die when an object was applied, before others of the same pass are."""
+    """Kill when an object is applied, before the others of the same pass."""
     return KillPoint(
         f"applying {resource}",
         lambda write: (write.method, write.resource) == ("PATCH", resource),
@@ -53,7 +53,7 @@ def applied(resource: str, *, before: Sequence[str] = ()) -> KillPoint:
 
 
 def deleted(resource: str) -> KillPoint:
-    """Die when an object was deleted."""
+    """Kill when an object is deleted."""
     return KillPoint(
         f"deleting {resource}",
         lambda write: (write.method, write.resource) == ("DELETE", resource),
@@ -61,7 +61,7 @@ def deleted(resource: str) -> KillPoint:
 
 
 def routed(*weights: int) -> KillPoint:
-    """Die when the route was given these weights, the stable revision's first."""
+    """Kill when the route has these weights, the stable revision's first."""
 
     def hits(write: Write) -> bool:
         if write.resource != "httproutes" or write.method != "PATCH":
@@ -74,45 +74,45 @@ def routed(*weights: int) -> KillPoint:
 
 @dataclass(slots=True)
 class KillableOperator:
-    """The operator, run outside of the cluster, with the deaths that await it in this order."""
+    """The operator, run outside the cluster and killed at these points in order."""
 
     environment: dict[str, str]
     log: Path
-    deaths: list[KillPoint] = field(default_factory=list)
-    died: list[str] = field(default_factory=list)
-    """After what it died."""
+    kill_points: list[KillPoint] = field(default_factory=list)
+    killed_after: list[str] = field(default_factory=list)
+    """The writes after which it was killed."""
     _process: subprocess.Popen[bytes] | None = None
-    _over: bool = False
+    _ended: bool = False
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
     def admit(self, write: Write) -> bool:
-        """Hold what is sent side by side with a deadly write: it comes too late."""
+        """Block the writes that are sent concurrently with the one of the next kill."""
         with self._turn:
-            return not (self.deaths and write.resource in self.deaths[0].holds)
+            return not (self.kill_points and write.resource in self.kill_points[0].holds)
 
     def done(self, write: Write) -> bool:
-        """Kill -9 after the deadly write, before the operator hears that it was carried out."""
+        """Kill -9 after the write of a kill point, before the operator gets its response."""
         with self._turn:
-            if not (self.deaths and self.deaths[0].hits(write)):
+            if not (self.kill_points and self.kill_points[0].hits(write)):
                 return True
-            self.died.append(self.deaths.pop(0).after)
+            self.killed_after.append(self.kill_points.pop(0).after)
             if self._process is not None:
                 self._process.kill()
                 self._process.wait()
             return False
 
-    def dies_to_the_last(self) -> None:
-        """Wait until every death has come; fail with those that have not."""
-        deadline = time.monotonic() + LAST_DEATH_SECONDS
-        while self.deaths:
-            last_words = self.log.read_text()[-2000:]
-            left = ", ".join(one.after for one in self.deaths)
-            assert time.monotonic() < deadline, f"not dead after {left}: {last_words}"
+    def wait_for_kills(self) -> None:
+        """Wait until every kill has happened; fail with the remaining ones."""
+        deadline = time.monotonic() + LAST_KILL_SECONDS
+        while self.kill_points:
+            log_end = self.log.read_text()[-2000:]
+            left = ", ".join(one.after for one in self.kill_points)
+            assert time.monotonic() < deadline, f"not dead after {left}: {log_end}"
             threading.Event().wait(0.1)
 
-    def live(self) -> None:
-        """Run, and start again after each death, until `end`."""
-        while not self._over:
+    def run(self) -> None:
+        """Run, and start again after each kill, until `end`."""
+        while not self._ended:
             with self.log.open("ab") as log:
                 self._process = subprocess.Popen(
                     [sys.executable, "-m", "halimede", "run"],
@@ -123,43 +123,43 @@ class KillableOperator:
             self._process.wait()
 
     def end(self) -> None:
-        """Kill it for good."""
-        self._over = True
+        """Kill it without a restart."""
+        self._ended = True
         if self._process is not None:
             self._process.kill()
 
 
 @contextmanager
 def start_killable_operator(cluster: Cluster, folder: Path) -> Iterator[KillableOperator]:
-    """Run the operator with the rights and settings of the chart, in place of the chart's pod."""
+    """Run the operator with the permissions and settings of the chart, instead of its pod."""
     _scale(cluster, 0)
     operator = KillableOperator(_environment(cluster), folder / "halimede.log")
     with proxy_api_server(_server(cluster), operator) as url:
         kubeconfig = folder / "kubeconfig"
         kubeconfig.write_text(json.dumps(_kubeconfig(cluster, url)))
         operator.environment["KUBECONFIG"] = str(kubeconfig)
-        living = threading.Thread(target=operator.live, name="operator")
-        living.start()
+        thread = threading.Thread(target=operator.run, name="operator")
+        thread.start()
         try:
             yield operator
         finally:
             operator.end()
-            living.join()
+            thread.join()
     _scale(cluster, 1)
 
 
 def _scale(cluster: Cluster, replicas: int) -> None:
-    _at_home(cluster, "scale", DEPLOYMENT, f"--replicas={replicas}")
+    _kubectl(cluster, "scale", DEPLOYMENT, f"--replicas={replicas}")
     if replicas:
-        _at_home(cluster, "rollout", "status", DEPLOYMENT, "--timeout=60s")
+        _kubectl(cluster, "rollout", "status", DEPLOYMENT, "--timeout=60s")
     else:
-        _at_home(cluster, "wait", "--for=delete", "pods", "--all", "--timeout=60s")
+        _kubectl(cluster, "wait", "--for=delete", "pods", "--all", "--timeout=60s")
 
 
 def _environment(cluster: Cluster) -> dict[str, str]:
-    """Take the chart's settings, but for what is reached otherwise from outside."""
-    found = json.loads(_at_home(cluster, "get", DEPLOYMENT, "--output", "json"))
-    (container,) = found["spec"]["template"]["spec"]["containers"]
+    """Return the chart's settings, with the addresses that work outside the cluster."""
+    deployment = json.loads(_kubectl(cluster, "get", DEPLOYMENT, "--output", "json"))
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
     return {
         **os.environ,
         **{one["name"]: one.get("value", "") for one in container["env"]},
@@ -169,25 +169,25 @@ def _environment(cluster: Cluster) -> dict[str, str]:
 
 
 def _server(cluster: Cluster) -> str:
-    found: str = _config(cluster)["clusters"][0]["cluster"]["server"]
-    return found
+    url: str = _config(cluster)["clusters"][0]["cluster"]["server"]
+    return url
 
 
 def _kubeconfig(cluster: Cluster, server: str) -> dict[str, Any]:
-    """Write how the operator's service account comes in by ``server``."""
+    """Return a kubeconfig of the operator's service account for ``server``."""
     config = _config(cluster)
     config["clusters"][0]["cluster"] = {"server": server}
-    token = _at_home(cluster, "create", "token", "halimede").strip()
+    token = _kubectl(cluster, "create", "token", "halimede").strip()
     config["users"][0]["user"] = {"token": token}
     return config
 
 
 def _config(cluster: Cluster) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(
+    config: dict[str, Any] = json.loads(
         cluster.kubectl("config", "view", "--raw", "--output", "json")
     )
-    return found
+    return config
 
 
-def _at_home(cluster: Cluster, *arguments: str) -> str:
+def _kubectl(cluster: Cluster, *arguments: str) -> str:
     return kubectl_in(cluster, NAMESPACE, *arguments)

@@ -1,4 +1,4 @@
-"""The control plane may go in the middle of a rollout: the data plane does not notice."""
+"""An outage of the API server in a rollout does not affect the data plane."""
 
 import signal
 
@@ -8,9 +8,9 @@ from tests.e2e.user import CROWD, NAME, User, operator_process
 
 
 def test_a_rollout_goes_on_when_the_api_server_is_back(user: User, cluster: Cluster) -> None:
-    """Given v2 with traffic, when the API server is killed, then it is promoted all the same.
+    """Given v2 with traffic, when the API server is killed, then it is still promoted.
 
-    The operator outlives it and watches again: what is deleted by hand afterwards comes back.
+    The operator survives and watches again: children deleted by hand later come back.
     """
     user.serves("v1")
     user.starts_load(CROWD)

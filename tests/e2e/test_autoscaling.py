@@ -1,4 +1,4 @@
-"""The autoscaler of the real controller-manager, by a metric that the test sets."""
+"""Autoscaling by the real controller-manager, with a metric that the test sets."""
 
 import json
 import subprocess
@@ -33,13 +33,13 @@ SCALED = {
     ],
     "behavior": {"scaleDown": {"stabilizationWindowSeconds": 0}},
 }
-"""A pod for each ten in the queue, and at once."""
+"""An autoscaler with one pod per ten queued requests and no delay."""
 SetQueue = Callable[[int], None]
 
 
 @pytest.fixture
 def queue(cluster: Cluster) -> Iterator[SetQueue]:
-    """How long the queue is that the autoscaler scales by."""
+    """Serve the queue length as a metric; yield a function that sets it."""
     keys = cluster.directory / "credentials"
     server = subprocess.Popen(
         cluster.inside(
@@ -98,7 +98,7 @@ def test_a_rollout_freezes_the_way_down_and_hands_the_replicas_over(
 
 
 def _registration() -> tuple[Manifest, Manifest]:
-    """Lead the API server to the metric; for a Service with an external name it asks no proxy."""
+    """Return the APIService and Service of the metric; an external name avoids the proxy."""
     place = {"name": "external-metrics", "namespace": "kube-system"}
     service = {
         "apiVersion": "v1",
@@ -138,7 +138,7 @@ def _target(scaler: Manifest) -> str:
 
 
 def _wanted(user: User) -> str | None:
-    """Read what the autoscaler last saw: the queue's length for each pod."""
+    """Return the metric that the autoscaler last read: the queue length per pod."""
     seen = _get(user, f"hpa/{NAME}")["status"].get("currentMetrics") or [{}]
     value: str | None = seen[0].get("external", {}).get("current", {}).get("averageValue")
     return value

@@ -1,4 +1,4 @@
-"""Whatever is wrong, the stable revision goes on serving and the status names field and cure."""
+"""With any fault the stable revision keeps serving and the status has field and remedy."""
 
 import signal
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from tests.e2e.user import CROWD, User, condition, ready
 
 @pytest.fixture
 def served(user: User) -> Iterator[User]:
-    """A user whose v1 serves under load; in the end nobody's request was lost or failed."""
+    """Serve v1 under load; in the end no request may have failed."""
     user.serves("v1")
     user.starts_load()
     yield user
@@ -24,7 +24,7 @@ def served(user: User) -> Iterator[User]:
 
 
 def test_a_missing_secret_is_named_with_its_field(served: User) -> None:
-    """Given v1, when a spec names a Secret that is not there, then Ready says so."""
+    """Given v1, when a spec names a missing Secret, then Ready names the field."""
     served.asks_for(
         "v1",
         model__storageUri="https://models.invalid/digits.tar.gz",
@@ -49,7 +49,7 @@ def test_a_malformed_config_is_refused_with_its_line(served: User) -> None:
 
 
 def test_a_silent_prometheus_holds_the_weight_and_is_said(user: User, cluster: Cluster) -> None:
-    """Given a canary, when Prometheus is silent, then the weight stays; with it back, it ends."""
+    """Given a canary, when Prometheus is down, then the weight stays until it is back."""
     user.serves("v1")
     user.starts_load(CROWD)
     with user.serves_many():
@@ -71,7 +71,7 @@ def test_a_silent_prometheus_holds_the_weight_and_is_said(user: User, cluster: C
 
 
 def test_a_gateway_that_is_not_there_is_named(user: User) -> None:
-    """Given no such Gateway, when a first revision is asked for, then Ready names the field."""
+    """Given a missing Gateway, when a first revision is applied, then Ready names the field."""
     user.asks_for("v1", expose__gateway__parentRefs=[{"name": "nowhere"}])
     seen = user.sees(
         "RouteNotAccepted",

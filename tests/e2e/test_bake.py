@@ -1,4 +1,4 @@
-"""A revision that shows its fault only in the bake."""
+"""A revision that fails only in the bake."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ V3_BEARS = 350.0
 
 @pytest.mark.transition(40)
 def test_a_model_that_turns_bad_in_the_bake_gives_way_to_the_warm_one(user: User) -> None:
-    """Given v3 in the bake, when users send what it fails on, then v1 has all traffic again."""
+    """Given v3 in the bake, when users send images that it fails on, then v1 has all traffic."""
     everything = digits()[1]
     light = everything.pixels.sum(axis=1) <= V3_BEARS
     user.load.plan = replace(

@@ -1,4 +1,4 @@
-"""A canary that has traffic and loses every pod: the route must not wait for anybody's look."""
+"""A canary with traffic that loses every pod: the route changes before the next poll."""
 
 import json
 import signal
@@ -11,15 +11,15 @@ from harness.watch import Snapshot
 from tests.e2e.user import CROWD, User
 
 SELDOM = {"intervalSeconds": 300, "warmupSeconds": 2, "settleSeconds": 2}
-"""A judge that looks every five minutes: what is done sooner was done because of an event."""
+"""An analysis every five minutes, so any earlier change is caused by an event."""
 SOONER_SECONDS = 10.0
 
 
 def test_traffic_is_shed_by_the_event_and_comes_back_with_the_pod(user: User) -> None:
-    """Given v2 at 25 %, when its only pod is killed, then v1 gets all traffic without a look.
+    """Given v2 at 25 %, when its only pod is killed, then v1 gets all traffic at once.
 
-    What v2's share meets until then is its own; from the moment at which the status calls the
-    new weight live, nobody meets an error, and v2 gets its share back when it is ready again.
+    Requests of v2 may fail until then. Once the status reports the new weight as live, no request
+    fails, and v2 gets its weight back when it is ready again.
     """
     user.serves("v1")
     user.starts_load(CROWD)

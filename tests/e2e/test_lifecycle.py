@@ -1,4 +1,4 @@
-"""What people do with kubectl, and what they may expect of it."""
+"""What users do with kubectl, and what they can expect."""
 
 import json
 
@@ -9,7 +9,7 @@ COLUMNS = ["NAME", "READY", "REASON", "STRATEGY", "STEP", "WEIGHT", "STABLE", "C
 
 
 def test_get_wait_and_delete_behave(user: User) -> None:
-    """Given v1, then get shows its columns, wait returns, and delete leaves nothing behind."""
+    """Given v1, then get shows its columns, wait returns, and delete leaves no children."""
     stable = user.serves("v1")
     header, row = user.kubectl("get", "mdeploy", NAME).splitlines()
     assert header.split() == COLUMNS
@@ -22,7 +22,7 @@ def test_get_wait_and_delete_behave(user: User) -> None:
 
 
 def test_what_is_deleted_or_edited_by_hand_comes_back(user: User) -> None:
-    """Given v1, when its children are tampered with, then they are put right."""
+    """Given v1, when its children are edited or deleted, then they are restored."""
     stable = user.serves("v1")
     route = user.kubectl("get", "httproute", NAME, "--output", "jsonpath={.spec}")
     user.kubectl("delete", "service", f"{NAME}-{stable}")
@@ -39,7 +39,7 @@ def test_what_is_deleted_or_edited_by_hand_comes_back(user: User) -> None:
 
 
 def test_autoscaling_takes_over_the_pods_that_are_there(user: User) -> None:
-    """Given two replicas, when an autoscaler is asked for, then it starts from two, not from one.
+    """Given two replicas, when autoscaling is set, then it starts from two, not from one.
 
     A field that is dropped from a server-side apply and has no other owner falls back to its
     default, which for `replicas` is 1.

@@ -1,4 +1,4 @@
-"""The operator keeps nothing in memory that it needs: kill it when you like."""
+"""The operator keeps no needed state in memory: it can be killed at any time."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,23 +31,23 @@ PROMOTION = (
     routed(100),
     deleted("deployments"),
 )
-"""Every kind of write of a promotion, in order: intents and effects."""
+"""Kill points for each kind of write of a promotion, in order: intents and effects."""
 ABORT = (
     stored(State.ABORTING),
     routed(100, 0),
     deleted("deployments"),
 )
-"""What an abort writes besides."""
+"""Kill points for the additional writes of an abort."""
 PATIENT = {
     "rollout__canary__steps": [{"weight": 25, "minSeconds": 2}],
     "rollout__progressDeadlineSeconds": 300,
 }
-"""Pods do not come while nobody is there to finish what they need."""
+"""Longer deadlines, because pods may lack objects while the operator is down."""
 
 
 @pytest.fixture
 def operator(cluster: Cluster, tmp_path: Path) -> Iterator[KillableOperator]:
-    """The operator, whose deaths the test may choose."""
+    """Run the operator with kill points that the test sets."""
     with start_killable_operator(cluster, tmp_path) as running:
         yield running
 
@@ -55,24 +55,24 @@ def operator(cluster: Cluster, tmp_path: Path) -> Iterator[KillableOperator]:
 def test_a_death_after_each_kind_of_write_changes_no_outcome(
     operator: KillableOperator, user: User
 ) -> None:
-    """Given v1 under load, when the operator dies after each write, then it ends as ever.
+    """Given v1 under load, when the operator is killed after each write, the outcome is the same.
 
-    Each time the API server has carried the write out, and the operator has not heard of it.
+    Each time the API server has executed the write, and the operator has no response.
     """
     user.serves("v1")
     user.starts_load(CROWD)
     with user.serves_many():
-        operator.deaths += PROMOTION
+        operator.kill_points += PROMOTION
         user.asks_for("v2", **PATIENT)
         promoted = user.sees("v2 stable", lambda seen: seen.ready and seen.settled, within=300)
-        operator.dies_to_the_last()
+        operator.wait_for_kills()
     with user.serves_many() as blamed:
-        operator.deaths += ABORT
+        operator.kill_points += ABORT
         user.asks_for("v3", **PATIENT)
         blamed.add(user.sees("v3", lambda seen: seen.target != promoted.stable).target)
         stopped = user.sees("v3's end", lambda seen: seen.settled, within=300)
-        operator.dies_to_the_last()
-    assert [one.after for one in (*PROMOTION, *ABORT)] == operator.died
+        operator.wait_for_kills()
+    assert [one.after for one in (*PROMOTION, *ABORT)] == operator.killed_after
     assert user.outcomes() == [Outcome.PROMOTED, Outcome.ABORTED]
     assert promoted.stable == stopped.stable
 

@@ -1,4 +1,4 @@
-"""Every way in which a rollout goes on or back, with ten thousand requests on the way of each."""
+"""Every kind of promotion and abort, each with ten thousand requests."""
 
 import json
 import time
@@ -14,12 +14,12 @@ from harness.watch import Snapshot
 from tests.e2e.user import CROWD, NAME, User, ready
 
 QUARTER = [{"weight": 25, "minSeconds": 600, "maxSeconds": 600}]
-"""A canary that stays at 25 % until somebody wants it otherwise."""
+"""A canary that stays at 25 % until a command or a new spec."""
 
 
 @pytest.fixture
 def busy(user: User) -> Iterator[User]:
-    """A user whose v1 serves a crowd."""
+    """Serve v1 with many requests."""
     user.serves("v1")
     user.starts_load(CROWD)
     yield user
@@ -27,7 +27,7 @@ def busy(user: User) -> Iterator[User]:
 
 
 def test_a_revert_is_one_write_of_the_route(busy: User) -> None:
-    """Given v2 at 25 %, when the spec goes back to v1, then all traffic does at once."""
+    """Given v2 at 25 %, when the spec goes back to v1, then all traffic does so in one write."""
     with busy.serves_many():
         with Changes(busy.cluster.kubeconfig, busy.namespace, HTTP_ROUTES) as routes:
             canary = _at_a_quarter(busy, "v2").target
@@ -44,7 +44,7 @@ def test_a_revert_is_one_write_of_the_route(busy: User) -> None:
 
 
 def test_a_third_revision_supersedes_the_second_and_is_stopped_by_evidence(busy: User) -> None:
-    """Given v2 at 25 %, when v3 is asked for, then it is compared with v1 and stopped as bad."""
+    """Given v2 at 25 %, when v3 is applied, then it is compared with v1 and aborted."""
     stable = _stable(busy)
     with busy.serves_many():
         second = _at_a_quarter(busy, "v2").target
@@ -64,7 +64,7 @@ def test_a_third_revision_supersedes_the_second_and_is_stopped_by_evidence(busy:
 
 
 def test_an_abort_by_hand_beats_everything_and_a_retry_tries_again(busy: User) -> None:
-    """Given a canary with traffic, when abort is commanded, all goes back; retry starts anew."""
+    """Given a canary with traffic, when aborted, all traffic goes back; retry starts again."""
     stable = _stable(busy)
     with busy.serves_many():
         _at_a_quarter(busy, "v2")
@@ -88,9 +88,9 @@ def test_promotion_restarts_no_pod(busy: User) -> None:
 
 
 def test_blue_green_switches_on_command_and_the_old_colour_is_the_way_back(busy: User) -> None:
-    """Given v1, when v2 waits in the preview and promote is commanded, then all goes there.
+    """Given v1, when v2 waits in the preview, then promote gives it all traffic.
 
-    The old colour stays warm, so a spec that goes back to it needs no preview and no command.
+    The old revision stays warm, so a revert to it needs no preview and no command.
     """
     blue = _stable(busy)
     with busy.serves_many():
@@ -148,7 +148,7 @@ def _get(user: User, what: str) -> Manifest:
 
 
 def _pods(user: User, revision: str) -> dict[str, int]:
-    """Find the pods of a revision that have served, with their containers' restarts."""
+    """Return the ready pods of a revision and the restarts of their containers."""
     listed = user.kubectl(
         "get", "pods", "--selector", f"halimede.dev/revision={revision}", "--output", "json"
     )

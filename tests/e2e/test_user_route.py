@@ -1,4 +1,4 @@
-"""A HTTPRoute of the user's under load: a canary goes through it, and it is given back."""
+"""The user's own HTTPRoute under load: a canary uses it, and it is restored."""
 
 import json
 
@@ -15,7 +15,7 @@ ASKED = {
 
 
 def _shop(user: User) -> Manifest:
-    """Write a route that leads to the Service that is called as the ModelDeployment."""
+    """Return a route to the Service that has the ModelDeployment's name."""
     rules = [
         {
             "matches": [{"path": {"type": "PathPrefix", "value": path}}],
@@ -43,9 +43,9 @@ def _spec(user: User) -> Manifest:
 
 @pytest.mark.transition(51)
 def test_a_canary_through_the_users_own_route_which_is_given_back(user: User) -> None:
-    """Given v1 behind a route of the user's, it is taken, v2 promoted in it, and it is restored.
+    """Given v1 behind the user's route, v2 is promoted in it, and the route is restored.
 
-    Users notice nothing, neither when the revisions come into the route nor when they leave it.
+    No request fails when the revisions are added to the route or removed from it.
     """
     user.apply(_shop(user))
     before = _spec(user)

@@ -1,4 +1,4 @@
-"""A platform team's side of a ModelDeployment: what it applies, what it sees, and its users."""
+"""A user of Halimede in the tests: applies objects, reads the status, and sends load."""
 
 import copy
 import json
@@ -25,25 +25,25 @@ from tests.support.waiting import wait_until
 NAME = manifests.NAME
 
 CROWD = 350.0
-"""Requests a second of a busy day: so many that ten thousand come in half a minute."""
+"""Requests/s of the high load: ten thousand in half a minute."""
 MANY = 10_000
 
 
 @dataclass(slots=True)
 class User:
-    """Somebody who serves the demo's models in a namespace of their own."""
+    """A user who serves the demo's models in a new namespace."""
 
     cluster: Cluster
     namespace: str
     versions: dict[str, Version]
     records_file: Path
-    asked: int = 0
-    """The generation of the ModelDeployment that was applied last."""
+    generation: int = 0
+    """The generation of the last applied ModelDeployment."""
     watch: Watch = field(init=False)
     load: Load = field(init=False)
 
     def __post_init__(self) -> None:
-        """Make the namespace, put the models there, and prepare the load, without starting it."""
+        """Create the namespace and the models, and prepare the load without starting it."""
         self.cluster.kubectl("create", "namespace", self.namespace)
         for version in self.versions.values():
             config_map = manifests.config_map(version)
@@ -66,20 +66,20 @@ class User:
 
     @property
     def hostname(self) -> str:
-        """The name under which the model is reached through the gateway."""
+        """The hostname of the model at the gateway."""
         return f"{self.namespace}.example.com"
 
     def apply(self, manifest: dict[str, Any]) -> int:
-        """Apply an object, as it stands, and return its generation; 0 for what has none."""
+        """Apply an object unchanged and return its generation, or 0 if it has none."""
         flags = ("--server-side", "-f", "-", "--output", "jsonpath={.metadata.generation}")
-        told = self.cluster.kubectl("apply", *flags, input=json.dumps(manifest))
-        return int(told or 0)
+        output = self.cluster.kubectl("apply", *flags, input=json.dumps(manifest))
+        return int(output or 0)
 
     def asks_for(self, version: str, **changes: object) -> None:
         """Apply the ModelDeployment with ``version``.
 
         ``changes`` are merged into the spec; the keys are field names joined by ``__``, and None
-        takes a field away.
+        removes a field.
         """
         manifest = copy.deepcopy(manifests.model_deployment(version))
         manifest["metadata"]["namespace"] = self.namespace
@@ -93,36 +93,36 @@ class User:
             here[last] = value
             if value is None:
                 del here[last]
-        self.asked = self.apply(manifest)
+        self.generation = self.apply(manifest)
 
     def commands(self, verb: str, token: str) -> None:
-        """Give a manual command."""
+        """Annotate the ModelDeployment with a command."""
         self.kubectl(
             "annotate", "--overwrite", "mdeploy", NAME, f"halimede.dev/command={verb}@{token}"
         )
 
     def kubectl(self, *arguments: str) -> str:
-        """Run kubectl in this namespace; a wait of kubectl's that gives up is explained."""
+        """Run kubectl in this namespace; a wait that times out fails with a diagnosis."""
         return kubectl_in(self.cluster, self.namespace, *arguments)
 
     def sees(self, what: str, until: Callable[[Snapshot], bool], within: float = 60.0) -> Snapshot:
-        """Wait for a status of what was asked last for which ``until`` holds.
+        """Wait for a status of the last applied generation for which ``until`` holds.
 
-        It fails with the last status that was seen.
+        On timeout it fails with the last status.
         """
 
         def holds(latest: Snapshot | None) -> bool:
-            answered = latest is not None and latest.current and latest.generation >= self.asked
-            return latest is not None and answered and until(latest)
+            current = latest is not None and latest.current
+            return current and latest.generation >= self.generation and until(latest)
 
         def explain() -> str:
             last = self.watch.latest
             status = last and json.dumps(last.status.to_manifest(), indent=1)
             return f"{what} was not seen; the status:\n{status}\n{self.explain()}"
 
-        found = wait_until(lambda: self.watch.latest, holds, within=within, explain=explain)
-        assert found is not None
-        return found
+        snapshot = wait_until(lambda: self.watch.latest, holds, within=within, explain=explain)
+        assert snapshot is not None
+        return snapshot
 
     def serves(self, version: str) -> str:
         """Apply ``version`` as the first one, wait until it is Ready, and return its revision."""
@@ -130,13 +130,13 @@ class User:
         return self.sees(f"{version} Ready", lambda seen: seen.ready).stable
 
     def starts_load(self, rate: float = 40.0) -> None:
-        """Let so many users come in a second, and wait until they are answered."""
+        """Send *rate* requests/s, and wait until the first 40 are answered."""
         self.load = Load(replace(self.load.plan, rate=rate))
         self.load.start()
         self.waits_for_requests(40)
 
     def waits_for_requests(self, more: int, within: float = 30.0) -> None:
-        """Wait until that many more requests are answered."""
+        """Wait until *more* requests are answered."""
         goal = len(self.requests()) + more
         wait_until(
             lambda: len(self.requests()),
@@ -146,15 +146,15 @@ class User:
         )
 
     def explain(self) -> str:
-        """Say what is wrong in the namespace and with the last requests."""
+        """Describe the faults in the namespace and the last requests."""
         last = "\n".join(map(str, self.requests()[-5:]))
         return f"{describe_namespace(self.cluster, self.namespace)}\nthe last requests:\n{last}"
 
     @contextmanager
     def serves_many(self) -> Iterator[set[str]]:
-        """Serve 10,000 requests from the block's begin on, all of them well.
+        """Wait after the block until 10,000 requests since its start are answered; none may fail.
 
-        Only those that went to a revision that the block puts into the set may fail.
+        Exception: requests to a revision that the block adds to the yielded set.
         """
         before = len(self.requests())
         blamed: set[str] = set()
@@ -165,42 +165,42 @@ class User:
         assert [one for one in failed if one.revision not in blamed] == []
 
     def requests(self) -> list[Record]:
-        """List all requests that were answered until now."""
+        """Return all requests that are answered so far."""
         self.load.journal.catch_up()
         return self.load.journal.records
 
     def outcomes(self) -> list[Ended]:
-        """List how the rollouts ended, in order."""
+        """Return the outcomes of the rollouts, in order."""
         ended = (seen.status.last_rollout for seen in self.watch.history)
         return list({one.id: one.outcome for one in ended if one}.values())
 
     def errors(self) -> list[Record]:
-        """List the requests that were not answered well."""
+        """Return the failed requests."""
         return [one for one in self.requests() if one.outcome is not Outcome.OK]
 
     def events(self) -> list[dict[str, Any]]:
-        """List the Events about the ModelDeployment."""
-        listed = self.kubectl("get", "events", "--output", "json")
-        found: list[dict[str, Any]] = json.loads(listed)["items"]
-        return [one for one in found if one["involvedObject"]["kind"] == "ModelDeployment"]
+        """Return the Events about the ModelDeployment."""
+        output = self.kubectl("get", "events", "--output", "json")
+        events: list[dict[str, Any]] = json.loads(output)["items"]
+        return [one for one in events if one["involvedObject"]["kind"] == "ModelDeployment"]
 
     def leaves(self) -> None:
-        """End the load and delete everything."""
+        """Stop the load and delete the namespace."""
         self.load.stop()
         self.watch.stop()
         self.cluster.kubectl("delete", "namespace", self.namespace, "--wait=false")
 
 
 def condition(seen: Snapshot, kind: ConditionType) -> Condition | None:
-    """Find a condition by its type."""
+    """Return a condition by its type, or None."""
     return next((one for one in seen.status.conditions if one.type is kind), None)
 
 
 def ready(seen: Snapshot) -> Condition:
-    """Find the condition Ready, which is always there."""
-    found = condition(seen, ConditionType.READY)
-    assert found is not None
-    return found
+    """Return the condition Ready, which always exists."""
+    condition_ready = condition(seen, ConditionType.READY)
+    assert condition_ready is not None
+    return condition_ready
 
 
 def kill_operator(cluster: Cluster) -> int:
@@ -212,7 +212,7 @@ def kill_operator(cluster: Cluster) -> int:
 
 
 def operator_process(cluster: Cluster) -> int | None:
-    """Find the running operator among the cluster's processes, as numbered outside."""
+    """Return the operator's process id outside the cluster, or None if it is not running."""
     return next((pid for pid in _descendants(cluster.pid) if _is_operator(pid)), None)
 
 

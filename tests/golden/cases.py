@@ -1,4 +1,4 @@
-"""The cases of the golden files: what goes in, and how it is rendered."""
+"""The cases of the golden files: inputs and rendering."""
 
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ PLATFORM = Platform(halimede_image="registry.example/halimede:0.1.0")
 
 
 def rendered(case: str) -> list[Manifest]:
-    """Render everything that a case's input asks for."""
+    """Render a case's input."""
     md, inputs, asked = read(case)
     assert find_violations(md, inputs) == ()
     own = render_revision(md, PLATFORM, inputs)
@@ -54,7 +54,7 @@ def rendered(case: str) -> list[Manifest]:
 
 
 def read(case: str) -> tuple[ModelDeployment, dict[str, Manifest | None], dict[str, Any]]:
-    """Read a case: the resource, the ConfigMaps that it names, what else is asked."""
+    """Read a case: the ModelDeployment, its ConfigMaps and the options."""
     first, *rest = yaml.safe_load_all((GOLDEN / case / "input.yaml").read_text())
     config_maps = {one["metadata"]["name"]: one for one in rest if one.get("kind") == "ConfigMap"}
     routes = [one for one in rest if one.get("kind") == "HTTPRoute"]

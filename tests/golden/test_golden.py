@@ -1,6 +1,6 @@
-"""Golden files: a folder for each case, what goes in and all the objects that come out.
+"""Golden files: a folder for each case, with its input and all rendered objects.
 
-`make golden` writes the outputs anew; a reviewer then reads the difference.
+`make golden` rewrites the outputs; a reviewer then reads the diff.
 """
 
 import pytest
@@ -12,7 +12,7 @@ from tests.golden.cases import CASES, GOLDEN, rendered
 
 @pytest.mark.parametrize("case", CASES)
 def test_rendered_as_agreed(case: str, *, write_golden: bool) -> None:
-    """What comes out is what a reviewer has agreed to."""
+    """The rendered objects equal the reviewed files."""
     output = GOLDEN / case / "output.yaml"
     if write_golden:
         output.write_text(yaml.safe_dump_all(rendered(case), sort_keys=False, width=99))
@@ -21,5 +21,5 @@ def test_rendered_as_agreed(case: str, *, write_golden: bool) -> None:
 
 @pytest.mark.parametrize("case", CASES)
 def test_covers_itself(case: str) -> None:
-    """An object that is live as it was rendered needs no write."""
+    """A live object equal to the rendered one needs no write."""
     assert all(is_up_to_date(manifest, manifest) for manifest in rendered(case))

@@ -1,4 +1,4 @@
-"""Where the scenarios begin: a first revision serves."""
+"""The cluster with which most scenarios begin."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from harness.fake_cluster import FakeCluster
 
 @pytest.fixture
 def cluster() -> FakeCluster:
-    """Make a cluster in which a first revision serves and nobody has lost a request."""
+    """Make a cluster in which a first revision serves and no request was lost."""
     served = FakeCluster()
     served.until(served.ready)
     served.run(120)

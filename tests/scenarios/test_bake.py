@@ -1,4 +1,4 @@
-"""Whole bakes: who has the requests meanwhile, and what is found out in time."""
+"""Complete bakes: who gets the requests, and which faults are detected in time."""
 
 import pytest
 
@@ -15,26 +15,26 @@ BAKE = 300.0
 
 
 def baking(cluster: FakeCluster) -> FakeCluster:
-    """Bring a second model to its bake, which takes five minutes."""
+    """Run a second model to its bake, which takes five minutes."""
     cluster.edit(lambda spec: spec["rollout"]["canary"].update(bakeSeconds=int(BAKE)))
     return cluster.model(2, Behaviour()).until(lambda: cluster.state is State.BAKING)
 
 
 def revisions(cluster: FakeCluster) -> tuple[str, str]:
-    """Name the stable revision and the one that is rolled out."""
+    """Return the stable revision and the one that is rolled out."""
     assert cluster.rollout is not None
     return cluster.rollout.base, cluster.rollout.revision
 
 
 def outcome(cluster: FakeCluster) -> Outcome | None:
-    """Tell how the last rollout ended."""
+    """Return the outcome of the last rollout."""
     last = cluster.parsed.last_rollout
     return last.outcome if last else None
 
 
 @pytest.mark.transition(37, 39, 41)
 def test_a_tenth_of_the_requests_stays_until_the_bake_ends(cluster: FakeCluster) -> None:
-    """Given a good canary, it bakes beside the stable revision, and nobody loses a request."""
+    """Given a good canary, it bakes beside the stable revision, and no request is lost."""
     baking(cluster)
     old, new = revisions(cluster)
     assert cluster.weights[-1] == {old: 10, new: 90}
@@ -48,7 +48,7 @@ def test_a_tenth_of_the_requests_stays_until_the_bake_ends(cluster: FakeCluster)
 
 
 def test_both_revisions_are_compared_in_the_bake(cluster: FakeCluster) -> None:
-    """Given a control share, the stable revision's requests are counted on."""
+    """Given a control share, the stable revision's requests are counted in the bake."""
     baking(cluster).run(60)
     assert cluster.rollout is not None
     assert cluster.rollout.evidence is not None
@@ -63,7 +63,7 @@ def test_both_revisions_are_compared_in_the_bake(cluster: FakeCluster) -> None:
 
 @pytest.mark.transition(89)
 def test_a_stable_revision_that_loses_its_pods_gives_its_share_up(cluster: FakeCluster) -> None:
-    """Given stable pods that vanish for good in the bake, the next pass gives the new one all."""
+    """Given stable pods that are lost in the bake, the next pass gives the new revision all."""
     baking(cluster).run(60)
     old, new = revisions(cluster)
     cluster.behaviours[OLD] = Behaviour(load_seconds=1e9)
@@ -81,7 +81,7 @@ def test_a_stable_revision_that_loses_its_pods_gives_its_share_up(cluster: FakeC
 def test_a_revision_that_breaks_in_the_bake_is_never_promoted(
     cluster: FakeCluster, after: int
 ) -> None:
-    """Given errors only, from any moment of the bake on, the stable revision gets it all back."""
+    """Given only errors from any moment of the bake, the stable revision gets all traffic back."""
     old = cluster.stable
     baking(cluster).run(after)
     cluster.behaviours[NEW] = FAILING
@@ -91,7 +91,7 @@ def test_a_revision_that_breaks_in_the_bake_is_never_promoted(
 
 @pytest.mark.transition(88)
 def test_a_prometheus_that_goes_away_hides_no_trouble(cluster: FakeCluster) -> None:
-    """Given odds against it and then no metrics, the bake is held until they are back."""
+    """Given odds against it and then no metrics, the bake is held until metrics return."""
     old = cluster.stable
     baking(cluster).run(120)
     cluster.behaviours[NEW] = FAILING
@@ -111,7 +111,7 @@ def test_a_prometheus_that_goes_away_hides_no_trouble(cluster: FakeCluster) -> N
 def test_without_a_control_share_it_is_stopped_all_the_same(
     cluster: FakeCluster, after: int
 ) -> None:
-    """Given a bake with all traffic, nothing is compared, and errors only are found in time."""
+    """Given a bake with all traffic, a revision with only errors is aborted without comparison."""
     old = cluster.stable
     cluster.edit(lambda spec: spec["rollout"]["canary"].update(controlPercent=0))
     baking(cluster).run(after)
@@ -121,7 +121,7 @@ def test_without_a_control_share_it_is_stopped_all_the_same(
 
 
 def test_trouble_of_both_revisions_does_not_stop_a_good_one(cluster: FakeCluster) -> None:
-    """Given a dependency that fails for five minutes of the bake, the new one is promoted."""
+    """Given a dependency that fails for five minutes of the bake, the revision is promoted."""
     baking(cluster).run(BAKE / 2)
     new = revisions(cluster)[1]
     cluster.behaviours |= {OLD: Behaviour(error_rate=0.3), NEW: Behaviour(error_rate=0.3)}

@@ -1,4 +1,4 @@
-"""Whole blue-green rollouts: a preview, a switch, a bake, and the way back."""
+"""Complete blue-green rollouts: a preview, a switch, a bake, and aborts."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def blue_green(cluster: FakeCluster) -> FakeCluster:
 
 
 def test_preview_waits_for_the_command(blue_green: FakeCluster) -> None:
-    """Given a new spec, its revision stands at full scale behind the preview, without traffic."""
+    """Given a new spec, its revision is at full scale behind the preview, without traffic."""
     stable = blue_green.stable
     blue_green.model(2).run(600)
     target = blue_green.parsed.target
@@ -28,7 +28,7 @@ def test_preview_waits_for_the_command(blue_green: FakeCluster) -> None:
 
 
 def test_promote_switches_everything_at_once(blue_green: FakeCluster) -> None:
-    """Given the command, all traffic moves in one write, is watched, and then committed."""
+    """Given the command, all traffic moves in one write, bakes, and is then committed."""
     blue_green.model(2).until(lambda: blue_green.state is State.AWAITING_PROMOTION)
     blue_green.command("promote@1").until(lambda: blue_green.state is State.BAKING)
     old, new = blue_green.stable, blue_green.rollout and blue_green.rollout.revision
@@ -40,7 +40,7 @@ def test_promote_switches_everything_at_once(blue_green: FakeCluster) -> None:
 
 @pytest.mark.transition(40)
 def test_bad_revision_is_switched_back(blue_green: FakeCluster) -> None:
-    """Given a revision that fails under all traffic, the bake ends with the old one serving."""
+    """Given a revision that fails with all traffic, the bake ends with the old one serving."""
     old = blue_green.stable
     blue_green.model(2, Behaviour(error_rate=0.3))
     blue_green.until(lambda: blue_green.state is State.AWAITING_PROMOTION)
@@ -57,7 +57,7 @@ def test_bad_revision_is_switched_back(blue_green: FakeCluster) -> None:
 
 
 def test_automatic_promotion(blue_green: FakeCluster) -> None:
-    """Given `autoPromote`, nobody is asked."""
+    """Given `autoPromote`, no command is needed."""
     blue_green.edit(lambda spec: spec["rollout"]["blueGreen"].update(autoPromote=True))
     blue_green.model(2).run(10)
     blue_green.until(blue_green.ready)
@@ -80,13 +80,13 @@ def test_service_exposure_switches_the_selector(blue_green: FakeCluster) -> None
 
 
 def previewed(blue_green: FakeCluster, **fields: object) -> FakeCluster:
-    """Have the preview judged."""
+    """Enable the analysis of the preview."""
     asked = {"autoPromote": True, "previewAnalysis": {"minSeconds": 60, **fields}}
     return blue_green.edit(lambda spec: spec["rollout"]["blueGreen"].update(asked))
 
 
 def test_preview_that_fails_copies_is_never_switched(blue_green: FakeCluster) -> None:
-    """Given copies of users' requests, a bad preview is stopped and no user has met it."""
+    """Given copies of users' requests, a bad preview is aborted before any user meets it."""
     old = blue_green.stable
     previewed(blue_green, mirrorPercent=100).model(2, Behaviour(error_rate=0.3)).run(10)
     blue_green.until(lambda: blue_green.rollout is None)
@@ -96,7 +96,7 @@ def test_preview_that_fails_copies_is_never_switched(blue_green: FakeCluster) ->
 
 
 def test_preview_that_answers_copies_is_switched_and_baked(blue_green: FakeCluster) -> None:
-    """Given copies that are answered well, all traffic moves, and is judged by itself."""
+    """Given copies without errors, all traffic moves and is judged again."""
     previewed(blue_green, mirrorPercent=100).model(2).run(10)
     blue_green.until(lambda: blue_green.state is State.BAKING)
     assert blue_green.rollout is not None
@@ -106,7 +106,7 @@ def test_preview_that_answers_copies_is_switched_and_baked(blue_green: FakeClust
 
 
 def test_preview_waits_for_requests_of_its_own(blue_green: FakeCluster) -> None:
-    """Given no copies, it is switched when enough of your own requests to it went well."""
+    """Given no copies, it is switched when enough requests to the preview have succeeded."""
     previewed(blue_green).model(2).until(lambda: blue_green.state is State.AWAITING_PROMOTION)
     blue_green.run(1800)
     assert blue_green.rollout is not None
@@ -119,7 +119,7 @@ def test_preview_waits_for_requests_of_its_own(blue_green: FakeCluster) -> None:
 
 
 def test_preview_has_a_hostname_while_there_is_one(blue_green: FakeCluster) -> None:
-    """Given `previewHostnames`, a route of its own leads to it, and to nothing afterwards."""
+    """Given `previewHostnames`, the preview has its own route while it exists."""
     hostnames = {"previewHostnames": ["cli.render.example.com"]}
     blue_green.edit(lambda spec: spec["rollout"]["blueGreen"].update(hostnames))
     blue_green.model(2).until(lambda: blue_green.state is State.AWAITING_PROMOTION)

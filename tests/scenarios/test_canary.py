@@ -1,4 +1,4 @@
-"""Whole canary rollouts: users send requests, Prometheus counts them, the real judge judges."""
+"""Complete canary rollouts: users send requests, Prometheus counts, the real judge decides."""
 
 import pytest
 
@@ -20,12 +20,12 @@ CRASHING = Behaviour(
 
 
 def shares(cluster: FakeCluster, revision: str) -> list[int]:
-    """List the weights that a revision was given, one after the other."""
+    """Return the weights that a revision was given, in order."""
     return [weights[revision] for weights in cluster.weights if revision in weights]
 
 
 def target(cluster: FakeCluster) -> str:
-    """The revision that the spec asks for."""
+    """Return the revision that the spec asks for."""
     assert cluster.parsed.target is not None
     return cluster.parsed.target.revision
 
@@ -41,7 +41,7 @@ def test_good_canary_is_promoted_step_by_step(cluster: FakeCluster) -> None:
 
 
 def test_canary_that_lets_requests_hang_is_stopped(cluster: FakeCluster) -> None:
-    """Given a canary that lets 20 % hang until clients leave, it stays at its first step."""
+    """Given a canary of which 20 % of the requests time out, it stays at its first step."""
     cluster.model(2, Behaviour(hang_rate=0.2)).run(10)
     bad = target(cluster)
     cluster.until(lambda: cluster.rollout is None)
@@ -64,7 +64,7 @@ def test_canary_that_lets_requests_hang_is_stopped(cluster: FakeCluster) -> None
 def test_client_errors_are_asked_for_unless_they_are_ignored(
     cluster: FakeCluster, analysis: Manifest, *, wanted: bool
 ) -> None:
-    """Given a router whose counters are read, and a wish to know."""
+    """Given a router, its client errors are queried unless the analysis ignores them."""
     cluster.edit(lambda spec: spec["rollout"]["analysis"].update(analysis))
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING).run(60)
     assert {one.client_errors for one in cluster.prometheus.asked} == {wanted}
@@ -101,7 +101,7 @@ def test_bad_canary_is_stopped_with_its_evidence(cluster: FakeCluster) -> None:
 
 
 def test_stopped_canary_is_deleted_and_not_tried_again(cluster: FakeCluster) -> None:
-    """Given a stopped canary, its children are gone, and hours later it was not tried again."""
+    """Given an aborted canary, its children are deleted, and it is not retried for hours."""
     cluster.model(2, BAD).run(10)
     bad = target(cluster)
     cluster.until(lambda: cluster.rollout is None)
@@ -112,7 +112,7 @@ def test_stopped_canary_is_deleted_and_not_tried_again(cluster: FakeCluster) -> 
 
 @pytest.mark.transition(6)
 def test_retry_tries_a_stopped_canary_again(cluster: FakeCluster) -> None:
-    """Given a stopped canary whose fault lay elsewhere, `retry` rolls it out anew."""
+    """Given an aborted canary whose fault lay elsewhere, `retry` rolls it out again."""
     behaviour = Behaviour(error_rate=0.3)
     cluster.model(2, behaviour).run(10)
     cluster.until(lambda: cluster.rollout is None)
@@ -127,7 +127,7 @@ def test_retry_tries_a_stopped_canary_again(cluster: FakeCluster) -> None:
 
 @pytest.mark.transition(13)
 def test_revision_that_never_loads_gets_no_traffic(cluster: FakeCluster) -> None:
-    """Given a model that Triton cannot load, no request meets it, and its words are told."""
+    """Given a model that Triton cannot load, it gets no request, and the status has the error."""
     stable = cluster.stable
     cluster.model(2, CRASHING).run(60)
     assert {revision for weights in cluster.weights for revision in weights} == {stable}
@@ -150,7 +150,7 @@ def test_without_requests_no_weight_moves(cluster: FakeCluster) -> None:
 
 @pytest.mark.transition(23)
 def test_without_prometheus_no_weight_moves(cluster: FakeCluster) -> None:
-    """Given an outage of Prometheus in mid-canary, nothing moves, and afterwards it goes on."""
+    """Given an outage of Prometheus during a canary, weights stay, and afterwards it continues."""
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
     cluster.prometheus.up = False
     cluster.run(1800)
@@ -163,7 +163,7 @@ def test_without_prometheus_no_weight_moves(cluster: FakeCluster) -> None:
 
 
 def test_operator_that_was_away_for_two_hours_goes_one_step_on(cluster: FakeCluster) -> None:
-    """Given two hours without an operator, what it missed is no reason to hurry."""
+    """Given two hours without an operator, the rollout moves on by one step only."""
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
     cluster.run(60)
     for _ in range(1440):
@@ -174,7 +174,7 @@ def test_operator_that_was_away_for_two_hours_goes_one_step_on(cluster: FakeClus
 
 @pytest.mark.transition(53)
 def test_clock_that_is_set_back(cluster: FakeCluster) -> None:
-    """Given a clock that steps back by a minute in mid-canary, the rollout still ends well."""
+    """Given a clock that goes back by a minute during a canary, it is still promoted."""
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
     cluster.now -= 60
     cluster.until(cluster.ready)
@@ -183,7 +183,7 @@ def test_clock_that_is_set_back(cluster: FakeCluster) -> None:
 
 @pytest.mark.transition(28)
 def test_third_revision_in_mid_canary(cluster: FakeCluster) -> None:
-    """Given a canary under way, a third spec takes its place, compared with the stable one."""
+    """Given a canary, a third spec supersedes it and is compared with the stable revision."""
     stable = cluster.stable
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
     second = target(cluster)
@@ -198,7 +198,7 @@ def test_third_revision_in_mid_canary(cluster: FakeCluster) -> None:
 
 @pytest.mark.transition(29)
 def test_spec_that_goes_back_in_mid_canary(cluster: FakeCluster) -> None:
-    """Given a canary under way, the old spec ends it with one write and is Ready at once after."""
+    """Given a canary, a revert ends it with one write, and Ready follows at once."""
     stable = cluster.stable
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
     cluster.model(1).until(cluster.ready)
@@ -209,7 +209,7 @@ def test_spec_that_goes_back_in_mid_canary(cluster: FakeCluster) -> None:
 
 @pytest.mark.transition(7)
 def test_way_back_after_a_promotion(cluster: FakeCluster) -> None:
-    """Given a promotion minutes ago, the old spec is back without steps: its pods are warm."""
+    """Given a recent promotion, the old spec returns without steps: its pods are warm."""
     first = cluster.stable
     cluster.model(2).run(10)
     cluster.until(cluster.ready)
@@ -222,7 +222,7 @@ def test_way_back_after_a_promotion(cluster: FakeCluster) -> None:
 
 
 def test_paused_canary(cluster: FakeCluster) -> None:
-    """Given `paused`, a good canary stays where it is; without it, it goes on."""
+    """Given `paused`, a good canary keeps its weight; without it, the rollout continues."""
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
     cluster.edit(lambda spec: spec["rollout"].update(paused=True)).run(1800)
     assert cluster.condition("Reconciling") == ("True", "Paused")
@@ -232,7 +232,7 @@ def test_paused_canary(cluster: FakeCluster) -> None:
 
 
 def test_bad_canary_is_stopped_though_paused(cluster: FakeCluster) -> None:
-    """Given a pause, a bad canary is stopped all the same."""
+    """Given a pause, a bad canary is still aborted."""
     cluster.model(2, BAD).until(lambda: cluster.state is State.ANALYSING)
     cluster.edit(lambda spec: spec["rollout"].update(paused=True))
     cluster.until(lambda: cluster.rollout is None)
@@ -241,7 +241,7 @@ def test_bad_canary_is_stopped_though_paused(cluster: FakeCluster) -> None:
 
 
 def test_promote_goes_on_without_evidence(cluster: FakeCluster) -> None:
-    """Given no users, `promote` takes the canary on by one step, once per token."""
+    """Given no users, `promote` moves the canary on by one step, once per token."""
     cluster.requests_per_second = 0.0
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
     cluster.command("promote@1").run(300)
@@ -249,7 +249,7 @@ def test_promote_goes_on_without_evidence(cluster: FakeCluster) -> None:
 
 
 def test_lost_endpoints_cost_seconds_not_requests(cluster: FakeCluster) -> None:
-    """Given a canary whose pods vanish, its share goes back to stable in the next pass."""
+    """Given a canary that loses its pods, its weight goes back to stable in the next pass."""
     behaviour = Behaviour()
     cluster.model(2, behaviour).until(lambda: cluster.state is State.ANALYSING)
     behaviour.load_seconds = 1e9
@@ -262,7 +262,7 @@ def test_lost_endpoints_cost_seconds_not_requests(cluster: FakeCluster) -> None:
 @pytest.mark.parametrize("behaviour", [Behaviour(), BAD], ids=["good", "bad"])
 @pytest.mark.parametrize("every", [1, 2, 3, 5])
 def test_killed_again_and_again(cluster: FakeCluster, behaviour: Behaviour, every: int) -> None:
-    """Given an operator that dies after every few statuses, the outcome is the same."""
+    """Given an operator that is killed every few statuses, the outcome is the same."""
     stable = cluster.stable
     cluster.model(2, behaviour)
     for number in range(400):
@@ -277,7 +277,7 @@ def test_killed_again_and_again(cluster: FakeCluster, behaviour: Behaviour, ever
 
 
 def test_edited_steps(cluster: FakeCluster) -> None:
-    """Given steps that are edited on the way, the weight never falls and the evidence is kept."""
+    """Given steps that are edited in a rollout, the weight never falls and evidence is kept."""
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
     cluster.run(50)
     assert cluster.rollout is not None
@@ -293,7 +293,7 @@ def test_edited_steps(cluster: FakeCluster) -> None:
 
 
 def test_nothing_is_written_at_rest(cluster: FakeCluster) -> None:
-    """Given nothing to do, a day goes by without a write and without a question to Prometheus."""
+    """Given nothing to do, a day passes without a write and without a query to Prometheus."""
     writes, asked = len(cluster.writes), len(cluster.prometheus.asked)
     status = dict(cluster.status)
     for _ in range(24):
@@ -306,7 +306,7 @@ def test_nothing_is_written_at_rest(cluster: FakeCluster) -> None:
 
 @pytest.mark.transition(22)
 def test_no_data_ends_the_rollout_if_that_is_wished(cluster: FakeCluster) -> None:
-    """Given `onNoData: Abort` and no users, the canary is given up after the time-out."""
+    """Given `onNoData: Abort` and no users, the canary is aborted after the timeout."""
     wish = {"onNoData": "Abort", "noDataTimeoutSeconds": 300}
     cluster.edit(lambda spec: spec["rollout"]["analysis"].update(wish))
     cluster.requests_per_second = 0.0
@@ -324,7 +324,7 @@ def test_url_is_told(cluster: FakeCluster) -> None:
 
 
 def test_ingress_moves_traffic_by_its_canary(cluster: FakeCluster) -> None:
-    """Given an Ingress, a second one carries the weight, and goes when the canary is promoted."""
+    """Given an Ingress, a second one has the weight and is deleted after the promotion."""
     expose = {"type": "Ingress", "ingress": {"host": "digits.example.com", "className": "nginx"}}
     cluster.edit(lambda spec: spec.update(expose=expose))
     cluster.edit(lambda spec: spec["rollout"]["analysis"].update(provider="None")).run(30)
@@ -337,9 +337,9 @@ def test_ingress_moves_traffic_by_its_canary(cluster: FakeCluster) -> None:
 
 
 def test_too_little_traffic_is_told_when_the_judge_begins() -> None:
-    """Given a request in two seconds, one Event and the condition propose a weight that would do.
+    """Given 0.5 requests/s, one Event and the condition propose a sufficient weight.
 
-    Nothing else changes: the rollout goes on, and waits for what it lacks.
+    Nothing else changes: the rollout continues and waits for its requests.
     """
     cluster = FakeCluster(requests_per_second=0.5)
     cluster.edit(lambda spec: spec["rollout"]["canary"]["steps"][0].update(weight=5))
@@ -355,7 +355,7 @@ def test_too_little_traffic_is_told_when_the_judge_begins() -> None:
 
 
 def test_enough_traffic_is_not_complained_of(cluster: FakeCluster) -> None:
-    """Given 40 requests a second, nothing is said."""
+    """Given 40 requests/s, there is no advice."""
     cluster.run(600)
     cluster.model(2).until(cluster.ready)
     assert "TrafficTooLow" not in cluster.reasons

@@ -1,4 +1,4 @@
-"""Whole rollouts that people hold, resume and hurry by command."""
+"""Complete rollouts that are paused, resumed and promoted by command."""
 
 from halimede.api.status import Outcome, State
 from harness.fake_behaviour import Behaviour
@@ -6,14 +6,14 @@ from harness.fake_cluster import FakeCluster
 
 
 def shares(cluster: FakeCluster) -> list[int]:
-    """List the weights that the revision of the spec was given, one after the other."""
+    """Return the weights that the spec's revision was given, in order."""
     assert cluster.parsed.target is not None
     revision = cluster.parsed.target.revision
     return [weights[revision] for weights in cluster.weights if revision in weights]
 
 
 def test_paused_canary_goes_on_when_it_is_resumed(cluster: FakeCluster) -> None:
-    """Given `pause`, a good canary stays where it is and says so; given `resume`, it goes on."""
+    """Given `pause`, a good canary keeps its weight and reports it until `resume`."""
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
     cluster.command("pause@1").run(7200)
     assert shares(cluster) == [0, 20]
@@ -26,7 +26,7 @@ def test_paused_canary_goes_on_when_it_is_resumed(cluster: FakeCluster) -> None:
 
 
 def test_slow_model_is_not_given_up_after_a_pause(cluster: FakeCluster) -> None:
-    """Given a pause longer than the deadline, a model that still loads has its time after it."""
+    """Given a pause longer than the deadline, a loading model still has its whole deadline."""
     behaviour = Behaviour(load_seconds=8000)
     cluster.model(2, behaviour).until(lambda: cluster.state is State.STARTING)
     cluster.command("pause@1").run(7200)
@@ -37,7 +37,7 @@ def test_slow_model_is_not_given_up_after_a_pause(cluster: FakeCluster) -> None:
 
 
 def test_bad_canary_is_stopped_though_held_by_command(cluster: FakeCluster) -> None:
-    """Given `pause`, a canary that fails is stopped all the same."""
+    """Given `pause`, a canary that fails is still aborted."""
     cluster.model(2, Behaviour(error_rate=0.3)).until(lambda: cluster.state is State.ANALYSING)
     cluster.command("pause@1").until(lambda: cluster.rollout is None)
     assert cluster.parsed.last_rollout is not None
@@ -45,7 +45,7 @@ def test_bad_canary_is_stopped_though_held_by_command(cluster: FakeCluster) -> N
 
 
 def test_forgotten_pause_ends_with_stable_serving(cluster: FakeCluster) -> None:
-    """Given a pause that nobody ends, the canary is stopped though Prometheus is away."""
+    """Given a pause without an end, the canary is aborted though Prometheus is down."""
     stable = cluster.stable
     cluster.edit(lambda spec: spec["rollout"].update(pauseTimeoutSeconds=3600))
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
@@ -60,7 +60,7 @@ def test_forgotten_pause_ends_with_stable_serving(cluster: FakeCluster) -> None:
 
 
 def test_promote_full_needs_no_users(cluster: FakeCluster) -> None:
-    """Given no users and `promote-full`, the canary gets everything once it is at full scale."""
+    """Given no users and `promote-full`, the canary gets all traffic once at full scale."""
     cluster.requests_per_second = 0.0
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
     cluster.command("promote-full@1").until(cluster.ready)
@@ -71,14 +71,14 @@ def test_promote_full_needs_no_users(cluster: FakeCluster) -> None:
 
 
 def test_promote_full_loses_no_request(cluster: FakeCluster) -> None:
-    """Given users and `promote-full` from the very start, nobody notices."""
+    """Given users and `promote-full` right at the start, no request is lost."""
     cluster.model(2, Behaviour(load_seconds=60)).until(lambda: cluster.state is State.STARTING)
     cluster.command("promote-full@1").until(cluster.ready)
     assert (shares(cluster), cluster.lost) == ([0, 100, 100], 0.0)
 
 
 def test_held_canary_outlives_kills_of_the_operator(cluster: FakeCluster) -> None:
-    """Given an operator that dies after every other status, a pause holds and its end ends it."""
+    """Given an operator that is killed at every other status, pause and resume still work."""
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
     for command, passes in (("pause@1", 60), ("resume@2", 200)):
         cluster.command(command)

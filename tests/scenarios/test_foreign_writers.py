@@ -1,4 +1,4 @@
-"""Somebody else writes the route: set back, counted, and held against when it is a fight."""
+"""Foreign writes of the route: reverted, counted, and a conflict if they are frequent."""
 
 import pytest
 
@@ -9,12 +9,12 @@ FIGHT = 5
 
 
 def analysing(cluster: FakeCluster) -> FakeCluster:
-    """Bring a canary to its first step."""
+    """Run a canary to its first step."""
     return cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
 
 
 def fought(cluster: FakeCluster, seconds: float = 5.0) -> FakeCluster:
-    """Have somebody change the weights as often as makes a fight."""
+    """Write foreign weights often enough for a conflict."""
     for _ in range(FIGHT):
         cluster.meddle(0)
         cluster.run(seconds)
@@ -23,7 +23,7 @@ def fought(cluster: FakeCluster, seconds: float = 5.0) -> FakeCluster:
 
 @pytest.mark.transition(49)
 def test_a_foreign_weight_is_set_back_and_counted(cluster: FakeCluster) -> None:
-    """Given one foreign write, the weights return, the writer is named, the canary goes on."""
+    """Given one foreign write, it is reverted, its manager named, and the canary continues."""
     analysing(cluster).meddle(0)
     cluster.run(5)
     assert list(cluster.weights[-1].values()) == [80, 20]
@@ -37,7 +37,7 @@ def test_a_foreign_weight_is_set_back_and_counted(cluster: FakeCluster) -> None:
 
 @pytest.mark.transition(49)
 def test_a_fight_holds_the_rollout_until_it_is_quiet(cluster: FakeCluster) -> None:
-    """Given five foreign writes, a Warning names the writer, and no weight rises for a while."""
+    """Given five foreign writes, a Warning names the manager, and no weight rises for a while."""
     fought(analysing(cluster))
     assert cluster.condition("Ready") == ("Unknown", "RouteConflict")
     assert "'argocd-controller'" in cluster.message("Ready")
@@ -51,7 +51,7 @@ def test_a_fight_holds_the_rollout_until_it_is_quiet(cluster: FakeCluster) -> No
 
 @pytest.mark.transition(49)
 def test_slow_writes_that_go_on_keep_the_hold(cluster: FakeCluster) -> None:
-    """Given a fight, one write every nine minutes is no quiet; then ten quiet minutes end it."""
+    """Given a conflict, a write every nine minutes prolongs it; ten minutes without end it."""
     fought(analysing(cluster))
     for _ in range(3):
         cluster.run(540).meddle(0)
@@ -72,14 +72,14 @@ def test_rare_writes_are_no_fight(cluster: FakeCluster) -> None:
 
 @pytest.mark.transition(49)
 def test_safety_goes_on_in_a_fight(cluster: FakeCluster) -> None:
-    """Given a fight, an abort still moves all traffic back."""
+    """Given a conflict, an abort still moves all traffic back."""
     fought(analysing(cluster)).command("abort@1").until(lambda: cluster.state is None)
     assert list(cluster.weights[-1].values()) == [100]
 
 
 @pytest.mark.transition(49)
 def test_a_write_that_cannot_be_set_back_counts_once(cluster: FakeCluster) -> None:
-    """Given a foreign write and an operator whose writes fail, passes alone count nothing."""
+    """Given a foreign write that cannot be reverted, further passes do not count it again."""
     analysing(cluster).alive = False
     cluster.meddle(0)
     cluster.run(100)
@@ -90,7 +90,7 @@ def test_a_write_that_cannot_be_set_back_counts_once(cluster: FakeCluster) -> No
 
 @pytest.mark.transition(49)
 def test_own_writes_that_were_lost_are_not_foreign(cluster: FakeCluster) -> None:
-    """Given an operator that dies before each write of the route, nobody is blamed."""
+    """Given an operator that is killed before each write of the route, no conflict is reported."""
     cluster.model(2).until(lambda: cluster.state is State.SHIFTING)
     cluster.alive = False
     cluster.run(100)
@@ -101,7 +101,7 @@ def test_own_writes_that_were_lost_are_not_foreign(cluster: FakeCluster) -> None
 
 @pytest.mark.transition(49)
 def test_a_fight_while_nothing_is_rolled_out_is_told(cluster: FakeCluster) -> None:
-    """Given a fight over the stable revision's route, Ready names the writer; quiet ends it."""
+    """Given a conflict without a rollout, Ready names the manager until the writes stop."""
     fought(cluster)
     assert cluster.condition("Ready") == ("Unknown", "RouteConflict")
     assert cluster.condition("Available") == ("True", "Serving")

@@ -1,4 +1,4 @@
-"""Random histories of the whole decision: kills after any write, and users who notice nothing."""
+"""Random histories of the planner: kills after any write, and no lost request."""
 
 import copy
 from collections.abc import Callable
@@ -26,23 +26,23 @@ class History:
     """One random history of a ModelDeployment that serves."""
 
     def __init__(self, seed: int) -> None:
-        """Begin with a first revision, exposed in one of the ways."""
+        """Start with a first revision and a random kind of `expose`."""
         self.chance = Random(seed)
         self.cluster = serving(copy.deepcopy(EXPOSED[seed % len(EXPOSED)]), replicas=4)
         self.cluster.order = self.chance
         self.models = 1
 
     def ask(self) -> None:
-        """Ask for another model, good, bad or broken."""
+        """Set another model: good, bad or broken."""
         self.models += 1
         self.cluster.model(self.models, self.chance.choice((None, None, BAD, BROKEN)))
 
     def go_back(self) -> None:
-        """Ask for a model of before."""
+        """Set an earlier model."""
         self.cluster.model(self.chance.randint(1, self.models))
 
     def edit(self) -> None:
-        """Edit the way of rolling out."""
+        """Edit the rollout's settings."""
         strategy = self.chance.choice(("Canary", "BlueGreen"))
         steps = [{"weight": one, "minSeconds": 20} for one in self.chance.choice(STEPS)]
         control = {"controlPercent": self.chance.choice((0, 10, 40))}
@@ -55,29 +55,29 @@ class History:
         )
 
     def scale(self) -> None:
-        """Ask for another number of pods."""
+        """Set another number of replicas."""
         self.cluster.edit(lambda spec: spec.update(replicas=self.chance.randint(2, 6)))
 
     def be_killed(self) -> None:
-        """Have the operator die after one of its next writes."""
+        """Kill the operator after one of its next writes."""
         self.cluster.lives = self.cluster.done + self.chance.randrange(8)
 
     def command(self) -> None:
-        """Command something."""
+        """Give a random command."""
         self.cluster.command(f"{self.chance.choice(VERBS)}@{self.chance.random()}")
 
     def lose_metrics(self) -> None:
-        """Take Prometheus away, or bring it back."""
+        """Stop or start Prometheus."""
         self.cluster.prometheus.up = not self.cluster.prometheus.up
 
     def meddle(self) -> None:
-        """Have somebody delete a child that serves nobody."""
+        """Delete a child that serves no requests."""
         kinds = ("ConfigMap", "PodDisruptionBudget")
         found = [key for key in self.cluster.objects if key[0] in kinds]
         del self.cluster.objects[self.chance.choice(found)]
 
     def go_on(self) -> None:
-        """Let one more thing happen, and some time go by."""
+        """Run a random action, and let some time pass."""
         ways: tuple[Callable[[], None], ...] = (
             self.ask, self.ask, self.go_back, self.edit, self.scale, self.be_killed,
             self.be_killed, self.command, self.lose_metrics, self.meddle,
@@ -87,7 +87,7 @@ class History:
 
 
 def comes_to_rest(cluster: IngressCluster) -> bool:
-    """Whether nothing is under way and another pass would do nothing."""
+    """Return whether no rollout is running and another pass changes nothing."""
     if cluster.rollout is not None:
         return False
     plan = cluster.look()
@@ -96,7 +96,7 @@ def comes_to_rest(cluster: IngressCluster) -> bool:
 
 @pytest.mark.parametrize("seed", range(24))
 def test_every_history_ends_at_rest_and_loses_no_request(seed: int) -> None:
-    """Given fifteen random events, no request met an empty backend, and then all is as asked."""
+    """Given fifteen random actions, no request is lost, and in the end the spec is reached."""
     history = History(seed)
     for _ in range(15):
         history.go_on()

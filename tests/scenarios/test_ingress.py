@@ -1,4 +1,4 @@
-"""Rollouts behind ingress-nginx: after every single write every Ingress leads to ready pods."""
+"""Rollouts behind ingress-nginx: after every write every Ingress has ready pods."""
 
 from collections.abc import Callable
 
@@ -15,12 +15,12 @@ NGINX = "nginx.ingress.kubernetes.io"
 
 
 def served(strategy: str = "Canary") -> IngressCluster:
-    """Make a cluster in which a first revision serves by HTTP and gRPC."""
+    """Make a cluster in which a first revision serves HTTP and gRPC."""
     return serving({"type": "Ingress", "ingress": INGRESS}, strategy)
 
 
 def entry(cluster: IngressCluster) -> str:
-    """Name the revision behind the main Ingresses, both of which lead to the entry Service."""
+    """Return the revision behind the main Ingresses, which both use the entry Service."""
     for name in ("digits", "digits-grpc"):
         assert backend(cluster, name) == "digits"
     selector: Manifest = cluster.objects["Service", "digits"]["spec"]["selector"]
@@ -28,13 +28,13 @@ def entry(cluster: IngressCluster) -> str:
 
 
 def backend(cluster: IngressCluster, ingress: str) -> str:
-    """Name the Service that an Ingress leads to."""
+    """Return the backend Service of an Ingress."""
     rule = cluster.objects["Ingress", ingress]["spec"]["rules"][0]
     return str(rule["http"]["paths"][0]["backend"]["service"]["name"])
 
 
 def canaries(cluster: IngressCluster) -> list[int]:
-    """List the weights of the canary Ingresses."""
+    """Return the weights of the canary Ingresses."""
     return [
         int(one["metadata"]["annotations"][f"{NGINX}/canary-weight"])
         for (kind, name), one in cluster.objects.items()
@@ -43,14 +43,14 @@ def canaries(cluster: IngressCluster) -> list[int]:
 
 
 def without_control(cluster: IngressCluster) -> IngressCluster:
-    """Leave the stable revision nothing in the bake."""
+    """Disable the control share."""
     cluster.edit(lambda spec: spec["rollout"]["canary"].update(controlPercent=0))
     return cluster
 
 
 @pytest.mark.transition(37)
 def test_main_stays_with_stable_until_the_commit() -> None:
-    """Given a control share, the canaries have the rest of the requests, and go after main."""
+    """Given a control share, the main Ingresses change only at the commit, the canaries later."""
     cluster = served()
     old = cluster.stable
     cluster.model(2).until(lambda: cluster.state is State.BAKING)
@@ -69,7 +69,7 @@ def test_main_stays_with_stable_until_the_commit() -> None:
 
 @pytest.mark.transition(89)
 def test_main_leaves_a_stable_revision_that_loses_its_pods_in_the_bake() -> None:
-    """Given a control share, main has the new pods with the next pass."""
+    """Given a control share, the main Ingresses lead to the new pods in the next pass."""
     cluster = served()
     cluster.behaviours[SPEC["model"]["storageUri"]] = old = Behaviour()
     cluster.model(2).until(lambda: cluster.state is State.BAKING)
@@ -78,13 +78,13 @@ def test_main_leaves_a_stable_revision_that_loses_its_pods_in_the_bake() -> None
     cluster.settle()
     assert (entry(cluster), canaries(cluster)) == (new, [100, 100])
     cluster.tick(1.0)
-    cluster.lost = 0.0  # what the proxy sends before it knows
+    cluster.lost = 0.0  # requests until the proxy has the new configuration
     cluster.run(600)
     assert (cluster.rollout, cluster.stable, cluster.lost) == (None, new, 0.0)
 
 
 def test_main_moves_before_the_canary_goes() -> None:
-    """The main Ingresses have the new pods while the canaries still give them everything."""
+    """The main Ingresses change to the new pods before the canaries are deleted."""
     cluster = without_control(served())
     old = cluster.stable
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
@@ -99,7 +99,7 @@ def test_main_moves_before_the_canary_goes() -> None:
 
 
 def test_stable_may_vanish_once_main_has_moved() -> None:
-    """Given a bake with all traffic, requests need none of the old revision's pods any more."""
+    """Given a bake with all traffic, no request needs the old revision's pods."""
     cluster = without_control(served())
     cluster.behaviours[SPEC["model"]["storageUri"]] = old = Behaviour()
     cluster.model(2).until(lambda: cluster.state is State.PROMOTING)
@@ -110,7 +110,7 @@ def test_stable_may_vanish_once_main_has_moved() -> None:
 
 
 def test_canary_that_loses_its_pods_is_shed() -> None:
-    """Given a canary whose pods vanish, its Ingresses go in the next pass, main untouched."""
+    """Given a canary that loses its pods, its Ingresses are deleted in the next pass."""
     cluster = served()
     behaviour = Behaviour()
     cluster.model(2, behaviour).until(lambda: cluster.state is State.ANALYSING)
@@ -125,13 +125,13 @@ def test_canary_that_loses_its_pods_is_shed() -> None:
 
 @pytest.mark.parametrize(("strategy", "story"), STORIES.values(), ids=STORIES)
 def test_any_write_may_be_the_last(strategy: str, story: Story) -> None:
-    """Given an operator that dies for a minute after one of its writes, no request is lost."""
+    """Given an operator that is killed for a minute after any write, no request is lost."""
     loses_nothing(served(strategy), story)
 
 
 @pytest.mark.parametrize("prepared", [served, lambda: without_control(served())])
 def test_aborted_promotion_goes_back_at_once(prepared: Callable[[], IngressCluster]) -> None:
-    """Given an abort before or after main has moved, it goes back in the very next pass."""
+    """Given an abort before or after the main Ingresses change, traffic is back in one pass."""
     cluster = prepared()
     old = cluster.stable
     cluster.model(2).until(lambda: cluster.state is State.PROMOTING)

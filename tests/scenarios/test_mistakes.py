@@ -1,4 +1,4 @@
-"""What users and clusters get wrong: said with field and cure, and stable keeps serving."""
+"""Faults of users and clusters: reported with field and remedy; stable keeps serving."""
 
 import math
 from typing import Any
@@ -22,19 +22,19 @@ def first(change: Any = None, **behaviour: Any) -> FakeCluster:
 
 
 def waiting(reason: str, message: str) -> Manifest:
-    """Describe a container that waits."""
+    """Return the status of a waiting container."""
     return {"name": "fetch", "state": {"waiting": {"reason": reason, "message": message}}}
 
 
 def malformed(spec: Manifest) -> None:
-    """Break the model's configuration."""
+    """Set an invalid model configuration."""
     del spec["model"]["config"]
     spec["model"]["configPbtxt"] = "backend: {{"
 
 
 @pytest.mark.transition(54)
 def test_malformed_configuration_leaves_stable_as_it_is(cluster: FakeCluster) -> None:
-    """Given a spec that cannot be rendered, the field is named and no child is touched."""
+    """Given a spec that cannot be rendered, the field is named and no child is changed."""
     writes = len(cluster.writes)
     cluster.edit(malformed).run(300)
     assert cluster.condition("Ready") == ("False", "InvalidSpec")
@@ -46,7 +46,7 @@ def test_malformed_configuration_leaves_stable_as_it_is(cluster: FakeCluster) ->
 
 
 def test_malformed_first_configuration_makes_nothing() -> None:
-    """Given a first spec that cannot be rendered, nothing is made, and the reason is told."""
+    """Given a first spec that cannot be rendered, nothing is created, and the status says why."""
     cluster = first(malformed)
     assert (cluster.objects, cluster.condition("Ready")) == ({}, ("False", "InvalidSpec"))
     assert cluster.condition("Available") == ("False", "Deploying")
@@ -54,7 +54,7 @@ def test_malformed_first_configuration_makes_nothing() -> None:
 
 @pytest.mark.transition(54)
 def test_spec_that_breaks_in_mid_canary(cluster: FakeCluster) -> None:
-    """Given a canary under way, a broken spec freezes it, and a good one lets it end."""
+    """Given a canary, an invalid spec holds it, and a valid one lets it continue."""
     cluster.model(2).until(lambda: cluster.weights[-1].get(cluster.stable) == 80)
     cluster.edit(malformed).run(600)
     assert cluster.weights[-1][cluster.stable] == 80
@@ -65,7 +65,7 @@ def test_spec_that_breaks_in_mid_canary(cluster: FakeCluster) -> None:
 
 
 def test_missing_config_map() -> None:
-    """Given a source ConfigMap that is not there, the field and the name are told."""
+    """Given a missing source ConfigMap, the status names the field and the ConfigMap."""
     cluster = FakeCluster(inputs={"digits-model": None})
     cluster.spec["model"]["storageUri"] = "configMap://digits-model"
     cluster.run(10)
@@ -75,7 +75,7 @@ def test_missing_config_map() -> None:
 
 
 def test_missing_secret() -> None:
-    """Given credentials that are not there, the field, the Secret and the command are told."""
+    """Given missing credentials, the status has the field, the Secret and a command."""
     cluster = first(
         lambda spec: spec["model"].update(secretName="models"),
         container=waiting("CreateContainerConfigError", 'secret "models" not found'),
@@ -88,7 +88,7 @@ def test_missing_secret() -> None:
 
 
 def test_secret_that_comes_later() -> None:
-    """Given that the Secret is created after all, the revision serves."""
+    """Given a Secret that is created later, the revision serves."""
     behaviour = Behaviour(
         container=waiting("CreateContainerConfigError", 'secret "models" not found')
     )
@@ -101,7 +101,7 @@ def test_secret_that_comes_later() -> None:
 
 
 def test_no_room_for_the_pods() -> None:
-    """Given a full cluster, the scheduler's own words are told."""
+    """Given a full cluster, the status has the scheduler's message."""
     cluster = first(
         condition={
             "type": "PodScheduled",
@@ -119,7 +119,7 @@ def test_no_room_for_the_pods() -> None:
     ("reason", "cause"), [("ImagePullBackOff", "ImagePull"), ("CrashLoopBackOff", "CrashLoop")]
 )
 def test_first_revision_that_needs_help(reason: str, cause: str) -> None:
-    """Given pods that no waiting cures, Ready is False at once, Stalled after the deadline."""
+    """Given pods that cannot recover, Ready is False at once, Stalled after the deadline."""
     cluster = first(container=waiting(reason, "because"))
     assert cluster.condition("Ready") == ("False", cause)
     assert cluster.condition("Stalled") is None
@@ -128,7 +128,7 @@ def test_first_revision_that_needs_help(reason: str, cause: str) -> None:
 
 
 def test_gateway_that_does_not_exist() -> None:
-    """Given no gateway that answers for the route, the field to check is told."""
+    """Given no gateway that accepts the route, the status names the field to check."""
     cluster = FakeCluster(gateway=False).run(120)
     assert cluster.condition("Ready") == ("False", "RouteNotAccepted")
     assert cluster.condition("Available") == ("False", "RouteNotAccepted")
@@ -139,7 +139,7 @@ def test_gateway_that_does_not_exist() -> None:
 
 @pytest.mark.transition(52)
 def test_child_that_is_refused(cluster: FakeCluster) -> None:
-    """Given a child that the API server refuses, its words are told and cleared afterwards."""
+    """Given a child that the API server rejects, its message is shown until it is accepted."""
     cluster.apply_errors["Deployment/digits-1"] = "spec.template: Forbidden"
     cluster.run(10)
     assert cluster.condition("Ready") == ("False", "ApplyFailed")
@@ -154,7 +154,7 @@ REFUSAL = 'Deployment.apps "digits-2" is invalid: spec.template.spec.dnsPolicy: 
 @pytest.mark.transition(12)
 @pytest.mark.parametrize("strategy", ["Canary", "BlueGreen", "Recreate"])
 def test_revision_that_is_refused(cluster: FakeCluster, strategy: str) -> None:
-    """Given a Deployment that the API server refuses, the rollout ends soon and says why."""
+    """Given a Deployment that the API server rejects, the rollout aborts soon with the reason."""
     cluster.edit(lambda spec: spec["rollout"].update(strategy=strategy))
     cluster.until(cluster.ready)
     stable, begun = cluster.stable, cluster.now
@@ -175,7 +175,7 @@ def test_revision_that_is_refused(cluster: FakeCluster, strategy: str) -> None:
 
 @pytest.mark.transition(12)
 def test_refusal_that_passes(cluster: FakeCluster) -> None:
-    """Given a refusal that is over after some seconds, the rollout goes on."""
+    """Given a rejection that ends after some seconds, the rollout continues."""
     cluster.refusing = REFUSAL
     cluster.model(2).until(lambda: cluster.apply_errors, 600)
     cluster.run(10)
@@ -188,7 +188,7 @@ def test_refusal_that_passes(cluster: FakeCluster) -> None:
 
 @pytest.mark.transition(12)
 def test_failure_that_lasts(cluster: FakeCluster) -> None:
-    """Given a write that fails until the deadline, though it may succeed, its cause is kept."""
+    """Given a transient write error until the deadline, the abort keeps its cause."""
     cluster.unreachable = "the API server cannot be reached: no answer in 10 s"
     cluster.model(2).until(lambda: cluster.apply_errors, 600)
     cluster.run(120)
@@ -203,7 +203,7 @@ def test_failure_that_lasts(cluster: FakeCluster) -> None:
 
 @pytest.mark.transition(52)
 def test_child_that_stays_refused(cluster: FakeCluster) -> None:
-    """Given a child that is refused again, how soon it is tried anew is left to the back-off."""
+    """Given a child that is rejected repeatedly, the backoff alone sets the time of the retry."""
     cluster.run(1)
     del cluster.objects["Deployment", f"digits-{cluster.parsed.target.revision}"]
     cluster.alive = False
@@ -214,7 +214,7 @@ def test_child_that_stays_refused(cluster: FakeCluster) -> None:
 
 
 def test_stable_that_loses_its_pods(cluster: FakeCluster) -> None:
-    """Given that no pod is ready any more, Available says so, and says when it is over."""
+    """Given no ready pod, Available is False until one is ready again."""
     behaviour = Behaviour(load_seconds=1e9)
     cluster.behaviours[SPEC["model"]["storageUri"]] = behaviour
     cluster.settle()
@@ -226,7 +226,7 @@ def test_stable_that_loses_its_pods(cluster: FakeCluster) -> None:
 
 
 def test_record_that_is_lost(cluster: FakeCluster) -> None:
-    """Given a stable revision whose record was deleted, its Deployment is left alone."""
+    """Given a stable revision whose record was deleted, its Deployment is not changed."""
     stable = cluster.stable
     cluster.model(2).until(lambda: cluster.weights[-1].get(stable) == 80)
     cluster.objects.pop(("ConfigMap", f"digits-{stable}"))
@@ -239,7 +239,7 @@ def test_record_that_is_lost(cluster: FakeCluster) -> None:
 
 
 def test_drift_is_repaired(cluster: FakeCluster) -> None:
-    """Given a route that somebody edits and a Deployment that is scaled, both come back."""
+    """Given an edited route and a scaled Deployment, both are restored."""
     cluster.tamper("HTTPRoute", "digits")["spec"]["rules"][0]["backendRefs"][0]["weight"] = 7
     cluster.tamper("Deployment", f"digits-{cluster.stable}")["spec"]["replicas"] = 9
     cluster.objects.pop(("PodDisruptionBudget", "digits"))
@@ -252,7 +252,7 @@ def test_drift_is_repaired(cluster: FakeCluster) -> None:
 
 @pytest.mark.transition(50)
 def test_deleted_route_comes_back_as_it_was(cluster: FakeCluster) -> None:
-    """Given a canary under way, a route that somebody deletes is made anew with its weights."""
+    """Given a canary, a deleted route is created again with its weights."""
     cluster.model(2).until(lambda: cluster.weights[-1].get(cluster.stable) == 80)
     cluster.objects.pop(("HTTPRoute", "digits"))
     writes = len(cluster.writes)
@@ -262,7 +262,7 @@ def test_deleted_route_comes_back_as_it_was(cluster: FakeCluster) -> None:
 
 
 def test_autoscaling_keeps_the_pods_that_there_are(cluster: FakeCluster) -> None:
-    """Given a switch to autoscaling, the number of pods is handed over and not reset to one."""
+    """Given a switch to autoscaling, the number of replicas is kept, not reset to one."""
     cluster.edit(lambda spec: spec.update(replicas=5)).until(cluster.ready)
     cluster.edit(lambda spec: (spec.pop("replicas"), spec.update(autoscaling={"maxReplicas": 9})))
     cluster.run(30)
@@ -271,7 +271,7 @@ def test_autoscaling_keeps_the_pods_that_there_are(cluster: FakeCluster) -> None
 
 
 def test_rollout_under_an_autoscaler(cluster: FakeCluster) -> None:
-    """Given five pods by the autoscaler, a promoted revision has five, and is what it scales."""
+    """Given five autoscaled pods, a promoted revision has five and is then autoscaled."""
     cluster.edit(lambda spec: spec.update(replicas=5)).until(cluster.ready)
     cluster.edit(lambda spec: (spec.pop("replicas"), spec.update(autoscaling={"maxReplicas": 9})))
     cluster.until(cluster.ready)
@@ -286,7 +286,7 @@ def test_rollout_under_an_autoscaler(cluster: FakeCluster) -> None:
 
 @pytest.mark.transition(8, 55)
 def test_scaled_to_zero_and_back(cluster: FakeCluster) -> None:
-    """Given `replicas: 0`, nothing serves and that is what was asked for."""
+    """Given `replicas: 0`, nothing serves and no condition reports a fault."""
     cluster.edit(lambda spec: spec.update(replicas=0)).run(10)
     assert cluster.condition("Ready") == ("True", "ScaledToZero")
     assert cluster.condition("Available") == ("False", "ScaledToZero")

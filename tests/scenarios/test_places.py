@@ -1,4 +1,4 @@
-"""Routers that name their counters by the place in the route."""
+"""Routers that name their counters by the backend's position in the route."""
 
 from halimede.api.status import State
 from halimede.judge.reading import BackendPosition
@@ -6,7 +6,7 @@ from harness.fake_cluster import FakeCluster
 
 
 def test_the_judge_is_told_where_the_route_has_each_revision(cluster: FakeCluster) -> None:
-    """The stable revision comes first, gRPC's rule before HTTP's, as Envoy Gateway counts."""
+    """Positions are numbered as in Envoy Gateway: stable first, gRPC's rule before HTTP's."""
     cluster.edit(lambda spec: spec["rollout"]["analysis"].update(provider="EnvoyGateway"))
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
     cluster.run(120)
@@ -25,7 +25,7 @@ def test_the_judge_is_told_where_the_route_has_each_revision(cluster: FakeCluste
 def test_the_judge_is_told_since_when_the_stable_revision_is_stable(
     cluster: FakeCluster,
 ) -> None:
-    """The counters of its place were another's before."""
+    """Before that time the counters of its position belonged to another revision."""
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
     cluster.run(60)
     stable = cluster.parsed.stable
@@ -34,7 +34,7 @@ def test_the_judge_is_told_since_when_the_stable_revision_is_stable(
 
 
 def test_other_routers_need_not_know(cluster: FakeCluster) -> None:
-    """Contour's counters name the Service."""
+    """Contour's counters name the Service, so positions are not passed."""
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
     cluster.run(60)
     assert {one.backends for one in cluster.prometheus.asked} == {()}

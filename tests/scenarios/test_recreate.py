@@ -1,4 +1,4 @@
-"""Whole rollouts by Recreate: an outage that was chosen, as short as pods allow."""
+"""Complete rollouts by Recreate: an intended outage, as short as the pods allow."""
 
 import pytest
 
@@ -9,14 +9,14 @@ from harness.fake_cluster import FakeCluster
 
 @pytest.fixture
 def scarce(cluster: FakeCluster) -> FakeCluster:
-    """Make a cluster whose ModelDeployment has no room for two revisions."""
+    """Make a cluster without room for two revisions."""
     return cluster.edit(
         lambda spec: spec["rollout"].update(strategy="Recreate", recreate={"bakeSeconds": 120})
     )
 
 
 def most_pods(cluster: FakeCluster, seconds: float) -> int:
-    """Let time go by, and count the pods of the fullest moment."""
+    """Let time pass, and return the highest number of pods."""
     most, end = 0, cluster.now + seconds
     while cluster.now < end:
         cluster.settle()
@@ -43,7 +43,7 @@ def test_outage_is_told_and_ends(scarce: FakeCluster) -> None:
 
 @pytest.mark.transition(81)
 def test_both_never_run(scarce: FakeCluster) -> None:
-    """Given room for two pods, there are never more, on the way there and back."""
+    """Given room for two pods, there are never more, in a rollout or an abort."""
     scarce.model(2, Behaviour(error_rate=0.5, load_seconds=20))
     assert most_pods(scarce, 600) == 2
     assert scarce.parsed.last_rollout is not None
@@ -55,7 +55,7 @@ def test_both_never_run(scarce: FakeCluster) -> None:
 
 @pytest.mark.transition(84)
 def test_model_that_never_loads_gives_its_place_back(scarce: FakeCluster) -> None:
-    """Given a deadline, the outage ends with the old revision."""
+    """Given a model that never loads, the old revision returns after the deadline."""
     scarce.edit(lambda spec: spec["rollout"].update(progressDeadlineSeconds=120))
     scarce.model(2, Behaviour(load_seconds=9999)).run(60)
     assert scarce.condition("Available") == ("False", "Recreating")
@@ -67,7 +67,7 @@ def test_model_that_never_loads_gives_its_place_back(scarce: FakeCluster) -> Non
 @pytest.mark.transition(81, 86)
 @pytest.mark.parametrize("bad", [False, True])
 def test_autoscaled_revision_keeps_its_number_of_pods(scarce: FakeCluster, *, bad: bool) -> None:
-    """Given an autoscaler, which stops at zero, as many start of the next one, or the old."""
+    """Given an autoscaler, the next revision, or the old one, starts with as many pods."""
     scarce.edit(lambda spec: spec.pop("replicas"))
     scarce.edit(lambda spec: spec.update(autoscaling={"minReplicas": 1, "maxReplicas": 9}))
     scarce.run(60)

@@ -1,4 +1,4 @@
-"""Whole ways back to revisions that served before, with what is kept of them."""
+"""Complete rollbacks to revisions that served before, from their records."""
 
 import copy
 
@@ -10,12 +10,12 @@ from harness.fake_behaviour import Behaviour
 from harness.fake_cluster import FakeCluster
 
 LATER = 60.0
-"""Seconds after which an old revision is cold."""
+"""Seconds after which an old revision is no longer warm."""
 
 
 @pytest.fixture
 def served(cluster: FakeCluster) -> FakeCluster:
-    """Make a cluster that has served three models, the older two cold by now."""
+    """Make a cluster that has served three models; the older two are no longer warm."""
     cluster.edit(lambda spec: spec["rollout"].update(scaleDownDelaySeconds=30))
     for number in (2, 3):
         cluster.model(number).run(10).until(cluster.ready).run(LATER)
@@ -24,7 +24,7 @@ def served(cluster: FakeCluster) -> FakeCluster:
 
 
 def kept(cluster: FakeCluster, kind: str) -> set[str]:
-    """Name the revisions of which there is a child of this kind."""
+    """Return the revisions that have a child of this kind."""
     found = {
         one["metadata"]["labels"].get("halimede.dev/revision")
         for (known, _), one in cluster.objects.items()
@@ -34,13 +34,13 @@ def kept(cluster: FakeCluster, kind: str) -> set[str]:
 
 
 def pods(cluster: FakeCluster, revision: str | None) -> Manifest:
-    """Read how a revision's pods are made."""
+    """Return the pod template of a revision."""
     template: Manifest = cluster.objects["Deployment", f"digits-{revision}"]["spec"]["template"]
     return copy.deepcopy(template)
 
 
 def test_of_old_revisions_only_the_record_is_kept(served: FakeCluster) -> None:
-    """Given old revisions that are cold, each has its ConfigMap left and nothing that runs."""
+    """Given old revisions that are not warm, only their ConfigMaps are kept."""
     history = [one.revision for one in served.parsed.history]
     assert (len(history), kept(served, "Deployment")) == (2, {served.stable})
     assert kept(served, "ConfigMap") == {served.stable, *history}
@@ -49,7 +49,7 @@ def test_of_old_revisions_only_the_record_is_kept(served: FakeCluster) -> None:
 
 
 def test_rollback_renders_what_served(cluster: FakeCluster) -> None:
-    """Given `rollback`, pods as they were come back at full scale and take all requests."""
+    """Given `rollback`, the old pod template returns at full scale and takes all requests."""
     old = cluster.stable
     was = pods(cluster, old)
     cluster.model(2).run(10).until(cluster.ready).run(360)
@@ -60,7 +60,7 @@ def test_rollback_renders_what_served(cluster: FakeCluster) -> None:
 
 
 def test_pin_is_told(served: FakeCluster) -> None:
-    """Given `rollback`, the conditions say what serves, what the spec asks for, and the cure."""
+    """Given `rollback`, the conditions name the pinned and the spec's revision and a remedy."""
     wanted = served.stable
     served.command("rollback@1").run(300)
     assert served.condition("Ready") == ("False", "Pinned")
@@ -74,7 +74,7 @@ def test_pin_is_told(served: FakeCluster) -> None:
 
 
 def test_resume_follows_the_spec_by_steps(served: FakeCluster) -> None:
-    """Given `resume` after `rollback`, the spec's revision shows itself from the first step on."""
+    """Given `resume` after `rollback`, the spec's revision is rolled out from the first step."""
     wanted = served.stable
     served.command("rollback@1").run(300)
     seen = len(served.weights)
@@ -84,7 +84,7 @@ def test_resume_follows_the_spec_by_steps(served: FakeCluster) -> None:
 
 
 def test_record_that_was_deleted_is_no_way_back(served: FakeCluster) -> None:
-    """Given a record that somebody has deleted, its revision is not offered any more."""
+    """Given a deleted record, its revision is no longer in the history."""
     gone, left = (one.revision for one in served.parsed.history)
     del served.objects["ConfigMap", f"digits-{gone}"]
     served.command(f"rollback:{gone}@1").run(10)
@@ -104,7 +104,7 @@ def test_a_failed_revision_leaves_its_record_until_the_spec_changes(served: Fake
 
 
 def test_broken_revision_that_serves_is_left_by_rollback(served: FakeCluster) -> None:
-    """Given a stable revision that fails late, one command brings the one before it back."""
+    """Given a stable revision that fails late, one `rollback` restores the one before it."""
     served.behaviours["https://models.example/digits/3"] = Behaviour(error_rate=0.5)
     earlier = served.parsed.history[0].revision
     served.command("rollback@1").until(lambda: served.rollout is None and served.stable == earlier)
@@ -112,7 +112,7 @@ def test_broken_revision_that_serves_is_left_by_rollback(served: FakeCluster) ->
 
 
 def test_killed_at_every_second_status(served: FakeCluster) -> None:
-    """Given an operator that dies after every other status, the way back is the same."""
+    """Given an operator that is killed at every other status, the rollback is the same."""
     earlier = served.parsed.history[0].revision
     served.command("rollback@1")
     for number in range(80):

@@ -1,4 +1,4 @@
-"""Rollouts behind a plain Service: the shares are those of the pods, and no write empties it."""
+"""Rollouts behind a plain Service: weights follow the pods, and no write empties it."""
 
 import pytest
 
@@ -23,14 +23,14 @@ def served(strategy: str = "Canary", replicas: int = PODS) -> IngressCluster:
 
 
 def pods(cluster: IngressCluster) -> tuple[int, int]:
-    """Count the pods that are asked for: of the canary and of the stable revision."""
+    """Return the desired pods of the canary and of the stable revision."""
     assert cluster.rollout is not None
     revision, base = cluster.rollout.revision, cluster.rollout.base
     return cluster.replicas(revision) or 0, cluster.replicas(base) or 0
 
 
 def at_weight(cluster: IngressCluster, weight: int) -> IngressCluster:
-    """Wait until a step is judged."""
+    """Run until a step is analysed."""
     return cluster.until(
         lambda: (
             (cluster.state, cluster.rollout and cluster.rollout.weight)
@@ -41,13 +41,13 @@ def at_weight(cluster: IngressCluster, weight: int) -> IngressCluster:
 
 @pytest.mark.parametrize(("strategy", "story"), STORIES.values(), ids=STORIES)
 def test_any_write_may_be_the_last(strategy: str, story: Story) -> None:
-    """Given an operator that dies for a minute after one of its writes, no request is lost."""
+    """Given an operator that is killed for a minute after any write, no request is lost."""
     loses_nothing(served(strategy), story)
 
 
 @pytest.mark.parametrize("replicas", [1, 2, 4, 9])
 def test_pods_are_the_shares(replicas: int) -> None:
-    """Given steps of 20 and 50 %, as many pods of either revision are behind the Service."""
+    """Given steps of 20 and 50 %, the Service selects pods of both revisions in that ratio."""
     cluster = served(replicas=replicas)
     cluster.model(2)
     for weight in (20, 50):
@@ -64,21 +64,21 @@ def test_pods_are_the_shares(replicas: int) -> None:
 
 
 def test_pods_that_are_replaced_one_by_one() -> None:
-    """Given `capacityMode: Replace`, any write may be the last, too."""
+    """Given `capacityMode: Replace` and a kill after any write, no request is lost."""
     first = served(replicas=3)
     first.edit(lambda spec: spec["rollout"].update(capacityMode="Replace"))
     loses_nothing(first, promote)
 
 
 def test_message_tells_the_actual_share() -> None:
-    """Given two pods, a step of 20 % gives a third of the connections, and the status says so."""
+    """Given two pods, the status says that a step of 20 % gets a third of the connections."""
     cluster = at_weight(served(replicas=2).model(2), 20)
     cluster.run(5)
     assert "33 % by its pods, for 20 %" in cluster.message("Ready")
 
 
 def test_stable_keeps_its_pods_until_the_canary_serves() -> None:
-    """At every moment as many pods serve as the spec asks for."""
+    """At any time as many pods serve as the spec asks for."""
     cluster = served()
     cluster.model(2, Behaviour(load_seconds=40.0))
     seen = set()
@@ -90,7 +90,7 @@ def test_stable_keeps_its_pods_until_the_canary_serves() -> None:
 
 
 def test_canary_that_loses_its_pods_leaves_the_service() -> None:
-    """Given a canary whose pods vanish, stable alone is selected, and gets its pods back."""
+    """Given a canary that loses its pods, only stable is selected, and gets its pods back."""
     cluster = served()
     behaviour = Behaviour()
     at_weight(cluster.model(2, behaviour), 50).run(10)
@@ -104,7 +104,7 @@ def test_canary_that_loses_its_pods_leaves_the_service() -> None:
 
 
 def test_abort_brings_stable_back_to_all_its_pods() -> None:
-    """Given an abort at 50 %, stable is selected alone at once and is then scaled up again."""
+    """Given an abort at 50 %, only stable is selected at once and is then scaled up again."""
     cluster = at_weight(served().model(2), 50)
     cluster.run(10)
     assert pods(cluster) == (2, 2)
@@ -117,7 +117,7 @@ def test_abort_brings_stable_back_to_all_its_pods() -> None:
 
 
 def test_warm_revision_is_gone_before_pods_are_shared() -> None:
-    """Given a revision that is still warm, it has no pod when the Service selects all of them."""
+    """Given a warm revision, its pods are deleted before the Service selects all revisions."""
     cluster = served()
     first = cluster.stable
     cluster.edit(lambda spec: spec["rollout"].update(scaleDownDelaySeconds=86400))
@@ -129,7 +129,7 @@ def test_warm_revision_is_gone_before_pods_are_shared() -> None:
 
 
 def test_foreign_pods_hold_the_first_share() -> None:
-    """Given pods of another revision that do not end, no share is given, and that is told."""
+    """Given pods of another revision that do not end, the canary waits, and the status says so."""
     cluster = served()
     cluster.model(2).until(lambda: cluster.state is State.STARTING)
     cluster.foreign = 1

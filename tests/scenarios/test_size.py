@@ -1,4 +1,4 @@
-"""The status stays small; the pretended API server takes none of 12 KB."""
+"""The status stays small; the fake API server rejects 12 KB or more."""
 
 import json
 
@@ -25,16 +25,16 @@ ALL_SOURCES = Analysis.model_validate(
         ],
     }
 )
-"""The most that a rollout can be judged by."""
+"""The analysis with the most sources."""
 
 
 def size(written: Manifest) -> int:
-    """Count the bytes that the API server would store."""
+    """Return the number of bytes that the API server would store."""
     return len(json.dumps(written, separators=(",", ":")))
 
 
 def _judged() -> Evidence:
-    """Weigh errors of every source, at as many steps as there may be, and in the bake."""
+    """Return evidence with errors of every source, at the maximum of steps and in the bake."""
     bounds, fixed = limits(ALL_SOURCES), levels(ALL_SOURCES, 20, 0.001, 0.05)
     seen = WindowCounts(Counts(123_456, 1_234), Counts(1_234_567, 12_345), 1e9, 1e9, 15.0)
     sources = []
@@ -46,7 +46,7 @@ def _judged() -> Evidence:
 
 
 def test_a_decision_over_twenty_revisions_is_always_the_same() -> None:
-    """Given as many revisions as there may be, what is remembered changes no decision."""
+    """Given the maximum of revisions, a repeated decision is the same, whatever is cached."""
     observed, now = crowded()
     assert len(revision_configmaps(observed.children)) == REVISIONS
     assert decide(observed, PLATFORM, now) == decide(observed, PLATFORM, now)

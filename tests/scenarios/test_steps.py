@@ -1,4 +1,4 @@
-"""Whole canaries whose steps do more than carry a weight."""
+"""Complete canaries whose steps have more than a weight."""
 
 from typing import Any
 
@@ -13,14 +13,14 @@ def canary(cluster: FakeCluster, **fields: Any) -> FakeCluster:
 
 
 def shares(cluster: FakeCluster) -> list[int]:
-    """List the weights that the revision of the spec was given, one after the other."""
+    """Return the weights that the spec's revision was given, in order."""
     assert cluster.parsed.target is not None
     revision = cluster.parsed.target.revision
     return [weights[revision] for weights in cluster.weights if revision in weights]
 
 
 def test_pauses_of_steps(cluster: FakeCluster) -> None:
-    """Given a timed and a manual pause, the canary waits out the one and for `promote` in both."""
+    """Given a timed and a manual pause, the canary waits for the time and for `promote`."""
     steps = [{"weight": 20, "pause": {"seconds": 900}}, {"weight": 50, "pause": {}}]
     canary(cluster, steps=steps).model(2)
     cluster.until(lambda: cluster.state is State.STEP_PAUSED)
@@ -39,7 +39,7 @@ def test_pauses_of_steps(cluster: FakeCluster) -> None:
 
 
 def test_canary_that_turns_bad_in_a_pause_is_stopped(cluster: FakeCluster) -> None:
-    """Given a pause, a canary whose errors begin in it is stopped as in any other state."""
+    """Given a pause, a canary whose errors begin in it is aborted as in any other state."""
     behaviour = Behaviour()
     canary(cluster, steps=[{"weight": 20, "pause": {}}]).model(2, behaviour)
     cluster.until(lambda: cluster.state is State.STEP_PAUSED)
@@ -51,7 +51,7 @@ def test_canary_that_turns_bad_in_a_pause_is_stopped(cluster: FakeCluster) -> No
 
 
 def test_smoke_test_before_the_first_user(cluster: FakeCluster) -> None:
-    """Given a first step of weight 0, its pods stand ready for it and no user meets them."""
+    """Given a first step of weight 0, its pods are ready and get no user's request."""
     smoke = {"weight": 0, "scale": {"replicas": 3}, "pause": {}}
     canary(cluster, steps=[smoke, {"weight": 50}]).model(2)
     cluster.until(lambda: cluster.state is State.STEP_PAUSED)
@@ -68,14 +68,14 @@ TESTER = {"headers": [{"name": "x-tester", "value": "yes"}]}
 
 
 def headed(cluster: FakeCluster) -> list[str]:
-    """Name the revision that testers meet, over gRPC and over HTTP."""
+    """Return the revision that testers reach by gRPC and by HTTP."""
     rules = cluster.objects["HTTPRoute", "digits"]["spec"]["rules"]
     told = [rule for rule in rules if "headers" in rule["matches"][0]]
     return [one["name"].removeprefix("digits-") for rule in told for one in rule["backendRefs"]]
 
 
 def test_testers_meet_the_canary_before_anybody_else(cluster: FakeCluster) -> None:
-    """Given a match, its requests go to the canary at weight 0 and until the rollout is over."""
+    """Given a match, its requests go to the canary from weight 0 to the end of the rollout."""
     canary(cluster, match=TESTER, steps=[{"weight": 0, "minSeconds": 300}, {"weight": 50}])
     assert headed(cluster) == []
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
@@ -89,7 +89,7 @@ def test_testers_meet_the_canary_before_anybody_else(cluster: FakeCluster) -> No
 
 
 def test_testers_never_meet_a_canary_without_pods(cluster: FakeCluster) -> None:
-    """Given a canary that loses its pods, testers go back to the stable revision with all else."""
+    """Given a canary that loses its pods, testers are sent to the stable revision as well."""
     canary(cluster, match=TESTER, steps=[{"weight": 0, "minSeconds": 3600}, {"weight": 50}])
     behaviour = Behaviour()
     cluster.model(2, behaviour).until(lambda: cluster.state is State.ANALYSING)
@@ -100,7 +100,7 @@ def test_testers_never_meet_a_canary_without_pods(cluster: FakeCluster) -> None:
 
 
 def test_mirror_stops_a_bad_canary_before_any_user_meets_it(cluster: FakeCluster) -> None:
-    """Given copies of requests, the errors of a bad canary are nobody's."""
+    """Given copies of requests, no user sees the errors of a bad canary."""
     canary(cluster, mirror={"minSeconds": 120}).model(2, Behaviour(error_rate=0.3))
     cluster.until(lambda: cluster.state is State.MIRRORING)
     cluster.until(lambda: cluster.rollout is None)
@@ -111,7 +111,7 @@ def test_mirror_stops_a_bad_canary_before_any_user_meets_it(cluster: FakeCluster
 
 
 def test_mirror_lets_a_good_canary_go_on(cluster: FakeCluster) -> None:
-    """Given copies that are answered well, the steps follow and are judged by users' requests."""
+    """Given copies without errors, the steps follow and are judged by users' requests."""
     canary(cluster, mirror={"minSeconds": 120}).model(2)
     cluster.until(lambda: cluster.state is State.MIRRORING)
     assert cluster.rollout is not None

@@ -1,4 +1,4 @@
-"""Whole canaries whose traffic decides how long they take, and by which weight they begin."""
+"""Complete canaries whose traffic sets their duration and first weight."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from harness.fake_cluster import FakeCluster
 
 
 def serving(per_second: float, seconds: float = 60.0, **canary: Any) -> FakeCluster:
-    """Serve a first revision for some time, with so many requests, to canaries without steps."""
+    """Serve a first revision with this rate of requests, with canaries without steps."""
     cluster = FakeCluster(requests_per_second=per_second)
     cluster.edit(lambda spec: spec["rollout"].update(canary={"bakeSeconds": 60, **canary}))
     cluster.until(cluster.ready)
@@ -21,19 +21,19 @@ def serving(per_second: float, seconds: float = 60.0, **canary: Any) -> FakeClus
 
 
 def shares(cluster: FakeCluster) -> list[int]:
-    """List the weights that the revision of the spec was given, one after the other."""
+    """Return the weights that the spec's revision was given, in order."""
     assert cluster.parsed.target is not None
     revision = cluster.parsed.target.revision
     return [weights[revision] for weights in cluster.weights if revision in weights]
 
 
 def at_a_step(cluster: FakeCluster) -> bool:
-    """Whether the canary is judged."""
+    """Return whether a step is analysed."""
     return cluster.state is State.ANALYSING
 
 
 def told(cluster: FakeCluster, reason: str) -> list[str]:
-    """List what Events have said for a reason."""
+    """Return the messages of the Events with this reason."""
     return [event.message for event in cluster.events if event.reason == reason]
 
 
@@ -41,7 +41,7 @@ STEPS: list[Manifest] = [{"weight": 5}, {"weight": 50}]
 
 
 def test_too_little_traffic_is_told_from_the_rollouts_own() -> None:
-    """Given no past, a good revision at 0.2 requests/s, what it counts itself is told of."""
+    """Given no baseline and 0.2 requests/s, the advice uses the rollout's own requests."""
     cluster = serving(0.2, steps=STEPS).model(2)
     cluster.until(lambda: cluster.rollout and cluster.rollout.evidence)
     cluster.run(240)
@@ -69,7 +69,7 @@ def test_too_little_traffic_is_told_from_the_rollouts_own() -> None:
 
 
 def test_a_step_that_will_pass_in_time_says_when() -> None:
-    """Given enough requests, the condition says how long they take."""
+    """Given enough requests, the condition has the remaining time."""
     cluster = serving(2.0, 1200.0, steps=[{"weight": 20}]).model(2)
     cluster.until(lambda: at_a_step(cluster)).run(120)
     assert "The step needs about " in cluster.message("Ready")
@@ -79,7 +79,7 @@ def test_a_step_that_will_pass_in_time_says_when() -> None:
 
 
 def test_traffic_that_falls_is_told() -> None:
-    """Given a busy past, a rollout whose requests cease to come is not advised by it."""
+    """Given a busy past and then no requests, the advice does not use the past."""
     cluster = serving(10.0, 1200.0, steps=STEPS)
     cluster.model(2).until(lambda: cluster.rollout and cluster.rollout.evidence)
     assert told(cluster, "TrafficTooLow") == []
@@ -103,7 +103,7 @@ def test_first_weight_follows_the_past() -> None:
 
 
 def test_first_weight_follows_the_rollouts_own_traffic() -> None:
-    """Given no past, it is chosen after five minutes, and stays when the traffic rises."""
+    """Given no past, the weight is chosen after five minutes and stays if traffic rises."""
     cluster = serving(0.2).model(2)
     cluster.until(lambda: at_a_step(cluster) and shares(cluster)[-1] > 5)
     assert shares(cluster) == [0, 5, 25]
@@ -113,7 +113,7 @@ def test_first_weight_follows_the_rollouts_own_traffic() -> None:
 
 
 def test_first_weight_stays_low_where_there_is_much_traffic() -> None:
-    """Given 40 requests/s, no weight is written twice and nothing is told."""
+    """Given 40 requests/s, the first weight is not raised and no Event is sent."""
     cluster = serving(40.0, 1200.0).model(2)
     cluster.until(cluster.ready)
     assert shares(cluster) == [0, 5, 25, 50, 90, 100, 100]
@@ -121,7 +121,7 @@ def test_first_weight_stays_low_where_there_is_much_traffic() -> None:
 
 
 def test_first_weight_after_copies_is_the_first_that_users_meet() -> None:
-    """Given a mirror, the traffic is known before the first step."""
+    """Given a mirror, the first weight is chosen before the first step."""
     cluster = serving(1.7, 1200.0, mirror={"minSeconds": 60}).model(2)
     cluster.until(lambda: at_a_step(cluster))
     assert shares(cluster) == [0, 12]
@@ -129,7 +129,7 @@ def test_first_weight_after_copies_is_the_first_that_users_meet() -> None:
 
 @pytest.mark.parametrize("waiting", ["Pause", "Abort"])
 def test_requests_that_end_are_no_data_again(waiting: str) -> None:
-    """Given a canary that had requests, `onNoData` decides after the timeout without any."""
+    """Given a canary whose requests end, `onNoData` applies after the timeout."""
     cluster = serving(0.2, steps=STEPS)
     analysis = {"onNoData": waiting, "noDataTimeoutSeconds": 600}
     cluster.edit(lambda spec: spec["rollout"]["analysis"].update(analysis))
@@ -156,7 +156,7 @@ def test_requests_that_end_are_no_data_again(waiting: str) -> None:
 
 
 def test_the_time_without_a_weight_is_no_time_without_requests() -> None:
-    """Given a canary that loses its pods for a while, the time counts from its weight's return."""
+    """Given a canary that loses its pods for a while, the timeout restarts with its weight."""
     cluster = serving(2.0, steps=STEPS)
     analysis = {"onNoData": "Abort", "noDataTimeoutSeconds": 20}
     cluster.edit(lambda spec: spec["rollout"]["analysis"].update(analysis))
@@ -172,7 +172,7 @@ def test_the_time_without_a_weight_is_no_time_without_requests() -> None:
 
 
 def test_a_pause_is_no_time_without_requests() -> None:
-    """Given a pause in which nobody asks, the time starts anew when it ends."""
+    """Given a pause without requests, the timeout restarts after it."""
     cluster = serving(0.2, steps=STEPS)
     analysis = {"onNoData": "Abort", "noDataTimeoutSeconds": 600}
     cluster.edit(lambda spec: spec["rollout"]["analysis"].update(analysis))

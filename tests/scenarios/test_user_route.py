@@ -1,4 +1,4 @@
-"""A HTTPRoute of the user's: led to the revisions, held where it is unfit, and given back."""
+"""The user's own HTTPRoute: used for the weights, checked, and restored at the end."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ OTHER: Manifest = ENTRY | {"name": "old-service"}
 
 @pytest.fixture
 def routed() -> RoutedCluster:
-    """Make a cluster in which a first revision serves behind a route of the user's."""
+    """Make a cluster in which a first revision serves behind the user's route."""
     served = RoutedCluster()
     served.until(served.ready)
     served.run(120)
@@ -26,19 +26,19 @@ def routed() -> RoutedCluster:
 
 
 def analysing(cluster: RoutedCluster) -> RoutedCluster:
-    """Bring a canary to its first step."""
+    """Run a canary to its first step."""
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
     return cluster
 
 
 def refer(name: str) -> Any:
-    """Refer to another route."""
+    """Set `routeRef` to another route."""
     return lambda spec: spec["expose"]["gateway"].update(routeRef={"name": name})
 
 
 @pytest.mark.transition(16)
 def test_a_canary_through_a_route_of_the_users(routed: RoutedCluster) -> None:
-    """Given a route of the user's, weights move in it step by step, and no request is lost."""
+    """Given the user's route, its weights change step by step, and no request is lost."""
     stable = routed.stable or ""
     assert routed.backends() == {stable: 100}
     assert ("HTTPRoute", "digits") not in routed.objects
@@ -53,7 +53,7 @@ def test_a_canary_through_a_route_of_the_users(routed: RoutedCluster) -> None:
 
 
 def test_the_judge_is_told_where_the_users_route_has_each_revision(routed: RoutedCluster) -> None:
-    """Given a router that counts by the place in the route, the user's route is what counts."""
+    """Given a router that counts by position, the positions are those of the user's route."""
     routed.edit(lambda spec: spec["rollout"]["analysis"].update(provider="EnvoyGateway"))
     analysing(routed).run(60)
     rollout = routed.rollout
@@ -67,7 +67,7 @@ def test_the_judge_is_told_where_the_users_route_has_each_revision(routed: Route
 
 
 def test_the_finalizer_comes_before_the_route_is_touched() -> None:
-    """Given a new object, its route is left alone until it is kept from vanishing and serves."""
+    """Given a new object, its route is changed only with a finalizer and a serving revision."""
     cluster = RoutedCluster()
     cluster.settle()
     assert (cluster.log, cluster.routes) == ([], {"shop": cluster.routes["shop"]})
@@ -76,7 +76,7 @@ def test_the_finalizer_comes_before_the_route_is_touched() -> None:
 
 
 def test_nothing_is_written_at_rest(routed: RoutedCluster) -> None:
-    """Given a route that is as wanted, passes write nothing."""
+    """Given a route in its desired state, passes write nothing."""
     done = list(routed.log)
     routed.run(1800)
     assert routed.log == done
@@ -86,7 +86,7 @@ def test_nothing_is_written_at_rest(routed: RoutedCluster) -> None:
 @pytest.mark.transition(51)
 @pytest.mark.parametrize("state", [None, State.ANALYSING, State.BAKING])
 def test_a_deleted_object_gives_the_route_back(routed: RoutedCluster, state: State | None) -> None:
-    """Given any moment, deletion restores the route, lets proxies follow, and ends."""
+    """Given any state, deletion restores the route, waits for proxies, and ends."""
     if state is not None:
         routed.model(2).until(lambda: routed.state is state)
     routed.delete().run(10)
@@ -101,7 +101,7 @@ def test_a_deleted_object_gives_the_route_back(routed: RoutedCluster, state: Sta
 
 @pytest.mark.transition(51)
 def test_deletion_needs_neither_metrics_nor_a_stable_revision() -> None:
-    """Given an object that never served, or a route that is gone, nothing is waited for."""
+    """Given an object that never served, or a missing route, deletion waits for nothing."""
     never = RoutedCluster(pods={}, gateway=False)
     never.finalizers = ("halimede.dev/route",)
     never.delete().run(5)
@@ -115,7 +115,7 @@ def test_deletion_needs_neither_metrics_nor_a_stable_revision() -> None:
 
 @pytest.mark.transition(51)
 def test_a_route_that_cannot_be_given_back_keeps_nothing_for_ever(routed: RoutedCluster) -> None:
-    """Given an API server that refuses the patch, the object goes after 300 s with a Warning."""
+    """Given a patch that is rejected, the object is deleted after 300 s with a Warning."""
     routed.patchable = False
     routed.delete().run(290)
     assert not routed.gone
@@ -127,7 +127,7 @@ def test_a_route_that_cannot_be_given_back_keeps_nothing_for_ever(routed: Routed
 
 @pytest.mark.transition(51)
 def test_an_unreadable_spec_does_not_keep_the_object(routed: RoutedCluster) -> None:
-    """Given a spec and a status from another time, deletion needs neither."""
+    """Given a spec and a status that cannot be read, deletion still ends."""
     routed.spec = {"model": "an older schema"}
     routed.delete().run(30)
     assert routed.gone
@@ -135,7 +135,7 @@ def test_an_unreadable_spec_does_not_keep_the_object(routed: RoutedCluster) -> N
 
 
 def test_another_route_is_used_and_the_first_given_back(routed: RoutedCluster) -> None:
-    """Given a routeRef that changes in mid-canary, both routes are right as soon as is safe."""
+    """Given a routeRef that changes during a canary, the old route is restored when it is safe."""
     routed.routes["new"] = user_route("new")
     analysing(routed).edit(refer("new")).run(5)
     assert routed.routes["shop"]["spec"] == user_route()["spec"]
@@ -148,7 +148,7 @@ def test_another_route_is_used_and_the_first_given_back(routed: RoutedCluster) -
 
 
 def test_another_type_gives_the_route_back(routed: RoutedCluster) -> None:
-    """Given a switch to a route of Halimede's own, the user's is as it was; no finalizer stays."""
+    """Given a switch to another type, the user's route is restored and the finalizer removed."""
     routed.edit(lambda spec: spec.update(expose=GATEWAY)).run(60)
     assert routed.routes["shop"]["spec"] == user_route()["spec"]
     assert ("HTTPRoute", "digits") in routed.objects
@@ -179,7 +179,7 @@ UNFIT = {
 @pytest.mark.transition(50)
 @pytest.mark.parametrize("name", UNFIT)
 def test_an_unfit_route_holds_the_canary(routed: RoutedCluster, name: str) -> None:
-    """Given a route without a place for the model, weights wait, however long it takes."""
+    """Given a route without a backend for the model, the canary is held without a timeout."""
     spoil, said = UNFIT[name]
     analysing(routed)
     spoil(routed)
@@ -196,7 +196,7 @@ def test_an_unfit_route_holds_the_canary(routed: RoutedCluster, name: str) -> No
 
 
 def test_an_unfit_route_of_a_first_revision_is_told() -> None:
-    """Given a route that does not exist, the revision starts, and Ready says what is missing."""
+    """Given a missing route, the first revision starts, and Ready says what is missing."""
     cluster = RoutedCluster(routes={})
     cluster.run(60)
     assert cluster.condition("Ready") == ("False", "RouteNotAccepted")
@@ -208,7 +208,7 @@ def test_an_unfit_route_of_a_first_revision_is_told() -> None:
 
 @pytest.mark.transition(49)
 def test_gitops_that_puts_the_route_back_is_a_foreign_writer(routed: RoutedCluster) -> None:
-    """Given a tool that reverts the backends, they are led back and it is named in the end."""
+    """Given a tool that reverts the backends, they are written again and it is finally named."""
     analysing(routed)
     for _ in range(5):
         routed.write("shop", "argocd-controller", ENTRY)
@@ -222,7 +222,7 @@ def test_gitops_that_puts_the_route_back_is_a_foreign_writer(routed: RoutedClust
 
 
 def test_a_kill_before_the_patch_blames_nobody(routed: RoutedCluster) -> None:
-    """Given an operator that dies before each patch, its own weights are written by the next."""
+    """Given an operator that is killed before each patch, the next run writes the weights."""
     routed.model(2).until(lambda: routed.state is State.SHIFTING)
     routed.alive = False
     routed.run(100)

@@ -1,4 +1,4 @@
-"""Random histories of a route of the user's: whatever happens, it is given back at the end."""
+"""Random histories of the user's route: it is always restored at the end."""
 
 import copy
 from collections.abc import Callable
@@ -23,10 +23,10 @@ VERBS = ("abort", "promote", "promote-full", "pause", "resume", "retry")
 
 
 class History:
-    """One random history, and what the routes' owner wrote last."""
+    """One random history, and the last state that the routes' owner wrote."""
 
     def __init__(self, seed: int) -> None:
-        """Begin with two routes, of which one is used."""
+        """Start with two routes, of which one is used."""
         self.chance = Random(seed)
         routes = {name: user_route(name) for name in ("shop", "new")}
         self.written = {name: copy.deepcopy(one["spec"]) for name, one in routes.items()}
@@ -35,47 +35,47 @@ class History:
         self.models = 1
 
     def write(self, name: str) -> None:
-        """Have somebody write the backends of a route, if it is there."""
+        """Write the backends of a route as its owner, if it exists."""
         if name in self.cluster.routes:
             refs = copy.deepcopy(self.chance.choice(BACKENDS))
             self.cluster.write(name, self.chance.choice(("argocd", "kubectl")), *refs)
             self.written[name] = copy.deepcopy(self.cluster.routes[name]["spec"])
 
     def delete(self, name: str) -> None:
-        """Have somebody delete a route."""
+        """Delete a route."""
         self.cluster.routes.pop(name, None)
 
     def make(self, name: str) -> None:
-        """Have somebody make a route, perhaps in the place of another one of its name."""
+        """Create a route, replacing one of the same name."""
         self.cluster.routes[name] = user_route(name)
         self.written[name] = copy.deepcopy(self.cluster.routes[name]["spec"])
 
     def refer(self, name: str) -> None:
-        """Refer to a route."""
+        """Set `routeRef` to a route."""
         expose = copy.deepcopy(ROUTE_REF) | {"gateway": {"routeRef": {"name": name}}}
         self.cluster.edit(lambda spec: spec.update(expose=expose))
 
     def leave(self, _: str) -> None:
-        """Refer to no route of the user's."""
+        """Set `expose` to a route of Halimede's own."""
         self.cluster.edit(lambda spec: spec.update(expose=copy.deepcopy(GATEWAY)))
 
     def ask(self, _: str) -> None:
-        """Ask for another model."""
+        """Set another model."""
         self.models += 1
         self.cluster.model(self.models)
 
     def kill(self, _: str) -> None:
-        """Have the operator die between each status and what should follow it."""
+        """Kill the operator between each status and the writes that follow."""
         self.cluster.alive = False
         self.cluster.run(60)
         self.cluster.alive = True
 
     def command(self, _: str) -> None:
-        """Command something."""
+        """Give a random command."""
         self.cluster.command(f"{self.chance.choice(VERBS)}@{self.chance.random()}")
 
     def go_on(self) -> None:
-        """Let one more thing happen, and some time go by."""
+        """Run a random action, and let some time pass."""
         ways: tuple[Callable[[str], None], ...] = (
             self.write, self.delete, self.make, self.refer, self.leave,
             self.ask, self.ask, self.kill, self.command,
@@ -87,9 +87,9 @@ class History:
 @pytest.mark.transition(49, 50, 51)
 @pytest.mark.parametrize("seed", range(6))
 def test_every_history_ends_with_routes_as_they_were_written(seed: int) -> None:
-    """Given twenty random events and a deletion, no route bears a trace, and nothing stays.
+    """Given twenty random actions and a deletion, all routes are restored, and nothing remains.
 
-    At no time a Service is given requests by the very write that names it.
+    No write gives requests to a Service that it adds to a route.
     """
     history = History(seed)
     for _ in range(20):

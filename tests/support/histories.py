@@ -1,4 +1,4 @@
-"""Random histories of a ModelDeployment, on a world of facts alone, and what must always hold."""
+"""Random histories of a ModelDeployment for the state machine alone, without a cluster."""
 
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
@@ -36,11 +36,11 @@ SCALES = (None, None, Scale(replicas=1), Scale(replicas=5), Scale(percent=50))
 CONTROLS = st.sampled_from((None, 0, 30, 50))
 CAUSES = (None, NotReadyReason.CRASH_LOOP, NotReadyReason.UNSCHEDULABLE, NotReadyReason.LOADING)
 RARELY = st.integers(0, 9)
-"""Zero means yes."""
+"""Zero is the rare case."""
 SOON = {"no_data_timeout_seconds": 40, "metrics_timeout_seconds": 40}
-"""Short patience, so that it ends within a history."""
+"""Short timeouts, so that they end within a history."""
 LONGEST_NAP = 7200.0
-"""Seconds between two looks, at most."""
+"""Maximum seconds between two passes."""
 
 
 class History(RuleBasedStateMachine):
@@ -51,7 +51,7 @@ class History(RuleBasedStateMachine):
         strategy=st.sampled_from(Strategy),
         capacity=st.sampled_from(CapacityMode),
         down=st.sampled_from(OnStableDown),
-        wishes=st.tuples(*[st.sampled_from(OnTimeout)] * 3),
+        policies=st.tuples(*[st.sampled_from(OnTimeout)] * 3),
         replicas=st.integers(1, 6),
         room=st.sampled_from((None, None, 0, 1, 3)),
         by_pods=st.booleans(),
@@ -63,20 +63,20 @@ class History(RuleBasedStateMachine):
         strategy: Strategy,
         capacity: CapacityMode,
         down: OnStableDown,
-        wishes: tuple[OnTimeout, OnTimeout, OnTimeout],
+        policies: tuple[OnTimeout, OnTimeout, OnTimeout],
         replicas: int,
         room: int | None,
         *,
         by_pods: bool,
         control: int | None,
     ) -> None:
-        """Have a first revision serve, and a second one on its way."""
+        """Start with a first revision that serves and a second one that is rolled out."""
         self.world = MachineWorld(replicas=replicas, by_pods=by_pods).serve().ask_for("v2")
         self.world.room = None if room is None else replicas + room
         self.watcher = Watcher(self.world)
         names = ("on_no_data", "on_inconclusive", "on_metrics_down")
         analysis = self.world.settings.analysis.model_copy(
-            update={**dict(zip(names, wishes, strict=True)), **SOON}
+            update={**dict(zip(names, policies, strict=True)), **SOON}
         )
         replacing = capacity is CapacityMode.REPLACE
         self._set(
@@ -86,7 +86,7 @@ class History(RuleBasedStateMachine):
             on_stable_down=down,
             blue_green=BlueGreen(
                 bake_seconds=60,
-                auto_promote=wishes[0] is OnTimeout.PAUSE,
+                auto_promote=policies[0] is OnTimeout.PAUSE,
                 control_percent=control or 0,
             ),
             pause_timeout_seconds=600,
@@ -97,7 +97,7 @@ class History(RuleBasedStateMachine):
 
     @rule(revision=st.sampled_from(REVISIONS), chance=RARELY)
     def ask_for(self, revision: str, chance: int) -> None:
-        """The spec is edited, now and then in the middle of a rollout."""
+        """Set another revision, sometimes during a rollout."""
         if self.world.state is None or chance == 0:
             self.world.ask_for(revision)
 
@@ -116,10 +116,10 @@ class History(RuleBasedStateMachine):
         mirror: Mirror | None,
         control: int | None,
     ) -> None:
-        """The steps are edited."""
+        """Edit the steps."""
         steps = (
-            Step(weight=one, min_seconds=30, max_seconds=90, pause=pause, scale=scale)
-            for one in sorted(weights)
+            Step(weight=weight, min_seconds=30, max_seconds=90, pause=pause, scale=scale)
+            for weight in sorted(weights)
         )
         self._set(canary=Canary(steps=tuple(steps), mirror=mirror, control_percent=control))
 
@@ -127,19 +127,19 @@ class History(RuleBasedStateMachine):
         strategy=st.sampled_from(Strategy), capacity=st.sampled_from(CapacityMode), chance=RARELY
     )
     def edit_rollout(self, strategy: Strategy, capacity: CapacityMode, chance: int) -> None:
-        """The way of rolling out is edited, and now and then it is paused."""
+        """Edit the strategy and the capacity mode, and sometimes pause the rollout."""
         if capacity is CapacityMode.REPLACE:
             strategy = Strategy.CANARY
         self._set(strategy=strategy, capacity_mode=capacity, paused=chance == 0)
 
     @rule(chance=RARELY)
     def break_the_spec(self, chance: int) -> None:
-        """The spec cannot be understood for a while."""
+        """Make the spec invalid, or valid again."""
         self.world.invalid = "spec.model: broken." if chance == 0 else None
 
     @rule(replicas=st.integers(1, 12), chance=RARELY)
     def scale(self, replicas: int, chance: int) -> None:
-        """The number of pods is edited, now and then to none."""
+        """Edit the replicas, sometimes to zero."""
         self.world.replicas = replicas if chance else 0
 
     @rule(
@@ -151,12 +151,12 @@ class History(RuleBasedStateMachine):
     def lose_pods(
         self, revision: str, ready: int, cause: NotReadyReason | None, restarts: int
     ) -> None:
-        """Pods of a revision are lost."""
+        """Lose pods of a revision."""
         self.world.broken[revision] = unready(cause, ready=ready, restarts=restarts)
 
     @rule(revision=st.sampled_from(REVISIONS))
     def heal(self, revision: str) -> None:
-        """Pods of a revision come back."""
+        """Restore the pods of a revision."""
         self.world.broken.pop(revision, None)
 
     @rule(
@@ -164,12 +164,12 @@ class History(RuleBasedStateMachine):
         doubt=st.sampled_from((0.0, 0.0, 0.0, 2.0)),
     )
     def judge(self, verdict: Verdict | None, doubt: float) -> None:
-        """The judge changes its mind."""
+        """Change the judge's verdict."""
         self.world.verdict, self.world.doubt = verdict, doubt
 
     @rule(chance=RARELY)
     def answer(self, chance: int) -> None:
-        """The gateway changes its mind."""
+        """Change whether the gateway accepts the route."""
         self.world.accepted = chance != 0
 
     @rule(
@@ -177,23 +177,23 @@ class History(RuleBasedStateMachine):
         token=st.integers(0, 99),
     )
     def command(self, verb: str, token: int) -> None:
-        """Somebody commands something."""
+        """Give a command."""
         self.world.command = f"{verb}@{token}"
 
     @rule(seconds=st.sampled_from((-3600.0, -1.0, 1.0, 15.0, 61.0, 700.0, 7200.0)))
     def wait(self, seconds: float) -> None:
-        """Time goes by, or the clock is set."""
+        """Let time pass, or set the clock back."""
         self.world.now += seconds
 
     @rule(passes=st.integers(1, 12))
     def look(self, passes: int) -> None:
-        """The operator looks some times, each when its alarm rings."""
+        """Run some passes, each at its requeue time."""
         for _ in range(passes):
             self._look_and_sleep()
 
     @rule(writes=st.integers(0, 4), passes=st.integers(0, 8), lost=st.sampled_from((None, 0, 1)))
     def be_killed(self, writes: int, passes: int, lost: int | None) -> None:
-        """The operator is killed after some writes of a pass, and perhaps pods are lost."""
+        """Kill the operator after some writes of a pass, and perhaps lose pods."""
         for _ in range(passes):
             self._look_and_sleep()
         self.world.cut = writes
@@ -205,7 +205,7 @@ class History(RuleBasedStateMachine):
         self._look()
 
     def teardown(self) -> None:
-        """I11, I5: with the world well and the spec at rest, every rollout ends, and rests."""
+        """I11, I5: with a healthy cluster and no more edits, every rollout ends and stays so."""
         if not hasattr(self, "world"):
             return
         world = self.world
@@ -238,21 +238,22 @@ class History(RuleBasedStateMachine):
 
     def _look_and_sleep(self) -> None:
         self._look()
-        ahead = requeue_after(self.world.status, self.world.settings, self.world.now)
-        self.world.now += min(max(1.0, ahead or 5.0), LONGEST_NAP)
+        delay = requeue_after(self.world.status, self.world.settings, self.world.now)
+        self.world.now += min(max(1.0, delay or 5.0), LONGEST_NAP)
 
 
 def run(number: int, examples: int) -> set[Decision]:
-    """Live through some histories, others for each number; return who decided what in them."""
+    """Run some histories, with *number* as seed, and return the recorded decisions."""
     with recorded() as seen:
         run_state_machine_as_test(
             seed(number)(History),
             settings=settings(
                 max_examples=examples,
                 stateful_step_count=12,
+                # Worker processes do not load the profile of tests/conftest.py.
                 deadline=None,
                 database=None,
-                # A failure is told as it was found: to shorten it would take minutes.
+                # Report a failure without shrinking it, which would take minutes.
                 phases=[Phase.generate],
                 suppress_health_check=list(HealthCheck),
             ),

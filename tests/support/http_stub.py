@@ -1,4 +1,4 @@
-"""A server that answers whatever a test wants."""
+"""An HTTP server with responses set by a test."""
 
 import json
 from collections.abc import Iterator
@@ -10,56 +10,56 @@ from urllib.parse import parse_qs, urlsplit
 
 
 def answer(*series: object, **more: object) -> str:
-    """Write an answer of Prometheus's API."""
+    """Return a response of Prometheus's API."""
     data = {"resultType": "matrix", "result": series}
     return json.dumps({"status": "success", "data": data, **more})
 
 
 @dataclass
 class Server:
-    """An HTTP server that says what it is told to."""
+    """An HTTP server with a settable response."""
 
     url: str = ""
     status: int = 200
     body: str = answer()
     headers: dict[str, str] = field(default_factory=dict)
     silent: Event | None = None
-    """Say nothing until this is set."""
+    """Send no response until this is set."""
     asked: list[str] = field(default_factory=list)
     times: list[str] = field(default_factory=list)
-    """The moments that were asked about."""
+    """The evaluation times of the queries."""
     received: list[dict[str, str]] = field(default_factory=list)
     """The headers of every request."""
 
 
 @contextmanager
 def serve_answer() -> Iterator[Server]:
-    """Serve on loopback."""
-    told = Server()
+    """Serve on loopback and yield the server's settings."""
+    server = Server()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            told.received.append(dict(self.headers.items()))
-            asked = parse_qs(urlsplit(self.path).query)
-            told.asked += asked.get("query", [])
-            told.times += asked.get("time", [])
-            if told.silent:
-                told.silent.wait(20)
-            self.send_response(told.status)
-            for name, value in told.headers.items():
+            server.received.append(dict(self.headers.items()))
+            query = parse_qs(urlsplit(self.path).query)
+            server.asked += query.get("query", [])
+            server.times += query.get("time", [])
+            if server.silent:
+                server.silent.wait(20)
+            self.send_response(server.status)
+            for name, value in server.headers.items():
                 self.send_header(name, value)
             self.end_headers()
-            with suppress(ConnectionError):  # who asked may have given up
-                self.wfile.write(told.body.encode())
+            with suppress(ConnectionError):  # the client may have closed the connection
+                self.wfile.write(server.body.encode())
 
         def log_message(self, *_: object) -> None:
-            """Stay quiet."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
         http.daemon_threads = True
         thread = Thread(target=http.serve_forever, args=(0.01,), daemon=True)
         thread.start()
-        told.url = f"http://127.0.0.1:{http.server_address[1]}"
-        yield told
+        server.url = f"http://127.0.0.1:{http.server_address[1]}"
+        yield server
         http.shutdown()
         thread.join()

@@ -1,7 +1,7 @@
-"""Users behind Ingresses or a plain Service, and an operator that may die between any two writes.
+"""A fake cluster with Ingresses or a Service, whose operator can be killed after any write.
 
-Requests go where ingress-nginx would send them, and where kube-proxy would; as either follows
-with a delay, they go by what the cluster said one tick ago, to pods that are ready now.
+Requests are routed as by ingress-nginx or kube-proxy. Both follow with a delay, so requests use
+the objects of one tick ago, and the pods that are ready now.
 """
 
 import copy
@@ -25,25 +25,25 @@ NOTHING = Plan(None, (), (), (), None)
 
 @dataclass
 class IngressCluster(FakeCluster):
-    """A cluster in which every single write is looked at, and may be the operator's last."""
+    """A cluster that is checked after every write, and whose operator can be killed there."""
 
     lives: int | None = None
-    """How many writes the operator does before it dies; None: it does not."""
+    """Number of writes before the operator is killed. None: it is not killed."""
     away_seconds: float = 60.0
-    """How long it is away then."""
+    """Seconds until it is restarted."""
     order: random.Random = field(default_factory=lambda: random.Random(1))
-    """Shuffles the writes that are done at the same time."""
+    """Shuffles the writes that are sent at the same time."""
     foreign: int = 0
-    """Pods of a revision that nobody knows."""
+    """Number of pods of an unknown revision."""
     done: int = 0
-    """How many writes there were."""
+    """Number of writes so far."""
     empty: list[str] = field(default_factory=list)
-    """What was found wrong after a write."""
+    """Backends found without ready pods after a write."""
     _back_at: float = 0.0
-    _told: Objects = field(default_factory=dict)
+    _known_objects: Objects = field(default_factory=dict)
 
     def observe(self) -> Observed:
-        """Look, and see foreign pods as well."""
+        """Observe the cluster, including foreign pods."""
         seen = super().observe()
         pods = (
             pod_manifest(f"digits-0-{number}", "0", self.now, Behaviour(), ready=True)
@@ -52,7 +52,7 @@ class IngressCluster(FakeCluster):
         return replace(seen, pods=(*seen.pods, *pods))
 
     def carry_out(self, plan: Plan) -> None:
-        """Do one write after the other: those of a wave in any order, routes after the rest."""
+        """Execute the writes one by one: each wave in random order, routes after the rest."""
         for part in self._parts(plan):
             if self.lives is not None and self.done >= self.lives:
                 self.lives, self._back_at = None, self.now + self.away_seconds
@@ -68,29 +68,29 @@ class IngressCluster(FakeCluster):
             super().settle()
 
     def tick(self, seconds: float) -> None:
-        """Let proxies learn, after this time, what the cluster says now."""
+        """Let the time pass and then update the proxies with the present objects."""
         super().tick(seconds)
-        self._told = {
+        self._known_objects = {
             key: copy.deepcopy(one)
             for key, one in self.objects.items()
             if key[0] in ("Ingress", "Service")
         }
 
     def wrong(self) -> list[str]:
-        """Find what could meet an empty backend by the objects as they are."""
-        found = []
+        """Return the Ingresses and Services whose pods are not ready, by the present objects."""
+        problems = []
         for main in self._mains(self.objects):
             if self.stable is not None and not self._behind(self.objects, _backend(main)):
-                found.append(f"{main['metadata']['name']} leads to no ready pod")
+                problems.append(f"{main['metadata']['name']} leads to no ready pod")
             canary = self.objects.get(("Ingress", f"{main['metadata']['name']}-canary"))
             if canary and not self._behind(self.objects, _backend(canary)):
-                found.append(f"{canary['metadata']['name']} leads to no ready pod")
+                problems.append(f"{canary['metadata']['name']} leads to no ready pod")
         if not self._behind(self.objects, "digits") and self.stable is not None:
-            found.append("the entry Service has no ready pod")
-        return found
+            problems.append("the entry Service has no ready pod")
+        return problems
 
     def shares(self) -> dict[str, float]:
-        """Tell which part of the connections each revision gets at the entry Service."""
+        """Return the fraction of connections that each revision gets at the entry Service."""
         pods = self._behind(self.objects, "digits")
         owners = [self.pods[pod][0] for pod in pods]
         return {one: owners.count(one) / len(owners) for one in sorted(set(owners))}
@@ -113,7 +113,7 @@ class IngressCluster(FakeCluster):
         ]
 
     def _behind(self, objects: Objects, service: str) -> list[str]:
-        """List the ready pods that a Service leads to."""
+        """Return the ready pods that a Service selects."""
         selector = objects.get(("Service", service), {}).get("spec", {}).get("selector")
         if selector is None:
             return []
@@ -125,19 +125,19 @@ class IngressCluster(FakeCluster):
         ]
 
     def _serve(self, seconds: float) -> None:
-        """Have users' requests answered, half by HTTP and half by gRPC if there are both."""
-        told = self._told or self.objects
-        mains = self._mains(told)
+        """Answer users' requests, half by HTTP and half by gRPC if there are both."""
+        objects = self._known_objects or self.objects
+        mains = self._mains(objects)
         requests = self.requests_per_second * seconds
         if not mains:
-            self._answer(self._behind(told, "digits"), requests)
+            self._answer(self._behind(objects, "digits"), requests)
         for main in mains:
-            self._serve_ingress(told, main, requests / len(mains))
+            self._serve_ingress(objects, main, requests / len(mains))
 
-    def _serve_ingress(self, told: Objects, main: Manifest, requests: float) -> None:
-        pods = self._behind(told, _backend(main))
-        canary = told.get(("Ingress", f"{main['metadata']['name']}-canary"))
-        others = self._behind(told, _backend(canary)) if canary else []
+    def _serve_ingress(self, objects: Objects, main: Manifest, requests: float) -> None:
+        pods = self._behind(objects, _backend(main))
+        canary = objects.get(("Ingress", f"{main['metadata']['name']}-canary"))
+        others = self._behind(objects, _backend(canary)) if canary else []
         if not pods:
             self.lost += requests
         elif canary is None or not others:
@@ -179,7 +179,7 @@ def promote(cluster: IngressCluster) -> None:
 
 
 def abort_at(state: State) -> Story:
-    """Have somebody abort a rollout in some state."""
+    """Abort a rollout in this state."""
 
     def story(cluster: IngressCluster) -> None:
         cluster.model(2).until(lambda: cluster.state is state)
@@ -189,21 +189,21 @@ def abort_at(state: State) -> Story:
 
 
 def third(cluster: IngressCluster) -> None:
-    """Ask for a third revision in mid-canary."""
+    """Set a third model during a canary."""
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
     cluster.model(3).run(10)
     cluster.until(cluster.ready)
 
 
 def revert(cluster: IngressCluster) -> None:
-    """Go back to the old revision in mid-canary."""
+    """Revert to the old model during a canary."""
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
     cluster.model(1).run(10)
     cluster.until(cluster.ready)
 
 
 def baking_without(story: Story) -> Story:
-    """Leave the stable revision nothing in the bake."""
+    """Run the story without a control share."""
 
     def bare(cluster: IngressCluster) -> None:
         cluster.edit(lambda spec: spec["rollout"]["canary"].update(controlPercent=0))
@@ -223,11 +223,11 @@ STORIES: dict[str, tuple[str, Story]] = {
     "switch": ("BlueGreen", promote),
     "switch back": ("BlueGreen", abort_at(State.BAKING)),
 }
-"""By name: a strategy, and what happens."""
+"""By name: a strategy and the story."""
 
 
 def loses_nothing(first: IngressCluster, story: Story) -> None:
-    """Hold a story to it that no request is lost, and so if the operator dies on the way."""
+    """Assert that the story loses no request, also if the operator is killed after any write."""
     whole = copy.deepcopy(first)
     story(whole)
     assert (whole.empty, whole.lost) == ([], 0.0)

@@ -1,4 +1,4 @@
-"""What must hold in every pass, whatever happened before."""
+"""Invariants that hold in every pass, whatever happened before."""
 
 from dataclasses import dataclass, field, replace
 
@@ -26,17 +26,17 @@ Shares = dict[str, int]
 
 @dataclass
 class Watcher:
-    """Looks over the operator's shoulder in each pass."""
+    """Checks the invariants in each pass."""
 
     world: MachineWorld
     allowed: dict[str, int] = field(default_factory=dict)
-    """The highest step that each rollout has earned."""
+    """The highest step that each rollout may be in."""
 
     def look(self) -> None:
         """Run one pass and check everything."""
         world = self.world
         before, writes, route = world.status, len(world.writes), dict(world.route)
-        asked = dict(world.desired)
+        desired = dict(world.desired)
         scene = world.scene()
         self._abort_is_one_pass_away(scene)
         world.step()
@@ -50,12 +50,12 @@ class Watcher:
             self._leaves_only_without_requests(route, dict(shares))
         if world.cut is None:
             self._gives_up_only_what_is_replaced(scene)
-        self._asks_for_no_more_than_allowed(asked)
+        self._asks_for_no_more_than_allowed(desired)
         self._keeps_the_control_share(before)
         self._has_a_reason_to_wait()
 
     def rests(self) -> None:
-        """I5: where nothing is left to do, another look does nothing."""
+        """I5: with nothing left to do, further passes change nothing."""
         world = self.world
         for _ in range(2):
             before, writes = world.status, len(world.writes)
@@ -63,7 +63,7 @@ class Watcher:
         assert (world.status, world.writes[writes:]) == (before, []), "I5"
 
     def _raises_only_what_is_ready(self, old: Shares, new: Shares, scene: RolloutContext) -> None:
-        """I2, I4: a weight rises where pods were ready for it."""
+        """I2, I4: a weight rises only with ready pods for it."""
         rollout, pods = self.world.status.rollout, scene.facts.workload
         for revision, weight in new.items():
             if weight <= old.get(revision, 0):
@@ -78,7 +78,7 @@ class Watcher:
                 assert ready > 0 or not any(others), f"I2: {old} {new} {rollout.state}"
 
     def _carries(self, weight: int, ready: int, base: int) -> None:
-        """Both sides have the pods for it; where pods are replaced, one may be missing."""
+        """Both revisions have the pods for the weight; with Replace one may be missing."""
         world, rollout = self.world, self.world.status.rollout
         if rollout is not None and rollout.failover_since is not None and base == 0:
             assert ready > 0, "I2: it covers without a pod"
@@ -88,20 +88,20 @@ class Watcher:
             assert ready > 0, "I2: it takes the share of the bake over without a pod"
             return
         spare = self._replaces()
-        wanted, rest = (
+        needed, rest = (
             replicas_for_weight(weight, world.replicas),
             replicas_for_weight(100 - weight, world.replicas),
         )
         if self._by_pods():
-            wanted, rest = split_replicas(weight, world.replicas)
-        wanted = min(wanted, full_scale(world.replicas))
+            needed, rest = split_replicas(weight, world.replicas)
+        needed = min(needed, full_scale(world.replicas))
         if weight == 100:
-            wanted = max(1, min(full_scale(world.replicas), world.replicas - spare))
-        assert ready >= wanted, f"I2: {weight} % with {ready} of {wanted} pods"
+            needed = max(1, min(full_scale(world.replicas), world.replicas - spare))
+        assert ready >= needed, f"I2: {weight} % with {ready} of {needed} pods"
         assert base >= rest - (spare and rest > 1), f"I4: {100 - weight} % with {base} pods"
 
     def _gives_up_only_what_is_replaced(self, scene: RolloutContext) -> None:
-        """While revisions share by their pods, as many are there as the spec asks for."""
+        """With weights by replica count there are as many pods as the spec asks for."""
         world, rollout = self.world, self.world.status.rollout
         if rollout is None or not self._by_pods() or rollout.base not in world.desired:
             return
@@ -112,12 +112,12 @@ class Watcher:
         assert pods >= world.replicas, f"{pods} pods in {rollout.state}"
 
     def _raises_nothing_in_a_pause(self, old: Shares, new: Shares) -> None:
-        """While somebody holds it, a revision's share may fall; it rises to cover for stable."""
+        """In a pause a weight may fall; it rises only for a failover from stable."""
         rollout = self.world.status.rollout
         if rollout is None or rollout.state not in BEFORE_COMMIT or rollout.failover_since:
             return
         if rollout.control_dropped_at is not None and rollout.state in ALL_TRAFFIC:
-            return  # a stable revision without pods answers nothing, whoever holds the rollout
+            return  # a stable revision without pods cannot answer, paused or not
         if rollout.strategy is Strategy.RECREATE:
             return  # in the middle of its outage a pause would only prolong that
         if self.world.settings.paused or rollout.paused_since is not None:
@@ -125,7 +125,7 @@ class Watcher:
             assert share <= old.get(rollout.revision, 0), f"paused: {old} {new} {rollout.state}"
 
     def _leaves_only_without_requests(self, old: Shares, new: Shares) -> None:
-        """I14: proxies lose requests if a revision leaves the route while it has a share."""
+        """I14: proxies lose requests if a revision leaves the route while it has a weight."""
         rollout = self.world.status.rollout
         if rollout is None or rollout.strategy is Strategy.RECREATE:
             return
@@ -133,7 +133,7 @@ class Watcher:
         assert not any(gone.values()), f"I14: {old} {new} {rollout.state}"
 
     def _token_acts_once(self, before: Status) -> None:
-        """No command is carried out whose token is remembered."""
+        """No command with a recorded token is executed again."""
         after = self.world.status
         acted = (
             after.executed_tokens[-1:] if after.executed_tokens != before.executed_tokens else ()
@@ -141,7 +141,7 @@ class Watcher:
         assert not set(acted) & set(before.executed_tokens), "a token acted twice"
 
     def _failed_revision_stays_away(self, before: Status) -> None:
-        """I8: what was stopped begins anew only if that is commanded."""
+        """I8: a failed revision starts again only by command."""
         after = self.world.status
         if after.rollout is None or (before.rollout and before.rollout.id == after.rollout.id):
             return
@@ -151,40 +151,44 @@ class Watcher:
 
     def _rises_only_after_a_pass(self, before: Status, verdict: Verdict | None) -> None:
         """I3, I6: a canary goes beyond its step only after Pass or `promote`, step by step."""
-        after, was = self.world.status.rollout, before.rollout
-        if after is None or was is None or after.id != was.id or after.steps == 0:
+        after, earlier = self.world.status.rollout, before.rollout
+        if after is None or earlier is None or after.id != earlier.id or after.steps == 0:
             return
         promoted = self.world.status.last_command != before.last_command
-        fit = remap_steps(was, self.world.settings, self.world.now)
-        if fit != was:
-            self.allowed[after.id], was = fit.step, fit
-        step = self.allowed.setdefault(after.id, was.step)
-        if was.state in AT_STEP and (verdict is Verdict.PASS or promoted or was.weight == 0):
+        fit = remap_steps(earlier, self.world.settings, self.world.now)
+        if fit != earlier:
+            self.allowed[after.id], earlier = fit.step, fit
+        step = self.allowed.setdefault(after.id, earlier.step)
+        if earlier.state in AT_STEP and (
+            verdict is Verdict.PASS or promoted or earlier.weight == 0
+        ):
             self.allowed[after.id] = step + 1
-        if was.strategy is Strategy.CANARY:
+        if earlier.strategy is Strategy.CANARY:
             assert after.step <= self.allowed[after.id], f"I3: step {after.step}"
-            if after.state is State.SCALING_UP and was.state in AT_STEP:
-                assert self.allowed[after.id] > was.step, "I3: full scale"
+            if after.state is State.SCALING_UP and earlier.state in AT_STEP:
+                assert self.allowed[after.id] > earlier.step, "I3: full scale"
 
     def _keeps_the_control_share(self, before: Status) -> None:
-        """I13: the bake leaves the stable revision what it was given for it, or nothing.
+        """I13: the control share stays constant during the bake until it is dropped.
 
-        What it has given up it never gets again, and nothing else takes it from it.
+        A dropped share never returns, and no other check lowers it.
         """
-        after, was = self.world.status.rollout, before.rollout
+        after, earlier = self.world.status.rollout, before.rollout
         if after is None or after.state not in ALL_TRAFFIC:
             return
         if after.control_dropped_at is not None:
             assert after.weight == 100, f"I13: {after.weight} % after the share was given up"
-        if was is not None and was.id == after.id and was.state in ALL_TRAFFIC:
-            dropped = after.control_dropped_at != was.control_dropped_at
-            assert dropped or after.weight == was.weight, f"I13: {was.weight} to {after.weight}"
+        if earlier is not None and earlier.id == after.id and earlier.state in ALL_TRAFFIC:
+            dropped = after.control_dropped_at != earlier.control_dropped_at
+            assert dropped or after.weight == earlier.weight, (
+                f"I13: {earlier.weight} to {after.weight}"
+            )
         elif after.weight < 100:
             control = control_percent(after, self.world.settings, by_pods=self.world.by_pods)
             assert after.weight >= 100 - control, f"I13: {after.weight} % of {control}"
 
     def _abort_is_one_pass_away(self, scene: RolloutContext) -> None:
-        """I7: whatever the state, an abort takes the canary's weight in the very next write."""
+        """I7: in every state an abort takes the canary's weight in the next write."""
         rollout = scene.status.rollout
         if rollout is None or rollout.state not in BEFORE_COMMIT:
             return
@@ -201,24 +205,26 @@ class Watcher:
         assert after.rollout is None or after.rollout.state in GIVEN_UP, "I7"
 
     def _has_a_reason_to_wait(self) -> None:
-        """I9: a rollout that stays has said why, or time will wake it."""
+        """I9: a rollout that stays in its state has a wait reason or a requeue time."""
         world = self.world
         if world.status.rollout is None or world.seen[-1] is not world.seen[-2]:
             return
-        told = world.last.wait is not None
-        ahead = requeue_after(world.status, world.settings, world.now) is not None
-        assert told or ahead, f"I9: {world.state}"
+        has_reason = world.last.wait is not None
+        has_requeue = requeue_after(world.status, world.settings, world.now) is not None
+        assert has_reason or has_requeue, f"I9: {world.state}"
 
-    def _asks_for_no_more_than_allowed(self, was: dict[str, int]) -> None:
-        """I12: a rollout asks for `replicas` once more at most; replacing, for one pod more.
+    def _asks_for_no_more_than_allowed(self, earlier: dict[str, int]) -> None:
+        """I12: a rollout has at most twice `replicas` pods; with Replace at most one more.
 
-        Killed between the two writes of a way back, Recreate has yet to take the other's pods.
+        After a kill between the two writes of an abort, Recreate may have pods of both revisions.
         """
         world, rollout = self.world, self.world.status.rollout
         if rollout is None:
             return
         both = {rollout.base, rollout.revision}
-        asked, before = (sum(pods.get(one, 0) for one in both) for pods in (world.desired, was))
+        total, before = (
+            sum(pods.get(name, 0) for name in both) for pods in (world.desired, earlier)
+        )
         most = 2 * world.replicas
         if rollout.strategy is Strategy.RECREATE:
             sides = (world.desired.get(one, 0) for one in (rollout.base, rollout.revision))
@@ -231,7 +237,7 @@ class Watcher:
             most = max(most, world.replicas + max(scales, default=0))
         if self._replaces():
             most = world.replicas + 1
-        assert asked <= max(most, before), f"I12: {asked} pods, at most {most}"
+        assert total <= max(most, before), f"I12: {total} pods, at most {most}"
 
     def _replaces(self) -> bool:
         rollout = self.world.status.rollout

@@ -1,4 +1,4 @@
-"""A rollout that the judge looks at every 15 s, over counters that a test lets grow."""
+"""A rollout that is judged every 15 s by counters that a test increments."""
 
 from dataclasses import dataclass, field
 
@@ -37,21 +37,21 @@ class JudgedRollout:
     now: float = BEGIN
     evidence: Evidence = field(default_factory=Evidence)
     points: dict[tuple[Source, str, str], list[Sample]] = field(default_factory=dict)
-    """By source, revision, and class of the response as the router has it."""
+    """By source, revision, and the router's class of the response."""
     instead: dict[Source, Answer] = field(default_factory=dict)
-    """What a source answers instead."""
+    """Answers that replace those of a source."""
     past: dict[Source, Answer] = field(default_factory=dict)
-    """What a source tells of stable before the rollout, if anything."""
+    """Answers of a source about stable before the rollout."""
     unscraped: set[tuple[Source, str]] = field(default_factory=set)
-    """Revisions whose counters by a source go on, but are not scraped meanwhile."""
+    """Sources and revisions whose counters grow but are not scraped."""
     totals: dict[tuple[Source, str, str], float] = field(default_factory=dict)
-    """What those counters stand at."""
+    """The current values of the counters."""
     bake: bool = False
     rehearsal: bool = False
     compared: bool = True
 
     def __post_init__(self) -> None:
-        """Begin, with a past that tells nothing if there is no other."""
+        """Start with `past`, or with an empty past."""
         self.evidence = begin(
             self.analysis,
             self.steps,
@@ -69,15 +69,15 @@ class JudgedRollout:
         stable_router: Counts | None = None,
         client_errors: tuple[int, int] = (0, 0),
     ) -> Judgement:
-        """Let 15 s pass in which so much happened.
+        """Let 15 s pass with these requests, and judge them.
 
         Args:
-            canary: Of the canary, in Triton and, without *router*, at the router.
-            stable: Of the stable revision.
-            router: What the router saw of the canary, if that was something else.
-            stable_router: The same of the stable revision.
-            client_errors: How many of the canary's requests at the router that are no errors, and
-                of the stable revision's, were client errors.
+            canary: The canary's, in Triton and, without *router*, at the router.
+            stable: The stable revision's.
+            router: The canary's at the router, if they differ.
+            stable_router: The stable revision's at the router, if they differ.
+            client_errors: How many of the requests without an error at the router were client
+                errors: the canary's, and the stable revision's.
         """
         self.now += 15
         seen = {(Source.TRITON, CANARY): canary, (Source.TRITON, STABLE): stable}
@@ -116,26 +116,26 @@ class JudgedRollout:
                         points.append(Sample(self.now, self.totals[counter]))
 
     def _reading(self) -> Reading:
-        found: dict[Source, list[Series]] = {source: [] for source in Source}
+        by_source: dict[Source, list[Series]] = {source: [] for source in Source}
         for (source, revision, response), samples in self.points.items():
             points = tuple((one.at, one.value) for one in samples)
             if source is Source.ROUTER:
-                found[source].append(envoy(revision, points, response=response))
+                by_source[source].append(envoy(revision, points, response=response))
             elif response != "4":
                 reason = "BACKEND" if response == "5" else None
-                found[source].append(triton(revision, points, reason=reason))
+                by_source[source].append(triton(revision, points, reason=reason))
         answers: dict[Source, Answer] = {
-            source: CounterSamples(tuple(series)) for source, series in found.items()
+            source: CounterSamples(tuple(series)) for source, series in by_source.items()
         }
         return Reading(request(self.now, counted_since(self.evidence)), answers | self.instead)
 
     def held(self, source: Source = Source.TRITON) -> SourceEvidence:
-        """Say what a source has shown so far."""
+        """Return the evidence of a source so far."""
         return next(one for one in self.evidence.sources if one.source == source)
 
 
 def usual(errors: int, requests: int = 120_000) -> CounterSamples:
-    """Tell of two hours in which stable had so many errors in Triton, evenly."""
+    """Return two hours in which stable had this many errors in Triton, evenly spread."""
     good, bad = (requests - errors) / 120, errors / 120
     minutes = range(121)
     return measured(

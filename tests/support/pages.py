@@ -1,4 +1,4 @@
-"""The pages that people read, and what stands in them."""
+"""The documentation pages and their contents."""
 
 import re
 from collections.abc import Iterator
@@ -13,14 +13,14 @@ PAGES = sorted(
 
 
 def text(page: str) -> str:
-    """Read a page."""
+    """Return the text of a page."""
     return (ROOT / page).read_text()
 
 
 def headings(page: str) -> set[str]:
-    """List the anchors of a page's headings, made as GitHub makes them."""
-    found = re.findall(r"^#+ (.*)$", without_blocks(text(page)), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in found}
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.*)$", without_blocks(text(page)), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in titles}
 
 
 def links(page: str) -> Iterator[tuple[str, str]]:
@@ -32,18 +32,18 @@ def links(page: str) -> Iterator[tuple[str, str]]:
 
 
 def without_blocks(markdown: str) -> str:
-    """Leave out code blocks."""
+    """Return the page without code blocks."""
     return re.sub(r"^```.*?^```", "", markdown, flags=re.MULTILINE | re.DOTALL)
 
 
 def code(page: str) -> list[str]:
-    """List the code blocks and code spans of a page."""
+    """Return the code blocks and code spans of a page."""
     blocks = re.findall(r"^```\w*\n(.*?)^```", text(page), re.MULTILINE | re.DOTALL)
     return [*blocks, *re.findall(r"`([^`\n]+)`", without_blocks(text(page)))]
 
 
 def table(page: str, header: str) -> dict[str, list[str]]:
-    """Read all tables of a page with this header: the first cell's code, and the other cells."""
+    """Return the rows of all tables with this header, by the code in the first cell."""
     rows: dict[str, list[str]] = {}
     for part in text(page).split(f"\n{header}\n")[1:]:
         for line in part.splitlines()[1:]:

@@ -1,4 +1,4 @@
-"""Who decided what: every check that moves a ModelDeployment from one place to the next."""
+"""Records which check makes each transition of a ModelDeployment."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,36 +11,36 @@ from halimede.rollout.context import Decision, RolloutContext
 from tools.transitions.row import StateOrIdle, Transition
 
 Step = tuple[str, StateOrIdle, StateOrIdle]
-"""The name of a function, and the places before and after it."""
+"""The name of a function, and the states before and after it."""
 
 ENTRIES = (machine.going_back, machine.advancing)
-"""Checks that only ask the one of the state."""
+"""Checks that only call the one of the state."""
 
 
 def name_of(function: Callable[..., object]) -> str:
-    """Name a function as the table does."""
+    """Return a function's name as in the table."""
     return f"{function.__module__}.{function.__qualname__}".removeprefix("halimede.")
 
 
 @contextmanager
 def recorded() -> Iterator[set[Step]]:
-    """Record what the machine decides in this block."""
-    seen: set[Step] = set()
+    """Record the state machine's decisions in this block."""
+    steps: set[Step] = set()
 
     def watched(check: Any) -> Any:
-        def ask(scene: RolloutContext) -> Decision | None:
+        def check_and_record(scene: RolloutContext) -> Decision | None:
             move: Decision | None = check(scene)
             if move is not None:
                 before, after = scene.status.rollout, move.status.rollout
-                seen.add((name_of(check), before and before.state, after and after.state))
+                steps.add((name_of(check), before and before.state, after and after.state))
             return move
 
-        return check if check in ENTRIES else ask
+        return check if check in ENTRIES else check_and_record
 
     def remapped(rollout: Any, *rest: Any) -> Any:
         after = machine_remap(rollout, *rest)
         if after is not rollout:
-            seen.add((name_of(machine_remap), rollout.state, after.state))
+            steps.add((name_of(machine_remap), rollout.state, after.state))
         return after
 
     machine_remap = machine.remap_steps
@@ -52,11 +52,11 @@ def recorded() -> Iterator[set[Step]]:
             for state, check in table.items():
                 patch.setitem(table, state, watched(check))
         patch.setattr(machine, "remap_steps", remapped)
-        yield seen
+        yield steps
 
 
 def declares(row: Transition, step: Step) -> bool:
-    """Whether a row of the table says that this may happen."""
+    """Return whether a row of the table allows this step."""
     name, before, after = step
     if name not in row.by:
         return False

@@ -1,4 +1,4 @@
-"""A small world for the machine alone: facts that obey its writes, and a clock that is moved."""
+"""A small world for the state machine: facts that follow its writes, and a settable clock."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -29,7 +29,7 @@ START = 1_000_000.0
 
 @dataclass
 class MachineWorld:
-    """A cluster in which pods are ready at once, unless a test says otherwise."""
+    """A cluster in which pods are ready at once unless a test changes that."""
 
     target: str = "v1"
     generation: int = 1
@@ -37,57 +37,61 @@ class MachineWorld:
     settings: Rollout = SETTINGS
     replicas: int = 2
     by_pods: bool = False
-    """There is no router: shares are those of the pods."""
+    """No router: weights follow the replica counts."""
     now: float = START
     status: Status = field(default_factory=Status)
     command: str | None = None
     verdict: Verdict | None = Verdict.PASS
-    """What the judge says whenever it looks."""
+    """The judge's verdict in every poll."""
     doubt: float = 0.0
-    """Logarithm of the odds for an error rate over the ceiling, whenever it looks."""
+    """Logarithm of the odds for an error rate over the ceiling in every poll."""
     broken: dict[str, Workload] = field(default_factory=dict)
-    """Revisions whose pods are not as they should be."""
+    """Workloads of revisions whose pods are not all ready."""
     ending: int = 0
-    """Pods that linger where none is wanted any more."""
+    """Pods that still terminate when none is desired."""
     room: int | None = None
-    """How many pods find a place in the cluster; None: as many as are asked for."""
+    """Number of pods that fit into the cluster. None: all."""
     running: dict[str, int] = field(default_factory=dict)
-    """How many pods of each revision have one."""
+    """Number of scheduled pods of each revision."""
     accepted: bool = True
     refused: bool = False
-    """The gateway says no to the route as it is."""
+    """The gateway rejects the present route."""
     effects: bool = True
-    """False: whatever is decided is stored in the status, and then the process is killed."""
+    """False: the process is killed after each write of the status."""
     cut: int | None = None
-    """After so many writes of a pass the process is killed; None: it is not."""
+    """Number of writes in a pass before the process is killed. None: it is not killed."""
     desired: dict[str, int] = field(default_factory=dict)
     route: tuple[tuple[str, int], ...] = ()
     arranged: TrafficPlan | None = None
-    """What leads clients to the revisions, as it is live."""
+    """The live traffic plan."""
     writes: list[tuple[tuple[str, int], ...]] = field(default_factory=list)
     last: Decision = field(default_factory=lambda: Decision(Status()))
     seen: list[State | None] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
 
     def workload(self, revision: str) -> Workload:
-        """Tell how a revision's pods are."""
+        """Return the workload of a revision."""
         pods = self.desired.get(revision)
         if pods is None:
             return Workload(revision)
-        held = pods or self.ending
+        existing = pods or self.ending
         if revision in self.broken:
-            known = self.broken[revision]
-            ready = min(known.ready_endpoints, pods)
-            known = replace(known, revision=revision, exists=True, desired=pods, pods=held)
-            return replace(known, ready_endpoints=ready)
+            workload = self.broken[revision]
+            ready = min(workload.ready_endpoints, pods)
+            workload = replace(
+                workload, revision=revision, exists=True, desired=pods, pods=existing
+            )
+            return replace(workload, ready_endpoints=ready)
         running = self.running.get(revision, 0)
         cause = NotReadyReason.UNSCHEDULABLE if running < pods else None
-        known = Workload(revision, exists=True, desired=pods, ready_endpoints=running, pods=held)
-        return replace(known, cause=cause)
+        workload = Workload(
+            revision, exists=True, desired=pods, ready_endpoints=running, pods=existing
+        )
+        return replace(workload, cause=cause)
 
     def facts(self) -> Facts:
-        """Tell what the machine may know."""
-        applied = self.arranged == self._arrangement()
+        """Return the facts for the state machine."""
+        applied = self.arranged == self._traffic_plan()
         return Facts(
             workloads={revision: self.workload(revision) for revision in self.desired},
             route=Route(applied=applied, accepted=self.accepted, refused=self.refused),
@@ -95,7 +99,7 @@ class MachineWorld:
         )
 
     def scene(self) -> RolloutContext:
-        """Tell all that the machine may look at in this pass."""
+        """Return the context of this pass, with a new verdict if a poll is due."""
         if self.status.target is None:
             first = RevisionStatus(revision=self.target, since=self.now)
             self.status = self.status.model_copy(update={"target": first})
@@ -103,13 +107,13 @@ class MachineWorld:
         rollout = status.rollout
         if rollout and self.verdict and is_due(rollout, self.settings.analysis, self.now):
             verdict = self.verdict
-            known = rollout.evidence or Evidence()
-            looks = known.bake_looks
+            previous = rollout.evidence or Evidence()
+            looks = previous.bake_looks
             missing = self.now if verdict is Verdict.NO_DATA else None
             down = self.now if verdict is Verdict.METRICS_DOWN else None
             evidence = Evidence(
-                no_data_since=missing and (known.no_data_since or missing),
-                metrics_down_since=down and (known.metrics_down_since or down),
+                no_data_since=missing and (previous.no_data_since or missing),
+                metrics_down_since=down and (previous.metrics_down_since or down),
                 verdict=verdict,
                 message=f"The judge says {verdict}.",
                 bake_looks=looks + (rollout.state is State.BAKING),
@@ -134,7 +138,7 @@ class MachineWorld:
         )
 
     def step(self) -> Decision:
-        """Run one pass and let the world follow what it asks for."""
+        """Run one pass and apply its writes to the world."""
         scene = self.scene()
         self.last = advance(scene)
         self.status = self.last.status
@@ -160,14 +164,14 @@ class MachineWorld:
         raise AssertionError(f"{state} was not reached; it was {self.seen[-1]}")
 
     def serve(self, revision: str = "v1") -> "MachineWorld":
-        """Have a first revision deployed and serving."""
+        """Deploy a first revision until it serves."""
         self.target = revision
         self.run(3)
         assert self.status.stable is not None
         return self
 
     def ask_for(self, revision: str) -> "MachineWorld":
-        """Have the spec ask for another revision."""
+        """Set another revision in the spec."""
         self.target = revision
         self.generation += 1
         return self
@@ -179,7 +183,7 @@ class MachineWorld:
 
     @property
     def path(self) -> list[State | None]:
-        """The states that were passed, without repetitions."""
+        """The states so far, without repetitions."""
         return [
             state
             for number, state in enumerate(self.seen)
@@ -189,8 +193,8 @@ class MachineWorld:
     def _doubts(self) -> tuple[SourceEvidence, ...]:
         if not self.doubt:
             return ()
-        held = SourceEvidence(source="Router", begun_at=START, watermark=self.now)
-        return (held.model_copy(update={"log_abs": (self.doubt,)}),)
+        evidence = SourceEvidence(source="Router", begun_at=START, watermark=self.now)
+        return (evidence.model_copy(update={"log_abs": (self.doubt,)}),)
 
     def _follow(self, scene: RolloutContext) -> None:
         for write in self._writes(scene)[: self.cut]:
@@ -198,35 +202,35 @@ class MachineWorld:
         self._schedule()
 
     def _writes(self, scene: RolloutContext) -> list[Callable[[], None]]:
-        """List the writes of a pass in their order: Deployments, the route, deletions."""
+        """Return the writes of a pass in order: Deployments, the route, deletions."""
         live, writes = traffic.revisions_with_workloads(self.status), list[Callable[[], None]]()
         for revision in sorted(live):
             pods = traffic.replicas(scene, revision, autoscaled=False) or 0
             if self.desired.get(revision) != pods:
                 writes.append(partial(self.desired.__setitem__, revision, pods))
-        arranged = self._arrangement()
-        if arranged != self.arranged:
-            writes.append(partial(self._set_route, arranged))
+        plan = self._traffic_plan()
+        if plan != self.arranged:
+            writes.append(partial(self._set_route, plan))
         gone = sorted(self.desired.keys() - live)
         writes.extend(partial(self.desired.__delitem__, one) for one in gone)
         return writes
 
-    def _set_route(self, arranged: TrafficPlan) -> None:
-        if arranged.weights != self.route:
-            self.writes.append(arranged.weights)
-        self.arranged, self.route = arranged, arranged.weights
+    def _set_route(self, plan: TrafficPlan) -> None:
+        if plan.weights != self.route:
+            self.writes.append(plan.weights)
+        self.arranged, self.route = plan, plan.weights
 
-    def _arrangement(self) -> TrafficPlan:
-        asked = traffic.traffic_plan(self.status, self.settings)
+    def _traffic_plan(self) -> TrafficPlan:
+        plan = traffic.traffic_plan(self.status, self.settings)
         return replace(
-            asked, header_routed=asked.header_routed and self.settings.canary.match is not None
+            plan, header_routed=plan.header_routed and self.settings.canary.match is not None
         )
 
     def _schedule(self) -> None:
-        """Find places for pods: who has one keeps it as long as the pod is wanted."""
-        wanted = self.desired.items()
-        self.running = {name: min(self.running.get(name, 0), pods) for name, pods in wanted}
-        for name, pods in wanted:
+        """Schedule pods: a scheduled pod keeps its place as long as it is desired."""
+        desired = self.desired.items()
+        self.running = {name: min(self.running.get(name, 0), pods) for name, pods in desired}
+        for name, pods in desired:
             missing = pods - self.running[name]
             if self.room is not None:
                 missing = min(missing, max(0, self.room - sum(self.running.values())))
@@ -234,22 +238,22 @@ class MachineWorld:
 
 
 def unready(cause: NotReadyReason | None = None, *, ready: int = 0, restarts: int = 0) -> Workload:
-    """Describe pods that are not as they should be."""
+    """Return a workload whose pods are not all ready."""
     return Workload("", ready_endpoints=ready, cause=cause, message="Because.", restarts=restarts)
 
 
 def changed(settings: Rollout, **changes: object) -> Rollout:
-    """Edit a part of the settings."""
+    """Return a copy of the settings with changes."""
     return settings.model_copy(update=changes)
 
 
 def analysis(**changes: object) -> Rollout:
-    """Edit how the canary is judged."""
+    """Return settings with a changed analysis."""
     return changed(SETTINGS, analysis=SETTINGS.analysis.model_copy(update=changes))
 
 
 def canary_at(state: State, world: MachineWorld | None = None) -> MachineWorld:
-    """Bring a canary to a state."""
+    """Run a canary to *state*."""
     world = (world or MachineWorld()).serve().ask_for("v2")
     world.until(state)
     return world

@@ -1,4 +1,4 @@
-"""Series as Prometheus answers them, written down briefly."""
+"""Short constructors for Prometheus's series."""
 
 from halimede.api.analysis import MetricsProvider
 from halimede.judge.reading import BackendPosition, CounterSamples, MetricsRequest, Sample, Series
@@ -15,7 +15,7 @@ def request(
     provider: MetricsProvider = MetricsProvider.CONTOUR,
     stable_since: float = 0.0,
 ) -> MetricsRequest:
-    """Ask for the counters of `digits` in the namespace `ml`."""
+    """Return a request for the counters of `digits` in the namespace `ml`."""
     return MetricsRequest(
         provider=provider,
         namespace="ml",
@@ -35,7 +35,7 @@ def request(
 
 
 def series(points: Points, **labels: str) -> Series:
-    """Write (time, value) pairs as a series; `name` is its `__name__`."""
+    """Return (time, value) pairs as a series; `name` is its `__name__`."""
     named = {("__name__" if key == "name" else key): value for key, value in labels.items()}
     return Series(named, tuple(Sample(at, value) for at, value in points))
 
@@ -49,7 +49,7 @@ def envoy(
     port: int = 8000,
     instance: str = "envoy-1",
 ) -> Series:
-    """Write a counter of Envoy's about a revision's Service."""
+    """Return one of Envoy's counters for a revision's Service."""
     more = {} if response is None else {"envoy_response_code_class": response}
     return series(
         points,
@@ -63,7 +63,7 @@ def envoy(
 def triton(
     revision: str, points: Points, *, reason: str | None = None, pod: str = "x", **labels: str
 ) -> Series:
-    """Write a counter of a Triton pod: of successes, or of failures for a reason."""
+    """Return a counter of a Triton pod: successes, or failures with a reason."""
     outcome = "success" if reason is None else "failure"
     more = {} if reason is None else {"reason": reason}
     return series(
@@ -78,5 +78,5 @@ def triton(
 
 
 def measured(*counters: Series) -> CounterSamples:
-    """Answer with these series."""
+    """Return an answer with these series."""
     return CounterSamples(counters)

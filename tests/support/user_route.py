@@ -1,4 +1,4 @@
-"""A pretended cluster in which a HTTPRoute of the user's leads to the model."""
+"""A fake cluster in which the user's own HTTPRoute leads to the model."""
 
 import copy
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ ROUTE_REF = {"type": "Gateway", "gateway": {"routeRef": {"name": "shop"}}}
 
 
 def user_route(name: str = "shop", *backends: Manifest) -> Manifest:
-    """Write a HTTPRoute as its owner does, and as the API server stores it."""
+    """Return a user's HTTPRoute as the API server stores it."""
     refs = backends or (
         {"group": "", "kind": "Service", "name": "digits", "port": 8000, "weight": 1},
     )
@@ -41,37 +41,37 @@ def user_route(name: str = "shop", *backends: Manifest) -> Manifest:
 
 
 def patched(target: Manifest, operations: Sequence[Manifest]) -> None:
-    """Carry a JSON patch out, as far as Halimede writes any."""
-    for one in operations:
-        *path, last = [part.replace("~1", "/") for part in one["path"].split("/")[1:]]
+    """Apply a JSON patch with the operations that Halimede writes."""
+    for operation in operations:
+        *path, last = [part.replace("~1", "/") for part in operation["path"].split("/")[1:]]
         place: Any = target
         for part in path:
             place = place[int(part)] if isinstance(place, list) else place[part]
-        match one["op"]:
+        match operation["op"]:
             case "test":
-                assert place[last] == one["value"]
+                assert place[last] == operation["value"]
             case "remove":
                 del place[last]
             case _:
-                place[last] = copy.deepcopy(one["value"])
+                place[last] = copy.deepcopy(operation["value"])
 
 
 @dataclass
 class RoutedCluster(FakeCluster):
-    """One namespace with one ModelDeployment, and routes of the user's."""
+    """A namespace with one ModelDeployment and the user's routes."""
 
     routes: dict[str, Manifest] = field(default_factory=lambda: {"shop": user_route()})
     finalizers: tuple[str, ...] = ()
     deleted_at: float | None = None
     patchable: bool = True
-    """False: the API server refuses every patch of a route."""
+    """False: the API server rejects every patch of a route."""
     log: list[str] = field(default_factory=list)
-    """What was done about finalizers and routes."""
+    """Writes of finalizers and routes."""
     strangers: list[str] = field(default_factory=list)
-    """Services that were given requests by the write that named them: proxies lose some."""
+    """Services that got requests in the same write that added them: proxies lose some."""
 
     def __post_init__(self) -> None:
-        """Refer to the route."""
+        """Set `routeRef`."""
         self.spec["expose"] = copy.deepcopy(ROUTE_REF)
 
     @property
@@ -80,7 +80,7 @@ class RoutedCluster(FakeCluster):
         return self.deleted_at is not None and not self.finalizers
 
     def backends(self, name: str = "shop") -> dict[str, int]:
-        """Tell who gets what by the first rule of a route; the entry Service only if it does."""
+        """Return the weights in the first rule of a route; the entry Service only if above 0."""
         refs = self.routes[name]["spec"]["rules"][0]["backendRefs"]
         return {
             one["name"].removeprefix("digits-"): one["weight"]
@@ -89,7 +89,7 @@ class RoutedCluster(FakeCluster):
         }
 
     def write(self, name: str, manager: str, *refs: Manifest) -> None:
-        """Have somebody write the backends of a route."""
+        """Write the backends of a route as another manager."""
         route = self.routes[name]
         route["spec"]["rules"][0]["backendRefs"] = list(refs)
         self._written(route, manager)
@@ -111,7 +111,7 @@ class RoutedCluster(FakeCluster):
 
     @override
     def users_routes(self, md: ModelDeployment) -> dict[str, Manifest | None]:
-        return {one: self._live(one) for one in tracked_routes(md)}
+        return {route: self._live(route) for route in tracked_routes(md)}
 
     @override
     def look(self) -> Plan:
@@ -168,7 +168,7 @@ class RoutedCluster(FakeCluster):
 
 
 def _named(route: Manifest, *, served: bool = False) -> set[str]:
-    """Name the Services that a route leads to; only those with requests if they are *served*."""
+    """Return the Services in a route; if *served*, only those with a weight."""
     return {
         ref["name"]
         for rule in route["spec"]["rules"]

@@ -1,4 +1,4 @@
-"""Wait for what another process does, never for a time; a wait that gives up shows what it saw."""
+"""Waits for conditions in other processes; on timeout the error shows the last value."""
 
 import asyncio
 import threading
@@ -7,54 +7,54 @@ from collections.abc import Awaitable, Callable
 from pprint import pformat
 from typing import TypeVar
 
-Seen = TypeVar("Seen")
+Value = TypeVar("Value")
 
 WITHIN = 60.0
-"""Seconds until what does not come counts as missing."""
+"""Default timeout in seconds."""
 
 LOOK_EVERY = 0.1
 LONGEST = 4000
-"""Characters of what was seen last that are shown at most."""
+"""Maximum characters of the last value in an error."""
 
 
 def wait_until(
-    look: Callable[[], Seen],
-    accept: Callable[[Seen], object] = bool,
+    look: Callable[[], Value],
+    accept: Callable[[Value], object] = bool,
     *,
     within: float = WITHIN,
     explain: Callable[[], str] = str,
-) -> Seen:
-    """Look again and again, and return the first sight that is accepted.
+) -> Value:
+    """Poll `look` and return its first accepted value.
 
-    After ``within`` seconds it fails with the last sight and with what ``explain`` returns.
+    After ``within`` seconds it fails with the last value and the text of ``explain``.
     """
     deadline = time.monotonic() + within
-    while not accept(sight := look()):
+    while not accept(value := look()):
         if time.monotonic() > deadline:
-            raise _failure(sight, within, explain)
+            raise _failure(value, within, explain)
         threading.Event().wait(LOOK_EVERY)
-    return sight
+    return value
 
 
 async def wait_until_async(
-    look: Callable[[], Awaitable[Seen]],
-    accept: Callable[[Seen], object] = bool,
+    look: Callable[[], Awaitable[Value]],
+    accept: Callable[[Value], object] = bool,
     *,
     within: float = WITHIN,
     explain: Callable[[], str] = str,
-) -> Seen:
-    """Do as `wait_until` does, with a coroutine that looks."""
-    sight: Seen | str = "nothing: the first look did not end"
+) -> Value:
+    """Do the same as `wait_until` with a coroutine."""
+    last: Value | str = "nothing: the first look did not end"
     try:
         async with asyncio.timeout(within):
-            while not accept(found := await look()):
-                sight = found
+            while not accept(value := await look()):
+                last = value
                 await asyncio.sleep(LOOK_EVERY)
-            return found
+            return value
     except TimeoutError as error:
-        raise _failure(sight, within, explain) from error
+        raise _failure(last, within, explain) from error
 
 
-def _failure(sight: object, within: float, explain: Callable[[], str]) -> AssertionError:
-    lines = [f"not within {within:g} s; last seen:", pformat(sight)[:LONGEST], explain()]
+def _failure(value: object, within: float, explain: Callable[[], str]) -> AssertionError:
+    lines = [f"not within {within:g} s; last seen:", pformat(value)[:LONGEST], explain()]
     return AssertionError("\n".join(filter(None, lines)))

@@ -1,4 +1,4 @@
-"""The commands that tell before and explain during a rollout, as they are typed."""
+"""The commands `forecast` and `explain`."""
 
 import json
 import os
@@ -21,7 +21,7 @@ OBJECT = "/apis/halimede.dev/v1alpha1/namespaces/demo/modeldeployments/digits"
 
 
 def test_forecast_tells_of_a_file(capsys: pytest.CaptureFixture[str]) -> None:
-    """The bake of a blue-green example, under the traffic that was given."""
+    """`forecast` prints the bake of a blue-green example with the given traffic."""
     file = str(ROOT / "examples" / "blue-green.yaml")
     assert main(["forecast", file, "--rate", "5", "--stable-error", "0.1"]) == 0
     printed = capsys.readouterr().out
@@ -32,7 +32,7 @@ def test_forecast_tells_of_a_file(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("rate", ["0", "-1", "nan", "inf", "many", "1e9"])
 def test_a_rate_that_is_none_is_refused(rate: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """The option is named, and what it takes."""
+    """An invalid rate is rejected with the option and its valid values."""
     with pytest.raises(SystemExit) as ended:
         main(["forecast", "model.yaml", f"--rate={rate}"])
     assert ended.value.code == 2
@@ -44,7 +44,7 @@ def test_a_rate_that_is_none_is_refused(rate: str, capsys: pytest.CaptureFixture
 def test_an_error_rate_that_is_none_is_refused(
     errors: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A stable revision that only fails is nothing to compare with."""
+    """A stable error rate of 100 % is rejected."""
     with pytest.raises(SystemExit) as ended:
         main(["forecast", "model.yaml", "--rate=1", f"--stable-error={errors}"])
     assert ended.value.code == 2
@@ -109,7 +109,7 @@ def kubeconfig(tmp_path: Path) -> Iterator[Path]:
 
 
 def ask(kubeconfig: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Type `halimede explain`; the library reads KUBECONFIG once per process."""
+    """Run `halimede explain` in a process, because the library reads KUBECONFIG only once."""
     return subprocess.run(
         [sys.executable, "-m", "halimede", "explain", *arguments],
         env=os.environ | {"KUBECONFIG": str(kubeconfig)},
@@ -122,14 +122,14 @@ def ask(kubeconfig: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_explain_reads_the_object_and_explains_it(kubeconfig: Path) -> None:
-    """What is printed is the explanation and nothing else."""
+    """It prints only the explanation."""
     asked = ask(kubeconfig, "digits", "-n", "demo")
     expected = (EXPLAINED / "stopped.txt").read_text()
     assert (asked.returncode, asked.stdout) == (0, expected), asked.stderr
 
 
 def test_explain_says_that_there_is_no_such_object(kubeconfig: Path) -> None:
-    """Without a namespace it is looked for in `default`."""
+    """Without a namespace the object is read from `default`."""
     asked = ask(kubeconfig, "digits")
     assert (asked.returncode, asked.stdout) == (1, "")
     assert "halimede: there is no ModelDeployment digits in the namespace default" in asked.stderr

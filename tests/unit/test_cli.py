@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_render_shows_what_becomes_of_a_file(capsys: pytest.CaptureFixture[str]) -> None:
-    """A ModelDeployment and the ConfigMap that it reads become all children, as plain YAML."""
+    """A ModelDeployment and its ConfigMap are rendered as all children, in plain YAML."""
     assert main(["render", str(ROOT / "examples" / "canary.yaml")]) == 0
     printed = capsys.readouterr().out
     kinds = [document["kind"] for document in yaml.safe_load_all(printed)]
@@ -52,7 +52,7 @@ def test_render_says_what_is_wrong_with_a_file(
 def test_odd_files_are_no_tracebacks(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str]
 ) -> None:
-    """Each command that reads a file says what is wrong with it, and fails."""
+    """Each command that reads a file fails with the file's error."""
     file = tmp_path / "model.yaml"
     for content in (b"", b"[]", b"\xff", b"\x00", b"a: *b", b"kind: ModelDeployment", b"[" * 9999):
         file.write_bytes(content)
@@ -80,13 +80,13 @@ def test_render_quotes_what_readers_take_for_something_else(
 
 
 def test_render_says_that_there_is_no_file(capsys: pytest.CaptureFixture[str]) -> None:
-    """A typo in the path is no traceback."""
+    """A missing file gives a message, not a traceback."""
     assert main(["render", "missing.yaml"]) == 1
     assert "No such file" in capsys.readouterr().err
 
 
 def test_the_printed_crd_is_the_committed_one(capsys: pytest.CaptureFixture[str]) -> None:
-    """`make crds` was run."""
+    """The output of `halimede crd` is the committed file."""
     assert main(["crd"]) == 0
     committed = ROOT / "crds" / "halimede.dev_modeldeployments.yaml"
     assert capsys.readouterr().out == committed.read_text()
@@ -99,7 +99,7 @@ def test_fetch_tells_why_it_failed(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_fetch_prints_the_digest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What it prints is what spec.model.sha256 takes."""
+    """It prints the digest for spec.model.sha256."""
     source = tmp_path / "model.onnx"
     source.write_bytes(b"x")
     assert main(["fetch", "--source", str(source), "--to", str(tmp_path / "models" / "m")]) == 0
@@ -112,7 +112,7 @@ def test_fetch_prints_the_digest(tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_unusable_settings_end_it_with_status_2(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The variable is named, and nothing is started."""
+    """Invalid settings exit with status 2 and name the variable."""
     monkeypatch.setenv("HALIMEDE_WORKERS", "many")
     assert main(["run"]) == 2
     assert "HALIMEDE_WORKERS is 'many'" in capsys.readouterr().err

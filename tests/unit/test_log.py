@@ -37,7 +37,7 @@ def test_text_lines_read_well() -> None:
 
 
 def test_tracebacks_are_kept() -> None:
-    """A bug can be found from its log line."""
+    """A log line keeps its traceback."""
     try:
         int("boom")
     except ValueError:
@@ -47,7 +47,7 @@ def test_tracebacks_are_kept() -> None:
 
 
 def test_what_is_found_open_at_the_end_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
-    """Given a watch that fails as the end of the loop closes it, only what else fails is told."""
+    """Given a watch that fails when the loop closes, only other errors are logged."""
 
     async def stubborn() -> AsyncIterator[int]:
         try:

@@ -1,4 +1,4 @@
-"""Files of manifests: what is read from them, and what is said of those that cannot be."""
+"""Reading manifests from files, and the errors of invalid ones."""
 
 import re
 
@@ -21,13 +21,13 @@ CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: model}\ndata: {m
 
 
 def indented(text: str) -> str:
-    """Write an object as an item of a list."""
+    """Return an object as a list item in YAML."""
     first, *rest = text.strip().splitlines()
     return "\n".join((f"- {first}", *(f"  {line}" for line in rest)))
 
 
 def listed(*objects: str, kind: str = "List", version: str = "v1") -> str:
-    """Write a list of objects."""
+    """Return a List of objects in YAML."""
     items = "\n".join(map(indented, objects))
     return f"apiVersion: {version}\nkind: {kind}\nitems:\n{items}\n"
 
@@ -64,7 +64,7 @@ TYPED = f"metadata: {{name: m}}{SPEC}"
     ],
 )
 def test_objects_are_read_wherever_they_stand(text: str) -> None:
-    """Documents and lists are all the same."""
+    """Objects are read from documents and lists alike."""
     found = load_documents(text)
     assert sorted(one["kind"] for one in found) == ["ConfigMap", "ModelDeployment"]
     assert [
@@ -141,7 +141,7 @@ def test_objects_are_read_wherever_they_stand(text: str) -> None:
     ],
 )
 def test_what_cannot_be_read_is_told(text: str, says: str) -> None:
-    """The message is a sentence, with the document's number where there is one."""
+    """The message is a sentence with the document's number, if there are several."""
     with pytest.raises(InvalidManifestError, match=re.escape(says)):
         render_manifests(text, PLATFORM)
 
@@ -162,7 +162,7 @@ def test_a_config_map_is_that_of_the_namespace() -> None:
 
 
 def test_a_file_that_is_null_is_empty() -> None:
-    """The API server stores an empty text for it."""
+    """Null data is read as empty text, as in the API server."""
     assert "source.model.py: ''" in render_manifests(
         f"{MODEL}---\n{CONFIG_MAP.replace('model.py: x', 'model.py: ')}", PLATFORM
     )

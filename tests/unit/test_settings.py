@@ -9,12 +9,12 @@ from halimede.settings import Credentials, Settings
 
 
 def test_nothing_need_be_set() -> None:
-    """An empty environment is a working one: all namespaces, no metrics."""
+    """An empty environment is valid: all namespaces, no metrics."""
     assert Settings.from_env({}) == Settings()
 
 
 def test_everything_can_be_set() -> None:
-    """Every variable has its field; blanks around values and after commas do not matter."""
+    """Every variable sets its field; spaces around values and after commas are ignored."""
     env = {
         "HALIMEDE_IMAGE": "registry.example/halimede:1",
         "HALIMEDE_NAMESPACES": "a, b,",
@@ -58,13 +58,13 @@ def test_everything_can_be_set() -> None:
     ],
 )
 def test_what_is_unusable_is_refused_by_name(name: str, value: str, says: str) -> None:
-    """The message names the variable, its value, and what would do."""
+    """The message has the variable, its value, and valid values."""
     with pytest.raises(SettingsError, match=rf"{name} is '{re.escape(value)}'.*{says}"):
         Settings.from_env({name: value})
 
 
 def test_rendering_is_told_the_images() -> None:
-    """The platform carries the two images."""
+    """The platform has the two images."""
     platform = Settings.from_env({"HALIMEDE_IMAGE": "i", "HALIMEDE_TRITON_REPOSITORY": "t"})
     assert (platform.platform().halimede_image, platform.platform().triton_repository) == (
         "i",
@@ -73,5 +73,5 @@ def test_rendering_is_told_the_images() -> None:
 
 
 def test_absent_and_empty_credentials_are_the_same() -> None:
-    """A Secret may hold empty keys."""
+    """A Secret may have empty keys, which count as absent."""
     assert Credentials.from_env({"HALIMEDE_FETCH_token": ""}) == Credentials()

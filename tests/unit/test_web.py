@@ -1,4 +1,4 @@
-"""What the operator serves."""
+"""The operator's HTTP endpoints."""
 
 import aiohttp
 
@@ -7,7 +7,7 @@ from halimede.web import serve
 
 
 async def test_probes_tell_what_is_wrong() -> None:
-    """200 and `ok` if nothing is, otherwise 503 and the reason."""
+    """A probe returns 200 and `ok`, or 503 and the reason."""
     trouble: str | None = None
     async with (
         serve(0, healthy=lambda: trouble, ready=lambda: "not yet") as port,

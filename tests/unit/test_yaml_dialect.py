@@ -1,4 +1,4 @@
-"""YAML as Go programs read it, and as every reader understands it."""
+"""YAML that Go programs and other readers parse alike."""
 
 import re
 from pathlib import Path
@@ -21,20 +21,20 @@ WORDS = [
 
 
 def write(value: Any) -> str:
-    """Write one document."""
+    """Return a document as YAML."""
     text: str = yaml.dump(value, Dumper=Dumper, sort_keys=False)
     return text
 
 
 def read(text: str) -> Any:
-    """Read one document."""
+    """Parse one document."""
     (document,) = yaml.load_all(text, Loader=Loader)
     return document
 
 
 @pytest.mark.parametrize("word", WORDS)
 def test_strings_stay_strings(word: str) -> None:
-    """Whatever a string looks like, it is one to readers of either dialect, as a key too."""
+    """Every string stays a string for readers of either dialect, also as a key."""
     text = write({word: word, "list": [word]})
     expected = {word: word, "list": [word]}
     assert read(text) == expected
@@ -49,13 +49,13 @@ def test_strings_stay_strings(word: str) -> None:
     ],
 )
 def test_what_some_reader_takes_for_something_else_is_quoted(word: str) -> None:
-    """Not every reader is at hand here, so the quotes themselves are looked for."""
+    """The quotes are tested, because not every reader is available here."""
     assert write([word]) == f"- '{word}'\n"
 
 
 @pytest.mark.parametrize("word", ["a", "yesterday", "no-one", "v1", "1.2.3", "500m", "8-a", "nan"])
 def test_plain_words_stay_plain(word: str) -> None:
-    """What every reader takes for a string needs no quotes."""
+    """Text that every reader parses as a string has no quotes."""
     assert write([word]) == f"- {word}\n"
 
 
@@ -71,7 +71,7 @@ def test_plain_words_stay_plain(word: str) -> None:
     )
 )
 def test_what_is_written_is_read_again(value: Any) -> None:
-    """Nothing changes on the way, to readers of either dialect."""
+    """Readers of either dialect parse what was written."""
     text = write(value)
     assert read(text) == value
     assert yaml.safe_load(text) == value
@@ -100,7 +100,7 @@ def test_what_is_written_is_read_again(value: Any) -> None:
     ],
 )
 def test_read_as_kubectl_does(text: str, value: Any) -> None:
-    """Plain scalars mean what they mean to a program that applies the same file."""
+    """Plain scalars are parsed as by `kubectl`."""
     found = read(text)
     assert found == value
     assert type(found) is type(value)
@@ -120,13 +120,13 @@ def test_read_as_kubectl_does(text: str, value: Any) -> None:
     ],
 )
 def test_what_json_cannot_hold_is_refused(text: str, says: str) -> None:
-    """There is no such value in an object of Kubernetes, so that no reader may guess one."""
+    """Values that JSON cannot represent are rejected."""
     with pytest.raises(yaml.YAMLError, match=re.escape(says)):
         read(text)
 
 
 @pytest.mark.parametrize("file", ["crds/halimede.dev_modeldeployments.yaml"])
 def test_committed_files_mean_the_same_to_all(file: str) -> None:
-    """No string in what we ship is something else to `kubectl`."""
+    """No string in committed files is another type for `kubectl`."""
     text = (ROOT / file).read_text()
     assert read(text) == yaml.safe_load(text)

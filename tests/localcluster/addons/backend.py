@@ -1,7 +1,7 @@
-"""A model server's stand-in: answers HTTP and gRPC with its name. Run inside the cluster.
+"""A fake model server that answers HTTP and gRPC with its name. Runs inside the cluster.
 
 ``backend.py NAME ADDRESS HTTP_PORT GRPC_PORT``; prints a line when both listen. On SIGTERM it
-finishes what it has begun. A gRPC request whose body is ``fail`` is answered with INTERNAL.
+finishes open requests. A gRPC request whose body is ``fail`` is answered with INTERNAL.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import grpc.aio
 from aiohttp import web
 
 WORK = 0.02
-"""Seconds that a request takes, so that some are always in flight."""
+"""Seconds per request, so that some are always in flight."""
 
 
 async def main(name: str, address: str, http_port: str, grpc_port: str) -> None:

@@ -1,4 +1,4 @@
-"""Callers in front of the gateway, over HTTP and gRPC, that count every answer."""
+"""Clients of the gateway, over HTTP and gRPC, that count every response."""
 
 import asyncio
 from collections import Counter
@@ -15,12 +15,12 @@ from tests.support.waiting import WITHIN
 
 METHOD = f"{GRPC_PATH}/ModelInfer"
 CALLERS = 6
-"""Callers of each protocol that call at the same time."""
+"""Concurrent callers per protocol."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one call was answered."""
+    """The result of one call."""
 
     protocol: str
     status: str
@@ -31,24 +31,24 @@ class Answer:
 
     @property
     def good(self) -> bool:
-        """Whether the caller got what it asked for."""
+        """Whether the call succeeded."""
         return self.status in {"200", "OK"}
 
 
 @dataclass
 class Calls:
-    """The answers so far."""
+    """The results so far."""
 
     answers: Counter[Answer] = field(default_factory=Counter)
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     @property
     def bad(self) -> list[Answer]:
-        """The calls that were not answered as they should."""
+        """The failed calls."""
         return [answer for answer in self.answers if not answer.good]
 
     def of(self, backend: str, protocol: str | None = None) -> int:
-        """Count the answers of a backend."""
+        """Return the number of responses of a backend."""
         return sum(
             number
             for answer, number in self.answers.items()
@@ -56,13 +56,13 @@ class Calls:
         )
 
     async def note(self, answer: Answer) -> None:
-        """Count an answer."""
+        """Record a result."""
         async with self.changed:
             self.answers[answer] += 1
             self.changed.notify_all()
 
     async def more(self, number: int, backend: str | None = None) -> None:
-        """Wait until so many more calls were answered, by a backend if it is named."""
+        """Wait for this number of further responses, optionally of one backend."""
         goal = self._count(backend) + number
         try:
             async with asyncio.timeout(WITHIN), self.changed:
@@ -99,14 +99,14 @@ async def call_grpc(channel: grpc.aio.Channel, body: bytes = b"x" * 500) -> Answ
 
 
 def open_channel(gateway: tuple[str, int], hostname: str) -> grpc.aio.Channel:
-    """Return a channel whose requests carry the hostname of a route."""
+    """Return a channel whose requests have the hostname of a route."""
     address = f"{gateway[0]}:{gateway[1]}"
     return grpc.aio.insecure_channel(address, options=[("grpc.default_authority", hostname)])
 
 
 @asynccontextmanager
 async def calling(gateway: tuple[str, int], hostname: str) -> AsyncIterator[Calls]:
-    """Call over both protocols, without a pause, for as long as the block runs."""
+    """Call over both protocols continuously while the block runs."""
     calls = Calls()
     url = f"http://{gateway[0]}:{gateway[1]}/v2/models/digits/infer"
     async with aiohttp.ClientSession() as session, open_channel(gateway, hostname) as channel:

@@ -10,7 +10,7 @@ from tests.localcluster.addons.world import World, world
 
 @pytest.fixture(scope="package")
 def cluster() -> Iterator[Cluster]:
-    """A control plane with gateway and Prometheus; the tests bring their own backends."""
+    """Start a control plane with gateway and Prometheus, without backends."""
     parts = (Part.GATEWAY, Part.PROMETHEUS)
     with up(f"addons-{os.getpid()}", parts=parts) as running:
         yield running
@@ -18,7 +18,7 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture
 def here(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[World]:
-    """A namespace for one test, named after it."""
+    """Make a namespace for one test, named after it."""
     namespace = request.node.name.removeprefix("test_").replace("_", "-")[:60].strip("-")
     with world(cluster, namespace) as made:
         yield made

@@ -1,4 +1,4 @@
-"""What the tests apply: Services with hand-written endpoints, and routes to them."""
+"""Manifests of the tests: Services with hand-written endpoints, and routes to them."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ def service(name: str) -> Manifest:
 def endpoints(service_name: str, number: int, port: int, *, ready: bool = True) -> Manifest:
     """Return one backend's endpoints: HTTP on ``port``, gRPC on the next one.
 
-    What is not ready is about to end and still serves, as the endpoint of a pod being deleted.
+    An endpoint that is not ready is terminating and still serves, as that of a deleted pod.
     """
     conditions = {"ready": ready, "serving": True, "terminating": not ready}
     return {
@@ -45,7 +45,7 @@ def endpoints(service_name: str, number: int, port: int, *, ready: bool = True) 
 
 
 def route(name: str, hostname: str, weights: dict[str, int]) -> Manifest:
-    """Return one HTTPRoute for HTTP and gRPC that names the backend in the answer's header."""
+    """Return one HTTPRoute for HTTP and gRPC that adds the backend's name as response header."""
     return {
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "HTTPRoute",
@@ -82,7 +82,7 @@ def _backends(weights: dict[str, int], port: int) -> list[Manifest]:
 
 
 def ingress(name: str, hostname: str, service_name: str) -> Manifest:
-    """Return an Ingress of class ``contour`` with one path for gRPC and one for all the rest."""
+    """Return an Ingress of class ``contour`` with one path for gRPC and one for the rest."""
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "Ingress",

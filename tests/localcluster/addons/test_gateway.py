@@ -20,7 +20,7 @@ from tests.support.waiting import wait_until_async
 
 
 async def apply(here: World, *manifests: Manifest) -> None:
-    """Apply without holding up the callers."""
+    """Apply in a thread, without blocking the callers."""
     await asyncio.to_thread(here.apply, *manifests)
 
 
@@ -36,7 +36,7 @@ async def ask(here: World, hostname: str) -> list[Answer]:
 
 
 async def asked_until_good(here: World, hostname: str) -> list[Answer]:
-    """Call over each protocol until both are answered well, as after a route was made."""
+    """Call over each protocol until both succeed, as after the creation of a route."""
     return await wait_until_async(
         lambda: ask(here, hostname), lambda answers: all(answer.good for answer in answers)
     )
@@ -44,7 +44,7 @@ async def asked_until_good(here: World, hostname: str) -> list[Answer]:
 
 @asynccontextmanager
 async def under_load(here: World, hostname: str) -> AsyncIterator[Calls]:
-    """Call all the time, from the moment at which the route serves."""
+    """Call continuously from the time at which the route serves."""
     await asked_until_good(here, hostname)
     async with calling(here.cluster.gateway, hostname) as calls:
         await calls.more(50)
@@ -52,7 +52,7 @@ async def under_load(here: World, hostname: str) -> AsyncIterator[Calls]:
 
 
 async def test_one_route_carries_http_and_grpc(here: World) -> None:
-    """On one hostname, the path decides; the answer's header names the backend's revision."""
+    """On one hostname the path selects the rule; a response header names the revision."""
     here.backend("a")
     here.apply(route("digits", "one.example.com", {"a": 1}))
     assert await asked_until_good(here, "one.example.com") == [
@@ -62,7 +62,7 @@ async def test_one_route_carries_http_and_grpc(here: World) -> None:
 
 
 async def test_weights_share_out_the_requests(here: World) -> None:
-    """Of 80 to 20, each protocol gets its share, within five standard deviations."""
+    """With weights of 80 and 20 each protocol is split so, within five standard deviations."""
     here.backend("a")
     here.backend("b")
     here.apply(route("digits", "shares.example.com", {"a": 80, "b": 20}))
@@ -76,7 +76,7 @@ async def test_weights_share_out_the_requests(here: World) -> None:
 
 
 async def test_no_request_is_lost_while_a_new_backend_takes_over(here: World) -> None:
-    """A backend that joins the route at weight 0 can then be given any weight under load."""
+    """A backend added at weight 0 can get any weight under load."""
     here.backend("a")
     here.apply(route("digits", "canary.example.com", {"a": 1}))
     async with under_load(here, "canary.example.com") as calls:
@@ -95,7 +95,7 @@ async def test_no_request_is_lost_while_a_new_backend_takes_over(here: World) ->
 
 
 async def test_no_request_is_lost_when_a_backend_ends(here: World) -> None:
-    """A backend whose endpoint went first may end as soon as it has answered what it has."""
+    """A backend whose endpoint was removed may end after its open requests."""
     here.backend("a", 1)
     leaving = here.backend("a", 2)
     here.apply(route("digits", "leaving.example.com", {"a": 1}))
@@ -108,7 +108,7 @@ async def test_no_request_is_lost_when_a_backend_ends(here: World) -> None:
 
 
 async def test_no_request_is_lost_when_contour_dies(here: World) -> None:
-    """Envoy goes on with what it knows, and takes over a change once Contour is back."""
+    """Envoy keeps its configuration, and gets a change when Contour is back."""
     here.backend("a")
     here.backend("b")
     here.apply(route("digits", "contour.example.com", {"a": 1, "b": 0}))
@@ -120,7 +120,7 @@ async def test_no_request_is_lost_when_contour_dies(here: World) -> None:
 
 
 async def test_the_gateway_comes_back_when_envoy_dies(here: World) -> None:
-    """Envoy is started again and serves the routes that there were."""
+    """Envoy is restarted and serves the same routes."""
     here.backend("a")
     here.apply(route("digits", "envoy.example.com", {"a": 1}))
     await asked_until_good(here, "envoy.example.com")

@@ -9,12 +9,12 @@ from tests.support.waiting import wait_until_async
 
 
 async def answered(here: World, promql: str) -> list[dict[str, Any]]:
-    """Return the series of a query once there are any."""
+    """Wait for series of a query and return them."""
     return await wait_until_async(lambda: asyncio.to_thread(here.query, promql), bool)
 
 
 def pod(name: str, port: int) -> Manifest:
-    """Return a pod that no scheduler and no node will touch; the test says that it runs."""
+    """Return a pod that no scheduler or node handles; the test sets its status."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -36,7 +36,7 @@ def pod(name: str, port: int) -> Manifest:
 
 
 async def test_the_gateway_counts_for_every_backend_service(here: World) -> None:
-    """Responses by class, and gRPC errors by code, are there under the Service's name."""
+    """Responses by class and gRPC errors by code exist under the Service's name."""
     here.backend("a")
     here.apply(route("digits", "counted.example.com", {"a": 1}))
     async with calling(here.cluster.gateway, "counted.example.com") as calls:
@@ -52,7 +52,7 @@ async def test_the_gateway_counts_for_every_backend_service(here: World) -> None
 
 
 async def test_a_port_named_metrics_is_scraped(here: World) -> None:
-    """Its series carry namespace, pod and the pod's labels; other ports are left alone."""
+    """Its series have namespace, pod and the pod's labels; other ports are not scraped."""
     serving = here.backend("a")
     await asyncio.to_thread(here.kubectl, "wait", "--for=create", "serviceaccount/default")
     here.apply(pod("model", serving.port))

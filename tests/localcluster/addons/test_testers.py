@@ -1,4 +1,4 @@
-"""What Halimede renders for testers and for copies of requests, on a real gateway."""
+"""Rendered routes for testers and copies of requests, on a real gateway."""
 
 import asyncio
 from typing import Any
@@ -22,7 +22,7 @@ CANARY: Manifest = {
 
 
 def rendered(namespace: str, **asked: Any) -> Manifest:
-    """Render the route of a canary that has no weight yet; nobody owns it here."""
+    """Render the route of a canary without weight, without an owner."""
     md = ModelDeployment.from_manifest(
         {
             "metadata": {"name": "digits", "namespace": namespace, "uid": "1", "generation": 1},
@@ -46,7 +46,7 @@ def rendered(namespace: str, **asked: Any) -> Manifest:
 
 
 async def answers(here: World, headers: dict[str, str]) -> list[str]:
-    """Ask once over each protocol, and name who answers."""
+    """Call once over each protocol and return the names of the backends."""
     host, port = here.cluster.gateway
     metadata = tuple((name.lower(), value) for name, value in headers.items())
     url = f"http://{host}:{port}/v2/models/digits/infer"
@@ -61,7 +61,7 @@ async def answers(here: World, headers: dict[str, str]) -> list[str]:
 
 
 async def first_answers(here: World, headers: dict[str, str]) -> list[str]:
-    """Ask as `answers` does, of proxies that may not have learned the route yet."""
+    """Call as `answers` does, until the proxies have the route."""
     try:
         return await answers(here, headers)
     except (aiohttp.ClientError, grpc.aio.AioRpcError):
@@ -69,7 +69,7 @@ async def first_answers(here: World, headers: dict[str, str]) -> list[str]:
 
 
 async def test_headers_lead_testers_to_the_canary(here: World) -> None:
-    """Over HTTP and gRPC, with all of the headers; everybody else stays with the stable one."""
+    """Requests with all headers go to the canary, over HTTP and gRPC; others to stable."""
     here.backend("digits-a")
     here.backend("digits-b")
     here.apply(rendered(here.namespace, testers=True))
@@ -82,7 +82,7 @@ async def test_headers_lead_testers_to_the_canary(here: World) -> None:
 
 
 async def test_copies_of_http_requests_are_counted(here: World) -> None:
-    """Each one is copied and counted as the new revision's; its answers are nobody's."""
+    """Each request is copied and counted as the canary's; the copy's response is dropped."""
     here.backend("digits-a")
     here.backend("digits-b")
     here.apply(rendered(here.namespace, copies=100))

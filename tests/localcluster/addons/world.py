@@ -1,4 +1,4 @@
-"""A namespace of a real cluster, with backends in it and callers in front of its gateway."""
+"""A namespace of a real cluster with backends."""
 
 import json
 import signal
@@ -20,7 +20,7 @@ from tests.localcluster.addons.manifests import Manifest, endpoints, service
 
 BACKEND = Path(__file__).with_name("backend.py")
 PORTS = count(20000, 2)
-"""Every backend gets two ports of its own on the cluster's address."""
+"""Each backend has two ports on the cluster's address."""
 
 
 @dataclass(slots=True)
@@ -33,16 +33,16 @@ class Backend:
     process: subprocess.Popen[str]
 
     def terminate(self) -> int:
-        """Ask it to end, and return its exit status."""
+        """Send SIGTERM and return the exit status."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=10)
 
 
 class World:
-    """A namespace in which the test may do what it likes."""
+    """A namespace for one test."""
 
     def __init__(self, cluster: Cluster, namespace: str, ends: ExitStack) -> None:
-        """Use an existing namespace; what is started ends with ``ends``."""
+        """Use an existing namespace; started processes end with ``ends``."""
         self.cluster = cluster
         self.namespace = namespace
         self._ends = ends
@@ -74,7 +74,7 @@ class World:
         return Backend(service_name, number, port, process)
 
     def query(self, promql: str) -> list[dict[str, Any]]:
-        """Return what Prometheus answers: ``metric`` and ``value`` of each series."""
+        """Return the result of a Prometheus query: ``metric`` and ``value`` of each series."""
         url = f"{self.cluster.prometheus_url}/api/v1/query?{urlencode({'query': promql})}"
         with urlopen(url, timeout=10) as answer:
             result: list[dict[str, Any]] = json.load(answer)["data"]["result"]
@@ -83,7 +83,7 @@ class World:
 
 @contextmanager
 def world(cluster: Cluster, namespace: str) -> Iterator[World]:
-    """Make a namespace; what was started in it ends with the block."""
+    """Make a namespace; processes started in it end with the block."""
     cluster.kubectl("create", "namespace", namespace)
     with ExitStack() as ends:
         yield World(cluster, namespace, ends)

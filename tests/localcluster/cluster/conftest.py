@@ -8,6 +8,6 @@ from localcluster.cluster import Cluster, up
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """A control plane with two nodes that only pretend."""
+    """Start a control plane with two fake nodes."""
     with up(f"local-{os.getpid()}", parts=(), kwok_nodes=2) as running:
         yield running

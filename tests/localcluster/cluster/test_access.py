@@ -1,4 +1,4 @@
-"""The user's own cluster: what must be said about it, and what is understood."""
+"""Settings for a user's own cluster."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from localcluster.access import ClusterError, current
 
 @pytest.fixture(autouse=True)
 def own_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A kubeconfig and all variables; kubectl and helm are on PATH, as programs that answer."""
+    """Set a kubeconfig and all variables, with stubs of kubectl and helm on PATH."""
     kubeconfig = tmp_path / "kubeconfig"
     context = {"name": "mine", "context": {"cluster": "mine", "user": "me"}}
     kubeconfig.write_text(yaml.safe_dump({"current-context": "mine", "contexts": [context]}))
@@ -27,7 +27,7 @@ def own_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_current_context_is_used() -> None:
-    """Everything that the environment says is in the answer, and kubectl can be called."""
+    """All settings of the environment are read, and kubectl can be called."""
     access = current()
     assert access.name == "mine"
     assert access.gateway == ("203.0.113.7", 8080)
@@ -45,14 +45,14 @@ def test_what_is_not_said_is_asked_for(variable: str, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("given", ["203.0.113.7", "203.0.113.7:http", ":80"])
 def test_a_gateway_is_a_host_and_a_port(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One of the two is not enough, and a port is a number."""
+    """A gateway needs a host and a numeric port."""
     monkeypatch.setenv("HALIMEDE_GATEWAY", given)
     with pytest.raises(ClusterError, match="must be host:port"):
         current()
 
 
 def test_a_program_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without kubectl nothing can be done, and that is said."""
+    """A missing kubectl is an error with its name."""
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(ClusterError, match="kubectl is not on PATH"):
         current()

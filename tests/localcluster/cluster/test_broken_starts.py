@@ -1,4 +1,4 @@
-"""Starts that cannot succeed: each ends within its time limit and names the cause."""
+"""Starts that cannot succeed end within their time limit and name the cause."""
 
 import os
 import shutil
@@ -14,18 +14,18 @@ from localcluster.cluster import Part, up
 from localcluster.launch import Wanted
 
 LIMIT = 120
-"""Seconds after which a start counts as stuck; every cause shows much earlier."""
+"""Seconds after which a start counts as stuck; each cause is reported much earlier."""
 
 
 def start(binaries: Path, *parts: Part) -> None:
-    """Start a cluster of these programs, which must fail."""
+    """Start a cluster of these programs and return the error."""
     wanted = Wanted(f"broken-{os.getpid()}", binaries, parts, kwok_nodes=0, bound=True)
     launch.launch(wanted, lambda _: None)
 
 
 @pytest.fixture
 def binaries(tmp_path: Path) -> Path:
-    """The programs of a cluster, to be broken one by one."""
+    """Return copies of a cluster's programs, to be broken one by one."""
     for program in build.build(build.EVERYTHING).iterdir():
         (tmp_path / program.name).symlink_to(program.resolve())
     return tmp_path
@@ -33,14 +33,14 @@ def binaries(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["make-certificate", "etcd", "kube-apiserver", "contour"])
 def test_a_program_that_is_missing_is_named(binaries: Path, name: str) -> None:
-    """It makes no difference which one it is, and when it is started."""
+    """Any missing program is named, whenever it is started."""
     (binaries / name).unlink()
     with pytest.raises(ClusterError, match=rf"No such file or directory: '[^']*/{name}'"):
         start(binaries, Part.GATEWAY)
 
 
 def test_a_program_that_fails_shows_its_last_words(binaries: Path) -> None:
-    """Its status and its output are in the error."""
+    """The error has its exit status and output."""
     (binaries / "kube-scheduler").unlink()
     (binaries / "kube-scheduler").write_text("#!/bin/sh\necho wrong machine; exit 3\n")
     (binaries / "kube-scheduler").chmod(0o755)
@@ -49,7 +49,7 @@ def test_a_program_that_fails_shows_its_last_words(binaries: Path) -> None:
 
 
 def test_a_start_that_hangs_is_given_up(binaries: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A call without an answer is no reason to wait forever; what was awaited is named."""
+    """A hanging start ends after its time limit and names what it waited for."""
     (binaries / "make-certificate").unlink()
     (binaries / "make-certificate").write_text("#!/bin/sh\nexec sleep 1000\n")
     (binaries / "make-certificate").chmod(0o755)
@@ -60,7 +60,7 @@ def test_a_start_that_hangs_is_given_up(binaries: Path, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("size", ["8k", "40k", "100k"])
 def test_a_full_disk_is_named(size: str) -> None:
-    """Wherever the start comes to before the disk is full, the error says so."""
+    """A full disk is reported at any point of the start."""
     script = f'mount -t tmpfs -o size={size} none /mnt && XDG_STATE_HOME=/mnt exec "$@"'
     up_there = (sys.executable, "-m", "local", "up", "--name=full", "--only=control-plane")
     finished = subprocess.run(
@@ -89,7 +89,7 @@ def test_a_full_disk_is_named(size: str) -> None:
 def test_an_image_that_does_not_exist_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The chart's installation ends after its time limit, with the words of the node."""
+    """The chart's installation ends after its time limit, with the node's message."""
     shutil.copytree(chart.CHART, tmp_path / "chart")
     values = tmp_path / "chart" / "values.yaml"
     values.write_text(values.read_text().replace("repository: ", "repository: no-such-", 1))

@@ -1,4 +1,4 @@
-"""Building: what names a build, and the programs that a user brings."""
+"""Builds: their cache, and a user's own programs."""
 
 import os
 from pathlib import Path
@@ -11,13 +11,13 @@ from localcluster.build import BuildError, Tool
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache of these tests' own: they compile Go's library once."""
+    """A cache for these tests, which compile Go's library once."""
     return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture
 def tool(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Tool:
-    """A tiny tool in a module of its own."""
+    """A tiny tool in its own module."""
     monkeypatch.setattr(folders, "SOURCE", tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     module = tmp_path / "go" / "hello"
@@ -28,7 +28,7 @@ def tool(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Tool:
 
 
 def test_a_tool_is_built_once(tool: Tool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second build compiles nothing: it would fail without a compiler."""
+    """The second build uses the cache; it runs without a compiler."""
     first = build.build([tool])
     assert os.access(first / "hello", os.X_OK)
     assert (first / "hallo").resolve() == (first / "hello").resolve()
@@ -37,14 +37,14 @@ def test_a_tool_is_built_once(tool: Tool, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_change_of_the_source_is_another_build(tool: Tool) -> None:
-    """What a tool is made from names it in the cache."""
+    """A tool's cache name depends on its sources."""
     before = tool.key
     (tool.module / "go.sum").write_text("")
     assert tool.key != before
 
 
 def test_a_build_that_fails_says_what_the_compiler_said(tool: Tool) -> None:
-    """The error names the tool and shows the compiler's words; nothing is left in the cache."""
+    """The error has the tool and the compiler's output; the cache stays empty."""
     (tool.module / "main.go").write_text("package main\n\nfunc main() { nonsense() }\n")
     with pytest.raises(BuildError, match=r"hello could not be built[^\0]*undefined: nonsense"):
         build.build([tool])
@@ -55,7 +55,7 @@ def test_a_build_that_fails_says_what_the_compiler_said(tool: Tool) -> None:
 def test_ready_programs_take_the_place_of_ours(
     tool: Tool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """KUBEBUILDER_ASSETS is honoured, as envtest does."""
+    """KUBEBUILDER_ASSETS is used, as in envtest."""
     assets = tmp_path / "assets"
     assets.mkdir()
     for name in ("etcd", "kube-apiserver", "kubectl"):
@@ -68,7 +68,7 @@ def test_ready_programs_take_the_place_of_ours(
 def test_missing_ready_programs_are_named(
     tool: Tool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A folder that lacks them is an error, not silently replaced."""
+    """A folder without them is an error, not replaced by a build."""
     monkeypatch.setenv("KUBEBUILDER_ASSETS", str(tmp_path))
     with pytest.raises(BuildError, match="has no etcd, kube-apiserver, kubectl"):
         build.build([tool])
@@ -78,7 +78,7 @@ def test_missing_ready_programs_are_named(
     "module", [tool.module for tool in build.EVERYTHING], ids=lambda m: m.name
 )
 def test_every_module_says_which_go_it_needs(module: Path) -> None:
-    """The compiler is chosen by the module's own word."""
+    """The compiler is chosen by the module's go directive."""
     assert toolchain.version_needed(module / "go.mod") >= (1, 26)
 
 

@@ -1,4 +1,4 @@
-"""Local clusters: what they are, and that they come and go cleanly. All of this is real."""
+"""Real local clusters: their parts, start and clean end."""
 
 import json
 import os
@@ -16,13 +16,13 @@ from tests.support.waiting import wait_until
 
 
 def test_the_version_is_the_one_pinned(cluster: Cluster) -> None:
-    """The API server says the version that the build stamps on it."""
+    """The API server reports the version that the build sets."""
     version = json.loads(cluster.kubectl("version", "--output=json"))
     assert version["serverVersion"]["gitVersion"] == build.KUBERNETES
 
 
 def test_service_accounts_may_do_nothing_by_themselves(cluster: Cluster) -> None:
-    """A service account's token is known to the API server, and RBAC refuses what it may not."""
+    """The API server accepts a service account's token, and RBAC denies what is not granted."""
     token = cluster.kubectl("create", "token", "default").strip()
     # An administrator's kubeconfig would add credentials of its own.
     server = cluster.kubectl("config", "view", "--output=jsonpath={.clusters[0].cluster.server}")
@@ -37,7 +37,7 @@ def test_service_accounts_may_do_nothing_by_themselves(cluster: Cluster) -> None
 
 
 def test_controllers_and_scheduler_make_pods_run(cluster: Cluster) -> None:
-    """A Deployment becomes available: controllers, scheduler and kwok work together."""
+    """A Deployment becomes available with controllers, scheduler and kwok."""
     cluster.kubectl("create", "deployment", "web", "--image=web", "--replicas=4")
     cluster.kubectl("rollout", "status", "deployment/web", "--timeout=30s")
     where = "--output=jsonpath={.items[*].spec.nodeName}"
@@ -63,21 +63,21 @@ def test_the_audit_log_tells_who_asked_what(cluster: Cluster) -> None:
 
 
 def test_commands_run_inside(cluster: Cluster) -> None:
-    """A command inside is root, and reaches the API server at its address there."""
+    """A command inside runs as root and reaches the API server at its inner address."""
     inside = cluster.inside("sh", "-c", "id -u; exit 7")
     finished = subprocess.run(inside, capture_output=True, text=True, check=False)
     assert (finished.stdout, finished.returncode) == ("0\n", 7)
 
 
 def test_a_process_that_dies_is_started_again(cluster: Cluster) -> None:
-    """A cluster survives the death of a part of it."""
+    """A process of the cluster that is killed is restarted."""
     before = cluster.processes()["kube-scheduler"]
     cluster.signal("kube-scheduler", signal.SIGKILL)
     wait_until(lambda: cluster.processes()["kube-scheduler"], lambda now: now != before)
 
 
 def test_two_clusters_stand_side_by_side(cluster: Cluster) -> None:
-    """Clusters share nothing: what is made in one is not in the other."""
+    """Two clusters share no objects."""
     with up(f"{cluster.name}-second", parts=()) as second:
         second.kubectl("create", "namespace", "only-here")
         assert {cluster.name, second.name} <= {one.name for one in running()}
@@ -88,20 +88,20 @@ def test_two_clusters_stand_side_by_side(cluster: Cluster) -> None:
 
 
 def test_a_name_is_given_once(cluster: Cluster) -> None:
-    """A second cluster of the same name is refused, and the first one is left alone."""
+    """A second cluster of the same name is rejected, and the first one continues."""
     with pytest.raises(ClusterError, match="already running"):
         up(cluster.name, parts=())
     assert "default" in cluster.kubectl("get", "namespaces")
 
 
 def test_a_name_must_fit() -> None:
-    """A name that could lead out of the folder is refused."""
+    """A name that could lead out of the folder is rejected."""
     with pytest.raises(ClusterError, match="does not fit"):
         up("../elsewhere", parts=())
 
 
 def test_a_bound_cluster_ends_with_a_caller_that_is_killed() -> None:
-    """Kill -9 of whoever started it leaves no process, and the name can be used at once."""
+    """Kill -9 of the caller leaves no process, and the name can be used again at once."""
     name = f"killed-{os.getpid()}"
     program = f"""
 from localcluster.cluster import up
@@ -128,7 +128,7 @@ input()
 
 
 def test_a_caller_killed_while_it_starts_leaves_nothing() -> None:
-    """Kill -9 in the middle of the start leaves no process either."""
+    """Kill -9 during the start leaves no process either."""
     name = f"early-{os.getpid()}"
     program = f"from localcluster.cluster import up; up({name!r}, parts=())"
     directory = folders.clusters() / name
@@ -141,8 +141,8 @@ def test_a_caller_killed_while_it_starts_leaves_nothing() -> None:
 
 
 def test_a_kernel_that_forbids_namespaces_is_told_how_to_allow_them() -> None:
-    """Where the kernel forbids user namespaces, the error names the switch and its value."""
-    # The limit counts for what is below a user namespace, so it can be tried in one.
+    """If the kernel forbids user namespaces, the error names the sysctl and its value."""
+    # The limit applies below a user namespace, so it can be tested in one.
     forbid = "echo 0 > /proc/sys/user/max_user_namespaces"
     name = f"forbidden-{os.getpid()}"
     up_there = f"{sys.executable} -m localcluster up --name {name} --only control-plane"
@@ -165,7 +165,7 @@ def test_a_kernel_that_forbids_namespaces_is_told_how_to_allow_them() -> None:
 
 
 def descendants(pid: int) -> list[int]:
-    """Return the process ids below one, as numbered outside."""
+    """Return the descendants' process ids, as numbered outside."""
     found = []
     for task in Path("/proc", str(pid), "task").iterdir():
         for child in map(int, (task / "children").read_text().split()):

@@ -1,4 +1,4 @@
-"""What is said about a namespace in which something does not become ready."""
+"""The diagnosis of a namespace in which something does not become ready."""
 
 import json
 from pathlib import Path
@@ -44,7 +44,7 @@ EVENT = {
 
 
 class Pretended(Access):
-    """A cluster with one broken pod, and answers by the first two words of a command."""
+    """A fake cluster with one broken pod; output by the first two words of a command."""
 
     @override
     def kubectl(self, *arguments: str, input: str | None = None) -> str:
@@ -60,7 +60,7 @@ class Pretended(Access):
 
 
 class Gone(Access):
-    """A cluster that does not answer."""
+    """A fake cluster that does not respond."""
 
     @override
     def kubectl(self, *arguments: str, input: str | None = None) -> str:
@@ -68,13 +68,13 @@ class Gone(Access):
 
 
 def make(kind: type[Access]) -> Access:
-    """Make a pretended cluster."""
+    """Make a fake cluster."""
     here = Path()
     return kind("c", here, ("127.0.0.1", 1), "", here, here)
 
 
 def test_a_pod_is_explained_by_its_states_its_log_and_its_events() -> None:
-    """All that a person would ask for next is there."""
+    """The diagnosis has the pod's states, log and Events."""
     assert describe_namespace(make(Pretended), "demo").splitlines() == [
         "pod web-1: Running; Ready is False: containers with unready status: [web]",
         f"  container web: {STATE}, not ready, 3 restarts; before that {BEFORE}",
@@ -85,13 +85,13 @@ def test_a_pod_is_explained_by_its_states_its_log_and_its_events() -> None:
 
 
 def test_a_cluster_that_is_gone_hides_no_other_error() -> None:
-    """The explanation says that there is none."""
+    """If the cluster is gone, the diagnosis says so instead of raising."""
     said = describe_namespace(make(Gone), "demo")
     assert said == "The namespace demo cannot be read: connection refused"
 
 
 def test_a_wait_of_kubectl_that_gives_up_is_explained() -> None:
-    """Its own words come first, then what is wrong in the namespace."""
+    """The error has kubectl's output first, then the diagnosis."""
     with pytest.raises(ClusterError) as caught:
         kubectl_in(make(Pretended), "demo", "wait", "--for=condition=Ready", "pod/web-1")
     assert str(caught.value).startswith("timed out waiting for the condition\npod web-1: Running")

@@ -1,4 +1,4 @@
-"""The forwarder: it carries bytes both ways, and passes on how a connection ends."""
+"""The forwarder: it copies bytes both ways and passes on the end of a connection."""
 
 import contextlib
 import json
@@ -33,7 +33,7 @@ def outside(inside: socket.socket) -> Iterator[tuple[str, int]]:
 def test_much_is_carried_whole_and_in_order(
     inside: socket.socket, outside: tuple[str, int]
 ) -> None:
-    """What is sent comes back whole from an echo, after the sender has said that it is done."""
+    """An echo returns all bytes in order after the sender has closed its side."""
     sent = bytes(range(256)) * 40_000
 
     def echo() -> None:
@@ -53,7 +53,7 @@ def test_much_is_carried_whole_and_in_order(
 
 
 def test_a_connection_to_nobody_is_closed(inside: socket.socket, outside: tuple[str, int]) -> None:
-    """If nobody listens inside, the caller sees its connection end at once."""
+    """If nothing listens inside, the caller's connection ends at once."""
     inside.close()
     caller = socket.create_connection(outside, timeout=20)
     with caller, contextlib.suppress(ConnectionResetError):

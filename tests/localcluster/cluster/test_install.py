@@ -1,4 +1,4 @@
-"""The installation: what is shown of pip's output, and what is said if it fails."""
+"""The installation: progress from pip's output, and its errors."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ from localcluster.progress import Progress
 
 
 def test_the_lock_names_all_packages() -> None:
-    """Every pinned package counts, whatever its name looks like."""
+    """Every pinned package counts, whatever its name."""
     names = locked(install.LOCK)
     assert {"kopf", "pydantic-core", "nvidia-pytriton"} <= set(names)
     assert len(names) == install.LOCK.read_text().count("==") - install.LOCK.read_text().count(
@@ -20,7 +20,7 @@ def test_the_lock_names_all_packages() -> None:
 
 
 def test_pip_is_followed_package_by_package() -> None:
-    """Packages are counted, also those that are not for this machine; other lines say little."""
+    """Packages are counted, also those for other machines; other lines are ignored."""
     names, taken = ["a", "b", "c"], set[str]()
     output = {
         "Collecting a==1.0 (from -r requirements/dev.txt (line 1))\n": "1 of 3: a",
@@ -34,7 +34,7 @@ def test_pip_is_followed_package_by_package() -> None:
 def test_an_installation_that_fails_shows_the_end_of_pips_output(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The error has the command, its status and its last lines."""
+    """The error has the command, its exit status and its last lines."""
     monkeypatch.setattr(install, "LOCK", tmp_path / "lock.txt")
     install.LOCK.write_text("no-such-package==1.0 --hash=sha256:" + "0" * 64)
     monkeypatch.setenv("PIP_NO_INDEX", "1")

@@ -1,4 +1,4 @@
-"""The check at the start: what is missing is said, with its cure, before anything is done."""
+"""The check before the start: each missing requirement is reported with a remedy."""
 
 import platform
 import subprocess
@@ -22,7 +22,7 @@ def found(environment: Path) -> str:
 def test_a_machine_that_can_do_it_is_told_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The machine that runs these tests has everything."""
+    """The machine that runs these tests has no problem."""
     assert main(CLUSTER, tmp_path) == 0
     assert capsys.readouterr().err == ""
 
@@ -30,7 +30,7 @@ def test_a_machine_that_can_do_it_is_told_nothing(
 def test_everything_that_is_missing_is_said_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each problem has a line, and its cure below it."""
+    """Each problem has a line, and its remedy below it."""
     monkeypatch.setattr(preflight, "check_system", lambda: [Problem("no kernel", "install it")])
     monkeypatch.setattr(preflight, "check_go", lambda: [Problem("no Go", "fetch it")])
     assert main(CLUSTER, tmp_path) == 1
@@ -47,7 +47,7 @@ def test_everything_that_is_missing_is_said_at_once(
 def test_only_versions_with_packages_are_taken(
     version: tuple[int, int], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An older and a newer Python are refused, and one that fits is named if there is one."""
+    """An older or newer Python is rejected, and a supported one is named if there is one."""
     monkeypatch.setattr(sys, "version_info", version)
     monkeypatch.setattr(preflight, "find_python", lambda: "python3.12")
     assert preflight.check_python() == [
@@ -83,7 +83,7 @@ def test_other_systems_are_named(
 
 
 def test_a_full_disk_is_found() -> None:
-    """The folder, what is free and what is needed are said."""
+    """The message has the folder, the free and the needed space."""
     script = 'mount -t tmpfs -o size=1m none /mnt && XDG_STATE_HOME=/mnt/state exec "$@"'
     finished = subprocess.run(
         [*IN_NAMESPACES, script, "sh", *PREFLIGHT], capture_output=True, text=True, check=False
@@ -93,7 +93,7 @@ def test_a_full_disk_is_found() -> None:
 
 
 def test_a_folder_without_programs_is_found() -> None:
-    """What is mounted noexec cannot hold programs; a read-only folder cannot hold anything."""
+    """A folder that is mounted noexec or read-only is reported."""
     script = 'mount -t tmpfs -o noexec none /mnt && mkdir /mnt/e && exec "$@" /mnt/e'
     finished = subprocess.run(
         [*IN_NAMESPACES, script, "sh", *PREFLIGHT], capture_output=True, text=True, check=False
@@ -108,7 +108,7 @@ def test_a_folder_without_programs_is_found() -> None:
 
 
 def test_a_kernel_without_namespaces_is_found() -> None:
-    """The switch that forbids them is named, with the value that allows them."""
+    """The message has the sysctl and the value that allows namespaces."""
     script = 'echo 0 > /proc/sys/user/max_user_namespaces; exec "$@"'
     finished = subprocess.run(
         [*IN_NAMESPACES, script, "sh", *PREFLIGHT], capture_output=True, text=True, check=False
@@ -121,7 +121,7 @@ def test_a_kernel_without_namespaces_is_found() -> None:
 def test_a_machine_without_go_is_found_only_if_something_is_to_be_built(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Go comes from PATH or from a wheel; where there is neither, it is missing."""
+    """Go is taken from PATH or a wheel; without both it is missing."""
     monkeypatch.setenv("PATH", "/nonexistent")
     monkeypatch.setattr(toolchain, "WHEEL_MACHINES", ())
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

@@ -1,4 +1,4 @@
-"""Processes: how they are started and what is said of those that fail."""
+"""The start of processes, and the errors of failed ones."""
 
 import socket
 from pathlib import Path
@@ -9,7 +9,7 @@ from localcluster.processes import Command, Processes, StartError, answers, noth
 
 
 def test_a_process_that_ends_at_once_shows_its_last_words(tmp_path: Path) -> None:
-    """The error names the process, its status, its log file and what that says."""
+    """The error has the process, its exit status, its log file and the log's end."""
     broken = Command("broken", ["sh", "-c", "echo no such disk; exit 3"], lambda: "silent")
     with pytest.raises(StartError) as caught:
         Processes(tmp_path).start(broken)
@@ -19,7 +19,7 @@ def test_a_process_that_ends_at_once_shows_its_last_words(tmp_path: Path) -> Non
 
 
 def test_a_process_that_never_answers_is_given_up(tmp_path: Path) -> None:
-    """A process that lives but does not serve is an error once patience ends."""
+    """A process that runs but does not serve is an error after the timeout."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
     mute = Command("mute", ["sleep", "2"], answers(url), patience=0.2)

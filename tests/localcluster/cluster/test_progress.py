@@ -1,4 +1,4 @@
-"""Progress: a step that goes on is heard of again and again, and its end is told, good or bad."""
+"""Progress: a running step is reported repeatedly, and then its success or failure."""
 
 import io
 import sys
@@ -11,7 +11,7 @@ from localcluster.progress import Progress
 
 
 class Terminal(io.StringIO):
-    """What says that it is a terminal."""
+    """A stream that claims to be a terminal."""
 
     @override
     def isatty(self) -> bool:
@@ -19,7 +19,7 @@ class Terminal(io.StringIO):
 
 
 def test_a_long_step_is_reported_with_its_time_and_detail() -> None:
-    """A pipe gets a line when the step begins, lines while it goes on, and one at its end."""
+    """A pipe gets a line at the start, lines during the step, and one at its end."""
     lines: list[str] = []
     reported = threading.Event()
 
@@ -37,7 +37,7 @@ def test_a_long_step_is_reported_with_its_time_and_detail() -> None:
 
 
 def test_a_step_that_fails_says_so() -> None:
-    """The last line does not read as if the step had come to a good end."""
+    """The last line of a failed step says so."""
     lines: list[str] = []
     with pytest.raises(ValueError, match="full"), Progress(lines.append).step("Building"):
         raise ValueError("full")
@@ -45,7 +45,7 @@ def test_a_step_that_fails_says_so() -> None:
 
 
 def test_a_terminal_has_one_line_that_is_written_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """While the step goes on its line is replaced; in the end its time stays."""
+    """A terminal's line is replaced during the step; at the end its time stays."""
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     with Progress().step("Building", expected="about 2 min"):

@@ -1,4 +1,4 @@
-"""Waits of the local cluster: the error of one that gives up explains it."""
+"""Waits of the local cluster and their errors on timeout."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from localcluster.waiting import GaveUpError, show_end, wait_until
 
 
 def test_a_wait_that_gives_up_shows_the_last_answer_and_the_explanation() -> None:
-    """It names what was awaited, for how long, and what was missing in the end."""
+    """The error has what was awaited, the time, and the last answer."""
     answers = iter(["no node", *["not Ready"] * 10_000])
     with pytest.raises(GaveUpError) as caught:
         wait_until("a Ready node", lambda: next(answers), 0.1, lambda: "the log")
@@ -18,7 +18,7 @@ def test_a_wait_that_gives_up_shows_the_last_answer_and_the_explanation() -> Non
 
 
 def test_the_end_of_a_log_is_shown(tmp_path: Path) -> None:
-    """The last lines, or that there are none, or why they cannot be read."""
+    """The result is the last lines, or that there are none, or why they cannot be read."""
     log = tmp_path / "x.log"
     log.write_text("\n".join(map(str, range(100))))
     assert show_end(log).splitlines()[0] == f"The end of {log}:"

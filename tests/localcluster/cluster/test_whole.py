@@ -1,4 +1,4 @@
-"""A cluster with everything, as `make cluster` starts it."""
+"""A complete cluster, as `make cluster` starts it."""
 
 import os
 

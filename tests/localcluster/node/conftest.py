@@ -9,14 +9,14 @@ from tests.localcluster.node.pods import Pods
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """A control plane with one process node."""
+    """Start a control plane with one process node."""
     with up(f"node-{os.getpid()}", parts=(Part.NODE,)) as running:
         yield running
 
 
 @pytest.fixture
 def pods(cluster: Cluster) -> Iterator[Pods]:
-    """A namespace for one test, which is empty again when the test has ended."""
+    """Make a namespace for one test, which is deleted after it."""
     made = Pods(cluster)
     yield made
     made.remove()

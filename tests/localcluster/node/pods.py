@@ -1,4 +1,4 @@
-"""Make objects in a namespace of their own, and look at what becomes of them."""
+"""Creates objects in a namespace and waits for their states."""
 
 import json
 import subprocess
@@ -18,15 +18,15 @@ class Pods:
     """A namespace of a cluster."""
 
     def __init__(self, cluster: Cluster) -> None:
-        """Make the namespace."""
+        """Create the namespace."""
         self.cluster = cluster
         self.namespace = f"t-{uuid.uuid4().hex[:8]}"
         cluster.kubectl("create", "namespace", self.namespace)
-        # Pods wait for it at admission.
+        # Pods need it at admission.
         wait_until(lambda: self.exists("serviceaccount", "default"))
 
     def remove(self) -> None:
-        """Delete the namespace with all that is in it, at once."""
+        """Delete the namespace with all its objects at once."""
         self.kubectl("delete", "pods", "--all", "--force", "--grace-period=0")
         self.cluster.kubectl("delete", "namespace", self.namespace, "--wait=false")
 
@@ -35,7 +35,7 @@ class Pods:
         return kubectl_in(self.cluster, self.namespace, *arguments)
 
     def exists(self, kind: str, name: str) -> bool:
-        """Whether there is such an object."""
+        """Return whether the object exists."""
         return bool(self.kubectl("get", kind, name, "--ignore-not-found", "-o", "name"))
 
     def apply(self, kind: str, name: str, version: str = "v1", **fields: Any) -> None:
@@ -44,7 +44,7 @@ class Pods:
         self.cluster.kubectl("-n", self.namespace, "apply", "-f", "-", input=json.dumps(body))
 
     def run(self, name: str, *command: str, spec: Json | None = None, **container: Any) -> None:
-        """Apply a pod with one container, `main`; `spec` and `container` add to what it says."""
+        """Apply a pod with one container, `main`; `spec` and `container` are merged into it."""
         main = {"name": "main", "image": IMAGE, "command": list(command), **container}
         self.apply("Pod", name, spec={"containers": [main], **(spec or {})})
 
@@ -60,12 +60,12 @@ class Pods:
         return found
 
     def waits_for(self, name: str) -> tuple[str | None, str | None]:
-        """Return why a pod's only container waits: reason and message."""
+        """Return the reason and message of a waiting container."""
         waiting = self.container(name).get("state", {}).get("waiting", {})
         return waiting.get("reason"), waiting.get("message")
 
     def is_ready(self, name: str) -> bool:
-        """Whether a pod is Ready."""
+        """Return whether a pod is Ready."""
         conditions = self.get(name)["status"].get("conditions", [])
         return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 
@@ -75,7 +75,7 @@ class Pods:
             self.until(name, lambda _, name=name: self.is_ready(name))
 
     def until(self, name: str, holds: Callable[[Json], object]) -> Json:
-        """Wait until something holds for a pod, and return the pod."""
+        """Wait until a condition holds for a pod, and return the pod."""
         return wait_until(lambda: self.get(name), holds, explain=self.explain)
 
     def until_waiting(self, name: str, reason: str, message: str | None = None) -> None:
@@ -93,16 +93,16 @@ class Pods:
         )
 
     def explain(self) -> str:
-        """Say what is wrong in the namespace."""
+        """Return a diagnosis of the namespace."""
         return describe_namespace(self.cluster, self.namespace)
 
     def output(self, name: str) -> str:
-        """Wait until a pod has succeeded, and return what it printed."""
+        """Wait until a pod has succeeded, and return its output."""
         self.until(name, lambda pod: pod["status"]["phase"] == "Succeeded")
         return self.kubectl("logs", name)
 
     def inside(self, *command: str) -> str:
-        """Run a command among the cluster's own processes, where pods' addresses work."""
+        """Run a command inside the cluster, where pods' addresses work."""
         finished = subprocess.run(
             self.cluster.inside(*command), capture_output=True, text=True, check=False
         )

@@ -4,7 +4,7 @@ from localcluster.node.network import AddressPool, NetworkError
 
 
 def test_an_address_given_back_is_not_used_at_once() -> None:
-    """A stale endpoint must not reach a new pod: addresses are taken in turn."""
+    """Addresses are used in turn, so that a stale endpoint does not reach a new pod."""
     pool = AddressPool("10.244.0.0/16")
     first = pool.take()
     pool.give_back(first)
@@ -12,7 +12,7 @@ def test_an_address_given_back_is_not_used_at_once() -> None:
 
 
 def test_a_network_gives_each_address_once_until_none_is_left() -> None:
-    """A pool that is used up says so, and goes on when an address comes back."""
+    """An empty pool raises, and works again when an address is returned."""
     pool = AddressPool("10.0.0.0/29")
     taken = [pool.take() for _ in range(5)]
     assert taken == [f"10.0.0.{number}" for number in range(2, 7)]

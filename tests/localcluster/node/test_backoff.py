@@ -12,7 +12,7 @@ def test_first_restart_comes_at_once_then_delays_double_up_to_the_longest() -> N
 
 
 def test_a_container_that_ran_for_long_starts_from_new() -> None:
-    """After twice the longest delay without an end, what happened before does not count."""
+    """After running for twice the longest delay, the backoff is reset."""
     crashing = CrashBackOff().after_end(0).after_end(1).after_end(2)
     assert crashing.after_end(2 + 600).delay == 40
     assert crashing.after_end(2 + 601).delay == 0

@@ -28,12 +28,12 @@ def resolved(container: dict[str, Any]) -> dict[str, str]:
 
 
 def reference(kind: str, name: str, key: str, **more: object) -> dict[str, Any]:
-    """Return a container with one variable, `V`, that comes from a key of an object."""
+    """Return a container with one variable, `V`, from a key of an object."""
     return {"env": [{"name": "V", "valueFrom": {kind: {"name": name, "key": key, **more}}}]}
 
 
 def test_values_refer_to_what_was_set_before_them() -> None:
-    """A variable sees earlier ones, not later ones, and those of envFrom."""
+    """A variable can refer to earlier ones and those of envFrom, not to later ones."""
     container = {
         "envFrom": [{"configMapRef": {"name": "c"}, "prefix": "C_"}, {"secretRef": {"name": "s"}}],
         "env": [
@@ -77,7 +77,7 @@ def test_a_key_gives_its_value(container: dict[str, Any], value: str) -> None:
 def test_what_is_missing_is_named_in_the_kubelets_words(
     container: dict[str, Any], message: str
 ) -> None:
-    """Whoever reads a waiting message finds what they know from other nodes."""
+    """A waiting message is the same as the kubelet's."""
     with pytest.raises(ConfigurationError) as raised:
         resolved(container)
     assert str(raised.value) == message
@@ -113,7 +113,7 @@ def test_what_is_optional_may_be_missing(container: dict[str, Any]) -> None:
     ],
 )
 def test_a_pod_can_be_told_its_own_fields(path: str, value: str) -> None:
-    """Every fieldPath of the API that variables and downward volumes have is known."""
+    """Every fieldPath of variables and downward volumes is supported."""
     container = {"env": [{"name": "V", "valueFrom": {"fieldRef": {"fieldPath": path}}}]}
     assert resolved(container) == {"V": value}
 
@@ -129,7 +129,7 @@ def test_a_pod_can_be_told_its_own_fields(path: str, value: str) -> None:
     ],
 )
 def test_a_container_can_be_told_its_resources(wanted: str, divisor: str, value: str) -> None:
-    """Figures come in units of the divisor, rounded up; without a limit the node's count."""
+    """Values are in units of the divisor, rounded up; without a limit they are the node's."""
     origin = {"resourceFieldRef": {"resource": wanted, "divisor": divisor}}
     container = {
         "resources": {"limits": {"cpu": "1500m"}, "requests": {"memory": "64Mi"}},
@@ -155,5 +155,5 @@ def test_a_command_takes_the_place_of_the_entry_point(
 
 
 def test_only_whole_references_are_expanded() -> None:
-    """A dollar sign that begins no reference stays as it is."""
+    """A dollar sign without a reference is kept."""
     assert expand("$A ${A} $( $(A) $$", {"A": "1"}) == "$A ${A} $( 1 $"

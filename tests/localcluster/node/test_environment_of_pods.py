@@ -1,4 +1,4 @@
-"""What a container finds when it starts: variables, files, addresses, its own namespaces."""
+"""The environment of a container: variables, files, addresses and namespaces."""
 
 import json
 
@@ -20,7 +20,7 @@ print(json.load(urllib.request.urlopen(request, context=trust))["status"]["userI
 
 
 def test_init_containers_run_in_turn_and_leave_files_behind(pods: Pods) -> None:
-    """Each sees what the one before wrote, and the container sees it all, read-only."""
+    """Each reads the files of the one before, and the container reads all, read-only."""
     mount = {"name": "work", "mountPath": "/work-dir"}
     first = {"name": "first", "command": ["sh", "-c", "echo 1 > /work-dir/a"]}
     second = {"name": "second", "command": ["sh", "-c", "cp /work-dir/a /work-dir/b"]}
@@ -38,7 +38,7 @@ def test_init_containers_run_in_turn_and_leave_files_behind(pods: Pods) -> None:
 
 
 def test_variables_and_files_come_from_config_maps_and_secrets(pods: Pods) -> None:
-    """All ways of the API lead to the same data: variables, references, files, single files."""
+    """Variables, references, volumes and single files have the same data."""
     pods.apply("ConfigMap", "c", data={"greeting": "hello", "conf": "x = 1\n"})
     pods.apply("Secret", "s", stringData={"password": "s3cret"})
     script = "echo $(GREETING) $(PASSWORD) $(POD) $(NODE); cat /etc/app/conf /secret/pw"
@@ -75,13 +75,13 @@ def test_variables_and_files_come_from_config_maps_and_secrets(pods: Pods) -> No
 
 
 def test_a_pod_talks_to_the_api_server_as_its_service_account(pods: Pods) -> None:
-    """The token, the authority and the address in a container belong together."""
+    """The token, the CA and the address in a container work together."""
     pods.run("p", "python", "-c", FETCH_AS_ITSELF, spec=ONCE)
     assert pods.output("p") == f"system:serviceaccount:{pods.namespace}:default\n"
 
 
 def test_pods_have_the_same_port_side_by_side(pods: Pods) -> None:
-    """Each pod has a loopback and an address of its own: binding to all of them does not clash."""
+    """Each pod has its own loopback and address, so binding to all does not conflict."""
     probe = {"httpGet": {"port": "http"}, "periodSeconds": 1}
     for name in ("a", "b"):
         pods.run(
@@ -99,7 +99,7 @@ def test_pods_have_the_same_port_side_by_side(pods: Pods) -> None:
 
 
 def test_a_volume_in_memory_has_the_size_it_was_given(pods: Pods) -> None:
-    """What is written there counts against its limit, and against no disk."""
+    """A volume in memory is limited to its size."""
     pods.run(
         "p",
         *("df", "--output=fstype,size", "-B1M", "/cache"),
@@ -113,7 +113,7 @@ def test_a_volume_in_memory_has_the_size_it_was_given(pods: Pods) -> None:
 
 
 def test_a_read_only_root_is_read_only_but_for_its_volumes(pods: Pods) -> None:
-    """A program that writes where it must not fails here as it would in a container."""
+    """Writes to a read-only root fail, those to its volumes do not."""
     pods.run(
         "p",
         *("sh", "-c", "touch /x; touch /run/x; touch /usr/x; touch /data/x && ls /data"),
@@ -126,7 +126,7 @@ def test_a_read_only_root_is_read_only_but_for_its_volumes(pods: Pods) -> None:
 
 
 def test_a_container_gives_up_its_capabilities(pods: Pods) -> None:
-    """With `drop: [ALL]` root in the container is root in name only, but low ports work."""
+    """With `drop: [ALL]` root has no capabilities, but low ports work."""
     script = "grep -E 'CapEff|NoNewPrivs' /proc/self/status; python -c "
     script += "'import socket; socket.create_server((\"\", 80)); print(80)'"
     pods.run(
@@ -139,7 +139,7 @@ def test_a_container_gives_up_its_capabilities(pods: Pods) -> None:
 
 
 def test_a_claim_gives_the_files_of_its_volume(pods: Pods) -> None:
-    """A claim bound to a hostPath volume shows what two pods leave there, one after the other."""
+    """A claim bound to a hostPath volume keeps the files of two consecutive pods."""
     folder = pods.cluster.directory / "claimed"
     folder.mkdir(exist_ok=True)
     size = {"storage": "1Gi"}
@@ -161,13 +161,13 @@ def test_a_claim_gives_the_files_of_its_volume(pods: Pods) -> None:
 
 
 def test_a_pod_on_the_nodes_own_network_has_the_nodes_address(pods: Pods) -> None:
-    """With hostNetwork a pod sees the bridge as its own."""
+    """With hostNetwork a pod has the bridge's address."""
     pods.run("p", "hostname", "-I", spec={**ONCE, "hostNetwork": True})
     assert pods.output("p").split()[0] == pods.get("p")["status"]["podIP"] == "10.244.0.1"
 
 
 def test_a_missing_secret_is_waited_for(pods: Pods) -> None:
-    """The container says in the kubelet's words what it lacks, and starts when that comes."""
+    """The container waits with the kubelet's message, and starts when the Secret exists."""
     variable = {"name": "V", "valueFrom": {"secretKeyRef": {"name": "x", "key": "k"}}}
     pods.run("p", "sh", "-c", "echo $V", spec=ONCE, env=[variable])
     pods.until_waiting("p", "CreateContainerConfigError", 'secret "x" not found')

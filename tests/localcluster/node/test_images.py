@@ -58,12 +58,12 @@ def test_triton_has_its_server_where_the_container_image_has_it() -> None:
     ],
 )
 def test_other_images_are_unknown(image: str) -> None:
-    """What is not in the table is never run as something else, a wrong version least of all."""
+    """Other images, also of other versions, are never run."""
     assert TABLE.find(image) is None
 
 
 def test_without_a_server_triton_is_unknown() -> None:
-    """A Python that cannot run the wheel's Triton makes its image one that cannot be pulled."""
+    """Without the wheel's Triton its image cannot be pulled."""
     table = ImageTable(software=SOFTWARE, server=TritonError("no stub for Python 3.14"))
     image = "nvcr.io/nvidia/tritonserver:24.10-py3"
     assert table.find(image) is None

@@ -1,4 +1,4 @@
-"""How containers begin, fail, are restarted and end, as the API server is told."""
+"""The lifecycle of containers, as reported to the API server."""
 
 import json
 import signal
@@ -16,7 +16,7 @@ UNTIL_TERMINATED = "trap 'echo asked; exit 0' TERM; echo up; while :; do sleep 0
 
 
 def test_a_container_that_fails_is_restarted_with_a_back_off(pods: Pods) -> None:
-    """Restarted once at once, then held back, it tells its exit code and its last words."""
+    """It restarts at once, then with a backoff; the status has exit code and message."""
     pods.run(
         "p",
         *("sh", "-c", "echo going down; exit 7"),
@@ -36,7 +36,7 @@ def test_a_container_that_fails_is_restarted_with_a_back_off(pods: Pods) -> None
 
 @pytest.mark.parametrize(("code", "phase"), [(0, "Succeeded"), (3, "Failed")])
 def test_a_pod_that_is_not_restarted_tells_how_it_ended(pods: Pods, code: int, phase: str) -> None:
-    """A pod that runs once ends in the phase that its exit code says, with its message."""
+    """A pod that runs once ends in the phase of its exit code, with its message."""
     pods.run("p", "sh", "-c", f"echo bye > /dev/termination-log; exit {code}", spec=ONCE)
     pods.until("p", lambda pod: pod["status"]["phase"] == phase)
     ended = pods.container("p")["state"]["terminated"]
@@ -59,7 +59,7 @@ def test_an_init_container_that_fails_keeps_the_pod_from_starting(pods: Pods) ->
 
 
 def test_a_program_that_does_not_exist_is_named(pods: Pods) -> None:
-    """What the operating system says about a start that failed reaches the status."""
+    """The operating system's error of a failed start is in the status."""
     pods.run("p", "nonesuch", spec=ONCE)
     pods.until("p", lambda pod: pod["status"]["phase"] == "Failed")
     ended = pods.container("p")["state"]["terminated"]
@@ -68,14 +68,14 @@ def test_a_program_that_does_not_exist_is_named(pods: Pods) -> None:
 
 
 def test_an_unknown_image_cannot_be_pulled(pods: Pods) -> None:
-    """The container waits, and says which images there are."""
+    """The container waits, and its message lists the known images."""
     pods.run("p", "true", image="nginx:1.29")
     pods.until_waiting("p", "ImagePullBackOff")
     assert "knows only */tritonserver:24.10-py3 and */halimede:*" in str(pods.waits_for("p")[1])
 
 
 def test_what_the_node_cannot_do_is_refused_aloud(pods: Pods) -> None:
-    """A pod that asks for what would be passed over does not start."""
+    """A pod with an unsupported field does not start."""
     pods.run("p", "true", livenessProbe={"grpc": {"port": 8001}})
     expected = (
         "CreateContainerConfigError",
@@ -85,7 +85,7 @@ def test_what_the_node_cannot_do_is_refused_aloud(pods: Pods) -> None:
 
 
 def test_a_container_that_fails_its_liveness_probe_is_restarted(pods: Pods) -> None:
-    """It is ended with its pod's grace, and an Event says that the probe did it."""
+    """It is terminated with the grace period, and an Event names the probe."""
     probe = {"exec": {"command": ["test", "!", "-e", "/run/dead"]}, "periodSeconds": 1}
     script = f"touch /run/dead; {UNTIL_TERMINATED}"
     pods.run("p", "sh", "-c", script, livenessProbe={**probe, "failureThreshold": 2})
@@ -96,7 +96,7 @@ def test_a_container_that_fails_its_liveness_probe_is_restarted(pods: Pods) -> N
 
 
 def test_a_container_that_does_not_start_up_is_restarted(pods: Pods) -> None:
-    """Until the startup probe has succeeded, the other two are not asked."""
+    """The other probes do not run before the startup probe has succeeded."""
     closed = {"tcpSocket": {"port": 81}, "periodSeconds": 1}
     pods.run(
         "p",
@@ -111,7 +111,7 @@ def test_a_container_that_does_not_start_up_is_restarted(pods: Pods) -> None:
 
 
 def test_a_pod_that_is_not_ready_is_no_endpoint(pods: Pods) -> None:
-    """The readiness probe decides over endpoints, back and forth, without a restart."""
+    """The readiness probe removes and adds endpoints without a restart."""
     pods.apply("Service", "s", spec={"selector": {"app": "p"}, "ports": [{"port": 8000}]})
     script = "touch /run/ok; exec " + " ".join(SERVE)
     pods.run(
@@ -141,7 +141,7 @@ def test_a_pod_that_is_not_ready_is_no_endpoint(pods: Pods) -> None:
 
 
 def test_a_pod_stays_ready_while_it_is_about_to_end(pods: Pods) -> None:
-    """During preStop it serves and is Ready; then comes SIGTERM, and the object goes."""
+    """During preStop it serves and is Ready; then come SIGTERM and the object's deletion."""
     pods.run(
         "p",
         *("sh", "-c", UNTIL_TERMINATED),
@@ -158,7 +158,7 @@ def test_a_pod_stays_ready_while_it_is_about_to_end(pods: Pods) -> None:
 
 
 def test_a_program_that_ignores_the_request_is_killed(pods: Pods) -> None:
-    """After the time of grace nothing of the pod is left, children of children included."""
+    """After the grace period all processes of the pod are killed, with all descendants."""
     script = "trap '' TERM; (trap '' TERM; sleep 4711) & sleep 4712"
     pods.run("p", "sh", "-c", script, spec={"terminationGracePeriodSeconds": 1})
     pods.until_ready("p")
@@ -169,7 +169,7 @@ def test_a_program_that_ignores_the_request_is_killed(pods: Pods) -> None:
 
 
 def test_logs_are_followed_until_the_container_ends(pods: Pods) -> None:
-    """`kubectl logs --follow` shows lines as they come and ends by itself."""
+    """`kubectl logs --follow` shows lines as they are written and ends by itself."""
     pods.run("p", "sh", "-c", "echo one; sleep 2; echo two", spec=ONCE)
     pods.until("p", lambda pod: pod["status"]["phase"] != "Pending")
     assert pods.kubectl("logs", "p", "--follow") == "one\ntwo\n"
@@ -177,14 +177,14 @@ def test_logs_are_followed_until_the_container_ends(pods: Pods) -> None:
 
 
 def test_pods_end_with_the_agent_and_are_started_anew(pods: Pods) -> None:
-    """Killed, the agent leaves no process behind; its successor runs the pods again."""
+    """A killed agent leaves no process; its successor runs the pods again."""
     pods.run("p", "sh", "-c", "echo $$; exec sleep 4713")
     pods.until_ready("p")
     before = pods.container("p")["containerID"]
     pods.cluster.signal("node", signal.SIGKILL)
 
     def started_anew() -> bool:
-        # A container that waits to be started has no id yet.
+        # A container that waits for its start has no id yet.
         now = pods.container("p").get("containerID", before)
         return now != before and pods.is_ready("p")
 

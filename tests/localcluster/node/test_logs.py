@@ -4,7 +4,7 @@ from localcluster.node.logs import LogWriter, Selection, end_of, read
 
 
 def written(path: Path, *pieces: bytes) -> Path:
-    """Write pieces of output, one a second from second 10 on."""
+    """Write pieces of output, one per second from second 10."""
     times = iter(range(10, 100))
     writer = LogWriter(path, lambda: float(next(times)))
     for piece in pieces:
@@ -14,7 +14,7 @@ def written(path: Path, *pieces: bytes) -> Path:
 
 
 def test_lines_are_whole_however_they_were_written(tmp_path: Path) -> None:
-    """Output comes in pieces; a line gets its time when it is complete, or at the end."""
+    """A line gets its time when it is complete, or at the end of the output."""
     path = written(tmp_path / "new" / "0.log", b"one\ntw", b"o\nthr", b"ee")
     assert path.read_text() == (
         "1970-01-01T00:00:10.000000Z stdout F one\n"
@@ -24,13 +24,13 @@ def test_lines_are_whole_however_they_were_written(tmp_path: Path) -> None:
 
 
 def test_an_endless_line_is_cut(tmp_path: Path) -> None:
-    """A program that never ends its line does not fill the memory of the node."""
+    """A line without an end is cut, so that it does not fill the node's memory."""
     path = written(tmp_path / "0.log", b"x" * 40000)
     assert Selection().of(path.read_bytes()) == b"x" * 40000 + b"\n"
 
 
 def test_lines_are_chosen_as_kubectl_asks(tmp_path: Path) -> None:
-    """Tail, time and time stamps do what `kubectl logs` says they do."""
+    """Tail, since and timestamps work as documented for `kubectl logs`."""
     raw = written(tmp_path / "0.log", b"a\n", b"b\n", b"c\n").read_bytes()
     assert Selection().of(raw) == b"a\nb\nc\n"
     assert Selection(tail=2).of(raw) == b"b\nc\n"
@@ -40,7 +40,7 @@ def test_lines_are_chosen_as_kubectl_asks(tmp_path: Path) -> None:
 
 
 def test_the_end_of_a_log_becomes_a_message(tmp_path: Path) -> None:
-    """At most 80 lines and 2048 bytes, the last ones."""
+    """The message has at most the last 80 lines and 2048 bytes."""
     many = b"".join(b"%d\n" % number for number in range(100))
     assert end_of(written(tmp_path / "0.log", many)).splitlines()[0] == "20"
     long = (b"y" * 3000) + b"\nend\n"

@@ -1,4 +1,4 @@
-"""A cluster whose every file lies where the cluster or a pod mounts something of its own."""
+"""A cluster whose files are in paths over which the cluster or a pod mounts volumes."""
 
 import os
 import subprocess
@@ -16,12 +16,12 @@ from tests.localcluster.node.pods import Pods
 
 CHECKOUT = Path(__file__).parents[3]
 MOUNTED = ("/tmp", "/home", "/root", "/srv", "/var", "/dev/shm", "/run")  # noqa: S108 - what pods mount
-"""Where the pod of this test has empty volumes."""
+"""Paths of the test pod's empty volumes."""
 
 
-@pytest.fixture(params=["/tmp", "/dev/shm"])  # noqa: S108 - it is the place that is tested
+@pytest.fixture(params=["/tmp", "/dev/shm"])  # noqa: S108 - this path is tested
 def place(request: pytest.FixtureRequest) -> Iterator[Path]:
-    """A folder with a space and marks in its name, behind a link, and too deep for a socket."""
+    """Make a folder with special characters, behind a link, and too deep for a socket."""
     with tempfile.TemporaryDirectory(dir=request.param, prefix="""a "place", 1 #2 """) as made:
         folder = Path(made, *["deep"] * 25)
         folder.mkdir(parents=True)
@@ -32,7 +32,7 @@ def place(request: pytest.FixtureRequest) -> Iterator[Path]:
 
 @pytest.fixture
 def cluster(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
-    """A cluster of a checkout, a virtual environment and a home that lie there."""
+    """Start a cluster with a checkout, a virtual environment and a home in that folder."""
     built = folders.cache()
     name = f"place-{os.getpid()}"
     (place / "checkout").symlink_to(CHECKOUT)
@@ -64,7 +64,7 @@ def cluster(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
 def make_environment(folder: Path) -> Path:
     """Make a virtual environment with the packages of this one; return its interpreter.
 
-    They are found by a path, so only the cluster's own processes have them.
+    They are added by a path, so only the cluster's own processes have them.
     """
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     (packages,) = folder.glob("lib/python*/site-packages")

@@ -13,7 +13,7 @@ def test_without_items_every_key_is_a_file() -> None:
 
 
 def test_items_choose_keys_and_give_them_paths_and_modes() -> None:
-    """Only what is listed is mounted, where and as it is listed."""
+    """Only listed keys are mounted, with the listed paths and modes."""
     items = [{"key": "b", "path": "sub/file", "mode": 0o400}]
     files = chosen(CONTENT, {"items": items}, 0o644, optional=False)
     assert files == {"sub/file": File(b"2", 0o400)}

@@ -15,12 +15,12 @@ from localcluster.node.quantity import parse
     ],
 )
 def test_quantities_are_read_as_the_api_reads_them(text: str, number: float) -> None:
-    """Binary and decimal suffixes, fractions and exponents."""
+    """Binary and decimal suffixes, fractions and exponents are parsed."""
     assert parse(text) == number
 
 
 @pytest.mark.parametrize("text", ["", "Gi", "1 Gi", "1Gb", "x"])
 def test_what_is_no_quantity_is_refused(text: str) -> None:
-    """The message says what a quantity looks like."""
+    """The message describes a valid quantity."""
     with pytest.raises(ValueError, match="is no quantity: write a number with"):
         parse(text)

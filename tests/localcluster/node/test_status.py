@@ -23,7 +23,7 @@ POD: dict[str, Any] = {"metadata": {}, "spec": {"restartPolicy": "Always"}}
 
 
 def containers(*states: State, ready: bool = False) -> list[Container]:
-    """Return containers c0, c1 … in these states; those that run are as ready as said."""
+    """Return containers c0, c1 … in these states; running ones are ready as given."""
     return [
         Container(f"c{number}", "halimede", state, ready=ready and state is RUNNING)
         for number, state in enumerate(states)
@@ -53,13 +53,13 @@ def containers(*states: State, ready: bool = False) -> list[Container]:
 def test_phase_follows_from_the_containers(
     policy: str, init: list[State], main: list[State], expected: Phase, *, ended: bool
 ) -> None:
-    """The phase is what the documented life of a pod says for these states."""
+    """The phase for these states is as documented for the pod lifecycle."""
     reached = phase({"restartPolicy": policy}, containers(*init), containers(*main), ended=ended)
     assert reached is expected
 
 
 def test_a_container_that_crashed_before_leaves_its_pod_running() -> None:
-    """Waiting after a crash is not the same as waiting for the first start."""
+    """A container that waits after a crash leaves its pod Running."""
     crashed = Container("c", "halimede", Waiting("CrashLoopBackOff"), last=FAILED, restarts=1)
     assert phase({}, [], [crashed], ended=False) is Phase.RUNNING
 
@@ -72,7 +72,7 @@ def conditions(status: dict[str, Any]) -> dict[str, str]:
 def status_of(
     main: list[Container], init: list[Container] | None = None, **more: Any
 ) -> dict[str, Any]:
-    """Return the status of a pod that has not ended, at second 100."""
+    """Return the status of a running pod at second 100."""
     options: dict[str, Any] = {"ended": False, "previous": [], "now": 100.0, **more}
     return pod_status(options.pop("pod", POD), init or [], main, PLACE, **options)
 
@@ -90,7 +90,7 @@ def test_a_pod_is_ready_when_all_its_containers_are() -> None:
 
 
 def test_a_readiness_gate_keeps_a_pod_from_being_ready() -> None:
-    """Containers can be ready while somebody else still holds the gate."""
+    """An open readiness gate keeps a pod with ready containers from being Ready."""
     gated: dict[str, Any] = {"metadata": {}, "spec": {"readinessGates": [{"conditionType": "g"}]}}
     main = containers(RUNNING, ready=True)
     closed = conditions(status_of(main, pod=gated))
@@ -100,7 +100,7 @@ def test_a_readiness_gate_keeps_a_pod_from_being_ready() -> None:
 
 
 def test_a_condition_that_stays_keeps_its_time() -> None:
-    """The lastTransitionTime moves with the status of a condition, and only with it."""
+    """The lastTransitionTime changes only with the condition's status."""
     first = status_of(containers(RUNNING))
     second = status_of(containers(RUNNING, ready=True), previous=first["conditions"], now=200.0)
     times = {one["type"]: one["lastTransitionTime"] for one in second["conditions"]}
@@ -113,7 +113,7 @@ def test_a_condition_that_stays_keeps_its_time() -> None:
 
 
 def test_an_unfinished_init_container_is_named() -> None:
-    """Who looks at a pod that does not begin sees what it waits for."""
+    """The status names the init container that has not finished."""
     status = status_of(containers(WAITING), containers(DONE, RUNNING))
     initialized = status["conditions"][1]
     assert initialized["status"] == "False"
@@ -122,7 +122,7 @@ def test_an_unfinished_init_container_is_named() -> None:
 
 
 def test_an_end_is_told_with_its_reason_beside_the_state_now() -> None:
-    """A container that is restarted tells how it ended before: code, reason and last words."""
+    """A restarted container has the exit code, reason and message of its last end."""
     ended = Terminated(137, "Error", "killed", 10.0, 20.0, "process://1")
     now = Container("c", "i", Running(30.0), last=ended, restarts=2, started=True, ready=True)
     told = status_of([now])["containerStatuses"][0]

@@ -23,7 +23,7 @@ from localcluster.node.thresholds import ProbeResult, ProbeTimes
 def test_only_enough_equal_results_in_a_row_change_the_verdict(
     results: str, *, healthy: bool | None
 ) -> None:
-    """With thresholds of two successes and three failures, anything shorter changes nothing."""
+    """With thresholds of two successes and three failures, fewer results change nothing."""
     verdict = ProbeResult(success_threshold=2, failure_threshold=3)
     for result in results:
         verdict = verdict.after(success=result == "+")

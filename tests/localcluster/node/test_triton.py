@@ -67,7 +67,7 @@ def onnx() -> bytes:
 
 
 def spec() -> Json:
-    """Return a Triton pod as restricted as Halimede's."""
+    """Return a Triton pod with the same restrictions as Halimede's."""
     fill = "mkdir -p /models/sides/1 && cd /given && "
     fill += "cp model.py model.onnx /models/sides/1 && cp config.pbtxt /models/sides"
     probe = {"httpGet": {"path": "/v2/models/sides/ready", "port": "http"}, "periodSeconds": 1}
@@ -115,7 +115,7 @@ def spec() -> Json:
 def test_triton_serves_an_onnx_model_over_http_and_grpc_and_counts(
     pods: Pods, onnx: bytes
 ) -> None:
-    """The server answers on its three ports, and ends cleanly when asked to."""
+    """The server answers on its three ports and ends cleanly on SIGTERM."""
     pods.apply(
         "ConfigMap",
         "model",
@@ -134,7 +134,7 @@ def test_triton_serves_an_onnx_model_over_http_and_grpc_and_counts(
 
 
 def test_the_server_is_laid_out_once(tmp_path: Path) -> None:
-    """A second look finds the tree that the first one made, whole, and touches nothing."""
+    """A second call uses the first one's complete tree unchanged."""
     first = triton.prepare(tmp_path)
     stub = first.tree / "backends" / "python" / "triton_python_backend_stub"
     made = stub.stat().st_mtime_ns, stub.stat().st_ino

@@ -1,4 +1,4 @@
-"""What stands where a Prometheus is expected."""
+"""A stub of Prometheus."""
 
 from collections.abc import Iterator
 
@@ -9,6 +9,6 @@ from tests.support.http_stub import Server, serve_answer
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    """Serve answers on loopback."""
-    with serve_answer() as told:
-        yield told
+    """Serve responses on loopback."""
+    with serve_answer() as stub:
+        yield stub

@@ -1,4 +1,4 @@
-"""How the operator makes itself known to Prometheus."""
+"""How the operator authenticates to Prometheus."""
 
 import base64
 from pathlib import Path
@@ -14,19 +14,19 @@ from tests.support.http_stub import Server
 from tests.support.series import request
 
 HIDDEN = "open-sesame"
-"""What must not show anywhere."""
+"""Secrets that no message may contain."""
 OLD, NEW = "before", "after"
 
 
 def write(folder: Path, **texts: str) -> Path:
-    """Write files; `_` stands for the dot in their names."""
+    """Write files; `_` in a name stands for a dot."""
     for name, text in texts.items():
         (folder / name.replace("_", ".")).write_text(text)
     return folder
 
 
 async def said(server: Server, folder: Path) -> Unavailable | CounterSamples:
-    """Ask once, and take what was said of the router."""
+    """Send one query and return the message about the router."""
     metrics = PrometheusReader(server.url, credentials=str(folder))
     try:
         return (await metrics.read(request())).answers[Source.ROUTER]
@@ -37,7 +37,7 @@ async def said(server: Server, folder: Path) -> Unavailable | CounterSamples:
 async def test_a_user_and_password_are_basic_authentication(
     server: Server, tmp_path: Path
 ) -> None:
-    """As bytes of UTF-8; the line break that editors leave does not count."""
+    """They are sent as UTF-8, without the final line break that editors add."""
     write(tmp_path, username="me\n", password=f"{HIDDEN}\u00fc\n")
     assert isinstance(await said(server, tmp_path), CounterSamples)
     scheme, _, encoded = server.received[0]["Authorization"].partition(" ")
@@ -46,13 +46,13 @@ async def test_a_user_and_password_are_basic_authentication(
 
 
 async def test_a_token_is_sent_as_bearer(server: Server, tmp_path: Path) -> None:
-    """The service account's, for instance."""
+    """A token, such as the service account's, is sent as bearer token."""
     await said(server, write(tmp_path, token=HIDDEN))
     assert server.received[0]["Authorization"] == f"Bearer {HIDDEN}"
 
 
 async def test_a_token_that_no_header_can_hold_is_refused(server: Server, tmp_path: Path) -> None:
-    """Nothing is sent, and the sentence names the file but not what is in it."""
+    """Nothing is sent, and the message names the file but not its content."""
     answer = await said(server, write(tmp_path, token=f"{HIDDEN}\u0142"))
     assert isinstance(answer, Unavailable)
     assert answer.why is UnavailableReason.NOT_CONFIGURED
@@ -62,7 +62,7 @@ async def test_a_token_that_no_header_can_hold_is_refused(server: Server, tmp_pa
 
 
 async def test_headers_are_sent_as_they_are(server: Server, tmp_path: Path) -> None:
-    """Mimir, Cortex and Thanos tell tenants by one."""
+    """Headers are sent unchanged: Mimir, Cortex and Thanos use one for the tenant."""
     headers = "X-Scope-OrgID: team-a\n\nX-Other:b \n"
     await said(server, write(tmp_path, headers=headers))
     assert server.received[0]["X-Scope-OrgID"] == "team-a"
@@ -70,7 +70,7 @@ async def test_headers_are_sent_as_they_are(server: Server, tmp_path: Path) -> N
 
 
 async def test_a_rotated_token_counts_at_the_next_query(server: Server, tmp_path: Path) -> None:
-    """The kubelet has renewed the mounted Secret; nobody restarts the operator."""
+    """A renewed Secret is used without a restart of the operator."""
     metrics = PrometheusReader(server.url, credentials=str(write(tmp_path, token=OLD)))
     await metrics.read(request())
     write(tmp_path, token=NEW)
@@ -81,7 +81,7 @@ async def test_a_rotated_token_counts_at_the_next_query(server: Server, tmp_path
 
 
 async def test_without_files_nothing_is_shown(server: Server, tmp_path: Path) -> None:
-    """An empty Secret is no mistake."""
+    """An empty Secret means no authentication."""
     await said(server, tmp_path)
     assert "Authorization" not in server.received[0]
 
@@ -101,7 +101,7 @@ async def test_without_files_nothing_is_shown(server: Server, tmp_path: Path) ->
 async def test_files_that_do_not_go_together_are_named_with_a_cure(
     server: Server, tmp_path: Path, texts: dict[str, str], words: str
 ) -> None:
-    """Nothing is sent, and nothing that is secret is in the message."""
+    """Nothing is sent, and the message contains no secret."""
     answer = await said(server, write(tmp_path, **texts))
     assert isinstance(answer, Unavailable)
     assert answer.why is UnavailableReason.NOT_CONFIGURED
@@ -112,7 +112,7 @@ async def test_files_that_do_not_go_together_are_named_with_a_cure(
 
 
 async def test_what_is_no_text_is_named(server: Server, tmp_path: Path) -> None:
-    """A Secret's values may be any bytes."""
+    """A Secret with other bytes than text is rejected by name."""
     (tmp_path / "token").write_bytes(b"\xff\xfe")
     answer = await said(server, tmp_path)
     assert isinstance(answer, Unavailable)
@@ -120,7 +120,7 @@ async def test_what_is_no_text_is_named(server: Server, tmp_path: Path) -> None:
 
 
 async def test_a_file_that_cannot_be_read_is_named(server: Server, tmp_path: Path) -> None:
-    """Here a folder stands in its place."""
+    """A folder in place of the file is reported by name."""
     (tmp_path / "token").mkdir()
     answer = await said(server, tmp_path)
     assert isinstance(answer, Unavailable)
@@ -128,7 +128,7 @@ async def test_a_file_that_cannot_be_read_is_named(server: Server, tmp_path: Pat
 
 
 async def test_no_refusal_tells_the_secret(server: Server, tmp_path: Path) -> None:
-    """Messages stand in conditions, Events and logs."""
+    """Messages go to conditions, Events and logs, so they contain no secret."""
     server.status = 401
     answer = await said(server, write(tmp_path, token=HIDDEN))
     assert isinstance(answer, Unavailable)
@@ -141,7 +141,7 @@ async def test_no_refusal_tells_the_secret(server: Server, tmp_path: Path) -> No
 async def test_nobody_else_is_shown_the_secret(
     server: Server, tmp_path: Path, location: str
 ) -> None:
-    """A redirect to another host is refused with that host's name."""
+    """A redirect to another host is rejected with that host's name."""
     server.status = 307
     server.headers = {"Location": location}
     answer = await said(server, write(tmp_path, headers=f"X-Key: {HIDDEN}"))
@@ -153,7 +153,7 @@ async def test_nobody_else_is_shown_the_secret(
 async def test_a_certificate_authority_that_is_none_is_unreachable(
     server: Server, tmp_path: Path
 ) -> None:
-    """It fails before anything is sent."""
+    """An invalid CA fails before anything is sent."""
     server.url = server.url.replace("http://", "https://")
     answer = await said(server, write(tmp_path, ca_crt="no certificate", token=HIDDEN))
     assert isinstance(answer, Unavailable)

@@ -1,4 +1,4 @@
-"""What is made of answers that a healthy Prometheus does not give."""
+"""How unusual responses of Prometheus are handled."""
 
 import asyncio
 import json
@@ -41,7 +41,7 @@ async def read(
 
 
 async def refusal(url: str | None, *, read_seconds: float = 10.0) -> Unavailable:
-    """Ask once, and take why the router could not be read."""
+    """Send one query and return why the router could not be read."""
     reading = await read(url, read_seconds=read_seconds)
     said = reading.answers[Source.ROUTER]
     assert isinstance(said, Unavailable)
@@ -49,7 +49,7 @@ async def refusal(url: str | None, *, read_seconds: float = 10.0) -> Unavailable
 
 
 async def test_samples_are_taken_as_they_are(server: Server) -> None:
-    """Numbers come as text; what is not a number is no sample."""
+    """Samples are parsed from text; values that are no numbers are dropped."""
     values = [[1.5, "3"], [2.5, "NaN"], [3.5, "+Inf"], [4.5, "7"]]
     server.body = answer({"metric": ROUTER_UP, "values": values})
     reading = await read(server.url)
@@ -58,7 +58,7 @@ async def test_samples_are_taken_as_they_are(server: Server) -> None:
 
 
 async def test_every_declared_source_is_asked_once(server: Server) -> None:
-    """One query each, and none of a router that is not declared."""
+    """Each declared source has one query; an undeclared router has none."""
     assert set((await read(server.url)).answers) == {Source.ROUTER, Source.TRITON}
     assert len(server.asked) == 2
     alone = replace(request(), provider=MetricsProvider.NONE)
@@ -70,7 +70,7 @@ async def test_every_declared_source_is_asked_once(server: Server) -> None:
 async def test_client_errors_take_no_query_of_their_own(
     server: Server, since: float | None
 ) -> None:
-    """The router's answer tells them too, about now and about the past."""
+    """Client errors are read from the router's answer, for now and for the past."""
     server.body = answer({"metric": ROUTER_UP, "values": [[1.5, "3"]]})
     reading = await read(server.url, replace(request(since=since), client_errors=True))
     answers = reading.history.answers if reading.history else reading.answers
@@ -80,7 +80,7 @@ async def test_client_errors_take_no_query_of_their_own(
 
 
 async def test_before_the_beginning_the_past_is_read(server: Server) -> None:
-    """It comes as history, and there are no answers to count."""
+    """Before the start only the past is queried, and no counts are returned."""
     reading = await read(server.url, request(since=None))
     assert reading.history is not None
     assert set(reading.history.answers) == {Source.ROUTER, Source.TRITON}
@@ -89,7 +89,7 @@ async def test_before_the_beginning_the_past_is_read(server: Server) -> None:
 
 
 async def test_an_answer_with_warnings_is_no_data(server: Server) -> None:
-    """Thanos warns so that a store did not answer; the counts would be too low."""
+    """Thanos warns if a store did not answer, so the counts may be too low."""
     values = [[1.5, "3"]]
     warnings = ["store 10.0.0.7 did not answer"]
     server.body = answer({"metric": ROUTER_UP, "values": values}, warnings=warnings)
@@ -114,7 +114,7 @@ async def test_an_answer_with_warnings_is_no_data(server: Server) -> None:
 async def test_errors_say_whether_waiting_cures_them(
     server: Server, status: int, why: UnavailableReason, words: str
 ) -> None:
-    """4xx is refused and says what to do; 429 and 5xx pass by themselves."""
+    """4xx is an error with a remedy; 429 and 5xx are transient."""
     server.status = status
     server.body = json.dumps({"status": "error", "error": "because"})
     said = await refusal(server.url)
@@ -140,7 +140,7 @@ async def test_errors_say_whether_waiting_cures_them(
     ],
 )
 async def test_something_else_at_the_address_is_refused(server: Server, body: str) -> None:
-    """The sentence names the address and the setting."""
+    """The message names the address and the setting."""
     server.body = body
     said = await refusal(server.url)
     assert said.why is UnavailableReason.REFUSED
@@ -148,7 +148,7 @@ async def test_something_else_at_the_address_is_refused(server: Server, body: st
 
 
 async def test_a_success_without_content_is_refused(server: Server) -> None:
-    """Prometheus answers queries with 200 and nothing else."""
+    """Prometheus answers queries only with 200."""
     server.status = 203
     said = await refusal(server.url)
     assert said.why is UnavailableReason.REFUSED
@@ -160,7 +160,7 @@ async def test_a_success_without_content_is_refused(server: Server) -> None:
 async def test_an_error_of_ours_is_not_taken_for_theirs(
     server: Server, monkeypatch: pytest.MonkeyPatch, function: str, error: type[Exception]
 ) -> None:
-    """What goes wrong where queries are built says nothing about the user's Prometheus."""
+    """An error in building queries is not reported as one of Prometheus."""
 
     def fail(*_: object) -> None:
         raise error("a programming error")
@@ -172,13 +172,13 @@ async def test_an_error_of_ours_is_not_taken_for_theirs(
 
 
 async def test_infos_are_no_warnings(server: Server) -> None:
-    """Prometheus remarks so on the style of a query; the answer is whole."""
+    """Infos are about the style of a query, and the answer is complete."""
     server.body = answer({"metric": ROUTER_UP, "values": [[1.5, "3"]]}, infos=["not a counter"])
     assert isinstance((await read(server.url)).answers[Source.ROUTER], CounterSamples)
 
 
 async def test_several_queries_make_one_answer(server: Server) -> None:
-    """Traefik's label may stand under either of two names."""
+    """Traefik's label may have either of two names, which takes two queries."""
     server.body = answer({"metric": ROUTER_UP, "values": [[1.5, "3"]]})
     wanted = replace(request(), provider=MetricsProvider.TRAEFIK)
     said = (await read(server.url, wanted)).answers[Source.ROUTER]
@@ -188,7 +188,7 @@ async def test_several_queries_make_one_answer(server: Server) -> None:
 
 
 async def test_a_redirect_is_followed(server: Server) -> None:
-    """As from http to https; here it leads in a circle, which is an outage."""
+    """Redirects are followed; a circle of them counts as an outage."""
     server.status = 302
     server.headers = {"Location": "/elsewhere?query=again"}
     said = await refusal(server.url)
@@ -197,7 +197,7 @@ async def test_a_redirect_is_followed(server: Server) -> None:
 
 
 async def test_a_redirect_to_no_address_is_refused(server: Server) -> None:
-    """The sentence says that the redirect is at fault."""
+    """The message names the redirect as the cause."""
     server.status = 302
     server.headers = {"Location": "http://[elsewhere"}
     said = await refusal(server.url)
@@ -206,14 +206,14 @@ async def test_a_redirect_to_no_address_is_refused(server: Server) -> None:
 
 
 async def test_a_name_that_no_host_can_have_is_unreachable() -> None:
-    """A label of a host name has 63 characters at most."""
+    """A host name with a label over 63 characters counts as unreachable."""
     said = await refusal(f"http://{'a' * 64}:9090")
     assert said.why is UnavailableReason.UNREACHABLE
     assert "HALIMEDE_PROMETHEUS_URL" in said.message
 
 
 async def test_nobody_at_the_address_is_unreachable() -> None:
-    """Known at once."""
+    """A refused connection is reported at once."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         said = await refusal(f"http://127.0.0.1:{taken.getsockname()[1]}")
@@ -222,7 +222,7 @@ async def test_nobody_at_the_address_is_unreachable() -> None:
 
 
 async def test_silence_is_unreachable_and_blocks_nobody(server: Server) -> None:
-    """The loop goes on while a thread waits, and the wait has an end."""
+    """A query without a response times out and does not block the event loop."""
     server.silent = Event()
     asked = asyncio.create_task(refusal(server.url, read_seconds=0.3))
     turns = 0
@@ -235,7 +235,7 @@ async def test_silence_is_unreachable_and_blocks_nobody(server: Server) -> None:
 
 
 async def test_without_an_address_nothing_is_asked() -> None:
-    """The sentence names the setting."""
+    """The message names the setting."""
     said = await refusal(None)
     assert said.why is UnavailableReason.NOT_CONFIGURED
     assert "HALIMEDE_PROMETHEUS_URL" in said.message
@@ -251,13 +251,13 @@ CUSTOM = replace(
 
 
 def vector(*values: str) -> str:
-    """Answer an instant query."""
+    """Return the response of an instant query."""
     series = [{"metric": {"n": str(at)}, "value": [1.5, one]} for at, one in enumerate(values)]
     return json.dumps({"status": "success", "data": {"resultType": "vector", "result": series}})
 
 
 def custom(errors: str) -> MetricsRequest:
-    """Ask custom queries of which that of the errors is this."""
+    """Run custom queries with this query of errors."""
     (asked,) = CUSTOM.indicators
     return replace(CUSTOM, indicators=(asked._replace(errors=errors),))
 
@@ -265,7 +265,7 @@ def custom(errors: str) -> MetricsRequest:
 async def test_custom_queries_are_asked_for_each_revision_about_one_window(
     server: Server,
 ) -> None:
-    """Two queries for each, evaluated at the end of the window."""
+    """Each revision has two queries, evaluated at the end of the window."""
     server.body = vector("2.6")
     reading = await read(server.url, custom("f{r='{{ revision }}'}[{{ window }}]"))
     assert reading.answers[Source.ROUTER] == CustomCounts(Counts(3, 3), Counts(3, 3))
@@ -277,7 +277,7 @@ async def test_custom_queries_are_asked_for_each_revision_about_one_window(
 
 
 async def test_several_series_are_refused_with_the_field(server: Server) -> None:
-    """Nobody can know which is meant."""
+    """Several series are ambiguous."""
     server.body = vector("1", "2")
     said = (await read(server.url, custom("f{{ revision }}{{ window }}"))).answers[Source.ROUTER]
     assert isinstance(said, Unavailable)
@@ -286,7 +286,7 @@ async def test_several_series_are_refused_with_the_field(server: Server) -> None
 
 
 async def test_a_template_that_is_broken_by_now_is_refused(server: Server) -> None:
-    """The spec was edited in mid-rollout and is invalid; the rollout holds."""
+    """If a template becomes invalid in a rollout, the rollout is held."""
     said = (await read(server.url, custom("{{ 1 }}"))).answers[Source.ROUTER]
     assert isinstance(said, Unavailable)
     assert said.why is UnavailableReason.REFUSED

@@ -1,4 +1,4 @@
-"""The watch store: what is newest, whose it is, and what is gone."""
+"""The watch store: versions, owners and deletions."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ def _names(store: Store) -> list[str]:
 
 
 def test_the_newer_version_wins_whatever_comes_first() -> None:
-    """Our own answer may arrive before or after the watch's event of an older version."""
+    """The response of our own write may arrive before or after the event of an older version."""
     store = Store()
     assert store.put(POD, _thing("a", "1", 9)) == (KEY,)
     assert store.put(POD, _thing("a", "1", 8)) == ()
@@ -37,14 +37,14 @@ def test_the_newer_version_wins_whatever_comes_first() -> None:
 
 
 def test_versions_are_numbers_not_text() -> None:
-    """10 is newer than 9."""
+    """Version 10 is newer than 9."""
     store = Store()
     store.put(POD, _thing("a", "1", 9))
     assert store.put(POD, _thing("a", "1", 10)) == (KEY,)
 
 
 def test_what_is_kept_names_its_kind() -> None:
-    """Objects from lists come without a kind."""
+    """The store adds the kind, which objects from lists lack."""
     store = Store()
     store.put(DEPLOYMENT, _thing("a", "1", 1))
     (kept,) = store.owned(DEPLOYMENT, KEY)
@@ -52,7 +52,7 @@ def test_what_is_kept_names_its_kind() -> None:
 
 
 def test_who_wrote_what_is_kept_where_it_is_asked_for() -> None:
-    """All writers of routes are kept, our own apply of other children, and none of pods."""
+    """All managers of routes are kept, only our own of other children, and none of pods."""
     ours = {"manager": "halimede", "operation": "Apply", "fieldsV1": {"f:spec": {}}}
     others = {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": {"f:spec": {}}}
     kinds = {HTTP_ROUTE: [ours, others], DEPLOYMENT: [ours], POD: None}
@@ -67,7 +67,7 @@ def test_who_wrote_what_is_kept_where_it_is_asked_for() -> None:
 
 
 def test_equal_sets_of_fields_are_kept_once() -> None:
-    """Two Deployments that were applied with the same fields share what is noted of these."""
+    """Two Deployments applied with the same fields share one set of fields."""
     store = Store()
     for name in ("a", "b"):
         thing = _thing(name, name, 1)
@@ -101,7 +101,7 @@ def test_a_namesake_survives_the_deletion_of_its_predecessor() -> None:
 
 
 def test_the_newest_of_two_namesakes_is_the_deployment() -> None:
-    """While a deletion's event is on its way, the recreated ModelDeployment counts."""
+    """Before the event of a deletion arrives, the recreated ModelDeployment counts."""
     store = Store()
     store.put(MODEL_DEPLOYMENT, _thing("digits", "old", 5))
     store.put(MODEL_DEPLOYMENT, _thing("digits", "new", 9))
@@ -120,7 +120,7 @@ def test_an_object_follows_its_label() -> None:
 
 
 def test_children_come_sorted_by_name() -> None:
-    """What a decision sees does not depend on the order of events."""
+    """The order of children does not depend on the order of events."""
     store = Store()
     for name in ("c", "a", "b"):
         store.put(POD, _thing(name, name, 1))
@@ -128,7 +128,7 @@ def test_children_come_sorted_by_name() -> None:
 
 
 def test_a_list_tells_what_is_missing() -> None:
-    """Unknown objects and older versions are missing; equal, newer and gone ones are not."""
+    """Unknown objects and older versions are missing; equal, newer and deleted ones are not."""
     store = Store()
     store.put(POD, _thing("same", "same", 5))
     store.put(POD, _thing("older", "older", 5))
@@ -143,7 +143,7 @@ def test_a_list_tells_what_is_missing() -> None:
 
 
 def test_a_list_shows_deletions_that_no_watch_has_shown() -> None:
-    """What is older than the list and not on it is dropped; what is younger is kept."""
+    """Objects older than the list and not in it are dropped; newer ones are kept."""
     store = Store()
     store.put(POD, _thing("stale", "stale", 5))
     store.put(POD, _thing("young", "young", 11))
@@ -152,7 +152,7 @@ def test_a_list_shows_deletions_that_no_watch_has_shown() -> None:
 
 
 def test_what_is_gone_is_remembered_for_one_age_and_forgotten_after_two() -> None:
-    """The memory of deletions does not grow for ever."""
+    """Tombstones of deletions expire."""
     store = Store()
     store.drop(POD, _thing("a", "1", 7))
     store.expire_tombstones()
@@ -162,14 +162,14 @@ def test_what_is_gone_is_remembered_for_one_age_and_forgotten_after_two() -> Non
 
 
 def test_what_nobody_owns_concerns_nobody() -> None:
-    """An object without the name's label is known (it may be compared), and belongs to nobody."""
+    """An object without the name's label is stored for comparison and has no owner."""
     store = Store()
     assert store.put(POD, _thing("a", "1", 1, owner=None)) == ()
     assert store.missing(POD, Listing({"1": (Key("ns", "a"), 1)}, 1)) == ()
 
 
 def test_what_we_do_not_select_is_not_kept() -> None:
-    """Users' own ConfigMaps are watched too; one of ours that loses its label counts as gone."""
+    """ConfigMaps without our label are not stored; one that loses it counts as deleted."""
     store = Store()
     theirs = _thing("theirs", "2", 1)
     del theirs["metadata"]["labels"]["app.kubernetes.io/managed-by"]
@@ -183,7 +183,7 @@ def test_what_we_do_not_select_is_not_kept() -> None:
 
 
 def test_all_deployments_are_listed() -> None:
-    """`keys` names every ModelDeployment once."""
+    """`keys` returns every ModelDeployment once."""
     store = Store()
     store.put(MODEL_DEPLOYMENT, _thing("a", "1", 1))
     store.put(MODEL_DEPLOYMENT, _thing("b", "2", 1))

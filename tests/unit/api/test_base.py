@@ -1,4 +1,4 @@
-"""What every type of the API can do."""
+"""The base class of all API types."""
 
 import pytest
 
@@ -18,14 +18,14 @@ ROLLOUT = RolloutStatus(
 
 
 def test_evolve_changes_a_copy() -> None:
-    """The original stays, and what is not named is kept."""
+    """The original does not change, and other fields are kept."""
     after = ROLLOUT.evolve(state=State.SHIFTING, weight=5, weight_applied_at=1.5)
     assert (after.state, after.weight, after.weight_applied_at) == (State.SHIFTING, 5, 1.5)
     assert (ROLLOUT.state, ROLLOUT.weight, after.id) == (State.STARTING, 0, "1")
 
 
 def test_evolve_refuses_an_unknown_field() -> None:
-    """A misspelled field would be lost when the object is written; nor is the JSON name one."""
+    """A misspelled field or a JSON name raises, because it would be lost when written."""
     with pytest.raises(TypeError, match="RolloutStatus has no field 'stpe'"):
         ROLLOUT.evolve(stpe=3)
     with pytest.raises(TypeError, match="has no field 'stateSince'"):
@@ -44,13 +44,13 @@ def test_evolve_refuses_an_unknown_field() -> None:
     ],
 )
 def test_evolve_refuses_a_value_of_another_type(change: dict[str, object]) -> None:
-    """Nothing is converted either: what holds here is what is written."""
+    """Values of another type raise instead of being converted."""
     (name,) = change
     with pytest.raises(TypeError, match=rf"RolloutStatus\.{name}: "):
         ROLLOUT.evolve(**change)
 
 
 def test_evolve_leaves_bounds_to_later_steps() -> None:
-    """A list may be too long until it is cut."""
+    """Bounds are not checked: a list may be too long until it is trimmed."""
     warm = (WarmRevision(revision="a", warm_until=0),) * (MOST_WARM + 1)
     assert Status().evolve(warm_revisions=warm).warm_revisions == warm

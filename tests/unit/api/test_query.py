@@ -14,7 +14,7 @@ VALUES = {
 
 
 def test_placeholders_are_filled_in() -> None:
-    """The rest of the text is left as it is."""
+    """Placeholders are replaced, and the rest of the text is unchanged."""
     assert render(GOOD, VALUES) == 'sum(increase(seen{service="digits-bbbb2222"}[75s]))'
 
 
@@ -36,7 +36,7 @@ def test_placeholders_are_filled_in() -> None:
     ],
 )
 def test_whatever_is_no_placeholder_is_refused_with_a_cure(text: str, words: str) -> None:
-    """It is never run: the tree is looked at, and no constant is folded."""
+    """Other expressions are rejected from their syntax tree and never evaluated."""
     with pytest.raises(UnusableQueryError, match=words) as refused:
         validate(text)
     assert refused.value.cure

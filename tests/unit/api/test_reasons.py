@@ -1,4 +1,4 @@
-"""The reasons that users match: documented, and named truly in the documents."""
+"""The reasons that users match are documented, and the docs name existing ones."""
 
 import ast
 import inspect
@@ -39,7 +39,7 @@ def test_every_member_is_documented(enum: type[StrEnum]) -> None:
 
 
 def test_every_enum_is_here() -> None:
-    """What is added to the module is tested too."""
+    """New enums in the module are tested too."""
     found = [
         one for one in vars(reasons).values() if inspect.isclass(one) and issubclass(one, StrEnum)
     ]
@@ -56,7 +56,7 @@ def test_reasons_fit_the_api(enum: type[StrEnum]) -> None:
     "path", ["docs/operations.md", "docs/concepts.md", "CHANGELOG.md", "charts/halimede/README.md"]
 )
 def test_documents_name_reasons_that_exist(path: str) -> None:
-    """Each reason of a condition and of an Event that users read about is one of these."""
+    """Every documented reason of a condition or an Event exists."""
     text = (ROOT / path).read_text()
     conditions, events = CONDITION.findall(text), EVENT.findall(text)
     assert {type_ for type_, _ in conditions} <= set(ConditionType)

@@ -1,4 +1,4 @@
-"""The schema: what is committed is what the models say, and nothing gets lost on the way."""
+"""The schema: the committed CRD agrees with the models, without loss."""
 
 import json
 from itertools import pairwise
@@ -22,7 +22,7 @@ object together may have 256 KiB (`TotalAnnotationSizeLimitB` of apimachinery)."
     "path", ["crds/halimede.dev_modeldeployments.yaml", "charts/halimede/files/crd.yaml"]
 )
 def test_committed_is_current(path: str) -> None:
-    """The committed CRD is the one that the models make: `make crds` writes it."""
+    """The committed CRD agrees with the output of `make crds`."""
     assert (ROOT / path).read_text() == crd_yaml()
 
 
@@ -32,7 +32,7 @@ def test_small_enough() -> None:
 
 
 def test_written_in_block_style_without_anchors() -> None:
-    """A diff shows every changed field: each has a line of its own, and no text is an alias."""
+    """Each field has its own line without aliases, so a diff shows every change."""
     tokens = list(yaml.scan(crd_yaml()))
     hidden = [one for one in tokens if isinstance(one, yaml.AnchorToken | yaml.AliasToken)]
     starts = (yaml.FlowMappingStartToken, yaml.FlowSequenceStartToken)
@@ -47,7 +47,7 @@ def test_written_in_block_style_without_anchors() -> None:
 
 
 def nodes(schema: Any, path: str = "") -> list[tuple[str, dict[str, Any]]]:
-    """List every node of a schema with its path."""
+    """Yield every node of a schema with its path."""
     found = [(path, schema)]
     for name, field in schema.get("properties", {}).items():
         found += nodes(field, f"{path}.{name}")
@@ -61,7 +61,7 @@ SPEC = build_crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properti
 
 
 def test_everything_in_the_spec_is_bounded() -> None:
-    """Every list, map and text that a user may write has an end; CEL's costs rest on it."""
+    """Every list, map and text in the spec has a maximum, which CEL's cost limits require."""
     unbounded = [
         path
         for path, node in nodes(SPEC)
@@ -73,7 +73,7 @@ def test_everything_in_the_spec_is_bounded() -> None:
 
 
 def test_every_field_of_the_spec_is_explained() -> None:
-    """`kubectl explain` has something to say about each field that a user may write."""
+    """Each field of the spec has a description for `kubectl explain`."""
     silent = [
         path for path, node in nodes(SPEC) if not path.endswith("[]") and "description" not in node
     ]
@@ -81,7 +81,7 @@ def test_every_field_of_the_spec_is_explained() -> None:
 
 
 def test_absent_steps_stay_absent() -> None:
-    """A default in the schema would be filled in, and the traffic would have nothing to choose."""
+    """Steps have no default in the schema, because absent steps are chosen by the traffic."""
     rollout = SPEC["properties"]["rollout"]
     steps = rollout["properties"]["canary"]["properties"]["steps"]
     assert (steps["minItems"], "default" in steps) == (1, False)
@@ -91,26 +91,26 @@ def test_absent_steps_stay_absent() -> None:
 
 
 def test_rules_name_a_cure() -> None:
-    """Each rule says in its message what to do, after a colon or a comma."""
+    """Each rule's message has a remedy, after a colon or a comma."""
     rules = [rule for _, node in nodes(SPEC) for rule in node.get("x-kubernetes-validations", ())]
     assert len(rules) > 20
     assert [rule["message"] for rule in rules if "fieldPath" not in rule] == []
 
 
 class Union(BaseModel):
-    """Has what Kubernetes cannot express."""
+    """A model with a type that Kubernetes cannot express."""
 
     field: int | list[str]
 
 
 class Constant(BaseModel):
-    """Has a keyword that nobody has thought of."""
+    """A model with an unknown keyword."""
 
     field: int = Field(multiple_of=3)
 
 
 class Anything(BaseModel):
-    """Has no type."""
+    """A model with an untyped field."""
 
     field: Any
 
@@ -124,6 +124,6 @@ class Anything(BaseModel):
     ],
 )
 def test_unknown_is_an_error(model: type[BaseModel], found: str) -> None:
-    """A type that the converter does not know stops it, instead of weakening the schema."""
+    """An unknown type raises instead of weakening the schema."""
     with pytest.raises(UnknownSchemaError, match=found):
         structural(model)

@@ -15,12 +15,12 @@ from halimede.api.source import Scheme, Source, parse_source
     ],
 )
 def test_parts(uri: str, found: Source) -> None:
-    """A URI says what kind of place, which one, and where in it."""
+    """A URI is split into scheme, location and path."""
     assert parse_source(uri) == found
 
 
 @pytest.mark.parametrize("uri", ["s3://b/x", "digits", "", "://x"])
 def test_other_schemes(uri: str) -> None:
-    """What cannot be fetched is refused with what can."""
+    """Other schemes are rejected with the supported ones."""
     with pytest.raises(ValueError, match="configMap://, pvc://, https://"):
         parse_source(uri)

@@ -1,4 +1,4 @@
-"""The names of sources, as the status has them."""
+"""The names of sources in the status."""
 
 import pytest
 from pydantic import ValidationError
@@ -13,7 +13,7 @@ def _read(source: object) -> SourceEvidence:
 
 @pytest.mark.parametrize("source", [*Source, metric_source("accuracy")])
 def test_a_source_is_read_as_it_was_written(source: SourceId) -> None:
-    """After a restart it is the same member of the enum, by identity too."""
+    """A source is read back as the same enum member, also by identity."""
     read = _read(_read(source).to_manifest()["source"]).source
     assert read == source
     assert type(read) is type(source)
@@ -21,7 +21,7 @@ def test_a_source_is_read_as_it_was_written(source: SourceId) -> None:
 
 
 def test_an_objective_may_have_the_name_of_another_source() -> None:
-    """The prefix tells them apart."""
+    """A prefix distinguishes objectives from other sources."""
     source = _read("metrics/Router").source
     assert metric_name(source) == "Router"
     assert source != Source.ROUTER
@@ -29,6 +29,6 @@ def test_an_objective_may_have_the_name_of_another_source() -> None:
 
 @pytest.mark.parametrize("source", ["", "router", "metric/accuracy", 3, None])
 def test_another_source_is_refused(source: object) -> None:
-    """A name that nothing counts for would be evidence that is never read again."""
+    """An unknown source is rejected, because its evidence would never be used."""
     with pytest.raises(ValidationError, match="source"):
         _read(source)

@@ -1,4 +1,4 @@
-"""The pages hold together: links lead somewhere, commands and files exist."""
+"""The pages are consistent: links, commands and files exist."""
 
 import re
 from itertools import pairwise

@@ -23,7 +23,7 @@ TROUBLE = "docs/troubleshooting.md"
 SCHEMA = build_crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
 TREES = [ast.parse(path.read_text()) for path in (ROOT / "operator").rglob("*.py")]
 COMPUTED = {f"Rollout{one}" for one in (Outcome.SUPERSEDED, Outcome.REVERTED, "Paused", "Resumed")}
-"""Reasons of Events that are put together."""
+"""Reasons of Events that are built at run time."""
 
 
 def fields(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
@@ -37,7 +37,7 @@ def fields(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def shown(default: Any) -> str:
-    """Write a default as the table does."""
+    """Return a default as the table shows it."""
     if default in (None, {}):
         return ""
     if default == "required":
@@ -51,7 +51,7 @@ def shown(default: Any) -> str:
 
 
 def reasons(function: str, position: int) -> set[str]:
-    """Collect the reasons that are passed to a function at a position."""
+    """Return the reasons that are passed to a function at a position."""
     calls = (node for tree in TREES for node in ast.walk(tree) if isinstance(node, ast.Call))
     given = (
         call.args[position]
@@ -70,7 +70,7 @@ def reasons(function: str, position: int) -> set[str]:
 
 
 def sentences() -> Iterator[str]:
-    """Yield every text in the operator, with … in place of what is filled in."""
+    """Yield every string in the operator, with … for values."""
     for tree in TREES:
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -90,7 +90,7 @@ def test_every_field_of_the_spec_has_its_row() -> None:
 
 
 def test_every_field_of_the_status_has_its_row() -> None:
-    """The status, and the rollout in it."""
+    """Every field of the status and of its rollout has a row."""
     rows = set(table(REFERENCE, "| field | meaning |"))
     status = SCHEMA["status"]["properties"]
     assert rows == status.keys() | status["rollout"]["properties"].keys()
@@ -106,12 +106,12 @@ def test_every_field_of_the_status_has_its_row() -> None:
     ids=["states", "outcomes", "verbs"],
 )
 def test_every_member_has_its_row(header: str, known: Any) -> None:
-    """No state, outcome or verb is missing, and there are no others."""
+    """The tables have all states, outcomes and verbs, and no others."""
     assert set(table(REFERENCE, header)) == {str(one) for one in known}
 
 
 def test_every_event_has_its_row_and_type() -> None:
-    """Events are listed with their types, and nothing is listed that is never posted."""
+    """Every Event is listed with its type, and no other."""
     rows = table(REFERENCE, "| reason | type | when |")
     normal, warning = (reasons(name, 0) for name in ("normal", "warning"))
     expected = {
@@ -125,13 +125,13 @@ def test_every_event_has_its_row_and_type() -> None:
 
 
 def test_warnings_of_ready_are_listed() -> None:
-    """The sentence about Warnings names exactly the reasons that are announced."""
+    """The sentence about Warnings names exactly the reasons that cause one."""
     sentence = text(REFERENCE).split("A Warning is also written")[1].split("\n\n")[0]
     assert set(re.findall(r"`(\w+)`", sentence)) - {"Ready"} == {str(one) for one in WARN_ON}
 
 
 def test_every_abort_reason_has_its_row() -> None:
-    """Why a rollout was aborted is explained, in the reference and in troubleshooting."""
+    """Every abort reason is explained in the reference and in troubleshooting."""
     aborts = reasons("abort", 1)
     assert set(table(REFERENCE, "| reason of an abort | meaning |")) == aborts
     others = {str(Outcome.REVERTED), str(Outcome.SUPERSEDED)}
@@ -168,7 +168,7 @@ def test_every_setting_has_its_row() -> None:
 
 
 def test_every_metric_has_its_row() -> None:
-    """Names, types and labels of the operator's own metrics."""
+    """Every metric of the operator has a row with type and labels."""
     rows = table(REFERENCE, "| metric | type | labels | meaning |")
     kinds = {Counter: "counter", Gauge: "gauge", Histogram: "histogram"}
     expected = {}

@@ -1,4 +1,4 @@
-"""What the page on upgrades says of revisions is what rendering does."""
+"""The page on upgrades agrees with rendering about new revisions."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ PLATFORM = Platform(halimede_image="registry.example/halimede:0.1.0")
 
 
 def test_every_field_of_the_spec_is_in_the_table() -> None:
-    """A field that is added needs an answer."""
+    """Every field of the spec has a row."""
     known = {field.alias or name for name, field in ModelDeploymentSpec.model_fields.items()}
     assert ROWS.keys() == CHANGES.keys() == known
 
@@ -42,7 +42,7 @@ def test_fields_of_the_digest_are_those_that_make_a_revision() -> None:
 
 @pytest.mark.parametrize("field", CHANGES)
 def test_a_field_makes_a_revision_as_the_table_says(field: str) -> None:
-    """The hash changes, or it does not."""
+    """The revision's hash changes exactly as the table says."""
     before = render_revision(digits(), PLATFORM, INPUTS).hash
     after = render_revision(digits(**{field: CHANGES[field]}), PLATFORM, INPUTS).hash
     assert (after != before) is {"yes": True, "no": False}[ROWS[field][0]]

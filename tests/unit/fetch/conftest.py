@@ -1,4 +1,4 @@
-"""A real HTTPS server with a certificate that only our own CA vouches for."""
+"""A real HTTPS server with a certificate of our own CA."""
 
 import ssl
 import threading
@@ -14,20 +14,20 @@ from halimede.settings import Credentials
 
 TLS = Path(__file__).parent / "tls"
 TRUSTED = Credentials.from_env({"HALIMEDE_FETCH_ca.crt": (TLS / "ca.pem").read_text()})
-"""No credentials, but trust in the server's CA, as a Secret with the key `ca.crt` gives it."""
+"""A Secret with only the server's CA in the key `ca.crt`."""
 
 
 @dataclass
 class Site:
-    """What the server serves, and what it was asked."""
+    """The server's files and the requests that it received."""
 
     url: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
     redirects: dict[str, str] = field(default_factory=dict)
     authorization: str | None = None
-    """What requests must bring; None: nothing."""
+    """The required Authorization header. None: not required."""
     cut: bool = False
-    """Close the connection in the middle."""
+    """Close the connection during the response."""
     seen: list[tuple[str, str | None]] = field(default_factory=list)
     """Path and authorization of each request."""
 
@@ -35,7 +35,7 @@ class Site:
 class _Server(ThreadingHTTPServer):
     @override
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: refused handshakes are wanted."""
+        """Log nothing: rejected handshakes are expected."""
 
 
 def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
@@ -62,7 +62,7 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(body[: len(body) // 2] if site.cut else body)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     return Handler
 
@@ -84,11 +84,11 @@ def _serve() -> Iterator[Site]:
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    """Serve what the test puts in."""
+    """Serve files that the test adds."""
     yield from _serve()
 
 
 @pytest.fixture
 def elsewhere() -> Iterator[Site]:
-    """Serve on another port: another server."""
+    """Start a second server on another port."""
     yield from _serve()

@@ -1,4 +1,4 @@
-"""Models that come from a mounted folder."""
+"""Models from a mounted folder."""
 
 import hashlib
 from pathlib import Path
@@ -23,7 +23,7 @@ def _sha256(text: str) -> str:
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """Make the folder that is mounted."""
+    """Create the folder to mount."""
     folder = tmp_path / "source"
     folder.mkdir()
     return folder
@@ -31,12 +31,12 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def to(tmp_path: Path) -> Path:
-    """Name the model's folder in the repository."""
+    """Return the model's folder in the repository."""
     return tmp_path / "models" / "digits"
 
 
 def test_plain_files_become_version_1(source: Path, to: Path, tmp_path: Path) -> None:
-    """Triton wants a numbered folder, and the configuration beside it."""
+    """Plain files are put into a numbered folder, with the configuration beside it."""
     (source / "model.py").write_text("code")
     config = tmp_path / "config.pbtxt"
     config.write_text('name: "digits"')
@@ -55,7 +55,7 @@ def test_a_mounted_config_map_is_read_through_its_links(source: Path, to: Path) 
 
 
 def test_numbered_folders_are_kept(source: Path, to: Path, tmp_path: Path) -> None:
-    """A whole model repository entry stays as it is; only our configuration replaces its own."""
+    """A complete repository entry is kept; only its configuration is replaced."""
     for version in ("1", "7"):
         (source / version).mkdir()
         (source / version / "model.onnx").write_text(version)
@@ -73,7 +73,7 @@ def test_numbered_folders_are_kept(source: Path, to: Path, tmp_path: Path) -> No
 
 
 def test_a_configuration_beside_plain_files_goes_to_the_top(source: Path, to: Path) -> None:
-    """Triton looks for config.pbtxt beside the version, not in it."""
+    """Triton reads config.pbtxt beside the version folder, not in it."""
     (source / "model.onnx").write_text("x")
     (source / "config.pbtxt").write_text("theirs")
     fetch(str(source), to)
@@ -81,7 +81,7 @@ def test_a_configuration_beside_plain_files_goes_to_the_top(source: Path, to: Pa
 
 
 def test_one_file_of_a_volume_is_a_source_too(source: Path, to: Path) -> None:
-    """`pvc://claim/path/model.onnx` names a file."""
+    """`pvc://claim/path/model.onnx` is a single file."""
     (source / "model.onnx").write_text("x")
     (source / "other.onnx").write_text("y")
     assert fetch(str(source / "model.onnx"), to) == _sha256("x")
@@ -89,7 +89,7 @@ def test_one_file_of_a_volume_is_a_source_too(source: Path, to: Path) -> None:
 
 
 def test_the_digest_of_several_files_names_each_of_them(source: Path, to: Path) -> None:
-    """It is the SHA-256 of sha256sum's lines, sorted by path."""
+    """The digest is the SHA-256 of sha256sum's lines, sorted by path."""
     (source / "sub").mkdir()
     (source / "b.txt").write_text("b")
     (source / "sub" / "a.txt").write_text("a")
@@ -106,7 +106,7 @@ def test_a_wrong_digest_publishes_nothing(source: Path, to: Path) -> None:
 
 
 def test_the_right_digest_publishes(source: Path, to: Path) -> None:
-    """A digest that fits changes nothing else."""
+    """With the right digest the model is published unchanged."""
     (source / "model.py").write_text("code")
     fetch(str(source), to, sha256=_sha256("code"))
     assert _tree(to) == {"1/model.py": "code"}
@@ -123,14 +123,14 @@ def test_a_second_run_replaces_the_first(source: Path, to: Path) -> None:
 
 
 def test_files_are_read_only(source: Path, to: Path) -> None:
-    """Nothing that serves the model may change it."""
+    """Published files are read-only, so the server cannot change them."""
     (source / "model.py").write_text("code")
     fetch(str(source), to)
     assert (to / "1" / "model.py").stat().st_mode & 0o777 == 0o444
 
 
 def test_a_link_out_of_the_folder_is_refused(source: Path, to: Path, tmp_path: Path) -> None:
-    """A volume must not make the fetcher publish what lies elsewhere in its container."""
+    """A link in a volume must not publish other files of the container."""
     (tmp_path / "secret").write_text("s")
     (source / "model.py").symlink_to(tmp_path / "secret")
     with pytest.raises(FetchError, match="leads outside"):
@@ -138,7 +138,7 @@ def test_a_link_out_of_the_folder_is_refused(source: Path, to: Path, tmp_path: P
 
 
 def test_a_linked_folder_is_refused(source: Path, to: Path, tmp_path: Path) -> None:
-    """Links to folders may lead in circles or outside."""
+    """Links to folders are rejected: they may lead in circles or outside."""
     (source / "1").symlink_to(tmp_path)
     with pytest.raises(FetchError, match="link to a folder"):
         fetch(str(source), to)
@@ -146,14 +146,14 @@ def test_a_linked_folder_is_refused(source: Path, to: Path, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("path", ["source", "source/missing"])
 def test_nothing_to_fetch_is_an_error(tmp_path: Path, source: Path, to: Path, path: str) -> None:
-    """An empty or missing source is told as such, and not by a Triton without models."""
+    """An empty or missing source is an error of the fetcher, not of Triton."""
     assert source.is_dir()
     with pytest.raises(FetchError, match=r"empty|does not exist"):
         fetch(str(tmp_path / path), to)
 
 
 def test_more_than_allowed_is_refused(source: Path, to: Path) -> None:
-    """`--max-bytes` bounds what a pod's volume takes."""
+    """`--max-bytes` limits the size of the model."""
     (source / "model.bin").write_text("x" * 101)
     with pytest.raises(FetchError, match="max-bytes"):
         fetch(str(source), to, max_bytes=100)

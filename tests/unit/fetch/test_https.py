@@ -1,4 +1,4 @@
-"""Models that come over HTTPS, from a server that nobody but us trusts."""
+"""Models over HTTPS, from a server with our own CA."""
 
 import hashlib
 import io
@@ -54,12 +54,12 @@ def _with(secret: dict[str, str]) -> Credentials:
 
 @pytest.fixture
 def to(tmp_path: Path) -> Path:
-    """Name the model's folder in the repository."""
+    """Return the model's folder in the repository."""
     return tmp_path / "models" / "digits"
 
 
 def test_a_single_file_is_downloaded(site: Site, to: Path) -> None:
-    """The file keeps its name, and its digest is that of the file; a query is no part of it."""
+    """The file keeps its name without the query, and its digest is that of the file."""
     site.files["/a/model.onnx"] = b"onnx"
     found = fetch(f"{site.url}/a/model.onnx?signature=x", to, credentials=TRUSTED)
     assert found == hashlib.sha256(b"onnx").hexdigest()
@@ -70,7 +70,7 @@ def test_a_single_file_is_downloaded(site: Site, to: Path) -> None:
 def test_archives_are_unpacked(
     site: Site, to: Path, name: str, pack: Callable[..., bytes]
 ) -> None:
-    """What is packed is published, under the digest of the archive itself."""
+    """An archive's content is published; the digest is that of the archive."""
     archive = pack(("1/model.onnx", b"x"), ("config.pbtxt", b"c"))
     site.files[f"/{name}"] = archive
     expected = hashlib.sha256(archive).hexdigest()
@@ -86,7 +86,7 @@ def test_the_folder_that_wraps_an_archive_is_left_out(site: Site, to: Path) -> N
 
 
 def test_a_folder_that_is_the_model_is_kept(site: Site, to: Path) -> None:
-    """TensorFlow's `model.savedmodel` is a folder, and part of the model."""
+    """TensorFlow's `model.savedmodel` is a folder that belongs to the model."""
     site.files["/m.tgz"] = _tar(("model.savedmodel/saved_model.pb", b"x"))
     fetch(f"{site.url}/m.tgz", to, credentials=TRUSTED)
     assert _files(to) == ["1/model.savedmodel/saved_model.pb"]
@@ -97,7 +97,7 @@ def test_a_folder_that_is_the_model_is_kept(site: Site, to: Path) -> None:
 def test_an_archive_cannot_write_outside(
     site: Site, to: Path, file: str, pack: Callable[..., bytes], name: str
 ) -> None:
-    """Names that climb out of the folder are refused, and nothing is published."""
+    """Names outside the folder are rejected, and nothing is published."""
     site.files[f"/{file}"] = pack((name, b"x"))
     with pytest.raises(FetchError, match="outside"):
         fetch(f"{site.url}/{file}", to, credentials=TRUSTED)
@@ -106,21 +106,21 @@ def test_an_archive_cannot_write_outside(
 
 
 def test_a_link_in_an_archive_is_refused(site: Site, to: Path) -> None:
-    """Links could lead anywhere."""
+    """Links are rejected: they could lead anywhere."""
     site.files["/m.tgz"] = _tar_with_link()
     with pytest.raises(FetchError, match="no plain file"):
         fetch(f"{site.url}/m.tgz", to, credentials=TRUSTED)
 
 
 def test_a_bomb_is_stopped_by_what_it_unpacks_to(site: Site, to: Path) -> None:
-    """A small archive of a large file counts as the large file."""
+    """The limit applies to the unpacked size."""
     site.files["/m.zip"] = _zip(("model.bin", bytes(1_000_000)))
     with pytest.raises(FetchError, match="max-bytes"):
         fetch(f"{site.url}/m.zip", to, credentials=TRUSTED, max_bytes=100_000)
 
 
 def test_a_damaged_archive_is_told_as_such(site: Site, to: Path) -> None:
-    """Half an archive is no model."""
+    """A truncated archive is reported as damaged."""
     site.files["/m.tgz"] = _tar(("model.bin", bytes(range(256)) * 40))[:200]
     with pytest.raises(FetchError, match=r"m\.tgz cannot be unpacked"):
         fetch(f"{site.url}/m.tgz", to, credentials=TRUSTED)
@@ -142,7 +142,7 @@ def test_credentials_are_sent(site: Site, to: Path, secret: dict[str, str], sent
 
 
 def test_credentials_do_not_follow_a_redirect(site: Site, elsewhere: Site, to: Path) -> None:
-    """Object stores redirect to other hosts; those must not learn our token."""
+    """A redirect to another host does not get the credentials."""
     elsewhere.files["/model.onnx"] = b"x"
     site.redirects["/latest/model.onnx"] = f"{elsewhere.url}/model.onnx"
     fetch(f"{site.url}/latest/model.onnx", to, credentials=_with({"token": "t"}))
@@ -151,41 +151,41 @@ def test_credentials_do_not_follow_a_redirect(site: Site, elsewhere: Site, to: P
 
 
 def test_a_redirect_out_of_tls_is_refused(site: Site, to: Path) -> None:
-    """Whoever can change the answer could change the model."""
+    """A redirect to plain HTTP is rejected, because the model could be changed in transit."""
     site.redirects["/model.onnx"] = "http://127.0.0.1:9/model.onnx"
     with pytest.raises(FetchError, match=r"no.* https://"):
         fetch(f"{site.url}/model.onnx", to, credentials=TRUSTED)
 
 
 def test_plain_http_is_refused(to: Path) -> None:
-    """Not even tried."""
+    """Plain HTTP is rejected without a request."""
     with pytest.raises(FetchError, match=r"no.* https://"):
         fetch("http://127.0.0.1:9/model.onnx", to)
 
 
 def test_a_server_that_nobody_vouches_for_is_refused(site: Site, to: Path) -> None:
-    """Without the CA there is no trust."""
+    """Without the CA the server's certificate is rejected."""
     site.files["/model.onnx"] = b"x"
     with pytest.raises(FetchError, match="CERTIFICATE_VERIFY_FAILED"):
         fetch(f"{site.url}/model.onnx", to)
 
 
 def test_missing_credentials_name_the_field(site: Site, to: Path) -> None:
-    """401 is cured in spec.model.secretName."""
+    """The message of a 401 names spec.model.secretName."""
     site.authorization = "Bearer other"
     with pytest.raises(FetchError, match=r"401 .*spec\.model\.secretName"):
         fetch(f"{site.url}/model.onnx", to, credentials=TRUSTED)
 
 
 def test_a_missing_file_names_the_field(site: Site, to: Path) -> None:
-    """404 is cured in spec.model.storageUri, and a signature in the query is not shown."""
+    """The message of a 404 names spec.model.storageUri without the URL's query."""
     with pytest.raises(FetchError, match=r"404 .*spec\.model\.storageUri") as failure:
         fetch(f"{site.url}/model.onnx?signature=secret", to, credentials=TRUSTED)
     assert "secret" not in str(failure.value)
 
 
 def test_a_cut_connection_is_no_model(site: Site, to: Path) -> None:
-    """Fewer bytes than announced are an error."""
+    """Fewer bytes than announced are an error, and nothing is published."""
     site.files["/model.onnx"] = b"0123456789"
     site.cut = True
     with pytest.raises(FetchError, match=r"cut|IncompleteRead|EOF"):
@@ -193,6 +193,6 @@ def test_a_cut_connection_is_no_model(site: Site, to: Path) -> None:
 
 
 def test_an_address_without_a_file_name_is_refused(site: Site, to: Path) -> None:
-    """There must be a name to store it under."""
+    """A URL without a file name is rejected."""
     with pytest.raises(FetchError, match="file name"):
         fetch(f"{site.url}/", to, credentials=TRUSTED)

@@ -1,4 +1,4 @@
-"""The simulation of the acceptance figures rests on arrays; they say what the judge says."""
+"""The array implementation of the simulation gives the same results as the judge."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ from halimede.judge.thresholds import limits
 from tests.support.series import CANARY, STABLE, envoy, request, triton
 
 PATHS = 150
-"""Of each kind of settings."""
+"""Paths of each kind of settings."""
 POLLS = 36
 BAKE_FROM = 22
 BEGIN = 1000.0
@@ -63,15 +63,15 @@ COUNTED = {
     "phi": "dispersion",
     "phi_looks": "dispersion_looks",
 }
-"""What the arrays and the evidence call the same numbers."""
+"""The names of the same numbers in the arrays and in the evidence."""
 ROUNDED = ("recent", "recent_errors")
-"""NumPy rounds some of their ties to the other side; that must not add up."""
+"""Tolerance for NumPy's different rounding of ties."""
 LOGS = ("log_rel", "log_abs", "log_bake", "log_confirmation", "log_no_worse", "log_better")
 
 
 @dataclass
 class Came:
-    """What came to both revisions by one source."""
+    """The counts of both revisions by one source."""
 
     canary: Counts
     stable: Counts
@@ -81,7 +81,7 @@ class Came:
 
 @dataclass
 class Path:
-    """One rollout, as the product's judge sees it."""
+    """One rollout, judged by the product's judge."""
 
     analysis: Analysis
     rng: Random
@@ -91,7 +91,7 @@ class Path:
     verdicts: list[Verdict] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Draw how good both are, what happens to them, and what is known of the past."""
+        """Draw both revisions' error rates, their incidents, and the past."""
         draw = self.rng
         self.stable_errors = draw.choice((0.0, 0.001, 0.005, 0.02, 0.04, 0.1))
         self.canary_errors = self.stable_errors * draw.choice((0.2, 1, 1, 1, 3))
@@ -122,15 +122,15 @@ class Path:
         )
 
     def step(self, poll: int) -> int:
-        """Rise through the steps until the bake."""
+        """Move on through the steps to the bake."""
         return min(self.steps - 1, poll * self.steps // BAKE_FROM)
 
     def compared(self, poll: int) -> bool:
-        """Whether the stable revision is given requests."""
+        """Whether the stable revision gets requests."""
         return poll < BAKE_FROM or self.control > 0
 
     def poll(self, number: int) -> list[Came]:
-        """Let some requests come, ask the judge, and tell what came by each source."""
+        """Draw requests, judge them, and return the counts by source."""
         now = BEGIN + 15.0 * (number + 1)
         seen = {source: self._came(source, number) for source in sources(self.analysis)}
         answers: dict[Source, Answer] = {
@@ -190,7 +190,7 @@ class Path:
 
 
 def begun(paths: list[Path], analysis: Analysis) -> rule.Held:
-    """Begin on arrays with what the product knows of the past."""
+    """Start the arrays with the product's past."""
     known = [
         [
             (one.past_requests, one.past_errors, one.dispersion, one.dispersion_looks)
@@ -207,7 +207,7 @@ def begun(paths: list[Path], analysis: Analysis) -> rule.Held:
 
 
 def seen_in(came: list[list[Came]]) -> rule.Poll:
-    """Write what came in a poll as arrays."""
+    """Return the counts of a poll as arrays."""
     counts = np.array(
         [
             [
@@ -223,7 +223,7 @@ def seen_in(came: list[list[Came]]) -> rule.Poll:
 
 
 def stored(paths: list[Path], name: str, size: int) -> list[list[tuple[float, ...]]]:
-    """List logarithms of the evidence; where there are none, nothing was won or lost."""
+    """Return logarithms of the evidence; missing ones are zero."""
     return [[_padded(one, name, size) for one in path.evidence.sources] for path in paths]
 
 
@@ -233,7 +233,7 @@ def _padded(held: SourceEvidence, name: str, size: int) -> tuple[float, ...]:
 
 
 def bet_on(held: rule.Held, name: str) -> rule.Floats:
-    """Take an array of logarithms, with zeros where no rate is bet on."""
+    """Return an array of logarithms, with zeros where no rate is bet on."""
     logs = getattr(held, name)
     if name != "log_bake":
         return np.array(logs)
@@ -242,7 +242,7 @@ def bet_on(held: rule.Held, name: str) -> rule.Floats:
 
 @pytest.mark.parametrize("analysis", SETTINGS, ids=["two sources", "strict", "lax"])
 def test_the_arrays_say_what_the_judge_says(analysis: Analysis) -> None:
-    """On hundreds of random paths, at every poll: the verdict, and all evidence."""
+    """The verdict and all evidence agree at every poll of hundreds of random paths."""
     rng = Random(7)
     paths = [Path(analysis, rng, 3) for _ in range(PATHS)]
     bounds = limits(analysis)
@@ -277,7 +277,7 @@ def test_the_arrays_say_what_the_judge_says(analysis: Analysis) -> None:
 
 
 def _met(paths: list[Path], number: int) -> Iterator[str]:
-    """Name the turns of the rule that some paths took in a poll."""
+    """Return the branches of the rule that some paths took in a poll."""
     for path in paths:
         suspected = any(one.log_confirmation for one in path.evidence.sources)
         if path.verdicts[-1] is Verdict.ABORT and number >= BAKE_FROM and path.control:
@@ -287,7 +287,7 @@ def _met(paths: list[Path], number: int) -> Iterator[str]:
 
 
 def drawn(rng: Random) -> list[Counts]:
-    """Draw the minutes of a past: quiet or not, with clusters, incidents and gaps, or without."""
+    """Draw the minutes of a past, with or without clusters, incidents and gaps."""
     usual = rng.choice((0, 3, 200, 3000))
     rate, cluster = rng.choice((0.0, 0.002, 0.02, 0.3)), rng.choice((1, 1, 5))
     first, length = rng.randrange(120), rng.choice((0, 1, 5, 70))
@@ -301,7 +301,7 @@ def drawn(rng: Random) -> list[Counts]:
 
 
 def test_the_past_is_what_the_judge_makes_of_it() -> None:
-    """With clusters and incidents, with few errors and with many: rate, dispersion and looks."""
+    """Rate, dispersion and polls agree with clusters and incidents, few errors and many."""
     rng = Random(3)
     rows = [drawn(rng) for _ in range(200)]
     requests = np.array([[one.requests for one in row] for row in rows])

@@ -1,4 +1,4 @@
-"""The ceiling of the bake: where it comes from, and what it is worth."""
+"""The ceiling of the bake."""
 
 from fractions import Fraction
 from math import comb
@@ -19,7 +19,7 @@ CASES = [(1, 0), (10, 1), (100, 3), (300, 0), (1000, 5), (200, 150), (500, 499)]
 
 
 def so_few(requests: int, errors: int, rate: float) -> float:
-    """Sum up the binomial distribution without any rounding."""
+    """Return the cumulative binomial probability without rounding."""
     exact = Fraction(rate)
     terms = (
         comb(requests, some) * exact**some * (1 - exact) ** (requests - some)
@@ -30,33 +30,33 @@ def so_few(requests: int, errors: int, rate: float) -> float:
 
 @pytest.mark.parametrize(("requests", "errors"), CASES)
 def test_the_bound_is_the_rate_at_which_so_few_errors_are_rare(requests: int, errors: int) -> None:
-    """Clopper and Pearson's definition, at 99.5 %, checked in whole numbers."""
+    """The bound fulfils Clopper and Pearson's definition at 99.5 %, in exact fractions."""
     bound = clopper_pearson_upper(Counts(requests, errors))
     assert so_few(requests, errors, bound) == pytest.approx(0.005, rel=1e-5)
 
 
 @pytest.mark.parametrize("requests", [1, 30, 300, 10**6, 10**9])
 def test_without_an_error_the_bound_has_a_formula(requests: int) -> None:
-    """The rate at which no error comes in 0.5 % of cases."""
+    """Without an error it is the rate at which no error comes in 0.5 % of cases."""
     assert clopper_pearson_upper(Counts(requests, 0)) == pytest.approx(
         1 - 0.005 ** (1 / requests), abs=2e-9
     )
 
 
 def test_the_bound_of_very_many_requests_is_close_to_their_rate() -> None:
-    """It is 2.576 standard deviations above it, as the normal distribution has it."""
+    """It is 2.576 standard deviations above the rate, as for the normal distribution."""
     bound = clopper_pearson_upper(Counts(10**8, 500_000))
     assert bound == pytest.approx(0.005 + 2.576 * (0.005 * 0.995 / 10**8) ** 0.5, rel=1e-4)
 
 
 @pytest.mark.parametrize("counts", [Counts(0, 0), Counts(5, 5)])
 def test_what_excludes_no_rate_has_no_bound(counts: Counts) -> None:
-    """Nothing, and errors alone."""
+    """No requests, or only errors, give no bound."""
     assert clopper_pearson_upper(counts) == 1.0
 
 
 def held(stable: Counts, past: Counts, phi: float = 1.0) -> SourceEvidence:
-    """Hold what is known of the stable revision: what was as usual, and an outage besides."""
+    """Return evidence of the stable revision: its usual counts and an outage."""
     return SourceEvidence(
         source="Router",
         begun_at=0,
@@ -82,13 +82,13 @@ def held(stable: Counts, past: Counts, phi: float = 1.0) -> SourceEvidence:
 def test_the_ceiling_is_three_times_what_the_past_allows_for(
     stable: Counts, past: Counts, basis: Counts
 ) -> None:
-    """The rollout's own counts and the two hours before it tell, both without outages."""
+    """It uses the rollout's own counts and the two hours before, both without outages."""
     ceiling = start_bake(held(stable, past), 0.95).bake_ceiling
     assert ceiling == pytest.approx(3 * clopper_pearson_upper(basis), abs=1e-6)
 
 
 def test_clustered_errors_tell_less_of_the_past() -> None:
-    """Five thousand requests whose errors come four at a time tell as much as 1250."""
+    """5000 requests whose errors come four at a time count as 1250."""
     ceiling = start_bake(held(Counts(1000, 8), Counts(4000, 32), 4.0), 0.95).bake_ceiling
     assert ceiling == pytest.approx(3 * clopper_pearson_upper(Counts(1250, 10)), abs=1e-6)
 
@@ -103,14 +103,14 @@ def test_clustered_errors_tell_less_of_the_past() -> None:
     ],
 )
 def test_the_ceiling_has_bounds(past: Counts, most: float, ceiling: float) -> None:
-    """No error in a million is no promise of none; and `maxErrorPercent` holds in the bake too."""
+    """The ceiling has a minimum, and `maxErrorPercent` as its maximum."""
     started = start_bake(held(Counts(), past), most)
     assert started.bake_ceiling == ceiling
     assert len(started.log_bake) == len(ceiling_rates(ceiling))
 
 
 def test_before_the_bake_nothing_is_bet_on_it() -> None:
-    """It would be a test more that could err."""
+    """Before the bake its test does not run, as each test adds a chance of a false alarm."""
     bounds = limits(Analysis())
     levels = (0.05,)
     before = update_evidence(

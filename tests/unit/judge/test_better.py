@@ -10,18 +10,18 @@ from halimede.judge.reading import Counts
 from tests.support.judged_rollout import JudgedRollout, usual
 
 BAD_PAST = {Source.TRITON: usual(12_000)}
-"""10 % errors, where 5 % are borne."""
+"""10 % errors with a ceiling of 5 %."""
 SIX, TEN = Counts(200, 12), Counts(1800, 180)
 
 
 def watched(wish: BetterThanStable, past: int = 12_000) -> JudgedRollout:
-    """Watch a rollout beside a stable with so many errors in 120000 requests."""
+    """Return a rollout whose stable revision had this many errors in 120000 requests."""
     analysis = Analysis(provider=MetricsProvider.NONE, on_better_than_stable=wish)
     return JudgedRollout(analysis, past={Source.TRITON: usual(past)})
 
 
 def test_a_canary_better_than_a_bad_stable_passes_and_says_so() -> None:
-    """6 % against 10 %: users are better off, though 5 % is what the step asks for."""
+    """6 % against 10 % passes, though the step requires 5 %."""
     watch = watched(BetterThanStable.PROMOTE)
     said = [watch.poll(SIX, TEN) for _ in range(30)]
     assert [one.verdict for one in said[:3]] == [Verdict.CONTINUE] * 3
@@ -32,7 +32,7 @@ def test_a_canary_better_than_a_bad_stable_passes_and_says_so() -> None:
 
 
 def test_it_is_held_where_hold_is_wished() -> None:
-    """And it is told why an equal would not pass either."""
+    """The message says that an equal revision would not pass either."""
     watch = watched(BetterThanStable.HOLD)
     said = [watch.poll(SIX, TEN) for _ in range(60)]
     assert {one.verdict for one in said} == {Verdict.CONTINUE}
@@ -41,7 +41,7 @@ def test_it_is_held_where_hold_is_wished() -> None:
 
 
 def test_a_fix_passes_by_its_own_rate_where_hold_is_wished() -> None:
-    """1 % needs no comparison, although stable is far over the ceiling all the time."""
+    """1 % passes without comparison, although stable is far over the ceiling."""
     watch = watched(BetterThanStable.HOLD, past=4800)
     said = [watch.poll(Counts(200, 2), Counts(1800, 72)) for _ in range(30)]
     assert said[-1].verdict is Verdict.PASS
@@ -50,14 +50,14 @@ def test_a_fix_passes_by_its_own_rate_where_hold_is_wished() -> None:
 
 @pytest.mark.parametrize("errors", [17, 18, 20, 30])
 def test_what_is_hardly_better_does_not_pass(errors: int) -> None:
-    """17 or 18 twentieths of stable's errors, as many, or half as many again."""
+    """85 % or 90 % of stable's error rate, the same, or 150 % do not pass."""
     watch = watched(BetterThanStable.PROMOTE)
     said = {watch.poll(Counts(200, errors), TEN).verdict for _ in range(100)}
     assert Verdict.PASS not in said
 
 
 def test_beside_a_good_stable_nothing_is_bet_on_being_better() -> None:
-    """A level that stable itself keeps is no hindrance."""
+    """If stable itself is under the level, there is no bet on being better."""
     watch = watched(BetterThanStable.PROMOTE, past=600)
     for _ in range(20):
         watch.poll(Counts(200, 0), Counts(1800, 9))
@@ -65,7 +65,7 @@ def test_beside_a_good_stable_nothing_is_bet_on_being_better() -> None:
 
 
 def test_the_bets_begin_with_the_look_after_stable_is_known_to_be_bad() -> None:
-    """Whether it is may not depend on the look that is bet on."""
+    """The bets start after the poll that shows stable as bad, so they do not depend on it."""
     watch = watched(BetterThanStable.PROMOTE, past=600)
     watch.poll(Counts(200, 0), TEN)
     assert watch.held().log_better == ()
@@ -74,7 +74,7 @@ def test_the_bets_begin_with_the_look_after_stable_is_known_to_be_bad() -> None:
 
 
 def test_what_was_better_in_an_outage_of_stable_alone_is_forgotten_after_it() -> None:
-    """Three looks in which stable's node drained tell nothing of the time after them."""
+    """Three polls in which stable's node drained do not count afterwards."""
     watch = watched(BetterThanStable.PROMOTE, past=600)
     for _ in range(3):
         watch.poll(Counts(200, 4), Counts(1800, 540))
@@ -85,7 +85,7 @@ def test_what_was_better_in_an_outage_of_stable_alone_is_forgotten_after_it() ->
 
 
 def test_a_better_one_still_needs_polls_and_requests() -> None:
-    """`minRequests` holds here, too."""
+    """`minRequests` applies here, too."""
     watch = watched(BetterThanStable.PROMOTE)
     watch.analysis = watch.analysis.model_copy(update={"min_requests": 2000})
     said = [watch.poll(Counts(200, 2), TEN).verdict for _ in range(12)]

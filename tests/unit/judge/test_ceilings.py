@@ -1,4 +1,4 @@
-"""What each source demands and bears, by its own past."""
+"""The levels and the ceiling of each source, from its own past."""
 
 import pytest
 
@@ -17,7 +17,7 @@ ANALYSIS = Analysis()
 
 
 def at_router(errors: int, requests: int = 120_000) -> CounterSamples:
-    """Tell of two hours in which users got so many errors, evenly."""
+    """Return two hours with this many errors at the router, evenly spread."""
     good, bad = (requests - errors) / 120, errors / 120
     minutes = range(121)
     return measured(
@@ -27,19 +27,19 @@ def at_router(errors: int, requests: int = 120_000) -> CounterSamples:
 
 
 def past(router: int, triton: int) -> dict[Source, CounterSamples]:
-    """Tell of so many errors in 120000 requests."""
+    """Return a past with these errors in 120000 requests."""
     return {Source.ROUTER: at_router(router), Source.TRITON: usual(triton)}
 
 
 def ceilings(analysis: Analysis, router: int, triton: int) -> dict[str, float]:
-    """Begin after this past, and say what each source bears."""
+    """Return the ceilings of the sources after this past."""
     answers = {source: measured() for source in Source} | past(router, triton)
     evidence = begin(analysis, 3, History(request(), answers), 8000.0)
     return {held.source: ceiling_of(held, limits(analysis)) for held in evidence.sources}
 
 
 def test_each_source_demands_what_its_own_past_shows() -> None:
-    """Attempts that fail in Triton do not loosen what users are promised."""
+    """Failed attempts in Triton do not loosen the router's levels."""
     watch = JudgedRollout(ANALYSIS, past=past(600, 2400))
     own = {held.source: demanded(watch.evidence, held) for held in watch.evidence.sources}
     assert own["Router"] == levels(ANALYSIS, 3, 0.005, 0.05)
@@ -51,31 +51,31 @@ def test_each_source_demands_what_its_own_past_shows() -> None:
     ("triton", "ceiling"), [(600, 0.05), (1800, 0.05), (4800, 0.12), (60_000, HIGHEST_CEILING)]
 )
 def test_behind_a_router_triton_bears_what_users_bore(triton: int, ceiling: float) -> None:
-    """Three times what its attempts failed in the past, if that is over `maxErrorPercent`."""
+    """Triton's ceiling is three times its past error rate, if over `maxErrorPercent`."""
     found = ceilings(ANALYSIS, 60, triton)
     assert found["Router"] == 0.05
     assert found["Triton"] == pytest.approx(ceiling, rel=1e-3)
 
 
 def test_without_a_router_triton_bears_what_the_settings_say() -> None:
-    """What fails in Triton is what users get."""
+    """Without a router `maxErrorPercent` applies, because users get Triton's errors."""
     alone = Analysis(provider=MetricsProvider.NONE)
     assert ceilings(alone, 0, 4800) == {"Triton": 0.05}
 
 
 def test_the_router_never_bears_more_than_the_settings_say() -> None:
-    """Whatever users bore before."""
+    """The router's ceiling is never over `maxErrorPercent`, whatever its past."""
     assert ceilings(ANALYSIS, 4800, 4800)["Router"] == 0.05
 
 
 def test_the_ratio_of_the_settings_is_the_one_that_counts() -> None:
-    """Twice as many attempts as in the past."""
+    """With `maxErrorRatio` 2 the ceiling is twice the past rate."""
     twice = Analysis(max_error_ratio="2")
     assert ceilings(twice, 60, 4800)["Triton"] == pytest.approx(0.08, rel=1e-3)
 
 
 def attempt(watch: JudgedRollout, failed: int) -> Verdict:
-    """Let so many of the canary's attempts fail in Triton, and 6 % of stable's; users see few."""
+    """Poll with these failed attempts of the canary in Triton and 6 % of stable's."""
     return watch.poll(
         Counts(1000, failed),
         Counts(9000, 540),
@@ -85,7 +85,7 @@ def attempt(watch: JudgedRollout, failed: int) -> Verdict:
 
 
 def test_retried_attempts_do_not_keep_an_equal_from_passing() -> None:
-    """6 % of the attempts fail as always, and users see next to nothing of it."""
+    """6 % of the attempts fail as before, and the router hides almost all."""
     watch = JudgedRollout(ANALYSIS, past=past(120, 7200))
     said = [attempt(watch, 60) for _ in range(20)]
     assert Verdict.ABORT not in said
@@ -93,14 +93,14 @@ def test_retried_attempts_do_not_keep_an_equal_from_passing() -> None:
 
 
 def test_attempts_over_the_ceiling_of_triton_stop_a_canary() -> None:
-    """All of its attempts fail where 6 % did, and the router hides nine in ten of that."""
+    """All attempts fail instead of 6 %, though the router hides nine in ten."""
     watch = JudgedRollout(ANALYSIS, past=past(120, 7200))
     said = [attempt(watch, 500) for _ in range(4)]
     assert said[-1] is Verdict.ABORT
 
 
 def test_what_a_stop_in_triton_says_of_the_ceiling_is_what_it_bears() -> None:
-    """18 % instead of the 5 % of the settings, for a canary that is given everything."""
+    """The message has the ceiling of 18 %, not the 5 % of the settings."""
     watch = JudgedRollout(ANALYSIS, past=past(120, 7200), compared=False)
     for _ in range(4):
         said = watch.poll(Counts(1000, 400), router=Counts(1000, 1))
@@ -109,7 +109,7 @@ def test_what_a_stop_in_triton_says_of_the_ceiling_is_what_it_bears() -> None:
 
 
 def test_an_incident_in_the_past_loosens_no_level() -> None:
-    """Five minutes in which a third of all requests failed, an hour before the rollout."""
+    """Five minutes with a third of errors, an hour before the rollout, change no level."""
 
     def minute(at: int) -> int:
         return 300 if 60 <= at < 65 else 5

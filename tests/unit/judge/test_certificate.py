@@ -1,4 +1,4 @@
-"""What lets a step pass: an error rate under the step's level, or no worse than stable's."""
+"""The certificate of a step: an error rate under its level, or no worse than stable's."""
 
 from math import log
 
@@ -14,7 +14,7 @@ from halimede.judge.thresholds import limits
 from tests.support.judged_rollout import JudgedRollout, usual
 
 PAST = {Source.TRITON: usual(600)}
-"""0.5 % errors: the last step must show less than 1.5 %."""
+"""0.5 % errors: the level of the last step is 1.5 %."""
 GOOD = (Counts(1000, 5), Counts(9000, 45))
 CERTIFY = limits(Analysis()).certify
 
@@ -22,7 +22,7 @@ CERTIFY = limits(Analysis()).certify
 def looks_until_passed(
     watch: JudgedRollout, canary: Counts, stable: Counts, most: int = 200
 ) -> int:
-    """Count the looks with these counts until the step may pass."""
+    """Return the number of polls with these counts until the step passes."""
     for look in range(1, most + 1):
         if watch.poll(canary, stable).verdict is Verdict.PASS:
             return look
@@ -30,7 +30,7 @@ def looks_until_passed(
 
 
 def test_an_outage_of_both_takes_nothing_from_a_certificate() -> None:
-    """What was counted in it is in the sums, and not among what is usual."""
+    """Counts in an outage are in the sums but not in the usual counts."""
     watch = JudgedRollout(past=PAST)
     for _ in range(3):
         watch.poll(*GOOD)
@@ -47,7 +47,7 @@ def test_an_outage_of_both_takes_nothing_from_a_certificate() -> None:
 
 @pytest.mark.parametrize("minutes", [1, 5])
 def test_an_equal_passes_within_minutes_after_an_outage(minutes: int) -> None:
-    """It had shown nothing before."""
+    """An equal revision without earlier evidence passes soon after an outage."""
     watch = JudgedRollout(past=PAST)
     for _ in range(4 * minutes):
         assert watch.poll(Counts(100, 30), Counts(900, 270)).verdict is Verdict.CONTINUE
@@ -55,7 +55,7 @@ def test_an_equal_passes_within_minutes_after_an_outage(minutes: int) -> None:
 
 
 def test_an_outage_certifies_nothing() -> None:
-    """Not even a canary that is the only one without errors in it."""
+    """Not even a canary without errors gets a certificate from an outage."""
     watch = JudgedRollout(Analysis(provider="None", on_better_than_stable="Hold"), past=PAST)
     said = {watch.poll(Counts(100, 0), Counts(900, 270)).verdict for _ in range(40)}
     assert said == {Verdict.CONTINUE}
@@ -64,7 +64,7 @@ def test_an_outage_certifies_nothing() -> None:
 
 
 def test_an_equal_passes_while_stable_is_not_as_usual() -> None:
-    """Both have 3 %: over the level of 1.5 %, and the canary is no worse than it may be."""
+    """Both have 3 %, over the level of 1.5 %; the canary passes by comparison."""
     watch = JudgedRollout(past=PAST)
     look = looks_until_passed(watch, Counts(1000, 30), Counts(9000, 270))
     held = watch.held()
@@ -75,7 +75,7 @@ def test_an_equal_passes_while_stable_is_not_as_usual() -> None:
 
 
 def test_a_canary_four_times_as_bad_does_not_pass_while_stable_is_not_as_usual() -> None:
-    """4.8 % against 1.2 %: under the ceiling, and more than `maxErrorRatio` allows for."""
+    """4.8 % against 1.2 % is under the ceiling, but exceeds `maxErrorRatio`."""
     watch = JudgedRollout(past=PAST)
     for _ in range(60):
         assert watch.poll(Counts(1000, 48), Counts(9000, 108)).verdict is not Verdict.PASS
@@ -85,7 +85,7 @@ def test_a_canary_four_times_as_bad_does_not_pass_while_stable_is_not_as_usual()
 
 
 def test_the_first_look_of_a_trouble_is_left_out() -> None:
-    """Whether stable is as usual is known by its own errors of that look, too."""
+    """The poll in which the trouble begins is already excluded."""
     watch = JudgedRollout(past=PAST)
     watch.poll(*GOOD)
     watch.poll(Counts(1000, 90), Counts(9000, 2700))
@@ -94,7 +94,7 @@ def test_the_first_look_of_a_trouble_is_left_out() -> None:
 
 
 def test_what_the_canary_does_has_no_say_in_what_is_usual() -> None:
-    """All of its errors count while stable is as usual."""
+    """All of the canary's errors count while stable is as usual."""
     watch = JudgedRollout(past=PAST)
     watch.poll(*GOOD)
     watch.poll(Counts(1000, 900), Counts(9000, 45))
@@ -102,14 +102,14 @@ def test_what_the_canary_does_has_no_say_in_what_is_usual() -> None:
 
 
 def test_one_error_in_a_look_with_few_requests_is_as_usual() -> None:
-    """A twentieth of them, and no news."""
+    """One error in 20 requests is as usual."""
     watch = JudgedRollout(past=PAST)
     watch.poll(Counts(4, 0), Counts(20, 1))
     assert watch.held().usual_requests == 4
 
 
 def test_without_a_past_only_an_outage_is_unusual() -> None:
-    """What the ceiling allows for may be how stable always was."""
+    """Without a past a rate under the ceiling may be the usual one."""
     watch = JudgedRollout()
     for _ in range(10):
         watch.poll(Counts(1000, 45), Counts(9000, 405))
@@ -121,7 +121,7 @@ def test_without_a_past_only_an_outage_is_unusual() -> None:
 
 @pytest.mark.parametrize("part", [0.04, 0.042])
 def test_an_equal_of_a_stable_close_to_the_level_passes(part: float) -> None:
-    """4 % where 5 % are borne; it takes long, and more requests make it surer."""
+    """4 % with a ceiling of 5 % passes after a long time, or sooner with more requests."""
     watch = JudgedRollout(past={Source.TRITON: usual(round(120_000 * part))})
     assert watch.evidence.levels[-1] == 0.05
     counts = Counts(1000, round(1000 * part)), Counts(9000, round(9000 * part))
@@ -133,14 +133,14 @@ def test_an_equal_of_a_stable_close_to_the_level_passes(part: float) -> None:
 
 
 def test_a_canary_at_the_level_does_not_pass() -> None:
-    """5 % beside a stable of 4 %."""
+    """5 % beside a stable revision with 4 % does not pass."""
     watch = JudgedRollout(past={Source.TRITON: usual(4800)})
     for _ in range(100):
         assert watch.poll(Counts(1000, 50), Counts(9000, 360)).verdict is not Verdict.PASS
 
 
 def test_a_trouble_of_stable_alone_certifies_nothing_for_the_time_after_it() -> None:
-    """Stable has 4 % for a minute, and the canary 2 % all the time, where 1.5 % are borne."""
+    """A minute of 4 % on stable does not certify a canary at 2 % with a level of 1.5 %."""
     watch = JudgedRollout(past=PAST)
     for _ in range(4):
         watch.poll(Counts(100, 2), Counts(900, 36))
@@ -151,7 +151,7 @@ def test_a_trouble_of_stable_alone_certifies_nothing_for_the_time_after_it() -> 
 
 
 def test_after_an_outage_an_equal_is_not_told_that_stable_is_bad() -> None:
-    """Stable's errors in an outage of both are not its usual ones."""
+    """Stable's errors in an outage of both are not taken as its usual rate."""
     watch = JudgedRollout(past=PAST)
     for _ in range(4):
         watch.poll(Counts(10, 3), Counts(900, 270))
@@ -161,7 +161,7 @@ def test_after_an_outage_an_equal_is_not_told_that_stable_is_bad() -> None:
 
 
 def test_what_says_that_stable_itself_could_not_pass() -> None:
-    """An equal of a stable over the level waits in vain, and is told so."""
+    """If stable's rate is over the level, the message says that an equal cannot pass."""
     watch = JudgedRollout(past={Source.TRITON: usual(12_000)})
     for _ in range(60):
         said = watch.poll(Counts(1000, 100), Counts(9000, 900))

@@ -1,4 +1,4 @@
-"""Draws at random have the mean and the spread that they should."""
+"""Random variates have the right mean and standard deviation."""
 
 from math import sqrt
 from random import Random
@@ -11,7 +11,7 @@ from halimede.forecast.random_variates import binomial, poisson
 
 @pytest.mark.parametrize("wanted", [0.3, 40.0, 5000.0])
 def test_poisson_has_its_mean_and_spread(wanted: float) -> None:
-    """Also where the normal distribution stands in for it."""
+    """This also holds where the normal distribution approximates it."""
     rng = Random(1)
     drawn = [poisson(rng, wanted) for _ in range(1000)]
     assert mean(drawn) == pytest.approx(wanted, abs=5 * sqrt(wanted / 1000))
@@ -20,7 +20,7 @@ def test_poisson_has_its_mean_and_spread(wanted: float) -> None:
 
 @pytest.mark.parametrize(("trials", "rate"), [(40, 0.1), (200_000, 0.2)])
 def test_binomial_has_its_mean_and_spread(trials: int, rate: float) -> None:
-    """Also where the normal distribution stands in for it."""
+    """This also holds where the normal distribution approximates it."""
     rng, spread = Random(1), sqrt(trials * rate * (1 - rate))
     drawn = [binomial(rng, trials, rate) for _ in range(1000)]
     assert mean(drawn) == pytest.approx(trials * rate, abs=5 * spread / sqrt(1000))
@@ -29,5 +29,5 @@ def test_binomial_has_its_mean_and_spread(trials: int, rate: float) -> None:
 
 @pytest.mark.parametrize(("rate", "drawn"), [(0.0, 0), (1.0, 7)])
 def test_what_is_certain_is_not_left_to_chance(rate: float, drawn: int) -> None:
-    """None or all."""
+    """Probabilities 0 and 1 give none and all."""
     assert binomial(Random(1), 7, rate) == drawn

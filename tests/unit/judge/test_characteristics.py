@@ -1,4 +1,4 @@
-"""How often the rule errs and how soon it finds: 1000 or 2000 simulated rollouts a cell.
+"""The judge's error rates and detection times: 1000 or 2000 simulated rollouts per cell.
 
 The cells and their bounds are those that `python -m bench.judge_characteristics` prints.
 """
@@ -17,7 +17,7 @@ from bench.rollouts.simulate import simulate
     ],
 )
 def test_the_rule_errs_as_rarely_and_finds_as_soon_as_it_should(seed: int, cell: Cell) -> None:
-    """Each figure lies within its bounds."""
+    """Each figure is within its bounds."""
     ends = simulate(cell.story, cell.rollouts, seed)
     measured = {bound.figure: bound.figure.of(ends) for bound in cell.bounds}
     assert all(bound.holds(ends) for bound in cell.bounds), measured

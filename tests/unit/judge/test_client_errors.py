@@ -1,4 +1,4 @@
-"""A canary that answers more requests with a client error than stable does."""
+"""A canary with more client errors than the stable revision."""
 
 from math import exp
 
@@ -14,21 +14,21 @@ from tests.support.judged_rollout import DOWN, JudgedRollout
 
 SEEN = (Counts(100, 0), Counts(900, 0))
 TWENTY_PERCENT = (20, 0)
-"""Of the canary's requests; none of stable's."""
+"""Client errors of the canary's requests; stable has none."""
 
 
 def watched(wish: ClientErrors = ClientErrors.HOLD) -> JudgedRollout:
-    """Watch a rollout by Contour and Triton."""
+    """Return a rollout judged by Contour and Triton."""
     return JudgedRollout(Analysis(on_client_errors=wish))
 
 
 def polled(watch: JudgedRollout, looks: int, client_errors: tuple[int, int]) -> list[Judgement]:
-    """Look so often at requests of which none ends in an error."""
+    """Poll this often with requests without errors."""
     return [watch.poll(*SEEN, client_errors=client_errors) for _ in range(looks)]
 
 
 def test_client_errors_hold_a_step_and_are_told() -> None:
-    """As they do if nothing else is wished: the new input check may be what is wanted."""
+    """Hold is the default: the new input check may be intended."""
     watch = watched()
     assert watch.analysis.on_client_errors is Analysis().on_client_errors
     said = polled(watch, 40, TWENTY_PERCENT)
@@ -41,7 +41,7 @@ def test_client_errors_hold_a_step_and_are_told() -> None:
 
 
 def test_client_errors_stop_a_rollout_where_abort_is_wished() -> None:
-    """In four looks, as other errors."""
+    """With Abort they stop a rollout in four polls, as other errors do."""
     said = polled(watched(ClientErrors.ABORT), 4, TWENTY_PERCENT)
     assert [one.verdict for one in said[:3]] == [Verdict.CONTINUE] * 3
     assert said[-1].verdict is Verdict.ABORT
@@ -50,7 +50,7 @@ def test_client_errors_stop_a_rollout_where_abort_is_wished() -> None:
 
 
 def test_client_errors_are_nothing_where_ignore_is_wished() -> None:
-    """The step passes with its certificate, and nothing is kept of them."""
+    """With Ignore the step passes, and client errors are not stored."""
     watch = watched(ClientErrors.IGNORE)
     said = polled(watch, 3, TWENTY_PERCENT)
     assert said[-1].verdict is Verdict.PASS
@@ -59,14 +59,14 @@ def test_client_errors_are_nothing_where_ignore_is_wished() -> None:
 
 @pytest.mark.parametrize("wish", [ClientErrors.HOLD, ClientErrors.ABORT])
 def test_client_errors_of_both_are_the_clients(wish: ClientErrors) -> None:
-    """A fifth of all requests is wrong."""
+    """A fifth of client errors on both revisions does not count."""
     said = polled(watched(wish), 40, (20, 180))
     assert {one.verdict for one in said[2:]} == {Verdict.PASS}
 
 
 @pytest.mark.parametrize("wish", [ClientErrors.HOLD, ClientErrors.ABORT])
 def test_one_poll_with_client_errors_neither_holds_nor_stops(wish: ClientErrors) -> None:
-    """One client with a wrong version, in one look."""
+    """Client errors in a single poll neither hold nor stop a rollout."""
     watch = watched(wish)
     polled(watch, 3, (0, 0))
     assert polled(watch, 1, (100, 0))[0].verdict is Verdict.PASS
@@ -74,7 +74,7 @@ def test_one_poll_with_client_errors_neither_holds_nor_stops(wish: ClientErrors)
 
 
 def test_a_burst_in_three_polls_holds_and_does_not_stop() -> None:
-    """As with other errors; the step goes on when the odds are lower again."""
+    """A burst in three polls holds until the odds are lower again."""
     watch = watched(ClientErrors.ABORT)
     polled(watch, 3, (0, 0))
     said = [one.verdict for one in polled(watch, 3, (40, 0)) + polled(watch, 100, (0, 9))]
@@ -84,7 +84,7 @@ def test_a_burst_in_three_polls_holds_and_does_not_stop() -> None:
 
 
 def test_client_errors_are_no_errors() -> None:
-    """Neither against the canary nor for its certificate."""
+    """They count neither against the canary nor in its certificate."""
     watch = watched()
     polled(watch, 10, TWENTY_PERCENT)
     assert watch.held(Source.ROUTER).canary_errors == 0
@@ -98,7 +98,7 @@ def test_client_errors_are_no_errors() -> None:
 
 
 def test_errors_are_told_before_client_errors() -> None:
-    """A canary that fails is stopped for that, whatever its clients do."""
+    """A canary with errors is aborted for these, whatever its client errors."""
     watch = watched()
     for _ in range(4):
         said = watch.poll(Counts(100, 30), Counts(900, 0), client_errors=TWENTY_PERCENT)
@@ -107,7 +107,7 @@ def test_errors_are_told_before_client_errors() -> None:
 
 
 def test_client_errors_are_told_in_the_bake() -> None:
-    """There is no step to hold; what ends a bake asks for the same odds."""
+    """The bake is held by the same odds as a step."""
     watch = watched()
     watch.bake = True
     said = polled(watch, 6, TWENTY_PERCENT)
@@ -117,7 +117,7 @@ def test_client_errors_are_told_in_the_bake() -> None:
 
 @pytest.mark.parametrize("wish", [ClientErrors.HOLD, ClientErrors.ABORT])
 def test_nobody_gets_the_answers_of_a_rehearsal(wish: ClientErrors) -> None:
-    """And copies are no fair sample."""
+    """In a rehearsal client errors are not judged: copies are not a fair sample."""
     watch = watched(wish)
     watch.rehearsal = True
     said = polled(watch, 20, TWENTY_PERCENT)
@@ -125,7 +125,7 @@ def test_nobody_gets_the_answers_of_a_rehearsal(wish: ClientErrors) -> None:
 
 
 def test_client_errors_that_cannot_be_read_are_left_as_they_were() -> None:
-    """They are read with the router's counters; what was known is kept."""
+    """If the router cannot be read, the stored client errors stay."""
     watch = watched()
     watch.instead = {Source.ROUTER: DOWN}
     assert polled(watch, 3, TWENTY_PERCENT)[-1].verdict is Verdict.METRICS_DOWN
@@ -137,14 +137,14 @@ def test_client_errors_that_cannot_be_read_are_left_as_they_were() -> None:
 
 
 def test_nothing_is_compared_where_the_provider_has_no_client_errors() -> None:
-    """Triton alone knows of none."""
+    """Triton has no client errors, so nothing is compared."""
     watch = JudgedRollout(Analysis(provider=MetricsProvider.NONE))
     watch.poll(*SEEN, client_errors=TWENTY_PERCENT)
     assert watch.evidence.client_errors is None
 
 
 def test_a_wish_that_changes_in_mid_rollout_begins_to_count_then() -> None:
-    """From the next look on."""
+    """A changed `onClientErrors` applies from the next poll."""
     watch = watched(ClientErrors.IGNORE)
     polled(watch, 3, TWENTY_PERCENT)
     watch.analysis = Analysis(on_client_errors=ClientErrors.ABORT)

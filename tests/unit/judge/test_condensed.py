@@ -14,14 +14,14 @@ SEEN = WindowCounts(Counts(500, 4), Counts(700, 1), 20.0, 20.0, 15.0)
 
 
 def weighed() -> SourceEvidence:
-    """Weigh a poll in a rollout of as many steps as there may be."""
+    """Return the evidence of a poll in a rollout with the maximum of steps."""
     return update_evidence(
         initial_evidence("Router", BOUNDS, LEVELS, 0.0), SEEN, BOUNDS, LEVELS, tolerated=3.0
     )
 
 
 def test_condensed_evidence_tells_the_same_odds() -> None:
-    """In a third of the room, for what has ended."""
+    """Condensed evidence of an ended rollout has a third of the size."""
     held = weighed()
     (brief,) = summarise(Evidence(levels=LEVELS, sources=(held,))).sources
     assert abs(log_mixture(brief.log_rel) - log_mixture(held.log_rel)) < 1e-5

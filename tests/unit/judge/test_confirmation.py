@@ -1,4 +1,4 @@
-"""Tests that do without stable stop a canary only if a comparison confirms that it is worse."""
+"""Tests without stable stop a canary only if a comparison confirms that it is worse."""
 
 from math import log
 
@@ -27,7 +27,7 @@ PAST = {Source.TRITON: usual(600)}
 def test_an_outage_of_both_stops_nothing_while_stables_triton_is_not_scraped(
     good: int, *, bake: bool
 ) -> None:
-    """The router shows that stable fails as often; afterwards all is as before."""
+    """The router shows that stable fails as often; afterwards the evidence is as before."""
     watch = JudgedRollout(Analysis(), past=PAST)
     for _ in range(good):
         watch.poll(*GOOD)
@@ -40,7 +40,7 @@ def test_an_outage_of_both_stops_nothing_while_stables_triton_is_not_scraped(
 
 @pytest.mark.parametrize("bake", [False, True])
 def test_a_canary_that_goes_on_to_fail_alone_is_stopped(*, bake: bool) -> None:
-    """Stable recovers from the outage, and its Triton is still not scraped."""
+    """The canary is stopped when stable recovers, though its Triton is not scraped."""
     watch = JudgedRollout(Analysis(), past=PAST)
     for _ in range(4):
         watch.poll(*GOOD)
@@ -52,7 +52,7 @@ def test_a_canary_that_goes_on_to_fail_alone_is_stopped(*, bake: bool) -> None:
 
 
 def test_the_comparison_begins_with_the_suspicion_and_ends_with_it() -> None:
-    """So what was compared before, in good times, does not confirm anything."""
+    """Comparisons before the suspicion do not confirm it."""
     watch = JudgedRollout(past=PAST)
     for _ in range(4):
         watch.poll(*GOOD)
@@ -71,7 +71,7 @@ def test_the_comparison_begins_with_the_suspicion_and_ends_with_it() -> None:
 
 
 def test_a_canary_over_the_ceiling_is_held_while_stable_is_nearly_as_bad() -> None:
-    """7 % against 5 %: certainly over 5 %, and not certainly worse than stable since then."""
+    """7 % against 5 % is over the ceiling but not confirmed as worse, so it is held."""
     watch = JudgedRollout(past={Source.TRITON: usual(6000)})
     said = {watch.poll(Counts(200, 14), Counts(1800, 90)).verdict for _ in range(60)}
     held = watch.held()
@@ -82,7 +82,7 @@ def test_a_canary_over_the_ceiling_is_held_while_stable_is_nearly_as_bad() -> No
 
 
 def test_a_stable_with_few_requests_takes_its_time_to_confirm() -> None:
-    """13 % against 5 % of 20 requests a look: over the ceiling at once, and worse only later."""
+    """13 % against 5 % of 20 requests per poll is confirmed later than it is over the ceiling."""
     watch = JudgedRollout(past={Source.TRITON: usual(6000)})
     confirmed, said = list[bool](), list[Verdict]()
     while Verdict.ABORT not in said:
@@ -97,14 +97,14 @@ def test_a_stable_with_few_requests_takes_its_time_to_confirm() -> None:
 
 
 def test_the_same_canary_is_stopped_beside_a_good_stable() -> None:
-    """7 % against 0.5 %."""
+    """7 % against 0.5 % is stopped."""
     watch = JudgedRollout(past=PAST)
     said = [watch.poll(Counts(200, 14), Counts(1800, 9)).verdict for _ in range(10)]
     assert said[-1] is Verdict.ABORT
 
 
 def test_errors_that_only_triton_counts_are_not_confirmed_by_the_router() -> None:
-    """Stable's Triton is not scraped, and users get no more errors than before."""
+    """Without stable's Triton, errors that the router does not see are not confirmed."""
     watch = JudgedRollout(Analysis(), past=PAST)
     for _ in range(4):
         watch.poll(*GOOD)
@@ -115,7 +115,7 @@ def test_errors_that_only_triton_counts_are_not_confirmed_by_the_router() -> Non
 
 
 def test_a_source_that_counts_stable_speaks_for_itself() -> None:
-    """The router alone shows the canary's errors, Triton counts the same requests as successes."""
+    """The router alone confirms errors that Triton counts as successes."""
     watch = JudgedRollout(Analysis(), past=PAST)
     said = [
         watch.poll(Counts(100, 0), Counts(900, 4), router=Counts(100, 30)).verdict
@@ -126,7 +126,7 @@ def test_a_source_that_counts_stable_speaks_for_itself() -> None:
 
 @pytest.mark.parametrize("provider", [MetricsProvider.NONE, MetricsProvider.CONTOUR])
 def test_what_nobody_can_compare_is_held(provider: MetricsProvider) -> None:
-    """No counter of stable is scraped, though it has its share of the requests."""
+    """Without any counter of stable the canary is held, if stable has a share."""
     watch = JudgedRollout(
         Analysis(provider=provider), past=PAST, unscraped=set(EVERYTHING_OF_STABLE)
     )
@@ -138,7 +138,7 @@ def test_what_nobody_can_compare_is_held(provider: MetricsProvider) -> None:
 
 @pytest.mark.parametrize("provider", [MetricsProvider.NONE, MetricsProvider.CONTOUR])
 def test_what_nobody_can_compare_any_more_is_held(provider: MetricsProvider) -> None:
-    """Stable was scraped until the outage began; nothing tells that it has no requests now."""
+    """The same holds if stable's counters end: it may still have requests."""
     watch = JudgedRollout(Analysis(provider=provider), past=PAST)
     for _ in range(4):
         watch.poll(*GOOD)
@@ -151,7 +151,7 @@ def test_what_nobody_can_compare_any_more_is_held(provider: MetricsProvider) -> 
 
 @pytest.mark.parametrize("bake", [False, True])
 def test_the_test_stands_alone_where_stable_is_given_nothing(*, bake: bool) -> None:
-    """Nothing of stable is scraped, and nothing is missed by that."""
+    """With all requests on the canary no comparison is needed."""
     watch = JudgedRollout(Analysis(), past=PAST, unscraped=set(EVERYTHING_OF_STABLE), bake=bake)
     watch.points = {key: old for key, old in watch.points.items() if key[1] != STABLE}
     watch.compared = False
@@ -160,14 +160,14 @@ def test_the_test_stands_alone_where_stable_is_given_nothing(*, bake: bool) -> N
 
 
 def test_the_test_stands_alone_where_stables_counters_do_not_move() -> None:
-    """They are scraped: stable has no requests, whatever share it is given."""
+    """Constant counters show that stable has no requests, whatever its share."""
     watch = JudgedRollout(past=PAST)
     said = [watch.poll(Counts(100, 30), NOTHING).verdict for _ in range(4)]
     assert said == [Verdict.CONTINUE] * 3 + [Verdict.ABORT]
 
 
 def test_the_control_share_of_the_bake_must_confirm_what_the_past_says() -> None:
-    """Both fail ten times as often as in the past: what they depend on does, or the requests."""
+    """If both fail ten times as often as in the past, the canary is not stopped."""
     watch = JudgedRollout(past=PAST)
     for _ in range(5):
         watch.poll(Counts(500, 2), Counts(500, 2))

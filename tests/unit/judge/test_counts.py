@@ -6,12 +6,12 @@ from tests.support.series import CANARY, STABLE, envoy, measured, request, serie
 
 
 def grown(by: float) -> tuple[tuple[float, float], ...]:
-    """Write a counter that stood at 100 and grew in one scrape."""
+    """Return a counter that was 100 and grew in one scrape."""
     return ((0.0, 100.0), (15.0, 100.0 + by))
 
 
 def counted(source: Source, answer: CounterSamples, **pods_started: float) -> WindowCounts:
-    """Count what a source shows of the time since 5.0."""
+    """Return a source's counts since 5.0."""
     seen = count_window(
         source,
         answer,
@@ -25,7 +25,7 @@ def counted(source: Source, answer: CounterSamples, **pods_started: float) -> Wi
 
 
 def test_http_errors_are_responses_of_class_5() -> None:
-    """Every class is a request; a client's own errors (4) are none of the server's."""
+    """Every class is a request; client errors (class 4) are no errors."""
     seen = counted(
         Source.ROUTER,
         measured(
@@ -39,7 +39,7 @@ def test_http_errors_are_responses_of_class_5() -> None:
 
 
 def test_grpc_errors_are_codes_although_envoy_says_class_2() -> None:
-    """20 calls, 7 INTERNAL, all of class 2: seven errors."""
+    """20 calls of class 2, of which 7 are INTERNAL, are seven errors."""
     seen = counted(
         Source.ROUTER,
         measured(
@@ -65,7 +65,7 @@ def test_an_error_of_envoys_own_on_a_grpc_call_counts_once() -> None:
 
 
 def test_http_and_grpc_add_up() -> None:
-    """A revision that fails over gRPC only is seen beside its good HTTP."""
+    """A revision that fails only by gRPC shows errors despite good HTTP."""
     seen = counted(
         Source.ROUTER,
         measured(
@@ -102,7 +102,7 @@ def test_several_proxies_add_up() -> None:
 
 
 def test_triton_failures_are_requests_too() -> None:
-    """`success` and `failure` are apart in Triton, and a request is either."""
+    """A request counts either as `success` or as `failure` in Triton."""
     seen = counted(
         Source.TRITON,
         measured(
@@ -116,7 +116,7 @@ def test_triton_failures_are_requests_too() -> None:
 
 
 def test_what_a_client_cancelled_is_neither_request_nor_error() -> None:
-    """The model is not to blame for a client that left."""
+    """A request that its client cancelled does not count."""
     seen = counted(
         Source.TRITON,
         measured(triton(CANARY, grown(1)), triton(CANARY, grown(9), reason="CANCELED")),
@@ -125,7 +125,7 @@ def test_what_a_client_cancelled_is_neither_request_nor_error() -> None:
 
 
 def test_a_pod_that_started_after_the_warm_up_counts_from_zero() -> None:
-    """All its requests are the rollout's; of one that may be older only the growth is known."""
+    """All requests of a new pod count; of an older one only the increments."""
     answer = measured(triton(CANARY, ((15.0, 40.0),), pod="new"))
     assert counted(Source.TRITON, answer).canary == Counts()
     young = counted(Source.TRITON, answer, **{f"digits_{CANARY}_new": 9.0})
@@ -133,7 +133,7 @@ def test_a_pod_that_started_after_the_warm_up_counts_from_zero() -> None:
 
 
 def test_a_process_scraped_by_two_jobs_is_refused() -> None:
-    """It would square the evidence."""
+    """Requests counted twice would square the odds."""
     answer = measured(triton(CANARY, grown(4), job="a"), triton(CANARY, grown(4), job="b"))
     seen = count_window(Source.TRITON, answer, request(), begun_at=5.0, after=5.0, pods_started={})
     assert isinstance(seen, Unavailable)
@@ -142,14 +142,14 @@ def test_a_process_scraped_by_two_jobs_is_refused() -> None:
 
 
 def test_a_pod_that_came_back_at_another_address_is_not_doubled() -> None:
-    """Its series follow each other and do not overlap."""
+    """The series of a pod's two addresses do not overlap."""
     before = triton(CANARY, ((-15.0, 3.0), (0.0, 3.0)), instance="10.0.0.1:8002")
     after = triton(CANARY, ((15.0, 1.0), (30.0, 2.0), (45.0, 9.0)), instance="10.0.0.2:8002")
     assert counted(Source.TRITON, measured(before, after)).canary == Counts(1, 0)
 
 
 def test_an_error_seen_before_its_request_makes_up_a_request() -> None:
-    """Envoy steps two counters for one gRPC error, and a scrape may come in between."""
+    """Envoy increments two counters per gRPC error, and a scrape may come in between."""
     seen = counted(
         Source.ROUTER,
         measured(
@@ -161,7 +161,7 @@ def test_an_error_seen_before_its_request_makes_up_a_request() -> None:
 
 
 def test_what_is_of_neither_revision_is_left_out() -> None:
-    """A third revision's pods may still be running down."""
+    """Pods of a third revision may still be terminating."""
     other = triton("cccc3333", grown(9))
     nameless = series(grown(9), name="nv_inference_request_success")
     seen = counted(Source.TRITON, measured(other, nameless, triton(STABLE, grown(2))))
@@ -169,7 +169,7 @@ def test_what_is_of_neither_revision_is_left_out() -> None:
 
 
 def test_nothing_at_all_lets_the_window_stop_growing() -> None:
-    """A source that is never scraped does not make every query longer."""
+    """A source without samples does not make each query longer."""
     seen = count_window(
         Source.TRITON,
         CounterSamples(()),

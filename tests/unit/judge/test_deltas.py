@@ -3,7 +3,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from random import Random
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from halimede.api.sources import Source
@@ -16,44 +16,44 @@ from halimede.judge.reading import CounterSamples, Counts, Sample, Series
 from tests.support.series import CANARY, STABLE, envoy, request, triton
 
 BEGIN = 200_000
-"""All times in these worlds are whole milliseconds; counting begins here."""
+"""Times are in whole milliseconds; counting starts here."""
 END = 560_000
 HISTORY = 10_000
 
 
 @dataclass
 class Pod:
-    """A process that serves, is restarted and is scraped, each at moments of its own."""
+    """A process that serves, restarts and is scraped at independent times."""
 
     name: str
     born: int
     died: int
     restarted: int
     events: list[tuple[int, bool]]
-    """When a request ended, and whether in an error; oldest first."""
+    """End of each request and whether it was an error, oldest first."""
     scrapes: list[tuple[int, int]]
-    """When a scrape began, and when its samples could be seen."""
+    """Start of each scrape, and when its samples are visible."""
 
     @property
     def old(self) -> bool:
-        """Whether it had a life before the counting began."""
+        """Whether the pod existed before counting started."""
         return self.born < BEGIN
 
     def served(self, since: int, upto: int, *, failed: bool) -> int:
-        """Count the requests themselves."""
+        """Return the counts of the requests themselves."""
         low = bisect_left(self.events, (since,))
         high = bisect_left(self.events, (upto,))
         return sum(error is failed for _, error in self.events[low:high])
 
     def value(self, at: int, *, failed: bool) -> int:
-        """Say what the counter shows."""
+        """Return the counter's value."""
         if self.born < self.restarted <= at:
             return self.served(self.restarted, at, failed=failed)
         before = HISTORY if self.old and not failed else 0
         return before + self.served(self.born, at, failed=failed)
 
     def truth(self, upto: int) -> Counts:
-        """Count what scrapes up to a moment can know, by looking at the requests themselves."""
+        """Return the counts of the requests that scrapes up to a time can show."""
         total = Counts()
         earlier = None
         for at, _ in self.scrapes:
@@ -68,7 +68,7 @@ class Pod:
         return total
 
     def series(self, now: int) -> tuple[Series, ...]:
-        """Answer what can be seen at a moment: an error counter from its first error on."""
+        """Return the visible series at a time; an error counter exists from its first error."""
         seen = [at for at, visible in self.scrapes if visible <= now]
         found = []
         for failed in (False, True):
@@ -82,7 +82,7 @@ class Pod:
 
 
 def make_pod(rng: Random, number: int, interval: int) -> Pod:
-    """Throw a pod's life."""
+    """Draw a random pod."""
     revision = rng.choice((STABLE, CANARY))
     born = rng.choice((rng.randrange(1000, BEGIN), rng.randrange(BEGIN, END - 60_000)))
     died = rng.choice((END, rng.randrange(born + 1, END)))
@@ -100,7 +100,7 @@ def make_pod(rng: Random, number: int, interval: int) -> Pod:
 
 
 def total_of_polls(pods: list[Pod], polls: list[int]) -> tuple[Counts, Counts, float]:
-    """Count poll by poll, with nothing kept in between but the status as it is stored."""
+    """Count poll by poll, keeping only the stored status in between."""
     canary, stable = Counts(), Counts()
     held = SourceEvidence(source="Triton", begun_at=BEGIN / 1000, watermark=BEGIN / 1000)
     for now in polls:
@@ -122,7 +122,6 @@ def total_of_polls(pods: list[Pod], polls: list[int]) -> tuple[Counts, Counts, f
     return canary, stable, held.watermark
 
 
-@settings(deadline=None)  # a busy machine is no fault
 @given(
     rng=st.randoms(use_true_random=True),
     interval=st.sampled_from((1000, 15_000, 30_000)),
@@ -132,7 +131,7 @@ def total_of_polls(pods: list[Pod], polls: list[int]) -> tuple[Counts, Counts, f
 def test_polls_at_any_moments_count_every_request_once(
     rng: Random, interval: int, pods: int, polls: list[int]
 ) -> None:
-    """However polls fall between slow, missed and late scrapes, restarts and new pods."""
+    """The counts are exact with slow, missed and late scrapes, restarts and new pods."""
     world = [make_pod(rng, number, interval) for number in range(pods)]
     canary, stable, upto = total_of_polls(world, [*sorted(polls), END + 60_000])
     edge = round(upto * 1000)
@@ -162,7 +161,7 @@ def test_increments_of_one_counter_do_not_depend_on_where_it_is_cut(
 
 
 def amounts(*series: Series) -> dict[str, int]:
-    """Sum up one process's increments by outcome."""
+    """Return the sum of one process's increments by outcome."""
     (process,) = find_targets(series, TRITON.labelling)
     total: dict[str, int] = {}
     for one in increments(process):
@@ -177,7 +176,7 @@ def test_a_counter_that_fell_started_from_zero() -> None:
 
 
 def test_a_restart_shows_in_every_counter_of_the_process() -> None:
-    """A counter that has passed its old value already is counted from zero all the same."""
+    """A counter that is over its old value again is still counted from zero."""
     success = triton(CANARY, ((0, 100), (15, 5)))
     failure = triton(CANARY, ((0, 2), (15, 4)), reason="BACKEND")
     assert amounts(success, failure) == {"success": 5, "BACKEND": 4}
@@ -191,7 +190,7 @@ def test_a_restart_is_seen_once_however_late_an_error_counter_comes_back() -> No
 
 
 def test_a_cluster_that_envoy_made_anew_leaves_others_alone() -> None:
-    """Envoy drops the counters of one Service; the other Service's go on."""
+    """If Envoy drops the counters of one Service, those of others continue."""
     gone = envoy(CANARY, ((0, 90), (15, 2)), response="2")
     stays = envoy(STABLE, ((0, 40), (15, 45)), response="2")
     (process,) = find_targets([gone, stays], CONTOUR.labelling)
@@ -206,39 +205,39 @@ def test_the_first_error_of_a_known_process_counts() -> None:
 
 
 def test_the_first_scrape_of_an_unknown_process_counts_nothing() -> None:
-    """What it did before may have been counted, or may not belong here."""
+    """Its earlier requests may be counted already or be out of scope."""
     assert amounts(triton(CANARY, ((15, 500), (30, 501)))) == {"success": 1}
 
 
 def test_a_process_that_is_gone_holds_the_watermark_up_by_one_interval() -> None:
-    """Not for as long as its last sample is in the window."""
+    """A stopped process holds the watermark for one interval, not for the whole window."""
     gone = triton(STABLE, ((0, 1), (15, 1)), pod="gone")
     lives = triton(CANARY, tuple((at, 1) for at in range(0, 301, 15)), pod="lives")
     assert watermark(find_targets([gone, lives], TRITON.labelling)) == 285.0
 
 
 def test_the_watermark_is_the_slowest_living_process() -> None:
-    """Samples of one that are newer wait until the other's are there."""
+    """Newer samples of one process wait for those of the slower one."""
     one = triton(STABLE, ((0, 1), (15, 1), (30, 1)), pod="one")
     other = triton(CANARY, ((7, 1), (22, 1)), pod="other")
     assert watermark(find_targets([one, other], TRITON.labelling)) == 22.0
 
 
 def test_no_samples_give_no_watermark() -> None:
-    """Nothing is known then, not even the time."""
+    """Without samples there is no time to continue from."""
     empty = Series({"__name__": "nv_inference_request_success"}, ())
     assert watermark(find_targets([empty], TRITON.labelling)) is None
 
 
 def test_a_sample_is_written_as_prometheus_says_it() -> None:
-    """A series' samples stay in order, and scrapes are told apart by their time alone."""
+    """Samples of a series are ordered, and scrapes differ by their time alone."""
     (process,) = find_targets([triton(CANARY, ((0, 1), (15, 2)))], TRITON.labelling)
     assert (process.first, process.last, process.interval) == (0, 15, 15)
     assert process.series[0].samples[1] == Sample(15, 2)
 
 
 def test_versions_and_tags_of_a_model_are_told_apart_within_one_process() -> None:
-    """Labels that Triton gives make no second process, whatever Prometheus calls them."""
+    """Triton's own labels do not make a second process, even if Prometheus renames them."""
     one = triton(CANARY, ((0, 1),), exported_version="1", _team="a")
     other = triton(CANARY, ((0, 1),), exported_version="2", _team="b")
     assert len(find_targets([one, other], TRITON.labelling)) == 1

@@ -1,4 +1,4 @@
-"""How many requests more would let a step pass: the same as the judge finds poll by poll."""
+"""The number of requests that a step still needs agrees with the judge."""
 
 import pytest
 
@@ -21,12 +21,12 @@ NOTHING = initial_evidence(Source.ROUTER, BOUNDS, LEVELS, 0.0)
 
 
 def exam(held: SourceEvidence = NOTHING, step: int = 0) -> StepTest:
-    """Ask for a step of three on this evidence."""
+    """Return the input for one of three steps with this evidence."""
     return StepTest(held, LEVELS, step, ANALYSIS, MADE_UP)
 
 
 def after(canary: Counts, stable: Counts) -> SourceEvidence:
-    """Gather evidence in four polls of these counts each."""
+    """Return the evidence after four polls of these counts."""
     held = NOTHING
     for now in (15.0, 30.0, 45.0, 60.0):
         held = update_evidence(
@@ -37,7 +37,7 @@ def after(canary: Counts, stable: Counts) -> SourceEvidence:
 
 @pytest.mark.parametrize("rate", [1.0, 3.0, 10.0])
 def test_clean_requests_are_what_the_judge_waits_for(rate: float) -> None:
-    """With clean traffic the rule passes at the first look that has seen so many, not before."""
+    """With clean traffic the step passes in the first poll with that many requests."""
     plan = Plan((Step(weight=50, min_seconds=0, max_seconds=36000),))
     passed = run(plan, EvenTraffic(rate, 0.0, 0.0), 0)
     nothing = initial_evidence(Source.ROUTER, BOUNDS, passed.levels, 0.0)
@@ -48,7 +48,7 @@ def test_clean_requests_are_what_the_judge_waits_for(rate: float) -> None:
 
 
 def test_stricter_levels_and_errors_need_more() -> None:
-    """The last step asks for more than the first, and errors cost requests."""
+    """The last step needs more than the first, and errors cost requests."""
     first, last = requests_to_pass(exam()), requests_to_pass(exam(step=2))
     with_errors = requests_to_pass(exam(step=2), 0.005)
     assert first is not None
@@ -58,7 +58,7 @@ def test_stricter_levels_and_errors_need_more() -> None:
 
 
 def test_what_was_shown_already_is_not_asked_for_again() -> None:
-    """40 clean requests fewer are missing after 40 clean ones."""
+    """After 40 clean requests the missing number is 40 lower."""
     fresh_one = requests_to_pass(exam())
     later = requests_to_pass(exam(after(Counts(10), Counts(90))))
     assert fresh_one is not None
@@ -66,28 +66,28 @@ def test_what_was_shown_already_is_not_asked_for_again() -> None:
 
 
 def test_nothing_is_missing_when_the_step_passes() -> None:
-    """Zero is an answer of its own."""
+    """A step that passes needs zero more requests."""
     assert requests_to_pass(exam(after(Counts(1000), Counts(9000)))) == 0
 
 
 def test_min_requests_are_asked_for_even_of_a_loose_level() -> None:
-    """`minRequests` holds whatever the odds say."""
+    """`minRequests` applies whatever the odds."""
     analysis = Analysis(min_requests=5000)
     assert requests_to_pass(StepTest(NOTHING, LEVELS, 0, analysis, MADE_UP)) == 5000
 
 
 def test_more_errors_than_the_level_never_pass() -> None:
-    """No number of requests shows what is not so."""
+    """With an error rate over the level the number is None."""
     assert requests_to_pass(exam(step=2), 0.02) is None
 
 
 def test_clean_requests_do_not_lift_a_suspicion_against_stable() -> None:
-    """Only errors of the stable revision would, so it is not pretended that waiting helps."""
+    """Only errors of the stable revision would lift it, so there is no number."""
     assert requests_to_pass(exam(after(Counts(50, 3), Counts(2000)))) is None
 
 
 def test_what_is_missing_in_an_outage_is_what_is_missing_after_it() -> None:
-    """Nothing can be shown in it, but it will be over."""
+    """An outage adds no evidence, so the number is that after it."""
     before = after(Counts(5), Counts(900, 4)).model_copy(update={"dispersion_looks": 100})
     during = before
     for now in (75.0, 90.0, 105.0):
@@ -102,7 +102,7 @@ def test_what_is_missing_in_an_outage_is_what_is_missing_after_it() -> None:
 @pytest.mark.parametrize("errors", [0, 4])
 @pytest.mark.parametrize("phi", [1.0, 2.5])
 def test_the_quick_count_is_the_rules_own(step: int, errors: int, phi: float) -> None:
-    """Nothing was shown yet, and the canary errs as stable did."""
+    """The fast computation agrees with the rule for a canary with stable's error rate."""
     past = {"past_requests": 1000, "past_errors": errors, "dispersion": phi}
     held = NOTHING.model_copy(update=past)
     expected = requests_to_pass(exam(held, step), errors / 1000)
@@ -110,6 +110,6 @@ def test_the_quick_count_is_the_rules_own(step: int, errors: int, phi: float) ->
 
 
 def test_what_stable_itself_could_not_show_is_never_certified() -> None:
-    """2 % errors against a level of 1.5 %."""
+    """A stable revision with 2 % errors cannot show a level of 1.5 %."""
     held = NOTHING.model_copy(update={"past_requests": 1000, "past_errors": 20})
     assert requests_to_certify(LEVELS[2], held, ANALYSIS) is None

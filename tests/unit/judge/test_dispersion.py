@@ -1,4 +1,4 @@
-"""How much errors cluster, from the differences between neighbours in time."""
+"""The dispersion of errors, from differences between adjacent periods."""
 
 from random import Random
 
@@ -20,7 +20,7 @@ from tests.support.judged_rollout import JudgedRollout
 
 
 def of(*bins: Counts | None, incidents: bool = False) -> float:
-    """Compute phi of periods that follow each other."""
+    """Return the dispersion of consecutive periods."""
     return estimate_dispersion(neighbours(bins), incidents=incidents)[0]
 
 
@@ -47,18 +47,18 @@ def test_a_difference_is_the_square_of_its_standard_deviations() -> None:
     ids=["no errors", "errors only", "nothing before", "nothing after"],
 )
 def test_some_neighbours_tell_no_difference(before: Counts, after: Counts) -> None:
-    """Both need requests, and some but not all of them must have failed."""
+    """Both periods need requests, of which some but not all have failed."""
     assert difference(before, after) is None
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 10])
 def test_the_dispersion_is_the_size_of_the_clusters(size: int) -> None:
-    """Independent errors have 1."""
+    """Independent errors have a dispersion of 1."""
     assert of(*clustered(size)) == pytest.approx(size, rel=0.25)
 
 
 def test_an_outage_counts_where_it_begins_and_where_it_ends() -> None:
-    """Half an hour of it makes no more of a dispersion than two minutes."""
+    """An outage of half an hour gives the same dispersion as one of two minutes."""
     calm = [Counts(1000, 5 + at % 2) for at in range(120)]
     short, long = list(calm), list(calm)
     short[40:42] = [Counts(1000, 300)] * 2
@@ -67,7 +67,7 @@ def test_an_outage_counts_where_it_begins_and_where_it_ends() -> None:
 
 
 def test_a_slow_rise_is_no_dispersion() -> None:
-    """From 0.2 to 2 % in two hours, though all minutes together are far from their mean."""
+    """A rise from 0.2 to 2 % in two hours gives no dispersion."""
     assert of(*[Counts(3000, 6 + at * 54 // 120) for at in range(120)]) < 0.1
 
 
@@ -80,7 +80,7 @@ def test_the_edges_of_incidents_are_clipped_where_there_may_be_some() -> None:
 
 
 def test_periods_that_are_left_out_have_no_neighbours() -> None:
-    """What comes after them is not compared with what was before them."""
+    """Periods before and after an excluded one are not compared."""
     one, other = Counts(1000, 5), Counts(1000, 100)
     assert list(neighbours([one, None, other, one])) == [(other, one)]
 
@@ -101,12 +101,12 @@ def test_what_tells_no_dispersion_counts_as_none(bins: list[Counts]) -> None:
 
 
 def test_a_dispersion_has_an_upper_end() -> None:
-    """Whole minutes of nothing but errors are no way in which errors come."""
+    """Minutes with only errors do not raise the dispersion without limit."""
     assert of(*[Counts(10**6, 10**6 * (at % 2)) for at in range(20)]) == WORST_DISPERSION
 
 
 def test_the_number_of_differences_is_told_with_it() -> None:
-    """A hundred at most, so that what is learnt later has some weight."""
+    """At most 100 differences count, so that later ones have some weight."""
     assert estimate_dispersion(neighbours(clustered(1, 31)), incidents=False)[1] == 30
     assert estimate_dispersion(neighbours(clustered(1, 150)), incidents=False)[1] == MOST_LOOKS
 
@@ -119,13 +119,13 @@ def test_what_is_learnt_counts_as_one_of_the_differences() -> None:
 
 
 def test_an_incident_is_learnt_as_ten_times_what_is_usual_at_most() -> None:
-    """One look never makes errors seem clustered for hours."""
+    """One poll never raises the dispersion for hours."""
     assert add_difference(2.0, 99, 10_000.0)[0] == pytest.approx(2.0 + (CLIPPED * 2.0 - 2.0) / 100)
     assert add_difference(0.5, 99, 10_000.0)[0] == pytest.approx(0.5 + (CLIPPED - 0.5) / 100)
 
 
 def test_clusters_that_begin_in_the_rollout_are_learnt() -> None:
-    """Nothing is known of the past; twenty errors at once in every fourth look."""
+    """Without a past, twenty errors in every fourth poll raise the dispersion."""
     watch = JudgedRollout()
     for at in range(60):
         watch.poll(Counts(100, 0), Counts(900, 20 * (at % 4 == 0)))
@@ -136,7 +136,7 @@ def test_clusters_that_begin_in_the_rollout_are_learnt() -> None:
 
 
 def test_even_errors_never_count_for_more_than_independent_ones() -> None:
-    """What is learnt is less than 1, and evidence is divided by 1."""
+    """A dispersion under 1 is used as 1."""
     watch = JudgedRollout()
     for _ in range(30):
         watch.poll(Counts(100, 1), Counts(900, 9))
@@ -146,7 +146,7 @@ def test_even_errors_never_count_for_more_than_independent_ones() -> None:
 
 
 def test_the_canarys_errors_tell_no_dispersion() -> None:
-    """Else a revision that fails in bursts would weaken what speaks against it."""
+    """Otherwise a revision that fails in bursts would weaken the evidence against it."""
     watch = JudgedRollout()
     for at in range(30):
         watch.poll(Counts(100, 30 * (at % 2)), Counts(900, 9))

@@ -1,4 +1,4 @@
-"""What stops a rollout: the odds of all tests together, in enough polls that speak against it."""
+"""What stops a rollout: the odds of all tests together, rising in enough polls."""
 
 from math import exp, log
 
@@ -21,7 +21,7 @@ PAST = {Source.TRITON: usual(600)}
 def looks_until_stopped(
     watch: JudgedRollout, canary: Counts, stable: Counts, most: int = 60
 ) -> int:
-    """Count the looks with these counts until the canary is stopped."""
+    """Return the number of polls with these counts until the canary is stopped."""
     for look in range(1, most + 1):
         if watch.poll(canary, stable).verdict is Verdict.ABORT:
             return look
@@ -38,7 +38,7 @@ def test_tests_that_agree_stop_sooner_than_each_of_them_would() -> None:
 
 
 def test_one_test_alone_needs_the_odds_times_the_number_of_tests() -> None:
-    """Triton sees nothing of the errors that users get."""
+    """One test alone stops the canary if Triton counts no errors."""
     watch = JudgedRollout(Analysis())
     verdict, before = Verdict.CONTINUE, 0.0
     while verdict is not Verdict.ABORT:
@@ -51,7 +51,7 @@ def test_one_test_alone_needs_the_odds_times_the_number_of_tests() -> None:
 
 @pytest.mark.parametrize("provider", [MetricsProvider.NONE, MetricsProvider.CONTOUR])
 def test_the_mean_is_what_decides(provider: MetricsProvider) -> None:
-    """At every look but the first few, which are too few."""
+    """The mean decides in every poll after the minimum number of polls."""
     watch = JudgedRollout(Analysis(provider=provider), past=PAST)
     bounds = limits(watch.analysis)
     for _ in range(40):
@@ -68,7 +68,7 @@ def test_the_mean_is_what_decides(provider: MetricsProvider) -> None:
 
 
 def test_four_polls_stop_unless_most_requests_fail() -> None:
-    """Three are a burst of half a minute, or total failure."""
+    """Three polls may be a short burst, so they stop only a total failure."""
     assert looks_until_stopped(JudgedRollout(), *BAD) == 4
     assert looks_until_stopped(JudgedRollout(), *ALL_FAIL) == 3
     assert looks_until_stopped(JudgedRollout(), Counts(1000, 499), Counts(9000, 40)) == 4
@@ -76,7 +76,7 @@ def test_four_polls_stop_unless_most_requests_fail() -> None:
 
 
 def test_a_burst_in_three_polls_stops_nothing() -> None:
-    """The odds are far beyond 100 to 1 after it, and the canary is held until they are not."""
+    """The odds are far over 100:1 after the burst; the canary is held until they fall."""
     watch = JudgedRollout(past=PAST)
     for _ in range(10):
         watch.poll(*GOOD)
@@ -92,7 +92,7 @@ def test_a_burst_in_three_polls_stops_nothing() -> None:
 def test_total_failure_is_stopped_at_the_third_look_whatever_was_before(
     good: int, provider: MetricsProvider
 ) -> None:
-    """What it did well for an hour does not hide it."""
+    """An hour without errors does not delay the stop."""
     watch = JudgedRollout(Analysis(provider=provider), past=PAST)
     for _ in range(good):
         watch.poll(Counts(1000, 5), Counts(9000, 45))
@@ -101,7 +101,7 @@ def test_total_failure_is_stopped_at_the_third_look_whatever_was_before(
 
 @pytest.mark.parametrize("good", [1, 200])
 def test_total_failure_in_the_bake_is_stopped_at_the_third_look(good: int) -> None:
-    """Also where nothing is left on the stable revision."""
+    """This also holds without requests on the stable revision."""
     watch = JudgedRollout(Analysis(), past=PAST)
     for _ in range(5):
         watch.poll(Counts(1000, 5), Counts(9000, 45))
@@ -112,7 +112,7 @@ def test_total_failure_in_the_bake_is_stopped_at_the_third_look(good: int) -> No
 
 
 def test_bets_that_were_lost_are_kept_at_a_floor() -> None:
-    """1 to 1000, so that what is half as bad is found in minutes too."""
+    """The floor is 1:1000, so that a moderately bad canary is still detected in minutes."""
     watch = JudgedRollout(past=PAST)
     for _ in range(100):
         watch.poll(Counts(1000, 5), Counts(9000, 45))
@@ -121,7 +121,7 @@ def test_bets_that_were_lost_are_kept_at_a_floor() -> None:
 
 
 def test_polls_as_usual_do_not_speak_against_the_canary() -> None:
-    """It fails as often as stable usually does, and stable happens to have no error at all."""
+    """The canary has stable's usual error rate while stable has no errors."""
     watch = JudgedRollout(past=PAST)
     for _ in range(8):
         assert watch.poll(Counts(1000, 6), Counts(9000, 0)).verdict is not Verdict.ABORT
@@ -131,7 +131,7 @@ def test_polls_as_usual_do_not_speak_against_the_canary() -> None:
 
 
 def test_polls_are_counted_while_the_odds_rise() -> None:
-    """Each to a height that was not there before; below 3 to 1 the count begins anew."""
+    """Polls with a new maximum of the odds count; below 3:1 the count restarts."""
     watch = JudgedRollout()
     counted = []
     for canary in (Counts(100, 10), Counts(100, 10), Counts(100, 0), Counts(100, 3)):
@@ -145,7 +145,7 @@ def test_polls_are_counted_while_the_odds_rise() -> None:
 
 
 def test_polls_that_leave_the_odds_as_they_are_are_not_counted() -> None:
-    """In an outage of both nothing is added to the strongest test; rounding is no rise."""
+    """In an outage of both the strongest test does not rise, not even by rounding."""
     watch = JudgedRollout(past=PAST)
     for errors in (14, 13, 12, 11):
         watch.poll(Counts(200, errors), Counts(1800, 90))
@@ -158,7 +158,7 @@ def test_polls_that_leave_the_odds_as_they_are_are_not_counted() -> None:
 
 @pytest.mark.parametrize("percent", ["0.6", "2"])
 def test_before_anything_was_counted_nothing_is_suspected(percent: str) -> None:
-    """Whatever the sum of nine or eleven equal parts of one is to the last digit."""
+    """Rounding in the sum of nine or eleven equal parts causes no suspicion."""
     analysis = Analysis(provider=MetricsProvider.NONE, max_error_percent=percent)
     watch = JudgedRollout(analysis, past=PAST)
     assert len(watch.held().log_abs) in {9, 11}
@@ -167,13 +167,13 @@ def test_before_anything_was_counted_nothing_is_suspected(percent: str) -> None:
 
 
 def test_looks_in_an_outage_add_nothing_to_the_tests_without_stable() -> None:
-    """Neither where this source shows it nor where only the router does."""
+    """This holds if this source or only the router shows the outage."""
     for hidden in (set(), {(Source.TRITON, "aaaa1111")}):
         watch = JudgedRollout(Analysis(), bake=True)
         for _ in range(4):
             watch.poll(Counts(100, 4), Counts(900, 4))
         watch.unscraped = hidden
-        for _ in range(12):  # until the counters' gap is over
+        for _ in range(12):  # until the gap in the counters is over
             watch.poll(Counts(100, 4), Counts(900, 4))
         before = {one.source: (one.log_abs, one.log_bake) for one in watch.evidence.sources}
         seen = watch.held().canary_errors
@@ -186,7 +186,7 @@ def test_looks_in_an_outage_add_nothing_to_the_tests_without_stable() -> None:
 
 
 def test_no_step_passes_while_stable_is_in_trouble_itself() -> None:
-    """A certificate from before says nothing of a time in which both fail."""
+    """An earlier certificate does not apply while both fail."""
     watch = JudgedRollout(Analysis(), past=PAST)
     verdicts = [watch.poll(Counts(1000, 5), Counts(9000, 45)).verdict for _ in range(8)]
     assert verdicts[-1] is Verdict.PASS

@@ -44,7 +44,7 @@ class Watch:
     windows: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Begin with a past."""
+        """Start with a past."""
         history = History(
             request(BEGIN, None),
             {
@@ -57,7 +57,7 @@ class Watch:
     def poll(
         self, canary: Counts | None, stable: Counts | None = None, *, step: int = 0
     ) -> Judgement:
-        """Let 15 s pass in which Triton has 100 requests; answer this if anything is asked."""
+        """Let 15 s pass with 100 requests in Triton; answer this to any query."""
         self.now += 15
         self.requests += 100
         asked = due_queries(self.analysis, self.evidence, self.now)
@@ -81,7 +81,7 @@ class Watch:
 
 
 def test_windows_follow_each_other_without_gap_or_overlap() -> None:
-    """Polled every 15 s, asked every 60, about the 60 s since."""
+    """With polls every 15 s, queries are sent every 60 s about the last 60 s."""
     watch = Watch()
     for _ in range(9):
         watch.poll(Counts(10, 1), Counts(30, 3))
@@ -91,7 +91,7 @@ def test_windows_follow_each_other_without_gap_or_overlap() -> None:
 
 
 def test_a_window_without_an_answer_is_taken_into_the_next() -> None:
-    """The canary's series appears with its first request; nothing is counted before."""
+    """The canary's series starts with its first request, and later windows include it."""
     watch = Watch()
     for _ in range(4):
         said = watch.poll(None, Counts(30, 3))
@@ -103,7 +103,7 @@ def test_a_window_without_an_answer_is_taken_into_the_next() -> None:
 
 
 def test_before_the_first_window_is_over_nothing_is_missing() -> None:
-    """It is no reason to say that there are no data."""
+    """An unfinished first window is not missing data."""
     watch = Watch()
     said = [watch.poll(Counts(10, 0)) for _ in range(3)][-1]
     assert watch.windows == []
@@ -121,7 +121,7 @@ def test_nothing_passes_before_the_objective_is_met() -> None:
 
 
 def test_an_objective_stops_by_itself() -> None:
-    """All requests of the canary are answered, and too many of them wrongly."""
+    """A canary is stopped by the objective alone, though Triton counts no errors."""
     watch = Watch()
     said = [watch.poll(Counts(50, 25), Counts(50, 5)) for _ in range(16)]
     assert [one.verdict for one in said] == [Verdict.CONTINUE] * 15 + [Verdict.ABORT]
@@ -132,14 +132,14 @@ def test_an_objective_stops_by_itself() -> None:
 
 
 def test_an_objective_that_is_missed_by_both_stops_nothing() -> None:
-    """Half of stable's answers are wrong too, so nothing is said of the canary."""
+    """If half of stable's answers are wrong too, the canary is not stopped."""
     watch = Watch()
     said = [watch.poll(Counts(50, 25), Counts(50, 25)).verdict for _ in range(40)]
     assert set(said) == {Verdict.CONTINUE}
 
 
 def test_an_objective_has_its_own_ceiling_and_demands() -> None:
-    """Ten percent wrong is no harm where twenty are borne, and no demand of the other sources."""
+    """10 % is under the objective's ceiling of 20 % and does not affect other sources."""
     watch = Watch(past=Counts(10_000, 1000))
     assert watch.evidence.levels == (0.04, 0.02, 0.01)
     assert watch.held.levels == (0.2, 0.2, 0.2)
@@ -149,7 +149,7 @@ def test_an_objective_has_its_own_ceiling_and_demands() -> None:
 
 
 def test_an_objective_may_be_added_in_mid_rollout() -> None:
-    """It begins there and then, without a past."""
+    """A new objective starts without a past."""
     watch = Watch(analysis=Analysis(provider=MetricsProvider.NONE))
     watch.poll(None)
     watch.analysis = ANALYSIS
@@ -161,7 +161,7 @@ def test_an_objective_may_be_added_in_mid_rollout() -> None:
 
 
 def test_an_objective_that_cannot_be_read_is_metrics_down() -> None:
-    """As every source."""
+    """An unreadable objective gives MetricsDown, as for every source."""
     watch = Watch()
     asked = (DueQuery(SOURCE, SEEN, WRONG, 60.0),)
     down = Unavailable(
@@ -174,7 +174,7 @@ def test_an_objective_that_cannot_be_read_is_metrics_down() -> None:
 
 
 def test_a_custom_router_is_judged_as_a_router_is() -> None:
-    """Its windows are its own, too."""
+    """A custom router also has its own windows."""
     queries = QueryPair(requests=SEEN, errors=WRONG)
     analysis = Analysis(provider=MetricsProvider.CUSTOM, router=queries)
     evidence = Evidence(
@@ -190,13 +190,13 @@ def test_a_custom_router_is_judged_as_a_router_is() -> None:
 
 
 def test_the_past_is_asked_at_once() -> None:
-    """Two hours of it, for the stable revision."""
+    """One query reads two hours of the stable revision."""
     assert [one.window for one in due_queries(ANALYSIS, None, BEGIN)] == [7200.0]
     assert render_query(SEEN, request(), STABLE, 7200.0) == "seen{r='aaaa1111'}[7200s]"
 
 
 def test_unanswered_windows_grow_to_six_hours_at_most() -> None:
-    """And do not make the other sources' queries longer."""
+    """Unanswered windows do not lengthen the queries of other sources."""
     watch = Watch()
     (asked,) = due_queries(ANALYSIS, watch.evidence, BEGIN + 1e6)
     assert asked.window == 21600.0
@@ -228,7 +228,7 @@ def test_an_answer_is_one_number_or_none(result: Any, expected: float | None) ->
     ],
 )
 def test_no_series_is_picked_from_several(result: Any, words: str) -> None:
-    """Which one would be meant?"""
+    """An answer with several series is ambiguous and is rejected."""
     with pytest.raises(UnusableQueryError, match=words) as refused:
         parse_scalar(result)
     assert refused.value.cure
@@ -248,5 +248,5 @@ def test_no_series_is_picked_from_several(result: Any, words: str) -> None:
 def test_numbers_are_rounded_to_whole_requests(
     requests: float | None, errors: float | None, expected: Counts | None
 ) -> None:
-    """No more errors than requests; no requests, no answer; no errors, none."""
+    """Errors are at most the requests; without requests there is no answer."""
     assert to_counts(requests, errors) == expected

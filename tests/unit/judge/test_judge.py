@@ -1,4 +1,4 @@
-"""The judge at its polls, every 15 s, over counters that a test lets grow."""
+"""The judge in its polls, every 15 s, with counters that a test increments."""
 
 import pytest
 
@@ -13,7 +13,7 @@ from tests.support.series import STABLE, measured, request, triton
 
 
 def test_a_good_canary_passes_with_its_figures() -> None:
-    """After three polls and enough requests to exclude 5 %."""
+    """It passes after three polls and enough requests to exclude 5 %."""
     watch = JudgedRollout()
     assert watch.poll(*GOOD).verdict is Verdict.CONTINUE
     assert watch.poll(*GOOD).message == (
@@ -28,7 +28,7 @@ def test_a_good_canary_passes_with_its_figures() -> None:
 
 
 def test_a_bad_canary_is_stopped_with_its_figures() -> None:
-    """The sentence names both revisions, their counts and the odds."""
+    """The message has the counts of both revisions and the odds."""
     watch = JudgedRollout()
     for _ in range(3):
         assert watch.poll(*BAD).verdict is Verdict.CONTINUE
@@ -42,7 +42,7 @@ def test_a_bad_canary_is_stopped_with_its_figures() -> None:
 
 
 def test_a_canary_over_the_ceiling_is_stopped_without_anything_to_compare() -> None:
-    """All traffic is on it, as while a blue-green switch bakes."""
+    """With all traffic on the canary, the ceiling alone stops it."""
     watch = JudgedRollout()
     for _ in range(3):
         watch.poll(Counts(100, 20))
@@ -53,7 +53,7 @@ def test_a_canary_over_the_ceiling_is_stopped_without_anything_to_compare() -> N
 
 @pytest.mark.parametrize("provider", list(MetricsProvider))
 def test_one_poll_never_stops_a_rollout(provider: MetricsProvider) -> None:
-    """However large it is: one bad scrape is no evidence."""
+    """One bad scrape is no evidence, whatever its size."""
     watch = JudgedRollout(Analysis(provider=provider))
     said = watch.poll(Counts(10**6, 10**6), Counts(10**7, 0))
     assert said.verdict is Verdict.CONTINUE
@@ -64,7 +64,7 @@ def test_one_poll_never_stops_a_rollout(provider: MetricsProvider) -> None:
 @pytest.mark.parametrize("bake", [False, True])
 @pytest.mark.parametrize("size", [1, 10, 1000, 10**9])
 def test_a_single_poll_of_any_size_never_stops_a_rollout(size: int, *, bake: bool) -> None:
-    """Whatever came before, if it was good."""
+    """This holds after any number of good polls."""
     watch = JudgedRollout(bake=bake)
     watch.poll(*GOOD)
     assert watch.poll(Counts(size, size), Counts(size, 0)).verdict is not Verdict.ABORT
@@ -80,7 +80,7 @@ def test_one_error_never_stops_a_rollout() -> None:
 
 
 def test_a_good_day_does_not_hide_what_comes_after_it() -> None:
-    """Both revisions erred alike for a day; then the new one alone errs in a third of requests."""
+    """After an equal day, a canary with errors in a third of its requests is stopped."""
     watch = JudgedRollout()
     for _ in range(10):
         verdict = watch.poll(Counts(57_600, 576), Counts(518_400, 5184)).verdict
@@ -92,7 +92,7 @@ def test_a_good_day_does_not_hide_what_comes_after_it() -> None:
 
 
 def test_no_request_is_neither_good_nor_bad() -> None:
-    """Hours without one never pass and never stop, and it is known since when."""
+    """Hours without requests neither pass nor stop, and their start is stored."""
     watch = JudgedRollout()
     verdicts = {watch.poll(NOTHING, Counts(100, 2)).verdict for _ in range(100)}
     assert verdicts == {Verdict.NO_DATA}
@@ -103,7 +103,7 @@ def test_no_request_is_neither_good_nor_bad() -> None:
 
 
 def test_counters_that_do_not_exist_are_named() -> None:
-    """The sentence says what was looked for and what to do."""
+    """The message names the missing counters and the remedy."""
     watch = JudgedRollout(Analysis())
     watch.instead = {Source.TRITON: measured()}
     said = watch.poll(*GOOD)
@@ -115,7 +115,7 @@ def test_counters_that_do_not_exist_are_named() -> None:
 
 
 def test_a_canary_that_is_not_scraped_any_more_does_not_pass() -> None:
-    """Old evidence says nothing of what it does now."""
+    """Old evidence does not pass a canary without current samples."""
     watch = JudgedRollout()
     for _ in range(2):
         watch.poll(*GOOD)
@@ -133,7 +133,7 @@ def test_a_canary_that_is_not_scraped_any_more_does_not_pass() -> None:
 
 
 def test_an_outage_of_prometheus_changes_nothing_and_loses_nothing() -> None:
-    """What happened meanwhile is counted when it is back."""
+    """Requests during the outage are counted after it."""
     watch = JudgedRollout()
     watch.poll(*GOOD)
     watch.instead = {Source.TRITON: DOWN}
@@ -149,7 +149,7 @@ def test_an_outage_of_prometheus_changes_nothing_and_loses_nothing() -> None:
 
 
 def test_either_source_may_stop_a_rollout() -> None:
-    """Errors that a Python model returns are successes to Triton; the router knows better."""
+    """Errors that a Python model returns are successes in Triton but errors at the router."""
     watch = JudgedRollout(Analysis())
     for _ in range(3):
         said = watch.poll(Counts(100, 0), Counts(900, 0), router=Counts(100, 40))
@@ -160,7 +160,7 @@ def test_either_source_may_stop_a_rollout() -> None:
 
 
 def test_one_source_may_stop_a_rollout_while_the_other_is_down() -> None:
-    """Bad news need not wait for the rest."""
+    """A stop does not wait for the other source."""
     watch = JudgedRollout(Analysis(), instead={Source.ROUTER: DOWN})
     for _ in range(3):
         assert watch.poll(*BAD).verdict is Verdict.METRICS_DOWN
@@ -168,7 +168,7 @@ def test_one_source_may_stop_a_rollout_while_the_other_is_down() -> None:
 
 
 def test_both_sources_must_be_content_to_pass() -> None:
-    """The router saw none of the canary's requests: they came by another way."""
+    """Without the canary's requests at the router the step does not pass."""
     watch = JudgedRollout(Analysis())
     for _ in range(5):
         said = watch.poll(*GOOD, router=NOTHING)
@@ -181,7 +181,7 @@ def test_both_sources_must_be_content_to_pass() -> None:
 
 
 def test_a_suspected_canary_may_not_advance() -> None:
-    """Its rate is surely under 5 %, but stable had none of these errors."""
+    """A rate under 5 % does not pass while it is suspected to be worse than stable's."""
     watch = JudgedRollout()
     for errors in (1, 1, 1, 0):
         said = watch.poll(Counts(500, errors), Counts(4500, 0))
@@ -190,7 +190,7 @@ def test_a_suspected_canary_may_not_advance() -> None:
 
 
 def test_few_requests_do_not_pass() -> None:
-    """`minRequests` holds whatever the certificate says."""
+    """`minRequests` applies even with a complete certificate."""
     watch = JudgedRollout(Analysis(provider=MetricsProvider.NONE, min_requests=1000))
     for _ in range(5):
         said = watch.poll(*GOOD)
@@ -199,7 +199,7 @@ def test_few_requests_do_not_pass() -> None:
 
 
 def test_a_certificate_names_what_is_missing() -> None:
-    """Thirty clean requests do not exclude 5 %."""
+    """The message says that thirty clean requests do not exclude 5 %."""
     watch = JudgedRollout()
     for _ in range(3):
         said = watch.poll(Counts(10, 0), Counts(90, 0))
@@ -208,7 +208,7 @@ def test_a_certificate_names_what_is_missing() -> None:
 
 
 def test_an_outage_of_both_is_not_the_canarys_fault() -> None:
-    """A third of all requests fail on both sides: neither test moves against the canary."""
+    """With a third of errors on both, no test moves against the canary."""
     watch = JudgedRollout()
     for _ in range(20):
         said = watch.poll(Counts(100, 33), Counts(900, 297))
@@ -216,7 +216,7 @@ def test_an_outage_of_both_is_not_the_canarys_fault() -> None:
 
 
 def test_evidence_outlives_a_change_of_the_ceiling() -> None:
-    """Other rates are bet on then, from where nothing was won yet."""
+    """A new ceiling gives new rates to bet on, which start at odds of 1:1."""
     watch = JudgedRollout()
     watch.poll(*BAD)
     watch.analysis = watch.analysis.model_copy(update={"max_error_percent": "30"})
@@ -227,7 +227,7 @@ def test_evidence_outlives_a_change_of_the_ceiling() -> None:
 
 
 def test_a_router_declared_in_mid_rollout_is_listened_to_from_then_on() -> None:
-    """Nothing before counts for it."""
+    """The new source counts from its declaration."""
     watch = JudgedRollout()
     watch.poll(*GOOD)
     watch.analysis = Analysis()
@@ -238,7 +238,7 @@ def test_a_router_declared_in_mid_rollout_is_listened_to_from_then_on() -> None:
 
 
 def test_another_number_of_steps_asks_for_the_last_certificate() -> None:
-    """Which demand belongs to which step is not known then; the strictest is safe."""
+    """The levels then match no step, so the strictest is used."""
     watch = JudgedRollout(step=0)
     watch.steps = 5
     for _ in range(3):
@@ -247,7 +247,7 @@ def test_another_number_of_steps_asks_for_the_last_certificate() -> None:
 
 
 def test_the_first_step_asks_for_less() -> None:
-    """Its harm is bounded by its weight."""
+    """The first step's harm is bounded by its weight."""
     watch = JudgedRollout(step=0)
     for _ in range(3):
         said = watch.poll(Counts(20, 0), Counts(980, 0))
@@ -256,7 +256,7 @@ def test_the_first_step_asks_for_less() -> None:
 
 
 def test_nothing_begins_while_the_past_cannot_be_read() -> None:
-    """The demands are fixed for the whole rollout, so they wait for what they rest on."""
+    """The levels are fixed for the whole rollout, so they wait for the baseline."""
     history = History(request(), {Source.TRITON: DOWN, Source.ROUTER: measured()})
     first = begin(Analysis(), 3, history, 10.0)
     assert (first.verdict, first.message) == ("MetricsDown", DOWN.message)
@@ -268,7 +268,7 @@ def test_nothing_begins_while_the_past_cannot_be_read() -> None:
 
 
 def test_the_past_sets_the_demands_and_the_dispersion() -> None:
-    """0.5 % errors of stable: the last step excludes 1.5 %."""
+    """With 0.5 % errors of stable the last level is 1.5 %."""
     minutes = tuple((60.0 * at, 1000.0 * at) for at in range(60))
     bursts = tuple((60.0 * at, 50.0 * (at // 10)) for at in range(60))
     past = measured(triton(STABLE, minutes), triton(STABLE, bursts, reason="BACKEND"))
@@ -281,7 +281,7 @@ def test_the_past_sets_the_demands_and_the_dispersion() -> None:
 
 
 def test_the_evidence_is_small() -> None:
-    """It lives in the status of an object that every watcher receives."""
+    """The evidence is in the status, which every watcher receives."""
     watch = JudgedRollout(Analysis(), bake=True)
     for _ in range(5):
         watch.poll(*BAD)

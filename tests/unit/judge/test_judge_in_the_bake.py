@@ -7,7 +7,7 @@ from tests.support.judged_rollout import DOWN, JudgedRollout
 
 
 def baked(errors: int = 0) -> JudgedRollout:
-    """Bring a rollout to its bake; stable had so many errors in 9000 requests."""
+    """Return a rollout in its bake; stable had this many errors in 9000 requests."""
     watch = JudgedRollout()
     for _ in range(5):
         watch.poll(Counts(200), Counts(1800, errors // 5))
@@ -16,7 +16,7 @@ def baked(errors: int = 0) -> JudgedRollout:
 
 
 def test_what_turns_bad_in_the_bake_is_stopped_by_what_stable_was() -> None:
-    """3 % are under `maxErrorPercent`, and far over three times the 0.1 % that stable had."""
+    """3 % is under `maxErrorPercent`, but far over three times stable's 0.1 %."""
     watch = baked(10)
     verdicts = [watch.poll(Counts(200, 6)).verdict for _ in range(5)]
     assert verdicts == [Verdict.CONTINUE] * 4 + [Verdict.ABORT]
@@ -28,7 +28,7 @@ def test_what_turns_bad_in_the_bake_is_stopped_by_what_stable_was() -> None:
 
 
 def test_what_is_as_it_was_is_left_alone_in_the_bake() -> None:
-    """Nothing passes any more, and what is said is what speaks against it."""
+    """An unchanged revision continues, and the message has the odds against it."""
     watch = baked(10)
     said = {watch.poll(Counts(2000, 2)).verdict for _ in range(20)}
     assert said == {Verdict.CONTINUE}
@@ -38,7 +38,7 @@ def test_what_is_as_it_was_is_left_alone_in_the_bake() -> None:
 
 
 def test_the_ceiling_of_the_bake_stays_as_it_was_at_its_beginning() -> None:
-    """A bar that moved with what it is to measure would be none."""
+    """The bake's own counts do not move its ceiling."""
     watch = baked(10)
     watch.poll(Counts(200, 6))
     fixed = watch.evidence.sources[0].bake_ceiling
@@ -47,7 +47,7 @@ def test_the_ceiling_of_the_bake_stays_as_it_was_at_its_beginning() -> None:
 
 
 def test_looks_that_saw_nothing_are_not_counted_in_the_bake() -> None:
-    """An outage of Prometheus is no look."""
+    """A poll during an outage of Prometheus does not count."""
     watch = baked()
     watch.instead = {Source.TRITON: DOWN}
     watch.poll()

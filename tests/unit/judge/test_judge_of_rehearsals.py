@@ -1,4 +1,4 @@
-"""The judge while a revision is seen by copies of requests, or behind a preview."""
+"""The judge during a mirror or a preview."""
 
 from halimede.api.analysis import Analysis
 from halimede.api.reasons import Verdict
@@ -7,12 +7,12 @@ from tests.support.judged_rollout import NOTHING, JudgedRollout
 
 
 def rehearsed() -> JudgedRollout:
-    """Watch a revision before users meet it, by both sources."""
+    """Return a revision judged by both sources before users meet it."""
     return JudgedRollout(analysis=Analysis(), rehearsal=True)
 
 
 def test_rehearsal_passes_without_the_router() -> None:
-    """Where the router does not see copies, Triton's counters alone must do."""
+    """If the router does not count copies, Triton's counters suffice."""
     watch = rehearsed()
     for _ in range(20):
         judgement = watch.poll(Counts(50, 0), Counts(50, 0), router=NOTHING)
@@ -22,12 +22,12 @@ def test_rehearsal_passes_without_the_router() -> None:
 
 
 def test_rehearsal_needs_requests() -> None:
-    """A preview that nobody asks shows nothing."""
+    """A preview without requests does not pass."""
     assert rehearsed().poll(stable=Counts(50, 0)).verdict is Verdict.NO_DATA
 
 
 def test_rehearsal_is_stopped_by_the_router_where_it_sees_errors() -> None:
-    """What Triton takes for success may be an error to whoever gets the answer."""
+    """A success in Triton may be an error at the router."""
     watch = rehearsed()
     verdicts = [
         watch.poll(Counts(50, 0), Counts(50, 0), router=Counts(50, 20)).verdict for _ in range(6)
@@ -36,7 +36,7 @@ def test_rehearsal_is_stopped_by_the_router_where_it_sees_errors() -> None:
 
 
 def test_rehearsal_is_compared_with_nothing() -> None:
-    """Copies are no fair sample of users' requests, so stable's errors say nothing of them."""
+    """Copies are not a fair sample of users' requests, so they are not compared."""
     watch = rehearsed()
     for _ in range(20):
         judgement = watch.poll(Counts(50, 1), Counts(5000, 0))

@@ -1,4 +1,4 @@
-"""Slow answers, by one bound of a router's histogram."""
+"""Slow responses, by one bound of a router's histogram."""
 
 from dataclasses import replace
 
@@ -32,12 +32,12 @@ BOUNDS = tuple(Series({"le": bound}, ()) for bound in ("100", "250.0", "1000", "
 
 
 def asked(now: float = 1000.0, since_: float | None = 0.0) -> MetricsRequest:
-    """Ask for what took longer than 250 ms."""
+    """Return a request for responses over 250 ms."""
     return replace(request(now, since_), slow_after=250)
 
 
 def waited(revision: str, *points: tuple[float, int, int]) -> tuple[Series, ...]:
-    """Write a histogram at (time, requests, slow ones)."""
+    """Return a histogram with these (time, requests, slow requests)."""
     name = {"name": "", "envoy_cluster_name": f"ml_digits-{revision}_8000", "instance": "envoy-1"}
     metric = "envoy_cluster_upstream_rq_time"
     counts: Points = tuple((at, float(every)) for at, every, _ in points)
@@ -49,7 +49,7 @@ def waited(revision: str, *points: tuple[float, int, int]) -> tuple[Series, ...]
 
 
 def counted(*all_series: Series) -> WindowCounts | Unavailable:
-    """Count what came after the time 0."""
+    """Return the counts after time 0."""
     return count_window(
         Source.ROUTER_LATENCY,
         measured(*all_series),
@@ -61,7 +61,7 @@ def counted(*all_series: Series) -> WindowCounts | Unavailable:
 
 
 def test_what_is_not_in_the_bucket_is_slow() -> None:
-    """On both revisions, exactly; both counters are of the same scrape."""
+    """Slow responses are exact on both revisions: both counters are of one scrape."""
     seen = counted(
         *waited(CANARY, (0.0, 10, 1), (15.0, 30, 6)),
         *waited(STABLE, (0.0, 0, 0), (15.0, 900, 9)),
@@ -72,14 +72,14 @@ def test_what_is_not_in_the_bucket_is_slow() -> None:
 
 
 def test_a_proxy_that_starts_anew_loses_nothing() -> None:
-    """Both counters fall together."""
+    """A restart resets both counters, and no response is lost."""
     seen = counted(*waited(CANARY, (0.0, 50, 5), (15.0, 60, 5), (30.0, 55, 7)), *BOUNDS)
     assert isinstance(seen, WindowCounts)
     assert seen.canary == Counts(65, 7)
 
 
 def test_a_threshold_without_a_bucket_is_told_with_the_bounds_that_there_are() -> None:
-    """Nothing would be quick otherwise."""
+    """A threshold that is no bound is rejected with the existing bounds."""
     said = counted(*waited(CANARY, (0.0, 0, 0), (15.0, 9, 0))[:1], *BOUNDS[::2], BOUNDS[3])
     assert said == Unavailable(
         UnavailableReason.NO_SUCH_BOUND,
@@ -89,7 +89,7 @@ def test_a_threshold_without_a_bucket_is_told_with_the_bounds_that_there_are() -
 
 
 def test_a_histogram_that_is_not_there_yet_is_no_flaw() -> None:
-    """Nobody has sent a request."""
+    """Without requests there is no histogram, which is no error."""
     seen = counted()
     assert isinstance(seen, WindowCounts)
     assert seen.canary_seen_at is None
@@ -97,7 +97,7 @@ def test_a_histogram_that_is_not_there_yet_is_no_flaw() -> None:
 
 @pytest.mark.parametrize("provider", [MetricsProvider.CONTOUR, MetricsProvider.ENVOY_GATEWAY])
 def test_the_count_one_bucket_and_all_bounds_are_asked_for(provider: MetricsProvider) -> None:
-    """The bucket under either spelling of its bound."""
+    """The query accepts both spellings of the bucket's bound."""
     window, bounds = build_queries(Source.ROUTER_LATENCY, replace(asked(), provider=provider))
     assert 'le=~"250(\\\\.0)?|"}[' in window
     assert "envoy_cluster_upstream_rq_time_count" in window
@@ -108,7 +108,7 @@ def test_the_count_one_bucket_and_all_bounds_are_asked_for(provider: MetricsProv
 
 
 def test_latency_is_a_source_of_its_own_with_its_own_ceiling() -> None:
-    """Alpha is shared by one more; `maxErrorPercent` is for errors."""
+    """Latency shares alpha as another source, with its own ceiling."""
     bounds = limits(ANALYSIS)
     assert sources(ANALYSIS) == (Source.ROUTER, Source.TRITON, Source.ROUTER_LATENCY)
     assert [bounds.ceiling_of(source) for source in bounds.sources] == [0.05, 0.05, 0.1]
@@ -116,7 +116,7 @@ def test_latency_is_a_source_of_its_own_with_its_own_ceiling() -> None:
 
 
 def past(slow: int) -> History:
-    """Tell of 1000 requests on stable, without an error."""
+    """Return a past with 1000 requests on stable without errors."""
     errors = envoy(STABLE, ((0.0, 0.0), (60.0, 1000.0)), response="2")
     answers: dict[Source, Answer] = {
         Source.ROUTER: measured(errors),
@@ -127,7 +127,7 @@ def past(slow: int) -> History:
 
 
 def test_stables_slow_answers_set_the_demands_on_slow_ones_alone() -> None:
-    """3 % slow: 9 % at the last step; for errors the least there is, 1 %."""
+    """3 % slow responses give a last level of 9 %; for errors it is the minimum, 1 %."""
     begun = begin(ANALYSIS, 3, past(30), 100.0)
     own = {one.source: demanded(begun, one) for one in begun.sources}
     assert own["Router"] == own["Triton"] == levels(ANALYSIS, 3, 0.0, 0.05)
@@ -136,7 +136,7 @@ def test_stables_slow_answers_set_the_demands_on_slow_ones_alone() -> None:
 
 
 def test_nothing_begins_with_a_threshold_that_is_no_bound() -> None:
-    """The message is in the evidence, as that of an outage would be."""
+    """The message is in the evidence, as for an outage."""
     history = past(0)
     asks = History(replace(history.request, slow_after=300), history.answers)
     begun = begin(ANALYSIS, 3, asks, 100.0)
@@ -145,7 +145,7 @@ def test_nothing_begins_with_a_threshold_that_is_no_bound() -> None:
 
 
 def polled(evidence: Evidence, now: float, slow: int) -> Evidence:
-    """Let 100 requests come to the canary and 900 to stable, none with an error."""
+    """Poll with 100 requests of the canary and 900 of stable, without errors."""
     points = ((now - 15, 0.0), (now, 100.0))
     answers: dict[Source, Answer] = {
         Source.ROUTER: measured(envoy(CANARY, points, response="2")),
@@ -169,7 +169,7 @@ def polled(evidence: Evidence, now: float, slow: int) -> Evidence:
 
 
 def test_a_slow_revision_is_stopped_though_it_makes_no_error() -> None:
-    """It says what was slow, and how often."""
+    """The message has the threshold and the counts of slow responses."""
     evidence = begin(ANALYSIS, 3, past(10), 100.0)
     for poll in range(4):
         assert evidence.verdict != Verdict.ABORT
@@ -182,7 +182,7 @@ def test_a_slow_revision_is_stopped_though_it_makes_no_error() -> None:
 
 
 def test_a_quick_revision_passes() -> None:
-    """All three sources are content."""
+    """A fast revision passes by all three sources."""
     evidence = begin(ANALYSIS, 3, past(10), 100.0)
     for poll in range(3):
         evidence = polled(evidence, 115.0 + 15 * poll, 1)
@@ -191,7 +191,7 @@ def test_a_quick_revision_passes() -> None:
 
 
 def test_latency_declared_in_mid_rollout_has_demands_of_its_own() -> None:
-    """Nothing of the past is known then, so its ceiling is the last of them."""
+    """Without a baseline its last level is its ceiling."""
     history = past(10)
     begun = begin(Analysis(), 3, history, 100.0)
     later = polled(begun, 115.0, 1)

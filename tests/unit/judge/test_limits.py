@@ -20,7 +20,7 @@ from halimede.judge.thresholds import Limits, levels, limits, lowest
 def test_the_demand_tightens_towards_three_times_stable(
     steps: int, rate: float | None, expected: tuple[float, ...]
 ) -> None:
-    """From 1 % to 5 % at the last step, doubled for each before it, up to 10 %."""
+    """The last level is 1 % to 5 %; it doubles for each earlier step, up to 10 %."""
     assert levels(Analysis(), steps, rate, 0.05) == expected
 
 
@@ -32,12 +32,12 @@ def test_the_demand_tightens_towards_three_times_stable(
     ],
 )
 def test_the_pace_is_how_steeply_it_tightens(pace: Pace, expected: tuple[float, ...]) -> None:
-    """All paces end in the same demand."""
+    """All paces end in the same level."""
     assert levels(Analysis(pace=pace), 3, 0.005, 0.05) == expected
 
 
 def test_a_user_who_tolerates_much_is_not_asked_for_more_at_the_first_step() -> None:
-    """No step demands more than the last."""
+    """No step has a stricter level than the last."""
     loose = Analysis(max_error_percent="20")
     assert levels(loose, 3, None, 0.2) == (0.2, 0.2, 0.2)
 
@@ -60,13 +60,13 @@ def test_the_tests_of_all_sources_share_one_alpha() -> None:
 
 @pytest.mark.parametrize("bounds", [BOTH, ALONE])
 def test_three_polls_stop_and_two_do_not(bounds: Limits) -> None:
-    """Whether one test alone finds anything, or all agree."""
+    """This holds for one test alone and for all tests together."""
     assert 3 * bounds.cap - log(bounds.tests) >= bounds.stop
     assert 2 * bounds.cap < bounds.stop
 
 
 def test_a_bet_that_was_lost_for_hours_can_be_won_in_minutes() -> None:
-    """The floor is 1/1000 for the first hundred polls, and sinks as they go on."""
+    """The floor is 1/1000 for the first hundred polls, and sinks later."""
     assert lowest(0) == lowest(100) == pytest.approx(-log(1000))
     assert lowest(1000) == pytest.approx(-log(10_000))
     stake = 1 + sum(exp(lowest(polls)) for polls in range(40_000))

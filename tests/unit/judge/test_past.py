@@ -7,7 +7,7 @@ from tests.support.series import STABLE, envoy, measured, request
 
 
 def test_the_past_is_the_growth_of_the_counters() -> None:
-    """What they stood at when the window opened is older."""
+    """The counters' values at the start of the window do not count."""
     minutes = tuple((60.0 * at, 1000.0 + 100 * at) for at in range(10))
     errors = ((300.0, 2.0), (360.0, 5.0))
     answer = measured(envoy(STABLE, minutes, response="2"), envoy(STABLE, errors, response="5"))
@@ -17,7 +17,7 @@ def test_the_past_is_the_growth_of_the_counters() -> None:
 
 
 def test_few_requests_tell_no_rate() -> None:
-    """Under 300, a rate would be a guess."""
+    """Under 300 requests there is no rate."""
     assert Baseline(Counts(299, 0)).rate is None
     assert Baseline(Counts(300, 3)).rate == 0.01
 
@@ -27,7 +27,7 @@ QUIET = [Counts(1000, errors) for errors in (4, 6, 5, 3, 7, 5)] * 20
 
 
 def test_the_rate_of_a_past_without_incidents_is_that_of_all_of_it() -> None:
-    """Every minute counts."""
+    """Without incidents all minutes count."""
     found = summarize_minutes(QUIET)
     assert found.counts == Counts(120_000, 600)
     assert found.dispersion < 1.5
@@ -40,7 +40,7 @@ def test_the_rate_of_a_past_without_incidents_is_that_of_all_of_it() -> None:
 def test_an_incident_in_the_past_changes_neither_rate_nor_dispersion(
     minutes: int, errors: int
 ) -> None:
-    """An outage of both nodes, an hour before the rollout."""
+    """An outage an hour before the rollout is excluded."""
     spoilt = list(QUIET)
     spoilt[40 : 40 + minutes] = [Counts(1000, errors)] * minutes
     found, usual = summarize_minutes(spoilt), summarize_minutes(QUIET)
@@ -50,20 +50,20 @@ def test_an_incident_in_the_past_changes_neither_rate_nor_dispersion(
 
 
 def test_what_most_minutes_show_is_usual() -> None:
-    """An outage that took longer than an hour of the two is no incident any more."""
+    """An outage of more than one of the two hours is taken as usual."""
     found = summarize_minutes([Counts(1000, 300)] * 70 + [Counts(1000, 5)] * 50)
     assert found.counts == Counts(120_000, 70 * 300 + 50 * 5)
 
 
 def test_clusters_are_not_taken_for_incidents() -> None:
-    """Four errors at a time in every fifth minute are how this revision fails."""
+    """Four errors in every fifth minute are this revision's usual rate."""
     found = summarize_minutes([Counts(1000, 20 if at % 5 == 0 else 0) for at in range(120)])
     assert found.counts == Counts(120_000, 480)
     assert found.dispersion > 5
 
 
 def test_few_errors_are_no_incident() -> None:
-    """Two errors in one minute, and none in all the others."""
+    """Two errors in one minute and none in the others are no incident."""
     assert (
         summarize_minutes([Counts(5, 0)] * 60 + [Counts(5, 1)] + [Counts(5, 0)] * 59).counts.errors
         == 1
@@ -71,7 +71,7 @@ def test_few_errors_are_no_incident() -> None:
 
 
 def test_all_requests_tell_how_many_come() -> None:
-    """Those in an incident were requests, too; they only do not tell the usual rate."""
+    """Requests in an incident count for the traffic, but not for the usual error rate."""
     minutes = tuple((60.0 * at, 1000.0 * at) for at in range(61))
     errors = tuple((60.0 * at, 500.0 * (at > 30) + 2 * at) for at in range(61))
     answer = measured(envoy(STABLE, minutes, response="2"), envoy(STABLE, errors, response="5"))

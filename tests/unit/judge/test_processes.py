@@ -27,13 +27,13 @@ from halimede.judge.reading import Counts
 
 
 def chance(counts: Counts, rate: float) -> float:
-    """Say how probable so many errors are."""
+    """Return the probability of this many errors."""
     good = counts.requests - counts.errors
     return comb(counts.requests, counts.errors) * rate**counts.errors * (1 - rate) ** good
 
 
 def outcomes(requests: int) -> list[Counts]:
-    """List every number of errors that there can be."""
+    """Return every possible number of errors."""
     return [Counts(requests, errors) for errors in range(requests + 1)]
 
 
@@ -42,7 +42,7 @@ def expected(
     requests: tuple[int, int],
     rates: tuple[float, float],
 ) -> tuple[float, ...]:
-    """Compute the expected value of each bet, over every outcome of the canary and of stable."""
+    """Return the expected value of each bet over all outcomes of both revisions."""
     found = [
         tuple(
             chance(one, rates[0]) * chance(other, rates[1]) * exp(won) for won in bets(one, other)
@@ -64,7 +64,7 @@ def test_the_bet_on_worse_gains_nothing_on_equals(
 ) -> None:
     """Summed over every possible outcome, no bet's expected value is above 1.
 
-    The limit of the errors that count makes it smaller; without errors of stable it is 2.
+    The limit of counted errors makes it smaller; without stable errors it is 2.
     """
     values = expected(
         lambda canary, stable: log_e_worse(canary, stable, known, 1.0), requests, (rate, rate)
@@ -75,7 +75,7 @@ def test_the_bet_on_worse_gains_nothing_on_equals(
 
 @pytest.mark.parametrize("known", [0.0, 0.02])
 def test_the_limit_of_the_errors_that_count_costs_something(known: float) -> None:
-    """Twelve requests with errors of three in ten have more than the limit often enough."""
+    """Twelve requests with 30 % errors exceed the limit often enough to matter."""
     limited = expected(lambda one, two: log_e_worse(one, two, known, 1.0), (12, 4), (0.3, 0.3))
     free = expected(lambda one, two: compare(one, two, RATIOS), (12, 4), (0.3, 0.3))
     assert all(less < more for less, more in zip(limited[:2], free[:2], strict=True))
@@ -86,7 +86,7 @@ def test_the_limit_of_the_errors_that_count_costs_something(known: float) -> Non
 def test_the_confirming_bet_gains_nothing_on_equals(
     rate: float, requests: tuple[int, int]
 ) -> None:
-    """Nor where the canary is better than stable."""
+    """The same holds if the canary is better than stable."""
     for part in (1.0, 0.5):
         values = expected(confirm, requests, (part * rate, rate))
         assert len(values) == len(CONFIRMING_RATIOS)
@@ -99,7 +99,7 @@ def test_the_confirming_bet_gains_nothing_on_equals(
 def test_bets_over_another_null_gain_nothing_at_it_or_below(
     null: float, rate: float, requests: tuple[int, int]
 ) -> None:
-    """All ratios are above the null, and the canary errs so many times as often at most."""
+    """No bet gains if the canary's rate ratio is at most the null."""
     ratios = (1.1 * null, 2 * null, 20 * null)
     for part in (1.0, 0.3):
         values = expected(
@@ -114,7 +114,7 @@ def test_bets_over_another_null_gain_nothing_at_it_or_below(
 def test_the_bet_on_no_worse_gains_nothing_on_the_tolerated_ratio_or_more(
     tolerated: float, rate: float, requests: tuple[int, int]
 ) -> None:
-    """What is worse than `maxErrorRatio` allows for rarely gets a certificate by it."""
+    """So a canary over `maxErrorRatio` rarely gets a certificate by this bet."""
     for more in (1.0, 2.0):
         own = min(1.0, more * tolerated * rate)
         values = expected(lambda one, two: no_worse(one, two, tolerated), requests, (own, rate))
@@ -127,7 +127,7 @@ def test_the_bet_on_no_worse_gains_nothing_on_the_tolerated_ratio_or_more(
 def test_the_bet_on_better_gains_nothing_on_four_fifths_or_more(
     rate: float, requests: tuple[int, int]
 ) -> None:
-    """An equal and one that errs in a fifth fewer of its requests are not called better."""
+    """A canary with 80 % or more of stable's error rate is not called better."""
     for part in (BETTER, 1.0, 1.5):
         values = expected(better, requests, (part * rate, rate))
         assert len(values) == len(BETTER_FACTORS)
@@ -135,7 +135,7 @@ def test_the_bet_on_better_gains_nothing_on_four_fifths_or_more(
 
 
 def test_bets_win_where_they_are_right() -> None:
-    """Five times as many errors, a certificate relative to stable, and half of its errors."""
+    """Each bet wins for its case: five times, as many, and half of stable's errors."""
     assert max(expected(lambda a, b: log_e_worse(a, b, 0.1, 1.0), (10, 10), (0.5, 0.1))) > 2
     assert max(expected(confirm, (10, 10), (0.5, 0.1))) > 2
     assert max(expected(lambda a, b: no_worse(a, b, 3.0), (10, 10), (0.1, 0.2))) > 1.5
@@ -143,7 +143,7 @@ def test_bets_win_where_they_are_right() -> None:
 
 
 def test_a_burst_does_not_speak_for_a_low_ratio() -> None:
-    """Two hundred errors where one is usual: no bet on 1.5 times counts more than six of them."""
+    """Of 200 errors where one is usual, a bet on 1.5 times counts at most six."""
     canary, stable = Counts(200, 200), Counts(1800, 9)
     burst = log_e_worse(canary, stable, 0.005, 1.0)
     assert burst[0] == pytest.approx(
@@ -170,7 +170,7 @@ def test_the_bet_on_over_gains_nothing_at_or_below_the_ceiling(share: float) -> 
 
 @pytest.mark.parametrize("excess", [1.0, 2.0])
 def test_a_certificate_gains_nothing_at_or_above_its_level(excess: float) -> None:
-    """So a canary at the level earns one with probability beta at most, whenever one looks."""
+    """So a canary at the level gets one with probability beta at most, at any time."""
     level = 0.1
     values = [0.0] * len(PASS_FACTORS)
     for one in outcomes(20):
@@ -183,7 +183,7 @@ def test_a_certificate_gains_nothing_at_or_above_its_level(excess: float) -> Non
 
 @given(requests=st.integers(0, 1000), part=st.floats(0, 1), stable=st.integers(0, 1000))
 def test_bets_are_finite_numbers(requests: int, part: float, stable: int) -> None:
-    """Whatever was counted, zero and everything included."""
+    """Bets are finite for all counts, including zero and all requests."""
     canary = Counts(requests, int(part * requests))
     other = Counts(stable, 0)
     values = (
@@ -198,7 +198,7 @@ def test_bets_are_finite_numbers(requests: int, part: float, stable: int) -> Non
 
 
 def test_without_requests_on_a_side_nothing_is_compared() -> None:
-    """A bet needs both."""
+    """A comparison needs requests on both revisions."""
     for one, other in ((Counts(10, 10), Counts()), (Counts(), Counts(10, 10))):
         assert set(log_e_worse(one, other, 0.1, 1.0)) == {0.0}
         assert set(no_worse(one, other, 3.0)) == {0.0}
@@ -206,14 +206,14 @@ def test_without_requests_on_a_side_nothing_is_compared() -> None:
 
 
 def test_rates_bet_on_lie_above_the_ceiling() -> None:
-    """For the default ceiling there are seven, as many as the study measured with."""
+    """The default ceiling has seven rates, as in the simulated acceptance figures."""
     rates = ceiling_rates(0.05)
     assert len(rates) == 7
     assert (min(rates), max(rates)) == (0.05 * 1.5, 0.98)
 
 
 def test_the_stakes_of_a_certificate_are_one_capital() -> None:
-    """Little of it lies on the bets close to the level."""
+    """The stakes sum to one, with little on the bets close to the level."""
     assert sum(PASS_STAKES) == pytest.approx(1.0)
     assert len(PASS_STAKES) == len(PASS_FACTORS)
     assert certificate(Counts(), 0.05, 1.0) == pytest.approx(0.0)
@@ -229,7 +229,7 @@ def test_a_rate_close_below_the_level_is_certified() -> None:
 
 
 def test_a_certificate_takes_the_relative_bets_in() -> None:
-    """They are divided by the dispersion already, bet by bet."""
+    """The relative bets are already divided by the dispersion."""
     counts, won = Counts(200, 1), (0.3, 0.4, 0.5, 1.0, 2.0, 1.5)
     bets = [bet / 2 + more for bet, more in zip(log_e_below(counts, 0.05), won, strict=True)]
     assert certificate(counts, 0.05, 2.0, won) == pytest.approx(
@@ -238,7 +238,7 @@ def test_a_certificate_takes_the_relative_bets_in() -> None:
 
 
 def test_the_mixture_is_the_mean() -> None:
-    """Also where the values themselves are too large for a float."""
+    """The mean is also right if the values are too large for a float."""
     assert log_mixture((log(3.0), log(1.0))) == pytest.approx(log(2.0))
     assert log_mixture((2000.0, 0.0)) == pytest.approx(2000.0 - log(2))
     assert log_mixture(()) == 0.0

@@ -1,4 +1,4 @@
-"""What each router's series mean. Their form is that of its documentation: see the modules."""
+"""How each router's series are read. Their form is documented in the modules."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,14 +23,14 @@ TRAEFIK, NGINX = MetricsProvider.TRAEFIK, MetricsProvider.INGRESS_NGINX
 def cluster(
     name: str, metric: str = "upstream_rq_xx", points: Points = GREW, **more: str
 ) -> Series:
-    """Write a counter of Envoy Gateway's Envoy."""
+    """Return a counter of Envoy Gateway's Envoy."""
     return series(
         points, name=f"envoy_cluster_{metric}", envoy_cluster_name=name, instance="e", **more
     )
 
 
 def istio(service: str, points: Points = GREW, **more: str) -> Series:
-    """Write a counter of Istio's."""
+    """Return a counter of Istio."""
     labels = {
         "reporter": "source",
         "source_workload": "public-istio",
@@ -47,14 +47,14 @@ def istio(service: str, points: Points = GREW, **more: str) -> Series:
 
 
 def traefik(service: str, points: Points = GREW, **more: str) -> Series:
-    """Write a counter of Traefik's."""
+    """Return a counter of Traefik."""
     labels = {"service": service, "code": "200", "method": "POST", "protocol": "http"}
     more = {"instance": "t"} | more
     return series(points, name="traefik_service_requests_total", **(labels | more))
 
 
 def nginx(service: str, points: Points = GREW, **more: str) -> Series:
-    """Write a counter of ingress-nginx's."""
+    """Return a counter of ingress-nginx."""
     labels = {
         "namespace": "ml",
         "ingress": "digits",
@@ -73,7 +73,7 @@ def nginx(service: str, points: Points = GREW, **more: str) -> Series:
 def counted(
     provider: MetricsProvider, *answer: Series, source: Source = Source.ROUTER
 ) -> WindowCounts:
-    """Count what an answer shows of the time since 5.0."""
+    """Return the counts of an answer since 5.0."""
     seen = count_window(
         source,
         CounterSamples(answer),
@@ -100,7 +100,7 @@ def test_envoy_gateway_is_read_by_the_places_in_the_route() -> None:
 
 
 def test_envoy_gateway_with_merged_backends_names_the_service() -> None:
-    """With or without the protocol."""
+    """Names with merged backends are read with or without the protocol."""
     seen = counted(
         EG,
         cluster(f"service/ml/digits-{CANARY}/8000", envoy_response_code_class="2"),
@@ -129,7 +129,7 @@ def test_envoy_gateways_grpc_codes_are_used_where_there_are_any() -> None:
 
 
 def test_grpc_codes_do_not_silence_an_http_cluster() -> None:
-    """Anybody may send something that looks like gRPC to the HTTP port."""
+    """A request that looks like gRPC on the HTTP port does not hide HTTP counts."""
     place = "httproute/ml/digits/rule/1/backend/1"
     seen = counted(
         EG, cluster(place, envoy_response_code_class="5"), cluster(place, "grpc_total", NEW)
@@ -139,7 +139,7 @@ def test_grpc_codes_do_not_silence_an_http_cluster() -> None:
 
 @pytest.mark.parametrize("provider", [EG, NGINX])
 def test_the_past_of_a_role_begins_with_the_last_promotion(provider: MetricsProvider) -> None:
-    """Before it the same series were another revision's; others name the revision."""
+    """Before it the series belonged to another revision, unless they name it."""
     promoted = request(now=5000.0, since=None, provider=provider, stable_since=4700.0)
     (query,) = build_queries(Source.ROUTER, promoted)
     assert query.endswith("[240s]")
@@ -168,7 +168,7 @@ def test_istio_counts_http_by_code_and_grpc_by_status() -> None:
 
 
 def test_an_istio_client_that_left_before_the_response_is_an_error() -> None:
-    """With the flag `DC` or, over HTTP/2, `DR`; after the response has begun it is none."""
+    """The flag is `DC` or, with HTTP/2, `DR`; after the response has begun it is no error."""
     new = f"digits-{CANARY}"
     left = istio(new, NEW, response_code="0", response_flags="DC")
     reset = istio(new, NEW, response_code="0", response_flags="DR")
@@ -177,7 +177,7 @@ def test_an_istio_client_that_left_before_the_response_is_an_error() -> None:
 
 
 def test_an_istio_counter_that_starts_anew_does_so_alone() -> None:
-    """Istio drops counters that rest: requests that went on must not count from zero."""
+    """Istio drops idle counters, which must not reset the other counters."""
     new = f"digits-{CANARY}"
     rested = istio(new, ((0.0, 5.0), (15.0, 1.0)), response_code="503")
     assert counted(ISTIO, istio(new), rested).canary == Counts(11, 1)
@@ -206,7 +206,7 @@ def test_traefik_is_read_by_the_service_in_its_names(service: str) -> None:
 
 
 def test_ingress_nginx_tells_revisions_by_canary() -> None:
-    """The label `service` is the main Ingress's even where the canary answered."""
+    """The label `service` is the main Ingress's even if the canary answered."""
     main, other = "digits", f"ml-digits-{CANARY}-8000"
     seen = counted(
         NGINX,
@@ -221,7 +221,7 @@ def test_ingress_nginx_tells_revisions_by_canary() -> None:
 
 
 def test_ingress_nginx_is_read_under_the_labels_of_a_scraper() -> None:
-    """Its own labels count where the scraper's took their names; other namespaces do not."""
+    """Its own labels are read if the scraper renamed them; other namespaces do not count."""
     seen = counted(
         NGINX,
         nginx(
@@ -247,7 +247,7 @@ def test_ingress_nginx_is_read_under_the_labels_of_a_scraper() -> None:
     ],
 )
 def test_replicas_of_prometheus_are_refused(provider: MetricsProvider, one: Series) -> None:
-    """Both scraped the same proxy, so that every request is in there twice."""
+    """Both have scraped the same proxy, so every request would count twice."""
     replicas = [
         Series({**one.labels, "prometheus_replica": name}, one.samples) for name in ("a", "b")
     ]
@@ -264,7 +264,7 @@ def test_replicas_of_prometheus_are_refused(provider: MetricsProvider, one: Seri
 
 
 def test_a_sidecar_that_is_scraped_on_two_ports_is_refused() -> None:
-    """Istio merges its metrics into port 15020; 15090 has them too."""
+    """Istio's metrics are on port 15090 and merged into 15020."""
     one, other = istio(f"digits-{CANARY}"), istio(f"digits-{CANARY}", instance="i:15020")
     seen = count_window(
         Source.ROUTER,
@@ -364,7 +364,7 @@ def test_a_client_that_left_is_no_client_error(
 def test_the_codes_of_client_errors_are_asked_for_if_they_are_wanted(
     provider: MetricsProvider,
 ) -> None:
-    """The same query tells the errors too."""
+    """The same query returns the errors too."""
     ignored = request(provider=provider)
     asked = replace(ignored, client_errors=True)
     (query,) = build_queries(Source.ROUTER, asked)
@@ -375,7 +375,7 @@ def test_the_codes_of_client_errors_are_asked_for_if_they_are_wanted(
 
 @pytest.mark.parametrize("provider", list(ROUTERS))
 def test_what_is_missing_is_named_with_a_cure(provider: MetricsProvider) -> None:
-    """Somebody reads this in a condition at night."""
+    """The message of missing counters includes a remedy."""
     said = ROUTERS[provider].missing_message(request(provider=provider))
     assert CANARY in said or "backend/1" in said
     assert "scrape" in said

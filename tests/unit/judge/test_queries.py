@@ -14,20 +14,20 @@ from tests.support.series import CANARY, STABLE, request
 
 
 def query(source: Source, wanted: MetricsRequest) -> str:
-    """Write the one query of a source that needs no more."""
+    """Return the only query of a source."""
     (text,) = build_queries(source, wanted)
     return text
 
 
 def matched(text: str, label: str) -> re.Pattern[str]:
-    """Take the regular expression of a label from a query, as Prometheus would read it."""
+    """Return the regular expression of a label in a query, as Prometheus reads it."""
     found = re.search(rf'{label}=~("(?:[^"\\]|\\.)*")', text)
     assert found is not None
     return re.compile(json.loads(found[1]))
 
 
 def test_the_router_is_asked_for_both_ports_of_both_revisions() -> None:
-    """And for nobody else's."""
+    """The query matches both ports of both revisions and no others."""
     clusters = matched(query(Source.ROUTER, request()), "envoy_cluster_name")
     for revision in (STABLE, CANARY):
         for port in (8000, 8001):
@@ -37,14 +37,14 @@ def test_the_router_is_asked_for_both_ports_of_both_revisions() -> None:
 
 
 def test_triton_is_asked_for_the_pods_of_both_revisions() -> None:
-    """A model whose name begins alike is another one."""
+    """The query does not match a model with the same prefix."""
     pods = matched(query(Source.TRITON, request()), "pod")
     assert pods.fullmatch(f"digits-{CANARY}-5d9c7b-x2x2x")
     assert not pods.fullmatch(f"digits-more-{CANARY}-5d9c7b-x2x2x")
 
 
 def test_the_past_is_the_stable_revisions_alone() -> None:
-    """Two hours of it."""
+    """The query for the past covers two hours of the stable revision."""
     text = query(Source.TRITON, request(since=None))
     assert not matched(text, "pod").fullmatch(f"digits-{CANARY}-x")
     assert text.endswith("[7200s]")
@@ -54,13 +54,13 @@ def test_the_past_is_the_stable_revisions_alone() -> None:
     ("now", "window"), [(100.5, "701s"), (0.0, "600s"), (-50.0, "600s"), (1e6, "22200s")]
 )
 def test_the_window_reaches_ten_minutes_behind_the_watermark(now: float, window: str) -> None:
-    """Six hours at most, however long nobody looked, and never negative if clocks disagree."""
+    """The window is at most six hours, and never negative if clocks differ."""
     assert query(Source.ROUTER, request(now=now, since=0.0)).endswith(f"[{window}]")
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"])))
 def test_no_model_name_can_break_out_of_its_quotes(model: str) -> None:
-    """Whatever a user calls a model is text to Prometheus."""
+    """Any model name is quoted as text for Prometheus."""
     text = query(Source.TRITON, replace(request(), model=model))
     found = re.search(r', model=("(?:[^"\\]|\\.)*"), reason!="CANCELED"}\[\d+s\]$', text)
     assert found is not None
@@ -68,6 +68,6 @@ def test_no_model_name_can_break_out_of_its_quotes(model: str) -> None:
 
 
 def test_what_promql_has_no_literal_for_is_refused() -> None:
-    """A mistake in a template shows at once."""
+    """A value without a PromQL literal raises an error."""
     with pytest.raises(TypeError, match="no literal for list"):
         literal([])

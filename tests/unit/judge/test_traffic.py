@@ -17,7 +17,7 @@ from tests.support.judged_rollout import BEGIN, DOWN, JudgedRollout
 def counted(
     canary: int, stable: int, source: str = Source.ROUTER, seconds: float = 600.0
 ) -> SourceEvidence:
-    """Count requests of both revisions."""
+    """Return evidence with these requests of both revisions."""
     return SourceEvidence(
         source=source,
         begun_at=1000.0,
@@ -28,13 +28,13 @@ def counted(
 
 
 def test_the_rate_is_counted_where_the_past_tells_none() -> None:
-    """Requests of both revisions, over the time that they were counted in."""
+    """Without a past the rate is the requests of both revisions over their time."""
     assert per_second(None, (counted(6, 114),)) == 0.2
 
 
 @pytest.mark.parametrize(("seconds", "rate"), [(ENOUGH_SECONDS - 1, None), (ENOUGH_SECONDS, 0.4)])
 def test_a_short_time_tells_no_rate(seconds: float, rate: float | None) -> None:
-    """As with the past: less than five minutes do not tell how many requests come."""
+    """Less than five minutes give no rate, as in the past."""
     assert per_second(None, (counted(6, 114, seconds=seconds),)) == rate
 
 
@@ -45,14 +45,14 @@ def test_the_source_with_the_fewest_requests_decides() -> None:
 
 
 def test_a_source_that_does_not_see_stable_tells_no_rate() -> None:
-    """Its count is that of the canary alone."""
+    """A source without stable's counts has only the canary's."""
     blind = counted(6, 0, Source.TRITON)
     assert per_second(None, (counted(6, 114), blind)) == 0.2
     assert per_second(None, (blind,)) == 0.01
 
 
 def test_objectives_tell_no_rate() -> None:
-    """Their queries may count anything."""
+    """Queries of objectives may count anything, so they give no rate."""
     assert per_second(None, (counted(1, 1, "metrics/tokens"),)) is None
 
 
@@ -60,7 +60,7 @@ def test_objectives_tell_no_rate() -> None:
     ("known", "kept"), [(0.39, True), (0.41, False), (0.11, True), (0.09, False)]
 )
 def test_a_known_rate_is_kept_within_a_factor_of_two(known: float, *, kept: bool) -> None:
-    """A rate that the rollout's own counts confirm stays, so that what is told stays."""
+    """A rate that the rollout's counts confirm stays, so messages stay the same."""
     assert per_second(known, (counted(6, 114),)) == (known if kept else 0.2)
 
 
@@ -70,12 +70,12 @@ def test_copies_tell_no_rate() -> None:
 
 
 def test_traffic_that_ends_is_known_as_none() -> None:
-    """No request in ten minutes is a rate, too."""
+    """No request in ten minutes gives a rate of zero."""
     assert per_second(5.0, (counted(0, 0),)) == 0.0
 
 
 def test_requested_when_the_number_grows() -> None:
-    """In any source; else what was known stays."""
+    """The time is updated if the number grows in any source."""
     before = Evidence(sources=(counted(5, 50), counted(5, 50, Source.TRITON)))
     grown = (counted(5, 60), counted(6, 50, Source.TRITON))
     assert requested_at(before, grown, 99.0) == 99.0
@@ -85,13 +85,13 @@ def test_requested_when_the_number_grows() -> None:
 
 
 def test_evidence_from_before_this_was_noted_counts_from_now() -> None:
-    """Nobody knows when the last request was."""
+    """The time of the last request is not known in older evidence."""
     before = Evidence(sources=(counted(5, 50),))
     assert requested_at(before, before.sources, 99.0) == 99.0
 
 
 def test_quiet_from_the_timeout_on() -> None:
-    """Before the first request there is another word for it."""
+    """Before the first request the verdict is another one."""
     analysis = Analysis(no_data_timeout_seconds=600)
     assert quiet_for(None, analysis, 9999.0) is None
     assert quiet_for(1000.0, analysis, 1599.0) is None
@@ -102,14 +102,14 @@ SHORT = Analysis(provider=MetricsProvider.NONE, no_data_timeout_seconds=60)
 
 
 def asked_once() -> JudgedRollout:
-    """Give the canary one request, at the first look."""
+    """Give the canary one request in the first poll."""
     watch = JudgedRollout(SHORT)
     assert watch.poll(Counts(1, 0), Counts(9, 0)).verdict is Verdict.CONTINUE
     return watch
 
 
 def test_one_request_does_not_hide_that_there_are_no_more() -> None:
-    """After the timeout there are no data again, since the last request."""
+    """After the timeout the verdict is NoData since the last request."""
     watch = asked_once()
     said = [watch.poll(stable=Counts(9, 0)) for _ in range(4)]
     assert [one.verdict for one in said] == [Verdict.CONTINUE] * 3 + [Verdict.NO_DATA]
@@ -120,7 +120,7 @@ def test_one_request_does_not_hide_that_there_are_no_more() -> None:
 
 
 def test_requests_of_the_time_without_prometheus_count() -> None:
-    """What came in while nobody could look is seen in the first look after it."""
+    """Requests during an outage count in the first poll after it."""
     watch = asked_once()
     watch.instead = {Source.TRITON: DOWN}
     for _ in range(5):
@@ -130,7 +130,7 @@ def test_requests_of_the_time_without_prometheus_count() -> None:
 
 
 def test_a_canary_that_fails_is_stopped_although_nobody_asks_any_more() -> None:
-    """Evidence against it outlives the requests that gave it."""
+    """Evidence against the canary stays when requests end."""
     watch = asked_once()
     for _ in range(4):
         said = watch.poll(Counts(100, 100), Counts(900, 0))
@@ -140,7 +140,7 @@ def test_a_canary_that_fails_is_stopped_although_nobody_asks_any_more() -> None:
 
 
 def test_a_rehearsal_without_requests_is_not_cut_short() -> None:
-    """Nobody need try a preview all the time."""
+    """A preview needs no continuous requests."""
     watch = replace(asked_once(), rehearsal=True)
     watch.poll(Counts(1, 0))
     said = [watch.poll() for _ in range(6)][-1]
@@ -148,7 +148,7 @@ def test_a_rehearsal_without_requests_is_not_cut_short() -> None:
 
 
 def test_the_judge_notes_the_rollouts_own_rate() -> None:
-    """Ten requests in every look of 15 s, once it has counted for five minutes."""
+    """The rate is stored after five minutes of ten requests per 15 s poll."""
     watch = JudgedRollout(SHORT)
     rates = [
         watch.poll(Counts(1, 0), Counts(9, 0)).evidence.requests_per_second for _ in range(20)

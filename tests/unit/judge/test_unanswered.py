@@ -1,4 +1,4 @@
-"""Requests that ended without an answer, from Envoy's counters; the figures are measured ones."""
+"""Requests that ended without a response, by Envoy's counters; the figures are measured."""
 
 from random import Random
 
@@ -21,7 +21,7 @@ EJECTED, PER_TRY = "upstream_rq_pending_failure_eject", "upstream_rq_per_try_tim
 def counters(
     *, revision: str = CANARY, port: int = 8000, **values: tuple[float, ...]
 ) -> list[Series]:
-    """Write counters of a cluster, scrape by scrape; `c2` is that of the class 2."""
+    """Return counters of a cluster by scrape; `c2` is that of class 2."""
     found = []
     for name, counter in values.items():
         points = tuple(zip(SCRAPES[-len(counter) :], counter, strict=True))
@@ -31,7 +31,7 @@ def counters(
 
 
 def counted(answer: list[Series], after: float = 0.0) -> WindowCounts:
-    """Count what the scrapes show."""
+    """Return the counts of the scrapes."""
     newest = max(one.samples[-1].at for one in answer)
     asked = request(now=newest + 1, since=after)
     seen = count_window(
@@ -82,12 +82,12 @@ def counted(answer: list[Series], after: float = 0.0) -> WindowCounts:
     ],
 )
 def test_each_request_counts_once(counts: Counts, values: dict[str, tuple[float, ...]]) -> None:
-    """However it ended, and whatever Envoy counted beside."""
+    """Each request counts once, however it ended."""
     assert counted(counters(**values)).canary == counts
 
 
 def test_calls_count_once_too() -> None:
-    """Six succeed, four clients leave, and three end by an idle timeout, which has a code only."""
+    """Six calls succeed, four clients leave, and three time out, with only a gRPC code."""
     answer = counters(
         port=8001,
         **{
@@ -102,13 +102,13 @@ def test_calls_count_once_too() -> None:
 
 
 def test_those_under_way_are_no_errors_when_streams_are_left_in_the_middle() -> None:
-    """Three more streams begin than are answered by the end; ten are left in mid-response."""
+    """Three streams are still open at the end; ten are cancelled during the response."""
     answer = counters(**{TOTAL: (50, 80), "c2": (40, 70), LOCAL: (5, 15)})
     assert counted(answer).canary == Counts(30, 0)
 
 
 def test_requests_under_way_come_and_go_without_becoming_errors() -> None:
-    """Nobody leaves: the numbers of requests and responses differ at every scrape."""
+    """Without cancelled requests, differing counts in a scrape are no errors."""
     answer = counters(
         **{TOTAL: (0, 20, 30, 55, 60), "c2": (0, 15, 30, 41, 60), LOCAL: (2, 2, 2, 2, 2)}
     )
@@ -116,7 +116,7 @@ def test_requests_under_way_come_and_go_without_becoming_errors() -> None:
 
 
 def test_the_sum_over_many_looks_is_what_one_look_says() -> None:
-    """Every scrape is counted in one look, whatever came before it."""
+    """The sum over all polls equals one count of all scrapes."""
     answer = counters(
         **{TOTAL: (9, 30, 51, 70, 99), "c2": (9, 20, 35, 50, 71), LOCAL: (0, 4, 9, 15, 23)}
     )
@@ -130,7 +130,7 @@ def _until(one: Series, at: float) -> Series:
 
 
 def test_a_proxy_that_starts_anew_loses_nothing() -> None:
-    """Three left before it and two after it."""
+    """Three clients left before the restart and two after it."""
     answer = counters(
         **{TOTAL: (40, 50, 6, 9), "c2": (38, 45, 5, 7), LOCAL: (2, 5, 1, 2)},
     )
@@ -138,7 +138,7 @@ def test_a_proxy_that_starts_anew_loses_nothing() -> None:
 
 
 def test_a_cluster_that_is_new_counts_from_zero() -> None:
-    """The proxy has been scraped before: with the stable revision's cluster."""
+    """A new cluster counts from zero if the proxy was scraped before."""
     answer = counters(**{TOTAL: (7, 12), "c2": (5, 8), LOCAL: (2, 4)})
     answer += counters(
         revision=STABLE, **{TOTAL: (0, 90, 180), "c2": (0, 90, 180), LOCAL: (1, 1, 1)}
@@ -148,7 +148,7 @@ def test_a_cluster_that_is_new_counts_from_zero() -> None:
 
 
 def test_two_proxies_are_told_apart() -> None:
-    """What one has under way does not make up for what the other has lost."""
+    """Open requests of one proxy do not offset lost ones of another."""
     answer = counters(**{TOTAL: (0, 10), "c2": (0, 8), LOCAL: (0, 2)})
     for one in counters(**{TOTAL: (0, 10), "c2": (0, 5), LOCAL: (0, 1)}):
         answer.append(Series({**one.labels, "instance": "envoy-2"}, one.samples))
@@ -156,12 +156,12 @@ def test_two_proxies_are_told_apart() -> None:
 
 
 def test_without_the_counters_nothing_changes() -> None:
-    """As before: classes alone count."""
+    """Without these counters only classes count."""
     assert counted(counters(**{TOTAL: (0, 14), "c2": (0, 10)})).canary == Counts(10, 0)
 
 
 def test_the_past_has_them_too() -> None:
-    """So that clients in a hurry are no news of the new revision."""
+    """The past includes them, so impatient clients do not count against the canary."""
     answer = counters(revision=STABLE, **{TOTAL: (0, 500), "c2": (0, 480), LOCAL: (0, 20)})
     assert summarise_baseline(Source.ROUTER, measured(*answer), request()).counts == Counts(
         500, 20
@@ -169,7 +169,7 @@ def test_the_past_has_them_too() -> None:
 
 
 def test_client_errors_leave_them_out() -> None:
-    """They are requests, but nobody told the client that it was wrong."""
+    """They are requests, but no client errors."""
     answer = counters(**{TOTAL: (0, 14), "c2": (0, 7), "c4": (0, 3), LOCAL: (0, 4)})
     asked = request(now=16.0)
     seen = count_window(
@@ -185,15 +185,15 @@ def test_client_errors_leave_them_out() -> None:
 
 
 def traffic(seed: int, hang: float, leave: float) -> tuple[list[Series], int]:
-    """Write 20 minutes of streams: 5 a second, 300 ms to their beginning and 10 s to their end.
+    """Return 20 minutes of streams: 5/s, 300 ms until the response, 10 s in all.
 
     Args:
-        seed: Of chance.
-        hang: The part that is never answered and left after 10 s.
-        leave: The part that is left in mid-response, after 5 s.
+        seed: The random seed.
+        hang: The fraction without a response, cancelled after 10 s.
+        leave: The fraction cancelled during the response, after 5 s.
 
     Returns:
-        The counters, and how many of those that hang were left in the last ten minutes.
+        The counters, and how many hanging streams were cancelled in the last ten minutes.
     """
     rng = Random(seed)
     happened: dict[str, list[float]] = {TOTAL: [], "c2": [], LOCAL: []}
@@ -225,13 +225,13 @@ def traffic(seed: int, hang: float, leave: float) -> tuple[list[Series], int]:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_streams_that_are_left_in_the_middle_are_hardly_ever_errors(seed: int) -> None:
-    """In ten minutes about 300 of 3000 are, and none hangs."""
+    """About 300 of 3000 streams are cancelled in ten minutes, and none hangs."""
     answer, _ = traffic(seed, hang=0.0, leave=0.1)
     assert counted(answer, 10 * MINUTE).canary.errors <= 3
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_those_that_hang_are_told_from_them(seed: int) -> None:
-    """About 150 of them, within 3 %."""
+    """About 150 hanging streams are counted, within 3 %."""
     answer, hung = traffic(seed, hang=0.05, leave=0.1)
     assert counted(answer, 10 * MINUTE).canary.errors == pytest.approx(hung, rel=0.03)

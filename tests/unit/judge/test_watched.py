@@ -18,7 +18,7 @@ from tests.support.series import request
 def test_client_errors_are_watched_at_every_known_router(
     provider: MetricsProvider, wish: ClientErrors
 ) -> None:
-    """They are none of the sources without which nothing passes."""
+    """Client errors are not required for a pass."""
     analysis = Analysis(provider=provider, on_client_errors=wish)
     assert watched(analysis) == (Source.ROUTER_CLIENT_ERRORS,)
     assert sources(analysis) == (Source.ROUTER, Source.TRITON)
@@ -34,12 +34,12 @@ def test_client_errors_are_watched_at_every_known_router(
     ids=["Ignore", "None", "Custom"],
 )
 def test_nothing_is_watched_that_nobody_wants_or_tells(analysis: Analysis) -> None:
-    """Custom queries tell one kind of errors."""
+    """Custom queries have only one kind of errors."""
     assert watched(analysis) == ()
 
 
 def test_client_errors_have_their_name_in_sentences() -> None:
-    """As slow answers have."""
+    """Messages name client errors, as they name slow responses."""
     held = SourceEvidence(
         source=Source.ROUTER_CLIENT_ERRORS,
         begun_at=0,

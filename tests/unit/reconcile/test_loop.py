@@ -1,4 +1,4 @@
-"""What the log says about each pass."""
+"""The log lines of each pass."""
 
 import copy
 import json
@@ -34,28 +34,28 @@ def _too_late(what: str) -> ConflictError:
 
 @dataclass
 class FakeApiServer(Cluster):
-    """Stores what is written, unless it is told to refuse it."""
+    """A fake API that stores writes, or rejects the configured kinds."""
 
     stale: bool = False
-    """Somebody else wrote the ModelDeployment since it was observed."""
+    """Another client has written the ModelDeployment since it was observed."""
     stale_routes: bool = False
-    """The same, of the user's routes."""
+    """Another client has written the user's routes since then."""
     refused: str = ""
-    """The kind that is refused."""
+    """The kind that is rejected."""
     objects: dict[tuple[str, str], Manifest] = field(default_factory=dict)
     version: int = 1
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
-        """Read what was stored."""
+        """Return the stored object."""
         assert namespace == KEY.namespace
         return self.objects.get((kind.name, name))
 
     async def listed(self, kind: Kind, namespaces: Iterable[str]) -> Listing:
-        """Refuse: a pass lists nothing."""
+        """Raise, because a pass lists nothing."""
         raise NotImplementedError
 
     async def apply(self, manifest: Manifest, manager: str = "halimede") -> Manifest:
-        """Store the object, or quote it in a refusal as the API server does."""
+        """Store the object, or quote it in an error as the API server does."""
         assert manager
         if manifest["kind"] == self.refused:
             raise RejectedError(f"invalid value: {PRIVATE}", 422)
@@ -64,7 +64,7 @@ class FakeApiServer(Cluster):
     async def patch(
         self, kind: Kind, namespace: str, name: str, operations: Sequence[Manifest]
     ) -> Manifest:
-        """Change what was stored, unless somebody else wrote the route meanwhile."""
+        """Patch the stored object, unless another client has written the route."""
         if kind is HTTP_ROUTE and self.stale_routes:
             raise _too_late(f"httproutes {name}")
         live = await self.get(kind, namespace, name)
@@ -83,7 +83,7 @@ class FakeApiServer(Cluster):
         """Delete nothing."""
 
     async def post_event(self, event: Manifest) -> None:
-        """Take it."""
+        """Accept the Event."""
 
     def _store(self, manifest: Manifest) -> Manifest:
         self.version += 1
@@ -138,7 +138,7 @@ def _reconciler(server: FakeApiServer, deployment: Manifest) -> Reconciler:
 
 @pytest.fixture
 def logs(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    """Collect what is logged, at every level."""
+    """Collect log records of every level."""
     caplog.set_level(logging.DEBUG, "halimede")
     return caplog
 
@@ -150,7 +150,7 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
 
 
 async def test_a_pass_that_writes_is_told_in_one_line(logs: pytest.LogCaptureFixture) -> None:
-    """Object, transition, writes and the next pass stand in one line, in both formats."""
+    """One line has object, transition, writes and the next pass, in both formats."""
     reconciler = _reconciler(FakeApiServer(), _deployment())
     await reconciler.reconcile(KEY)
     (record,) = logs.records
@@ -172,7 +172,7 @@ async def test_a_pass_that_writes_is_told_in_one_line(logs: pytest.LogCaptureFix
 
 
 async def test_a_pass_without_a_write_is_told_at_debug(logs: pytest.LogCaptureFixture) -> None:
-    """Nothing is written twice, and INFO says nothing of it."""
+    """A pass without a write is logged only at DEBUG."""
     reconciler = _reconciler(FakeApiServer(), _deployment())
     await reconciler.reconcile(KEY)
     logs.clear()
@@ -184,7 +184,7 @@ async def test_a_pass_without_a_write_is_told_at_debug(logs: pytest.LogCaptureFi
 
 
 async def test_conflict_of_the_status_is_told_at_debug(logs: pytest.LogCaptureFixture) -> None:
-    """A pass that lost the race for the status says so, and is repeated at once."""
+    """A pass with a conflict of the status logs it and is repeated at once."""
     look = await _reconciler(FakeApiServer(stale=True), _deployment()).reconcile(KEY)
     assert look.requeue_after == 0
     assert _fields(logs.records[0]) == {
@@ -198,7 +198,7 @@ async def test_conflict_of_the_status_is_told_at_debug(logs: pytest.LogCaptureFi
 
 
 async def test_conflict_after_writes_hides_none_of_them(logs: pytest.LogCaptureFixture) -> None:
-    """A pass that lost the race for a user's route has written the status before: INFO."""
+    """A pass with a conflict of the user's route has written the status, so it logs INFO."""
     server = FakeApiServer(stale_routes=True)
     server.objects["HTTPRoute", "shop"] = user_route()
     reconciler = _reconciler(server, _deployment(expose=ROUTE_REF, replicas=0))
@@ -211,7 +211,7 @@ async def test_conflict_after_writes_hides_none_of_them(logs: pytest.LogCaptureF
 
 
 async def test_an_unreadable_spec_and_a_lost_object(logs: pytest.LogCaptureFixture) -> None:
-    """Passes that decide nothing have their lines too."""
+    """Passes without a decision are logged too."""
     reconciler = _reconciler(FakeApiServer(), _deployment(replicas="many"))
     await reconciler.reconcile(KEY)
     await reconciler.reconcile(Key("ml", "gone"))
@@ -223,7 +223,7 @@ async def test_an_unreadable_spec_and_a_lost_object(logs: pytest.LogCaptureFixtu
 
 
 async def test_no_value_of_the_users_is_logged(logs: pytest.LogCaptureFixture) -> None:
-    """A refused write is named; what the API server quotes of it stays in the status."""
+    """A rejected write is logged without the values that the API server quotes."""
     await _reconciler(FakeApiServer(refused="Deployment"), _deployment()).reconcile(KEY)
     (record,) = logs.records
     (failed,) = _fields(record)["failed"]

@@ -1,4 +1,4 @@
-"""How a plan is described in the log."""
+"""The description of a plan in the log."""
 
 import pytest
 
@@ -58,5 +58,5 @@ HELD = _status(Reason.METRICS_HOLD, State.SHIFTING, 5, 3)
     ],
 )
 def test_transition(before: Status, after: Status | None, described: str | None) -> None:
-    """The rollout's state, step and weight are named before and after, and Ready's reason."""
+    """It has the rollout's state, step and weight before and after, and Ready's reason."""
     assert describe_transition(before, after) == described

@@ -8,17 +8,17 @@ from halimede.plan.pod_problems import MESSAGE_LENGTH, PodProblem, diagnose, mos
 
 
 def waits(reason: str, message: str = "", **more: object) -> Manifest:
-    """Describe a container that waits."""
+    """Return the status of a waiting container."""
     return {"state": {"waiting": {"reason": reason, "message": message}}, **more}
 
 
 def ended(code: int, message: str = "", **more: object) -> Manifest:
-    """Describe a container's end."""
+    """Return the status of a terminated container."""
     return {"terminated": {"exitCode": code, "message": message, **more}}
 
 
 def pod(*serving: Manifest, init: tuple[Manifest, ...] = (), **condition: str) -> Manifest:
-    """Make a pod of containers, and perhaps a condition."""
+    """Return a pod of these containers, optionally with a condition."""
     return {
         "status": {
             "conditions": [condition] if condition else [],
@@ -88,14 +88,14 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_cause(case: str) -> None:
-    """Each way not to be ready has a cause of its own."""
+    """Each kind of problem has its own cause."""
     status, cause = CASES[case]
     found = diagnose(status)
     assert (found and found.cause) == cause
 
 
 def test_last_words_of_a_crash() -> None:
-    """What ended the program is told, not that the kubelet backs off."""
+    """The message is the termination message, not the kubelet's backoff."""
     crashed = waits(
         "CrashLoopBackOff", "back-off", lastState=ended(1, "bad\n opset", reason="Error")
     )
@@ -105,7 +105,7 @@ def test_last_words_of_a_crash() -> None:
 
 
 def test_long_messages_keep_their_end() -> None:
-    """Programs say at the end what ended them."""
+    """Long messages keep their end, where programs report the error."""
     found = diagnose(pod(waits("CrashLoopBackOff", lastState=ended(1, "x" * 9999 + " the end"))))
     assert found is not None
     assert found.message.startswith("…")
@@ -114,7 +114,7 @@ def test_long_messages_keep_their_end() -> None:
 
 
 def test_worst_of_several_pods() -> None:
-    """What needs help is told before what only needs time."""
+    """Problems that need a user come before those that need only time."""
     loading, missing = (
         PodProblem(NotReadyReason.LOADING, ""),
         PodProblem(NotReadyReason.MISSING_SECRET, ""),
@@ -123,6 +123,6 @@ def test_worst_of_several_pods() -> None:
 
 
 def test_restarts() -> None:
-    """The container that restarted most is counted, the fetcher too."""
+    """The highest number of restarts of any container counts, including the fetcher."""
     assert restarts(pod({"restartCount": 1}, init=({"restartCount": 3},))) == 3
     assert restarts({}) == 0

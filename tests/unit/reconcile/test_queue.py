@@ -1,4 +1,4 @@
-"""The work queue's promises."""
+"""The guarantees of the work queue."""
 
 import asyncio
 from collections import Counter
@@ -35,7 +35,7 @@ async def _until(condition: Callable[[], bool]) -> None:
 
 
 async def test_a_key_waits_once() -> None:
-    """However often a waiting key is added, it is looked at once."""
+    """A waiting key that is added several times is reconciled once."""
     queue, seen = WorkQueue[str](), Counter[str]()
 
     async def look(key: str) -> Result:
@@ -50,7 +50,7 @@ async def test_a_key_waits_once() -> None:
 
 
 async def test_a_key_is_held_by_one_worker() -> None:
-    """Two workers never look at the same key at once, but do look at two keys at once."""
+    """Two workers reconcile two keys at the same time, but never the same key."""
     queue = WorkQueue[str]()
     held, most = Counter[str](), Counter[str]()
     together: list[int] = []
@@ -74,7 +74,7 @@ async def test_a_key_is_held_by_one_worker() -> None:
 
 
 async def test_a_key_that_changes_while_held_is_looked_at_again() -> None:
-    """What was added during a look is looked at after it."""
+    """A key added during its reconcile is reconciled again after it."""
     queue, begun, go_on = WorkQueue[str](), asyncio.Event(), asyncio.Event()
     looks = 0
 
@@ -95,7 +95,7 @@ async def test_a_key_that_changes_while_held_is_looked_at_again() -> None:
 
 
 async def test_a_failing_key_is_repeated_and_blocks_no_other() -> None:
-    """An error in one look neither ends the worker nor hinders the other keys."""
+    """An error in one reconcile neither ends the worker nor blocks other keys."""
     queue, seen = WorkQueue[str](chance=lambda: 0.5), list[str]()
 
     async def look(key: str) -> Result:
@@ -116,7 +116,7 @@ async def test_a_failing_key_is_repeated_and_blocks_no_other() -> None:
 
 
 async def test_patience_grows_and_is_reset_by_success() -> None:
-    """Each failure in a row doubles the wait; a success starts it over."""
+    """Each consecutive failure doubles the delay; a success resets it."""
     queue, waits, looks = WorkQueue[str](chance=lambda: 0.5), list[float](), 0
 
     async def look(_: str) -> Result:
@@ -145,7 +145,7 @@ async def test_patience_grows_and_is_reset_by_success() -> None:
 
 
 async def test_an_earlier_alarm_wins() -> None:
-    """Of two alarms for one key the sooner is kept."""
+    """Of two requeue times for one key the earlier is kept."""
     queue, loop = WorkQueue[str](), asyncio.get_running_loop()
     queue.add_after("a", 60)
     queue.add_after("a", 30)
@@ -154,7 +154,7 @@ async def test_an_earlier_alarm_wins() -> None:
 
 
 async def test_a_look_says_when_the_next_is_due() -> None:
-    """`again` brings the key back by itself."""
+    """`requeue_after` adds the key again."""
     queue, looks = WorkQueue[str](), 0
 
     async def look(_: str) -> Result:
@@ -168,7 +168,7 @@ async def test_a_look_says_when_the_next_is_due() -> None:
 
 
 async def test_a_failed_look_waits_for_whatever_is_sooner() -> None:
-    """A look that could not do everything comes back after the back-off, or sooner if due."""
+    """A failed reconcile is repeated after the backoff or `requeue_after`, whichever is sooner."""
     queue, loop = WorkQueue[str](chance=lambda: 0.5), asyncio.get_running_loop()
     answers = {
         "soon": Result(requeue_after=0.2, failed=True),
@@ -187,7 +187,7 @@ async def test_a_failed_look_waits_for_whatever_is_sooner() -> None:
 
 
 async def test_shutting_down_waits_for_the_held_and_hands_out_no_more() -> None:
-    """After `shut_down` the key in hand is finished; waiting and later keys are not begun."""
+    """After `shut_down` the current key is finished; waiting and later keys are not started."""
     queue, begun, go_on = WorkQueue[str](), asyncio.Event(), asyncio.Event()
     ended: list[str] = []
 
@@ -211,7 +211,7 @@ async def test_shutting_down_waits_for_the_held_and_hands_out_no_more() -> None:
 
 
 async def test_shutting_down_gives_up_on_a_look_that_does_not_end() -> None:
-    """The wait is bounded, and its outcome is told."""
+    """The wait is limited, and its result is returned."""
     queue, begun = WorkQueue[str](), asyncio.Event()
 
     async def look(_: str) -> Result:

@@ -1,4 +1,4 @@
-"""What is said of a ModelDeployment that was stored under an older schema."""
+"""The status of a ModelDeployment that was stored under an older schema."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ def _refused(manifest: dict[str, Any], now: float) -> Plan:
 
 
 def test_the_condition_names_the_field_and_what_serves_stays() -> None:
-    """Ready is False with the field's path, Available is as before, nothing else is done."""
+    """Ready is False with the field's path, Available is unchanged, nothing else is written."""
     plan = _refused(_old({"stable": {"revision": "a"}, "conditions": [AVAILABLE]}), now=9.0)
     assert plan.status is not None
     conditions = {one.type: one for one in plan.status.conditions}
@@ -53,7 +53,7 @@ def test_the_condition_names_the_field_and_what_serves_stays() -> None:
 
 
 def test_it_is_said_once() -> None:
-    """The second pass finds nothing to write and nothing to tell."""
+    """The second pass writes no status and sends no Event."""
     first = _refused(_old({}), now=9.0)
     assert first.status is not None
     again = _refused(_old(first.status.to_manifest()), now=20.0)
@@ -61,6 +61,6 @@ def test_it_is_said_once() -> None:
 
 
 def test_a_status_that_cannot_be_read_either_is_left_alone() -> None:
-    """What we do not understand we do not overwrite."""
+    """An unreadable status is not overwritten."""
     plan = _refused(_old({"stable": 5}), now=9.0)
     assert (plan.status, plan.events) == (None, ())

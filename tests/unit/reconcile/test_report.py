@@ -1,4 +1,4 @@
-"""What the operator's metrics show of each ModelDeployment."""
+"""The operator's metrics of each ModelDeployment."""
 
 from prometheus_client import generate_latest
 
@@ -51,7 +51,7 @@ def _ended(identity: str) -> FinishedRollout:
 
 
 def test_one_state_is_shown_at_a_time() -> None:
-    """The former state's series goes when the next one comes, and the weight follows."""
+    """The series of the former state is removed, and the weight is updated."""
     key = Key("ns", "states")
     update(key, Status(), _rolling(State.SHIFTING, 5))
     update(key, Status(), _rolling(State.ANALYSING, 25))
@@ -63,7 +63,7 @@ def test_one_state_is_shown_at_a_time() -> None:
 
 
 def test_a_rollout_is_counted_once_when_it_ends() -> None:
-    """Later passes, which see the same outcome before and after, count nothing."""
+    """Later passes with the same outcome do not count it again."""
     key, after = Key("ns", "ends"), Status(last_rollout=_ended("1"))
     update(key, _rolling(State.ABORTING, 0), after)
     update(key, after, after)
@@ -74,7 +74,7 @@ def test_a_rollout_is_counted_once_when_it_ends() -> None:
 
 
 def test_foreign_writes_are_counted() -> None:
-    """Each write of somebody else counts once; that they are forgotten counts nothing."""
+    """Each foreign write counts once; their removal from the status does not count."""
     key = Key("ns", "fight")
     once = Status(foreign_writes=ForeignWrites(manager="x", at=(1.0,)))
     twice = Status(foreign_writes=ForeignWrites(manager="x", at=(1.0, 2.0)))
@@ -86,7 +86,7 @@ def test_foreign_writes_are_counted() -> None:
 
 
 def test_readiness_is_shown_and_forgotten() -> None:
-    """What is gone leaves no gauge behind."""
+    """A deleted ModelDeployment has no gauges."""
     ready = Condition(
         type=ConditionType.READY,
         status="True",

@@ -1,4 +1,4 @@
-"""What gateways say of an HTTPRoute."""
+"""The status of an HTTPRoute, set by gateways."""
 
 import pytest
 
@@ -9,7 +9,7 @@ MADE = "2026-01-01T00:00:00Z"
 
 
 def says(type_: str, status: str = "True", generation: int = 2, reason: str = "R") -> Manifest:
-    """Make a condition of a parent."""
+    """Return a condition of a parent."""
     return {
         "type": type_,
         "status": status,
@@ -25,7 +25,7 @@ GOOD = (says("Accepted"), says("ResolvedRefs"))
 def asked(
     *answers: tuple[str, tuple[Manifest, ...]], parents: tuple[str, ...] = ("a",)
 ) -> Manifest:
-    """Make an HTTPRoute with its answers."""
+    """Return an HTTPRoute with these conditions."""
     return {
         "kind": "HTTPRoute",
         "metadata": {"name": "digits", "generation": 2, "creationTimestamp": MADE},
@@ -63,7 +63,7 @@ def asked(
     ],
 )
 def test_answers(*, http_route: Manifest, accepted: bool, refused: bool, message: str) -> None:
-    """Every parent must have accepted the present generation and resolved what it names."""
+    """Every parent must have accepted the current generation and resolved its references."""
     told = httproute_status(http_route)
     assert (told.accepted, told.refused, told.message) == (accepted, refused, message)
 
@@ -73,7 +73,7 @@ FOREIGN = "a.example/x"
 
 
 def entry(*told: Manifest, controller: str = "gateway.example/c", **parent: object) -> Manifest:
-    """Make one entry of `status.parents`."""
+    """Return one entry of `status.parents`."""
     return {
         "controllerName": controller,
         "parentRef": {"name": "a", "namespace": "default"} | parent,
@@ -82,7 +82,7 @@ def entry(*told: Manifest, controller: str = "gateway.example/c", **parent: obje
 
 
 def written(*entries: Manifest, parents: tuple[Manifest, ...] = ({"name": "a"},)) -> Manifest:
-    """Make an HTTPRoute with these entries of `status.parents`."""
+    """Return an HTTPRoute with these entries of `status.parents`."""
     made = asked()
     return made | {
         "metadata": made["metadata"] | {"namespace": "default"},
@@ -198,31 +198,31 @@ def written(*entries: Manifest, parents: tuple[Manifest, ...] = ({"name": "a"},)
     ],
 )
 def test_several_controllers_answer(*, http_route: Manifest, accepted: bool, message: str) -> None:
-    """Anything may write into `status.parents`; only answers to the question count."""
+    """Any controller may write `status.parents`; only entries of our parents count."""
     told = httproute_status(http_route)
     assert (told.accepted, told.message) == (accepted, message)
 
 
 def service() -> Manifest:
-    """Make a Service that is live just as it was rendered."""
+    """Return a live Service as it was rendered."""
     digest = {"halimede.dev/rendered": "0123456789abcdef"}
     versions = {"uid": "a", "resourceVersion": "1"}
     return {"kind": "Service", "metadata": {"name": "digits", "annotations": digest, **versions}}
 
 
 def test_services_need_no_answer() -> None:
-    """Nobody answers for a Service."""
+    """A Service needs no acceptance."""
     told = route_status((service(),), (service(),))
     assert (told.applied, told.accepted) == (True, True)
 
 
 def test_missing_route_is_not_accepted() -> None:
-    """A route that is not there yet leads nobody anywhere."""
+    """A missing route is not accepted."""
     told = route_status((), (asked(),))
     assert (told.applied, told.accepted) == (False, False)
 
 
 def test_stray_route_is_not_as_asked() -> None:
-    """An Ingress that still sends requests somewhere is waited for."""
+    """A remaining Ingress that should be deleted is waited for."""
     stray = {"kind": "Ingress", "metadata": {"name": "digits-canary"}}
     assert not route_status((service(), stray), (service(),)).applied

@@ -1,4 +1,4 @@
-"""The facts that are read from live objects."""
+"""The facts read from live objects."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ NAME = "digits-0123abcd"
 
 
 def deployment(replicas: int = 2, *conditions: Manifest) -> Manifest:
-    """Make a revision's Deployment."""
+    """Return a revision's Deployment."""
     return {
         "kind": "Deployment",
         "metadata": {"name": NAME, "labels": {"halimede.dev/revision": "0123abcd"}},
@@ -24,7 +24,7 @@ READY, UNREADY, UNTOLD = ({"ready": True}, {"ready": False}, {})
 
 
 def endpoints(service: str, *conditions: Manifest) -> Manifest:
-    """Make an EndpointSlice of endpoints with these conditions."""
+    """Return an EndpointSlice of endpoints with these conditions."""
     return {
         "metadata": {"labels": {"kubernetes.io/service-name": service}},
         "endpoints": [
@@ -41,7 +41,7 @@ def endpoints(service: str, *conditions: Manifest) -> Manifest:
 def workload(
     *slices: Manifest, live: Manifest | None = None, **changes: object
 ) -> tuple[int, int]:
-    """Digest a Deployment with its slices: pods that are wanted, pods that are ready."""
+    """A workload has a Deployment's desired replicas and its slices' ready endpoints."""
     cluster = FakeCluster()
     cluster.spec.update(changes)
     observed = cluster.observe()
@@ -60,22 +60,22 @@ def workload(
 
 
 def test_ready_endpoints() -> None:
-    """Ready are those that say so, and those that say nothing."""
+    """An endpoint is ready if its condition is true or absent."""
     assert workload(endpoints(NAME, READY, UNREADY, UNTOLD)) == (2, 2)
 
 
 def test_endpoints_of_other_services_do_not_count() -> None:
-    """The entry Service's endpoints are those of whichever revision it selects."""
+    """The entry Service's endpoints do not count for a revision."""
     assert workload(endpoints("digits", READY, READY), endpoints(NAME, READY)) == (2, 1)
 
 
 def test_pod_with_two_addresses_counts_once() -> None:
-    """Each address family has a slice of its own."""
+    """Each address family has its own slice, and a pod counts once."""
     assert workload(endpoints(NAME, READY), endpoints(NAME, READY)) == (2, 1)
 
 
 def test_refused_pods_are_told() -> None:
-    """Pods that a quota keeps from being created leave their trace on the Deployment only."""
+    """Pods rejected by a quota are reported from the Deployment's conditions."""
     refused = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: gpus"}
     cluster = FakeCluster()
     observed = cluster.observe()
@@ -99,7 +99,7 @@ def test_unknown_revision_is_an_empty_workload() -> None:
 
 
 def test_pods_that_hold_resources() -> None:
-    """Pods that are ending still hold a GPU; those that have ended hold nothing."""
+    """Terminating pods still hold a GPU; terminated ones hold nothing."""
     labels = {"halimede.dev/revision": "0123abcd"}
     pods = [
         {"metadata": {"name": name, "labels": labels, **more}, "status": {"phase": phase}}
@@ -115,7 +115,7 @@ def test_pods_that_hold_resources() -> None:
 
 
 def test_ended_pods_say_nothing() -> None:
-    """Given a pod that was evicted after crashes, what its successor lacks is told."""
+    """Given a pod that was evicted after crashes, its successor's problem is reported."""
     labels = {"halimede.dev/revision": "0123abcd"}
     ended = {"terminated": {"exitCode": 137, "reason": "ContainerStatusUnknown"}}
     lacking = {
@@ -142,7 +142,7 @@ def test_ended_pods_say_nothing() -> None:
 
 
 def test_ended_pods_of_other_revisions_do_not_count() -> None:
-    """Given a rollout, pods of a third revision that were evicted hold no room."""
+    """Given a rollout, evicted pods of a third revision hold no resources."""
     others = [
         {
             "metadata": {"name": phase, "labels": {"halimede.dev/revision": "other"}},

@@ -1,4 +1,4 @@
-"""Who took what we apply from us, read from what the API server notes."""
+"""Foreign writes of applied fields, read from managedFields."""
 
 import pytest
 
@@ -12,12 +12,12 @@ ANNOTATION = {"f:metadata": {"f:annotations": {f"f:{WEIGHT}": {}}}}
 
 
 def entry(manager: str, fields: Manifest, second: int = 0) -> Manifest:
-    """Note that a manager owns fields."""
+    """Return a managedFields entry of a manager."""
     return {"manager": manager, "time": f"1970-01-01T00:00:{second:02}Z", "fieldsV1": fields}
 
 
 def ingress(weight: str, rules: list[str], *entries: Manifest) -> Manifest:
-    """Make a live Ingress."""
+    """Return a live Ingress."""
     metadata = {"annotations": {WEIGHT: weight}, "managedFields": list(entries)}
     return {"metadata": metadata, "spec": {"rules": rules}}
 
@@ -52,13 +52,13 @@ OURS = {**RULES, **ANNOTATION}
     ],
 )
 def test_foreign_write(live: Manifest, expected: tuple[str, float] | None) -> None:
-    """A field is taken if it differs and belongs to others alone."""
+    """A write is foreign if a field differs and only other managers own it."""
     found = foreign_write(live, WANTED)
     assert (found and (found.manager, found.at)) == expected
 
 
 def test_the_latest_write_is_the_one() -> None:
-    """Of several objects' writes the last one counts; none is none."""
+    """Of several foreign writes the latest counts; without any there is none."""
     one, two = ForeignWrite("a", 1.0), ForeignWrite("b", 2.0)
     assert latest([one, None, two]) == two
     assert latest([None]) is None

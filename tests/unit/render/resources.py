@@ -11,7 +11,7 @@ INPUTS: dict[str, Manifest | None] = {
 
 
 def digits(*, model: dict[str, Any] | None = None, **spec: Any) -> ModelDeployment:
-    """Make a good ModelDeployment with some of its model or its spec replaced."""
+    """Return a valid ModelDeployment with parts of its model or spec replaced."""
     good = {
         "model": {
             "storageUri": "configMap://digits",

@@ -1,4 +1,4 @@
-"""Triton's arguments: a version gets those that it knows, for an unknown one ends the server."""
+"""Triton's arguments: only those that its version knows, because others end the server."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ WHOLE = {
 
 
 def flags(config: dict[str, Any] | None = None, **spec: Any) -> set[str]:
-    """Name the flags that are rendered, without their values."""
+    """Return the rendered flags without their values."""
     wanted = digits(model={"config": config or {"backend": "python"}}, **spec).spec
     found = triton_arguments(wanted, model_config("digits", wanted))
     return {argument.partition("=")[0] for argument in found}
@@ -32,7 +32,7 @@ def flags(config: dict[str, Any] | None = None, **spec: Any) -> set[str]:
     ],
 )
 def test_flags_from_their_version_on(flag: str, since: str) -> None:
-    """A flag is there from the version on that brought it."""
+    """A flag is rendered from the version that introduced it."""
     year, month = since.split(".")
     before = f"{int(year) - 1:02}.{month}"
     assert flag in flags(runtime={"version": since})
@@ -40,7 +40,7 @@ def test_flags_from_their_version_on(flag: str, since: str) -> None:
 
 
 def test_unknown_version_gets_no_newer_flag() -> None:
-    """An image of which nothing is known gets only what every Triton knows."""
+    """An image of unknown version gets only flags that every Triton knows."""
     known = flags(runtime={"version": "22.06"})
     assert flags(runtime={"image": "registry.example/triton:mine"}) == known
 
@@ -52,24 +52,24 @@ def test_image_with_version() -> None:
 
 
 def test_whole_configuration_is_not_guessed() -> None:
-    """Triton completes a configuration only where it is not complete."""
+    """Triton autocompletes only an incomplete configuration."""
     assert "--disable-auto-complete-config" in flags(WHOLE)
     assert "--disable-auto-complete-config" not in flags()
 
 
 def test_cache_on_both_sides() -> None:
-    """A model that asks for the response cache gets a server that has one."""
+    """A model with a response cache gets a server with one."""
     assert "--cache-config" in flags(WHOLE | {"responseCache": True})
     assert "--cache-config" not in flags(WHOLE)
 
 
 def test_gpu_metrics_only_with_gpus() -> None:
-    """Without GPUs Triton is told not to look for them."""
+    """Without GPUs Triton's GPU metrics are disabled."""
     assert "--allow-gpu-metrics" in flags()
     assert "--allow-gpu-metrics" not in flags(gpu={})
 
 
 def test_own_arguments_come_last() -> None:
-    """The user's arguments follow ours, so that theirs win."""
+    """The user's arguments follow ours, so they have precedence."""
     wanted = digits(runtime={"version": "24.10", "args": ["--log-verbose=1"]}).spec
     assert triton_arguments(wanted, model_config("digits", wanted))[-1] == "--log-verbose=1"

@@ -1,4 +1,4 @@
-"""What the schema lets pass and rendering must not: each with the field and the cure."""
+"""Validation of what the schema cannot check: each error has the field and a remedy."""
 
 from typing import Any
 
@@ -9,17 +9,17 @@ from tests.unit.render.resources import INPUTS, digits
 
 
 def told(inputs: Any = INPUTS, **spec: Any) -> str:
-    """Check a spec; write what is found."""
+    """Return the errors of a spec as text."""
     return "\n".join(map(str, find_violations(digits(**spec), inputs)))
 
 
 def pbtxt(text: str) -> dict[str, Any]:
-    """Ask for a model with a configuration of one's own."""
+    """Return a model with this configPbtxt."""
     return {"model": {"configPbtxt": text}}
 
 
 def test_good_spec() -> None:
-    """Nothing is found where nothing is wrong."""
+    """A valid spec has no errors."""
     assert told() == ""
 
 
@@ -33,13 +33,13 @@ def test_good_spec() -> None:
     ],
 )
 def test_config_map(inputs: dict[str, Any], found: str) -> None:
-    """A source that is not there, or cannot be copied, is the URI's fault."""
+    """A missing source, or one that cannot be copied, is an error of the URI."""
     assert told(inputs).startswith("spec.model.storageUri: ")
     assert found in told(inputs)
 
 
 def test_unknown_scheme() -> None:
-    """A scheme that only another version of the schema lets pass is refused."""
+    """A scheme that only another schema version accepts is rejected."""
     found = told(model={"storageUri": "s3://bucket/x", "config": {"backend": "python"}})
     assert found.startswith("spec.model.storageUri: 's3://bucket/x' has none of the schemes")
 
@@ -62,12 +62,12 @@ def test_unknown_scheme() -> None:
     ],
 )
 def test_config_pbtxt(text: str, found: str) -> None:
-    """A configuration that Triton would not load is refused before a pod starts."""
+    """A configuration that Triton cannot load is rejected before a pod starts."""
     assert found in told(**pbtxt(text))
 
 
 def test_config_pbtxt_that_is_good() -> None:
-    """A whole configuration passes."""
+    """A complete configuration is accepted."""
     text = """
       backend: "onnxruntime" max_batch_size: 8
       dynamic_batching { preferred_batch_size: [4, 8] }
@@ -105,7 +105,7 @@ def test_cache_of_unknown_version() -> None:
     ],
 )
 def test_pod_template(template: dict[str, Any], found: str) -> None:
-    """A patch must be one, and leave what serving rests on."""
+    """A patch must be valid and keep what serving needs."""
     assert found in told(podTemplate=template)
 
 
@@ -208,7 +208,7 @@ FIRST = f"{PATCH}.spec.containers[0]"
     ],
 )
 def test_types_of_a_pod_template(template: dict[str, Any], found: str) -> None:
-    """A value of a type that the API server refuses is named with its path, and only once."""
+    """A value of a type that the API server rejects is reported once with its path."""
     assert told(podTemplate=template).startswith(found)
     paths = [line.partition(": ")[0] for line in told(podTemplate=template).splitlines()]
     assert len(paths) == len(set(paths))
@@ -249,7 +249,7 @@ def test_types_of_a_pod_template_that_is_good() -> None:
 
 
 def test_types_of_an_autoscaler() -> None:
-    """What is passed on to a HorizontalPodAutoscaler is checked in the same way."""
+    """Fields of the HorizontalPodAutoscaler are checked in the same way."""
     metric = {"name": "queue", "selector": {"matchLabels": {"shard": 1}}}
     target = {"type": "Value", "value": 0.5}
     scaling = {
@@ -270,7 +270,7 @@ def test_types_of_an_autoscaler() -> None:
 
 
 def test_pod_template_that_is_good() -> None:
-    """Labels, nodes, sidecars and changes of Triton's container are the user's business."""
+    """Labels, node selection, sidecars and changes of Triton's container are allowed."""
     template = {
         "metadata": {"labels": {"team": "vision"}, "annotations": {"a": "b"}},
         "spec": {
@@ -304,14 +304,14 @@ def test_pod_template_that_is_good() -> None:
     ],
 )
 def test_rollout(rollout: dict[str, Any], found: str) -> None:
-    """What would never end, or mix users up with testers, is refused."""
+    """A rollout that could never end, or would treat users as testers, is rejected."""
     gateway = {"parentRefs": [{"name": "public"}], "hostnames": ["digits.example.com"]}
     expose = {"type": "Gateway", "gateway": gateway}
     assert told(rollout=rollout, expose=expose).startswith(found)
 
 
 def test_a_custom_query_that_cannot_be_asked_is_named() -> None:
-    """With the field and the cure; both queries of each are looked at."""
+    """Both queries of a metric are checked; errors have the field and a remedy."""
     good = "sum(increase(a{s='{{ service }}'}[{{ window }}]))"
     analysis = {
         "provider": "Custom",

@@ -18,21 +18,21 @@ def parsed(written: str) -> ModelConfig:
 
 @given(st.dictionaries(st.text(min_size=1), st.text(), max_size=3))
 def test_parameters_survive(parameters: dict[str, str]) -> None:
-    """Whatever is in a parameter, quotes and line breaks too, Triton reads what was written."""
+    """Triton reads every parameter as written, including quotes and line breaks."""
     wanted = digits(model={"config": {"backend": "python", "parameters": parameters}}).spec
     read = parsed(text(model_config("digits", wanted)))
     assert {key: value.string_value for key, value in read.parameters.items()} == parameters
 
 
 def test_every_data_type_is_tritons() -> None:
-    """The types that the API offers are those of Triton, but for the invalid one."""
+    """The API's types are those of Triton except for the invalid one."""
     theirs = ModelConfig.DESCRIPTOR.fields_by_name["input"].message_type
     names = theirs.fields_by_name["data_type"].enum_type.values_by_name
     assert {str(one) for one in DataType} == set(names) - {"TYPE_INVALID"}
 
 
 def test_name_is_completed() -> None:
-    """A text without a name gets the one that the model is served as, and keeps the rest."""
+    """A text without a name gets the served model's name and keeps the rest."""
     wanted = digits(model={"configPbtxt": 'backend: "python" max_batch_size: 3'}).spec
     assert text(model_config("digits", wanted)) == (
         'name: "digits"\nmax_batch_size: 3\nbackend: "python"\n'
@@ -40,7 +40,7 @@ def test_name_is_completed() -> None:
 
 
 def test_another_name_is_refused() -> None:
-    """Triton loads no model whose configuration names another one."""
+    """Another name is rejected, because Triton would not load the model."""
     wanted = digits(model={"configPbtxt": 'name: "other" backend: "python"'}).spec
     with pytest.raises(InvalidConfigError, match=r"'other'.*'digits'") as caught:
         model_config("digits", wanted)
@@ -48,7 +48,7 @@ def test_another_name_is_refused() -> None:
 
 
 def test_typing_error_tells_its_line() -> None:
-    """A field that Triton does not know is told with its line."""
+    """An unknown field is reported with its line."""
     wanted = digits(model={"configPbtxt": 'backend: "python"\nmax_bach_size: 3'}).spec
     with pytest.raises(InvalidConfigError, match="max_bach_size") as caught:
         model_config("digits", wanted)
@@ -56,6 +56,6 @@ def test_typing_error_tells_its_line() -> None:
 
 
 def test_no_configuration() -> None:
-    """An object without any configuration, which only an older schema lets pass, is refused."""
+    """An object without a configuration, which only an older schema accepts, is rejected."""
     with pytest.raises(InvalidConfigError, match="no model configuration"):
         model_config("digits", digits(model={}).spec)

@@ -1,4 +1,4 @@
-"""Drift: what of a live object differs from what is wanted, and what only looks different."""
+"""Drift: real and apparent differences of a live object from the desired one."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_everything_covers_itself(value: Any) -> None:
-    """An object that is live exactly as wanted has not drifted."""
+    """An object equal to the desired one has no drift."""
     assert is_up_to_date(value, value)
 
 
@@ -46,7 +46,7 @@ def test_everything_covers_itself(value: Any) -> None:
     ],
 )
 def test_no_drift(live: dict[str, Any], desired: dict[str, Any]) -> None:
-    """What the API server and others add or rewrite is no difference."""
+    """Fields that the API server or others add or rewrite are no drift."""
     assert is_up_to_date(live, desired)
 
 
@@ -75,7 +75,7 @@ def test_no_drift(live: dict[str, Any], desired: dict[str, Any]) -> None:
     ],
 )
 def test_drift(live: dict[str, Any], desired: dict[str, Any]) -> None:
-    """What was changed behind our back is seen."""
+    """Changes of our fields are drift."""
     assert not is_up_to_date(live, desired)
 
 
@@ -110,7 +110,7 @@ OWNED = {
     ],
 )
 def test_what_is_still_ours_is_no_drift(live: dict[str, Any], desired: dict[str, Any]) -> None:
-    """What the API server made of our own apply is no difference, unless ownership is lost."""
+    """Defaults and rewrites of our own apply are no drift unless ownership is lost."""
     assert is_up_to_date(live, desired, OWNED)
     assert not is_up_to_date(live, desired)
     assert not is_up_to_date(live, desired, {"f:other": {}})
@@ -130,5 +130,5 @@ def test_what_is_still_ours_is_no_drift(live: dict[str, Any], desired: dict[str,
     ],
 )
 def test_what_is_ours_no_more_is_drift(live: dict[str, Any], desired: dict[str, Any]) -> None:
-    """What somebody else took over is seen beside what is still ours."""
+    """Fields that another manager took over are drift, those that we own are not."""
     assert not is_up_to_date(live, desired, OWNED)

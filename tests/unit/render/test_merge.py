@@ -1,4 +1,4 @@
-"""Strategic merge, as users of `kubectl patch` know it."""
+"""Strategic merge, as in `kubectl patch`."""
 
 from typing import Any
 
@@ -111,7 +111,7 @@ EXEC = {"exec": {"command": ["true"]}}
     ],
 )
 def test_unions(field: str, base: Any, patch: Any, merged: Any) -> None:
-    """Of fields of which only one may be set, the patch's takes the place of the default."""
+    """In a union the patch's field replaces the default one."""
     assert merge({field: base}, {field: patch}) == {field: merged}
 
 

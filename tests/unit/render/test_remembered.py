@@ -1,4 +1,4 @@
-"""Answers that are remembered: they are those that would be given anew."""
+"""The render cache: cached results equal new ones."""
 
 import copy
 from typing import Any
@@ -17,7 +17,7 @@ from harness.fake_spec import SPEC
 
 
 def deployment(**changes: Any) -> ModelDeployment:
-    """Ask for a model in a spec with these changes."""
+    """Return a ModelDeployment with these changes of the spec."""
     metadata = {"name": "digits", "namespace": "ml", "uid": "u"}
     return ModelDeployment.from_manifest(
         {"metadata": metadata, "spec": copy.deepcopy(SPEC) | changes}
@@ -53,7 +53,7 @@ def test_what_a_pass_learns_changes_no_rendering() -> None:
     ],
 )
 def test_another_question_has_its_own_answer(other: ModelDeployment, replicas: int) -> None:
-    """Given anything else that children depend on, they are rendered anew."""
+    """Given any other change that children depend on, they are rendered again."""
     md = deployment()
     revision = renderer.render_revision(render_key(md), PLATFORM, {})
     before = renderer.render_children(render_key(md), revision, 2)
@@ -63,7 +63,7 @@ def test_another_question_has_its_own_answer(other: ModelDeployment, replicas: i
 
 
 def test_a_copy_of_a_config_map_is_looked_at_every_time() -> None:
-    """Given a ConfigMap that changes under its name, the revision is another one."""
+    """Given a ConfigMap that changes under the same name, the revision changes."""
     md = deployment(model=SPEC["model"] | {"storageUri": "configMap://models"})
     one, other = (
         renderer.render_revision(
@@ -78,7 +78,7 @@ def test_a_copy_of_a_config_map_is_looked_at_every_time() -> None:
 
 
 def live(version: str, **changes: Any) -> tuple[Manifest, Manifest]:
-    """Render a ConfigMap, and show how it is live in a version."""
+    """Return a rendered ConfigMap as live in a resource version."""
     md = deployment()
     revision = renderer.render_revision(render_key(md), PLATFORM, {})
     rendered, *_ = renderer.render_children(render_key(md), revision, 1)
@@ -88,14 +88,14 @@ def live(version: str, **changes: Any) -> tuple[Manifest, Manifest]:
 
 
 def test_a_new_version_of_an_object_is_compared_anew() -> None:
-    """Given drift, it is seen with the version that brings it, and gone with the next one."""
+    """Given drift in one resource version, it is detected there and not in the next."""
     found = [is_current(*live("1")), is_current(*live("2", data={})), is_current(*live("3"))]
     assert found == [True, False, True]
     assert not is_current(None, live("1")[1])
 
 
 def test_a_record_is_read_again_when_it_changes() -> None:
-    """Given a record that somebody has spoilt, it is told, and is whole again when mended."""
+    """Given a record that is invalid, an error is raised until it is repaired."""
     good, _ = live("4")
     assert renderer.load_revision(good) is renderer.load_revision(good)
     spoilt, _ = live("5", data={})

@@ -1,4 +1,4 @@
-"""Revisions: what makes a new one, what does not, and that their record is complete."""
+"""Revisions: what makes a new one, and their complete record."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ BEFORE = render_revision(digits(), PLATFORM, INPUTS)
 
 
 def test_record_holds_everything() -> None:
-    """A revision that is read back from its record is the revision."""
+    """A revision read from its record equals the original."""
     assert from_record(record(digits(), BEFORE)) == BEFORE
 
 
@@ -42,7 +42,7 @@ def test_a_default_that_is_written_out_is_no_change() -> None:
 
 
 def test_own_fetcher_makes_a_revision() -> None:
-    """A fetcher that the user chose is part of what the user asks for."""
+    """A fetcher that the user chose is part of the revision."""
     patch = {"spec": {"initContainers": [{"name": "fetch", "image": "mine:1"}]}}
     assert render_revision(digits(podTemplate=patch), PLATFORM, INPUTS).hash != BEFORE.hash
 
@@ -64,7 +64,7 @@ def test_new_files_make_a_revision() -> None:
     ],
 )
 def test_what_changes_the_pod_makes_a_revision(spec: dict[str, Any]) -> None:
-    """Everything that pods are made of is part of a revision."""
+    """Every field of the pod is part of the revision."""
     assert render_revision(digits(**spec), PLATFORM, INPUTS).hash != BEFORE.hash
 
 
@@ -78,7 +78,7 @@ def test_what_changes_the_pod_makes_a_revision(spec: dict[str, Any]) -> None:
     ],
 )
 def test_what_leaves_the_pod_alone_makes_none(spec: dict[str, Any]) -> None:
-    """How many pods there are, and how requests reach them, is no part of a revision."""
+    """Replicas and exposure are not part of the revision."""
     assert render_revision(digits(**spec), PLATFORM, INPUTS).hash == BEFORE.hash
 
 
@@ -92,6 +92,6 @@ def test_what_leaves_the_pod_alone_makes_none(spec: dict[str, Any]) -> None:
     ],
 )
 def test_foreign_config_map_is_refused(broken: dict[str, Any]) -> None:
-    """A ConfigMap that was changed or is not ours says so, instead of rendering something."""
+    """A changed or foreign ConfigMap raises instead of being rendered."""
     with pytest.raises(InvalidRecordError, match="records no revision"):
         from_record(broken)

@@ -10,5 +10,5 @@ from halimede.render.traffic import Backend, entry_revision
     [(100, 0, "stable"), (5, 95, "stable"), (0, 100, "other"), (0, 0, "stable")],
 )
 def test_entry_service(stable: int, other: int, selected: str) -> None:
-    """Clients inside the cluster stay with the stable revision until it has no requests left."""
+    """The entry Service selects the stable revision until that has no requests left."""
     assert entry_revision((Backend("stable", stable), Backend("other", other))) == selected

@@ -1,4 +1,4 @@
-"""A route of the user's: shared out over revisions, and given back as it was."""
+"""The user's route: split between revisions, and restored."""
 
 import json
 from typing import Any
@@ -20,12 +20,12 @@ KEY = annotation("digits")
 
 
 def ref(name: str = "digits", port: int = 8000, **more: Any) -> Manifest:
-    """Write a backendRef as the API server stores it."""
+    """Return a backendRef as the API server stores it."""
     return {"group": "", "kind": "Service", "name": name, "port": port, "weight": 1, **more}
 
 
 def route(*rules: list[Manifest], **annotations: str) -> Manifest:
-    """Write a HTTPRoute with these backends, rule by rule."""
+    """Return an HTTPRoute with these backends by rule."""
     metadata: Manifest = {"name": "shop", "namespace": "ml", "resourceVersion": "7"}
     if annotations:
         metadata["annotations"] = annotations
@@ -34,17 +34,17 @@ def route(*rules: list[Manifest], **annotations: str) -> Manifest:
 
 
 def shares(weight: int) -> tuple[Backend, ...]:
-    """Give the canary a weight."""
+    """Return backends with this canary weight."""
     return (Backend(STABLE, 100 - weight), Backend(CANARY, weight))
 
 
 def led(live: Manifest, weight: int) -> Manifest:
-    """Give the canary a weight in a route, which names the revisions first."""
+    """Return the route after naming the revisions and setting the canary's weight."""
     return with_revisions(with_revisions(live, "digits", shares(weight)), "digits", shares(weight))
 
 
 def weights(live: Manifest, rule: int = 0) -> list[tuple[str, int]]:
-    """List the backends of a rule with their weights; the entry Service only if it has any."""
+    """Return the weights of a rule's backends; the entry Service only if above 0."""
     refs = live["spec"]["rules"][rule]["backendRefs"]
     return [
         (one["name"].removeprefix("digits-"), one["weight"])
@@ -76,7 +76,7 @@ ROUTES = {
 
 @pytest.mark.parametrize("name", ROUTES)
 def test_what_was_taken_is_given_back(name: str) -> None:
-    """However the weights moved meanwhile, the owner finds the route as it was."""
+    """The route is restored after any changes of the weights."""
     live = ROUTES[name]
     for weight in (0, 1, 33, 100):
         live = led(live, weight)
@@ -89,7 +89,7 @@ def test_what_was_taken_is_given_back(name: str) -> None:
 
 
 def test_the_revisions_are_named_before_they_get_requests() -> None:
-    """A Service that a proxy has yet to get to know gets nothing; the entry Service stays."""
+    """A Service new to proxies gets no requests yet; the entry Service keeps them."""
     live = with_revisions(ROUTES["beside another service"], "digits", shares(5))
     assert weights(live) == [(STABLE, 0), (CANARY, 0), ("digits", 300), ("old", 100)]
     live = with_revisions(live, "digits", shares(5))
@@ -98,20 +98,20 @@ def test_the_revisions_are_named_before_they_get_requests() -> None:
 
 
 def test_alone_in_its_rule_weights_are_percentages() -> None:
-    """Whatever weight the owner gave the only backend, it is all of the rule's requests."""
+    """The only backend of a rule has all its requests, whatever its weight."""
     live = led(ROUTES["a weight of its own"], 25)
     assert weights(live) == [(STABLE, 75), (CANARY, 25)]
 
 
 def test_beside_others_shares_are_kept() -> None:
-    """Three quarters stay three quarters, and a twentieth of them goes to the canary."""
+    """A share of three quarters stays so, and a twentieth of it goes to the canary."""
     live = led(ROUTES["beside another service"], 5)
     assert weights(live) == [(STABLE, 285), (CANARY, 15), ("old", 100)]
     assert weights(live, 1) == [("old", 1)]
 
 
 def test_ports_and_filters_are_kept() -> None:
-    """Each protocol goes to its own port, and answers tell the revision."""
+    """Each protocol keeps its port, and responses name the revision."""
     live = led(ROUTES["with filters"], 5)
     first, second = (rule["backendRefs"][1] for rule in live["spec"]["rules"])
     told = {"name": "x-halimede-revision", "value": CANARY}
@@ -128,7 +128,7 @@ def test_ports_and_filters_are_kept() -> None:
 
 
 def test_rules_that_moved_are_known_again() -> None:
-    """A rule that its owner put in front of ours changes nothing of what is given back."""
+    """A rule that the owner inserts before ours does not change what is restored."""
     live = led(route([ref(weight=7)]), 5)
     live["spec"]["rules"].insert(0, {"backendRefs": [ref("new")]})
     back = restored(with_revisions(live, "digits", shares(25)), "digits")
@@ -139,7 +139,7 @@ def test_rules_that_moved_are_known_again() -> None:
 
 
 def test_an_edited_rule_keeps_its_shares() -> None:
-    """A backend that its owner added among ours stays, with the share that it has."""
+    """A backend that the owner adds beside ours keeps its share."""
     live = led(route([ref(weight=7)]), 25)
     live["spec"]["rules"][0]["backendRefs"].append(ref("new", weight=50))
     assert weights(with_revisions(live, "digits", shares(50))) == [
@@ -152,14 +152,14 @@ def test_an_edited_rule_keeps_its_shares() -> None:
 
 @pytest.mark.parametrize("kept", ["", "{}", "[1]", '[[{"port":8000}]]', "null"])
 def test_a_spoilt_annotation_costs_only_the_weight(kept: str) -> None:
-    """Without a memory, the backends are put together by their shares."""
+    """With an invalid annotation the backends are restored by their shares."""
     live = led(route([ref(weight=7)]), 25)
     live["metadata"]["annotations"][KEY] = kept
     assert weights(restored(live, "digits")) == [("digits", 1)]
 
 
 def test_a_route_put_back_by_its_owner_is_remembered_anew() -> None:
-    """Another weight in the owner's own words is what is given back later."""
+    """A route that the owner resets is recorded again with its new weight."""
     live = led(route([ref(weight=7)]), 25)
     live["spec"]["rules"][0]["backendRefs"] = [ref(weight=9)]
     live = led(live, 25)
@@ -187,14 +187,14 @@ def test_a_route_put_back_by_its_owner_is_remembered_anew() -> None:
     ],
 )
 def test_refusals(live: Manifest, said: str | None) -> None:
-    """A route without a place for the model is left alone, and it is said why."""
+    """A route without a backend for the model is not changed, and the reason is returned."""
     found = unusable_reason(live, "digits")
     assert (found is None) is (said is None)
     assert (said or "") in " ".join(found or ())
 
 
 def test_the_patch_touches_backends_and_annotation_only() -> None:
-    """Each changed rule is one operation, and all fail if the route is another version."""
+    """Each changed rule is one operation, and all fail if the route's version differs."""
     live = route([ref("old")], [ref()])
     wanted = with_revisions(live, "digits", shares(5))
     version = {"op": "test", "path": "/metadata/resourceVersion", "value": "7"}

@@ -1,4 +1,4 @@
-"""The bake: all traffic is on the new revision, and the way back is still short."""
+"""The bake: the new revision has all traffic, and the old one is still at full scale."""
 
 import pytest
 
@@ -11,14 +11,14 @@ from tests.support.rollouts import BLUE_GREEN, SETTINGS, MachineWorld, canary_at
 
 
 def settings(seconds: int) -> MachineWorld:
-    """Let canaries bake so long."""
+    """Make a world whose canaries bake for *seconds*."""
     canary = SETTINGS.canary.model_copy(update={"bake_seconds": seconds})
     return MachineWorld(settings=changed(SETTINGS, canary=canary))
 
 
 @pytest.mark.transition(39, 41)
 def test_a_canary_bakes_for_its_time_before_it_is_stable() -> None:
-    """Until then the old revision has all its pods."""
+    """The old revision keeps all its pods until the bake ends."""
     world = canary_at(State.BAKING, settings(300))
     begun = world.now
     world.until(State.DRAINING)
@@ -29,7 +29,7 @@ def test_a_canary_bakes_for_its_time_before_it_is_stable() -> None:
 
 @pytest.mark.parametrize("world", [settings(90), MachineWorld(settings=BLUE_GREEN)])
 def test_the_end_of_the_bake_is_looked_for_when_it_comes(world: MachineWorld) -> None:
-    """No event would wake the operator then."""
+    """The next reconcile is scheduled for that time, because no event triggers it."""
     automatic = world.settings.blue_green.model_copy(update={"auto_promote": True})
     world.settings = changed(world.settings, blue_green=automatic)
     canary_at(State.BAKING, world)
@@ -43,7 +43,7 @@ def test_the_end_of_the_bake_is_looked_for_when_it_comes(world: MachineWorld) ->
 
 @pytest.mark.transition(41)
 def test_without_a_bake_a_canary_is_stable_at_once() -> None:
-    """0 seconds are none."""
+    """`bakeSeconds: 0` disables the bake."""
     world = canary_at(State.BAKING, settings(0))
     world.step()
     assert world.state is State.DRAINING
@@ -54,7 +54,7 @@ def test_without_a_bake_a_canary_is_stable_at_once() -> None:
 @pytest.mark.parametrize("verdict", [Verdict.NO_DATA, Verdict.METRICS_DOWN])
 @pytest.mark.transition(41)
 def test_a_bake_without_data_ends_by_its_time_and_says_so(verdict: Verdict) -> None:
-    """The steps were passed on evidence; no news is neither a reason to go back nor to wait."""
+    """The steps were passed on evidence, so missing data neither aborts nor prolongs the bake."""
     world = canary_at(State.BAKING, settings(120))
     world.verdict = verdict
     world.now += 15
@@ -74,7 +74,7 @@ def test_a_bake_without_data_ends_by_its_time_and_says_so(verdict: Verdict) -> N
 
 @pytest.mark.transition(41)
 def test_a_bake_that_nobody_watched_is_made_up_for() -> None:
-    """The operator was away for hours: one look is not enough to find a bad revision."""
+    """After hours without an operator one poll is not enough to detect a bad revision."""
     world = canary_at(State.BAKING, settings(300))
     world.verdict = Verdict.CONTINUE
     world.now += 7200
@@ -91,5 +91,5 @@ def test_a_bake_that_nobody_watched_is_made_up_for() -> None:
     ("seconds", "looks"), [(0, 0), (30, 0), (44, 0), (45, 1), (75, 3), (86400, 3)]
 )
 def test_a_bake_wants_the_looks_that_it_has_time_for(seconds: float, looks: int) -> None:
-    """Three at most: those that find a revision that only fails."""
+    """At most three polls are required: enough to detect a revision that fails every request."""
     assert required_looks(seconds, Analysis(warmup_seconds=30, interval_seconds=15)) == looks

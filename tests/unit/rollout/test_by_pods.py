@@ -1,4 +1,4 @@
-"""Shares that are those of the pods: how many of either revision, and in which order."""
+"""Weights by replica count: the number of pods of both revisions, and the order of scaling."""
 
 from fractions import Fraction
 
@@ -33,13 +33,13 @@ QUARTER = changed(SETTINGS, canary=Canary(steps=(Step(weight=25), Step(weight=50
     ],
 )
 def test_nearest_pair_of_pods(replicas: int, weight: int, pods: tuple[int, int]) -> None:
-    """Both revisions have pods, as many together as there should be, or one more."""
+    """Both revisions have pods; their sum is the desired number or one more."""
     assert split_replicas(weight, replicas) == pods
 
 
 @given(replicas=st.integers(1, 1000), weight=st.integers(1, 99))
 def test_no_other_pair_is_nearer(replicas: int, weight: int) -> None:
-    """Of all pairs that are allowed, none comes nearer to the weight."""
+    """No other allowed pair is nearer to the weight."""
     canary, stable = split_replicas(weight, replicas)
     assert canary >= 1
     assert stable >= 1
@@ -54,12 +54,12 @@ def test_no_other_pair_is_nearer(replicas: int, weight: int) -> None:
 
 @given(replicas=st.integers(1, 200), weight=st.integers(1, 98))
 def test_more_weight_never_takes_pods_from_the_canary(replicas: int, weight: int) -> None:
-    """Steps rise, and so do the pods."""
+    """The number of canary pods rises with the weight."""
     assert split_replicas(weight, replicas)[0] <= split_replicas(weight + 1, replicas)[0]
 
 
 def at(state: State, replicas: int = 4) -> MachineWorld:
-    """Bring a canary to a state in which the judge waits."""
+    """Run a canary to *state*, with a judge that returns Continue from then on."""
     world = MachineWorld(replicas=replicas, by_pods=True, settings=QUARTER)
     world.serve().ask_for("v2").verdict = Verdict.CONTINUE
     world.until(state)
@@ -67,13 +67,13 @@ def at(state: State, replicas: int = 4) -> MachineWorld:
 
 
 def actual(world: MachineWorld) -> int | None:
-    """The canary's share by its pods, as the status tells it."""
+    """Return the canary's actual weight from the status."""
     return world.status.rollout and world.status.rollout.actual_weight
 
 
 @pytest.mark.transition(59)
 def test_stable_gives_up_pods_only_once_the_canary_serves() -> None:
-    """Given a quarter for one of four pods, stable has four until that share has settled."""
+    """Given a weight of 25 % and four pods, stable keeps four until the weight has settled."""
     world = at(State.SHIFTING)
     assert world.desired == {"v1": 4, "v2": 1}
     world.until(State.ANALYSING)
@@ -98,7 +98,7 @@ def test_stable_gets_pods_back_for_those_that_the_canary_loses() -> None:
 
 @pytest.mark.transition(59)
 def test_abort_gives_stable_everything_and_all_its_pods() -> None:
-    """Given an abort at a quarter, one write takes the share, and stable is scaled up again."""
+    """Given an abort at 25 %, one write takes the weight, and stable is scaled up again."""
     world = at(State.ANALYSING)
     world.run(2)
     world.command = "abort@1"
@@ -111,7 +111,7 @@ def test_abort_gives_stable_everything_and_all_its_pods() -> None:
 
 @pytest.mark.transition(59)
 def test_bake_has_the_old_revision_at_full_scale() -> None:
-    """Given a promotion, stable is not scaled down further, and is whole for the way back."""
+    """Given a promotion, stable is at full scale during the bake, ready for an abort."""
     world = at(State.ANALYSING)
     world.verdict = Verdict.PASS
     world.until(State.PROMOTING)
@@ -122,7 +122,7 @@ def test_bake_has_the_old_revision_at_full_scale() -> None:
 
 @pytest.mark.transition(59)
 def test_cover_for_a_stable_revision_without_pods_ends_at_the_step() -> None:
-    """Given a stable revision that was covered, it gets its pods and then its share back."""
+    """Given a failover to the canary, stable gets its pods back and then its weight."""
     world = at(State.ANALYSING)
     world.settings = changed(QUARTER, on_stable_down=OnStableDown.SHIFT)
     world.broken["v1"] = unready()
@@ -145,7 +145,7 @@ def test_blue_green_shares_nothing() -> None:
 
 
 def test_no_revision_is_warm_when_pods_are_shared() -> None:
-    """Given a warm revision, it is gone when the next rollout begins, for it would be selected."""
+    """Given a warm revision, the next rollout deletes it, because the Service would select it."""
     world = MachineWorld(replicas=4, by_pods=True, settings=QUARTER).serve().ask_for("v2")
     world.until(None)
     assert [one.revision for one in world.status.warm_revisions] == ["v1"]

@@ -1,4 +1,4 @@
-"""What people command, pause and choose."""
+"""Commands, pauses and settings of a rollout."""
 
 import pytest
 
@@ -15,7 +15,7 @@ from tests.support.rollouts import (
 
 @pytest.mark.transition(6)
 def test_failed_revision_is_not_tried_again() -> None:
-    """Only a `retry` command lets a failed revision try again."""
+    """Only `retry` rolls out a failed revision again."""
     world = canary_at(State.ANALYSING)
     world.verdict = Verdict.ABORT
     world.until(None)
@@ -29,7 +29,7 @@ def test_failed_revision_is_not_tried_again() -> None:
 
 @pytest.mark.transition(32)
 def test_paused_rollout_holds() -> None:
-    """A pause freezes the weights."""
+    """A paused rollout changes no weight."""
     world = canary_at(State.ANALYSING)
     world.settings = changed(SETTINGS, paused=True)
     world.run(100, seconds=60)
@@ -38,7 +38,7 @@ def test_paused_rollout_holds() -> None:
 
 @pytest.mark.transition(34)
 def test_promote_skips_the_evidence_of_one_step() -> None:
-    """`promote` goes one step on, and its token counts once."""
+    """`promote` moves on by one step, and its token is executed once."""
     world = canary_at(State.ANALYSING)
     world.verdict = Verdict.NO_DATA
     world.command = "promote:v2@7"
@@ -51,7 +51,7 @@ def test_promote_skips_the_evidence_of_one_step() -> None:
     ["promote:v9@1", "dance@1", "retry@1", "promote", "abort:v9@1"],
 )
 def test_commands_that_make_no_sense_are_refused_once(command: str) -> None:
-    """A command that cannot be carried out is answered by an Event, and then forgotten."""
+    """A command that cannot be executed is rejected with one Event."""
     world = canary_at(State.ANALYSING)
     world.verdict = Verdict.CONTINUE
     world.command = command
@@ -61,7 +61,7 @@ def test_commands_that_make_no_sense_are_refused_once(command: str) -> None:
 
 @pytest.mark.transition(34, 57)
 def test_blue_green_waits_for_the_command() -> None:
-    """Blue-green shows a preview at full scale and gives it no traffic by itself."""
+    """Blue-green runs a preview at full scale and gives it no traffic without a command."""
     world = MachineWorld(settings=BLUE_GREEN).serve().ask_for("v2")
     world.run(100)
     assert (world.state, world.desired, world.writes[-1]) == (
@@ -93,7 +93,7 @@ def test_blue_green_switches_by_itself_if_told_to() -> None:
     ],
 )
 def test_refusals_say_why(command: str, told: str) -> None:
-    """Whoever commands in vain reads what is in the way."""
+    """The Event of a rejected command gives the reason."""
     world = canary_at(State.ANALYSING)
     world.verdict = Verdict.ABORT
     world.until(None)
@@ -103,7 +103,7 @@ def test_refusals_say_why(command: str, told: str) -> None:
 
 @pytest.mark.transition(7)
 def test_blue_greens_way_back_needs_no_command() -> None:
-    """Back to a warm revision blue-green switches at once too."""
+    """A blue-green rollout to a warm revision switches without a command."""
     world = MachineWorld(settings=BLUE_GREEN).serve().ask_for("v2")
     world.until(State.AWAITING_PROMOTION)
     world.command = "promote@1"

@@ -35,19 +35,19 @@ ROLLOUT = RolloutStatus(
 
 
 def canary(percent: int | None = None, **fields: object) -> Rollout:
-    """Leave a canary's stable revision this share."""
+    """Build canary settings with this control share."""
     fields = {"control_percent": percent, **fields}
     return changed(SETTINGS, canary=SETTINGS.canary.model_copy(update=fields))
 
 
 def blue_green(percent: int) -> Rollout:
-    """Switch by itself, and leave the stable revision this share."""
+    """Build blue-green settings with autoPromote and this control share."""
     fields = {"auto_promote": True, "control_percent": percent}
     return changed(BLUE_GREEN, blue_green=BLUE_GREEN.blue_green.model_copy(update=fields))
 
 
 def rollout_of(world: MachineWorld) -> RolloutStatus:
-    """Find the rollout under way."""
+    """Return the current rollout."""
     assert world.status.rollout is not None
     return world.status.rollout
 
@@ -72,7 +72,7 @@ def rollout_of(world: MachineWorld) -> RolloutStatus:
 def test_the_stable_revision_keeps_its_share_until_the_commit(
     settings: Rollout, weight: int
 ) -> None:
-    """The new revision is at full scale all the same, and then gets everything."""
+    """The new revision is at full scale during the bake and gets all requests at the commit."""
     world = canary_at(State.PROMOTING, MachineWorld(replicas=10, settings=settings))
     assert rollout_of(world).weight == weight
     world.until(State.BAKING)
@@ -106,7 +106,7 @@ def test_the_stable_revision_keeps_its_share_until_the_commit(
 def test_who_gets_a_share(
     change: dict[str, object], settings: Rollout, percent: int, *, by_pods: bool
 ) -> None:
-    """Nobody where none can be given, or where the stable revision is to be left."""
+    """There is no share if no router can split requests, or if stable must be left."""
     rollout = ROLLOUT.model_copy(update=change)
     assert control_percent(rollout, settings, by_pods=by_pods) == percent
 
@@ -115,7 +115,7 @@ def test_who_gets_a_share(
     ("per_second", "percent"), [(None, 10), (100.0, 10), (5.0, 10), (2.0, 25), (0.1, 50)]
 )
 def test_few_requests_leave_a_larger_share(per_second: float | None, percent: int) -> None:
-    """Where the spec does not say: the stable revision is to get some 150 in five minutes."""
+    """By default the share is set so that stable gets about 150 requests in five minutes."""
     evidence = Evidence(requests_per_second=per_second)
     rollout = ROLLOUT.model_copy(update={"evidence": evidence})
     assert control_percent(rollout, canary(None), by_pods=False) == percent
@@ -123,14 +123,14 @@ def test_few_requests_leave_a_larger_share(per_second: float | None, percent: in
 
 
 def test_a_canary_by_pods_gets_everything() -> None:
-    """No router keeps a share for the stable revision."""
+    """Without a router there is no control share."""
     world = canary_at(State.BAKING, MachineWorld(by_pods=True, settings=canary()))
     assert world.route == (("v1", 0), ("v2", 100))
 
 
 @pytest.mark.parametrize(("last", "weight"), [(80, 90), (95, 95), (100, 100)])
 def test_a_weight_that_was_given_never_falls_for_the_share(last: int, weight: int) -> None:
-    """A last step that leaves the stable revision less leaves it as little in the bake."""
+    """If the last step leaves stable less than the control share, so does the bake."""
     steps = (Step(weight=10, min_seconds=60), Step(weight=last, min_seconds=60))
     world = canary_at(State.BAKING, MachineWorld(settings=canary(steps=steps)))
     assert rollout_of(world).weight == weight
@@ -138,7 +138,7 @@ def test_a_weight_that_was_given_never_falls_for_the_share(last: int, weight: in
 
 @pytest.mark.parametrize("verb", ["promote-full", "promote-full-force"])
 def test_whoever_skips_the_steps_wants_everything_moved(verb: str) -> None:
-    """The stable revision may be what is wrong."""
+    """The stable revision may be the broken one."""
     world = canary_at(State.ANALYSING)
     world.command = f"{verb}@1"
     world.until(State.PROMOTING)
@@ -146,7 +146,7 @@ def test_whoever_skips_the_steps_wants_everything_moved(verb: str) -> None:
 
 
 def test_a_way_back_leaves_nothing_behind() -> None:
-    """Back to a revision that was stable before: the one after it is to be left."""
+    """A rollback keeps no control share on the revision that it leaves."""
     world = canary_at(State.DRAINING)
     world.until(None)
     world.ask_for("v1").until(State.BAKING)
@@ -157,7 +157,7 @@ def test_a_way_back_leaves_nothing_behind() -> None:
 @pytest.mark.parametrize("state", IN_THE_BAKE)
 @pytest.mark.transition(89)
 def test_a_stable_revision_without_pods_gives_its_share_up(state: State, *, paused: bool) -> None:
-    """In the next write, whoever holds the rollout; the bake's clock and evidence go on."""
+    """It happens in the next write, paused or not; the bake's clock and evidence continue."""
     world = canary_at(state)
     world.step()
     before = rollout_of(world)
@@ -173,7 +173,7 @@ def test_a_stable_revision_without_pods_gives_its_share_up(state: State, *, paus
 
 @pytest.mark.transition(89)
 def test_the_bake_ends_when_it_would_have_ended() -> None:
-    """A share that is given up makes the bake no longer."""
+    """Dropping the control share does not prolong the bake."""
     world = canary_at(State.BAKING)
     begun = world.now
     world.now += 30
@@ -183,7 +183,7 @@ def test_the_bake_ends_when_it_would_have_ended() -> None:
 
 
 def test_a_share_that_was_given_up_is_not_taken_again() -> None:
-    """Not even by a new beginning of the bake, with the stable revision well again."""
+    """Not even if the bake restarts and the stable revision is healthy again."""
     world = canary_at(State.BAKING)
     world.broken["v1"] = unready()
     world.step()
@@ -197,7 +197,7 @@ def test_a_share_that_was_given_up_is_not_taken_again() -> None:
 
 @pytest.mark.parametrize(("ready", "weight"), [(1, 100), (2, 90)])
 def test_a_share_needs_its_pods(ready: int, weight: int) -> None:
-    """Two of twenty carry 10 %."""
+    """Two of twenty pods can carry 10 %."""
     world = canary_at(State.BAKING, MachineWorld(replicas=20))
     world.broken["v1"] = unready(ready=ready)
     world.step()
@@ -205,7 +205,7 @@ def test_a_share_needs_its_pods(ready: int, weight: int) -> None:
 
 
 def test_without_pods_for_it_there_is_no_share_to_begin_with() -> None:
-    """The stable revision is down when the new one is to get the traffic."""
+    """The stable revision is down when the bake begins."""
     world = canary_at(State.SCALING_UP)
     world.broken["v1"] = unready()
     world.until(State.BAKING)
@@ -213,7 +213,7 @@ def test_without_pods_for_it_there_is_no_share_to_begin_with() -> None:
 
 
 def test_too_few_pods_on_both_sides_leave_the_share_where_it_is() -> None:
-    """One pod of the stable revision helps more than none."""
+    """One stable pod is better than none."""
     world = canary_at(State.BAKING, MachineWorld(replicas=20))
     world.broken = {"v1": unready(ready=1), "v2": unready(ready=17)}
     world.step()
@@ -224,7 +224,7 @@ def test_too_few_pods_on_both_sides_leave_the_share_where_it_is() -> None:
 
 
 def test_a_kill_takes_back_no_share_that_was_given_up() -> None:
-    """It was stored and not written; then somebody pauses."""
+    """The dropped share was stored but not written before a kill; a pause follows."""
     world = canary_at(State.PROMOTING)
     world.broken["v1"] = unready()
     world.effects = False
@@ -236,7 +236,7 @@ def test_a_kill_takes_back_no_share_that_was_given_up() -> None:
 
 
 def test_the_last_pod_of_the_new_revision_is_missed_in_spite_of_the_share() -> None:
-    """It is given up as with all traffic."""
+    """The rollout is aborted as it would be with all traffic."""
     world = canary_at(State.BAKING)
     world.broken["v2"] = unready()
     world.step()
@@ -246,7 +246,7 @@ def test_the_last_pod_of_the_new_revision_is_missed_in_spite_of_the_share() -> N
 
 @pytest.mark.transition(41)
 def test_the_commit_waits_for_pods_that_can_carry_everything() -> None:
-    """Half of them carry half of the requests, and no more."""
+    """Half of the pods can carry only half of the requests."""
     world = canary_at(State.BAKING, MachineWorld(replicas=4, settings=canary(50)))
     world.broken["v2"] = unready(ready=2)
     world.run(20)
@@ -261,7 +261,7 @@ def test_the_commit_waits_for_pods_that_can_carry_everything() -> None:
 
 
 def test_the_end_of_the_bake_is_no_trouble_of_the_route() -> None:
-    """It has 30 s to follow, though the bake began long ago."""
+    """The route has 30 s from the commit, though the bake began long ago."""
     world = canary_at(State.BAKING)
     world.run(13)
     assert (world.state, rollout_of(world).weight) == (State.BAKING, 100)
@@ -282,14 +282,14 @@ def without_router(world: MachineWorld) -> None:
 
 
 def without_share(world: MachineWorld) -> None:
-    """Edit the share away."""
+    """Remove the control share from the settings."""
     world.settings = canary(0)
 
 
 @pytest.mark.parametrize("edit", [without_router, without_share])
 @pytest.mark.transition(89)
 def test_a_share_that_the_spec_leaves_no_more_ends(edit: Callable[[MachineWorld], None]) -> None:
-    """The bake goes on with all traffic."""
+    """The bake continues with all traffic on the new revision."""
     world = canary_at(State.BAKING)
     begun = world.now
     edit(world)
@@ -303,7 +303,7 @@ def test_a_share_that_the_spec_leaves_no_more_ends(edit: Callable[[MachineWorld]
 @pytest.mark.parametrize("settings", [canary(), canary(0), blue_green(0), blue_green(20)])
 @pytest.mark.transition(88)
 def test_odds_against_it_hold_the_bake(settings: Rollout) -> None:
-    """3:1 are enough, and it ends when they are less."""
+    """Odds of 3:1 hold the bake; it ends when they fall below."""
     world = canary_at(State.BAKING, MachineWorld(settings=settings))
     world.verdict, world.doubt = Verdict.CONTINUE, 1.1
     world.run(100)
@@ -318,7 +318,7 @@ def test_odds_against_it_hold_the_bake(settings: Rollout) -> None:
 
 @pytest.mark.transition(88)
 def test_odds_hold_the_bake_while_prometheus_is_away() -> None:
-    """What was seen last still counts."""
+    """The last odds before the outage still count."""
     world = canary_at(State.BAKING)
     world.verdict, world.doubt = Verdict.METRICS_DOWN, 2.0
     world.run(100)
@@ -329,7 +329,7 @@ def test_odds_hold_the_bake_while_prometheus_is_away() -> None:
 
 @pytest.mark.transition(80, 88)
 def test_promote_full_force_ends_a_bake_that_odds_hold() -> None:
-    """The judge is not heeded any more."""
+    """`promote-full-force` ignores the judge."""
     world = canary_at(State.BAKING)
     world.verdict, world.doubt = Verdict.CONTINUE, 5.0
     world.run(100)
@@ -342,7 +342,7 @@ def test_promote_full_force_ends_a_bake_that_odds_hold() -> None:
 def test_a_comparison_that_cannot_change_any_more_holds_nothing(
     percent: int, *, held: bool
 ) -> None:
-    """Without requests of the stable revision its odds would hold a good revision for ever."""
+    """Without stable requests these odds never change and would hold a good revision forever."""
     world = canary_at(State.BAKING, MachineWorld(settings=canary(percent)))
     world.verdict, world.doubt = Verdict.CONTINUE, 0.1
     world.run(8)
@@ -359,7 +359,7 @@ def test_a_comparison_that_cannot_change_any_more_holds_nothing(
 
 
 def test_recreate_bakes_until_the_odds_allow_its_end() -> None:
-    """The strategy does not matter."""
+    """The same rule holds for every strategy."""
     settings = changed(SETTINGS, strategy=Strategy.RECREATE)
     world = canary_at(State.BAKING, MachineWorld(settings=settings))
     world.verdict, world.doubt = Verdict.CONTINUE, 2.0

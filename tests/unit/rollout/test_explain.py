@@ -1,4 +1,4 @@
-"""Why the judge thinks what it thinks, told from a status that a real rollout left."""
+"""`explain`: the evidence behind the verdict, from the recorded status of a real rollout."""
 
 from pathlib import Path
 from typing import Any
@@ -21,18 +21,18 @@ FOLDER = Path(__file__).parent / "explained"
 
 
 def recorded() -> ModelDeployment:
-    """Read the object of a rollout that was stopped on a cluster."""
+    """Read the recorded object of a rollout that was aborted on a cluster."""
     return ModelDeployment.from_manifest(yaml.safe_load((FOLDER / "stopped.yaml").read_text()))
 
 
 def rollout_of(md: ModelDeployment) -> RolloutStatus:
-    """Find the rollout that is under way."""
+    """Return the current rollout."""
     assert md.status.rollout is not None
     return md.status.rollout
 
 
 def analysing(**changes: Any) -> ModelDeployment:
-    """Take the recorded rollout back to where nothing was decided, with only Triton's counters."""
+    """Reset the recorded rollout to Analysing with only Triton's evidence."""
     md = recorded()
     rollout = rollout_of(md)
     assert rollout.evidence is not None
@@ -44,25 +44,25 @@ def analysing(**changes: Any) -> ModelDeployment:
 
 
 def with_rollout(md: ModelDeployment, rollout: RolloutStatus | None) -> ModelDeployment:
-    """Put another rollout into the status."""
+    """Return the object with another rollout in its status."""
     status = md.status.model_copy(update={"rollout": rollout})
     return md.model_copy(update={"status": status})
 
 
 def test_a_stopped_rollout_is_explained_with_all_its_figures() -> None:
-    """State, decision, both sources with both sides, every test against its bar, conditions."""
+    """The text has state, decision, all counts, each test with its threshold, and conditions."""
     assert explain_rollout(recorded()) == (FOLDER / "stopped.txt").read_text()
 
 
 def test_a_step_tells_what_it_still_lacks() -> None:
-    """52 clean requests have been seen; the step asks for some more, and says so."""
+    """After 52 clean requests the text gives the number that the step still needs."""
     written = explain_rollout(analysing())
     assert "Awaited: evidence for the step" in written
     assert "  Missing for step 1: about 39 more clean requests.\n" in written
 
 
 def test_what_a_step_lacks_is_told_with_its_time() -> None:
-    """39 requests at 10 % of 0.2 a second take half an hour."""
+    """39 requests at 10 % of 0.2 requests/s take half an hour."""
     evidence = rollout_of(analysing()).evidence
     assert evidence is not None
     slow = evidence.model_copy(update={"requests_per_second": 0.2})
@@ -73,7 +73,7 @@ def test_what_a_step_lacks_is_told_with_its_time() -> None:
 
 
 def test_a_shortage_is_explained_with_its_cure() -> None:
-    """The same sentence as in the Event and in the condition."""
+    """The text has the same sentence as the Event and the condition."""
     evidence = rollout_of(analysing()).evidence
     assert evidence is not None
     slow = evidence.model_copy(update={"requests_per_second": 0.001})
@@ -83,56 +83,56 @@ def test_a_shortage_is_explained_with_its_cure() -> None:
 
 
 def test_a_first_weight_is_explained() -> None:
-    """It stands in no spec."""
+    """A weight chosen by the traffic is explained, because the spec does not contain it."""
     written = explain_rollout(analysing(first_weight=12))
     assert "\nFirst weight: 12 %, chosen by the traffic\n" in written
     assert "First weight" not in explain_rollout(analysing())
 
 
 def test_the_last_step_lacks_more_than_the_first() -> None:
-    """The level that counts is the step's."""
+    """Each step has its own level."""
     assert "Missing for step 3" in explain_rollout(analysing(step=2))
 
 
 def test_steps_that_were_edited_are_held_to_the_last_level() -> None:
-    """As the judge does: the levels were fixed when the rollout began."""
+    """The judge does the same: levels are fixed when the rollout begins."""
     assert "Missing for step 3" in explain_rollout(analysing(step=0, steps=2))
 
 
 def test_odds_against_it_are_not_said_to_be_cured_by_waiting() -> None:
-    """21 errors in 53 requests: clean requests alone do not let it pass."""
+    """With 21 errors in 53 requests, clean requests alone do not let the step pass."""
     rollout = rollout_of(recorded())
     back = rollout.model_copy(update={"state": State.ANALYSING, "outcome": None})
     assert "Held by the odds against it" in explain_rollout(with_rollout(recorded(), back))
 
 
 def test_what_is_decided_lacks_nothing() -> None:
-    """A rollout on its way back is not told what would let it pass."""
+    """A rollout that is aborting lists no missing requests."""
     written = explain_rollout(analysing(outcome=Outcome.ABORTED))
     assert "Missing" not in written
 
 
 def test_a_pause_is_told_with_its_beginning() -> None:
-    """By command, in the spec, or both."""
+    """A pause by command, in the spec, or both is shown with its start."""
     written = explain_rollout(analysing(paused_since=0.0, spec_paused_since=60.0))
     assert "Paused: by command since 1970-01-01T00:00:00.000Z, until the command resume" in written
     assert "Paused: by spec.rollout.paused since 1970-01-01T00:01:00.000Z" in written
 
 
 def test_blue_green_has_no_steps_to_tell_of() -> None:
-    """Nothing but the end of the bake lets it pass."""
+    """Blue-green passes only by the end of the bake."""
     written = explain_rollout(analysing(strategy=Strategy.BLUE_GREEN, state=State.BAKING))
     assert "step" not in written.split("Conditions")[0]
     assert "All tests together: odds under 1:1 against it; 100:1 stop it" in written
 
 
 def test_before_the_first_look_there_is_no_evidence() -> None:
-    """It is said when the judge will look."""
+    """Before the first poll the text gives the time of that poll."""
     assert "The judge has not looked yet" in explain_rollout(analysing(evidence=None))
 
 
 def test_missing_data_and_a_silent_prometheus_are_told_with_their_times() -> None:
-    """Since when, in UTC."""
+    """The start of each is shown in UTC."""
     evidence = rollout_of(analysing()).evidence
     assert evidence is not None
     gone = evidence.model_copy(update={"no_data_since": 0.0, "metrics_down_since": 60.0})
@@ -142,14 +142,14 @@ def test_missing_data_and_a_silent_prometheus_are_told_with_their_times() -> Non
 
 
 def test_after_a_rollout_its_end_is_explained() -> None:
-    """The evidence of the last rollout is kept in the status."""
+    """The status keeps the evidence of the last rollout."""
     written = explain_rollout(with_rollout(recorded(), None))
     assert "The last one, Canary of 268a08c5:\nAborted (AnalysisFailed) at " in written
     assert "268a08c5  66 requests, 16 errors (24.24 %)" in written
 
 
 def test_where_nothing_was_ever_rolled_out_there_is_nothing_to_explain() -> None:
-    """No traceback on a fresh object."""
+    """A new object gives a message, not a traceback."""
     md = recorded().model_copy(update={"status": Status()})
     assert explain_rollout(md) == (
         "demo/digits\n"
@@ -158,12 +158,12 @@ def test_where_nothing_was_ever_rolled_out_there_is_nothing_to_explain() -> None
 
 
 def test_every_state_says_what_it_waits_for() -> None:
-    """A state that is added needs a sentence."""
+    """Every state has a sentence."""
     assert set(State) == set(AWAITED)
 
 
 def test_commands_that_make_sense_are_listed() -> None:
-    """While a step is judged, it may be hurried, held, or given up."""
+    """During a step, promote, pause and abort are available."""
     told = explain_rollout(analysing(state=State.ANALYSING))
     assert (
         "Commands now: promote, promote-full, promote-full-force, abort, pause, rollback\n" in told
@@ -171,7 +171,7 @@ def test_commands_that_make_sense_are_listed() -> None:
 
 
 def test_pin_is_told_with_what_ends_it() -> None:
-    """After `rollback` somebody must be able to see what holds."""
+    """After `rollback` the text names the pin and what ends it."""
     md = with_rollout(recorded(), None)
     pin = PinnedRevision(revision="a07b2478", since=0.0, generation=1, spec_revision="eb7481f7")
     before = (PromotedRevision(revision="eb7481f7", rolled_back_at=0.0),)

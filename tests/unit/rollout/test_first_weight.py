@@ -1,4 +1,4 @@
-"""Steps that the spec leaves to the traffic."""
+"""The first weight, chosen by the traffic if the spec has no steps."""
 
 import pytest
 
@@ -15,11 +15,11 @@ from halimede.rollout.steps import remap_steps
 from tests.support.rollouts import canary_at
 
 OPEN = Rollout()
-"""The spec names no steps."""
+"""Settings without steps."""
 
 
 def begun(per_second: float | None, **changes: object) -> RolloutStatus:
-    """Take a canary at its first step, whose evidence begins with this traffic."""
+    """Return a rollout at its first step with this traffic in its evidence."""
     rollout = canary_at(State.ANALYSING).status.rollout
     assert rollout is not None
     fields = {"steps": 3, "weight": 5, "evidence": Evidence(requests_per_second=per_second)}
@@ -38,7 +38,7 @@ def weights(settings: Rollout) -> list[int]:
 def test_the_least_weight_that_gives_sixty_requests_in_five_minutes(
     per_second: float, weight: int
 ) -> None:
-    """From 5 to 25 %."""
+    """The weight is between 5 and 25 %."""
     assert weight_for(per_second) == weight
     if 5 < weight < 25:
         assert per_second * weight / 100 * 300 >= 60
@@ -53,14 +53,14 @@ def test_weights_rise_and_there_are_always_three(weight: int) -> None:
 
 
 def test_steps_of_the_spec_are_left_alone() -> None:
-    """Whoever names them has chosen."""
+    """Steps in the spec override the chosen weight."""
     named = Rollout(canary=Canary(steps=(Step(weight=30),)))
     assert effective_settings(named, begun(0.2, first_weight=25)) is named
     assert choose_first_weight(begun(0.2), named).first_weight is None
 
 
 def test_before_the_traffic_is_known_it_is_the_lowest() -> None:
-    """Without a rollout, too."""
+    """The lowest weight is also used without a rollout."""
     assert weights(effective_settings(OPEN, None)) == [5, 25, 50]
     assert weights(effective_settings(OPEN, begun(None))) == [5, 25, 50]
     assert choose_first_weight(begun(None), OPEN).first_weight is None
@@ -86,12 +86,12 @@ def test_it_is_chosen_once() -> None:
     "changes", [{"step": 1}, {"steps": 0}, {"outcome": Outcome.FAST_PROMOTED}, {"evidence": None}]
 )
 def test_it_is_not_chosen_where_it_is_too_late(changes: dict[str, object]) -> None:
-    """After the first step, and without steps, there is no first weight to come."""
+    """After the first step, and in rollouts without steps, no first weight is chosen."""
     assert choose_first_weight(begun(1.7, **changes), OPEN).first_weight is None
 
 
 def test_a_chosen_weight_raises_the_step_under_way() -> None:
-    """The evidence is kept, and the step is judged on at the new weight."""
+    """The evidence is kept, and the step continues at the new weight."""
     rollout = choose_first_weight(begun(1.7), OPEN)
     refit = remap_steps(rollout, effective_settings(OPEN, rollout), 99.0)
     assert (refit.state, refit.step, refit.weight) == (State.SHIFTING, 0, 5)
@@ -99,7 +99,7 @@ def test_a_chosen_weight_raises_the_step_under_way() -> None:
 
 
 def test_the_lowest_weight_moves_nothing_and_is_not_told() -> None:
-    """With much traffic all stays as it began."""
+    """With enough traffic no weight changes and no Event is sent."""
     rollout = choose_first_weight(begun(50.0), OPEN)
     assert rollout.first_weight == 5
     assert remap_steps(rollout, effective_settings(OPEN, rollout), 99.0) is rollout
@@ -107,7 +107,7 @@ def test_the_lowest_weight_moves_nothing_and_is_not_told() -> None:
 
 
 def test_a_raise_is_told_once() -> None:
-    """With the weight, and the traffic that has chosen it."""
+    """The Event has the weight and the traffic that it follows from."""
     before, after = begun(1.7), choose_first_weight(begun(1.7), OPEN)
     told = report_first_weight(before, after)
     assert [event.reason for event in told] == ["FirstWeightChosen"]

@@ -1,4 +1,4 @@
-"""What a forecast tells, by the judge's own rule."""
+"""The forecast, which simulates rollouts with the real judge."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from halimede.forecast.simulation import LOOKS
 from halimede.judge.thresholds import levels
 
 FEW = 10
-"""Rollouts per figure: enough for what is told here."""
+"""Simulated rollouts per figure, enough for these assertions."""
 
 
 def told(rate: float, settings: Rollout | None = None, stable: float = 0.005) -> Forecast:
@@ -28,18 +28,18 @@ def canary(*weights: int, max_seconds: int = 1800) -> Rollout:
 
 @pytest.fixture(scope="module")
 def busy() -> Forecast:
-    """Ten requests a second and the default steps."""
+    """Forecast ten requests/s with the default steps."""
     return told(10.0)
 
 
 def test_steps_get_their_share_and_the_judges_levels(busy: Forecast) -> None:
-    """The requests per second are the weight's; the levels are those that a rollout fixes."""
+    """Each step has its weight's part of the requests, and the level that a rollout fixes."""
     assert [one.per_second for one in busy.steps] == [0.5, 2.5, 5.0]
     assert tuple(one.level for one in busy.steps) == levels(Analysis(), 3, 0.005, 0.05)
 
 
 def test_the_first_weight_is_that_of_the_traffic(busy: Forecast) -> None:
-    """Without steps in the spec, 1.7 requests/s ask for 12 % and one change of the route more."""
+    """Without steps in the spec, 1.7 requests/s give 12 % and one more change of the route."""
     chosen, named = told(1.7), told(1.7, canary(12, 25, 50))
     assert (chosen.first_weight, named.first_weight, busy.first_weight) == (12, None, 5)
     assert (chosen.steps, chosen.promoted) == (named.steps, named.promoted)
@@ -50,7 +50,7 @@ def test_the_first_weight_is_that_of_the_traffic(busy: Forecast) -> None:
 
 
 def test_errors_cost_requests(busy: Forecast) -> None:
-    """Fewer clean requests are enough than with stable's errors; later steps ask for more."""
+    """Clean requests need fewer samples than requests with errors; later steps need more."""
     clean = [one.clean or 0 for one in busy.steps]
     with_errors = [one.requests or 0 for one in busy.steps]
     assert all(few <= many for few, many in zip(clean, with_errors, strict=True))
@@ -58,7 +58,7 @@ def test_errors_cost_requests(busy: Forecast) -> None:
 
 
 def test_enough_traffic_needs_no_advice(busy: Forecast) -> None:
-    """A good revision passes every step in time and soon."""
+    """A good revision passes every step well within its time."""
     assert busy.advice == ()
     assert busy.promoted == 1.0
     assert busy.seconds is not None
@@ -67,7 +67,7 @@ def test_enough_traffic_needs_no_advice(busy: Forecast) -> None:
 
 
 def test_worse_revisions_are_stopped_sooner_and_more_surely(busy: Forecast) -> None:
-    """From 1 % to 100 % errors; one that only fails takes the warm-up and three looks at least."""
+    """More errors stop a revision sooner; 100 % takes the warm-up and at least three polls."""
     shares = [one.share for one in busy.detections]
     times = [one.seconds for one in busy.detections if one.seconds is not None]
     assert [one.errors for one in busy.detections] == [0.01, 0.02, 0.05, 0.2, 1.0]
@@ -78,18 +78,18 @@ def test_worse_revisions_are_stopped_sooner_and_more_surely(busy: Forecast) -> N
 
 
 def test_the_same_question_has_the_same_answer() -> None:
-    """Seeds are fixed: a forecast can be compared with another."""
+    """Seeds are fixed, so forecasts can be compared."""
     settings = canary(20, max_seconds=300)
     assert told(5.0, settings) == told(5.0, settings)
 
 
 def advised(rate: float, settings: Rollout) -> Advice:
-    """Find the advice on the first step."""
+    """Return the advice on the first step."""
     return next(one for one in told(rate, settings).advice if one.index == 0)
 
 
 def test_too_little_traffic_gets_a_weight_that_does() -> None:
-    """The proposed weight is at least n/(R*maxSeconds); the step then passes in time."""
+    """The proposed weight is at least n/(R*maxSeconds), and with it the step passes in time."""
     advice = advised(2.0, canary(10))
     assert advice.weight is not None
     assert advice.weight >= 100 * advice.requests / (2.0 * 1800)
@@ -99,7 +99,7 @@ def test_too_little_traffic_gets_a_weight_that_does() -> None:
 
 
 def test_too_little_traffic_gets_a_time_that_does() -> None:
-    """The proposed `maxSeconds` is enough at the weight that there is."""
+    """The proposed `maxSeconds` is enough at the present weight."""
     advice = advised(2.0, canary(10))
     assert advice.max_seconds is not None
     better = told(2.0, canary(10, max_seconds=advice.max_seconds))
@@ -108,7 +108,7 @@ def test_too_little_traffic_gets_a_time_that_does() -> None:
 
 
 def test_where_no_weight_would_do_none_is_proposed() -> None:
-    """100 % is the most there is; then only time helps."""
+    """If even 100 % is too little, only a longer time is proposed."""
     starved = told(0.01, canary(50))
     assert starved.advice[0].weight is None
     assert (starved.advice[0].max_seconds or 0) > 1800
@@ -116,20 +116,20 @@ def test_where_no_weight_would_do_none_is_proposed() -> None:
 
 
 def test_where_nothing_would_do_nothing_is_proposed() -> None:
-    """A step can last a week at most; after that a human must know better."""
+    """A step can last at most a week, so no longer time is proposed."""
     starved = told(0.00001, canary(50))
     assert starved.advice[0].max_seconds is None
     assert "so promote by command" in format_forecast("model", starved)
 
 
 def test_a_proposed_weight_tells_that_later_ones_must_rise() -> None:
-    """The API refuses weights that do not rise, so half of an advice would not help."""
+    """The API rejects weights that do not rise, so the advice must include later steps."""
     written = format_forecast("model", told(2.0, canary(5, 6, max_seconds=900)))
     assert "and those of the later steps above it, or raise its maxSeconds" in written
 
 
 def test_a_certificate_that_stable_itself_could_not_get_is_told() -> None:
-    """9 % errors never show less than the 5 % that the only step asks for."""
+    """A stable revision with 9 % errors cannot show the 5 % that the step requires."""
     poor = told(10.0, canary(50, max_seconds=300), stable=0.09)
     assert poor.steps[0].requests is None
     assert poor.promoted == 0.0
@@ -139,7 +139,7 @@ def test_a_certificate_that_stable_itself_could_not_get_is_told() -> None:
 
 
 def test_pauses_of_steps_are_part_of_their_time() -> None:
-    """A timed one is added; one that waits for `promote` is named."""
+    """A timed pause is added to the time; one that waits for `promote` is named."""
     steps = (Step(weight=5, pause=StepPause(seconds=3600)), Step(weight=50, pause=StepPause()))
     plain, held = told(20.0, canary(5, 50)), told(20.0, Rollout(canary=Canary(steps=steps)))
     before, after = plain.steps[0].seconds, held.steps[0].seconds
@@ -153,7 +153,7 @@ def test_pauses_of_steps_are_part_of_their_time() -> None:
 
 
 def test_first_step_without_weight_takes_its_time() -> None:
-    """Nothing is judged there, so it changes nothing for the steps after it but their numbers."""
+    """A step of weight 0 is not judged, so it only shifts the numbers of later steps."""
     smoke = Step(weight=0, min_seconds=600, pause=StepPause(seconds=60))
     plain = told(20.0, canary(5, 50))
     tested = told(20.0, Rollout(canary=Canary(steps=(smoke, *canary(5, 50).canary.steps))))
@@ -164,13 +164,13 @@ def test_first_step_without_weight_takes_its_time() -> None:
 
 
 def test_steps_without_any_weight_are_refused() -> None:
-    """A file that no API server has seen may hold anything."""
+    """A manifest from a file has not been validated by an API server."""
     with pytest.raises(ValueError, match="add one with a weight over 0"):
         told(20.0, Rollout(canary=Canary(steps=(Step(weight=0),))))
 
 
 def test_mirror_is_foretold_before_the_steps() -> None:
-    """Copies of all requests show what the first step asks for in the least possible time."""
+    """With copies of all requests the mirror passes in the least possible time."""
     settings = canary(5, 50)
     mirrored = told(20.0, Rollout(canary=settings.canary.model_copy(update={"mirror": Mirror()})))
     assert mirrored.mirrored is not None
@@ -182,12 +182,12 @@ def test_mirror_is_foretold_before_the_steps() -> None:
 
 
 def blue_green(bake: int) -> Rollout:
-    """Set a bake."""
+    """Build blue-green settings with this bake."""
     return Rollout(strategy=Strategy.BLUE_GREEN, blue_green=BlueGreen(bake_seconds=bake))
 
 
 def test_blue_green_is_judged_in_the_bake_alone() -> None:
-    """All requests are the new revision's, so there are no steps."""
+    """Blue-green has no steps: the new revision gets all requests at once."""
     baked = told(5.0, blue_green(300))
     assert baked.steps == ()
     assert baked.bake[-1].share == 1.0
@@ -195,27 +195,27 @@ def test_blue_green_is_judged_in_the_bake_alone() -> None:
 
 
 def test_a_canary_bakes_too(busy: Forecast) -> None:
-    """With all requests but the control share, and judged from the first one: by three looks."""
+    """The bake has all requests but the control share and is judged by three polls."""
     assert (busy.bake[-1].share, busy.bake[-1].seconds) == (1.0, 45.0)
     assert "bad in the bake, with 90 % of the requests for 5 min" in format_forecast("model", busy)
 
 
 def test_a_bake_that_is_too_short_for_the_judge_is_told() -> None:
-    """Warm-up and one look leave no time for odds that could hold the bake."""
+    """After warm-up and one poll no time is left for odds that could hold the bake."""
     baked = told(5.0, blue_green(40))
     assert {one.share for one in baked.bake} == {0.0}
     assert "raise blueGreen.bakeSeconds" in format_forecast("model", baked)
 
 
 def test_without_a_bake_nothing_is_judged() -> None:
-    """It is said so."""
+    """Without a bake the forecast says that nothing is judged."""
     assert "with all requests nothing is judged" in format_forecast(
         "model", told(5.0, blue_green(0))
     )
 
 
 def test_the_table_reads_as_it_should() -> None:
-    """The whole text for a step that is short of requests."""
+    """The table for a step with too few requests is complete."""
     written = format_forecast("digits", told(0.5, canary(5), stable=0.0))
     assert written == (Path(__file__).parent / "foretold" / "short.txt").read_text()
 

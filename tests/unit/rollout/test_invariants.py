@@ -1,6 +1,6 @@
-"""Whatever happens in whatever order, the invariants hold: random histories, live on all cores.
+"""The invariants hold in random histories, which run on all cores.
 
-`make test HISTORIES=200000` lives through more of them, always from the same seeds.
+`make test HISTORIES=200000` runs more of them, always with the same seeds.
 """
 
 import os
@@ -29,33 +29,33 @@ RARE = {
     (State.PROMOTING, State.STOPPING),
     (State.STARTING, State.STOPPING),
 }
-"""Declared changes of state that need so much at the same time that all of them may miss it."""
+"""Declared transitions that need so many conditions at once that no history may reach them."""
 
 
 def lived(number: int) -> set[Step]:
-    """Live through one part; return who decided what."""
+    """Run one part of the histories and return their decisions."""
     return histories.run(number, PART)
 
 
 @pytest.fixture(scope="module")
 def decisions() -> set[Step]:
-    """Tell who decided what in all histories; the first that fails is told step by step."""
+    """Return the decisions of all histories; a failing one is printed step by step."""
     parts = range(-(-HISTORIES // PART))
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         return set().union(*pool.map(lived, parts))
 
 
 def test_what_happened_is_in_the_table(decisions: set[Step]) -> None:
-    """I1 to I13 held, and nothing decides where its row of the table does not tell of it."""
+    """I1 to I13 hold, and every decision has a row in the table."""
     untold = [one for one in decisions if not any(declares(row, one) for row in TRANSITIONS)]
     assert sorted(map(str, untold)) == []
 
 
 @pytest.mark.skipif(HISTORIES < USUAL, reason="too few histories for rare ways")
 def test_what_is_in_the_table_happened(decisions: set[Step]) -> None:
-    """The changes of state that rows tell of come about, but for a few that are too rare.
+    """All transitions of the table occur, except for a few that are too rare.
 
-    Every row has tests of its own besides.
+    Every row has its own tests as well.
     """
     gone = {(origin, end) for _, origin, end in decisions}
     told = {(origin, way.to) for row in TRANSITIONS for way in row.ways for origin in way.origins}
@@ -64,7 +64,7 @@ def test_what_is_in_the_table_happened(decisions: set[Step]) -> None:
 
 @pytest.mark.parametrize("count", [replicas_for_weight, full_scale])
 def test_need_never_falls(count: Callable[..., int]) -> None:
-    """More traffic never needs fewer pods."""
+    """A higher weight never needs fewer pods."""
     arguments = (
         [(weight, 7) for weight in range(101)]
         if count is replicas_for_weight

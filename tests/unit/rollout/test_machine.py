@@ -1,4 +1,4 @@
-"""The machine's transitions on the way up, each as a sentence, on a world of facts alone."""
+"""The state machine's transitions of a rollout that succeeds, without a cluster."""
 
 import pytest
 
@@ -38,7 +38,7 @@ def test_first_revision_serves_without_analysis() -> None:
 
 @pytest.mark.transition(3)
 def test_first_revision_is_replaced_while_it_never_served() -> None:
-    """A revision that never was ready protects nothing."""
+    """A first revision that was never ready is replaced without steps."""
     world = MachineWorld(broken={"v1": unready(NotReadyReason.CRASH_LOOP)})
     world.run(3)
     world.ask_for("v2").run(3)
@@ -62,7 +62,7 @@ def test_old_revision_stays_warm_and_then_goes() -> None:
 
 @pytest.mark.transition(7)
 def test_way_back_to_a_warm_revision_has_no_steps() -> None:
-    """What served minutes ago needs no new evidence."""
+    """A revision that served minutes ago needs no new evidence."""
     world = MachineWorld().serve().ask_for("v2")
     world.until(State.DRAINING)
     world.until(None)
@@ -79,7 +79,7 @@ def test_way_back_to_a_warm_revision_has_no_steps() -> None:
 
 @pytest.mark.transition(9, 36)
 def test_canary_grows_with_its_weight() -> None:
-    """A canary has the pods that its weight needs, and full scale before it gets everything."""
+    """A canary has the pods that its weight needs, and full scale before it gets 100 %."""
     world = MachineWorld(replicas=10).serve().ask_for("v2")
     grown = []
     for state in (State.STARTING, State.ANALYSING, State.SCALING_UP, State.PROMOTING):
@@ -90,7 +90,7 @@ def test_canary_grows_with_its_weight() -> None:
 
 @pytest.mark.transition(31)
 def test_replicas_change_on_the_way() -> None:
-    """Scaling does not reset a step."""
+    """A change of replicas does not reset a step."""
     world = canary_at(State.ANALYSING, MachineWorld(replicas=10))
     world.replicas = 20
     world.step()
@@ -110,7 +110,7 @@ def test_replicas_change_on_the_way() -> None:
 def test_edited_steps_never_lower_the_weight(
     weights: tuple[int, ...], step: int, state: State
 ) -> None:
-    """A rollout goes on at the first edited step that asks for no less than it gives."""
+    """A rollout continues at the first edited step whose weight is not below the current one."""
     world = canary_at(State.ANALYSING)
     edited = Canary(steps=tuple(Step(weight=weight) for weight in weights))
     world.settings = changed(SETTINGS, canary=edited)
@@ -124,7 +124,7 @@ def test_edited_steps_never_lower_the_weight(
 
 @pytest.mark.transition(55)
 def test_scaled_to_zero_takes_the_target_as_it_is() -> None:
-    """With no pod to serve there is nothing to protect and nothing to learn."""
+    """With zero replicas a new revision becomes stable without analysis."""
     world = MachineWorld().serve()
     world.replicas = 0
     world.ask_for("v2").run(3)
@@ -132,7 +132,7 @@ def test_scaled_to_zero_takes_the_target_as_it_is() -> None:
 
 
 def test_rollout_keeps_its_id() -> None:
-    """The id is made of the object, its generation and the target, not of chance."""
+    """The id is derived from the object, its generation and the target revision."""
     ids = []
     for _ in range(2):
         world = MachineWorld().serve().ask_for("v2")
@@ -143,14 +143,14 @@ def test_rollout_keeps_its_id() -> None:
 
 
 def test_status_survives_the_api_server() -> None:
-    """All that a rollout knows is in the status, as the API server stores it."""
+    """The whole state of a rollout is in the status and survives serialisation."""
     world = canary_at(State.ANALYSING)
     assert Status.model_validate(world.status.to_manifest()) == world.status
 
 
 @pytest.mark.parametrize("state", list(dict.fromkeys(CANARY_PATH[1:-1])))
 def test_killed_after_the_status_was_written(state: State | None) -> None:
-    """A process that dies between its status and its effects loses nothing."""
+    """A process killed between its status and its effects loses nothing."""
     world = MachineWorld().serve().ask_for("v2")
     for _ in range(400):
         world.effects = False
@@ -166,7 +166,7 @@ def test_killed_after_the_status_was_written(state: State | None) -> None:
 
 @pytest.mark.transition(5, 10, 14, 16, 18, 19, 36, 37, 39, 41, 42)
 def test_good_canary_is_promoted() -> None:
-    """A canary that passes every step gets everything, one step at a time."""
+    """A canary that passes every step gets all traffic, one step at a time."""
     world = MachineWorld().serve().ask_for("v2")
     world.run(80)
     assert world.path == CANARY_PATH
@@ -183,7 +183,7 @@ def test_good_canary_is_promoted() -> None:
 
 @pytest.mark.transition(8)
 def test_settings_alone_begin_no_rollout() -> None:
-    """What is edited besides the model is followed without a rollout."""
+    """An edit of the settings alone starts no rollout."""
     world = MachineWorld().serve()
     world.replicas = 5
     world.settings = changed(SETTINGS, canary=Canary(steps=(Step(weight=30),)))

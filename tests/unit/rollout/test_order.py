@@ -1,4 +1,4 @@
-"""The order of the checks is the policy, so it is written down twice."""
+"""The order of the checks is the policy, so a test repeats it."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from halimede.rollout.machine import ADVANCES, CHECKS, IDLE, RETREATS
 
 
 def test_order_of_checks_of_a_rollout() -> None:
-    """Retreat goes first, then what takes traffic away, then holds, then what gives traffic."""
+    """Aborts come first, then checks that take traffic away, then holds, then raises."""
     assert [check.__name__ for check in CHECKS] == [
         "going_back",
         "aborted_by_command",
@@ -45,7 +45,7 @@ def test_order_of_checks_of_a_rollout() -> None:
 
 
 def test_order_of_checks_without_a_rollout() -> None:
-    """What serves is asked first, and a rollout begins only when nothing speaks against it."""
+    """The stable revision is checked first; a rollout starts only if no check prevents it."""
     assert [check.__name__ for check in IDLE] == [
         "serves_already",
         "first_deployment",
@@ -58,5 +58,5 @@ def test_order_of_checks_without_a_rollout() -> None:
 
 @pytest.mark.parametrize("state", State)
 def test_every_state_goes_on(state: State) -> None:
-    """Each state knows what is next, in one place only."""
+    """Each state has its next step in exactly one table."""
     assert (state in ADVANCES) is (state not in RETREATS)

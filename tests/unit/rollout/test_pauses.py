@@ -1,4 +1,4 @@
-"""Pauses, by command and in the spec: what they hold, what goes on, and how they end."""
+"""Pauses by command and in the spec: what they hold, what continues, and how they end."""
 
 import pytest
 
@@ -29,7 +29,7 @@ HOLDING = [
 
 
 def commanded(world: MachineWorld, command: str) -> MachineWorld:
-    """Command something and look once."""
+    """Give a command and run one pass."""
     world.command = command
     world.step()
     return world
@@ -38,7 +38,7 @@ def commanded(world: MachineWorld, command: str) -> MachineWorld:
 @pytest.mark.transition(32)
 @pytest.mark.parametrize("state", HOLDING)
 def test_pause_holds_every_state_before_the_commit(state: State) -> None:
-    """A rollout that is paused by command stays in its state and writes no route."""
+    """A rollout paused by command stays in its state and writes no route."""
     world = commanded(canary_at(state), "pause@1")
     writes = len(world.writes)
     world.run(100, seconds=60)
@@ -51,7 +51,7 @@ def test_pause_holds_every_state_before_the_commit(state: State) -> None:
 @pytest.mark.transition(33)
 @pytest.mark.parametrize("state", HOLDING)
 def test_resume_goes_on_from_every_state(state: State) -> None:
-    """After `resume` a good canary is promoted as if nothing had been."""
+    """After `resume` a good canary is promoted as without a pause."""
     world = commanded(canary_at(state), "pause@1")
     world.run(10, seconds=600)
     commanded(world, "resume@2").run(100)
@@ -61,14 +61,14 @@ def test_resume_goes_on_from_every_state(state: State) -> None:
 
 
 def test_pause_is_in_the_status() -> None:
-    """A restart of the operator does not end a pause: the status knows since when it holds."""
+    """A restart does not end a pause: its start is stored in the status."""
     world = commanded(canary_at(State.ANALYSING), "pause@1")
     assert world.status.rollout is not None
     assert world.status.rollout.paused_since == world.now
 
 
 def test_pause_does_not_hold_the_judge() -> None:
-    """A bad canary is stopped though somebody paused it by command."""
+    """A bad canary is aborted though it is paused by command."""
     world = commanded(canary_at(State.ANALYSING), "pause@1")
     world.verdict = Verdict.ABORT
     world.run(5, seconds=60)
@@ -77,14 +77,14 @@ def test_pause_does_not_hold_the_judge() -> None:
 
 @pytest.mark.transition(47)
 def test_pause_does_not_hold_an_abort_by_command() -> None:
-    """`abort` beats `pause`."""
+    """`abort` has precedence over `pause`."""
     world = commanded(canary_at(State.ANALYSING), "pause@1")
     commanded(world, "abort@2")
     assert (world.state, world.writes[-1]) == (State.ABORTING, (("v1", 100), ("v2", 0)))
 
 
 def test_pause_does_not_hold_the_way_out_of_lost_pods() -> None:
-    """A share that meets no ready pod goes back to stable, paused or not."""
+    """A weight without a ready pod goes back to stable, paused or not."""
     world = commanded(canary_at(State.ANALYSING), "pause@1")
     world.broken["v2"] = unready()
     world.step()
@@ -93,7 +93,7 @@ def test_pause_does_not_hold_the_way_out_of_lost_pods() -> None:
 
 @pytest.mark.transition(31)
 def test_pause_does_not_hold_scaling() -> None:
-    """`spec.replicas` is followed in a pause."""
+    """A pause does not hold changes of `spec.replicas`."""
     world = commanded(canary_at(State.ANALYSING, MachineWorld(replicas=10)), "pause@1")
     world.replicas = 20
     world.step()
@@ -104,7 +104,7 @@ def test_pause_does_not_hold_scaling() -> None:
     ("target", "outcome"), [("v1", Outcome.REVERTED), ("v3", Outcome.SUPERSEDED)]
 )
 def test_pause_does_not_hold_an_edited_spec(target: str, outcome: Outcome) -> None:
-    """Back to stable, or on to a third revision: a pause is of one rollout only."""
+    """A revert or a third revision ends a pause: it belongs to one rollout."""
     world = commanded(canary_at(State.ANALYSING), "pause@1")
     world.ask_for(target).run(20)
     assert world.status.last_rollout is not None
@@ -114,7 +114,7 @@ def test_pause_does_not_hold_an_edited_spec(target: str, outcome: Outcome) -> No
 
 @pytest.mark.transition(58)
 def test_raise_that_was_stored_is_not_written_in_a_pause() -> None:
-    """A weight that was decided, but not written before a kill, waits for the end of the pause."""
+    """A weight that was stored but not written before a kill waits for the end of the pause."""
     world = canary_at(State.PRIMING)
     world.step()
     world.now += 60
@@ -130,7 +130,7 @@ def test_raise_that_was_stored_is_not_written_in_a_pause() -> None:
 
 
 def test_switch_that_was_stored_is_not_written_in_a_pause() -> None:
-    """All traffic that was decided, but not written before a kill, waits as well."""
+    """A switch that was stored but not written before a kill waits for the end of the pause."""
     world = canary_at(State.SCALING_UP)
     world.effects = False
     world.step()
@@ -174,7 +174,7 @@ def test_unready_revision_has_its_whole_deadline_after_a_pause(pause: object) ->
 
 @pytest.mark.parametrize("pause", [by_command, by_spec])
 def test_step_begins_anew_after_a_pause(pause: object) -> None:
-    """The time in a pause is no part of a step's `minSeconds`."""
+    """The time in a pause does not count for a step's `minSeconds`."""
     world = canary_at(State.ANALYSING)
     assert callable(pause)
     pause(world)
@@ -187,7 +187,7 @@ def test_step_begins_anew_after_a_pause(pause: object) -> None:
 
 @pytest.mark.parametrize("pause", [by_command, by_spec])
 def test_bake_begins_anew_after_a_pause(pause: object) -> None:
-    """The time in a pause is no part of `bakeSeconds`: there is time left to say no."""
+    """The time in a pause does not count for `bakeSeconds`, so there is time left to abort."""
     automatic = BLUE_GREEN.blue_green.model_copy(update={"auto_promote": True})
     world = canary_at(
         State.BAKING, MachineWorld(settings=changed(BLUE_GREEN, blue_green=automatic))
@@ -203,7 +203,7 @@ def test_bake_begins_anew_after_a_pause(pause: object) -> None:
 
 
 def test_route_has_its_whole_deadline_after_a_pause() -> None:
-    """A route that nobody accepts is not what ends a rollout in a pause, nor right after it."""
+    """A route that is not accepted aborts no rollout in a pause, nor right after it."""
     world = MachineWorld().serve().ask_for("v2")
     world.until(State.PRIMING)
     world.accepted = False
@@ -222,7 +222,7 @@ def test_route_has_its_whole_deadline_after_a_pause() -> None:
     ],
 )
 def test_lack_of_evidence_ends_no_paused_rollout(settings: object, verdict: Verdict) -> None:
-    """While somebody holds it, only the pause itself has a deadline."""
+    """In a pause only `pauseTimeoutSeconds` runs."""
     world = canary_at(State.ANALYSING)
     world.settings = changed(SETTINGS, analysis=getattr(settings, "analysis", None))
     world.verdict = verdict
@@ -232,7 +232,7 @@ def test_lack_of_evidence_ends_no_paused_rollout(settings: object, verdict: Verd
 
 @pytest.mark.transition(33)
 def test_resume_gives_an_inconclusive_step_its_time_anew() -> None:
-    """A step that asks for a human goes on waiting for evidence after `resume`."""
+    """An inconclusive step that paused waits for evidence again after `resume`."""
     world = canary_at(State.ANALYSING)
     world.verdict = Verdict.CONTINUE
     world.run(50, seconds=60)
@@ -245,7 +245,7 @@ def test_resume_gives_an_inconclusive_step_its_time_anew() -> None:
 @pytest.mark.parametrize("how", ["command", "spec"])
 @pytest.mark.parametrize("verdict", [None, Verdict.METRICS_DOWN, Verdict.PASS])
 def test_forgotten_pause_is_aborted(how: str, verdict: Verdict | None) -> None:
-    """After `pauseTimeoutSeconds` traffic goes back, whatever metrics and the gateway say."""
+    """After `pauseTimeoutSeconds` traffic goes back, independent of metrics and the gateway."""
     world = canary_at(State.ANALYSING)
     if how == "command":
         world.command = "pause@1"
@@ -265,7 +265,7 @@ def test_forgotten_pause_is_aborted(how: str, verdict: Verdict | None) -> None:
 
 
 def test_somebody_wakes_up_for_a_forgotten_pause() -> None:
-    """The next look comes no later than the pause's end."""
+    """The next reconcile comes no later than the pause's timeout."""
     world = commanded(canary_at(State.ANALYSING), "pause@1")
     world.verdict = None
     world.now += DAY - 7
@@ -284,7 +284,7 @@ def test_pause_may_last_if_that_is_wished() -> None:
 
 
 def test_second_pause_shows_that_the_first_is_not_forgotten() -> None:
-    """Another `pause` gives the pause its time anew."""
+    """Another `pause` restarts the pause's timeout."""
     world = commanded(canary_at(State.ANALYSING), "pause@1")
     world.now += DAY - 1
     commanded(world, "pause@2")
@@ -294,7 +294,7 @@ def test_second_pause_shows_that_the_first_is_not_forgotten() -> None:
 
 
 def test_resume_that_comes_with_the_timeout_wins() -> None:
-    """An operator that was away finds both, and listens to the human."""
+    """An operator that was away finds both, and the command has precedence."""
     world = commanded(canary_at(State.ANALYSING), "pause@1")
     world.now += 2 * DAY
     commanded(world, "resume@2")
@@ -302,7 +302,7 @@ def test_resume_that_comes_with_the_timeout_wins() -> None:
 
 
 def test_revert_that_comes_with_the_timeout_wins() -> None:
-    """Whoever goes back to stable has not forgotten; the revision is not told to have failed."""
+    """A revert at the timeout is no failure of the revision."""
     world = commanded(canary_at(State.ANALYSING), "pause@1")
     world.now += 2 * DAY
     world.ask_for("v1").until(None)

@@ -1,4 +1,4 @@
-"""The strategy Recreate: one revision stops before the other starts, and the way back."""
+"""The strategy Recreate: one revision stops before the other starts, also on an abort."""
 
 import pytest
 
@@ -22,7 +22,7 @@ ALL_TRAFFIC = [State.PROMOTING, State.BAKING]
 
 
 def at(state: State, world: MachineWorld | None = None) -> MachineWorld:
-    """Bring a rollout by Recreate to a state; pods of the old revision linger in the first."""
+    """Run a Recreate rollout to *state*; in the first one old pods are still terminating."""
     world = (world or MachineWorld(settings=RECREATE)).serve().ask_for("v2")
     world.ending = 1 if state is State.STOPPING else 0
     world.until(state)
@@ -32,13 +32,13 @@ def at(state: State, world: MachineWorld | None = None) -> MachineWorld:
 
 
 def stable(world: MachineWorld) -> str:
-    """Name the stable revision."""
+    """Return the stable revision."""
     assert world.status.stable is not None
     return world.status.stable.revision
 
 
 def watched(world: MachineWorld, passes: int) -> list[dict[str, int]]:
-    """Run passes and note how many pods each revision is to have."""
+    """Run passes and record the desired pods of both revisions."""
     seen: list[dict[str, int]] = []
     for _ in range(passes):
         world.step()
@@ -50,7 +50,7 @@ def watched(world: MachineWorld, passes: int) -> list[dict[str, int]]:
 
 @pytest.mark.transition(81, 82, 83)
 def test_old_revision_stops_before_the_new_one_starts() -> None:
-    """Never do both have pods; the route moves once, when the new one is ready."""
+    """Both never have pods at once; the route changes once, when the new one is ready."""
     world = MachineWorld(settings=RECREATE).serve().ask_for("v2")
     world.seen.clear()
     pods = watched(world, 40)
@@ -63,7 +63,7 @@ def test_old_revision_stops_before_the_new_one_starts() -> None:
 
 @pytest.mark.transition(82)
 def test_new_revision_waits_for_pods_that_are_ending() -> None:
-    """What the old pods hold is free only when they are gone."""
+    """The old pods keep their resources until they are gone."""
     world = at(State.STOPPING)
     world.run(20)
     assert (world.state, world.desired) == (State.STOPPING, {"v1": 0, "v2": 0})
@@ -75,7 +75,7 @@ def test_new_revision_waits_for_pods_that_are_ending() -> None:
 
 
 def test_first_deployment_is_as_usual() -> None:
-    """There is nothing to stop."""
+    """A first deployment has nothing to stop."""
     world = MachineWorld(settings=RECREATE).serve()
     assert (stable(world), world.path) == ("v1", [None])
 
@@ -86,7 +86,7 @@ def test_first_deployment_is_as_usual() -> None:
     [None, NotReadyReason.LOADING, NotReadyReason.UNSCHEDULABLE, NotReadyReason.IMAGE_PULL],
 )
 def test_old_revision_comes_back_after_the_deadline(cause: NotReadyReason | None) -> None:
-    """Whatever keeps the new one from being ready, the outage ends with the old one."""
+    """If the new revision is not ready in time, the old one returns, whatever the cause."""
     world = at(State.STARTING)
     world.broken["v2"] = unready(cause)
     world.run(358)
@@ -101,7 +101,7 @@ def test_old_revision_comes_back_after_the_deadline(cause: NotReadyReason | None
 
 @pytest.mark.transition(84)
 def test_pods_that_do_not_end_are_not_waited_for_for_ever() -> None:
-    """A node that is lost keeps its pods; the old revision may find room elsewhere."""
+    """Pods on a lost node may never end; the old revision may find room elsewhere."""
     world = at(State.STOPPING)
     world.run(380)
     last = world.status.last_rollout
@@ -112,7 +112,7 @@ def test_pods_that_do_not_end_are_not_waited_for_for_ever() -> None:
 
 @pytest.mark.transition(13)
 def test_new_revision_that_crashes_is_given_up_early() -> None:
-    """Three restarts without ever having been ready are enough."""
+    """Three restarts without having been ready abort the rollout."""
     world = at(State.STARTING)
     world.broken["v2"] = unready(NotReadyReason.CRASH_LOOP, restarts=3)
     world.step()
@@ -121,7 +121,7 @@ def test_new_revision_that_crashes_is_given_up_early() -> None:
 
 @pytest.mark.transition(40, 86)
 def test_bad_revision_is_replaced_by_the_old_one() -> None:
-    """Stopped in the bake, its pods go first; it is over when those of the old one are back."""
+    """On an abort in the bake its pods stop first; the rollout ends when the old ones are back."""
     world = at(State.BAKING)
     world.verdict = Verdict.ABORT
     world.until(State.ABORTING)
@@ -139,7 +139,7 @@ def test_bad_revision_is_replaced_by_the_old_one() -> None:
 @pytest.mark.transition(86)
 @pytest.mark.parametrize("command", [None, "retry@2"])
 def test_old_revision_that_does_not_come_back_is_in_nobodys_way(command: str | None) -> None:
-    """A fix, or another try, does not wait for what cannot start."""
+    """A new spec or a retry does not wait for an old revision that cannot start."""
     world = at(State.STARTING)
     world.command = "abort@1"
     world.step()
@@ -158,7 +158,7 @@ def test_old_revision_that_does_not_come_back_is_in_nobodys_way(command: str | N
 @pytest.mark.transition(29)
 @pytest.mark.parametrize("state", [*OUTAGE, *ALL_TRAFFIC])
 def test_spec_that_is_reverted_brings_the_old_one_back(state: State) -> None:
-    """The way back is the same, and nothing has failed."""
+    """A revert takes the same path as an abort and marks no revision as failed."""
     world = at(state)
     world.ending = 0
     world.ask_for("v1").until(None)
@@ -172,7 +172,7 @@ def test_spec_that_is_reverted_brings_the_old_one_back(state: State) -> None:
 @pytest.mark.transition(81)
 @pytest.mark.parametrize("state", [*OUTAGE, *ALL_TRAFFIC])
 def test_third_revision_takes_the_place_at_once(state: State) -> None:
-    """The old one is not started in between."""
+    """The old revision is not started in between."""
     world = at(state)
     world.ending = 0
     world.ask_for("v3")
@@ -184,7 +184,7 @@ def test_third_revision_takes_the_place_at_once(state: State) -> None:
 
 @pytest.mark.transition(28)
 def test_third_revision_that_failed_before_does_not_take_the_place() -> None:
-    """The old revision comes back instead."""
+    """The old revision comes back."""
     world = at(State.STARTING)
     world.command = "abort@1"
     world.until(None)
@@ -196,7 +196,7 @@ def test_third_revision_that_failed_before_does_not_take_the_place() -> None:
 
 @pytest.mark.transition(85)
 def test_nothing_is_committed_without_pods() -> None:
-    """With all traffic and no pod it has a minute to come back."""
+    """A revision with all traffic and no pod has a minute to recover."""
     world = at(State.BAKING)
     world.broken["v2"] = unready()
     world.now += 600
@@ -214,7 +214,7 @@ def test_nothing_is_committed_without_pods() -> None:
 
 @pytest.mark.transition(85)
 def test_switch_that_was_not_written_waits_for_pods_again() -> None:
-    """Killed before it was written, it is not written to a revision that has lost its pods."""
+    """A switch that was stored but not written is not written if the pods are lost by then."""
     world = at(State.STARTING)
     world.effects = False
     world.until(State.PROMOTING)
@@ -229,7 +229,7 @@ def test_switch_that_was_not_written_waits_for_pods_again() -> None:
 
 @pytest.mark.transition(87)
 def test_pause_holds_before_the_old_revision_stops() -> None:
-    """As long as it serves, somebody may hold it."""
+    """While the old revision serves, a pause holds the rollout."""
     world = MachineWorld(settings=changed(RECREATE, paused=True)).serve().ask_for("v2")
     world.run(100)
     assert (world.state, world.desired) == (State.STOPPING, {"v1": 2, "v2": 0})
@@ -240,7 +240,7 @@ def test_pause_holds_before_the_old_revision_stops() -> None:
 
 @pytest.mark.transition(87)
 def test_forgotten_pause_ends() -> None:
-    """Before the old revision has stopped, nothing is lost by that."""
+    """Before the old revision has stopped, the pause's timeout aborts without loss."""
     held = changed(RECREATE, paused=True, pause_timeout_seconds=60)
     world = MachineWorld(settings=held).serve().ask_for("v2")
     assert watched(world, 30)[-1] == {"v1": 2}
@@ -251,7 +251,7 @@ def test_forgotten_pause_ends() -> None:
 @pytest.mark.transition(87)
 @pytest.mark.parametrize("state", [*OUTAGE, State.PROMOTING])
 def test_pause_does_not_prolong_the_outage(state: State) -> None:
-    """In the middle there is nothing to hold; in the bake there is."""
+    """A pause holds the bake, but not the outage."""
     world = at(state)
     world.ending = 0
     world.settings = changed(RECREATE, paused=True)
@@ -261,7 +261,7 @@ def test_pause_does_not_prolong_the_outage(state: State) -> None:
 
 @pytest.mark.transition(80)
 def test_force_skips_the_bake() -> None:
-    """Whoever is sure needs no bake."""
+    """`promote-full-force` skips the bake."""
     world = at(State.STARTING)
     begun = world.now
     world.command = "promote-full-force@1"
@@ -278,7 +278,7 @@ def test_force_skips_the_bake() -> None:
     ],
 )
 def test_refused(state: State, command: str, told: str) -> None:
-    """There are no steps."""
+    """A command that needs steps, or a revision to promote, is rejected."""
     world = at(state)
     world.command = command
     refused = [one.message for one in world.step().events if one.reason == "CommandRefused"]
@@ -287,7 +287,7 @@ def test_refused(state: State, command: str, told: str) -> None:
 
 @pytest.mark.transition(48)
 def test_rollback_recreates() -> None:
-    """The way back by command takes the same way, and pins."""
+    """`rollback` recreates as well, and pins the revision."""
     world = at(State.DRAINING)
     world.until(None)
     world.seen.clear()
@@ -299,7 +299,7 @@ def test_rollback_recreates() -> None:
 
 @pytest.mark.transition(7)
 def test_way_back_to_a_warm_revision_needs_no_outage() -> None:
-    """Where both run there is room for both."""
+    """If the warm revision still runs, there is room for both."""
     world = MachineWorld(settings=changed(SETTINGS, canary=SETTINGS.canary)).serve().ask_for("v2")
     world.until(State.DRAINING)
     world.until(None)
@@ -310,7 +310,7 @@ def test_way_back_to_a_warm_revision_needs_no_outage() -> None:
 
 @pytest.mark.transition(81)
 def test_warm_revisions_make_room() -> None:
-    """What is kept warm stands where the new pods are to be."""
+    """Warm revisions are deleted, because the new pods need their room."""
     world = MachineWorld().serve().ask_for("v2")
     world.until(State.DRAINING)
     world.until(None)
@@ -322,7 +322,7 @@ def test_warm_revisions_make_room() -> None:
 @pytest.mark.parametrize("way_back", [False, True])
 @pytest.mark.parametrize("state", [*OUTAGE, *ALL_TRAFFIC])
 def test_killed_after_the_status_was_written(state: State, *, way_back: bool) -> None:
-    """A process that dies between its status and its effects ends where it would have ended."""
+    """A process killed between its status and its effects reaches the same end."""
     world = MachineWorld(settings=RECREATE).serve().ask_for("v2")
     most = 0
     for number in range(200):

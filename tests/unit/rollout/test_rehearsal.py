@@ -1,4 +1,4 @@
-"""What a revision shows before users meet it: by copies of requests, or behind a preview."""
+"""Analysis before users meet a revision: by copies of requests, or behind a preview."""
 
 import pytest
 
@@ -24,7 +24,7 @@ PREVIEW = PreviewAnalysis(mirror_percent=50, min_seconds=120, max_seconds=600)
 
 
 def mirrored(mirror: Mirror = MIRROR, *steps: Step, **changes: object) -> MachineWorld:
-    """Make a world whose canaries get copies of requests first."""
+    """Make a world whose canaries are mirrored to first."""
     canary = Canary(steps=steps or STEPS, mirror=mirror, bake_seconds=60)
     return MachineWorld(settings=changed(SETTINGS, canary=canary, **changes), replicas=4)
 
@@ -39,7 +39,7 @@ def previewed(*, auto: bool = True, **changes: object) -> MachineWorld:
 
 
 def begun(world: MachineWorld, state: State) -> MachineWorld:
-    """Bring a revision to where it is judged before users meet it."""
+    """Run a rollout to its analysis before the first users."""
     canary_at(state, world)
     world.run(8)
     assert world.status.rollout is not None
@@ -48,18 +48,18 @@ def begun(world: MachineWorld, state: State) -> MachineWorld:
 
 
 def copies(world: MachineWorld) -> int:
-    """Say of what percentage of the requests the new revision gets copies."""
+    """Return the percentage of requests that is copied to the canary."""
     return world.arranged.mirror_percent if world.arranged else 0
 
 
 def deciding(**changes: object) -> Analysis:
-    """Edit how the revision is judged."""
+    """Change the analysis settings."""
     return SETTINGS.analysis.model_copy(update=changes)
 
 
 @pytest.mark.transition(72)
 def test_mirror_comes_before_the_first_weight() -> None:
-    """All pods that the copies need are there, and nobody else's answers come from them."""
+    """The pods for the copies exist, and the canary answers no user."""
     world = begun(mirrored(), State.MIRRORING)
     assert (copies(world), world.desired["v2"], world.route) == (
         100,
@@ -70,7 +70,7 @@ def test_mirror_comes_before_the_first_weight() -> None:
 
 @pytest.mark.transition(74)
 def test_mirror_ends_with_the_judges_consent() -> None:
-    """Not before `minSeconds`; the first step and its judgement then begin anew."""
+    """A pass ends the mirror after `minSeconds`; the first step starts with new evidence."""
     world = canary_at(State.MIRRORING, mirrored())
     entered = world.now
     world.until(State.SHIFTING)
@@ -86,7 +86,7 @@ def test_mirror_ends_with_the_judges_consent() -> None:
 
 @pytest.mark.transition(73)
 def test_mirror_waits_for_the_judge() -> None:
-    """Without evidence no user meets the revision; after `maxSeconds` a person is asked."""
+    """Without evidence no user meets the revision; after `maxSeconds` the rollout pauses."""
     world = begun(mirrored(), State.MIRRORING)
     world.verdict = Verdict.CONTINUE
     world.run(20, seconds=20)
@@ -98,7 +98,7 @@ def test_mirror_waits_for_the_judge() -> None:
 
 
 def test_mirror_that_is_inconclusive_can_end_the_rollout() -> None:
-    """`onInconclusive` counts for copies as for steps."""
+    """`onInconclusive` applies to the mirror as it does to steps."""
     world = mirrored(analysis=deciding(on_inconclusive=OnTimeout.ABORT))
     begun(world, State.MIRRORING)
     world.verdict = Verdict.CONTINUE
@@ -108,7 +108,7 @@ def test_mirror_that_is_inconclusive_can_end_the_rollout() -> None:
 
 
 def test_bad_copies_stop_a_revision_that_no_user_met() -> None:
-    """The judge may stop it at any time."""
+    """An abort verdict ends the mirror at any time."""
     world = begun(mirrored(), State.MIRRORING)
     world.verdict = Verdict.ABORT
     world.until(State.ABORTING)
@@ -122,7 +122,7 @@ def test_bad_copies_stop_a_revision_that_no_user_met() -> None:
     ("command", "state"), [("promote", State.SHIFTING), ("promote-full", State.SCALING_UP)]
 )
 def test_mirror_can_be_cut_short(command: str, state: State) -> None:
-    """Whoever has seen enough of the copies goes on."""
+    """A command ends the mirror early."""
     world = begun(mirrored(), State.MIRRORING)
     world.verdict = Verdict.NO_DATA
     world.command = f"{command}@1"
@@ -133,7 +133,7 @@ def test_mirror_can_be_cut_short(command: str, state: State) -> None:
 
 
 def test_mirror_that_is_edited_away_is_over() -> None:
-    """The spec counts as it is now."""
+    """A mirror that is removed from the spec ends."""
     world = begun(mirrored(), State.MIRRORING)
     world.verdict = Verdict.NO_DATA
     world.settings = changed(world.settings, canary=Canary(steps=STEPS))
@@ -142,7 +142,7 @@ def test_mirror_that_is_edited_away_is_over() -> None:
 
 
 def test_copies_never_go_to_a_revision_without_pods() -> None:
-    """It is shed, and mirrored anew when its pods are back."""
+    """The mirror stops without ready pods and restarts when they are back."""
     world = begun(mirrored(), State.MIRRORING)
     world.broken["v2"] = unready()
     world.step()
@@ -154,7 +154,7 @@ def test_copies_never_go_to_a_revision_without_pods() -> None:
 
 
 def test_copies_wait_for_all_the_pods_that_they_need() -> None:
-    """Too few pods would fail of load, and not of the model."""
+    """The mirror waits for its pods, because too few would fail from load, not from the model."""
     world = mirrored(Mirror(percent=60))
     world.broken["v2"] = unready(ready=2)
     world.serve().ask_for("v2").run(20)
@@ -165,7 +165,7 @@ def test_copies_wait_for_all_the_pods_that_they_need() -> None:
 
 @pytest.mark.transition(75)
 def test_gateway_that_refuses_copies_gets_its_old_route_back() -> None:
-    """Users' requests come before copies of them."""
+    """A route that is not accepted because of the mirror aborts the rollout."""
     world = canary_at(State.MIRRORING, mirrored())
     world.step()
     world.refused = True
@@ -176,7 +176,7 @@ def test_gateway_that_refuses_copies_gets_its_old_route_back() -> None:
 
 
 def test_testers_meet_the_revision_while_it_is_mirrored() -> None:
-    """They need not wait for the first weight."""
+    """Testers reach the canary before its first weight."""
     world = mirrored()
     match = Match(headers=(HeaderMatch(name="x-tester", value="yes"),))
     canary = world.settings.canary.model_copy(update={"match": match})
@@ -187,7 +187,7 @@ def test_testers_meet_the_revision_while_it_is_mirrored() -> None:
 
 
 def test_first_step_without_weight_follows_the_mirror() -> None:
-    """Its own number of pods counts then."""
+    """After the mirror a first step of weight 0 has its own number of pods."""
     smoke = Step(weight=0, min_seconds=60, scale=Scale(replicas=2))
     world = canary_at(State.MIRRORING, mirrored(MIRROR, smoke, *STEPS))
     assert world.desired["v2"] == 4
@@ -197,7 +197,7 @@ def test_first_step_without_weight_follows_the_mirror() -> None:
 
 
 def test_end_of_the_mirror_is_looked_for_by_the_clock() -> None:
-    """Even where no judge is due."""
+    """The end of the mirror schedules a reconcile even if no poll is due."""
     world = begun(mirrored(), State.MIRRORING)
     assert world.status.rollout is not None
     changes = {"polled_at": world.now + 5000, "last_progress_at": world.now + 5000}
@@ -212,7 +212,7 @@ def test_end_of_the_mirror_is_looked_for_by_the_clock() -> None:
 
 @pytest.mark.transition(76)
 def test_preview_is_switched_with_the_judges_consent() -> None:
-    """`autoPromote` waits for the certificate, and the bake begins anew."""
+    """`autoPromote` waits for the certificate, and the bake starts with new evidence."""
     world = canary_at(State.AWAITING_PROMOTION, previewed())
     entered = world.now
     assert copies(world) == 50
@@ -226,7 +226,7 @@ def test_preview_is_switched_with_the_judges_consent() -> None:
 
 
 def test_preview_without_evidence_is_not_switched() -> None:
-    """By itself it goes no further than the judge."""
+    """`autoPromote` does not switch without evidence."""
     world = begun(previewed(), State.AWAITING_PROMOTION)
     world.verdict = Verdict.NO_DATA
     world.run(100, seconds=20)
@@ -238,7 +238,7 @@ def test_preview_without_evidence_is_not_switched() -> None:
 
 
 def test_preview_shows_what_the_judge_says_to_whoever_promotes() -> None:
-    """Where a person switches, the evidence is shown and holds nobody up."""
+    """Without `autoPromote` the verdict is shown but does not hold the command."""
     world = begun(previewed(auto=False), State.AWAITING_PROMOTION)
     world.run(100, seconds=20)
     assert world.last.wait is not None
@@ -251,7 +251,7 @@ def test_preview_shows_what_the_judge_says_to_whoever_promotes() -> None:
 
 @pytest.mark.parametrize("world", [previewed(auto=True), previewed(auto=False)])
 def test_bad_preview_is_stopped(world: MachineWorld) -> None:
-    """Nobody is asked about a revision that is bad."""
+    """A bad preview is aborted without a question to the user."""
     begun(world, State.AWAITING_PROMOTION)
     world.verdict = Verdict.ABORT
     world.until(None)
@@ -260,7 +260,7 @@ def test_bad_preview_is_stopped(world: MachineWorld) -> None:
 
 
 def test_judged_preview_without_pods_starts_anew() -> None:
-    """Errors for want of pods are no news of the model."""
+    """Errors caused by missing pods do not count against the model."""
     world = begun(previewed(), State.AWAITING_PROMOTION)
     world.broken["v2"] = unready()
     world.step()

@@ -1,4 +1,4 @@
-"""How long a step will still take, as far as the traffic tells."""
+"""The remaining time of a step, estimated from its traffic."""
 
 from typing import Any
 
@@ -21,12 +21,12 @@ LEVELS = levels(ANALYSIS, 3, None, 0.05)
 
 
 def nothing() -> SourceEvidence:
-    """Begin without a request."""
+    """Return evidence without requests."""
     return initial_evidence("Triton", limits(ANALYSIS), LEVELS, 0.0)
 
 
 def analysing(per_second: float | None = 0.2, **changes: Any) -> RolloutStatus:
-    """Judge a canary with 10 % of the requests, which has had three clean ones."""
+    """Return a canary at 10 % that has answered three requests without errors."""
     rollout = canary_at(State.ANALYSING).status.rollout
     assert rollout is not None
     held = nothing().model_copy(update={"canary_requests": 3, "usual_requests": 3, "polls": 3})
@@ -41,18 +41,18 @@ def analysing(per_second: float | None = 0.2, **changes: Any) -> RolloutStatus:
 
 
 def test_the_rate_is_that_of_the_share() -> None:
-    """20 requests at 10 % of 0.2 a second take a thousand seconds."""
+    """20 requests at 10 % of 0.2 requests/s take 1000 s."""
     assert seconds_for(20, analysing(), SETTINGS) == pytest.approx(1000)
     assert time_for(20, analysing(), SETTINGS) == "about 17 min at 0.2 requests/s"
 
 
 def test_the_share_of_the_pods_counts_where_there_is_no_router() -> None:
-    """It may be more than what was asked for."""
+    """Without a router the actual weight counts, which may exceed the step's."""
     assert seconds_for(20, analysing(actual_weight=25), SETTINGS) == pytest.approx(400)
 
 
 def test_copies_come_at_their_own_rate() -> None:
-    """Before the first weight there are no requests of users."""
+    """Before the first weight the rate is that of the copies."""
     mirrored = Canary(steps=SETTINGS.canary.steps, mirror=Mirror(percent=50))
     settings = SETTINGS.model_copy(update={"canary": mirrored})
     rollout = analysing(state=State.MIRRORING, weight=0)
@@ -61,13 +61,13 @@ def test_copies_come_at_their_own_rate() -> None:
 
 @pytest.mark.parametrize("per_second", [None, 0.0])
 def test_unknown_traffic_tells_no_time(per_second: float | None) -> None:
-    """Nor does traffic that has ended."""
+    """No time is estimated without traffic, or after traffic has ended."""
     assert time_for(20, analysing(per_second), SETTINGS) == ""
     assert time_left(analysing(per_second), SETTINGS) == ""
 
 
 def test_what_a_step_lacks_is_told_with_its_time() -> None:
-    """What the certificate asks for, less what has come, at the rate of the share."""
+    """The time is that of the requests still missing, at the rate of the weight."""
     needed = requests_to_certify(LEVELS[0], nothing(), ANALYSIS)
     assert needed is not None
     minutes = (needed - 3) / 0.02 / 60
@@ -88,12 +88,12 @@ def test_what_a_step_lacks_is_told_with_its_time() -> None:
     ],
 )
 def test_where_no_step_is_judged_nothing_is_lacking(changes: dict[str, Any]) -> None:
-    """Between steps, on the way back, without steps, without evidence, without data."""
+    """Nothing is missing between steps, in an abort, without steps, evidence or data."""
     assert time_left(analysing(**changes), SETTINGS) == ""
 
 
 def test_a_canary_that_is_suspected_is_not_told_to_wait() -> None:
-    """Clean requests alone do not let it pass."""
+    """A suspected canary gets no estimate: clean requests alone do not let it pass."""
     suspicion = (4.0,) * len(nothing().log_rel)
     held = nothing().model_copy(
         update={"canary_requests": 9, "canary_errors": 9, "log_rel": suspicion, "polls": 3}
@@ -105,5 +105,5 @@ def test_a_canary_that_is_suspected_is_not_told_to_wait() -> None:
 
 
 def test_edited_steps_are_held_to_the_last_level() -> None:
-    """As the judge does."""
+    """Like the judge, the estimate uses the levels fixed at the start."""
     assert level_due(analysing(step=0, steps=2)) == 2

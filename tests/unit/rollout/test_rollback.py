@@ -1,4 +1,4 @@
-"""The way back to what was stable before: by command, and by the spec within the window."""
+"""Rollbacks to an earlier stable revision, by command and by the spec within the window."""
 
 import pytest
 
@@ -13,7 +13,7 @@ BAKED = changed(BLUE_GREEN, scale_down_delay_seconds=0)
 
 
 def promoted(*revisions: str, world: MachineWorld | None = None) -> MachineWorld:
-    """Have revisions promoted one after the other, the older ones cold."""
+    """Promote revisions one after the other; the older ones are no longer warm."""
     world = (world or MachineWorld(settings=COLD)).serve(revisions[0])
     for revision in revisions[1:]:
         world.ask_for(revision).until(State.STARTING)
@@ -24,31 +24,31 @@ def promoted(*revisions: str, world: MachineWorld | None = None) -> MachineWorld
 
 
 def stable(world: MachineWorld) -> str:
-    """Name the stable revision."""
+    """Return the stable revision."""
     assert world.status.stable is not None
     return world.status.stable.revision
 
 
 def history(world: MachineWorld) -> list[str]:
-    """Name what can be gone back to, the last one first."""
+    """Return the revisions in the history, newest first."""
     return [one.revision for one in world.status.history]
 
 
 def pinned(world: MachineWorld) -> tuple[str, str] | None:
-    """Tell what is held against what."""
+    """Return the pinned revision and the one that the spec asks for."""
     pin = world.status.pinned
     return (pin.revision, pin.spec_revision) if pin else None
 
 
 def commanded(world: MachineWorld, command: str) -> list[str]:
-    """Give a command, look once, and list the refusals."""
+    """Give a command, run one pass, and return the rejections."""
     world.command = command
     told = world.step().events
     return [one.message for one in told if one.reason == "CommandRefused"]
 
 
 def test_promoted_revisions_are_remembered() -> None:
-    """The history holds what was stable before, newest first, with the time of its promotion."""
+    """The history lists earlier stable revisions, newest first, with their promotion times."""
     world = promoted("v1", "v2", "v3")
     assert history(world) == ["v2", "v1"]
     assert [one.promoted_at for one in world.status.history] == sorted(
@@ -57,7 +57,7 @@ def test_promoted_revisions_are_remembered() -> None:
 
 
 def test_history_is_bounded() -> None:
-    """Beyond the limit the oldest is forgotten, and at once if the limit is lowered."""
+    """Revisions over the limit are dropped, oldest first, and at once if the limit falls."""
     limited = changed(COLD, revision_history_limit=2)
     world = promoted("v1", "v2", "v3", "v4", world=MachineWorld(settings=limited))
     assert history(world) == ["v3", "v2"]
@@ -68,7 +68,7 @@ def test_history_is_bounded() -> None:
 
 
 def test_warm_revisions_are_remembered_in_any_case() -> None:
-    """What still runs can be gone back to though the limit is 0."""
+    """Warm revisions stay in the history even with a limit of 0."""
     world = promoted(
         "v1", "v2", world=MachineWorld(settings=changed(SETTINGS, revision_history_limit=0))
     )
@@ -79,7 +79,7 @@ def test_warm_revisions_are_remembered_in_any_case() -> None:
 
 
 def test_revisions_that_failed_are_not_history() -> None:
-    """Only what was promoted can be gone back to."""
+    """Revisions that were never promoted are not in the history."""
     world = canary_at(State.ANALYSING)
     world.verdict = Verdict.ABORT
     world.until(None)
@@ -92,7 +92,7 @@ def test_revisions_that_failed_are_not_history() -> None:
     "settings", [COLD, SETTINGS, changed(BLUE_GREEN, scale_down_delay_seconds=0)]
 )
 def test_rollback_goes_back_at_once(settings: Rollout) -> None:
-    """Cold or warm: no steps, all requests in one write, and then the bake."""
+    """Cold or warm, a rollback has no steps: one write moves all requests, then it bakes."""
     world = promoted("v1", "v2", world=MachineWorld(settings=COLD))
     world.settings = settings
     world.seen.clear()
@@ -109,7 +109,7 @@ def test_rollback_goes_back_at_once(settings: Rollout) -> None:
 
 
 def test_pin_holds_against_the_spec() -> None:
-    """The spec still asks for the newer one: nothing brings it back by itself."""
+    """The pinned revision serves although the spec asks for the newer one."""
     world = promoted("v1", "v2")
     commanded(world, "rollback@1")
     world.run(1000, seconds=600)
@@ -121,7 +121,7 @@ def test_pin_holds_against_the_spec() -> None:
 @pytest.mark.transition(48)
 @pytest.mark.parametrize(("asked", "serving"), [("v3", "v3"), ("v1", "v1")])
 def test_pin_ends_when_the_spec_changes(asked: str, serving: str) -> None:
-    """A fix is rolled out by steps; a spec that was reverted agrees with what serves."""
+    """A new spec ends the pin: a fix is rolled out by steps, a revert needs no rollout."""
     world = promoted("v1", "v2")
     commanded(world, "rollback@1")
     world.until(None)
@@ -130,7 +130,7 @@ def test_pin_ends_when_the_spec_changes(asked: str, serving: str) -> None:
 
 
 def test_pin_outlives_edits_that_ask_for_the_same_revision() -> None:
-    """To change the number of pods is not to ask for another model."""
+    """An edit of replicas does not end a pin."""
     world = promoted("v1", "v2")
     commanded(world, "rollback@1")
     world.until(None)
@@ -141,7 +141,7 @@ def test_pin_outlives_edits_that_ask_for_the_same_revision() -> None:
 @pytest.mark.transition(48)
 @pytest.mark.transition(48)
 def test_pin_outlives_an_update_of_the_operator() -> None:
-    """The same spec rendered to another revision is no edit."""
+    """If an update renders the same spec to another revision, the pin stays."""
     world = promoted("v1", "v2")
     commanded(world, "rollback@1")
     world.until(None)
@@ -152,7 +152,7 @@ def test_pin_outlives_an_update_of_the_operator() -> None:
 
 
 def test_resume_ends_the_pin_and_the_way_has_all_its_steps() -> None:
-    """What had to be left gets no short way back, though it is still warm."""
+    """A revision that was rolled back gets all its steps, though it is still warm."""
     world = promoted("v1", "v2", world=MachineWorld())
     commanded(world, "rollback@1")
     world.until(None)
@@ -165,7 +165,7 @@ def test_resume_ends_the_pin_and_the_way_has_all_its_steps() -> None:
 
 
 def test_second_rollback_goes_further_back() -> None:
-    """At three in the morning nobody wants the first one undone."""
+    """A second `rollback` does not undo the first."""
     world = promoted("v1", "v2", "v3")
     for number, revision in enumerate(("v2", "v1")):
         assert commanded(world, f"rollback@{number}") == []
@@ -177,7 +177,7 @@ def test_second_rollback_goes_further_back() -> None:
 
 
 def test_rollback_by_name_goes_anywhere_in_the_history() -> None:
-    """Whoever names a revision has it, even one that had to be left."""
+    """`rollback` to a named revision works even if that one was rolled back before."""
     world = promoted("v1", "v2", "v3")
     for number, revision in enumerate(("v1", "v3", "v2")):
         world.seen.clear()
@@ -187,7 +187,7 @@ def test_rollback_by_name_goes_anywhere_in_the_history() -> None:
 
 
 def test_pin_on_what_the_spec_asks_for_is_no_pin() -> None:
-    """Back where the spec is, there is nothing to hold."""
+    """A rollback to the spec's revision pins nothing."""
     world = promoted("v1", "v2")
     for number, revision in enumerate(("v1", "v2")):
         commanded(world, f"rollback:{revision}@{number}")
@@ -202,7 +202,7 @@ def test_pin_on_what_the_spec_asks_for_is_no_pin() -> None:
 @pytest.mark.parametrize("command", ["rollback@1", "rollback:v1@1"])
 @pytest.mark.parametrize("state", [State.STARTING, State.ANALYSING, State.BAKING])
 def test_rollback_of_a_rollout_aborts_it(state: State, command: str) -> None:
-    """While a rollout is under way the way back is to abort it, in one write, paused or not."""
+    """`rollback` during a rollout aborts it in one write, paused or not."""
     world = canary_at(state)
     commanded(world, "pause@0")
     assert commanded(world, command) == []
@@ -219,7 +219,7 @@ def test_rollback_of_a_rollout_aborts_it(state: State, command: str) -> None:
 
 
 def test_rollback_by_name_leaves_a_rollout_for_an_older_revision() -> None:
-    """A third revision that is commanded supersedes the one on its way."""
+    """`rollback` to a third revision supersedes the current rollout."""
     world = promoted("v1", "v2").ask_for("v3")
     world.until(State.ANALYSING)
     assert commanded(world, "rollback:v1@1") == []
@@ -232,7 +232,7 @@ def test_rollback_by_name_leaves_a_rollout_for_an_older_revision() -> None:
 
 
 def test_rollback_just_after_the_commit_waits_for_the_route() -> None:
-    """The old revision leaves the route first; then it comes back."""
+    """The old revision first leaves the route, then the rollback starts."""
     world = canary_at(State.DRAINING)
     assert commanded(world, "rollback@1") == []
     world.until(State.BAKING)
@@ -242,7 +242,7 @@ def test_rollback_just_after_the_commit_waits_for_the_route() -> None:
 
 @pytest.mark.parametrize("verdict", [Verdict.ABORT, None])
 def test_failed_way_back_leaves_what_serves(verdict: Verdict | None) -> None:
-    """Stopped by the judge or by hand, the way back ends where it began, and so does the pin."""
+    """An aborted rollback returns to the stable revision and ends the pin."""
     world = promoted("v1", "v2")
     world.settings = BAKED
     commanded(world, "rollback@1")
@@ -260,7 +260,7 @@ def test_failed_way_back_leaves_what_serves(verdict: Verdict | None) -> None:
 
 
 def test_failed_way_further_back_does_not_bring_the_newest_one() -> None:
-    """From v3 back to v2, and in vain to v1: v2 stays, not v3."""
+    """After v3 to v2, a failed rollback to v1 leaves v2 stable, not v3."""
     world = promoted("v1", "v2", "v3")
     commanded(world, "rollback@1")
     world.until(None)
@@ -271,7 +271,7 @@ def test_failed_way_further_back_does_not_bring_the_newest_one() -> None:
 
 
 def test_rollback_is_not_held_by_an_invalid_spec() -> None:
-    """What is held against the spec needs no sense in it."""
+    """A pinned rollback continues even if the spec is invalid."""
     world = promoted("v1", "v2")
     world.invalid = "spec.model.configPbtxt: no."
     commanded(world, "rollback@1")
@@ -297,7 +297,7 @@ def test_rollback_is_not_held_by_an_invalid_spec() -> None:
     ],
 )
 def test_refused(before: str | None, command: str, told: str) -> None:
-    """A way back that is none is refused with what can be had."""
+    """An impossible rollback is rejected with the possible ones."""
     world = promoted("v1", "v2")
     if before == "spec":
         world.settings = changed(COLD, paused=True)
@@ -308,14 +308,14 @@ def test_refused(before: str | None, command: str, told: str) -> None:
 
 
 def test_first_revision_has_nothing_behind_it() -> None:
-    """Where nothing was promoted before, the refusal says so."""
+    """Without an earlier stable revision the rejection says so."""
     assert "nothing else is there" in commanded(MachineWorld().serve(), "rollback@1")[0]
 
 
 @pytest.mark.transition(7)
 @pytest.mark.parametrize(("window", "steps"), [(0, "steps"), (1, "steps"), (2, "none")])
 def test_spec_goes_back_without_steps_within_the_window(window: int, steps: str) -> None:
-    """`rollbackWindowRevisions` counts what was stable before."""
+    """`rollbackWindowRevisions` counts earlier stable revisions."""
     settings = changed(COLD, rollback_window_revisions=window)
     world = promoted("v1", "v2", "v3", world=MachineWorld(settings=settings))
     world.seen.clear()
@@ -324,7 +324,7 @@ def test_spec_goes_back_without_steps_within_the_window(window: int, steps: str)
 
 
 def test_what_failed_on_the_way_back_gets_no_short_way_again() -> None:
-    """In the window, but stopped in its bake: after `retry` it shows itself by steps."""
+    """A revision in the window that was aborted in its bake gets all its steps after `retry`."""
     world = promoted("v1", "v2")
     world.settings = changed(BAKED, rollback_window_revisions=5)
     world.ask_for("v1").until(State.PROMOTING)
@@ -339,7 +339,7 @@ def test_what_failed_on_the_way_back_gets_no_short_way_again() -> None:
 @pytest.mark.transition(48)
 @pytest.mark.parametrize("state", AT_ONCE)
 def test_killed_on_the_way_back(state: State) -> None:
-    """A process that dies between its status and its effects still goes back, and once."""
+    """A process killed between its status and its effects completes the rollback once."""
     world = promoted("v1", "v2")
     world.command = "rollback@1"
     for _ in range(400):

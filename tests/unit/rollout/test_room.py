@@ -1,4 +1,4 @@
-"""A cluster without room: nobody is given up for it, and `Replace` makes room pod by pod."""
+"""A full cluster: it aborts no rollout, and `Replace` makes room pod by pod."""
 
 import pytest
 
@@ -12,17 +12,17 @@ HALVES = Canary(steps=(Step(weight=50, min_seconds=60),))
 
 
 def asked(world: MachineWorld) -> int:
-    """How many pods are asked for in all."""
+    """Return the number of desired pods of all revisions."""
     return sum(world.desired.values())
 
 
 def share(world: MachineWorld) -> int:
-    """The canary's weight in the live route."""
+    """Return the canary's weight in the live route."""
     return dict(world.route).get("v2", 0)
 
 
 def watched(world: MachineWorld, state: State | None) -> list[tuple[int, int, int]]:
-    """Run until a state; list the pods that are ready of either side and the canary's weight."""
+    """Run until *state*; return the ready pods of both revisions and the canary's weight."""
     seen = []
     for _ in range(400):
         world.step()
@@ -44,7 +44,7 @@ def watched(world: MachineWorld, state: State | None) -> list[tuple[int, int, in
 def test_lack_of_room_is_told_and_ends_nothing(
     cause: NotReadyReason, mode: CapacityMode, reason: str | None
 ) -> None:
-    """`Extra` says after the time-out what would help; `Wait` goes on waiting as before."""
+    """`Extra` gives a remedy after the timeout; `Wait` only waits."""
     world = MachineWorld(settings=changed(SETTINGS, capacity_mode=mode)).serve().ask_for("v2")
     world.broken["v2"] = unready(cause)
     world.run(60)
@@ -59,7 +59,7 @@ def test_lack_of_room_is_told_and_ends_nothing(
 
 @pytest.mark.transition(11, 12)
 def test_deadline_of_readiness_begins_when_there_is_room() -> None:
-    """Hours without room do not count against a model that then takes its time to load."""
+    """Time without room does not count for a model's progress deadline."""
     world = MachineWorld().serve().ask_for("v2")
     world.broken["v2"] = unready(NotReadyReason.UNSCHEDULABLE)
     world.run(60, seconds=600)
@@ -75,7 +75,7 @@ def test_deadline_of_readiness_begins_when_there_is_room() -> None:
 
 @pytest.mark.transition(11, 33)
 def test_resume_gives_the_wait_for_room_its_time_anew() -> None:
-    """Whoever has seen the hold may silence it."""
+    """`resume` restarts the timeout of the wait for room."""
     world = MachineWorld().serve().ask_for("v2")
     world.broken["v2"] = unready(NotReadyReason.UNSCHEDULABLE)
     world.run(20, seconds=60)
@@ -87,7 +87,7 @@ def test_resume_gives_the_wait_for_room_its_time_anew() -> None:
 
 @pytest.mark.transition(11)
 def test_replace_goes_through_a_full_cluster() -> None:
-    """With as many places as pods, the weight follows each pod that changed sides."""
+    """With no spare room the weight follows each replaced pod."""
     world = MachineWorld(replicas=4, room=4, settings=changed(REPLACE, canary=HALVES))
     world.serve().ask_for("v2")
     assert watched(world, None) == [
@@ -107,7 +107,7 @@ def test_replace_goes_through_a_full_cluster() -> None:
 @pytest.mark.parametrize("replicas", [2, 3, 7, 10, 25])
 @pytest.mark.parametrize("more", [0, 1, 30])
 def test_replace_never_asks_for_more_than_one_pod_more(replicas: int, more: int) -> None:
-    """Whatever room there is, the rollout ends, and at most one pod is missing at a time."""
+    """With any room the rollout ends, and at most one pod is missing at a time."""
     world = MachineWorld(replicas=replicas, room=replicas + more, settings=REPLACE)
     world.serve().ask_for("v2")
     seen = watched(world, State.DRAINING)
@@ -118,7 +118,7 @@ def test_replace_never_asks_for_more_than_one_pod_more(replicas: int, more: int)
 
 @pytest.mark.transition(11)
 def test_replace_leaves_the_last_pod() -> None:
-    """A single pod is not given up: that is what the strategy Recreate is for."""
+    """`Replace` keeps the last stable pod; only the strategy Recreate stops it."""
     world = MachineWorld(replicas=1, room=1, settings=REPLACE).serve().ask_for("v2")
     world.run(200)
     assert (world.state, world.desired) == (State.STARTING, {"v1": 1, "v2": 1})
@@ -128,7 +128,7 @@ def test_replace_leaves_the_last_pod() -> None:
 @pytest.mark.transition(11, 44)
 @pytest.mark.parametrize("share_at_abort", [25, 75, 100])
 def test_replaced_pods_come_back_on_an_abort(share_at_abort: int) -> None:
-    """Traffic goes back as fast as the stable revision's pods do."""
+    """On an abort traffic returns as fast as the stable pods become ready."""
     world = MachineWorld(replicas=4, room=4, settings=changed(REPLACE, canary=HALVES))
     world.serve().ask_for("v2")
     while share(world) < share_at_abort:
@@ -141,7 +141,7 @@ def test_replaced_pods_come_back_on_an_abort(share_at_abort: int) -> None:
 
 @pytest.mark.transition(11, 32)
 def test_replace_moves_nothing_in_a_pause() -> None:
-    """A pod that the stable revision gave up would be one less to go back to."""
+    """A pause replaces no stable pod, so an abort has all of them."""
     world = MachineWorld(replicas=4, room=4, settings=REPLACE).serve().ask_for("v2")
     world.verdict = Verdict.CONTINUE
     world.run(2)

@@ -1,4 +1,4 @@
-"""What takes traffic away, and what keeps it where it is."""
+"""Checks that lower weights, and checks that hold them."""
 
 import pytest
 
@@ -19,7 +19,7 @@ from tests.support.rollouts import (
 @pytest.mark.transition(20, 43)
 @pytest.mark.parametrize("state", [State.ANALYSING, State.SCALING_UP])
 def test_bad_canary_loses_all_traffic_with_the_next_write(state: State) -> None:
-    """An abort is one write away, in every state in which the canary has traffic."""
+    """An abort takes one write in every state in which the canary has traffic."""
     broken = {"v2": unready(ready=1)} if state is State.SCALING_UP else {}
     world = MachineWorld(replicas=2, broken=broken).serve().ask_for("v2")
     world.until(state)
@@ -31,7 +31,7 @@ def test_bad_canary_loses_all_traffic_with_the_next_write(state: State) -> None:
 
 @pytest.mark.transition(40)
 def test_bad_canary_in_the_bake_goes_back_to_the_old_revision() -> None:
-    """Blue-green's old revision is warm while the new one is watched."""
+    """In blue-green's bake the old revision is warm, so an abort switches back."""
     world = MachineWorld(settings=BLUE_GREEN).serve().ask_for("v2")
     world.until(State.AWAITING_PROMOTION)
     world.command = "promote@1"
@@ -44,7 +44,7 @@ def test_bad_canary_in_the_bake_goes_back_to_the_old_revision() -> None:
 
 @pytest.mark.transition(40, 43)
 def test_a_canary_that_turns_bad_in_the_bake_goes_back_at_once() -> None:
-    """The old revision is at full scale until the commit: one write is all it takes."""
+    """The old revision is at full scale until the commit, so an abort takes one write."""
     world = canary_at(State.BAKING)
     assert world.desired == {"v1": 2, "v2": 2}
     world.verdict = Verdict.ABORT
@@ -62,7 +62,7 @@ def test_a_canary_that_turns_bad_in_the_bake_goes_back_at_once() -> None:
 
 @pytest.mark.transition(20, 46)
 def test_abort_keeps_its_evidence() -> None:
-    """The status tells afterwards what was stopped, when and why."""
+    """The status records what was aborted, when and why."""
     world = canary_at(State.ANALYSING)
     world.verdict = Verdict.ABORT
     world.until(None)
@@ -80,7 +80,7 @@ def test_abort_keeps_its_evidence() -> None:
 @pytest.mark.transition(19, 22, 23)
 @pytest.mark.parametrize("verdict", [Verdict.NO_DATA, Verdict.METRICS_DOWN, Verdict.CONTINUE])
 def test_without_a_pass_no_weight_moves(verdict: Verdict) -> None:
-    """However long it takes: nothing but a pass raises a weight."""
+    """However long it takes, only a pass raises a weight."""
     world = canary_at(State.ANALYSING)
     writes = len(world.writes)
     world.verdict = verdict
@@ -98,7 +98,7 @@ def test_without_a_pass_no_weight_moves(verdict: Verdict) -> None:
     ],
 )
 def test_what_is_awaited_is_told(verdict: Verdict, reason: str) -> None:
-    """A rollout without evidence is told apart from one that takes its time."""
+    """The conditions distinguish missing data from a step that is still running."""
     world = canary_at(State.ANALYSING)
     world.verdict = verdict
     world.run(30)
@@ -108,7 +108,7 @@ def test_what_is_awaited_is_told(verdict: Verdict, reason: str) -> None:
 
 @pytest.mark.transition(21)
 def test_inconclusive_step_asks_for_a_human() -> None:
-    """After `maxSeconds` without a verdict somebody is asked to decide."""
+    """After `maxSeconds` without a verdict the rollout pauses for a decision."""
     world = canary_at(State.ANALYSING)
     world.verdict = Verdict.CONTINUE
     world.run(50, seconds=60)
@@ -118,7 +118,7 @@ def test_inconclusive_step_asks_for_a_human() -> None:
 
 @pytest.mark.transition(21)
 def test_inconclusive_step_ends_if_that_is_wished() -> None:
-    """`onInconclusive: Abort` gives the revision up instead."""
+    """`onInconclusive: Abort` aborts instead."""
     world = canary_at(
         State.ANALYSING, MachineWorld(settings=analysis(on_inconclusive=OnTimeout.ABORT))
     )
@@ -130,7 +130,7 @@ def test_inconclusive_step_ends_if_that_is_wished() -> None:
 
 @pytest.mark.transition(19)
 def test_two_hours_of_downtime_are_one_step() -> None:
-    """However much time went by, a pass goes at most one step on."""
+    """However much time has passed, one reconcile moves on by at most one step."""
     world = canary_at(State.ANALYSING)
     world.now += 7200
     world.step()
@@ -142,7 +142,7 @@ def test_two_hours_of_downtime_are_one_step() -> None:
 
 @pytest.mark.transition(13)
 def test_never_ready_revision_gets_no_traffic() -> None:
-    """A revision that restarts again and again is given up without ever being routed to."""
+    """A revision that crashes repeatedly is aborted without any traffic."""
     broken = {"v2": unready(NotReadyReason.CRASH_LOOP, restarts=3)}
     world = MachineWorld(broken=broken).serve().ask_for("v2")
     world.run(5)
@@ -154,7 +154,7 @@ def test_never_ready_revision_gets_no_traffic() -> None:
 
 @pytest.mark.transition(12)
 def test_slow_revision_is_given_up_at_the_deadline() -> None:
-    """A revision that is loading has `progressDeadlineSeconds`."""
+    """A revision that is loading is aborted after `progressDeadlineSeconds`."""
     world = MachineWorld(broken={"v2": unready(NotReadyReason.LOADING)}).serve().ask_for("v2")
     world.step()
     world.now += SETTINGS.progress_deadline_seconds - 1
@@ -176,7 +176,7 @@ def test_full_cluster_is_no_news_about_the_model(cause: NotReadyReason) -> None:
 
 @pytest.mark.transition(24)
 def test_lost_pods_are_taken_out_at_once() -> None:
-    """A share that meets no ready pod goes back to stable in the same pass."""
+    """A weight without a ready pod goes back to stable in the same pass."""
     world = canary_at(State.ANALYSING)
     world.broken["v2"] = unready()
     world.step()
@@ -185,7 +185,7 @@ def test_lost_pods_are_taken_out_at_once() -> None:
 
 @pytest.mark.transition(24)
 def test_pods_that_come_back_go_on_at_the_same_step() -> None:
-    """A short loss costs the rollout nothing but the time."""
+    """After a short loss of pods the rollout continues at the same step."""
     world = canary_at(State.ANALYSING)
     world.broken["v2"] = unready()
     world.run(3)
@@ -196,7 +196,7 @@ def test_pods_that_come_back_go_on_at_the_same_step() -> None:
 
 @pytest.mark.transition(24)
 def test_pods_that_stay_away_end_the_rollout() -> None:
-    """A revision that had traffic and stays without pods is unhealthy."""
+    """A revision that had traffic and stays without pods is aborted."""
     world = canary_at(State.ANALYSING)
     world.broken["v2"] = unready()
     world.run(40)
@@ -206,7 +206,7 @@ def test_pods_that_stay_away_end_the_rollout() -> None:
 
 @pytest.mark.transition(17)
 def test_weight_waits_for_the_stable_revisions_pods() -> None:
-    """No weight moves while the stable revision lacks the pods for its own share."""
+    """No weight changes while the stable revision lacks the pods for its own weight."""
     world = MachineWorld().serve().ask_for("v2")
     world.broken["v1"] = unready(ready=1)
     world.run(100)
@@ -217,7 +217,7 @@ def test_weight_waits_for_the_stable_revisions_pods() -> None:
 
 @pytest.mark.transition(44)
 def test_abort_leaves_what_stable_could_not_carry() -> None:
-    """Without most of the stable pods a part stays with the stopped revision for a while."""
+    """With most stable pods missing, the aborted revision keeps part of the traffic at first."""
     world = MachineWorld(replicas=10).serve().ask_for("v2")
     world.until(State.SCALING_UP)
     world.broken["v1"] = unready(ready=3)
@@ -232,7 +232,7 @@ def test_abort_leaves_what_stable_could_not_carry() -> None:
 
 @pytest.mark.transition(28)
 def test_third_revision_takes_the_place_of_the_second() -> None:
-    """A spec that changes on the way ends the rollout, which is nobody's fault."""
+    """A new spec supersedes the rollout, which is no failure."""
     world = canary_at(State.ANALYSING)
     world.ask_for("v3").until(State.STARTING)
     last = world.status.last_rollout
@@ -243,7 +243,7 @@ def test_third_revision_takes_the_place_of_the_second() -> None:
 
 @pytest.mark.transition(29, 45, 46)
 def test_spec_back_at_stable_is_one_write() -> None:
-    """Going back on the way needs no steps."""
+    """A revert during a rollout takes one write."""
     world = canary_at(State.ANALYSING)
     writes = len(world.writes)
     world.ask_for("v1").run(30)
@@ -254,7 +254,7 @@ def test_spec_back_at_stable_is_one_write() -> None:
 
 @pytest.mark.transition(32)
 def test_pause_does_not_hold_an_abort() -> None:
-    """Whoever pauses a canary still wants a bad one stopped."""
+    """A paused bad canary is aborted."""
     world = canary_at(State.ANALYSING)
     world.settings = changed(SETTINGS, paused=True)
     world.verdict = Verdict.ABORT
@@ -264,7 +264,7 @@ def test_pause_does_not_hold_an_abort() -> None:
 
 @pytest.mark.transition(47)
 def test_abort_command() -> None:
-    """`abort` moves all traffic back at once."""
+    """`abort` moves all traffic back immediately."""
     world = canary_at(State.ANALYSING)
     world.command = "abort@1"
     world.step()
@@ -275,7 +275,7 @@ def test_abort_command() -> None:
 
 @pytest.mark.transition(53)
 def test_clock_that_is_set_back_is_no_time_gone_by() -> None:
-    """With the clock an hour back nothing happens early, and nothing breaks."""
+    """If the clock goes back by an hour, nothing happens early and nothing fails."""
     world = canary_at(State.ANALYSING)
     world.now -= 3600
     world.run(3)
@@ -287,7 +287,7 @@ def test_clock_that_is_set_back_is_no_time_gone_by() -> None:
 
 @pytest.mark.transition(15)
 def test_route_that_nobody_accepts_ends_the_rollout() -> None:
-    """A rollout whose route stays unaccepted is told about, and then ends."""
+    """A route that is not accepted gives a Warning and then an abort."""
     world = MachineWorld().serve().ask_for("v2")
     world.accepted = False
     world.run(30)
@@ -299,7 +299,7 @@ def test_route_that_nobody_accepts_ends_the_rollout() -> None:
 
 @pytest.mark.transition(58)
 def test_unwritten_weight_is_reconsidered() -> None:
-    """A weight that was decided but never written is taken back if its pods are gone by now."""
+    """A weight that was stored but not written is reverted if its pods are gone."""
     world = MachineWorld(replicas=10).serve().ask_for("v2")
     world.until(State.ANALYSING)
     while world.status.rollout and world.status.rollout.weight < 50:
@@ -317,7 +317,7 @@ def test_unwritten_weight_is_reconsidered() -> None:
 
 @pytest.mark.transition(24)
 def test_all_traffic_and_no_pod_goes_back_at_once() -> None:
-    """A revision that loses its last pod in the bake gives way to the old one, which is warm."""
+    """A revision that loses its last pod in the bake is aborted in favour of the warm one."""
     world = MachineWorld(settings=BLUE_GREEN).serve().ask_for("v2")
     world.until(State.AWAITING_PROMOTION)
     world.command = "promote@1"
@@ -329,7 +329,7 @@ def test_all_traffic_and_no_pod_goes_back_at_once() -> None:
 
 @pytest.mark.parametrize("state", [State.ANALYSING, State.BAKING])
 def test_weights_stay_where_nobody_could_take_them(state: State) -> None:
-    """With no ready pod on either side, moving traffic would help nobody."""
+    """With no ready pod on either side no weight changes."""
     automatic = BLUE_GREEN.blue_green.model_copy(update={"auto_promote": True})
     by_itself = changed(BLUE_GREEN, blue_green=automatic)
     settings = SETTINGS if state is State.ANALYSING else by_itself
@@ -343,7 +343,7 @@ def test_weights_stay_where_nobody_could_take_them(state: State) -> None:
 
 @pytest.mark.transition(58)
 def test_unwritten_switch_is_reconsidered() -> None:
-    """All traffic that was decided but never written is taken back if the pods are gone by now."""
+    """A switch that was stored but not written is reverted if its pods are gone."""
     world = canary_at(State.SCALING_UP)
     world.effects = False
     world.step()
@@ -356,7 +356,7 @@ def test_unwritten_switch_is_reconsidered() -> None:
 
 @pytest.mark.transition(44)
 def test_stopped_revision_keeps_its_share_while_stable_has_too_few_pods() -> None:
-    """The wait for stable's pods is told, and it ends with them."""
+    """The status names the wait for stable's pods, which ends when they are ready."""
     world = canary_at(State.SCALING_UP, MachineWorld(replicas=10))
     world.broken["v1"] = unready(ready=2)
     world.command = "abort@1"

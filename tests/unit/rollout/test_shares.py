@@ -1,4 +1,4 @@
-"""Weights follow the pods that are left, on either side."""
+"""Weights follow the remaining ready pods of both revisions."""
 
 from typing import Any
 
@@ -23,12 +23,12 @@ FIFTH = Canary(steps=(Step(weight=20, min_seconds=60), Step(weight=60, min_secon
 
 
 def share(world: MachineWorld) -> int:
-    """The canary's weight in the live route."""
+    """Return the canary's weight in the live route."""
     return dict(world.route).get("v2", 0)
 
 
 def second_step(**settings: Any) -> MachineWorld:
-    """Bring a canary of ten pods to 60 % of the requests."""
+    """Run a canary of ten pods to 60 % of the requests."""
     world = MachineWorld(replicas=10, settings=changed(SETTINGS, canary=FIFTH, **settings))
     world.serve().ask_for("v2")
     while share(world) < 60:
@@ -42,7 +42,7 @@ def second_step(**settings: Any) -> MachineWorld:
 @pytest.mark.transition(25)
 @pytest.mark.parametrize(("ready", "kept"), [(5, 20), (2, 20), (1, 10)])
 def test_lost_part_of_the_pods_lowers_the_weight(ready: int, kept: int) -> None:
-    """A canary keeps the highest step that its ready pods can carry, or else their share."""
+    """A canary keeps the highest step's weight that its ready pods can carry, else their part."""
     world = second_step()
     world.broken["v2"] = unready(ready=ready)
     world.step()
@@ -66,7 +66,7 @@ def test_lost_part_of_the_pods_lowers_no_more_than_stable_can_carry() -> None:
 
 @pytest.mark.transition(25, 12)
 def test_lost_part_that_stays_away_ends_the_rollout() -> None:
-    """The deadline of readiness runs again."""
+    """The progress deadline runs again."""
     world = second_step()
     world.broken["v2"] = unready(ready=2)
     world.run(3)
@@ -78,7 +78,7 @@ def test_lost_part_that_stays_away_ends_the_rollout() -> None:
 
 @pytest.mark.transition(26)
 def test_no_step_ends_while_stable_lacks_pods() -> None:
-    """What passes beside a sick stable revision has passed no test."""
+    """A step does not pass while the stable revision is unhealthy."""
     world = second_step()
     world.verdict = Verdict.PASS
     world.broken["v1"] = unready(ready=3)
@@ -93,7 +93,7 @@ def test_no_step_ends_while_stable_lacks_pods() -> None:
 
 @pytest.mark.transition(27)
 def test_weights_hold_while_stable_is_down() -> None:
-    """By default nobody decides for the user that the new revision is the better one."""
+    """By default a canary does not take over from a stable revision without pods."""
     world = second_step()
     world.broken["v1"] = unready()
     world.run(60)
@@ -102,7 +102,7 @@ def test_weights_hold_while_stable_is_down() -> None:
 
 @pytest.mark.transition(27)
 def test_canary_covers_for_stable_and_gives_it_back() -> None:
-    """With `ShiftToCanary` nobody meets a revision without pods, in either direction."""
+    """With `ShiftToCanary` no requests reach a revision without pods, in either direction."""
     world = second_step(on_stable_down=OnStableDown.SHIFT)
     world.broken["v1"] = unready()
     world.step()
@@ -122,7 +122,7 @@ def test_canary_covers_for_stable_and_gives_it_back() -> None:
 
 @pytest.mark.transition(27)
 def test_preview_covers_for_stable() -> None:
-    """Blue-green's preview is at full scale: it serves while the stable colour is down."""
+    """Blue-green's preview at full scale serves while the stable revision is down."""
     settings = changed(BLUE_GREEN, on_stable_down=OnStableDown.SHIFT)
     world = MachineWorld(settings=settings).serve().ask_for("v2")
     world.until(State.AWAITING_PROMOTION)
@@ -136,7 +136,7 @@ def test_preview_covers_for_stable() -> None:
 
 @pytest.mark.transition(27)
 def test_covering_canary_is_still_judged() -> None:
-    """A bad one is given up, and keeps what nobody else can serve."""
+    """A bad canary is aborted and keeps only what stable cannot carry."""
     world = second_step(on_stable_down=OnStableDown.SHIFT)
     world.broken["v1"] = unready()
     world.step()

@@ -1,4 +1,4 @@
-"""What is said where the requests do not suffice for a step."""
+"""Advice for a step that has too few requests."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ SETTINGS = Rollout(canary=Canary(steps=(Step(weight=5), Step(weight=25), Step(we
 
 
 def begun(per_second: float | None, errors: int = 0) -> RolloutStatus:
-    """Begin with this traffic, and so many errors in a thousand requests of stable."""
+    """Return a rollout with this traffic and *errors* per 1000 stable requests."""
     world = canary_at(State.ANALYSING)
     assert world.status.rollout is not None
     evidence = Evidence(
@@ -36,7 +36,7 @@ def begun(per_second: float | None, errors: int = 0) -> RolloutStatus:
 
 
 def test_enough_requests_need_no_word() -> None:
-    """Ten a second are plenty for the default steps."""
+    """Ten requests/s are enough for the default steps."""
     assert shortages(begun(10.0, errors=5), SETTINGS) == ()
     assert advice_for_step(begun(10.0, errors=5), SETTINGS) == ""
 
@@ -54,7 +54,7 @@ def test_the_first_step_is_named_with_the_weight_that_would_do() -> None:
 
 
 def test_it_is_said_with_what_it_leads_to() -> None:
-    """The setting decides whether the step pauses or aborts."""
+    """The message says whether the step will pause or abort, by `onInconclusive`."""
     said = advice_for_step(begun(0.5), SETTINGS)
     assert said.startswith("Too few requests: step 1 needs about 91 requests and gets 43 in its")
     assert "it takes about 61 min at 0.5 requests/s, more than maxSeconds (1800)" in said
@@ -65,13 +65,13 @@ def test_it_is_said_with_what_it_leads_to() -> None:
 
 
 def test_only_the_step_under_way_is_told_of() -> None:
-    """The second has enough."""
+    """Only the current step is named if the second has enough requests."""
     assert advice_for_step(begun(0.5).model_copy(update={"step": 1}), SETTINGS) == ""
     assert shortages(begun(0.5).model_copy(update={"step": 1}), SETTINGS) == ()
 
 
 def test_later_step_that_is_short_is_told_of_in_time() -> None:
-    """The first step has the time that it takes; the second has not."""
+    """The second step is named during the first one, which has enough time."""
     patient = Canary(steps=(Step(weight=5, max_seconds=7200), Step(weight=6), Step(weight=50)))
     short = SETTINGS.model_copy(update={"canary": patient})
     assert [one.index for one in shortages(begun(0.5), short)] == [1]
@@ -79,13 +79,13 @@ def test_later_step_that_is_short_is_told_of_in_time() -> None:
 
 
 def test_after_the_steps_nothing_is_short() -> None:
-    """In the bake no step is to be passed any more."""
+    """In the bake there is no advice, because no step is left."""
     baking = begun(0.5).model_copy(update={"state": State.BAKING})
     assert shortages(baking, SETTINGS) == ()
 
 
 def test_a_shortage_is_told_once() -> None:
-    """It may end and come back: the status remembers that it was told."""
+    """The status records that the Event was sent, even if the shortage ends and returns."""
     world = canary_at(State.ANALYSING)
     scene = replace(world.scene(), goal=replace(world.scene().goal, settings=SETTINGS))
     status = world.status.model_copy(update={"rollout": begun(0.5)})
@@ -99,13 +99,13 @@ def test_a_shortage_is_told_once() -> None:
 
 
 def test_steps_that_were_mended_are_not_complained_of() -> None:
-    """It is the spec of now that counts."""
+    """The current spec counts."""
     mended = Canary(steps=(Step(weight=11), Step(weight=25), Step(weight=50)))
     assert shortages(begun(0.5), SETTINGS.model_copy(update={"canary": mended})) == ()
 
 
 def test_a_step_without_traffic_needs_none() -> None:
-    """Weight 0 is for tests by hand; the warm-up is that of the first weight above it."""
+    """Weight 0 is for manual tests; the warm-up belongs to the first weight above it."""
     tested = Canary(steps=(Step(weight=0), Step(weight=5), Step(weight=50)))
     found = shortages(begun(0.5), SETTINGS.model_copy(update={"canary": tested}))
     assert [one.index for one in found] == [1]
@@ -114,12 +114,12 @@ def test_a_step_without_traffic_needs_none() -> None:
 
 @pytest.mark.parametrize("per_second", [None, 0.0])
 def test_unknown_traffic_is_not_complained_of(per_second: float | None) -> None:
-    """A model that nobody has asked yet, or a Prometheus that is new."""
+    """There is no advice for a model without requests yet, or a new Prometheus."""
     assert shortages(begun(per_second), SETTINGS) == ()
 
 
 def test_where_no_weight_would_do_none_is_proposed() -> None:
-    """A request in five minutes."""
+    """For one request in five minutes no weight is proposed."""
     found = shortages(begun(0.0031), SETTINGS)[0]
     assert (found.weight, found.max_seconds) == (None, found.seconds)
 

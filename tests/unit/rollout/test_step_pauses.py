@@ -1,4 +1,4 @@
-"""Pauses of steps: how they begin, what goes on meanwhile, and what ends them."""
+"""Pauses of steps: how they begin, what continues meanwhile, and what ends them."""
 
 import pytest
 
@@ -12,7 +12,7 @@ TIMED, MANUAL = StepPause(seconds=600), StepPause()
 
 
 def paused(pause: StepPause | None, **changes: object) -> MachineWorld:
-    """Bring a canary to the pause of its first step."""
+    """Run a canary to the pause of its first step."""
     steps = (Step(weight=10, pause=pause), Step(weight=50))
     settings = changed(SETTINGS, canary=Canary(steps=steps), **changes)
     return canary_at(State.STEP_PAUSED, MachineWorld(settings=settings))
@@ -20,7 +20,7 @@ def paused(pause: StepPause | None, **changes: object) -> MachineWorld:
 
 @pytest.mark.transition(71)
 def test_timed_pause_ends_by_itself() -> None:
-    """After its seconds the rollout goes on to the next step, and not before."""
+    """After its seconds, and not before, the rollout moves on to the next step."""
     world = paused(TIMED)
     begun = world.now
     world.until(State.SHIFTING)
@@ -31,7 +31,7 @@ def test_timed_pause_ends_by_itself() -> None:
 
 
 def test_pause_is_waited_for_by_the_clock() -> None:
-    """Whoever looks next looks when the pause is over, if nothing else is due before."""
+    """The end of the pause schedules a reconcile if nothing else is due before."""
     world = paused(TIMED, progress_deadline_seconds=7200)
     assert world.status.rollout is not None
     rollout = world.status.rollout.model_copy(update={"polled_at": world.now + 5000})
@@ -42,7 +42,7 @@ def test_pause_is_waited_for_by_the_clock() -> None:
 
 @pytest.mark.transition(70)
 def test_pause_without_seconds_waits_for_promote() -> None:
-    """However long the judge is content, only a person ends it, and one command is enough."""
+    """However long the verdict is Pass, only a command ends the pause, and one is enough."""
     world = paused(MANUAL)
     world.run(100, seconds=60)
     assert (world.state, world.last.wait and world.last.wait.reason) == (
@@ -57,7 +57,7 @@ def test_pause_without_seconds_waits_for_promote() -> None:
 
 
 def test_promote_before_the_verdict_skips_the_pause() -> None:
-    """Who promotes a step that is still judged means the next step, not its pause."""
+    """`promote` during the analysis of a step moves to the next step, not to the pause."""
     settings = changed(SETTINGS, canary=Canary(steps=(Step(weight=10, pause=MANUAL),)))
     world = canary_at(State.ANALYSING, MachineWorld(settings=settings))
     world.verdict = Verdict.CONTINUE
@@ -67,7 +67,7 @@ def test_promote_before_the_verdict_skips_the_pause() -> None:
 
 
 def test_forgotten_pause_of_a_step_is_aborted() -> None:
-    """After `pauseTimeoutSeconds` nobody stands by the revision."""
+    """After `pauseTimeoutSeconds` the rollout is aborted."""
     world = paused(MANUAL, pause_timeout_seconds=3600)
     begun = world.now
     world.until(State.ABORTING, passes=800)
@@ -77,14 +77,14 @@ def test_forgotten_pause_of_a_step_is_aborted() -> None:
 
 
 def test_timed_pause_is_never_forgotten() -> None:
-    """It ends by itself, however short the timeout of pauses is."""
+    """A timed pause is not aborted, however short `pauseTimeoutSeconds` is."""
     world = paused(TIMED, pause_timeout_seconds=60)
     world.until(State.SHIFTING)
 
 
 @pytest.mark.parametrize("pause", [TIMED, MANUAL])
 def test_bad_news_end_a_pause(pause: StepPause) -> None:
-    """The judge looks on in a pause, and stops a revision that turns out bad."""
+    """The judge polls during a pause and aborts a revision that turns bad."""
     world = paused(pause)
     world.verdict = Verdict.ABORT
     world.until(State.ABORTING, passes=10)
@@ -94,7 +94,7 @@ def test_bad_news_end_a_pause(pause: StepPause) -> None:
 
 @pytest.mark.parametrize("pause", [TIMED, MANUAL])
 def test_pause_sheds_a_revision_without_pods(pause: StepPause) -> None:
-    """Safety does not pause either."""
+    """A revision without pods loses its weight during a pause, too."""
     world = paused(pause)
     world.broken["v2"] = unready()
     world.step()
@@ -102,7 +102,7 @@ def test_pause_sheds_a_revision_without_pods(pause: StepPause) -> None:
 
 
 def test_judge_who_doubts_after_a_pause_is_waited_for() -> None:
-    """A pause that is over gives no right to more traffic; `maxSeconds` begin anew after it."""
+    """After a pause the step needs a pass again, and `maxSeconds` restarts."""
     world = paused(TIMED)
     world.verdict = Verdict.CONTINUE
     world.run(90, seconds=20)
@@ -119,7 +119,7 @@ def test_judge_who_doubts_after_a_pause_is_waited_for() -> None:
 
 @pytest.mark.parametrize("pause", [None, StepPause(seconds=1)])
 def test_pause_that_is_edited_away_is_over(pause: StepPause | None) -> None:
-    """The steps of the spec count as they are now."""
+    """A pause that is removed from the spec ends."""
     world = paused(MANUAL)
     edited = Canary(steps=(Step(weight=10, pause=pause), Step(weight=50)))
     world.settings = changed(world.settings, canary=edited)
@@ -127,7 +127,7 @@ def test_pause_that_is_edited_away_is_over(pause: StepPause | None) -> None:
 
 
 def test_step_that_is_raised_in_its_pause_is_judged_anew() -> None:
-    """What was passed at 10 % was not passed at 20 %."""
+    """A step that passed at 10 % is judged again at 20 %."""
     world = paused(MANUAL)
     edited = Canary(steps=(Step(weight=20, pause=MANUAL), Step(weight=50)))
     world.settings = changed(world.settings, canary=edited)
@@ -138,7 +138,7 @@ def test_step_that_is_raised_in_its_pause_is_judged_anew() -> None:
 
 
 def test_command_pause_starts_the_steps_pause_anew() -> None:
-    """Whoever resumes wants what follows in full."""
+    """After `resume` the step's pause runs in full."""
     world = paused(TIMED)
     world.run(20, seconds=20)
     world.command = "pause@1"

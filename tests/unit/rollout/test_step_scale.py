@@ -1,4 +1,4 @@
-"""Pods of a step apart from its weight, and a first step that has no weight at all."""
+"""Pods of a step that differ from its weight, and a first step of weight 0."""
 
 import pytest
 
@@ -38,17 +38,17 @@ def pods(*steps: Step, replicas: int = 10) -> list[int]:
     ],
 )
 def test_scale_is_what_the_canary_has(scale: Scale | None, count: int) -> None:
-    """A number of pods or a part of the stable ones, however small the weight."""
+    """The scale is a number or a percentage of the stable pods, however small the weight."""
     assert pods(Step(weight=5, scale=scale)) == [count]
 
 
 def test_scale_below_the_weights_need_is_raised() -> None:
-    """Half of the requests need half of the pods, whatever the step says."""
+    """Half of the requests need at least half of the pods, whatever the scale."""
     assert pods(Step(weight=50, scale=Scale(replicas=1))) == [5]
 
 
 def test_scale_may_fall_from_step_to_step() -> None:
-    """A step that names its pods has these; one that does not keeps what there is."""
+    """A step with a scale has those pods; one without keeps the present ones."""
     steps = (
         Step(weight=5, scale=Scale(replicas=8)),
         Step(weight=10),
@@ -59,7 +59,7 @@ def test_scale_may_fall_from_step_to_step() -> None:
 
 
 def test_scale_that_is_lowered_in_mid_step_leaves_what_the_weight_needs() -> None:
-    """An edit never cuts the traffic's pods."""
+    """An edit never removes pods that the weight needs."""
     made = canary_at(State.ANALYSING, world(Step(weight=40, scale=Scale(replicas=10))))
     edited = Canary(steps=(Step(weight=40, scale=Scale(replicas=1)),))
     made.settings = changed(made.settings, canary=edited)
@@ -69,7 +69,7 @@ def test_scale_that_is_lowered_in_mid_step_leaves_what_the_weight_needs() -> Non
 
 
 def test_all_pods_of_a_scale_are_awaited() -> None:
-    """A step begins when the pods that it asks for are ready, not when its weight could do."""
+    """A step begins when all pods of its scale are ready, not only those for its weight."""
     made = world(Step(weight=5, scale=Scale(replicas=4)))
     made.broken["v2"] = unready(ready=3)
     made.serve().ask_for("v2").run(20)
@@ -79,14 +79,14 @@ def test_all_pods_of_a_scale_are_awaited() -> None:
 
 
 def test_large_scale_falls_to_full_scale_for_the_promotion() -> None:
-    """A scale is a step's; with all traffic there are as many pods as the stable one had."""
+    """A scale belongs to a step; with all traffic the canary is at full scale."""
     made = world(Step(weight=50, scale=Scale(replicas=30))).serve().ask_for("v2")
     made.until(State.PROMOTING)
     assert made.desired["v2"] == 10
 
 
 def test_step_without_weight_takes_its_time_and_no_traffic() -> None:
-    """For `minSeconds` nobody meets the revision, nobody judges it, and then it goes on."""
+    """A step of weight 0 lasts `minSeconds`, without users and without analysis."""
     made = world(SMOKE, Step(weight=10)).serve().ask_for("v2")
     made.verdict = Verdict.NO_DATA
     made.until(State.ANALYSING)
@@ -103,7 +103,7 @@ def test_step_without_weight_takes_its_time_and_no_traffic() -> None:
 
 
 def test_step_without_weight_waits_for_its_pods() -> None:
-    """Tests by hand want all the pods that were asked for."""
+    """Manual tests wait for all pods of the scale."""
     made = canary_at(State.PRIMING, world(SMOKE, Step(weight=10)))
     made.broken["v2"] = unready(ready=1)
     made.until(State.SHIFTING)
@@ -114,7 +114,7 @@ def test_step_without_weight_waits_for_its_pods() -> None:
 
 
 def test_step_without_weight_can_wait_for_promote() -> None:
-    """Whoever tests says when users may come."""
+    """A step of weight 0 with a manual pause waits for `promote`."""
     smoke = Step(weight=0, min_seconds=0, pause=StepPause())
     made = canary_at(State.STEP_PAUSED, world(smoke, Step(weight=10)))
     made.run(100, seconds=60)
@@ -125,14 +125,14 @@ def test_step_without_weight_can_wait_for_promote() -> None:
 
 
 def test_step_without_weight_is_waited_for_by_the_clock() -> None:
-    """No judge wakes the operator there, so the end of the step does."""
+    """The end of the step schedules a reconcile, because no poll does."""
     made = canary_at(State.ANALYSING, world(SMOKE, Step(weight=10)))
     made.now += 20
     assert requeue_after(made.status, made.settings, made.now) == pytest.approx(100)
 
 
 def test_step_without_weight_that_is_taken_away_is_left() -> None:
-    """The rollout goes on at the first step that is still there."""
+    """The rollout continues at the first remaining step."""
     made = canary_at(State.ANALYSING, world(SMOKE, Step(weight=10)))
     made.settings = changed(made.settings, canary=Canary(steps=(Step(weight=10),)))
     made.until(State.ANALYSING)

@@ -1,4 +1,4 @@
-"""Requests that a header tells: when they go to the new revision, and when not."""
+"""Requests with a test header: when they go to the canary, and when not."""
 
 import pytest
 
@@ -19,18 +19,18 @@ WITH_TESTERS = [
 
 
 def world(*steps: Step) -> MachineWorld:
-    """Make a world whose canaries are met by testers."""
+    """Make a world whose canaries have a header match."""
     canary = Canary(steps=steps or STEPS, match=MATCH, bake_seconds=60)
     return MachineWorld(settings=changed(SETTINGS, canary=canary))
 
 
 def meets(made: MachineWorld) -> bool:
-    """Whether testers are led to the new revision."""
+    """Return whether the route sends testers to the canary."""
     return made.arranged is not None and made.arranged.header_routed
 
 
 def test_testers_meet_the_revision_from_its_first_weight_to_the_end() -> None:
-    """At every step and with all traffic, but neither before its pods are known nor after."""
+    """Testers reach it at every step and with all traffic, but not before or after."""
     made, found = world().serve().ask_for("v2"), {}
     for _ in range(200):
         made.step()
@@ -42,7 +42,7 @@ def test_testers_meet_the_revision_from_its_first_weight_to_the_end() -> None:
 
 
 def test_testers_meet_a_revision_without_weight() -> None:
-    """In a first step of weight 0 they are the only ones."""
+    """In a first step of weight 0 only testers reach the canary."""
     made = canary_at(State.STEP_PAUSED, world(SMOKE, *STEPS))
     assert (meets(made), made.route) == (True, (("v1", 100), ("v2", 0)))
 
@@ -50,7 +50,7 @@ def test_testers_meet_a_revision_without_weight() -> None:
 @pytest.mark.parametrize("steps", [(SMOKE, *STEPS), STEPS])
 @pytest.mark.transition(24)
 def test_testers_are_shed_with_everybody_else(steps: tuple[Step, ...]) -> None:
-    """The write that takes an empty revision's weight takes its testers, too."""
+    """The write that takes the weight of a revision without pods takes its testers, too."""
     made = canary_at(State.ANALYSING, world(*steps))
     made.broken["v2"] = unready()
     made.step()
@@ -65,7 +65,7 @@ def test_testers_are_shed_with_everybody_else(steps: tuple[Step, ...]) -> None:
 
 
 def test_abort_sends_testers_back_at_once() -> None:
-    """They are in the same write as the weight."""
+    """The write of an abort returns testers as well as the weight."""
     made = canary_at(State.ANALYSING, world())
     made.command = "abort@1"
     made.step()
@@ -73,7 +73,7 @@ def test_abort_sends_testers_back_at_once() -> None:
 
 
 def test_way_back_to_a_warm_revision_needs_no_testers() -> None:
-    """It has no steps, so there is nothing to test."""
+    """A rollout to a warm revision has no steps, so testers have nothing to test."""
     made = world().serve().ask_for("v2")
     made.until(State.DRAINING)
     made.until(None)

@@ -1,4 +1,4 @@
-"""What each verb does in each situation, and what is said where it does nothing."""
+"""What each verb does in each state, and how it is rejected where it does nothing."""
 
 import pytest
 
@@ -61,7 +61,7 @@ BY_SPEC = "spec"
     ],
 )
 def test_refused(state: State, before: str | None, command: str, told: str) -> None:
-    """A command that makes no sense where it is given is refused once, with the reason."""
+    """A command that is not possible in a state is rejected once, with the reason."""
     world = canary_at(state)
     world.verdict = Verdict.CONTINUE
     if before == BY_SPEC:
@@ -81,7 +81,7 @@ def test_refused(state: State, before: str | None, command: str, told: str) -> N
     "verb", ["pause", "resume", "promote-full", "promote-full-force", "promote", "abort"]
 )
 def test_refused_without_a_rollout(verb: str) -> None:
-    """What is about a rollout needs one."""
+    """A command about a rollout is rejected without one."""
     world = MachineWorld().serve()
     world.command = f"{verb}@1"
     assert "no rollout is under way" in world.step().events[0].message
@@ -90,7 +90,7 @@ def test_refused_without_a_rollout(verb: str) -> None:
 @pytest.mark.transition(35)
 @pytest.mark.parametrize("state", SMALL)
 def test_promote_full_skips_the_remaining_steps(state: State) -> None:
-    """From wherever it is, a canary goes to full scale and then gets everything in one write."""
+    """From any state a canary goes to full scale and then gets all traffic in one write."""
     world = canary_at(state, MachineWorld(replicas=10))
     world.verdict = Verdict.NO_DATA
     given = len(world.writes)
@@ -109,7 +109,7 @@ def test_promote_full_skips_the_remaining_steps(state: State) -> None:
 @pytest.mark.transition(12, 35, 38)
 @pytest.mark.parametrize("state", SMALL)
 def test_promote_full_waits_for_full_scale(state: State) -> None:
-    """Without the pods for everything the weight stays, and a deadline runs."""
+    """Below full scale the weight stays, and the progress deadline runs."""
     world = canary_at(state, MachineWorld(replicas=10))
     world.broken["v2"] = unready(ready=8)
     waiting = State.STARTING if state is State.STARTING else State.SCALING_UP
@@ -124,7 +124,7 @@ def test_promote_full_waits_for_full_scale(state: State) -> None:
 
 @pytest.mark.transition(15, 35)
 def test_promote_full_waits_for_the_route() -> None:
-    """A route that nobody accepts gives nothing to anybody, and ends the rollout in its time."""
+    """A route that is not accepted gives no traffic, and aborts the rollout after its deadline."""
     world = canary_at(State.SHIFTING)
     world.accepted = False
     world.command = "promote-full@1"
@@ -138,7 +138,7 @@ def test_promote_full_waits_for_the_route() -> None:
 
 @pytest.mark.transition(27, 35)
 def test_promote_full_helps_where_stable_is_broken() -> None:
-    """A fix can be shipped though the stable revision lacks the pods for its share."""
+    """A fix can be promoted though the stable revision lacks the pods for its weight."""
     world = canary_at(State.SHIFTING)
     world.broken["v1"] = unready()
     world.run(20)
@@ -150,7 +150,7 @@ def test_promote_full_helps_where_stable_is_broken() -> None:
 
 
 def test_promote_full_is_stopped_by_the_judge() -> None:
-    """A revision that skips its steps is still judged on the way."""
+    """A revision that skips its steps is still judged until the commit."""
     world = canary_at(State.ANALYSING, MachineWorld(replicas=10))
     world.run(10)
     world.broken["v2"] = unready(ready=8)
@@ -163,7 +163,7 @@ def test_promote_full_is_stopped_by_the_judge() -> None:
 
 @pytest.mark.transition(47)
 def test_abort_beats_promote_full() -> None:
-    """Until the commit, `abort` takes everything back in one write."""
+    """Until the commit, `abort` takes all traffic back in one write."""
     world = canary_at(State.ANALYSING)
     world.command = "promote-full@1"
     world.until(State.PROMOTING)
@@ -178,7 +178,7 @@ def test_abort_beats_promote_full() -> None:
 @pytest.mark.transition(35, 41)
 @pytest.mark.parametrize("state", [State.STARTING, State.AWAITING_PROMOTION])
 def test_promote_full_keeps_blue_greens_bake(state: State) -> None:
-    """Blue-green's new colour is still judged with all traffic before the old one goes."""
+    """Blue-green's new revision is still judged with all traffic before the old one stops."""
     world = MachineWorld(settings=BLUE_GREEN).serve().ask_for("v2")
     world.until(state)
     world.command = "promote-full@1"
@@ -189,7 +189,7 @@ def test_promote_full_keeps_blue_greens_bake(state: State) -> None:
 
 
 def test_promote_full_takes_an_unwritten_weight_back() -> None:
-    """A raise that was stored, but not written before a kill, is left out: 100 % comes next."""
+    """A raise that was stored but not written before a kill is skipped: 100 % comes next."""
     world = canary_at(State.PRIMING)
     world.step()
     world.now += 60
@@ -204,7 +204,7 @@ def test_promote_full_takes_an_unwritten_weight_back() -> None:
 
 
 def test_promote_full_that_was_not_written_goes_back_to_the_weight_before() -> None:
-    """What was stored but not written leaves the step's weight, not that of the last one."""
+    """A switch that was stored but not written leaves the step's weight, not the last step's."""
     world = canary_at(State.ANALYSING)
     world.command = "promote-full@1"
     world.step()
@@ -219,7 +219,7 @@ def test_promote_full_that_was_not_written_goes_back_to_the_weight_before() -> N
 
 
 def test_lost_pods_do_not_bring_the_steps_back() -> None:
-    """After `promote-full` a revision whose pods came back goes straight to full scale."""
+    """After `promote-full` a revision whose pods return goes straight to full scale."""
     world = canary_at(State.ANALYSING)
     world.broken["v2"] = unready()
     world.command = "promote-full@1"
@@ -233,7 +233,7 @@ def test_lost_pods_do_not_bring_the_steps_back() -> None:
 @pytest.mark.transition(80)
 @pytest.mark.parametrize("state", [*SMALL, State.SCALING_UP, State.PROMOTING, State.BAKING])
 def test_force_skips_the_bake_and_the_judge(state: State) -> None:
-    """From wherever it is, a revision is promoted as soon as pods and route allow."""
+    """From any state a revision is promoted as soon as its pods and the route are ready."""
     world = canary_at(state, MachineWorld(settings=LONG_BAKE))
     world.verdict = Verdict.ABORT
     world.command = "promote-full-force@1"
@@ -248,7 +248,7 @@ def test_force_skips_the_bake_and_the_judge(state: State) -> None:
 @pytest.mark.transition(80)
 @pytest.mark.parametrize("state", [State.ANALYSING, State.SCALING_UP])
 def test_force_awaits_pods(state: State) -> None:
-    """No force gives traffic to pods that are not there, and abort beats it."""
+    """`promote-full-force` gives no traffic to missing pods; `abort` overrides it."""
     world = canary_at(state, MachineWorld(settings=LONG_BAKE, replicas=10))
     world.broken["v2"] = unready(ready=8)
     world.command = "promote-full-force@1"
@@ -261,7 +261,7 @@ def test_force_awaits_pods(state: State) -> None:
 
 @pytest.mark.transition(80)
 def test_force_takes_an_unwritten_switch_back() -> None:
-    """A switch that was stored, but not written, is not written once its pods are gone."""
+    """A switch that was stored but not written is not written if its pods are gone."""
     world = canary_at(State.SCALING_UP, MachineWorld(settings=LONG_BAKE))
     world.effects = False
     world.until(State.PROMOTING)
@@ -275,7 +275,7 @@ def test_force_takes_an_unwritten_switch_back() -> None:
 @pytest.mark.transition(46)
 @pytest.mark.parametrize("seconds", [0, 30, 600])
 def test_stopped_revision_stays_for_a_look(seconds: int) -> None:
-    """`abortScaleDownDelaySeconds` keeps its pods, but never before the route has let go of it."""
+    """Its pods stay for `abortScaleDownDelaySeconds`, at least until it has left the route."""
     world = canary_at(
         State.ANALYSING,
         MachineWorld(settings=changed(SETTINGS, abort_scale_down_delay_seconds=seconds)),
@@ -294,7 +294,7 @@ def test_stopped_revision_stays_for_a_look(seconds: int) -> None:
 @pytest.mark.transition(46)
 @pytest.mark.parametrize("asked", ["v1", "v3"])
 def test_stopped_revision_is_in_nobodys_way(asked: str) -> None:
-    """What is asked for next does not wait for somebody to have looked."""
+    """The next rollout does not wait for `abortScaleDownDelaySeconds`."""
     world = canary_at(
         State.ANALYSING,
         MachineWorld(settings=changed(SETTINGS, abort_scale_down_delay_seconds=3600)),
@@ -318,7 +318,7 @@ def test_token_acts_once_though_others_came_between() -> None:
 
 
 def test_refused_token_may_be_used() -> None:
-    """A slip of the pen does not use a token up: the abort that was meant acts."""
+    """A rejected command does not use up its token: the intended abort is executed."""
     world = canary_at(State.ANALYSING)
     for command in ("abrot@1", "abort@1"):
         world.command = command
