@@ -69,22 +69,22 @@ def traffic_objects(owner: RenderKey, status: Status) -> tuple[Manifest, ...]:
 
 def desired_children(
     owner: RenderKey,
-    scene: RolloutContext,
+    ctx: RolloutContext,
     revisions: Mapping[RevisionHash, Revision],
     led: tuple[Manifest, ...],
 ) -> tuple[Manifest, ...]:
-    """Render every child that the scene's status asks for.
+    """Render every child that the status in `ctx` asks for.
 
     Args:
         owner: Whose they are.
-        scene: What was decided, and on what.
+        ctx: What was decided, and on what.
         revisions: What is known of the revisions, by hash.
         led: The Services and routes that the status asks for.
     """
-    status, autoscaled = scene.status, owner.known.spec.autoscaling is not None
+    status, autoscaled = ctx.status, owner.known.spec.autoscaling is not None
     wanted: list[Manifest] = []
     for name in sorted(traffic.revisions_with_workloads(status) & revisions.keys()):
-        replicas = traffic.replicas(scene, name, autoscaled=autoscaled)
+        replicas = traffic.replicas(ctx, name, autoscaled=autoscaled)
         wanted.extend(renderer.render_children(owner, revisions[name], replicas))
     scaled, frozen = traffic.hpa_target(status), status.rollout is not None
     return (*wanted, *led, *autoscaling_objects(owner, scaled, frozen=frozen))

@@ -115,12 +115,12 @@ def decide(observed: Observed, platform: Platform, now: float) -> Plan:
     hash_ = target.hash if target else _last_target(md.status)
     if hash_ is None:
         return _nothing_to_serve(observed, invalid, now)
-    scene, moved = _run_machine(observed, hash_, invalid, whose, now)
+    ctx, moved = _run_machine(observed, hash_, invalid, whose, now)
     task = plan_route_changes(
         md, moved.status, observed.routes, weighted_backends(moved.status), now
     )
     moved = replace(moved, status=moved.status.evolve(user_routes=task.routes))
-    after = replace(scene, status=moved.status)
+    after = replace(ctx, status=moved.status)
     revisions = load_revisions(known, traffic.revisions_with_workloads(moved.status))
     if target is not None:
         revisions[target.hash] = target
@@ -168,7 +168,7 @@ def _run_machine(
     status = _without_lost_records(status, observed)
     seen = summarise(observed, traffic_objects(whose, status), weighted_backends(status))
     status, verdict = _analyse(observed, status, now)
-    scene = RolloutContext(
+    ctx = RolloutContext(
         goal=Goal(
             target=target,
             settings=effective_settings(md.spec.rollout, status.rollout),
@@ -183,7 +183,7 @@ def _run_machine(
         verdict=verdict,
         now=now,
     )
-    return scene, report_shortage(advance(scene), scene)
+    return ctx, report_shortage(advance(ctx), ctx)
 
 
 def _without_lost_records(status: Status, observed: Observed) -> Status:
@@ -230,7 +230,7 @@ def _final_status(
 def _nothing_to_serve(observed: Observed, invalid: str | None, now: float) -> Plan:
     """The very first spec is invalid: there is nothing to keep and nothing to start."""
     md = observed.deployment
-    scene = RolloutContext(
+    ctx = RolloutContext(
         goal=Goal(
             RevisionHash(""),
             effective_settings(md.spec.rollout, None),
@@ -244,12 +244,12 @@ def _nothing_to_serve(observed: Observed, invalid: str | None, now: float) -> Pl
         now=now,
     )
     moved = Decision(md.status)
-    status = _final_status(observed, scene, moved, invalid, frozenset())
-    return _plan(observed, status, moved, ChildDiff((), (), ()), scene)
+    status = _final_status(observed, ctx, moved, invalid, frozenset())
+    return _plan(observed, status, moved, ChildDiff((), (), ()), ctx)
 
 
 def _plan(
-    observed: Observed, status: Status, moved: Decision, todo: ChildDiff, scene: RolloutContext
+    observed: Observed, status: Status, moved: Decision, todo: ChildDiff, ctx: RolloutContext
 ) -> Plan:
     md = observed.deployment
     return Plan(
@@ -261,21 +261,21 @@ def _plan(
             *_warnings(md.status, status),
             *report_first_weight(md.status.rollout, status.rollout),
         ),
-        requeue_after=_requeue_after(observed, status, todo, scene),
+        requeue_after=_requeue_after(observed, status, todo, ctx),
         handovers=todo.handovers,
     )
 
 
 def _requeue_after(
-    observed: Observed, status: Status, todo: ChildDiff, scene: RolloutContext
+    observed: Observed, status: Status, todo: ChildDiff, ctx: RolloutContext
 ) -> float | None:
     """Say when to look again. Our own writes wake nobody, so a step on is followed up at once."""
     md = observed.deployment
     if _position(md.status) != _position(status):
         return 0.0
     waits = [
-        *_deadlines(status, scene),
-        requeue_after(status, scene.settings, scene.now),
+        *_deadlines(status, ctx),
+        requeue_after(status, ctx.settings, ctx.now),
         AFTER_WRITES_SECONDS if _follows_writes(observed, status, todo) else None,
     ]
     return min((wait for wait in waits if wait is not None), default=None)
@@ -287,16 +287,16 @@ def _follows_writes(observed: Observed, status: Status, todo: ChildDiff) -> bool
     return bool(todo.applies) and unready and not observed.apply_errors
 
 
-def _deadlines(status: Status, scene: RolloutContext) -> Iterator[float]:
+def _deadlines(status: Status, ctx: RolloutContext) -> Iterator[float]:
     """Say when conditions turn worse by time alone."""
     moments = []
     if status.stable is None and status.target is not None and status.target.since is not None:
-        moments.append(status.target.since + scene.settings.progress_deadline_seconds)
-    if not scene.facts.route.accepted and scene.facts.route.since is not None:
-        moments.append(scene.facts.route.since + ROUTE_WAIT_SECONDS)
-    if status.rollout is not None and scene.facts.workload(status.rollout.revision).refused:
+        moments.append(status.target.since + ctx.settings.progress_deadline_seconds)
+    if not ctx.facts.route.accepted and ctx.facts.route.since is not None:
+        moments.append(ctx.facts.route.since + ROUTE_WAIT_SECONDS)
+    if status.rollout is not None and ctx.facts.workload(status.rollout.revision).refused:
         moments.append(status.rollout.last_progress_at + REFUSED_GRACE_SECONDS)
-    return (moment - scene.now for moment in moments if moment > scene.now)
+    return (moment - ctx.now for moment in moments if moment > ctx.now)
 
 
 def _position(status: Status) -> tuple[object, ...]:

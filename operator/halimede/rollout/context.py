@@ -313,6 +313,6 @@ Check = Callable[[RolloutContext], Decision | None]
 """A small decision; None: it is not mine to make."""
 
 
-def first_decision(checks: tuple[Check, ...], scene: RolloutContext) -> Decision | None:
+def first_decision(checks: tuple[Check, ...], ctx: RolloutContext) -> Decision | None:
     """Ask the checks in their order; the first that decides wins."""
-    return next((move for check in checks if (move := check(scene)) is not None), None)
+    return next((decision for check in checks if (decision := check(ctx)) is not None), None)

@@ -30,121 +30,119 @@ def with_rollout(status: Status, **changes: Any) -> Status:
     return status.evolve(rollout=status.rollout.evolve(**changes))
 
 
-def wait(scene: RolloutContext, reason: Reason | NotReadyReason, *parts: str) -> Decision:
+def wait(ctx: RolloutContext, reason: Reason | NotReadyReason, *parts: str) -> Decision:
     """Stay, and say why."""
-    return Decision(scene.status, wait=WaitReason(reason, join_sentences(*parts)))
+    return Decision(ctx.status, wait=WaitReason(reason, join_sentences(*parts)))
 
 
-def enter(scene: RolloutContext, state: State, *events: Event, **changes: Any) -> Decision:
+def enter(ctx: RolloutContext, state: State, *events: Event, **changes: Any) -> Decision:
     """Go to *state*, which is progress; a changed weight or set of backends is to be seen anew."""
     status = with_rollout(
-        scene.status,
+        ctx.status,
         state=state,
-        state_since=scene.now,
-        last_progress_at=scene.now,
+        state_since=ctx.now,
+        last_progress_at=ctx.now,
         **changes,
     )
     return Decision(status, events)
 
 
 def set_weight(
-    scene: RolloutContext, state: State, weight: int, *events: Event, **changes: Any
+    ctx: RolloutContext, state: State, weight: int, *events: Event, **changes: Any
 ) -> Decision:
     """Go to *state* and ask the route for *weight*; when it is seen live is still to be noted."""
-    asked = {"weight": weight, "weight_before": scene.rollout.weight, "weight_applied_at": None}
-    return enter(scene, state, *events, **{**asked, **changes})
+    asked = {"weight": weight, "weight_before": ctx.rollout.weight, "weight_applied_at": None}
+    return enter(ctx, state, *events, **{**asked, **changes})
 
 
-def undo_raise(scene: RolloutContext, state: State) -> Decision:
+def undo_raise(ctx: RolloutContext, state: State) -> Decision:
     """Go to *state* with the weight before a raise that the route has never been given."""
-    before = scene.rollout.weight_before
-    return set_weight(scene, state, before, weight_before=before)
+    before = ctx.rollout.weight_before
+    return set_weight(ctx, state, before, weight_before=before)
 
 
-def drop_control(scene: RolloutContext, *events: Event) -> Decision:
+def drop_control(ctx: RolloutContext, *events: Event) -> Decision:
     """Shift the control share to the new revision for the rest of the rollout.
 
     The bake's time continues to run. `weight_before` is set as well, so that the change is not
     reverted if the operator is killed before it writes the route.
     """
     status = with_rollout(
-        scene.status,
+        ctx.status,
         weight=FULL_WEIGHT,
         weight_before=FULL_WEIGHT,
         weight_applied_at=None,
-        control_dropped_at=scene.now,
+        control_dropped_at=ctx.now,
     )
     return Decision(status, events)
 
 
-def stop(scene: RolloutContext, outcome: Outcome, reason: AbortReason, *parts: str) -> Decision:
+def stop(ctx: RolloutContext, outcome: Outcome, reason: AbortReason, *parts: str) -> Decision:
     """Give the revision up: all traffic goes back to the stable one."""
     message = join_sentences(*parts)
     decided = with_rollout(
-        scene.status, outcome=outcome, reason=reason, message=message, decided_at=scene.now
+        ctx.status, outcome=outcome, reason=reason, message=message, decided_at=ctx.now
     )
     if outcome is Outcome.ABORTED:
-        decided = _failed(decided, scene.rollout, reason, scene.now)
-        event = warning(
-            EventReason.ROLLOUT_ABORTED, f"{_named(scene.rollout)}: {reason}: {message}"
-        )
+        decided = _failed(decided, ctx.rollout, reason, ctx.now)
+        event = warning(EventReason.ROLLOUT_ABORTED, f"{_named(ctx.rollout)}: {reason}: {message}")
     else:
-        event = normal(EventReason(f"Rollout{outcome}"), f"{_named(scene.rollout)}: {message}")
-    told = replace(scene, status=decided)
-    if scene.rollout.strategy is Strategy.RECREATE and scene.rollout.weight == 0:
+        event = normal(EventReason(f"Rollout{outcome}"), f"{_named(ctx.rollout)}: {message}")
+    told = replace(ctx, status=decided)
+    if ctx.rollout.strategy is Strategy.RECREATE and ctx.rollout.weight == 0:
         return enter(told, State.ABORT_DRAINING, event)
-    if scene.rollout.state is State.STARTING:
+    if ctx.rollout.state is State.STARTING:
         # The route has never known it, so there is nothing to move and nothing to drain.
         return finish(told, event)
     return set_weight(told, State.ABORTING, abort_weight(told), event)
 
 
-def abort(scene: RolloutContext, reason: AbortReason, *parts: str) -> Decision:
+def abort(ctx: RolloutContext, reason: AbortReason, *parts: str) -> Decision:
     """Give the revision up as bad: it is not tried again unless that is commanded."""
-    return stop(scene, Outcome.ABORTED, reason, *parts)
+    return stop(ctx, Outcome.ABORTED, reason, *parts)
 
 
-def abort_weight(scene: RolloutContext) -> int:
+def abort_weight(ctx: RolloutContext) -> int:
     """Say what share the stopped revision has to keep for now; usually none."""
     return weight_on_abort(
-        scene.rollout.weight,
-        stable_ready=scene.stable.ready_endpoints,
-        canary_ready=scene.canary.ready_endpoints,
-        replicas=scene.facts.replicas,
+        ctx.rollout.weight,
+        stable_ready=ctx.stable.ready_endpoints,
+        canary_ready=ctx.canary.ready_endpoints,
+        replicas=ctx.facts.replicas,
     )
 
 
-def promote(scene: RolloutContext, *parts: str) -> Decision:
+def promote(ctx: RolloutContext, *parts: str) -> Decision:
     """Make the revision the stable one; the old one stays warm for a while."""
-    rollout = scene.rollout
-    until = scene.now + scene.settings.scale_down_delay_seconds
+    rollout = ctx.rollout
+    until = ctx.now + ctx.settings.scale_down_delay_seconds
     # Where pods were replaced, there is nothing left of it that could be kept warm.
-    gone = scene.replaces_pods or rollout.strategy is Strategy.RECREATE
+    gone = ctx.replaces_pods or rollout.strategy is Strategy.RECREATE
     warm = () if gone else (WarmRevision(revision=rollout.base, warm_until=until),)
     event = normal(EventReason.PROMOTED, f"{_named(rollout)} is stable and serves all requests.")
     outcome = rollout.outcome or Outcome.PROMOTED
-    move = set_weight(
-        scene,
+    decision = set_weight(
+        ctx,
         State.DRAINING,
         100,
         event,
         outcome=outcome,
         reason=str(outcome),
         message=join_sentences(rollout.message or "Every step passed.", *parts),
-        decided_at=scene.now,
+        decided_at=ctx.now,
     )
     others = (
         one
-        for one in move.status.warm_revisions
+        for one in decision.status.warm_revisions
         if one.revision not in (rollout.base, rollout.revision)
     )
-    status = move.status.evolve(warm_revisions=(*others, *warm)[-MOST_WARM:])
-    return Decision(make_stable(status, rollout.revision, scene.settings, scene.now), move.events)
+    status = decision.status.evolve(warm_revisions=(*others, *warm)[-MOST_WARM:])
+    return Decision(make_stable(status, rollout.revision, ctx.settings, ctx.now), decision.events)
 
 
-def finish(scene: RolloutContext, *events: Event) -> Decision:
+def finish(ctx: RolloutContext, *events: Event) -> Decision:
     """End the rollout and keep what became of it."""
-    rollout = scene.rollout
+    rollout = ctx.rollout
     finished = FinishedRollout(
         id=rollout.id,
         strategy=rollout.strategy,
@@ -154,10 +152,10 @@ def finish(scene: RolloutContext, *events: Event) -> Decision:
         message=rollout.message or "",
         started_at=rollout.started_at,
         decided_at=rollout.decided_at,
-        ended_at=scene.now,
+        ended_at=ctx.now,
         evidence=rollout.evidence and summarise(rollout.evidence),
     )
-    return Decision(scene.status.evolve(rollout=None, last_rollout=finished), events)
+    return Decision(ctx.status.evolve(rollout=None, last_rollout=finished), events)
 
 
 def _failed(status: Status, rollout: RolloutStatus, reason: AbortReason, now: float) -> Status:

@@ -59,21 +59,21 @@ def previous_stable(status: Status) -> RevisionHash | None:
     return next(good, None)
 
 
-def may_skip_steps(scene: RolloutContext) -> bool:
+def may_skip_steps(ctx: RolloutContext) -> bool:
     """Whether the target may have all requests at once: it has had them before."""
-    status, target = scene.status, scene.target
+    status, target = ctx.status, ctx.target
     if status.pinned is not None:
         return True
-    window = scene.settings.rollback_window_revisions
+    window = ctx.settings.rollback_window_revisions
     near = {one.revision for one in status.warm_revisions}
     near |= {one.revision for one in status.history[:window]}
     left = {one.revision for one in status.history if one.rolled_back_at is not None}
     return target in near - left
 
 
-def rollback_is_abort(scene: RolloutContext, command: Command) -> bool:
+def rollback_is_abort(ctx: RolloutContext, command: Command) -> bool:
     """Whether `rollback` means the rollout under way: to abort it is the way back."""
-    rollout, pin = scene.status.rollout, scene.status.pinned
+    rollout, pin = ctx.status.rollout, ctx.status.pinned
     if command.verb is not Verb.ROLLBACK or rollout is None or rollout.state in DECIDED:
         return False
     # Whoever says `rollback` twice does not want the first one undone.
@@ -81,16 +81,16 @@ def rollback_is_abort(scene: RolloutContext, command: Command) -> bool:
     return command.revision == rollout.base or (command.revision is None and not goes_back)
 
 
-def pin(scene: RolloutContext, command: Command) -> tuple[Status, tuple[Event, ...]] | None:
+def pin(ctx: RolloutContext, command: Command) -> tuple[Status, tuple[Event, ...]] | None:
     """Hold a revision against the spec, and forget what spoke against it: somebody wants it."""
-    revision = command.revision or previous_stable(scene.status)
+    revision = command.revision or previous_stable(ctx.status)
     if revision is None:
         return None
-    asked = scene.goal.target
+    asked = ctx.goal.target
     pin = PinnedRevision(
-        revision=revision, since=scene.now, generation=scene.goal.generation, spec_revision=asked
+        revision=revision, since=ctx.now, generation=ctx.goal.generation, spec_revision=asked
     )
-    status = mark_rolled_back(scene.status, revision, None)
+    status = mark_rolled_back(ctx.status, revision, None)
     failed = tuple(one for one in status.failed_revisions if one.revision != revision)
     event = normal(
         EventReason.PINNED,
@@ -100,10 +100,10 @@ def pin(scene: RolloutContext, command: Command) -> tuple[Status, tuple[Event, .
     return status.evolve(pinned=pin, failed_revisions=failed), (event,)
 
 
-def unpin(scene: RolloutContext) -> tuple[Status, tuple[Event, ...]]:
+def unpin(ctx: RolloutContext) -> tuple[Status, tuple[Event, ...]]:
     """Follow the spec again."""
-    told = f"The spec is followed again, as commanded: it asks for {scene.goal.target}."
-    status = scene.status.evolve(pinned=None)
+    told = f"The spec is followed again, as commanded: it asks for {ctx.goal.target}."
+    status = ctx.status.evolve(pinned=None)
     return status, (normal(EventReason.UNPINNED, told),)
 
 

@@ -103,19 +103,19 @@ def advice_for_step(rollout: RolloutStatus, settings: Rollout) -> str:
     return next((f"Too few requests: {describe(one, settings)}" for one in found), "")
 
 
-def report_shortage(moved: Decision, scene: RolloutContext) -> Decision:
+def report_shortage(decision: Decision, ctx: RolloutContext) -> Decision:
     """Report once per rollout that a step gets too few requests."""
-    rollout = moved.status.rollout
+    rollout = decision.status.rollout
     if rollout is None or rollout.traffic_low_since is not None:
-        return moved
-    found = shortages(rollout, scene.settings)
+        return decision
+    found = shortages(rollout, ctx.settings)
     if not found:
-        return moved
-    told = f"Revision {rollout.revision}: {describe(found[0], scene.settings)}"
+        return decision
+    told = f"Revision {rollout.revision}: {describe(found[0], ctx.settings)}"
     return replace(
-        moved,
-        status=with_rollout(moved.status, traffic_low_since=scene.now),
-        events=(*moved.events, warning(EventReason.TRAFFIC_TOO_LOW, told)),
+        decision,
+        status=with_rollout(decision.status, traffic_low_since=ctx.now),
+        events=(*decision.events, warning(EventReason.TRAFFIC_TOO_LOW, told)),
     )
 
 

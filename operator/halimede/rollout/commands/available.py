@@ -29,7 +29,7 @@ def is_available(md: ModelDeployment) -> list[Verb]:
     """List the commands that would not be refused."""
     status, rollout = md.status, md.status.rollout
     looked = (rollout.polled_at or rollout.state_since) if rollout else 0.0
-    scene = RolloutContext(
+    ctx = RolloutContext(
         goal=Goal(
             target=status.target.revision if status.target else RevisionHash(""),
             settings=effective_settings(md.spec.rollout, rollout),
@@ -41,4 +41,4 @@ def is_available(md: ModelDeployment) -> list[Verb]:
         verdict=None,
         now=looked,
     )
-    return [verb for verb in Verb if rejection_reason(scene, Command(verb, None, "", "")) is None]
+    return [verb for verb in Verb if rejection_reason(ctx, Command(verb, None, "", "")) is None]

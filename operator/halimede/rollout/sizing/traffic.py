@@ -115,30 +115,30 @@ def hpa_target(status: Status) -> RevisionHash | None:
     return next(iter(_serving(status)), None)
 
 
-def replicas(scene: RolloutContext, revision: RevisionHash, *, autoscaled: bool) -> int | None:
+def replicas(ctx: RolloutContext, revision: RevisionHash, *, autoscaled: bool) -> int | None:
     """Say how many pods a revision's Deployment asks for; None: that is left as it is."""
-    rollout, count = scene.status.rollout, scene.facts.replicas
+    rollout, count = ctx.status.rollout, ctx.facts.replicas
     if rollout is not None and rollout.strategy is Strategy.RECREATE:
-        return _recreated(scene, rollout, revision, autoscaled=autoscaled)
-    if rollout is not None and revision == rollout.base and scene.replaces_pods:
-        return _stable_when_replacing(scene, rollout)
+        return _recreated(ctx, rollout, revision, autoscaled=autoscaled)
+    if rollout is not None and revision == rollout.base and ctx.replaces_pods:
+        return _stable_when_replacing(ctx, rollout)
     if rollout is not None and revision == rollout.base and not autoscaled:
-        return scene.stable_replicas
+        return ctx.stable_replicas
     if rollout is None or revision != rollout.revision or rollout.state is State.DRAINING:
         return None if autoscaled else count
     if rollout.state in GOING_BACK:
-        return _aborted(scene, rollout)
-    return _canary(scene, rollout)
+        return _aborted(ctx, rollout)
+    return _canary(ctx, rollout)
 
 
 def _recreated(
-    scene: RolloutContext, rollout: RolloutStatus, revision: RevisionHash, *, autoscaled: bool
+    ctx: RolloutContext, rollout: RolloutStatus, revision: RevisionHash, *, autoscaled: bool
 ) -> int | None:
     """Never give pods to both. None of them is left to an autoscaler, which stops at zero."""
-    new, count = revision == rollout.revision, scene.facts.replicas
+    new, count = revision == rollout.revision, ctx.facts.replicas
     match rollout.state:
-        case State.STOPPING if scene.clocks_stopped and not new:
-            return scene.facts.workload(revision).desired
+        case State.STOPPING if ctx.clocks_stopped and not new:
+            return ctx.facts.workload(revision).desired
         case State.STOPPING:
             return 0
         case State.ABORTING | State.ABORT_DRAINING:
@@ -149,45 +149,45 @@ def _recreated(
             return count if new else 0
 
 
-def _stable_when_replacing(scene: RolloutContext, rollout: RolloutStatus) -> int:
+def _stable_when_replacing(ctx: RolloutContext, rollout: RolloutStatus) -> int:
     """The stable revision grows into what the other leaves, and shrinks by what it gives up."""
-    count = scene.facts.replicas
+    count = ctx.facts.replicas
     if rollout.state is State.DRAINING:
         return min(1, count)
     back = rollout.state in GOING_BACK
     # What the other was told to leave is free once it was seen to.
-    taken = max(scene.canary.desired, 0 if back else _canary(scene, rollout))
+    taken = max(ctx.canary.desired, 0 if back else _canary(ctx, rollout))
     kept = count if back else count - rollout.replaced_replicas
-    return max(min(1, count), min(kept, max(scene.stable.desired, count + 1 - taken)))
+    return max(min(1, count), min(kept, max(ctx.stable.desired, count + 1 - taken)))
 
 
-def _aborted(scene: RolloutContext, rollout: RolloutStatus) -> int:
+def _aborted(ctx: RolloutContext, rollout: RolloutStatus) -> int:
     """A stopped revision keeps its pods, at most what it had been given them for."""
-    count = scene.facts.replicas
-    kept = min(scene.facts.workload(rollout.revision).desired, count)
-    if scene.replaces_pods and scene.route_settled and rollout.weight > 0:
+    count = ctx.facts.replicas
+    kept = min(ctx.facts.workload(rollout.revision).desired, count)
+    if ctx.replaces_pods and ctx.route_settled and rollout.weight > 0:
         # One less than its share needs, so that there is room for one of the stable revision's.
-        return min(kept, max(1, count - scene.stable.ready_endpoints - 1))
+        return min(kept, max(1, count - ctx.stable.ready_endpoints - 1))
     return kept
 
 
-def _canary(scene: RolloutContext, rollout: RolloutStatus) -> int:
+def _canary(ctx: RolloutContext, rollout: RolloutStatus) -> int:
     """A rollout never takes pods from a revision that it has given them, but by a step's scale.
 
     Where the share is that of the pods, there are as many as the step needs.
     """
-    scaled = scene.step is not None and scene.step.scale is not None and not scene.replaces_pods
-    exact = scene.step is not None and (scene.weight_by_replicas or scaled)
+    scaled = ctx.step is not None and ctx.step.scale is not None and not ctx.replaces_pods
+    exact = ctx.step is not None and (ctx.weight_by_replicas or scaled)
     if exact and rollout.state in GROWING:
-        return scene.canary_replicas
+        return ctx.canary_replicas
     if rollout.state is State.STARTING and not skips_steps(rollout):
-        return scene.canary_replicas
-    count = scene.facts.replicas
+        return ctx.canary_replicas
+    count = ctx.facts.replicas
     kept = count
-    if scene.replaces_pods:
-        before = 0 if scene.route_settled else rollout.weight_before
+    if ctx.replaces_pods:
+        before = 0 if ctx.route_settled else rollout.weight_before
         kept = replicas_for_weight(max(rollout.weight, before), count)
-    return max(scene.canary_replicas, min(scene.canary.desired, kept))
+    return max(ctx.canary_replicas, min(ctx.canary.desired, kept))
 
 
 def _serving(status: Status) -> tuple[RevisionHash, ...]:
