@@ -1,6 +1,6 @@
-"""The machine: one pass takes a rollout at most one step on.
+"""The state machine: one reconcile takes a rollout at most one step on.
 
-Safety comes first, then what holds, then commands, then what advances.
+Safety checks come first, then checks that hold the rollout, then commands, then progress.
 """
 
 from collections.abc import Callable, Mapping
@@ -52,28 +52,28 @@ RECREATES: Mapping[State, Callable[[RolloutContext], Decision]] = {
     State.STARTING: recreate.starting,
     State.ABORT_DRAINING: recreate.abort_draining,
 }
-"""What the strategy Recreate does differently."""
+"""The checks that differ for the strategy Recreate."""
 
 
 def going_back(ctx: RolloutContext) -> Decision | None:
-    """Traffic that goes back, and a revision that leaves, wait for nothing else."""
+    """Run the state's check if traffic goes back or a revision is drained; nothing holds that."""
     return _run_state_check(ctx) if ctx.rollout.state in RETREATS else None
 
 
 def advancing(ctx: RolloutContext) -> Decision:
-    """Do what is next in the rollout's state."""
+    """Run the check of the rollout's state."""
     return _run_state_check(ctx)
 
 
 def _run_state_check(ctx: RolloutContext) -> Decision:
     state = ctx.rollout.state
-    own = RECREATES if ctx.rollout.strategy is Strategy.RECREATE else {}
-    check = own.get(state) or ADVANCES.get(state) or RETREATS[state]
+    overrides = RECREATES if ctx.rollout.strategy is Strategy.RECREATE else {}
+    check = overrides.get(state) or ADVANCES.get(state) or RETREATS[state]
     return check(ctx)
 
 
 IDLE: tuple[Check, ...] = start.IDLE
-"""What is asked while no rollout is under way, in this order."""
+"""The checks while no rollout is under way, in this order."""
 CHECKS: tuple[Check, ...] = (
     going_back,
     *SAFETY,
@@ -85,7 +85,7 @@ CHECKS: tuple[Check, ...] = (
     progress.promote_full_force_commanded,
     advancing,
 )
-"""What is asked of a rollout under way, in this order."""
+"""The checks of a rollout under way, in this order."""
 RECREATE_CHECKS: tuple[Check, ...] = (
     going_back,
     safety.aborted_by_command,
@@ -105,33 +105,33 @@ RECREATE_CHECKS: tuple[Check, ...] = (
     progress.promote_full_force_commanded,
     advancing,
 )
-"""The same where one revision stops before the other starts: little may hold that up."""
+"""The checks of a rollout by Recreate, in this order; few of them hold it during the outage."""
 
 
 def advance(ctx: RolloutContext) -> Decision:
-    """Decide what one pass changes, from facts and status alone."""
+    """Decide what one reconcile changes, from facts and status alone."""
     ctx = replace(ctx, status=record_observations(ctx))
     command = ctx.command
     if command is None:
         return _first_decision(ctx)
     if why := rejection_reason(ctx, command):
-        told = _first_decision(replace(ctx, command=None))
-        refused = replace(told, events=(*told.events, rejected_event(command, why)))
-        return replace(refused, status=mark_handled(refused.status, command))
-    if (noted := _record_command(ctx, command)) is not None:
-        status, events = noted
+        decision = _first_decision(replace(ctx, command=None))
+        events = (*decision.events, rejected_event(command, why))
+        return replace(decision, status=mark_handled(decision.status, command), events=events)
+    if (recorded := _record_command(ctx, command)) is not None:
+        status, events = recorded
         after = _first_decision(replace(ctx, status=mark_executed(status, command), command=None))
         return replace(after, events=(*events, *after.events))
-    decided = _first_decision(ctx)
-    if not decided.handled:
-        return decided
-    return replace(decided, status=mark_executed(decided.status, command))
+    decision = _first_decision(ctx)
+    if not decision.handled:
+        return decision
+    return replace(decision, status=mark_executed(decision.status, command))
 
 
 def _record_command(
     ctx: RolloutContext, command: Command
 ) -> tuple[Status, tuple[Event, ...]] | None:
-    """Carry a command out that only changes what is known; None: a check has to move."""
+    """Execute a command that only changes records of the status; None: a check executes it."""
     match command.verb:
         case Verb.RETRY:
             status = start.forget_failure(ctx)
@@ -147,7 +147,7 @@ def _record_command(
 
 
 def _set_paused(ctx: RolloutContext, *, pause: bool) -> tuple[Status, tuple[Event, ...]]:
-    change, named, reason = (
+    change, verb, reason = (
         (pauses.pause, "paused", EventReason.ROLLOUT_PAUSED)
         if pause
         else (pauses.resume, "resumed", EventReason.ROLLOUT_RESUMED)
@@ -155,7 +155,7 @@ def _set_paused(ctx: RolloutContext, *, pause: bool) -> tuple[Status, tuple[Even
     rollout = change(ctx.rollout, ctx.now)
     event = normal(
         reason,
-        f"Revision {rollout.revision} is {named} at {rollout.weight} %, as commanded.",
+        f"Revision {rollout.revision} is {verb} at {rollout.weight} %, as commanded.",
     )
     return ctx.status.evolve(rollout=rollout), (event,)
 
@@ -170,12 +170,12 @@ def _first_decision(ctx: RolloutContext) -> Decision:
 
 
 def record_observations(ctx: RolloutContext) -> Status:
-    """Note what this pass saw before anything is decided."""
+    """Return the status with what this reconcile observed, before anything is decided."""
     status, now = ctx.status, ctx.now
     target = ctx.goal.target
     if status.target is None or status.target.revision != target:
         status = status.evolve(target=RevisionStatus(revision=target, since=now))
-    warm = tuple(one for one in status.warm_revisions if one.warm_until > now)
+    warm = tuple(entry for entry in status.warm_revisions if entry.warm_until > now)
     if warm != status.warm_revisions:
         status = status.evolve(warm_revisions=warm)
     status = revision_history.trim_history(

@@ -22,7 +22,7 @@ def baking(ctx: RolloutContext) -> Decision:
     """Analyse the revision with most of the traffic, then commit.
 
     Only an abort ends the bake early, and missing data does not extend it. The bake continues
-    after its time if the judge has not looked often enough, or while the odds against the revision
+    after its time if the judge has not polled often enough, or while the odds against the revision
     are `DOUBT` or more.
     """
     rollout, seconds = ctx.rollout, bake_seconds(ctx.rollout.strategy, ctx.settings)
@@ -31,13 +31,13 @@ def baking(ctx: RolloutContext) -> Decision:
     if rollout.skip_analysis or (over and not is_doubtful(rollout)):
         return _finish(ctx, unseen=unseen)
     if rollout.weight < FULL_WEIGHT and ctx.control == 0 and ctx.at_full_scale:
-        return drop_control(ctx, _control_ended(rollout))
+        return drop_control(ctx, _control_ended_event(rollout))
     if over:
-        return _held_by_odds(ctx)
+        return _wait_for_odds(ctx)
     return wait(
         ctx,
         Reason.ROLLING_OUT,
-        f"{_shared(rollout)}; it is watched for {seconds} s.",
+        f"{_describe_split(rollout)}; it is watched for {seconds} s.",
         analysis_message(ctx),
         "The bake ends by its time all the same." if unseen and not is_doubtful(rollout) else "",
     )
@@ -60,29 +60,29 @@ def _finish(ctx: RolloutContext, *, unseen: bool) -> Decision:
 
 
 def _is_over(ctx: RolloutContext, seconds: int) -> bool:
-    """Whether the bake's time is over and the judge, if it could, has looked often enough."""
+    """Whether the bake's time is over and the judge, if it could, has polled often enough."""
     rollout, evidence = ctx.rollout, ctx.rollout.evidence
-    looked = (
+    polled = (
         evidence is None
         or evidence.verdict == Verdict.METRICS_DOWN
         or evidence.bake_looks >= required_looks(seconds, ctx.settings.analysis)
     )
-    return looked and ctx.elapsed(rollout.last_progress_at) >= seconds
+    return polled and ctx.elapsed(rollout.last_progress_at) >= seconds
 
 
-def _held_by_odds(ctx: RolloutContext) -> Decision:
+def _wait_for_odds(ctx: RolloutContext) -> Decision:
     """Wait until the odds against the revision fall under `DOUBT` or abort it."""
     return wait(
         ctx,
         Reason.METRICS_HOLD if without_evidence(ctx) else Reason.ROLLING_OUT,
-        f"{_shared(ctx.rollout)}; the odds against it hold the bake, which does not end while"
-        f" they are {odds(DOUBT)} or more.",
+        f"{_describe_split(ctx.rollout)}; the odds against it hold the bake, which does not end"
+        f" while they are {odds(DOUBT)} or more.",
         analysis_message(ctx),
         "The command `abort` ends it, or `promote-full-force`, which promotes it all the same.",
     )
 
 
-def _shared(rollout: RolloutStatus) -> str:
+def _describe_split(rollout: RolloutStatus) -> str:
     if rollout.weight == FULL_WEIGHT:
         return f"All requests go to revision {rollout.revision}"
     return (
@@ -91,7 +91,7 @@ def _shared(rollout: RolloutStatus) -> str:
     )
 
 
-def _control_ended(rollout: RolloutStatus) -> Event:
+def _control_ended_event(rollout: RolloutStatus) -> Event:
     return normal(
         EventReason.CONTROL_DROPPED,
         f"Revision {rollout.revision} gets all requests: the spec leaves {rollout.base} no share"

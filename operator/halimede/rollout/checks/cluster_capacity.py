@@ -1,4 +1,4 @@
-"""What a full cluster means for a rollout: no news of the model, and perhaps a long wait."""
+"""What a full cluster means for a rollout: a wait, as it says nothing about the model."""
 
 from halimede.api.reasons import Reason
 from halimede.api.rollout import CapacityMode, Strategy
@@ -10,12 +10,12 @@ from halimede.rollout.facts import CAPACITY
 
 
 def track_capacity(rollout: RolloutStatus, ctx: RolloutContext) -> RolloutStatus:
-    """Note since when there is no room; once there is, the clock of readiness begins anew."""
+    """Record since when there is no room; once there is, the progress deadline restarts."""
     if rollout.strategy is Strategy.RECREATE:
-        return rollout  # nothing serves meanwhile, so its clock runs on
-    lent = min(rollout.replaced_replicas, ctx.target_replicas) if ctx.replaces_pods else 0
-    if lent != rollout.replaced_replicas:
-        rollout = rollout.evolve(replaced_replicas=lent)
+        return rollout  # nothing serves meanwhile, so its deadline keeps running
+    replaced = min(rollout.replaced_replicas, ctx.target_replicas) if ctx.replaces_pods else 0
+    if replaced != rollout.replaced_replicas:
+        rollout = rollout.evolve(replaced_replicas=replaced)
     lacking = (
         rollout.state in AWAITING_READINESS
         and ctx.canary.cause in CAPACITY
@@ -25,12 +25,11 @@ def track_capacity(rollout: RolloutStatus, ctx: RolloutContext) -> RolloutStatus
         return rollout
     if lacking:
         return rollout.evolve(capacity_since=ctx.now)
-    found = {"capacity_since": None, "last_progress_at": ctx.now}
-    return rollout.evolve(**found)
+    return rollout.evolve(capacity_since=None, last_progress_at=ctx.now)
 
 
 def capacity_timed_out(ctx: RolloutContext) -> bool:
-    """Whether there has been no room for so long that somebody should know."""
+    """Whether there has been no room for `capacityTimeoutSeconds`, so that a user should know."""
     settings, since = ctx.settings, ctx.rollout.capacity_since
     if since is None or settings.capacity_mode is CapacityMode.WAIT:
         return False
@@ -38,7 +37,7 @@ def capacity_timed_out(ctx: RolloutContext) -> bool:
 
 
 def remedy(ctx: RolloutContext) -> str:
-    """Say what helps where there is no room."""
+    """Describe how long there has been no room, and what would help."""
     long = f"There has been no room for {ctx.settings.capacity_timeout_seconds} s"
     if ctx.replaces_pods:
         return f"{long}, and the stable revision can spare no pod: make room for one"
@@ -46,10 +45,10 @@ def remedy(ctx: RolloutContext) -> str:
 
 
 def yield_stable_pod(ctx: RolloutContext) -> Decision | None:
-    """Have the stable revision give a pod up for one of the new revision's.
+    """Replace one pod of the stable revision with one of the new revision.
 
-    Of all that should be ready, one may be missing at a time; so first the weight follows the pods
-    that are ready already. The stable revision's last pod stays.
+    At most one of the pods that should be ready may be missing, so the weight first follows the
+    pods that are ready already. The stable revision's last pod stays.
     """
     rollout, canary, replicas = ctx.rollout, ctx.canary, ctx.facts.replicas
     if not ctx.replaces_pods or rollout.state not in AWAITING_READINESS:

@@ -1,4 +1,4 @@
-"""Checks that fit the weights to the pods that are left, on either side."""
+"""Checks that adapt the weights to the ready pods that either revision has left."""
 
 from halimede.api.reasons import EventReason
 from halimede.api.rollout import OnStableDown, Strategy
@@ -24,21 +24,21 @@ def control_lost(ctx: RolloutContext) -> Decision | None:
         or ctx.facts.replicas == 0
     ):
         return None
-    wanted = ctx.replicas_for(rollout.weight)[1]
-    if ready >= wanted or ctx.canary.ready_endpoints == 0:
+    needed = ctx.replicas_for(rollout.weight)[1]
+    if ready >= needed or ctx.canary.ready_endpoints == 0:
         return None
     if not ctx.at_full_scale and (ready > 0 or ctx.raise_unwritten):
         return None
     event = warning(
         EventReason.CONTROL_DROPPED,
-        f"Revision {rollout.base} has {ready} of {wanted} ready pods for its"
+        f"Revision {rollout.base} has {ready} of {needed} ready pods for its"
         f" {FULL_WEIGHT - rollout.weight} %; {rollout.revision} gets all requests.",
     )
     return drop_control(ctx, event)
 
 
 def stable_is_down(ctx: RolloutContext) -> Decision | None:
-    """No pod of the stable revision is ready, and the spec says that the new one covers it."""
+    """Give the new revision all requests if no stable pod is ready and `onStableDown` says so."""
     rollout = ctx.rollout
     if ctx.settings.on_stable_down is not OnStableDown.SHIFT or ctx.facts.replicas == 0:
         return None
@@ -60,7 +60,7 @@ def stable_is_down(ctx: RolloutContext) -> Decision | None:
 
 
 def stable_is_back(ctx: RolloutContext) -> Decision | None:
-    """The stable revision takes back what was covered, as far as its ready pods can carry it."""
+    """Move the requests back to the stable revision, as far as its ready pods can carry them."""
     rollout = ctx.rollout
     if rollout.failover_since is None or ctx.stable.ready_endpoints == 0:
         return None
@@ -78,15 +78,15 @@ def stable_is_back(ctx: RolloutContext) -> Decision | None:
 
 
 def reduce_to_ready_pods(ctx: RolloutContext) -> Decision | None:
-    """Some of its pods are gone: it keeps what the others can carry until they are back."""
+    """Lower the weight to what the canary's ready pods can carry, until the others are back."""
     rollout, ready = ctx.rollout, ctx.canary.ready_endpoints
     if rollout.strategy is not Strategy.CANARY or rollout.weight == 0 or ctx.raise_unwritten:
         return None
     if ready == 0 or ctx.can_carry(rollout.weight):
         return None
     if ctx.weight_by_replicas and rollout.weight < FULL_WEIGHT:
-        return None  # its share has gone with its pods
-    weight = max(_fitting(ctx), stable_overflow(ctx))
+        return None  # requests follow the pods, so its actual weight has fallen already
+    weight = max(_attainable_step_weight(ctx), stable_overflow(ctx))
     if weight >= rollout.weight:
         return None
     event = warning(
@@ -99,7 +99,7 @@ def reduce_to_ready_pods(ctx: RolloutContext) -> Decision | None:
 
 
 def describe_weight(rollout: RolloutStatus) -> str:
-    """Write the share of the requests, and by its pods where that is another one."""
+    """Describe the weight, and the actual weight by pods if it differs."""
     share = f"{rollout.weight} %"
     if rollout.actual_weight in (None, rollout.weight):
         return share
@@ -107,14 +107,14 @@ def describe_weight(rollout: RolloutStatus) -> str:
 
 
 def stable_overflow(ctx: RolloutContext) -> int:
-    """Say what share the stable revision's ready pods could not carry."""
+    """Return the percentage of requests that the stable revision's ready pods could not carry."""
     return max(
         0, FULL_WEIGHT - FULL_WEIGHT * ctx.stable.ready_endpoints // max(1, ctx.facts.replicas)
     )
 
 
-def _fitting(ctx: RolloutContext) -> int:
-    """Say what share its ready pods can carry: the highest step below, if there is one."""
+def _attainable_step_weight(ctx: RolloutContext) -> int:
+    """Return the weight that the ready pods can carry, rounded down to a step if there is one."""
     share = FULL_WEIGHT * ctx.canary.ready_endpoints // ctx.facts.replicas
     if ctx.replaces_pods:
         return share

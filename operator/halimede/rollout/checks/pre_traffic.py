@@ -1,8 +1,8 @@
-"""What a revision shows before users meet it: by copies of their requests, or behind a preview.
+"""Analysis before users' requests come: by mirrored requests, or behind the preview Service.
 
-Neither is a fair sample: a gateway may copy HTTP and not gRPC, and a preview is asked whatever
-somebody asks it. So the judge holds a rehearsal to its ceiling and its level, compares it with the
-stable revision's requests in nothing, and begins anew when users come.
+Neither is a fair sample: a gateway may mirror HTTP and not gRPC, and a preview gets arbitrary
+requests. So the judge applies only the ceiling and the level, does not compare the revision with
+the stable one, and starts again when users' requests come.
 """
 
 from dataclasses import replace
@@ -25,23 +25,25 @@ from halimede.rollout.events import join_sentences, normal
 
 
 def mirroring(ctx: RolloutContext) -> Decision:
-    """Judge the revision by copies of users' requests, whose answers nobody gets."""
+    """Judge the revision by mirrored requests, whose responses are discarded."""
     mirror = ctx.settings.canary.mirror
     if mirror is None:
         return start_first_step(ctx)
-    return _begun(ctx) or (start_first_step(ctx) if _passed(ctx, mirror) else _awaited(ctx))
+    return _start_stage(ctx) or (
+        start_first_step(ctx) if _stage_passed(ctx, mirror) else _wait_for_verdict(ctx)
+    )
 
 
 def awaiting_promotion(ctx: RolloutContext) -> Decision:
-    """Switch when that is commanded, or by itself if the spec says so and the judge agrees."""
+    """Switch on command; or, with `autoPromote`, on the verdict Pass if there is an analysis."""
     settings = ctx.settings.blue_green
     stage = settings.preview_analysis
-    begun = _begun(ctx) if stage else None if ctx.route_settled else wait_for_route(ctx)
-    if begun:
-        return begun
+    unready = _start_stage(ctx) if stage else None if ctx.route_settled else wait_for_route(ctx)
+    if unready:
+        return unready
     if settings.auto_promote:
-        ready = stage is None or _passed(ctx, stage)
-        return enter(ctx, State.SCALING_UP, **RESET_ANALYSIS) if ready else _awaited(ctx)
+        ready = stage is None or _stage_passed(ctx, stage)
+        return enter(ctx, State.SCALING_UP, **RESET_ANALYSIS) if ready else _wait_for_verdict(ctx)
     return wait(
         ctx,
         Reason.PAUSED,
@@ -52,7 +54,7 @@ def awaiting_promotion(ctx: RolloutContext) -> Decision:
 
 
 def promoted_early(ctx: RolloutContext) -> Decision | None:
-    """Somebody has seen enough of the copies or of the preview."""
+    """End the mirror or the preview on the command `promote`."""
     if not ctx.commanded(Verb.PROMOTE):
         return None
     match ctx.rollout.state:
@@ -65,7 +67,7 @@ def promoted_early(ctx: RolloutContext) -> Decision | None:
 
 
 def start_first_step(ctx: RolloutContext) -> Decision:
-    """End the copies and go to the first step."""
+    """End the mirror and go to the first step."""
     event = normal(
         EventReason.MIRROR_ENDED, join_sentences("The first step follows", analysis_message(ctx))
     )
@@ -74,8 +76,8 @@ def start_first_step(ctx: RolloutContext) -> Decision:
     return replace(decision, events=(event, *decision.events))
 
 
-def _begun(ctx: RolloutContext) -> Decision | None:
-    """Wait until requests can come, and note when that is."""
+def _start_stage(ctx: RolloutContext) -> Decision | None:
+    """Wait until requests can come, and record when that is; None once it is recorded."""
     if ctx.rollout.step_started_at is not None:
         return None
     if not ctx.route_settled:
@@ -83,13 +85,13 @@ def _begun(ctx: RolloutContext) -> Decision | None:
     return Decision(with_rollout(ctx.status, step_started_at=ctx.now))
 
 
-def _passed(ctx: RolloutContext, stage: Stage) -> bool:
-    """Whether the judge says in this very pass that it is good enough for users."""
+def _stage_passed(ctx: RolloutContext, stage: Stage) -> bool:
+    """Whether the verdict of this reconcile is Pass and `minSeconds` are over."""
     since = ctx.rollout.step_started_at or ctx.now
     return ctx.verdict is Verdict.PASS and ctx.elapsed(since) >= stage.min_seconds
 
 
-def _awaited(ctx: RolloutContext) -> Decision:
+def _wait_for_verdict(ctx: RolloutContext) -> Decision:
     if inconclusive(ctx):
         return wait(
             ctx,
@@ -109,4 +111,4 @@ PROGRESS_MESSAGES = {
     State.MIRRORING: "Copies of requests are judged",
     State.AWAITING_PROMOTION: "The preview is judged",
 }
-"""What goes on before the first user, in words."""
+"""What goes on before users' requests come, as text."""

@@ -1,4 +1,4 @@
-"""What happens in each state when nothing speaks against going on: at most one step a pass."""
+"""The check of each state that takes a rollout on, by at most one step per reconcile."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -36,11 +36,11 @@ SKIPPABLE = frozenset(
 )
 """The states from which `promote-full` goes on to full scale."""
 RESET_ANALYSIS = {"evidence": None, "polled_at": None, "step_started_at": None}
-"""What is forgotten of a rehearsal when users come."""
+"""Changes that reset the analysis before users' requests come."""
 
 
 def starting(ctx: RolloutContext) -> Decision:
-    """Wait for enough pods, then let the route know the revision at weight 0."""
+    """Wait for enough pods, then add the revision to the route at weight 0."""
     rollout, canary = ctx.rollout, ctx.canary
     if canary.ready_endpoints < ctx.min_ready:
         return wait_for_pods(ctx, canary, ctx.min_ready)
@@ -54,7 +54,7 @@ def starting(ctx: RolloutContext) -> Decision:
 
 
 def priming(ctx: RolloutContext) -> Decision:
-    """Give proxies time to learn the revision's pods before they are asked to use them."""
+    """Give proxies time to discover the revision's pods before these get requests."""
     if ctx.canary.ready_endpoints == 0:
         return wait_for_pods(ctx, ctx.canary, ctx.min_ready)
     if not ctx.route_settled:
@@ -67,7 +67,7 @@ def priming(ctx: RolloutContext) -> Decision:
 
 
 def mirror_requests(ctx: RolloutContext, mirror: Mirror) -> Decision:
-    """Ask the route for copies of requests, if there are pods for these."""
+    """Mirror requests to the revision, if it has the pods for them."""
     if ctx.canary.ready_endpoints < ctx.min_ready:
         return wait_for_pods(ctx, ctx.canary, ctx.min_ready)
     event = normal(
@@ -80,14 +80,14 @@ def mirror_requests(ctx: RolloutContext, mirror: Mirror) -> Decision:
 
 
 def shift(ctx: RolloutContext) -> Decision:
-    """Ask the route for the step's weight, if the pods for it are ready."""
+    """Set the step's weight, if the pods for it are ready."""
     if unable_to_raise(ctx) is None and ctx.attainable_weight > ctx.rollout.weight:
         return raise_weight(ctx)
     return set_weight(ctx, State.SHIFTING, ctx.rollout.weight, unready_since=None)
 
 
 def raise_weight(ctx: RolloutContext) -> Decision:
-    """Ask the route for the step's weight, or for what the pods of it that are ready can carry."""
+    """Set the step's weight, or the part of it that the ready pods can carry."""
     rollout = ctx.rollout
     event = normal(
         EventReason.STEP_STARTED,
@@ -115,9 +115,9 @@ def shifting(ctx: RolloutContext) -> Decision:
 
 
 def unable_to_raise(ctx: RolloutContext) -> Decision | None:
-    """Say which side lacks pods for the step's weight; None if neither does."""
-    wanted = ctx.replicas_for(ctx.attainable_weight)[0] if ctx.replaces_pods else ctx.min_ready
-    if ctx.canary.ready_endpoints < wanted:
+    """Wait for the revision that lacks pods for the step's weight; None if neither does."""
+    needed = ctx.replicas_for(ctx.attainable_weight)[0] if ctx.replaces_pods else ctx.min_ready
+    if ctx.canary.ready_endpoints < needed:
         return wait_for_pods(ctx, ctx.canary, ctx.min_ready)
     if ctx.shared_service and ctx.rollout.weight == 0 and ctx.facts.others:
         return wait(
@@ -130,10 +130,10 @@ def unable_to_raise(ctx: RolloutContext) -> Decision | None:
 
 
 def stable_lacks_pods(ctx: RolloutContext, weight: int) -> Decision | None:
-    """Say that the stable revision could not carry what *weight* leaves to it; None if it can."""
+    """Wait if the stable revision cannot carry what *weight* leaves to it; None if it can."""
     base, rest = ctx.stable, ctx.replicas_for(weight)[1]
     if ctx.replaces_pods and rest > 1:
-        rest -= 1  # the one that was given up for the next of the canary's
+        rest -= 1  # the pod that makes room for the canary's next one
     if base.ready_endpoints >= rest:
         return None
     return wait(
@@ -146,7 +146,7 @@ def stable_lacks_pods(ctx: RolloutContext, weight: int) -> Decision | None:
 
 
 def analysing(ctx: RolloutContext) -> Decision:
-    """Go on when the judge says in this very pass that the step is passed."""
+    """Pass the step if the verdict of this reconcile is Pass and `minSeconds` are over."""
     if lack := stable_lacks_pods(ctx, ctx.rollout.weight):
         return lack
     rollout, step = ctx.rollout, ctx.step
@@ -162,20 +162,20 @@ def analysing(ctx: RolloutContext) -> Decision:
 
 
 def pass_step(ctx: RolloutContext) -> Decision:
-    """Go on from a step that has passed, or begin its pause."""
+    """Go on from a step that has passed, or start its pause."""
     if ctx.step and ctx.step.pause:
         return enter(ctx, State.STEP_PAUSED, step_passed_event(ctx))
     return next_step(ctx, step_passed_event(ctx))
 
 
 def step_passed_event(ctx: RolloutContext) -> Event:
-    """Tell that a step has passed, and by which figures."""
+    """Create the Event for a step that has passed, with the figures."""
     step = f"Step {ctx.rollout.step + 1} of {ctx.rollout.steps} passed"
     return normal(EventReason.STEP_PASSED, join_sentences(step, analysis_message(ctx)))
 
 
 def step_paused(ctx: RolloutContext) -> Decision:
-    """Wait for the end of the step's pause, and then for a judge who is still content."""
+    """Wait for the end of the step's pause, and then for the verdict Pass."""
     if lack := stable_lacks_pods(ctx, ctx.rollout.weight):
         return lack
     rollout, pause = ctx.rollout, ctx.step and ctx.step.pause
@@ -201,7 +201,7 @@ def step_paused(ctx: RolloutContext) -> Decision:
 
 
 def next_step(ctx: RolloutContext, *events: Event) -> Decision:
-    """Go one step on; after the last one, to full scale."""
+    """Go to the next step; after the last one, to full scale."""
     rollout = ctx.rollout
     if rollout.step + 1 >= len(ctx.settings.canary.steps):
         return enter(ctx, State.SCALING_UP, *events)
@@ -209,24 +209,24 @@ def next_step(ctx: RolloutContext, *events: Event) -> Decision:
 
 
 def scaling_up(ctx: RolloutContext) -> Decision:
-    """Wait for full scale, then ask the route for everything, or all but the control share."""
+    """Wait for full scale, then set the weight to 100 less the control share."""
     rollout = ctx.rollout
     if not ctx.at_full_scale:
         return scale_up(ctx)
     if not ctx.route_live:
         return wait_for_route(ctx)
     weight = ctx.bake_weight
-    told = f"Revision {rollout.revision} gets all requests."
+    message = f"Revision {rollout.revision} gets all requests."
     if weight < FULL_WEIGHT:
-        told = (
+        message = (
             f"Revision {rollout.revision} gets {weight} % of the requests;"
             f" {FULL_WEIGHT - weight} % stay on {rollout.base} until the bake ends."
         )
-    return set_weight(ctx, State.PROMOTING, weight, normal(EventReason.PROMOTING, told))
+    return set_weight(ctx, State.PROMOTING, weight, normal(EventReason.PROMOTING, message))
 
 
 def scale_up(ctx: RolloutContext) -> Decision:
-    """Wait for full scale. Where pods are replaced, the weight follows those that are ready."""
+    """Wait for full scale. If pods are replaced, the weight follows the ready ones."""
     rollout = ctx.rollout
     if ctx.raise_unwritten and not ctx.can_carry(rollout.weight):
         return undo_raise(ctx, State.SCALING_UP)
@@ -237,7 +237,7 @@ def scale_up(ctx: RolloutContext) -> Decision:
 
 
 def promoting(ctx: RolloutContext) -> Decision:
-    """Wait until the traffic is on the revision."""
+    """Wait until the weight for the bake is live."""
     if ctx.raise_unwritten and not ctx.at_full_scale:
         recreate = ctx.rollout.strategy is Strategy.RECREATE
         return undo_raise(ctx, State.STARTING if recreate else State.SCALING_UP)
@@ -247,7 +247,7 @@ def promoting(ctx: RolloutContext) -> Decision:
 
 
 def promote_commanded(ctx: RolloutContext) -> Decision | None:
-    """Somebody has seen enough: go on without further evidence. Readiness is still awaited."""
+    """Go on without further evidence, on command. Ready pods are still awaited."""
     if not ctx.commanded(Verb.PROMOTE):
         return None
     match ctx.rollout.state:
@@ -267,7 +267,7 @@ def promote_full_commanded(ctx: RolloutContext) -> Decision | None:
 
 
 def promote_full_force_commanded(ctx: RolloutContext) -> Decision | None:
-    """Skip the bake as well, and ask the judge no more. Full scale and the route are awaited."""
+    """Skip the bake as well and ignore the judge. Full scale and the route are still awaited."""
     if not ctx.commanded(Verb.PROMOTE_FULL_FORCE):
         return None
     message = "What remained was skipped by the command `promote-full-force`, the bake too."
@@ -291,7 +291,7 @@ FINAL_STATES: Mapping[State, Callable[[RolloutContext], Decision]] = {
     State.PROMOTING: promoting,
     State.BAKING: baking,
 }
-"""What is done in the states that no command skips."""
+"""The checks of the states that no command skips."""
 
 
 def _skip_steps(ctx: RolloutContext, message: str, *, forced: bool = False) -> Decision:
@@ -300,15 +300,15 @@ def _skip_steps(ctx: RolloutContext, message: str, *, forced: bool = False) -> D
         EventReason.STEPS_SKIPPED,
         f"Revision {ctx.rollout.revision} gets all requests at full scale.",
     )
-    decided = with_rollout(
+    status = with_rollout(
         ctx.status, outcome=Outcome.FAST_PROMOTED, message=message, skip_analysis=forced
     )
-    told = replace(ctx, status=decided)
+    after = replace(ctx, status=status)
     if state in (State.STARTING, State.PRIMING):
-        # Proxies are still to learn its pods, now all of them.
-        return replace(enter(told, state, event), handled=True)
+        # Proxies still have to discover its pods, now all of them.
+        return replace(enter(after, state, event), handled=True)
     if state in PRE_TRAFFIC:
-        decision = enter(told, State.SCALING_UP, event, unready_since=None, **RESET_ANALYSIS)
+        decision = enter(after, State.SCALING_UP, event, unready_since=None, **RESET_ANALYSIS)
         return replace(decision, handled=True)
     back = {"weight": ctx.rollout.weight_before} if ctx.raise_unwritten else {}
-    return replace(enter(told, State.SCALING_UP, event, unready_since=None, **back), handled=True)
+    return replace(enter(after, State.SCALING_UP, event, unready_since=None, **back), handled=True)

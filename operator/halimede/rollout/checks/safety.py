@@ -1,6 +1,6 @@
-"""Checks that take traffic away, before anything that could give some.
+"""Checks that take traffic away; they run before any check that could raise it.
 
-Each is asked in every state that it names, paused or not; but while somebody holds the rollout,
+Each one runs in every state that it names, paused or not; but while a user pauses the rollout,
 only the pause itself has a deadline.
 """
 
@@ -27,17 +27,17 @@ from halimede.rollout.sizing.traffic import header_routed, mirror_percent
 from halimede.rollout.steps import ALL_TRAFFIC, PRE_TRAFFIC, analysis_deadline, is_stepwise
 
 UNREADY_GRACE_SECONDS = 60.0
-"""How long a revision that had traffic may be without a ready pod before it is given up."""
+"""How long a revision that had traffic may have no ready pod before it is aborted."""
 FAIL_FAST_RESTARTS = 3
-"""So many restarts of a revision that was never ready show that it never will be."""
+"""Restarts after which a revision that was never ready is aborted, as it never will be."""
 REFUSED_GRACE_SECONDS = 30.0
-"""How long the API server may refuse a new revision's objects: an admission policy that came with
-it in one change may take effect a moment later, or be corrected."""
+"""How long the API server may reject a new revision's objects: an admission policy of the same
+change may take effect a moment later, or be corrected."""
 ROUTE_DEADLINE_SECONDS = 600.0
-"""A route that is not accepted for so long ends the rollout."""
+"""How long the route may stay unaccepted before the rollout is aborted."""
 
 AWAITING_READINESS = frozenset({State.STARTING, State.PRIMING, State.SHIFTING, State.SCALING_UP})
-"""The states in which more pods of the revision are awaited."""
+"""The states that wait for more ready pods of the revision."""
 AWAITING_ROUTE = frozenset(
     {
         State.PRIMING,
@@ -48,23 +48,23 @@ AWAITING_ROUTE = frozenset(
         State.PROMOTING,
     }
 )
-"""The states in which the route is to be accepted."""
+"""The states that wait for the route to be accepted."""
 
 
 def aborted_by_command(ctx: RolloutContext) -> Decision | None:
-    """Somebody has asked for it; `rollback` on the way means the same."""
+    """Abort on command; `rollback` during a rollout can mean the same."""
     if ctx.commanded(Verb.ABORT):
         return replace(abort(ctx, AbortReason.ABORT_COMMANDED, "It was commanded."), handled=True)
     if ctx.command is None or not rollback_is_abort(ctx, ctx.command):
         return None
-    told = "It was commanded: `rollback` aborts the rollout that is under way"
-    return replace(abort(ctx, AbortReason.ROLLBACK_COMMANDED, told), handled=True)
+    message = "It was commanded: `rollback` aborts the rollout that is under way"
+    return replace(abort(ctx, AbortReason.ROLLBACK_COMMANDED, message), handled=True)
 
 
 def pause_forgotten(ctx: RolloutContext) -> Decision | None:
-    """It was paused and nobody came back; whoever edits the model did come back.
+    """Abort after a pause that timed out, unless the model was edited since.
 
-    To go on instead would give users a revision that somebody once had doubts about.
+    To go on instead would send requests to a revision that a user had doubts about.
     """
     moment = timeout_at(ctx.rollout, ctx.settings)
     if moment is None or ctx.now < moment:
@@ -78,7 +78,7 @@ def pause_forgotten(ctx: RolloutContext) -> Decision | None:
 
 
 def aborted_by_evidence(ctx: RolloutContext) -> Decision | None:
-    """The judge has seen enough, and nobody has overruled it."""
+    """Abort on the verdict Abort, unless a command has skipped the analysis."""
     if ctx.verdict is not Verdict.ABORT or ctx.rollout.skip_analysis:
         return None
     evidence = ctx.rollout.evidence
@@ -88,7 +88,7 @@ def aborted_by_evidence(ctx: RolloutContext) -> Decision | None:
 
 
 def reverted(ctx: RolloutContext) -> Decision | None:
-    """The stable revision is asked for again."""
+    """Stop if the stable revision is asked for again."""
     if ctx.target != ctx.rollout.base:
         return None
     return stop(
@@ -100,7 +100,7 @@ def reverted(ctx: RolloutContext) -> Decision | None:
 
 
 def superseded(ctx: RolloutContext) -> Decision | None:
-    """A third revision is asked for: it will be compared with the stable one in its turn."""
+    """Stop if a third revision is asked for; it is compared with the stable one afterwards."""
     if ctx.target == ctx.rollout.revision:
         return None
     return stop(
@@ -112,7 +112,7 @@ def superseded(ctx: RolloutContext) -> Decision | None:
 
 
 def lost_all_traffic_pods(ctx: RolloutContext) -> Decision | None:
-    """It has the traffic and no pod to serve it, and the old revision is still there."""
+    """Abort if the revision has the bake's weight and no ready pod, and the old one has some."""
     if ctx.rollout.state not in ALL_TRAFFIC or ctx.canary.ready_endpoints > 0:
         return None
     if ctx.stable.ready_endpoints == 0:
@@ -123,11 +123,11 @@ def lost_all_traffic_pods(ctx: RolloutContext) -> Decision | None:
 
 
 def lost_its_pods(ctx: RolloutContext) -> Decision | None:
-    """A share of the traffic meets no ready pod: the stable revision takes it at once."""
+    """Move all requests to the stable revision at once if the new one has no ready pod."""
     rollout, settings = ctx.rollout, ctx.settings
-    tested = settings.canary.match is not None and header_routed(ctx.status)
-    rehearsed = rollout.state in PRE_TRAFFIC and rollout.step_started_at is not None
-    if ctx.canary.ready_endpoints > 0 or not (rollout.weight or tested or rehearsed):
+    header_match = settings.canary.match is not None and header_routed(ctx.status)
+    before_users = rollout.state in PRE_TRAFFIC and rollout.step_started_at is not None
+    if ctx.canary.ready_endpoints > 0 or not (rollout.weight or header_match or before_users):
         return None
     if ctx.stable.ready_endpoints == 0:
         return None
@@ -142,7 +142,7 @@ def lost_its_pods(ctx: RolloutContext) -> Decision | None:
 
 
 def stayed_unready(ctx: RolloutContext) -> Decision | None:
-    """It had traffic, lost its pods, and they did not come back."""
+    """Abort if the revision had traffic, lost its pods, and they did not come back."""
     since = ctx.rollout.unready_since
     if since is None or ctx.canary.ready_endpoints > 0:
         return None
@@ -157,7 +157,7 @@ def stayed_unready(ctx: RolloutContext) -> Decision | None:
 
 
 def crashed(ctx: RolloutContext) -> Decision | None:
-    """It was never ready and restarts again and again."""
+    """Abort if the revision was never ready and restarts again and again."""
     canary = ctx.canary
     if ctx.rollout.state is not State.STARTING or canary.ready_endpoints > 0:
         return None
@@ -172,7 +172,7 @@ def crashed(ctx: RolloutContext) -> Decision | None:
 
 
 def past_deadline(ctx: RolloutContext) -> Decision | None:
-    """Its pods were awaited long enough. A full cluster is no news about the model."""
+    """Abort if too few pods are ready in time. A full cluster says nothing about the model."""
     canary, deadline = ctx.canary, ctx.settings.progress_deadline_seconds
     if ctx.rollout.state not in AWAITING_READINESS or canary.cause in CAPACITY:
         return None
@@ -192,7 +192,7 @@ def past_deadline(ctx: RolloutContext) -> Decision | None:
 
 
 def refused(ctx: RolloutContext) -> Decision | None:
-    """Give up a revision whose objects the API server refuses: the same request fails again."""
+    """Abort if the API server rejects the revision's objects, as the same request fails again."""
     if not ctx.canary.refused or ctx.rollout.state is not State.STARTING:
         return None
     if ctx.elapsed(ctx.rollout.last_progress_at) < REFUSED_GRACE_SECONDS:
@@ -206,7 +206,7 @@ def refused(ctx: RolloutContext) -> Decision | None:
 
 
 def route_past_deadline(ctx: RolloutContext) -> Decision | None:
-    """The route stayed unaccepted: something is wrong that no waiting will cure."""
+    """Abort if the route stays unaccepted, as more waiting does not help."""
     if ctx.rollout.state not in AWAITING_ROUTE or ctx.rollout.weight_applied_at is not None:
         return None
     if ctx.clocks_stopped:
@@ -222,7 +222,7 @@ def route_past_deadline(ctx: RolloutContext) -> Decision | None:
 
 
 def no_data_for_too_long(ctx: RolloutContext) -> Decision | None:
-    """No request reached it, and the spec says that this is to end the rollout."""
+    """Abort if no request reached the revision in time and `onNoData` is Abort."""
     analysis, evidence = ctx.settings.analysis, ctx.rollout.evidence
     if analysis.on_no_data is not OnTimeout.ABORT or evidence is None or ctx.clocks_stopped:
         return None
@@ -238,7 +238,7 @@ def no_data_for_too_long(ctx: RolloutContext) -> Decision | None:
 
 
 def metrics_down_for_too_long(ctx: RolloutContext) -> Decision | None:
-    """Prometheus stays away, and the spec says that this is to end the rollout."""
+    """Abort if Prometheus does not answer in time and `onMetricsDown` is Abort."""
     analysis, evidence = ctx.settings.analysis, ctx.rollout.evidence
     if analysis.on_metrics_down is not OnTimeout.ABORT or evidence is None or ctx.clocks_stopped:
         return None
@@ -254,7 +254,7 @@ def metrics_down_for_too_long(ctx: RolloutContext) -> Decision | None:
 
 
 def inconclusive_for_too_long(ctx: RolloutContext) -> Decision | None:
-    """The step took its whole time without enough evidence, and the spec says to end it then."""
+    """Abort if `maxSeconds` are over without enough evidence and `onInconclusive` is Abort."""
     if ctx.settings.analysis.on_inconclusive is not OnTimeout.ABORT or ctx.clocks_stopped:
         return None
     if not inconclusive(ctx):
@@ -277,7 +277,7 @@ def inconclusive(ctx: RolloutContext) -> bool:
 
 
 def mirror_refused(ctx: RolloutContext) -> Decision | None:
-    """A gateway says no to a route for its copies: users' requests come before these."""
+    """Abort if a gateway rejects the route because of its mirror: users' requests come first."""
     route = ctx.facts.route
     if mirror_percent(ctx.status, ctx.settings) == 0 or not (route.applied and route.refused):
         return None
@@ -310,4 +310,4 @@ SAFETY = (
     metrics_down_for_too_long,
     inconclusive_for_too_long,
 )
-"""Worst first; the order is the policy."""
+"""The most severe one first; the order is the policy."""

@@ -1,4 +1,4 @@
-"""What happens while no rollout is under way: nothing, or the begin of one."""
+"""The checks while no rollout is under way: they do nothing, or start one."""
 
 from uuid import NAMESPACE_OID, uuid5
 
@@ -13,7 +13,7 @@ from halimede.rollout.revision_history import make_stable, may_skip_steps
 
 
 def serves_already(ctx: RolloutContext) -> Decision | None:
-    """What is asked for is stable."""
+    """Do nothing if the target is stable already."""
     stable = ctx.status.stable
     if stable is None or stable.revision != ctx.target:
         return None
@@ -21,7 +21,7 @@ def serves_already(ctx: RolloutContext) -> Decision | None:
 
 
 def first_deployment(ctx: RolloutContext) -> Decision | None:
-    """Nothing has served yet, so there is nothing to compare with and nothing to protect."""
+    """Make the first revision stable: there is nothing to compare it with or to protect."""
     if ctx.status.stable is not None:
         return None
     target = ctx.target
@@ -30,26 +30,26 @@ def first_deployment(ctx: RolloutContext) -> Decision | None:
     event = normal(
         EventReason.FIRST_REVISION, f"Revision {target} is the first and serves all requests."
     )
-    return Decision(_with_stable(ctx), (event,) if ctx.facts.replicas else ())
+    return Decision(_with_stable_target(ctx), (event,) if ctx.facts.replicas else ())
 
 
 def nothing_is_to_serve(ctx: RolloutContext) -> Decision | None:
-    """Scaled to zero, a new revision can do no harm and take no evidence."""
-    return Decision(_with_stable(ctx)) if ctx.facts.replicas == 0 else None
+    """Make the target stable at 0 replicas, where it can do no harm and give no evidence."""
+    return Decision(_with_stable_target(ctx)) if ctx.facts.replicas == 0 else None
 
 
 def spec_invalid(ctx: RolloutContext) -> Decision | None:
-    """Nothing begins while the spec cannot be understood, unless it was commanded."""
+    """Start nothing while the spec is invalid, unless `rollback` has pinned a revision."""
     return Decision(ctx.status) if ctx.goal.invalid and not ctx.status.pinned else None
 
 
 def failed_before(ctx: RolloutContext) -> Decision | None:
-    """The revision was stopped before, and is not tried again by itself."""
+    """Start nothing if the target has failed: it is not tried again without a command."""
     return Decision(ctx.status) if failed_record(ctx.status, ctx.target) else None
 
 
 def begin(ctx: RolloutContext) -> Decision:
-    """Start to roll the target out. Back to a revision that served before there are no steps."""
+    """Start a rollout to the target; it has no steps if the target was stable before."""
     rollout = new_rollout(ctx)
     recreate = rollout.strategy is Strategy.RECREATE
     back = rollout.steps == 0 and not recreate
@@ -60,8 +60,8 @@ def begin(ctx: RolloutContext) -> Decision:
     )
     status = ctx.status.evolve(rollout=rollout)
     if recreate or (ctx.goal.no_router and rollout.strategy is Strategy.CANARY):
-        # What is warm stands where the new pods are to be; and behind an entry Service that
-        # shares out by pods, all that there are have requests.
+        # Warm pods take the room of the new pods; and an entry Service that splits by pods would
+        # send requests to them.
         status = status.evolve(warm_revisions=())
     if not recreate:
         return Decision(status, (event,))
@@ -74,33 +74,37 @@ def begin(ctx: RolloutContext) -> Decision:
 
 
 IDLE = (serves_already, first_deployment, spec_invalid, nothing_is_to_serve, failed_before, begin)
-"""Asked in this order; the last one always answers."""
+"""The checks in their order; the last one always decides."""
 
 
 def failed_record(status: Status, revision: RevisionHash) -> FailedRevision | None:
-    """Find out whether a revision was stopped before."""
-    return next((one for one in status.failed_revisions if one.revision == revision), None)
+    """Return the record of a revision's failure; None if it has not failed."""
+    return next((entry for entry in status.failed_revisions if entry.revision == revision), None)
 
 
 def forget_failure(ctx: RolloutContext) -> Status | None:
-    """Forget the target's failure, if that is commanded."""
+    """Return the status without the target's failure; None if `retry` does not apply."""
     command, target = ctx.command, ctx.target
     if command is None or command.verb is not Verb.RETRY:
         return None
     if command.revision not in (None, target) or failed_record(ctx.status, target) is None:
         return None
-    others = tuple(one for one in ctx.status.failed_revisions if one.revision != target)
+    others = tuple(entry for entry in ctx.status.failed_revisions if entry.revision != target)
     return ctx.status.evolve(failed_revisions=others)
 
 
 def new_rollout(ctx: RolloutContext) -> RolloutStatus:
-    """Describe the rollout that begins now."""
+    """Create the status of a rollout that starts now.
+
+    Raises:
+        LookupError: There is no stable revision.
+    """
     status, target, settings = ctx.status, ctx.target, ctx.settings
     if status.stable is None:
         raise LookupError("there is no stable revision to compare with")
     strategy = settings.strategy
     if strategy is Strategy.RECREATE and any(
-        one.revision == target for one in status.warm_revisions
+        entry.revision == target for entry in status.warm_revisions
     ):
         strategy = Strategy.CANARY  # both of them run, so there is room for both
     steps = {Strategy.CANARY: len(settings.canary.steps), Strategy.BLUE_GREEN: 1}
@@ -125,5 +129,5 @@ def new_rollout(ctx: RolloutContext) -> RolloutStatus:
     )
 
 
-def _with_stable(ctx: RolloutContext) -> Status:
+def _with_stable_target(ctx: RolloutContext) -> Status:
     return make_stable(ctx.status, ctx.target, ctx.settings, ctx.now)

@@ -1,4 +1,4 @@
-"""What a rollout waits for, in words with figures."""
+"""What a rollout waits for, as text with figures."""
 
 from halimede.api.reasons import NotReadyReason, Reason, Verdict
 from halimede.rollout.checks.cluster_capacity import capacity_timed_out, remedy
@@ -10,16 +10,16 @@ from halimede.rollout.remaining import time_left
 from halimede.rollout.traffic_advice import advice_for_step
 
 ROUTE_WAIT_SECONDS = 30.0
-"""How long the route may stay unaccepted before that is what the conditions tell."""
+"""How long the route may stay unaccepted before the conditions report it."""
 
 
-def wait_for_pods(ctx: RolloutContext, workload: Workload, wanted: int) -> Decision:
-    """Wait for pods, and say what keeps them."""
+def wait_for_pods(ctx: RolloutContext, workload: Workload, needed: int) -> Decision:
+    """Wait until *needed* pods are ready, and report why they are not."""
     reason: Reason | NotReadyReason = Reason.ROLLING_OUT
     if workload.cause and workload.cause in CAPACITY | NEEDS_HELP:
         reason = workload.cause
     count = (
-        f"{workload.ready_endpoints} of {wanted} pods of revision {workload.revision} are ready"
+        f"{workload.ready_endpoints} of {needed} pods of revision {workload.revision} are ready"
     )
     why = f" ({workload.cause})" if workload.cause else ""
     if capacity_timed_out(ctx):
@@ -34,8 +34,8 @@ def wait_for_route(ctx: RolloutContext, since: float | None = None) -> Decision:
     """
     route, rollout = ctx.facts.route, ctx.rollout
     unanswered = rollout.weight_applied_at is None
-    asked = rollout.last_progress_at if since is None else since
-    if unanswered and ctx.elapsed(asked) >= ROUTE_WAIT_SECONDS:
+    set_at = rollout.last_progress_at if since is None else since
+    if unanswered and ctx.elapsed(set_at) >= ROUTE_WAIT_SECONDS:
         return wait(ctx, Reason.ROUTE_NOT_ACCEPTED, route.message or "The route is not accepted.")
     return wait(
         ctx,
@@ -45,7 +45,7 @@ def wait_for_route(ctx: RolloutContext, since: float | None = None) -> Decision:
 
 
 def wait_for_tests(ctx: RolloutContext, seconds: int) -> Decision:
-    """Leave a revision without users to those who test it by hand."""
+    """Wait at a step of weight 0, so that the revision can be tested by hand."""
     rollout = ctx.rollout
     return wait(
         ctx,
@@ -56,7 +56,7 @@ def wait_for_tests(ctx: RolloutContext, seconds: int) -> Decision:
 
 
 def wait_for_user(ctx: RolloutContext) -> Decision:
-    """Wait for a person to decide, or for more evidence."""
+    """Wait for a user to decide, or for more evidence."""
     return wait(
         ctx,
         Reason.PAUSED,
@@ -68,7 +68,7 @@ def wait_for_user(ctx: RolloutContext) -> Decision:
 
 
 def wait_for_evidence(ctx: RolloutContext) -> Decision:
-    """Wait for the judge; say so if there is nothing to judge by."""
+    """Wait for the judge, and report if it has no evidence."""
     rollout = ctx.rollout
     if without_evidence(ctx):
         return wait(
@@ -86,18 +86,18 @@ def wait_for_evidence(ctx: RolloutContext) -> Decision:
 
 
 def time_needed(ctx: RolloutContext) -> str:
-    """Say that the requests do not suffice, or else how long the step still takes."""
+    """Describe the first step with too few requests, or else how long this one still takes."""
     rollout, settings = ctx.rollout, ctx.settings
     return advice_for_step(rollout, settings) or time_left(rollout, settings)
 
 
 def without_evidence(ctx: RolloutContext) -> bool:
-    """Whether the judge saw no request or could not see at all when it last looked."""
+    """Whether the last poll saw no request or could not read the metrics."""
     evidence = ctx.rollout.evidence
     return evidence is not None and evidence.verdict in (Verdict.NO_DATA, Verdict.METRICS_DOWN)
 
 
 def analysis_message(ctx: RolloutContext) -> str:
-    """Say what the judge said last, with its figures."""
+    """Return the message of the last verdict, with its figures."""
     evidence = ctx.rollout.evidence
     return (evidence and evidence.message) or ""
