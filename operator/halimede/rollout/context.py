@@ -214,7 +214,7 @@ class RolloutContext:
 
     @property
     def full_scale_min(self) -> int:
-        """How many ready pods the canary needs for all traffic; one less if pods are replaced."""
+        """The ready pods that the canary needs for all traffic; replacing, one may be missing."""
         replicas = self.facts.replicas
         return (
             min(full_scale(replicas), max(1, replicas - 1))

@@ -62,7 +62,7 @@ def with_first_weight(settings: Rollout, weight: int) -> Rollout:
 def report_first_weight(
     before: RolloutStatus | None, after: RolloutStatus | None
 ) -> tuple[Event, ...]:
-    """Create the Event for a first weight chosen in this pass, if it is not the lowest one."""
+    """Create the Event for a first weight that was just chosen, if it is not the lowest one."""
     if after is None or after.first_weight in (None, LOWEST) or after.evidence is None:
         return ()
     if before is not None and before.first_weight is not None:
