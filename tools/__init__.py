@@ -1,1 +1,1 @@
-"""What the project is developed with; it is no part of the operator."""
+"""Development tools, which are not part of the operator."""

@@ -1,7 +1,7 @@
 """The state machine as a table: every transition, with its number and the functions that make it.
 
-The tests hold the table against the code, in both directions, and docs/transitions.md is written
-from it (`make docs`).
+The tests compare the table with the code, in both directions, and `make docs` generates
+docs/transitions.md from it.
 """
 
 from tools.transitions.backward import BACKWARD

@@ -1,4 +1,4 @@
-"""Prints the table of a rollout's transitions in Markdown: docs/transitions.md (`make docs`)."""
+"""Print the table of a rollout's transitions in Markdown: docs/transitions.md (`make docs`)."""
 
 import sys
 

@@ -15,9 +15,10 @@ ALL_TRAFFIC = (State.PROMOTING, State.BAKING)
 BACKWARD = (
     Transition(
         24,
-        "It has traffic and lost its last ready pod, and the stable revision has one.",
-        "Its share goes to the stable revision at once. Back within 60 s it goes on at the same"
-        " step; else, or with all traffic, it is given up: CanaryUnhealthy.",
+        "The new revision has traffic and lost its last ready pod; the stable revision has one.",
+        "The stable revision gets all requests at once. If a pod is ready again within 60 s, the"
+        " rollout goes on at the same step; otherwise, or in Promoting and Baking, it is aborted:"
+        " CanaryUnhealthy.",
         (
             "rollout.checks.safety.lost_its_pods",
             "rollout.checks.safety.stayed_unready",
@@ -31,8 +32,10 @@ BACKWARD = (
     ),
     Transition(
         25,
-        "It has traffic and lost a part of its ready pods, so that they are too few for it.",
-        "It keeps what they can carry, rounded down to a step; it rises again with its pods.",
+        "The new revision has traffic and lost so many ready pods that the others cannot carry"
+        " it.",
+        "The weight is lowered to what they can carry, rounded down to a step; it rises again with"
+        " the ready pods.",
         ("rollout.checks.pod_loss.reduce_to_ready_pods",),
         held=(State.SHIFTING, State.SCALING_UP),
         ways=(
@@ -42,9 +45,9 @@ BACKWARD = (
     ),
     Transition(
         26,
-        "The stable revision has fewer ready pods than its share needs.",
-        "No weight rises and no step ends: StableUnhealthy. Nothing moves to it that its ready"
-        " pods could not carry.",
+        "The stable revision has fewer ready pods than its weight needs.",
+        "No weight rises and no step ends: StableUnhealthy. The stable revision gets no requests"
+        " back that its ready pods could not carry.",
         (
             "rollout.checks.progress.shifting",
             "rollout.checks.progress.analysing",
@@ -55,9 +58,9 @@ BACKWARD = (
     ),
     Transition(
         27,
-        "The stable revision has no ready pod, and the new one has.",
-        "Weights stay; `onStableDown: ShiftToCanary` gives the new one everything until the stable"
-        " one is back. `promote-full` is allowed.",
+        "The stable revision has no ready pod, and the new one has at least one.",
+        "The weights stay. With `onStableDown: ShiftToCanary` the new revision gets all requests"
+        " until the stable one has ready pods again. `promote-full` is accepted.",
         ("rollout.checks.pod_loss.stable_is_down", "rollout.checks.pod_loss.stable_is_back"),
         held=(State.SHIFTING, State.SCALING_UP, State.AWAITING_PROMOTION),
         ways=(
@@ -67,68 +70,72 @@ BACKWARD = (
     ),
     Transition(
         89,
-        "The stable revision lacks ready pods for the share that it kept for the bake, or the spec"
-        " leaves it none any more.",
-        "The new one gets everything, for the rest of the rollout: ControlDropped. The clock of"
-        " the bake and the evidence go on.",
+        "The stable revision lacks ready pods for its control share, or the spec no longer gives"
+        " it one.",
+        "The new revision gets all requests for the rest of the rollout: ControlDropped. The time"
+        " of the bake continues to run, and the evidence is kept.",
         ("rollout.checks.pod_loss.control_lost", "rollout.checks.bake.baking"),
         held=ALL_TRAFFIC,
     ),
     Transition(
         28,
         "The spec asks for a third revision.",
-        "The second is given up, which is nobody's fault (Superseded); then the third begins.",
+        "The rollout of the second one stops, which is not recorded as a failure (Superseded);"
+        " then the rollout of the third one starts.",
         ("rollout.checks.safety.superseded",),
         ways=abort_edges(*UNDECIDED),
     ),
     Transition(
         29,
-        "The spec is back at the stable revision.",
-        "One write brings everything back (Reverted); it has not failed.",
+        "The spec asks for the stable revision again.",
+        "All requests go back in one write (Reverted); the new revision is not recorded as"
+        " failed.",
         ("rollout.checks.safety.reverted",),
         ways=abort_edges(*UNDECIDED),
     ),
     Transition(
         30,
-        "The steps are edited, or the traffic has chosen the first weight.",
-        "It goes on at the first step that asks for no less than it has; evidence is kept.",
+        "The steps are edited, or the first weight is chosen by the traffic.",
+        "The rollout goes on at the first step whose weight is not below the current one; the"
+        " evidence is kept.",
         ("rollout.steps.remap_steps", "rollout.sizing.first_weight.choose_first_weight"),
         held=ROLLING,
         ways=(Edge((State.ANALYSING, State.STEP_PAUSED), State.SHIFTING),),
     ),
     Transition(
         31,
-        "`spec.replicas` is edited, or the autoscaler acts.",
-        "Both sides are scaled; the step goes on.",
+        "`spec.replicas` is edited, or the autoscaler changes the number of pods.",
+        "Both revisions are scaled; the step goes on.",
         ("rollout.sizing.traffic.replicas",),
         held=ROLLING,
     ),
     Transition(
         43,
-        "The revision is given up, and half of the stable pods are ready.",
-        "All traffic goes to the stable revision in one write.",
+        "The rollout is aborted, and half of the stable pods are ready.",
+        "The stable revision gets all traffic in one write.",
         ("rollout.checks.abort.aborting", "rollout.decisions.abort_weight"),
         held=(State.ABORTING,),
     ),
     Transition(
         44,
-        "The revision is given up, and too few stable pods are ready.",
-        "The stable revision gets what its ready pods can carry, more of it in each pass.",
+        "The rollout is aborted, and less than half of the stable pods are ready.",
+        "The stable revision gets what its ready pods can carry, in each reconcile more.",
         ("rollout.checks.abort.aborting", "rollout.sizing.replicas.weight_on_abort"),
         held=(State.ABORTING,),
     ),
     Transition(
         45,
-        "All traffic is back since `settleSeconds`.",
-        "The revision leaves the route.",
+        "All traffic has been back on the stable revision for `settleSeconds`.",
+        "The new revision is removed from the route.",
         ("rollout.checks.abort.aborting",),
         ways=(Edge((State.ABORTING,), State.ABORT_DRAINING),),
     ),
     Transition(
         46,
-        "It is out of the route since `settleSeconds` and `abortScaleDownDelaySeconds`; since 30 s"
-        " if the spec asks for something else.",
-        "Its children are deleted and the rollout is over; a third revision begins then.",
+        "The aborted revision has been out of the route for `settleSeconds` and for"
+        " `abortScaleDownDelaySeconds`; at most 30 s if another revision is asked for.",
+        "Its children are deleted, and the rollout is over; the rollout of a third revision starts"
+        " then.",
         ("rollout.checks.abort.abort_draining", "plan.desired.diff_children"),
         held=(State.ABORT_DRAINING,),
         ways=(Edge((State.ABORT_DRAINING,), None),),

@@ -1,4 +1,4 @@
-"""Rows 32 to 35, 47, 48, 56 and 80: what people command."""
+"""Rows 32 to 35, 47, 48, 56 and 80: commands of users."""
 
 from halimede.api.status import State
 from tools.transitions.row import ANYWHERE, UNDECIDED, Edge, Transition, abort_edges
@@ -7,21 +7,23 @@ COMMANDS = (
     Transition(
         32,
         "The command `pause`, or `spec.rollout.paused`.",
-        "No weight rises and no step ends; abort, safety and scaling go on.",
+        "No weight rises and no step ends; abort, safety checks and scaling go on.",
         ("rollout.checks.hold.paused", "rollout.pauses.pause", "rollout.pauses.track_spec_pause"),
         held=UNDECIDED,
     ),
     Transition(
         33,
         "The command `resume`.",
-        "The pause, or the wait for evidence, ends; the clocks of step and deadlines restart.",
+        "The pause, or the wait for evidence, ends; the clocks of the step and of deadlines"
+        " restart.",
         ("rollout.pauses.resume",),
         held=UNDECIDED,
     ),
     Transition(
         34,
         "The command `promote`.",
-        "One step on without further evidence, or blue-green's switch; pods are still awaited.",
+        "The rollout goes one step on without further evidence, or a blue-green rollout switches;"
+        " ready pods are still awaited.",
         ("rollout.checks.progress.promote_commanded", "rollout.checks.pre_traffic.promoted_early"),
         ways=(
             Edge((State.ANALYSING, State.STEP_PAUSED), State.SHIFTING),
@@ -50,15 +52,15 @@ COMMANDS = (
     Transition(
         47,
         "The command `abort`, or `rollback` without another revision, until the commit.",
-        "It is given up, whatever else is asked: AbortCommanded, RollbackCommanded.",
+        "The rollout is aborted, whatever else is asked for: AbortCommanded, RollbackCommanded.",
         ("rollout.checks.safety.aborted_by_command",),
         ways=abort_edges(*UNDECIDED),
     ),
     Transition(
         48,
         "The command `rollback`, with the name of a third revision if a rollout is under way.",
-        "An earlier revision is the target until the spec changes or `resume`: a rollout to it"
-        " begins, without steps and with the bake.",
+        "An earlier revision is the target until the spec changes or `resume`. A rollout to it"
+        " starts, without steps and with the bake.",
         (
             "rollout.revision_history.pin",
             "rollout.revision_history.unpin",
@@ -70,16 +72,16 @@ COMMANDS = (
     ),
     Transition(
         56,
-        "A pause lasts for `pauseTimeoutSeconds`.",
-        "It was forgotten: the revision is given up: PauseTimeout.",
+        "A pause has lasted for `pauseTimeoutSeconds`.",
+        "The rollout is aborted: PauseTimeout.",
         ("rollout.checks.safety.pause_forgotten",),
         ways=abort_edges(*UNDECIDED),
     ),
     Transition(
         80,
         "The command `promote-full-force`, until the commit.",
-        "As 35, and without the bake; the judge is not heeded any more. In a bake the control"
-        " share is shifted to the revision first.",
+        "As in row 35, but without the bake, and verdicts are ignored. In a bake the new revision"
+        " gets the control share first.",
         ("rollout.checks.progress.promote_full_force_commanded",),
         held=(
             State.STARTING,

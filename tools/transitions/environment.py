@@ -1,13 +1,14 @@
-"""Rows 49 to 53: what others do to the cluster, to the object and to the clock."""
+"""Rows 49 to 53: changes of the cluster, of the object and of the clock from outside."""
 
 from tools.transitions.row import ANYWHERE, Transition
 
 ENVIRONMENT = (
     Transition(
         49,
-        "Somebody else changes the weights in the route.",
-        "They are set back and it is counted. Five times within ten minutes hold a rollout until"
-        " ten minutes are quiet; safety goes on. Ready says RouteConflict and names who it is.",
+        "Another field manager changes the weights in the route.",
+        "The weights are set back, and the write is counted. Five writes within ten minutes hold a"
+        " rollout until there has been none for ten minutes; safety checks go on. Ready has the"
+        " reason RouteConflict and names the field manager.",
         (
             "rollout.route_conflict.record_write",
             "rollout.checks.hold.route_conflict",
@@ -19,9 +20,10 @@ ENVIRONMENT = (
     ),
     Transition(
         50,
-        "Somebody deletes the route.",
-        "It is made anew with the present weights. A route of the user's holds a rollout until it"
-        " is there again and names the entry Service; then the clocks start anew.",
+        "The route is deleted.",
+        "It is created again with the current weights. If the route belongs to the user, a rollout"
+        " is held until the route exists again and names the entry Service; then the clocks"
+        " restart.",
         (
             "plan.desired.diff_children",
             "plan.user_routes.merge_route_status",
@@ -33,24 +35,25 @@ ENVIRONMENT = (
     Transition(
         51,
         "The object is deleted.",
-        "The garbage collector takes its children: nothing is awaited, nothing is written. Only a"
-        " route of the user's is given back before, and proxies get `settleSeconds` to follow;"
-        " after 300 s the object goes whether that was possible or not.",
+        "The garbage collector deletes its children: nothing is awaited, nothing is written."
+        " Only a route that belongs to the user is restored first, and proxies get"
+        " `settleSeconds` to follow; after 300 s the object is deleted whether that was possible"
+        " or not.",
         ("reconcile.reconciler.Reconciler.reconcile", "plan.finalize.plan_deletion"),
         held=ANYWHERE,
     ),
     Transition(
         52,
         "A child cannot be applied.",
-        "The others are; it is tried again ever more rarely, Ready is False with the API server's"
-        " words, and deadlines still run.",
+        "The other children are applied. The child is retried with back-off, Ready is False with"
+        " the API server's message, and deadlines still run.",
         ("reconcile.execute.execute_plan", "plan.conditions.ready_state"),
         held=ANYWHERE,
     ),
     Transition(
         53,
         "The clock is set back.",
-        "No time has gone by: nothing happens early, and nothing is lost.",
+        "No time counts as elapsed: nothing happens early, and nothing is lost.",
         ("rollout.context.RolloutContext.elapsed", "rollout.analysis_schedule.is_due"),
         held=ANYWHERE,
     ),

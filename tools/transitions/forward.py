@@ -29,15 +29,16 @@ WAITING = (State.MIRRORING, *AT_STEP, State.AWAITING_PROMOTION)
 FORWARD = (
     Transition(
         9,
-        "Children of the new revision are missing, or too few of its pods are ready.",
+        "The new revision lacks children, or too few of its pods are ready.",
         "Its children are applied with the pods that its first weight needs.",
         ("rollout.checks.progress.starting", "plan.desired.diff_children"),
         held=(State.STARTING,),
     ),
     Transition(
         10,
-        "The pods that the first weight needs are ready; blue-green: all of them.",
-        "The route knows it at weight 0; blue-green's preview Service shows it.",
+        "The pods that the first weight needs are ready; for blue-green, all pods.",
+        "The new revision is added to the route at weight 0; for blue-green, the preview Service"
+        " selects it.",
         ("rollout.checks.progress.starting",),
         ways=(
             Edge((State.STARTING,), State.PRIMING),
@@ -46,11 +47,11 @@ FORWARD = (
     ),
     Transition(
         11,
-        "The cluster has no room for its pods (Unschedulable, QuotaExceeded).",
-        "No deadline runs, and it is never given up for it. `Extra`: CapacityHold after"
-        " `capacityTimeoutSeconds`. `Wait`: nothing more. `Replace`: the stable revision gives a"
-        " pod up, if of all that should be ready no other is missing; weights follow the ready"
-        " pods, and never are more than `replicas` + 1 asked for.",
+        "The cluster has no room for the new revision's pods (Unschedulable, QuotaExceeded).",
+        "No deadline runs, and the rollout is never aborted for this. `Extra`: CapacityHold after"
+        " `capacityTimeoutSeconds`. `Wait`: it only waits. `Replace`: the stable revision gives up"
+        " a pod, if no other pod that should be ready is missing; the weights follow the ready"
+        " pods, and at most `replicas` + 1 pods are asked for.",
         (
             "rollout.checks.cluster_capacity.track_capacity",
             "rollout.checks.cluster_capacity.yield_stable_pod",
@@ -62,30 +63,31 @@ FORWARD = (
     ),
     Transition(
         12,
-        "Too few of its pods are ready since `progressDeadlineSeconds`, and not for lack of room;"
-        " or the API server has refused what runs it (400, 422) for 30 s.",
-        "It is given up: ProgressDeadlineExceeded, or CanaryRefused.",
+        "Too few pods of the new revision become ready within `progressDeadlineSeconds`, and not"
+        " for lack of room; or the API server has rejected its objects (400, 422) for 30 s.",
+        "The rollout is aborted: ProgressDeadlineExceeded, or CanaryRefused.",
         ("rollout.checks.safety.past_deadline", "rollout.checks.safety.refused"),
         ways=abort_edges(*AWAITING_PODS),
     ),
     Transition(
         13,
-        "It was never ready and restarted three times.",
-        "It is given up: CanaryCrashed.",
+        "The new revision was never ready and restarted three times.",
+        "The rollout is aborted: CanaryCrashed.",
         ("rollout.checks.safety.crashed",),
         ways=abort_edges(State.STARTING),
     ),
     Transition(
         14,
-        "The route is live with it at weight 0, and proxies had `settleSeconds` for its pods.",
-        "The step's weight is asked for, if the pods for it are ready.",
+        "The route is live with the new revision at weight 0, and proxies have had `settleSeconds`"
+        " to discover its pods.",
+        "The step's weight is set, if the pods for it are ready.",
         ("rollout.checks.progress.priming",),
         ways=(Edge((State.PRIMING,), State.SHIFTING),),
     ),
     Transition(
         15,
-        "The route is not accepted: told after 30 s, for 600 s at most.",
-        "Weights stay; after that it is given up: RouteNotAccepted.",
+        "The route is not accepted; this is reported after 30 s.",
+        "The weights stay; after 600 s the rollout is aborted: RouteNotAccepted.",
         (
             "rollout.checks.safety.route_past_deadline",
             "rollout.checks.progress.priming",
@@ -100,23 +102,24 @@ FORWARD = (
     ),
     Transition(
         16,
-        "Both sides have the ready pods that the step's weight needs.",
+        "Both revisions have the ready pods that the step's weight needs.",
         "The route gets the step's weight, in one write.",
         ("rollout.checks.progress.shifting",),
         held=(State.SHIFTING,),
     ),
     Transition(
         17,
-        "A side lacks ready pods for the step's weight.",
-        "The weight stays, and a raise that was never written is taken back; row 12 applies.",
+        "One of the revisions lacks ready pods for the step's weight.",
+        "The weight stays, and a raise that was never written is undone; row 12 applies.",
         ("rollout.checks.progress.shifting", "rollout.checks.progress.priming"),
         held=(State.PRIMING, State.SHIFTING),
     ),
     Transition(
         59,
-        "A canary by type Service: the shares are those of the pods.",
-        "The entry Service selects the pods of both; the stable revision gives up as many as ready"
-        " ones of the canary take their place, and `actualWeight` tells the share.",
+        "A canary with `expose.type: Service`: requests follow the numbers of pods.",
+        "The entry Service selects the pods of both revisions. The stable revision gives up as"
+        " many pods as ready ones of the canary replace, and `actualWeight` has the actual"
+        " percentage.",
         ("rollout.sizing.traffic.replicas", "plan.desired.desired_children"),
         held=(
             State.SHIFTING,
@@ -128,24 +131,24 @@ FORWARD = (
     ),
     Transition(
         18,
-        "The step's weight is live since `settleSeconds`.",
-        "The step's time begins; the judge looks after `warmupSeconds`.",
+        "The step's weight has been live for `settleSeconds`.",
+        "The step's time starts; the judge polls after `warmupSeconds`.",
         ("rollout.checks.progress.shifting",),
         ways=(Edge((State.SHIFTING,), State.ANALYSING),),
     ),
     Transition(
         19,
-        "The judge says Pass in this very pass, and `minSeconds` are over; at weight 0 it is not"
-        " asked.",
-        "The next step; at most one step a pass, however much time went by.",
+        "The verdict of this reconcile is Pass, and `minSeconds` are over; at weight 0 no"
+        " verdict is needed.",
+        "The next step starts; at most one per reconcile, however much time has elapsed.",
         ("rollout.checks.progress.analysing",),
         held=(State.ANALYSING,),
         ways=(Edge((State.ANALYSING,), State.SHIFTING),),
     ),
     Transition(
         20,
-        "The judge says Abort.",
-        "It is given up with its evidence: AnalysisFailed.",
+        "The verdict is Abort.",
+        "The rollout is aborted with the evidence: AnalysisFailed.",
         ("rollout.checks.safety.aborted_by_evidence",),
         ways=abort_edges(
             State.MIRRORING,
@@ -160,7 +163,7 @@ FORWARD = (
     Transition(
         21,
         "The step's `maxSeconds` are over without a verdict.",
-        "A human is asked; `onInconclusive: Abort` gives it up: Inconclusive.",
+        "The rollout waits for a user; with `onInconclusive: Abort` it is aborted: Inconclusive.",
         (
             "rollout.checks.progress.analysing",
             "rollout.checks.progress.step_paused",
@@ -173,9 +176,9 @@ FORWARD = (
     ),
     Transition(
         22,
-        "No request of the new revision came.",
-        "Weights stay and evidence is kept; `onNoData: Abort` gives it up after"
-        " `noDataTimeoutSeconds`: NoData.",
+        "The new revision got no request.",
+        "The weights stay and the evidence is kept; with `onNoData: Abort` the rollout is aborted"
+        " after `noDataTimeoutSeconds`: NoData.",
         (
             "rollout.checks.progress.analysing",
             "rollout.checks.progress.step_paused",
@@ -189,8 +192,8 @@ FORWARD = (
     Transition(
         23,
         "Prometheus does not answer.",
-        "Weights stay and evidence is kept; `onMetricsDown: Abort` gives it up after"
-        " `metricsTimeoutSeconds`: MetricsDown.",
+        "The weights stay and the evidence is kept; with `onMetricsDown: Abort` the rollout is"
+        " aborted after `metricsTimeoutSeconds`: MetricsDown.",
         (
             "rollout.checks.progress.analysing",
             "rollout.checks.progress.step_paused",
@@ -203,43 +206,44 @@ FORWARD = (
     ),
     Transition(
         36,
-        "The last step passed, and its pause if it has one.",
-        "It is brought to full scale.",
+        "The last step has passed, and its pause, if any, is over.",
+        "The new revision is scaled to full scale.",
         ("rollout.checks.progress.analysing", "rollout.checks.progress.step_paused"),
         ways=(Edge(AT_STEP, State.SCALING_UP),),
     ),
     Transition(
         37,
         "Nine tenths of full scale are ready; below ten pods, all of them.",
-        "The route gives it everything, or all but `controlPercent`; the stable revision stays in"
-        " the route with the rest.",
+        "The route gives the new revision all requests, or all but `controlPercent`; the stable"
+        " revision stays in the route with the rest.",
         ("rollout.checks.progress.scaling_up",),
         ways=(Edge((State.SCALING_UP,), State.PROMOTING),),
     ),
     Transition(
         38,
         "Full scale is not ready.",
-        "The last step's weight stays; row 12 gives it up, unless it is for lack of room.",
+        "The last step's weight stays; row 12 applies, unless the cluster lacks room.",
         ("rollout.checks.progress.scaling_up",),
         held=(State.SCALING_UP,),
     ),
     Transition(
         39,
-        "The weight for the bake is live since `settleSeconds`.",
-        "The bake begins; the old revision is at full scale.",
+        "The weight for the bake has been live for `settleSeconds`.",
+        "The bake starts; the old revision is at full scale.",
         ("rollout.checks.progress.promoting",),
         ways=(Edge((State.PROMOTING,), State.BAKING),),
     ),
     Transition(
         40,
-        "In the bake the judge says Abort.",
-        "It is given up: the old revision is warm, and one write brings everything back.",
+        "In the bake the verdict is Abort.",
+        "The rollout is aborted: the old revision is warm and gets all requests in one write.",
         ("rollout.checks.safety.aborted_by_evidence",),
         ways=abort_edges(State.BAKING),
     ),
     Transition(
         41,
-        "The bake is over, the judge had time to look, and the odds against it are under 3:1.",
+        "The bake's time is over, the judge has polled often enough, and the odds against the new"
+        " revision are under 3:1.",
         "If there is a control share, the new revision gets it, and the commit waits until this"
         " weight has been live for `settleSeconds`. Commit: the new revision becomes stable, and"
         " the old one stays warm for `scaleDownDelaySeconds`.",
@@ -249,7 +253,7 @@ FORWARD = (
     ),
     Transition(
         88,
-        "The bake is over, and the odds against it are 3:1 or more.",
+        "The bake's time is over, and the odds against the new revision are 3:1 or more.",
         "The bake continues until the odds are under 3:1, the verdict is Abort, or the command"
         " `promote-full-force` is given.",
         ("rollout.checks.bake.baking", "rollout.analysis_schedule.is_doubtful"),
@@ -257,7 +261,7 @@ FORWARD = (
     ),
     Transition(
         42,
-        "The old revision is out of the route since `settleSeconds`.",
+        "The old revision has been out of the route for `settleSeconds`.",
         "The rollout is over; the old revision is deleted when its warm time ends.",
         ("rollout.checks.abort.draining", "rollout.machine.record_observations"),
         held=(State.DRAINING,),
@@ -266,15 +270,16 @@ FORWARD = (
     Transition(
         57,
         "Blue-green's preview is ready.",
-        "It waits for `promote`, or goes on by itself with `autoPromote`.",
+        "The rollout waits for `promote`; with `autoPromote` it goes on automatically.",
         ("rollout.checks.pre_traffic.awaiting_promotion",),
         held=(State.AWAITING_PROMOTION,),
         ways=(Edge((State.AWAITING_PROMOTION,), State.SCALING_UP),),
     ),
     Transition(
         58,
-        "A raise was stored but never written (a kill), and now something holds it or lacks pods.",
-        "The raise is taken back and decided anew.",
+        "A raise was stored but never written (the operator was killed), and now the rollout is"
+        " held or lacks pods.",
+        "The raise is undone and decided again.",
         ("rollout.checks.hold.revert_unwritten_raise", "rollout.checks.progress.promoting"),
         held=(State.SHIFTING,),
         ways=(Edge((State.PROMOTING,), State.SCALING_UP),),
@@ -282,50 +287,52 @@ FORWARD = (
     Transition(
         70,
         "A step with a `pause` has passed.",
-        "Its weight stays, and it is judged on: for the pause's seconds, or until `promote`.",
+        "Its weight stays and the analysis continues, for the pause's seconds or until `promote`.",
         ("rollout.checks.progress.analysing", "rollout.checks.progress.step_paused"),
         held=(State.STEP_PAUSED,),
         ways=(Edge((State.ANALYSING,), State.STEP_PAUSED),),
     ),
     Transition(
         71,
-        "A step's pause is over, and the judge says Pass in this very pass.",
-        "The next step.",
+        "A step's pause is over, and the verdict of this reconcile is Pass.",
+        "The next step starts.",
         ("rollout.checks.progress.step_paused",),
         ways=(Edge((State.STEP_PAUSED,), State.SHIFTING),),
     ),
     Transition(
         72,
-        "Proxies know its pods, and `canary.mirror` is set.",
-        "It gets copies of requests; `StepStarted` is still to come. Nobody gets its answers.",
+        "Proxies have had time to discover the new revision's pods, and `canary.mirror` is set.",
+        "Requests are mirrored to the new revision, and its responses are discarded; `StepStarted`"
+        " is still to come.",
         ("rollout.checks.progress.priming",),
         ways=(Edge((State.PRIMING,), State.MIRRORING),),
     ),
     Transition(
         73,
-        "The mirror's `minSeconds` are not over, or the judge has not said Pass.",
-        "Copies go on; rows 21 to 23 apply.",
+        "The mirror's `minSeconds` are not over, or the verdict is not Pass.",
+        "The mirror continues; rows 21 to 23 apply.",
         ("rollout.checks.pre_traffic.mirroring",),
         held=(State.MIRRORING,),
     ),
     Transition(
         74,
-        "The judge says Pass of the copies, or somebody commands `promote`.",
-        "The copies end, and the first step begins; it is judged anew.",
+        "The verdict on the mirrored requests is Pass, or the command `promote` is given.",
+        "The mirror ends and the first step starts, with a new analysis.",
         ("rollout.checks.pre_traffic.mirroring", "rollout.checks.pre_traffic.promoted_early"),
         ways=(Edge((State.MIRRORING,), State.SHIFTING),),
     ),
     Transition(
         75,
-        "A gateway refuses the route while it has copies in it.",
-        "It is given up: RouteNotAccepted. The route is what it was before.",
+        "A gateway rejects the route while the route mirrors requests.",
+        "The rollout is aborted: RouteNotAccepted. The route is as it was before.",
         ("rollout.checks.safety.mirror_refused",),
         ways=abort_edges(State.MIRRORING, State.AWAITING_PROMOTION),
     ),
     Transition(
         76,
-        "`blueGreen.previewAnalysis` is set, and the judge says Pass of the preview.",
-        "With `autoPromote` it is switched; else that is shown to whoever commands `promote`.",
+        "`blueGreen.previewAnalysis` is set, and the verdict on the preview is Pass.",
+        "With `autoPromote` the rollout switches; otherwise the verdict is reported to the user,"
+        " who commands `promote`.",
         ("rollout.checks.pre_traffic.awaiting_promotion",),
         held=(State.AWAITING_PROMOTION,),
         ways=(Edge((State.AWAITING_PROMOTION,), State.SCALING_UP),),

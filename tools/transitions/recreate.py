@@ -1,4 +1,4 @@
-"""Rows 81 to 86: the strategy Recreate, where one revision stops before the other starts."""
+"""Rows 81 to 87: the strategy Recreate, where one revision stops before the other starts."""
 
 from halimede.api.status import State
 from tools.transitions.row import Edge, Transition, abort_edges
@@ -9,8 +9,8 @@ ALL_TRAFFIC = (State.PROMOTING, State.BAKING)
 RECREATE = (
     Transition(
         81,
-        "Recreate: the spec asks for another revision, or for a third one on the way.",
-        "The old revision is scaled to zero; the route stays with it. What is warm goes too.",
+        "Recreate: the spec asks for another revision, or for a third one during the rollout.",
+        "The old revision is scaled to zero and stays in the route. Warm revisions are deleted.",
         ("rollout.checks.start.begin", "rollout.checks.recreate.superseded"),
         held=(State.STOPPING,),
         ways=(
@@ -21,7 +21,7 @@ RECREATE = (
     Transition(
         82,
         "Recreate: the old revision's pods have ended.",
-        "The new revision's pods start, all of them.",
+        "All pods of the new revision start.",
         ("rollout.checks.recreate.stopping",),
         held=(State.STOPPING,),
         ways=(Edge((State.STOPPING,), State.STARTING),),
@@ -29,7 +29,7 @@ RECREATE = (
     Transition(
         83,
         "Recreate: full scale is ready.",
-        "The route gives the new revision everything; then row 39.",
+        "The route gives the new revision all requests; then row 39 applies.",
         ("rollout.checks.recreate.starting", "rollout.checks.progress.promoting"),
         held=(State.STARTING,),
         ways=(
@@ -39,17 +39,17 @@ RECREATE = (
     ),
     Transition(
         84,
-        "Recreate: pods have not ended or are not ready since `progressDeadlineSeconds`, for"
-        " whatever cause.",
-        "It is given up: ProgressDeadlineExceeded, or CanaryRefused as in row 12.",
+        "Recreate: pods have not ended, or not become ready, within `progressDeadlineSeconds`,"
+        " whatever the cause.",
+        "The rollout is aborted: ProgressDeadlineExceeded, or CanaryRefused as in row 12.",
         ("rollout.checks.recreate.past_deadline", "rollout.checks.safety.refused"),
         ways=abort_edges(*OUT),
     ),
     Transition(
         85,
-        "Recreate: with all traffic it has no ready pod.",
-        "Nothing is committed, and a switch that was stored but never written (a kill) is taken"
-        " back; after 60 s it is given up: CanaryUnhealthy.",
+        "Recreate: the new revision has all traffic and no ready pod.",
+        "There is no commit, and a switch that was stored but never written (the operator was"
+        " killed) is undone; after 60 s the rollout is aborted: CanaryUnhealthy.",
         (
             "rollout.checks.recreate.track_readiness",
             "rollout.checks.recreate.lost_its_pods",
@@ -60,8 +60,8 @@ RECREATE = (
     ),
     Transition(
         86,
-        "Recreate: it is given up, and the old revision's pods are ready again, or something else"
-        " is asked for.",
+        "Recreate: the rollout is aborted, and the old revision's pods are ready again, or another"
+        " revision is asked for.",
         "The rollout is over.",
         ("rollout.checks.recreate.abort_draining",),
         held=(State.ABORT_DRAINING,),
@@ -69,9 +69,9 @@ RECREATE = (
     ),
     Transition(
         87,
-        "Recreate: a pause, or a route that cannot be used or is fought for.",
-        "It holds before the old revision stops, and in the bake; in between it would prolong the"
-        " outage.",
+        "Recreate: a pause, or a route that cannot be used or is in conflict.",
+        "The rollout is held before the old revision stops and in the bake, but not in between,"
+        " which would prolong the outage.",
         ("rollout.checks.recreate.paused", "rollout.checks.recreate.pause_forgotten"),
         held=(State.STOPPING, State.BAKING),
         ways=abort_edges(State.STOPPING, State.BAKING),

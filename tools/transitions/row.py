@@ -1,11 +1,11 @@
-"""What a row of the table says, and the sets of states that rows speak of."""
+"""A row of the table, and the sets of states that rows refer to."""
 
 from dataclasses import dataclass
 
 from halimede.api.status import State
 
 StateOrIdle = State | None
-"""Where a ModelDeployment is; None: no rollout is under way (Idle)."""
+"""The state of a ModelDeployment; None: no rollout is under way (Idle)."""
 
 ROUTED: tuple[StateOrIdle, ...] = (
     State.PRIMING,
@@ -18,11 +18,11 @@ ROUTED: tuple[StateOrIdle, ...] = (
     State.PROMOTING,
     State.BAKING,
 )
-"""The route knows the new revision, and it may still be stopped."""
+"""The new revision is in the route, and the rollout may still be stopped."""
 UNDECIDED: tuple[StateOrIdle, ...] = (State.STOPPING, State.STARTING, *ROUTED)
 """The rollout may still be stopped."""
 GOING_BACK: tuple[StateOrIdle, ...] = (State.ABORTING, State.ABORT_DRAINING)
-"""The new revision is given up."""
+"""The rollout is aborted or stopped."""
 ROLLING: tuple[StateOrIdle, ...] = (*UNDECIDED, State.DRAINING, *GOING_BACK)
 """A rollout is under way."""
 ANYWHERE: tuple[StateOrIdle, ...] = (None, *ROLLING)
@@ -30,7 +30,7 @@ ANYWHERE: tuple[StateOrIdle, ...] = (None, *ROLLING)
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """From any of some places to one."""
+    """A change from any of some states to one state."""
 
     origins: tuple[StateOrIdle, ...]
     to: StateOrIdle
@@ -48,19 +48,23 @@ class Transition:
     by: tuple[str, ...]
     """The functions that make it, by their names within `halimede`."""
     held: tuple[StateOrIdle, ...] = ()
-    """The places in which it applies and that it does not leave."""
+    """The states in which it applies and that it does not change."""
     ways: tuple[Edge, ...] = ()
-    """The changes of place that it makes."""
+    """The changes of state that it makes."""
 
 
 def abort_edges(*origins: StateOrIdle) -> tuple[Edge, ...]:
-    """List the ways of a revision that is stopped: what was never routed needs no way back.
+    """Return the edges of an abort or stop: a revision outside the route has no traffic to move.
 
-    But by Recreate the pods of the old one are to come back.
+    With Recreate the pods of the old revision have to come back, nevertheless.
     """
     unrouted = (State.STOPPING, State.STARTING)
-    never = tuple(one for one in origins if one is State.STARTING)
-    recreated = tuple(one for one in origins if one in unrouted)
-    routed = tuple(one for one in origins if one not in unrouted)
-    ways = (Edge(never, None), Edge(recreated, State.ABORT_DRAINING), Edge(routed, State.ABORTING))
+    starting = tuple(state for state in origins if state is State.STARTING)
+    recreated = tuple(state for state in origins if state in unrouted)
+    routed = tuple(state for state in origins if state not in unrouted)
+    ways = (
+        Edge(starting, None),
+        Edge(recreated, State.ABORT_DRAINING),
+        Edge(routed, State.ABORTING),
+    )
     return tuple(way for way in ways if way.origins)

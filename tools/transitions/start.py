@@ -1,4 +1,4 @@
-"""Rows 1 to 8: nothing is under way, or a rollout begins."""
+"""Rows 1 to 8, 54 and 55: no rollout is under way, or one starts."""
 
 from halimede.api.status import State
 from tools.transitions.row import UNDECIDED, Edge, Transition
@@ -6,22 +6,23 @@ from tools.transitions.row import UNDECIDED, Edge, Transition
 START = (
     Transition(
         1,
-        "A new object is seen.",
-        "The first revision's children are made at full scale, and the route gives it everything.",
+        "A new object is created.",
+        "The first revision's children are created at full scale, and the route gives it all"
+        " requests.",
         ("rollout.checks.start.first_deployment", "plan.desired.desired_children"),
         held=(None,),
     ),
     Transition(
         2,
         "No revision is stable yet, and the target has a ready pod.",
-        "The target is stable, without analysis: there is nothing to compare it with.",
+        "The target becomes stable without analysis, as there is nothing to compare it with.",
         ("rollout.checks.start.first_deployment",),
         held=(None,),
     ),
     Transition(
         3,
         "No revision is stable yet, and the spec asks for another.",
-        "The one that never served is deleted; the other takes its place.",
+        "The revision that never served is deleted; the other one replaces it.",
         (
             "rollout.checks.start.first_deployment",
             "rollout.machine.record_observations",
@@ -32,21 +33,22 @@ START = (
     Transition(
         4,
         "No revision is stable yet after `progressDeadlineSeconds`.",
-        "Ready is False and Stalled is True with the cause; readiness or a new spec ends it.",
+        "Ready is False and Stalled is True, with the cause, until a pod is ready or the spec"
+        " changes.",
         ("plan.conditions.ready_state",),
         held=(None,),
     ),
     Transition(
         5,
         "The spec asks for a revision that is not stable and has not failed.",
-        "A rollout begins at the first step.",
+        "A rollout starts at the first step.",
         ("rollout.checks.start.begin",),
         ways=(Edge((None,), State.STARTING),),
     ),
     Transition(
         6,
-        "The spec asks for a revision that was stopped.",
-        "Nothing; Ready is False. The command `retry` forgets the failure.",
+        "The spec asks for a revision that has failed.",
+        "Nothing is done; Ready is False. The command `retry` forgets the failure.",
         (
             "rollout.checks.start.failed_before",
             "rollout.checks.start.forget_failure",
@@ -56,9 +58,9 @@ START = (
     ),
     Transition(
         7,
-        "The spec goes back to a revision that is still warm or within"
-        " `rollbackWindowRevisions`, and that did not have to be left.",
-        "A rollout without steps begins: full scale, then all traffic at once, then the bake.",
+        "The spec asks for an earlier revision that is still warm or within"
+        " `rollbackWindowRevisions`, and that was not rolled back.",
+        "A rollout without steps starts: full scale, then all traffic at once, then the bake.",
         (
             "rollout.checks.start.begin",
             "rollout.revision_history.may_skip_steps",
@@ -73,15 +75,15 @@ START = (
     ),
     Transition(
         8,
-        "Only replicas, autoscaling or settings of the rollout were edited.",
-        "The stable revision is scaled; no rollout begins.",
+        "Only replicas, autoscaling or settings of rollouts are edited.",
+        "The stable revision is scaled; no rollout starts.",
         ("rollout.checks.start.serves_already", "plan.desired.desired_children"),
         held=(None,),
     ),
     Transition(
         54,
-        "The spec says something that cannot be carried out.",
-        "No rollout begins, and none goes on; safety stays on. Ready is False with the cure.",
+        "The spec is invalid.",
+        "No rollout starts or goes on; safety checks go on. Ready is False with the remedy.",
         (
             "rollout.checks.start.spec_invalid",
             "rollout.checks.hold.spec_invalid",
@@ -92,7 +94,7 @@ START = (
     Transition(
         55,
         "`spec.replicas` is 0.",
-        "The target is stable as it is; a rollout under way waits for pods.",
+        "The target becomes stable at once; a rollout under way waits for pods.",
         ("rollout.checks.start.nothing_is_to_serve", "rollout.checks.hold.scaled_to_zero"),
         held=(None, *UNDECIDED),
     ),

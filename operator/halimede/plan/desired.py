@@ -69,7 +69,7 @@ def traffic_objects(owner: RenderKey, status: Status) -> tuple[Manifest, ...]:
 
 def desired_children(
     owner: RenderKey,
-    scene: RolloutContext,
+    ctx: RolloutContext,
     revisions: Mapping[RevisionHash, Revision],
     led: tuple[Manifest, ...],
 ) -> tuple[Manifest, ...]:
@@ -77,14 +77,14 @@ def desired_children(
 
     Args:
         owner: The ModelDeployment that owns them.
-        scene: The context of the decision, with the new status.
+        ctx: The context of the decision, with the new status.
         revisions: The revisions that could be read or rendered, by hash.
         led: The desired Services and routes.
     """
-    status, autoscaled = scene.status, owner.known.spec.autoscaling is not None
+    status, autoscaled = ctx.status, owner.known.spec.autoscaling is not None
     children: list[Manifest] = []
     for name in sorted(traffic.revisions_with_workloads(status) & revisions.keys()):
-        replicas = traffic.replicas(scene, name, autoscaled=autoscaled)
+        replicas = traffic.replicas(ctx, name, autoscaled=autoscaled)
         children.extend(renderer.render_children(owner, revisions[name], replicas))
     hpa_target, frozen = traffic.hpa_target(status), status.rollout is not None
     return (*children, *led, *autoscaling_objects(owner, hpa_target, frozen=frozen))

@@ -117,7 +117,7 @@ def decide(observed: Observed, platform: Platform, now: float) -> Plan:
     hash_ = target.hash if target else _last_target(md.status)
     if hash_ is None:
         return _nothing_to_serve(observed, invalid, now)
-    context, decision = _run_machine(observed, hash_, invalid, key, now)
+    ctx, decision = _run_machine(observed, hash_, invalid, key, now)
     route_changes = plan_route_changes(
         md, decision.status, observed.routes, weighted_backends(decision.status), now
     )
@@ -125,17 +125,17 @@ def decide(observed: Observed, platform: Platform, now: float) -> Plan:
         user_routes=route_changes.routes,
         newer_revision=_newer_revision(md.status, rendered, target),
     )
-    decision, new_context = replace(decision, status=status), replace(context, status=status)
+    decision, new_ctx = replace(decision, status=status), replace(ctx, status=status)
     revisions = load_revisions(records, traffic.revisions_with_workloads(status))
     if target is not None:
         revisions[target.hash] = target
-    children = desired_children(key, new_context, revisions, traffic_objects(key, decision.status))
+    children = desired_children(key, new_ctx, revisions, traffic_objects(key, decision.status))
     lost = traffic.revisions_with_workloads(decision.status) - revisions.keys()
-    status = _final_status(observed, new_context, decision, invalid, lost)
+    status = _final_status(observed, new_ctx, decision, invalid, lost)
     diff = diff_children(
         observed.children, children, lost, traffic.revisions_to_keep(decision.status)
     )
-    plan = _plan(observed, status, decision, diff, new_context)
+    plan = _plan(observed, status, decision, diff, new_ctx)
     waits = (
         wait for wait in (plan.requeue_after, route_changes.requeue_after) if wait is not None
     )
@@ -194,7 +194,7 @@ def _run_machine(
     status = _without_lost_records(status, observed)
     facts = summarise(observed, traffic_objects(key, status), weighted_backends(status))
     status, verdict = _analyse(observed, status, now)
-    context = RolloutContext(
+    ctx = RolloutContext(
         goal=Goal(
             target=target,
             settings=effective_settings(md.spec.rollout, status.rollout),
@@ -209,7 +209,7 @@ def _run_machine(
         verdict=verdict,
         now=now,
     )
-    return context, report_shortage(advance(context), context)
+    return ctx, report_shortage(advance(ctx), ctx)
 
 
 def _without_lost_records(status: Status, observed: Observed) -> Status:
@@ -233,7 +233,7 @@ def _analyse(observed: Observed, status: Status, now: float) -> tuple[Status, Ve
 
 def _final_status(
     observed: Observed,
-    context: RolloutContext,
+    ctx: RolloutContext,
     decision: Decision,
     invalid: str | None,
     lost: frozenset[str],
@@ -243,12 +243,12 @@ def _final_status(
     situation = ConditionInput(
         deployment=md,
         status=status,
-        facts=context.facts,
+        facts=ctx.facts,
         wait=decision.wait,
         invalid=invalid,
         apply_errors=observed.apply_errors,
         lost=tuple(sorted(lost)),
-        now=context.now,
+        now=ctx.now,
     )
     return trim(status.evolve(conditions=build_conditions(situation)))
 
@@ -256,7 +256,7 @@ def _final_status(
 def _nothing_to_serve(observed: Observed, invalid: str | None, now: float) -> Plan:
     """Plan for an invalid first spec: there is nothing to keep and nothing to start."""
     md = observed.deployment
-    context = RolloutContext(
+    ctx = RolloutContext(
         goal=Goal(
             RevisionHash(""),
             effective_settings(md.spec.rollout, None),
@@ -270,8 +270,8 @@ def _nothing_to_serve(observed: Observed, invalid: str | None, now: float) -> Pl
         now=now,
     )
     decision = Decision(md.status)
-    status = _final_status(observed, context, decision, invalid, frozenset())
-    return _plan(observed, status, decision, ChildDiff((), (), ()), context)
+    status = _final_status(observed, ctx, decision, invalid, frozenset())
+    return _plan(observed, status, decision, ChildDiff((), (), ()), ctx)
 
 
 def _plan(
@@ -279,7 +279,7 @@ def _plan(
     status: Status,
     decision: Decision,
     diff: ChildDiff,
-    context: RolloutContext,
+    ctx: RolloutContext,
 ) -> Plan:
     md = observed.deployment
     return Plan(
@@ -291,13 +291,13 @@ def _plan(
             *_warnings(md.status, status),
             *report_first_weight(md.status.rollout, status.rollout),
         ),
-        requeue_after=_requeue_after(observed, status, diff, context),
+        requeue_after=_requeue_after(observed, status, diff, ctx),
         handovers=diff.handovers,
     )
 
 
 def _requeue_after(
-    observed: Observed, status: Status, diff: ChildDiff, context: RolloutContext
+    observed: Observed, status: Status, diff: ChildDiff, ctx: RolloutContext
 ) -> float | None:
     """Return the seconds until the next reconcile.
 
@@ -308,8 +308,8 @@ def _requeue_after(
     if _position(md.status) != _position(status):
         return 0.0
     waits = [
-        *_deadlines(status, context),
-        requeue_after(status, context.settings, context.now),
+        *_deadlines(status, ctx),
+        requeue_after(status, ctx.settings, ctx.now),
         AFTER_WRITES_SECONDS if _follows_writes(observed, status, diff) else None,
     ]
     return min((wait for wait in waits if wait is not None), default=None)
@@ -321,16 +321,16 @@ def _follows_writes(observed: Observed, status: Status, diff: ChildDiff) -> bool
     return bool(diff.applies) and unready and not observed.apply_errors
 
 
-def _deadlines(status: Status, context: RolloutContext) -> Iterator[float]:
+def _deadlines(status: Status, ctx: RolloutContext) -> Iterator[float]:
     """Yield the seconds until conditions get worse by time alone."""
     moments = []
     if status.stable is None and status.target is not None and status.target.since is not None:
-        moments.append(status.target.since + context.settings.progress_deadline_seconds)
-    if not context.facts.route.accepted and context.facts.route.since is not None:
-        moments.append(context.facts.route.since + ROUTE_WAIT_SECONDS)
-    if status.rollout is not None and context.facts.workload(status.rollout.revision).refused:
+        moments.append(status.target.since + ctx.settings.progress_deadline_seconds)
+    if not ctx.facts.route.accepted and ctx.facts.route.since is not None:
+        moments.append(ctx.facts.route.since + ROUTE_WAIT_SECONDS)
+    if status.rollout is not None and ctx.facts.workload(status.rollout.revision).refused:
         moments.append(status.rollout.last_progress_at + REFUSED_GRACE_SECONDS)
-    return (moment - context.now for moment in moments if moment > context.now)
+    return (moment - ctx.now for moment in moments if moment > ctx.now)
 
 
 def _position(status: Status) -> tuple[object, ...]:

@@ -1,4 +1,4 @@
-"""When the judge looks, and what a look changes in the status."""
+"""When the judge polls the metrics, and what a poll changes in the status."""
 
 from collections.abc import Mapping
 
@@ -24,13 +24,13 @@ COUNTED = frozenset(
         State.BAKING,
     }
 )
-"""The states in which users may meet the new revision: a bad one is stopped in any of them."""
+"""The states in which the new revision may get users' requests; a bad one is aborted in any."""
 FIRST_COUNTED = frozenset({State.ANALYSING, State.BAKING})
-"""The states whose weight is live, so that the counting can begin."""
+"""The states in which the weight is live, so that counting can start."""
 
 
 def warmup_ends_at(rollout: RolloutStatus, analysis: Analysis) -> float | None:
-    """Say when the warm-up is over; None: the revision has not been given traffic yet."""
+    """Return the end of the warm-up; None if the revision has not been given traffic yet."""
     if rollout.state in PRE_TRAFFIC:
         since = rollout.step_started_at
         return None if since is None else since + analysis.warmup_seconds
@@ -40,9 +40,9 @@ def warmup_ends_at(rollout: RolloutStatus, analysis: Analysis) -> float | None:
 
 
 def due_at(rollout: RolloutStatus, analysis: Analysis) -> float | None:
-    """Say when the judge looks next; None: there is nothing to look at."""
-    rehearsed = rollout.state in PRE_TRAFFIC and rollout.step_started_at is not None
-    if not rehearsed and (rollout.state not in COUNTED or rollout.weight == 0):
+    """Return when the next poll is due; None if there is nothing to poll."""
+    before_users = rollout.state in PRE_TRAFFIC and rollout.step_started_at is not None
+    if not before_users and (rollout.state not in COUNTED or rollout.weight == 0):
         return None
     if rollout.polled_at is not None:
         return rollout.polled_at + analysis.interval_seconds
@@ -50,7 +50,7 @@ def due_at(rollout: RolloutStatus, analysis: Analysis) -> float | None:
 
 
 def is_due(rollout: RolloutStatus, analysis: Analysis, now: float) -> bool:
-    """Whether the judge looks now. After the clock was set back it looks at once."""
+    """Whether a poll is due now. After the clock was set back, it is due at once."""
     due = due_at(rollout, analysis)
     if due is None:
         return False
@@ -59,10 +59,10 @@ def is_due(rollout: RolloutStatus, analysis: Analysis, now: float) -> bool:
 
 
 def required_looks(bake_seconds: float, analysis: Analysis) -> int:
-    """Say how often the judge must have looked in a bake before it is over.
+    """Return how many polls a bake needs before it may end.
 
-    As often as it takes to find a revision that only fails, if the bake has the time for it: the
-    bake's time may have gone by while nobody looked.
+    It is the number that finds a revision which only fails, if the bake is long enough for that.
+    The time alone does not suffice, as the judge may not have polled during the bake.
     """
     judged = max(0.0, bake_seconds - analysis.warmup_seconds)
     return min(MIN_POLLS, int(judged / analysis.interval_seconds))
@@ -80,7 +80,8 @@ def is_doubtful(rollout: RolloutStatus) -> bool:
     if compared and rise_of_client_errors(rollout.evidence.client_errors):
         return True
     return any(
-        log_odds_against(one if compared else without_comparison(one)) >= DOUBT for one in sources
+        log_odds_against(source if compared else without_comparison(source)) >= DOUBT
+        for source in sources
     )
 
 
@@ -91,15 +92,15 @@ def analyse(
     now: float,
     pods_started: Mapping[str, float],
 ) -> tuple[RolloutStatus, Verdict | None]:
-    """Add a reading to the evidence; the first one only tells where to count from."""
+    """Add a reading to the evidence; the first reading only sets where to count from."""
     steps = max(1, rollout.steps)
-    known = _with_weight(rollout, now)
-    if known is None or not known.sources:
-        evidence = begin(analysis, steps, reading.history, now, previous=known)
+    previous = _evidence_at_weight(rollout, now)
+    if previous is None or not previous.sources:
+        evidence = begin(analysis, steps, reading.history, now, previous=previous)
         verdict = evidence.verdict
     else:
         judgement = judge_poll(
-            known,
+            previous,
             reading,
             analysis,
             min(rollout.step, steps - 1),
@@ -115,8 +116,8 @@ def analyse(
     return polled, verdict
 
 
-def _with_weight(rollout: RolloutStatus, now: float) -> Evidence | None:
-    """Count the time without requests only while the present weight is live."""
+def _evidence_at_weight(rollout: RolloutStatus, now: float) -> Evidence | None:
+    """Return the evidence, whose time without requests counts only at the current live weight."""
     evidence, live = rollout.evidence, rollout.weight_applied_at
     if evidence is None or evidence.requested_at is None:
         return evidence

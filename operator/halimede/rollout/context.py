@@ -1,4 +1,4 @@
-"""What a check of the machine looks at, and what it answers."""
+"""What a check of the state machine reads, and what it returns."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,14 +34,14 @@ GROWING = frozenset(
 SHARED = frozenset(
     {State.SHIFTING, State.ANALYSING, State.STEP_PAUSED, State.SCALING_UP, State.PROMOTING}
 )
-"""The states in which pods of a canary may take the place of the stable revision's."""
+"""The states in which pods of a canary may replace pods of the stable revision."""
 DECIDED = frozenset({State.DRAINING, State.ABORTING, State.ABORT_DRAINING})
-"""The states in which it is known how the rollout ends."""
+"""The states in which the outcome of the rollout is decided."""
 
 
 @dataclass(frozen=True, slots=True)
 class WaitReason:
-    """Why, and in words with figures."""
+    """Why a rollout waits: the reason, and a message with figures."""
 
     reason: Reason | NotReadyReason
     message: str
@@ -49,75 +49,79 @@ class WaitReason:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What the spec asks of the machine."""
+    """What the spec asks of the state machine."""
 
     target: RevisionHash
     """The revision that the spec describes."""
     settings: Rollout
     identity: str
-    """The object's uid and generation: what a rollout's id is made of."""
+    """The object's uid and generation, from which a rollout's id is derived."""
     generation: int = 0
-    """The spec's."""
+    """Of the spec."""
     invalid: str | None = None
-    """What is wrong with the spec; the target is then that of the last valid one."""
+    """What is wrong with the spec; the target is then that of the last valid spec."""
     no_router: bool = False
-    """No router shares requests out: a plain Service leads to all pods alike."""
+    """No router splits the requests: a plain Service sends them to all pods alike."""
 
 
 @dataclass(frozen=True, slots=True)
 class RolloutContext:
-    """Everything that a check may look at."""
+    """Everything that a check may read."""
 
     goal: Goal
     facts: Facts
     status: Status
-    """The status so far, with what this pass has learned."""
+    """The status so far, with what this reconcile has observed."""
     command: Command | None
     verdict: Verdict | None
-    """The judge's, if it was asked in this very pass."""
+    """The judge's verdict, if it polled in this reconcile."""
     now: float
 
     @property
     def rollout(self) -> RolloutStatus:
-        """The rollout under way; checks of rollouts are only asked while there is one."""
+        """The rollout under way; checks of rollouts only run while there is one.
+
+        Raises:
+            LookupError: No rollout is under way.
+        """
         if self.status.rollout is None:
             raise LookupError("no rollout is under way")
         return self.status.rollout
 
     @property
     def target(self) -> RevisionHash:
-        """The revision that is to serve: what the spec asks for, or what `rollback` has pinned."""
+        """The revision that is to serve: the spec's, or the one that `rollback` has pinned."""
         pinned = self.status.pinned
         return pinned.revision if pinned else self.goal.target
 
     @property
     def settings(self) -> Rollout:
-        """How careful to be."""
+        """The settings of rollouts."""
         return self.goal.settings
 
     @property
     def canary(self) -> Workload:
-        """The revision that is rolled out."""
+        """The workload of the revision that is rolled out."""
         return self.facts.workload(self.rollout.revision)
 
     @property
     def stable(self) -> Workload:
-        """The revision that serves until the rollout is committed."""
+        """The workload of the revision that serves until the commit."""
         return self.facts.workload(self.rollout.base)
 
     @property
     def step(self) -> Step | None:
-        """The canary step that the rollout is at; None where there are no steps."""
+        """The canary step that the rollout is at; None if there are no steps."""
         return current_step(self.rollout, self.settings)
 
     @property
     def step_weight(self) -> int:
-        """The weight that the current step asks for. It never falls below what is given."""
+        """The weight of the current step, but never less than the current weight."""
         return max(self.rollout.weight, self.step.weight) if self.step else 0
 
     @property
     def replaces_pods(self) -> bool:
-        """Whether the stable revision gives its pods up one by one for the canary's."""
+        """Whether pods of the stable revision are replaced one by one with the canary's."""
         return (
             self.settings.capacity_mode is CapacityMode.REPLACE
             and self.rollout.strategy is Strategy.CANARY
@@ -125,7 +129,7 @@ class RolloutContext:
 
     @property
     def attainable_weight(self) -> int:
-        """The weight to ask for next: where pods are replaced, it follows those that are ready."""
+        """The weight to set next; if pods are replaced, no more than the ready pods carry."""
         growing = self.rollout.state in GROWING and self.step is not None
         goal = self.step_weight if growing else FULL_WEIGHT
         if not self.replaces_pods:
@@ -135,7 +139,7 @@ class RolloutContext:
 
     @property
     def route_settled(self) -> bool:
-        """Whether the route is live as asked, and proxies have had the time to follow."""
+        """Whether the route is live as desired, and proxies have had `settleSeconds` to follow."""
         return (
             self.route_live
             and self.rollout.weight_applied_at is not None
@@ -145,12 +149,12 @@ class RolloutContext:
 
     @property
     def route_live(self) -> bool:
-        """Whether the route is live as asked and accepted."""
+        """Whether the route is live as desired and accepted."""
         return self.facts.route.applied and self.facts.route.accepted
 
     @property
     def raise_unwritten(self) -> bool:
-        """Whether a raise was stored that the route does not show, say because of a kill."""
+        """Whether a raise was stored but not written to the route, for example after a kill."""
         rollout = self.rollout
         return (
             rollout.weight > rollout.weight_before
@@ -160,34 +164,34 @@ class RolloutContext:
 
     @property
     def paused(self) -> bool:
-        """Whether somebody holds the rollout, by command or in the spec."""
+        """Whether a user pauses the rollout, by command or in the spec."""
         return self.settings.paused or self.rollout.paused_since is not None
 
     @property
     def clocks_stopped(self) -> bool:
-        """Whether time tells nothing: somebody pauses it, or the route is in other hands."""
+        """Whether deadlines do not run: a pause, or a route that is blocked or in conflict."""
         return self.paused or self.facts.route.blocked or active_conflict(self.status) is not None
 
     @property
     def shared_service(self) -> bool:
-        """Whether clients meet the pods of both revisions alike: no router tells them apart."""
+        """Whether requests go to the pods of both revisions alike, as no router splits them."""
         return self.goal.no_router and self.rollout.strategy is Strategy.CANARY
 
     @property
     def weight_by_replicas(self) -> bool:
-        """Whether the numbers of pods are chosen for the share, and not one replaced by one."""
+        """Whether the numbers of pods make the weight, without replacing pods one by one."""
         return self.shared_service and not self.replaces_pods
 
     @property
     def control(self) -> int:
-        """The percentage of the requests that the stable revision is to keep during the bake."""
+        """The percentage of requests that the stable revision is to keep during the bake."""
         return control_percent(self.rollout, self.settings, by_pods=self.goal.no_router)
 
     @property
     def bake_weight(self) -> int:
-        """The weight for the bake: all but what the stable revision keeps and can carry.
+        """The weight for the bake: 100 less the control share, if stable's ready pods carry that.
 
-        It is never less than what the last step has given.
+        It is never less than the current weight.
         """
         weight = max(self.rollout.weight, FULL_WEIGHT - self.control)
         return (
@@ -195,7 +199,7 @@ class RolloutContext:
         )
 
     def replicas_for(self, weight: int) -> tuple[int, int]:
-        """Count the pods that the canary and the stable revision need while it has *weight*."""
+        """Return how many pods the canary and the stable revision need at *weight*."""
         replicas = self.facts.replicas
         if self.weight_by_replicas:
             return split_replicas(weight, replicas)
@@ -205,12 +209,12 @@ class RolloutContext:
 
     @property
     def at_full_scale(self) -> bool:
-        """Whether the canary could carry all traffic."""
+        """Whether the canary's ready pods can carry all traffic."""
         return self.canary.ready_endpoints >= self.full_scale_min
 
     @property
     def full_scale_min(self) -> int:
-        """How many ready pods the canary needs for all traffic; replacing, one may be missing."""
+        """The ready pods that the canary needs for all traffic; replacing, one may be missing."""
         replicas = self.facts.replicas
         return (
             min(full_scale(replicas), max(1, replicas - 1))
@@ -219,7 +223,7 @@ class RolloutContext:
         )
 
     def can_carry(self, weight: int) -> bool:
-        """Whether the canary's ready pods suffice for a share of the traffic."""
+        """Whether the canary's ready pods suffice for *weight*."""
         ready = self.canary.ready_endpoints
         return self.at_full_scale or (
             weight < FULL_WEIGHT and ready >= self.replicas_for(weight)[0]
@@ -227,7 +231,7 @@ class RolloutContext:
 
     @property
     def min_ready(self) -> int:
-        """How many ready pods the canary needs before the next thing can happen."""
+        """How many ready pods the canary needs before the rollout can go on."""
         if self.replaces_pods and self.rollout.state in (State.STARTING, State.PRIMING):
             return 1
         if self.rollout.state in GROWING and self.step:
@@ -238,20 +242,20 @@ class RolloutContext:
 
     @property
     def canary_replicas(self) -> int:
-        """How many pods the canary is given now, ready or not."""
+        """How many pods the canary's Deployment asks for now, ready or not."""
         if not self.replaces_pods:
             return self.target_replicas
-        # Room is what the stable revision was seen to have left, not what it was told to leave.
+        # Only pods that the stable revision was observed to give up make room.
         room = self.facts.replicas + 1 - self.stable.desired
         return max(1, min(self.target_replicas, self.rollout.replaced_replicas + 1, room))
 
     @property
     def target_replicas(self) -> int:
-        """How many pods the canary should have in the end, for its step or for everything."""
+        """How many pods the canary should have in the end, for its step or for all traffic."""
         if self.rollout.state not in GROWING or not self.step:
             return self.facts.replicas
         if self.replaces_pods:
-            # Pods for more than its requests would be missing on the other side.
+            # Pods beyond what the weight needs would be missing on the stable side.
             return max(1, replicas_for_weight(self.step_weight, self.facts.replicas))
         if self.weight_by_replicas:
             return max(1, self.replicas_for(self.step_weight)[0])
@@ -261,10 +265,10 @@ class RolloutContext:
 
     @property
     def stable_replicas(self) -> int:
-        """How many pods the stable revision should have: all, as a rule.
+        """How many pods the stable revision should have; usually all.
 
-        Where the share is that of the pods, it gives some up, but only for ready ones of the
-        canary that clients have learned of; and it gets them back when the canary loses some.
+        If the numbers of pods make the weight, it scales down only as canary pods are ready and
+        the route has settled, and back up if the canary loses pods.
         """
         replicas, weight = self.facts.replicas, self.rollout.weight
         shared = self.rollout.state in SHARED and self.rollout.failover_since is None
@@ -278,18 +282,19 @@ class RolloutContext:
 
     @property
     def actual_weight(self) -> int | None:
-        """The canary's share by its ready pods; None where a router sees to the weight."""
-        canary, base = self.canary.ready_endpoints, self.stable.ready_endpoints
-        if not self.shared_service or self.rollout.weight in (0, FULL_WEIGHT) or not canary + base:
+        """The canary's percentage by its ready pods; None if a router applies the weight."""
+        canary = self.canary.ready_endpoints
+        total = canary + self.stable.ready_endpoints
+        if not self.shared_service or self.rollout.weight in (0, FULL_WEIGHT) or not total:
             return None
-        return round(FULL_WEIGHT * canary / (canary + base))
+        return round(FULL_WEIGHT * canary / total)
 
     def elapsed(self, since: float) -> float:
-        """Count the seconds since a moment; none if the clock was set back."""
+        """Return the seconds since a moment; 0 if the clock was set back."""
         return max(0.0, self.now - since)
 
     def commanded(self, verb: Verb) -> bool:
-        """Whether this verb waits to be carried out on the rollout's revision."""
+        """Whether the pending command has this verb and is for the rollout's revision."""
         command = self.command
         return (
             command is not None
@@ -300,19 +305,19 @@ class RolloutContext:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a check has decided: the status that follows, what to tell, what is awaited."""
+    """What a check has decided: the next status, Events, and what the rollout waits for."""
 
     status: Status
     events: tuple[Event, ...] = ()
     wait: WaitReason | None = None
     handled: bool = False
-    """The pending command is carried out by this."""
+    """The decision executes the pending command."""
 
 
 Check = Callable[[RolloutContext], Decision | None]
-"""A small decision; None: it is not mine to make."""
+"""One rule of the state machine; it returns None if it does not apply."""
 
 
-def first_decision(checks: tuple[Check, ...], scene: RolloutContext) -> Decision | None:
-    """Ask the checks in their order; the first that decides wins."""
-    return next((move for check in checks if (move := check(scene)) is not None), None)
+def first_decision(checks: tuple[Check, ...], ctx: RolloutContext) -> Decision | None:
+    """Return the decision of the first check that makes one; None if none does."""
+    return next((decision for check in checks if (decision := check(ctx)) is not None), None)

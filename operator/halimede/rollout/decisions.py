@@ -1,4 +1,4 @@
-"""The moves that checks are made of: wait, enter a state, stop, commit, finish."""
+"""The decisions that checks make: wait, enter a state, set a weight, stop, promote, finish."""
 
 from dataclasses import replace
 from typing import Any
@@ -24,127 +24,135 @@ from halimede.rollout.sizing.replicas import FULL_WEIGHT, weight_on_abort
 
 
 def with_rollout(status: Status, **changes: Any) -> Status:
-    """Change fields of the rollout under way."""
+    """Return the status with changed fields of the rollout under way.
+
+    Raises:
+        LookupError: No rollout is under way.
+    """
     if status.rollout is None:
         raise LookupError("no rollout is under way")
     return status.evolve(rollout=status.rollout.evolve(**changes))
 
 
-def wait(scene: RolloutContext, reason: Reason | NotReadyReason, *parts: str) -> Decision:
-    """Stay, and say why."""
-    return Decision(scene.status, wait=WaitReason(reason, join_sentences(*parts)))
+def wait(ctx: RolloutContext, reason: Reason | NotReadyReason, *parts: str) -> Decision:
+    """Stay in the state, and report why."""
+    return Decision(ctx.status, wait=WaitReason(reason, join_sentences(*parts)))
 
 
-def enter(scene: RolloutContext, state: State, *events: Event, **changes: Any) -> Decision:
-    """Go to *state*, which is progress; a changed weight or set of backends is to be seen anew."""
+def enter(ctx: RolloutContext, state: State, *events: Event, **changes: Any) -> Decision:
+    """Go to *state*, which is progress; for another weight or set of backends use `set_weight`."""
     status = with_rollout(
-        scene.status,
+        ctx.status,
         state=state,
-        state_since=scene.now,
-        last_progress_at=scene.now,
+        state_since=ctx.now,
+        last_progress_at=ctx.now,
         **changes,
     )
     return Decision(status, events)
 
 
 def set_weight(
-    scene: RolloutContext, state: State, weight: int, *events: Event, **changes: Any
+    ctx: RolloutContext, state: State, weight: int, *events: Event, **changes: Any
 ) -> Decision:
-    """Go to *state* and ask the route for *weight*; when it is seen live is still to be noted."""
-    asked = {"weight": weight, "weight_before": scene.rollout.weight, "weight_applied_at": None}
-    return enter(scene, state, *events, **{**asked, **changes})
+    """Go to *state* and set *weight*; when it is live is still to be observed."""
+    fields = {"weight": weight, "weight_before": ctx.rollout.weight, "weight_applied_at": None}
+    return enter(ctx, state, *events, **{**fields, **changes})
 
 
-def undo_raise(scene: RolloutContext, state: State) -> Decision:
-    """Go to *state* with the weight before a raise that the route has never been given."""
-    before = scene.rollout.weight_before
-    return set_weight(scene, state, before, weight_before=before)
+def undo_raise(ctx: RolloutContext, state: State) -> Decision:
+    """Go to *state* with the weight before a raise that was never written to the route."""
+    before = ctx.rollout.weight_before
+    return set_weight(ctx, state, before, weight_before=before)
 
 
-def drop_control(scene: RolloutContext, *events: Event) -> Decision:
+def drop_control(ctx: RolloutContext, *events: Event) -> Decision:
     """Shift the control share to the new revision for the rest of the rollout.
 
     The bake's time continues to run. `weight_before` is set as well, so that the change is not
     reverted if the operator is killed before it writes the route.
     """
     status = with_rollout(
-        scene.status,
+        ctx.status,
         weight=FULL_WEIGHT,
         weight_before=FULL_WEIGHT,
         weight_applied_at=None,
-        control_dropped_at=scene.now,
+        control_dropped_at=ctx.now,
     )
     return Decision(status, events)
 
 
-def stop(scene: RolloutContext, outcome: Outcome, reason: AbortReason, *parts: str) -> Decision:
-    """Give the revision up: all traffic goes back to the stable one."""
+def stop(ctx: RolloutContext, outcome: Outcome, reason: AbortReason, *parts: str) -> Decision:
+    """End the rollout before the commit: all traffic goes back to the stable revision."""
     message = join_sentences(*parts)
-    decided = with_rollout(
-        scene.status, outcome=outcome, reason=reason, message=message, decided_at=scene.now
+    status = with_rollout(
+        ctx.status, outcome=outcome, reason=reason, message=message, decided_at=ctx.now
     )
     if outcome is Outcome.ABORTED:
-        decided = _failed(decided, scene.rollout, reason, scene.now)
+        status = _record_failure(status, ctx.rollout, reason, ctx.now)
         event = warning(
-            EventReason.ROLLOUT_ABORTED, f"{_named(scene.rollout)}: {reason}: {message}"
+            EventReason.ROLLOUT_ABORTED, f"{_revision_text(ctx.rollout)}: {reason}: {message}"
         )
     else:
-        event = normal(EventReason(f"Rollout{outcome}"), f"{_named(scene.rollout)}: {message}")
-    told = replace(scene, status=decided)
-    if scene.rollout.strategy is Strategy.RECREATE and scene.rollout.weight == 0:
-        return enter(told, State.ABORT_DRAINING, event)
-    if scene.rollout.state is State.STARTING:
-        # The route has never known it, so there is nothing to move and nothing to drain.
-        return finish(told, event)
-    return set_weight(told, State.ABORTING, abort_weight(told), event)
+        event = normal(
+            EventReason(f"Rollout{outcome}"), f"{_revision_text(ctx.rollout)}: {message}"
+        )
+    after = replace(ctx, status=status)
+    if ctx.rollout.strategy is Strategy.RECREATE and ctx.rollout.weight == 0:
+        return enter(after, State.ABORT_DRAINING, event)
+    if ctx.rollout.state is State.STARTING:
+        # The revision was never in the route, so there is nothing to move and nothing to drain.
+        return finish(after, event)
+    return set_weight(after, State.ABORTING, abort_weight(after), event)
 
 
-def abort(scene: RolloutContext, reason: AbortReason, *parts: str) -> Decision:
-    """Give the revision up as bad: it is not tried again unless that is commanded."""
-    return stop(scene, Outcome.ABORTED, reason, *parts)
+def abort(ctx: RolloutContext, reason: AbortReason, *parts: str) -> Decision:
+    """Abort the rollout because of its revision, which is not tried again unless commanded."""
+    return stop(ctx, Outcome.ABORTED, reason, *parts)
 
 
-def abort_weight(scene: RolloutContext) -> int:
-    """Say what share the stopped revision has to keep for now; usually none."""
+def abort_weight(ctx: RolloutContext) -> int:
+    """Return the weight that the aborted revision has to keep for now; usually 0."""
     return weight_on_abort(
-        scene.rollout.weight,
-        stable_ready=scene.stable.ready_endpoints,
-        canary_ready=scene.canary.ready_endpoints,
-        replicas=scene.facts.replicas,
+        ctx.rollout.weight,
+        stable_ready=ctx.stable.ready_endpoints,
+        canary_ready=ctx.canary.ready_endpoints,
+        replicas=ctx.facts.replicas,
     )
 
 
-def promote(scene: RolloutContext, *parts: str) -> Decision:
-    """Make the revision the stable one; the old one stays warm for a while."""
-    rollout = scene.rollout
-    until = scene.now + scene.settings.scale_down_delay_seconds
-    # Where pods were replaced, there is nothing left of it that could be kept warm.
-    gone = scene.replaces_pods or rollout.strategy is Strategy.RECREATE
+def promote(ctx: RolloutContext, *parts: str) -> Decision:
+    """Make the revision stable; the old one stays warm for `scaleDownDelaySeconds`."""
+    rollout = ctx.rollout
+    until = ctx.now + ctx.settings.scale_down_delay_seconds
+    # If pods were replaced, the old revision has none left to keep warm.
+    gone = ctx.replaces_pods or rollout.strategy is Strategy.RECREATE
     warm = () if gone else (WarmRevision(revision=rollout.base, warm_until=until),)
-    event = normal(EventReason.PROMOTED, f"{_named(rollout)} is stable and serves all requests.")
+    event = normal(
+        EventReason.PROMOTED, f"{_revision_text(rollout)} is stable and serves all requests."
+    )
     outcome = rollout.outcome or Outcome.PROMOTED
-    move = set_weight(
-        scene,
+    decision = set_weight(
+        ctx,
         State.DRAINING,
         100,
         event,
         outcome=outcome,
         reason=str(outcome),
         message=join_sentences(rollout.message or "Every step passed.", *parts),
-        decided_at=scene.now,
+        decided_at=ctx.now,
     )
     others = (
-        one
-        for one in move.status.warm_revisions
-        if one.revision not in (rollout.base, rollout.revision)
+        entry
+        for entry in decision.status.warm_revisions
+        if entry.revision not in (rollout.base, rollout.revision)
     )
-    status = move.status.evolve(warm_revisions=(*others, *warm)[-MOST_WARM:])
-    return Decision(make_stable(status, rollout.revision, scene.settings, scene.now), move.events)
+    status = decision.status.evolve(warm_revisions=(*others, *warm)[-MOST_WARM:])
+    return Decision(make_stable(status, rollout.revision, ctx.settings, ctx.now), decision.events)
 
 
-def finish(scene: RolloutContext, *events: Event) -> Decision:
-    """End the rollout and keep what became of it."""
-    rollout = scene.rollout
+def finish(ctx: RolloutContext, *events: Event) -> Decision:
+    """End the rollout and store its result."""
+    rollout = ctx.rollout
     finished = FinishedRollout(
         id=rollout.id,
         strategy=rollout.strategy,
@@ -154,18 +162,20 @@ def finish(scene: RolloutContext, *events: Event) -> Decision:
         message=rollout.message or "",
         started_at=rollout.started_at,
         decided_at=rollout.decided_at,
-        ended_at=scene.now,
+        ended_at=ctx.now,
         evidence=rollout.evidence and summarise(rollout.evidence),
     )
-    return Decision(scene.status.evolve(rollout=None, last_rollout=finished), events)
+    return Decision(ctx.status.evolve(rollout=None, last_rollout=finished), events)
 
 
-def _failed(status: Status, rollout: RolloutStatus, reason: AbortReason, now: float) -> Status:
+def _record_failure(
+    status: Status, rollout: RolloutStatus, reason: AbortReason, now: float
+) -> Status:
     failure = FailedRevision(revision=rollout.revision, reason=reason, at=now)
-    others = (one for one in status.failed_revisions if one.revision != rollout.revision)
+    others = (entry for entry in status.failed_revisions if entry.revision != rollout.revision)
     status = repin_to(mark_rolled_back(status, rollout.revision, now), rollout.base)
     return status.evolve(failed_revisions=(*others, failure)[-MOST_FAILED:])
 
 
-def _named(rollout: RolloutStatus) -> str:
+def _revision_text(rollout: RolloutStatus) -> str:
     return f"Revision {rollout.revision}"

@@ -23,20 +23,20 @@ class Event:
 
 
 def normal(reason: EventReason | Reason | NotReadyReason, message: str) -> Event:
-    """Tell that something went as planned."""
+    """Create an Event of type Normal."""
     return Event(EventType.NORMAL, reason, message)
 
 
 def warning(reason: EventReason | Reason | NotReadyReason, message: str) -> Event:
-    """Tell that something deserves attention."""
+    """Create an Event of type Warning."""
     return Event(EventType.WARNING, reason, message)
 
 
 def join_sentences(*parts: str) -> str:
-    """Join what is to be told, each part with a stop at its end.
+    """Join the parts that are not empty, each with a full stop at its end.
 
     >>> join_sentences("exit code 1", "", "Change the spec.")
     'exit code 1. Change the spec.'
     """
-    told = [part.strip() for part in parts if part.strip()]
-    return " ".join(part if part[-1] in ".!?…" else f"{part}." for part in told)
+    sentences = [part.strip() for part in parts if part.strip()]
+    return " ".join(part if part[-1] in ".!?…" else f"{part}." for part in sentences)

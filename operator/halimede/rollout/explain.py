@@ -1,4 +1,4 @@
-"""Why the judge thinks what it thinks, from what stands in the status."""
+"""The evidence behind the current verdict, as text, from the status."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -45,8 +45,8 @@ AWAITED = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """Whose evidence it is, and by which settings it is judged."""
+class _EvidenceView:
+    """Evidence, with its revisions and the settings by which it is judged."""
 
     evidence: Evidence
     settings: Rollout
@@ -61,25 +61,28 @@ class _Told:
 
     @property
     def analysis(self) -> Analysis:
-        """How it is judged."""
+        """The settings of the analysis."""
         return self.settings.analysis
 
 
 def explain_rollout(md: ModelDeployment) -> str:
-    """Write what the status tells of the rollout that is under way, or else of the last one."""
+    """Describe the rollout under way, or else the last one, from the status."""
     status = md.status
     lines = [f"{md.metadata.namespace}/{md.metadata.name}"]
     if status.rollout is not None:
-        lines += _under_way(md, status.rollout)
+        lines += _describe_rollout(md, status.rollout)
     elif status.last_rollout is not None:
-        lines += _over(md, status.last_rollout)
+        lines += _describe_finished(md, status.last_rollout)
     else:
         lines += ["No rollout is under way, and none has ended yet: there is nothing to judge."]
-    told = list(available_commands(md))
-    return "\n".join([*lines, *(("", *told) if told else ()), *_conditions(md)]) + "\n"
+    commands = list(available_commands(md))
+    return (
+        "\n".join([*lines, *(("", *commands) if commands else ()), *_describe_conditions(md)])
+        + "\n"
+    )
 
 
-def _under_way(md: ModelDeployment, rollout: RolloutStatus) -> Iterator[str]:
+def _describe_rollout(md: ModelDeployment, rollout: RolloutStatus) -> Iterator[str]:
     settings = effective_settings(md.spec.rollout, rollout)
     step = f", step {rollout.step + 1} of {rollout.steps}" if is_stepwise(rollout) else ""
     yield (
@@ -87,17 +90,17 @@ def _under_way(md: ModelDeployment, rollout: RolloutStatus) -> Iterator[str]:
         f" {describe_weight(rollout)} of the requests{step}"
     )
     yield f"State: {rollout.state} since {rfc3339(rollout.state_since)}"
-    yield f"Awaited: {_awaited(settings, rollout)}"
+    yield f"Awaited: {_awaited_text(settings, rollout)}"
     if rollout.paused_since is not None:
         yield f"Paused: by command since {rfc3339(rollout.paused_since)}, until the command resume"
     if rollout.spec_paused_since is not None:
         yield f"Paused: by spec.rollout.paused since {rfc3339(rollout.spec_paused_since)}"
     if rollout.outcome is not None:
         yield f"Decided: {rollout.outcome} ({rollout.reason}): {rollout.message}"
-    told = (
+    view = (
         None
         if rollout.evidence is None
-        else _Told(
+        else _EvidenceView(
             evidence=rollout.evidence,
             settings=settings,
             canary=rollout.revision,
@@ -107,12 +110,12 @@ def _under_way(md: ModelDeployment, rollout: RolloutStatus) -> Iterator[str]:
             rollout=rollout,
         )
     )
-    yield from _traffic(rollout, settings)
-    yield from _judged(told)
+    yield from _describe_traffic(rollout, settings)
+    yield from _describe_evidence(view)
 
 
-def _traffic(rollout: RolloutStatus, settings: Rollout) -> Iterator[str]:
-    """Say how many requests come, and for which step they do not suffice."""
+def _describe_traffic(rollout: RolloutStatus, settings: Rollout) -> Iterator[str]:
+    """Describe the traffic, and the first step that gets too few requests."""
     evidence = rollout.evidence
     if evidence is not None and evidence.requests_per_second is not None:
         yield f"Traffic: {about_rate(evidence.requests_per_second)} requests/s to both revisions"
@@ -122,7 +125,7 @@ def _traffic(rollout: RolloutStatus, settings: Rollout) -> Iterator[str]:
         yield short
 
 
-def _awaited(settings: Rollout, rollout: RolloutStatus) -> str:
+def _awaited_text(settings: Rollout, rollout: RolloutStatus) -> str:
     step = current_step(rollout, settings)
     preview = settings.blue_green
     if rollout.state is State.AWAITING_PROMOTION and preview.auto_promote:
@@ -130,14 +133,14 @@ def _awaited(settings: Rollout, rollout: RolloutStatus) -> str:
     if rollout.state is State.ANALYSING and rollout.weight == 0:
         return "the end of the step's minSeconds: at weight 0 nothing is judged"
     if rollout.state is not State.STEP_PAUSED or step is None or step.pause is None:
-        return _of_the_bake(rollout) or AWAITED[rollout.state]
+        return _awaited_in_bake(rollout) or AWAITED[rollout.state]
     if step.pause.seconds is None:
         return "the command promote: the step has passed, and its pause has no end"
     return f"the end of the step's pause of {step.pause.seconds} s, and a judge who is content"
 
 
-def _of_the_bake(rollout: RolloutStatus) -> str | None:
-    """Say what the rollout waits for in the bake, if that is not the usual text of its state."""
+def _awaited_in_bake(rollout: RolloutStatus) -> str | None:
+    """Return what the rollout waits for in the bake, if it is not the usual text of its state."""
     if rollout.state is State.PROMOTING and rollout.weight < FULL_WEIGHT:
         return f"that the route gives the new revision {rollout.weight} %, its share of the bake"
     if rollout.state is State.BAKING and is_doubtful(rollout):
@@ -145,15 +148,15 @@ def _of_the_bake(rollout: RolloutStatus) -> str | None:
     return None
 
 
-def _over(md: ModelDeployment, rollout: FinishedRollout) -> Iterator[str]:
+def _describe_finished(md: ModelDeployment, rollout: FinishedRollout) -> Iterator[str]:
     yield f"No rollout is under way. The last one, {rollout.strategy} of {rollout.revision}:"
     yield (
         f"{rollout.outcome} ({rollout.reason}) at {rfc3339(rollout.ended_at)}: {rollout.message}"
     )
-    told = (
+    view = (
         None
         if rollout.evidence is None
-        else _Told(
+        else _EvidenceView(
             evidence=rollout.evidence,
             settings=md.spec.rollout,
             canary=rollout.revision,
@@ -161,15 +164,15 @@ def _over(md: ModelDeployment, rollout: FinishedRollout) -> Iterator[str]:
             stepwise=rollout.strategy is Strategy.CANARY,
         )
     )
-    yield from _judged(told)
+    yield from _describe_evidence(view)
 
 
-def _judged(told: _Told | None) -> Iterator[str]:
+def _describe_evidence(view: _EvidenceView | None) -> Iterator[str]:
     yield ""
-    if told is None:
+    if view is None:
         yield "The judge has not looked yet: it does so after the warm-up at the first weight."
         return
-    evidence = told.evidence
+    evidence = view.evidence
     yield f"The judge says {evidence.verdict or 'nothing yet'}: {evidence.message or '-'}"
     if evidence.no_data_since is not None:
         yield f"There are no data since {rfc3339(evidence.no_data_since)}."
@@ -177,22 +180,22 @@ def _judged(told: _Told | None) -> Iterator[str]:
         yield f"Prometheus has not answered since {rfc3339(evidence.metrics_down_since)}."
     for held in evidence.sources:
         yield ""
-        yield from _source(told, held)
-    yield from _client_errors(told)
+        yield from _describe_source(view, held)
+    yield from _describe_client_errors(view)
     if evidence.sources:
         yield ""
-        yield _together(told)
+        yield _describe_all_tests(view)
 
 
-def _source(told: _Told, held: SourceEvidence) -> Iterator[str]:
-    bounds = limits(told.analysis)
+def _describe_source(view: _EvidenceView, held: SourceEvidence) -> Iterator[str]:
+    bounds = limits(view.analysis)
     yield (
         f"{held.source}: {rfc3339(held.begun_at)} to {rfc3339(held.watermark)},"
         f" {plural(held.polls, 'poll')} with requests, dispersion {held.dispersion:.3g}"
     )
     thing = failure_noun(held.source)
-    yield _side(told.canary, held.canary_requests, held.canary_errors, thing)
-    yield _side(told.stable, held.stable_requests, held.stable_errors, thing)
+    yield _format_counts(view.canary, held.canary_requests, held.canary_errors, thing)
+    yield _format_counts(view.stable, held.stable_requests, held.stable_errors, thing)
     yield f"  worse than stable: odds {odds(log_mixture(held.log_rel))}"
     ceiling = f"over {percent(ceiling_of(held, bounds))} {thing}s"
     yield f"  {ceiling}: odds {odds(log_mixture(held.log_abs))}"
@@ -200,35 +203,39 @@ def _source(told: _Told, held: SourceEvidence) -> Iterator[str]:
         bake = f"over {percent(held.bake_ceiling)} {thing}s in the bake"
         yield f"  {bake}: odds {odds(log_mixture(held.log_bake))}"
     if held.log_confirmation and held.confirmation_requests:
-        yield _bar(
+        yield _format_threshold(
             "since then worse than stable",
             log_mixture(held.log_confirmation),
             CONFIRMATION,
             "confirm it",
         )
-    if told.stepwise:
-        yield from _certificates(told, held, bounds)
-    if told.step is not None:
-        yield f"  {_missing(told, held, told.step)}"
+    if view.stepwise:
+        yield from _describe_certificates(view, held, bounds)
+    if view.step is not None:
+        yield f"  {_describe_missing(view, held, view.step)}"
 
 
-def _client_errors(told: _Told) -> Iterator[str]:
-    held = told.evidence.client_errors
+def _describe_client_errors(view: _EvidenceView) -> Iterator[str]:
+    held = view.evidence.client_errors
     if held is None:
         return
-    verb = "stop it" if told.analysis.on_client_errors is ClientErrors.ABORT else "hold it"
+    verb = "stop it" if view.analysis.on_client_errors is ClientErrors.ABORT else "hold it"
     yield ""
     yield f"{held.source}: {rfc3339(held.begun_at)} to {rfc3339(held.watermark)}"
-    yield _side(told.canary, held.canary_requests, held.canary_errors, failure_noun(held.source))
-    yield _side(told.stable, held.stable_requests, held.stable_errors, failure_noun(held.source))
-    yield _bar("worse than stable", log_mixture(held.log_rel), CLIENT_ERRORS, verb)
+    yield _format_counts(
+        view.canary, held.canary_requests, held.canary_errors, failure_noun(held.source)
+    )
+    yield _format_counts(
+        view.stable, held.stable_requests, held.stable_errors, failure_noun(held.source)
+    )
+    yield _format_threshold("worse than stable", log_mixture(held.log_rel), CLIENT_ERRORS, verb)
 
 
-def _together(told: _Told) -> str:
-    """Write the mean odds of all tests that count now, which decide about an abort."""
-    bounds = limits(told.analysis)
+def _describe_all_tests(view: _EvidenceView) -> str:
+    """Describe the mean odds of all tests that count now, which decide about an abort."""
+    bounds = limits(view.analysis)
     log_odds = list[float]()
-    for held in told.evidence.sources:
+    for held in view.evidence.sources:
         log_odds.append(log_mixture(held.log_rel))
         unconfirmed = (
             held.confirmation_requests and log_mixture(held.log_confirmation) < CONFIRMATION
@@ -241,26 +248,28 @@ def _together(told: _Told) -> str:
     return f"All tests together: odds {odds(value)} against it; {odds(bounds.stop)} stop it"
 
 
-def _side(revision: str, requests: int, errors: int, thing: str) -> str:
+def _format_counts(revision: str, requests: int, errors: int, thing: str) -> str:
     share = f" ({percent(errors / requests)})" if requests else ""
     return f"  {revision:8}  {plural(requests, 'request')}, {plural(errors, thing)}{share}"
 
 
-def _bar(what: str, log_value: float, bar: float, then: str) -> str:
+def _format_threshold(what: str, log_value: float, bar: float, then: str) -> str:
     return f"  {what}: odds {odds(log_value)}; {odds(bar)} {then}"
 
 
-def _certificates(told: _Told, held: SourceEvidence, bounds: Limits) -> Iterator[str]:
-    for index, level in enumerate(demanded(told.evidence, held)):
+def _describe_certificates(
+    view: _EvidenceView, held: SourceEvidence, bounds: Limits
+) -> Iterator[str]:
+    for index, level in enumerate(demanded(view.evidence, held)):
         what = f"under {percent(level)} {failure_noun(held.source)}s (step {index + 1})"
-        yield _bar(what, log_odds_pass(held, level), bounds.certify, "let it pass")
+        yield _format_threshold(what, log_odds_pass(held, level), bounds.certify, "let it pass")
     if held.log_better:
         what = f"under {percent(BETTER)} of stable's {failure_noun(held.source)}s"
-        yield _bar(what, log_mixture(held.log_better), bounds.certify, "let it pass")
+        yield _format_threshold(what, log_mixture(held.log_better), bounds.certify, "let it pass")
 
 
-def _missing(told: _Told, held: SourceEvidence, step: int) -> str:
-    more = clean_requests(told.evidence, held, step, told.analysis)
+def _describe_missing(view: _EvidenceView, held: SourceEvidence, step: int) -> str:
+    more = clean_requests(view.evidence, held, step, view.analysis)
     if more == 0:
         return f"Nothing is missing {where(held.source)} for step {step + 1}."
     if more is None and log_odds_against(held) >= SUSPICION:
@@ -270,16 +279,19 @@ def _missing(told: _Told, held: SourceEvidence, step: int) -> str:
         )
     if more is None:
         return f"Step {step + 1} cannot pass any more by clean requests: abort the rollout."
-    time = time_for(more, told.rollout, told.settings) if told.rollout else ""
-    said = f"Missing for step {step + 1}: about {plural(more, 'more clean request')}"
-    return f"{said} ({time})." if time else f"{said}."
+    time = time_for(more, view.rollout, view.settings) if view.rollout else ""
+    missing = f"Missing for step {step + 1}: about {plural(more, 'more clean request')}"
+    return f"{missing} ({time})." if time else f"{missing}."
 
 
-def _conditions(md: ModelDeployment) -> Iterator[str]:
+def _describe_conditions(md: ModelDeployment) -> Iterator[str]:
     if not md.status.conditions:
         return
     yield ""
     yield "Conditions:"
-    for one in md.status.conditions:
-        since = rfc3339(one.last_transition_time)
-        yield f"  {one.type}={one.status} {one.reason} since {since}: {one.message}"
+    for condition in md.status.conditions:
+        since = rfc3339(condition.last_transition_time)
+        yield (
+            f"  {condition.type}={condition.status} {condition.reason} since {since}:"
+            f" {condition.message}"
+        )

@@ -1,4 +1,4 @@
-"""What the machine knows of the cluster in one pass: digested, and without Kubernetes' forms."""
+"""What the state machine knows of the cluster in one reconcile, without Kubernetes' types."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from halimede.api.base import RevisionHash
 from halimede.api.reasons import NotReadyReason
 
 CAPACITY = frozenset({NotReadyReason.UNSCHEDULABLE, NotReadyReason.QUOTA})
-"""A full cluster: no news about the model, so no deadline runs."""
+"""Causes of a full cluster, which says nothing about the model, so no deadline runs."""
 NEEDS_HELP = frozenset(
     {
         NotReadyReason.MISSING_SECRET,
@@ -18,7 +18,7 @@ NEEDS_HELP = frozenset(
         NotReadyReason.CRASH_LOOP,
     }
 )
-"""Waiting alone hardly cures these."""
+"""Causes that waiting alone hardly resolves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,58 +32,58 @@ class Workload:
     ready_endpoints: int = 0
     """Pods that proxies may send requests to."""
     cause: NotReadyReason | None = None
-    """What keeps the worst-off pod from being ready; None if nothing is known to."""
+    """Why the pod with the most severe problem is not ready; None if no cause is known."""
     message: str = ""
-    """The cluster's own words for it."""
+    """The cluster's message for the cause."""
     pods: int = 0
-    """Pods that still hold resources, ready or not, those that are ending too."""
+    """Pods that still hold resources, ready or not, including terminating ones."""
     restarts: int = 0
-    """Most restarts of any container."""
+    """The highest number of restarts of a container."""
     refused: bool = False
-    """The API server refuses its Deployment, Service or ConfigMap as it is (400, 422)."""
+    """The API server rejects its Deployment, Service or ConfigMap as it is (400, 422)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ForeignWrite:
-    """Somebody else changed what we apply, and it has not been set back yet."""
+    """Another field manager changed what we apply, and it has not been set back yet."""
 
     manager: str
-    """The field manager that took the field."""
+    """The field manager that now owns the field."""
     at: float
-    """When, by the API server's clock."""
+    """The time of the write by the API server's clock."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What leads clients to the revisions."""
+    """The objects that split the requests between the revisions."""
 
     applied: bool = False
-    """The live objects say what the status asks for."""
+    """The live objects are as the status asks."""
     accepted: bool = False
-    """Whoever carries them out has accepted them as they are now."""
+    """Their controllers have accepted them as they are now."""
     refused: bool = False
-    """It has said no to them as they are now."""
+    """A controller has rejected them as they are now."""
     message: str = ""
     """Why they are not accepted."""
     since: float | None = None
-    """When the route was made."""
+    """When the route was created."""
     foreign_write: ForeignWrite | None = None
-    """Somebody else's change of the live objects."""
+    """A change of the live objects by another field manager."""
     blocked: bool = False
-    """It belongs to the user, and only the user can make it fit to be used."""
+    """It belongs to the user and cannot be used until the user changes it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The cluster as one pass sees it."""
+    """The cluster as observed in one reconcile."""
 
     workloads: Mapping[RevisionHash, Workload]
     route: Route
     replicas: int
     """How many pods the serving revision should have: N."""
     others: int = 0
-    """Pods of revisions that take no part in the rollout under way."""
+    """Pods of revisions other than the two of the rollout under way."""
 
     def workload(self, revision: RevisionHash) -> Workload:
-        """Find a revision's workload; one that does not exist is empty."""
+        """Return a revision's workload; an empty one if it does not exist."""
         return self.workloads.get(revision) or Workload(revision)

@@ -1,12 +1,12 @@
-"""Times and rates in words."""
+"""Durations and rates as text."""
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 MANY = 1000.0
-"""Requests per second that are written without decimals."""
+"""From this rate on, requests per second are written without decimals."""
 
 
 def duration(seconds: float) -> str:
-    """Write a time with its two largest units.
+    """Format a duration with its two largest units.
 
     >>> duration(75), duration(1800), duration(5000), duration(200000)
     ('1 min 15 s', '30 min', '1 h 23 min', '2 d 7 h')
@@ -14,17 +14,17 @@ def duration(seconds: float) -> str:
     whole = round(seconds)
     for size, unit, smaller, rest in ((DAY, "d", HOUR, "h"), (HOUR, "h", MINUTE, "min")):
         if whole >= size:
-            return _two(whole // size, unit, whole % size // smaller, rest)
-    return _two(whole // MINUTE, "min", whole % MINUTE, "s")
+            return _two_units(whole // size, unit, whole % size // smaller, rest)
+    return _two_units(whole // MINUTE, "min", whole % MINUTE, "s")
 
 
-def _two(large: int, unit: str, small: int, rest: str) -> str:
+def _two_units(large: int, unit: str, small: int, rest: str) -> str:
     parts = [f"{large} {unit}"] if large else []
     return " ".join([*parts, f"{small} {rest}"] if small or not large else parts)
 
 
 def about(seconds: float) -> str:
-    """Write an estimated time with the largest unit of which it has two.
+    """Format an estimated duration in the largest unit of which it has two or more.
 
     >>> about(45), about(2437), about(5400), about(30000), about(604800)
     ('about 45 s', 'about 41 min', 'about 90 min', 'about 8 h', 'about 7 d')
@@ -36,7 +36,7 @@ def about(seconds: float) -> str:
 
 
 def about_rate(per_second: float) -> str:
-    """Write an estimated number of requests per second with two digits.
+    """Format an estimated number of requests per second with two significant digits.
 
     >>> about_rate(0.1971), about_rate(12.5), about_rate(4321.0), about_rate(0.00167)
     ('0.2', '12', '4300', '0.0017')
@@ -45,7 +45,7 @@ def about_rate(per_second: float) -> str:
 
 
 def rate(per_second: float) -> str:
-    """Write a number of requests per second.
+    """Format a number of requests per second.
 
     >>> rate(0.2), rate(12.5), rate(4321.0)
     ('0.2', '12.5', '4321')

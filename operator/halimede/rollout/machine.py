@@ -1,6 +1,6 @@
-"""The machine: one pass takes a rollout at most one step on.
+"""The state machine: one reconcile takes a rollout at most one step on.
 
-Safety comes first, then what holds, then commands, then what advances.
+Safety checks come first, then checks that hold the rollout, then commands, then progress.
 """
 
 from collections.abc import Callable, Mapping
@@ -52,28 +52,28 @@ RECREATES: Mapping[State, Callable[[RolloutContext], Decision]] = {
     State.STARTING: recreate.starting,
     State.ABORT_DRAINING: recreate.abort_draining,
 }
-"""What the strategy Recreate does differently."""
+"""The checks that differ for the strategy Recreate."""
 
 
-def going_back(scene: RolloutContext) -> Decision | None:
-    """Traffic that goes back, and a revision that leaves, wait for nothing else."""
-    return _run_state_check(scene) if scene.rollout.state in RETREATS else None
+def going_back(ctx: RolloutContext) -> Decision | None:
+    """Run the state's check if traffic goes back or a revision is drained; nothing holds that."""
+    return _run_state_check(ctx) if ctx.rollout.state in RETREATS else None
 
 
-def advancing(scene: RolloutContext) -> Decision:
-    """Do what is next in the rollout's state."""
-    return _run_state_check(scene)
+def advancing(ctx: RolloutContext) -> Decision:
+    """Run the check of the rollout's state."""
+    return _run_state_check(ctx)
 
 
-def _run_state_check(scene: RolloutContext) -> Decision:
-    state = scene.rollout.state
-    own = RECREATES if scene.rollout.strategy is Strategy.RECREATE else {}
-    check = own.get(state) or ADVANCES.get(state) or RETREATS[state]
-    return check(scene)
+def _run_state_check(ctx: RolloutContext) -> Decision:
+    state = ctx.rollout.state
+    overrides = RECREATES if ctx.rollout.strategy is Strategy.RECREATE else {}
+    check = overrides.get(state) or ADVANCES.get(state) or RETREATS[state]
+    return check(ctx)
 
 
 IDLE: tuple[Check, ...] = start.IDLE
-"""What is asked while no rollout is under way, in this order."""
+"""The checks while no rollout is under way, in this order."""
 CHECKS: tuple[Check, ...] = (
     going_back,
     *SAFETY,
@@ -85,7 +85,7 @@ CHECKS: tuple[Check, ...] = (
     progress.promote_full_force_commanded,
     advancing,
 )
-"""What is asked of a rollout under way, in this order."""
+"""The checks of a rollout under way, in this order."""
 RECREATE_CHECKS: tuple[Check, ...] = (
     going_back,
     safety.aborted_by_command,
@@ -105,95 +105,93 @@ RECREATE_CHECKS: tuple[Check, ...] = (
     progress.promote_full_force_commanded,
     advancing,
 )
-"""The same where one revision stops before the other starts: little may hold that up."""
+"""The checks of a rollout by Recreate, in this order; few of them hold it during the outage."""
 
 
-def advance(scene: RolloutContext) -> Decision:
-    """Decide what one pass changes, from facts and status alone."""
-    scene = replace(scene, status=record_observations(scene))
-    command = scene.command
+def advance(ctx: RolloutContext) -> Decision:
+    """Decide what one reconcile changes, from facts and status alone."""
+    ctx = replace(ctx, status=record_observations(ctx))
+    command = ctx.command
     if command is None:
-        return _first_decision(scene)
-    if why := rejection_reason(scene, command):
-        told = _first_decision(replace(scene, command=None))
-        refused = replace(told, events=(*told.events, rejected_event(command, why)))
-        return replace(refused, status=mark_handled(refused.status, command))
-    if (noted := _record_command(scene, command)) is not None:
-        status, events = noted
-        after = _first_decision(
-            replace(scene, status=mark_executed(status, command), command=None)
-        )
+        return _first_decision(ctx)
+    if why := rejection_reason(ctx, command):
+        decision = _first_decision(replace(ctx, command=None))
+        events = (*decision.events, rejected_event(command, why))
+        return replace(decision, status=mark_handled(decision.status, command), events=events)
+    if (recorded := _record_command(ctx, command)) is not None:
+        status, events = recorded
+        after = _first_decision(replace(ctx, status=mark_executed(status, command), command=None))
         return replace(after, events=(*events, *after.events))
-    decided = _first_decision(scene)
-    if not decided.handled:
-        return decided
-    return replace(decided, status=mark_executed(decided.status, command))
+    decision = _first_decision(ctx)
+    if not decision.handled:
+        return decision
+    return replace(decision, status=mark_executed(decision.status, command))
 
 
 def _record_command(
-    scene: RolloutContext, command: Command
+    ctx: RolloutContext, command: Command
 ) -> tuple[Status, tuple[Event, ...]] | None:
-    """Carry a command out that only changes what is known; None: a check has to move."""
+    """Execute a command that only changes records of the status; None: a check executes it."""
     match command.verb:
         case Verb.RETRY:
-            status = start.forget_failure(scene)
+            status = start.forget_failure(ctx)
             return None if status is None else (status, ())
-        case Verb.ROLLBACK if not revision_history.rollback_is_abort(scene, command):
-            return revision_history.pin(scene, command)
-        case Verb.RESUME if ends_pin(scene.status):
-            return revision_history.unpin(scene)
+        case Verb.ROLLBACK if not revision_history.rollback_is_abort(ctx, command):
+            return revision_history.pin(ctx, command)
+        case Verb.RESUME if ends_pin(ctx.status):
+            return revision_history.unpin(ctx)
         case Verb.PAUSE | Verb.RESUME:
-            return _set_paused(scene, pause=command.verb is Verb.PAUSE)
+            return _set_paused(ctx, pause=command.verb is Verb.PAUSE)
         case _:
             return None
 
 
-def _set_paused(scene: RolloutContext, *, pause: bool) -> tuple[Status, tuple[Event, ...]]:
-    change, named, reason = (
+def _set_paused(ctx: RolloutContext, *, pause: bool) -> tuple[Status, tuple[Event, ...]]:
+    change, verb, reason = (
         (pauses.pause, "paused", EventReason.ROLLOUT_PAUSED)
         if pause
         else (pauses.resume, "resumed", EventReason.ROLLOUT_RESUMED)
     )
-    rollout = change(scene.rollout, scene.now)
+    rollout = change(ctx.rollout, ctx.now)
     event = normal(
         reason,
-        f"Revision {rollout.revision} is {named} at {rollout.weight} %, as commanded.",
+        f"Revision {rollout.revision} is {verb} at {rollout.weight} %, as commanded.",
     )
-    return scene.status.evolve(rollout=rollout), (event,)
+    return ctx.status.evolve(rollout=rollout), (event,)
 
 
-def _first_decision(scene: RolloutContext) -> Decision:
-    rollout = scene.status.rollout
+def _first_decision(ctx: RolloutContext) -> Decision:
+    rollout = ctx.status.rollout
     if rollout is None:
         checks = IDLE
     else:
         checks = RECREATE_CHECKS if rollout.strategy is Strategy.RECREATE else CHECKS
-    return first_decision(checks, scene) or Decision(scene.status)
+    return first_decision(checks, ctx) or Decision(ctx.status)
 
 
-def record_observations(scene: RolloutContext) -> Status:
-    """Note what this pass saw before anything is decided."""
-    status, now = scene.status, scene.now
-    target = scene.goal.target
+def record_observations(ctx: RolloutContext) -> Status:
+    """Return the status with what this reconcile observed, before anything is decided."""
+    status, now = ctx.status, ctx.now
+    target = ctx.goal.target
     if status.target is None or status.target.revision != target:
         status = status.evolve(target=RevisionStatus(revision=target, since=now))
-    warm = tuple(one for one in status.warm_revisions if one.warm_until > now)
+    warm = tuple(entry for entry in status.warm_revisions if entry.warm_until > now)
     if warm != status.warm_revisions:
         status = status.evolve(warm_revisions=warm)
     status = revision_history.trim_history(
-        revision_history.expire_pin(status, scene.goal), scene.settings
+        revision_history.expire_pin(status, ctx.goal), ctx.settings
     )
-    status = route_conflict.record_write(status, scene.facts.route.foreign_write, now)
+    status = route_conflict.record_write(status, ctx.facts.route.foreign_write, now)
     rollout = status.rollout
     if rollout is None:
         return status
-    if rollout.weight_applied_at is None and scene.route_live:
+    if rollout.weight_applied_at is None and ctx.route_live:
         rollout = rollout.evolve(weight_applied_at=now)
-    rollout = cluster_capacity.track_capacity(rollout, scene)
-    rollout = route_conflict.track_blocked(rollout, scene.facts.route, now)
-    rollout = pauses.track_spec_pause(rollout, scene.settings, now)
-    rollout = remap_steps(rollout, scene.settings, now)
-    rollout = recreate.track_readiness(rollout, scene)
-    if rollout.actual_weight != scene.actual_weight:
-        rollout = rollout.evolve(actual_weight=scene.actual_weight)
+    rollout = cluster_capacity.track_capacity(rollout, ctx)
+    rollout = route_conflict.track_blocked(rollout, ctx.facts.route, now)
+    rollout = pauses.track_spec_pause(rollout, ctx.settings, now)
+    rollout = remap_steps(rollout, ctx.settings, now)
+    rollout = recreate.track_readiness(rollout, ctx)
+    if rollout.actual_weight != ctx.actual_weight:
+        rollout = rollout.evolve(actual_weight=ctx.actual_weight)
     return status if rollout is status.rollout else status.evolve(rollout=rollout)

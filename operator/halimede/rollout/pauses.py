@@ -1,4 +1,4 @@
-"""Pauses that people make or are to end: how they begin, end, and time out."""
+"""Pauses that users start or have to end: how they start, end, and time out."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from halimede.rollout.steps import current_step
 
 
 def track_spec_pause(rollout: RolloutStatus, settings: Rollout, now: float) -> RolloutStatus:
-    """Note that the spec has begun a pause or ended one."""
+    """Record that the spec has started or ended a pause."""
     since = rollout.spec_paused_since
     if settings.paused and since is None:
         return rollout.evolve(spec_paused_since=now)
@@ -18,7 +18,7 @@ def track_spec_pause(rollout: RolloutStatus, settings: Rollout, now: float) -> R
 
 
 def pause(rollout: RolloutStatus, now: float) -> RolloutStatus:
-    """Pause by command; a second `pause` shows that the first one is not forgotten."""
+    """Pause by command; a second `pause` restarts the timeout."""
     return rollout.evolve(paused_since=now)
 
 
@@ -28,9 +28,9 @@ def resume(rollout: RolloutStatus, now: float) -> RolloutStatus:
 
 
 def restart_clocks(rollout: RolloutStatus, now: float) -> RolloutStatus:
-    """Start the clocks anew: those of deadlines, of the step, and of missing evidence.
+    """Restart the clocks of deadlines, of the step, and of missing evidence.
 
-    What was held did not have the time to become ready, or to be judged in.
+    While it was held, the revision had no time to become ready or to be judged.
     """
     changes: dict[str, Any] = {"last_progress_at": now}
     if rollout.step_started_at is not None:
@@ -46,19 +46,23 @@ def restart_clocks(rollout: RolloutStatus, now: float) -> RolloutStatus:
 
 
 def timeout_at(rollout: RolloutStatus, settings: Rollout) -> float | None:
-    """Say when a pause counts as forgotten; None: there is none, or it may last.
+    """Return when a pause times out; None if there is no pause, or no timeout.
 
-    Two pauses at a time are as young as the younger.
+    Of several pauses at a time, the one that started last counts.
     """
-    begun = (rollout.paused_since, rollout.spec_paused_since, _awaiting_promote(rollout, settings))
-    since = [moment for moment in begun if moment is not None]
+    starts = (
+        rollout.paused_since,
+        rollout.spec_paused_since,
+        _awaiting_promote_since(rollout, settings),
+    )
+    since = [moment for moment in starts if moment is not None]
     if not since or settings.pause_timeout_seconds == 0:
         return None
     return max(since) + settings.pause_timeout_seconds
 
 
-def _awaiting_promote(rollout: RolloutStatus, settings: Rollout) -> float | None:
-    """Say since when a step's pause waits for `promote`; None: it does not."""
+def _awaiting_promote_since(rollout: RolloutStatus, settings: Rollout) -> float | None:
+    """Return since when a step's pause waits for `promote`; None if it does not."""
     step = current_step(rollout, settings)
     if rollout.state is not State.STEP_PAUSED or step is None or step.pause is None:
         return None

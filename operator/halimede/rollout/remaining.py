@@ -16,7 +16,7 @@ from halimede.rollout.steps import AT_STEP, is_stepwise, mirror_due
 
 
 def level_due(rollout: RolloutStatus) -> int | None:
-    """Find the index of the level that the step under way must show; None: no step is."""
+    """Return the index of the level that the step under way must show; None if no step is."""
     evidence = rollout.evidence
     if evidence is None or not evidence.levels or not is_stepwise(rollout):
         return None
@@ -28,10 +28,10 @@ def level_due(rollout: RolloutStatus) -> int | None:
 def clean_requests(
     evidence: Evidence, held: SourceEvidence, step: int, analysis: Analysis
 ) -> int | None:
-    """Count the clean requests with which a source would let a step pass.
+    """Return how many clean requests would let a step pass by one source.
 
     Returns:
-        None if what speaks against the revision would still hold it, or if millions would not do.
+        None if the odds against the revision would still hold it, or if millions are too few.
     """
     request = MetricsRequest(
         provider=analysis.provider,
@@ -47,7 +47,7 @@ def clean_requests(
 
 
 def seconds_for(requests: int, rollout: RolloutStatus, settings: Rollout) -> float | None:
-    """Estimate how long the new revision waits for *requests*; None: the traffic is unknown."""
+    """Estimate the seconds until the new revision gets *requests*; None for unknown traffic."""
     per_second = rollout.evidence and rollout.evidence.requests_per_second
     mirror = mirror_due(rollout, settings)
     share = rollout.weight if rollout.actual_weight is None else rollout.actual_weight
@@ -57,7 +57,7 @@ def seconds_for(requests: int, rollout: RolloutStatus, settings: Rollout) -> flo
 
 
 def time_for(requests: int, rollout: RolloutStatus, settings: Rollout) -> str:
-    """Say how long the new revision waits for *requests*; nothing if the traffic is unknown."""
+    """Describe how long the new revision waits for *requests*; empty for unknown traffic."""
     seconds = seconds_for(requests, rollout, settings)
     if seconds is None or rollout.evidence is None:
         return ""
@@ -66,15 +66,17 @@ def time_for(requests: int, rollout: RolloutStatus, settings: Rollout) -> str:
 
 
 def time_left(rollout: RolloutStatus, settings: Rollout) -> str:
-    """Say what the step under way still lacks and how long that takes, as far as is known.
+    """Describe what the step under way still needs and how long that takes; empty if unknown.
 
-    The new revision is taken to fail as often as the stable one did before the rollout. That is an
-    estimate, but one that a pass can afford; `clean_requests` asks the rule itself.
+    It assumes that the new revision fails as often as the stable one did before the rollout. This
+    estimate is cheap enough for every reconcile; `clean_requests` evaluates the rule itself.
     """
     evidence, step = rollout.evidence, level_due(rollout)
     if evidence is None or step is None or evidence.verdict != Verdict.CONTINUE:
         return ""
-    counts = [_lacking(evidence, held, step, settings.analysis) for held in evidence.sources]
+    counts = [
+        _missing_requests(evidence, held, step, settings.analysis) for held in evidence.sources
+    ]
     most = max((count or 0 for count in counts), default=0)
     time = time_for(most, rollout, settings)
     if None in counts or most <= 0 or not time:
@@ -82,10 +84,10 @@ def time_left(rollout: RolloutStatus, settings: Rollout) -> str:
     return f"The step needs about {plural(most, 'more request')}: {time}"
 
 
-def _lacking(
+def _missing_requests(
     evidence: Evidence, held: SourceEvidence, step: int, analysis: Analysis
 ) -> int | None:
-    """Count the requests that a source still lacks; None: requests alone do not help."""
+    """Return how many requests a source still lacks; None if requests alone do not help."""
     enough = requests_to_certify(demanded(evidence, held)[step], held, analysis)
     if enough is None or log_odds_against(held) >= SUSPICION:
         return None

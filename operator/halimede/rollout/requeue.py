@@ -1,4 +1,4 @@
-"""When the next look is due: the soonest moment at which time alone could change a decision."""
+"""When the next reconcile is due: the earliest time at which time alone changes a decision."""
 
 from collections.abc import Iterator
 
@@ -14,20 +14,20 @@ from halimede.rollout.steps import analysis_deadline, bake_seconds, current_step
 
 
 def requeue_after(status: Status, settings: Rollout, now: float) -> float | None:
-    """Count the seconds until the next look; None if only an event can change anything.
+    """Return the seconds until the next reconcile; None if only an event can change anything.
 
-    What is over by now has been decided in this pass, so only what is ahead counts.
+    Times in the past have been decided on in this reconcile, so only future times count.
     """
-    moments = [one.warm_until for one in status.warm_revisions]
+    moments = [revision.warm_until for revision in status.warm_revisions]
     if status.foreign_writes is not None:
         moments.append(ends_at(status.foreign_writes))
     if status.rollout is not None:
-        moments.extend(_of_rollout(status.rollout, settings))
+        moments.extend(_rollout_times(status.rollout, settings))
     ahead = [moment - now for moment in moments if moment > now]
     return min(ahead, default=None)
 
 
-def _of_rollout(rollout: RolloutStatus, settings: Rollout) -> Iterator[float]:
+def _rollout_times(rollout: RolloutStatus, settings: Rollout) -> Iterator[float]:
     yield rollout.last_progress_at + settings.progress_deadline_seconds
     if rollout.weight_applied_at is not None:
         yield rollout.weight_applied_at + settings.analysis.settle_seconds
@@ -45,11 +45,11 @@ def _of_rollout(rollout: RolloutStatus, settings: Rollout) -> Iterator[float]:
         yield evidence.no_data_since + settings.analysis.no_data_timeout_seconds
     if evidence is not None and evidence.metrics_down_since is not None:
         yield evidence.metrics_down_since + settings.analysis.metrics_timeout_seconds
-    yield from _of_state(rollout, settings)
-    yield from _of_judge(rollout, settings)
+    yield from _state_times(rollout, settings)
+    yield from _judge_times(rollout, settings)
 
 
-def _of_state(rollout: RolloutStatus, settings: Rollout) -> Iterator[float]:
+def _state_times(rollout: RolloutStatus, settings: Rollout) -> Iterator[float]:
     if rollout.state is State.ABORT_DRAINING:
         yield rollout.state_since + SUPERSEDED_DRAIN_SECONDS
         yield rollout.state_since + settings.abort_scale_down_delay_seconds
@@ -62,7 +62,7 @@ def _of_state(rollout: RolloutStatus, settings: Rollout) -> Iterator[float]:
         yield rollout.last_progress_at + bake_seconds(rollout.strategy, settings)
 
 
-def _of_judge(rollout: RolloutStatus, settings: Rollout) -> Iterator[float]:
+def _judge_times(rollout: RolloutStatus, settings: Rollout) -> Iterator[float]:
     due = due_at(rollout, settings.analysis)
     if due is not None:
         yield due

@@ -1,8 +1,9 @@
-"""The route in other hands: each foreign write is counted, and while it is a fight, nothing rises.
+"""Foreign writes to the route: each one is counted, and during a conflict no weight rises.
 
-What they changed is set back in every pass. But a rollout whose weights come and go learns from
-requests that it did not ask for, so it holds until the other writer has been quiet. It also holds
-while a route that belongs to the user is not there, or not fit to be used.
+Every reconcile sets the changes back. But while weights change back and forth, the evidence comes
+from requests that the rollout did not ask for, so it is held until the other field manager has
+been quiet. It is also held while a route that belongs to the user does not exist or cannot be
+used.
 """
 
 from halimede.api.status import MOST_FOREIGN_WRITES, ForeignWrites, RolloutStatus, Status
@@ -11,30 +12,30 @@ from halimede.rollout.facts import ForeignWrite, Route
 from halimede.rollout.pauses import restart_clocks
 
 WINDOW_SECONDS = 600.0
-"""So many writes (`MOST_FOREIGN_WRITES`) within this time are a fight; so long a quiet ends it."""
+"""`MOST_FOREIGN_WRITES` writes within this time are a conflict; this time without one ends it."""
 
 
 def record_write(status: Status, write: ForeignWrite | None, now: float) -> Status:
-    """Count a write that is new, and forget all of them after a quiet time.
+    """Count a new write, and clear the count after `WINDOW_SECONDS` without one.
 
-    A write that is still to be set back, say because ours are refused, is seen again in every
-    pass; its time tells that it is the same.
+    A write that is still to be set back, for example because ours are rejected, is observed again
+    in every reconcile; its time shows that it is the same one.
     """
     before = status.foreign_writes
-    known = before
-    if write is not None and (known is None or write.at > known.at[-1]):
-        known = _counted(known, write, now)
-    if known is None or now < ends_at(known):
-        return status if known is before else _with(status, known)
+    writes = before
+    if write is not None and (writes is None or write.at > writes.at[-1]):
+        writes = _count_write(writes, write, now)
+    if writes is None or now < ends_at(writes):
+        return status if writes is before else _with_writes(status, writes)
     if before is None:
         return status
     if before.held_since is not None and status.rollout is not None:
         status = status.evolve(rollout=restart_clocks(status.rollout, now))
-    return _with(status, None)
+    return _with_writes(status, None)
 
 
 def track_blocked(rollout: RolloutStatus, route: Route, now: float) -> RolloutStatus:
-    """Note that the user's route cannot be used, or can be again: then the clocks start anew."""
+    """Record that the user's route cannot be used, or can be again; then the clocks restart."""
     if route.blocked and rollout.blocked_since is None:
         return rollout.evolve(blocked_since=now)
     if not route.blocked and rollout.blocked_since is not None:
@@ -42,33 +43,33 @@ def track_blocked(rollout: RolloutStatus, route: Route, now: float) -> RolloutSt
     return rollout
 
 
-def ends_at(known: ForeignWrites) -> float:
-    """Say when the last write will have been long enough ago."""
-    return known.at[-1] + WINDOW_SECONDS
+def ends_at(writes: ForeignWrites) -> float:
+    """Return when the last write is `WINDOW_SECONDS` ago."""
+    return writes.at[-1] + WINDOW_SECONDS
 
 
 def active_conflict(status: Status) -> str | None:
-    """Describe the fight that is on, and how to end it; None: there is none."""
-    known = status.foreign_writes
-    if known is None or known.held_since is None:
+    """Describe the active conflict, and how to end it; None if there is none."""
+    writes = status.foreign_writes
+    if writes is None or writes.held_since is None:
         return None
     return join_sentences(
-        f"Field manager {known.manager!r} changed the route's weights again and again"
-        f" ({len(known.at)} times or more within {WINDOW_SECONDS:.0f} s); each time they were"
+        f"Field manager {writes.manager!r} changed the route's weights again and again"
+        f" ({len(writes.at)} times or more within {WINDOW_SECONDS:.0f} s); each time they were"
         " set back",
         f"Have it leave them alone; after {WINDOW_SECONDS:.0f} s without such a write rollouts"
         " go on",
     )
 
 
-def _counted(known: ForeignWrites | None, write: ForeignWrite, now: float) -> ForeignWrites:
-    at = (*(known.at if known else ()), write.at)[-MOST_FOREIGN_WRITES:]
+def _count_write(before: ForeignWrites | None, write: ForeignWrite, now: float) -> ForeignWrites:
+    at = (*(before.at if before else ()), write.at)[-MOST_FOREIGN_WRITES:]
     many = len(at) == MOST_FOREIGN_WRITES and at[-1] - at[0] <= WINDOW_SECONDS
-    held = known.held_since if known else None
+    held_since = before.held_since if before else None
     return ForeignWrites(
-        manager=write.manager, at=at, held_since=now if many and held is None else held
+        manager=write.manager, at=at, held_since=now if many and held_since is None else held_since
     )
 
 
-def _with(status: Status, known: ForeignWrites | None) -> Status:
-    return status.evolve(foreign_writes=known)
+def _with_writes(status: Status, writes: ForeignWrites | None) -> Status:
+    return status.evolve(foreign_writes=writes)

@@ -1,4 +1,4 @@
-"""Where in its steps a rollout is, also after they were edited while it was under way."""
+"""Which step a rollout is at, also after the steps were edited while it was under way."""
 
 from math import ceil
 from typing import Any
@@ -8,9 +8,9 @@ from halimede.api.status import Outcome, RolloutStatus, State
 from halimede.rollout.sizing.replicas import FULL_WEIGHT
 
 AT_STEP = frozenset({State.ANALYSING, State.STEP_PAUSED})
-"""The states in which the route gives what the step asks for."""
+"""The states in which the route has the step's weight."""
 PRE_TRAFFIC = frozenset({State.MIRRORING, State.AWAITING_PROMOTION})
-"""The states in which a revision may be judged before users meet it."""
+"""The states in which a revision may be judged before it gets users' requests."""
 ALL_TRAFFIC = frozenset({State.PROMOTING, State.BAKING})
 """The states in which the new revision has all requests, or all but the control share."""
 LEAST_CONTROL, MOST_CONTROL = 10, 50
@@ -20,17 +20,17 @@ CONTROL_REQUESTS, CONTROL_SECONDS = 150, 300
 
 
 def skips_steps(rollout: RolloutStatus) -> bool:
-    """Whether there are no steps to go: back to a warm revision, or after `promote-full`."""
+    """Whether there are no steps: back to an earlier revision, or after `promote-full`."""
     return rollout.steps == 0 or rollout.outcome is Outcome.FAST_PROMOTED
 
 
 def is_stepwise(rollout: RolloutStatus) -> bool:
-    """Whether the revision grows with its weight, instead of starting at full scale."""
+    """Whether the revision is scaled with its weight, instead of starting at full scale."""
     return rollout.strategy is Strategy.CANARY and not skips_steps(rollout)
 
 
 def bake_seconds(strategy: Strategy, settings: Rollout) -> int:
-    """Say how long a rollout by *strategy* bakes."""
+    """Return how many seconds a rollout by *strategy* bakes."""
     match strategy:
         case Strategy.CANARY:
             return settings.canary.bake_seconds
@@ -41,7 +41,7 @@ def bake_seconds(strategy: Strategy, settings: Rollout) -> int:
 
 
 def control_percent(rollout: RolloutStatus, settings: Rollout, *, by_pods: bool) -> int:
-    """Say what percentage of the requests the bake leaves on the stable revision.
+    """Return the percentage of requests that the bake leaves on the stable revision.
 
     It is 0 if no router splits the traffic (*by_pods*), if `capacityMode` is `Replace`, if there
     is no bake, or if the rollout skips the steps, as such a rollout is meant to take all traffic
@@ -58,7 +58,7 @@ def control_percent(rollout: RolloutStatus, settings: Rollout, *, by_pods: bool)
 def usual_control_percent(
     strategy: Strategy, settings: Rollout, per_second: float | None, *, by_pods: bool
 ) -> int:
-    """Say what percentage the bake of a rollout by *strategy* leaves on the stable revision.
+    """Return the percentage that the bake leaves on the stable revision, if nothing prevents that.
 
     If the spec does not set it, it is the smallest share that gives the stable revision enough
     requests for a comparison, within bounds.
@@ -67,7 +67,7 @@ def usual_control_percent(
         strategy: Of the rollout.
         settings: Of the rollout.
         per_second: Requests per second to the model as a whole; None: unknown.
-        by_pods: No router shares requests out.
+        by_pods: No router splits the requests.
     """
     if by_pods or settings.capacity_mode is CapacityMode.REPLACE:
         return 0
@@ -89,28 +89,28 @@ def _canary_control(per_second: float | None) -> int:
 
 
 def bake_skipped(rollout: RolloutStatus, settings: Rollout) -> bool:
-    """Whether the new revision is made stable as soon as it has all requests."""
+    """Whether the new revision becomes stable as soon as it has all requests."""
     return rollout.skip_analysis or bake_seconds(rollout.strategy, settings) == 0
 
 
 def current_step(rollout: RolloutStatus, settings: Rollout) -> Step | None:
-    """Find the canary step that a rollout is at; None where there are no steps."""
+    """Return the canary step that a rollout is at; None if there are no steps."""
     if not is_stepwise(rollout):
         return None
     return settings.canary.steps[min(rollout.step, len(settings.canary.steps) - 1)]
 
 
 def mirror_due(rollout: RolloutStatus, settings: Rollout) -> Mirror | None:
-    """Say what copies of requests a revision gets before its first weight; None: it gets none."""
+    """Return the mirror that a revision gets before its first weight; None if it gets none."""
     if not is_stepwise(rollout) or rollout.weight or rollout.mirrored_at is not None:
         return None
     return settings.canary.mirror
 
 
 def analysis_deadline(rollout: RolloutStatus, settings: Rollout) -> float | None:
-    """Say until when the judge is waited for; None: it is not waited for now.
+    """Return until when the rollout waits for the judge; None if it does not wait for it now.
 
-    At a step it is at first, and again after the step's pause.
+    At a step it waits from the start, and again after the step's pause.
     """
     stage = _stage(rollout, settings)
     since = _analysis_started_at(rollout, settings) if stage else None
@@ -139,11 +139,11 @@ def _analysis_started_at(rollout: RolloutStatus, settings: Rollout) -> float | N
 
 
 def remap_steps(rollout: RolloutStatus, settings: Rollout, now: float) -> RolloutStatus:
-    """Put a rollout at the first of the edited steps that asks for no less than it gives.
+    """Put a rollout at the first of the edited steps whose weight is not below the current one.
 
-    Its weight never falls and its evidence is kept.
+    The weight never falls and its evidence is kept.
     """
-    if not is_stepwise(rollout) or not _edited(rollout, settings.canary.steps):
+    if not is_stepwise(rollout) or not _steps_edited(rollout, settings.canary.steps):
         return rollout
     steps = settings.canary.steps
     enough = (index for index, step in enumerate(steps) if step.weight >= rollout.weight)
@@ -151,11 +151,11 @@ def remap_steps(rollout: RolloutStatus, settings: Rollout, now: float) -> Rollou
     changes: dict[str, Any] = {"step": index, "steps": len(steps)}
     if rollout.state in AT_STEP and steps[index].weight > rollout.weight:
         changes |= {"state": State.SHIFTING, "state_since": now, "last_progress_at": now}
-    refit = rollout.evolve(**changes)
-    return rollout if refit == rollout else refit
+    remapped = rollout.evolve(**changes)
+    return rollout if remapped == rollout else remapped
 
 
-def _edited(rollout: RolloutStatus, steps: tuple[Step, ...]) -> bool:
+def _steps_edited(rollout: RolloutStatus, steps: tuple[Step, ...]) -> bool:
     if rollout.steps != len(steps):
         return True
     return rollout.state in AT_STEP and steps[rollout.step].weight != rollout.weight

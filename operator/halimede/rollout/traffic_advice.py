@@ -1,8 +1,7 @@
-"""Steps for which the requests do not suffice, and what would help.
+"""Steps that get too few requests, and what would help.
 
 `forecast` reports them before a rollout. During a rollout they are reported as soon as the traffic
-is known, from the stable revision's past or from the rollout's own counts. No decision depends on
-them.
+is known, from the time before the rollout or from its own counts. No decision depends on them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,32 +24,32 @@ from halimede.rollout.steps import is_stepwise
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """A step for which the requests do not suffice, and what would help."""
+    """A step that gets too few requests, and what would help."""
 
     index: int
-    """The step's, from 0."""
+    """Of the step, from 0."""
     requests: int
     """Requests that it needs."""
     available: int
     """Requests that it gets within `maxSeconds`."""
     seconds: int
-    """How long it takes at the present weight."""
+    """How long the step takes at its weight."""
     per_second: float
-    """Requests to the model as a whole."""
+    """Requests per second to the model as a whole."""
     weight: int | None
-    """The least weight that would do; None: not even 100 would."""
+    """The lowest weight that would suffice; None: not even 100 would."""
     max_seconds: int | None
-    """The `maxSeconds` that would do at the present weight; None: not even the longest would."""
+    """The `maxSeconds` that would suffice at this weight; None: not even the longest would."""
 
 
 def advise(
     settings: Rollout, per_second: float, needed: Sequence[int | None], had: Sequence[int | None]
 ) -> Iterator[Advice]:
-    """Find the steps whose `maxSeconds` are over before enough requests have come.
+    """Yield the steps whose `maxSeconds` are over before enough requests have come.
 
     Args:
         settings: Of the rollout.
-        per_second: Requests to the model as a whole.
+        per_second: Requests per second to the model as a whole.
         needed: For each step, requests since the warm-up that let it pass; None: none would.
         had: For each step, requests that it will have had by its end, if that is known.
     """
@@ -81,7 +80,7 @@ def advise(
 
 
 def shortages(rollout: RolloutStatus, settings: Rollout) -> tuple[Advice, ...]:
-    """Find the steps, from the current one on, that get too few requests.
+    """Return the steps, from the current one on, that get too few requests.
 
     There are none while the traffic is unknown.
     """
@@ -92,62 +91,64 @@ def shortages(rollout: RolloutStatus, settings: Rollout) -> tuple[Advice, ...]:
         return ()
     steps = settings.canary.steps
     needed = [_needed(evidence, index, settings) for index in range(len(steps))]
-    known = [None] * len(steps)
-    found = advise(settings, evidence.requests_per_second, needed, known)
-    return tuple(one for one in found if one.index >= rollout.step)
+    counts = [None] * len(steps)
+    steps_advice = advise(settings, evidence.requests_per_second, needed, counts)
+    return tuple(advice for advice in steps_advice if advice.index >= rollout.step)
 
 
 def advice_for_step(rollout: RolloutStatus, settings: Rollout) -> str:
-    """Say which step is the first that gets too few requests; empty if there is none."""
-    found = shortages(rollout, settings)
-    return next((f"Too few requests: {describe(one, settings)}" for one in found), "")
+    """Describe the first step that gets too few requests; empty if there is none."""
+    short = shortages(rollout, settings)
+    return f"Too few requests: {describe(short[0], settings)}" if short else ""
 
 
-def report_shortage(moved: Decision, scene: RolloutContext) -> Decision:
-    """Report once per rollout that a step gets too few requests."""
-    rollout = moved.status.rollout
+def report_shortage(decision: Decision, ctx: RolloutContext) -> Decision:
+    """Add an Event, once per rollout, if a step gets too few requests."""
+    rollout = decision.status.rollout
     if rollout is None or rollout.traffic_low_since is not None:
-        return moved
-    found = shortages(rollout, scene.settings)
-    if not found:
-        return moved
-    told = f"Revision {rollout.revision}: {describe(found[0], scene.settings)}"
+        return decision
+    short = shortages(rollout, ctx.settings)
+    if not short:
+        return decision
+    message = f"Revision {rollout.revision}: {describe(short[0], ctx.settings)}"
     return replace(
-        moved,
-        status=with_rollout(moved.status, traffic_low_since=scene.now),
-        events=(*moved.events, warning(EventReason.TRAFFIC_TOO_LOW, told)),
+        decision,
+        status=with_rollout(decision.status, traffic_low_since=ctx.now),
+        events=(*decision.events, warning(EventReason.TRAFFIC_TOO_LOW, message)),
     )
 
 
 def _needed(evidence: Evidence, index: int, settings: Rollout) -> int | None:
-    """Count the requests that let a step pass by every source, with stable's errors."""
+    """Return how many requests let a step pass by every source at stable's error rate."""
     at = examined(evidence, index, len(settings.canary.steps))
-    every = [
+    counts = [
         requests_to_certify(demanded(evidence, held)[at], held, settings.analysis)
         for held in evidence.sources
     ]
-    return None if None in every else max(one for one in every if one is not None)
+    return None if None in counts else max(count for count in counts if count is not None)
 
 
 def describe(advice: Advice, settings: Rollout) -> str:
-    """Say what a step is short of, what that leads to, and the cures."""
+    """Describe what a step lacks, what that leads to, and what would help."""
     step = settings.canary.steps[advice.index]
     then = "aborts" if settings.analysis.on_inconclusive is OnTimeout.ABORT else "pauses"
     return (
         f"step {advice.index + 1} needs about {advice.requests} requests and gets"
         f" {advice.available} in its maxSeconds: it takes {about(advice.seconds)} at"
         f" {about_rate(advice.per_second)} requests/s, more than maxSeconds ({step.max_seconds}),"
-        f" so the rollout {then} there: {_cure(advice, settings)}."
+        f" so the rollout {then} there: {_remedy(advice, settings)}."
     )
 
 
-def _cure(advice: Advice, settings: Rollout) -> str:
-    cures = []
+def _remedy(advice: Advice, settings: Rollout) -> str:
+    remedies = []
     if advice.weight is not None:
         later = settings.canary.steps[advice.index + 1 :]
-        rise = any(one.weight <= advice.weight for one in later)
+        rise = any(step.weight <= advice.weight for step in later)
         also = " and those of the later steps above it" if rise else ""
-        cures.append(f"raise its weight to {advice.weight}{also}")
+        remedies.append(f"raise its weight to {advice.weight}{also}")
     if advice.max_seconds is not None:
-        cures.append(f"raise its maxSeconds to {advice.max_seconds}")
-    return ", or ".join(cures) or "no setting makes up for so few requests, so promote by command"
+        remedies.append(f"raise its maxSeconds to {advice.max_seconds}")
+    return (
+        ", or ".join(remedies) or "no setting makes up for so few requests, so promote by command"
+    )

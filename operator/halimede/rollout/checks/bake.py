@@ -18,71 +18,71 @@ from halimede.rollout.sizing.replicas import FULL_WEIGHT
 from halimede.rollout.steps import bake_seconds
 
 
-def baking(scene: RolloutContext) -> Decision:
+def baking(ctx: RolloutContext) -> Decision:
     """Analyse the revision with most of the traffic, then commit.
 
     Only an abort ends the bake early, and missing data does not extend it. The bake continues
-    after its time if the judge has not looked often enough, or while the odds against the revision
+    after its time if the judge has not polled often enough, or while the odds against the revision
     are `DOUBT` or more.
     """
-    rollout, seconds = scene.rollout, bake_seconds(scene.rollout.strategy, scene.settings)
-    unseen = seconds > 0 and without_evidence(scene)
-    over = _is_over(scene, seconds)
+    rollout, seconds = ctx.rollout, bake_seconds(ctx.rollout.strategy, ctx.settings)
+    unseen = seconds > 0 and without_evidence(ctx)
+    over = _is_over(ctx, seconds)
     if rollout.skip_analysis or (over and not is_doubtful(rollout)):
-        return _finish(scene, unseen=unseen)
-    if rollout.weight < FULL_WEIGHT and scene.control == 0 and scene.at_full_scale:
-        return drop_control(scene, _control_ended(rollout))
+        return _finish(ctx, unseen=unseen)
+    if rollout.weight < FULL_WEIGHT and ctx.control == 0 and ctx.at_full_scale:
+        return drop_control(ctx, _control_ended_event(rollout))
     if over:
-        return _held_by_odds(scene)
+        return _wait_for_odds(ctx)
     return wait(
-        scene,
+        ctx,
         Reason.ROLLING_OUT,
-        f"{_shared(rollout)}; it is watched for {seconds} s.",
-        analysis_message(scene),
+        f"{_describe_split(rollout)}; it is watched for {seconds} s.",
+        analysis_message(ctx),
         "The bake ends by its time all the same." if unseen and not is_doubtful(rollout) else "",
     )
 
 
-def _finish(scene: RolloutContext, *, unseen: bool) -> Decision:
+def _finish(ctx: RolloutContext, *, unseen: bool) -> Decision:
     """Shift the control share to the new revision, wait until that is live, and then commit.
 
     Proxies lose requests if a Service leaves the route while it has a share.
     """
-    rollout = scene.rollout
-    if rollout.weight < FULL_WEIGHT and not scene.at_full_scale:
-        return wait_for_pods(scene, scene.canary, scene.min_ready)
+    rollout = ctx.rollout
+    if rollout.weight < FULL_WEIGHT and not ctx.at_full_scale:
+        return wait_for_pods(ctx, ctx.canary, ctx.min_ready)
     if rollout.weight < FULL_WEIGHT:
-        return drop_control(scene)
-    if rollout.control_dropped_at is not None and not scene.route_settled:
-        return wait_for_route(scene, since=rollout.control_dropped_at)
+        return drop_control(ctx)
+    if rollout.control_dropped_at is not None and not ctx.route_settled:
+        return wait_for_route(ctx, since=rollout.control_dropped_at)
     blind = unseen and not rollout.skip_analysis
-    return promote(scene, "The bake ended without a verdict." if blind else "")
+    return promote(ctx, "The bake ended without a verdict." if blind else "")
 
 
-def _is_over(scene: RolloutContext, seconds: int) -> bool:
-    """Whether the bake's time is over and the judge, if it could, has looked often enough."""
-    rollout, evidence = scene.rollout, scene.rollout.evidence
-    looked = (
+def _is_over(ctx: RolloutContext, seconds: int) -> bool:
+    """Whether the bake's time is over and the judge, if it could, has polled often enough."""
+    rollout, evidence = ctx.rollout, ctx.rollout.evidence
+    polled = (
         evidence is None
         or evidence.verdict == Verdict.METRICS_DOWN
-        or evidence.bake_looks >= required_looks(seconds, scene.settings.analysis)
+        or evidence.bake_looks >= required_looks(seconds, ctx.settings.analysis)
     )
-    return looked and scene.elapsed(rollout.last_progress_at) >= seconds
+    return polled and ctx.elapsed(rollout.last_progress_at) >= seconds
 
 
-def _held_by_odds(scene: RolloutContext) -> Decision:
+def _wait_for_odds(ctx: RolloutContext) -> Decision:
     """Wait until the odds against the revision fall under `DOUBT` or abort it."""
     return wait(
-        scene,
-        Reason.METRICS_HOLD if without_evidence(scene) else Reason.ROLLING_OUT,
-        f"{_shared(scene.rollout)}; the odds against it hold the bake, which does not end while"
-        f" they are {odds(DOUBT)} or more.",
-        analysis_message(scene),
+        ctx,
+        Reason.METRICS_HOLD if without_evidence(ctx) else Reason.ROLLING_OUT,
+        f"{_describe_split(ctx.rollout)}; the odds against it hold the bake, which does not end"
+        f" while they are {odds(DOUBT)} or more.",
+        analysis_message(ctx),
         "The command `abort` ends it, or `promote-full-force`, which promotes it all the same.",
     )
 
 
-def _shared(rollout: RolloutStatus) -> str:
+def _describe_split(rollout: RolloutStatus) -> str:
     if rollout.weight == FULL_WEIGHT:
         return f"All requests go to revision {rollout.revision}"
     return (
@@ -91,7 +91,7 @@ def _shared(rollout: RolloutStatus) -> str:
     )
 
 
-def _control_ended(rollout: RolloutStatus) -> Event:
+def _control_ended_event(rollout: RolloutStatus) -> Event:
     return normal(
         EventReason.CONTROL_DROPPED,
         f"Revision {rollout.revision} gets all requests: the spec leaves {rollout.base} no share"

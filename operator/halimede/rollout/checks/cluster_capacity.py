@@ -1,4 +1,4 @@
-"""What a full cluster means for a rollout: no news of the model, and perhaps a long wait."""
+"""What a full cluster means for a rollout: a wait, as it says nothing about the model."""
 
 from halimede.api.reasons import Reason
 from halimede.api.rollout import CapacityMode, Strategy
@@ -9,59 +9,58 @@ from halimede.rollout.decisions import with_rollout
 from halimede.rollout.facts import CAPACITY
 
 
-def track_capacity(rollout: RolloutStatus, scene: RolloutContext) -> RolloutStatus:
-    """Note since when there is no room; once there is, the clock of readiness begins anew."""
+def track_capacity(rollout: RolloutStatus, ctx: RolloutContext) -> RolloutStatus:
+    """Record since when there is no room; once there is, the progress deadline restarts."""
     if rollout.strategy is Strategy.RECREATE:
-        return rollout  # nothing serves meanwhile, so its clock runs on
-    lent = min(rollout.replaced_replicas, scene.target_replicas) if scene.replaces_pods else 0
-    if lent != rollout.replaced_replicas:
-        rollout = rollout.evolve(replaced_replicas=lent)
+        return rollout  # nothing serves meanwhile, so its deadline keeps running
+    replaced = min(rollout.replaced_replicas, ctx.target_replicas) if ctx.replaces_pods else 0
+    if replaced != rollout.replaced_replicas:
+        rollout = rollout.evolve(replaced_replicas=replaced)
     lacking = (
         rollout.state in AWAITING_READINESS
-        and scene.canary.cause in CAPACITY
-        and scene.canary.ready_endpoints < scene.min_ready
+        and ctx.canary.cause in CAPACITY
+        and ctx.canary.ready_endpoints < ctx.min_ready
     )
     if lacking is (rollout.capacity_since is not None):
         return rollout
     if lacking:
-        return rollout.evolve(capacity_since=scene.now)
-    found = {"capacity_since": None, "last_progress_at": scene.now}
-    return rollout.evolve(**found)
+        return rollout.evolve(capacity_since=ctx.now)
+    return rollout.evolve(capacity_since=None, last_progress_at=ctx.now)
 
 
-def capacity_timed_out(scene: RolloutContext) -> bool:
-    """Whether there has been no room for so long that somebody should know."""
-    settings, since = scene.settings, scene.rollout.capacity_since
+def capacity_timed_out(ctx: RolloutContext) -> bool:
+    """Whether there has been no room for `capacityTimeoutSeconds`, so that a user should know."""
+    settings, since = ctx.settings, ctx.rollout.capacity_since
     if since is None or settings.capacity_mode is CapacityMode.WAIT:
         return False
-    return scene.elapsed(since) >= settings.capacity_timeout_seconds
+    return ctx.elapsed(since) >= settings.capacity_timeout_seconds
 
 
-def remedy(scene: RolloutContext) -> str:
-    """Say what helps where there is no room."""
-    long = f"There has been no room for {scene.settings.capacity_timeout_seconds} s"
-    if scene.replaces_pods:
+def remedy(ctx: RolloutContext) -> str:
+    """Describe how long there has been no room, and what would help."""
+    long = f"There has been no room for {ctx.settings.capacity_timeout_seconds} s"
+    if ctx.replaces_pods:
         return f"{long}, and the stable revision can spare no pod: make room for one"
     return f"{long}: make room, or have spec.rollout.capacityMode Replace the stable one's pods"
 
 
-def yield_stable_pod(scene: RolloutContext) -> Decision | None:
-    """Have the stable revision give a pod up for one of the new revision's.
+def yield_stable_pod(ctx: RolloutContext) -> Decision | None:
+    """Replace one pod of the stable revision with one of the new revision.
 
-    Of all that should be ready, one may be missing at a time; so first the weight follows the pods
-    that are ready already. The stable revision's last pod stays.
+    At most one of the pods that should be ready may be missing, so the weight first follows the
+    pods that are ready already. The stable revision's last pod stays.
     """
-    rollout, canary, replicas = scene.rollout, scene.canary, scene.facts.replicas
-    if not scene.replaces_pods or rollout.state not in AWAITING_READINESS:
+    rollout, canary, replicas = ctx.rollout, ctx.canary, ctx.facts.replicas
+    if not ctx.replaces_pods or rollout.state not in AWAITING_READINESS:
         return None
     stuck = canary.cause in CAPACITY
-    if canary.ready_endpoints >= scene.target_replicas or rollout.weight < scene.attainable_weight:
+    if canary.ready_endpoints >= ctx.target_replicas or rollout.weight < ctx.attainable_weight:
         return None
-    if not stuck and canary.ready_endpoints < scene.canary_replicas:
+    if not stuck and canary.ready_endpoints < ctx.canary_replicas:
         return None
-    left = min(scene.stable.ready_endpoints, replicas - rollout.replaced_replicas) - 1
+    left = min(ctx.stable.ready_endpoints, replicas - rollout.replaced_replicas) - 1
     if left < max(1, replicas - canary.ready_endpoints - 1):
         return None
     message = f"Revision {rollout.base} gives a pod up for one of {rollout.revision}."
-    status = with_rollout(scene.status, replaced_replicas=rollout.replaced_replicas + 1)
+    status = with_rollout(ctx.status, replaced_replicas=rollout.replaced_replicas + 1)
     return Decision(status, wait=WaitReason(Reason.ROLLING_OUT, message))

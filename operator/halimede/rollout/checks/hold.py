@@ -7,30 +7,30 @@ from halimede.rollout.decisions import undo_raise, wait
 from halimede.rollout.route_conflict import active_conflict
 
 
-def spec_invalid(scene: RolloutContext) -> Decision | None:
-    """The spec cannot be understood now: nothing goes on until it can, unless commanded."""
-    if scene.goal.invalid is None or scene.status.pinned is not None:
+def spec_invalid(ctx: RolloutContext) -> Decision | None:
+    """Hold while the spec is invalid, unless `rollback` has pinned a revision."""
+    if ctx.goal.invalid is None or ctx.status.pinned is not None:
         return None
-    return wait(scene, Reason.INVALID_SPEC, scene.goal.invalid)
+    return wait(ctx, Reason.INVALID_SPEC, ctx.goal.invalid)
 
 
-def scaled_to_zero(scene: RolloutContext) -> Decision | None:
-    """Nothing is to serve, so there is nothing to learn."""
-    if scene.facts.replicas > 0:
+def scaled_to_zero(ctx: RolloutContext) -> Decision | None:
+    """Hold while `spec.replicas` is 0: without pods there is nothing to judge."""
+    if ctx.facts.replicas > 0:
         return None
-    return wait(scene, Reason.SCALED_TO_ZERO, "spec.replicas is 0: the rollout waits for pods.")
+    return wait(ctx, Reason.SCALED_TO_ZERO, "spec.replicas is 0: the rollout waits for pods.")
 
 
-def paused(scene: RolloutContext) -> Decision | None:
-    """A human wants to hold it here."""
-    if not scene.paused:
+def paused(ctx: RolloutContext) -> Decision | None:
+    """Hold while a user pauses the rollout."""
+    if not ctx.paused:
         return None
-    rollout, timeout = scene.rollout, scene.settings.pause_timeout_seconds
+    rollout, timeout = ctx.rollout, ctx.settings.pause_timeout_seconds
     commanded = rollout.paused_since is not None
     by = ["The command `pause`"] if commanded else []
-    by += ["spec.rollout.paused"] if scene.settings.paused else []
+    by += ["spec.rollout.paused"] if ctx.settings.paused else []
     return wait(
-        scene,
+        ctx,
         Reason.PAUSED,
         f"{' and '.join(by)} hold{'s' if len(by) == 1 else ''} revision {rollout.revision} at"
         f" {rollout.weight} % ({rollout.state})",
@@ -39,33 +39,33 @@ def paused(scene: RolloutContext) -> Decision | None:
     )
 
 
-def route_conflict(scene: RolloutContext) -> Decision | None:
-    """Somebody else keeps changing the weights: what they bring about is no news of the model."""
-    told = active_conflict(scene.status)
-    if told is None:
+def route_conflict(ctx: RolloutContext) -> Decision | None:
+    """Hold while another field manager changes the weights, which says nothing about the model."""
+    conflict = active_conflict(ctx.status)
+    if conflict is None:
         return None
-    rollout = scene.rollout
+    rollout = ctx.rollout
     return wait(
-        scene,
+        ctx,
         Reason.ROUTE_CONFLICT,
-        told,
+        conflict,
         f"Revision {rollout.revision} stays at {rollout.weight} % ({rollout.state})",
     )
 
 
-def route_blocked(scene: RolloutContext) -> Decision | None:
-    """The user's route is gone, or has no place for the model: weights cannot move."""
-    if not scene.facts.route.blocked:
+def route_blocked(ctx: RolloutContext) -> Decision | None:
+    """Hold while the user's route does not exist or has no backend for the model."""
+    if not ctx.facts.route.blocked:
         return None
-    return wait(scene, Reason.ROUTE_NOT_ACCEPTED, scene.facts.route.message)
+    return wait(ctx, Reason.ROUTE_NOT_ACCEPTED, ctx.facts.route.message)
 
 
-def revert_unwritten_raise(scene: RolloutContext) -> Decision | None:
-    """A raise that was stored, but never written, is not written while something holds."""
-    back = BEFORE_RAISE.get(scene.rollout.state)
-    if back is None or not scene.raise_unwritten or first_decision(REASONS, scene) is None:
+def revert_unwritten_raise(ctx: RolloutContext) -> Decision | None:
+    """Undo a raise that was stored but never written, while something holds the rollout."""
+    back = BEFORE_RAISE.get(ctx.rollout.state)
+    if back is None or not ctx.raise_unwritten or first_decision(REASONS, ctx) is None:
         return None
-    return undo_raise(scene, back)
+    return undo_raise(ctx, back)
 
 
 BEFORE_RAISE = {
@@ -73,8 +73,8 @@ BEFORE_RAISE = {
     State.SCALING_UP: State.SCALING_UP,
     State.PROMOTING: State.SCALING_UP,
 }
-"""Where a raise that is taken back is decided anew."""
+"""The state in which an undone raise is decided again, by the current state."""
 REASONS = (spec_invalid, scaled_to_zero, paused, route_blocked, route_conflict)
-"""Their order tells which reason is named."""
+"""The first one that applies is reported."""
 HOLDING = (revert_unwritten_raise, *REASONS)
-"""What stands still, and what is said about it."""
+"""The checks that hold a rollout, in this order."""

@@ -1,8 +1,8 @@
-"""What a revision shows before users meet it: by copies of their requests, or behind a preview.
+"""Analysis before users' requests come: by mirrored requests, or behind the preview Service.
 
-Neither is a fair sample: a gateway may copy HTTP and not gRPC, and a preview is asked whatever
-somebody asks it. So the judge holds a rehearsal to its ceiling and its level, compares it with the
-stable revision's requests in nothing, and begins anew when users come.
+Neither is a fair sample: a gateway may mirror HTTP and not gRPC, and a preview gets arbitrary
+requests. So the judge applies only the ceiling and the level, does not compare the revision with
+the stable one, and starts again when users' requests come.
 """
 
 from dataclasses import replace
@@ -24,91 +24,91 @@ from halimede.rollout.decisions import enter, wait, with_rollout
 from halimede.rollout.events import join_sentences, normal
 
 
-def mirroring(scene: RolloutContext) -> Decision:
-    """Judge the revision by copies of users' requests, whose answers nobody gets."""
-    mirror = scene.settings.canary.mirror
+def mirroring(ctx: RolloutContext) -> Decision:
+    """Judge the revision by mirrored requests, whose responses are discarded."""
+    mirror = ctx.settings.canary.mirror
     if mirror is None:
-        return start_first_step(scene)
-    return _begun(scene) or (
-        start_first_step(scene) if _passed(scene, mirror) else _awaited(scene)
+        return start_first_step(ctx)
+    return _start_stage(ctx) or (
+        start_first_step(ctx) if _stage_passed(ctx, mirror) else _wait_for_verdict(ctx)
     )
 
 
-def awaiting_promotion(scene: RolloutContext) -> Decision:
-    """Switch when that is commanded, or by itself if the spec says so and the judge agrees."""
-    settings = scene.settings.blue_green
+def awaiting_promotion(ctx: RolloutContext) -> Decision:
+    """Switch on command; or, with `autoPromote`, on the verdict Pass if there is an analysis."""
+    settings = ctx.settings.blue_green
     stage = settings.preview_analysis
-    begun = _begun(scene) if stage else None if scene.route_settled else wait_for_route(scene)
-    if begun:
-        return begun
+    unready = _start_stage(ctx) if stage else None if ctx.route_settled else wait_for_route(ctx)
+    if unready:
+        return unready
     if settings.auto_promote:
-        ready = stage is None or _passed(scene, stage)
-        return enter(scene, State.SCALING_UP, **RESET_ANALYSIS) if ready else _awaited(scene)
+        ready = stage is None or _stage_passed(ctx, stage)
+        return enter(ctx, State.SCALING_UP, **RESET_ANALYSIS) if ready else _wait_for_verdict(ctx)
     return wait(
-        scene,
+        ctx,
         Reason.PAUSED,
-        f"Revision {scene.rollout.revision} is ready behind the preview Service; it waits for the"
+        f"Revision {ctx.rollout.revision} is ready behind the preview Service; it waits for the"
         " command `promote`.",
-        analysis_message(scene),
+        analysis_message(ctx),
     )
 
 
-def promoted_early(scene: RolloutContext) -> Decision | None:
-    """Somebody has seen enough of the copies or of the preview."""
-    if not scene.commanded(Verb.PROMOTE):
+def promoted_early(ctx: RolloutContext) -> Decision | None:
+    """End the mirror or the preview on the command `promote`."""
+    if not ctx.commanded(Verb.PROMOTE):
         return None
-    match scene.rollout.state:
+    match ctx.rollout.state:
         case State.MIRRORING:
-            return replace(start_first_step(scene), handled=True)
+            return replace(start_first_step(ctx), handled=True)
         case State.AWAITING_PROMOTION:
-            return replace(enter(scene, State.SCALING_UP, **RESET_ANALYSIS), handled=True)
+            return replace(enter(ctx, State.SCALING_UP, **RESET_ANALYSIS), handled=True)
         case _:
             return None
 
 
-def start_first_step(scene: RolloutContext) -> Decision:
-    """End the copies and go to the first step."""
+def start_first_step(ctx: RolloutContext) -> Decision:
+    """End the mirror and go to the first step."""
     event = normal(
-        EventReason.MIRROR_ENDED, join_sentences("The first step follows", analysis_message(scene))
+        EventReason.MIRROR_ENDED, join_sentences("The first step follows", analysis_message(ctx))
     )
-    changes = {"mirrored_at": scene.now, **RESET_ANALYSIS}
-    moved = shift(replace(scene, status=with_rollout(scene.status, **changes)))
-    return replace(moved, events=(event, *moved.events))
+    changes = {"mirrored_at": ctx.now, **RESET_ANALYSIS}
+    decision = shift(replace(ctx, status=with_rollout(ctx.status, **changes)))
+    return replace(decision, events=(event, *decision.events))
 
 
-def _begun(scene: RolloutContext) -> Decision | None:
-    """Wait until requests can come, and note when that is."""
-    if scene.rollout.step_started_at is not None:
+def _start_stage(ctx: RolloutContext) -> Decision | None:
+    """Wait until requests can come, and record when that is; None once it is recorded."""
+    if ctx.rollout.step_started_at is not None:
         return None
-    if not scene.route_settled:
-        return wait_for_route(scene)
-    return Decision(with_rollout(scene.status, step_started_at=scene.now))
+    if not ctx.route_settled:
+        return wait_for_route(ctx)
+    return Decision(with_rollout(ctx.status, step_started_at=ctx.now))
 
 
-def _passed(scene: RolloutContext, stage: Stage) -> bool:
-    """Whether the judge says in this very pass that it is good enough for users."""
-    since = scene.rollout.step_started_at or scene.now
-    return scene.verdict is Verdict.PASS and scene.elapsed(since) >= stage.min_seconds
+def _stage_passed(ctx: RolloutContext, stage: Stage) -> bool:
+    """Whether the verdict of this reconcile is Pass and `minSeconds` are over."""
+    since = ctx.rollout.step_started_at or ctx.now
+    return ctx.verdict is Verdict.PASS and ctx.elapsed(since) >= stage.min_seconds
 
 
-def _awaited(scene: RolloutContext) -> Decision:
-    if inconclusive(scene):
+def _wait_for_verdict(ctx: RolloutContext) -> Decision:
+    if inconclusive(ctx):
         return wait(
-            scene,
+            ctx,
             Reason.PAUSED,
-            f"{PROGRESS_MESSAGES[scene.rollout.state]}, which is inconclusive after its"
+            f"{PROGRESS_MESSAGES[ctx.rollout.state]}, which is inconclusive after its"
             " maxSeconds; it goes on with more evidence or with the command `promote`.",
-            analysis_message(scene),
+            analysis_message(ctx),
         )
-    if without_evidence(scene):
-        return wait_for_evidence(scene)
-    words = PROGRESS_MESSAGES[scene.rollout.state]
-    message = f"{words}; no user meets revision {scene.rollout.revision}"
-    return wait(scene, Reason.ROLLING_OUT, message, analysis_message(scene))
+    if without_evidence(ctx):
+        return wait_for_evidence(ctx)
+    words = PROGRESS_MESSAGES[ctx.rollout.state]
+    message = f"{words}; no user meets revision {ctx.rollout.revision}"
+    return wait(ctx, Reason.ROLLING_OUT, message, analysis_message(ctx))
 
 
 PROGRESS_MESSAGES = {
     State.MIRRORING: "Copies of requests are judged",
     State.AWAITING_PROMOTION: "The preview is judged",
 }
-"""What goes on before the first user, in words."""
+"""What goes on before users' requests come, as text."""

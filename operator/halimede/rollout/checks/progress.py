@@ -1,4 +1,4 @@
-"""What happens in each state when nothing speaks against going on: at most one step a pass."""
+"""The check of each state that takes a rollout on, by at most one step per reconcile."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -36,110 +36,108 @@ SKIPPABLE = frozenset(
 )
 """The states from which `promote-full` goes on to full scale."""
 RESET_ANALYSIS = {"evidence": None, "polled_at": None, "step_started_at": None}
-"""What is forgotten of a rehearsal when users come."""
+"""Changes that reset the analysis before users' requests come."""
 
 
-def starting(scene: RolloutContext) -> Decision:
-    """Wait for enough pods, then let the route know the revision at weight 0."""
-    rollout, canary = scene.rollout, scene.canary
-    if canary.ready_endpoints < scene.min_ready:
-        return wait_for_pods(scene, canary, scene.min_ready)
+def starting(ctx: RolloutContext) -> Decision:
+    """Wait for enough pods, then add the revision to the route at weight 0."""
+    rollout, canary = ctx.rollout, ctx.canary
+    if canary.ready_endpoints < ctx.min_ready:
+        return wait_for_pods(ctx, canary, ctx.min_ready)
     if rollout.strategy is Strategy.BLUE_GREEN and not skips_steps(rollout):
         event = normal(
             EventReason.PREVIEW_READY, f"Revision {rollout.revision} is ready to be promoted."
         )
         changes = {"unready_since": None, "step_started_at": None}
-        return set_weight(scene, State.AWAITING_PROMOTION, 0, event, **changes)
-    return set_weight(scene, State.PRIMING, 0)
+        return set_weight(ctx, State.AWAITING_PROMOTION, 0, event, **changes)
+    return set_weight(ctx, State.PRIMING, 0)
 
 
-def priming(scene: RolloutContext) -> Decision:
-    """Give proxies time to learn the revision's pods before they are asked to use them."""
-    if scene.canary.ready_endpoints == 0:
-        return wait_for_pods(scene, scene.canary, scene.min_ready)
-    if not scene.route_settled:
-        return wait_for_route(scene)
-    if not is_stepwise(scene.rollout):
-        return enter(scene, State.SCALING_UP, unready_since=None)
-    if mirror := mirror_due(scene.rollout, scene.settings):
-        return mirror_requests(scene, mirror)
-    return shift(scene)
+def priming(ctx: RolloutContext) -> Decision:
+    """Give proxies time to discover the revision's pods before these get requests."""
+    if ctx.canary.ready_endpoints == 0:
+        return wait_for_pods(ctx, ctx.canary, ctx.min_ready)
+    if not ctx.route_settled:
+        return wait_for_route(ctx)
+    if not is_stepwise(ctx.rollout):
+        return enter(ctx, State.SCALING_UP, unready_since=None)
+    if mirror := mirror_due(ctx.rollout, ctx.settings):
+        return mirror_requests(ctx, mirror)
+    return shift(ctx)
 
 
-def mirror_requests(scene: RolloutContext, mirror: Mirror) -> Decision:
-    """Ask the route for copies of requests, if there are pods for these."""
-    if scene.canary.ready_endpoints < scene.min_ready:
-        return wait_for_pods(scene, scene.canary, scene.min_ready)
+def mirror_requests(ctx: RolloutContext, mirror: Mirror) -> Decision:
+    """Mirror requests to the revision, if it has the pods for them."""
+    if ctx.canary.ready_endpoints < ctx.min_ready:
+        return wait_for_pods(ctx, ctx.canary, ctx.min_ready)
     event = normal(
         EventReason.MIRRORING,
-        f"Revision {scene.rollout.revision} gets copies of {mirror.percent} % of the requests.",
+        f"Revision {ctx.rollout.revision} gets copies of {mirror.percent} % of the requests.",
     )
     return set_weight(
-        scene, State.MIRRORING, 0, event, unready_since=None, step_started_at=None, evidence=None
+        ctx, State.MIRRORING, 0, event, unready_since=None, step_started_at=None, evidence=None
     )
 
 
-def shift(scene: RolloutContext) -> Decision:
-    """Ask the route for the step's weight, if the pods for it are ready."""
-    if unable_to_raise(scene) is None and scene.attainable_weight > scene.rollout.weight:
-        return raise_weight(scene)
-    return set_weight(scene, State.SHIFTING, scene.rollout.weight, unready_since=None)
+def shift(ctx: RolloutContext) -> Decision:
+    """Set the step's weight, if the pods for it are ready."""
+    if unable_to_raise(ctx) is None and ctx.attainable_weight > ctx.rollout.weight:
+        return raise_weight(ctx)
+    return set_weight(ctx, State.SHIFTING, ctx.rollout.weight, unready_since=None)
 
 
-def raise_weight(scene: RolloutContext) -> Decision:
-    """Ask the route for the step's weight, or for what the pods of it that are ready can carry."""
-    rollout = scene.rollout
+def raise_weight(ctx: RolloutContext) -> Decision:
+    """Set the step's weight, or the part of it that the ready pods can carry."""
+    rollout = ctx.rollout
     event = normal(
         EventReason.STEP_STARTED,
-        f"Revision {rollout.revision} gets {scene.attainable_weight} % of the requests"
+        f"Revision {rollout.revision} gets {ctx.attainable_weight} % of the requests"
         f" (step {rollout.step + 1} of {rollout.steps}).",
     )
-    return set_weight(scene, State.SHIFTING, scene.attainable_weight, event, unready_since=None)
+    return set_weight(ctx, State.SHIFTING, ctx.attainable_weight, event, unready_since=None)
 
 
-def shifting(scene: RolloutContext) -> Decision:
+def shifting(ctx: RolloutContext) -> Decision:
     """Wait until the step's weight is live."""
-    rollout = scene.rollout
-    lack = unable_to_raise(scene)
-    if rollout.weight < scene.attainable_weight:
-        return lack or (raise_weight(scene) if scene.route_live else wait_for_route(scene))
-    if scene.raise_unwritten and lack:
-        return undo_raise(scene, State.SHIFTING)
-    if scene.step_weight == 0 and lack:
+    rollout = ctx.rollout
+    lack = unable_to_raise(ctx)
+    if rollout.weight < ctx.attainable_weight:
+        return lack or (raise_weight(ctx) if ctx.route_live else wait_for_route(ctx))
+    if ctx.raise_unwritten and lack:
+        return undo_raise(ctx, State.SHIFTING)
+    if ctx.step_weight == 0 and lack:
         return lack
-    if not scene.route_settled:
-        return wait_for_route(scene)
-    if rollout.weight < scene.step_weight:
-        return wait_for_pods(scene, scene.canary, scene.min_ready)
-    return enter(scene, State.ANALYSING, step_started_at=scene.now)
+    if not ctx.route_settled:
+        return wait_for_route(ctx)
+    if rollout.weight < ctx.step_weight:
+        return wait_for_pods(ctx, ctx.canary, ctx.min_ready)
+    return enter(ctx, State.ANALYSING, step_started_at=ctx.now)
 
 
-def unable_to_raise(scene: RolloutContext) -> Decision | None:
-    """Say which side lacks pods for the step's weight; None if neither does."""
-    wanted = (
-        scene.replicas_for(scene.attainable_weight)[0] if scene.replaces_pods else scene.min_ready
-    )
-    if scene.canary.ready_endpoints < wanted:
-        return wait_for_pods(scene, scene.canary, scene.min_ready)
-    if scene.shared_service and scene.rollout.weight == 0 and scene.facts.others:
+def unable_to_raise(ctx: RolloutContext) -> Decision | None:
+    """Wait for the revision that lacks pods for the step's weight; None if neither does."""
+    needed = ctx.replicas_for(ctx.attainable_weight)[0] if ctx.replaces_pods else ctx.min_ready
+    if ctx.canary.ready_endpoints < needed:
+        return wait_for_pods(ctx, ctx.canary, ctx.min_ready)
+    if ctx.shared_service and ctx.rollout.weight == 0 and ctx.facts.others:
         return wait(
-            scene,
+            ctx,
             Reason.ROLLING_OUT,
-            f"{scene.facts.others} pods of other revisions are to end first: the entry Service"
+            f"{ctx.facts.others} pods of other revisions are to end first: the entry Service"
             " would select them, too.",
         )
-    return stable_lacks_pods(scene, scene.attainable_weight)
+    return stable_lacks_pods(ctx, ctx.attainable_weight)
 
 
-def stable_lacks_pods(scene: RolloutContext, weight: int) -> Decision | None:
-    """Say that the stable revision could not carry what *weight* leaves to it; None if it can."""
-    base, rest = scene.stable, scene.replicas_for(weight)[1]
-    if scene.replaces_pods and rest > 1:
-        rest -= 1  # the one that was given up for the next of the canary's
+def stable_lacks_pods(ctx: RolloutContext, weight: int) -> Decision | None:
+    """Wait if the stable revision cannot carry what *weight* leaves to it; None if it can."""
+    base, rest = ctx.stable, ctx.replicas_for(weight)[1]
+    if ctx.replaces_pods and rest > 1:
+        rest -= 1  # the pod that makes room for the canary's next one
     if base.ready_endpoints >= rest:
         return None
     return wait(
-        scene,
+        ctx,
         Reason.STABLE_UNHEALTHY,
         f"The stable revision {base.revision} has {base.ready_endpoints} of {rest} ready pods"
         " that its share needs.",
@@ -147,145 +145,145 @@ def stable_lacks_pods(scene: RolloutContext, weight: int) -> Decision | None:
     )
 
 
-def analysing(scene: RolloutContext) -> Decision:
-    """Go on when the judge says in this very pass that the step is passed."""
-    if lack := stable_lacks_pods(scene, scene.rollout.weight):
+def analysing(ctx: RolloutContext) -> Decision:
+    """Pass the step if the verdict of this reconcile is Pass and `minSeconds` are over."""
+    if lack := stable_lacks_pods(ctx, ctx.rollout.weight):
         return lack
-    rollout, step = scene.rollout, scene.step
+    rollout, step = ctx.rollout, ctx.step
     since = rollout.step_started_at or rollout.state_since
     if step and rollout.weight == 0:
-        over = scene.elapsed(since) >= step.min_seconds
-        return pass_step(scene) if over else wait_for_tests(scene, step.min_seconds)
-    if scene.verdict is Verdict.PASS and step and scene.elapsed(since) >= step.min_seconds:
-        return pass_step(scene)
-    if inconclusive(scene):
-        return wait_for_user(scene)
-    return wait_for_evidence(scene)
+        over = ctx.elapsed(since) >= step.min_seconds
+        return pass_step(ctx) if over else wait_for_tests(ctx, step.min_seconds)
+    if ctx.verdict is Verdict.PASS and step and ctx.elapsed(since) >= step.min_seconds:
+        return pass_step(ctx)
+    if inconclusive(ctx):
+        return wait_for_user(ctx)
+    return wait_for_evidence(ctx)
 
 
-def pass_step(scene: RolloutContext) -> Decision:
-    """Go on from a step that has passed, or begin its pause."""
-    if scene.step and scene.step.pause:
-        return enter(scene, State.STEP_PAUSED, step_passed_event(scene))
-    return next_step(scene, step_passed_event(scene))
+def pass_step(ctx: RolloutContext) -> Decision:
+    """Go on from a step that has passed, or start its pause."""
+    if ctx.step and ctx.step.pause:
+        return enter(ctx, State.STEP_PAUSED, step_passed_event(ctx))
+    return next_step(ctx, step_passed_event(ctx))
 
 
-def step_passed_event(scene: RolloutContext) -> Event:
-    """Tell that a step has passed, and by which figures."""
-    step = f"Step {scene.rollout.step + 1} of {scene.rollout.steps} passed"
-    return normal(EventReason.STEP_PASSED, join_sentences(step, analysis_message(scene)))
+def step_passed_event(ctx: RolloutContext) -> Event:
+    """Create the Event for a step that has passed, with the figures."""
+    step = f"Step {ctx.rollout.step + 1} of {ctx.rollout.steps} passed"
+    return normal(EventReason.STEP_PASSED, join_sentences(step, analysis_message(ctx)))
 
 
-def step_paused(scene: RolloutContext) -> Decision:
-    """Wait for the end of the step's pause, and then for a judge who is still content."""
-    if lack := stable_lacks_pods(scene, scene.rollout.weight):
+def step_paused(ctx: RolloutContext) -> Decision:
+    """Wait for the end of the step's pause, and then for the verdict Pass."""
+    if lack := stable_lacks_pods(ctx, ctx.rollout.weight):
         return lack
-    rollout, pause = scene.rollout, scene.step and scene.step.pause
+    rollout, pause = ctx.rollout, ctx.step and ctx.step.pause
     if pause and pause.seconds is None:
         return wait(
-            scene,
+            ctx,
             Reason.PAUSED,
             f"Step {rollout.step + 1} of {rollout.steps} passed; revision {rollout.revision} stays"
             f" at {rollout.weight} % until the command `promote`.",
-            analysis_message(scene),
+            analysis_message(ctx),
         )
-    if pause and scene.elapsed(rollout.last_progress_at) < (pause.seconds or 0):
+    if pause and ctx.elapsed(rollout.last_progress_at) < (pause.seconds or 0):
         return wait(
-            scene,
+            ctx,
             Reason.ROLLING_OUT,
             f"Step {rollout.step + 1} of {rollout.steps} passed; revision {rollout.revision} stays"
             f" at {rollout.weight} % for {pause.seconds} s.",
-            analysis_message(scene),
+            analysis_message(ctx),
         )
-    if scene.verdict is Verdict.PASS or rollout.weight == 0:
-        return next_step(scene)
-    return wait_for_user(scene) if inconclusive(scene) else wait_for_evidence(scene)
+    if ctx.verdict is Verdict.PASS or rollout.weight == 0:
+        return next_step(ctx)
+    return wait_for_user(ctx) if inconclusive(ctx) else wait_for_evidence(ctx)
 
 
-def next_step(scene: RolloutContext, *events: Event) -> Decision:
-    """Go one step on; after the last one, to full scale."""
-    rollout = scene.rollout
-    if rollout.step + 1 >= len(scene.settings.canary.steps):
-        return enter(scene, State.SCALING_UP, *events)
-    return enter(scene, State.SHIFTING, *events, step=rollout.step + 1)
+def next_step(ctx: RolloutContext, *events: Event) -> Decision:
+    """Go to the next step; after the last one, to full scale."""
+    rollout = ctx.rollout
+    if rollout.step + 1 >= len(ctx.settings.canary.steps):
+        return enter(ctx, State.SCALING_UP, *events)
+    return enter(ctx, State.SHIFTING, *events, step=rollout.step + 1)
 
 
-def scaling_up(scene: RolloutContext) -> Decision:
-    """Wait for full scale, then ask the route for everything, or all but the control share."""
-    rollout = scene.rollout
-    if not scene.at_full_scale:
-        return scale_up(scene)
-    if not scene.route_live:
-        return wait_for_route(scene)
-    weight = scene.bake_weight
-    told = f"Revision {rollout.revision} gets all requests."
+def scaling_up(ctx: RolloutContext) -> Decision:
+    """Wait for full scale, then set the weight to 100 less the control share."""
+    rollout = ctx.rollout
+    if not ctx.at_full_scale:
+        return scale_up(ctx)
+    if not ctx.route_live:
+        return wait_for_route(ctx)
+    weight = ctx.bake_weight
+    message = f"Revision {rollout.revision} gets all requests."
     if weight < FULL_WEIGHT:
-        told = (
+        message = (
             f"Revision {rollout.revision} gets {weight} % of the requests;"
             f" {FULL_WEIGHT - weight} % stay on {rollout.base} until the bake ends."
         )
-    return set_weight(scene, State.PROMOTING, weight, normal(EventReason.PROMOTING, told))
+    return set_weight(ctx, State.PROMOTING, weight, normal(EventReason.PROMOTING, message))
 
 
-def scale_up(scene: RolloutContext) -> Decision:
-    """Wait for full scale. Where pods are replaced, the weight follows those that are ready."""
-    rollout = scene.rollout
-    if scene.raise_unwritten and not scene.can_carry(rollout.weight):
-        return undo_raise(scene, State.SCALING_UP)
-    if scene.replaces_pods and rollout.weight < scene.attainable_weight and scene.route_live:
-        lack = stable_lacks_pods(scene, scene.attainable_weight)
-        return lack or set_weight(scene, State.SCALING_UP, scene.attainable_weight)
-    return wait_for_pods(scene, scene.canary, scene.min_ready)
+def scale_up(ctx: RolloutContext) -> Decision:
+    """Wait for full scale. If pods are replaced, the weight follows the ready ones."""
+    rollout = ctx.rollout
+    if ctx.raise_unwritten and not ctx.can_carry(rollout.weight):
+        return undo_raise(ctx, State.SCALING_UP)
+    if ctx.replaces_pods and rollout.weight < ctx.attainable_weight and ctx.route_live:
+        lack = stable_lacks_pods(ctx, ctx.attainable_weight)
+        return lack or set_weight(ctx, State.SCALING_UP, ctx.attainable_weight)
+    return wait_for_pods(ctx, ctx.canary, ctx.min_ready)
 
 
-def promoting(scene: RolloutContext) -> Decision:
-    """Wait until the traffic is on the revision."""
-    if scene.raise_unwritten and not scene.at_full_scale:
-        recreate = scene.rollout.strategy is Strategy.RECREATE
-        return undo_raise(scene, State.STARTING if recreate else State.SCALING_UP)
-    if not scene.route_settled:
-        return wait_for_route(scene)
-    return enter(scene, State.BAKING)
+def promoting(ctx: RolloutContext) -> Decision:
+    """Wait until the weight for the bake is live."""
+    if ctx.raise_unwritten and not ctx.at_full_scale:
+        recreate = ctx.rollout.strategy is Strategy.RECREATE
+        return undo_raise(ctx, State.STARTING if recreate else State.SCALING_UP)
+    if not ctx.route_settled:
+        return wait_for_route(ctx)
+    return enter(ctx, State.BAKING)
 
 
-def promote_commanded(scene: RolloutContext) -> Decision | None:
-    """Somebody has seen enough: go on without further evidence. Readiness is still awaited."""
-    if not scene.commanded(Verb.PROMOTE):
+def promote_commanded(ctx: RolloutContext) -> Decision | None:
+    """Go on without further evidence, on command. Ready pods are still awaited."""
+    if not ctx.commanded(Verb.PROMOTE):
         return None
-    match scene.rollout.state:
+    match ctx.rollout.state:
         case State.ANALYSING:
-            return replace(next_step(scene, step_passed_event(scene)), handled=True)
+            return replace(next_step(ctx, step_passed_event(ctx)), handled=True)
         case State.STEP_PAUSED:
-            return replace(next_step(scene), handled=True)
+            return replace(next_step(ctx), handled=True)
         case _:
             return None
 
 
-def promote_full_commanded(scene: RolloutContext) -> Decision | None:
+def promote_full_commanded(ctx: RolloutContext) -> Decision | None:
     """Skip the remaining steps. Full scale, the route and the bake are still awaited."""
-    if not scene.commanded(Verb.PROMOTE_FULL) or scene.rollout.state not in SKIPPABLE:
+    if not ctx.commanded(Verb.PROMOTE_FULL) or ctx.rollout.state not in SKIPPABLE:
         return None
-    return _skip_steps(scene, "Its remaining steps were skipped by the command `promote-full`.")
+    return _skip_steps(ctx, "Its remaining steps were skipped by the command `promote-full`.")
 
 
-def promote_full_force_commanded(scene: RolloutContext) -> Decision | None:
-    """Skip the bake as well, and ask the judge no more. Full scale and the route are awaited."""
-    if not scene.commanded(Verb.PROMOTE_FULL_FORCE):
+def promote_full_force_commanded(ctx: RolloutContext) -> Decision | None:
+    """Skip the bake as well and ignore the judge. Full scale and the route are still awaited."""
+    if not ctx.commanded(Verb.PROMOTE_FULL_FORCE):
         return None
     message = "What remained was skipped by the command `promote-full-force`, the bake too."
-    state = scene.rollout.state
+    state = ctx.rollout.state
     if state in SKIPPABLE:
-        return _skip_steps(scene, message, forced=True)
+        return _skip_steps(ctx, message, forced=True)
     if state not in FINAL_STATES:
         return None
     forced = with_rollout(
-        scene.status, outcome=Outcome.FAST_PROMOTED, message=message, skip_analysis=True
+        ctx.status, outcome=Outcome.FAST_PROMOTED, message=message, skip_analysis=True
     )
     event = normal(
-        EventReason.BAKE_SKIPPED, f"Revision {scene.rollout.revision} is promoted without a bake."
+        EventReason.BAKE_SKIPPED, f"Revision {ctx.rollout.revision} is promoted without a bake."
     )
-    moved = FINAL_STATES[state](replace(scene, status=forced))
-    return replace(moved, events=(event, *moved.events), handled=True)
+    decision = FINAL_STATES[state](replace(ctx, status=forced))
+    return replace(decision, events=(event, *decision.events), handled=True)
 
 
 FINAL_STATES: Mapping[State, Callable[[RolloutContext], Decision]] = {
@@ -293,24 +291,24 @@ FINAL_STATES: Mapping[State, Callable[[RolloutContext], Decision]] = {
     State.PROMOTING: promoting,
     State.BAKING: baking,
 }
-"""What is done in the states that no command skips."""
+"""The checks of the states that no command skips."""
 
 
-def _skip_steps(scene: RolloutContext, message: str, *, forced: bool = False) -> Decision:
-    state = scene.rollout.state
+def _skip_steps(ctx: RolloutContext, message: str, *, forced: bool = False) -> Decision:
+    state = ctx.rollout.state
     event = normal(
         EventReason.STEPS_SKIPPED,
-        f"Revision {scene.rollout.revision} gets all requests at full scale.",
+        f"Revision {ctx.rollout.revision} gets all requests at full scale.",
     )
-    decided = with_rollout(
-        scene.status, outcome=Outcome.FAST_PROMOTED, message=message, skip_analysis=forced
+    status = with_rollout(
+        ctx.status, outcome=Outcome.FAST_PROMOTED, message=message, skip_analysis=forced
     )
-    told = replace(scene, status=decided)
+    after = replace(ctx, status=status)
     if state in (State.STARTING, State.PRIMING):
-        # Proxies are still to learn its pods, now all of them.
-        return replace(enter(told, state, event), handled=True)
+        # Proxies still have to discover its pods, now all of them.
+        return replace(enter(after, state, event), handled=True)
     if state in PRE_TRAFFIC:
-        moved = enter(told, State.SCALING_UP, event, unready_since=None, **RESET_ANALYSIS)
-        return replace(moved, handled=True)
-    back = {"weight": scene.rollout.weight_before} if scene.raise_unwritten else {}
-    return replace(enter(told, State.SCALING_UP, event, unready_since=None, **back), handled=True)
+        decision = enter(after, State.SCALING_UP, event, unready_since=None, **RESET_ANALYSIS)
+        return replace(decision, handled=True)
+    back = {"weight": ctx.rollout.weight_before} if ctx.raise_unwritten else {}
+    return replace(enter(after, State.SCALING_UP, event, unready_since=None, **back), handled=True)

@@ -1,8 +1,8 @@
-"""The strategy Recreate: the old revision stops, and only then the new one starts.
+"""The strategy Recreate: the old revision stops before the new one starts.
 
-Where there is no room for two, say no second GPU, the choice is an outage that begins with the
-old one's last pod and ends with the new one's first requests. It is kept short: nothing is primed,
-nothing but missing pods holds it up, and the way back goes in the same order.
+It is for clusters without room for two revisions, for example without a second GPU. The outage
+lasts from the old revision's last pod to the new one's first requests. It is kept short: there is
+no priming, only missing pods delay it, and an abort goes in the same order.
 """
 
 from dataclasses import replace
@@ -19,130 +19,130 @@ from halimede.rollout.sizing.replicas import full_scale
 from halimede.rollout.steps import ALL_TRAFFIC
 
 
-def track_readiness(rollout: RolloutStatus, scene: RolloutContext) -> RolloutStatus:
-    """Note since when a revision that was to serve everything has had no ready pod."""
+def track_readiness(rollout: RolloutStatus, ctx: RolloutContext) -> RolloutStatus:
+    """Record since when a revision with all traffic has had no ready pod."""
     if rollout.strategy is not Strategy.RECREATE or rollout.state not in ALL_TRAFFIC:
         return rollout
-    ready = scene.facts.workload(rollout.revision).ready_endpoints > 0
-    since = None if ready else rollout.unready_since or scene.now
+    ready = ctx.facts.workload(rollout.revision).ready_endpoints > 0
+    since = None if ready else rollout.unready_since or ctx.now
     if since == rollout.unready_since:
         return rollout
     return rollout.evolve(unready_since=since)
 
 
-def stopping(scene: RolloutContext) -> Decision:
-    """Wait until the old revision's pods have given back what they held."""
-    base, revision = scene.stable, scene.rollout.revision
+def stopping(ctx: RolloutContext) -> Decision:
+    """Wait until the old revision's pods have released their resources."""
+    base, revision = ctx.stable, ctx.rollout.revision
     if base.desired == 0 and base.pods == 0:
-        return enter(scene, State.STARTING)
+        return enter(ctx, State.STARTING)
     return wait(
-        scene,
+        ctx,
         Reason.RECREATING,
         f"Revision {base.revision} stops: {base.pods} of its pods are left. Nothing serves until"
         f" {revision} is ready.",
     )
 
 
-def starting(scene: RolloutContext) -> Decision:
-    """Wait for full scale, then give it all requests at once: nobody else can take them."""
-    if not scene.at_full_scale:
-        return _await_pods(scene)
-    event = normal(EventReason.PROMOTING, f"Revision {scene.rollout.revision} gets all requests.")
-    return set_weight(scene, State.PROMOTING, 100, event)
+def starting(ctx: RolloutContext) -> Decision:
+    """Wait for full scale, then set all traffic at once, as no other revision can serve it."""
+    if not ctx.at_full_scale:
+        return _wait_for_pods(ctx)
+    event = normal(EventReason.PROMOTING, f"Revision {ctx.rollout.revision} gets all requests.")
+    return set_weight(ctx, State.PROMOTING, 100, event)
 
 
-def abort_draining(scene: RolloutContext) -> Decision:
-    """Wait until the old revision serves again, or something else is asked for."""
-    base, target = scene.stable, scene.target
-    moved_on = target != base.revision and start.failed_record(scene.status, target) is None
-    back = base.ready_endpoints >= full_scale(scene.facts.replicas) and scene.route_settled
-    if moved_on or back:
-        return finish(scene)
-    rollout = scene.rollout
+def abort_draining(ctx: RolloutContext) -> Decision:
+    """Wait until the old revision serves again, or another revision is asked for."""
+    base, target = ctx.stable, ctx.target
+    retargeted = target != base.revision and start.failed_record(ctx.status, target) is None
+    back = base.ready_endpoints >= full_scale(ctx.facts.replicas) and ctx.route_settled
+    if retargeted or back:
+        return finish(ctx)
+    rollout = ctx.rollout
     return wait(
-        scene,
+        ctx,
         Reason.ROLLING_BACK,
-        f"{base.ready_endpoints} of {scene.facts.replicas} pods of revision {base.revision} are"
+        f"{base.ready_endpoints} of {ctx.facts.replicas} pods of revision {base.revision} are"
         f" ready again. {rollout.reason}: {rollout.message}",
         base.message,
     )
 
 
-def superseded(scene: RolloutContext) -> Decision | None:
-    """A third revision is asked for: it takes the place, without the old one in between."""
-    if scene.target == scene.rollout.revision:
+def superseded(ctx: RolloutContext) -> Decision | None:
+    """Replace the revision with a third one, without the old one in between."""
+    if ctx.target == ctx.rollout.revision:
         return None
-    settings, failed = scene.settings, start.failed_record(scene.status, scene.target)
-    if settings.strategy is not Strategy.RECREATE or failed or scene.facts.replicas == 0:
-        return safety.superseded(scene)
-    told = f"Revision {scene.target} is asked for now."
-    decided = with_rollout(
-        scene.status,
+    settings, failed = ctx.settings, start.failed_record(ctx.status, ctx.target)
+    if settings.strategy is not Strategy.RECREATE or failed or ctx.facts.replicas == 0:
+        return safety.superseded(ctx)
+    message = f"Revision {ctx.target} is asked for now."
+    status = with_rollout(
+        ctx.status,
         outcome=Outcome.SUPERSEDED,
         reason=AbortReason.SUPERSEDED,
-        message=told,
-        decided_at=scene.now,
+        message=message,
+        decided_at=ctx.now,
     )
-    event = normal(EventReason.ROLLOUT_SUPERSEDED, f"Revision {scene.rollout.revision}: {told}")
-    ended = finish(replace(scene, status=decided), event)
-    begun = start.begin(replace(scene, status=ended.status))
-    return replace(begun, events=(*ended.events, *begun.events))
+    event = normal(EventReason.ROLLOUT_SUPERSEDED, f"Revision {ctx.rollout.revision}: {message}")
+    end = finish(replace(ctx, status=status), event)
+    decision = start.begin(replace(ctx, status=end.status))
+    return replace(decision, events=(*end.events, *decision.events))
 
 
-def past_deadline(scene: RolloutContext) -> Decision | None:
-    """The outage has lasted long enough, for whatever cause: the old revision is to come back."""
-    rollout, canary = scene.rollout, scene.canary
-    deadline = scene.settings.progress_deadline_seconds
-    if rollout.state not in (State.STOPPING, State.STARTING) or _held(scene):
+def past_deadline(ctx: RolloutContext) -> Decision | None:
+    """Abort if the outage has lasted for `progressDeadlineSeconds`, whatever the cause."""
+    rollout, canary = ctx.rollout, ctx.canary
+    deadline = ctx.settings.progress_deadline_seconds
+    if rollout.state not in (State.STOPPING, State.STARTING) or _on_hold(ctx):
         return None
-    if rollout.state is State.STARTING and scene.at_full_scale:
+    if rollout.state is State.STARTING and ctx.at_full_scale:
         return None
-    if refusal := safety.refused(scene):
+    if refusal := safety.refused(ctx):
         return refusal
-    if scene.elapsed(rollout.last_progress_at) < deadline:
+    if ctx.elapsed(rollout.last_progress_at) < deadline:
         return None
     if rollout.state is State.STOPPING:
-        told = f"After {deadline} s {scene.stable.pods} pods of {rollout.base} have not ended"
-        return abort(scene, AbortReason.PROGRESS_DEADLINE, told)
+        message = f"After {deadline} s {ctx.stable.pods} pods of {rollout.base} have not ended"
+        return abort(ctx, AbortReason.PROGRESS_DEADLINE, message)
     return abort(
-        scene,
+        ctx,
         AbortReason.PROGRESS_DEADLINE,
-        f"After {deadline} s {canary.ready_endpoints} of {scene.min_ready} pods are ready"
+        f"After {deadline} s {canary.ready_endpoints} of {ctx.min_ready} pods are ready"
         f" ({canary.cause or 'no cause is known'})",
         canary.message,
     )
 
 
-def paused(scene: RolloutContext) -> Decision | None:
-    """Somebody holds it, or the route; but not in the middle: that would prolong the outage."""
-    return first_decision(hold.REASONS, scene) if _held(scene) else None
+def paused(ctx: RolloutContext) -> Decision | None:
+    """Hold for a pause or the route, but not during the outage, which that would prolong."""
+    return first_decision(hold.REASONS, ctx) if _on_hold(ctx) else None
 
 
-def pause_forgotten(scene: RolloutContext) -> Decision | None:
-    """It was paused, and nobody came back."""
-    return safety.pause_forgotten(scene) if _held(scene) else None
+def pause_forgotten(ctx: RolloutContext) -> Decision | None:
+    """Abort after a pause that timed out."""
+    return safety.pause_forgotten(ctx) if _on_hold(ctx) else None
 
 
-def lost_its_pods(scene: RolloutContext) -> Decision | None:
-    """It serves everything and has no ready pod: nothing is committed until that is over."""
-    rollout = scene.rollout
+def lost_its_pods(ctx: RolloutContext) -> Decision | None:
+    """Do not commit while the revision has all traffic and no ready pod."""
+    rollout = ctx.rollout
     if rollout.unready_since is None:
         return None
-    if scene.raise_unwritten:
-        # The switch was stored, but a kill came before it was written.
-        return set_weight(scene, State.STARTING, 0, unready_since=None)
-    return _await_pods(scene)
+    if ctx.raise_unwritten:
+        # The switch was stored, but the operator was killed before it wrote the route.
+        return set_weight(ctx, State.STARTING, 0, unready_since=None)
+    return _wait_for_pods(ctx)
 
 
-def _await_pods(scene: RolloutContext) -> Decision:
-    move = wait_for_pods(scene, scene.canary, scene.min_ready)
-    if move.wait is None or move.wait.reason is not Reason.ROLLING_OUT:
-        return move
-    return replace(move, wait=replace(move.wait, reason=Reason.RECREATING))
+def _wait_for_pods(ctx: RolloutContext) -> Decision:
+    decision = wait_for_pods(ctx, ctx.canary, ctx.min_ready)
+    if decision.wait is None or decision.wait.reason is not Reason.ROLLING_OUT:
+        return decision
+    return replace(decision, wait=replace(decision.wait, reason=Reason.RECREATING))
 
 
-def _held(scene: RolloutContext) -> bool:
-    """Whether it may be held here and is: before the old pods are stopped, or in the bake."""
-    state = scene.rollout.state
-    before = state is State.STOPPING and scene.stable.desired > 0
-    return scene.clocks_stopped and (before or state is State.BAKING)
+def _on_hold(ctx: RolloutContext) -> bool:
+    """Whether the rollout is held where it may be: before the old pods stop, or in the bake."""
+    state = ctx.rollout.state
+    before = state is State.STOPPING and ctx.stable.desired > 0
+    return ctx.clocks_stopped and (before or state is State.BAKING)

@@ -1,6 +1,6 @@
-"""Checks that take traffic away, before anything that could give some.
+"""Checks that take traffic away; they run before any check that could raise it.
 
-Each is asked in every state that it names, paused or not; but while somebody holds the rollout,
+Each one runs in every state that it names, paused or not; but while a user pauses the rollout,
 only the pause itself has a deadline.
 """
 
@@ -27,17 +27,17 @@ from halimede.rollout.sizing.traffic import header_routed, mirror_percent
 from halimede.rollout.steps import ALL_TRAFFIC, PRE_TRAFFIC, analysis_deadline, is_stepwise
 
 UNREADY_GRACE_SECONDS = 60.0
-"""How long a revision that had traffic may be without a ready pod before it is given up."""
+"""How long a revision that had traffic may have no ready pod before it is aborted."""
 FAIL_FAST_RESTARTS = 3
-"""So many restarts of a revision that was never ready show that it never will be."""
+"""Restarts after which a revision that was never ready is aborted, as it never will be."""
 REFUSED_GRACE_SECONDS = 30.0
-"""How long the API server may refuse a new revision's objects: an admission policy that came with
-it in one change may take effect a moment later, or be corrected."""
+"""How long the API server may reject a new revision's objects: an admission policy of the same
+change may take effect a moment later, or be corrected."""
 ROUTE_DEADLINE_SECONDS = 600.0
-"""A route that is not accepted for so long ends the rollout."""
+"""How long the route may stay unaccepted before the rollout is aborted."""
 
 AWAITING_READINESS = frozenset({State.STARTING, State.PRIMING, State.SHIFTING, State.SCALING_UP})
-"""The states in which more pods of the revision are awaited."""
+"""The states that wait for more ready pods of the revision."""
 AWAITING_ROUTE = frozenset(
     {
         State.PRIMING,
@@ -48,93 +48,88 @@ AWAITING_ROUTE = frozenset(
         State.PROMOTING,
     }
 )
-"""The states in which the route is to be accepted."""
+"""The states that wait for the route to be accepted."""
 
 
-def aborted_by_command(scene: RolloutContext) -> Decision | None:
-    """Somebody has asked for it; `rollback` on the way means the same."""
-    if scene.commanded(Verb.ABORT):
-        return replace(
-            abort(scene, AbortReason.ABORT_COMMANDED, "It was commanded."), handled=True
-        )
-    if scene.command is None or not rollback_is_abort(scene, scene.command):
+def aborted_by_command(ctx: RolloutContext) -> Decision | None:
+    """Abort on command; `rollback` during a rollout can mean the same."""
+    if ctx.commanded(Verb.ABORT):
+        return replace(abort(ctx, AbortReason.ABORT_COMMANDED, "It was commanded."), handled=True)
+    if ctx.command is None or not rollback_is_abort(ctx, ctx.command):
         return None
-    told = "It was commanded: `rollback` aborts the rollout that is under way"
-    return replace(abort(scene, AbortReason.ROLLBACK_COMMANDED, told), handled=True)
+    message = "It was commanded: `rollback` aborts the rollout that is under way"
+    return replace(abort(ctx, AbortReason.ROLLBACK_COMMANDED, message), handled=True)
 
 
-def pause_forgotten(scene: RolloutContext) -> Decision | None:
-    """It was paused and nobody came back; whoever edits the model did come back.
+def pause_forgotten(ctx: RolloutContext) -> Decision | None:
+    """Abort after a pause that timed out, unless the model was edited since.
 
-    To go on instead would give users a revision that somebody once had doubts about.
+    To go on instead would send requests to a revision that a user had doubts about.
     """
-    moment = timeout_at(scene.rollout, scene.settings)
-    if moment is None or scene.now < moment:
+    moment = timeout_at(ctx.rollout, ctx.settings)
+    if moment is None or ctx.now < moment:
         return None
-    if scene.target != scene.rollout.revision:
+    if ctx.target != ctx.rollout.revision:
         return None
-    seconds = scene.settings.pause_timeout_seconds
+    seconds = ctx.settings.pause_timeout_seconds
     return abort(
-        scene, AbortReason.PAUSE_TIMEOUT, f"It was paused for {seconds} s and nobody went on."
+        ctx, AbortReason.PAUSE_TIMEOUT, f"It was paused for {seconds} s and nobody went on."
     )
 
 
-def aborted_by_evidence(scene: RolloutContext) -> Decision | None:
-    """The judge has seen enough, and nobody has overruled it."""
-    if scene.verdict is not Verdict.ABORT or scene.rollout.skip_analysis:
+def aborted_by_evidence(ctx: RolloutContext) -> Decision | None:
+    """Abort on the verdict Abort, unless a command has skipped the analysis."""
+    if ctx.verdict is not Verdict.ABORT or ctx.rollout.skip_analysis:
         return None
-    evidence = scene.rollout.evidence
+    evidence = ctx.rollout.evidence
     return abort(
-        scene, AbortReason.ANALYSIS_FAILED, (evidence and evidence.message) or "It is worse."
+        ctx, AbortReason.ANALYSIS_FAILED, (evidence and evidence.message) or "It is worse."
     )
 
 
-def reverted(scene: RolloutContext) -> Decision | None:
-    """The stable revision is asked for again."""
-    if scene.target != scene.rollout.base:
+def reverted(ctx: RolloutContext) -> Decision | None:
+    """Stop if the stable revision is asked for again."""
+    if ctx.target != ctx.rollout.base:
         return None
     return stop(
-        scene,
+        ctx,
         Outcome.REVERTED,
         AbortReason.REVERTED,
-        f"The spec asks for the stable revision {scene.rollout.base} again.",
+        f"The spec asks for the stable revision {ctx.rollout.base} again.",
     )
 
 
-def superseded(scene: RolloutContext) -> Decision | None:
-    """A third revision is asked for: it will be compared with the stable one in its turn."""
-    if scene.target == scene.rollout.revision:
+def superseded(ctx: RolloutContext) -> Decision | None:
+    """Stop if a third revision is asked for; it is compared with the stable one afterwards."""
+    if ctx.target == ctx.rollout.revision:
         return None
     return stop(
-        scene,
+        ctx,
         Outcome.SUPERSEDED,
         AbortReason.SUPERSEDED,
-        f"{'`rollback`' if scene.status.pinned else 'The spec'} asks for revision"
-        f" {scene.target} now.",
+        f"{'`rollback`' if ctx.status.pinned else 'The spec'} asks for revision {ctx.target} now.",
     )
 
 
-def lost_all_traffic_pods(scene: RolloutContext) -> Decision | None:
-    """It has the traffic and no pod to serve it, and the old revision is still there."""
-    if scene.rollout.state not in ALL_TRAFFIC or scene.canary.ready_endpoints > 0:
+def lost_all_traffic_pods(ctx: RolloutContext) -> Decision | None:
+    """Abort if the revision has the bake's weight and no ready pod, and the old one has some."""
+    if ctx.rollout.state not in ALL_TRAFFIC or ctx.canary.ready_endpoints > 0:
         return None
-    if scene.stable.ready_endpoints == 0:
+    if ctx.stable.ready_endpoints == 0:
         return None
-    weight = scene.rollout.weight
+    weight = ctx.rollout.weight
     share = "all traffic" if weight == FULL_WEIGHT else f"{weight} % of the requests"
-    return abort(
-        scene, AbortReason.CANARY_UNHEALTHY, f"It has {share} and lost its last ready pod."
-    )
+    return abort(ctx, AbortReason.CANARY_UNHEALTHY, f"It has {share} and lost its last ready pod.")
 
 
-def lost_its_pods(scene: RolloutContext) -> Decision | None:
-    """A share of the traffic meets no ready pod: the stable revision takes it at once."""
-    rollout, settings = scene.rollout, scene.settings
-    tested = settings.canary.match is not None and header_routed(scene.status)
-    rehearsed = rollout.state in PRE_TRAFFIC and rollout.step_started_at is not None
-    if scene.canary.ready_endpoints > 0 or not (rollout.weight or tested or rehearsed):
+def lost_its_pods(ctx: RolloutContext) -> Decision | None:
+    """Move all requests to the stable revision at once if the new one has no ready pod."""
+    rollout, settings = ctx.rollout, ctx.settings
+    header_match = settings.canary.match is not None and header_routed(ctx.status)
+    before_users = rollout.state in PRE_TRAFFIC and rollout.step_started_at is not None
+    if ctx.canary.ready_endpoints > 0 or not (rollout.weight or header_match or before_users):
         return None
-    if scene.stable.ready_endpoints == 0:
+    if ctx.stable.ready_endpoints == 0:
         return None
     share = f"{rollout.weight} %" if rollout.weight else "requests"
     event = warning(
@@ -143,151 +138,151 @@ def lost_its_pods(scene: RolloutContext) -> Decision | None:
         f" {rollout.base}.",
     )
     state = State.PRIMING if is_stepwise(rollout) or rollout.weight else State.STARTING
-    return set_weight(scene, state, 0, event, unready_since=scene.now)
+    return set_weight(ctx, state, 0, event, unready_since=ctx.now)
 
 
-def stayed_unready(scene: RolloutContext) -> Decision | None:
-    """It had traffic, lost its pods, and they did not come back."""
-    since = scene.rollout.unready_since
-    if since is None or scene.canary.ready_endpoints > 0:
+def stayed_unready(ctx: RolloutContext) -> Decision | None:
+    """Abort if the revision had traffic, lost its pods, and they did not come back."""
+    since = ctx.rollout.unready_since
+    if since is None or ctx.canary.ready_endpoints > 0:
         return None
-    if scene.elapsed(since) < UNREADY_GRACE_SECONDS:
+    if ctx.elapsed(since) < UNREADY_GRACE_SECONDS:
         return None
     return abort(
-        scene,
+        ctx,
         AbortReason.CANARY_UNHEALTHY,
         f"It had traffic and has had no ready pod for {UNREADY_GRACE_SECONDS:.0f} s",
-        scene.canary.message,
+        ctx.canary.message,
     )
 
 
-def crashed(scene: RolloutContext) -> Decision | None:
-    """It was never ready and restarts again and again."""
-    canary = scene.canary
-    if scene.rollout.state is not State.STARTING or canary.ready_endpoints > 0:
+def crashed(ctx: RolloutContext) -> Decision | None:
+    """Abort if the revision was never ready and restarts again and again."""
+    canary = ctx.canary
+    if ctx.rollout.state is not State.STARTING or canary.ready_endpoints > 0:
         return None
     if canary.cause is not NotReadyReason.CRASH_LOOP or canary.restarts < FAIL_FAST_RESTARTS:
         return None
     return abort(
-        scene,
+        ctx,
         AbortReason.CANARY_CRASHED,
         f"It was never ready and restarted {canary.restarts} times",
         canary.message,
     )
 
 
-def past_deadline(scene: RolloutContext) -> Decision | None:
-    """Its pods were awaited long enough. A full cluster is no news about the model."""
-    canary, deadline = scene.canary, scene.settings.progress_deadline_seconds
-    if scene.rollout.state not in AWAITING_READINESS or canary.cause in CAPACITY:
+def past_deadline(ctx: RolloutContext) -> Decision | None:
+    """Abort if too few pods are ready in time. A full cluster says nothing about the model."""
+    canary, deadline = ctx.canary, ctx.settings.progress_deadline_seconds
+    if ctx.rollout.state not in AWAITING_READINESS or canary.cause in CAPACITY:
         return None
-    if scene.clocks_stopped or canary.ready_endpoints >= scene.min_ready:
+    if ctx.clocks_stopped or canary.ready_endpoints >= ctx.min_ready:
         return None
-    if refusal := refused(scene):
+    if refusal := refused(ctx):
         return refusal
-    if scene.elapsed(scene.rollout.last_progress_at) < deadline:
+    if ctx.elapsed(ctx.rollout.last_progress_at) < deadline:
         return None
     return abort(
-        scene,
+        ctx,
         AbortReason.PROGRESS_DEADLINE,
-        f"After {deadline} s {canary.ready_endpoints} of {scene.min_ready} pods are ready"
+        f"After {deadline} s {canary.ready_endpoints} of {ctx.min_ready} pods are ready"
         f" ({canary.cause or 'no cause is known'})",
         canary.message,
     )
 
 
-def refused(scene: RolloutContext) -> Decision | None:
-    """Give up a revision whose objects the API server refuses: the same request fails again."""
-    if not scene.canary.refused or scene.rollout.state is not State.STARTING:
+def refused(ctx: RolloutContext) -> Decision | None:
+    """Abort if the API server rejects the revision's objects, as the same request fails again."""
+    if not ctx.canary.refused or ctx.rollout.state is not State.STARTING:
         return None
-    if scene.elapsed(scene.rollout.last_progress_at) < REFUSED_GRACE_SECONDS:
+    if ctx.elapsed(ctx.rollout.last_progress_at) < REFUSED_GRACE_SECONDS:
         return None
     return abort(
-        scene,
+        ctx,
         AbortReason.CANARY_REFUSED,
         "The API server refuses what runs it",
-        scene.canary.message,
+        ctx.canary.message,
     )
 
 
-def route_past_deadline(scene: RolloutContext) -> Decision | None:
-    """The route stayed unaccepted: something is wrong that no waiting will cure."""
-    if scene.rollout.state not in AWAITING_ROUTE or scene.rollout.weight_applied_at is not None:
+def route_past_deadline(ctx: RolloutContext) -> Decision | None:
+    """Abort if the route stays unaccepted, as more waiting does not help."""
+    if ctx.rollout.state not in AWAITING_ROUTE or ctx.rollout.weight_applied_at is not None:
         return None
-    if scene.clocks_stopped:
+    if ctx.clocks_stopped:
         return None
-    if scene.elapsed(scene.rollout.last_progress_at) < ROUTE_DEADLINE_SECONDS:
+    if ctx.elapsed(ctx.rollout.last_progress_at) < ROUTE_DEADLINE_SECONDS:
         return None
     return abort(
-        scene,
+        ctx,
         AbortReason.ROUTE_NOT_ACCEPTED,
         f"The route was not accepted within {ROUTE_DEADLINE_SECONDS:.0f} s",
-        scene.facts.route.message,
+        ctx.facts.route.message,
     )
 
 
-def no_data_for_too_long(scene: RolloutContext) -> Decision | None:
-    """No request reached it, and the spec says that this is to end the rollout."""
-    analysis, evidence = scene.settings.analysis, scene.rollout.evidence
-    if analysis.on_no_data is not OnTimeout.ABORT or evidence is None or scene.clocks_stopped:
+def no_data_for_too_long(ctx: RolloutContext) -> Decision | None:
+    """Abort if no request reached the revision in time and `onNoData` is Abort."""
+    analysis, evidence = ctx.settings.analysis, ctx.rollout.evidence
+    if analysis.on_no_data is not OnTimeout.ABORT or evidence is None or ctx.clocks_stopped:
         return None
-    since = None if scene.rollout.skip_analysis else evidence.no_data_since
-    if since is None or scene.elapsed(since) < analysis.no_data_timeout_seconds:
+    since = None if ctx.rollout.skip_analysis else evidence.no_data_since
+    if since is None or ctx.elapsed(since) < analysis.no_data_timeout_seconds:
         return None
     return abort(
-        scene,
+        ctx,
         AbortReason.NO_DATA,
         f"It had no request for {analysis.no_data_timeout_seconds} s",
         evidence.message or "",
     )
 
 
-def metrics_down_for_too_long(scene: RolloutContext) -> Decision | None:
-    """Prometheus stays away, and the spec says that this is to end the rollout."""
-    analysis, evidence = scene.settings.analysis, scene.rollout.evidence
-    if analysis.on_metrics_down is not OnTimeout.ABORT or evidence is None or scene.clocks_stopped:
+def metrics_down_for_too_long(ctx: RolloutContext) -> Decision | None:
+    """Abort if Prometheus does not answer in time and `onMetricsDown` is Abort."""
+    analysis, evidence = ctx.settings.analysis, ctx.rollout.evidence
+    if analysis.on_metrics_down is not OnTimeout.ABORT or evidence is None or ctx.clocks_stopped:
         return None
-    since = None if scene.rollout.skip_analysis else evidence.metrics_down_since
-    if since is None or scene.elapsed(since) < analysis.metrics_timeout_seconds:
+    since = None if ctx.rollout.skip_analysis else evidence.metrics_down_since
+    if since is None or ctx.elapsed(since) < analysis.metrics_timeout_seconds:
         return None
     return abort(
-        scene,
+        ctx,
         AbortReason.METRICS_DOWN,
         f"Prometheus has not answered for {analysis.metrics_timeout_seconds} s",
         evidence.message or "",
     )
 
 
-def inconclusive_for_too_long(scene: RolloutContext) -> Decision | None:
-    """The step took its whole time without enough evidence, and the spec says to end it then."""
-    if scene.settings.analysis.on_inconclusive is not OnTimeout.ABORT or scene.clocks_stopped:
+def inconclusive_for_too_long(ctx: RolloutContext) -> Decision | None:
+    """Abort if `maxSeconds` are over without enough evidence and `onInconclusive` is Abort."""
+    if ctx.settings.analysis.on_inconclusive is not OnTimeout.ABORT or ctx.clocks_stopped:
         return None
-    if not inconclusive(scene):
+    if not inconclusive(ctx):
         return None
     return abort(
-        scene, AbortReason.INCONCLUSIVE, "The step's maxSeconds are over without a verdict."
+        ctx, AbortReason.INCONCLUSIVE, "The step's maxSeconds are over without a verdict."
     )
 
 
-def inconclusive(scene: RolloutContext) -> bool:
+def inconclusive(ctx: RolloutContext) -> bool:
     """Whether `maxSeconds` are over although there is evidence to judge."""
-    rollout = scene.rollout
-    until = analysis_deadline(rollout, scene.settings)
+    rollout = ctx.rollout
+    until = analysis_deadline(rollout, ctx.settings)
     return (
         until is not None
         and rollout.evidence is not None
         and rollout.evidence.verdict == Verdict.CONTINUE
-        and scene.now >= until
+        and ctx.now >= until
     )
 
 
-def mirror_refused(scene: RolloutContext) -> Decision | None:
-    """A gateway says no to a route for its copies: users' requests come before these."""
-    route = scene.facts.route
-    if mirror_percent(scene.status, scene.settings) == 0 or not (route.applied and route.refused):
+def mirror_refused(ctx: RolloutContext) -> Decision | None:
+    """Abort if a gateway rejects the route because of its mirror: users' requests come first."""
+    route = ctx.facts.route
+    if mirror_percent(ctx.status, ctx.settings) == 0 or not (route.applied and route.refused):
         return None
     return abort(
-        scene,
+        ctx,
         AbortReason.ROUTE_NOT_ACCEPTED,
         "The gateway takes no route with copies",
         route.message,
@@ -315,4 +310,4 @@ SAFETY = (
     metrics_down_for_too_long,
     inconclusive_for_too_long,
 )
-"""Worst first; the order is the policy."""
+"""The most severe one first; the order is the policy."""

@@ -1,4 +1,4 @@
-"""What happens while no rollout is under way: nothing, or the begin of one."""
+"""The checks while no rollout is under way: they do nothing, or start one."""
 
 from uuid import NAMESPACE_OID, uuid5
 
@@ -12,45 +12,45 @@ from halimede.rollout.events import normal, warning
 from halimede.rollout.revision_history import make_stable, may_skip_steps
 
 
-def serves_already(scene: RolloutContext) -> Decision | None:
-    """What is asked for is stable."""
-    stable = scene.status.stable
-    if stable is None or stable.revision != scene.target:
+def serves_already(ctx: RolloutContext) -> Decision | None:
+    """Do nothing if the target is stable already."""
+    stable = ctx.status.stable
+    if stable is None or stable.revision != ctx.target:
         return None
-    return Decision(scene.status)
+    return Decision(ctx.status)
 
 
-def first_deployment(scene: RolloutContext) -> Decision | None:
-    """Nothing has served yet, so there is nothing to compare with and nothing to protect."""
-    if scene.status.stable is not None:
+def first_deployment(ctx: RolloutContext) -> Decision | None:
+    """Make the first revision stable: there is nothing to compare it with or to protect."""
+    if ctx.status.stable is not None:
         return None
-    target = scene.target
-    if scene.facts.workload(target).ready_endpoints == 0 and scene.facts.replicas > 0:
-        return Decision(scene.status)
+    target = ctx.target
+    if ctx.facts.workload(target).ready_endpoints == 0 and ctx.facts.replicas > 0:
+        return Decision(ctx.status)
     event = normal(
         EventReason.FIRST_REVISION, f"Revision {target} is the first and serves all requests."
     )
-    return Decision(_with_stable(scene), (event,) if scene.facts.replicas else ())
+    return Decision(_with_stable_target(ctx), (event,) if ctx.facts.replicas else ())
 
 
-def nothing_is_to_serve(scene: RolloutContext) -> Decision | None:
-    """Scaled to zero, a new revision can do no harm and take no evidence."""
-    return Decision(_with_stable(scene)) if scene.facts.replicas == 0 else None
+def nothing_is_to_serve(ctx: RolloutContext) -> Decision | None:
+    """Make the target stable at 0 replicas, where it can do no harm and give no evidence."""
+    return Decision(_with_stable_target(ctx)) if ctx.facts.replicas == 0 else None
 
 
-def spec_invalid(scene: RolloutContext) -> Decision | None:
-    """Nothing begins while the spec cannot be understood, unless it was commanded."""
-    return Decision(scene.status) if scene.goal.invalid and not scene.status.pinned else None
+def spec_invalid(ctx: RolloutContext) -> Decision | None:
+    """Start nothing while the spec is invalid, unless `rollback` has pinned a revision."""
+    return Decision(ctx.status) if ctx.goal.invalid and not ctx.status.pinned else None
 
 
-def failed_before(scene: RolloutContext) -> Decision | None:
-    """The revision was stopped before, and is not tried again by itself."""
-    return Decision(scene.status) if failed_record(scene.status, scene.target) else None
+def failed_before(ctx: RolloutContext) -> Decision | None:
+    """Start nothing if the target has failed: it is not tried again without a command."""
+    return Decision(ctx.status) if failed_record(ctx.status, ctx.target) else None
 
 
-def begin(scene: RolloutContext) -> Decision:
-    """Start to roll the target out. Back to a revision that served before there are no steps."""
-    rollout = new_rollout(scene)
+def begin(ctx: RolloutContext) -> Decision:
+    """Start a rollout to the target; it has no steps if the target was stable before."""
+    rollout = new_rollout(ctx)
     recreate = rollout.strategy is Strategy.RECREATE
     back = rollout.steps == 0 and not recreate
     event = normal(
@@ -58,10 +58,10 @@ def begin(scene: RolloutContext) -> Decision:
         f"Revision {rollout.revision} is to follow {rollout.base} by {rollout.strategy}"
         + (", without steps: it was stable before." if back else "."),
     )
-    status = scene.status.evolve(rollout=rollout)
-    if recreate or (scene.goal.no_router and rollout.strategy is Strategy.CANARY):
-        # What is warm stands where the new pods are to be; and behind an entry Service that
-        # shares out by pods, all that there are have requests.
+    status = ctx.status.evolve(rollout=rollout)
+    if recreate or (ctx.goal.no_router and rollout.strategy is Strategy.CANARY):
+        # Warm pods take the room of the new pods; and an entry Service that splits by pods would
+        # send requests to them.
         status = status.evolve(warm_revisions=())
     if not recreate:
         return Decision(status, (event,))
@@ -74,56 +74,60 @@ def begin(scene: RolloutContext) -> Decision:
 
 
 IDLE = (serves_already, first_deployment, spec_invalid, nothing_is_to_serve, failed_before, begin)
-"""Asked in this order; the last one always answers."""
+"""The checks in their order; the last one always decides."""
 
 
 def failed_record(status: Status, revision: RevisionHash) -> FailedRevision | None:
-    """Find out whether a revision was stopped before."""
-    return next((one for one in status.failed_revisions if one.revision == revision), None)
+    """Return the record of a revision's failure; None if it has not failed."""
+    return next((entry for entry in status.failed_revisions if entry.revision == revision), None)
 
 
-def forget_failure(scene: RolloutContext) -> Status | None:
-    """Forget the target's failure, if that is commanded."""
-    command, target = scene.command, scene.target
+def forget_failure(ctx: RolloutContext) -> Status | None:
+    """Return the status without the target's failure; None if `retry` does not apply."""
+    command, target = ctx.command, ctx.target
     if command is None or command.verb is not Verb.RETRY:
         return None
-    if command.revision not in (None, target) or failed_record(scene.status, target) is None:
+    if command.revision not in (None, target) or failed_record(ctx.status, target) is None:
         return None
-    others = tuple(one for one in scene.status.failed_revisions if one.revision != target)
-    return scene.status.evolve(failed_revisions=others)
+    others = tuple(entry for entry in ctx.status.failed_revisions if entry.revision != target)
+    return ctx.status.evolve(failed_revisions=others)
 
 
-def new_rollout(scene: RolloutContext) -> RolloutStatus:
-    """Describe the rollout that begins now."""
-    status, target, settings = scene.status, scene.target, scene.settings
+def new_rollout(ctx: RolloutContext) -> RolloutStatus:
+    """Create the status of a rollout that starts now.
+
+    Raises:
+        LookupError: There is no stable revision.
+    """
+    status, target, settings = ctx.status, ctx.target, ctx.settings
     if status.stable is None:
         raise LookupError("there is no stable revision to compare with")
     strategy = settings.strategy
     if strategy is Strategy.RECREATE and any(
-        one.revision == target for one in status.warm_revisions
+        entry.revision == target for entry in status.warm_revisions
     ):
         strategy = Strategy.CANARY  # both of them run, so there is room for both
     steps = {Strategy.CANARY: len(settings.canary.steps), Strategy.BLUE_GREEN: 1}
     recreate = strategy is Strategy.RECREATE
     message = "The old revision was stopped before it started." if recreate else None
-    if back := may_skip_steps(scene) and not recreate:
+    if back := may_skip_steps(ctx) and not recreate:
         message = "It was stable before, so its steps were skipped."
     token = status.last_command.token if status.last_command else ""
-    seed = f"{scene.goal.identity}:{target}:{token}"
+    seed = f"{ctx.goal.identity}:{target}:{token}"
     return RolloutStatus(
         id=str(uuid5(NAMESPACE_OID, seed)),
         strategy=strategy,
         base=status.stable.revision,
         revision=target,
         state=State.STOPPING if recreate else State.STARTING,
-        state_since=scene.now,
-        started_at=scene.now,
-        last_progress_at=scene.now,
+        state_since=ctx.now,
+        started_at=ctx.now,
+        last_progress_at=ctx.now,
         steps=0 if back else steps.get(strategy, 0),
-        replicas=scene.facts.replicas if recreate else None,
+        replicas=ctx.facts.replicas if recreate else None,
         message=message,
     )
 
 
-def _with_stable(scene: RolloutContext) -> Status:
-    return make_stable(scene.status, scene.target, scene.settings, scene.now)
+def _with_stable_target(ctx: RolloutContext) -> Status:
+    return make_stable(ctx.status, ctx.target, ctx.settings, ctx.now)

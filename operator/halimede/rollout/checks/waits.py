@@ -1,4 +1,4 @@
-"""What a rollout waits for, in words with figures."""
+"""What a rollout waits for, as text with figures."""
 
 from halimede.api.reasons import NotReadyReason, Reason, Verdict
 from halimede.rollout.checks.cluster_capacity import capacity_timed_out, remedy
@@ -10,96 +10,94 @@ from halimede.rollout.remaining import time_left
 from halimede.rollout.traffic_advice import advice_for_step
 
 ROUTE_WAIT_SECONDS = 30.0
-"""How long the route may stay unaccepted before that is what the conditions tell."""
+"""How long the route may stay unaccepted before the conditions report it."""
 
 
-def wait_for_pods(scene: RolloutContext, workload: Workload, wanted: int) -> Decision:
-    """Wait for pods, and say what keeps them."""
+def wait_for_pods(ctx: RolloutContext, workload: Workload, needed: int) -> Decision:
+    """Wait until *needed* pods are ready, and report why they are not."""
     reason: Reason | NotReadyReason = Reason.ROLLING_OUT
     if workload.cause and workload.cause in CAPACITY | NEEDS_HELP:
         reason = workload.cause
     count = (
-        f"{workload.ready_endpoints} of {wanted} pods of revision {workload.revision} are ready"
+        f"{workload.ready_endpoints} of {needed} pods of revision {workload.revision} are ready"
     )
     why = f" ({workload.cause})" if workload.cause else ""
-    if capacity_timed_out(scene):
-        return wait(scene, Reason.CAPACITY_HOLD, f"{count}{why}", workload.message, remedy(scene))
-    return wait(scene, reason, f"{count}{why}", workload.message)
+    if capacity_timed_out(ctx):
+        return wait(ctx, Reason.CAPACITY_HOLD, f"{count}{why}", workload.message, remedy(ctx))
+    return wait(ctx, reason, f"{count}{why}", workload.message)
 
 
-def wait_for_route(scene: RolloutContext, since: float | None = None) -> Decision:
+def wait_for_route(ctx: RolloutContext, since: float | None = None) -> Decision:
     """Wait for the route to be accepted and for proxies to follow it.
 
     *since* is when the weight was set, if `last_progress_at` is older.
     """
-    route, rollout = scene.facts.route, scene.rollout
+    route, rollout = ctx.facts.route, ctx.rollout
     unanswered = rollout.weight_applied_at is None
-    asked = rollout.last_progress_at if since is None else since
-    if unanswered and scene.elapsed(asked) >= ROUTE_WAIT_SECONDS:
-        return wait(
-            scene, Reason.ROUTE_NOT_ACCEPTED, route.message or "The route is not accepted."
-        )
+    set_at = rollout.last_progress_at if since is None else since
+    if unanswered and ctx.elapsed(set_at) >= ROUTE_WAIT_SECONDS:
+        return wait(ctx, Reason.ROUTE_NOT_ACCEPTED, route.message or "The route is not accepted.")
     return wait(
-        scene,
+        ctx,
         Reason.ROLLING_OUT,
         f"The route is to give revision {rollout.revision} {rollout.weight} % ({rollout.state}).",
     )
 
 
-def wait_for_tests(scene: RolloutContext, seconds: int) -> Decision:
-    """Leave a revision without users to those who test it by hand."""
-    rollout = scene.rollout
+def wait_for_tests(ctx: RolloutContext, seconds: int) -> Decision:
+    """Wait at a step of weight 0, so that the revision can be tested by hand."""
+    rollout = ctx.rollout
     return wait(
-        scene,
+        ctx,
         Reason.ROLLING_OUT,
         f"Revision {rollout.revision} is ready and gets no requests of users for {seconds} s"
         f" (step {rollout.step + 1} of {rollout.steps}).",
     )
 
 
-def wait_for_user(scene: RolloutContext) -> Decision:
-    """Wait for a person to decide, or for more evidence."""
+def wait_for_user(ctx: RolloutContext) -> Decision:
+    """Wait for a user to decide, or for more evidence."""
     return wait(
-        scene,
+        ctx,
         Reason.PAUSED,
-        f"Step {scene.rollout.step + 1} is inconclusive after its maxSeconds; it goes on with more"
+        f"Step {ctx.rollout.step + 1} is inconclusive after its maxSeconds; it goes on with more"
         " evidence or with the command `promote`.",
-        time_needed(scene),
-        analysis_message(scene),
+        time_needed(ctx),
+        analysis_message(ctx),
     )
 
 
-def wait_for_evidence(scene: RolloutContext) -> Decision:
-    """Wait for the judge; say so if there is nothing to judge by."""
-    rollout = scene.rollout
-    if without_evidence(scene):
+def wait_for_evidence(ctx: RolloutContext) -> Decision:
+    """Wait for the judge, and report if it has no evidence."""
+    rollout = ctx.rollout
+    if without_evidence(ctx):
         return wait(
-            scene, Reason.METRICS_HOLD, analysis_message(scene), "The weights stay as they are."
+            ctx, Reason.METRICS_HOLD, analysis_message(ctx), "The weights stay as they are."
         )
     step = f"step {rollout.step + 1} of {rollout.steps}"
     message = f"Revision {rollout.revision} gets {describe_weight(rollout)} ({step})"
     return wait(
-        scene,
+        ctx,
         Reason.ROLLING_OUT,
         message,
-        time_needed(scene),
-        analysis_message(scene),
+        time_needed(ctx),
+        analysis_message(ctx),
     )
 
 
-def time_needed(scene: RolloutContext) -> str:
-    """Say that the requests do not suffice, or else how long the step still takes."""
-    rollout, settings = scene.rollout, scene.settings
+def time_needed(ctx: RolloutContext) -> str:
+    """Describe the first step with too few requests, or else how long this one still takes."""
+    rollout, settings = ctx.rollout, ctx.settings
     return advice_for_step(rollout, settings) or time_left(rollout, settings)
 
 
-def without_evidence(scene: RolloutContext) -> bool:
-    """Whether the judge saw no request or could not see at all when it last looked."""
-    evidence = scene.rollout.evidence
+def without_evidence(ctx: RolloutContext) -> bool:
+    """Whether the last poll saw no request or could not read the metrics."""
+    evidence = ctx.rollout.evidence
     return evidence is not None and evidence.verdict in (Verdict.NO_DATA, Verdict.METRICS_DOWN)
 
 
-def analysis_message(scene: RolloutContext) -> str:
-    """Say what the judge said last, with its figures."""
-    evidence = scene.rollout.evidence
+def analysis_message(ctx: RolloutContext) -> str:
+    """Return the message of the last verdict, with its figures."""
+    evidence = ctx.rollout.evidence
     return (evidence and evidence.message) or ""

@@ -1,1 +1,1 @@
-"""Which commands a rollout takes now, and why not the others."""
+"""Which commands a rollout accepts now, and why it rejects the others."""

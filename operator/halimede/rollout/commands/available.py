@@ -1,4 +1,4 @@
-"""What can be commanded now, as far as the status tells."""
+"""Which commands would be accepted now, as far as the status shows."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from halimede.rollout.sizing.first_weight import effective_settings
 
 
 def available_commands(md: ModelDeployment) -> Iterator[str]:
-    """Write what is pinned, where `rollback` can go, and which commands would not be refused."""
+    """Describe the pin, where `rollback` can go, and which commands would be accepted."""
     status = md.status
     if pin := status.pinned:
         yield (
@@ -20,16 +20,16 @@ def available_commands(md: ModelDeployment) -> Iterator[str]:
             " the spec asks for something else or the command resume"
         )
     if status.history:
-        yield f"Stable before: {', '.join(one.revision for one in status.history)}"
+        yield f"Stable before: {', '.join(entry.revision for entry in status.history)}"
     if verbs := is_available(md):
         yield f"Commands now: {', '.join(verbs)}"
 
 
 def is_available(md: ModelDeployment) -> list[Verb]:
-    """List the commands that would not be refused."""
+    """Return the commands that would be accepted."""
     status, rollout = md.status, md.status.rollout
-    looked = (rollout.polled_at or rollout.state_since) if rollout else 0.0
-    scene = RolloutContext(
+    polled_at = (rollout.polled_at or rollout.state_since) if rollout else 0.0
+    ctx = RolloutContext(
         goal=Goal(
             target=status.target.revision if status.target else RevisionHash(""),
             settings=effective_settings(md.spec.rollout, rollout),
@@ -39,6 +39,6 @@ def is_available(md: ModelDeployment) -> list[Verb]:
         status=status,
         command=None,
         verdict=None,
-        now=looked,
+        now=polled_at,
     )
-    return [verb for verb in Verb if rejection_reason(scene, Command(verb, None, "", "")) is None]
+    return [verb for verb in Verb if rejection_reason(ctx, Command(verb, None, "", "")) is None]

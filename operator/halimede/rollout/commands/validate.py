@@ -1,4 +1,4 @@
-"""Why a command is not carried out."""
+"""Why a command is rejected."""
 
 from halimede.api.rollout import Strategy
 from halimede.api.status import State, Status
@@ -20,22 +20,22 @@ PROMOTABLE = {
 }
 
 
-def rejection_reason(scene: RolloutContext, command: Command) -> str | None:
-    """Say why a command cannot be carried out; None if it can, now or when nothing holds it."""
+def rejection_reason(ctx: RolloutContext, command: Command) -> str | None:
+    """Return why a command is rejected; None if it can be executed, now or after a hold."""
     if command.verb is None:
         form = f"write <verb>[:<revision>]@<token>, at most {MAX_LENGTH} characters"
         return f"{form}; the verbs are {', '.join(Verb)}"
-    if command.token in scene.status.executed_tokens:
+    if command.token in ctx.status.executed_tokens:
         return f"the token {command.token} has been used: choose one that is new"
     match command.verb:
         case Verb.RETRY:
-            return _why_not_retry(scene, command)
+            return _reject_retry(ctx, command)
         case Verb.ROLLBACK:
-            return _why_not_rollback(scene, command)
-        case Verb.RESUME if ends_pin(scene.status):
-            return _why_not_unpin(scene.status, command)
+            return _reject_rollback(ctx, command)
+        case Verb.RESUME if ends_pin(ctx.status):
+            return _reject_unpin(ctx.status, command)
         case _:
-            return _why_not_now(scene, command)
+            return _reject_in_state(ctx, command)
 
 
 def ends_pin(status: Status) -> bool:
@@ -44,46 +44,50 @@ def ends_pin(status: Status) -> bool:
     return status.pinned is not None and not paused
 
 
-def _why_not_unpin(status: Status, command: Command) -> str | None:
+def _reject_unpin(status: Status, command: Command) -> str | None:
     pin = status.pinned
     if pin is None or command.revision in (None, pin.revision):
         return None
     return f"revision {pin.revision} is pinned"
 
 
-def _why_not_retry(scene: RolloutContext, command: Command) -> str | None:
-    target = scene.target
+def _reject_retry(ctx: RolloutContext, command: Command) -> str | None:
+    target = ctx.target
     if command.revision not in (None, target):
         return f"the spec asks for revision {target}"
-    return None if failed_record(scene.status, target) else f"{target} has not failed"
+    return None if failed_record(ctx.status, target) else f"{target} has not failed"
 
 
-def _why_not_rollback(scene: RolloutContext, command: Command) -> str | None:
-    status, rollout, wanted = scene.status, scene.status.rollout, command.revision
-    if rollback_is_abort(scene, command):
+def _reject_rollback(ctx: RolloutContext, command: Command) -> str | None:
+    status, rollout, revision = ctx.status, ctx.status.rollout, command.revision
+    if rollback_is_abort(ctx, command):
         return None
     if rollout is not None and rollout.state is not State.DRAINING:
-        if rollout.state in DECIDED and wanted in (None, rollout.base):
+        if rollout.state in DECIDED and revision in (None, rollout.base):
             return f"the rollout is decided already ({rollout.outcome})"
-        if wanted in (None, rollout.revision):
+        if revision in (None, rollout.revision):
             return f"revision {rollout.revision} is rolled out: to stay without it, `abort`"
-    if status.stable is not None and wanted == status.stable.revision:
-        return f"revision {wanted} serves already"
-    return _why_not_paused(scene) or _why_not_there(status, wanted)
+    if status.stable is not None and revision == status.stable.revision:
+        return f"revision {revision} serves already"
+    return _reject_while_paused(ctx) or _reject_unkept(status, revision)
 
 
-def _why_not_there(status: Status, wanted: str | None) -> str | None:
-    """Say so if no such revision is kept, and which are."""
-    kept = [one.revision for one in status.history]
-    if (wanted or previous_stable(status)) in kept:
+def _reject_unkept(status: Status, revision: str | None) -> str | None:
+    """Return which revisions are kept if *revision* is not among them."""
+    kept = [entry.revision for entry in status.history]
+    if (revision or previous_stable(status)) in kept:
         return None
-    lack = f"revision {wanted} is not" if wanted else "no revision that did not have to be left is"
+    lack = (
+        f"revision {revision} is not"
+        if revision
+        else "no revision that did not have to be left is"
+    )
     choice = f"rollback:<revision> takes {', '.join(kept)}" if kept else "nothing else is there"
     return f"{lack} in status.history; {choice}"
 
 
-def _why_not_now(scene: RolloutContext, command: Command) -> str | None:
-    rollout = scene.status.rollout
+def _reject_in_state(ctx: RolloutContext, command: Command) -> str | None:
+    rollout = ctx.status.rollout
     if rollout is None:
         return "no rollout is under way"
     if command.revision not in (None, rollout.revision):
@@ -92,40 +96,40 @@ def _why_not_now(scene: RolloutContext, command: Command) -> str | None:
         return f"the rollout is decided already ({rollout.outcome})"
     match command.verb:
         case Verb.PROMOTE | Verb.PROMOTE_FULL | Verb.PROMOTE_FULL_FORCE:
-            return _why_not_promote(scene, command.verb)
+            return _reject_promote(ctx, command.verb)
         case Verb.RESUME:
-            return _why_not_resume(scene)
+            return _reject_resume(ctx)
         case _:
             return None
 
 
-def _why_not_promote(scene: RolloutContext, verb: Verb) -> str | None:
-    state = scene.rollout.state
-    if why := _why_not_paused(scene):
+def _reject_promote(ctx: RolloutContext, verb: Verb) -> str | None:
+    state = ctx.rollout.state
+    if why := _reject_while_paused(ctx):
         return why
-    if verb is Verb.PROMOTE_FULL and scene.rollout.strategy is Strategy.RECREATE:
+    if verb is Verb.PROMOTE_FULL and ctx.rollout.strategy is Strategy.RECREATE:
         return "strategy Recreate has no steps to skip"
     if state not in PROMOTABLE[verb]:
         return f"there is nothing to promote in state {state}"
     return None
 
 
-def _why_not_paused(scene: RolloutContext) -> str | None:
-    """Say so if a pause holds what is commanded, or would hold it."""
-    if scene.settings.paused:
+def _reject_while_paused(ctx: RolloutContext) -> str | None:
+    """Return how to end the pause that holds or would hold the command, if there is one."""
+    if ctx.settings.paused:
         return "the rollout is paused: set spec.rollout.paused to false first"
-    rollout = scene.status.rollout
+    rollout = ctx.status.rollout
     if rollout is None or rollout.paused_since is None:
         return None
     return "the rollout is paused: command `resume` first"
 
 
-def _why_not_resume(scene: RolloutContext) -> str | None:
-    """Say so if `resume` has nothing to end: no pause by command, and no wait for evidence."""
-    if scene.rollout.paused_since is not None or capacity_timed_out(scene):
+def _reject_resume(ctx: RolloutContext) -> str | None:
+    """Return why `resume` has nothing to end: no pause by command, no wait that it ends."""
+    if ctx.rollout.paused_since is not None or capacity_timed_out(ctx):
         return None
-    if inconclusive(scene) or without_evidence(scene):
+    if inconclusive(ctx) or without_evidence(ctx):
         return None
-    if scene.settings.paused:
+    if ctx.settings.paused:
         return "spec.rollout.paused holds the rollout: set it to false"
     return "the rollout is not paused"

@@ -1,1 +1,1 @@
-"""How many pods each revision gets, and which share of the traffic."""
+"""How many pods each revision gets, and which weight."""

@@ -1,9 +1,8 @@
-"""The steps of a canary whose spec names none: the traffic chooses the first weight.
+"""The steps of a canary whose spec has none: the traffic determines the first weight.
 
-A rollout begins at the lowest weight. Once the requests per second are known, the first weight is
-raised to what lets a good revision show itself within minutes. It is chosen once, stored in the
-status, and never lowered. The number of steps stays the same, for it fixes the levels of the
-evidence.
+A rollout starts at the lowest weight. Once the requests per second are known, the first weight is
+raised until a good revision can pass within minutes. It is chosen once, stored in the status, and
+never lowered. The number of steps stays the same, as it fixes the levels of the evidence.
 """
 
 from math import ceil
@@ -25,7 +24,7 @@ SECOND, LATE_SECOND, THIRD = 25, 35, 50
 
 
 def weight_for(per_second: float) -> int:
-    """Choose the first weight for a number of requests per second to the model as a whole.
+    """Return the first weight for a number of requests per second to the model as a whole.
 
     >>> weight_for(10.0), weight_for(1.7), weight_for(0.2)
     (5, 12, 25)
@@ -35,7 +34,7 @@ def weight_for(per_second: float) -> int:
 
 
 def choose_first_weight(rollout: RolloutStatus, settings: Rollout) -> RolloutStatus:
-    """Fix the first weight once the traffic is known; *settings* are those of the spec."""
+    """Set the first weight once the traffic is known; *settings* are those of the spec."""
     evidence = rollout.evidence
     if settings.canary.steps or rollout.first_weight is not None or not is_stepwise(rollout):
         return rollout
@@ -46,16 +45,16 @@ def choose_first_weight(rollout: RolloutStatus, settings: Rollout) -> RolloutSta
 
 
 def effective_settings(settings: Rollout, rollout: RolloutStatus | None) -> Rollout:
-    """Fill in the steps that the spec leaves to the traffic, as far as *rollout* has chosen."""
+    """Return the settings with default steps, by the first weight that *rollout* has, if any."""
     return with_first_weight(settings, (rollout and rollout.first_weight) or LOWEST)
 
 
 def with_first_weight(settings: Rollout, weight: int) -> Rollout:
-    """Fill in the steps that the spec leaves to the traffic: *weight*, 25 or 35, and 50 %."""
+    """Return the settings with default steps if the spec has none: *weight*, 25 or 35, 50 %."""
     if settings.canary.steps:
         return settings
     second = SECOND if weight < SECOND else LATE_SECOND
-    steps = tuple(Step(weight=one) for one in (weight, second, THIRD))
+    steps = tuple(Step(weight=percent) for percent in (weight, second, THIRD))
     canary = settings.canary.evolve(steps=steps)
     return settings.evolve(canary=canary)
 
@@ -63,7 +62,7 @@ def with_first_weight(settings: Rollout, weight: int) -> Rollout:
 def report_first_weight(
     before: RolloutStatus | None, after: RolloutStatus | None
 ) -> tuple[Event, ...]:
-    """Create the Event for a first weight chosen in this pass, if it is not the lowest one."""
+    """Create the Event for a first weight that was just chosen, if it is not the lowest one."""
     if after is None or after.first_weight in (None, LOWEST) or after.evidence is None:
         return ()
     if before is not None and before.first_weight is not None:

@@ -1,4 +1,4 @@
-"""How many pods a share of the traffic needs."""
+"""How many pods a weight needs."""
 
 from fractions import Fraction
 from math import ceil
@@ -8,15 +8,15 @@ from halimede.api.rollout import Scale
 FULL_WEIGHT = 100
 """Percent."""
 READY_SHARE = 0.9
-"""Of the full scale, so much must be ready before a revision gets all traffic; below ten pods
-that is every pod."""
+"""The part of full scale that must be ready before a revision gets all traffic; below ten pods,
+every pod."""
 OVERLOAD = 2
-"""How many times its usual load a pod of the stable revision may carry while a bad revision's
-traffic comes back: for a moment better than errors."""
+"""How many times its usual load a pod of the stable revision may carry while traffic comes back
+from a bad revision: for a short time that is better than errors."""
 
 
 def replicas_for_weight(weight: int, replicas: int) -> int:
-    """Count the pods of *replicas* that *weight* percent of the traffic needs, rounding up.
+    """Return how many of *replicas* pods *weight* percent of the traffic needs, rounded up.
 
     >>> [replicas_for_weight(weight, 4) for weight in (0, 5, 50, 100)]
     [0, 1, 2, 4]
@@ -25,10 +25,11 @@ def replicas_for_weight(weight: int, replicas: int) -> int:
 
 
 def split_replicas(weight: int, replicas: int) -> tuple[int, int]:
-    """Choose how many pods of either revision come nearest to a share of *weight* percent.
+    """Choose the numbers of pods of both revisions that come closest to *weight* percent.
 
-    For clients that meet every pod equally often. Of *replicas* pods or one more, neither
-    revision has none; where two choices are as near, the smaller canary is taken.
+    It assumes that requests reach every pod equally often. The total is *replicas* pods or one
+    more, and both revisions have at least one, except at 0 and 100 percent. If two choices are
+    equally close, the one with the smaller canary is taken.
 
     Returns:
         The pods of the revision that is rolled out, and those of the stable one.
@@ -41,17 +42,17 @@ def split_replicas(weight: int, replicas: int) -> tuple[int, int]:
     if weight in (0, FULL_WEIGHT):
         return weight * replicas // FULL_WEIGHT, replicas - weight * replicas // FULL_WEIGHT
     share = Fraction(weight, FULL_WEIGHT)
-    near = (
+    choices = (
         (canary, pods - canary)
         for pods in (max(2, replicas), max(1, replicas) + 1)
         for canary in (int(share * pods), int(share * pods) + 1)
         if 0 < canary < pods
     )
-    return min(near, key=lambda pair: (abs(Fraction(pair[0], sum(pair)) - share), pair))
+    return min(choices, key=lambda pair: (abs(Fraction(pair[0], sum(pair)) - share), pair))
 
 
 def canary_replicas(scale: Scale | None, weight: int, replicas: int) -> int:
-    """Count the pods of a canary: what its step asks for, and never fewer than its share needs.
+    """Return the pods of a canary: what its step asks for, but no fewer than its weight needs.
 
     >>> canary_replicas(None, 5, 4), canary_replicas(Scale(replicas=3), 5, 4)
     (1, 3)
@@ -63,12 +64,12 @@ def canary_replicas(scale: Scale | None, weight: int, replicas: int) -> int:
     least = max(1, replicas_for_weight(weight, replicas))
     if scale is None:
         return least
-    asked = scale.replicas or ceil((scale.percent or 0) * replicas / 100)
-    return max(asked, least)
+    requested = scale.replicas or ceil((scale.percent or 0) * replicas / 100)
+    return max(requested, least)
 
 
 def full_scale(replicas: int) -> int:
-    """Count the ready pods with which a revision may carry everything.
+    """Return how many ready pods a revision needs to get all traffic.
 
     >>> full_scale(1), full_scale(9), full_scale(20)
     (1, 9, 18)
@@ -77,9 +78,9 @@ def full_scale(replicas: int) -> int:
 
 
 def weight_on_abort(weight: int, *, stable_ready: int, canary_ready: int, replicas: int) -> int:
-    """Say what share a stopped revision must keep, because the stable one could not carry it.
+    """Return the weight that an aborted revision must keep as the stable one cannot carry it.
 
-    That is none as soon as half of the stable pods are ready; and it never rises.
+    It is 0 as soon as half of the stable pods are ready, and it never rises.
 
     >>> weight_on_abort(50, stable_ready=1, canary_ready=2, replicas=2)
     0

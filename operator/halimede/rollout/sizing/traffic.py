@@ -1,4 +1,4 @@
-"""What a status means for the cluster: who gets which share, and how many pods.
+"""What a status means for the cluster: the weight and the pods of each revision.
 
 Weights are derived from the status and never read back from the route, which is an output.
 """
@@ -13,7 +13,7 @@ from halimede.rollout.sizing.replicas import replicas_for_weight
 from halimede.rollout.steps import skips_steps
 
 OUT_OF_THE_ROUTE = frozenset({State.STARTING, State.ABORT_DRAINING})
-"""The states in which the route does not know the new revision."""
+"""The states in which the new revision is not in the route."""
 GOING_BACK = frozenset({State.ABORTING, State.ABORT_DRAINING})
 PREVIEWED = frozenset({State.AWAITING_PROMOTION, State.SCALING_UP, State.PROMOTING, State.BAKING})
 TESTED = frozenset(
@@ -27,38 +27,39 @@ TESTED = frozenset(
         State.BAKING,
     }
 )
-"""The states in which testers meet the new revision; out of each of them it is shed."""
+"""The states in which requests that match `canary.match` reach the new revision; if it loses its
+pods in one of them, they are shed."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrafficPlan:
-    """All that what leads clients to the revisions depends on, besides the spec."""
+    """Everything besides the spec on which Services and routes depend."""
 
     weights: tuple[tuple[RevisionHash, int], ...]
-    """The revisions that the route knows, the stable one first, with their percentages."""
+    """The revisions in the route, the stable one first, with their percentages."""
     preview: RevisionHash | None
-    """The revision that the preview shows."""
+    """The revision behind the preview Service."""
     header_routed: bool
-    """Whether requests that `canary.match` tells go to the new revision."""
+    """Whether requests that match `canary.match` go to the new revision."""
     mirror_percent: int
-    """The percentage of requests of which the new revision gets copies."""
+    """The percentage of requests that are mirrored to the new revision."""
 
 
 def traffic_plan(status: Status, settings: Rollout) -> TrafficPlan:
-    """Say who gets what."""
-    copied = mirror_percent(status, settings)
-    return TrafficPlan(weights(status), preview_revision(status), header_routed(status), copied)
+    """Return how requests reach the revisions."""
+    mirrored = mirror_percent(status, settings)
+    return TrafficPlan(weights(status), preview_revision(status), header_routed(status), mirrored)
 
 
 def weights(status: Status) -> tuple[tuple[RevisionHash, int], ...]:
-    """List the revisions that the route knows, the stable one first, with their percentages."""
+    """Return the revisions in the route, the stable one first, with their percentages."""
     rollout = status.rollout
     if rollout is None:
-        return tuple((revision, 100) for revision in _serving(status))
+        return tuple((revision, 100) for revision in _serving_revisions(status))
     if rollout.strategy is Strategy.RECREATE:
-        # Only one of them has pods, or is to have some.
-        moved = rollout.weight > 0 or rollout.state is State.DRAINING
-        return ((rollout.revision if moved else rollout.base, 100),)
+        # Only one of the two has pods, or is to have some.
+        switched = rollout.weight > 0 or rollout.state is State.DRAINING
+        return ((rollout.revision if switched else rollout.base, 100),)
     if rollout.state is State.DRAINING:
         return ((rollout.revision, 100),)
     if rollout.state in OUT_OF_THE_ROUTE:
@@ -67,13 +68,13 @@ def weights(status: Status) -> tuple[tuple[RevisionHash, int], ...]:
 
 
 def is_canary(status: Status) -> bool:
-    """Whether revisions with a share of the traffic may be told apart by their pods alone."""
+    """Whether a canary is under way, which without a router splits requests by numbers of pods."""
     return status.rollout is not None and status.rollout.strategy is Strategy.CANARY
 
 
 def revisions_with_workloads(status: Status) -> frozenset[RevisionHash]:
-    """Name the revisions whose children must be there."""
-    revisions = {*_serving(status), *(one.revision for one in status.warm_revisions)}
+    """Return the revisions whose children must exist."""
+    revisions = {*_serving_revisions(status), *(entry.revision for entry in status.warm_revisions)}
     if status.rollout is not None:
         revisions |= {status.rollout.base, status.rollout.revision}
     return frozenset(revisions)
@@ -90,7 +91,7 @@ def revisions_to_keep(status: Status) -> frozenset[RevisionHash]:
 
 
 def preview_revision(status: Status) -> RevisionHash | None:
-    """Name the revision that the preview Service shows: blue-green's, until it is committed."""
+    """Return the revision behind the preview Service: blue-green's new one until the commit."""
     rollout = status.rollout
     if rollout is None or rollout.strategy is not Strategy.BLUE_GREEN:
         return None
@@ -98,7 +99,7 @@ def preview_revision(status: Status) -> RevisionHash | None:
 
 
 def header_routed(status: Status) -> bool:
-    """Whether requests that `canary.match` tells go to the new revision."""
+    """Whether requests that match `canary.match` go to the new revision."""
     rollout = status.rollout
     if rollout is None or rollout.strategy is not Strategy.CANARY or rollout.steps == 0:
         return False
@@ -106,7 +107,7 @@ def header_routed(status: Status) -> bool:
 
 
 def mirror_percent(status: Status, settings: Rollout) -> int:
-    """Say of what percentage of users' requests the new revision gets copies."""
+    """Return the percentage of users' requests that are mirrored to the new revision."""
     state = status.rollout.state if status.rollout else None
     mirror, analysis = settings.canary.mirror, settings.blue_green.preview_analysis
     if state is State.MIRRORING and mirror:
@@ -115,34 +116,34 @@ def mirror_percent(status: Status, settings: Rollout) -> int:
 
 
 def hpa_target(status: Status) -> RevisionHash | None:
-    """Name the revision whose Deployment the autoscaler scales: the stable one."""
-    return next(iter(_serving(status)), None)
+    """Return the revision whose Deployment the autoscaler scales: the stable one."""
+    return next(iter(_serving_revisions(status)), None)
 
 
-def replicas(scene: RolloutContext, revision: RevisionHash, *, autoscaled: bool) -> int | None:
-    """Say how many pods a revision's Deployment asks for; None: that is left as it is."""
-    rollout, count = scene.status.rollout, scene.facts.replicas
+def replicas(ctx: RolloutContext, revision: RevisionHash, *, autoscaled: bool) -> int | None:
+    """Return `spec.replicas` of a revision's Deployment; None: it is left as it is."""
+    rollout, count = ctx.status.rollout, ctx.facts.replicas
     if rollout is not None and rollout.strategy is Strategy.RECREATE:
-        return _recreated(scene, rollout, revision, autoscaled=autoscaled)
-    if rollout is not None and revision == rollout.base and scene.replaces_pods:
-        return _stable_when_replacing(scene, rollout)
+        return _recreate_replicas(ctx, rollout, revision, autoscaled=autoscaled)
+    if rollout is not None and revision == rollout.base and ctx.replaces_pods:
+        return _stable_replicas_when_replacing(ctx, rollout)
     if rollout is not None and revision == rollout.base and not autoscaled:
-        return scene.stable_replicas
+        return ctx.stable_replicas
     if rollout is None or revision != rollout.revision or rollout.state is State.DRAINING:
         return None if autoscaled else count
     if rollout.state in GOING_BACK:
-        return _aborted(scene, rollout)
-    return _canary(scene, rollout)
+        return _aborted_replicas(ctx, rollout)
+    return _canary_replicas(ctx, rollout)
 
 
-def _recreated(
-    scene: RolloutContext, rollout: RolloutStatus, revision: RevisionHash, *, autoscaled: bool
+def _recreate_replicas(
+    ctx: RolloutContext, rollout: RolloutStatus, revision: RevisionHash, *, autoscaled: bool
 ) -> int | None:
-    """Never give pods to both. None of them is left to an autoscaler, which stops at zero."""
-    new, count = revision == rollout.revision, scene.facts.replicas
+    """Give pods to one revision at a time, and without an autoscaler, which stops at 0 pods."""
+    new, count = revision == rollout.revision, ctx.facts.replicas
     match rollout.state:
-        case State.STOPPING if scene.clocks_stopped and not new:
-            return scene.facts.workload(revision).desired
+        case State.STOPPING if ctx.clocks_stopped and not new:
+            return ctx.facts.workload(revision).desired
         case State.STOPPING:
             return 0
         case State.ABORTING | State.ABORT_DRAINING:
@@ -153,47 +154,47 @@ def _recreated(
             return count if new else 0
 
 
-def _stable_when_replacing(scene: RolloutContext, rollout: RolloutStatus) -> int:
-    """The stable revision grows into what the other leaves, and shrinks by what it gives up."""
-    count = scene.facts.replicas
+def _stable_replicas_when_replacing(ctx: RolloutContext, rollout: RolloutStatus) -> int:
+    """Grow stable into the room that the canary leaves, and shrink it by the replaced pods."""
+    count = ctx.facts.replicas
     if rollout.state is State.DRAINING:
         return min(1, count)
     back = rollout.state in GOING_BACK
-    # What the other was told to leave is free once it was seen to.
-    taken = max(scene.canary.desired, 0 if back else _canary(scene, rollout))
+    # Room that the canary is to leave counts only once its Deployment is observed to leave it.
+    taken = max(ctx.canary.desired, 0 if back else _canary_replicas(ctx, rollout))
     kept = count if back else count - rollout.replaced_replicas
-    return max(min(1, count), min(kept, max(scene.stable.desired, count + 1 - taken)))
+    return max(min(1, count), min(kept, max(ctx.stable.desired, count + 1 - taken)))
 
 
-def _aborted(scene: RolloutContext, rollout: RolloutStatus) -> int:
-    """A stopped revision keeps its pods, at most what it had been given them for."""
-    count = scene.facts.replicas
-    kept = min(scene.facts.workload(rollout.revision).desired, count)
-    if scene.replaces_pods and scene.route_settled and rollout.weight > 0:
-        # One less than its share needs, so that there is room for one of the stable revision's.
-        return min(kept, max(1, count - scene.stable.ready_endpoints - 1))
+def _aborted_replicas(ctx: RolloutContext, rollout: RolloutStatus) -> int:
+    """Keep the pods of an aborted revision, but no more than full scale."""
+    count = ctx.facts.replicas
+    kept = min(ctx.facts.workload(rollout.revision).desired, count)
+    if ctx.replaces_pods and ctx.route_settled and rollout.weight > 0:
+        # One less than its weight needs, to make room for one pod of the stable revision.
+        return min(kept, max(1, count - ctx.stable.ready_endpoints - 1))
     return kept
 
 
-def _canary(scene: RolloutContext, rollout: RolloutStatus) -> int:
-    """A rollout never takes pods from a revision that it has given them, but by a step's scale.
+def _canary_replicas(ctx: RolloutContext, rollout: RolloutStatus) -> int:
+    """Never scale the canary down, except by a step's `scale`.
 
-    Where the share is that of the pods, there are as many as the step needs.
+    If the numbers of pods make the weight, it has exactly as many as the step needs.
     """
-    scaled = scene.step is not None and scene.step.scale is not None and not scene.replaces_pods
-    exact = scene.step is not None and (scene.weight_by_replicas or scaled)
+    scaled = ctx.step is not None and ctx.step.scale is not None and not ctx.replaces_pods
+    exact = ctx.step is not None and (ctx.weight_by_replicas or scaled)
     if exact and rollout.state in GROWING:
-        return scene.canary_replicas
+        return ctx.canary_replicas
     if rollout.state is State.STARTING and not skips_steps(rollout):
-        return scene.canary_replicas
-    count = scene.facts.replicas
+        return ctx.canary_replicas
+    count = ctx.facts.replicas
     kept = count
-    if scene.replaces_pods:
-        before = 0 if scene.route_settled else rollout.weight_before
+    if ctx.replaces_pods:
+        before = 0 if ctx.route_settled else rollout.weight_before
         kept = replicas_for_weight(max(rollout.weight, before), count)
-    return max(scene.canary_replicas, min(scene.canary.desired, kept))
+    return max(ctx.canary_replicas, min(ctx.canary.desired, kept))
 
 
-def _serving(status: Status) -> tuple[RevisionHash, ...]:
+def _serving_revisions(status: Status) -> tuple[RevisionHash, ...]:
     serving = status.stable or status.target
     return (serving.revision,) if serving else ()
