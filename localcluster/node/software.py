@@ -21,7 +21,7 @@ HOME = "/opt/halimede"
 _SCRIPT = f"""#!{HOME}/bin/python3
 import sys
 sys.path.insert(0, "{HOME}/operator")
-from halimede.cli import main
+from halimede.cli.main import main
 sys.exit(main())
 """
 

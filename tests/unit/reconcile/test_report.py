@@ -59,6 +59,7 @@ def test_one_state_is_shown_at_a_time() -> None:
         'halimede_rollout_state{name="states",namespace="ns",state="Analysing"} 1.0',
         'halimede_rollout_weight_percent{name="states",namespace="ns"} 25.0',
         'halimede_model_ready{name="states",namespace="ns"} 0.0',
+        'halimede_model_outdated{name="states",namespace="ns"} 0.0',
     }
 
 
