@@ -40,7 +40,7 @@ def test_bad_versions_differ_from_v2_only_by_their_fault(versions: dict[str, Ver
 
 
 def test_no_image_is_both_learned_from_and_asked_about() -> None:
-    """Training and test images have the same shape and together are the whole data set."""
+    """Both halves have all digits and together are the whole data set."""
     learn, ask = digits()
     assert (len(learn), len(ask)) == (898, 899)
     assert set(learn.digits) == set(ask.digits) == set(range(10))
