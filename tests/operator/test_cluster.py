@@ -220,7 +220,7 @@ async def test_the_api_server_tells_who_took_a_field(kube: KubeCluster, namespac
     assert foreign_write(ours, _canary_route(namespace, 5)) is None
     assert foreign_write(ours, raised) is None
     theirs = await kube.apply(_canary_route(namespace, 0), manager="somebody")
-    found = foreign_write(theirs, raised)
-    assert found is not None
-    assert found.manager == "somebody"
+    result = foreign_write(theirs, raised)
+    assert result is not None
+    assert result.manager == "somebody"
     assert foreign_write(await kube.apply(raised), raised) is None

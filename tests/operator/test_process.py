@@ -34,8 +34,10 @@ def _children(api_server: Cluster, namespace: str) -> dict[str, dict[str, Any]]:
 def _condition(
     api_server: Cluster, namespace: str, type_: str, name: str = "m"
 ) -> tuple[str, str, str]:
-    found = json.loads(api_server.kubectl("get", "mdeploy", name, "-n", namespace, "-o", "json"))
-    for condition in found.get("status", {}).get("conditions", ()):
+    manifest = json.loads(
+        api_server.kubectl("get", "mdeploy", name, "-n", namespace, "-o", "json")
+    )
+    for condition in manifest.get("status", {}).get("conditions", ()):
         if condition["type"] == type_:
             return condition["status"], condition["reason"], condition["message"]
     return "", "", ""

@@ -60,8 +60,8 @@ def kubectl(gateway_api: Cluster, namespace: str) -> Callable[..., Any]:
 
 
 def _live(kubectl: Callable[..., Any], kind: str, name: str) -> Manifest:
-    found: Manifest = json.loads(kubectl("get", kind, name, "-ojson"))
-    return found
+    manifest: Manifest = json.loads(kubectl("get", kind, name, "-ojson"))
+    return manifest
 
 
 def _names(route: Manifest) -> list[str]:

@@ -39,8 +39,10 @@ class Judged:
         now = self.clock()
         latency = self.analysis.latency
         slow_after = latency.threshold_milliseconds if latency else None
-        asked = request(now, counted_since(self.evidence), provider=self.analysis.provider)
-        return await self.metrics.read(replace(asked, slow_after=slow_after))
+        metrics_request = request(
+            now, counted_since(self.evidence), provider=self.analysis.provider
+        )
+        return await self.metrics.read(replace(metrics_request, slow_after=slow_after))
 
     async def begin(self) -> None:
         """Start when both sources have both revisions."""
@@ -57,10 +59,12 @@ class Judged:
     async def _scraped(self) -> list[set[str]]:
         """Return the scraped revisions of each source."""
         now = self.clock()
-        asked = request(now, now, provider=self.analysis.provider)
-        answers = (await self.metrics.read(asked)).answers
+        metrics_request = request(now, now, provider=self.analysis.provider)
+        answers = (await self.metrics.read(metrics_request)).answers
         return [
-            _owners(source, answer, asked) if isinstance(answer, CounterSamples) else set()
+            _owners(source, answer, metrics_request)
+            if isinstance(answer, CounterSamples)
+            else set()
             for source, answer in answers.items()
         ]
 

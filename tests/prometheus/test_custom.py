@@ -21,8 +21,8 @@ async def ask(
     """Query the last ten seconds."""
     now = clock()
     indicator = DueQuery("metrics/accuracy", requests, errors, 10.0)
-    asked = replace(request(now, now), indicators=(indicator,))
-    return (await metrics.read(asked)).answers["metrics/accuracy"]
+    metrics_request = replace(request(now, now), indicators=(indicator,))
+    return (await metrics.read(metrics_request)).answers["metrics/accuracy"]
 
 
 async def test_numbers_come_rounded_and_no_errors_are_none(

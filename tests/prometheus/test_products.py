@@ -113,19 +113,19 @@ async def test_client_errors_are_read_from_the_same_answer(
     provider = router.product.provider
 
     async def seen() -> Counts:
-        asked = replace(request(clock(), begun, provider=provider), client_errors=True)
-        answer = (await metrics.read(asked)).answers[Source.ROUTER]
+        metrics_request = replace(request(clock(), begun, provider=provider), client_errors=True)
+        answer = (await metrics.read(metrics_request)).answers[Source.ROUTER]
         assert isinstance(answer, CounterSamples)
-        found = count_window(
+        result = count_window(
             Source.ROUTER,
             answer,
-            asked,
+            metrics_request,
             begun_at=begun,
             after=begun,
             pods_started={},
         )
-        assert isinstance(found, WindowCounts)
-        return found.client_errors.canary
+        assert isinstance(result, WindowCounts)
+        return result.client_errors.canary
 
     expected = Counts(15, 7 if router.product.tells_grpc else 4)
     await wait_until_async(seen, lambda counted: counted == expected)
@@ -161,17 +161,22 @@ async def test_what_two_replicas_of_prometheus_have_scraped_is_refused(
 
     async def counted() -> list[object]:
         now = clock()
-        said: list[object] = []
+        text: list[object] = []
         for product in PRODUCTS:
-            asked = request(now, now - 60, provider=product.provider)
-            answer = (await metrics.read(asked)).answers[Source.ROUTER]
+            metrics_request = request(now, now - 60, provider=product.provider)
+            answer = (await metrics.read(metrics_request)).answers[Source.ROUTER]
             assert isinstance(answer, CounterSamples)
-            said.append(
+            text.append(
                 count_window(
-                    Source.ROUTER, answer, asked, begun_at=now, after=now - 60, pods_started={}
+                    Source.ROUTER,
+                    answer,
+                    metrics_request,
+                    begun_at=now,
+                    after=now - 60,
+                    pods_started={},
                 )
             )
-        return said
+        return text
 
     await wait_until_async(
         counted,

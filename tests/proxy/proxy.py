@@ -66,11 +66,11 @@ class Proxy:
 
     def measured(self, metrics: tuple[str, ...]) -> CounterSamples:
         """Return the counters as Prometheus would."""
-        found = (
+        result = (
             Series({**dict(labels), "instance": "envoy"}, tuple(samples))
             for labels, samples in self.samples.items()
         )
-        return CounterSamples(tuple(one for one in found if one.labels["__name__"] in metrics))
+        return CounterSamples(tuple(one for one in result if one.labels["__name__"] in metrics))
 
     async def ready(self) -> bool:
         """Return whether it serves."""
