@@ -103,5 +103,5 @@ def test_good_objects_are_accepted(refusal: Refusal, good: Manifest) -> None:
 def test_bounds(refusal: Refusal, path: Path, keyword: str, value: Any) -> None:
     """A value beyond a bound is rejected, and the message names the field."""
     field = "spec." + ".".join(path).replace(".0", "[0]")
-    said = refusal(model_deployment(spoiled(path, value)))
-    assert field in said, keyword
+    message = refusal(model_deployment(spoiled(path, value)))
+    assert field in message, keyword

@@ -23,11 +23,11 @@ def test_quantities(api_server: Cluster, prefix: str) -> None:
     path, named = MODELS[prefix]
     document = json.loads(api_server.kubectl("get", "--raw", f"/openapi/v3/{path}"))
     schemas: dict[str, dict[str, Any]] = document["components"]["schemas"]
-    found = {
+    result = {
         (prefix + name.removeprefix(named), field)
         for name, schema in schemas.items()
         if name.startswith(named) and name.removeprefix(named) not in STATUS
         for field, value in schema.get("properties", {}).items()
         if "resource.Quantity" in json.dumps(value)
     }
-    assert found == {one for one in QUANTITIES if one[0].startswith(prefix)}
+    assert result == {one for one in QUANTITIES if one[0].startswith(prefix)}

@@ -145,8 +145,8 @@ def test_short_name_and_category(applied: Cluster) -> None:
 
 def test_explain(api_server: Cluster) -> None:
     """`kubectl explain` describes each field of the spec."""
-    said = api_server.kubectl("explain", "modeldeployment.spec")
-    assert "Which model to serve and how careful to be." in said
-    assert "How clients reach the model." in said
+    output = api_server.kubectl("explain", "modeldeployment.spec")
+    assert "Which model to serve and how careful to be." in output
+    assert "How clients reach the model." in output
     steps = api_server.kubectl("explain", "modeldeployment.spec.rollout.canary.steps")
     assert "Percentage of the requests" in steps

@@ -20,9 +20,9 @@ def test_accepted(refusal: Refusal, name: str) -> None:
 @pytest.mark.parametrize("name", ROWS)
 def test_refused(refusal: Refusal, name: str) -> None:
     """An object that violates a rule is rejected with the field and the remedy."""
-    said = refusal(ROWS[name].bad)
-    assert ROWS[name].field in said
-    assert ROWS[name].said in said
+    message = refusal(ROWS[name].bad)
+    assert ROWS[name].field in message
+    assert ROWS[name].said in message
 
 
 def messages(node: Any) -> set[str]:

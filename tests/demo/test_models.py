@@ -21,13 +21,13 @@ def test_the_second_version_is_better(versions: dict[str, Version]) -> None:
 def test_the_converted_graph_is_as_good_as_the_classifier(versions: dict[str, Version]) -> None:
     """The ONNX graph is as accurate as scikit-learn's classifier."""
     _, ask = digits()
-    found = {}
+    result = {}
     for name in ("v1", "v2"):
         session = onnxruntime.InferenceSession(versions[name].files["classifier.onnx"])
         answers, odds = session.run(None, {session.get_inputs()[0].name: ask.pixels})
         assert np.allclose(odds.sum(axis=1), 1, atol=1e-4)
-        found[name] = ask.right(answers) / len(ask)
-    assert found == {name: versions[name].accuracy for name in found}
+        result[name] = ask.right(answers) / len(ask)
+    assert result == {name: versions[name].accuracy for name in result}
 
 
 def test_bad_versions_differ_from_v2_only_by_their_fault(versions: dict[str, Version]) -> None:
@@ -40,7 +40,7 @@ def test_bad_versions_differ_from_v2_only_by_their_fault(versions: dict[str, Ver
 
 
 def test_no_image_is_both_learned_from_and_asked_about() -> None:
-    """Training and test images have the same shape and together are the whole data set."""
+    """Both halves have all digits and together are the whole data set."""
     learn, ask = digits()
     assert (len(learn), len(ask)) == (898, 899)
     assert set(learn.digits) == set(ask.digits) == set(range(10))

@@ -34,8 +34,8 @@ def test_a_decision_takes_from_the_first_traffic_to_the_verdict() -> None:
 
 def test_without_traffic_a_decision_takes_from_the_start() -> None:
     """A revision that never got a request is timed from the start of its rollout."""
-    found = decisions([settled(START + 60, V2, V3, "Aborted")], REVISIONS)
-    assert found["v3"].seconds == 28.0
+    result = decisions([settled(START + 60, V2, V3, "Aborted")], REVISIONS)
+    assert result["v3"].seconds == 28.0
 
 
 def test_the_table_has_a_row_per_version_and_one_for_what_was_lost() -> None:

@@ -123,8 +123,8 @@ def _registration() -> tuple[Manifest, Manifest]:
 
 
 def _get(user: User, what: str) -> Manifest:
-    found: Manifest = json.loads(user.kubectl("get", what, "--output", "json"))
-    return found
+    manifest: Manifest = json.loads(user.kubectl("get", what, "--output", "json"))
+    return manifest
 
 
 def _replicas(user: User, revision: str) -> int:

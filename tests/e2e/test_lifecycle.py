@@ -67,5 +67,5 @@ def _owners_of_replicas(deployment: Manifest) -> set[str]:
 
 
 def _get(user: User, what: str, *options: str) -> Manifest:
-    found: Manifest = json.loads(user.kubectl("get", what, "--output", "json", *options))
-    return found
+    manifest: Manifest = json.loads(user.kubectl("get", what, "--output", "json", *options))
+    return manifest

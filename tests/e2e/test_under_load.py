@@ -143,8 +143,8 @@ def _outcome(seen: Snapshot) -> Outcome | None:
 
 
 def _get(user: User, what: str) -> Manifest:
-    found: Manifest = json.loads(user.kubectl("get", what, "--output", "json"))
-    return found
+    manifest: Manifest = json.loads(user.kubectl("get", what, "--output", "json"))
+    return manifest
 
 
 def _pods(user: User, revision: str) -> dict[str, int]:

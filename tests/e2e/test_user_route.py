@@ -36,8 +36,8 @@ def _shop(user: User) -> Manifest:
 
 
 def _spec(user: User) -> Manifest:
-    found: Manifest = json.loads(user.kubectl("get", "httproute", "shop", "--output", "json"))
-    spec: Manifest = found["spec"]
+    manifest: Manifest = json.loads(user.kubectl("get", "httproute", "shop", "--output", "json"))
+    spec: Manifest = manifest["spec"]
     return spec
 
 

@@ -24,7 +24,7 @@ _numbers = itertools.count(1)
 
 
 def model(name: str, namespace: str, **spec: object) -> Manifest:
-    """Write a small ModelDeployment, reached by its Service."""
+    """Return a small ModelDeployment that is exposed by its Service."""
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,
@@ -50,13 +50,13 @@ class Process:
 
     @property
     def port(self) -> int:
-        """Where it serves its probes."""
-        found = re.search(r"metrics port=(\d+)", self.log.read_text())
-        assert found
-        return int(found[1])
+        """The port of its probes."""
+        match = re.search(r"metrics port=(\d+)", self.log.read_text())
+        assert match
+        return int(match[1])
 
     def said(self, text: str) -> bool:
-        """Tell whether it has logged *text*."""
+        """Return whether it has logged *text*."""
         return text in self.log.read_text()
 
 
@@ -65,7 +65,7 @@ Start = Callable[[], Process]
 
 @pytest.fixture
 def namespace(api_server: Cluster) -> str:
-    """Make a namespace for one test."""
+    """Create a namespace for one test."""
     name = f"operator-{next(_numbers)}"
     api_server.kubectl("create", "namespace", name)
     return name
@@ -85,7 +85,7 @@ async def kube(api_server: Cluster) -> AsyncIterator[KubeCluster]:
 
 @pytest.fixture
 def start(api_server: Cluster, namespace: str, tmp_path: Path) -> Iterator[Start]:
-    """Start the operator for the test's namespace, as often as it likes; end it afterwards."""
+    """Return a function that starts an operator for the namespace; all are killed afterwards."""
     started: list[Process] = []
 
     def begin() -> Process:
@@ -117,5 +117,5 @@ def start(api_server: Cluster, namespace: str, tmp_path: Path) -> Iterator[Start
     for process in started:
         process.popen.kill()
         process.popen.wait()
-        # Shown for a test that failed.
+        # Shown if the test fails.
         sys.stdout.write(f"{show_end(process.log)}\n")

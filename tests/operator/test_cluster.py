@@ -1,4 +1,4 @@
-"""The operator's client, against a real API server."""
+"""The operator's client on a real API server."""
 
 import socket
 from typing import Any
@@ -36,7 +36,7 @@ def _config_map(namespace: str, **data: str) -> dict[str, Any]:
 
 
 async def test_an_equal_apply_writes_nothing(kube: KubeCluster, namespace: str) -> None:
-    """The second apply of the same manifest leaves the resourceVersion alone."""
+    """The second apply of the same manifest keeps the resourceVersion."""
     first = await kube.apply(_config_map(namespace, a="1"))
     second = await kube.apply(_config_map(namespace, a="1"))
     assert second["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
@@ -45,7 +45,7 @@ async def test_an_equal_apply_writes_nothing(kube: KubeCluster, namespace: str) 
 async def test_an_apply_takes_fields_over_and_lets_go_of_dropped_ones(
     kube: KubeCluster, namespace: str
 ) -> None:
-    """Force wins against another manager; a key that we apply no more vanishes, theirs stays."""
+    """Force takes fields from another manager; our dropped keys are removed, theirs stay."""
     await kube.apply(_config_map(namespace, a="1", b="1"))
     await kube.apply(_config_map(namespace, a="2", c="2"), manager="somebody")
     live = await kube.apply(_config_map(namespace, a="1"))
@@ -53,7 +53,7 @@ async def test_an_apply_takes_fields_over_and_lets_go_of_dropped_ones(
 
 
 async def test_a_lost_race_writes_no_status(kube: KubeCluster, namespace: str) -> None:
-    """A status is written to the version that was read, or not at all."""
+    """A status is written only if the resourceVersion is the one that was read."""
     seen = await kube.apply(model("m", namespace))
     await kube.write_status(seen, {"observedGeneration": 1})
     with pytest.raises(ConflictError):
@@ -66,7 +66,7 @@ async def test_a_lost_race_writes_no_status(kube: KubeCluster, namespace: str) -
 async def test_a_status_is_replaced_and_the_spec_is_not_touched(
     kube: KubeCluster, namespace: str
 ) -> None:
-    """Fields that the new status lacks are gone; the generation stays."""
+    """Fields that the new status lacks are removed; the generation stays."""
     seen = await kube.apply(model("m", namespace))
     stable = {"revision": "a1b2c3d4"}
     seen = await kube.write_status(seen, {"observedGeneration": 1, "stable": stable})
@@ -77,7 +77,7 @@ async def test_a_status_is_replaced_and_the_spec_is_not_touched(
 
 
 async def test_a_namesake_is_not_deleted(kube: KubeCluster, namespace: str) -> None:
-    """A deletion is meant for one uid; what has another one stays, and that is no error."""
+    """A deletion is for one uid; an object with another uid stays, without an error."""
     live = await kube.apply(_config_map(namespace))
     await kube.delete(CONFIG_MAP, namespace, "m-1", "00000000-0000-0000-0000-000000000000")
     assert await kube.get(CONFIG_MAP, namespace, "m-1") is not None
@@ -87,7 +87,7 @@ async def test_a_namesake_is_not_deleted(kube: KubeCluster, namespace: str) -> N
 
 
 async def test_a_list_shows_what_the_watch_would(kube: KubeCluster, namespace: str) -> None:
-    """Only what bears our label is listed, with uid, place and version."""
+    """Only objects with our label are listed, with uid, namespace, name and version."""
     live = await kube.apply(_config_map(namespace))
     other = _config_map(namespace)
     other["metadata"] = {"name": "theirs", "namespace": namespace}
@@ -101,7 +101,7 @@ async def test_a_list_shows_what_the_watch_would(kube: KubeCluster, namespace: s
 async def test_long_lists_come_whole(
     kube: KubeCluster, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Lists longer than a page are read to their end."""
+    """All pages of a long list are read."""
     monkeypatch.setattr("halimede.adapters.cluster.PAGE", 2)
     for number in range(5):
         manifest = _config_map(namespace)
@@ -118,13 +118,13 @@ async def test_what_does_not_exist_is_told_as_such(kube: KubeCluster, namespace:
 
 
 async def test_a_kind_that_the_cluster_lacks_has_no_objects(kube: KubeCluster) -> None:
-    """Gateway API is optional; its absence must not keep the operator from starting."""
+    """A missing kind gives an empty list, because the Gateway API is optional."""
     listed = await kube.list_versions(HTTP_ROUTE, [])
     assert listed.versions == {}
 
 
 async def test_a_refusal_carries_the_servers_words(kube: KubeCluster, namespace: str) -> None:
-    """What the schema or a rule refuses names the field."""
+    """The error of a rejected object names the field."""
     with pytest.raises(RejectedError, match=r"spec\.replicas"):
         await kube.apply(model("m", namespace, replicas=-1))
 
@@ -132,7 +132,7 @@ async def test_a_refusal_carries_the_servers_words(kube: KubeCluster, namespace:
 async def test_missing_rights_are_told_as_such(
     api_server: Cluster, kube: KubeCluster, namespace: str
 ) -> None:
-    """A service account without rights gets a `ForbiddenError` that says which one is missing."""
+    """A service account without permissions gets a `ForbiddenError` that names the missing one."""
     api_server.kubectl("create", "serviceaccount", "nobody", "-n", namespace)
     token = api_server.kubectl("create", "token", "nobody", "-n", namespace).strip()
     known = kube._client.configuration
@@ -146,7 +146,7 @@ async def test_missing_rights_are_told_as_such(
 
 
 async def test_an_ended_token_is_renewed(kube: KubeCluster, namespace: str) -> None:
-    """When the API server does not know us any more, we log in again and ask again."""
+    """On a 401 the client logs in again and repeats the request."""
     known = kube._client.configuration
     configuration = Configuration(host=known.host, ssl_ca_cert=known.ssl_ca_cert)
     configuration.ca_cert_data = known.ca_cert_data
@@ -167,7 +167,7 @@ async def test_an_ended_token_is_renewed(kube: KubeCluster, namespace: str) -> N
 async def test_a_namespace_that_ends_is_told_apart(
     api_server: Cluster, kube: KubeCluster, namespace: str
 ) -> None:
-    """What cannot be made in a namespace that is being deleted is nobody's fault."""
+    """A write into a terminating namespace raises its own error type."""
     held = _config_map(namespace)
     held["metadata"] |= {"name": "held", "finalizers": ["halimede.dev/test"]}
     await kube.apply(held)
@@ -179,7 +179,7 @@ async def test_a_namespace_that_ends_is_told_apart(
 
 
 async def test_a_server_that_is_away_is_worth_a_retry() -> None:
-    """A refused connection is transient."""
+    """A refused connection is a transient error."""
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     client = KubeCluster(Configuration(host=f"http://127.0.0.1:{port}"))
@@ -191,7 +191,7 @@ async def test_a_server_that_is_away_is_worth_a_retry() -> None:
 async def test_events_are_seen_by_kubectl(
     api_server: Cluster, kube: KubeCluster, namespace: str
 ) -> None:
-    """An Event is found by the object that it is about, with its reason and message."""
+    """An Event is listed for its object, with reason and message."""
     live = await kube.apply(model("m", namespace))
     event = Event(EventType.WARNING, "TooBad", "It went wrong: " + "x" * 2000)
     await kube.post_event(event_manifest(event, live, now=1_800_000_000.0))
@@ -214,13 +214,13 @@ def _canary_route(namespace: str, weight: int) -> dict[str, Any]:
 
 
 async def test_the_api_server_tells_who_took_a_field(kube: KubeCluster, namespace: str) -> None:
-    """A foreign write is told from a change of ours that has yet to be written."""
+    """The managedFields distinguish a foreign write from our own unwritten change."""
     ours = await kube.apply(_canary_route(namespace, 5))
     raised = _canary_route(namespace, 25)
     assert foreign_write(ours, _canary_route(namespace, 5)) is None
     assert foreign_write(ours, raised) is None
     theirs = await kube.apply(_canary_route(namespace, 0), manager="somebody")
-    found = foreign_write(theirs, raised)
-    assert found is not None
-    assert found.manager == "somebody"
+    result = foreign_write(theirs, raised)
+    assert result is not None
+    assert result.manager == "somebody"
     assert foreign_write(await kube.apply(raised), raised) is None

@@ -1,4 +1,4 @@
-"""What the API server makes of what is applied is no drift; what others make of it is."""
+"""Changes of applied fields by the API server are no drift; those by others are."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ from tests.operator.conftest import model
 
 STRATEGIC_MERGE = "application/strategic-merge-patch+json"
 APPLIES = 300
-"""How often to apply at most until the API server has taken up a new policy."""
+"""Maximum number of applies until the API server uses a new policy."""
 CPUS = {"containerName": "triton", "resource": "limits.cpu"}
 TEMPLATE: Manifest = {
     "metadata": {"annotations": {"note": ""}, "labels": {"team": "vision"}},
@@ -61,7 +61,7 @@ TEMPLATE: Manifest = {
         ],
     },
 }
-"""Values that the API server drops because they are the default, or writes in its own form."""
+"""Values that the API server drops as defaults or rewrites in its own form."""
 METRICS = [
     {
         "type": "External",
@@ -117,7 +117,7 @@ def policy(namespace: str) -> list[Manifest]:
 
 
 def rendered(namespace: str) -> list[Manifest]:
-    """Render the children of a model with all of these values."""
+    """Return the rendered children of a model with all these values."""
     scaled = {"minReplicas": 2, "maxReplicas": 3, "metrics": METRICS}
     asked = model("m", namespace, podTemplate=TEMPLATE, autoscaling=scaled)
     asked["metadata"]["uid"] = "11111111-1111-1111-1111-111111111111"
@@ -129,12 +129,12 @@ def rendered(namespace: str) -> list[Manifest]:
 
 
 async def applied(kube: KubeCluster, manifest: Manifest) -> Manifest:
-    """Apply a manifest; return what the watch would keep of it."""
+    """Apply a manifest and return it as stored from the watch."""
     return kept(await kube.apply(manifest))
 
 
 def kept(live: Manifest) -> Manifest:
-    """Put a live object into the store and take it out again."""
+    """Return a live object as the store keeps it."""
     store, kind = Store(), BY_NAME[live["kind"]]
     store.put(kind, live)
     (found,) = store.owned(kind, Key(live["metadata"]["namespace"], "m"))
@@ -142,7 +142,7 @@ def kept(live: Manifest) -> Manifest:
 
 
 async def changed(kube: KubeCluster, live: Manifest, patch: Manifest) -> Manifest:
-    """Have somebody else patch a live object."""
+    """Patch a live object as another manager."""
     where = BY_NAME[live["kind"]].path(live["metadata"]["namespace"], live["metadata"]["name"])
     return kept(
         await kube._request("PATCH", f"{where}?fieldManager=other", patch, STRATEGIC_MERGE)
@@ -152,7 +152,7 @@ async def changed(kube: KubeCluster, live: Manifest, patch: Manifest) -> Manifes
 async def test_what_the_api_server_makes_of_it_is_no_drift(
     kube: KubeCluster, namespace: str
 ) -> None:
-    """Given defaults and quantities in whatever form, what was applied once is as wanted."""
+    """Given defaults and quantities in any form, an applied object has no drift."""
     for manifest in rendered(namespace):
         live = await applied(kube, manifest)
         assert is_current(live, manifest), manifest["kind"]
@@ -185,7 +185,7 @@ async def test_what_the_api_server_makes_of_it_is_no_drift(
 async def test_what_others_make_of_it_is_drift(
     kube: KubeCluster, namespace: str, spec: dict[str, Any]
 ) -> None:
-    """Given a change by somebody else, it is seen, and gone with the next apply."""
+    """Given a change by another manager, it is drift until the next apply."""
     manifest = next(one for one in rendered(namespace) if one["kind"] == "Deployment")
     live = await applied(kube, manifest)
     assert not is_current(
@@ -197,7 +197,7 @@ async def test_what_others_make_of_it_is_drift(
 async def test_what_admission_makes_of_it_is_no_drift(
     kube: KubeCluster, api_server: Cluster, namespace: str
 ) -> None:
-    """Given a policy that rewrites what we apply, it is applied once and then left alone."""
+    """Given an admission policy that rewrites objects, they are applied once and not again."""
     for one in policy(namespace):
         api_server.kubectl("apply", "-f", "-", input=json.dumps(one))
     manifest = next(one for one in rendered(namespace) if one["kind"] == "Deployment")

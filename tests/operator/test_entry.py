@@ -1,4 +1,4 @@
-"""The entry Service on a real control plane: whom it selects, and that it never selects nobody."""
+"""The entry Service on a real control plane always selects ready pods."""
 
 import json
 from collections.abc import Iterator
@@ -23,20 +23,20 @@ NEW = {"digits-bbbbbbbb-1": "10.9.0.3"}
 
 @pytest.fixture
 def slices(api_server: Cluster) -> client.DiscoveryV1Api:
-    """Connect to where endpoints are told."""
+    """Return a client for EndpointSlices."""
     return client.DiscoveryV1Api(config.new_client_from_config(str(api_server.kubeconfig)))
 
 
 @pytest.fixture
 def node(api_server: Cluster) -> Iterator[None]:
-    """Make a node: the pods of none are no endpoints."""
+    """Create a node, because pods without a node are no endpoints."""
     api_server.kubectl("create", "--filename=-", input=json.dumps(MACHINE))
     yield
     api_server.kubectl("delete", "node", NODE)
 
 
 def start(api_server: Cluster, namespace: str, pods: dict[str, str]) -> None:
-    """Make pods that are ready, as a kubelet would."""
+    """Create ready pods, as a kubelet would."""
     for name, address in pods.items():
         revision = name.split("-")[1]
         pod = {
@@ -72,7 +72,7 @@ def start(api_server: Cluster, namespace: str, pods: dict[str, str]) -> None:
 
 
 def ready(piece: Any) -> set[str]:
-    """List the addresses that proxies may use."""
+    """Return the ready addresses."""
     return {
         address
         for endpoint in piece.endpoints or ()
@@ -85,7 +85,7 @@ def ready(piece: Any) -> set[str]:
 async def test_shares_and_the_switch_never_empty_the_service(
     api_server: Cluster, kube: KubeCluster, namespace: str, slices: client.DiscoveryV1Api
 ) -> None:
-    """It leads to the old pods, to both revisions', or to the new ones, and always to some."""
+    """It selects the old pods, both revisions', or the new ones, and never none."""
     md = ModelDeployment.from_manifest(model("digits", namespace))
     chosen = {"label_selector": "kubernetes.io/service-name=digits"}
     start(api_server, namespace, OLD | NEW)

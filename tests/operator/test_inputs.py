@@ -1,4 +1,4 @@
-"""Users' own objects: read once, then followed by what the watch shows."""
+"""Referenced objects of users: read once, then updated by the watch."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ def _source(namespace: str, code: str) -> dict[str, Any]:
 
 
 async def test_a_missing_one_is_none_until_it_is_there(kube: KubeCluster, namespace: str) -> None:
-    """What does not exist is asked for again."""
+    """A missing object is read again."""
     inputs, key = ReferencedObjects(kube, CONFIG_MAP), Key(namespace, "m")
     assert await inputs.read(key, ["source"]) == {"source": None}
     live = await kube.apply(_source(namespace, "1"))
@@ -22,7 +22,7 @@ async def test_a_missing_one_is_none_until_it_is_there(kube: KubeCluster, namesp
 
 
 async def test_it_is_read_once_and_then_followed(kube: KubeCluster, namespace: str) -> None:
-    """Between events nothing is asked; an event brings the news and names the readers."""
+    """Without events there is no request; an event updates the object and returns its readers."""
     inputs, key = ReferencedObjects(kube, CONFIG_MAP), Key(namespace, "m")
     old = await kube.apply(_source(namespace, "1"))
     await inputs.read(key, ["source"])
@@ -35,7 +35,7 @@ async def test_it_is_read_once_and_then_followed(kube: KubeCluster, namespace: s
 
 
 async def test_a_deleted_one_is_news(kube: KubeCluster, namespace: str) -> None:
-    """Its readers are told, and find nothing."""
+    """A deletion returns the readers, which then get None."""
     inputs, key = ReferencedObjects(kube, CONFIG_MAP), Key(namespace, "m")
     live = await kube.apply(_source(namespace, "1"))
     await inputs.read(key, ["source"])
@@ -45,7 +45,7 @@ async def test_a_deleted_one_is_news(kube: KubeCluster, namespace: str) -> None:
 
 
 async def test_nobody_is_told_of_what_nobody_reads(kube: KubeCluster, namespace: str) -> None:
-    """A spec that names another one, and a ModelDeployment that is gone, read no more."""
+    """A changed spec or a deleted ModelDeployment is no longer a reader."""
     inputs, key = ReferencedObjects(kube, CONFIG_MAP), Key(namespace, "m")
     live = await kube.apply(_source(namespace, "1"))
     assert inputs.on_event(live) == ()

@@ -1,4 +1,4 @@
-"""The operator as a process, on a real API server: what it makes, repairs, and leaves alone."""
+"""The operator as a process on a real API server."""
 
 import json
 import signal
@@ -34,8 +34,10 @@ def _children(api_server: Cluster, namespace: str) -> dict[str, dict[str, Any]]:
 def _condition(
     api_server: Cluster, namespace: str, type_: str, name: str = "m"
 ) -> tuple[str, str, str]:
-    found = json.loads(api_server.kubectl("get", "mdeploy", name, "-n", namespace, "-o", "json"))
-    for condition in found.get("status", {}).get("conditions", ()):
+    manifest = json.loads(
+        api_server.kubectl("get", "mdeploy", name, "-n", namespace, "-o", "json")
+    )
+    for condition in manifest.get("status", {}).get("conditions", ()):
         if condition["type"] == type_:
             return condition["status"], condition["reason"], condition["message"]
     return "", "", ""
@@ -90,7 +92,7 @@ def _answer(process: Process, path: str) -> tuple[int, str]:
 def test_a_model_gets_its_children_and_a_status(
     api_server: Cluster, namespace: str, start: Start
 ) -> None:
-    """One Deployment, two Services, the revision's ConfigMap, the budget; and why it waits."""
+    """It creates a Deployment, two Services, a ConfigMap and a budget, and reports its wait."""
     start()
     _apply(api_server, model("m", namespace))
     _wait_for_children(api_server, namespace)
@@ -100,7 +102,7 @@ def test_a_model_gets_its_children_and_a_status(
 
 
 def test_drift_is_repaired(api_server: Cluster, namespace: str, start: Start) -> None:
-    """What somebody changes in a child is put back, also a label that we select by."""
+    """A changed child is restored, also a label that we select by."""
     start()
     _apply(api_server, model("m", namespace))
     _wait_for_children(api_server, namespace)
@@ -116,7 +118,7 @@ def test_drift_is_repaired(api_server: Cluster, namespace: str, start: Start) ->
 
 
 def test_a_deleted_child_comes_back(api_server: Cluster, namespace: str, start: Start) -> None:
-    """Nobody has to tell the operator to put back what is missing."""
+    """A deleted child is created again without a change of the spec."""
     start()
     _apply(api_server, model("m", namespace))
     _wait_for_children(api_server, namespace)
@@ -132,7 +134,7 @@ def test_a_deleted_child_comes_back(api_server: Cluster, namespace: str, start: 
 
 
 def test_a_restart_writes_nothing(api_server: Cluster, namespace: str, start: Start) -> None:
-    """What is as it should be is left alone by a new process too."""
+    """A new process writes nothing if nothing has drifted."""
     first = start()
     _apply(api_server, model("m", namespace))
     _wait_for_children(api_server, namespace)
@@ -152,7 +154,7 @@ def test_a_restart_writes_nothing(api_server: Cluster, namespace: str, start: St
 def test_what_is_applied_once_is_left_alone(
     api_server: Cluster, namespace: str, start: Start
 ) -> None:
-    """Given values that the API server drops or rewrites, nothing is applied a second time."""
+    """Given values that the API server drops or rewrites, nothing is applied twice."""
     process = start()
     scaled = {"minReplicas": 2, "maxReplicas": 3, "metrics": METRICS}
     _apply(api_server, model("m", namespace, podTemplate=TEMPLATE, autoscaling=scaled))
@@ -170,7 +172,7 @@ def test_what_is_applied_once_is_left_alone(
 
 
 def test_sigterm_ends_it_soon_and_well(api_server: Cluster, namespace: str, start: Start) -> None:
-    """It exits 0 within seconds, also with work at hand."""
+    """It exits with 0 within seconds, also during a reconcile."""
     process = start()
     for number in range(20):
         _apply(api_server, model(f"m-{number}", namespace))
@@ -182,7 +184,7 @@ def test_sigterm_ends_it_soon_and_well(api_server: Cluster, namespace: str, star
 def test_a_killed_operator_is_continued_by_the_next(
     api_server: Cluster, namespace: str, start: Start
 ) -> None:
-    """Kill -9 in the middle of making children leaves nothing that the next one cannot finish."""
+    """After kill -9 between the writes of children, the next process completes them."""
     first = start()
     manifests = [model(f"m-{number}", namespace) for number in range(10)]
     _apply(api_server, {"apiVersion": "v1", "kind": "List", "items": manifests})
@@ -197,7 +199,7 @@ def test_a_killed_operator_is_continued_by_the_next(
 def test_a_deleted_model_takes_its_children_along(
     api_server: Cluster, namespace: str, start: Start
 ) -> None:
-    """The deletion is not held up, and nothing is made again."""
+    """The deletion is not delayed, and no child is created again."""
     process = start()
     _apply(api_server, model("m", namespace))
     _wait_for_children(api_server, namespace)
@@ -211,7 +213,7 @@ def test_a_deleted_model_takes_its_children_along(
 def test_what_cannot_be_applied_is_told_and_cured(
     api_server: Cluster, namespace: str, start: Start
 ) -> None:
-    """The API server's words come to the condition and an Event, and go when the spec is cured."""
+    """The API server's message is in a condition and an Event until the spec is corrected."""
     start()
     wrong = {"spec": {"dnsPolicy": "Wrong"}}
     _apply(api_server, model("m", namespace, podTemplate=wrong))
@@ -227,7 +229,7 @@ def test_what_cannot_be_applied_is_told_and_cured(
 def test_a_changed_source_makes_a_new_revision(
     api_server: Cluster, namespace: str, start: Start
 ) -> None:
-    """The user's ConfigMap is followed, although it does not bear our label."""
+    """A change of the user's ConfigMap, which lacks our label, makes a new revision."""
     start()
     source = {
         "apiVersion": "v1",
@@ -246,7 +248,7 @@ def test_a_changed_source_makes_a_new_revision(
 
 
 def test_it_serves_probes_and_metrics(start: Start) -> None:
-    """Once it is synced it is ready and healthy, and counts what it does."""
+    """After the sync it is ready and healthy, and its metrics count."""
     process = start()
     assert _answer(process, "/healthz") == (200, "ok")
     assert _answer(process, "/readyz") == (200, "ok")
@@ -256,7 +258,7 @@ def test_it_serves_probes_and_metrics(start: Start) -> None:
 def test_a_pass_writes_the_status_once_at_most(
     api_server: Cluster, namespace: str, start: Start
 ) -> None:
-    """Given models that come and change, there are fewer writes of a status than passes."""
+    """Given new and changed models, there are fewer writes of the status than passes."""
     process = start()
     for number in range(5):
         _apply(api_server, model(f"m-{number}", namespace))

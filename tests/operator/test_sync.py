@@ -1,4 +1,4 @@
-"""The sync barrier and the resync, against a real API server."""
+"""The cache sync and the resync on a real API server."""
 
 import asyncio
 from typing import Any
@@ -26,7 +26,7 @@ def _child(namespace: str, data: str) -> dict[str, Any]:
 async def test_work_waits_for_the_watches(
     kube: KubeCluster, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As long as a listed object has not been shown, nothing may be taken for missing."""
+    """Before the watches have shown all listed objects, no reconcile starts."""
     monkeypatch.setattr(resync, "POLLS", 2)
     live = await kube.apply(model("m", namespace))
     store = Store()
@@ -40,7 +40,7 @@ async def test_work_waits_for_the_watches(
 async def test_what_is_deleted_meanwhile_is_not_waited_for(
     kube: KubeCluster, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An object that was listed and then deleted will never be shown."""
+    """An object that is deleted after the list does not block the sync."""
     monkeypatch.setattr(resync, "POLLS", 2)
     live = await kube.apply(model("m", namespace))
     waiting = asyncio.create_task(CacheSync(kube, Store(), [namespace]).wait_for_sync())
@@ -51,7 +51,7 @@ async def test_what_is_deleted_meanwhile_is_not_waited_for(
 
 
 async def test_the_resync_finds_what_the_watches_missed(kube: KubeCluster, namespace: str) -> None:
-    """A missed deletion, a missed change and a missed creation each lead to a look."""
+    """A missed deletion, change or creation each leads to a reconcile."""
     store, changed = Store(), list[Key]()
     resync = CacheSync(kube, store, [namespace])
     key = Key(namespace, "m")

@@ -1,4 +1,4 @@
-"""A HTTPRoute of the user's, on a real API server: patched, fought over, given back."""
+"""The user's HTTPRoute on a real API server: patched, in conflict, restored."""
 
 import json
 from collections.abc import Callable
@@ -44,7 +44,7 @@ QUICK = {"strategy": "BlueGreen", "analysis": {"provider": "None", "settleSecond
 
 
 def _referring(namespace: str, route: str = "shop") -> Manifest:
-    """Refer to a route; without pods, the first revision is stable at once."""
+    """Return a spec with routeRef and without pods, so the first revision is stable at once."""
     expose = {"type": "Gateway", "gateway": {"routeRef": {"name": route}}}
     return model("m", namespace, expose=expose, replicas=0, rollout=QUICK)
 
@@ -60,12 +60,12 @@ def kubectl(gateway_api: Cluster, namespace: str) -> Callable[..., Any]:
 
 
 def _live(kubectl: Callable[..., Any], kind: str, name: str) -> Manifest:
-    found: Manifest = json.loads(kubectl("get", kind, name, "-ojson"))
-    return found
+    manifest: Manifest = json.loads(kubectl("get", kind, name, "-ojson"))
+    return manifest
 
 
 def _names(route: Manifest) -> list[str]:
-    """Name the Services that have a share, the revisions' without the hash."""
+    """Return the Services that have a weight, the revisions' without the hash."""
     refs = [ref for rule in route["spec"]["rules"] for ref in rule["backendRefs"]]
     served = [ref["name"] for ref in refs if ref["weight"]]
     return [name.partition("-")[0] + "-" * ("-" in name) for name in served]
@@ -73,7 +73,7 @@ def _names(route: Manifest) -> list[str]:
 
 @pytest.mark.usefixtures("gateway_api")
 async def test_a_patch_is_good_for_one_version(kube: KubeCluster, namespace: str) -> None:
-    """A route that somebody wrote meanwhile is not touched; what is unacceptable is told apart."""
+    """A route written since is not patched; an unacceptable patch is another error."""
     seen = await kube.apply(_route(namespace), manager="somebody")
     changes = json_patch(seen, with_revisions(seen, "m", BACKENDS), "m")
     edited = _route(namespace)
@@ -92,7 +92,7 @@ async def test_a_patch_is_good_for_one_version(kube: KubeCluster, namespace: str
 
 @pytest.mark.usefixtures("gateway_api")
 async def test_a_route_is_given_back_as_it_was(kube: KubeCluster, namespace: str) -> None:
-    """With all that the API server fills in, nothing differs after the way there and back."""
+    """With the API server's defaults the restored route equals the original."""
     seen = await kube.apply(_route(namespace), manager="somebody")
     live = seen
     for _ in ("named", "with their shares"):
@@ -113,7 +113,7 @@ def _wait_for_names(kubectl: Callable[..., Any], route: str, names: list[str]) -
 def test_led_fought_over_and_given_back(
     kubectl: Callable[..., Any], namespace: str, start: Start
 ) -> None:
-    """The operator leads the route, sets foreign writes back, and lets go of it at the end."""
+    """The operator writes the route, reverts foreign writes, and restores it at the end."""
     kubectl("apply", "-f-", input=json.dumps(_route(namespace)))
     before = _live(kubectl, "httproute", "shop")["spec"]
     start()
@@ -135,7 +135,7 @@ def test_led_fought_over_and_given_back(
 
 
 def test_another_route_and_none(kubectl: Callable[..., Any], namespace: str, start: Start) -> None:
-    """A route that comes later is found; what the spec names no more is given back."""
+    """A route that is created later is used; one that the spec no longer names is restored."""
     start()
     kubectl("apply", "-f-", input=json.dumps(_referring(namespace)))
     kubectl("apply", "-f-", input=json.dumps(_route(namespace)))

@@ -14,7 +14,7 @@ from tests.support.waiting import wait_until
 
 @pytest.fixture
 def exposition() -> Iterator[tuple[Exposition, int]]:
-    """Give pages of counters, empty yet, and the port that serves them."""
+    """Yield empty pages of counters and the port that serves them."""
     pages = Exposition()
     with served(pages) as port:
         yield pages, port
@@ -22,13 +22,13 @@ def exposition() -> Iterator[tuple[Exposition, int]]:
 
 @pytest.fixture
 def counters(exposition: tuple[Exposition, int]) -> Exposition:
-    """Give the pages to write to."""
+    """Return the pages to write to."""
     return exposition[0]
 
 
 @pytest.fixture
 def prometheus(exposition: tuple[Exposition, int], tmp_path: Path) -> Iterator[str]:
-    """Start a Prometheus that scrapes the pages, and give its address."""
+    """Start a Prometheus that scrapes the pages, and yield its URL."""
     with started(tmp_path, configuration(exposition[1])) as address:
         url = f"http://{address}"
         wait_until(lambda: _ready(url), explain=(tmp_path / "log").read_text)
@@ -37,7 +37,7 @@ def prometheus(exposition: tuple[Exposition, int], tmp_path: Path) -> Iterator[s
 
 @pytest.fixture
 def clock(prometheus: str) -> Callable[[], float]:
-    """Give Prometheus's own clock."""
+    """Return a function that returns Prometheus's time."""
 
     def now() -> float:
         answer = requests.get(f"{prometheus}/api/v1/query", {"query": "time()"}, timeout=5)
@@ -48,10 +48,10 @@ def clock(prometheus: str) -> Callable[[], float]:
 
 @pytest.fixture
 async def metrics(prometheus: str) -> AsyncIterator[PrometheusReader]:
-    """Ask that Prometheus as the operator does."""
-    asked = PrometheusReader(prometheus)
-    yield asked
-    asked.close()
+    """Connect to that Prometheus as the operator does."""
+    reader = PrometheusReader(prometheus)
+    yield reader
+    reader.close()
 
 
 def _ready(url: str) -> bool:

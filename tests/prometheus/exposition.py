@@ -10,36 +10,36 @@ from tests.support.series import CANARY, STABLE
 
 ENVOY = "/envoy"
 BOUNDS = ("25", "100", "250", "1000")
-"""Of the histogram, in milliseconds."""
+"""Bounds of the histogram in milliseconds."""
 HISTOGRAM = "# TYPE envoy_cluster_upstream_rq_time histogram\n"
 PODS = {f"digits-{revision}-x": f"/{revision}" for revision in (STABLE, CANARY)}
 
 
 @dataclass
 class Exposition:
-    """Counters by page and by their name with labels, as the text format writes them."""
+    """Counters by page and by name with labels in the text format."""
 
     pages: dict[str, dict[str, float]] = field(default_factory=dict)
     lock: Lock = field(default_factory=Lock)
 
     def add(self, page: str, counter: str, amount: int = 1) -> None:
-        """Let a counter grow; a new one appears with this value."""
+        """Increment a counter; a new one starts with this value."""
         with self.lock:
             counters = self.pages.setdefault(page, {})
             counters[counter] = counters.get(counter, 0) + amount
 
     def restart(self, page: str) -> None:
-        """Set every counter of a page to zero, as a process does that starts anew."""
+        """Set every counter of a page to zero, as a restart of the process does."""
         with self.lock:
             self.pages[page] = dict.fromkeys(self.pages[page], 0)
 
     def remove(self, page: str) -> None:
-        """Let a page answer 404, so that its scrapes fail."""
+        """Answer a page with 404, so that its scrapes fail."""
         with self.lock:
             self.pages.pop(page, None)
 
     def text(self, page: str) -> str | None:
-        """Write a page; None: there is no such."""
+        """Return a page as text, or None if it does not exist."""
         with self.lock:
             counters = self.pages.get(page)
             if counters is None:
@@ -61,7 +61,7 @@ class Exposition:
             self.add(ENVOY, f"envoy_cluster_{metric}{{{cluster}}}", amount)
 
     def took(self, revision: str, milliseconds: float, amount: int = 1) -> None:
-        """Count how long users waited at the router, as Envoy does."""
+        """Count response times at the router, as Envoy does."""
         cluster = f'envoy_cluster_name="ml_digits-{revision}_8000"'
         name = "envoy_cluster_upstream_rq_time"
         with self.lock:
@@ -84,7 +84,7 @@ class Exposition:
 
 @contextmanager
 def served(exposition: Exposition) -> Iterator[int]:
-    """Serve the pages on loopback and give the port."""
+    """Serve the pages on loopback and yield the port."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -95,7 +95,7 @@ def served(exposition: Exposition) -> Iterator[int]:
             self.wfile.write((text or "").encode())
 
         def log_message(self, *_: object) -> None:
-            """Stay quiet."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)

@@ -1,4 +1,4 @@
-"""A rollout of which a real Prometheus is asked."""
+"""A rollout judged by a real Prometheus."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,7 +20,7 @@ STEPS = 3
 
 
 class Judged:
-    """A rollout that is judged as often as one likes."""
+    """A rollout that can be judged at any time."""
 
     def __init__(
         self,
@@ -35,37 +35,41 @@ class Judged:
         self.evidence = Evidence()
 
     async def reading(self) -> Reading:
-        """Ask for what has not been counted yet, or for the past."""
+        """Query what is not counted yet, or the past."""
         now = self.clock()
         latency = self.analysis.latency
         slow_after = latency.threshold_milliseconds if latency else None
-        asked = request(now, counted_since(self.evidence), provider=self.analysis.provider)
-        return await self.metrics.read(replace(asked, slow_after=slow_after))
+        metrics_request = request(
+            now, counted_since(self.evidence), provider=self.analysis.provider
+        )
+        return await self.metrics.read(replace(metrics_request, slow_after=slow_after))
 
     async def begin(self) -> None:
-        """Begin once both sources know both revisions."""
+        """Start when both sources have both revisions."""
         await wait_until_async(self._scraped, lambda owners: all(len(one) == 2 for one in owners))
         self.evidence = Evidence()
         assert not await self.says_no()
 
     async def says_no(self) -> bool:
-        """Begin if that is possible."""
+        """Start if that is possible."""
         history = (await self.reading()).history
         self.evidence = begin(self.analysis, STEPS, history, self.clock())
         return counted_since(self.evidence) is None
 
     async def _scraped(self) -> list[set[str]]:
-        """Return the revisions that each source knows."""
+        """Return the scraped revisions of each source."""
         now = self.clock()
-        asked = request(now, now, provider=self.analysis.provider)
-        answers = (await self.metrics.read(asked)).answers
+        metrics_request = request(now, now, provider=self.analysis.provider)
+        answers = (await self.metrics.read(metrics_request)).answers
         return [
-            _owners(source, answer, asked) if isinstance(answer, CounterSamples) else set()
+            _owners(source, answer, metrics_request)
+            if isinstance(answer, CounterSamples)
+            else set()
             for source, answer in answers.items()
         ]
 
     async def poll(self, *, later: float = 0.0) -> Verdict:
-        """Look once; *later*: as if so many seconds had passed."""
+        """Poll once, *later* seconds after the present time."""
         judgement = judge_poll(
             self.evidence, await self.reading(), self.analysis, 0, STEPS, self.clock() + later
         )
@@ -73,14 +77,14 @@ class Judged:
         return judgement.verdict
 
     def counted(self, source: Source, revision: str = CANARY) -> Counts:
-        """Say what has been counted so far."""
+        """Return the counts so far."""
         held = next(one for one in self.evidence.sources if one.source == source)
         if revision == CANARY:
             return Counts(held.canary_requests, held.canary_errors)
         return Counts(held.stable_requests, held.stable_errors)
 
     async def sees(self, source: Source, counts: Counts, revision: str = CANARY) -> None:
-        """Poll until so much is counted."""
+        """Poll until these counts are reached."""
 
         async def seen() -> Counts:
             await self.poll()

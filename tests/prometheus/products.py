@@ -1,7 +1,7 @@
-"""Counters in the form that routers export, and the labels that scraping adds to them.
+"""Counters as routers export them, and the labels that scraping adds.
 
-The forms are those of the sources that the modules of `halimede.judge.providers` name: the labels,
-their order and their values, with names such as a cluster would have.
+The forms follow the sources named in the modules of `halimede.judge.providers`: labels, order
+and values, with the names of a typical cluster.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,12 +12,12 @@ from tests.support.series import CANARY, STABLE
 
 PLACES = {STABLE: 0, CANARY: 1}
 Lines = Iterable[str]
-"""Counters that step together, by name and labels."""
+"""Counters that grow together, by name and labels."""
 
 
 @dataclass(frozen=True)
 class Product:
-    """A router, as far as its metrics go."""
+    """The metrics of a router."""
 
     provider: MetricsProvider
     answered: Callable[[str, int], Lines]
@@ -27,13 +27,13 @@ class Product:
     left: Callable[[str], Lines]
     """The counters of an HTTP request to a revision whose client left before the response."""
     tells_grpc: bool
-    """Whether a gRPC error shows as one."""
+    """Whether gRPC errors are visible in the counters."""
     scraped: dict[str, str]
-    """The labels that the scraper gives."""
+    """The labels that the scraper adds."""
 
     @property
     def page(self) -> str:
-        """Where its counters are scraped."""
+        """Return the page on which its counters are scraped."""
         return f"/{self.provider.lower()}"
 
 
@@ -167,10 +167,10 @@ PRODUCTS = (
 REPLICATED = "/replicated"
 """A page that two replicas of Prometheus have scraped."""
 APPLICATION = "/application"
-"""Metrics of somebody's own."""
+"""Custom metrics."""
 SCRAPED = [
     *((one.page, one.scraped) for one in PRODUCTS),
     *((REPLICATED, {"instance": "proxy", "prometheus_replica": name}) for name in ("a", "b")),
     (APPLICATION, {"instance": "evaluator"}),
 ]
-"""The pages, with the labels that the scraper gives."""
+"""The pages with the labels that the scraper adds."""

@@ -16,7 +16,7 @@ INTERVAL = "200ms"
 
 @contextmanager
 def started(folder: Path, settings: dict[str, object], *arguments: str) -> Iterator[str]:
-    """Start a Prometheus, give its address, and end it."""
+    """Start a Prometheus, yield its address, and stop it afterwards."""
     file = folder / "prometheus.json"
     file.write_text(json.dumps(settings))
     address = f"127.0.0.1:{_free_port()}"
@@ -39,7 +39,7 @@ def started(folder: Path, settings: dict[str, object], *arguments: str) -> Itera
 
 
 def configuration(port: int) -> dict[str, object]:
-    """Write Prometheus's configuration in JSON, which is YAML too."""
+    """Return Prometheus's configuration in JSON, which is also YAML."""
     jobs = [(ENVOY, {"instance": "envoy"})]
     jobs += [
         (page, {"instance": pod, "namespace": "ml", "pod": pod}) for pod, page in PODS.items()

@@ -20,12 +20,12 @@ from tests.support.series import request
 from tests.support.waiting import wait_until
 
 OPEN, HASHED = "opensesame", "$2b$04$abcdefghijklmnopqrstuuFuhxWRTXIsURoluSTZ1N4tYaWGn9oOi"
-"""A word, and what bcrypt makes of it."""
+"""A password and its bcrypt hash."""
 
 
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
-    """Make a folder as a Secret would be mounted: all that it takes."""
+    """Create a folder like a mounted Secret with all needed files."""
     folder = tmp_path / "secret"
     folder.mkdir()
     made = build.build((build.CONTROL_PLANE,)) / "make-certificate"
@@ -37,7 +37,7 @@ def files(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def guarded(files: Path, tmp_path: Path) -> Iterator[str]:
-    """Start a Prometheus that asks for a certificate and a password."""
+    """Start a Prometheus that requires a certificate and a password."""
     tls = tmp_path / "tls"
     shutil.copytree(files, tls)
     web = tmp_path / "web.json"
@@ -74,7 +74,7 @@ async def said(url: str, folder: Path, *, insecure: bool = False) -> Answer:
 async def test_prometheus_is_asked_through_tls_with_certificate_and_password(
     guarded: str, files: Path
 ) -> None:
-    """Each of them is needed, and what is missing is told by kind."""
+    """Both are required, and the error names the missing one."""
     answer = await said(guarded, files)
     assert answer == CounterSamples(())
     (files / "password").write_text("wrong")

@@ -1,4 +1,4 @@
-"""What the judge makes of a real Prometheus's answers."""
+"""The judge with a real Prometheus."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ from tests.support.waiting import wait_until_async
 
 @pytest.fixture
 async def judged(metrics: PrometheusReader, counters: Exposition, clock: Clock) -> Judged:
-    """Begin to judge with 1000 requests in the past of either revision."""
+    """Start to judge with 1000 requests in each revision's past."""
     for revision in (STABLE, CANARY):
         counters.http(revision, 2, 1000)
         counters.inferred(revision, 1000)
@@ -41,7 +41,7 @@ async def test_what_was_before_the_beginning_does_not_count(
 async def test_an_error_counter_that_appears_counts_from_zero(
     judged: Judged, counters: Exposition
 ) -> None:
-    """Three errors at once, the first there ever were: `increase()` would see none."""
+    """The first three errors at once count, although `increase()` would not count them."""
     counters.http(CANARY, 5, 3)
     counters.grpc(CANARY, 13, 4)
     await judged.sees(Source.ROUTER, Counts(7, 7))
@@ -50,7 +50,7 @@ async def test_an_error_counter_that_appears_counts_from_zero(
 async def test_a_restart_loses_nothing_and_counts_nothing_twice(
     judged: Judged, counters: Exposition
 ) -> None:
-    """Five before it and six after it are eleven."""
+    """Five requests before a restart and six after it are eleven."""
     counters.inferred(CANARY, 5)
     await judged.sees(Source.TRITON, Counts(5, 0))
     counters.restart(PODS[f"digits-{CANARY}-x"])
@@ -65,7 +65,7 @@ SLOW = Analysis(latency=Latency(threshold_milliseconds=250))
 async def test_slow_answers_are_counted_by_the_histogram(
     judged: Judged, counters: Exposition
 ) -> None:
-    """From its first answer on; the bound itself is not slow, however Prometheus writes it."""
+    """Responses at the bound are not slow, in any spelling of the bound."""
     judged.analysis = SLOW
     await judged.begin()
     for milliseconds, amount in ((20.0, 5), (250.0, 4), (251.0, 2), (5000.0, 1)):
@@ -78,7 +78,7 @@ async def test_slow_answers_are_counted_by_the_histogram(
 async def test_a_threshold_that_is_no_bound_is_told_with_those_that_are(
     judged: Judged, counters: Exposition
 ) -> None:
-    """Before anything is judged by it."""
+    """A threshold that is no bound is reported before anything is judged."""
     judged.analysis = Analysis(latency=Latency(threshold_milliseconds=300))
     counters.took(STABLE, 20.0)
 
@@ -96,7 +96,7 @@ async def test_a_threshold_that_is_no_bound_is_told_with_those_that_are(
 async def test_polls_while_counters_grow_add_up_to_what_happened(
     judged: Judged, counters: Exposition
 ) -> None:
-    """Polled again and again between and during scrapes, the sum is exact."""
+    """The sum is exact with polls between and during scrapes."""
     for turn in range(40):
         counters.http(CANARY, 5 if turn % 4 == 0 else 2, 3)
         counters.http(STABLE, 2, 20)
@@ -110,7 +110,7 @@ async def test_polls_while_counters_grow_add_up_to_what_happened(
 async def test_a_bad_canary_is_stopped_by_real_counters(
     judged: Judged, counters: Exposition
 ) -> None:
-    """Errors that only gRPC shows, of a revision whose HTTP is well."""
+    """A revision with errors only in gRPC is stopped."""
 
     async def answer_and_poll() -> Verdict:
         counters.http(STABLE, 2, 100)
@@ -130,7 +130,7 @@ async def test_a_bad_canary_is_stopped_by_real_counters(
 async def test_a_target_that_is_gone_is_no_data_after_a_while(
     judged: Judged, counters: Exposition
 ) -> None:
-    """Its last samples neither pass nor stop anything."""
+    """The last samples of a lost target neither pass nor stop a rollout."""
     counters.http(CANARY, 2, 50)
     counters.inferred(CANARY, 50)
     await judged.sees(Source.TRITON, Counts(50, 0))
@@ -143,7 +143,7 @@ async def test_a_target_that_is_gone_is_no_data_after_a_while(
 async def test_a_source_without_any_counter_is_an_answer(
     metrics: PrometheusReader, clock: Clock
 ) -> None:
-    """Nothing was wrong with the question: there is nothing of that name."""
+    """A query without matching series is an answer, not an error."""
     absent = replace(request(clock(), clock()), name="absent")
     reading = await metrics.read(absent)
     assert reading.answers == {
@@ -155,7 +155,7 @@ async def test_a_source_without_any_counter_is_an_answer(
 async def test_a_query_that_prometheus_cannot_read_is_refused_not_down(
     metrics: PrometheusReader, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """HTTP 400: waiting will not cure it, and Prometheus's own words are passed on."""
+    """HTTP 400 is a permanent error with Prometheus's message."""
     monkeypatch.setattr(adapter, "build_queries", lambda *_: ("}{",))
     reading = await metrics.read(request(clock(), clock()))
     answer = reading.answers[Source.ROUTER]
@@ -168,7 +168,7 @@ async def test_a_query_that_prometheus_cannot_read_is_refused_not_down(
 async def test_a_prometheus_that_is_gone_is_unreachable_and_the_evidence_stays(
     judged: Judged, counters: Exposition
 ) -> None:
-    """Down is a verdict of its own; what was counted is kept."""
+    """The verdict is MetricsDown, and the counts are kept."""
     counters.http(CANARY, 5, 3)
     await judged.sees(Source.ROUTER, Counts(3, 3))
     judged.metrics.close()

@@ -1,4 +1,4 @@
-"""Queries of a user's own, put to a real Prometheus."""
+"""Custom queries on a real Prometheus."""
 
 from dataclasses import replace
 
@@ -18,17 +18,17 @@ WRONG = "sum(increase(wrong_total{revision='{{ revision }}'}[{{ window }}]))"
 async def ask(
     metrics: PrometheusReader, clock: Clock, requests: str, errors: str = WRONG
 ) -> Answer:
-    """Ask about the last ten seconds."""
+    """Query the last ten seconds."""
     now = clock()
     indicator = DueQuery("metrics/accuracy", requests, errors, 10.0)
-    asked = replace(request(now, now), indicators=(indicator,))
-    return (await metrics.read(asked)).answers["metrics/accuracy"]
+    metrics_request = replace(request(now, now), indicators=(indicator,))
+    return (await metrics.read(metrics_request)).answers["metrics/accuracy"]
 
 
 async def test_numbers_come_rounded_and_no_errors_are_none(
     metrics: PrometheusReader, clock: Clock, counters: Exposition
 ) -> None:
-    """Of one revision a hundred, of the other nothing at all, which is no answer."""
+    """One revision has a hundred requests; the other has no series and so no answer."""
     line = f'labelled_total{{revision="{CANARY}"}}'
     counters.add(APPLICATION, line, 0)
     nothing = CustomCounts(None, Counts(0, 0))
@@ -46,7 +46,7 @@ async def test_numbers_come_rounded_and_no_errors_are_none(
 async def test_prometheus_says_what_is_wrong_with_a_query(
     metrics: PrometheusReader, clock: Clock, counters: Exposition
 ) -> None:
-    """HTTP 400 for what it cannot read, 422 for what it cannot do; several series are several."""
+    """Errors are HTTP 400 for invalid syntax, 422 for execution, and several series."""
     for revision in (CANARY, STABLE):
         for job in ("a", "b"):
             counters.add(APPLICATION, f'labelled_total{{revision="{revision}",task="{job}"}}', 5)

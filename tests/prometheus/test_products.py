@@ -1,4 +1,4 @@
-"""Each router's counters, in its own form, through a real Prometheus."""
+"""Each router's counters through a real Prometheus."""
 
 import math
 from dataclasses import replace
@@ -18,10 +18,10 @@ from tests.support.waiting import wait_until_async
 
 
 class Router:
-    """A router that counts what it is told to."""
+    """A router with settable counters."""
 
     def __init__(self, product: Product, counters: Exposition) -> None:
-        """Count nothing yet."""
+        """Start without counts."""
         self.product = product
         self.counters = counters
 
@@ -36,14 +36,14 @@ class Router:
             self.counters.add(self.product.page, line, amount)
 
     def left(self, revision: str, amount: int) -> None:
-        """Count HTTP requests whose clients left before the response."""
+        """Count HTTP requests that were cancelled before the response."""
         for line in self.product.left(revision):
             self.counters.add(self.product.page, line, amount)
 
 
 @pytest.fixture(params=PRODUCTS, ids=lambda product: product.provider)
 def router(request: pytest.FixtureRequest, counters: Exposition) -> Router:
-    """Give each router in turn."""
+    """Return each router in turn."""
     return Router(request.param, counters)
 
 
@@ -51,7 +51,7 @@ def router(request: pytest.FixtureRequest, counters: Exposition) -> Router:
 async def judged(
     router: Router, metrics: PrometheusReader, counters: Exposition, clock: Clock
 ) -> Judged:
-    """Begin to judge with 1000 requests in the past of either revision."""
+    """Start to judge with 1000 requests in each revision's past."""
     for revision in (STABLE, CANARY):
         router.answered(revision, 200, 1000)
         counters.inferred(revision, 1000)
@@ -63,7 +63,7 @@ async def judged(
 async def test_counts_are_exact_through_first_samples_and_restarts(
     judged: Judged, router: Router, counters: Exposition
 ) -> None:
-    """No errors yet, then three at once in a new series, then the proxy starts anew."""
+    """Counts are exact with three errors in a new series and after a proxy's restart."""
     router.answered(CANARY, 200, 7)
     router.answered(STABLE, 200, 20)
     await judged.sees(Source.ROUTER, Counts(7, 0))
@@ -80,7 +80,7 @@ async def test_counts_are_exact_through_first_samples_and_restarts(
 async def test_grpc_errors_show_where_the_router_knows_them(
     judged: Judged, router: Router
 ) -> None:
-    """Six calls, two of them INTERNAL and one the client's fault."""
+    """Of six calls two are INTERNAL and one is a client error."""
     router.called(CANARY, 0, 3)
     router.called(CANARY, 13, 2)
     router.called(CANARY, 3, 1)
@@ -91,7 +91,7 @@ async def test_grpc_errors_show_where_the_router_knows_them(
 async def test_a_client_that_left_before_the_response_is_an_error(
     judged: Judged, router: Router
 ) -> None:
-    """Whichever way the router tells it, and of either revision."""
+    """A request cancelled before the response is an error, for each router and revision."""
     router.answered(CANARY, 200, 5)
     router.left(CANARY, 3)
     router.left(STABLE, 2)
@@ -103,7 +103,7 @@ async def test_a_client_that_left_before_the_response_is_an_error(
 async def test_client_errors_are_read_from_the_same_answer(
     router: Router, metrics: PrometheusReader, clock: Clock
 ) -> None:
-    """Over HTTP and, where the router has codes, over gRPC."""
+    """Client errors are read for HTTP and, if the router has codes, for gRPC."""
     begun = clock()
     router.answered(CANARY, 200, 5)
     router.answered(CANARY, 422, 4)
@@ -113,19 +113,19 @@ async def test_client_errors_are_read_from_the_same_answer(
     provider = router.product.provider
 
     async def seen() -> Counts:
-        asked = replace(request(clock(), begun, provider=provider), client_errors=True)
-        answer = (await metrics.read(asked)).answers[Source.ROUTER]
+        metrics_request = replace(request(clock(), begun, provider=provider), client_errors=True)
+        answer = (await metrics.read(metrics_request)).answers[Source.ROUTER]
         assert isinstance(answer, CounterSamples)
-        found = count_window(
+        result = count_window(
             Source.ROUTER,
             answer,
-            asked,
+            metrics_request,
             begun_at=begun,
             after=begun,
             pods_started={},
         )
-        assert isinstance(found, WindowCounts)
-        return found.client_errors.canary
+        assert isinstance(result, WindowCounts)
+        return result.client_errors.canary
 
     expected = Counts(15, 7 if router.product.tells_grpc else 4)
     await wait_until_async(seen, lambda counted: counted == expected)
@@ -134,7 +134,7 @@ async def test_client_errors_are_read_from_the_same_answer(
 async def test_no_number_is_no_sample(
     metrics: PrometheusReader, counters: Exposition, clock: Clock
 ) -> None:
-    """A counter that shows NaN for a while has lost nothing when it is back."""
+    """A counter that is NaN for a while loses no counts."""
     router = Router(PRODUCTS[1], counters)
     for revision in (STABLE, CANARY):
         router.answered(revision, 200, 1000)
@@ -154,24 +154,29 @@ async def test_no_number_is_no_sample(
 async def test_what_two_replicas_of_prometheus_have_scraped_is_refused(
     metrics: PrometheusReader, counters: Exposition, clock: Clock
 ) -> None:
-    """Every request is in there twice, whichever router counted it."""
+    """Data of two replicas are rejected, because every request is in them twice."""
     for product in PRODUCTS:
         for line in (*product.answered(CANARY, 200), *product.answered(STABLE, 200)):
             counters.add(REPLICATED, line, 10)
 
     async def counted() -> list[object]:
         now = clock()
-        said: list[object] = []
+        text: list[object] = []
         for product in PRODUCTS:
-            asked = request(now, now - 60, provider=product.provider)
-            answer = (await metrics.read(asked)).answers[Source.ROUTER]
+            metrics_request = request(now, now - 60, provider=product.provider)
+            answer = (await metrics.read(metrics_request)).answers[Source.ROUTER]
             assert isinstance(answer, CounterSamples)
-            said.append(
+            text.append(
                 count_window(
-                    Source.ROUTER, answer, asked, begun_at=now, after=now - 60, pods_started={}
+                    Source.ROUTER,
+                    answer,
+                    metrics_request,
+                    begun_at=now,
+                    after=now - 60,
+                    pods_started={},
                 )
             )
-        return said
+        return text
 
     await wait_until_async(
         counted,

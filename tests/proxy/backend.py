@@ -1,4 +1,4 @@
-"""A model server that answers, fails or hangs as each request asks it to."""
+"""A model server that answers, fails or hangs as each request specifies."""
 
 import asyncio
 from collections import Counter
@@ -18,15 +18,15 @@ CODES = {
 
 @dataclass
 class Backend:
-    """What it does is said by the header `does`: one word for each attempt, the last for more."""
+    """The header `does` has one word for each attempt; the last one also for later attempts."""
 
     http_port: int = 0
     grpc_port: int = 0
     attempts: Counter[str] = field(default_factory=Counter)
-    """By the header `id`."""
+    """Attempts by the header `id`."""
 
     def task(self, id_: str, does: str) -> str:
-        """Note an attempt and say what to do with it."""
+        """Record an attempt and return what to do with it."""
         words = does.split()
         self.attempts[id_] += 1
         return words[min(self.attempts[id_], len(words)) - 1]
@@ -46,10 +46,10 @@ class Backend:
 
 
 class Calls(grpc.GenericRpcHandler):
-    """The same over gRPC."""
+    """Answer over gRPC."""
 
     def __init__(self, backend: Backend) -> None:
-        """Do what requests say, and note them there."""
+        """Handle requests as they specify, and record them in this task."""
         self.backend = backend
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:

@@ -1,4 +1,4 @@
-"""A real Envoy, configured as Contour does it: clusters, their names, and the filter for gRPC."""
+"""A real Envoy configured as by Contour: clusters, their names, and the gRPC filter."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from tests.support.waiting import wait_until_async
 
 COUNTER = re.compile(r"^(\w+)\{(.+)\} (\S+)$", re.MULTILINE)
 LABEL = re.compile(r'(\w+)="([^"]*)"')
-"""Of the text format, as far as Envoy's clusters need it."""
+"""The text format, as far as Envoy's clusters need it."""
 TYPE = "type.googleapis.com/envoy.extensions"
 OPTIONS = "upstreams.http.v3.HttpProtocolOptions"
 HTTP2 = {
@@ -36,12 +36,12 @@ ROUTES: dict[str, dict[str, Any]] = {
     "retry": {"retry_policy": ONE_RETRY},
     "attempts": {"retry_policy": ONE_RETRY | {"per_try_timeout": "0.2s"}},
 }
-"""What a route does about failures, by the header `route`."""
+"""Failure handling of a route, by the header `route`."""
 
 
 @dataclass
 class Proxy:
-    """An Envoy, and all that it has been seen to count."""
+    """An Envoy and the samples of its counters."""
 
     backend: Backend
     port: int
@@ -50,13 +50,13 @@ class Proxy:
     now: float = 0.0
 
     async def scrape(self) -> None:
-        """Take a sample of every counter of clusters, 15 s after the one before."""
+        """Take a sample of every cluster counter, with a time 15 s after the last."""
         self.now += 15.0
         for labels, value in await self._counters():
             self.samples.setdefault(labels, []).append(Sample(self.now, value))
 
     async def idle(self) -> None:
-        """Wait until no request is under way any more."""
+        """Wait until no request is active."""
 
         async def under_way() -> dict[object, float]:
             gauge = ("__name__", "envoy_cluster_upstream_rq_active")
@@ -65,15 +65,15 @@ class Proxy:
         await wait_until_async(under_way, lambda seen: not any(seen.values()))
 
     def measured(self, metrics: tuple[str, ...]) -> CounterSamples:
-        """Answer with these counters, as Prometheus would."""
-        found = (
+        """Return the counters as Prometheus would."""
+        result = (
             Series({**dict(labels), "instance": "envoy"}, tuple(samples))
             for labels, samples in self.samples.items()
         )
-        return CounterSamples(tuple(one for one in found if one.labels["__name__"] in metrics))
+        return CounterSamples(tuple(one for one in result if one.labels["__name__"] in metrics))
 
     async def ready(self) -> bool:
-        """Find out whether it serves."""
+        """Return whether it serves."""
         try:
             return (await _get(f"{self.admin}/ready"))[0] == 200
         except aiohttp.ClientError:
@@ -89,7 +89,7 @@ class Proxy:
 
 @asynccontextmanager
 async def proxying(backend: Backend, folder: Path) -> AsyncIterator[Proxy]:
-    """Start an Envoy before the canary's pod; the stable revision has nothing that listens."""
+    """Start an Envoy with the canary's pod as backend; the stable revision has none."""
     port, admin, nothing = _free_ports(3)
     file = folder / "envoy.json"
     file.write_text(json.dumps(_bootstrap(backend, port, admin, nothing)))

@@ -1,4 +1,4 @@
-"""Each request counts once, however it ends, by the counters of a real Envoy."""
+"""Each request counts once in a real Envoy's counters, however it ends."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -20,14 +20,14 @@ NONE = Counts()
 
 @pytest.fixture
 async def proxy(tmp_path: Path) -> AsyncIterator[Proxy]:
-    """Start a backend and an Envoy in front of it, and scrape that once."""
+    """Start a backend and an Envoy in front of it, and scrape it once."""
     async with serving() as backend, proxying(backend, tmp_path) as started:
         await started.scrape()
         yield started
 
 
 def counted(proxy: Proxy, source: Source = Source.ROUTER) -> WindowCounts:
-    """Count what happened between the last two scrapes."""
+    """Return the counts between the last two scrapes."""
     seen = count_window(
         source,
         proxy.measured(envoy.metrics(_asked(proxy))),
@@ -45,7 +45,7 @@ def _asked(proxy: Proxy) -> MetricsRequest:
 
 
 async def test_http_requests_count_once(proxy: Proxy) -> None:
-    """Answered, refused, failed, left before or in the answer, timed out, retried."""
+    """A request counts once if answered, rejected, failed, cancelled, timed out or retried."""
 
     async def seen(amount: int, does: str, **how: str | bool) -> tuple[Counts, int]:
         await ask(proxy, amount, does, **how)
@@ -67,7 +67,7 @@ async def test_http_requests_count_once(proxy: Proxy) -> None:
 
 
 async def test_calls_count_once(proxy: Proxy) -> None:
-    """The same over gRPC; a call that is left in the answer has no code, and counts as nothing."""
+    """The same for gRPC; a call cancelled during the response has no code and does not count."""
 
     async def seen(amount: int, does: str, **how: str | bool) -> tuple[Counts, int]:
         await ask(proxy, amount, does, over="gRPC", **how)
@@ -88,7 +88,7 @@ async def test_calls_count_once(proxy: Proxy) -> None:
 
 @pytest.mark.parametrize("over", ["HTTP", "gRPC"])
 async def test_requests_without_a_connection_count_once(proxy: Proxy, over: str) -> None:
-    """With and without a retry, and they do not hide those that hang elsewhere."""
+    """They count once with and without a retry, and do not hide hanging requests."""
     for route, amount in (("plain", 5), ("retry", 2)):
         await ask(proxy, amount, "ok", route=route, over=over, revision=STABLE)
         await ask(proxy, 1, "hang", over=over, leave=True)
@@ -100,7 +100,7 @@ async def test_requests_without_a_connection_count_once(proxy: Proxy, over: str)
 
 @pytest.mark.parametrize("over", ["HTTP", "gRPC"])
 async def test_requests_under_way_are_no_errors_yet(proxy: Proxy, over: str) -> None:
-    """They are once their clients have left."""
+    """Active requests are errors only after their clients have cancelled them."""
     async with asked(proxy, 4, "hang", over=over):
         await ask(proxy, 5, "ok", over=over)
         await proxy.scrape()

@@ -1,4 +1,4 @@
-"""Clients of the proxy, which wait for the end of the answer or leave."""
+"""Clients of the proxy that wait for the response or cancel the request."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -26,17 +26,16 @@ async def ask(
     over: str = "HTTP",
     leave: bool = False,
 ) -> None:
-    """Send requests at the same time, and end when all of them have.
+    """Send concurrent requests, and return when all have ended.
 
     Args:
-        proxy: Through which Envoy.
-        amount: How many.
-        does: What the backend does about each attempt.
-        route: What the proxy does about failures.
-        revision: Whose the backend is.
+        proxy: The Envoy.
+        amount: The number of requests.
+        does: What the backend does in each attempt.
+        route: How the proxy handles failures.
+        revision: The revision of the backend.
         over: HTTP or gRPC.
-        leave: Leave when the backend has seen the last attempt, and the answer has begun if it
-            ever does.
+        leave: Cancel when the backend has the last attempt and the response, if any, has begun.
     """
     async with asked(proxy, amount, does, route=route, revision=revision, over=over) as sent:
         if not leave:
@@ -53,7 +52,7 @@ async def asked(
     revision: str = CANARY,
     over: str = "HTTP",
 ) -> AsyncIterator[list[asyncio.Task[None]]]:
-    """Send requests at the same time, as `ask` does, and let clients that still wait leave."""
+    """Send concurrent requests as `ask` does, and cancel those that still wait."""
     send = _request if over == "HTTP" else _call
     headers = {"does": does, "route": route, "revision": revision}
     begun = [asyncio.Event() for _ in range(amount)]

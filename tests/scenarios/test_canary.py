@@ -346,8 +346,8 @@ def test_too_little_traffic_is_told_when_the_judge_begins() -> None:
     cluster.run(1200)
     cluster.model(2).until(lambda: cluster.rollout and cluster.rollout.evidence)
     cluster.run(300)
-    told = [event for event in cluster.events if event.reason == "TrafficTooLow"]
-    assert [(event.type, "raise its weight to 22," in event.message) for event in told] == [
+    events = [event for event in cluster.events if event.reason == "TrafficTooLow"]
+    assert [(event.type, "raise its weight to 22," in event.message) for event in events] == [
         ("Warning", True)
     ]
     assert "Too few requests: step 1 needs about 184 requests" in cluster.message("Ready")

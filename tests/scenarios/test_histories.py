@@ -73,8 +73,8 @@ class History:
     def meddle(self) -> None:
         """Delete a child that serves no requests."""
         kinds = ("ConfigMap", "PodDisruptionBudget")
-        found = [key for key in self.cluster.objects if key[0] in kinds]
-        del self.cluster.objects[self.chance.choice(found)]
+        result = [key for key in self.cluster.objects if key[0] in kinds]
+        del self.cluster.objects[self.chance.choice(result)]
 
     def go_on(self) -> None:
         """Run a random action, and let some time pass."""

@@ -25,12 +25,12 @@ def served(cluster: FakeCluster) -> FakeCluster:
 
 def kept(cluster: FakeCluster, kind: str) -> set[str]:
     """Return the revisions that have a child of this kind."""
-    found = {
+    result = {
         one["metadata"]["labels"].get("halimede.dev/revision")
         for (known, _), one in cluster.objects.items()
         if known == kind
     }
-    return found - {None}
+    return result - {None}
 
 
 def pods(cluster: FakeCluster, revision: str | None) -> Manifest:

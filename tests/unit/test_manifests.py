@@ -65,10 +65,10 @@ TYPED = f"metadata: {{name: m}}{SPEC}"
 )
 def test_objects_are_read_wherever_they_stand(text: str) -> None:
     """Objects are read from documents and lists alike."""
-    found = load_documents(text)
-    assert sorted(one["kind"] for one in found) == ["ConfigMap", "ModelDeployment"]
+    result = load_documents(text)
+    assert sorted(one["kind"] for one in result) == ["ConfigMap", "ModelDeployment"]
     assert [
-        (md.metadata.namespace, md.metadata.name) for md in parse_model_deployments(found)
+        (md.metadata.namespace, md.metadata.name) for md in parse_model_deployments(result)
     ] == [("default", "m")]
     assert "model.py" in render_manifests(text, PLATFORM)
 

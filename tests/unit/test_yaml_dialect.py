@@ -101,9 +101,9 @@ def test_what_is_written_is_read_again(value: Any) -> None:
 )
 def test_read_as_kubectl_does(text: str, value: Any) -> None:
     """Plain scalars are parsed as by `kubectl`."""
-    found = read(text)
-    assert found == value
-    assert type(found) is type(value)
+    result = read(text)
+    assert result == value
+    assert type(result) is type(value)
 
 
 @pytest.mark.parametrize(

@@ -166,8 +166,8 @@ def test_a_kernel_that_forbids_namespaces_is_told_how_to_allow_them() -> None:
 
 def descendants(pid: int) -> list[int]:
     """Return the descendants' process ids, as numbered outside."""
-    found = []
+    result = []
     for task in Path("/proc", str(pid), "task").iterdir():
         for child in map(int, (task / "children").read_text().split()):
-            found += [child, *descendants(child)]
-    return found
+            result += [child, *descendants(child)]
+    return result

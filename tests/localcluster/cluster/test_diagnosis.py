@@ -86,8 +86,8 @@ def test_a_pod_is_explained_by_its_states_its_log_and_its_events() -> None:
 
 def test_a_cluster_that_is_gone_hides_no_other_error() -> None:
     """If the cluster is gone, the diagnosis says so instead of raising."""
-    said = describe_namespace(make(Gone), "demo")
-    assert said == "The namespace demo cannot be read: connection refused"
+    text = describe_namespace(make(Gone), "demo")
+    assert text == "The namespace demo cannot be read: connection refused"
 
 
 def test_a_wait_of_kubectl_that_gives_up_is_explained() -> None:

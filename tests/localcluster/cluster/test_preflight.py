@@ -34,8 +34,8 @@ def test_everything_that_is_missing_is_said_at_once(
     monkeypatch.setattr(preflight, "check_system", lambda: [Problem("no kernel", "install it")])
     monkeypatch.setattr(preflight, "check_go", lambda: [Problem("no Go", "fetch it")])
     assert main(CLUSTER, tmp_path) == 1
-    said = capsys.readouterr().err
-    assert said.splitlines()[1:] == [
+    output = capsys.readouterr().err
+    assert output.splitlines()[1:] == [
         "  - no kernel",
         "      install it",
         "  - no Go",

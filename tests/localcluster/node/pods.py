@@ -50,14 +50,14 @@ class Pods:
 
     def get(self, name: str) -> Json:
         """Return a pod."""
-        found: Json = json.loads(self.kubectl("get", "pod", name, "-o", "json"))
-        return found
+        manifest: Json = json.loads(self.kubectl("get", "pod", name, "-o", "json"))
+        return manifest
 
     def container(self, name: str) -> Json:
         """Return the status of a pod's only container, empty while there is none."""
         statuses = self.get(name)["status"].get("containerStatuses") or [{}]
-        found: Json = statuses[0]
-        return found
+        result: Json = statuses[0]
+        return result
 
     def waits_for(self, name: str) -> tuple[str | None, str | None]:
         """Return the reason and message of a waiting container."""

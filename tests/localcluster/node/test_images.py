@@ -28,21 +28,21 @@ TABLE = ImageTable(
 )
 def test_halimede_is_this_checkout_whatever_its_registry_and_tag(image: str) -> None:
     """The operator's image runs this checkout, at the path of the container image."""
-    found = TABLE.find(image)
-    assert found is not None
-    assert found.entrypoint == ("/opt/halimede/bin/halimede",)
-    assert found.environment["LD_LIBRARY_PATH"] == "/opt/halimede/libpython"
+    result = TABLE.find(image)
+    assert result is not None
+    assert result.entrypoint == ("/opt/halimede/bin/halimede",)
+    assert result.environment["LD_LIBRARY_PATH"] == "/opt/halimede/libpython"
 
 
 def test_triton_has_its_server_where_the_container_image_has_it() -> None:
     """The wheel's server is bound at Triton's home, and found on PATH with its libraries."""
-    found = TABLE.find("nvcr.io/nvidia/tritonserver:24.10-py3")
-    assert found is not None
-    assert [(step.target, step.source) for step in found.steps] == [
+    result = TABLE.find("nvcr.io/nvidia/tritonserver:24.10-py3")
+    assert result is not None
+    assert [(step.target, step.source) for step in result.steps] == [
         ("/opt/tritonserver", "/cache/triton")
     ]
-    assert found.environment["PATH"].startswith("/opt/tritonserver/bin:/opt/halimede/bin:")
-    assert found.environment["LD_LIBRARY_PATH"] == (
+    assert result.environment["PATH"].startswith("/opt/tritonserver/bin:/opt/halimede/bin:")
+    assert result.environment["LD_LIBRARY_PATH"] == (
         "/opt/halimede/lib/python3.11/site-packages/nvidia_pytriton.libs:/opt/halimede/python/lib"
     )
 

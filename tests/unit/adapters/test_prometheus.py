@@ -93,9 +93,9 @@ async def test_an_answer_with_warnings_is_no_data(server: Server) -> None:
     values = [[1.5, "3"]]
     warnings = ["store 10.0.0.7 did not answer"]
     server.body = answer({"metric": ROUTER_UP, "values": values}, warnings=warnings)
-    said = await refusal(server.url)
-    assert said.why is UnavailableReason.INCOMPLETE
-    assert "store 10.0.0.7 did not answer" in said.message
+    message = await refusal(server.url)
+    assert message.why is UnavailableReason.INCOMPLETE
+    assert "store 10.0.0.7 did not answer" in message.message
 
 
 @pytest.mark.parametrize(
@@ -117,9 +117,9 @@ async def test_errors_say_whether_waiting_cures_them(
     """4xx is an error with a remedy; 429 and 5xx are transient."""
     server.status = status
     server.body = json.dumps({"status": "error", "error": "because"})
-    said = await refusal(server.url)
-    assert said.why is why
-    assert words in said.message
+    message = await refusal(server.url)
+    assert message.why is why
+    assert words in message.message
 
 
 @pytest.mark.parametrize(
@@ -150,9 +150,9 @@ async def test_something_else_at_the_address_is_refused(server: Server, body: st
 async def test_a_success_without_content_is_refused(server: Server) -> None:
     """Prometheus answers queries only with 200."""
     server.status = 203
-    said = await refusal(server.url)
-    assert said.why is UnavailableReason.REFUSED
-    assert "is no Prometheus API" in said.message
+    message = await refusal(server.url)
+    assert message.why is UnavailableReason.REFUSED
+    assert "is no Prometheus API" in message.message
 
 
 @pytest.mark.parametrize("error", [KeyError, TypeError, ValueError, AttributeError])
@@ -191,8 +191,8 @@ async def test_a_redirect_is_followed(server: Server) -> None:
     """Redirects are followed; a circle of them counts as an outage."""
     server.status = 302
     server.headers = {"Location": "/elsewhere?query=again"}
-    said = await refusal(server.url)
-    assert said.why is UnavailableReason.UNREACHABLE
+    message = await refusal(server.url)
+    assert message.why is UnavailableReason.UNREACHABLE
     assert "again" in server.asked
 
 
@@ -200,9 +200,9 @@ async def test_a_redirect_to_no_address_is_refused(server: Server) -> None:
     """The message names the redirect as the cause."""
     server.status = 302
     server.headers = {"Location": "http://[elsewhere"}
-    said = await refusal(server.url)
-    assert said.why is UnavailableReason.REFUSED
-    assert "redirects to an address that cannot be read" in said.message
+    message = await refusal(server.url)
+    assert message.why is UnavailableReason.REFUSED
+    assert "redirects to an address that cannot be read" in message.message
 
 
 async def test_a_name_that_no_host_can_have_is_unreachable() -> None:
@@ -236,9 +236,9 @@ async def test_silence_is_unreachable_and_blocks_nobody(server: Server) -> None:
 
 async def test_without_an_address_nothing_is_asked() -> None:
     """The message names the setting."""
-    said = await refusal(None)
-    assert said.why is UnavailableReason.NOT_CONFIGURED
-    assert "HALIMEDE_PROMETHEUS_URL" in said.message
+    message = await refusal(None)
+    assert message.why is UnavailableReason.NOT_CONFIGURED
+    assert "HALIMEDE_PROMETHEUS_URL" in message.message
 
 
 CUSTOM = replace(

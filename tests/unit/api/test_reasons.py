@@ -40,10 +40,10 @@ def test_every_member_is_documented(enum: type[StrEnum]) -> None:
 
 def test_every_enum_is_here() -> None:
     """New enums in the module are tested too."""
-    found = [
+    result = [
         one for one in vars(reasons).values() if inspect.isclass(one) and issubclass(one, StrEnum)
     ]
-    assert set(found) - {StrEnum} == set(ENUMS)
+    assert set(result) - {StrEnum} == set(ENUMS)
 
 
 @pytest.mark.parametrize("enum", ENUMS)

@@ -307,11 +307,11 @@ def test_the_past_is_what_the_judge_makes_of_it() -> None:
     requests = np.array([[one.requests for one in row] for row in rows])
     errors = np.array([[one.errors for one in row] for row in rows])
     expected = [summarize_minutes(row) for row in rows]
-    found = past_of(requests, errors)
-    assert found[0].tolist() == [one.counts.requests for one in expected]
-    assert found[1].tolist() == [one.counts.errors for one in expected]
-    assert found[2].tolist() == pytest.approx([one.dispersion for one in expected], abs=2e-6)
-    assert found[3].tolist() == [one.looks for one in expected]
+    result = past_of(requests, errors)
+    assert result[0].tolist() == [one.counts.requests for one in expected]
+    assert result[1].tolist() == [one.counts.errors for one in expected]
+    assert result[2].tolist() == pytest.approx([one.dispersion for one in expected], abs=2e-6)
+    assert result[3].tolist() == [one.looks for one in expected]
     everything = [sum(one.requests for one in row) for row in rows]
     left_out = sum(
         one.counts.requests < all_ for one, all_ in zip(expected, everything, strict=True)

@@ -23,37 +23,37 @@ def watched(wish: BetterThanStable, past: int = 12_000) -> JudgedRollout:
 def test_a_canary_better_than_a_bad_stable_passes_and_says_so() -> None:
     """6 % against 10 % passes, though the step requires 5 %."""
     watch = watched(BetterThanStable.PROMOTE)
-    said = [watch.poll(SIX, TEN) for _ in range(30)]
-    assert [one.verdict for one in said[:3]] == [Verdict.CONTINUE] * 3
-    passed = next(one for one in said if one.verdict is Verdict.PASS)
+    judgements = [watch.poll(SIX, TEN) for _ in range(30)]
+    assert [one.verdict for one in judgements[:3]] == [Verdict.CONTINUE] * 3
+    passed = next(one for one in judgements if one.verdict is Verdict.PASS)
     assert "stable revision aaaa1111 has" in passed.message
     assert passed.message.endswith(":1 for the new revision making less than 80 % of its errors")
-    assert said[-1].verdict is Verdict.PASS
+    assert judgements[-1].verdict is Verdict.PASS
 
 
 def test_it_is_held_where_hold_is_wished() -> None:
     """The message says that an equal revision would not pass either."""
     watch = watched(BetterThanStable.HOLD)
-    said = [watch.poll(SIX, TEN) for _ in range(60)]
-    assert {one.verdict for one in said} == {Verdict.CONTINUE}
-    assert "for an error rate under 5 %" in said[-1].message
+    judgements = [watch.poll(SIX, TEN) for _ in range(60)]
+    assert {one.verdict for one in judgements} == {Verdict.CONTINUE}
+    assert "for an error rate under 5 %" in judgements[-1].message
     assert watch.held().log_better
 
 
 def test_a_fix_passes_by_its_own_rate_where_hold_is_wished() -> None:
     """1 % passes without comparison, although stable is far over the ceiling."""
     watch = watched(BetterThanStable.HOLD, past=4800)
-    said = [watch.poll(Counts(200, 2), Counts(1800, 72)) for _ in range(30)]
-    assert said[-1].verdict is Verdict.PASS
-    assert said[-1].message.endswith("for an error rate under 5 %")
+    judgements = [watch.poll(Counts(200, 2), Counts(1800, 72)) for _ in range(30)]
+    assert judgements[-1].verdict is Verdict.PASS
+    assert judgements[-1].message.endswith("for an error rate under 5 %")
 
 
 @pytest.mark.parametrize("errors", [17, 18, 20, 30])
 def test_what_is_hardly_better_does_not_pass(errors: int) -> None:
     """85 % or 90 % of stable's error rate, the same, or 150 % do not pass."""
     watch = watched(BetterThanStable.PROMOTE)
-    said = {watch.poll(Counts(200, errors), TEN).verdict for _ in range(100)}
-    assert Verdict.PASS not in said
+    verdicts = {watch.poll(Counts(200, errors), TEN).verdict for _ in range(100)}
+    assert Verdict.PASS not in verdicts
 
 
 def test_beside_a_good_stable_nothing_is_bet_on_being_better() -> None:
@@ -79,14 +79,14 @@ def test_what_was_better_in_an_outage_of_stable_alone_is_forgotten_after_it() ->
     for _ in range(3):
         watch.poll(Counts(200, 4), Counts(1800, 540))
     assert watch.held().log_better
-    said = [watch.poll(Counts(200, 4), Counts(1800, 9)).verdict for _ in range(40)]
+    verdicts = [watch.poll(Counts(200, 4), Counts(1800, 9)).verdict for _ in range(40)]
     assert watch.held().log_better == ()
-    assert Verdict.PASS not in said[20:]
+    assert Verdict.PASS not in verdicts[20:]
 
 
 def test_a_better_one_still_needs_polls_and_requests() -> None:
     """`minRequests` applies here, too."""
     watch = watched(BetterThanStable.PROMOTE)
     watch.analysis = watch.analysis.model_copy(update={"min_requests": 2000})
-    said = [watch.poll(Counts(200, 2), TEN).verdict for _ in range(12)]
-    assert said == [Verdict.CONTINUE] * 9 + [Verdict.PASS] * 3
+    verdicts = [watch.poll(Counts(200, 2), TEN).verdict for _ in range(12)]
+    assert verdicts == [Verdict.CONTINUE] * 9 + [Verdict.PASS] * 3

@@ -52,9 +52,9 @@ def test_each_source_demands_what_its_own_past_shows() -> None:
 )
 def test_behind_a_router_triton_bears_what_users_bore(triton: int, ceiling: float) -> None:
     """Triton's ceiling is three times its past error rate, if over `maxErrorPercent`."""
-    found = ceilings(ANALYSIS, 60, triton)
-    assert found["Router"] == 0.05
-    assert found["Triton"] == pytest.approx(ceiling, rel=1e-3)
+    result = ceilings(ANALYSIS, 60, triton)
+    assert result["Router"] == 0.05
+    assert result["Triton"] == pytest.approx(ceiling, rel=1e-3)
 
 
 def test_without_a_router_triton_bears_what_the_settings_say() -> None:
@@ -87,25 +87,25 @@ def attempt(watch: JudgedRollout, failed: int) -> Verdict:
 def test_retried_attempts_do_not_keep_an_equal_from_passing() -> None:
     """6 % of the attempts fail as before, and the router hides almost all."""
     watch = JudgedRollout(ANALYSIS, past=past(120, 7200))
-    said = [attempt(watch, 60) for _ in range(20)]
-    assert Verdict.ABORT not in said
-    assert said[-1] is Verdict.PASS
+    judgements = [attempt(watch, 60) for _ in range(20)]
+    assert Verdict.ABORT not in judgements
+    assert judgements[-1] is Verdict.PASS
 
 
 def test_attempts_over_the_ceiling_of_triton_stop_a_canary() -> None:
     """All attempts fail instead of 6 %, though the router hides nine in ten."""
     watch = JudgedRollout(ANALYSIS, past=past(120, 7200))
-    said = [attempt(watch, 500) for _ in range(4)]
-    assert said[-1] is Verdict.ABORT
+    judgements = [attempt(watch, 500) for _ in range(4)]
+    assert judgements[-1] is Verdict.ABORT
 
 
 def test_what_a_stop_in_triton_says_of_the_ceiling_is_what_it_bears() -> None:
     """The message has the ceiling of 18 %, not the 5 % of the settings."""
     watch = JudgedRollout(ANALYSIS, past=past(120, 7200), compared=False)
     for _ in range(4):
-        said = watch.poll(Counts(1000, 400), router=Counts(1000, 1))
-    assert said.verdict is Verdict.ABORT
-    assert "at most 18 % (maxErrorRatio, for the attempts of aaaa1111 before" in said.message
+        judgement = watch.poll(Counts(1000, 400), router=Counts(1000, 1))
+    assert judgement.verdict is Verdict.ABORT
+    assert "at most 18 % (maxErrorRatio, for the attempts of aaaa1111 before" in judgement.message
 
 
 def test_an_incident_in_the_past_loosens_no_level() -> None:

@@ -57,8 +57,8 @@ def test_an_equal_passes_within_minutes_after_an_outage(minutes: int) -> None:
 def test_an_outage_certifies_nothing() -> None:
     """Not even a canary without errors gets a certificate from an outage."""
     watch = JudgedRollout(Analysis(provider="None", on_better_than_stable="Hold"), past=PAST)
-    said = {watch.poll(Counts(100, 0), Counts(900, 270)).verdict for _ in range(40)}
-    assert said == {Verdict.CONTINUE}
+    verdicts = {watch.poll(Counts(100, 0), Counts(900, 270)).verdict for _ in range(40)}
+    assert verdicts == {Verdict.CONTINUE}
     assert watch.held().usual_requests == 0
     assert watch.held().log_no_worse == ()
 
@@ -145,9 +145,9 @@ def test_a_trouble_of_stable_alone_certifies_nothing_for_the_time_after_it() -> 
     for _ in range(4):
         watch.poll(Counts(100, 2), Counts(900, 36))
     assert max(watch.held().log_no_worse) > log(2)
-    said = [watch.poll(Counts(100, 2), Counts(900, 4)).verdict for _ in range(40)]
+    verdicts = [watch.poll(Counts(100, 2), Counts(900, 4)).verdict for _ in range(40)]
     assert max(watch.held().log_no_worse) <= 0
-    assert Verdict.PASS not in said[12:]
+    assert Verdict.PASS not in verdicts[12:]
 
 
 def test_after_an_outage_an_equal_is_not_told_that_stable_is_bad() -> None:
@@ -155,18 +155,18 @@ def test_after_an_outage_an_equal_is_not_told_that_stable_is_bad() -> None:
     watch = JudgedRollout(past=PAST)
     for _ in range(4):
         watch.poll(Counts(10, 3), Counts(900, 270))
-    said = [watch.poll(Counts(10, 0), Counts(900, 4)) for _ in range(10)]
-    assert said[-1].verdict is Verdict.CONTINUE
-    assert said[-1].message.endswith("for an error rate under 1.5 %")
+    judgements = [watch.poll(Counts(10, 0), Counts(900, 4)) for _ in range(10)]
+    assert judgements[-1].verdict is Verdict.CONTINUE
+    assert judgements[-1].message.endswith("for an error rate under 1.5 %")
 
 
 def test_what_says_that_stable_itself_could_not_pass() -> None:
     """If stable's rate is over the level, the message says that an equal cannot pass."""
     watch = JudgedRollout(past={Source.TRITON: usual(12_000)})
     for _ in range(60):
-        said = watch.poll(Counts(1000, 100), Counts(9000, 900))
-        assert said.verdict is Verdict.CONTINUE
-    assert said.message.endswith(
+        judgement = watch.poll(Counts(1000, 100), Counts(9000, 900))
+        assert judgement.verdict is Verdict.CONTINUE
+    assert judgement.message.endswith(
         ". Stable revision aaaa1111 has 10 % errors itself, so only a revision that is better can"
         " pass"
     )

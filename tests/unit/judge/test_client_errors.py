@@ -31,9 +31,9 @@ def test_client_errors_hold_a_step_and_are_told() -> None:
     """Hold is the default: the new input check may be intended."""
     watch = watched()
     assert watch.analysis.on_client_errors is Analysis().on_client_errors
-    said = polled(watch, 40, TWENTY_PERCENT)
-    assert {one.verdict for one in said} == {Verdict.CONTINUE}
-    assert said[3].message == (
+    judgements = polled(watch, 40, TWENTY_PERCENT)
+    assert {one.verdict for one in judgements} == {Verdict.CONTINUE}
+    assert judgements[3].message == (
         "revision bbbb2222: 80 client errors in 400 requests at the router against 0 in 3600 of"
         " aaaa1111; odds 3400:1 against it being as good. It is held for that: compare what both"
         " expect of a request, promote it by command, or set onClientErrors to Ignore"
@@ -42,26 +42,29 @@ def test_client_errors_hold_a_step_and_are_told() -> None:
 
 def test_client_errors_stop_a_rollout_where_abort_is_wished() -> None:
     """With Abort they stop a rollout in four polls, as other errors do."""
-    said = polled(watched(ClientErrors.ABORT), 4, TWENTY_PERCENT)
-    assert [one.verdict for one in said[:3]] == [Verdict.CONTINUE] * 3
-    assert said[-1].verdict is Verdict.ABORT
-    assert "80 client errors in 400 requests at the router against 0 in 3600" in said[-1].message
-    assert "It is held" not in said[-1].message
+    judgements = polled(watched(ClientErrors.ABORT), 4, TWENTY_PERCENT)
+    assert [one.verdict for one in judgements[:3]] == [Verdict.CONTINUE] * 3
+    assert judgements[-1].verdict is Verdict.ABORT
+    assert (
+        "80 client errors in 400 requests at the router against 0 in 3600"
+        in judgements[-1].message
+    )
+    assert "It is held" not in judgements[-1].message
 
 
 def test_client_errors_are_nothing_where_ignore_is_wished() -> None:
     """With Ignore the step passes, and client errors are not stored."""
     watch = watched(ClientErrors.IGNORE)
-    said = polled(watch, 3, TWENTY_PERCENT)
-    assert said[-1].verdict is Verdict.PASS
+    judgements = polled(watch, 3, TWENTY_PERCENT)
+    assert judgements[-1].verdict is Verdict.PASS
     assert watch.evidence.client_errors is None
 
 
 @pytest.mark.parametrize("wish", [ClientErrors.HOLD, ClientErrors.ABORT])
 def test_client_errors_of_both_are_the_clients(wish: ClientErrors) -> None:
     """A fifth of client errors on both revisions does not count."""
-    said = polled(watched(wish), 40, (20, 180))
-    assert {one.verdict for one in said[2:]} == {Verdict.PASS}
+    judgements = polled(watched(wish), 40, (20, 180))
+    assert {one.verdict for one in judgements[2:]} == {Verdict.PASS}
 
 
 @pytest.mark.parametrize("wish", [ClientErrors.HOLD, ClientErrors.ABORT])
@@ -77,10 +80,10 @@ def test_a_burst_in_three_polls_holds_and_does_not_stop() -> None:
     """A burst in three polls holds until the odds are lower again."""
     watch = watched(ClientErrors.ABORT)
     polled(watch, 3, (0, 0))
-    said = [one.verdict for one in polled(watch, 3, (40, 0)) + polled(watch, 100, (0, 9))]
-    assert Verdict.ABORT not in said
-    assert Verdict.CONTINUE in said
-    assert said[-1] is Verdict.PASS
+    verdicts = [one.verdict for one in polled(watch, 3, (40, 0)) + polled(watch, 100, (0, 9))]
+    assert Verdict.ABORT not in verdicts
+    assert Verdict.CONTINUE in verdicts
+    assert verdicts[-1] is Verdict.PASS
 
 
 def test_client_errors_are_no_errors() -> None:
@@ -101,18 +104,18 @@ def test_errors_are_told_before_client_errors() -> None:
     """A canary with errors is aborted for these, whatever its client errors."""
     watch = watched()
     for _ in range(4):
-        said = watch.poll(Counts(100, 30), Counts(900, 0), client_errors=TWENTY_PERCENT)
-    assert said.verdict is Verdict.ABORT
-    assert "client error" not in said.message
+        judgement = watch.poll(Counts(100, 30), Counts(900, 0), client_errors=TWENTY_PERCENT)
+    assert judgement.verdict is Verdict.ABORT
+    assert "client error" not in judgement.message
 
 
 def test_client_errors_are_told_in_the_bake() -> None:
     """The bake is held by the same odds as a step."""
     watch = watched()
     watch.bake = True
-    said = polled(watch, 6, TWENTY_PERCENT)
-    assert said[-1].verdict is Verdict.CONTINUE
-    assert "120 client errors in 600 requests" in said[-1].message
+    judgements = polled(watch, 6, TWENTY_PERCENT)
+    assert judgements[-1].verdict is Verdict.CONTINUE
+    assert "120 client errors in 600 requests" in judgements[-1].message
 
 
 @pytest.mark.parametrize("wish", [ClientErrors.HOLD, ClientErrors.ABORT])
@@ -120,8 +123,8 @@ def test_nobody_gets_the_answers_of_a_rehearsal(wish: ClientErrors) -> None:
     """In a rehearsal client errors are not judged: copies are not a fair sample."""
     watch = watched(wish)
     watch.rehearsal = True
-    said = polled(watch, 20, TWENTY_PERCENT)
-    assert said[-1].verdict is Verdict.PASS
+    judgements = polled(watch, 20, TWENTY_PERCENT)
+    assert judgements[-1].verdict is Verdict.PASS
 
 
 def test_client_errors_that_cannot_be_read_are_left_as_they_were() -> None:

@@ -47,8 +47,8 @@ def test_a_canary_that_goes_on_to_fail_alone_is_stopped(*, bake: bool) -> None:
     watch.bake = bake
     watch.unscraped = TRITON_OF_STABLE
     assert Verdict.ABORT not in [watch.poll(*BOTH_FAIL).verdict for _ in range(20)]
-    said = [watch.poll(*CANARY_FAILS).verdict for _ in range(6)]
-    assert said[-1] is Verdict.ABORT
+    verdicts = [watch.poll(*CANARY_FAILS).verdict for _ in range(6)]
+    assert verdicts[-1] is Verdict.ABORT
 
 
 def test_the_comparison_begins_with_the_suspicion_and_ends_with_it() -> None:
@@ -73,11 +73,11 @@ def test_the_comparison_begins_with_the_suspicion_and_ends_with_it() -> None:
 def test_a_canary_over_the_ceiling_is_held_while_stable_is_nearly_as_bad() -> None:
     """7 % against 5 % is over the ceiling but not confirmed as worse, so it is held."""
     watch = JudgedRollout(past={Source.TRITON: usual(6000)})
-    said = {watch.poll(Counts(200, 14), Counts(1800, 90)).verdict for _ in range(60)}
+    verdicts = {watch.poll(Counts(200, 14), Counts(1800, 90)).verdict for _ in range(60)}
     held = watch.held()
     assert log_mixture(held.log_abs) > log(600)
     assert log_mixture(held.log_confirmation) < CONFIRMATION
-    assert said == {Verdict.CONTINUE}
+    assert verdicts == {Verdict.CONTINUE}
     assert "held by the odds against it" in (watch.evidence.message or "")
 
 
@@ -99,8 +99,8 @@ def test_a_stable_with_few_requests_takes_its_time_to_confirm() -> None:
 def test_the_same_canary_is_stopped_beside_a_good_stable() -> None:
     """7 % against 0.5 % is stopped."""
     watch = JudgedRollout(past=PAST)
-    said = [watch.poll(Counts(200, 14), Counts(1800, 9)).verdict for _ in range(10)]
-    assert said[-1] is Verdict.ABORT
+    verdicts = [watch.poll(Counts(200, 14), Counts(1800, 9)).verdict for _ in range(10)]
+    assert verdicts[-1] is Verdict.ABORT
 
 
 def test_errors_that_only_triton_counts_are_not_confirmed_by_the_router() -> None:
@@ -109,19 +109,19 @@ def test_errors_that_only_triton_counts_are_not_confirmed_by_the_router() -> Non
     for _ in range(4):
         watch.poll(*GOOD)
     watch.unscraped = TRITON_OF_STABLE
-    said = [watch.poll(*CANARY_FAILS, router=Counts(100, 0)).verdict for _ in range(30)]
+    verdicts = [watch.poll(*CANARY_FAILS, router=Counts(100, 0)).verdict for _ in range(30)]
     assert log_mixture(watch.held().log_abs) > log(600)
-    assert Verdict.ABORT not in said
+    assert Verdict.ABORT not in verdicts
 
 
 def test_a_source_that_counts_stable_speaks_for_itself() -> None:
     """The router alone confirms errors that Triton counts as successes."""
     watch = JudgedRollout(Analysis(), past=PAST)
-    said = [
+    verdicts = [
         watch.poll(Counts(100, 0), Counts(900, 4), router=Counts(100, 30)).verdict
         for _ in range(4)
     ]
-    assert said[-1] is Verdict.ABORT
+    assert verdicts[-1] is Verdict.ABORT
 
 
 @pytest.mark.parametrize("provider", [MetricsProvider.NONE, MetricsProvider.CONTOUR])
@@ -131,9 +131,9 @@ def test_what_nobody_can_compare_is_held(provider: MetricsProvider) -> None:
         Analysis(provider=provider), past=PAST, unscraped=set(EVERYTHING_OF_STABLE)
     )
     watch.points = {key: old for key, old in watch.points.items() if key[1] != STABLE}
-    said = {watch.poll(*BOTH_FAIL).verdict for _ in range(40)}
+    verdicts = {watch.poll(*BOTH_FAIL).verdict for _ in range(40)}
     assert log_odds_against(watch.held()) > log(600)
-    assert said <= {Verdict.CONTINUE, Verdict.NO_DATA}
+    assert verdicts <= {Verdict.CONTINUE, Verdict.NO_DATA}
 
 
 @pytest.mark.parametrize("provider", [MetricsProvider.NONE, MetricsProvider.CONTOUR])
@@ -144,9 +144,9 @@ def test_what_nobody_can_compare_any_more_is_held(provider: MetricsProvider) -> 
         watch.poll(*GOOD)
     watch.unscraped = TRITON_OF_STABLE
     watch.instead = {Source.ROUTER: DOWN}
-    said = [watch.poll(*BOTH_FAIL).verdict for _ in range(40)]
+    verdicts = [watch.poll(*BOTH_FAIL).verdict for _ in range(40)]
     assert log_odds_against(watch.held()) > log(600)
-    assert Verdict.ABORT not in said
+    assert Verdict.ABORT not in verdicts
 
 
 @pytest.mark.parametrize("bake", [False, True])
@@ -155,15 +155,15 @@ def test_the_test_stands_alone_where_stable_is_given_nothing(*, bake: bool) -> N
     watch = JudgedRollout(Analysis(), past=PAST, unscraped=set(EVERYTHING_OF_STABLE), bake=bake)
     watch.points = {key: old for key, old in watch.points.items() if key[1] != STABLE}
     watch.compared = False
-    said = [watch.poll(Counts(100, 30)).verdict for _ in range(4)]
-    assert said == [Verdict.CONTINUE] * 3 + [Verdict.ABORT]
+    verdicts = [watch.poll(Counts(100, 30)).verdict for _ in range(4)]
+    assert verdicts == [Verdict.CONTINUE] * 3 + [Verdict.ABORT]
 
 
 def test_the_test_stands_alone_where_stables_counters_do_not_move() -> None:
     """Constant counters show that stable has no requests, whatever its share."""
     watch = JudgedRollout(past=PAST)
-    said = [watch.poll(Counts(100, 30), NOTHING).verdict for _ in range(4)]
-    assert said == [Verdict.CONTINUE] * 3 + [Verdict.ABORT]
+    verdicts = [watch.poll(Counts(100, 30), NOTHING).verdict for _ in range(4)]
+    assert verdicts == [Verdict.CONTINUE] * 3 + [Verdict.ABORT]
 
 
 def test_the_control_share_of_the_bake_must_confirm_what_the_past_says() -> None:
@@ -172,8 +172,8 @@ def test_the_control_share_of_the_bake_must_confirm_what_the_past_says() -> None
     for _ in range(5):
         watch.poll(Counts(500, 2), Counts(500, 2))
     watch.bake = True
-    said = {watch.poll(Counts(900, 40), Counts(100, 4)).verdict for _ in range(40)}
+    verdicts = {watch.poll(Counts(900, 40), Counts(100, 4)).verdict for _ in range(40)}
     assert log_mixture(watch.held().log_bake) > log(600)
-    assert said == {Verdict.CONTINUE}
+    assert verdicts == {Verdict.CONTINUE}
     alone = [watch.poll(Counts(900, 40), Counts(100, 0)).verdict for _ in range(40)]
     assert Verdict.ABORT in alone

@@ -70,15 +70,15 @@ class Pod:
     def series(self, now: int) -> tuple[Series, ...]:
         """Return the visible series at a time; an error counter exists from its first error."""
         seen = [at for at, visible in self.scrapes if visible <= now]
-        found = []
+        result = []
         for failed in (False, True):
             values = [(at, self.value(at, failed=failed)) for at in seen]
             points = tuple((at / 1000, float(v)) for at, v in values if v or not failed)
             labels = {"reason": "BACKEND"} if failed else {}
-            found.append(
+            result.append(
                 triton(self.name.split("-")[1], points, pod=self.name.split("-")[2], **labels)
             )
-        return tuple(one for one in found if one.samples)
+        return tuple(one for one in result if one.samples)
 
 
 def make_pod(rng: Random, number: int, interval: int) -> Pod:

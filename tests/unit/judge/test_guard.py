@@ -80,11 +80,11 @@ def test_a_burst_in_three_polls_stops_nothing() -> None:
     watch = JudgedRollout(past=PAST)
     for _ in range(10):
         watch.poll(*GOOD)
-    said = [watch.poll(Counts(1000, 400), Counts(9000, 45)).verdict for _ in range(3)]
+    verdicts = [watch.poll(Counts(1000, 400), Counts(9000, 45)).verdict for _ in range(3)]
     assert log_odds_against(watch.held()) > log(300)
-    said += [watch.poll(*GOOD).verdict for _ in range(20)]
-    assert Verdict.ABORT not in said
-    assert said[2:5] == [Verdict.CONTINUE] * 3
+    verdicts += [watch.poll(*GOOD).verdict for _ in range(20)]
+    assert Verdict.ABORT not in verdicts
+    assert verdicts[2:5] == [Verdict.CONTINUE] * 3
 
 
 @pytest.mark.parametrize("provider", [MetricsProvider.NONE, MetricsProvider.CONTOUR])
@@ -190,8 +190,8 @@ def test_no_step_passes_while_stable_is_in_trouble_itself() -> None:
     watch = JudgedRollout(Analysis(), past=PAST)
     verdicts = [watch.poll(Counts(1000, 5), Counts(9000, 45)).verdict for _ in range(8)]
     assert verdicts[-1] is Verdict.PASS
-    said = watch.poll(Counts(1000, 300), Counts(9000, 2700))
-    assert said.verdict is Verdict.CONTINUE
-    assert "stable revision aaaa1111 is over 5 % errors itself" in said.message
+    judgement = watch.poll(Counts(1000, 300), Counts(9000, 2700))
+    assert judgement.verdict is Verdict.CONTINUE
+    assert "stable revision aaaa1111 is over 5 % errors itself" in judgement.message
     verdicts = [watch.poll(Counts(1000, 5), Counts(9000, 45)).verdict for _ in range(20)]
     assert verdicts[-1] is Verdict.PASS

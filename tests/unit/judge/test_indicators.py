@@ -68,11 +68,11 @@ class Watch:
         }
         answers |= {one.source: CustomCounts(stable, canary) for one in asked}
         wanted = replace(request(self.now, counted_since(self.evidence)), indicators=asked)
-        said = judge_poll(
+        judgement = judge_poll(
             self.evidence, Reading(wanted, answers), self.analysis, step, 3, self.now
         )
-        self.evidence = Evidence.model_validate(said.evidence.to_manifest())
-        return said
+        self.evidence = Evidence.model_validate(judgement.evidence.to_manifest())
+        return judgement
 
     @property
     def held(self) -> SourceEvidence:
@@ -94,9 +94,9 @@ def test_a_window_without_an_answer_is_taken_into_the_next() -> None:
     """The canary's series starts with its first request, and later windows include it."""
     watch = Watch()
     for _ in range(4):
-        said = watch.poll(None, Counts(30, 3))
-    assert said.verdict is Verdict.NO_DATA
-    assert "spec.rollout.analysis.metrics.accuracy.requests has no answer" in said.message
+        judgement = watch.poll(None, Counts(30, 3))
+    assert judgement.verdict is Verdict.NO_DATA
+    assert "spec.rollout.analysis.metrics.accuracy.requests has no answer" in judgement.message
     watch.poll(Counts(5, 0), Counts(40, 4))
     assert watch.windows == [60.0, 75.0]
     assert (watch.held.canary_requests, watch.held.stable_requests) == (5, 40)
@@ -105,10 +105,10 @@ def test_a_window_without_an_answer_is_taken_into_the_next() -> None:
 def test_before_the_first_window_is_over_nothing_is_missing() -> None:
     """An unfinished first window is not missing data."""
     watch = Watch()
-    said = [watch.poll(Counts(10, 0)) for _ in range(3)][-1]
+    judgement = [watch.poll(Counts(10, 0)) for _ in range(3)][-1]
     assert watch.windows == []
-    assert said.verdict is Verdict.CONTINUE
-    assert "0 requests by the metric accuracy" in said.message
+    assert judgement.verdict is Verdict.CONTINUE
+    assert "0 requests by the metric accuracy" in judgement.message
 
 
 def test_nothing_passes_before_the_objective_is_met() -> None:
@@ -123,9 +123,9 @@ def test_nothing_passes_before_the_objective_is_met() -> None:
 def test_an_objective_stops_by_itself() -> None:
     """A canary is stopped by the objective alone, though Triton counts no errors."""
     watch = Watch()
-    said = [watch.poll(Counts(50, 25), Counts(50, 5)) for _ in range(16)]
-    assert [one.verdict for one in said] == [Verdict.CONTINUE] * 15 + [Verdict.ABORT]
-    assert said[-1].message == (
+    judgements = [watch.poll(Counts(50, 25), Counts(50, 5)) for _ in range(16)]
+    assert [one.verdict for one in judgements] == [Verdict.CONTINUE] * 15 + [Verdict.ABORT]
+    assert judgements[-1].message == (
         "revision bbbb2222: 100 errors in 200 requests by the metric accuracy; odds 3800:1 against"
         " an error rate of at most 20 % (maxErrorPercent)"
     )
@@ -134,8 +134,8 @@ def test_an_objective_stops_by_itself() -> None:
 def test_an_objective_that_is_missed_by_both_stops_nothing() -> None:
     """If half of stable's answers are wrong too, the canary is not stopped."""
     watch = Watch()
-    said = [watch.poll(Counts(50, 25), Counts(50, 25)).verdict for _ in range(40)]
-    assert set(said) == {Verdict.CONTINUE}
+    verdicts = [watch.poll(Counts(50, 25), Counts(50, 25)).verdict for _ in range(40)]
+    assert set(verdicts) == {Verdict.CONTINUE}
 
 
 def test_an_objective_has_its_own_ceiling_and_demands() -> None:
@@ -144,8 +144,8 @@ def test_an_objective_has_its_own_ceiling_and_demands() -> None:
     assert watch.evidence.levels == (0.04, 0.02, 0.01)
     assert watch.held.levels == (0.2, 0.2, 0.2)
     for _ in range(40):
-        said = watch.poll(Counts(50, 5), Counts(50, 5))
-    assert said.verdict is Verdict.PASS
+        judgement = watch.poll(Counts(50, 5), Counts(50, 5))
+    assert judgement.verdict is Verdict.PASS
 
 
 def test_an_objective_may_be_added_in_mid_rollout() -> None:
@@ -169,8 +169,8 @@ def test_an_objective_that_cannot_be_read_is_metrics_down() -> None:
     )
     answers = {Source.TRITON: measured(), SOURCE: down}
     reading = Reading(replace(request(BEGIN + 60), indicators=asked), answers)
-    said = judge_poll(watch.evidence, reading, ANALYSIS, 0, 3, BEGIN + 60)
-    assert (said.verdict, said.message) == (Verdict.METRICS_DOWN, down.message)
+    judgement = judge_poll(watch.evidence, reading, ANALYSIS, 0, 3, BEGIN + 60)
+    assert (judgement.verdict, judgement.message) == (Verdict.METRICS_DOWN, down.message)
 
 
 def test_a_custom_router_is_judged_as_a_router_is() -> None:

@@ -19,9 +19,9 @@ def test_a_good_canary_passes_with_its_figures() -> None:
     assert watch.poll(*GOOD).message == (
         "revision bbbb2222: 0 errors in 200 requests in Triton; seen in 2 polls of at least 3"
     )
-    said = watch.poll(*GOOD)
-    assert said.verdict is Verdict.PASS
-    assert said.message == (
+    judgement = watch.poll(*GOOD)
+    assert judgement.verdict is Verdict.PASS
+    assert judgement.message == (
         "revision bbbb2222: 0 errors in 300 requests in Triton;"
         " odds over 1000000:1 for an error rate under 5 %"
     )
@@ -32,13 +32,13 @@ def test_a_bad_canary_is_stopped_with_its_figures() -> None:
     watch = JudgedRollout()
     for _ in range(3):
         assert watch.poll(*BAD).verdict is Verdict.CONTINUE
-    said = watch.poll(*BAD)
-    assert said.verdict is Verdict.ABORT
-    assert said.message == (
+    judgement = watch.poll(*BAD)
+    assert judgement.verdict is Verdict.ABORT
+    assert judgement.message == (
         "revision bbbb2222: 120 errors in 400 requests in Triton against 12 in 3600 of aaaa1111;"
         " odds 1800:1 against it being as good"
     )
-    assert (said.evidence.verdict, said.evidence.message) == ("Abort", said.message)
+    assert (judgement.evidence.verdict, judgement.evidence.message) == ("Abort", judgement.message)
 
 
 def test_a_canary_over_the_ceiling_is_stopped_without_anything_to_compare() -> None:
@@ -46,17 +46,17 @@ def test_a_canary_over_the_ceiling_is_stopped_without_anything_to_compare() -> N
     watch = JudgedRollout()
     for _ in range(3):
         watch.poll(Counts(100, 20))
-    said = watch.poll(Counts(100, 20))
-    assert said.verdict is Verdict.ABORT
-    assert said.message.endswith("against an error rate of at most 5 % (maxErrorPercent)")
+    judgement = watch.poll(Counts(100, 20))
+    assert judgement.verdict is Verdict.ABORT
+    assert judgement.message.endswith("against an error rate of at most 5 % (maxErrorPercent)")
 
 
 @pytest.mark.parametrize("provider", list(MetricsProvider))
 def test_one_poll_never_stops_a_rollout(provider: MetricsProvider) -> None:
     """One bad scrape is no evidence, whatever its size."""
     watch = JudgedRollout(Analysis(provider=provider))
-    said = watch.poll(Counts(10**6, 10**6), Counts(10**7, 0))
-    assert said.verdict is Verdict.CONTINUE
+    judgement = watch.poll(Counts(10**6, 10**6), Counts(10**7, 0))
+    assert judgement.verdict is Verdict.CONTINUE
     assert watch.poll(Counts(10**6, 10**6), Counts(10**7, 0)).verdict is Verdict.CONTINUE
     assert watch.poll(Counts(10**6, 10**6), Counts(10**7, 0)).verdict is Verdict.ABORT
 
@@ -106,10 +106,10 @@ def test_counters_that_do_not_exist_are_named() -> None:
     """The message names the missing counters and the remedy."""
     watch = JudgedRollout(Analysis())
     watch.instead = {Source.TRITON: measured()}
-    said = watch.poll(*GOOD)
-    assert said.verdict is Verdict.NO_DATA
-    assert 'pod=~"digits-bbbb2222-.*"' in said.message
-    assert "PodMonitor" in said.message
+    judgement = watch.poll(*GOOD)
+    assert judgement.verdict is Verdict.NO_DATA
+    assert 'pod=~"digits-bbbb2222-.*"' in judgement.message
+    assert "PodMonitor" in judgement.message
     watch.instead = {Source.ROUTER: measured()}
     assert "ml_digits-bbbb2222_8000" in watch.poll(*GOOD).message
 
@@ -138,8 +138,8 @@ def test_an_outage_of_prometheus_changes_nothing_and_loses_nothing() -> None:
     watch.poll(*GOOD)
     watch.instead = {Source.TRITON: DOWN}
     for _ in range(5):
-        said = watch.poll(*GOOD)
-        assert (said.verdict, said.message) == (Verdict.METRICS_DOWN, DOWN.message)
+        judgement = watch.poll(*GOOD)
+        assert (judgement.verdict, judgement.message) == (Verdict.METRICS_DOWN, DOWN.message)
     assert watch.evidence.metrics_down_since == BEGIN + 30
     assert watch.evidence.sources[0].canary_requests == 100
     watch.instead = {}
@@ -152,11 +152,11 @@ def test_either_source_may_stop_a_rollout() -> None:
     """Errors that a Python model returns are successes in Triton but errors at the router."""
     watch = JudgedRollout(Analysis())
     for _ in range(3):
-        said = watch.poll(Counts(100, 0), Counts(900, 0), router=Counts(100, 40))
-        assert said.verdict is Verdict.CONTINUE
-    said = watch.poll(Counts(100, 0), Counts(900, 0), router=Counts(100, 40))
-    assert said.verdict is Verdict.ABORT
-    assert "160 errors in 400 requests at the router" in said.message
+        judgement = watch.poll(Counts(100, 0), Counts(900, 0), router=Counts(100, 40))
+        assert judgement.verdict is Verdict.CONTINUE
+    judgement = watch.poll(Counts(100, 0), Counts(900, 0), router=Counts(100, 40))
+    assert judgement.verdict is Verdict.ABORT
+    assert "160 errors in 400 requests at the router" in judgement.message
 
 
 def test_one_source_may_stop_a_rollout_while_the_other_is_down() -> None:
@@ -171,48 +171,48 @@ def test_both_sources_must_be_content_to_pass() -> None:
     """Without the canary's requests at the router the step does not pass."""
     watch = JudgedRollout(Analysis())
     for _ in range(5):
-        said = watch.poll(*GOOD, router=NOTHING)
-    assert said.verdict is Verdict.NO_DATA
+        judgement = watch.poll(*GOOD, router=NOTHING)
+    assert judgement.verdict is Verdict.NO_DATA
     watch.poll(*GOOD)
     watch.poll(*GOOD)
-    said = watch.poll(*GOOD)
-    assert said.verdict is Verdict.PASS
-    assert "at the router and 0 errors in 800 requests in Triton" in said.message
+    judgement = watch.poll(*GOOD)
+    assert judgement.verdict is Verdict.PASS
+    assert "at the router and 0 errors in 800 requests in Triton" in judgement.message
 
 
 def test_a_suspected_canary_may_not_advance() -> None:
     """A rate under 5 % does not pass while it is suspected to be worse than stable's."""
     watch = JudgedRollout()
     for errors in (1, 1, 1, 0):
-        said = watch.poll(Counts(500, errors), Counts(4500, 0))
-    assert said.verdict is Verdict.CONTINUE
-    assert "held by the odds against it" in said.message
+        judgement = watch.poll(Counts(500, errors), Counts(4500, 0))
+    assert judgement.verdict is Verdict.CONTINUE
+    assert "held by the odds against it" in judgement.message
 
 
 def test_few_requests_do_not_pass() -> None:
     """`minRequests` applies even with a complete certificate."""
     watch = JudgedRollout(Analysis(provider=MetricsProvider.NONE, min_requests=1000))
     for _ in range(5):
-        said = watch.poll(*GOOD)
-    assert said.verdict is Verdict.CONTINUE
-    assert said.message.endswith("at least 1000 requests are needed")
+        judgement = watch.poll(*GOOD)
+    assert judgement.verdict is Verdict.CONTINUE
+    assert judgement.message.endswith("at least 1000 requests are needed")
 
 
 def test_a_certificate_names_what_is_missing() -> None:
     """The message says that thirty clean requests do not exclude 5 %."""
     watch = JudgedRollout()
     for _ in range(3):
-        said = watch.poll(Counts(10, 0), Counts(90, 0))
-    assert said.verdict is Verdict.CONTINUE
-    assert said.message.endswith("odds 3.3:1 of the needed 20:1 for an error rate under 5 %")
+        judgement = watch.poll(Counts(10, 0), Counts(90, 0))
+    assert judgement.verdict is Verdict.CONTINUE
+    assert judgement.message.endswith("odds 3.3:1 of the needed 20:1 for an error rate under 5 %")
 
 
 def test_an_outage_of_both_is_not_the_canarys_fault() -> None:
     """With a third of errors on both, no test moves against the canary."""
     watch = JudgedRollout()
     for _ in range(20):
-        said = watch.poll(Counts(100, 33), Counts(900, 297))
-    assert said.verdict is Verdict.CONTINUE
+        judgement = watch.poll(Counts(100, 33), Counts(900, 297))
+    assert judgement.verdict is Verdict.CONTINUE
 
 
 def test_evidence_outlives_a_change_of_the_ceiling() -> None:
@@ -242,17 +242,17 @@ def test_another_number_of_steps_asks_for_the_last_certificate() -> None:
     watch = JudgedRollout(step=0)
     watch.steps = 5
     for _ in range(3):
-        said = watch.poll(Counts(20, 0), Counts(980, 0))
-    assert "under 5 %" in said.message
+        judgement = watch.poll(Counts(20, 0), Counts(980, 0))
+    assert "under 5 %" in judgement.message
 
 
 def test_the_first_step_asks_for_less() -> None:
     """The first step's harm is bounded by its weight."""
     watch = JudgedRollout(step=0)
     for _ in range(3):
-        said = watch.poll(Counts(20, 0), Counts(980, 0))
-    assert said.verdict is Verdict.PASS
-    assert "under 10 %" in said.message
+        judgement = watch.poll(Counts(20, 0), Counts(980, 0))
+    assert judgement.verdict is Verdict.PASS
+    assert "under 10 %" in judgement.message
 
 
 def test_nothing_begins_while_the_past_cannot_be_read() -> None:

@@ -30,8 +30,8 @@ def test_what_turns_bad_in_the_bake_is_stopped_by_what_stable_was() -> None:
 def test_what_is_as_it_was_is_left_alone_in_the_bake() -> None:
     """An unchanged revision continues, and the message has the odds against it."""
     watch = baked(10)
-    said = {watch.poll(Counts(2000, 2)).verdict for _ in range(20)}
-    assert said == {Verdict.CONTINUE}
+    verdicts = {watch.poll(Counts(2000, 2)).verdict for _ in range(20)}
+    assert verdicts == {Verdict.CONTINUE}
     assert watch.evidence.message == (
         "revision bbbb2222: 40 errors in 41000 requests in Triton; odds under 1:1 against it"
     )

@@ -80,8 +80,8 @@ def test_a_proxy_that_starts_anew_loses_nothing() -> None:
 
 def test_a_threshold_without_a_bucket_is_told_with_the_bounds_that_there_are() -> None:
     """A threshold that is no bound is rejected with the existing bounds."""
-    said = counted(*waited(CANARY, (0.0, 0, 0), (15.0, 9, 0))[:1], *BOUNDS[::2], BOUNDS[3])
-    assert said == Unavailable(
+    answer = counted(*waited(CANARY, (0.0, 0, 0), (15.0, 9, 0))[:1], *BOUNDS[::2], BOUNDS[3])
+    assert answer == Unavailable(
         UnavailableReason.NO_SUCH_BOUND,
         "spec.rollout.analysis.latency.thresholdMilliseconds 250 is no bound of"
         " envoy_cluster_upstream_rq_time: set it to one of 100, 1000",

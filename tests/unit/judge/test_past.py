@@ -11,9 +11,9 @@ def test_the_past_is_the_growth_of_the_counters() -> None:
     minutes = tuple((60.0 * at, 1000.0 + 100 * at) for at in range(10))
     errors = ((300.0, 2.0), (360.0, 5.0))
     answer = measured(envoy(STABLE, minutes, response="2"), envoy(STABLE, errors, response="5"))
-    found = summarise_baseline(Source.ROUTER, answer, request())
-    assert found.counts == Counts(905, 5)
-    assert found.rate == pytest.approx(5 / 905)
+    result = summarise_baseline(Source.ROUTER, answer, request())
+    assert result.counts == Counts(905, 5)
+    assert result.rate == pytest.approx(5 / 905)
 
 
 def test_few_requests_tell_no_rate() -> None:
@@ -28,10 +28,10 @@ QUIET = [Counts(1000, errors) for errors in (4, 6, 5, 3, 7, 5)] * 20
 
 def test_the_rate_of_a_past_without_incidents_is_that_of_all_of_it() -> None:
     """Without incidents all minutes count."""
-    found = summarize_minutes(QUIET)
-    assert found.counts == Counts(120_000, 600)
-    assert found.dispersion < 1.5
-    assert found.looks == 100
+    result = summarize_minutes(QUIET)
+    assert result.counts == Counts(120_000, 600)
+    assert result.dispersion < 1.5
+    assert result.looks == 100
 
 
 @pytest.mark.parametrize(
@@ -51,15 +51,15 @@ def test_an_incident_in_the_past_changes_neither_rate_nor_dispersion(
 
 def test_what_most_minutes_show_is_usual() -> None:
     """An outage of more than one of the two hours is taken as usual."""
-    found = summarize_minutes([Counts(1000, 300)] * 70 + [Counts(1000, 5)] * 50)
-    assert found.counts == Counts(120_000, 70 * 300 + 50 * 5)
+    result = summarize_minutes([Counts(1000, 300)] * 70 + [Counts(1000, 5)] * 50)
+    assert result.counts == Counts(120_000, 70 * 300 + 50 * 5)
 
 
 def test_clusters_are_not_taken_for_incidents() -> None:
     """Four errors in every fifth minute are this revision's usual rate."""
-    found = summarize_minutes([Counts(1000, 20 if at % 5 == 0 else 0) for at in range(120)])
-    assert found.counts == Counts(120_000, 480)
-    assert found.dispersion > 5
+    result = summarize_minutes([Counts(1000, 20 if at % 5 == 0 else 0) for at in range(120)])
+    assert result.counts == Counts(120_000, 480)
+    assert result.dispersion > 5
 
 
 def test_few_errors_are_no_incident() -> None:
@@ -75,7 +75,7 @@ def test_all_requests_tell_how_many_come() -> None:
     minutes = tuple((60.0 * at, 1000.0 * at) for at in range(61))
     errors = tuple((60.0 * at, 500.0 * (at > 30) + 2 * at) for at in range(61))
     answer = measured(envoy(STABLE, minutes, response="2"), envoy(STABLE, errors, response="5"))
-    found = summarise_baseline(Source.ROUTER, answer, request())
-    assert found.requests == 60_000 + 620
-    assert found.counts == Counts(59_118, 118)
-    assert found.per_second == pytest.approx(60_620 / 3600)
+    result = summarise_baseline(Source.ROUTER, answer, request())
+    assert result.requests == 60_000 + 620
+    assert result.counts == Counts(59_118, 118)
+    assert result.per_second == pytest.approx(60_620 / 3600)

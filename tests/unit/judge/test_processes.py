@@ -43,14 +43,14 @@ def expected(
     rates: tuple[float, float],
 ) -> tuple[float, ...]:
     """Return the expected value of each bet over all outcomes of both revisions."""
-    found = [
+    result = [
         tuple(
             chance(one, rates[0]) * chance(other, rates[1]) * exp(won) for won in bets(one, other)
         )
         for one in outcomes(requests[0])
         for other in outcomes(requests[1])
     ]
-    return tuple(sum(values) for values in zip(*found, strict=True))
+    return tuple(sum(values) for values in zip(*result, strict=True))
 
 
 SIZES = [(3, 27), (10, 10), (1, 1), (12, 4)]

@@ -327,8 +327,8 @@ def test_client_errors_are_counted_by_status_and_by_code(
     provider: MetricsProvider, answer: tuple[Series, ...]
 ) -> None:
     """Of 26 requests three are client errors over HTTP, three over gRPC, and six are errors."""
-    found = counted(provider, *answer, source=Source.ROUTER_CLIENT_ERRORS)
-    assert found.canary == Counts(26, 6)
+    result = counted(provider, *answer, source=Source.ROUTER_CLIENT_ERRORS)
+    assert result.canary == Counts(26, 6)
     assert counted(provider, *answer).canary == Counts(26, 6)
 
 
@@ -356,8 +356,8 @@ def test_a_client_that_left_is_no_client_error(
     """499 is an error of the other kind; all other statuses 4xx are client errors."""
     answer = [answered(code, NEW) for code in ("400", "404", "499", "502")]
     answer.append(answered("200", GREW))
-    found = counted(provider, *answer, source=Source.ROUTER_CLIENT_ERRORS)
-    assert found.canary == Counts(22, 6)
+    result = counted(provider, *answer, source=Source.ROUTER_CLIENT_ERRORS)
+    assert result.canary == Counts(22, 6)
 
 
 @pytest.mark.parametrize("provider", [MetricsProvider.CONTOUR, EG])
@@ -376,7 +376,7 @@ def test_the_codes_of_client_errors_are_asked_for_if_they_are_wanted(
 @pytest.mark.parametrize("provider", list(ROUTERS))
 def test_what_is_missing_is_named_with_a_cure(provider: MetricsProvider) -> None:
     """The message of missing counters includes a remedy."""
-    said = ROUTERS[provider].missing_message(request(provider=provider))
-    assert CANARY in said or "backend/1" in said
-    assert "scrape" in said
-    assert "spec.rollout.analysis.provider" in said
+    message = ROUTERS[provider].missing_message(request(provider=provider))
+    assert CANARY in message or "backend/1" in message
+    assert "scrape" in message
+    assert "spec.rollout.analysis.provider" in message

@@ -62,9 +62,9 @@ def test_the_window_reaches_ten_minutes_behind_the_watermark(now: float, window:
 def test_no_model_name_can_break_out_of_its_quotes(model: str) -> None:
     """Any model name is quoted as text for Prometheus."""
     text = query(Source.TRITON, replace(request(), model=model))
-    found = re.search(r', model=("(?:[^"\\]|\\.)*"), reason!="CANCELED"}\[\d+s\]$', text)
-    assert found is not None
-    assert json.loads(found[1]) == model
+    match = re.search(r', model=("(?:[^"\\]|\\.)*"), reason!="CANCELED"}\[\d+s\]$', text)
+    assert match is not None
+    assert json.loads(match[1]) == model
 
 
 def test_what_promql_has_no_literal_for_is_refused() -> None:

@@ -111,9 +111,9 @@ def asked_once() -> JudgedRollout:
 def test_one_request_does_not_hide_that_there_are_no_more() -> None:
     """After the timeout the verdict is NoData since the last request."""
     watch = asked_once()
-    said = [watch.poll(stable=Counts(9, 0)) for _ in range(4)]
-    assert [one.verdict for one in said] == [Verdict.CONTINUE] * 3 + [Verdict.NO_DATA]
-    assert "has had no request for 60 s" in said[-1].message
+    judgements = [watch.poll(stable=Counts(9, 0)) for _ in range(4)]
+    assert [one.verdict for one in judgements] == [Verdict.CONTINUE] * 3 + [Verdict.NO_DATA]
+    assert "has had no request for 60 s" in judgements[-1].message
     assert watch.evidence.no_data_since == BEGIN + 15
     assert watch.poll(Counts(1, 0)).verdict is Verdict.CONTINUE
     assert watch.evidence.no_data_since is None
@@ -133,18 +133,18 @@ def test_a_canary_that_fails_is_stopped_although_nobody_asks_any_more() -> None:
     """Evidence against the canary stays when requests end."""
     watch = asked_once()
     for _ in range(4):
-        said = watch.poll(Counts(100, 100), Counts(900, 0))
-    assert said.verdict is Verdict.ABORT
-    said = [watch.poll() for _ in range(5)][-1]
-    assert said.verdict is Verdict.ABORT
+        judgement = watch.poll(Counts(100, 100), Counts(900, 0))
+    assert judgement.verdict is Verdict.ABORT
+    judgement = [watch.poll() for _ in range(5)][-1]
+    assert judgement.verdict is Verdict.ABORT
 
 
 def test_a_rehearsal_without_requests_is_not_cut_short() -> None:
     """A preview needs no continuous requests."""
     watch = replace(asked_once(), rehearsal=True)
     watch.poll(Counts(1, 0))
-    said = [watch.poll() for _ in range(6)][-1]
-    assert said.verdict is Verdict.CONTINUE
+    judgement = [watch.poll() for _ in range(6)][-1]
+    assert judgement.verdict is Verdict.CONTINUE
 
 
 def test_the_judge_notes_the_rollouts_own_rate() -> None:

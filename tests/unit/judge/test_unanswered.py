@@ -22,20 +22,25 @@ def counters(
     *, revision: str = CANARY, port: int = 8000, **values: tuple[float, ...]
 ) -> list[Series]:
     """Return counters of a cluster by scrape; `c2` is that of class 2."""
-    found = []
+    result = []
     for name, counter in values.items():
         points = tuple(zip(SCRAPES[-len(counter) :], counter, strict=True))
         response, metric = (name[1:], "upstream_rq_xx") if name in "c2 c4 c5" else (None, name)
-        found.append(envoy(revision, points, metric=metric, response=response, port=port))
-    return found
+        result.append(envoy(revision, points, metric=metric, response=response, port=port))
+    return result
 
 
 def counted(answer: list[Series], after: float = 0.0) -> WindowCounts:
     """Return the counts of the scrapes."""
     newest = max(one.samples[-1].at for one in answer)
-    asked = request(now=newest + 1, since=after)
+    metrics_request = request(now=newest + 1, since=after)
     seen = count_window(
-        Source.ROUTER, measured(*answer), asked, begun_at=1.0, after=after, pods_started={}
+        Source.ROUTER,
+        measured(*answer),
+        metrics_request,
+        begun_at=1.0,
+        after=after,
+        pods_started={},
     )
     assert isinstance(seen, WindowCounts)
     return seen
@@ -171,11 +176,11 @@ def test_the_past_has_them_too() -> None:
 def test_client_errors_leave_them_out() -> None:
     """They are requests, but no client errors."""
     answer = counters(**{TOTAL: (0, 14), "c2": (0, 7), "c4": (0, 3), LOCAL: (0, 4)})
-    asked = request(now=16.0)
+    metrics_request = request(now=16.0)
     seen = count_window(
         Source.ROUTER_CLIENT_ERRORS,
         measured(*answer),
-        asked,
+        metrics_request,
         begun_at=1.0,
         after=0.0,
         pods_started={},

@@ -51,5 +51,5 @@ def test_client_errors_have_their_name_in_sentences() -> None:
     )
     assert describe_counts(held) == "4 client errors in 20 requests at the router"
     assert rate(held.source) == "a rate of client errors"
-    said = worse_than_stable(held, replace(request(), client_errors=True), 6.5)
-    assert "4 client errors in 20 requests at the router against 1 in 80 of" in said
+    text = worse_than_stable(held, replace(request(), client_errors=True), 6.5)
+    assert "4 client errors in 20 requests at the router against 1 in 80 of" in text

@@ -90,8 +90,8 @@ CASES = {
 def test_cause(case: str) -> None:
     """Each kind of problem has its own cause."""
     status, cause = CASES[case]
-    found = diagnose(status)
-    assert (found and found.cause) == cause
+    result = diagnose(status)
+    assert (result and result.cause) == cause
 
 
 def test_last_words_of_a_crash() -> None:
@@ -99,18 +99,18 @@ def test_last_words_of_a_crash() -> None:
     crashed = waits(
         "CrashLoopBackOff", "back-off", lastState=ended(1, "bad\n opset", reason="Error")
     )
-    found = diagnose(pod(crashed))
-    assert found is not None
-    assert found.message == "bad opset (exit code 1, Error)"
+    result = diagnose(pod(crashed))
+    assert result is not None
+    assert result.message == "bad opset (exit code 1, Error)"
 
 
 def test_long_messages_keep_their_end() -> None:
     """Long messages keep their end, where programs report the error."""
-    found = diagnose(pod(waits("CrashLoopBackOff", lastState=ended(1, "x" * 9999 + " the end"))))
-    assert found is not None
-    assert found.message.startswith("…")
-    assert found.message.endswith("the end (exit code 1)")
-    assert len(found.message) == MESSAGE_LENGTH + 1
+    result = diagnose(pod(waits("CrashLoopBackOff", lastState=ended(1, "x" * 9999 + " the end"))))
+    assert result is not None
+    assert result.message.startswith("…")
+    assert result.message.endswith("the end (exit code 1)")
+    assert len(result.message) == MESSAGE_LENGTH + 1
 
 
 def test_worst_of_several_pods() -> None:

@@ -64,8 +64,8 @@ def asked(
 )
 def test_answers(*, http_route: Manifest, accepted: bool, refused: bool, message: str) -> None:
     """Every parent must have accepted the current generation and resolved its references."""
-    told = httproute_status(http_route)
-    assert (told.accepted, told.refused, told.message) == (accepted, refused, message)
+    status = httproute_status(http_route)
+    assert (status.accepted, status.refused, status.message) == (accepted, refused, message)
 
 
 AFFECTED = says("a.example/Affected")
@@ -199,8 +199,8 @@ def written(*entries: Manifest, parents: tuple[Manifest, ...] = ({"name": "a"},)
 )
 def test_several_controllers_answer(*, http_route: Manifest, accepted: bool, message: str) -> None:
     """Any controller may write `status.parents`; only entries of our parents count."""
-    told = httproute_status(http_route)
-    assert (told.accepted, told.message) == (accepted, message)
+    status = httproute_status(http_route)
+    assert (status.accepted, status.message) == (accepted, message)
 
 
 def service() -> Manifest:
@@ -212,14 +212,14 @@ def service() -> Manifest:
 
 def test_services_need_no_answer() -> None:
     """A Service needs no acceptance."""
-    told = route_status((service(),), (service(),))
-    assert (told.applied, told.accepted) == (True, True)
+    status = route_status((service(),), (service(),))
+    assert (status.applied, status.accepted) == (True, True)
 
 
 def test_missing_route_is_not_accepted() -> None:
     """A missing route is not accepted."""
-    told = route_status((), (asked(),))
-    assert (told.applied, told.accepted) == (False, False)
+    status = route_status((), (asked(),))
+    assert (status.applied, status.accepted) == (False, False)
 
 
 def test_stray_route_is_not_as_asked() -> None:

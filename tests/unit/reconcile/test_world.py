@@ -55,8 +55,8 @@ def workload(
         reading=None,
         apply_errors={},
     )
-    found = summarise(seen, (), ()).workload("0123abcd")
-    return found.desired, found.ready_endpoints
+    result = summarise(seen, (), ()).workload("0123abcd")
+    return result.desired, result.ready_endpoints
 
 
 def test_ready_endpoints() -> None:
@@ -89,8 +89,8 @@ def test_refused_pods_are_told() -> None:
         reading=None,
         apply_errors={},
     )
-    found = summarise(seen, (), ()).workload("0123abcd")
-    assert (found.cause, found.message) == (NotReadyReason.QUOTA, "exceeded quota: gpus")
+    result = summarise(seen, (), ()).workload("0123abcd")
+    assert (result.cause, result.message) == (NotReadyReason.QUOTA, "exceeded quota: gpus")
 
 
 def test_unknown_revision_is_an_empty_workload() -> None:
@@ -137,8 +137,8 @@ def test_ended_pods_say_nothing() -> None:
         },
     )
     observed = replace(FakeCluster().observe(), children=(deployment(),), pods=pods)
-    found = summarise(observed, (), ()).workload("0123abcd")
-    assert (found.cause, found.restarts) == (NotReadyReason.UNSCHEDULABLE, 0)
+    result = summarise(observed, (), ()).workload("0123abcd")
+    assert (result.cause, result.restarts) == (NotReadyReason.UNSCHEDULABLE, 0)
 
 
 def test_ended_pods_of_other_revisions_do_not_count() -> None:

@@ -53,8 +53,8 @@ OURS = {**RULES, **ANNOTATION}
 )
 def test_foreign_write(live: Manifest, expected: tuple[str, float] | None) -> None:
     """A write is foreign if a field differs and only other managers own it."""
-    found = foreign_write(live, WANTED)
-    assert (found and (found.manager, found.at)) == expected
+    result = foreign_write(live, WANTED)
+    assert (result and (result.manager, result.at)) == expected
 
 
 def test_the_latest_write_is_the_one() -> None:

@@ -18,8 +18,8 @@ WHOLE = {
 def flags(config: dict[str, Any] | None = None, **spec: Any) -> set[str]:
     """Return the rendered flags without their values."""
     wanted = digits(model={"config": config or {"backend": "python"}}, **spec).spec
-    found = triton_arguments(wanted, model_config("digits", wanted))
-    return {argument.partition("=")[0] for argument in found}
+    result = triton_arguments(wanted, model_config("digits", wanted))
+    return {argument.partition("=")[0] for argument in result}
 
 
 @pytest.mark.parametrize(
@@ -71,5 +71,5 @@ def test_gpu_metrics_only_with_gpus() -> None:
 
 def test_own_arguments_come_last() -> None:
     """The user's arguments follow ours, so they have precedence."""
-    wanted = digits(runtime={"version": "24.10", "args": ["--log-verbose=1"]}).spec
-    assert triton_arguments(wanted, model_config("digits", wanted))[-1] == "--log-verbose=1"
+    spec = digits(runtime={"version": "24.10", "args": ["--log-verbose=1"]}).spec
+    assert triton_arguments(spec, model_config("digits", spec))[-1] == "--log-verbose=1"

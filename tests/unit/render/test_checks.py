@@ -40,8 +40,8 @@ def test_config_map(inputs: dict[str, Any], found: str) -> None:
 
 def test_unknown_scheme() -> None:
     """A scheme that only another schema version accepts is rejected."""
-    found = told(model={"storageUri": "s3://bucket/x", "config": {"backend": "python"}})
-    assert found.startswith("spec.model.storageUri: 's3://bucket/x' has none of the schemes")
+    result = told(model={"storageUri": "s3://bucket/x", "config": {"backend": "python"}})
+    assert result.startswith("spec.model.storageUri: 's3://bucket/x' has none of the schemes")
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ def parsed(written: str) -> ModelConfig:
 @given(st.dictionaries(st.text(min_size=1), st.text(), max_size=3))
 def test_parameters_survive(parameters: dict[str, str]) -> None:
     """Triton reads every parameter as written, including quotes and line breaks."""
-    wanted = digits(model={"config": {"backend": "python", "parameters": parameters}}).spec
-    read = parsed(text(model_config("digits", wanted)))
+    spec = digits(model={"config": {"backend": "python", "parameters": parameters}}).spec
+    read = parsed(text(model_config("digits", spec)))
     assert {key: value.string_value for key, value in read.parameters.items()} == parameters
 
 
@@ -33,25 +33,25 @@ def test_every_data_type_is_tritons() -> None:
 
 def test_name_is_completed() -> None:
     """A text without a name gets the served model's name and keeps the rest."""
-    wanted = digits(model={"configPbtxt": 'backend: "python" max_batch_size: 3'}).spec
-    assert text(model_config("digits", wanted)) == (
+    spec = digits(model={"configPbtxt": 'backend: "python" max_batch_size: 3'}).spec
+    assert text(model_config("digits", spec)) == (
         'name: "digits"\nmax_batch_size: 3\nbackend: "python"\n'
     )
 
 
 def test_another_name_is_refused() -> None:
     """Another name is rejected, because Triton would not load the model."""
-    wanted = digits(model={"configPbtxt": 'name: "other" backend: "python"'}).spec
+    spec = digits(model={"configPbtxt": 'name: "other" backend: "python"'}).spec
     with pytest.raises(InvalidConfigError, match=r"'other'.*'digits'") as caught:
-        model_config("digits", wanted)
+        model_config("digits", spec)
     assert "spec.model.name" in caught.value.cure
 
 
 def test_typing_error_tells_its_line() -> None:
     """An unknown field is reported with its line."""
-    wanted = digits(model={"configPbtxt": 'backend: "python"\nmax_bach_size: 3'}).spec
+    spec = digits(model={"configPbtxt": 'backend: "python"\nmax_bach_size: 3'}).spec
     with pytest.raises(InvalidConfigError, match="max_bach_size") as caught:
-        model_config("digits", wanted)
+        model_config("digits", spec)
     assert caught.value.line == 2
 
 

@@ -89,8 +89,8 @@ def live(version: str, **changes: Any) -> tuple[Manifest, Manifest]:
 
 def test_a_new_version_of_an_object_is_compared_anew() -> None:
     """Given drift in one resource version, it is detected there and not in the next."""
-    found = [is_current(*live("1")), is_current(*live("2", data={})), is_current(*live("3"))]
-    assert found == [True, False, True]
+    result = [is_current(*live("1")), is_current(*live("2", data={})), is_current(*live("3"))]
+    assert result == [True, False, True]
     assert not is_current(None, live("1")[1])
 
 

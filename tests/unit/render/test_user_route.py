@@ -188,9 +188,9 @@ def test_a_route_put_back_by_its_owner_is_remembered_anew() -> None:
 )
 def test_refusals(live: Manifest, said: str | None) -> None:
     """A route without a backend for the model is not changed, and the reason is returned."""
-    found = unusable_reason(live, "digits")
-    assert (found is None) is (said is None)
-    assert (said or "") in " ".join(found or ())
+    result = unusable_reason(live, "digits")
+    assert (result is None) is (said is None)
+    assert (said or "") in " ".join(result or ())
 
 
 def test_the_patch_touches_backends_and_annotation_only() -> None:

@@ -43,8 +43,8 @@ def pinned(world: MachineWorld) -> tuple[str, str] | None:
 def commanded(world: MachineWorld, command: str) -> list[str]:
     """Give a command, run one pass, and return the rejections."""
     world.command = command
-    told = world.step().events
-    return [one.message for one in told if one.reason == "CommandRefused"]
+    events = world.step().events
+    return [one.message for one in events if one.reason == "CommandRefused"]
 
 
 def test_promoted_revisions_are_remembered() -> None:

@@ -43,22 +43,22 @@ def test_enough_requests_need_no_word() -> None:
 
 def test_the_first_step_is_named_with_the_weight_that_would_do() -> None:
     """The least weight w with n <= rate * w * time, and the least time at the present weight."""
-    found = shortages(begun(0.5), SETTINGS)[0]
+    result = shortages(begun(0.5), SETTINGS)[0]
     judged = 1800 - 30 - 15
-    assert (found.index, found.available) == (0, int(0.5 * 0.05 * judged))
-    assert found.weight is not None
-    assert found.requests <= 0.5 * found.weight / 100 * judged
-    assert found.requests > 0.5 * (found.weight - 1) / 100 * judged
-    assert found.max_seconds is not None
-    assert found.requests <= 0.5 * 0.05 * (found.max_seconds - 45) + 1
+    assert (result.index, result.available) == (0, int(0.5 * 0.05 * judged))
+    assert result.weight is not None
+    assert result.requests <= 0.5 * result.weight / 100 * judged
+    assert result.requests > 0.5 * (result.weight - 1) / 100 * judged
+    assert result.max_seconds is not None
+    assert result.requests <= 0.5 * 0.05 * (result.max_seconds - 45) + 1
 
 
 def test_it_is_said_with_what_it_leads_to() -> None:
     """The message says whether the step will pause or abort, by `onInconclusive`."""
-    said = advice_for_step(begun(0.5), SETTINGS)
-    assert said.startswith("Too few requests: step 1 needs about 91 requests and gets 43 in its")
-    assert "it takes about 61 min at 0.5 requests/s, more than maxSeconds (1800)" in said
-    assert ", so the rollout pauses there: raise its weight to 11" in said
+    text = advice_for_step(begun(0.5), SETTINGS)
+    assert text.startswith("Too few requests: step 1 needs about 91 requests and gets 43 in its")
+    assert "it takes about 61 min at 0.5 requests/s, more than maxSeconds (1800)" in text
+    assert ", so the rollout pauses there: raise its weight to 11" in text
     strict = SETTINGS.analysis.model_copy(update={"on_inconclusive": OnTimeout.ABORT})
     aborts = SETTINGS.model_copy(update={"analysis": strict})
     assert "the rollout aborts there" in advice_for_step(begun(0.5), aborts)
@@ -107,9 +107,9 @@ def test_steps_that_were_mended_are_not_complained_of() -> None:
 def test_a_step_without_traffic_needs_none() -> None:
     """Weight 0 is for manual tests; the warm-up belongs to the first weight above it."""
     tested = Canary(steps=(Step(weight=0), Step(weight=5), Step(weight=50)))
-    found = shortages(begun(0.5), SETTINGS.model_copy(update={"canary": tested}))
-    assert [one.index for one in found] == [1]
-    assert found[0].available == int(0.5 * 0.05 * (1800 - 45))
+    result = shortages(begun(0.5), SETTINGS.model_copy(update={"canary": tested}))
+    assert [one.index for one in result] == [1]
+    assert result[0].available == int(0.5 * 0.05 * (1800 - 45))
 
 
 @pytest.mark.parametrize("per_second", [None, 0.0])
@@ -120,8 +120,8 @@ def test_unknown_traffic_is_not_complained_of(per_second: float | None) -> None:
 
 def test_where_no_weight_would_do_none_is_proposed() -> None:
     """For one request in five minutes no weight is proposed."""
-    found = shortages(begun(0.0031), SETTINGS)[0]
-    assert (found.weight, found.max_seconds) == (None, found.seconds)
+    result = shortages(begun(0.0031), SETTINGS)[0]
+    assert (result.weight, result.max_seconds) == (None, result.seconds)
 
 
 def test_a_fast_way_back_needs_no_requests() -> None:
