@@ -1,8 +1,8 @@
 """The steps of a canary whose spec has none: the traffic determines the first weight.
 
 A rollout starts at the lowest weight. Once the requests per second are known, the first weight is
-raised until a good revision can pass within minutes. It is chosen once, stored in the status, and
-never lowered. The number of steps stays the same, as it fixes the levels of the evidence.
+raised so that a good revision can pass within minutes. It is chosen once, stored in the status,
+and never lowered. The number of steps stays the same, as it fixes the levels of the evidence.
 """
 
 from math import ceil
