@@ -64,7 +64,7 @@ class Measured:
 
 def main() -> int:
     """Measure and print; return 1 if a result is over its target."""
-    parser = argparse.ArgumentParser("python -m bench.objects", description=__doc__)
+    parser = argparse.ArgumentParser("python -m bench.throughput", description=__doc__)
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--rest-seconds", type=float, default=60.0)
     arguments = parser.parse_args()
