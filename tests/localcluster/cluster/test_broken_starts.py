@@ -62,7 +62,7 @@ def test_a_start_that_hangs_is_given_up(binaries: Path, monkeypatch: pytest.Monk
 def test_a_full_disk_is_named(size: str) -> None:
     """A full disk is reported at any point of the start."""
     script = f'mount -t tmpfs -o size={size} none /mnt && XDG_STATE_HOME=/mnt exec "$@"'
-    up_there = (sys.executable, "-m", "local", "up", "--name=full", "--only=control-plane")
+    up_there = (sys.executable, "-m", "localcluster", "up", "--name=full", "--only=control-plane")
     finished = subprocess.run(
         [
             "/usr/bin/env",

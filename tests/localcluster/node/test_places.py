@@ -44,7 +44,7 @@ def cluster(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     folders.cache().mkdir(parents=True)
     for entry in built.iterdir():
         (folders.cache() / entry.name).symlink_to(entry)
-    up = [program, "-m", "local", "up", "--name", name, "--only", "node,gateway,prometheus"]
+    up = [program, "-m", "localcluster", "up", "--name", name, "--only", "node,gateway,prometheus"]
     started = subprocess.run(
         up,
         cwd=place / "checkout",
