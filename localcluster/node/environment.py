@@ -43,12 +43,6 @@ def sources(container: Json) -> set[Source]:
     return result
 
 
-_KEY_REFERENCES = (
-    ("configMapKeyRef", "ConfigMap"),
-    ("secretKeyRef", "Secret"),
-)
-
-
 def variables(
     pod: Json, container: Json, objects: Mapping[Source, Json | None], facts: Facts
 ) -> dict[str, str]:

@@ -166,7 +166,7 @@ ROWS = {
     ),
     "a route of Halimede's and one of the user's": row(
         "spec.expose.gateway.parentRefs",
-        "or routeRef, a HTTPRoute of your own: set one of them",
+        "or routeRef, an HTTPRoute of your own: set one of them",
         BY_ROUTE,
         changed(BY_ROUTE, expose__gateway__parentRefs=[{"name": "public"}]),
     ),

@@ -52,7 +52,7 @@ _TRANSIENT = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS
 """HTTP 4xx errors for which waiting helps."""
 _MALFORMED = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 """Raised by parsing a response that is not Prometheus's; elsewhere these are bugs of ours."""
-NO_ROUTER = PrometheusAuth(Path())
+NO_CREDENTIALS = PrometheusAuth(Path())
 """No credentials."""
 
 
@@ -103,8 +103,8 @@ class PrometheusReader:
         self._insecure = insecure
         self._timeout = (CONNECT_SECONDS, read_seconds)
         self._lock = Lock()
-        self._auth = NO_ROUTER
-        self._session = self._open_session(NO_ROUTER)
+        self._auth = NO_CREDENTIALS
+        self._session = self._open_session(NO_CREDENTIALS)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="prometheus")
 
     async def read(self, request: MetricsRequest) -> Reading:
@@ -212,7 +212,7 @@ class PrometheusReader:
 
     def _client(self) -> PrometheusConnect:
         with self._lock:
-            auth = NO_ROUTER if self._folder is None else PrometheusAuth.read(self._folder)
+            auth = NO_CREDENTIALS if self._folder is None else PrometheusAuth.read(self._folder)
             if auth != self._auth:
                 self._session.close()
                 self._auth, self._session = auth, self._open_session(auth)

@@ -44,7 +44,7 @@ class GatewayExposure(ApiModel):
         json_schema_extra=rules(
             rule(
                 "has(self.parentRefs) != has(self.routeRef)",
-                "gateway needs either parentRefs, the Gateways to attach to, or routeRef, a"
+                "gateway needs either parentRefs, the Gateways to attach to, or routeRef, an"
                 " HTTPRoute of your own: set one of them",
                 ".parentRefs",
             ),

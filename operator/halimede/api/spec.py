@@ -77,14 +77,14 @@ _TESTERS = (
     rule(
         "!has(self.rollout.canary.match) || has(self.expose.ingress)"
         " || (has(self.expose.gateway) && has(self.expose.gateway.parentRefs))",
-        "testers are told by a route of Halimede's: remove rollout.canary.match, or expose by"
-        " gateway.parentRefs or Ingress",
+        "only a route that Halimede creates can match headers: remove rollout.canary.match, or"
+        " expose by gateway.parentRefs or Ingress",
         ".rollout.canary.match",
     ),
     rule(
         "self.expose.type != 'Ingress' || !has(self.rollout.canary.match)"
         " || self.rollout.canary.match.headers.size() == 1",
-        "ingress-nginx tells testers by one header: remove the others, or expose by Gateway",
+        "ingress-nginx matches one header only: remove the others, or expose by Gateway",
         ".rollout.canary.match.headers",
     ),
 )
@@ -92,15 +92,15 @@ _COPIES = (
     rule(
         "!has(self.rollout.canary.mirror)"
         " || (has(self.expose.gateway) && has(self.expose.gateway.parentRefs))",
-        "requests are copied by a HTTPRoute of Halimede's: remove rollout.canary.mirror,"
-        " or set expose.gateway.parentRefs",
+        "only an HTTPRoute that Halimede creates can mirror requests: remove"
+        " rollout.canary.mirror, or set expose.gateway.parentRefs",
         ".rollout.canary.mirror",
     ),
     rule(
         "!has(self.rollout.blueGreen.previewAnalysis)"
         " || self.rollout.blueGreen.previewAnalysis.mirrorPercent == 0"
         " || (has(self.expose.gateway) && has(self.expose.gateway.parentRefs))",
-        "requests are copied by a HTTPRoute of Halimede's: remove mirrorPercent,"
+        "only an HTTPRoute that Halimede creates can mirror requests: remove mirrorPercent,"
         " or set expose.gateway.parentRefs",
         ".rollout.blueGreen.previewAnalysis.mirrorPercent",
     ),

@@ -224,15 +224,15 @@ def route_past_deadline(ctx: RolloutContext) -> Decision | None:
 def no_data_for_too_long(ctx: RolloutContext) -> Decision | None:
     """Abort if no request reached the revision in time and `onNoData` is Abort."""
     analysis, evidence = ctx.settings.analysis, ctx.rollout.evidence
-    if analysis.on_no_data is not OnTimeout.ABORT or evidence is None or ctx.clocks_stopped:
-        return None
-    since = None if ctx.rollout.skip_analysis else evidence.no_data_since
-    if since is None or ctx.elapsed(since) < analysis.no_data_timeout_seconds:
+    seconds = analysis.no_data_timeout_seconds
+    if evidence is None or not _timed_out(
+        ctx, analysis.on_no_data, evidence.no_data_since, seconds
+    ):
         return None
     return abort(
         ctx,
         AbortReason.NO_DATA,
-        f"It had no request for {analysis.no_data_timeout_seconds} s",
+        f"It had no request for {seconds} s",
         evidence.message or "",
     )
 
@@ -240,17 +240,26 @@ def no_data_for_too_long(ctx: RolloutContext) -> Decision | None:
 def metrics_down_for_too_long(ctx: RolloutContext) -> Decision | None:
     """Abort if Prometheus does not answer in time and `onMetricsDown` is Abort."""
     analysis, evidence = ctx.settings.analysis, ctx.rollout.evidence
-    if analysis.on_metrics_down is not OnTimeout.ABORT or evidence is None or ctx.clocks_stopped:
-        return None
-    since = None if ctx.rollout.skip_analysis else evidence.metrics_down_since
-    if since is None or ctx.elapsed(since) < analysis.metrics_timeout_seconds:
+    seconds = analysis.metrics_timeout_seconds
+    if evidence is None or not _timed_out(
+        ctx, analysis.on_metrics_down, evidence.metrics_down_since, seconds
+    ):
         return None
     return abort(
         ctx,
         AbortReason.METRICS_DOWN,
-        f"Prometheus has not answered for {analysis.metrics_timeout_seconds} s",
+        f"Prometheus has not answered for {seconds} s",
         evidence.message or "",
     )
+
+
+def _timed_out(
+    ctx: RolloutContext, on_timeout: OnTimeout, since: float | None, seconds: int
+) -> bool:
+    """Whether evidence has been missing for *seconds* and the setting is to abort for it."""
+    if on_timeout is not OnTimeout.ABORT or ctx.clocks_stopped or ctx.rollout.skip_analysis:
+        return False
+    return since is not None and ctx.elapsed(since) >= seconds
 
 
 def inconclusive_for_too_long(ctx: RolloutContext) -> Decision | None:
