@@ -192,7 +192,7 @@ ROWS = {
     ),
     "testers with two headers behind an Ingress": row(
         "spec.rollout.canary.match.headers",
-        "by one header: remove the others",
+        "one header only: remove the others",
         changed(BY_INGRESS, rollout__canary={"match": told_by(1)}),
         changed(BY_INGRESS, rollout__canary={"match": told_by(2)}),
     ),
