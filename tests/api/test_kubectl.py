@@ -8,6 +8,7 @@ import pytest
 from halimede.api.conditions import Condition, ConditionType
 from halimede.api.reasons import Reason
 from halimede.api.rollout import Strategy
+from halimede.api.spec import ModelDeploymentSpec
 from halimede.api.status import (
     Evidence,
     RevisionStatus,
@@ -146,7 +147,7 @@ def test_short_name_and_category(applied: Cluster) -> None:
 def test_explain(api_server: Cluster) -> None:
     """`kubectl explain` describes each field of the spec."""
     output = api_server.kubectl("explain", "modeldeployment.spec")
-    assert "Which model to serve and how careful to be." in output
+    assert str(ModelDeploymentSpec.__doc__) in " ".join(output.split())
     assert "How clients reach the model." in output
     steps = api_server.kubectl("explain", "modeldeployment.spec.rollout.canary.steps")
     assert "Percentage of the requests" in steps

@@ -116,12 +116,16 @@ def policy(namespace: str) -> list[Manifest]:
     ]
 
 
-def rendered(namespace: str) -> list[Manifest]:
-    """Return the rendered children of a model with all these values."""
+@pytest.fixture
+def rendered(api_server: Cluster, namespace: str) -> list[Manifest]:
+    """Create a model with all these values and return its rendered children.
+
+    The model exists: the garbage collector deletes children without an owner.
+    """
     scaled = {"minReplicas": 2, "maxReplicas": 3, "metrics": METRICS}
-    asked = model("m", namespace, podTemplate=TEMPLATE, autoscaling=scaled)
-    asked["metadata"]["uid"] = "11111111-1111-1111-1111-111111111111"
-    md = ModelDeployment.from_manifest(asked)
+    manifest = json.dumps(model("m", namespace, podTemplate=TEMPLATE, autoscaling=scaled))
+    created = api_server.kubectl("create", "-f", "-", "-o", "json", input=manifest)
+    md = ModelDeployment.from_manifest(json.loads(created))
     target = render_revision(md, PLATFORM, {})
     scaler = hpa(md, target.hash)
     assert scaler is not None
@@ -150,10 +154,10 @@ async def changed(kube: KubeCluster, live: Manifest, patch: Manifest) -> Manifes
 
 
 async def test_what_the_api_server_makes_of_it_is_no_drift(
-    kube: KubeCluster, namespace: str
+    kube: KubeCluster, rendered: list[Manifest]
 ) -> None:
     """Given defaults and quantities in any form, an applied object has no drift."""
-    for manifest in rendered(namespace):
+    for manifest in rendered:
         live = await applied(kube, manifest)
         assert is_current(live, manifest), manifest["kind"]
         after = await changed(kube, live, {"metadata": {"labels": {"of": "others"}}})
@@ -183,10 +187,10 @@ async def test_what_the_api_server_makes_of_it_is_no_drift(
     ],
 )
 async def test_what_others_make_of_it_is_drift(
-    kube: KubeCluster, namespace: str, spec: dict[str, Any]
+    kube: KubeCluster, rendered: list[Manifest], spec: dict[str, Any]
 ) -> None:
     """Given a change by another manager, it is drift until the next apply."""
-    manifest = next(one for one in rendered(namespace) if one["kind"] == "Deployment")
+    manifest = next(child for child in rendered if child["kind"] == "Deployment")
     live = await applied(kube, manifest)
     assert not is_current(
         await changed(kube, live, {"spec": {"template": {"spec": spec}}}), manifest
@@ -195,12 +199,12 @@ async def test_what_others_make_of_it_is_drift(
 
 
 async def test_what_admission_makes_of_it_is_no_drift(
-    kube: KubeCluster, api_server: Cluster, namespace: str
+    kube: KubeCluster, api_server: Cluster, namespace: str, rendered: list[Manifest]
 ) -> None:
     """Given an admission policy that rewrites objects, they are applied once and not again."""
     for one in policy(namespace):
         api_server.kubectl("apply", "-f", "-", input=json.dumps(one))
-    manifest = next(one for one in rendered(namespace) if one["kind"] == "Deployment")
+    manifest = next(child for child in rendered if child["kind"] == "Deployment")
     live = manifest
     for _ in range(APPLIES):
         live = await applied(kube, manifest)

@@ -1,5 +1,6 @@
 """A real Prometheus that scrapes counters which a test writes."""
 
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import requests
 
 from halimede.adapters.prometheus import PrometheusReader
 from tests.prometheus.exposition import Exposition, served
-from tests.prometheus.server import configuration, started
+from tests.prometheus.server import configuration, scrape_errors, started
 from tests.support.waiting import wait_until
 
 
@@ -33,6 +34,8 @@ def prometheus(exposition: tuple[Exposition, int], tmp_path: Path) -> Iterator[s
         url = f"http://{address}"
         wait_until(lambda: _ready(url), explain=(tmp_path / "log").read_text)
         yield url
+        # Shown if the test fails.
+        sys.stdout.write(scrape_errors(url) + (tmp_path / "log").read_text())
 
 
 @pytest.fixture

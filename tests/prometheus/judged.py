@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pprint import pformat
 
 from halimede.adapters.prometheus import PrometheusReader
 from halimede.api.analysis import Analysis, MetricsProvider
@@ -33,6 +34,7 @@ class Judged:
         self.clock = clock
         self.analysis = Analysis(provider=provider)
         self.evidence = Evidence()
+        self.last: Reading | None = None
 
     async def reading(self) -> Reading:
         """Query what is not counted yet, or the past."""
@@ -70,8 +72,9 @@ class Judged:
 
     async def poll(self, *, later: float = 0.0) -> Verdict:
         """Poll once, *later* seconds after the present time."""
+        self.last = await self.reading()
         judgement = judge_poll(
-            self.evidence, await self.reading(), self.analysis, 0, STEPS, self.clock() + later
+            self.evidence, self.last, self.analysis, 0, STEPS, self.clock() + later
         )
         self.evidence = judgement.evidence
         return judgement.verdict
@@ -90,7 +93,11 @@ class Judged:
             await self.poll()
             return self.counted(source, revision)
 
-        found = await wait_until_async(seen, lambda found: found.requests >= counts.requests)
+        found = await wait_until_async(
+            seen,
+            lambda found: found.requests >= counts.requests,
+            explain=lambda: pformat((self.last, self.evidence)),
+        )
         assert found == counts
 
 

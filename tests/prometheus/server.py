@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import requests
+
 from localcluster import build
 from tests.prometheus.exposition import ENVOY, PODS
 from tests.prometheus.products import SCRAPED
 
-INTERVAL = "200ms"
+INTERVAL = "500ms"
+"""Also the timeout of a scrape: Prometheus allows no longer one, and machines may be loaded."""
 
 
 @contextmanager
@@ -56,6 +59,16 @@ def configuration(port: int) -> dict[str, object]:
             for number, (page, given) in enumerate(jobs)
         ],
     }
+
+
+def scrape_errors(url: str) -> str:
+    """Describe the targets whose last scrape failed, a line each."""
+    answer = requests.get(f"{url}/api/v1/targets", timeout=5).json()
+    return "".join(
+        f"Prometheus failed to scrape {target['scrapeUrl']}: {target['lastError']}\n"
+        for target in answer["data"]["activeTargets"]
+        if target["lastError"]
+    )
 
 
 def _free_port() -> int:
