@@ -38,9 +38,15 @@ ifdef T
 test: $(VENV)/ready
 	HISTORIES=$(HISTORIES) $(RUN) pytest $(T)
 else
-test: lint ## Check and test everything (first time 40 min, then 30; HISTORIES=… random rollouts); T='<paths, options>' runs only these tests
+# What needs no server keeps every processor busy; what needs one mostly waits.
+WITHOUT_SERVERS := operator tests/unit tests/golden tests/scenarios
+WITH_SERVERS := tests $(addprefix --ignore=,$(WITHOUT_SERVERS))
+WORKERS ?= 4
+
+test: lint ## Check and test everything (first time 40 min, then 25; HISTORIES=… random rollouts, WORKERS=… processes); T='<paths, options>' runs only these tests
 	$(RUN) localcluster build
-	HISTORIES=$(HISTORIES) $(RUN) pytest --cov --cov-report=term --durations=10
+	HISTORIES=$(HISTORIES) $(RUN) pytest -n auto --cov --cov-report= --durations=10 $(WITHOUT_SERVERS); first=$$?; \
+		$(RUN) pytest -n $(WORKERS) --cov --cov-append --durations=10 $(WITH_SERVERS) && exit $$first
 	$(RUN) coverage report --fail-under=90 --include='$(PURE)'
 endif
 

@@ -21,6 +21,8 @@ from localcluster.cluster import Access
 
 LOOK_EVERY = 0.2
 """Seconds between two polls of a condition."""
+WITHIN_SECONDS = 300.0
+"""Seconds until the demo ends because something has not happened; a loaded machine is slow."""
 
 
 @dataclass(slots=True)
@@ -80,72 +82,70 @@ class Stage:
         listed = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
         self.cluster.kubectl("apply", "--server-side", "-f", "-", input=json.dumps(listed))
 
-    def ask_for(self, version: str, within: float = 20.0) -> str:
+    def ask_for(self, version: str) -> str:
         """Apply the ModelDeployment with ``version`` and return the revision made of it."""
         self.apply(manifests.model_deployment(version))
         generation = int(self._query("modeldeployment", manifests.NAME, "{.metadata.generation}"))
         snapshot = self.wait(
             f"Halimede to see {version}",
             lambda seen: seen.current and seen.generation >= generation,
-            within,
         )
         self.revisions[version] = snapshot.target
         return snapshot.target
 
-    def wait(self, what: str, until: Callable[[Snapshot], bool], within: float) -> Snapshot:
+    def wait(self, what: str, until: Callable[[Snapshot], bool]) -> Snapshot:
         """Wait for a status for which ``until`` holds, and return it.
 
         Raises:
-            StuckError: It did not come within that many seconds.
+            StuckError: It did not come within `WITHIN_SECONDS`.
         """
-        deadline = time.time() + within
+        deadline = time.time() + WITHIN_SECONDS
         while time.time() < deadline:
             snapshot = self.watch.latest
             if snapshot and until(snapshot):
                 return snapshot
             self.pause()
-        raise self._stuck(what, within, self._last_seen())
+        raise self._stuck(what, self._last_seen())
 
-    def wait_for_start(self, version: str, within: float = 60.0) -> None:
+    def wait_for_start(self, version: str) -> None:
         """Wait until the rollout of ``version`` begins: one that is being stopped ends first.
 
         Raises:
-            StuckError: It did not begin within that many seconds.
+            StuckError: It did not begin within `WITHIN_SECONDS`.
         """
         revision = self.revisions[version]
 
         def begun(seen: Snapshot) -> bool:
             return seen.status.rollout is not None and seen.status.rollout.revision == revision
 
-        self.wait(f"{version} to start", begun, within)
+        self.wait(f"{version} to start", begun)
 
-    def wait_for_verdict(self, version: str, within: float) -> Verdict:
+    def wait_for_verdict(self, version: str) -> Verdict:
         """Wait until the outcome of ``version`` is decided, and traffic has followed.
 
         Raises:
-            StuckError: That did not happen within that many seconds.
+            StuckError: That did not happen within `WITHIN_SECONDS`.
         """
         revision = self.revisions[version]
         seen = self.wait(
             f"the verdict on {version}",
             lambda seen: Verdict.on(revision, seen) is not None and seen.at_rest,
-            within,
         )
         verdict = Verdict.on(revision, seen)
         if verdict is None:
             raise AssertionError("the wait above has seen it")
         return verdict
 
-    def wait_for_requests(self, what: str, enough: Callable[[], bool], within: float) -> None:
+    def wait_for_requests(self, what: str, enough: Callable[[], bool]) -> None:
         """Wait until the users' records fulfil ``enough``.
 
         Raises:
-            StuckError: They did not within that many seconds.
+            StuckError: They did not within `WITHIN_SECONDS`.
         """
-        deadline = time.time() + within
+        deadline = time.time() + WITHIN_SECONDS
         while not enough():
             if time.time() > deadline:
-                raise self._stuck(what, within, self._last_requests())
+                raise self._stuck(what, self._last_requests())
             self.pause()
 
     def pause(self, seconds: float = LOOK_EVERY) -> None:
@@ -185,13 +185,13 @@ class Stage:
     def _get(self, *arguments: str) -> str:
         return self.cluster.kubectl("--namespace", manifests.NAMESPACE, "get", *arguments)
 
-    def _stuck(self, what: str, within: float, last: str) -> StuckError:
+    def _stuck(self, what: str, last: str) -> StuckError:
         """Return the error of a time-out: its condition, the last state, and the pods' state."""
         states = [
             diagnosis.describe_namespace(self.cluster, namespace)
             for namespace in (manifests.NAMESPACE, chart.NAMESPACE)
         ]
-        waited = f"waited {within:.0f} s for {what}; last seen: {last}"
+        waited = f"waited {WITHIN_SECONDS:.0f} s for {what}; last seen: {last}"
         return StuckError("\n".join([waited, *states]))
 
     def _last_requests(self) -> str:

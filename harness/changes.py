@@ -17,7 +17,7 @@ from harness.manifests import NAME
 
 HTTP_ROUTES = ("gateway.networking.k8s.io", "v1", "httproutes")
 ENDPOINT_SLICES = ("discovery.k8s.io", "v1", "endpointslices")
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Fixtures that all tests share: clusters, each started once per session; and Hypothesis."""
+"""Fixtures that all tests share: clusters, each started once per run; and Hypothesis."""
 
 import os
 from collections.abc import Iterator
@@ -7,9 +7,13 @@ import pytest
 from hypothesis import settings
 
 from harness.models import Version, train
-from localcluster import build, chart
+from localcluster import build
 from localcluster.addons.gateway_crds import FOLDER
-from localcluster.cluster import Cluster, Part, up
+from localcluster.cluster import Cluster, up
+from tests.support.clusters import share_cluster
+from tests.support.workers import pytest_xdist_make_scheduler
+
+__all__ = ["pytest_xdist_make_scheduler"]  # a hook that pytest finds here
 
 # A deadline per example would fail tests on a busy machine, not faulty code.
 settings.register_profile("halimede", deadline=None)
@@ -18,7 +22,7 @@ settings.load_profile("halimede")
 
 @pytest.fixture(scope="session")
 def api_server() -> Iterator[Cluster]:
-    """Start a control plane with our CRD and no controllers: it only stores objects."""
+    """Start a control plane with our CRD and no nodes: it only stores objects."""
     with up(f"tests-api-{os.getpid()}", parts=()) as cluster:
         cluster.kubectl("apply", "--server-side", "-f", "crds")
         cluster.kubectl("wait", "--for=condition=Established", "crd/modeldeployments.halimede.dev")
@@ -35,11 +39,11 @@ def gateway_api(api_server: Cluster) -> Cluster:
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
-    """Start a complete cluster with gateway and Prometheus, and install Halimede by its chart."""
-    with up(f"tests-{os.getpid()}", parts=tuple(Part)) as cluster:
-        chart.install(cluster)
-        yield cluster
+def cluster(testrun_uid: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Return the cluster with Halimede that the tests of all workers share."""
+    locks = tmp_path_factory.getbasetemp().parent
+    with share_cluster(f"tests-{testrun_uid[:8]}", locks) as shared:
+        yield shared
 
 
 @pytest.fixture(scope="session")

@@ -21,14 +21,14 @@ def play(stage: Stage) -> None:
     stage.when("ask for v2: {1} right on held-out images, v1 has {0}".format(*accuracies))
     revision = stage.ask_for("v2")
     stage.wait_for_start("v2")
-    verdict = stage.wait_for_verdict("v2", within=120)
+    verdict = stage.wait_for_verdict("v2")
     _claim_promotion(stage, revision, verdict)
     _claim_better_answers(stage)
     stage.end()
 
 
 def _claim_promotion(stage: Stage, revision: str, verdict: Verdict) -> None:
-    seen = stage.wait("v2 to be Ready", lambda seen: seen.ready, within=20)
+    seen = stage.wait("v2 to be Ready", lambda seen: seen.ready)
     stage.then("v2 is Ready and serves everything", holds=seen.stable == revision)
     stage.then(
         "it was promoted, not just switched on",
@@ -68,7 +68,6 @@ def _claim_better_answers(stage: Stage) -> None:
     stage.wait_for_requests(
         "both versions to have classified enough",
         lambda: all(tally.images >= IMAGES_TO_COMPARE for tally in tallies()),
-        within=30,
     )
     old, new = tallies()
     stage.then(

@@ -15,12 +15,12 @@ def play(stage: Stage) -> None:
     stage.apply(manifests.namespace())
     stage.apply(*map(manifests.config_map, stage.versions.values()))
     stage.ask_for("v1")
-    stage.wait("v1 to be Ready", lambda seen: seen.ready, within=60)
+    stage.wait("v1 to be Ready", lambda seen: seen.ready)
     stage.then("v1 is Ready", holds=True, found=f"revision {stage.revisions['v1']}")
     _classify(stage)
     stage.when("from here on, users ask all the time: single images by HTTP, batches by gRPC")
     stage.load.start()
-    stage.wait_for_requests("the users to come", lambda: len(stage.records()) > 100, within=30)
+    stage.wait_for_requests("the users to come", lambda: len(stage.records()) > 100)
     stage.end()
 
 

@@ -45,7 +45,7 @@ def _stop(stage: Stage, version: str) -> Verdict:
     stage.when(f"ask for {version}: {stage.versions[version].title}")
     stage.ask_for(version)
     stage.wait_for_start(version)
-    verdict = stage.wait_for_verdict(version, within=90)
+    verdict = stage.wait_for_verdict(version)
     _claim_stop(stage, version, verdict)
     _claim_cost(stage, version)
     _claim_silence(stage, version)
@@ -97,7 +97,7 @@ def _claim_silence(stage: Stage, version: str) -> None:
         later[:] = stage.records(since=over)
         return len(later) >= 150
 
-    stage.wait_for_requests("users to go on after it", enough, within=30)
+    stage.wait_for_requests("users to go on after it", enough)
     stage.then(
         f"after that nobody is sent to {version} any more",
         holds=all(record.version == "v2" for record in later),

@@ -38,7 +38,7 @@ def test_example(gateway_api: Cluster, name: str) -> None:
     md = ModelDeployment.from_manifest(manifest)
     assert find_violations(md, config_maps) == ()
     assert len(render_revision(md, Platform("halimede:1"), config_maps).hash) == 8
-    gateway_api.kubectl("delete", "-f", "-", "--timeout=30s", input=example)
+    gateway_api.kubectl("delete", "-f", "-", "--timeout=180s", input=example)
 
 
 def test_the_docs_name_every_example() -> None:

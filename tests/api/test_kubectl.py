@@ -129,12 +129,12 @@ def test_wait(applied: Cluster) -> None:
     with pytest.raises(ClusterError, match="timed out"):
         applied.kubectl("wait", "--for=condition=Ready", NAME, "--timeout=1s")
     report(applied, ready(observed=1))
-    applied.kubectl("wait", "--for=condition=Ready", NAME, "--timeout=10s")
+    applied.kubectl("wait", "--for=condition=Ready", NAME, "--timeout=180s")
 
 
 def test_delete(applied: Cluster) -> None:
     """`kubectl delete` deletes the object at once, as it has no finalizer."""
-    applied.kubectl("delete", NAME, "--timeout=10s")
+    applied.kubectl("delete", NAME, "--timeout=180s")
     assert applied.kubectl("get", "mdeploy", "--ignore-not-found", "kubectl") == ""
 
 

@@ -59,7 +59,7 @@ def queue(cluster: Cluster) -> Iterator[SetQueue]:
     with server:
         set_queue(0)
         cluster.kubectl(
-            "wait", "--for=condition=Available", f"apiservice/v1beta1.{GROUP}", "--timeout=60s"
+            "wait", "--for=condition=Available", f"apiservice/v1beta1.{GROUP}", "--timeout=180s"
         )
         yield set_queue
         cluster.kubectl("delete", "apiservice", f"v1beta1.{GROUP}")
@@ -88,7 +88,7 @@ def test_a_rollout_freezes_the_way_down_and_hands_the_replicas_over(
     assert (f"{NAME}-{stable}", 3) == (_target(frozen), _replicas(user, stable))
     queue(30)
     user.commands("promote-full", "go")
-    over = user.sees("v2 stable", lambda seen: seen.ready and seen.settled, within=120)
+    over = user.sees("v2 stable", lambda seen: seen.ready and seen.settled)
     assert (canary, [Outcome.FAST_PROMOTED]) == (over.stable, user.outcomes())
     assert (f"{NAME}-{canary}", 3) == (_target(_get(user, f"hpa/{NAME}")), _replicas(user, canary))
     queue(10)

@@ -1,15 +1,12 @@
 """With any fault the stable revision keeps serving and the status has field and remedy."""
 
-import signal
 from collections.abc import Iterator
 
 import pytest
 
 from halimede.api.conditions import ConditionType
 from halimede.api.reasons import Reason
-from halimede.api.status import Outcome
-from localcluster.cluster import Cluster
-from tests.e2e.user import CROWD, User, condition, ready
+from tests.e2e.user import User, condition, ready
 
 
 @pytest.fixture
@@ -48,34 +45,10 @@ def test_a_malformed_config_is_refused_with_its_line(served: User) -> None:
     assert "max_bach" in ready(seen).message
 
 
-def test_a_silent_prometheus_holds_the_weight_and_is_said(user: User, cluster: Cluster) -> None:
-    """Given a canary, when Prometheus is down, then the weight stays until it is back."""
-    user.serves("v1")
-    user.starts_load(CROWD)
-    with user.serves_many():
-        user.asks_for("v2")
-        weighed = user.sees("the first weight", lambda seen: seen.weight > 0)
-        cluster.signal("prometheus", signal.SIGSTOP)
-        try:
-            held = user.sees(
-                "MetricsHold", lambda seen: ready(seen).reason == Reason.METRICS_HOLD, within=90
-            )
-        finally:
-            cluster.signal("prometheus", signal.SIGCONT)
-        over = user.sees("the end", lambda seen: seen.settled, within=150)
-    assert weighed.weight == held.weight
-    assert ready(held).status == "Unknown"
-    assert "Prometheus" in ready(held).message
-    assert over.status.last_rollout is not None
-    assert over.status.last_rollout.outcome == Outcome.PROMOTED
-
-
 def test_a_gateway_that_is_not_there_is_named(user: User) -> None:
     """Given a missing Gateway, when a first revision is applied, then Ready names the field."""
     user.asks_for("v1", expose__gateway__parentRefs=[{"name": "nowhere"}])
     seen = user.sees(
-        "RouteNotAccepted",
-        lambda seen: ready(seen).reason == Reason.ROUTE_NOT_ACCEPTED,
-        within=180,
+        "RouteNotAccepted", lambda seen: ready(seen).reason == Reason.ROUTE_NOT_ACCEPTED
     )
     assert "spec.expose.gateway.parentRefs" in ready(seen).message

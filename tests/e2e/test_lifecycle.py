@@ -14,10 +14,10 @@ def test_get_wait_and_delete_behave(user: User) -> None:
     header, row = user.kubectl("get", "mdeploy", NAME).splitlines()
     assert header.split() == COLUMNS
     assert ["True", "Serving", "Canary", stable] == row.split()[1:5]
-    user.kubectl("wait", "--for=condition=Ready", f"mdeploy/{NAME}", "--timeout=30s")
-    user.kubectl("delete", "mdeploy", NAME, "--timeout=60s")
+    user.kubectl("wait", "--for=condition=Ready", f"mdeploy/{NAME}", "--timeout=180s")
+    user.kubectl("delete", "mdeploy", NAME, "--timeout=180s")
     kinds = "deployments,services,httproutes,poddisruptionbudgets,pods"
-    user.kubectl("wait", "--for=delete", kinds, "--all", "--timeout=60s")
+    user.kubectl("wait", "--for=delete", kinds, "--all", "--timeout=180s")
     assert user.kubectl("get", kinds, "--output", "name") == ""
 
 
@@ -30,10 +30,10 @@ def test_what_is_deleted_or_edited_by_hand_comes_back(user: User) -> None:
         "patch", "httproute", NAME, "--type=json",
         '--patch=[{"op": "replace", "path": "/spec/hostnames", "value": ["other.example.com"]}]',
     )  # fmt: skip
-    user.kubectl("wait", "--for=create", f"service/{NAME}-{stable}", "--timeout=30s")
+    user.kubectl("wait", "--for=create", f"service/{NAME}-{stable}", "--timeout=180s")
     user.kubectl(
         "wait", f"--for=jsonpath={{.spec.hostnames[0]}}={user.hostname}", f"httproute/{NAME}",
-        "--timeout=30s",
+        "--timeout=180s",
     )  # fmt: skip
     assert route == user.kubectl("get", "httproute", NAME, "--output", "jsonpath={.spec}")
 
@@ -48,7 +48,7 @@ def test_autoscaling_takes_over_the_pods_that_are_there(user: User) -> None:
     user.asks_for("v1", replicas=2, resources=resources)
     stable = user.sees("v1 Ready", lambda seen: seen.ready).stable
     user.asks_for("v1", autoscaling={"minReplicas": 1, "maxReplicas": 3}, resources=resources)
-    user.kubectl("wait", "--for=create", f"hpa/{NAME}", "--timeout=30s")
+    user.kubectl("wait", "--for=create", f"hpa/{NAME}", "--timeout=180s")
     user.sees("v1 Ready again", lambda seen: seen.ready and seen.settled)
     scaled = _get(user, f"hpa/{NAME}")["spec"]["scaleTargetRef"]["name"]
     deployment = _get(user, f"deployment/{scaled}", "--show-managed-fields")

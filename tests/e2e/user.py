@@ -105,7 +105,7 @@ class User:
         """Run kubectl in this namespace; a wait that times out fails with a diagnosis."""
         return kubectl_in(self.cluster, self.namespace, *arguments)
 
-    def sees(self, what: str, until: Callable[[Snapshot], bool], within: float = 60.0) -> Snapshot:
+    def sees(self, what: str, until: Callable[[Snapshot], bool]) -> Snapshot:
         """Wait for a status of the last applied generation for which ``until`` holds.
 
         On timeout it fails with the last status.
@@ -120,7 +120,7 @@ class User:
             status = last and json.dumps(last.status.to_manifest(), indent=1)
             return f"{what} was not seen; the status:\n{status}\n{self.explain()}"
 
-        snapshot = wait_until(lambda: self.watch.latest, holds, within=within, explain=explain)
+        snapshot = wait_until(lambda: self.watch.latest, holds, explain=explain)
         assert snapshot is not None
         return snapshot
 
@@ -135,13 +135,12 @@ class User:
         self.load.start()
         self.waits_for_requests(40)
 
-    def waits_for_requests(self, more: int, within: float = 30.0) -> None:
+    def waits_for_requests(self, more: int) -> None:
         """Wait until *more* requests are answered."""
         goal = len(self.requests()) + more
         wait_until(
             lambda: len(self.requests()),
             lambda number: number >= goal,
-            within=within,
             explain=lambda: f"{more} requests did not come\n{self.explain()}",
         )
 
@@ -159,7 +158,7 @@ class User:
         before = len(self.requests())
         blamed: set[str] = set()
         yield blamed
-        self.waits_for_requests(before + MANY - len(self.requests()), within=120)
+        self.waits_for_requests(before + MANY - len(self.requests()))
         new = self.requests()[before:]
         failed = [one for one in new if one.outcome is not Outcome.OK]
         assert [one for one in failed if one.revision not in blamed] == []

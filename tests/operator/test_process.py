@@ -203,7 +203,7 @@ def test_a_deleted_model_takes_its_children_along(
     process = start()
     _apply(api_server, model("m", namespace))
     _wait_for_children(api_server, namespace)
-    api_server.kubectl("delete", "mdeploy", "m", "-n", namespace, "--timeout=20s")
+    api_server.kubectl("delete", "mdeploy", "m", "-n", namespace, "--timeout=180s")
     _wait_for_children(api_server, namespace, 0)
     known = "halimede_model_ready{"
     wait_until(lambda: _answer(process, "/metrics")[1], lambda page: known not in page)

@@ -128,7 +128,7 @@ def test_led_fought_over_and_given_back(
     _wait_for_names(kubectl, "shop", ["m-", "m-", "old"])
     noted = _live(kubectl, "mdeploy", "m")["status"]["foreignWrites"]
     assert (noted["manager"], len(noted["at"])) == ("flux", 1)
-    kubectl("delete", "mdeploy", "m", "--timeout=60s")
+    kubectl("delete", "mdeploy", "m", "--timeout=180s")
     route = _live(kubectl, "httproute", "shop")
     assert route["spec"] == before
     assert not any("halimede" in key for key in route["metadata"].get("annotations", {}))

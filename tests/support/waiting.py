@@ -9,8 +9,8 @@ from typing import TypeVar
 
 Value = TypeVar("Value")
 
-WITHIN = 60.0
-"""Default timeout in seconds."""
+WITHIN = 300.0
+"""Default timeout in seconds: long, as machines are loaded and only failing tests reach it."""
 
 LOOK_EVERY = 0.1
 LONGEST = 4000

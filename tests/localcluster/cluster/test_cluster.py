@@ -39,12 +39,12 @@ def test_service_accounts_may_do_nothing_by_themselves(cluster: Cluster) -> None
 def test_controllers_and_scheduler_make_pods_run(cluster: Cluster) -> None:
     """A Deployment becomes available with controllers, scheduler and kwok."""
     cluster.kubectl("create", "deployment", "web", "--image=web", "--replicas=4")
-    cluster.kubectl("rollout", "status", "deployment/web", "--timeout=30s")
+    cluster.kubectl("rollout", "status", "deployment/web", "--timeout=180s")
     where = "--output=jsonpath={.items[*].spec.nodeName}"
     nodes = set(cluster.kubectl("get", "pods", "--selector=app=web", where).split())
     assert nodes == {"kwok-0", "kwok-1"}
     cluster.kubectl("delete", "deployment", "web", "--wait")
-    gone = ("wait", "--for=delete", "pod", "--selector=app=web", "--timeout=30s")
+    gone = ("wait", "--for=delete", "pod", "--selector=app=web", "--timeout=180s")
     cluster.kubectl(*gone)
 
 

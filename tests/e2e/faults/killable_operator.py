@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,11 +15,10 @@ from halimede.api.status import State
 from localcluster.chart import NAMESPACE
 from localcluster.cluster import Cluster
 from localcluster.diagnosis import kubectl_in
-from tests.e2e.api_proxy import Write, proxy_api_server
+from tests.e2e.faults.api_proxy import Write, proxy_api_server
+from tests.support.waiting import wait_until
 
 DEPLOYMENT = "deployment/halimede"
-LAST_KILL_SECONDS = 120.0
-"""Seconds after a rollout's end within which its remaining pods are deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +101,11 @@ class KillableOperator:
 
     def wait_for_kills(self) -> None:
         """Wait until every kill has happened; fail with the remaining ones."""
-        deadline = time.monotonic() + LAST_KILL_SECONDS
-        while self.kill_points:
-            log_end = self.log.read_text()[-2000:]
-            left = ", ".join(one.after for one in self.kill_points)
-            assert time.monotonic() < deadline, f"not dead after {left}: {log_end}"
-            threading.Event().wait(0.1)
+        wait_until(
+            lambda: [one.after for one in self.kill_points],
+            lambda left: not left,
+            explain=lambda: self.log.read_text()[-2000:],
+        )
 
     def run(self) -> None:
         """Run, and start again after each kill, until `end`."""
@@ -151,9 +148,9 @@ def start_killable_operator(cluster: Cluster, folder: Path) -> Iterator[Killable
 def _scale(cluster: Cluster, replicas: int) -> None:
     _kubectl(cluster, "scale", DEPLOYMENT, f"--replicas={replicas}")
     if replicas:
-        _kubectl(cluster, "rollout", "status", DEPLOYMENT, "--timeout=60s")
+        _kubectl(cluster, "rollout", "status", DEPLOYMENT, "--timeout=180s")
     else:
-        _kubectl(cluster, "wait", "--for=delete", "pods", "--all", "--timeout=60s")
+        _kubectl(cluster, "wait", "--for=delete", "pods", "--all", "--timeout=180s")
 
 
 def _environment(cluster: Cluster) -> dict[str, str]:

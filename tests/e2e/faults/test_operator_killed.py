@@ -7,7 +7,7 @@ import pytest
 
 from halimede.api.status import Outcome, State
 from localcluster.cluster import Cluster
-from tests.e2e.killable_operator import (
+from tests.e2e.faults.killable_operator import (
     KillableOperator,
     applied,
     deleted,
@@ -64,13 +64,13 @@ def test_a_death_after_each_kind_of_write_changes_no_outcome(
     with user.serves_many():
         operator.kill_points += PROMOTION
         user.asks_for("v2", **PATIENT)
-        promoted = user.sees("v2 stable", lambda seen: seen.ready and seen.settled, within=300)
+        promoted = user.sees("v2 stable", lambda seen: seen.ready and seen.settled)
         operator.wait_for_kills()
     with user.serves_many() as blamed:
         operator.kill_points += ABORT
         user.asks_for("v3", **PATIENT)
         blamed.add(user.sees("v3", lambda seen: seen.target != promoted.stable).target)
-        stopped = user.sees("v3's end", lambda seen: seen.settled, within=300)
+        stopped = user.sees("v3's end", lambda seen: seen.settled)
         operator.wait_for_kills()
     assert [one.after for one in (*PROMOTION, *ABORT)] == operator.killed_after
     assert user.outcomes() == [Outcome.PROMOTED, Outcome.ABORTED]
@@ -85,6 +85,6 @@ def test_the_pod_of_a_killed_operator_goes_on_by_itself(user: User, cluster: Clu
         user.asks_for("v2", **PATIENT)
         user.sees("25 %", lambda seen: seen.weight == 25)
         killed = kill_operator(cluster)
-        user.sees("v2 stable", lambda seen: seen.ready and seen.settled, within=150)
+        user.sees("v2 stable", lambda seen: seen.ready and seen.settled)
     assert operator_process(cluster) not in (None, killed)
     assert user.outcomes() == [Outcome.PROMOTED]
