@@ -38,7 +38,6 @@ SHED_SECONDS = 2.0
 """The target from the EndpointSlice without a ready address to the route without the revision."""
 QUARTER = [{"weight": 25, "minSeconds": 3600, "maxSeconds": 3600}]
 SELDOM = {"intervalSeconds": 300, "warmupSeconds": 2, "settleSeconds": 2}
-PATIENCE_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ def main() -> int:
 def detect(stage: Stage) -> Detection:
     """Roll out v3, which fails on some inputs, and wait until it is aborted."""
     _roll_out(stage, "v3", canary={"steps": [{"weight": 10}]}, analysis={})
-    rollout = stage.wait("the verdict", _aborted, PATIENCE_SECONDS).status.rollout
+    rollout = stage.wait("the verdict", _aborted).status.rollout
     if rollout is None or rollout.decided_at is None:
         raise RuntimeError("a rollout that was aborted tells when")
     records = [record for record in stage.records(since=0.0) if record.version == "v3"]
@@ -86,11 +85,11 @@ def shed(stage: Stage, slices: Changes, routes: Changes, times: int = 5) -> list
     _roll_out(stage, "v2", canary={"steps": QUARTER, "bakeSeconds": 0}, analysis=SELDOM)
     seconds = []
     for _ in range(times):
-        revision = stage.wait("25 %", _at_weight(25), PATIENCE_SECONDS).target
+        revision = stage.wait("25 %", _at_weight(25)).target
         since = time.time()
         selector = f"halimede.dev/revision={revision}"
         _kubectl(stage, "delete", "pods", "--selector", selector, "--wait=false")
-        stage.wait("the shed", _at_weight(0), PATIENCE_SECONDS)
+        stage.wait("the shed", _at_weight(0))
         seconds.append(_shed_seconds(revision, slices, routes, since))
     return seconds
 
@@ -149,7 +148,7 @@ def show(detection: Detection, sheds: list[float], noise: list[float]) -> int:
 def _serve(stage: Stage) -> None:
     stage.apply(manifests.namespace(), *map(manifests.config_map, stage.versions.values()))
     _roll_out(stage, "v1")
-    stage.wait("v1", lambda seen: seen.ready, PATIENCE_SECONDS)
+    stage.wait("v1", lambda seen: seen.ready)
     stage.load = Load(replace(stage.load.plan, rate=RATE, seconds=3600.0))
     stage.load.start()
 
