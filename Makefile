@@ -41,7 +41,7 @@ else
 # What needs no server keeps every processor busy; what needs one mostly waits.
 WITHOUT_SERVERS := operator tests/unit tests/golden tests/scenarios
 WITH_SERVERS := tests $(addprefix --ignore=,$(WITHOUT_SERVERS))
-WORKERS ?= 4
+WORKERS ?= 3
 
 test: lint ## Check and test everything (first time 40 min, then 25; HISTORIES=… random rollouts, WORKERS=… processes); T='<paths, options>' runs only these tests
 	$(RUN) localcluster build

@@ -20,7 +20,7 @@ from harness.records import Outcome, Record
 from harness.watch import Snapshot, Watch
 from localcluster.cluster import Cluster
 from localcluster.diagnosis import describe_namespace, kubectl_in
-from tests.support.waiting import wait_until
+from tests.support.waiting import WITHIN, wait_until
 
 NAME = manifests.NAME
 
@@ -105,7 +105,9 @@ class User:
         """Run kubectl in this namespace; a wait that times out fails with a diagnosis."""
         return kubectl_in(self.cluster, self.namespace, *arguments)
 
-    def sees(self, what: str, until: Callable[[Snapshot], bool]) -> Snapshot:
+    def sees(
+        self, what: str, until: Callable[[Snapshot], bool], within: float = WITHIN
+    ) -> Snapshot:
         """Wait for a status of the last applied generation for which ``until`` holds.
 
         On timeout it fails with the last status.
@@ -120,7 +122,7 @@ class User:
             status = last and json.dumps(last.status.to_manifest(), indent=1)
             return f"{what} was not seen; the status:\n{status}\n{self.explain()}"
 
-        snapshot = wait_until(lambda: self.watch.latest, holds, explain=explain)
+        snapshot = wait_until(lambda: self.watch.latest, holds, within=within, explain=explain)
         assert snapshot is not None
         return snapshot
 

@@ -38,6 +38,8 @@ ABORT = (
     deleted("deployments"),
 )
 """Kill points for the additional writes of an abort."""
+SECONDS_PER_KILL = 60
+"""Seconds that a restart of the operator may take on a loaded machine."""
 PATIENT = {
     "rollout__canary__steps": [{"weight": 25, "minSeconds": 2}],
     "rollout__progressDeadlineSeconds": 300,
@@ -64,7 +66,11 @@ def test_a_death_after_each_kind_of_write_changes_no_outcome(
     with user.serves_many():
         operator.kill_points += PROMOTION
         user.asks_for("v2", **PATIENT)
-        promoted = user.sees("v2 stable", lambda seen: seen.ready and seen.settled)
+        promoted = user.sees(
+            "v2 stable",
+            lambda seen: seen.ready and seen.settled,
+            within=SECONDS_PER_KILL * len(PROMOTION),
+        )
         operator.wait_for_kills()
     with user.serves_many() as blamed:
         operator.kill_points += ABORT
