@@ -60,7 +60,7 @@ class User:
                 images=digits()[1],
                 records=self.records_file,
                 rate=40.0,
-                seconds=600.0,
+                seconds=1500.0,
             )
         )
 
