@@ -1,16 +1,12 @@
 """Rows 24 to 31, 43 to 46 and 89: what takes traffic away from either revision."""
 
 from halimede.api.status import State
-from tools.transitions.row import ROLLING, UNDECIDED, Edge, Transition, abort_edges
+from halimede.rollout import states
+from tools.transitions.row import ROLLING, Edge, Transition, abort_edges, in_order
 
-WITH_TRAFFIC = (
-    State.MIRRORING,
-    State.SHIFTING,
-    State.ANALYSING,
-    State.STEP_PAUSED,
-    State.SCALING_UP,
-)
-ALL_TRAFFIC = (State.PROMOTING, State.BAKING)
+ALL_TRAFFIC = in_order(states.ALL_TRAFFIC)
+AT_STEP_WEIGHT = in_order(states.AT_STEP_WEIGHT)
+UNDECIDED = in_order(states.UNDECIDED)
 
 BACKWARD = (
     Transition(
@@ -25,7 +21,7 @@ BACKWARD = (
             "rollout.checks.safety.lost_all_traffic_pods",
         ),
         ways=(
-            Edge(WITH_TRAFFIC, State.PRIMING),
+            Edge(in_order(states.HEADER_ROUTED - states.ALL_TRAFFIC), State.PRIMING),
             Edge((State.AWAITING_PROMOTION,), State.STARTING),
             *abort_edges(State.PRIMING, *ALL_TRAFFIC),
         ),
@@ -39,7 +35,7 @@ BACKWARD = (
         ("rollout.checks.pod_loss.reduce_to_ready_pods",),
         held=(State.SHIFTING, State.SCALING_UP),
         ways=(
-            Edge((State.ANALYSING, State.STEP_PAUSED), State.SHIFTING),
+            Edge(AT_STEP_WEIGHT, State.SHIFTING),
             Edge(ALL_TRAFFIC, State.SCALING_UP),
         ),
     ),
@@ -100,7 +96,7 @@ BACKWARD = (
         " evidence is kept.",
         ("rollout.steps.remap_steps", "rollout.sizing.first_weight.choose_first_weight"),
         held=ROLLING,
-        ways=(Edge((State.ANALYSING, State.STEP_PAUSED), State.SHIFTING),),
+        ways=(Edge(AT_STEP_WEIGHT, State.SHIFTING),),
     ),
     Transition(
         31,

@@ -1,7 +1,10 @@
 """Rows 32 to 35, 47, 48, 56 and 80: commands of users."""
 
 from halimede.api.status import State
-from tools.transitions.row import ANYWHERE, UNDECIDED, Edge, Transition, abort_edges
+from halimede.rollout import states
+from tools.transitions.row import ANYWHERE, Edge, Transition, abort_edges, in_order
+
+UNDECIDED = in_order(states.UNDECIDED)
 
 COMMANDS = (
     Transition(
@@ -26,7 +29,7 @@ COMMANDS = (
         " ready pods are still awaited.",
         ("rollout.checks.progress.promote_commanded", "rollout.checks.pre_traffic.promoted_early"),
         ways=(
-            Edge((State.ANALYSING, State.STEP_PAUSED), State.SHIFTING),
+            Edge(in_order(states.AT_STEP_WEIGHT), State.SHIFTING),
             Edge((State.ANALYSING, State.STEP_PAUSED, State.AWAITING_PROMOTION), State.SCALING_UP),
         ),
     ),
@@ -35,16 +38,10 @@ COMMANDS = (
         "The command `promote-full`.",
         "The remaining steps are skipped; full scale, the route and the bake are still awaited.",
         ("rollout.checks.progress.promote_full_commanded",),
-        held=(State.STARTING, State.PRIMING),
+        held=in_order(states.UNDISCOVERED),
         ways=(
             Edge(
-                (
-                    State.MIRRORING,
-                    State.SHIFTING,
-                    State.ANALYSING,
-                    State.STEP_PAUSED,
-                    State.AWAITING_PROMOTION,
-                ),
+                in_order(states.SKIPPABLE - states.UNDISCOVERED),
                 State.SCALING_UP,
             ),
         ),
@@ -83,23 +80,10 @@ COMMANDS = (
         "As in row 35, but without the bake, and verdicts are ignored. In a bake the new revision"
         " gets the control share first.",
         ("rollout.checks.progress.promote_full_force_commanded",),
-        held=(
-            State.STARTING,
-            State.PRIMING,
-            State.SCALING_UP,
-            State.PROMOTING,
-            State.BAKING,
-        ),
+        held=in_order(states.UNDISCOVERED | states.FINAL),
         ways=(
             Edge(
-                (
-                    State.MIRRORING,
-                    State.SHIFTING,
-                    State.ANALYSING,
-                    State.STEP_PAUSED,
-                    State.AWAITING_PROMOTION,
-                    State.PROMOTING,
-                ),
+                (*in_order(states.SKIPPABLE - states.UNDISCOVERED), State.PROMOTING),
                 State.SCALING_UP,
             ),
             Edge((State.SCALING_UP,), State.PROMOTING),

@@ -1,30 +1,13 @@
 """Rows 9 to 23, 36 to 42, 59 and 88: what gives a new revision traffic, and what it waits for."""
 
 from halimede.api.status import State
-from tools.transitions.row import Edge, Transition, abort_edges
+from halimede.rollout import states
+from tools.transitions.row import Edge, Transition, abort_edges, in_order
 
-AWAITING_PODS = (State.STARTING, State.PRIMING, State.SHIFTING, State.SCALING_UP)
-AWAITING_ROUTE = (
-    State.PRIMING,
-    State.MIRRORING,
-    State.SHIFTING,
-    State.AWAITING_PROMOTION,
-    State.SCALING_UP,
-    State.PROMOTING,
-)
-JUDGED = (
-    State.PRIMING,
-    State.MIRRORING,
-    State.AWAITING_PROMOTION,
-    State.SHIFTING,
-    State.ANALYSING,
-    State.STEP_PAUSED,
-    State.SCALING_UP,
-    State.PROMOTING,
-    State.BAKING,
-)
-AT_STEP = (State.ANALYSING, State.STEP_PAUSED)
-WAITING = (State.MIRRORING, *AT_STEP, State.AWAITING_PROMOTION)
+AWAITING_PODS = in_order(states.AWAITING_PODS)
+AWAITING_ROUTE = in_order(states.AWAITING_ROUTE)
+AWAITING_EVIDENCE = in_order(states.AWAITING_EVIDENCE)
+JUDGED = in_order(states.IN_ROUTE - states.DECIDED)
 
 FORWARD = (
     Transition(
@@ -121,13 +104,7 @@ FORWARD = (
         " many pods as ready ones of the canary replace, and `actualWeight` has the actual"
         " percentage.",
         ("rollout.sizing.traffic.replicas", "plan.desired.desired_children"),
-        held=(
-            State.SHIFTING,
-            State.ANALYSING,
-            State.STEP_PAUSED,
-            State.SCALING_UP,
-            State.PROMOTING,
-        ),
+        held=in_order(states.STABLE_MAY_SHRINK),
     ),
     Transition(
         18,
@@ -151,13 +128,7 @@ FORWARD = (
         "The rollout is aborted with the evidence: AnalysisFailed.",
         ("rollout.checks.safety.aborted_by_evidence",),
         ways=abort_edges(
-            State.MIRRORING,
-            State.SHIFTING,
-            State.ANALYSING,
-            State.STEP_PAUSED,
-            State.AWAITING_PROMOTION,
-            State.SCALING_UP,
-            State.PROMOTING,
+            *in_order(states.IN_ROUTE - states.DECIDED - {State.PRIMING, State.BAKING})
         ),
     ),
     Transition(
@@ -171,8 +142,8 @@ FORWARD = (
             "rollout.checks.pre_traffic.awaiting_promotion",
             "rollout.checks.safety.inconclusive_for_too_long",
         ),
-        held=WAITING,
-        ways=abort_edges(*WAITING),
+        held=AWAITING_EVIDENCE,
+        ways=abort_edges(*AWAITING_EVIDENCE),
     ),
     Transition(
         22,
@@ -186,7 +157,7 @@ FORWARD = (
             "rollout.checks.pre_traffic.awaiting_promotion",
             "rollout.checks.safety.no_data_for_too_long",
         ),
-        held=WAITING,
+        held=AWAITING_EVIDENCE,
         ways=abort_edges(*JUDGED),
     ),
     Transition(
@@ -201,7 +172,7 @@ FORWARD = (
             "rollout.checks.pre_traffic.awaiting_promotion",
             "rollout.checks.safety.metrics_down_for_too_long",
         ),
-        held=WAITING,
+        held=AWAITING_EVIDENCE,
         ways=abort_edges(*JUDGED),
     ),
     Transition(
@@ -209,7 +180,7 @@ FORWARD = (
         "The last step has passed, and its pause, if any, is over.",
         "The new revision is scaled to full scale.",
         ("rollout.checks.progress.analysing", "rollout.checks.progress.step_paused"),
-        ways=(Edge(AT_STEP, State.SCALING_UP),),
+        ways=(Edge(in_order(states.AT_STEP_WEIGHT), State.SCALING_UP),),
     ),
     Transition(
         37,

@@ -1,10 +1,11 @@
 """Rows 81 to 87: the strategy Recreate, where one revision stops before the other starts."""
 
 from halimede.api.status import State
-from tools.transitions.row import Edge, Transition, abort_edges
+from halimede.rollout import states
+from tools.transitions.row import Edge, Transition, abort_edges, in_order
 
-OUT = (State.STOPPING, State.STARTING)
-ALL_TRAFFIC = (State.PROMOTING, State.BAKING)
+UNROUTED = in_order(states.UNROUTED)
+ALL_TRAFFIC = in_order(states.ALL_TRAFFIC)
 
 RECREATE = (
     Transition(
@@ -15,7 +16,7 @@ RECREATE = (
         held=(State.STOPPING,),
         ways=(
             Edge((None, State.STARTING, *ALL_TRAFFIC), State.STOPPING),
-            *abort_edges(*OUT, *ALL_TRAFFIC),
+            *abort_edges(*UNROUTED, *ALL_TRAFFIC),
         ),
     ),
     Transition(
@@ -43,7 +44,7 @@ RECREATE = (
         " whatever the cause.",
         "The rollout is aborted: ProgressDeadlineExceeded, or CanaryRefused as in row 12.",
         ("rollout.checks.recreate.past_deadline", "rollout.checks.safety.refused"),
-        ways=abort_edges(*OUT),
+        ways=abort_edges(*UNROUTED),
     ),
     Transition(
         85,

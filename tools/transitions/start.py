@@ -1,7 +1,8 @@
 """Rows 1 to 8, 54 and 55: no rollout is under way, or one starts."""
 
 from halimede.api.status import State
-from tools.transitions.row import UNDECIDED, Edge, Transition
+from halimede.rollout import states
+from tools.transitions.row import Edge, Transition, in_order
 
 START = (
     Transition(
@@ -89,13 +90,13 @@ START = (
             "rollout.checks.hold.spec_invalid",
             "plan.conditions.ready_state",
         ),
-        held=(None, *UNDECIDED),
+        held=(None, *in_order(states.UNDECIDED)),
     ),
     Transition(
         55,
         "`spec.replicas` is 0.",
         "The target becomes stable at once; a rollout under way waits for pods.",
         ("rollout.checks.start.nothing_is_to_serve", "rollout.checks.hold.scaled_to_zero"),
-        held=(None, *UNDECIDED),
+        held=(None, *in_order(states.UNDECIDED)),
     ),
 )

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator
 
 from halimede.api.status import State
+from halimede.rollout.states import UNDECIDED
 from tools.transitions import TRANSITIONS
-from tools.transitions.row import ANYWHERE, ROLLING, UNDECIDED, StateOrIdle, Transition
+from tools.transitions.row import ANYWHERE, ROLLING, StateOrIdle, Transition
 
 INTRODUCTION = """\
 # The transitions of a rollout

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from halimede.api.base import RevisionHash
 from halimede.api.reasons import NotReadyReason, Reason, Verdict
 from halimede.api.rollout import CapacityMode, Rollout, Step, Strategy
-from halimede.api.status import RolloutStatus, State, Status
+from halimede.api.status import RolloutStatus, Status
 from halimede.rollout.command import Command, Verb
 from halimede.rollout.events import Event
 from halimede.rollout.facts import Facts, Workload
@@ -18,25 +18,8 @@ from halimede.rollout.sizing.replicas import (
     replicas_for_weight,
     split_replicas,
 )
+from halimede.rollout.states import SIZED_FOR_STEP, STABLE_MAY_SHRINK, UNDISCOVERED
 from halimede.rollout.steps import control_percent, current_step, mirror_due
-
-GROWING = frozenset(
-    {
-        State.STARTING,
-        State.PRIMING,
-        State.MIRRORING,
-        State.SHIFTING,
-        State.ANALYSING,
-        State.STEP_PAUSED,
-    }
-)
-"""The states in which a canary has only the pods that its step needs or asks for."""
-SHARED = frozenset(
-    {State.SHIFTING, State.ANALYSING, State.STEP_PAUSED, State.SCALING_UP, State.PROMOTING}
-)
-"""The states in which pods of a canary may replace pods of the stable revision."""
-DECIDED = frozenset({State.DRAINING, State.ABORTING, State.ABORT_DRAINING})
-"""The states in which the outcome of the rollout is decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +113,7 @@ class RolloutContext:
     @property
     def attainable_weight(self) -> int:
         """The weight to set next; if pods are replaced, no more than the ready pods carry."""
-        growing = self.rollout.state in GROWING and self.step is not None
+        growing = self.rollout.state in SIZED_FOR_STEP and self.step is not None
         goal = self.step_weight if growing else FULL_WEIGHT
         if not self.replaces_pods:
             return goal
@@ -232,9 +215,9 @@ class RolloutContext:
     @property
     def min_ready(self) -> int:
         """How many ready pods the canary needs before the rollout can go on."""
-        if self.replaces_pods and self.rollout.state in (State.STARTING, State.PRIMING):
+        if self.replaces_pods and self.rollout.state in UNDISCOVERED:
             return 1
-        if self.rollout.state in GROWING and self.step:
+        if self.rollout.state in SIZED_FOR_STEP and self.step:
             return min(
                 self.target_replicas, full_scale(max(self.target_replicas, self.facts.replicas))
             )
@@ -252,7 +235,7 @@ class RolloutContext:
     @property
     def target_replicas(self) -> int:
         """How many pods the canary should have in the end, for its step or for all traffic."""
-        if self.rollout.state not in GROWING or not self.step:
+        if self.rollout.state not in SIZED_FOR_STEP or not self.step:
             return self.facts.replicas
         if self.replaces_pods:
             # Pods beyond what the weight needs would be missing on the stable side.
@@ -271,7 +254,7 @@ class RolloutContext:
         the route has settled, and back up if the canary loses pods.
         """
         replicas, weight = self.facts.replicas, self.rollout.weight
-        shared = self.rollout.state in SHARED and self.rollout.failover_since is None
+        shared = self.rollout.state in STABLE_MAY_SHRINK and self.rollout.failover_since is None
         if not self.weight_by_replicas or not shared or weight == 0:
             return replicas
         kept = min(self.stable.desired, replicas)

@@ -3,10 +3,10 @@
 from halimede.api.reasons import Reason
 from halimede.api.rollout import CapacityMode, Strategy
 from halimede.api.status import RolloutStatus
-from halimede.rollout.checks.safety import AWAITING_READINESS
 from halimede.rollout.context import Decision, RolloutContext, WaitReason
 from halimede.rollout.decisions import with_rollout
 from halimede.rollout.facts import CAPACITY
+from halimede.rollout.states import AWAITING_PODS
 
 
 def track_capacity(rollout: RolloutStatus, ctx: RolloutContext) -> RolloutStatus:
@@ -17,7 +17,7 @@ def track_capacity(rollout: RolloutStatus, ctx: RolloutContext) -> RolloutStatus
     if replaced != rollout.replaced_replicas:
         rollout = rollout.evolve(replaced_replicas=replaced)
     lacking = (
-        rollout.state in AWAITING_READINESS
+        rollout.state in AWAITING_PODS
         and ctx.canary.cause in CAPACITY
         and ctx.canary.ready_endpoints < ctx.min_ready
     )
@@ -51,7 +51,7 @@ def yield_stable_pod(ctx: RolloutContext) -> Decision | None:
     pods that are ready already. The stable revision's last pod stays.
     """
     rollout, canary, replicas = ctx.rollout, ctx.canary, ctx.facts.replicas
-    if not ctx.replaces_pods or rollout.state not in AWAITING_READINESS:
+    if not ctx.replaces_pods or rollout.state not in AWAITING_PODS:
         return None
     stuck = canary.cause in CAPACITY
     if canary.ready_endpoints >= ctx.target_replicas or rollout.weight < ctx.attainable_weight:

@@ -7,9 +7,8 @@ from halimede.rollout.context import Decision, RolloutContext
 from halimede.rollout.decisions import drop_control, set_weight
 from halimede.rollout.events import warning
 from halimede.rollout.sizing.replicas import FULL_WEIGHT
-from halimede.rollout.steps import ALL_TRAFFIC, is_stepwise
-
-AT_A_STEP = frozenset({State.MIRRORING, State.SHIFTING, State.ANALYSING, State.STEP_PAUSED})
+from halimede.rollout.states import ALL_TRAFFIC, STEPPING
+from halimede.rollout.steps import is_stepwise
 
 
 def control_lost(ctx: RolloutContext) -> Decision | None:
@@ -49,7 +48,7 @@ def stable_is_down(ctx: RolloutContext) -> Decision | None:
     state = rollout.state
     if state is State.PRIMING and not is_stepwise(rollout):
         state = State.SCALING_UP
-    elif state is State.PRIMING or state in AT_A_STEP:
+    elif state is State.PRIMING or state in STEPPING:
         state = State.SHIFTING
     event = warning(
         EventReason.STABLE_COVERED,
@@ -64,7 +63,7 @@ def stable_is_back(ctx: RolloutContext) -> Decision | None:
     rollout = ctx.rollout
     if rollout.failover_since is None or ctx.stable.ready_endpoints == 0:
         return None
-    if rollout.state in AT_A_STEP and ctx.step is not None:
+    if rollout.state in STEPPING and ctx.step is not None:
         state, due = State.SHIFTING, ctx.step.weight
     elif rollout.state is State.AWAITING_PROMOTION:
         state, due = rollout.state, 0
@@ -94,7 +93,7 @@ def reduce_to_ready_pods(ctx: RolloutContext) -> Decision | None:
         f"Revision {rollout.revision} has {ready} ready pods, too few for {rollout.weight} %; it"
         f" keeps {weight} %.",
     )
-    state = State.SHIFTING if rollout.state in AT_A_STEP else State.SCALING_UP
+    state = State.SHIFTING if rollout.state in STEPPING else State.SCALING_UP
     return set_weight(ctx, state, weight, event)
 
 

@@ -21,20 +21,9 @@ from halimede.rollout.context import Decision, RolloutContext
 from halimede.rollout.decisions import enter, set_weight, undo_raise, wait, with_rollout
 from halimede.rollout.events import Event, join_sentences, normal
 from halimede.rollout.sizing.replicas import FULL_WEIGHT
-from halimede.rollout.steps import PRE_TRAFFIC, is_stepwise, mirror_due, skips_steps
+from halimede.rollout.states import FINAL, PRE_TRAFFIC, SKIPPABLE, UNDISCOVERED
+from halimede.rollout.steps import is_stepwise, mirror_due, skips_steps
 
-SKIPPABLE = frozenset(
-    {
-        State.STARTING,
-        State.PRIMING,
-        State.MIRRORING,
-        State.SHIFTING,
-        State.ANALYSING,
-        State.STEP_PAUSED,
-        State.AWAITING_PROMOTION,
-    }
-)
-"""The states from which `promote-full` goes on to full scale."""
 RESET_ANALYSIS = {"evidence": None, "polled_at": None, "step_started_at": None}
 """Changes that reset the analysis before users' requests come."""
 
@@ -274,7 +263,7 @@ def promote_full_force_commanded(ctx: RolloutContext) -> Decision | None:
     state = ctx.rollout.state
     if state in SKIPPABLE:
         return _skip_steps(ctx, message, forced=True)
-    if state not in FINAL_STATES:
+    if state not in FINAL:
         return None
     forced = with_rollout(
         ctx.status, outcome=Outcome.FAST_PROMOTED, message=message, skip_analysis=True
@@ -282,11 +271,11 @@ def promote_full_force_commanded(ctx: RolloutContext) -> Decision | None:
     event = normal(
         EventReason.BAKE_SKIPPED, f"Revision {ctx.rollout.revision} is promoted without a bake."
     )
-    decision = FINAL_STATES[state](replace(ctx, status=forced))
+    decision = FINAL_CHECKS[state](replace(ctx, status=forced))
     return replace(decision, events=(event, *decision.events), handled=True)
 
 
-FINAL_STATES: Mapping[State, Callable[[RolloutContext], Decision]] = {
+FINAL_CHECKS: Mapping[State, Callable[[RolloutContext], Decision]] = {
     State.SCALING_UP: scaling_up,
     State.PROMOTING: promoting,
     State.BAKING: baking,
@@ -304,7 +293,7 @@ def _skip_steps(ctx: RolloutContext, message: str, *, forced: bool = False) -> D
         ctx.status, outcome=Outcome.FAST_PROMOTED, message=message, skip_analysis=forced
     )
     after = replace(ctx, status=status)
-    if state in (State.STARTING, State.PRIMING):
+    if state in UNDISCOVERED:
         # Proxies still have to discover its pods, now all of them.
         return replace(enter(after, state, event), handled=True)
     if state in PRE_TRAFFIC:

@@ -16,7 +16,7 @@ from halimede.rollout.context import Decision, RolloutContext, first_decision
 from halimede.rollout.decisions import abort, enter, finish, set_weight, wait, with_rollout
 from halimede.rollout.events import normal
 from halimede.rollout.sizing.replicas import full_scale
-from halimede.rollout.steps import ALL_TRAFFIC
+from halimede.rollout.states import ALL_TRAFFIC, UNROUTED
 
 
 def track_readiness(rollout: RolloutStatus, ctx: RolloutContext) -> RolloutStatus:
@@ -93,7 +93,7 @@ def past_deadline(ctx: RolloutContext) -> Decision | None:
     """Abort if the outage has lasted for `progressDeadlineSeconds`, whatever the cause."""
     rollout, canary = ctx.rollout, ctx.canary
     deadline = ctx.settings.progress_deadline_seconds
-    if rollout.state not in (State.STOPPING, State.STARTING) or _on_hold(ctx):
+    if rollout.state not in UNROUTED or _on_hold(ctx):
         return None
     if rollout.state is State.STARTING and ctx.at_full_scale:
         return None

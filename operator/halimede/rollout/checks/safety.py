@@ -24,7 +24,8 @@ from halimede.rollout.pauses import timeout_at
 from halimede.rollout.revision_history import rollback_is_abort
 from halimede.rollout.sizing.replicas import FULL_WEIGHT
 from halimede.rollout.sizing.traffic import header_routed, mirror_percent
-from halimede.rollout.steps import ALL_TRAFFIC, PRE_TRAFFIC, analysis_deadline, is_stepwise
+from halimede.rollout.states import ALL_TRAFFIC, AWAITING_PODS, AWAITING_ROUTE, PRE_TRAFFIC
+from halimede.rollout.steps import analysis_deadline, is_stepwise
 
 UNREADY_GRACE_SECONDS = 60.0
 """How long a revision that had traffic may have no ready pod before it is aborted."""
@@ -35,20 +36,6 @@ REFUSED_GRACE_SECONDS = 30.0
 change may take effect a moment later, or be corrected."""
 ROUTE_DEADLINE_SECONDS = 600.0
 """How long the route may stay unaccepted before the rollout is aborted."""
-
-AWAITING_READINESS = frozenset({State.STARTING, State.PRIMING, State.SHIFTING, State.SCALING_UP})
-"""The states that wait for more ready pods of the revision."""
-AWAITING_ROUTE = frozenset(
-    {
-        State.PRIMING,
-        State.MIRRORING,
-        State.SHIFTING,
-        State.AWAITING_PROMOTION,
-        State.SCALING_UP,
-        State.PROMOTING,
-    }
-)
-"""The states that wait for the route to be accepted."""
 
 
 def aborted_by_command(ctx: RolloutContext) -> Decision | None:
@@ -174,7 +161,7 @@ def crashed(ctx: RolloutContext) -> Decision | None:
 def past_deadline(ctx: RolloutContext) -> Decision | None:
     """Abort if too few pods are ready in time. A full cluster says nothing about the model."""
     canary, deadline = ctx.canary, ctx.settings.progress_deadline_seconds
-    if ctx.rollout.state not in AWAITING_READINESS or canary.cause in CAPACITY:
+    if ctx.rollout.state not in AWAITING_PODS or canary.cause in CAPACITY:
         return None
     if ctx.clocks_stopped or canary.ready_endpoints >= ctx.min_ready:
         return None
