@@ -6,6 +6,7 @@ from halimede.api.status import RolloutStatus, State
 from halimede.rollout.context import Decision, RolloutContext
 from halimede.rollout.decisions import drop_control, set_weight
 from halimede.rollout.events import warning
+from halimede.rollout.sizing.pods import at_full_scale, can_carry, replicas_for
 from halimede.rollout.sizing.replicas import FULL_WEIGHT
 from halimede.rollout.states import ALL_TRAFFIC, STEPPING
 from halimede.rollout.steps import is_stepwise
@@ -23,10 +24,10 @@ def control_lost(ctx: RolloutContext) -> Decision | None:
         or ctx.facts.replicas == 0
     ):
         return None
-    needed = ctx.replicas_for(rollout.weight)[1]
+    needed = replicas_for(ctx, rollout.weight)[1]
     if ready >= needed or ctx.canary.ready_endpoints == 0:
         return None
-    if not ctx.at_full_scale and (ready > 0 or ctx.raise_unwritten):
+    if not at_full_scale(ctx) and (ready > 0 or ctx.raise_unwritten):
         return None
     event = warning(
         EventReason.CONTROL_DROPPED,
@@ -81,7 +82,7 @@ def reduce_to_ready_pods(ctx: RolloutContext) -> Decision | None:
     rollout, ready = ctx.rollout, ctx.canary.ready_endpoints
     if rollout.strategy is not Strategy.CANARY or rollout.weight == 0 or ctx.raise_unwritten:
         return None
-    if ready == 0 or ctx.can_carry(rollout.weight):
+    if ready == 0 or can_carry(ctx, rollout.weight):
         return None
     if ctx.weight_by_replicas and rollout.weight < FULL_WEIGHT:
         return None  # requests follow the pods, so its actual weight has fallen already

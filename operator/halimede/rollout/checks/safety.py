@@ -22,6 +22,7 @@ from halimede.rollout.events import warning
 from halimede.rollout.facts import CAPACITY
 from halimede.rollout.pauses import timeout_at
 from halimede.rollout.revision_history import rollback_is_abort
+from halimede.rollout.sizing.pods import min_ready
 from halimede.rollout.sizing.replicas import FULL_WEIGHT
 from halimede.rollout.sizing.traffic import header_routed, mirror_percent
 from halimede.rollout.states import ALL_TRAFFIC, AWAITING_PODS, AWAITING_ROUTE, PRE_TRAFFIC
@@ -163,7 +164,7 @@ def past_deadline(ctx: RolloutContext) -> Decision | None:
     canary, deadline = ctx.canary, ctx.settings.progress_deadline_seconds
     if ctx.rollout.state not in AWAITING_PODS or canary.cause in CAPACITY:
         return None
-    if ctx.clocks_stopped or canary.ready_endpoints >= ctx.min_ready:
+    if ctx.clocks_stopped or canary.ready_endpoints >= min_ready(ctx):
         return None
     if refusal := refused(ctx):
         return refusal
@@ -172,7 +173,7 @@ def past_deadline(ctx: RolloutContext) -> Decision | None:
     return abort(
         ctx,
         AbortReason.PROGRESS_DEADLINE,
-        f"After {deadline} s {canary.ready_endpoints} of {ctx.min_ready} pods are ready"
+        f"After {deadline} s {canary.ready_endpoints} of {min_ready(ctx)} pods are ready"
         f" ({canary.cause or 'no cause is known'})",
         canary.message,
     )

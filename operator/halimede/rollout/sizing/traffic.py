@@ -9,6 +9,7 @@ from halimede.api.base import RevisionHash
 from halimede.api.rollout import Rollout, Strategy
 from halimede.api.status import RolloutStatus, State, Status
 from halimede.rollout.context import RolloutContext
+from halimede.rollout.sizing.pods import canary_replicas, stable_replicas
 from halimede.rollout.sizing.replicas import replicas_for_weight
 from halimede.rollout.states import GOING_BACK, HEADER_ROUTED, IN_ROUTE, PREVIEWED, SIZED_FOR_STEP
 from halimede.rollout.steps import skips_steps
@@ -111,7 +112,7 @@ def replicas(ctx: RolloutContext, revision: RevisionHash, *, autoscaled: bool) -
     if rollout is not None and revision == rollout.base and ctx.replaces_pods:
         return _stable_replicas_when_replacing(ctx, rollout)
     if rollout is not None and revision == rollout.base and not autoscaled:
-        return ctx.stable_replicas
+        return stable_replicas(ctx)
     if rollout is None or revision != rollout.revision or rollout.state is State.DRAINING:
         return None if autoscaled else count
     if rollout.state in GOING_BACK:
@@ -167,15 +168,15 @@ def _canary_replicas(ctx: RolloutContext, rollout: RolloutStatus) -> int:
     scaled = ctx.step is not None and ctx.step.scale is not None and not ctx.replaces_pods
     exact = ctx.step is not None and (ctx.weight_by_replicas or scaled)
     if exact and rollout.state in SIZED_FOR_STEP:
-        return ctx.canary_replicas
+        return canary_replicas(ctx)
     if rollout.state is State.STARTING and not skips_steps(rollout):
-        return ctx.canary_replicas
+        return canary_replicas(ctx)
     count = ctx.facts.replicas
     kept = count
     if ctx.replaces_pods:
         before = 0 if ctx.route_settled else rollout.weight_before
         kept = replicas_for_weight(max(rollout.weight, before), count)
-    return max(ctx.canary_replicas, min(ctx.canary.desired, kept))
+    return max(canary_replicas(ctx), min(ctx.canary.desired, kept))
 
 
 def _serving_revisions(status: Status) -> tuple[RevisionHash, ...]:
