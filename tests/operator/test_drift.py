@@ -11,7 +11,7 @@ from halimede.adapters.kinds import BY_NAME
 from halimede.adapters.store import Key, Store
 from halimede.api.base import Manifest
 from halimede.api.v1alpha1 import ModelDeployment
-from halimede.plan.renderer import is_current
+from halimede.plan.renderer import Renderer
 from halimede.render.revision import render_revision
 from halimede.render.scaling import hpa, pdb
 from halimede.render.workload import render_workload
@@ -159,9 +159,9 @@ async def test_what_the_api_server_makes_of_it_is_no_drift(
     """Given defaults and quantities in any form, an applied object has no drift."""
     for manifest in rendered:
         live = await applied(kube, manifest)
-        assert is_current(live, manifest), manifest["kind"]
+        assert Renderer().is_current(live, manifest), manifest["kind"]
         after = await changed(kube, live, {"metadata": {"labels": {"of": "others"}}})
-        assert is_current(after, manifest), manifest["kind"]
+        assert Renderer().is_current(after, manifest), manifest["kind"]
 
 
 @pytest.mark.parametrize(
@@ -192,10 +192,10 @@ async def test_what_others_make_of_it_is_drift(
     """Given a change by another manager, it is drift until the next apply."""
     manifest = next(child for child in rendered if child["kind"] == "Deployment")
     live = await applied(kube, manifest)
-    assert not is_current(
+    assert not Renderer().is_current(
         await changed(kube, live, {"spec": {"template": {"spec": spec}}}), manifest
     )
-    assert is_current(await applied(kube, manifest), manifest)
+    assert Renderer().is_current(await applied(kube, manifest), manifest)
 
 
 async def test_what_admission_makes_of_it_is_no_drift(
@@ -212,6 +212,6 @@ async def test_what_admission_makes_of_it_is_no_drift(
             break
         await asyncio.sleep(0.1)
     assert live["spec"]["template"]["spec"]["containers"][0]["image"] == "mirror/t:1"
-    assert is_current(live, manifest)
+    assert Renderer().is_current(live, manifest)
     other = {"spec": {"template": {"spec": {"hostNetwork": True}}}}
-    assert not is_current(await changed(kube, live, other), manifest)
+    assert not Renderer().is_current(await changed(kube, live, other), manifest)

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from halimede.api.base import Manifest
 from halimede.plan.field_managers import foreign_write, latest
-from halimede.plan.renderer import is_current
+from halimede.plan.renderer import Renderer
 from halimede.render import names
 from halimede.rollout.facts import Route
 
@@ -23,14 +23,16 @@ _PARENT = {
 """The fields that identify a parent, with their defaults."""
 
 
-def route_status(children: tuple[Manifest, ...], desired: tuple[Manifest, ...]) -> Route:
+def route_status(
+    renderer: Renderer, children: tuple[Manifest, ...], desired: tuple[Manifest, ...]
+) -> Route:
     """Compare the live objects with those that the status desires.
 
     Services and Ingresses count as accepted once they are stored: no controller reports on them.
     """
     live = {_key(child): child for child in children}
     desired_keys = {_key(manifest) for manifest in desired}
-    applied = all(is_current(live.get(_key(manifest)), manifest) for manifest in desired)
+    applied = all(renderer.is_current(live.get(_key(manifest)), manifest) for manifest in desired)
     stray = any(key not in desired_keys and key[0] in ROUTES for key in live)
     answers = [
         httproute_status(child)
@@ -53,7 +55,7 @@ def route_status(children: tuple[Manifest, ...], desired: tuple[Manifest, ...]) 
             for manifest in desired
             if manifest["kind"] in ROUTES
             and (child := live.get(_key(manifest)))
-            and not is_current(child, manifest)
+            and not renderer.is_current(child, manifest)
         ),
     )
 

@@ -12,6 +12,7 @@ from halimede.api.source import config_maps
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.plan.observed import Observed
 from halimede.plan.planner import metrics_request
+from halimede.plan.renderer import Renderer
 from halimede.plan.user_routes import tracked_routes
 from halimede.reconcile.references import ReferencedObjects
 
@@ -32,6 +33,7 @@ async def observe(
     key: Key,
     deployment: ModelDeployment,
     senses: Readers,
+    renderer: Renderer,
     errors: Mapping[str, OperatorError],
     now: float,
 ) -> Observed:
@@ -41,11 +43,12 @@ async def observe(
         key: The ModelDeployment's key.
         deployment: The ModelDeployment.
         senses: The sources to read.
+        renderer: It renders the route whose backends are counted.
         errors: The errors of the last reconcile's failed writes, by `Kind/name`.
         now: UNIX time.
     """
     routes = await senses.routes.read(key, tracked_routes(deployment))
-    request = metrics_request(deployment, routes, now)
+    request = metrics_request(deployment, routes, renderer, now)
     owned = senses.store.owned
     uid = deployment.metadata.uid
     return Observed(
