@@ -13,7 +13,6 @@ from halimede.api.v1alpha1 import COMMAND_ANNOTATION, ModelDeployment
 from halimede.judge.custom_queries import due_queries
 from halimede.judge.reading import BackendPosition, MetricsRequest, counted_since, watched
 from halimede.plan import user_routes
-from halimede.plan.backend_positions import backend_positions
 from halimede.plan.cluster_state import pod_start_times, summarise
 from halimede.plan.conditions import ConditionInput, build_conditions
 from halimede.plan.desired import (
@@ -28,6 +27,7 @@ from halimede.plan.desired import (
 from halimede.plan.observed import Observed
 from halimede.plan.plan import Plan
 from halimede.plan.renderer import Renderer, RenderKey, render_key
+from halimede.plan.route_status import backend_positions
 from halimede.plan.status_limits import trim
 from halimede.plan.user_routes import Routes, plan_route_changes
 from halimede.render.images import Platform
