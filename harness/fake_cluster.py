@@ -15,9 +15,10 @@ from halimede.api.base import Manifest, rfc3339
 from halimede.api.status import RolloutStatus, State, Status
 from halimede.api.v1alpha1 import COMMAND_ANNOTATION, ModelDeployment
 from halimede.plan.cluster_state import revision_of
+from halimede.plan.metrics_request import build_request
 from halimede.plan.observed import Observed
 from halimede.plan.plan import Event, Plan
-from halimede.plan.planner import decide, metrics_request
+from halimede.plan.planner import decide
 from halimede.plan.renderer import Renderer
 from halimede.render.images import Platform
 from harness.fake_behaviour import (
@@ -223,7 +224,7 @@ class FakeCluster:
     def observe(self) -> Observed:
         """Return the observed state, as the operator reads it."""
         md = self.deployment
-        request = metrics_request(md, self.users_routes(md), self.renderer, self.now)
+        request = build_request(md, self.users_routes(md), self.renderer, self.now)
         return Observed(
             deployment=md,
             children=tuple(copy.deepcopy(one) for one in self.objects.values()),

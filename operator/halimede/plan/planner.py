@@ -3,15 +3,12 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from halimede.api.analysis import MetricsProvider
 from halimede.api.base import Manifest, RevisionHash
 from halimede.api.conditions import Condition, ConditionType
 from halimede.api.expose import ExposeType
 from halimede.api.reasons import NotReadyReason, Reason, Verdict
 from halimede.api.status import RevisionStatus, Status
-from halimede.api.v1alpha1 import COMMAND_ANNOTATION, ModelDeployment
-from halimede.judge.custom_queries import due_queries
-from halimede.judge.reading import BackendPosition, MetricsRequest, counted_since, watched
+from halimede.api.v1alpha1 import COMMAND_ANNOTATION
 from halimede.plan import user_routes
 from halimede.plan.cluster_state import pod_start_times, summarise
 from halimede.plan.conditions import ConditionInput, build_conditions
@@ -27,13 +24,11 @@ from halimede.plan.desired import (
 from halimede.plan.observed import Observed
 from halimede.plan.plan import Plan
 from halimede.plan.renderer import Renderer, RenderKey, render_key
-from halimede.plan.route_status import backend_positions
 from halimede.plan.status_limits import trim
-from halimede.plan.user_routes import Routes, plan_route_changes
+from halimede.plan.user_routes import plan_route_changes
 from halimede.render.images import Platform
 from halimede.render.revision import Revision
-from halimede.render.view import model_name
-from halimede.rollout.analysis_schedule import analyse, is_due
+from halimede.rollout.analysis_schedule import analyse
 from halimede.rollout.checks.safety import REFUSED_GRACE_SECONDS
 from halimede.rollout.checks.waits import ROUTE_WAIT_SECONDS
 from halimede.rollout.command import pending
@@ -67,51 +62,6 @@ WARN_ON: frozenset[Reason | NotReadyReason] = frozenset(
     }
 )
 """Reasons of Ready for which an Event is created when they begin."""
-
-
-def metrics_request(
-    md: ModelDeployment, routes: Routes, renderer: Renderer, now: float
-) -> MetricsRequest | None:
-    """Build the request to Prometheus in this reconcile; None: no poll is due.
-
-    Args:
-        md: The ModelDeployment.
-        routes: The user's HTTPRoutes, as in `Observed`.
-        renderer: It renders the route whose backends are counted.
-        now: UNIX time.
-    """
-    rollout, analysis = md.status.rollout, md.spec.rollout.analysis
-    if rollout is None or not is_due(rollout, analysis, now):
-        return None
-    return MetricsRequest(
-        provider=analysis.provider,
-        namespace=md.metadata.namespace,
-        name=md.metadata.name,
-        model=model_name(md),
-        stable=rollout.base,
-        canary=rollout.revision,
-        now=now,
-        since=counted_since(rollout.evidence),
-        stable_since=(md.status.stable and md.status.stable.since) or 0.0,
-        backends=_backend_positions(md, routes, renderer),
-        indicators=due_queries(analysis, rollout.evidence, now),
-        slow_after=analysis.latency.threshold_milliseconds if analysis.latency else None,
-        client_errors=bool(watched(analysis)),
-    )
-
-
-def _backend_positions(
-    md: ModelDeployment, routes: Routes, renderer: Renderer
-) -> tuple[BackendPosition, ...]:
-    if md.spec.rollout.analysis.provider is not MetricsProvider.ENVOY_GATEWAY:
-        return ()
-    route = routes.get(user_routes.referenced_route(md) or "")
-    return backend_positions(
-        (route | {"kind": "HTTPRoute"},)
-        if route
-        else traffic_objects(renderer, render_key(md), md.status),
-        md.metadata.name,
-    )
 
 
 def decide(observed: Observed, renderer: Renderer, platform: Platform, now: float) -> Plan:

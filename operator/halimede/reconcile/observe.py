@@ -10,8 +10,9 @@ from halimede.adapters.store import Key, Store
 from halimede.api.base import Manifest
 from halimede.api.source import config_maps
 from halimede.api.v1alpha1 import ModelDeployment
+from halimede.judge.queries import plan_queries
+from halimede.plan.metrics_request import build_request
 from halimede.plan.observed import Observed
-from halimede.plan.planner import metrics_request
 from halimede.plan.renderer import Renderer
 from halimede.plan.user_routes import tracked_routes
 from halimede.reconcile.references import ReferencedObjects
@@ -48,7 +49,7 @@ async def observe(
         now: UNIX time.
     """
     routes = await senses.routes.read(key, tracked_routes(deployment))
-    request = metrics_request(deployment, routes, renderer, now)
+    request = build_request(deployment, routes, renderer, now)
     owned = senses.store.owned
     uid = deployment.metadata.uid
     return Observed(
@@ -60,7 +61,7 @@ async def observe(
         endpoint_slices=owned(ENDPOINT_SLICE, key),
         inputs=await senses.inputs.read(key, _config_maps(deployment)),
         routes=routes,
-        reading=await senses.metrics.read(request) if request else None,
+        reading=await senses.metrics.read(plan_queries(request)) if request else None,
         apply_errors={what: str(error) for what, error in errors.items()},
         refused=frozenset(
             what for what, error in errors.items() if isinstance(error, RejectedError)
