@@ -31,9 +31,10 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One numbered row."""
+    """One row."""
 
-    number: int
+    slug: str
+    """Names the row, in tests and in the page."""
     guard: str
     """When it happens."""
     done: str
