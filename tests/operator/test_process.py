@@ -12,7 +12,7 @@ import pytest
 from halimede.api.base import Manifest
 from localcluster.cluster import Cluster
 from tests.operator.conftest import Process, Start, model
-from tests.operator.test_drift import METRICS, TEMPLATE
+from tests.operator.manifests import METRICS, TEMPLATE
 from tests.support.waiting import wait_until
 
 CHILDREN = "deployments,services,configmaps,poddisruptionbudgets"
