@@ -12,6 +12,7 @@ from halimede.api.status import MOST_WARM, RolloutStatus, State
 from halimede.judge.counts import LOOKBACK
 from halimede.plan.observed import Observed
 from halimede.plan.planner import decide
+from halimede.plan.renderer import Renderer
 from harness.fake_cluster import PLATFORM, FakeCluster
 
 REVISIONS = 20
@@ -72,10 +73,10 @@ def _judged(rollout: RolloutStatus | None) -> bool:
 
 def measure(observed: Observed, now: float) -> Decisions:
     """Decide repeatedly on the same state, so that the caches are filled."""
-    seconds = []
+    renderer, seconds = Renderer(), []
     for _ in range(REPEATS):
         started = time.thread_time()
-        decide(observed, PLATFORM, now)
+        decide(observed, renderer, PLATFORM, now)
         seconds.append(time.thread_time() - started)
     return Decisions(tuple(seconds))
 

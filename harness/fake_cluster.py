@@ -15,9 +15,11 @@ from halimede.api.base import Manifest, rfc3339
 from halimede.api.status import RolloutStatus, State, Status
 from halimede.api.v1alpha1 import COMMAND_ANNOTATION, ModelDeployment
 from halimede.plan.cluster_state import revision_of
+from halimede.plan.metrics_request import build_request
 from halimede.plan.observed import Observed
 from halimede.plan.plan import Event, Plan
-from halimede.plan.planner import decide, metrics_request
+from halimede.plan.planner import decide
+from halimede.plan.renderer import Renderer
 from halimede.render.images import Platform
 from harness.fake_behaviour import (
     Behaviour,
@@ -35,6 +37,7 @@ START = 1_700_000_000.0
 MOST_BYTES = 12 * 1024
 """The limit of a status; a larger one fails the test."""
 _VERSIONS = count(1)
+_RENDERER = Renderer()
 PLATFORM = Platform(halimede_image="registry.example/halimede:0.1.0")
 
 
@@ -54,6 +57,8 @@ class FakeCluster:
     generation: int = 1
     platform: Platform = PLATFORM
     """The operator's settings for rendering; another repository stands for another version."""
+    renderer: Renderer = field(default=_RENDERER, repr=False)
+    """Shared by all clusters, as most of them render the same."""
     inputs: dict[str, Manifest | None] = field(default_factory=dict)
     apply_errors: dict[str, str] = field(default_factory=dict)
     refusing: str = ""
@@ -219,7 +224,7 @@ class FakeCluster:
     def observe(self) -> Observed:
         """Return the observed state, as the operator reads it."""
         md = self.deployment
-        request = metrics_request(md, self.users_routes(md), self.now)
+        request = build_request(md, self.users_routes(md), self.renderer, self.now)
         return Observed(
             deployment=md,
             children=tuple(copy.deepcopy(one) for one in self.objects.values()),
@@ -238,7 +243,7 @@ class FakeCluster:
 
     def look(self) -> Plan:
         """Run one reconcile of the operator."""
-        return self.obey(decide(self.observe(), self.platform, self.now))
+        return self.obey(decide(self.observe(), self.renderer, self.platform, self.now))
 
     def obey(self, plan: Plan) -> Plan:
         """Store the status, then write the rest, if the operator lives that long."""

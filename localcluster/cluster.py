@@ -17,7 +17,7 @@ from typing import Self
 from localcluster import build, folders, state_file
 from localcluster.access import Access, ClusterError, current
 from localcluster.cluster_spec import Part
-from localcluster.launch import Wanted, launch
+from localcluster.launch import ClusterRequest, launch
 from localcluster.processes import PROCESSES
 from localcluster.progress import Progress, Tell
 from localcluster.state_file import StateFile
@@ -113,7 +113,7 @@ def up(
     try:
         binaries = build.build(_tools(parts, kwok_nodes), reporter)
         with reporter.step(f"Starting cluster {name}", expected="about 15 s") as tell:
-            lifeline = launch(Wanted(name, binaries, parts, kwok_nodes, bound), tell)
+            lifeline = launch(ClusterRequest(name, binaries, parts, kwok_nodes, bound), tell)
     except OSError as error:
         raise ClusterError(f"the cluster {name} cannot be started: {error}") from error
     started = find(name)

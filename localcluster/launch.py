@@ -24,8 +24,8 @@ START_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """The cluster to start."""
+class ClusterRequest:
+    """What a caller asks of a new cluster; `ClusterSpec` adds its ports and pipes."""
 
     name: str
     binaries: Path
@@ -34,7 +34,7 @@ class Wanted:
     bound: bool
 
 
-def launch(wanted: Wanted, tell: Tell) -> int | None:
+def launch(request: ClusterRequest, tell: Tell) -> int | None:
     """Start a cluster and return when it serves; its `StateFile` is written then.
 
     A bound cluster ends when the descriptor returned is closed, as the kernel does when this
@@ -42,7 +42,7 @@ def launch(wanted: Wanted, tell: Tell) -> int | None:
     """
     # On any error the stack closes the lifeline, which ends the cluster.
     with contextlib.ExitStack() as ours:
-        directory, lock = state_file.claim(wanted.name)
+        directory, lock = state_file.claim(request.name)
         ours.callback(os.close, lock)
         sockets = {use: ours.enter_context(_listening()) for use in USES}
         lifeline, held = os.pipe()
@@ -50,11 +50,11 @@ def launch(wanted: Wanted, tell: Tell) -> int | None:
         ours.callback(os.close, held)
         answers, teller = os.pipe()
         order = ClusterSpec(
-            name=wanted.name,
+            name=request.name,
             directory=directory,
-            binaries=wanted.binaries,
-            parts=frozenset(wanted.parts),
-            kwok_nodes=wanted.kwok_nodes,
+            binaries=request.binaries,
+            parts=frozenset(request.parts),
+            kwok_nodes=request.kwok_nodes,
             ports={use: made.getsockname()[1] for use, made in sockets.items()},
             sockets={use: made.fileno() for use, made in sockets.items()},
             lifeline=lifeline,
@@ -62,8 +62,8 @@ def launch(wanted: Wanted, tell: Tell) -> int | None:
         )
         _run_supervisor(order, lock)
         pid = _await_ready(answers, directory, tell, START_SECONDS)
-        StateFile(pid, order.ports, str(wanted.binaries), wanted.bound).write(directory)
-        if wanted.bound:
+        StateFile(pid, order.ports, str(request.binaries), request.bound).write(directory)
+        if request.bound:
             return os.dup(held)
         os.write(held, namespace.STAY)
         return None

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from localcluster import syscalls
-from localcluster.node import kernel, registration
+from localcluster.node import registration
 from localcluster.node.api import UNREACHABLE
 from localcluster.node.downward_api import Json
 from localcluster.node.logs_server import PORT, serve_logs
@@ -119,9 +119,9 @@ def _make_folders(node: Node) -> None:
     for line in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines():
         target = line.split()[1]
         if Path(target).is_relative_to(node.directory):
-            kernel.unmount(target)
+            syscalls.unmount(target)
     shutil.rmtree(pods, ignore_errors=True)
     pods.mkdir(parents=True)
     node.memory.mkdir(exist_ok=True)
-    flags = kernel.MS_NODEV | kernel.MS_NOSUID
+    flags = syscalls.MS_NODEV | syscalls.MS_NOSUID
     syscalls.mount("tmpfs", node.memory, "tmpfs", flags, "mode=0700")

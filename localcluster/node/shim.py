@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from localcluster import syscalls
-from localcluster.node import kernel
 
 _NAMESPACES_OF_A_PROCESS = ("ipc", "uts", "net", "pid", "mnt")
 
@@ -51,10 +50,8 @@ def main(mode: str, spec: int, status: int) -> NoReturn:
 
 def _enter_new_namespaces(netns: int | None) -> None:
     if netns is not None:
-        kernel.enter_namespace(netns)
-    syscalls.unshare(
-        syscalls.NEW_MOUNT | syscalls.NEW_PID | syscalls.NEW_IPC | kernel.CLONE_NEWUTS
-    )
+        syscalls.enter_namespace(netns)
+    syscalls.unshare(syscalls.NEW_MOUNT | syscalls.NEW_PID | syscalls.NEW_IPC | syscalls.NEW_UTS)
 
 
 def _enter_namespaces_of(pid: int) -> None:
@@ -64,7 +61,7 @@ def _enter_namespaces_of(pid: int) -> None:
         for name in _NAMESPACES_OF_A_PROCESS
     ]
     for descriptor in descriptors:
-        kernel.enter_namespace(descriptor)
+        syscalls.enter_namespace(descriptor)
 
 
 def _become_container(wanted: dict[str, Any], *, own_root: bool) -> NoReturn:
@@ -74,12 +71,12 @@ def _become_container(wanted: dict[str, Any], *, own_root: bool) -> NoReturn:
         syscalls.die_with_parent()
         if own_root:
             _build_root(wanted["root"], wanted["steps"], read_only=wanted["read_only_root"])
-            kernel.set_hostname(wanted["hostname"])
+            syscalls.set_hostname(wanted["hostname"])
         os.chdir(wanted["directory"])
         if wanted["drop_capabilities"]:
-            kernel.drop_capabilities()
+            syscalls.drop_capabilities()
         if wanted["no_new_privileges"]:
-            kernel.forbid_new_privileges()
+            syscalls.forbid_new_privileges()
         _execute(wanted["arguments"], wanted["environment"])
     except OSError as error:
         _report(status, error=_sentence(error))
@@ -89,13 +86,13 @@ def _become_container(wanted: dict[str, Any], *, own_root: bool) -> NoReturn:
 def _build_root(root: str, steps: list[dict[str, Any]], *, read_only: bool) -> None:
     syscalls.mount("none", Path("/"), flags=syscalls.MOUNT_REMOUNT_RECURSIVELY_PRIVATE)
     syscalls.mount(
-        "tmpfs", Path(root), "tmpfs", kernel.MS_NODEV | kernel.MS_NOSUID, "mode=0755,size=1g"
+        "tmpfs", Path(root), "tmpfs", syscalls.MS_NODEV | syscalls.MS_NOSUID, "mode=0755,size=1g"
     )
     for step in steps:
         _take_step(root, step)
     if read_only:
-        kernel.make_read_only(root, recursive=False)
-    kernel.pivot_root(root)
+        syscalls.make_read_only(root, recursive=False)
+    syscalls.pivot_root(root)
 
 
 def _take_step(root: str, step: dict[str, Any]) -> None:
@@ -110,15 +107,17 @@ def _take_step(root: str, step: dict[str, Any]) -> None:
         case "directory":
             target.chmod(int(source, 8))
         case "bind":
-            syscalls.mount(source, target, flags=kernel.MS_BIND | kernel.MS_REC)
+            syscalls.mount(source, target, flags=syscalls.MOUNT_BIND_RECURSIVELY)
         case "proc":
-            syscalls.mount("proc", target, "proc", kernel.MS_NODEV | kernel.MS_NOSUID)
+            syscalls.mount("proc", target, "proc", syscalls.MS_NODEV | syscalls.MS_NOSUID)
         case "tmpfs":
-            syscalls.mount("tmpfs", target, "tmpfs", kernel.MS_NODEV | kernel.MS_NOSUID, source)
+            syscalls.mount(
+                "tmpfs", target, "tmpfs", syscalls.MS_NODEV | syscalls.MS_NOSUID, source
+            )
         case _:
             raise OSError(errno.EINVAL, f"the shim knows no step {kind!r}")
     if step["read_only"]:
-        kernel.make_read_only(str(target))
+        syscalls.make_read_only(str(target))
 
 
 def _inside(root: str, path: str) -> Path:
@@ -157,8 +156,10 @@ def _open_up(root: str, directory: Path) -> None:
     """Mount a writable directory with the same entries over one that is bound read-only."""
     aside = Path(root, ".aside")
     aside.mkdir()
-    syscalls.mount(str(directory), aside, flags=kernel.MS_BIND | kernel.MS_REC)
-    syscalls.mount("tmpfs", directory, "tmpfs", kernel.MS_NODEV | kernel.MS_NOSUID, "mode=0755")
+    syscalls.mount(str(directory), aside, flags=syscalls.MOUNT_BIND_RECURSIVELY)
+    syscalls.mount(
+        "tmpfs", directory, "tmpfs", syscalls.MS_NODEV | syscalls.MS_NOSUID, "mode=0755"
+    )
     for entry in aside.iterdir():
         twin = directory / entry.name
         if entry.is_symlink():
@@ -169,8 +170,8 @@ def _open_up(root: str, directory: Path) -> None:
         else:
             twin.touch()
         # Bound as they are: read-only, and with what was mounted there before.
-        syscalls.mount(str(entry), twin, flags=kernel.MS_BIND | kernel.MS_REC)
-    kernel.unmount(str(aside))
+        syscalls.mount(str(entry), twin, flags=syscalls.MOUNT_BIND_RECURSIVELY)
+    syscalls.unmount(str(aside))
     aside.rmdir()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from localcluster import syscalls
-from localcluster.node import kernel, quantity
+from localcluster.node import quantity
 from localcluster.node.api import UNREACHABLE, Api
 from localcluster.node.downward_api import ConfigurationError, Facts, Json
 from localcluster.node.environment import expand
@@ -79,7 +79,7 @@ class Volumes:
         """Release the memory of volumes in memory, with their files."""
         shutil.rmtree(self._memory, ignore_errors=True)
         while self._in_memory:
-            kernel.unmount(str(self._in_memory.pop()))
+            syscalls.unmount(str(self._in_memory.pop()))
 
     def _mount(self, mount: Json, values: Mapping[str, str]) -> Step:
         source = self._sources[mount["name"]]
@@ -123,7 +123,7 @@ class Volumes:
         if settings.get("medium") == "Memory":
             limit = settings.get("sizeLimit")
             size = f",size={int(quantity.parse(limit))}" if limit else ""
-            flags = kernel.MS_NODEV | kernel.MS_NOSUID
+            flags = syscalls.MS_NODEV | syscalls.MS_NOSUID
             syscalls.mount("tmpfs", folder, "tmpfs", flags, f"mode=1777{size}")
             self._in_memory.append(folder)
         else:

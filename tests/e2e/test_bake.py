@@ -16,7 +16,7 @@ V3_BEARS = 350.0
 """The ink, as the sum of an image's pixels, above which v3 answers with an error."""
 
 
-@pytest.mark.transition(40)
+@pytest.mark.transition("verdict-abort-in-bake")
 def test_a_model_that_turns_bad_in_the_bake_gives_way_to_the_warm_one(user: User) -> None:
     """Given v3 in the bake, when users send images that it fails on, then v1 has all traffic."""
     everything = digits()[1]

@@ -41,7 +41,7 @@ def _spec(user: User) -> Manifest:
     return spec
 
 
-@pytest.mark.transition(51)
+@pytest.mark.transition("object-deleted")
 def test_a_canary_through_the_users_own_route_which_is_given_back(user: User) -> None:
     """Given v1 behind the user's route, v2 is promoted in it, and the route is restored.
 

@@ -11,70 +11,18 @@ from halimede.adapters.kinds import BY_NAME
 from halimede.adapters.store import Key, Store
 from halimede.api.base import Manifest
 from halimede.api.v1alpha1 import ModelDeployment
-from halimede.plan.renderer import is_current
+from halimede.plan.renderer import Renderer
 from halimede.render.revision import render_revision
 from halimede.render.scaling import hpa, pdb
 from halimede.render.workload import render_workload
 from harness.fake_cluster import PLATFORM
 from localcluster.cluster import Cluster
 from tests.operator.conftest import model
+from tests.operator.manifests import METRICS, TEMPLATE
 
 STRATEGIC_MERGE = "application/strategic-merge-patch+json"
 APPLIES = 300
 """Maximum number of applies until the API server uses a new policy."""
-CPUS = {"containerName": "triton", "resource": "limits.cpu"}
-TEMPLATE: Manifest = {
-    "metadata": {"annotations": {"note": ""}, "labels": {"team": "vision"}},
-    "spec": {
-        "hostNetwork": False,
-        "hostPID": False,
-        "shareProcessNamespace": False,
-        "nodeSelector": {},
-        "tolerations": [],
-        "hostAliases": [{"ip": "10.0.0.1", "hostnames": ["a"]}],
-        "containers": [
-            {
-                "name": "triton",
-                "tty": False,
-                "stdin": False,
-                "workingDir": "",
-                "resources": {"limits": {"cpu": "1000m", "memory": "1024Mi"}},
-                "env": [
-                    {"name": "EMPTY", "value": ""},
-                    {"name": "CPUS", "valueFrom": {"resourceFieldRef": {**CPUS, "divisor": 1}}},
-                    {"name": "NO", "valueFrom": {"resourceFieldRef": {**CPUS, "divisor": "0"}}},
-                    {
-                        "name": "MILLIS",
-                        "valueFrom": {"resourceFieldRef": {**CPUS, "divisor": "0.001"}},
-                    },
-                ],
-                "ports": [{"containerPort": 9000, "hostPort": 0}],
-                "lifecycle": {"preStop": {"exec": {"command": ["true"]}}},
-                "startupProbe": {"tcpSocket": {"port": 8000}},
-                "readinessProbe": {"initialDelaySeconds": 0, "successThreshold": 0},
-                "livenessProbe": {"timeoutSeconds": 0, "terminationGracePeriodSeconds": 1},
-                "volumeMounts": [{"name": "more", "mountPath": "/more", "readOnly": False}],
-            }
-        ],
-        "volumes": [
-            {"name": "more", "emptyDir": {"sizeLimit": "1024Mi", "medium": ""}},
-        ],
-    },
-}
-"""Values that the API server drops as defaults or rewrites in its own form."""
-METRICS = [
-    {
-        "type": "External",
-        "external": {"metric": {"name": "queue"}, "target": {"type": "Value", "value": "0.5"}},
-    },
-    {
-        "type": "Pods",
-        "pods": {
-            "metric": {"name": "busy"},
-            "target": {"type": "AverageValue", "averageValue": "1e3"},
-        },
-    },
-]
 
 
 def policy(namespace: str) -> list[Manifest]:
@@ -159,9 +107,9 @@ async def test_what_the_api_server_makes_of_it_is_no_drift(
     """Given defaults and quantities in any form, an applied object has no drift."""
     for manifest in rendered:
         live = await applied(kube, manifest)
-        assert is_current(live, manifest), manifest["kind"]
+        assert Renderer().is_current(live, manifest), manifest["kind"]
         after = await changed(kube, live, {"metadata": {"labels": {"of": "others"}}})
-        assert is_current(after, manifest), manifest["kind"]
+        assert Renderer().is_current(after, manifest), manifest["kind"]
 
 
 @pytest.mark.parametrize(
@@ -192,10 +140,10 @@ async def test_what_others_make_of_it_is_drift(
     """Given a change by another manager, it is drift until the next apply."""
     manifest = next(child for child in rendered if child["kind"] == "Deployment")
     live = await applied(kube, manifest)
-    assert not is_current(
+    assert not Renderer().is_current(
         await changed(kube, live, {"spec": {"template": {"spec": spec}}}), manifest
     )
-    assert is_current(await applied(kube, manifest), manifest)
+    assert Renderer().is_current(await applied(kube, manifest), manifest)
 
 
 async def test_what_admission_makes_of_it_is_no_drift(
@@ -212,6 +160,6 @@ async def test_what_admission_makes_of_it_is_no_drift(
             break
         await asyncio.sleep(0.1)
     assert live["spec"]["template"]["spec"]["containers"][0]["image"] == "mirror/t:1"
-    assert is_current(live, manifest)
+    assert Renderer().is_current(live, manifest)
     other = {"spec": {"template": {"spec": {"hostNetwork": True}}}}
-    assert not is_current(await changed(kube, live, other), manifest)
+    assert not Renderer().is_current(await changed(kube, live, other), manifest)

@@ -12,7 +12,7 @@ import pytest
 from halimede.api.base import Manifest
 from localcluster.cluster import Cluster
 from tests.operator.conftest import Process, Start, model
-from tests.operator.test_drift import METRICS, TEMPLATE
+from tests.operator.manifests import METRICS, TEMPLATE
 from tests.support.waiting import wait_until
 
 CHILDREN = "deployments,services,configmaps,poddisruptionbudgets"
@@ -195,7 +195,7 @@ def test_a_killed_operator_is_continued_by_the_next(
     _wait_for_children(api_server, namespace, 50)
 
 
-@pytest.mark.transition(51)
+@pytest.mark.transition("object-deleted")
 def test_a_deleted_model_takes_its_children_along(
     api_server: Cluster, namespace: str, start: Start
 ) -> None:
@@ -209,7 +209,7 @@ def test_a_deleted_model_takes_its_children_along(
     wait_until(lambda: _answer(process, "/metrics")[1], lambda page: known not in page)
 
 
-@pytest.mark.transition(52)
+@pytest.mark.transition("apply-failed")
 def test_what_cannot_be_applied_is_told_and_cured(
     api_server: Cluster, namespace: str, start: Start
 ) -> None:

@@ -109,7 +109,7 @@ def _wait_for_names(kubectl: Callable[..., Any], route: str, names: list[str]) -
     wait_until(lambda: _names(_live(kubectl, "httproute", route)), lambda seen: seen == names)
 
 
-@pytest.mark.transition(49, 51)
+@pytest.mark.transition("foreign-write", "object-deleted")
 def test_led_fought_over_and_given_back(
     kubectl: Callable[..., Any], namespace: str, start: Start
 ) -> None:

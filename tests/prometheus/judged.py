@@ -12,6 +12,7 @@ from halimede.api.status import Evidence
 from halimede.judge.initial_evidence import begin
 from halimede.judge.judge import judge_poll
 from halimede.judge.providers.registry import find_provider as provider_of
+from halimede.judge.queries import plan_queries
 from halimede.judge.reading import CounterSamples, Counts, MetricsRequest, Reading, counted_since
 from tests.support.series import CANARY, request
 from tests.support.waiting import wait_until_async
@@ -44,7 +45,9 @@ class Judged:
         metrics_request = request(
             now, counted_since(self.evidence), provider=self.analysis.provider
         )
-        return await self.metrics.read(replace(metrics_request, slow_after=slow_after))
+        return await self.metrics.read(
+            plan_queries(replace(metrics_request, slow_after=slow_after))
+        )
 
     async def begin(self) -> None:
         """Start when both sources have both revisions."""
@@ -62,7 +65,7 @@ class Judged:
         """Return the scraped revisions of each source."""
         now = self.clock()
         metrics_request = request(now, now, provider=self.analysis.provider)
-        answers = (await self.metrics.read(metrics_request)).answers
+        answers = (await self.metrics.read(plan_queries(metrics_request))).answers
         return [
             _owners(source, answer, metrics_request)
             if isinstance(answer, CounterSamples)

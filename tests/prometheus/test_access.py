@@ -13,6 +13,7 @@ import pytest
 from halimede.adapters.prometheus import PrometheusReader
 from halimede.api.reasons import UnavailableReason
 from halimede.api.sources import Source
+from halimede.judge.queries import plan_queries
 from halimede.judge.reading import Answer, CounterSamples, Unavailable
 from localcluster import build
 from tests.prometheus.server import started
@@ -66,7 +67,7 @@ async def said(url: str, folder: Path, *, insecure: bool = False) -> Answer:
     """Ask once."""
     metrics = PrometheusReader(url, credentials=str(folder), insecure=insecure)
     try:
-        return (await metrics.read(request())).answers[Source.TRITON]
+        return (await metrics.read(plan_queries(request()))).answers[Source.TRITON]
     finally:
         metrics.close()
 

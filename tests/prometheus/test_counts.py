@@ -4,13 +4,19 @@ from dataclasses import replace
 
 import pytest
 
-from halimede.adapters import prometheus as adapter
 from halimede.adapters.prometheus import PrometheusReader
 from halimede.api.analysis import Analysis, Latency
 from halimede.api.reasons import UnavailableReason, Verdict
 from halimede.api.sources import Source
 from halimede.api.status import Evidence
-from halimede.judge.reading import CounterSamples, Counts, Unavailable
+from halimede.judge.queries import plan_queries
+from halimede.judge.reading import (
+    CounterQueries,
+    CounterSamples,
+    Counts,
+    MetricsQueries,
+    Unavailable,
+)
 from tests.prometheus.exposition import PODS, Exposition
 from tests.prometheus.judged import Clock, Judged
 from tests.support.series import CANARY, STABLE, request
@@ -145,7 +151,7 @@ async def test_a_source_without_any_counter_is_an_answer(
 ) -> None:
     """A query without matching series is an answer, not an error."""
     absent = replace(request(clock(), clock()), name="absent")
-    reading = await metrics.read(absent)
+    reading = await metrics.read(plan_queries(absent))
     assert reading.answers == {
         Source.ROUTER: CounterSamples(()),
         Source.TRITON: CounterSamples(()),
@@ -153,11 +159,11 @@ async def test_a_source_without_any_counter_is_an_answer(
 
 
 async def test_a_query_that_prometheus_cannot_read_is_refused_not_down(
-    metrics: PrometheusReader, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    metrics: PrometheusReader, clock: Clock
 ) -> None:
     """HTTP 400 is a permanent error with Prometheus's message."""
-    monkeypatch.setattr(adapter, "build_queries", lambda *_: ("}{",))
-    reading = await metrics.read(request(clock(), clock()))
+    broken = {Source.ROUTER: CounterQueries(("}{",))}
+    reading = await metrics.read(MetricsQueries(request(clock(), clock()), broken))
     answer = reading.answers[Source.ROUTER]
     assert isinstance(answer, Unavailable)
     assert answer.why is UnavailableReason.REFUSED

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from halimede.adapters.prometheus import PrometheusReader
 from halimede.api.reasons import UnavailableReason
+from halimede.judge.queries import plan_queries
 from halimede.judge.reading import Answer, Counts, CustomCounts, DueQuery, Unavailable
 from tests.prometheus.exposition import Exposition
 from tests.prometheus.judged import Clock
@@ -22,7 +23,7 @@ async def ask(
     now = clock()
     indicator = DueQuery("metrics/accuracy", requests, errors, 10.0)
     metrics_request = replace(request(now, now), indicators=(indicator,))
-    return (await metrics.read(metrics_request)).answers["metrics/accuracy"]
+    return (await metrics.read(plan_queries(metrics_request))).answers["metrics/accuracy"]
 
 
 async def test_numbers_come_rounded_and_no_errors_are_none(

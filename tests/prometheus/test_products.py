@@ -9,6 +9,7 @@ from halimede.adapters.prometheus import PrometheusReader
 from halimede.api.reasons import UnavailableReason
 from halimede.api.sources import Source
 from halimede.judge.counts import WindowCounts, count_window
+from halimede.judge.queries import plan_queries
 from halimede.judge.reading import CounterSamples, Counts, Unavailable
 from tests.prometheus.exposition import Exposition
 from tests.prometheus.judged import Clock, Judged
@@ -114,7 +115,7 @@ async def test_client_errors_are_read_from_the_same_answer(
 
     async def seen() -> Counts:
         metrics_request = replace(request(clock(), begun, provider=provider), client_errors=True)
-        answer = (await metrics.read(metrics_request)).answers[Source.ROUTER]
+        answer = (await metrics.read(plan_queries(metrics_request))).answers[Source.ROUTER]
         assert isinstance(answer, CounterSamples)
         result = count_window(
             Source.ROUTER,
@@ -164,7 +165,7 @@ async def test_what_two_replicas_of_prometheus_have_scraped_is_refused(
         text: list[object] = []
         for product in PRODUCTS:
             metrics_request = request(now, now - 60, provider=product.provider)
-            answer = (await metrics.read(metrics_request)).answers[Source.ROUTER]
+            answer = (await metrics.read(plan_queries(metrics_request))).answers[Source.ROUTER]
             assert isinstance(answer, CounterSamples)
             text.append(
                 count_window(

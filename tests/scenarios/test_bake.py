@@ -32,7 +32,7 @@ def outcome(cluster: FakeCluster) -> Outcome | None:
     return last.outcome if last else None
 
 
-@pytest.mark.transition(37, 39, 41)
+@pytest.mark.transition("full-scale-ready", "bake-started", "bake-passed")
 def test_a_tenth_of_the_requests_stays_until_the_bake_ends(cluster: FakeCluster) -> None:
     """Given a good canary, it bakes beside the stable revision, and no request is lost."""
     baking(cluster)
@@ -61,7 +61,7 @@ def test_both_revisions_are_compared_in_the_bake(cluster: FakeCluster) -> None:
         assert old / (old + new) == pytest.approx(0.1, abs=0.02)
 
 
-@pytest.mark.transition(89)
+@pytest.mark.transition("control-dropped")
 def test_a_stable_revision_that_loses_its_pods_gives_its_share_up(cluster: FakeCluster) -> None:
     """Given stable pods that are lost in the bake, the next pass gives the new revision all."""
     baking(cluster).run(60)
@@ -76,7 +76,7 @@ def test_a_stable_revision_that_loses_its_pods_gives_its_share_up(cluster: FakeC
     assert (cluster.stable, cluster.lost) == (new, 0.0)
 
 
-@pytest.mark.transition(40, 88)
+@pytest.mark.transition("verdict-abort-in-bake", "bake-doubtful")
 @pytest.mark.parametrize("after", [15, 60, 120, 150, 180, 210, 240])
 def test_a_revision_that_breaks_in_the_bake_is_never_promoted(
     cluster: FakeCluster, after: int
@@ -89,7 +89,7 @@ def test_a_revision_that_breaks_in_the_bake_is_never_promoted(
     assert (outcome(cluster), cluster.stable, cluster.lost) == (Outcome.ABORTED, old, 0.0)
 
 
-@pytest.mark.transition(88)
+@pytest.mark.transition("bake-doubtful")
 def test_a_prometheus_that_goes_away_hides_no_trouble(cluster: FakeCluster) -> None:
     """Given odds against it and then no metrics, the bake is held until metrics return."""
     old = cluster.stable
@@ -106,7 +106,7 @@ def test_a_prometheus_that_goes_away_hides_no_trouble(cluster: FakeCluster) -> N
     assert (outcome(cluster), cluster.stable) == (Outcome.ABORTED, old)
 
 
-@pytest.mark.transition(40)
+@pytest.mark.transition("verdict-abort-in-bake")
 @pytest.mark.parametrize("after", [150, 180, 210, 240])
 def test_without_a_control_share_it_is_stopped_all_the_same(
     cluster: FakeCluster, after: int

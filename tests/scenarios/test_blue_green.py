@@ -38,7 +38,7 @@ def test_promote_switches_everything_at_once(blue_green: FakeCluster) -> None:
     assert ("Service", "digits-preview") not in blue_green.objects
 
 
-@pytest.mark.transition(40)
+@pytest.mark.transition("verdict-abort-in-bake")
 def test_bad_revision_is_switched_back(blue_green: FakeCluster) -> None:
     """Given a revision that fails with all traffic, the bake ends with the old one serving."""
     old = blue_green.stable

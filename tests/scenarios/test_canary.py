@@ -110,7 +110,7 @@ def test_stopped_canary_is_deleted_and_not_tried_again(cluster: FakeCluster) -> 
     assert cluster.reasons.count("RolloutStarted") == 1
 
 
-@pytest.mark.transition(6)
+@pytest.mark.transition("failed-revision")
 def test_retry_tries_a_stopped_canary_again(cluster: FakeCluster) -> None:
     """Given an aborted canary whose fault lay elsewhere, `retry` rolls it out again."""
     behaviour = Behaviour(error_rate=0.3)
@@ -125,7 +125,7 @@ def test_retry_tries_a_stopped_canary_again(cluster: FakeCluster) -> None:
     assert cluster.parsed.last_rollout.id != first.id
 
 
-@pytest.mark.transition(13)
+@pytest.mark.transition("canary-crashed")
 def test_revision_that_never_loads_gets_no_traffic(cluster: FakeCluster) -> None:
     """Given a model that Triton cannot load, it gets no request, and the status has the error."""
     stable = cluster.stable
@@ -135,7 +135,7 @@ def test_revision_that_never_loads_gets_no_traffic(cluster: FakeCluster) -> None
     assert "failed to load 'digits'" in cluster.message("Ready")
 
 
-@pytest.mark.transition(22)
+@pytest.mark.transition("no-requests")
 def test_without_requests_no_weight_moves(cluster: FakeCluster) -> None:
     """Given no users, the canary stays at its first step and the conditions say why."""
     cluster.requests_per_second = 0.0
@@ -148,7 +148,7 @@ def test_without_requests_no_weight_moves(cluster: FakeCluster) -> None:
     assert cluster.stable == target(cluster)
 
 
-@pytest.mark.transition(23)
+@pytest.mark.transition("metrics-down")
 def test_without_prometheus_no_weight_moves(cluster: FakeCluster) -> None:
     """Given an outage of Prometheus during a canary, weights stay, and afterwards it continues."""
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
@@ -172,7 +172,7 @@ def test_operator_that_was_away_for_two_hours_goes_one_step_on(cluster: FakeClus
     assert cluster.weights[-1][target(cluster)] <= 50
 
 
-@pytest.mark.transition(53)
+@pytest.mark.transition("clock-set-back")
 def test_clock_that_is_set_back(cluster: FakeCluster) -> None:
     """Given a clock that goes back by a minute during a canary, it is still promoted."""
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
@@ -181,7 +181,7 @@ def test_clock_that_is_set_back(cluster: FakeCluster) -> None:
     assert (cluster.stable, cluster.lost) == (target(cluster), 0.0)
 
 
-@pytest.mark.transition(28)
+@pytest.mark.transition("third-revision")
 def test_third_revision_in_mid_canary(cluster: FakeCluster) -> None:
     """Given a canary, a third spec supersedes it and is compared with the stable revision."""
     stable = cluster.stable
@@ -196,7 +196,7 @@ def test_third_revision_in_mid_canary(cluster: FakeCluster) -> None:
     assert (cluster.stable, cluster.lost) == (target(cluster), 0.0)
 
 
-@pytest.mark.transition(29)
+@pytest.mark.transition("reverted")
 def test_spec_that_goes_back_in_mid_canary(cluster: FakeCluster) -> None:
     """Given a canary, a revert ends it with one write, and Ready follows at once."""
     stable = cluster.stable
@@ -207,7 +207,7 @@ def test_spec_that_goes_back_in_mid_canary(cluster: FakeCluster) -> None:
     assert cluster.parsed.last_rollout.outcome is Outcome.REVERTED
 
 
-@pytest.mark.transition(7)
+@pytest.mark.transition("earlier-revision")
 def test_way_back_after_a_promotion(cluster: FakeCluster) -> None:
     """Given a recent promotion, the old spec returns without steps: its pods are warm."""
     first = cluster.stable
@@ -304,7 +304,7 @@ def test_nothing_is_written_at_rest(cluster: FakeCluster) -> None:
     assert cluster.status == status
 
 
-@pytest.mark.transition(22)
+@pytest.mark.transition("no-requests")
 def test_no_data_ends_the_rollout_if_that_is_wished(cluster: FakeCluster) -> None:
     """Given `onNoData: Abort` and no users, the canary is aborted after the timeout."""
     wish = {"onNoData": "Abort", "noDataTimeoutSeconds": 300}

@@ -21,7 +21,7 @@ def fought(cluster: FakeCluster, seconds: float = 5.0) -> FakeCluster:
     return cluster
 
 
-@pytest.mark.transition(49)
+@pytest.mark.transition("foreign-write")
 def test_a_foreign_weight_is_set_back_and_counted(cluster: FakeCluster) -> None:
     """Given one foreign write, it is reverted, its manager named, and the canary continues."""
     analysing(cluster).meddle(0)
@@ -35,7 +35,7 @@ def test_a_foreign_weight_is_set_back_and_counted(cluster: FakeCluster) -> None:
     assert cluster.parsed.foreign_writes is None
 
 
-@pytest.mark.transition(49)
+@pytest.mark.transition("foreign-write")
 def test_a_fight_holds_the_rollout_until_it_is_quiet(cluster: FakeCluster) -> None:
     """Given five foreign writes, a Warning names the manager, and no weight rises for a while."""
     fought(analysing(cluster))
@@ -49,7 +49,7 @@ def test_a_fight_holds_the_rollout_until_it_is_quiet(cluster: FakeCluster) -> No
     assert cluster.lost == 0.0
 
 
-@pytest.mark.transition(49)
+@pytest.mark.transition("foreign-write")
 def test_slow_writes_that_go_on_keep_the_hold(cluster: FakeCluster) -> None:
     """Given a conflict, a write every nine minutes prolongs it; ten minutes without end it."""
     fought(analysing(cluster))
@@ -62,7 +62,7 @@ def test_slow_writes_that_go_on_keep_the_hold(cluster: FakeCluster) -> None:
     cluster.until(cluster.ready)
 
 
-@pytest.mark.transition(49)
+@pytest.mark.transition("foreign-write")
 def test_rare_writes_are_no_fight(cluster: FakeCluster) -> None:
     """Given five writes in more than ten minutes, nothing is held."""
     analysing(cluster)
@@ -70,14 +70,14 @@ def test_rare_writes_are_no_fight(cluster: FakeCluster) -> None:
     assert "RouteConflict" not in cluster.reasons
 
 
-@pytest.mark.transition(49)
+@pytest.mark.transition("foreign-write")
 def test_safety_goes_on_in_a_fight(cluster: FakeCluster) -> None:
     """Given a conflict, an abort still moves all traffic back."""
     fought(analysing(cluster)).command("abort@1").until(lambda: cluster.state is None)
     assert list(cluster.weights[-1].values()) == [100]
 
 
-@pytest.mark.transition(49)
+@pytest.mark.transition("foreign-write")
 def test_a_write_that_cannot_be_set_back_counts_once(cluster: FakeCluster) -> None:
     """Given a foreign write that cannot be reverted, further passes do not count it again."""
     analysing(cluster).alive = False
@@ -88,7 +88,7 @@ def test_a_write_that_cannot_be_set_back_counts_once(cluster: FakeCluster) -> No
     assert len(noted.at) == 1
 
 
-@pytest.mark.transition(49)
+@pytest.mark.transition("foreign-write")
 def test_own_writes_that_were_lost_are_not_foreign(cluster: FakeCluster) -> None:
     """Given an operator that is killed before each write of the route, no conflict is reported."""
     cluster.model(2).until(lambda: cluster.state is State.SHIFTING)
@@ -99,7 +99,7 @@ def test_own_writes_that_were_lost_are_not_foreign(cluster: FakeCluster) -> None
     assert cluster.parsed.foreign_writes is None
 
 
-@pytest.mark.transition(49)
+@pytest.mark.transition("foreign-write")
 def test_a_fight_while_nothing_is_rolled_out_is_told(cluster: FakeCluster) -> None:
     """Given a conflict without a rollout, Ready names the manager until the writes stop."""
     fought(cluster)

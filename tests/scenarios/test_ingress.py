@@ -48,7 +48,7 @@ def without_control(cluster: IngressCluster) -> IngressCluster:
     return cluster
 
 
-@pytest.mark.transition(37)
+@pytest.mark.transition("full-scale-ready")
 def test_main_stays_with_stable_until_the_commit() -> None:
     """Given a control share, the main Ingresses change only at the commit, the canaries later."""
     cluster = served()
@@ -67,7 +67,7 @@ def test_main_stays_with_stable_until_the_commit() -> None:
     assert (cluster.ready(), cluster.lost, cluster.empty) == (True, 0.0, [])
 
 
-@pytest.mark.transition(89)
+@pytest.mark.transition("control-dropped")
 def test_main_leaves_a_stable_revision_that_loses_its_pods_in_the_bake() -> None:
     """Given a control share, the main Ingresses lead to the new pods in the next pass."""
     cluster = served()

@@ -32,7 +32,7 @@ def malformed(spec: Manifest) -> None:
     spec["model"]["configPbtxt"] = "backend: {{"
 
 
-@pytest.mark.transition(54)
+@pytest.mark.transition("spec-invalid")
 def test_malformed_configuration_leaves_stable_as_it_is(cluster: FakeCluster) -> None:
     """Given a spec that cannot be rendered, the field is named and no child is changed."""
     writes = len(cluster.writes)
@@ -52,7 +52,7 @@ def test_malformed_first_configuration_makes_nothing() -> None:
     assert cluster.condition("Available") == ("False", "Deploying")
 
 
-@pytest.mark.transition(54)
+@pytest.mark.transition("spec-invalid")
 def test_spec_that_breaks_in_mid_canary(cluster: FakeCluster) -> None:
     """Given a canary, an invalid spec holds it, and a valid one lets it continue."""
     cluster.model(2).until(lambda: cluster.weights[-1].get(cluster.stable) == 80)
@@ -114,7 +114,7 @@ def test_no_room_for_the_pods() -> None:
     assert "Insufficient nvidia.com/gpu" in cluster.message("Ready")
 
 
-@pytest.mark.transition(4)
+@pytest.mark.transition("first-revision-past-deadline")
 @pytest.mark.parametrize(
     ("reason", "cause"), [("ImagePullBackOff", "ImagePull"), ("CrashLoopBackOff", "CrashLoop")]
 )
@@ -137,7 +137,7 @@ def test_gateway_that_does_not_exist() -> None:
     cluster.until(cluster.ready)
 
 
-@pytest.mark.transition(52)
+@pytest.mark.transition("apply-failed")
 def test_child_that_is_refused(cluster: FakeCluster) -> None:
     """Given a child that the API server rejects, its message is shown until it is accepted."""
     cluster.apply_errors["Deployment/digits-1"] = "spec.template: Forbidden"
@@ -151,7 +151,7 @@ def test_child_that_is_refused(cluster: FakeCluster) -> None:
 REFUSAL = 'Deployment.apps "digits-2" is invalid: spec.template.spec.dnsPolicy: Unsupported value'
 
 
-@pytest.mark.transition(12)
+@pytest.mark.transition("pods-past-deadline")
 @pytest.mark.parametrize("strategy", ["Canary", "BlueGreen", "Recreate"])
 def test_revision_that_is_refused(cluster: FakeCluster, strategy: str) -> None:
     """Given a Deployment that the API server rejects, the rollout aborts soon with the reason."""
@@ -173,7 +173,7 @@ def test_revision_that_is_refused(cluster: FakeCluster, strategy: str) -> None:
     assert REFUSAL in cluster.message("Ready")
 
 
-@pytest.mark.transition(12)
+@pytest.mark.transition("pods-past-deadline")
 def test_refusal_that_passes(cluster: FakeCluster) -> None:
     """Given a rejection that ends after some seconds, the rollout continues."""
     cluster.refusing = REFUSAL
@@ -186,7 +186,7 @@ def test_refusal_that_passes(cluster: FakeCluster) -> None:
     assert cluster.parsed.last_rollout.outcome == "Promoted"
 
 
-@pytest.mark.transition(12)
+@pytest.mark.transition("pods-past-deadline")
 def test_failure_that_lasts(cluster: FakeCluster) -> None:
     """Given a transient write error until the deadline, the abort keeps its cause."""
     cluster.unreachable = "the API server cannot be reached: no answer in 10 s"
@@ -201,7 +201,7 @@ def test_failure_that_lasts(cluster: FakeCluster) -> None:
     assert cluster.unreachable in last.message
 
 
-@pytest.mark.transition(52)
+@pytest.mark.transition("apply-failed")
 def test_child_that_stays_refused(cluster: FakeCluster) -> None:
     """Given a child that is rejected repeatedly, the backoff alone sets the time of the retry."""
     cluster.run(1)
@@ -250,7 +250,7 @@ def test_drift_is_repaired(cluster: FakeCluster) -> None:
     assert ("PodDisruptionBudget", "digits") in cluster.objects
 
 
-@pytest.mark.transition(50)
+@pytest.mark.transition("route-deleted")
 def test_deleted_route_comes_back_as_it_was(cluster: FakeCluster) -> None:
     """Given a canary, a deleted route is created again with its weights."""
     cluster.model(2).until(lambda: cluster.weights[-1].get(cluster.stable) == 80)
@@ -284,7 +284,7 @@ def test_rollout_under_an_autoscaler(cluster: FakeCluster) -> None:
     assert (cluster.replicas(cluster.stable or ""), cluster.lost) == (5, 0.0)
 
 
-@pytest.mark.transition(8, 55)
+@pytest.mark.transition("settings-edited", "scaled-to-zero")
 def test_scaled_to_zero_and_back(cluster: FakeCluster) -> None:
     """Given `replicas: 0`, nothing serves and no condition reports a fault."""
     cluster.edit(lambda spec: spec.update(replicas=0)).run(10)

@@ -25,7 +25,7 @@ def most_pods(cluster: FakeCluster, seconds: float) -> int:
     return most
 
 
-@pytest.mark.transition(81, 82, 83)
+@pytest.mark.transition("recreate-started", "recreate-old-pods-ended", "recreate-full-scale-ready")
 def test_outage_is_told_and_ends(scarce: FakeCluster) -> None:
     """Given a new spec, nothing serves while its pods load, and the conditions say why."""
     scarce.model(2, Behaviour(load_seconds=60)).until(lambda: scarce.state is State.STARTING)
@@ -41,7 +41,7 @@ def test_outage_is_told_and_ends(scarce: FakeCluster) -> None:
     assert "Recreating" in scarce.reasons
 
 
-@pytest.mark.transition(81)
+@pytest.mark.transition("recreate-started")
 def test_both_never_run(scarce: FakeCluster) -> None:
     """Given room for two pods, there are never more, in a rollout or an abort."""
     scarce.model(2, Behaviour(error_rate=0.5, load_seconds=20))
@@ -53,7 +53,7 @@ def test_both_never_run(scarce: FakeCluster) -> None:
     assert scarce.weights[-1] == {scarce.stable: 100}
 
 
-@pytest.mark.transition(84)
+@pytest.mark.transition("recreate-past-deadline")
 def test_model_that_never_loads_gives_its_place_back(scarce: FakeCluster) -> None:
     """Given a model that never loads, the old revision returns after the deadline."""
     scarce.edit(lambda spec: spec["rollout"].update(progressDeadlineSeconds=120))
@@ -64,7 +64,7 @@ def test_model_that_never_loads_gives_its_place_back(scarce: FakeCluster) -> Non
     assert scarce.condition("Ready") == ("False", "CanaryFailed")
 
 
-@pytest.mark.transition(81, 86)
+@pytest.mark.transition("recreate-started", "recreate-abort-drained")
 @pytest.mark.parametrize("bad", [False, True])
 def test_autoscaled_revision_keeps_its_number_of_pods(scarce: FakeCluster, *, bad: bool) -> None:
     """Given an autoscaler, the next revision, or the old one, starts with as many pods."""

@@ -13,6 +13,7 @@ from halimede.judge.reading import Counts
 from halimede.judge.thresholds import levels, limits
 from halimede.plan.desired import revision_configmaps
 from halimede.plan.planner import decide
+from halimede.plan.renderer import Renderer
 from halimede.plan.status_limits import trim
 from harness.fake_cluster import MOST_BYTES, PLATFORM, FakeCluster
 
@@ -49,7 +50,9 @@ def test_a_decision_over_twenty_revisions_is_always_the_same() -> None:
     """Given the maximum of revisions, a repeated decision is the same, whatever is cached."""
     observed, now = crowded()
     assert len(revision_configmaps(observed.children)) == REVISIONS
-    assert decide(observed, PLATFORM, now) == decide(observed, PLATFORM, now)
+    renderer = Renderer()
+    first, second = (decide(observed, renderer, PLATFORM, now) for _ in range(2))
+    assert first == second == decide(observed, Renderer(), PLATFORM, now)
 
 
 def test_a_long_life_leaves_a_small_status() -> None:

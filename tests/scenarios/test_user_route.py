@@ -36,7 +36,7 @@ def refer(name: str) -> Any:
     return lambda spec: spec["expose"]["gateway"].update(routeRef={"name": name})
 
 
-@pytest.mark.transition(16)
+@pytest.mark.transition("step-weight-set")
 def test_a_canary_through_a_route_of_the_users(routed: RoutedCluster) -> None:
     """Given the user's route, its weights change step by step, and no request is lost."""
     stable = routed.stable or ""
@@ -83,7 +83,7 @@ def test_nothing_is_written_at_rest(routed: RoutedCluster) -> None:
     assert routed.look().status is None
 
 
-@pytest.mark.transition(51)
+@pytest.mark.transition("object-deleted")
 @pytest.mark.parametrize("state", [None, State.ANALYSING, State.BAKING])
 def test_a_deleted_object_gives_the_route_back(routed: RoutedCluster, state: State | None) -> None:
     """Given any state, deletion restores the route, waits for proxies, and ends."""
@@ -99,7 +99,7 @@ def test_a_deleted_object_gives_the_route_back(routed: RoutedCluster, state: Sta
     assert routed.strangers == []
 
 
-@pytest.mark.transition(51)
+@pytest.mark.transition("object-deleted")
 def test_deletion_needs_neither_metrics_nor_a_stable_revision() -> None:
     """Given an object that never served, or a missing route, deletion waits for nothing."""
     never = RoutedCluster(pods={}, gateway=False)
@@ -113,7 +113,7 @@ def test_deletion_needs_neither_metrics_nor_a_stable_revision() -> None:
     assert (lost.gone, lost.reasons.count("RouteNotReturned")) == (True, 0)
 
 
-@pytest.mark.transition(51)
+@pytest.mark.transition("object-deleted")
 def test_a_route_that_cannot_be_given_back_keeps_nothing_for_ever(routed: RoutedCluster) -> None:
     """Given a patch that is rejected, the object is deleted after 300 s with a Warning."""
     routed.patchable = False
@@ -125,7 +125,7 @@ def test_a_route_that_cannot_be_given_back_keeps_nothing_for_ever(routed: Routed
     assert annotation("digits") in routed.events[-1].message
 
 
-@pytest.mark.transition(51)
+@pytest.mark.transition("object-deleted")
 def test_an_unreadable_spec_does_not_keep_the_object(routed: RoutedCluster) -> None:
     """Given a spec and a status that cannot be read, deletion still ends."""
     routed.spec = {"model": "an older schema"}
@@ -176,7 +176,7 @@ UNFIT = {
 }
 
 
-@pytest.mark.transition(50)
+@pytest.mark.transition("route-deleted")
 @pytest.mark.parametrize("name", UNFIT)
 def test_an_unfit_route_holds_the_canary(routed: RoutedCluster, name: str) -> None:
     """Given a route without a backend for the model, the canary is held without a timeout."""
@@ -206,7 +206,7 @@ def test_an_unfit_route_of_a_first_revision_is_told() -> None:
     cluster.until(cluster.ready)
 
 
-@pytest.mark.transition(49)
+@pytest.mark.transition("foreign-write")
 def test_gitops_that_puts_the_route_back_is_a_foreign_writer(routed: RoutedCluster) -> None:
     """Given a tool that reverts the backends, they are written again and it is finally named."""
     analysing(routed)

@@ -84,7 +84,7 @@ class History:
         self.cluster.run(self.chance.choice((1, 5, 30, 120, 700)))
 
 
-@pytest.mark.transition(49, 50, 51)
+@pytest.mark.transition("foreign-write", "route-deleted", "object-deleted")
 @pytest.mark.parametrize("seed", range(6))
 def test_every_history_ends_with_routes_as_they_were_written(seed: int) -> None:
     """Given twenty random actions and a deletion, all routes are restored, and nothing remains.

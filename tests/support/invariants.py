@@ -15,7 +15,8 @@ from halimede.rollout.sizing.replicas import (
     split_replicas,
     weight_on_abort,
 )
-from halimede.rollout.steps import ALL_TRAFFIC, AT_STEP, control_percent, remap_steps
+from halimede.rollout.states import ALL_TRAFFIC, AT_STEP_WEIGHT
+from halimede.rollout.steps import control_percent, remap_steps
 from tests.support.rollouts import MachineWorld
 
 GIVEN_UP = frozenset({State.ABORTING, State.ABORT_DRAINING})
@@ -159,13 +160,13 @@ class Watcher:
         if fit != earlier:
             self.allowed[after.id], earlier = fit.step, fit
         step = self.allowed.setdefault(after.id, earlier.step)
-        if earlier.state in AT_STEP and (
+        if earlier.state in AT_STEP_WEIGHT and (
             verdict is Verdict.PASS or promoted or earlier.weight == 0
         ):
             self.allowed[after.id] = step + 1
         if earlier.strategy is Strategy.CANARY:
             assert after.step <= self.allowed[after.id], f"I3: step {after.step}"
-            if after.state is State.SCALING_UP and earlier.state in AT_STEP:
+            if after.state is State.SCALING_UP and earlier.state in AT_STEP_WEIGHT:
                 assert self.allowed[after.id] > earlier.step, "I3: full scale"
 
     def _keeps_the_control_share(self, before: Status) -> None:

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from halimede.adapters.errors import SettingsError
-from halimede.settings import Credentials, Settings
+from halimede.settings import Settings
 
 
 def test_nothing_need_be_set() -> None:
@@ -70,8 +70,3 @@ def test_rendering_is_told_the_images() -> None:
         "i",
         "t",
     )
-
-
-def test_absent_and_empty_credentials_are_the_same() -> None:
-    """A Secret may have empty keys, which count as absent."""
-    assert Credentials.from_env({"HALIMEDE_FETCH_token": ""}) == Credentials()

@@ -1,4 +1,4 @@
-"""The state machine as a table: every transition, with its number and the functions that make it.
+"""The state machine as a table: every transition, with its name and the functions that make it.
 
 The tests compare the table with the code, in both directions, and `make docs` generates
 docs/transitions.md from it.
@@ -14,9 +14,11 @@ from tools.transitions.start import START
 
 __all__ = ["TRANSITIONS", "Transition"]
 
-TRANSITIONS: tuple[Transition, ...] = tuple(
-    sorted(
-        (*START, *FORWARD, *BACKWARD, *COMMANDS, *ENVIRONMENT, *RECREATE),
-        key=lambda row: row.number,
-    )
+TRANSITIONS: tuple[Transition, ...] = (
+    *START,
+    *FORWARD,
+    *BACKWARD,
+    *COMMANDS,
+    *ENVIRONMENT,
+    *RECREATE,
 )

@@ -1,20 +1,16 @@
-"""Rows 24 to 31, 43 to 46 and 89: what takes traffic away from either revision."""
+"""What takes traffic away from either revision."""
 
 from halimede.api.status import State
-from tools.transitions.row import ROLLING, UNDECIDED, Edge, Transition, abort_edges
+from halimede.rollout import states
+from tools.transitions.row import ROLLING, Edge, Transition, abort_edges, in_order
 
-WITH_TRAFFIC = (
-    State.MIRRORING,
-    State.SHIFTING,
-    State.ANALYSING,
-    State.STEP_PAUSED,
-    State.SCALING_UP,
-)
-ALL_TRAFFIC = (State.PROMOTING, State.BAKING)
+ALL_TRAFFIC = in_order(states.ALL_TRAFFIC)
+AT_STEP_WEIGHT = in_order(states.AT_STEP_WEIGHT)
+UNDECIDED = in_order(states.UNDECIDED)
 
 BACKWARD = (
     Transition(
-        24,
+        "canary-lost-last-pod",
         "The new revision has traffic and lost its last ready pod; the stable revision has one.",
         "The stable revision gets all requests at once. If a pod is ready again within 60 s, the"
         " rollout goes on at the same step; otherwise, or in Promoting and Baking, it is aborted:"
@@ -25,13 +21,13 @@ BACKWARD = (
             "rollout.checks.safety.lost_all_traffic_pods",
         ),
         ways=(
-            Edge(WITH_TRAFFIC, State.PRIMING),
+            Edge(in_order(states.HEADER_ROUTED - states.ALL_TRAFFIC), State.PRIMING),
             Edge((State.AWAITING_PROMOTION,), State.STARTING),
             *abort_edges(State.PRIMING, *ALL_TRAFFIC),
         ),
     ),
     Transition(
-        25,
+        "canary-lost-pods",
         "The new revision has traffic and lost so many ready pods that the others cannot carry"
         " it.",
         "The weight is lowered to what they can carry, rounded down to a step; it rises again with"
@@ -39,12 +35,12 @@ BACKWARD = (
         ("rollout.checks.pod_loss.reduce_to_ready_pods",),
         held=(State.SHIFTING, State.SCALING_UP),
         ways=(
-            Edge((State.ANALYSING, State.STEP_PAUSED), State.SHIFTING),
+            Edge(AT_STEP_WEIGHT, State.SHIFTING),
             Edge(ALL_TRAFFIC, State.SCALING_UP),
         ),
     ),
     Transition(
-        26,
+        "stable-lacks-pods",
         "The stable revision has fewer ready pods than its weight needs.",
         "No weight rises and no step ends: StableUnhealthy. The stable revision gets no requests"
         " back that its ready pods could not carry.",
@@ -57,7 +53,7 @@ BACKWARD = (
         held=(State.SHIFTING, State.ANALYSING, State.STEP_PAUSED),
     ),
     Transition(
-        27,
+        "stable-lost-last-pod",
         "The stable revision has no ready pod, and the new one has at least one.",
         "The weights stay. With `onStableDown: ShiftToCanary` the new revision gets all requests"
         " until the stable one has ready pods again. `promote-full` is accepted.",
@@ -69,7 +65,7 @@ BACKWARD = (
         ),
     ),
     Transition(
-        89,
+        "control-dropped",
         "The stable revision lacks ready pods for its control share, or the spec no longer gives"
         " it one.",
         "The new revision gets all requests for the rest of the rollout: ControlDropped. The time"
@@ -78,7 +74,7 @@ BACKWARD = (
         held=ALL_TRAFFIC,
     ),
     Transition(
-        28,
+        "third-revision",
         "The spec asks for a third revision.",
         "The rollout of the second one stops, which is not recorded as a failure (Superseded);"
         " then the rollout of the third one starts.",
@@ -86,7 +82,7 @@ BACKWARD = (
         ways=abort_edges(*UNDECIDED),
     ),
     Transition(
-        29,
+        "reverted",
         "The spec asks for the stable revision again.",
         "All requests go back in one write (Reverted); the new revision is not recorded as"
         " failed.",
@@ -94,44 +90,44 @@ BACKWARD = (
         ways=abort_edges(*UNDECIDED),
     ),
     Transition(
-        30,
+        "steps-edited",
         "The steps are edited, or the first weight is chosen by the traffic.",
         "The rollout goes on at the first step whose weight is not below the current one; the"
         " evidence is kept.",
         ("rollout.steps.remap_steps", "rollout.sizing.first_weight.choose_first_weight"),
         held=ROLLING,
-        ways=(Edge((State.ANALYSING, State.STEP_PAUSED), State.SHIFTING),),
+        ways=(Edge(AT_STEP_WEIGHT, State.SHIFTING),),
     ),
     Transition(
-        31,
+        "replicas-edited",
         "`spec.replicas` is edited, or the autoscaler changes the number of pods.",
         "Both revisions are scaled; the step goes on.",
         ("rollout.sizing.traffic.replicas",),
         held=ROLLING,
     ),
     Transition(
-        43,
+        "abort-at-once",
         "The rollout is aborted, and half of the stable pods are ready.",
         "The stable revision gets all traffic in one write.",
         ("rollout.checks.abort.aborting", "rollout.decisions.abort_weight"),
         held=(State.ABORTING,),
     ),
     Transition(
-        44,
+        "abort-by-ready-pods",
         "The rollout is aborted, and less than half of the stable pods are ready.",
         "The stable revision gets what its ready pods can carry, in each reconcile more.",
         ("rollout.checks.abort.aborting", "rollout.sizing.replicas.weight_on_abort"),
         held=(State.ABORTING,),
     ),
     Transition(
-        45,
+        "abort-traffic-back",
         "All traffic has been back on the stable revision for `settleSeconds`.",
         "The new revision is removed from the route.",
         ("rollout.checks.abort.aborting",),
         ways=(Edge((State.ABORTING,), State.ABORT_DRAINING),),
     ),
     Transition(
-        46,
+        "abort-drained",
         "The aborted revision has been out of the route for `settleSeconds` and for"
         " `abortScaleDownDelaySeconds`; at most 30 s if another revision is asked for.",
         "Its children are deleted, and the rollout is over; the rollout of a third revision starts"

@@ -1,18 +1,21 @@
-"""Rows 32 to 35, 47, 48, 56 and 80: commands of users."""
+"""Commands of users."""
 
 from halimede.api.status import State
-from tools.transitions.row import ANYWHERE, UNDECIDED, Edge, Transition, abort_edges
+from halimede.rollout import states
+from tools.transitions.row import ANYWHERE, Edge, Transition, abort_edges, in_order
+
+UNDECIDED = in_order(states.UNDECIDED)
 
 COMMANDS = (
     Transition(
-        32,
+        "pause-command",
         "The command `pause`, or `spec.rollout.paused`.",
         "No weight rises and no step ends; abort, safety checks and scaling go on.",
         ("rollout.checks.hold.paused", "rollout.pauses.pause", "rollout.pauses.track_spec_pause"),
         held=UNDECIDED,
     ),
     Transition(
-        33,
+        "resume-command",
         "The command `resume`.",
         "The pause, or the wait for evidence, ends; the clocks of the step and of deadlines"
         " restart.",
@@ -20,44 +23,38 @@ COMMANDS = (
         held=UNDECIDED,
     ),
     Transition(
-        34,
+        "promote-command",
         "The command `promote`.",
         "The rollout goes one step on without further evidence, or a blue-green rollout switches;"
         " ready pods are still awaited.",
         ("rollout.checks.progress.promote_commanded", "rollout.checks.pre_traffic.promoted_early"),
         ways=(
-            Edge((State.ANALYSING, State.STEP_PAUSED), State.SHIFTING),
+            Edge(in_order(states.AT_STEP_WEIGHT), State.SHIFTING),
             Edge((State.ANALYSING, State.STEP_PAUSED, State.AWAITING_PROMOTION), State.SCALING_UP),
         ),
     ),
     Transition(
-        35,
+        "promote-full-command",
         "The command `promote-full`.",
         "The remaining steps are skipped; full scale, the route and the bake are still awaited.",
         ("rollout.checks.progress.promote_full_commanded",),
-        held=(State.STARTING, State.PRIMING),
+        held=in_order(states.UNDISCOVERED),
         ways=(
             Edge(
-                (
-                    State.MIRRORING,
-                    State.SHIFTING,
-                    State.ANALYSING,
-                    State.STEP_PAUSED,
-                    State.AWAITING_PROMOTION,
-                ),
+                in_order(states.SKIPPABLE - states.UNDISCOVERED),
                 State.SCALING_UP,
             ),
         ),
     ),
     Transition(
-        47,
+        "abort-command",
         "The command `abort`, or `rollback` without another revision, until the commit.",
         "The rollout is aborted, whatever else is asked for: AbortCommanded, RollbackCommanded.",
         ("rollout.checks.safety.aborted_by_command",),
         ways=abort_edges(*UNDECIDED),
     ),
     Transition(
-        48,
+        "rollback-command",
         "The command `rollback`, with the name of a third revision if a rollout is under way.",
         "An earlier revision is the target until the spec changes or `resume`. A rollout to it"
         " starts, without steps and with the bake.",
@@ -71,35 +68,22 @@ COMMANDS = (
         ways=(Edge((None,), State.STARTING),),
     ),
     Transition(
-        56,
+        "pause-timeout",
         "A pause has lasted for `pauseTimeoutSeconds`.",
         "The rollout is aborted: PauseTimeout.",
         ("rollout.checks.safety.pause_forgotten",),
         ways=abort_edges(*UNDECIDED),
     ),
     Transition(
-        80,
+        "promote-full-force-command",
         "The command `promote-full-force`, until the commit.",
-        "As in row 35, but without the bake, and verdicts are ignored. In a bake the new revision"
-        " gets the control share first.",
+        "As `promote-full-command`, but without the bake, and verdicts are ignored. In a bake the"
+        " new revision gets the control share first.",
         ("rollout.checks.progress.promote_full_force_commanded",),
-        held=(
-            State.STARTING,
-            State.PRIMING,
-            State.SCALING_UP,
-            State.PROMOTING,
-            State.BAKING,
-        ),
+        held=in_order(states.UNDISCOVERED | states.FINAL),
         ways=(
             Edge(
-                (
-                    State.MIRRORING,
-                    State.SHIFTING,
-                    State.ANALYSING,
-                    State.STEP_PAUSED,
-                    State.AWAITING_PROMOTION,
-                    State.PROMOTING,
-                ),
+                (*in_order(states.SKIPPABLE - states.UNDISCOVERED), State.PROMOTING),
                 State.SCALING_UP,
             ),
             Edge((State.SCALING_UP,), State.PROMOTING),

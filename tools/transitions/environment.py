@@ -1,10 +1,10 @@
-"""Rows 49 to 53: changes of the cluster, of the object and of the clock from outside."""
+"""Changes of the cluster, of the object and of the clock from outside."""
 
 from tools.transitions.row import ANYWHERE, Transition
 
 ENVIRONMENT = (
     Transition(
-        49,
+        "foreign-write",
         "Another field manager changes the weights in the route.",
         "The weights are set back, and the write is counted. Five writes within ten minutes hold a"
         " rollout until there has been none for ten minutes; safety checks go on. Ready has the"
@@ -19,7 +19,7 @@ ENVIRONMENT = (
         held=ANYWHERE,
     ),
     Transition(
-        50,
+        "route-deleted",
         "The route is deleted.",
         "It is created again with the current weights. If the route belongs to the user, a rollout"
         " is held until the route exists again and names the entry Service; then the clocks"
@@ -33,7 +33,7 @@ ENVIRONMENT = (
         held=ANYWHERE,
     ),
     Transition(
-        51,
+        "object-deleted",
         "The object is deleted.",
         "The garbage collector deletes its children: nothing is awaited, nothing is written."
         " Only a route that belongs to the user is restored first, and proxies get"
@@ -43,7 +43,7 @@ ENVIRONMENT = (
         held=ANYWHERE,
     ),
     Transition(
-        52,
+        "apply-failed",
         "A child cannot be applied.",
         "The other children are applied. The child is retried with back-off, Ready is False with"
         " the API server's message, and deadlines still run.",
@@ -51,7 +51,7 @@ ENVIRONMENT = (
         held=ANYWHERE,
     ),
     Transition(
-        53,
+        "clock-set-back",
         "The clock is set back.",
         "No time counts as elapsed: nothing happens early, and nothing is lost.",
         ("rollout.context.RolloutContext.elapsed", "rollout.analysis_schedule.is_due"),

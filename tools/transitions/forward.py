@@ -1,41 +1,24 @@
-"""Rows 9 to 23, 36 to 42, 59 and 88: what gives a new revision traffic, and what it waits for."""
+"""What gives a new revision traffic, and what it waits for."""
 
 from halimede.api.status import State
-from tools.transitions.row import Edge, Transition, abort_edges
+from halimede.rollout import states
+from tools.transitions.row import Edge, Transition, abort_edges, in_order
 
-AWAITING_PODS = (State.STARTING, State.PRIMING, State.SHIFTING, State.SCALING_UP)
-AWAITING_ROUTE = (
-    State.PRIMING,
-    State.MIRRORING,
-    State.SHIFTING,
-    State.AWAITING_PROMOTION,
-    State.SCALING_UP,
-    State.PROMOTING,
-)
-JUDGED = (
-    State.PRIMING,
-    State.MIRRORING,
-    State.AWAITING_PROMOTION,
-    State.SHIFTING,
-    State.ANALYSING,
-    State.STEP_PAUSED,
-    State.SCALING_UP,
-    State.PROMOTING,
-    State.BAKING,
-)
-AT_STEP = (State.ANALYSING, State.STEP_PAUSED)
-WAITING = (State.MIRRORING, *AT_STEP, State.AWAITING_PROMOTION)
+AWAITING_PODS = in_order(states.AWAITING_PODS)
+AWAITING_ROUTE = in_order(states.AWAITING_ROUTE)
+AWAITING_EVIDENCE = in_order(states.AWAITING_EVIDENCE)
+JUDGED = in_order(states.IN_ROUTE - states.DECIDED)
 
 FORWARD = (
     Transition(
-        9,
+        "canary-starting",
         "The new revision lacks children, or too few of its pods are ready.",
         "Its children are applied with the pods that its first weight needs.",
         ("rollout.checks.progress.starting", "plan.desired.diff_children"),
         held=(State.STARTING,),
     ),
     Transition(
-        10,
+        "canary-ready",
         "The pods that the first weight needs are ready; for blue-green, all pods.",
         "The new revision is added to the route at weight 0; for blue-green, the preview Service"
         " selects it.",
@@ -46,7 +29,7 @@ FORWARD = (
         ),
     ),
     Transition(
-        11,
+        "no-capacity",
         "The cluster has no room for the new revision's pods (Unschedulable, QuotaExceeded).",
         "No deadline runs, and the rollout is never aborted for this. `Extra`: CapacityHold after"
         " `capacityTimeoutSeconds`. `Wait`: it only waits. `Replace`: the stable revision gives up"
@@ -62,7 +45,7 @@ FORWARD = (
         held=AWAITING_PODS,
     ),
     Transition(
-        12,
+        "pods-past-deadline",
         "Too few pods of the new revision become ready within `progressDeadlineSeconds`, and not"
         " for lack of room; or the API server has rejected its objects (400, 422) for 30 s.",
         "The rollout is aborted: ProgressDeadlineExceeded, or CanaryRefused.",
@@ -70,14 +53,14 @@ FORWARD = (
         ways=abort_edges(*AWAITING_PODS),
     ),
     Transition(
-        13,
+        "canary-crashed",
         "The new revision was never ready and restarted three times.",
         "The rollout is aborted: CanaryCrashed.",
         ("rollout.checks.safety.crashed",),
         ways=abort_edges(State.STARTING),
     ),
     Transition(
-        14,
+        "pods-discovered",
         "The route is live with the new revision at weight 0, and proxies have had `settleSeconds`"
         " to discover its pods.",
         "The step's weight is set, if the pods for it are ready.",
@@ -85,7 +68,7 @@ FORWARD = (
         ways=(Edge((State.PRIMING,), State.SHIFTING),),
     ),
     Transition(
-        15,
+        "route-not-accepted",
         "The route is not accepted; this is reported after 30 s.",
         "The weights stay; after 600 s the rollout is aborted: RouteNotAccepted.",
         (
@@ -101,43 +84,38 @@ FORWARD = (
         ways=abort_edges(*AWAITING_ROUTE),
     ),
     Transition(
-        16,
+        "step-weight-set",
         "Both revisions have the ready pods that the step's weight needs.",
         "The route gets the step's weight, in one write.",
         ("rollout.checks.progress.shifting",),
         held=(State.SHIFTING,),
     ),
     Transition(
-        17,
+        "step-lacks-pods",
         "One of the revisions lacks ready pods for the step's weight.",
-        "The weight stays, and a raise that was never written is undone; row 12 applies.",
+        "The weight stays, and a raise that was never written is undone; `pods-past-deadline`"
+        " applies.",
         ("rollout.checks.progress.shifting", "rollout.checks.progress.priming"),
         held=(State.PRIMING, State.SHIFTING),
     ),
     Transition(
-        59,
+        "weight-by-replicas",
         "A canary with `expose.type: Service`: requests follow the numbers of pods.",
         "The entry Service selects the pods of both revisions. The stable revision gives up as"
         " many pods as ready ones of the canary replace, and `actualWeight` has the actual"
         " percentage.",
         ("rollout.sizing.traffic.replicas", "plan.desired.desired_children"),
-        held=(
-            State.SHIFTING,
-            State.ANALYSING,
-            State.STEP_PAUSED,
-            State.SCALING_UP,
-            State.PROMOTING,
-        ),
+        held=in_order(states.STABLE_MAY_SHRINK),
     ),
     Transition(
-        18,
+        "step-weight-live",
         "The step's weight has been live for `settleSeconds`.",
         "The step's time starts; the judge polls after `warmupSeconds`.",
         ("rollout.checks.progress.shifting",),
         ways=(Edge((State.SHIFTING,), State.ANALYSING),),
     ),
     Transition(
-        19,
+        "step-passed",
         "The verdict of this reconcile is Pass, and `minSeconds` are over; at weight 0 no"
         " verdict is needed.",
         "The next step starts; at most one per reconcile, however much time has elapsed.",
@@ -146,22 +124,16 @@ FORWARD = (
         ways=(Edge((State.ANALYSING,), State.SHIFTING),),
     ),
     Transition(
-        20,
+        "verdict-abort",
         "The verdict is Abort.",
         "The rollout is aborted with the evidence: AnalysisFailed.",
         ("rollout.checks.safety.aborted_by_evidence",),
         ways=abort_edges(
-            State.MIRRORING,
-            State.SHIFTING,
-            State.ANALYSING,
-            State.STEP_PAUSED,
-            State.AWAITING_PROMOTION,
-            State.SCALING_UP,
-            State.PROMOTING,
+            *in_order(states.IN_ROUTE - states.DECIDED - {State.PRIMING, State.BAKING})
         ),
     ),
     Transition(
-        21,
+        "step-inconclusive",
         "The step's `maxSeconds` are over without a verdict.",
         "The rollout waits for a user; with `onInconclusive: Abort` it is aborted: Inconclusive.",
         (
@@ -171,11 +143,11 @@ FORWARD = (
             "rollout.checks.pre_traffic.awaiting_promotion",
             "rollout.checks.safety.inconclusive_for_too_long",
         ),
-        held=WAITING,
-        ways=abort_edges(*WAITING),
+        held=AWAITING_EVIDENCE,
+        ways=abort_edges(*AWAITING_EVIDENCE),
     ),
     Transition(
-        22,
+        "no-requests",
         "The new revision got no request.",
         "The weights stay and the evidence is kept; with `onNoData: Abort` the rollout is aborted"
         " after `noDataTimeoutSeconds`: NoData.",
@@ -186,11 +158,11 @@ FORWARD = (
             "rollout.checks.pre_traffic.awaiting_promotion",
             "rollout.checks.safety.no_data_for_too_long",
         ),
-        held=WAITING,
+        held=AWAITING_EVIDENCE,
         ways=abort_edges(*JUDGED),
     ),
     Transition(
-        23,
+        "metrics-down",
         "Prometheus does not answer.",
         "The weights stay and the evidence is kept; with `onMetricsDown: Abort` the rollout is"
         " aborted after `metricsTimeoutSeconds`: MetricsDown.",
@@ -201,18 +173,18 @@ FORWARD = (
             "rollout.checks.pre_traffic.awaiting_promotion",
             "rollout.checks.safety.metrics_down_for_too_long",
         ),
-        held=WAITING,
+        held=AWAITING_EVIDENCE,
         ways=abort_edges(*JUDGED),
     ),
     Transition(
-        36,
+        "last-step-passed",
         "The last step has passed, and its pause, if any, is over.",
         "The new revision is scaled to full scale.",
         ("rollout.checks.progress.analysing", "rollout.checks.progress.step_paused"),
-        ways=(Edge(AT_STEP, State.SCALING_UP),),
+        ways=(Edge(in_order(states.AT_STEP_WEIGHT), State.SCALING_UP),),
     ),
     Transition(
-        37,
+        "full-scale-ready",
         "Nine tenths of full scale are ready; below ten pods, all of them.",
         "The route gives the new revision all requests, or all but `controlPercent`; the stable"
         " revision stays in the route with the rest.",
@@ -220,28 +192,29 @@ FORWARD = (
         ways=(Edge((State.SCALING_UP,), State.PROMOTING),),
     ),
     Transition(
-        38,
+        "full-scale-awaited",
         "Full scale is not ready.",
-        "The last step's weight stays; row 12 applies, unless the cluster lacks room.",
+        "The last step's weight stays; `pods-past-deadline` applies, unless the cluster lacks"
+        " room.",
         ("rollout.checks.progress.scaling_up",),
         held=(State.SCALING_UP,),
     ),
     Transition(
-        39,
+        "bake-started",
         "The weight for the bake has been live for `settleSeconds`.",
         "The bake starts; the old revision is at full scale.",
         ("rollout.checks.progress.promoting",),
         ways=(Edge((State.PROMOTING,), State.BAKING),),
     ),
     Transition(
-        40,
+        "verdict-abort-in-bake",
         "In the bake the verdict is Abort.",
         "The rollout is aborted: the old revision is warm and gets all requests in one write.",
         ("rollout.checks.safety.aborted_by_evidence",),
         ways=abort_edges(State.BAKING),
     ),
     Transition(
-        41,
+        "bake-passed",
         "The bake's time is over, the judge has polled often enough, and the odds against the new"
         " revision are under 3:1.",
         "If there is a control share, the new revision gets it, and the commit waits until this"
@@ -252,7 +225,7 @@ FORWARD = (
         ways=(Edge((State.BAKING,), State.DRAINING),),
     ),
     Transition(
-        88,
+        "bake-doubtful",
         "The bake's time is over, and the odds against the new revision are 3:1 or more.",
         "The bake continues until the odds are under 3:1, the verdict is Abort, or the command"
         " `promote-full-force` is given.",
@@ -260,7 +233,7 @@ FORWARD = (
         held=(State.BAKING,),
     ),
     Transition(
-        42,
+        "old-revision-drained",
         "The old revision has been out of the route for `settleSeconds`.",
         "The rollout is over; the old revision is deleted when its warm time ends.",
         ("rollout.checks.abort.draining", "rollout.machine.record_observations"),
@@ -268,7 +241,7 @@ FORWARD = (
         ways=(Edge((State.DRAINING,), None),),
     ),
     Transition(
-        57,
+        "preview-ready",
         "Blue-green's preview is ready.",
         "The rollout waits for `promote`; with `autoPromote` it goes on automatically.",
         ("rollout.checks.pre_traffic.awaiting_promotion",),
@@ -276,7 +249,7 @@ FORWARD = (
         ways=(Edge((State.AWAITING_PROMOTION,), State.SCALING_UP),),
     ),
     Transition(
-        58,
+        "raise-unwritten",
         "A raise was stored but never written (the operator was killed), and now the rollout is"
         " held or lacks pods.",
         "The raise is undone and decided again.",
@@ -285,7 +258,7 @@ FORWARD = (
         ways=(Edge((State.PROMOTING,), State.SCALING_UP),),
     ),
     Transition(
-        70,
+        "step-pause",
         "A step with a `pause` has passed.",
         "Its weight stays and the analysis continues, for the pause's seconds or until `promote`.",
         ("rollout.checks.progress.analysing", "rollout.checks.progress.step_paused"),
@@ -293,14 +266,14 @@ FORWARD = (
         ways=(Edge((State.ANALYSING,), State.STEP_PAUSED),),
     ),
     Transition(
-        71,
+        "step-pause-over",
         "A step's pause is over, and the verdict of this reconcile is Pass.",
         "The next step starts.",
         ("rollout.checks.progress.step_paused",),
         ways=(Edge((State.STEP_PAUSED,), State.SHIFTING),),
     ),
     Transition(
-        72,
+        "mirror-started",
         "Proxies have had time to discover the new revision's pods, and `canary.mirror` is set.",
         "Requests are mirrored to the new revision, and its responses are discarded; `StepStarted`"
         " is still to come.",
@@ -308,28 +281,28 @@ FORWARD = (
         ways=(Edge((State.PRIMING,), State.MIRRORING),),
     ),
     Transition(
-        73,
+        "mirror-awaits-verdict",
         "The mirror's `minSeconds` are not over, or the verdict is not Pass.",
-        "The mirror continues; rows 21 to 23 apply.",
+        "The mirror continues; `step-inconclusive`, `no-requests` and `metrics-down` apply.",
         ("rollout.checks.pre_traffic.mirroring",),
         held=(State.MIRRORING,),
     ),
     Transition(
-        74,
+        "mirror-passed",
         "The verdict on the mirrored requests is Pass, or the command `promote` is given.",
         "The mirror ends and the first step starts, with a new analysis.",
         ("rollout.checks.pre_traffic.mirroring", "rollout.checks.pre_traffic.promoted_early"),
         ways=(Edge((State.MIRRORING,), State.SHIFTING),),
     ),
     Transition(
-        75,
+        "mirror-refused",
         "A gateway rejects the route while the route mirrors requests.",
         "The rollout is aborted: RouteNotAccepted. The route is as it was before.",
         ("rollout.checks.safety.mirror_refused",),
         ways=abort_edges(State.MIRRORING, State.AWAITING_PROMOTION),
     ),
     Transition(
-        76,
+        "preview-passed",
         "`blueGreen.previewAnalysis` is set, and the verdict on the preview is Pass.",
         "With `autoPromote` the rollout switches; otherwise the verdict is reported to the user,"
         " who commands `promote`.",

@@ -1,25 +1,26 @@
-"""Rows 81 to 87: the strategy Recreate, where one revision stops before the other starts."""
+"""The strategy Recreate, where one revision stops before the other starts."""
 
 from halimede.api.status import State
-from tools.transitions.row import Edge, Transition, abort_edges
+from halimede.rollout import states
+from tools.transitions.row import Edge, Transition, abort_edges, in_order
 
-OUT = (State.STOPPING, State.STARTING)
-ALL_TRAFFIC = (State.PROMOTING, State.BAKING)
+UNROUTED = in_order(states.UNROUTED)
+ALL_TRAFFIC = in_order(states.ALL_TRAFFIC)
 
 RECREATE = (
     Transition(
-        81,
+        "recreate-started",
         "Recreate: the spec asks for another revision, or for a third one during the rollout.",
         "The old revision is scaled to zero and stays in the route. Warm revisions are deleted.",
         ("rollout.checks.start.begin", "rollout.checks.recreate.superseded"),
         held=(State.STOPPING,),
         ways=(
             Edge((None, State.STARTING, *ALL_TRAFFIC), State.STOPPING),
-            *abort_edges(*OUT, *ALL_TRAFFIC),
+            *abort_edges(*UNROUTED, *ALL_TRAFFIC),
         ),
     ),
     Transition(
-        82,
+        "recreate-old-pods-ended",
         "Recreate: the old revision's pods have ended.",
         "All pods of the new revision start.",
         ("rollout.checks.recreate.stopping",),
@@ -27,9 +28,9 @@ RECREATE = (
         ways=(Edge((State.STOPPING,), State.STARTING),),
     ),
     Transition(
-        83,
+        "recreate-full-scale-ready",
         "Recreate: full scale is ready.",
-        "The route gives the new revision all requests; then row 39 applies.",
+        "The route gives the new revision all requests; then `bake-started` applies.",
         ("rollout.checks.recreate.starting", "rollout.checks.progress.promoting"),
         held=(State.STARTING,),
         ways=(
@@ -38,15 +39,16 @@ RECREATE = (
         ),
     ),
     Transition(
-        84,
+        "recreate-past-deadline",
         "Recreate: pods have not ended, or not become ready, within `progressDeadlineSeconds`,"
         " whatever the cause.",
-        "The rollout is aborted: ProgressDeadlineExceeded, or CanaryRefused as in row 12.",
+        "The rollout is aborted: ProgressDeadlineExceeded, or CanaryRefused as in"
+        " `pods-past-deadline`.",
         ("rollout.checks.recreate.past_deadline", "rollout.checks.safety.refused"),
-        ways=abort_edges(*OUT),
+        ways=abort_edges(*UNROUTED),
     ),
     Transition(
-        85,
+        "recreate-lost-pods",
         "Recreate: the new revision has all traffic and no ready pod.",
         "There is no commit, and a switch that was stored but never written (the operator was"
         " killed) is undone; after 60 s the rollout is aborted: CanaryUnhealthy.",
@@ -59,7 +61,7 @@ RECREATE = (
         ways=(*abort_edges(*ALL_TRAFFIC), Edge((State.PROMOTING,), State.STARTING)),
     ),
     Transition(
-        86,
+        "recreate-abort-drained",
         "Recreate: the rollout is aborted, and the old revision's pods are ready again, or another"
         " revision is asked for.",
         "The rollout is over.",
@@ -68,7 +70,7 @@ RECREATE = (
         ways=(Edge((State.ABORT_DRAINING,), None),),
     ),
     Transition(
-        87,
+        "recreate-held",
         "Recreate: a pause, or a route that cannot be used or is in conflict.",
         "The rollout is held before the old revision stops and in the bake, but not in between,"
         " which would prolong the outage.",

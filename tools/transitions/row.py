@@ -1,29 +1,22 @@
 """A row of the table, and the sets of states that rows refer to."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from halimede.api.status import State
+from halimede.rollout import states
 
 StateOrIdle = State | None
 """The state of a ModelDeployment; None: no rollout is under way (Idle)."""
 
-ROUTED: tuple[StateOrIdle, ...] = (
-    State.PRIMING,
-    State.MIRRORING,
-    State.SHIFTING,
-    State.ANALYSING,
-    State.STEP_PAUSED,
-    State.AWAITING_PROMOTION,
-    State.SCALING_UP,
-    State.PROMOTING,
-    State.BAKING,
-)
-"""The new revision is in the route, and the rollout may still be stopped."""
-UNDECIDED: tuple[StateOrIdle, ...] = (State.STOPPING, State.STARTING, *ROUTED)
-"""The rollout may still be stopped."""
-GOING_BACK: tuple[StateOrIdle, ...] = (State.ABORTING, State.ABORT_DRAINING)
-"""The rollout is aborted or stopped."""
-ROLLING: tuple[StateOrIdle, ...] = (*UNDECIDED, State.DRAINING, *GOING_BACK)
+
+def in_order(states: Iterable[State]) -> tuple[StateOrIdle, ...]:
+    """Return states in the order of the state machine."""
+    chosen = frozenset(states)
+    return tuple(state for state in State if state in chosen)
+
+
+ROLLING: tuple[StateOrIdle, ...] = tuple(State)
 """A rollout is under way."""
 ANYWHERE: tuple[StateOrIdle, ...] = (None, *ROLLING)
 
@@ -38,9 +31,10 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One numbered row."""
+    """One row."""
 
-    number: int
+    slug: str
+    """Names the row, in tests and in the page."""
     guard: str
     """When it happens."""
     done: str
@@ -58,10 +52,9 @@ def abort_edges(*origins: StateOrIdle) -> tuple[Edge, ...]:
 
     With Recreate the pods of the old revision have to come back, nevertheless.
     """
-    unrouted = (State.STOPPING, State.STARTING)
     starting = tuple(state for state in origins if state is State.STARTING)
-    recreated = tuple(state for state in origins if state in unrouted)
-    routed = tuple(state for state in origins if state not in unrouted)
+    recreated = tuple(state for state in origins if state in states.UNROUTED)
+    routed = tuple(state for state in origins if state not in states.UNROUTED)
     ways = (
         Edge(starting, None),
         Edge(recreated, State.ABORT_DRAINING),

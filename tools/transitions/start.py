@@ -1,11 +1,12 @@
-"""Rows 1 to 8, 54 and 55: no rollout is under way, or one starts."""
+"""No rollout is under way, or one starts."""
 
 from halimede.api.status import State
-from tools.transitions.row import UNDECIDED, Edge, Transition
+from halimede.rollout import states
+from tools.transitions.row import Edge, Transition, in_order
 
 START = (
     Transition(
-        1,
+        "new-object",
         "A new object is created.",
         "The first revision's children are created at full scale, and the route gives it all"
         " requests.",
@@ -13,14 +14,14 @@ START = (
         held=(None,),
     ),
     Transition(
-        2,
+        "first-revision-ready",
         "No revision is stable yet, and the target has a ready pod.",
         "The target becomes stable without analysis, as there is nothing to compare it with.",
         ("rollout.checks.start.first_deployment",),
         held=(None,),
     ),
     Transition(
-        3,
+        "first-revision-replaced",
         "No revision is stable yet, and the spec asks for another.",
         "The revision that never served is deleted; the other one replaces it.",
         (
@@ -31,7 +32,7 @@ START = (
         held=(None,),
     ),
     Transition(
-        4,
+        "first-revision-past-deadline",
         "No revision is stable yet after `progressDeadlineSeconds`.",
         "Ready is False and Stalled is True, with the cause, until a pod is ready or the spec"
         " changes.",
@@ -39,14 +40,14 @@ START = (
         held=(None,),
     ),
     Transition(
-        5,
+        "new-revision",
         "The spec asks for a revision that is not stable and has not failed.",
         "A rollout starts at the first step.",
         ("rollout.checks.start.begin",),
         ways=(Edge((None,), State.STARTING),),
     ),
     Transition(
-        6,
+        "failed-revision",
         "The spec asks for a revision that has failed.",
         "Nothing is done; Ready is False. The command `retry` forgets the failure.",
         (
@@ -57,7 +58,7 @@ START = (
         held=(None,),
     ),
     Transition(
-        7,
+        "earlier-revision",
         "The spec asks for an earlier revision that is still warm or within"
         " `rollbackWindowRevisions`, and that was not rolled back.",
         "A rollout without steps starts: full scale, then all traffic at once, then the bake.",
@@ -74,14 +75,14 @@ START = (
         ),
     ),
     Transition(
-        8,
+        "settings-edited",
         "Only replicas, autoscaling or settings of rollouts are edited.",
         "The stable revision is scaled; no rollout starts.",
         ("rollout.checks.start.serves_already", "plan.desired.desired_children"),
         held=(None,),
     ),
     Transition(
-        54,
+        "spec-invalid",
         "The spec is invalid.",
         "No rollout starts or goes on; safety checks go on. Ready is False with the remedy.",
         (
@@ -89,13 +90,13 @@ START = (
             "rollout.checks.hold.spec_invalid",
             "plan.conditions.ready_state",
         ),
-        held=(None, *UNDECIDED),
+        held=(None, *in_order(states.UNDECIDED)),
     ),
     Transition(
-        55,
+        "scaled-to-zero",
         "`spec.replicas` is 0.",
         "The target becomes stable at once; a rollout under way waits for pods.",
         ("rollout.checks.start.nothing_is_to_serve", "rollout.checks.hold.scaled_to_zero"),
-        held=(None, *UNDECIDED),
+        held=(None, *in_order(states.UNDECIDED)),
     ),
 )

@@ -7,7 +7,7 @@ not data. `infos` are remarks on how the query is written, and are ignored.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from math import isfinite
@@ -24,17 +24,16 @@ from urllib3.util.retry import Retry
 from halimede.adapters.prometheus_auth import InvalidAuthError, PrometheusAuth
 from halimede.api.query import UnusableQueryError
 from halimede.api.reasons import UnavailableReason
-from halimede.api.sources import Source, SourceId
-from halimede.judge.custom_queries import parse_scalar, render_query, to_counts
-from halimede.judge.providers.registry import ROUTERS
-from halimede.judge.queries import build_queries
+from halimede.api.sources import SourceId
+from halimede.judge.custom_queries import parse_scalar, to_counts
 from halimede.judge.reading import (
     Answer,
+    CounterQueries,
     CounterSamples,
     CustomCounts,
-    DueQuery,
+    CustomQueries,
     History,
-    MetricsRequest,
+    MetricsQueries,
     Reading,
     Sample,
     Series,
@@ -62,7 +61,7 @@ T = TypeVar("T")
 class MetricsReader(Protocol):
     """Reads counters."""
 
-    async def read(self, request: MetricsRequest) -> Reading:
+    async def read(self, queries: MetricsQueries) -> Reading:
         """Query every source; an outage or a malformed response is in the reading, not raised."""
         ...
 
@@ -107,21 +106,11 @@ class PrometheusReader:
         self._session = self._open_session(NO_CREDENTIALS)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="prometheus")
 
-    async def read(self, request: MetricsRequest) -> Reading:
-        """Query every declared source that is due, concurrently."""
-        sources = [Source.TRITON]
-        if request.provider in ROUTERS:
-            sources.insert(0, Source.ROUTER)
-        if request.slow_after is not None:
-            sources.append(Source.ROUTER_LATENCY)
-        queries: dict[SourceId, Awaitable[Answer]] = {
-            source: self._read_counters(source, request) for source in sources
-        }
-        queries |= {
-            query.source: self._read_custom_counts(query, request) for query in request.indicators
-        }
-        results = await asyncio.gather(*(self._answer(*item) for item in queries.items()))
-        answers: dict[SourceId, Answer] = dict(zip(queries, results, strict=True))
+    async def read(self, queries: MetricsQueries) -> Reading:
+        """Run the queries of every source, concurrently."""
+        request, by_source = queries.request, queries.by_source
+        results = await asyncio.gather(*(self._answer(*item) for item in by_source.items()))
+        answers = dict(zip(by_source, results, strict=True))
         if request.since is None:
             return Reading(request, history=History(request, answers))
         return Reading(request, answers)
@@ -131,10 +120,18 @@ class PrometheusReader:
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._session.close()
 
-    async def _answer(self, source: SourceId, answer: Awaitable[Answer]) -> Answer:
+    async def _answer(
+        self, source: SourceId, queries: CounterQueries | CustomQueries | Unavailable
+    ) -> Answer:
         try:
             async with asyncio.timeout(TOTAL_TIMEOUT_SECONDS):
-                return await answer
+                match queries:
+                    case CounterQueries():
+                        return await self._read_counters(queries)
+                    case CustomQueries():
+                        return await self._read_custom_counts(queries)
+                    case Unavailable():
+                        return queries
         except (
             _UnavailableError,
             InvalidAuthError,
@@ -145,21 +142,16 @@ class PrometheusReader:
             reason, description = self._describe_error(error)
             return Unavailable(reason, f"{source} counters: {description}")
 
-    async def _read_counters(self, source: SourceId, request: MetricsRequest) -> Answer:
-        results = await self._run_queries(build_queries(source, request))
+    async def _read_counters(self, queries: CounterQueries) -> Answer:
+        results = await self._run_queries(queries.texts)
         return CounterSamples(
             tuple(series for result in results for series in self._parse(_all_series, result))
         )
 
-    async def _read_custom_counts(self, query: DueQuery, request: MetricsRequest) -> Answer:
+    async def _read_custom_counts(self, queries: CustomQueries) -> Answer:
         """Run both queries for the stable revision and, once counting has begun, the canary."""
-        revisions = (request.stable, request.canary)[: 1 if request.since is None else 2]
-        texts = [
-            render_query(template, request, revision, query.window)
-            for revision in revisions
-            for template in (query.requests, query.errors)
-        ]
-        results = await self._run_queries(texts, at=request.now)
+        texts = (*queries.stable, *(queries.canary or ()))
+        results = await self._run_queries(texts, at=queries.at)
         numbers = [self._parse(parse_scalar, result) for result in results]
         pairs = zip(numbers[::2], numbers[1::2], strict=True)
         stable, *canary = (to_counts(*pair) for pair in pairs)

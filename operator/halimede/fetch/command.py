@@ -9,10 +9,10 @@ from pathlib import Path
 from halimede.adapters.errors import FetchError
 from halimede.fetch import digest, folder
 from halimede.fetch.archive import is_archive, unpack
+from halimede.fetch.credentials import NO_CREDENTIALS, Credentials
 from halimede.fetch.download import download
 from halimede.fetch.layout import arrange
 from halimede.fetch.limits import Budget
-from halimede.settings import NO_CREDENTIALS, Credentials
 
 MAX_BYTES = 64 << 30
 TERMINATION_LOG = Path("/dev/termination-log")

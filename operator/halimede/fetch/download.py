@@ -12,8 +12,8 @@ from urllib.parse import unquote, urlsplit
 from typing_extensions import override
 
 from halimede.adapters.errors import FetchError
+from halimede.fetch.credentials import Credentials
 from halimede.fetch.limits import CHUNK, Budget
-from halimede.settings import Credentials
 
 SILENCE_SECONDS = 60.0
 """How long the server may send nothing before the download fails."""

@@ -1,16 +1,28 @@
-"""Build the queries to Prometheus.
+"""Plan which sources a poll asks Prometheus for, and by which queries.
 
-They are instant queries with a range selector, so that Prometheus answers with raw samples, and
-the answer has either all counters of a scrape or none.
+Those for counters are instant queries with a range selector, so that Prometheus answers with raw
+samples, and the answer has either all counters of a scrape or none.
 """
 
-from halimede.api.sources import SourceId
+from halimede.api.query import UnusableQueryError
+from halimede.api.reasons import UnavailableReason
+from halimede.api.sources import Source, SourceId
 from halimede.judge.baseline import HISTORY
 from halimede.judge.counts import LOOKBACK
+from halimede.judge.custom_queries import render_query
 from halimede.judge.promql import render
 from halimede.judge.providers.provider import Provider
-from halimede.judge.providers.registry import find_provider
-from halimede.judge.reading import MetricsRequest
+from halimede.judge.providers.registry import ROUTERS, find_provider
+from halimede.judge.reading import (
+    CounterQueries,
+    CustomQueries,
+    DueQuery,
+    MetricsQueries,
+    MetricsRequest,
+    RevisionQueries,
+    Unavailable,
+    provider_sources,
+)
 
 LONGEST_WINDOW = 21600.0
 """Maximum window, in seconds, however long ago the last poll was."""
@@ -18,6 +30,35 @@ SHORTEST_PAST = 1.0
 """Minimum window, in seconds, of the query for the baseline, if stable has just become stable."""
 ROUTE_SECONDS = 60.0
 """Seconds after a promotion in which proxies may still count requests of the previous revision."""
+
+
+def plan_queries(request: MetricsRequest) -> MetricsQueries:
+    """Plan the queries for every source of the request that is due."""
+    by_source: dict[SourceId, CounterQueries | CustomQueries | Unavailable] = {
+        source: CounterQueries(build_queries(source, request))
+        for source in provider_sources(request.provider, latency=request.slow_after is not None)
+        if source == Source.TRITON or request.provider in ROUTERS
+    }
+    by_source |= {query.source: _custom_queries(query, request) for query in request.indicators}
+    return MetricsQueries(request, by_source)
+
+
+def _custom_queries(query: DueQuery, request: MetricsRequest) -> CustomQueries | Unavailable:
+    try:
+        stable = _revision_queries(query, request, request.stable)
+        begun = request.since is not None
+        canary = _revision_queries(query, request, request.canary) if begun else None
+    except UnusableQueryError as error:
+        message = f"{query.source} counters: {error}: {error.cure}"
+        return Unavailable(UnavailableReason.REFUSED, message)
+    return CustomQueries(stable, canary, request.now)
+
+
+def _revision_queries(query: DueQuery, request: MetricsRequest, revision: str) -> RevisionQueries:
+    return RevisionQueries(
+        render_query(query.requests, request, revision, query.window),
+        render_query(query.errors, request, revision, query.window),
+    )
 
 
 def build_queries(source: SourceId, request: MetricsRequest) -> tuple[str, ...]:

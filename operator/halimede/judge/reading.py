@@ -125,6 +125,40 @@ class MetricsRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class CounterQueries:
+    """The queries for a source's raw counters, as PromQL; its answer is all their series."""
+
+    texts: tuple[str, ...]
+
+
+class RevisionQueries(NamedTuple):
+    """The custom queries of a source for one revision, as PromQL."""
+
+    requests: str
+    errors: str
+
+
+@dataclass(frozen=True, slots=True)
+class CustomQueries:
+    """The custom queries of a source."""
+
+    stable: RevisionQueries
+    canary: RevisionQueries | None
+    """None: counting has not begun."""
+    at: float
+    """UNIX time for which they are evaluated."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsQueries:
+    """Everything to ask Prometheus for in one poll."""
+
+    request: MetricsRequest
+    by_source: Mapping[SourceId, CounterQueries | CustomQueries | Unavailable]
+    """Unavailable: the source's queries cannot be rendered."""
+
+
+@dataclass(frozen=True, slots=True)
 class History:
     """The stable revision's counters before the first judged request."""
 
@@ -147,10 +181,14 @@ class Reading:
 def sources(analysis: Analysis) -> tuple[SourceId, ...]:
     """Return the sources that must all have data before a step passes."""
     own = tuple(metric_source(one.name) for one in analysis.metrics)
-    if analysis.provider is MetricsProvider.NONE:
-        return (Source.TRITON, *own)
-    latency = () if analysis.latency is None else (Source.ROUTER_LATENCY,)
-    return (Source.ROUTER, Source.TRITON, *latency, *own)
+    return (*provider_sources(analysis.provider, latency=analysis.latency is not None), *own)
+
+
+def provider_sources(provider: MetricsProvider, *, latency: bool) -> tuple[SourceId, ...]:
+    """Return the sources that a provider stands for, with that of *latency* if it is judged."""
+    if provider is MetricsProvider.NONE:
+        return (Source.TRITON,)
+    return (Source.ROUTER, Source.TRITON, *((Source.ROUTER_LATENCY,) if latency else ()))
 
 
 def watched(analysis: Analysis) -> tuple[SourceId, ...]:

@@ -17,6 +17,7 @@ from halimede.plan.pod_problems import (
     most_severe,
     restarts,
 )
+from halimede.plan.renderer import Renderer
 from halimede.plan.route_status import route_status
 from halimede.plan.user_routes import merge_route_status
 from halimede.plan.write_errors import route_with_errors, with_errors
@@ -29,12 +30,16 @@ SERVICE_NAME = "kubernetes.io/service-name"
 
 
 def summarise(
-    observed: Observed, entrance: tuple[Manifest, ...], backends: tuple[Backend, ...]
+    observed: Observed,
+    renderer: Renderer,
+    entrance: tuple[Manifest, ...],
+    backends: tuple[Backend, ...],
 ) -> Facts:
     """Compute the facts from the observed objects.
 
     Args:
         observed: The observed cluster.
+        renderer: It caches comparisons.
         entrance: The Services and routes that the observed status desires.
         backends: The weights of the revisions that the observed status desires in the user's
             route.
@@ -53,7 +58,7 @@ def summarise(
         for revision, deployment in deployments.items()
     }
     route = merge_route_status(
-        route_status(observed.children, entrance), md, observed.routes, backends
+        route_status(renderer, observed.children, entrance), md, observed.routes, backends
     )
     return Facts(
         workloads=with_errors(workloads, observed),

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from halimede.api.base import Manifest, RevisionHash
 from halimede.api.status import Status
-from halimede.plan import renderer
 from halimede.plan.cluster_state import revision_of, spec_replicas
 from halimede.plan.plan import ObjectRef
-from halimede.plan.renderer import RenderKey, autoscaling_objects, is_current, render_traffic
+from halimede.plan.renderer import Renderer, RenderKey
 from halimede.render.revision import InvalidRecordError, Revision
 from halimede.render.traffic import Backend
 from halimede.rollout.context import RolloutContext
@@ -36,7 +35,7 @@ def revision_configmaps(children: Iterable[Manifest]) -> dict[str, Manifest]:
 
 
 def load_revisions(
-    known: Mapping[str, Manifest], needed: AbstractSet[RevisionHash]
+    renderer: Renderer, known: Mapping[str, Manifest], needed: AbstractSet[RevisionHash]
 ) -> dict[RevisionHash, Revision]:
     """Read revisions from their ConfigMaps. A revision that cannot be read is left out."""
     revisions = {}
@@ -51,13 +50,13 @@ def weighted_backends(status: Status) -> tuple[Backend, ...]:
     return tuple(Backend(revision, weight) for revision, weight in traffic.weights(status))
 
 
-def traffic_objects(owner: RenderKey, status: Status) -> tuple[Manifest, ...]:
+def traffic_objects(renderer: Renderer, owner: RenderKey, status: Status) -> tuple[Manifest, ...]:
     """Render Services and routes with the weights of *status*."""
     backends = weighted_backends(status)
     if not backends:
         return ()
     plan = traffic.traffic_plan(status, owner.known.spec.rollout)
-    return render_traffic(
+    return renderer.render_traffic(
         owner,
         backends,
         plan.preview,
@@ -68,6 +67,7 @@ def traffic_objects(owner: RenderKey, status: Status) -> tuple[Manifest, ...]:
 
 
 def desired_children(
+    renderer: Renderer,
     owner: RenderKey,
     ctx: RolloutContext,
     revisions: Mapping[RevisionHash, Revision],
@@ -76,6 +76,7 @@ def desired_children(
     """Render every child that the context's status desires.
 
     Args:
+        renderer: It caches what it renders.
         owner: The ModelDeployment that owns them.
         ctx: The context of the decision, with the new status.
         revisions: The revisions that could be read or rendered, by hash.
@@ -87,10 +88,12 @@ def desired_children(
         replicas = traffic.replicas(ctx, name, autoscaled=autoscaled)
         children.extend(renderer.render_children(owner, revisions[name], replicas))
     hpa_target, frozen = traffic.hpa_target(status), status.rollout is not None
-    return (*children, *led, *autoscaling_objects(owner, hpa_target, frozen=frozen))
+    scaling = renderer.autoscaling_objects(owner, hpa_target, frozen=frozen)
+    return (*children, *led, *scaling)
 
 
 def diff_children(
+    renderer: Renderer,
     live: tuple[Manifest, ...],
     wanted: tuple[Manifest, ...],
     untouched: frozenset[str],
@@ -99,6 +102,7 @@ def diff_children(
     """Compare the live children with the desired ones.
 
     Args:
+        renderer: It caches comparisons.
         live: Children with our labels and the owner's uid.
         wanted: The desired children.
         untouched: Revisions that serve but cannot be rendered: their children are not deleted.
@@ -109,7 +113,7 @@ def diff_children(
     applies = tuple(
         manifest
         for key, manifest in desired_by_key.items()
-        if not is_current(live_by_key.get(key), manifest)
+        if not renderer.is_current(live_by_key.get(key), manifest)
     )
     deletes = tuple(
         ObjectRef(child["kind"], child["metadata"]["name"], child["metadata"]["uid"])

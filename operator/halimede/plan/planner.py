@@ -3,17 +3,13 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from halimede.api.analysis import MetricsProvider
 from halimede.api.base import Manifest, RevisionHash
 from halimede.api.conditions import Condition, ConditionType
 from halimede.api.expose import ExposeType
 from halimede.api.reasons import NotReadyReason, Reason, Verdict
 from halimede.api.status import RevisionStatus, Status
-from halimede.api.v1alpha1 import COMMAND_ANNOTATION, ModelDeployment
-from halimede.judge.custom_queries import due_queries
-from halimede.judge.reading import BackendPosition, MetricsRequest, counted_since, watched
+from halimede.api.v1alpha1 import COMMAND_ANNOTATION
 from halimede.plan import user_routes
-from halimede.plan.backend_positions import backend_positions
 from halimede.plan.cluster_state import pod_start_times, summarise
 from halimede.plan.conditions import ConditionInput, build_conditions
 from halimede.plan.desired import (
@@ -27,13 +23,12 @@ from halimede.plan.desired import (
 )
 from halimede.plan.observed import Observed
 from halimede.plan.plan import Plan
-from halimede.plan.renderer import RenderKey, find_violations, render_key, render_revision
+from halimede.plan.renderer import Renderer, RenderKey, render_key
 from halimede.plan.status_limits import trim
-from halimede.plan.user_routes import Routes, plan_route_changes
+from halimede.plan.user_routes import plan_route_changes
 from halimede.render.images import Platform
 from halimede.render.revision import Revision
-from halimede.render.view import model_name
-from halimede.rollout.analysis_schedule import analyse, is_due
+from halimede.rollout.analysis_schedule import analyse
 from halimede.rollout.checks.safety import REFUSED_GRACE_SECONDS
 from halimede.rollout.checks.waits import ROUTE_WAIT_SECONDS
 from halimede.rollout.command import pending
@@ -69,55 +64,19 @@ WARN_ON: frozenset[Reason | NotReadyReason] = frozenset(
 """Reasons of Ready for which an Event is created when they begin."""
 
 
-def metrics_request(md: ModelDeployment, routes: Routes, now: float) -> MetricsRequest | None:
-    """Build the request to Prometheus in this reconcile; None: no poll is due.
-
-    Args:
-        md: The ModelDeployment.
-        routes: The user's HTTPRoutes, as in `Observed`.
-        now: UNIX time.
-    """
-    rollout, analysis = md.status.rollout, md.spec.rollout.analysis
-    if rollout is None or not is_due(rollout, analysis, now):
-        return None
-    return MetricsRequest(
-        provider=analysis.provider,
-        namespace=md.metadata.namespace,
-        name=md.metadata.name,
-        model=model_name(md),
-        stable=rollout.base,
-        canary=rollout.revision,
-        now=now,
-        since=counted_since(rollout.evidence),
-        stable_since=(md.status.stable and md.status.stable.since) or 0.0,
-        backends=_backend_positions(md, routes),
-        indicators=due_queries(analysis, rollout.evidence, now),
-        slow_after=analysis.latency.threshold_milliseconds if analysis.latency else None,
-        client_errors=bool(watched(analysis)),
-    )
-
-
-def _backend_positions(md: ModelDeployment, routes: Routes) -> tuple[BackendPosition, ...]:
-    if md.spec.rollout.analysis.provider is not MetricsProvider.ENVOY_GATEWAY:
-        return ()
-    route = routes.get(user_routes.referenced_route(md) or "")
-    return backend_positions(
-        (route | {"kind": "HTTPRoute"},) if route else traffic_objects(render_key(md), md.status),
-        md.metadata.name,
-    )
-
-
-def decide(observed: Observed, platform: Platform, now: float) -> Plan:
+def decide(observed: Observed, renderer: Renderer, platform: Platform, now: float) -> Plan:
     """Plan one reconcile of a ModelDeployment."""
     md = observed.deployment
     key, records = render_key(md), revision_configmaps(observed.children)
-    invalid = _invalid_message(key, observed)
-    rendered = render_revision(key, platform, observed.inputs) if invalid is None else None
-    target = _target(md.status, rendered, records) if rendered else None
+    invalid = _invalid_message(renderer, key, observed)
+    rendered = (
+        renderer.render_revision(key, platform, observed.inputs) if invalid is None else None
+    )
+    target = _target(renderer, md.status, rendered, records) if rendered else None
     hash_ = target.hash if target else _last_target(md.status)
     if hash_ is None:
-        return _nothing_to_serve(observed, invalid, now)
-    ctx, decision = _run_machine(observed, hash_, invalid, key, now)
+        return _nothing_to_serve(observed, renderer, invalid, now)
+    ctx, decision = _run_machine(observed, renderer, key, hash_, invalid, now)
     route_changes = plan_route_changes(
         md, decision.status, observed.routes, weighted_backends(decision.status), now
     )
@@ -126,14 +85,20 @@ def decide(observed: Observed, platform: Platform, now: float) -> Plan:
         newer_revision=_newer_revision(md.status, rendered, target),
     )
     decision, new_ctx = replace(decision, status=status), replace(ctx, status=status)
-    revisions = load_revisions(records, traffic.revisions_with_workloads(status))
+    revisions = load_revisions(renderer, records, traffic.revisions_with_workloads(status))
     if target is not None:
         revisions[target.hash] = target
-    children = desired_children(key, new_ctx, revisions, traffic_objects(key, decision.status))
+    children = desired_children(
+        renderer, key, new_ctx, revisions, traffic_objects(renderer, key, decision.status)
+    )
     lost = traffic.revisions_with_workloads(decision.status) - revisions.keys()
     status = _final_status(observed, new_ctx, decision, invalid, lost)
     diff = diff_children(
-        observed.children, children, lost, traffic.revisions_to_keep(decision.status)
+        renderer,
+        observed.children,
+        children,
+        lost,
+        traffic.revisions_to_keep(decision.status),
     )
     plan = _plan(observed, status, decision, diff, new_ctx)
     waits = (
@@ -147,13 +112,15 @@ def decide(observed: Observed, platform: Platform, now: float) -> Plan:
     )
 
 
-def _invalid_message(key: RenderKey, observed: Observed) -> str | None:
+def _invalid_message(renderer: Renderer, key: RenderKey, observed: Observed) -> str | None:
     """Describe everything that is wrong with the spec: the field, the fault, and what to do."""
-    violations = find_violations(key, observed.inputs)
+    violations = renderer.find_violations(key, observed.inputs)
     return " ".join(f"{violation}." for violation in violations) or None
 
 
-def _target(status: Status, rendered: Revision, records: Mapping[str, Manifest]) -> Revision:
+def _target(
+    renderer: Renderer, status: Status, rendered: Revision, records: Mapping[str, Manifest]
+) -> Revision:
     """Find the revision that the spec asks for, as it was recorded if it is not new.
 
     A revision that another version of the operator rendered from the same spec remains the target,
@@ -163,7 +130,7 @@ def _target(status: Status, rendered: Revision, records: Mapping[str, Manifest])
     warm = (one.revision for one in status.warm_revisions)
     former = (one.revision for one in status.history)
     for name in (rendered.hash, *current, *warm, *former):
-        recorded = load_revisions(records, {name}).get(name)
+        recorded = load_revisions(renderer, records, {name}).get(name)
         if recorded and (name == rendered.hash or recorded.spec_digest == rendered.spec_digest):
             return recorded
     return rendered
@@ -185,14 +152,24 @@ def _last_target(status: Status) -> RevisionHash | None:
 
 
 def _run_machine(
-    observed: Observed, target: RevisionHash, invalid: str | None, key: RenderKey, now: float
+    observed: Observed,
+    renderer: Renderer,
+    key: RenderKey,
+    target: RevisionHash,
+    invalid: str | None,
+    now: float,
 ) -> tuple[RolloutContext, Decision]:
     md, status = observed.deployment, observed.deployment.status
     if status.target is None and status.stable is None:
         first = RevisionStatus(revision=target, since=now)
         status = status.evolve(target=first)
     status = _without_lost_records(status, observed)
-    facts = summarise(observed, traffic_objects(key, status), weighted_backends(status))
+    facts = summarise(
+        observed,
+        renderer,
+        traffic_objects(renderer, key, status),
+        weighted_backends(status),
+    )
     status, verdict = _analyse(observed, status, now)
     ctx = RolloutContext(
         goal=Goal(
@@ -253,7 +230,9 @@ def _final_status(
     return trim(status.evolve(conditions=build_conditions(situation)))
 
 
-def _nothing_to_serve(observed: Observed, invalid: str | None, now: float) -> Plan:
+def _nothing_to_serve(
+    observed: Observed, renderer: Renderer, invalid: str | None, now: float
+) -> Plan:
     """Plan for an invalid first spec: there is nothing to keep and nothing to start."""
     md = observed.deployment
     ctx = RolloutContext(
@@ -263,7 +242,7 @@ def _nothing_to_serve(observed: Observed, invalid: str | None, now: float) -> Pl
             md.metadata.uid,
             invalid=invalid,
         ),
-        facts=summarise(observed, (), ()),
+        facts=summarise(observed, renderer, (), ()),
         status=md.status,
         command=None,
         verdict=None,

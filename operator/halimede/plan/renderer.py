@@ -15,14 +15,12 @@ from halimede.api.base import Manifest, RevisionHash
 from halimede.api.source import Inputs
 from halimede.api.status import Status
 from halimede.api.v1alpha1 import Metadata, ModelDeployment
-from halimede.render import revision as revisions
-from halimede.render import scaling, workload
-from halimede.render import traffic as routing
+from halimede.render import revision, scaling, traffic, workload
 from halimede.render.drift import is_up_to_date
 from halimede.render.env import RENDERED
 from halimede.render.images import Platform
 from halimede.render.ownership import owned_fields
-from halimede.render.revision import Revision, from_record
+from halimede.render.revision import Revision
 from halimede.render.traffic import Backend
 from halimede.validation import spec
 from halimede.validation.spec import Violation
@@ -32,14 +30,11 @@ ANSWERS = 2048
 COMPARISONS = 65536
 """Maximum number of cached comparisons; these contain no manifest."""
 
-Question = TypeVar("Question", bound=Hashable)
-Answer = TypeVar("Answer")
+CacheKey = TypeVar("CacheKey", bound=Hashable)
+Cached = TypeVar("Cached")
 Version = tuple[str, str]
 """An object's uid and resourceVersion, which identify its live content."""
 _NO_METADATA, _NO_STATUS = Metadata(name="", namespace=""), Status()
-
-_revision_cache: dict[Version, Revision] = {}
-_comparison_cache: dict[tuple[Version, str], bool] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,47 +65,101 @@ def render_key(md: ModelDeployment) -> RenderKey:
     )
 
 
-def find_violations(of: RenderKey, inputs: Inputs) -> tuple[Violation, ...]:
-    """Find what is wrong with a spec: see `validation.spec.find_violations`."""
-    return spec.find_violations(of.deployment, inputs) if inputs else _find_violations(of)
+class Renderer:
+    """Renders with caches of its own; create one for all reconciles."""
+
+    def __init__(self) -> None:
+        """Create the empty caches."""
+        self._violations = lru_cache(ANSWERS)(_find_violations)
+        self._revisions = lru_cache(ANSWERS)(_render_revision)
+        self._children = lru_cache(ANSWERS)(_render_children)
+        self._traffic = lru_cache(ANSWERS)(_render_traffic)
+        self._autoscaling = lru_cache(ANSWERS)(_autoscaling_objects)
+        self._records: dict[Version, Revision] = {}
+        self._comparisons: dict[tuple[Version, str], bool] = {}
+
+    def find_violations(self, key: RenderKey, inputs: Inputs) -> tuple[Violation, ...]:
+        """Find what is wrong with a spec: see `validation.spec.find_violations`."""
+        return spec.find_violations(key.deployment, inputs) if inputs else self._violations(key)
+
+    def render_revision(self, key: RenderKey, platform: Platform, inputs: Inputs) -> Revision:
+        """Render the revision of a spec: see `render.revision.render_revision`."""
+        if inputs:
+            return revision.render_revision(key.deployment, platform, inputs)
+        return self._revisions(key, platform)
+
+    def render_children(
+        self, key: RenderKey, recorded: Revision, replicas: int | None
+    ) -> tuple[Manifest, ...]:
+        """Render the children that run a revision: see `render.workload.render_workload`."""
+        if recorded.source:
+            return _render_children(key, recorded, replicas)
+        return self._children(key, recorded, replicas)
+
+    def render_traffic(
+        self,
+        key: RenderKey,
+        backends: tuple[Backend, ...],
+        preview: RevisionHash | None,
+        *,
+        testers: bool,
+        copies: int,
+        by_pods: bool,
+    ) -> tuple[Manifest, ...]:
+        """Render the Services and routes: see `render.traffic.render_traffic`."""
+        return self._traffic(
+            key, backends, preview, testers=testers, copies=copies, by_pods=by_pods
+        )
+
+    def autoscaling_objects(
+        self, key: RenderKey, scaled: RevisionHash | None, *, frozen: bool
+    ) -> tuple[Manifest, ...]:
+        """Render the disruption budget, and the autoscaler of the revision *scaled* if any is."""
+        return self._autoscaling(key, scaled, frozen=frozen)
+
+    def load_revision(self, config_map: Manifest) -> Revision:
+        """Read a revision from its live ConfigMap: see `render.revision.from_record`."""
+        version = _version(config_map)
+        recorded = self._records.get(version)
+        if recorded is None:
+            recorded = revision.from_record(config_map)
+            if not recorded.source:
+                _store(self._records, ANSWERS, version, recorded)
+        return recorded
+
+    def is_current(self, live: Manifest | None, desired: Manifest) -> bool:
+        """Whether a live object has the fields of a rendered one, unchanged since their apply.
+
+        See `render.drift.is_up_to_date` and `render.ownership.owned_fields`. The digest in the
+        rendered annotation identifies the desired object in the cache.
+        """
+        if live is None:
+            return False
+        cache_key = (_version(live), desired["metadata"]["annotations"][RENDERED])
+        if cache_key not in self._comparisons:
+            answer = is_up_to_date(live, desired) or is_up_to_date(
+                live, desired, owned_fields(live, desired)
+            )
+            _store(self._comparisons, COMPARISONS, cache_key, answer)
+        return self._comparisons[cache_key]
 
 
-@lru_cache(maxsize=ANSWERS)
-def _find_violations(of: RenderKey) -> tuple[Violation, ...]:
-    return spec.find_violations(of.deployment, {})
+def _find_violations(key: RenderKey) -> tuple[Violation, ...]:
+    return spec.find_violations(key.deployment, {})
 
 
-def render_revision(of: RenderKey, platform: Platform, inputs: Inputs) -> Revision:
-    """Render the revision of a spec: see `render.revision.render_revision`."""
-    if inputs:
-        return revisions.render_revision(of.deployment, platform, inputs)
-    return _render_revision(of, platform)
+def _render_revision(key: RenderKey, platform: Platform) -> Revision:
+    return revision.render_revision(key.deployment, platform, {})
 
 
-@lru_cache(maxsize=ANSWERS)
-def _render_revision(of: RenderKey, platform: Platform) -> Revision:
-    return revisions.render_revision(of.deployment, platform, {})
-
-
-def render_children(
-    of: RenderKey, recorded: Revision, replicas: int | None
-) -> tuple[Manifest, ...]:
-    """Render the children that run a revision: see `render.workload.render_workload`."""
-    if recorded.source:
-        return workload.render_workload(of.deployment, recorded, replicas)
-    return _render_children(of, recorded, replicas)
-
-
-@lru_cache(maxsize=ANSWERS)
 def _render_children(
-    of: RenderKey, recorded: Revision, replicas: int | None
+    key: RenderKey, recorded: Revision, replicas: int | None
 ) -> tuple[Manifest, ...]:
-    return workload.render_workload(of.deployment, recorded, replicas)
+    return workload.render_workload(key.deployment, recorded, replicas)
 
 
-@lru_cache(maxsize=ANSWERS)
-def render_traffic(
-    of: RenderKey,
+def _render_traffic(
+    key: RenderKey,
     backends: tuple[Backend, ...],
     preview: RevisionHash | None,
     *,
@@ -118,47 +167,16 @@ def render_traffic(
     copies: int,
     by_pods: bool,
 ) -> tuple[Manifest, ...]:
-    """Render the Services and routes: see `render.traffic.render_traffic`."""
-    return routing.render_traffic(
-        of.deployment, backends, preview, testers=testers, copies=copies, by_pods=by_pods
+    return traffic.render_traffic(
+        key.deployment, backends, preview, testers=testers, copies=copies, by_pods=by_pods
     )
 
 
-@lru_cache(maxsize=ANSWERS)
-def autoscaling_objects(
-    of: RenderKey, scaled: RevisionHash | None, *, frozen: bool
+def _autoscaling_objects(
+    key: RenderKey, scaled: RevisionHash | None, *, frozen: bool
 ) -> tuple[Manifest, ...]:
-    """Render the disruption budget, and the autoscaler of the revision *scaled* if any is."""
-    hpa = scaling.hpa(of.deployment, scaled, frozen=frozen) if scaled else None
-    return (*((hpa,) if hpa else ()), scaling.pdb(of.deployment))
-
-
-def load_revision(config_map: Manifest) -> Revision:
-    """Read a revision from its live ConfigMap: see `render.revision.from_record`."""
-    version = _version(config_map)
-    revision = _revision_cache.get(version)
-    if revision is None:
-        revision = from_record(config_map)
-        if not revision.source:
-            _store(_revision_cache, ANSWERS, version, revision)
-    return revision
-
-
-def is_current(live: Manifest | None, desired: Manifest) -> bool:
-    """Whether a live object has the fields of a rendered one, unchanged since they were applied.
-
-    See `render.drift.is_up_to_date` and `render.ownership.owned_fields`. The digest in the
-    rendered annotation identifies the desired object in the cache.
-    """
-    if live is None:
-        return False
-    cache_key = (_version(live), desired["metadata"]["annotations"][RENDERED])
-    if cache_key not in _comparison_cache:
-        answer = is_up_to_date(live, desired) or is_up_to_date(
-            live, desired, owned_fields(live, desired)
-        )
-        _store(_comparison_cache, COMPARISONS, cache_key, answer)
-    return _comparison_cache[cache_key]
+    hpa = scaling.hpa(key.deployment, scaled, frozen=frozen) if scaled else None
+    return (*((hpa,) if hpa else ()), scaling.pdb(key.deployment))
 
 
 def _version(live: Manifest) -> Version:
@@ -166,7 +184,7 @@ def _version(live: Manifest) -> Version:
     return metadata["uid"], metadata["resourceVersion"]
 
 
-def _store(cache: dict[Question, Answer], max_size: int, key: Question, value: Answer) -> None:
+def _store(cache: dict[CacheKey, Cached], max_size: int, key: CacheKey, value: Cached) -> None:
     if len(cache) >= max_size:
         cache.clear()
     cache[key] = value

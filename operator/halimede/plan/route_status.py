@@ -1,11 +1,13 @@
 """Compute whether the Services and routes are live and accepted."""
 
 from collections import defaultdict
+from collections.abc import Iterator
 from datetime import datetime
 
 from halimede.api.base import Manifest
+from halimede.judge.reading import BackendPosition
 from halimede.plan.field_managers import foreign_write, latest
-from halimede.plan.renderer import is_current
+from halimede.plan.renderer import Renderer
 from halimede.render import names
 from halimede.rollout.facts import Route
 
@@ -23,14 +25,16 @@ _PARENT = {
 """The fields that identify a parent, with their defaults."""
 
 
-def route_status(children: tuple[Manifest, ...], desired: tuple[Manifest, ...]) -> Route:
+def route_status(
+    renderer: Renderer, children: tuple[Manifest, ...], desired: tuple[Manifest, ...]
+) -> Route:
     """Compare the live objects with those that the status desires.
 
     Services and Ingresses count as accepted once they are stored: no controller reports on them.
     """
     live = {_key(child): child for child in children}
     desired_keys = {_key(manifest) for manifest in desired}
-    applied = all(is_current(live.get(_key(manifest)), manifest) for manifest in desired)
+    applied = all(renderer.is_current(live.get(_key(manifest)), manifest) for manifest in desired)
     stray = any(key not in desired_keys and key[0] in ROUTES for key in live)
     answers = [
         httproute_status(child)
@@ -53,7 +57,7 @@ def route_status(children: tuple[Manifest, ...], desired: tuple[Manifest, ...]) 
             for manifest in desired
             if manifest["kind"] in ROUTES
             and (child := live.get(_key(manifest)))
-            and not is_current(child, manifest)
+            and not renderer.is_current(child, manifest)
         ),
     )
 
@@ -102,6 +106,15 @@ def httproute_status(http_route: Manifest) -> Route:
     )
 
 
+def backend_positions(entrance: tuple[Manifest, ...], name: str) -> tuple[BackendPosition, ...]:
+    """List the backends of HTTPRoutes that are Services of revisions of *name*.
+
+    Some routers name their series only by the position of a backend in its route.
+    """
+    routes = (manifest for manifest in entrance if manifest["kind"] == "HTTPRoute")
+    return tuple(position for route in routes for position in _route_positions(route, name))
+
+
 def _current_conditions(parent: Manifest, generation: int | None) -> dict[str, Manifest]:
     return {
         condition["type"]: condition
@@ -145,3 +158,13 @@ def _same_parent(desired: Manifest, reported: Manifest) -> bool:
 
 def _key(manifest: Manifest) -> tuple[str, str]:
     return manifest["kind"], manifest["metadata"]["name"]
+
+
+def _route_positions(http_route: Manifest, name: str) -> Iterator[BackendPosition]:
+    metadata = http_route["metadata"]
+    route, prefix = f"{metadata['namespace']}/{metadata['name']}", f"{name}-"
+    for rule_index, rule in enumerate(http_route["spec"].get("rules") or ()):
+        for index, backend in enumerate(rule.get("backendRefs") or ()):
+            if backend["name"].startswith(prefix):
+                revision = backend["name"].removeprefix(prefix)
+                yield BackendPosition(route, rule_index, index, revision, backend["port"])

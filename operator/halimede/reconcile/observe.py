@@ -10,8 +10,10 @@ from halimede.adapters.store import Key, Store
 from halimede.api.base import Manifest
 from halimede.api.source import config_maps
 from halimede.api.v1alpha1 import ModelDeployment
+from halimede.judge.queries import plan_queries
+from halimede.plan.metrics_request import build_request
 from halimede.plan.observed import Observed
-from halimede.plan.planner import metrics_request
+from halimede.plan.renderer import Renderer
 from halimede.plan.user_routes import tracked_routes
 from halimede.reconcile.references import ReferencedObjects
 
@@ -32,6 +34,7 @@ async def observe(
     key: Key,
     deployment: ModelDeployment,
     senses: Readers,
+    renderer: Renderer,
     errors: Mapping[str, OperatorError],
     now: float,
 ) -> Observed:
@@ -41,11 +44,12 @@ async def observe(
         key: The ModelDeployment's key.
         deployment: The ModelDeployment.
         senses: The sources to read.
+        renderer: It renders the route whose backends are counted.
         errors: The errors of the last reconcile's failed writes, by `Kind/name`.
         now: UNIX time.
     """
     routes = await senses.routes.read(key, tracked_routes(deployment))
-    request = metrics_request(deployment, routes, now)
+    request = build_request(deployment, routes, renderer, now)
     owned = senses.store.owned
     uid = deployment.metadata.uid
     return Observed(
@@ -57,7 +61,7 @@ async def observe(
         endpoint_slices=owned(ENDPOINT_SLICE, key),
         inputs=await senses.inputs.read(key, _config_maps(deployment)),
         routes=routes,
-        reading=await senses.metrics.read(request) if request else None,
+        reading=await senses.metrics.read(plan_queries(request)) if request else None,
         apply_errors={what: str(error) for what, error in errors.items()},
         refused=frozenset(
             what for what, error in errors.items() if isinstance(error, RejectedError)

@@ -18,6 +18,7 @@ from halimede.api.v1alpha1 import ModelDeployment
 from halimede.plan.finalize import Deletion, pending_deletion, plan_deletion
 from halimede.plan.plan import Plan, describe_transition
 from halimede.plan.planner import decide
+from halimede.plan.renderer import Renderer
 from halimede.plan.unreadable import plan_for_unreadable
 from halimede.reconcile.execute import Outcome, execute_plan
 from halimede.reconcile.observe import Readers, observe
@@ -44,6 +45,7 @@ class Reconciler:
     """Returns the UNIX time; a reconcile reads it once."""
     chance: Callable[[], float] = random.random
     """Returns the jitter of the resync, in [0, 1)."""
+    _renderer: Renderer = field(default_factory=Renderer)
     _apply_errors: dict[Key, Mapping[str, OperatorError]] = field(default_factory=dict)
     _with_metrics: set[Key] = field(default_factory=set)
 
@@ -76,8 +78,8 @@ class Reconciler:
             outcome = await execute_plan(plan, manifest, self.cluster, self.senses, now)
             return await self._conclude(key, manifest, outcome, None, Result())
         errors = self._apply_errors.get(key, {})
-        observed = await observe(key, deployment, self.senses, errors, now)
-        plan = decide(observed, self.platform, now)
+        observed = await observe(key, deployment, self.senses, self._renderer, errors, now)
+        plan = decide(observed, self._renderer, self.platform, now)
         outcome = await execute_plan(plan, manifest, self.cluster, self.senses, now)
         self._keep_errors(key, outcome.failed)
         self._update_metrics(key, deployment.status, plan.status)

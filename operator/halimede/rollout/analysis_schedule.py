@@ -12,21 +12,7 @@ from halimede.judge.reading import Reading
 from halimede.judge.rule import rise_of_client_errors
 from halimede.judge.thresholds import DOUBT, MIN_POLLS
 from halimede.rollout.sizing.replicas import FULL_WEIGHT
-from halimede.rollout.steps import PRE_TRAFFIC
-
-COUNTED = frozenset(
-    {
-        State.SHIFTING,
-        State.ANALYSING,
-        State.STEP_PAUSED,
-        State.SCALING_UP,
-        State.PROMOTING,
-        State.BAKING,
-    }
-)
-"""The states in which the new revision may get users' requests; a bad one is aborted in any."""
-FIRST_COUNTED = frozenset({State.ANALYSING, State.BAKING})
-"""The states in which the weight is live, so that counting can start."""
+from halimede.rollout.states import PRE_TRAFFIC, STARTING_TO_COUNT, USER_TRAFFIC
 
 
 def warmup_ends_at(rollout: RolloutStatus, analysis: Analysis) -> float | None:
@@ -34,7 +20,7 @@ def warmup_ends_at(rollout: RolloutStatus, analysis: Analysis) -> float | None:
     if rollout.state in PRE_TRAFFIC:
         since = rollout.step_started_at
         return None if since is None else since + analysis.warmup_seconds
-    if rollout.state not in FIRST_COUNTED:
+    if rollout.state not in STARTING_TO_COUNT:
         return None
     return (rollout.step_started_at or rollout.state_since) + analysis.warmup_seconds
 
@@ -42,7 +28,7 @@ def warmup_ends_at(rollout: RolloutStatus, analysis: Analysis) -> float | None:
 def due_at(rollout: RolloutStatus, analysis: Analysis) -> float | None:
     """Return when the next poll is due; None if there is nothing to poll."""
     before_users = rollout.state in PRE_TRAFFIC and rollout.step_started_at is not None
-    if not before_users and (rollout.state not in COUNTED or rollout.weight == 0):
+    if not before_users and (rollout.state not in USER_TRAFFIC or rollout.weight == 0):
         return None
     if rollout.polled_at is not None:
         return rollout.polled_at + analysis.interval_seconds

@@ -6,37 +6,12 @@ from dataclasses import dataclass
 from halimede.api.base import RevisionHash
 from halimede.api.reasons import NotReadyReason, Reason, Verdict
 from halimede.api.rollout import CapacityMode, Rollout, Step, Strategy
-from halimede.api.status import RolloutStatus, State, Status
+from halimede.api.status import RolloutStatus, Status
 from halimede.rollout.command import Command, Verb
 from halimede.rollout.events import Event
 from halimede.rollout.facts import Facts, Workload
 from halimede.rollout.route_conflict import active_conflict
-from halimede.rollout.sizing.replicas import (
-    FULL_WEIGHT,
-    canary_replicas,
-    full_scale,
-    replicas_for_weight,
-    split_replicas,
-)
-from halimede.rollout.steps import control_percent, current_step, mirror_due
-
-GROWING = frozenset(
-    {
-        State.STARTING,
-        State.PRIMING,
-        State.MIRRORING,
-        State.SHIFTING,
-        State.ANALYSING,
-        State.STEP_PAUSED,
-    }
-)
-"""The states in which a canary has only the pods that its step needs or asks for."""
-SHARED = frozenset(
-    {State.SHIFTING, State.ANALYSING, State.STEP_PAUSED, State.SCALING_UP, State.PROMOTING}
-)
-"""The states in which pods of a canary may replace pods of the stable revision."""
-DECIDED = frozenset({State.DRAINING, State.ABORTING, State.ABORT_DRAINING})
-"""The states in which the outcome of the rollout is decided."""
+from halimede.rollout.steps import current_step
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,16 +103,6 @@ class RolloutContext:
         )
 
     @property
-    def attainable_weight(self) -> int:
-        """The weight to set next; if pods are replaced, no more than the ready pods carry."""
-        growing = self.rollout.state in GROWING and self.step is not None
-        goal = self.step_weight if growing else FULL_WEIGHT
-        if not self.replaces_pods:
-            return goal
-        share = FULL_WEIGHT * self.canary.ready_endpoints // max(1, self.facts.replicas)
-        return max(self.rollout.weight, min(goal, share))
-
-    @property
     def route_settled(self) -> bool:
         """Whether the route is live as desired, and proxies have had `settleSeconds` to follow."""
         return (
@@ -181,113 +146,6 @@ class RolloutContext:
     def weight_by_replicas(self) -> bool:
         """Whether the numbers of pods make the weight, without replacing pods one by one."""
         return self.shared_service and not self.replaces_pods
-
-    @property
-    def control(self) -> int:
-        """The percentage of requests that the stable revision is to keep during the bake."""
-        return control_percent(self.rollout, self.settings, by_pods=self.goal.no_router)
-
-    @property
-    def bake_weight(self) -> int:
-        """The weight for the bake: 100 less the control share, if stable's ready pods carry that.
-
-        It is never less than the current weight.
-        """
-        weight = max(self.rollout.weight, FULL_WEIGHT - self.control)
-        return (
-            weight if self.stable.ready_endpoints >= self.replicas_for(weight)[1] else FULL_WEIGHT
-        )
-
-    def replicas_for(self, weight: int) -> tuple[int, int]:
-        """Return how many pods the canary and the stable revision need at *weight*."""
-        replicas = self.facts.replicas
-        if self.weight_by_replicas:
-            return split_replicas(weight, replicas)
-        return replicas_for_weight(weight, replicas), replicas_for_weight(
-            FULL_WEIGHT - weight, replicas
-        )
-
-    @property
-    def at_full_scale(self) -> bool:
-        """Whether the canary's ready pods can carry all traffic."""
-        return self.canary.ready_endpoints >= self.full_scale_min
-
-    @property
-    def full_scale_min(self) -> int:
-        """The ready pods that the canary needs for all traffic; replacing, one may be missing."""
-        replicas = self.facts.replicas
-        return (
-            min(full_scale(replicas), max(1, replicas - 1))
-            if self.replaces_pods
-            else full_scale(replicas)
-        )
-
-    def can_carry(self, weight: int) -> bool:
-        """Whether the canary's ready pods suffice for *weight*."""
-        ready = self.canary.ready_endpoints
-        return self.at_full_scale or (
-            weight < FULL_WEIGHT and ready >= self.replicas_for(weight)[0]
-        )
-
-    @property
-    def min_ready(self) -> int:
-        """How many ready pods the canary needs before the rollout can go on."""
-        if self.replaces_pods and self.rollout.state in (State.STARTING, State.PRIMING):
-            return 1
-        if self.rollout.state in GROWING and self.step:
-            return min(
-                self.target_replicas, full_scale(max(self.target_replicas, self.facts.replicas))
-            )
-        return self.full_scale_min
-
-    @property
-    def canary_replicas(self) -> int:
-        """How many pods the canary's Deployment asks for now, ready or not."""
-        if not self.replaces_pods:
-            return self.target_replicas
-        # Only pods that the stable revision was observed to give up make room.
-        room = self.facts.replicas + 1 - self.stable.desired
-        return max(1, min(self.target_replicas, self.rollout.replaced_replicas + 1, room))
-
-    @property
-    def target_replicas(self) -> int:
-        """How many pods the canary should have in the end, for its step or for all traffic."""
-        if self.rollout.state not in GROWING or not self.step:
-            return self.facts.replicas
-        if self.replaces_pods:
-            # Pods beyond what the weight needs would be missing on the stable side.
-            return max(1, replicas_for_weight(self.step_weight, self.facts.replicas))
-        if self.weight_by_replicas:
-            return max(1, self.replicas_for(self.step_weight)[0])
-        mirror = mirror_due(self.rollout, self.settings)
-        load = max(self.step_weight, mirror.percent if mirror else 0)
-        return canary_replicas(self.step.scale, load, self.facts.replicas)
-
-    @property
-    def stable_replicas(self) -> int:
-        """How many pods the stable revision should have; usually all.
-
-        If the numbers of pods make the weight, it scales down only as canary pods are ready and
-        the route has settled, and back up if the canary loses pods.
-        """
-        replicas, weight = self.facts.replicas, self.rollout.weight
-        shared = self.rollout.state in SHARED and self.rollout.failover_since is None
-        if not self.weight_by_replicas or not shared or weight == 0:
-            return replicas
-        kept = min(self.stable.desired, replicas)
-        if weight == FULL_WEIGHT:
-            return kept
-        least = max(self.replicas_for(weight)[1], replicas - self.canary.ready_endpoints)
-        return min(replicas, least if self.route_settled else max(least, kept))
-
-    @property
-    def actual_weight(self) -> int | None:
-        """The canary's percentage by its ready pods; None if a router applies the weight."""
-        canary = self.canary.ready_endpoints
-        total = canary + self.stable.ready_endpoints
-        if not self.shared_service or self.rollout.weight in (0, FULL_WEIGHT) or not total:
-            return None
-        return round(FULL_WEIGHT * canary / total)
 
     def elapsed(self, since: float) -> float:
         """Return the seconds since a moment; 0 if the clock was set back."""

@@ -26,6 +26,7 @@ from halimede.rollout.command import Command, Verb, mark_executed, mark_handled,
 from halimede.rollout.commands.validate import ends_pin, rejection_reason
 from halimede.rollout.context import Check, Decision, RolloutContext, first_decision
 from halimede.rollout.events import Event, normal
+from halimede.rollout.sizing.pods import actual_weight
 from halimede.rollout.steps import remap_steps
 
 ADVANCES: Mapping[State, Callable[[RolloutContext], Decision]] = {
@@ -192,6 +193,6 @@ def record_observations(ctx: RolloutContext) -> Status:
     rollout = pauses.track_spec_pause(rollout, ctx.settings, now)
     rollout = remap_steps(rollout, ctx.settings, now)
     rollout = recreate.track_readiness(rollout, ctx)
-    if rollout.actual_weight != ctx.actual_weight:
-        rollout = rollout.evolve(actual_weight=ctx.actual_weight)
+    if rollout.actual_weight != actual_weight(ctx):
+        rollout = rollout.evolve(actual_weight=actual_weight(ctx))
     return status if rollout is status.rollout else status.evolve(rollout=rollout)

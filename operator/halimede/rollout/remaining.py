@@ -3,7 +3,7 @@
 from halimede.api.analysis import Analysis
 from halimede.api.reasons import Verdict
 from halimede.api.rollout import Rollout
-from halimede.api.status import Evidence, RolloutStatus, SourceEvidence, State
+from halimede.api.status import Evidence, RolloutStatus, SourceEvidence
 from halimede.judge.evidence import log_odds_against
 from halimede.judge.judge import demanded, examined
 from halimede.judge.messages import plural
@@ -12,7 +12,8 @@ from halimede.judge.sample_size import StepTest, requests_to_certify, requests_t
 from halimede.judge.thresholds import SUSPICION
 from halimede.rollout.formatting import about, about_rate
 from halimede.rollout.sizing.replicas import FULL_WEIGHT
-from halimede.rollout.steps import AT_STEP, is_stepwise, mirror_due
+from halimede.rollout.states import AWAITING_EVIDENCE
+from halimede.rollout.steps import is_stepwise, mirror_due
 
 
 def level_due(rollout: RolloutStatus) -> int | None:
@@ -20,7 +21,7 @@ def level_due(rollout: RolloutStatus) -> int | None:
     evidence = rollout.evidence
     if evidence is None or not evidence.levels or not is_stepwise(rollout):
         return None
-    if rollout.state not in AT_STEP | {State.MIRRORING} or rollout.outcome is not None:
+    if rollout.state not in AWAITING_EVIDENCE or rollout.outcome is not None:
         return None
     return examined(evidence, rollout.step, rollout.steps)
 

@@ -5,8 +5,9 @@ from halimede.api.reasons import EventReason
 from halimede.api.rollout import Rollout
 from halimede.api.status import PinnedRevision, PromotedRevision, RevisionStatus, Status
 from halimede.rollout.command import Command, Verb
-from halimede.rollout.context import DECIDED, Goal, RolloutContext
+from halimede.rollout.context import Goal, RolloutContext
 from halimede.rollout.events import Event, normal
+from halimede.rollout.states import DECIDED
 
 
 def make_stable(status: Status, revision: RevisionHash, settings: Rollout, now: float) -> Status:

@@ -6,13 +6,8 @@ from typing import Any
 from halimede.api.rollout import CapacityMode, Mirror, Rollout, Stage, Step, Strategy
 from halimede.api.status import Outcome, RolloutStatus, State
 from halimede.rollout.sizing.replicas import FULL_WEIGHT
+from halimede.rollout.states import AT_STEP_WEIGHT, PRE_TRAFFIC
 
-AT_STEP = frozenset({State.ANALYSING, State.STEP_PAUSED})
-"""The states in which the route has the step's weight."""
-PRE_TRAFFIC = frozenset({State.MIRRORING, State.AWAITING_PROMOTION})
-"""The states in which a revision may be judged before it gets users' requests."""
-ALL_TRAFFIC = frozenset({State.PROMOTING, State.BAKING})
-"""The states in which the new revision has all requests, or all but the control share."""
 LEAST_CONTROL, MOST_CONTROL = 10, 50
 """Bounds of a canary's control share in percent, if the spec does not set it."""
 CONTROL_REQUESTS, CONTROL_SECONDS = 150, 300
@@ -149,7 +144,7 @@ def remap_steps(rollout: RolloutStatus, settings: Rollout, now: float) -> Rollou
     enough = (index for index, step in enumerate(steps) if step.weight >= rollout.weight)
     index = next(enough, len(steps) - 1)
     changes: dict[str, Any] = {"step": index, "steps": len(steps)}
-    if rollout.state in AT_STEP and steps[index].weight > rollout.weight:
+    if rollout.state in AT_STEP_WEIGHT and steps[index].weight > rollout.weight:
         changes |= {"state": State.SHIFTING, "state_since": now, "last_progress_at": now}
     remapped = rollout.evolve(**changes)
     return rollout if remapped == rollout else remapped
@@ -158,4 +153,4 @@ def remap_steps(rollout: RolloutStatus, settings: Rollout, now: float) -> Rollou
 def _steps_edited(rollout: RolloutStatus, steps: tuple[Step, ...]) -> bool:
     if rollout.steps != len(steps):
         return True
-    return rollout.state in AT_STEP and steps[rollout.step].weight != rollout.weight
+    return rollout.state in AT_STEP_WEIGHT and steps[rollout.step].weight != rollout.weight

@@ -14,11 +14,12 @@ from halimede.api.rollout import LONGEST_STEP, Rollout
 from halimede.api.status import Evidence, RolloutStatus
 from halimede.judge.judge import demanded, examined
 from halimede.judge.sample_size import requests_to_certify
-from halimede.rollout.context import GROWING, Decision, RolloutContext
+from halimede.rollout.context import Decision, RolloutContext
 from halimede.rollout.decisions import with_rollout
 from halimede.rollout.events import warning
 from halimede.rollout.formatting import about, about_rate
 from halimede.rollout.sizing.replicas import FULL_WEIGHT
+from halimede.rollout.states import SIZED_FOR_STEP
 from halimede.rollout.steps import is_stepwise
 
 
@@ -87,7 +88,7 @@ def shortages(rollout: RolloutStatus, settings: Rollout) -> tuple[Advice, ...]:
     evidence = rollout.evidence
     if evidence is None or not evidence.requests_per_second or not is_stepwise(rollout):
         return ()
-    if rollout.state not in GROWING:
+    if rollout.state not in SIZED_FOR_STEP:
         return ()
     steps = settings.canary.steps
     needed = [_needed(evidence, index, settings) for index in range(len(steps))]

@@ -11,7 +11,7 @@ import pytest
 from localcluster import build, chart, launch
 from localcluster.access import ClusterError
 from localcluster.cluster import Part, up
-from localcluster.launch import Wanted
+from localcluster.launch import ClusterRequest
 
 LIMIT = 120
 """Seconds after which a start counts as stuck; each cause is reported much earlier."""
@@ -19,7 +19,7 @@ LIMIT = 120
 
 def start(binaries: Path, *parts: Part) -> None:
     """Start a cluster of these programs and return the error."""
-    wanted = Wanted(f"broken-{os.getpid()}", binaries, parts, kwok_nodes=0, bound=True)
+    wanted = ClusterRequest(f"broken-{os.getpid()}", binaries, parts, kwok_nodes=0, bound=True)
     launch.launch(wanted, lambda _: None)
 
 

@@ -12,6 +12,7 @@ from halimede.adapters.prometheus import PrometheusReader
 from halimede.api.analysis import MetricsProvider
 from halimede.api.reasons import UnavailableReason
 from halimede.api.sources import Source
+from halimede.judge.queries import plan_queries
 from halimede.judge.reading import (
     CounterSamples,
     Counts,
@@ -35,7 +36,7 @@ async def read(
     """Ask once."""
     metrics = PrometheusReader(url, read_seconds=read_seconds)
     try:
-        return await metrics.read(wanted or request())
+        return await metrics.read(plan_queries(wanted or request()))
     finally:
         metrics.close()
 
@@ -156,7 +157,10 @@ async def test_a_success_without_content_is_refused(server: Server) -> None:
 
 
 @pytest.mark.parametrize("error", [KeyError, TypeError, ValueError, AttributeError])
-@pytest.mark.parametrize("function", ["build_queries", "render_query", "to_counts"])
+@pytest.mark.parametrize(
+    "function",
+    ["judge.queries.build_queries", "judge.queries.render_query", "adapters.prometheus.to_counts"],
+)
 async def test_an_error_of_ours_is_not_taken_for_theirs(
     server: Server, monkeypatch: pytest.MonkeyPatch, function: str, error: type[Exception]
 ) -> None:
@@ -165,7 +169,7 @@ async def test_an_error_of_ours_is_not_taken_for_theirs(
     def fail(*_: object) -> None:
         raise error("a programming error")
 
-    monkeypatch.setattr(f"halimede.adapters.prometheus.{function}", fail)
+    monkeypatch.setattr(f"halimede.{function}", fail)
     server.body = vector("2")
     with pytest.raises(error, match="a programming error"):
         await read(server.url, custom("f{{ revision }}{{ window }}"))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typing_extensions import override
 
-from halimede.settings import Credentials
+from halimede.fetch.credentials import Credentials
 
 TLS = Path(__file__).parent / "tls"
 TRUSTED = Credentials.from_env({"HALIMEDE_FETCH_ca.crt": (TLS / "ca.pem").read_text()})

@@ -29,14 +29,14 @@ CANARY_PATH = [
 ]
 
 
-@pytest.mark.transition(1, 2)
+@pytest.mark.transition("new-object", "first-revision-ready")
 def test_first_revision_serves_without_analysis() -> None:
     """There is nothing to compare the first revision with."""
     world = MachineWorld().serve()
     assert (world.status.stable and world.status.stable.revision, world.path) == ("v1", [None])
 
 
-@pytest.mark.transition(3)
+@pytest.mark.transition("first-revision-replaced")
 def test_first_revision_is_replaced_while_it_never_served() -> None:
     """A first revision that was never ready is replaced without steps."""
     world = MachineWorld(broken={"v1": unready(NotReadyReason.CRASH_LOOP)})
@@ -48,7 +48,7 @@ def test_first_revision_is_replaced_while_it_never_served() -> None:
     )
 
 
-@pytest.mark.transition(42)
+@pytest.mark.transition("old-revision-drained")
 def test_old_revision_stays_warm_and_then_goes() -> None:
     """After a promotion the old revision is kept for `scaleDownDelaySeconds`."""
     world = MachineWorld().serve().ask_for("v2")
@@ -60,7 +60,7 @@ def test_old_revision_stays_warm_and_then_goes() -> None:
     assert world.desired == {"v2": 2}
 
 
-@pytest.mark.transition(7)
+@pytest.mark.transition("earlier-revision")
 def test_way_back_to_a_warm_revision_has_no_steps() -> None:
     """A revision that served minutes ago needs no new evidence."""
     world = MachineWorld().serve().ask_for("v2")
@@ -77,7 +77,7 @@ def test_way_back_to_a_warm_revision_has_no_steps() -> None:
     ]
 
 
-@pytest.mark.transition(9, 36)
+@pytest.mark.transition("canary-starting", "last-step-passed")
 def test_canary_grows_with_its_weight() -> None:
     """A canary has the pods that its weight needs, and full scale before it gets 100 %."""
     world = MachineWorld(replicas=10).serve().ask_for("v2")
@@ -88,7 +88,7 @@ def test_canary_grows_with_its_weight() -> None:
     assert grown == [1, 1, 10, 10]
 
 
-@pytest.mark.transition(31)
+@pytest.mark.transition("replicas-edited")
 def test_replicas_change_on_the_way() -> None:
     """A change of replicas does not reset a step."""
     world = canary_at(State.ANALYSING, MachineWorld(replicas=10))
@@ -97,7 +97,7 @@ def test_replicas_change_on_the_way() -> None:
     assert (world.state, world.desired) == (State.ANALYSING, {"v1": 20, "v2": 2})
 
 
-@pytest.mark.transition(30)
+@pytest.mark.transition("steps-edited")
 @pytest.mark.parametrize(
     ("weights", "step", "state"),
     [
@@ -122,7 +122,7 @@ def test_edited_steps_never_lower_the_weight(
     assert rollout.weight >= 10
 
 
-@pytest.mark.transition(55)
+@pytest.mark.transition("scaled-to-zero")
 def test_scaled_to_zero_takes_the_target_as_it_is() -> None:
     """With zero replicas a new revision becomes stable without analysis."""
     world = MachineWorld().serve()
@@ -164,7 +164,19 @@ def test_killed_after_the_status_was_written(state: State | None) -> None:
     assert (world.status.stable and world.status.stable.revision, world.state) == ("v2", None)
 
 
-@pytest.mark.transition(5, 10, 14, 16, 18, 19, 36, 37, 39, 41, 42)
+@pytest.mark.transition(
+    "new-revision",
+    "canary-ready",
+    "pods-discovered",
+    "step-weight-set",
+    "step-weight-live",
+    "step-passed",
+    "last-step-passed",
+    "full-scale-ready",
+    "bake-started",
+    "bake-passed",
+    "old-revision-drained",
+)
 def test_good_canary_is_promoted() -> None:
     """A canary that passes every step gets all traffic, one step at a time."""
     world = MachineWorld().serve().ask_for("v2")
@@ -181,7 +193,7 @@ def test_good_canary_is_promoted() -> None:
     ]
 
 
-@pytest.mark.transition(8)
+@pytest.mark.transition("settings-edited")
 def test_settings_alone_begin_no_rollout() -> None:
     """An edit of the settings alone starts no rollout."""
     world = MachineWorld().serve()

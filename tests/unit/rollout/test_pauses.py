@@ -35,7 +35,7 @@ def commanded(world: MachineWorld, command: str) -> MachineWorld:
     return world
 
 
-@pytest.mark.transition(32)
+@pytest.mark.transition("pause-command")
 @pytest.mark.parametrize("state", HOLDING)
 def test_pause_holds_every_state_before_the_commit(state: State) -> None:
     """A rollout paused by command stays in its state and writes no route."""
@@ -48,7 +48,7 @@ def test_pause_holds_every_state_before_the_commit(state: State) -> None:
     assert "`resume`" in world.last.wait.message
 
 
-@pytest.mark.transition(33)
+@pytest.mark.transition("resume-command")
 @pytest.mark.parametrize("state", HOLDING)
 def test_resume_goes_on_from_every_state(state: State) -> None:
     """After `resume` a good canary is promoted as without a pause."""
@@ -75,7 +75,7 @@ def test_pause_does_not_hold_the_judge() -> None:
     assert world.writes[-1] == (("v1", 100),)
 
 
-@pytest.mark.transition(47)
+@pytest.mark.transition("abort-command")
 def test_pause_does_not_hold_an_abort_by_command() -> None:
     """`abort` has precedence over `pause`."""
     world = commanded(canary_at(State.ANALYSING), "pause@1")
@@ -91,7 +91,7 @@ def test_pause_does_not_hold_the_way_out_of_lost_pods() -> None:
     assert world.writes[-1] == (("v1", 100), ("v2", 0))
 
 
-@pytest.mark.transition(31)
+@pytest.mark.transition("replicas-edited")
 def test_pause_does_not_hold_scaling() -> None:
     """A pause does not hold changes of `spec.replicas`."""
     world = commanded(canary_at(State.ANALYSING, MachineWorld(replicas=10)), "pause@1")
@@ -112,7 +112,7 @@ def test_pause_does_not_hold_an_edited_spec(target: str, outcome: Outcome) -> No
     assert world.status.rollout is None or world.status.rollout.paused_since is None
 
 
-@pytest.mark.transition(58)
+@pytest.mark.transition("raise-unwritten")
 def test_raise_that_was_stored_is_not_written_in_a_pause() -> None:
     """A weight that was stored but not written before a kill waits for the end of the pause."""
     world = canary_at(State.PRIMING)
@@ -230,7 +230,7 @@ def test_lack_of_evidence_ends_no_paused_rollout(settings: object, verdict: Verd
     assert world.state is State.ANALYSING
 
 
-@pytest.mark.transition(33)
+@pytest.mark.transition("resume-command")
 def test_resume_gives_an_inconclusive_step_its_time_anew() -> None:
     """An inconclusive step that paused waits for evidence again after `resume`."""
     world = canary_at(State.ANALYSING)
@@ -241,7 +241,7 @@ def test_resume_gives_an_inconclusive_step_its_time_anew() -> None:
     assert (world.last.wait and world.last.wait.reason) == "RollingOut"
 
 
-@pytest.mark.transition(56)
+@pytest.mark.transition("pause-timeout")
 @pytest.mark.parametrize("how", ["command", "spec"])
 @pytest.mark.parametrize("verdict", [None, Verdict.METRICS_DOWN, Verdict.PASS])
 def test_forgotten_pause_is_aborted(how: str, verdict: Verdict | None) -> None:
@@ -311,7 +311,7 @@ def test_revert_that_comes_with_the_timeout_wins() -> None:
     assert world.status.failed_revisions == ()
 
 
-@pytest.mark.transition(53)
+@pytest.mark.transition("clock-set-back")
 def test_clock_that_is_set_back_in_a_pause() -> None:
     """A clock that is set back lengthens a pause and breaks nothing."""
     world = commanded(canary_at(State.ANALYSING), "pause@1")

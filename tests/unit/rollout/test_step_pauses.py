@@ -18,7 +18,7 @@ def paused(pause: StepPause | None, **changes: object) -> MachineWorld:
     return canary_at(State.STEP_PAUSED, MachineWorld(settings=settings))
 
 
-@pytest.mark.transition(71)
+@pytest.mark.transition("step-pause-over")
 def test_timed_pause_ends_by_itself() -> None:
     """After its seconds, and not before, the rollout moves on to the next step."""
     world = paused(TIMED)
@@ -40,7 +40,7 @@ def test_pause_is_waited_for_by_the_clock() -> None:
     assert requeue_after(status, world.settings, world.now) == pytest.approx(580)
 
 
-@pytest.mark.transition(70)
+@pytest.mark.transition("step-pause")
 def test_pause_without_seconds_waits_for_promote() -> None:
     """However long the verdict is Pass, only a command ends the pause, and one is enough."""
     world = paused(MANUAL)

@@ -1,6 +1,7 @@
 """The table of transitions agrees with the code and the tests."""
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -13,13 +14,10 @@ from halimede.rollout import machine, pauses, revision_history, steps
 from halimede.rollout.checks import start
 from tests.support.recorder import ENTRIES, name_of
 from tools.transitions import TRANSITIONS, Transition
+from tools.transitions.diagram import render_diagram
 from tools.transitions.text import render_page
 
 ROOT = Path(__file__).parents[3]
-STUDIED = range(1, 54)
-"""The transition numbers of a complete engine; higher ones are additions."""
-NOT_BUILT = {}
-"""The missing rows and what each would change."""
 DECIDING: tuple[Callable[..., object], ...] = (
     *machine.IDLE,
     *(check for check in machine.CHECKS if check not in ENTRIES),
@@ -38,27 +36,27 @@ DECIDING: tuple[Callable[..., object], ...] = (
 """Every function that may change or hold the state of a ModelDeployment."""
 
 
-def marked(path: Path) -> Iterator[int]:
-    """Return the transition numbers that the tests in a file are marked with."""
+def marked(path: Path) -> Iterator[str]:
+    """Return the names of rows that the tests in a file are marked with."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.transition":
             yield from map(ast.literal_eval, node.args)
 
 
-def test_table_has_every_number_once() -> None:
-    """No row is missing except for the listed ones."""
-    numbers = [row.number for row in TRANSITIONS]
-    assert numbers == sorted(set(numbers))
-    assert [one for one in STUDIED if one not in numbers] == list(NOT_BUILT)
+def test_every_row_has_a_name_of_its_own() -> None:
+    """Names are of lower-case words with hyphens, and no two rows have the same."""
+    slugs = [row.slug for row in TRANSITIONS]
+    assert len(set(slugs)) == len(slugs)
+    assert [slug for slug in slugs if not re.fullmatch(r"[a-z]+(-[a-z]+)+|[a-z]+", slug)] == []
 
 
 def test_every_row_has_a_test() -> None:
-    """Every row has a test marked with its number."""
-    tested = {number for path in (ROOT / "tests").rglob("test_*.py") for number in marked(path)}
-    assert sorted({row.number for row in TRANSITIONS} ^ tested) == []
+    """Every row has a test marked with its name."""
+    tested = {slug for path in (ROOT / "tests").rglob("test_*.py") for slug in marked(path)}
+    assert sorted({row.slug for row in TRANSITIONS} ^ tested) == []
 
 
-@pytest.mark.parametrize("row", TRANSITIONS, ids=lambda row: f"T{row.number}")
+@pytest.mark.parametrize("row", TRANSITIONS, ids=lambda row: row.slug)
 def test_functions_of_a_row_exist(row: Transition) -> None:
     """Every function named in a row exists."""
     assert row.by
@@ -68,7 +66,7 @@ def test_functions_of_a_row_exist(row: Transition) -> None:
 @pytest.mark.parametrize("check", DECIDING, ids=name_of)
 def test_what_decides_is_in_a_row(check: Callable[..., object]) -> None:
     """Every function that decides is named in the table."""
-    assert [row.number for row in TRANSITIONS if name_of(check) in row.by]
+    assert [row.slug for row in TRANSITIONS if name_of(check) in row.by]
 
 
 @pytest.mark.parametrize("state", State)
@@ -77,6 +75,14 @@ def test_every_state_is_reached_and_left(state: State) -> None:
     ways = [way for row in TRANSITIONS for way in row.ways]
     assert [way for way in ways if way.to is state and state not in way.origins]
     assert [way for way in ways if state in way.origins and way.to is not state]
+
+
+def test_diagram_joins_what_all_routed_states_do() -> None:
+    """An abort is one arrow, and a change of some states has its own."""
+    arrows = [line.strip() for line in render_diagram(TRANSITIONS).splitlines() if "-->" in line]
+    assert len(set(arrows)) == len(arrows)
+    assert {"[*] --> Starting", "Routed --> Aborting", "Baking --> Draining"} <= set(arrows)
+    assert "Baking --> Aborting" not in arrows
 
 
 def test_page_is_current() -> None:

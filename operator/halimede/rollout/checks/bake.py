@@ -14,6 +14,7 @@ from halimede.rollout.checks.waits import (
 from halimede.rollout.context import Decision, RolloutContext
 from halimede.rollout.decisions import drop_control, promote, wait
 from halimede.rollout.events import Event, normal
+from halimede.rollout.sizing.pods import at_full_scale, control_share, min_ready
 from halimede.rollout.sizing.replicas import FULL_WEIGHT
 from halimede.rollout.steps import bake_seconds
 
@@ -30,7 +31,7 @@ def baking(ctx: RolloutContext) -> Decision:
     over = _is_over(ctx, seconds)
     if rollout.skip_analysis or (over and not is_doubtful(rollout)):
         return _finish(ctx, unseen=unseen)
-    if rollout.weight < FULL_WEIGHT and ctx.control == 0 and ctx.at_full_scale:
+    if rollout.weight < FULL_WEIGHT and control_share(ctx) == 0 and at_full_scale(ctx):
         return drop_control(ctx, _control_ended_event(rollout))
     if over:
         return _wait_for_odds(ctx)
@@ -49,8 +50,8 @@ def _finish(ctx: RolloutContext, *, unseen: bool) -> Decision:
     Proxies lose requests if a Service leaves the route while it has a share.
     """
     rollout = ctx.rollout
-    if rollout.weight < FULL_WEIGHT and not ctx.at_full_scale:
-        return wait_for_pods(ctx, ctx.canary, ctx.min_ready)
+    if rollout.weight < FULL_WEIGHT and not at_full_scale(ctx):
+        return wait_for_pods(ctx, ctx.canary, min_ready(ctx))
     if rollout.weight < FULL_WEIGHT:
         return drop_control(ctx)
     if rollout.control_dropped_at is not None and not ctx.route_settled:

@@ -3,23 +3,29 @@
 from halimede.api.reasons import Reason
 from halimede.api.rollout import CapacityMode, Strategy
 from halimede.api.status import RolloutStatus
-from halimede.rollout.checks.safety import AWAITING_READINESS
 from halimede.rollout.context import Decision, RolloutContext, WaitReason
 from halimede.rollout.decisions import with_rollout
 from halimede.rollout.facts import CAPACITY
+from halimede.rollout.sizing.pods import (
+    attainable_weight,
+    canary_replicas,
+    min_ready,
+    target_replicas,
+)
+from halimede.rollout.states import AWAITING_PODS
 
 
 def track_capacity(rollout: RolloutStatus, ctx: RolloutContext) -> RolloutStatus:
     """Record since when there is no room; once there is, the progress deadline restarts."""
     if rollout.strategy is Strategy.RECREATE:
         return rollout  # nothing serves meanwhile, so its deadline keeps running
-    replaced = min(rollout.replaced_replicas, ctx.target_replicas) if ctx.replaces_pods else 0
+    replaced = min(rollout.replaced_replicas, target_replicas(ctx)) if ctx.replaces_pods else 0
     if replaced != rollout.replaced_replicas:
         rollout = rollout.evolve(replaced_replicas=replaced)
     lacking = (
-        rollout.state in AWAITING_READINESS
+        rollout.state in AWAITING_PODS
         and ctx.canary.cause in CAPACITY
-        and ctx.canary.ready_endpoints < ctx.min_ready
+        and ctx.canary.ready_endpoints < min_ready(ctx)
     )
     if lacking is (rollout.capacity_since is not None):
         return rollout
@@ -51,12 +57,12 @@ def yield_stable_pod(ctx: RolloutContext) -> Decision | None:
     pods that are ready already. The stable revision's last pod stays.
     """
     rollout, canary, replicas = ctx.rollout, ctx.canary, ctx.facts.replicas
-    if not ctx.replaces_pods or rollout.state not in AWAITING_READINESS:
+    if not ctx.replaces_pods or rollout.state not in AWAITING_PODS:
         return None
     stuck = canary.cause in CAPACITY
-    if canary.ready_endpoints >= ctx.target_replicas or rollout.weight < ctx.attainable_weight:
+    if canary.ready_endpoints >= target_replicas(ctx) or rollout.weight < attainable_weight(ctx):
         return None
-    if not stuck and canary.ready_endpoints < ctx.canary_replicas:
+    if not stuck and canary.ready_endpoints < canary_replicas(ctx):
         return None
     left = min(ctx.stable.ready_endpoints, replicas - rollout.replaced_replicas) - 1
     if left < max(1, replicas - canary.ready_endpoints - 1):

@@ -6,10 +6,10 @@ from halimede.api.status import RolloutStatus, State
 from halimede.rollout.context import Decision, RolloutContext
 from halimede.rollout.decisions import drop_control, set_weight
 from halimede.rollout.events import warning
+from halimede.rollout.sizing.pods import at_full_scale, can_carry, replicas_for
 from halimede.rollout.sizing.replicas import FULL_WEIGHT
-from halimede.rollout.steps import ALL_TRAFFIC, is_stepwise
-
-AT_A_STEP = frozenset({State.MIRRORING, State.SHIFTING, State.ANALYSING, State.STEP_PAUSED})
+from halimede.rollout.states import ALL_TRAFFIC, STEPPING
+from halimede.rollout.steps import is_stepwise
 
 
 def control_lost(ctx: RolloutContext) -> Decision | None:
@@ -24,10 +24,10 @@ def control_lost(ctx: RolloutContext) -> Decision | None:
         or ctx.facts.replicas == 0
     ):
         return None
-    needed = ctx.replicas_for(rollout.weight)[1]
+    needed = replicas_for(ctx, rollout.weight)[1]
     if ready >= needed or ctx.canary.ready_endpoints == 0:
         return None
-    if not ctx.at_full_scale and (ready > 0 or ctx.raise_unwritten):
+    if not at_full_scale(ctx) and (ready > 0 or ctx.raise_unwritten):
         return None
     event = warning(
         EventReason.CONTROL_DROPPED,
@@ -49,7 +49,7 @@ def stable_is_down(ctx: RolloutContext) -> Decision | None:
     state = rollout.state
     if state is State.PRIMING and not is_stepwise(rollout):
         state = State.SCALING_UP
-    elif state is State.PRIMING or state in AT_A_STEP:
+    elif state is State.PRIMING or state in STEPPING:
         state = State.SHIFTING
     event = warning(
         EventReason.STABLE_COVERED,
@@ -64,7 +64,7 @@ def stable_is_back(ctx: RolloutContext) -> Decision | None:
     rollout = ctx.rollout
     if rollout.failover_since is None or ctx.stable.ready_endpoints == 0:
         return None
-    if rollout.state in AT_A_STEP and ctx.step is not None:
+    if rollout.state in STEPPING and ctx.step is not None:
         state, due = State.SHIFTING, ctx.step.weight
     elif rollout.state is State.AWAITING_PROMOTION:
         state, due = rollout.state, 0
@@ -82,7 +82,7 @@ def reduce_to_ready_pods(ctx: RolloutContext) -> Decision | None:
     rollout, ready = ctx.rollout, ctx.canary.ready_endpoints
     if rollout.strategy is not Strategy.CANARY or rollout.weight == 0 or ctx.raise_unwritten:
         return None
-    if ready == 0 or ctx.can_carry(rollout.weight):
+    if ready == 0 or can_carry(ctx, rollout.weight):
         return None
     if ctx.weight_by_replicas and rollout.weight < FULL_WEIGHT:
         return None  # requests follow the pods, so its actual weight has fallen already
@@ -94,7 +94,7 @@ def reduce_to_ready_pods(ctx: RolloutContext) -> Decision | None:
         f"Revision {rollout.revision} has {ready} ready pods, too few for {rollout.weight} %; it"
         f" keeps {weight} %.",
     )
-    state = State.SHIFTING if rollout.state in AT_A_STEP else State.SCALING_UP
+    state = State.SHIFTING if rollout.state in STEPPING else State.SCALING_UP
     return set_weight(ctx, state, weight, event)
 
 

@@ -20,21 +20,18 @@ from halimede.rollout.command import Verb
 from halimede.rollout.context import Decision, RolloutContext
 from halimede.rollout.decisions import enter, set_weight, undo_raise, wait, with_rollout
 from halimede.rollout.events import Event, join_sentences, normal
-from halimede.rollout.sizing.replicas import FULL_WEIGHT
-from halimede.rollout.steps import PRE_TRAFFIC, is_stepwise, mirror_due, skips_steps
-
-SKIPPABLE = frozenset(
-    {
-        State.STARTING,
-        State.PRIMING,
-        State.MIRRORING,
-        State.SHIFTING,
-        State.ANALYSING,
-        State.STEP_PAUSED,
-        State.AWAITING_PROMOTION,
-    }
+from halimede.rollout.sizing.pods import (
+    at_full_scale,
+    attainable_weight,
+    bake_weight,
+    can_carry,
+    min_ready,
+    replicas_for,
 )
-"""The states from which `promote-full` goes on to full scale."""
+from halimede.rollout.sizing.replicas import FULL_WEIGHT
+from halimede.rollout.states import FINAL, PRE_TRAFFIC, SKIPPABLE, UNDISCOVERED
+from halimede.rollout.steps import is_stepwise, mirror_due, skips_steps
+
 RESET_ANALYSIS = {"evidence": None, "polled_at": None, "step_started_at": None}
 """Changes that reset the analysis before users' requests come."""
 
@@ -42,8 +39,8 @@ RESET_ANALYSIS = {"evidence": None, "polled_at": None, "step_started_at": None}
 def starting(ctx: RolloutContext) -> Decision:
     """Wait for enough pods, then add the revision to the route at weight 0."""
     rollout, canary = ctx.rollout, ctx.canary
-    if canary.ready_endpoints < ctx.min_ready:
-        return wait_for_pods(ctx, canary, ctx.min_ready)
+    if canary.ready_endpoints < min_ready(ctx):
+        return wait_for_pods(ctx, canary, min_ready(ctx))
     if rollout.strategy is Strategy.BLUE_GREEN and not skips_steps(rollout):
         event = normal(
             EventReason.PREVIEW_READY, f"Revision {rollout.revision} is ready to be promoted."
@@ -56,7 +53,7 @@ def starting(ctx: RolloutContext) -> Decision:
 def priming(ctx: RolloutContext) -> Decision:
     """Give proxies time to discover the revision's pods before these get requests."""
     if ctx.canary.ready_endpoints == 0:
-        return wait_for_pods(ctx, ctx.canary, ctx.min_ready)
+        return wait_for_pods(ctx, ctx.canary, min_ready(ctx))
     if not ctx.route_settled:
         return wait_for_route(ctx)
     if not is_stepwise(ctx.rollout):
@@ -68,8 +65,8 @@ def priming(ctx: RolloutContext) -> Decision:
 
 def mirror_requests(ctx: RolloutContext, mirror: Mirror) -> Decision:
     """Mirror requests to the revision, if it has the pods for them."""
-    if ctx.canary.ready_endpoints < ctx.min_ready:
-        return wait_for_pods(ctx, ctx.canary, ctx.min_ready)
+    if ctx.canary.ready_endpoints < min_ready(ctx):
+        return wait_for_pods(ctx, ctx.canary, min_ready(ctx))
     event = normal(
         EventReason.MIRRORING,
         f"Revision {ctx.rollout.revision} gets copies of {mirror.percent} % of the requests.",
@@ -81,7 +78,7 @@ def mirror_requests(ctx: RolloutContext, mirror: Mirror) -> Decision:
 
 def shift(ctx: RolloutContext) -> Decision:
     """Set the step's weight, if the pods for it are ready."""
-    if unable_to_raise(ctx) is None and ctx.attainable_weight > ctx.rollout.weight:
+    if unable_to_raise(ctx) is None and attainable_weight(ctx) > ctx.rollout.weight:
         return raise_weight(ctx)
     return set_weight(ctx, State.SHIFTING, ctx.rollout.weight, unready_since=None)
 
@@ -91,17 +88,17 @@ def raise_weight(ctx: RolloutContext) -> Decision:
     rollout = ctx.rollout
     event = normal(
         EventReason.STEP_STARTED,
-        f"Revision {rollout.revision} gets {ctx.attainable_weight} % of the requests"
+        f"Revision {rollout.revision} gets {attainable_weight(ctx)} % of the requests"
         f" (step {rollout.step + 1} of {rollout.steps}).",
     )
-    return set_weight(ctx, State.SHIFTING, ctx.attainable_weight, event, unready_since=None)
+    return set_weight(ctx, State.SHIFTING, attainable_weight(ctx), event, unready_since=None)
 
 
 def shifting(ctx: RolloutContext) -> Decision:
     """Wait until the step's weight is live."""
     rollout = ctx.rollout
     lack = unable_to_raise(ctx)
-    if rollout.weight < ctx.attainable_weight:
+    if rollout.weight < attainable_weight(ctx):
         return lack or (raise_weight(ctx) if ctx.route_live else wait_for_route(ctx))
     if ctx.raise_unwritten and lack:
         return undo_raise(ctx, State.SHIFTING)
@@ -110,15 +107,15 @@ def shifting(ctx: RolloutContext) -> Decision:
     if not ctx.route_settled:
         return wait_for_route(ctx)
     if rollout.weight < ctx.step_weight:
-        return wait_for_pods(ctx, ctx.canary, ctx.min_ready)
+        return wait_for_pods(ctx, ctx.canary, min_ready(ctx))
     return enter(ctx, State.ANALYSING, step_started_at=ctx.now)
 
 
 def unable_to_raise(ctx: RolloutContext) -> Decision | None:
     """Wait for the revision that lacks pods for the step's weight; None if neither does."""
-    needed = ctx.replicas_for(ctx.attainable_weight)[0] if ctx.replaces_pods else ctx.min_ready
+    needed = replicas_for(ctx, attainable_weight(ctx))[0] if ctx.replaces_pods else min_ready(ctx)
     if ctx.canary.ready_endpoints < needed:
-        return wait_for_pods(ctx, ctx.canary, ctx.min_ready)
+        return wait_for_pods(ctx, ctx.canary, min_ready(ctx))
     if ctx.shared_service and ctx.rollout.weight == 0 and ctx.facts.others:
         return wait(
             ctx,
@@ -126,12 +123,12 @@ def unable_to_raise(ctx: RolloutContext) -> Decision | None:
             f"{ctx.facts.others} pods of other revisions are to end first: the entry Service"
             " would select them, too.",
         )
-    return stable_lacks_pods(ctx, ctx.attainable_weight)
+    return stable_lacks_pods(ctx, attainable_weight(ctx))
 
 
 def stable_lacks_pods(ctx: RolloutContext, weight: int) -> Decision | None:
     """Wait if the stable revision cannot carry what *weight* leaves to it; None if it can."""
-    base, rest = ctx.stable, ctx.replicas_for(weight)[1]
+    base, rest = ctx.stable, replicas_for(ctx, weight)[1]
     if ctx.replaces_pods and rest > 1:
         rest -= 1  # the pod that makes room for the canary's next one
     if base.ready_endpoints >= rest:
@@ -211,11 +208,11 @@ def next_step(ctx: RolloutContext, *events: Event) -> Decision:
 def scaling_up(ctx: RolloutContext) -> Decision:
     """Wait for full scale, then set the weight to 100 less the control share."""
     rollout = ctx.rollout
-    if not ctx.at_full_scale:
+    if not at_full_scale(ctx):
         return scale_up(ctx)
     if not ctx.route_live:
         return wait_for_route(ctx)
-    weight = ctx.bake_weight
+    weight = bake_weight(ctx)
     message = f"Revision {rollout.revision} gets all requests."
     if weight < FULL_WEIGHT:
         message = (
@@ -228,17 +225,17 @@ def scaling_up(ctx: RolloutContext) -> Decision:
 def scale_up(ctx: RolloutContext) -> Decision:
     """Wait for full scale. If pods are replaced, the weight follows the ready ones."""
     rollout = ctx.rollout
-    if ctx.raise_unwritten and not ctx.can_carry(rollout.weight):
+    if ctx.raise_unwritten and not can_carry(ctx, rollout.weight):
         return undo_raise(ctx, State.SCALING_UP)
-    if ctx.replaces_pods and rollout.weight < ctx.attainable_weight and ctx.route_live:
-        lack = stable_lacks_pods(ctx, ctx.attainable_weight)
-        return lack or set_weight(ctx, State.SCALING_UP, ctx.attainable_weight)
-    return wait_for_pods(ctx, ctx.canary, ctx.min_ready)
+    if ctx.replaces_pods and rollout.weight < attainable_weight(ctx) and ctx.route_live:
+        lack = stable_lacks_pods(ctx, attainable_weight(ctx))
+        return lack or set_weight(ctx, State.SCALING_UP, attainable_weight(ctx))
+    return wait_for_pods(ctx, ctx.canary, min_ready(ctx))
 
 
 def promoting(ctx: RolloutContext) -> Decision:
     """Wait until the weight for the bake is live."""
-    if ctx.raise_unwritten and not ctx.at_full_scale:
+    if ctx.raise_unwritten and not at_full_scale(ctx):
         recreate = ctx.rollout.strategy is Strategy.RECREATE
         return undo_raise(ctx, State.STARTING if recreate else State.SCALING_UP)
     if not ctx.route_settled:
@@ -274,7 +271,7 @@ def promote_full_force_commanded(ctx: RolloutContext) -> Decision | None:
     state = ctx.rollout.state
     if state in SKIPPABLE:
         return _skip_steps(ctx, message, forced=True)
-    if state not in FINAL_STATES:
+    if state not in FINAL:
         return None
     forced = with_rollout(
         ctx.status, outcome=Outcome.FAST_PROMOTED, message=message, skip_analysis=True
@@ -282,11 +279,11 @@ def promote_full_force_commanded(ctx: RolloutContext) -> Decision | None:
     event = normal(
         EventReason.BAKE_SKIPPED, f"Revision {ctx.rollout.revision} is promoted without a bake."
     )
-    decision = FINAL_STATES[state](replace(ctx, status=forced))
+    decision = FINAL_CHECKS[state](replace(ctx, status=forced))
     return replace(decision, events=(event, *decision.events), handled=True)
 
 
-FINAL_STATES: Mapping[State, Callable[[RolloutContext], Decision]] = {
+FINAL_CHECKS: Mapping[State, Callable[[RolloutContext], Decision]] = {
     State.SCALING_UP: scaling_up,
     State.PROMOTING: promoting,
     State.BAKING: baking,
@@ -304,7 +301,7 @@ def _skip_steps(ctx: RolloutContext, message: str, *, forced: bool = False) -> D
         ctx.status, outcome=Outcome.FAST_PROMOTED, message=message, skip_analysis=forced
     )
     after = replace(ctx, status=status)
-    if state in (State.STARTING, State.PRIMING):
+    if state in UNDISCOVERED:
         # Proxies still have to discover its pods, now all of them.
         return replace(enter(after, state, event), handled=True)
     if state in PRE_TRAFFIC:

@@ -15,8 +15,9 @@ from halimede.rollout.checks.waits import wait_for_pods
 from halimede.rollout.context import Decision, RolloutContext, first_decision
 from halimede.rollout.decisions import abort, enter, finish, set_weight, wait, with_rollout
 from halimede.rollout.events import normal
+from halimede.rollout.sizing.pods import at_full_scale, min_ready
 from halimede.rollout.sizing.replicas import full_scale
-from halimede.rollout.steps import ALL_TRAFFIC
+from halimede.rollout.states import ALL_TRAFFIC, UNROUTED
 
 
 def track_readiness(rollout: RolloutStatus, ctx: RolloutContext) -> RolloutStatus:
@@ -45,7 +46,7 @@ def stopping(ctx: RolloutContext) -> Decision:
 
 def starting(ctx: RolloutContext) -> Decision:
     """Wait for full scale, then set all traffic at once, as no other revision can serve it."""
-    if not ctx.at_full_scale:
+    if not at_full_scale(ctx):
         return _wait_for_pods(ctx)
     event = normal(EventReason.PROMOTING, f"Revision {ctx.rollout.revision} gets all requests.")
     return set_weight(ctx, State.PROMOTING, 100, event)
@@ -93,9 +94,9 @@ def past_deadline(ctx: RolloutContext) -> Decision | None:
     """Abort if the outage has lasted for `progressDeadlineSeconds`, whatever the cause."""
     rollout, canary = ctx.rollout, ctx.canary
     deadline = ctx.settings.progress_deadline_seconds
-    if rollout.state not in (State.STOPPING, State.STARTING) or _on_hold(ctx):
+    if rollout.state not in UNROUTED or _on_hold(ctx):
         return None
-    if rollout.state is State.STARTING and ctx.at_full_scale:
+    if rollout.state is State.STARTING and at_full_scale(ctx):
         return None
     if refusal := safety.refused(ctx):
         return refusal
@@ -107,7 +108,7 @@ def past_deadline(ctx: RolloutContext) -> Decision | None:
     return abort(
         ctx,
         AbortReason.PROGRESS_DEADLINE,
-        f"After {deadline} s {canary.ready_endpoints} of {ctx.min_ready} pods are ready"
+        f"After {deadline} s {canary.ready_endpoints} of {min_ready(ctx)} pods are ready"
         f" ({canary.cause or 'no cause is known'})",
         canary.message,
     )
@@ -135,7 +136,7 @@ def lost_its_pods(ctx: RolloutContext) -> Decision | None:
 
 
 def _wait_for_pods(ctx: RolloutContext) -> Decision:
-    decision = wait_for_pods(ctx, ctx.canary, ctx.min_ready)
+    decision = wait_for_pods(ctx, ctx.canary, min_ready(ctx))
     if decision.wait is None or decision.wait.reason is not Reason.ROLLING_OUT:
         return decision
     return replace(decision, wait=replace(decision.wait, reason=Reason.RECREATING))

@@ -22,9 +22,11 @@ from halimede.rollout.events import warning
 from halimede.rollout.facts import CAPACITY
 from halimede.rollout.pauses import timeout_at
 from halimede.rollout.revision_history import rollback_is_abort
+from halimede.rollout.sizing.pods import min_ready
 from halimede.rollout.sizing.replicas import FULL_WEIGHT
 from halimede.rollout.sizing.traffic import header_routed, mirror_percent
-from halimede.rollout.steps import ALL_TRAFFIC, PRE_TRAFFIC, analysis_deadline, is_stepwise
+from halimede.rollout.states import ALL_TRAFFIC, AWAITING_PODS, AWAITING_ROUTE, PRE_TRAFFIC
+from halimede.rollout.steps import analysis_deadline, is_stepwise
 
 UNREADY_GRACE_SECONDS = 60.0
 """How long a revision that had traffic may have no ready pod before it is aborted."""
@@ -35,20 +37,6 @@ REFUSED_GRACE_SECONDS = 30.0
 change may take effect a moment later, or be corrected."""
 ROUTE_DEADLINE_SECONDS = 600.0
 """How long the route may stay unaccepted before the rollout is aborted."""
-
-AWAITING_READINESS = frozenset({State.STARTING, State.PRIMING, State.SHIFTING, State.SCALING_UP})
-"""The states that wait for more ready pods of the revision."""
-AWAITING_ROUTE = frozenset(
-    {
-        State.PRIMING,
-        State.MIRRORING,
-        State.SHIFTING,
-        State.AWAITING_PROMOTION,
-        State.SCALING_UP,
-        State.PROMOTING,
-    }
-)
-"""The states that wait for the route to be accepted."""
 
 
 def aborted_by_command(ctx: RolloutContext) -> Decision | None:
@@ -174,9 +162,9 @@ def crashed(ctx: RolloutContext) -> Decision | None:
 def past_deadline(ctx: RolloutContext) -> Decision | None:
     """Abort if too few pods are ready in time. A full cluster says nothing about the model."""
     canary, deadline = ctx.canary, ctx.settings.progress_deadline_seconds
-    if ctx.rollout.state not in AWAITING_READINESS or canary.cause in CAPACITY:
+    if ctx.rollout.state not in AWAITING_PODS or canary.cause in CAPACITY:
         return None
-    if ctx.clocks_stopped or canary.ready_endpoints >= ctx.min_ready:
+    if ctx.clocks_stopped or canary.ready_endpoints >= min_ready(ctx):
         return None
     if refusal := refused(ctx):
         return refusal
@@ -185,7 +173,7 @@ def past_deadline(ctx: RolloutContext) -> Decision | None:
     return abort(
         ctx,
         AbortReason.PROGRESS_DEADLINE,
-        f"After {deadline} s {canary.ready_endpoints} of {ctx.min_ready} pods are ready"
+        f"After {deadline} s {canary.ready_endpoints} of {min_ready(ctx)} pods are ready"
         f" ({canary.cause or 'no cause is known'})",
         canary.message,
     )

@@ -3,20 +3,18 @@
 from halimede.api.rollout import Strategy
 from halimede.api.status import State, Status
 from halimede.rollout.checks.cluster_capacity import capacity_timed_out
-from halimede.rollout.checks.progress import FINAL_STATES, SKIPPABLE
 from halimede.rollout.checks.safety import inconclusive
 from halimede.rollout.checks.start import failed_record
 from halimede.rollout.checks.waits import without_evidence
 from halimede.rollout.command import MAX_LENGTH, Command, Verb
-from halimede.rollout.context import DECIDED, RolloutContext
+from halimede.rollout.context import RolloutContext
 from halimede.rollout.revision_history import previous_stable, rollback_is_abort
+from halimede.rollout.states import AWAITING_EVIDENCE, DECIDED, FINAL, SKIPPABLE
 
 PROMOTABLE = {
-    Verb.PROMOTE: frozenset(
-        {State.MIRRORING, State.ANALYSING, State.STEP_PAUSED, State.AWAITING_PROMOTION}
-    ),
+    Verb.PROMOTE: AWAITING_EVIDENCE,
     Verb.PROMOTE_FULL: SKIPPABLE,
-    Verb.PROMOTE_FULL_FORCE: SKIPPABLE | FINAL_STATES.keys(),
+    Verb.PROMOTE_FULL_FORCE: SKIPPABLE | FINAL,
 }
 
 

@@ -51,14 +51,14 @@ def split_replicas(weight: int, replicas: int) -> tuple[int, int]:
     return min(choices, key=lambda pair: (abs(Fraction(pair[0], sum(pair)) - share), pair))
 
 
-def canary_replicas(scale: Scale | None, weight: int, replicas: int) -> int:
+def replicas_for_step(scale: Scale | None, weight: int, replicas: int) -> int:
     """Return the pods of a canary: what its step asks for, but no fewer than its weight needs.
 
-    >>> canary_replicas(None, 5, 4), canary_replicas(Scale(replicas=3), 5, 4)
+    >>> replicas_for_step(None, 5, 4), replicas_for_step(Scale(replicas=3), 5, 4)
     (1, 3)
-    >>> canary_replicas(Scale(percent=50), 75, 4)
+    >>> replicas_for_step(Scale(percent=50), 75, 4)
     3
-    >>> canary_replicas(None, 0, 4)
+    >>> replicas_for_step(None, 0, 4)
     1
     """
     least = max(1, replicas_for_weight(weight, replicas))

@@ -8,27 +8,11 @@ from dataclasses import dataclass
 from halimede.api.base import RevisionHash
 from halimede.api.rollout import Rollout, Strategy
 from halimede.api.status import RolloutStatus, State, Status
-from halimede.rollout.context import GROWING, RolloutContext
+from halimede.rollout.context import RolloutContext
+from halimede.rollout.sizing.pods import canary_replicas, stable_replicas
 from halimede.rollout.sizing.replicas import replicas_for_weight
+from halimede.rollout.states import GOING_BACK, HEADER_ROUTED, IN_ROUTE, PREVIEWED, SIZED_FOR_STEP
 from halimede.rollout.steps import skips_steps
-
-OUT_OF_THE_ROUTE = frozenset({State.STARTING, State.ABORT_DRAINING})
-"""The states in which the new revision is not in the route."""
-GOING_BACK = frozenset({State.ABORTING, State.ABORT_DRAINING})
-PREVIEWED = frozenset({State.AWAITING_PROMOTION, State.SCALING_UP, State.PROMOTING, State.BAKING})
-TESTED = frozenset(
-    {
-        State.MIRRORING,
-        State.SHIFTING,
-        State.ANALYSING,
-        State.STEP_PAUSED,
-        State.SCALING_UP,
-        State.PROMOTING,
-        State.BAKING,
-    }
-)
-"""The states in which requests that match `canary.match` reach the new revision; if it loses its
-pods in one of them, they are shed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +46,7 @@ def weights(status: Status) -> tuple[tuple[RevisionHash, int], ...]:
         return ((rollout.revision if switched else rollout.base, 100),)
     if rollout.state is State.DRAINING:
         return ((rollout.revision, 100),)
-    if rollout.state in OUT_OF_THE_ROUTE:
+    if rollout.state not in IN_ROUTE:
         return ((rollout.base, 100),)
     return ((rollout.base, 100 - rollout.weight), (rollout.revision, rollout.weight))
 
@@ -103,7 +87,7 @@ def header_routed(status: Status) -> bool:
     rollout = status.rollout
     if rollout is None or rollout.strategy is not Strategy.CANARY or rollout.steps == 0:
         return False
-    return rollout.state in TESTED
+    return rollout.state in HEADER_ROUTED
 
 
 def mirror_percent(status: Status, settings: Rollout) -> int:
@@ -128,7 +112,7 @@ def replicas(ctx: RolloutContext, revision: RevisionHash, *, autoscaled: bool) -
     if rollout is not None and revision == rollout.base and ctx.replaces_pods:
         return _stable_replicas_when_replacing(ctx, rollout)
     if rollout is not None and revision == rollout.base and not autoscaled:
-        return ctx.stable_replicas
+        return stable_replicas(ctx)
     if rollout is None or revision != rollout.revision or rollout.state is State.DRAINING:
         return None if autoscaled else count
     if rollout.state in GOING_BACK:
@@ -183,16 +167,16 @@ def _canary_replicas(ctx: RolloutContext, rollout: RolloutStatus) -> int:
     """
     scaled = ctx.step is not None and ctx.step.scale is not None and not ctx.replaces_pods
     exact = ctx.step is not None and (ctx.weight_by_replicas or scaled)
-    if exact and rollout.state in GROWING:
-        return ctx.canary_replicas
+    if exact and rollout.state in SIZED_FOR_STEP:
+        return canary_replicas(ctx)
     if rollout.state is State.STARTING and not skips_steps(rollout):
-        return ctx.canary_replicas
+        return canary_replicas(ctx)
     count = ctx.facts.replicas
     kept = count
     if ctx.replaces_pods:
         before = 0 if ctx.route_settled else rollout.weight_before
         kept = replicas_for_weight(max(rollout.weight, before), count)
-    return max(ctx.canary_replicas, min(ctx.canary.desired, kept))
+    return max(canary_replicas(ctx), min(ctx.canary.desired, kept))
 
 
 def _serving_revisions(status: Status) -> tuple[RevisionHash, ...]:

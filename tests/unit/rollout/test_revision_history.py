@@ -86,8 +86,8 @@ def test_revisions_that_failed_are_not_history() -> None:
     assert history(world) == []
 
 
-@pytest.mark.transition(48)
-@pytest.mark.transition(48)
+@pytest.mark.transition("rollback-command")
+@pytest.mark.transition("rollback-command")
 @pytest.mark.parametrize(
     "settings", [COLD, SETTINGS, changed(BLUE_GREEN, scale_down_delay_seconds=0)]
 )
@@ -118,7 +118,7 @@ def test_pin_holds_against_the_spec() -> None:
     assert world.status.target.revision == "v2"
 
 
-@pytest.mark.transition(48)
+@pytest.mark.transition("rollback-command")
 @pytest.mark.parametrize(("asked", "serving"), [("v3", "v3"), ("v1", "v1")])
 def test_pin_ends_when_the_spec_changes(asked: str, serving: str) -> None:
     """A new spec ends the pin: a fix is rolled out by steps, a revert needs no rollout."""
@@ -138,8 +138,8 @@ def test_pin_outlives_edits_that_ask_for_the_same_revision() -> None:
     assert pinned(world) == ("v1", "v2")
 
 
-@pytest.mark.transition(48)
-@pytest.mark.transition(48)
+@pytest.mark.transition("rollback-command")
+@pytest.mark.transition("rollback-command")
 def test_pin_outlives_an_update_of_the_operator() -> None:
     """If an update renders the same spec to another revision, the pin stays."""
     world = promoted("v1", "v2")
@@ -196,9 +196,9 @@ def test_pin_on_what_the_spec_asks_for_is_no_pin() -> None:
     assert (stable(world), pinned(world)) == ("v2", None)
 
 
-@pytest.mark.transition(47)
-@pytest.mark.transition(48)
-@pytest.mark.transition(48)
+@pytest.mark.transition("abort-command")
+@pytest.mark.transition("rollback-command")
+@pytest.mark.transition("rollback-command")
 @pytest.mark.parametrize("command", ["rollback@1", "rollback:v1@1"])
 @pytest.mark.parametrize("state", [State.STARTING, State.ANALYSING, State.BAKING])
 def test_rollback_of_a_rollout_aborts_it(state: State, command: str) -> None:
@@ -312,7 +312,7 @@ def test_first_revision_has_nothing_behind_it() -> None:
     assert "nothing else is there" in commanded(MachineWorld().serve(), "rollback@1")[0]
 
 
-@pytest.mark.transition(7)
+@pytest.mark.transition("earlier-revision")
 @pytest.mark.parametrize(("window", "steps"), [(0, "steps"), (1, "steps"), (2, "none")])
 def test_spec_goes_back_without_steps_within_the_window(window: int, steps: str) -> None:
     """`rollbackWindowRevisions` counts earlier stable revisions."""
@@ -336,7 +336,7 @@ def test_what_failed_on_the_way_back_gets_no_short_way_again() -> None:
     world.until(State.AWAITING_PROMOTION)
 
 
-@pytest.mark.transition(48)
+@pytest.mark.transition("rollback-command")
 @pytest.mark.parametrize("state", AT_ONCE)
 def test_killed_on_the_way_back(state: State) -> None:
     """A process killed between its status and its effects completes the rollback once."""

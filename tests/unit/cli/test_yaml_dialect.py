@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from halimede.cli.yaml_dialect import Dumper, Loader
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 WORDS = [
     *("y", "Y", "n", "N", "yes", "No", "on", "OFF", "true", "False", "null", "NULL", "~", ""),
     *("1e3", "1E3", "-1e-3", "1.", ".5", "+.5e1", ".inf", "-.INF", ".NaN", "1_000", "08", "012"),

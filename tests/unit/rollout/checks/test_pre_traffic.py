@@ -57,7 +57,7 @@ def deciding(**changes: object) -> Analysis:
     return SETTINGS.analysis.model_copy(update=changes)
 
 
-@pytest.mark.transition(72)
+@pytest.mark.transition("mirror-started")
 def test_mirror_comes_before_the_first_weight() -> None:
     """The pods for the copies exist, and the canary answers no user."""
     world = begun(mirrored(), State.MIRRORING)
@@ -68,7 +68,7 @@ def test_mirror_comes_before_the_first_weight() -> None:
     )
 
 
-@pytest.mark.transition(74)
+@pytest.mark.transition("mirror-passed")
 def test_mirror_ends_with_the_judges_consent() -> None:
     """A pass ends the mirror after `minSeconds`; the first step starts with new evidence."""
     world = canary_at(State.MIRRORING, mirrored())
@@ -84,7 +84,7 @@ def test_mirror_ends_with_the_judges_consent() -> None:
     assert world.status.stable.revision == "v2"
 
 
-@pytest.mark.transition(73)
+@pytest.mark.transition("mirror-awaits-verdict")
 def test_mirror_waits_for_the_judge() -> None:
     """Without evidence no user meets the revision; after `maxSeconds` the rollout pauses."""
     world = begun(mirrored(), State.MIRRORING)
@@ -163,7 +163,7 @@ def test_copies_wait_for_all_the_pods_that_they_need() -> None:
     world.until(State.MIRRORING)
 
 
-@pytest.mark.transition(75)
+@pytest.mark.transition("mirror-refused")
 def test_gateway_that_refuses_copies_gets_its_old_route_back() -> None:
     """A route that is not accepted because of the mirror aborts the rollout."""
     world = canary_at(State.MIRRORING, mirrored())
@@ -210,7 +210,7 @@ def test_end_of_the_mirror_is_looked_for_by_the_clock() -> None:
     )
 
 
-@pytest.mark.transition(76)
+@pytest.mark.transition("preview-passed")
 def test_preview_is_switched_with_the_judges_consent() -> None:
     """`autoPromote` waits for the certificate, and the bake starts with new evidence."""
     world = canary_at(State.AWAITING_PROMOTION, previewed())

@@ -9,6 +9,7 @@ from halimede.adapters.prometheus import PrometheusReader
 from halimede.adapters.prometheus_auth import PrometheusAuth
 from halimede.api.reasons import UnavailableReason
 from halimede.api.sources import Source
+from halimede.judge.queries import plan_queries
 from halimede.judge.reading import CounterSamples, Unavailable
 from tests.support.http_stub import Server
 from tests.support.series import request
@@ -29,7 +30,7 @@ async def said(server: Server, folder: Path) -> Unavailable | CounterSamples:
     """Send one query and return the message about the router."""
     metrics = PrometheusReader(server.url, credentials=str(folder))
     try:
-        return (await metrics.read(request())).answers[Source.ROUTER]
+        return (await metrics.read(plan_queries(request()))).answers[Source.ROUTER]
     finally:
         metrics.close()
 
@@ -72,9 +73,9 @@ async def test_headers_are_sent_as_they_are(server: Server, tmp_path: Path) -> N
 async def test_a_rotated_token_counts_at_the_next_query(server: Server, tmp_path: Path) -> None:
     """A renewed Secret is used without a restart of the operator."""
     metrics = PrometheusReader(server.url, credentials=str(write(tmp_path, token=OLD)))
-    await metrics.read(request())
+    await metrics.read(plan_queries(request()))
     write(tmp_path, token=NEW)
-    await metrics.read(request())
+    await metrics.read(plan_queries(request()))
     metrics.close()
     sent = [headers["Authorization"] for headers in server.received]
     assert sent == [f"Bearer {OLD}"] * 2 + [f"Bearer {NEW}"] * 2

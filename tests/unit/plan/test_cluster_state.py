@@ -5,6 +5,7 @@ from dataclasses import replace
 from halimede.api.base import Manifest
 from halimede.api.reasons import NotReadyReason
 from halimede.plan.cluster_state import summarise
+from halimede.plan.renderer import Renderer
 from harness.fake_cluster import FakeCluster
 
 NAME = "digits-0123abcd"
@@ -55,7 +56,7 @@ def workload(
         reading=None,
         apply_errors={},
     )
-    result = summarise(seen, (), ()).workload("0123abcd")
+    result = summarise(seen, Renderer(), (), ()).workload("0123abcd")
     return result.desired, result.ready_endpoints
 
 
@@ -89,13 +90,15 @@ def test_refused_pods_are_told() -> None:
         reading=None,
         apply_errors={},
     )
-    result = summarise(seen, (), ()).workload("0123abcd")
+    result = summarise(seen, Renderer(), (), ()).workload("0123abcd")
     assert (result.cause, result.message) == (NotReadyReason.QUOTA, "exceeded quota: gpus")
 
 
 def test_unknown_revision_is_an_empty_workload() -> None:
     """A revision without a Deployment has no pods."""
-    assert summarise(FakeCluster().observe(), (), ()).workload("ffffffff").exists is False
+    assert (
+        summarise(FakeCluster().observe(), Renderer(), (), ()).workload("ffffffff").exists is False
+    )
 
 
 def test_pods_that_hold_resources() -> None:
@@ -111,7 +114,7 @@ def test_pods_that_hold_resources() -> None:
         )
     ]
     observed = replace(FakeCluster().observe(), children=(deployment(),), pods=tuple(pods))
-    assert summarise(observed, (), ()).workload("0123abcd").pods == 2
+    assert summarise(observed, Renderer(), (), ()).workload("0123abcd").pods == 2
 
 
 def test_ended_pods_say_nothing() -> None:
@@ -137,7 +140,7 @@ def test_ended_pods_say_nothing() -> None:
         },
     )
     observed = replace(FakeCluster().observe(), children=(deployment(),), pods=pods)
-    result = summarise(observed, (), ()).workload("0123abcd")
+    result = summarise(observed, Renderer(), (), ()).workload("0123abcd")
     assert (result.cause, result.restarts) == (NotReadyReason.UNSCHEDULABLE, 0)
 
 
@@ -154,6 +157,6 @@ def test_ended_pods_of_other_revisions_do_not_count() -> None:
     cluster.until(cluster.ready)
     cluster.model(2).until(lambda: cluster.rollout is not None)
     observed = cluster.observe()
-    before = summarise(observed, (), ()).others
+    before = summarise(observed, Renderer(), (), ()).others
     observed = replace(observed, pods=(*observed.pods, *others))
-    assert summarise(observed, (), ()).others == before + 1
+    assert summarise(observed, Renderer(), (), ()).others == before + 1

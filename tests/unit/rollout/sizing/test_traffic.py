@@ -48,7 +48,7 @@ def test_testers_meet_a_revision_without_weight() -> None:
 
 
 @pytest.mark.parametrize("steps", [(SMOKE, *STEPS), STEPS])
-@pytest.mark.transition(24)
+@pytest.mark.transition("canary-lost-last-pod")
 def test_testers_are_shed_with_everybody_else(steps: tuple[Step, ...]) -> None:
     """The write that takes the weight of a revision without pods takes its testers, too."""
     made = canary_at(State.ANALYSING, world(*steps))

@@ -36,7 +36,7 @@ def watched(world: MachineWorld, state: State | None) -> list[tuple[int, int, in
     return list(dict.fromkeys(seen))
 
 
-@pytest.mark.transition(11)
+@pytest.mark.transition("no-capacity")
 @pytest.mark.parametrize("cause", [NotReadyReason.UNSCHEDULABLE, NotReadyReason.QUOTA])
 @pytest.mark.parametrize(
     ("mode", "reason"), [(CapacityMode.EXTRA, "CapacityHold"), (CapacityMode.WAIT, None)]
@@ -57,7 +57,7 @@ def test_lack_of_room_is_told_and_ends_nothing(
     assert share(world) == 100
 
 
-@pytest.mark.transition(11, 12)
+@pytest.mark.transition("no-capacity", "pods-past-deadline")
 def test_deadline_of_readiness_begins_when_there_is_room() -> None:
     """Time without room does not count for a model's progress deadline."""
     world = MachineWorld().serve().ask_for("v2")
@@ -73,7 +73,7 @@ def test_deadline_of_readiness_begins_when_there_is_room() -> None:
     assert world.state is None
 
 
-@pytest.mark.transition(11, 33)
+@pytest.mark.transition("no-capacity", "resume-command")
 def test_resume_gives_the_wait_for_room_its_time_anew() -> None:
     """`resume` restarts the timeout of the wait for room."""
     world = MachineWorld().serve().ask_for("v2")
@@ -85,7 +85,7 @@ def test_resume_gives_the_wait_for_room_its_time_anew() -> None:
     assert (world.last.wait and world.last.wait.reason) == NotReadyReason.UNSCHEDULABLE
 
 
-@pytest.mark.transition(11)
+@pytest.mark.transition("no-capacity")
 def test_replace_goes_through_a_full_cluster() -> None:
     """With no spare room the weight follows each replaced pod."""
     world = MachineWorld(replicas=4, room=4, settings=changed(REPLACE, canary=HALVES))
@@ -103,7 +103,7 @@ def test_replace_goes_through_a_full_cluster() -> None:
     assert world.status.warm_revisions == ()
 
 
-@pytest.mark.transition(11)
+@pytest.mark.transition("no-capacity")
 @pytest.mark.parametrize("replicas", [2, 3, 7, 10, 25])
 @pytest.mark.parametrize("more", [0, 1, 30])
 def test_replace_never_asks_for_more_than_one_pod_more(replicas: int, more: int) -> None:
@@ -116,7 +116,7 @@ def test_replace_never_asks_for_more_than_one_pod_more(replicas: int, more: int)
     assert (world.status.stable and world.status.stable.revision, asked(world)) == ("v2", replicas)
 
 
-@pytest.mark.transition(11)
+@pytest.mark.transition("no-capacity")
 def test_replace_leaves_the_last_pod() -> None:
     """`Replace` keeps the last stable pod; only the strategy Recreate stops it."""
     world = MachineWorld(replicas=1, room=1, settings=REPLACE).serve().ask_for("v2")
@@ -125,7 +125,7 @@ def test_replace_leaves_the_last_pod() -> None:
     assert (world.last.wait and world.last.wait.reason) == "CapacityHold"
 
 
-@pytest.mark.transition(11, 44)
+@pytest.mark.transition("no-capacity", "abort-by-ready-pods")
 @pytest.mark.parametrize("share_at_abort", [25, 75, 100])
 def test_replaced_pods_come_back_on_an_abort(share_at_abort: int) -> None:
     """On an abort traffic returns as fast as the stable pods become ready."""
@@ -139,7 +139,7 @@ def test_replaced_pods_come_back_on_an_abort(share_at_abort: int) -> None:
     assert (world.desired, world.route) == ({"v1": 4}, (("v1", 100),))
 
 
-@pytest.mark.transition(11, 32)
+@pytest.mark.transition("no-capacity", "pause-command")
 def test_replace_moves_nothing_in_a_pause() -> None:
     """A pause replaces no stable pod, so an abort has all of them."""
     world = MachineWorld(replicas=4, room=4, settings=REPLACE).serve().ask_for("v2")

@@ -13,7 +13,7 @@ from tests.support.rollouts import (
 )
 
 
-@pytest.mark.transition(6)
+@pytest.mark.transition("failed-revision")
 def test_failed_revision_is_not_tried_again() -> None:
     """Only `retry` rolls out a failed revision again."""
     world = canary_at(State.ANALYSING)
@@ -27,7 +27,7 @@ def test_failed_revision_is_not_tried_again() -> None:
     assert (world.state, world.status.last_command.token) == (State.PRIMING, "1")
 
 
-@pytest.mark.transition(32)
+@pytest.mark.transition("pause-command")
 def test_paused_rollout_holds() -> None:
     """A paused rollout changes no weight."""
     world = canary_at(State.ANALYSING)
@@ -36,7 +36,7 @@ def test_paused_rollout_holds() -> None:
     assert (world.state, world.writes[-1]) == (State.ANALYSING, (("v1", 90), ("v2", 10)))
 
 
-@pytest.mark.transition(34)
+@pytest.mark.transition("promote-command")
 def test_promote_skips_the_evidence_of_one_step() -> None:
     """`promote` moves on by one step, and its token is executed once."""
     world = canary_at(State.ANALYSING)
@@ -59,7 +59,7 @@ def test_commands_that_make_no_sense_are_refused_once(command: str) -> None:
     assert (world.reasons.count("CommandRefused"), world.state) == (1, State.ANALYSING)
 
 
-@pytest.mark.transition(34, 57)
+@pytest.mark.transition("promote-command", "preview-ready")
 def test_blue_green_waits_for_the_command() -> None:
     """Blue-green runs a preview at full scale and gives it no traffic without a command."""
     world = MachineWorld(settings=BLUE_GREEN).serve().ask_for("v2")
@@ -74,7 +74,7 @@ def test_blue_green_waits_for_the_command() -> None:
     assert world.writes[-2:] == [(("v1", 0), ("v2", 100)), (("v2", 100),)]
 
 
-@pytest.mark.transition(57)
+@pytest.mark.transition("preview-ready")
 def test_blue_green_switches_by_itself_if_told_to() -> None:
     """`autoPromote` needs no command."""
     automatic = BLUE_GREEN.blue_green.model_copy(update={"auto_promote": True})
@@ -101,7 +101,7 @@ def test_refusals_say_why(command: str, told: str) -> None:
     assert told in world.step().events[0].message
 
 
-@pytest.mark.transition(7)
+@pytest.mark.transition("earlier-revision")
 def test_blue_greens_way_back_needs_no_command() -> None:
     """A blue-green rollout to a warm revision switches without a command."""
     world = MachineWorld(settings=BLUE_GREEN).serve().ask_for("v2")

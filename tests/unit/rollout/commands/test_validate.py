@@ -87,7 +87,7 @@ def test_refused_without_a_rollout(verb: str) -> None:
     assert "no rollout is under way" in world.step().events[0].message
 
 
-@pytest.mark.transition(35)
+@pytest.mark.transition("promote-full-command")
 @pytest.mark.parametrize("state", SMALL)
 def test_promote_full_skips_the_remaining_steps(state: State) -> None:
     """From any state a canary goes to full scale and then gets all traffic in one write."""
@@ -106,7 +106,7 @@ def test_promote_full_skips_the_remaining_steps(state: State) -> None:
     assert world.reasons.count("StepsSkipped") == 1
 
 
-@pytest.mark.transition(12, 35, 38)
+@pytest.mark.transition("pods-past-deadline", "promote-full-command", "full-scale-awaited")
 @pytest.mark.parametrize("state", SMALL)
 def test_promote_full_waits_for_full_scale(state: State) -> None:
     """Below full scale the weight stays, and the progress deadline runs."""
@@ -122,7 +122,7 @@ def test_promote_full_waits_for_full_scale(state: State) -> None:
     assert world.status.last_rollout.reason == "ProgressDeadlineExceeded"
 
 
-@pytest.mark.transition(15, 35)
+@pytest.mark.transition("route-not-accepted", "promote-full-command")
 def test_promote_full_waits_for_the_route() -> None:
     """A route that is not accepted gives no traffic, and aborts the rollout after its deadline."""
     world = canary_at(State.SHIFTING)
@@ -136,7 +136,7 @@ def test_promote_full_waits_for_the_route() -> None:
     assert (rollout.state, rollout.reason) == (State.ABORTING, "RouteNotAccepted")
 
 
-@pytest.mark.transition(27, 35)
+@pytest.mark.transition("stable-lost-last-pod", "promote-full-command")
 def test_promote_full_helps_where_stable_is_broken() -> None:
     """A fix can be promoted though the stable revision lacks the pods for its weight."""
     world = canary_at(State.SHIFTING)
@@ -161,7 +161,7 @@ def test_promote_full_is_stopped_by_the_judge() -> None:
     assert (world.state, world.writes[-1]) == (State.ABORT_DRAINING, (("v1", 100),))
 
 
-@pytest.mark.transition(47)
+@pytest.mark.transition("abort-command")
 def test_abort_beats_promote_full() -> None:
     """Until the commit, `abort` takes all traffic back in one write."""
     world = canary_at(State.ANALYSING)
@@ -175,7 +175,7 @@ def test_abort_beats_promote_full() -> None:
     assert world.status.last_rollout.outcome is Outcome.ABORTED
 
 
-@pytest.mark.transition(35, 41)
+@pytest.mark.transition("promote-full-command", "bake-passed")
 @pytest.mark.parametrize("state", [State.STARTING, State.AWAITING_PROMOTION])
 def test_promote_full_keeps_blue_greens_bake(state: State) -> None:
     """Blue-green's new revision is still judged with all traffic before the old one stops."""
@@ -230,7 +230,7 @@ def test_lost_pods_do_not_bring_the_steps_back() -> None:
     assert (("v1", 50), ("v2", 50)) not in world.writes
 
 
-@pytest.mark.transition(80)
+@pytest.mark.transition("promote-full-force-command")
 @pytest.mark.parametrize("state", [*SMALL, State.SCALING_UP, State.PROMOTING, State.BAKING])
 def test_force_skips_the_bake_and_the_judge(state: State) -> None:
     """From any state a revision is promoted as soon as its pods and the route are ready."""
@@ -245,7 +245,7 @@ def test_force_skips_the_bake_and_the_judge(state: State) -> None:
     assert world.reasons.count("StepsSkipped") + world.reasons.count("BakeSkipped") == 1
 
 
-@pytest.mark.transition(80)
+@pytest.mark.transition("promote-full-force-command")
 @pytest.mark.parametrize("state", [State.ANALYSING, State.SCALING_UP])
 def test_force_awaits_pods(state: State) -> None:
     """`promote-full-force` gives no traffic to missing pods; `abort` overrides it."""
@@ -259,7 +259,7 @@ def test_force_awaits_pods(state: State) -> None:
     assert world.state is State.ABORTING
 
 
-@pytest.mark.transition(80)
+@pytest.mark.transition("promote-full-force-command")
 def test_force_takes_an_unwritten_switch_back() -> None:
     """A switch that was stored but not written is not written if its pods are gone."""
     world = canary_at(State.SCALING_UP, MachineWorld(settings=LONG_BAKE))
@@ -272,7 +272,7 @@ def test_force_takes_an_unwritten_switch_back() -> None:
     assert (world.state, world.route) == (State.SCALING_UP, (("v1", 50), ("v2", 50)))
 
 
-@pytest.mark.transition(46)
+@pytest.mark.transition("abort-drained")
 @pytest.mark.parametrize("seconds", [0, 30, 600])
 def test_stopped_revision_stays_for_a_look(seconds: int) -> None:
     """Its pods stay for `abortScaleDownDelaySeconds`, at least until it has left the route."""
@@ -291,7 +291,7 @@ def test_stopped_revision_stays_for_a_look(seconds: int) -> None:
     assert world.desired == {"v1": 2}
 
 
-@pytest.mark.transition(46)
+@pytest.mark.transition("abort-drained")
 @pytest.mark.parametrize("asked", ["v1", "v3"])
 def test_stopped_revision_is_in_nobodys_way(asked: str) -> None:
     """The next rollout does not wait for `abortScaleDownDelaySeconds`."""

@@ -39,7 +39,7 @@ def second_step(**settings: Any) -> MachineWorld:
     return world
 
 
-@pytest.mark.transition(25)
+@pytest.mark.transition("canary-lost-pods")
 @pytest.mark.parametrize(("ready", "kept"), [(5, 20), (2, 20), (1, 10)])
 def test_lost_part_of_the_pods_lowers_the_weight(ready: int, kept: int) -> None:
     """A canary keeps the highest step's weight that its ready pods can carry, else their part."""
@@ -55,7 +55,7 @@ def test_lost_part_of_the_pods_lowers_the_weight(ready: int, kept: int) -> None:
     assert share(world) == 60
 
 
-@pytest.mark.transition(25)
+@pytest.mark.transition("canary-lost-pods")
 def test_lost_part_of_the_pods_lowers_no_more_than_stable_can_carry() -> None:
     """Nothing moves to a stable revision that lacks the pods for it."""
     world = second_step()
@@ -64,7 +64,7 @@ def test_lost_part_of_the_pods_lowers_no_more_than_stable_can_carry() -> None:
     assert share(world) == 50
 
 
-@pytest.mark.transition(25, 12)
+@pytest.mark.transition("canary-lost-pods", "pods-past-deadline")
 def test_lost_part_that_stays_away_ends_the_rollout() -> None:
     """The progress deadline runs again."""
     world = second_step()
@@ -76,7 +76,7 @@ def test_lost_part_that_stays_away_ends_the_rollout() -> None:
     assert world.status.rollout.reason == "ProgressDeadlineExceeded"
 
 
-@pytest.mark.transition(26)
+@pytest.mark.transition("stable-lacks-pods")
 def test_no_step_ends_while_stable_lacks_pods() -> None:
     """A step does not pass while the stable revision is unhealthy."""
     world = second_step()
@@ -91,7 +91,7 @@ def test_no_step_ends_while_stable_lacks_pods() -> None:
     assert share(world) == 100
 
 
-@pytest.mark.transition(27)
+@pytest.mark.transition("stable-lost-last-pod")
 def test_weights_hold_while_stable_is_down() -> None:
     """By default a canary does not take over from a stable revision without pods."""
     world = second_step()
@@ -100,7 +100,7 @@ def test_weights_hold_while_stable_is_down() -> None:
     assert (world.state, share(world)) == (State.ANALYSING, 60)
 
 
-@pytest.mark.transition(27)
+@pytest.mark.transition("stable-lost-last-pod")
 def test_canary_covers_for_stable_and_gives_it_back() -> None:
     """With `ShiftToCanary` no requests reach a revision without pods, in either direction."""
     world = second_step(on_stable_down=OnStableDown.SHIFT)
@@ -120,7 +120,7 @@ def test_canary_covers_for_stable_and_gives_it_back() -> None:
     assert (world.status.rollout.step, world.status.rollout.failover_since) == (1, None)
 
 
-@pytest.mark.transition(27)
+@pytest.mark.transition("stable-lost-last-pod")
 def test_preview_covers_for_stable() -> None:
     """Blue-green's preview at full scale serves while the stable revision is down."""
     settings = changed(BLUE_GREEN, on_stable_down=OnStableDown.SHIFT)
@@ -134,7 +134,7 @@ def test_preview_covers_for_stable() -> None:
     assert (world.state, share(world)) == (State.AWAITING_PROMOTION, 0)
 
 
-@pytest.mark.transition(27)
+@pytest.mark.transition("stable-lost-last-pod")
 def test_covering_canary_is_still_judged() -> None:
     """A bad canary is aborted and keeps only what stable cannot carry."""
     world = second_step(on_stable_down=OnStableDown.SHIFT)
@@ -148,7 +148,7 @@ def test_covering_canary_is_still_judged() -> None:
     assert share(world) == 0
 
 
-@pytest.mark.transition(23)
+@pytest.mark.transition("metrics-down")
 @pytest.mark.parametrize("wish", OnTimeout)
 def test_prometheus_that_stays_away(wish: OnTimeout) -> None:
     """`onMetricsDown` decides after `metricsTimeoutSeconds`; no weight rises either way."""

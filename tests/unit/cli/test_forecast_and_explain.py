@@ -15,7 +15,7 @@ import yaml
 
 from halimede.cli.main import main
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 EXPLAINED = ROOT / "tests" / "unit" / "rollout" / "explained"
 OBJECT = "/apis/halimede.dev/v1alpha1/namespaces/demo/modeldeployments/digits"
 

@@ -8,12 +8,17 @@ import pytest
 from halimede.api.base import Manifest
 from halimede.api.status import RevisionStatus, Status
 from halimede.api.v1alpha1 import ModelDeployment
-from halimede.plan import renderer
-from halimede.plan.renderer import is_current, render_key
+from halimede.plan.renderer import Renderer, render_key
 from halimede.render import workload
 from halimede.render.revision import InvalidRecordError
 from harness.fake_cluster import PLATFORM
 from harness.fake_spec import SPEC
+
+
+@pytest.fixture
+def renderer() -> Renderer:
+    """Return a renderer with empty caches."""
+    return Renderer()
 
 
 def deployment(**changes: Any) -> ModelDeployment:
@@ -24,7 +29,7 @@ def deployment(**changes: Any) -> ModelDeployment:
     )
 
 
-def test_what_a_pass_learns_changes_no_rendering() -> None:
+def test_what_a_pass_learns_changes_no_rendering(renderer: Renderer) -> None:
     """Given another status and another annotation, the children are the very same objects."""
     md = deployment()
     revision = renderer.render_revision(render_key(md), PLATFORM, {})
@@ -52,7 +57,9 @@ def test_what_a_pass_learns_changes_no_rendering() -> None:
         ),
     ],
 )
-def test_another_question_has_its_own_answer(other: ModelDeployment, replicas: int) -> None:
+def test_another_question_has_its_own_answer(
+    renderer: Renderer, other: ModelDeployment, replicas: int
+) -> None:
     """Given any other change that children depend on, they are rendered again."""
     md = deployment()
     revision = renderer.render_revision(render_key(md), PLATFORM, {})
@@ -62,7 +69,7 @@ def test_another_question_has_its_own_answer(other: ModelDeployment, replicas: i
     assert after == workload.render_workload(other, revision, replicas)
 
 
-def test_a_copy_of_a_config_map_is_looked_at_every_time() -> None:
+def test_a_copy_of_a_config_map_is_looked_at_every_time(renderer: Renderer) -> None:
     """Given a ConfigMap that changes under the same name, the revision changes."""
     md = deployment(model=SPEC["model"] | {"storageUri": "configMap://models"})
     one, other = (
@@ -77,7 +84,7 @@ def test_a_copy_of_a_config_map_is_looked_at_every_time() -> None:
     )
 
 
-def live(version: str, **changes: Any) -> tuple[Manifest, Manifest]:
+def live(renderer: Renderer, version: str, **changes: Any) -> tuple[Manifest, Manifest]:
     """Return a rendered ConfigMap as live in a resource version."""
     md = deployment()
     revision = renderer.render_revision(render_key(md), PLATFORM, {})
@@ -87,18 +94,30 @@ def live(version: str, **changes: Any) -> tuple[Manifest, Manifest]:
     return seen, rendered
 
 
-def test_a_new_version_of_an_object_is_compared_anew() -> None:
+def test_a_new_version_of_an_object_is_compared_anew(renderer: Renderer) -> None:
     """Given drift in one resource version, it is detected there and not in the next."""
-    result = [is_current(*live("1")), is_current(*live("2", data={})), is_current(*live("3"))]
+    result = [
+        renderer.is_current(*live(renderer, "1")),
+        renderer.is_current(*live(renderer, "2", data={})),
+        renderer.is_current(*live(renderer, "3")),
+    ]
     assert result == [True, False, True]
-    assert not is_current(None, live("1")[1])
+    assert not renderer.is_current(None, live(renderer, "1")[1])
 
 
-def test_a_record_is_read_again_when_it_changes() -> None:
+def test_a_record_is_read_again_when_it_changes(renderer: Renderer) -> None:
     """Given a record that is invalid, an error is raised until it is repaired."""
-    good, _ = live("4")
+    good, _ = live(renderer, "4")
     assert renderer.load_revision(good) is renderer.load_revision(good)
-    spoilt, _ = live("5", data={})
+    spoilt, _ = live(renderer, "5", data={})
     with pytest.raises(InvalidRecordError):
         renderer.load_revision(spoilt)
-    assert renderer.load_revision(live("6")[0]) == renderer.load_revision(good)
+    assert renderer.load_revision(live(renderer, "6")[0]) == renderer.load_revision(good)
+
+
+def test_caches_are_not_shared() -> None:
+    """Each renderer renders for itself, and the results are equal."""
+    key = render_key(deployment())
+    one, other = (Renderer().render_revision(key, PLATFORM, {}) for _ in range(2))
+    assert one is not other
+    assert one == other

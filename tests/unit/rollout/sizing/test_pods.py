@@ -71,7 +71,7 @@ def actual(world: MachineWorld) -> int | None:
     return world.status.rollout and world.status.rollout.actual_weight
 
 
-@pytest.mark.transition(59)
+@pytest.mark.transition("weight-by-replicas")
 def test_stable_gives_up_pods_only_once_the_canary_serves() -> None:
     """Given a weight of 25 % and four pods, stable keeps four until the weight has settled."""
     world = at(State.SHIFTING)
@@ -81,7 +81,7 @@ def test_stable_gives_up_pods_only_once_the_canary_serves() -> None:
     assert (world.desired, actual(world)) == ({"v1": 3, "v2": 1}, 25)
 
 
-@pytest.mark.transition(59)
+@pytest.mark.transition("weight-by-replicas")
 def test_stable_gets_pods_back_for_those_that_the_canary_loses() -> None:
     """Given half of the pods on either side, stable replaces one that is not ready."""
     world = at(State.ANALYSING)
@@ -96,7 +96,7 @@ def test_stable_gets_pods_back_for_those_that_the_canary_loses() -> None:
     assert (world.desired, actual(world)) == ({"v1": 3, "v2": 2}, 25)
 
 
-@pytest.mark.transition(59)
+@pytest.mark.transition("weight-by-replicas")
 def test_abort_gives_stable_everything_and_all_its_pods() -> None:
     """Given an abort at 25 %, one write takes the weight, and stable is scaled up again."""
     world = at(State.ANALYSING)
@@ -109,7 +109,7 @@ def test_abort_gives_stable_everything_and_all_its_pods() -> None:
     assert actual(world) is None
 
 
-@pytest.mark.transition(59)
+@pytest.mark.transition("weight-by-replicas")
 def test_bake_has_the_old_revision_at_full_scale() -> None:
     """Given a promotion, stable is at full scale during the bake, ready for an abort."""
     world = at(State.ANALYSING)
@@ -120,7 +120,7 @@ def test_bake_has_the_old_revision_at_full_scale() -> None:
     assert world.desired == {"v1": 4, "v2": 4}
 
 
-@pytest.mark.transition(59)
+@pytest.mark.transition("weight-by-replicas")
 def test_cover_for_a_stable_revision_without_pods_ends_at_the_step() -> None:
     """Given a failover to the canary, stable gets its pods back and then its weight."""
     world = at(State.ANALYSING)

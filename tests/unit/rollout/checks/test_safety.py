@@ -16,7 +16,7 @@ from tests.support.rollouts import (
 )
 
 
-@pytest.mark.transition(20, 43)
+@pytest.mark.transition("verdict-abort", "abort-at-once")
 @pytest.mark.parametrize("state", [State.ANALYSING, State.SCALING_UP])
 def test_bad_canary_loses_all_traffic_with_the_next_write(state: State) -> None:
     """An abort takes one write in every state in which the canary has traffic."""
@@ -29,7 +29,7 @@ def test_bad_canary_loses_all_traffic_with_the_next_write(state: State) -> None:
     assert (world.state, world.writes[-1]) == (State.ABORTING, (("v1", 100), ("v2", 0)))
 
 
-@pytest.mark.transition(40)
+@pytest.mark.transition("verdict-abort-in-bake")
 def test_bad_canary_in_the_bake_goes_back_to_the_old_revision() -> None:
     """In blue-green's bake the old revision is warm, so an abort switches back."""
     world = MachineWorld(settings=BLUE_GREEN).serve().ask_for("v2")
@@ -42,7 +42,7 @@ def test_bad_canary_in_the_bake_goes_back_to_the_old_revision() -> None:
     assert [one.revision for one in world.status.failed_revisions] == ["v2"]
 
 
-@pytest.mark.transition(40, 43)
+@pytest.mark.transition("verdict-abort-in-bake", "abort-at-once")
 def test_a_canary_that_turns_bad_in_the_bake_goes_back_at_once() -> None:
     """The old revision is at full scale until the commit, so an abort takes one write."""
     world = canary_at(State.BAKING)
@@ -60,7 +60,7 @@ def test_a_canary_that_turns_bad_in_the_bake_goes_back_at_once() -> None:
     assert world.status.stable.revision == "v1"
 
 
-@pytest.mark.transition(20, 46)
+@pytest.mark.transition("verdict-abort", "abort-drained")
 def test_abort_keeps_its_evidence() -> None:
     """The status records what was aborted, when and why."""
     world = canary_at(State.ANALYSING)
@@ -77,7 +77,7 @@ def test_abort_keeps_its_evidence() -> None:
     assert last.evidence is not None
 
 
-@pytest.mark.transition(19, 22, 23)
+@pytest.mark.transition("step-passed", "no-requests", "metrics-down")
 @pytest.mark.parametrize("verdict", [Verdict.NO_DATA, Verdict.METRICS_DOWN, Verdict.CONTINUE])
 def test_without_a_pass_no_weight_moves(verdict: Verdict) -> None:
     """However long it takes, only a pass raises a weight."""
@@ -88,7 +88,7 @@ def test_without_a_pass_no_weight_moves(verdict: Verdict) -> None:
     assert (world.state, world.writes[writes:]) == (State.ANALYSING, [])
 
 
-@pytest.mark.transition(22, 23)
+@pytest.mark.transition("no-requests", "metrics-down")
 @pytest.mark.parametrize(
     ("verdict", "reason"),
     [
@@ -106,7 +106,7 @@ def test_what_is_awaited_is_told(verdict: Verdict, reason: str) -> None:
     assert world.last.wait.reason == reason
 
 
-@pytest.mark.transition(21)
+@pytest.mark.transition("step-inconclusive")
 def test_inconclusive_step_asks_for_a_human() -> None:
     """After `maxSeconds` without a verdict the rollout pauses for a decision."""
     world = canary_at(State.ANALYSING)
@@ -116,7 +116,7 @@ def test_inconclusive_step_asks_for_a_human() -> None:
     assert world.last.wait.reason == "Paused"
 
 
-@pytest.mark.transition(21)
+@pytest.mark.transition("step-inconclusive")
 def test_inconclusive_step_ends_if_that_is_wished() -> None:
     """`onInconclusive: Abort` aborts instead."""
     world = canary_at(
@@ -128,7 +128,7 @@ def test_inconclusive_step_ends_if_that_is_wished() -> None:
     assert world.status.last_rollout.reason == "Inconclusive"
 
 
-@pytest.mark.transition(19)
+@pytest.mark.transition("step-passed")
 def test_two_hours_of_downtime_are_one_step() -> None:
     """However much time has passed, one reconcile moves on by at most one step."""
     world = canary_at(State.ANALYSING)
@@ -140,7 +140,7 @@ def test_two_hours_of_downtime_are_one_step() -> None:
     )
 
 
-@pytest.mark.transition(13)
+@pytest.mark.transition("canary-crashed")
 def test_never_ready_revision_gets_no_traffic() -> None:
     """A revision that crashes repeatedly is aborted without any traffic."""
     broken = {"v2": unready(NotReadyReason.CRASH_LOOP, restarts=3)}
@@ -152,7 +152,7 @@ def test_never_ready_revision_gets_no_traffic() -> None:
     )
 
 
-@pytest.mark.transition(12)
+@pytest.mark.transition("pods-past-deadline")
 def test_slow_revision_is_given_up_at_the_deadline() -> None:
     """A revision that is loading is aborted after `progressDeadlineSeconds`."""
     world = MachineWorld(broken={"v2": unready(NotReadyReason.LOADING)}).serve().ask_for("v2")
@@ -174,7 +174,7 @@ def test_full_cluster_is_no_news_about_the_model(cause: NotReadyReason) -> None:
     assert world.state is State.STARTING
 
 
-@pytest.mark.transition(24)
+@pytest.mark.transition("canary-lost-last-pod")
 def test_lost_pods_are_taken_out_at_once() -> None:
     """A weight without a ready pod goes back to stable in the same pass."""
     world = canary_at(State.ANALYSING)
@@ -183,7 +183,7 @@ def test_lost_pods_are_taken_out_at_once() -> None:
     assert (world.state, world.writes[-1]) == (State.PRIMING, (("v1", 100), ("v2", 0)))
 
 
-@pytest.mark.transition(24)
+@pytest.mark.transition("canary-lost-last-pod")
 def test_pods_that_come_back_go_on_at_the_same_step() -> None:
     """After a short loss of pods the rollout continues at the same step."""
     world = canary_at(State.ANALYSING)
@@ -194,7 +194,7 @@ def test_pods_that_come_back_go_on_at_the_same_step() -> None:
     assert world.writes[-1] == (("v1", 90), ("v2", 10))
 
 
-@pytest.mark.transition(24)
+@pytest.mark.transition("canary-lost-last-pod")
 def test_pods_that_stay_away_end_the_rollout() -> None:
     """A revision that had traffic and stays without pods is aborted."""
     world = canary_at(State.ANALYSING)
@@ -204,7 +204,7 @@ def test_pods_that_stay_away_end_the_rollout() -> None:
     assert world.status.last_rollout.reason == "CanaryUnhealthy"
 
 
-@pytest.mark.transition(17)
+@pytest.mark.transition("step-lacks-pods")
 def test_weight_waits_for_the_stable_revisions_pods() -> None:
     """No weight changes while the stable revision lacks the pods for its own weight."""
     world = MachineWorld().serve().ask_for("v2")
@@ -215,7 +215,7 @@ def test_weight_waits_for_the_stable_revisions_pods() -> None:
     assert world.last.wait.reason == "StableUnhealthy"
 
 
-@pytest.mark.transition(44)
+@pytest.mark.transition("abort-by-ready-pods")
 def test_abort_leaves_what_stable_could_not_carry() -> None:
     """With most stable pods missing, the aborted revision keeps part of the traffic at first."""
     world = MachineWorld(replicas=10).serve().ask_for("v2")
@@ -230,7 +230,7 @@ def test_abort_leaves_what_stable_could_not_carry() -> None:
     assert world.writes[-1] == (("v1", 100), ("v2", 0))
 
 
-@pytest.mark.transition(28)
+@pytest.mark.transition("third-revision")
 def test_third_revision_takes_the_place_of_the_second() -> None:
     """A new spec supersedes the rollout, which is no failure."""
     world = canary_at(State.ANALYSING)
@@ -241,7 +241,7 @@ def test_third_revision_takes_the_place_of_the_second() -> None:
     assert (world.status.rollout.base, world.status.rollout.revision) == ("v1", "v3")
 
 
-@pytest.mark.transition(29, 45, 46)
+@pytest.mark.transition("reverted", "abort-traffic-back", "abort-drained")
 def test_spec_back_at_stable_is_one_write() -> None:
     """A revert during a rollout takes one write."""
     world = canary_at(State.ANALYSING)
@@ -252,7 +252,7 @@ def test_spec_back_at_stable_is_one_write() -> None:
     assert world.writes[writes:] == [(("v1", 100), ("v2", 0)), (("v1", 100),)]
 
 
-@pytest.mark.transition(32)
+@pytest.mark.transition("pause-command")
 def test_pause_does_not_hold_an_abort() -> None:
     """A paused bad canary is aborted."""
     world = canary_at(State.ANALYSING)
@@ -262,7 +262,7 @@ def test_pause_does_not_hold_an_abort() -> None:
     assert world.writes[-1] == (("v1", 100),)
 
 
-@pytest.mark.transition(47)
+@pytest.mark.transition("abort-command")
 def test_abort_command() -> None:
     """`abort` moves all traffic back immediately."""
     world = canary_at(State.ANALYSING)
@@ -273,7 +273,7 @@ def test_abort_command() -> None:
     assert [one.reason for one in world.status.failed_revisions] == ["AbortCommanded"]
 
 
-@pytest.mark.transition(53)
+@pytest.mark.transition("clock-set-back")
 def test_clock_that_is_set_back_is_no_time_gone_by() -> None:
     """If the clock goes back by an hour, nothing happens early and nothing fails."""
     world = canary_at(State.ANALYSING)
@@ -285,7 +285,7 @@ def test_clock_that_is_set_back_is_no_time_gone_by() -> None:
     assert world.state is None
 
 
-@pytest.mark.transition(15)
+@pytest.mark.transition("route-not-accepted")
 def test_route_that_nobody_accepts_ends_the_rollout() -> None:
     """A route that is not accepted gives a Warning and then an abort."""
     world = MachineWorld().serve().ask_for("v2")
@@ -297,7 +297,7 @@ def test_route_that_nobody_accepts_ends_the_rollout() -> None:
     assert "RolloutAborted" in world.reasons
 
 
-@pytest.mark.transition(58)
+@pytest.mark.transition("raise-unwritten")
 def test_unwritten_weight_is_reconsidered() -> None:
     """A weight that was stored but not written is reverted if its pods are gone."""
     world = MachineWorld(replicas=10).serve().ask_for("v2")
@@ -315,7 +315,7 @@ def test_unwritten_weight_is_reconsidered() -> None:
     assert world.route == (("v1", 90), ("v2", 10))
 
 
-@pytest.mark.transition(24)
+@pytest.mark.transition("canary-lost-last-pod")
 def test_all_traffic_and_no_pod_goes_back_at_once() -> None:
     """A revision that loses its last pod in the bake is aborted in favour of the warm one."""
     world = MachineWorld(settings=BLUE_GREEN).serve().ask_for("v2")
@@ -341,7 +341,7 @@ def test_weights_stay_where_nobody_could_take_them(state: State) -> None:
     assert (world.state, world.writes[writes:]) == (state, [])
 
 
-@pytest.mark.transition(58)
+@pytest.mark.transition("raise-unwritten")
 def test_unwritten_switch_is_reconsidered() -> None:
     """A switch that was stored but not written is reverted if its pods are gone."""
     world = canary_at(State.SCALING_UP)
@@ -354,7 +354,7 @@ def test_unwritten_switch_is_reconsidered() -> None:
     assert (world.state, world.route) == (State.SCALING_UP, (("v1", 50), ("v2", 50)))
 
 
-@pytest.mark.transition(44)
+@pytest.mark.transition("abort-by-ready-pods")
 def test_stopped_revision_keeps_its_share_while_stable_has_too_few_pods() -> None:
     """The status names the wait for stable's pods, which ends when they are ready."""
     world = canary_at(State.SCALING_UP, MachineWorld(replicas=10))

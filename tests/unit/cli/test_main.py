@@ -8,7 +8,7 @@ import yaml
 
 from halimede.cli.main import main
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def test_render_shows_what_becomes_of_a_file(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ def settings(seconds: int) -> MachineWorld:
     return MachineWorld(settings=changed(SETTINGS, canary=canary))
 
 
-@pytest.mark.transition(39, 41)
+@pytest.mark.transition("bake-started", "bake-passed")
 def test_a_canary_bakes_for_its_time_before_it_is_stable() -> None:
     """The old revision keeps all its pods until the bake ends."""
     world = canary_at(State.BAKING, settings(300))
@@ -41,7 +41,7 @@ def test_the_end_of_the_bake_is_looked_for_when_it_comes(world: MachineWorld) ->
     assert requeue_after(world.status, world.settings, world.now) == 7
 
 
-@pytest.mark.transition(41)
+@pytest.mark.transition("bake-passed")
 def test_without_a_bake_a_canary_is_stable_at_once() -> None:
     """`bakeSeconds: 0` disables the bake."""
     world = canary_at(State.BAKING, settings(0))
@@ -52,7 +52,7 @@ def test_without_a_bake_a_canary_is_stable_at_once() -> None:
 
 
 @pytest.mark.parametrize("verdict", [Verdict.NO_DATA, Verdict.METRICS_DOWN])
-@pytest.mark.transition(41)
+@pytest.mark.transition("bake-passed")
 def test_a_bake_without_data_ends_by_its_time_and_says_so(verdict: Verdict) -> None:
     """The steps were passed on evidence, so missing data neither aborts nor prolongs the bake."""
     world = canary_at(State.BAKING, settings(120))
@@ -72,7 +72,7 @@ def test_a_bake_without_data_ends_by_its_time_and_says_so(verdict: Verdict) -> N
     assert world.status.rollout.message == "Every step passed. The bake ended without a verdict."
 
 
-@pytest.mark.transition(41)
+@pytest.mark.transition("bake-passed")
 def test_a_bake_that_nobody_watched_is_made_up_for() -> None:
     """After hours without an operator one poll is not enough to detect a bad revision."""
     world = canary_at(State.BAKING, settings(300))

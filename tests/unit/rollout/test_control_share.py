@@ -68,7 +68,7 @@ def rollout_of(world: MachineWorld) -> RolloutStatus:
         (changed(SETTINGS, strategy=Strategy.RECREATE), 100),
     ],
 )
-@pytest.mark.transition(37, 39)
+@pytest.mark.transition("full-scale-ready", "bake-started")
 def test_the_stable_revision_keeps_its_share_until_the_commit(
     settings: Rollout, weight: int
 ) -> None:
@@ -155,7 +155,7 @@ def test_a_way_back_leaves_nothing_behind() -> None:
 
 @pytest.mark.parametrize("paused", [False, True])
 @pytest.mark.parametrize("state", IN_THE_BAKE)
-@pytest.mark.transition(89)
+@pytest.mark.transition("control-dropped")
 def test_a_stable_revision_without_pods_gives_its_share_up(state: State, *, paused: bool) -> None:
     """It happens in the next write, paused or not; the bake's clock and evidence continue."""
     world = canary_at(state)
@@ -171,7 +171,7 @@ def test_a_stable_revision_without_pods_gives_its_share_up(state: State, *, paus
     assert (after.control_dropped_at, world.reasons[-1]) == (world.now, "ControlDropped")
 
 
-@pytest.mark.transition(89)
+@pytest.mark.transition("control-dropped")
 def test_the_bake_ends_when_it_would_have_ended() -> None:
     """Dropping the control share does not prolong the bake."""
     world = canary_at(State.BAKING)
@@ -244,7 +244,7 @@ def test_the_last_pod_of_the_new_revision_is_missed_in_spite_of_the_share() -> N
     assert rollout_of(world).message == "It has 90 % of the requests and lost its last ready pod."
 
 
-@pytest.mark.transition(41)
+@pytest.mark.transition("bake-passed")
 def test_the_commit_waits_for_pods_that_can_carry_everything() -> None:
     """Half of the pods can carry only half of the requests."""
     world = canary_at(State.BAKING, MachineWorld(replicas=4, settings=canary(50)))
@@ -287,7 +287,7 @@ def without_share(world: MachineWorld) -> None:
 
 
 @pytest.mark.parametrize("edit", [without_router, without_share])
-@pytest.mark.transition(89)
+@pytest.mark.transition("control-dropped")
 def test_a_share_that_the_spec_leaves_no_more_ends(edit: Callable[[MachineWorld], None]) -> None:
     """The bake continues with all traffic on the new revision."""
     world = canary_at(State.BAKING)
@@ -301,7 +301,7 @@ def test_a_share_that_the_spec_leaves_no_more_ends(edit: Callable[[MachineWorld]
 
 
 @pytest.mark.parametrize("settings", [canary(), canary(0), blue_green(0), blue_green(20)])
-@pytest.mark.transition(88)
+@pytest.mark.transition("bake-doubtful")
 def test_odds_against_it_hold_the_bake(settings: Rollout) -> None:
     """Odds of 3:1 hold the bake; it ends when they fall below."""
     world = canary_at(State.BAKING, MachineWorld(settings=settings))
@@ -316,7 +316,7 @@ def test_odds_against_it_hold_the_bake(settings: Rollout) -> None:
     assert world.state in (State.DRAINING, None)
 
 
-@pytest.mark.transition(88)
+@pytest.mark.transition("bake-doubtful")
 def test_odds_hold_the_bake_while_prometheus_is_away() -> None:
     """The last odds before the outage still count."""
     world = canary_at(State.BAKING)
@@ -327,7 +327,7 @@ def test_odds_hold_the_bake_while_prometheus_is_away() -> None:
     assert world.last.wait.reason == "MetricsHold"
 
 
-@pytest.mark.transition(80, 88)
+@pytest.mark.transition("promote-full-force-command", "bake-doubtful")
 def test_promote_full_force_ends_a_bake_that_odds_hold() -> None:
     """`promote-full-force` ignores the judge."""
     world = canary_at(State.BAKING)
@@ -338,7 +338,7 @@ def test_promote_full_force_ends_a_bake_that_odds_hold() -> None:
 
 
 @pytest.mark.parametrize(("percent", "held"), [(10, True), (0, False)])
-@pytest.mark.transition(88)
+@pytest.mark.transition("bake-doubtful")
 def test_a_comparison_that_cannot_change_any_more_holds_nothing(
     percent: int, *, held: bool
 ) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from halimede.adapters.errors import FetchError
 from halimede.fetch.command import fetch
-from halimede.settings import Credentials
+from halimede.fetch.credentials import Credentials
 from tests.unit.fetch.conftest import TRUSTED, Site
 
 

@@ -48,7 +48,7 @@ def watched(world: MachineWorld, passes: int) -> list[dict[str, int]]:
     return seen
 
 
-@pytest.mark.transition(81, 82, 83)
+@pytest.mark.transition("recreate-started", "recreate-old-pods-ended", "recreate-full-scale-ready")
 def test_old_revision_stops_before_the_new_one_starts() -> None:
     """Both never have pods at once; the route changes once, when the new one is ready."""
     world = MachineWorld(settings=RECREATE).serve().ask_for("v2")
@@ -61,7 +61,7 @@ def test_old_revision_stops_before_the_new_one_starts() -> None:
     assert "Recreating" in world.reasons
 
 
-@pytest.mark.transition(82)
+@pytest.mark.transition("recreate-old-pods-ended")
 def test_new_revision_waits_for_pods_that_are_ending() -> None:
     """The old pods keep their resources until they are gone."""
     world = at(State.STOPPING)
@@ -80,7 +80,7 @@ def test_first_deployment_is_as_usual() -> None:
     assert (stable(world), world.path) == ("v1", [None])
 
 
-@pytest.mark.transition(84)
+@pytest.mark.transition("recreate-past-deadline")
 @pytest.mark.parametrize(
     "cause",
     [None, NotReadyReason.LOADING, NotReadyReason.UNSCHEDULABLE, NotReadyReason.IMAGE_PULL],
@@ -99,7 +99,7 @@ def test_old_revision_comes_back_after_the_deadline(cause: NotReadyReason | None
     assert [one.revision for one in world.status.failed_revisions] == ["v2"]
 
 
-@pytest.mark.transition(84)
+@pytest.mark.transition("recreate-past-deadline")
 def test_pods_that_do_not_end_are_not_waited_for_for_ever() -> None:
     """Pods on a lost node may never end; the old revision may find room elsewhere."""
     world = at(State.STOPPING)
@@ -110,7 +110,7 @@ def test_pods_that_do_not_end_are_not_waited_for_for_ever() -> None:
     assert world.desired == {"v1": 2}
 
 
-@pytest.mark.transition(13)
+@pytest.mark.transition("canary-crashed")
 def test_new_revision_that_crashes_is_given_up_early() -> None:
     """Three restarts without having been ready abort the rollout."""
     world = at(State.STARTING)
@@ -119,7 +119,7 @@ def test_new_revision_that_crashes_is_given_up_early() -> None:
     assert (world.state, world.desired) == (State.ABORT_DRAINING, {"v1": 2, "v2": 0})
 
 
-@pytest.mark.transition(40, 86)
+@pytest.mark.transition("verdict-abort-in-bake", "recreate-abort-drained")
 def test_bad_revision_is_replaced_by_the_old_one() -> None:
     """On an abort in the bake its pods stop first; the rollout ends when the old ones are back."""
     world = at(State.BAKING)
@@ -136,7 +136,7 @@ def test_bad_revision_is_replaced_by_the_old_one() -> None:
     assert world.status.last_rollout.outcome is Outcome.ABORTED
 
 
-@pytest.mark.transition(86)
+@pytest.mark.transition("recreate-abort-drained")
 @pytest.mark.parametrize("command", [None, "retry@2"])
 def test_old_revision_that_does_not_come_back_is_in_nobodys_way(command: str | None) -> None:
     """A new spec or a retry does not wait for an old revision that cannot start."""
@@ -155,7 +155,7 @@ def test_old_revision_that_does_not_come_back_is_in_nobodys_way(command: str | N
     assert stable(world) == ("v2" if command else "v3")
 
 
-@pytest.mark.transition(29)
+@pytest.mark.transition("reverted")
 @pytest.mark.parametrize("state", [*OUTAGE, *ALL_TRAFFIC])
 def test_spec_that_is_reverted_brings_the_old_one_back(state: State) -> None:
     """A revert takes the same path as an abort and marks no revision as failed."""
@@ -169,7 +169,7 @@ def test_spec_that_is_reverted_brings_the_old_one_back(state: State) -> None:
     assert (world.desired, world.route) == ({"v1": 2}, (("v1", 100),))
 
 
-@pytest.mark.transition(81)
+@pytest.mark.transition("recreate-started")
 @pytest.mark.parametrize("state", [*OUTAGE, *ALL_TRAFFIC])
 def test_third_revision_takes_the_place_at_once(state: State) -> None:
     """The old revision is not started in between."""
@@ -182,7 +182,7 @@ def test_third_revision_takes_the_place_at_once(state: State) -> None:
     assert world.reasons.count("RolloutSuperseded") == 1
 
 
-@pytest.mark.transition(28)
+@pytest.mark.transition("third-revision")
 def test_third_revision_that_failed_before_does_not_take_the_place() -> None:
     """The old revision comes back."""
     world = at(State.STARTING)
@@ -194,7 +194,7 @@ def test_third_revision_that_failed_before_does_not_take_the_place() -> None:
     assert (stable(world), world.desired, world.state) == ("v1", {"v1": 2}, None)
 
 
-@pytest.mark.transition(85)
+@pytest.mark.transition("recreate-lost-pods")
 def test_nothing_is_committed_without_pods() -> None:
     """A revision with all traffic and no pod has a minute to recover."""
     world = at(State.BAKING)
@@ -212,7 +212,7 @@ def test_nothing_is_committed_without_pods() -> None:
     assert world.status.rollout.reason == "CanaryUnhealthy"
 
 
-@pytest.mark.transition(85)
+@pytest.mark.transition("recreate-lost-pods")
 def test_switch_that_was_not_written_waits_for_pods_again() -> None:
     """A switch that was stored but not written is not written if the pods are lost by then."""
     world = at(State.STARTING)
@@ -227,7 +227,7 @@ def test_switch_that_was_not_written_waits_for_pods_again() -> None:
     assert stable(world) == "v2"
 
 
-@pytest.mark.transition(87)
+@pytest.mark.transition("recreate-held")
 def test_pause_holds_before_the_old_revision_stops() -> None:
     """While the old revision serves, a pause holds the rollout."""
     world = MachineWorld(settings=changed(RECREATE, paused=True)).serve().ask_for("v2")
@@ -238,7 +238,7 @@ def test_pause_holds_before_the_old_revision_stops() -> None:
     assert stable(world) == "v2"
 
 
-@pytest.mark.transition(87)
+@pytest.mark.transition("recreate-held")
 def test_forgotten_pause_ends() -> None:
     """Before the old revision has stopped, the pause's timeout aborts without loss."""
     held = changed(RECREATE, paused=True, pause_timeout_seconds=60)
@@ -248,7 +248,7 @@ def test_forgotten_pause_ends() -> None:
     assert world.status.last_rollout.reason == "PauseTimeout"
 
 
-@pytest.mark.transition(87)
+@pytest.mark.transition("recreate-held")
 @pytest.mark.parametrize("state", [*OUTAGE, State.PROMOTING])
 def test_pause_does_not_prolong_the_outage(state: State) -> None:
     """A pause holds the bake, but not the outage."""
@@ -259,7 +259,7 @@ def test_pause_does_not_prolong_the_outage(state: State) -> None:
     assert (world.state, world.route) == (State.BAKING, (("v2", 100),))
 
 
-@pytest.mark.transition(80)
+@pytest.mark.transition("promote-full-force-command")
 def test_force_skips_the_bake() -> None:
     """`promote-full-force` skips the bake."""
     world = at(State.STARTING)
@@ -285,7 +285,7 @@ def test_refused(state: State, command: str, told: str) -> None:
     assert [told in one for one in refused] == [True]
 
 
-@pytest.mark.transition(48)
+@pytest.mark.transition("rollback-command")
 def test_rollback_recreates() -> None:
     """`rollback` recreates as well, and pins the revision."""
     world = at(State.DRAINING)
@@ -297,7 +297,7 @@ def test_rollback_recreates() -> None:
     assert world.status.pinned is not None
 
 
-@pytest.mark.transition(7)
+@pytest.mark.transition("earlier-revision")
 def test_way_back_to_a_warm_revision_needs_no_outage() -> None:
     """If the warm revision still runs, there is room for both."""
     world = MachineWorld(settings=changed(SETTINGS, canary=SETTINGS.canary)).serve().ask_for("v2")
@@ -308,7 +308,7 @@ def test_way_back_to_a_warm_revision_needs_no_outage() -> None:
     assert (stable(world), State.STOPPING in world.seen) == ("v1", False)
 
 
-@pytest.mark.transition(81)
+@pytest.mark.transition("recreate-started")
 def test_warm_revisions_make_room() -> None:
     """Warm revisions are deleted, because the new pods need their room."""
     world = MachineWorld().serve().ask_for("v2")

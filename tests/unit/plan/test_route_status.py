@@ -3,6 +3,7 @@
 import pytest
 
 from halimede.api.base import Manifest
+from halimede.plan.renderer import Renderer
 from halimede.plan.route_status import httproute_status, route_status
 
 MADE = "2026-01-01T00:00:00Z"
@@ -212,17 +213,17 @@ def service() -> Manifest:
 
 def test_services_need_no_answer() -> None:
     """A Service needs no acceptance."""
-    status = route_status((service(),), (service(),))
+    status = route_status(Renderer(), (service(),), (service(),))
     assert (status.applied, status.accepted) == (True, True)
 
 
 def test_missing_route_is_not_accepted() -> None:
     """A missing route is not accepted."""
-    status = route_status((), (asked(),))
+    status = route_status(Renderer(), (), (asked(),))
     assert (status.applied, status.accepted) == (False, False)
 
 
 def test_stray_route_is_not_as_asked() -> None:
     """A remaining Ingress that should be deleted is waited for."""
     stray = {"kind": "Ingress", "metadata": {"name": "digits-canary"}}
-    assert not route_status((service(), stray), (service(),)).applied
+    assert not route_status(Renderer(), (service(), stray), (service(),)).applied

@@ -1,0 +1,57 @@
+"""What a reconcile asks Prometheus for, if a poll is due."""
+
+from halimede.api.analysis import MetricsProvider
+from halimede.api.v1alpha1 import ModelDeployment
+from halimede.judge.custom_queries import due_queries
+from halimede.judge.reading import BackendPosition, MetricsRequest, counted_since, watched
+from halimede.plan.desired import traffic_objects
+from halimede.plan.renderer import Renderer, render_key
+from halimede.plan.route_status import backend_positions
+from halimede.plan.user_routes import Routes, referenced_route
+from halimede.render.view import model_name
+from halimede.rollout.analysis_schedule import is_due
+
+
+def build_request(
+    md: ModelDeployment, routes: Routes, renderer: Renderer, now: float
+) -> MetricsRequest | None:
+    """Build the request of this reconcile; None: no poll is due.
+
+    Args:
+        md: The ModelDeployment.
+        routes: The user's HTTPRoutes, as in `Observed`.
+        renderer: It renders the route whose backends are counted.
+        now: UNIX time.
+    """
+    rollout, analysis = md.status.rollout, md.spec.rollout.analysis
+    if rollout is None or not is_due(rollout, analysis, now):
+        return None
+    return MetricsRequest(
+        provider=analysis.provider,
+        namespace=md.metadata.namespace,
+        name=md.metadata.name,
+        model=model_name(md),
+        stable=rollout.base,
+        canary=rollout.revision,
+        now=now,
+        since=counted_since(rollout.evidence),
+        stable_since=(md.status.stable and md.status.stable.since) or 0.0,
+        backends=_backend_positions(md, routes, renderer),
+        indicators=due_queries(analysis, rollout.evidence, now),
+        slow_after=analysis.latency.threshold_milliseconds if analysis.latency else None,
+        client_errors=bool(watched(analysis)),
+    )
+
+
+def _backend_positions(
+    md: ModelDeployment, routes: Routes, renderer: Renderer
+) -> tuple[BackendPosition, ...]:
+    if md.spec.rollout.analysis.provider is not MetricsProvider.ENVOY_GATEWAY:
+        return ()
+    route = routes.get(referenced_route(md) or "")
+    return backend_positions(
+        (route | {"kind": "HTTPRoute"},)
+        if route
+        else traffic_objects(renderer, render_key(md), md.status),
+        md.metadata.name,
+    )
