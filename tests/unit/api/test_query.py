@@ -23,9 +23,9 @@ def test_placeholders_are_filled_in() -> None:
     [
         ("sum({{ revision }", "cannot be read"),
         ("{% for x in y %}", "cannot be read"),
-        ("{{ secret }} {{ revision }} {{ window }}", "no value for secret"),
-        ("{{ window }}", "the same of both revisions"),
-        ("{{ revision }}", "does not say of which time"),
+        ("{{ secret }} {{ revision }} {{ window }}", "uses secret, which has no value"),
+        ("{{ window }}", "the same for both revisions"),
+        ("{{ revision }}", "does not state its time range"),
         ("{{ revision.__class__ }} {{ window }}", "more than text and placeholders"),
         ("{{ 'a' * 1000000000 }} {{ revision }} {{ window }}", "more than text and"),
         ("{{ range(1000000000) }} {{ revision }} {{ window }}", "more than text and"),
