@@ -105,7 +105,9 @@ def test_what_a_stop_in_triton_says_of_the_ceiling_is_what_it_bears() -> None:
     for _ in range(4):
         judgement = watch.poll(Counts(1000, 400), router=Counts(1000, 1))
     assert judgement.verdict is Verdict.ABORT
-    assert "at most 18 % (maxErrorRatio, for the attempts of aaaa1111 before" in judgement.message
+    assert (
+        "over 18 % (maxErrorRatio, based on the attempts of aaaa1111 before" in judgement.message
+    )
 
 
 def test_an_incident_in_the_past_loosens_no_level() -> None:

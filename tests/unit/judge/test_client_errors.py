@@ -34,9 +34,9 @@ def test_client_errors_hold_a_step_and_are_told() -> None:
     judgements = polled(watch, 40, TWENTY_PERCENT)
     assert {one.verdict for one in judgements} == {Verdict.CONTINUE}
     assert judgements[3].message == (
-        "revision bbbb2222: 80 client errors in 400 requests at the router against 0 in 3600 of"
-        " aaaa1111; odds 3400:1 against it being as good. It is held for that: compare what both"
-        " expect of a request, promote it by command, or set onClientErrors to Ignore"
+        "80 of 400 requests had client errors at the router (20 %), stable aaaa1111: 0 of 3600;"
+        " odds 3400:1 that it is worse. The rollout is held because of this: check whether both"
+        " revisions accept the same requests, promote by command, or set onClientErrors to Ignore"
     )
 
 
@@ -46,10 +46,10 @@ def test_client_errors_stop_a_rollout_where_abort_is_wished() -> None:
     assert [one.verdict for one in judgements[:3]] == [Verdict.CONTINUE] * 3
     assert judgements[-1].verdict is Verdict.ABORT
     assert (
-        "80 client errors in 400 requests at the router against 0 in 3600"
+        "80 of 400 requests had client errors at the router (20 %), stable aaaa1111: 0 of 3600"
         in judgements[-1].message
     )
-    assert "It is held" not in judgements[-1].message
+    assert "is held" not in judgements[-1].message
 
 
 def test_client_errors_are_nothing_where_ignore_is_wished() -> None:
@@ -115,7 +115,7 @@ def test_client_errors_are_told_in_the_bake() -> None:
     watch.bake = True
     judgements = polled(watch, 6, TWENTY_PERCENT)
     assert judgements[-1].verdict is Verdict.CONTINUE
-    assert "120 client errors in 600 requests" in judgements[-1].message
+    assert "120 of 600 requests had client errors" in judgements[-1].message
 
 
 @pytest.mark.parametrize("wish", [ClientErrors.HOLD, ClientErrors.ABORT])

@@ -78,7 +78,7 @@ def test_a_canary_over_the_ceiling_is_held_while_stable_is_nearly_as_bad() -> No
     assert log_mixture(held.log_abs) > log(600)
     assert log_mixture(held.log_confirmation) < CONFIRMATION
     assert verdicts == {Verdict.CONTINUE}
-    assert "held by the odds against it" in (watch.evidence.message or "")
+    assert "held because the odds against it" in (watch.evidence.message or "")
 
 
 def test_a_stable_with_few_requests_takes_its_time_to_confirm() -> None:
