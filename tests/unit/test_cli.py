@@ -30,7 +30,7 @@ def test_render_shows_what_becomes_of_a_file(capsys: pytest.CaptureFixture[str])
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("a: [", "no YAML"),
+        ("a: [", "not valid YAML"),
         ("kind: ConfigMap\nmetadata: {name: x}\n", "no ModelDeployment"),
         ("kind: ModelDeployment\nmetadata: {name: x}\nspec: {replicas: 1}\n", "spec.model"),
         ("---\n---\nkind: ConfigMap\n", "document 2 (ConfigMap) has no metadata"),

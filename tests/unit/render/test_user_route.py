@@ -171,11 +171,11 @@ def test_a_route_put_back_by_its_owner_is_remembered_anew() -> None:
     ("live", "said"),
     [
         (route([ref()]), None),
-        (route([ref("other")]), "names the Service 'digits'"),
-        (route([ref(port=80)]), "names the Service 'digits'"),
-        (route([ref(namespace="far")]), "names the Service 'digits'"),
-        (route([ref(kind="Custom", group="x")]), "names the Service 'digits'"),
-        ({"metadata": {}, "spec": {}}, "names the Service 'digits'"),
+        (route([ref("other")]), "no rule has the Service 'digits'"),
+        (route([ref(port=80)]), "no rule has the Service 'digits'"),
+        (route([ref(namespace="far")]), "no rule has the Service 'digits'"),
+        (route([ref(kind="Custom", group="x")]), "no rule has the Service 'digits'"),
+        ({"metadata": {}, "spec": {}}, "no rule has the Service 'digits'"),
         (with_revisions(route([ref()], [ref("b")]), "b", shares(5)), None),
         (
             with_revisions(route([ref(), ref("b")]), "b", shares(5)),
