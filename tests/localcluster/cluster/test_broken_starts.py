@@ -54,7 +54,7 @@ def test_a_start_that_hangs_is_given_up(binaries: Path, monkeypatch: pytest.Monk
     (binaries / "make-certificate").write_text("#!/bin/sh\nexec sleep 1000\n")
     (binaries / "make-certificate").chmod(0o755)
     monkeypatch.setattr(launch, "START_SECONDS", 1)
-    with pytest.raises(ClusterError, match="after 1 s it still waits for the certificates"):
+    with pytest.raises(ClusterError, match="after 1 s it is still waiting for the certificates"):
         start(binaries)
 
 

@@ -96,7 +96,7 @@ def test_a_name_is_given_once(cluster: Cluster) -> None:
 
 def test_a_name_must_fit() -> None:
     """A name that could lead out of the folder is rejected."""
-    with pytest.raises(ClusterError, match="does not fit"):
+    with pytest.raises(ClusterError, match="is invalid"):
         up("../elsewhere", parts=())
 
 

@@ -25,7 +25,7 @@ def test_a_process_that_never_answers_is_given_up(tmp_path: Path) -> None:
     mute = Command("mute", ["sleep", "2"], answers(url), patience=0.2)
     with pytest.raises(
         StartError,
-        match=r"mute's answer did not come within 0.2 s; .*refused.*\n.*\n.*wrote nothing",
+        match=r"timed out after 0.2 s waiting for mute's answer; .*refused.*\n.*\n.*no output",
     ):
         Processes(tmp_path).start(mute)
 
