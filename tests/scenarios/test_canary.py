@@ -96,7 +96,7 @@ def test_bad_canary_is_stopped_with_its_evidence(cluster: FakeCluster) -> None:
         ("True", "Serving"),
         ("True", "CanaryFailed"),
     ]
-    assert "errors in" in cluster.message("Ready")
+    assert "requests failed" in cluster.message("Ready")
     assert cluster.reasons.count("RolloutAborted") == 1
 
 

@@ -164,14 +164,14 @@ UNFIT = {
     "gone": (_vanish, "there is no HTTPRoute 'shop'"),
     "for something else": (
         lambda cluster: cluster.write("shop", "kubectl", OTHER),
-        "names the Service 'digits' with port",
+        "no rule has the Service 'digits' with port",
     ),
     "in use": (
         lambda cluster: (
             cluster.routes["shop"]["metadata"]["annotations"].update({annotation("b"): "[]"}),
             cluster.write("shop", "halimede", ENTRY, ENTRY | {"name": "b"}),
         ),
-        "its rule 0 is in use by the ModelDeployment 'b'",
+        "rule 0 is in use by the ModelDeployment 'b'",
     ),
 }
 

@@ -104,9 +104,8 @@ def worse_than_stable(held: SourceEvidence, request: MetricsRequest, log_value: 
 def more_client_errors(held: SourceEvidence, request: MetricsRequest) -> str:
     """Describe why the canary is held: it has more client errors than stable."""
     return (
-        f"{worse_than_stable(held, request, log_mixture(held.log_rel))}. The rollout is held"
-        " because of this: check whether both revisions accept the same requests, promote by"
-        " command, or set onClientErrors to Ignore"
+        f"{worse_than_stable(held, request, log_mixture(held.log_rel))}. This holds the rollout:"
+        " check which requests both accept, promote by command, or set onClientErrors to Ignore"
     )
 
 

@@ -35,8 +35,8 @@ def test_client_errors_hold_a_step_and_are_told() -> None:
     assert {one.verdict for one in judgements} == {Verdict.CONTINUE}
     assert judgements[3].message == (
         "80 of 400 requests had client errors at the router (20 %), stable aaaa1111: 0 of 3600;"
-        " odds 3400:1 that it is worse. The rollout is held because of this: check whether both"
-        " revisions accept the same requests, promote by command, or set onClientErrors to Ignore"
+        " odds 3400:1 that it is worse. This holds the rollout: check which requests both accept,"
+        " promote by command, or set onClientErrors to Ignore"
     )
 
 
@@ -49,7 +49,7 @@ def test_client_errors_stop_a_rollout_where_abort_is_wished() -> None:
         "80 of 400 requests had client errors at the router (20 %), stable aaaa1111: 0 of 3600"
         in judgements[-1].message
     )
-    assert "is held" not in judgements[-1].message
+    assert "holds the rollout" not in judgements[-1].message
 
 
 def test_client_errors_are_nothing_where_ignore_is_wished() -> None:

@@ -189,7 +189,7 @@ async def test_conflict_of_the_status_is_told_at_debug(logs: pytest.LogCaptureFi
     assert look.requeue_after == 0
     assert _fields(logs.records[0]) == {
         "level": "DEBUG",
-        "message": "The object changed meanwhile",
+        "message": "The object changed in the meantime",
         "key": "ml/digits",
         "conflict": str(_too_late("modeldeployments")),
         "requeue_seconds": 0.0,
@@ -218,7 +218,7 @@ async def test_an_unreadable_spec_and_a_lost_object(logs: pytest.LogCaptureFixtu
     told = [(one.levelname, one.getMessage(), vars(one)["key"]) for one in logs.records]
     assert told == [
         ("INFO", "Reconciled", "ml/digits"),
-        ("DEBUG", "The object is gone", "ml/gone"),
+        ("DEBUG", "The object no longer exists", "ml/gone"),
     ]
 
 

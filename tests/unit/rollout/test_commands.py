@@ -87,9 +87,12 @@ def test_blue_green_switches_by_itself_if_told_to() -> None:
 @pytest.mark.parametrize(
     ("command", "told"),
     [
-        ("retry:v1@1", "the spec asks for revision v2"),
+        ("retry:v1@1", "the spec asks for revision v2, not v1"),
         ("promote@1", "no rollout is under way"),
-        ("jump@1", "the verbs are promote, promote-full, promote-full-force, abort, pause"),
+        (
+            "jump@1",
+            "with one of the verbs promote, promote-full, promote-full-force, abort, pause",
+        ),
     ],
 )
 def test_refusals_say_why(command: str, told: str) -> None:

@@ -241,7 +241,10 @@ def test_the_last_pod_of_the_new_revision_is_missed_in_spite_of_the_share() -> N
     world.broken["v2"] = unready()
     world.step()
     assert (world.state, world.route) == (State.ABORTING, (("v1", 100), ("v2", 0)))
-    assert rollout_of(world).message == "It has 90 % of the requests and lost its last ready pod."
+    assert (
+        rollout_of(world).message
+        == "It lost its last ready pod while it had 90 % of the requests."
+    )
 
 
 @pytest.mark.transition(41)
@@ -309,8 +312,8 @@ def test_odds_against_it_hold_the_bake(settings: Rollout) -> None:
     world.run(100)
     assert world.state is State.BAKING
     assert world.last.wait is not None
-    assert "the odds against it hold the bake" in world.last.wait.message
-    assert "while they are 3:1 or more" in world.last.wait.message
+    assert "the bake does not end while the odds against it are" in world.last.wait.message
+    assert "against it are 3:1 or more" in world.last.wait.message
     world.doubt = 1.09
     world.run(8)
     assert world.state in (State.DRAINING, None)

@@ -111,6 +111,6 @@ def test_a_raise_is_told_once() -> None:
     before, after = begun(1.7), choose_first_weight(begun(1.7), OPEN)
     told = report_first_weight(before, after)
     assert [event.reason for event in told] == ["FirstWeightChosen"]
-    assert "is 12 %, chosen by the traffic of 1.7 requests/s" in told[0].message
+    assert "is 12 %, chosen from the traffic of 1.7 requests/s" in told[0].message
     assert report_first_weight(after, after) == ()
     assert report_first_weight(before, None) == ()

@@ -106,7 +106,7 @@ def test_pods_that_do_not_end_are_not_waited_for_for_ever() -> None:
     world.run(380)
     last = world.status.last_rollout
     assert last is not None
-    assert "1 pods of v1 have not ended" in last.message
+    assert "Revision v1 still has 1 pod after" in last.message
     assert world.desired == {"v1": 2}
 
 

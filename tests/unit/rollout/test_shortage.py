@@ -56,9 +56,11 @@ def test_the_first_step_is_named_with_the_weight_that_would_do() -> None:
 def test_it_is_said_with_what_it_leads_to() -> None:
     """The message says whether the step will pause or abort, by `onInconclusive`."""
     text = advice_for_step(begun(0.5), SETTINGS)
-    assert text.startswith("Too few requests: step 1 needs about 91 requests and gets 43 in its")
-    assert "it takes about 61 min at 0.5 requests/s, more than maxSeconds (1800)" in text
-    assert ", so the rollout pauses there: raise its weight to 11" in text
+    assert text.startswith(
+        "Too few requests: step 1 needs about 91 requests and gets 43 in its maxSeconds"
+    )
+    assert "at 0.5 requests/s the step takes about 61 min: raise its weight to 11" in text
+    assert " (1800), so the rollout pauses there; " in text
     strict = SETTINGS.analysis.model_copy(update={"on_inconclusive": OnTimeout.ABORT})
     aborts = SETTINGS.model_copy(update={"analysis": strict})
     assert "the rollout aborts there" in advice_for_step(begun(0.5), aborts)
