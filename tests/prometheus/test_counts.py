@@ -75,7 +75,7 @@ async def test_slow_answers_are_counted_by_the_histogram(
     await judged.sees(Source.ROUTER_LATENCY, Counts(40, 0), STABLE)
 
 
-async def test_a_threshold_that_is_no_bound_is_told_with_those_that_are(
+async def test_a_threshold_that_is_no_bound_is_rejected_with_the_bounds(
     judged: Judged, counters: Exposition
 ) -> None:
     """A threshold that is no bound is reported before anything is judged."""

@@ -70,7 +70,7 @@ def test_pods_that_are_replaced_one_by_one() -> None:
     loses_nothing(first, promote)
 
 
-def test_message_tells_the_actual_share() -> None:
+def test_message_has_the_actual_weight() -> None:
     """Given two pods, the status says that a step of 20 % gets a third of the connections."""
     cluster = at_weight(served(replicas=2).model(2), 20)
     cluster.run(5)

@@ -40,7 +40,7 @@ def told(cluster: FakeCluster, reason: str) -> list[str]:
 STEPS: list[Manifest] = [{"weight": 5}, {"weight": 50}]
 
 
-def test_too_little_traffic_is_told_from_the_rollouts_own() -> None:
+def test_too_little_traffic_is_reported_from_the_rollout_itself() -> None:
     """Given no baseline and 0.2 requests/s, the advice uses the rollout's own requests."""
     cluster = serving(0.2, steps=STEPS).model(2)
     cluster.until(lambda: cluster.rollout and cluster.rollout.evidence)
@@ -77,7 +77,7 @@ def test_a_step_that_will_pass_in_time_says_when() -> None:
     assert told(cluster, "TrafficTooLow") == []
 
 
-def test_traffic_that_falls_is_told() -> None:
+def test_falling_traffic_is_reported() -> None:
     """Given a busy past and then no requests, the advice does not use the past."""
     cluster = serving(10.0, 1200.0, steps=STEPS)
     cluster.model(2).until(lambda: cluster.rollout and cluster.rollout.evidence)

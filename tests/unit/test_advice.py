@@ -20,7 +20,7 @@ EXPLAINED = ROOT / "tests" / "unit" / "rollout" / "explained"
 OBJECT = "/apis/halimede.dev/v1alpha1/namespaces/demo/modeldeployments/digits"
 
 
-def test_forecast_tells_of_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+def test_forecast_reads_a_file(capsys: pytest.CaptureFixture[str]) -> None:
     """`forecast` prints the bake of a blue-green example with the given traffic."""
     file = str(ROOT / "examples" / "blue-green.yaml")
     assert main(["forecast", file, "--rate", "5", "--stable-error", "0.1"]) == 0

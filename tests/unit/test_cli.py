@@ -92,7 +92,7 @@ def test_the_printed_crd_is_the_committed_one(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out == committed.read_text()
 
 
-def test_fetch_tells_why_it_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_fetch_reports_why_it_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The last line of the log is the reason: the kubelet puts it into the pod's status."""
     assert main(["fetch", "--source", str(tmp_path / "none"), "--to", str(tmp_path / "m")]) == 1
     assert "does not exist" in capsys.readouterr().err

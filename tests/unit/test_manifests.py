@@ -143,7 +143,7 @@ def test_objects_are_read_wherever_they_stand(text: str) -> None:
         ),
     ],
 )
-def test_what_cannot_be_read_is_told(text: str, says: str) -> None:
+def test_invalid_input_is_reported(text: str, says: str) -> None:
     """The message is a sentence with the document's number, if there are several."""
     with pytest.raises(InvalidManifestError, match=re.escape(says)):
         render_manifests(text, PLATFORM)

@@ -19,7 +19,7 @@ def found(environment: Path) -> str:
     return "\n".join(map(str, problems(CLUSTER, environment)))
 
 
-def test_a_machine_that_can_do_it_is_told_nothing(
+def test_a_suitable_machine_gets_no_message(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The machine that runs these tests has no problem."""

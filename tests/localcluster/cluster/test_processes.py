@@ -18,7 +18,7 @@ def test_a_process_that_ends_at_once_shows_its_last_words(tmp_path: Path) -> Non
     )
 
 
-def test_a_process_that_never_answers_is_given_up(tmp_path: Path) -> None:
+def test_a_process_that_never_responds_times_out(tmp_path: Path) -> None:
     """A process that runs but does not serve is an error after the timeout."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         url = f"http://127.0.0.1:{free.getsockname()[1]}"

@@ -98,7 +98,7 @@ async def test_without_files_nothing_is_shown(server: Server, tmp_path: Path) ->
         ({"headers": f"a: b\n{HIDDEN}"}, "headers, line 2, is not a header"),
     ],
 )
-async def test_files_that_do_not_go_together_are_named_with_a_cure(
+async def test_inconsistent_files_are_named_with_a_remedy(
     server: Server, tmp_path: Path, texts: dict[str, str], words: str
 ) -> None:
     """Nothing is sent, and the message contains no secret."""
@@ -127,7 +127,7 @@ async def test_a_file_that_cannot_be_read_is_named(server: Server, tmp_path: Pat
     assert f"{tmp_path / 'token'} cannot be read" in answer.message
 
 
-async def test_no_refusal_tells_the_secret(server: Server, tmp_path: Path) -> None:
+async def test_no_error_contains_the_secret(server: Server, tmp_path: Path) -> None:
     """Messages go to conditions, Events and logs, so they contain no secret."""
     server.status = 401
     answer = await said(server, write(tmp_path, token=HIDDEN))
@@ -138,7 +138,7 @@ async def test_no_refusal_tells_the_secret(server: Server, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("location", ["http://elsewhere.example/", "//elsewhere.example/"])
-async def test_nobody_else_is_shown_the_secret(
+async def test_the_secret_is_sent_to_no_other_host(
     server: Server, tmp_path: Path, location: str
 ) -> None:
     """A redirect to another host is rejected with that host's name."""

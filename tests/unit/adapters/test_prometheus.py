@@ -111,7 +111,7 @@ async def test_an_answer_with_warnings_is_no_data(server: Server) -> None:
         (503, UnavailableReason.UNREACHABLE, "Prometheus is unavailable"),
     ],
 )
-async def test_errors_say_whether_waiting_cures_them(
+async def test_errors_say_whether_waiting_helps(
     server: Server, status: int, why: UnavailableReason, words: str
 ) -> None:
     """4xx is an error with a remedy; 429 and 5xx are transient."""
@@ -212,7 +212,7 @@ async def test_a_name_that_no_host_can_have_is_unreachable() -> None:
     assert "HALIMEDE_PROMETHEUS_URL" in said.message
 
 
-async def test_nobody_at_the_address_is_unreachable() -> None:
+async def test_a_closed_port_is_unreachable() -> None:
     """A refused connection is reported at once."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -221,7 +221,7 @@ async def test_nobody_at_the_address_is_unreachable() -> None:
     assert "ConnectionError" in said.message
 
 
-async def test_silence_is_unreachable_and_blocks_nobody(server: Server) -> None:
+async def test_a_timeout_is_unreachable_and_blocks_no_other_query(server: Server) -> None:
     """A query without a response times out and does not block the event loop."""
     server.silent = Event()
     asked = asyncio.create_task(refusal(server.url, read_seconds=0.3))

@@ -35,7 +35,7 @@ def test_placeholders_are_filled_in() -> None:
         ("{{" + "(" * 900 + "revision", "cannot be read"),
     ],
 )
-def test_whatever_is_no_placeholder_is_refused_with_a_cure(text: str, words: str) -> None:
+def test_a_template_with_other_content_is_rejected_with_a_remedy(text: str, words: str) -> None:
     """Other expressions are rejected from their syntax tree and never evaluated."""
     with pytest.raises(UnusableQueryError, match=words) as refused:
         validate(text)

@@ -31,7 +31,7 @@ def test_a_canary_better_than_a_bad_stable_passes_and_says_so() -> None:
     assert judgements[-1].verdict is Verdict.PASS
 
 
-def test_it_is_held_where_hold_is_wished() -> None:
+def test_a_better_canary_is_held_with_hold() -> None:
     """The message says that an equal revision would not pass either."""
     watch = watched(BetterThanStable.HOLD)
     judgements = [watch.poll(SIX, TEN) for _ in range(60)]
@@ -40,7 +40,7 @@ def test_it_is_held_where_hold_is_wished() -> None:
     assert watch.held().log_better
 
 
-def test_a_fix_passes_by_its_own_rate_where_hold_is_wished() -> None:
+def test_with_hold_a_fix_passes_by_its_own_rate() -> None:
     """1 % passes without comparison, although stable is far over the ceiling."""
     watch = watched(BetterThanStable.HOLD, past=4800)
     judgements = [watch.poll(Counts(200, 2), Counts(1800, 72)) for _ in range(30)]

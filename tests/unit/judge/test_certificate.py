@@ -150,7 +150,7 @@ def test_a_trouble_of_stable_alone_certifies_nothing_for_the_time_after_it() -> 
     assert Verdict.PASS not in verdicts[12:]
 
 
-def test_after_an_outage_an_equal_is_not_told_that_stable_is_bad() -> None:
+def test_after_an_outage_the_message_does_not_blame_stable() -> None:
     """Stable's errors in an outage of both are not taken as its usual rate."""
     watch = JudgedRollout(past=PAST)
     for _ in range(4):

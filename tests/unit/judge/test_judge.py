@@ -166,7 +166,7 @@ def test_one_source_may_stop_a_rollout_while_the_other_is_down() -> None:
     assert watch.poll(*BAD).verdict is Verdict.ABORT
 
 
-def test_both_sources_must_be_content_to_pass() -> None:
+def test_both_sources_must_pass() -> None:
     """Without the canary's requests at the router the step does not pass."""
     watch = JudgedRollout(Analysis())
     for _ in range(5):

@@ -71,14 +71,14 @@ def test_what_is_not_in_the_bucket_is_slow() -> None:
     assert (seen.canary, seen.stable) == (Counts(20, 5), Counts(900, 9))
 
 
-def test_a_proxy_that_starts_anew_loses_nothing() -> None:
+def test_a_restarted_proxy_loses_no_request() -> None:
     """A restart resets both counters, and no response is lost."""
     seen = counted(*waited(CANARY, (0.0, 50, 5), (15.0, 60, 5), (30.0, 55, 7)), *BOUNDS)
     assert isinstance(seen, WindowCounts)
     assert seen.canary == Counts(65, 7)
 
 
-def test_a_threshold_without_a_bucket_is_told_with_the_bounds_that_there_are() -> None:
+def test_a_threshold_without_a_bucket_is_reported_with_the_bounds() -> None:
     """A threshold that is no bound is rejected with the existing bounds."""
     answer = counted(*waited(CANARY, (0.0, 0, 0), (15.0, 9, 0))[:1], *BOUNDS[::2], BOUNDS[3])
     assert answer == Unavailable(

@@ -33,7 +33,7 @@ def test_client_errors_are_watched_at_every_known_router(
     ],
     ids=["Ignore", "None", "Custom"],
 )
-def test_nothing_is_watched_that_nobody_wants_or_tells(analysis: Analysis) -> None:
+def test_client_errors_are_not_counted_if_ignored_or_unavailable(analysis: Analysis) -> None:
     """Custom queries have only one kind of errors."""
     assert watched(analysis) == ()
 

@@ -87,7 +87,7 @@ def live(version: str, **changes: Any) -> tuple[Manifest, Manifest]:
     return seen, rendered
 
 
-def test_a_new_version_of_an_object_is_compared_anew() -> None:
+def test_a_new_version_of_an_object_is_compared_again() -> None:
     """Given drift in one resource version, it is detected there and not in the next."""
     result = [is_current(*live("1")), is_current(*live("2", data={})), is_current(*live("3"))]
     assert result == [True, False, True]

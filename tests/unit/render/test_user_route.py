@@ -158,7 +158,7 @@ def test_a_spoilt_annotation_costs_only_the_weight(kept: str) -> None:
     assert weights(restored(live, "digits")) == [("digits", 1)]
 
 
-def test_a_route_put_back_by_its_owner_is_remembered_anew() -> None:
+def test_a_route_restored_by_its_owner_is_recorded_again() -> None:
     """A route that the owner resets is recorded again with its new weight."""
     live = led(route([ref(weight=7)]), 25)
     live["spec"]["rules"][0]["backendRefs"] = [ref(weight=9)]

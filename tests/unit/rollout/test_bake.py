@@ -73,7 +73,7 @@ def test_a_bake_without_data_ends_by_its_time_and_says_so(verdict: Verdict) -> N
 
 
 @pytest.mark.transition(41)
-def test_a_bake_that_nobody_watched_is_made_up_for() -> None:
+def test_a_bake_without_polls_is_extended() -> None:
     """After hours without an operator one poll is not enough to detect a bad revision."""
     world = canary_at(State.BAKING, settings(300))
     world.verdict = Verdict.CONTINUE

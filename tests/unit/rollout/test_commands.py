@@ -75,7 +75,7 @@ def test_blue_green_waits_for_the_command() -> None:
 
 
 @pytest.mark.transition(57)
-def test_blue_green_switches_by_itself_if_told_to() -> None:
+def test_blue_green_switches_with_auto_promote() -> None:
     """`autoPromote` needs no command."""
     automatic = BLUE_GREEN.blue_green.model_copy(update={"auto_promote": True})
     world = MachineWorld(settings=changed(BLUE_GREEN, blue_green=automatic)).serve().ask_for("v2")

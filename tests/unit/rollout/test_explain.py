@@ -54,14 +54,14 @@ def test_a_stopped_rollout_is_explained_with_all_its_figures() -> None:
     assert explain_rollout(recorded()) == (FOLDER / "stopped.txt").read_text()
 
 
-def test_a_step_tells_what_it_still_lacks() -> None:
+def test_a_step_is_explained_with_its_missing_requests() -> None:
     """After 52 clean requests the text gives the number that the step still needs."""
     written = explain_rollout(analysing())
     assert "Waiting for: evidence for the step" in written
     assert "  Step 1 needs about 39 more clean requests.\n" in written
 
 
-def test_what_a_step_lacks_is_told_with_its_time() -> None:
+def test_missing_requests_are_explained_with_their_time() -> None:
     """39 requests at 10 % of 0.2 requests/s take half an hour."""
     evidence = rollout_of(analysing()).evidence
     assert evidence is not None
@@ -72,7 +72,7 @@ def test_what_a_step_lacks_is_told_with_its_time() -> None:
     assert f"  Step 1 needs {lack}\n" in written
 
 
-def test_a_shortage_is_explained_with_its_cure() -> None:
+def test_a_shortage_is_explained_with_its_remedy() -> None:
     """The text has the same sentence as the Event and the condition."""
     evidence = rollout_of(analysing()).evidence
     assert evidence is not None
@@ -99,7 +99,7 @@ def test_steps_that_were_edited_are_held_to_the_last_level() -> None:
     assert "Step 3 needs" in explain_rollout(analysing(step=0, steps=2))
 
 
-def test_odds_against_it_are_not_said_to_be_cured_by_waiting() -> None:
+def test_odds_against_it_give_no_number_of_missing_requests() -> None:
     """With 21 errors in 53 requests, clean requests alone do not let the step pass."""
     rollout = rollout_of(recorded())
     back = rollout.model_copy(update={"state": State.ANALYSING, "outcome": None})
@@ -112,7 +112,7 @@ def test_what_is_decided_lacks_nothing() -> None:
     assert "needs" not in written
 
 
-def test_a_pause_is_told_with_its_beginning() -> None:
+def test_a_pause_is_explained_with_its_start() -> None:
     """A pause by command, in the spec, or both is shown with its start."""
     written = explain_rollout(analysing(paused_since=0.0, spec_paused_since=60.0))
     assert "Paused: by command since 1970-01-01T00:00:00.000Z, until the command resume" in written
@@ -131,7 +131,7 @@ def test_before_the_first_look_there_is_no_evidence() -> None:
     assert "The judge has not polled yet" in explain_rollout(analysing(evidence=None))
 
 
-def test_missing_data_and_a_silent_prometheus_are_told_with_their_times() -> None:
+def test_missing_data_and_metrics_are_explained_with_their_times() -> None:
     """The start of each is shown in UTC."""
     evidence = rollout_of(analysing()).evidence
     assert evidence is not None
@@ -171,7 +171,7 @@ def test_commands_that_make_sense_are_listed() -> None:
     )
 
 
-def test_pin_is_told_with_what_ends_it() -> None:
+def test_pin_is_explained_with_what_ends_it() -> None:
     """After `rollback` the text names the pin and what ends it."""
     md = with_rollout(recorded(), None)
     pin = PinnedRevision(revision="a07b2478", since=0.0, generation=1, spec_revision="eb7481f7")

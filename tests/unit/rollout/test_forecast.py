@@ -122,13 +122,13 @@ def test_where_nothing_would_do_nothing_is_proposed() -> None:
     assert "so promote by command" in format_forecast("model", starved)
 
 
-def test_a_proposed_weight_tells_that_later_ones_must_rise() -> None:
+def test_a_proposed_weight_mentions_later_weights() -> None:
     """The API rejects weights that do not rise, so the advice must include later steps."""
     written = format_forecast("model", told(2.0, canary(5, 6, max_seconds=900)))
     assert "(and the weights of later steps above that), or raise its maxSeconds" in written
 
 
-def test_a_certificate_that_stable_itself_could_not_get_is_told() -> None:
+def test_forecast_warns_of_a_level_that_stable_itself_exceeds() -> None:
     """A stable revision with 9 % errors cannot show the 5 % that the step requires."""
     poor = told(10.0, canary(50, max_seconds=300), stable=0.09)
     assert poor.steps[0].requests is None
@@ -169,7 +169,7 @@ def test_steps_without_any_weight_are_refused() -> None:
         told(20.0, Rollout(canary=Canary(steps=(Step(weight=0),))))
 
 
-def test_mirror_is_foretold_before_the_steps() -> None:
+def test_mirror_is_forecast_before_the_steps() -> None:
     """With copies of all requests the mirror passes in the least possible time."""
     settings = canary(5, 50)
     mirrored = told(20.0, Rollout(canary=settings.canary.model_copy(update={"mirror": Mirror()})))
@@ -200,7 +200,7 @@ def test_a_canary_bakes_too(busy: Forecast) -> None:
     assert "bad in the bake, with 90 % of the requests for 5 min" in format_forecast("model", busy)
 
 
-def test_a_bake_that_is_too_short_for_the_judge_is_told() -> None:
+def test_forecast_warns_of_a_bake_that_is_too_short() -> None:
     """After warm-up and one poll no time is left for odds that could hold the bake."""
     baked = told(5.0, blue_green(40))
     assert {one.share for one in baked.bake} == {0.0}

@@ -111,7 +111,7 @@ def test_pods_that_do_not_end_are_not_waited_for_for_ever() -> None:
 
 
 @pytest.mark.transition(13)
-def test_new_revision_that_crashes_is_given_up_early() -> None:
+def test_new_revision_that_crashes_is_aborted_early() -> None:
     """Three restarts without having been ready abort the rollout."""
     world = at(State.STARTING)
     world.broken["v2"] = unready(NotReadyReason.CRASH_LOOP, restarts=3)
