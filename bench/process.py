@@ -75,4 +75,4 @@ def _wait_for_operator(process: subprocess.Popen[bytes]) -> int:
             return pid
         else:
             time.sleep(0.01)
-    raise RuntimeError("the operator ended at once; see its log")
+    raise RuntimeError("the operator exited immediately; see its log")

@@ -151,7 +151,7 @@ def show(count: int, bare: Bare, ours: Measured) -> int:
         print(f"  {verb:8} {resource:40} {number / count:8.2f} per object")
     missed = [what for what, figure, _, aim in rows if aim is not None and figure > aim]
     for what in missed:
-        print(f"over its aim: {what.strip(' …')}")
+        print(f"over its target: {what.strip(' …')}")
     return 1 if missed else 0
 
 

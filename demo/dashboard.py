@@ -29,7 +29,9 @@ class Dashboard:
     def render(self) -> RenderableType:
         """Draw both panels as they are now."""
         seen = self._stage.watch.latest
-        halimede: RenderableType = self._halimede(seen) if seen else Text("nothing asked for yet")
+        halimede: RenderableType = (
+            self._halimede(seen) if seen else Text("no revision requested yet")
+        )
         return Group(
             Panel(halimede, title="Halimede", height=9),
             Panel(self._users(), title=f"users, last {WINDOW_SECONDS:.0f} s", height=6),

@@ -150,4 +150,4 @@ def _explain(stage: Stage) -> None:
         "--namespace", chart.NAMESPACE, "logs", "deployment/halimede", "--tail", "500"
     )
     (stage.out / "operator.log").write_text(log)
-    stage.narrate(f"· what was found lies in {stage.out}")
+    stage.narrate(f"· the results are in {stage.out}")

@@ -63,7 +63,9 @@ class Changes:
                     return change
             self._over.wait(0.01)
         last = self.seen[-1].manifest if self.seen else "nothing"
-        raise TimeoutError(f"not within {PATIENCE_SECONDS:.0f} s; last seen: {str(last)[:2000]}")
+        raise TimeoutError(
+            f"it did not happen within {PATIENCE_SECONDS:.0f} s; last seen: {str(last)[:2000]}"
+        )
 
     def since(self, moment: float) -> list[Change]:
         """Return the version that was current at ``moment``, and every later one."""

@@ -136,7 +136,7 @@ class FakeCluster:
             if there():
                 return self
             self.tick(5.0)
-        assert not fail, f"it did not happen in {seconds} s: {self.explain()}"
+        assert not fail, f"it did not happen within {seconds} s: {self.explain()}"
         return self
 
     def explain(self) -> str:
@@ -288,7 +288,7 @@ class FakeCluster:
             self._requeue_at = self.now + (
                 RESYNC_SECONDS if plan.requeue_after is None else plan.requeue_after
             )
-        raise AssertionError(f"it finds no rest: {plan}")
+        raise AssertionError(f"it does not settle: {plan}")
 
     def _news(self) -> object:
         """Return everything that others than the operator change."""

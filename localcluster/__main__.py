@@ -79,7 +79,7 @@ def _parts(text: str) -> list[Part]:
     """Read the value of ``--only``; the control plane is always there."""
     names = [name for name in text.split(",") if name != CONTROL_PLANE]
     if unknown := set(names) - set(Part):
-        raise argparse.ArgumentTypeError(f"there is no part {', '.join(sorted(unknown))}")
+        raise argparse.ArgumentTypeError(f"unknown part: {', '.join(sorted(unknown))}")
     return [Part(name) for name in names]
 
 
@@ -99,8 +99,8 @@ def _parser() -> argparse.ArgumentParser:
 
     builds = commands.add_parser("build", help="build all programs and print their folder")
     builds.set_defaults(run=_build)
-    ups = commands.add_parser("up", parents=[common], help="start a cluster that stays")
-    ups.add_argument("--kwok-nodes", type=int, default=0, help="add nodes that only pretend")
+    ups = commands.add_parser("up", parents=[common], help="start a cluster that keeps running")
+    ups.add_argument("--kwok-nodes", type=int, default=0, help="add simulated nodes")
     ups.add_argument(
         "--only",
         type=_parts,
@@ -110,12 +110,12 @@ def _parser() -> argparse.ArgumentParser:
     ups.set_defaults(run=_up)
     for name, run, text in (
         ("down", _down, "end it"),
-        ("env", _env, "print how to reach it, for a shell to evaluate"),
+        ("env", _env, "print its environment variables, for a shell to evaluate"),
     ):
         commands.add_parser(name, parents=[common], help=text).set_defaults(run=run)
     commands.add_parser("list", help="show what runs").set_defaults(run=_list)
     for name, run, text in (
-        ("kubectl", _kubectl, "run kubectl as administrator"),
+        ("kubectl", _kubectl, "run kubectl as cluster administrator"),
         ("exec", _exec, "run a command in its namespaces, where pods can be reached"),
     ):
         runs = commands.add_parser(name, parents=[common], help=text)

@@ -65,7 +65,7 @@ def current() -> Access:
         [kubectl, "config", "current-context"], capture_output=True, text=True, check=False
     )
     if context.returncode != 0:
-        raise ClusterError(f"the kubeconfig names no cluster: {context.stderr.strip()}")
+        raise ClusterError(f"the kubeconfig has no cluster: {context.stderr.strip()}")
     return Access(
         name=context.stdout.strip(),
         kubeconfig=Path(os.environ.get("KUBECONFIG") or Path.home() / ".kube" / "config"),
@@ -79,7 +79,7 @@ def current() -> Access:
 def _variable(name: str, example: str) -> str:
     if value := os.environ.get(name):
         return value
-    raise ClusterError(f"{name} is not set; say where it is reached, for example {example}")
+    raise ClusterError(f"{name} is not set; set its address, for example {example}")
 
 
 def _program(name: str) -> Path:

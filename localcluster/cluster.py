@@ -102,7 +102,7 @@ def up(
     """
     if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,40}[a-z0-9])?", name):
         raise ClusterError(
-            f"the name {name!r} does not fit: use lower-case letters, digits and inner hyphens"
+            f"the name {name!r} is invalid: use lower-case letters, digits and inner hyphens"
         )
     if platform.system() != "Linux":
         raise ClusterError(

@@ -41,7 +41,7 @@ def describe_namespace(cluster: Access, namespace: str) -> str:
     except (ClusterError, ValueError) as error:
         return f"The namespace {namespace} cannot be read: {error}"
     if not pods:
-        lines.append(f"There is no pod in the namespace {namespace}.")
+        lines.append(f"There are no pods in namespace {namespace}.")
     warnings.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime")))
     lines += [describe_event(event) for event in warnings[-EVENTS:]]
     return "\n".join(lines)

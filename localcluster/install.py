@@ -38,7 +38,7 @@ def main(folder: Path) -> int:
 
 def install(folder: Path, progress: Progress) -> None:
     """Make the environment in `folder`: all packages, and the checkout. Raise `InstallError`."""
-    with progress.step(f"Making the virtual environment {folder}", expected="about 10 s"):
+    with progress.step(f"Creating the virtual environment {folder}", expected="about 10 s"):
         _run([sys.executable, "-m", "venv", str(folder)], ())
     python = str(folder / "bin" / "python")
     names = locked(LOCK)
@@ -77,7 +77,7 @@ def _run(command: list[str], names: Sequence[str], tell: Tell = lambda _: None) 
     with process:
         last = _follow(process.stdout or (), names, tell)
     if process.returncode != 0:
-        end = "\n".join(f"    {line}" for line in last) or "    (it wrote nothing)"
+        end = "\n".join(f"    {line}" for line in last) or "    (no output)"
         text = " ".join(command)
         raise InstallError(f"{text}: exited with status {process.returncode}. Its end:\n{end}")
 

@@ -108,7 +108,7 @@ def _await_ready(answers: int, directory: Path, tell: Tell, within: float) -> in
             else:
                 why = message["failed"]
     except TimeoutError:
-        why = f"after {within:g} s it still waits for {doing}"
+        why = f"after {within:g} s it is still waiting for {doing}"
     if not why:
         why = "the supervisor ended without a message"
     end = show_end(directory / "logs" / "supervisor.log")

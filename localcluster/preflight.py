@@ -63,7 +63,7 @@ def main(purpose: str, environment: Path) -> int:
     missing = problems(purpose, environment)
     if not missing:
         return 0
-    lines = ["This machine cannot do that yet:"]
+    lines = ["This machine does not meet the requirements:"]
     for what, remedy in missing:
         lines += [f"  - {what}", f"      {remedy}"]
     sys.stderr.write("\n".join(lines) + "\n")
@@ -117,9 +117,9 @@ def check_python() -> list[Problem]:
     if sys.version_info[:2] not in PYTHONS:
         versions = _either([_dotted(supported) for supported in PYTHONS])
         other = find_python()
-        remedy = f"Install Python {versions} and say where it is: make PYTHON=... ..."
+        remedy = f"Install Python {versions} and set its path: make PYTHON=... ..."
         if other:
-            remedy = f"Say which one to use: make PYTHON={other} ..."
+            remedy = f"Set the one to use: make PYTHON={other} ..."
         return [Problem(f"Python {versions} is needed; {sys.executable} is {version}.", remedy)]
     result = []
     missing = [name for name in ("venv", "ensurepip") if not importlib.util.find_spec(name)]
@@ -165,7 +165,7 @@ def check_folders(purpose: str, environment: Path) -> list[Problem]:
         free = shutil.disk_usage(places[device]).free / 2**30
         if free < gibibytes:
             what = f"{places[device]} has {free:.1f} GiB of disk space; {gibibytes:g} are needed."
-            result.append(Problem(what, "Free some. The README says how to use other folders."))
+            result.append(Problem(what, "Free some space, or use other folders (see README)."))
     return result
 
 
@@ -196,7 +196,9 @@ def check_namespaces() -> list[Problem]:
 
     error = namespace.try_out()
     return (
-        [] if error is None else [Problem(f"Namespaces cannot be made: {error.why}.", error.cure)]
+        []
+        if error is None
+        else [Problem(f"Namespaces cannot be created: {error.why}.", error.cure)]
     )
 
 

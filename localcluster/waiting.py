@@ -34,7 +34,7 @@ def wait_until(
     deadline = time.monotonic() + within
     while last := missing():
         if time.monotonic() > deadline:
-            why = f"{what} did not come within {within:g} s; last seen: {last}"
+            why = f"timed out after {within:g} s waiting for {what}; last seen: {last}"
             raise GaveUpError(f"{why}\n{explain()}" if explain else why)
         threading.Event().wait(LOOK_EVERY)
 
@@ -45,7 +45,7 @@ def show_end(log: Path) -> str:
         lines = log.read_text(errors="replace").splitlines()[-LAST_LINES:]
     except OSError as error:
         lines = [f"(it cannot be read: {error.strerror})"]
-    text = "\n".join(f"    {line}" for line in lines) or "    (it wrote nothing)"
+    text = "\n".join(f"    {line}" for line in lines) or "    (no output)"
     if shutil.disk_usage(log.parent).free < FULL_BYTES:
         text += f"\n    (the disk of {log.parent} is full)"
     return f"The end of {log}:\n{text}"

@@ -13,7 +13,7 @@ BAD = frozenset({"v3", "v4"})
 
 def play(stage: Stage) -> None:
     """Let the users finish and add up."""
-    stage.begin("what users saw in all")
+    stage.begin("what users saw in total")
     stage.wait_for_requests(
         f"{LEAST_REQUESTS} requests",
         lambda: len(stage.records(since=0.0)) >= LEAST_REQUESTS,

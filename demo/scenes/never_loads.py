@@ -11,19 +11,23 @@ from harness.watch import weights_of
 
 def play(stage: Stage) -> None:
     """Ask for v5 and see it given up."""
-    stage.begin("v5 never loads, and nobody is sent to it")
+    stage.begin("v5 never loads, and gets no requests")
     seen = stage.watch.latest
     stage.given("v2 serves", holds=seen is not None and seen.stable == stage.revisions["v2"])
     stage.when(f"ask for v5, which has {PROGRESS_DEADLINE_SECONDS} s to become ready")
     revision = stage.ask_for("v5")
     stage.wait_for_start("v5")
-    stage.wait("its pod to be made", lambda _: len(stage.pods("v5")) > 0)
+    stage.wait("its pod to be created", lambda _: len(stage.pods("v5")) > 0)
     stage.then("its pod is not ready", holds=not became_ready(stage.pods("v5")))
     verdict = stage.wait_for_verdict("v5")
-    stage.then("v5 was given up", holds=verdict.outcome is Outcome.ABORTED, found=verdict.message)
+    stage.then(
+        "the rollout of v5 was aborted",
+        holds=verdict.outcome is Outcome.ABORTED,
+        found=verdict.message,
+    )
     weights = weights_of(stage.snapshots(), revision)
     stage.then("its weight was always 0", holds=weights == [0])
-    stage.then("it answered nobody", holds=not stage.answered_by("v5"))
+    stage.then("it answered no request", holds=not stage.answered_by("v5"))
     _claim_unharmed(stage)
     stage.end()
 

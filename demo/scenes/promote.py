@@ -31,7 +31,7 @@ def _claim_promotion(stage: Stage, revision: str, verdict: Verdict) -> None:
     seen = stage.wait("v2 to be Ready", lambda seen: seen.ready)
     stage.then("v2 is Ready and serves everything", holds=seen.stable == revision)
     stage.then(
-        "it was promoted, not just switched on",
+        "it was promoted by a rollout",
         holds=verdict.outcome is Outcome.PROMOTED,
         found=verdict.reason,
     )

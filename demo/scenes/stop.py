@@ -14,7 +14,7 @@ MOST_ERRORS = 0.05
 
 def play_errors(stage: Stage) -> None:
     """Ask for v3, which answers with errors that Triton itself counts as successes."""
-    stage.begin("v3 returns errors on inky images, and is stopped")
+    stage.begin("v3 returns errors on inky images, and is aborted")
     errors = _stop(stage, "v3").errors
     stage.then(
         "the router saw the errors that Triton counts as successes",
@@ -26,7 +26,7 @@ def play_errors(stage: Stage) -> None:
 
 def play_grpc(stage: Stage) -> None:
     """Ask for v4, which fails on batches: all HTTP users are fine, all gRPC users are not."""
-    stage.begin("v4 fails only over gRPC, and is stopped as well")
+    stage.begin("v4 fails only over gRPC, and is aborted as well")
     errors = _stop(stage, "v4").errors
     by_http = [record for record in stage.answered_by("v4") if record.protocol is Protocol.HTTP]
     stage.then(
@@ -60,10 +60,10 @@ def _claim_stop(stage: Stage, version: str, verdict: Verdict) -> None:
         found=verdict.reason,
     )
     message = verdict.evidence.message if verdict.evidence else ""
-    stage.then("the status says on what evidence", holds=bool(message), found=message)
+    stage.then("the status contains the evidence", holds=bool(message), found=message)
     warnings = [event for event in stage.events() if event["type"] == "Warning"]
     stage.then(
-        "a Warning Event says so too",
+        "a Warning Event reports it too",
         holds=any(revision in event["message"] for event in warnings),
         found=", ".join(sorted({event["reason"] for event in warnings})),
     )
@@ -78,7 +78,7 @@ def _claim_stop(stage: Stage, version: str, verdict: Verdict) -> None:
 def _claim_cost(stage: Stage, version: str) -> None:
     everyone, hit = Tally.of(stage.records()), Tally.of(stage.answered_by(version))
     stage.then(
-        f"users paid with less than {MOST_ERRORS:.0%} of their requests",
+        f"users saw errors in less than {MOST_ERRORS:.0%} of their requests",
         holds=0 < hit.model_errors < MOST_ERRORS * everyone.requests,
         found=f"{hit.model_errors} errors in {everyone.requests} requests",
     )
@@ -99,7 +99,7 @@ def _claim_silence(stage: Stage, version: str) -> None:
 
     stage.wait_for_requests("users to go on after it", enough)
     stage.then(
-        f"after that nobody is sent to {version} any more",
+        f"after that {version} gets no requests",
         holds=all(record.version == "v2" for record in later),
         found=f"{len(later)} requests, all answered by v2",
     )

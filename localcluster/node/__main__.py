@@ -70,7 +70,7 @@ def _triton(cache: Path) -> triton.Triton | triton.TritonError:
     try:
         return triton.prepare(cache)
     except triton.TritonError as error:
-        logger.warning("There is no Triton on this node: %s", error)
+        logger.warning("Triton is not available on this node: %s", error)
         return error
 
 
@@ -79,8 +79,8 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--kubeconfig", type=Path, required=True, metavar="FILE")
     add("--name", required=True, help="the node's name")
-    add("--directory", type=Path, required=True, help="where volumes and logs of pods go")
-    add("--cache", type=Path, default=cache(), help="where Triton is laid out once")
+    add("--directory", type=Path, required=True, help="directory for volumes and logs of pods")
+    add("--cache", type=Path, default=cache(), help="directory for Triton's files")
     add("--pod-cidr", default=POD_NETWORK, help="the pods' network (default: %(default)s)")
     add(
         "--cpu",
@@ -96,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         default=FIRST,
         metavar="SECONDS",
-        help="before the second restart of a container (default: %(default)s)",
+        help="seconds before the second restart of a container (default: %(default)s)",
     )
     add("--log-level", default="INFO")
     return parser

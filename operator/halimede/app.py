@@ -76,7 +76,7 @@ class Operator:
                 _log.info("Serving /healthz, /readyz and /metrics", extra={"port": port})
                 reconciling = tasks.create_task(self._work())
                 await stop_requested.wait()
-                _log.info("Stopping: no new passes begin")
+                _log.info("Stopping: no new reconciles start")
                 drained = await self.queue.shut_down(DRAIN_SECONDS)
                 reconciling.cancel()
                 await asyncio.wait([reconciling])
@@ -86,14 +86,16 @@ class Operator:
     def unhealthy_reason(self) -> str | None:
         """Return why this process should be restarted, or None."""
         if self._lag > LAG_SECONDS:
-            return f"the event loop came round {self._lag:.0f} s late"
+            return f"the event loop is {self._lag:.0f} s late"
         if self.queue.oldest_seconds() > MAX_QUEUE_AGE_SECONDS:
-            return f"a ModelDeployment has waited {self.queue.oldest_seconds():.0f} s for its turn"
+            return (
+                f"a ModelDeployment has been in the queue for {self.queue.oldest_seconds():.0f} s"
+            )
         return None
 
     def unready_reason(self) -> str | None:
         """Return why nothing is reconciled yet, or None."""
-        return None if self._synced else "the watches have not delivered everything yet"
+        return None if self._synced else "the initial watch events have not all been delivered yet"
 
     async def _watch(self, stop_requested: asyncio.Event, kopf_may_stop: asyncio.Event) -> None:
         """Run kopf until *kopf_may_stop* is set; if kopf fails, the operator ends."""

@@ -66,7 +66,7 @@ def log_loop_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any])
     then and no action is possible, so that is logged at DEBUG.
     """
     if "asyncgen" in context:
-        _log.debug("Left open: %s", context["message"])
+        _log.debug("An asynchronous generator was not closed: %s", context["message"])
     else:
         loop.default_exception_handler(context)
 

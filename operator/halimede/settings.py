@@ -98,13 +98,14 @@ def _url(text: str | None) -> str | None:
         return None
     if not text.startswith(("http://", "https://")):
         raise SettingsError(
-            f"HALIMEDE_PROMETHEUS_URL is {text!r}: give a whole URL, such as"
-            " http://prometheus.monitoring:9090, or nothing"
+            f"HALIMEDE_PROMETHEUS_URL is {text!r}: set it to a complete URL, such as"
+            " http://prometheus.monitoring:9090, or leave it empty"
         )
     if "@" in text.split("/")[2]:
         raise SettingsError(
-            "HALIMEDE_PROMETHEUS_URL holds a user or password, which would show in logs: put them"
-            " into files and name their folder in HALIMEDE_PROMETHEUS_CREDENTIALS"
+            "HALIMEDE_PROMETHEUS_URL contains a user name or password, which would appear in"
+            " logs: put them into files and set HALIMEDE_PROMETHEUS_CREDENTIALS to their"
+            " directory"
         )
     return text.rstrip("/")
 
@@ -115,7 +116,7 @@ def _int_between(
     text = values.get(name, str(default))
     if not text.isdecimal() or not low <= int(text) <= high:
         raise SettingsError(
-            f"HALIMEDE_{name.upper()} is {text!r}: give a whole number from {low} to {high}"
+            f"HALIMEDE_{name.upper()} is {text!r}: set it to an integer from {low} to {high}"
         )
     return int(text)
 
@@ -125,4 +126,4 @@ def _choice(name: str, values: Mapping[str, str], *, default: C, of: tuple[C, ..
     for choice in of:
         if text.lower() == choice.lower():
             return choice
-    raise SettingsError(f"HALIMEDE_{name.upper()} is {text!r}: give one of {', '.join(of)}")
+    raise SettingsError(f"HALIMEDE_{name.upper()} is {text!r}: set it to one of {', '.join(of)}")

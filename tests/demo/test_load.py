@@ -37,7 +37,7 @@ def test_it_sends_at_its_rate_over_both_protocols(
     assert 2.5 < max(sent) - min(sent) < 4.5
 
 
-def test_told_to_stop_it_stops(tmp_path: Path) -> None:
+def test_a_stop_request_ends_it(tmp_path: Path) -> None:
     """A stopped load ends, and every line of its record is complete."""
     load = Load(to_nobody(tmp_path / "requests.jsonl", seconds=300))
     load.start()

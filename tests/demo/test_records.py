@@ -59,7 +59,7 @@ def test_a_tally_counts_images_of_answered_requests_only() -> None:
     assert Tally.of([]).accuracy == 0.0
 
 
-def test_requests_that_nobody_answered_belong_to_no_version() -> None:
+def test_requests_without_a_response_belong_to_no_version() -> None:
     """Lost requests are counted under the empty version."""
     counts = {name: tally.requests for name, tally in by_version([BAD, LOST, GOOD, GOOD]).items()}
     assert counts == {"": 1, "v1": 2, "v3": 1}

@@ -84,7 +84,7 @@ def test_v5_never_loads(serve: Serve) -> None:
     assert "the weights do not fit the graph" in server.log.read_text()
 
 
-async def test_requests_to_nobody_are_lost() -> None:
+async def test_requests_without_a_pod_are_lost() -> None:
     """Without a server, both callers return a lost request instead of raising."""
     nobody = "127.0.0.1:9"
     http = HttpCaller(nobody, "digits.example.com", "digits")

@@ -110,7 +110,7 @@ async def test_long_lists_come_whole(
     assert len((await kube.list_versions(CONFIG_MAP, [namespace])).versions) == 5
 
 
-async def test_what_does_not_exist_is_told_as_such(kube: KubeCluster, namespace: str) -> None:
+async def test_a_missing_object_has_its_own_error(kube: KubeCluster, namespace: str) -> None:
     """A missing object is None; an object in a missing namespace cannot be applied."""
     assert await kube.get(SERVICE, namespace, "missing") is None
     with pytest.raises(NotFoundError, match="missing"):
@@ -129,7 +129,7 @@ async def test_a_refusal_carries_the_servers_words(kube: KubeCluster, namespace:
         await kube.apply(model("m", namespace, replicas=-1))
 
 
-async def test_missing_rights_are_told_as_such(
+async def test_missing_permissions_have_their_own_error(
     api_server: Cluster, kube: KubeCluster, namespace: str
 ) -> None:
     """A service account without permissions gets a `ForbiddenError` that names the missing one."""
@@ -164,7 +164,7 @@ async def test_an_ended_token_is_renewed(kube: KubeCluster, namespace: str) -> N
     await renewed.close()
 
 
-async def test_a_namespace_that_ends_is_told_apart(
+async def test_a_terminating_namespace_has_its_own_error(
     api_server: Cluster, kube: KubeCluster, namespace: str
 ) -> None:
     """A write into a terminating namespace raises its own error type."""
@@ -213,7 +213,7 @@ def _canary_route(namespace: str, weight: int) -> dict[str, Any]:
     }
 
 
-async def test_the_api_server_tells_who_took_a_field(kube: KubeCluster, namespace: str) -> None:
+async def test_a_conflict_has_the_field_manager(kube: KubeCluster, namespace: str) -> None:
     """The managedFields distinguish a foreign write from our own unwritten change."""
     ours = await kube.apply(_canary_route(namespace, 5))
     raised = _canary_route(namespace, 25)

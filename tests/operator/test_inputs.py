@@ -44,7 +44,7 @@ async def test_a_deleted_one_is_news(kube: KubeCluster, namespace: str) -> None:
     assert await inputs.read(key, ["source"]) == {"source": None}
 
 
-async def test_nobody_is_told_of_what_nobody_reads(kube: KubeCluster, namespace: str) -> None:
+async def test_a_removed_reference_notifies_no_reader(kube: KubeCluster, namespace: str) -> None:
     """A changed spec or a deleted ModelDeployment is no longer a reader."""
     inputs, key = ReferencedObjects(kube, CONFIG_MAP), Key(namespace, "m")
     live = await kube.apply(_source(namespace, "1"))

@@ -210,7 +210,7 @@ def test_a_deleted_model_takes_its_children_along(
 
 
 @pytest.mark.transition("apply-failed")
-def test_what_cannot_be_applied_is_told_and_cured(
+def test_a_failed_apply_is_reported_and_retried(
     api_server: Cluster, namespace: str, start: Start
 ) -> None:
     """The API server's message is in a condition and an Event until the spec is corrected."""

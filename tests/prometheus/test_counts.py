@@ -81,7 +81,7 @@ async def test_slow_answers_are_counted_by_the_histogram(
     await judged.sees(Source.ROUTER_LATENCY, Counts(40, 0), STABLE)
 
 
-async def test_a_threshold_that_is_no_bound_is_told_with_those_that_are(
+async def test_a_threshold_that_is_no_bound_is_rejected_with_the_bounds(
     judged: Judged, counters: Exposition
 ) -> None:
     """A threshold that is no bound is reported before anything is judged."""
@@ -94,7 +94,7 @@ async def test_a_threshold_that_is_no_bound_is_told_with_those_that_are(
 
     await wait_until_async(refused, explain=lambda: repr(judged.evidence))
     assert judged.evidence.message == (
-        "spec.rollout.analysis.latency.thresholdMilliseconds 300 is no bound of"
+        "spec.rollout.analysis.latency.thresholdMilliseconds 300 is not a bound of"
         " envoy_cluster_upstream_rq_time: set it to one of 25, 100, 250, 1000"
     )
 
@@ -143,7 +143,7 @@ async def test_a_target_that_is_gone_is_no_data_after_a_while(
     counters.remove(PODS[f"digits-{CANARY}-x"])
     assert await judged.poll(later=60.0) is not Verdict.NO_DATA
     assert await judged.poll(later=300.0) is Verdict.NO_DATA
-    assert "last scraped" in (judged.evidence.message or "")
+    assert "last scrape" in (judged.evidence.message or "")
 
 
 async def test_a_source_without_any_counter_is_an_answer(

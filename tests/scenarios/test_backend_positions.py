@@ -5,7 +5,7 @@ from halimede.judge.reading import BackendPosition
 from harness.fake_cluster import FakeCluster
 
 
-def test_the_judge_is_told_where_the_route_has_each_revision(cluster: FakeCluster) -> None:
+def test_the_judge_gets_the_positions_in_the_route(cluster: FakeCluster) -> None:
     """Positions are numbered as in Envoy Gateway: stable first, gRPC's rule before HTTP's."""
     cluster.edit(lambda spec: spec["rollout"]["analysis"].update(provider="EnvoyGateway"))
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
@@ -22,7 +22,7 @@ def test_the_judge_is_told_where_the_route_has_each_revision(cluster: FakeCluste
     }
 
 
-def test_the_judge_is_told_since_when_the_stable_revision_is_stable(
+def test_the_judge_gets_the_age_of_the_stable_revision(
     cluster: FakeCluster,
 ) -> None:
     """Before that time the counters of its position belonged to another revision."""

@@ -96,7 +96,7 @@ def test_bad_canary_is_stopped_with_its_evidence(cluster: FakeCluster) -> None:
         ("True", "Serving"),
         ("True", "CanaryFailed"),
     ]
-    assert "errors in" in cluster.message("Ready")
+    assert "requests failed" in cluster.message("Ready")
     assert cluster.reasons.count("RolloutAborted") == 1
 
 
@@ -305,7 +305,7 @@ def test_nothing_is_written_at_rest(cluster: FakeCluster) -> None:
 
 
 @pytest.mark.transition("no-requests")
-def test_no_data_ends_the_rollout_if_that_is_wished(cluster: FakeCluster) -> None:
+def test_no_data_aborts_the_rollout_with_abort(cluster: FakeCluster) -> None:
     """Given `onNoData: Abort` and no users, the canary is aborted after the timeout."""
     wish = {"onNoData": "Abort", "noDataTimeoutSeconds": 300}
     cluster.edit(lambda spec: spec["rollout"]["analysis"].update(wish))
@@ -316,7 +316,7 @@ def test_no_data_ends_the_rollout_if_that_is_wished(cluster: FakeCluster) -> Non
     assert cluster.parsed.last_rollout.reason == "NoData"
 
 
-def test_url_is_told(cluster: FakeCluster) -> None:
+def test_url_is_in_the_status(cluster: FakeCluster) -> None:
     """Given a hostname, the status says where clients reach the model."""
     cluster.edit(lambda spec: spec["expose"]["gateway"].update(hostnames=["digits.example.com"]))
     cluster.run(10)
@@ -336,7 +336,7 @@ def test_ingress_moves_traffic_by_its_canary(cluster: FakeCluster) -> None:
     assert cluster.parsed.url == "http://digits.example.com"
 
 
-def test_too_little_traffic_is_told_when_the_judge_begins() -> None:
+def test_too_little_traffic_is_reported_at_the_first_poll() -> None:
     """Given 0.5 requests/s, one Event and the condition propose a sufficient weight.
 
     Nothing else changes: the rollout continues and waits for its requests.

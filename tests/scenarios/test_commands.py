@@ -25,7 +25,7 @@ def test_paused_canary_goes_on_when_it_is_resumed(cluster: FakeCluster) -> None:
     assert (shares(cluster), cluster.lost) == ([0, 20, 50, 90, 100, 100], 0.0)
 
 
-def test_slow_model_is_not_given_up_after_a_pause(cluster: FakeCluster) -> None:
+def test_slow_model_is_not_aborted_after_a_pause(cluster: FakeCluster) -> None:
     """Given a pause longer than the deadline, a loading model still has its whole deadline."""
     behaviour = Behaviour(load_seconds=8000)
     cluster.model(2, behaviour).until(lambda: cluster.state is State.STARTING)

@@ -100,7 +100,7 @@ def test_own_writes_that_were_lost_are_not_foreign(cluster: FakeCluster) -> None
 
 
 @pytest.mark.transition("foreign-write")
-def test_a_fight_while_nothing_is_rolled_out_is_told(cluster: FakeCluster) -> None:
+def test_a_route_conflict_without_a_rollout_is_reported(cluster: FakeCluster) -> None:
     """Given a conflict without a rollout, Ready names the manager until the writes stop."""
     fought(cluster)
     assert cluster.condition("Ready") == ("Unknown", "RouteConflict")

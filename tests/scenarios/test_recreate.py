@@ -26,7 +26,7 @@ def most_pods(cluster: FakeCluster, seconds: float) -> int:
 
 
 @pytest.mark.transition("recreate-started", "recreate-old-pods-ended", "recreate-full-scale-ready")
-def test_outage_is_told_and_ends(scarce: FakeCluster) -> None:
+def test_outage_is_reported_and_ends(scarce: FakeCluster) -> None:
     """Given a new spec, nothing serves while its pods load, and the conditions say why."""
     scarce.model(2, Behaviour(load_seconds=60)).until(lambda: scarce.state is State.STARTING)
     scarce.run(10)

@@ -59,7 +59,7 @@ def test_rollback_renders_what_served(cluster: FakeCluster) -> None:
     assert (pods(cluster, old), cluster.weights[-1], cluster.lost) == (was, {old: 100}, 0.0)
 
 
-def test_pin_is_told(served: FakeCluster) -> None:
+def test_pin_is_explained(served: FakeCluster) -> None:
     """Given `rollback`, the conditions name the pinned and the spec's revision and a remedy."""
     wanted = served.stable
     served.command("rollback@1").run(300)

@@ -70,11 +70,11 @@ def test_pods_that_are_replaced_one_by_one() -> None:
     loses_nothing(first, promote)
 
 
-def test_message_tells_the_actual_share() -> None:
+def test_message_has_the_actual_weight() -> None:
     """Given two pods, the status says that a step of 20 % gets a third of the connections."""
     cluster = at_weight(served(replicas=2).model(2), 20)
     cluster.run(5)
-    assert "33 % by its pods, for 20 %" in cluster.message("Ready")
+    assert "33 % (by pods; desired: 20 %)" in cluster.message("Ready")
 
 
 def test_stable_keeps_its_pods_until_the_canary_serves() -> None:
@@ -135,6 +135,6 @@ def test_foreign_pods_hold_the_first_share() -> None:
     cluster.foreign = 1
     cluster.run(120)
     assert (cluster.rollout and cluster.rollout.weight) == 0
-    assert "pods of other revisions are to end first" in cluster.message("Ready")
+    assert "of other revisions must terminate first" in cluster.message("Ready")
     cluster.foreign = 0
     cluster.until(cluster.ready)

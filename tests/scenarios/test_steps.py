@@ -96,7 +96,7 @@ def test_testers_never_meet_a_canary_without_pods(cluster: FakeCluster) -> None:
     behaviour.load_seconds = 1e9
     cluster.settle()
     assert (headed(cluster), "TrafficShed" in cluster.reasons) == ([], True)
-    assert "its requests went to" in cluster.events[-1].message
+    assert "its requests go to" in cluster.events[-1].message
 
 
 def test_mirror_stops_a_bad_canary_before_any_user_meets_it(cluster: FakeCluster) -> None:

@@ -40,7 +40,7 @@ def told(cluster: FakeCluster, reason: str) -> list[str]:
 STEPS: list[Manifest] = [{"weight": 5}, {"weight": 50}]
 
 
-def test_too_little_traffic_is_told_from_the_rollouts_own() -> None:
+def test_too_little_traffic_is_reported_from_the_rollout_itself() -> None:
     """Given no baseline and 0.2 requests/s, the advice uses the rollout's own requests."""
     cluster = serving(0.2, steps=STEPS).model(2)
     cluster.until(lambda: cluster.rollout and cluster.rollout.evidence)
@@ -53,14 +53,13 @@ def test_too_little_traffic_is_told_from_the_rollouts_own() -> None:
     assert evidence.requests_per_second == pytest.approx(0.2, rel=0.1)
     events = told(cluster, "TrafficTooLow")
     assert len(events) == 1
-    sentence = "more than maxSeconds (1800), so the rollout pauses there"
+    sentence = "at 0.2 requests/s the step takes about 60 min"
     for where in (*events, cluster.message("Ready"), explain_rollout(cluster.deployment)):
-        assert "step 1 needs about 35 requests and gets 17 in its maxSeconds" in where
-        assert f"it takes about 60 min at 0.2 requests/s, {sentence}" in where
+        assert "step 1 needs about 35 requests and gets 17 in its maxSeconds (1800)" in where
+        assert f"so the rollout pauses there; {sentence}" in where
         assert "raise its weight to 11, or raise its maxSeconds to" in where
-    assert (
-        "Missing for step 1: about 29 more clean requests (about 49 min at 0.2 requests/s)."
-        in (explain_rollout(cluster.deployment))
+    assert "Step 1 needs about 29 more clean requests (about 49 min at 0.2 requests/s)." in (
+        explain_rollout(cluster.deployment)
     )
     cluster.run(2000)
     assert cluster.condition("Ready") == ("Unknown", "Paused")
@@ -78,7 +77,7 @@ def test_a_step_that_will_pass_in_time_says_when() -> None:
     assert told(cluster, "TrafficTooLow") == []
 
 
-def test_traffic_that_falls_is_told() -> None:
+def test_falling_traffic_is_reported() -> None:
     """Given a busy past and then no requests, the advice does not use the past."""
     cluster = serving(10.0, 1200.0, steps=STEPS)
     cluster.model(2).until(lambda: cluster.rollout and cluster.rollout.evidence)
@@ -96,7 +95,7 @@ def test_first_weight_follows_the_past() -> None:
     assert (cluster.rollout.first_weight, shares(cluster)) == (12, [0, 5, 12])
     assert cluster.rollout.evidence is not None
     assert len(told(cluster, "FirstWeightChosen")) == 1
-    assert "First weight: 12 %, chosen by the traffic" in explain_rollout(cluster.deployment)
+    assert "First weight: 12 %, chosen from the traffic" in explain_rollout(cluster.deployment)
     cluster.until(cluster.ready, 7200)
     assert (shares(cluster), cluster.lost) == ([0, 5, 12, 25, 50, 70, 100, 100], 0.0)
     assert len(told(cluster, "FirstWeightChosen")) == 1
@@ -144,12 +143,12 @@ def test_requests_that_end_are_no_data_again(waiting: str) -> None:
     cluster.run(200)
     if waiting == "Pause":
         assert cluster.condition("Ready") == ("Unknown", "MetricsHold")
-        assert "has had no request for" in cluster.message("Ready")
+        assert "No request for" in cluster.message("Ready")
         assert cluster.rollout.evidence.no_data_since == pytest.approx(ended, abs=30)
     else:
         last = cluster.parsed.last_rollout
         assert last is not None
-        assert (last.reason, last.message.startswith("It had no request for 600 s")) == (
+        assert (last.reason, last.message.startswith("It has had no request for 600 s")) == (
             "NoData",
             True,
         )

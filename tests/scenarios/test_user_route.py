@@ -52,7 +52,7 @@ def test_a_canary_through_a_route_of_the_users(routed: RoutedCluster) -> None:
     assert routed.parsed.foreign_writes is None
 
 
-def test_the_judge_is_told_where_the_users_route_has_each_revision(routed: RoutedCluster) -> None:
+def test_the_judge_gets_the_positions_in_the_users_route(routed: RoutedCluster) -> None:
     """Given a router that counts by position, the positions are those of the user's route."""
     routed.edit(lambda spec: spec["rollout"]["analysis"].update(provider="EnvoyGateway"))
     analysing(routed).run(60)
@@ -164,21 +164,21 @@ UNFIT = {
     "gone": (_vanish, "there is no HTTPRoute 'shop'"),
     "for something else": (
         lambda cluster: cluster.write("shop", "kubectl", OTHER),
-        "names the Service 'digits' with port",
+        "no rule has the Service 'digits' with port",
     ),
     "in use": (
         lambda cluster: (
             cluster.routes["shop"]["metadata"]["annotations"].update({annotation("b"): "[]"}),
             cluster.write("shop", "halimede", ENTRY, ENTRY | {"name": "b"}),
         ),
-        "its rule 0 is in use by the ModelDeployment 'b'",
+        "rule 0 is in use by the ModelDeployment 'b'",
     ),
 }
 
 
 @pytest.mark.transition("route-deleted")
 @pytest.mark.parametrize("name", UNFIT)
-def test_an_unfit_route_holds_the_canary(routed: RoutedCluster, name: str) -> None:
+def test_an_unusable_route_holds_the_canary(routed: RoutedCluster, name: str) -> None:
     """Given a route without a backend for the model, the canary is held without a timeout."""
     spoil, said = UNFIT[name]
     analysing(routed)
@@ -195,7 +195,7 @@ def test_an_unfit_route_holds_the_canary(routed: RoutedCluster, name: str) -> No
     routed.until(routed.ready)
 
 
-def test_an_unfit_route_of_a_first_revision_is_told() -> None:
+def test_an_unusable_route_of_a_first_revision_is_reported() -> None:
     """Given a missing route, the first revision starts, and Ready says what is missing."""
     cluster = RoutedCluster(routes={})
     cluster.run(60)
@@ -221,7 +221,7 @@ def test_gitops_that_puts_the_route_back_is_a_foreign_writer(routed: RoutedClust
     assert routed.routes["shop"]["spec"] == user_route()["spec"]
 
 
-def test_a_kill_before_the_patch_blames_nobody(routed: RoutedCluster) -> None:
+def test_a_kill_before_the_patch_is_no_foreign_write(routed: RoutedCluster) -> None:
     """Given an operator that is killed before each patch, the next run writes the weights."""
     routed.model(2).until(lambda: routed.state is State.SHIFTING)
     routed.alive = False

@@ -63,7 +63,7 @@ def test_what_is_unusable_is_refused_by_name(name: str, value: str, says: str) -
         Settings.from_env({name: value})
 
 
-def test_rendering_is_told_the_images() -> None:
+def test_rendering_uses_the_configured_images() -> None:
     """The platform has the two images."""
     platform = Settings.from_env({"HALIMEDE_IMAGE": "i", "HALIMEDE_TRITON_REPOSITORY": "t"})
     assert (platform.platform().halimede_image, platform.platform().triton_repository) == (

@@ -18,7 +18,7 @@ def test_a_wait_that_gives_up_shows_the_last_sight_and_the_explanation() -> None
     assert str(caught.value) == "not within 0 s; last seen:\n{'ready': 0}\nthe log"
 
 
-async def test_a_coroutine_that_never_ends_is_given_up() -> None:
+async def test_a_coroutine_that_never_ends_times_out() -> None:
     """A coroutine that never returns is cancelled after the timeout."""
 
     async def look() -> int:

@@ -256,7 +256,7 @@ class KubeCluster:
             )
             return response.status, await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
-            reason = str(error) or f"no answer in {REQUEST_SECONDS:.0f} s"
+            reason = str(error) or f"no response within {REQUEST_SECONDS:.0f} s"
             raise TransientError(f"the API server cannot be reached: {reason}") from error
 
 
@@ -274,8 +274,8 @@ async def log_in() -> Configuration:
             await config.load_kube_config(client_configuration=configuration)
         except (config.ConfigException, OSError) as error:
             raise SettingsError(
-                f"no cluster: not in a pod, and the kubeconfig is of no use ({error});"
-                " set KUBECONFIG to a file that names your cluster"
+                f"no cluster: this is not a pod, and the kubeconfig cannot be used ({error});"
+                " set KUBECONFIG to a file that configures your cluster"
             ) from error
     return configuration
 

@@ -46,7 +46,7 @@ TOTAL_TIMEOUT_SECONDS = 15.0
 """Limit for a whole response: one that arrives slowly does not exceed the limit of each read."""
 THREADS = 8
 _SETTING = "the operator's setting HALIMEDE_PROMETHEUS_URL (chart: operator.prometheus.url)"
-_FILES = "the Secret that the chart's value operator.prometheus.secretName names"
+_FILES = "the Secret named by the chart's value operator.prometheus.secretName"
 _TRANSIENT = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 """HTTP 4xx errors for which waiting helps."""
 _MALFORMED = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
@@ -162,7 +162,7 @@ class PrometheusReader:
         if not self._url:
             raise _UnavailableError(
                 UnavailableReason.NOT_CONFIGURED,
-                f"no Prometheus is known: set its address in {_SETTING}",
+                f"the address of Prometheus is not configured: set {_SETTING}",
             )
         loop = asyncio.get_running_loop()
         futures = (loop.run_in_executor(self._threads, self._query, text, at) for text in texts)
@@ -186,17 +186,17 @@ class PrometheusReader:
             case UnusableQueryError():
                 return UnavailableReason.REFUSED, f"{error}: {error.cure}"
             case InvalidAuthError():
-                return UnavailableReason.NOT_CONFIGURED, f"{error}; the files are {_FILES}"
+                return UnavailableReason.NOT_CONFIGURED, f"{error}; the files come from {_FILES}"
             case requests.exceptions.SSLError():
                 return UnavailableReason.UNREACHABLE, (
-                    f"TLS with Prometheus at {self._url} failed: check that its certificate is for"
-                    f" that name and signed by ca.crt in {_FILES}, and that it accepts tls.crt"
-                    " there"
+                    f"TLS with Prometheus at {self._url} failed: check that its certificate is"
+                    f" valid for that name and signed by ca.crt in {_FILES}, and that it"
+                    " accepts tls.crt there"
                 )
             case OSError() | HTTPError():
                 return UnavailableReason.UNREACHABLE, (
-                    f"Prometheus at {self._url} did not answer ({type(error).__name__}): check"
-                    f" {_SETTING}, and that the server is up"
+                    f"Prometheus at {self._url} did not respond ({type(error).__name__}):"
+                    f" check {_SETTING}, and that the server is up"
                 )
 
     def _query(self, text: str, at: float | None) -> Any:
@@ -242,7 +242,7 @@ def _check_response(response: requests.Response, *_: object, **__: object) -> No
         warnings = "; ".join(str(warning) for warning in body["warnings"])
         raise _UnavailableError(
             UnavailableReason.INCOMPLETE,
-            f"Prometheus's answer is incomplete ({warnings}): mend its stores",
+            f"Prometheus's response is incomplete ({warnings}): check its remote stores",
         )
 
 
@@ -254,8 +254,8 @@ def _check_redirect(response: requests.Response) -> None:
     except ValueError as error:
         raise _UnavailableError(
             UnavailableReason.REFUSED,
-            f"Prometheus redirects to an address that cannot be read ({error}): set the address"
-            f" that answers by itself in {_SETTING}",
+            f"Prometheus redirects to an invalid address ({error}): set the final address in"
+            f" {_SETTING}",
         ) from error
     if target.hostname != requested.hostname or (requested.scheme, target.scheme) == (
         "https",
@@ -263,8 +263,8 @@ def _check_redirect(response: requests.Response) -> None:
     ):
         raise _UnavailableError(
             UnavailableReason.REFUSED,
-            f"Prometheus redirects to {target.scheme}://{target.hostname}: set the address that"
-            f" answers by itself in {_SETTING}",
+            f"Prometheus redirects to {target.scheme}://{target.hostname}: set the final"
+            f" address in {_SETTING}",
         )
 
 
@@ -274,23 +274,23 @@ def _status_error(response: requests.Response, body: Mapping[str, Any]) -> _Unav
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         return _UnavailableError(
             UnavailableReason.REFUSED,
-            f"Prometheus refused access (HTTP {status}, {detail}): let the operator read it, by"
-            f" what you put into {_FILES}",
+            f"Prometheus denied access (HTTP {status}, {detail}): give the operator valid"
+            f" credentials in {_FILES}",
         )
     if status in _TRANSIENT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return _UnavailableError(
             UnavailableReason.UNREACHABLE,
-            f"Prometheus could not answer now (HTTP {status}, {detail})",
+            f"Prometheus is unavailable (HTTP {status}, {detail})",
         )
     return _UnavailableError(
         UnavailableReason.REFUSED,
-        f"Prometheus refused the query (HTTP {status}, {detail}): check that {_SETTING} names the"
-        " server's root, and its limits on queries",
+        f"Prometheus rejected the query (HTTP {status}, {detail}): check that {_SETTING} is"
+        " the server's root address, and check its query limits",
     )
 
 
 def _not_prometheus(url: str) -> str:
-    return f"what answers at {url} is no Prometheus API: check {_SETTING}"
+    return f"{url} is not a Prometheus API: check {_SETTING}"
 
 
 def _has_result(body: Mapping[str, Any]) -> bool:

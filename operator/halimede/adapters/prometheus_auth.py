@@ -57,7 +57,8 @@ class PrometheusAuth:
             }
         except OSError as error:
             raise InvalidAuthError(
-                f"{error.filename} cannot be read ({error.strerror}): let the operator read it"
+                f"{error.filename} cannot be read ({error.strerror}): make it readable for"
+                " the operator"
             ) from error
         auth = cls(folder, texts)
         auth._check()
@@ -85,13 +86,14 @@ class PrometheusAuth:
     def _check(self) -> None:
         if TOKEN in self.texts and USERNAME in self.texts:
             raise InvalidAuthError(
-                f"{self.folder} holds both {TOKEN} and {USERNAME}: keep one of them"
+                f"{self.folder} contains both {TOKEN} and {USERNAME}: remove one of them"
             )
         for first, second in ((USERNAME, PASSWORD), (CERTIFICATE, KEY)):
             for given, missing in ((first, second), (second, first)):
                 if given in self.texts and missing not in self.texts:
                     raise InvalidAuthError(
-                        f"{self.folder} holds {given} but no {missing}: add it, or remove {given}"
+                        f"{self.folder} contains {given} but no {missing}: add it, or"
+                        f" remove {given}"
                     )
         for name in (USERNAME, PASSWORD, TOKEN):
             self._line(name)
@@ -101,12 +103,12 @@ class PrometheusAuth:
         text = self._text(name).rstrip("\r\n")
         if not text.isprintable():
             raise InvalidAuthError(
-                f"{self.folder / name} must hold one line of text: write it anew"
+                f"{self.folder / name} must be one line of text: correct the file"
             )
         if name == TOKEN and not text.isascii():
             raise InvalidAuthError(
-                f"{self.folder / name} must hold ASCII only, as an HTTP header takes nothing else:"
-                " write it anew"
+                f"{self.folder / name} must be ASCII, because it is sent in an HTTP header:"
+                " correct the file"
             )
         return text
 
@@ -118,8 +120,8 @@ class PrometheusAuth:
                 headers[match[1]] = match[2]
             elif line.strip():
                 raise InvalidAuthError(
-                    f"{self.folder / HEADERS}, line {number}, is no header: write one in each"
-                    " line, such as X-Scope-OrgID: my-tenant"
+                    f"{self.folder / HEADERS}, line {number}, is not a header: write one"
+                    " header per line, such as X-Scope-OrgID: my-tenant"
                 )
         return headers
 
@@ -128,5 +130,5 @@ class PrometheusAuth:
             return self.texts.get(name, b"").decode()
         except UnicodeDecodeError as error:
             raise InvalidAuthError(
-                f"{self.folder / name} is no UTF-8 text: write it anew"
+                f"{self.folder / name} must be UTF-8 text: correct the file"
             ) from error

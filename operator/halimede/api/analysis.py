@@ -59,7 +59,8 @@ class Metric(QueryPair):
         json_schema_extra=rules(
             rule(
                 "!has(self.maxErrorPercent) || double(self.maxErrorPercent) > 0.0",
-                "maxErrorPercent must be more than 0: set it to the part that you can bear",
+                "maxErrorPercent must be more than 0: set it to the highest error rate"
+                " that you accept",
                 ".maxErrorPercent",
             ),
         )
@@ -78,8 +79,8 @@ class Latency(ApiModel):
         json_schema_extra=rules(
             rule(
                 "!has(self.maxSlowPercent) || double(self.maxSlowPercent) > 0.0",
-                "maxSlowPercent must be more than 0: set it to about twice what the stable"
-                " revision has",
+                "maxSlowPercent must be more than 0: set it to about twice the stable"
+                " revision's percentage of slow responses",
                 ".maxSlowPercent",
             ),
         )
@@ -129,33 +130,33 @@ class Analysis(ApiModel):
         json_schema_extra=rules(
             rule(
                 "!has(self.maxErrorPercent) || double(self.maxErrorPercent) > 0.0",
-                "maxErrorPercent must be more than 0, for no number of requests proves that"
-                " there are no errors: set it to the error rate that you can bear",
+                "maxErrorPercent must be more than 0, because no number of requests can show"
+                " that there are no errors: set it to the highest error rate that you accept",
                 ".maxErrorPercent",
             ),
             rule(
                 "!has(self.maxErrorRatio) || double(self.maxErrorRatio) > 1.0",
-                "maxErrorRatio must be more than 1: it is how many times the stable revision's"
-                " error rate is tolerated",
+                "maxErrorRatio must be more than 1, because it is a multiple of the stable"
+                " revision's error rate: set it to the highest multiple that you accept",
                 ".maxErrorRatio",
             ),
             rule(
                 "(has(self.provider) && self.provider == 'Custom') == has(self.router)",
-                "provider Custom needs the queries of router, and only it does: set both or none",
+                "router must be set if and only if provider is Custom: set both or neither",
                 ".router",
             ),
             rule(
                 "!has(self.latency) || !has(self.provider)"
                 " || self.provider in ['Contour', 'EnvoyGateway']",
-                "latency is read from Envoy's histogram: set provider to Contour or EnvoyGateway,"
-                " or leave latency out",
+                "latency requires the histogram of Envoy: set provider to Contour or"
+                " EnvoyGateway, or remove latency",
                 ".latency",
             ),
             rule(
                 "!has(self.onClientErrors) || self.onClientErrors != 'Abort'"
                 " || !has(self.provider) || !(self.provider in ['Custom', 'None'])",
-                "client errors are read from the counters of a known router: set provider to"
-                " yours, or onClientErrors to Ignore",
+                "onClientErrors Abort requires the counters of a router: set provider to your"
+                " router, or onClientErrors to Ignore",
                 ".onClientErrors",
             ),
         )

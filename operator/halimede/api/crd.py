@@ -23,13 +23,13 @@ _HEADER = "# Made by `halimede crd`; edit the models in operator/halimede/api in
 _ROOT_RULES = [
     rule(
         f"self.metadata.name.size() <= {LONGEST_NAME}",
-        f"metadata.name must have at most {LONGEST_NAME} characters, because Kubernetes cuts the"
-        " names of pods, which must keep it: choose a shorter name",
+        f"metadata.name must have at most {LONGEST_NAME} characters, because the names of pods"
+        " contain it: choose a shorter name",
     ),
     rule(
         "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
-        "metadata.name must begin with a letter and hold only a-z, 0-9 and '-', as the names of"
-        " Services: choose another name",
+        "metadata.name must start with a letter and contain only a-z, 0-9 and '-', because"
+        " Services are named after it: choose another name",
     ),
 ]
 

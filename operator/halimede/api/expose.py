@@ -44,13 +44,14 @@ class GatewayExposure(ApiModel):
         json_schema_extra=rules(
             rule(
                 "has(self.parentRefs) != has(self.routeRef)",
-                "gateway needs either parentRefs, the Gateways to attach to, or routeRef, an"
-                " HTTPRoute of your own: set one of them",
+                "gateway needs exactly one of parentRefs (the Gateways to attach to) and"
+                " routeRef (an HTTPRoute of your own): set one of them",
                 ".parentRefs",
             ),
             rule(
                 "!has(self.routeRef) || !has(self.hostnames)",
-                "with routeRef the hostnames are those of your HTTPRoute: remove hostnames",
+                "hostnames cannot be combined with routeRef, because the HTTPRoute has"
+                " its own hostnames: remove hostnames",
                 ".hostnames",
             ),
         )
@@ -90,23 +91,23 @@ class Expose(ApiModel):
         json_schema_extra=rules(
             rule(
                 "self.type != 'Gateway' || has(self.gateway)",
-                "type Gateway needs gateway.parentRefs, the Gateways to attach to, or"
-                " gateway.routeRef: set one of them, or choose type Ingress or Service",
+                "type Gateway requires gateway.parentRefs (the Gateways to attach to) or"
+                " gateway.routeRef: set one of them, or set type to Ingress or Service",
                 ".gateway",
             ),
             rule(
                 "self.type != 'Ingress' || has(self.ingress)",
-                "type Ingress needs ingress.host: set it, or choose type Gateway or Service",
+                "type Ingress requires ingress.host: set it, or set type to Gateway or Service",
                 ".ingress",
             ),
             rule(
                 "self.type == 'Gateway' || !has(self.gateway)",
-                "gateway is for type Gateway only: remove it, or set type to Gateway",
+                "gateway requires type Gateway: remove it, or set type to Gateway",
                 ".gateway",
             ),
             rule(
                 "self.type == 'Ingress' || !has(self.ingress)",
-                "ingress is for type Ingress only: remove it, or set type to Ingress",
+                "ingress requires type Ingress: remove it, or set type to Ingress",
                 ".ingress",
             ),
         )

@@ -49,7 +49,7 @@ class Tensor(ApiModel):
         json_schema_extra=rules(
             rule(
                 "self.dims.all(size, size == -1 || size > 0)",
-                "dims holds sizes of at least 1, or -1 for any size",
+                "each size in dims must be at least 1, or -1 for any size",
                 ".dims",
             )
         )
@@ -70,8 +70,8 @@ class ModelConfig(ApiModel):
         json_schema_extra=rules(
             rule(
                 "!has(self.dynamicBatching) || self.maxBatchSize > 0",
-                "dynamicBatching needs batches: set maxBatchSize to at least 1,"
-                " or remove dynamicBatching",
+                "dynamicBatching requires batches: set maxBatchSize to at least 1, or remove"
+                " dynamicBatching",
                 ".maxBatchSize",
             ),
             rule(
@@ -120,33 +120,33 @@ class Model(ApiModel):
         json_schema_extra=rules(
             rule(
                 "has(self.config) != has(self.configPbtxt)",
-                "exactly one of config and configPbtxt says how Triton runs the model:"
-                " set one and remove the other",
+                "exactly one of config and configPbtxt must be set: set one and remove the other",
                 ".config",
             ),
             rule(
                 "self.storageUri.matches('^(configMap|pvc|https)://')",
-                "storageUri must begin with configMap://, pvc:// or https://:"
-                " other kinds of storage are not supported yet",
+                "storageUri must start with configMap://, pvc:// or https://: other kinds of"
+                " storage are not supported yet",
                 ".storageUri",
             ),
             rule(
                 f"!self.storageUri.matches('^(configMap|pvc|https)://')"
                 f" || self.storageUri.matches('{_FORMS}')",
-                "storageUri must be configMap://NAME, pvc://CLAIM/PATH or https://HOST/FILE"
-                " without credentials: those belong into the Secret of secretName",
+                "storageUri must have the form configMap://NAME, pvc://CLAIM/PATH or"
+                " https://HOST/FILE, without credentials: put credentials into the Secret"
+                " named by secretName",
                 ".storageUri",
             ),
             rule(
                 "!self.storageUri.startsWith('pvc://')"
                 " || !self.storageUri.split('/').exists(part, part == '..')",
-                "storageUri must not leave its volume: remove the '..'",
+                "storageUri must not point outside its volume: remove '..' from the path",
                 ".storageUri",
             ),
             rule(
                 "!has(self.secretName) || self.storageUri.startsWith('https://')",
-                "secretName is for https:// only: remove it, configMap:// and pvc:// need no"
-                " credentials",
+                "secretName requires an https:// storageUri: remove it, because configMap://"
+                " and pvc:// need no credentials",
                 ".secretName",
             ),
         )

@@ -51,18 +51,21 @@ def _fault(text: str) -> tuple[str, str] | None:
     allowed = ", ".join(sorted(PLACEHOLDERS))
     if any(not isinstance(node, _ALLOWED) for node in parsed.find_all(nodes.Node)):
         return (
-            "the template holds more than text and placeholders",
-            f"use {{{{ }}}} with nothing but one of {allowed} within",
+            "the template contains more than text and placeholders",
+            f"use {{{{ }}}} only with one of {allowed} inside",
         )
     if unknown := placeholders - PLACEHOLDERS:
-        return f"the template has no value for {', '.join(sorted(unknown))}", f"use {allowed}"
+        return (
+            f"the template uses {', '.join(sorted(unknown))}, which has no value",
+            f"use {allowed}",
+        )
     if not placeholders & REVISION_PLACEHOLDERS:
         return (
-            "the query says the same of both revisions",
-            'select by one, such as service="{{ service }}"',
+            "the query returns the same for both revisions",
+            'select one revision, for example with service="{{ service }}"',
         )
     if "window" not in placeholders:
-        return "the query does not say of which time", "end it in increase(...[{{ window }}])"
+        return "the query does not state its time range", "use increase(...[{{ window }}])"
     return None
 
 

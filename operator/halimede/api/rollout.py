@@ -38,8 +38,8 @@ class Scale(ApiModel):
         json_schema_extra=rules(
             rule(
                 "has(self.replicas) != has(self.percent)",
-                "a scale is a number of pods or a percentage of them: set exactly one of replicas"
-                " and percent",
+                "scale needs exactly one of replicas (a number of pods) and percent (a"
+                " percentage of pods): set one of them",
                 ".percent",
             )
         )
@@ -67,7 +67,8 @@ class Step(Stage):
         json_schema_extra=rules(
             rule(
                 "self.maxSeconds >= self.minSeconds",
-                "maxSeconds must not be less than minSeconds: raise it or lower minSeconds",
+                "maxSeconds must not be less than minSeconds: raise maxSeconds or lower"
+                " minSeconds",
                 ".maxSeconds",
             )
         )
@@ -105,19 +106,21 @@ class Canary(ApiModel):
             rule(
                 "!has(self.steps) || (self.steps.map(step, step.weight).isSorted()"
                 " && self.steps.all(a, self.steps.exists_one(b, b.weight == a.weight)))",
-                "the weights of steps must rise: order them, and give each a weight of its own",
+                "the weights of steps must increase: order the steps by weight, and give"
+                " each step a different weight",
                 ".steps",
             ),
             rule(
                 "!has(self.steps) || self.steps.exists(step, step.weight > 0)",
-                "all traffic would follow on no evidence: add a step with a weight over 0",
+                "at least one step needs a weight of more than 0, otherwise all traffic"
+                " would shift without any analysis: add such a step",
                 ".steps",
             ),
             rule(
                 "!has(self.steps) || self.steps.all(step, step.weight > 0 || has(step.pause)"
                 " || has(step.scale) || has(self.match))",
-                "a step of weight 0 is for tests by hand: give it a pause or a scale, set match,"
-                " or give it a weight over 0",
+                "a step of weight 0 is for tests by hand: give it a pause or a scale, set"
+                " match, or set its weight to more than 0",
                 ".steps",
             ),
         )
@@ -198,8 +201,8 @@ class Rollout(ApiModel):
             rule(
                 "!has(self.capacityMode) || self.capacityMode != 'Replace'"
                 " || !has(self.strategy) || self.strategy == 'Canary'",
-                "only a canary can replace pods one by one: set capacityMode to Extra or Wait, or"
-                " strategy to Canary",
+                "capacityMode Replace requires strategy Canary: set capacityMode to Extra or"
+                " Wait, or strategy to Canary",
                 ".capacityMode",
             )
         )

@@ -22,7 +22,8 @@ class Runtime(ApiModel):
         json_schema_extra=rules(
             rule(
                 "has(self.version) || has(self.image)",
-                "set version, such as 26.09, or a whole image",
+                "runtime needs a version or an image: set version, such as 26.09, or a"
+                " complete image reference in image",
                 ".version",
             ),
             rule(
@@ -30,21 +31,21 @@ class Runtime(ApiModel):
                 " || self.image.matches('^[^@ ]*[^/:@ ](:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?"
                 "@sha256:[0-9a-f]{64}$')"
                 " || self.image.matches('^[^@ ]*[^/:@ ]:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$')",
-                "image needs a tag or a digest, so that every pod runs the same:"
-                " write repository:tag or repository@sha256:…",
+                "image needs a tag or a digest, so that all pods run the same image: set it"
+                " to repository:tag or repository@sha256:…",
                 ".image",
             ),
             rule(
                 "!has(self.image) || !self.image.endsWith(':latest')",
-                "image must not be tagged latest, which changes without a new revision:"
-                " name a version",
+                "image must not have the tag latest, because its content can change without a"
+                " new revision: set the tag of a version",
                 ".image",
             ),
             rule(
                 f"!has(self.args) || !self.args.exists(a, a.matches('^--({_RESERVED})(=|$)'))",
                 "args must not set the repository, the ports, the control mode or the exit"
-                " timeout, which Halimede sets: remove them (for the timeout see"
-                " spec.drain.exitTimeoutSeconds)",
+                " timeout, because Halimede sets them: remove these arguments (for the"
+                " timeout see spec.drain.exitTimeoutSeconds)",
                 ".args",
             ),
         )
@@ -66,7 +67,8 @@ class Autoscaling(ApiModel):
         json_schema_extra=rules(
             rule(
                 "self.maxReplicas >= self.minReplicas",
-                "maxReplicas must not be less than minReplicas: raise it or lower minReplicas",
+                "maxReplicas must not be less than minReplicas: raise maxReplicas or"
+                " lower minReplicas",
                 ".maxReplicas",
             )
         )
@@ -102,14 +104,15 @@ class Resources(ApiModel):
                 rule(
                     f"!has(self.{kind}) || self.{kind}.all(name,"
                     f" type(self.{kind}[name]) == int || isQuantity(self.{kind}[name]))",
-                    f"{kind} must be quantities such as 500m, 2 or 2Gi",
+                    f"{kind} must be quantities: write values such as 500m, 2 or 2Gi",
                     f".{kind}",
                 )
                 for kind in ("limits", "requests")
             ),
             rule(
                 "!has(self.limits) || !self.limits.exists(name, name.startsWith('nvidia.com/'))",
-                "limits must not hold GPUs: set spec.gpu, which also adds what GPU nodes ask for",
+                "limits must not contain GPUs: set spec.gpu instead, which also adds the"
+                " tolerations that GPU nodes require",
                 ".limits",
             ),
         )

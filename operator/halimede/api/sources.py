@@ -56,7 +56,7 @@ def parse_source(text: object) -> SourceId:
         ValueError: There is no source of that name.
     """
     if not isinstance(text, str):
-        raise ValueError(f"a source is a text, not {text!r}")  # noqa: TRY004  (for pydantic)
+        raise ValueError(f"a source must be a string, not {text!r}")  # noqa: TRY004  (for pydantic)
     return MetricSource(text) if text.startswith(_METRICS) else Source(text)
 
 

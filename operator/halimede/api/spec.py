@@ -14,7 +14,7 @@ from halimede.api.runtime import Autoscaling, Drain, Gpu, Probes, Resources, Run
 _SCALE = (
     rule(
         "!has(self.replicas) || !has(self.autoscaling)",
-        "replicas and autoscaling exclude each other: remove one of them",
+        "replicas and autoscaling cannot be combined: remove one of them",
         ".replicas",
     ),
     rule(
@@ -23,16 +23,16 @@ _SCALE = (
         " || (has(self.resources) && ((has(self.resources.requests)"
         " && 'cpu' in self.resources.requests)"
         " || (has(self.resources.limits) && 'cpu' in self.resources.limits)))",
-        "autoscaling by CPU measures against what is requested:"
-        " set resources.requests.cpu, or autoscaling.metrics",
+        "autoscaling by CPU requires a CPU request: set resources.requests.cpu, or set"
+        " autoscaling.metrics",
         ".autoscaling",
     ),
 )
 _ROOM = (
     rule(
         "self.rollout.capacityMode != 'Replace' || !has(self.autoscaling)",
-        "an autoscaler would give the pods back that Replace takes: set replicas, or"
-        " rollout.capacityMode to Extra or Wait",
+        "capacityMode Replace cannot be combined with autoscaling: set replicas instead, or"
+        " set rollout.capacityMode to Extra or Wait",
         ".rollout.capacityMode",
     ),
 )
@@ -40,36 +40,37 @@ _ROUTERS = (
     rule(
         "self.rollout.strategy != 'Canary' || self.expose.type != 'Service'"
         " || !has(self.autoscaling)",
-        "strategy Canary by type Service shares requests out by the number of pods: set replicas"
-        " instead of autoscaling, or rollout.strategy to BlueGreen, or expose by Gateway or"
-        " Ingress",
+        "strategy Canary with type Service splits requests by the number of pods: set"
+        " replicas instead of autoscaling, or rollout.strategy to BlueGreen, or expose.type"
+        " to Gateway or Ingress",
         ".autoscaling",
     ),
     rule(
         "self.rollout.strategy != 'Canary' || self.expose.type != 'Service'"
         " || !has(self.rollout.canary.steps)"
         " || self.rollout.canary.steps.all(step, step.weight == 0 || !has(step.scale))",
-        "strategy Canary by type Service shares requests out by the number of pods: remove scale"
-        " from the steps with a weight over 0, or expose by Gateway or Ingress",
+        "strategy Canary with type Service splits requests by the number of pods: remove"
+        " scale from the steps with a weight of more than 0, or set expose.type to Gateway or"
+        " Ingress",
         ".rollout.canary.steps",
     ),
     rule(
         "self.rollout.analysis.provider in ['None', 'Custom'] || self.expose.type != 'Service'",
-        "the provider counts what comes through a router: set rollout.analysis.provider to None,"
-        " or expose by Gateway or Ingress",
+        "the provider counts requests at a router, but type Service has none: set"
+        " rollout.analysis.provider to None, or expose.type to Gateway or Ingress",
         ".rollout.analysis.provider",
     ),
     rule(
         "self.expose.type != 'Ingress'"
         " || self.rollout.analysis.provider in ['None', 'Custom', 'IngressNginx']",
-        "only ingress-nginx tells revisions behind an Ingress apart: set"
-        " rollout.analysis.provider to IngressNginx or None, or expose by Gateway",
+        "with type Ingress only provider IngressNginx can count requests by revision: set"
+        " rollout.analysis.provider to IngressNginx or None, or expose.type to Gateway",
         ".rollout.analysis.provider",
     ),
     rule(
         "self.expose.type == 'Ingress' || self.rollout.analysis.provider != 'IngressNginx'",
-        "provider IngressNginx counts by Ingress: set rollout.analysis.provider to the router of"
-        " your Gateway, or expose by Ingress",
+        "provider IngressNginx requires type Ingress: set rollout.analysis.provider to the"
+        " router of your Gateway, or expose.type to Ingress",
         ".rollout.analysis.provider",
     ),
 )
@@ -77,14 +78,15 @@ _TESTERS = (
     rule(
         "!has(self.rollout.canary.match) || has(self.expose.ingress)"
         " || (has(self.expose.gateway) && has(self.expose.gateway.parentRefs))",
-        "only a route that Halimede creates can match headers: remove rollout.canary.match, or"
-        " expose by gateway.parentRefs or Ingress",
+        "only a route that Halimede creates can match headers: remove rollout.canary.match,"
+        " or set expose.gateway.parentRefs, or set expose.type to Ingress",
         ".rollout.canary.match",
     ),
     rule(
         "self.expose.type != 'Ingress' || !has(self.rollout.canary.match)"
         " || self.rollout.canary.match.headers.size() == 1",
-        "ingress-nginx matches one header only: remove the others, or expose by Gateway",
+        "ingress-nginx can match only one header: remove the others, or set expose.type"
+        " to Gateway",
         ".rollout.canary.match.headers",
     ),
 )
@@ -107,14 +109,16 @@ _COPIES = (
     rule(
         "self.rollout.analysis.provider != 'Contour' || !has(self.rollout.canary.mirror)"
         " || self.rollout.canary.mirror.percent == 100",
-        "Contour copies every request, whatever the percentage: set it to 100",
+        "Contour copies all requests, whatever the percentage: set"
+        " rollout.canary.mirror.percent to 100",
         ".rollout.canary.mirror.percent",
     ),
     rule(
         "self.rollout.analysis.provider != 'Contour'"
         " || !has(self.rollout.blueGreen.previewAnalysis)"
         " || self.rollout.blueGreen.previewAnalysis.mirrorPercent in [0, 100]",
-        "Contour copies every request, whatever the percentage: set it to 100 or 0",
+        "Contour copies all requests, whatever the percentage: set"
+        " rollout.blueGreen.previewAnalysis.mirrorPercent to 100 or 0",
         ".rollout.blueGreen.previewAnalysis.mirrorPercent",
     ),
 )
@@ -122,34 +126,35 @@ _CONTROL = (
     rule(
         "self.expose.type != 'Service' || !has(self.rollout.canary.controlPercent)"
         " || self.rollout.canary.controlPercent == 0",
-        "no router keeps a share of the requests on the stable revision during the bake: remove"
-        " rollout.canary.controlPercent, or expose by Gateway or Ingress",
+        "controlPercent requires a router, and type Service has none: remove"
+        " rollout.canary.controlPercent, or set expose.type to Gateway or Ingress",
         ".rollout.canary.controlPercent",
     ),
     rule(
         "self.expose.type != 'Service' || self.rollout.blueGreen.controlPercent == 0",
-        "no router keeps a share of the requests on the stable revision during the bake: remove"
-        " rollout.blueGreen.controlPercent, or expose by Gateway or Ingress",
+        "controlPercent requires a router, and type Service has none: remove"
+        " rollout.blueGreen.controlPercent, or set expose.type to Gateway or Ingress",
         ".rollout.blueGreen.controlPercent",
     ),
     rule(
         "self.rollout.capacityMode != 'Replace' || !has(self.rollout.canary.controlPercent)"
         " || self.rollout.canary.controlPercent == 0",
-        "with capacityMode Replace the stable revision has no pods for a share during the bake:"
-        " remove rollout.canary.controlPercent, or set rollout.capacityMode to Extra or Wait",
+        "controlPercent cannot be combined with capacityMode Replace, because the stable"
+        " revision has no pods left during the bake: remove rollout.canary.controlPercent, or"
+        " set rollout.capacityMode to Extra or Wait",
         ".rollout.canary.controlPercent",
     ),
     rule(
         "self.rollout.canary.bakeSeconds > 0 || !has(self.rollout.canary.controlPercent)"
         " || self.rollout.canary.controlPercent == 0",
-        "bakeSeconds 0 leaves no bake to control: remove rollout.canary.controlPercent, or raise"
-        " rollout.canary.bakeSeconds",
+        "controlPercent requires a bake, and bakeSeconds is 0: remove"
+        " rollout.canary.controlPercent, or raise rollout.canary.bakeSeconds",
         ".rollout.canary.controlPercent",
     ),
     rule(
         "self.rollout.blueGreen.bakeSeconds > 0 || self.rollout.blueGreen.controlPercent == 0",
-        "bakeSeconds 0 leaves no bake to control: remove rollout.blueGreen.controlPercent, or"
-        " raise rollout.blueGreen.bakeSeconds",
+        "controlPercent requires a bake, and bakeSeconds is 0: remove"
+        " rollout.blueGreen.controlPercent, or raise rollout.blueGreen.bakeSeconds",
         ".rollout.blueGreen.controlPercent",
     ),
 )
@@ -157,50 +162,52 @@ _BAKE = (
     rule(
         "self.rollout.strategy != 'Canary' || self.rollout.canary.bakeSeconds == 0"
         " || self.rollout.canary.bakeSeconds >= 2 * self.rollout.analysis.intervalSeconds",
-        "the judge looks less than twice in so short a bake: raise rollout.canary.bakeSeconds to"
-        " at least 2 * analysis.intervalSeconds, lower rollout.analysis.intervalSeconds, or set"
-        " rollout.canary.bakeSeconds to 0 for no bake",
+        "the bake is too short for two polls of the judge: raise rollout.canary.bakeSeconds"
+        " to at least 2 * analysis.intervalSeconds, lower rollout.analysis.intervalSeconds,"
+        " or set rollout.canary.bakeSeconds to 0 for no bake",
         ".rollout.canary.bakeSeconds",
     ),
     rule(
         "self.rollout.strategy != 'BlueGreen' || self.rollout.blueGreen.bakeSeconds == 0"
         " || self.rollout.blueGreen.bakeSeconds >= self.rollout.analysis.warmupSeconds"
         " + 2 * self.rollout.analysis.intervalSeconds",
-        "the judge looks less than twice in so short a bake: raise rollout.blueGreen.bakeSeconds"
-        " to at least analysis.warmupSeconds + 2 * analysis.intervalSeconds, lower these, or set"
-        " rollout.blueGreen.bakeSeconds to 0 for no bake",
+        "the bake is too short for two polls of the judge: raise"
+        " rollout.blueGreen.bakeSeconds to at least analysis.warmupSeconds + 2 *"
+        " analysis.intervalSeconds, lower these, or set rollout.blueGreen.bakeSeconds to 0"
+        " for no bake",
         ".rollout.blueGreen.bakeSeconds",
     ),
     rule(
         "self.rollout.strategy != 'Recreate' || self.rollout.recreate.bakeSeconds == 0"
         " || self.rollout.recreate.bakeSeconds >= self.rollout.analysis.warmupSeconds"
         " + 2 * self.rollout.analysis.intervalSeconds",
-        "the judge looks less than twice in so short a bake: raise rollout.recreate.bakeSeconds"
-        " to at least analysis.warmupSeconds + 2 * analysis.intervalSeconds, lower these, or set"
-        " rollout.recreate.bakeSeconds to 0 for no bake",
+        "the bake is too short for two polls of the judge: raise rollout.recreate.bakeSeconds"
+        " to at least analysis.warmupSeconds + 2 * analysis.intervalSeconds, lower these, or"
+        " set rollout.recreate.bakeSeconds to 0 for no bake",
         ".rollout.recreate.bakeSeconds",
     ),
 )
 _RECREATE = (
     rule(
         "self.rollout.strategy != 'Recreate' || self.rollout.rollbackWindowRevisions == 0",
-        "strategy Recreate has no steps to skip: remove rollbackWindowRevisions, or choose another"
-        " strategy",
+        "rollbackWindowRevisions cannot be combined with strategy Recreate, which has no"
+        " steps to skip: remove rollbackWindowRevisions, or set rollout.strategy to Canary or"
+        " BlueGreen",
         ".rollout.rollbackWindowRevisions",
     ),
 )
 _TRITON = (
     rule(
         "!has(self.model.config) || !self.model.config.responseCache || has(self.runtime.version)",
-        "model.config.responseCache needs an argument that came with Triton 23.03: set"
+        "model.config.responseCache requires an argument that Triton has had since 23.03: set"
         " runtime.version to the version of your image",
         ".runtime.version",
     ),
     rule(
         "!has(self.model.config) || self.model.config.backend != 'tensorflow'"
         " || !has(self.runtime.version) || self.runtime.version < '25.03'",
-        "Triton has no backend tensorflow since 25.03: set runtime.version to 25.02,"
-        " or convert the model to ONNX",
+        "Triton has had no backend tensorflow since 25.03: set runtime.version to 25.02 or"
+        " earlier, or convert the model to ONNX",
         ".model.config.backend",
     ),
 )

@@ -36,12 +36,12 @@ async def explain_object(cluster: Cluster, namespace: str, name: str) -> str:
     manifest = await cluster.get(MODEL_DEPLOYMENT, namespace, name)
     if manifest is None:
         raise ExplainError(
-            f"there is no ModelDeployment {name} in the namespace {namespace}, or the cluster does"
-            " not know the kind: `kubectl get mdeploy -A` lists them"
+            f"there is no ModelDeployment {name} in namespace {namespace}, or the cluster has"
+            " no such kind: list them with `kubectl get mdeploy -A`"
         )
     try:
         return explain_rollout(ModelDeployment.from_manifest(manifest))
     except ValidationError as error:
         raise ExplainError(
-            f"{namespace}/{name} is not as this version knows it: {error}"
+            f"{namespace}/{name} does not match the schema of this version: {error}"
         ) from error

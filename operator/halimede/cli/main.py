@@ -38,37 +38,44 @@ def _parser() -> argparse.ArgumentParser:
     def add(name: str, description: str) -> argparse.ArgumentParser:
         return commands.add_parser(name, help=description, description=description)
 
-    run = add("run", "run the operator, in a pod or with your kubeconfig")
+    run = add("run", "run the operator (in a pod, or with your kubeconfig)")
     run.set_defaults(command=_run)
-    fetcher = add("fetch", "bring a model's files in and verify them")
+    fetcher = add("fetch", "fetch the files of a model and verify them")
     fetch.add_arguments(fetcher)
     fetcher.set_defaults(command=fetch.main)
     crd = add("crd", "print the CustomResourceDefinition")
     crd.set_defaults(command=_crd)
-    render = add("render", "print what a ModelDeployment becomes, without a cluster")
-    render.add_argument("file", type=Path, help="a ModelDeployment, and the ConfigMaps it reads")
+    render = add("render", "print the objects of a ModelDeployment (needs no cluster)")
+    render.add_argument(
+        "file", type=Path, help="file with a ModelDeployment and the ConfigMaps that it refers to"
+    )
     render.set_defaults(command=_render)
     _add_advice(add)
     return parser
 
 
 def _add_advice(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
-    forecast = add("forecast", "tell how long a rollout will take, before it begins")
-    forecast.add_argument("file", type=Path, help="a ModelDeployment")
+    forecast = add("forecast", "estimate how long a rollout takes (needs no cluster)")
+    forecast.add_argument("file", type=Path, help="file with a ModelDeployment")
     forecast.add_argument(
-        "--rate", type=_rate, required=True, help="requests per second to the whole model"
+        "--rate",
+        type=_rate,
+        required=True,
+        help="requests per second to all revisions of the model",
     )
     forecast.add_argument(
         "--stable-error",
         type=_error_percent,
         default=0.5,
         metavar="PERCENT",
-        help="of the stable revision's requests, so many fail (default: 0.5)",
+        help="error rate of the stable revision in percent (default: 0.5)",
     )
     forecast.set_defaults(command=_forecast)
-    explain = add("explain", "tell why a rollout is where it is, by your kubeconfig")
-    explain.add_argument("name", help="the ModelDeployment's")
-    explain.add_argument("-n", "--namespace", default="default", help="default: default")
+    explain = add("explain", "explain the state of a rollout (uses your kubeconfig)")
+    explain.add_argument("name", help="name of the ModelDeployment")
+    explain.add_argument(
+        "-n", "--namespace", default="default", help="its namespace (default: default)"
+    )
     explain.set_defaults(command=_explain)
 
 
@@ -76,8 +83,8 @@ def _rate(text: str) -> float:
     rate = _number(text)
     if not 0 < rate <= HIGHEST_RATE:
         raise argparse.ArgumentTypeError(
-            f"{text} is no number of requests per second: give more than 0, at most"
-            f" {HIGHEST_RATE:g}"
+            f"{text} is not a number of requests per second: it must be more than 0 and at"
+            f" most {HIGHEST_RATE:g}"
         )
     return rate
 
@@ -86,7 +93,7 @@ def _error_percent(text: str) -> float:
     percent = _number(text)
     if not 0 <= percent < ALL:
         raise argparse.ArgumentTypeError(
-            f"{text} is no percentage of errors: give 0 or more, and less than 100"
+            f"{text} is not a percentage of errors: it must be at least 0 and less than 100"
         )
     return percent
 

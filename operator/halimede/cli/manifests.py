@@ -28,11 +28,9 @@ def load_documents(text: str) -> list[Manifest]:
     try:
         documents = list(yaml.load_all(text, Loader=Loader))
     except yaml.YAMLError as error:
-        raise InvalidManifestError(f"this is no YAML: {error}") from error
+        raise InvalidManifestError(f"not valid YAML: {error}") from error
     except RecursionError as error:
-        raise InvalidManifestError(
-            "this is no YAML to be read: it is nested too deeply"
-        ) from error
+        raise InvalidManifestError("the YAML cannot be read: it is nested too deeply") from error
     objects = list[tuple[str, Manifest]]()
     for number, document in enumerate(documents, 1):
         if document is not None:
@@ -41,7 +39,7 @@ def load_documents(text: str) -> list[Manifest]:
             objects.extend(_objects(document, place))
     _check_unique(objects)
     if not any(_is_model_deployment(manifest) for _, manifest in objects):
-        raise InvalidManifestError(f"there is no {KIND} ({API_VERSION}) in it")
+        raise InvalidManifestError(f"no {KIND} ({API_VERSION}) found")
     return [manifest for _, manifest in objects]
 
 
@@ -68,15 +66,13 @@ def _check_depth(document: Any, place: str) -> None:
 def _objects(document: Any, place: str) -> Iterator[tuple[str, Manifest]]:
     """Yield the objects in a document with their places; raise an error for an invalid one."""
     if not isinstance(document, dict):
-        raise InvalidManifestError(f"{place} is {_describe(document)}, and no Kubernetes object")
+        raise InvalidManifestError(f"{place} is {_describe(document)}, not a Kubernetes object")
     kind = _require_text(document, "kind", place)
     if kind == _LIST or (kind.endswith(_LIST) and "items" in document):
         yield from _items(document, kind, place)
         return
     if not isinstance(document.get("metadata"), dict):
-        raise InvalidManifestError(
-            f"{place} ({kind}) has no metadata: write its name under metadata"
-        )
+        raise InvalidManifestError(f"{place} ({kind}) has no metadata: add metadata with a name")
     _require_text(document["metadata"], "name", f"{place} ({kind}): metadata")
     if document["metadata"].get("namespace") is not None:
         _require_text(document["metadata"], "namespace", f"{place} ({kind}): metadata")
@@ -86,7 +82,9 @@ def _objects(document: Any, place: str) -> Iterator[tuple[str, Manifest]]:
 def _items(document: Manifest, kind: str, place: str) -> Iterator[tuple[str, Manifest]]:
     items = document.get("items") or []
     if not isinstance(items, list):
-        raise InvalidManifestError(f"{place} ({kind}): items is {_describe(items)}, not a list")
+        raise InvalidManifestError(
+            f"{place} ({kind}): items must be a list, not {_describe(items)}"
+        )
     # The API server omits the kind of the items in typed lists: the list's kind implies it.
     type_fields = {"apiVersion": document.get("apiVersion"), "kind": kind.removesuffix(_LIST)}
     for number, item in enumerate(items):
@@ -100,7 +98,7 @@ def _require_text(holder: Manifest, field: str, place: str) -> str:
         raise InvalidManifestError(f"{place} has no {field}: every Kubernetes object needs one")
     if not isinstance(value, str):
         raise InvalidManifestError(
-            f"{place}: {field} is {_describe(value)}, not a string: write it in quotes"
+            f"{place}: {field} must be a string, not {_describe(value)}: write it in quotes"
         )
     return value
 
@@ -113,7 +111,7 @@ def _check_unique(objects: list[tuple[str, Manifest]]) -> None:
         first = places.setdefault((*identity, metadata["name"]), place)
         if first != place:
             raise InvalidManifestError(
-                f"{place} is the {item['kind']} {metadata['name']!r}, as {first} is: remove one"
+                f"{place} is the same {item['kind']} {metadata['name']!r} as {first}: remove one"
             )
 
 

@@ -51,7 +51,7 @@ class Loader(yaml.SafeLoader):
         for key, _ in node.value:
             name = self._key(key)
             if name in own:
-                raise _error(f"the key {name!r} is given twice", key)
+                raise _error(f"the key {name!r} occurs twice", key)
             own.add(name)
         self.flatten_mapping(node)
         return {self._key(key): self.construct_object(value, deep) for key, value in node.value}

@@ -42,7 +42,9 @@ def _unpack_tar(archive: Path, to: Path, budget: Budget) -> None:
                 continue
             content = tar.extractfile(member) if member.isfile() else None
             if content is None:
-                raise FetchError(f"{archive.name} holds {member.name!r}, which is no plain file")
+                raise FetchError(
+                    f"{archive.name} contains {member.name!r}, which is not a regular file"
+                )
             with content:
                 _write(content, _target_path(to, member.name), budget)
 
@@ -53,7 +55,7 @@ def _unpack_zip(archive: Path, to: Path, budget: Budget) -> None:
             if member.is_dir():
                 continue
             if stat.S_ISLNK(member.external_attr >> 16):
-                raise FetchError(f"{archive.name} holds {member.filename!r}, which is a link")
+                raise FetchError(f"{archive.name} contains {member.filename!r}, which is a link")
             with unzipped.open(member) as content:
                 _write(content, _target_path(to, member.filename), budget)
 

@@ -22,11 +22,11 @@ TERMINATION_LOG = Path("/dev/termination-log")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to *parser*."""
     add = parser.add_argument
-    add("--source", required=True, help="an https:// address, or a mounted file or folder")
-    add("--to", required=True, type=Path, help="the model's folder in the model repository")
-    add("--config", type=Path, help="the config.pbtxt to put beside the files")
-    add("--sha256", help="what the files' digest must be")
-    add("--max-bytes", type=int, default=MAX_BYTES, help="refuse more (default: %(default)s)")
+    add("--source", required=True, help="https:// address, or mounted file or directory")
+    add("--to", required=True, type=Path, help="directory of the model in the model repository")
+    add("--config", type=Path, help="config.pbtxt to add to the files")
+    add("--sha256", help="required digest of the files")
+    add("--max-bytes", type=int, default=MAX_BYTES, help="maximum size (default: %(default)s)")
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -78,8 +78,8 @@ def fetch(
             raise FetchError(f"{source} is empty")
         if sha256 and actual != sha256:
             raise FetchError(
-                f"the files' digest is {actual}, but spec.model.sha256 says {sha256}:"
-                " they are not the files that were meant, or the field is out of date"
+                f"the digest of the files is {actual}, but spec.model.sha256 is {sha256}:"
+                " check that these are the right files, or correct the field"
             )
         arrange(files, stage / "model", config)
         shutil.rmtree(to, ignore_errors=True)

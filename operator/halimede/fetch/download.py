@@ -68,7 +68,7 @@ class _HttpsOnly(urllib.request.HTTPRedirectHandler):
 
 def _https(url: str) -> str:
     if urlsplit(url).scheme != "https":
-        raise FetchError(f"{_redact(url)} is not an https:// address; nothing else is trusted")
+        raise FetchError(f"{_redact(url)} is not an https:// address: only https:// is supported")
     return url
 
 
@@ -78,7 +78,7 @@ def _copy(answer: http.client.HTTPResponse, file: IO[bytes], budget: Budget) -> 
         file.write(chunk)
     # `read` in chunks does not raise IncompleteRead; a cut connection looks like the end.
     if answer.length:
-        raise OSError(f"the connection was cut {answer.length} bytes before the end")
+        raise OSError(f"the connection closed {answer.length} bytes before the end")
 
 
 def _authorization(credentials: Credentials) -> str | None:
@@ -91,9 +91,9 @@ def _authorization(credentials: Credentials) -> str | None:
 
 
 def _describe_error(error: urllib.error.HTTPError) -> str:
-    answer = f"the server answered {error.code} {error.reason}"
+    answer = f"the server responded with {error.code} {error.reason}"
     if error.code in {401, 403}:
-        return f"{answer}; check the credentials in the Secret that spec.model.secretName names"
+        return f"{answer}; check the credentials in the Secret named by spec.model.secretName"
     if error.code in {404, 410}:
         return f"{answer}; check spec.model.storageUri"
     return answer

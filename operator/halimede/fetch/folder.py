@@ -47,16 +47,18 @@ def _walk(root: Path) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith(_IGNORED))
         for name in folders:
             if (here / name).is_symlink():
-                raise FetchError(f"{here / name} is a link to a folder: put the folder there")
+                raise FetchError(
+                    f"{here / name} is a link to a directory: replace it with the directory"
+                )
         yield from (here / name for name in sorted(names) if not name.startswith(_IGNORED))
 
 
 def _copy_file(root: Path, path: PurePosixPath, to: Path, budget: Budget) -> None:
     source = (root / path).resolve()
     if not source.is_relative_to(root.resolve()):
-        raise FetchError(f"{root / path} is a link that leads outside of {root}")
+        raise FetchError(f"{root / path} is a link to a file outside of {root}")
     if not source.is_file():
-        raise FetchError(f"{root / path} is no plain file")
+        raise FetchError(f"{root / path} is not a regular file")
     budget.add_file()
     target = to / path
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,10 @@ class Budget:
         """
         self.bytes_left -= size
         if self.bytes_left < 0:
-            raise FetchError("the model is larger than --max-bytes allows: raise it, or shrink it")
+            raise FetchError(
+                "the model is larger than --max-bytes: raise --max-bytes, or make the model"
+                " smaller"
+            )
 
     def add_file(self) -> None:
         """Account for one more file.
@@ -32,4 +35,7 @@ class Budget:
         """
         self.files_left -= 1
         if self.files_left < 0:
-            raise FetchError("the model has more than 10000 files: this is hardly one model")
+            raise FetchError(
+                "the model has more than 10000 files: check that the source contains only one"
+                " model"
+            )

@@ -189,7 +189,7 @@ def _judged_steps(question: ForecastInput) -> tuple[Step, ...]:
     """Return the steps with a weight over 0: all, or all but the first."""
     judged = tuple(step for step in question.settings.canary.steps if step.weight)
     if not judged:
-        raise ValueError("spec.rollout.canary.steps: add one with a weight over 0")
+        raise ValueError("spec.rollout.canary.steps: add a step with a weight of more than 0")
     return judged
 
 

@@ -30,7 +30,7 @@ def _head(name: str, forecast: Forecast) -> Iterator[str]:
         f" after a warm-up of {duration(analysis.warmup_seconds)}."
     )
     if left_out := " and ".join(_left_out(question.settings)):
-        yield f"Not simulated is {left_out}, which may take longer, or stop it."
+        yield f"Not simulated: {left_out}; this may delay or abort the rollout."
 
 
 def _left_out(settings: Rollout) -> Iterator[str]:
@@ -54,13 +54,13 @@ def _body(forecast: Forecast) -> Iterator[str]:
     yield ""
     bake = bake_seconds(forecast.question.settings.strategy, forecast.question.settings)
     if not bake:
-        yield "There is no bake (bakeSeconds is 0): with all requests nothing is judged."
+        yield "There is no bake (bakeSeconds is 0): nothing is judged with all requests."
         return
     control = forecast.question.control
     share = f"{100 - control} % of the" if control else "all"
     yield (
-        f"A revision that is bad in the bake, with {share} requests for {duration(bake)}, longer"
-        " while the odds hold it:"
+        f"A revision that is bad in the bake, with {share} requests for {duration(bake)}"
+        " (longer while the odds are against it):"
     )
     yield from _detections(forecast.bake)
 
@@ -92,8 +92,8 @@ def _good(forecast: Forecast) -> Iterator[str]:
         for index, one in enumerate(forecast.steps)
     ]
     yield from _table(head, rows)
-    yield "  clean: requests since the warm-up after which the step may pass if none fails;"
-    yield "  with errors: the same if as many fail as on the stable revision"
+    yield "  clean: requests after the warm-up with which the step can pass if none fails;"
+    yield "  with errors: the same, if as many fail as on the stable revision"
     yield from _first_weight(forecast)
     yield from _mirror(forecast)
     yield from _pauses(forecast)
@@ -103,8 +103,8 @@ def _good(forecast: Forecast) -> Iterator[str]:
 def _first_weight(forecast: Forecast) -> Iterator[str]:
     if forecast.first_weight is not None:
         yield (
-            f"  first weight {forecast.first_weight} % chosen by the traffic,"
-            " as spec.rollout.canary.steps is absent"
+            f"  first weight {forecast.first_weight} %, chosen from the traffic, because"
+            " spec.rollout.canary.steps is not set"
         )
 
 
@@ -114,7 +114,7 @@ def _mirror(forecast: Forecast) -> Iterator[str]:
         return
     percent_, passing = mirrored.mirror.percent, _percentage(mirrored.share)
     took = "-" if mirrored.seconds is None else duration(mirrored.seconds)
-    yield f"  before that, copies of {percent_} % of the requests: {passing} pass in time,"
+    yield f"  before that, mirroring of {percent_} % of the requests: {passing} pass in time,"
     yield f"  half of these within {took}"
 
 
@@ -123,10 +123,13 @@ def _pauses(forecast: Forecast) -> Iterator[str]:
         index + 1: one.step.pause for index, one in enumerate(forecast.steps) if one.step.pause
     }
     if any(pause.seconds is not None for pause in pauses.values()):
-        yield "  time: with the step's pause"
+        yield "  time: including the step's pause"
     for step, pause in pauses.items():
         if pause.seconds is None:
-            yield f"  after step {step} it waits for the command promote; that is not counted here"
+            yield (
+                f"  after step {step} the rollout waits for the command promote; this time is"
+                " not included"
+            )
 
 
 def _totals(forecast: Forecast) -> Iterator[str]:
@@ -151,7 +154,7 @@ def _detections(detections: Sequence[Detection]) -> Iterator[str]:
         )
         for one in detections
     ]
-    yield from _table(("errors", "stopped in time", "half of these within"), rows)
+    yield from _table(("errors", "aborted in time", "half of these within"), rows)
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -177,9 +180,9 @@ def _impossible_steps(forecast: Forecast) -> Iterator[str]:
     for index, one in enumerate(forecast.steps):
         if one.requests is None:
             yield (
-                f"step {index + 1} asks for an error rate under {percent(one.level)}, which a"
-                f" revision with {errors} errors cannot show: raise analysis.maxErrorPercent or"
-                " analysis.maxErrorRatio, or mend the stable revision first."
+                f"step {index + 1} requires an error rate under {percent(one.level)}, which a"
+                f" revision with {errors} errors cannot show: raise analysis.maxErrorPercent"
+                " or analysis.maxErrorRatio, or fix the stable revision first."
             )
 
 
@@ -192,6 +195,6 @@ def _undetected(forecast: Forecast) -> Iterator[str]:
     ):
         if detections and detections[-1].seconds is None:
             yield (
-                f"{where} not even a revision that only fails is stopped in time: there are too"
-                f" few requests or looks at it; raise {setting}."
+                f"{where}, even a revision that fails every request is not aborted in time:"
+                f" there are too few requests or polls; raise {setting}."
             )

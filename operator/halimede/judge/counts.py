@@ -160,7 +160,7 @@ def _consistent(counts: Counts) -> Counts:
 def _duplicate_scrape(source: SourceId, label: str, value: str) -> Unavailable:
     return Unavailable(
         UnavailableReason.DOUBLED,
-        f'{source} counters of {label}="{value}" are in Prometheus more than once, so every'
-        " request would count twice: scrape it by one job only, or query an address that removes"
-        " the copies of replicated Prometheus servers",
+        f'{source} counters with {label}="{value}" exist more than once in Prometheus, so'
+        " every request would be counted twice: scrape them with only one job, or query an"
+        " address that deduplicates the series of replicated Prometheus servers",
     )

@@ -70,11 +70,12 @@ def parse_scalar(result: Any) -> float | None:
             return _finite(text)
         case [Mapping(), *_] if len(result) > 1:
             raise UnusableQueryError(
-                f"the answer has {len(result)} series", "add them up, as by sum(...)"
+                f"the result has {len(result)} series", "aggregate them, for example with sum(...)"
             )
         case _:
             raise UnusableQueryError(
-                "the answer is no number", "ask for one, as by sum(increase(...[{{ window }}]))"
+                "the result is not a number",
+                "return one, for example with sum(increase(...[{{ window }}]))",
             )
 
 
@@ -82,7 +83,7 @@ def _finite(text: str) -> float | None:
     try:
         value = float(text)
     except ValueError as error:
-        raise UnusableQueryError(f"the answer is the text {text!r}", "ask for a number") from error
+        raise UnusableQueryError(f"the result is the text {text!r}", "return a number") from error
     return value if isfinite(value) else None
 
 

@@ -14,7 +14,7 @@ from halimede.judge.evidence import initial_evidence
 from halimede.judge.reading import CounterSamples, History, Unavailable, watched
 from halimede.judge.thresholds import HIGHEST_CEILING, Limits, levels, limits
 
-NOT_ASKED = Unavailable(UnavailableReason.UNREACHABLE, "Prometheus has not been asked yet")
+NOT_ASKED = Unavailable(UnavailableReason.UNREACHABLE, "Prometheus has not been queried yet")
 """The answer of a source that has not been queried."""
 
 

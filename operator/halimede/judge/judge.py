@@ -69,7 +69,7 @@ def judge_poll(
         ValueError: The evidence has not begun.
     """
     if not evidence.sources:
-        raise ValueError("The evidence has not begun: call begin() with the history first")
+        raise ValueError("There is no evidence yet: call begin() with the history first")
     bounds = limits(analysis)
     level_index = examined(evidence, step, steps)
     current = _with_bake(evidence, bounds) if bake else evidence

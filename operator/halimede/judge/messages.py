@@ -1,4 +1,7 @@
-"""Describe evidence in one sentence."""
+"""Describe evidence in one sentence.
+
+The sentences do not name the canary: callers say which revision they are about.
+"""
 
 from math import exp
 
@@ -52,7 +55,7 @@ def where(source: SourceId) -> str:
         Source.ROUTER_LATENCY: "in the router's histogram",
     }
     if (metric := metric_name(source)) is not None:
-        return f"by the metric {metric}"
+        return f"according to the metric {metric}"
     return places.get(source, "at the router")
 
 
@@ -60,14 +63,14 @@ def failure_noun(source: SourceId) -> str:
     """Return the noun for a failure that a source counts."""
     if source == Source.ROUTER_CLIENT_ERRORS:
         return "client error"
-    return "slow answer" if source == Source.ROUTER_LATENCY else "error"
+    return "slow response" if source == Source.ROUTER_LATENCY else "error"
 
 
 def rate(source: SourceId) -> str:
     """Return the noun phrase for the rate of these failures."""
     if source == Source.ROUTER_CLIENT_ERRORS:
-        return "a rate of client errors"
-    return "a rate of slow answers" if source == Source.ROUTER_LATENCY else "an error rate"
+        return "the rate of client errors"
+    return "the rate of slow responses" if source == Source.ROUTER_LATENCY else "the error rate"
 
 
 def describe_counts(held: SourceEvidence) -> str:
@@ -75,27 +78,34 @@ def describe_counts(held: SourceEvidence) -> str:
 
     >>> held = SourceEvidence(source="Triton", begun_at=0, watermark=0, canary_requests=20)
     >>> describe_counts(held)
-    '0 errors in 20 requests in Triton'
+    '0 of 20 requests failed in Triton'
+    >>> describe_counts(held.evolve(canary_errors=3))
+    '3 of 20 requests failed in Triton (15 %)'
     """
-    errors = plural(held.canary_errors, failure_noun(held.source))
-    return f"{errors} in {plural(held.canary_requests, 'request')} {where(held.source)}"
+    failed: dict[str, str] = {
+        Source.ROUTER_CLIENT_ERRORS: "requests had client errors",
+        Source.ROUTER_LATENCY: "responses were slow",
+    }
+    if not held.canary_requests:
+        return f"No requests {where(held.source)}"
+    verb, errors = failed.get(held.source, "requests failed"), held.canary_errors
+    share = f" ({percent(errors / held.canary_requests)})" if errors else ""
+    return f"{errors} of {held.canary_requests} {verb} {where(held.source)}{share}"
 
 
 def worse_than_stable(held: SourceEvidence, request: MetricsRequest, log_value: float) -> str:
     """Describe how the canary's error rate exceeds stable's."""
     return (
-        f"revision {request.canary}: {describe_counts(held)} against {held.stable_errors} in"
-        f" {held.stable_requests} of {request.stable}; odds {odds(log_value)} against it being"
-        " as good"
+        f"{describe_counts(held)}, stable {request.stable}: {held.stable_errors} of"
+        f" {held.stable_requests}; odds {odds(log_value)} that it is worse"
     )
 
 
 def more_client_errors(held: SourceEvidence, request: MetricsRequest) -> str:
     """Describe why the canary is held: it has more client errors than stable."""
     return (
-        f"{worse_than_stable(held, request, log_mixture(held.log_rel))}. It is held for that:"
-        " compare what both expect of a request, promote it by command, or set onClientErrors to"
-        " Ignore"
+        f"{worse_than_stable(held, request, log_mixture(held.log_rel))}. This holds the rollout:"
+        " check which requests both accept, promote by command, or set onClientErrors to Ignore"
     )
 
 
@@ -105,37 +115,35 @@ def over_the_ceiling(
     """Describe how the canary's error rate exceeds the source's ceiling."""
     setting = "maxSlowPercent" if held.source == Source.ROUTER_LATENCY else "maxErrorPercent"
     if held.ceiling is not None:
-        setting = f"maxErrorRatio, for the attempts of {request.stable} before the rollout"
+        setting = f"maxErrorRatio, based on the attempts of {request.stable} before the rollout"
     return (
-        f"revision {request.canary}: {describe_counts(held)}; odds {odds(log_value)} against"
-        f" {rate(held.source)} of at most {percent(ceiling)} ({setting})"
+        f"{describe_counts(held)}; odds {odds(log_value)} that {rate(held.source)} is over"
+        f" {percent(ceiling)} ({setting})"
     )
 
 
 def over_the_past(held: SourceEvidence, request: MetricsRequest, log_value: float) -> str:
     """Describe how the canary's error rate exceeds the ceiling from the baseline."""
     return (
-        f"revision {request.canary}: {describe_counts(held)}; odds {odds(log_value)} against"
-        f" {rate(held.source)} of at most {percent(held.bake_ceiling or 0.0)}, what the past of"
-        f" {request.stable} allows for"
+        f"{describe_counts(held)}; odds {odds(log_value)} that {rate(held.source)} is over"
+        f" {percent(held.bake_ceiling or 0.0)} (the ceiling from the baseline of"
+        f" {request.stable})"
     )
 
 
 def better_than_stable(held: SourceEvidence, request: MetricsRequest, log_value: float) -> str:
     """Describe how much better the canary is than a bad stable revision."""
     return (
-        f"stable revision {request.stable} has"
-        f" {plural(held.stable_errors, failure_noun(held.source))} in"
-        f" {plural(held.stable_requests, 'request')}; odds {odds(log_value)} for the new revision"
-        f" making less than {percent(BETTER)} of its {failure_noun(held.source)}s"
+        f"stable {request.stable}: {held.stable_errors} of {held.stable_requests}; odds"
+        f" {odds(log_value)} that {rate(held.source)} is under {percent(BETTER)} of stable's"
     )
 
 
 def stable_in_trouble(held: SourceEvidence, request: MetricsRequest, ceiling: float) -> str:
     """Describe why no step can pass: the stable revision itself is over the ceiling."""
     return (
-        f"stable revision {request.stable} is over {percent(ceiling)} {failure_noun(held.source)}s"
-        " itself, so nothing is concluded until that is over"
+        f"{rate(held.source)} of stable {request.stable} is over {percent(ceiling)} too, so the"
+        " step cannot pass until it falls"
     )
 
 
@@ -147,8 +155,8 @@ def stable_over(held: SourceEvidence, request: MetricsRequest, level: float) -> 
         return ""
     own = percent(errors / requests)
     return (
-        f". Stable revision {request.stable} has {own} {failure_noun(held.source)}s itself, so"
-        " only a revision that is better can pass"
+        f". Stable {request.stable} itself has {own} {failure_noun(held.source)}s, so only a"
+        " better revision can pass"
     )
 
 
@@ -158,7 +166,7 @@ def unseen(source: SourceId, request: MetricsRequest) -> str:
     if own_router or metric_name(source) is not None:
         field = "router" if own_router else source.replace("/", ".", 1)
         return (
-            f"the query spec.rollout.analysis.{field}.requests has no answer for revision"
-            f" {request.canary}: try it in Prometheus, and send the revision requests"
+            f"The query spec.rollout.analysis.{field}.requests returns nothing for revision"
+            f" {request.canary}: test it in Prometheus, and send requests to the revision"
         )
     return find_provider(source, request).missing_message(request)

@@ -74,7 +74,7 @@ class Poll:
         return None if self.rehearsal else quiet_for(self.requested_at, self.analysis, self.now)
 
     @property
-    def asked(self) -> tuple[SourceView, ...]:
+    def required(self) -> tuple[SourceView, ...]:
         """The sources that must have data."""
         if not self.rehearsal:
             return self.views
@@ -90,8 +90,8 @@ class Test:
     """One test against the canary on one source."""
 
     log_odds: float
-    say: Callable[[], str]
-    """Returns the abort message."""
+    describe: Callable[[], str]
+    """Returns the figures of the test as text."""
 
 
 def decide_verdict(case: Poll) -> Outcome:
@@ -112,9 +112,14 @@ def _abort(case: Poll) -> Outcome | None:
     tests = [test for view in case.views for test in _tests(view, case)]
     if not tests or not any(_seen_often(view) for view in case.views):
         return None
-    if combine((test.log_odds for test in tests), case.limits) < case.limits.stop:
+    combined, stop = combine((test.log_odds for test in tests), case.limits), case.limits.stop
+    if combined < stop:
         return None
-    return Verdict.ABORT, max(tests, key=lambda test: test.log_odds).say()
+    strongest = max(tests, key=lambda test: test.log_odds).describe()
+    return Verdict.ABORT, (
+        f"{strongest}; all tests together {messages.odds(combined)} (abort at"
+        f" {messages.odds(stop)})"
+    )
 
 
 def combine(log_odds: Iterable[float], limits: Limits) -> float:
@@ -130,7 +135,8 @@ def _abort_for_client_errors(case: Poll) -> Outcome | None:
     if not rise_of_client_errors(held) or held.polls_against < MIN_POLLS_AGAINST:
         return None
     worse = log_mixture(held.log_rel)
-    return Verdict.ABORT, messages.worse_than_stable(held, case.request, worse)
+    sentence = messages.worse_than_stable(held, case.request, worse)
+    return Verdict.ABORT, f"{sentence} (abort at {messages.odds(CLIENT_ERRORS)})"
 
 
 def rise_of_client_errors(held: SourceEvidence | None) -> bool:
@@ -210,8 +216,7 @@ def _metrics_down(case: Poll) -> Outcome | None:
 
 
 def _no_data(case: Poll) -> Outcome | None:
-    canary = case.request.canary
-    for view in case.asked:
+    for view in case.required:
         if not isinstance(view.seen, WindowCounts):
             continue
         seen_at = view.seen.canary_seen_at
@@ -220,12 +225,11 @@ def _no_data(case: Poll) -> Outcome | None:
         age = case.now - seen_at
         where = messages.where(view.source)
         if age > max(STALE, 3 * view.seen.interval):
-            sentence = f"revision {canary} was last scraped {age:.0f} s ago {where}"
-            return Verdict.NO_DATA, sentence
+            return Verdict.NO_DATA, f"The last scrape was {age:.0f} s ago {where}"
         if view.evidence.canary_requests == 0:
-            return Verdict.NO_DATA, f"revision {canary} has had no request yet {where}"
+            return Verdict.NO_DATA, f"No request yet {where}"
     if case.quiet_for is not None:
-        return Verdict.NO_DATA, f"revision {canary} has had no request for {case.quiet_for:.0f} s"
+        return Verdict.NO_DATA, f"No request for {case.quiet_for:.0f} s"
     return None
 
 
@@ -235,7 +239,7 @@ def _continue_bake(case: Poll) -> Outcome:
         return Verdict.CONTINUE, messages.more_client_errors(held, case.request)
     worst = max(case.views, key=lambda view: log_odds_against(view.evidence))
     return Verdict.CONTINUE, (
-        f"revision {case.request.canary}: {messages.describe_counts(worst.evidence)};"
+        f"{messages.describe_counts(worst.evidence)};"
         f" odds {messages.odds(log_odds_against(worst.evidence))} against it"
     )
 
@@ -244,11 +248,11 @@ def _continue_step(case: Poll) -> Outcome | None:
     held = case.client_errors
     if held is not None and rise_of_client_errors(held) and not case.rehearsal:
         return Verdict.CONTINUE, messages.more_client_errors(held, case.request)
-    for view in case.asked:
+    for view in case.required:
         lack = _describe_lack(view, case)
         if lack is not None:
             counts = messages.describe_counts(view.evidence)
-            return Verdict.CONTINUE, f"revision {case.request.canary}: {counts}; {lack}"
+            return Verdict.CONTINUE, f"{counts}; {lack}"
     return None
 
 
@@ -256,19 +260,22 @@ def _describe_lack(view: SourceView, case: Poll) -> str | None:
     held = view.evidence
     suspicion = log_odds_against(held)
     if suspicion >= SUSPICION:
-        return f"held by the odds against it, {messages.odds(suspicion)}"
+        return (
+            f"held because the odds against it are {messages.odds(suspicion)}"
+            f" ({messages.odds(SUSPICION)} or more hold a step)"
+        )
     if held.canary_requests < case.analysis.min_requests:
-        return f"at least {case.analysis.min_requests} requests are needed"
+        return f"needs at least {case.analysis.min_requests} requests"
     if held.polls < MIN_POLLS:
-        return f"seen in {messages.plural(held.polls, 'poll')} of at least {MIN_POLLS}"
+        return f"needs requests in at least {MIN_POLLS} polls, so far {held.polls}"
     if _stable_is_in_trouble(view, case):
         return messages.stable_in_trouble(held, case.request, ceiling_of(held, case.limits))
     level, certificate = _certificate(view, case)
     if max(certificate, _better(view, case)) < case.limits.certify:
         sentence = (
-            f"odds {messages.odds(certificate)} of the needed"
-            f" {messages.odds(case.limits.certify)} for {messages.rate(held.source)}"
-            f" under {messages.percent(level)}"
+            f"needs more data: odds {messages.odds(certificate)} that"
+            f" {messages.rate(held.source)} is under {messages.percent(level)}"
+            f" ({messages.odds(case.limits.certify)} required)"
         )
         return f"{sentence}{messages.stable_over(held, case.request, level)}"
     return None
@@ -296,14 +303,16 @@ def _better(view: SourceView, case: Poll) -> float:
 
 
 def _pass(case: Poll) -> Outcome:
-    counts = " and ".join(messages.describe_counts(view.evidence) for view in case.asked)
-    least = min(case.asked, key=lambda view: max(_certificate(view, case)[1], _better(view, case)))
+    counts = " and ".join(messages.describe_counts(view.evidence) for view in case.required)
+    least = min(
+        case.required, key=lambda view: max(_certificate(view, case)[1], _better(view, case))
+    )
     level, log_odds = _certificate(least, case)
-    revision, better = case.request.canary, _better(least, case)
     if log_odds < case.limits.certify:
+        better = _better(least, case)
         sentence = messages.better_than_stable(least.evidence, case.request, better)
-        return Verdict.PASS, f"revision {revision}: {counts}; {sentence}"
+        return Verdict.PASS, f"{counts}; {sentence}"
     return Verdict.PASS, (
-        f"revision {revision}: {counts}; odds {messages.odds(log_odds)} for"
-        f" {messages.rate(least.source)} under {messages.percent(level)}"
+        f"{counts}; odds {messages.odds(log_odds)} that {messages.rate(least.source)} is under"
+        f" {messages.percent(level)}"
     )

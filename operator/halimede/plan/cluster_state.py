@@ -106,7 +106,7 @@ def with_remedy(md: ModelDeployment, found: PodProblem) -> str:
                 f" {namespace} create secret generic {secret} --from-literal=token=…"
             )
         case NotReadyReason.MISSING_SECRET | NotReadyReason.MISSING_CONFIG_MAP:
-            return f"spec.podTemplate names what does not exist: {found.message}"
+            return f"spec.podTemplate refers to an object that does not exist: {found.message}"
         case NotReadyReason.IMAGE_PULL:
             return f"spec.runtime: the image cannot be pulled: {found.message}"
         case _:

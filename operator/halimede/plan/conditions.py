@@ -106,7 +106,7 @@ def build_conditions(situation: ConditionInput) -> tuple[Condition, ...]:
     """Build all conditions. A transition time changes only with its condition's status."""
     state = ready_state(situation)
     message = state.message + "".join(
-        f" The record of revision {revision} is lost: its Deployment is kept as it is."
+        f" The record of revision {revision} is lost: its Deployment is kept unchanged."
         for revision in situation.lost
     )
     conditions = [
@@ -143,13 +143,15 @@ def ready_state(situation: ConditionInput) -> ReadyState:
 def _rolling_out(situation: ConditionInput) -> ReadyState:
     rollout = situation.status.rollout
     if rollout is not None and rollout.outcome is Outcome.ABORTED:
-        message = f"Revision {rollout.revision} is stopped: {rollout.message}"
+        message = f"Revision {rollout.revision} is being aborted: {rollout.message}"
         return ReadyState("False", Reason.CANARY_FAILED, message, reconciling=Reason.ROLLING_BACK)
     wait = situation.wait
     if wait is None:
         revision = rollout.revision if rollout else ""
         state = rollout.state if rollout else ""
-        wait = WaitReason(Reason.ROLLING_OUT, f"Revision {revision} is rolled out ({state}).")
+        wait = WaitReason(
+            Reason.ROLLING_OUT, f"Revision {revision} is being rolled out ({state})."
+        )
     return ReadyState("Unknown", wait.reason, wait.message, reconciling=wait.reason)
 
 
@@ -171,12 +173,12 @@ def _pinned(situation: ConditionInput) -> ReadyState | None:
     pin, serving = situation.status.pinned, situation.serving
     if pin is None or pin.revision == pin.spec_revision or serving.revision != pin.revision:
         return None
-    serves = "serves" if serving.ready_endpoints else "is to serve, but no pod is ready"
+    serves = "serves" if serving.ready_endpoints else "has no ready pod"
     message = join_sentences(
-        f"Revision {pin.revision} {serves}: the command `rollback` holds it against the spec,"
-        f" which asks for {pin.spec_revision}",
+        f"Revision {pin.revision} is pinned by the command `rollback` and {serves}, while the"
+        f" spec asks for {pin.spec_revision}",
         serving.message,
-        "Change the spec, or command `resume` to follow it as it is",
+        "Change the spec, or use the command `resume` to roll out the current one",
     )
     return ReadyState("False", Reason.PINNED, message, stalled=Reason.PINNED)
 
@@ -197,9 +199,9 @@ def _failed(situation: ConditionInput) -> ReadyState | None:
         "False",
         Reason.CANARY_FAILED,
         join_sentences(
-            f"Revision {failed.revision} was stopped ({failed.reason}){why}",
+            f"Revision {failed.revision} was aborted ({failed.reason}){why}",
             f"Revision {status.stable.revision} serves",
-            "Change the spec, or command `retry`",
+            "Change the spec, or use the command `retry`",
         ),
         stalled=Reason.CANARY_FAILED,
     )
@@ -208,7 +210,9 @@ def _failed(situation: ConditionInput) -> ReadyState | None:
 def _serving(situation: ConditionInput) -> ReadyState:
     pods, route, replicas = situation.serving, situation.facts.route, situation.facts.replicas
     if replicas == 0:
-        return ReadyState("True", Reason.SCALED_TO_ZERO, "spec.replicas is 0: nothing serves.")
+        return ReadyState(
+            "True", Reason.SCALED_TO_ZERO, "spec.replicas is 0: no requests are served."
+        )
     if pods.ready_endpoints == 0:
         reason = pods.cause if pods.cause in NEEDS_HELP else Reason.UNAVAILABLE
         return ReadyState("False", reason, join_sentences("No pod is ready", pods.message))
@@ -274,14 +278,14 @@ def _available(situation: ConditionInput) -> Condition:
     if serving:
         reason, message = Reason.ROUTE_NOT_ACCEPTED, "No gateway has accepted the route."
     elif situation.facts.replicas == 0:
-        reason, message = Reason.SCALED_TO_ZERO, "The spec asks for no pod."
+        reason, message = Reason.SCALED_TO_ZERO, "spec.replicas is 0: no requests are served."
     elif situation.status.stable is None:
-        reason, message = Reason.DEPLOYING, "Nothing serves yet."
+        reason, message = Reason.DEPLOYING, "No revision serves yet."
     elif rollout is not None and rollout.strategy is Strategy.RECREATE:
         reason = Reason.RECREATING
         message = (
-            f"No pod is ready: by strategy Recreate {rollout.base} and {rollout.revision} do not"
-            " run at the same time."
+            f"No pod is ready: with strategy Recreate, {rollout.base} and {rollout.revision}"
+            " do not run at the same time."
         )
     else:
         reason, message = Reason.UNAVAILABLE, "No pod is ready."

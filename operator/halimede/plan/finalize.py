@@ -74,9 +74,8 @@ def _abandoned_routes(deletion: Deletion, after: Status) -> tuple[Event, ...]:
     return (
         warning(
             EventReason.ROUTE_NOT_RETURNED,
-            f"HTTPRoute {names} could not be given back within"
-            f" {FINALIZE_TIMEOUT_SECONDS:.0f} s and still names Services that are deleted now."
-            " Its own backends stand in its annotation"
-            f" {annotation(deletion.metadata.name)}.",
+            f"HTTPRoute {names} could not be restored within {FINALIZE_TIMEOUT_SECONDS:.0f} s"
+            " and still refers to Services that are now deleted. Its original backends are in"
+            f" its annotation {annotation(deletion.metadata.name)}.",
         ),
     )

@@ -139,7 +139,7 @@ def _termination_message(terminated: Manifest) -> str:
     code = f"exit code {terminated.get('exitCode')}"
     if reason := terminated.get("reason"):
         code += f", {reason}"
-    return f"{message} ({code})" if message else f"It ended with {code}."
+    return f"{message} ({code})" if message else f"The container terminated with {code}."
 
 
 def _running(container: Manifest) -> bool:

@@ -95,7 +95,7 @@ def httproute_status(http_route: Manifest) -> Route:
         pending = pending or not any(map(_accepts, by_controller.values()))
     rejections = list(dict.fromkeys(rejections))
     message = " ".join(rejections) or (
-        f"No controller has answered for Gateway {', '.join(silent)}." if silent else ""
+        f"No controller has responded for Gateway {', '.join(silent)}." if silent else ""
     )
     return Route(
         applied=True,

@@ -24,7 +24,7 @@ def plan_for_unreadable(manifest: Manifest, error: ValidationError, now: float) 
     problems = "; ".join(
         f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in error.errors()
     )
-    message = f"{problems}. Correct the spec: it was stored under an older schema."
+    message = f"{problems}. Correct the spec: it was stored with an older schema."
     try:
         before = Status.model_validate(manifest.get("status") or {})
     except ValidationError:

@@ -75,7 +75,7 @@ def merge_route_status(
     if message := _unusable_message(md, name, live):
         return replace(entrance, applied=False, refused=True, blocked=True, message=message)
     if live is None:
-        raise LookupError("a route that is not there is unfit")
+        raise LookupError("the missing route has no message")
     state = httproute_status(live)
     recorded = next((route for route in md.status.user_routes if route.name == name), None)
     desired = with_revisions(live, md.metadata.name, backends)

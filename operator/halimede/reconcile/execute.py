@@ -213,4 +213,4 @@ async def _post(event: Manifest, cluster: Cluster, outcome: Outcome) -> None:
         return
     except OperatorError as error:
         telemetry.ERRORS.labels(type(error).__name__).inc()
-        log.warning("An Event could not be posted: %s", error, extra={"reason": event["reason"]})
+        log.warning("Could not write an Event: %s", error, extra={"reason": event["reason"]})

@@ -118,11 +118,13 @@ class WorkQueue(Generic[K]):
         try:
             self._finish(key, await reconcile(key))
         except OperatorError as error:
-            log.warning("The look failed and will be repeated: %s", error, extra={"key": str(key)})
+            log.warning("Reconcile failed, will retry: %s", error, extra={"key": str(key)})
             self._fail(key, error)
         except Exception as error:
             # A bug in one reconcile must stop neither the worker nor the other keys.
-            log.exception("The look failed for an unforeseen reason", extra={"key": str(key)})
+            log.exception(
+                "Reconcile failed with an unexpected error, will retry", extra={"key": str(key)}
+            )
             self._fail(key, error)
         finally:
             self._processing.discard(key)

@@ -56,7 +56,7 @@ class Reconciler:
         if manifest is None or (deletion is None and "deletionTimestamp" in manifest["metadata"]):
             # The garbage collector takes the children: they are all owned by it.
             self._forget(key)
-            log.debug("The object is gone", extra={"key": str(key)})
+            log.debug("The object no longer exists", extra={"key": str(key)})
             return Result()
         with telemetry.RECONCILE_SECONDS.time():
             try:
@@ -170,6 +170,6 @@ def _log_reconcile(key: Key, outcome: Outcome, transition: str | None, result: R
     }
     log.log(
         logging.INFO if outcome.writes or outcome.failed else logging.DEBUG,
-        "Reconciled" if outcome.conflict is None else "The object changed meanwhile",
+        "Reconciled" if outcome.conflict is None else "The object changed in the meantime",
         extra={name: value for name, value in fields.items() if value not in (None, [])},
     )

@@ -33,7 +33,7 @@ class CacheSync:
         """
         for kind in WATCHED:
             while not await self._is_synced(kind):
-                log.info("Waiting for the watch of %s", kind.plural)
+                log.info("Waiting for the watch of %s to start", kind.plural)
 
     async def resync(self, changed: Callable[[Key], None]) -> None:
         """Correct what the watches have missed, and call *changed* with the affected keys.
@@ -45,7 +45,7 @@ class CacheSync:
             try:
                 await self._repair(kind, changed)
             except OperatorError as error:
-                log.warning("The resync of %s failed: %s", kind.plural, error)
+                log.warning("Resync of %s failed: %s", kind.plural, error)
         self.store.expire_tombstones()
 
     async def _is_synced(self, kind: Kind) -> bool:

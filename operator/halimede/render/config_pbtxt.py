@@ -70,13 +70,13 @@ def _parse(name: str, content: str) -> ModelConfig:
     except text_format.ParseError as error:
         raise InvalidConfigError(
             str(error),
-            cure="write Triton's model configuration in protobuf text format",
+            cure="write Triton's model configuration in the protobuf text format",
             line=error.GetLine(),
         ) from error
     if config.name not in ("", name):
         raise InvalidConfigError(
-            f"the text names the model {config.name!r}, but it is served as {name!r}",
-            cure=f'leave `name` out, write `name: "{name}"`, or set spec.model.name',
+            f"the text sets the name {config.name!r}, but the model is served as {name!r}",
+            cure=f'remove `name`, write `name: "{name}"`, or set spec.model.name',
         )
     config.name = name
     return config

@@ -65,7 +65,7 @@ def mistyped(value: Any, type_: str, path: str) -> Iterator[Refusal]:
     elif type_ in _SCALARS:
         yield from _scalar(value, type_, path)
     elif not isinstance(value, dict):
-        yield path, f"it is {_describe(value)}, not a map", "write its fields by name"
+        yield path, f"must be a map, not {_describe(value)}", "write one value per field"
     else:
         declared = _fields(type_)
         for name, field in value.items():
@@ -75,7 +75,7 @@ def mistyped(value: Any, type_: str, path: str) -> Iterator[Refusal]:
 
 def _list(value: Any, type_: str, path: str) -> Iterator[Refusal]:
     if not isinstance(value, list):
-        yield path, f"it is {_describe(value)}, not a list", "write a list"
+        yield path, f"must be a list, not {_describe(value)}", "write a list"
         return
     for number, item in enumerate(value):
         yield from mistyped(item, type_, f"{path}[{number}]")
@@ -83,7 +83,7 @@ def _list(value: Any, type_: str, path: str) -> Iterator[Refusal]:
 
 def _map(value: Any, type_: str, path: str) -> Iterator[Refusal]:
     if not isinstance(value, dict):
-        yield path, f"it is {_describe(value)}, not a map", "write one value by name"
+        yield path, f"must be a map, not {_describe(value)}", "write one value per name"
         return
     for name, item in value.items():
         if name != PATCH and item is not None:
@@ -101,7 +101,7 @@ def _scalar(value: Any, type_: str, path: str) -> Iterator[Refusal]:
         cure = f'write it in quotes: "{json.dumps(value)}"'
     else:
         cure = f"write {expected}, without quotes"
-    yield path, f"it is {_describe(value)}, not {expected}", cure
+    yield path, f"must be {expected}, not {_describe(value)}", cure
 
 
 def _describe(value: Any) -> str:

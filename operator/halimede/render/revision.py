@@ -112,7 +112,9 @@ def from_record(config_map: Manifest) -> Revision:
         )
     except (KeyError, TypeError, ValueError) as error:
         name = config_map.get("metadata", {}).get("name")
-        raise InvalidRecordError(f"ConfigMap {name!r} records no revision: {error!r}") from error
+        raise InvalidRecordError(
+            f"ConfigMap {name!r} does not contain a valid revision: {error!r}"
+        ) from error
 
 
 def _copy_source(md: ModelDeployment, inputs: Inputs) -> Manifest:

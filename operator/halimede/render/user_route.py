@@ -44,8 +44,8 @@ def unusable_reason(route: Manifest, name: str) -> tuple[str, str] | None:
     mine = [(index, refs) for index, refs in _rules(route) if _has_own_reference(refs, name)]
     if not mine:
         return (
-            f"no rule of it names the Service {name!r} with port 8000 or 8001 as a backend",
-            "add such a backendRef to each rule that leads to the model",
+            f"no rule has the Service {name!r} with port 8000 or 8001 as a backend",
+            "add such a backendRef to each rule for the model",
         )
     owners = [
         key.removeprefix(_ORIGINAL) for key in _annotations(route) if key.startswith(_ORIGINAL)
@@ -54,12 +54,12 @@ def unusable_reason(route: Manifest, name: str) -> tuple[str, str] | None:
         for other in owners:
             if other != name and _has_own_reference(refs, other):
                 return (
-                    f"its rule {index} is in use by the ModelDeployment {other!r}",
-                    "give each model a rule of its own",
+                    f"rule {index} is in use by the ModelDeployment {other!r}",
+                    "use a separate rule for each model",
                 )
         if any(_weight(ref) > MOST_WEIGHT for ref in _split_weights(refs, name, _UNSPLIT)):
             return (
-                f"the weights of its rule {index} are too large to be split into percent",
+                f"the weights of rule {index} are too large to be split into percentages",
                 f"lower them to {MOST_WEIGHT // 100} or less",
             )
     return None

@@ -26,20 +26,20 @@ from halimede.rollout.steps import current_step, is_stepwise
 from halimede.rollout.traffic_advice import advice_for_step
 
 AWAITED = {
-    State.STOPPING: "that the old revision's pods have ended",
+    State.STOPPING: "the old revision's pods to terminate",
     State.STARTING: "ready pods of the new revision",
-    State.PRIMING: "that the route is accepted and proxies know the new revision's pods",
-    State.MIRRORING: "evidence from copies of requests, and the end of the mirror's minSeconds",
-    State.SHIFTING: "that the route with the step's weight is accepted and proxies follow it",
+    State.PRIMING: "the route to be accepted and proxies to discover the new revision's pods",
+    State.MIRRORING: "evidence from mirrored requests, and the end of the mirror's minSeconds",
+    State.SHIFTING: "the route with the step's weight to be accepted and proxies to follow it",
     State.ANALYSING: "evidence for the step, and the end of its minSeconds",
     State.STEP_PAUSED: "the end of the step's pause",
     State.AWAITING_PROMOTION: "the command promote",
-    State.SCALING_UP: "all pods of the new revision",
-    State.PROMOTING: "that the route gives the new revision everything",
+    State.SCALING_UP: "all pods of the new revision to be ready",
+    State.PROMOTING: "the route to give the new revision all requests",
     State.BAKING: "the end of the bake",
-    State.DRAINING: "that the old revision leaves the route",
-    State.ABORTING: "that the route gives the stable revision everything",
-    State.ABORT_DRAINING: "that the stopped revision leaves the route and its last requests end",
+    State.DRAINING: "the old revision to leave the route",
+    State.ABORTING: "the route to give the stable revision all requests",
+    State.ABORT_DRAINING: "the aborted revision to leave the route and its last requests to end",
 }
 """What a rollout waits for in each state."""
 
@@ -86,17 +86,20 @@ def _describe_rollout(md: ModelDeployment, rollout: RolloutStatus) -> Iterator[s
     settings = effective_settings(md.spec.rollout, rollout)
     step = f", step {rollout.step + 1} of {rollout.steps}" if is_stepwise(rollout) else ""
     yield (
-        f"{rollout.strategy} rollout of {rollout.revision} against {rollout.base},"
+        f"{rollout.strategy} rollout of {rollout.revision}, replacing {rollout.base}:"
         f" {describe_weight(rollout)} of the requests{step}"
     )
     yield f"State: {rollout.state} since {rfc3339(rollout.state_since)}"
-    yield f"Awaited: {_awaited_text(settings, rollout)}"
+    yield f"Waiting for: {_awaited_text(settings, rollout)}"
     if rollout.paused_since is not None:
         yield f"Paused: by command since {rfc3339(rollout.paused_since)}, until the command resume"
     if rollout.spec_paused_since is not None:
-        yield f"Paused: by spec.rollout.paused since {rfc3339(rollout.spec_paused_since)}"
+        yield (
+            f"Paused: by spec.rollout.paused since {rfc3339(rollout.spec_paused_since)}, until"
+            " it is false"
+        )
     if rollout.outcome is not None:
-        yield f"Decided: {rollout.outcome} ({rollout.reason}): {rollout.message}"
+        yield f"Outcome: {rollout.outcome} ({rollout.reason}): {rollout.message}"
     view = (
         None
         if rollout.evidence is None
@@ -120,7 +123,7 @@ def _describe_traffic(rollout: RolloutStatus, settings: Rollout) -> Iterator[str
     if evidence is not None and evidence.requests_per_second is not None:
         yield f"Traffic: {about_rate(evidence.requests_per_second)} requests/s to both revisions"
     if rollout.first_weight is not None:
-        yield f"First weight: {rollout.first_weight} %, chosen by the traffic"
+        yield f"First weight: {rollout.first_weight} %, chosen from the traffic"
     if short := advice_for_step(rollout, settings):
         yield short
 
@@ -129,22 +132,22 @@ def _awaited_text(settings: Rollout, rollout: RolloutStatus) -> str:
     step = current_step(rollout, settings)
     preview = settings.blue_green
     if rollout.state is State.AWAITING_PROMOTION and preview.auto_promote:
-        return "evidence of requests to the preview, and the end of previewAnalysis.minSeconds"
+        return "evidence from requests to the preview, and the end of previewAnalysis.minSeconds"
     if rollout.state is State.ANALYSING and rollout.weight == 0:
-        return "the end of the step's minSeconds: at weight 0 nothing is judged"
+        return "the end of the step's minSeconds; nothing is judged at weight 0"
     if rollout.state is not State.STEP_PAUSED or step is None or step.pause is None:
         return _awaited_in_bake(rollout) or AWAITED[rollout.state]
     if step.pause.seconds is None:
-        return "the command promote: the step has passed, and its pause has no end"
-    return f"the end of the step's pause of {step.pause.seconds} s, and a judge who is content"
+        return "the command promote; the step has passed, and its pause has no end"
+    return f"the end of the step's pause of {step.pause.seconds} s, and the verdict Pass"
 
 
 def _awaited_in_bake(rollout: RolloutStatus) -> str | None:
     """Return what the rollout waits for in the bake, if it is not the usual text of its state."""
     if rollout.state is State.PROMOTING and rollout.weight < FULL_WEIGHT:
-        return f"that the route gives the new revision {rollout.weight} %, its share of the bake"
+        return f"the route to give the new revision {rollout.weight} %, its weight in the bake"
     if rollout.state is State.BAKING and is_doubtful(rollout):
-        return f"the end of the bake, and odds against the new revision of under {odds(DOUBT)}"
+        return f"the end of the bake, and odds against the new revision of less than {odds(DOUBT)}"
     return None
 
 
@@ -170,14 +173,14 @@ def _describe_finished(md: ModelDeployment, rollout: FinishedRollout) -> Iterato
 def _describe_evidence(view: _EvidenceView | None) -> Iterator[str]:
     yield ""
     if view is None:
-        yield "The judge has not looked yet: it does so after the warm-up at the first weight."
+        yield "The judge has not polled yet: it starts after the warm-up at the first weight."
         return
     evidence = view.evidence
     yield f"The judge says {evidence.verdict or 'nothing yet'}: {evidence.message or '-'}"
     if evidence.no_data_since is not None:
-        yield f"There are no data since {rfc3339(evidence.no_data_since)}."
+        yield f"There has been no data since {rfc3339(evidence.no_data_since)}."
     if evidence.metrics_down_since is not None:
-        yield f"Prometheus has not answered since {rfc3339(evidence.metrics_down_since)}."
+        yield f"Prometheus has not responded since {rfc3339(evidence.metrics_down_since)}."
     for held in evidence.sources:
         yield ""
         yield from _describe_source(view, held)
@@ -204,10 +207,10 @@ def _describe_source(view: _EvidenceView, held: SourceEvidence) -> Iterator[str]
         yield f"  {bake}: odds {odds(log_mixture(held.log_bake))}"
     if held.log_confirmation and held.confirmation_requests:
         yield _format_threshold(
-            "since then worse than stable",
+            "worse than stable since the suspicion",
             log_mixture(held.log_confirmation),
             CONFIRMATION,
-            "confirm it",
+            "to confirm",
         )
     if view.stepwise:
         yield from _describe_certificates(view, held, bounds)
@@ -219,7 +222,7 @@ def _describe_client_errors(view: _EvidenceView) -> Iterator[str]:
     held = view.evidence.client_errors
     if held is None:
         return
-    verb = "stop it" if view.analysis.on_client_errors is ClientErrors.ABORT else "hold it"
+    verb = "to abort" if view.analysis.on_client_errors is ClientErrors.ABORT else "to hold"
     yield ""
     yield f"{held.source}: {rfc3339(held.begun_at)} to {rfc3339(held.watermark)}"
     yield _format_counts(
@@ -245,7 +248,7 @@ def _describe_all_tests(view: _EvidenceView) -> str:
         log_odds.append(log_mixture(held.log_abs))
         log_odds += [log_mixture(held.log_bake)] if held.log_bake else []
     value = combine(log_odds, bounds)
-    return f"All tests together: odds {odds(value)} against it; {odds(bounds.stop)} stop it"
+    return f"All tests together: odds {odds(value)} against it ({odds(bounds.stop)} to abort)"
 
 
 def _format_counts(revision: str, requests: int, errors: int, thing: str) -> str:
@@ -254,7 +257,7 @@ def _format_counts(revision: str, requests: int, errors: int, thing: str) -> str
 
 
 def _format_threshold(what: str, log_value: float, bar: float, then: str) -> str:
-    return f"  {what}: odds {odds(log_value)}; {odds(bar)} {then}"
+    return f"  {what}: odds {odds(log_value)} ({odds(bar)} {then})"
 
 
 def _describe_certificates(
@@ -262,10 +265,10 @@ def _describe_certificates(
 ) -> Iterator[str]:
     for index, level in enumerate(demanded(view.evidence, held)):
         what = f"under {percent(level)} {failure_noun(held.source)}s (step {index + 1})"
-        yield _format_threshold(what, log_odds_pass(held, level), bounds.certify, "let it pass")
+        yield _format_threshold(what, log_odds_pass(held, level), bounds.certify, "required")
     if held.log_better:
         what = f"under {percent(BETTER)} of stable's {failure_noun(held.source)}s"
-        yield _format_threshold(what, log_mixture(held.log_better), bounds.certify, "let it pass")
+        yield _format_threshold(what, log_mixture(held.log_better), bounds.certify, "required")
 
 
 def _describe_missing(view: _EvidenceView, held: SourceEvidence, step: int) -> str:
@@ -274,13 +277,13 @@ def _describe_missing(view: _EvidenceView, held: SourceEvidence, step: int) -> s
         return f"Nothing is missing {where(held.source)} for step {step + 1}."
     if more is None and log_odds_against(held) >= SUSPICION:
         return (
-            f"Held by the odds against it: {odds(SUSPICION)} or more. Clean requests alone do not"
-            f" let step {step + 1} pass."
+            f"The odds against it hold the step ({odds(SUSPICION)} or more): clean requests"
+            f" alone do not let step {step + 1} pass."
         )
     if more is None:
-        return f"Step {step + 1} cannot pass any more by clean requests: abort the rollout."
+        return f"Step {step + 1} cannot pass any more; abort the rollout."
     time = time_for(more, view.rollout, view.settings) if view.rollout else ""
-    missing = f"Missing for step {step + 1}: about {plural(more, 'more clean request')}"
+    missing = f"Step {step + 1} needs about {plural(more, 'more clean request')}"
     return f"{missing} ({time})." if time else f"{missing}."
 
 

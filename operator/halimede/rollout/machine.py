@@ -156,7 +156,7 @@ def _set_paused(ctx: RolloutContext, *, pause: bool) -> tuple[Status, tuple[Even
     rollout = change(ctx.rollout, ctx.now)
     event = normal(
         reason,
-        f"Revision {rollout.revision} is {verb} at {rollout.weight} %, as commanded.",
+        f"The rollout of revision {rollout.revision} was {verb} by command at {rollout.weight} %.",
     )
     return ctx.status.evolve(rollout=rollout), (event,)
 

@@ -98,15 +98,15 @@ def pin(ctx: RolloutContext, command: Command) -> tuple[Status, tuple[Event, ...
     failed = tuple(entry for entry in status.failed_revisions if entry.revision != revision)
     event = normal(
         EventReason.PINNED,
-        f"Revision {revision} is to serve again, as commanded; the spec asks for {spec_revision}."
-        " It stays so until the spec changes or the command `resume`.",
+        f"The command `rollback` pins revision {revision}, while the spec asks for"
+        f" {spec_revision}. The pin ends when the spec changes or with the command `resume`.",
     )
     return status.evolve(pinned=pin, failed_revisions=failed), (event,)
 
 
 def unpin(ctx: RolloutContext) -> tuple[Status, tuple[Event, ...]]:
     """End the pin, so that the spec is followed again."""
-    message = f"The spec is followed again, as commanded: it asks for {ctx.goal.target}."
+    message = f"The command `resume` ended the pin: the spec asks for {ctx.goal.target}."
     status = ctx.status.evolve(pinned=None)
     return status, (normal(EventReason.UNPINNED, message),)
 

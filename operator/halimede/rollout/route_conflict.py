@@ -54,11 +54,10 @@ def active_conflict(status: Status) -> str | None:
     if writes is None or writes.held_since is None:
         return None
     return join_sentences(
-        f"Field manager {writes.manager!r} changed the route's weights again and again"
-        f" ({len(writes.at)} times or more within {WINDOW_SECONDS:.0f} s); each time they were"
-        " set back",
-        f"Have it leave them alone; after {WINDOW_SECONDS:.0f} s without such a write rollouts"
-        " go on",
+        f"Field manager {writes.manager!r} changed the route's weights at least"
+        f" {len(writes.at)} times within {WINDOW_SECONDS:.0f} s; each time they were restored",
+        f"Stop it from writing these weights; rollouts resume after {WINDOW_SECONDS:.0f} s"
+        " without a conflicting write",
     )
 
 

@@ -135,9 +135,9 @@ def describe(advice: Advice, settings: Rollout) -> str:
     then = "aborts" if settings.analysis.on_inconclusive is OnTimeout.ABORT else "pauses"
     return (
         f"step {advice.index + 1} needs about {advice.requests} requests and gets"
-        f" {advice.available} in its maxSeconds: it takes {about(advice.seconds)} at"
-        f" {about_rate(advice.per_second)} requests/s, more than maxSeconds ({step.max_seconds}),"
-        f" so the rollout {then} there: {_remedy(advice, settings)}."
+        f" {advice.available} in its maxSeconds ({step.max_seconds}), so the rollout {then}"
+        f" there; at {about_rate(advice.per_second)} requests/s the step takes"
+        f" {about(advice.seconds)}: {_remedy(advice, settings)}."
     )
 
 
@@ -146,10 +146,8 @@ def _remedy(advice: Advice, settings: Rollout) -> str:
     if advice.weight is not None:
         later = settings.canary.steps[advice.index + 1 :]
         rise = any(step.weight <= advice.weight for step in later)
-        also = " and those of the later steps above it" if rise else ""
+        also = " (and the weights of later steps above that)" if rise else ""
         remedies.append(f"raise its weight to {advice.weight}{also}")
     if advice.max_seconds is not None:
         remedies.append(f"raise its maxSeconds to {advice.max_seconds}")
-    return (
-        ", or ".join(remedies) or "no setting makes up for so few requests, so promote by command"
-    )
+    return ", or ".join(remedies) or "no setting helps with so few requests, so promote by command"

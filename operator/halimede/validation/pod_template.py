@@ -36,29 +36,29 @@ def find_patch_violations(patch: Manifest) -> Iterator[Refusal]:
 def _structural_errors(patch: Manifest, path: str) -> Iterator[Refusal]:
     for name in patch:
         if name not in ("metadata", "spec"):
-            yield f"{path}.{name}", "a pod has no such part", "use metadata and spec"
+            yield f"{path}.{name}", "a pod template has no such field", "use metadata and spec"
     yield from _metadata(patch.get("metadata", {}), f"{path}.metadata")
     yield from _spec(patch.get("spec", {}), f"{path}.spec")
 
 
 def _metadata(patch: Any, path: str) -> Iterator[Refusal]:
     if not isinstance(patch, dict):
-        yield path, "it is no map", "write labels or annotations under it"
+        yield path, "must be a map", "add labels or annotations to it"
         return
     for name, value in patch.items():
         if name not in ("labels", "annotations"):
-            yield f"{path}.{name}", "Halimede sets it", "remove it"
+            yield f"{path}.{name}", "it is set by Halimede", "remove it"
         elif not isinstance(value, dict):
-            yield f"{path}.{name}", "it is no map", "write one value by name"
+            yield f"{path}.{name}", "must be a map", "write one value per name"
     labels = patch.get("labels")
     for label in labels if isinstance(labels, dict) else ():
         if label == PATCH or label.startswith(RESERVED):
-            yield f"{path}.labels", f"Halimede sets {label!r}", "choose another name"
+            yield f"{path}.labels", f"{label!r} is set by Halimede", "choose another name"
 
 
 def _spec(patch: Any, path: str) -> Iterator[Refusal]:
     if not isinstance(patch, dict) or PATCH in patch:
-        yield path, "it is no map of a pod's fields", "name the fields to change"
+        yield path, "must be a map of a pod's fields", "add the fields to change"
         return
     for field, names in REQUIRED.items():
         if field in patch:
@@ -67,12 +67,12 @@ def _spec(patch: Any, path: str) -> Iterator[Refusal]:
 
 def _list(patch: Any, required: tuple[str, ...], path: str) -> Iterator[Refusal]:
     if not isinstance(patch, list):
-        yield path, "it is no list", "write a list, each item with its name"
+        yield path, "must be a list", "write a list of items with names"
         return
     (key,) = KEYS[path.rpartition(".")[2]]
     for number, item in enumerate(patch):
         here = f"{path}[{number}]"
         if not isinstance(item, dict) or not isinstance(item.get(key), str):
-            yield here, f"it has no {key}", f"say by its {key} what it adds or changes"
+            yield here, f"must have a {key}", f"set {key} to the item to add or change"
         elif item[key] in required and PATCH in item:
             yield here, f"{item[key]!r} cannot be removed or replaced", f"remove {PATCH}"

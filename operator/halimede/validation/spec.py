@@ -78,7 +78,7 @@ def _source(md: ModelDeployment, inputs: Inputs) -> Iterator[Violation]:
     elif (size := _size(config_map)) > MAX_BYTES:
         yield Violation(
             path,
-            f"{where} holds {size} bytes, more than the {MAX_BYTES} that a revision can copy",
+            f"{where} contains {size} bytes, more than the {MAX_BYTES} that a revision can copy",
             "put the model on a volume (pvc://) or on a server (https://)",
         )
 
@@ -109,35 +109,35 @@ _Fault = tuple[str, str] | None
 def _check_backend(config: ModelConfig, _: ModelDeployment) -> _Fault:
     if config.backend or config.platform:
         return None
-    return "it names neither backend nor platform", 'add a line such as `backend: "onnxruntime"`'
+    return "must set backend or platform", 'add a line such as `backend: "onnxruntime"`'
 
 
 def _check_no_ensemble(config: ModelConfig, _: ModelDeployment) -> _Fault:
     if config.platform != "ensemble":
         return None
     return (
-        "an ensemble needs further models, but a ModelDeployment serves one",
-        "serve its models one by one, or join them in one model of the Python backend",
+        "an ensemble needs other models, but a ModelDeployment serves only one",
+        "serve its models separately, or combine them in one model of the Python backend",
     )
 
 
 def _check_names(config: ModelConfig, _: ModelDeployment) -> _Fault:
     if not any("/" in name or ".." in name for name in (config.backend, config.runtime)):
         return None
-    return "backend and runtime must be plain names", "remove the path"
+    return "backend and runtime must be names without a path", "remove the path"
 
 
 def _check_batching(config: ModelConfig, _: ModelDeployment) -> _Fault:
     if config.max_batch_size < 0:
-        return "max_batch_size is negative", "set it to 0 for a model without batches"
+        return "max_batch_size is negative", "set it to 0 for a model without a batch dimension"
     if not config.HasField("dynamic_batching"):
         return None
     if config.max_batch_size == 0:
-        return "dynamic_batching needs batches", "set max_batch_size to at least 1"
+        return "dynamic_batching requires batches", "set max_batch_size to at least 1"
     sizes = config.dynamic_batching.preferred_batch_size
     if any(not 0 < size <= config.max_batch_size for size in sizes):
         return (
-            f"dynamic_batching.preferred_batch_size must lie from 1 to {config.max_batch_size}",
+            f"dynamic_batching.preferred_batch_size must be from 1 to {config.max_batch_size}",
             "lower it, or raise max_batch_size",
         )
     return None
@@ -148,7 +148,7 @@ def _check_gpu_requested(config: ModelConfig, md: ModelDeployment) -> _Fault:
         return None
     if all(group.kind != ModelInstanceGroup.KIND_GPU for group in config.instance_group):
         return None
-    return "an instance_group has kind KIND_GPU, but no GPU is asked for", "set spec.gpu"
+    return "an instance_group has kind KIND_GPU, but the pod requests no GPU", "set spec.gpu"
 
 
 def _check_gpu_numbers(config: ModelConfig, md: ModelDeployment) -> _Fault:
@@ -156,8 +156,8 @@ def _check_gpu_numbers(config: ModelConfig, md: ModelDeployment) -> _Fault:
     if all(gpu < count for group in config.instance_group for gpu in group.gpus):
         return None
     return (
-        f"an instance_group names GPUs that the pod has not: it has {count}, counted from 0",
-        "name GPUs by their number within the pod",
+        f"an instance_group refers to GPUs that the pod, which has {count}, does not have",
+        "number the GPUs within the pod from 0",
     )
 
 
@@ -165,7 +165,7 @@ def _check_cache_argument(config: ModelConfig, md: ModelDeployment) -> _Fault:
     if not config.response_cache.enable or md.spec.runtime.version is not None:
         return None
     return (
-        "response_cache needs an argument that came with Triton 23.03",
+        "response_cache requires an argument that Triton has had since 23.03",
         "set spec.runtime.version to the version of your image",
     )
 
@@ -189,16 +189,18 @@ def _rollout(md: ModelDeployment) -> Iterator[Violation]:
     }
     for name, stage in stages.items():
         if stage and stage.max_seconds < stage.min_seconds:
-            message = "maxSeconds is less than minSeconds"
-            yield Violation(f"{path}.{name}.maxSeconds", message, "raise it or lower minSeconds")
+            message = "maxSeconds must not be less than minSeconds"
+            yield Violation(
+                f"{path}.{name}.maxSeconds", message, "raise maxSeconds or lower minSeconds"
+            )
     if rollout.canary.mirror and rollout.capacity_mode is CapacityMode.REPLACE:
-        message = "there are no pods for copies of requests where pods are replaced one by one"
+        message = "mirrored requests need extra pods, but capacityMode Replace adds none"
         yield Violation(
             f"{path}.canary.mirror", message, "remove it, or set capacityMode to Extra"
         )
     both = set(rollout.blue_green.preview_hostnames) & set(gateway.hostnames if gateway else ())
     if both:
-        message = f"{', '.join(sorted(both))} leads users to the model"
+        message = f"{', '.join(sorted(both))} is also a hostname of the model itself"
         yield Violation(f"{path}.blueGreen.previewHostnames", message, "choose another hostname")
 
 

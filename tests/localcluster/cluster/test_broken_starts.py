@@ -48,13 +48,13 @@ def test_a_program_that_fails_shows_its_last_words(binaries: Path) -> None:
         start(binaries)
 
 
-def test_a_start_that_hangs_is_given_up(binaries: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_start_that_hangs_times_out(binaries: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A hanging start ends after its time limit and names what it waited for."""
     (binaries / "make-certificate").unlink()
     (binaries / "make-certificate").write_text("#!/bin/sh\nexec sleep 1000\n")
     (binaries / "make-certificate").chmod(0o755)
     monkeypatch.setattr(launch, "START_SECONDS", 1)
-    with pytest.raises(ClusterError, match="after 1 s it still waits for the certificates"):
+    with pytest.raises(ClusterError, match="after 1 s it is still waiting for the certificates"):
         start(binaries)
 
 

@@ -48,7 +48,7 @@ def test_controllers_and_scheduler_make_pods_run(cluster: Cluster) -> None:
     cluster.kubectl(*gone)
 
 
-def test_the_audit_log_tells_who_asked_what(cluster: Cluster) -> None:
+def test_the_audit_log_has_user_and_request(cluster: Cluster) -> None:
     """Requests from outside are recorded with their user agent; the control plane's are not."""
     cluster.kubectl("get", "configmaps", "--namespace=kube-public")
     path = "/api/v1/namespaces/kube-public/configmaps"
@@ -96,7 +96,7 @@ def test_a_name_is_given_once(cluster: Cluster) -> None:
 
 def test_a_name_must_fit() -> None:
     """A name that could lead out of the folder is rejected."""
-    with pytest.raises(ClusterError, match="does not fit"):
+    with pytest.raises(ClusterError, match="is invalid"):
         up("../elsewhere", parts=())
 
 
@@ -140,7 +140,7 @@ def test_a_caller_killed_while_it_starts_leaves_nothing() -> None:
     wait_until(lambda: state_file.is_running(directory), lambda runs: not runs)
 
 
-def test_a_kernel_that_forbids_namespaces_is_told_how_to_allow_them() -> None:
+def test_if_the_kernel_forbids_namespaces_the_error_has_the_remedy() -> None:
     """If the kernel forbids user namespaces, the error names the sysctl and its value."""
     # The limit applies below a user namespace, so it can be tested in one.
     forbid = "echo 0 > /proc/sys/user/max_user_namespaces"

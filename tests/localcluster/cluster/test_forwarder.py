@@ -52,7 +52,9 @@ def test_much_is_carried_whole_and_in_order(
     assert received == sent
 
 
-def test_a_connection_to_nobody_is_closed(inside: socket.socket, outside: tuple[str, int]) -> None:
+def test_a_connection_without_a_backend_is_closed(
+    inside: socket.socket, outside: tuple[str, int]
+) -> None:
     """If nothing listens inside, the caller's connection ends at once."""
     inside.close()
     caller = socket.create_connection(outside, timeout=20)

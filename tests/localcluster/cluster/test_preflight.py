@@ -19,7 +19,7 @@ def found(environment: Path) -> str:
     return "\n".join(map(str, problems(CLUSTER, environment)))
 
 
-def test_a_machine_that_can_do_it_is_told_nothing(
+def test_a_suitable_machine_gets_no_message(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The machine that runs these tests has no problem."""
@@ -53,7 +53,7 @@ def test_only_versions_with_packages_are_taken(
     assert preflight.check_python() == [
         Problem(
             f"Python 3.11 or 3.12 is needed; {sys.executable} is {said}.",
-            "Say which one to use: make PYTHON=python3.12 ...",
+            "Set the one to use: make PYTHON=python3.12 ...",
         )
     ]
 
@@ -114,7 +114,7 @@ def test_a_kernel_without_namespaces_is_found() -> None:
         [*IN_NAMESPACES, script, "sh", *PREFLIGHT], capture_output=True, text=True, check=False
     )
     assert finished.returncode == 1
-    assert "Namespaces cannot be made: unshare: No space left on device" in finished.stderr
+    assert "Namespaces cannot be created: unshare: No space left on device" in finished.stderr
     assert "sudo sysctl -w user.max_user_namespaces=10000" in finished.stderr
 
 

@@ -13,7 +13,7 @@ def test_a_wait_that_gives_up_shows_the_last_answer_and_the_explanation() -> Non
     with pytest.raises(GaveUpError) as caught:
         wait_until("a Ready node", lambda: next(answers), 0.1, lambda: "the log")
     assert str(caught.value) == (
-        "a Ready node did not come within 0.1 s; last seen: not Ready\nthe log"
+        "timed out after 0.1 s waiting for a Ready node; last seen: not Ready\nthe log"
     )
 
 

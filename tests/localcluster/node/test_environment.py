@@ -112,7 +112,7 @@ def test_what_is_optional_may_be_missing(container: dict[str, Any]) -> None:
         ("status.hostIP", "10.244.0.1"),
     ],
 )
-def test_a_pod_can_be_told_its_own_fields(path: str, value: str) -> None:
+def test_a_pod_gets_its_own_fields_as_variables(path: str, value: str) -> None:
     """Every fieldPath of variables and downward volumes is supported."""
     container = {"env": [{"name": "V", "valueFrom": {"fieldRef": {"fieldPath": path}}}]}
     assert resolved(container) == {"V": value}
@@ -128,7 +128,9 @@ def test_a_pod_can_be_told_its_own_fields(path: str, value: str) -> None:
         ("requests.cpu", "0", "0"),
     ],
 )
-def test_a_container_can_be_told_its_resources(wanted: str, divisor: str, value: str) -> None:
+def test_a_container_gets_its_resources_as_variables(
+    wanted: str, divisor: str, value: str
+) -> None:
     """Values are in units of the divisor, rounded up; without a limit they are the node's."""
     origin = {"resourceFieldRef": {"resource": wanted, "divisor": divisor}}
     container = {

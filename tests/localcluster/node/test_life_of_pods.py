@@ -35,7 +35,7 @@ def test_a_container_that_fails_is_restarted_with_a_back_off(pods: Pods) -> None
 
 
 @pytest.mark.parametrize(("code", "phase"), [(0, "Succeeded"), (3, "Failed")])
-def test_a_pod_that_is_not_restarted_tells_how_it_ended(pods: Pods, code: int, phase: str) -> None:
+def test_a_pod_without_restarts_reports_its_exit(pods: Pods, code: int, phase: str) -> None:
     """A pod that runs once ends in the phase of its exit code, with its message."""
     pods.run("p", "sh", "-c", f"echo bye > /dev/termination-log; exit {code}", spec=ONCE)
     pods.until("p", lambda pod: pod["status"]["phase"] == phase)
@@ -176,7 +176,7 @@ def test_logs_are_followed_until_the_container_ends(pods: Pods) -> None:
     assert pods.kubectl("logs", "p", "--tail=1") == "two\n"
 
 
-def test_pods_end_with_the_agent_and_are_started_anew(pods: Pods) -> None:
+def test_pods_end_with_the_agent_and_start_again(pods: Pods) -> None:
     """A killed agent leaves no process; its successor runs the pods again."""
     pods.run("p", "sh", "-c", "echo $$; exec sleep 4713")
     pods.until_ready("p")

@@ -121,7 +121,7 @@ def test_an_unfinished_init_container_is_named() -> None:
     assert [one["ready"] for one in status["initContainerStatuses"]] == [True, False]
 
 
-def test_an_end_is_told_with_its_reason_beside_the_state_now() -> None:
+def test_a_termination_is_reported_beside_the_current_state() -> None:
     """A restarted container has the exit code, reason and message of its last end."""
     ended = Terminated(137, "Error", "killed", 10.0, 20.0, "process://1")
     now = Container("c", "i", Running(30.0), last=ended, restarts=2, started=True, ready=True)

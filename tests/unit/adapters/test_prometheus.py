@@ -103,16 +103,16 @@ async def test_an_answer_with_warnings_is_no_data(server: Server) -> None:
     ("status", "why", "words"),
     [
         (400, UnavailableReason.REFUSED, "HTTP 400, because"),
-        (401, UnavailableReason.REFUSED, "let the operator read it"),
+        (401, UnavailableReason.REFUSED, "give the operator valid credentials"),
         (404, UnavailableReason.REFUSED, "HALIMEDE_PROMETHEUS_URL"),
         (408, UnavailableReason.UNREACHABLE, "HTTP 408"),
-        (413, UnavailableReason.REFUSED, "limits on queries"),
-        (422, UnavailableReason.REFUSED, "limits on queries"),
+        (413, UnavailableReason.REFUSED, "check its query limits"),
+        (422, UnavailableReason.REFUSED, "check its query limits"),
         (429, UnavailableReason.UNREACHABLE, "HTTP 429"),
-        (503, UnavailableReason.UNREACHABLE, "could not answer now"),
+        (503, UnavailableReason.UNREACHABLE, "Prometheus is unavailable"),
     ],
 )
-async def test_errors_say_whether_waiting_cures_them(
+async def test_errors_say_whether_waiting_helps(
     server: Server, status: int, why: UnavailableReason, words: str
 ) -> None:
     """4xx is an error with a remedy; 429 and 5xx are transient."""
@@ -145,7 +145,7 @@ async def test_something_else_at_the_address_is_refused(server: Server, body: st
     server.body = body
     said = await refusal(server.url)
     assert said.why is UnavailableReason.REFUSED
-    assert f"what answers at {server.url} is no Prometheus API" in said.message
+    assert f"{server.url} is not a Prometheus API" in said.message
 
 
 async def test_a_success_without_content_is_refused(server: Server) -> None:
@@ -153,7 +153,7 @@ async def test_a_success_without_content_is_refused(server: Server) -> None:
     server.status = 203
     message = await refusal(server.url)
     assert message.why is UnavailableReason.REFUSED
-    assert "is no Prometheus API" in message.message
+    assert "is not a Prometheus API" in message.message
 
 
 @pytest.mark.parametrize("error", [KeyError, TypeError, ValueError, AttributeError])
@@ -206,7 +206,7 @@ async def test_a_redirect_to_no_address_is_refused(server: Server) -> None:
     server.headers = {"Location": "http://[elsewhere"}
     message = await refusal(server.url)
     assert message.why is UnavailableReason.REFUSED
-    assert "redirects to an address that cannot be read" in message.message
+    assert "redirects to an invalid address" in message.message
 
 
 async def test_a_name_that_no_host_can_have_is_unreachable() -> None:
@@ -216,7 +216,7 @@ async def test_a_name_that_no_host_can_have_is_unreachable() -> None:
     assert "HALIMEDE_PROMETHEUS_URL" in said.message
 
 
-async def test_nobody_at_the_address_is_unreachable() -> None:
+async def test_a_closed_port_is_unreachable() -> None:
     """A refused connection is reported at once."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -225,7 +225,7 @@ async def test_nobody_at_the_address_is_unreachable() -> None:
     assert "ConnectionError" in said.message
 
 
-async def test_silence_is_unreachable_and_blocks_nobody(server: Server) -> None:
+async def test_a_timeout_is_unreachable_and_blocks_no_other_query(server: Server) -> None:
     """A query without a response times out and does not block the event loop."""
     server.silent = Event()
     asked = asyncio.create_task(refusal(server.url, read_seconds=0.3))
@@ -286,7 +286,10 @@ async def test_several_series_are_refused_with_the_field(server: Server) -> None
     said = (await read(server.url, custom("f{{ revision }}{{ window }}"))).answers[Source.ROUTER]
     assert isinstance(said, Unavailable)
     assert said.why is UnavailableReason.REFUSED
-    assert said.message == "Router counters: the answer has 2 series: add them up, as by sum(...)"
+    assert (
+        said.message
+        == "Router counters: the result has 2 series: aggregate them, for example with sum(...)"
+    )
 
 
 async def test_a_template_that_is_broken_by_now_is_refused(server: Server) -> None:

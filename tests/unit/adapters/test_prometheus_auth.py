@@ -57,7 +57,7 @@ async def test_a_token_that_no_header_can_hold_is_refused(server: Server, tmp_pa
     answer = await said(server, write(tmp_path, token=f"{HIDDEN}\u0142"))
     assert isinstance(answer, Unavailable)
     assert answer.why is UnavailableReason.NOT_CONFIGURED
-    assert "token must hold ASCII only" in answer.message
+    assert "token must be ASCII" in answer.message
     assert HIDDEN not in answer.message
     assert server.received == []
 
@@ -95,11 +95,11 @@ async def test_without_files_nothing_is_shown(server: Server, tmp_path: Path) ->
         ({"password": HIDDEN}, "password but no username"),
         ({"tls_crt": HIDDEN}, "tls.crt but no tls.key"),
         ({"tls_key": HIDDEN}, "tls.key but no tls.crt"),
-        ({"token": f"{HIDDEN}\nX: y"}, "token must hold one line"),
-        ({"headers": f"a: b\n{HIDDEN}"}, "headers, line 2, is no header"),
+        ({"token": f"{HIDDEN}\nX: y"}, "token must be one line"),
+        ({"headers": f"a: b\n{HIDDEN}"}, "headers, line 2, is not a header"),
     ],
 )
-async def test_files_that_do_not_go_together_are_named_with_a_cure(
+async def test_inconsistent_files_are_named_with_a_remedy(
     server: Server, tmp_path: Path, texts: dict[str, str], words: str
 ) -> None:
     """Nothing is sent, and the message contains no secret."""
@@ -117,7 +117,7 @@ async def test_what_is_no_text_is_named(server: Server, tmp_path: Path) -> None:
     (tmp_path / "token").write_bytes(b"\xff\xfe")
     answer = await said(server, tmp_path)
     assert isinstance(answer, Unavailable)
-    assert "token is no UTF-8 text" in answer.message
+    assert "token must be UTF-8 text" in answer.message
 
 
 async def test_a_file_that_cannot_be_read_is_named(server: Server, tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ async def test_a_file_that_cannot_be_read_is_named(server: Server, tmp_path: Pat
     assert f"{tmp_path / 'token'} cannot be read" in answer.message
 
 
-async def test_no_refusal_tells_the_secret(server: Server, tmp_path: Path) -> None:
+async def test_no_error_contains_the_secret(server: Server, tmp_path: Path) -> None:
     """Messages go to conditions, Events and logs, so they contain no secret."""
     server.status = 401
     answer = await said(server, write(tmp_path, token=HIDDEN))
@@ -139,7 +139,7 @@ async def test_no_refusal_tells_the_secret(server: Server, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("location", ["http://elsewhere.example/", "//elsewhere.example/"])
-async def test_nobody_else_is_shown_the_secret(
+async def test_the_secret_is_sent_to_no_other_host(
     server: Server, tmp_path: Path, location: str
 ) -> None:
     """A redirect to another host is rejected with that host's name."""

@@ -127,7 +127,7 @@ def test_children_come_sorted_by_name() -> None:
     assert _names(store) == ["a", "b", "c"]
 
 
-def test_a_list_tells_what_is_missing() -> None:
+def test_a_list_reports_missing_objects() -> None:
     """Unknown objects and older versions are missing; equal, newer and deleted ones are not."""
     store = Store()
     store.put(POD, _thing("same", "same", 5))
@@ -161,7 +161,7 @@ def test_what_is_gone_is_remembered_for_one_age_and_forgotten_after_two() -> Non
     assert store.put(POD, _thing("a", "1", 6)) == (KEY,)
 
 
-def test_what_nobody_owns_concerns_nobody() -> None:
+def test_an_object_without_an_owner_is_ignored() -> None:
     """An object without the name's label is stored for comparison and has no owner."""
     store = Store()
     assert store.put(POD, _thing("a", "1", 1, owner=None)) == ()

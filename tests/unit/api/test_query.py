@@ -23,9 +23,9 @@ def test_placeholders_are_filled_in() -> None:
     [
         ("sum({{ revision }", "cannot be read"),
         ("{% for x in y %}", "cannot be read"),
-        ("{{ secret }} {{ revision }} {{ window }}", "no value for secret"),
-        ("{{ window }}", "the same of both revisions"),
-        ("{{ revision }}", "does not say of which time"),
+        ("{{ secret }} {{ revision }} {{ window }}", "uses secret, which has no value"),
+        ("{{ window }}", "the same for both revisions"),
+        ("{{ revision }}", "does not state its time range"),
         ("{{ revision.__class__ }} {{ window }}", "more than text and placeholders"),
         ("{{ 'a' * 1000000000 }} {{ revision }} {{ window }}", "more than text and"),
         ("{{ range(1000000000) }} {{ revision }} {{ window }}", "more than text and"),
@@ -35,7 +35,7 @@ def test_placeholders_are_filled_in() -> None:
         ("{{" + "(" * 900 + "revision", "cannot be read"),
     ],
 )
-def test_whatever_is_no_placeholder_is_refused_with_a_cure(text: str, words: str) -> None:
+def test_a_template_with_other_content_is_rejected_with_a_remedy(text: str, words: str) -> None:
     """Other expressions are rejected from their syntax tree and never evaluated."""
     with pytest.raises(UnusableQueryError, match=words) as refused:
         validate(text)

@@ -90,7 +90,7 @@ def test_absent_steps_stay_absent() -> None:
     )
 
 
-def test_rules_name_a_cure() -> None:
+def test_rules_have_a_remedy() -> None:
     """Each rule's message has a remedy, after a colon or a comma."""
     rules = [rule for _, node in nodes(SPEC) for rule in node.get("x-kubernetes-validations", ())]
     assert len(rules) > 20

@@ -20,7 +20,7 @@ EXPLAINED = ROOT / "tests" / "unit" / "rollout" / "explained"
 OBJECT = "/apis/halimede.dev/v1alpha1/namespaces/demo/modeldeployments/digits"
 
 
-def test_forecast_tells_of_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+def test_forecast_reads_a_file(capsys: pytest.CaptureFixture[str]) -> None:
     """`forecast` prints the bake of a blue-green example with the given traffic."""
     file = str(ROOT / "examples" / "blue-green.yaml")
     assert main(["forecast", file, "--rate", "5", "--stable-error", "0.1"]) == 0
@@ -37,7 +37,7 @@ def test_a_rate_that_is_none_is_refused(rate: str, capsys: pytest.CaptureFixture
         main(["forecast", "model.yaml", f"--rate={rate}"])
     assert ended.value.code == 2
     assert "--rate: " in (complaint := capsys.readouterr().err)
-    assert "give more than 0" in complaint
+    assert "it must be more than 0" in complaint
 
 
 @pytest.mark.parametrize("errors", ["-1", "100", "nan", "few"])
@@ -55,8 +55,8 @@ def test_an_error_rate_that_is_none_is_refused(
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("a: [", "no YAML"),
-        ("- 1\n", "no Kubernetes object"),
+        ("a: [", "not valid YAML"),
+        ("- 1\n", "not a Kubernetes object"),
         ("kind: ConfigMap\nmetadata: {name: x}\n", "no ModelDeployment"),
         ("kind: ModelDeployment\nmetadata: {name: x}\nspec: {replicas: 1}\n", "spec.model"),
     ],
@@ -132,4 +132,4 @@ def test_explain_says_that_there_is_no_such_object(kubeconfig: Path) -> None:
     """Without a namespace the object is read from `default`."""
     asked = ask(kubeconfig, "digits")
     assert (asked.returncode, asked.stdout) == (1, "")
-    assert "halimede: there is no ModelDeployment digits in the namespace default" in asked.stderr
+    assert "halimede: there is no ModelDeployment digits in namespace default" in asked.stderr

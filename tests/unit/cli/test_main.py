@@ -30,7 +30,7 @@ def test_render_shows_what_becomes_of_a_file(capsys: pytest.CaptureFixture[str])
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("a: [", "no YAML"),
+        ("a: [", "not valid YAML"),
         ("kind: ConfigMap\nmetadata: {name: x}\n", "no ModelDeployment"),
         ("kind: ModelDeployment\nmetadata: {name: x}\nspec: {replicas: 1}\n", "spec.model"),
         ("---\n---\nkind: ConfigMap\n", "document 2 (ConfigMap) has no metadata"),
@@ -92,7 +92,7 @@ def test_the_printed_crd_is_the_committed_one(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out == committed.read_text()
 
 
-def test_fetch_tells_why_it_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_fetch_reports_why_it_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The last line of the log is the reason: the kubelet puts it into the pod's status."""
     assert main(["fetch", "--source", str(tmp_path / "none"), "--to", str(tmp_path / "m")]) == 1
     assert "does not exist" in capsys.readouterr().err

@@ -76,16 +76,16 @@ def test_objects_are_read_wherever_they_stand(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "there is no ModelDeployment (halimede.dev/v1alpha1) in it"),
-        ("---\n---\n", "there is no ModelDeployment"),
-        (CONFIG_MAP, "there is no ModelDeployment"),
-        (MODEL.replace("v1alpha1", "v9"), "there is no ModelDeployment (halimede.dev/v1alpha1)"),
-        (f"{MODEL}---\nhello\n", 'document 2 is "hello", and no Kubernetes object'),
-        (f"{MODEL}---\n- a\n", "document 2 is a list, and no Kubernetes object"),
-        (f"{MODEL}---\nfalse\n", "document 2 is false, and no Kubernetes object"),
-        (f"{MODEL}---\n0\n", "document 2 is 0, and no Kubernetes object"),
+        ("", "no ModelDeployment (halimede.dev/v1alpha1) found"),
+        ("---\n---\n", "no ModelDeployment"),
+        (CONFIG_MAP, "no ModelDeployment"),
+        (MODEL.replace("v1alpha1", "v9"), "no ModelDeployment (halimede.dev/v1alpha1)"),
+        (f"{MODEL}---\nhello\n", 'document 2 is "hello", not a Kubernetes object'),
+        (f"{MODEL}---\n- a\n", "document 2 is a list, not a Kubernetes object"),
+        (f"{MODEL}---\nfalse\n", "document 2 is false, not a Kubernetes object"),
+        (f"{MODEL}---\n0\n", "document 2 is 0, not a Kubernetes object"),
         (f"---\n---\n{MODEL}---\n{{}}\n", "document 3 has no kind: every Kubernetes object needs"),
-        (f"{MODEL}---\nkind: [a]\n", "document 2: kind is a list, not a string"),
+        (f"{MODEL}---\nkind: [a]\n", "document 2: kind must be a string, not a list"),
         (f"{MODEL}---\nkind: ConfigMap\ndata: {{}}\n", "document 2 (ConfigMap) has no metadata"),
         (f"{MODEL}---\nkind: ConfigMap\nmetadata: x\n", "document 2 (ConfigMap) has no metadata"),
         (
@@ -94,38 +94,41 @@ def test_objects_are_read_wherever_they_stand(text: str) -> None:
         ),
         (
             f"{MODEL}---\nkind: ConfigMap\nmetadata: {{name: 1e3}}\n",
-            "document 2 (ConfigMap): metadata: name is 1000, not a string: write it in quotes",
+            "metadata: name must be a string, not 1000: write it in quotes",
         ),
         (
             MODEL.replace("name: m", "name: m, namespace: y"),
-            "document 1 (ModelDeployment): metadata: namespace is true, not a string",
+            "document 1 (ModelDeployment): metadata: namespace must be a string, not true",
         ),
         ("kind: ModelDeployment\n", "document 1 (ModelDeployment) has no metadata"),
         (
             listed(MODEL, "kind: ConfigMap"),
-            "document 1, items[1] (ConfigMap) has no metadata: write its name under metadata",
+            "document 1, items[1] (ConfigMap) has no metadata: add metadata with a name",
         ),
         (listed(MODEL, listed("a: b")), "document 1, items[1], items[0] has no kind"),
-        (f"{MODEL}---\nkind: List\nitems: x\n", 'document 2 (List): items is "x", not a list'),
+        (
+            f"{MODEL}---\nkind: List\nitems: x\n",
+            'document 2 (List): items must be a list, not "x"',
+        ),
         (
             f"{MODEL}---\n{MODEL}",
-            "document 2 is the ModelDeployment 'm', as document 1 is: remove one",
+            "document 2 is the same ModelDeployment 'm' as document 1: remove one",
         ),
         (
             listed(CONFIG_MAP, MODEL, CONFIG_MAP),
-            "document 1, items[2] is the ConfigMap 'model', as document 1, items[0] is",
+            "document 1, items[2] is the same ConfigMap 'model' as document 1, items[0]",
         ),
         (f"a: &a [*a]\n---\n{MODEL}", "document 1 refers to itself by an alias"),
         (f"{'[' * 5000}", "it is nested too deeply"),
-        (f"{MODEL}  replicas: 1\n  replicas: 2\n", "the key 'replicas' is given twice"),
+        (f"{MODEL}  replicas: 1\n  replicas: 2\n", "the key 'replicas' occurs twice"),
         (MODEL.replace("spec:", "spex:"), "ModelDeployment 'm': spec: Field required"),
         (
             f"{MODEL}---\n{CONFIG_MAP.replace('x}', '1}')}",
-            "ConfigMap 'model'.data[model.py]: it is the number 1, not a string; write it in",
+            "ConfigMap 'model'.data[model.py]: must be a string, not the number 1; write it in",
         ),
         (
             f"{MODEL}---\n{CONFIG_MAP.replace('{model.py: x}', 'x')}",
-            "ConfigMap 'model'.data: it is the string 'x', not a map",
+            "ConfigMap 'model'.data: must be a map, not the string 'x'",
         ),
         (
             f"{MODEL}---\n{CONFIG_MAP.replace('name: model', 'name: model, namespace: other')}",
@@ -136,11 +139,11 @@ def test_objects_are_read_wherever_they_stand(text: str) -> None:
                 f"{MODEL}  podTemplate: {{metadata: {{annotations: {{port: 8002}}}}}}\n"
                 f"---\n{CONFIG_MAP}"
             ),
-            "spec.podTemplate.metadata.annotations[port]: it is the number 8002, not a string",
+            "spec.podTemplate.metadata.annotations[port]: must be a string, not the number 8002",
         ),
     ],
 )
-def test_what_cannot_be_read_is_told(text: str, says: str) -> None:
+def test_invalid_input_is_reported(text: str, says: str) -> None:
     """The message is a sentence with the document's number, if there are several."""
     with pytest.raises(InvalidManifestError, match=re.escape(says)):
         render_manifests(text, PLATFORM)

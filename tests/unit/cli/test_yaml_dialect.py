@@ -109,7 +109,7 @@ def test_read_as_kubectl_does(text: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("{a: 1, a: 2}", "the key 'a' is given twice"),
+        ("{a: 1, a: 2}", "the key 'a' occurs twice"),
         ("a: 1\nb: 2\n'a': 3\n", "line 3"),
         ("{~: a}", "the key None is not a string"),
         ("{[a]: b}", "the key ['a'] is not a string"),

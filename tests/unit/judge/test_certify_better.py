@@ -26,26 +26,26 @@ def test_a_canary_better_than_a_bad_stable_passes_and_says_so() -> None:
     judgements = [watch.poll(SIX, TEN) for _ in range(30)]
     assert [one.verdict for one in judgements[:3]] == [Verdict.CONTINUE] * 3
     passed = next(one for one in judgements if one.verdict is Verdict.PASS)
-    assert "stable revision aaaa1111 has" in passed.message
-    assert passed.message.endswith(":1 for the new revision making less than 80 % of its errors")
+    assert "; stable aaaa1111: " in passed.message
+    assert passed.message.endswith(":1 that the error rate is under 80 % of stable's")
     assert judgements[-1].verdict is Verdict.PASS
 
 
-def test_it_is_held_where_hold_is_wished() -> None:
+def test_a_better_canary_is_held_with_hold() -> None:
     """The message says that an equal revision would not pass either."""
     watch = watched(BetterThanStable.HOLD)
     judgements = [watch.poll(SIX, TEN) for _ in range(60)]
     assert {one.verdict for one in judgements} == {Verdict.CONTINUE}
-    assert "for an error rate under 5 %" in judgements[-1].message
+    assert "that the error rate is under 5 % (20:1 required)" in judgements[-1].message
     assert watch.held().log_better
 
 
-def test_a_fix_passes_by_its_own_rate_where_hold_is_wished() -> None:
+def test_with_hold_a_fix_passes_by_its_own_rate() -> None:
     """1 % passes without comparison, although stable is far over the ceiling."""
     watch = watched(BetterThanStable.HOLD, past=4800)
     judgements = [watch.poll(Counts(200, 2), Counts(1800, 72)) for _ in range(30)]
     assert judgements[-1].verdict is Verdict.PASS
-    assert judgements[-1].message.endswith("for an error rate under 5 %")
+    assert judgements[-1].message.endswith("that the error rate is under 5 %")
 
 
 @pytest.mark.parametrize("errors", [17, 18, 20, 30])

@@ -27,32 +27,32 @@ def polled(watch: JudgedRollout, looks: int, client_errors: tuple[int, int]) -> 
     return [watch.poll(*SEEN, client_errors=client_errors) for _ in range(looks)]
 
 
-def test_client_errors_hold_a_step_and_are_told() -> None:
+def test_client_errors_hold_a_step_and_are_reported() -> None:
     """Hold is the default: the new input check may be intended."""
     watch = watched()
     assert watch.analysis.on_client_errors is Analysis().on_client_errors
     judgements = polled(watch, 40, TWENTY_PERCENT)
     assert {one.verdict for one in judgements} == {Verdict.CONTINUE}
     assert judgements[3].message == (
-        "revision bbbb2222: 80 client errors in 400 requests at the router against 0 in 3600 of"
-        " aaaa1111; odds 3400:1 against it being as good. It is held for that: compare what both"
-        " expect of a request, promote it by command, or set onClientErrors to Ignore"
+        "80 of 400 requests had client errors at the router (20 %), stable aaaa1111: 0 of 3600;"
+        " odds 3400:1 that it is worse. This holds the rollout: check which requests both accept,"
+        " promote by command, or set onClientErrors to Ignore"
     )
 
 
-def test_client_errors_stop_a_rollout_where_abort_is_wished() -> None:
+def test_client_errors_abort_a_rollout_with_abort() -> None:
     """With Abort they stop a rollout in four polls, as other errors do."""
     judgements = polled(watched(ClientErrors.ABORT), 4, TWENTY_PERCENT)
     assert [one.verdict for one in judgements[:3]] == [Verdict.CONTINUE] * 3
     assert judgements[-1].verdict is Verdict.ABORT
     assert (
-        "80 client errors in 400 requests at the router against 0 in 3600"
+        "80 of 400 requests had client errors at the router (20 %), stable aaaa1111: 0 of 3600"
         in judgements[-1].message
     )
-    assert "It is held" not in judgements[-1].message
+    assert "holds the rollout" not in judgements[-1].message
 
 
-def test_client_errors_are_nothing_where_ignore_is_wished() -> None:
+def test_ignored_client_errors_have_no_effect() -> None:
     """With Ignore the step passes, and client errors are not stored."""
     watch = watched(ClientErrors.IGNORE)
     judgements = polled(watch, 3, TWENTY_PERCENT)
@@ -100,7 +100,7 @@ def test_client_errors_are_no_errors() -> None:
     assert held.log_abs == ()
 
 
-def test_errors_are_told_before_client_errors() -> None:
+def test_errors_are_reported_before_client_errors() -> None:
     """A canary with errors is aborted for these, whatever its client errors."""
     watch = watched()
     for _ in range(4):
@@ -109,17 +109,17 @@ def test_errors_are_told_before_client_errors() -> None:
     assert "client error" not in judgement.message
 
 
-def test_client_errors_are_told_in_the_bake() -> None:
+def test_client_errors_are_reported_in_the_bake() -> None:
     """The bake is held by the same odds as a step."""
     watch = watched()
     watch.bake = True
     judgements = polled(watch, 6, TWENTY_PERCENT)
     assert judgements[-1].verdict is Verdict.CONTINUE
-    assert "120 client errors in 600 requests" in judgements[-1].message
+    assert "120 of 600 requests had client errors" in judgements[-1].message
 
 
 @pytest.mark.parametrize("wish", [ClientErrors.HOLD, ClientErrors.ABORT])
-def test_nobody_gets_the_answers_of_a_rehearsal(wish: ClientErrors) -> None:
+def test_client_errors_of_a_rehearsal_are_not_judged(wish: ClientErrors) -> None:
     """In a rehearsal client errors are not judged: copies are not a fair sample."""
     watch = watched(wish)
     watch.rehearsal = True

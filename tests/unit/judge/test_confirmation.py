@@ -78,7 +78,7 @@ def test_a_canary_over_the_ceiling_is_held_while_stable_is_nearly_as_bad() -> No
     assert log_mixture(held.log_abs) > log(600)
     assert log_mixture(held.log_confirmation) < CONFIRMATION
     assert verdicts == {Verdict.CONTINUE}
-    assert "held by the odds against it" in (watch.evidence.message or "")
+    assert "held because the odds against it" in (watch.evidence.message or "")
 
 
 def test_a_stable_with_few_requests_takes_its_time_to_confirm() -> None:
@@ -125,7 +125,7 @@ def test_a_source_that_counts_stable_speaks_for_itself() -> None:
 
 
 @pytest.mark.parametrize("provider", [MetricsProvider.NONE, MetricsProvider.CONTOUR])
-def test_what_nobody_can_compare_is_held(provider: MetricsProvider) -> None:
+def test_without_stable_scrapes_a_suspected_canary_is_held(provider: MetricsProvider) -> None:
     """Without any counter of stable the canary is held, if stable has a share."""
     watch = JudgedRollout(
         Analysis(provider=provider), past=PAST, unscraped=set(EVERYTHING_OF_STABLE)
@@ -137,7 +137,9 @@ def test_what_nobody_can_compare_is_held(provider: MetricsProvider) -> None:
 
 
 @pytest.mark.parametrize("provider", [MetricsProvider.NONE, MetricsProvider.CONTOUR])
-def test_what_nobody_can_compare_any_more_is_held(provider: MetricsProvider) -> None:
+def test_without_stable_requests_a_suspected_canary_is_held_later(
+    provider: MetricsProvider,
+) -> None:
     """The same holds if stable's counters end: it may still have requests."""
     watch = JudgedRollout(Analysis(provider=provider), past=PAST)
     for _ in range(4):

@@ -96,7 +96,7 @@ def test_a_window_without_an_answer_is_taken_into_the_next() -> None:
     for _ in range(4):
         judgement = watch.poll(None, Counts(30, 3))
     assert judgement.verdict is Verdict.NO_DATA
-    assert "spec.rollout.analysis.metrics.accuracy.requests has no answer" in judgement.message
+    assert "spec.rollout.analysis.metrics.accuracy.requests returns nothing" in judgement.message
     watch.poll(Counts(5, 0), Counts(40, 4))
     assert watch.windows == [60.0, 75.0]
     assert (watch.held.canary_requests, watch.held.stable_requests) == (5, 40)
@@ -108,7 +108,7 @@ def test_before_the_first_window_is_over_nothing_is_missing() -> None:
     judgement = [watch.poll(Counts(10, 0)) for _ in range(3)][-1]
     assert watch.windows == []
     assert judgement.verdict is Verdict.CONTINUE
-    assert "0 requests by the metric accuracy" in judgement.message
+    assert "No requests according to the metric accuracy" in judgement.message
 
 
 def test_nothing_passes_before_the_objective_is_met() -> None:
@@ -126,8 +126,8 @@ def test_an_objective_stops_by_itself() -> None:
     judgements = [watch.poll(Counts(50, 25), Counts(50, 5)) for _ in range(16)]
     assert [one.verdict for one in judgements] == [Verdict.CONTINUE] * 15 + [Verdict.ABORT]
     assert judgements[-1].message == (
-        "revision bbbb2222: 100 errors in 200 requests by the metric accuracy; odds 3800:1 against"
-        " an error rate of at most 20 % (maxErrorPercent)"
+        "100 of 200 requests failed according to the metric accuracy (50 %); odds 3800:1 that the"
+        " error rate is over 20 % (maxErrorPercent); all tests together 1200:1 (abort at 100:1)"
     )
 
 
@@ -223,7 +223,7 @@ def test_an_answer_is_one_number_or_none(result: Any, expected: float | None) ->
     ("result", "words"),
     [
         ([{"value": [1, "2"]}, {"value": [1, "3"]}], "2 series"),
-        ([{"metric": {}, "values": [[1, "2"]]}], "no number"),
+        ([{"metric": {}, "values": [[1, "2"]]}], "not a number"),
         ([1.5, "text"], "the text 'text'"),
     ],
 )

@@ -95,7 +95,7 @@ def test_periods_that_are_left_out_have_no_neighbours() -> None:
     ],
     ids=["nothing", "few errors", "one minute", "errors only"],
 )
-def test_what_tells_no_dispersion_counts_as_none(bins: list[Counts]) -> None:
+def test_samples_without_a_dispersion_count_as_none(bins: list[Counts]) -> None:
     """Ten errors, more than a minute, and some good requests are needed."""
     assert estimate_dispersion(neighbours(bins), incidents=False) == (1.0, 0)
 
@@ -105,7 +105,7 @@ def test_a_dispersion_has_an_upper_end() -> None:
     assert of(*[Counts(10**6, 10**6 * (at % 2)) for at in range(20)]) == WORST_DISPERSION
 
 
-def test_the_number_of_differences_is_told_with_it() -> None:
+def test_the_number_of_differences_is_returned_with_it() -> None:
     """At most 100 differences count, so that later ones have some weight."""
     assert estimate_dispersion(neighbours(clustered(1, 31)), incidents=False)[1] == 30
     assert estimate_dispersion(neighbours(clustered(1, 150)), incidents=False)[1] == MOST_LOOKS

@@ -20,7 +20,7 @@ def weighed() -> SourceEvidence:
     )
 
 
-def test_condensed_evidence_tells_the_same_odds() -> None:
+def test_summarized_evidence_has_the_same_odds() -> None:
     """Condensed evidence of an ended rollout has a third of the size."""
     held = weighed()
     (brief,) = summarise(Evidence(levels=LEVELS, sources=(held,))).sources

@@ -189,7 +189,7 @@ def test_a_restart_is_seen_once_however_late_an_error_counter_comes_back() -> No
     assert amounts(success, failure) == {"success": 8, "BACKEND": 1}
 
 
-def test_a_cluster_that_envoy_made_anew_leaves_others_alone() -> None:
+def test_a_recreated_envoy_cluster_does_not_affect_others() -> None:
     """If Envoy drops the counters of one Service, those of others continue."""
     gone = envoy(CANARY, ((0, 90), (15, 2)), response="2")
     stays = envoy(STABLE, ((0, 40), (15, 45)), response="2")
@@ -236,7 +236,7 @@ def test_a_sample_is_written_as_prometheus_says_it() -> None:
     assert process.series[0].samples[1] == Sample(15, 2)
 
 
-def test_versions_and_tags_of_a_model_are_told_apart_within_one_process() -> None:
+def test_versions_and_tags_of_a_model_are_counted_separately() -> None:
     """Triton's own labels do not make a second process, even if Prometheus renames them."""
     one = triton(CANARY, ((0, 1),), exported_version="1", _team="a")
     other = triton(CANARY, ((0, 1),), exported_version="2", _team="b")

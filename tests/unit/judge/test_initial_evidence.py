@@ -50,20 +50,22 @@ def test_each_source_demands_what_its_own_past_shows() -> None:
 @pytest.mark.parametrize(
     ("triton", "ceiling"), [(600, 0.05), (1800, 0.05), (4800, 0.12), (60_000, HIGHEST_CEILING)]
 )
-def test_behind_a_router_triton_bears_what_users_bore(triton: int, ceiling: float) -> None:
+def test_behind_a_router_triton_has_the_ceiling_of_past_attempts(
+    triton: int, ceiling: float
+) -> None:
     """Triton's ceiling is three times its past error rate, if over `maxErrorPercent`."""
     result = ceilings(ANALYSIS, 60, triton)
     assert result["Router"] == 0.05
     assert result["Triton"] == pytest.approx(ceiling, rel=1e-3)
 
 
-def test_without_a_router_triton_bears_what_the_settings_say() -> None:
+def test_without_a_router_triton_has_the_ceiling_of_the_settings() -> None:
     """Without a router `maxErrorPercent` applies, because users get Triton's errors."""
     alone = Analysis(provider=MetricsProvider.NONE)
     assert ceilings(alone, 0, 4800) == {"Triton": 0.05}
 
 
-def test_the_router_never_bears_more_than_the_settings_say() -> None:
+def test_the_router_has_the_ceiling_of_the_settings() -> None:
     """The router's ceiling is never over `maxErrorPercent`, whatever its past."""
     assert ceilings(ANALYSIS, 4800, 4800)["Router"] == 0.05
 
@@ -99,13 +101,15 @@ def test_attempts_over_the_ceiling_of_triton_stop_a_canary() -> None:
     assert judgements[-1] is Verdict.ABORT
 
 
-def test_what_a_stop_in_triton_says_of_the_ceiling_is_what_it_bears() -> None:
+def test_an_abort_in_triton_reports_the_ceiling_that_applies() -> None:
     """The message has the ceiling of 18 %, not the 5 % of the settings."""
     watch = JudgedRollout(ANALYSIS, past=past(120, 7200), compared=False)
     for _ in range(4):
         judgement = watch.poll(Counts(1000, 400), router=Counts(1000, 1))
     assert judgement.verdict is Verdict.ABORT
-    assert "at most 18 % (maxErrorRatio, for the attempts of aaaa1111 before" in judgement.message
+    assert (
+        "over 18 % (maxErrorRatio, based on the attempts of aaaa1111 before" in judgement.message
+    )
 
 
 def test_an_incident_in_the_past_loosens_no_level() -> None:

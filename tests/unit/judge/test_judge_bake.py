@@ -21,8 +21,9 @@ def test_what_turns_bad_in_the_bake_is_stopped_by_what_stable_was() -> None:
     verdicts = [watch.poll(Counts(200, 6)).verdict for _ in range(5)]
     assert verdicts == [Verdict.CONTINUE] * 4 + [Verdict.ABORT]
     assert watch.evidence.message == (
-        "revision bbbb2222: 30 errors in 2000 requests in Triton; odds 4200:1 against an error"
-        " rate of at most 0.71 %, what the past of aaaa1111 allows for"
+        "30 of 2000 requests failed in Triton (1.5 %); odds 4200:1 that the error rate is over"
+        " 0.71 % (the ceiling from the baseline of aaaa1111); all tests together 1400:1 (abort at"
+        " 100:1)"
     )
     assert watch.evidence.bake_looks == 5
 
@@ -33,7 +34,7 @@ def test_what_is_as_it_was_is_left_alone_in_the_bake() -> None:
     verdicts = {watch.poll(Counts(2000, 2)).verdict for _ in range(20)}
     assert verdicts == {Verdict.CONTINUE}
     assert watch.evidence.message == (
-        "revision bbbb2222: 40 errors in 41000 requests in Triton; odds under 1:1 against it"
+        "40 of 41000 requests failed in Triton (0.1 %); odds under 1:1 against it"
     )
 
 

@@ -176,7 +176,7 @@ def test_an_istio_client_that_left_before_the_response_is_an_error() -> None:
     assert counted(ISTIO, istio(new), left, reset, later).canary == Counts(19, 6)
 
 
-def test_an_istio_counter_that_starts_anew_does_so_alone() -> None:
+def test_one_istio_counter_can_reset_alone() -> None:
     """Istio drops idle counters, which must not reset the other counters."""
     new = f"digits-{CANARY}"
     rested = istio(new, ((0.0, 5.0), (15.0, 1.0)), response_code="503")
@@ -205,7 +205,7 @@ def test_traefik_is_read_by_the_service_in_its_names(service: str) -> None:
     assert (seen.canary, seen.stable) == (Counts(16, 6), Counts(10, 0))
 
 
-def test_ingress_nginx_tells_revisions_by_canary() -> None:
+def test_ingress_nginx_distinguishes_revisions_by_canary() -> None:
     """The label `service` is the main Ingress's even if the canary answered."""
     main, other = "digits", f"ml-digits-{CANARY}-8000"
     seen = counted(
@@ -374,7 +374,7 @@ def test_the_codes_of_client_errors_are_asked_for_if_they_are_wanted(
 
 
 @pytest.mark.parametrize("provider", list(ROUTERS))
-def test_what_is_missing_is_named_with_a_cure(provider: MetricsProvider) -> None:
+def test_missing_parts_are_named_with_a_remedy(provider: MetricsProvider) -> None:
     """The message of missing counters includes a remedy."""
     message = ROUTERS[provider].missing_message(request(provider=provider))
     assert CANARY in message or "backend/1" in message

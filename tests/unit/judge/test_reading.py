@@ -33,7 +33,7 @@ def test_client_errors_are_watched_at_every_known_router(
     ],
     ids=["Ignore", "None", "Custom"],
 )
-def test_nothing_is_watched_that_nobody_wants_or_tells(analysis: Analysis) -> None:
+def test_client_errors_are_not_counted_if_ignored_or_unavailable(analysis: Analysis) -> None:
     """Custom queries have only one kind of errors."""
     assert watched(analysis) == ()
 
@@ -49,7 +49,10 @@ def test_client_errors_have_their_name_in_sentences() -> None:
         stable_requests=80,
         stable_errors=1,
     )
-    assert describe_counts(held) == "4 client errors in 20 requests at the router"
-    assert rate(held.source) == "a rate of client errors"
+    assert describe_counts(held) == "4 of 20 requests had client errors at the router (20 %)"
+    assert rate(held.source) == "the rate of client errors"
     text = worse_than_stable(held, replace(request(), client_errors=True), 6.5)
-    assert "4 client errors in 20 requests at the router against 1 in 80 of" in text
+    assert (
+        "4 of 20 requests had client errors at the router (20 %), stable aaaa1111: 1 of 80;"
+        in text
+    )

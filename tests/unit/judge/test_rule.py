@@ -192,6 +192,6 @@ def test_no_step_passes_while_stable_is_in_trouble_itself() -> None:
     assert verdicts[-1] is Verdict.PASS
     judgement = watch.poll(Counts(1000, 300), Counts(9000, 2700))
     assert judgement.verdict is Verdict.CONTINUE
-    assert "stable revision aaaa1111 is over 5 % errors itself" in judgement.message
+    assert "the error rate of stable aaaa1111 is over 5 % too" in judgement.message
     verdicts = [watch.poll(Counts(1000, 5), Counts(9000, 45)).verdict for _ in range(20)]
     assert verdicts[-1] is Verdict.PASS

@@ -75,7 +75,7 @@ def test_pod_with_two_addresses_counts_once() -> None:
     assert workload(endpoints(NAME, READY), endpoints(NAME, READY)) == (2, 1)
 
 
-def test_refused_pods_are_told() -> None:
+def test_rejected_pods_are_reported() -> None:
     """Pods rejected by a quota are reported from the Deployment's conditions."""
     refused = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: gpus"}
     cluster = FakeCluster()

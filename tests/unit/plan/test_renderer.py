@@ -94,7 +94,7 @@ def live(renderer: Renderer, version: str, **changes: Any) -> tuple[Manifest, Ma
     return seen, rendered
 
 
-def test_a_new_version_of_an_object_is_compared_anew(renderer: Renderer) -> None:
+def test_a_new_version_of_an_object_is_compared_again(renderer: Renderer) -> None:
     """Given drift in one resource version, it is detected there and not in the next."""
     result = [
         renderer.is_current(*live(renderer, "1")),

@@ -44,14 +44,14 @@ def asked(
     ("http_route", "accepted", "refused", "message"),
     [
         (asked(("a", GOOD)), True, False, ""),
-        (asked(), False, False, "No controller has answered for Gateway a."),
-        (asked(("b", GOOD)), False, False, "No controller has answered for Gateway a."),
+        (asked(), False, False, "No controller has responded for Gateway a."),
+        (asked(("b", GOOD)), False, False, "No controller has responded for Gateway a."),
         (asked(("a", GOOD), ("b", GOOD), parents=("a", "b")), True, False, ""),
         (
             asked(("a", GOOD), parents=("a", "b")),
             False,
             False,
-            "No controller has answered for Gateway b.",
+            "No controller has responded for Gateway b.",
         ),
         (asked(("a", (says("Accepted"),))), False, False, ""),
         (asked(("a", (*GOOD[:1], says("ResolvedRefs", generation=1)))), False, False, ""),
@@ -133,7 +133,7 @@ def written(*entries: Manifest, parents: tuple[Manifest, ...] = ({"name": "a"},)
         pytest.param(
             written(entry(AFFECTED, controller=FOREIGN)),
             False,
-            "No controller has answered for Gateway a.",
+            "No controller has responded for Gateway a.",
             id="nothing but policies",
         ),
         pytest.param(
@@ -160,25 +160,25 @@ def written(*entries: Manifest, parents: tuple[Manifest, ...] = ({"name": "a"},)
                 parents=({"name": "a", "sectionName": "https"},),
             ),
             False,
-            "No controller has answered for Gateway a.",
+            "No controller has responded for Gateway a.",
             id="another listener",
         ),
         pytest.param(
             written(entry(*GOOD, port=80), parents=({"name": "a", "port": 443},)),
             False,
-            "No controller has answered for Gateway a.",
+            "No controller has responded for Gateway a.",
             id="another port",
         ),
         pytest.param(
             written(entry(*GOOD, namespace="elsewhere")),
             False,
-            "No controller has answered for Gateway a.",
+            "No controller has responded for Gateway a.",
             id="a namesake elsewhere",
         ),
         pytest.param(
             written(entry(*GOOD, kind="Service", group="")),
             False,
-            "No controller has answered for Gateway a.",
+            "No controller has responded for Gateway a.",
             id="a namesake of another kind",
         ),
         pytest.param(

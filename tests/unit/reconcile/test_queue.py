@@ -225,7 +225,7 @@ async def test_shutting_down_gives_up_on_a_look_that_does_not_end() -> None:
         assert await queue.shut_down(0.01) is False
 
 
-async def test_the_oldest_wait_is_told() -> None:
+async def test_the_oldest_wait_is_reported() -> None:
     """`oldest_seconds` is 0 for an empty queue and grows while a key waits."""
     queue = WorkQueue[str]()
     assert queue.oldest_seconds() == 0.0

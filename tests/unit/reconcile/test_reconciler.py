@@ -149,7 +149,9 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
     return {name: value for name, value in line.items() if name not in ("time", "logger")}
 
 
-async def test_a_pass_that_writes_is_told_in_one_line(logs: pytest.LogCaptureFixture) -> None:
+async def test_a_reconcile_that_writes_is_logged_in_one_line(
+    logs: pytest.LogCaptureFixture,
+) -> None:
     """One line has object, transition, writes and the next pass, in both formats."""
     reconciler = _reconciler(FakeApiServer(), _deployment())
     await reconciler.reconcile(KEY)
@@ -171,7 +173,9 @@ async def test_a_pass_that_writes_is_told_in_one_line(logs: pytest.LogCaptureFix
     assert text.endswith(" requeue_seconds=1.0")
 
 
-async def test_a_pass_without_a_write_is_told_at_debug(logs: pytest.LogCaptureFixture) -> None:
+async def test_a_reconcile_without_a_write_is_logged_at_debug(
+    logs: pytest.LogCaptureFixture,
+) -> None:
     """A pass without a write is logged only at DEBUG."""
     reconciler = _reconciler(FakeApiServer(), _deployment())
     await reconciler.reconcile(KEY)
@@ -183,13 +187,13 @@ async def test_a_pass_without_a_write_is_told_at_debug(logs: pytest.LogCaptureFi
     assert fields == {"level": "DEBUG", "message": "Reconciled", "key": "ml/digits"}
 
 
-async def test_conflict_of_the_status_is_told_at_debug(logs: pytest.LogCaptureFixture) -> None:
+async def test_conflict_of_the_status_is_logged_at_debug(logs: pytest.LogCaptureFixture) -> None:
     """A pass with a conflict of the status logs it and is repeated at once."""
     look = await _reconciler(FakeApiServer(stale=True), _deployment()).reconcile(KEY)
     assert look.requeue_after == 0
     assert _fields(logs.records[0]) == {
         "level": "DEBUG",
-        "message": "The object changed meanwhile",
+        "message": "The object changed in the meantime",
         "key": "ml/digits",
         "conflict": str(_too_late("modeldeployments")),
         "requeue_seconds": 0.0,
@@ -218,7 +222,7 @@ async def test_an_unreadable_spec_and_a_lost_object(logs: pytest.LogCaptureFixtu
     told = [(one.levelname, one.getMessage(), vars(one)["key"]) for one in logs.records]
     assert told == [
         ("INFO", "Reconciled", "ml/digits"),
-        ("DEBUG", "The object is gone", "ml/gone"),
+        ("DEBUG", "The object no longer exists", "ml/gone"),
     ]
 
 

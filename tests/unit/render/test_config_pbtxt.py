@@ -47,7 +47,7 @@ def test_another_name_is_refused() -> None:
     assert "spec.model.name" in caught.value.cure
 
 
-def test_typing_error_tells_its_line() -> None:
+def test_typing_error_is_reported_with_its_line() -> None:
     """An unknown field is reported with its line."""
     spec = digits(model={"configPbtxt": 'backend: "python"\nmax_bach_size: 3'}).spec
     with pytest.raises(InvalidConfigError, match="max_bach_size") as caught:

@@ -39,7 +39,7 @@ def test_missing_name_is_an_error() -> None:
         environment().from_string("a: {{ nmae }}").render(name="x")
 
 
-def test_stamp_tells_a_field_that_is_gone() -> None:
+def test_digest_changes_with_a_removed_field() -> None:
     """A removed field changes the stamp."""
     whole = {"metadata": {"name": "x"}, "spec": {"a": 1, "b": 2}}
     less = {"metadata": {"name": "x"}, "spec": {"a": 1}}

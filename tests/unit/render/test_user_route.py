@@ -158,7 +158,7 @@ def test_a_spoilt_annotation_costs_only_the_weight(kept: str) -> None:
     assert weights(restored(live, "digits")) == [("digits", 1)]
 
 
-def test_a_route_put_back_by_its_owner_is_remembered_anew() -> None:
+def test_a_route_restored_by_its_owner_is_recorded_again() -> None:
     """A route that the owner resets is recorded again with its new weight."""
     live = led(route([ref(weight=7)]), 25)
     live["spec"]["rules"][0]["backendRefs"] = [ref(weight=9)]
@@ -171,11 +171,11 @@ def test_a_route_put_back_by_its_owner_is_remembered_anew() -> None:
     ("live", "said"),
     [
         (route([ref()]), None),
-        (route([ref("other")]), "names the Service 'digits'"),
-        (route([ref(port=80)]), "names the Service 'digits'"),
-        (route([ref(namespace="far")]), "names the Service 'digits'"),
-        (route([ref(kind="Custom", group="x")]), "names the Service 'digits'"),
-        ({"metadata": {}, "spec": {}}, "names the Service 'digits'"),
+        (route([ref("other")]), "no rule has the Service 'digits'"),
+        (route([ref(port=80)]), "no rule has the Service 'digits'"),
+        (route([ref(namespace="far")]), "no rule has the Service 'digits'"),
+        (route([ref(kind="Custom", group="x")]), "no rule has the Service 'digits'"),
+        ({"metadata": {}, "spec": {}}, "no rule has the Service 'digits'"),
         (with_revisions(route([ref()], [ref("b")]), "b", shares(5)), None),
         (
             with_revisions(route([ref(), ref("b")]), "b", shares(5)),

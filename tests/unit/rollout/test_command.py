@@ -75,7 +75,7 @@ def test_blue_green_waits_for_the_command() -> None:
 
 
 @pytest.mark.transition("preview-ready")
-def test_blue_green_switches_by_itself_if_told_to() -> None:
+def test_blue_green_switches_with_auto_promote() -> None:
     """`autoPromote` needs no command."""
     automatic = BLUE_GREEN.blue_green.model_copy(update={"auto_promote": True})
     world = MachineWorld(settings=changed(BLUE_GREEN, blue_green=automatic)).serve().ask_for("v2")
@@ -87,9 +87,12 @@ def test_blue_green_switches_by_itself_if_told_to() -> None:
 @pytest.mark.parametrize(
     ("command", "told"),
     [
-        ("retry:v1@1", "the spec asks for revision v2"),
+        ("retry:v1@1", "the spec asks for revision v2, not v1"),
         ("promote@1", "no rollout is under way"),
-        ("jump@1", "the verbs are promote, promote-full, promote-full-force, abort, pause"),
+        (
+            "jump@1",
+            "with one of the verbs promote, promote-full, promote-full-force, abort, pause",
+        ),
     ],
 )
 def test_refusals_say_why(command: str, told: str) -> None:

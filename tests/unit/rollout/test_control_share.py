@@ -137,7 +137,7 @@ def test_a_weight_that_was_given_never_falls_for_the_share(last: int, weight: in
 
 
 @pytest.mark.parametrize("verb", ["promote-full", "promote-full-force"])
-def test_whoever_skips_the_steps_wants_everything_moved(verb: str) -> None:
+def test_skipping_the_steps_moves_all_requests(verb: str) -> None:
     """The stable revision may be the broken one."""
     world = canary_at(State.ANALYSING)
     world.command = f"{verb}@1"
@@ -182,7 +182,7 @@ def test_the_bake_ends_when_it_would_have_ended() -> None:
     assert world.now - begun == 60
 
 
-def test_a_share_that_was_given_up_is_not_taken_again() -> None:
+def test_a_dropped_control_share_is_not_restored() -> None:
     """Not even if the bake restarts and the stable revision is healthy again."""
     world = canary_at(State.BAKING)
     world.broken["v1"] = unready()
@@ -223,7 +223,7 @@ def test_too_few_pods_on_both_sides_leave_the_share_where_it_is() -> None:
     assert rollout_of(world).weight == 100
 
 
-def test_a_kill_takes_back_no_share_that_was_given_up() -> None:
+def test_a_kill_does_not_restore_a_dropped_control_share() -> None:
     """The dropped share was stored but not written before a kill; a pause follows."""
     world = canary_at(State.PROMOTING)
     world.broken["v1"] = unready()
@@ -241,7 +241,10 @@ def test_the_last_pod_of_the_new_revision_is_missed_in_spite_of_the_share() -> N
     world.broken["v2"] = unready()
     world.step()
     assert (world.state, world.route) == (State.ABORTING, (("v1", 100), ("v2", 0)))
-    assert rollout_of(world).message == "It has 90 % of the requests and lost its last ready pod."
+    assert (
+        rollout_of(world).message
+        == "It lost its last ready pod while it had 90 % of the requests."
+    )
 
 
 @pytest.mark.transition("bake-passed")
@@ -309,8 +312,8 @@ def test_odds_against_it_hold_the_bake(settings: Rollout) -> None:
     world.run(100)
     assert world.state is State.BAKING
     assert world.last.wait is not None
-    assert "the odds against it hold the bake" in world.last.wait.message
-    assert "while they are 3:1 or more" in world.last.wait.message
+    assert "the bake does not end while the odds against it are" in world.last.wait.message
+    assert "against it are 3:1 or more" in world.last.wait.message
     world.doubt = 1.09
     world.run(8)
     assert world.state in (State.DRAINING, None)

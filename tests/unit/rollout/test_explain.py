@@ -54,14 +54,14 @@ def test_a_stopped_rollout_is_explained_with_all_its_figures() -> None:
     assert explain_rollout(recorded()) == (FOLDER / "stopped.txt").read_text()
 
 
-def test_a_step_tells_what_it_still_lacks() -> None:
+def test_a_step_is_explained_with_its_missing_requests() -> None:
     """After 52 clean requests the text gives the number that the step still needs."""
     written = explain_rollout(analysing())
-    assert "Awaited: evidence for the step" in written
-    assert "  Missing for step 1: about 39 more clean requests.\n" in written
+    assert "Waiting for: evidence for the step" in written
+    assert "  Step 1 needs about 39 more clean requests.\n" in written
 
 
-def test_what_a_step_lacks_is_told_with_its_time() -> None:
+def test_missing_requests_are_explained_with_their_time() -> None:
     """39 requests at 10 % of 0.2 requests/s take half an hour."""
     evidence = rollout_of(analysing()).evidence
     assert evidence is not None
@@ -69,76 +69,76 @@ def test_what_a_step_lacks_is_told_with_its_time() -> None:
     written = explain_rollout(analysing(evidence=slow))
     assert "Traffic: 0.2 requests/s to both revisions\n" in written
     lack = "about 39 more clean requests (about 32 min at 0.2 requests/s)."
-    assert f"  Missing for step 1: {lack}\n" in written
+    assert f"  Step 1 needs {lack}\n" in written
 
 
-def test_a_shortage_is_explained_with_its_cure() -> None:
+def test_a_shortage_is_explained_with_its_remedy() -> None:
     """The text has the same sentence as the Event and the condition."""
     evidence = rollout_of(analysing()).evidence
     assert evidence is not None
     slow = evidence.model_copy(update={"requests_per_second": 0.001})
     written = explain_rollout(analysing(evidence=slow))
     assert "\nToo few requests: step 1 needs about " in written
-    assert "at 0.001 requests/s, more than maxSeconds (" in written
+    assert "at 0.001 requests/s the step takes about " in written
 
 
 def test_a_first_weight_is_explained() -> None:
     """A weight chosen by the traffic is explained, because the spec does not contain it."""
     written = explain_rollout(analysing(first_weight=12))
-    assert "\nFirst weight: 12 %, chosen by the traffic\n" in written
+    assert "\nFirst weight: 12 %, chosen from the traffic\n" in written
     assert "First weight" not in explain_rollout(analysing())
 
 
 def test_the_last_step_lacks_more_than_the_first() -> None:
     """Each step has its own level."""
-    assert "Missing for step 3" in explain_rollout(analysing(step=2))
+    assert "Step 3 needs" in explain_rollout(analysing(step=2))
 
 
 def test_steps_that_were_edited_are_held_to_the_last_level() -> None:
     """The judge does the same: levels are fixed when the rollout begins."""
-    assert "Missing for step 3" in explain_rollout(analysing(step=0, steps=2))
+    assert "Step 3 needs" in explain_rollout(analysing(step=0, steps=2))
 
 
-def test_odds_against_it_are_not_said_to_be_cured_by_waiting() -> None:
+def test_odds_against_it_give_no_number_of_missing_requests() -> None:
     """With 21 errors in 53 requests, clean requests alone do not let the step pass."""
     rollout = rollout_of(recorded())
     back = rollout.model_copy(update={"state": State.ANALYSING, "outcome": None})
-    assert "Held by the odds against it" in explain_rollout(with_rollout(recorded(), back))
+    assert "The odds against it hold the step" in explain_rollout(with_rollout(recorded(), back))
 
 
 def test_what_is_decided_lacks_nothing() -> None:
     """A rollout that is aborting lists no missing requests."""
     written = explain_rollout(analysing(outcome=Outcome.ABORTED))
-    assert "Missing" not in written
+    assert "needs" not in written
 
 
-def test_a_pause_is_told_with_its_beginning() -> None:
+def test_a_pause_is_explained_with_its_start() -> None:
     """A pause by command, in the spec, or both is shown with its start."""
     written = explain_rollout(analysing(paused_since=0.0, spec_paused_since=60.0))
     assert "Paused: by command since 1970-01-01T00:00:00.000Z, until the command resume" in written
-    assert "Paused: by spec.rollout.paused since 1970-01-01T00:01:00.000Z" in written
+    assert "Paused: by spec.rollout.paused since 1970-01-01T00:01:00.000Z, until" in written
 
 
 def test_blue_green_has_no_steps_to_tell_of() -> None:
     """Blue-green passes only by the end of the bake."""
     written = explain_rollout(analysing(strategy=Strategy.BLUE_GREEN, state=State.BAKING))
     assert "step" not in written.split("Conditions")[0]
-    assert "All tests together: odds under 1:1 against it; 100:1 stop it" in written
+    assert "All tests together: odds under 1:1 against it (100:1 to abort)" in written
 
 
 def test_before_the_first_look_there_is_no_evidence() -> None:
     """Before the first poll the text gives the time of that poll."""
-    assert "The judge has not looked yet" in explain_rollout(analysing(evidence=None))
+    assert "The judge has not polled yet" in explain_rollout(analysing(evidence=None))
 
 
-def test_missing_data_and_a_silent_prometheus_are_told_with_their_times() -> None:
+def test_missing_data_and_metrics_are_explained_with_their_times() -> None:
     """The start of each is shown in UTC."""
     evidence = rollout_of(analysing()).evidence
     assert evidence is not None
     gone = evidence.model_copy(update={"no_data_since": 0.0, "metrics_down_since": 60.0})
     written = explain_rollout(analysing(evidence=gone))
-    assert "There are no data since 1970-01-01T00:00:00.000Z." in written
-    assert "Prometheus has not answered since 1970-01-01T00:01:00.000Z." in written
+    assert "There has been no data since 1970-01-01T00:00:00.000Z." in written
+    assert "Prometheus has not responded since 1970-01-01T00:01:00.000Z." in written
 
 
 def test_after_a_rollout_its_end_is_explained() -> None:
@@ -166,11 +166,12 @@ def test_commands_that_make_sense_are_listed() -> None:
     """During a step, promote, pause and abort are available."""
     told = explain_rollout(analysing(state=State.ANALYSING))
     assert (
-        "Commands now: promote, promote-full, promote-full-force, abort, pause, rollback\n" in told
+        "Available commands: promote, promote-full, promote-full-force, abort, pause, rollback\n"
+        in told
     )
 
 
-def test_pin_is_told_with_what_ends_it() -> None:
+def test_pin_is_explained_with_what_ends_it() -> None:
     """After `rollback` the text names the pin and what ends it."""
     md = with_rollout(recorded(), None)
     pin = PinnedRevision(revision="a07b2478", since=0.0, generation=1, spec_revision="eb7481f7")
@@ -179,5 +180,8 @@ def test_pin_is_told_with_what_ends_it() -> None:
         update={"pinned": pin, "history": before, "failed_revisions": ()}
     )
     told = explain_rollout(md.model_copy(update={"status": status}))
-    assert "Pinned: a07b2478 against eb7481f7 since 1970-01-01T00:00:00.000Z" in told
-    assert "Stable before: eb7481f7\nCommands now: resume\n" in told
+    assert (
+        "Pinned: a07b2478 since 1970-01-01T00:00:00.000Z, although the spec asks for eb7481f7"
+        in told
+    )
+    assert "Earlier stable revisions: eb7481f7\nAvailable commands: resume\n" in told

@@ -44,8 +44,8 @@ def test_the_first_weight_is_that_of_the_traffic(busy: Forecast) -> None:
     assert (chosen.first_weight, named.first_weight, busy.first_weight) == (12, None, 5)
     assert (chosen.steps, chosen.promoted) == (named.steps, named.promoted)
     assert chosen.seconds == pytest.approx((named.seconds or 0) + 16)
-    assert "  first weight 12 % chosen by the traffic, as" in format_forecast("model", chosen)
-    assert "chosen by the traffic" not in format_forecast("model", named)
+    assert "  first weight 12 % chosen from the traffic, as" in format_forecast("model", chosen)
+    assert "chosen from the traffic" not in format_forecast("model", named)
     assert told(10.0, canary(5, 25, 50)).seconds == busy.seconds
 
 
@@ -122,19 +122,19 @@ def test_where_nothing_would_do_nothing_is_proposed() -> None:
     assert "so promote by command" in format_forecast("model", starved)
 
 
-def test_a_proposed_weight_tells_that_later_ones_must_rise() -> None:
+def test_a_proposed_weight_mentions_later_weights() -> None:
     """The API rejects weights that do not rise, so the advice must include later steps."""
     written = format_forecast("model", told(2.0, canary(5, 6, max_seconds=900)))
-    assert "and those of the later steps above it, or raise its maxSeconds" in written
+    assert "(and the weights of later steps above that), or raise its maxSeconds" in written
 
 
-def test_a_certificate_that_stable_itself_could_not_get_is_told() -> None:
+def test_forecast_warns_of_a_level_that_stable_itself_exceeds() -> None:
     """A stable revision with 9 % errors cannot show the 5 % that the step requires."""
     poor = told(10.0, canary(50, max_seconds=300), stable=0.09)
     assert poor.steps[0].requests is None
     assert poor.promoted == 0.0
     written = format_forecast("model", poor)
-    assert "Warning: step 1 asks for an error rate under 5 %" in written
+    assert "Warning: step 1 requires an error rate under 5 %" in written
     assert "raise analysis.maxErrorPercent" in written
 
 
@@ -148,8 +148,8 @@ def test_pauses_of_steps_are_part_of_their_time() -> None:
     assert after == pytest.approx(before + 3600, abs=20)
     assert held.promoted == 1.0
     written = format_forecast("model", held)
-    assert "time: with the step's pause" in written
-    assert "after step 2 it waits for the command promote" in written
+    assert "time: including the step's pause" in written
+    assert "after step 2 the rollout waits for the command promote" in written
 
 
 def test_first_step_without_weight_takes_its_time() -> None:
@@ -165,18 +165,18 @@ def test_first_step_without_weight_takes_its_time() -> None:
 
 def test_steps_without_any_weight_are_refused() -> None:
     """A manifest from a file has not been validated by an API server."""
-    with pytest.raises(ValueError, match="add one with a weight over 0"):
+    with pytest.raises(ValueError, match="add a step with a weight of more than 0"):
         told(20.0, Rollout(canary=Canary(steps=(Step(weight=0),))))
 
 
-def test_mirror_is_foretold_before_the_steps() -> None:
+def test_mirror_is_forecast_before_the_steps() -> None:
     """With copies of all requests the mirror passes in the least possible time."""
     settings = canary(5, 50)
     mirrored = told(20.0, Rollout(canary=settings.canary.model_copy(update={"mirror": Mirror()})))
     assert mirrored.mirrored is not None
     assert mirrored.mirrored.share == 1.0
     assert 60 <= (mirrored.mirrored.seconds or 0) <= 90
-    assert "before that, copies of 100 % of the requests: 100 % pass" in format_forecast(
+    assert "before that, mirroring of 100 % of the requests: 100 % pass" in format_forecast(
         "model", mirrored
     )
 
@@ -200,7 +200,7 @@ def test_a_canary_bakes_too(busy: Forecast) -> None:
     assert "bad in the bake, with 90 % of the requests for 5 min" in format_forecast("model", busy)
 
 
-def test_a_bake_that_is_too_short_for_the_judge_is_told() -> None:
+def test_forecast_warns_of_a_bake_that_is_too_short() -> None:
     """After warm-up and one poll no time is left for odds that could hold the bake."""
     baked = told(5.0, blue_green(40))
     assert {one.share for one in baked.bake} == {0.0}
@@ -209,7 +209,7 @@ def test_a_bake_that_is_too_short_for_the_judge_is_told() -> None:
 
 def test_without_a_bake_nothing_is_judged() -> None:
     """Without a bake the forecast says that nothing is judged."""
-    assert "with all requests nothing is judged" in format_forecast(
+    assert "nothing is judged with all requests" in format_forecast(
         "model", told(5.0, blue_green(0))
     )
 
@@ -229,5 +229,5 @@ def test_what_is_not_simulated_is_named() -> None:
         analysis=Analysis.model_validate(fields),
     )
     written = format_forecast("digits", told(50.0, settings))
-    assert "Not simulated is analysis.latency and blueGreen.previewAnalysis" in written
+    assert "Not simulated: analysis.latency and blueGreen.previewAnalysis" in written
     assert "Not simulated" not in format_forecast("digits", told(50.0))

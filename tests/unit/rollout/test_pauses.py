@@ -173,7 +173,7 @@ def test_unready_revision_has_its_whole_deadline_after_a_pause(pause: object) ->
 
 
 @pytest.mark.parametrize("pause", [by_command, by_spec])
-def test_step_begins_anew_after_a_pause(pause: object) -> None:
+def test_step_restarts_after_a_pause(pause: object) -> None:
     """The time in a pause does not count for a step's `minSeconds`."""
     world = canary_at(State.ANALYSING)
     assert callable(pause)
@@ -186,7 +186,7 @@ def test_step_begins_anew_after_a_pause(pause: object) -> None:
 
 
 @pytest.mark.parametrize("pause", [by_command, by_spec])
-def test_bake_begins_anew_after_a_pause(pause: object) -> None:
+def test_bake_restarts_after_a_pause(pause: object) -> None:
     """The time in a pause does not count for `bakeSeconds`, so there is time left to abort."""
     automatic = BLUE_GREEN.blue_green.model_copy(update={"auto_promote": True})
     world = canary_at(
@@ -231,7 +231,7 @@ def test_lack_of_evidence_ends_no_paused_rollout(settings: object, verdict: Verd
 
 
 @pytest.mark.transition("resume-command")
-def test_resume_gives_an_inconclusive_step_its_time_anew() -> None:
+def test_resume_restarts_the_time_of_an_inconclusive_step() -> None:
     """An inconclusive step that paused waits for evidence again after `resume`."""
     world = canary_at(State.ANALYSING)
     world.verdict = Verdict.CONTINUE
@@ -264,7 +264,7 @@ def test_forgotten_pause_is_aborted(how: str, verdict: Verdict | None) -> None:
     assert world.writes[-1] == (("v1", 100), ("v2", 0))
 
 
-def test_somebody_wakes_up_for_a_forgotten_pause() -> None:
+def test_a_reconcile_is_due_at_the_pause_timeout() -> None:
     """The next reconcile comes no later than the pause's timeout."""
     world = commanded(canary_at(State.ANALYSING), "pause@1")
     world.verdict = None
@@ -275,7 +275,7 @@ def test_somebody_wakes_up_for_a_forgotten_pause() -> None:
     assert requeue_after(world.status, world.settings, world.now) == 7
 
 
-def test_pause_may_last_if_that_is_wished() -> None:
+def test_pause_without_a_timeout_lasts() -> None:
     """`pauseTimeoutSeconds: 0` never ends a pause."""
     world = canary_at(State.ANALYSING)
     world.settings = changed(SETTINGS, pause_timeout_seconds=0)

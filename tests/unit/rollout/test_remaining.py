@@ -60,13 +60,13 @@ def test_copies_come_at_their_own_rate() -> None:
 
 
 @pytest.mark.parametrize("per_second", [None, 0.0])
-def test_unknown_traffic_tells_no_time(per_second: float | None) -> None:
+def test_unknown_traffic_gives_no_time(per_second: float | None) -> None:
     """No time is estimated without traffic, or after traffic has ended."""
     assert time_for(20, analysing(per_second), SETTINGS) == ""
     assert time_left(analysing(per_second), SETTINGS) == ""
 
 
-def test_what_a_step_lacks_is_told_with_its_time() -> None:
+def test_missing_requests_are_explained_with_their_time() -> None:
     """The time is that of the requests still missing, at the rate of the weight."""
     needed = requests_to_certify(LEVELS[0], nothing(), ANALYSIS)
     assert needed is not None
@@ -92,7 +92,7 @@ def test_where_no_step_is_judged_nothing_is_lacking(changes: dict[str, Any]) -> 
     assert time_left(analysing(**changes), SETTINGS) == ""
 
 
-def test_a_canary_that_is_suspected_is_not_told_to_wait() -> None:
+def test_a_suspected_canary_has_no_estimated_time() -> None:
     """A suspected canary gets no estimate: clean requests alone do not let it pass."""
     suspicion = (4.0,) * len(nothing().log_rel)
     held = nothing().model_copy(

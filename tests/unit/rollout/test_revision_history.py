@@ -64,7 +64,7 @@ def test_history_is_bounded() -> None:
     world.settings = changed(COLD, revision_history_limit=0)
     world.step()
     assert history(world) == []
-    assert "nothing else is there" in commanded(world, "rollback@1")[0]
+    assert "it is empty" in commanded(world, "rollback@1")[0]
 
 
 def test_warm_revisions_are_remembered_in_any_case() -> None:
@@ -172,8 +172,8 @@ def test_second_rollback_goes_further_back() -> None:
         world.until(None)
         assert stable(world) == revision
     refused = commanded(world, "rollback@9")[0]
-    assert "no revision that did not have to be left" in refused
-    assert "rollback:<revision> takes v2, v3" in refused
+    assert "no revision that is safe to roll back to" in refused
+    assert "choose one of v2, v3 with rollback:<revision>" in refused
 
 
 def test_rollback_by_name_goes_anywhere_in_the_history() -> None:
@@ -252,7 +252,7 @@ def test_failed_way_back_leaves_what_serves(verdict: Verdict | None) -> None:
         commanded(world, "abort@2")
     world.until(None)
     assert (stable(world), pinned(world), world.route) == ("v2", None, (("v2", 100),))
-    assert "no revision that did not" in commanded(world, "rollback@3")[0]
+    assert "no revision that is safe" in commanded(world, "rollback@3")[0]
     world.verdict = Verdict.PASS
     assert commanded(world, "rollback:v1@4") == []
     world.until(None)
@@ -285,13 +285,13 @@ def test_rollback_is_not_held_by_an_invalid_spec() -> None:
         (
             None,
             "rollback:v9@1",
-            "revision v9 is not in status.history; rollback:<revision> takes v1",
+            "does not contain revision v9; choose one of v1 with rollback:<revision>",
         ),
         (None, "rollback:v2@1", "revision v2 serves already"),
-        ("rollback@0", "rollback@1", "revision v1 is rolled out: to stay without it, `abort`"),
-        ("rollback@0", "rollback:v1@1", "revision v1 is rolled out"),
+        ("rollback@0", "rollback@1", "is being rolled out: to stop it, use the command `abort`"),
+        ("rollback@0", "rollback:v1@1", "revision v1 is being rolled out"),
         ("rollback@0", "rollback:v1@0", "the token 0 has been used"),
-        ("rollback@0", "resume:v9@1", "revision v1 is pinned"),
+        ("rollback@0", "resume:v9@1", "revision v1 is pinned, not v9"),
         (None, "resume@1", "no rollout is under way"),
         ("spec", "rollback@1", "set spec.rollout.paused to false"),
     ],
@@ -309,7 +309,7 @@ def test_refused(before: str | None, command: str, told: str) -> None:
 
 def test_first_revision_has_nothing_behind_it() -> None:
     """Without an earlier stable revision the rejection says so."""
-    assert "nothing else is there" in commanded(MachineWorld().serve(), "rollback@1")[0]
+    assert "it is empty" in commanded(MachineWorld().serve(), "rollback@1")[0]
 
 
 @pytest.mark.transition("earlier-revision")

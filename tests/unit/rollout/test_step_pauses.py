@@ -126,7 +126,7 @@ def test_pause_that_is_edited_away_is_over(pause: StepPause | None) -> None:
     world.until(State.SHIFTING, passes=10)
 
 
-def test_step_that_is_raised_in_its_pause_is_judged_anew() -> None:
+def test_step_raised_in_its_pause_is_judged_again() -> None:
     """A step that passed at 10 % is judged again at 20 %."""
     world = paused(MANUAL)
     edited = Canary(steps=(Step(weight=20, pause=MANUAL), Step(weight=50)))
@@ -137,7 +137,7 @@ def test_step_that_is_raised_in_its_pause_is_judged_anew() -> None:
     assert world.route == (("v1", 80), ("v2", 20))
 
 
-def test_command_pause_starts_the_steps_pause_anew() -> None:
+def test_command_pause_restarts_the_pause_of_the_step() -> None:
     """After `resume` the step's pause runs in full."""
     world = paused(TIMED)
     world.run(20, seconds=20)

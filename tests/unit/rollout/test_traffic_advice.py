@@ -56,21 +56,23 @@ def test_the_first_step_is_named_with_the_weight_that_would_do() -> None:
 def test_it_is_said_with_what_it_leads_to() -> None:
     """The message says whether the step will pause or abort, by `onInconclusive`."""
     text = advice_for_step(begun(0.5), SETTINGS)
-    assert text.startswith("Too few requests: step 1 needs about 91 requests and gets 43 in its")
-    assert "it takes about 61 min at 0.5 requests/s, more than maxSeconds (1800)" in text
-    assert ", so the rollout pauses there: raise its weight to 11" in text
+    assert text.startswith(
+        "Too few requests: step 1 needs about 91 requests and gets 43 in its maxSeconds"
+    )
+    assert "at 0.5 requests/s the step takes about 61 min: raise its weight to 11" in text
+    assert " (1800), so the rollout pauses there; " in text
     strict = SETTINGS.analysis.model_copy(update={"on_inconclusive": OnTimeout.ABORT})
     aborts = SETTINGS.model_copy(update={"analysis": strict})
     assert "the rollout aborts there" in advice_for_step(begun(0.5), aborts)
 
 
-def test_only_the_step_under_way_is_told_of() -> None:
+def test_only_the_current_step_is_reported() -> None:
     """Only the current step is named if the second has enough requests."""
     assert advice_for_step(begun(0.5).model_copy(update={"step": 1}), SETTINGS) == ""
     assert shortages(begun(0.5).model_copy(update={"step": 1}), SETTINGS) == ()
 
 
-def test_later_step_that_is_short_is_told_of_in_time() -> None:
+def test_shortage_of_a_later_step_is_reported_early() -> None:
     """The second step is named during the first one, which has enough time."""
     patient = Canary(steps=(Step(weight=5, max_seconds=7200), Step(weight=6), Step(weight=50)))
     short = SETTINGS.model_copy(update={"canary": patient})
@@ -84,7 +86,7 @@ def test_after_the_steps_nothing_is_short() -> None:
     assert shortages(baking, SETTINGS) == ()
 
 
-def test_a_shortage_is_told_once() -> None:
+def test_a_shortage_is_reported_once() -> None:
     """The status records that the Event was sent, even if the shortage ends and returns."""
     world = canary_at(State.ANALYSING)
     scene = replace(world.scene(), goal=replace(world.scene().goal, settings=SETTINGS))

@@ -29,7 +29,7 @@ def test_good_spec() -> None:
         ({"digits": None}, "the ConfigMap 'digits' in namespace 'ml' does not exist; create it"),
         ({}, "does not exist"),
         ({"digits": {"data": {}}}, "is empty; put the model's files into it"),
-        ({"digits": {"data": {"m": "x" * 900_001}}}, "holds 900001 bytes"),
+        ({"digits": {"data": {"m": "x" * 900_001}}}, "contains 900001 bytes"),
     ],
 )
 def test_config_map(inputs: dict[str, Any], found: str) -> None:
@@ -48,17 +48,17 @@ def test_unknown_scheme() -> None:
     ("text", "found"),
     [
         ('backend: "x"\nbatch: 1', "spec.model.configPbtxt (line 2): "),
-        ("max_batch_size: 1", "names neither backend nor platform; add a line"),
-        ('platform: "ensemble"', "an ensemble needs further models"),
-        ('backend: "../../x"', "must be plain names"),
+        ("max_batch_size: 1", "must set backend or platform; add a line"),
+        ('platform: "ensemble"', "an ensemble needs other models"),
+        ('backend: "../../x"', "must be names without a path"),
         ('backend: "x" max_batch_size: -1', "max_batch_size is negative"),
-        ('backend: "x" dynamic_batching {}', "dynamic_batching needs batches"),
+        ('backend: "x" dynamic_batching {}', "dynamic_batching requires batches"),
         (
             'backend: "x" max_batch_size: 4 dynamic_batching { preferred_batch_size: [2, 8] }',
-            "must lie from 1 to 4",
+            "must be from 1 to 4",
         ),
         ('backend: "x" instance_group { kind: KIND_GPU }', "set spec.gpu"),
-        ('backend: "x" instance_group { gpus: [0] }', "it has 0, counted from 0"),
+        ('backend: "x" instance_group { gpus: [0] }', "the pod, which has 0, does not have"),
     ],
 )
 def test_config_pbtxt(text: str, found: str) -> None:
@@ -86,18 +86,18 @@ def test_cache_of_unknown_version() -> None:
 @pytest.mark.parametrize(
     ("template", "found"),
     [
-        ({"kind": "Pod"}, "spec.podTemplate.kind: a pod has no such part"),
-        ({"metadata": []}, "spec.podTemplate.metadata: it is no map"),
-        ({"metadata": {"name": "x"}}, "spec.podTemplate.metadata.name: Halimede sets it"),
-        ({"metadata": {"labels": "x"}}, "spec.podTemplate.metadata.labels: it is no map"),
+        ({"kind": "Pod"}, "spec.podTemplate.kind: a pod template has no such field"),
+        ({"metadata": []}, "spec.podTemplate.metadata: must be a map"),
+        ({"metadata": {"name": "x"}}, "spec.podTemplate.metadata.name: it is set by Halimede"),
+        ({"metadata": {"labels": "x"}}, "spec.podTemplate.metadata.labels: must be a map"),
         (
             {"metadata": {"labels": {"halimede.dev/revision": "x"}}},
-            "Halimede sets 'halimede.dev/revision'; choose another name",
+            "'halimede.dev/revision' is set by Halimede; choose another name",
         ),
-        ({"spec": None}, "spec.podTemplate.spec: it is no map of a pod's fields"),
-        ({"spec": {"$patch": "replace"}}, "spec.podTemplate.spec: it is no map"),
-        ({"spec": {"volumes": None}}, "spec.podTemplate.spec.volumes: it is no list"),
-        ({"spec": {"containers": ["x"]}}, "spec.podTemplate.spec.containers[0]: it has no name"),
+        ({"spec": None}, "spec.podTemplate.spec: must be a map of a pod's fields"),
+        ({"spec": {"$patch": "replace"}}, "spec.podTemplate.spec: must be a map"),
+        ({"spec": {"volumes": None}}, "spec.podTemplate.spec.volumes: must be a list"),
+        ({"spec": {"containers": ["x"]}}, "spec.podTemplate.spec.containers[0]: must have a name"),
         (
             {"spec": {"containers": [{"name": "triton", "$patch": "delete"}]}},
             "'triton' cannot be removed or replaced",
@@ -127,83 +127,83 @@ FIRST = f"{PATCH}.spec.containers[0]"
         (
             {"metadata": {"annotations": {"prometheus.io/port": 8002}}},
             (
-                f"{PATCH}.metadata.annotations[prometheus.io/port]: it is the number 8002, not"
-                ' a string; write it in quotes: "8002"'
+                f"{PATCH}.metadata.annotations[prometheus.io/port]: must be a string, not the"
+                ' number 8002; write it in quotes: "8002"'
             ),
         ),
         (
             {"metadata": {"annotations": {"inject": True}}},
             (
-                f"{PATCH}.metadata.annotations[inject]: it is true, not a string; write it in"
+                f"{PATCH}.metadata.annotations[inject]: must be a string, not true; write it in"
                 ' quotes: "true"'
             ),
         ),
         (
             {"metadata": {"labels": {"tier": 1}}},
-            f"{PATCH}.metadata.labels[tier]: it is the number 1, not a string",
+            f"{PATCH}.metadata.labels[tier]: must be a string, not the number 1",
         ),
         (
             {"metadata": {"labels": {"tier": {"a": "b"}}}},
-            f"{PATCH}.metadata.labels[tier]: it is a map, not a string; write a string",
+            f"{PATCH}.metadata.labels[tier]: must be a string, not a map; write a string",
         ),
         (
             {"spec": {"nodeSelector": {"zone": 1.5}}},
-            f"{PATCH}.spec.nodeSelector[zone]: it is the number 1.5, not a string",
+            f"{PATCH}.spec.nodeSelector[zone]: must be a string, not the number 1.5",
         ),
         (
             {"spec": {"hostNetwork": "false"}},
             (
-                f"{PATCH}.spec.hostNetwork: it is the string 'false', not true or false; write"
+                f"{PATCH}.spec.hostNetwork: must be true or false, not the string 'false'; write"
                 " true or false, without quotes"
             ),
         ),
         (
             {"spec": {"terminationGracePeriodSeconds": "60"}},
             (
-                f"{PATCH}.spec.terminationGracePeriodSeconds: it is the string '60', not an"
-                " integer; write an integer, without quotes"
+                f"{PATCH}.spec.terminationGracePeriodSeconds: must be an integer, not the string"
+                " '60'; write an integer, without quotes"
             ),
         ),
         (
             {"spec": {"tolerations": {"key": "a"}}},
-            f"{PATCH}.spec.tolerations: it is a map, not a list; write a list",
+            f"{PATCH}.spec.tolerations: must be a list, not a map; write a list",
         ),
         (
             {"spec": {"tolerations": [{"key": "a", "tolerationSeconds": 1.5}]}},
-            f"{PATCH}.spec.tolerations[0].tolerationSeconds: it is the number 1.5, not an",
+            f"{PATCH}.spec.tolerations[0].tolerationSeconds: must be an integer, not the number",
         ),
         (
             {"spec": {"volumes": [{"name": "a", "csi": {"volumeAttributes": {"x": 1}}}]}},
-            f"{PATCH}.spec.volumes[0].csi.volumeAttributes[x]: it is the number 1, not a",
+            f"{PATCH}.spec.volumes[0].csi.volumeAttributes[x]: must be a string, not the number 1",
         ),
         (
             {"spec": {"affinity": ["a"]}},
-            f"{PATCH}.spec.affinity: it is a list, not a map; write its fields by name",
+            f"{PATCH}.spec.affinity: must be a map, not a list; write one value per field",
         ),
         (
             container(env=[{"name": "A", "value": "1"}, {"name": "B", "value": 4}]),
-            f'{FIRST}.env[1].value: it is the number 4, not a string; write it in quotes: "4"',
+            f'{FIRST}.env[1].value: must be a string, not the number 4; write it in quotes: "4"',
         ),
         (
             container(args=["--a", 1, None]),
             (
-                f"{FIRST}.args[1]: it is the number 1, not a string; write it in quotes:"
-                f' "1"\n{FIRST}.args[2]: it is null, not a string'
+                f"{FIRST}.args[1]: must be a string, not the number 1; write it in quotes:"
+                f' "1"\n{FIRST}.args[2]: must be a string, not null'
             ),
         ),
-        (container(stdin="no"), f"{FIRST}.stdin: it is the string 'no', not true or false"),
-        (container(stdin=0), f"{FIRST}.stdin: it is the number 0, not true or false"),
+        (container(stdin="no"), f"{FIRST}.stdin: must be true or false, not the string 'no'"),
+        (container(stdin=0), f"{FIRST}.stdin: must be true or false, not the number 0"),
         (
             container(ports=[{"containerPort": True}]),
-            f"{FIRST}.ports[0].containerPort: it is true, not an integer",
+            f"{FIRST}.ports[0].containerPort: must be an integer, not true",
         ),
         (
             container(readinessProbe={"httpGet": {"port": [8000]}}),
-            f"{FIRST}.readinessProbe.httpGet.port: it is a list, not an integer or a string",
+            f"{FIRST}.readinessProbe.httpGet.port: must be an integer or a string, not a list",
         ),
         (
             container(resources={"limits": {"cpu": True}}),
-            f"{FIRST}.resources.limits[cpu]: it is true, not a quantity such as 500m or 2Gi",
+            f"{FIRST}.resources.limits[cpu]: must be a quantity such as 500m or 2Gi, not true",
         ),
     ],
 )
@@ -259,12 +259,12 @@ def test_types_of_an_autoscaler() -> None:
     }
     assert told(autoscaling=scaling).splitlines() == [
         (
-            f"{SCALING}.metrics[0].external.metric.selector.matchLabels[shard]: it is the number"
-            ' 1, not a string; write it in quotes: "1"'
+            f"{SCALING}.metrics[0].external.metric.selector.matchLabels[shard]: must be a string,"
+            ' not the number 1; write it in quotes: "1"'
         ),
         (
-            f"{SCALING}.behavior.scaleDown.stabilizationWindowSeconds: it is the string '60',"
-            " not an integer; write an integer, without quotes"
+            f"{SCALING}.behavior.scaleDown.stabilizationWindowSeconds: must be an integer,"
+            " not the string '60'; write an integer, without quotes"
         ),
     ]
 
@@ -287,7 +287,7 @@ def test_pod_template_that_is_good() -> None:
     [
         (
             {"canary": {"mirror": {"minSeconds": 9, "maxSeconds": 8}}},
-            "spec.rollout.canary.mirror.maxSeconds: maxSeconds is less than minSeconds",
+            "spec.rollout.canary.mirror.maxSeconds: maxSeconds must not be less than minSeconds",
         ),
         (
             {"blueGreen": {"previewAnalysis": {"minSeconds": 9, "maxSeconds": 8}}},
@@ -295,11 +295,11 @@ def test_pod_template_that_is_good() -> None:
         ),
         (
             {"canary": {"mirror": {}}, "capacityMode": "Replace"},
-            "spec.rollout.canary.mirror: there are no pods for copies",
+            "spec.rollout.canary.mirror: mirrored requests need extra pods",
         ),
         (
             {"blueGreen": {"previewHostnames": ["digits.example.com"]}},
-            "spec.rollout.blueGreen.previewHostnames: digits.example.com leads users",
+            "spec.rollout.blueGreen.previewHostnames: digits.example.com is also a hostname",
         ),
     ],
 )
@@ -319,8 +319,8 @@ def test_a_custom_query_that_cannot_be_asked_is_named() -> None:
         "metrics": [{"name": "drift", "requests": "sum(a[{{ window }}])", "errors": good}],
     }
     assert told(rollout={"analysis": analysis}) == (
-        "spec.rollout.analysis.metrics[drift].requests: the query says the same of both"
-        ' revisions; select by one, such as service="{{ service }}"\n'
-        "spec.rollout.analysis.router.errors: the template has no value for oops; use model, name,"
-        " namespace, revision, service, window"
+        "spec.rollout.analysis.metrics[drift].requests: the query returns the same for both"
+        ' revisions; select one revision, for example with service="{{ service }}"\n'
+        "spec.rollout.analysis.router.errors: the template uses oops, which has no value; use"
+        " model, name, namespace, revision, service, window"
     )

@@ -46,8 +46,8 @@ def _missing_message(request: MetricsRequest) -> str:
     return no_series(
         "envoy_cluster_upstream_rq_total",
         {envoy.CLUSTER: f'="{_cluster(request, request.canary, HTTP_PORT)}"'},
-        "scrape the gateway's Envoy, or set spec.rollout.analysis.provider to your router, or to"
-        " None if its counters are not to be had",
+        "scrape the gateway's Envoy, or set spec.rollout.analysis.provider to your router, or"
+        " to None if its counters are not available",
     )
 
 

@@ -74,8 +74,8 @@ def _missing_message(request: MetricsRequest) -> str:
             "ingress": f'="{request.name}"',
             "canary": f'="{request.namespace}-{request.name}-{request.canary}-{HTTP_PORT}"',
         },
-        "set controller.metrics.enabled in ingress-nginx's chart and scrape port 10254 of its"
-        " pods, or set spec.rollout.analysis.provider to your router",
+        "set controller.metrics.enabled in the ingress-nginx chart and scrape port 10254 of"
+        " its pods, or set spec.rollout.analysis.provider to your router",
     )
 
 

@@ -85,6 +85,6 @@ def _unusable_reason(request: MetricsRequest, series: Iterable[Series]) -> str |
         return None
     values = ", ".join(f"{bound:.0f}" for bound in bounds if bound.is_integer())
     return (
-        f"spec.rollout.analysis.latency.thresholdMilliseconds {request.slow_after} is no bound of"
-        f" {HISTOGRAM}: set it to one of {values}"
+        f"spec.rollout.analysis.latency.thresholdMilliseconds {request.slow_after} is not a"
+        f" bound of {HISTOGRAM}: set it to one of {values}"
     )

@@ -65,8 +65,8 @@ def _missing_message(request: MetricsRequest) -> str:
     return no_series(
         "traefik_service_requests_total",
         {"service": f'=~"{_pattern(request, request.canary)}"'},
-        "turn on Traefik's Prometheus metrics with addServicesLabels and scrape its pods, or set"
-        " spec.rollout.analysis.provider to your router",
+        "enable Traefik's Prometheus metrics with addServicesLabels and scrape its pods, or"
+        " set spec.rollout.analysis.provider to your router",
     )
 
 

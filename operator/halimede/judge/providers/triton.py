@@ -56,7 +56,7 @@ def _missing_message(request: MetricsRequest) -> str:
             "pod": f'=~"{request.name}-{request.canary}-.*"',
             "model": f'="{request.model}"',
         },
-        "scrape the pods' port 8002 with the labels namespace and pod (a PodMonitor does)",
+        "scrape port 8002 of the pods with the labels namespace and pod (a PodMonitor does this)",
     )
 
 

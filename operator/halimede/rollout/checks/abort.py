@@ -20,7 +20,8 @@ def aborting(ctx: RolloutContext) -> Decision:
             ctx,
             Reason.STABLE_UNHEALTHY,
             f"The stable revision {base.revision} has only {base.ready_endpoints} of"
-            f" {ctx.facts.replicas} ready pods, so {rollout.weight} % stay where they are.",
+            f" {ctx.facts.replicas} ready pods, so {rollout.revision} keeps {rollout.weight} %"
+            " of the requests for now.",
             base.message,
         )
     if not ctx.route_settled:
@@ -49,11 +50,15 @@ def draining(ctx: RolloutContext) -> Decision:
         return wait(
             ctx,
             Reason.ROLLING_OUT,
-            f"Revision {ctx.rollout.revision} is stable; {ctx.rollout.base} leaves the route.",
+            f"Revision {ctx.rollout.revision} is stable; {ctx.rollout.base} is being"
+            " removed from the route.",
         )
     return finish(ctx)
 
 
 def _going_back_message(ctx: RolloutContext) -> str:
     rollout = ctx.rollout
-    return f"All requests go back to revision {rollout.base}. {rollout.reason}: {rollout.message}"
+    return (
+        f"All requests go back from revision {rollout.revision} to {rollout.base}."
+        f" {rollout.reason}: {rollout.message}"
+    )

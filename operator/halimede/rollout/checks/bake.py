@@ -38,9 +38,9 @@ def baking(ctx: RolloutContext) -> Decision:
     return wait(
         ctx,
         Reason.ROLLING_OUT,
-        f"{_describe_split(rollout)}; it is watched for {seconds} s.",
+        f"{_describe_split(rollout)}; the bake takes at least {seconds} s.",
         analysis_message(ctx),
-        "The bake ends by its time all the same." if unseen and not is_doubtful(rollout) else "",
+        "The bake still ends on time." if unseen and not is_doubtful(rollout) else "",
     )
 
 
@@ -76,25 +76,25 @@ def _wait_for_odds(ctx: RolloutContext) -> Decision:
     return wait(
         ctx,
         Reason.METRICS_HOLD if without_evidence(ctx) else Reason.ROLLING_OUT,
-        f"{_describe_split(ctx.rollout)}; the odds against it hold the bake, which does not end"
-        f" while they are {odds(DOUBT)} or more.",
+        f"{_describe_split(ctx.rollout)}; the bake does not end while the odds against it are"
+        f" {odds(DOUBT)} or more.",
         analysis_message(ctx),
-        "The command `abort` ends it, or `promote-full-force`, which promotes it all the same.",
+        "To end it now, use the command `abort`, or `promote-full-force` to promote it anyway.",
     )
 
 
 def _describe_split(rollout: RolloutStatus) -> str:
     if rollout.weight == FULL_WEIGHT:
-        return f"All requests go to revision {rollout.revision}"
+        return f"Revision {rollout.revision} gets all requests"
     return (
-        f"{rollout.weight} % of the requests go to revision {rollout.revision} and the others to"
-        f" {rollout.base}, for comparison"
+        f"Revision {rollout.revision} gets {rollout.weight} % of the requests and"
+        f" {rollout.base} the others, for comparison"
     )
 
 
 def _control_ended_event(rollout: RolloutStatus) -> Event:
     return normal(
         EventReason.CONTROL_DROPPED,
-        f"Revision {rollout.revision} gets all requests: the spec leaves {rollout.base} no share"
-        " of the bake any more.",
+        f"Revision {rollout.revision} gets all requests: the spec no longer keeps requests on"
+        f" {rollout.base} during the bake.",
     )

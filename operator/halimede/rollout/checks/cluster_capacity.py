@@ -44,10 +44,10 @@ def capacity_timed_out(ctx: RolloutContext) -> bool:
 
 def remedy(ctx: RolloutContext) -> str:
     """Describe how long there has been no room, and what would help."""
-    long = f"There has been no room for {ctx.settings.capacity_timeout_seconds} s"
+    long = f"The cluster has had no room for {ctx.settings.capacity_timeout_seconds} s"
     if ctx.replaces_pods:
-        return f"{long}, and the stable revision can spare no pod: make room for one"
-    return f"{long}: make room, or have spec.rollout.capacityMode Replace the stable one's pods"
+        return f"{long}, and no stable pod can be replaced: make room for one more pod"
+    return f"{long}: make room, or set spec.rollout.capacityMode to Replace"
 
 
 def yield_stable_pod(ctx: RolloutContext) -> Decision | None:
@@ -67,6 +67,6 @@ def yield_stable_pod(ctx: RolloutContext) -> Decision | None:
     left = min(ctx.stable.ready_endpoints, replicas - rollout.replaced_replicas) - 1
     if left < max(1, replicas - canary.ready_endpoints - 1):
         return None
-    message = f"Revision {rollout.base} gives a pod up for one of {rollout.revision}."
+    message = f"Replacing one pod of {rollout.base} with one of {rollout.revision}."
     status = with_rollout(ctx.status, replaced_replicas=rollout.replaced_replicas + 1)
     return Decision(status, wait=WaitReason(Reason.ROLLING_OUT, message))

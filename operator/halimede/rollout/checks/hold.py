@@ -18,7 +18,9 @@ def scaled_to_zero(ctx: RolloutContext) -> Decision | None:
     """Hold while `spec.replicas` is 0: without pods there is nothing to judge."""
     if ctx.facts.replicas > 0:
         return None
-    return wait(ctx, Reason.SCALED_TO_ZERO, "spec.replicas is 0: the rollout waits for pods.")
+    return wait(
+        ctx, Reason.SCALED_TO_ZERO, "spec.replicas is 0: the rollout waits until it is raised."
+    )
 
 
 def paused(ctx: RolloutContext) -> Decision | None:
@@ -34,8 +36,8 @@ def paused(ctx: RolloutContext) -> Decision | None:
         Reason.PAUSED,
         f"{' and '.join(by)} hold{'s' if len(by) == 1 else ''} revision {rollout.revision} at"
         f" {rollout.weight} % ({rollout.state})",
-        "The command `resume` ends it" if commanded else "",
-        f"After pauseTimeoutSeconds ({timeout}) it is aborted" if timeout else "",
+        "The command `resume` ends the pause" if commanded else "",
+        f"The rollout is aborted after pauseTimeoutSeconds ({timeout})" if timeout else "",
     )
 
 

@@ -3,6 +3,7 @@
 from halimede.api.reasons import EventReason
 from halimede.api.rollout import OnStableDown, Strategy
 from halimede.api.status import RolloutStatus, State
+from halimede.judge.messages import plural
 from halimede.rollout.context import Decision, RolloutContext
 from halimede.rollout.decisions import drop_control, set_weight
 from halimede.rollout.events import warning
@@ -31,8 +32,9 @@ def control_lost(ctx: RolloutContext) -> Decision | None:
         return None
     event = warning(
         EventReason.CONTROL_DROPPED,
-        f"Revision {rollout.base} has {ready} of {needed} ready pods for its"
-        f" {FULL_WEIGHT - rollout.weight} %; {rollout.revision} gets all requests.",
+        f"Revision {rollout.base} has only {ready} of the {needed} ready pods that its"
+        f" {FULL_WEIGHT - rollout.weight} % of the requests need; {rollout.revision} gets all"
+        " requests.",
     )
     return drop_control(ctx, event)
 
@@ -54,7 +56,7 @@ def stable_is_down(ctx: RolloutContext) -> Decision | None:
     event = warning(
         EventReason.STABLE_COVERED,
         f"Revision {rollout.base} has no ready pod; {rollout.revision} gets all requests until"
-        " it is back.",
+        f" {rollout.base} is ready again.",
     )
     return set_weight(ctx, state, FULL_WEIGHT, event, failover_since=ctx.now, unready_since=None)
 
@@ -91,8 +93,8 @@ def reduce_to_ready_pods(ctx: RolloutContext) -> Decision | None:
         return None
     event = warning(
         EventReason.TRAFFIC_REDUCED,
-        f"Revision {rollout.revision} has {ready} ready pods, too few for {rollout.weight} %; it"
-        f" keeps {weight} %.",
+        f"Revision {rollout.revision} has only {plural(ready, 'ready pod')}, too few for"
+        f" {rollout.weight} %; its weight is lowered to {weight} %.",
     )
     state = State.SHIFTING if rollout.state in STEPPING else State.SCALING_UP
     return set_weight(ctx, state, weight, event)
@@ -103,7 +105,7 @@ def describe_weight(rollout: RolloutStatus) -> str:
     share = f"{rollout.weight} %"
     if rollout.actual_weight in (None, rollout.weight):
         return share
-    return f"{rollout.actual_weight} % by its pods, for {share}"
+    return f"{rollout.actual_weight} % (by pods; desired: {share})"
 
 
 def stable_overflow(ctx: RolloutContext) -> int:

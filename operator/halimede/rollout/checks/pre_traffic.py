@@ -47,8 +47,8 @@ def awaiting_promotion(ctx: RolloutContext) -> Decision:
     return wait(
         ctx,
         Reason.PAUSED,
-        f"Revision {ctx.rollout.revision} is ready behind the preview Service; it waits for the"
-        " command `promote`.",
+        f"Revision {ctx.rollout.revision} is ready behind the preview Service and waits for"
+        " the command `promote`.",
         analysis_message(ctx),
     )
 
@@ -69,7 +69,10 @@ def promoted_early(ctx: RolloutContext) -> Decision | None:
 def start_first_step(ctx: RolloutContext) -> Decision:
     """End the mirror and go to the first step."""
     event = normal(
-        EventReason.MIRROR_ENDED, join_sentences("The first step follows", analysis_message(ctx))
+        EventReason.MIRROR_ENDED,
+        join_sentences(
+            f"Revision {ctx.rollout.revision} starts its first step", analysis_message(ctx)
+        ),
     )
     changes = {"mirrored_at": ctx.now, **RESET_ANALYSIS}
     decision = shift(replace(ctx, status=with_rollout(ctx.status, **changes)))
@@ -96,19 +99,19 @@ def _wait_for_verdict(ctx: RolloutContext) -> Decision:
         return wait(
             ctx,
             Reason.PAUSED,
-            f"{PROGRESS_MESSAGES[ctx.rollout.state]}, which is inconclusive after its"
-            " maxSeconds; it goes on with more evidence or with the command `promote`.",
+            f"{PROGRESS_MESSAGES[ctx.rollout.state]} is inconclusive after its maxSeconds; the"
+            " rollout continues with more evidence or with the command `promote`.",
             analysis_message(ctx),
         )
     if without_evidence(ctx):
         return wait_for_evidence(ctx)
     words = PROGRESS_MESSAGES[ctx.rollout.state]
-    message = f"{words}; no user meets revision {ctx.rollout.revision}"
+    message = f"{words} continues; revision {ctx.rollout.revision} serves no users yet"
     return wait(ctx, Reason.ROLLING_OUT, message, analysis_message(ctx))
 
 
 PROGRESS_MESSAGES = {
-    State.MIRRORING: "Copies of requests are judged",
-    State.AWAITING_PROMOTION: "The preview is judged",
+    State.MIRRORING: "The analysis of mirrored requests",
+    State.AWAITING_PROMOTION: "The analysis of the preview",
 }
 """What goes on before users' requests come, as text."""

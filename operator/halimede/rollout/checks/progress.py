@@ -6,6 +6,7 @@ from dataclasses import replace
 from halimede.api.reasons import EventReason, Reason, Verdict
 from halimede.api.rollout import Mirror, Strategy
 from halimede.api.status import Outcome, State
+from halimede.judge.messages import plural
 from halimede.rollout.checks.bake import baking
 from halimede.rollout.checks.safety import inconclusive
 from halimede.rollout.checks.waits import (
@@ -120,8 +121,8 @@ def unable_to_raise(ctx: RolloutContext) -> Decision | None:
         return wait(
             ctx,
             Reason.ROLLING_OUT,
-            f"{ctx.facts.others} pods of other revisions are to end first: the entry Service"
-            " would select them, too.",
+            f"{plural(ctx.facts.others, 'pod')} of other revisions must terminate first: the entry"
+            " Service would select them too.",
         )
     return stable_lacks_pods(ctx, attainable_weight(ctx))
 
@@ -136,8 +137,8 @@ def stable_lacks_pods(ctx: RolloutContext, weight: int) -> Decision | None:
     return wait(
         ctx,
         Reason.STABLE_UNHEALTHY,
-        f"The stable revision {base.revision} has {base.ready_endpoints} of {rest} ready pods"
-        " that its share needs.",
+        f"The stable revision {base.revision} has only {base.ready_endpoints} of the {rest}"
+        " ready pods that its requests need.",
         base.message,
     )
 
@@ -167,7 +168,8 @@ def pass_step(ctx: RolloutContext) -> Decision:
 
 def step_passed_event(ctx: RolloutContext) -> Event:
     """Create the Event for a step that has passed, with the figures."""
-    step = f"Step {ctx.rollout.step + 1} of {ctx.rollout.steps} passed"
+    rollout = ctx.rollout
+    step = f"Revision {rollout.revision} passed step {rollout.step + 1} of {rollout.steps}"
     return normal(EventReason.STEP_PASSED, join_sentences(step, analysis_message(ctx)))
 
 
@@ -260,14 +262,14 @@ def promote_full_commanded(ctx: RolloutContext) -> Decision | None:
     """Skip the remaining steps. Full scale, the route and the bake are still awaited."""
     if not ctx.commanded(Verb.PROMOTE_FULL) or ctx.rollout.state not in SKIPPABLE:
         return None
-    return _skip_steps(ctx, "Its remaining steps were skipped by the command `promote-full`.")
+    return _skip_steps(ctx, "The command `promote-full` skipped the remaining steps.")
 
 
 def promote_full_force_commanded(ctx: RolloutContext) -> Decision | None:
     """Skip the bake as well and ignore the judge. Full scale and the route are still awaited."""
     if not ctx.commanded(Verb.PROMOTE_FULL_FORCE):
         return None
-    message = "What remained was skipped by the command `promote-full-force`, the bake too."
+    message = "The command `promote-full-force` skipped everything that remained, the bake too."
     state = ctx.rollout.state
     if state in SKIPPABLE:
         return _skip_steps(ctx, message, forced=True)
@@ -295,7 +297,8 @@ def _skip_steps(ctx: RolloutContext, message: str, *, forced: bool = False) -> D
     state = ctx.rollout.state
     event = normal(
         EventReason.STEPS_SKIPPED,
-        f"Revision {ctx.rollout.revision} gets all requests at full scale.",
+        f"Revision {ctx.rollout.revision} skips the remaining steps and gets all requests"
+        " at full scale.",
     )
     status = with_rollout(
         ctx.status, outcome=Outcome.FAST_PROMOTED, message=message, skip_analysis=forced

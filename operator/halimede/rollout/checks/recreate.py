@@ -10,6 +10,7 @@ from dataclasses import replace
 from halimede.api.reasons import AbortReason, EventReason, Reason
 from halimede.api.rollout import Strategy
 from halimede.api.status import Outcome, RolloutStatus, State
+from halimede.judge.messages import plural
 from halimede.rollout.checks import hold, safety, start
 from halimede.rollout.checks.waits import wait_for_pods
 from halimede.rollout.context import Decision, RolloutContext, first_decision
@@ -39,8 +40,8 @@ def stopping(ctx: RolloutContext) -> Decision:
     return wait(
         ctx,
         Reason.RECREATING,
-        f"Revision {base.revision} stops: {base.pods} of its pods are left. Nothing serves until"
-        f" {revision} is ready.",
+        f"Stopping revision {base.revision}: {base.pods} of its pods are left. No requests are"
+        f" served until {revision} is ready.",
     )
 
 
@@ -76,7 +77,7 @@ def superseded(ctx: RolloutContext) -> Decision | None:
     settings, failed = ctx.settings, start.failed_record(ctx.status, ctx.target)
     if settings.strategy is not Strategy.RECREATE or failed or ctx.facts.replicas == 0:
         return safety.superseded(ctx)
-    message = f"Revision {ctx.target} is asked for now."
+    message = f"Revision {ctx.target} is requested instead."
     status = with_rollout(
         ctx.status,
         outcome=Outcome.SUPERSEDED,
@@ -103,13 +104,14 @@ def past_deadline(ctx: RolloutContext) -> Decision | None:
     if ctx.elapsed(rollout.last_progress_at) < deadline:
         return None
     if rollout.state is State.STOPPING:
-        message = f"After {deadline} s {ctx.stable.pods} pods of {rollout.base} have not ended"
+        pods = plural(ctx.stable.pods, "pod")
+        message = f"Revision {rollout.base} still has {pods} after {deadline} s"
         return abort(ctx, AbortReason.PROGRESS_DEADLINE, message)
     return abort(
         ctx,
         AbortReason.PROGRESS_DEADLINE,
-        f"After {deadline} s {canary.ready_endpoints} of {min_ready(ctx)} pods are ready"
-        f" ({canary.cause or 'no cause is known'})",
+        f"Only {canary.ready_endpoints} of {min_ready(ctx)} pods are ready after {deadline} s"
+        f" ({canary.cause or 'unknown cause'})",
         canary.message,
     )
 

@@ -42,10 +42,12 @@ ROUTE_DEADLINE_SECONDS = 600.0
 def aborted_by_command(ctx: RolloutContext) -> Decision | None:
     """Abort on command; `rollback` during a rollout can mean the same."""
     if ctx.commanded(Verb.ABORT):
-        return replace(abort(ctx, AbortReason.ABORT_COMMANDED, "It was commanded."), handled=True)
+        return replace(
+            abort(ctx, AbortReason.ABORT_COMMANDED, "The command `abort` was given."), handled=True
+        )
     if ctx.command is None or not rollback_is_abort(ctx, ctx.command):
         return None
-    message = "It was commanded: `rollback` aborts the rollout that is under way"
+    message = "The command `rollback` aborts the rollout that is under way"
     return replace(abort(ctx, AbortReason.ROLLBACK_COMMANDED, message), handled=True)
 
 
@@ -60,9 +62,7 @@ def pause_forgotten(ctx: RolloutContext) -> Decision | None:
     if ctx.target != ctx.rollout.revision:
         return None
     seconds = ctx.settings.pause_timeout_seconds
-    return abort(
-        ctx, AbortReason.PAUSE_TIMEOUT, f"It was paused for {seconds} s and nobody went on."
-    )
+    return abort(ctx, AbortReason.PAUSE_TIMEOUT, f"It was paused for {seconds} s and not resumed.")
 
 
 def aborted_by_evidence(ctx: RolloutContext) -> Decision | None:
@@ -71,7 +71,7 @@ def aborted_by_evidence(ctx: RolloutContext) -> Decision | None:
         return None
     evidence = ctx.rollout.evidence
     return abort(
-        ctx, AbortReason.ANALYSIS_FAILED, (evidence and evidence.message) or "It is worse."
+        ctx, AbortReason.ANALYSIS_FAILED, (evidence and evidence.message) or "The analysis failed."
     )
 
 
@@ -107,7 +107,9 @@ def lost_all_traffic_pods(ctx: RolloutContext) -> Decision | None:
         return None
     weight = ctx.rollout.weight
     share = "all traffic" if weight == FULL_WEIGHT else f"{weight} % of the requests"
-    return abort(ctx, AbortReason.CANARY_UNHEALTHY, f"It has {share} and lost its last ready pod.")
+    return abort(
+        ctx, AbortReason.CANARY_UNHEALTHY, f"It lost its last ready pod while it had {share}."
+    )
 
 
 def lost_its_pods(ctx: RolloutContext) -> Decision | None:
@@ -119,11 +121,11 @@ def lost_its_pods(ctx: RolloutContext) -> Decision | None:
         return None
     if ctx.stable.ready_endpoints == 0:
         return None
-    share = f"{rollout.weight} %" if rollout.weight else "requests"
+    share = f"{rollout.weight} % of the requests" if rollout.weight else "requests"
     event = warning(
         EventReason.TRAFFIC_SHED,
-        f"Revision {rollout.revision} lost its last ready pod; its {share} went to"
-        f" {rollout.base}.",
+        f"Revision {rollout.revision} lost its last ready pod; its {share} go to"
+        f" {rollout.base} now.",
     )
     state = State.PRIMING if is_stepwise(rollout) or rollout.weight else State.STARTING
     return set_weight(ctx, state, 0, event, unready_since=ctx.now)
@@ -173,8 +175,8 @@ def past_deadline(ctx: RolloutContext) -> Decision | None:
     return abort(
         ctx,
         AbortReason.PROGRESS_DEADLINE,
-        f"After {deadline} s {canary.ready_endpoints} of {min_ready(ctx)} pods are ready"
-        f" ({canary.cause or 'no cause is known'})",
+        f"Only {canary.ready_endpoints} of {min_ready(ctx)} pods are ready after {deadline} s"
+        f" ({canary.cause or 'unknown cause'})",
         canary.message,
     )
 
@@ -188,7 +190,7 @@ def refused(ctx: RolloutContext) -> Decision | None:
     return abort(
         ctx,
         AbortReason.CANARY_REFUSED,
-        "The API server refuses what runs it",
+        "The API server rejects its workload",
         ctx.canary.message,
     )
 
@@ -220,7 +222,7 @@ def no_data_for_too_long(ctx: RolloutContext) -> Decision | None:
     return abort(
         ctx,
         AbortReason.NO_DATA,
-        f"It had no request for {seconds} s",
+        f"It has had no request for {seconds} s",
         evidence.message or "",
     )
 
@@ -236,7 +238,7 @@ def metrics_down_for_too_long(ctx: RolloutContext) -> Decision | None:
     return abort(
         ctx,
         AbortReason.METRICS_DOWN,
-        f"Prometheus has not answered for {seconds} s",
+        f"Prometheus has been unavailable for {seconds} s",
         evidence.message or "",
     )
 
@@ -257,7 +259,7 @@ def inconclusive_for_too_long(ctx: RolloutContext) -> Decision | None:
     if not inconclusive(ctx):
         return None
     return abort(
-        ctx, AbortReason.INCONCLUSIVE, "The step's maxSeconds are over without a verdict."
+        ctx, AbortReason.INCONCLUSIVE, "The step reached its maxSeconds without a verdict."
     )
 
 
@@ -281,7 +283,7 @@ def mirror_refused(ctx: RolloutContext) -> Decision | None:
     return abort(
         ctx,
         AbortReason.ROUTE_NOT_ACCEPTED,
-        "The gateway takes no route with copies",
+        "The Gateway does not accept a route that mirrors requests",
         route.message,
     )
 

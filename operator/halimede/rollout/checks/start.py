@@ -28,7 +28,7 @@ def first_deployment(ctx: RolloutContext) -> Decision | None:
     if ctx.facts.workload(target).ready_endpoints == 0 and ctx.facts.replicas > 0:
         return Decision(ctx.status)
     event = normal(
-        EventReason.FIRST_REVISION, f"Revision {target} is the first and serves all requests."
+        EventReason.FIRST_REVISION, f"Revision {target} is the first one and serves all requests."
     )
     return Decision(_with_stable_target(ctx), (event,) if ctx.facts.replicas else ())
 
@@ -55,8 +55,8 @@ def begin(ctx: RolloutContext) -> Decision:
     back = rollout.steps == 0 and not recreate
     event = normal(
         EventReason.ROLLOUT_STARTED,
-        f"Revision {rollout.revision} is to follow {rollout.base} by {rollout.strategy}"
-        + (", without steps: it was stable before." if back else "."),
+        f"Rolling out revision {rollout.revision} (strategy {rollout.strategy}, replacing"
+        f" {rollout.base}{', without steps, because it was stable before' if back else ''}).",
     )
     status = ctx.status.evolve(rollout=rollout)
     if recreate or (ctx.goal.no_router and rollout.strategy is Strategy.CANARY):
@@ -67,8 +67,8 @@ def begin(ctx: RolloutContext) -> Decision:
         return Decision(status, (event,))
     outage = warning(
         EventReason.RECREATING,
-        f"Revision {rollout.base} stops before {rollout.revision} starts: no requests are served"
-        " meanwhile.",
+        f"Stopping revision {rollout.base} before {rollout.revision} starts: no requests are"
+        " served in between.",
     )
     return Decision(status, (event, outage))
 
@@ -109,9 +109,9 @@ def new_rollout(ctx: RolloutContext) -> RolloutStatus:
         strategy = Strategy.CANARY  # both of them run, so there is room for both
     steps = {Strategy.CANARY: len(settings.canary.steps), Strategy.BLUE_GREEN: 1}
     recreate = strategy is Strategy.RECREATE
-    message = "The old revision was stopped before it started." if recreate else None
+    message = "The old revision was stopped before this one started." if recreate else None
     if back := may_skip_steps(ctx) and not recreate:
-        message = "It was stable before, so its steps were skipped."
+        message = "Its steps were skipped, because it was stable before."
     token = status.last_command.token if status.last_command else ""
     seed = f"{ctx.goal.identity}:{target}:{token}"
     return RolloutStatus(

@@ -36,11 +36,13 @@ def wait_for_route(ctx: RolloutContext, since: float | None = None) -> Decision:
     unanswered = rollout.weight_applied_at is None
     set_at = rollout.last_progress_at if since is None else since
     if unanswered and ctx.elapsed(set_at) >= ROUTE_WAIT_SECONDS:
-        return wait(ctx, Reason.ROUTE_NOT_ACCEPTED, route.message or "The route is not accepted.")
+        message = route.message or "The route is not accepted yet."
+        return wait(ctx, Reason.ROUTE_NOT_ACCEPTED, message)
     return wait(
         ctx,
         Reason.ROLLING_OUT,
-        f"The route is to give revision {rollout.revision} {rollout.weight} % ({rollout.state}).",
+        f"Waiting for the route to give revision {rollout.revision} {rollout.weight} %"
+        f" ({rollout.state}).",
     )
 
 
@@ -50,8 +52,8 @@ def wait_for_tests(ctx: RolloutContext, seconds: int) -> Decision:
     return wait(
         ctx,
         Reason.ROLLING_OUT,
-        f"Revision {rollout.revision} is ready and gets no requests of users for {seconds} s"
-        f" (step {rollout.step + 1} of {rollout.steps}).",
+        f"Revision {rollout.revision} is ready for tests and gets no users' requests for"
+        f" {seconds} s (step {rollout.step + 1} of {rollout.steps}).",
     )
 
 
@@ -60,8 +62,8 @@ def wait_for_user(ctx: RolloutContext) -> Decision:
     return wait(
         ctx,
         Reason.PAUSED,
-        f"Step {ctx.rollout.step + 1} is inconclusive after its maxSeconds; it goes on with more"
-        " evidence or with the command `promote`.",
+        f"Step {ctx.rollout.step + 1} is inconclusive after its maxSeconds; the rollout"
+        " continues with more evidence or with the command `promote`.",
         time_needed(ctx),
         analysis_message(ctx),
     )
@@ -71,9 +73,8 @@ def wait_for_evidence(ctx: RolloutContext) -> Decision:
     """Wait for the judge, and report if it has no evidence."""
     rollout = ctx.rollout
     if without_evidence(ctx):
-        return wait(
-            ctx, Reason.METRICS_HOLD, analysis_message(ctx), "The weights stay as they are."
-        )
+        stays = f"Revision {rollout.revision} stays at {describe_weight(rollout)}"
+        return wait(ctx, Reason.METRICS_HOLD, stays, analysis_message(ctx))
     step = f"step {rollout.step + 1} of {rollout.steps}"
     message = f"Revision {rollout.revision} gets {describe_weight(rollout)} ({step})"
     return wait(

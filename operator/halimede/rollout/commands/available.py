@@ -16,13 +16,13 @@ def available_commands(md: ModelDeployment) -> Iterator[str]:
     status = md.status
     if pin := status.pinned:
         yield (
-            f"Pinned: {pin.revision} against {pin.spec_revision} since {rfc3339(pin.since)}, until"
-            " the spec asks for something else or the command resume"
+            f"Pinned: {pin.revision} since {rfc3339(pin.since)}, although the spec asks for"
+            f" {pin.spec_revision}; until the spec changes or the command resume"
         )
     if status.history:
-        yield f"Stable before: {', '.join(entry.revision for entry in status.history)}"
+        yield f"Earlier stable revisions: {', '.join(entry.revision for entry in status.history)}"
     if verbs := is_available(md):
-        yield f"Commands now: {', '.join(verbs)}"
+        yield f"Available commands: {', '.join(verbs)}"
 
 
 def is_available(md: ModelDeployment) -> list[Verb]:

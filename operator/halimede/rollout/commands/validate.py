@@ -22,9 +22,9 @@ def rejection_reason(ctx: RolloutContext, command: Command) -> str | None:
     """Return why a command is rejected; None if it can be executed, now or after a hold."""
     if command.verb is None:
         form = f"write <verb>[:<revision>]@<token>, at most {MAX_LENGTH} characters"
-        return f"{form}; the verbs are {', '.join(Verb)}"
+        return f"{form}, with one of the verbs {', '.join(Verb)}"
     if command.token in ctx.status.executed_tokens:
-        return f"the token {command.token} has been used: choose one that is new"
+        return f"the token {command.token} has been used before: choose a new one"
     match command.verb:
         case Verb.RETRY:
             return _reject_retry(ctx, command)
@@ -46,14 +46,14 @@ def _reject_unpin(status: Status, command: Command) -> str | None:
     pin = status.pinned
     if pin is None or command.revision in (None, pin.revision):
         return None
-    return f"revision {pin.revision} is pinned"
+    return f"revision {pin.revision} is pinned, not {command.revision}"
 
 
 def _reject_retry(ctx: RolloutContext, command: Command) -> str | None:
     target = ctx.target
     if command.revision not in (None, target):
-        return f"the spec asks for revision {target}"
-    return None if failed_record(ctx.status, target) else f"{target} has not failed"
+        return f"the spec asks for revision {target}, not {command.revision}"
+    return None if failed_record(ctx.status, target) else f"revision {target} has not failed"
 
 
 def _reject_rollback(ctx: RolloutContext, command: Command) -> str | None:
@@ -62,9 +62,12 @@ def _reject_rollback(ctx: RolloutContext, command: Command) -> str | None:
         return None
     if rollout is not None and rollout.state is not State.DRAINING:
         if rollout.state in DECIDED and revision in (None, rollout.base):
-            return f"the rollout is decided already ({rollout.outcome})"
+            return f"the outcome of the rollout is already decided ({rollout.outcome})"
         if revision in (None, rollout.revision):
-            return f"revision {rollout.revision} is rolled out: to stay without it, `abort`"
+            return (
+                f"revision {rollout.revision} is being rolled out: to stop it, use the command"
+                " `abort`"
+            )
     if status.stable is not None and revision == status.stable.revision:
         return f"revision {revision} serves already"
     return _reject_while_paused(ctx) or _reject_unkept(status, revision)
@@ -76,12 +79,12 @@ def _reject_unkept(status: Status, revision: str | None) -> str | None:
     if (revision or previous_stable(status)) in kept:
         return None
     lack = (
-        f"revision {revision} is not"
+        f"status.history does not contain revision {revision}"
         if revision
-        else "no revision that did not have to be left is"
+        else "status.history has no revision that is safe to roll back to"
     )
-    choice = f"rollback:<revision> takes {', '.join(kept)}" if kept else "nothing else is there"
-    return f"{lack} in status.history; {choice}"
+    choice = f"choose one of {', '.join(kept)} with rollback:<revision>" if kept else "it is empty"
+    return f"{lack}; {choice}"
 
 
 def _reject_in_state(ctx: RolloutContext, command: Command) -> str | None:
@@ -89,9 +92,9 @@ def _reject_in_state(ctx: RolloutContext, command: Command) -> str | None:
     if rollout is None:
         return "no rollout is under way"
     if command.revision not in (None, rollout.revision):
-        return f"revision {rollout.revision} is rolled out"
+        return f"revision {rollout.revision} is being rolled out, not {command.revision}"
     if rollout.state in DECIDED:
-        return f"the rollout is decided already ({rollout.outcome})"
+        return f"the outcome of the rollout is already decided ({rollout.outcome})"
     match command.verb:
         case Verb.PROMOTE | Verb.PROMOTE_FULL | Verb.PROMOTE_FULL_FORCE:
             return _reject_promote(ctx, command.verb)
@@ -119,7 +122,7 @@ def _reject_while_paused(ctx: RolloutContext) -> str | None:
     rollout = ctx.status.rollout
     if rollout is None or rollout.paused_since is None:
         return None
-    return "the rollout is paused: command `resume` first"
+    return "the rollout is paused: use the command `resume` first"
 
 
 def _reject_resume(ctx: RolloutContext) -> str | None:
@@ -129,5 +132,5 @@ def _reject_resume(ctx: RolloutContext) -> str | None:
     if inconclusive(ctx) or without_evidence(ctx):
         return None
     if ctx.settings.paused:
-        return "spec.rollout.paused holds the rollout: set it to false"
+        return "the rollout is paused by spec.rollout.paused: set it to false"
     return "the rollout is not paused"

@@ -70,7 +70,8 @@ def report_first_weight(
     return (
         normal(
             EventReason.FIRST_WEIGHT_CHOSEN,
-            f"The first weight of revision {after.revision} is {after.first_weight} %, chosen by"
-            f" the traffic of {about_rate(after.evidence.requests_per_second or 0.0)} requests/s.",
+            f"The first weight of revision {after.revision} is {after.first_weight} %, chosen"
+            f" from the traffic of {about_rate(after.evidence.requests_per_second or 0.0)}"
+            " requests/s.",
         ),
     )

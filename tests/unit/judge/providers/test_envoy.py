@@ -134,7 +134,7 @@ def _until(one: Series, at: float) -> Series:
     return Series(one.labels, tuple(sample for sample in one.samples if sample.at <= at))
 
 
-def test_a_proxy_that_starts_anew_loses_nothing() -> None:
+def test_a_restarted_proxy_loses_no_request() -> None:
     """Three clients left before the restart and two after it."""
     answer = counters(
         **{TOTAL: (40, 50, 6, 9), "c2": (38, 45, 5, 7), LOCAL: (2, 5, 1, 2)},
@@ -152,7 +152,7 @@ def test_a_cluster_that_is_new_counts_from_zero() -> None:
     assert (seen.canary, seen.stable) == (Counts(12, 4), Counts(180, 0))
 
 
-def test_two_proxies_are_told_apart() -> None:
+def test_two_proxies_are_distinguished() -> None:
     """Open requests of one proxy do not offset lost ones of another."""
     answer = counters(**{TOTAL: (0, 10), "c2": (0, 8), LOCAL: (0, 2)})
     for one in counters(**{TOTAL: (0, 10), "c2": (0, 5), LOCAL: (0, 1)}):
@@ -236,7 +236,7 @@ def test_streams_that_are_left_in_the_middle_are_hardly_ever_errors(seed: int) -
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_those_that_hang_are_told_from_them(seed: int) -> None:
+def test_hanging_requests_are_counted_separately(seed: int) -> None:
     """About 150 hanging streams are counted, within 3 %."""
     answer, hung = traffic(seed, hang=0.05, leave=0.1)
     assert counted(answer, 10 * MINUTE).canary.errors == pytest.approx(hung, rel=0.03)

@@ -71,19 +71,19 @@ def test_what_is_not_in_the_bucket_is_slow() -> None:
     assert (seen.canary, seen.stable) == (Counts(20, 5), Counts(900, 9))
 
 
-def test_a_proxy_that_starts_anew_loses_nothing() -> None:
+def test_a_restarted_proxy_loses_no_request() -> None:
     """A restart resets both counters, and no response is lost."""
     seen = counted(*waited(CANARY, (0.0, 50, 5), (15.0, 60, 5), (30.0, 55, 7)), *BOUNDS)
     assert isinstance(seen, WindowCounts)
     assert seen.canary == Counts(65, 7)
 
 
-def test_a_threshold_without_a_bucket_is_told_with_the_bounds_that_there_are() -> None:
+def test_a_threshold_without_a_bucket_is_reported_with_the_bounds() -> None:
     """A threshold that is no bound is rejected with the existing bounds."""
     answer = counted(*waited(CANARY, (0.0, 0, 0), (15.0, 9, 0))[:1], *BOUNDS[::2], BOUNDS[3])
     assert answer == Unavailable(
         UnavailableReason.NO_SUCH_BOUND,
-        "spec.rollout.analysis.latency.thresholdMilliseconds 250 is no bound of"
+        "spec.rollout.analysis.latency.thresholdMilliseconds 250 is not a bound of"
         " envoy_cluster_upstream_rq_time: set it to one of 100, 1000",
     )
 
@@ -176,8 +176,8 @@ def test_a_slow_revision_is_stopped_though_it_makes_no_error() -> None:
         evidence = polled(evidence, 115.0 + 15 * poll, 30)
     assert evidence.verdict == Verdict.ABORT
     assert evidence.message == (
-        "revision bbbb2222: 120 slow answers in 400 requests in the router's histogram against 36"
-        " in 3600 of aaaa1111; odds 7600:1 against it being as good"
+        "120 of 400 responses were slow in the router's histogram (30 %), stable aaaa1111: 36 of"
+        " 3600; odds 7600:1 that it is worse; all tests together 1400:1 (abort at 100:1)"
     )
 
 
@@ -187,7 +187,7 @@ def test_a_quick_revision_passes() -> None:
     for poll in range(3):
         evidence = polled(evidence, 115.0 + 15 * poll, 1)
     assert evidence.verdict == Verdict.PASS
-    assert "3 slow answers in 300 requests in the router's histogram" in (evidence.message or "")
+    assert "3 of 300 responses were slow in the router's histogram" in (evidence.message or "")
 
 
 def test_latency_declared_in_mid_rollout_has_demands_of_its_own() -> None:

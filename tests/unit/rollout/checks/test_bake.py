@@ -61,8 +61,8 @@ def test_a_bake_without_data_ends_by_its_time_and_says_so(verdict: Verdict) -> N
     world.step()
     assert world.last.wait is not None
     assert world.last.wait.message == (
-        "90 % of the requests go to revision v2 and the others to v1, for comparison; it is"
-        f" watched for 120 s. The judge says {verdict}. The bake ends by its time all the same."
+        "Revision v2 gets 90 % of the requests and v1 the others, for comparison; the bake takes"
+        f" at least 120 s. The judge says {verdict}. The bake still ends on time."
     )
     world.now += 45
     world.step()
@@ -73,7 +73,7 @@ def test_a_bake_without_data_ends_by_its_time_and_says_so(verdict: Verdict) -> N
 
 
 @pytest.mark.transition("bake-passed")
-def test_a_bake_that_nobody_watched_is_made_up_for() -> None:
+def test_a_bake_without_polls_is_extended() -> None:
     """After hours without an operator one poll is not enough to detect a bad revision."""
     world = canary_at(State.BAKING, settings(300))
     world.verdict = Verdict.CONTINUE

@@ -41,7 +41,7 @@ def watched(world: MachineWorld, state: State | None) -> list[tuple[int, int, in
 @pytest.mark.parametrize(
     ("mode", "reason"), [(CapacityMode.EXTRA, "CapacityHold"), (CapacityMode.WAIT, None)]
 )
-def test_lack_of_room_is_told_and_ends_nothing(
+def test_lack_of_room_is_reported_and_aborts_nothing(
     cause: NotReadyReason, mode: CapacityMode, reason: str | None
 ) -> None:
     """`Extra` gives a remedy after the timeout; `Wait` only waits."""
@@ -74,7 +74,7 @@ def test_deadline_of_readiness_begins_when_there_is_room() -> None:
 
 
 @pytest.mark.transition("no-capacity", "resume-command")
-def test_resume_gives_the_wait_for_room_its_time_anew() -> None:
+def test_resume_restarts_the_capacity_timeout() -> None:
     """`resume` restarts the timeout of the wait for room."""
     world = MachineWorld().serve().ask_for("v2")
     world.broken["v2"] = unready(NotReadyReason.UNSCHEDULABLE)

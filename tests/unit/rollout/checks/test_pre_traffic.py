@@ -237,7 +237,7 @@ def test_preview_without_evidence_is_not_switched() -> None:
     )
 
 
-def test_preview_shows_what_the_judge_says_to_whoever_promotes() -> None:
+def test_preview_shows_the_verdict_before_a_promotion() -> None:
     """Without `autoPromote` the verdict is shown but does not hold the command."""
     world = begun(previewed(auto=False), State.AWAITING_PROMOTION)
     world.run(100, seconds=20)
@@ -259,7 +259,7 @@ def test_bad_preview_is_stopped(world: MachineWorld) -> None:
     assert world.status.last_rollout.reason == "AnalysisFailed"
 
 
-def test_judged_preview_without_pods_starts_anew() -> None:
+def test_judged_preview_without_pods_starts_again() -> None:
     """Errors caused by missing pods do not count against the model."""
     world = begun(previewed(), State.AWAITING_PROMOTION)
     world.broken["v2"] = unready()

@@ -106,12 +106,12 @@ def test_pods_that_do_not_end_are_not_waited_for_for_ever() -> None:
     world.run(380)
     last = world.status.last_rollout
     assert last is not None
-    assert "1 pods of v1 have not ended" in last.message
+    assert "Revision v1 still has 1 pod after" in last.message
     assert world.desired == {"v1": 2}
 
 
 @pytest.mark.transition("canary-crashed")
-def test_new_revision_that_crashes_is_given_up_early() -> None:
+def test_new_revision_that_crashes_is_aborted_early() -> None:
     """Three restarts without having been ready abort the rollout."""
     world = at(State.STARTING)
     world.broken["v2"] = unready(NotReadyReason.CRASH_LOOP, restarts=3)

@@ -97,7 +97,7 @@ def test_without_a_pass_no_weight_moves(verdict: Verdict) -> None:
         (Verdict.CONTINUE, "RollingOut"),
     ],
 )
-def test_what_is_awaited_is_told(verdict: Verdict, reason: str) -> None:
+def test_what_is_awaited_is_explained(verdict: Verdict, reason: str) -> None:
     """The conditions distinguish missing data from a step that is still running."""
     world = canary_at(State.ANALYSING)
     world.verdict = verdict
@@ -117,7 +117,7 @@ def test_inconclusive_step_asks_for_a_human() -> None:
 
 
 @pytest.mark.transition("step-inconclusive")
-def test_inconclusive_step_ends_if_that_is_wished() -> None:
+def test_inconclusive_step_is_aborted_with_abort() -> None:
     """`onInconclusive: Abort` aborts instead."""
     world = canary_at(
         State.ANALYSING, MachineWorld(settings=analysis(on_inconclusive=OnTimeout.ABORT))
@@ -153,7 +153,7 @@ def test_never_ready_revision_gets_no_traffic() -> None:
 
 
 @pytest.mark.transition("pods-past-deadline")
-def test_slow_revision_is_given_up_at_the_deadline() -> None:
+def test_slow_revision_is_aborted_at_the_deadline() -> None:
     """A revision that is loading is aborted after `progressDeadlineSeconds`."""
     world = MachineWorld(broken={"v2": unready(NotReadyReason.LOADING)}).serve().ask_for("v2")
     world.step()
@@ -286,7 +286,7 @@ def test_clock_that_is_set_back_is_no_time_gone_by() -> None:
 
 
 @pytest.mark.transition("route-not-accepted")
-def test_route_that_nobody_accepts_ends_the_rollout() -> None:
+def test_route_that_is_never_accepted_aborts_the_rollout() -> None:
     """A route that is not accepted gives a Warning and then an abort."""
     world = MachineWorld().serve().ask_for("v2")
     world.accepted = False
@@ -328,7 +328,7 @@ def test_all_traffic_and_no_pod_goes_back_at_once() -> None:
 
 
 @pytest.mark.parametrize("state", [State.ANALYSING, State.BAKING])
-def test_weights_stay_where_nobody_could_take_them(state: State) -> None:
+def test_weights_stay_if_no_revision_can_carry_them(state: State) -> None:
     """With no ready pod on either side no weight changes."""
     automatic = BLUE_GREEN.blue_green.model_copy(update={"auto_promote": True})
     by_itself = changed(BLUE_GREEN, blue_green=automatic)

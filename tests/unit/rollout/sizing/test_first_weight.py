@@ -98,7 +98,7 @@ def test_a_chosen_weight_raises_the_step_under_way() -> None:
     assert refit.evidence == rollout.evidence
 
 
-def test_the_lowest_weight_moves_nothing_and_is_not_told() -> None:
+def test_the_lowest_weight_changes_and_reports_nothing() -> None:
     """With enough traffic no weight changes and no Event is sent."""
     rollout = choose_first_weight(begun(50.0), OPEN)
     assert rollout.first_weight == 5
@@ -106,11 +106,11 @@ def test_the_lowest_weight_moves_nothing_and_is_not_told() -> None:
     assert report_first_weight(begun(50.0), rollout) == ()
 
 
-def test_a_raise_is_told_once() -> None:
+def test_a_raise_is_reported_once() -> None:
     """The Event has the weight and the traffic that it follows from."""
     before, after = begun(1.7), choose_first_weight(begun(1.7), OPEN)
     told = report_first_weight(before, after)
     assert [event.reason for event in told] == ["FirstWeightChosen"]
-    assert "is 12 %, chosen by the traffic of 1.7 requests/s" in told[0].message
+    assert "is 12 %, chosen from the traffic of 1.7 requests/s" in told[0].message
     assert report_first_weight(after, after) == ()
     assert report_first_weight(before, None) == ()
