@@ -146,7 +146,7 @@ class Reading:
 
 def sources(analysis: Analysis) -> tuple[SourceId, ...]:
     """Return the sources that must all have data before a step passes."""
-    own = tuple(metric_source(one.name) for one in analysis.metrics)
+    own = tuple(metric_source(metric.name) for metric in analysis.metrics)
     if analysis.provider is MetricsProvider.NONE:
         return (Source.TRITON, *own)
     latency = () if analysis.latency is None else (Source.ROUTER_LATENCY,)
