@@ -30,7 +30,7 @@ BAD = (0.01, 0.02, 0.05, 0.2, 1.0)
 """Error rates of the bad revisions that are simulated."""
 REPEATS = 100
 """Random rollouts for each figure: a fraction is accurate within 10 percentage points."""
-MAX_WAIT_SECONDS = 10.0
+PATIENCE_FACTOR = 10.0
 """Multiple of its `maxSeconds` after which the simulation of a step ends."""
 
 
@@ -218,7 +218,7 @@ def _unjudged_seconds(step: Step) -> float:
 def _step_forecasts(question: ForecastInput) -> tuple[StepForecast, ...]:
     steps, analysis = _judged_steps(question), question.settings.analysis
     expected = run(
-        Plan(steps, analysis, patience=MAX_WAIT_SECONDS), _good_revision(question, EvenTraffic), 0
+        Plan(steps, analysis, patience=PATIENCE_FACTOR), _good_revision(question, EvenTraffic), 0
     )
     bounds = limits(analysis)
     nothing = initial_evidence(bounds.sources[0], bounds, expected.levels, 0.0)

@@ -46,7 +46,7 @@ def _left_out(settings: Rollout) -> Iterator[str]:
 def _body(forecast: Forecast) -> Iterator[str]:
     if forecast.steps:
         yield from _good(forecast)
-        first = next(one.step for one in forecast.steps if one.step.weight)
+        first = next(entry.step for entry in forecast.steps if entry.step.weight)
         yield ""
         weight, limit = f"{first.weight} %", duration(first.max_seconds)
         yield f"A bad revision at the first step, with {weight} of the requests for {limit}:"
@@ -81,15 +81,15 @@ def _good(forecast: Forecast) -> Iterator[str]:
     rows = [
         (
             str(index + 1),
-            f"{one.step.weight} %",
-            rate(one.per_second),
-            f"under {percent(one.level)}" if one.step.weight else "-",
-            "-" if one.clean is None else str(one.clean),
-            "never" if one.requests is None else str(one.requests),
-            "-" if one.seconds is None else duration(one.seconds),
-            duration(one.step.max_seconds),
+            f"{entry.step.weight} %",
+            rate(entry.per_second),
+            f"under {percent(entry.level)}" if entry.step.weight else "-",
+            "-" if entry.clean is None else str(entry.clean),
+            "never" if entry.requests is None else str(entry.requests),
+            "-" if entry.seconds is None else duration(entry.seconds),
+            duration(entry.step.max_seconds),
         )
-        for index, one in enumerate(forecast.steps)
+        for index, entry in enumerate(forecast.steps)
     ]
     yield from _table(head, rows)
     yield "  clean: requests after the warm-up with which the step can pass if none fails;"
@@ -120,7 +120,9 @@ def _mirror(forecast: Forecast) -> Iterator[str]:
 
 def _pauses(forecast: Forecast) -> Iterator[str]:
     pauses = {
-        index + 1: one.step.pause for index, one in enumerate(forecast.steps) if one.step.pause
+        index + 1: entry.step.pause
+        for index, entry in enumerate(forecast.steps)
+        if entry.step.pause
     }
     if any(pause.seconds is not None for pause in pauses.values()):
         yield "  time: including the step's pause"
@@ -148,11 +150,11 @@ def _percentage(part: float) -> str:
 def _detections(detections: Sequence[Detection]) -> Iterator[str]:
     rows = [
         (
-            percent(one.errors),
-            _percentage(one.share),
-            "-" if one.seconds is None else duration(one.seconds),
+            percent(detection.errors),
+            _percentage(detection.share),
+            "-" if detection.seconds is None else duration(detection.seconds),
         )
-        for one in detections
+        for detection in detections
     ]
     yield from _table(("errors", "aborted in time", "half of these within"), rows)
 
@@ -167,7 +169,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
 def _warnings(forecast: Forecast) -> Iterator[str]:
     lines = [
         *_impossible_steps(forecast),
-        *(describe(one, forecast.question.settings) for one in forecast.advice),
+        *(describe(advice, forecast.question.settings) for advice in forecast.advice),
         *_undetected(forecast),
     ]
     if lines:
@@ -177,10 +179,10 @@ def _warnings(forecast: Forecast) -> Iterator[str]:
 
 def _impossible_steps(forecast: Forecast) -> Iterator[str]:
     errors = percent(forecast.question.stable_errors)
-    for index, one in enumerate(forecast.steps):
-        if one.requests is None:
+    for index, entry in enumerate(forecast.steps):
+        if entry.requests is None:
             yield (
-                f"step {index + 1} requires an error rate under {percent(one.level)}, which a"
+                f"step {index + 1} requires an error rate under {percent(entry.level)}, which a"
                 f" revision with {errors} errors cannot show: raise analysis.maxErrorPercent"
                 " or analysis.maxErrorRatio, or fix the stable revision first."
             )

@@ -38,7 +38,9 @@ def render_query(text: str, request: MetricsRequest, revision: str, window: floa
 
 def custom_sources(analysis: Analysis) -> dict[SourceId, QueryPair]:
     """Map each source that is a custom query to its queries."""
-    queries: dict[SourceId, QueryPair] = {metric_source(one.name): one for one in analysis.metrics}
+    queries: dict[SourceId, QueryPair] = {
+        metric_source(metric.name): metric for metric in analysis.metrics
+    }
     if analysis.provider is MetricsProvider.CUSTOM and analysis.router is not None:
         queries[Source.ROUTER] = analysis.router
     return queries
@@ -46,7 +48,7 @@ def custom_sources(analysis: Analysis) -> dict[SourceId, QueryPair]:
 
 def due_queries(analysis: Analysis, evidence: Evidence | None, now: float) -> tuple[DueQuery, ...]:
     """List the custom queries whose window is over; without evidence all, for the baseline."""
-    watermarks = {one.source: one.watermark for one in evidence.sources} if evidence else {}
+    watermarks = {held.source: held.watermark for held in evidence.sources} if evidence else {}
     indicators = []
     for source, queries in custom_sources(analysis).items():
         window = HISTORY if not watermarks else now - watermarks.get(source, now)

@@ -166,7 +166,7 @@ def unseen(source: SourceId, request: MetricsRequest) -> str:
     if own_router or metric_name(source) is not None:
         field = "router" if own_router else source.replace("/", ".", 1)
         return (
-            f"The query spec.rollout.analysis.{field}.requests returns nothing for revision"
-            f" {request.canary}: test it in Prometheus, and send requests to the revision"
+            f"The query spec.rollout.analysis.{field}.requests returns nothing for the new"
+            " revision: test it in Prometheus, and send requests to the revision"
         )
     return find_provider(source, request).missing_message(request)

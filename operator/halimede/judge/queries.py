@@ -69,7 +69,7 @@ def build_queries(source: SourceId, request: MetricsRequest) -> tuple[str, ...]:
     counters = find_provider(source, request)
     revisions = (request.stable,) if request.since is None else (request.stable, request.canary)
     window = _window(counters, request)
-    return tuple(render(one, window) for one in counters.queries(request, revisions))
+    return tuple(render(query, window) for query in counters.queries(request, revisions))
 
 
 def _window(counters: Provider, request: MetricsRequest) -> float:

@@ -180,7 +180,7 @@ class Reading:
 
 def sources(analysis: Analysis) -> tuple[SourceId, ...]:
     """Return the sources that must all have data before a step passes."""
-    own = tuple(metric_source(one.name) for one in analysis.metrics)
+    own = tuple(metric_source(metric.name) for metric in analysis.metrics)
     return (*provider_sources(analysis.provider, latency=analysis.latency is not None), *own)
 
 

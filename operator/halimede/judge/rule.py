@@ -193,11 +193,11 @@ def _is_confirmed(view: SourceView, case: Poll) -> bool:
 def _same_kind(view: SourceView, case: Poll) -> list[SourceView]:
     if view.source not in ERRORS:
         return [view]
-    return [one for one in case.views if one.source in ERRORS]
+    return [other for other in case.views if other.source in ERRORS]
 
 
 def _witnesses(view: SourceView, case: Poll) -> list[SourceView]:
-    return [one for one in _same_kind(view, case) if one.evidence.confirmation_requests]
+    return [other for other in _same_kind(view, case) if other.evidence.confirmation_requests]
 
 
 def _stable_was_scraped(view: SourceView) -> bool:

@@ -44,7 +44,7 @@ def test_the_first_weight_is_that_of_the_traffic(busy: Forecast) -> None:
     assert (chosen.first_weight, named.first_weight, busy.first_weight) == (12, None, 5)
     assert (chosen.steps, chosen.promoted) == (named.steps, named.promoted)
     assert chosen.seconds == pytest.approx((named.seconds or 0) + 16)
-    assert "  first weight 12 % chosen from the traffic, as" in format_forecast("model", chosen)
+    assert "  first weight 12 %, chosen from the traffic," in format_forecast("model", chosen)
     assert "chosen from the traffic" not in format_forecast("model", named)
     assert told(10.0, canary(5, 25, 50)).seconds == busy.seconds
 

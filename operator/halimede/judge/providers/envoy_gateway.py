@@ -42,7 +42,9 @@ def _merged_cluster(request: MetricsRequest, revision: str, port: int) -> str:
 
 
 def _queries(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Query, ...]:
-    by_position = [_cluster(one) for one in request.backends if one.revision in revisions]
+    by_position = [
+        _cluster(backend) for backend in request.backends if backend.revision in revisions
+    ]
     merged = any_of(
         _merged_cluster(request, revision, port) for revision in revisions for port in PORTS
     )
@@ -86,11 +88,13 @@ def _reader(request: MetricsRequest, series: Iterable[Series]) -> Reader:
 
 
 def _missing_message(request: MetricsRequest) -> str:
-    clusters = [_cluster(one) for one in request.backends if one.revision == request.canary]
+    clusters = [
+        _cluster(backend) for backend in request.backends if backend.revision == request.canary
+    ]
     clusters.append(_merged_cluster(request, request.canary, HTTP_PORT))
     return no_series(
         "envoy_cluster_upstream_rq_total",
-        {envoy.CLUSTER: "=" + " or ".join(f'"{one}"' for one in clusters)},
+        {envoy.CLUSTER: "=" + " or ".join(f'"{cluster}"' for cluster in clusters)},
         "scrape port 19001 of Envoy Gateway's proxies, or set spec.rollout.analysis.provider to"
         " your router",
     )

@@ -33,7 +33,9 @@ def _queries(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Query
 
 
 def _reader(request: MetricsRequest, _: Iterable[Series]) -> Reader:
-    owners = {f"{request.name}-{one}-": one for one in (request.stable, request.canary)}
+    owners = {
+        f"{request.name}-{revision}-": revision for revision in (request.stable, request.canary)
+    }
 
     def owner(labels: Labels) -> str | None:
         pod = labels.get("pod", "")
