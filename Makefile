@@ -81,7 +81,7 @@ crds: $(VENV)/ready ## Write the CRD from the models, and the chart's copy of it
 docs: $(VENV)/ready ## Write the table of transitions from the code
 	$(RUN) tools.transitions > docs/transitions.md
 
-golden: $(VENV)/ready ## Write the golden files anew; read the diff before you commit it
+golden: $(VENV)/ready ## Write the golden files again; read the diff before you commit it
 	$(RUN) pytest tests/golden --golden
 
 lock: $(VENV)/ready ## Choose the newest allowed packages and pin them by hash

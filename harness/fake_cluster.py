@@ -61,7 +61,7 @@ class FakeCluster:
     """Shared by all clusters, as most of them render the same."""
     inputs: dict[str, Manifest | None] = field(default_factory=dict)
     apply_errors: dict[str, str] = field(default_factory=dict)
-    refusing: str = ""
+    rejecting: str = ""
     """The API server's error for each new Deployment; empty: it accepts them."""
     unreachable: str = ""
     """The same, for an error that may disappear on a retry."""
@@ -234,7 +234,7 @@ class FakeCluster:
             routes=self.users_routes(md),
             reading=self.prometheus.read(request) if request else None,
             apply_errors=self.apply_errors,
-            refused=frozenset(self.apply_errors if self.refusing else ()),
+            rejected=frozenset(self.apply_errors if self.rejecting else ()),
         )
 
     def users_routes(self, _: ModelDeployment) -> dict[str, Manifest | None]:
@@ -264,7 +264,7 @@ class FakeCluster:
             live = _with_new_version(self.objects["Deployment", name])
             live["spec"]["replicas"] = manifest["spec"]["replicas"]
             self._co_owned.add(name)
-        if self.refusing or self.unreachable:
+        if self.rejecting or self.unreachable:
             self.apply_errors.clear()
         for manifest in plan.applies:
             self._apply(manifest)
@@ -310,7 +310,7 @@ class FakeCluster:
     def _apply(self, manifest: Manifest) -> None:
         kind, name = manifest["kind"], manifest["metadata"]["name"]
         live = self.objects.get((kind, name))
-        if live is None and kind == "Deployment" and (error := self.refusing or self.unreachable):
+        if live is None and kind == "Deployment" and (error := self.rejecting or self.unreachable):
             self.apply_errors[f"{kind}/{name}"] = error
             return
         self.writes.append((f"apply {kind}/{name}", ""))

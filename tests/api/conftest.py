@@ -11,11 +11,11 @@ from halimede.api.base import Manifest
 from halimede.api.v1alpha1 import GROUP, PLURAL, VERSION
 from localcluster.cluster import Cluster
 
-Refusal = Callable[[Manifest], str]
+Rejection = Callable[[Manifest], str]
 
 
 @pytest.fixture(scope="session")
-def refusal(api_server: Cluster) -> Refusal:
+def rejection(api_server: Cluster) -> Rejection:
     """Return a function that dry-runs an object and returns the API server's error, or ""."""
     client = config.new_client_from_config(str(api_server.kubeconfig))
     objects = CustomObjectsApi(client)

@@ -8,7 +8,7 @@ import pytest
 
 from halimede.api.base import Manifest
 from halimede.api.crd import build_crd
-from tests.api.conftest import Refusal
+from tests.api.conftest import Rejection
 from tests.api.objects import (
     ABSENT,
     BY_GATEWAY,
@@ -91,17 +91,17 @@ def has(value: Any, path: Path) -> bool:
 @pytest.mark.parametrize(
     "good", [BY_GATEWAY, BY_INGRESS, BY_ROUTE, BY_SERVICE], ids=["g", "i", "r", "s"]
 )
-def test_good_objects_are_accepted(refusal: Refusal, good: Manifest) -> None:
+def test_good_objects_are_accepted(rejection: Rejection, good: Manifest) -> None:
     """Valid objects that together have every field are accepted."""
-    assert refusal(model_deployment(good)) == ""
+    assert rejection(model_deployment(good)) == ""
 
 
 @pytest.mark.parametrize(
     ("path", "keyword", "value"),
     [pytest.param(*case, id=f"{'.'.join(case[0])}-{case[1]}") for case in CASES if case[0]],
 )
-def test_bounds(refusal: Refusal, path: Path, keyword: str, value: Any) -> None:
+def test_bounds(rejection: Rejection, path: Path, keyword: str, value: Any) -> None:
     """A value beyond a bound is rejected, and the message names the field."""
     field = "spec." + ".".join(path).replace(".0", "[0]")
-    message = refusal(model_deployment(spoiled(path, value)))
+    message = rejection(model_deployment(spoiled(path, value)))
     assert field in message, keyword

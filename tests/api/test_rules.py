@@ -6,21 +6,21 @@ import pytest
 
 from halimede.api.crd import build_crd
 from tests.api import rows_of_rollouts, rows_of_serving
-from tests.api.conftest import Refusal
+from tests.api.conftest import Rejection
 
 ROWS = rows_of_serving.ROWS | rows_of_rollouts.ROWS
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_accepted(refusal: Refusal, name: str) -> None:
+def test_accepted(rejection: Rejection, name: str) -> None:
     """An object close to violating a rule is accepted."""
-    assert refusal(ROWS[name].good) == ""
+    assert rejection(ROWS[name].good) == ""
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_refused(refusal: Refusal, name: str) -> None:
+def test_rejected(rejection: Rejection, name: str) -> None:
     """An object that violates a rule is rejected with the field and the remedy."""
-    message = refusal(ROWS[name].bad)
+    message = rejection(ROWS[name].bad)
     assert ROWS[name].field in message
     assert ROWS[name].said in message
 

@@ -12,7 +12,7 @@ VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 README = (CHART / "README.md").read_text()
 
-REFUSED: list[tuple[str, dict[str, Any]]] = [
+REJECTED: list[tuple[str, dict[str, Any]]] = [
     ("", {"replicas": 2}),
     ("/image", {"image": {"name": "halimede"}}),
     ("/image/repository", {"image": {"repository": ""}}),
@@ -97,8 +97,8 @@ def closed(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, bool]]
         yield from closed(schema["items"], f"{path}/0")
 
 
-@pytest.mark.parametrize(("field", "values"), REFUSED, ids=[str(case[1]) for case in REFUSED])
-def test_bad_values_are_refused_with_their_path(
+@pytest.mark.parametrize(("field", "values"), REJECTED, ids=[str(case[1]) for case in REJECTED])
+def test_bad_values_are_rejected_with_their_path(
     helm: Helm, field: str, values: dict[str, Any]
 ) -> None:
     """Helm fails before rendering, and its message names the field."""
@@ -108,11 +108,11 @@ def test_bad_values_are_refused_with_their_path(
     assert f"at '{field}':" in finished.stderr
 
 
-def test_every_object_refuses_unknown_keys() -> None:
+def test_every_object_rejects_unknown_keys() -> None:
     """Unknown keys in a values file are errors."""
     objects = dict(closed(SCHEMA))
     assert objects
-    assert [path for path, refuses in objects.items() if not refuses] == []
+    assert [path for path, rejects in objects.items() if not rejects] == []
 
 
 def test_every_key_is_explained_where_it_stands() -> None:

@@ -36,7 +36,7 @@ def test_a_missing_secret_is_named_with_its_field(served: User) -> None:
     assert available.status == "True"
 
 
-def test_a_malformed_config_is_refused_with_its_line(served: User) -> None:
+def test_a_malformed_config_is_rejected_with_its_line(served: User) -> None:
     """Given v1, when configPbtxt does not parse, then Ready=False names the field and line."""
     served.asks_for("v1", model__config=None, model__configPbtxt='backend: "python"\nmax_bach: 1')
     seen = served.sees("InvalidSpec", lambda seen: ready(seen).reason == Reason.INVALID_SPEC)

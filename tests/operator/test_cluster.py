@@ -123,7 +123,7 @@ async def test_a_kind_that_the_cluster_lacks_has_no_objects(kube: KubeCluster) -
     assert listed.versions == {}
 
 
-async def test_a_refusal_carries_the_servers_words(kube: KubeCluster, namespace: str) -> None:
+async def test_a_rejection_carries_the_servers_words(kube: KubeCluster, namespace: str) -> None:
     """The error of a rejected object names the field."""
     with pytest.raises(RejectedError, match=r"spec\.replicas"):
         await kube.apply(model("m", namespace, replicas=-1))

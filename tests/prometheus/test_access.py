@@ -81,7 +81,7 @@ async def test_prometheus_is_asked_through_tls_with_certificate_and_password(
     (files / "password").write_text("wrong")
     answer = await said(guarded, files)
     assert isinstance(answer, Unavailable)
-    assert answer.why is UnavailableReason.REFUSED
+    assert answer.why is UnavailableReason.REJECTED
     assert "HTTP 401" in answer.message
     (files / "password").write_text(OPEN)
     (files / "ca.crt").unlink()

@@ -88,11 +88,11 @@ async def test_a_threshold_that_is_no_bound_is_rejected_with_the_bounds(
     judged.analysis = Analysis(latency=Latency(threshold_milliseconds=300))
     counters.took(STABLE, 20.0)
 
-    async def refused() -> bool:
+    async def rejected() -> bool:
         judged.evidence = Evidence()
         return await judged.says_no()
 
-    await wait_until_async(refused, explain=lambda: repr(judged.evidence))
+    await wait_until_async(rejected, explain=lambda: repr(judged.evidence))
     assert judged.evidence.message == (
         "spec.rollout.analysis.latency.thresholdMilliseconds 300 is not a bound of"
         " envoy_cluster_upstream_rq_time: set it to one of 25, 100, 250, 1000"
@@ -158,7 +158,7 @@ async def test_a_source_without_any_counter_is_an_answer(
     }
 
 
-async def test_a_query_that_prometheus_cannot_read_is_refused_not_down(
+async def test_a_query_that_prometheus_cannot_read_is_rejected_not_down(
     metrics: PrometheusReader, clock: Clock
 ) -> None:
     """HTTP 400 is a permanent error with Prometheus's message."""
@@ -166,7 +166,7 @@ async def test_a_query_that_prometheus_cannot_read_is_refused_not_down(
     reading = await metrics.read(MetricsQueries(request(clock(), clock()), broken))
     answer = reading.answers[Source.ROUTER]
     assert isinstance(answer, Unavailable)
-    assert answer.why is UnavailableReason.REFUSED
+    assert answer.why is UnavailableReason.REJECTED
     assert "HTTP 400" in answer.message
     assert "parse error" in answer.message
 

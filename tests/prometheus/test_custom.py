@@ -53,7 +53,7 @@ async def test_prometheus_says_what_is_wrong_with_a_query(
             counters.add(APPLICATION, f'labelled_total{{revision="{revision}",task="{job}"}}', 5)
     unreadable = await ask(metrics, clock, "sum(labelled{{ revision }}[{{ window }}]")
     assert isinstance(unreadable, Unavailable)
-    assert unreadable.why is UnavailableReason.REFUSED
+    assert unreadable.why is UnavailableReason.REJECTED
     assert "HTTP 400" in unreadable.message
     several = "last_over_time(labelled_total{revision='{{ revision }}'}[{{ window }}])"
     await wait_until_async(
@@ -62,5 +62,5 @@ async def test_prometheus_says_what_is_wrong_with_a_query(
     )
     ambiguous = await ask(metrics, clock, f"{several} * on(instance) {several}")
     assert isinstance(ambiguous, Unavailable)
-    assert ambiguous.why is UnavailableReason.REFUSED
+    assert ambiguous.why is UnavailableReason.REJECTED
     assert "HTTP 422" in ambiguous.message

@@ -152,7 +152,7 @@ async def test_no_number_is_no_sample(
     await judged.sees(Source.ROUTER, Counts(9, 0))
 
 
-async def test_what_two_replicas_of_prometheus_have_scraped_is_refused(
+async def test_what_two_replicas_of_prometheus_have_scraped_is_rejected(
     metrics: PrometheusReader, counters: Exposition, clock: Clock
 ) -> None:
     """Data of two replicas are rejected, because every request is in them twice."""

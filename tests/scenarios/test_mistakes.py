@@ -138,7 +138,7 @@ def test_gateway_that_does_not_exist() -> None:
 
 
 @pytest.mark.transition("apply-failed")
-def test_child_that_is_refused(cluster: FakeCluster) -> None:
+def test_child_that_is_rejected(cluster: FakeCluster) -> None:
     """Given a child that the API server rejects, its message is shown until it is accepted."""
     cluster.apply_errors["Deployment/digits-1"] = "spec.template: Forbidden"
     cluster.run(10)
@@ -148,38 +148,40 @@ def test_child_that_is_refused(cluster: FakeCluster) -> None:
     cluster.until(cluster.ready)
 
 
-REFUSAL = 'Deployment.apps "digits-2" is invalid: spec.template.spec.dnsPolicy: Unsupported value'
+REJECTION = (
+    'Deployment.apps "digits-2" is invalid: spec.template.spec.dnsPolicy: Unsupported value'
+)
 
 
 @pytest.mark.transition("pods-past-deadline")
 @pytest.mark.parametrize("strategy", ["Canary", "BlueGreen", "Recreate"])
-def test_revision_that_is_refused(cluster: FakeCluster, strategy: str) -> None:
+def test_revision_that_is_rejected(cluster: FakeCluster, strategy: str) -> None:
     """Given a Deployment that the API server rejects, the rollout aborts soon with the reason."""
     cluster.edit(lambda spec: spec["rollout"].update(strategy=strategy))
     cluster.until(cluster.ready)
     stable, begun = cluster.stable, cluster.now
-    cluster.refusing = REFUSAL
+    cluster.rejecting = REJECTION
     cluster.model(2).until(lambda: cluster.apply_errors, 600)
     cluster.look()
     assert cluster.condition("Ready") == ("False", "ApplyFailed")
     cluster.until(lambda: cluster.parsed.last_rollout, 600)
     last = cluster.parsed.last_rollout
     assert last is not None
-    assert (last.outcome, last.reason) == ("Aborted", "CanaryRefused")
-    assert REFUSAL in last.message
+    assert (last.outcome, last.reason) == ("Aborted", "CanaryRejected")
+    assert REJECTION in last.message
     assert cluster.stable == stable
     assert cluster.now - begun < 300
     assert cluster.condition("Ready") == ("False", "CanaryFailed")
-    assert REFUSAL in cluster.message("Ready")
+    assert REJECTION in cluster.message("Ready")
 
 
 @pytest.mark.transition("pods-past-deadline")
-def test_refusal_that_passes(cluster: FakeCluster) -> None:
+def test_rejection_that_passes(cluster: FakeCluster) -> None:
     """Given a rejection that ends after some seconds, the rollout continues."""
-    cluster.refusing = REFUSAL
+    cluster.rejecting = REJECTION
     cluster.model(2).until(lambda: cluster.apply_errors, 600)
     cluster.run(10)
-    cluster.refusing = ""
+    cluster.rejecting = ""
     cluster.apply_errors.clear()
     cluster.until(cluster.ready)
     assert cluster.parsed.last_rollout is not None
@@ -202,7 +204,7 @@ def test_failure_that_lasts(cluster: FakeCluster) -> None:
 
 
 @pytest.mark.transition("apply-failed")
-def test_child_that_stays_refused(cluster: FakeCluster) -> None:
+def test_child_that_stays_rejected(cluster: FakeCluster) -> None:
     """Given a child that is rejected repeatedly, the backoff alone sets the time of the retry."""
     cluster.run(1)
     del cluster.objects["Deployment", f"digits-{cluster.parsed.target.revision}"]

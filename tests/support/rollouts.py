@@ -54,7 +54,7 @@ class MachineWorld:
     running: dict[str, int] = field(default_factory=dict)
     """Number of scheduled pods of each revision."""
     accepted: bool = True
-    refused: bool = False
+    rejected: bool = False
     """The gateway rejects the present route."""
     effects: bool = True
     """False: the process is killed after each write of the status."""
@@ -94,7 +94,7 @@ class MachineWorld:
         applied = self.arranged == self._traffic_plan()
         return Facts(
             workloads={revision: self.workload(revision) for revision in self.desired},
-            route=Route(applied=applied, accepted=self.accepted, refused=self.refused),
+            route=Route(applied=applied, accepted=self.accepted, rejected=self.rejected),
             replicas=self.replicas,
         )
 

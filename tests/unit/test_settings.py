@@ -57,7 +57,7 @@ def test_everything_can_be_set() -> None:
         ("HALIMEDE_PROMETHEUS_INSECURE_SKIP_VERIFY", "yes", "true, false"),
     ],
 )
-def test_what_is_unusable_is_refused_by_name(name: str, value: str, says: str) -> None:
+def test_what_is_unusable_is_rejected_by_name(name: str, value: str, says: str) -> None:
     """The message has the variable, its value, and valid values."""
     with pytest.raises(SettingsError, match=rf"{name} is '{re.escape(value)}'.*{says}"):
         Settings.from_env({name: value})

@@ -48,8 +48,8 @@ FORWARD = (
         "pods-past-deadline",
         "Too few pods of the new revision become ready within `progressDeadlineSeconds`, and not"
         " for lack of room; or the API server has rejected its objects (400, 422) for 30 s.",
-        "The rollout is aborted: ProgressDeadlineExceeded, or CanaryRefused.",
-        ("rollout.checks.safety.past_deadline", "rollout.checks.safety.refused"),
+        "The rollout is aborted: ProgressDeadlineExceeded, or CanaryRejected.",
+        ("rollout.checks.safety.past_deadline", "rollout.checks.safety.rejected"),
         ways=abort_edges(*AWAITING_PODS),
     ),
     Transition(
@@ -295,10 +295,10 @@ FORWARD = (
         ways=(Edge((State.MIRRORING,), State.SHIFTING),),
     ),
     Transition(
-        "mirror-refused",
+        "mirror-rejected",
         "A gateway rejects the route while the route mirrors requests.",
         "The rollout is aborted: RouteNotAccepted. The route is as it was before.",
-        ("rollout.checks.safety.mirror_refused",),
+        ("rollout.checks.safety.mirror_rejected",),
         ways=abort_edges(State.MIRRORING, State.AWAITING_PROMOTION),
     ),
     Transition(

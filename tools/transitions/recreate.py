@@ -42,9 +42,9 @@ RECREATE = (
         "recreate-past-deadline",
         "Recreate: pods have not ended, or not become ready, within `progressDeadlineSeconds`,"
         " whatever the cause.",
-        "The rollout is aborted: ProgressDeadlineExceeded, or CanaryRefused as in"
+        "The rollout is aborted: ProgressDeadlineExceeded, or CanaryRejected as in"
         " `pods-past-deadline`.",
-        ("rollout.checks.recreate.past_deadline", "rollout.checks.safety.refused"),
+        ("rollout.checks.recreate.past_deadline", "rollout.checks.safety.rejected"),
         ways=abort_edges(*UNROUTED),
     ),
     Transition(

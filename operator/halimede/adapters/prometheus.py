@@ -173,7 +173,7 @@ class PrometheusReader:
             return parse(result)
         except _MALFORMED as error:
             raise _UnavailableError(
-                UnavailableReason.REFUSED, _not_prometheus(self._url)
+                UnavailableReason.REJECTED, _not_prometheus(self._url)
             ) from error
 
     def _describe_error(
@@ -184,7 +184,7 @@ class PrometheusReader:
             case _UnavailableError():
                 return error.reason, str(error)
             case UnusableQueryError():
-                return UnavailableReason.REFUSED, f"{error}: {error.cure}"
+                return UnavailableReason.REJECTED, f"{error}: {error.cure}"
             case InvalidAuthError():
                 return UnavailableReason.NOT_CONFIGURED, f"{error}; the files come from {_FILES}"
             case requests.exceptions.SSLError():
@@ -236,7 +236,7 @@ def _check_response(response: requests.Response, *_: object, **__: object) -> No
         raise _status_error(response, body)
     if response.status_code != HTTPStatus.OK or not _has_result(body):
         raise _UnavailableError(
-            UnavailableReason.REFUSED, _not_prometheus(response.url.split("/api/v1/")[0])
+            UnavailableReason.REJECTED, _not_prometheus(response.url.split("/api/v1/")[0])
         )
     if body.get("warnings"):
         warnings = "; ".join(str(warning) for warning in body["warnings"])
@@ -253,7 +253,7 @@ def _check_redirect(response: requests.Response) -> None:
         target = urlsplit(urljoin(response.url, response.headers["Location"]))
     except ValueError as error:
         raise _UnavailableError(
-            UnavailableReason.REFUSED,
+            UnavailableReason.REJECTED,
             f"Prometheus redirects to an invalid address ({error}): set the final address in"
             f" {_SETTING}",
         ) from error
@@ -262,7 +262,7 @@ def _check_redirect(response: requests.Response) -> None:
         "http",
     ):
         raise _UnavailableError(
-            UnavailableReason.REFUSED,
+            UnavailableReason.REJECTED,
             f"Prometheus redirects to {target.scheme}://{target.hostname}: set the final"
             f" address in {_SETTING}",
         )
@@ -273,7 +273,7 @@ def _status_error(response: requests.Response, body: Mapping[str, Any]) -> _Unav
     detail = body.get("error") or response.reason
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         return _UnavailableError(
-            UnavailableReason.REFUSED,
+            UnavailableReason.REJECTED,
             f"Prometheus denied access (HTTP {status}, {detail}): give the operator valid"
             f" credentials in {_FILES}",
         )
@@ -283,7 +283,7 @@ def _status_error(response: requests.Response, body: Mapping[str, Any]) -> _Unav
             f"Prometheus is unavailable (HTTP {status}, {detail})",
         )
     return _UnavailableError(
-        UnavailableReason.REFUSED,
+        UnavailableReason.REJECTED,
         f"Prometheus rejected the query (HTTP {status}, {detail}): check that {_SETTING} is"
         " the server's root address, and check its query limits",
     )

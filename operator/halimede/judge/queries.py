@@ -50,7 +50,7 @@ def _custom_queries(query: DueQuery, request: MetricsRequest) -> CustomQueries |
         canary = _revision_queries(query, request, request.canary) if begun else None
     except UnusableQueryError as error:
         message = f"{query.source} counters: {error}: {error.cure}"
-        return Unavailable(UnavailableReason.REFUSED, message)
+        return Unavailable(UnavailableReason.REJECTED, message)
     return CustomQueries(stable, canary, request.now)
 
 

@@ -216,7 +216,7 @@ def _serving(situation: ConditionInput) -> ReadyState:
     if pods.ready_endpoints == 0:
         reason = pods.cause if pods.cause in NEEDS_HELP else Reason.UNAVAILABLE
         return ReadyState("False", reason, join_sentences("No pod is ready", pods.message))
-    if route.refused or (not route.accepted and situation.route_overdue):
+    if route.rejected or (not route.accepted and situation.route_overdue):
         message = join_sentences(route.message, _route_remedy(situation))
         return ReadyState(
             "False",
@@ -269,7 +269,7 @@ def _available(situation: ConditionInput) -> Condition:
     was_available = before is not None and before.status == "True"
     route = situation.facts.route
     # Until a gateway has accepted a new generation, it serves the old one.
-    reachable = not route.refused and (route.accepted or was_available)
+    reachable = not route.rejected and (route.accepted or was_available)
     if serving and reachable:
         serving_text = " and ".join(f"{revision} ({weight} %)" for revision, weight in serving)
         return _condition(

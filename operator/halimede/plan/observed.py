@@ -30,5 +30,5 @@ class Observed:
     """The answers of Prometheus; None: it was not queried in this reconcile."""
     apply_errors: Mapping[str, str]
     """Messages of applies that failed in the last reconcile, by `Kind/name`."""
-    refused: frozenset[str] = frozenset()
+    rejected: frozenset[str] = frozenset()
     """Those of them that the API server rejects as invalid, so that a retry cannot succeed."""

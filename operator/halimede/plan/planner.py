@@ -29,7 +29,7 @@ from halimede.plan.user_routes import plan_route_changes
 from halimede.render.images import Platform
 from halimede.render.revision import Revision
 from halimede.rollout.analysis_schedule import analyse
-from halimede.rollout.checks.safety import REFUSED_GRACE_SECONDS
+from halimede.rollout.checks.safety import REJECTED_GRACE_SECONDS
 from halimede.rollout.checks.waits import ROUTE_WAIT_SECONDS
 from halimede.rollout.command import pending
 from halimede.rollout.context import Decision, Goal, RolloutContext
@@ -307,8 +307,8 @@ def _deadlines(status: Status, ctx: RolloutContext) -> Iterator[float]:
         moments.append(status.target.since + ctx.settings.progress_deadline_seconds)
     if not ctx.facts.route.accepted and ctx.facts.route.since is not None:
         moments.append(ctx.facts.route.since + ROUTE_WAIT_SECONDS)
-    if status.rollout is not None and ctx.facts.workload(status.rollout.revision).refused:
-        moments.append(status.rollout.last_progress_at + REFUSED_GRACE_SECONDS)
+    if status.rollout is not None and ctx.facts.workload(status.rollout.revision).rejected:
+        moments.append(status.rollout.last_progress_at + REJECTED_GRACE_SECONDS)
     return (moment - ctx.now for moment in moments if moment > ctx.now)
 
 

@@ -49,7 +49,7 @@ def route_status(
     return Route(
         applied=applied and not stray,
         accepted=not missing and all(answer.accepted for answer in answers),
-        refused=any(answer.refused for answer in answers),
+        rejected=any(answer.rejected for answer in answers),
         message=" ".join(answer.message for answer in answers if answer.message),
         since=min((answer.since for answer in answers if answer.since is not None), default=None),
         foreign_write=latest(
@@ -100,7 +100,7 @@ def httproute_status(http_route: Manifest) -> Route:
     return Route(
         applied=True,
         accepted=bool(parents) and not (silent or rejections or pending),
-        refused=bool(rejections),
+        rejected=bool(rejections),
         message=message,
         since=since,
     )

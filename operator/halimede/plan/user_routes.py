@@ -73,7 +73,7 @@ def merge_route_status(
         return entrance
     live = routes.get(name)
     if message := _unusable_message(md, name, live):
-        return replace(entrance, applied=False, refused=True, blocked=True, message=message)
+        return replace(entrance, applied=False, rejected=True, blocked=True, message=message)
     if live is None:
         raise LookupError("the missing route has no message")
     state = httproute_status(live)

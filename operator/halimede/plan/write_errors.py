@@ -29,13 +29,13 @@ def with_errors(
         child = names.revision_name(observed.deployment.metadata.name, revision)
         failed = [what for what in observed.apply_errors if what.partition("/")[2] == child]
         before = workloads.get(revision) or Workload(revision)
-        refused = not observed.refused.isdisjoint(failed)
-        if failed and (refused or before.cause is None):
+        rejected = not observed.rejected.isdisjoint(failed)
+        if failed and (rejected or before.cause is None):
             updated[revision] = replace(
                 before,
                 cause=NotReadyReason.APPLY_FAILED,
                 message=_error_message(failed, observed),
-                refused=refused,
+                rejected=rejected,
             )
     return updated
 

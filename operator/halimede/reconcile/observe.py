@@ -63,7 +63,7 @@ async def observe(
         routes=routes,
         reading=await senses.metrics.read(plan_queries(request)) if request else None,
         apply_errors={what: str(error) for what, error in errors.items()},
-        refused=frozenset(
+        rejected=frozenset(
             what for what, error in errors.items() if isinstance(error, RejectedError)
         ),
     )

@@ -15,7 +15,7 @@ from kubernetes.aio.client import models
 
 from halimede.render.merge import PATCH
 
-Refusal = tuple[str, str, str]
+Rejection = tuple[str, str, str]
 """Path, what is wrong, what to do."""
 
 QUANTITIES = frozenset(
@@ -49,7 +49,7 @@ _SCALARS: dict[str, tuple[tuple[type, ...], str]] = {
 autoscaler is an `IntOrString`."""
 
 
-def mistyped(value: Any, type_: str, path: str) -> Iterator[Refusal]:
+def mistyped(value: Any, type_: str, path: str) -> Iterator[Rejection]:
     """Yield values that do not have the declared types; null stands for an absent field.
 
     Args:
@@ -73,7 +73,7 @@ def mistyped(value: Any, type_: str, path: str) -> Iterator[Refusal]:
                 yield from mistyped(field, declared[name], f"{path}.{name}")
 
 
-def _list(value: Any, type_: str, path: str) -> Iterator[Refusal]:
+def _list(value: Any, type_: str, path: str) -> Iterator[Rejection]:
     if not isinstance(value, list):
         yield path, f"must be a list, not {_describe(value)}", "write a list"
         return
@@ -81,7 +81,7 @@ def _list(value: Any, type_: str, path: str) -> Iterator[Refusal]:
         yield from mistyped(item, type_, f"{path}[{number}]")
 
 
-def _map(value: Any, type_: str, path: str) -> Iterator[Refusal]:
+def _map(value: Any, type_: str, path: str) -> Iterator[Rejection]:
     if not isinstance(value, dict):
         yield path, f"must be a map, not {_describe(value)}", "write one value per name"
         return
@@ -90,7 +90,7 @@ def _map(value: Any, type_: str, path: str) -> Iterator[Refusal]:
             yield from mistyped(item, type_, f"{path}[{name}]")
 
 
-def _scalar(value: Any, type_: str, path: str) -> Iterator[Refusal]:
+def _scalar(value: Any, type_: str, path: str) -> Iterator[Rejection]:
     types, expected = _SCALARS[type_]
     # In Python, true and false are integers too.
     if isinstance(value, types) and isinstance(value, bool) is (types == (bool,)):

@@ -86,4 +86,4 @@ def mark_executed(status: Status, command: Command) -> Status:
 
 def rejected_event(command: Command, why: str) -> Event:
     """Create the Event for a rejected command."""
-    return warning(EventReason.COMMAND_REFUSED, f"{command.text!r} was rejected: {why}")
+    return warning(EventReason.COMMAND_REJECTED, f"{command.text!r} was rejected: {why}")

@@ -39,7 +39,7 @@ class Workload:
     """Pods that still hold resources, ready or not, including terminating ones."""
     restarts: int = 0
     """The highest number of restarts of a container."""
-    refused: bool = False
+    rejected: bool = False
     """The API server rejects its Deployment, Service or ConfigMap as it is (400, 422)."""
 
 
@@ -61,7 +61,7 @@ class Route:
     """The live objects are as the status asks."""
     accepted: bool = False
     """Their controllers have accepted them as they are now."""
-    refused: bool = False
+    rejected: bool = False
     """A controller has rejected them as they are now."""
     message: str = ""
     """Why they are not accepted."""

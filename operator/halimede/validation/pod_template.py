@@ -5,7 +5,7 @@ from typing import Any
 
 from halimede.api.base import Manifest
 from halimede.api.v1alpha1 import GROUP
-from halimede.render.field_types import Refusal, mistyped
+from halimede.render.field_types import Rejection, mistyped
 from halimede.render.merge import PATCH
 from halimede.render.merge_keys import KEYS
 
@@ -21,19 +21,19 @@ RESERVED = (f"{GROUP}/", "app.kubernetes.io/")
 _PATH = "spec.podTemplate"
 
 
-def find_patch_violations(patch: Manifest) -> Iterator[Refusal]:
+def find_patch_violations(patch: Manifest) -> Iterator[Rejection]:
     """Yield what in a patch cannot be merged or stored, or would remove what is required."""
     structural = tuple(_structural_errors(patch, _PATH))
     yield from structural
     reported = {path for path, _, _ in structural}
     yield from (
-        refusal
-        for refusal in mistyped(patch, "V1PodTemplateSpec", _PATH)
-        if refusal[0] not in reported
+        rejection
+        for rejection in mistyped(patch, "V1PodTemplateSpec", _PATH)
+        if rejection[0] not in reported
     )
 
 
-def _structural_errors(patch: Manifest, path: str) -> Iterator[Refusal]:
+def _structural_errors(patch: Manifest, path: str) -> Iterator[Rejection]:
     for name in patch:
         if name not in ("metadata", "spec"):
             yield f"{path}.{name}", "a pod template has no such field", "use metadata and spec"
@@ -41,7 +41,7 @@ def _structural_errors(patch: Manifest, path: str) -> Iterator[Refusal]:
     yield from _spec(patch.get("spec", {}), f"{path}.spec")
 
 
-def _metadata(patch: Any, path: str) -> Iterator[Refusal]:
+def _metadata(patch: Any, path: str) -> Iterator[Rejection]:
     if not isinstance(patch, dict):
         yield path, "must be a map", "add labels or annotations to it"
         return
@@ -56,7 +56,7 @@ def _metadata(patch: Any, path: str) -> Iterator[Refusal]:
             yield f"{path}.labels", f"{label!r} is set by Halimede", "choose another name"
 
 
-def _spec(patch: Any, path: str) -> Iterator[Refusal]:
+def _spec(patch: Any, path: str) -> Iterator[Rejection]:
     if not isinstance(patch, dict) or PATCH in patch:
         yield path, "must be a map of a pod's fields", "add the fields to change"
         return
@@ -65,7 +65,7 @@ def _spec(patch: Any, path: str) -> Iterator[Refusal]:
             yield from _list(patch[field], names, f"{path}.{field}")
 
 
-def _list(patch: Any, required: tuple[str, ...], path: str) -> Iterator[Refusal]:
+def _list(patch: Any, required: tuple[str, ...], path: str) -> Iterator[Rejection]:
     if not isinstance(patch, list):
         yield path, "must be a list", "write a list of items with names"
         return

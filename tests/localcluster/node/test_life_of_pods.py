@@ -74,7 +74,7 @@ def test_an_unknown_image_cannot_be_pulled(pods: Pods) -> None:
     assert "knows only */tritonserver:24.10-py3 and */halimede:*" in str(pods.waits_for("p")[1])
 
 
-def test_what_the_node_cannot_do_is_refused_aloud(pods: Pods) -> None:
+def test_what_the_node_cannot_do_is_rejected_aloud(pods: Pods) -> None:
     """A pod with an unsupported field does not start."""
     pods.run("p", "true", livenessProbe={"grpc": {"port": 8001}})
     expected = (

@@ -20,7 +20,7 @@ def test_quantities_are_read_as_the_api_reads_them(text: str, number: float) -> 
 
 
 @pytest.mark.parametrize("text", ["", "Gi", "1 Gi", "1Gb", "x"])
-def test_what_is_no_quantity_is_refused(text: str) -> None:
+def test_what_is_no_quantity_is_rejected(text: str) -> None:
     """The message describes a valid quantity."""
     with pytest.raises(ValueError, match="is no quantity: write a number with"):
         parse(text)

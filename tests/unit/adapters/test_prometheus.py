@@ -41,7 +41,7 @@ async def read(
         metrics.close()
 
 
-async def refusal(url: str | None, *, read_seconds: float = 10.0) -> Unavailable:
+async def rejection(url: str | None, *, read_seconds: float = 10.0) -> Unavailable:
     """Send one query and return why the router could not be read."""
     reading = await read(url, read_seconds=read_seconds)
     said = reading.answers[Source.ROUTER]
@@ -94,7 +94,7 @@ async def test_an_answer_with_warnings_is_no_data(server: Server) -> None:
     values = [[1.5, "3"]]
     warnings = ["store 10.0.0.7 did not answer"]
     server.body = answer({"metric": ROUTER_UP, "values": values}, warnings=warnings)
-    message = await refusal(server.url)
+    message = await rejection(server.url)
     assert message.why is UnavailableReason.INCOMPLETE
     assert "store 10.0.0.7 did not answer" in message.message
 
@@ -102,12 +102,12 @@ async def test_an_answer_with_warnings_is_no_data(server: Server) -> None:
 @pytest.mark.parametrize(
     ("status", "why", "words"),
     [
-        (400, UnavailableReason.REFUSED, "HTTP 400, because"),
-        (401, UnavailableReason.REFUSED, "give the operator valid credentials"),
-        (404, UnavailableReason.REFUSED, "HALIMEDE_PROMETHEUS_URL"),
+        (400, UnavailableReason.REJECTED, "HTTP 400, because"),
+        (401, UnavailableReason.REJECTED, "give the operator valid credentials"),
+        (404, UnavailableReason.REJECTED, "HALIMEDE_PROMETHEUS_URL"),
         (408, UnavailableReason.UNREACHABLE, "HTTP 408"),
-        (413, UnavailableReason.REFUSED, "check its query limits"),
-        (422, UnavailableReason.REFUSED, "check its query limits"),
+        (413, UnavailableReason.REJECTED, "check its query limits"),
+        (422, UnavailableReason.REJECTED, "check its query limits"),
         (429, UnavailableReason.UNREACHABLE, "HTTP 429"),
         (503, UnavailableReason.UNREACHABLE, "Prometheus is unavailable"),
     ],
@@ -118,7 +118,7 @@ async def test_errors_say_whether_waiting_helps(
     """4xx is an error with a remedy; 429 and 5xx are transient."""
     server.status = status
     server.body = json.dumps({"status": "error", "error": "because"})
-    message = await refusal(server.url)
+    message = await rejection(server.url)
     assert message.why is why
     assert words in message.message
 
@@ -140,19 +140,19 @@ async def test_errors_say_whether_waiting_helps(
         answer({"metric": {}, "values": [[10**400, "3"]]}),
     ],
 )
-async def test_something_else_at_the_address_is_refused(server: Server, body: str) -> None:
+async def test_something_else_at_the_address_is_rejected(server: Server, body: str) -> None:
     """The message names the address and the setting."""
     server.body = body
-    said = await refusal(server.url)
-    assert said.why is UnavailableReason.REFUSED
+    said = await rejection(server.url)
+    assert said.why is UnavailableReason.REJECTED
     assert f"{server.url} is not a Prometheus API" in said.message
 
 
-async def test_a_success_without_content_is_refused(server: Server) -> None:
+async def test_a_success_without_content_is_rejected(server: Server) -> None:
     """Prometheus answers queries only with 200."""
     server.status = 203
-    message = await refusal(server.url)
-    assert message.why is UnavailableReason.REFUSED
+    message = await rejection(server.url)
+    assert message.why is UnavailableReason.REJECTED
     assert "is not a Prometheus API" in message.message
 
 
@@ -195,23 +195,23 @@ async def test_a_redirect_is_followed(server: Server) -> None:
     """Redirects are followed; a circle of them counts as an outage."""
     server.status = 302
     server.headers = {"Location": "/elsewhere?query=again"}
-    message = await refusal(server.url)
+    message = await rejection(server.url)
     assert message.why is UnavailableReason.UNREACHABLE
     assert "again" in server.asked
 
 
-async def test_a_redirect_to_no_address_is_refused(server: Server) -> None:
+async def test_a_redirect_to_no_address_is_rejected(server: Server) -> None:
     """The message names the redirect as the cause."""
     server.status = 302
     server.headers = {"Location": "http://[elsewhere"}
-    message = await refusal(server.url)
-    assert message.why is UnavailableReason.REFUSED
+    message = await rejection(server.url)
+    assert message.why is UnavailableReason.REJECTED
     assert "redirects to an invalid address" in message.message
 
 
 async def test_a_name_that_no_host_can_have_is_unreachable() -> None:
     """A host name with a label over 63 characters counts as unreachable."""
-    said = await refusal(f"http://{'a' * 64}:9090")
+    said = await rejection(f"http://{'a' * 64}:9090")
     assert said.why is UnavailableReason.UNREACHABLE
     assert "HALIMEDE_PROMETHEUS_URL" in said.message
 
@@ -220,7 +220,7 @@ async def test_a_closed_port_is_unreachable() -> None:
     """A refused connection is reported at once."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        said = await refusal(f"http://127.0.0.1:{taken.getsockname()[1]}")
+        said = await rejection(f"http://127.0.0.1:{taken.getsockname()[1]}")
     assert said.why is UnavailableReason.UNREACHABLE
     assert "ConnectionError" in said.message
 
@@ -228,7 +228,7 @@ async def test_a_closed_port_is_unreachable() -> None:
 async def test_a_timeout_is_unreachable_and_blocks_no_other_query(server: Server) -> None:
     """A query without a response times out and does not block the event loop."""
     server.silent = Event()
-    asked = asyncio.create_task(refusal(server.url, read_seconds=0.3))
+    asked = asyncio.create_task(rejection(server.url, read_seconds=0.3))
     turns = 0
     while not asked.done():
         await asyncio.sleep(0)
@@ -240,7 +240,7 @@ async def test_a_timeout_is_unreachable_and_blocks_no_other_query(server: Server
 
 async def test_without_an_address_nothing_is_asked() -> None:
     """The message names the setting."""
-    message = await refusal(None)
+    message = await rejection(None)
     assert message.why is UnavailableReason.NOT_CONFIGURED
     assert "HALIMEDE_PROMETHEUS_URL" in message.message
 
@@ -280,20 +280,20 @@ async def test_custom_queries_are_asked_for_each_revision_about_one_window(
     assert server.times.count("1000.0") == 4
 
 
-async def test_several_series_are_refused_with_the_field(server: Server) -> None:
+async def test_several_series_are_rejected_with_the_field(server: Server) -> None:
     """Several series are ambiguous."""
     server.body = vector("1", "2")
     said = (await read(server.url, custom("f{{ revision }}{{ window }}"))).answers[Source.ROUTER]
     assert isinstance(said, Unavailable)
-    assert said.why is UnavailableReason.REFUSED
+    assert said.why is UnavailableReason.REJECTED
     assert (
         said.message
         == "Router counters: the result has 2 series: aggregate them, for example with sum(...)"
     )
 
 
-async def test_a_template_that_is_broken_by_now_is_refused(server: Server) -> None:
+async def test_a_template_that_is_broken_by_now_is_rejected(server: Server) -> None:
     """If a template becomes invalid in a rollout, the rollout is held."""
     said = (await read(server.url, custom("{{ 1 }}"))).answers[Source.ROUTER]
     assert isinstance(said, Unavailable)
-    assert said.why is UnavailableReason.REFUSED
+    assert said.why is UnavailableReason.REJECTED

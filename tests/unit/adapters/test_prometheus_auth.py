@@ -52,7 +52,7 @@ async def test_a_token_is_sent_as_bearer(server: Server, tmp_path: Path) -> None
     assert server.received[0]["Authorization"] == f"Bearer {HIDDEN}"
 
 
-async def test_a_token_that_no_header_can_hold_is_refused(server: Server, tmp_path: Path) -> None:
+async def test_a_token_that_no_header_can_hold_is_rejected(server: Server, tmp_path: Path) -> None:
     """Nothing is sent, and the message names the file but not its content."""
     answer = await said(server, write(tmp_path, token=f"{HIDDEN}\u0142"))
     assert isinstance(answer, Unavailable)
@@ -147,7 +147,7 @@ async def test_the_secret_is_sent_to_no_other_host(
     server.headers = {"Location": location}
     answer = await said(server, write(tmp_path, headers=f"X-Key: {HIDDEN}"))
     assert isinstance(answer, Unavailable)
-    assert answer.why is UnavailableReason.REFUSED
+    assert answer.why is UnavailableReason.REJECTED
     assert "redirects to http://elsewhere.example" in answer.message
 
 

@@ -24,7 +24,7 @@ def test_evolve_changes_a_copy() -> None:
     assert (ROLLOUT.state, ROLLOUT.weight, after.id) == (State.STARTING, 0, "1")
 
 
-def test_evolve_refuses_an_unknown_field() -> None:
+def test_evolve_rejects_an_unknown_field() -> None:
     """A misspelled field or a JSON name raises, because it would be lost when written."""
     with pytest.raises(TypeError, match="RolloutStatus has no field 'stpe'"):
         ROLLOUT.evolve(stpe=3)
@@ -43,7 +43,7 @@ def test_evolve_refuses_an_unknown_field() -> None:
         {"revision": None},
     ],
 )
-def test_evolve_refuses_a_value_of_another_type(change: dict[str, object]) -> None:
+def test_evolve_rejects_a_value_of_another_type(change: dict[str, object]) -> None:
     """Values of another type raise instead of being converted."""
     (name,) = change
     with pytest.raises(TypeError, match=rf"RolloutStatus\.{name}: "):

@@ -37,8 +37,8 @@ def test_placeholders_are_filled_in() -> None:
 )
 def test_a_template_with_other_content_is_rejected_with_a_remedy(text: str, words: str) -> None:
     """Other expressions are rejected from their syntax tree and never evaluated."""
-    with pytest.raises(UnusableQueryError, match=words) as refused:
+    with pytest.raises(UnusableQueryError, match=words) as rejected:
         validate(text)
-    assert refused.value.cure
+    assert rejected.value.cure
     with pytest.raises(UnusableQueryError):
         render(text, VALUES)

@@ -28,7 +28,7 @@ def test_an_objective_may_have_the_name_of_another_source() -> None:
 
 
 @pytest.mark.parametrize("source", ["", "router", "metric/accuracy", 3, None])
-def test_another_source_is_refused(source: object) -> None:
+def test_another_source_is_rejected(source: object) -> None:
     """An unknown source is rejected, because its evidence would never be used."""
     with pytest.raises(ValidationError, match="source"):
         _read(source)

@@ -31,7 +31,7 @@ def test_forecast_reads_a_file(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("rate", ["0", "-1", "nan", "inf", "many", "1e9"])
-def test_a_rate_that_is_none_is_refused(rate: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_rate_that_is_none_is_rejected(rate: str, capsys: pytest.CaptureFixture[str]) -> None:
     """An invalid rate is rejected with the option and its valid values."""
     with pytest.raises(SystemExit) as ended:
         main(["forecast", "model.yaml", f"--rate={rate}"])
@@ -41,7 +41,7 @@ def test_a_rate_that_is_none_is_refused(rate: str, capsys: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize("errors", ["-1", "100", "nan", "few"])
-def test_an_error_rate_that_is_none_is_refused(
+def test_an_error_rate_that_is_none_is_rejected(
     errors: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A stable error rate of 100 % is rejected."""

@@ -119,7 +119,7 @@ def test_read_as_kubectl_does(text: str, value: Any) -> None:
         ("a: !!int x", "'x' is not an integer"),
     ],
 )
-def test_what_json_cannot_hold_is_refused(text: str, says: str) -> None:
+def test_what_json_cannot_hold_is_rejected(text: str, says: str) -> None:
     """Values that JSON cannot represent are rejected."""
     with pytest.raises(yaml.YAMLError, match=re.escape(says)):
         read(text)

@@ -105,7 +105,7 @@ def test_an_archive_cannot_write_outside(
     assert not to.exists()
 
 
-def test_a_link_in_an_archive_is_refused(site: Site, to: Path) -> None:
+def test_a_link_in_an_archive_is_rejected(site: Site, to: Path) -> None:
     """Links are rejected: they could lead anywhere."""
     site.files["/m.tgz"] = _tar_with_link()
     with pytest.raises(FetchError, match="not a regular file"):
@@ -150,14 +150,14 @@ def test_credentials_do_not_follow_a_redirect(site: Site, elsewhere: Site, to: P
     assert elsewhere.seen == [("/model.onnx", None)]
 
 
-def test_a_redirect_out_of_tls_is_refused(site: Site, to: Path) -> None:
+def test_a_redirect_out_of_tls_is_rejected(site: Site, to: Path) -> None:
     """A redirect to plain HTTP is rejected, because the model could be changed in transit."""
     site.redirects["/model.onnx"] = "http://127.0.0.1:9/model.onnx"
     with pytest.raises(FetchError, match=r"no.* https://"):
         fetch(f"{site.url}/model.onnx", to, credentials=TRUSTED)
 
 
-def test_plain_http_is_refused(to: Path) -> None:
+def test_plain_http_is_rejected(to: Path) -> None:
     """Plain HTTP is rejected without a request."""
     with pytest.raises(FetchError, match=r"no.* https://"):
         fetch("http://127.0.0.1:9/model.onnx", to)
@@ -192,7 +192,7 @@ def test_a_cut_connection_is_no_model(site: Site, to: Path) -> None:
         fetch(f"{site.url}/model.onnx", to, credentials=TRUSTED)
 
 
-def test_an_address_without_a_file_name_is_refused(site: Site, to: Path) -> None:
+def test_an_address_without_a_file_name_is_rejected(site: Site, to: Path) -> None:
     """A URL without a file name is rejected."""
     with pytest.raises(FetchError, match="file name"):
         fetch(f"{site.url}/", to, credentials=TRUSTED)

@@ -129,7 +129,7 @@ def test_files_are_read_only(source: Path, to: Path) -> None:
     assert (to / "1" / "model.py").stat().st_mode & 0o777 == 0o444
 
 
-def test_a_link_out_of_the_folder_is_refused(source: Path, to: Path, tmp_path: Path) -> None:
+def test_a_link_out_of_the_folder_is_rejected(source: Path, to: Path, tmp_path: Path) -> None:
     """A link in a volume must not publish other files of the container."""
     (tmp_path / "secret").write_text("s")
     (source / "model.py").symlink_to(tmp_path / "secret")
@@ -137,7 +137,7 @@ def test_a_link_out_of_the_folder_is_refused(source: Path, to: Path, tmp_path: P
         fetch(str(source), to)
 
 
-def test_a_linked_folder_is_refused(source: Path, to: Path, tmp_path: Path) -> None:
+def test_a_linked_folder_is_rejected(source: Path, to: Path, tmp_path: Path) -> None:
     """Links to folders are rejected: they may lead in circles or outside."""
     (source / "1").symlink_to(tmp_path)
     with pytest.raises(FetchError, match="link to a directory"):
@@ -152,7 +152,7 @@ def test_nothing_to_fetch_is_an_error(tmp_path: Path, source: Path, to: Path, pa
         fetch(str(tmp_path / path), to)
 
 
-def test_more_than_allowed_is_refused(source: Path, to: Path) -> None:
+def test_more_than_allowed_is_rejected(source: Path, to: Path) -> None:
     """`--max-bytes` limits the size of the model."""
     (source / "model.bin").write_text("x" * 101)
     with pytest.raises(FetchError, match="max-bytes"):

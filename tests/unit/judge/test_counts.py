@@ -132,7 +132,7 @@ def test_a_pod_that_started_after_the_warm_up_counts_from_zero() -> None:
     assert young.canary == Counts(40, 0)
 
 
-def test_a_process_scraped_by_two_jobs_is_refused() -> None:
+def test_a_process_scraped_by_two_jobs_is_rejected() -> None:
     """Requests counted twice would square the odds."""
     answer = measured(triton(CANARY, grown(4), job="a"), triton(CANARY, grown(4), job="b"))
     seen = count_window(Source.TRITON, answer, request(), begun_at=5.0, after=5.0, pods_started={})

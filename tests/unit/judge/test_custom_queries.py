@@ -165,7 +165,7 @@ def test_an_objective_that_cannot_be_read_is_metrics_down() -> None:
     watch = Watch()
     asked = (DueQuery(SOURCE, SEEN, WRONG, 60.0),)
     down = Unavailable(
-        UnavailableReason.REFUSED, "metrics/accuracy counters: Prometheus refused the query"
+        UnavailableReason.REJECTED, "metrics/accuracy counters: Prometheus rejected the query"
     )
     answers = {Source.TRITON: measured(), SOURCE: down}
     reading = Reading(replace(request(BEGIN + 60), indicators=asked), answers)
@@ -229,9 +229,9 @@ def test_an_answer_is_one_number_or_none(result: Any, expected: float | None) ->
 )
 def test_no_series_is_picked_from_several(result: Any, words: str) -> None:
     """An answer with several series is ambiguous and is rejected."""
-    with pytest.raises(UnusableQueryError, match=words) as refused:
+    with pytest.raises(UnusableQueryError, match=words) as rejected:
         parse_scalar(result)
-    assert refused.value.cure
+    assert rejected.value.cure
 
 
 @pytest.mark.parametrize(

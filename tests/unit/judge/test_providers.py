@@ -246,7 +246,7 @@ def test_ingress_nginx_is_read_under_the_labels_of_a_scraper() -> None:
         (NGINX, nginx("digits", canary=f"ml-digits-{CANARY}-8000")),
     ],
 )
-def test_replicas_of_prometheus_are_refused(provider: MetricsProvider, one: Series) -> None:
+def test_replicas_of_prometheus_are_rejected(provider: MetricsProvider, one: Series) -> None:
     """Both have scraped the same proxy, so every request would count twice."""
     replicas = [
         Series({**one.labels, "prometheus_replica": name}, one.samples) for name in ("a", "b")
@@ -263,7 +263,7 @@ def test_replicas_of_prometheus_are_refused(provider: MetricsProvider, one: Seri
     assert seen.why is UnavailableReason.DOUBLED
 
 
-def test_a_sidecar_that_is_scraped_on_two_ports_is_refused() -> None:
+def test_a_sidecar_that_is_scraped_on_two_ports_is_rejected() -> None:
     """Istio's metrics are on port 15090 and merged into 15020."""
     one, other = istio(f"digits-{CANARY}"), istio(f"digits-{CANARY}", instance="i:15020")
     seen = count_window(

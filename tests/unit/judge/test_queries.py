@@ -67,7 +67,7 @@ def test_no_model_name_can_break_out_of_its_quotes(model: str) -> None:
     assert json.loads(match[1]) == model
 
 
-def test_what_promql_has_no_literal_for_is_refused() -> None:
+def test_what_promql_has_no_literal_for_is_rejected() -> None:
     """A value without a PromQL literal raises an error."""
     with pytest.raises(TypeError, match="no literal for list"):
         literal([])

@@ -77,12 +77,12 @@ def test_pod_with_two_addresses_counts_once() -> None:
 
 def test_rejected_pods_are_reported() -> None:
     """Pods rejected by a quota are reported from the Deployment's conditions."""
-    refused = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: gpus"}
+    rejected = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: gpus"}
     cluster = FakeCluster()
     observed = cluster.observe()
     seen = type(observed)(
         deployment=observed.deployment,
-        children=(deployment(2, refused),),
+        children=(deployment(2, rejected),),
         pods=(),
         endpoint_slices=(),
         inputs={},

@@ -41,7 +41,7 @@ def asked(
 
 
 @pytest.mark.parametrize(
-    ("http_route", "accepted", "refused", "message"),
+    ("http_route", "accepted", "rejected", "message"),
     [
         (asked(("a", GOOD)), True, False, ""),
         (asked(), False, False, "No controller has responded for Gateway a."),
@@ -63,10 +63,10 @@ def asked(
         ),
     ],
 )
-def test_answers(*, http_route: Manifest, accepted: bool, refused: bool, message: str) -> None:
+def test_answers(*, http_route: Manifest, accepted: bool, rejected: bool, message: str) -> None:
     """Every parent must have accepted the current generation and resolved its references."""
     status = httproute_status(http_route)
-    assert (status.accepted, status.refused, status.message) == (accepted, refused, message)
+    assert (status.accepted, status.rejected, status.message) == (accepted, rejected, message)
 
 
 AFFECTED = says("a.example/Affected")

@@ -28,7 +28,7 @@ def _old(status: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _refused(manifest: dict[str, Any], now: float) -> Plan:
+def _rejected(manifest: dict[str, Any], now: float) -> Plan:
     with pytest.raises(ValidationError) as failure:
         ModelDeployment.from_manifest(manifest)
     return plan_for_unreadable(manifest, failure.value, now)
@@ -36,7 +36,7 @@ def _refused(manifest: dict[str, Any], now: float) -> Plan:
 
 def test_the_condition_names_the_field_and_what_serves_stays() -> None:
     """Ready is False with the field's path, Available is unchanged, nothing else is written."""
-    plan = _refused(_old({"stable": {"revision": "a"}, "conditions": [AVAILABLE]}), now=9.0)
+    plan = _rejected(_old({"stable": {"revision": "a"}, "conditions": [AVAILABLE]}), now=9.0)
     assert plan.status is not None
     conditions = {one.type: one for one in plan.status.conditions}
     ready = conditions[ConditionType.READY]
@@ -54,13 +54,13 @@ def test_the_condition_names_the_field_and_what_serves_stays() -> None:
 
 def test_it_is_said_once() -> None:
     """The second pass writes no status and sends no Event."""
-    first = _refused(_old({}), now=9.0)
+    first = _rejected(_old({}), now=9.0)
     assert first.status is not None
-    again = _refused(_old(first.status.to_manifest()), now=20.0)
+    again = _rejected(_old(first.status.to_manifest()), now=20.0)
     assert (again.status, again.events) == (None, ())
 
 
 def test_a_status_that_cannot_be_read_either_is_left_alone() -> None:
     """An unreadable status is not overwritten."""
-    plan = _refused(_old({"stable": 5}), now=9.0)
+    plan = _rejected(_old({"stable": 5}), now=9.0)
     assert (plan.status, plan.events) == (None, ())

@@ -40,7 +40,7 @@ class FakeApiServer(Cluster):
     """Another client has written the ModelDeployment since it was observed."""
     stale_routes: bool = False
     """Another client has written the user's routes since then."""
-    refused: str = ""
+    rejected: str = ""
     """The kind that is rejected."""
     objects: dict[tuple[str, str], Manifest] = field(default_factory=dict)
     version: int = 1
@@ -57,7 +57,7 @@ class FakeApiServer(Cluster):
     async def apply(self, manifest: Manifest, manager: str = "halimede") -> Manifest:
         """Store the object, or quote it in an error as the API server does."""
         assert manager
-        if manifest["kind"] == self.refused:
+        if manifest["kind"] == self.rejected:
             raise RejectedError(f"invalid value: {PRIVATE}", 422)
         return self._store(manifest)
 
@@ -228,7 +228,7 @@ async def test_an_unreadable_spec_and_a_lost_object(logs: pytest.LogCaptureFixtu
 
 async def test_no_value_of_the_users_is_logged(logs: pytest.LogCaptureFixture) -> None:
     """A rejected write is logged without the values that the API server quotes."""
-    await _reconciler(FakeApiServer(refused="Deployment"), _deployment()).reconcile(KEY)
+    await _reconciler(FakeApiServer(rejected="Deployment"), _deployment()).reconcile(KEY)
     (record,) = logs.records
     (failed,) = _fields(record)["failed"]
     assert failed.startswith("Deployment/digits-")

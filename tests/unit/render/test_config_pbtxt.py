@@ -39,7 +39,7 @@ def test_name_is_completed() -> None:
     )
 
 
-def test_another_name_is_refused() -> None:
+def test_another_name_is_rejected() -> None:
     """Another name is rejected, because Triton would not load the model."""
     spec = digits(model={"configPbtxt": 'name: "other" backend: "python"'}).spec
     with pytest.raises(InvalidConfigError, match=r"'other'.*'digits'") as caught:

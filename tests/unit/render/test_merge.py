@@ -167,7 +167,7 @@ def test_unions(field: str, base: Any, patch: Any, merged: Any) -> None:
         pytest.param(
             {"containers": [{"name": {"odd": 1}}]},
             {"containers": [{"name": {"odd": 1}}]},
-            id="nonsense is passed on for the API server to refuse",
+            id="nonsense is passed on for the API server to reject",
         ),
     ],
 )

@@ -91,7 +91,7 @@ def test_what_leaves_the_pod_alone_makes_none(spec: dict[str, Any]) -> None:
         {"data": {"revision.json": "[]"}, "metadata": {"name": "x"}},
     ],
 )
-def test_foreign_config_map_is_refused(broken: dict[str, Any]) -> None:
+def test_foreign_config_map_is_rejected(broken: dict[str, Any]) -> None:
     """A changed or foreign ConfigMap raises instead of being rendered."""
     with pytest.raises(InvalidRecordError, match="does not contain a valid revision"):
         from_record(broken)

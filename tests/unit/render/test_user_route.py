@@ -186,7 +186,7 @@ def test_a_route_restored_by_its_owner_is_recorded_again() -> None:
         (route([ref(weight=100), ref("b", weight=1_000_000)]), None),
     ],
 )
-def test_refusals(live: Manifest, said: str | None) -> None:
+def test_rejections(live: Manifest, said: str | None) -> None:
     """A route without a backend for the model is not changed, and the reason is returned."""
     result = unusable_reason(live, "digits")
     assert (result is None) is (said is None)

@@ -50,13 +50,13 @@ def test_promote_skips_the_evidence_of_one_step() -> None:
     "command",
     ["promote:v9@1", "dance@1", "retry@1", "promote", "abort:v9@1"],
 )
-def test_commands_that_make_no_sense_are_refused_once(command: str) -> None:
+def test_commands_that_make_no_sense_are_rejected_once(command: str) -> None:
     """A command that cannot be executed is rejected with one Event."""
     world = canary_at(State.ANALYSING)
     world.verdict = Verdict.CONTINUE
     world.command = command
     world.run(5)
-    assert (world.reasons.count("CommandRefused"), world.state) == (1, State.ANALYSING)
+    assert (world.reasons.count("CommandRejected"), world.state) == (1, State.ANALYSING)
 
 
 @pytest.mark.transition("promote-command", "preview-ready")
@@ -95,7 +95,7 @@ def test_blue_green_switches_with_auto_promote() -> None:
         ),
     ],
 )
-def test_refusals_say_why(command: str, told: str) -> None:
+def test_rejections_say_why(command: str, told: str) -> None:
     """The Event of a rejected command gives the reason."""
     world = canary_at(State.ANALYSING)
     world.verdict = Verdict.ABORT

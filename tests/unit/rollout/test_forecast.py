@@ -163,7 +163,7 @@ def test_first_step_without_weight_takes_its_time() -> None:
     assert "with 5 % of the requests" in format_forecast("model", tested)
 
 
-def test_steps_without_any_weight_are_refused() -> None:
+def test_steps_without_any_weight_are_rejected() -> None:
     """A manifest from a file has not been validated by an API server."""
     with pytest.raises(ValueError, match="add a step with a weight of more than 0"):
         told(20.0, Rollout(canary=Canary(steps=(Step(weight=0),))))

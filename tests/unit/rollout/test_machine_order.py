@@ -24,7 +24,7 @@ def test_order_of_checks_of_a_rollout() -> None:
         "reduce_to_ready_pods",
         "crashed",
         "past_deadline",
-        "mirror_refused",
+        "mirror_rejected",
         "route_past_deadline",
         "no_data_for_too_long",
         "metrics_down_for_too_long",

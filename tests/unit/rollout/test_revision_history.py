@@ -44,7 +44,7 @@ def commanded(world: MachineWorld, command: str) -> list[str]:
     """Give a command, run one pass, and return the rejections."""
     world.command = command
     events = world.step().events
-    return [one.message for one in events if one.reason == "CommandRefused"]
+    return [one.message for one in events if one.reason == "CommandRejected"]
 
 
 def test_promoted_revisions_are_remembered() -> None:
@@ -171,9 +171,9 @@ def test_second_rollback_goes_further_back() -> None:
         assert commanded(world, f"rollback@{number}") == []
         world.until(None)
         assert stable(world) == revision
-    refused = commanded(world, "rollback@9")[0]
-    assert "no revision that is safe to roll back to" in refused
-    assert "choose one of v2, v3 with rollback:<revision>" in refused
+    rejected = commanded(world, "rollback@9")[0]
+    assert "no revision that is safe to roll back to" in rejected
+    assert "choose one of v2, v3 with rollback:<revision>" in rejected
 
 
 def test_rollback_by_name_goes_anywhere_in_the_history() -> None:
@@ -296,15 +296,15 @@ def test_rollback_is_not_held_by_an_invalid_spec() -> None:
         ("spec", "rollback@1", "set spec.rollout.paused to false"),
     ],
 )
-def test_refused(before: str | None, command: str, told: str) -> None:
+def test_rejected(before: str | None, command: str, told: str) -> None:
     """An impossible rollback is rejected with the possible ones."""
     world = promoted("v1", "v2")
     if before == "spec":
         world.settings = changed(COLD, paused=True)
     elif before:
         assert commanded(world, before) == []
-    refused = commanded(world, command)
-    assert [told in one for one in refused] == [True]
+    rejected = commanded(world, command)
+    assert [told in one for one in rejected] == [True]
 
 
 def test_first_revision_has_nothing_behind_it() -> None:

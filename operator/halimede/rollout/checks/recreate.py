@@ -99,8 +99,8 @@ def past_deadline(ctx: RolloutContext) -> Decision | None:
         return None
     if rollout.state is State.STARTING and at_full_scale(ctx):
         return None
-    if refusal := safety.refused(ctx):
-        return refusal
+    if rejection := safety.rejected(ctx):
+        return rejection
     if ctx.elapsed(rollout.last_progress_at) < deadline:
         return None
     if rollout.state is State.STOPPING:

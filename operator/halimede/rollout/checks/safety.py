@@ -32,7 +32,7 @@ UNREADY_GRACE_SECONDS = 60.0
 """How long a revision that had traffic may have no ready pod before it is aborted."""
 FAIL_FAST_RESTARTS = 3
 """Restarts after which a revision that was never ready is aborted, as it never will be."""
-REFUSED_GRACE_SECONDS = 30.0
+REJECTED_GRACE_SECONDS = 30.0
 """How long the API server may reject a new revision's objects: an admission policy of the same
 change may take effect a moment later, or be corrected."""
 ROUTE_DEADLINE_SECONDS = 600.0
@@ -168,8 +168,8 @@ def past_deadline(ctx: RolloutContext) -> Decision | None:
         return None
     if ctx.clocks_stopped or canary.ready_endpoints >= min_ready(ctx):
         return None
-    if refusal := refused(ctx):
-        return refusal
+    if rejection := rejected(ctx):
+        return rejection
     if ctx.elapsed(ctx.rollout.last_progress_at) < deadline:
         return None
     return abort(
@@ -181,15 +181,15 @@ def past_deadline(ctx: RolloutContext) -> Decision | None:
     )
 
 
-def refused(ctx: RolloutContext) -> Decision | None:
+def rejected(ctx: RolloutContext) -> Decision | None:
     """Abort if the API server rejects the revision's objects, as the same request fails again."""
-    if not ctx.canary.refused or ctx.rollout.state is not State.STARTING:
+    if not ctx.canary.rejected or ctx.rollout.state is not State.STARTING:
         return None
-    if ctx.elapsed(ctx.rollout.last_progress_at) < REFUSED_GRACE_SECONDS:
+    if ctx.elapsed(ctx.rollout.last_progress_at) < REJECTED_GRACE_SECONDS:
         return None
     return abort(
         ctx,
-        AbortReason.CANARY_REFUSED,
+        AbortReason.CANARY_REJECTED,
         "The API server rejects its workload",
         ctx.canary.message,
     )
@@ -275,10 +275,10 @@ def inconclusive(ctx: RolloutContext) -> bool:
     )
 
 
-def mirror_refused(ctx: RolloutContext) -> Decision | None:
+def mirror_rejected(ctx: RolloutContext) -> Decision | None:
     """Abort if a gateway rejects the route because of its mirror: users' requests come first."""
     route = ctx.facts.route
-    if mirror_percent(ctx.status, ctx.settings) == 0 or not (route.applied and route.refused):
+    if mirror_percent(ctx.status, ctx.settings) == 0 or not (route.applied and route.rejected):
         return None
     return abort(
         ctx,
@@ -303,7 +303,7 @@ SAFETY = (
     reduce_to_ready_pods,
     crashed,
     past_deadline,
-    mirror_refused,
+    mirror_rejected,
     route_past_deadline,
     no_data_for_too_long,
     metrics_down_for_too_long,

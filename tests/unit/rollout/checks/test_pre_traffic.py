@@ -163,12 +163,12 @@ def test_copies_wait_for_all_the_pods_that_they_need() -> None:
     world.until(State.MIRRORING)
 
 
-@pytest.mark.transition("mirror-refused")
-def test_gateway_that_refuses_copies_gets_its_old_route_back() -> None:
+@pytest.mark.transition("mirror-rejected")
+def test_gateway_that_rejects_copies_gets_its_old_route_back() -> None:
     """A route that is not accepted because of the mirror aborts the rollout."""
     world = canary_at(State.MIRRORING, mirrored())
     world.step()
-    world.refused = True
+    world.rejected = True
     world.step()
     assert (world.state, copies(world)) == (State.ABORTING, 0)
     assert world.status.rollout is not None

@@ -277,12 +277,12 @@ def test_force_skips_the_bake() -> None:
         (State.BAKING, "promote@1", "nothing to promote in state Baking"),
     ],
 )
-def test_refused(state: State, command: str, told: str) -> None:
+def test_rejected(state: State, command: str, told: str) -> None:
     """A command that needs steps, or a revision to promote, is rejected."""
     world = at(state)
     world.command = command
-    refused = [one.message for one in world.step().events if one.reason == "CommandRefused"]
-    assert [told in one for one in refused] == [True]
+    rejected = [one.message for one in world.step().events if one.reason == "CommandRejected"]
+    assert [told in one for one in rejected] == [True]
 
 
 @pytest.mark.transition("rollback-command")

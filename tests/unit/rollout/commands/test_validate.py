@@ -60,7 +60,7 @@ BY_SPEC = "spec"
         (State.ANALYSING, PAUSED, "resume@0", "the token 0 has been used"),
     ],
 )
-def test_refused(state: State, before: str | None, command: str, told: str) -> None:
+def test_rejected(state: State, before: str | None, command: str, told: str) -> None:
     """A command that is not possible in a state is rejected once, with the reason."""
     world = canary_at(state)
     world.verdict = Verdict.CONTINUE
@@ -71,16 +71,16 @@ def test_refused(state: State, before: str | None, command: str, told: str) -> N
         world.step()
     world.command = command
     world.step()
-    refused = [one.message for one in world.last.events if one.reason == "CommandRefused"]
-    assert [told in one for one in refused] == [True]
+    rejected = [one.message for one in world.last.events if one.reason == "CommandRejected"]
+    assert [told in one for one in rejected] == [True]
     world.run(3)
-    assert world.reasons.count("CommandRefused") == 1
+    assert world.reasons.count("CommandRejected") == 1
 
 
 @pytest.mark.parametrize(
     "verb", ["pause", "resume", "promote-full", "promote-full-force", "promote", "abort"]
 )
-def test_refused_without_a_rollout(verb: str) -> None:
+def test_rejected_without_a_rollout(verb: str) -> None:
     """A command about a rollout is rejected without one."""
     world = MachineWorld().serve()
     world.command = f"{verb}@1"
@@ -314,10 +314,10 @@ def test_token_acts_once_though_others_came_between() -> None:
         world.command = command
         world.run(20)
     assert (world.state, world.writes[-1]) == (State.ANALYSING, (("v1", 50), ("v2", 50)))
-    assert world.reasons.count("CommandRefused") == 1
+    assert world.reasons.count("CommandRejected") == 1
 
 
-def test_refused_token_may_be_used() -> None:
+def test_rejected_token_may_be_used() -> None:
     """A rejected command does not use up its token: the intended abort is executed."""
     world = canary_at(State.ANALYSING)
     for command in ("abrot@1", "abort@1"):
