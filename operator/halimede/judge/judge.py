@@ -6,6 +6,7 @@ All state is in the evidence.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from halimede.api.analysis import Analysis
 from halimede.api.reasons import Verdict
@@ -40,6 +41,9 @@ from halimede.judge.thresholds import Limits, limits
 from halimede.judge.traffic import per_second, requested_at
 from halimede.judge.verdict import Judgement
 
+Windows = Mapping[SourceId, tuple[SourceEvidence, WindowCounts | Unavailable | None]]
+"""The evidence before this poll and the counts of this poll, by source."""
+
 
 def judge_poll(
     evidence: Evidence,
@@ -71,27 +75,16 @@ def judge_poll(
     if not evidence.sources:
         raise ValueError("There is no evidence yet: call begin() with the history first")
     bounds = limits(analysis)
-    level_index = examined(evidence, step, steps)
     current = _with_bake(evidence, bounds) if bake else evidence
-    windows = {
-        source: _count_source(source, current, reading, analysis, pods_started or {}, now)
-        for source in bounds.sources
-    }
-    outage = any(
-        is_outage(seen.stable, held, bounds)
-        for source, (held, seen) in windows.items()
-        if source in ERRORS and isinstance(seen, WindowCounts)
-    )
-    views = tuple(
-        _build_view(source, current, held, seen, analysis, outage=outage and source in ERRORS)
-        for source, (held, seen) in windows.items()
-    )
+    count = partial(_count_source, evidence=current, reading=reading, analysis=analysis, now=now)
+    windows = {source: count(source, pods_started=pods_started or {}) for source in bounds.sources}
+    views = _build_views(windows, current, analysis)
     case = Poll(
         views=_without_comparisons(views) if rehearsal else _with_confirmation(views, current),
         request=reading.request,
         limits=bounds,
         analysis=analysis,
-        step=level_index,
+        step=examined(evidence, step, steps),
         now=now,
         bake=bake,
         rehearsal=rehearsal,
@@ -105,7 +98,7 @@ def judge_poll(
 
 def _with_client_errors(
     evidence: Evidence,
-    counts: Mapping[SourceId, tuple[SourceEvidence, WindowCounts | Unavailable | None]],
+    counts: Windows,
     analysis: Analysis,
     now: float,
 ) -> SourceEvidence | None:
@@ -183,6 +176,21 @@ def _count_source(
             return held, NOT_ASKED
         return held, from_custom(answer, reading.request, due, held.watermark)
     return held, answer
+
+
+def _build_views(
+    windows: Windows, evidence: Evidence, analysis: Analysis
+) -> tuple[SourceView, ...]:
+    bounds = limits(analysis)
+    outage = any(
+        is_outage(seen.stable, held, bounds)
+        for source, (held, seen) in windows.items()
+        if source in ERRORS and isinstance(seen, WindowCounts)
+    )
+    return tuple(
+        _build_view(source, evidence, held, seen, analysis, outage=outage and source in ERRORS)
+        for source, (held, seen) in windows.items()
+    )
 
 
 def _build_view(
