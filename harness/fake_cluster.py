@@ -254,10 +254,10 @@ class FakeCluster:
             if not self.states or self.states[-1] is not state:
                 self.states.append(state)
         if self.alive:
-            self.carry_out(plan)
+            self.execute(plan)
         return plan
 
-    def carry_out(self, plan: Plan) -> None:
+    def execute(self, plan: Plan) -> None:
         """Execute the plan's writes, except the status."""
         for manifest in plan.handovers:
             name = manifest["metadata"]["name"]

@@ -28,8 +28,8 @@ from halimede.judge.martingales import (
     ceiling_rates,
 )
 from halimede.judge.thresholds import (
+    BAKE_HOLD,
     CONFIRMATION,
-    DOUBT,
     LOWEST_PART,
     LOWEST_POLLS,
     MIN_ERRORS,
@@ -37,7 +37,7 @@ from halimede.judge.thresholds import (
     MIN_POLLS_AGAINST,
     ROUNDING,
     SEVERE,
-    SUSPICION,
+    STEP_HOLD,
     Limits,
 )
 
@@ -175,7 +175,7 @@ def weigh(held: Held, seen: Poll, limits: Limits, analysis: Analysis) -> None:
     odds = np.round(against(held), 6)
     usual = _usual_rate(held) * seen.canary
     notable = NOTABLE * (usual + np.sqrt(np.maximum(1.0, held.phi) * usual))
-    doubted = odds >= DOUBT
+    doubted = odds >= BAKE_HOLD
     higher = (odds > held.highest_against) & (seen.canary_errors > notable)
     held.polls_against = np.where(doubted, held.polls_against + higher, 0)
     height = np.where(higher, odds, held.highest_against)
@@ -270,7 +270,7 @@ def decide(
     unseen = (held.canary == 0).any(axis=1)
     log_odds = np.maximum(certified(held, step), _mixture(held.log_better))
     content = (
-        (against(held) < SUSPICION)
+        (against(held) < STEP_HOLD)
         & (held.canary >= analysis.min_requests)
         & (held.polls >= MIN_POLLS)
         & (log_odds >= limits.certify)

@@ -31,7 +31,7 @@ from halimede.forecast.simulation import LONGEST_BAKE, OUTAGE_ERRORS, ROUTE_SECO
 from halimede.judge.bake import start_bake
 from halimede.judge.baseline import BIN, HISTORY, Baseline
 from halimede.judge.reading import Counts
-from halimede.judge.thresholds import DOUBT, levels
+from halimede.judge.thresholds import BAKE_HOLD, levels
 
 CONTROL = 0.1
 """The default control share."""
@@ -173,7 +173,7 @@ def simulate(story: Scenario, rollouts: int, seed: int = 1) -> Outcomes:
     while under.place.size:
         limit = np.where(under.promoted, story.bake_seconds, longest[under.step])
         stayed = now + interval - under.entered
-        doubted = under.promoted & (against(under.held) >= DOUBT).any(axis=1)
+        doubted = under.promoted & (against(under.held) >= BAKE_HOLD).any(axis=1)
         over = (stayed > limit) & ~(doubted & (stayed <= LONGEST_BAKE * limit))
         under.verdict = np.where(over & under.promoted, PASS, under.verdict)
         _record(ends, under, over, now)

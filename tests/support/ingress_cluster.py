@@ -51,13 +51,13 @@ class IngressCluster(FakeCluster):
         )
         return replace(seen, pods=(*seen.pods, *pods))
 
-    def carry_out(self, plan: Plan) -> None:
+    def execute(self, plan: Plan) -> None:
         """Execute the writes one by one: each wave in random order, routes after the rest."""
         for part in self._parts(plan):
             if self.lives is not None and self.done >= self.lives:
                 self.lives, self._back_at = None, self.now + self.away_seconds
                 return
-            super().carry_out(part)
+            super().execute(part)
             self.done += 1
             self.empty += self.wrong()
         self.events.extend(plan.events)

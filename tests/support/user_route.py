@@ -124,8 +124,8 @@ class RoutedCluster(FakeCluster):
         return self.obey(plan_deletion(gone, {one: self._live(one) for one in names}, self.now))
 
     @override
-    def carry_out(self, plan: Plan) -> None:
-        super().carry_out(plan)
+    def execute(self, plan: Plan) -> None:
+        super().execute(plan)
         for patch in plan.patches if self.patchable else ():
             self.log.append(f"patch {patch.name}")
             before = _named(self.routes[patch.name])

@@ -21,7 +21,7 @@ from halimede.forecast.simulation import (
 from halimede.judge.evidence import initial_evidence
 from halimede.judge.sample_size import StepTest, requests_to_pass
 from halimede.judge.thresholds import limits
-from halimede.rollout.sizing.first_weight import LOWEST, weight_for, with_first_weight
+from halimede.rollout.sizing.first_weight import MIN_WEIGHT, weight_for, with_first_weight
 from halimede.rollout.sizing.replicas import FULL_WEIGHT
 from halimede.rollout.steps import bake_seconds, usual_control_percent
 from halimede.rollout.traffic_advice import Advice, advise
@@ -138,7 +138,7 @@ def forecast_rollout(question: ForecastInput, repeats: int = REPEATS) -> Forecas
     settings = with_first_weight(question.settings, weight)
     forecast = _forecast_steps(replace(question, settings=settings), repeats)
     # The rollout warms up at the lowest weight, and is raised to the chosen one after that.
-    later = _route_change_seconds(question) if weight > LOWEST else 0.0
+    later = _route_change_seconds(question) if weight > MIN_WEIGHT else 0.0
     seconds = None if forecast.seconds is None else forecast.seconds + later
     return replace(forecast, first_weight=weight, seconds=seconds)
 

@@ -31,7 +31,7 @@ from halimede.judge.evidence import (
 )
 from halimede.judge.reading import Counts, MetricsRequest
 from halimede.judge.rule import Poll, SourceView, decide_verdict
-from halimede.judge.thresholds import DOUBT, Limits, levels, limits
+from halimede.judge.thresholds import BAKE_HOLD, Limits, levels, limits
 
 LOOKS = 240
 """After this many polls at one step the interval grows to 1/240 of the time so far, so that weeks
@@ -149,7 +149,9 @@ def run(plan: Plan, traffic: Traffic, seed: int) -> Result:
         since = entered if pause_ends is None else pause_ends
         limit = plan.steps[step].max_seconds * plan.patience
         extended = (
-            plan.bakes and log_odds_against(held) >= DOUBT and now - since < LONGEST_BAKE * limit
+            plan.bakes
+            and log_odds_against(held) >= BAKE_HOLD
+            and now - since < LONGEST_BAKE * limit
         )
         if now + interval - since > limit and not extended:
             break

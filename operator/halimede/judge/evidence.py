@@ -20,7 +20,7 @@ from halimede.judge.martingales import (
     log_mixture,
 )
 from halimede.judge.reading import Counts
-from halimede.judge.thresholds import DOUBT, ROUNDING, Limits, lowest
+from halimede.judge.thresholds import BAKE_HOLD, ROUNDING, Limits, lowest
 
 UNKNOWN = Baseline()
 """A baseline without counts."""
@@ -169,7 +169,7 @@ def _count_polls_against(held: SourceEvidence, seen: WindowCounts, bets: Bets) -
     stable had fewer errors in it by chance.
     """
     odds = round(bets.odds, DIGITS)
-    if odds < DOUBT:
+    if odds < BAKE_HOLD:
         return {"polls_against": 0, "highest_against": 0.0}
     usual = _usual_rate(held) * seen.canary.requests
     as_usual = seen.canary.errors <= NOTABLE * (usual + sqrt(phi_of(held) * usual))

@@ -22,7 +22,7 @@ from halimede.judge.thresholds import (
     MIN_POLLS,
     MIN_POLLS_AGAINST,
     SEVERE,
-    SUSPICION,
+    STEP_HOLD,
     Limits,
 )
 from halimede.judge.traffic import quiet_for
@@ -259,10 +259,10 @@ def _continue_step(case: Poll) -> Outcome | None:
 def _describe_lack(view: SourceView, case: Poll) -> str | None:
     held = view.evidence
     suspicion = log_odds_against(held)
-    if suspicion >= SUSPICION:
+    if suspicion >= STEP_HOLD:
         return (
             f"held because the odds against it are {messages.odds(suspicion)}"
-            f" ({messages.odds(SUSPICION)} or more hold a step)"
+            f" ({messages.odds(STEP_HOLD)} or more hold a step)"
         )
     if held.canary_requests < case.analysis.min_requests:
         return f"needs at least {case.analysis.min_requests} requests"

@@ -20,13 +20,13 @@ MIN_POLLS = 3
 """Minimum number of polls to pass or to abort."""
 MIN_POLLS_AGAINST = 4
 """To abort, this many polls must have raised the odds against the canary to a new maximum over
-`DOUBT`; if it fails most of its requests, `MIN_POLLS` suffice. A burst of errors of 30 s spans
+`BAKE_HOLD`; if it fails most of its requests, `MIN_POLLS` suffice. A burst of errors of 30 s spans
 three polls of 15 s."""
 SEVERE = 0.5
 """Share of failed requests above which a canary fails most of its requests."""
-SUSPICION = log(20)
+STEP_HOLD = log(20)
 """A canary with odds of 20 to 1 against it may not advance."""
-DOUBT = log(3)
+BAKE_HOLD = log(3)
 """A canary with odds of 3 to 1 against it does not leave the bake."""
 CONFIRMATION = log(1 / ALPHA)
 """A canary over a ceiling is aborted only if it is also worse than stable since then, with these

@@ -32,7 +32,7 @@ SERVICE_NAME = "kubernetes.io/service-name"
 def summarise(
     observed: Observed,
     renderer: Renderer,
-    entrance: tuple[Manifest, ...],
+    traffic_objects: tuple[Manifest, ...],
     backends: tuple[Backend, ...],
 ) -> Facts:
     """Compute the facts from the observed objects.
@@ -40,7 +40,7 @@ def summarise(
     Args:
         observed: The observed cluster.
         renderer: It caches comparisons.
-        entrance: The Services and routes that the observed status desires.
+        traffic_objects: The Services and routes that the observed status desires.
         backends: The weights of the revisions that the observed status desires in the user's
             route.
     """
@@ -58,7 +58,7 @@ def summarise(
         for revision, deployment in deployments.items()
     }
     route = merge_route_status(
-        route_status(renderer, observed.children, entrance), md, observed.routes, backends
+        route_status(renderer, observed.children, traffic_objects), md, observed.routes, backends
     )
     return Facts(
         workloads=with_errors(workloads, observed),

@@ -106,12 +106,14 @@ def httproute_status(http_route: Manifest) -> Route:
     )
 
 
-def backend_positions(entrance: tuple[Manifest, ...], name: str) -> tuple[BackendPosition, ...]:
+def backend_positions(
+    traffic_objects: tuple[Manifest, ...], name: str
+) -> tuple[BackendPosition, ...]:
     """List the backends of HTTPRoutes that are Services of revisions of *name*.
 
     Some routers name their series only by the position of a backend in its route.
     """
-    routes = (manifest for manifest in entrance if manifest["kind"] == "HTTPRoute")
+    routes = (manifest for manifest in traffic_objects if manifest["kind"] == "HTTPRoute")
     return tuple(position for route in routes for position in _route_positions(route, name))
 
 

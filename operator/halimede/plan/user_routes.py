@@ -58,22 +58,22 @@ def tracked_routes(md: ModelDeployment) -> tuple[str, ...]:
 
 
 def merge_route_status(
-    entrance: Route, md: ModelDeployment, routes: Routes, backends: tuple[Backend, ...]
+    own: Route, md: ModelDeployment, routes: Routes, backends: tuple[Backend, ...]
 ) -> Route:
-    """Return the state of the user's route, or *entrance* if the spec refers to none.
+    """Return the state of the user's route, or *own* if the spec refers to none.
 
     Args:
-        entrance: The state of our own Services and routes.
+        own: The state of our own Services and routes.
         md: The ModelDeployment.
         routes: The user's live HTTPRoutes.
         backends: The desired weights of the revisions.
     """
     name = referenced_route(md)
     if name is None:
-        return entrance
+        return own
     live = routes.get(name)
     if message := _unusable_message(md, name, live):
-        return replace(entrance, applied=False, rejected=True, blocked=True, message=message)
+        return replace(own, applied=False, rejected=True, blocked=True, message=message)
     if live is None:
         raise LookupError("the missing route has no message")
     state = httproute_status(live)
@@ -81,7 +81,7 @@ def merge_route_status(
     desired = with_revisions(live, md.metadata.name, backends)
     return replace(
         state,
-        applied=entrance.applied and not json_patch(live, desired, md.metadata.name),
+        applied=own.applied and not json_patch(live, desired, md.metadata.name),
         since=recorded.since if recorded else None,
         # Before its first use, the backends of its owner are no conflict.
         foreign_write=foreign_write(live, desired) if recorded else None,

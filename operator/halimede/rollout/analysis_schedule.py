@@ -10,7 +10,7 @@ from halimede.judge.initial_evidence import begin
 from halimede.judge.judge import judge_poll
 from halimede.judge.reading import Reading
 from halimede.judge.rule import rise_of_client_errors
-from halimede.judge.thresholds import DOUBT, MIN_POLLS
+from halimede.judge.thresholds import BAKE_HOLD, MIN_POLLS
 from halimede.rollout.sizing.replicas import FULL_WEIGHT
 from halimede.rollout.states import PRE_TRAFFIC, STARTING_TO_COUNT, USER_TRAFFIC
 
@@ -55,7 +55,7 @@ def required_looks(bake_seconds: float, analysis: Analysis) -> int:
 
 
 def is_doubtful(rollout: RolloutStatus) -> bool:
-    """Whether the odds against the revision are `DOUBT` or more.
+    """Whether the odds against the revision are `BAKE_HOLD` or more.
 
     If the stable revision has no requests, the comparison with it is ignored, as it can no longer
     change.
@@ -66,7 +66,7 @@ def is_doubtful(rollout: RolloutStatus) -> bool:
     if compared and rise_of_client_errors(rollout.evidence.client_errors):
         return True
     return any(
-        log_odds_against(source if compared else without_comparison(source)) >= DOUBT
+        log_odds_against(source if compared else without_comparison(source)) >= BAKE_HOLD
         for source in sources
     )
 

@@ -14,7 +14,14 @@ from halimede.judge.judge import demanded
 from halimede.judge.martingales import BETTER, log_mixture
 from halimede.judge.messages import failure_noun, odds, percent, plural, where
 from halimede.judge.rule import combine
-from halimede.judge.thresholds import CLIENT_ERRORS, CONFIRMATION, DOUBT, SUSPICION, Limits, limits
+from halimede.judge.thresholds import (
+    BAKE_HOLD,
+    CLIENT_ERRORS,
+    CONFIRMATION,
+    STEP_HOLD,
+    Limits,
+    limits,
+)
 from halimede.rollout.analysis_schedule import is_doubtful
 from halimede.rollout.checks.pod_loss import describe_weight
 from halimede.rollout.commands.available import available_commands
@@ -147,7 +154,7 @@ def _awaited_in_bake(rollout: RolloutStatus) -> str | None:
     if rollout.state is State.PROMOTING and rollout.weight < FULL_WEIGHT:
         return f"the route to give the new revision {rollout.weight} %, its weight in the bake"
     if rollout.state is State.BAKING and is_doubtful(rollout):
-        return f"the end of the bake, and odds against the new revision of less than {odds(DOUBT)}"
+        return f"the end of the bake, and odds against the revision of less than {odds(BAKE_HOLD)}"
     return None
 
 
@@ -275,9 +282,9 @@ def _describe_missing(view: _EvidenceView, held: SourceEvidence, step: int) -> s
     more = clean_requests(view.evidence, held, step, view.analysis)
     if more == 0:
         return f"Nothing is missing {where(held.source)} for step {step + 1}."
-    if more is None and log_odds_against(held) >= SUSPICION:
+    if more is None and log_odds_against(held) >= STEP_HOLD:
         return (
-            f"The odds against it hold the step ({odds(SUSPICION)} or more): clean requests"
+            f"The odds against it hold the step ({odds(STEP_HOLD)} or more): clean requests"
             f" alone do not let step {step + 1} pass."
         )
     if more is None:

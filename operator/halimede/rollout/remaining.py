@@ -9,7 +9,7 @@ from halimede.judge.judge import demanded, examined
 from halimede.judge.messages import plural
 from halimede.judge.reading import MetricsRequest
 from halimede.judge.sample_size import StepTest, requests_to_certify, requests_to_pass
-from halimede.judge.thresholds import SUSPICION
+from halimede.judge.thresholds import STEP_HOLD
 from halimede.rollout.formatting import about, about_rate
 from halimede.rollout.sizing.replicas import FULL_WEIGHT
 from halimede.rollout.states import AWAITING_EVIDENCE
@@ -90,6 +90,6 @@ def _missing_requests(
 ) -> int | None:
     """Return how many requests a source still lacks; None if requests alone do not help."""
     enough = requests_to_certify(demanded(evidence, held)[step], held, analysis)
-    if enough is None or log_odds_against(held) >= SUSPICION:
+    if enough is None or log_odds_against(held) >= STEP_HOLD:
         return None
     return enough - held.usual_requests

@@ -37,7 +37,7 @@ def _reader(request: MetricsRequest, _: Iterable[Series]) -> Reader:
     grpc = {_cluster(request, revision, GRPC_PORT) for revision in revisions}
     return reading(
         lambda labels: owners.get(labels.get(envoy.CLUSTER, "")),
-        lambda labels: envoy.one_more(labels, grpc),
+        lambda labels: envoy.per_increment(labels, grpc),
         lambda labels: envoy.client_errors(labels, grpc),
     )
 

@@ -191,7 +191,7 @@ LABELLING = LabelSchema(
 )
 
 
-def one_more(labels: Labels, grpc_clusters: Container[str]) -> Counts:
+def per_increment(labels: Labels, grpc_clusters: Container[str]) -> Counts:
     """Return the counts per increment of a cluster's counter.
 
     Args:
@@ -213,7 +213,7 @@ def one_more(labels: Labels, grpc_clusters: Container[str]) -> Counts:
 
 
 def client_errors(labels: Labels, grpc_clusters: Container[str]) -> int:
-    """Return the client errors per increment of a cluster's counter; see `one_more`."""
+    """Return the client errors per increment of a cluster's counter; see `per_increment`."""
     metric = labels.get("__name__", "")
     if labels.get(CLUSTER, "") in grpc_clusters:
         return int(metric in CLIENT_ERRORS)

@@ -80,7 +80,7 @@ def _reader(request: MetricsRequest, series: Iterable[Series]) -> Reader:
             return None
         return Meaning(
             backend[0],
-            envoy.one_more(labels, with_codes),
+            envoy.per_increment(labels, with_codes),
             envoy.client_errors(labels, with_codes),
         )
 

@@ -48,14 +48,14 @@ Reader = Callable[[Labels], Meaning | None]
 
 def reading(
     owner: Callable[[Labels], str | None],
-    one_more: Callable[[Labels], Counts],
+    per_increment: Callable[[Labels], Counts],
     client_errors: Callable[[Labels], int] = lambda _: 0,
 ) -> Reader:
     """Build a reader.
 
     Args:
         owner: Returns the revision that a series belongs to.
-        one_more: Returns the counts per increment of a series.
+        per_increment: Returns the counts per increment of a series.
         client_errors: Returns the client errors per increment of a series.
     """
 
@@ -63,7 +63,7 @@ def reading(
         revision = owner(labels)
         if revision is None:
             return None
-        return Meaning(revision, one_more(labels), client_errors(labels))
+        return Meaning(revision, per_increment(labels), client_errors(labels))
 
     return read
 

@@ -3,7 +3,7 @@
 from halimede.api.reasons import EventReason, Reason, Verdict
 from halimede.api.status import RolloutStatus
 from halimede.judge.messages import odds
-from halimede.judge.thresholds import DOUBT
+from halimede.judge.thresholds import BAKE_HOLD
 from halimede.rollout.analysis_schedule import is_doubtful, required_looks
 from halimede.rollout.checks.waits import (
     analysis_message,
@@ -24,7 +24,7 @@ def baking(ctx: RolloutContext) -> Decision:
 
     Only an abort ends the bake early, and missing data does not extend it. The bake continues
     after its time if the judge has not polled often enough, or while the odds against the revision
-    are `DOUBT` or more.
+    are `BAKE_HOLD` or more.
     """
     rollout, seconds = ctx.rollout, bake_seconds(ctx.rollout.strategy, ctx.settings)
     unseen = seconds > 0 and without_evidence(ctx)
@@ -72,12 +72,12 @@ def _is_over(ctx: RolloutContext, seconds: int) -> bool:
 
 
 def _wait_for_odds(ctx: RolloutContext) -> Decision:
-    """Wait until the odds against the revision fall under `DOUBT` or abort it."""
+    """Wait until the odds against the revision fall under `BAKE_HOLD` or abort it."""
     return wait(
         ctx,
         Reason.METRICS_HOLD if without_evidence(ctx) else Reason.ROLLING_OUT,
         f"{_describe_split(ctx.rollout)}; the bake does not end while the odds against it are"
-        f" {odds(DOUBT)} or more.",
+        f" {odds(BAKE_HOLD)} or more.",
         analysis_message(ctx),
         "To end it now, use the command `abort`, or `promote-full-force` to promote it anyway.",
     )

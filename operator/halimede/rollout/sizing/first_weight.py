@@ -15,7 +15,7 @@ from halimede.rollout.formatting import about_rate
 from halimede.rollout.sizing.replicas import FULL_WEIGHT
 from halimede.rollout.steps import is_stepwise
 
-LOWEST, HIGHEST = 5, 25
+MIN_WEIGHT, MAX_WEIGHT = 5, 25
 """Bounds of the first weight in percent."""
 REQUESTS, SECONDS = 60, 300
 """The first weight is chosen to give the new revision about this many requests in this time."""
@@ -30,7 +30,7 @@ def weight_for(per_second: float) -> int:
     (5, 12, 25)
     """
     enough = FULL_WEIGHT * REQUESTS / (per_second * SECONDS)
-    return min(max(ceil(enough), LOWEST), HIGHEST)
+    return min(max(ceil(enough), MIN_WEIGHT), MAX_WEIGHT)
 
 
 def choose_first_weight(rollout: RolloutStatus, settings: Rollout) -> RolloutStatus:
@@ -46,7 +46,7 @@ def choose_first_weight(rollout: RolloutStatus, settings: Rollout) -> RolloutSta
 
 def effective_settings(settings: Rollout, rollout: RolloutStatus | None) -> Rollout:
     """Return the settings with default steps, by the first weight that *rollout* has, if any."""
-    return with_first_weight(settings, (rollout and rollout.first_weight) or LOWEST)
+    return with_first_weight(settings, (rollout and rollout.first_weight) or MIN_WEIGHT)
 
 
 def with_first_weight(settings: Rollout, weight: int) -> Rollout:
@@ -63,7 +63,7 @@ def report_first_weight(
     before: RolloutStatus | None, after: RolloutStatus | None
 ) -> tuple[Event, ...]:
     """Create the Event for a first weight that was just chosen, if it is not the lowest one."""
-    if after is None or after.first_weight in (None, LOWEST) or after.evidence is None:
+    if after is None or after.first_weight in (None, MIN_WEIGHT) or after.evidence is None:
         return ()
     if before is not None and before.first_weight is not None:
         return ()
