@@ -143,23 +143,11 @@ def test_a_caller_killed_while_it_starts_leaves_nothing() -> None:
 def test_if_the_kernel_forbids_namespaces_the_error_has_the_remedy() -> None:
     """If the kernel forbids user namespaces, the error names the sysctl and its value."""
     # The limit applies below a user namespace, so it can be tested in one.
-    forbid = "echo 0 > /proc/sys/user/max_user_namespaces"
+    script = 'echo 0 > /proc/sys/user/max_user_namespaces; exec "$@"'
+    enter = ("/usr/bin/env", "unshare", "--user", "--map-root-user", "sh", "-c", script, "sh")
     name = f"forbidden-{os.getpid()}"
-    up_there = f"{sys.executable} -m localcluster up --name {name} --only control-plane"
-    finished = subprocess.run(
-        [
-            "/usr/bin/env",
-            "unshare",
-            "--user",
-            "--map-root-user",
-            "sh",
-            "-c",
-            f"{forbid}; exec {up_there}",
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    start = (sys.executable, "-m", "localcluster", "up", "--name", name, "--only", "control-plane")
+    finished = subprocess.run([*enter, *start], capture_output=True, text=True, check=False)
     assert finished.returncode == 1
     assert "sudo sysctl -w user.max_user_namespaces=10000" in finished.stderr
 
