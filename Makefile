@@ -27,31 +27,32 @@ run: $(VENV)/ready ## Run the operator from this checkout against the cluster of
 	HALIMEDE_PROMETHEUS_URL=$${HALIMEDE_PROMETHEUS_URL:-$$HALIMEDE_PROMETHEUS} \
 		HALIMEDE_LOG_FORMAT=$${HALIMEDE_LOG_FORMAT:-text} $(RUN) halimede run
 
-# These take most of the time of the unit tests.
+# These take most of the time of the unit tests, and twice as long if their coverage is measured.
 SIMULATIONS := tests/unit/judge/test_arrays.py tests/unit/judge/test_characteristics.py \
 	tests/unit/rollout/test_forecast.py tests/unit/rollout/test_invariants.py
+ignore = $(addprefix --ignore=,$(1))
 
 unit: $(VENV)/ready ## Run the unit tests only: no lint, no server, no simulations (about 1 min)
-	$(RUN) pytest --quiet operator tests/unit tests/golden $(addprefix --ignore=,$(SIMULATIONS))
+	$(RUN) pytest -n auto --quiet operator tests/unit tests/golden $(call ignore,$(SIMULATIONS))
+
+# What needs no server keeps every processor busy; what needs one mostly waits.
+WITHOUT_SERVERS := operator tests/unit tests/golden tests/scenarios
+WORKERS ?= 3
 
 ifdef T
 test: $(VENV)/ready
 	HISTORIES=$(HISTORIES) $(RUN) pytest $(T)
 else
-# What needs no server keeps every processor busy; what needs one mostly waits.
-WITHOUT_SERVERS := operator tests/unit tests/golden tests/scenarios
-WITH_SERVERS := tests $(addprefix --ignore=,$(WITHOUT_SERVERS))
-WORKERS ?= 3
-
-test: lint ## Check and test everything (first time 40 min, then 25; HISTORIES=… random rollouts, WORKERS=… processes); T='<paths, options>' runs only these tests
+test: lint ## Check and test everything (HISTORIES=… random rollouts, WORKERS=… processes); T='<paths, options>' runs only these tests
 	$(RUN) localcluster build
-	HISTORIES=$(HISTORIES) $(RUN) pytest -n auto --cov --cov-report= --durations=10 $(WITHOUT_SERVERS); first=$$?; \
-		$(RUN) pytest -n $(WORKERS) --cov --cov-append --durations=10 $(WITH_SERVERS) && exit $$first
+	$(RUN) pytest -n auto --cov --cov-report= $(WITHOUT_SERVERS) $(call ignore,$(SIMULATIONS)); units=$$?; \
+		HISTORIES=$(HISTORIES) $(RUN) pytest -n auto --durations=10 $(SIMULATIONS); simulations=$$?; \
+		$(RUN) pytest -n $(WORKERS) --durations=10 tests $(call ignore,$(WITHOUT_SERVERS)) && exit $$((units + simulations))
 	$(RUN) coverage report --fail-under=90 --include='$(PURE)'
 endif
 
 test-quick: lint ## Check, and test what needs no server (about 2 min)
-	HISTORIES=$(or $(HISTORIES),1000) $(RUN) pytest operator tests/unit tests/golden tests/scenarios
+	HISTORIES=$(or $(HISTORIES),1000) $(RUN) pytest -n auto $(WITHOUT_SERVERS)
 
 lint: $(VENV)/ready ## Check format, rules, types and layers
 	$(RUN) ruff format --check .

@@ -1,12 +1,14 @@
 """How tests are divided among the processes of pytest-xdist."""
 
-from pathlib import PurePosixPath
-
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-ON_SHARED_CLUSTER = PurePosixPath("tests/e2e")
-"""The folder whose tests share one cluster of all workers, each in a namespace of its own."""
+SPREAD = (
+    "tests/e2e/test_",
+    "tests/unit/judge/test_arrays.py",
+    "tests/unit/judge/test_characteristics.py",
+)
+"""Long tests that share nothing within a worker, so that any worker may take any of them."""
 WITH_OWN_SERVERS = (
     "tests/api",
     "tests/chart",
@@ -26,12 +28,12 @@ class SchedulingByServers(LoadScopeScheduling):
 
 def scope_of(nodeid: str) -> str:
     """Return the scope of a test: tests of the same scope run on the same worker, in order."""
-    file = PurePosixPath(nodeid.partition("::")[0])
-    if file.parent == ON_SHARED_CLUSTER:
+    file = nodeid.partition("::")[0]
+    if file.startswith(SPREAD):
         return nodeid
-    if str(file).startswith(WITH_OWN_SERVERS):
-        return str(file.parent)
-    return str(file)
+    if file.startswith(WITH_OWN_SERVERS):
+        return file.rpartition("/")[0]
+    return file
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> SchedulingByServers:
