@@ -79,9 +79,10 @@ class Journal:
         with self.path.open("rb") as file:
             file.seek(self._offset)
             for line in file:
-                if line.endswith(b"\n"):
-                    self._offset += len(line)
-                    yield line.decode()
+                if not line.endswith(b"\n"):
+                    return  # Its rest may come at any time, and would look like a line.
+                self._offset += len(line)
+                yield line.decode()
 
 
 @dataclass(frozen=True, slots=True)

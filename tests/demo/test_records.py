@@ -1,5 +1,9 @@
+import os
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
+
+import pytest
 
 from harness.records import Journal, Outcome, Protocol, Record, Tally, by_version
 
@@ -47,6 +51,27 @@ def test_a_journal_waits_for_the_end_of_a_line(tmp_path: Path) -> None:
         file.write(line[20:])
     assert journal.catch_up() == [BAD]
     assert journal.records == [GOOD, BAD]
+
+
+def test_a_line_that_is_completed_during_the_read_is_read_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a write between two reads of the end, the rest is not taken for a line."""
+    path = tmp_path / "requests.jsonl"
+    line = f"{GOOD.line()}\n".encode()
+    path.write_bytes(line)
+
+    class Growing(BytesIO):
+        def __next__(self) -> bytes:
+            whole = super().__next__()
+            self.seek(-len(whole) + 20, os.SEEK_CUR)
+            return whole[:20]
+
+    journal = Journal(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", lambda *_: Growing(line))
+        assert journal.catch_up() == []
+    assert journal.catch_up() == [GOOD]
 
 
 def test_a_tally_counts_images_of_answered_requests_only() -> None:
