@@ -32,7 +32,7 @@ SIMULATIONS := tests/unit/judge/test_arrays.py tests/unit/judge/test_characteris
 	tests/unit/rollout/test_forecast.py tests/unit/rollout/test_invariants.py
 ignore = $(addprefix --ignore=,$(1))
 
-unit: $(VENV)/ready ## Run the unit tests only: no lint, no server, no simulations (about 1 min)
+unit: $(VENV)/ready ## Run the unit tests only: no lint, no server, no simulations
 	$(RUN) pytest -n auto --quiet operator tests/unit tests/golden $(call ignore,$(SIMULATIONS))
 
 # What needs no server keeps every processor busy; what needs one mostly waits.
@@ -51,7 +51,7 @@ test: lint ## Check and test everything (HISTORIES=… random rollouts, WORKERS=
 	$(RUN) coverage report --fail-under=90 --include='$(PURE)'
 endif
 
-test-quick: lint ## Check, and test what needs no server (about 2 min)
+test-quick: lint ## Check, and test what needs no server
 	HISTORIES=$(or $(HISTORIES),1000) $(RUN) pytest -n auto $(WITHOUT_SERVERS)
 
 lint: $(VENV)/ready ## Check format, rules, types and layers

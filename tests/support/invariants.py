@@ -38,19 +38,19 @@ class Watcher:
         world = self.world
         before, writes, route = world.status, len(world.writes), dict(world.route)
         desired = dict(world.desired)
-        scene = world.scene()
-        self._abort_is_one_pass_away(scene)
+        ctx = world.context()
+        self._abort_is_one_pass_away(ctx)
         world.step()
         self._token_acts_once(before)
         self._failed_revision_stays_away(before)
-        self._rises_only_after_a_pass(before, scene.verdict)
+        self._rises_only_after_a_pass(before, ctx.verdict)
         for shares in world.writes[writes:]:
             assert sum(dict(shares).values()) == 100, f"I1: {shares}"
-            self._raises_only_what_is_ready(route, dict(shares), scene)
+            self._raises_only_what_is_ready(route, dict(shares), ctx)
             self._raises_nothing_in_a_pause(route, dict(shares))
             self._leaves_only_without_requests(route, dict(shares))
         if world.cut is None:
-            self._gives_up_only_what_is_replaced(scene)
+            self._gives_up_only_what_is_replaced(ctx)
         self._asks_for_no_more_than_allowed(desired)
         self._keeps_the_control_share(before)
         self._has_a_reason_to_wait()
@@ -63,14 +63,14 @@ class Watcher:
             world.step()
         assert (world.status, world.writes[writes:]) == (before, []), "I5"
 
-    def _raises_only_what_is_ready(self, old: Shares, new: Shares, scene: RolloutContext) -> None:
+    def _raises_only_what_is_ready(self, old: Shares, new: Shares, ctx: RolloutContext) -> None:
         """I2, I4: a weight rises only with ready pods for it."""
-        rollout, pods = self.world.status.rollout, scene.facts.workload
+        rollout, pods = self.world.status.rollout, ctx.facts.workload
         for revision, weight in new.items():
             if weight <= old.get(revision, 0):
                 continue
             ready = pods(revision).ready_endpoints
-            if rollout is None or scene.status.rollout is None:
+            if rollout is None or ctx.status.rollout is None:
                 assert self.world.replicas == 0, f"{revision} rose to {weight} outside a rollout"
             elif revision == rollout.revision and rollout.state is not State.DRAINING:
                 self._carries(weight, ready, pods(rollout.base).ready_endpoints)
@@ -101,14 +101,14 @@ class Watcher:
         assert ready >= needed, f"I2: {weight} % with {ready} of {needed} pods"
         assert base >= rest - (spare and rest > 1), f"I4: {100 - weight} % with {base} pods"
 
-    def _gives_up_only_what_is_replaced(self, scene: RolloutContext) -> None:
+    def _gives_up_only_what_is_replaced(self, ctx: RolloutContext) -> None:
         """With weights by replica count there are as many pods as the spec asks for."""
         world, rollout = self.world, self.world.status.rollout
         if rollout is None or not self._by_pods() or rollout.base not in world.desired:
             return
         if rollout.weight == 100 or rollout.state in (State.DRAINING, State.ABORT_DRAINING):
             return
-        canary = scene.facts.workload(rollout.revision).ready_endpoints if rollout.weight else 0
+        canary = ctx.facts.workload(rollout.revision).ready_endpoints if rollout.weight else 0
         pods = world.desired[rollout.base] + canary
         assert pods >= world.replicas, f"{pods} pods in {rollout.state}"
 
@@ -188,18 +188,18 @@ class Watcher:
             control = control_percent(after, self.world.settings, by_pods=self.world.by_pods)
             assert after.weight >= 100 - control, f"I13: {after.weight} % of {control}"
 
-    def _abort_is_one_pass_away(self, scene: RolloutContext) -> None:
+    def _abort_is_one_pass_away(self, ctx: RolloutContext) -> None:
         """I7: in every state an abort takes the canary's weight in the next write."""
-        rollout = scene.status.rollout
+        rollout = ctx.status.rollout
         if rollout is None or rollout.state not in BEFORE_COMMIT:
             return
-        tried = replace(self.world, command="abort@now").scene()
+        tried = replace(self.world, command="abort@now").context()
         after = advance(tried).status
         left = weight_on_abort(
             rollout.weight,
-            stable_ready=scene.stable.ready_endpoints,
-            canary_ready=scene.canary.ready_endpoints,
-            replicas=scene.facts.replicas,
+            stable_ready=ctx.stable.ready_endpoints,
+            canary_ready=ctx.canary.ready_endpoints,
+            replicas=ctx.facts.replicas,
         )
         shares = dict(traffic.weights(after))
         assert shares.get(rollout.revision, 0) == left, f"I7: {shares}"

@@ -28,10 +28,10 @@ def recorded() -> Iterator[set[Step]]:
     steps: set[Step] = set()
 
     def watched(check: Any) -> Any:
-        def check_and_record(scene: RolloutContext) -> Decision | None:
-            move: Decision | None = check(scene)
+        def check_and_record(ctx: RolloutContext) -> Decision | None:
+            move: Decision | None = check(ctx)
             if move is not None:
-                before, after = scene.status.rollout, move.status.rollout
+                before, after = ctx.status.rollout, move.status.rollout
                 steps.add((name_of(check), before and before.state, after and after.state))
             return move
 
@@ -61,5 +61,5 @@ def declares(row: Transition, step: Step) -> bool:
     if name not in row.by:
         return False
     if before == after:
-        return before in row.held
-    return any(before in way.origins and after == way.to for way in row.ways)
+        return before in row.unchanged
+    return any(before in edge.origins and after == edge.to for edge in row.edges)

@@ -98,7 +98,7 @@ class MachineWorld:
             replicas=self.replicas,
         )
 
-    def scene(self) -> RolloutContext:
+    def context(self) -> RolloutContext:
         """Return the context of this pass, with a new verdict if a poll is due."""
         if self.status.target is None:
             first = RevisionStatus(revision=self.target, since=self.now)
@@ -139,13 +139,13 @@ class MachineWorld:
 
     def step(self) -> Decision:
         """Run one pass and apply its writes to the world."""
-        scene = self.scene()
-        self.last = advance(scene)
+        ctx = self.context()
+        self.last = advance(ctx)
         self.status = self.last.status
         self.seen.append(self.status.rollout and self.status.rollout.state)
         self.reasons += [event.reason for event in self.last.events]
         if self.effects:
-            self._follow(replace(scene, status=self.status))
+            self._follow(replace(ctx, status=self.status))
         return self.last
 
     def run(self, passes: int, seconds: float = 5.0) -> None:
@@ -161,6 +161,18 @@ class MachineWorld:
             if self.state is state:
                 return
             self.now += 5.0
+        raise AssertionError(f"{state} was not reached; it was {self.seen[-1]}")
+
+    def until_killed(self, state: State | None, passes: int = 400) -> None:
+        """Run each pass twice, killed at first before its effects, until *state* is stored so."""
+        for _ in range(passes):
+            self.effects = False
+            self.step()
+            self.effects = True
+            if self.state is state:
+                return
+            self.step()
+            self.now += 5
         raise AssertionError(f"{state} was not reached; it was {self.seen[-1]}")
 
     def serve(self, revision: str = "v1") -> "MachineWorld":
@@ -196,16 +208,16 @@ class MachineWorld:
         evidence = SourceEvidence(source="Router", begun_at=START, watermark=self.now)
         return (evidence.model_copy(update={"log_abs": (self.doubt,)}),)
 
-    def _follow(self, scene: RolloutContext) -> None:
-        for write in self._writes(scene)[: self.cut]:
+    def _follow(self, ctx: RolloutContext) -> None:
+        for write in self._writes(ctx)[: self.cut]:
             write()
         self._schedule()
 
-    def _writes(self, scene: RolloutContext) -> list[Callable[[], None]]:
+    def _writes(self, ctx: RolloutContext) -> list[Callable[[], None]]:
         """Return the writes of a pass in order: Deployments, the route, deletions."""
         live, writes = traffic.revisions_with_workloads(self.status), list[Callable[[], None]]()
         for revision in sorted(live):
-            pods = traffic.replicas(scene, revision, autoscaled=False) or 0
+            pods = traffic.replicas(ctx, revision, autoscaled=False) or 0
             if self.desired.get(revision) != pods:
                 writes.append(partial(self.desired.__setitem__, revision, pods))
         plan = self._traffic_plan()

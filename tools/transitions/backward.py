@@ -20,7 +20,7 @@ BACKWARD = (
             "rollout.checks.safety.stayed_unready",
             "rollout.checks.safety.lost_all_traffic_pods",
         ),
-        ways=(
+        edges=(
             Edge(in_order(states.HEADER_ROUTED - states.ALL_TRAFFIC), State.PRIMING),
             Edge((State.AWAITING_PROMOTION,), State.STARTING),
             *abort_edges(State.PRIMING, *ALL_TRAFFIC),
@@ -33,8 +33,8 @@ BACKWARD = (
         "The weight is lowered to what they can carry, rounded down to a step; it rises again with"
         " the ready pods.",
         ("rollout.checks.pod_loss.reduce_to_ready_pods",),
-        held=(State.SHIFTING, State.SCALING_UP),
-        ways=(
+        unchanged=(State.SHIFTING, State.SCALING_UP),
+        edges=(
             Edge(AT_STEP_WEIGHT, State.SHIFTING),
             Edge(ALL_TRAFFIC, State.SCALING_UP),
         ),
@@ -50,7 +50,7 @@ BACKWARD = (
             "rollout.checks.progress.step_paused",
             "rollout.checks.pod_loss.stable_overflow",
         ),
-        held=(State.SHIFTING, State.ANALYSING, State.STEP_PAUSED),
+        unchanged=(State.SHIFTING, State.ANALYSING, State.STEP_PAUSED),
     ),
     Transition(
         "stable-lost-last-pod",
@@ -58,8 +58,8 @@ BACKWARD = (
         "The weights stay. With `onStableDown: ShiftToCanary` the new revision gets all requests"
         " until the stable one has ready pods again. `promote-full` is accepted.",
         ("rollout.checks.pod_loss.stable_is_down", "rollout.checks.pod_loss.stable_is_back"),
-        held=(State.SHIFTING, State.SCALING_UP, State.AWAITING_PROMOTION),
-        ways=(
+        unchanged=(State.SHIFTING, State.SCALING_UP, State.AWAITING_PROMOTION),
+        edges=(
             Edge((State.PRIMING, State.ANALYSING, State.STEP_PAUSED), State.SHIFTING),
             Edge((State.PRIMING,), State.SCALING_UP),
         ),
@@ -71,7 +71,7 @@ BACKWARD = (
         "The new revision gets all requests for the rest of the rollout: ControlDropped. The time"
         " of the bake continues to run, and the evidence is kept.",
         ("rollout.checks.pod_loss.control_lost", "rollout.checks.bake.baking"),
-        held=ALL_TRAFFIC,
+        unchanged=ALL_TRAFFIC,
     ),
     Transition(
         "third-revision",
@@ -79,7 +79,7 @@ BACKWARD = (
         "The rollout of the second one stops, which is not recorded as a failure (Superseded);"
         " then the rollout of the third one starts.",
         ("rollout.checks.safety.superseded",),
-        ways=abort_edges(*UNDECIDED),
+        edges=abort_edges(*UNDECIDED),
     ),
     Transition(
         "reverted",
@@ -87,7 +87,7 @@ BACKWARD = (
         "All requests go back in one write (Reverted); the new revision is not recorded as"
         " failed.",
         ("rollout.checks.safety.reverted",),
-        ways=abort_edges(*UNDECIDED),
+        edges=abort_edges(*UNDECIDED),
     ),
     Transition(
         "steps-edited",
@@ -95,36 +95,36 @@ BACKWARD = (
         "The rollout goes on at the first step whose weight is not below the current one; the"
         " evidence is kept.",
         ("rollout.steps.remap_steps", "rollout.sizing.first_weight.choose_first_weight"),
-        held=ROLLING,
-        ways=(Edge(AT_STEP_WEIGHT, State.SHIFTING),),
+        unchanged=ROLLING,
+        edges=(Edge(AT_STEP_WEIGHT, State.SHIFTING),),
     ),
     Transition(
         "replicas-edited",
         "`spec.replicas` is edited, or the autoscaler changes the number of pods.",
         "Both revisions are scaled; the step goes on.",
         ("rollout.sizing.traffic.replicas",),
-        held=ROLLING,
+        unchanged=ROLLING,
     ),
     Transition(
         "abort-at-once",
         "The rollout is aborted, and half of the stable pods are ready.",
         "The stable revision gets all traffic in one write.",
         ("rollout.checks.abort.aborting", "rollout.decisions.abort_weight"),
-        held=(State.ABORTING,),
+        unchanged=(State.ABORTING,),
     ),
     Transition(
         "abort-by-ready-pods",
         "The rollout is aborted, and less than half of the stable pods are ready.",
         "The stable revision gets what its ready pods can carry, in each reconcile more.",
         ("rollout.checks.abort.aborting", "rollout.sizing.replicas.weight_on_abort"),
-        held=(State.ABORTING,),
+        unchanged=(State.ABORTING,),
     ),
     Transition(
         "abort-traffic-back",
         "All traffic has been back on the stable revision for `settleSeconds`.",
         "The new revision is removed from the route.",
         ("rollout.checks.abort.aborting",),
-        ways=(Edge((State.ABORTING,), State.ABORT_DRAINING),),
+        edges=(Edge((State.ABORTING,), State.ABORT_DRAINING),),
     ),
     Transition(
         "abort-drained",
@@ -133,7 +133,7 @@ BACKWARD = (
         "Its children are deleted, and the rollout is over; the rollout of a third revision starts"
         " then.",
         ("rollout.checks.abort.abort_draining", "plan.desired.diff_children"),
-        held=(State.ABORT_DRAINING,),
-        ways=(Edge((State.ABORT_DRAINING,), None),),
+        unchanged=(State.ABORT_DRAINING,),
+        edges=(Edge((State.ABORT_DRAINING,), None),),
     ),
 )

@@ -12,7 +12,7 @@ COMMANDS = (
         "The command `pause`, or `spec.rollout.paused`.",
         "No weight rises and no step ends; abort, safety checks and scaling go on.",
         ("rollout.checks.hold.paused", "rollout.pauses.pause", "rollout.pauses.track_spec_pause"),
-        held=UNDECIDED,
+        unchanged=UNDECIDED,
     ),
     Transition(
         "resume-command",
@@ -20,7 +20,7 @@ COMMANDS = (
         "The pause, or the wait for evidence, ends; the clocks of the step and of deadlines"
         " restart.",
         ("rollout.pauses.resume",),
-        held=UNDECIDED,
+        unchanged=UNDECIDED,
     ),
     Transition(
         "promote-command",
@@ -28,7 +28,7 @@ COMMANDS = (
         "The rollout goes one step on without further evidence, or a blue-green rollout switches;"
         " ready pods are still awaited.",
         ("rollout.checks.progress.promote_commanded", "rollout.checks.pre_traffic.promoted_early"),
-        ways=(
+        edges=(
             Edge(in_order(states.AT_STEP_WEIGHT), State.SHIFTING),
             Edge((State.ANALYSING, State.STEP_PAUSED, State.AWAITING_PROMOTION), State.SCALING_UP),
         ),
@@ -38,8 +38,8 @@ COMMANDS = (
         "The command `promote-full`.",
         "The remaining steps are skipped; full scale, the route and the bake are still awaited.",
         ("rollout.checks.progress.promote_full_commanded",),
-        held=in_order(states.UNDISCOVERED),
-        ways=(
+        unchanged=in_order(states.UNDISCOVERED),
+        edges=(
             Edge(
                 in_order(states.SKIPPABLE - states.UNDISCOVERED),
                 State.SCALING_UP,
@@ -51,7 +51,7 @@ COMMANDS = (
         "The command `abort`, or `rollback` without another revision, until the commit.",
         "The rollout is aborted, whatever else is asked for: AbortCommanded, RollbackCommanded.",
         ("rollout.checks.safety.aborted_by_command",),
-        ways=abort_edges(*UNDECIDED),
+        edges=abort_edges(*UNDECIDED),
     ),
     Transition(
         "rollback-command",
@@ -64,15 +64,15 @@ COMMANDS = (
             "rollout.revision_history.expire_pin",
             "rollout.checks.start.begin",
         ),
-        held=ANYWHERE,
-        ways=(Edge((None,), State.STARTING),),
+        unchanged=ANYWHERE,
+        edges=(Edge((None,), State.STARTING),),
     ),
     Transition(
         "pause-timeout",
         "A pause has lasted for `pauseTimeoutSeconds`.",
         "The rollout is aborted: PauseTimeout.",
         ("rollout.checks.safety.pause_forgotten",),
-        ways=abort_edges(*UNDECIDED),
+        edges=abort_edges(*UNDECIDED),
     ),
     Transition(
         "promote-full-force-command",
@@ -80,8 +80,8 @@ COMMANDS = (
         "As `promote-full-command`, but without the bake, and verdicts are ignored. In a bake the"
         " new revision gets the control share first.",
         ("rollout.checks.progress.promote_full_force_commanded",),
-        held=in_order(states.UNDISCOVERED | states.FINAL),
-        ways=(
+        unchanged=in_order(states.UNDISCOVERED | states.FINAL),
+        edges=(
             Edge(
                 (*in_order(states.SKIPPABLE - states.UNDISCOVERED), State.PROMOTING),
                 State.SCALING_UP,

@@ -22,7 +22,7 @@ def render_diagram(rows: Iterable[Transition]) -> str:
 
 def _changes(rows: Iterable[Transition]) -> list[Change]:
     """Return each change once, in the order of the states."""
-    made = {(origin, way.to) for row in rows for way in row.ways for origin in way.origins}
+    made = {(origin, edge.to) for row in rows for edge in row.edges for origin in edge.origins}
     places: tuple[StateOrIdle, ...] = (None, *State)
     return [
         (origin, to)

@@ -16,7 +16,7 @@ ENVIRONMENT = (
             "plan.desired.diff_children",
             "plan.user_routes.plan_route_changes",
         ),
-        held=ANYWHERE,
+        unchanged=ANYWHERE,
     ),
     Transition(
         "route-deleted",
@@ -30,7 +30,7 @@ ENVIRONMENT = (
             "rollout.route_conflict.track_blocked",
             "rollout.checks.hold.route_blocked",
         ),
-        held=ANYWHERE,
+        unchanged=ANYWHERE,
     ),
     Transition(
         "object-deleted",
@@ -40,7 +40,7 @@ ENVIRONMENT = (
         " `settleSeconds` to follow; after 300 s the object is deleted whether that was possible"
         " or not.",
         ("reconcile.reconciler.Reconciler.reconcile", "plan.finalize.plan_deletion"),
-        held=ANYWHERE,
+        unchanged=ANYWHERE,
     ),
     Transition(
         "apply-failed",
@@ -48,13 +48,13 @@ ENVIRONMENT = (
         "The other children are applied. The child is retried with back-off, Ready is False with"
         " the API server's message, and deadlines still run.",
         ("reconcile.execute.execute_plan", "plan.conditions.ready_state"),
-        held=ANYWHERE,
+        unchanged=ANYWHERE,
     ),
     Transition(
         "clock-set-back",
         "The clock is set back.",
         "No time counts as elapsed: nothing happens early, and nothing is lost.",
         ("rollout.context.RolloutContext.elapsed", "rollout.analysis_schedule.is_due"),
-        held=ANYWHERE,
+        unchanged=ANYWHERE,
     ),
 )

@@ -15,7 +15,7 @@ FORWARD = (
         "The new revision lacks children, or too few of its pods are ready.",
         "Its children are applied with the pods that its first weight needs.",
         ("rollout.checks.progress.starting", "plan.desired.diff_children"),
-        held=(State.STARTING,),
+        unchanged=(State.STARTING,),
     ),
     Transition(
         "canary-ready",
@@ -23,7 +23,7 @@ FORWARD = (
         "The new revision is added to the route at weight 0; for blue-green, the preview Service"
         " selects it.",
         ("rollout.checks.progress.starting",),
-        ways=(
+        edges=(
             Edge((State.STARTING,), State.PRIMING),
             Edge((State.STARTING,), State.AWAITING_PROMOTION),
         ),
@@ -42,7 +42,7 @@ FORWARD = (
             "rollout.checks.progress.shifting",
             "rollout.checks.progress.scaling_up",
         ),
-        held=AWAITING_PODS,
+        unchanged=AWAITING_PODS,
     ),
     Transition(
         "pods-past-deadline",
@@ -50,14 +50,14 @@ FORWARD = (
         " for lack of room; or the API server has rejected its objects (400, 422) for 30 s.",
         "The rollout is aborted: ProgressDeadlineExceeded, or CanaryRejected.",
         ("rollout.checks.safety.past_deadline", "rollout.checks.safety.rejected"),
-        ways=abort_edges(*AWAITING_PODS),
+        edges=abort_edges(*AWAITING_PODS),
     ),
     Transition(
         "canary-crashed",
         "The new revision was never ready and restarted three times.",
         "The rollout is aborted: CanaryCrashed.",
         ("rollout.checks.safety.crashed",),
-        ways=abort_edges(State.STARTING),
+        edges=abort_edges(State.STARTING),
     ),
     Transition(
         "pods-discovered",
@@ -65,7 +65,7 @@ FORWARD = (
         " to discover its pods.",
         "The step's weight is set, if the pods for it are ready.",
         ("rollout.checks.progress.priming",),
-        ways=(Edge((State.PRIMING,), State.SHIFTING),),
+        edges=(Edge((State.PRIMING,), State.SHIFTING),),
     ),
     Transition(
         "route-not-accepted",
@@ -80,15 +80,15 @@ FORWARD = (
             "rollout.checks.progress.scaling_up",
             "rollout.checks.progress.promoting",
         ),
-        held=AWAITING_ROUTE,
-        ways=abort_edges(*AWAITING_ROUTE),
+        unchanged=AWAITING_ROUTE,
+        edges=abort_edges(*AWAITING_ROUTE),
     ),
     Transition(
         "step-weight-set",
         "Both revisions have the ready pods that the step's weight needs.",
         "The route gets the step's weight, in one write.",
         ("rollout.checks.progress.shifting",),
-        held=(State.SHIFTING,),
+        unchanged=(State.SHIFTING,),
     ),
     Transition(
         "step-lacks-pods",
@@ -96,7 +96,7 @@ FORWARD = (
         "The weight stays, and a raise that was never written is undone; `pods-past-deadline`"
         " applies.",
         ("rollout.checks.progress.shifting", "rollout.checks.progress.priming"),
-        held=(State.PRIMING, State.SHIFTING),
+        unchanged=(State.PRIMING, State.SHIFTING),
     ),
     Transition(
         "weight-by-replicas",
@@ -105,14 +105,14 @@ FORWARD = (
         " many pods as ready ones of the canary replace, and `actualWeight` has the actual"
         " percentage.",
         ("rollout.sizing.traffic.replicas", "plan.desired.desired_children"),
-        held=in_order(states.STABLE_MAY_SHRINK),
+        unchanged=in_order(states.STABLE_MAY_SHRINK),
     ),
     Transition(
         "step-weight-live",
         "The step's weight has been live for `settleSeconds`.",
         "The step's time starts; the judge polls after `warmupSeconds`.",
         ("rollout.checks.progress.shifting",),
-        ways=(Edge((State.SHIFTING,), State.ANALYSING),),
+        edges=(Edge((State.SHIFTING,), State.ANALYSING),),
     ),
     Transition(
         "step-passed",
@@ -120,15 +120,15 @@ FORWARD = (
         " verdict is needed.",
         "The next step starts; at most one per reconcile, however much time has elapsed.",
         ("rollout.checks.progress.analysing",),
-        held=(State.ANALYSING,),
-        ways=(Edge((State.ANALYSING,), State.SHIFTING),),
+        unchanged=(State.ANALYSING,),
+        edges=(Edge((State.ANALYSING,), State.SHIFTING),),
     ),
     Transition(
         "verdict-abort",
         "The verdict is Abort.",
         "The rollout is aborted with the evidence: AnalysisFailed.",
         ("rollout.checks.safety.aborted_by_evidence",),
-        ways=abort_edges(
+        edges=abort_edges(
             *in_order(states.IN_ROUTE - states.DECIDED - {State.PRIMING, State.BAKING})
         ),
     ),
@@ -143,8 +143,8 @@ FORWARD = (
             "rollout.checks.pre_traffic.awaiting_promotion",
             "rollout.checks.safety.inconclusive_for_too_long",
         ),
-        held=AWAITING_EVIDENCE,
-        ways=abort_edges(*AWAITING_EVIDENCE),
+        unchanged=AWAITING_EVIDENCE,
+        edges=abort_edges(*AWAITING_EVIDENCE),
     ),
     Transition(
         "no-requests",
@@ -158,8 +158,8 @@ FORWARD = (
             "rollout.checks.pre_traffic.awaiting_promotion",
             "rollout.checks.safety.no_data_for_too_long",
         ),
-        held=AWAITING_EVIDENCE,
-        ways=abort_edges(*JUDGED),
+        unchanged=AWAITING_EVIDENCE,
+        edges=abort_edges(*JUDGED),
     ),
     Transition(
         "metrics-down",
@@ -173,15 +173,15 @@ FORWARD = (
             "rollout.checks.pre_traffic.awaiting_promotion",
             "rollout.checks.safety.metrics_down_for_too_long",
         ),
-        held=AWAITING_EVIDENCE,
-        ways=abort_edges(*JUDGED),
+        unchanged=AWAITING_EVIDENCE,
+        edges=abort_edges(*JUDGED),
     ),
     Transition(
         "last-step-passed",
         "The last step has passed, and its pause, if any, is over.",
         "The new revision is scaled to full scale.",
         ("rollout.checks.progress.analysing", "rollout.checks.progress.step_paused"),
-        ways=(Edge(in_order(states.AT_STEP_WEIGHT), State.SCALING_UP),),
+        edges=(Edge(in_order(states.AT_STEP_WEIGHT), State.SCALING_UP),),
     ),
     Transition(
         "full-scale-ready",
@@ -189,7 +189,7 @@ FORWARD = (
         "The route gives the new revision all requests, or all but `controlPercent`; the stable"
         " revision stays in the route with the rest.",
         ("rollout.checks.progress.scaling_up",),
-        ways=(Edge((State.SCALING_UP,), State.PROMOTING),),
+        edges=(Edge((State.SCALING_UP,), State.PROMOTING),),
     ),
     Transition(
         "full-scale-awaited",
@@ -197,21 +197,21 @@ FORWARD = (
         "The last step's weight stays; `pods-past-deadline` applies, unless the cluster lacks"
         " room.",
         ("rollout.checks.progress.scaling_up",),
-        held=(State.SCALING_UP,),
+        unchanged=(State.SCALING_UP,),
     ),
     Transition(
         "bake-started",
         "The weight for the bake has been live for `settleSeconds`.",
         "The bake starts; the old revision is at full scale.",
         ("rollout.checks.progress.promoting",),
-        ways=(Edge((State.PROMOTING,), State.BAKING),),
+        edges=(Edge((State.PROMOTING,), State.BAKING),),
     ),
     Transition(
         "verdict-abort-in-bake",
         "In the bake the verdict is Abort.",
         "The rollout is aborted: the old revision is warm and gets all requests in one write.",
         ("rollout.checks.safety.aborted_by_evidence",),
-        ways=abort_edges(State.BAKING),
+        edges=abort_edges(State.BAKING),
     ),
     Transition(
         "bake-passed",
@@ -221,8 +221,8 @@ FORWARD = (
         " weight has been live for `settleSeconds`. Commit: the new revision becomes stable, and"
         " the old one stays warm for `scaleDownDelaySeconds`.",
         ("rollout.checks.bake.baking",),
-        held=(State.BAKING,),
-        ways=(Edge((State.BAKING,), State.DRAINING),),
+        unchanged=(State.BAKING,),
+        edges=(Edge((State.BAKING,), State.DRAINING),),
     ),
     Transition(
         "bake-doubtful",
@@ -230,23 +230,23 @@ FORWARD = (
         "The bake continues until the odds are under 3:1, the verdict is Abort, or the command"
         " `promote-full-force` is given.",
         ("rollout.checks.bake.baking", "rollout.analysis_schedule.is_doubtful"),
-        held=(State.BAKING,),
+        unchanged=(State.BAKING,),
     ),
     Transition(
         "old-revision-drained",
         "The old revision has been out of the route for `settleSeconds`.",
         "The rollout is over; the old revision is deleted when its warm time ends.",
         ("rollout.checks.abort.draining", "rollout.machine.record_observations"),
-        held=(State.DRAINING,),
-        ways=(Edge((State.DRAINING,), None),),
+        unchanged=(State.DRAINING,),
+        edges=(Edge((State.DRAINING,), None),),
     ),
     Transition(
         "preview-ready",
         "Blue-green's preview is ready.",
         "The rollout waits for `promote`; with `autoPromote` it goes on automatically.",
         ("rollout.checks.pre_traffic.awaiting_promotion",),
-        held=(State.AWAITING_PROMOTION,),
-        ways=(Edge((State.AWAITING_PROMOTION,), State.SCALING_UP),),
+        unchanged=(State.AWAITING_PROMOTION,),
+        edges=(Edge((State.AWAITING_PROMOTION,), State.SCALING_UP),),
     ),
     Transition(
         "raise-unwritten",
@@ -254,23 +254,23 @@ FORWARD = (
         " held or lacks pods.",
         "The raise is undone and decided again.",
         ("rollout.checks.hold.revert_unwritten_raise", "rollout.checks.progress.promoting"),
-        held=(State.SHIFTING,),
-        ways=(Edge((State.PROMOTING,), State.SCALING_UP),),
+        unchanged=(State.SHIFTING,),
+        edges=(Edge((State.PROMOTING,), State.SCALING_UP),),
     ),
     Transition(
         "step-pause",
         "A step with a `pause` has passed.",
         "Its weight stays and the analysis continues, for the pause's seconds or until `promote`.",
         ("rollout.checks.progress.analysing", "rollout.checks.progress.step_paused"),
-        held=(State.STEP_PAUSED,),
-        ways=(Edge((State.ANALYSING,), State.STEP_PAUSED),),
+        unchanged=(State.STEP_PAUSED,),
+        edges=(Edge((State.ANALYSING,), State.STEP_PAUSED),),
     ),
     Transition(
         "step-pause-over",
         "A step's pause is over, and the verdict of this reconcile is Pass.",
         "The next step starts.",
         ("rollout.checks.progress.step_paused",),
-        ways=(Edge((State.STEP_PAUSED,), State.SHIFTING),),
+        edges=(Edge((State.STEP_PAUSED,), State.SHIFTING),),
     ),
     Transition(
         "mirror-started",
@@ -278,28 +278,28 @@ FORWARD = (
         "Requests are mirrored to the new revision, and its responses are discarded; `StepStarted`"
         " is still to come.",
         ("rollout.checks.progress.priming",),
-        ways=(Edge((State.PRIMING,), State.MIRRORING),),
+        edges=(Edge((State.PRIMING,), State.MIRRORING),),
     ),
     Transition(
         "mirror-awaits-verdict",
         "The mirror's `minSeconds` are not over, or the verdict is not Pass.",
         "The mirror continues; `step-inconclusive`, `no-requests` and `metrics-down` apply.",
         ("rollout.checks.pre_traffic.mirroring",),
-        held=(State.MIRRORING,),
+        unchanged=(State.MIRRORING,),
     ),
     Transition(
         "mirror-passed",
         "The verdict on the mirrored requests is Pass, or the command `promote` is given.",
         "The mirror ends and the first step starts, with a new analysis.",
         ("rollout.checks.pre_traffic.mirroring", "rollout.checks.pre_traffic.promoted_early"),
-        ways=(Edge((State.MIRRORING,), State.SHIFTING),),
+        edges=(Edge((State.MIRRORING,), State.SHIFTING),),
     ),
     Transition(
         "mirror-rejected",
         "A gateway rejects the route while the route mirrors requests.",
         "The rollout is aborted: RouteNotAccepted. The route is as it was before.",
         ("rollout.checks.safety.mirror_rejected",),
-        ways=abort_edges(State.MIRRORING, State.AWAITING_PROMOTION),
+        edges=abort_edges(State.MIRRORING, State.AWAITING_PROMOTION),
     ),
     Transition(
         "preview-passed",
@@ -307,7 +307,7 @@ FORWARD = (
         "With `autoPromote` the rollout switches; otherwise the verdict is reported to the user,"
         " who commands `promote`.",
         ("rollout.checks.pre_traffic.awaiting_promotion",),
-        held=(State.AWAITING_PROMOTION,),
-        ways=(Edge((State.AWAITING_PROMOTION,), State.SCALING_UP),),
+        unchanged=(State.AWAITING_PROMOTION,),
+        edges=(Edge((State.AWAITING_PROMOTION,), State.SCALING_UP),),
     ),
 )

@@ -13,8 +13,8 @@ RECREATE = (
         "Recreate: the spec asks for another revision, or for a third one during the rollout.",
         "The old revision is scaled to zero and stays in the route. Warm revisions are deleted.",
         ("rollout.checks.start.begin", "rollout.checks.recreate.superseded"),
-        held=(State.STOPPING,),
-        ways=(
+        unchanged=(State.STOPPING,),
+        edges=(
             Edge((None, State.STARTING, *ALL_TRAFFIC), State.STOPPING),
             *abort_edges(*UNROUTED, *ALL_TRAFFIC),
         ),
@@ -24,16 +24,16 @@ RECREATE = (
         "Recreate: the old revision's pods have ended.",
         "All pods of the new revision start.",
         ("rollout.checks.recreate.stopping",),
-        held=(State.STOPPING,),
-        ways=(Edge((State.STOPPING,), State.STARTING),),
+        unchanged=(State.STOPPING,),
+        edges=(Edge((State.STOPPING,), State.STARTING),),
     ),
     Transition(
         "recreate-full-scale-ready",
         "Recreate: full scale is ready.",
         "The route gives the new revision all requests; then `bake-started` applies.",
         ("rollout.checks.recreate.starting", "rollout.checks.progress.promoting"),
-        held=(State.STARTING,),
-        ways=(
+        unchanged=(State.STARTING,),
+        edges=(
             Edge((State.STARTING,), State.PROMOTING),
             Edge((State.PROMOTING,), State.STARTING),
         ),
@@ -45,7 +45,7 @@ RECREATE = (
         "The rollout is aborted: ProgressDeadlineExceeded, or CanaryRejected as in"
         " `pods-past-deadline`.",
         ("rollout.checks.recreate.past_deadline", "rollout.checks.safety.rejected"),
-        ways=abort_edges(*UNROUTED),
+        edges=abort_edges(*UNROUTED),
     ),
     Transition(
         "recreate-lost-pods",
@@ -57,8 +57,8 @@ RECREATE = (
             "rollout.checks.recreate.lost_its_pods",
             "rollout.checks.safety.stayed_unready",
         ),
-        held=ALL_TRAFFIC,
-        ways=(*abort_edges(*ALL_TRAFFIC), Edge((State.PROMOTING,), State.STARTING)),
+        unchanged=ALL_TRAFFIC,
+        edges=(*abort_edges(*ALL_TRAFFIC), Edge((State.PROMOTING,), State.STARTING)),
     ),
     Transition(
         "recreate-abort-drained",
@@ -66,8 +66,8 @@ RECREATE = (
         " revision is asked for.",
         "The rollout is over.",
         ("rollout.checks.recreate.abort_draining",),
-        held=(State.ABORT_DRAINING,),
-        ways=(Edge((State.ABORT_DRAINING,), None),),
+        unchanged=(State.ABORT_DRAINING,),
+        edges=(Edge((State.ABORT_DRAINING,), None),),
     ),
     Transition(
         "recreate-held",
@@ -75,7 +75,7 @@ RECREATE = (
         "The rollout is held before the old revision stops and in the bake, but not in between,"
         " which would prolong the outage.",
         ("rollout.checks.recreate.paused", "rollout.checks.recreate.pause_forgotten"),
-        held=(State.STOPPING, State.BAKING),
-        ways=abort_edges(State.STOPPING, State.BAKING),
+        unchanged=(State.STOPPING, State.BAKING),
+        edges=abort_edges(State.STOPPING, State.BAKING),
     ),
 )

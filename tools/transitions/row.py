@@ -41,9 +41,9 @@ class Transition:
     """What changes in the status and in the cluster."""
     by: tuple[str, ...]
     """The functions that make it, by their names within `halimede`."""
-    held: tuple[StateOrIdle, ...] = ()
+    unchanged: tuple[StateOrIdle, ...] = ()
     """The states in which it applies and that it does not change."""
-    ways: tuple[Edge, ...] = ()
+    edges: tuple[Edge, ...] = ()
     """The changes of state that it makes."""
 
 
@@ -55,9 +55,9 @@ def abort_edges(*origins: StateOrIdle) -> tuple[Edge, ...]:
     starting = tuple(state for state in origins if state is State.STARTING)
     recreated = tuple(state for state in origins if state in states.UNROUTED)
     routed = tuple(state for state in origins if state not in states.UNROUTED)
-    ways = (
+    edges = (
         Edge(starting, None),
         Edge(recreated, State.ABORT_DRAINING),
         Edge(routed, State.ABORTING),
     )
-    return tuple(way for way in ways if way.origins)
+    return tuple(edge for edge in edges if edge.origins)

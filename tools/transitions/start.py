@@ -11,14 +11,14 @@ START = (
         "The first revision's children are created at full scale, and the route gives it all"
         " requests.",
         ("rollout.checks.start.first_deployment", "plan.desired.desired_children"),
-        held=(None,),
+        unchanged=(None,),
     ),
     Transition(
         "first-revision-ready",
         "No revision is stable yet, and the target has a ready pod.",
         "The target becomes stable without analysis, as there is nothing to compare it with.",
         ("rollout.checks.start.first_deployment",),
-        held=(None,),
+        unchanged=(None,),
     ),
     Transition(
         "first-revision-replaced",
@@ -29,7 +29,7 @@ START = (
             "rollout.machine.record_observations",
             "plan.desired.diff_children",
         ),
-        held=(None,),
+        unchanged=(None,),
     ),
     Transition(
         "first-revision-past-deadline",
@@ -37,14 +37,14 @@ START = (
         "Ready is False and Stalled is True, with the cause, until a pod is ready or the spec"
         " changes.",
         ("plan.conditions.ready_state",),
-        held=(None,),
+        unchanged=(None,),
     ),
     Transition(
         "new-revision",
         "The spec asks for a revision that is not stable and has not failed.",
         "A rollout starts at the first step.",
         ("rollout.checks.start.begin",),
-        ways=(Edge((None,), State.STARTING),),
+        edges=(Edge((None,), State.STARTING),),
     ),
     Transition(
         "failed-revision",
@@ -55,7 +55,7 @@ START = (
             "rollout.checks.start.forget_failure",
             "plan.conditions.ready_state",
         ),
-        held=(None,),
+        unchanged=(None,),
     ),
     Transition(
         "earlier-revision",
@@ -68,7 +68,7 @@ START = (
             "rollout.checks.progress.priming",
             "rollout.checks.progress.starting",
         ),
-        ways=(
+        edges=(
             Edge((None,), State.STARTING),
             Edge((State.STARTING,), State.PRIMING),
             Edge((State.PRIMING,), State.SCALING_UP),
@@ -79,7 +79,7 @@ START = (
         "Only replicas, autoscaling or settings of rollouts are edited.",
         "The stable revision is scaled; no rollout starts.",
         ("rollout.checks.start.serves_already", "plan.desired.desired_children"),
-        held=(None,),
+        unchanged=(None,),
     ),
     Transition(
         "spec-invalid",
@@ -90,13 +90,13 @@ START = (
             "rollout.checks.hold.spec_invalid",
             "plan.conditions.ready_state",
         ),
-        held=(None, *in_order(states.UNDECIDED)),
+        unchanged=(None, *in_order(states.UNDECIDED)),
     ),
     Transition(
         "scaled-to-zero",
         "`spec.replicas` is 0.",
         "The target becomes stable at once; a rollout under way waits for pods.",
         ("rollout.checks.start.nothing_is_to_serve", "rollout.checks.hold.scaled_to_zero"),
-        held=(None, *in_order(states.UNDECIDED)),
+        unchanged=(None, *in_order(states.UNDECIDED)),
     ),
 )

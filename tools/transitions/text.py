@@ -56,10 +56,10 @@ def _lines() -> Iterator[str]:
 
 
 def _states(row: Transition) -> Iterator[str]:
-    if row.held:
-        yield _places(row.held)
-    for way in row.ways:
-        yield f"{_places(way.origins)} → {_places((way.to,))}"
+    if row.unchanged:
+        yield _places(row.unchanged)
+    for edge in row.edges:
+        yield f"{_places(edge.origins)} → {_places((edge.to,))}"
 
 
 def _places(places: Iterable[StateOrIdle]) -> str:

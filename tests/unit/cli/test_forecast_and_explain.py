@@ -52,27 +52,6 @@ def test_an_error_rate_that_is_none_is_rejected(
     assert "less than 100" in complaint
 
 
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("a: [", "not valid YAML"),
-        ("- 1\n", "not a Kubernetes object"),
-        ("kind: ConfigMap\nmetadata: {name: x}\n", "no ModelDeployment"),
-        ("kind: ModelDeployment\nmetadata: {name: x}\nspec: {replicas: 1}\n", "spec.model"),
-    ],
-)
-def test_forecast_says_what_is_wrong_with_a_file(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, says: str
-) -> None:
-    """The file and the field are named, without a traceback."""
-    file = tmp_path / "model.yaml"
-    file.write_text(text)
-    assert main(["forecast", str(file), "--rate", "1"]) == 1
-    complaint = capsys.readouterr().err
-    assert complaint.startswith(f"halimede: {file}: ")
-    assert says in complaint
-
-
 @pytest.fixture
 def kubeconfig(tmp_path: Path) -> Iterator[Path]:
     """Serve the recorded object as an API server does, and name the server in a kubeconfig."""

@@ -27,22 +27,24 @@ def test_render_shows_what_becomes_of_a_file(capsys: pytest.CaptureFixture[str])
     assert "&id" not in printed
 
 
+@pytest.mark.parametrize("command", [["render"], ["forecast", "--rate", "1"]])
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         ("a: [", "not valid YAML"),
+        ("- 1\n", "not a Kubernetes object"),
         ("kind: ConfigMap\nmetadata: {name: x}\n", "no ModelDeployment"),
         ("kind: ModelDeployment\nmetadata: {name: x}\nspec: {replicas: 1}\n", "spec.model"),
         ("---\n---\nkind: ConfigMap\n", "document 2 (ConfigMap) has no metadata"),
     ],
 )
-def test_render_says_what_is_wrong_with_a_file(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, says: str
+def test_a_command_names_what_is_wrong_with_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str], text: str, says: str
 ) -> None:
     """The file and the field are named, without a traceback."""
     file = tmp_path / "model.yaml"
     file.write_text(text)
-    assert main(["render", str(file)]) == 1
+    assert main([*command, str(file)]) == 1
     complaint = capsys.readouterr().err
     assert complaint.startswith(f"halimede: {file}: ")
     assert says in complaint

@@ -47,8 +47,8 @@ def decisions() -> set[Step]:
 
 def test_what_happened_is_in_the_table(decisions: set[Step]) -> None:
     """I1 to I13 hold, and every decision has a row in the table."""
-    untold = [one for one in decisions if not any(declares(row, one) for row in TRANSITIONS)]
-    assert sorted(map(str, untold)) == []
+    unlisted = [one for one in decisions if not any(declares(row, one) for row in TRANSITIONS)]
+    assert sorted(map(str, unlisted)) == []
 
 
 @pytest.mark.skipif(HISTORIES < USUAL, reason="too few histories for rare ways")
@@ -58,8 +58,10 @@ def test_what_is_in_the_table_happened(decisions: set[Step]) -> None:
     Every row has its own tests as well.
     """
     gone = {(origin, end) for _, origin, end in decisions}
-    told = {(origin, way.to) for row in TRANSITIONS for way in row.ways for origin in way.origins}
-    assert told - gone <= RARE, "\n".join(sorted(map(str, told - gone - RARE)))
+    listed = {
+        (origin, edge.to) for row in TRANSITIONS for edge in row.edges for origin in edge.origins
+    }
+    assert listed - gone <= RARE, "\n".join(sorted(map(str, listed - gone - RARE)))
 
 
 @pytest.mark.parametrize("count", [replicas_for_weight, full_scale])

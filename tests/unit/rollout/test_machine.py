@@ -152,14 +152,7 @@ def test_status_survives_the_api_server() -> None:
 def test_killed_after_the_status_was_written(state: State | None) -> None:
     """A process killed between its status and its effects loses nothing."""
     world = MachineWorld().serve().ask_for("v2")
-    for _ in range(400):
-        world.effects = False
-        world.step()
-        world.effects = True
-        if world.state is state:
-            break
-        world.step()
-        world.now += 5
+    world.until_killed(state)
     world.run(120)
     assert (world.status.stable and world.status.stable.revision, world.state) == ("v2", None)
 

@@ -342,14 +342,7 @@ def test_killed_on_the_way_back(state: State) -> None:
     """A process killed between its status and its effects completes the rollback once."""
     world = promoted("v1", "v2")
     world.command = "rollback@1"
-    for _ in range(400):
-        world.effects = False
-        world.step()
-        world.effects = True
-        if world.state is state:
-            break
-        world.step()
-        world.now += 5
+    world.until_killed(state)
     world.until(None)
     world.run(5)
     assert (stable(world), pinned(world)) == ("v1", ("v1", "v2"))

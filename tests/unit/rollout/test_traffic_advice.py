@@ -89,15 +89,15 @@ def test_after_the_steps_nothing_is_short() -> None:
 def test_a_shortage_is_reported_once() -> None:
     """The status records that the Event was sent, even if the shortage ends and returns."""
     world = canary_at(State.ANALYSING)
-    scene = replace(world.scene(), goal=replace(world.scene().goal, settings=SETTINGS))
+    ctx = replace(world.context(), goal=replace(world.context().goal, settings=SETTINGS))
     status = world.status.model_copy(update={"rollout": begun(0.5)})
-    first = report_shortage(Decision(status), scene)
+    first = report_shortage(Decision(status), ctx)
     assert [event.reason for event in first.events] == ["TrafficTooLow"]
     assert first.status.rollout is not None
-    assert first.status.rollout.traffic_low_since == scene.now
-    assert report_shortage(Decision(first.status), scene) == Decision(first.status)
+    assert first.status.rollout.traffic_low_since == ctx.now
+    assert report_shortage(Decision(first.status), ctx) == Decision(first.status)
     enough = status.model_copy(update={"rollout": begun(10.0)})
-    assert report_shortage(Decision(enough), scene) == Decision(enough)
+    assert report_shortage(Decision(enough), ctx) == Decision(enough)
 
 
 def test_steps_that_were_mended_are_not_complained_of() -> None:

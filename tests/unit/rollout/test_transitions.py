@@ -72,9 +72,9 @@ def test_what_decides_is_in_a_row(check: Callable[..., object]) -> None:
 @pytest.mark.parametrize("state", State)
 def test_every_state_is_reached_and_left(state: State) -> None:
     """The table has an edge into and out of each state."""
-    ways = [way for row in TRANSITIONS for way in row.ways]
-    assert [way for way in ways if way.to is state and state not in way.origins]
-    assert [way for way in ways if state in way.origins and way.to is not state]
+    edges = [edge for row in TRANSITIONS for edge in row.edges]
+    assert [edge for edge in edges if edge.to is state and state not in edge.origins]
+    assert [edge for edge in edges if state in edge.origins and edge.to is not state]
 
 
 def test_diagram_joins_what_all_routed_states_do() -> None:

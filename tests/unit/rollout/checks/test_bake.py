@@ -34,7 +34,9 @@ def test_the_end_of_the_bake_is_looked_for_when_it_comes(world: MachineWorld) ->
     world.settings = changed(world.settings, blue_green=automatic)
     canary_at(State.BAKING, world)
     world.status = world.status.model_copy(
-        update={"rollout": world.scene().rollout.model_copy(update={"polled_at": world.now + 1e6})}
+        update={
+            "rollout": world.context().rollout.model_copy(update={"polled_at": world.now + 1e6})
+        }
     )
     seconds = 60 if world.settings.strategy == "BlueGreen" else 90
     world.now += seconds - 7
@@ -81,7 +83,7 @@ def test_a_bake_without_polls_is_extended() -> None:
     weights = []
     for _ in range(3):
         world.step()
-        weights.append(world.scene().rollout.weight)
+        weights.append(world.context().rollout.weight)
         world.now += 15
     assert weights == [90, 90, 100]
     world.until(State.DRAINING, passes=4)
