@@ -66,7 +66,7 @@ class Poll:
 
 
 @dataclass(slots=True)
-class Held:
+class EvidenceArrays:
     """The evidence of many rollouts."""
 
     levels: Floats
@@ -101,12 +101,12 @@ class Held:
     bake_ceiling: Floats
     """Not a number before the bake."""
 
-    def only(self, kept: Bools) -> "Held":
+    def only(self, kept: Bools) -> "EvidenceArrays":
         """Keep some of the rollouts."""
-        return Held(*(getattr(self, name)[kept] for name in self.__slots__))
+        return EvidenceArrays(*(getattr(self, name)[kept] for name in self.__slots__))
 
 
-def fresh(limits: Limits, levels: Floats, past: tuple[Ints, Ints, Floats, Ints]) -> Held:
+def fresh(limits: Limits, levels: Floats, past: tuple[Ints, Ints, Floats, Ints]) -> EvidenceArrays:
     """Create the evidence of rollouts that have counted nothing yet.
 
     Args:
@@ -124,7 +124,7 @@ def fresh(limits: Limits, levels: Floats, past: tuple[Ints, Ints, Floats, Ints])
     def logs(size: int) -> Floats:
         return np.zeros((*shape, size))
 
-    return Held(
+    return EvidenceArrays(
         levels=levels,
         past=requests,
         past_errors=errors,
@@ -154,128 +154,142 @@ def fresh(limits: Limits, levels: Floats, past: tuple[Ints, Ints, Floats, Ints])
     )
 
 
-def weigh(held: Held, seen: Poll, limits: Limits, analysis: Analysis) -> None:
+def weigh(evidence: EvidenceArrays, seen: Poll, limits: Limits, analysis: Analysis) -> None:
     """Add the counts of a poll to the evidence."""
-    phi = np.maximum(1.0, held.phi)[..., None]
-    cap, low = limits.cap, -np.log(LOWEST_PART * np.maximum(held.polls, LOWEST_POLLS))[..., None]
+    phi = np.maximum(1.0, evidence.phi)[..., None]
+    cap, low = (
+        limits.cap,
+        -np.log(LOWEST_PART * np.maximum(evidence.polls, LOWEST_POLLS))[..., None],
+    )
     outage = (seen.stable_errors > limits.ceiling * seen.stable).any(axis=1)[:, None]
     judged = np.where(outage, 0, seen.canary)
     errors = np.where(outage, 0, seen.canary_errors)
     rates = np.array(ceiling_rates(limits.ceiling))
     over = _bernoulli(judged, errors, rates, np.float64(limits.ceiling))
-    _add(held.log_rel, _log_e_worse(held, seen) / phi, cap, low)
-    _add(held.log_abs, over / phi, cap, low)
-    ceiling = held.bake_ceiling[..., None]
+    _add(evidence.log_rel, _log_e_worse(evidence, seen) / phi, cap, low)
+    _add(evidence.log_abs, over / phi, cap, low)
+    ceiling = evidence.bake_ceiling[..., None]
     if not np.isnan(ceiling).all():
-        bets = _bernoulli(judged, errors, bake_rates(held.bake_ceiling), ceiling)
-        _add(held.log_bake, np.nan_to_num(bets, nan=0.0) / phi, cap, low)
-    held.canary = held.canary + seen.canary
-    held.canary_errors = held.canary_errors + seen.canary_errors
-    held.polls = held.polls + (seen.canary > 0)
-    odds = np.round(against(held), 6)
-    usual = _usual_rate(held) * seen.canary
-    notable = NOTABLE * (usual + np.sqrt(np.maximum(1.0, held.phi) * usual))
+        bets = _bernoulli(judged, errors, bake_rates(evidence.bake_ceiling), ceiling)
+        _add(evidence.log_bake, np.nan_to_num(bets, nan=0.0) / phi, cap, low)
+    evidence.canary = evidence.canary + seen.canary
+    evidence.canary_errors = evidence.canary_errors + seen.canary_errors
+    evidence.polls = evidence.polls + (seen.canary > 0)
+    odds = np.round(against(evidence), 6)
+    usual = _usual_rate(evidence) * seen.canary
+    notable = NOTABLE * (usual + np.sqrt(np.maximum(1.0, evidence.phi) * usual))
     doubted = odds >= BAKE_HOLD
-    higher = (odds > held.highest_against) & (seen.canary_errors > notable)
-    held.polls_against = np.where(doubted, held.polls_against + higher, 0)
-    height = np.where(higher, odds, held.highest_against)
-    held.highest_against = np.where(doubted, height, 0.0)
-    _confirm(held, seen, phi)
-    _certify(held, seen, limits, analysis, outage & (seen.stable == 0))
-    _update_recent(held, seen)
+    higher = (odds > evidence.highest_against) & (seen.canary_errors > notable)
+    evidence.polls_against = np.where(doubted, evidence.polls_against + higher, 0)
+    height = np.where(higher, odds, evidence.highest_against)
+    evidence.highest_against = np.where(doubted, height, 0.0)
+    _confirm(evidence, seen, phi)
+    _certify(evidence, seen, limits, analysis, outage & (seen.stable == 0))
+    _update_recent(evidence, seen)
 
 
-def _usual_rate(held: Held) -> Floats:
-    errors = held.past_errors + held.usual_stable_errors
-    rate: Floats = errors / np.maximum(held.past + held.usual_stable, 1)
+def _usual_rate(evidence: EvidenceArrays) -> Floats:
+    errors = evidence.past_errors + evidence.usual_stable_errors
+    rate: Floats = errors / np.maximum(evidence.past + evidence.usual_stable, 1)
     return rate
 
 
-def _log_e_worse(held: Held, seen: Poll) -> Floats:
-    recent = np.where(held.recent > 0, held.recent_errors / np.maximum(held.recent, 1e-9), 0.0)
+def _log_e_worse(evidence: EvidenceArrays, seen: Poll) -> Floats:
+    recent = np.where(
+        evidence.recent > 0, evidence.recent_errors / np.maximum(evidence.recent, 1e-9), 0.0
+    )
     present = seen.stable_errors / np.maximum(seen.stable, 1)
-    rate = np.maximum(_usual_rate(held), np.maximum(recent, present))
+    rate = np.maximum(_usual_rate(evidence), np.maximum(recent, present))
     expected = (rate * seen.canary)[..., None] * np.array(RATIOS)
-    spread = np.sqrt(np.maximum(1.0, held.phi)[..., None] * expected)
+    spread = np.sqrt(np.maximum(1.0, evidence.phi)[..., None] * expected)
     return _compare(seen, np.array(RATIOS), most=expected + DEVIATIONS * spread + FEW)
 
 
-def _confirm(held: Held, seen: Poll, phi: Floats) -> None:
-    over = np.maximum(_mixture(held.log_abs), _bake_mixture(held))
+def _confirm(evidence: EvidenceArrays, seen: Poll, phi: Floats) -> None:
+    over = np.maximum(_mixture(evidence.log_abs), _bake_mixture(evidence))
     suspicion = (over > ROUNDING).any(axis=1)[:, None]
     won = _compare(seen, np.array(CONFIRMING_RATIOS)) / phi
-    held.log_confirmation = np.where(suspicion[..., None], held.log_confirmation + won, 0.0)
-    held.confirming = np.where(suspicion, held.confirming + seen.stable, 0)
+    evidence.log_confirmation = np.where(
+        suspicion[..., None], evidence.log_confirmation + won, 0.0
+    )
+    evidence.confirming = np.where(suspicion, evidence.confirming + seen.stable, 0)
 
 
-def _certify(held: Held, seen: Poll, limits: Limits, analysis: Analysis, blind: Bools) -> None:
-    phi = np.maximum(1.0, held.phi)[..., None]
-    last, unusual = held.levels[:, -1:], _unusual(held, limits)
-    enough_errors = held.recent_errors >= FEW_RECENT_ERRORS
-    rate = np.where(enough_errors, held.recent_errors / np.maximum(held.recent, 1e-9), 0.0)
+def _certify(
+    evidence: EvidenceArrays, seen: Poll, limits: Limits, analysis: Analysis, blind: Bools
+) -> None:
+    phi = np.maximum(1.0, evidence.phi)[..., None]
+    last, unusual = evidence.levels[:, -1:], _unusual(evidence, limits)
+    enough_errors = evidence.recent_errors >= FEW_RECENT_ERRORS
+    rate = np.where(enough_errors, evidence.recent_errors / np.maximum(evidence.recent, 1e-9), 0.0)
     near = rate > NEAR * last
     won = _compare(seen, BETTER * np.array(BETTER_FACTORS), BETTER) / phi
-    held.log_better = np.where(near[..., None], held.log_better + won, 0.0)
+    evidence.log_better = np.where(near[..., None], evidence.log_better + won, 0.0)
     down = blind | (rate > np.maximum(unusual, limits.ceiling))
     troubled = (rate > unusual) & ~down
     tolerated = float(analysis.max_error_ratio)
     won = _compare(seen, tolerated * np.array(PASS_FACTORS), tolerated) / phi
-    held.log_no_worse = held.log_no_worse + np.where(troubled[..., None], won, 0.0)
+    evidence.log_no_worse = evidence.log_no_worse + np.where(troubled[..., None], won, 0.0)
     few = seen.stable_errors < FEW_ERRORS
     calm = ~down & ~troubled & (few | (seen.stable_errors <= unusual * seen.stable))
-    lower = np.minimum(held.log_no_worse, 0.0)
-    held.log_no_worse = np.where(calm[..., None], lower, held.log_no_worse)
-    held.usual = held.usual + calm * seen.canary
-    held.usual_errors = held.usual_errors + calm * seen.canary_errors
-    held.usual_stable = held.usual_stable + calm * seen.stable
-    held.usual_stable_errors = held.usual_stable_errors + calm * seen.stable_errors
+    lower = np.minimum(evidence.log_no_worse, 0.0)
+    evidence.log_no_worse = np.where(calm[..., None], lower, evidence.log_no_worse)
+    evidence.usual = evidence.usual + calm * seen.canary
+    evidence.usual_errors = evidence.usual_errors + calm * seen.canary_errors
+    evidence.usual_stable = evidence.usual_stable + calm * seen.stable
+    evidence.usual_stable_errors = evidence.usual_stable_errors + calm * seen.stable_errors
 
 
-def _unusual(held: Held, limits: Limits) -> Floats:
-    past_rate = held.past_errors / np.maximum(held.past, 1)
-    rate: Floats = np.maximum(NEAR * held.levels[:, -1:], UNUSUAL * past_rate)
-    return np.where(held.past < ENOUGH_REQUESTS, limits.ceiling, rate)
+def _unusual(evidence: EvidenceArrays, limits: Limits) -> Floats:
+    past_rate = evidence.past_errors / np.maximum(evidence.past, 1)
+    rate: Floats = np.maximum(NEAR * evidence.levels[:, -1:], UNUSUAL * past_rate)
+    return np.where(evidence.past < ENOUGH_REQUESTS, limits.ceiling, rate)
 
 
-def _in_trouble(held: Held, seen: Poll, limits: Limits) -> Bools:
-    most = np.maximum(limits.ceiling, _unusual(held, limits)) * seen.stable
+def _in_trouble(evidence: EvidenceArrays, seen: Poll, limits: Limits) -> Bools:
+    most = np.maximum(limits.ceiling, _unusual(evidence, limits)) * seen.stable
     trouble: Bools = (seen.stable_errors >= FEW_ERRORS) & (seen.stable_errors > most)
     return trouble
 
 
-def _update_recent(held: Held, seen: Poll) -> None:
-    held.recent = np.round(RECENT * held.recent + seen.stable, 3)
-    held.recent_errors = np.round(RECENT * held.recent_errors + seen.stable_errors, 3)
-    requests, errors = held.last + seen.stable, held.last_errors + seen.stable_errors
-    used = (held.last > 0) & (seen.stable > 0) & (errors > 0) & (errors < requests)
+def _update_recent(evidence: EvidenceArrays, seen: Poll) -> None:
+    evidence.recent = np.round(RECENT * evidence.recent + seen.stable, 3)
+    evidence.recent_errors = np.round(RECENT * evidence.recent_errors + seen.stable_errors, 3)
+    requests, errors = evidence.last + seen.stable, evidence.last_errors + seen.stable_errors
+    used = (evidence.last > 0) & (seen.stable > 0) & (errors > 0) & (errors < requests)
     rate = np.where(used, errors / np.maximum(requests, 1), 0.5)
-    before, after = np.maximum(held.last, 1), np.maximum(seen.stable, 1)
-    gap = held.last_errors / before - seen.stable_errors / after
+    before, after = np.maximum(evidence.last, 1), np.maximum(seen.stable, 1)
+    gap = evidence.last_errors / before - seen.stable_errors / after
     variance = rate * (1 - rate) * (1 / before + 1 / after)
-    count = np.minimum(held.phi_looks + 1, MOST_LOOKS)
-    usual = np.maximum(1.0, held.phi)
-    phi = held.phi + (np.minimum(gap * gap / variance, CLIPPED * usual) - held.phi) / count
-    held.phi = np.where(used, np.round(np.minimum(phi, WORST_DISPERSION), 6), held.phi)
-    held.phi_looks = np.where(used, count, held.phi_looks)
-    held.last, held.last_errors = seen.stable, seen.stable_errors
+    count = np.minimum(evidence.phi_looks + 1, MOST_LOOKS)
+    usual = np.maximum(1.0, evidence.phi)
+    phi = evidence.phi + (np.minimum(gap * gap / variance, CLIPPED * usual) - evidence.phi) / count
+    evidence.phi = np.where(used, np.round(np.minimum(phi, WORST_DISPERSION), 6), evidence.phi)
+    evidence.phi_looks = np.where(used, count, evidence.phi_looks)
+    evidence.last, evidence.last_errors = seen.stable, seen.stable_errors
 
 
 def decide(
-    held: Held, seen: Poll, limits: Limits, analysis: Analysis, step: Ints, state: "State"
+    evidence: EvidenceArrays,
+    seen: Poll,
+    limits: Limits,
+    analysis: Analysis,
+    step: Ints,
+    state: "State",
 ) -> NDArray[np.int64]:
     """Return the verdict of each rollout at its step."""
     severe = seen.canary_errors > SEVERE * seen.canary
-    often = held.polls_against >= np.where(severe, MIN_POLLS, MIN_POLLS_AGAINST)
-    stopped = (_log_mean_odds(held, seen, limits, state) >= limits.stop) & often.any(axis=1)
-    unseen = (held.canary == 0).any(axis=1)
-    log_odds = np.maximum(certified(held, step), _mixture(held.log_better))
+    often = evidence.polls_against >= np.where(severe, MIN_POLLS, MIN_POLLS_AGAINST)
+    stopped = (_log_mean_odds(evidence, seen, limits, state) >= limits.stop) & often.any(axis=1)
+    unseen = (evidence.canary == 0).any(axis=1)
+    log_odds = np.maximum(certified(evidence, step), _mixture(evidence.log_better))
     content = (
-        (against(held) < STEP_HOLD)
-        & (held.canary >= analysis.min_requests)
-        & (held.polls >= MIN_POLLS)
+        (against(evidence) < STEP_HOLD)
+        & (evidence.canary >= analysis.min_requests)
+        & (evidence.polls >= MIN_POLLS)
         & (log_odds >= limits.certify)
     ).all(axis=1)
-    content &= ~_in_trouble(held, seen, limits).any(axis=1)
+    content &= ~_in_trouble(evidence, seen, limits).any(axis=1)
     return np.select(
         [stopped, unseen, content & ~state.baking], [ABORT, NO_DATA, PASS], default=CONTINUE
     )
@@ -290,43 +304,45 @@ class State:
     """Whether the stable revision gets requests at the same time."""
 
 
-def _log_mean_odds(held: Held, seen: Poll, limits: Limits, state: State) -> Floats:
+def _log_mean_odds(evidence: EvidenceArrays, seen: Poll, limits: Limits, state: State) -> Floats:
     """Compute the logarithm of the mean of all tests' odds.
 
     If there are fewer columns than sources, a column stands for several sources.
     """
-    enough = held.canary_errors >= MIN_ERRORS
-    confirmed = enough & _confirmed(held, seen, state)
-    baked = confirmed & ~np.isnan(held.bake_ceiling)
-    odds = np.where(enough, np.exp(_mixture(held.log_rel)), 0.0)
-    odds += np.where(confirmed, np.exp(_mixture(held.log_abs)), 0.0)
-    odds += np.where(baked, np.exp(_bake_mixture(held)), 0.0)
-    columns = held.phi.shape[1]
+    enough = evidence.canary_errors >= MIN_ERRORS
+    confirmed = enough & _confirmed(evidence, seen, state)
+    baked = confirmed & ~np.isnan(evidence.bake_ceiling)
+    odds = np.where(enough, np.exp(_mixture(evidence.log_rel)), 0.0)
+    odds += np.where(confirmed, np.exp(_mixture(evidence.log_abs)), 0.0)
+    odds += np.where(baked, np.exp(_bake_mixture(evidence)), 0.0)
+    columns = evidence.phi.shape[1]
     tests = limits.tests * columns / len(limits.sources)
     together: Floats = np.log(np.maximum(odds.sum(axis=1) / tests, 1e-300))
     return together
 
 
-def _confirmed(held: Held, seen: Poll, state: State) -> Bools:
-    confirmed = _mixture(held.log_confirmation) >= CONFIRMATION
-    own = held.confirming > 0
+def _confirmed(evidence: EvidenceArrays, seen: Poll, state: State) -> Bools:
+    confirmed = _mixture(evidence.log_confirmation) >= CONFIRMATION
+    own = evidence.confirming > 0
     by_other = (confirmed & own).any(axis=1)[:, None]
     visible = np.ones_like(own) if seen.stable_seen is None else seen.stable_seen
     unopposed = (~state.compared | visible.any(axis=1))[:, None]
     return np.where(own, confirmed, np.where(own.any(axis=1)[:, None], by_other, unopposed))
 
 
-def against(held: Held) -> Floats:
+def against(evidence: EvidenceArrays) -> Floats:
     """Compute the logarithm of the odds against each rollout, by source."""
-    most = np.maximum(_mixture(held.log_rel), _mixture(held.log_abs))
-    return np.maximum(most, _bake_mixture(held))
+    most = np.maximum(_mixture(evidence.log_rel), _mixture(evidence.log_abs))
+    return np.maximum(most, _bake_mixture(evidence))
 
 
-def certified(held: Held, step: Ints) -> Floats:
+def certified(evidence: EvidenceArrays, step: Ints) -> Floats:
     """Compute the logarithm of each rollout's odds for the certificate of its step."""
-    level = np.take_along_axis(held.levels, step[:, None], axis=1)[..., None]
-    under = _bernoulli(held.usual, held.usual_errors, level * np.array(PASS_FACTORS), level)
-    bets = under / np.maximum(1.0, held.phi)[..., None] + held.log_no_worse
+    level = np.take_along_axis(evidence.levels, step[:, None], axis=1)[..., None]
+    under = _bernoulli(
+        evidence.usual, evidence.usual_errors, level * np.array(PASS_FACTORS), level
+    )
+    bets = under / np.maximum(1.0, evidence.phi)[..., None] + evidence.log_no_worse
     return _mixture(bets + np.log(np.array(PASS_STAKES) * len(PASS_STAKES)))
 
 
@@ -344,13 +360,13 @@ def bake_rates(ceiling: Floats) -> Floats:
     return rates
 
 
-def _bake_mixture(held: Held) -> Floats:
-    used = ~np.isnan(bake_rates(held.bake_ceiling))
-    logs = np.where(used, held.log_bake, -np.inf)
+def _bake_mixture(evidence: EvidenceArrays) -> Floats:
+    used = ~np.isnan(bake_rates(evidence.bake_ceiling))
+    logs = np.where(used, evidence.log_bake, -np.inf)
     logs[..., 0] = np.where(used[..., 0], logs[..., 0], 0.0)
     more: Floats = np.log(BAKE_RATES / np.maximum(used.sum(axis=-1), 1))
     mixed = _mixture(logs) + more
-    return np.where(np.isnan(held.bake_ceiling), 0.0, mixed)
+    return np.where(np.isnan(evidence.bake_ceiling), 0.0, mixed)
 
 
 def _compare(

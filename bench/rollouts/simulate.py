@@ -15,8 +15,8 @@ from bench.rollouts.rule import (
     CONTINUE,
     PASS,
     Bools,
+    EvidenceArrays,
     Floats,
-    Held,
     Ints,
     Poll,
     State,
@@ -131,7 +131,7 @@ class _Active:
     """The rollouts in progress."""
 
     place: Ints
-    held: Held
+    evidence: EvidenceArrays
     step: Ints
     entered: Floats
     """When the weight of the step, or of the bake, was live."""
@@ -151,7 +151,7 @@ class _Active:
         """Keep some of the rollouts."""
         self.place, self.step = self.place[kept], self.step[kept]
         self.entered, self.promoted_at = self.entered[kept], self.promoted_at[kept]
-        self.verdict, self.held = self.verdict[kept], self.held.only(kept)
+        self.verdict, self.evidence = self.verdict[kept], self.evidence.only(kept)
         self.delays, self.phases = self.delays[kept], self.phases[kept]
 
     @property
@@ -173,7 +173,7 @@ def simulate(story: Scenario, rollouts: int, seed: int = 1) -> Outcomes:
     while under.place.size:
         limit = np.where(under.promoted, story.bake_seconds, longest[under.step])
         stayed = now + interval - under.entered
-        doubted = under.promoted & (against(under.held) >= BAKE_HOLD).any(axis=1)
+        doubted = under.promoted & (against(under.evidence) >= BAKE_HOLD).any(axis=1)
         over = (stayed > limit) & ~(doubted & (stayed <= LONGEST_BAKE * limit))
         under.verdict = np.where(over & under.promoted, PASS, under.verdict)
         _record(ends, under, over, now)
@@ -181,9 +181,9 @@ def simulate(story: Scenario, rollouts: int, seed: int = 1) -> Outcomes:
         baking = under.promoted & (under.entered < now)
         _begin_bakes(under, baking, plan.limits.ceiling)
         share, seen = _draw_poll(story, chance, under, now)
-        weigh(under.held, seen, plan.limits, plan.analysis)
+        weigh(under.evidence, seen, plan.limits, plan.analysis)
         state = State(baking, share < 1)
-        under.verdict = decide(under.held, seen, plan.limits, plan.analysis, under.step, state)
+        under.verdict = decide(under.evidence, seen, plan.limits, plan.analysis, under.step, state)
         _record(ends, under, under.verdict == ABORT, now)
         if plan.promotes:
             _advance(story, under, now)
@@ -212,7 +212,7 @@ def _begin(story: Scenario, chance: np.random.Generator, rollouts: int) -> _Acti
     every = story.bursts.every if story.bursts else 1.0
     return _Active(
         place=np.arange(rollouts),
-        held=fresh(
+        evidence=fresh(
             plan.limits,
             step_levels,
             (
@@ -259,7 +259,7 @@ def _draw_poll(
             canary, story.bursts.rate, _burst_fraction(story.bursts, under, 1, now, interval)
         )
     interval = plan.analysis.interval_seconds
-    columns = under.held.phi.shape[1]
+    columns = under.evidence.phi.shape[1]
     came, failed = drawn(chance, traffic, share, canary, interval)
     came_stable, failed_stable = drawn(chance, traffic, 1 - share, stable, interval)
     seen = Poll(
@@ -320,19 +320,19 @@ def _advance(story: Scenario, under: _Active, now: float) -> None:
 
 
 def _begin_bakes(under: _Active, baking: Bools, most: float) -> None:
-    held = under.held
-    for place, column in np.argwhere(baking[:, None] & np.isnan(held.bake_ceiling)).tolist():
+    arrays = under.evidence
+    for place, column in np.argwhere(baking[:, None] & np.isnan(arrays.bake_ceiling)).tolist():
         evidence = SourceEvidence(
             source="Router",
             begun_at=0.0,
             watermark=0.0,
-            dispersion=float(held.phi[place, column]),
-            usual_stable_requests=int(held.usual_stable[place, column]),
-            usual_stable_errors=int(held.usual_stable_errors[place, column]),
-            past_requests=int(held.past[place, column]),
-            past_errors=int(held.past_errors[place, column]),
+            dispersion=float(arrays.phi[place, column]),
+            usual_stable_requests=int(arrays.usual_stable[place, column]),
+            usual_stable_errors=int(arrays.usual_stable_errors[place, column]),
+            past_requests=int(arrays.past[place, column]),
+            past_errors=int(arrays.past_errors[place, column]),
         )
-        held.bake_ceiling[place, column] = start_bake(evidence, most).bake_ceiling
+        arrays.bake_ceiling[place, column] = start_bake(evidence, most).bake_ceiling
 
 
 def _record(ends: Outcomes, under: _Active, over: Bools, now: float) -> None:

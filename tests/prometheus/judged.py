@@ -84,10 +84,10 @@ class Judged:
 
     def counted(self, source: Source, revision: str = CANARY) -> Counts:
         """Return the counts so far."""
-        held = next(one for one in self.evidence.sources if one.source == source)
+        evidence = next(one for one in self.evidence.sources if one.source == source)
         if revision == CANARY:
-            return Counts(held.canary_requests, held.canary_errors)
-        return Counts(held.stable_requests, held.stable_errors)
+            return Counts(evidence.canary_requests, evidence.canary_errors)
+        return Counts(evidence.stable_requests, evidence.stable_errors)
 
     async def sees(self, source: Source, counts: Counts, revision: str = CANARY) -> None:
         """Poll until these counts are reached."""

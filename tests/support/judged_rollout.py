@@ -129,7 +129,7 @@ class JudgedRollout:
         }
         return Reading(request(self.now, counted_since(self.evidence)), answers | self.instead)
 
-    def held(self, source: Source = Source.TRITON) -> SourceEvidence:
+    def source_evidence(self, source: Source = Source.TRITON) -> SourceEvidence:
         """Return the evidence of a source so far."""
         return next(one for one in self.evidence.sources if one.source == source)
 

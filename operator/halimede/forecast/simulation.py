@@ -138,7 +138,7 @@ class Result:
 def run(plan: Plan, traffic: Traffic, seed: int) -> Result:
     """Simulate one rollout."""
     rng = Random(seed)  # noqa: S311 (a simulation that can be repeated, not a secret)
-    held, step_levels = _begin(plan, traffic, rng)
+    evidence, step_levels = _begin(plan, traffic, rng)
     now, entered = float(plan.analysis.warmup_seconds), 0.0
     passed: list[PassedStep] = []
     pause_ends: float | None = None
@@ -150,15 +150,15 @@ def run(plan: Plan, traffic: Traffic, seed: int) -> Result:
         limit = plan.steps[step].max_seconds * plan.patience
         extended = (
             plan.bakes
-            and log_odds_against(held) >= BAKE_HOLD
+            and log_odds_against(evidence) >= BAKE_HOLD
             and now - since < LONGEST_BAKE * limit
         )
         if now + interval - since > limit and not extended:
             break
         now += interval
         seen = _draw_window(plan, traffic, rng, step, now, interval)
-        held = _update(plan, held, seen, step_levels)
-        verdict, _ = decide_verdict(_build_poll(plan, held, seen, step_levels, step, now))
+        evidence = _update(plan, evidence, seen, step_levels)
+        verdict, _ = decide_verdict(_build_poll(plan, evidence, seen, step_levels, step, now))
         if verdict is Verdict.ABORT:
             break
         seconds_at_step = now - entered
@@ -167,12 +167,12 @@ def run(plan: Plan, traffic: Traffic, seed: int) -> Result:
         if pause_ends is None and seconds_at_step >= plan.steps[step].min_seconds:
             pause_ends = now + _pause(plan.steps[step])
         if pause_ends is not None and now >= pause_ends:
-            passed.append(PassedStep(seconds_at_step, now, _canary_counts(held)))
+            passed.append(PassedStep(seconds_at_step, now, _canary_counts(evidence)))
             if len(passed) == len(plan.steps):
-                return Result(verdict, now, _canary_counts(held), step_levels, tuple(passed))
+                return Result(verdict, now, _canary_counts(evidence), step_levels, tuple(passed))
             entered, pause_ends = now + ROUTE_SECONDS + plan.analysis.settle_seconds, None
     final = verdict if verdict is not Verdict.PASS else Verdict.CONTINUE
-    return Result(final, now, _canary_counts(held), step_levels, tuple(passed))
+    return Result(final, now, _canary_counts(evidence), step_levels, tuple(passed))
 
 
 def runs(plan: Plan, traffic: Traffic, repeats: int, seed: int = 1) -> Iterator[Result]:
@@ -187,11 +187,11 @@ def _pause(step: Step) -> int:
 
 
 def _update(
-    plan: Plan, held: SourceEvidence, seen: WindowCounts, step_levels: tuple[float, ...]
+    plan: Plan, evidence: SourceEvidence, seen: WindowCounts, step_levels: tuple[float, ...]
 ) -> SourceEvidence:
-    tolerated, phi = float(plan.analysis.max_error_ratio), phi_of(held)
-    held = update_evidence(held, seen, plan.limits, step_levels, tolerated=tolerated)
-    return update_confirmation(held, seen, phi, suspicion=is_suspected([held]))
+    tolerated, phi = float(plan.analysis.max_error_ratio), phi_of(evidence)
+    evidence = update_evidence(evidence, seen, plan.limits, step_levels, tolerated=tolerated)
+    return update_confirmation(evidence, seen, phi, suspicion=is_suspected([evidence]))
 
 
 def _begin(plan: Plan, traffic: Traffic, rng: Random) -> tuple[SourceEvidence, tuple[float, ...]]:
@@ -201,8 +201,8 @@ def _begin(plan: Plan, traffic: Traffic, rng: Random) -> tuple[SourceEvidence, t
     baseline = summarize_minutes(bins)
     step_levels = levels(plan.analysis, len(plan.steps), baseline.rate, plan.limits.ceiling)
     begun_at = float(plan.analysis.warmup_seconds)
-    held = initial_evidence(Source.ROUTER, plan.limits, step_levels, begun_at, baseline)
-    return start_bake(held, plan.limits.ceiling) if plan.bakes else held, step_levels
+    evidence = initial_evidence(Source.ROUTER, plan.limits, step_levels, begun_at, baseline)
+    return start_bake(evidence, plan.limits.ceiling) if plan.bakes else evidence, step_levels
 
 
 def _draw_window(
@@ -221,14 +221,16 @@ def _draw_window(
 
 def _build_poll(
     plan: Plan,
-    held: SourceEvidence,
+    evidence: SourceEvidence,
     seen: WindowCounts,
     step_levels: tuple[float, ...],
     step: int,
     now: float,
 ) -> Poll:
     return Poll(
-        views=tuple(SourceView(source, held, seen, step_levels) for source in plan.limits.sources),
+        views=tuple(
+            SourceView(source, evidence, seen, step_levels) for source in plan.limits.sources
+        ),
         request=MADE_UP,
         limits=plan.limits,
         analysis=plan.analysis,
@@ -239,8 +241,8 @@ def _build_poll(
     )
 
 
-def _canary_counts(held: SourceEvidence) -> Counts:
-    return Counts(held.canary_requests, held.canary_errors)
+def _canary_counts(evidence: SourceEvidence) -> Counts:
+    return Counts(evidence.canary_requests, evidence.canary_errors)
 
 
 MADE_UP = MetricsRequest(

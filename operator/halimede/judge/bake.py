@@ -25,19 +25,19 @@ NEGLIGIBLE = 1e-12
 """Terms smaller than this fraction of the sum are ignored."""
 
 
-def start_bake(held: SourceEvidence, most: float) -> SourceEvidence:
+def start_bake(evidence: SourceEvidence, most: float) -> SourceEvidence:
     """Set the ceiling of the bake, and reset its bets.
 
     The ceiling is computed from stable's counts in the two hours before the rollout, and in the
     rollout while its error rate was usual. The counts are divided by the dispersion. The ceiling
     is at most *most*, the value of `maxErrorPercent`.
     """
-    phi = max(1.0, held.dispersion)
-    requests = held.past_requests + held.usual_stable_requests
-    errors = held.past_errors + held.usual_stable_errors
+    phi = max(1.0, evidence.dispersion)
+    requests = evidence.past_requests + evidence.usual_stable_requests
+    errors = evidence.past_errors + evidence.usual_stable_errors
     counts = Counts(round(requests / phi), round(errors / phi))
     ceiling = round(min(most, max(MIN_CEILING, MAX_RATIO * clopper_pearson_upper(counts))), 6)
-    return held.evolve(bake_ceiling=ceiling, log_bake=(0.0,) * len(ceiling_rates(ceiling)))
+    return evidence.evolve(bake_ceiling=ceiling, log_bake=(0.0,) * len(ceiling_rates(ceiling)))
 
 
 def clopper_pearson_upper(counts: Counts) -> float:

@@ -22,7 +22,7 @@ FEW_RECENT_ERRORS = 3
 
 
 def update_certificates(
-    held: SourceEvidence,
+    evidence: SourceEvidence,
     seen: WindowCounts,
     levels: Logs,
     ceiling: float,
@@ -37,49 +37,49 @@ def update_certificates(
     unusual, or is known from another source only, the poll adds nothing. The choice depends on
     earlier polls and on stable's counts only, so the bets remain supermartingales.
     """
-    enough_errors = held.recent_errors >= FEW_RECENT_ERRORS
-    rate = held.recent_errors / held.recent_requests if enough_errors else 0.0
-    unusual = _unusual(held, levels, ceiling)
-    phi = phi_of(held)
+    enough_errors = evidence.recent_errors >= FEW_RECENT_ERRORS
+    rate = evidence.recent_errors / evidence.recent_requests if enough_errors else 0.0
+    unusual = _unusual(evidence, levels, ceiling)
+    phi = phi_of(evidence)
     changes: Changes = {
-        "recent_requests": round(RECENT * held.recent_requests + seen.stable.requests, 3),
-        "recent_errors": round(RECENT * held.recent_errors + seen.stable.errors, 3),
+        "recent_requests": round(RECENT * evidence.recent_requests + seen.stable.requests, 3),
+        "recent_errors": round(RECENT * evidence.recent_errors + seen.stable.errors, 3),
     }
     changes["log_better"] = ()
     if rate > NEAR * levels[-1]:
         won = better(seen.canary, seen.stable)
-        changes["log_better"] = add(held.log_better, won, phi)
+        changes["log_better"] = add(evidence.log_better, won, phi)
     if blind or rate > max(unusual, ceiling):
         pass
     elif rate > unusual:
         won = no_worse(seen.canary, seen.stable, tolerated)
-        changes["log_no_worse"] = add(held.log_no_worse, won, phi)
+        changes["log_no_worse"] = add(evidence.log_no_worse, won, phi)
     elif seen.stable.errors < FEW_ERRORS or seen.stable.errors <= unusual * seen.stable.requests:
         changes |= {
-            "usual_requests": held.usual_requests + seen.canary.requests,
-            "usual_errors": held.usual_errors + seen.canary.errors,
-            "usual_stable_requests": held.usual_stable_requests + seen.stable.requests,
-            "usual_stable_errors": held.usual_stable_errors + seen.stable.errors,
+            "usual_requests": evidence.usual_requests + seen.canary.requests,
+            "usual_errors": evidence.usual_errors + seen.canary.errors,
+            "usual_stable_requests": evidence.usual_stable_requests + seen.stable.requests,
+            "usual_stable_errors": evidence.usual_stable_errors + seen.stable.errors,
             # A comparison won while stable was unusual is no evidence at a usual rate.
-            "log_no_worse": tuple(min(log, 0.0) for log in held.log_no_worse),
+            "log_no_worse": tuple(min(log, 0.0) for log in evidence.log_no_worse),
         }
     return changes
 
 
-def in_trouble(held: SourceEvidence, stable: Counts, levels: Logs, ceiling: float) -> bool:
+def in_trouble(evidence: SourceEvidence, stable: Counts, levels: Logs, ceiling: float) -> bool:
     """Whether stable's error rate in a poll was unusual and over the ceiling."""
-    most = max(ceiling, _unusual(held, levels, ceiling)) * stable.requests
+    most = max(ceiling, _unusual(evidence, levels, ceiling)) * stable.requests
     return stable.errors >= FEW_ERRORS and stable.errors > most
 
 
-def _unusual(held: SourceEvidence, levels: Logs, ceiling: float) -> float:
+def _unusual(evidence: SourceEvidence, levels: Logs, ceiling: float) -> float:
     """Compute the error rate above which stable is unusual."""
-    if held.past_requests < ENOUGH_REQUESTS:
+    if evidence.past_requests < ENOUGH_REQUESTS:
         return ceiling
-    return max(NEAR * levels[-1], UNUSUAL * held.past_errors / held.past_requests)
+    return max(NEAR * levels[-1], UNUSUAL * evidence.past_errors / evidence.past_requests)
 
 
-def log_odds_pass(held: SourceEvidence, level: float) -> float:
+def log_odds_pass(evidence: SourceEvidence, level: float) -> float:
     """Compute the logarithm of the odds for an error rate of the canary below *level*."""
-    counts = Counts(held.usual_requests, held.usual_errors)
-    return certificate(counts, level, phi_of(held), held.log_no_worse)
+    counts = Counts(evidence.usual_requests, evidence.usual_errors)
+    return certificate(counts, level, phi_of(evidence), evidence.log_no_worse)

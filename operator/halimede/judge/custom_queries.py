@@ -48,7 +48,11 @@ def custom_sources(analysis: Analysis) -> dict[SourceId, QueryPair]:
 
 def due_queries(analysis: Analysis, evidence: Evidence | None, now: float) -> tuple[DueQuery, ...]:
     """List the custom queries whose window is over; without evidence all, for the baseline."""
-    watermarks = {held.source: held.watermark for held in evidence.sources} if evidence else {}
+    watermarks = (
+        {source_evidence.source: source_evidence.watermark for source_evidence in evidence.sources}
+        if evidence
+        else {}
+    )
     indicators = []
     for source, queries in custom_sources(analysis).items():
         window = HISTORY if not watermarks else now - watermarks.get(source, now)

@@ -91,15 +91,15 @@ def add_difference(phi: float, looks: int, value: float) -> tuple[float, int]:
     return round(min(updated, WORST_DISPERSION), 6), count
 
 
-def phi_of(held: SourceEvidence) -> float:
+def phi_of(evidence: SourceEvidence) -> float:
     """Return the dispersion by which evidence is divided, at least 1."""
-    return max(1.0, held.dispersion)
+    return max(1.0, evidence.dispersion)
 
 
-def update_dispersion(held: SourceEvidence, stable: Counts) -> Changes:
+def update_dispersion(evidence: SourceEvidence, stable: Counts) -> Changes:
     """Update the dispersion with stable's counts of a poll."""
-    value = difference(Counts(held.last_requests, held.last_errors), stable)
-    phi, looks = held.dispersion, held.dispersion_looks
+    value = difference(Counts(evidence.last_requests, evidence.last_errors), stable)
+    phi, looks = evidence.dispersion, evidence.dispersion_looks
     if value is not None:
         phi, looks = add_difference(phi, looks, value)
     return {

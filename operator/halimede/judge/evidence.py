@@ -79,18 +79,18 @@ def initial_evidence(
     )
 
 
-def ceiling_of(held: SourceEvidence, limits: Limits) -> float:
+def ceiling_of(evidence: SourceEvidence, limits: Limits) -> float:
     """Return the ceiling of a source."""
-    return limits.ceiling_of(held.source) if held.ceiling is None else held.ceiling
+    return limits.ceiling_of(evidence.source) if evidence.ceiling is None else evidence.ceiling
 
 
-def is_outage(stable: Counts, held: SourceEvidence, limits: Limits) -> bool:
+def is_outage(stable: Counts, evidence: SourceEvidence, limits: Limits) -> bool:
     """Whether stable's error rate was over the ceiling in a poll."""
-    return stable.errors > ceiling_of(held, limits) * stable.requests
+    return stable.errors > ceiling_of(evidence, limits) * stable.requests
 
 
 def update_evidence(
-    held: SourceEvidence,
+    evidence: SourceEvidence,
     seen: WindowCounts,
     limits: Limits,
     levels: Logs,
@@ -105,7 +105,7 @@ def update_evidence(
     above even odds and never fall below `lowest`.
 
     Args:
-        held: The evidence so far.
+        evidence: The evidence so far.
         seen: The counts of the poll.
         limits: The limits of the analysis.
         levels: The levels of the steps for this source.
@@ -113,56 +113,58 @@ def update_evidence(
         outage: Whether stable is over the ceiling by another source. If it is over the ceiling by
             any source, the poll is no evidence about the canary's own error rate.
     """
-    phi, cap, low = phi_of(held), limits.cap, lowest(held.polls)
-    bake, highest = held.bake_ceiling, ceiling_of(held, limits)
-    judged = Counts() if outage or is_outage(seen.stable, held, limits) else seen.canary
+    phi, cap, low = phi_of(evidence), limits.cap, lowest(evidence.polls)
+    bake, highest = evidence.bake_ceiling, ceiling_of(evidence, limits)
+    judged = Counts() if outage or is_outage(seen.stable, evidence, limits) else seen.canary
     ceiling = log_e_above(judged, highest)
-    rel = log_e_worse(seen.canary, seen.stable, _highest_rate(held, seen.stable), phi)
+    rel = log_e_worse(seen.canary, seen.stable, _highest_rate(evidence, seen.stable), phi)
     bets = Bets(
-        log_rel=add_capped(held.log_rel, rel, phi, cap, low),
-        log_abs=add_capped(resized(held.log_abs, len(ceiling)), ceiling, phi, cap, low),
+        log_rel=add_capped(evidence.log_rel, rel, phi, cap, low),
+        log_abs=add_capped(resized(evidence.log_abs, len(ceiling)), ceiling, phi, cap, low),
         log_bake=()
         if bake is None
-        else add_capped(held.log_bake, log_e_above(judged, bake), phi, cap, low),
+        else add_capped(evidence.log_bake, log_e_above(judged, bake), phi, cap, low),
     )
     blind = outage and not seen.stable.requests
-    return held.evolve(
-        **_add_counts(held, seen),
+    return evidence.evolve(
+        **_add_counts(evidence, seen),
         **bets._asdict(),
-        **_count_polls_against(held, seen, bets),
-        **update_certificates(held, seen, levels, highest, tolerated, blind=blind),
-        **update_dispersion(held, seen.stable),
+        **_count_polls_against(evidence, seen, bets),
+        **update_certificates(evidence, seen, levels, highest, tolerated, blind=blind),
+        **update_dispersion(evidence, seen.stable),
     )
 
 
-def weigh_comparison(held: SourceEvidence, seen: WindowCounts, limits: Limits) -> SourceEvidence:
+def weigh_comparison(
+    evidence: SourceEvidence, seen: WindowCounts, limits: Limits
+) -> SourceEvidence:
     """Add a poll to a source that is only compared with the stable revision."""
-    phi, low = phi_of(held), lowest(held.polls)
-    rel = log_e_worse(seen.canary, seen.stable, _highest_rate(held, seen.stable), phi)
-    bets = Bets(log_rel=add_capped(held.log_rel, rel, phi, limits.cap, low))
-    return held.evolve(
-        **_add_counts(held, seen),
+    phi, low = phi_of(evidence), lowest(evidence.polls)
+    rel = log_e_worse(seen.canary, seen.stable, _highest_rate(evidence, seen.stable), phi)
+    bets = Bets(log_rel=add_capped(evidence.log_rel, rel, phi, limits.cap, low))
+    return evidence.evolve(
+        **_add_counts(evidence, seen),
         **bets._asdict(),
-        **_count_polls_against(held, seen, bets),
-        usual_stable_requests=held.usual_stable_requests + seen.stable.requests,
-        usual_stable_errors=held.usual_stable_errors + seen.stable.errors,
-        **update_dispersion(held, seen.stable),
+        **_count_polls_against(evidence, seen, bets),
+        usual_stable_requests=evidence.usual_stable_requests + seen.stable.requests,
+        usual_stable_errors=evidence.usual_stable_errors + seen.stable.errors,
+        **update_dispersion(evidence, seen.stable),
     )
 
 
-def _add_counts(held: SourceEvidence, seen: WindowCounts) -> Changes:
+def _add_counts(evidence: SourceEvidence, seen: WindowCounts) -> Changes:
     """Add the counts of a poll to the totals."""
     return {
         "watermark": seen.watermark,
-        "canary_requests": held.canary_requests + seen.canary.requests,
-        "canary_errors": held.canary_errors + seen.canary.errors,
-        "stable_requests": held.stable_requests + seen.stable.requests,
-        "stable_errors": held.stable_errors + seen.stable.errors,
-        "polls": held.polls + (seen.canary.requests > 0),
+        "canary_requests": evidence.canary_requests + seen.canary.requests,
+        "canary_errors": evidence.canary_errors + seen.canary.errors,
+        "stable_requests": evidence.stable_requests + seen.stable.requests,
+        "stable_errors": evidence.stable_errors + seen.stable.errors,
+        "polls": evidence.polls + (seen.canary.requests > 0),
     }
 
 
-def _count_polls_against(held: SourceEvidence, seen: WindowCounts, bets: Bets) -> Changes:
+def _count_polls_against(evidence: SourceEvidence, seen: WindowCounts, bets: Bets) -> Changes:
     """Count the polls that raised the odds against the canary to a new maximum.
 
     A poll in which the canary's error rate is about stable's usual rate is not counted, even if
@@ -171,70 +173,70 @@ def _count_polls_against(held: SourceEvidence, seen: WindowCounts, bets: Bets) -
     odds = round(bets.odds, DIGITS)
     if odds < BAKE_HOLD:
         return {"polls_against": 0, "highest_against": 0.0}
-    usual = _usual_rate(held) * seen.canary.requests
-    as_usual = seen.canary.errors <= NOTABLE * (usual + sqrt(phi_of(held) * usual))
-    if odds <= held.highest_against or as_usual:
+    usual = _usual_rate(evidence) * seen.canary.requests
+    as_usual = seen.canary.errors <= NOTABLE * (usual + sqrt(phi_of(evidence) * usual))
+    if odds <= evidence.highest_against or as_usual:
         return {}
-    return {"polls_against": held.polls_against + 1, "highest_against": odds}
+    return {"polls_against": evidence.polls_against + 1, "highest_against": odds}
 
 
-def _usual_rate(held: SourceEvidence) -> float:
+def _usual_rate(evidence: SourceEvidence) -> float:
     """Compute stable's usual error rate, from the past and from the rollout."""
-    requests = held.past_requests + held.usual_stable_requests
-    return (held.past_errors + held.usual_stable_errors) / requests if requests else 0.0
+    requests = evidence.past_requests + evidence.usual_stable_requests
+    return (evidence.past_errors + evidence.usual_stable_errors) / requests if requests else 0.0
 
 
-def _highest_rate(held: SourceEvidence, stable: Counts) -> float:
-    recent = held.recent_errors / held.recent_requests if held.recent_requests else 0.0
+def _highest_rate(evidence: SourceEvidence, stable: Counts) -> float:
+    recent = evidence.recent_errors / evidence.recent_requests if evidence.recent_requests else 0.0
     present = stable.errors / stable.requests if stable.requests else 0.0
-    return max(_usual_rate(held), recent, present)
+    return max(_usual_rate(evidence), recent, present)
 
 
-def is_suspected(held: Iterable[SourceEvidence]) -> bool:
+def is_suspected(evidence: Iterable[SourceEvidence]) -> bool:
     """Whether a one-sample test of any source has odds over even against the canary."""
     return any(
         max(log_mixture(source.log_abs), log_mixture(source.log_bake)) > ROUNDING
-        for source in held
+        for source in evidence
     )
 
 
 def update_confirmation(
-    held: SourceEvidence, seen: WindowCounts, phi: float, *, suspicion: bool
+    evidence: SourceEvidence, seen: WindowCounts, phi: float, *, suspicion: bool
 ) -> SourceEvidence:
     """Update the comparison with stable that runs while a one-sample test suspects the canary.
 
     It begins with the poll that raises the suspicion. *phi* is the dispersion before this poll.
     """
     if not suspicion:
-        return held.evolve(log_confirmation=(), confirmation_requests=0)
+        return evidence.evolve(log_confirmation=(), confirmation_requests=0)
     won = confirm(seen.canary, seen.stable)
-    log_confirmation = add(held.log_confirmation, won, phi)
-    return held.evolve(
+    log_confirmation = add(evidence.log_confirmation, won, phi)
+    return evidence.evolve(
         log_confirmation=log_confirmation,
-        confirmation_requests=held.confirmation_requests + seen.stable.requests,
+        confirmation_requests=evidence.confirmation_requests + seen.stable.requests,
     )
 
 
-def without_comparison(held: SourceEvidence) -> SourceEvidence:
+def without_comparison(evidence: SourceEvidence) -> SourceEvidence:
     """Reset the bets that compare the canary with the stable revision."""
-    return held.evolve(log_rel=zeros(len(held.log_rel)), log_better=(), log_no_worse=())
+    return evidence.evolve(log_rel=zeros(len(evidence.log_rel)), log_better=(), log_no_worse=())
 
 
 def summarise(evidence: Evidence) -> Evidence:
     """Reduce finished evidence to what is still reported: the odds."""
     clients = evidence.client_errors
     return evidence.evolve(
-        sources=tuple(_summarise_source(held) for held in evidence.sources),
+        sources=tuple(_summarise_source(source_evidence) for source_evidence in evidence.sources),
         client_errors=clients and _summarise_source(clients),
     )
 
 
-def _summarise_source(held: SourceEvidence) -> SourceEvidence:
-    return held.evolve(
-        log_rel=_condense(held.log_rel),
-        log_abs=_condense(held.log_abs),
-        log_bake=_condense(held.log_bake),
-        log_better=_condense(held.log_better),
+def _summarise_source(evidence: SourceEvidence) -> SourceEvidence:
+    return evidence.evolve(
+        log_rel=_condense(evidence.log_rel),
+        log_abs=_condense(evidence.log_abs),
+        log_bake=_condense(evidence.log_bake),
+        log_better=_condense(evidence.log_better),
         log_no_worse=(),
         log_confirmation=(),
     )
@@ -244,6 +246,6 @@ def _condense(logs: Logs) -> Logs:
     return (round(log_mixture(logs), 6),) if logs else ()
 
 
-def log_odds_against(held: SourceEvidence) -> float:
+def log_odds_against(evidence: SourceEvidence) -> float:
     """Compute the logarithm of the odds against the canary: the strongest of the tests."""
-    return Bets(held.log_rel, held.log_abs, held.log_bake).odds
+    return Bets(evidence.log_rel, evidence.log_abs, evidence.log_bake).odds

@@ -106,12 +106,12 @@ def _with_client_errors(
     if not watched(analysis):
         return None
     bounds, source = limits(analysis), Source.ROUTER_CLIENT_ERRORS
-    held = evidence.client_errors or initial_evidence(source, bounds, (), now)
+    source_evidence = evidence.client_errors or initial_evidence(source, bounds, (), now)
     _, seen = counts[Source.ROUTER]
     return (
-        weigh_comparison(held, seen.client_errors, bounds)
+        weigh_comparison(source_evidence, seen.client_errors, bounds)
         if isinstance(seen, WindowCounts)
-        else held
+        else source_evidence
     )
 
 
@@ -122,7 +122,7 @@ def _without_comparisons(views: tuple[SourceView, ...]) -> tuple[SourceView, ...
 def _with_confirmation(views: tuple[SourceView, ...], before: Evidence) -> tuple[SourceView, ...]:
     """Update the comparison that must confirm a one-sample test against the canary."""
     suspicion = is_suspected(view.evidence for view in views)
-    phis = {held.source: phi_of(held) for held in before.sources}
+    phis = {evidence.source: phi_of(evidence) for evidence in before.sources}
     return tuple(
         replace(
             view,
@@ -157,25 +157,29 @@ def _count_source(
     now: float,
 ) -> tuple[SourceEvidence, WindowCounts | Unavailable | None]:
     """Count the requests and errors of this poll by a source; None: its query is not due yet."""
-    held = _find_evidence(source, evidence) or _begin_late(source, evidence, analysis, now)
+    source_evidence = _find_evidence(source, evidence) or _begin_late(
+        source, evidence, analysis, now
+    )
     due = next((query for query in reading.request.indicators if query.source == source), None)
     if due is None and source in custom_sources(analysis):
-        return held, None
+        return source_evidence, None
     answer = reading.answers.get(source, NOT_ASKED)
     if isinstance(answer, CounterSamples):
-        return held, count_window(
+        return source_evidence, count_window(
             source,
             answer,
             reading.request,
-            begun_at=held.begun_at,
-            after=held.watermark,
+            begun_at=source_evidence.begun_at,
+            after=source_evidence.watermark,
             pods_started=pods_started,
         )
     if isinstance(answer, CustomCounts):
         if due is None:
-            return held, NOT_ASKED
-        return held, from_custom(answer, reading.request, due, held.watermark)
-    return held, answer
+            return source_evidence, NOT_ASKED
+        return source_evidence, from_custom(
+            answer, reading.request, due, source_evidence.watermark
+        )
+    return source_evidence, answer
 
 
 def _build_views(
@@ -183,37 +187,44 @@ def _build_views(
 ) -> tuple[SourceView, ...]:
     bounds = limits(analysis)
     outage = any(
-        is_outage(seen.stable, held, bounds)
-        for source, (held, seen) in windows.items()
+        is_outage(seen.stable, source_evidence, bounds)
+        for source, (source_evidence, seen) in windows.items()
         if source in ERRORS and isinstance(seen, WindowCounts)
     )
     return tuple(
-        _build_view(source, evidence, held, seen, analysis, outage=outage and source in ERRORS)
-        for source, (held, seen) in windows.items()
+        _build_view(
+            source, evidence, source_evidence, seen, analysis, outage=outage and source in ERRORS
+        )
+        for source, (source_evidence, seen) in windows.items()
     )
 
 
 def _build_view(
     source: SourceId,
     evidence: Evidence,
-    held: SourceEvidence,
+    source_evidence: SourceEvidence,
     seen: WindowCounts | Unavailable | None,
     analysis: Analysis,
     *,
     outage: bool,
 ) -> SourceView:
-    step_levels = demanded(evidence, held)
+    step_levels = demanded(evidence, source_evidence)
     if isinstance(seen, WindowCounts):
         tolerated = float(analysis.max_error_ratio)
-        held = update_evidence(
-            held, seen, limits(analysis), step_levels, tolerated=tolerated, outage=outage
+        source_evidence = update_evidence(
+            source_evidence,
+            seen,
+            limits(analysis),
+            step_levels,
+            tolerated=tolerated,
+            outage=outage,
         )
-    return SourceView(source, held, seen, step_levels)
+    return SourceView(source, source_evidence, seen, step_levels)
 
 
-def demanded(evidence: Evidence, held: SourceEvidence) -> tuple[float, ...]:
+def demanded(evidence: Evidence, source_evidence: SourceEvidence) -> tuple[float, ...]:
     """Return the levels of the steps for a source."""
-    return held.levels or evidence.levels
+    return source_evidence.levels or evidence.levels
 
 
 def _begin_late(
@@ -226,14 +237,23 @@ def _begin_late(
 def _with_bake(evidence: Evidence, bounds: Limits) -> Evidence:
     """Start the bake's test on the sources on which it has not started."""
     sources = tuple(
-        start_bake(held, ceiling_of(held, bounds)) if held.bake_ceiling is None else held
-        for held in evidence.sources
+        start_bake(source_evidence, ceiling_of(source_evidence, bounds))
+        if source_evidence.bake_ceiling is None
+        else source_evidence
+        for source_evidence in evidence.sources
     )
     return evidence.evolve(sources=sources)
 
 
 def _find_evidence(source: SourceId, evidence: Evidence) -> SourceEvidence | None:
-    return next((held for held in evidence.sources if held.source == source), None)
+    return next(
+        (
+            source_evidence
+            for source_evidence in evidence.sources
+            if source_evidence.source == source
+        ),
+        None,
+    )
 
 
 def _update(evidence: Evidence, case: Poll, verdict: Verdict, message: str) -> Evidence:

@@ -73,89 +73,90 @@ def rate(source: SourceId) -> str:
     return "the rate of slow responses" if source == Source.ROUTER_LATENCY else "the error rate"
 
 
-def describe_counts(held: SourceEvidence) -> str:
+def describe_counts(evidence: SourceEvidence) -> str:
     """Describe the canary's counts.
 
-    >>> held = SourceEvidence(source="Triton", begun_at=0, watermark=0, canary_requests=20)
-    >>> describe_counts(held)
+    >>> evidence = SourceEvidence(source="Triton", begun_at=0, watermark=0, canary_requests=20)
+    >>> describe_counts(evidence)
     '0 of 20 requests failed in Triton'
-    >>> describe_counts(held.evolve(canary_errors=3))
+    >>> describe_counts(evidence.evolve(canary_errors=3))
     '3 of 20 requests failed in Triton (15 %)'
     """
     failed: dict[str, str] = {
         Source.ROUTER_CLIENT_ERRORS: "requests had client errors",
         Source.ROUTER_LATENCY: "responses were slow",
     }
-    if not held.canary_requests:
-        return f"No requests {where(held.source)}"
-    verb, errors = failed.get(held.source, "requests failed"), held.canary_errors
-    share = f" ({percent(errors / held.canary_requests)})" if errors else ""
-    return f"{errors} of {held.canary_requests} {verb} {where(held.source)}{share}"
+    if not evidence.canary_requests:
+        return f"No requests {where(evidence.source)}"
+    verb, errors = failed.get(evidence.source, "requests failed"), evidence.canary_errors
+    share = f" ({percent(errors / evidence.canary_requests)})" if errors else ""
+    return f"{errors} of {evidence.canary_requests} {verb} {where(evidence.source)}{share}"
 
 
-def worse_than_stable(held: SourceEvidence, request: MetricsRequest, log_value: float) -> str:
+def worse_than_stable(evidence: SourceEvidence, request: MetricsRequest, log_value: float) -> str:
     """Describe how the canary's error rate exceeds stable's."""
     return (
-        f"{describe_counts(held)}, stable {request.stable}: {held.stable_errors} of"
-        f" {held.stable_requests}; odds {odds(log_value)} that it is worse"
+        f"{describe_counts(evidence)}, stable {request.stable}: {evidence.stable_errors} of"
+        f" {evidence.stable_requests}; odds {odds(log_value)} that it is worse"
     )
 
 
-def more_client_errors(held: SourceEvidence, request: MetricsRequest) -> str:
+def more_client_errors(evidence: SourceEvidence, request: MetricsRequest) -> str:
     """Describe why the canary is held: it has more client errors than stable."""
     return (
-        f"{worse_than_stable(held, request, log_mixture(held.log_rel))}. This holds the rollout:"
-        " check which requests both accept, promote by command, or set onClientErrors to Ignore"
+        f"{worse_than_stable(evidence, request, log_mixture(evidence.log_rel))}. This holds the"
+        " rollout: check which requests both accept, promote by command, or set onClientErrors to"
+        " Ignore"
     )
 
 
 def over_the_ceiling(
-    held: SourceEvidence, request: MetricsRequest, log_value: float, ceiling: float
+    evidence: SourceEvidence, request: MetricsRequest, log_value: float, ceiling: float
 ) -> str:
     """Describe how the canary's error rate exceeds the source's ceiling."""
-    setting = "maxSlowPercent" if held.source == Source.ROUTER_LATENCY else "maxErrorPercent"
-    if held.ceiling is not None:
+    setting = "maxSlowPercent" if evidence.source == Source.ROUTER_LATENCY else "maxErrorPercent"
+    if evidence.ceiling is not None:
         setting = f"maxErrorRatio, based on the attempts of {request.stable} before the rollout"
     return (
-        f"{describe_counts(held)}; odds {odds(log_value)} that {rate(held.source)} is over"
+        f"{describe_counts(evidence)}; odds {odds(log_value)} that {rate(evidence.source)} is over"
         f" {percent(ceiling)} ({setting})"
     )
 
 
-def over_the_past(held: SourceEvidence, request: MetricsRequest, log_value: float) -> str:
+def over_the_past(evidence: SourceEvidence, request: MetricsRequest, log_value: float) -> str:
     """Describe how the canary's error rate exceeds the ceiling from the baseline."""
     return (
-        f"{describe_counts(held)}; odds {odds(log_value)} that {rate(held.source)} is over"
-        f" {percent(held.bake_ceiling or 0.0)} (the ceiling from the baseline of"
+        f"{describe_counts(evidence)}; odds {odds(log_value)} that {rate(evidence.source)} is over"
+        f" {percent(evidence.bake_ceiling or 0.0)} (the ceiling from the baseline of"
         f" {request.stable})"
     )
 
 
-def better_than_stable(held: SourceEvidence, request: MetricsRequest, log_value: float) -> str:
+def better_than_stable(evidence: SourceEvidence, request: MetricsRequest, log_value: float) -> str:
     """Describe how much better the canary is than a bad stable revision."""
     return (
-        f"stable {request.stable}: {held.stable_errors} of {held.stable_requests}; odds"
-        f" {odds(log_value)} that {rate(held.source)} is under {percent(BETTER)} of stable's"
+        f"stable {request.stable}: {evidence.stable_errors} of {evidence.stable_requests}; odds"
+        f" {odds(log_value)} that {rate(evidence.source)} is under {percent(BETTER)} of stable's"
     )
 
 
-def stable_in_trouble(held: SourceEvidence, request: MetricsRequest, ceiling: float) -> str:
+def stable_in_trouble(evidence: SourceEvidence, request: MetricsRequest, ceiling: float) -> str:
     """Describe why no step can pass: the stable revision itself is over the ceiling."""
     return (
-        f"{rate(held.source)} of stable {request.stable} is over {percent(ceiling)} too, so the"
-        " step cannot pass until it falls"
+        f"{rate(evidence.source)} of stable {request.stable} is over {percent(ceiling)} too, so"
+        " the step cannot pass until it falls"
     )
 
 
-def stable_over(held: SourceEvidence, request: MetricsRequest, level: float) -> str:
+def stable_over(evidence: SourceEvidence, request: MetricsRequest, level: float) -> str:
     """Describe how the stable revision itself exceeds the level; empty if it does not."""
-    requests = held.past_requests + held.usual_stable_requests
-    errors = held.past_errors + held.usual_stable_errors
+    requests = evidence.past_requests + evidence.usual_stable_requests
+    errors = evidence.past_errors + evidence.usual_stable_errors
     if errors < ENOUGH_ERRORS or errors <= level * requests:
         return ""
     own = percent(errors / requests)
     return (
-        f". Stable {request.stable} itself has {own} {failure_noun(held.source)}s, so only a"
+        f". Stable {request.stable} itself has {own} {failure_noun(evidence.source)}s, so only a"
         " better revision can pass"
     )
 

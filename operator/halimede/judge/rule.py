@@ -129,22 +129,26 @@ def combine(log_odds: Iterable[float], limits: Limits) -> float:
 
 
 def _abort_for_client_errors(case: Poll) -> Outcome | None:
-    held = case.client_errors
-    if held is None or case.analysis.on_client_errors is not ClientErrors.ABORT or case.rehearsal:
+    evidence = case.client_errors
+    if (
+        evidence is None
+        or case.analysis.on_client_errors is not ClientErrors.ABORT
+        or case.rehearsal
+    ):
         return None
-    if not rise_of_client_errors(held) or held.polls_against < MIN_POLLS_AGAINST:
+    if not rise_of_client_errors(evidence) or evidence.polls_against < MIN_POLLS_AGAINST:
         return None
-    worse = log_mixture(held.log_rel)
-    sentence = messages.worse_than_stable(held, case.request, worse)
+    worse = log_mixture(evidence.log_rel)
+    sentence = messages.worse_than_stable(evidence, case.request, worse)
     return Verdict.ABORT, f"{sentence} (abort at {messages.odds(CLIENT_ERRORS)})"
 
 
-def rise_of_client_errors(held: SourceEvidence | None) -> bool:
+def rise_of_client_errors(evidence: SourceEvidence | None) -> bool:
     """Whether the canary certainly answers more requests with client errors than stable.
 
     This test has an alpha of its own and is not part of the mean odds.
     """
-    return held is not None and log_mixture(held.log_rel) >= CLIENT_ERRORS
+    return evidence is not None and log_mixture(evidence.log_rel) >= CLIENT_ERRORS
 
 
 def _seen_often(view: SourceView) -> bool:
@@ -156,18 +160,18 @@ def _seen_often(view: SourceView) -> bool:
 
 def _tests(view: SourceView, case: Poll) -> Iterator[Test]:
     """Yield the tests of a source that count towards an abort, with their odds."""
-    held, request = view.evidence, case.request
-    if held.canary_errors < MIN_ERRORS:
+    evidence, request = view.evidence, case.request
+    if evidence.canary_errors < MIN_ERRORS:
         return
-    worse = log_mixture(held.log_rel)
-    yield Test(worse, partial(messages.worse_than_stable, held, request, worse))
+    worse = log_mixture(evidence.log_rel)
+    yield Test(worse, partial(messages.worse_than_stable, evidence, request, worse))
     if not _is_confirmed(view, case):
         return
-    over, ceiling = log_mixture(held.log_abs), ceiling_of(held, case.limits)
-    yield Test(over, partial(messages.over_the_ceiling, held, request, over, ceiling))
-    if held.log_bake:
-        beyond = log_mixture(held.log_bake)
-        yield Test(beyond, partial(messages.over_the_past, held, request, beyond))
+    over, ceiling = log_mixture(evidence.log_abs), ceiling_of(evidence, case.limits)
+    yield Test(over, partial(messages.over_the_ceiling, evidence, request, over, ceiling))
+    if evidence.log_bake:
+        beyond = log_mixture(evidence.log_bake)
+        yield Test(beyond, partial(messages.over_the_past, evidence, request, beyond))
 
 
 def _is_confirmed(view: SourceView, case: Poll) -> bool:
@@ -234,9 +238,9 @@ def _no_data(case: Poll) -> Outcome | None:
 
 
 def _continue_bake(case: Poll) -> Outcome:
-    held = case.client_errors
-    if held is not None and rise_of_client_errors(held):
-        return Verdict.CONTINUE, messages.more_client_errors(held, case.request)
+    evidence = case.client_errors
+    if evidence is not None and rise_of_client_errors(evidence):
+        return Verdict.CONTINUE, messages.more_client_errors(evidence, case.request)
     worst = max(case.views, key=lambda view: log_odds_against(view.evidence))
     return Verdict.CONTINUE, (
         f"{messages.describe_counts(worst.evidence)};"
@@ -245,9 +249,9 @@ def _continue_bake(case: Poll) -> Outcome:
 
 
 def _continue_step(case: Poll) -> Outcome | None:
-    held = case.client_errors
-    if held is not None and rise_of_client_errors(held) and not case.rehearsal:
-        return Verdict.CONTINUE, messages.more_client_errors(held, case.request)
+    evidence = case.client_errors
+    if evidence is not None and rise_of_client_errors(evidence) and not case.rehearsal:
+        return Verdict.CONTINUE, messages.more_client_errors(evidence, case.request)
     for view in case.required:
         lack = _describe_lack(view, case)
         if lack is not None:
@@ -257,27 +261,29 @@ def _continue_step(case: Poll) -> Outcome | None:
 
 
 def _describe_lack(view: SourceView, case: Poll) -> str | None:
-    held = view.evidence
-    suspicion = log_odds_against(held)
+    evidence = view.evidence
+    suspicion = log_odds_against(evidence)
     if suspicion >= STEP_HOLD:
         return (
             f"held because the odds against it are {messages.odds(suspicion)}"
             f" ({messages.odds(STEP_HOLD)} or more hold a step)"
         )
-    if held.canary_requests < case.analysis.min_requests:
+    if evidence.canary_requests < case.analysis.min_requests:
         return f"needs at least {case.analysis.min_requests} requests"
-    if held.polls < MIN_POLLS:
-        return f"needs requests in at least {MIN_POLLS} polls, so far {held.polls}"
+    if evidence.polls < MIN_POLLS:
+        return f"needs requests in at least {MIN_POLLS} polls, so far {evidence.polls}"
     if _stable_is_in_trouble(view, case):
-        return messages.stable_in_trouble(held, case.request, ceiling_of(held, case.limits))
+        return messages.stable_in_trouble(
+            evidence, case.request, ceiling_of(evidence, case.limits)
+        )
     level, certificate = _certificate(view, case)
     if max(certificate, _better(view, case)) < case.limits.certify:
         sentence = (
             f"needs more data: odds {messages.odds(certificate)} that"
-            f" {messages.rate(held.source)} is under {messages.percent(level)}"
+            f" {messages.rate(evidence.source)} is under {messages.percent(level)}"
             f" ({messages.odds(case.limits.certify)} required)"
         )
-        return f"{sentence}{messages.stable_over(held, case.request, level)}"
+        return f"{sentence}{messages.stable_over(evidence, case.request, level)}"
     return None
 
 

@@ -58,7 +58,7 @@ def requests_to_pass(exam: StepTest, errors: float = 0.0) -> int | None:
     return most
 
 
-def requests_to_certify(level: float, held: SourceEvidence, analysis: Analysis) -> int | None:
+def requests_to_certify(level: float, evidence: SourceEvidence, analysis: Analysis) -> int | None:
     """Estimate the number of requests with which a step could pass if the canary had none so far.
 
     Their error rate is that of the baseline. Only the certificate is computed, which is much
@@ -66,14 +66,14 @@ def requests_to_certify(level: float, held: SourceEvidence, analysis: Analysis) 
 
     Args:
         level: The level of the step.
-        held: A source's evidence, which has the baseline.
+        evidence: A source's evidence, which has the baseline.
         analysis: The rollout's settings.
 
     Returns:
         None if more than `MAX_REQUESTS` are needed.
     """
-    errors = held.past_errors / held.past_requests if held.past_requests else 0.0
-    requests = _search_requests(level, errors, held.dispersion, limits(analysis).certify)
+    errors = evidence.past_errors / evidence.past_requests if evidence.past_requests else 0.0
+    requests = _search_requests(level, errors, evidence.dispersion, limits(analysis).certify)
     return None if requests is None else max(requests, analysis.min_requests)
 
 
@@ -99,24 +99,24 @@ def _search_requests(level: float, errors: float, phi: float, bar: float) -> int
 def _passes(exam: StepTest, requests: int, errors: float) -> bool:
     # The estimate assumes that stable's error rate is usual again.
     reset = {"recent_requests": 0.0, "recent_errors": 0.0}
-    held, bounds = exam.evidence.evolve(**reset), limits(exam.analysis)
+    evidence, bounds = exam.evidence.evolve(**reset), limits(exam.analysis)
     seen = WindowCounts(
         canary=Counts(requests, round(requests * errors)),
         stable=Counts(),
-        watermark=held.watermark,
-        canary_seen_at=held.watermark,
+        watermark=evidence.watermark,
+        canary_seen_at=evidence.watermark,
         interval=0.0,
     )
     tolerated = float(exam.analysis.max_error_ratio)
-    after = update_evidence(held, seen, bounds, exam.levels, tolerated=tolerated)
+    after = update_evidence(evidence, seen, bounds, exam.levels, tolerated=tolerated)
     if requests:
         after = after.evolve(polls=max(after.polls, MIN_POLLS))
     case = Poll(
-        views=(SourceView(held.source, after, seen, exam.levels),),
+        views=(SourceView(evidence.source, after, seen, exam.levels),),
         request=exam.request,
         limits=bounds,
         analysis=exam.analysis,
         step=exam.step,
-        now=held.watermark,
+        now=evidence.watermark,
     )
     return decide_verdict(case)[0] is Verdict.PASS

@@ -44,22 +44,24 @@ def _mean_rate(sources: Sequence[SourceEvidence]) -> float | None:
     does not scrape that revision.
     """
     measured = [
-        held
-        for held in sources
-        if held.source in ALL_REQUESTS and held.watermark - held.begun_at >= ENOUGH_SECONDS
+        evidence
+        for evidence in sources
+        if evidence.source in ALL_REQUESTS
+        and evidence.watermark - evidence.begun_at >= ENOUGH_SECONDS
     ]
-    both = [held for held in measured if held.stable_requests] or measured
+    both = [evidence for evidence in measured if evidence.stable_requests] or measured
     rates = [
-        (held.canary_requests + held.stable_requests) / (held.watermark - held.begun_at)
-        for held in both
+        (evidence.canary_requests + evidence.stable_requests)
+        / (evidence.watermark - evidence.begun_at)
+        for evidence in both
     ]
     return min(rates, default=None)
 
 
 def requested_at(before: Evidence, sources: Iterable[SourceEvidence], now: float) -> float | None:
     """Return when the canary's request count last increased; None: never."""
-    counted = {held.source: held.canary_requests for held in before.sources}
-    grown = any(held.canary_requests > counted.get(held.source, 0) for held in sources)
+    counted = {evidence.source: evidence.canary_requests for evidence in before.sources}
+    grown = any(evidence.canary_requests > counted.get(evidence.source, 0) for evidence in sources)
     unknown = before.requested_at is None and any(counted.values())
     return now if grown or unknown else before.requested_at
 

@@ -188,72 +188,81 @@ def _describe_evidence(view: _EvidenceView | None) -> Iterator[str]:
         yield f"There has been no data since {rfc3339(evidence.no_data_since)}."
     if evidence.metrics_down_since is not None:
         yield f"Prometheus has not responded since {rfc3339(evidence.metrics_down_since)}."
-    for held in evidence.sources:
+    for source_evidence in evidence.sources:
         yield ""
-        yield from _describe_source(view, held)
+        yield from _describe_source(view, source_evidence)
     yield from _describe_client_errors(view)
     if evidence.sources:
         yield ""
         yield _describe_all_tests(view)
 
 
-def _describe_source(view: _EvidenceView, held: SourceEvidence) -> Iterator[str]:
+def _describe_source(view: _EvidenceView, evidence: SourceEvidence) -> Iterator[str]:
     bounds = limits(view.analysis)
     yield (
-        f"{held.source}: {rfc3339(held.begun_at)} to {rfc3339(held.watermark)},"
-        f" {plural(held.polls, 'poll')} with requests, dispersion {held.dispersion:.3g}"
+        f"{evidence.source}: {rfc3339(evidence.begun_at)} to {rfc3339(evidence.watermark)},"
+        f" {plural(evidence.polls, 'poll')} with requests, dispersion {evidence.dispersion:.3g}"
     )
-    thing = failure_noun(held.source)
-    yield _format_counts(view.canary, held.canary_requests, held.canary_errors, thing)
-    yield _format_counts(view.stable, held.stable_requests, held.stable_errors, thing)
-    yield f"  worse than stable: odds {odds(log_mixture(held.log_rel))}"
-    ceiling = f"over {percent(ceiling_of(held, bounds))} {thing}s"
-    yield f"  {ceiling}: odds {odds(log_mixture(held.log_abs))}"
-    if held.bake_ceiling is not None:
-        bake = f"over {percent(held.bake_ceiling)} {thing}s in the bake"
-        yield f"  {bake}: odds {odds(log_mixture(held.log_bake))}"
-    if held.log_confirmation and held.confirmation_requests:
+    thing = failure_noun(evidence.source)
+    yield _format_counts(view.canary, evidence.canary_requests, evidence.canary_errors, thing)
+    yield _format_counts(view.stable, evidence.stable_requests, evidence.stable_errors, thing)
+    yield f"  worse than stable: odds {odds(log_mixture(evidence.log_rel))}"
+    ceiling = f"over {percent(ceiling_of(evidence, bounds))} {thing}s"
+    yield f"  {ceiling}: odds {odds(log_mixture(evidence.log_abs))}"
+    if evidence.bake_ceiling is not None:
+        bake = f"over {percent(evidence.bake_ceiling)} {thing}s in the bake"
+        yield f"  {bake}: odds {odds(log_mixture(evidence.log_bake))}"
+    if evidence.log_confirmation and evidence.confirmation_requests:
         yield _format_threshold(
             "worse than stable since the suspicion",
-            log_mixture(held.log_confirmation),
+            log_mixture(evidence.log_confirmation),
             CONFIRMATION,
             "to confirm",
         )
     if view.stepwise:
-        yield from _describe_certificates(view, held, bounds)
+        yield from _describe_certificates(view, evidence, bounds)
     if view.step is not None:
-        yield f"  {_describe_missing(view, held, view.step)}"
+        yield f"  {_describe_missing(view, evidence, view.step)}"
 
 
 def _describe_client_errors(view: _EvidenceView) -> Iterator[str]:
-    held = view.evidence.client_errors
-    if held is None:
+    evidence = view.evidence.client_errors
+    if evidence is None:
         return
     verb = "to abort" if view.analysis.on_client_errors is ClientErrors.ABORT else "to hold"
     yield ""
-    yield f"{held.source}: {rfc3339(held.begun_at)} to {rfc3339(held.watermark)}"
+    yield f"{evidence.source}: {rfc3339(evidence.begun_at)} to {rfc3339(evidence.watermark)}"
     yield _format_counts(
-        view.canary, held.canary_requests, held.canary_errors, failure_noun(held.source)
+        view.canary,
+        evidence.canary_requests,
+        evidence.canary_errors,
+        failure_noun(evidence.source),
     )
     yield _format_counts(
-        view.stable, held.stable_requests, held.stable_errors, failure_noun(held.source)
+        view.stable,
+        evidence.stable_requests,
+        evidence.stable_errors,
+        failure_noun(evidence.source),
     )
-    yield _format_threshold("worse than stable", log_mixture(held.log_rel), CLIENT_ERRORS, verb)
+    yield _format_threshold(
+        "worse than stable", log_mixture(evidence.log_rel), CLIENT_ERRORS, verb
+    )
 
 
 def _describe_all_tests(view: _EvidenceView) -> str:
     """Describe the mean odds of all tests that count now, which decide about an abort."""
     bounds = limits(view.analysis)
     log_odds = list[float]()
-    for held in view.evidence.sources:
-        log_odds.append(log_mixture(held.log_rel))
+    for evidence in view.evidence.sources:
+        log_odds.append(log_mixture(evidence.log_rel))
         unconfirmed = (
-            held.confirmation_requests and log_mixture(held.log_confirmation) < CONFIRMATION
+            evidence.confirmation_requests
+            and log_mixture(evidence.log_confirmation) < CONFIRMATION
         )
-        if held.log_confirmation and unconfirmed:
+        if evidence.log_confirmation and unconfirmed:
             continue
-        log_odds.append(log_mixture(held.log_abs))
-        log_odds += [log_mixture(held.log_bake)] if held.log_bake else []
+        log_odds.append(log_mixture(evidence.log_abs))
+        log_odds += [log_mixture(evidence.log_bake)] if evidence.log_bake else []
     value = combine(log_odds, bounds)
     return f"All tests together: odds {odds(value)} against it ({odds(bounds.stop)} to abort)"
 
@@ -268,21 +277,21 @@ def _format_threshold(what: str, log_value: float, bar: float, then: str) -> str
 
 
 def _describe_certificates(
-    view: _EvidenceView, held: SourceEvidence, bounds: Limits
+    view: _EvidenceView, evidence: SourceEvidence, bounds: Limits
 ) -> Iterator[str]:
-    for index, level in enumerate(demanded(view.evidence, held)):
-        what = f"under {percent(level)} {failure_noun(held.source)}s (step {index + 1})"
-        yield _format_threshold(what, log_odds_pass(held, level), bounds.certify, "required")
-    if held.log_better:
-        what = f"under {percent(BETTER)} of stable's {failure_noun(held.source)}s"
-        yield _format_threshold(what, log_mixture(held.log_better), bounds.certify, "required")
+    for index, level in enumerate(demanded(view.evidence, evidence)):
+        what = f"under {percent(level)} {failure_noun(evidence.source)}s (step {index + 1})"
+        yield _format_threshold(what, log_odds_pass(evidence, level), bounds.certify, "required")
+    if evidence.log_better:
+        what = f"under {percent(BETTER)} of stable's {failure_noun(evidence.source)}s"
+        yield _format_threshold(what, log_mixture(evidence.log_better), bounds.certify, "required")
 
 
-def _describe_missing(view: _EvidenceView, held: SourceEvidence, step: int) -> str:
-    more = clean_requests(view.evidence, held, step, view.analysis)
+def _describe_missing(view: _EvidenceView, evidence: SourceEvidence, step: int) -> str:
+    more = clean_requests(view.evidence, evidence, step, view.analysis)
     if more == 0:
-        return f"Nothing is missing {where(held.source)} for step {step + 1}."
-    if more is None and log_odds_against(held) >= STEP_HOLD:
+        return f"Nothing is missing {where(evidence.source)} for step {step + 1}."
+    if more is None and log_odds_against(evidence) >= STEP_HOLD:
         return (
             f"The odds against it hold the step ({odds(STEP_HOLD)} or more): clean requests"
             f" alone do not let step {step + 1} pass."

@@ -27,7 +27,7 @@ def level_due(rollout: RolloutStatus) -> int | None:
 
 
 def clean_requests(
-    evidence: Evidence, held: SourceEvidence, step: int, analysis: Analysis
+    evidence: Evidence, source_evidence: SourceEvidence, step: int, analysis: Analysis
 ) -> int | None:
     """Return how many clean requests would let a step pass by one source.
 
@@ -41,10 +41,12 @@ def clean_requests(
         model="",
         stable="",
         canary="",
-        now=held.watermark,
-        since=held.watermark,
+        now=source_evidence.watermark,
+        since=source_evidence.watermark,
     )
-    return requests_to_pass(StepTest(held, demanded(evidence, held), step, analysis, request))
+    return requests_to_pass(
+        StepTest(source_evidence, demanded(evidence, source_evidence), step, analysis, request)
+    )
 
 
 def seconds_for(requests: int, rollout: RolloutStatus, settings: Rollout) -> float | None:
@@ -76,7 +78,8 @@ def time_left(rollout: RolloutStatus, settings: Rollout) -> str:
     if evidence is None or step is None or evidence.verdict != Verdict.CONTINUE:
         return ""
     counts = [
-        _missing_requests(evidence, held, step, settings.analysis) for held in evidence.sources
+        _missing_requests(evidence, source_evidence, step, settings.analysis)
+        for source_evidence in evidence.sources
     ]
     most = max((count or 0 for count in counts), default=0)
     time = time_for(most, rollout, settings)
@@ -86,10 +89,12 @@ def time_left(rollout: RolloutStatus, settings: Rollout) -> str:
 
 
 def _missing_requests(
-    evidence: Evidence, held: SourceEvidence, step: int, analysis: Analysis
+    evidence: Evidence, source_evidence: SourceEvidence, step: int, analysis: Analysis
 ) -> int | None:
     """Return how many requests a source still lacks; None if requests alone do not help."""
-    enough = requests_to_certify(demanded(evidence, held)[step], held, analysis)
-    if enough is None or log_odds_against(held) >= STEP_HOLD:
+    enough = requests_to_certify(
+        demanded(evidence, source_evidence)[step], source_evidence, analysis
+    )
+    if enough is None or log_odds_against(source_evidence) >= STEP_HOLD:
         return None
-    return enough - held.usual_requests
+    return enough - source_evidence.usual_requests

@@ -123,8 +123,10 @@ def _needed(evidence: Evidence, index: int, settings: Rollout) -> int | None:
     """Return how many requests let a step pass by every source at stable's error rate."""
     at = examined(evidence, index, len(settings.canary.steps))
     counts = [
-        requests_to_certify(demanded(evidence, held)[at], held, settings.analysis)
-        for held in evidence.sources
+        requests_to_certify(
+            demanded(evidence, source_evidence)[at], source_evidence, settings.analysis
+        )
+        for source_evidence in evidence.sources
     ]
     return None if None in counts else max(count for count in counts if count is not None)
 

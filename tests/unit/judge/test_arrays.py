@@ -189,7 +189,7 @@ class Path:
                     yield triton(revision, points, reason="BACKEND" if failed else None)
 
 
-def begun(paths: list[Path], analysis: Analysis) -> rule.Held:
+def begun(paths: list[Path], analysis: Analysis) -> rule.EvidenceArrays:
     """Start the arrays with the product's past."""
     known = [
         [
@@ -227,17 +227,17 @@ def stored(paths: list[Path], name: str, size: int) -> list[list[tuple[float, ..
     return [[_padded(one, name, size) for one in path.evidence.sources] for path in paths]
 
 
-def _padded(held: SourceEvidence, name: str, size: int) -> tuple[float, ...]:
-    logs: tuple[float, ...] = getattr(held, name)
+def _padded(evidence: SourceEvidence, name: str, size: int) -> tuple[float, ...]:
+    logs: tuple[float, ...] = getattr(evidence, name)
     return logs + (0.0,) * (size - len(logs))
 
 
-def bet_on(held: rule.Held, name: str) -> rule.Floats:
+def bet_on(evidence: rule.EvidenceArrays, name: str) -> rule.Floats:
     """Return an array of logarithms, with zeros where no rate is bet on."""
-    logs = getattr(held, name)
+    logs = getattr(evidence, name)
     if name != "log_bake":
         return np.array(logs)
-    return np.where(np.isnan(rule.bake_rates(held.bake_ceiling)), 0.0, logs)
+    return np.where(np.isnan(rule.bake_rates(evidence.bake_ceiling)), 0.0, logs)
 
 
 @pytest.mark.parametrize("analysis", SETTINGS, ids=["two sources", "strict", "lax"])
@@ -246,26 +246,26 @@ def test_the_arrays_say_what_the_judge_says(analysis: Analysis) -> None:
     rng = Random(7)
     paths = [Path(analysis, rng, 3) for _ in range(PATHS)]
     bounds = limits(analysis)
-    held = begun(paths, analysis)
+    evidence = begun(paths, analysis)
     met: Counter[str] = Counter()
     for number in range(POLLS):
         seen = seen_in([path.poll(number) for path in paths])
         if number == BAKE_FROM:
-            held.bake_ceiling = np.array(
+            evidence.bake_ceiling = np.array(
                 [[one.bake_ceiling for one in path.evidence.sources] for path in paths]
             )
-        rule.weigh(held, seen, bounds, analysis)
+        rule.weigh(evidence, seen, bounds, analysis)
         step = np.array([path.step(number) for path in paths])
         compared = np.array([path.compared(number) for path in paths])
         state = rule.State(np.full(PATHS, number >= BAKE_FROM), compared)
-        verdicts = rule.decide(held, seen, bounds, analysis, step, state).tolist()
+        verdicts = rule.decide(evidence, seen, bounds, analysis, step, state).tolist()
         for mine, theirs in COUNTED.items():
             counted = [[getattr(one, theirs) for one in path.evidence.sources] for path in paths]
-            assert getattr(held, mine) == pytest.approx(np.array(counted), abs=1.1e-3), mine
+            assert getattr(evidence, mine) == pytest.approx(np.array(counted), abs=1.1e-3), mine
             if mine in ROUNDED:
-                setattr(held, mine, np.array(counted))
+                setattr(evidence, mine, np.array(counted))
         for name in LOGS:
-            logs = bet_on(held, name)
+            logs = bet_on(evidence, name)
             expected = np.array(stored(paths, name, logs.shape[-1]))
             assert logs == pytest.approx(expected, abs=1e-4), (name, number)
             met[name] += int((expected != 0).any(axis=(1, 2)).sum())

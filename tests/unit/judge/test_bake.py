@@ -55,7 +55,7 @@ def test_what_excludes_no_rate_has_no_bound(counts: Counts) -> None:
     assert clopper_pearson_upper(counts) == 1.0
 
 
-def held(stable: Counts, past: Counts, phi: float = 1.0) -> SourceEvidence:
+def evidence(stable: Counts, past: Counts, phi: float = 1.0) -> SourceEvidence:
     """Return evidence of the stable revision: its usual counts and an outage."""
     return SourceEvidence(
         source="Router",
@@ -83,13 +83,13 @@ def test_the_ceiling_is_three_times_what_the_past_allows_for(
     stable: Counts, past: Counts, basis: Counts
 ) -> None:
     """It uses the rollout's own counts and the two hours before, both without outages."""
-    ceiling = start_bake(held(stable, past), 0.95).bake_ceiling
+    ceiling = start_bake(evidence(stable, past), 0.95).bake_ceiling
     assert ceiling == pytest.approx(3 * clopper_pearson_upper(basis), abs=1e-6)
 
 
 def test_clustered_errors_tell_less_of_the_past() -> None:
     """5000 requests whose errors come four at a time count as 1250."""
-    ceiling = start_bake(held(Counts(1000, 8), Counts(4000, 32), 4.0), 0.95).bake_ceiling
+    ceiling = start_bake(evidence(Counts(1000, 8), Counts(4000, 32), 4.0), 0.95).bake_ceiling
     assert ceiling == pytest.approx(3 * clopper_pearson_upper(Counts(1250, 10)), abs=1e-6)
 
 
@@ -104,7 +104,7 @@ def test_clustered_errors_tell_less_of_the_past() -> None:
 )
 def test_the_ceiling_has_bounds(past: Counts, most: float, ceiling: float) -> None:
     """The ceiling has a minimum, and `maxErrorPercent` as its maximum."""
-    started = start_bake(held(Counts(), past), most)
+    started = start_bake(evidence(Counts(), past), most)
     assert started.bake_ceiling == ceiling
     assert len(started.log_bake) == len(ceiling_rates(ceiling))
 

@@ -34,10 +34,10 @@ def test_an_outage_of_both_takes_nothing_from_a_certificate() -> None:
     watch = JudgedRollout(past=PAST)
     for _ in range(3):
         watch.poll(*GOOD)
-    before = watch.held()
+    before = watch.source_evidence()
     for _ in range(8):
         watch.poll(Counts(1000, 300), Counts(9000, 2700))
-    after = watch.held()
+    after = watch.source_evidence()
     assert (after.canary_requests, after.canary_errors) == (11_000, 2415)
     assert (after.usual_requests, after.usual_errors) == (3000, 15)
     assert (after.usual_stable_requests, after.usual_stable_errors) == (27_000, 135)
@@ -59,18 +59,18 @@ def test_an_outage_certifies_nothing() -> None:
     watch = JudgedRollout(Analysis(provider="None", on_better_than_stable="Hold"), past=PAST)
     verdicts = {watch.poll(Counts(100, 0), Counts(900, 270)).verdict for _ in range(40)}
     assert verdicts == {Verdict.CONTINUE}
-    assert watch.held().usual_requests == 0
-    assert watch.held().log_no_worse == ()
+    assert watch.source_evidence().usual_requests == 0
+    assert watch.source_evidence().log_no_worse == ()
 
 
 def test_an_equal_passes_while_stable_is_not_as_usual() -> None:
     """Both have 3 %, over the level of 1.5 %; the canary passes by comparison."""
     watch = JudgedRollout(past=PAST)
     look = looks_until_passed(watch, Counts(1000, 30), Counts(9000, 270))
-    held = watch.held()
-    assert len(held.log_no_worse) == len(PASS_FACTORS)
-    assert held.usual_requests == 0
-    assert log_odds_pass(held, 0.015) >= CERTIFY
+    evidence = watch.source_evidence()
+    assert len(evidence.log_no_worse) == len(PASS_FACTORS)
+    assert evidence.usual_requests == 0
+    assert log_odds_pass(evidence, 0.015) >= CERTIFY
     assert look <= 12
 
 
@@ -79,9 +79,9 @@ def test_a_canary_four_times_as_bad_does_not_pass_while_stable_is_not_as_usual()
     watch = JudgedRollout(past=PAST)
     for _ in range(60):
         assert watch.poll(Counts(1000, 48), Counts(9000, 108)).verdict is not Verdict.PASS
-    held = watch.held()
-    assert held.log_no_worse
-    assert log_odds_pass(held, 0.015) < 0
+    evidence = watch.source_evidence()
+    assert evidence.log_no_worse
+    assert log_odds_pass(evidence, 0.015) < 0
 
 
 def test_the_first_look_of_a_trouble_is_left_out() -> None:
@@ -89,8 +89,8 @@ def test_the_first_look_of_a_trouble_is_left_out() -> None:
     watch = JudgedRollout(past=PAST)
     watch.poll(*GOOD)
     watch.poll(Counts(1000, 90), Counts(9000, 2700))
-    assert watch.held().usual_requests == 1000
-    assert watch.held().usual_errors == 5
+    assert watch.source_evidence().usual_requests == 1000
+    assert watch.source_evidence().usual_errors == 5
 
 
 def test_what_the_canary_does_has_no_say_in_what_is_usual() -> None:
@@ -98,14 +98,17 @@ def test_what_the_canary_does_has_no_say_in_what_is_usual() -> None:
     watch = JudgedRollout(past=PAST)
     watch.poll(*GOOD)
     watch.poll(Counts(1000, 900), Counts(9000, 45))
-    assert (watch.held().usual_requests, watch.held().usual_errors) == (2000, 905)
+    assert (watch.source_evidence().usual_requests, watch.source_evidence().usual_errors) == (
+        2000,
+        905,
+    )
 
 
 def test_one_error_in_a_look_with_few_requests_is_as_usual() -> None:
     """One error in 20 requests is as usual."""
     watch = JudgedRollout(past=PAST)
     watch.poll(Counts(4, 0), Counts(20, 1))
-    assert watch.held().usual_requests == 4
+    assert watch.source_evidence().usual_requests == 4
 
 
 def test_without_a_past_only_an_outage_is_unusual() -> None:
@@ -113,10 +116,10 @@ def test_without_a_past_only_an_outage_is_unusual() -> None:
     watch = JudgedRollout()
     for _ in range(10):
         watch.poll(Counts(1000, 45), Counts(9000, 405))
-    assert watch.held().usual_requests == 10_000
+    assert watch.source_evidence().usual_requests == 10_000
     for _ in range(10):
         watch.poll(Counts(1000, 60), Counts(9000, 540))
-    assert watch.held().usual_requests == 10_000
+    assert watch.source_evidence().usual_requests == 10_000
 
 
 @pytest.mark.parametrize("part", [0.04, 0.042])
@@ -129,7 +132,7 @@ def test_an_equal_of_a_stable_close_to_the_level_passes(part: float) -> None:
     assert look > 4
     for _ in range(20):
         assert watch.poll(*counts).verdict is Verdict.PASS
-    assert log_odds_pass(watch.held(), 0.05) > log(1000)
+    assert log_odds_pass(watch.source_evidence(), 0.05) > log(1000)
 
 
 def test_a_canary_at_the_level_does_not_pass() -> None:
@@ -144,9 +147,9 @@ def test_a_trouble_of_stable_alone_certifies_nothing_for_the_time_after_it() -> 
     watch = JudgedRollout(past=PAST)
     for _ in range(4):
         watch.poll(Counts(100, 2), Counts(900, 36))
-    assert max(watch.held().log_no_worse) > log(2)
+    assert max(watch.source_evidence().log_no_worse) > log(2)
     verdicts = [watch.poll(Counts(100, 2), Counts(900, 4)).verdict for _ in range(40)]
-    assert max(watch.held().log_no_worse) <= 0
+    assert max(watch.source_evidence().log_no_worse) <= 0
     assert Verdict.PASS not in verdicts[12:]
 
 

@@ -37,7 +37,7 @@ def test_a_better_canary_is_held_with_hold() -> None:
     judgements = [watch.poll(SIX, TEN) for _ in range(60)]
     assert {one.verdict for one in judgements} == {Verdict.CONTINUE}
     assert "that the error rate is under 5 % (20:1 required)" in judgements[-1].message
-    assert watch.held().log_better
+    assert watch.source_evidence().log_better
 
 
 def test_with_hold_a_fix_passes_by_its_own_rate() -> None:
@@ -61,16 +61,16 @@ def test_beside_a_good_stable_nothing_is_bet_on_being_better() -> None:
     watch = watched(BetterThanStable.PROMOTE, past=600)
     for _ in range(20):
         watch.poll(Counts(200, 0), Counts(1800, 9))
-    assert watch.held().log_better == ()
+    assert watch.source_evidence().log_better == ()
 
 
 def test_the_bets_begin_with_the_look_after_stable_is_known_to_be_bad() -> None:
     """The bets start after the poll that shows stable as bad, so they do not depend on it."""
     watch = watched(BetterThanStable.PROMOTE, past=600)
     watch.poll(Counts(200, 0), TEN)
-    assert watch.held().log_better == ()
+    assert watch.source_evidence().log_better == ()
     watch.poll(Counts(200, 0), TEN)
-    assert len(watch.held().log_better) == len(BETTER_FACTORS)
+    assert len(watch.source_evidence().log_better) == len(BETTER_FACTORS)
 
 
 def test_what_was_better_in_an_outage_of_stable_alone_is_forgotten_after_it() -> None:
@@ -78,9 +78,9 @@ def test_what_was_better_in_an_outage_of_stable_alone_is_forgotten_after_it() ->
     watch = watched(BetterThanStable.PROMOTE, past=600)
     for _ in range(3):
         watch.poll(Counts(200, 4), Counts(1800, 540))
-    assert watch.held().log_better
+    assert watch.source_evidence().log_better
     verdicts = [watch.poll(Counts(200, 4), Counts(1800, 9)).verdict for _ in range(40)]
-    assert watch.held().log_better == ()
+    assert watch.source_evidence().log_better == ()
     assert Verdict.PASS not in verdicts[20:]
 
 

@@ -90,14 +90,14 @@ def test_client_errors_are_no_errors() -> None:
     """They count neither against the canary nor in its certificate."""
     watch = watched()
     polled(watch, 10, TWENTY_PERCENT)
-    assert watch.held(Source.ROUTER).canary_errors == 0
-    assert log_mixture(watch.held(Source.ROUTER).log_rel) <= 0
-    held = watch.evidence.client_errors
-    assert held is not None
-    assert (held.canary_requests, held.canary_errors) == (1000, 200)
-    assert (held.stable_requests, held.stable_errors) == (9000, 0)
-    assert exp(log_mixture(held.log_rel)) > 1000
-    assert held.log_abs == ()
+    assert watch.source_evidence(Source.ROUTER).canary_errors == 0
+    assert log_mixture(watch.source_evidence(Source.ROUTER).log_rel) <= 0
+    evidence = watch.evidence.client_errors
+    assert evidence is not None
+    assert (evidence.canary_requests, evidence.canary_errors) == (1000, 200)
+    assert (evidence.stable_requests, evidence.stable_errors) == (9000, 0)
+    assert exp(log_mixture(evidence.log_rel)) > 1000
+    assert evidence.log_abs == ()
 
 
 def test_errors_are_reported_before_client_errors() -> None:
@@ -132,9 +132,9 @@ def test_client_errors_that_cannot_be_read_are_left_as_they_were() -> None:
     watch = watched()
     watch.instead = {Source.ROUTER: DOWN}
     assert polled(watch, 3, TWENTY_PERCENT)[-1].verdict is Verdict.METRICS_DOWN
-    held = watch.evidence.client_errors
-    assert held is not None
-    assert held.canary_requests == 0
+    evidence = watch.evidence.client_errors
+    assert evidence is not None
+    assert evidence.canary_requests == 0
     watch.instead = {}
     assert polled(watch, 4, TWENTY_PERCENT)[-1].verdict is Verdict.CONTINUE
 
@@ -152,8 +152,8 @@ def test_a_wish_that_changes_in_mid_rollout_begins_to_count_then() -> None:
     polled(watch, 3, TWENTY_PERCENT)
     watch.analysis = Analysis(on_client_errors=ClientErrors.ABORT)
     polled(watch, 2, TWENTY_PERCENT)
-    held = watch.evidence.client_errors
-    assert held is not None
-    assert held.canary_requests <= 200
+    evidence = watch.evidence.client_errors
+    assert evidence is not None
+    assert evidence.canary_requests <= 200
     watch.analysis = Analysis(on_client_errors=ClientErrors.IGNORE)
     assert polled(watch, 1, TWENTY_PERCENT)[0].verdict is Verdict.PASS

@@ -56,27 +56,27 @@ def test_the_comparison_begins_with_the_suspicion_and_ends_with_it() -> None:
     watch = JudgedRollout(past=PAST)
     for _ in range(4):
         watch.poll(*GOOD)
-    assert watch.held().log_confirmation == ()
+    assert watch.source_evidence().log_confirmation == ()
     for _ in range(3):
         watch.poll(*CANARY_FAILS)
-    held = watch.held()
-    assert log_mixture(held.log_abs) > 0
-    assert log_mixture(held.log_confirmation) > CONFIRMATION == log(100)
-    assert held.confirmation_requests == 2700
-    while watch.held().log_confirmation:
+    evidence = watch.source_evidence()
+    assert log_mixture(evidence.log_abs) > 0
+    assert log_mixture(evidence.log_confirmation) > CONFIRMATION == log(100)
+    assert evidence.confirmation_requests == 2700
+    while watch.source_evidence().log_confirmation:
         watch.poll(*GOOD)
-    held = watch.held()
-    assert max(log_mixture(held.log_abs), log_mixture(held.log_bake)) <= 0
-    assert held.confirmation_requests == 0
+    evidence = watch.source_evidence()
+    assert max(log_mixture(evidence.log_abs), log_mixture(evidence.log_bake)) <= 0
+    assert evidence.confirmation_requests == 0
 
 
 def test_a_canary_over_the_ceiling_is_held_while_stable_is_nearly_as_bad() -> None:
     """7 % against 5 % is over the ceiling but not confirmed as worse, so it is held."""
     watch = JudgedRollout(past={Source.TRITON: usual(6000)})
     verdicts = {watch.poll(Counts(200, 14), Counts(1800, 90)).verdict for _ in range(60)}
-    held = watch.held()
-    assert log_mixture(held.log_abs) > log(600)
-    assert log_mixture(held.log_confirmation) < CONFIRMATION
+    evidence = watch.source_evidence()
+    assert log_mixture(evidence.log_abs) > log(600)
+    assert log_mixture(evidence.log_confirmation) < CONFIRMATION
     assert verdicts == {Verdict.CONTINUE}
     assert "held because the odds against it" in (watch.evidence.message or "")
 
@@ -87,11 +87,11 @@ def test_a_stable_with_few_requests_takes_its_time_to_confirm() -> None:
     confirmed, said = list[bool](), list[Verdict]()
     while Verdict.ABORT not in said:
         said.append(watch.poll(Counts(200, 26), Counts(20, 1)).verdict)
-        held = watch.held()
-        if log_mixture(held.log_rel) < log(300):
-            confirmed.append(log_mixture(held.log_confirmation) >= CONFIRMATION)
+        evidence = watch.source_evidence()
+        if log_mixture(evidence.log_rel) < log(300):
+            confirmed.append(log_mixture(evidence.log_confirmation) >= CONFIRMATION)
             assert (said[-1] is Verdict.ABORT) == confirmed[-1]
-            assert len(said) < 4 or log_mixture(held.log_abs) > log(600)
+            assert len(said) < 4 or log_mixture(evidence.log_abs) > log(600)
     assert confirmed[-1]
     assert len(confirmed) > 5
 
@@ -110,7 +110,7 @@ def test_errors_that_only_triton_counts_are_not_confirmed_by_the_router() -> Non
         watch.poll(*GOOD)
     watch.unscraped = TRITON_OF_STABLE
     verdicts = [watch.poll(*CANARY_FAILS, router=Counts(100, 0)).verdict for _ in range(30)]
-    assert log_mixture(watch.held().log_abs) > log(600)
+    assert log_mixture(watch.source_evidence().log_abs) > log(600)
     assert Verdict.ABORT not in verdicts
 
 
@@ -132,7 +132,7 @@ def test_without_stable_scrapes_a_suspected_canary_is_held(provider: MetricsProv
     )
     watch.points = {key: old for key, old in watch.points.items() if key[1] != STABLE}
     verdicts = {watch.poll(*BOTH_FAIL).verdict for _ in range(40)}
-    assert log_odds_against(watch.held()) > log(600)
+    assert log_odds_against(watch.source_evidence()) > log(600)
     assert verdicts <= {Verdict.CONTINUE, Verdict.NO_DATA}
 
 
@@ -147,7 +147,7 @@ def test_without_stable_requests_a_suspected_canary_is_held_later(
     watch.unscraped = TRITON_OF_STABLE
     watch.instead = {Source.ROUTER: DOWN}
     verdicts = [watch.poll(*BOTH_FAIL).verdict for _ in range(40)]
-    assert log_odds_against(watch.held()) > log(600)
+    assert log_odds_against(watch.source_evidence()) > log(600)
     assert Verdict.ABORT not in verdicts
 
 
@@ -175,7 +175,7 @@ def test_the_control_share_of_the_bake_must_confirm_what_the_past_says() -> None
         watch.poll(Counts(500, 2), Counts(500, 2))
     watch.bake = True
     verdicts = {watch.poll(Counts(900, 40), Counts(100, 4)).verdict for _ in range(40)}
-    assert log_mixture(watch.held().log_bake) > log(600)
+    assert log_mixture(watch.source_evidence().log_bake) > log(600)
     assert verdicts == {Verdict.CONTINUE}
     alone = [watch.poll(Counts(900, 40), Counts(100, 0)).verdict for _ in range(40)]
     assert Verdict.ABORT in alone

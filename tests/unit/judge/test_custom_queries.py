@@ -75,7 +75,7 @@ class Watch:
         return judgement
 
     @property
-    def held(self) -> SourceEvidence:
+    def source_evidence(self) -> SourceEvidence:
         """The objective's evidence."""
         return next(one for one in self.evidence.sources if one.source == SOURCE)
 
@@ -86,8 +86,8 @@ def test_windows_follow_each_other_without_gap_or_overlap() -> None:
     for _ in range(9):
         watch.poll(Counts(10, 1), Counts(30, 3))
     assert watch.windows == [60.0, 60.0]
-    assert (watch.held.canary_requests, watch.held.canary_errors) == (20, 2)
-    assert watch.held.watermark == BEGIN + 120
+    assert (watch.source_evidence.canary_requests, watch.source_evidence.canary_errors) == (20, 2)
+    assert watch.source_evidence.watermark == BEGIN + 120
 
 
 def test_a_window_without_an_answer_is_taken_into_the_next() -> None:
@@ -99,7 +99,10 @@ def test_a_window_without_an_answer_is_taken_into_the_next() -> None:
     assert "spec.rollout.analysis.metrics.accuracy.requests returns nothing" in judgement.message
     watch.poll(Counts(5, 0), Counts(40, 4))
     assert watch.windows == [60.0, 75.0]
-    assert (watch.held.canary_requests, watch.held.stable_requests) == (5, 40)
+    assert (watch.source_evidence.canary_requests, watch.source_evidence.stable_requests) == (
+        5,
+        40,
+    )
 
 
 def test_before_the_first_window_is_over_nothing_is_missing() -> None:
@@ -117,7 +120,7 @@ def test_nothing_passes_before_the_objective_is_met() -> None:
     verdicts = [watch.poll(Counts(100, 5), Counts(100, 10)).verdict for _ in range(12)]
     assert verdicts[:11] == [Verdict.CONTINUE] * 11
     assert verdicts[11] is Verdict.PASS
-    assert watch.held.polls == 3
+    assert watch.source_evidence.polls == 3
 
 
 def test_an_objective_stops_by_itself() -> None:
@@ -142,7 +145,7 @@ def test_an_objective_has_its_own_ceiling_and_demands() -> None:
     """10 % is under the objective's ceiling of 20 % and does not affect other sources."""
     watch = Watch(past=Counts(10_000, 1000))
     assert watch.evidence.levels == (0.04, 0.02, 0.01)
-    assert watch.held.levels == (0.2, 0.2, 0.2)
+    assert watch.source_evidence.levels == (0.2, 0.2, 0.2)
     for _ in range(40):
         judgement = watch.poll(Counts(50, 5), Counts(50, 5))
     assert judgement.verdict is Verdict.PASS
@@ -155,9 +158,9 @@ def test_an_objective_may_be_added_in_mid_rollout() -> None:
     watch.analysis = ANALYSIS
     for _ in range(5):
         watch.poll(Counts(10, 0), Counts(10, 0))
-    assert watch.held.begun_at == BEGIN + 30
+    assert watch.source_evidence.begun_at == BEGIN + 30
     assert watch.windows == [60.0]
-    assert watch.held.levels == (0.2, 0.2, 0.2)
+    assert watch.source_evidence.levels == (0.2, 0.2, 0.2)
 
 
 def test_an_objective_that_cannot_be_read_is_metrics_down() -> None:

@@ -129,10 +129,10 @@ def test_clusters_that_begin_in_the_rollout_are_learnt() -> None:
     watch = JudgedRollout()
     for at in range(60):
         watch.poll(Counts(100, 0), Counts(900, 20 * (at % 4 == 0)))
-    held = watch.evidence.sources[0]
-    assert held.dispersion > 5
-    assert phi_of(held) == held.dispersion
-    assert (held.last_requests, held.last_errors) == (900, 0)
+    evidence = watch.evidence.sources[0]
+    assert evidence.dispersion > 5
+    assert phi_of(evidence) == evidence.dispersion
+    assert (evidence.last_requests, evidence.last_errors) == (900, 0)
 
 
 def test_even_errors_never_count_for_more_than_independent_ones() -> None:
@@ -140,9 +140,9 @@ def test_even_errors_never_count_for_more_than_independent_ones() -> None:
     watch = JudgedRollout()
     for _ in range(30):
         watch.poll(Counts(100, 1), Counts(900, 9))
-    held = watch.evidence.sources[0]
-    assert held.dispersion < 1
-    assert phi_of(held) == 1.0
+    evidence = watch.evidence.sources[0]
+    assert evidence.dispersion < 1
+    assert phi_of(evidence) == 1.0
 
 
 def test_the_canarys_errors_tell_no_dispersion() -> None:

@@ -22,11 +22,11 @@ def weighed() -> SourceEvidence:
 
 def test_summarized_evidence_has_the_same_odds() -> None:
     """Condensed evidence of an ended rollout has a third of the size."""
-    held = weighed()
-    (brief,) = summarise(Evidence(levels=LEVELS, sources=(held,))).sources
-    assert abs(log_mixture(brief.log_rel) - log_mixture(held.log_rel)) < 1e-5
-    assert abs(log_mixture(brief.log_abs) - log_mixture(held.log_abs)) < 1e-5
+    evidence = weighed()
+    (brief,) = summarise(Evidence(levels=LEVELS, sources=(evidence,))).sources
+    assert abs(log_mixture(brief.log_rel) - log_mixture(evidence.log_rel)) < 1e-5
+    assert abs(log_mixture(brief.log_abs) - log_mixture(evidence.log_abs)) < 1e-5
     assert [log_odds_pass(brief, level) for level in LEVELS] == [
-        log_odds_pass(held, level) for level in LEVELS
+        log_odds_pass(evidence, level) for level in LEVELS
     ]
     assert brief.log_bake == ()

@@ -102,24 +102,24 @@ def make_pod(rng: Random, number: int, interval: int) -> Pod:
 def total_of_polls(pods: list[Pod], polls: list[int]) -> tuple[Counts, Counts, float]:
     """Count poll by poll, keeping only the stored status in between."""
     canary, stable = Counts(), Counts()
-    held = SourceEvidence(source="Triton", begun_at=BEGIN / 1000, watermark=BEGIN / 1000)
+    evidence = SourceEvidence(source="Triton", begun_at=BEGIN / 1000, watermark=BEGIN / 1000)
     for now in polls:
         answer = CounterSamples(tuple(one for pod in pods for one in pod.series(now)))
         seen = count_window(
             Source.TRITON,
             answer,
-            request(now / 1000, held.watermark),
-            begun_at=held.begun_at,
-            after=held.watermark,
+            request(now / 1000, evidence.watermark),
+            begun_at=evidence.begun_at,
+            after=evidence.watermark,
             pods_started={pod.name: pod.born / 1000 for pod in pods if pod.born <= now},
         )
         assert isinstance(seen, WindowCounts)
-        assert seen.watermark >= held.watermark
+        assert seen.watermark >= evidence.watermark
         canary += seen.canary
         stable += seen.stable
-        stored = held.model_copy(update={"watermark": seen.watermark}).to_manifest()
-        held = SourceEvidence.model_validate(stored)
-    return canary, stable, held.watermark
+        stored = evidence.model_copy(update={"watermark": seen.watermark}).to_manifest()
+        evidence = SourceEvidence.model_validate(stored)
+    return canary, stable, evidence.watermark
 
 
 @given(

@@ -35,13 +35,18 @@ def ceilings(analysis: Analysis, router: int, triton: int) -> dict[str, float]:
     """Return the ceilings of the sources after this past."""
     answers = {source: measured() for source in Source} | past(router, triton)
     evidence = begin(analysis, 3, History(request(), answers), 8000.0)
-    return {held.source: ceiling_of(held, limits(analysis)) for held in evidence.sources}
+    return {
+        source_evidence.source: ceiling_of(source_evidence, limits(analysis))
+        for source_evidence in evidence.sources
+    }
 
 
 def test_each_source_demands_what_its_own_past_shows() -> None:
     """Failed attempts in Triton do not loosen the router's levels."""
     watch = JudgedRollout(ANALYSIS, past=past(600, 2400))
-    own = {held.source: demanded(watch.evidence, held) for held in watch.evidence.sources}
+    own = {
+        evidence.source: demanded(watch.evidence, evidence) for evidence in watch.evidence.sources
+    }
     assert own["Router"] == levels(ANALYSIS, 3, 0.005, 0.05)
     assert own["Router"][-1] == pytest.approx(0.015, rel=1e-3)
     assert own["Triton"][-1] == pytest.approx(0.06, rel=1e-3)
@@ -132,4 +137,4 @@ def test_an_incident_in_the_past_loosens_no_level() -> None:
     quiet = JudgedRollout(ANALYSIS, past=past(600, 600))
     spoilt = JudgedRollout(ANALYSIS, past=past(600, 600) | {Source.ROUTER: incident})
     assert spoilt.evidence.levels == pytest.approx(quiet.evidence.levels, rel=0.02)
-    assert spoilt.held(Source.ROUTER).dispersion <= 1.0
+    assert spoilt.source_evidence(Source.ROUTER).dispersion <= 1.0

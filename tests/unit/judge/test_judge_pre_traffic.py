@@ -41,4 +41,4 @@ def test_rehearsal_is_compared_with_nothing() -> None:
     for _ in range(20):
         judgement = watch.poll(Counts(50, 1), Counts(5000, 0))
     assert judgement.verdict is Verdict.PASS
-    assert {value for held in watch.evidence.sources for value in held.log_rel} == {0.0}
+    assert {value for evidence in watch.evidence.sources for value in evidence.log_rel} == {0.0}

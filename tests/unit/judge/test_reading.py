@@ -40,7 +40,7 @@ def test_client_errors_are_not_counted_if_ignored_or_unavailable(analysis: Analy
 
 def test_client_errors_have_their_name_in_sentences() -> None:
     """Messages name client errors, as they name slow responses."""
-    held = SourceEvidence(
+    evidence = SourceEvidence(
         source=Source.ROUTER_CLIENT_ERRORS,
         begun_at=0,
         watermark=0,
@@ -49,9 +49,9 @@ def test_client_errors_have_their_name_in_sentences() -> None:
         stable_requests=80,
         stable_errors=1,
     )
-    assert describe_counts(held) == "4 of 20 requests had client errors at the router (20 %)"
-    assert rate(held.source) == "the rate of client errors"
-    text = worse_than_stable(held, replace(request(), client_errors=True), 6.5)
+    assert describe_counts(evidence) == "4 of 20 requests had client errors at the router (20 %)"
+    assert rate(evidence.source) == "the rate of client errors"
+    text = worse_than_stable(evidence, replace(request(), client_errors=True), 6.5)
     assert (
         "4 of 20 requests had client errors at the router (20 %), stable aaaa1111: 1 of 80;"
         in text

@@ -32,7 +32,7 @@ def test_tests_that_agree_stop_sooner_than_each_of_them_would() -> None:
     """The mean of six reaches 100 to 1 before one of them reaches 600 to 1."""
     watch = JudgedRollout(Analysis())
     look = looks_until_stopped(watch, Counts(50, 2), Counts(450, 3))
-    strongest = max(log_odds_against(held) for held in watch.evidence.sources)
+    strongest = max(log_odds_against(evidence) for evidence in watch.evidence.sources)
     assert look > 4
     assert log(100) < strongest < log(600)
 
@@ -44,8 +44,8 @@ def test_one_test_alone_needs_the_odds_times_the_number_of_tests() -> None:
     while verdict is not Verdict.ABORT:
         before = exp(max(log_mixture(one.log_rel) for one in watch.evidence.sources))
         verdict = watch.poll(Counts(100, 0), Counts(900, 9), router=Counts(100, 5)).verdict
-    assert log_mixture(watch.held(Source.TRITON).log_rel) < 0
-    assert exp(log_mixture(watch.held(Source.ROUTER).log_rel)) > 550
+    assert log_mixture(watch.source_evidence(Source.TRITON).log_rel) < 0
+    assert exp(log_mixture(watch.source_evidence(Source.ROUTER).log_rel)) > 550
     assert before < 600
 
 
@@ -56,14 +56,14 @@ def test_the_mean_is_what_decides(provider: MetricsProvider) -> None:
     bounds = limits(watch.analysis)
     for _ in range(40):
         verdict = watch.poll(Counts(100, 3), Counts(900, 5)).verdict
-        held = watch.evidence.sources
-        worse = sum(exp(log_mixture(one.log_rel)) for one in held)
+        evidence = watch.evidence.sources
+        worse = sum(exp(log_mixture(one.log_rel)) for one in evidence)
         mean = log(worse / bounds.tests)
-        if mean >= bounds.stop and held[0].polls_against >= 4:
+        if mean >= bounds.stop and evidence[0].polls_against >= 4:
             assert verdict is Verdict.ABORT
         if verdict is Verdict.ABORT:
             break
-        assert mean < bounds.stop or held[0].polls_against < 4
+        assert mean < bounds.stop or evidence[0].polls_against < 4
     assert verdict is Verdict.ABORT
 
 
@@ -81,7 +81,7 @@ def test_a_burst_in_three_polls_stops_nothing() -> None:
     for _ in range(10):
         watch.poll(*GOOD)
     verdicts = [watch.poll(Counts(1000, 400), Counts(9000, 45)).verdict for _ in range(3)]
-    assert log_odds_against(watch.held()) > log(300)
+    assert log_odds_against(watch.source_evidence()) > log(300)
     verdicts += [watch.poll(*GOOD).verdict for _ in range(20)]
     assert Verdict.ABORT not in verdicts
     assert verdicts[2:5] == [Verdict.CONTINUE] * 3
@@ -116,7 +116,7 @@ def test_bets_that_were_lost_are_kept_at_a_floor() -> None:
     watch = JudgedRollout(past=PAST)
     for _ in range(100):
         watch.poll(Counts(1000, 5), Counts(9000, 45))
-    assert min(watch.held().log_rel) == pytest.approx(-log(1000), abs=1e-6)
+    assert min(watch.source_evidence().log_rel) == pytest.approx(-log(1000), abs=1e-6)
     assert looks_until_stopped(watch, Counts(1000, 50), Counts(9000, 45)) < 8
 
 
@@ -125,9 +125,9 @@ def test_polls_as_usual_do_not_speak_against_the_canary() -> None:
     watch = JudgedRollout(past=PAST)
     for _ in range(8):
         assert watch.poll(Counts(1000, 6), Counts(9000, 0)).verdict is not Verdict.ABORT
-    held = watch.held()
-    assert log_mixture(held.log_rel) > log(300)
-    assert held.polls_against == 0
+    evidence = watch.source_evidence()
+    assert log_mixture(evidence.log_rel) > log(300)
+    assert evidence.polls_against == 0
 
 
 def test_polls_are_counted_while_the_odds_rise() -> None:
@@ -136,12 +136,12 @@ def test_polls_are_counted_while_the_odds_rise() -> None:
     counted = []
     for canary in (Counts(100, 10), Counts(100, 10), Counts(100, 0), Counts(100, 3)):
         watch.poll(canary, Counts(900, 9))
-        counted.append(watch.held().polls_against)
+        counted.append(watch.source_evidence().polls_against)
     assert counted == [1, 2, 2, 2]
-    while watch.held().polls_against:
+    while watch.source_evidence().polls_against:
         watch.poll(Counts(100, 0), Counts(900, 9))
-    assert log_odds_against(watch.held()) < log(3)
-    assert watch.held().highest_against == 0.0
+    assert log_odds_against(watch.source_evidence()) < log(3)
+    assert watch.source_evidence().highest_against == 0.0
 
 
 def test_polls_that_leave_the_odds_as_they_are_are_not_counted() -> None:
@@ -150,10 +150,10 @@ def test_polls_that_leave_the_odds_as_they_are_are_not_counted() -> None:
     for errors in (14, 13, 12, 11):
         watch.poll(Counts(200, errors), Counts(1800, 90))
         watch.poll(Counts(100, 30), Counts(900, 4))
-        counted = watch.held().polls_against
+        counted = watch.source_evidence().polls_against
         for _ in range(3):
             watch.poll(Counts(100, 30), Counts(900, 271))
-            assert watch.held().polls_against <= counted
+            assert watch.source_evidence().polls_against <= counted
 
 
 @pytest.mark.parametrize("percent", ["0.6", "2"])
@@ -161,9 +161,9 @@ def test_before_anything_was_counted_nothing_is_suspected(percent: str) -> None:
     """Rounding in the sum of nine or eleven equal parts causes no suspicion."""
     analysis = Analysis(provider=MetricsProvider.NONE, max_error_percent=percent)
     watch = JudgedRollout(analysis, past=PAST)
-    assert len(watch.held().log_abs) in {9, 11}
+    assert len(watch.source_evidence().log_abs) in {9, 11}
     watch.poll(Counts(0, 0), Counts(900, 4))
-    assert watch.held().log_confirmation == ()
+    assert watch.source_evidence().log_confirmation == ()
 
 
 def test_looks_in_an_outage_add_nothing_to_the_tests_without_stable() -> None:
@@ -176,11 +176,11 @@ def test_looks_in_an_outage_add_nothing_to_the_tests_without_stable() -> None:
         for _ in range(12):  # until the gap in the counters is over
             watch.poll(Counts(100, 4), Counts(900, 4))
         before = {one.source: (one.log_abs, one.log_bake) for one in watch.evidence.sources}
-        seen = watch.held().canary_errors
+        seen = watch.source_evidence().canary_errors
         for _ in range(12):
             watch.poll(Counts(100, 30), Counts(900, 270))
         after = {one.source: (one.log_abs, one.log_bake) for one in watch.evidence.sources}
-        assert watch.held().canary_errors > seen
+        assert watch.source_evidence().canary_errors > seen
         assert after["Triton"] == before["Triton"]
         assert after["Router"] == before["Router"]
 

@@ -20,19 +20,19 @@ BOUNDS = limits(ANALYSIS)
 NOTHING = initial_evidence(Source.ROUTER, BOUNDS, LEVELS, 0.0)
 
 
-def exam(held: SourceEvidence = NOTHING, step: int = 0) -> StepTest:
+def exam(evidence: SourceEvidence = NOTHING, step: int = 0) -> StepTest:
     """Return the input for one of three steps with this evidence."""
-    return StepTest(held, LEVELS, step, ANALYSIS, MADE_UP)
+    return StepTest(evidence, LEVELS, step, ANALYSIS, MADE_UP)
 
 
 def after(canary: Counts, stable: Counts) -> SourceEvidence:
     """Return the evidence after four polls of these counts."""
-    held = NOTHING
+    evidence = NOTHING
     for now in (15.0, 30.0, 45.0, 60.0):
-        held = update_evidence(
-            held, WindowCounts(canary, stable, now, now, 15.0), BOUNDS, LEVELS, tolerated=3.0
+        evidence = update_evidence(
+            evidence, WindowCounts(canary, stable, now, now, 15.0), BOUNDS, LEVELS, tolerated=3.0
         )
-    return held
+    return evidence
 
 
 @pytest.mark.parametrize("rate", [1.0, 3.0, 10.0])
@@ -104,12 +104,12 @@ def test_what_is_missing_in_an_outage_is_what_is_missing_after_it() -> None:
 def test_the_quick_count_is_the_rules_own(step: int, errors: int, phi: float) -> None:
     """The fast computation agrees with the rule for a canary with stable's error rate."""
     past = {"past_requests": 1000, "past_errors": errors, "dispersion": phi}
-    held = NOTHING.model_copy(update=past)
-    expected = requests_to_pass(exam(held, step), errors / 1000)
-    assert requests_to_certify(LEVELS[step], held, ANALYSIS) == expected
+    evidence = NOTHING.model_copy(update=past)
+    expected = requests_to_pass(exam(evidence, step), errors / 1000)
+    assert requests_to_certify(LEVELS[step], evidence, ANALYSIS) == expected
 
 
 def test_what_stable_itself_could_not_show_is_never_certified() -> None:
     """A stable revision with 2 % errors cannot show a level of 1.5 %."""
-    held = NOTHING.model_copy(update={"past_requests": 1000, "past_errors": 20})
-    assert requests_to_certify(LEVELS[2], held, ANALYSIS) is None
+    evidence = NOTHING.model_copy(update={"past_requests": 1000, "past_errors": 20})
+    assert requests_to_certify(LEVELS[2], evidence, ANALYSIS) is None

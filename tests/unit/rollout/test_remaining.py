@@ -29,11 +29,13 @@ def analysing(per_second: float | None = 0.2, **changes: Any) -> RolloutStatus:
     """Return a canary at 10 % that has answered three requests without errors."""
     rollout = canary_at(State.ANALYSING).status.rollout
     assert rollout is not None
-    held = nothing().model_copy(update={"canary_requests": 3, "usual_requests": 3, "polls": 3})
+    source_evidence = nothing().model_copy(
+        update={"canary_requests": 3, "usual_requests": 3, "polls": 3}
+    )
     evidence = Evidence(
         levels=LEVELS,
         requests_per_second=per_second,
-        sources=(held,),
+        sources=(source_evidence,),
         verdict=Verdict.CONTINUE,
     )
     fields = {"steps": 3, "weight": 10, "evidence": evidence}
@@ -95,12 +97,12 @@ def test_where_no_step_is_judged_nothing_is_lacking(changes: dict[str, Any]) -> 
 def test_a_suspected_canary_has_no_estimated_time() -> None:
     """A suspected canary gets no estimate: clean requests alone do not let it pass."""
     suspicion = (4.0,) * len(nothing().log_rel)
-    held = nothing().model_copy(
+    source_evidence = nothing().model_copy(
         update={"canary_requests": 9, "canary_errors": 9, "log_rel": suspicion, "polls": 3}
     )
     evidence = analysing().evidence
     assert evidence is not None
-    bad = evidence.model_copy(update={"sources": (held,)})
+    bad = evidence.model_copy(update={"sources": (source_evidence,)})
     assert time_left(analysing(evidence=bad), SETTINGS) == ""
 
 
