@@ -145,16 +145,26 @@ def test_a_pod_stays_ready_while_it_is_about_to_end(pods: Pods) -> None:
     pods.run(
         "p",
         *("sh", "-c", UNTIL_TERMINATED),
-        spec={"terminationGracePeriodSeconds": 30},
-        lifecycle={"preStop": {"sleep": {"seconds": 3}}},
+        spec={"terminationGracePeriodSeconds": 300},
+        lifecycle={"preStop": {"exec": {"command": ["sh", "-c", "sleep 4714; true"]}}},
     )
     pods.until_ready("p")
     pods.kubectl("delete", "pod", "p", "--wait=false")
-    began = time.monotonic()
     assert "deletionTimestamp" in pods.get("p")["metadata"]
     assert pods.is_ready("p")
+    assert pods.kubectl("logs", "p") == "up\n"
+    pods.inside("pkill", "-f", "^sleep 4714$")
     pods.until_gone("p")
-    assert 2.5 < time.monotonic() - began < 15
+
+
+def test_the_sleep_of_pre_stop_delays_the_end(pods: Pods) -> None:
+    """The container gets SIGTERM only after the seconds of the `sleep` handler."""
+    pods.run("p", "sh", "-c", UNTIL_TERMINATED, lifecycle={"preStop": {"sleep": {"seconds": 3}}})
+    pods.until_ready("p")
+    began = time.monotonic()
+    pods.kubectl("delete", "pod", "p", "--wait=false")
+    pods.until_gone("p")
+    assert time.monotonic() - began >= 3
 
 
 def test_a_program_that_ignores_the_request_is_killed(pods: Pods) -> None:
