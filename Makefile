@@ -27,16 +27,13 @@ run: $(VENV)/ready ## Run the operator from this checkout against the cluster of
 	HALIMEDE_PROMETHEUS_URL=$${HALIMEDE_PROMETHEUS_URL:-$$HALIMEDE_PROMETHEUS} \
 		HALIMEDE_LOG_FORMAT=$${HALIMEDE_LOG_FORMAT:-text} $(RUN) halimede run
 
-# These take most of the time of the unit tests, and twice as long if their coverage is measured.
-SIMULATIONS := tests/unit/judge/test_arrays.py tests/unit/judge/test_characteristics.py \
-	tests/unit/rollout/test_forecast.py tests/unit/rollout/test_invariants.py
-ignore = $(addprefix --ignore=,$(1))
-
 unit: $(VENV)/ready ## Run the unit tests only: no lint, no server, no simulations
-	$(RUN) pytest -n auto --quiet operator tests/unit tests/golden $(call ignore,$(SIMULATIONS))
+	$(RUN) pytest -n auto --quiet operator tests/unit tests/golden
 
-# What needs no server keeps every processor busy; what needs one mostly waits.
+# What needs no server keeps every processor busy; what needs one mostly waits. Simulations take
+# twice as long if their coverage is measured.
 WITHOUT_SERVERS := operator tests/unit tests/golden tests/scenarios
+SIMULATIONS := tests/simulations
 WORKERS ?= 3
 
 ifdef T
@@ -45,14 +42,14 @@ test: $(VENV)/ready
 else
 test: lint ## Check and test everything (HISTORIES=… random rollouts, WORKERS=… processes); T='<paths, options>' runs only these tests
 	$(RUN) localcluster build
-	$(RUN) pytest -n auto --cov --cov-report= $(WITHOUT_SERVERS) $(call ignore,$(SIMULATIONS)); units=$$?; \
+	$(RUN) pytest -n auto --cov --cov-report= $(WITHOUT_SERVERS); units=$$?; \
 		HISTORIES=$(HISTORIES) $(RUN) pytest -n auto --durations=10 $(SIMULATIONS); simulations=$$?; \
-		$(RUN) pytest -n $(WORKERS) --durations=10 tests $(call ignore,$(WITHOUT_SERVERS)) && exit $$((units + simulations))
+		$(RUN) pytest -n $(WORKERS) --durations=10 tests $(addprefix --ignore=,$(WITHOUT_SERVERS) $(SIMULATIONS)) && exit $$((units + simulations))
 	$(RUN) coverage report --fail-under=90 --include='$(PURE)'
 endif
 
 test-quick: lint ## Check, and test what needs no server
-	HISTORIES=$(or $(HISTORIES),1000) $(RUN) pytest -n auto $(WITHOUT_SERVERS)
+	HISTORIES=$(or $(HISTORIES),1000) $(RUN) pytest -n auto $(WITHOUT_SERVERS) $(SIMULATIONS)
 
 lint: $(VENV)/ready ## Check format, rules, types and layers
 	$(RUN) ruff format --check .

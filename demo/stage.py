@@ -19,7 +19,7 @@ from harness.watch import Snapshot, Watch
 from localcluster import chart, diagnosis
 from localcluster.cluster import Access
 
-LOOK_EVERY = 0.2
+POLL_INTERVAL = 0.2
 """Seconds between two polls of a condition."""
 WITHIN_SECONDS = 300.0
 """Seconds until the demo ends because something has not happened; a loaded machine is slow."""
@@ -148,7 +148,7 @@ class Stage:
                 raise self._stuck(what, self._last_requests())
             self.pause()
 
-    def pause(self, seconds: float = LOOK_EVERY) -> None:
+    def pause(self, seconds: float = POLL_INTERVAL) -> None:
         """Wait while the users go on, then read their records."""
         self.load.journal.catch_up()
         threading.Event().wait(seconds)

@@ -241,7 +241,7 @@ class FakeCluster:
         """Return the users' HTTPRoutes that the operator needs: none here."""
         return {}
 
-    def look(self) -> Plan:
+    def reconcile(self) -> Plan:
         """Run one reconcile of the operator."""
         return self.obey(decide(self.observe(), self.renderer, self.platform, self.now))
 
@@ -284,7 +284,7 @@ class FakeCluster:
             if state == self._last_foreign_state and self.now < self._requeue_at:
                 return
             self._last_foreign_state = state
-            plan = self.look()
+            plan = self.reconcile()
             self._requeue_at = self.now + (
                 RESYNC_SECONDS if plan.requeue_after is None else plan.requeue_after
             )

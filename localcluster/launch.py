@@ -45,9 +45,9 @@ def launch(request: ClusterRequest, tell: Tell) -> int | None:
         directory, lock = state_file.claim(request.name)
         ours.callback(os.close, lock)
         sockets = {use: ours.enter_context(_listening()) for use in USES}
-        lifeline, held = os.pipe()
+        lifeline, write_end = os.pipe()
         ours.callback(os.close, lifeline)
-        ours.callback(os.close, held)
+        ours.callback(os.close, write_end)
         answers, teller = os.pipe()
         order = ClusterSpec(
             name=request.name,
@@ -64,8 +64,8 @@ def launch(request: ClusterRequest, tell: Tell) -> int | None:
         pid = _await_ready(answers, directory, tell, START_SECONDS)
         StateFile(pid, order.ports, str(request.binaries), request.bound).write(directory)
         if request.bound:
-            return os.dup(held)
-        os.write(held, namespace.STAY)
+            return os.dup(write_end)
+        os.write(write_end, namespace.STAY)
         return None
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-LOOK_EVERY = 0.05
+POLL_INTERVAL = 0.05
 """Seconds between two polls."""
 
 LAST_LINES = 15
@@ -36,7 +36,7 @@ def wait_until(
         if time.monotonic() > deadline:
             why = f"timed out after {within:g} s waiting for {what}; last seen: {last}"
             raise GaveUpError(f"{why}\n{explain()}" if explain else why)
-        threading.Event().wait(LOOK_EVERY)
+        threading.Event().wait(POLL_INTERVAL)
 
 
 def show_end(log: Path) -> str:

@@ -101,7 +101,7 @@ def _equals() -> Iterator[Cell]:
         for errors in (0.0005, 0.005, 0.049):
             for cluster, how in ((1.0, "single"), (3.0, "in threes")):
                 yield Cell(
-                    "An equal for an hour at 10 %, 240 looks",
+                    "An equal for an hour at 10 %, 240 polls",
                     f"{rate:g} req/s, {errors:.2%} errors, {how}",
                     Scenario(HOUR, Traffic(rate, errors, errors, cluster)),
                     bounds,

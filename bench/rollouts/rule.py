@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from halimede.api.analysis import Analysis
 from halimede.judge.baseline import ENOUGH_REQUESTS
 from halimede.judge.certify import FEW_ERRORS, FEW_RECENT_ERRORS, NEAR, RECENT, UNUSUAL
-from halimede.judge.dispersion import CLIPPED, MOST_LOOKS, WORST_DISPERSION
+from halimede.judge.dispersion import CLIPPED, MAX_DIFFERENCES, WORST_DISPERSION
 from halimede.judge.evidence import NOTABLE
 from halimede.judge.martingales import (
     BETTER,
@@ -76,7 +76,7 @@ class EvidenceArrays:
     fields."""
     past_errors: Ints
     phi: Floats
-    phi_looks: Ints
+    phi_differences: Ints
     log_rel: Floats
     """Of shape (rollouts, sources, rates), as are the other logarithms."""
     log_abs: Floats
@@ -115,7 +115,7 @@ def fresh(limits: Limits, levels: Floats, past: tuple[Ints, Ints, Floats, Ints])
         past: Requests, errors, dispersion and its number of differences, of shape
             (rollouts, sources).
     """
-    requests, errors, phi, looks = past
+    requests, errors, phi, differences = past
     shape = phi.shape
 
     def none() -> Ints:
@@ -129,7 +129,7 @@ def fresh(limits: Limits, levels: Floats, past: tuple[Ints, Ints, Floats, Ints])
         past=requests,
         past_errors=errors,
         phi=phi,
-        phi_looks=looks,
+        phi_differences=differences,
         log_rel=logs(len(RATIOS)),
         log_abs=logs(len(ceiling_rates(limits.ceiling))),
         log_bake=logs(BAKE_RATES),
@@ -261,11 +261,11 @@ def _update_recent(evidence: EvidenceArrays, seen: Poll) -> None:
     before, after = np.maximum(evidence.last, 1), np.maximum(seen.stable, 1)
     gap = evidence.last_errors / before - seen.stable_errors / after
     variance = rate * (1 - rate) * (1 / before + 1 / after)
-    count = np.minimum(evidence.phi_looks + 1, MOST_LOOKS)
+    count = np.minimum(evidence.phi_differences + 1, MAX_DIFFERENCES)
     usual = np.maximum(1.0, evidence.phi)
     phi = evidence.phi + (np.minimum(gap * gap / variance, CLIPPED * usual) - evidence.phi) / count
     evidence.phi = np.where(used, np.round(np.minimum(phi, WORST_DISPERSION), 6), evidence.phi)
-    evidence.phi_looks = np.where(used, count, evidence.phi_looks)
+    evidence.phi_differences = np.where(used, count, evidence.phi_differences)
     evidence.last, evidence.last_errors = seen.stable, seen.stable_errors
 
 

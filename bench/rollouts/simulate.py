@@ -207,7 +207,7 @@ def _begin(story: Scenario, chance: np.random.Generator, rollouts: int) -> _Acti
         ]
     )
     columns = 2 if any(spell.blind for spell in story.spells) else 1
-    requests, errors, phi, looks = baseline
+    requests, errors, phi, differences = baseline
     max_delays = [spell.anywhere for spell in story.spells]
     every = story.bursts.every if story.bursts else 1.0
     return _Active(
@@ -219,7 +219,7 @@ def _begin(story: Scenario, chance: np.random.Generator, rollouts: int) -> _Acti
                 np.stack([requests] * columns, axis=1),
                 np.stack([errors] * columns, axis=1),
                 np.stack([phi] * columns, axis=1),
-                np.stack([looks] * columns, axis=1),
+                np.stack([differences] * columns, axis=1),
             ),
         ),
         step=np.zeros(rollouts, dtype=np.int64),

@@ -5,7 +5,7 @@ import numpy as np
 from bench.rollouts.rule import Bools, Floats, Ints
 from halimede.forecast.simulation import Traffic
 from halimede.judge.baseline import BIN, OUTLIER, ROUNDS, TURNS
-from halimede.judge.dispersion import ENOUGH_ERRORS, EXTREME, MOST_LOOKS, WORST_DISPERSION
+from halimede.judge.dispersion import ENOUGH_ERRORS, EXTREME, MAX_DIFFERENCES, WORST_DISPERSION
 
 
 def drawn(
@@ -31,12 +31,12 @@ def past(requests: Ints, errors: Ints) -> tuple[Ints, Ints, Floats, Ints]:
         number of differences from which it was computed.
     """
     everything = np.ones(requests.shape, dtype=np.bool_)
-    phi, looks = dispersion(requests, errors, everything, incidents=True)
+    phi, differences = dispersion(requests, errors, everything, incidents=True)
     kept = _without_incidents(requests, errors, phi)
     for _ in range(TURNS):
-        phi, looks = dispersion(requests, errors, kept, incidents=False)
+        phi, differences = dispersion(requests, errors, kept, incidents=False)
         kept = _without_incidents(requests, errors, phi)
-    return (requests * kept).sum(axis=1), (errors * kept).sum(axis=1), phi, looks
+    return (requests * kept).sum(axis=1), (errors * kept).sum(axis=1), phi, differences
 
 
 def _without_incidents(requests: Ints, errors: Ints, phi: Floats) -> Bools:
@@ -78,7 +78,7 @@ def dispersion(
     mean = (np.where(used, value, 0.0) * weight).sum(axis=1) / np.maximum(weight.sum(axis=1), 1)
     measured = enough_errors & (count > 0)
     phi = np.where(measured, np.round(np.minimum(mean, WORST_DISPERSION), 6), 1.0)
-    return phi, np.where(measured, np.minimum(count, MOST_LOOKS), 0)
+    return phi, np.where(measured, np.minimum(count, MAX_DIFFERENCES), 0)
 
 
 def minutes(chance: np.random.Generator, traffic: Traffic, rates: Floats) -> tuple[Ints, Ints]:

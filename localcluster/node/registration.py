@@ -81,7 +81,7 @@ def _status(node: Node, logs_port: int | None, now: float) -> Json:
     conditions = [
         _condition("Ready", "True", "KubeletReady", "the process node runs pods", now),
         *(
-            _condition(kind, "False", "NotWatched", "the process node does not look", now)
+            _condition(kind, "False", "NotWatched", "the process node does not check this", now)
             for kind in ("MemoryPressure", "DiskPressure", "PIDPressure")
         ),
     ]

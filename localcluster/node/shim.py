@@ -30,15 +30,15 @@ def main(mode: str, spec: int, status: int) -> NoReturn:
     # The kernel closes it when the program is executed: the agent sees the end of file.
     fcntl.fcntl(status, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
     with os.fdopen(spec, encoding="utf-8") as file:
-        wanted: dict[str, Any] = json.load(file)
+        request: dict[str, Any] = json.load(file)
     try:
         if mode == "run":
-            _enter_new_namespaces(wanted["netns"])
+            _enter_new_namespaces(request["netns"])
         else:
-            _enter_namespaces_of(wanted["pid"])
+            _enter_namespaces_of(request["pid"])
         child = os.fork()
         if child == 0:
-            _become_container(wanted, own_root=mode == "run")
+            _become_container(request, own_root=mode == "run")
     except OSError as error:
         _report(status, error=_sentence(error))
         os._exit(128)
@@ -64,20 +64,20 @@ def _enter_namespaces_of(pid: int) -> None:
         syscalls.enter_namespace(descriptor)
 
 
-def _become_container(wanted: dict[str, Any], *, own_root: bool) -> NoReturn:
+def _become_container(request: dict[str, Any], *, own_root: bool) -> NoReturn:
     """Build the file system, drop privileges as requested, and execute the program."""
     status = int(sys.argv[3])
     try:
         syscalls.die_with_parent()
         if own_root:
-            _build_root(wanted["root"], wanted["steps"], read_only=wanted["read_only_root"])
-            syscalls.set_hostname(wanted["hostname"])
-        os.chdir(wanted["directory"])
-        if wanted["drop_capabilities"]:
+            _build_root(request["root"], request["steps"], read_only=request["read_only_root"])
+            syscalls.set_hostname(request["hostname"])
+        os.chdir(request["directory"])
+        if request["drop_capabilities"]:
             syscalls.drop_capabilities()
-        if wanted["no_new_privileges"]:
+        if request["no_new_privileges"]:
             syscalls.forbid_new_privileges()
-        _execute(wanted["arguments"], wanted["environment"])
+        _execute(request["arguments"], request["environment"])
     except OSError as error:
         _report(status, error=_sentence(error))
     os._exit(128)

@@ -17,7 +17,7 @@ def step(**fields: Any) -> Manifest:
     return changed(BY_GATEWAY, rollout__canary={"steps": [fields]})
 
 
-def told_by(count: int) -> Manifest:
+def matched_by(count: int) -> Manifest:
     """Return a canary whose testers have this number of headers."""
     return {"headers": [{"name": f"x-tester-{n}", "value": "yes"} for n in range(count)]}
 
@@ -130,19 +130,19 @@ ROWS = {
         changed(BY_INGRESS, rollout__blueGreen={"bakeSeconds": 0}),
         changed(BY_INGRESS, rollout__blueGreen={"bakeSeconds": 0, "controlPercent": 10}),
     ),
-    "a bake shorter than two looks": row(
+    "a bake shorter than two polls": row(
         "spec.rollout.canary.bakeSeconds",
         "raise rollout.canary.bakeSeconds to at least 2 * analysis.intervalSeconds",
         changed(BY_INGRESS, rollout__canary={"bakeSeconds": 30}),
         changed(BY_INGRESS, rollout__canary={"bakeSeconds": 29}),
     ),
-    "a bake shorter than two looks after a switch": row(
+    "a bake shorter than two polls after a switch": row(
         "spec.rollout.blueGreen.bakeSeconds",
         "raise rollout.blueGreen.bakeSeconds to at least analysis.warmupSeconds",
         changed(BY_SERVICE, rollout__blueGreen={"bakeSeconds": 60}),
         changed(BY_SERVICE, rollout__blueGreen={"bakeSeconds": 59}),
     ),
-    "a bake shorter than two looks after an outage": row(
+    "a bake shorter than two polls after an outage": row(
         "spec.rollout.recreate.bakeSeconds",
         "raise rollout.recreate.bakeSeconds to at least analysis.warmupSeconds",
         changed(BY_SERVICE, rollout__strategy="Recreate", rollout__recreate={"bakeSeconds": 0}),
@@ -169,7 +169,7 @@ ROWS = {
     "no weight and nothing to do": row(
         "spec.rollout.canary.steps",
         "give it a pause or a scale, set match",
-        changed(steps(0, 5), rollout__canary__match=told_by(2)),
+        changed(steps(0, 5), rollout__canary__match=matched_by(2)),
         steps(0, 5),
     ),
     "no weight at all": row(
@@ -182,19 +182,19 @@ ROWS = {
         "spec.rollout.canary.match",
         "remove rollout.canary.match, or set expose.gateway.parentRefs",
         BY_GATEWAY,
-        changed(BY_ROUTE, rollout__canary={"match": told_by(1)}),
+        changed(BY_ROUTE, rollout__canary={"match": matched_by(1)}),
     ),
     "testers of a Service": row(
         "spec.rollout.canary.match",
         "remove rollout.canary.match, or set expose.gateway.parentRefs",
         BY_GATEWAY,
-        changed(BY_SERVICE, rollout__canary={"match": told_by(1)}),
+        changed(BY_SERVICE, rollout__canary={"match": matched_by(1)}),
     ),
     "testers with two headers behind an Ingress": row(
         "spec.rollout.canary.match.headers",
         "only one header: remove the others",
-        changed(BY_INGRESS, rollout__canary={"match": told_by(1)}),
-        changed(BY_INGRESS, rollout__canary={"match": told_by(2)}),
+        changed(BY_INGRESS, rollout__canary={"match": matched_by(1)}),
+        changed(BY_INGRESS, rollout__canary={"match": matched_by(2)}),
     ),
     "copies of an Ingress's requests": row(
         "spec.rollout.canary.mirror",

@@ -43,7 +43,7 @@ def test_a_revert_is_one_write_of_the_route(busy: User) -> None:
     assert over.status.failed_revisions == ()
 
 
-def test_a_third_revision_supersedes_the_second_and_is_stopped_by_evidence(busy: User) -> None:
+def test_third_revision_supersedes_the_second_and_is_aborted_by_evidence(busy: User) -> None:
     """Given v2 at 25 %, when v3 is applied, then it is compared with v1 and aborted."""
     stable = _stable(busy)
     with busy.serves_many():

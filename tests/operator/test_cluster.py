@@ -168,14 +168,14 @@ async def test_a_terminating_namespace_has_its_own_error(
     api_server: Cluster, kube: KubeCluster, namespace: str
 ) -> None:
     """A write into a terminating namespace raises its own error type."""
-    held = _config_map(namespace)
-    held["metadata"] |= {"name": "held", "finalizers": ["halimede.dev/test"]}
-    await kube.apply(held)
+    deleted = _config_map(namespace)
+    deleted["metadata"] |= {"name": "deleted", "finalizers": ["halimede.dev/test"]}
+    await kube.apply(deleted)
     api_server.kubectl("delete", "namespace", namespace, "--wait=false")
     with pytest.raises(NamespaceTerminatingError, match="being terminated"):
         await kube.apply(_config_map(namespace))
     released = '{"metadata": {"finalizers": null}}'
-    api_server.kubectl("patch", "configmap", "held", "-n", namespace, "--patch", released)
+    api_server.kubectl("patch", "configmap", "deleted", "-n", namespace, "--patch", released)
 
 
 async def test_a_server_that_is_away_is_worth_a_retry() -> None:

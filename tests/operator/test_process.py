@@ -67,14 +67,14 @@ def _writes(api_server: Cluster, namespace: str) -> int:
     )
 
 
-def _told(process: Process) -> dict[str, float]:
+def _metrics(process: Process) -> dict[str, float]:
     lines = _answer(process, "/metrics")[1].splitlines()
     counts = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
     return {name: float(count) for name, count in counts}
 
 
 def _passes(process: Process) -> float:
-    return _told(process)[PASSES]
+    return _metrics(process)[PASSES]
 
 
 def _has_passed(process: Process, passes: float) -> bool:
@@ -165,7 +165,7 @@ def test_what_is_applied_once_is_left_alone(
         passes = _passes(process)
         for kind in ("deployments", "hpa"):
             api_server.kubectl(
-                "label", kind, OURS, "-n", namespace, "--overwrite", f"look={number}"
+                "label", kind, OURS, "-n", namespace, "--overwrite", f"edit={number}"
             )
         wait_until(partial(_has_passed, process, passes))
     assert _writes(api_server, namespace) == before
@@ -237,8 +237,8 @@ def test_a_changed_source_makes_a_new_revision(
         "metadata": {"name": "source", "namespace": namespace},
         "data": {"model.py": "1"},
     }
-    wanted = {"storageUri": "configMap://source", "config": {"backend": "python"}}
-    _apply(api_server, model("m", namespace, model=wanted))
+    served = {"storageUri": "configMap://source", "config": {"backend": "python"}}
+    _apply(api_server, model("m", namespace, model=served))
     _wait_for_reason(api_server, namespace, "InvalidSpec")
     _apply(api_server, source)
     _wait_for_children(api_server, namespace)
@@ -265,5 +265,5 @@ def test_a_pass_writes_the_status_once_at_most(
     for replicas in (2, 3):
         _apply(api_server, model("m-0", namespace, replicas=replicas))
     _wait_for_reason(api_server, namespace, "Deploying", "m-4")
-    written = _told(process)['halimede_writes_total{kind="ModelDeployment",verb="status"}']
-    assert 5 <= written <= _told(process)[PASSES]
+    written = _metrics(process)['halimede_writes_total{kind="ModelDeployment",verb="status"}']
+    assert 5 <= written <= _metrics(process)[PASSES]

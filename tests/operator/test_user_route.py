@@ -126,8 +126,8 @@ def test_led_fought_over_and_given_back(
         lambda: _live(kubectl, "mdeploy", "m")["status"], lambda status: "foreignWrites" in status
     )
     _wait_for_names(kubectl, "shop", ["m-", "m-", "old"])
-    noted = _live(kubectl, "mdeploy", "m")["status"]["foreignWrites"]
-    assert (noted["manager"], len(noted["at"])) == ("flux", 1)
+    writes = _live(kubectl, "mdeploy", "m")["status"]["foreignWrites"]
+    assert (writes["manager"], len(writes["at"])) == ("flux", 1)
     kubectl("delete", "mdeploy", "m", "--timeout=180s")
     route = _live(kubectl, "httproute", "shop")
     assert route["spec"] == before

@@ -113,7 +113,7 @@ async def test_polls_while_counters_grow_add_up_to_what_happened(
     await judged.sees(Source.TRITON, Counts(120, 30))
 
 
-async def test_a_bad_canary_is_stopped_by_real_counters(
+async def test_bad_canary_is_aborted_by_real_counters(
     judged: Judged, counters: Exposition
 ) -> None:
     """A revision with errors only in gRPC is stopped."""

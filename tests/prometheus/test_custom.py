@@ -44,7 +44,7 @@ async def test_numbers_come_rounded_and_no_errors_are_none(
     await wait_until_async(lambda: ask(metrics, clock, SEEN), is_hundred)
 
 
-async def test_prometheus_says_what_is_wrong_with_a_query(
+async def test_prometheus_error_about_a_query_is_reported(
     metrics: PrometheusReader, clock: Clock, counters: Exposition
 ) -> None:
     """Errors are HTTP 400 for invalid syntax, 422 for execution, and several series."""

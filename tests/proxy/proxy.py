@@ -160,13 +160,13 @@ def _bootstrap(backend: Backend, port: int, admin: int, nothing: int) -> dict[st
 
 
 def _route(path: str, number: int, revision: str, name: str) -> dict[str, Any]:
-    wanted = {"revision": revision, "route": name}
+    labels = {"revision": revision, "route": name}
     return {
         "match": {
             "prefix": path,
             "headers": [
                 {"name": header, "string_match": {"exact": value}}
-                for header, value in wanted.items()
+                for header, value in labels.items()
             ],
         },
         "route": {"cluster": f"ml/digits-{revision}/{number}", "timeout": "0s", **ROUTES[name]},

@@ -108,9 +108,7 @@ def test_a_prometheus_that_goes_away_hides_no_trouble(cluster: FakeCluster) -> N
 
 @pytest.mark.transition("verdict-abort-in-bake")
 @pytest.mark.parametrize("after", [150, 180, 210, 240])
-def test_without_a_control_share_it_is_stopped_all_the_same(
-    cluster: FakeCluster, after: int
-) -> None:
+def test_abort_needs_no_control_share(cluster: FakeCluster, after: int) -> None:
     """Given a bake with all traffic, a revision with only errors is aborted without comparison."""
     old = cluster.stable
     cluster.edit(lambda spec: spec["rollout"]["canary"].update(controlPercent=0))

@@ -40,7 +40,7 @@ def test_good_canary_is_promoted_step_by_step(cluster: FakeCluster) -> None:
     assert cluster.condition("Reconciling") is None
 
 
-def test_canary_that_lets_requests_hang_is_stopped(cluster: FakeCluster) -> None:
+def test_canary_that_lets_requests_hang_is_aborted(cluster: FakeCluster) -> None:
     """Given a canary of which 20 % of the requests time out, it stays at its first step."""
     cluster.model(2, Behaviour(hang_rate=0.2)).run(10)
     bad = target(cluster)
@@ -52,7 +52,7 @@ def test_canary_that_lets_requests_hang_is_stopped(cluster: FakeCluster) -> None
 
 
 @pytest.mark.parametrize(
-    ("analysis", "wanted"),
+    ("analysis", "expected"),
     [
         ({}, True),
         ({"onClientErrors": "Abort"}, True),
@@ -62,12 +62,12 @@ def test_canary_that_lets_requests_hang_is_stopped(cluster: FakeCluster) -> None
     ids=["Hold", "Abort", "Ignore", "no router"],
 )
 def test_client_errors_are_asked_for_unless_they_are_ignored(
-    cluster: FakeCluster, analysis: Manifest, *, wanted: bool
+    cluster: FakeCluster, analysis: Manifest, *, expected: bool
 ) -> None:
     """Given a router, its client errors are queried unless the analysis ignores them."""
     cluster.edit(lambda spec: spec["rollout"]["analysis"].update(analysis))
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING).run(60)
-    assert {one.client_errors for one in cluster.prometheus.asked} == {wanted}
+    assert {one.client_errors for one in cluster.prometheus.asked} == {expected}
 
 
 def test_promotion_restarts_no_pod(cluster: FakeCluster) -> None:
@@ -78,7 +78,7 @@ def test_promotion_restarts_no_pod(cluster: FakeCluster) -> None:
     assert pods.items() <= cluster.pods.items()
 
 
-def test_bad_canary_is_stopped_with_its_evidence(cluster: FakeCluster) -> None:
+def test_bad_canary_is_aborted_with_its_evidence(cluster: FakeCluster) -> None:
     """Given a canary that fails 30 %, it stays at its first step, and the status says why."""
     stable = cluster.stable
     cluster.model(2, BAD).run(10)
@@ -100,7 +100,7 @@ def test_bad_canary_is_stopped_with_its_evidence(cluster: FakeCluster) -> None:
     assert cluster.reasons.count("RolloutAborted") == 1
 
 
-def test_stopped_canary_is_deleted_and_not_tried_again(cluster: FakeCluster) -> None:
+def test_aborted_canary_is_deleted_and_not_retried(cluster: FakeCluster) -> None:
     """Given an aborted canary, its children are deleted, and it is not retried for hours."""
     cluster.model(2, BAD).run(10)
     bad = target(cluster)
@@ -111,7 +111,7 @@ def test_stopped_canary_is_deleted_and_not_tried_again(cluster: FakeCluster) -> 
 
 
 @pytest.mark.transition("failed-revision")
-def test_retry_tries_a_stopped_canary_again(cluster: FakeCluster) -> None:
+def test_retry_rolls_out_an_aborted_canary_again(cluster: FakeCluster) -> None:
     """Given an aborted canary whose fault lay elsewhere, `retry` rolls it out again."""
     behaviour = Behaviour(error_rate=0.3)
     cluster.model(2, behaviour).run(10)
@@ -168,7 +168,7 @@ def test_operator_that_was_away_for_two_hours_goes_one_step_on(cluster: FakeClus
     cluster.run(60)
     for _ in range(1440):
         cluster.tick(5.0)
-    cluster.look()
+    cluster.reconcile()
     assert cluster.weights[-1][target(cluster)] <= 50
 
 
@@ -231,7 +231,7 @@ def test_paused_canary(cluster: FakeCluster) -> None:
     assert cluster.stable == target(cluster)
 
 
-def test_bad_canary_is_stopped_though_paused(cluster: FakeCluster) -> None:
+def test_bad_canary_is_aborted_while_paused(cluster: FakeCluster) -> None:
     """Given a pause, a bad canary is still aborted."""
     cluster.model(2, BAD).until(lambda: cluster.state is State.ANALYSING)
     cluster.edit(lambda spec: spec["rollout"].update(paused=True))
@@ -267,13 +267,13 @@ def test_killed_again_and_again(cluster: FakeCluster, behaviour: Behaviour, ever
     cluster.model(2, behaviour)
     for number in range(400):
         cluster.alive = number % (every + 1) != 0
-        cluster.look()
+        cluster.reconcile()
         cluster.alive = True
         if number % every == 0:
             cluster.settle()
         cluster.tick(5.0)
-    wanted = stable if behaviour.error_rate else target(cluster)
-    assert (cluster.stable, cluster.rollout, cluster.lost) == (wanted, None, 0.0)
+    expected = stable if behaviour.error_rate else target(cluster)
+    assert (cluster.stable, cluster.rollout, cluster.lost) == (expected, None, 0.0)
 
 
 def test_edited_steps(cluster: FakeCluster) -> None:
@@ -298,7 +298,7 @@ def test_nothing_is_written_at_rest(cluster: FakeCluster) -> None:
     status = dict(cluster.status)
     for _ in range(24):
         cluster.now += 3600
-        plan = cluster.look()
+        plan = cluster.reconcile()
         assert (plan.status, plan.applies, plan.deletes, plan.events) == (None, (), (), ())
     assert (len(cluster.writes), len(cluster.prometheus.asked)) == (writes, asked)
     assert cluster.status == status

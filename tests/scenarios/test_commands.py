@@ -36,7 +36,7 @@ def test_slow_model_is_not_aborted_after_a_pause(cluster: FakeCluster) -> None:
     assert "RolloutAborted" not in cluster.reasons
 
 
-def test_bad_canary_is_stopped_though_held_by_command(cluster: FakeCluster) -> None:
+def test_bad_canary_is_aborted_while_paused_by_command(cluster: FakeCluster) -> None:
     """Given `pause`, a canary that fails is still aborted."""
     cluster.model(2, Behaviour(error_rate=0.3)).until(lambda: cluster.state is State.ANALYSING)
     cluster.command("pause@1").until(lambda: cluster.rollout is None)
@@ -77,14 +77,14 @@ def test_promote_full_loses_no_request(cluster: FakeCluster) -> None:
     assert (shares(cluster), cluster.lost) == ([0, 100, 100], 0.0)
 
 
-def test_held_canary_outlives_kills_of_the_operator(cluster: FakeCluster) -> None:
+def test_paused_canary_survives_kills_of_the_operator(cluster: FakeCluster) -> None:
     """Given an operator that is killed at every other status, pause and resume still work."""
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
     for command, passes in (("pause@1", 60), ("resume@2", 200)):
         cluster.command(command)
         for number in range(passes):
             cluster.alive = number % 2 == 1
-            cluster.look()
+            cluster.reconcile()
             cluster.alive = True
             cluster.tick(5.0)
         if command == "pause@1":

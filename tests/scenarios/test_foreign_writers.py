@@ -27,9 +27,13 @@ def test_a_foreign_weight_is_set_back_and_counted(cluster: FakeCluster) -> None:
     analysing(cluster).meddle(0)
     cluster.run(5)
     assert list(cluster.weights[-1].values()) == [80, 20]
-    noted = cluster.parsed.foreign_writes
-    assert noted is not None
-    assert (noted.manager, len(noted.at), noted.held_since) == ("argocd-controller", 1, None)
+    recorded = cluster.parsed.foreign_writes
+    assert recorded is not None
+    assert (recorded.manager, len(recorded.at), recorded.held_since) == (
+        "argocd-controller",
+        1,
+        None,
+    )
     cluster.until(cluster.ready)
     cluster.run(600)
     assert cluster.parsed.foreign_writes is None
@@ -83,9 +87,9 @@ def test_a_write_that_cannot_be_set_back_counts_once(cluster: FakeCluster) -> No
     analysing(cluster).alive = False
     cluster.meddle(0)
     cluster.run(100)
-    noted = cluster.parsed.foreign_writes
-    assert noted is not None
-    assert len(noted.at) == 1
+    recorded = cluster.parsed.foreign_writes
+    assert recorded is not None
+    assert len(recorded.at) == 1
 
 
 @pytest.mark.transition("foreign-write")

@@ -90,7 +90,7 @@ def comes_to_rest(cluster: IngressCluster) -> bool:
     """Return whether no rollout is running and another pass changes nothing."""
     if cluster.rollout is not None:
         return False
-    plan = cluster.look()
+    plan = cluster.reconcile()
     return not (plan.status or plan.applies or plan.deletes or plan.handovers)
 
 

@@ -135,7 +135,7 @@ def test_aborted_promotion_goes_back_at_once(prepared: Callable[[], IngressClust
     cluster = prepared()
     old = cluster.stable
     cluster.model(2).until(lambda: cluster.state is State.PROMOTING)
-    cluster.command("abort@1").look()
+    cluster.command("abort@1").reconcile()
     assert (entry(cluster), canaries(cluster)) == (old, [])
     cluster.until(lambda: cluster.rollout is None)
     assert cluster.parsed.last_rollout is not None

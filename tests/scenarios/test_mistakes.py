@@ -162,7 +162,7 @@ def test_revision_that_is_rejected(cluster: FakeCluster, strategy: str) -> None:
     stable, begun = cluster.stable, cluster.now
     cluster.rejecting = REJECTION
     cluster.model(2).until(lambda: cluster.apply_errors, 600)
-    cluster.look()
+    cluster.reconcile()
     assert cluster.condition("Ready") == ("False", "ApplyFailed")
     cluster.until(lambda: cluster.parsed.last_rollout, 600)
     last = cluster.parsed.last_rollout
@@ -209,10 +209,10 @@ def test_child_that_stays_rejected(cluster: FakeCluster) -> None:
     cluster.run(1)
     del cluster.objects["Deployment", f"digits-{cluster.parsed.target.revision}"]
     cluster.alive = False
-    assert (cluster.look().requeue_after or 0.0) <= AFTER_WRITES_SECONDS
+    assert (cluster.reconcile().requeue_after or 0.0) <= AFTER_WRITES_SECONDS
     cluster.apply_errors["Deployment"] = "spec.template: Forbidden"
-    cluster.look()
-    assert (cluster.look().requeue_after or math.inf) > AFTER_WRITES_SECONDS
+    cluster.reconcile()
+    assert (cluster.reconcile().requeue_after or math.inf) > AFTER_WRITES_SECONDS
 
 
 def test_stable_that_loses_its_pods(cluster: FakeCluster) -> None:

@@ -61,26 +61,28 @@ def test_rollback_renders_what_served(cluster: FakeCluster) -> None:
 
 def test_pin_is_explained(served: FakeCluster) -> None:
     """Given `rollback`, the conditions name the pinned and the spec's revision and a remedy."""
-    wanted = served.stable
+    expected = served.stable
     served.command("rollback@1").run(300)
     assert served.condition("Ready") == ("False", "Pinned")
     assert served.condition("Stalled") == ("True", "Pinned")
     assert served.condition("Available") == ("True", "Serving")
-    told = served.message("Ready")
-    assert (str(served.stable) in told, str(wanted) in told, "`resume`" in told) == (True,) * 3
-    assert served.look().status is None
+    message = served.message("Ready")
+    assert (str(served.stable) in message, str(expected) in message, "`resume`" in message) == (
+        True,
+    ) * 3
+    assert served.reconcile().status is None
     served.model(4).run(10).until(served.ready)
     assert (served.parsed.pinned, served.lost) == (None, 0.0)
 
 
 def test_resume_follows_the_spec_by_steps(served: FakeCluster) -> None:
     """Given `resume` after `rollback`, the spec's revision is rolled out from the first step."""
-    wanted = served.stable
+    expected = served.stable
     served.command("rollback@1").run(300)
     seen = len(served.weights)
     served.command("resume@2").run(10).until(served.ready)
-    shares = [one.get(wanted) for one in served.weights[seen:]]
-    assert (served.stable, shares) == (wanted, [0, 20, 50, 90, 100, 100])
+    shares = [one.get(expected) for one in served.weights[seen:]]
+    assert (served.stable, shares) == (expected, [0, 20, 50, 90, 100, 100])
 
 
 def test_record_that_was_deleted_is_no_way_back(served: FakeCluster) -> None:
@@ -117,7 +119,7 @@ def test_killed_at_every_second_status(served: FakeCluster) -> None:
     served.command("rollback@1")
     for number in range(80):
         served.alive = number % 2 == 1
-        served.look()
+        served.reconcile()
         served.alive = True
         served.tick(5.0)
     assert (served.stable, served.rollout, served.lost) == (earlier, None, 0.0)

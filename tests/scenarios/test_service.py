@@ -108,7 +108,7 @@ def test_abort_brings_stable_back_to_all_its_pods() -> None:
     cluster = at_weight(served().model(2), 50)
     cluster.run(10)
     assert pods(cluster) == (2, 2)
-    cluster.command("abort@1").look()
+    cluster.command("abort@1").reconcile()
     entry = cluster.objects["Service", "digits"]["spec"]["selector"]
     assert entry["halimede.dev/revision"] == cluster.stable
     assert pods(cluster) == (2, PODS)

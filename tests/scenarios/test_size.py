@@ -40,8 +40,10 @@ def _judged() -> Evidence:
     seen = WindowCounts(Counts(123_456, 1_234), Counts(1_234_567, 12_345), 1e9, 1e9, 15.0)
     sources = []
     for source in bounds.sources:
-        held = start_bake(initial_evidence(source, bounds, fixed, 1e9), bounds.ceiling_of(source))
-        weighed = update_evidence(held, seen, bounds, fixed, tolerated=3.0)
+        before = start_bake(
+            initial_evidence(source, bounds, fixed, 1e9), bounds.ceiling_of(source)
+        )
+        weighed = update_evidence(before, seen, bounds, fixed, tolerated=3.0)
         sources.append(update_confirmation(weighed, seen, 1.0, suspicion=True))
     return Evidence(levels=fixed, sources=tuple(sources), message="m" * 1000)
 
@@ -81,8 +83,8 @@ def test_a_long_life_leaves_a_small_status() -> None:
     assert [len(one) for one in lists] == [10, 10, 5, 10]
     assert size(cluster.status) < early + 100
     assert status.rollout is not None
-    rollout = status.rollout.model_copy(update={"evidence": _judged()})
-    largest = trim(status.model_copy(update={"rollout": rollout}))
+    rollout = status.rollout.evolve(evidence=_judged())
+    largest = trim(status.evolve(rollout=rollout))
     assert largest.last_rollout is not None
     assert largest.last_rollout.evidence is None
     assert size(largest.to_manifest()) < MOST_BYTES

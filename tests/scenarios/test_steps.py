@@ -38,7 +38,7 @@ def test_pauses_of_steps(cluster: FakeCluster) -> None:
     assert (shares(cluster), cluster.lost) == ([0, 20, 50, 90, 100, 100], 0.0)
 
 
-def test_canary_that_turns_bad_in_a_pause_is_stopped(cluster: FakeCluster) -> None:
+def test_canary_that_turns_bad_in_a_pause_is_aborted(cluster: FakeCluster) -> None:
     """Given a pause, a canary whose errors begin in it is aborted as in any other state."""
     behaviour = Behaviour()
     canary(cluster, steps=[{"weight": 20, "pause": {}}]).model(2, behaviour)
@@ -70,8 +70,10 @@ TESTER = {"headers": [{"name": "x-tester", "value": "yes"}]}
 def headed(cluster: FakeCluster) -> list[str]:
     """Return the revision that testers reach by gRPC and by HTTP."""
     rules = cluster.objects["HTTPRoute", "digits"]["spec"]["rules"]
-    told = [rule for rule in rules if "headers" in rule["matches"][0]]
-    return [one["name"].removeprefix("digits-") for rule in told for one in rule["backendRefs"]]
+    matching = [rule for rule in rules if "headers" in rule["matches"][0]]
+    return [
+        one["name"].removeprefix("digits-") for rule in matching for one in rule["backendRefs"]
+    ]
 
 
 def test_testers_meet_the_canary_before_anybody_else(cluster: FakeCluster) -> None:

@@ -32,7 +32,7 @@ def at_a_step(cluster: FakeCluster) -> bool:
     return cluster.state is State.ANALYSING
 
 
-def told(cluster: FakeCluster, reason: str) -> list[str]:
+def messages(cluster: FakeCluster, reason: str) -> list[str]:
     """Return the messages of the Events with this reason."""
     return [event.message for event in cluster.events if event.reason == reason]
 
@@ -45,13 +45,13 @@ def test_too_little_traffic_is_reported_from_the_rollout_itself() -> None:
     cluster = serving(0.2, steps=STEPS).model(2)
     cluster.until(lambda: cluster.rollout and cluster.rollout.evidence)
     cluster.run(240)
-    assert told(cluster, "TrafficTooLow") == []
+    assert messages(cluster, "TrafficTooLow") == []
     cluster.run(420)
     assert cluster.rollout is not None
     evidence = cluster.rollout.evidence
     assert evidence is not None
     assert evidence.requests_per_second == pytest.approx(0.2, rel=0.1)
-    events = told(cluster, "TrafficTooLow")
+    events = messages(cluster, "TrafficTooLow")
     assert len(events) == 1
     sentence = "at 0.2 requests/s the step takes about 60 min"
     for where in (*events, cluster.message("Ready"), explain_rollout(cluster.deployment)):
@@ -64,27 +64,27 @@ def test_too_little_traffic_is_reported_from_the_rollout_itself() -> None:
     cluster.run(2000)
     assert cluster.condition("Ready") == ("Unknown", "Paused")
     assert sentence in cluster.message("Ready")
-    assert len(told(cluster, "TrafficTooLow")) == 1
+    assert len(messages(cluster, "TrafficTooLow")) == 1
 
 
-def test_a_step_that_will_pass_in_time_says_when() -> None:
+def test_step_that_will_pass_in_time_has_its_estimate() -> None:
     """Given enough requests, the condition has the remaining time."""
     cluster = serving(2.0, 1200.0, steps=[{"weight": 20}]).model(2)
     cluster.until(lambda: at_a_step(cluster)).run(120)
     assert "The step needs about " in cluster.message("Ready")
     assert " more requests: about " in cluster.message("Ready")
     assert " min at 2 requests/s." in cluster.message("Ready")
-    assert told(cluster, "TrafficTooLow") == []
+    assert messages(cluster, "TrafficTooLow") == []
 
 
 def test_falling_traffic_is_reported() -> None:
     """Given a busy past and then no requests, the advice does not use the past."""
     cluster = serving(10.0, 1200.0, steps=STEPS)
     cluster.model(2).until(lambda: cluster.rollout and cluster.rollout.evidence)
-    assert told(cluster, "TrafficTooLow") == []
+    assert messages(cluster, "TrafficTooLow") == []
     cluster.requests_per_second = 0.05
     cluster.run(1200)
-    assert len(told(cluster, "TrafficTooLow")) == 1
+    assert len(messages(cluster, "TrafficTooLow")) == 1
 
 
 def test_first_weight_follows_the_past() -> None:
@@ -94,11 +94,11 @@ def test_first_weight_follows_the_past() -> None:
     assert cluster.rollout is not None
     assert (cluster.rollout.first_weight, shares(cluster)) == (12, [0, 5, 12])
     assert cluster.rollout.evidence is not None
-    assert len(told(cluster, "FirstWeightChosen")) == 1
+    assert len(messages(cluster, "FirstWeightChosen")) == 1
     assert "First weight: 12 %, chosen from the traffic" in explain_rollout(cluster.deployment)
     cluster.until(cluster.ready, 7200)
     assert (shares(cluster), cluster.lost) == ([0, 5, 12, 25, 50, 70, 100, 100], 0.0)
-    assert len(told(cluster, "FirstWeightChosen")) == 1
+    assert len(messages(cluster, "FirstWeightChosen")) == 1
 
 
 def test_first_weight_follows_the_rollouts_own_traffic() -> None:
@@ -116,7 +116,7 @@ def test_first_weight_stays_low_where_there_is_much_traffic() -> None:
     cluster = serving(40.0, 1200.0).model(2)
     cluster.until(cluster.ready)
     assert shares(cluster) == [0, 5, 25, 50, 90, 100, 100]
-    assert told(cluster, "FirstWeightChosen") == []
+    assert messages(cluster, "FirstWeightChosen") == []
 
 
 def test_first_weight_after_copies_is_the_first_that_users_meet() -> None:

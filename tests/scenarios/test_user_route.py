@@ -80,7 +80,7 @@ def test_nothing_is_written_at_rest(routed: RoutedCluster) -> None:
     done = list(routed.log)
     routed.run(1800)
     assert routed.log == done
-    assert routed.look().status is None
+    assert routed.reconcile().status is None
 
 
 @pytest.mark.transition("object-deleted")

@@ -75,8 +75,8 @@ class History(RuleBasedStateMachine):
         self.world.room = None if room is None else replicas + room
         self.watcher = Watcher(self.world)
         names = ("on_no_data", "on_inconclusive", "on_metrics_down")
-        analysis = self.world.settings.analysis.model_copy(
-            update={**dict(zip(names, policies, strict=True)), **SOON}
+        analysis = self.world.settings.analysis.evolve(
+            **dict(zip(names, policies, strict=True)), **SOON
         )
         replacing = capacity is CapacityMode.REPLACE
         self._set(
@@ -93,7 +93,7 @@ class History(RuleBasedStateMachine):
             capacity_timeout_seconds=60,
         )
         for _ in range(passes):
-            self._look_and_sleep()
+            self._reconcile_and_sleep()
 
     @rule(revision=st.sampled_from(REVISIONS), chance=RARELY)
     def ask_for(self, revision: str, chance: int) -> None:
@@ -186,23 +186,23 @@ class History(RuleBasedStateMachine):
         self.world.now += seconds
 
     @rule(passes=st.integers(1, 12))
-    def look(self, passes: int) -> None:
+    def reconcile(self, passes: int) -> None:
         """Run some passes, each at its requeue time."""
         for _ in range(passes):
-            self._look_and_sleep()
+            self._reconcile_and_sleep()
 
     @rule(writes=st.integers(0, 4), passes=st.integers(0, 8), lost=st.sampled_from((None, 0, 1)))
     def be_killed(self, writes: int, passes: int, lost: int | None) -> None:
         """Kill the operator after some writes of a pass, and perhaps lose pods."""
         for _ in range(passes):
-            self._look_and_sleep()
+            self._reconcile_and_sleep()
         self.world.cut = writes
-        self._look()
+        self._reconcile()
         self.world.cut = None
         rollout = self.world.status.rollout
         if lost is not None and rollout is not None:
             self.world.broken[rollout.revision] = unready(ready=lost)
-        self._look()
+        self._reconcile()
 
     def teardown(self) -> None:
         """I11, I5: with a healthy cluster and no more edits, every rollout ends and stays so."""
@@ -215,7 +215,7 @@ class History(RuleBasedStateMachine):
         world.doubt = 0.0
         self._set(paused=False)
         world.command = "resume@end"
-        self._look()
+        self._reconcile()
         if world.status.rollout:
             latest = max(world.now, world.status.rollout.last_progress_at)
             world.now = max(latest, world.status.rollout.state_since) + 3600
@@ -223,7 +223,7 @@ class History(RuleBasedStateMachine):
         for number in range(300):
             if world.last.wait and world.last.wait.reason == Reason.PAUSED:
                 world.command = f"promote@end-{number}"
-            self._look_and_sleep()
+            self._reconcile_and_sleep()
             idle = 0 if world.state else idle + 1
             if idle == 3:
                 break
@@ -231,13 +231,13 @@ class History(RuleBasedStateMachine):
         self.watcher.rests()
 
     def _set(self, **changes: object) -> None:
-        self.world.settings = self.world.settings.model_copy(update=changes)
+        self.world.settings = self.world.settings.evolve(**changes)
 
-    def _look(self) -> None:
-        self.watcher.look()
+    def _reconcile(self) -> None:
+        self.watcher.reconcile()
 
-    def _look_and_sleep(self) -> None:
-        self._look()
+    def _reconcile_and_sleep(self) -> None:
+        self._reconcile()
         delay = requeue_after(self.world.status, self.world.settings, self.world.now)
         self.world.now += min(max(1.0, delay or 5.0), LONGEST_NAP)
 

@@ -33,7 +33,7 @@ class Watcher:
     allowed: dict[str, int] = field(default_factory=dict)
     """The highest step that each rollout may be in."""
 
-    def look(self) -> None:
+    def reconcile(self) -> None:
         """Run one pass and check everything."""
         world = self.world
         before, writes, route = world.status, len(world.writes), dict(world.route)

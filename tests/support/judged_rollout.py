@@ -47,7 +47,7 @@ class JudgedRollout:
     totals: dict[tuple[Source, str, str], float] = field(default_factory=dict)
     """The current values of the counters."""
     bake: bool = False
-    rehearsal: bool = False
+    pre_traffic: bool = False
     compared: bool = True
 
     def __post_init__(self) -> None:
@@ -94,7 +94,7 @@ class JudgedRollout:
             self.steps,
             self.now,
             bake=self.bake,
-            rehearsal=self.rehearsal,
+            pre_traffic=self.pre_traffic,
             compared=self.compared,
         )
         self.evidence = Evidence.model_validate(judgement.evidence.to_manifest())

@@ -23,7 +23,7 @@ SETTINGS = Rollout(
     analysis=ANALYSIS,
     blue_green=BlueGreen(bake_seconds=60),
 )
-BLUE_GREEN = SETTINGS.model_copy(update={"strategy": Strategy.BLUE_GREEN})
+BLUE_GREEN = SETTINGS.evolve(strategy=Strategy.BLUE_GREEN)
 START = 1_000_000.0
 
 
@@ -102,13 +102,13 @@ class MachineWorld:
         """Return the context of this pass, with a new verdict if a poll is due."""
         if self.status.target is None:
             first = RevisionStatus(revision=self.target, since=self.now)
-            self.status = self.status.model_copy(update={"target": first})
+            self.status = self.status.evolve(target=first)
         status, verdict = self.status, None
         rollout = status.rollout
         if rollout and self.verdict and is_due(rollout, self.settings.analysis, self.now):
             verdict = self.verdict
             previous = rollout.evidence or Evidence()
-            looks = previous.bake_looks
+            polls = previous.bake_polls
             missing = self.now if verdict is Verdict.NO_DATA else None
             down = self.now if verdict is Verdict.METRICS_DOWN else None
             evidence = Evidence(
@@ -116,11 +116,11 @@ class MachineWorld:
                 metrics_down_since=down and (previous.metrics_down_since or down),
                 verdict=verdict,
                 message=f"The judge says {verdict}.",
-                bake_looks=looks + (rollout.state is State.BAKING),
+                bake_polls=polls + (rollout.state is State.BAKING),
                 sources=self._doubts(),
             )
-            polled = rollout.model_copy(update={"evidence": evidence, "polled_at": self.now})
-            status = status.model_copy(update={"rollout": polled})
+            polled = rollout.evolve(evidence=evidence, polled_at=self.now)
+            status = status.evolve(rollout=polled)
         return RolloutContext(
             goal=Goal(
                 self.target,
@@ -206,7 +206,7 @@ class MachineWorld:
         if not self.doubt:
             return ()
         evidence = SourceEvidence(source="Router", begun_at=START, watermark=self.now)
-        return (evidence.model_copy(update={"log_abs": (self.doubt,)}),)
+        return (evidence.evolve(log_abs=(self.doubt,)),)
 
     def _follow(self, ctx: RolloutContext) -> None:
         for write in self._writes(ctx)[: self.cut]:
@@ -256,12 +256,12 @@ def unready(cause: NotReadyReason | None = None, *, ready: int = 0, restarts: in
 
 def changed(settings: Rollout, **changes: object) -> Rollout:
     """Return a copy of the settings with changes."""
-    return settings.model_copy(update=changes)
+    return settings.evolve(**changes)
 
 
 def analysis(**changes: object) -> Rollout:
     """Return settings with a changed analysis."""
-    return changed(SETTINGS, analysis=SETTINGS.analysis.model_copy(update=changes))
+    return changed(SETTINGS, analysis=SETTINGS.analysis.evolve(**changes))
 
 
 def canary_at(state: State, world: MachineWorld | None = None) -> MachineWorld:

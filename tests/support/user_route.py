@@ -114,9 +114,9 @@ class RoutedCluster(FakeCluster):
         return {route: self._live(route) for route in tracked_routes(md)}
 
     @override
-    def look(self) -> Plan:
+    def reconcile(self) -> Plan:
         if self.deleted_at is None:
-            return super().look()
+            return super().reconcile()
         gone = pending_deletion(self.manifest())
         if gone is None:
             return Plan(None, (), (), (), None)

@@ -12,44 +12,44 @@ Value = TypeVar("Value")
 WITHIN = 300.0
 """Default timeout in seconds: long, as machines are loaded and only failing tests reach it."""
 
-LOOK_EVERY = 0.1
+POLL_INTERVAL = 0.1
 LONGEST = 4000
 """Maximum characters of the last value in an error."""
 
 
 def wait_until(
-    look: Callable[[], Value],
+    read: Callable[[], Value],
     accept: Callable[[Value], object] = bool,
     *,
     within: float = WITHIN,
     explain: Callable[[], str] = str,
 ) -> Value:
-    """Poll `look` and return its first accepted value.
+    """Poll `read` and return its first accepted value.
 
     After ``within`` seconds it fails with the last value and the text of ``explain``.
     """
     deadline = time.monotonic() + within
-    while not accept(value := look()):
+    while not accept(value := read()):
         if time.monotonic() > deadline:
             raise _failure(value, within, explain)
-        threading.Event().wait(LOOK_EVERY)
+        threading.Event().wait(POLL_INTERVAL)
     return value
 
 
 async def wait_until_async(
-    look: Callable[[], Awaitable[Value]],
+    read: Callable[[], Awaitable[Value]],
     accept: Callable[[Value], object] = bool,
     *,
     within: float = WITHIN,
     explain: Callable[[], str] = str,
 ) -> Value:
     """Do the same as `wait_until` with a coroutine."""
-    last: Value | str = "nothing: the first look did not end"
+    last: Value | str = "nothing: the first read did not end"
     try:
         async with asyncio.timeout(within):
-            while not accept(value := await look()):
+            while not accept(value := await read()):
                 last = value
-                await asyncio.sleep(LOOK_EVERY)
+                await asyncio.sleep(POLL_INTERVAL)
             return value
     except TimeoutError as error:
         raise _failure(last, within, explain) from error

@@ -5,8 +5,8 @@ from xdist.scheduler import LoadScopeScheduling
 
 SPREAD = (
     "tests/e2e/test_",
-    "tests/unit/judge/test_arrays.py",
-    "tests/unit/judge/test_characteristics.py",
+    "tests/simulations/test_arrays.py",
+    "tests/simulations/test_characteristics.py",
 )
 """Long tests that share nothing within a worker, so that any worker may take any of them."""
 WITH_OWN_SERVERS = (

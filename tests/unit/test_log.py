@@ -57,11 +57,11 @@ def test_what_is_found_open_at_the_end_is_no_error(caplog: pytest.LogCaptureFixt
 
     watch = stubborn()
 
-    async def look() -> None:
+    async def reconcile() -> None:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(log_loop_exception)
         assert await anext(watch) == 1
         loop.call_exception_handler({"message": "a task was lost"})
 
-    asyncio.run(look())
+    asyncio.run(reconcile())
     assert [one.message for one in caplog.records] == ["a task was lost"]

@@ -6,7 +6,7 @@ from halimede import telemetry
 from halimede.web import serve
 
 
-async def test_probes_tell_what_is_wrong() -> None:
+async def test_probes_report_the_cause() -> None:
     """A probe returns 200 and `ok`, or 503 and the reason."""
     trouble: str | None = None
     async with (

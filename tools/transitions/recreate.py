@@ -70,7 +70,7 @@ RECREATE = (
         edges=(Edge((State.ABORT_DRAINING,), None),),
     ),
     Transition(
-        "recreate-held",
+        "recreate-hold",
         "Recreate: a pause, or a route that cannot be used or is in conflict.",
         "The rollout is held before the old revision stops and in the bake, but not in between,"
         " which would prolong the outage.",

@@ -150,7 +150,7 @@ class SourceEvidence(ApiModel):
     dispersion: float = 1.0
     """phi: chi2 over its degrees of freedom for the differences between the stable revision's
     error rates at neighbouring times, before the rollout and in it."""
-    dispersion_looks: int = 0
+    dispersion_differences: int = 0
     """Number of differences that it is the mean of, at most 100."""
     past_requests: int = 0
     """Requests of the stable revision in the two hours before the rollout, without incidents."""
@@ -195,7 +195,7 @@ class Evidence(ApiModel):
     """The reason for the verdict, with the figures."""
     no_data_since: Timestamp | None = None
     metrics_down_since: Timestamp | None = None
-    bake_looks: int = 0
+    bake_polls: int = 0
     """Number of polls in the bake in which the metrics could be read."""
 
 

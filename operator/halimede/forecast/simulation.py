@@ -33,7 +33,7 @@ from halimede.judge.reading import Counts, MetricsRequest
 from halimede.judge.rule import Poll, SourceView, decide_verdict
 from halimede.judge.thresholds import BAKE_HOLD, Limits, levels, limits
 
-LOOKS = 240
+POLLS = 240
 """After this many polls at one step the interval grows to 1/240 of the time so far, so that weeks
 can be simulated; this delays late results by less than half a percent."""
 ROUTE_SECONDS = 1.0
@@ -145,7 +145,7 @@ def run(plan: Plan, traffic: Traffic, seed: int) -> Result:
     verdict = Verdict.NO_DATA
     while True:
         step = len(passed)
-        interval = max(plan.analysis.interval_seconds, (now - entered) / LOOKS)
+        interval = max(plan.analysis.interval_seconds, (now - entered) / POLLS)
         since = entered if pause_ends is None else pause_ends
         limit = plan.steps[step].max_seconds * plan.patience
         extended = (

@@ -38,7 +38,7 @@ class Baseline:
     dispersion: float = 1.0
     seconds: float = 0.0
     """The time span of the samples."""
-    looks: int = 0
+    differences: int = 0
     """Number of differences between minutes from which the dispersion was computed."""
     requests: int = 0
     """All requests, including those in incidents."""
@@ -93,13 +93,13 @@ def summarize_minutes(minutes: Sequence[Counts]) -> Baseline:
     accurate without the incidents, and the standard deviation depends on the dispersion, so both
     are computed alternately.
     """
-    phi, looks = estimate_dispersion(neighbours(minutes), incidents=True)
+    phi, differences = estimate_dispersion(neighbours(minutes), incidents=True)
     kept = _without_incidents(minutes, phi)
     for _ in range(TURNS):
-        phi, looks = estimate_dispersion(neighbours(kept), incidents=False)
+        phi, differences = estimate_dispersion(neighbours(kept), incidents=False)
         kept = _without_incidents(minutes, phi)
     counts = sum((minute for minute in kept if minute is not None), Counts())
-    return Baseline(counts, phi, looks=looks)
+    return Baseline(counts, phi, differences=differences)
 
 
 def _without_incidents(minutes: Sequence[Counts], phi: float) -> list[Counts | None]:

@@ -20,7 +20,7 @@ ENOUGH_ERRORS = 10
 """Minimum number of errors for an estimate of the dispersion."""
 WORST_DISPERSION = 100.0
 """Upper bound of phi."""
-MOST_LOOKS = 100
+MAX_DIFFERENCES = 100
 """Maximum number of differences in the running mean, so that it follows changes."""
 CLIPPED = 10.0
 """A new difference counts at most this many times phi, which limits the effect of incidents."""
@@ -58,7 +58,7 @@ def estimate_dispersion(
         most = sorted(values)[int(EXTREME * (len(values) - 1))]
         values = [min(value, most) for value in values]
     phi = sum(value * weight for value, weight in zip(values, weights, strict=True)) / sum(weights)
-    return round(min(phi, WORST_DISPERSION), 6), min(len(values), MOST_LOOKS)
+    return round(min(phi, WORST_DISPERSION), 6), min(len(values), MAX_DIFFERENCES)
 
 
 def neighbours(bins: Iterable[Counts | None]) -> Iterable[tuple[Counts, Counts]]:
@@ -83,9 +83,9 @@ def difference(before: Counts, after: Counts) -> float | None:
     return gap * gap / variance
 
 
-def add_difference(phi: float, looks: int, value: float) -> tuple[float, int]:
-    """Add a difference to a dispersion that is the mean of *looks* differences."""
-    count = min(looks + 1, MOST_LOOKS)
+def add_difference(phi: float, differences: int, value: float) -> tuple[float, int]:
+    """Add a difference to a dispersion that is the mean of as many *differences*."""
+    count = min(differences + 1, MAX_DIFFERENCES)
     usual = max(1.0, phi)
     updated = phi + (min(value, CLIPPED * usual) - phi) / count
     return round(min(updated, WORST_DISPERSION), 6), count
@@ -99,12 +99,12 @@ def phi_of(evidence: SourceEvidence) -> float:
 def update_dispersion(evidence: SourceEvidence, stable: Counts) -> Changes:
     """Update the dispersion with stable's counts of a poll."""
     value = difference(Counts(evidence.last_requests, evidence.last_errors), stable)
-    phi, looks = evidence.dispersion, evidence.dispersion_looks
+    phi, differences = evidence.dispersion, evidence.dispersion_differences
     if value is not None:
-        phi, looks = add_difference(phi, looks, value)
+        phi, differences = add_difference(phi, differences, value)
     return {
         "dispersion": phi,
-        "dispersion_looks": looks,
+        "dispersion_differences": differences,
         "last_requests": stable.requests,
         "last_errors": stable.errors,
     }

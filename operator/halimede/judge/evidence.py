@@ -71,7 +71,7 @@ def initial_evidence(
         begun_at=moment,
         watermark=moment,
         dispersion=known.dispersion,
-        dispersion_looks=known.looks,
+        dispersion_differences=known.differences,
         past_requests=known.counts.requests,
         past_errors=known.counts.errors,
         log_rel=zeros(len(RATIOS)),

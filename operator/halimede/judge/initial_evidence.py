@@ -60,7 +60,7 @@ def _with_dispersion(
     """Set the dispersion of custom queries to the highest one of all sources."""
     worst = max(baselines.values(), key=lambda baseline: baseline.dispersion)
     return {
-        source: replace(baseline, dispersion=worst.dispersion, looks=worst.looks)
+        source: replace(baseline, dispersion=worst.dispersion, differences=worst.differences)
         if source in custom_sources(analysis)
         else baseline
         for source, baseline in baselines.items()

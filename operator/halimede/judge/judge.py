@@ -55,12 +55,12 @@ def judge_poll(
     *,
     pods_started: Mapping[str, float] | None = None,
     bake: bool = False,
-    rehearsal: bool = False,
+    pre_traffic: bool = False,
     compared: bool = True,
 ) -> Judgement:
     """Add a reading to the evidence, and return the verdict on *step* (from 0).
 
-    In the *bake* nothing passes, and the ceiling from the baseline applies too. In a *rehearsal*
+    In the *bake* nothing passes, and the ceiling from the baseline applies too. With *pre_traffic*
     no user gets the canary's answers: it is not compared with stable, and only Triton, which
     counts all requests that reach it, must have data. *compared* is whether the stable revision
     gets requests at the same time.
@@ -80,14 +80,14 @@ def judge_poll(
     windows = {source: count(source, pods_started=pods_started or {}) for source in bounds.sources}
     views = _build_views(windows, current, analysis)
     case = Poll(
-        views=_without_comparisons(views) if rehearsal else _with_confirmation(views, current),
+        views=_without_comparisons(views) if pre_traffic else _with_confirmation(views, current),
         request=reading.request,
         limits=bounds,
         analysis=analysis,
         step=examined(evidence, step, steps),
         now=now,
         bake=bake,
-        rehearsal=rehearsal,
+        pre_traffic=pre_traffic,
         compared=compared,
         requested_at=requested_at(evidence, (view.evidence for view in views), now),
         client_errors=_with_client_errors(evidence, windows, analysis, now),
@@ -269,7 +269,7 @@ def _update(evidence: Evidence, case: Poll, verdict: Verdict, message: str) -> E
         requests_per_second=per_second(
             evidence.requests_per_second,
             (view.evidence for view in case.views),
-            rehearsal=case.rehearsal,
+            pre_traffic=case.pre_traffic,
         ),
         requested_at=case.requested_at,
         sources=tuple(view.evidence for view in case.views),
@@ -278,5 +278,5 @@ def _update(evidence: Evidence, case: Poll, verdict: Verdict, message: str) -> E
         message=message,
         no_data_since=missing,
         metrics_down_since=down,
-        bake_looks=evidence.bake_looks + (case.bake and down is None),
+        bake_polls=evidence.bake_polls + (case.bake and down is None),
     )

@@ -59,7 +59,7 @@ class Poll:
     now: float
     bake: bool = False
     """Whether the rollout is in the bake, which has no step to pass."""
-    rehearsal: bool = False
+    pre_traffic: bool = False
     """Whether no user gets the canary's answers, so that the router may not count its requests."""
     compared: bool = True
     """Whether the stable revision gets requests at the same time."""
@@ -71,12 +71,12 @@ class Poll:
     @property
     def quiet_for(self) -> float | None:
         """Seconds since the canary's last request, if that is too long; None: it is not."""
-        return None if self.rehearsal else quiet_for(self.requested_at, self.analysis, self.now)
+        return None if self.pre_traffic else quiet_for(self.requested_at, self.analysis, self.now)
 
     @property
     def required(self) -> tuple[SourceView, ...]:
         """The sources that must have data."""
-        if not self.rehearsal:
+        if not self.pre_traffic:
             return self.views
         return tuple(
             view
@@ -133,7 +133,7 @@ def _abort_for_client_errors(case: Poll) -> Outcome | None:
     if (
         evidence is None
         or case.analysis.on_client_errors is not ClientErrors.ABORT
-        or case.rehearsal
+        or case.pre_traffic
     ):
         return None
     if not rise_of_client_errors(evidence) or evidence.polls_against < MIN_POLLS_AGAINST:
@@ -182,7 +182,7 @@ def _is_confirmed(view: SourceView, case: Poll) -> bool:
     requests. If no source counted any, the tests count if stable gets no requests or its counters
     were scraped and did not increase. If they were not scraped, the tests do not count.
     """
-    if case.rehearsal:
+    if case.pre_traffic:
         return True
     witnesses = [view] if view.evidence.confirmation_requests else _witnesses(view, case)
     if witnesses:
@@ -250,7 +250,7 @@ def _continue_bake(case: Poll) -> Outcome:
 
 def _continue_step(case: Poll) -> Outcome | None:
     evidence = case.client_errors
-    if evidence is not None and rise_of_client_errors(evidence) and not case.rehearsal:
+    if evidence is not None and rise_of_client_errors(evidence) and not case.pre_traffic:
         return Verdict.CONTINUE, messages.more_client_errors(evidence, case.request)
     for view in case.required:
         lack = _describe_lack(view, case)

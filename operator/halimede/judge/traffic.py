@@ -14,7 +14,7 @@ FAR = 2.0
 
 
 def per_second(
-    known: float | None, sources: Iterable[SourceEvidence], *, rehearsal: bool = False
+    known: float | None, sources: Iterable[SourceEvidence], *, pre_traffic: bool = False
 ) -> float | None:
     """Estimate the requests per second to the model as a whole.
 
@@ -24,12 +24,12 @@ def per_second(
     Args:
         known: The rate that was known so far; None if none was.
         sources: The counts of each source since the warm-up.
-        rehearsal: Whether the canary gets copies, so that requests are counted twice.
+        pre_traffic: Whether the canary gets copies, so that requests are counted twice.
 
     Returns:
         None if the rate is still unknown.
     """
-    own = None if rehearsal else _mean_rate(tuple(sources))
+    own = None if pre_traffic else _mean_rate(tuple(sources))
     if own is None:
         return known
     if known is not None and known / FAR <= own <= known * FAR:

@@ -95,7 +95,7 @@ def desired_children(
 def diff_children(
     renderer: Renderer,
     live: tuple[Manifest, ...],
-    wanted: tuple[Manifest, ...],
+    desired: tuple[Manifest, ...],
     untouched: frozenset[str],
     kept: frozenset[str] = frozenset(),
 ) -> ChildDiff:
@@ -104,12 +104,12 @@ def diff_children(
     Args:
         renderer: It caches comparisons.
         live: Children with our labels and the owner's uid.
-        wanted: The desired children.
+        desired: The desired children.
         untouched: Revisions that serve but cannot be rendered: their children are not deleted.
         kept: Revisions that may serve again: their ConfigMaps are not deleted.
     """
     live_by_key = {_key(child): child for child in live}
-    desired_by_key = {_key(manifest): manifest for manifest in wanted}
+    desired_by_key = {_key(manifest): manifest for manifest in desired}
     applies = tuple(
         manifest
         for key, manifest in desired_by_key.items()

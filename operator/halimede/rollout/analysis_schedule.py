@@ -44,7 +44,7 @@ def is_due(rollout: RolloutStatus, analysis: Analysis, now: float) -> bool:
     return set_back or now >= due
 
 
-def required_looks(bake_seconds: float, analysis: Analysis) -> int:
+def required_polls(bake_seconds: float, analysis: Analysis) -> int:
     """Return how many polls a bake needs before it may end.
 
     It is the number that finds a revision which only fails, if the bake is long enough for that.
@@ -94,7 +94,7 @@ def analyse(
             now,
             pods_started=pods_started,
             bake=rollout.state is State.BAKING,
-            rehearsal=rollout.state in PRE_TRAFFIC,
+            pre_traffic=rollout.state in PRE_TRAFFIC,
             compared=rollout.weight < FULL_WEIGHT,
         )
         evidence, verdict = judgement.evidence, judgement.verdict

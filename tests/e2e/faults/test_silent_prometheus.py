@@ -17,12 +17,14 @@ def test_a_silent_prometheus_holds_the_weight_and_is_said(user: User, cluster: C
         weighed = user.sees("the first weight", lambda seen: seen.weight > 0)
         cluster.signal("prometheus", signal.SIGSTOP)
         try:
-            held = user.sees("MetricsHold", lambda seen: ready(seen).reason == Reason.METRICS_HOLD)
+            holding = user.sees(
+                "MetricsHold", lambda seen: ready(seen).reason == Reason.METRICS_HOLD
+            )
         finally:
             cluster.signal("prometheus", signal.SIGCONT)
         over = user.sees("the end", lambda seen: seen.settled)
-    assert weighed.weight == held.weight
-    assert ready(held).status == "Unknown"
-    assert "Prometheus" in ready(held).message
+    assert weighed.weight == holding.weight
+    assert ready(holding).status == "Unknown"
+    assert "Prometheus" in ready(holding).message
     assert over.status.last_rollout is not None
     assert over.status.last_rollout.outcome == Outcome.PROMOTED

@@ -74,7 +74,7 @@ async def test_headers_lead_testers_to_the_canary(here: World) -> None:
     here.backend("digits-b")
     here.apply(rendered(here.namespace, testers=True))
     await wait_until_async(
-        lambda: first_answers(here, HEADERS), lambda told: told == ["digits-b"] * 2
+        lambda: first_answers(here, HEADERS), lambda answered: answered == ["digits-b"] * 2
     )
     assert await answers(here, {}) == ["digits-a"] * 2
     assert await answers(here, {"X-Tester": "yes"}) == ["digits-a"] * 2
@@ -86,16 +86,16 @@ async def test_copies_of_http_requests_are_counted(here: World) -> None:
     here.backend("digits-a")
     here.backend("digits-b")
     here.apply(rendered(here.namespace, copies=100))
-    told = await wait_until_async(
-        lambda: first_answers(here, {}), lambda told: told == ["digits-a"] * 2
+    answered = await wait_until_async(
+        lambda: first_answers(here, {}), lambda answered: answered == ["digits-a"] * 2
     )
     for _ in range(50):
-        told += await answers(here, {})
-    assert set(told) == {"digits-a"}
+        answered += await answers(here, {})
+    assert set(answered) == {"digits-a"}
     name = f"{here.namespace}_digits-b_8000"
     query = f'envoy_cluster_upstream_rq_xx{{envoy_cluster_name="{name}"}}'
 
     async def copied() -> float:
         return sum(float(one["value"][1]) for one in await asyncio.to_thread(here.query, query))
 
-    assert await wait_until_async(copied, lambda count: count >= 50) <= len(told) // 2
+    assert await wait_until_async(copied, lambda count: count >= 50) <= len(answered) // 2

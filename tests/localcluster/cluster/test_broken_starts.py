@@ -19,8 +19,8 @@ LIMIT = 120
 
 def start(binaries: Path, *parts: Part) -> None:
     """Start a cluster of these programs and return the error."""
-    wanted = ClusterRequest(f"broken-{os.getpid()}", binaries, parts, kwok_nodes=0, bound=True)
-    launch.launch(wanted, lambda _: None)
+    request = ClusterRequest(f"broken-{os.getpid()}", binaries, parts, kwok_nodes=0, bound=True)
+    launch.launch(request, lambda _: None)
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ def test_a_change_of_the_source_is_another_build(tool: Tool) -> None:
     assert tool.key != before
 
 
-def test_a_build_that_fails_says_what_the_compiler_said(tool: Tool) -> None:
+def test_failed_build_prints_the_compiler_output(tool: Tool) -> None:
     """The error has the tool and the compiler's output; the cache stays empty."""
     (tool.module / "main.go").write_text("package main\n\nfunc main() { nonsense() }\n")
     with pytest.raises(BuildError, match=r"hello could not be built[^\0]*undefined: nonsense"):
@@ -77,7 +77,7 @@ def test_missing_ready_programs_are_named(
 @pytest.mark.parametrize(
     "module", [tool.module for tool in build.EVERYTHING], ids=lambda m: m.name
 )
-def test_every_module_says_which_go_it_needs(module: Path) -> None:
+def test_every_module_states_its_go_version(module: Path) -> None:
     """The compiler is chosen by the module's go directive."""
     assert toolchain.version_needed(module / "go.mod") >= (1, 26)
 

@@ -36,7 +36,7 @@ def test_a_long_step_is_reported_with_its_time_and_detail() -> None:
     assert "failed" not in lines[-1]
 
 
-def test_a_step_that_fails_says_so() -> None:
+def test_failed_step_is_reported() -> None:
     """The last line of a failed step says so."""
     lines: list[str] = []
     with pytest.raises(ValueError, match="full"), Progress(lines.append).step("Building"):

@@ -119,7 +119,7 @@ def test_a_pod_gets_its_own_fields_as_variables(path: str, value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "divisor", "value"),
+    ("resource", "divisor", "value"),
     [
         ("limits.cpu", "1", "2"),
         ("limits.cpu", "1m", "1500"),
@@ -129,10 +129,10 @@ def test_a_pod_gets_its_own_fields_as_variables(path: str, value: str) -> None:
     ],
 )
 def test_a_container_gets_its_resources_as_variables(
-    wanted: str, divisor: str, value: str
+    resource: str, divisor: str, value: str
 ) -> None:
     """Values are in units of the divisor, rounded up; without a limit they are the node's."""
-    origin = {"resourceFieldRef": {"resource": wanted, "divisor": divisor}}
+    origin = {"resourceFieldRef": {"resource": resource, "divisor": divisor}}
     container = {
         "resources": {"limits": {"cpu": "1500m"}, "requests": {"memory": "64Mi"}},
         "env": [{"name": "V", "valueFrom": origin}],

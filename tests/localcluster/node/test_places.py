@@ -56,8 +56,8 @@ def cluster(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     assert started.returncode == 0, started.stderr
     with find(name) as running:
         evaluated = ["sh", "-c", f'{started.stdout} printf %s "$KUBECONFIG"']
-        told = subprocess.run(evaluated, capture_output=True, text=True, check=True)
-        assert told.stdout == str(running.kubeconfig)
+        result = subprocess.run(evaluated, capture_output=True, text=True, check=True)
+        assert result.stdout == str(running.kubeconfig)
         yield running
 
 

@@ -125,9 +125,9 @@ def test_a_termination_is_reported_beside_the_current_state() -> None:
     """A restarted container has the exit code, reason and message of its last end."""
     ended = Terminated(137, "Error", "killed", 10.0, 20.0, "process://1")
     now = Container("c", "i", Running(30.0), last=ended, restarts=2, started=True, ready=True)
-    told = status_of([now])["containerStatuses"][0]
-    assert told["state"] == {"running": {"startedAt": "1970-01-01T00:00:30Z"}}
-    assert told["lastState"] == {
+    status = status_of([now])["containerStatuses"][0]
+    assert status["state"] == {"running": {"startedAt": "1970-01-01T00:00:30Z"}}
+    assert status["lastState"] == {
         "terminated": {
             "exitCode": 137,
             "reason": "Error",
@@ -137,4 +137,4 @@ def test_a_termination_is_reported_beside_the_current_state() -> None:
             "containerID": "process://1",
         }
     }
-    assert told["restartCount"] == 2
+    assert status["restartCount"] == 2

@@ -31,12 +31,12 @@ ROUTER_UP = {"__name__": "envoy_cluster_upstream_rq_total", "instance": "envoy"}
 
 
 async def read(
-    url: str | None, wanted: MetricsRequest | None = None, *, read_seconds: float = 10.0
+    url: str | None, asked: MetricsRequest | None = None, *, read_seconds: float = 10.0
 ) -> Reading:
     """Ask once."""
     metrics = PrometheusReader(url, read_seconds=read_seconds)
     try:
-        return await metrics.read(plan_queries(wanted or request()))
+        return await metrics.read(plan_queries(asked or request()))
     finally:
         metrics.close()
 
@@ -184,8 +184,8 @@ async def test_infos_are_no_warnings(server: Server) -> None:
 async def test_several_queries_make_one_answer(server: Server) -> None:
     """Traefik's label may have either of two names, which takes two queries."""
     server.body = answer({"metric": ROUTER_UP, "values": [[1.5, "3"]]})
-    wanted = replace(request(), provider=MetricsProvider.TRAEFIK)
-    said = (await read(server.url, wanted)).answers[Source.ROUTER]
+    asked = replace(request(), provider=MetricsProvider.TRAEFIK)
+    said = (await read(server.url, asked)).answers[Source.ROUTER]
     assert isinstance(said, CounterSamples)
     assert len(said.series) == 2
     assert sum("exported_service=~" in query for query in server.asked) == 1

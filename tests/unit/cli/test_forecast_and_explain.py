@@ -107,7 +107,7 @@ def test_explain_reads_the_object_and_explains_it(kubeconfig: Path) -> None:
     assert (asked.returncode, asked.stdout) == (0, expected), asked.stderr
 
 
-def test_explain_says_that_there_is_no_such_object(kubeconfig: Path) -> None:
+def test_explain_fails_without_the_object(kubeconfig: Path) -> None:
     """Without a namespace the object is read from `default`."""
     asked = ask(kubeconfig, "digits")
     assert (asked.returncode, asked.stdout) == (1, "")

@@ -81,7 +81,7 @@ def test_render_quotes_what_readers_take_for_something_else(
         assert f"'{word}': '{word}'" in printed
 
 
-def test_render_says_that_there_is_no_file(capsys: pytest.CaptureFixture[str]) -> None:
+def test_render_reports_a_missing_file(capsys: pytest.CaptureFixture[str]) -> None:
     """A missing file gives a message, not a traceback."""
     assert main(["render", "missing.yaml"]) == 1
     assert "No such file" in capsys.readouterr().err

@@ -112,7 +112,7 @@ def test_a_link_in_an_archive_is_rejected(site: Site, to: Path) -> None:
         fetch(f"{site.url}/m.tgz", to, credentials=TRUSTED)
 
 
-def test_a_bomb_is_stopped_by_what_it_unpacks_to(site: Site, to: Path) -> None:
+def test_archive_is_limited_by_its_unpacked_size(site: Site, to: Path) -> None:
     """The limit applies to the unpacked size."""
     site.files["/m.zip"] = _zip(("model.bin", bytes(1_000_000)))
     with pytest.raises(FetchError, match="max-bytes"):

@@ -9,13 +9,13 @@ import pytest
 from halimede.forecast.random_variates import binomial, poisson
 
 
-@pytest.mark.parametrize("wanted", [0.3, 40.0, 5000.0])
-def test_poisson_has_its_mean_and_spread(wanted: float) -> None:
+@pytest.mark.parametrize("expected", [0.3, 40.0, 5000.0])
+def test_poisson_has_its_mean_and_spread(expected: float) -> None:
     """This also holds where the normal distribution approximates it."""
     rng = Random(1)
-    drawn = [poisson(rng, wanted) for _ in range(1000)]
-    assert mean(drawn) == pytest.approx(wanted, abs=5 * sqrt(wanted / 1000))
-    assert stdev(drawn) == pytest.approx(sqrt(wanted), rel=0.15)
+    drawn = [poisson(rng, expected) for _ in range(1000)]
+    assert mean(drawn) == pytest.approx(expected, abs=5 * sqrt(expected / 1000))
+    assert stdev(drawn) == pytest.approx(sqrt(expected), rel=0.15)
 
 
 @pytest.mark.parametrize(("trials", "rate"), [(40, 0.1), (200_000, 0.2)])

@@ -87,7 +87,7 @@ def test_the_ceiling_is_three_times_what_the_past_allows_for(
     assert ceiling == pytest.approx(3 * clopper_pearson_upper(basis), abs=1e-6)
 
 
-def test_clustered_errors_tell_less_of_the_past() -> None:
+def test_clustered_errors_count_as_fewer_requests() -> None:
     """5000 requests whose errors come four at a time count as 1250."""
     ceiling = start_bake(evidence(Counts(1000, 8), Counts(4000, 32), 4.0), 0.95).bake_ceiling
     assert ceiling == pytest.approx(3 * clopper_pearson_upper(Counts(1250, 10)), abs=1e-6)

@@ -16,7 +16,7 @@ def test_the_past_is_the_growth_of_the_counters() -> None:
     assert result.rate == pytest.approx(5 / 905)
 
 
-def test_few_requests_tell_no_rate() -> None:
+def test_few_requests_give_no_request_rate() -> None:
     """Under 300 requests there is no rate."""
     assert Baseline(Counts(299, 0)).rate is None
     assert Baseline(Counts(300, 3)).rate == 0.01
@@ -31,7 +31,7 @@ def test_the_rate_of_a_past_without_incidents_is_that_of_all_of_it() -> None:
     result = summarize_minutes(QUIET)
     assert result.counts == Counts(120_000, 600)
     assert result.dispersion < 1.5
-    assert result.looks == 100
+    assert result.differences == 100
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_few_errors_are_no_incident() -> None:
     )
 
 
-def test_all_requests_tell_how_many_come() -> None:
+def test_request_rate_counts_all_requests() -> None:
     """Requests in an incident count for the traffic, but not for the usual error rate."""
     minutes = tuple((60.0 * at, 1000.0 * at) for at in range(61))
     errors = tuple((60.0 * at, 500.0 * (at > 30) + 2 * at) for at in range(61))

@@ -19,13 +19,13 @@ GOOD = (Counts(1000, 5), Counts(9000, 45))
 CERTIFY = limits(Analysis()).certify
 
 
-def looks_until_passed(
+def polls_until_passed(
     watch: JudgedRollout, canary: Counts, stable: Counts, most: int = 200
 ) -> int:
     """Return the number of polls with these counts until the step passes."""
-    for look in range(1, most + 1):
+    for poll in range(1, most + 1):
         if watch.poll(canary, stable).verdict is Verdict.PASS:
-            return look
+            return poll
     raise AssertionError(watch.evidence.message)
 
 
@@ -51,7 +51,7 @@ def test_an_equal_passes_within_minutes_after_an_outage(minutes: int) -> None:
     watch = JudgedRollout(past=PAST)
     for _ in range(4 * minutes):
         assert watch.poll(Counts(100, 30), Counts(900, 270)).verdict is Verdict.CONTINUE
-    assert looks_until_passed(watch, Counts(100, 0), Counts(900, 4)) <= 16
+    assert polls_until_passed(watch, Counts(100, 0), Counts(900, 4)) <= 16
 
 
 def test_an_outage_certifies_nothing() -> None:
@@ -66,12 +66,12 @@ def test_an_outage_certifies_nothing() -> None:
 def test_an_equal_passes_while_stable_is_not_as_usual() -> None:
     """Both have 3 %, over the level of 1.5 %; the canary passes by comparison."""
     watch = JudgedRollout(past=PAST)
-    look = looks_until_passed(watch, Counts(1000, 30), Counts(9000, 270))
+    poll = polls_until_passed(watch, Counts(1000, 30), Counts(9000, 270))
     evidence = watch.source_evidence()
     assert len(evidence.log_no_worse) == len(PASS_FACTORS)
     assert evidence.usual_requests == 0
     assert log_odds_pass(evidence, 0.015) >= CERTIFY
-    assert look <= 12
+    assert poll <= 12
 
 
 def test_a_canary_four_times_as_bad_does_not_pass_while_stable_is_not_as_usual() -> None:
@@ -84,7 +84,7 @@ def test_a_canary_four_times_as_bad_does_not_pass_while_stable_is_not_as_usual()
     assert log_odds_pass(evidence, 0.015) < 0
 
 
-def test_the_first_look_of_a_trouble_is_left_out() -> None:
+def test_the_first_poll_of_an_outage_is_left_out() -> None:
     """The poll in which the trouble begins is already excluded."""
     watch = JudgedRollout(past=PAST)
     watch.poll(*GOOD)
@@ -104,7 +104,7 @@ def test_what_the_canary_does_has_no_say_in_what_is_usual() -> None:
     )
 
 
-def test_one_error_in_a_look_with_few_requests_is_as_usual() -> None:
+def test_one_error_in_a_poll_with_few_requests_is_as_usual() -> None:
     """One error in 20 requests is as usual."""
     watch = JudgedRollout(past=PAST)
     watch.poll(Counts(4, 0), Counts(20, 1))
@@ -128,8 +128,8 @@ def test_an_equal_of_a_stable_close_to_the_level_passes(part: float) -> None:
     watch = JudgedRollout(past={Source.TRITON: usual(round(120_000 * part))})
     assert watch.evidence.levels[-1] == 0.05
     counts = Counts(1000, round(1000 * part)), Counts(9000, round(9000 * part))
-    look = looks_until_passed(watch, *counts)
-    assert look > 4
+    poll = polls_until_passed(watch, *counts)
+    assert poll > 4
     for _ in range(20):
         assert watch.poll(*counts).verdict is Verdict.PASS
     assert log_odds_pass(watch.source_evidence(), 0.05) > log(1000)
@@ -163,7 +163,7 @@ def test_after_an_outage_the_message_does_not_blame_stable() -> None:
     assert judgements[-1].message.endswith("the error rate is under 1.5 % (20:1 required)")
 
 
-def test_what_says_that_stable_itself_could_not_pass() -> None:
+def test_message_if_stable_itself_could_not_pass() -> None:
     """If stable's rate is over the level, the message says that an equal cannot pass."""
     watch = JudgedRollout(past={Source.TRITON: usual(12_000)})
     for _ in range(60):

@@ -20,7 +20,7 @@ def watched(wish: BetterThanStable, past: int = 12_000) -> JudgedRollout:
     return JudgedRollout(analysis, past={Source.TRITON: usual(past)})
 
 
-def test_a_canary_better_than_a_bad_stable_passes_and_says_so() -> None:
+def test_canary_better_than_a_bad_stable_passes_with_a_message() -> None:
     """6 % against 10 % passes, though the step requires 5 %."""
     watch = watched(BetterThanStable.PROMOTE)
     judgements = [watch.poll(SIX, TEN) for _ in range(30)]
@@ -31,7 +31,7 @@ def test_a_canary_better_than_a_bad_stable_passes_and_says_so() -> None:
     assert judgements[-1].verdict is Verdict.PASS
 
 
-def test_a_better_canary_is_held_with_hold() -> None:
+def test_better_canary_is_held_with_hold() -> None:
     """The message says that an equal revision would not pass either."""
     watch = watched(BetterThanStable.HOLD)
     judgements = [watch.poll(SIX, TEN) for _ in range(60)]
@@ -64,7 +64,7 @@ def test_beside_a_good_stable_nothing_is_bet_on_being_better() -> None:
     assert watch.source_evidence().log_better == ()
 
 
-def test_the_bets_begin_with_the_look_after_stable_is_known_to_be_bad() -> None:
+def test_the_bets_begin_with_the_poll_after_stable_is_known_to_be_bad() -> None:
     """The bets start after the poll that shows stable as bad, so they do not depend on it."""
     watch = watched(BetterThanStable.PROMOTE, past=600)
     watch.poll(Counts(200, 0), TEN)
@@ -87,6 +87,6 @@ def test_what_was_better_in_an_outage_of_stable_alone_is_forgotten_after_it() ->
 def test_a_better_one_still_needs_polls_and_requests() -> None:
     """`minRequests` applies here, too."""
     watch = watched(BetterThanStable.PROMOTE)
-    watch.analysis = watch.analysis.model_copy(update={"min_requests": 2000})
+    watch.analysis = watch.analysis.evolve(min_requests=2000)
     verdicts = [watch.poll(Counts(200, 2), TEN).verdict for _ in range(12)]
     assert verdicts == [Verdict.CONTINUE] * 9 + [Verdict.PASS] * 3

@@ -22,9 +22,9 @@ def watched(wish: ClientErrors = ClientErrors.HOLD) -> JudgedRollout:
     return JudgedRollout(Analysis(on_client_errors=wish))
 
 
-def polled(watch: JudgedRollout, looks: int, client_errors: tuple[int, int]) -> list[Judgement]:
+def polled(watch: JudgedRollout, polls: int, client_errors: tuple[int, int]) -> list[Judgement]:
     """Poll this often with requests without errors."""
-    return [watch.poll(*SEEN, client_errors=client_errors) for _ in range(looks)]
+    return [watch.poll(*SEEN, client_errors=client_errors) for _ in range(polls)]
 
 
 def test_client_errors_hold_a_step_and_are_reported() -> None:
@@ -119,10 +119,10 @@ def test_client_errors_are_reported_in_the_bake() -> None:
 
 
 @pytest.mark.parametrize("wish", [ClientErrors.HOLD, ClientErrors.ABORT])
-def test_client_errors_of_a_rehearsal_are_not_judged(wish: ClientErrors) -> None:
-    """In a rehearsal client errors are not judged: copies are not a fair sample."""
+def test_client_errors_are_not_judged_before_traffic(wish: ClientErrors) -> None:
+    """Before traffic client errors are not judged: copies are not a fair sample."""
     watch = watched(wish)
-    watch.rehearsal = True
+    watch.pre_traffic = True
     judgements = polled(watch, 20, TWENTY_PERCENT)
     assert judgements[-1].verdict is Verdict.PASS
 

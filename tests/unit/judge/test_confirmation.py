@@ -39,7 +39,7 @@ def test_an_outage_of_both_stops_nothing_while_stables_triton_is_not_scraped(
 
 
 @pytest.mark.parametrize("bake", [False, True])
-def test_a_canary_that_goes_on_to_fail_alone_is_stopped(*, bake: bool) -> None:
+def test_canary_that_keeps_failing_alone_is_aborted(*, bake: bool) -> None:
     """The canary is stopped when stable recovers, though its Triton is not scraped."""
     watch = JudgedRollout(Analysis(), past=PAST)
     for _ in range(4):
@@ -70,7 +70,7 @@ def test_the_comparison_begins_with_the_suspicion_and_ends_with_it() -> None:
     assert evidence.confirmation_requests == 0
 
 
-def test_a_canary_over_the_ceiling_is_held_while_stable_is_nearly_as_bad() -> None:
+def test_canary_over_the_ceiling_is_held_while_stable_is_nearly_as_bad() -> None:
     """7 % against 5 % is over the ceiling but not confirmed as worse, so it is held."""
     watch = JudgedRollout(past={Source.TRITON: usual(6000)})
     verdicts = {watch.poll(Counts(200, 14), Counts(1800, 90)).verdict for _ in range(60)}
@@ -96,7 +96,7 @@ def test_a_stable_with_few_requests_takes_its_time_to_confirm() -> None:
     assert len(confirmed) > 5
 
 
-def test_the_same_canary_is_stopped_beside_a_good_stable() -> None:
+def test_same_canary_is_aborted_beside_a_good_stable() -> None:
     """7 % against 0.5 % is stopped."""
     watch = JudgedRollout(past=PAST)
     verdicts = [watch.poll(Counts(200, 14), Counts(1800, 9)).verdict for _ in range(10)]
@@ -125,7 +125,7 @@ def test_a_source_that_counts_stable_speaks_for_itself() -> None:
 
 
 @pytest.mark.parametrize("provider", [MetricsProvider.NONE, MetricsProvider.CONTOUR])
-def test_without_stable_scrapes_a_suspected_canary_is_held(provider: MetricsProvider) -> None:
+def test_suspected_canary_without_stable_scrapes_is_held(provider: MetricsProvider) -> None:
     """Without any counter of stable the canary is held, if stable has a share."""
     watch = JudgedRollout(
         Analysis(provider=provider), past=PAST, unscraped=set(EVERYTHING_OF_STABLE)
@@ -137,7 +137,7 @@ def test_without_stable_scrapes_a_suspected_canary_is_held(provider: MetricsProv
 
 
 @pytest.mark.parametrize("provider", [MetricsProvider.NONE, MetricsProvider.CONTOUR])
-def test_without_stable_requests_a_suspected_canary_is_held_later(
+def test_suspected_canary_without_stable_requests_is_held_later(
     provider: MetricsProvider,
 ) -> None:
     """The same holds if stable's counters end: it may still have requests."""
@@ -168,7 +168,7 @@ def test_the_test_stands_alone_where_stables_counters_do_not_move() -> None:
     assert verdicts == [Verdict.CONTINUE] * 3 + [Verdict.ABORT]
 
 
-def test_the_control_share_of_the_bake_must_confirm_what_the_past_says() -> None:
+def test_control_share_of_the_bake_must_confirm_the_baseline() -> None:
     """If both fail ten times as often as in the past, the canary is not stopped."""
     watch = JudgedRollout(past=PAST)
     for _ in range(5):

@@ -38,7 +38,7 @@ def test_http_errors_are_responses_of_class_5() -> None:
     assert (seen.canary, seen.stable) == (Counts(15, 3), Counts(80, 0))
 
 
-def test_grpc_errors_are_codes_although_envoy_says_class_2() -> None:
+def test_grpc_errors_are_codes_although_their_class_is_2() -> None:
     """20 calls of class 2, of which 7 are INTERNAL, are seven errors."""
     seen = counted(
         Source.ROUTER,

@@ -67,9 +67,9 @@ class Watch:
             Source.TRITON: measured(triton(CANARY, points), triton(STABLE, points))
         }
         answers |= {one.source: CustomCounts(stable, canary) for one in asked}
-        wanted = replace(request(self.now, counted_since(self.evidence)), indicators=asked)
+        asked_for = replace(request(self.now, counted_since(self.evidence)), indicators=asked)
         judgement = judge_poll(
-            self.evidence, Reading(wanted, answers), self.analysis, step, 3, self.now
+            self.evidence, Reading(asked_for, answers), self.analysis, step, 3, self.now
         )
         self.evidence = Evidence.model_validate(judgement.evidence.to_manifest())
         return judgement

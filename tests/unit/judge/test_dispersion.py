@@ -7,7 +7,7 @@ import pytest
 from halimede.forecast.random_variates import binomial
 from halimede.judge.dispersion import (
     CLIPPED,
-    MOST_LOOKS,
+    MAX_DIFFERENCES,
     WORST_DISPERSION,
     add_difference,
     difference,
@@ -46,7 +46,7 @@ def test_a_difference_is_the_square_of_its_standard_deviations() -> None:
     ],
     ids=["no errors", "errors only", "nothing before", "nothing after"],
 )
-def test_some_neighbours_tell_no_difference(before: Counts, after: Counts) -> None:
+def test_some_neighbours_give_no_difference(before: Counts, after: Counts) -> None:
     """Both periods need requests, of which some but not all have failed."""
     assert difference(before, after) is None
 
@@ -108,14 +108,16 @@ def test_a_dispersion_has_an_upper_end() -> None:
 def test_the_number_of_differences_is_returned_with_it() -> None:
     """At most 100 differences count, so that later ones have some weight."""
     assert estimate_dispersion(neighbours(clustered(1, 31)), incidents=False)[1] == 30
-    assert estimate_dispersion(neighbours(clustered(1, 150)), incidents=False)[1] == MOST_LOOKS
+    assert (
+        estimate_dispersion(neighbours(clustered(1, 150)), incidents=False)[1] == MAX_DIFFERENCES
+    )
 
 
 def test_what_is_learnt_counts_as_one_of_the_differences() -> None:
     """The mean of all of them, the first one alone included."""
     assert add_difference(1.0, 0, 3.0) == (3.0, 1)
     assert add_difference(3.0, 1, 1.0) == (2.0, 2)
-    assert add_difference(2.0, MOST_LOOKS, 7.0) == (pytest.approx(2.05), MOST_LOOKS)
+    assert add_difference(2.0, MAX_DIFFERENCES, 7.0) == (pytest.approx(2.05), MAX_DIFFERENCES)
 
 
 def test_an_incident_is_learnt_as_ten_times_what_is_usual_at_most() -> None:
@@ -145,7 +147,7 @@ def test_even_errors_never_count_for_more_than_independent_ones() -> None:
     assert phi_of(evidence) == 1.0
 
 
-def test_the_canarys_errors_tell_no_dispersion() -> None:
+def test_canary_errors_do_not_change_the_dispersion() -> None:
     """Otherwise a revision that fails in bursts would weaken the evidence against it."""
     watch = JudgedRollout()
     for at in range(30):

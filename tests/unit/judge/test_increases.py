@@ -117,7 +117,7 @@ def total_of_polls(pods: list[Pod], polls: list[int]) -> tuple[Counts, Counts, f
         assert seen.watermark >= evidence.watermark
         canary += seen.canary
         stable += seen.stable
-        stored = evidence.model_copy(update={"watermark": seen.watermark}).to_manifest()
+        stored = evidence.evolve(watermark=seen.watermark).to_manifest()
         evidence = SourceEvidence.model_validate(stored)
     return canary, stable, evidence.watermark
 
@@ -229,7 +229,7 @@ def test_no_samples_give_no_watermark() -> None:
     assert watermark(find_targets([empty], TRITON.labelling)) is None
 
 
-def test_a_sample_is_written_as_prometheus_says_it() -> None:
+def test_sample_is_described_with_its_labels() -> None:
     """Samples of a series are ordered, and scrapes differ by their time alone."""
     (process,) = find_targets([triton(CANARY, ((0, 1), (15, 2)))], TRITON.labelling)
     assert (process.first, process.last, process.interval) == (0, 15, 15)

@@ -26,7 +26,7 @@ def test_a_good_canary_passes_with_its_figures() -> None:
     )
 
 
-def test_a_bad_canary_is_stopped_with_its_figures() -> None:
+def test_abort_message_has_the_counts() -> None:
     """The message has the counts of both revisions and the odds."""
     watch = JudgedRollout()
     for _ in range(3):
@@ -40,7 +40,7 @@ def test_a_bad_canary_is_stopped_with_its_figures() -> None:
     assert (judgement.evidence.verdict, judgement.evidence.message) == ("Abort", judgement.message)
 
 
-def test_a_canary_over_the_ceiling_is_stopped_without_anything_to_compare() -> None:
+def test_canary_over_the_ceiling_is_aborted_if_there_is_no_comparison() -> None:
     """With all traffic on the canary, the ceiling alone stops it."""
     watch = JudgedRollout()
     for _ in range(3):
@@ -220,7 +220,7 @@ def test_evidence_outlives_a_change_of_the_ceiling() -> None:
     """A new ceiling gives new rates to bet on, which start at odds of 1:1."""
     watch = JudgedRollout()
     watch.poll(*BAD)
-    watch.analysis = watch.analysis.model_copy(update={"max_error_percent": "30"})
+    watch.analysis = watch.analysis.evolve(max_error_percent="30")
     assert watch.poll(*BAD).verdict is Verdict.CONTINUE
     assert len(watch.evidence.sources[0].log_abs) == 3
     assert watch.poll(*BAD).verdict is Verdict.CONTINUE
@@ -277,7 +277,7 @@ def test_the_past_sets_the_demands_and_the_dispersion() -> None:
     begun = begin(analysis, 3, History(request(), {Source.TRITON: past}), 4000.0)
     assert begun.levels == pytest.approx((0.05, 0.025, 0.0127), abs=1e-3)
     assert begun.sources[0].dispersion == pytest.approx(48.8, abs=0.1)
-    assert begun.sources[0].dispersion_looks == 10
+    assert begun.sources[0].dispersion_differences == 10
     assert begun.sources[0].watermark == 4000.0
 
 

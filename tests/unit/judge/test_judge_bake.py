@@ -15,7 +15,7 @@ def baked(errors: int = 0) -> JudgedRollout:
     return watch
 
 
-def test_what_turns_bad_in_the_bake_is_stopped_by_what_stable_was() -> None:
+def test_canary_that_turns_bad_in_the_bake_is_aborted_by_the_baseline() -> None:
     """3 % is under `maxErrorPercent`, but far over three times stable's 0.1 %."""
     watch = baked(10)
     verdicts = [watch.poll(Counts(200, 6)).verdict for _ in range(5)]
@@ -25,7 +25,7 @@ def test_what_turns_bad_in_the_bake_is_stopped_by_what_stable_was() -> None:
         " 0.71 % (the ceiling from the baseline of aaaa1111); all tests together 1400:1 (abort at"
         " 100:1)"
     )
-    assert watch.evidence.bake_looks == 5
+    assert watch.evidence.bake_polls == 5
 
 
 def test_what_is_as_it_was_is_left_alone_in_the_bake() -> None:
@@ -47,12 +47,12 @@ def test_the_ceiling_of_the_bake_stays_as_it_was_at_its_beginning() -> None:
     assert watch.evidence.sources[0].bake_ceiling == fixed
 
 
-def test_looks_that_saw_nothing_are_not_counted_in_the_bake() -> None:
+def test_polls_without_requests_are_not_counted_in_the_bake() -> None:
     """A poll during an outage of Prometheus does not count."""
     watch = baked()
     watch.instead = {Source.TRITON: DOWN}
     watch.poll()
-    assert watch.evidence.bake_looks == 0
+    assert watch.evidence.bake_polls == 0
     watch.instead = {}
     watch.poll()
-    assert watch.evidence.bake_looks == 1
+    assert watch.evidence.bake_polls == 1

@@ -361,7 +361,7 @@ def test_a_client_that_left_is_no_client_error(
 
 
 @pytest.mark.parametrize("provider", [MetricsProvider.CONTOUR, EG])
-def test_the_codes_of_client_errors_are_asked_for_if_they_are_wanted(
+def test_codes_of_client_errors_are_queried_on_demand(
     provider: MetricsProvider,
 ) -> None:
     """The same query returns the errors too."""

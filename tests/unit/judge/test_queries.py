@@ -13,9 +13,9 @@ from halimede.judge.reading import MetricsRequest
 from tests.support.series import CANARY, STABLE, request
 
 
-def query(source: Source, wanted: MetricsRequest) -> str:
+def query(source: Source, request: MetricsRequest) -> str:
     """Return the only query of a source."""
-    (text,) = build_queries(source, wanted)
+    (text,) = build_queries(source, request)
     return text
 
 

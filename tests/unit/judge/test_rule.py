@@ -18,22 +18,22 @@ PAST = {Source.TRITON: usual(600)}
 """0.5 % errors."""
 
 
-def looks_until_stopped(
+def polls_until_stopped(
     watch: JudgedRollout, canary: Counts, stable: Counts, most: int = 60
 ) -> int:
     """Return the number of polls with these counts until the canary is stopped."""
-    for look in range(1, most + 1):
+    for poll in range(1, most + 1):
         if watch.poll(canary, stable).verdict is Verdict.ABORT:
-            return look
+            return poll
     raise AssertionError(watch.evidence.message)
 
 
 def test_tests_that_agree_stop_sooner_than_each_of_them_would() -> None:
     """The mean of six reaches 100 to 1 before one of them reaches 600 to 1."""
     watch = JudgedRollout(Analysis())
-    look = looks_until_stopped(watch, Counts(50, 2), Counts(450, 3))
+    poll = polls_until_stopped(watch, Counts(50, 2), Counts(450, 3))
     strongest = max(log_odds_against(evidence) for evidence in watch.evidence.sources)
-    assert look > 4
+    assert poll > 4
     assert log(100) < strongest < log(600)
 
 
@@ -69,10 +69,10 @@ def test_the_mean_is_what_decides(provider: MetricsProvider) -> None:
 
 def test_four_polls_stop_unless_most_requests_fail() -> None:
     """Three polls may be a short burst, so they stop only a total failure."""
-    assert looks_until_stopped(JudgedRollout(), *BAD) == 4
-    assert looks_until_stopped(JudgedRollout(), *ALL_FAIL) == 3
-    assert looks_until_stopped(JudgedRollout(), Counts(1000, 499), Counts(9000, 40)) == 4
-    assert looks_until_stopped(JudgedRollout(), Counts(1000, 501), Counts(9000, 40)) == 3
+    assert polls_until_stopped(JudgedRollout(), *BAD) == 4
+    assert polls_until_stopped(JudgedRollout(), *ALL_FAIL) == 3
+    assert polls_until_stopped(JudgedRollout(), Counts(1000, 499), Counts(9000, 40)) == 4
+    assert polls_until_stopped(JudgedRollout(), Counts(1000, 501), Counts(9000, 40)) == 3
 
 
 def test_a_burst_in_three_polls_stops_nothing() -> None:
@@ -89,18 +89,18 @@ def test_a_burst_in_three_polls_stops_nothing() -> None:
 
 @pytest.mark.parametrize("provider", [MetricsProvider.NONE, MetricsProvider.CONTOUR])
 @pytest.mark.parametrize("good", [0, 1, 10, 200])
-def test_total_failure_is_stopped_at_the_third_look_whatever_was_before(
+def test_total_failure_is_aborted_at_the_third_poll_whatever_was_before(
     good: int, provider: MetricsProvider
 ) -> None:
     """An hour without errors does not delay the stop."""
     watch = JudgedRollout(Analysis(provider=provider), past=PAST)
     for _ in range(good):
         watch.poll(Counts(1000, 5), Counts(9000, 45))
-    assert looks_until_stopped(watch, Counts(1000, 1000), Counts(9000, 45)) == 3
+    assert polls_until_stopped(watch, Counts(1000, 1000), Counts(9000, 45)) == 3
 
 
 @pytest.mark.parametrize("good", [1, 200])
-def test_total_failure_in_the_bake_is_stopped_at_the_third_look(good: int) -> None:
+def test_total_failure_in_the_bake_is_aborted_at_the_third_poll(good: int) -> None:
     """This also holds without requests on the stable revision."""
     watch = JudgedRollout(Analysis(), past=PAST)
     for _ in range(5):
@@ -108,7 +108,7 @@ def test_total_failure_in_the_bake_is_stopped_at_the_third_look(good: int) -> No
     watch.bake, watch.compared = True, False
     for _ in range(good):
         watch.poll(Counts(10_000, 50))
-    assert looks_until_stopped(watch, Counts(10_000, 10_000), Counts()) == 3
+    assert polls_until_stopped(watch, Counts(10_000, 10_000), Counts()) == 3
 
 
 def test_bets_that_were_lost_are_kept_at_a_floor() -> None:
@@ -117,7 +117,7 @@ def test_bets_that_were_lost_are_kept_at_a_floor() -> None:
     for _ in range(100):
         watch.poll(Counts(1000, 5), Counts(9000, 45))
     assert min(watch.source_evidence().log_rel) == pytest.approx(-log(1000), abs=1e-6)
-    assert looks_until_stopped(watch, Counts(1000, 50), Counts(9000, 45)) < 8
+    assert polls_until_stopped(watch, Counts(1000, 50), Counts(9000, 45)) < 8
 
 
 def test_polls_as_usual_do_not_speak_against_the_canary() -> None:
@@ -166,7 +166,7 @@ def test_before_anything_was_counted_nothing_is_suspected(percent: str) -> None:
     assert watch.source_evidence().log_confirmation == ()
 
 
-def test_looks_in_an_outage_add_nothing_to_the_tests_without_stable() -> None:
+def test_polls_in_an_outage_add_nothing_to_the_tests_without_stable() -> None:
     """This holds if this source or only the router shows the outage."""
     for hidden in (set(), {(Source.TRITON, "aaaa1111")}):
         watch = JudgedRollout(Analysis(), bake=True)

@@ -88,7 +88,7 @@ def test_clean_requests_do_not_lift_a_suspicion_against_stable() -> None:
 
 def test_what_is_missing_in_an_outage_is_what_is_missing_after_it() -> None:
     """An outage adds no evidence, so the number is that after it."""
-    before = after(Counts(5), Counts(900, 4)).model_copy(update={"dispersion_looks": 100})
+    before = after(Counts(5), Counts(900, 4)).evolve(dispersion_differences=100)
     during = before
     for now in (75.0, 90.0, 105.0):
         seen = WindowCounts(Counts(5, 2), Counts(900, 270), now, now, 15.0)
@@ -104,12 +104,12 @@ def test_what_is_missing_in_an_outage_is_what_is_missing_after_it() -> None:
 def test_the_quick_count_is_the_rules_own(step: int, errors: int, phi: float) -> None:
     """The fast computation agrees with the rule for a canary with stable's error rate."""
     past = {"past_requests": 1000, "past_errors": errors, "dispersion": phi}
-    evidence = NOTHING.model_copy(update=past)
+    evidence = NOTHING.evolve(**past)
     expected = requests_to_pass(exam(evidence, step), errors / 1000)
     assert requests_to_certify(LEVELS[step], evidence, ANALYSIS) == expected
 
 
 def test_what_stable_itself_could_not_show_is_never_certified() -> None:
     """A stable revision with 2 % errors cannot show a level of 1.5 %."""
-    evidence = NOTHING.model_copy(update={"past_requests": 1000, "past_errors": 20})
+    evidence = NOTHING.evolve(past_requests=1000, past_errors=20)
     assert requests_to_certify(LEVELS[2], evidence, ANALYSIS) is None

@@ -51,7 +51,7 @@ def test_a_source_without_stable_requests_gives_no_rate() -> None:
     assert per_second(None, (blind,)) == 0.01
 
 
-def test_objectives_tell_no_rate() -> None:
+def test_objectives_give_no_request_rate() -> None:
     """Queries of objectives may count anything, so they give no rate."""
     assert per_second(None, (counted(1, 1, "metrics/tokens"),)) is None
 
@@ -64,9 +64,9 @@ def test_a_known_rate_is_kept_within_a_factor_of_two(known: float, *, kept: bool
     assert per_second(known, (counted(6, 114),)) == (known if kept else 0.2)
 
 
-def test_copies_tell_no_rate() -> None:
+def test_mirrored_requests_give_no_request_rate() -> None:
     """A request that is copied is counted for both revisions."""
-    assert per_second(None, (counted(120, 120),), rehearsal=True) is None
+    assert per_second(None, (counted(120, 120),), pre_traffic=True) is None
 
 
 def test_traffic_that_ends_is_known_as_none() -> None:
@@ -79,12 +79,12 @@ def test_requested_when_the_number_grows() -> None:
     before = Evidence(sources=(counted(5, 50), counted(5, 50, Source.TRITON)))
     grown = (counted(5, 60), counted(6, 50, Source.TRITON))
     assert requested_at(before, grown, 99.0) == 99.0
-    known = before.model_copy(update={"requested_at": 50.0})
+    known = before.evolve(requested_at=50.0)
     assert requested_at(known, before.sources, 99.0) == 50.0
     assert requested_at(Evidence(sources=(counted(0, 9),)), (counted(0, 12),), 99.0) is None
 
 
-def test_evidence_from_before_this_was_noted_counts_from_now() -> None:
+def test_evidence_without_a_start_time_counts_from_now() -> None:
     """The time of the last request is not known in older evidence."""
     before = Evidence(sources=(counted(5, 50),))
     assert requested_at(before, before.sources, 99.0) == 99.0
@@ -139,9 +139,9 @@ def test_a_failing_canary_is_aborted_after_requests_have_ended() -> None:
     assert judgement.verdict is Verdict.ABORT
 
 
-def test_a_rehearsal_without_requests_is_not_cut_short() -> None:
+def test_pre_traffic_analysis_without_requests_runs_its_full_time() -> None:
     """A preview needs no continuous requests."""
-    watch = replace(asked_once(), rehearsal=True)
+    watch = replace(asked_once(), pre_traffic=True)
     watch.poll(Counts(1, 0))
     judgement = [watch.poll() for _ in range(6)][-1]
     assert judgement.verdict is Verdict.CONTINUE

@@ -40,7 +40,7 @@ OURS = {**RULES, **ANNOTATION}
         ({"metadata": {}, "spec": {"rules": ["b"]}}, None),
     ],
     ids=[
-        "as wanted, in other hands",
+        "as desired, with another manager",
         "our own write to come",
         "our own write to come, of what others agree with",
         "an annotation",
@@ -48,7 +48,7 @@ OURS = {**RULES, **ANNOTATION}
         "the last of two",
         "only the status",
         "filled in by nobody",
-        "nothing is noted",
+        "nothing is recorded",
     ],
 )
 def test_foreign_write(live: Manifest, expected: tuple[str, float] | None) -> None:

@@ -34,9 +34,9 @@ def test_what_a_pass_learns_changes_no_rendering(renderer: Renderer) -> None:
     md = deployment()
     revision = renderer.render_revision(render_key(md), PLATFORM, {})
     before = renderer.render_children(render_key(md), revision, 2)
-    metadata = md.metadata.model_copy(update={"annotations": {"a": "b"}, "generation": 7})
+    metadata = md.metadata.evolve(annotations={"a": "b"}, generation=7)
     status = Status(stable=RevisionStatus(revision=revision.hash, since=1.0))
-    later = md.model_copy(update={"metadata": metadata, "status": status})
+    later = md.evolve(metadata=metadata, status=status)
     again = renderer.render_revision(render_key(later), PLATFORM, {})
     assert again is revision
     assert renderer.render_children(render_key(later), again, 2) is before
@@ -49,9 +49,7 @@ def test_what_a_pass_learns_changes_no_rendering(renderer: Renderer) -> None:
         pytest.param(deployment(), 3, id="more pods"),
         pytest.param(deployment(rollout={"progressDeadlineSeconds": 77}), 2, id="another spec"),
         pytest.param(
-            deployment().model_copy(
-                update={"metadata": deployment().metadata.model_copy(update={"uid": "v"})}
-            ),
+            deployment().evolve(metadata=deployment().metadata.evolve(uid="v")),
             2,
             id="a namesake",
         ),
@@ -69,7 +67,7 @@ def test_another_question_has_its_own_answer(
     assert after == workload.render_workload(other, revision, replicas)
 
 
-def test_a_copy_of_a_config_map_is_looked_at_every_time(renderer: Renderer) -> None:
+def test_a_copy_of_a_config_map_is_compared_every_time(renderer: Renderer) -> None:
     """Given a ConfigMap that changes under the same name, the revision changes."""
     md = deployment(model=SPEC["model"] | {"storageUri": "configMap://models"})
     one, other = (

@@ -33,8 +33,11 @@ def asked(
         "spec": {"parentRefs": [{"name": name} for name in parents]},
         "status": {
             "parents": [
-                {"parentRef": {"name": name, "namespace": "default"}, "conditions": list(told)}
-                for name, told in answers
+                {
+                    "parentRef": {"name": name, "namespace": "default"},
+                    "conditions": list(conditions),
+                }
+                for name, conditions in answers
             ]
         },
     }
@@ -73,12 +76,14 @@ AFFECTED = says("a.example/Affected")
 FOREIGN = "a.example/x"
 
 
-def entry(*told: Manifest, controller: str = "gateway.example/c", **parent: object) -> Manifest:
+def entry(
+    *conditions: Manifest, controller: str = "gateway.example/c", **parent: object
+) -> Manifest:
     """Return one entry of `status.parents`."""
     return {
         "controllerName": controller,
         "parentRef": {"name": "a", "namespace": "default"} | parent,
-        "conditions": list(told),
+        "conditions": list(conditions),
     }
 
 

@@ -15,9 +15,9 @@ WAIT = 5.0
 
 @asynccontextmanager
 async def _worked(
-    queue: WorkQueue[str], look: Callable[[str], Awaitable[Result]], workers: int = 1
+    queue: WorkQueue[str], reconcile: Callable[[str], Awaitable[Result]], workers: int = 1
 ) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(queue.run_worker(look)) for _ in range(workers)]
+    tasks = [asyncio.create_task(queue.run_worker(reconcile)) for _ in range(workers)]
     try:
         yield
     finally:
@@ -38,24 +38,24 @@ async def test_a_key_waits_once() -> None:
     """A waiting key that is added several times is reconciled once."""
     queue, seen = WorkQueue[str](), Counter[str]()
 
-    async def look(key: str) -> Result:
+    async def reconcile(key: str) -> Result:
         seen[key] += 1
         return Result()
 
     for key in ("a", "a", "b", "a", "last"):
         queue.add(key)
-    async with _worked(queue, look):
+    async with _worked(queue, reconcile):
         await _until(lambda: "last" in seen)
     assert seen == {"a": 1, "b": 1, "last": 1}
 
 
-async def test_a_key_is_held_by_one_worker() -> None:
+async def test_a_key_has_one_worker() -> None:
     """Two workers reconcile two keys at the same time, but never the same key."""
     queue = WorkQueue[str]()
     held, most = Counter[str](), Counter[str]()
     together: list[int] = []
 
-    async def look(key: str) -> Result:
+    async def reconcile(key: str) -> Result:
         held[key] += 1
         most[key] = max(most[key], held[key])
         together.append(sum(held.values()))
@@ -65,7 +65,7 @@ async def test_a_key_is_held_by_one_worker() -> None:
         held[key] -= 1
         return Result()
 
-    async with _worked(queue, look, workers=4):
+    async with _worked(queue, reconcile, workers=4):
         queue.add("a")
         queue.add("b")
         await _until(lambda: len(together) >= 20 and not len(queue) and not sum(held.values()))
@@ -73,38 +73,38 @@ async def test_a_key_is_held_by_one_worker() -> None:
     assert max(together) == 2
 
 
-async def test_a_key_that_changes_while_held_is_looked_at_again() -> None:
+async def test_a_key_that_changes_during_its_reconcile_is_reconciled_again() -> None:
     """A key added during its reconcile is reconciled again after it."""
     queue, begun, go_on = WorkQueue[str](), asyncio.Event(), asyncio.Event()
-    looks = 0
+    reconciles = 0
 
-    async def look(_: str) -> Result:
-        nonlocal looks
-        looks += 1
+    async def reconcile(_: str) -> Result:
+        nonlocal reconciles
+        reconciles += 1
         begun.set()
         await go_on.wait()
         return Result()
 
-    async with _worked(queue, look):
+    async with _worked(queue, reconcile):
         queue.add("a")
         await begun.wait()
         queue.add("a")
-        assert looks == 1
+        assert reconciles == 1
         go_on.set()
-        await _until(lambda: looks == 2)
+        await _until(lambda: reconciles == 2)
 
 
 async def test_a_failing_key_is_repeated_and_blocks_no_other() -> None:
     """An error in one reconcile neither ends the worker nor blocks other keys."""
     queue, seen = WorkQueue[str](chance=lambda: 0.5), list[str]()
 
-    async def look(key: str) -> Result:
+    async def reconcile(key: str) -> Result:
         seen.append(key)
         if key == "bad":
             raise TransientError("not now")
         return Result()
 
-    async with _worked(queue, look):
+    async with _worked(queue, reconcile):
         queue.add("bad")
         queue.add("good")
         await _until(lambda: len(seen) == 2)
@@ -117,12 +117,12 @@ async def test_a_failing_key_is_repeated_and_blocks_no_other() -> None:
 
 async def test_patience_grows_and_is_reset_by_success() -> None:
     """Each consecutive failure doubles the delay; a success resets it."""
-    queue, waits, looks = WorkQueue[str](chance=lambda: 0.5), list[float](), 0
+    queue, waits, reconciles = WorkQueue[str](chance=lambda: 0.5), list[float](), 0
 
-    async def look(_: str) -> Result:
-        nonlocal looks
-        looks += 1
-        if looks in {1, 2, 3, 5}:
+    async def reconcile(_: str) -> Result:
+        nonlocal reconciles
+        reconciles += 1
+        if reconciles in {1, 2, 3, 5}:
             raise RuntimeError("a bug")
         return Result()
 
@@ -134,11 +134,11 @@ async def test_patience_grows_and_is_reset_by_success() -> None:
         queue.add("a")
         return True
 
-    async with _worked(queue, look):
+    async with _worked(queue, reconcile):
         queue.add("a")
         for _ in range(3):
             await _until(skip_the_wait)
-        await _until(lambda: looks == 4)
+        await _until(lambda: reconciles == 4)
         queue.add("a")
         await _until(skip_the_wait)
     assert waits == [1, 2, 4, 1]
@@ -153,21 +153,21 @@ async def test_an_earlier_alarm_wins() -> None:
     assert queue._alarms["a"].when() - loop.time() == pytest.approx(30, abs=1)
 
 
-async def test_a_look_says_when_the_next_is_due() -> None:
+async def test_a_reconcile_returns_when_the_next_is_due() -> None:
     """`requeue_after` adds the key again."""
-    queue, looks = WorkQueue[str](), 0
+    queue, reconciles = WorkQueue[str](), 0
 
-    async def look(_: str) -> Result:
-        nonlocal looks
-        looks += 1
-        return Result(requeue_after=0.01 if looks < 3 else None)
+    async def reconcile(_: str) -> Result:
+        nonlocal reconciles
+        reconciles += 1
+        return Result(requeue_after=0.01 if reconciles < 3 else None)
 
-    async with _worked(queue, look):
+    async with _worked(queue, reconcile):
         queue.add("a")
-        await _until(lambda: looks == 3)
+        await _until(lambda: reconciles == 3)
 
 
-async def test_a_failed_look_waits_for_whatever_is_sooner() -> None:
+async def test_a_failed_reconcile_waits_for_whatever_is_sooner() -> None:
     """A failed reconcile is repeated after the backoff or `requeue_after`, whichever is sooner."""
     queue, loop = WorkQueue[str](chance=lambda: 0.5), asyncio.get_running_loop()
     answers = {
@@ -175,10 +175,10 @@ async def test_a_failed_look_waits_for_whatever_is_sooner() -> None:
         "late": Result(requeue_after=50, failed=True),
     }
 
-    async def look(key: str) -> Result:
+    async def reconcile(key: str) -> Result:
         return answers[key]
 
-    async with _worked(queue, look):
+    async with _worked(queue, reconcile):
         queue.add("soon")
         queue.add("late")
         await _until(lambda: len(queue._alarms) == 2)
@@ -186,18 +186,18 @@ async def test_a_failed_look_waits_for_whatever_is_sooner() -> None:
     assert delays == {"soon": 0.2, "late": 1.0}
 
 
-async def test_shutting_down_waits_for_the_held_and_hands_out_no_more() -> None:
+async def test_shutting_down_waits_for_running_reconciles_and_starts_no_more() -> None:
     """After `shut_down` the current key is finished; waiting and later keys are not started."""
     queue, begun, go_on = WorkQueue[str](), asyncio.Event(), asyncio.Event()
     ended: list[str] = []
 
-    async def look(key: str) -> Result:
+    async def reconcile(key: str) -> Result:
         begun.set()
         await go_on.wait()
         ended.append(key)
         return Result(requeue_after=0)
 
-    async with _worked(queue, look):
+    async with _worked(queue, reconcile):
         queue.add("held")
         queue.add("waiting")
         await begun.wait()
@@ -210,16 +210,16 @@ async def test_shutting_down_waits_for_the_held_and_hands_out_no_more() -> None:
     assert ended == ["held"]
 
 
-async def test_shutting_down_gives_up_on_a_look_that_does_not_end() -> None:
+async def test_shutting_down_gives_up_on_a_reconcile_that_does_not_end() -> None:
     """The wait is limited, and its result is returned."""
     queue, begun = WorkQueue[str](), asyncio.Event()
 
-    async def look(_: str) -> Result:
+    async def reconcile(_: str) -> Result:
         begun.set()
         await asyncio.Event().wait()
         return Result()
 
-    async with _worked(queue, look):
+    async with _worked(queue, reconcile):
         queue.add("stuck")
         await begun.wait()
         assert await queue.shut_down(0.01) is False

@@ -189,8 +189,8 @@ async def test_a_reconcile_without_a_write_is_logged_at_debug(
 
 async def test_conflict_of_the_status_is_logged_at_debug(logs: pytest.LogCaptureFixture) -> None:
     """A pass with a conflict of the status logs it and is repeated at once."""
-    look = await _reconciler(FakeApiServer(stale=True), _deployment()).reconcile(KEY)
-    assert look.requeue_after == 0
+    result = await _reconciler(FakeApiServer(stale=True), _deployment()).reconcile(KEY)
+    assert result.requeue_after == 0
     assert _fields(logs.records[0]) == {
         "level": "DEBUG",
         "message": "The object changed in the meantime",
@@ -207,9 +207,9 @@ async def test_conflict_after_writes_hides_none_of_them(logs: pytest.LogCaptureF
     server.objects["HTTPRoute", "shop"] = user_route()
     reconciler = _reconciler(server, _deployment(expose=ROUTE_REF, replicas=0))
     for _ in range(2):
-        look = await reconciler.reconcile(KEY)
+        result = await reconciler.reconcile(KEY)
     fields = next(one for one in map(_fields, logs.records) if "conflict" in one)
-    assert (fields["level"], look.requeue_after) == ("INFO", 0)
+    assert (fields["level"], result.requeue_after) == ("INFO", 0)
     assert "status ModelDeployment/digits" in fields["writes"]
     assert fields["conflict"] == str(_too_late("httproutes shop"))
 
@@ -219,8 +219,8 @@ async def test_an_unreadable_spec_and_a_lost_object(logs: pytest.LogCaptureFixtu
     reconciler = _reconciler(FakeApiServer(), _deployment(replicas="many"))
     await reconciler.reconcile(KEY)
     await reconciler.reconcile(Key("ml", "gone"))
-    told = [(one.levelname, one.getMessage(), vars(one)["key"]) for one in logs.records]
-    assert told == [
+    lines = [(one.levelname, one.getMessage(), vars(one)["key"]) for one in logs.records]
+    assert lines == [
         ("INFO", "Reconciled", "ml/digits"),
         ("DEBUG", "The object no longer exists", "ml/gone"),
     ]

@@ -17,8 +17,8 @@ WHOLE = {
 
 def flags(config: dict[str, Any] | None = None, **spec: Any) -> set[str]:
     """Return the rendered flags without their values."""
-    wanted = digits(model={"config": config or {"backend": "python"}}, **spec).spec
-    result = triton_arguments(wanted, model_config("digits", wanted))
+    spec = digits(model={"config": config or {"backend": "python"}}, **spec).spec
+    result = triton_arguments(spec, model_config("digits", spec))
     return {argument.partition("=")[0] for argument in result}
 
 

@@ -114,10 +114,10 @@ def test_ports_and_filters_are_kept() -> None:
     """Each protocol keeps its port, and responses name the revision."""
     live = led(ROUTES["with filters"], 5)
     first, second = (rule["backendRefs"][1] for rule in live["spec"]["rules"])
-    told = {"name": "x-halimede-revision", "value": CANARY}
-    both = {"remove": ["server"], "set": [told]}
+    header = {"name": "x-halimede-revision", "value": CANARY}
+    both = {"remove": ["server"], "set": [header]}
     assert first["filters"] == [MIRROR, HEADERS | {"responseHeaderModifier": both}]
-    assert second["filters"][0]["responseHeaderModifier"]["set"][1] == told
+    assert second["filters"][0]["responseHeaderModifier"]["set"][1] == header
     both_ports = led(ROUTES["HTTP and gRPC"], 5)
     assert [
         [one["port"] for one in rule["backendRefs"]] for rule in both_ports["spec"]["rules"]
@@ -196,17 +196,17 @@ def test_rejections(live: Manifest, said: str | None) -> None:
 def test_the_patch_touches_backends_and_annotation_only() -> None:
     """Each changed rule is one operation, and all fail if the route's version differs."""
     live = route([ref("old")], [ref()])
-    wanted = with_revisions(live, "digits", shares(5))
+    desired = with_revisions(live, "digits", shares(5))
     version = {"op": "test", "path": "/metadata/resourceVersion", "value": "7"}
-    first, rule, note = json_patch(live, wanted, "digits")
+    first, rule, note = json_patch(live, desired, "digits")
     assert first == version
     assert (rule["op"], rule["path"]) == ("replace", "/spec/rules/1/backendRefs")
     assert (note["op"], note["path"]) == ("add", "/metadata/annotations")
-    assert json_patch(wanted, wanted, "digits") == ()
-    assert json_patch(wanted, restored(wanted, "digits"), "digits")[2] == {
+    assert json_patch(desired, desired, "digits") == ()
+    assert json_patch(desired, restored(desired, "digits"), "digits")[2] == {
         "op": "remove",
         "path": "/metadata/annotations/halimede.dev~1original-digits",
     }
-    noted = route([ref()], note="mine")
-    (*_, added) = json_patch(noted, with_revisions(noted, "digits", shares(5)), "digits")
+    annotated = route([ref()], note="mine")
+    (*_, added) = json_patch(annotated, with_revisions(annotated, "digits", shares(5)), "digits")
     assert added["path"] == "/metadata/annotations/halimede.dev~1original-digits"

@@ -77,7 +77,7 @@ def test_blue_green_waits_for_the_command() -> None:
 @pytest.mark.transition("preview-ready")
 def test_blue_green_switches_with_auto_promote() -> None:
     """`autoPromote` needs no command."""
-    automatic = BLUE_GREEN.blue_green.model_copy(update={"auto_promote": True})
+    automatic = BLUE_GREEN.blue_green.evolve(auto_promote=True)
     world = MachineWorld(settings=changed(BLUE_GREEN, blue_green=automatic)).serve().ask_for("v2")
     world.run(60)
     assert world.status.stable is not None
@@ -85,7 +85,7 @@ def test_blue_green_switches_with_auto_promote() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "told"),
+    ("command", "message"),
     [
         ("retry:v1@1", "the spec asks for revision v2, not v1"),
         ("promote@1", "no rollout is under way"),
@@ -95,13 +95,13 @@ def test_blue_green_switches_with_auto_promote() -> None:
         ),
     ],
 )
-def test_rejections_say_why(command: str, told: str) -> None:
+def test_rejections_say_why(command: str, message: str) -> None:
     """The Event of a rejected command gives the reason."""
     world = canary_at(State.ANALYSING)
     world.verdict = Verdict.ABORT
     world.until(None)
     world.command = command
-    assert told in world.step().events[0].message
+    assert message in world.step().events[0].message
 
 
 @pytest.mark.transition("earlier-revision")

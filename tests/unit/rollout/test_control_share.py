@@ -37,13 +37,13 @@ ROLLOUT = RolloutStatus(
 def canary(percent: int | None = None, **fields: object) -> Rollout:
     """Build canary settings with this control share."""
     fields = {"control_percent": percent, **fields}
-    return changed(SETTINGS, canary=SETTINGS.canary.model_copy(update=fields))
+    return changed(SETTINGS, canary=SETTINGS.canary.evolve(**fields))
 
 
 def blue_green(percent: int) -> Rollout:
     """Build blue-green settings with autoPromote and this control share."""
     fields = {"auto_promote": True, "control_percent": percent}
-    return changed(BLUE_GREEN, blue_green=BLUE_GREEN.blue_green.model_copy(update=fields))
+    return changed(BLUE_GREEN, blue_green=BLUE_GREEN.blue_green.evolve(**fields))
 
 
 def rollout_of(world: MachineWorld) -> RolloutStatus:
@@ -107,7 +107,7 @@ def test_who_gets_a_share(
     change: dict[str, object], settings: Rollout, percent: int, *, by_pods: bool
 ) -> None:
     """There is no share if no router can split requests, or if stable must be left."""
-    rollout = ROLLOUT.model_copy(update=change)
+    rollout = ROLLOUT.evolve(**change)
     assert control_percent(rollout, settings, by_pods=by_pods) == percent
 
 
@@ -117,7 +117,7 @@ def test_who_gets_a_share(
 def test_few_requests_leave_a_larger_share(per_second: float | None, percent: int) -> None:
     """By default the share is set so that stable gets about 150 requests in five minutes."""
     evidence = Evidence(requests_per_second=per_second)
-    rollout = ROLLOUT.model_copy(update={"evidence": evidence})
+    rollout = ROLLOUT.evolve(evidence=evidence)
     assert control_percent(rollout, canary(None), by_pods=False) == percent
     assert control_percent(rollout, canary(25), by_pods=False) == 25
 
@@ -340,10 +340,10 @@ def test_promote_full_force_ends_a_bake_that_odds_hold() -> None:
     world.until(State.DRAINING, passes=8)
 
 
-@pytest.mark.parametrize(("percent", "held"), [(10, True), (0, False)])
+@pytest.mark.parametrize(("percent", "waits"), [(10, True), (0, False)])
 @pytest.mark.transition("bake-doubtful")
 def test_a_comparison_that_cannot_change_any_more_holds_nothing(
-    percent: int, *, held: bool
+    percent: int, *, waits: bool
 ) -> None:
     """Without stable requests these odds never change and would hold a good revision forever."""
     world = canary_at(State.BAKING, MachineWorld(settings=canary(percent)))
@@ -352,13 +352,13 @@ def test_a_comparison_that_cannot_change_any_more_holds_nothing(
     rollout = rollout_of(world)
     assert rollout.evidence is not None
     (source,) = rollout.evidence.sources
-    compared = source.model_copy(update={"log_rel": (2.0,), "log_abs": (0.0,)})
-    evidence = rollout.evidence.model_copy(update={"sources": (compared,)})
-    kept = {"rollout": rollout.model_copy(update={"evidence": evidence})}
-    world.status, world.verdict = world.status.model_copy(update=kept), None
+    compared = source.evolve(log_rel=(2.0,), log_abs=(0.0,))
+    evidence = rollout.evidence.evolve(sources=(compared,))
+    kept = {"rollout": rollout.evolve(evidence=evidence)}
+    world.status, world.verdict = world.status.evolve(**kept), None
     world.now += 60
     world.step()
-    assert (world.state is State.BAKING) is held
+    assert (world.state is State.BAKING) is waits
 
 
 def test_recreate_bakes_until_the_odds_allow_its_end() -> None:

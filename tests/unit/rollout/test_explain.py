@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 
+from halimede.api.reasons import Verdict
 from halimede.api.rollout import Strategy
 from halimede.api.status import (
     Outcome,
@@ -36,20 +37,20 @@ def analysing(**changes: Any) -> ModelDeployment:
     md = recorded()
     rollout = rollout_of(md)
     assert rollout.evidence is not None
-    evidence = rollout.evidence.model_copy(
-        update={"sources": rollout.evidence.sources[1:], "verdict": "Continue", "message": "more"}
+    evidence = rollout.evidence.evolve(
+        sources=rollout.evidence.sources[1:], verdict=Verdict.CONTINUE, message="more"
     )
     back = {"state": State.ANALYSING, "outcome": None, "evidence": evidence, "weight": 10}
-    return with_rollout(md, rollout.model_copy(update=back | changes))
+    return with_rollout(md, rollout.evolve(**(back | changes)))
 
 
 def with_rollout(md: ModelDeployment, rollout: RolloutStatus | None) -> ModelDeployment:
     """Return the object with another rollout in its status."""
-    status = md.status.model_copy(update={"rollout": rollout})
-    return md.model_copy(update={"status": status})
+    status = md.status.evolve(rollout=rollout)
+    return md.evolve(status=status)
 
 
-def test_a_stopped_rollout_is_explained_with_all_its_figures() -> None:
+def test_aborted_rollout_is_explained_with_all_figures() -> None:
     """The text has state, decision, all counts, each test with its threshold, and conditions."""
     assert explain_rollout(recorded()) == (FOLDER / "stopped.txt").read_text()
 
@@ -65,7 +66,7 @@ def test_missing_requests_are_explained_with_their_time() -> None:
     """39 requests at 10 % of 0.2 requests/s take half an hour."""
     evidence = rollout_of(analysing()).evidence
     assert evidence is not None
-    slow = evidence.model_copy(update={"requests_per_second": 0.2})
+    slow = evidence.evolve(requests_per_second=0.2)
     written = explain_rollout(analysing(evidence=slow))
     assert "Traffic: 0.2 requests/s to both revisions\n" in written
     lack = "about 39 more clean requests (about 32 min at 0.2 requests/s)."
@@ -76,7 +77,7 @@ def test_a_shortage_is_explained_with_its_remedy() -> None:
     """The text has the same sentence as the Event and the condition."""
     evidence = rollout_of(analysing()).evidence
     assert evidence is not None
-    slow = evidence.model_copy(update={"requests_per_second": 0.001})
+    slow = evidence.evolve(requests_per_second=0.001)
     written = explain_rollout(analysing(evidence=slow))
     assert "\nToo few requests: step 1 needs about " in written
     assert "at 0.001 requests/s the step takes about " in written
@@ -102,7 +103,7 @@ def test_steps_that_were_edited_are_held_to_the_last_level() -> None:
 def test_odds_against_it_give_no_number_of_missing_requests() -> None:
     """With 21 errors in 53 requests, clean requests alone do not let the step pass."""
     rollout = rollout_of(recorded())
-    back = rollout.model_copy(update={"state": State.ANALYSING, "outcome": None})
+    back = rollout.evolve(state=State.ANALYSING, outcome=None)
     assert "The odds against it hold the step" in explain_rollout(with_rollout(recorded(), back))
 
 
@@ -119,14 +120,14 @@ def test_a_pause_is_explained_with_its_start() -> None:
     assert "Paused: by spec.rollout.paused since 1970-01-01T00:01:00.000Z, until" in written
 
 
-def test_blue_green_has_no_steps_to_tell_of() -> None:
+def test_blue_green_is_explained_without_steps() -> None:
     """Blue-green passes only by the end of the bake."""
     written = explain_rollout(analysing(strategy=Strategy.BLUE_GREEN, state=State.BAKING))
     assert "step" not in written.split("Conditions")[0]
     assert "All tests together: odds under 1:1 against it (100:1 to abort)" in written
 
 
-def test_before_the_first_look_there_is_no_evidence() -> None:
+def test_before_the_first_poll_there_is_no_evidence() -> None:
     """Before the first poll the text gives the time of that poll."""
     assert "The judge has not polled yet" in explain_rollout(analysing(evidence=None))
 
@@ -135,7 +136,7 @@ def test_missing_data_and_metrics_are_explained_with_their_times() -> None:
     """The start of each is shown in UTC."""
     evidence = rollout_of(analysing()).evidence
     assert evidence is not None
-    gone = evidence.model_copy(update={"no_data_since": 0.0, "metrics_down_since": 60.0})
+    gone = evidence.evolve(no_data_since=0.0, metrics_down_since=60.0)
     written = explain_rollout(analysing(evidence=gone))
     assert "There has been no data since 1970-01-01T00:00:00.000Z." in written
     assert "Prometheus has not responded since 1970-01-01T00:01:00.000Z." in written
@@ -150,24 +151,24 @@ def test_after_a_rollout_its_end_is_explained() -> None:
 
 def test_where_nothing_was_ever_rolled_out_there_is_nothing_to_explain() -> None:
     """A new object gives a message, not a traceback."""
-    md = recorded().model_copy(update={"status": Status()})
+    md = recorded().evolve(status=Status())
     assert explain_rollout(md) == (
         "demo/digits\n"
         "No rollout is under way, and none has ended yet: there is nothing to judge.\n"
     )
 
 
-def test_every_state_says_what_it_waits_for() -> None:
+def test_every_state_explains_its_wait() -> None:
     """Every state has a sentence."""
     assert set(State) == set(AWAITED)
 
 
 def test_commands_that_make_sense_are_listed() -> None:
     """During a step, promote, pause and abort are available."""
-    told = explain_rollout(analysing(state=State.ANALYSING))
+    text = explain_rollout(analysing(state=State.ANALYSING))
     assert (
         "Available commands: promote, promote-full, promote-full-force, abort, pause, rollback\n"
-        in told
+        in text
     )
 
 
@@ -176,12 +177,10 @@ def test_pin_is_explained_with_what_ends_it() -> None:
     md = with_rollout(recorded(), None)
     pin = PinnedRevision(revision="a07b2478", since=0.0, generation=1, spec_revision="eb7481f7")
     before = (PromotedRevision(revision="eb7481f7", rolled_back_at=0.0),)
-    status = md.status.model_copy(
-        update={"pinned": pin, "history": before, "failed_revisions": ()}
-    )
-    told = explain_rollout(md.model_copy(update={"status": status}))
+    status = md.status.evolve(pinned=pin, history=before, failed_revisions=())
+    text = explain_rollout(md.evolve(status=status))
     assert (
         "Pinned: a07b2478 since 1970-01-01T00:00:00.000Z, although the spec asks for eb7481f7"
-        in told
+        in text
     )
-    assert "Earlier stable revisions: eb7481f7\nAvailable commands: resume\n" in told
+    assert "Earlier stable revisions: eb7481f7\nAvailable commands: resume\n" in text

@@ -188,7 +188,7 @@ def test_step_restarts_after_a_pause(pause: object) -> None:
 @pytest.mark.parametrize("pause", [by_command, by_spec])
 def test_bake_restarts_after_a_pause(pause: object) -> None:
     """The time in a pause does not count for `bakeSeconds`, so there is time left to abort."""
-    automatic = BLUE_GREEN.blue_green.model_copy(update={"auto_promote": True})
+    automatic = BLUE_GREEN.blue_green.evolve(auto_promote=True)
     world = canary_at(
         State.BAKING, MachineWorld(settings=changed(BLUE_GREEN, blue_green=automatic))
     )
@@ -270,8 +270,8 @@ def test_a_reconcile_is_due_at_the_pause_timeout() -> None:
     world.verdict = None
     world.now += DAY - 7
     assert world.status.rollout is not None
-    polled = world.status.rollout.model_copy(update={"polled_at": world.now})
-    world.status = world.status.model_copy(update={"rollout": polled})
+    polled = world.status.rollout.evolve(polled_at=world.now)
+    world.status = world.status.evolve(rollout=polled)
     assert requeue_after(world.status, world.settings, world.now) == 7
 
 

@@ -29,9 +29,7 @@ def analysing(per_second: float | None = 0.2, **changes: Any) -> RolloutStatus:
     """Return a canary at 10 % that has answered three requests without errors."""
     rollout = canary_at(State.ANALYSING).status.rollout
     assert rollout is not None
-    source_evidence = nothing().model_copy(
-        update={"canary_requests": 3, "usual_requests": 3, "polls": 3}
-    )
+    source_evidence = nothing().evolve(canary_requests=3, usual_requests=3, polls=3)
     evidence = Evidence(
         levels=LEVELS,
         requests_per_second=per_second,
@@ -39,7 +37,7 @@ def analysing(per_second: float | None = 0.2, **changes: Any) -> RolloutStatus:
         verdict=Verdict.CONTINUE,
     )
     fields = {"steps": 3, "weight": 10, "evidence": evidence}
-    return rollout.model_copy(update=fields | changes)
+    return rollout.evolve(**(fields | changes))
 
 
 def test_the_rate_is_that_of_the_share() -> None:
@@ -56,7 +54,7 @@ def test_the_share_of_the_pods_counts_where_there_is_no_router() -> None:
 def test_copies_come_at_their_own_rate() -> None:
     """Before the first weight the rate is that of the copies."""
     mirrored = Canary(steps=SETTINGS.canary.steps, mirror=Mirror(percent=50))
-    settings = SETTINGS.model_copy(update={"canary": mirrored})
+    settings = SETTINGS.evolve(canary=mirrored)
     rollout = analysing(state=State.MIRRORING, weight=0)
     assert seconds_for(20, rollout, settings) == pytest.approx(200)
 
@@ -97,12 +95,12 @@ def test_where_no_step_is_judged_nothing_is_lacking(changes: dict[str, Any]) -> 
 def test_a_suspected_canary_has_no_estimated_time() -> None:
     """A suspected canary gets no estimate: clean requests alone do not let it pass."""
     suspicion = (4.0,) * len(nothing().log_rel)
-    source_evidence = nothing().model_copy(
-        update={"canary_requests": 9, "canary_errors": 9, "log_rel": suspicion, "polls": 3}
+    source_evidence = nothing().evolve(
+        canary_requests=9, canary_errors=9, log_rel=suspicion, polls=3
     )
     evidence = analysing().evidence
     assert evidence is not None
-    bad = evidence.model_copy(update={"sources": (source_evidence,)})
+    bad = evidence.evolve(sources=(source_evidence,))
     assert time_left(analysing(evidence=bad), SETTINGS) == ""
 
 

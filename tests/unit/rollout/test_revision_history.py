@@ -270,7 +270,7 @@ def test_failed_way_further_back_does_not_bring_the_newest_one() -> None:
     assert (stable(world), pinned(world), world.state) == ("v2", ("v2", "v3"), None)
 
 
-def test_rollback_is_not_held_by_an_invalid_spec() -> None:
+def test_rollback_works_with_an_invalid_spec() -> None:
     """A pinned rollback continues even if the spec is invalid."""
     world = promoted("v1", "v2")
     world.invalid = "spec.model.configPbtxt: no."
@@ -280,7 +280,7 @@ def test_rollback_is_not_held_by_an_invalid_spec() -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "command", "told"),
+    ("before", "command", "message"),
     [
         (
             None,
@@ -296,7 +296,7 @@ def test_rollback_is_not_held_by_an_invalid_spec() -> None:
         ("spec", "rollback@1", "set spec.rollout.paused to false"),
     ],
 )
-def test_rejected(before: str | None, command: str, told: str) -> None:
+def test_rejected(before: str | None, command: str, message: str) -> None:
     """An impossible rollback is rejected with the possible ones."""
     world = promoted("v1", "v2")
     if before == "spec":
@@ -304,7 +304,7 @@ def test_rejected(before: str | None, command: str, told: str) -> None:
     elif before:
         assert commanded(world, before) == []
     rejected = commanded(world, command)
-    assert [told in one for one in rejected] == [True]
+    assert [message in one for one in rejected] == [True]
 
 
 def test_first_revision_has_nothing_behind_it() -> None:

@@ -34,8 +34,8 @@ def test_pause_is_waited_for_by_the_clock() -> None:
     """The end of the pause schedules a reconcile if nothing else is due before."""
     world = paused(TIMED, progress_deadline_seconds=7200)
     assert world.status.rollout is not None
-    rollout = world.status.rollout.model_copy(update={"polled_at": world.now + 5000})
-    status = world.status.model_copy(update={"rollout": rollout})
+    rollout = world.status.rollout.evolve(polled_at=world.now + 5000)
+    status = world.status.evolve(rollout=rollout)
     world.now += 20
     assert requeue_after(status, world.settings, world.now) == pytest.approx(580)
 

@@ -32,7 +32,7 @@ def begun(per_second: float | None, errors: int = 0) -> RolloutStatus:
             ),
         ),
     )
-    return world.status.rollout.model_copy(update={"steps": 3, "evidence": evidence})
+    return world.status.rollout.evolve(steps=3, evidence=evidence)
 
 
 def test_enough_requests_need_no_word() -> None:
@@ -61,28 +61,28 @@ def test_it_is_said_with_what_it_leads_to() -> None:
     )
     assert "at 0.5 requests/s the step takes about 61 min: raise its weight to 11" in text
     assert " (1800), so the rollout pauses there; " in text
-    strict = SETTINGS.analysis.model_copy(update={"on_inconclusive": OnTimeout.ABORT})
-    aborts = SETTINGS.model_copy(update={"analysis": strict})
+    strict = SETTINGS.analysis.evolve(on_inconclusive=OnTimeout.ABORT)
+    aborts = SETTINGS.evolve(analysis=strict)
     assert "the rollout aborts there" in advice_for_step(begun(0.5), aborts)
 
 
 def test_only_the_current_step_is_reported() -> None:
     """Only the current step is named if the second has enough requests."""
-    assert advice_for_step(begun(0.5).model_copy(update={"step": 1}), SETTINGS) == ""
-    assert shortages(begun(0.5).model_copy(update={"step": 1}), SETTINGS) == ()
+    assert advice_for_step(begun(0.5).evolve(step=1), SETTINGS) == ""
+    assert shortages(begun(0.5).evolve(step=1), SETTINGS) == ()
 
 
 def test_shortage_of_a_later_step_is_reported_early() -> None:
     """The second step is named during the first one, which has enough time."""
     patient = Canary(steps=(Step(weight=5, max_seconds=7200), Step(weight=6), Step(weight=50)))
-    short = SETTINGS.model_copy(update={"canary": patient})
+    short = SETTINGS.evolve(canary=patient)
     assert [one.index for one in shortages(begun(0.5), short)] == [1]
     assert advice_for_step(begun(0.5), short).startswith("Too few requests: step 2 needs about")
 
 
 def test_after_the_steps_nothing_is_short() -> None:
     """In the bake there is no advice, because no step is left."""
-    baking = begun(0.5).model_copy(update={"state": State.BAKING})
+    baking = begun(0.5).evolve(state=State.BAKING)
     assert shortages(baking, SETTINGS) == ()
 
 
@@ -90,26 +90,26 @@ def test_a_shortage_is_reported_once() -> None:
     """The status records that the Event was sent, even if the shortage ends and returns."""
     world = canary_at(State.ANALYSING)
     ctx = replace(world.context(), goal=replace(world.context().goal, settings=SETTINGS))
-    status = world.status.model_copy(update={"rollout": begun(0.5)})
+    status = world.status.evolve(rollout=begun(0.5))
     first = report_shortage(Decision(status), ctx)
     assert [event.reason for event in first.events] == ["TrafficTooLow"]
     assert first.status.rollout is not None
     assert first.status.rollout.traffic_low_since == ctx.now
     assert report_shortage(Decision(first.status), ctx) == Decision(first.status)
-    enough = status.model_copy(update={"rollout": begun(10.0)})
+    enough = status.evolve(rollout=begun(10.0))
     assert report_shortage(Decision(enough), ctx) == Decision(enough)
 
 
-def test_steps_that_were_mended_are_not_complained_of() -> None:
+def test_fixed_steps_are_not_reported() -> None:
     """The current spec counts."""
     mended = Canary(steps=(Step(weight=11), Step(weight=25), Step(weight=50)))
-    assert shortages(begun(0.5), SETTINGS.model_copy(update={"canary": mended})) == ()
+    assert shortages(begun(0.5), SETTINGS.evolve(canary=mended)) == ()
 
 
 def test_a_step_without_traffic_needs_none() -> None:
     """Weight 0 is for manual tests; the warm-up belongs to the first weight above it."""
     tested = Canary(steps=(Step(weight=0), Step(weight=5), Step(weight=50)))
-    result = shortages(begun(0.5), SETTINGS.model_copy(update={"canary": tested}))
+    result = shortages(begun(0.5), SETTINGS.evolve(canary=tested))
     assert [one.index for one in result] == [1]
     assert result[0].available == int(0.5 * 0.05 * (1800 - 45))
 
@@ -134,5 +134,5 @@ def test_a_fast_way_back_needs_no_requests() -> None:
     world.ask_for("v1").until(State.BAKING)
     assert world.status.rollout is not None
     evidence = begun(0.01).evidence
-    back = world.status.rollout.model_copy(update={"evidence": evidence})
+    back = world.status.rollout.evolve(evidence=evidence)
     assert shortages(back, SETTINGS) == ()

@@ -8,7 +8,7 @@ from halimede.validation.spec import find_violations
 from tests.unit.render.resources import INPUTS, digits
 
 
-def told(inputs: Any = INPUTS, **spec: Any) -> str:
+def violations(inputs: Any = INPUTS, **spec: Any) -> str:
     """Return the errors of a spec as text."""
     return "\n".join(map(str, find_violations(digits(**spec), inputs)))
 
@@ -20,7 +20,7 @@ def pbtxt(text: str) -> dict[str, Any]:
 
 def test_good_spec() -> None:
     """A valid spec has no errors."""
-    assert told() == ""
+    assert violations() == ""
 
 
 @pytest.mark.parametrize(
@@ -34,13 +34,13 @@ def test_good_spec() -> None:
 )
 def test_config_map(inputs: dict[str, Any], found: str) -> None:
     """A missing source, or one that cannot be copied, is an error of the URI."""
-    assert told(inputs).startswith("spec.model.storageUri: ")
-    assert found in told(inputs)
+    assert violations(inputs).startswith("spec.model.storageUri: ")
+    assert found in violations(inputs)
 
 
 def test_unknown_scheme() -> None:
     """A scheme that only another schema version accepts is rejected."""
-    result = told(model={"storageUri": "s3://bucket/x", "config": {"backend": "python"}})
+    result = violations(model={"storageUri": "s3://bucket/x", "config": {"backend": "python"}})
     assert result.startswith("spec.model.storageUri: 's3://bucket/x' has none of the schemes")
 
 
@@ -63,7 +63,7 @@ def test_unknown_scheme() -> None:
 )
 def test_config_pbtxt(text: str, found: str) -> None:
     """A configuration that Triton cannot load is rejected before a pod starts."""
-    assert found in told(**pbtxt(text))
+    assert found in violations(**pbtxt(text))
 
 
 def test_config_pbtxt_that_is_good() -> None:
@@ -74,13 +74,13 @@ def test_config_pbtxt_that_is_good() -> None:
       instance_group { kind: KIND_GPU gpus: [0, 1] }
       response_cache { enable: true }
     """
-    assert told(gpu={"count": 2}, **pbtxt(text)) == ""
+    assert violations(gpu={"count": 2}, **pbtxt(text)) == ""
 
 
 def test_cache_of_unknown_version() -> None:
     """The response cache needs a flag, and an image of unknown version may not know it."""
     asked = pbtxt('backend: "x" response_cache { enable: true }')
-    assert "set spec.runtime.version" in told(runtime={"image": "x:1"}, **asked)
+    assert "set spec.runtime.version" in violations(runtime={"image": "x:1"}, **asked)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_cache_of_unknown_version() -> None:
 )
 def test_pod_template(template: dict[str, Any], found: str) -> None:
     """A patch must be valid and keep what serving needs."""
-    assert found in told(podTemplate=template)
+    assert found in violations(podTemplate=template)
 
 
 PATCH = "spec.podTemplate"
@@ -209,8 +209,8 @@ FIRST = f"{PATCH}.spec.containers[0]"
 )
 def test_types_of_a_pod_template(template: dict[str, Any], found: str) -> None:
     """A value of a type that the API server rejects is reported once with its path."""
-    assert told(podTemplate=template).startswith(found)
-    paths = [line.partition(": ")[0] for line in told(podTemplate=template).splitlines()]
+    assert violations(podTemplate=template).startswith(found)
+    paths = [line.partition(": ")[0] for line in violations(podTemplate=template).splitlines()]
     assert len(paths) == len(set(paths))
 
 
@@ -245,7 +245,7 @@ def test_types_of_a_pod_template_that_is_good() -> None:
             ],
         },
     }
-    assert told(podTemplate=template) == ""
+    assert violations(podTemplate=template) == ""
 
 
 def test_types_of_an_autoscaler() -> None:
@@ -257,7 +257,7 @@ def test_types_of_an_autoscaler() -> None:
         "metrics": [{"type": "External", "external": {"metric": metric, "target": target}}],
         "behavior": {"scaleDown": {"stabilizationWindowSeconds": "60", "tolerance": 0.1}},
     }
-    assert told(autoscaling=scaling).splitlines() == [
+    assert violations(autoscaling=scaling).splitlines() == [
         (
             f"{SCALING}.metrics[0].external.metric.selector.matchLabels[shard]: must be a string,"
             ' not the number 1; write it in quotes: "1"'
@@ -279,7 +279,7 @@ def test_pod_template_that_is_good() -> None:
             "volumes": [{"name": "scratch", "emptyDir": {}}],
         },
     }
-    assert told(podTemplate=template) == ""
+    assert violations(podTemplate=template) == ""
 
 
 @pytest.mark.parametrize(
@@ -307,7 +307,7 @@ def test_rollout(rollout: dict[str, Any], found: str) -> None:
     """A rollout that could never end, or would treat users as testers, is rejected."""
     gateway = {"parentRefs": [{"name": "public"}], "hostnames": ["digits.example.com"]}
     expose = {"type": "Gateway", "gateway": gateway}
-    assert told(rollout=rollout, expose=expose).startswith(found)
+    assert violations(rollout=rollout, expose=expose).startswith(found)
 
 
 def test_a_custom_query_that_cannot_be_asked_is_named() -> None:
@@ -318,7 +318,7 @@ def test_a_custom_query_that_cannot_be_asked_is_named() -> None:
         "router": {"requests": good, "errors": "{{ oops }}"},
         "metrics": [{"name": "drift", "requests": "sum(a[{{ window }}])", "errors": good}],
     }
-    assert told(rollout={"analysis": analysis}) == (
+    assert violations(rollout={"analysis": analysis}) == (
         "spec.rollout.analysis.metrics[drift].requests: the query returns the same for both"
         ' revisions; select one revision, for example with service="{{ service }}"\n'
         "spec.rollout.analysis.router.errors: the template uses oops, which has no value; use"

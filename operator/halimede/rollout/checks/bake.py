@@ -4,7 +4,7 @@ from halimede.api.reasons import EventReason, Reason, Verdict
 from halimede.api.status import RolloutStatus
 from halimede.judge.messages import odds
 from halimede.judge.thresholds import BAKE_HOLD
-from halimede.rollout.analysis_schedule import is_doubtful, required_looks
+from halimede.rollout.analysis_schedule import is_doubtful, required_polls
 from halimede.rollout.checks.waits import (
     analysis_message,
     wait_for_pods,
@@ -66,7 +66,7 @@ def _is_over(ctx: RolloutContext, seconds: int) -> bool:
     polled = (
         evidence is None
         or evidence.verdict == Verdict.METRICS_DOWN
-        or evidence.bake_looks >= required_looks(seconds, ctx.settings.analysis)
+        or evidence.bake_polls >= required_polls(seconds, ctx.settings.analysis)
     )
     return polled and ctx.elapsed(rollout.last_progress_at) >= seconds
 

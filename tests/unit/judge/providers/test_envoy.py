@@ -120,13 +120,13 @@ def test_requests_under_way_come_and_go_without_becoming_errors() -> None:
     assert counted(answer).canary == Counts(60, 0)
 
 
-def test_the_sum_over_many_looks_is_what_one_look_says() -> None:
+def test_the_increases_of_many_polls_add_up_to_those_of_one() -> None:
     """The sum over all polls equals one count of all scrapes."""
     answer = counters(
         **{TOTAL: (9, 30, 51, 70, 99), "c2": (9, 20, 35, 50, 71), LOCAL: (0, 4, 9, 15, 23)}
     )
-    looks = [counted([_until(one, at) for one in answer], at - 15.0) for at in SCRAPES[1:]]
-    assert sum((one.canary for one in looks), Counts()) == Counts(62 + 23, 23)
+    polls = [counted([_until(one, at) for one in answer], at - 15.0) for at in SCRAPES[1:]]
+    assert sum((one.canary for one in polls), Counts()) == Counts(62 + 23, 23)
     assert counted(answer).canary == Counts(62 + 23, 23)
 
 

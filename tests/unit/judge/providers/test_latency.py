@@ -168,7 +168,7 @@ def polled(evidence: Evidence, now: float, slow: int) -> Evidence:
     return judge_poll(evidence, reading, ANALYSIS, 0, 3, now).evidence
 
 
-def test_a_slow_revision_is_stopped_though_it_makes_no_error() -> None:
+def test_slow_revision_without_errors_is_aborted() -> None:
     """The message has the threshold and the counts of slow responses."""
     evidence = begin(ANALYSIS, 3, past(10), 100.0)
     for poll in range(4):

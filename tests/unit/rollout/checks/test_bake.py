@@ -5,14 +5,14 @@ import pytest
 from halimede.api.analysis import Analysis
 from halimede.api.reasons import Verdict
 from halimede.api.status import State
-from halimede.rollout.analysis_schedule import required_looks
+from halimede.rollout.analysis_schedule import required_polls
 from halimede.rollout.requeue import requeue_after
 from tests.support.rollouts import BLUE_GREEN, SETTINGS, MachineWorld, canary_at, changed
 
 
 def settings(seconds: int) -> MachineWorld:
     """Make a world whose canaries bake for *seconds*."""
-    canary = SETTINGS.canary.model_copy(update={"bake_seconds": seconds})
+    canary = SETTINGS.canary.evolve(bake_seconds=seconds)
     return MachineWorld(settings=changed(SETTINGS, canary=canary))
 
 
@@ -28,15 +28,13 @@ def test_a_canary_bakes_for_its_time_before_it_is_stable() -> None:
 
 
 @pytest.mark.parametrize("world", [settings(90), MachineWorld(settings=BLUE_GREEN)])
-def test_the_end_of_the_bake_is_looked_for_when_it_comes(world: MachineWorld) -> None:
+def test_reconcile_is_due_at_the_end_of_the_bake(world: MachineWorld) -> None:
     """The next reconcile is scheduled for that time, because no event triggers it."""
-    automatic = world.settings.blue_green.model_copy(update={"auto_promote": True})
+    automatic = world.settings.blue_green.evolve(auto_promote=True)
     world.settings = changed(world.settings, blue_green=automatic)
     canary_at(State.BAKING, world)
-    world.status = world.status.model_copy(
-        update={
-            "rollout": world.context().rollout.model_copy(update={"polled_at": world.now + 1e6})
-        }
+    world.status = world.status.evolve(
+        rollout=world.context().rollout.evolve(polled_at=world.now + 1e6)
     )
     seconds = 60 if world.settings.strategy == "BlueGreen" else 90
     world.now += seconds - 7
@@ -55,7 +53,7 @@ def test_without_a_bake_a_canary_is_stable_at_once() -> None:
 
 @pytest.mark.parametrize("verdict", [Verdict.NO_DATA, Verdict.METRICS_DOWN])
 @pytest.mark.transition("bake-passed")
-def test_a_bake_without_data_ends_by_its_time_and_says_so(verdict: Verdict) -> None:
+def test_bake_without_data_ends_by_its_time_with_an_event(verdict: Verdict) -> None:
     """The steps were passed on evidence, so missing data neither aborts nor prolongs the bake."""
     world = canary_at(State.BAKING, settings(120))
     world.verdict = verdict
@@ -90,8 +88,8 @@ def test_a_bake_without_polls_is_extended() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "looks"), [(0, 0), (30, 0), (44, 0), (45, 1), (75, 3), (86400, 3)]
+    ("seconds", "polls"), [(0, 0), (30, 0), (44, 0), (45, 1), (75, 3), (86400, 3)]
 )
-def test_a_bake_wants_the_looks_that_it_has_time_for(seconds: float, looks: int) -> None:
+def test_a_bake_requires_the_polls_that_it_has_time_for(seconds: float, polls: int) -> None:
     """At most three polls are required: enough to detect a revision that fails every request."""
-    assert required_looks(seconds, Analysis(warmup_seconds=30, interval_seconds=15)) == looks
+    assert required_polls(seconds, Analysis(warmup_seconds=30, interval_seconds=15)) == polls

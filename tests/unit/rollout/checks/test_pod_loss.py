@@ -157,13 +157,13 @@ def test_prometheus_that_stays_away(wish: OnTimeout) -> None:
     world.verdict = None
     assert world.status.rollout is not None
     away = Evidence(verdict=Verdict.METRICS_DOWN, metrics_down_since=world.now)
-    rollout = world.status.rollout.model_copy(update={"evidence": away})
-    world.status = world.status.model_copy(update={"rollout": rollout})
+    rollout = world.status.rollout.evolve(evidence=away)
+    world.status = world.status.evolve(rollout=rollout)
     world.now += 299
     world.step()
     assert (world.state, share(world)) == (State.ANALYSING, 10)
     world.now += 1
     world.step()
-    given_up = wish is OnTimeout.ABORT
-    assert (world.state is State.ABORTING) is given_up
-    assert share(world) == (0 if given_up else 10)
+    aborted = wish is OnTimeout.ABORT
+    assert (world.state is State.ABORTING) is aborted
+    assert share(world) == (0 if aborted else 10)

@@ -54,7 +54,7 @@ def copies(world: MachineWorld) -> int:
 
 def deciding(**changes: object) -> Analysis:
     """Change the analysis settings."""
-    return SETTINGS.analysis.model_copy(update=changes)
+    return SETTINGS.analysis.evolve(**changes)
 
 
 @pytest.mark.transition("mirror-started")
@@ -179,7 +179,7 @@ def test_testers_meet_the_revision_while_it_is_mirrored() -> None:
     """Testers reach the canary before its first weight."""
     world = mirrored()
     match = Match(headers=(HeaderMatch(name="x-tester", value="yes"),))
-    canary = world.settings.canary.model_copy(update={"match": match})
+    canary = world.settings.canary.evolve(match=match)
     world.settings = changed(world.settings, canary=canary)
     begun(world, State.MIRRORING)
     assert world.arranged is not None
@@ -196,15 +196,15 @@ def test_first_step_without_weight_follows_the_mirror() -> None:
     assert (world.desired["v2"], world.route) == (2, (("v1", 100), ("v2", 0)))
 
 
-def test_end_of_the_mirror_is_looked_for_by_the_clock() -> None:
+def test_reconcile_is_due_at_the_end_of_the_mirror() -> None:
     """The end of the mirror schedules a reconcile even if no poll is due."""
     world = begun(mirrored(), State.MIRRORING)
     assert world.status.rollout is not None
     changes = {"polled_at": world.now + 5000, "last_progress_at": world.now + 5000}
-    rollout = world.status.rollout.model_copy(update=changes)
+    rollout = world.status.rollout.evolve(**changes)
     started = world.status.rollout.step_started_at or 0.0
     world.now += 20
-    status = world.status.model_copy(update={"rollout": rollout})
+    status = world.status.evolve(rollout=rollout)
     assert requeue_after(status, world.settings, world.now) == pytest.approx(
         started + 600 - world.now
     )
@@ -250,7 +250,7 @@ def test_preview_shows_the_verdict_before_a_promotion() -> None:
 
 
 @pytest.mark.parametrize("world", [previewed(auto=True), previewed(auto=False)])
-def test_bad_preview_is_stopped(world: MachineWorld) -> None:
+def test_bad_preview_is_aborted(world: MachineWorld) -> None:
     """A bad preview is aborted without a question to the user."""
     begun(world, State.AWAITING_PROMOTION)
     world.verdict = Verdict.ABORT

@@ -138,7 +138,9 @@ def test_bad_revision_is_replaced_by_the_old_one() -> None:
 
 @pytest.mark.transition("recreate-abort-drained")
 @pytest.mark.parametrize("command", [None, "retry@2"])
-def test_old_revision_that_does_not_come_back_is_in_nobodys_way(command: str | None) -> None:
+def test_old_revision_that_does_not_come_back_does_not_block_a_new_one(
+    command: str | None,
+) -> None:
     """A new spec or a retry does not wait for an old revision that cannot start."""
     world = at(State.STARTING)
     world.command = "abort@1"
@@ -227,7 +229,7 @@ def test_switch_that_was_not_written_waits_for_pods_again() -> None:
     assert stable(world) == "v2"
 
 
-@pytest.mark.transition("recreate-held")
+@pytest.mark.transition("recreate-hold")
 def test_pause_holds_before_the_old_revision_stops() -> None:
     """While the old revision serves, a pause holds the rollout."""
     world = MachineWorld(settings=changed(RECREATE, paused=True)).serve().ask_for("v2")
@@ -238,17 +240,17 @@ def test_pause_holds_before_the_old_revision_stops() -> None:
     assert stable(world) == "v2"
 
 
-@pytest.mark.transition("recreate-held")
+@pytest.mark.transition("recreate-hold")
 def test_forgotten_pause_ends() -> None:
     """Before the old revision has stopped, the pause's timeout aborts without loss."""
-    held = changed(RECREATE, paused=True, pause_timeout_seconds=60)
-    world = MachineWorld(settings=held).serve().ask_for("v2")
+    paused = changed(RECREATE, paused=True, pause_timeout_seconds=60)
+    world = MachineWorld(settings=paused).serve().ask_for("v2")
     assert watched(world, 30)[-1] == {"v1": 2}
     assert world.status.last_rollout is not None
     assert world.status.last_rollout.reason == "PauseTimeout"
 
 
-@pytest.mark.transition("recreate-held")
+@pytest.mark.transition("recreate-hold")
 @pytest.mark.parametrize("state", [*OUTAGE, State.PROMOTING])
 def test_pause_does_not_prolong_the_outage(state: State) -> None:
     """A pause holds the bake, but not the outage."""
@@ -270,19 +272,19 @@ def test_force_skips_the_bake() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "command", "told"),
+    ("state", "command", "message"),
     [
         (State.STARTING, "promote-full@1", "strategy Recreate has no steps to skip"),
         (State.STOPPING, "promote-full-force@1", "nothing to promote in state Stopping"),
         (State.BAKING, "promote@1", "nothing to promote in state Baking"),
     ],
 )
-def test_rejected(state: State, command: str, told: str) -> None:
+def test_rejected(state: State, command: str, message: str) -> None:
     """A command that needs steps, or a revision to promote, is rejected."""
     world = at(state)
     world.command = command
     rejected = [one.message for one in world.step().events if one.reason == "CommandRejected"]
-    assert [told in one for one in rejected] == [True]
+    assert [message in one for one in rejected] == [True]
 
 
 @pytest.mark.transition("rollback-command")

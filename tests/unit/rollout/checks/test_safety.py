@@ -330,7 +330,7 @@ def test_all_traffic_and_no_pod_goes_back_at_once() -> None:
 @pytest.mark.parametrize("state", [State.ANALYSING, State.BAKING])
 def test_weights_stay_if_no_revision_can_carry_them(state: State) -> None:
     """With no ready pod on either side no weight changes."""
-    automatic = BLUE_GREEN.blue_green.model_copy(update={"auto_promote": True})
+    automatic = BLUE_GREEN.blue_green.evolve(auto_promote=True)
     by_itself = changed(BLUE_GREEN, blue_green=automatic)
     settings = SETTINGS if state is State.ANALYSING else by_itself
     world = canary_at(state, MachineWorld(settings=settings))
@@ -355,7 +355,7 @@ def test_unwritten_switch_is_reconsidered() -> None:
 
 
 @pytest.mark.transition("abort-by-ready-pods")
-def test_stopped_revision_keeps_its_share_while_stable_has_too_few_pods() -> None:
+def test_aborted_revision_keeps_its_share_while_stable_has_too_few_pods() -> None:
     """The status names the wait for stable's pods, which ends when they are ready."""
     world = canary_at(State.SCALING_UP, MachineWorld(replicas=10))
     world.broken["v1"] = unready(ready=2)

@@ -17,12 +17,12 @@ from tests.support.rollouts import (
 
 SMALL = [State.STARTING, State.PRIMING, State.SHIFTING, State.ANALYSING]
 PAUSED = "pause@0"
-LONG_BAKE = changed(SETTINGS, canary=SETTINGS.canary.model_copy(update={"bake_seconds": 3600}))
+LONG_BAKE = changed(SETTINGS, canary=SETTINGS.canary.evolve(bake_seconds=3600))
 BY_SPEC = "spec"
 
 
 @pytest.mark.parametrize(
-    ("state", "before", "command", "told"),
+    ("state", "before", "command", "message"),
     [
         (State.ANALYSING, None, "resume@1", "the rollout is not paused"),
         (State.ANALYSING, BY_SPEC, "resume@1", "set it to false"),
@@ -60,7 +60,7 @@ BY_SPEC = "spec"
         (State.ANALYSING, PAUSED, "resume@0", "the token 0 has been used"),
     ],
 )
-def test_rejected(state: State, before: str | None, command: str, told: str) -> None:
+def test_rejected(state: State, before: str | None, command: str, message: str) -> None:
     """A command that is not possible in a state is rejected once, with the reason."""
     world = canary_at(state)
     world.verdict = Verdict.CONTINUE
@@ -72,7 +72,7 @@ def test_rejected(state: State, before: str | None, command: str, told: str) -> 
     world.command = command
     world.step()
     rejected = [one.message for one in world.last.events if one.reason == "CommandRejected"]
-    assert [told in one for one in rejected] == [True]
+    assert [message in one for one in rejected] == [True]
     world.run(3)
     assert world.reasons.count("CommandRejected") == 1
 
@@ -149,7 +149,7 @@ def test_promote_full_helps_where_stable_is_broken() -> None:
     assert world.status.stable.revision == "v2"
 
 
-def test_promote_full_is_stopped_by_the_judge() -> None:
+def test_promote_full_is_aborted_by_the_judge() -> None:
     """A revision that skips its steps is still judged until the commit."""
     world = canary_at(State.ANALYSING, MachineWorld(replicas=10))
     world.run(10)
@@ -274,7 +274,7 @@ def test_force_takes_an_unwritten_switch_back() -> None:
 
 @pytest.mark.transition("abort-drained")
 @pytest.mark.parametrize("seconds", [0, 30, 600])
-def test_stopped_revision_stays_for_a_look(seconds: int) -> None:
+def test_aborted_revision_is_kept_for_inspection(seconds: int) -> None:
     """Its pods stay for `abortScaleDownDelaySeconds`, at least until it has left the route."""
     world = canary_at(
         State.ANALYSING,
@@ -293,7 +293,7 @@ def test_stopped_revision_stays_for_a_look(seconds: int) -> None:
 
 @pytest.mark.transition("abort-drained")
 @pytest.mark.parametrize("asked", ["v1", "v3"])
-def test_stopped_revision_is_in_nobodys_way(asked: str) -> None:
+def test_aborted_revision_does_not_block_the_next(asked: str) -> None:
     """The next rollout does not wait for `abortScaleDownDelaySeconds`."""
     world = canary_at(
         State.ANALYSING,

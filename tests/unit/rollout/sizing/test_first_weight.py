@@ -23,7 +23,7 @@ def begun(per_second: float | None, **changes: object) -> RolloutStatus:
     rollout = canary_at(State.ANALYSING).status.rollout
     assert rollout is not None
     fields = {"steps": 3, "weight": 5, "evidence": Evidence(requests_per_second=per_second)}
-    return rollout.model_copy(update=fields | changes)
+    return rollout.evolve(**(fields | changes))
 
 
 def weights(settings: Rollout) -> list[int]:
@@ -74,12 +74,7 @@ def test_it_is_chosen_once() -> None:
     assert weights(effective_settings(OPEN, rollout)) == [12, 25, 50]
     for later in (0.01, 100.0):
         evidence = Evidence(requests_per_second=later)
-        assert (
-            choose_first_weight(
-                rollout.model_copy(update={"evidence": evidence}), OPEN
-            ).first_weight
-            == 12
-        )
+        assert choose_first_weight(rollout.evolve(evidence=evidence), OPEN).first_weight == 12
 
 
 @pytest.mark.parametrize(
@@ -109,8 +104,8 @@ def test_the_lowest_weight_changes_and_reports_nothing() -> None:
 def test_a_raise_is_reported_once() -> None:
     """The Event has the weight and the traffic that it follows from."""
     before, after = begun(1.7), choose_first_weight(begun(1.7), OPEN)
-    told = report_first_weight(before, after)
-    assert [event.reason for event in told] == ["FirstWeightChosen"]
-    assert "is 12 %, chosen from the traffic of 1.7 requests/s" in told[0].message
+    events = report_first_weight(before, after)
+    assert [event.reason for event in events] == ["FirstWeightChosen"]
+    assert "is 12 %, chosen from the traffic of 1.7 requests/s" in events[0].message
     assert report_first_weight(after, after) == ()
     assert report_first_weight(before, None) == ()

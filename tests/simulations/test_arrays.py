@@ -61,7 +61,7 @@ COUNTED = {
     "last": "last_requests",
     "last_errors": "last_errors",
     "phi": "dispersion",
-    "phi_looks": "dispersion_looks",
+    "phi_differences": "dispersion_differences",
 }
 """The names of the same numbers in the arrays and in the evidence."""
 ROUNDED = ("recent", "recent_errors")
@@ -110,7 +110,9 @@ class Path:
         levels = tuple(min(0.9, last * 2**more) for more in reversed(range(self.steps)))
         many = draw.choice((0, 200, 5000))
         known = Baseline(
-            Counts(many, round(many * self.stable_errors)), draw.choice((1.0, 1.0, 2.5)), looks=60
+            Counts(many, round(many * self.stable_errors)),
+            draw.choice((1.0, 1.0, 2.5)),
+            differences=60,
         )
         bounds = limits(self.analysis)
         self.evidence = Evidence(
@@ -193,16 +195,16 @@ def begun(paths: list[Path], analysis: Analysis) -> rule.EvidenceArrays:
     """Start the arrays with the product's past."""
     known = [
         [
-            (one.past_requests, one.past_errors, one.dispersion, one.dispersion_looks)
+            (one.past_requests, one.past_errors, one.dispersion, one.dispersion_differences)
             for one in path.evidence.sources
         ]
         for path in paths
     ]
-    requests, errors, phi, looks = np.moveaxis(np.array(known), -1, 0)
+    requests, errors, phi, differences = np.moveaxis(np.array(known), -1, 0)
     return rule.fresh(
         limits(analysis),
         np.array([path.evidence.levels for path in paths]),
-        (requests.astype(int), errors.astype(int), phi, looks.astype(int)),
+        (requests.astype(int), errors.astype(int), phi, differences.astype(int)),
     )
 
 
@@ -241,7 +243,7 @@ def bet_on(evidence: rule.EvidenceArrays, name: str) -> rule.Floats:
 
 
 @pytest.mark.parametrize("analysis", SETTINGS, ids=["two sources", "strict", "lax"])
-def test_the_arrays_say_what_the_judge_says(analysis: Analysis) -> None:
+def test_arrays_agree_with_the_judge(analysis: Analysis) -> None:
     """The verdict and all evidence agree at every poll of hundreds of random paths."""
     rng = Random(7)
     paths = [Path(analysis, rng, 3) for _ in range(PATHS)]
@@ -272,8 +274,8 @@ def test_the_arrays_say_what_the_judge_says(analysis: Analysis) -> None:
         assert verdicts == [NAMES[path.verdicts[-1]] for path in paths], number
         met.update(str(one) for one in verdicts)
         met.update(_met(paths, number))
-    wanted = {*LOGS, *map(str, NAMES.values()), "stopped in the bake", "confirmed", "unconfirmed"}
-    assert {name for name in wanted if met[name] < 3} == set()
+    names = {*LOGS, *map(str, NAMES.values()), "aborted in the bake", "confirmed", "unconfirmed"}
+    assert {name for name in names if met[name] < 3} == set()
 
 
 def _met(paths: list[Path], number: int) -> Iterator[str]:
@@ -281,7 +283,7 @@ def _met(paths: list[Path], number: int) -> Iterator[str]:
     for path in paths:
         suspected = any(one.log_confirmation for one in path.evidence.sources)
         if path.verdicts[-1] is Verdict.ABORT and number >= BAKE_FROM and path.control:
-            yield "stopped in the bake"
+            yield "aborted in the bake"
         if suspected:
             yield "confirmed" if path.verdicts[-1] is Verdict.ABORT else "unconfirmed"
 
@@ -311,7 +313,7 @@ def test_the_past_is_what_the_judge_makes_of_it() -> None:
     assert result[0].tolist() == [one.counts.requests for one in expected]
     assert result[1].tolist() == [one.counts.errors for one in expected]
     assert result[2].tolist() == pytest.approx([one.dispersion for one in expected], abs=2e-6)
-    assert result[3].tolist() == [one.looks for one in expected]
+    assert result[3].tolist() == [one.differences for one in expected]
     everything = [sum(one.requests for one in row) for row in rows]
     left_out = sum(
         one.counts.requests < all_ for one, all_ in zip(expected, everything, strict=True)

@@ -21,11 +21,11 @@ def test_a_wait_that_gives_up_shows_the_last_sight_and_the_explanation() -> None
 async def test_a_coroutine_that_never_ends_times_out() -> None:
     """A coroutine that never returns is cancelled after the timeout."""
 
-    async def look() -> int:
+    async def read() -> int:
         return await wait_until_async(endless, within=60.0)
 
     async def endless() -> int:
         return 0
 
-    with pytest.raises(AssertionError, match="the first look did not end"):
-        await wait_until_async(look, within=0.01)
+    with pytest.raises(AssertionError, match="the first read did not end"):
+        await wait_until_async(read, within=0.01)

@@ -12,7 +12,7 @@ from tests.support.workers import scope_of
         ("tests/e2e/faults/test_a.py::test_a", "tests/e2e/faults"),
         ("tests/localcluster/node/test_a.py::test_a[a/b::c]", "tests/localcluster/node"),
         ("tests/api/test_a.py::test_a", "tests/api"),
-        ("tests/unit/judge/test_arrays.py::test_a", "tests/unit/judge/test_arrays.py::test_a"),
+        ("tests/simulations/test_arrays.py::test_a", "tests/simulations/test_arrays.py::test_a"),
         ("tests/prometheus/test_a.py::test_a", "tests/prometheus/test_a.py"),
         ("operator/halimede/api/base.py::halimede.api.base", "operator/halimede/api/base.py"),
     ],
