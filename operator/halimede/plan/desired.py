@@ -35,13 +35,16 @@ def revision_configmaps(children: Iterable[Manifest]) -> dict[str, Manifest]:
 
 
 def load_revisions(
-    renderer: Renderer, known: Mapping[str, Manifest], needed: AbstractSet[RevisionHash]
+    renderer: Renderer,
+    owner: RenderKey,
+    known: Mapping[str, Manifest],
+    needed: AbstractSet[RevisionHash],
 ) -> dict[RevisionHash, Revision]:
     """Read revisions from their ConfigMaps. A revision that cannot be read is left out."""
     revisions = {}
     for name in needed & known.keys():
         with suppress(InvalidRecordError):
-            revisions[name] = renderer.load_revision(known[name])
+            revisions[name] = renderer.load_revision(owner, known[name])
     return revisions
 
 

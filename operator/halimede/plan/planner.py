@@ -72,7 +72,7 @@ def decide(observed: Observed, renderer: Renderer, platform: Platform, now: floa
     rendered = (
         renderer.render_revision(key, platform, observed.inputs) if invalid is None else None
     )
-    target = _target(renderer, md.status, rendered, records) if rendered else None
+    target = _target(renderer, key, md.status, rendered, records) if rendered else None
     hash_ = target.hash if target else _last_target(md.status)
     if hash_ is None:
         return _nothing_to_serve(observed, renderer, invalid, now)
@@ -85,7 +85,7 @@ def decide(observed: Observed, renderer: Renderer, platform: Platform, now: floa
         newer_revision=_newer_revision(md.status, rendered, target),
     )
     decision, new_ctx = replace(decision, status=status), replace(ctx, status=status)
-    revisions = load_revisions(renderer, records, traffic.revisions_with_workloads(status))
+    revisions = load_revisions(renderer, key, records, traffic.revisions_with_workloads(status))
     if target is not None:
         revisions[target.hash] = target
     children = desired_children(
@@ -119,7 +119,11 @@ def _invalid_message(renderer: Renderer, key: RenderKey, observed: Observed) -> 
 
 
 def _target(
-    renderer: Renderer, status: Status, rendered: Revision, records: Mapping[str, Manifest]
+    renderer: Renderer,
+    key: RenderKey,
+    status: Status,
+    rendered: Revision,
+    records: Mapping[str, Manifest],
 ) -> Revision:
     """Find the revision that the spec asks for, as it was recorded if it is not new.
 
@@ -130,7 +134,7 @@ def _target(
     warm = (one.revision for one in status.warm_revisions)
     former = (one.revision for one in status.history)
     for name in (rendered.hash, *current, *warm, *former):
-        recorded = load_revisions(renderer, records, {name}).get(name)
+        recorded = load_revisions(renderer, key, records, {name}).get(name)
         if recorded and (name == rendered.hash or recorded.spec_digest == rendered.spec_digest):
             return recorded
     return rendered

@@ -2,19 +2,17 @@
 
 Every reconcile renders everything again, and most of it is unchanged: with twenty revisions this
 took nine tenths of the time of a reconcile. The results depend only on the arguments, so the cache
-changes nothing but the time. What contains a copy of a ConfigMap is not cached: it may be as large
-as a model.
+changes nothing but the time.
 """
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import TypeVar
 
 from halimede.api.base import Manifest, RevisionHash
 from halimede.api.source import Inputs
 from halimede.api.status import Status
 from halimede.api.v1alpha1 import Metadata, ModelDeployment
+from halimede.plan.owner_cache import Owner, OwnerCache, Result
 from halimede.render import revision, scaling, traffic, workload
 from halimede.render.drift import is_up_to_date
 from halimede.render.env import RENDERED
@@ -25,13 +23,11 @@ from halimede.render.traffic import Backend
 from halimede.validation import spec
 from halimede.validation.spec import Violation
 
-ANSWERS = 2048
-"""Maximum number of cached renderings of each kind: enough for some hundred ModelDeployments."""
+MAX_BYTES = 64 * 1024 * 1024
+"""Maximum memory of cached renderings: enough for some hundred ModelDeployments."""
 COMPARISONS = 65536
 """Maximum number of cached comparisons; these contain no manifest."""
 
-CacheKey = TypeVar("CacheKey", bound=Hashable)
-Cached = TypeVar("Cached")
 Version = tuple[str, str]
 """An object's uid and resourceVersion, which identify its live content."""
 _NO_METADATA, _NO_STATUS = Metadata(name="", namespace=""), Status()
@@ -50,6 +46,16 @@ class RenderKey:
     """The whole ModelDeployment."""
 
     @property
+    def owner(self) -> Owner:
+        """The namespace and name, by which the cache finds the results."""
+        return self.namespace, self.name
+
+    @property
+    def version(self) -> tuple[str, str]:
+        """The uid and the spec: a change of either invalidates all results."""
+        return self.uid, self.spec
+
+    @property
     def deployment(self) -> ModelDeployment:
         """A ModelDeployment with only these fields, so that rendering cannot use any other."""
         names = {"name": self.name, "namespace": self.namespace, "uid": self.uid}
@@ -66,35 +72,49 @@ def render_key(md: ModelDeployment) -> RenderKey:
 
 
 class Renderer:
-    """Renders with caches of its own; create one for all reconciles."""
+    """Renders with a cache of its own; create one for all reconciles."""
 
-    def __init__(self) -> None:
-        """Create the empty caches."""
-        self._violations = lru_cache(ANSWERS)(_find_violations)
-        self._revisions = lru_cache(ANSWERS)(_render_revision)
-        self._children = lru_cache(ANSWERS)(_render_children)
-        self._traffic = lru_cache(ANSWERS)(_render_traffic)
-        self._autoscaling = lru_cache(ANSWERS)(_autoscaling_objects)
-        self._records: dict[Version, Revision] = {}
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        """Create an empty cache for at most about *max_bytes*."""
+        self._cache = OwnerCache(max_bytes)
         self._comparisons: dict[tuple[Version, str], bool] = {}
+
+    @property
+    def size(self) -> int:
+        """The estimated memory of the cached renderings, in bytes."""
+        return self._cache.size
+
+    def forget(self, owner: Owner) -> None:
+        """Drop what is cached for a ModelDeployment that is gone."""
+        self._cache.forget(owner)
 
     def find_violations(self, key: RenderKey, inputs: Inputs) -> tuple[Violation, ...]:
         """Find what is wrong with a spec: see `validation.spec.find_violations`."""
-        return spec.find_violations(key.deployment, inputs) if inputs else self._violations(key)
+        if inputs:  # a ConfigMap changes without the spec
+            return spec.find_violations(key.deployment, inputs)
+        return self._get(
+            key, ("violations",), lambda: spec.find_violations(key.deployment, inputs)
+        )
 
     def render_revision(self, key: RenderKey, platform: Platform, inputs: Inputs) -> Revision:
         """Render the revision of a spec: see `render.revision.render_revision`."""
         if inputs:
             return revision.render_revision(key.deployment, platform, inputs)
-        return self._revisions(key, platform)
+        return self._get(
+            key,
+            ("revision", platform),
+            lambda: revision.render_revision(key.deployment, platform, inputs),
+        )
 
     def render_children(
         self, key: RenderKey, recorded: Revision, replicas: int | None
     ) -> tuple[Manifest, ...]:
         """Render the children that run a revision: see `render.workload.render_workload`."""
-        if recorded.source:
-            return _render_children(key, recorded, replicas)
-        return self._children(key, recorded, replicas)
+        return self._get(
+            key,
+            ("children", recorded, replicas),
+            lambda: workload.render_workload(key.deployment, recorded, replicas),
+        )
 
     def render_traffic(
         self,
@@ -107,25 +127,36 @@ class Renderer:
         by_pods: bool,
     ) -> tuple[Manifest, ...]:
         """Render the Services and routes: see `render.traffic.render_traffic`."""
-        return self._traffic(
-            key, backends, preview, testers=testers, copies=copies, by_pods=by_pods
+        return self._get(
+            key,
+            ("traffic", backends, preview, testers, copies, by_pods),
+            lambda: traffic.render_traffic(
+                key.deployment, backends, preview, testers=testers, copies=copies, by_pods=by_pods
+            ),
         )
 
     def autoscaling_objects(
         self, key: RenderKey, scaled: RevisionHash | None, *, frozen: bool
     ) -> tuple[Manifest, ...]:
         """Render the disruption budget, and the autoscaler of the revision *scaled* if any is."""
-        return self._autoscaling(key, scaled, frozen=frozen)
+        return self._get(
+            key,
+            ("autoscaling", scaled, frozen),
+            lambda: _autoscaling_objects(key.deployment, scaled, frozen=frozen),
+        )
 
-    def load_revision(self, config_map: Manifest) -> Revision:
+    def load_revision(self, key: RenderKey, config_map: Manifest) -> Revision:
         """Read a revision from its live ConfigMap: see `render.revision.from_record`."""
-        version = _version(config_map)
-        recorded = self._records.get(version)
-        if recorded is None:
-            recorded = revision.from_record(config_map)
-            if not recorded.source:
-                _store(self._records, ANSWERS, version, recorded)
-        return recorded
+        return self._get(
+            key,
+            ("record", *_version(config_map)),
+            lambda: revision.from_record(config_map),
+        )
+
+    def _get(
+        self, key: RenderKey, question: tuple[Hashable, ...], compute: Callable[[], Result]
+    ) -> Result:
+        return self._cache.get(key.owner, key.version, question, compute)
 
     def is_current(self, live: Manifest | None, desired: Manifest) -> bool:
         """Whether a live object has the fields of a rendered one, unchanged since their apply.
@@ -140,51 +171,19 @@ class Renderer:
             answer = is_up_to_date(live, desired) or is_up_to_date(
                 live, desired, owned_fields(live, desired)
             )
-            _store(self._comparisons, COMPARISONS, cache_key, answer)
+            if len(self._comparisons) >= COMPARISONS:
+                self._comparisons.clear()
+            self._comparisons[cache_key] = answer
         return self._comparisons[cache_key]
 
 
-def _find_violations(key: RenderKey) -> tuple[Violation, ...]:
-    return spec.find_violations(key.deployment, {})
-
-
-def _render_revision(key: RenderKey, platform: Platform) -> Revision:
-    return revision.render_revision(key.deployment, platform, {})
-
-
-def _render_children(
-    key: RenderKey, recorded: Revision, replicas: int | None
-) -> tuple[Manifest, ...]:
-    return workload.render_workload(key.deployment, recorded, replicas)
-
-
-def _render_traffic(
-    key: RenderKey,
-    backends: tuple[Backend, ...],
-    preview: RevisionHash | None,
-    *,
-    testers: bool,
-    copies: int,
-    by_pods: bool,
-) -> tuple[Manifest, ...]:
-    return traffic.render_traffic(
-        key.deployment, backends, preview, testers=testers, copies=copies, by_pods=by_pods
-    )
-
-
 def _autoscaling_objects(
-    key: RenderKey, scaled: RevisionHash | None, *, frozen: bool
+    md: ModelDeployment, scaled: RevisionHash | None, *, frozen: bool
 ) -> tuple[Manifest, ...]:
-    hpa = scaling.hpa(key.deployment, scaled, frozen=frozen) if scaled else None
-    return (*((hpa,) if hpa else ()), scaling.pdb(key.deployment))
+    hpa = scaling.hpa(md, scaled, frozen=frozen) if scaled else None
+    return (*((hpa,) if hpa else ()), scaling.pdb(md))
 
 
 def _version(live: Manifest) -> Version:
     metadata = live["metadata"]
     return metadata["uid"], metadata["resourceVersion"]
-
-
-def _store(cache: dict[CacheKey, Cached], max_size: int, key: CacheKey, value: Cached) -> None:
-    if len(cache) >= max_size:
-        cache.clear()
-    cache[key] = value

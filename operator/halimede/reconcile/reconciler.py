@@ -148,6 +148,7 @@ class Reconciler:
         self._apply_errors.pop(key, None)
         self.senses.inputs.forget(key)
         self.senses.routes.forget(key)
+        self._renderer.forget(key)
         self._with_metrics.discard(key)
         remove(key)
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 
 import jinja2
@@ -12,8 +12,6 @@ import yaml
 from halimede.api.base import Manifest
 from halimede.api.v1alpha1 import GROUP
 
-PARSED = 2048
-"""Parsed manifests in the cache: those of some 300 ModelDeployments, about 60 kB for each."""
 RENDERED = f"{GROUP}/rendered"
 """Annotation with the digest of the rendered object: it changes when a field is removed, which a
 comparison of the desired fields alone would miss."""
@@ -56,15 +54,7 @@ def environment() -> jinja2.Environment:
 
 def fragment(kind: str, **values: Any) -> Manifest:
     """Render a part of an object from a template."""
-    return _parse(environment().get_template(f"{kind}.yaml.j2").render(**values))
-
-
-@lru_cache(maxsize=PARSED)
-def _parse(text: str) -> Manifest:
-    """Parse YAML, which costs more than the rest of a reconcile, once for each text.
-
-    Callers share the manifest, so they must not modify it.
-    """
+    text = environment().get_template(f"{kind}.yaml.j2").render(**values)
     manifest: Manifest = yaml.load(text, Loader=yaml.CSafeLoader)
     return manifest
 

@@ -106,11 +106,13 @@ def test_a_new_version_of_an_object_is_compared_again(renderer: Renderer) -> Non
 def test_a_record_is_read_again_when_it_changes(renderer: Renderer) -> None:
     """Given a record that is invalid, an error is raised until it is repaired."""
     good, _ = live(renderer, "4")
-    assert renderer.load_revision(good) is renderer.load_revision(good)
+    key = render_key(deployment())
+    assert renderer.load_revision(key, good) is renderer.load_revision(key, good)
     spoilt, _ = live(renderer, "5", data={})
     with pytest.raises(InvalidRecordError):
-        renderer.load_revision(spoilt)
-    assert renderer.load_revision(live(renderer, "6")[0]) == renderer.load_revision(good)
+        renderer.load_revision(key, spoilt)
+    restored, _ = live(renderer, "6")
+    assert renderer.load_revision(key, restored) == renderer.load_revision(key, good)
 
 
 def test_caches_are_not_shared() -> None:
@@ -119,3 +121,42 @@ def test_caches_are_not_shared() -> None:
     one, other = (Renderer().render_revision(key, PLATFORM, {}) for _ in range(2))
     assert one is not other
     assert one == other
+
+
+def render_edit(renderer: Renderer, number: int, entries: int) -> ModelDeployment:
+    """Render a spec with this number of small environment variables, different in each edit."""
+    env = [{"name": f"E{entry}", "value": str(number)} for entry in range(entries)]
+    md = deployment(podTemplate={"spec": {"containers": [{"name": "triton", "env": env}]}})
+    revision = renderer.render_revision(render_key(md), PLATFORM, {})
+    renderer.render_children(render_key(md), revision, 1)
+    return md
+
+
+def test_edits_of_one_object_add_nothing_to_the_cache() -> None:
+    """Given many edits of a large spec, only the results of the last one are cached."""
+    renderer = Renderer()
+    render_edit(renderer, 0, 1000)
+    first = renderer.size
+    for number in range(1, 6):
+        render_edit(renderer, number, 1000)
+    assert renderer.size == first
+
+
+def test_what_is_gone_leaves_the_cache() -> None:
+    """Given a ModelDeployment that is deleted, nothing of it is cached."""
+    renderer = Renderer()
+    md = render_edit(renderer, 0, 10)
+    renderer.forget((md.metadata.namespace, md.metadata.name))
+    assert renderer.size == 0
+
+
+def test_the_cache_is_bounded_by_memory() -> None:
+    """Given many large objects, the cache keeps those used last, within its limit."""
+    limit = 2_000_000
+    renderer = Renderer(limit)
+    for number in range(20):
+        md = deployment(podTemplate={"metadata": {"annotations": {"a": "x" * 100_000}}})
+        md = md.evolve(metadata=md.metadata.evolve(name=f"m{number}"))
+        last = renderer.render_revision(render_key(md), PLATFORM, {})
+        assert renderer.size <= limit
+    assert renderer.render_revision(render_key(md), PLATFORM, {}) is last
