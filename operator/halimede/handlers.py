@@ -17,6 +17,7 @@ from halimede.adapters.cluster import LogIn
 from halimede.adapters.errors import SettingsError
 from halimede.adapters.kinds import MODEL_DEPLOYMENT, REFERENCED, WATCHED, Kind
 from halimede.adapters.store import Key, Store
+from halimede.adapters.watch_session import watch_session
 from halimede.api.v1alpha1 import GROUP
 from halimede.reconcile.queue import WorkQueue
 from halimede.reconcile.references import ReferencedObjects
@@ -40,11 +41,15 @@ def registry(
     """
     handlers = kopf.OperatorRegistry()
 
-    async def login(**_: Any) -> kopf.ConnectionInfo:
+    async def login(**_: Any) -> kopf.AiohttpSession:
         try:
-            return _connection(await log_in())
+            connection = _connection(await log_in())
         except SettingsError as error:
             raise kopf.LoginError(str(error)) from error
+        session = watch_session(
+            connection.as_ssl_context(), connection.as_http_headers(), connection.proxy_url
+        )
+        return kopf.AiohttpSession(server=connection.server, aiohttp_session=session)
 
     kopf.on.login(registry=handlers)(login)
     for kind in WATCHED:
@@ -63,7 +68,8 @@ def settings(*, namespaced: bool) -> kopf.OperatorSettings:
     # A second safeguard: bookmarks show earlier whether a watch is dead.
     result.watching.server_timeout = 300
     result.watching.client_timeout = 360
-    result.watching.chunk_size = 500
+    # A list is parsed as a whole, and an object may have more than a megabyte.
+    result.watching.chunk_size = 25
     # Without cluster-wide rights neither CRDs nor namespaces can be watched.
     result.scanning.disabled = namespaced
     # Unused, as nothing is stored on objects; the name is ours in case that ever changes.

@@ -1,11 +1,18 @@
-"""Referenced objects of users: read once, then updated by the watch."""
+"""Objects that are read by name: once, and again when the watch delivers a newer version."""
 
 from typing import Any
 
 from halimede.adapters.cluster import KubeCluster
 from halimede.adapters.kinds import CONFIG_MAP
 from halimede.adapters.store import Key
+from halimede.adapters.stored_form import prepare
+from halimede.api.base import Manifest
 from halimede.reconcile.references import ReferencedObjects
+
+
+def _without_content(live: Manifest) -> Manifest:
+    """Return what a watch by metadata delivers."""
+    return {"metadata": live["metadata"]}
 
 
 def _source(namespace: str, code: str) -> dict[str, Any]:
@@ -18,20 +25,48 @@ async def test_a_missing_one_is_none_until_it_is_there(kube: KubeCluster, namesp
     inputs, key = ReferencedObjects(kube, CONFIG_MAP), Key(namespace, "m")
     assert await inputs.read(key, ["source"]) == {"source": None}
     live = await kube.apply(_source(namespace, "1"))
-    assert await inputs.read(key, ["source"]) == {"source": live}
+    assert (await inputs.read(key, ["source"]))["source"] == prepare(CONFIG_MAP, live)
 
 
-async def test_it_is_read_once_and_then_followed(kube: KubeCluster, namespace: str) -> None:
-    """Without events there is no request; an event updates the object and returns its readers."""
+async def test_it_is_read_once_and_again_when_it_changes(
+    kube: KubeCluster, namespace: str
+) -> None:
+    """Without events there is no request; an event of a newer version returns the readers."""
     inputs, key = ReferencedObjects(kube, CONFIG_MAP), Key(namespace, "m")
+
+    async def read() -> Manifest:
+        return (await inputs.read(key, ["source"]))["source"] or {}
+
     old = await kube.apply(_source(namespace, "1"))
-    await inputs.read(key, ["source"])
+    first = await read()
+    assert first["data"] == {"m.py": "1"}
     new = await kube.apply(_source(namespace, "2"))
-    assert await inputs.read(key, ["source"]) == {"source": old}
-    assert inputs.on_event(new) == (key,)
-    assert inputs.on_event(new) == ()
-    assert inputs.on_event(old) == ()
-    assert await inputs.read(key, ["source"]) == {"source": new}
+    assert await read() is first
+    assert inputs.on_event(_without_content(old)) == ()
+    assert inputs.on_event(_without_content(new)) == (key,)
+    assert (await read())["data"] == {"m.py": "2"}
+    assert inputs.on_event(_without_content(new)) == ()
+
+
+async def test_our_own_write_is_not_read_again(kube: KubeCluster, namespace: str) -> None:
+    """The response of a write has the content, and its event changes nothing."""
+    inputs, key = ReferencedObjects(kube, CONFIG_MAP), Key(namespace, "m")
+    written = await kube.apply(_source(namespace, "1"))
+    inputs.put(written)
+    await kube.delete(CONFIG_MAP, namespace, "source", written["metadata"]["uid"])
+    assert (await inputs.read(key, ["source"]))["source"] == prepare(CONFIG_MAP, written)
+    assert inputs.on_event(_without_content(written)) == ()
+
+
+async def test_what_does_not_fit_is_read_every_time(kube: KubeCluster, namespace: str) -> None:
+    """Given more content than the limit, the objects are read and not kept."""
+    inputs, key = ReferencedObjects(kube, CONFIG_MAP, max_bytes=10), Key(namespace, "m")
+    await kube.apply(_source(namespace, "1"))
+    await inputs.read(key, ["source"])
+    await kube.apply(_source(namespace, "2"))
+    (source,) = (await inputs.read(key, ["source"])).values()
+    assert source is not None
+    assert source["data"] == {"m.py": "2"}
 
 
 async def test_a_deleted_one_is_news(kube: KubeCluster, namespace: str) -> None:

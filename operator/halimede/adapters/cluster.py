@@ -26,6 +26,7 @@ from halimede.adapters.errors import (
     TransientError,
 )
 from halimede.adapters.kinds import BY_NAME, MODEL_DEPLOYMENT, Kind
+from halimede.adapters.nesting import limit_depth
 from halimede.adapters.store import Key, Listing, version_of
 from halimede.api.base import Manifest
 from halimede.render.names import MANAGER
@@ -232,7 +233,7 @@ class KubeCluster:
             status, text = await self._send(method, path, headers, body)
         if status >= HTTPStatus.MULTIPLE_CHOICES:
             raise _to_error(status, text)
-        answer: Manifest = json.loads(text)
+        answer: Manifest = json.loads(limit_depth(text))
         return answer
 
     async def _send(
@@ -291,7 +292,7 @@ def _to_error(status: int, text: bytes) -> ApiError | TransientError:
 
 def _message(text: bytes) -> str:
     try:
-        answer: Any = json.loads(text)
+        answer: Any = json.loads(limit_depth(text))
     except ValueError:
         return text.decode(errors="replace")[:200]
     return str(answer.get("message", "")) if isinstance(answer, dict) else ""

@@ -87,6 +87,8 @@ CHILDREN = (
 WATCHED = (MODEL_DEPLOYMENT, *CHILDREN, POD, ENDPOINT_SLICE)
 """The kinds that we watch."""
 REFERENCED = (CONFIG_MAP, HTTP_ROUTE)
-"""The kinds of users' own objects that specs reference: they are watched without a selector."""
+"""The kinds of users' own objects that specs reference. They are watched without a selector, and
+by their metadata only: their number and size are not ours to choose. The content is read by name.
+"""
 BY_NAME = {kind.name: kind for kind in WATCHED}
 """The watched kinds by the manifest's `kind`."""

@@ -5,21 +5,15 @@ its event arrives. Of two versions of an object the one with the higher `resourc
 (Kubernetes declares them comparable since 1.35; before, etcd's revision made them so).
 """
 
-import json
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import NamedTuple
 
 from typing_extensions import override
 
-from halimede.adapters.kinds import CHILDREN, MODEL_DEPLOYMENT, WATCHED, Kind
+from halimede.adapters.kinds import MODEL_DEPLOYMENT, WATCHED, Kind
+from halimede.adapters.stored_form import reduce
 from halimede.api.base import Manifest
-from halimede.render.env import canonical
 from halimede.render.names import NAME_LABEL
-from halimede.render.ownership import applied_by_us
-
-FIELD_SETS = 256
-"""Number of distinct sets of fields that are cached; objects with equal sets share one."""
 
 
 class Key(NamedTuple):
@@ -79,7 +73,7 @@ class Store:
         if not kind.selects(manifest):
             return self.drop(kind, manifest) if uid in self._objects[kind] else ()
         before = self._remove(kind, uid)
-        stored = _prepare(kind, manifest)
+        stored = reduce(kind, manifest)
         self._objects[kind][uid] = stored
         key = owner_key(kind, stored)
         if key:
@@ -159,31 +153,3 @@ class Store:
 
 def _distinct_keys(first: Key | None, second: Key | None) -> tuple[Key, ...]:
     return tuple({key for key in (first, second) if key})
-
-
-def _prepare(kind: Kind, manifest: Manifest) -> Manifest:
-    """Add the kind, which items of lists lack, and drop the `managedFields` that are not used.
-
-    All are used of the kinds that other clients write too, and of the other children only those of
-    our server-side applies.
-    """
-    metadata = {**manifest["metadata"]}
-    if not kind.tracks_managers:
-        entries = metadata.pop("managedFields", None) or ()
-        own_entries = [
-            _compact(entry) for entry in entries if kind in CHILDREN and applied_by_us(entry)
-        ]
-        metadata |= {"managedFields": own_entries} if own_entries else {}
-    identity = {"apiVersion": kind.api_version, "kind": kind.name}
-    return {**identity, **manifest, "metadata": metadata}
-
-
-def _compact(entry: Manifest) -> Manifest:
-    return entry | {"fieldsV1": _fields(canonical(entry.get("fieldsV1") or {}))}
-
-
-@lru_cache(maxsize=FIELD_SETS)
-def _fields(text: str) -> Manifest:
-    """Parse a set of fields, once for all objects that have the same: nearly all of a kind do."""
-    fields: Manifest = json.loads(text)
-    return fields

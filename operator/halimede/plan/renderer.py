@@ -12,7 +12,7 @@ from halimede.api.base import Manifest, RevisionHash
 from halimede.api.source import Inputs
 from halimede.api.status import Status
 from halimede.api.v1alpha1 import Metadata, ModelDeployment
-from halimede.plan.owner_cache import Owner, OwnerCache, Result
+from halimede.plan.bounded_cache import Owner, OwnerCache, Result
 from halimede.render import revision, scaling, traffic, workload
 from halimede.render.drift import is_up_to_date
 from halimede.render.env import RENDERED

@@ -74,10 +74,10 @@ async def execute_plan(
         store.put(MODEL_DEPLOYMENT, written)
         deployment = deployment | {"metadata": written["metadata"]}
     await asyncio.gather(
-        *(_apply(handover, cluster, store, outcome, HANDOVER) for handover in plan.handovers)
+        *(_apply(handover, cluster, senses, outcome, HANDOVER) for handover in plan.handovers)
     )
     for wave in _waves(plan.applies):
-        await asyncio.gather(*(_apply(manifest, cluster, store, outcome) for manifest in wave))
+        await asyncio.gather(*(_apply(manifest, cluster, senses, outcome) for manifest in wave))
     await _patch_routes(plan.patches, key.namespace, cluster, senses.routes, outcome)
     await asyncio.gather(*(_delete(ref, key, cluster, store, outcome) for ref in plan.deletes))
     for number, event in enumerate(plan.events):
@@ -127,7 +127,7 @@ def _waves(applies: Iterable[Manifest]) -> tuple[list[Manifest], list[Manifest]]
 async def _apply(
     manifest: Manifest,
     cluster: Cluster,
-    store: Store,
+    senses: Readers,
     outcome: Outcome,
     manager: str = MANAGER,
 ) -> None:
@@ -138,7 +138,7 @@ async def _apply(
         outcome.fail(error, kind.name, name)
     else:
         outcome.succeed("apply", kind.name, name)
-        store.put(kind, live)
+        senses.put(kind, live)
 
 
 async def _patch_routes(
@@ -159,7 +159,7 @@ async def _patch_routes(
             outcome.fail(error, HTTP_ROUTE.name, patch.name)
         else:
             outcome.succeed("patch", HTTP_ROUTE.name, patch.name)
-            routes.on_event(live)
+            routes.put(live)
 
 
 async def _set_finalizer(

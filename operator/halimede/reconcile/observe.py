@@ -1,10 +1,10 @@
 """Observe everything that one decision depends on, from the store where possible."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from halimede.adapters.errors import OperatorError, RejectedError
-from halimede.adapters.kinds import CHILDREN, ENDPOINT_SLICE, POD
+from halimede.adapters.kinds import CHILDREN, CONFIG_MAP, ENDPOINT_SLICE, HTTP_ROUTE, POD, Kind
 from halimede.adapters.prometheus import MetricsReader
 from halimede.adapters.store import Key, Store
 from halimede.api.base import Manifest
@@ -24,10 +24,18 @@ class Readers:
 
     store: Store
     inputs: ReferencedObjects
-    """Users' ConfigMaps."""
+    """ConfigMaps: users' and the records of revisions."""
     routes: ReferencedObjects
-    """Users' HTTPRoutes."""
+    """HTTPRoutes: users' and ours."""
     metrics: MetricsReader
+
+    def put(self, kind: Kind, live: Manifest) -> None:
+        """Store an object as the API server returned it after our write."""
+        self.store.put(kind, live)
+        if kind is CONFIG_MAP:
+            self.inputs.put(live)
+        elif kind is HTTP_ROUTE:
+            self.routes.put(live)
 
 
 async def observe(
@@ -48,18 +56,23 @@ async def observe(
         errors: The errors of the last reconcile's failed writes, by `Kind/name`.
         now: UNIX time.
     """
-    routes = await senses.routes.read(key, tracked_routes(deployment))
+    owned, uid = senses.store.owned, deployment.metadata.uid
+    children = tuple(
+        child for kind in CHILDREN for child in owned(kind, key) if _is_owned_by(child, uid)
+    )
+    source, tracked = _config_maps(deployment), tracked_routes(deployment)
+    contents = {
+        CONFIG_MAP.name: await senses.inputs.read(key, (*source, *_names(CONFIG_MAP, children))),
+        HTTP_ROUTE.name: await senses.routes.read(key, (*tracked, *_names(HTTP_ROUTE, children))),
+    }
+    routes = {name: contents[HTTP_ROUTE.name][name] for name in tracked}
     request = build_request(deployment, routes, renderer, now)
-    owned = senses.store.owned
-    uid = deployment.metadata.uid
     return Observed(
         deployment=deployment,
-        children=tuple(
-            child for kind in CHILDREN for child in owned(kind, key) if _is_owned_by(child, uid)
-        ),
+        children=tuple(_with_content(children, contents)),
         pods=owned(POD, key),
         endpoint_slices=owned(ENDPOINT_SLICE, key),
-        inputs=await senses.inputs.read(key, _config_maps(deployment)),
+        inputs={name: contents[CONFIG_MAP.name][name] for name in source},
         routes=routes,
         reading=await senses.metrics.read(plan_queries(request)) if request else None,
         apply_errors={what: str(error) for what, error in errors.items()},
@@ -74,6 +87,21 @@ def _config_maps(deployment: ModelDeployment) -> tuple[str, ...]:
         return config_maps(deployment.spec)
     except ValueError:
         return ()  # validation reports what is wrong with the address
+
+
+def _names(kind: Kind, children: Iterable[Manifest]) -> tuple[str, ...]:
+    return tuple(child["metadata"]["name"] for child in children if child["kind"] == kind.name)
+
+
+def _with_content(
+    children: Iterable[Manifest], contents: Mapping[str, Mapping[str, Manifest | None]]
+) -> Iterator[Manifest]:
+    """Yield the children with the contents that were read; one that is gone is left out."""
+    for child in children:
+        by_name = contents.get(child["kind"])
+        content = child if by_name is None else by_name[child["metadata"]["name"]]
+        if content is not None and content["metadata"]["uid"] == child["metadata"]["uid"]:
+            yield content
 
 
 def _is_owned_by(child: Manifest, uid: str) -> bool:

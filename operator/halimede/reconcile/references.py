@@ -1,21 +1,30 @@
-"""Users' own objects that specs reference: read once, then updated by the watch."""
+"""Objects that are read by name: users' own that specs reference, and ours that may be large.
+
+The watch delivers only their metadata. The content is read when a reconcile needs it, and again
+when the watch delivers a newer version.
+"""
 
 from collections.abc import Iterable
 
 from halimede.adapters.cluster import Cluster
 from halimede.adapters.kinds import Kind
 from halimede.adapters.store import Key, version_of
+from halimede.adapters.stored_form import prepare
 from halimede.api.base import Manifest
+from halimede.plan.bounded_cache import BoundedCache, memory_of
+
+MAX_BYTES = 64 * 1024 * 1024
+"""Maximum memory of the contents of one kind; what does not fit is read in every reconcile."""
 
 
 class ReferencedObjects:
     """The objects of one kind that ModelDeployments reference, and the references."""
 
-    def __init__(self, cluster: Cluster, kind: Kind) -> None:
+    def __init__(self, cluster: Cluster, kind: Kind, max_bytes: int = MAX_BYTES) -> None:
         """Start empty; an object is read from *cluster* when it is first referenced."""
         self._cluster = cluster
         self._kind = kind
-        self._objects: dict[Key, Manifest] = {}
+        self._objects: BoundedCache[Key, Manifest] = BoundedCache(max_bytes)
         self._readers: dict[Key, set[Key]] = {}
         self._reads: dict[Key, frozenset[Key]] = {}
 
@@ -26,40 +35,41 @@ class ReferencedObjects:
         self._register(key, [Key(key.namespace, name) for name in names])
         return {name: await self._read(Key(key.namespace, name)) for name in names}
 
-    def on_event(self, manifest: Manifest, *, deleted: bool = False) -> tuple[Key, ...]:
-        """Store an object that the watch delivers; return the affected keys."""
-        where = Key(manifest["metadata"]["namespace"], manifest["metadata"]["name"])
-        readers = self._readers.get(where, ())
-        if not readers:
+    def on_event(self, metadata: Manifest, *, deleted: bool = False) -> tuple[Key, ...]:
+        """Drop the content of an object that has changed; return the affected keys."""
+        where = _key_of(metadata)
+        stored = self._objects.get(where)
+        if not deleted and stored is not None and version_of(stored) >= version_of(metadata):
             return ()
-        if deleted:
-            self._objects.pop(where, None)
-            return tuple(readers)
-        return tuple(readers) if self._store(where, manifest) else ()
+        self._objects.pop(where)
+        return tuple(self._readers.get(where, ()))
+
+    def put(self, manifest: Manifest) -> None:
+        """Store an object that we have written, so that it need not be read."""
+        self._store(prepare(self._kind, manifest))
 
     def forget(self, key: Key) -> None:
         """Remove the references of a ModelDeployment that is gone."""
         self._register(key, ())
 
-    async def refresh(self, where: Key) -> None:
-        """Read an object again whose stored version is outdated."""
+    async def refresh(self, where: Key) -> Manifest | None:
+        """Read an object again whose stored version may be outdated; None: it does not exist."""
         live = await self._cluster.get(self._kind, where.namespace, where.name)
         if live is None:
-            self._objects.pop(where, None)
-        else:
-            self._store(where, live)
+            self._objects.pop(where)
+            return None
+        content = prepare(self._kind, live)
+        self._store(content)
+        return content
 
     async def _read(self, where: Key) -> Manifest | None:
-        if where not in self._objects:
-            await self.refresh(where)
-        return self._objects.get(where)
+        return self._objects.get(where) or await self.refresh(where)
 
-    def _store(self, where: Key, manifest: Manifest) -> bool:
+    def _store(self, content: Manifest) -> None:
+        where = _key_of(content)
         stored = self._objects.get(where)
-        if stored is not None and version_of(stored) >= version_of(manifest):
-            return False
-        self._objects[where] = manifest
-        return True
+        if stored is None or version_of(stored) < version_of(content):
+            self._objects.put(where, content, memory_of(content))
 
     def _register(self, key: Key, names: Iterable[Key]) -> None:
         before, after = self._reads.get(key, frozenset()), frozenset(names)
@@ -67,9 +77,13 @@ class ReferencedObjects:
             self._readers[where].discard(key)
             if not self._readers[where]:
                 del self._readers[where]
-                self._objects.pop(where, None)
+                self._objects.pop(where)
         for where in after - before:
             self._readers.setdefault(where, set()).add(key)
         self._reads[key] = after
         if not after:
             del self._reads[key]
+
+
+def _key_of(manifest: Manifest) -> Key:
+    return Key(manifest["metadata"]["namespace"], manifest["metadata"]["name"])

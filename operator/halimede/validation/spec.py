@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing_extensions import override
 
 from halimede.api.analysis import QueryPair
+from halimede.api.free_form import FREE_FORM, MAX_BYTES, MAX_DEPTH, is_deeper, size_of
 from halimede.api.query import UnusableQueryError, validate
 from halimede.api.rollout import CapacityMode, Stage
 from halimede.api.source import Inputs, Scheme, parse_source
@@ -20,7 +21,7 @@ from halimede.render.field_types import mistyped
 from halimede.render.view import files, model_name
 from halimede.validation.pod_template import find_patch_violations
 
-MAX_BYTES = 900_000
+MAX_SOURCE_BYTES = 900_000
 """Of a model in a ConfigMap: its revision's copy and record must fit into etcd's 1 MiB."""
 
 
@@ -47,6 +48,9 @@ class Violation:
 
 def find_violations(md: ModelDeployment, inputs: Inputs) -> tuple[Violation, ...]:
     """Return everything that prevents the spec from being rendered; empty: it can be."""
+    unbounded = tuple(_free_form(md))
+    if unbounded:  # the other checks need not cope with any size and depth
+        return unbounded
     checks = (
         _source(md, inputs),
         _config(md),
@@ -56,6 +60,20 @@ def find_violations(md: ModelDeployment, inputs: Inputs) -> tuple[Violation, ...
         _queries(md),
     )
     return tuple(violation for violations in checks for violation in violations)
+
+
+def _free_form(md: ModelDeployment) -> Iterator[Violation]:
+    """Yield the free-form fields that are too large or nested too deeply."""
+    scaling = md.spec.autoscaling
+    values = (md.spec.pod_template, scaling and scaling.metrics, scaling and scaling.behavior)
+    for path, value in zip(FREE_FORM, values, strict=True):
+        where = ".".join(("spec", *path))
+        if is_deeper(value, MAX_DEPTH):
+            message = f"has more than {MAX_DEPTH} levels, but Kubernetes has no such field"
+            yield Violation(where, message, "remove what is nested so deeply")
+        elif value and (size := size_of(value)) > MAX_BYTES:
+            message = f"has {size} bytes as JSON, but at most {MAX_BYTES} are allowed"
+            yield Violation(where, message, "move large values to a ConfigMap and refer to it")
 
 
 def _source(md: ModelDeployment, inputs: Inputs) -> Iterator[Violation]:
@@ -75,10 +93,11 @@ def _source(md: ModelDeployment, inputs: Inputs) -> Iterator[Violation]:
         )
     elif not files(config_map):
         yield Violation(path, f"{where} is empty", "put the model's files into it")
-    elif (size := _size(config_map)) > MAX_BYTES:
+    elif (size := _size(config_map)) > MAX_SOURCE_BYTES:
         yield Violation(
             path,
-            f"{where} contains {size} bytes, more than the {MAX_BYTES} that a revision can copy",
+            f"{where} contains {size} bytes, more than the {MAX_SOURCE_BYTES} that a revision can"
+            " copy",
             "put the model on a volume (pvc://) or on a server (https://)",
         )
 

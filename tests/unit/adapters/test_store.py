@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from halimede.adapters.kinds import CONFIG_MAP, DEPLOYMENT, HTTP_ROUTE, MODEL_DEPLOYMENT, POD
+from halimede.adapters.kinds import CONFIG_MAP, MODEL_DEPLOYMENT, POD
 from halimede.adapters.store import Key, Listing, Store
 
 KEY = Key("ns", "digits")
@@ -41,44 +41,6 @@ def test_versions_are_numbers_not_text() -> None:
     store = Store()
     store.put(POD, _thing("a", "1", 9))
     assert store.put(POD, _thing("a", "1", 10)) == (KEY,)
-
-
-def test_what_is_kept_names_its_kind() -> None:
-    """The store adds the kind, which objects from lists lack."""
-    store = Store()
-    store.put(DEPLOYMENT, _thing("a", "1", 1))
-    (kept,) = store.owned(DEPLOYMENT, KEY)
-    assert (kept["apiVersion"], kept["kind"]) == ("apps/v1", "Deployment")
-
-
-def test_who_wrote_what_is_kept_where_it_is_asked_for() -> None:
-    """All managers of routes are kept, only our own of other children, and none of pods."""
-    ours = {"manager": "halimede", "operation": "Apply", "fieldsV1": {"f:spec": {}}}
-    others = {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": {"f:spec": {}}}
-    kinds = {HTTP_ROUTE: [ours, others], DEPLOYMENT: [ours], POD: None}
-    store, kept = Store(), {}
-    for kind in kinds:
-        thing = _thing("a", kind.name, 1)
-        thing["metadata"]["managedFields"] = [ours, others]
-        store.put(kind, thing)
-        (found,) = store.owned(kind, KEY)
-        kept[kind] = found["metadata"].get("managedFields")
-    assert kept == kinds
-
-
-def test_equal_sets_of_fields_are_kept_once() -> None:
-    """Two Deployments applied with the same fields share one set of fields."""
-    store = Store()
-    for name in ("a", "b"):
-        thing = _thing(name, name, 1)
-        entry = {"manager": "halimede", "operation": "Apply", "fieldsV1": {"f:spec": {"f:a": {}}}}
-        thing["metadata"]["managedFields"] = [entry]
-        store.put(DEPLOYMENT, thing)
-    one, other = store.owned(DEPLOYMENT, KEY)
-    assert (
-        one["metadata"]["managedFields"][0]["fieldsV1"]
-        is other["metadata"]["managedFields"][0]["fieldsV1"]
-    )
 
 
 def test_a_late_event_does_not_bring_back_what_is_gone() -> None:

@@ -1,15 +1,16 @@
-"""A cache of results by owner, bounded by memory.
+"""Caches that are bounded by memory.
 
-Owners are users' objects, so their number and size are not ours to choose. Results of one owner
-share its version: a changed owner loses all of them, so that edits add nothing.
+What they contain comes from users' objects, so its number and size are not ours to choose.
 """
 
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
+CacheKey = TypeVar("CacheKey", bound=Hashable)
+Cached = TypeVar("Cached")
 Result = TypeVar("Result")
 Owner = tuple[str, str]
 """The namespace and name of a ModelDeployment."""
@@ -17,26 +18,60 @@ Owner = tuple[str, str]
 _MISSING = object()
 
 
-@dataclass(slots=True)
-class _Results:
-    version: Hashable
-    size: int = 0
-    by_question: dict[Hashable, Any] = field(default_factory=dict)
-
-
-class OwnerCache:
-    """Caches results; those of the owners that were used least recently are dropped first."""
+class BoundedCache(Generic[CacheKey, Cached]):
+    """Maps keys to values; those that were used least recently are dropped first."""
 
     def __init__(self, max_bytes: int) -> None:
-        """Create an empty cache whose keys and results take at most about *max_bytes*."""
+        """Create an empty cache for values of at most *max_bytes* in total."""
         self._max_bytes = max_bytes
-        self._owners: OrderedDict[Owner, _Results] = OrderedDict()
+        self._values: OrderedDict[CacheKey, tuple[Cached, int]] = OrderedDict()
         self._size = 0
 
     @property
     def size(self) -> int:
-        """The estimated memory of all results and their keys, in bytes."""
+        """The size of all values, in bytes."""
         return self._size
+
+    def get(self, key: CacheKey) -> Cached | None:
+        """Return a value, which counts as used now, or None."""
+        if key not in self._values:
+            return None
+        self._values.move_to_end(key)
+        return self._values[key][0]
+
+    def put(self, key: CacheKey, value: Cached, size: int) -> None:
+        """Cache a value of *size* bytes, and drop others if there is no room for it."""
+        self.pop(key)
+        self._values[key] = value, size
+        self._size += size
+        while self._size > self._max_bytes:
+            self.pop(next(iter(self._values)))
+
+    def pop(self, key: CacheKey) -> Cached | None:
+        """Drop a value and return it, or None."""
+        value, size = self._values.pop(key, (None, 0))
+        self._size -= size
+        return value
+
+
+@dataclass(slots=True)
+class _Results:
+    version: Hashable
+    size: int
+    by_question: dict[Hashable, Any] = field(default_factory=dict)
+
+
+class OwnerCache:
+    """Caches results by owner: a changed owner loses all of them, so that edits add nothing."""
+
+    def __init__(self, max_bytes: int) -> None:
+        """Create an empty cache whose keys and results take at most about *max_bytes*."""
+        self._owners: BoundedCache[Owner, _Results] = BoundedCache(max_bytes)
+
+    @property
+    def size(self) -> int:
+        """The estimated memory of all results and their keys, in bytes."""
+        return self._owners.size
 
     def get(
         self, owner: Owner, version: Hashable, question: Hashable, compute: Callable[[], Result]
@@ -49,36 +84,21 @@ class OwnerCache:
             question: What is computed, with the other arguments.
             compute: Computes the result, which nobody may modify.
         """
-        results = self._results_of(owner, version)
+        results = self._owners.get(owner)
+        if results is None or results.version != version:
+            results = _Results(version, memory_of(version))
         cached = results.by_question.get(question, _MISSING)
         if cached is not _MISSING:
             return cast("Result", cached)
         result = compute()
-        size = memory_of((question, result))
         results.by_question[question] = result
-        results.size += size
-        self._size += size
-        self._shrink()
+        results.size += memory_of((question, result))
+        self._owners.put(owner, results, results.size)
         return result
 
     def forget(self, owner: Owner) -> None:
         """Drop the results of an owner that is gone."""
-        if results := self._owners.pop(owner, None):
-            self._size -= results.size
-
-    def _results_of(self, owner: Owner, version: Hashable) -> _Results:
-        results = self._owners.get(owner)
-        if results is None or results.version != version:
-            self.forget(owner)
-            results = _Results(version, memory_of(version))
-            self._size += results.size
-            self._owners[owner] = results
-        self._owners.move_to_end(owner)
-        return results
-
-    def _shrink(self) -> None:
-        while self._size > self._max_bytes and self._owners:
-            self.forget(next(iter(self._owners)))
+        self._owners.pop(owner)
 
 
 def memory_of(value: Any) -> int:

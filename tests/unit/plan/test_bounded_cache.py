@@ -2,7 +2,7 @@
 
 import pytest
 
-from halimede.plan.owner_cache import OwnerCache, memory_of
+from halimede.plan.bounded_cache import OwnerCache, memory_of
 
 ONE, OTHER = ("ml", "one"), ("ml", "other")
 
