@@ -7,6 +7,7 @@ SPREAD = (
     "tests/e2e/test_",
     "tests/simulations/test_arrays.py",
     "tests/simulations/test_characteristics.py",
+    "tests/simulations/test_hostile_specs.py",
 )
 """Long tests that share nothing within a worker, so that any worker may take any of them."""
 WITH_OWN_SERVERS = (

@@ -79,9 +79,11 @@ class Autoscaling(ApiModel):
     max_replicas: Annotated[int, Field(ge=1, le=1000)]
     """How many pods at most."""
     metrics: Annotated[tuple[dict[str, Any], ...], Field(max_length=16)] = ()
-    """What to scale by, as in a HorizontalPodAutoscaler (autoscaling/v2); absent: 80 % CPU."""
+    """What to scale by, as in a HorizontalPodAutoscaler (autoscaling/v2); absent: 80 % CPU.
+    At most 64 KiB as JSON and 40 levels."""
     behavior: dict[str, Any] | None = None
-    """How fast to scale, as in a HorizontalPodAutoscaler (autoscaling/v2)."""
+    """How fast to scale, as in a HorizontalPodAutoscaler (autoscaling/v2). At most 64 KiB as JSON
+    and 40 levels."""
 
 
 class Gpu(ApiModel):

@@ -253,4 +253,4 @@ class ModelDeploymentSpec(ApiModel):
     pod_template: dict[str, Any] | None = None
     """Strategic merge patch for the rendered pod template (`metadata` and `spec` of a pod), for
     settings that have no field here. Triton's container is named `triton`, the init container that
-    fetches the model's files `fetch`."""
+    fetches the model's files `fetch`. At most 64 KiB as JSON and 40 levels."""

@@ -8,10 +8,13 @@ import yaml
 from pydantic import ValidationError
 
 from halimede.api.base import Manifest
+from halimede.api.free_form import is_deeper
 from halimede.api.v1alpha1 import API_VERSION, KIND, ModelDeployment
 from halimede.cli.yaml_dialect import Loader
 
 _LIST = "List"
+MAX_DEPTH = 100
+"""Maximum number of levels in a document; serializers fail with some hundred."""
 
 
 class InvalidManifestError(ValueError):
@@ -61,6 +64,8 @@ def _check_depth(document: Any, place: str) -> None:
         json.dumps(document)
     except (ValueError, RecursionError) as error:
         raise InvalidManifestError(f"{place} refers to itself by an alias") from error
+    if is_deeper(document, MAX_DEPTH):
+        raise InvalidManifestError(f"{place} has more than {MAX_DEPTH} levels")
 
 
 def _objects(document: Any, place: str) -> Iterator[tuple[str, Manifest]]:

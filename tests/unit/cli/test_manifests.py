@@ -120,6 +120,7 @@ def test_objects_are_read_wherever_they_stand(text: str) -> None:
         ),
         (f"a: &a [*a]\n---\n{MODEL}", "document 1 refers to itself by an alias"),
         (f"{'[' * 5000}", "it is nested too deeply"),
+        (f"{'[' * 300}{']' * 300}", "document 1 has more than 100 levels"),
         (f"{MODEL}  replicas: 1\n  replicas: 2\n", "the key 'replicas' occurs twice"),
         (MODEL.replace("spec:", "spex:"), "ModelDeployment 'm': spec: Field required"),
         (

@@ -324,3 +324,34 @@ def test_a_custom_query_that_cannot_be_asked_is_named() -> None:
         "spec.rollout.analysis.router.errors: the template uses oops, which has no value; use"
         " model, name, namespace, revision, service, window"
     )
+
+
+def nested(levels: int) -> Any:
+    """Return a map with this number of levels."""
+    value: Any = 1
+    for _ in range(levels):
+        value = {"a": value}
+    return value
+
+
+@pytest.mark.parametrize(
+    ("fields", "found"),
+    [
+        ({"podTemplate": {"metadata": nested(50)}}, "spec.podTemplate: has more than 40 levels"),
+        (
+            {"podTemplate": {"metadata": {"annotations": {"a": "x" * 70_000}}}},
+            "spec.podTemplate: has 70037 bytes as JSON, but at most 65536 are allowed",
+        ),
+        (
+            {"autoscaling": {"maxReplicas": 2, "metrics": [nested(50)]}},
+            "spec.autoscaling.metrics: has more than 40 levels",
+        ),
+        (
+            {"autoscaling": {"maxReplicas": 2, "behavior": nested(50)}},
+            "spec.autoscaling.behavior: has more than 40 levels",
+        ),
+    ],
+)
+def test_free_form_fields_have_limits(fields: dict[str, Any], found: str) -> None:
+    """Fields that the schema does not limit are limited in size and depth, and named."""
+    assert violations(**fields).startswith(found)
