@@ -4,6 +4,7 @@ import asyncio
 import logging
 import signal
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import kopf
@@ -54,6 +55,7 @@ class Operator:
     queue: WorkQueue[Key] = field(default_factory=WorkQueue)
     named: dict[Kind, ReferencedObjects] = field(init=False)
     """Users' own objects that specs reference, by kind."""
+    _watches: Collection[asyncio.Task[None]] = ()
     _synced: bool = False
     _lag: float = 0.0
 
@@ -85,6 +87,9 @@ class Operator:
 
     def unhealthy_reason(self) -> str | None:
         """Return why this process should be restarted, or None."""
+        for watch in self._watches:
+            if watch.done() and not watch.cancelled() and (error := watch.exception()):
+                return f"the watches have failed: {error!r}"
         if self._lag > LAG_SECONDS:
             return f"the event loop is {self._lag:.0f} s late"
         if self.queue.oldest_seconds() > MAX_QUEUE_AGE_SECONDS:
@@ -101,7 +106,7 @@ class Operator:
         """Run kopf until *kopf_may_stop* is set; if kopf fails, the operator ends."""
         namespaces = self.settings.namespaces
         before = asyncio.all_tasks()
-        watches = await kopf.spawn_tasks(
+        self._watches = await kopf.spawn_tasks(
             registry=handlers.registry(self.store, self.named, self.queue, log_in),
             settings=handlers.settings(namespaced=bool(namespaces)),
             standalone=True,
@@ -114,7 +119,7 @@ class Operator:
             # Replaces kopf's own handler, which would stop kopf before our reconciles finish.
             loop.add_signal_handler(number, stop_requested.set)
         try:
-            await kopf.run_tasks(watches, ignored=before)
+            await kopf.run_tasks(self._watches, ignored=before)
         finally:
             stop_requested.set()
 

@@ -8,7 +8,7 @@ import pytest
 
 from halimede.adapters.cluster import KubeCluster
 from halimede.adapters.kinds import BY_NAME
-from halimede.adapters.store import Key, Store
+from halimede.adapters.stored_form import prepare
 from halimede.api.base import Manifest
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.plan.renderer import Renderer
@@ -86,11 +86,8 @@ async def applied(kube: KubeCluster, manifest: Manifest) -> Manifest:
 
 
 def kept(live: Manifest) -> Manifest:
-    """Return a live object as the store keeps it."""
-    store, kind = Store(), BY_NAME[live["kind"]]
-    store.put(kind, live)
-    (found,) = store.owned(kind, Key(live["metadata"]["namespace"], "m"))
-    return found
+    """Return a live object as it is kept."""
+    return prepare(BY_NAME[live["kind"]], live)
 
 
 async def changed(kube: KubeCluster, live: Manifest, patch: Manifest) -> Manifest:

@@ -63,7 +63,7 @@ def _writes(api_server: Cluster, namespace: str) -> int:
         event["verb"] in {"create", "update", "patch", "delete"}
         for event in map(json.loads, api_server.audit_log.read_text().splitlines())
         if event["userAgent"].startswith("halimede/")
-        and event["objectRef"].get("namespace") == namespace
+        and event.get("objectRef", {}).get("namespace") == namespace
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from halimede.adapters.cluster import KubeCluster
 from halimede.adapters.kinds import CONFIG_MAP, MODEL_DEPLOYMENT
-from halimede.adapters.store import Key, Store
+from halimede.adapters.store import Key, Store, version_of
 from halimede.reconcile import resync
 from halimede.reconcile.resync import CacheSync
 from tests.operator.conftest import model
@@ -58,10 +58,11 @@ async def test_the_resync_finds_what_the_watches_missed(kube: KubeCluster, names
     store.put(CONFIG_MAP, first := await kube.apply(_child(namespace, "1")))
     await resync.resync(changed.append)
     assert changed == []
-    await kube.apply(_child(namespace, "2"))
+    second = await kube.apply(_child(namespace, "2"))
     await resync.resync(changed.append)
     assert changed == [key]
-    assert store.owned(CONFIG_MAP, key)[0]["data"] == {"a": "2"}
+    (stored,) = store.owned(CONFIG_MAP, key)
+    assert version_of(stored) == version_of(second)
     await kube.delete(CONFIG_MAP, namespace, "m-1", first["metadata"]["uid"])
     await resync.resync(changed.append)
     assert changed == [key, key]

@@ -4,7 +4,7 @@ kopf decides neither, so this is done in the session that it is given: kinds tha
 are listed and watched by their metadata only, and nesting is limited where users choose it.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from ssl import SSLContext
 from typing import cast
 
@@ -40,24 +40,33 @@ async def _adapt(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
     plural = request.url.path.rpartition("/")[2]
-    if plural in {kind.plural for kind in REFERENCED}:
+    by_metadata = plural in {kind.plural for kind in REFERENCED}
+    if by_metadata:
         watches = request.url.query.get("watch") == "true"
         request.headers["Accept"] = WATCH_METADATA if watches else LIST_METADATA
     response = await handler(request)
-    if plural == MODEL_DEPLOYMENT.plural:
-        response.content = cast("aiohttp.StreamReader", _LimitedContent(response.content))
+    if by_metadata or plural == MODEL_DEPLOYMENT.plural:
+        correct = _without_null if by_metadata else limit_depth
+        content = _CorrectedContent(response.content, correct)
+        response.content = cast("aiohttp.StreamReader", content)
     return response
 
 
-class _LimitedContent:
-    """The lines of a response, each with limited nesting."""
+def _without_null(text: bytes) -> bytes:
+    """Return a list with an array of items; the API server writes null for custom resources."""
+    return text.replace(b'"items":null', b'"items":[]')
 
-    def __init__(self, content: aiohttp.StreamReader) -> None:
+
+class _CorrectedContent:
+    """The content of a response: each line of a watch, or the whole list, is corrected."""
+
+    def __init__(self, content: aiohttp.StreamReader, correct: Callable[[bytes], bytes]) -> None:
         self._content = content
+        self._correct = correct
 
     async def read(self) -> bytes:
         """Return the whole body of a list."""
-        return limit_depth(await self._content.read())
+        return self._correct(await self._content.read())
 
     async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
         """Yield the lines of a watch; each is an event."""
@@ -66,9 +75,9 @@ class _LimitedContent:
             lines += chunk
             end = lines.rfind(b"\n") + 1
             for line in bytes(lines[:end]).splitlines(keepends=True):
-                yield limit_depth(line)
+                yield self._correct(line)
             del lines[:end]
-        yield limit_depth(bytes(lines))
+        yield self._correct(bytes(lines))
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._content, name)

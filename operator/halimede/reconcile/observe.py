@@ -60,6 +60,10 @@ async def observe(
     children = tuple(
         child for kind in CHILDREN for child in owned(kind, key) if _is_owned_by(child, uid)
     )
+    for kind, referenced in ((CONFIG_MAP, senses.inputs), (HTTP_ROUTE, senses.routes)):
+        for child in children:
+            if child["kind"] == kind.name:  # the resync finds what a watch has missed
+                referenced.on_event(child)
     source, tracked = _config_maps(deployment), tracked_routes(deployment)
     contents = {
         CONFIG_MAP.name: await senses.inputs.read(key, (*source, *_names(CONFIG_MAP, children))),
