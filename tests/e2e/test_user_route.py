@@ -13,6 +13,9 @@ ASKED = {
     "rollout__canary": {"steps": [{"weight": 30, "minSeconds": 4}], "bakeSeconds": 4},
 }
 
+KEPT = "halimede.dev/test"
+"""A finalizer that keeps the ModelDeployment and its children."""
+
 
 def _shop(user: User) -> Manifest:
     """Return a route to the Service that has the ModelDeployment's name."""
@@ -41,6 +44,15 @@ def _spec(user: User) -> Manifest:
     return spec
 
 
+def _finalizers(user: User) -> list[str]:
+    manifest = json.loads(user.kubectl("get", "mdeploy", NAME, "--output", "json"))
+    return list(manifest["metadata"].get("finalizers", ()))
+
+
+def _patch_finalizers(user: User, operation: Manifest) -> None:
+    user.kubectl("patch", "mdeploy", NAME, "--type=json", f"--patch={json.dumps([operation])}")
+
+
 @pytest.mark.transition("object-deleted")
 def test_a_canary_through_the_users_own_route_which_is_given_back(user: User) -> None:
     """Given v1 behind the user's route, v2 is promoted in it, and the route is restored.
@@ -60,11 +72,14 @@ def test_a_canary_through_the_users_own_route_which_is_given_back(user: User) ->
     user.asks_for("v2", **ASKED)
     user.sees("v2 stable", lambda seen: seen.settled and seen.stable != stable)
     assert {one.version for one in user.requests()} == {"v1", "v2"}
-    user.asks_for("v2", **ASKED, rollout__analysis__settleSeconds=6)
+    # Without the ModelDeployment the route leads nowhere, so it is kept until the load ends.
+    _patch_finalizers(user, {"op": "add", "path": "/metadata/finalizers/-", "value": KEPT})
     user.kubectl("delete", "mdeploy", NAME, "--wait=false")
     wait_until(lambda: _spec(user), lambda spec: spec == before, explain=user.explain)
+    wait_until(lambda: _finalizers(user), lambda left: left == [KEPT], explain=user.explain)
     user.waits_for_requests(100)
     user.load.stop()
     assert user.errors() == []
+    _patch_finalizers(user, {"op": "remove", "path": "/metadata/finalizers"})
     user.kubectl("wait", "--for=delete", f"mdeploy/{NAME}", "--timeout=180s")
     assert _spec(user) == before
