@@ -82,7 +82,7 @@ def test_a_rollout_freezes_the_way_down_and_hands_the_replicas_over(
     user.asks_for("v2", autoscaling=SCALED, rollout__canary__steps=steps)
     canary = user.sees("25 %", lambda seen: seen.weight == 25).target
     queue(10)
-    wait_until(lambda: _target(user), lambda seen: seen == "3334m", explain=user.explain)
+    wait_until(lambda: _average(user), lambda seen: seen == "3334m", explain=user.explain)
     frozen = _get(user, f"hpa/{NAME}")
     assert frozen["spec"]["behavior"]["scaleDown"]["selectPolicy"] == "Disabled"
     assert (f"{NAME}-{stable}", 3) == (_target(frozen), _replicas(user, stable))
@@ -137,7 +137,7 @@ def _target(scaler: Manifest) -> str:
     return name
 
 
-def _target(user: User) -> str | None:
+def _average(user: User) -> str | None:
     """Return the metric that the autoscaler last read: the queue length per pod."""
     seen = _get(user, f"hpa/{NAME}")["status"].get("currentMetrics") or [{}]
     value: str | None = seen[0].get("external", {}).get("current", {}).get("averageValue")
