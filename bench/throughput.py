@@ -141,7 +141,7 @@ def show(count: int, bare: Bare, ours: Measured) -> int:
         ("reads at rest", reads(ours.rest_requests) / ours.rest_seconds, "/s", 1.0),
         ("CPU until all are Ready", ours.busy.cpu_seconds, "s", None),
         ("CPU at rest", 100 * ours.rest_cpu_seconds / ours.rest_seconds, "%", None),
-        ("peak memory", ours.busy.peak_mebibytes, "MiB", 256.0),
+        ("peak memory", ours.busy.peak_mebibytes, "MiB", 191.0),
     ]
     table = Table("", "measured", "", "at most", title=f"{count} ModelDeployments at once")
     for what, figure, unit, aim in rows:

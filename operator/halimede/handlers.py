@@ -70,6 +70,8 @@ def settings(*, namespaced: bool) -> kopf.OperatorSettings:
     result.watching.client_timeout = 360
     # A list is parsed as a whole, and an object may have more than a megabyte.
     result.watching.chunk_size = 25
+    # Until then kopf keeps a task and the last event for each object that has changed.
+    result.queueing.idle_timeout = 0.5
     # Without cluster-wide rights neither CRDs nor namespaces can be watched.
     result.scanning.disabled = namespaced
     # Unused, as nothing is stored on objects; the name is ours in case that ever changes.

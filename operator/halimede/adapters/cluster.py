@@ -32,7 +32,7 @@ from halimede.api.base import Manifest
 from halimede.render.names import MANAGER
 
 REQUEST_SECONDS = 10.0
-CONNECTIONS = 32
+CONNECTIONS = 16
 """More would only queue in an API server that handles one client's writes one after the other."""
 PAGE = 500
 AGENT = f"halimede/{__version__}"

@@ -68,7 +68,18 @@ def _is_ours(annotation: str) -> bool:
 
 
 def _compact(entry: Manifest) -> Manifest:
-    return entry | {"fieldsV1": _fields(canonical(entry.get("fieldsV1") or {}))}
+    return entry | {"fieldsV1": _fields(canonical(_without_owners(entry.get("fieldsV1") or {})))}
+
+
+def _without_owners(fields: Manifest) -> Manifest:
+    """Drop the ownership of `ownerReferences`: its keys are uids, so no two sets would be equal.
+
+    Owner references are compared by value: the API server rewrites nothing in them.
+    """
+    metadata = fields.get("f:metadata")
+    if not isinstance(metadata, dict):
+        return fields
+    return fields | {"f:metadata": _select(metadata, lambda name: name != "f:ownerReferences")}
 
 
 @lru_cache(maxsize=FIELD_SETS)

@@ -1,12 +1,9 @@
-"""Triton's `config.pbtxt`: generated from fields, or the user's own text with the name added.
-
-The only module that knows where Triton's protobuf messages are defined.
-"""
+"""Triton's `config.pbtxt`: generated from fields, or the user's own text with the name added."""
 
 from google.protobuf import text_format
-from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig, ModelInstanceGroup
 
 from halimede.api.spec import ModelDeploymentSpec
+from halimede.render.triton_messages import DataType, ModelConfig, ModelInstanceGroup
 
 __all__ = [
     "InvalidConfigError",

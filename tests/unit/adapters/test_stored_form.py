@@ -35,11 +35,20 @@ def test_field_managers_are_kept_where_they_are_used() -> None:
 
 
 def test_equal_sets_of_fields_are_kept_once() -> None:
-    """Two Deployments applied with the same fields share one set of fields."""
-    one, other = (
-        prepare(DEPLOYMENT, thing())["metadata"]["managedFields"][0]["fieldsV1"] for _ in range(2)
+    """Two Deployments of two owners share one set of fields: it contains no uid of an owner."""
+    fields_of_owners = (
+        {"f:metadata": {"f:labels": {}, "f:ownerReferences": {f'k:{{"uid":"{uid}"}}': {}}}}
+        for uid in ("u", "v")
     )
-    assert one is other
+    one, other = (
+        reduce(
+            DEPLOYMENT, {"metadata": {"uid": "d", "managedFields": [OURS | {"fieldsV1": each}]}}
+        )
+        for each in fields_of_owners
+    )
+    (kept,) = one["metadata"]["managedFields"]
+    assert kept["fieldsV1"] == {"f:metadata": {"f:labels": {}}}
+    assert kept["fieldsV1"] is other["metadata"]["managedFields"][0]["fieldsV1"]
 
 
 def test_what_is_read_by_name_keeps_its_identity_only() -> None:

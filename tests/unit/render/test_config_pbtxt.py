@@ -4,10 +4,10 @@ import pytest
 from google.protobuf import text_format
 from hypothesis import given
 from hypothesis import strategies as st
-from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from halimede.api.model import DataType
 from halimede.render.config_pbtxt import InvalidConfigError, model_config, text
+from halimede.render.triton_messages import ModelConfig
 from tests.unit.render.resources import digits
 
 
