@@ -25,6 +25,11 @@ ROLLOUTS = Counter(
     "Number of rollouts that ended, by outcome.",
     ["namespace", "name", "outcome"],
 )
+COMMANDS = Counter(
+    "halimede_commands_total",
+    "Number of commands that were executed, by verb.",
+    ["namespace", "name", "verb"],
+)
 FOREIGN_WRITES = Counter(
     "halimede_foreign_route_writes_total",
     "Number of times that another field manager changed the weights of a route.",

@@ -32,8 +32,13 @@ class Rendered:
 
     @property
     def rules(self) -> list[Manifest]:
-        """Return every rule of all the operator's roles."""
-        return [rule for role in self.of_kind("Role", "ClusterRole") for rule in role["rules"]]
+        """Return every rule of all the operator's roles: those that are bound."""
+        bindings = self.of_kind("RoleBinding", "ClusterRoleBinding")
+        bound = {binding["roleRef"]["name"] for binding in bindings}
+        roles = self.of_kind("Role", "ClusterRole")
+        return [
+            rule for role in roles if role["metadata"]["name"] in bound for rule in role["rules"]
+        ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
 
@@ -9,7 +10,7 @@ from halimede.adapters.kinds import CHILDREN, MODEL_DEPLOYMENT, WATCHED
 from localcluster.access import ClusterError
 from localcluster.cluster import Cluster
 from tests.api.objects import BY_SERVICE, model_deployment
-from tests.chart.rendering import Helm
+from tests.chart.rendering import Helm, Rendered
 from tests.support.waiting import wait_until
 
 SCOPES: dict[str, dict[str, Any]] = {
@@ -99,7 +100,7 @@ def test_rights_end_at_the_namespaces_that_are_watched(helm: Helm) -> None:
     bindings = rendered.of_kind("RoleBinding")
     assert [role["metadata"]["namespace"] for role in roles] == ["blue", "green"]
     assert [binding["metadata"]["namespace"] for binding in bindings] == ["blue", "green"]
-    assert rendered.of_kind("ClusterRole", "ClusterRoleBinding") == []
+    assert rendered.of_kind("ClusterRoleBinding") == []
     asked = {resource for rule in rendered.rules for resource in rule["resources"]}
     assert "customresourcedefinitions" not in asked
 
@@ -116,9 +117,12 @@ def test_the_rights_are_the_operators(helm: Helm, values: dict[str, Any]) -> Non
         "namespace": "halimede-system",
     }
     assert [binding["subjects"] for binding in bindings] == [[subject]] * len(bindings)
+    users = {f"{pod['serviceAccountName']}-{role}" for role in ("view", "edit", "operate")}
+    roles = [role["metadata"]["name"] for role in rendered.of_kind("Role", "ClusterRole")]
     assert [binding["roleRef"]["name"] for binding in bindings] == [
-        role["metadata"]["name"] for role in rendered.of_kind("Role", "ClusterRole")
+        role for role in roles if role not in users
     ]
+    assert users <= set(roles)
 
 
 def test_the_operator_cannot_write_a_spec(helm: Helm, api_server: Cluster) -> None:
@@ -151,3 +155,69 @@ def test_the_operator_cannot_write_a_spec(helm: Helm, api_server: Cluster) -> No
     )
     api_server.kubectl("delete", "mdeploy", "guarded")
     api_server.kubectl("delete", "-f-", input=yaml.safe_dump_all(given))
+
+
+@pytest.fixture
+def installed(helm: Helm, api_server: Cluster) -> Iterator[Rendered]:
+    """Install the chart's cluster-scoped objects."""
+    rendered = helm.rendered(SCOPES["cluster"])
+    kinds = ("ClusterRole", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
+    text = yaml.safe_dump_all(rendered.of_kind(*kinds))
+    api_server.kubectl("apply", "-f-", input=text)
+    yield rendered
+    api_server.kubectl("delete", "-f-", input=text)
+
+
+@pytest.fixture
+def annotate(api_server: Cluster, installed: Rendered) -> Iterator[Callable[[str, str, str], str]]:
+    """Return a function that gives a command as a user, in a name, and returns the answer."""
+    release = installed.only("Deployment")["spec"]["template"]["spec"]["serviceAccountName"]
+    api_server.kubectl("apply", "-f-", input=json.dumps(model_deployment(BY_SERVICE, name="led")))
+    for user, roles in {"ann": ("edit", "operate"), "bob": ("edit",)}.items():
+        for role in roles:
+            api_server.kubectl(
+                *("create", "rolebinding", f"{user}-{role}"),
+                *(f"--clusterrole={release}-{role}", f"--user={user}"),
+            )
+
+    def give(user: str, command: str, by: str) -> str:
+        annotations = {"halimede.dev/command": command, "halimede.dev/command-by": by}
+        patch = json.dumps({"metadata": {"annotations": annotations}})
+        who = f"--as={user}"
+        try:
+            return api_server.kubectl(
+                "patch", "mdeploy", "led", who, "--type=merge", f"--patch={patch}"
+            )
+        except ClusterError as error:
+            return str(error)
+
+    tokens = count(1)
+    wait_until(
+        lambda: give("ann", f"pause@{next(tokens)}", "nobody"),
+        lambda said: "must be the name of the user who gives the command" in said,
+    )
+    yield give
+    api_server.kubectl("delete", "mdeploy", "led")
+    api_server.kubectl("delete", "rolebinding", "ann-edit", "ann-operate", "bob-edit")
+
+
+def test_a_command_needs_a_right_and_the_own_name(
+    annotate: Callable[[str, str, str], str],
+) -> None:
+    """Given two users who may edit, only the one who may operate gives commands, in her name."""
+    assert "patched" in annotate("ann", "abort@1000", "ann")
+    assert "set it to ann" in annotate("ann", "abort@1001", "bob")
+    assert "bob may not give commands" in annotate("bob", "abort@1002", "bob")
+    assert "bob may not give commands" in annotate("bob", "abort@1000", "bob")
+    assert "patched" in annotate("bob", "", "")
+
+
+def test_a_new_object_may_have_no_command_of_others(
+    api_server: Cluster, annotate: Callable[[str, str, str], str]
+) -> None:
+    """Given an object that is created with a command, the same holds."""
+    assert annotate
+    manifest = model_deployment(BY_SERVICE, name="new")
+    manifest["metadata"]["annotations"] = {"halimede.dev/command": "abort@1"}
+    with pytest.raises(ClusterError, match="must be the name of the user"):
+        api_server.kubectl("create", "-f-", input=json.dumps(manifest))

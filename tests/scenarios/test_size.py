@@ -6,6 +6,7 @@ from bench.decide import REVISIONS, crowded
 from halimede.api.analysis import Analysis
 from halimede.api.base import Manifest
 from halimede.api.status import Evidence, State
+from halimede.api.v1alpha1 import COMMANDER_ANNOTATION
 from halimede.judge.bake import start_bake
 from halimede.judge.counts import WindowCounts
 from halimede.judge.evidence import initial_evidence, update_confirmation, update_evidence
@@ -69,7 +70,10 @@ def test_a_long_life_leaves_a_small_status() -> None:
     cluster.edit(lambda spec: spec["rollout"].update(strategy="Canary", canary={"steps": steps}))
     for number in range(13, 24):
         cluster.model(number).until(lambda: cluster.state is State.ANALYSING)
-        cluster.command(f"abort@{number:058}").until(lambda: cluster.state is None)
+        cluster.annotations[COMMANDER_ANNOTATION] = "system:serviceaccount:" + "x" * 120
+        assert cluster.rollout is not None
+        cluster.command(f"abort:{cluster.rollout.revision}@{number:018}")
+        cluster.until(lambda: cluster.state is None)
     cluster.model(24).until(lambda: cluster.state is State.ANALYSING).run(900)
     early = size(cluster.status)
     cluster.run(1800)
@@ -78,9 +82,9 @@ def test_a_long_life_leaves_a_small_status() -> None:
         status.warm_revisions,
         status.history,
         status.failed_revisions,
-        status.executed_tokens,
+        status.commands,
     )
-    assert [len(one) for one in lists] == [10, 10, 5, 10]
+    assert [len(one) for one in lists] == [10, 10, 5, 5]
     assert size(cluster.status) < early + 100
     assert status.rollout is not None
     rollout = status.rollout.evolve(evidence=_judged())

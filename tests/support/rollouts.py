@@ -41,6 +41,8 @@ class MachineWorld:
     now: float = START
     status: Status = field(default_factory=Status)
     command: str | None = None
+    commander: str | None = None
+    """Who gives the commands."""
     verdict: Verdict | None = Verdict.PASS
     """The judge's verdict in every poll."""
     doubt: float = 0.0
@@ -132,7 +134,7 @@ class MachineWorld:
             ),
             facts=self.facts(),
             status=status,
-            command=pending(self.command, status),
+            command=pending(self.command, status, self.commander),
             verdict=verdict,
             now=self.now,
         )

@@ -191,6 +191,8 @@ class EventReason(StrEnum):
     """The command `rollback` keeps an earlier revision."""
     UNPINNED = "Unpinned"
     """The command `resume` removed the pin."""
+    COMMAND_EXECUTED = "CommandExecuted"
+    """A command was executed; the message has the user and the evidence at that time."""
     COMMAND_REJECTED = "CommandRejected"
     """A command was rejected; the message has the reason."""
     ROUTE_NOT_RETURNED = "RouteNotReturned"

@@ -301,6 +301,25 @@ class HandledCommand(ApiModel):
     """The beginning of its text: while the annotation begins with it, it is not handled again."""
 
 
+class ExecutedCommand(ApiModel):
+    """A command that was executed, by whom, and on which evidence."""
+
+    text: str
+    """The command."""
+    by: str | None = None
+    """The user in the annotation `halimede.dev/command-by`. The chart's admission policy verifies
+    the name."""
+    at: Timestamp
+    """When it was executed."""
+    basis: str
+    """What the rollout showed then: the state, the step, the weight and the verdict."""
+
+    @property
+    def token(self) -> int:
+        """The token of the command; later commands have larger ones."""
+        return int(self.text.rpartition("@")[2])
+
+
 class ForeignWrites(ApiModel):
     """Changes of the route's weights by another field manager, each of which was undone."""
 
@@ -329,7 +348,7 @@ class UserRoute(ApiModel):
 
 MOST_WARM = 10
 MOST_FAILED = 5
-MOST_TOKENS = 10
+MOST_COMMANDS = 5
 """The maximum number of entries; the oldest are dropped first."""
 
 
@@ -354,8 +373,8 @@ class Status(ApiModel):
     failed_revisions: Annotated[tuple[FailedRevision, ...], Field(max_length=MOST_FAILED)] = ()
     last_command: HandledCommand | None = None
     """The last command that was executed or rejected."""
-    executed_tokens: Annotated[tuple[str, ...], Field(max_length=MOST_TOKENS)] = ()
-    """The tokens of the last executed commands, newest last; none is executed again."""
+    commands: Annotated[tuple[ExecutedCommand, ...], Field(max_length=MOST_COMMANDS)] = ()
+    """The last commands that were executed, newest last. Only one with a larger token follows."""
     foreign_writes: ForeignWrites | None = None
     """Foreign writes of the route in the last ten minutes."""
     user_routes: Annotated[tuple[UserRoute, ...], Field(max_length=MOST_USER_ROUTES)] = ()

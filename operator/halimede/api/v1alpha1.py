@@ -12,6 +12,7 @@ API_VERSION = f"{GROUP}/{VERSION}"
 KIND = "ModelDeployment"
 PLURAL = "modeldeployments"
 COMMAND_ANNOTATION = f"{GROUP}/command"
+COMMANDER_ANNOTATION = f"{GROUP}/command-by"
 """`<verb>[:<revision>]@<token>`: a manual command; each token is executed once."""
 
 

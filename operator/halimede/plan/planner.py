@@ -8,7 +8,7 @@ from halimede.api.conditions import Condition, ConditionType
 from halimede.api.expose import ExposeType
 from halimede.api.reasons import NotReadyReason, Reason, Verdict
 from halimede.api.status import RevisionStatus, Status
-from halimede.api.v1alpha1 import COMMAND_ANNOTATION
+from halimede.api.v1alpha1 import COMMAND_ANNOTATION, COMMANDER_ANNOTATION
 from halimede.plan import user_routes
 from halimede.plan.cluster_state import pod_start_times, summarise
 from halimede.plan.conditions import ConditionInput, build_conditions
@@ -186,7 +186,11 @@ def _run_machine(
         ),
         facts=facts,
         status=status,
-        command=pending(md.metadata.annotations.get(COMMAND_ANNOTATION), status),
+        command=pending(
+            md.metadata.annotations.get(COMMAND_ANNOTATION),
+            status,
+            md.metadata.annotations.get(COMMANDER_ANNOTATION),
+        ),
         verdict=verdict,
         now=now,
     )

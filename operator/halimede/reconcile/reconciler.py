@@ -2,7 +2,7 @@
 
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from pydantic import ValidationError
@@ -13,7 +13,7 @@ from halimede.adapters.errors import ConflictError, OperatorError
 from halimede.adapters.kinds import MODEL_DEPLOYMENT
 from halimede.adapters.store import Key
 from halimede.api.base import Manifest
-from halimede.api.status import Status
+from halimede.api.status import ExecutedCommand, Status
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.plan.finalize import Deletion, pending_deletion, plan_deletion
 from halimede.plan.plan import Plan, describe_transition
@@ -23,7 +23,7 @@ from halimede.plan.unreadable import plan_for_unreadable
 from halimede.reconcile.execute import Outcome, execute_plan
 from halimede.reconcile.observe import Readers, observe
 from halimede.reconcile.queue import Result
-from halimede.reconcile.status_metrics import remove, update
+from halimede.reconcile.status_metrics import new_commands, remove, update
 from halimede.render.images import Platform
 
 log = logging.getLogger(__name__)
@@ -82,6 +82,8 @@ class Reconciler:
         plan = decide(observed, self._renderer, self.platform, now)
         outcome = await execute_plan(plan, manifest, self.cluster, self.senses, now)
         self._keep_errors(key, outcome.failed)
+        if plan.status is not None:
+            _log_commands(key, new_commands(deployment.status, plan.status))
         self._update_metrics(key, deployment.status, plan.status)
         result = Result(
             self._requeue_after(plan, outcome.failed, errors), failed=bool(outcome.failed)
@@ -151,6 +153,21 @@ class Reconciler:
         self._renderer.forget(key)
         self._with_metrics.discard(key)
         remove(key)
+
+
+def _log_commands(key: Key, commands: Iterable[ExecutedCommand]) -> None:
+    """Log who gave which command on which evidence; `audit` selects these lines."""
+    for command in commands:
+        log.info(
+            "Command executed",
+            extra={
+                "key": str(key),
+                "audit": True,
+                "command": command.text,
+                "by": command.by,
+                "basis": command.basis,
+            },
+        )
 
 
 def _log_reconcile(key: Key, outcome: Outcome, transition: str | None, result: Result) -> None:

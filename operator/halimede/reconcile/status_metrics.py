@@ -2,12 +2,13 @@
 
 import contextlib
 
-from prometheus_client import Gauge
+from prometheus_client import Counter, Gauge
 
 from halimede import telemetry
 from halimede.adapters.store import Key
 from halimede.api.conditions import ConditionType
-from halimede.api.status import FinishedRollout, State, Status
+from halimede.api.status import ExecutedCommand, FinishedRollout, Outcome, State, Status
+from halimede.rollout.command import Verb, parse
 
 
 def update(key: Key, before: Status, after: Status) -> None:
@@ -27,13 +28,20 @@ def update(key: Key, before: Status, after: Status) -> None:
             _remove_series(telemetry.ROLLOUT_STATE, *key, state)
     if after.foreign_writes and after.foreign_writes != before.foreign_writes:
         telemetry.FOREIGN_WRITES.labels(*key).inc()
+    for command in new_commands(before, after):
+        telemetry.COMMANDS.labels(*key, str(parse(command.text).verb)).inc()
     ended = after.last_rollout
     if ended and _id(ended) != _id(before.last_rollout):
         telemetry.ROLLOUTS.labels(*key, ended.outcome).inc()
 
 
 def remove(key: Key) -> None:
-    """Remove the gauges of a ModelDeployment that is gone."""
+    """Remove the series of a ModelDeployment that is gone."""
+    _remove_series(telemetry.FOREIGN_WRITES, *key)
+    for verb in Verb:
+        _remove_series(telemetry.COMMANDS, *key, verb)
+    for outcome in Outcome:
+        _remove_series(telemetry.ROLLOUTS, *key, outcome)
     _remove_series(telemetry.READY, *key)
     _remove_series(telemetry.OUTDATED, *key)
     _remove_series(telemetry.ROLLOUT_WEIGHT, *key)
@@ -41,10 +49,16 @@ def remove(key: Key) -> None:
         _remove_series(telemetry.ROLLOUT_STATE, *key, state)
 
 
+def new_commands(before: Status, after: Status) -> tuple[ExecutedCommand, ...]:
+    """Return the commands that were executed between two statuses; their tokens increase."""
+    last = before.commands[-1].token if before.commands else -1
+    return tuple(command for command in after.commands if command.token > last)
+
+
 def _id(rollout: FinishedRollout | None) -> str | None:
     return rollout.id if rollout else None
 
 
-def _remove_series(gauge: Gauge, *labels: str) -> None:
+def _remove_series(metric: Counter | Gauge, *labels: str) -> None:
     with contextlib.suppress(KeyError):
-        gauge.remove(*labels)
+        metric.remove(*labels)

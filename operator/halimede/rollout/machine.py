@@ -22,7 +22,14 @@ from halimede.rollout.checks import (
 )
 from halimede.rollout.checks.hold import HOLDING, scaled_to_zero
 from halimede.rollout.checks.safety import SAFETY
-from halimede.rollout.command import Command, Verb, mark_executed, mark_handled, rejected_event
+from halimede.rollout.command import (
+    Command,
+    Verb,
+    executed_event,
+    mark_executed,
+    mark_handled,
+    rejected_event,
+)
 from halimede.rollout.commands.validate import ends_pin, rejection_reason
 from halimede.rollout.context import Check, Decision, RolloutContext, first_decision
 from halimede.rollout.events import Event, normal
@@ -121,12 +128,20 @@ def advance(ctx: RolloutContext) -> Decision:
         return replace(decision, status=mark_handled(decision.status, command), events=events)
     if (recorded := _record_command(ctx, command)) is not None:
         status, events = recorded
-        after = _first_decision(replace(ctx, status=mark_executed(status, command), command=None))
-        return replace(after, events=(*events, *after.events))
+        executed = mark_executed(status, command, ctx.status, ctx.now)
+        after = _first_decision(replace(ctx, status=executed, command=None))
+        return _report_execution(replace(after, events=(*events, *after.events)))
     decision = _first_decision(ctx)
     if not decision.handled:
         return decision
-    return replace(decision, status=mark_executed(decision.status, command))
+    executed = mark_executed(decision.status, command, ctx.status, ctx.now)
+    return _report_execution(replace(decision, status=executed))
+
+
+def _report_execution(decision: Decision) -> Decision:
+    """Add the Event of the command that was executed last."""
+    event = executed_event(decision.status.commands[-1])
+    return replace(decision, events=(event, *decision.events))
 
 
 def _record_command(

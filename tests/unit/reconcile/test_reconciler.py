@@ -15,12 +15,13 @@ from halimede.adapters.kinds import CONFIG_MAP, HTTP_ROUTE, MODEL_DEPLOYMENT, Ki
 from halimede.adapters.prometheus import PrometheusReader
 from halimede.adapters.store import Key, Listing, Store
 from halimede.api.base import Manifest
+from halimede.api.status import State
 from halimede.api.v1alpha1 import API_VERSION, KIND
 from halimede.log import JsonFormatter, TextFormatter
 from halimede.reconcile.observe import Readers
 from halimede.reconcile.reconciler import Reconciler
 from halimede.reconcile.references import ReferencedObjects
-from harness.fake_cluster import PLATFORM, START
+from harness.fake_cluster import PLATFORM, START, FakeCluster
 from harness.fake_spec import SPEC
 from tests.support.user_route import ROUTE_REF, patched, user_route
 
@@ -233,3 +234,15 @@ async def test_no_value_of_the_users_is_logged(logs: pytest.LogCaptureFixture) -
     (failed,) = _fields(record)["failed"]
     assert failed.startswith("Deployment/digits-")
     assert PRIVATE not in JsonFormatter().format(record) + TextFormatter().format(record)
+
+
+async def test_a_command_is_logged_for_audits(logs: pytest.LogCaptureFixture) -> None:
+    """The line has the command, its author and the evidence."""
+    cluster = FakeCluster()
+    cluster.until(cluster.ready).model(2).until(lambda: cluster.state is State.ANALYSING)
+    cluster.annotations["halimede.dev/command-by"] = "ann"
+    deployment = cluster.command("pause@1").manifest() | {"apiVersion": API_VERSION, "kind": KIND}
+    await _reconciler(FakeApiServer(), deployment).reconcile(KEY)
+    (fields,) = (one for one in map(_fields, logs.records) if "audit" in one)
+    assert (fields["message"], fields["audit"]) == ("Command executed", True)
+    assert (fields["command"], fields["by"], fields["key"]) == ("pause@1", "ann", "ml/digits")

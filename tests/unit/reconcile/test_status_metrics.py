@@ -6,6 +6,7 @@ from halimede.adapters.store import Key
 from halimede.api.conditions import Condition, ConditionType
 from halimede.api.rollout import Strategy
 from halimede.api.status import (
+    ExecutedCommand,
     FinishedRollout,
     ForeignWrites,
     Outcome,
@@ -102,3 +103,21 @@ def test_readiness_is_shown_and_forgotten() -> None:
     remove(key)
     remove(key)
     assert _shown("ready") == set()
+
+
+def test_commands_are_counted_once_and_go_with_the_object() -> None:
+    """Each executed command is counted by verb; nothing is left of a deleted object."""
+    key = Key("ns", "led")
+    one, two = (
+        ExecutedCommand(text=f"{verb}@{number}", at=1.0, basis="")
+        for number, verb in enumerate(("pause", "abort"), 1)
+    )
+    update(key, Status(), Status(commands=(one,), last_rollout=_ended("1")))
+    update(key, Status(commands=(one,)), Status(commands=(one, two)))
+    labels = 'name="led",namespace="ns"'
+    assert {
+        f'halimede_commands_total{{{labels},verb="pause"}} 1.0',
+        f'halimede_commands_total{{{labels},verb="abort"}} 1.0',
+    } <= _shown("led")
+    remove(key)
+    assert _shown("led") == set()

@@ -114,3 +114,39 @@ def test_blue_greens_way_back_needs_no_command() -> None:
     world.ask_for("v1").run(40)
     assert world.status.stable is not None
     assert world.status.stable.revision == "v1"
+
+
+def test_an_executed_command_is_recorded_with_its_author_and_evidence() -> None:
+    """The status and an Event say who gave the command, and what the rollout showed."""
+    world = canary_at(State.ANALYSING)
+    world.commander, world.command = "ann", "abort@7"
+    world.step()
+    (executed,) = world.status.commands
+    assert (executed.text, executed.by, executed.at) == ("abort@7", "ann", world.now)
+    assert executed.basis == "revision v2 Analysing, step 1/2, 10 %, verdict none"
+    (event,) = (one for one in world.last.events if one.reason == "CommandExecuted")
+    assert event.message == f"'abort@7' by ann: {executed.basis}"
+
+
+def test_a_command_without_an_author_says_so() -> None:
+    """Without the annotation the user is unknown, also in the Event of a rejected command."""
+    world = canary_at(State.ANALYSING)
+    world.command = "retry@1"
+    world.step()
+    assert "'retry@1' by an unknown user" in world.last.events[0].message
+    assert world.status.commands == ()
+
+
+def test_a_token_never_acts_again() -> None:
+    """However many commands came since, an old one is rejected."""
+    world = canary_at(State.ANALYSING)
+    world.verdict = Verdict.CONTINUE
+    for number in range(1, 15):
+        world.command = f"{'pause' if number % 2 else 'resume'}@{number}"
+        world.step()
+    assert [one.token for one in world.status.commands] == list(range(10, 15))
+    world.command = "pause@1"
+    world.step()
+    assert world.status.rollout is not None
+    assert world.status.rollout.paused_since is None
+    assert "the token 1 is not greater than 14" in world.last.events[0].message

@@ -290,7 +290,7 @@ def test_rollback_works_with_an_invalid_spec() -> None:
         (None, "rollback:v2@1", "revision v2 serves already"),
         ("rollback@0", "rollback@1", "is being rolled out: to stop it, use the command `abort`"),
         ("rollback@0", "rollback:v1@1", "revision v1 is being rolled out"),
-        ("rollback@0", "rollback:v1@0", "the token 0 has been used"),
+        ("rollback@0", "rollback:v1@0", "the token 0 is not greater than 0"),
         ("rollback@0", "resume:v9@1", "revision v1 is pinned, not v9"),
         (None, "resume@1", "no rollout is under way"),
         ("spec", "rollback@1", "set spec.rollout.paused to false"),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from halimede.api.base import RevisionHash, rfc3339
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.rollout.command import Command, Verb
-from halimede.rollout.commands.validate import rejection_reason
+from halimede.rollout.commands.validate import reject_by_state
 from halimede.rollout.context import Goal, RolloutContext
 from halimede.rollout.facts import Facts, Route
 from halimede.rollout.sizing.first_weight import effective_settings
@@ -41,4 +41,4 @@ def is_available(md: ModelDeployment) -> list[Verb]:
         verdict=None,
         now=polled_at,
     )
-    return [verb for verb in Verb if rejection_reason(ctx, Command(verb, None, "", "")) is None]
+    return [verb for verb in Verb if reject_by_state(ctx, Command(verb, None, "", "")) is None]

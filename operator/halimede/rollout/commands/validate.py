@@ -6,11 +6,13 @@ from halimede.rollout.checks.cluster_capacity import capacity_timed_out
 from halimede.rollout.checks.safety import inconclusive
 from halimede.rollout.checks.start import failed_record
 from halimede.rollout.checks.waits import without_evidence
-from halimede.rollout.command import MAX_LENGTH, Command, Verb
+from halimede.rollout.command import MAX_DIGITS, MAX_LENGTH, Command, Verb
 from halimede.rollout.context import RolloutContext
 from halimede.rollout.revision_history import previous_stable, rollback_is_abort
 from halimede.rollout.states import AWAITING_EVIDENCE, DECIDED, FINAL, SKIPPABLE
 
+AHEAD_SECONDS = 3600.0
+"""How far a token may be ahead of the operator's clock."""
 PROMOTABLE = {
     Verb.PROMOTE: AWAITING_EVIDENCE,
     Verb.PROMOTE_FULL: SKIPPABLE,
@@ -23,8 +25,11 @@ def rejection_reason(ctx: RolloutContext, command: Command) -> str | None:
     if command.verb is None:
         form = f"write <verb>[:<revision>]@<token>, at most {MAX_LENGTH} characters"
         return f"{form}, with one of the verbs {', '.join(Verb)}"
-    if command.token in ctx.status.executed_tokens:
-        return f"the token {command.token} has been used before: choose a new one"
+    return _reject_token(ctx, command) or reject_by_state(ctx, command)
+
+
+def reject_by_state(ctx: RolloutContext, command: Command) -> str | None:
+    """Return why the status does not allow a command; None if it does."""
     match command.verb:
         case Verb.RETRY:
             return _reject_retry(ctx, command)
@@ -34,6 +39,20 @@ def rejection_reason(ctx: RolloutContext, command: Command) -> str | None:
             return _reject_unpin(ctx.status, command)
         case _:
             return _reject_in_state(ctx, command)
+
+
+def _reject_token(ctx: RolloutContext, command: Command) -> str | None:
+    """Return why a token is rejected: tokens are numbers and increase, so each acts once."""
+    number, advice = command.number, "use the UNIX time in seconds, as `date +%s` prints it"
+    if number is None:
+        return (
+            f"the token {command.token!r} is not a number of at most {MAX_DIGITS} digits: {advice}"
+        )
+    if ctx.status.commands and number <= (last := ctx.status.commands[-1].token):
+        return f"the token {number} is not greater than {last}, that of the last command: {advice}"
+    if number > ctx.now + AHEAD_SECONDS:
+        return f"the token {number} is in the future, so it would block later commands: {advice}"
+    return None
 
 
 def ends_pin(status: Status) -> bool:

@@ -44,7 +44,7 @@ BY_SPEC = "spec"
         (State.ANALYSING, None, "rollback:v9@1", "status.history does not contain revision v9"),
         (State.ANALYSING, None, "abort:v1@1", "revision v2 is being rolled out"),
         (State.ANALYSING, None, "retry:v1@1", "the spec asks for revision v2, not v1"),
-        (State.ANALYSING, "abort@0", "rollback@0", "the token 0 has been used"),
+        (State.ANALYSING, "abort@0", "rollback@0", "the token 0 is not greater than 0"),
         (State.DRAINING, None, "pause@1", "already decided (Promoted)"),
         (State.DRAINING, None, "abort@1", "already decided (Promoted)"),
         (State.ANALYSING, "abort@0", "pause@1", "already decided (Aborted)"),
@@ -56,8 +56,12 @@ BY_SPEC = "spec"
         (State.ANALYSING, None, "Pause@1", "with one of the verbs"),
         (State.ANALYSING, None, "pause", "with one of the verbs"),
         (State.ANALYSING, None, "pause@" + "1" * MAX_LENGTH, f"at most {MAX_LENGTH} characters"),
-        (State.ANALYSING, PAUSED, "abort@0", "the token 0 has been used"),
-        (State.ANALYSING, PAUSED, "resume@0", "the token 0 has been used"),
+        (State.ANALYSING, PAUSED, "abort@0", "the token 0 is not greater than 0"),
+        (State.ANALYSING, PAUSED, "resume@0", "the token 0 is not greater than 0"),
+        (State.ANALYSING, "pause@7", "abort@6", "the token 6 is not greater than 7"),
+        (State.ANALYSING, None, "abort@now", "the token 'now' is not a number of at most 18"),
+        (State.ANALYSING, None, "abort@1e9", "the token '1e9' is not a number"),
+        (State.ANALYSING, None, "abort@99999999999", "the token 99999999999 is in the future"),
     ],
 )
 def test_rejected(state: State, before: str | None, command: str, message: str) -> None:
