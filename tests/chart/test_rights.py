@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -125,6 +126,15 @@ def test_the_rights_are_the_operators(helm: Helm, values: dict[str, Any]) -> Non
     assert users <= set(roles)
 
 
+def patch_as(api_server: Cluster, user: str, name: str, patch: dict[str, Any]) -> str:
+    """Patch a ModelDeployment as a user, and return the answer of the API server."""
+    merge = ("--type=merge", f"--patch={json.dumps(patch)}")
+    try:
+        return api_server.kubectl("patch", "mdeploy", name, f"--as={user}", *merge)
+    except ClusterError as error:
+        return str(error)
+
+
 def test_the_operator_cannot_write_a_spec(helm: Helm, api_server: Cluster) -> None:
     """It may patch the object, but the API server rejects changes of the spec."""
     rendered = helm.rendered(SCOPES["cluster"])
@@ -134,22 +144,15 @@ def test_the_operator_cannot_write_a_spec(helm: Helm, api_server: Cluster) -> No
     asked = json.dumps(model_deployment(BY_SERVICE, name="guarded"))
     api_server.kubectl("apply", "-f-", input=asked)
     account = rendered.only("Deployment")["spec"]["template"]["spec"]["serviceAccountName"]
-
-    def patched(patch: str) -> str:
-        who = f"--as=system:serviceaccount:halimede-system:{account}"
-        try:
-            return api_server.kubectl(
-                "patch", "mdeploy", "guarded", who, "--type=merge", f"--patch={patch}"
-            )
-        except ClusterError as error:
-            return str(error)
+    operator = f"system:serviceaccount:halimede-system:{account}"
+    patched = partial(patch_as, api_server, operator, "guarded")
 
     # Until the policy is active the patch succeeds; repeating it changes nothing.
     specs = ({"spec": {"replicas": number}} for number in count(2))
     denied = "the operator writes the finalizer and the status only"
-    wait_until(lambda: patched(json.dumps(next(specs))), lambda said: denied in said)
-    assert "patched" in patched('{"metadata": {"finalizers": ["halimede.dev/route"]}}')
-    assert "patched" in patched('{"metadata": {"finalizers": null}}')
+    wait_until(lambda: patched(next(specs)), lambda said: denied in said)
+    assert "patched" in patched({"metadata": {"finalizers": ["halimede.dev/route"]}})
+    assert "patched" in patched({"metadata": {"finalizers": None}})
     assert "patched" in api_server.kubectl(
         "patch", "mdeploy", "guarded", "--type=merge", '--patch={"spec": {"replicas": 1}}'
     )
@@ -182,14 +185,7 @@ def annotate(api_server: Cluster, installed: Rendered) -> Iterator[Callable[[str
 
     def give(user: str, command: str, by: str) -> str:
         annotations = {"halimede.dev/command": command, "halimede.dev/command-by": by}
-        patch = json.dumps({"metadata": {"annotations": annotations}})
-        who = f"--as={user}"
-        try:
-            return api_server.kubectl(
-                "patch", "mdeploy", "led", who, "--type=merge", f"--patch={patch}"
-            )
-        except ClusterError as error:
-            return str(error)
+        return patch_as(api_server, user, "led", {"metadata": {"annotations": annotations}})
 
     tokens = count(1)
     wait_until(

@@ -87,7 +87,7 @@ def test_a_rollout_freezes_the_way_down_and_hands_the_replicas_over(
     assert frozen["spec"]["behavior"]["scaleDown"]["selectPolicy"] == "Disabled"
     assert (f"{NAME}-{stable}", 3) == (_target(frozen), _replicas(user, stable))
     queue(30)
-    user.commands("promote-full", "go")
+    user.commands("promote-full")
     over = user.sees("v2 stable", lambda seen: seen.ready and seen.settled)
     assert (canary, [Outcome.FAST_PROMOTED]) == (over.stable, user.outcomes())
     assert (f"{NAME}-{canary}", 3) == (_target(_get(user, f"hpa/{NAME}")), _replicas(user, canary))

@@ -68,11 +68,11 @@ def test_an_abort_by_hand_beats_everything_and_a_retry_tries_again(busy: User) -
     stable = _stable(busy)
     with busy.serves_many():
         _at_a_quarter(busy, "v2")
-        busy.commands("abort", "first")
+        busy.commands("abort")
         over = busy.sees("the end", lambda seen: seen.settled)
     assert (Outcome.ABORTED, stable) == (_outcome(over), over.stable)
     assert ready(over).reason == Reason.CANARY_FAILED
-    busy.commands("retry", "second")
+    busy.commands("retry")
     busy.sees("a new rollout", lambda seen: seen.status.rollout is not None)
 
 
@@ -99,7 +99,7 @@ def test_blue_green_switches_on_command_and_the_old_colour_is_the_way_back(busy:
         assert waiting.weight == 0
         preview = _get(busy, f"service/{NAME}-preview")
         assert waiting.target == preview["spec"]["selector"]["halimede.dev/revision"]
-        busy.commands("promote", "go")
+        busy.commands("promote")
         over = busy.sees("the switch", lambda seen: seen.ready and seen.settled)
     assert waiting.target == over.stable
     assert waiting.target == busy.requests()[-1].revision

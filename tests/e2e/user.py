@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,8 @@ class User:
     records_file: Path
     generation: int = 0
     """The generation of the last applied ModelDeployment."""
+    tokens: Iterator[int] = field(default_factory=lambda: count(1))
+    """The tokens of the next commands."""
     watch: Watch = field(init=False)
     load: Load = field(init=False)
 
@@ -95,11 +98,12 @@ class User:
                 del here[last]
         self.generation = self.apply(manifest)
 
-    def commands(self, verb: str, token: str) -> None:
-        """Annotate the ModelDeployment with a command."""
-        self.kubectl(
-            "annotate", "--overwrite", "mdeploy", NAME, f"halimede.dev/command={verb}@{token}"
-        )
+    def commands(self, verb: str) -> None:
+        """Annotate the ModelDeployment with a command, with the next token and the own name."""
+        name = self.kubectl("auth", "whoami", "--output=jsonpath={.status.userInfo.username}")
+        command = f"halimede.dev/command={verb}@{next(self.tokens)}"
+        by = f"halimede.dev/command-by={name}"
+        self.kubectl("annotate", "--overwrite", "mdeploy", NAME, command, by)
 
     def kubectl(self, *arguments: str) -> str:
         """Run kubectl in this namespace; a wait that times out fails with a diagnosis."""
