@@ -174,11 +174,11 @@ class History(RuleBasedStateMachine):
 
     @rule(
         verb=st.sampled_from((*Verb, Verb.PAUSE, Verb.RESUME, Verb.PROMOTE_FULL, "dance")),
-        token=st.integers(0, 99),
+        ahead=st.integers(-1, 9),
     )
-    def command(self, verb: str, token: int) -> None:
-        """Give a command."""
-        self.world.command = f"{verb}@{token}"
+    def command(self, verb: str, ahead: int) -> None:
+        """Give a command with a token after the last one, or rarely not after it."""
+        self.world.command = f"{verb}@{max(0, self.world.last_token + ahead)}"
 
     @rule(seconds=st.sampled_from((-3600.0, -1.0, 1.0, 15.0, 61.0, 700.0, 7200.0)))
     def wait(self, seconds: float) -> None:
@@ -214,15 +214,15 @@ class History(RuleBasedStateMachine):
         world.replicas, world.verdict = max(2, world.replicas), Verdict.PASS
         world.doubt = 0.0
         self._set(paused=False)
-        world.command = "resume@end"
+        world.command = f"resume@{world.last_token + 1}"
         self._reconcile()
         if world.status.rollout:
             latest = max(world.now, world.status.rollout.last_progress_at)
             world.now = max(latest, world.status.rollout.state_since) + 3600
         idle = 0
-        for number in range(300):
+        for _ in range(300):
             if world.last.wait and world.last.wait.reason == Reason.PAUSED:
-                world.command = f"promote@end-{number}"
+                world.command = f"promote@{world.last_token + 1}"
             self._reconcile_and_sleep()
             idle = 0 if world.state else idle + 1
             if idle == 3:

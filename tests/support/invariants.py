@@ -134,12 +134,10 @@ class Watcher:
         assert not any(gone.values()), f"I14: {old} {new} {rollout.state}"
 
     def _token_acts_once(self, before: Status) -> None:
-        """No command with a recorded token is executed again."""
+        """Tokens of executed commands increase, so none is executed again."""
         after = self.world.status
-        acted = (
-            after.executed_tokens[-1:] if after.executed_tokens != before.executed_tokens else ()
-        )
-        assert not set(acted) & set(before.executed_tokens), "a token acted twice"
+        if before.commands and after.commands != before.commands:
+            assert after.commands[-1].token > before.commands[-1].token, "a token acted twice"
 
     def _failed_revision_stays_away(self, before: Status) -> None:
         """I8: a failed revision starts again only by command."""
@@ -147,7 +145,7 @@ class Watcher:
         if after.rollout is None or (before.rollout and before.rollout.id == after.rollout.id):
             return
         failed = {one.revision for one in before.failed_revisions}
-        commanded = after.executed_tokens != before.executed_tokens or before.pinned is not None
+        commanded = after.commands != before.commands or before.pinned is not None
         assert after.rollout.revision not in failed or commanded, "I8"
 
     def _rises_only_after_a_pass(self, before: Status, verdict: Verdict | None) -> None:
@@ -193,7 +191,7 @@ class Watcher:
         rollout = ctx.status.rollout
         if rollout is None or rollout.state not in BEFORE_COMMIT:
             return
-        tried = replace(self.world, command="abort@now").context()
+        tried = replace(self.world, command=f"abort@{self.world.last_token + 1}").context()
         after = advance(tried).status
         left = weight_on_abort(
             rollout.weight,

@@ -100,6 +100,11 @@ class MachineWorld:
             replicas=self.replicas,
         )
 
+    @property
+    def last_token(self) -> int:
+        """The token of the last executed command; 0: there is none."""
+        return self.status.commands[-1].token if self.status.commands else 0
+
     def context(self) -> RolloutContext:
         """Return the context of this pass, with a new verdict if a poll is due."""
         if self.status.target is None:
