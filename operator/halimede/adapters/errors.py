@@ -11,6 +11,7 @@ OperatorError
 │   ├── NamespaceTerminatingError  403: the namespace is being deleted; no object can be created
 │   └── RejectedError              400, 413, 415, 422: the request is invalid
 └── FetchError                     the model's files could not be fetched
+    └── TransientFetchError        another attempt may succeed: the server is busy, slow or away
 ```
 """
 
@@ -58,3 +59,16 @@ class RejectedError(ApiError):
 
 class FetchError(OperatorError):
     """The model could not be fetched; the message has the reason and what to do."""
+
+
+class TransientFetchError(FetchError):
+    """Another attempt may succeed.
+
+    Attributes:
+        retry_after: The seconds that the server asked to wait; None if it did not.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        """Store the reason and the server's delay."""
+        super().__init__(message)
+        self.retry_after = retry_after

@@ -6,17 +6,23 @@ import shutil
 import sys
 from pathlib import Path
 
-from halimede.adapters.errors import FetchError
-from halimede.fetch import digest, folder
-from halimede.fetch.archive import is_archive, unpack
+from halimede.adapters.errors import FetchError, TransientFetchError
+from halimede.api.exit_codes import TRY_AGAIN
+from halimede.fetch import digest, folder, names
+from halimede.fetch.archive import unpack
 from halimede.fetch.credentials import NO_CREDENTIALS, Credentials
 from halimede.fetch.download import download
 from halimede.fetch.layout import arrange
-from halimede.fetch.limits import Budget
+from halimede.fetch.limits import BLOCK, MAX_BYTES, TIMEOUT_SECONDS, Budget
+from halimede.fetch.patience import PATIENCE, Patience
+from halimede.fetch.tree import Tree
 
-MAX_BYTES = 64 << 30
 TERMINATION_LOG = Path("/dev/termination-log")
 """The content of this file becomes the container's termination message in the pod's status."""
+_OWN_FOLDERS = 5
+"""Folders that are not in a source: three of the fetcher, the model's and its version's."""
+LONGEST_MESSAGE = 1000
+"""Characters of a message that are printed; the kubelet takes 4096 bytes of them."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,11 +32,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--to", required=True, type=Path, help="directory of the model in the model repository")
     add("--config", type=Path, help="config.pbtxt to add to the files")
     add("--sha256", help="required digest of the files")
+    add("--volume", type=Path, help="directory that links in a mounted source may lead to")
+    add("--allow-native-code", action="store_true", help="accept shared libraries")
     add("--max-bytes", type=int, default=MAX_BYTES, help="maximum size (default: %(default)s)")
+    add(
+        "--timeout-seconds",
+        type=float,
+        default=TIMEOUT_SECONDS,
+        help="maximum duration (default: %(default)s)",
+    )
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Run the command; return the exit status. Errors also go to the pod's status."""
+    """Run the command; return the exit status. Errors also go to the pod's status.
+
+    Only sentences of ours are printed: the text of another exception could contain a credential.
+    """
+    status = 1
     try:
         actual = fetch(
             arguments.source,
@@ -39,15 +57,24 @@ def main(arguments: argparse.Namespace) -> int:
             sha256=arguments.sha256,
             credentials=Credentials.from_env(),
             max_bytes=arguments.max_bytes,
+            timeout_seconds=arguments.timeout_seconds,
+            volume=arguments.volume,
+            native_code=arguments.allow_native_code,
         )
-    except (FetchError, OSError) as error:
-        sys.stderr.write(f"{error}\n")
-        with contextlib.suppress(OSError):
-            if TERMINATION_LOG.exists():
-                TERMINATION_LOG.write_text(str(error))
-        return 1
-    sys.stdout.write(f"{arguments.to}: sha256 {actual}\n")
-    return 0
+    except TransientFetchError as error:
+        status, message = TRY_AGAIN, str(error)
+    except FetchError as error:
+        message = str(error)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        message = f"{error.filename or 'the model'} cannot be read or written: {reason}"
+    except Exception as error:  # noqa: BLE001  (whatever a library raises must not be printed)
+        message = f"the model cannot be fetched: unexpected {type(error).__name__}"
+    else:
+        sys.stdout.write(f"{arguments.to}: sha256 {actual}\n")
+        return 0
+    _report(message)
+    return status
 
 
 def fetch(
@@ -58,30 +85,50 @@ def fetch(
     sha256: str | None = None,
     credentials: Credentials = NO_CREDENTIALS,
     max_bytes: int = MAX_BYTES,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+    patience: Patience = PATIENCE,
+    volume: Path | None = None,
+    native_code: bool = False,
 ) -> str:
-    """Publish the model at *source* as the folder *to*; return the digest of what was actual.
+    """Publish the model at *source* as the folder *to*; return the digest of what was fetched.
 
-    Nothing is published before it is complete and verified. The result of an earlier run is
-    replaced. The digest of a download is that of the file itself, also for an archive; for a
-    folder see `digest.of_files`.
+    Nothing is unpacked or published before it is complete and verified. The result of an earlier
+    run is replaced. The digest of a file is that of the file itself, also for an archive; for a
+    folder see `digest.of_folder`.
+
+    Args:
+        source: An `https://` address, or the path of a mounted file or folder.
+        to: Where to publish.
+        config: A `config.pbtxt` that replaces the source's own.
+        sha256: The expected digest; None: any.
+        credentials: For an `https://` source.
+        max_bytes: Limits the size of a download and what is unpacked from it, together.
+        timeout_seconds: Limits the whole fetch.
+        patience: Limits how much of that time a server may waste.
+        volume: Links in a mounted source may lead to files in this folder; None: in the source.
+        native_code: Whether the model may contain shared libraries.
 
     Raises:
-        FetchError: The model could not be actual, or its digest is not *sha256*.
+        FetchError: The model could not be fetched, or its digest is not *sha256*.
     """
     stage = to.parent / f".{to.name}.part"
+    tree = Tree(stage / "files", Budget(max_bytes, timeout_seconds), native_code=native_code)
     shutil.rmtree(stage, ignore_errors=True)
-    files = stage / "files"
-    files.mkdir(parents=True)
     try:
-        actual = _fetch_files(source, stage, credentials, Budget(max_bytes))
-        if not any(files.iterdir()):
-            raise FetchError(f"{source} is empty")
-        if sha256 and actual != sha256:
-            raise FetchError(
-                f"the digest of the files is {actual}, but spec.model.sha256 is {sha256}:"
-                " check that these are the right files, or correct the field"
+        _prepare(stage, config, tree.budget)
+        if "://" in source:
+            file = download(
+                source,
+                stage / "archive",
+                credentials,
+                tree.budget,
+                patience,
+                verified=sha256 is not None,
             )
-        arrange(files, stage / "model", config)
+            actual = _add_file(file, tree, sha256)
+        else:
+            actual = _copy(Path(source), volume, stage / "archive", tree, sha256)
+        arrange(tree.root, stage / "model", config)
         shutil.rmtree(to, ignore_errors=True)
         (stage / "model").rename(to)
     finally:
@@ -89,18 +136,54 @@ def fetch(
     return actual
 
 
-def _fetch_files(source: str, stage: Path, credentials: Credentials, budget: Budget) -> str:
-    """Write the source's files to `files` in *stage*; return their digest."""
-    files = stage / "files"
-    if "://" not in source:
-        folder.copy(Path(source), files, budget)
-        return digest.of_files(files, folder.files(files))
-    archives = stage / "download"
-    archives.mkdir()
-    downloaded = download(source, archives, credentials, budget)
-    actual = digest.of_file(downloaded)
-    if is_archive(downloaded.name):
-        unpack(downloaded, files, budget)
+def _prepare(stage: Path, config: Path | None, budget: Budget) -> None:
+    """Create the folders of the fetcher, and account for what is no part of the source."""
+    for name in ("files", "archive"):
+        (stage / name).mkdir(parents=True)
+    budget.spend(_OWN_FOLDERS * BLOCK)
+    if config is not None:
+        budget.spend(BLOCK + config.stat().st_size)
+
+
+def _copy(source: Path, volume: Path | None, stage: Path, tree: Tree, sha256: str | None) -> str:
+    """Copy a mounted file or folder to *tree*; return the digest of the copy."""
+    if source.is_dir():
+        folder.copy_folder(source, volume or source, tree)
+        actual = digest.of_folder(tree.root)
+        _verify(actual, sha256)
+        return actual
+    if not source.exists():
+        raise FetchError(f"{source} does not exist: check the path in spec.model.storageUri")
+    names.check_file(source.name)
+    copied = folder.copy_file(source, volume or source.parent, stage, tree.budget)
+    return _add_file(copied, tree, sha256)
+
+
+def _add_file(file: Path, tree: Tree, sha256: str | None) -> str:
+    """Move *file* to *tree*, or unpack it there; return its digest."""
+    actual = digest.of_file(file)
+    _verify(actual, sha256)
+    if names.is_archive(file.name):
+        unpack(file, tree)
     else:
-        downloaded.rename(files / downloaded.name)
+        file.rename(tree.place(file.name))
     return actual
+
+
+def _verify(actual: str, expected: str | None) -> None:
+    if expected is not None and actual != expected:
+        raise FetchError(
+            f"the digest of the files is {actual}, but spec.model.sha256 is {expected}:"
+            " check that these are the right files, or correct the field"
+        )
+
+
+def _report(message: str) -> None:
+    """Write *message*, of which others chose parts, to the log and to the pod's status."""
+    text = "".join(char if char.isprintable() else "?" for char in message)
+    if len(text) > LONGEST_MESSAGE:
+        text = f"{text[:LONGEST_MESSAGE]}…"
+    sys.stderr.write(f"{text}\n")
+    with contextlib.suppress(OSError):
+        if TERMINATION_LOG.exists():
+            TERMINATION_LOG.write_text(text, encoding="utf-8")

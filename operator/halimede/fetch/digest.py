@@ -1,25 +1,31 @@
 """The digest of a model's files, which is compared with `spec.model.sha256`."""
 
 import hashlib
-from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 
 def of_file(path: Path) -> str:
-    """Return the SHA-256 of one file, in hexadecimal."""
+    """Return the SHA-256 of one file, in hexadecimal, as `sha256sum` prints it."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def of_files(root: Path, paths: Iterable[PurePosixPath]) -> str:
-    r"""Return one digest for the files *paths* under *root*.
+def of_folder(root: Path) -> str:
+    r"""Return one digest for all files under *root* and their names.
 
-    It is what `sha256sum` prints for a single file. For several it is the SHA-256 of the lines
-    `<sha256>  <path>\n`, sorted by path: `find . -type f | sed 's|^./||' | LC_ALL=C sort |
-    xargs sha256sum | sha256sum` computes the same.
+    It is the SHA-256 of the lines `<sha256>  <path>\n`, sorted by path, which `find . -type f
+    -printf '%P\0' | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum` prints as well. The lines
+    are unambiguous: `names.check` lets neither line breaks nor backslashes into a name.
+
+    The digest of a model of one file is that of the file, if it lies in *root* or in its folder
+    `1`: both are served as version 1, and which name is loaded is stated by the configuration,
+    which is in the spec.
     """
-    ordered = sorted(paths, key=lambda path: str(path).encode())
-    if len(ordered) == 1:
-        return of_file(root / ordered[0])
-    lines = "".join(f"{of_file(root / path)}  {path}\n" for path in ordered)
+    paths = sorted(
+        (path.relative_to(root) for path in root.rglob("*") if path.is_file()),
+        key=bytes,
+    )
+    if len(paths) == 1 and paths[0].parent in (Path(), Path("1")):
+        return of_file(root / paths[0])
+    lines = "".join(f"{of_file(root / path)}  {path}\n" for path in paths)
     return hashlib.sha256(lines.encode()).hexdigest()

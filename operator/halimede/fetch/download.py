@@ -1,106 +1,73 @@
-"""Download one file over HTTPS."""
+"""Download one file over HTTPS; failures that may pass are waited for."""
 
-import base64
-import http.client
-import ssl
-import urllib.error
-import urllib.request
-from pathlib import Path, PurePosixPath
-from typing import IO
-from urllib.parse import unquote, urlsplit
+import sys
+import time
+from pathlib import Path
 
-from typing_extensions import override
-
-from halimede.adapters.errors import FetchError
+from halimede.adapters.errors import FetchError, TransientFetchError
+from halimede.fetch import request
+from halimede.fetch.address import file_name, redact
 from halimede.fetch.credentials import Credentials
-from halimede.fetch.limits import CHUNK, Budget
+from halimede.fetch.limits import Budget
+from halimede.fetch.names import check_file
+from halimede.fetch.patience import Patience
+from halimede.fetch.timed_socket import Pace
 
-SILENCE_SECONDS = 60.0
-"""How long the server may send nothing before the download fails."""
 
-
-def download(url: str, folder: Path, credentials: Credentials, budget: Budget) -> Path:
+def download(
+    url: str,
+    folder: Path,
+    credentials: Credentials,
+    budget: Budget,
+    patience: Patience,
+    *,
+    verified: bool,
+) -> Path:
     """Download *url* into *folder*, under the last part of its path; return the file.
+
+    Args:
+        url: The address.
+        folder: An existing folder.
+        credentials: Sent to the host in *url*.
+        budget: Limits the size, and the time of all attempts.
+        patience: Limits the time of each attempt.
+        verified: Whether the caller compares the digest of the file with an expected one.
 
     Raises:
         FetchError: The server could not be reached, was not trusted, or returned an error.
     """
-    name = PurePosixPath(unquote(urlsplit(url).path)).name
-    if not name:
-        raise FetchError(f"{_redact(url)} does not end in a file name")
+    name = file_name(url)
+    check_file(name)
     target = folder / name
-    request = urllib.request.Request(_https(url))  # noqa: S310  (`_https` lets nothing else pass)
-    if authorization := _authorization(credentials):
-        # Unredirected: the credentials are not sent to the target of a redirect.
-        request.add_unredirected_header("Authorization", authorization)
+    waited, delay = 0.0, patience.first_delay_seconds
+    while True:
+        try:
+            _download_once(url, target, credentials, Pace(budget, patience), verified=verified)
+        except TransientFetchError as error:
+            pause = min(max(delay, error.retry_after or 0), patience.retry_seconds - waited)
+            if pause <= 0 or pause >= budget.seconds_left():
+                raise
+            sys.stderr.write(f"{error}; next attempt in {pause:.0f} s\n")
+            time.sleep(pause)  # noqa: TID251  (no condition: the server needs the time)
+            waited += pause
+            delay = min(2 * delay, patience.longest_delay_seconds)
+        else:
+            return target
+
+
+def _download_once(
+    url: str, target: Path, credentials: Credentials, pace: Pace, *, verified: bool
+) -> None:
+    written = 0
     try:
-        context = ssl.create_default_context()
-        if credentials.ca:
-            context.load_verify_locations(cadata=credentials.ca)
-        opener = urllib.request.build_opener(
-            urllib.request.HTTPSHandler(context=context), _HttpsOnly()
-        )
-        with opener.open(request, timeout=SILENCE_SECONDS) as answer, target.open("xb") as file:
-            _copy(answer, file, budget)
-    except urllib.error.HTTPError as error:
-        error.close()
-        raise FetchError(f"{_redact(url)}: {_describe_error(error)}") from error
-    except (OSError, http.client.HTTPException) as error:
-        raise FetchError(f"{_redact(url)} cannot be fetched: {error}") from error
-    return target
-
-
-class _HttpsOnly(urllib.request.HTTPRedirectHandler):
-    """Follows redirects, but only to HTTPS."""
-
-    @override
-    def redirect_request(
-        self,
-        req: urllib.request.Request,
-        fp: IO[bytes],
-        code: int,
-        msg: str,
-        headers: http.client.HTTPMessage,
-        newurl: str,
-    ) -> urllib.request.Request | None:
-        return super().redirect_request(req, fp, code, msg, headers, _https(newurl))
-
-
-def _https(url: str) -> str:
-    if urlsplit(url).scheme != "https":
-        raise FetchError(f"{_redact(url)} is not an https:// address: only https:// is supported")
-    return url
-
-
-def _copy(answer: http.client.HTTPResponse, file: IO[bytes], budget: Budget) -> None:
-    while chunk := answer.read(CHUNK):
-        budget.spend(len(chunk))
-        file.write(chunk)
-    # `read` in chunks does not raise IncompleteRead; a cut connection looks like the end.
-    if answer.length:
-        raise OSError(f"the connection closed {answer.length} bytes before the end")
-
-
-def _authorization(credentials: Credentials) -> str | None:
-    if credentials.token:
-        return f"Bearer {credentials.token}"
-    if credentials.username and credentials.password:
-        pair = f"{credentials.username}:{credentials.password}"
-        return f"Basic {base64.b64encode(pair.encode()).decode()}"
-    return None
-
-
-def _describe_error(error: urllib.error.HTTPError) -> str:
-    answer = f"the server responded with {error.code} {error.reason}"
-    if error.code in {401, 403}:
-        return f"{answer}; check the credentials in the Secret named by spec.model.secretName"
-    if error.code in {404, 410}:
-        return f"{answer}; check spec.model.storageUri"
-    return answer
-
-
-def _redact(url: str) -> str:
-    """Remove the query, which may contain a signature, and any credentials."""
-    parts = urlsplit(url)
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{parts.hostname}{port}{parts.path}"
+        with target.open("xb") as file:
+            for chunk in request.read(url, credentials, pace, verified=verified):
+                pace.budget.spend(len(chunk))
+                file.write(chunk)
+                written += len(chunk)
+    except TransientFetchError:
+        target.unlink()
+        pace.budget.refund(written)
+        raise
+    if not written:
+        raise FetchError(f"{redact(url)} is empty: check spec.model.storageUri")

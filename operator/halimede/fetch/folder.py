@@ -2,67 +2,96 @@
 
 import os
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from halimede.adapters.errors import FetchError
-from halimede.fetch.limits import CHUNK, Budget
+from halimede.fetch.limits import CHUNK, MAX_MEMBERS, Budget
+from halimede.fetch.tree import Tree
 
 _IGNORED = ("..", "lost+found")
 """Prefixes of what the kubelet adds to a ConfigMap's keys (`..data`), and file systems."""
 
+_ERRORS = (OSError, RuntimeError)
+"""What copying raises; RuntimeError: links lead in a circle (until Python 3.13)."""
 
-def files(root: Path) -> tuple[PurePosixPath, ...]:
-    """List all plain files under *root*, relative to it.
+
+def copy_folder(source: Path, volume: Path, tree: Tree) -> None:
+    """Copy all files under the folder *source*.
+
+    Args:
+        source: The folder.
+        volume: Links may lead to any file in this folder, which is or contains *source*.
+        tree: Where to write.
 
     Raises:
-        FetchError: A folder cannot be read, or is a link.
+        FetchError: A file cannot be read, a link leads out of *volume*, or the budget is exceeded.
     """
-    return tuple(PurePosixPath(path.relative_to(root)) for path in _walk(root))
-
-
-def copy(source: Path, to: Path, budget: Budget) -> None:
-    """Copy the file *source*, or all files under the folder *source*, into the folder *to*.
-
-    Raises:
-        FetchError: *source* does not exist, a file cannot be read, a link leads outside, or the
-            budget is exceeded.
-    """
-    if not source.exists():
-        raise FetchError(f"{source} does not exist: check the path in spec.model.storageUri")
-    root = source if source.is_dir() else source.parent
-    paths = files(source) if source.is_dir() else (PurePosixPath(source.name),)
     try:
-        for path in paths:
-            _copy_file(root, path, to, budget)
-    except OSError as error:
-        raise FetchError(f"the model cannot be read: {error}") from error
+        _check_inside(source, volume)
+        for path in _walk(source, tree):
+            tree.write(str(path), _read(source / path, volume, tree.budget))
+    except _ERRORS as error:
+        raise _cannot_copy(error) from error
+    if not any(tree.root.iterdir()):
+        raise FetchError(f"{source} is empty: check spec.model.storageUri")
 
 
-def _walk(root: Path) -> Iterator[Path]:
-    def unreadable(error: OSError) -> None:
-        raise FetchError(f"the model cannot be read: {error}") from error
+def copy_file(source: Path, volume: Path, to: Path, budget: Budget) -> Path:
+    """Copy one file into the folder *to*, and return the copy.
 
-    for folder, folders, names in os.walk(root, onerror=unreadable):
-        here = Path(folder)
-        folders[:] = sorted(name for name in folders if not name.startswith(_IGNORED))
-        for name in folders:
-            if (here / name).is_symlink():
+    Raises:
+        FetchError: As for `copy_folder`.
+    """
+    copied = to / source.name
+    try:
+        with copied.open("xb") as file:
+            file.writelines(_read(source, volume, budget))
+    except _ERRORS as error:
+        raise _cannot_copy(error) from error
+    return copied
+
+
+def _walk(root: Path, tree: Tree) -> Iterator[PurePosixPath]:
+    """Yield the paths of the files, and account for the folders.
+
+    One entry more than a model may have is read of each folder: *tree* rejects it.
+    """
+    folders = [PurePosixPath()]
+    while folders:
+        here = folders.pop()
+        tree.add_folder(str(here))
+        with os.scandir(root / here) as entries:
+            used = (entry for entry in entries if not entry.name.startswith(_IGNORED))
+            found = sorted(islice(used, MAX_MEMBERS + 1), key=lambda entry: entry.name)
+        for entry in found:
+            if not entry.is_dir():
+                yield here / entry.name
+            elif entry.is_symlink():
                 raise FetchError(
-                    f"{here / name} is a link to a directory: replace it with the directory"
+                    f"{entry.path} is a link to a directory: replace it with the directory"
                 )
-        yield from (here / name for name in sorted(names) if not name.startswith(_IGNORED))
+            else:
+                folders.append(here / entry.name)
 
 
-def _copy_file(root: Path, path: PurePosixPath, to: Path, budget: Budget) -> None:
-    source = (root / path).resolve()
-    if not source.is_relative_to(root.resolve()):
-        raise FetchError(f"{root / path} is a link to a file outside of {root}")
-    if not source.is_file():
-        raise FetchError(f"{root / path} is not a regular file")
-    budget.add_file()
-    target = to / path
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with source.open("rb") as reading, target.open("xb") as writing:
-        while chunk := reading.read(CHUNK):
+def _read(path: Path, volume: Path, budget: Budget) -> Iterator[bytes]:
+    _check_inside(path, volume)
+    if not path.is_file():
+        raise FetchError(f"{path} is not a regular file: replace it by one, or remove it")
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
             budget.spend(len(chunk))
-            writing.write(chunk)
+            yield chunk
+
+
+def _check_inside(path: Path, volume: Path) -> None:
+    if not path.resolve().is_relative_to(volume.resolve()):
+        raise FetchError(f"{path} is a link to a file outside of {volume}: replace it by the file")
+
+
+def _cannot_copy(error: Exception) -> FetchError:
+    return FetchError(
+        f"the model cannot be copied: {error}; check the files that spec.model.storageUri leads"
+        " to, and their permissions"
+    )

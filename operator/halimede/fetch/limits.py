@@ -1,41 +1,82 @@
-"""Limits for the size of a source."""
+"""Limits of a fetch: bytes, members and time."""
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 
-from halimede.adapters.errors import FetchError
+from halimede.adapters.errors import FetchError, TransientFetchError
 
-CHUNK = 1 << 20
+CHUNK = 1 << 16
+"""How many bytes are read at once."""
+BLOCK = 4096
+"""What each file and folder costs besides its content: an upper bound of what a file system rounds
+up, so that a model within `spec.model.maxSize` stays within the volume's `sizeLimit`, which the
+kubelet compares with the blocks in use."""
+MAX_MEMBERS = 10_000
+"""The largest number of files and folders of one model."""
+MAX_BYTES = 10 << 30
+"""The default of `spec.model.maxSize`."""
+TIMEOUT_SECONDS = 3600
+"""The default of `spec.model.fetchTimeoutSeconds`."""
 
 
 @dataclass(slots=True)
 class Budget:
-    """Bytes and files that are still allowed; an archive can declare less than it unpacks to."""
+    """What a fetch may still use; an archive can declare less than it unpacks to."""
 
-    bytes_left: int
-    files_left: int = 10_000
+    max_bytes: int = MAX_BYTES
+    timeout_seconds: float = TIMEOUT_SECONDS
+    _bytes_left: int = field(init=False)
+    _members_left: int = field(init=False, default=MAX_MEMBERS)
+    _ends_at: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Start the clock."""
+        self._bytes_left = self.max_bytes
+        self._ends_at = time.monotonic() + self.timeout_seconds
 
     def spend(self, size: int) -> None:
         """Account for *size* more bytes.
 
         Raises:
-            FetchError: Fewer bytes were left.
+            FetchError: Fewer bytes were left, or the time is over.
         """
-        self.bytes_left -= size
-        if self.bytes_left < 0:
+        self.seconds_left()
+        self._bytes_left -= size
+        if self._bytes_left < 0:
             raise FetchError(
-                "the model is larger than --max-bytes: raise --max-bytes, or make the model"
-                " smaller"
+                f"the model is larger than spec.model.maxSize ({self.max_bytes} bytes; a download"
+                " and what is unpacked from it count together): raise the field, or make the"
+                " model smaller"
             )
 
-    def add_file(self) -> None:
-        """Account for one more file.
+    def refund(self, size: int) -> None:
+        """Account for the deletion of a file of *size* bytes."""
+        self._bytes_left += size
+
+    def add_member(self) -> None:
+        """Account for one more file or folder, without its content.
 
         Raises:
-            FetchError: No file was left.
+            FetchError: None was left, or the time is over.
         """
-        self.files_left -= 1
-        if self.files_left < 0:
+        self.spend(BLOCK)
+        self._members_left -= 1
+        if self._members_left < 0:
             raise FetchError(
-                "the model has more than 10000 files: check that the source contains only one"
-                " model"
+                f"the model has more than {MAX_MEMBERS} files and folders: check that the source"
+                " contains only one model"
             )
+
+    def seconds_left(self) -> float:
+        """Return the time that is left.
+
+        Raises:
+            FetchError: There is none.
+        """
+        left = self._ends_at - time.monotonic()
+        if left <= 0:
+            raise TransientFetchError(
+                f"the model was not fetched within spec.model.fetchTimeoutSeconds"
+                f" ({self.timeout_seconds:g} s): raise the field, or use a faster source"
+            )
+        return left

@@ -3,6 +3,7 @@
 import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -11,10 +12,24 @@ import pytest
 from typing_extensions import override
 
 from halimede.fetch.credentials import Credentials
+from halimede.fetch.patience import Patience
 
+OVERHEAD = 6 * 4096
+"""What a model of one file uses besides its content: the file, and folders of the fetcher."""
+IMPATIENT = Patience(retry_seconds=0)
+"""For tests of failures that would be waited for."""
 TLS = Path(__file__).parent / "tls"
 TRUSTED = Credentials.from_env({"HALIMEDE_FETCH_ca.crt": (TLS / "ca.pem").read_text()})
 """A Secret with only the server's CA in the key `ca.crt`."""
+
+
+def published(folder: Path) -> dict[str, bytes]:
+    """Return the files under a folder."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 @dataclass
@@ -28,6 +43,12 @@ class Site:
     """The required Authorization header. None: not required."""
     cut: bool = False
     """Close the connection during the response."""
+    raw: dict[str, list[bytes]] = field(default_factory=dict)
+    """Whole responses, each for one request; the last is repeated."""
+    slow: dict[str, bytes] = field(default_factory=dict)
+    """The beginning of a response after which one byte follows every 10 ms, without end."""
+    closed: threading.Event = field(default_factory=threading.Event)
+    """Set when the test is over."""
     seen: list[tuple[str, str | None]] = field(default_factory=list)
     """Path and authorization of each request."""
 
@@ -38,13 +59,17 @@ class _Server(ThreadingHTTPServer):
         """Log nothing: rejected handshakes are expected."""
 
 
-def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
+def _handler(site: Site) -> type[BaseHTTPRequestHandler]:  # noqa: C901  (one branch a setting)
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             path = self.path.partition("?")[0]
             given = self.headers.get("Authorization")
             site.seen.append((path, given))
-            if path in site.redirects:
+            if path in site.raw:
+                self._send_raw(site.raw[path])
+            elif path in site.slow:
+                self._drip(site.slow[path])
+            elif path in site.redirects:
                 self.send_response(302)
                 self.send_header("Location", site.redirects[path])
                 self.end_headers()
@@ -60,6 +85,16 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body[: len(body) // 2] if site.cut else body)
+
+        def _send_raw(self, answers: list[bytes]) -> None:
+            with suppress(OSError):  # the client may have closed the connection
+                self.wfile.write(answers.pop(0) if len(answers) > 1 else answers[0])
+
+        def _drip(self, start: bytes) -> None:
+            with suppress(OSError):  # the client closes the connection
+                self.wfile.write(start)
+                while not site.closed.wait(0.01):
+                    self.wfile.write(b"x")
 
         def log_message(self, *_: object) -> None:
             """Log nothing."""
@@ -77,6 +112,7 @@ def _serve() -> Iterator[Site]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     yield site
+    site.closed.set()
     server.shutdown()
     thread.join()
     server.server_close()
@@ -92,3 +128,9 @@ def site() -> Iterator[Site]:
 def elsewhere() -> Iterator[Site]:
     """Start a second server on another port."""
     yield from _serve()
+
+
+@pytest.fixture
+def to(tmp_path: Path) -> Path:
+    """Return the model's folder in the repository."""
+    return tmp_path / "models" / "digits"

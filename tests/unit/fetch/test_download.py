@@ -13,7 +13,7 @@ import pytest
 from halimede.adapters.errors import FetchError
 from halimede.fetch.command import fetch
 from halimede.fetch.credentials import Credentials
-from tests.unit.fetch.conftest import TRUSTED, Site
+from tests.unit.fetch.conftest import IMPATIENT, TRUSTED, Site
 
 
 def _tar(*members: tuple[str, bytes]) -> bytes:
@@ -50,12 +50,6 @@ def _files(folder: Path) -> list[str]:
 def _with(secret: dict[str, str]) -> Credentials:
     env = {f"HALIMEDE_FETCH_{name}": value for name, value in secret.items()}
     return replace(Credentials.from_env(env), ca=TRUSTED.ca)
-
-
-@pytest.fixture
-def to(tmp_path: Path) -> Path:
-    """Return the model's folder in the repository."""
-    return tmp_path / "models" / "digits"
 
 
 def test_a_single_file_is_downloaded(site: Site, to: Path) -> None:
@@ -115,7 +109,7 @@ def test_a_link_in_an_archive_is_rejected(site: Site, to: Path) -> None:
 def test_archive_is_limited_by_its_unpacked_size(site: Site, to: Path) -> None:
     """The limit applies to the unpacked size."""
     site.files["/m.zip"] = _zip(("model.bin", bytes(1_000_000)))
-    with pytest.raises(FetchError, match="max-bytes"):
+    with pytest.raises(FetchError, match=r"spec\.model\.maxSize"):
         fetch(f"{site.url}/m.zip", to, credentials=TRUSTED, max_bytes=100_000)
 
 
@@ -166,7 +160,7 @@ def test_plain_http_is_rejected(to: Path) -> None:
 def test_a_server_without_a_trusted_certificate_is_rejected(site: Site, to: Path) -> None:
     """Without the CA the server's certificate is rejected."""
     site.files["/model.onnx"] = b"x"
-    with pytest.raises(FetchError, match="CERTIFICATE_VERIFY_FAILED"):
+    with pytest.raises(FetchError, match=r"CERTIFICATE_VERIFY_FAILED.* key ca\.crt"):
         fetch(f"{site.url}/model.onnx", to)
 
 
@@ -188,8 +182,8 @@ def test_a_cut_connection_is_no_model(site: Site, to: Path) -> None:
     """Fewer bytes than announced are an error, and nothing is published."""
     site.files["/model.onnx"] = b"0123456789"
     site.cut = True
-    with pytest.raises(FetchError, match=r"closed|IncompleteRead|EOF"):
-        fetch(f"{site.url}/model.onnx", to, credentials=TRUSTED)
+    with pytest.raises(FetchError, match="closed 5 bytes before the end"):
+        fetch(f"{site.url}/model.onnx", to, credentials=TRUSTED, patience=IMPATIENT)
 
 
 def test_an_address_without_a_file_name_is_rejected(site: Site, to: Path) -> None:

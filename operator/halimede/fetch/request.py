@@ -1,0 +1,198 @@
+"""One attempt to read a file over HTTPS.
+
+No text that the server chose becomes part of a message: it might repeat the credentials.
+"""
+
+import base64
+import http.client
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+from typing_extensions import override
+
+from halimede.adapters.errors import FetchError, TransientFetchError
+from halimede.fetch.address import redact
+from halimede.fetch.credentials import Credentials
+from halimede.fetch.limits import CHUNK
+from halimede.fetch.timed_socket import Pace, timed_context
+
+_BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""HTTP statuses after which the same request may succeed."""
+_REDIRECTS = range(300, 400)
+_LONGEST_DELAY = 5
+"""Digits of a Retry-After in seconds; a longer one is no delay."""
+
+
+def read(url: str, credentials: Credentials, pace: Pace, *, verified: bool) -> Iterator[bytes]:
+    """Yield the content of *url*.
+
+    Args:
+        url: An `https://` address, as `address.file_name` accepts it.
+        credentials: Sent to this host only, not to the target of a redirect.
+        pace: Limits the time.
+        verified: Whether the digest of the content will be verified. Without it, the response must
+            show its end, because a connection that is cut looks like one that ends.
+
+    Raises:
+        FetchError: The server was not trusted, or returned an error or an incomplete response.
+    """
+    with _described(url, pace):
+        answer = _open(url, credentials, pace)
+    with answer:
+        size = _size(answer, url, verified=verified)
+        pace.start()
+        received = 0
+        while size is None or received < size:
+            with _described(url, pace):
+                chunk = answer.read1(CHUNK if size is None else min(CHUNK, size - received))
+            if not chunk:
+                break
+            received += len(chunk)
+            yield chunk
+    if size is not None and received < size:
+        raise TransientFetchError(
+            f"{redact(url)}: the connection closed {size - received} bytes before the end"
+        )
+
+
+def _open(url: str, credentials: Credentials, pace: Pace) -> http.client.HTTPResponse:
+    request = urllib.request.Request(url)  # noqa: S310  (`address` lets only https:// pass)
+    if authorization := _authorization(credentials):
+        # Unredirected: the credentials are not sent to the target of a redirect.
+        request.add_unredirected_header("Authorization", authorization)
+    try:
+        context = timed_context(credentials.ca, pace)
+    except (OSError, TypeError, ValueError):  # TypeError: not ASCII
+        raise FetchError(
+            "the key ca.crt of the Secret named by spec.model.secretName contains no valid"
+            " certificates: store them in PEM format"
+        ) from None
+    opener = urllib.request.build_opener(
+        urllib.request.HTTPSHandler(context=context), _HttpsOnly(url)
+    )
+    answer: http.client.HTTPResponse = opener.open(request, timeout=pace.timeout())
+    return answer
+
+
+def _size(answer: http.client.HTTPResponse, url: str, *, verified: bool) -> int | None:
+    """Return the announced size; None: the response shows its end in another way."""
+    if answer.status != HTTPStatus.OK:
+        raise FetchError(f"{redact(url)}: {_describe_status(answer.status)}")
+    if answer.length is None and not answer.chunked and not verified:
+        raise FetchError(
+            f"{redact(url)}: the server does not state the size of the file, so a part of it could"
+            " be taken for the whole: set spec.model.sha256"
+        )
+    return answer.length
+
+
+class _HttpsOnly(urllib.request.HTTPRedirectHandler):
+    """Follows redirects, but only to HTTPS."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    @override
+    def http_error_302(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+    ) -> Any:
+        fp.close()  # unread: urllib would read the whole body into memory
+        return super().http_error_302(req, fp, code, msg, headers)
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
+    @override
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        if urlsplit(newurl).scheme != "https":
+            raise FetchError(
+                f"{redact(self._url)} redirects to an address that is not https:// (only https://"
+                " is supported): correct spec.model.storageUri, or the server"
+            )
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _authorization(credentials: Credentials) -> str | None:
+    if credentials.token:
+        return f"Bearer {credentials.token}"
+    if credentials.username and credentials.password:
+        pair = f"{credentials.username}:{credentials.password}"
+        return f"Basic {base64.b64encode(pair.encode()).decode()}"
+    return None
+
+
+@contextmanager
+def _described(url: str, pace: Pace) -> Iterator[None]:
+    """Replace the errors of the libraries by our own."""
+    where = redact(url)
+    try:
+        yield
+    except urllib.error.HTTPError as error:
+        error.close()
+        message = f"{where}: {_describe_status(error.code)}"
+        if error.code in _BUSY:
+            raise TransientFetchError(message, _retry_after(error)) from None
+        raise FetchError(message) from None
+    except OSError as error:
+        cause = error.reason if isinstance(error, urllib.error.URLError) else error
+        if isinstance(cause, TimeoutError):
+            pace.timeout()  # raises if it is the time of the whole fetch that is over
+        message = f"{where} cannot be fetched: {_describe_error(cause, pace)}"
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            raise FetchError(
+                f"{message}; correct spec.model.storageUri, or add the server's CA as the key"
+                " ca.crt to the Secret named by spec.model.secretName"
+            ) from None
+        raise TransientFetchError(message) from None
+    except http.client.IncompleteRead:
+        message = f"{where} cannot be fetched: the connection closed before the end"
+        raise TransientFetchError(message) from None
+    except (http.client.HTTPException, ValueError) as error:
+        raise FetchError(
+            f"{where} cannot be fetched: the server's response is not valid HTTP"
+            f" ({type(error).__name__}); check spec.model.storageUri"
+        ) from None
+
+
+def _describe_error(cause: BaseException | str, pace: Pace) -> str:
+    if isinstance(cause, TimeoutError):
+        return f"the server sent nothing for {pace.patience.silence_seconds:g} s"
+    if isinstance(cause, http.client.RemoteDisconnected):
+        return "the server closed the connection without a response"
+    if isinstance(cause, OSError) and cause.strerror and not isinstance(cause, ssl.SSLError):
+        return cause.strerror
+    return str(cause)
+
+
+def _describe_status(code: int) -> str:
+    phrase = f" {HTTPStatus(code).phrase}" if code in set(HTTPStatus) else ""
+    answer = f"the server responded with {code}{phrase}"
+    if code in {401, 403}:
+        return f"{answer}; check the credentials in the Secret named by spec.model.secretName"
+    if code in _REDIRECTS:
+        answer = f"{answer}, which leads in a circle or nowhere"
+    return answer if code in _BUSY else f"{answer}; check spec.model.storageUri"
+
+
+def _retry_after(error: urllib.error.HTTPError) -> float | None:
+    """Return the delay that the server asks for in seconds; dates are not supported."""
+    delay = error.headers.get("Retry-After", "").strip()
+    return float(delay) if delay.isdecimal() and len(delay) <= _LONGEST_DELAY else None

@@ -1,0 +1,75 @@
+"""TLS connections that a slow server cannot keep open.
+
+The time-out of a socket limits only one read: a server that sends a byte a minute could keep the
+client in a header, a chunk or a trailer for ever. Everything that arrives passes `recv_into`.
+"""
+
+import ssl
+import time
+from dataclasses import dataclass, field
+
+from typing_extensions import Buffer, override
+
+from halimede.adapters.errors import TransientFetchError
+from halimede.fetch.limits import Budget
+from halimede.fetch.patience import Patience
+
+
+@dataclass(slots=True)
+class Pace:
+    """Measures how fast one response arrives."""
+
+    budget: Budget
+    patience: Patience
+    _window_ends: float | None = field(init=False, default=None)
+    _received: int = field(init=False, default=0)
+
+    def start(self) -> None:
+        """Demand the minimum rate from now on."""
+        self._received = 0
+        self._window_ends = time.monotonic() + self.patience.window_seconds
+
+    def timeout(self) -> float:
+        """Return how long to wait for the next bytes, in seconds."""
+        return min(self.patience.silence_seconds, self.budget.seconds_left())
+
+    def add(self, size: int) -> None:
+        """Account for *size* bytes that arrived.
+
+        Raises:
+            TransientFetchError: The server is too slow.
+        """
+        self._received += size
+        if self._window_ends is None or time.monotonic() < self._window_ends:
+            return
+        if self._received < self.patience.window_bytes:
+            raise TransientFetchError(
+                f"the server is too slow: it sent {self._received} bytes in"
+                f" {self.patience.window_seconds:g} s, less than {self.patience.window_bytes}"
+            )
+        self.start()
+
+
+def timed_context(ca: str | None, pace: Pace) -> ssl.SSLContext:
+    """Return the default TLS settings, with *ca* trusted as well, for connections kept in *pace*.
+
+    Raises:
+        OSError, TypeError, ValueError: *ca* contains no certificates.
+    """
+    context = ssl.create_default_context()
+    if ca:
+        context.load_verify_locations(cadata=ca)
+    context.sslsocket_class = _timed(pace)
+    return context
+
+
+def _timed(pace: Pace) -> type[ssl.SSLSocket]:
+    class TimedSocket(ssl.SSLSocket):
+        @override
+        def recv_into(self, buffer: Buffer, nbytes: int | None = None, flags: int = 0) -> int:
+            self.settimeout(pace.timeout())
+            size = super().recv_into(buffer, nbytes, flags)
+            pace.add(size)
+            return size
+
+    return TimedSocket

@@ -1,0 +1,127 @@
+"""The edge of the command: what reaches the log and the pod's status, and the exit status."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from halimede.api.exit_codes import TRY_AGAIN
+from halimede.cli.main import main
+from halimede.fetch import command
+from tests.unit.fetch.conftest import TRUSTED, Site
+
+SECRET = "s3cr3t"  # noqa: S105  (of a test)
+Run = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def run(
+    to: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Run:
+    """Return a function that runs the command and returns its status and message."""
+    log = tmp_path / "termination-log"
+    monkeypatch.setattr(command, "TERMINATION_LOG", log)
+
+    def run(source: object, *arguments: str, **secret: str) -> tuple[int, str]:
+        for key, value in secret.items():
+            monkeypatch.setenv(f"HALIMEDE_FETCH_{key}", value)
+        log.write_text("")
+        status = main(["fetch", "--source", str(source), "--to", str(to), *arguments])
+        printed, message = capsys.readouterr(), log.read_text("utf-8")
+        assert printed.err == (f"{message}\n" if message else "")
+        assert SECRET not in f"{printed} {message}"
+        assert "Traceback" not in printed.err
+        return status, message
+
+    return run
+
+
+def test_a_token_from_a_file_is_sent_without_its_line_break(
+    site: Site, run: Run, to: Path
+) -> None:
+    """`kubectl create secret generic --from-file=token` keeps the file's last line break."""
+    site.files["/model.onnx"] = b"x"
+    site.authorization = f"Bearer {SECRET}"
+    ca = {"ca.crt": TRUSTED.ca or ""}
+    assert run(f"{site.url}/model.onnx", token=f"{SECRET}\n", **ca) == (0, "")
+    assert (to / "1" / "model.onnx").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize("token", [f"{SECRET}\nX: y", f"{SECRET}é", f"{SECRET}€", f"\x01{SECRET}"])
+def test_a_token_that_cannot_be_sent(run: Run, token: str) -> None:
+    """The status of the pod names the key."""
+    status, message = run("https://127.0.0.1:1/model.onnx", token=token)
+    assert status == 1
+    assert message.startswith("the key token of the Secret named by spec.model.secretName")
+
+
+@pytest.mark.parametrize("ca", ["no certificate", "é", "-----BEGIN CERTIFICATE-----\n"])
+def test_a_ca_that_is_none(run: Run, ca: str) -> None:
+    """The status of the pod names the key."""
+    status, message = run("https://127.0.0.1:1/model.onnx", **{"ca.crt": ca})
+    assert status == 1
+    assert message.startswith("the key ca.crt of the Secret named by spec.model.secretName")
+
+
+def test_a_failure_that_may_pass_has_a_status_of_its_own(site: Site, run: Run) -> None:
+    """The operator does not count restarts after it as crashes."""
+    site.slow["/model.onnx"] = b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n"
+    ca = {"ca.crt": TRUSTED.ca or ""}
+    status, message = run(f"{site.url}/model.onnx", "--timeout-seconds", "0.3", **ca)
+    assert status == TRY_AGAIN
+    assert "spec.model.fetchTimeoutSeconds (0.3 s)" in message
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (ValueError(f"Invalid header value b'Bearer {SECRET}'"), "unexpected ValueError"),
+        (RuntimeError(SECRET), "unexpected RuntimeError"),
+        (MemoryError(SECRET), "unexpected MemoryError"),
+        (RecursionError(SECRET), "unexpected RecursionError"),
+        (OSError(28, "No space left on device", "/models/x"), "/models/x .* No space left"),
+        (OSError(SECRET), "OSError"),
+    ],
+)
+def test_of_an_unknown_error_only_the_type_is_printed(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: Exception, says: str
+) -> None:
+    """Whatever a library raises, its text could contain a credential."""
+
+    def fail(*_: object) -> None:
+        raise error
+
+    (tmp_path / "model.py").write_text("x")
+    monkeypatch.setattr(command, "arrange", fail)
+    status, message = run(tmp_path / "model.py")
+    assert status == 1
+    assert re.search(says, message)
+
+
+def test_a_message_is_one_short_line(run: Run, tmp_path: Path) -> None:
+    """Names that others chose can neither break lines nor hide the rest of a message."""
+    status, message = run(tmp_path / ("n" * 200) / ("m" * 200) / "\x1b[31m\n\udcff")
+    assert status == 1
+    assert message.isprintable()
+    assert len(message) <= command.LONGEST_MESSAGE + 1
+
+
+def test_a_limit_applies_to_the_command(run: Run, tmp_path: Path) -> None:
+    """`--max-bytes` is what the pod gets from spec.model.maxSize."""
+    (tmp_path / "model.onnx").write_bytes(bytes(5000))
+    status, message = run(tmp_path / "model.onnx", "--max-bytes", "29000")
+    assert (status, "spec.model.maxSize (29000 bytes" in message) == (1, True)
+
+
+def test_native_code_is_an_option(run: Run, tmp_path: Path, to: Path) -> None:
+    """`--allow-native-code` is what the pod gets from spec.model.allowNativeCode."""
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "libtriton_python.so").write_text("x")
+    status, message = run(tmp_path / "source")
+    assert (status, "spec.model.allowNativeCode" in message) == (1, True)
+    assert not to.exists()
+    assert run(tmp_path / "source", "--allow-native-code")[0] == 0
