@@ -24,6 +24,9 @@ BY_GATEWAY: Manifest = {
         "name": "digits",
         "storageUri": "https://models.example.com/digits.onnx",
         "sha256": "ab" * 32,
+        "maxSize": "2Gi",
+        "fetchTimeoutSeconds": 600,
+        "allowNativeCode": True,
         "secretName": "token",
         "config": {
             "backend": "onnxruntime",

@@ -98,6 +98,24 @@ ROWS = {
         BY_GATEWAY,
         changed(BY_SERVICE, model__secretName="x"),
     ),
+    "a size that is no quantity": row(
+        "spec.model.maxSize",
+        "write a value such as 500Mi or 10Gi",
+        changed(BY_SERVICE, model__maxSize="1.5Gi"),
+        changed(BY_SERVICE, model__maxSize="10 GB"),
+    ),
+    "a size that is too small": row(
+        "spec.model.maxSize",
+        "maxSize must be a quantity from 1Mi to 64Ti",
+        changed(BY_SERVICE, model__maxSize=1 << 20),
+        changed(BY_SERVICE, model__maxSize=(1 << 20) - 1),
+    ),
+    "a size that is too large": row(
+        "spec.model.maxSize",
+        "maxSize must be a quantity from 1Mi to 64Ti",
+        changed(BY_SERVICE, model__maxSize="64Ti"),
+        changed(BY_SERVICE, model__maxSize="1e15"),
+    ),
     "batching without batches": row(
         "spec.model.config.maxBatchSize",
         "set maxBatchSize to at least 1, or remove dynamicBatching",

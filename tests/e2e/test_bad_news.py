@@ -36,6 +36,18 @@ def test_a_missing_secret_is_named_with_its_field(served: User) -> None:
     assert available.status == "True"
 
 
+def test_a_wrong_digest_is_named_with_its_field(served: User) -> None:
+    """Given v1, when a spec has the digest of other files, then Ready has both digests."""
+    served.asks_for("v1", model__sha256="0" * 64)
+    seen = served.sees(
+        "the digest in Ready's message",
+        lambda seen: "spec.model.sha256 is 0000" in ready(seen).message,
+    )
+    available = condition(seen, ConditionType.AVAILABLE)
+    assert available is not None
+    assert available.status == "True"
+
+
 def test_a_malformed_config_is_rejected_with_its_line(served: User) -> None:
     """Given v1, when configPbtxt does not parse, then Ready=False names the field and line."""
     served.asks_for("v1", model__config=None, model__configPbtxt='backend: "python"\nmax_bach: 1')

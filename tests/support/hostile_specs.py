@@ -81,7 +81,7 @@ def conforming(schema: Manifest) -> st.SearchStrategy[Any]:
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
     if schema.get("x-kubernetes-int-or-string"):
-        return st.integers(-10, 10**6) | TEXT
+        return st.integers(-10, 10**10) | TEXT
     return _BY_TYPE[schema["type"]](schema)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from halimede.api.base import ApiModel
+from halimede.api.quantity import Quantity
 from halimede.api.rules import LIST_SET, list_map, rule, rules
 
 
@@ -109,6 +110,8 @@ class ModelConfig(ApiModel):
     """Settings of the backend, such as ONNX Runtime's `intra_op_thread_count`."""
 
 
+SMALLEST, LARGEST = "1Mi", "64Ti"
+"""Bounds of `maxSize`."""
 _NAME = "[a-z0-9]([-.a-z0-9]*[a-z0-9])?"
 _FORMS = f"^(configMap://{_NAME}|pvc://{_NAME}(/.*)?|https://[^/?#@]+/.*[^/])$"
 
@@ -149,6 +152,14 @@ class Model(ApiModel):
                 " and pvc:// need no credentials",
                 ".secretName",
             ),
+            rule(
+                "isQuantity(string(self.maxSize))"
+                f" && !quantity(string(self.maxSize)).isLessThan(quantity('{SMALLEST}'))"
+                f" && !quantity(string(self.maxSize)).isGreaterThan(quantity('{LARGEST}'))",
+                f"maxSize must be a quantity from {SMALLEST} to {LARGEST}: write a value such as"
+                " 500Mi or 10Gi",
+                ".maxSize",
+            ),
         )
     )
 
@@ -159,7 +170,18 @@ class Model(ApiModel):
     storage_uri: Annotated[str, Field(min_length=1, max_length=2048)]
     """Where the files are: `configMap://NAME`, `pvc://CLAIM/PATH` or `https://HOST/FILE`."""
     sha256: Annotated[str | None, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)] = None
-    """Digest of the files, verified before the model is served."""
+    """Digest of the files, verified before anything is unpacked or served. Of a file it is the
+    SHA-256, also of an archive; of a folder it is that of the output of `sha256sum` for its files,
+    sorted by name."""
+    max_size: Annotated[Quantity, Field(json_schema_extra={"maxLength": 32})] = "10Gi"
+    """Largest size of the files. An archive and what is unpacked from it count together, and each
+    file and folder counts 4 KiB more. It is also the `sizeLimit` of the pod's volumes `model` and
+    `tmp`."""
+    fetch_timeout_seconds: Annotated[int, Field(ge=10, le=86400)] = 3600
+    """How long the container `fetch` of a pod may run, including its retries and unpacking."""
+    allow_native_code: bool = False
+    """Whether the files may contain native code: `*.so`, `*.so.*`, `libtriton_*`, or an execution
+    environment for Python (`EXECUTION_ENV_PATH`). Triton runs it with all rights of the pod."""
     secret_name: Annotated[str | None, Field(min_length=1, max_length=253)] = None
     """Secret with the credentials of an `https://` source (`token`, or `username`, `password`)."""
     config: ModelConfig | None = None

@@ -5,9 +5,8 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field
 
 from halimede.api.base import ApiModel
+from halimede.api.quantity import Quantity
 from halimede.api.rules import rule, rules
-
-Quantity = int | str
 
 _RESERVED = (
     "model-repository|model-store|model-control-mode|http-port|grpc-port|metrics-port"

@@ -1,17 +1,13 @@
 """Whether a live object matches the desired one, despite defaults and rewritten values."""
 
-import re
 from decimal import Decimal
 from typing import Any
 
 from halimede.api.base import Manifest
+from halimede.api.quantity import parse_quantity
 from halimede.render.merge_keys import merge_key
 from halimede.render.ownership import child, item_of
 
-_QUANTITY = re.compile(r"^([+-]?[0-9.]+)(?:([eE][+-]?[0-9]+)|([KMGTPE]i|[numkMGTPE]))?$")
-_UNITS = {f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", 1)}
-_UNITS |= {unit: Decimal(1000) ** power for power, unit in enumerate("kMGTPE", 1)}
-_UNITS |= {unit: Decimal(1000) ** -power for power, unit in enumerate("mun", 1)}
 _AMOUNTS = ("limits", "requests")
 _AMOUNT_FIELDS = ("sizeLimit", "averageValue")
 
@@ -89,13 +85,8 @@ def _have_unique_keys(items: list[Any], field: str) -> bool:
 
 
 def _number(quantity: Any) -> Decimal | Any:
-    """Parse a quantity such as `500m` or `2Gi`; return anything else unchanged.
-
-    >>> _number("500m") == _number("0.5")
-    True
-    """
-    match = _QUANTITY.match(str(quantity))
-    if match is None:
+    """Return the value of a quantity, and anything else unchanged."""
+    try:
+        return parse_quantity(quantity)
+    except ValueError:
         return quantity
-    digits, exponent, unit = match.groups()
-    return Decimal(digits + (exponent or "")) * _UNITS.get(unit or "", Decimal(1))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from halimede.api.base import Manifest
+from halimede.api.quantity import Quantity, parse_quantity
 from halimede.api.runtime import Gpu
 from halimede.api.source import Inputs, Scheme, Source, parse_source
 from halimede.api.spec import ModelDeploymentSpec
@@ -51,6 +52,9 @@ class PodView:
     credentials_prefix: str
     source_volume: Manifest | None
     """The volume at /source; None for sources that are fetched over the network."""
+    size_limit: Quantity
+    """Of the volume with the model, and of the one for temporary files, which is as large because
+    the Python backend unpacks a model's execution environment there."""
 
 
 def model_name(md: ModelDeployment) -> str:
@@ -90,6 +94,7 @@ def pod_view(
         credentials=spec.model.secret_name,
         credentials_prefix=CREDENTIALS_PREFIX,
         source_volume=_source_volume(source, inputs),
+        size_limit=spec.model.max_size,
     )
 
 
@@ -129,6 +134,12 @@ def _fetch_args(spec: ModelDeploymentSpec, model: str, source: Source) -> list[s
     }[source.scheme]
     args = ["fetch", "--source", where, "--to", f"/models/{model}"]
     args += ["--config", "/config/config.pbtxt"]
+    args += ["--max-bytes", str(int(parse_quantity(spec.model.max_size)))]
+    args += ["--timeout-seconds", str(spec.model.fetch_timeout_seconds)]
+    if source.scheme is Scheme.PVC:
+        args += ["--volume", "/source"]
+    if spec.model.allow_native_code:
+        args += ["--allow-native-code"]
     return args if spec.model.sha256 is None else [*args, "--sha256", spec.model.sha256]
 
 

@@ -19,6 +19,7 @@ from halimede.render.config_pbtxt import (
 )
 from halimede.render.field_types import mistyped
 from halimede.render.view import files, model_name
+from halimede.validation.model_files import find_file_violations
 from halimede.validation.pod_template import find_patch_violations
 
 MAX_SOURCE_BYTES = 900_000
@@ -53,6 +54,7 @@ def find_violations(md: ModelDeployment, inputs: Inputs) -> tuple[Violation, ...
         return unbounded
     checks = (
         _source(md, inputs),
+        _model_files(md),
         _config(md),
         _rollout(md),
         _pod_template(md),
@@ -119,6 +121,11 @@ def _config(md: ModelDeployment) -> Iterator[Violation]:
         for check in _CONFIG_CHECKS:
             if fault := check(config, md):
                 yield Violation(path, *fault)
+
+
+def _model_files(md: ModelDeployment) -> Iterator[Violation]:
+    for path, message, cure in find_file_violations(md):
+        yield Violation(path, message, cure)
 
 
 _Fault = tuple[str, str] | None

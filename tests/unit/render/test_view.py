@@ -1,0 +1,53 @@
+"""The values of the pod template that come from the limits of a model's files."""
+
+from typing import Any
+
+import pytest
+
+from halimede.render.images import Platform
+from halimede.render.revision import render_revision
+from tests.unit.render.resources import INPUTS, digits
+
+PLATFORM = Platform(halimede_image="registry.example/halimede:0.1.0")
+LIMITS = ["--max-bytes", "10737418240", "--timeout-seconds", "3600"]
+
+
+def pod(**model: Any) -> dict[str, Any]:
+    """Return the spec of the pods of a model with these fields."""
+    md = digits(model={"config": {"backend": "python"}} | model)
+    spec: dict[str, Any] = render_revision(md, PLATFORM, INPUTS).pod_template["spec"]
+    return spec
+
+
+@pytest.mark.parametrize(
+    ("model", "arguments"),
+    [
+        ({}, LIMITS),
+        ({"maxSize": "1.5Gi"}, ["--max-bytes", "1610612736", *LIMITS[2:]]),
+        ({"maxSize": 1048577}, ["--max-bytes", "1048577", *LIMITS[2:]]),
+        ({"fetchTimeoutSeconds": 60}, [*LIMITS[:2], "--timeout-seconds", "60"]),
+        ({"allowNativeCode": True}, [*LIMITS, "--allow-native-code"]),
+        ({"storageUri": "pvc://models/digits"}, [*LIMITS, "--volume", "/source"]),
+        ({"sha256": "ab" * 32}, [*LIMITS, "--sha256", "ab" * 32]),
+    ],
+)
+def test_the_fetcher_gets_the_limits(model: dict[str, Any], arguments: list[str]) -> None:
+    """Each field is an argument of `halimede fetch`."""
+    (fetcher,) = pod(**{"storageUri": "configMap://digits"} | model)["initContainers"]
+    assert fetcher["args"][7:] == arguments
+
+
+@pytest.mark.parametrize("size", ["10Gi", "500Mi", 1048577])
+def test_the_volumes_have_the_limit_of_the_model(size: int | str) -> None:
+    """The kubelet evicts a pod that exceeds it; the fetcher fails before, with a message."""
+    volumes = {one["name"]: one for one in pod(maxSize=size)["volumes"]}
+    assert volumes["model"]["emptyDir"] == volumes["tmp"]["emptyDir"] == {"sizeLimit": size}
+
+
+def test_a_volume_can_have_another_limit() -> None:
+    """Models that write much to /tmp set it in the pod template."""
+    template = {"spec": {"volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "50Gi"}}]}}
+    rendered = render_revision(digits(podTemplate=template), PLATFORM, INPUTS).pod_template
+    volumes = {one["name"]: one for one in rendered["spec"]["volumes"]}
+    assert volumes["tmp"]["emptyDir"] == {"sizeLimit": "50Gi"}
+    assert volumes["model"]["emptyDir"] == {"sizeLimit": "10Gi"}
