@@ -33,6 +33,8 @@ class Settings:
     """HALIMEDE_PROMETHEUS_INSECURE_SKIP_VERIFY: accept any certificate from Prometheus."""
     triton_repository: str = "nvcr.io/nvidia/tritonserver"
     """HALIMEDE_TRITON_REPOSITORY: the image repository that `spec.runtime.version` is a tag of."""
+    sha256_required: bool = False
+    """HALIMEDE_SHA256_REQUIRED: serve only models whose files are verified by a digest."""
     workers: int = 10
     """HALIMEDE_WORKERS: how many ModelDeployments are reconciled at the same time."""
     resync_seconds: float = 300.0
@@ -63,14 +65,9 @@ class Settings:
             namespaces=_names(env_values.get("namespaces", "")),
             prometheus_url=_url(env_values.get("prometheus_url")),
             prometheus_credentials=env_values.get("prometheus_credentials"),
-            prometheus_insecure_skip_verify=_choice(
-                "prometheus_insecure_skip_verify",
-                env_values,
-                default="false",
-                of=("true", "false"),
-            )
-            == "true",
+            prometheus_insecure_skip_verify=_bool("prometheus_insecure_skip_verify", env_values),
             triton_repository=env_values.get("triton_repository", defaults.triton_repository),
+            sha256_required=_bool("sha256_required", env_values),
             workers=_int_between("workers", env_values, default=defaults.workers, low=1, high=100),
             resync_seconds=_int_between(
                 "resync_seconds", env_values, default=300, low=10, high=86400
@@ -85,8 +82,8 @@ class Settings:
         )
 
     def platform(self) -> Platform:
-        """Return the settings that rendering needs."""
-        return Platform(self.image, self.triton_repository)
+        """Return the settings that rendering and validation need."""
+        return Platform(self.image, self.triton_repository, self.sha256_required)
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -119,6 +116,10 @@ def _int_between(
             f"HALIMEDE_{name.upper()} is {text!r}: set it to an integer from {low} to {high}"
         )
     return int(text)
+
+
+def _bool(name: str, values: Mapping[str, str]) -> bool:
+    return _choice(name, values, default="false", of=("true", "false")) == "true"
 
 
 def _choice(name: str, values: Mapping[str, str], *, default: C, of: tuple[C, ...]) -> C:

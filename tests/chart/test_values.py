@@ -40,6 +40,7 @@ REJECTED: list[tuple[str, dict[str, Any]]] = [
         {"operator": {"prometheus": {"insecureSkipVerify": "yes"}}},
     ),
     ("/operator/tritonRepository", {"operator": {"tritonRepository": ""}}),
+    ("/operator/sha256Required", {"operator": {"sha256Required": "yes"}}),
     ("/operator/workers", {"operator": {"workers": 0}}),
     ("/operator/workers", {"operator": {"workers": 101}}),
     ("/operator/resyncSeconds", {"operator": {"resyncSeconds": 9}}),

@@ -1,6 +1,7 @@
 """Faults of users and clusters: reported with field and remedy; stable keeps serving."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -50,6 +51,19 @@ def test_malformed_first_configuration_makes_nothing() -> None:
     cluster = first(malformed)
     assert (cluster.objects, cluster.condition("Ready")) == ({}, ("False", "InvalidSpec"))
     assert cluster.condition("Available") == ("False", "Deploying")
+
+
+def test_an_operator_that_begins_to_demand_digests(cluster: FakeCluster) -> None:
+    """Given a model without a digest, it keeps serving, and the status names field and setting."""
+    cluster.platform = replace(cluster.platform, sha256_required=True)
+    writes = len(cluster.writes)
+    cluster.run(300)
+    assert cluster.condition("Ready") == ("False", "InvalidSpec")
+    assert cluster.condition("Available") == ("True", "Serving")
+    assert cluster.message("Ready").startswith("spec.model.sha256: ")
+    assert (len(cluster.writes), cluster.lost) == (writes, 0.0)
+    cluster.edit(lambda spec: spec["model"].update(sha256="ab" * 32))
+    cluster.until(cluster.ready)
 
 
 @pytest.mark.transition("spec-invalid")

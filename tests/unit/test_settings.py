@@ -22,6 +22,7 @@ def test_everything_can_be_set() -> None:
         "HALIMEDE_PROMETHEUS_CREDENTIALS": "/etc/halimede/prometheus",
         "HALIMEDE_PROMETHEUS_INSECURE_SKIP_VERIFY": "True",
         "HALIMEDE_TRITON_REPOSITORY": "registry.example/tritonserver",
+        "HALIMEDE_SHA256_REQUIRED": "true",
         "HALIMEDE_WORKERS": "3",
         "HALIMEDE_RESYNC_SECONDS": "60",
         "HALIMEDE_HTTP_PORT": "0",
@@ -36,6 +37,7 @@ def test_everything_can_be_set() -> None:
         prometheus_credentials="/etc/halimede/prometheus",
         prometheus_insecure_skip_verify=True,
         triton_repository="registry.example/tritonserver",
+        sha256_required=True,
         workers=3,
         resync_seconds=60,
         http_port=0,
@@ -55,6 +57,7 @@ def test_everything_can_be_set() -> None:
         ("HALIMEDE_LOG_LEVEL", "loud", "DEBUG, INFO, WARNING, ERROR"),
         ("HALIMEDE_PROMETHEUS_URL", "prometheus:9090", "http://"),
         ("HALIMEDE_PROMETHEUS_INSECURE_SKIP_VERIFY", "yes", "true, false"),
+        ("HALIMEDE_SHA256_REQUIRED", "1", "true, false"),
     ],
 )
 def test_what_is_unusable_is_rejected_by_name(name: str, value: str, says: str) -> None:
@@ -70,3 +73,8 @@ def test_rendering_uses_the_configured_images() -> None:
         "i",
         "t",
     )
+
+
+def test_validation_uses_the_demand_of_a_digest() -> None:
+    """The platform has it."""
+    assert Settings.from_env({"HALIMEDE_SHA256_REQUIRED": "true"}).platform().sha256_required

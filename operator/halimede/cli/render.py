@@ -80,7 +80,8 @@ def _without_nulls(config_map: Manifest) -> Manifest:
 def _manifests(
     md: ModelDeployment, platform: Platform, config_maps: dict[str, Manifest]
 ) -> tuple[Manifest, ...]:
-    if violations := find_violations(md, config_maps):
+    violations = find_violations(md, config_maps, sha256_required=platform.sha256_required)
+    if violations:
         raise InvalidManifestError(" ".join(f"{violation}." for violation in violations))
     target = render_revision(md, platform, config_maps)
     replicas = None if md.spec.autoscaling else md.spec.replicas

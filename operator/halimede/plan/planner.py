@@ -68,7 +68,7 @@ def decide(observed: Observed, renderer: Renderer, platform: Platform, now: floa
     """Plan one reconcile of a ModelDeployment."""
     md = observed.deployment
     key, records = render_key(md), revision_configmaps(observed.children)
-    invalid = _invalid_message(renderer, key, observed)
+    invalid = _invalid_message(renderer, key, platform, observed)
     rendered = (
         renderer.render_revision(key, platform, observed.inputs) if invalid is None else None
     )
@@ -112,9 +112,11 @@ def decide(observed: Observed, renderer: Renderer, platform: Platform, now: floa
     )
 
 
-def _invalid_message(renderer: Renderer, key: RenderKey, observed: Observed) -> str | None:
+def _invalid_message(
+    renderer: Renderer, key: RenderKey, platform: Platform, observed: Observed
+) -> str | None:
     """Describe everything that is wrong with the spec: the field, the fault, and what to do."""
-    violations = renderer.find_violations(key, observed.inputs)
+    violations = renderer.find_violations(key, platform, observed.inputs)
     return " ".join(f"{violation}." for violation in violations) or None
 
 

@@ -88,12 +88,17 @@ class Renderer:
         """Drop what is cached for a ModelDeployment that is gone."""
         self._cache.forget(owner)
 
-    def find_violations(self, key: RenderKey, inputs: Inputs) -> tuple[Violation, ...]:
+    def find_violations(
+        self, key: RenderKey, platform: Platform, inputs: Inputs
+    ) -> tuple[Violation, ...]:
         """Find what is wrong with a spec: see `validation.spec.find_violations`."""
+        required = platform.sha256_required
         if inputs:  # a ConfigMap changes without the spec
-            return spec.find_violations(key.deployment, inputs)
+            return spec.find_violations(key.deployment, inputs, sha256_required=required)
         return self._get(
-            key, ("violations",), lambda: spec.find_violations(key.deployment, inputs)
+            key,
+            ("violations", required),
+            lambda: spec.find_violations(key.deployment, inputs, sha256_required=required),
         )
 
     def render_revision(self, key: RenderKey, platform: Platform, inputs: Inputs) -> Revision:

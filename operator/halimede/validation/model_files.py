@@ -18,8 +18,14 @@ _RUNTIMES = re.compile(r"(model\.py|libtriton_\w+\.so)?")
 written in Python, or the library of a backend, which the fetcher rejects in the files."""
 
 
-def find_file_violations(md: ModelDeployment) -> Iterator[Rejection]:
+def find_file_violations(md: ModelDeployment, *, sha256_required: bool) -> Iterator[Rejection]:
     """Yield what is wrong with the limits of a model's files."""
+    if sha256_required and md.spec.model.sha256 is None:
+        yield (
+            "spec.model.sha256",
+            "the operator serves only models with a digest (HALIMEDE_SHA256_REQUIRED)",
+            "set it to the SHA-256 of the files",
+        )
     yield from _max_size(md)
     yield from _native_code(md)
 

@@ -47,14 +47,22 @@ class Violation:
         return f"{self.path}: {self.message}; {self.cure}"
 
 
-def find_violations(md: ModelDeployment, inputs: Inputs) -> tuple[Violation, ...]:
-    """Return everything that prevents the spec from being rendered; empty: it can be."""
+def find_violations(
+    md: ModelDeployment, inputs: Inputs, *, sha256_required: bool = False
+) -> tuple[Violation, ...]:
+    """Return everything that prevents the spec from being rendered; empty: it can be.
+
+    Args:
+        md: The ModelDeployment.
+        inputs: The ConfigMaps that it reads.
+        sha256_required: Whether every model must have a digest (`Platform.sha256_required`).
+    """
     unbounded = tuple(_free_form(md))
     if unbounded:  # the other checks need not cope with any size and depth
         return unbounded
     checks = (
         _source(md, inputs),
-        _model_files(md),
+        _model_files(md, sha256_required=sha256_required),
         _config(md),
         _rollout(md),
         _pod_template(md),
@@ -123,8 +131,8 @@ def _config(md: ModelDeployment) -> Iterator[Violation]:
                 yield Violation(path, *fault)
 
 
-def _model_files(md: ModelDeployment) -> Iterator[Violation]:
-    for path, message, cure in find_file_violations(md):
+def _model_files(md: ModelDeployment, *, sha256_required: bool) -> Iterator[Violation]:
+    for path, message, cure in find_file_violations(md, sha256_required=sha256_required):
         yield Violation(path, message, cure)
 
 

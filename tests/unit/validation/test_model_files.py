@@ -10,10 +10,10 @@ from tests.unit.render.resources import INPUTS, digits
 FIELDS: dict[str, Any] = {"config": {"backend": "python"}}
 
 
-def violations(**model: Any) -> str:
+def violations(*, sha256_required: bool = False, **model: Any) -> str:
     """Return the errors of a spec with these fields of the model."""
     md = digits(model=FIELDS | model)
-    return "\n".join(map(str, find_violations(md, INPUTS)))
+    return "\n".join(map(str, find_violations(md, INPUTS, sha256_required=sha256_required)))
 
 
 def pbtxt(text: str, **fields: Any) -> dict[str, Any]:
@@ -34,6 +34,16 @@ def test_a_size_that_is_none(size: int | str) -> None:
 def test_a_size(size: int | str) -> None:
     """Any form of a quantity is accepted."""
     assert violations(maxSize=size) == ""
+
+
+def test_a_digest_can_be_compulsory() -> None:
+    """Then the field is named, with the setting that demands it."""
+    assert violations(sha256_required=True) == (
+        "spec.model.sha256: the operator serves only models with a digest"
+        " (HALIMEDE_SHA256_REQUIRED); set it to the SHA-256 of the files"
+    )
+    assert violations(sha256_required=True, sha256="ab" * 32) == ""
+    assert violations() == ""
 
 
 ENVIRONMENT = {"EXECUTION_ENV_PATH": "$$TRITON_MODEL_DIRECTORY/env.tar.gz"}
