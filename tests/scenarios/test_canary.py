@@ -3,6 +3,7 @@
 import pytest
 
 from halimede.api.base import Manifest
+from halimede.api.exit_codes import TRY_AGAIN
 from halimede.api.status import Outcome, State
 from harness.fake_behaviour import Behaviour
 from harness.fake_cluster import FakeCluster
@@ -15,6 +16,15 @@ CRASHING = Behaviour(
         "restartCount": 4,
         "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 40s"}},
         "lastState": {"terminated": {"exitCode": 1, "message": "failed to load 'digits'"}},
+    }
+)
+AWAY = Behaviour(
+    container={
+        "name": "fetch",
+        "ready": False,
+        "restartCount": 5,
+        "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 40s"}},
+        "lastState": {"terminated": {"exitCode": TRY_AGAIN, "message": "responded with 503"}},
     }
 )
 
@@ -133,6 +143,19 @@ def test_revision_that_never_loads_gets_no_traffic(cluster: FakeCluster) -> None
     assert {revision for weights in cluster.weights for revision in weights} == {stable}
     assert cluster.condition("Ready") == ("False", "CanaryFailed")
     assert "failed to load 'digits'" in cluster.message("Ready")
+
+
+def test_a_server_that_is_away_aborts_nothing(cluster: FakeCluster) -> None:
+    """Given a server that is busy for a while, the rollout waits for the model's files."""
+    cluster.model(2, AWAY).run(95)
+    assert (cluster.state, cluster.condition("Ready")) == (
+        State.STARTING,
+        ("Unknown", "RollingOut"),
+    )
+    assert "responded with 503" in cluster.message("Ready")
+    cluster.model(2, Behaviour())
+    cluster.until(cluster.ready)
+    assert cluster.stable == target(cluster)
 
 
 @pytest.mark.transition("no-requests")

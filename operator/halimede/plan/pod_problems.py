@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from halimede.api.base import Manifest
+from halimede.api.exit_codes import TRY_AGAIN
 from halimede.api.reasons import NotReadyReason
 
 _WAITING = {
@@ -39,6 +40,8 @@ _SEVERITY = (
 ENDED = frozenset({"Succeeded", "Failed"})
 """Phases of pods that have ended for good: evicted, preempted, rejected by the kubelet, on a lost
 node. Their ReplicaSet replaces them, and their containers do not restart."""
+FETCHER = "fetch"
+"""The init container that fetches the model's files."""
 MESSAGE_LENGTH = 400
 """Number of characters of a message that are kept: its end, which has the cause of the exit."""
 
@@ -90,10 +93,16 @@ def has_ended(pod: Manifest) -> bool:
 
 
 def restarts(pod: Manifest) -> int:
-    """Return the highest restart count of the pod's containers."""
+    """Return the highest restart count of the containers that may still fail.
+
+    An init container that has succeeded is not counted, nor is a fetcher whose server is busy or
+    unavailable: that says nothing about the revision.
+    """
     status = pod.get("status") or {}
-    both = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
-    return max([int(container.get("restartCount", 0)) for container in both], default=0)
+    initial = (one for one in status.get("initContainerStatuses") or () if not _succeeded(one))
+    both = (*initial, *(status.get("containerStatuses") or ()))
+    counts = (int(one.get("restartCount", 0)) for one in both if not _awaits_server(one))
+    return max(counts, default=0)
 
 
 def condition(status: Manifest, type_: str) -> str | None:
@@ -110,19 +119,26 @@ def _diagnose_container(container: Manifest) -> PodProblem | None:
     if reason == "CreateContainerConfigError":
         causes = (cause for pattern, cause in _MISSING if pattern.search(message))
         return PodProblem(next(causes, NotReadyReason.INVALID_POD), _short(message))
+    cause = _WAITING.get(str(reason))
+    if cause not in (None, NotReadyReason.CRASH_LOOP):
+        return PodProblem(cause, _short(message))
     terminated = _last_termination(container)
-    if reason in _WAITING:
-        cause = _WAITING[reason]
-        text = (
-            _termination_message(terminated)
-            if cause is NotReadyReason.CRASH_LOOP and terminated
-            else message
-        )
-        return PodProblem(cause, _short(text or message))
     # A container that crashes repeatedly is running for a while between two crashes.
     if terminated and terminated.get("exitCode") and not container.get("ready"):
-        return PodProblem(NotReadyReason.CRASH_LOOP, _short(_termination_message(terminated)))
-    return None
+        cause = NotReadyReason.FETCHING if _awaits_server(container) else NotReadyReason.CRASH_LOOP
+        message = _termination_message(terminated)
+    return PodProblem(cause, _short(message)) if cause else None
+
+
+def _succeeded(container: Manifest) -> bool:
+    terminated = (container.get("state") or {}).get("terminated") or {}
+    return terminated.get("exitCode") == 0
+
+
+def _awaits_server(container: Manifest) -> bool:
+    """Whether this is the fetcher, and its last attempt failed for a cause that may pass."""
+    terminated = _last_termination(container) or {}
+    return container.get("name") == FETCHER and terminated.get("exitCode") == TRY_AGAIN
 
 
 def _last_termination(container: Manifest) -> Manifest | None:

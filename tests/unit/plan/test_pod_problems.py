@@ -3,6 +3,7 @@
 import pytest
 
 from halimede.api.base import Manifest
+from halimede.api.exit_codes import TRY_AGAIN
 from halimede.api.reasons import NotReadyReason
 from halimede.plan.pod_problems import MESSAGE_LENGTH, PodProblem, diagnose, most_severe, restarts
 
@@ -61,6 +62,26 @@ CASES = {
     "fetching": (
         pod(waits("PodInitializing"), init=({"state": {"running": {}}},)),
         NotReadyReason.FETCHING,
+    ),
+    "a server that is away": (
+        pod(init=(waits("CrashLoopBackOff", name="fetch", lastState=ended(TRY_AGAIN)),)),
+        NotReadyReason.FETCHING,
+    ),
+    "a server that was just away": (
+        pod(init=({"name": "fetch", "state": ended(TRY_AGAIN)},)),
+        NotReadyReason.FETCHING,
+    ),
+    "another attempt at it": (
+        pod(init=({"name": "fetch", "state": {"running": {}}, "lastState": ended(TRY_AGAIN)},)),
+        NotReadyReason.FETCHING,
+    ),
+    "a container of the user with that status": (
+        pod(init=(waits("CrashLoopBackOff", name="mine", lastState=ended(TRY_AGAIN)),)),
+        NotReadyReason.CRASH_LOOP,
+    ),
+    "an image that is away": (
+        pod(init=(waits("ImagePullBackOff", name="fetch", lastState=ended(TRY_AGAIN)),)),
+        NotReadyReason.IMAGE_PULL,
     ),
     "fetched": (pod(waits("PodInitializing"), init=({"state": ended(0)},)), None),
     "evicted": (
@@ -126,3 +147,14 @@ def test_restarts() -> None:
     """The highest number of restarts of any container counts, including the fetcher."""
     assert restarts(pod({"restartCount": 1}, init=({"restartCount": 3},))) == 3
     assert restarts({}) == 0
+
+
+def test_restarts_of_a_fetcher_whose_server_is_away() -> None:
+    """They are not crashes of the model; those of the fetcher for another cause are."""
+    away = {"name": "fetch", "restartCount": 5, "lastState": ended(TRY_AGAIN, "503")}
+    assert restarts(pod({"restartCount": 1}, init=(away,))) == 1
+    assert restarts(pod(init=(away | {"lastState": ended(1)},))) == 5
+    fetched = away | {"state": ended(0)}
+    assert restarts(pod({"restartCount": 1}, init=(fetched,))) == 1
+    problem = diagnose(pod(init=(away | {"state": {"running": {}}},)))
+    assert problem == PodProblem(NotReadyReason.FETCHING, "503 (exit code 75)")
