@@ -24,6 +24,11 @@ def image(text: str) -> Manifest:
     return changed(BY_SERVICE, runtime={"image": text})
 
 
+def annotated(*names: str) -> Manifest:
+    """Return a spec whose Ingresses have these annotations."""
+    return changed(BY_INGRESS, expose__ingress__annotations=dict.fromkeys(names, "true"))
+
+
 PATCHED = {"gateway": {"parentRefs": [{"name": "public"}]}}
 ROWS = {
     "replicas with autoscaling": row(
@@ -133,6 +138,30 @@ ROWS = {
         "at least 1, or -1 for any size",
         changed(BY_SERVICE, model__config__inputs=[TENSOR | {"dims": [1, -1]}]),
         changed(BY_SERVICE, model__config__inputs=[TENSOR | {"dims": [0]}]),
+    ),
+    "the canary of an Ingress": row(
+        "spec.expose.ingress.annotations",
+        "are reserved, because rollouts set them: remove them",
+        annotated("nginx.ingress.kubernetes.io/proxy-body-size", "example.com/canary"),
+        annotated("nginx.ingress.kubernetes.io/canary"),
+    ),
+    "the weight of a canary Ingress": row(
+        "spec.expose.ingress.annotations",
+        "are reserved, because rollouts set them: remove them",
+        annotated("example.com/canary-weight"),
+        annotated("example.com/a", "nginx.ingress.kubernetes.io/canary-weight"),
+    ),
+    "the protocol of an Ingress": row(
+        "spec.expose.ingress.annotations",
+        "are reserved, because rollouts set them: remove them",
+        annotated("nginx.ingress.kubernetes.io/backend-protocols"),
+        annotated("nginx.ingress.kubernetes.io/backend-protocol"),
+    ),
+    "an annotation of ours": row(
+        "spec.expose.ingress.annotations",
+        "are reserved, because rollouts set them: remove them",
+        annotated("halimede.device/rendered"),
+        annotated("halimede.dev/rendered"),
     ),
     "no Triton": row(
         "spec.runtime.version",

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from halimede.api.base import Manifest
+from halimede.api.expose import CANARY
 from halimede.api.status import State
 from halimede.plan.observed import Observed
 from halimede.plan.plan import Plan
-from halimede.render.traffic import NGINX
 from harness.fake_behaviour import Behaviour, pod_manifest
 from harness.fake_cluster import FakeCluster
 from harness.fake_spec import SPEC
@@ -144,9 +144,7 @@ class IngressCluster(FakeCluster):
             self._answer(pods, requests)
         else:
             notes = canary["metadata"]["annotations"]
-            share = int(notes[f"{NGINX}/canary-weight"]) / int(
-                notes[f"{NGINX}/canary-weight-total"]
-            )
+            share = int(notes[f"{CANARY}-weight"]) / int(notes[f"{CANARY}-weight-total"])
             self._answer(others, requests * share)
             self._answer(pods, requests * (1 - share))
 

@@ -8,6 +8,13 @@ from pydantic import ConfigDict, Field
 from halimede.api.base import ApiModel
 from halimede.api.rules import HOST, LIST_SET, rule, rules
 
+NGINX = "nginx.ingress.kubernetes.io"
+"""The prefix of ingress-nginx's annotations."""
+CANARY = f"{NGINX}/canary"
+"""The annotation of a canary Ingress, and the beginning of those with its settings."""
+BACKEND_PROTOCOL = f"{NGINX}/backend-protocol"
+"""The annotation with the protocol of an Ingress's backends."""
+
 
 class ExposeType(StrEnum):
     """What routes requests to the model."""
@@ -71,6 +78,19 @@ class GatewayExposure(ApiModel):
 class IngressExposure(ApiModel):
     """An Ingress, with ingress-nginx's canary annotations during a rollout."""
 
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "!has(self.annotations) || !self.annotations.exists(name,"
+                f" name.startsWith('{CANARY}') || name == '{BACKEND_PROTOCOL}'"
+                " || name.startsWith('halimede.dev/'))",
+                f"{CANARY}*, {BACKEND_PROTOCOL} and halimede.dev/* are reserved, because rollouts"
+                " set them: remove them",
+                ".annotations",
+            ),
+        )
+    )
+
     class_name: Annotated[str | None, Field(min_length=1, max_length=253)] = None
     """The IngressClass. Defaults to the cluster's default."""
     host: Annotated[str, Field(pattern=HOST, max_length=253)]
@@ -81,7 +101,7 @@ class IngressExposure(ApiModel):
     annotations: Annotated[
         dict[str, Annotated[str, Field(max_length=4096)]], Field(max_length=64)
     ] = {}
-    """Further annotations of the Ingresses."""
+    """Further annotations of the Ingresses. Those that rollouts set are reserved."""
 
 
 class Expose(ApiModel):

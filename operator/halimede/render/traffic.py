@@ -39,14 +39,19 @@ from dataclasses import dataclass
 
 from halimede.api.analysis import MetricsProvider
 from halimede.api.base import Manifest, RevisionHash
-from halimede.api.expose import ExposeType, GatewayExposure, IngressExposure
+from halimede.api.expose import (
+    BACKEND_PROTOCOL,
+    CANARY,
+    ExposeType,
+    GatewayExposure,
+    IngressExposure,
+)
 from halimede.api.match import Match
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.render import names
 from halimede.render.env import render
 
 GRPC_PATH = "/inference.GRPCInferenceService"
-NGINX = "nginx.ingress.kubernetes.io"
 FULL_WEIGHT = 100
 """Percent."""
 RouteVariant = tuple[list[Manifest], list[Manifest]]
@@ -226,7 +231,7 @@ def _ingresses(
         pairs.append(("-grpc", GRPC_PATH, 8001))
     rendered = []
     for suffix, path, port in pairs:
-        protocol = {f"{NGINX}/backend-protocol": "GRPC"} if suffix else {}
+        protocol = {BACKEND_PROTOCOL: "GRPC"} if suffix else {}
         rendered.append(_ingress(md, ingress, entry, suffix, path, port, protocol))
         for other in others:
             if other.weight > 0 or extras.match:
@@ -241,16 +246,16 @@ def _ingresses(
 def _canary_annotations(weight: int, match: Match | None) -> dict[str, str]:
     """Return the annotations of a canary Ingress; a header takes precedence over the weight."""
     annotations = {
-        f"{NGINX}/canary": "true",
-        f"{NGINX}/canary-weight": str(weight),
-        f"{NGINX}/canary-weight-total": "100",
+        CANARY: "true",
+        f"{CANARY}-weight": str(weight),
+        f"{CANARY}-weight-total": "100",
     }
     if match is None:
         return annotations
     header = match.headers[0]
     return annotations | {
-        f"{NGINX}/canary-by-header": header.name,
-        f"{NGINX}/canary-by-header-value": header.value,
+        f"{CANARY}-by-header": header.name,
+        f"{CANARY}-by-header-value": header.value,
     }
 
 
