@@ -22,7 +22,7 @@ async def apply(manifests: list[Manifest]) -> float:
 
     async def send(manifest: Manifest) -> None:
         async with connection:
-            await cluster.apply(manifest, MANAGER)
+            await cluster.create(manifest, MANAGER)
 
     try:
         started = time.monotonic()

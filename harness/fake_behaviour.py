@@ -61,7 +61,7 @@ def accepted(route: Manifest, parent: Manifest) -> Manifest:
 
 def copies(route: Manifest | None) -> list[Manifest]:
     """Return the mirrors of a route."""
-    rules = route["spec"]["rules"] if route else []
+    rules = route["spec"].get("rules", ()) if route else ()
     return [filter_["requestMirror"] for rule in rules for filter_ in rule.get("filters", ())]
 
 

@@ -1,25 +1,27 @@
 """A cluster in memory: it executes plans, runs pods on a fake clock and serves users.
 
-It has the parts of Kubernetes that decisions depend on: generations, uids, an owner for a field
-that one manager drops, pods that load for a while, endpoints, routes that a gateway accepts.
+It has the parts of Kubernetes that decisions depend on: generations, uids, names that only one
+object can have, an owner for a field that one manager drops, pods that load for a while,
+endpoints, routes that a gateway accepts.
 """
 
 import copy
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Any
 
-from halimede.api.base import Manifest, rfc3339
+from halimede.api.base import Manifest
 from halimede.api.status import RolloutStatus, State, Status
 from halimede.api.v1alpha1 import COMMAND_ANNOTATION, ModelDeployment
 from halimede.plan.cluster_state import revision_of
+from halimede.plan.foreign import ChildKey, child_key, is_owned_by
 from halimede.plan.metrics_request import build_request
 from halimede.plan.observed import Observed
 from halimede.plan.plan import Event, Plan
 from halimede.plan.planner import decide
 from halimede.plan.renderer import Renderer
+from halimede.plan.write_order import independent_of, waves
 from halimede.render.images import Platform
 from harness.fake_behaviour import (
     Behaviour,
@@ -29,6 +31,7 @@ from harness.fake_behaviour import (
     pod_manifest,
     written_by,
 )
+from harness.fake_objects import NameConflictError, metadata_of, stored, with_new_version
 from harness.fake_prometheus import FakePrometheus
 from harness.fake_spec import SPEC
 
@@ -36,8 +39,9 @@ RESYNC_SECONDS = 300.0
 START = 1_700_000_000.0
 MOST_BYTES = 12 * 1024
 """The limit of a status; a larger one fails the test."""
-_VERSIONS = count(1)
 _RENDERER = Renderer()
+UID = "0d6d2f1e-5b3f-4e43-9df3-0d5a3f7c5a11"
+"""The ModelDeployment's."""
 PLATFORM = Platform(halimede_image="registry.example/halimede:0.1.0")
 
 
@@ -74,6 +78,8 @@ class FakeCluster:
     events: list[Event] = field(default_factory=list)
     writes: list[tuple[str, str]] = field(default_factory=list)
     """What was applied and deleted: `verb Kind/name`, and the uid of a deleted object."""
+    conflicts: list[ChildKey] = field(default_factory=list)
+    """The writes that the API server rejected: the name is in use, or the object is gone."""
     weights: list[dict[str, int]] = field(default_factory=list)
     """The route's weights, each time that they changed."""
     lost: float = 0.0
@@ -81,9 +87,12 @@ class FakeCluster:
     failed: float = 0.0
     """Requests that a revision answered with an error."""
     states: list[State | None] = field(default_factory=list)
-    _uids: int = 0
+    _known_foreign: set[ChildKey] = field(default_factory=set)
+    """Foreign objects that writes of the operator have found."""
     _co_owned: set[str] = field(default_factory=set)
     _requeue_at: float = 0.0
+    _interrupted: bool = False
+    """The last plan found a taken name, and the rest of it was not executed."""
     _last_foreign_state: object = None
     _drift: int = 0
 
@@ -110,7 +119,14 @@ class FakeCluster:
     def tamper(self, kind: str, name: str) -> Manifest:
         """Return a live object for a change that the operator does not make."""
         self._drift += 1
-        return _with_new_version(self.objects[kind, name])
+        return with_new_version(self.objects[kind, name])
+
+    def occupy(self, kind: str, name: str, **metadata: Any) -> Manifest:
+        """Create an object that is not the operator's; return it."""
+        manifest = {"kind": kind, "metadata": {"name": name, **metadata}, "spec": {}}
+        made = stored(manifest, self.objects.get((kind, name)), self.now, "kubectl-create")
+        self.objects[kind, name] = made
+        return made
 
     def meddle(self, weight: int, manager: str = "argocd-controller") -> None:
         """Change the weight of the live route's last backend as another field manager."""
@@ -160,7 +176,7 @@ class FakeCluster:
             "metadata": {
                 "name": "digits",
                 "namespace": "ml",
-                "uid": "0d6d2f1e-5b3f-4e43-9df3-0d5a3f7c5a11",
+                "uid": UID,
                 "generation": self.generation,
                 "resourceVersion": "1",
                 "annotations": self.annotations,
@@ -225,9 +241,10 @@ class FakeCluster:
         """Return the observed state, as the operator reads it."""
         md = self.deployment
         request = build_request(md, self.users_routes(md), self.renderer, self.now)
+        self._known_foreign &= {key for key in self.objects if not self._is_ours(key)}
         return Observed(
             deployment=md,
-            children=tuple(copy.deepcopy(one) for one in self.objects.values()),
+            children=tuple(copy.deepcopy(self.objects[key]) for key in self._children()),
             pods=tuple(self._pod(name) for name in self.pods),
             endpoint_slices=self._slices(),
             inputs=self.inputs,
@@ -235,6 +252,7 @@ class FakeCluster:
             reading=self.prometheus.read(request) if request else None,
             apply_errors=self.apply_errors,
             rejected=frozenset(self.apply_errors if self.rejecting else ()),
+            foreign=tuple(metadata_of(self.objects[key]) for key in sorted(self._known_foreign)),
         )
 
     def users_routes(self, _: ModelDeployment) -> dict[str, Manifest | None]:
@@ -247,6 +265,7 @@ class FakeCluster:
 
     def obey(self, plan: Plan) -> Plan:
         """Store the status, then write the rest, if the operator lives that long."""
+        self._known_foreign &= plan.taken
         if plan.status is not None:
             self.status = plan.status.to_manifest()
             assert len(json.dumps(self.status, separators=(",", ":"))) < MOST_BYTES
@@ -258,20 +277,30 @@ class FakeCluster:
         return plan
 
     def execute(self, plan: Plan) -> None:
-        """Execute the plan's writes, except the status."""
+        """Execute the plan's writes, except the status.
+
+        Once a name is found to be taken, the next reconcile plans the rest.
+        """
         for manifest in plan.handovers:
             name = manifest["metadata"]["name"]
-            live = _with_new_version(self.objects["Deployment", name])
+            live = with_new_version(self.objects["Deployment", name])
             live["spec"]["replicas"] = manifest["spec"]["replicas"]
             self._co_owned.add(name)
         if self.rejecting or self.unreachable:
             self.apply_errors.clear()
-        for manifest in plan.applies:
-            self._apply(manifest)
-        for ref in plan.deletes:
-            self.writes.append((f"delete {ref.kind}/{ref.name}", ref.uid))
-            self.objects.pop((ref.kind, ref.name))
         self.events.extend(plan.events)
+        known, missing = set(self._known_foreign), set[ChildKey]()
+        for wave in waves(plan.applies):
+            for manifest in independent_of(wave, missing):
+                self._write(manifest)
+            if self._known_foreign != known:
+                self._interrupted = True
+                return
+            missing |= {child_key(one) for one in wave} - self.objects.keys()
+        for ref in plan.deletes:
+            assert self.objects[ref.kind, ref.name]["metadata"]["uid"] == ref.uid
+            self.writes.append((f"delete {ref.kind}/{ref.name}", ref.uid))
+            del self.objects[ref.kind, ref.name]
 
     def settle(self) -> None:
         """Reconcile as long as there is an event for the operator, or a requeue is due.
@@ -284,10 +313,10 @@ class FakeCluster:
             if state == self._last_foreign_state and self.now < self._requeue_at:
                 return
             self._last_foreign_state = state
+            self._interrupted = False
             plan = self.reconcile()
-            self._requeue_at = self.now + (
-                RESYNC_SECONDS if plan.requeue_after is None else plan.requeue_after
-            )
+            wait = RESYNC_SECONDS if plan.requeue_after is None else plan.requeue_after
+            self._requeue_at = self.now + (0.0 if self._interrupted else wait)
         raise AssertionError(f"it does not settle: {plan}")
 
     def _news(self) -> object:
@@ -297,7 +326,7 @@ class FakeCluster:
         containers = [
             (one.container, one.condition, one.load_seconds) for one in self.behaviours.values()
         ]
-        own = (self.generation, self.annotations, self.apply_errors, sorted(self.objects))
+        own = (self.generation, self.annotations, self.apply_errors, sorted(self._children()))
         return copy.deepcopy((own, answers, ready, containers, self._drift))
 
     def tick(self, seconds: float) -> None:
@@ -307,32 +336,40 @@ class FakeCluster:
         self._controllers()
         self.prometheus.scrape(self.now)
 
-    def _apply(self, manifest: Manifest) -> None:
-        kind, name = manifest["kind"], manifest["metadata"]["name"]
-        live = self.objects.get((kind, name))
-        if live is None and kind == "Deployment" and (error := self.rejecting or self.unreachable):
+    def _write(self, manifest: Manifest) -> None:
+        """Create or apply a child; after a conflict, read the object that has its name."""
+        kind, name = key = child_key(manifest)
+        missing = key not in self.objects
+        if missing and kind == "Deployment" and (error := self.rejecting or self.unreachable):
             self.apply_errors[f"{kind}/{name}"] = error
             return
-        self.writes.append((f"apply {kind}/{name}", ""))
-        new = copy.deepcopy(manifest)
-        self._uids += live is None
-        new["metadata"] |= {
-            "uid": live["metadata"]["uid"] if live else f"uid-{self._uids}",
-            "creationTimestamp": live["metadata"]["creationTimestamp"]
-            if live
-            else rfc3339(self.now),
-            "generation": (live["metadata"]["generation"] if live else 0)
-            + (live is None or live.get("spec") != new.get("spec")),
-            "managedFields": [written_by("halimede", self.now, *new.get("spec", ()))],
-        }
+        try:
+            self._store(manifest)
+        except NameConflictError:
+            self.conflicts.append(key)
+            if not self._is_ours(key):
+                self._known_foreign.add(key)
+                return
+            uid = self.objects[key]["metadata"]["uid"]
+            self._store(manifest | {"metadata": manifest["metadata"] | {"uid": uid}})
+
+    def _store(self, manifest: Manifest) -> None:
+        kind, name = key = child_key(manifest)
+        live = self.objects.get(key)
+        new = stored(manifest, live, self.now, "halimede")
         if kind == "Deployment" and "replicas" not in new["spec"]:
             kept = live and name in self._co_owned
             new["spec"]["replicas"] = live["spec"]["replicas"] if live and kept else 1
-        if live and "status" in live:
-            new["status"] = live["status"]
-        self.objects[kind, name] = _with_new_version(new)
-        if (kind, name) == ("HTTPRoute", "digits"):
+        self.writes.append((f"apply {kind}/{name}", ""))
+        self.objects[key] = new
+        if key == ("HTTPRoute", "digits"):
             self._note_weights(new)
+
+    def _children(self) -> list[ChildKey]:
+        return [key for key in self.objects if self._is_ours(key)]
+
+    def _is_ours(self, key: ChildKey) -> bool:
+        return key in self.objects and is_owned_by(self.objects[key], UID)
 
     def _note_weights(self, route: Manifest) -> None:
         weights = {
@@ -345,7 +382,8 @@ class FakeCluster:
     def _controllers(self) -> None:
         """Act as the cluster's controllers: pods for Deployments, statuses for routes."""
         desired = set()
-        for (kind, name), live in self.objects.items():
+        for kind, name in self._children():
+            live = self.objects[kind, name]
             if kind == "Deployment":
                 desired |= {f"{name}-{number}" for number in range(live["spec"]["replicas"])}
                 revision = revision_of(live) or ""
@@ -378,7 +416,7 @@ class FakeCluster:
 
     def _slices(self) -> tuple[Manifest, ...]:
         slices = []
-        for kind, name in self.objects:
+        for kind, name in self._children():
             if kind == "Deployment":
                 pods = [pod for pod in self.pods if pod.rpartition("-")[0] == name]
                 slices.append(endpoint_slice(name, {pod: self._is_ready(pod) for pod in pods}))
@@ -421,9 +459,3 @@ class FakeCluster:
                 left=part * behaviour.hang_rate,
             )
         return errors
-
-
-def _with_new_version(manifest: Manifest) -> Manifest:
-    """Give a written object a resource version that no other object has or had."""
-    manifest["metadata"]["resourceVersion"] = str(next(_VERSIONS))
-    return manifest

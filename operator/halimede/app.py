@@ -14,6 +14,7 @@ from halimede.adapters.cluster import KubeCluster, log_in
 from halimede.adapters.kinds import CONFIG_MAP, HTTP_ROUTE, REFERENCED, Kind
 from halimede.adapters.prometheus import PrometheusReader
 from halimede.adapters.store import Key, Store
+from halimede.reconcile.foreign import ForeignObjects
 from halimede.reconcile.observe import Readers
 from halimede.reconcile.queue import WorkQueue
 from halimede.reconcile.reconciler import Reconciler
@@ -150,6 +151,7 @@ class Operator:
                 store=self.store,
                 inputs=self.named[CONFIG_MAP],
                 routes=self.named[HTTP_ROUTE],
+                foreign=ForeignObjects(self.cluster),
                 metrics=metrics,
             ),
             platform=self.settings.platform(),

@@ -1,6 +1,7 @@
 """The operator's own I/O, on a real API server: its client, and its process."""
 
 import itertools
+import json
 import os
 import re
 import subprocess
@@ -14,10 +15,13 @@ from kubernetes.aio import config
 from kubernetes.aio.client import Configuration
 
 from halimede.adapters.cluster import KubeCluster
+from halimede.adapters.kinds import BY_NAME
 from halimede.api.base import Manifest
 from halimede.api.v1alpha1 import API_VERSION, KIND
+from halimede.render.names import MANAGER
 from localcluster.cluster import Cluster
 from localcluster.waiting import show_end
+from tests.operator.ready_pods import MACHINE, NODE
 from tests.support.waiting import wait_until
 
 _numbers = itertools.count(1)
@@ -39,6 +43,16 @@ def model(name: str, namespace: str, **spec: object) -> Manifest:
             **spec,
         },
     }
+
+
+async def put(kube: KubeCluster, manifest: Manifest, manager: str = MANAGER) -> Manifest:
+    """Create an object, or apply to the one that has its name."""
+    kind, metadata = BY_NAME[manifest["kind"]], manifest["metadata"]
+    live = await kube.get(kind, metadata["namespace"], metadata["name"])
+    if live is None:
+        return await kube.create(manifest, manager)
+    bound = metadata | {"uid": live["metadata"]["uid"]}
+    return await kube.apply(manifest | {"metadata": bound}, manager)
 
 
 @dataclass
@@ -69,6 +83,14 @@ def namespace(api_server: Cluster) -> str:
     name = f"operator-{next(_numbers)}"
     api_server.kubectl("create", "namespace", name)
     return name
+
+
+@pytest.fixture
+def node(api_server: Cluster) -> Iterator[None]:
+    """Create the node of `ready_pods`."""
+    api_server.kubectl("create", "--filename=-", input=json.dumps(MACHINE))
+    yield
+    api_server.kubectl("delete", "node", NODE)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from halimede.plan.field_managers import foreign_write
 from halimede.plan.plan import Event, EventType
 from halimede.reconcile.execute import event_manifest
 from localcluster.cluster import Cluster
-from tests.operator.conftest import model
+from tests.operator.conftest import model, put
 
 OURS = {"app.kubernetes.io/managed-by": "halimede", "halimede.dev/name": "m"}
 
@@ -37,8 +37,8 @@ def _config_map(namespace: str, **data: str) -> dict[str, Any]:
 
 async def test_an_equal_apply_writes_nothing(kube: KubeCluster, namespace: str) -> None:
     """The second apply of the same manifest keeps the resourceVersion."""
-    first = await kube.apply(_config_map(namespace, a="1"))
-    second = await kube.apply(_config_map(namespace, a="1"))
+    first = await put(kube, _config_map(namespace, a="1"))
+    second = await put(kube, _config_map(namespace, a="1"))
     assert second["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
 
 
@@ -46,15 +46,15 @@ async def test_an_apply_takes_fields_over_and_lets_go_of_dropped_ones(
     kube: KubeCluster, namespace: str
 ) -> None:
     """Force takes fields from another manager; our dropped keys are removed, theirs stay."""
-    await kube.apply(_config_map(namespace, a="1", b="1"))
-    await kube.apply(_config_map(namespace, a="2", c="2"), manager="somebody")
-    live = await kube.apply(_config_map(namespace, a="1"))
+    await put(kube, _config_map(namespace, a="1", b="1"))
+    await put(kube, _config_map(namespace, a="2", c="2"), manager="somebody")
+    live = await put(kube, _config_map(namespace, a="1"))
     assert live["data"] == {"a": "1", "c": "2"}
 
 
 async def test_a_lost_race_writes_no_status(kube: KubeCluster, namespace: str) -> None:
     """A status is written only if the resourceVersion is the one that was read."""
-    seen = await kube.apply(model("m", namespace))
+    seen = await put(kube, model("m", namespace))
     await kube.write_status(seen, {"observedGeneration": 1})
     with pytest.raises(ConflictError):
         await kube.write_status(seen, {"observedGeneration": 2})
@@ -67,7 +67,7 @@ async def test_a_status_is_replaced_and_the_spec_is_not_touched(
     kube: KubeCluster, namespace: str
 ) -> None:
     """Fields that the new status lacks are removed; the generation stays."""
-    seen = await kube.apply(model("m", namespace))
+    seen = await put(kube, model("m", namespace))
     stable = {"revision": "a1b2c3d4"}
     seen = await kube.write_status(seen, {"observedGeneration": 1, "stable": stable})
     written = await kube.write_status(seen, {"observedGeneration": 1, "url": "http://x"})
@@ -78,7 +78,7 @@ async def test_a_status_is_replaced_and_the_spec_is_not_touched(
 
 async def test_a_namesake_is_not_deleted(kube: KubeCluster, namespace: str) -> None:
     """A deletion is for one uid; an object with another uid stays, without an error."""
-    live = await kube.apply(_config_map(namespace))
+    live = await put(kube, _config_map(namespace))
     await kube.delete(CONFIG_MAP, namespace, "m-1", "00000000-0000-0000-0000-000000000000")
     assert await kube.get(CONFIG_MAP, namespace, "m-1") is not None
     await kube.delete(CONFIG_MAP, namespace, "m-1", live["metadata"]["uid"])
@@ -88,10 +88,10 @@ async def test_a_namesake_is_not_deleted(kube: KubeCluster, namespace: str) -> N
 
 async def test_a_list_shows_what_the_watch_would(kube: KubeCluster, namespace: str) -> None:
     """Only objects with our label are listed, with uid, namespace, name and version."""
-    live = await kube.apply(_config_map(namespace))
+    live = await put(kube, _config_map(namespace))
     other = _config_map(namespace)
     other["metadata"] = {"name": "theirs", "namespace": namespace}
-    await kube.apply(other)
+    await put(kube, other)
     listed = await kube.list_versions(CONFIG_MAP, [namespace])
     version = int(live["metadata"]["resourceVersion"])
     assert listed.versions == {live["metadata"]["uid"]: (Key(namespace, "m-1"), version)}
@@ -106,7 +106,7 @@ async def test_long_lists_come_whole(
     for number in range(5):
         manifest = _config_map(namespace)
         manifest["metadata"]["name"] = f"m-{number}"
-        await kube.apply(manifest)
+        await put(kube, manifest)
     assert len((await kube.list_versions(CONFIG_MAP, [namespace])).versions) == 5
 
 
@@ -114,7 +114,7 @@ async def test_a_missing_object_has_its_own_error(kube: KubeCluster, namespace: 
     """A missing object is None; an object in a missing namespace cannot be applied."""
     assert await kube.get(SERVICE, namespace, "missing") is None
     with pytest.raises(NotFoundError, match="missing"):
-        await kube.apply(_config_map("missing"))
+        await put(kube, _config_map("missing"))
 
 
 async def test_a_kind_that_the_cluster_lacks_has_no_objects(kube: KubeCluster) -> None:
@@ -126,7 +126,7 @@ async def test_a_kind_that_the_cluster_lacks_has_no_objects(kube: KubeCluster) -
 async def test_a_rejection_carries_the_servers_words(kube: KubeCluster, namespace: str) -> None:
     """The error of a rejected object names the field."""
     with pytest.raises(RejectedError, match=r"spec\.replicas"):
-        await kube.apply(model("m", namespace, replicas=-1))
+        await put(kube, model("m", namespace, replicas=-1))
 
 
 async def test_missing_permissions_have_their_own_error(
@@ -170,10 +170,10 @@ async def test_a_terminating_namespace_has_its_own_error(
     """A write into a terminating namespace raises its own error type."""
     deleted = _config_map(namespace)
     deleted["metadata"] |= {"name": "deleted", "finalizers": ["halimede.dev/test"]}
-    await kube.apply(deleted)
+    await put(kube, deleted)
     api_server.kubectl("delete", "namespace", namespace, "--wait=false")
     with pytest.raises(NamespaceTerminatingError, match="being terminated"):
-        await kube.apply(_config_map(namespace))
+        await put(kube, _config_map(namespace))
     released = '{"metadata": {"finalizers": null}}'
     api_server.kubectl("patch", "configmap", "deleted", "-n", namespace, "--patch", released)
 
@@ -192,7 +192,7 @@ async def test_events_are_seen_by_kubectl(
     api_server: Cluster, kube: KubeCluster, namespace: str
 ) -> None:
     """An Event is listed for its object, with reason and message."""
-    live = await kube.apply(model("m", namespace))
+    live = await put(kube, model("m", namespace))
     event = Event(EventType.WARNING, "TooBad", "It went wrong: " + "x" * 2000)
     await kube.post_event(event_manifest(event, live, now=1_800_000_000.0))
     shown = api_server.kubectl("events", "-n", namespace, "--for=modeldeployment.halimede.dev/m")
@@ -215,12 +215,12 @@ def _canary_route(namespace: str, weight: int) -> dict[str, Any]:
 
 async def test_a_conflict_has_the_field_manager(kube: KubeCluster, namespace: str) -> None:
     """The managedFields distinguish a foreign write from our own unwritten change."""
-    ours = await kube.apply(_canary_route(namespace, 5))
+    ours = await put(kube, _canary_route(namespace, 5))
     raised = _canary_route(namespace, 25)
     assert foreign_write(ours, _canary_route(namespace, 5)) is None
     assert foreign_write(ours, raised) is None
-    theirs = await kube.apply(_canary_route(namespace, 0), manager="somebody")
+    theirs = await put(kube, _canary_route(namespace, 0), manager="somebody")
     result = foreign_write(theirs, raised)
     assert result is not None
     assert result.manager == "somebody"
-    assert foreign_write(await kube.apply(raised), raised) is None
+    assert foreign_write(await put(kube, raised), raised) is None

@@ -17,7 +17,7 @@ from halimede.render.scaling import hpa, pdb
 from halimede.render.workload import render_workload
 from harness.fake_cluster import PLATFORM
 from localcluster.cluster import Cluster
-from tests.operator.conftest import model
+from tests.operator.conftest import model, put
 from tests.operator.manifests import METRICS, TEMPLATE
 
 STRATEGIC_MERGE = "application/strategic-merge-patch+json"
@@ -82,7 +82,7 @@ def rendered(api_server: Cluster, namespace: str) -> list[Manifest]:
 
 async def applied(kube: KubeCluster, manifest: Manifest) -> Manifest:
     """Apply a manifest and return it as stored from the watch."""
-    return kept(await kube.apply(manifest))
+    return kept(await put(kube, manifest))
 
 
 def kept(live: Manifest) -> Manifest:

@@ -1,7 +1,5 @@
 """The entry Service on a real control plane always selects ready pods."""
 
-import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,14 +7,12 @@ from kubernetes import client, config, watch
 
 from halimede.adapters.cluster import KubeCluster
 from halimede.api.v1alpha1 import ModelDeployment
-from halimede.render import names
 from halimede.render.traffic import Backend, render_traffic
 from localcluster.cluster import Cluster
-from tests.operator.conftest import model
+from tests.operator.conftest import model, put
+from tests.operator.ready_pods import create_ready_pod
 from tests.support.waiting import wait_until
 
-NODE = "entry"
-MACHINE = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}}
 OLD = {"digits-aaaaaaaa-1": "10.9.0.1", "digits-aaaaaaaa-2": "10.9.0.2"}
 NEW = {"digits-bbbbbbbb-1": "10.9.0.3"}
 
@@ -25,50 +21,6 @@ NEW = {"digits-bbbbbbbb-1": "10.9.0.3"}
 def slices(api_server: Cluster) -> client.DiscoveryV1Api:
     """Return a client for EndpointSlices."""
     return client.DiscoveryV1Api(config.new_client_from_config(str(api_server.kubeconfig)))
-
-
-@pytest.fixture
-def node(api_server: Cluster) -> Iterator[None]:
-    """Create a node, because pods without a node are no endpoints."""
-    api_server.kubectl("create", "--filename=-", input=json.dumps(MACHINE))
-    yield
-    api_server.kubectl("delete", "node", NODE)
-
-
-def start(api_server: Cluster, namespace: str, pods: dict[str, str]) -> None:
-    """Create ready pods, as a kubelet would."""
-    for name, address in pods.items():
-        revision = name.split("-")[1]
-        pod = {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {"name": name, "labels": names.labels("digits", revision)},
-            "spec": {
-                "nodeName": NODE,
-                "containers": [
-                    {
-                        "name": "triton",
-                        "image": "triton",
-                        "ports": [
-                            {"name": port, "containerPort": 8000 + number}
-                            for number, port in enumerate(("http", "grpc", "metrics"))
-                        ],
-                    }
-                ],
-            },
-        }
-        status = {
-            "phase": "Running",
-            "podIP": address,
-            "podIPs": [{"ip": address}],
-            "conditions": [{"type": "Ready", "status": "True"}],
-        }
-        apply = ("--namespace", namespace, "apply", "--filename=-")
-        api_server.kubectl(*apply, input=json.dumps(pod))
-        patch = f"--patch={json.dumps({'status': status})}"
-        api_server.kubectl(
-            "--namespace", namespace, "patch", "pod", name, "--subresource=status", patch
-        )
 
 
 def ready(piece: Any) -> set[str]:
@@ -88,13 +40,15 @@ async def test_shares_and_the_switch_never_empty_the_service(
     """It selects the old pods, both revisions', or the new ones, and never none."""
     md = ModelDeployment.from_manifest(model("digits", namespace))
     chosen = {"label_selector": "kubernetes.io/service-name=digits"}
-    start(api_server, namespace, OLD | NEW)
+    for name, address in (OLD | NEW).items():
+        _, revision, number = name.split("-")
+        create_ready_pod(api_server, namespace, "digits", revision, address, int(number))
 
     async def lead(old: int, new: int, *pods: str) -> None:
         backends = (Backend("aaaaaaaa", old), Backend("bbbbbbbb", new))
         (service,) = render_traffic(md, backends, by_pods=True)
         del service["metadata"]["ownerReferences"]
-        await kube.apply(service)
+        await put(kube, service)
         wait_until(
             lambda: {
                 address

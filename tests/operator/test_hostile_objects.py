@@ -10,7 +10,7 @@ import pytest
 from halimede.adapters.cluster import KubeCluster
 from halimede.api.base import Manifest
 from localcluster.cluster import Cluster
-from tests.operator.conftest import Process, Start, model
+from tests.operator.conftest import Process, Start, model, put
 from tests.support.waiting import wait_until
 
 MEBIBYTE = 1024 * 1024
@@ -96,7 +96,7 @@ async def create_all(kube: KubeCluster, manifests: Iterable[Manifest]) -> None:
 
     async def create(manifest: Manifest) -> None:
         async with slots:
-            await kube.apply(manifest, "test")
+            await kube.create(manifest, "test")
 
     await asyncio.gather(*(create(manifest) for manifest in manifests))
 
@@ -124,13 +124,13 @@ async def test_memory_is_bounded_whatever_others_create(
     for number in range(EDITS):
         env = [{"name": f"E{entry}", "value": str(number)} for entry in range(1200)]
         template = {"spec": {"containers": [{"name": "triton", "env": env}]}}
-        await kube.apply(model("edited", namespace, podTemplate=template), "test")
+        await put(kube, model("edited", namespace, podTemplate=template), "test")
     for name in ("m0", "m199", "edited"):
         wait_for_reason(api_server, name, namespace, "Deploying", operator)
     first = peak_memory(operator)
     operator.popen.kill()
     operator.popen.wait()
     operator = start()
-    await kube.apply(model("late", namespace), "test")
+    await kube.create(model("late", namespace), "test")
     wait_for_reason(api_server, "late", namespace, "Deploying", operator)
     assert max(first, peak_memory(operator)) < LIMIT

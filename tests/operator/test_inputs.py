@@ -8,6 +8,7 @@ from halimede.adapters.store import Key
 from halimede.adapters.stored_form import prepare
 from halimede.api.base import Manifest
 from halimede.reconcile.references import ReferencedObjects
+from tests.operator.conftest import put
 
 
 def _without_content(live: Manifest) -> Manifest:
@@ -24,7 +25,7 @@ async def test_a_missing_one_is_none_until_it_is_there(kube: KubeCluster, namesp
     """A missing object is read again."""
     inputs, key = ReferencedObjects(kube, CONFIG_MAP), Key(namespace, "m")
     assert await inputs.read(key, ["source"]) == {"source": None}
-    live = await kube.apply(_source(namespace, "1"))
+    live = await put(kube, _source(namespace, "1"))
     assert (await inputs.read(key, ["source"]))["source"] == prepare(CONFIG_MAP, live)
 
 
@@ -37,10 +38,10 @@ async def test_it_is_read_once_and_again_when_it_changes(
     async def read() -> Manifest:
         return (await inputs.read(key, ["source"]))["source"] or {}
 
-    old = await kube.apply(_source(namespace, "1"))
+    old = await put(kube, _source(namespace, "1"))
     first = await read()
     assert first["data"] == {"m.py": "1"}
-    new = await kube.apply(_source(namespace, "2"))
+    new = await put(kube, _source(namespace, "2"))
     assert await read() is first
     assert inputs.on_event(_without_content(old)) == ()
     assert inputs.on_event(_without_content(new)) == (key,)
@@ -51,7 +52,7 @@ async def test_it_is_read_once_and_again_when_it_changes(
 async def test_our_own_write_is_not_read_again(kube: KubeCluster, namespace: str) -> None:
     """The response of a write has the content, and its event changes nothing."""
     inputs, key = ReferencedObjects(kube, CONFIG_MAP), Key(namespace, "m")
-    written = await kube.apply(_source(namespace, "1"))
+    written = await put(kube, _source(namespace, "1"))
     inputs.put(written)
     await kube.delete(CONFIG_MAP, namespace, "source", written["metadata"]["uid"])
     assert (await inputs.read(key, ["source"]))["source"] == prepare(CONFIG_MAP, written)
@@ -61,9 +62,9 @@ async def test_our_own_write_is_not_read_again(kube: KubeCluster, namespace: str
 async def test_what_does_not_fit_is_read_every_time(kube: KubeCluster, namespace: str) -> None:
     """Given more content than the limit, the objects are read and not kept."""
     inputs, key = ReferencedObjects(kube, CONFIG_MAP, max_bytes=10), Key(namespace, "m")
-    await kube.apply(_source(namespace, "1"))
+    await put(kube, _source(namespace, "1"))
     await inputs.read(key, ["source"])
-    await kube.apply(_source(namespace, "2"))
+    await put(kube, _source(namespace, "2"))
     (source,) = (await inputs.read(key, ["source"])).values()
     assert source is not None
     assert source["data"] == {"m.py": "2"}
@@ -72,7 +73,7 @@ async def test_what_does_not_fit_is_read_every_time(kube: KubeCluster, namespace
 async def test_a_deleted_one_is_news(kube: KubeCluster, namespace: str) -> None:
     """A deletion returns the readers, which then get None."""
     inputs, key = ReferencedObjects(kube, CONFIG_MAP), Key(namespace, "m")
-    live = await kube.apply(_source(namespace, "1"))
+    live = await put(kube, _source(namespace, "1"))
     await inputs.read(key, ["source"])
     await kube.delete(CONFIG_MAP, namespace, "source", live["metadata"]["uid"])
     assert inputs.on_event(live, deleted=True) == (key,)
@@ -82,7 +83,7 @@ async def test_a_deleted_one_is_news(kube: KubeCluster, namespace: str) -> None:
 async def test_a_removed_reference_notifies_no_reader(kube: KubeCluster, namespace: str) -> None:
     """A changed spec or a deleted ModelDeployment is no longer a reader."""
     inputs, key = ReferencedObjects(kube, CONFIG_MAP), Key(namespace, "m")
-    live = await kube.apply(_source(namespace, "1"))
+    live = await put(kube, _source(namespace, "1"))
     assert inputs.on_event(live) == ()
     await inputs.read(key, ["source"])
     await inputs.read(key, ["other"])

@@ -2,8 +2,6 @@
 
 import json
 import signal
-import urllib.error
-import urllib.request
 from functools import partial
 from typing import Any
 
@@ -11,13 +9,10 @@ import pytest
 
 from halimede.api.base import Manifest
 from localcluster.cluster import Cluster
-from tests.operator.conftest import Process, Start, model
+from tests.operator.conftest import Start, model
 from tests.operator.manifests import METRICS, TEMPLATE
+from tests.operator.reading import CHILDREN, OURS, answer, condition, has_passed, metrics, passes
 from tests.support.waiting import wait_until
-
-CHILDREN = "deployments,services,configmaps,poddisruptionbudgets"
-PASSES = "halimede_reconcile_seconds_count"
-OURS = "--selector=app.kubernetes.io/managed-by=halimede"
 
 
 def _apply(api_server: Cluster, manifest: Manifest) -> None:
@@ -31,18 +26,6 @@ def _children(api_server: Cluster, namespace: str) -> dict[str, dict[str, Any]]:
     }
 
 
-def _condition(
-    api_server: Cluster, namespace: str, type_: str, name: str = "m"
-) -> tuple[str, str, str]:
-    manifest = json.loads(
-        api_server.kubectl("get", "mdeploy", name, "-n", namespace, "-o", "json")
-    )
-    for condition in manifest.get("status", {}).get("conditions", ()):
-        if condition["type"] == type_:
-            return condition["status"], condition["reason"], condition["message"]
-    return "", "", ""
-
-
 def _target(api_server: Cluster, namespace: str) -> str:
     path = "jsonpath={.status.target.revision}"
     return api_server.kubectl("get", "mdeploy", "m", "-n", namespace, "-o", path)
@@ -54,7 +37,7 @@ def _wait_for_children(api_server: Cluster, namespace: str, number: int = 5) -> 
 
 def _wait_for_reason(api_server: Cluster, namespace: str, reason: str, name: str = "m") -> None:
     wait_until(
-        lambda: _condition(api_server, namespace, "Ready", name), lambda said: said[1] == reason
+        lambda: condition(api_server, namespace, "Ready", name), lambda said: said[1] == reason
     )
 
 
@@ -65,28 +48,6 @@ def _writes(api_server: Cluster, namespace: str) -> int:
         if event["userAgent"].startswith("halimede/")
         and event.get("objectRef", {}).get("namespace") == namespace
     )
-
-
-def _metrics(process: Process) -> dict[str, float]:
-    lines = _answer(process, "/metrics")[1].splitlines()
-    counts = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
-    return {name: float(count) for name, count in counts}
-
-
-def _passes(process: Process) -> float:
-    return _metrics(process)[PASSES]
-
-
-def _has_passed(process: Process, passes: float) -> bool:
-    return _passes(process) > passes
-
-
-def _answer(process: Process, path: str) -> tuple[int, str]:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{process.port}{path}") as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
 
 
 def test_a_model_gets_its_children_and_a_status(
@@ -139,7 +100,7 @@ def test_a_restart_writes_nothing(api_server: Cluster, namespace: str, start: St
     _apply(api_server, model("m", namespace))
     _wait_for_children(api_server, namespace)
     wait_until(
-        lambda: _condition(api_server, namespace, "Ready"), lambda said: "no nodes" in said[2]
+        lambda: condition(api_server, namespace, "Ready"), lambda said: "no nodes" in said[2]
     )
     first.popen.send_signal(signal.SIGTERM)
     first.popen.wait(30)
@@ -147,7 +108,7 @@ def test_a_restart_writes_nothing(api_server: Cluster, namespace: str, start: St
     assert before > 5
     second = start()
     known = 'halimede_model_ready{name="m"'
-    wait_until(lambda: _answer(second, "/metrics")[1], lambda page: known in page)
+    wait_until(lambda: answer(second, "/metrics")[1], lambda page: known in page)
     assert _writes(api_server, namespace) == before
 
 
@@ -159,15 +120,15 @@ def test_what_is_applied_once_is_left_alone(
     scaled = {"minReplicas": 2, "maxReplicas": 3, "metrics": METRICS}
     _apply(api_server, model("m", namespace, podTemplate=TEMPLATE, autoscaling=scaled))
     wait_until(lambda: _children(api_server, namespace), lambda found: len(found) == 5)
-    wait_until(lambda: "no nodes" in _condition(api_server, namespace, "Ready")[2])
+    wait_until(lambda: "no nodes" in condition(api_server, namespace, "Ready")[2])
     before = _writes(api_server, namespace)
     for number in range(3):
-        passes = _passes(process)
+        done = passes(process)
         for kind in ("deployments", "hpa"):
             api_server.kubectl(
                 "label", kind, OURS, "-n", namespace, "--overwrite", f"edit={number}"
             )
-        wait_until(partial(_has_passed, process, passes))
+        wait_until(partial(has_passed, process, done))
     assert _writes(api_server, namespace) == before
 
 
@@ -206,7 +167,7 @@ def test_a_deleted_model_takes_its_children_along(
     api_server.kubectl("delete", "mdeploy", "m", "-n", namespace, "--timeout=180s")
     _wait_for_children(api_server, namespace, 0)
     known = "halimede_model_ready{"
-    wait_until(lambda: _answer(process, "/metrics")[1], lambda page: known not in page)
+    wait_until(lambda: answer(process, "/metrics")[1], lambda page: known not in page)
 
 
 @pytest.mark.transition("apply-failed")
@@ -218,7 +179,7 @@ def test_a_failed_apply_is_reported_and_retried(
     wrong = {"spec": {"dnsPolicy": "Wrong"}}
     _apply(api_server, model("m", namespace, podTemplate=wrong))
     _wait_for_reason(api_server, namespace, "ApplyFailed")
-    assert "dnsPolicy" in _condition(api_server, namespace, "Ready")[2]
+    assert "dnsPolicy" in condition(api_server, namespace, "Ready")[2]
     shown = ("events", "-n", namespace, "--for=modeldeployment.halimede.dev/m")
     wait_until(lambda: api_server.kubectl(*shown), lambda events: "ApplyFailed" in events)
     _apply(api_server, model("m", namespace))
@@ -250,9 +211,9 @@ def test_a_changed_source_makes_a_new_revision(
 def test_it_serves_probes_and_metrics(start: Start) -> None:
     """After the sync it is ready and healthy, and its metrics count."""
     process = start()
-    assert _answer(process, "/healthz") == (200, "ok")
-    assert _answer(process, "/readyz") == (200, "ok")
-    assert "halimede_reconcile_seconds_count" in _answer(process, "/metrics")[1]
+    assert answer(process, "/healthz") == (200, "ok")
+    assert answer(process, "/readyz") == (200, "ok")
+    assert "halimede_reconcile_seconds_count" in answer(process, "/metrics")[1]
 
 
 def test_a_pass_writes_the_status_once_at_most(
@@ -265,5 +226,5 @@ def test_a_pass_writes_the_status_once_at_most(
     for replicas in (2, 3):
         _apply(api_server, model("m-0", namespace, replicas=replicas))
     _wait_for_reason(api_server, namespace, "Deploying", "m-4")
-    written = _metrics(process)['halimede_writes_total{kind="ModelDeployment",verb="status"}']
-    assert 5 <= written <= _metrics(process)[PASSES]
+    written = metrics(process)['halimede_writes_total{kind="ModelDeployment",verb="status"}']
+    assert 5 <= written <= passes(process)

@@ -10,7 +10,7 @@ from halimede.adapters.kinds import CONFIG_MAP, MODEL_DEPLOYMENT
 from halimede.adapters.store import Key, Store, version_of
 from halimede.reconcile import resync
 from halimede.reconcile.resync import CacheSync
-from tests.operator.conftest import model
+from tests.operator.conftest import model, put
 
 
 def _child(namespace: str, data: str) -> dict[str, Any]:
@@ -28,7 +28,7 @@ async def test_work_waits_for_the_watches(
 ) -> None:
     """Before the watches have shown all listed objects, no reconcile starts."""
     monkeypatch.setattr(resync, "POLLS", 2)
-    live = await kube.apply(model("m", namespace))
+    live = await put(kube, model("m", namespace))
     store = Store()
     waiting = asyncio.create_task(CacheSync(kube, store, [namespace]).wait_for_sync())
     done, _ = await asyncio.wait([waiting], timeout=1.0)
@@ -42,7 +42,7 @@ async def test_what_is_deleted_meanwhile_is_not_waited_for(
 ) -> None:
     """An object that is deleted after the list does not block the sync."""
     monkeypatch.setattr(resync, "POLLS", 2)
-    live = await kube.apply(model("m", namespace))
+    live = await put(kube, model("m", namespace))
     waiting = asyncio.create_task(CacheSync(kube, Store(), [namespace]).wait_for_sync())
     done, _ = await asyncio.wait([waiting], timeout=0.5)
     assert not done
@@ -55,10 +55,10 @@ async def test_the_resync_finds_what_the_watches_missed(kube: KubeCluster, names
     store, changed = Store(), list[Key]()
     resync = CacheSync(kube, store, [namespace])
     key = Key(namespace, "m")
-    store.put(CONFIG_MAP, first := await kube.apply(_child(namespace, "1")))
+    store.put(CONFIG_MAP, first := await put(kube, _child(namespace, "1")))
     await resync.resync(changed.append)
     assert changed == []
-    second = await kube.apply(_child(namespace, "2"))
+    second = await put(kube, _child(namespace, "2"))
     await resync.resync(changed.append)
     assert changed == [key]
     (stored,) = store.owned(CONFIG_MAP, key)
@@ -67,7 +67,7 @@ async def test_the_resync_finds_what_the_watches_missed(kube: KubeCluster, names
     await resync.resync(changed.append)
     assert changed == [key, key]
     assert store.owned(CONFIG_MAP, key) == ()
-    await kube.apply(model("m", namespace))
+    await put(kube, model("m", namespace))
     await resync.resync(changed.append)
     assert changed == [key, key, key]
     assert store.keys() == (key,)

@@ -13,7 +13,7 @@ from halimede.api.base import Manifest
 from halimede.render.traffic import Backend
 from halimede.render.user_route import json_patch, restored, with_revisions
 from localcluster.cluster import Cluster
-from tests.operator.conftest import Start, model
+from tests.operator.conftest import Start, model, put
 from tests.support.waiting import wait_until
 
 BACKENDS = (Backend("aaaaaaaa", 75), Backend("bbbbbbbb", 25))
@@ -74,11 +74,11 @@ def _names(route: Manifest) -> list[str]:
 @pytest.mark.usefixtures("gateway_api")
 async def test_a_patch_is_good_for_one_version(kube: KubeCluster, namespace: str) -> None:
     """A route written since is not patched; an unacceptable patch is another error."""
-    seen = await kube.apply(_route(namespace), manager="somebody")
+    seen = await put(kube, _route(namespace), manager="somebody")
     changes = json_patch(seen, with_revisions(seen, "m", BACKENDS), "m")
     edited = _route(namespace)
     edited["metadata"]["labels"] = {"a": "b"}
-    newer = await kube.apply(edited, manager="somebody")
+    newer = await put(kube, edited, manager="somebody")
     assert newer["metadata"]["resourceVersion"] != seen["metadata"]["resourceVersion"]
     with pytest.raises(ConflictError):
         await kube.patch(HTTP_ROUTE, namespace, "shop", changes)
@@ -93,7 +93,7 @@ async def test_a_patch_is_good_for_one_version(kube: KubeCluster, namespace: str
 @pytest.mark.usefixtures("gateway_api")
 async def test_a_route_is_given_back_as_it_was(kube: KubeCluster, namespace: str) -> None:
     """With the API server's defaults the restored route equals the original."""
-    seen = await kube.apply(_route(namespace), manager="somebody")
+    seen = await put(kube, _route(namespace), manager="somebody")
     live = seen
     for _ in ("named", "with their shares"):
         led = json_patch(live, with_revisions(live, "m", BACKENDS), "m")

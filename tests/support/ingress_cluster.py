@@ -6,19 +6,20 @@ the objects of one tick ago, and the pods that are ready now.
 
 import copy
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from halimede.api.base import Manifest
 from halimede.api.expose import CANARY
 from halimede.api.status import State
+from halimede.plan.foreign import is_owned_by
 from halimede.plan.observed import Observed
 from halimede.plan.plan import Plan
+from halimede.plan.write_order import waves
 from harness.fake_behaviour import Behaviour, pod_manifest
-from harness.fake_cluster import FakeCluster
+from harness.fake_cluster import UID, FakeCluster
 from harness.fake_spec import SPEC
 
-ROUTES = ("HTTPRoute", "Ingress")
 Objects = dict[tuple[str, str], Manifest]
 NOTHING = Plan(None, (), (), (), None)
 
@@ -52,14 +53,17 @@ class IngressCluster(FakeCluster):
         return replace(seen, pods=(*seen.pods, *pods))
 
     def execute(self, plan: Plan) -> None:
-        """Execute the writes one by one: each wave in random order, routes after the rest."""
-        for part in self._parts(plan):
-            if self.lives is not None and self.done >= self.lives:
-                self.lives, self._back_at = None, self.now + self.away_seconds
-                return
-            super().execute(part)
-            self.done += 1
-            self.empty += self.wrong()
+        """Execute the writes one by one: each wave in random order."""
+        for wave in self._waves(plan):
+            for part in self.order.sample(wave, len(wave)):
+                if self.lives is not None and self.done >= self.lives:
+                    self.lives, self._back_at = None, self.now + self.away_seconds
+                    return
+                super().execute(part)
+                self.done += 1
+                self.empty += self.wrong()
+            if self._interrupted:
+                break
         self.events.extend(plan.events)
 
     def settle(self) -> None:
@@ -95,21 +99,18 @@ class IngressCluster(FakeCluster):
         owners = [self.pods[pod][0] for pod in pods]
         return {one: owners.count(one) / len(owners) for one in sorted(set(owners))}
 
-    def _parts(self, plan: Plan) -> Iterator[Plan]:
-        waves: list[list[Plan]] = [
+    def _waves(self, plan: Plan) -> list[list[Plan]]:
+        return [
             [replace(NOTHING, handovers=(one,)) for one in plan.handovers],
-            [replace(NOTHING, applies=(one,)) for one in _of(plan.applies, routes=False)],
-            [replace(NOTHING, applies=(one,)) for one in _of(plan.applies, routes=True)],
+            *([replace(NOTHING, applies=(one,)) for one in wave] for wave in waves(plan.applies)),
             [replace(NOTHING, deletes=(one,)) for one in plan.deletes],
         ]
-        for wave in waves:
-            yield from self.order.sample(wave, len(wave))
 
     def _mains(self, objects: Objects) -> list[Manifest]:
         return [
             one
             for (kind, name), one in objects.items()
-            if kind == "Ingress" and not name.endswith("-canary")
+            if kind == "Ingress" and not name.endswith("-canary") and is_owned_by(one, UID)
         ]
 
     def _behind(self, objects: Objects, service: str) -> list[str]:
@@ -156,10 +157,6 @@ class IngressCluster(FakeCluster):
             errors = part * self._behaviour(owner).error_rate
             self.failed += errors
             self.prometheus.count(f"ml_digits-{owner}_8000", pod, part, errors)
-
-
-def _of(applies: Iterable[Manifest], *, routes: bool) -> list[Manifest]:
-    return [one for one in applies if (one["kind"] in ROUTES) is routes]
 
 
 def _backend(ingress: Manifest) -> str:

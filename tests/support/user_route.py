@@ -126,6 +126,8 @@ class RoutedCluster(FakeCluster):
     @override
     def execute(self, plan: Plan) -> None:
         super().execute(plan)
+        if self._interrupted:
+            return
         for patch in plan.patches if self.patchable else ():
             self.log.append(f"patch {patch.name}")
             before = _named(self.routes[patch.name])

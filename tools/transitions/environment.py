@@ -51,6 +51,23 @@ ENVIRONMENT = (
         unchanged=ANYWHERE,
     ),
     Transition(
+        "name-taken",
+        "A foreign object has the name of a child.",
+        "The object is not changed, and nothing is written that would lead requests to it or use"
+        " it; the other children are. If the route or a revision needs the name, a rollout is"
+        " held; safety checks go on. Ready is False and says whose the object is. When it is gone,"
+        " the child is created, and the clocks restart.",
+        (
+            "reconcile.execute.execute_plan",
+            "plan.write_order.split_by_names",
+            "plan.write_errors.route_with_taken_names",
+            "rollout.route_conflict.track_blocked",
+            "rollout.checks.hold.route_blocked",
+            "plan.conditions.ready_state",
+        ),
+        unchanged=ANYWHERE,
+    ),
+    Transition(
         "clock-set-back",
         "The clock is set back.",
         "No time counts as elapsed: nothing happens early, and nothing is lost.",

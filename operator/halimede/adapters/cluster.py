@@ -8,7 +8,7 @@ ten kinds that we use need neither.
 import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Protocol
 
 import aiohttp
 from kubernetes.aio import config
@@ -16,10 +16,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 
 from halimede import __version__
 from halimede.adapters.errors import (
-    ApiError,
     ConflictError,
-    ForbiddenError,
-    NamespaceTerminatingError,
     NotFoundError,
     RejectedError,
     SettingsError,
@@ -27,6 +24,7 @@ from halimede.adapters.errors import (
 )
 from halimede.adapters.kinds import BY_NAME, MODEL_DEPLOYMENT, Kind
 from halimede.adapters.nesting import limit_depth
+from halimede.adapters.responses import NOT_APPLICABLE, to_error
 from halimede.adapters.store import Key, Listing, version_of
 from halimede.api.base import Manifest
 from halimede.render.names import MANAGER
@@ -37,22 +35,10 @@ CONNECTIONS = 16
 PAGE = 500
 AGENT = f"halimede/{__version__}"
 LogIn = Callable[[], Awaitable[Configuration]]
-_METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-_TERMINATING = b'"NamespaceTerminating"'
-"""The cause in the API server's response (`NamespaceTerminatingCause` of its core API)."""
-_NOT_APPLICABLE = "the server rejected our request due to an error in our request"
-"""The API server's message for a JSON patch whose test fails or whose path does not exist, without
-distinction (`NewGenericServerResponse` of apimachinery). An invalid result has a full message."""
-_ERRORS = {
-    400: RejectedError,
-    401: ForbiddenError,
-    403: ForbiddenError,
-    404: NotFoundError,
-    409: ConflictError,
-    413: RejectedError,
-    415: RejectedError,
-    422: RejectedError,
-}
+_LIST_OF_METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+_NO_VERSION = "1"
+"""A resourceVersion that no object has: the first write of an etcd has the version 2."""
 
 
 class Cluster(Protocol):
@@ -61,11 +47,27 @@ class Cluster(Protocol):
     async def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
         """Return one object; None: it does not exist."""
 
+    async def get_metadata(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
+        """Return the kind and the metadata of one object; None: it does not exist."""
+
     async def list_versions(self, kind: Kind, namespaces: Iterable[str]) -> Listing:
         """List what our watch of *kind* should deliver, without bodies. No namespaces: all."""
 
+    async def create(self, manifest: Manifest, manager: str = MANAGER) -> Manifest:
+        """Create the object that *manifest* describes, as *manager*; return the live object.
+
+        Raises:
+            ConflictError: There is an object of this kind and name; it has not been changed.
+        """
+
     async def apply(self, manifest: Manifest, manager: str = MANAGER) -> Manifest:
-        """Apply *manifest* server-side, as *manager*, with force; return the live object."""
+        """Apply *manifest* server-side, as *manager*, with force; return the live object.
+
+        Only the object with the `metadata.uid` of *manifest* is changed.
+
+        Raises:
+            ConflictError: There is no such object, or one with another uid has its name.
+        """
 
     async def patch(
         self, kind: Kind, namespace: str, name: str, operations: Sequence[Manifest]
@@ -122,6 +124,14 @@ class KubeCluster:
         except NotFoundError:
             return None
 
+    async def get_metadata(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
+        """Return the kind and the metadata of one object; None: it does not exist."""
+        try:
+            answer = await self._request("GET", kind.path(namespace, name), accept=_METADATA)
+        except NotFoundError:
+            return None
+        return answer | {"apiVersion": kind.api_version, "kind": kind.name}
+
     async def list_versions(self, kind: Kind, namespaces: Iterable[str]) -> Listing:
         """List what our watch of *kind* should deliver, without bodies. No namespaces: all.
 
@@ -138,16 +148,27 @@ class KubeCluster:
             lowest = version if lowest is None else min(lowest, version)
         return Listing(versions, lowest or 0)
 
+    async def create(self, manifest: Manifest, manager: str = MANAGER) -> Manifest:
+        """Create the object that *manifest* describes, as *manager*; return the live object.
+
+        A POST would record our fields as those of an update, and later applies could neither
+        recognise nor remove them. An apply for a version that no object has creates a missing
+        object, and conflicts with an existing one (`Store.Update` of `k8s.io/apiserver`).
+
+        Raises:
+            ConflictError: There is an object of this kind and name; it has not been changed.
+        """
+        return await self._apply(manifest, {"resourceVersion": _NO_VERSION}, manager)
+
     async def apply(self, manifest: Manifest, manager: str = MANAGER) -> Manifest:
-        """Apply *manifest* server-side, as *manager*, with force; return the live object."""
-        metadata = manifest["metadata"]
-        return await self._request(
-            "PATCH",
-            BY_NAME[manifest["kind"]].path(metadata["namespace"], metadata["name"])
-            + f"?fieldManager={manager}&force=true",
-            manifest,
-            "application/apply-patch+yaml",
-        )
+        """Apply *manifest* server-side, as *manager*, with force; return the live object.
+
+        Only the object with the `metadata.uid` of *manifest* is changed.
+
+        Raises:
+            ConflictError: There is no such object, or one with another uid has its name.
+        """
+        return await self._apply(manifest, {"uid": manifest["metadata"]["uid"]}, manager)
 
     async def patch(
         self, kind: Kind, namespace: str, name: str, operations: Sequence[Manifest]
@@ -163,7 +184,7 @@ class KubeCluster:
                 "PATCH", path, list(operations), "application/json-patch+json"
             )
         except RejectedError as error:
-            if _NOT_APPLICABLE in str(error):
+            if NOT_APPLICABLE in str(error):
                 raise ConflictError(str(error), error.status) from error
             raise
 
@@ -198,6 +219,16 @@ class KubeCluster:
         namespace = event["metadata"]["namespace"]
         await self._request("POST", f"/apis/events.k8s.io/v1/namespaces/{namespace}/events", event)
 
+    async def _apply(self, manifest: Manifest, bound_to: Manifest, manager: str) -> Manifest:
+        metadata = manifest["metadata"] | bound_to
+        return await self._request(
+            "PATCH",
+            BY_NAME[manifest["kind"]].path(metadata["namespace"], metadata["name"])
+            + f"?fieldManager={manager}&force=true",
+            manifest | {"metadata": metadata},
+            "application/apply-patch+yaml",
+        )
+
     async def _pages(
         self, kind: Kind, namespace: str | None
     ) -> tuple[dict[str, tuple[Key, int]], int]:
@@ -206,7 +237,7 @@ class KubeCluster:
         versions: dict[str, tuple[Key, int]] = {}
         next_page = ""
         while True:
-            page = await self._request("GET", base + next_page, accept=_METADATA_ONLY)
+            page = await self._request("GET", base + next_page, accept=_LIST_OF_METADATA)
             for item in page["items"] or ():
                 metadata = item["metadata"]
                 where = Key(metadata["namespace"], metadata["name"])
@@ -232,7 +263,7 @@ class KubeCluster:
             self._client.configuration.api_key = fresh.api_key
             status, text = await self._send(method, path, headers, body)
         if status >= HTTPStatus.MULTIPLE_CHOICES:
-            raise _to_error(status, text)
+            raise to_error(status, text)
         answer: Manifest = json.loads(limit_depth(text))
         return answer
 
@@ -279,20 +310,3 @@ async def log_in() -> Configuration:
                 " set KUBECONFIG to a file that configures your cluster"
             ) from error
     return configuration
-
-
-def _to_error(status: int, text: bytes) -> ApiError | TransientError:
-    message = _message(text) or f"HTTP {status}"
-    if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return TransientError(message)
-    if status == HTTPStatus.FORBIDDEN and _TERMINATING in text:
-        return NamespaceTerminatingError(message, status)
-    return _ERRORS.get(status, ApiError)(message, status)
-
-
-def _message(text: bytes) -> str:
-    try:
-        answer: Any = json.loads(limit_depth(text))
-    except ValueError:
-        return text.decode(errors="replace")[:200]
-    return str(answer.get("message", "")) if isinstance(answer, dict) else ""

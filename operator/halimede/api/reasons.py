@@ -40,6 +40,8 @@ class Reason(StrEnum):
     """The revision that the spec asks for was aborted; the stable one serves."""
     INVALID_SPEC = "InvalidSpec"
     """The spec asks for something impossible; the revision that served before still serves."""
+    NAME_TAKEN = "NameTaken"
+    """A foreign object has the name of a child; it is not changed."""
     APPLY_FAILED = "ApplyFailed"
     """The API server rejected one of the children."""
     UNAVAILABLE = "Unavailable"

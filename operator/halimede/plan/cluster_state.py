@@ -20,7 +20,11 @@ from halimede.plan.pod_problems import (
 from halimede.plan.renderer import Renderer
 from halimede.plan.route_status import route_status
 from halimede.plan.user_routes import merge_route_status
-from halimede.plan.write_errors import route_with_errors, with_errors
+from halimede.plan.write_errors import (
+    route_with_errors,
+    route_with_taken_names,
+    with_errors,
+)
 from halimede.render import names
 from halimede.render.traffic import Backend
 from halimede.rollout.facts import Facts, Workload
@@ -57,9 +61,10 @@ def summarise(
         )
         for revision, deployment in deployments.items()
     }
-    route = merge_route_status(
-        route_status(renderer, observed.children, traffic_objects), md, observed.routes, backends
+    own = route_with_taken_names(
+        route_status(renderer, observed.children, traffic_objects), observed, traffic_objects
     )
+    route = merge_route_status(own, md, observed.routes, backends)
     return Facts(
         workloads=with_errors(workloads, observed),
         route=route_with_errors(route, observed),

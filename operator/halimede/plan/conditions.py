@@ -13,6 +13,7 @@
 | Recreate replaces the revision | Unknown Recreating | False Recreating | True | |
 | the canary failed, stable serves | False CanaryFailed | True | | True |
 | the spec is invalid | False InvalidSpec | unchanged | | True |
+| foreign objects have names of children | False NameTaken | unchanged, or False | | True |
 | a child cannot be written | False ApplyFailed | unchanged | True | |
 | no gateway accepts the route | False RouteNotAccepted | False | True | |
 | another field manager writes the route | Unknown RouteConflict | True | True | |
@@ -22,12 +23,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from halimede.api.base import RevisionHash
+from halimede.api.base import Manifest, RevisionHash
 from halimede.api.conditions import Condition, ConditionStatus, ConditionType
 from halimede.api.reasons import NotReadyReason, Reason
 from halimede.api.rollout import Strategy
 from halimede.api.status import Outcome, Status
 from halimede.api.v1alpha1 import ModelDeployment
+from halimede.plan.foreign import describe, is_leftover
 from halimede.plan.status_limits import truncate
 from halimede.rollout.checks.start import failed_record
 from halimede.rollout.checks.waits import ROUTE_WAIT_SECONDS
@@ -52,6 +54,8 @@ class ConditionInput:
     invalid: str | None
     """What is wrong with the spec, and what to do; None: it is valid."""
     apply_errors: Mapping[str, str]
+    taken: tuple[Manifest, ...]
+    """Foreign objects that have names of children."""
     lost: tuple[str, ...]
     """Revisions that should have pods but whose records are gone."""
     now: float
@@ -130,14 +134,29 @@ def ready_state(situation: ConditionInput) -> ReadyState:
         return ReadyState(
             "False", Reason.INVALID_SPEC, situation.invalid, stalled=Reason.INVALID_SPEC
         )
+    if situation.taken:
+        return _name_taken(situation)
     if situation.apply_errors:
-        message = "; ".join(f"{what}: {why}" for what, why in situation.apply_errors.items())
+        message = _apply_errors(situation)
         return ReadyState("False", Reason.APPLY_FAILED, message, reconciling=Reason.APPLY_FAILED)
     if situation.status.rollout is not None:
         return _rolling_out(situation)
     if situation.status.stable is None:
         return _first_revision(situation)
     return _pinned(situation) or _failed(situation) or _serving(situation)
+
+
+def _name_taken(situation: ConditionInput) -> ReadyState:
+    """Describe the foreign objects; those that the garbage collector deletes need no help."""
+    md, taken = situation.deployment, situation.taken
+    message = join_sentences(describe(taken, md), _apply_errors(situation))
+    if all(is_leftover(manifest, md) for manifest in taken):
+        return ReadyState("False", Reason.NAME_TAKEN, message, reconciling=Reason.NAME_TAKEN)
+    return ReadyState("False", Reason.NAME_TAKEN, message, stalled=Reason.NAME_TAKEN)
+
+
+def _apply_errors(situation: ConditionInput) -> str:
+    return "; ".join(f"{what}: {why}" for what, why in situation.apply_errors.items())
 
 
 def _rolling_out(situation: ConditionInput) -> ReadyState:
@@ -275,7 +294,9 @@ def _available(situation: ConditionInput) -> Condition:
         return _condition(
             situation, ConditionType.AVAILABLE, "True", Reason.SERVING, f"Serving: {serving_text}."
         )
-    if serving:
+    if serving and situation.taken and route.blocked:
+        reason, message = Reason.NAME_TAKEN, route.message
+    elif serving:
         reason, message = Reason.ROUTE_NOT_ACCEPTED, "No gateway has accepted the route."
     elif situation.facts.replicas == 0:
         reason, message = Reason.SCALED_TO_ZERO, "spec.replicas is 0: no requests are served."

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from halimede.api.base import Manifest, RevisionHash
 from halimede.api.status import Status
 from halimede.plan.cluster_state import revision_of, spec_replicas
+from halimede.plan.foreign import ChildKey, child_key
 from halimede.plan.plan import ObjectRef
 from halimede.plan.renderer import Renderer, RenderKey
+from halimede.plan.write_order import ROUTES, is_canary, split_by_names
 from halimede.render.revision import InvalidRecordError, Revision
 from halimede.render.traffic import Backend
 from halimede.rollout.context import RolloutContext
@@ -101,6 +103,7 @@ def diff_children(
     desired: tuple[Manifest, ...],
     untouched: frozenset[str],
     kept: frozenset[str] = frozenset(),
+    taken: frozenset[ChildKey] = frozenset(),
 ) -> ChildDiff:
     """Compare the live children with the desired ones.
 
@@ -110,14 +113,19 @@ def diff_children(
         desired: The desired children.
         untouched: Revisions that serve but cannot be rendered: their children are not deleted.
         kept: Revisions that may serve again: their ConfigMaps are not deleted.
+        taken: Names that foreign objects have.
     """
-    live_by_key = {_key(child): child for child in live}
-    desired_by_key = {_key(manifest): manifest for manifest in desired}
-    applies = tuple(
+    live_by_key = {child_key(child): child for child in live}
+    desired_by_key = {child_key(manifest): manifest for manifest in desired}
+    outdated = (
         manifest
         for key, manifest in desired_by_key.items()
         if not renderer.is_current(live_by_key.get(key), manifest)
     )
+    writable, affected = split_by_names(outdated, taken)
+    applies = tuple(_bind(manifest, live_by_key.get(child_key(manifest))) for manifest in writable)
+    # The old route serves until the new one can be written.
+    without_route = any(manifest["kind"] in ROUTES for manifest in affected)
     deletes = tuple(
         ObjectRef(child["kind"], child["metadata"]["name"], child["metadata"]["uid"])
         for key, child in live_by_key.items()
@@ -125,15 +133,23 @@ def diff_children(
         and revision_of(child) not in untouched
         and not (child["kind"] == "ConfigMap" and revision_of(child) in kept)
         and not child["metadata"].get("deletionTimestamp")
+        and not (without_route and child["kind"] in ROUTES and not is_canary(child))
     )
     handovers = tuple(
         _handover(deployment)
         for manifest in applies
         if manifest["kind"] == "Deployment"
         and "replicas" not in manifest["spec"]
-        and (deployment := live_by_key.get(_key(manifest)))
+        and (deployment := live_by_key.get(child_key(manifest)))
     )
     return ChildDiff(applies, deletes, handovers)
+
+
+def _bind(manifest: Manifest, live: Manifest | None) -> Manifest:
+    """Name the live object that a manifest is for by its uid; None: it is to be created."""
+    if live is None:
+        return manifest
+    return manifest | {"metadata": manifest["metadata"] | {"uid": live["metadata"]["uid"]}}
 
 
 def _handover(deployment: Manifest) -> Manifest:
@@ -142,10 +158,6 @@ def _handover(deployment: Manifest) -> Manifest:
     return {
         "apiVersion": deployment["apiVersion"],
         "kind": deployment["kind"],
-        "metadata": {"name": metadata["name"], "namespace": metadata["namespace"]},
+        "metadata": {field: metadata[field] for field in ("name", "namespace", "uid")},
         "spec": {"replicas": spec_replicas(deployment)},
     }
-
-
-def _key(manifest: Manifest) -> tuple[str, str]:
-    return manifest["kind"], manifest["metadata"]["name"]

@@ -16,7 +16,8 @@ class Observed:
     deployment: ModelDeployment
     children: tuple[Manifest, ...]
     """Live objects with our labels and the owner's uid: Deployments, Services, ConfigMaps, routes,
-    Ingresses, HPAs, PodDisruptionBudgets."""
+    Ingresses, HPAs, PodDisruptionBudgets. None of them has the kind and name of one in
+    `foreign`."""
     pods: tuple[Manifest, ...]
     """Live pods of all its revisions."""
     endpoint_slices: tuple[Manifest, ...]
@@ -32,3 +33,5 @@ class Observed:
     """Messages of applies that failed in the last reconcile, by `Kind/name`."""
     rejected: frozenset[str] = frozenset()
     """Those of them that the API server rejects as invalid, so that a retry cannot succeed."""
+    foreign: tuple[Manifest, ...] = ()
+    """The kind and the metadata of foreign objects that have names of children."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from halimede.api.base import Manifest
 from halimede.api.conditions import ConditionType
 from halimede.api.status import Status
+from halimede.plan.foreign import ChildKey
 from halimede.rollout.events import Event, EventType
 
 __all__ = ["Event", "EventType", "ObjectRef", "Plan", "RoutePatch", "describe_transition"]
@@ -34,7 +35,9 @@ class Plan:
     status: Status | None
     """The new status, or None if it has not changed."""
     applies: tuple[Manifest, ...]
-    """Children to apply server-side, in this order, without those that are up to date."""
+    """Children to write, without those that are up to date. One with `metadata.uid` is applied
+    server-side to the object with that uid, any other is created. `write_order.waves` has the
+    order."""
     deletes: tuple[ObjectRef, ...]
     """Children that are no longer desired."""
     events: tuple[Event, ...]
@@ -42,13 +45,15 @@ class Plan:
     requeue_after: float | None
     """Seconds until the next reconcile; None: on the next change or resync."""
     handovers: tuple[Manifest, ...] = ()
-    """Applied before `applies`, with the field manager `halimede-replicas`: each contains the live
-    replicas of a Deployment that `applies` no longer sets. Without a second owner, the API server
-    would reset the field to its default, which is 1."""
+    """Applied before `applies`, with the field manager `halimede-replicas`: each contains the uid
+    and the live replicas of a Deployment whose replicas `applies` no longer sets. Without a second
+    owner, the API server would reset the field to its default, which is 1."""
     patches: tuple[RoutePatch, ...] = ()
     """Patches to send after `applies`, because they refer to objects that are applied there."""
     finalizer: bool | None = None
     """Whether to add (True) or remove (False) the finalizer, at the end; None: neither."""
+    taken: frozenset[ChildKey] = frozenset()
+    """Desired children that are missing because foreign objects have their names."""
 
 
 def describe_transition(before: Status, after: Status | None) -> str | None:

@@ -21,6 +21,7 @@ from halimede.plan.desired import (
     traffic_objects,
     weighted_backends,
 )
+from halimede.plan.foreign import NAME_TAKEN_REQUEUE_SECONDS, child_key, with_names
 from halimede.plan.observed import Observed
 from halimede.plan.plan import Plan
 from halimede.plan.renderer import Renderer, RenderKey, render_key
@@ -51,6 +52,7 @@ watch event."""
 WARN_ON: frozenset[Reason | NotReadyReason] = frozenset(
     {
         Reason.INVALID_SPEC,
+        Reason.NAME_TAKEN,
         Reason.APPLY_FAILED,
         Reason.UNAVAILABLE,
         Reason.ROUTE_NOT_ACCEPTED,
@@ -77,8 +79,9 @@ def decide(observed: Observed, renderer: Renderer, platform: Platform, now: floa
     if hash_ is None:
         return _nothing_to_serve(observed, renderer, invalid, now)
     ctx, decision = _run_machine(observed, renderer, key, hash_, invalid, now)
+    foreign = frozenset(map(child_key, observed.foreign))
     route_changes = plan_route_changes(
-        md, decision.status, observed.routes, weighted_backends(decision.status), now
+        md, decision.status, observed.routes, weighted_backends(decision.status), foreign, now
     )
     status = decision.status.evolve(
         user_routes=route_changes.routes,
@@ -92,23 +95,28 @@ def decide(observed: Observed, renderer: Renderer, platform: Platform, now: floa
         renderer, key, new_ctx, revisions, traffic_objects(renderer, key, decision.status)
     )
     lost = traffic.revisions_with_workloads(decision.status) - revisions.keys()
-    status = _final_status(observed, new_ctx, decision, invalid, lost)
+    taken = with_names(observed.foreign, map(child_key, children))
+    status = _final_status(observed, new_ctx, decision, invalid, lost, taken)
     diff = diff_children(
         renderer,
         observed.children,
         children,
         lost,
         traffic.revisions_to_keep(decision.status),
+        foreign,
     )
     plan = _plan(observed, status, decision, diff, new_ctx)
     waits = (
-        wait for wait in (plan.requeue_after, route_changes.requeue_after) if wait is not None
+        plan.requeue_after,
+        route_changes.requeue_after,
+        NAME_TAKEN_REQUEUE_SECONDS if taken else None,
     )
     return replace(
         plan,
         patches=route_changes.patches,
         finalizer=route_changes.finalizer,
-        requeue_after=min(waits, default=None),
+        requeue_after=min((wait for wait in waits if wait is not None), default=None),
+        taken=frozenset(map(child_key, taken)),
     )
 
 
@@ -224,6 +232,7 @@ def _final_status(
     decision: Decision,
     invalid: str | None,
     lost: frozenset[str],
+    taken: tuple[Manifest, ...],
 ) -> Status:
     md = observed.deployment
     status = decision.status.evolve(observed_generation=md.metadata.generation, url=_url(observed))
@@ -234,6 +243,7 @@ def _final_status(
         wait=decision.wait,
         invalid=invalid,
         apply_errors=observed.apply_errors,
+        taken=taken,
         lost=tuple(sorted(lost)),
         now=ctx.now,
     )
@@ -259,7 +269,7 @@ def _nothing_to_serve(
         now=now,
     )
     decision = Decision(md.status)
-    status = _final_status(observed, ctx, decision, invalid, frozenset())
+    status = _final_status(observed, ctx, decision, invalid, frozenset(), ())
     return _plan(observed, status, decision, ChildDiff((), (), ()), ctx)
 
 

@@ -7,12 +7,12 @@ from datetime import datetime
 from halimede.api.base import Manifest
 from halimede.judge.reading import BackendPosition
 from halimede.plan.field_managers import foreign_write, latest
+from halimede.plan.foreign import child_key
 from halimede.plan.renderer import Renderer
+from halimede.plan.write_order import ROUTES
 from halimede.render import names
 from halimede.rollout.facts import Route
 
-ROUTES = frozenset({"HTTPRoute", "Ingress"})
-"""The kinds of which only desired objects may be live before the route counts as applied."""
 _NEEDED = ("Accepted", "ResolvedRefs")
 _PARENT = {
     "group": "gateway.networking.k8s.io",
@@ -32,19 +32,21 @@ def route_status(
 
     Services and Ingresses count as accepted once they are stored: no controller reports on them.
     """
-    live = {_key(child): child for child in children}
-    desired_keys = {_key(manifest) for manifest in desired}
-    applied = all(renderer.is_current(live.get(_key(manifest)), manifest) for manifest in desired)
+    live = {child_key(child): child for child in children}
+    desired_keys = {child_key(manifest) for manifest in desired}
+    applied = all(
+        renderer.is_current(live.get(child_key(manifest)), manifest) for manifest in desired
+    )
     stray = any(key not in desired_keys and key[0] in ROUTES for key in live)
     answers = [
         httproute_status(child)
         for manifest in desired
         if manifest["kind"] == "HTTPRoute"
         and not _is_preview(manifest)
-        and (child := live.get(_key(manifest)))
+        and (child := live.get(child_key(manifest)))
     ]
     missing = any(
-        manifest["kind"] in ROUTES and _key(manifest) not in live for manifest in desired
+        manifest["kind"] in ROUTES and child_key(manifest) not in live for manifest in desired
     )
     return Route(
         applied=applied and not stray,
@@ -56,7 +58,7 @@ def route_status(
             foreign_write(child, manifest)
             for manifest in desired
             if manifest["kind"] in ROUTES
-            and (child := live.get(_key(manifest)))
+            and (child := live.get(child_key(manifest)))
             and not renderer.is_current(child, manifest)
         ),
     )
@@ -156,10 +158,6 @@ def _same_parent(desired: Manifest, reported: Manifest) -> bool:
         desired.get(field, default) in (None, reported.get(field, desired.get(field, default)))
         for field, default in _PARENT.items()
     )
-
-
-def _key(manifest: Manifest) -> tuple[str, str]:
-    return manifest["kind"], manifest["metadata"]["name"]
 
 
 def _route_positions(http_route: Manifest, name: str) -> Iterator[BackendPosition]:

@@ -1,6 +1,7 @@
 """Plan the changes of the user's HTTPRoutes: route them to the revisions, and restore them."""
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from halimede.api.base import Manifest
@@ -8,8 +9,10 @@ from halimede.api.expose import ExposeType
 from halimede.api.status import MOST_USER_ROUTES, Status, UserRoute
 from halimede.api.v1alpha1 import ROUTE_FINALIZER, ModelDeployment
 from halimede.plan.field_managers import foreign_write
+from halimede.plan.foreign import ChildKey
 from halimede.plan.plan import RoutePatch
 from halimede.plan.route_status import httproute_status
+from halimede.render.names import revision_name
 from halimede.render.traffic import Backend
 from halimede.render.user_route import (
     awaiting_weights,
@@ -77,6 +80,15 @@ def merge_route_status(
     if live is None:
         raise LookupError("the missing route has no message")
     state = httproute_status(live)
+    led = names_revision(live, md.metadata.name)
+    if own.blocked:
+        # A route that names revisions serves without the entry Service.
+        state = replace(
+            state,
+            blocked=True,
+            rejected=state.rejected or (own.rejected and not led),
+            message=own.message,
+        )
     recorded = next((route for route in md.status.user_routes if route.name == name), None)
     desired = with_revisions(live, md.metadata.name, backends)
     return replace(
@@ -89,13 +101,20 @@ def merge_route_status(
 
 
 def plan_route_changes(
-    md: ModelDeployment, status: Status, routes: Routes, backends: tuple[Backend, ...], now: float
+    md: ModelDeployment,
+    status: Status,
+    routes: Routes,
+    backends: tuple[Backend, ...],
+    taken: AbstractSet[ChildKey],
+    now: float,
 ) -> RouteChanges:
     """Route the spec's HTTPRoute to the revisions, and restore those that it no longer names.
 
     The finalizer is added before a route is changed, and removed when the last one has been
     restored. Until the first revision is ready, the route is left unchanged. Revisions that are
     added to the route get their weights after `settleSeconds`, when proxies have the endpoints.
+    No request is routed to a Service whose name is *taken* by a foreign object. A route that names
+    the entry Service while that name is taken leads to the foreign object: it is left unchanged.
     """
     name, has_finalizer = referenced_route(md), ROUTE_FINALIZER in md.metadata.finalizers
     others = [route for route in status.user_routes if route.name != name]
@@ -105,7 +124,8 @@ def plan_route_changes(
     live = routes.get(name)
     recorded = [route for route in status.user_routes if route.name == name and live is not None]
     ready = status.stable is not None and len(changes.routes) < MOST_USER_ROUTES
-    if live is None or not ready or _unusable_message(md, name, live):
+    usable = live is not None and not _unusable_message(md, name, live)
+    if live is None or not (ready and usable) or _needs_taken_service(md, live, backends, taken):
         return replace(changes, routes=(*changes.routes, *recorded))
     if not has_finalizer:
         return replace(
@@ -148,6 +168,20 @@ def plan_restore(
             kept.append(route.evolve(returned_at=since))
             waits.append(since + settle_seconds - now)
     return RouteChanges(tuple(kept), tuple(patches), requeue_after=min(waits, default=None))
+
+
+def _needs_taken_service(
+    md: ModelDeployment,
+    live: Manifest,
+    backends: tuple[Backend, ...],
+    taken: AbstractSet[ChildKey],
+) -> bool:
+    """Whether a Service that the route would give requests to belongs to others."""
+    name = md.metadata.name
+    services = {revision_name(name, backend.revision) for backend in backends if backend.weight}
+    if not names_revision(live, name):
+        services.add(name)
+    return not taken.isdisjoint(("Service", service) for service in services)
 
 
 def _unusable_message(md: ModelDeployment, name: str, live: Manifest | None) -> str | None:

@@ -10,19 +10,19 @@ from datetime import UTC, datetime
 from halimede import telemetry
 from halimede.adapters.cluster import Cluster
 from halimede.adapters.errors import ConflictError, NamespaceTerminatingError, OperatorError
-from halimede.adapters.kinds import BY_NAME, HTTP_ROUTE, INGRESS, MODEL_DEPLOYMENT
+from halimede.adapters.kinds import BY_NAME, HTTP_ROUTE, MODEL_DEPLOYMENT
 from halimede.adapters.store import Key, Store
 from halimede.api.base import Manifest
 from halimede.api.v1alpha1 import GROUP, ROUTE_FINALIZER
+from halimede.plan.foreign import ChildKey, child_key, is_owned_by
 from halimede.plan.plan import Event, ObjectRef, Plan, RoutePatch
+from halimede.plan.write_order import independent_of, waves
 from halimede.reconcile.observe import Readers
 from halimede.reconcile.references import ReferencedObjects
 from halimede.render.names import MANAGER
 
 log = logging.getLogger(__name__)
 
-_ROUTES = (HTTP_ROUTE.name, INGRESS.name)
-"""Kinds that reference others: applied last, so that what they reference always exists."""
 HANDOVER = f"{MANAGER}-replicas"
 """The field manager that owns a Deployment's replicas while we give up that field."""
 _NOTE_LENGTH = 1024
@@ -37,6 +37,8 @@ class Outcome:
     """The writes that succeeded, as `verb Kind/name`; an Event has its reason as the name."""
     failed: dict[str, OperatorError] = field(default_factory=dict)
     """The errors of writes that failed, by `Kind/name`."""
+    taken: list[str] = field(default_factory=list)
+    """The children, as `Kind/name`, whose names foreign objects have, found by their writes."""
     conflict: ConflictError | None = None
     """The error of the last write whose object had changed since it was observed."""
 
@@ -52,6 +54,11 @@ class Outcome:
         telemetry.ERRORS.labels(type(error).__name__).inc()
         self.failed[f"{kind}/{name}"] = error
 
+    def find_taken(self, kind: str, name: str) -> None:
+        """Record a write that failed because a foreign object has the name."""
+        telemetry.ERRORS.labels(ConflictError.__name__).inc()
+        self.taken.append(f"{kind}/{name}")
+
 
 async def execute_plan(
     plan: Plan, deployment: Manifest, cluster: Cluster, senses: Readers, now: float
@@ -60,7 +67,8 @@ async def execute_plan(
 
     The status is written first, for the version that was observed: if another client has changed
     the object since, nothing else is written. All later writes can be repeated, and one that fails
-    does not prevent the others.
+    does not prevent the others, except those that depend on a child that could not be created. If
+    a foreign object is found to have the name of a child, the next reconcile plans the rest.
 
     Raises:
         ConflictError: The ModelDeployment has changed since it was observed; nothing was done.
@@ -74,15 +82,15 @@ async def execute_plan(
         store.put(MODEL_DEPLOYMENT, written)
         deployment = deployment | {"metadata": written["metadata"]}
     await asyncio.gather(
-        *(_apply(handover, cluster, senses, outcome, HANDOVER) for handover in plan.handovers)
+        *(_hand_over(handover, cluster, senses, outcome) for handover in plan.handovers)
     )
-    for wave in _waves(plan.applies):
-        await asyncio.gather(*(_apply(manifest, cluster, senses, outcome) for manifest in wave))
-    await _patch_routes(plan.patches, key.namespace, cluster, senses.routes, outcome)
-    await asyncio.gather(*(_delete(ref, key, cluster, store, outcome) for ref in plan.deletes))
+    await _write_children(plan.applies, deployment, cluster, senses, outcome)
+    if not outcome.taken:
+        await _patch_routes(plan.patches, key.namespace, cluster, senses.routes, outcome)
+        await asyncio.gather(*(_delete(ref, key, cluster, store, outcome) for ref in plan.deletes))
     for number, event in enumerate(plan.events):
         await _post(event_manifest(event, deployment, now + number * 1e-6), cluster, outcome)
-    if plan.finalizer is not None and outcome.conflict is None:
+    if plan.finalizer is not None and outcome.conflict is None and not outcome.taken:
         await _set_finalizer(deployment, cluster, store, outcome, present=plan.finalizer)
     return outcome
 
@@ -119,26 +127,78 @@ def event_manifest(event: Event, deployment: Manifest, now: float) -> Manifest:
     }
 
 
-def _waves(applies: Iterable[Manifest]) -> tuple[list[Manifest], list[Manifest]]:
-    routes = [manifest for manifest in applies if manifest["kind"] in _ROUTES]
-    return [manifest for manifest in applies if manifest["kind"] not in _ROUTES], routes
-
-
-async def _apply(
-    manifest: Manifest,
-    cluster: Cluster,
-    senses: Readers,
-    outcome: Outcome,
-    manager: str = MANAGER,
+async def _hand_over(
+    manifest: Manifest, cluster: Cluster, senses: Readers, outcome: Outcome
 ) -> None:
     kind, name = BY_NAME[manifest["kind"]], manifest["metadata"]["name"]
     try:
-        live = await cluster.apply(manifest, manager)
+        live = await cluster.apply(manifest, HANDOVER)
     except OperatorError as error:
         outcome.fail(error, kind.name, name)
     else:
         outcome.succeed("apply", kind.name, name)
         senses.put(kind, live)
+
+
+async def _write_children(
+    manifests: Iterable[Manifest],
+    deployment: Manifest,
+    cluster: Cluster,
+    senses: Readers,
+    outcome: Outcome,
+) -> None:
+    """Write children in their order, until a name is found to be taken."""
+    missing: set[ChildKey] = set()
+    for wave in waves(manifests):
+        ready = independent_of(wave, missing)
+        written = await asyncio.gather(
+            *(_write_child(one, deployment, cluster, senses, outcome) for one in ready)
+        )
+        if outcome.taken:
+            return
+        done = {child_key(one) for one, success in zip(ready, written, strict=True) if success}
+        new = {child_key(one) for one in wave if "uid" not in one["metadata"]}
+        missing |= new - done
+
+
+async def _write_child(
+    manifest: Manifest, deployment: Manifest, cluster: Cluster, senses: Readers, outcome: Outcome
+) -> bool:
+    """Create or apply a child, unless a foreign object has its name; return the success."""
+    kind, name = child = child_key(manifest)
+    owner = deployment["metadata"]
+    try:
+        live = await _create_or_apply(manifest, owner["uid"], cluster)
+    except OperatorError as error:
+        outcome.fail(error, kind, name)
+        return False
+    if not is_owned_by(live, owner["uid"]):
+        outcome.find_taken(kind, name)
+        senses.foreign.add(Key(owner["namespace"], owner["name"]), child)
+        return False
+    outcome.succeed("apply", kind, name)
+    senses.put(BY_NAME[kind], live)
+    return True
+
+
+async def _create_or_apply(manifest: Manifest, uid: str, cluster: Cluster) -> Manifest:
+    """Return the live child, or the metadata of the foreign object that has its name.
+
+    After a conflict the object is read: it may be a child that the watch has not shown, such as
+    one that has lost the label that we select by.
+    """
+    metadata = manifest["metadata"]
+    try:
+        return await (cluster.apply if "uid" in metadata else cluster.create)(manifest)
+    except ConflictError:
+        kind = BY_NAME[manifest["kind"]]
+        live = await cluster.get_metadata(kind, metadata["namespace"], metadata["name"])
+        if live is None:
+            raise  # deleted in the meantime
+        if not is_owned_by(live, uid):
+            return live
+        bound = metadata | {"uid": live["metadata"]["uid"]}
+        return await cluster.apply(manifest | {"metadata": bound})
 
 
 async def _patch_routes(

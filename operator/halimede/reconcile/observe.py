@@ -11,10 +11,12 @@ from halimede.api.base import Manifest
 from halimede.api.source import config_maps
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.judge.queries import plan_queries
+from halimede.plan.foreign import child_key, is_owned_by
 from halimede.plan.metrics_request import build_request
 from halimede.plan.observed import Observed
 from halimede.plan.renderer import Renderer
 from halimede.plan.user_routes import tracked_routes
+from halimede.reconcile.foreign import ForeignObjects
 from halimede.reconcile.references import ReferencedObjects
 
 
@@ -27,6 +29,8 @@ class Readers:
     """ConfigMaps: users' and the records of revisions."""
     routes: ReferencedObjects
     """HTTPRoutes: users' and ours."""
+    foreign: ForeignObjects
+    """Foreign objects that have names of children."""
     metrics: MetricsReader
 
     def put(self, kind: Kind, live: Manifest) -> None:
@@ -57,8 +61,14 @@ async def observe(
         now: UNIX time.
     """
     owned, uid = senses.store.owned, deployment.metadata.uid
+    foreign = await senses.foreign.read(key, uid)
+    # The watch may not have shown yet that a child was deleted and another object has its name.
+    replaced = frozenset(map(child_key, foreign))
     children = tuple(
-        child for kind in CHILDREN for child in owned(kind, key) if _is_owned_by(child, uid)
+        child
+        for kind in CHILDREN
+        for child in owned(kind, key)
+        if is_owned_by(child, uid) and child_key(child) not in replaced
     )
     for kind, referenced in ((CONFIG_MAP, senses.inputs), (HTTP_ROUTE, senses.routes)):
         for child in children:
@@ -83,6 +93,7 @@ async def observe(
         rejected=frozenset(
             what for what, error in errors.items() if isinstance(error, RejectedError)
         ),
+        foreign=foreign,
     )
 
 
@@ -106,8 +117,3 @@ def _with_content(
         content = child if by_name is None else by_name[child["metadata"]["name"]]
         if content is not None and content["metadata"]["uid"] == child["metadata"]["uid"]:
             yield content
-
-
-def _is_owned_by(child: Manifest, uid: str) -> bool:
-    owners = child["metadata"].get("ownerReferences") or ()
-    return any(owner["uid"] == uid for owner in owners)

@@ -80,14 +80,13 @@ class Reconciler:
         errors = self._apply_errors.get(key, {})
         observed = await observe(key, deployment, self.senses, self._renderer, errors, now)
         plan = decide(observed, self._renderer, self.platform, now)
+        self.senses.foreign.retain(key, plan.taken)
         outcome = await execute_plan(plan, manifest, self.cluster, self.senses, now)
         self._keep_errors(key, outcome.failed)
         if plan.status is not None:
             _log_commands(key, new_commands(deployment.status, plan.status))
         self._update_metrics(key, deployment.status, plan.status)
-        result = Result(
-            self._requeue_after(plan, outcome.failed, errors), failed=bool(outcome.failed)
-        )
+        result = Result(self._requeue_after(plan, outcome, errors), failed=bool(outcome.failed))
         transition = describe_transition(deployment.status, plan.status)
         return await self._conclude(key, manifest, outcome, transition, result)
 
@@ -127,10 +126,10 @@ class Reconciler:
     def _requeue_after(
         self,
         plan: Plan,
-        failed: Mapping[str, OperatorError],
+        outcome: Outcome,
         before: Mapping[str, OperatorError],
     ) -> float:
-        if failed.keys() != before.keys():
+        if outcome.taken or outcome.failed.keys() != before.keys():
             return ERRORS_CHANGED_REQUEUE_SECONDS
         resync = self.resync_seconds * (0.9 + 0.2 * self.chance())
         return resync if plan.requeue_after is None else min(resync, plan.requeue_after)
@@ -151,6 +150,7 @@ class Reconciler:
         self.senses.inputs.forget(key)
         self.senses.routes.forget(key)
         self._renderer.forget(key)
+        self.senses.foreign.forget(key)
         self._with_metrics.discard(key)
         remove(key)
 
@@ -181,13 +181,14 @@ def _log_reconcile(key: Key, outcome: Outcome, transition: str | None, result: R
         "transition": transition,
         "writes": outcome.writes,
         "failed": sorted(outcome.failed),
+        "taken": sorted(outcome.taken),
         "conflict": outcome.conflict and str(outcome.conflict),
         "requeue_seconds": None
         if result.requeue_after is None
         else round(result.requeue_after, 3),
     }
     log.log(
-        logging.INFO if outcome.writes or outcome.failed else logging.DEBUG,
+        logging.INFO if outcome.writes or outcome.failed or outcome.taken else logging.DEBUG,
         "Reconciled" if outcome.conflict is None else "The object changed in the meantime",
         extra={name: value for name, value in fields.items() if value not in (None, [])},
     )

@@ -52,6 +52,8 @@ from halimede.render import names
 from halimede.render.env import render
 
 GRPC_PATH = "/inference.GRPCInferenceService"
+CANARY_SUFFIX = "-canary"
+"""At the end of the name of a canary Ingress, after the name of its main Ingress."""
 FULL_WEIGHT = 100
 """Percent."""
 RouteVariant = tuple[list[Manifest], list[Manifest]]
@@ -238,7 +240,7 @@ def _ingresses(
                 own = names.revision_name(entry, other.revision)
                 annotations = protocol | _canary_annotations(other.weight, extras.match)
                 rendered.append(
-                    _ingress(md, ingress, own, f"{suffix}-canary", path, port, annotations)
+                    _ingress(md, ingress, own, suffix + CANARY_SUFFIX, path, port, annotations)
                 )
     return tuple(rendered)
 

@@ -70,7 +70,8 @@ class Route:
     foreign_write: ForeignWrite | None = None
     """A change of the live objects by another field manager."""
     blocked: bool = False
-    """It belongs to the user and cannot be used until the user changes it."""
+    """It cannot be used until a user changes something: it belongs to the user, or objects of
+    others have names that it needs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ def record_write(status: Status, write: ForeignWrite | None, now: float) -> Stat
 
 
 def track_blocked(rollout: RolloutStatus, route: Route, now: float) -> RolloutStatus:
-    """Record that the user's route cannot be used, or can be again; then the clocks restart."""
+    """Record that the route cannot be used, or can be again; then the clocks restart."""
     if route.blocked and rollout.blocked_since is None:
         return rollout.evolve(blocked_since=now)
     if not route.blocked and rollout.blocked_since is not None:

@@ -1,4 +1,4 @@
-"""The log lines of each pass."""
+"""The log lines of each pass, and names that foreign objects have."""
 
 import copy
 import json
@@ -11,15 +11,23 @@ import pytest
 
 from halimede.adapters.cluster import Cluster
 from halimede.adapters.errors import ConflictError, RejectedError
-from halimede.adapters.kinds import CONFIG_MAP, HTTP_ROUTE, MODEL_DEPLOYMENT, Kind
+from halimede.adapters.kinds import (
+    CONFIG_MAP,
+    DISRUPTION_BUDGET,
+    HTTP_ROUTE,
+    MODEL_DEPLOYMENT,
+    SERVICE,
+    Kind,
+)
 from halimede.adapters.prometheus import PrometheusReader
 from halimede.adapters.store import Key, Listing, Store
 from halimede.api.base import Manifest
 from halimede.api.status import State
 from halimede.api.v1alpha1 import API_VERSION, KIND
 from halimede.log import JsonFormatter, TextFormatter
+from halimede.reconcile.foreign import ForeignObjects
 from halimede.reconcile.observe import Readers
-from halimede.reconcile.reconciler import Reconciler
+from halimede.reconcile.reconciler import ERRORS_CHANGED_REQUEUE_SECONDS, Reconciler
 from halimede.reconcile.references import ReferencedObjects
 from harness.fake_cluster import PLATFORM, START, FakeCluster
 from harness.fake_spec import SPEC
@@ -27,6 +35,12 @@ from tests.support.user_route import ROUTE_REF, patched, user_route
 
 KEY = Key("ml", "digits")
 PRIVATE = "hunter2"
+INGRESS = {"type": "Ingress", "ingress": {"host": "digits.example.com"}}
+AUTOSCALED = {
+    "replicas": None,
+    "autoscaling": {"maxReplicas": 3},
+    "resources": {"requests": {"cpu": "1"}},
+}
 
 
 def _too_late(what: str) -> ConflictError:
@@ -43,6 +57,8 @@ class FakeApiServer(Cluster):
     """Another client has written the user's routes since then."""
     rejected: str = ""
     """The kind that is rejected."""
+    conflicts: list[str] = field(default_factory=list)
+    """The names of the writes that were rejected with a conflict."""
     objects: dict[tuple[str, str], Manifest] = field(default_factory=dict)
     version: int = 1
 
@@ -55,11 +71,28 @@ class FakeApiServer(Cluster):
         """Raise, because a pass lists nothing."""
         raise NotImplementedError
 
-    async def apply(self, manifest: Manifest, manager: str = "halimede") -> Manifest:
-        """Store the object, or quote it in an error as the API server does."""
+    async def get_metadata(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
+        """Return the kind and the metadata of the stored object."""
+        live = await self.get(kind, namespace, name)
+        return {field: live[field] for field in ("kind", "metadata")} if live else None
+
+    async def create(self, manifest: Manifest, manager: str = "halimede") -> Manifest:
+        """Store the object if its name is free, or quote it in an error as the API server does."""
         assert manager
+        if (manifest["kind"], manifest["metadata"]["name"]) in self.objects:
+            self.conflicts.append(manifest["metadata"]["name"])
+            raise _too_late(manifest["kind"])
         if manifest["kind"] == self.rejected:
             raise RejectedError(f"invalid value: {PRIVATE}", 422)
+        return self._store(manifest)
+
+    async def apply(self, manifest: Manifest, manager: str = "halimede") -> Manifest:
+        """Store the object if it has the uid of the stored one."""
+        assert manager
+        live = self.objects.get((manifest["kind"], manifest["metadata"]["name"]))
+        if live is None or live["metadata"]["uid"] != manifest["metadata"]["uid"]:
+            self.conflicts.append(manifest["metadata"]["name"])
+            raise _too_late(manifest["kind"])
         return self._store(manifest)
 
     async def patch(
@@ -128,6 +161,7 @@ def _reconciler(server: FakeApiServer, deployment: Manifest) -> Reconciler:
             store=store,
             inputs=ReferencedObjects(server, CONFIG_MAP),
             routes=ReferencedObjects(server, HTTP_ROUTE),
+            foreign=ForeignObjects(server),
             metrics=PrometheusReader(None),
         ),
         platform=PLATFORM,
@@ -246,3 +280,101 @@ async def test_a_command_is_logged_for_audits(logs: pytest.LogCaptureFixture) ->
     (fields,) = (one for one in map(_fields, logs.records) if "audit" in one)
     assert (fields["message"], fields["audit"]) == ("Command executed", True)
     assert (fields["command"], fields["by"], fields["key"]) == ("pause@1", "ann", "ml/digits")
+
+
+def _foreign_service(uid: str) -> Manifest:
+    metadata = {"name": KEY.name, "namespace": KEY.namespace, "uid": uid}
+    return {"kind": "Service", "metadata": metadata, "spec": {"selector": {"app": "old"}}}
+
+
+def _reason(server: FakeApiServer) -> str:
+    (ready,) = (
+        one
+        for one in server.objects[KIND, KEY.name]["status"]["conditions"]
+        if one["type"] == "Ready"
+    )
+    return str(ready["reason"])
+
+
+async def _reconcile(reconciler: Reconciler, times: int) -> None:
+    for _ in range(times):
+        await reconciler.reconcile(KEY)
+
+
+async def test_an_object_of_others_is_found_once_and_left_alone(
+    logs: pytest.LogCaptureFixture,
+) -> None:
+    """Given a Service of that name, one create is rejected, and what depends on it is not sent."""
+    server = FakeApiServer()
+    server.objects["Service", KEY.name] = theirs = _foreign_service("uid-theirs")
+    reconciler = _reconciler(server, _deployment(expose=INGRESS))
+    result = await reconciler.reconcile(KEY)
+    assert result.requeue_after == ERRORS_CHANGED_REQUEUE_SECONDS
+    (record,) = logs.records
+    assert (record.levelname, _fields(record)["taken"]) == ("INFO", ["Service/digits"])
+    await _reconcile(reconciler, 3)
+    written = server.version
+    await _reconcile(reconciler, 3)
+    assert (server.conflicts, server.version) == ([KEY.name], written)
+    assert server.objects["Service", KEY.name] is theirs
+    assert not any(kind == "Ingress" for kind, _ in server.objects)
+    assert _reason(server) == "NameTaken"
+
+
+async def test_a_name_that_is_free_again_is_used() -> None:
+    """Given the Service of others is deleted, the next reconcile creates what was missing."""
+    server = FakeApiServer()
+    server.objects["Service", KEY.name] = _foreign_service("uid-theirs")
+    reconciler = _reconciler(server, _deployment(expose=INGRESS))
+    await _reconcile(reconciler, 3)
+    del server.objects["Service", KEY.name]
+    await _reconcile(reconciler, 2)
+    assert server.objects["Service", KEY.name]["spec"]["selector"]["halimede.dev/name"] == KEY.name
+    assert ("Ingress", KEY.name) in server.objects
+    assert _reason(server) == "Deploying"
+
+
+async def test_a_child_that_was_replaced_is_not_taken_over() -> None:
+    """Given another object with the name of a child that the watch still shows, it is kept."""
+    server = FakeApiServer()
+    reconciler = _reconciler(server, _deployment())
+    await _reconcile(reconciler, 2)
+    server.objects["Service", KEY.name] = theirs = _foreign_service("uid-new")
+    store = reconciler.senses.store
+    (stale,) = (one for one in store.owned(SERVICE, KEY) if one["metadata"]["name"] == KEY.name)
+    metadata = stale["metadata"] | {"resourceVersion": "100"}
+    store.put(SERVICE, stale | {"metadata": metadata, "spec": {}})
+    await _reconcile(reconciler, 3)
+    assert (server.conflicts, _reason(server)) == ([KEY.name], "NameTaken")
+    assert server.objects["Service", KEY.name] is theirs
+
+
+async def test_a_child_that_the_watch_does_not_show_is_repaired() -> None:
+    """Given a child that has lost the label of the watch, it is applied, not reported."""
+    server = FakeApiServer()
+    reconciler = _reconciler(server, _deployment())
+    await _reconcile(reconciler, 2)
+    (budget,) = (one for (kind, _), one in server.objects.items() if "Budget" in kind)
+    reconciler.senses.store.drop(DISRUPTION_BUDGET, budget)
+    bare = {**budget["metadata"], "labels": {}}
+    server.objects["PodDisruptionBudget", KEY.name] = {**budget, "metadata": bare}
+    await _reconcile(reconciler, 1)
+    live = server.objects["PodDisruptionBudget", KEY.name]
+    assert live["metadata"]["labels"]["halimede.dev/name"] == KEY.name
+    assert _reason(server) == "Deploying"
+
+
+async def test_what_depends_on_a_missing_child_is_not_written() -> None:
+    """Given a ConfigMap that cannot be created, it is unknown whose it is: no pod mounts it."""
+    server = FakeApiServer(rejected="ConfigMap")
+    reconciler = _reconciler(server, _deployment(**AUTOSCALED))
+    await _reconcile(reconciler, 3)
+    assert _reason(server) == "ApplyFailed"
+    made = {kind for kind, _ in server.objects}
+    assert made.isdisjoint({"ConfigMap", "Deployment", "HorizontalPodAutoscaler"})
+    assert made >= {"Service", "HTTPRoute", "PodDisruptionBudget"}
+    server.rejected = ""
+    await _reconcile(reconciler, 2)
+    assert {"ConfigMap", "Deployment", "HorizontalPodAutoscaler"} <= {
+        kind for kind, _ in server.objects
+    }

@@ -56,7 +56,11 @@ def route_conflict(ctx: RolloutContext) -> Decision | None:
 
 
 def route_blocked(ctx: RolloutContext) -> Decision | None:
-    """Hold while the user's route does not exist or has no backend for the model."""
+    """Hold while the route cannot be used, until a user changes something.
+
+    The user's route does not exist or has no backend for the model, or foreign objects have
+    names that the rollout needs.
+    """
     if not ctx.facts.route.blocked:
         return None
     return wait(ctx, Reason.ROUTE_NOT_ACCEPTED, ctx.facts.route.message)
