@@ -11,6 +11,7 @@ from localcluster import build
 from localcluster.addons.gateway_crds import FOLDER
 from localcluster.cluster import Cluster, up
 from tests.support.clusters import share_cluster
+from tests.support.operator_account import OperatorAccount, install
 from tests.support.workers import pytest_xdist_make_scheduler
 
 __all__ = ["pytest_xdist_make_scheduler"]  # a hook that pytest finds here
@@ -27,6 +28,14 @@ def api_server() -> Iterator[Cluster]:
         cluster.kubectl("apply", "--server-side", "-f", "crds")
         cluster.kubectl("wait", "--for=condition=Established", "crd/modeldeployments.halimede.dev")
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def operator_account(
+    api_server: Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> OperatorAccount:
+    """Install the operator's account with the rights and the policies of the chart."""
+    return install(api_server, tmp_path_factory.mktemp("account"))
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,12 @@ EVERYTHING: dict[str, Any] = {
         "logLevel": "debug",
         "extraEnv": [{"name": "TZ", "value": "UTC"}],
     },
-    "rbac": {"protectSpec": False, "verifyCommands": False, "userRoles": False},
+    "rbac": {
+        "protectSpec": False,
+        "protectObjects": False,
+        "verifyCommands": False,
+        "userRoles": False,
+    },
     "serviceAccount": {"annotations": {"example.com/role": "reader"}},
     "podAnnotations": {"example.com/a": "1"},
     "podLabels": {"team": "models"},

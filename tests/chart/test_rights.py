@@ -1,18 +1,9 @@
-import json
-from collections.abc import Callable, Iterator
-from functools import partial
-from itertools import count
 from typing import Any
 
 import pytest
-import yaml
 
 from halimede.adapters.kinds import CHILDREN, MODEL_DEPLOYMENT, WATCHED
-from localcluster.access import ClusterError
-from localcluster.cluster import Cluster
-from tests.api.objects import BY_SERVICE, model_deployment
-from tests.chart.rendering import Helm, Rendered
-from tests.support.waiting import wait_until
+from tests.chart.rendering import Helm
 
 SCOPES: dict[str, dict[str, Any]] = {
     "cluster": {},
@@ -124,96 +115,3 @@ def test_the_rights_are_the_operators(helm: Helm, values: dict[str, Any]) -> Non
         role for role in roles if role not in users
     ]
     assert users <= set(roles)
-
-
-def patch_as(api_server: Cluster, user: str, name: str, patch: dict[str, Any]) -> str:
-    """Patch a ModelDeployment as a user, and return the answer of the API server."""
-    merge = ("--type=merge", f"--patch={json.dumps(patch)}")
-    try:
-        return api_server.kubectl("patch", "mdeploy", name, f"--as={user}", *merge)
-    except ClusterError as error:
-        return str(error)
-
-
-def test_the_operator_cannot_write_a_spec(helm: Helm, api_server: Cluster) -> None:
-    """It may patch the object, but the API server rejects changes of the spec."""
-    rendered = helm.rendered(SCOPES["cluster"])
-    kinds = ("ClusterRole", "ClusterRoleBinding", "ValidatingAdmissionPolicy")
-    given = rendered.of_kind(*kinds, "ValidatingAdmissionPolicyBinding")
-    api_server.kubectl("apply", "-f-", input=yaml.safe_dump_all(given))
-    asked = json.dumps(model_deployment(BY_SERVICE, name="guarded"))
-    api_server.kubectl("apply", "-f-", input=asked)
-    account = rendered.only("Deployment")["spec"]["template"]["spec"]["serviceAccountName"]
-    operator = f"system:serviceaccount:halimede-system:{account}"
-    patched = partial(patch_as, api_server, operator, "guarded")
-
-    # Until the policy is active the patch succeeds; repeating it changes nothing.
-    specs = ({"spec": {"replicas": number}} for number in count(2))
-    denied = "the operator writes the finalizer and the status only"
-    wait_until(lambda: patched(next(specs)), lambda said: denied in said)
-    assert "patched" in patched({"metadata": {"finalizers": ["halimede.dev/route"]}})
-    assert "patched" in patched({"metadata": {"finalizers": None}})
-    assert "patched" in api_server.kubectl(
-        "patch", "mdeploy", "guarded", "--type=merge", '--patch={"spec": {"replicas": 1}}'
-    )
-    api_server.kubectl("delete", "mdeploy", "guarded")
-    api_server.kubectl("delete", "-f-", input=yaml.safe_dump_all(given))
-
-
-@pytest.fixture
-def installed(helm: Helm, api_server: Cluster) -> Iterator[Rendered]:
-    """Install the chart's cluster-scoped objects."""
-    rendered = helm.rendered(SCOPES["cluster"])
-    kinds = ("ClusterRole", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
-    text = yaml.safe_dump_all(rendered.of_kind(*kinds))
-    api_server.kubectl("apply", "-f-", input=text)
-    yield rendered
-    api_server.kubectl("delete", "-f-", input=text)
-
-
-@pytest.fixture
-def annotate(api_server: Cluster, installed: Rendered) -> Iterator[Callable[[str, str, str], str]]:
-    """Return a function that gives a command as a user, in a name, and returns the answer."""
-    release = installed.only("Deployment")["spec"]["template"]["spec"]["serviceAccountName"]
-    api_server.kubectl("apply", "-f-", input=json.dumps(model_deployment(BY_SERVICE, name="led")))
-    for user, roles in {"ann": ("edit", "operate"), "bob": ("edit",)}.items():
-        for role in roles:
-            api_server.kubectl(
-                *("create", "rolebinding", f"{user}-{role}"),
-                *(f"--clusterrole={release}-{role}", f"--user={user}"),
-            )
-
-    def give(user: str, command: str, by: str) -> str:
-        annotations = {"halimede.dev/command": command, "halimede.dev/command-by": by}
-        return patch_as(api_server, user, "led", {"metadata": {"annotations": annotations}})
-
-    tokens = count(1)
-    wait_until(
-        lambda: give("ann", f"pause@{next(tokens)}", "nobody"),
-        lambda said: "must be the name of the user who gives the command" in said,
-    )
-    yield give
-    api_server.kubectl("delete", "mdeploy", "led")
-    api_server.kubectl("delete", "rolebinding", "ann-edit", "ann-operate", "bob-edit")
-
-
-def test_a_command_needs_a_right_and_the_own_name(
-    annotate: Callable[[str, str, str], str],
-) -> None:
-    """Given two users who may edit, only the one who may operate gives commands, in her name."""
-    assert "patched" in annotate("ann", "abort@1000", "ann")
-    assert "set it to ann" in annotate("ann", "abort@1001", "bob")
-    assert "bob may not give commands" in annotate("bob", "abort@1002", "bob")
-    assert "bob may not give commands" in annotate("bob", "abort@1000", "bob")
-    assert "patched" in annotate("bob", "", "")
-
-
-def test_a_new_object_may_have_no_command_of_others(
-    api_server: Cluster, annotate: Callable[[str, str, str], str]
-) -> None:
-    """Given an object that is created with a command, the same holds."""
-    assert annotate
-    manifest = model_deployment(BY_SERVICE, name="new")
-    manifest["metadata"]["annotations"] = {"halimede.dev/command": "abort@1"}
-    with pytest.raises(ClusterError, match="must be the name of the user"):
-        api_server.kubectl("create", "-f-", input=json.dumps(manifest))

@@ -56,6 +56,8 @@ REJECTED: list[tuple[str, dict[str, Any]]] = [
     ("/serviceAccount/annotations/a", {"serviceAccount": {"annotations": {"a": 1}}}),
     ("/rbac", {"rbac": {"admin": True}}),
     ("/rbac/create", {"rbac": {"create": "no"}}),
+    ("/rbac/protectSpec", {"rbac": {"protectSpec": "no"}}),
+    ("/rbac/protectObjects", {"rbac": {"protectObjects": "no"}}),
     ("/resources", {"resources": {"memory": "1Gi"}}),
     ("/terminationGracePeriodSeconds", {"terminationGracePeriodSeconds": 0}),
     ("/podAnnotations/a", {"podAnnotations": {"a": True}}),

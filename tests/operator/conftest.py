@@ -22,6 +22,7 @@ from halimede.render.names import MANAGER
 from localcluster.cluster import Cluster
 from localcluster.waiting import show_end
 from tests.operator.ready_pods import MACHINE, NODE
+from tests.support.operator_account import OperatorAccount
 from tests.support.waiting import wait_until
 
 _numbers = itertools.count(1)
@@ -106,15 +107,18 @@ async def kube(api_server: Cluster) -> AsyncIterator[KubeCluster]:
 
 
 @pytest.fixture
-def start(api_server: Cluster, namespace: str, tmp_path: Path) -> Iterator[Start]:
-    """Return a function that starts an operator for the namespace; all are killed afterwards."""
+def start(operator_account: OperatorAccount, namespace: str, tmp_path: Path) -> Iterator[Start]:
+    """Return a function that starts an operator for the namespace; all are killed afterwards.
+
+    It has the rights and the policies of the chart.
+    """
     started: list[Process] = []
 
     def begin() -> Process:
         log = tmp_path / f"halimede-{len(started)}.log"
         environment = {
             **os.environ,
-            "KUBECONFIG": str(api_server.kubeconfig),
+            "KUBECONFIG": str(operator_account.kubeconfig),
             "HALIMEDE_NAMESPACES": namespace,
             "HALIMEDE_HTTP_PORT": "0",
             "HALIMEDE_LOG_FORMAT": "text",

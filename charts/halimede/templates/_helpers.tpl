@@ -44,3 +44,21 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 {{- end -}}
+
+{{- define "halimede.byTheOperator" -}}
+- name: by-the-operator
+  expression: request.userInfo.username == "system:serviceaccount:{{ .Release.Namespace }}:{{ include "halimede.serviceAccountName" . }}"
+{{- end -}}
+
+{{- /* Binds the policy .name, with .actions. */ -}}
+{{- define "halimede.policyBinding" -}}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  name: {{ .name }}
+  labels:
+    {{- include "halimede.labels" .root | nindent 4 }}
+spec:
+  policyName: {{ .name }}
+  validationActions: {{ toJson .actions }}
+{{- end -}}
