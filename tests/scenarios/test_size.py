@@ -1,8 +1,8 @@
-"""The status stays small; the fake API server rejects 12 KB or more."""
+"""The status stays small; the fake API server rejects 14 KB or more."""
 
 import json
 
-from bench.decide import REVISIONS, crowded
+from bench.decide import REVISIONS, WARM, crowded
 from halimede.api.analysis import Analysis
 from halimede.api.base import Manifest
 from halimede.api.status import Evidence, State
@@ -12,8 +12,8 @@ from halimede.judge.counts import WindowCounts
 from halimede.judge.evidence import initial_evidence, update_confirmation, update_evidence
 from halimede.judge.reading import Counts
 from halimede.judge.thresholds import levels, limits
-from halimede.plan.desired import revision_configmaps
 from halimede.plan.planner import decide
+from halimede.plan.records import revision_configmaps
 from halimede.plan.renderer import Renderer
 from halimede.plan.status_limits import trim
 from harness.fake_cluster import MOST_BYTES, PLATFORM, FakeCluster
@@ -52,29 +52,35 @@ def _judged() -> Evidence:
 def test_a_decision_over_twenty_revisions_is_always_the_same() -> None:
     """Given the maximum of revisions, a repeated decision is the same, whatever is cached."""
     observed, now = crowded()
-    assert len(revision_configmaps(observed.children)) == REVISIONS
+    assert len(revision_configmaps("digits", observed.children)) == REVISIONS
     renderer = Renderer()
     first, second = (decide(observed, renderer, PLATFORM, now) for _ in range(2))
     assert first == second == decide(observed, Renderer(), PLATFORM, now)
 
 
 def test_a_long_life_leaves_a_small_status() -> None:
-    """Given every list full, a long step and every source, the status is under 12 KB."""
+    """Given every list full, a long step and every source, the status is under 14 KB.
+
+    Revisions that are warm and others that are not are the most that can be kept. Each has 58
+    bytes of `records`, as a digest that is shortened can be forged.
+    """
     cluster = FakeCluster()
     cluster.spec["rollout"] |= {"strategy": "BlueGreen", "scaleDownDelaySeconds": 604800}
     cluster.spec["rollout"]["blueGreen"] = {"autoPromote": True, "bakeSeconds": 0}
     cluster.until(cluster.ready)
-    for number in range(2, 13):
+    for number in range(2, WARM + 12):
+        if number == WARM + 2:
+            cluster.edit(lambda spec: spec["rollout"].update(scaleDownDelaySeconds=0))
         cluster.model(number).until(cluster.ready)
     steps = [{"weight": 20, "minSeconds": 86400}]
     cluster.edit(lambda spec: spec["rollout"].update(strategy="Canary", canary={"steps": steps}))
-    for number in range(13, 24):
+    for number in range(30, 41):
         cluster.model(number).until(lambda: cluster.state is State.ANALYSING)
         cluster.annotations[COMMANDER_ANNOTATION] = "system:serviceaccount:" + "x" * 120
         assert cluster.rollout is not None
         cluster.command(f"abort:{cluster.rollout.revision}@{number:018}")
         cluster.until(lambda: cluster.state is None)
-    cluster.model(24).until(lambda: cluster.state is State.ANALYSING).run(900)
+    cluster.model(50).until(lambda: cluster.state is State.ANALYSING).run(900)
     early = size(cluster.status)
     cluster.run(1800)
     status = cluster.parsed
@@ -83,8 +89,9 @@ def test_a_long_life_leaves_a_small_status() -> None:
         status.history,
         status.failed_revisions,
         status.commands,
+        status.records,
     )
-    assert [len(one) for one in lists] == [10, 10, 5, 5]
+    assert [len(one) for one in lists] == [WARM, WARM + 10, 5, 5, WARM + 12]
     assert size(cluster.status) < early + 100
     assert status.rollout is not None
     rollout = status.rollout.evolve(evidence=_judged())

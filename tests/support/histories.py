@@ -159,6 +159,14 @@ class History(RuleBasedStateMachine):
         """Restore the pods of a revision."""
         self.world.broken.pop(revision, None)
 
+    @rule(revision=st.sampled_from(REVISIONS), chance=RARELY)
+    def replace_record(self, revision: str, chance: int) -> None:
+        """Replace the record of a revision, or restore all of them."""
+        if chance == 0:
+            self.world.invalid_records[revision] = "It was replaced"
+        else:
+            self.world.invalid_records.clear()
+
     @rule(
         verdict=st.sampled_from((None, *Verdict, *[Verdict.PASS] * 4)),
         doubt=st.sampled_from((0.0, 0.0, 0.0, 2.0)),
@@ -210,6 +218,7 @@ class History(RuleBasedStateMachine):
             return
         world = self.world
         world.broken.clear()
+        world.invalid_records.clear()
         world.accepted, world.invalid, world.room = True, None, None
         world.replicas, world.verdict = max(2, world.replicas), Verdict.PASS
         world.doubt = 0.0

@@ -53,6 +53,7 @@ class Watcher:
             self._gives_up_only_what_is_replaced(ctx)
         self._asks_for_no_more_than_allowed(desired)
         self._keeps_the_control_share(before)
+        self._rolls_out_no_invalid_record()
         self._has_a_reason_to_wait()
 
     def rests(self) -> None:
@@ -185,6 +186,12 @@ class Watcher:
         elif after.weight < 100:
             control = control_percent(after, self.world.settings, by_pods=self.world.by_pods)
             assert after.weight >= 100 - control, f"I13: {after.weight} % of {control}"
+
+    def _rolls_out_no_invalid_record(self) -> None:
+        """I15: no pass leaves a rollout to a revision whose record is invalid."""
+        rollout = self.world.status.rollout
+        if rollout is not None and rollout.state in BEFORE_COMMIT:
+            assert rollout.revision not in self.world.invalid_records, f"I15: {rollout.state}"
 
     def _abort_is_one_pass_away(self, ctx: RolloutContext) -> None:
         """I7: in every state an abort takes the canary's weight in the next write."""

@@ -55,6 +55,8 @@ class MachineWorld:
     """Number of pods that fit into the cluster. None: all."""
     running: dict[str, int] = field(default_factory=dict)
     """Number of scheduled pods of each revision."""
+    invalid_records: dict[str, str] = field(default_factory=dict)
+    """Revisions with an invalid record, and why."""
     accepted: bool = True
     rejected: bool = False
     """The gateway rejects the present route."""
@@ -98,6 +100,7 @@ class MachineWorld:
             workloads={revision: self.workload(revision) for revision in self.desired},
             route=Route(applied=applied, accepted=self.accepted, rejected=self.rejected),
             replicas=self.replicas,
+            invalid_records=dict(self.invalid_records),
         )
 
     @property

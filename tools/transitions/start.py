@@ -2,7 +2,7 @@
 
 from halimede.api.status import State
 from halimede.rollout import states
-from tools.transitions.row import Edge, Transition, in_order
+from tools.transitions.row import Edge, Transition, abort_edges, in_order
 
 START = (
     Transition(
@@ -91,6 +91,29 @@ START = (
             "plan.conditions.ready_state",
         ),
         unchanged=(None, *in_order(states.UNDECIDED)),
+    ),
+    Transition(
+        "record-invalid",
+        "The record of the revision that the spec asks for is not the one that was written.",
+        "No rollout to the revision starts, and one that is under way is aborted, which is not"
+        " recorded as a failure (InvalidRecord). Nothing is rendered from the record. Once it is"
+        " restored, the rollout starts.",
+        (
+            "rollout.checks.start.record_invalid",
+            "rollout.checks.safety.record_invalid",
+            "plan.records.read_records",
+            "plan.conditions.build_conditions",
+        ),
+        unchanged=(None,),
+        edges=abort_edges(*in_order(states.UNDECIDED)),
+    ),
+    Transition(
+        "hash-collision",
+        "The spec asks for a new revision whose hash names another one.",
+        "`collisionCount` is raised, which gives the new revision another hash; its rollout"
+        " starts.",
+        ("plan.records.choose_target", "plan.records.store_target", "rollout.checks.start.begin"),
+        edges=(Edge((None,), State.STARTING),),
     ),
     Transition(
         "scaled-to-zero",

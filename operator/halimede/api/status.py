@@ -363,6 +363,12 @@ class Status(ApiModel):
     newer_revision: RevisionHash | None = None
     """What this version of the operator renders from the spec, if that is not `target`. An upgrade
     does not roll it out; the next change of the spec's pod does."""
+    collision_count: int | None = None
+    """How many times the hash of the spec's revision named another one. It salts the hash; absent:
+    it never did."""
+    records: dict[RevisionHash, str] = {}
+    """SHA-256, in Base64, of the record of each revision that is kept: of `data` and `binaryData`
+    of its ConfigMap. Nothing is rendered from a record of another content."""
     rollout: RolloutStatus | None = None
     last_rollout: FinishedRollout | None = None
     warm_revisions: Annotated[tuple[WarmRevision, ...], Field(max_length=MOST_WARM)] = ()

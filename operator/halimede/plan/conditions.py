@@ -14,6 +14,7 @@
 | the canary failed, stable serves | False CanaryFailed | True | | True |
 | the spec is invalid | False InvalidSpec | unchanged | | True |
 | foreign objects have names of children | False NameTaken | unchanged, or False | | True |
+| the record of a revision is invalid | False InvalidRecord | unaffected | unaffected | True |
 | a child cannot be written | False ApplyFailed | unchanged | True | |
 | no gateway accepts the route | False RouteNotAccepted | False | True | |
 | another field manager writes the route | Unknown RouteConflict | True | True | |
@@ -37,7 +38,7 @@ from halimede.rollout.context import WaitReason
 from halimede.rollout.events import join_sentences
 from halimede.rollout.facts import NEEDS_HELP, Facts, Workload
 from halimede.rollout.route_conflict import active_conflict
-from halimede.rollout.sizing.traffic import weights
+from halimede.rollout.sizing.traffic import revisions_to_keep, weights
 
 NOT_RUNNING = frozenset({Reason.UNAVAILABLE, Reason.ROUTE_NOT_ACCEPTED})
 
@@ -57,7 +58,7 @@ class ConditionInput:
     taken: tuple[Manifest, ...]
     """Foreign objects that have names of children."""
     lost: tuple[str, ...]
-    """Revisions that should have pods but whose records are gone."""
+    """Revisions that should have pods but whose records are gone or invalid."""
     now: float
 
     @property
@@ -90,6 +91,12 @@ class ConditionInput:
         since = self.facts.route.since
         return since is not None and self.now - since >= ROUTE_WAIT_SECONDS
 
+    @property
+    def invalid_records(self) -> tuple[str, ...]:
+        """What is wrong with the records of revisions that are kept, and what to do."""
+        kept, invalid = revisions_to_keep(self.status), self.facts.invalid_records
+        return tuple(message for revision, message in invalid.items() if revision in kept)
+
     def before(self, type_: ConditionType) -> Condition | None:
         """Return the old condition of a type."""
         return next((one for one in self.status.conditions if one.type is type_), None)
@@ -112,19 +119,24 @@ def build_conditions(situation: ConditionInput) -> tuple[Condition, ...]:
     message = state.message + "".join(
         f" The record of revision {revision} is lost: its Deployment is kept unchanged."
         for revision in situation.lost
+        if revision not in situation.facts.invalid_records
     )
+    ready: tuple[ConditionStatus, Reason | NotReadyReason, str]
+    ready, stalled = (state.ready, state.reason, message), state.stalled
+    if faults := situation.invalid_records:
+        ready = "False", Reason.INVALID_RECORD, join_sentences(*faults, message)
+        stalled = stalled or Reason.INVALID_RECORD
     conditions = [
-        _condition(situation, ConditionType.READY, state.ready, state.reason, message),
+        _condition(situation, ConditionType.READY, *ready),
         _available(situation),
     ]
     if state.reconciling is not None:
         conditions.append(
             _condition(situation, ConditionType.RECONCILING, "True", state.reconciling, message)
         )
-    if state.stalled is not None:
-        conditions.append(
-            _condition(situation, ConditionType.STALLED, "True", state.stalled, message)
-        )
+    if stalled is not None:
+        text = ready[2] if stalled is Reason.INVALID_RECORD else message
+        conditions.append(_condition(situation, ConditionType.STALLED, "True", stalled, text))
     return tuple(conditions)
 
 

@@ -1,18 +1,17 @@
 """Render the desired children of a status, and compare them with the live ones."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from contextlib import suppress
 from dataclasses import dataclass
 
 from halimede.api.base import Manifest, RevisionHash
 from halimede.api.status import Status
-from halimede.plan.cluster_state import revision_of, spec_replicas
+from halimede.plan.cluster_state import spec_replicas
 from halimede.plan.foreign import ChildKey, child_key
 from halimede.plan.plan import ObjectRef
 from halimede.plan.renderer import Renderer, RenderKey
 from halimede.plan.write_order import ROUTES, is_canary, split_by_names
-from halimede.render.revision import InvalidRecordError, Revision
+from halimede.render.revision import Revision
 from halimede.render.traffic import Backend
 from halimede.rollout.context import RolloutContext
 from halimede.rollout.sizing import traffic
@@ -25,29 +24,6 @@ class ChildDiff:
     applies: tuple[Manifest, ...]
     deletes: tuple[ObjectRef, ...]
     handovers: tuple[Manifest, ...]
-
-
-def revision_configmaps(children: Iterable[Manifest]) -> dict[str, Manifest]:
-    """Return the ConfigMaps that record revisions, by revision."""
-    return {
-        revision: child
-        for child in children
-        if child["kind"] == "ConfigMap" and (revision := revision_of(child)) is not None
-    }
-
-
-def load_revisions(
-    renderer: Renderer,
-    owner: RenderKey,
-    known: Mapping[str, Manifest],
-    needed: AbstractSet[RevisionHash],
-) -> dict[RevisionHash, Revision]:
-    """Read revisions from their ConfigMaps. A revision that cannot be read is left out."""
-    revisions = {}
-    for name in needed & known.keys():
-        with suppress(InvalidRecordError):
-            revisions[name] = renderer.load_revision(owner, known[name])
-    return revisions
 
 
 def weighted_backends(status: Status) -> tuple[Backend, ...]:
@@ -101,9 +77,9 @@ def diff_children(
     renderer: Renderer,
     live: tuple[Manifest, ...],
     desired: tuple[Manifest, ...],
-    untouched: frozenset[str],
-    kept: frozenset[str] = frozenset(),
-    taken: frozenset[ChildKey] = frozenset(),
+    untouched: AbstractSet[str],
+    kept: AbstractSet[str],
+    taken: frozenset[ChildKey],
 ) -> ChildDiff:
     """Compare the live children with the desired ones.
 
@@ -111,8 +87,8 @@ def diff_children(
         renderer: It caches comparisons.
         live: Children with our labels and the owner's uid.
         desired: The desired children.
-        untouched: Revisions that serve but cannot be rendered: their children are not deleted.
-        kept: Revisions that may serve again: their ConfigMaps are not deleted.
+        untouched: Names of children that cannot be rendered and may serve: they are not deleted.
+        kept: Names of ConfigMaps that record revisions which may serve again: likewise.
         taken: Names that foreign objects have.
     """
     live_by_key = {child_key(child): child for child in live}
@@ -130,8 +106,8 @@ def diff_children(
         ObjectRef(child["kind"], child["metadata"]["name"], child["metadata"]["uid"])
         for key, child in live_by_key.items()
         if key not in desired_by_key
-        and revision_of(child) not in untouched
-        and not (child["kind"] == "ConfigMap" and revision_of(child) in kept)
+        and child["metadata"]["name"] not in untouched
+        and not (child["kind"] == "ConfigMap" and child["metadata"]["name"] in kept)
         and not child["metadata"].get("deletionTimestamp")
         and not (without_route and child["kind"] in ROUTES and not is_canary(child))
     )

@@ -1,6 +1,6 @@
 """Decide from the observed state what one reconcile writes. Pure; the time is an argument."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
 from halimede.api.base import Manifest, RevisionHash
@@ -16,19 +16,24 @@ from halimede.plan.desired import (
     ChildDiff,
     desired_children,
     diff_children,
-    load_revisions,
-    revision_configmaps,
     traffic_objects,
     weighted_backends,
 )
 from halimede.plan.foreign import NAME_TAKEN_REQUEUE_SECONDS, child_key, with_names
 from halimede.plan.observed import Observed
 from halimede.plan.plan import Plan
+from halimede.plan.records import (
+    Records,
+    choose_target,
+    collision_events,
+    read_records,
+    store_target,
+    without_lost_records,
+)
 from halimede.plan.renderer import Renderer, RenderKey, render_key
 from halimede.plan.status_limits import trim
 from halimede.plan.user_routes import plan_route_changes
 from halimede.render.images import Platform
-from halimede.render.revision import Revision
 from halimede.rollout.analysis_schedule import analyse
 from halimede.rollout.checks.safety import REJECTED_GRACE_SECONDS
 from halimede.rollout.checks.waits import ROUTE_WAIT_SECONDS
@@ -53,6 +58,7 @@ WARN_ON: frozenset[Reason | NotReadyReason] = frozenset(
     {
         Reason.INVALID_SPEC,
         Reason.NAME_TAKEN,
+        Reason.INVALID_RECORD,
         Reason.APPLY_FAILED,
         Reason.UNAVAILABLE,
         Reason.ROUTE_NOT_ACCEPTED,
@@ -69,28 +75,30 @@ WARN_ON: frozenset[Reason | NotReadyReason] = frozenset(
 def decide(observed: Observed, renderer: Renderer, platform: Platform, now: float) -> Plan:
     """Plan one reconcile of a ModelDeployment."""
     md = observed.deployment
-    key, records = render_key(md), revision_configmaps(observed.children)
+    key = render_key(md)
+    records = read_records(renderer, key, observed)
     invalid = _invalid_message(renderer, key, platform, observed)
-    rendered = (
-        renderer.render_revision(key, platform, observed.inputs) if invalid is None else None
-    )
-    target = _target(renderer, key, md.status, rendered, records) if rendered else None
+    target = None
+    if invalid is None:
+        rendered = renderer.render_revision(key, platform, observed.inputs)
+        target = choose_target(rendered, platform, records)
     hash_ = target.hash if target else _last_target(md.status)
     if hash_ is None:
         return _nothing_to_serve(observed, renderer, invalid, now)
-    ctx, decision = _run_machine(observed, renderer, key, hash_, invalid, now)
+    ctx, decision = _run_machine(observed, renderer, key, records, hash_, invalid, now)
     foreign = frozenset(map(child_key, observed.foreign))
     route_changes = plan_route_changes(
         md, decision.status, observed.routes, weighted_backends(decision.status), foreign, now
     )
-    status = decision.status.evolve(
-        user_routes=route_changes.routes,
-        newer_revision=_newer_revision(md.status, rendered, target),
+    status = decision.status.evolve(user_routes=route_changes.routes)
+    status = store_target(status, records, target)
+    decision = replace(
+        decision, status=status, events=(*collision_events(records, target), *decision.events)
     )
-    decision, new_ctx = replace(decision, status=status), replace(ctx, status=status)
-    revisions = load_revisions(renderer, key, records, traffic.revisions_with_workloads(status))
-    if target is not None:
-        revisions[target.hash] = target
+    new_ctx = replace(ctx, status=status)
+    revisions = records.load_all(traffic.revisions_with_workloads(status))
+    if target is not None and target.revision is not None:
+        revisions[target.hash] = target.revision
     children = desired_children(
         renderer, key, new_ctx, revisions, traffic_objects(renderer, key, decision.status)
     )
@@ -101,8 +109,8 @@ def decide(observed: Observed, renderer: Renderer, platform: Platform, now: floa
         renderer,
         observed.children,
         children,
-        lost,
-        traffic.revisions_to_keep(decision.status),
+        frozenset(map(records.name, lost)),
+        frozenset(map(records.name, traffic.revisions_to_keep(decision.status))),
         foreign,
     )
     plan = _plan(observed, status, decision, diff, new_ctx)
@@ -128,37 +136,6 @@ def _invalid_message(
     return " ".join(f"{violation}." for violation in violations) or None
 
 
-def _target(
-    renderer: Renderer,
-    key: RenderKey,
-    status: Status,
-    rendered: Revision,
-    records: Mapping[str, Manifest],
-) -> Revision:
-    """Find the revision that the spec asks for, as it was recorded if it is not new.
-
-    A revision that another version of the operator rendered from the same spec remains the target,
-    so that an upgrade rolls out nothing.
-    """
-    current = (one.revision for one in (status.target, status.stable) if one is not None)
-    warm = (one.revision for one in status.warm_revisions)
-    former = (one.revision for one in status.history)
-    for name in (rendered.hash, *current, *warm, *former):
-        recorded = load_revisions(renderer, key, records, {name}).get(name)
-        if recorded and (name == rendered.hash or recorded.spec_digest == rendered.spec_digest):
-            return recorded
-    return rendered
-
-
-def _newer_revision(
-    status: Status, rendered: Revision | None, target: Revision | None
-) -> RevisionHash | None:
-    """Return what the spec would be rendered to now, if that is not the target."""
-    if rendered is None or target is None:
-        return status.newer_revision
-    return None if rendered.hash == target.hash else rendered.hash
-
-
 def _last_target(status: Status) -> RevisionHash | None:
     """Return the revision to keep while the spec is invalid; None: there is none."""
     fallback = status.target or status.stable
@@ -169,6 +146,7 @@ def _run_machine(
     observed: Observed,
     renderer: Renderer,
     key: RenderKey,
+    records: Records,
     target: RevisionHash,
     invalid: str | None,
     now: float,
@@ -177,12 +155,15 @@ def _run_machine(
     if status.target is None and status.stable is None:
         first = RevisionStatus(revision=target, since=now)
         status = status.evolve(target=first)
-    status = _without_lost_records(status, observed)
-    facts = summarise(
-        observed,
-        renderer,
-        traffic_objects(renderer, key, status),
-        weighted_backends(status),
+    status = without_lost_records(status, records)
+    facts = replace(
+        summarise(
+            observed,
+            renderer,
+            traffic_objects(renderer, key, status),
+            weighted_backends(status),
+        ),
+        invalid_records=records.invalid,
     )
     status, verdict = _analyse(observed, status, now)
     ctx = RolloutContext(
@@ -205,13 +186,6 @@ def _run_machine(
         now=now,
     )
     return ctx, report_shortage(advance(ctx), ctx)
-
-
-def _without_lost_records(status: Status, observed: Observed) -> Status:
-    """Remove revisions from the history whose ConfigMaps have been deleted."""
-    recorded = revision_configmaps(observed.children).keys()
-    history = tuple(one for one in status.history if one.revision in recorded)
-    return status if history == status.history else status.evolve(history=history)
 
 
 def _analyse(observed: Observed, status: Status, now: float) -> tuple[Status, Verdict | None]:

@@ -150,12 +150,20 @@ class Renderer:
             lambda: _autoscaling_objects(key.deployment, scaled, frozen=frozen),
         )
 
-    def load_revision(self, key: RenderKey, config_map: Manifest) -> Revision:
-        """Read a revision from its live ConfigMap: see `render.revision.from_record`."""
+    def load_revision(self, key: RenderKey, name: RevisionHash, config_map: Manifest) -> Revision:
+        """Read the revision *name* from its live ConfigMap: see `render.revision.from_record`."""
         return self._get(
             key,
-            ("record", *_version(config_map)),
-            lambda: revision.from_record(config_map),
+            ("record", name, *_version(config_map)),
+            lambda: revision.from_record(name, config_map),
+        )
+
+    def digest_record(self, key: RenderKey, config_map: Manifest) -> str:
+        """Digest a live ConfigMap: see `render.revision.digest_record`."""
+        return self._get(
+            key,
+            ("digest", *_version(config_map)),
+            lambda: revision.digest_record(config_map),
         )
 
     def _get(

@@ -1,4 +1,4 @@
-"""Trim the status so that it stays under 12 KB, however long a rollout takes.
+"""Trim the status so that it stays under 14 KB, however long a rollout takes.
 
 Every write of it goes to every watch, and stays in etcd's history for a while.
 """

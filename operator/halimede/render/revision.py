@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from base64 import b64encode
+from dataclasses import dataclass, field, replace
 
 from halimede.api.base import Manifest, RevisionHash
 from halimede.api.source import Inputs, config_maps
@@ -15,6 +16,8 @@ from halimede.render.view import COPIED, STARTUP_PERIOD_SECONDS, model_name, pod
 
 CONFIG_KEY = "config.pbtxt"
 RECORD_KEY = "revision.json"
+HASH_DIGITS = 8
+"""Hex digits of the digest in names. So few can collide, so the digest decides what is equal."""
 POD_FIELDS = frozenset({"model", "runtime", "resources", "gpu", "probes", "drain", "pod_template"})
 """The fields of the spec that a revision is rendered from."""
 
@@ -28,7 +31,7 @@ class Revision:
     """Everything that is needed to run one state of the model after the spec has changed."""
 
     hash: RevisionHash
-    """Eight hex digits."""
+    """Eight hex digits, which name it: see `revision_hash`."""
     model: str
     """The model's name in Triton's URLs."""
     config_pbtxt: str
@@ -40,7 +43,13 @@ class Revision:
     spec_digest: str = ""
     """Digest of what the revision was rendered from: `POD_FIELDS` of the spec and the source.
     Revisions of one digest differ only because two versions or settings of the operator rendered
-    them. Empty if the record has none."""
+    them. Records of earlier versions have the first 16 hex digits, or none."""
+    digest: str = ""
+    """SHA-256, in hex digits, of the pod template without the fetcher's image, Triton's
+    configuration and the source. Empty if an earlier version wrote the record."""
+    record: str = field(default="", repr=False)
+    """The JSON text in the revision's ConfigMap from which the other fields are read. It stays as
+    it is, whichever version of the operator wrote it, because a record is immutable."""
 
 
 def render_revision(md: ModelDeployment, platform: Platform, inputs: Inputs) -> Revision:
@@ -59,62 +68,139 @@ def render_revision(md: ModelDeployment, platform: Platform, inputs: Inputs) -> 
     template = merge(template, md.spec.pod_template or {})
     text = config_pbtxt.text(config)
     source = _copy_source(md, inputs)
-    return Revision(
-        hash=_hash(template, platform.halimede_image, text, source),
+    digest = _digest(template, platform.halimede_image, text, source)
+    rendered = Revision(
+        hash=revision_hash(digest),
         model=model,
         config_pbtxt=text,
         pod_template=template,
         source=source,
         spec_digest=_spec_digest(md, source),
+        digest=digest,
     )
+    return replace(rendered, record=_serialise(rendered))
+
+
+def with_fetcher(rendered: Revision, platform: Platform, image: str) -> Revision:
+    """Return a rendered revision as an operator with another image of its own rendered it."""
+    template = _replace_image(rendered.pod_template, platform.halimede_image, image)
+    other = replace(rendered, pod_template=template)
+    return replace(other, record=_serialise(other))
+
+
+def revision_hash(digest: str, collisions: int = 0) -> RevisionHash:
+    """Return the hash that names a revision: the first digits of its digest, salted if needed.
+
+    The Deployment controller salts the hash of a ReplicaSet with `status.collisionCount` in the
+    same way (`ComputeHash` in kubernetes/pkg/controller).
+
+    Args:
+        digest: The revision's digest.
+        collisions: How many times the hash of a revision was taken; 0 leaves the digest unsalted.
+
+    >>> revision_hash("0123456789abcdef")
+    '01234567'
+    >>> revision_hash("0123456789abcdef", 1) == revision_hash("0123456789abcdef", 2)
+    False
+    """
+    salted = _sha256(f"{digest}-{collisions}").hex() if collisions else digest
+    return RevisionHash(salted[:HASH_DIGITS])
+
+
+def is_asked_for(recorded: Revision, rendered: Revision) -> bool:
+    """Whether a recorded revision is what the spec asks for.
+
+    Args:
+        recorded: Read from a record.
+        rendered: Rendered from the present spec.
+    """
+    spec_digest = recorded.spec_digest
+    if spec_digest and rendered.spec_digest.startswith(spec_digest):
+        return True
+    return (recorded.digest or find_digest(recorded)) == rendered.digest
+
+
+def find_digest(recorded: Revision) -> str | None:
+    """Compute the digest of a recorded revision; None: its hash was made of another content.
+
+    Records of earlier versions have no digest. Which image the fetcher had when the revision was
+    rendered is not recorded either, but only the right one leads to the hash.
+    """
+    template, config, source = recorded.pod_template, recorded.config_pbtxt, recorded.source
+    try:
+        images = {container.get("image") for container in template["spec"]["initContainers"]}
+        digests = [_digest(template, image, config, source) for image in (None, *images)]
+    except (AttributeError, KeyError, RecursionError, TypeError):
+        return None
+    return next((digest for digest in digests if revision_hash(digest) == recorded.hash), None)
 
 
 def record(md: ModelDeployment, recorded: Revision) -> Manifest:
     """Return a revision's ConfigMap: what its pods read, and what is needed to render it again."""
-    content = {"model": recorded.model, "podTemplate": recorded.pod_template}
-    if recorded.spec_digest:
-        content["specDigest"] = recorded.spec_digest
-    own = {CONFIG_KEY: recorded.config_pbtxt, RECORD_KEY: canonical(content)}
+    name = names.revision_name(md.metadata.name, recorded.hash)
     manifest = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": names.metadata(
-            md, names.revision_name(md.metadata.name, recorded.hash), recorded.hash
-        ),
+        "metadata": names.metadata(md, name, recorded.hash),
         "immutable": True,
-        "data": own | _add_prefix(recorded.source.get("data", {})),
     }
-    if binary := recorded.source.get("binaryData"):
-        manifest["binaryData"] = _add_prefix(binary)
-    return with_digest(manifest)
+    return with_digest(manifest | render_data(recorded))
 
 
-def from_record(config_map: Manifest) -> Revision:
+def render_data(recorded: Revision) -> Manifest:
+    """Return `data` and `binaryData` of a revision's ConfigMap."""
+    own = {CONFIG_KEY: recorded.config_pbtxt, RECORD_KEY: recorded.record}
+    data = {"data": own | _add_prefix(recorded.source.get("data", {}))}
+    binary = recorded.source.get("binaryData")
+    return data | {"binaryData": _add_prefix(binary)} if binary else data
+
+
+def digest_record(config_map: Manifest) -> str:
+    """Return the SHA-256 digest, in Base64, of everything that a ConfigMap contains.
+
+    It includes the fetcher's image, which a revision's own digest leaves out.
+    """
+    content = {kind: config_map.get(kind) or {} for kind in ("data", "binaryData")}
+    return b64encode(_sha256(canonical(content))).decode()
+
+
+def from_record(revision: RevisionHash, config_map: Manifest) -> Revision:
     """Parse a revision from its ConfigMap.
 
     Raises:
         InvalidRecordError: `record` did not write it.
     """
     try:
-        content = json.loads(config_map["data"][RECORD_KEY])
+        text = config_map["data"][RECORD_KEY]
+        content = json.loads(text)
         source = {
             kind: files
             for kind in ("data", "binaryData")
             if (files := _remove_prefix(config_map.get(kind) or {}))
         }
         return Revision(
-            hash=config_map["metadata"]["labels"][names.REVISION_LABEL],
-            model=content["model"],
+            hash=revision,
+            model=_string(content["model"]),
             config_pbtxt=config_map["data"][CONFIG_KEY],
             pod_template=content["podTemplate"],
             source=source,
-            spec_digest=content.get("specDigest", ""),
+            spec_digest=_string(content.get("specDigest", "")),
+            digest=_string(content.get("digest", "")),
+            record=text,
         )
-    except (KeyError, TypeError, ValueError) as error:
-        name = config_map.get("metadata", {}).get("name")
-        raise InvalidRecordError(
-            f"ConfigMap {name!r} does not contain a valid revision: {error!r}"
-        ) from error
+    except (KeyError, RecursionError, TypeError, ValueError) as error:
+        raise InvalidRecordError(f"it does not contain a revision ({error!r})") from error
+
+
+def _string(value: object) -> str:
+    """Return a value of a record that must be a string.
+
+    Raises:
+        TypeError: It is none.
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not a string")
+    return value
 
 
 def _copy_source(md: ModelDeployment, inputs: Inputs) -> Manifest:
@@ -127,14 +213,31 @@ def _copy_source(md: ModelDeployment, inputs: Inputs) -> Manifest:
     return copied
 
 
-def _hash(template: Manifest, fetcher: str, config: str, source: Manifest) -> RevisionHash:
-    fetchers = [
-        {**container, "image": ""} if container.get("image") == fetcher else container
+def _serialise(rendered: Revision) -> str:
+    """Write everything of a revision that its ConfigMap has in no other form."""
+    return canonical(
+        {
+            "model": rendered.model,
+            "podTemplate": rendered.pod_template,
+            "specDigest": rendered.spec_digest,
+            "digest": rendered.digest,
+        }
+    )
+
+
+def _digest(template: Manifest, fetcher: str | None, config: str, source: Manifest) -> str:
+    hashed = _replace_image(template, fetcher, "")
+    content = canonical({"podTemplate": hashed, "config": config, "source": source})
+    return _sha256(content).hex()
+
+
+def _replace_image(template: Manifest, before: str | None, after: str) -> Manifest:
+    """Replace the image of the init containers that have it."""
+    containers = [
+        {**container, "image": after} if container.get("image") == before else container
         for container in template["spec"]["initContainers"]
     ]
-    hashed = template | {"spec": template["spec"] | {"initContainers": fetchers}}
-    content = canonical({"podTemplate": hashed, "config": config, "source": source})
-    return RevisionHash(hashlib.sha256(content.encode()).hexdigest()[:8])
+    return template | {"spec": template["spec"] | {"initContainers": containers}}
 
 
 def _spec_digest(md: ModelDeployment, source: Manifest) -> str:
@@ -145,8 +248,11 @@ def _spec_digest(md: ModelDeployment, source: Manifest) -> str:
     spec = md.spec.model_dump(
         mode="json", by_alias=True, include=set(POD_FIELDS), exclude_defaults=True
     )
-    content = canonical({"spec": spec, "source": source})
-    return hashlib.sha256(content.encode()).hexdigest()[:16]
+    return _sha256(canonical({"spec": spec, "source": source})).hex()
+
+
+def _sha256(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
 
 
 def _add_prefix(files: Manifest) -> Manifest:

@@ -88,7 +88,8 @@ def stop(ctx: RolloutContext, outcome: Outcome, reason: AbortReason, *parts: str
         ctx.status, outcome=outcome, reason=reason, message=message, decided_at=ctx.now
     )
     if outcome is Outcome.ABORTED:
-        status = _record_failure(status, ctx.rollout, reason, ctx.now)
+        if reason is not AbortReason.INVALID_RECORD:
+            status = _record_failure(status, ctx.rollout, reason, ctx.now)
         event = warning(
             EventReason.ROLLOUT_ABORTED, f"{_revision_text(ctx.rollout)}: {reason}: {message}"
         )
@@ -106,7 +107,10 @@ def stop(ctx: RolloutContext, outcome: Outcome, reason: AbortReason, *parts: str
 
 
 def abort(ctx: RolloutContext, reason: AbortReason, *parts: str) -> Decision:
-    """Abort the rollout because of its revision, which is not tried again unless commanded."""
+    """Abort the rollout because of its revision, which is not tried again unless commanded.
+
+    An invalid record says nothing about the revision: it is tried again once it is restored.
+    """
     return stop(ctx, Outcome.ABORTED, reason, *parts)
 
 

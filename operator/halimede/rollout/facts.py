@@ -1,7 +1,7 @@
 """What the state machine knows of the cluster in one reconcile, without Kubernetes' types."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from halimede.api.base import RevisionHash
 from halimede.api.reasons import NotReadyReason
@@ -84,6 +84,8 @@ class Facts:
     """How many pods the serving revision should have: N."""
     others: int = 0
     """Pods of revisions other than the two of the rollout under way."""
+    invalid_records: Mapping[RevisionHash, str] = field(default_factory=dict)
+    """Revisions whose records must not be rendered: what is wrong, and what to do."""
 
     def workload(self, revision: RevisionHash) -> Workload:
         """Return a revision's workload; an empty one if it does not exist."""

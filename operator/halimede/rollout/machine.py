@@ -101,6 +101,7 @@ RECREATE_CHECKS: tuple[Check, ...] = (
     safety.aborted_by_evidence,
     safety.reverted,
     recreate.superseded,
+    safety.record_invalid,
     safety.stayed_unready,
     safety.crashed,
     recreate.past_deadline,

@@ -10,6 +10,7 @@ from halimede.api.status import RevisionStatus, Status
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.plan.renderer import Renderer, render_key
 from halimede.render import workload
+from halimede.render.names import REVISION_LABEL
 from halimede.render.revision import InvalidRecordError
 from harness.fake_cluster import PLATFORM
 from harness.fake_spec import SPEC
@@ -106,13 +107,25 @@ def test_a_new_version_of_an_object_is_compared_again(renderer: Renderer) -> Non
 def test_a_record_is_read_again_when_it_changes(renderer: Renderer) -> None:
     """Given a record that is invalid, an error is raised until it is repaired."""
     good, _ = live(renderer, "4")
-    key = render_key(deployment())
-    assert renderer.load_revision(key, good) is renderer.load_revision(key, good)
+    key, name = render_key(deployment()), good["metadata"]["labels"][REVISION_LABEL]
+    assert renderer.load_revision(key, name, good) is renderer.load_revision(key, name, good)
     spoilt, _ = live(renderer, "5", data={})
     with pytest.raises(InvalidRecordError):
-        renderer.load_revision(key, spoilt)
+        renderer.load_revision(key, name, spoilt)
     restored, _ = live(renderer, "6")
-    assert renderer.load_revision(key, restored) == renderer.load_revision(key, good)
+    again = renderer.load_revision(key, name, restored)
+    assert again == renderer.load_revision(key, name, good)
+
+
+def test_a_record_is_digested_again_when_it_changes(renderer: Renderer) -> None:
+    """Given another content in another resource version, its digest is another one."""
+    key = render_key(deployment())
+    digests = [
+        renderer.digest_record(key, live(renderer, "7")[0]),
+        renderer.digest_record(key, live(renderer, "8", data={})[0]),
+        renderer.digest_record(key, live(renderer, "9")[0]),
+    ]
+    assert digests[0] == digests[2] != digests[1]
 
 
 def test_caches_are_not_shared() -> None:

@@ -378,3 +378,24 @@ async def test_what_depends_on_a_missing_child_is_not_written() -> None:
     assert {"ConfigMap", "Deployment", "HorizontalPodAutoscaler"} <= {
         kind for kind, _ in server.objects
     }
+
+
+async def test_a_replaced_record_is_read_again() -> None:
+    """Given only the metadata of another ConfigMap of that name, its content is verified."""
+    server = FakeApiServer()
+    reconciler = _reconciler(server, _deployment())
+    await reconciler.reconcile(KEY)
+    record = next(one for (kind, _), one in server.objects.items() if kind == "ConfigMap")
+    text = record["data"]["revision.json"].replace("halimede:0", "planted:0")
+    planted = record | {
+        "metadata": record["metadata"] | {"uid": "another", "resourceVersion": "1000"},
+        "data": record["data"] | {"revision.json": text},
+    }
+    server.objects["ConfigMap", record["metadata"]["name"]] = planted
+    reconciler.senses.store.drop(CONFIG_MAP, record)
+    reconciler.senses.store.put(CONFIG_MAP, {"metadata": planted["metadata"]})
+    await reconciler.reconcile(KEY)
+    conditions = server.objects[KIND, KEY.name]["status"]["conditions"]
+    assert conditions[0]["reason"] == "InvalidRecord"
+    deployments = [one for (kind, _), one in server.objects.items() if kind == "Deployment"]
+    assert "planted" not in str(deployments)

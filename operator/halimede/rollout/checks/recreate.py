@@ -56,7 +56,7 @@ def starting(ctx: RolloutContext) -> Decision:
 def abort_draining(ctx: RolloutContext) -> Decision:
     """Wait until the old revision serves again, or another revision is asked for."""
     base, target = ctx.stable, ctx.target
-    retargeted = target != base.revision and start.failed_record(ctx.status, target) is None
+    retargeted = target != base.revision and start.may_begin(ctx)
     back = base.ready_endpoints >= full_scale(ctx.facts.replicas) and ctx.route_settled
     if retargeted or back:
         return finish(ctx)
@@ -74,8 +74,8 @@ def superseded(ctx: RolloutContext) -> Decision | None:
     """Replace the revision with a third one, without the old one in between."""
     if ctx.target == ctx.rollout.revision:
         return None
-    settings, failed = ctx.settings, start.failed_record(ctx.status, ctx.target)
-    if settings.strategy is not Strategy.RECREATE or failed or ctx.facts.replicas == 0:
+    recreates = ctx.settings.strategy is Strategy.RECREATE and ctx.facts.replicas > 0
+    if not (recreates and start.may_begin(ctx)):
         return safety.superseded(ctx)
     message = f"Revision {ctx.target} is requested instead."
     status = with_rollout(

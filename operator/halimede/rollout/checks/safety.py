@@ -99,6 +99,12 @@ def superseded(ctx: RolloutContext) -> Decision | None:
     )
 
 
+def record_invalid(ctx: RolloutContext) -> Decision | None:
+    """Abort if the revision's record is invalid: what would be promoted was not judged."""
+    fault = ctx.facts.invalid_records.get(ctx.rollout.revision)
+    return abort(ctx, AbortReason.INVALID_RECORD, fault) if fault else None
+
+
 def lost_all_traffic_pods(ctx: RolloutContext) -> Decision | None:
     """Abort if the revision has the bake's weight and no ready pod, and the old one has some."""
     if ctx.rollout.state not in ALL_TRAFFIC or ctx.canary.ready_endpoints > 0:
@@ -294,6 +300,7 @@ SAFETY = (
     aborted_by_evidence,
     reverted,
     superseded,
+    record_invalid,
     lost_all_traffic_pods,
     lost_its_pods,
     stayed_unready,

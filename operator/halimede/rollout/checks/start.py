@@ -43,6 +43,11 @@ def spec_invalid(ctx: RolloutContext) -> Decision | None:
     return Decision(ctx.status) if ctx.goal.invalid and not ctx.status.pinned else None
 
 
+def record_invalid(ctx: RolloutContext) -> Decision | None:
+    """Start nothing while the target's record is invalid: it begins once that is restored."""
+    return Decision(ctx.status) if ctx.target in ctx.facts.invalid_records else None
+
+
 def failed_before(ctx: RolloutContext) -> Decision | None:
     """Start nothing if the target has failed: it is not tried again without a command."""
     return Decision(ctx.status) if failed_record(ctx.status, ctx.target) else None
@@ -73,13 +78,26 @@ def begin(ctx: RolloutContext) -> Decision:
     return Decision(status, (event, outage))
 
 
-IDLE = (serves_already, first_deployment, spec_invalid, nothing_is_to_serve, failed_before, begin)
+IDLE = (
+    serves_already,
+    first_deployment,
+    spec_invalid,
+    record_invalid,
+    nothing_is_to_serve,
+    failed_before,
+    begin,
+)
 """The checks in their order; the last one always decides."""
 
 
 def failed_record(status: Status, revision: RevisionHash) -> FailedRevision | None:
     """Return the record of a revision's failure; None if it has not failed."""
     return next((entry for entry in status.failed_revisions if entry.revision == revision), None)
+
+
+def may_begin(ctx: RolloutContext) -> bool:
+    """Whether a rollout to the target could begin: it has not failed, and can be rendered."""
+    return failed_before(ctx) is None and record_invalid(ctx) is None
 
 
 def forget_failure(ctx: RolloutContext) -> Status | None:

@@ -89,7 +89,12 @@ def _reject_rollback(ctx: RolloutContext, command: Command) -> str | None:
             )
     if status.stable is not None and revision == status.stable.revision:
         return f"revision {revision} serves already"
-    return _reject_while_paused(ctx) or _reject_unkept(status, revision)
+    chosen = revision or previous_stable(status)
+    return (
+        _reject_while_paused(ctx)
+        or _reject_unkept(status, revision)
+        or (ctx.facts.invalid_records.get(chosen) if chosen else None)
+    )
 
 
 def _reject_unkept(status: Status, revision: str | None) -> str | None:
