@@ -2,14 +2,17 @@
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 
 import pytest
 
 from halimede.api.base import Manifest
+from halimede.api.status import State
 from harness.fake_behaviour import Behaviour
 from harness.fake_spec import GATEWAY
 from tests.support.ingress_cluster import IngressCluster, serving
+from tests.support.records import is_planted, replace_record, restore_record
 
 INGRESS: Manifest = {
     "type": "Ingress",
@@ -31,6 +34,10 @@ class History:
         self.cluster = serving(copy.deepcopy(EXPOSED[seed % len(EXPOSED)]), replicas=4)
         self.cluster.order = self.chance
         self.models = 1
+        self.replaced: dict[str, Manifest] = {}
+        """The records that were replaced, by name."""
+        self.templates: dict[str, Manifest] = {}
+        """The pod templates that were observed, by the uid of their Deployment."""
 
     def ask(self) -> None:
         """Set another model: good, bad or broken."""
@@ -76,14 +83,44 @@ class History:
         result = [key for key in self.cluster.objects if key[0] in kinds]
         del self.cluster.objects[self.chance.choice(result)]
 
+    def replace_record(self) -> None:
+        """Plant another pod in the record of a revision."""
+        records = [name for kind, name in self.cluster.objects if kind == "ConfigMap"]
+        if name := self.chance.choice([*(set(records) - self.replaced.keys()), None]):
+            before = replace_record(self.cluster, name.removeprefix("digits-"))
+            self.replaced[name] = before
+
+    def restore_records(self) -> None:
+        """Restore the records that were replaced and that nobody has deleted."""
+        for name, record in self.replaced.items():
+            live = self.cluster.objects.get(("ConfigMap", name))
+            if live is not None and live["data"] != record["data"]:
+                restore_record(self.cluster, record)
+        self.replaced.clear()
+
+    def upgrade(self) -> None:
+        """Upgrade the operator, whose image fetches models."""
+        image = f"registry.example/halimede:{self.chance.random()}"
+        self.cluster.platform = replace(self.cluster.platform, halimede_image=image)
+
     def go_on(self) -> None:
         """Run a random action, and let some time pass."""
         ways: tuple[Callable[[], None], ...] = (
             self.ask, self.ask, self.go_back, self.edit, self.scale, self.be_killed,
             self.be_killed, self.command, self.lose_metrics, self.meddle,
+            self.replace_record, self.restore_records, self.upgrade,
         )  # fmt: skip
         self.chance.choice(ways)()
         self.cluster.run(self.chance.choice((1, 5, 30, 120, 700)))
+        self.check_pods()
+
+    def check_pods(self) -> None:
+        """No Deployment ever gets another pod template, and nothing planted is in any object."""
+        for (kind, _), live in self.cluster.objects.items():
+            if kind == "Deployment":
+                template = copy.deepcopy(live["spec"]["template"])
+                assert self.templates.setdefault(live["metadata"]["uid"], template) == template
+        assert not is_planted(self.cluster)
 
 
 def comes_to_rest(cluster: IngressCluster) -> bool:
@@ -103,6 +140,11 @@ def test_every_history_ends_at_rest_and_loses_no_request(seed: int) -> None:
     cluster = history.cluster
     assert (cluster.empty, cluster.lost) == ([], 0.0)
     cluster.prometheus.up, cluster.lives = True, None
+    history.restore_records()
     cluster.model(1).command("resume@end")
+    cluster.until(lambda: comes_to_rest(cluster) or cluster.state is State.ANALYSING, 20_000)
+    # A revision that cannot have the name of before, as its record is lost, is a new one.
+    cluster.command("promote-full-force@end")
     cluster.until(lambda: comes_to_rest(cluster), 20_000)
+    history.check_pods()
     assert (cluster.empty, cluster.lost) == ([], 0.0)

@@ -46,7 +46,7 @@ def decisions() -> set[Step]:
 
 
 def test_what_happened_is_in_the_table(decisions: set[Step]) -> None:
-    """I1 to I13 hold, and every decision has a row in the table."""
+    """The invariants hold, and every decision has a row in the table."""
     unlisted = [one for one in decisions if not any(declares(row, one) for row in TRANSITIONS)]
     assert sorted(map(str, unlisted)) == []
 
