@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from random import Random
 
 import pytest
@@ -34,6 +35,7 @@ class History:
         self.cluster = serving(copy.deepcopy(EXPOSED[seed % len(EXPOSED)]), replicas=4)
         self.cluster.order = self.chance
         self.models = 1
+        self.tokens = count(1)
         self.replaced: dict[str, Manifest] = {}
         """The records that were replaced, by name."""
         self.templates: dict[str, Manifest] = {}
@@ -69,9 +71,9 @@ class History:
         """Kill the operator after one of its next writes."""
         self.cluster.lives = self.cluster.done + self.chance.randrange(8)
 
-    def command(self) -> None:
-        """Give a random command."""
-        self.cluster.command(f"{self.chance.choice(VERBS)}@{self.chance.random()}")
+    def command(self, verb: str | None = None) -> None:
+        """Give a command, a random one by default."""
+        self.cluster.command(f"{verb or self.chance.choice(VERBS)}@{next(self.tokens)}")
 
     def lose_metrics(self) -> None:
         """Stop or start Prometheus."""
@@ -141,10 +143,12 @@ def test_every_history_ends_at_rest_and_loses_no_request(seed: int) -> None:
     assert (cluster.empty, cluster.lost) == ([], 0.0)
     cluster.prometheus.up, cluster.lives = True, None
     history.restore_records()
-    cluster.model(1).command("resume@end")
+    cluster.model(1)
+    history.command("resume")
     cluster.until(lambda: comes_to_rest(cluster) or cluster.state is State.ANALYSING, 20_000)
     # A revision that cannot have the name of before, as its record is lost, is a new one.
-    cluster.command("promote-full-force@end")
+    history.command("promote-full-force")
     cluster.until(lambda: comes_to_rest(cluster), 20_000)
     history.check_pods()
     assert (cluster.empty, cluster.lost) == ([], 0.0)
+    assert not [event for event in cluster.events if "the token" in event.message]
