@@ -147,7 +147,13 @@ def _explain(stage: Stage) -> None:
         output = stage.cluster.kubectl("--namespace", manifests.NAMESPACE, *arguments)
         (stage.out / name).write_text(output)
     log = stage.cluster.kubectl(
-        "--namespace", chart.NAMESPACE, "logs", "deployment/halimede", "--tail", "500"
+        "--namespace",
+        chart.NAMESPACE,
+        "logs",
+        "deployment/halimede",
+        "--all-pods",
+        "--tail",
+        "500",
     )
     (stage.out / "operator.log").write_text(log)
     stage.narrate(f"· the results are in {stage.out}")

@@ -2,18 +2,23 @@
 
 import asyncio
 import logging
+import platform
 import signal
 import time
 from collections.abc import Collection
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from uuid import uuid4
 
 import kopf
 
-from halimede import handlers, log, web
-from halimede.adapters.cluster import KubeCluster, log_in
+from halimede import handlers, log, telemetry, web
+from halimede.adapters.cluster import AGENT, KubeCluster, log_in
 from halimede.adapters.kinds import CONFIG_MAP, HTTP_ROUTE, REFERENCED, Kind
+from halimede.adapters.lease import LeaseClient
 from halimede.adapters.prometheus import PrometheusReader
 from halimede.adapters.store import Key, Store
+from halimede.reconcile.election import Elector
 from halimede.reconcile.foreign import ForeignObjects
 from halimede.reconcile.observe import Readers
 from halimede.reconcile.queue import WorkQueue
@@ -39,11 +44,19 @@ async def run(settings: Settings) -> bool:
     log.set_up(settings.log_format, settings.log_level)
     asyncio.get_running_loop().set_exception_handler(log.log_loop_exception)
     _log.info("Starting", extra={"settings": str(settings)})
-    operator = Operator(settings, KubeCluster(await log_in(), log_in=log_in))
-    try:
-        return await operator.run()
-    finally:
-        await operator.cluster.close()
+    async with AsyncExitStack() as clients:
+        elector, agent = None, AGENT
+        if settings.lease is not None:
+            leases = KubeCluster(await log_in(), log_in=log_in)
+            clients.push_async_callback(leases.close)
+            identity = f"{platform.node()}_{uuid4()}"
+            agent = f"{AGENT} ({identity})"
+            lease = LeaseClient(leases, *settings.lease)
+            elector = Elector(lease, identity, settings.lease_seconds)
+        before_write = elector.require_leadership if elector else None
+        cluster = KubeCluster(await log_in(), agent, log_in, before_write)
+        clients.push_async_callback(cluster.close)
+        return await Operator(settings, cluster, elector).run()
 
 
 @dataclass(slots=True)
@@ -52,6 +65,8 @@ class Operator:
 
     settings: Settings
     cluster: KubeCluster
+    elector: Elector | None = None
+    """Makes sure that only one replica reconciles; None: there is only one."""
     store: Store = field(default_factory=Store)
     queue: WorkQueue[Key] = field(default_factory=WorkQueue)
     named: dict[Kind, ReferencedObjects] = field(init=False)
@@ -59,6 +74,8 @@ class Operator:
     _watches: Collection[asyncio.Task[None]] = ()
     _synced: bool = False
     _lag: float = 0.0
+    _reconciling_since: float | None = None
+    """When the workers started, by the loop's clock; None: they do not run."""
 
     def __post_init__(self) -> None:
         """Create the components that need others."""
@@ -83,6 +100,8 @@ class Operator:
                 drained = await self.queue.shut_down(DRAIN_SECONDS)
                 reconciling.cancel()
                 await asyncio.wait([reconciling])
+                if self.elector is not None:
+                    await self.elector.release()
             kopf_may_stop.set()
         return drained
 
@@ -93,10 +112,8 @@ class Operator:
                 return f"the watches have failed: {error!r}"
         if self._lag > LAG_SECONDS:
             return f"the event loop is {self._lag:.0f} s late"
-        if self.queue.oldest_seconds() > MAX_QUEUE_AGE_SECONDS:
-            return (
-                f"a ModelDeployment has been in the queue for {self.queue.oldest_seconds():.0f} s"
-            )
+        if (waiting := self._waiting_seconds()) > MAX_QUEUE_AGE_SECONDS:
+            return f"a ModelDeployment has been in the queue for {waiting:.0f} s"
         return None
 
     def unready_reason(self) -> str | None:
@@ -125,19 +142,40 @@ class Operator:
             stop_requested.set()
 
     async def _work(self) -> None:
-        """Wait until the store is synced, then run the workers and resync at an interval."""
+        """Wait until the store is synced, then reconcile while this replica leads."""
         sync = CacheSync(self.cluster, self.store, self.settings.namespaces)
-        reconciler = self._reconciler()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._measure_lag())
             await sync.wait_for_sync()
             self._synced = True
             _log.info("Synced", extra={"modeldeployments": len(self.store.keys())})
-            for _ in range(self.settings.workers):
-                tasks.create_task(self.queue.run_worker(reconciler.reconcile))
-            while True:
-                await asyncio.sleep(self.settings.resync_seconds)
-                await sync.resync(self.queue.add)
+            if self.elector is None:
+                telemetry.LEADER.set(1)
+                await self._reconcile(sync)
+            else:
+                await self.elector.lead(lambda: self._reconcile(sync))
+
+    async def _reconcile(self, sync: CacheSync) -> None:
+        """Run the workers, and resync at an interval, until cancelled.
+
+        The reconciler is a new one each time: what an earlier one kept is from before another
+        replica led. Keys that it was processing when it was cancelled are not in the queue.
+        """
+        reconciler = self._reconciler()
+        self._reconciling_since = asyncio.get_running_loop().time()
+        keys = self.store.keys()
+        for key in keys:
+            self.queue.add(key)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for _ in range(self.settings.workers):
+                    tasks.create_task(self.queue.run_worker(reconciler.reconcile))
+                while True:
+                    await asyncio.sleep(self.settings.resync_seconds)
+                    await sync.resync(self.queue.add)
+        finally:
+            self._reconciling_since = None
+            reconciler.remove_metrics()
 
     def _reconciler(self) -> Reconciler:
         metrics = PrometheusReader(
@@ -158,6 +196,13 @@ class Operator:
             resync_seconds=self.settings.resync_seconds,
             clock=time.time,  # noqa: TID251  (the one clock of the operator)
         )
+
+    def _waiting_seconds(self) -> float:
+        """Return how long the oldest key has waited while this replica reconciled."""
+        if self._reconciling_since is None:
+            return 0.0
+        reconciling = asyncio.get_running_loop().time() - self._reconciling_since
+        return min(self.queue.oldest_seconds(), reconciling)
 
     async def _measure_lag(self) -> None:
         """Measure the lag of the event loop: a high lag means that something blocks it."""

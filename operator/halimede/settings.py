@@ -35,6 +35,11 @@ class Settings:
     """HALIMEDE_TRITON_REPOSITORY: the image repository that `spec.runtime.version` is a tag of."""
     sha256_required: bool = False
     """HALIMEDE_SHA256_REQUIRED: serve only models whose files are verified by a digest."""
+    lease: tuple[str, str] | None = None
+    """HALIMEDE_LEASE: `namespace/name` of the Lease by which several replicas agree on a leader;
+    empty: this is the only one."""
+    lease_seconds: int = 12
+    """HALIMEDE_LEASE_SECONDS: how long after the leader's last sign of life another takes over."""
     workers: int = 10
     """HALIMEDE_WORKERS: how many ModelDeployments are reconciled at the same time."""
     resync_seconds: float = 300.0
@@ -68,6 +73,10 @@ class Settings:
             prometheus_insecure_skip_verify=_bool("prometheus_insecure_skip_verify", env_values),
             triton_repository=env_values.get("triton_repository", defaults.triton_repository),
             sha256_required=_bool("sha256_required", env_values),
+            lease=_lease(env_values.get("lease")),
+            lease_seconds=_int_between(
+                "lease_seconds", env_values, default=defaults.lease_seconds, low=6, high=300
+            ),
             workers=_int_between("workers", env_values, default=defaults.workers, low=1, high=100),
             resync_seconds=_int_between(
                 "resync_seconds", env_values, default=300, low=10, high=86400
@@ -105,6 +114,17 @@ def _url(text: str | None) -> str | None:
             " directory"
         )
     return text.rstrip("/")
+
+
+def _lease(text: str | None) -> tuple[str, str] | None:
+    if text is None:
+        return None
+    namespace, _, name = text.partition("/")
+    if not namespace or not name or "/" in name:
+        raise SettingsError(
+            f"HALIMEDE_LEASE is {text!r}: set it to <namespace>/<name>, or leave it empty"
+        )
+    return namespace, name
 
 
 def _int_between(

@@ -56,4 +56,5 @@ OUTDATED = Gauge(
     " the target.",
     ["namespace", "name"],
 )
+LEADER = Gauge("halimede_leader", "1 if this replica of the operator leads, or is the only one.")
 LAST_EVENT = Gauge("halimede_last_watch_event_timestamp_seconds", "Time of the last watch event.")

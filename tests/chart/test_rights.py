@@ -31,6 +31,7 @@ def needed() -> set[tuple[str, str, str]]:
         | {(model.group, f"{model.plural}/status", verb) for verb in ("get", "patch", "update")}
         | {(model.group, f"{model.plural}/finalizers", "update")}
         | {("events.k8s.io", "events", verb) for verb in ("create", "patch")}
+        | {("coordination.k8s.io", "leases", verb) for verb in ("create", "get", "update")}
     )
 
 
@@ -90,8 +91,12 @@ def test_rights_end_at_the_namespaces_that_are_watched(helm: Helm) -> None:
     rendered = helm.rendered(SCOPES["namespaces"])
     roles = rendered.of_kind("Role")
     bindings = rendered.of_kind("RoleBinding")
-    assert [role["metadata"]["namespace"] for role in roles] == ["blue", "green"]
-    assert [binding["metadata"]["namespace"] for binding in bindings] == ["blue", "green"]
+    expected = ["blue", "green", "halimede-system"]
+    assert [role["metadata"]["namespace"] for role in roles] == expected
+    assert [binding["metadata"]["namespace"] for binding in bindings] == expected
+    assert {resource for rule in roles[-1]["rules"] for resource in rule["resources"]} == {
+        "leases"
+    }
     assert rendered.of_kind("ClusterRoleBinding") == []
     asked = {resource for rule in rendered.rules for resource in rule["resources"]}
     assert "customresourcedefinitions" not in asked

@@ -13,7 +13,8 @@ SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 README = (CHART / "README.md").read_text()
 
 REJECTED: list[tuple[str, dict[str, Any]]] = [
-    ("", {"replicas": 2}),
+    ("", {"replicaCount": 2}),
+    ("/replicas", {"replicas": 0}),
     ("/image", {"image": {"name": "halimede"}}),
     ("/image/repository", {"image": {"repository": ""}}),
     ("/image/tag", {"image": {"tag": "a b"}}),

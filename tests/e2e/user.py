@@ -208,17 +208,18 @@ def ready(seen: Snapshot) -> Condition:
     return condition_ready
 
 
-def kill_operator(cluster: Cluster) -> int:
-    """Kill -9 the operator's process and return its id."""
-    victim = operator_process(cluster)
-    assert victim is not None, "no operator runs"
-    os.kill(victim, signal.SIGKILL)
-    return victim
+def kill_operator(cluster: Cluster) -> set[int]:
+    """Kill -9 the processes of all the operator's replicas and return their ids."""
+    victims = operator_processes(cluster)
+    assert victims, "no operator runs"
+    for victim in victims:
+        os.kill(victim, signal.SIGKILL)
+    return victims
 
 
-def operator_process(cluster: Cluster) -> int | None:
-    """Return the operator's process id outside the cluster, or None if it is not running."""
-    return next((pid for pid in _descendants(cluster.pid) if _is_operator(pid)), None)
+def operator_processes(cluster: Cluster) -> set[int]:
+    """Return the process ids of the operator's replicas, as they are outside the cluster."""
+    return {pid for pid in _descendants(cluster.pid) if _is_operator(pid)}
 
 
 def _is_operator(pid: int) -> bool:

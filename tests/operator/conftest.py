@@ -6,9 +6,10 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 from kubernetes.aio import config
@@ -75,7 +76,11 @@ class Process:
         return text in self.log.read_text()
 
 
-Start = Callable[[], Process]
+class Start(Protocol):
+    """Starts an operator for the namespace of the test, with further settings."""
+
+    def __call__(self, **settings: str) -> Process:
+        """Return when it has read everything."""
 
 
 @pytest.fixture
@@ -114,7 +119,7 @@ def start(operator_account: OperatorAccount, namespace: str, tmp_path: Path) -> 
     """
     started: list[Process] = []
 
-    def begin() -> Process:
+    def begin(**settings: str) -> Process:
         log = tmp_path / f"halimede-{len(started)}.log"
         environment = {
             **os.environ,
@@ -122,6 +127,7 @@ def start(operator_account: OperatorAccount, namespace: str, tmp_path: Path) -> 
             "HALIMEDE_NAMESPACES": namespace,
             "HALIMEDE_HTTP_PORT": "0",
             "HALIMEDE_LOG_FORMAT": "text",
+            **settings,
         }
         with log.open("w") as out:
             popen = subprocess.Popen(

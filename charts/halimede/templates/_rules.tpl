@@ -47,3 +47,14 @@
   resources: [customresourcedefinitions]
   verbs: [list, watch]
 {{- end -}}
+
+{{- /* What it needs in its own namespace: the Lease by which its replicas agree on a leader. */ -}}
+{{- define "halimede.leaseRules" -}}
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [create]
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  resourceNames: [{{ include "halimede.fullname" . }}]
+  verbs: [get, update]
+{{- end -}}

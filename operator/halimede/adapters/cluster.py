@@ -5,6 +5,7 @@ bodies are built here, because discovery costs requests and the typed models cos
 ten kinds that we use need neither.
 """
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from http import HTTPStatus
@@ -96,7 +97,11 @@ class KubeCluster:
     """The API server of the service account or the kubeconfig."""
 
     def __init__(
-        self, configuration: Configuration, agent: str = AGENT, log_in: LogIn | None = None
+        self,
+        configuration: Configuration,
+        agent: str = AGENT,
+        log_in: LogIn | None = None,
+        before_write: Callable[[], None] | None = None,
     ) -> None:
         """Create a client.
 
@@ -104,6 +109,7 @@ class KubeCluster:
             configuration: A configuration with credentials.
             agent: The User-Agent, which audit logs contain.
             log_in: Returns new credentials when the API server rejects the old ones (401).
+            before_write: Called before each write is sent; an error prevents the write.
         """
         configuration.connection_pool_maxsize = CONNECTIONS
         # Proxies are read from the kubeconfig; searching the environment for them costs
@@ -112,6 +118,8 @@ class KubeCluster:
         self._client = ApiClient(configuration)
         self._agent = agent
         self._log_in = log_in
+        self._before_write = before_write
+        self._slots = asyncio.Semaphore(CONNECTIONS)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -131,6 +139,24 @@ class KubeCluster:
         except NotFoundError:
             return None
         return answer | {"apiVersion": kind.api_version, "kind": kind.name}
+
+    async def post(self, kind: Kind, manifest: Manifest) -> Manifest:
+        """Create an object that is no child; return the live one.
+
+        Raises:
+            ConflictError: There is one of that name.
+        """
+        path = kind.path(manifest["metadata"]["namespace"])
+        return await self._request("POST", f"{path}?fieldManager={MANAGER}", manifest)
+
+    async def replace(self, kind: Kind, manifest: Manifest) -> Manifest:
+        """Replace exactly this version of an object; return the live one.
+
+        Raises:
+            ConflictError: There is a newer version.
+        """
+        path = kind.path(manifest["metadata"]["namespace"], manifest["metadata"]["name"])
+        return await self._request("PUT", f"{path}?fieldManager={MANAGER}", manifest)
 
     async def list_versions(self, kind: Kind, namespaces: Iterable[str]) -> Listing:
         """List what our watch of *kind* should deliver, without bodies. No namespaces: all.
@@ -279,14 +305,18 @@ class KubeCluster:
         if token and token["value"]:
             headers[token["key"]] = token["value"]
         try:
-            response = await self._client.rest_client.request(
-                method,
-                configuration.host + path,
-                headers=headers,
-                body=body,
-                _request_timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS),
-            )
-            return response.status, await response.read()
+            # No write waits for a connection after its check.
+            async with self._slots:
+                if self._before_write is not None and method != "GET":
+                    self._before_write()
+                response = await self._client.rest_client.request(
+                    method,
+                    configuration.host + path,
+                    headers=headers,
+                    body=body,
+                    _request_timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS),
+                )
+                return response.status, await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             reason = str(error) or f"no response within {REQUEST_SECONDS:.0f} s"
             raise TransientError(f"the API server cannot be reached: {reason}") from error

@@ -3,6 +3,7 @@
 ```
 OperatorError
 ├── SettingsError                  a setting cannot be used
+├── NotLeaderError                 another replica of the operator leads; nothing was sent
 ├── TransientError                 a retry may succeed: 429, 5xx, a time-out, no connection
 ├── ApiError                       a retry would fail too
 │   ├── NotFoundError              404
@@ -22,6 +23,10 @@ class OperatorError(Exception):
 
 class SettingsError(OperatorError):
     """A setting is invalid; the message names the variable and what to do."""
+
+
+class NotLeaderError(OperatorError):
+    """Only the leader writes, and this replica is not the leader."""
 
 
 class TransientError(OperatorError):

@@ -68,6 +68,12 @@ class Reconciler:
             except ConflictError as error:
                 return await self._conclude(key, manifest, Outcome(conflict=error), None, AT_ONCE)
 
+    def remove_metrics(self) -> None:
+        """Remove the series of all ModelDeployments: another replica exports them from now on."""
+        for key in self._with_metrics:
+            remove(key)
+        self._with_metrics.clear()
+
     async def _reconcile_live(self, key: Key, manifest: Manifest) -> Result:
         now = self.clock()
         try:

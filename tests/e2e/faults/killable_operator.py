@@ -1,4 +1,4 @@
-"""An operator that is killed right after chosen writes and started again."""
+"""An operator whose leader is killed right after chosen writes."""
 
 import json
 import os
@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from halimede.api.status import State
 from localcluster.chart import NAMESPACE
 from localcluster.cluster import Cluster
 from localcluster.diagnosis import kubectl_in
+from localcluster.waiting import show_end
 from tests.e2e.faults.api_proxy import Write, proxy_api_server
 from tests.support.waiting import wait_until
 
@@ -71,16 +72,54 @@ def routed(*weights: int) -> KillPoint:
 
 
 @dataclass(slots=True)
-class KillableOperator:
-    """The operator, run outside the cluster and killed at these points in order."""
+class Replica:
+    """One process of the operator, with a proxy of its own; it starts again after each kill."""
 
-    environment: dict[str, str]
+    operator: "KillableOperator"
     log: Path
+    process: subprocess.Popen[bytes] | None = None
+    _ended: bool = False
+
+    def admit(self, write: Write) -> bool:
+        """Block the writes that are sent concurrently with the one of the next kill."""
+        return self.operator.admit(write)
+
+    def done(self, write: Write) -> bool:
+        """Kill -9 after the write of a kill point, before the operator gets its response."""
+        return self.operator.done(write, self)
+
+    def run(self, environment: dict[str, str]) -> None:
+        """Run, and start again after each kill, until `end`."""
+        while not self._ended:
+            with self.log.open("ab") as log:
+                self.process = subprocess.Popen(
+                    [sys.executable, "-m", "halimede", "run"],
+                    env=environment,
+                    stdout=log,
+                    stderr=log,
+                )
+            self.process.wait()
+
+    def kill(self) -> None:
+        """Kill -9."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+    def end(self) -> None:
+        """Kill it without a restart."""
+        self._ended = True
+        self.kill()
+
+
+@dataclass(slots=True)
+class KillableOperator:
+    """Two replicas outside the cluster; the one that leads is killed at these points in order."""
+
     kill_points: list[KillPoint] = field(default_factory=list)
     killed_after: list[str] = field(default_factory=list)
     """The writes after which it was killed."""
-    _process: subprocess.Popen[bytes] | None = None
-    _ended: bool = False
+    replicas: list[Replica] = field(default_factory=list)
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
     def admit(self, write: Write) -> bool:
@@ -88,15 +127,13 @@ class KillableOperator:
         with self._turn:
             return not (self.kill_points and write.resource in self.kill_points[0].holds)
 
-    def done(self, write: Write) -> bool:
-        """Kill -9 after the write of a kill point, before the operator gets its response."""
+    def done(self, write: Write, writer: Replica) -> bool:
+        """Kill the writer if this is the write of the next kill point."""
         with self._turn:
             if not (self.kill_points and self.kill_points[0].hits(write)):
                 return True
             self.killed_after.append(self.kill_points.pop(0).after)
-            if self._process is not None:
-                self._process.kill()
-                self._process.wait()
+            writer.kill()
             return False
 
     def wait_for_kills(self) -> None:
@@ -104,53 +141,42 @@ class KillableOperator:
         wait_until(
             lambda: [one.after for one in self.kill_points],
             lambda left: not left,
-            explain=lambda: self.log.read_text()[-2000:],
+            explain=lambda: "\n".join(show_end(replica.log) for replica in self.replicas),
         )
-
-    def run(self) -> None:
-        """Run, and start again after each kill, until `end`."""
-        while not self._ended:
-            with self.log.open("ab") as log:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-m", "halimede", "run"],
-                    env=self.environment,
-                    stdout=log,
-                    stderr=log,
-                )
-            self._process.wait()
-
-    def end(self) -> None:
-        """Kill it without a restart."""
-        self._ended = True
-        if self._process is not None:
-            self._process.kill()
 
 
 @contextmanager
 def start_killable_operator(cluster: Cluster, folder: Path) -> Iterator[KillableOperator]:
-    """Run the operator with the permissions and settings of the chart, instead of its pod."""
-    _scale(cluster, 0)
-    operator = KillableOperator(_environment(cluster), folder / "halimede.log")
-    with proxy_api_server(_server(cluster), operator) as url:
-        kubeconfig = folder / "kubeconfig"
-        kubeconfig.write_text(json.dumps(_kubeconfig(cluster, url)))
-        operator.environment["KUBECONFIG"] = str(kubeconfig)
-        thread = threading.Thread(target=operator.run, name="operator")
-        thread.start()
-        try:
-            yield operator
-        finally:
-            operator.end()
-            thread.join()
-    _scale(cluster, 1)
+    """Run two replicas with the permissions and settings of the chart, instead of its pods."""
+    environment, operator = _environment(cluster), KillableOperator()
+    before = _scale(cluster, 0)
+    with ExitStack() as stack:
+        for number in range(2):
+            replica = Replica(operator, folder / f"halimede-{number}.log")
+            operator.replicas.append(replica)
+            url = stack.enter_context(proxy_api_server(_server(cluster), replica))
+            kubeconfig = folder / f"kubeconfig-{number}"
+            kubeconfig.write_text(json.dumps(_kubeconfig(cluster, url)))
+            settings = environment | {"KUBECONFIG": str(kubeconfig)}
+            thread = threading.Thread(
+                target=replica.run, args=[settings], name=f"replica {number}"
+            )
+            thread.start()
+            stack.callback(thread.join)
+            stack.callback(replica.end)
+        yield operator
+    _scale(cluster, before)
 
 
-def _scale(cluster: Cluster, replicas: int) -> None:
+def _scale(cluster: Cluster, replicas: int) -> int:
+    """Scale the operator's Deployment and wait; return its replicas before."""
+    before = int(_kubectl(cluster, "get", DEPLOYMENT, "--output", "jsonpath={.spec.replicas}"))
     _kubectl(cluster, "scale", DEPLOYMENT, f"--replicas={replicas}")
     if replicas:
         _kubectl(cluster, "rollout", "status", DEPLOYMENT, "--timeout=180s")
     else:
         _kubectl(cluster, "wait", "--for=delete", "pods", "--all", "--timeout=180s")
+    return before
 
 
 def _environment(cluster: Cluster) -> dict[str, str]:

@@ -4,7 +4,7 @@ import signal
 
 from halimede.api.status import Outcome
 from localcluster.cluster import Cluster
-from tests.e2e.user import CROWD, NAME, User, operator_process
+from tests.e2e.user import CROWD, NAME, User, operator_processes
 
 
 def test_a_rollout_goes_on_when_the_api_server_is_back(user: User, cluster: Cluster) -> None:
@@ -17,11 +17,11 @@ def test_a_rollout_goes_on_when_the_api_server_is_back(user: User, cluster: Clus
     with user.serves_many():
         user.asks_for("v2")
         user.sees("the canary's second step", lambda seen: seen.weight == 30)
-        operator, killed = operator_process(cluster), cluster.processes()["kube-apiserver"]
+        operators, killed = operator_processes(cluster), cluster.processes()["kube-apiserver"]
         cluster.signal("kube-apiserver", signal.SIGKILL)
         over = user.sees("the end", lambda seen: seen.ready and seen.settled)
     assert killed != cluster.processes()["kube-apiserver"]
-    assert operator == operator_process(cluster)
+    assert operators == operator_processes(cluster)
     assert over.status.last_rollout is not None
     assert over.status.last_rollout.outcome is Outcome.PROMOTED
     budget = f"poddisruptionbudget/{NAME}"

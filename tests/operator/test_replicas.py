@@ -1,0 +1,139 @@
+"""Several replicas of the operator: one leads, whatever happens to it."""
+
+import json
+import signal
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from localcluster.cluster import Cluster
+from tests.operator.conftest import Process, Start, model
+from tests.support.waiting import wait_until
+
+SECONDS = "10"
+OURS = "--selector=app.kubernetes.io/managed-by=halimede"
+Replicas = Callable[[], Process]
+
+
+@pytest.fixture
+def start_replica(start: Start, namespace: str) -> Replicas:
+    """Return a function that starts one more replica."""
+    return lambda: start(HALIMEDE_LEASE=f"{namespace}/halimede", HALIMEDE_LEASE_SECONDS=SECONDS)
+
+
+def lease(api_server: Cluster, namespace: str) -> dict[str, Any]:
+    """Return the spec of the Lease."""
+    shown = api_server.kubectl("get", "lease", "halimede", "-n", namespace, "-o", "json")
+    spec: dict[str, Any] = json.loads(shown)["spec"]
+    return spec
+
+
+def leads(replica: Process) -> bool:
+    """Return whether a replica says that it leads."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{replica.port}/metrics") as answer:
+        return "\nhalimede_leader 1.0" in answer.read().decode()
+
+
+def wait_until_it_leads(replica: Process) -> None:
+    """Wait until a replica leads."""
+    wait_until(lambda: leads(replica), explain=replica.log.read_text)
+
+
+def serve(api_server: Cluster, namespace: str, name: str, replicas: int = 1) -> None:
+    """Apply a ModelDeployment."""
+    manifest = model(name, namespace, replicas=replicas)
+    api_server.kubectl("apply", "-f", "-", input=json.dumps(manifest))
+
+
+def pods_of(api_server: Cluster, namespace: str, name: str) -> list[int]:
+    """Return the replicas of a ModelDeployment's Deployments."""
+    label = f"--selector=halimede.dev/name={name}"
+    shown = api_server.kubectl("get", "deployments", label, "-n", namespace, "-o", "json")
+    return [item["spec"]["replicas"] for item in json.loads(shown)["items"]]
+
+
+def writers(api_server: Cluster, namespace: str) -> list[str]:
+    """Return the replica of each write except those of the Lease, in order."""
+    return [
+        event["userAgent"]
+        for event in map(json.loads, api_server.audit_log.read_text().splitlines())
+        if event["verb"] in {"create", "update", "patch", "delete"}
+        and event["userAgent"].startswith("halimede/")
+        and event["objectRef"]["resource"] != "leases"
+        and event["objectRef"].get("namespace") == namespace
+    ]
+
+
+def test_one_of_two_replicas_writes(
+    api_server: Cluster, namespace: str, start_replica: Replicas
+) -> None:
+    """Given a leader, the second replica is ready, has no metrics of models and writes nothing."""
+    leader, other = start_replica(), start_replica()
+    wait_until_it_leads(leader)
+    serve(api_server, namespace, "m")
+    wait_until(lambda: pods_of(api_server, namespace, "m"), lambda pods: pods == [1])
+    assert len(set(writers(api_server, namespace))) == 1
+    assert not leads(other)
+    with urllib.request.urlopen(f"http://127.0.0.1:{other.port}/readyz") as answer:
+        assert answer.status == 200
+
+
+def test_another_replica_takes_over_from_one_that_was_killed(
+    api_server: Cluster, namespace: str, start_replica: Replicas
+) -> None:
+    """Given kill -9 of the leader, the other continues with what the leader had not seen."""
+    leader = start_replica()
+    wait_until_it_leads(leader)
+    other = start_replica()
+    leader.popen.kill()
+    leader.popen.wait()
+    serve(api_server, namespace, "m")
+    wait_until_it_leads(other)
+    wait_until(lambda: pods_of(api_server, namespace, "m"), lambda pods: pods == [1])
+    assert lease(api_server, namespace)["leaseTransitions"] == 1
+
+
+def test_a_leader_that_ends_releases_the_lease(
+    api_server: Cluster, namespace: str, start_replica: Replicas
+) -> None:
+    """Given SIGTERM, the Lease has no holder when the process has ended."""
+    leader = start_replica()
+    wait_until_it_leads(leader)
+    leader.popen.send_signal(signal.SIGTERM)
+    assert leader.popen.wait(60) == 0
+    assert lease(api_server, namespace)["holderIdentity"] == ""
+    wait_until_it_leads(start_replica())
+
+
+def test_a_leader_that_was_suspended_undoes_nothing(
+    api_server: Cluster, namespace: str, start_replica: Replicas
+) -> None:
+    """Given a leader that is stopped while it has work, and continued after another has led.
+
+    It writes nothing more until it leads again, and then knows what has happened meanwhile.
+    """
+    first = start_replica()
+    wait_until_it_leads(first)
+    second = start_replica()
+    serve(api_server, namespace, "m")
+    wait_until(lambda: pods_of(api_server, namespace, "m"), lambda pods: pods == [1])
+    serve(api_server, namespace, "m", replicas=2)
+    first.popen.send_signal(signal.SIGSTOP)
+    wait_until_it_leads(second)
+    serve(api_server, namespace, "m", replicas=3)
+    wait_until(lambda: pods_of(api_server, namespace, "m"), lambda pods: pods == [3])
+    (old,) = set(writers(api_server, namespace)[:1])
+    before = writers(api_server, namespace).count(old)
+    first.popen.send_signal(signal.SIGCONT)
+    wait_until(lambda: first.said("Lost the lease"), explain=first.log.read_text)
+    serve(api_server, namespace, "n")
+    wait_until(lambda: pods_of(api_server, namespace, "n"), lambda pods: pods == [1])
+    assert pods_of(api_server, namespace, "m") == [3]
+    assert writers(api_server, namespace).count(old) == before
+    second.popen.kill()
+    second.popen.wait()
+    wait_until_it_leads(first)
+    serve(api_server, namespace, "m", replicas=1)
+    wait_until(lambda: pods_of(api_server, namespace, "m"), lambda pods: pods == [1])
