@@ -13,19 +13,23 @@ from tests.operator.conftest import Process, Start, model
 from tests.support.waiting import wait_until
 
 SECONDS = "10"
-OURS = "--selector=app.kubernetes.io/managed-by=halimede"
+LEASE = ("h-halimede", "--namespace", "halimede-system")
+"""The Lease of the release that the operator's account is from."""
 Replicas = Callable[[], Process]
 
 
 @pytest.fixture
-def start_replica(start: Start, namespace: str) -> Replicas:
-    """Return a function that starts one more replica."""
-    return lambda: start(HALIMEDE_LEASE=f"{namespace}/halimede", HALIMEDE_LEASE_SECONDS=SECONDS)
+def start_replica(api_server: Cluster, start: Start) -> Replicas:
+    """Return a function that starts one more replica; there is no Lease yet."""
+    api_server.kubectl("delete", "lease", *LEASE, "--ignore-not-found")
+    lease, _, namespace = LEASE
+    settings = {"HALIMEDE_LEASE": f"{namespace}/{lease}", "HALIMEDE_LEASE_SECONDS": SECONDS}
+    return lambda: start(**settings)
 
 
-def lease(api_server: Cluster, namespace: str) -> dict[str, Any]:
+def read_lease(api_server: Cluster) -> dict[str, Any]:
     """Return the spec of the Lease."""
-    shown = api_server.kubectl("get", "lease", "halimede", "-n", namespace, "-o", "json")
+    shown = api_server.kubectl("get", "lease", *LEASE, "-o", "json")
     spec: dict[str, Any] = json.loads(shown)["spec"]
     return spec
 
@@ -92,18 +96,18 @@ def test_another_replica_takes_over_from_one_that_was_killed(
     serve(api_server, namespace, "m")
     wait_until_it_leads(other)
     wait_until(lambda: pods_of(api_server, namespace, "m"), lambda pods: pods == [1])
-    assert lease(api_server, namespace)["leaseTransitions"] == 1
+    assert read_lease(api_server)["leaseTransitions"] == 1
 
 
 def test_a_leader_that_ends_releases_the_lease(
-    api_server: Cluster, namespace: str, start_replica: Replicas
+    api_server: Cluster, start_replica: Replicas
 ) -> None:
     """Given SIGTERM, the Lease has no holder when the process has ended."""
     leader = start_replica()
     wait_until_it_leads(leader)
     leader.popen.send_signal(signal.SIGTERM)
     assert leader.popen.wait(60) == 0
-    assert lease(api_server, namespace)["holderIdentity"] == ""
+    assert read_lease(api_server)["holderIdentity"] == ""
     wait_until_it_leads(start_replica())
 
 
