@@ -29,6 +29,11 @@ def annotated(*names: str) -> Manifest:
     return changed(BY_INGRESS, expose__ingress__annotations=dict.fromkeys(names, "true"))
 
 
+def arguments(*texts: str) -> Manifest:
+    """Return a spec with these arguments of tritonserver."""
+    return changed(BY_SERVICE, runtime={"version": "24.10", "args": list(texts)})
+
+
 PATCHED = {"gateway": {"parentRefs": [{"name": "public"}]}}
 ROWS = {
     "replicas with autoscaling": row(
@@ -184,8 +189,20 @@ ROWS = {
     "an argument of ours": row(
         "spec.runtime.args",
         "because Halimede sets them: remove these arguments",
-        changed(BY_SERVICE, runtime={"version": "24.10", "args": ["--http-thread-count=4"]}),
-        changed(BY_SERVICE, runtime={"version": "24.10", "args": ["--http-port=80"]}),
+        arguments("--http-thread-count=4"),
+        arguments("--http-port=80"),
+    ),
+    "an argument of ours, abbreviated": row(
+        "spec.runtime.args",
+        "not even abbreviated, because Halimede sets them: remove these arguments",
+        arguments("--model-load-thread-count=2", "--http-header-forward-pattern=model-control"),
+        arguments("--log-verbose=1", "--model-control-m=explicit"),
+    ),
+    "an argument of ours, abbreviated, before its value": row(
+        "spec.runtime.args",
+        "not even abbreviated, because Halimede sets them: remove these arguments",
+        arguments("--http-address", "127.0.0.1", "--rate-limit=off"),
+        arguments("--http-po", "18009"),
     ),
     "a limit that is no quantity": row(
         "spec.resources.limits",

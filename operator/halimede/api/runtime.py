@@ -8,10 +8,21 @@ from halimede.api.base import ApiModel
 from halimede.api.quantity import Quantity
 from halimede.api.rules import rule, rules
 
-_RESERVED = (
-    "model-repository|model-store|model-control-mode|http-port|grpc-port|metrics-port"
-    "|exit-timeout-secs"
+RESERVED_ARGUMENTS = (
+    "--model-repository",
+    "--model-store",
+    "--model-control-mode",
+    "--http-port",
+    "--grpc-port",
+    "--metrics-port",
+    "--exit-timeout-secs",
 )
+"""The arguments of tritonserver that Halimede sets; `--model-store` is another name of the first.
+
+tritonserver parses its arguments with glibc's getopt_long, which accepts every beginning of a name
+that no other name has, so all beginnings are reserved too. No argument of tritonserver is the
+beginning of another one's name.
+"""
 
 
 class Runtime(ApiModel):
@@ -41,10 +52,11 @@ class Runtime(ApiModel):
                 ".image",
             ),
             rule(
-                f"!has(self.args) || !self.args.exists(a, a.matches('^--({_RESERVED})(=|$)'))",
+                "!has(self.args) || !self.args.exists(a, a.matches('^--[a-z]')"
+                f" && {list(RESERVED_ARGUMENTS)}.exists(name, name.startsWith(a.split('=')[0])))",
                 "args must not set the repository, the ports, the control mode or the exit"
-                " timeout, because Halimede sets them: remove these arguments (for the"
-                " timeout see spec.drain.exitTimeoutSeconds)",
+                " timeout, not even abbreviated, because Halimede sets them: remove these"
+                " arguments (for the timeout see spec.drain.exitTimeoutSeconds)",
                 ".args",
             ),
         )
