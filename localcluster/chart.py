@@ -7,6 +7,8 @@ from localcluster.addresses import PROMETHEUS_URL
 CHART = folders.SOURCE.parent / "charts" / "halimede"
 NAMESPACE = "halimede-system"
 """Where the operator runs."""
+REPOSITORY = "localhost/halimede"
+"""The repository of the image that the process node has under this name: the checkout."""
 
 
 WITHIN = 90
@@ -21,9 +23,9 @@ def install(cluster: Access, *, within: int = WITHIN, **operator: str) -> None:
     seconds.
     """
     values = {"prometheus.url": PROMETHEUS_URL, **operator}
-    settings = [
-        part for key, value in values.items() for part in ("--set", f"operator.{key}={value}")
-    ]
+    settings = ["--set", f"image.repository={REPOSITORY}"]
+    for key, value in values.items():
+        settings += ["--set", f"operator.{key}={value}"]
     try:
         cluster.helm(
             "upgrade", "--install", "halimede", str(CHART), "--namespace", NAMESPACE,

@@ -19,8 +19,9 @@ C = TypeVar("C", bound=str)
 class Settings:
     """The settings that the operator was started with."""
 
-    image: str = "halimede:0.1.0"
-    """HALIMEDE_IMAGE: this operator's own image; its `fetch` command fetches the models."""
+    image: str = "localhost/halimede:0.1.0"
+    """HALIMEDE_IMAGE: this operator's own image; its `fetch` command fetches the models. The
+    chart always sets it. The default is an image that no public registry has."""
     namespaces: tuple[str, ...] = ()
     """HALIMEDE_NAMESPACES: the namespaces to watch, separated by commas; empty: all."""
     prometheus_url: str | None = None

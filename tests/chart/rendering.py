@@ -14,6 +14,9 @@ CHART = Path(__file__).parents[2] / "charts" / "halimede"
 
 Manifest = dict[str, Any]
 
+REQUIRED: Manifest = {"image": {"repository": "registry.example.com/halimede"}}
+"""The values that have no default."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
@@ -63,15 +66,25 @@ class Helm:
             check=False,
         )
 
-    def template(self, values: Mapping[str, Any]) -> subprocess.CompletedProcess[str]:
-        """Run ``helm template`` with these values."""
+    def with_values(
+        self, *command: str | Path, values: Mapping[str, Any]
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command of helm with these values."""
         file = self.home / "values.yaml"
         file.write_text(yaml.safe_dump(dict(values)))
-        return self.run("template", "h", CHART, "--namespace", "halimede-system", "--values", file)
+        return self.run(*command, "--values", file)
+
+    def template(self, values: Mapping[str, Any]) -> subprocess.CompletedProcess[str]:
+        """Run ``helm template`` with exactly these values."""
+        command = ("template", "h", CHART, "--namespace", "halimede-system")
+        return self.with_values(*command, values=values)
 
     def rendered(self, values: Mapping[str, Any]) -> Rendered:
-        """Return the output of ``helm template``, which must succeed."""
-        finished = self.template(values)
+        """Return the output of ``helm template``, which must succeed.
+
+        The required values are set, unless `values` sets them.
+        """
+        finished = self.template({**REQUIRED, **values})
         assert finished.returncode == 0, finished.stderr
         documents = yaml.safe_load_all(finished.stdout)
         return Rendered(tuple(document for document in documents if document))

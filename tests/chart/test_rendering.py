@@ -1,10 +1,10 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
-import yaml
 
 from halimede.settings import Settings
-from tests.chart.rendering import CHART, Helm
+from tests.chart.rendering import CHART, REQUIRED, Helm
 
 EVERYTHING: dict[str, Any] = {
     "image": {"repository": "registry.example.com/halimede", "digest": "sha256:" + "a" * 64},
@@ -95,9 +95,7 @@ def test_values_decide_what_is_installed(helm: Helm, values: str, kinds: set[str
 @pytest.mark.parametrize("values", VALUES)
 def test_lint_finds_nothing(helm: Helm, values: str) -> None:
     """Helm's linter reports nothing, not even a warning."""
-    file = helm.home / "linted.yaml"
-    file.write_text(yaml.safe_dump(VALUES[values]))
-    finished = helm.run("lint", "--strict", CHART, "--values", file)
+    finished = helm.with_values("lint", "--strict", CHART, values={**REQUIRED, **VALUES[values]})
     assert finished.returncode == 0, finished.stdout + finished.stderr
 
 
@@ -126,7 +124,8 @@ def test_the_operator_can_read_its_environment(helm: Helm) -> None:
 def test_the_chart_has_the_defaults_of_the_operator(helm: Helm) -> None:
     """The chart's default values equal the operator's defaults."""
     environment = {variable["name"]: variable["value"] for variable in container(helm, {})["env"]}
-    assert Settings.from_env(environment) == Settings()
+    image = f"{REQUIRED['image']['repository']}:0.1.0"
+    assert Settings.from_env(environment) == replace(Settings(), image=image)
 
 
 def test_the_operator_has_no_power_over_its_node(helm: Helm) -> None:
@@ -176,6 +175,6 @@ def test_every_selector_finds_the_pod(helm: Helm, values: str) -> None:
 
 def test_a_service_account_of_ones_own_must_be_named(helm: Helm) -> None:
     """Rendering fails with a message that names the key."""
-    finished = helm.template({"serviceAccount": {"create": False}})
+    finished = helm.template({**REQUIRED, "serviceAccount": {"create": False}})
     assert finished.returncode != 0
     assert "serviceAccount.name: name the ServiceAccount to use" in finished.stderr

@@ -6,17 +6,20 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.chart.rendering import CHART, Helm
+from tests.chart.rendering import CHART, REQUIRED, Helm
 
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 README = (CHART / "README.md").read_text()
+VERSION = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
+DIGEST = "sha256:" + "a" * 64
 
 REJECTED: list[tuple[str, dict[str, Any]]] = [
     ("", {"replicaCount": 2}),
     ("/replicas", {"replicas": 0}),
     ("/image", {"image": {"name": "halimede"}}),
-    ("/image/repository", {"image": {"repository": ""}}),
+    ("/image/repository", {"image": {"repository": "a b"}}),
+    ("/image/repository", {"image": {"repository": "halimede@sha256:0"}}),
     ("/image/tag", {"image": {"tag": "a b"}}),
     ("/image/digest", {"image": {"digest": "sha256:abc"}}),
     ("/image/pullPolicy", {"image": {"pullPolicy": "Sometimes"}}),
@@ -110,6 +113,34 @@ def test_bad_values_are_rejected_with_their_path(
     assert finished.returncode != 0
     assert finished.stdout == ""
     assert f"at '{field}':" in finished.stderr
+
+
+@pytest.mark.parametrize("values", [{}, {"image": {"repository": ""}}, {"image": {"tag": "1"}}])
+def test_the_repository_of_the_image_is_required(helm: Helm, values: dict[str, Any]) -> None:
+    """Nothing is rendered without it: a default could be taken from a public registry."""
+    finished = helm.template(values)
+    assert finished.returncode != 0
+    assert finished.stdout == ""
+    assert "image.repository: the repository of Halimede's image is not set;" in finished.stderr
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        ({}, f"registry.example.com/halimede:{VERSION}"),
+        ({"tag": "1"}, "registry.example.com/halimede:1"),
+        ({"tag": "1", "digest": DIGEST}, f"registry.example.com/halimede@{DIGEST}"),
+    ],
+)
+def test_the_operator_and_the_init_containers_have_one_image(
+    helm: Helm, image: dict[str, str], expected: str
+) -> None:
+    """The container runs the image that the operator gives to the init containers of models."""
+    values = {"image": {**REQUIRED["image"], **image}}
+    pod = helm.rendered(values).only("Deployment")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    variables = {one["name"]: one.get("value") for one in container["env"]}
+    assert (container["image"], variables["HALIMEDE_IMAGE"]) == (expected, expected)
 
 
 def test_every_object_rejects_unknown_keys() -> None:

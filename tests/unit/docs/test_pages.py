@@ -43,6 +43,22 @@ def test_files_exist(page: str) -> None:
     assert [path for path in paths if not any(ROOT.glob(path.rstrip("/")))] == []
 
 
+def test_every_installation_names_the_image() -> None:
+    """Every `helm install` and `helm upgrade` has or keeps image.repository, which is required."""
+    commands = [
+        command
+        for page in PAGES
+        for part in code(page)
+        for command in re.findall(
+            r"^(?:\$ )?(helm (?:install|upgrade) (?:[^\n]*\\\n)*.*)", part, re.MULTILINE
+        )
+        if "charts/halimede" in command
+    ]
+    assert len(commands) >= 4
+    kept = re.compile("--set image.repository=|--reset-then-reuse-values")
+    assert [command for command in commands if not kept.search(command)] == []
+
+
 def test_the_front_page_is_short() -> None:
     """The README fits into a few screens; the rest is in docs/."""
     assert len(text("README.md").splitlines()) <= 120
