@@ -15,7 +15,7 @@ KWOK_NODES ?= 0
 # What does no I/O; the import contracts in pyproject.toml hold it to that.
 PURE := */api/*,*/forecast/*,*/judge/*,*/plan/*,*/render/*,*/rollout/*,*/validation/*
 
-.PHONY: help preflight demo run unit test test-quick lint format cluster cluster-down bench crds docs golden lock clean
+.PHONY: help preflight demo run unit test test-quick lint format cluster cluster-down bench crds docs golden audit lock clean
 
 help: ## Print this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -86,10 +86,17 @@ docs: $(VENV)/ready ## Write the table of transitions from the code
 golden: $(VENV)/ready ## Write the golden files again; read the diff before you commit it
 	$(RUN) pytest tests/golden --golden
 
+# In an environment of its own, which takes seconds and needs nothing else of make.
+audit: ## List known vulnerabilities of the packages in the image (needs PyPI)
+	"$(PYTHON)" -m venv --clear out/audit
+	out/audit/bin/pip install --quiet --require-hashes --no-deps -r requirements/audit.txt
+	out/audit/bin/pip-audit --strict --require-hashes --disable-pip -r requirements/operator.txt
+
 lock: $(VENV)/ready ## Choose the newest allowed packages and pin them by hash
 	$(RUN) uv pip compile -q pyproject.toml $(LOCK) -o requirements/operator.txt --upgrade
 	$(RUN) uv pip compile -q pyproject.toml $(LOCK) -o requirements/dev.txt --upgrade \
 		--group local --group demo --group dev
+	$(RUN) uv pip compile -q requirements/audit.in $(LOCK) -o requirements/audit.txt --upgrade
 LOCK := --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header
 
 clean: ## Remove what was made here (the cache of built tools stays)
