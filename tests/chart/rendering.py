@@ -43,6 +43,17 @@ class Rendered:
             rule for role in roles if role["metadata"]["name"] in bound for rule in role["rules"]
         ]
 
+    @property
+    def rights(self) -> set[tuple[str, str, str]]:
+        """Return what the operator's roles grant: API group, resource and verb."""
+        return {
+            (group, resource, verb)
+            for rule in self.rules
+            for group in rule["apiGroups"]
+            for resource in rule["resources"]
+            for verb in rule["verbs"]
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Helm:
@@ -74,17 +85,18 @@ class Helm:
         file.write_text(yaml.safe_dump(dict(values)))
         return self.run(*command, "--values", file)
 
-    def template(self, values: Mapping[str, Any]) -> subprocess.CompletedProcess[str]:
-        """Run ``helm template`` with exactly these values."""
-        command = ("template", "h", CHART, "--namespace", "halimede-system")
-        return self.with_values(*command, values=values)
+    def template(
+        self, values: Mapping[str, Any], namespace: str = "halimede-system"
+    ) -> subprocess.CompletedProcess[str]:
+        """Run ``helm template`` with exactly these values, for a release in this namespace."""
+        return self.with_values("template", "h", CHART, "--namespace", namespace, values=values)
 
-    def rendered(self, values: Mapping[str, Any]) -> Rendered:
+    def rendered(self, values: Mapping[str, Any], namespace: str = "halimede-system") -> Rendered:
         """Return the output of ``helm template``, which must succeed.
 
         The required values are set, unless `values` sets them.
         """
-        finished = self.template({**REQUIRED, **values})
+        finished = self.template({**REQUIRED, **values}, namespace)
         assert finished.returncode == 0, finished.stderr
         documents = yaml.safe_load_all(finished.stdout)
         return Rendered(tuple(document for document in documents if document))

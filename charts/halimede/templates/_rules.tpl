@@ -7,8 +7,9 @@
   verbs: [get, list, watch, patch]
 - apiGroups: [halimede.dev]
   resources: [modeldeployments/status]
-  verbs: [get, patch, update]
-# Children whose owner reference blocks the owner's deletion ask for this one.
+  verbs: [update]
+# Needed for children whose owner reference blocks the owner's deletion, where the API server has the admission plugin
+# OwnerReferencesPermissionEnforcement.
 - apiGroups: [halimede.dev]
   resources: [modeldeployments/finalizers]
   verbs: [update]
@@ -38,7 +39,7 @@
   verbs: [get, list, watch]
 - apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [create, patch]
+  verbs: [create]
 {{- end -}}
 
 {{- /* What it needs beside that when it works in every namespace: to learn of CRDs as they come. */ -}}
