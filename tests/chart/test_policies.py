@@ -11,7 +11,7 @@ from halimede.render.traffic import Backend
 from halimede.render.user_route import json_patch, restored, with_revisions
 from localcluster.cluster import Cluster
 from tests.api.objects import BY_SERVICE, model_deployment
-from tests.chart.rendering import Helm
+from tests.chart.rendering import REQUIRED, Helm
 from tests.support.operator_account import NAMESPACE, OperatorAccount
 
 LABELS = {"app.kubernetes.io/managed-by": "halimede"}
@@ -248,7 +248,7 @@ def test_policies_have_no_type_errors(
 @pytest.mark.parametrize("namespace", ["kube-system", NAMESPACE])
 def test_namespaces_that_the_policy_excludes_cannot_be_watched(helm: Helm, namespace: str) -> None:
     """Rendering fails with a message that names the namespace, unless the policy is off."""
-    values: dict[str, Any] = {"watchNamespaces": ["ml", namespace]}
+    values: dict[str, Any] = {**REQUIRED, "watchNamespaces": ["ml", namespace]}
     finished = helm.template(values)
     assert finished.returncode != 0
     assert f"denies writes in the namespace {namespace}" in finished.stderr

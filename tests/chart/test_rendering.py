@@ -18,6 +18,7 @@ EVERYTHING: dict[str, Any] = {
         },
         "tritonRepository": "registry.example.com/tritonserver",
         "sha256Required": True,
+        "leaseSeconds": 30,
         "workers": 3,
         "resyncSeconds": 60,
         "logFormat": "text",
@@ -31,6 +32,7 @@ EVERYTHING: dict[str, Any] = {
         "userRoles": False,
     },
     "serviceAccount": {"annotations": {"example.com/role": "reader"}},
+    "replicas": 3,
     "podAnnotations": {"example.com/a": "1"},
     "podLabels": {"team": "models"},
     "nodeSelector": {"disk": "ssd"},
@@ -40,6 +42,7 @@ EVERYTHING: dict[str, Any] = {
     "metrics": {"podMonitor": {"enabled": True, "labels": {"release": "prometheus"}}},
 }
 LITTLE: dict[str, Any] = {
+    "replicas": 1,
     "crds": {"enabled": False},
     "rbac": {"create": False},
     "serviceAccount": {"create": False, "name": "given"},
@@ -65,6 +68,9 @@ def container(helm: Helm, values: dict[str, Any]) -> dict[str, Any]:
                 "ClusterRoleBinding",
                 "CustomResourceDefinition",
                 "Deployment",
+                "PodDisruptionBudget",
+                "Role",
+                "RoleBinding",
                 "Service",
                 "ServiceAccount",
                 "ValidatingAdmissionPolicy",
@@ -76,6 +82,7 @@ def container(helm: Helm, values: dict[str, Any]) -> dict[str, Any]:
             {
                 "CustomResourceDefinition",
                 "Deployment",
+                "PodDisruptionBudget",
                 "PodMonitor",
                 "Role",
                 "RoleBinding",
@@ -112,6 +119,8 @@ def test_the_operator_can_read_its_environment(helm: Helm) -> None:
         prometheus_insecure_skip_verify=True,
         triton_repository="registry.example.com/tritonserver",
         sha256_required=True,
+        lease=("halimede-system", "h-halimede"),
+        lease_seconds=30,
         workers=3,
         resync_seconds=60,
         http_port=8080,
@@ -122,10 +131,11 @@ def test_the_operator_can_read_its_environment(helm: Helm) -> None:
 
 
 def test_the_chart_has_the_defaults_of_the_operator(helm: Helm) -> None:
-    """The chart's default values equal the operator's defaults."""
+    """The chart's default values equal the operator's defaults, except for the Lease."""
     environment = {variable["name"]: variable["value"] for variable in container(helm, {})["env"]}
     image = f"{REQUIRED['image']['repository']}:0.1.0"
-    assert Settings.from_env(environment) == replace(Settings(), image=image)
+    lease = ("halimede-system", "h-halimede")
+    assert Settings.from_env(environment) == replace(Settings(), image=image, lease=lease)
 
 
 def test_the_operator_has_no_power_over_its_node(helm: Helm) -> None:

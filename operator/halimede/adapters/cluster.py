@@ -30,7 +30,8 @@ from halimede.adapters.store import Key, Listing, version_of
 from halimede.api.base import Manifest
 from halimede.render.names import MANAGER
 
-REQUEST_SECONDS = 10.0
+REQUEST_SECONDS = 30.0
+"""The API server needs some seconds to write an object of ten thousand levels, more under load."""
 CONNECTIONS = 16
 """More would only queue in an API server that handles one client's writes one after the other."""
 PAGE = 500
