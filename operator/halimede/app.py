@@ -29,6 +29,7 @@ from halimede.settings import Settings
 
 _log = logging.getLogger(__name__)
 
+CLOCK = time.time  # noqa: TID251  (the one wall clock of the operator)
 DRAIN_SECONDS = 20.0
 """How long reconciles may take to finish after SIGTERM; the chart's grace period is longer."""
 LAG_SECONDS = 5.0
@@ -51,7 +52,7 @@ async def run(settings: Settings) -> bool:
             clients.push_async_callback(leases.close)
             identity = f"{platform.node()}_{uuid4()}"
             agent = f"{AGENT} ({identity})"
-            lease = LeaseClient(leases, *settings.lease)
+            lease = LeaseClient(leases, *settings.lease, CLOCK)
             elector = Elector(lease, identity, settings.lease_seconds)
         before_write = elector.require_leadership if elector else None
         cluster = KubeCluster(await log_in(), agent, log_in, before_write)
@@ -194,7 +195,7 @@ class Operator:
             ),
             platform=self.settings.platform(),
             resync_seconds=self.settings.resync_seconds,
-            clock=time.time,  # noqa: TID251  (the one clock of the operator)
+            clock=CLOCK,
         )
 
     def _waiting_seconds(self) -> float:

@@ -1,5 +1,6 @@
 """The Lease by which the replicas of the operator agree on one leader."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -28,9 +29,19 @@ class Lease:
 class LeaseClient:
     """Reads and writes one Lease."""
 
-    def __init__(self, cluster: KubeCluster, namespace: str, name: str) -> None:
-        """Create a client; *cluster* should serve nothing else, so that renewals do not queue."""
+    def __init__(
+        self, cluster: KubeCluster, namespace: str, name: str, clock: Callable[[], float]
+    ) -> None:
+        """Create a client.
+
+        Args:
+            cluster: It should serve nothing else, so that renewals do not queue.
+            namespace: The namespace of the Lease.
+            name: The name of the Lease.
+            clock: Returns the UNIX time for the times in the Lease.
+        """
         self._cluster, self._namespace, self._name = cluster, namespace, name
+        self._clock = clock
 
     async def read(self) -> Lease | None:
         """Return the Lease; None: it does not exist."""
@@ -50,7 +61,7 @@ class LeaseClient:
 
         The times in the Lease are for people: no replica compares them with its own clock.
         """
-        moment = datetime.now(UTC)  # noqa: TID251  (people read it; nothing depends on it)
+        moment = datetime.fromtimestamp(self._clock(), UTC)
         now = moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
         old = (before.manifest.get("spec") or {}) if before else {}
         changed = before is None or before.holder != holder

@@ -11,7 +11,7 @@ from halimede.cli.main import main
 from halimede.fetch import command
 from tests.unit.fetch.conftest import TRUSTED, Site
 
-SECRET = "s3cr3t"  # noqa: S105  (of a test)
+SECRET = "s3cr3t"
 Run = Callable[..., tuple[int, str]]
 
 

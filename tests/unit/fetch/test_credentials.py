@@ -21,7 +21,7 @@ def test_absent_and_empty_credentials_are_the_same() -> None:
 @pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n"])
 def test_a_line_break_at_the_end_is_no_part_of_a_credential(end: str) -> None:
     """A Secret that is created from a file usually ends in one."""
-    assert read(token=f"abc{end}") == Credentials(token="abc")  # noqa: S106  (of a test)
+    assert read(token=f"abc{end}") == Credentials(token="abc")
     pair = read(username=f"me{end}", password=f"pass wörd {end}")
     assert (pair.username, pair.password) == ("me", "pass wörd ")
 
@@ -56,5 +56,5 @@ def test_what_cannot_be_sent_is_rejected_by_its_key(secret: dict[str, str], says
 
 def test_credentials_do_not_show_themselves() -> None:
     """They are not part of their own representation, which might be logged."""
-    credentials = read(token="s3cr3t", **{"ca.crt": "s3cr3t"})  # noqa: S106  (of a test)
+    credentials = read(token="s3cr3t", **{"ca.crt": "s3cr3t"})
     assert "s3cr3t" not in repr(credentials)

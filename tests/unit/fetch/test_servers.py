@@ -11,7 +11,7 @@ from halimede.fetch.credentials import Credentials
 from halimede.fetch.patience import Patience
 from tests.unit.fetch.conftest import IMPATIENT, OVERHEAD, TRUSTED, Site, published
 
-SECRET = "s3cr3t-token-value"  # noqa: S105  (of a test)
+SECRET = "s3cr3t-token-value"
 WITH_TOKEN = Credentials(token=SECRET, ca=TRUSTED.ca)
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
