@@ -84,12 +84,16 @@ class Namespace:
     def writes_of_children(self) -> list[tuple[str, str, str]]:
         """Return the operator's writes of children, also rejected ones: verb, kind and name."""
         events = map(json.loads, self.api_server.audit_log.read_text().splitlines())
-        return [
-            (event["verb"], event["objectRef"]["resource"], event["objectRef"].get("name", ""))
+        writes = (
+            event
             for event in events
             if event["userAgent"].startswith("halimede/")
-            and event["objectRef"].get("namespace") == self.name
             and event["verb"] not in {"get", "list", "watch"}
+        )
+        return [
+            (event["verb"], event["objectRef"]["resource"], event["objectRef"].get("name", ""))
+            for event in writes
+            if event["objectRef"].get("namespace") == self.name
             and event["objectRef"]["resource"] not in {"modeldeployments", "events"}
         ]
 
