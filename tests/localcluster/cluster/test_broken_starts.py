@@ -90,6 +90,6 @@ def test_an_image_that_does_not_exist_is_named(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(chart, "REPOSITORY", "no-such-halimede")
     with up(f"image-{os.getpid()}", parts=(Part.NODE,)) as cluster:
         with pytest.raises(ClusterError) as caught:
-            chart.install(cluster, within=10)
+            chart.install(cluster, within=30)
         assert 'has no image "no-such-' in str(caught.value)
         assert "ImagePull" in str(caught.value)
