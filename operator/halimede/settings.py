@@ -40,7 +40,7 @@ class Settings:
     """HALIMEDE_LEASE: `namespace/name` of the Lease by which several replicas agree on a leader;
     empty: this is the only one."""
     lease_seconds: int = 12
-    """HALIMEDE_LEASE_SECONDS: how long after the leader's last sign of life another takes over."""
+    """HALIMEDE_LEASE_SECONDS: time without a renewal until another replica takes over."""
     workers: int = 10
     """HALIMEDE_WORKERS: how many ModelDeployments are reconciled at the same time."""
     resync_seconds: float = 300.0

@@ -10,7 +10,7 @@ from tests.operator.conftest import Start, model
 from tests.support.waiting import wait_until
 
 KEPT = ("name", "namespace", "labels", "annotations", "ownerReferences")
-"""Metadata that whoever may write ConfigMaps can copy."""
+"""Metadata that a user who may write ConfigMaps can copy."""
 
 
 def read(api_server: Cluster, namespace: str, what: str) -> Manifest:

@@ -59,7 +59,7 @@ def test_a_record_that_cannot_be_written_again(cluster: FakeCluster) -> None:
 
 
 def test_an_older_backup_of_a_record(cluster: FakeCluster) -> None:
-    """Given a revision that was forgotten and came back, its old record is not believed."""
+    """Given a revision that was forgotten and came back, its old record is not accepted."""
     old = cluster.stable
     backup = copy.deepcopy(cluster.objects["ConfigMap", f"digits-{old}"])
     cluster.edit(
@@ -111,7 +111,7 @@ def old(cluster: FakeCluster) -> FakeCluster:
     return cluster
 
 
-def test_records_without_digests_are_believed_once(old: FakeCluster) -> None:
+def test_records_without_digests_are_accepted_once(old: FakeCluster) -> None:
     """Given an upgrade, nothing is applied but the status, and later changes are detected."""
     stable, former = old.stable, old.parsed.history[0].revision
     before = {key: one for key, one in copy.deepcopy(old.objects).items() if "digits-" in key[1]}
@@ -130,7 +130,7 @@ def test_records_without_digests_are_believed_once(old: FakeCluster) -> None:
     assert not is_planted(old)
 
 
-def test_a_record_of_another_content_than_its_name_is_never_believed(old: FakeCluster) -> None:
+def test_a_record_of_another_content_than_its_name_is_never_accepted(old: FakeCluster) -> None:
     """Given a record that was changed before the upgrade, the hash in its name shows it."""
     record = replace_record(old, old.stable)
     before = children(old, old.stable)

@@ -21,7 +21,7 @@ WATCH_METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 def watch_session(
     ssl: SSLContext, headers: dict[str, str], proxy: str | None
 ) -> aiohttp.ClientSession:
-    """Create the session; whoever gets it closes it.
+    """Create the session; the caller closes it.
 
     Args:
         ssl: The context for the API server's certificate and ours.

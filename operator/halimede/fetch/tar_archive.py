@@ -47,7 +47,7 @@ def unpack_tar(chunks: Iterator[bytes], tree: Tree) -> None:
     """Write all files of an archive, and read it to the end.
 
     Args:
-        chunks: The archive; whoever yields them accounts for its bytes.
+        chunks: The archive; its producer accounts for the bytes.
         tree: Where to write.
 
     Raises:

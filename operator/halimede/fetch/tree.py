@@ -21,7 +21,7 @@ class Tree:
     """The folders that have been accounted for."""
 
     def write(self, name: str, content: Iterable[bytes]) -> None:
-        """Write one file; whoever reads *content* accounts for its bytes.
+        """Write one file; the producer of *content* accounts for its bytes.
 
         Raises:
             FetchError: The file must not be in a model, or the budget is exceeded.

@@ -1,10 +1,10 @@
 """The records of revisions: which of them are valid, and which revision the spec asks for.
 
-The pods of a revision are rendered from its record, the ConfigMap `<name>-<hash>`. Whoever may
-write ConfigMaps in the namespace can replace it. The status, which only the operator writes, has
-the digest of every record, and a record of another content is invalid: nothing is rendered from
-it. The digest is stored in the same write of the status that makes the revision a target, before
-the record is created, and stays the same as long as the revision is kept.
+The pods of a revision are rendered from its record, the ConfigMap `<name>-<hash>`. A user who
+may write ConfigMaps in the namespace can replace it. The status, which only the operator writes,
+has the digest of every record, and a record of another content is invalid: nothing is rendered
+from it. The digest is stored in the same write of the status that makes the revision a target,
+before the record is created, and stays the same as long as the revision is kept.
 """
 
 import itertools
@@ -122,7 +122,7 @@ def revision_configmaps(name: str, children: Iterable[Manifest]) -> dict[Revisio
 def read_records(renderer: Renderer, key: RenderKey, observed: Observed) -> Records:
     """Compare the records of the revisions that are kept with their digests in the status.
 
-    A revision without a digest is from an operator that stored none. Its record is believed when
+    A revision without a digest is from an operator that stored none. Its record is accepted when
     it is observed for the first time, if at least the hash in its name is that of its content.
     """
     status = observed.deployment.status
@@ -216,7 +216,7 @@ def _verify(records: Records, revision: RevisionHash) -> str:
     """Return the digest of a live record.
 
     Raises:
-        InvalidRecordError: It is not the known one, or it is the first one and cannot be believed.
+        InvalidRecordError: It is not the known one, or it is the first one and fails the check.
     """
     live, known = records.live[revision], records.digests.get(revision)
     digest = records.renderer.digest_record(records.key, live)

@@ -2,14 +2,14 @@
 
 It works as client-go's `leaderelection` does. The leader renews a Lease; the others take it when
 it has not been renewed for its whole duration. Each replica measures that duration from the moment
-at which it saw the last renewal, by a clock that nobody sets. A leader that could not renew stops
+at which it saw the last renewal, by the clock since boot. A leader that could not renew stops
 writing after two thirds of the duration, before any other can take the Lease.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 
 from halimede import telemetry
 from halimede.adapters.errors import NotLeaderError, OperatorError
@@ -66,7 +66,7 @@ class Elector:
         if not self.is_leader:
             raise NotLeaderError("this replica is not the leader")
 
-    async def lead(self, work: Callable[[], Awaitable[None]]) -> None:
+    async def lead(self, work: Callable[[], Coroutine[None, None, None]]) -> None:
         """Run *work* whenever this replica leads, until this is cancelled."""
         while True:
             await self._acquire()
@@ -75,7 +75,7 @@ class Elector:
             try:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._renew())
-                    tasks.create_task(_run(work))
+                    tasks.create_task(work())
             except* LostLeaseError:
                 log.warning("Lost the lease, will write nothing", extra=self._log_fields)
             finally:
@@ -138,7 +138,3 @@ class Elector:
     @property
     def _log_fields(self) -> dict[str, str]:
         return {"identity": self._identity}
-
-
-async def _run(work: Callable[[], Awaitable[None]]) -> None:
-    await work()
