@@ -183,6 +183,7 @@ class Operator:
             self.settings.prometheus_url,
             credentials=self.settings.prometheus_credentials,
             insecure=self.settings.prometheus_insecure_skip_verify,
+            max_response_mebibytes=self.settings.prometheus_max_response_mebibytes,
         )
         return Reconciler(
             cluster=self.cluster,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Self, TypeVar, get_args
 
 from halimede.adapters.errors import SettingsError
+from halimede.adapters.prometheus import MAX_RESPONSE_MEBIBYTES
 from halimede.log import LogFormat, LogLevel
 from halimede.render.images import Platform
 
@@ -32,6 +33,8 @@ class Settings:
     restart."""
     prometheus_insecure_skip_verify: bool = False
     """HALIMEDE_PROMETHEUS_INSECURE_SKIP_VERIFY: accept any certificate from Prometheus."""
+    prometheus_max_response_mebibytes: int = MAX_RESPONSE_MEBIBYTES
+    """HALIMEDE_PROMETHEUS_MAX_RESPONSE_MEBIBYTES: the largest response with counters."""
     triton_repository: str = "nvcr.io/nvidia/tritonserver"
     """HALIMEDE_TRITON_REPOSITORY: the image repository that `spec.runtime.version` is a tag of."""
     sha256_required: bool = False
@@ -72,6 +75,13 @@ class Settings:
             prometheus_url=_url(env_values.get("prometheus_url")),
             prometheus_credentials=env_values.get("prometheus_credentials"),
             prometheus_insecure_skip_verify=_bool("prometheus_insecure_skip_verify", env_values),
+            prometheus_max_response_mebibytes=_int_between(
+                "prometheus_max_response_mebibytes",
+                env_values,
+                default=defaults.prometheus_max_response_mebibytes,
+                low=1,
+                high=256,
+            ),
             triton_repository=env_values.get("triton_repository", defaults.triton_repository),
             sha256_required=_bool("sha256_required", env_values),
             lease=_lease(env_values.get("lease")),

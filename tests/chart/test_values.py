@@ -43,6 +43,10 @@ REJECTED: list[tuple[str, dict[str, Any]]] = [
         "/operator/prometheus/insecureSkipVerify",
         {"operator": {"prometheus": {"insecureSkipVerify": "yes"}}},
     ),
+    (
+        "/operator/prometheus/maxResponseMebibytes",
+        {"operator": {"prometheus": {"maxResponseMebibytes": 0}}},
+    ),
     ("/operator/tritonRepository", {"operator": {"tritonRepository": ""}}),
     ("/operator/sha256Required", {"operator": {"sha256Required": "yes"}}),
     ("/operator/workers", {"operator": {"workers": 0}}),

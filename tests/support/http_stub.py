@@ -22,10 +22,16 @@ class Server:
     url: str = ""
     status: int = 200
     body: str = answer()
+    content: bytes | None = None
+    """Sent instead of the body."""
     headers: dict[str, str] = field(default_factory=dict)
     silent: Event | None = None
     """Send no response until this is set."""
+    endless: bool = False
+    """Repeat the body until the client closes the connection."""
     asked: list[str] = field(default_factory=list)
+    limits: list[str] = field(default_factory=list)
+    """The limits of series in the queries."""
     times: list[str] = field(default_factory=list)
     """The evaluation times of the queries."""
     received: list[dict[str, str]] = field(default_factory=list)
@@ -42,6 +48,7 @@ def serve_answer() -> Iterator[Server]:
             server.received.append(dict(self.headers.items()))
             query = parse_qs(urlsplit(self.path).query)
             server.asked += query.get("query", [])
+            server.limits += query.get("limit", [])
             server.times += query.get("time", [])
             if server.silent:
                 server.silent.wait(20)
@@ -50,7 +57,10 @@ def serve_answer() -> Iterator[Server]:
                 self.send_header(name, value)
             self.end_headers()
             with suppress(ConnectionError):  # the client may have closed the connection
-                self.wfile.write(server.body.encode())
+                content = server.content or server.body.encode()
+                self.wfile.write(content)
+                while server.endless:
+                    self.wfile.write(content)
 
         def log_message(self, *_: object) -> None:
             """Log nothing."""

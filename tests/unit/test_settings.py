@@ -21,6 +21,7 @@ def test_everything_can_be_set() -> None:
         "HALIMEDE_PROMETHEUS_URL": " http://prometheus:9090/ ",
         "HALIMEDE_PROMETHEUS_CREDENTIALS": "/etc/halimede/prometheus",
         "HALIMEDE_PROMETHEUS_INSECURE_SKIP_VERIFY": "True",
+        "HALIMEDE_PROMETHEUS_MAX_RESPONSE_MEBIBYTES": "32",
         "HALIMEDE_TRITON_REPOSITORY": "registry.example/tritonserver",
         "HALIMEDE_SHA256_REQUIRED": "true",
         "HALIMEDE_WORKERS": "3",
@@ -36,6 +37,7 @@ def test_everything_can_be_set() -> None:
         prometheus_url="http://prometheus:9090",
         prometheus_credentials="/etc/halimede/prometheus",
         prometheus_insecure_skip_verify=True,
+        prometheus_max_response_mebibytes=32,
         triton_repository="registry.example/tritonserver",
         sha256_required=True,
         workers=3,
@@ -58,6 +60,7 @@ def test_everything_can_be_set() -> None:
         ("HALIMEDE_PROMETHEUS_URL", "prometheus:9090", "http://"),
         ("HALIMEDE_PROMETHEUS_INSECURE_SKIP_VERIFY", "yes", "true, false"),
         ("HALIMEDE_SHA256_REQUIRED", "1", "true, false"),
+        ("HALIMEDE_PROMETHEUS_MAX_RESPONSE_MEBIBYTES", "0", "from 1 to 256"),
     ],
 )
 def test_what_is_unusable_is_rejected_by_name(name: str, value: str, says: str) -> None:

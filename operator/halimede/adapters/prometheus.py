@@ -1,20 +1,19 @@
 """Prometheus, by `prometheus-api-client`: raw samples or the reason why there are none.
 
-That library is synchronous and returns only the result of a response. So each query runs in a
-thread of the adapter's own, and a hook on the HTTP session, which we pass to the library, checks
-the whole response: one with warnings, by which Thanos and others report that parts are missing, is
-not data. `infos` are remarks on how the query is written, and are ignored.
+That library is synchronous, so a poll runs in a thread of the adapter's own, one query after the
+other: each thread then has one response at a time, and a slow query delays only its own poll.
+`prometheus_response` reads the responses.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from http import HTTPStatus
+from contextlib import closing
+from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from threading import Lock
 from typing import Any, Protocol, TypeVar
-from urllib.parse import urljoin, urlsplit
 
 import requests
 from prometheus_api_client import PrometheusConnect
@@ -22,6 +21,13 @@ from urllib3.exceptions import HTTPError
 from urllib3.util.retry import Retry
 
 from halimede.adapters.prometheus_auth import InvalidAuthError, PrometheusAuth
+from halimede.adapters.prometheus_response import (
+    FILES,
+    URL_SETTING,
+    Bounds,
+    ResponseReader,
+    UnavailableError,
+)
 from halimede.api.query import UnusableQueryError
 from halimede.api.reasons import UnavailableReason
 from halimede.api.sources import SourceId
@@ -42,15 +48,18 @@ from halimede.judge.reading import (
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
-TOTAL_TIMEOUT_SECONDS = 15.0
+RESPONSE_SECONDS = 15.0
 """Limit for a whole response: one that arrives slowly does not exceed the limit of each read."""
-THREADS = 8
-_SETTING = "the operator's setting HALIMEDE_PROMETHEUS_URL (chart: operator.prometheus.url)"
-_FILES = "the Secret named by the chart's value operator.prometheus.secretName"
-_TRANSIENT = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
-"""HTTP 4xx errors for which waiting helps."""
-_MALFORMED = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
-"""Raised by parsing a response that is not Prometheus's; elsewhere these are bugs of ours."""
+POLL_SECONDS = 60.0
+"""No query of a poll starts later than this after the first."""
+THREADS = 16
+MEBIBYTE = 1024 * 1024
+MAX_RESPONSE_MEBIBYTES = 8
+MAX_SERIES = 20_000
+"""Of counters. A proxy has a few dozen for each revision, in each of its replicas."""
+_CUSTOM = Bounds(
+    max_bytes=256 * 1024, max_series=100, cure="aggregate it, for example with sum(...)"
+)
 NO_CREDENTIALS = PrometheusAuth(Path())
 """No credentials."""
 
@@ -70,14 +79,6 @@ class MetricsReader(Protocol):
         ...
 
 
-class _UnavailableError(Exception):
-    """A source is unavailable: Prometheus responded with an error or incompletely."""
-
-    def __init__(self, reason: UnavailableReason, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-
-
 class PrometheusReader:
     """Counters in Prometheus, or in another server with its HTTP API."""
 
@@ -87,6 +88,7 @@ class PrometheusReader:
         *,
         credentials: str | None = None,
         insecure: bool = False,
+        max_response_mebibytes: int = MAX_RESPONSE_MEBIBYTES,
         read_seconds: float = READ_SECONDS,
     ) -> None:
         """Create a reader of the server at *url*; without one every source is unavailable.
@@ -95,45 +97,65 @@ class PrometheusReader:
             url: The server's root.
             credentials: The folder with the credentials, as in `prometheus_auth`.
             insecure: Accept any certificate.
+            max_response_mebibytes: The largest response with counters.
             read_seconds: How long to wait for a response.
         """
         self._url = (url or "").rstrip("/")
         self._folder = Path(credentials) if credentials else None
         self._insecure = insecure
+        self._counters = Bounds(
+            max_bytes=max_response_mebibytes * MEBIBYTE,
+            max_series=MAX_SERIES,
+            cure="scrape less often, or raise the operator's setting"
+            " HALIMEDE_PROMETHEUS_MAX_RESPONSE_MEBIBYTES (chart:"
+            " operator.prometheus.maxResponseMebibytes)",
+        )
         self._timeout = (CONNECT_SECONDS, read_seconds)
-        self._lock = Lock()
-        self._auth = NO_CREDENTIALS
-        self._session = self._open_session(NO_CREDENTIALS)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="prometheus")
 
     async def read(self, queries: MetricsQueries) -> Reading:
-        """Run the queries of every source, concurrently."""
-        request, by_source = queries.request, queries.by_source
-        results = await asyncio.gather(*(self._answer(*item) for item in by_source.items()))
-        answers = dict(zip(by_source, results, strict=True))
+        """Run the queries of every source in one thread."""
+        request = queries.request
+        answers = await asyncio.get_running_loop().run_in_executor(
+            self._threads, self._answer_all, queries.by_source
+        )
         if request.since is None:
             return Reading(request, history=History(request, answers))
         return Reading(request, answers)
 
     def close(self) -> None:
-        """Release threads and connections without waiting for running queries."""
+        """Release the threads without waiting for running queries."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-        self._session.close()
 
-    async def _answer(
-        self, source: SourceId, queries: CounterQueries | CustomQueries | Unavailable
+    def _answer_all(
+        self, by_source: Mapping[SourceId, CounterQueries | CustomQueries | Unavailable]
+    ) -> dict[SourceId, Answer]:
+        """Answer the sources, those with built-in queries first: users' queries may be slow."""
+        order = sorted(by_source, key=lambda source: isinstance(by_source[source], CustomQueries))
+        started = time.monotonic()
+        answers = {
+            source: self._answer(source, by_source[source], started + POLL_SECONDS)
+            for source in order
+        }
+        return {source: answers[source] for source in by_source}
+
+    def _answer(
+        self,
+        source: SourceId,
+        queries: CounterQueries | CustomQueries | Unavailable,
+        deadline: float,
     ) -> Answer:
+        if isinstance(queries, Unavailable):
+            return queries
         try:
-            async with asyncio.timeout(TOTAL_TIMEOUT_SECONDS):
+            with closing(self._connect(deadline)) as connection:
                 match queries:
                     case CounterQueries():
-                        return await self._read_counters(queries)
+                        return self._read_counters(connection, queries)
                     case CustomQueries():
-                        return await self._read_custom_counts(queries)
-                    case Unavailable():
-                        return queries
+                        return _read_custom_counts(connection, queries)
         except (
-            _UnavailableError,
+            UnavailableError,
             InvalidAuthError,
             UnusableQueryError,
             OSError,
@@ -142,161 +164,99 @@ class PrometheusReader:
             reason, description = self._describe_error(error)
             return Unavailable(reason, f"{source} counters: {description}")
 
-    async def _read_counters(self, queries: CounterQueries) -> Answer:
-        results = await self._run_queries(queries.texts)
-        return CounterSamples(
-            tuple(series for result in results for series in self._parse(_all_series, result))
-        )
+    def _read_counters(self, connection: "_Connection", queries: CounterQueries) -> Answer:
+        results = [connection.query(text, self._counters, _all_series) for text in queries.texts]
+        return CounterSamples(tuple(series for result in results for series in result))
 
-    async def _read_custom_counts(self, queries: CustomQueries) -> Answer:
-        """Run both queries for the stable revision and, once counting has begun, the canary."""
-        texts = (*queries.stable, *(queries.canary or ()))
-        results = await self._run_queries(texts, at=queries.at)
-        numbers = [self._parse(parse_scalar, result) for result in results]
-        pairs = zip(numbers[::2], numbers[1::2], strict=True)
-        stable, *canary = (to_counts(*pair) for pair in pairs)
-        return CustomCounts(stable, canary[0] if canary else None)
-
-    async def _run_queries(self, texts: Iterable[str], at: float | None = None) -> list[Any]:
-        """Run several queries concurrently, for the time *at* or now."""
+    def _connect(self, deadline: float) -> "_Connection":
         if not self._url:
-            raise _UnavailableError(
+            raise UnavailableError(
                 UnavailableReason.NOT_CONFIGURED,
-                f"the address of Prometheus is not configured: set {_SETTING}",
+                f"the address of Prometheus is not configured: set {URL_SETTING}",
             )
-        loop = asyncio.get_running_loop()
-        futures = (loop.run_in_executor(self._threads, self._query, text, at) for text in texts)
-        return await asyncio.gather(*futures)
-
-    def _parse(self, parse: Callable[[Any], T], result: Any) -> T:
-        try:
-            return parse(result)
-        except _MALFORMED as error:
-            raise _UnavailableError(
-                UnavailableReason.REJECTED, _not_prometheus(self._url)
-            ) from error
+        auth = NO_CREDENTIALS if self._folder is None else PrometheusAuth.read(self._folder)
+        session = auth.session(insecure=self._insecure)
+        return _Connection(self._url, session, self._timeout, deadline)
 
     def _describe_error(
         self,
-        error: _UnavailableError | InvalidAuthError | UnusableQueryError | OSError | HTTPError,
+        error: UnavailableError | InvalidAuthError | UnusableQueryError | OSError | HTTPError,
     ) -> tuple[UnavailableReason, str]:
         match error:
-            case _UnavailableError():
+            case UnavailableError():
                 return error.reason, str(error)
             case UnusableQueryError():
                 return UnavailableReason.REJECTED, f"{error}: {error.cure}"
             case InvalidAuthError():
-                return UnavailableReason.NOT_CONFIGURED, f"{error}; the files come from {_FILES}"
+                return UnavailableReason.NOT_CONFIGURED, f"{error}; the files come from {FILES}"
             case requests.exceptions.SSLError():
                 return UnavailableReason.UNREACHABLE, (
                     f"TLS with Prometheus at {self._url} failed: check that its certificate is"
-                    f" valid for that name and signed by ca.crt in {_FILES}, and that it"
+                    f" valid for that name and signed by ca.crt in {FILES}, and that it"
                     " accepts tls.crt there"
                 )
             case OSError() | HTTPError():
                 return UnavailableReason.UNREACHABLE, (
                     f"Prometheus at {self._url} did not respond ({type(error).__name__}):"
-                    f" check {_SETTING}, and that the server is up"
+                    f" check {URL_SETTING}, and that the server is up"
                 )
 
-    def _query(self, text: str, at: float | None) -> Any:
-        return self._client().custom_query(text, None if at is None else {"time": at})
 
-    def _client(self) -> PrometheusConnect:
-        with self._lock:
-            auth = NO_CREDENTIALS if self._folder is None else PrometheusAuth.read(self._folder)
-            if auth != self._auth:
-                self._session.close()
-                self._auth, self._session = auth, self._open_session(auth)
-            return PrometheusConnect(
-                url=self._url,
-                session=self._session,
-                retry=Retry(total=1, read=0, status=0, redirect=2),
-                timeout=self._timeout,
+@dataclass(frozen=True, slots=True)
+class _Connection:
+    """A connection for one source, with the credentials of this moment."""
+
+    url: str
+    session: requests.Session
+    timeout: tuple[float, float]
+    deadline: float
+    """No query starts later than this, by the monotonic clock."""
+
+    def query(
+        self, text: str, bounds: Bounds, convert: Callable[[Any], T], at: float | None = None
+    ) -> T:
+        """Run a query for the time *at* or now, and convert its result.
+
+        Raises:
+            UnavailableError: See `prometheus_response`; or it is too late to start.
+            UnusableQueryError: As *convert*.
+            OSError: There is no response.
+            HTTPError: The same.
+        """
+        now = time.monotonic()
+        if now > self.deadline:
+            raise UnavailableError(
+                UnavailableReason.UNREACHABLE,
+                f"not queried, because the queries before took {POLL_SECONDS:.0f} s: make the"
+                " queries of spec.rollout.analysis faster, for example by recording rules",
             )
-
-    def _open_session(self, auth: PrometheusAuth) -> requests.Session:
-        session = auth.session(insecure=self._insecure)
-        session.hooks["response"].append(_check_response)
-        return session
-
-
-def _check_response(response: requests.Response, *_: object, **__: object) -> None:
-    """Raise what the library would not report: the text of errors, and warnings."""
-    if response.is_redirect:
-        _check_redirect(response)
-        return
-    try:
-        body = response.json()
-    except ValueError:  # no JSON, or with a number that is too long to be read
-        body = None
-    if not isinstance(body, dict):
-        body = {}
-    if response.status_code >= HTTPStatus.BAD_REQUEST:
-        raise _status_error(response, body)
-    if response.status_code != HTTPStatus.OK or not _has_result(body):
-        raise _UnavailableError(
-            UnavailableReason.REJECTED, _not_prometheus(response.url.split("/api/v1/")[0])
+        # One series more than allowed shows that there are too many; older servers ignore it.
+        params: dict[str, Any] = {"limit": bounds.max_series + 1}
+        if at is not None:
+            params["time"] = at
+        hook = ResponseReader(text, bounds, convert, now + RESPONSE_SECONDS)
+        self.session.hooks["response"] = [hook]
+        client = PrometheusConnect(
+            url=self.url,
+            session=self.session,
+            retry=Retry(total=1, read=0, status=0, redirect=2),
+            timeout=self.timeout,
         )
-    if body.get("warnings"):
-        warnings = "; ".join(str(warning) for warning in body["warnings"])
-        raise _UnavailableError(
-            UnavailableReason.INCOMPLETE,
-            f"Prometheus's response is incomplete ({warnings}): check its remote stores",
-        )
+        result: T = client.custom_query(text, params)
+        return result
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.session.close()
 
 
-def _check_redirect(response: requests.Response) -> None:
-    """Reject a redirect to another host or to HTTP: it would disclose the credentials."""
-    requested = urlsplit(response.url)
-    try:
-        target = urlsplit(urljoin(response.url, response.headers["Location"]))
-    except ValueError as error:
-        raise _UnavailableError(
-            UnavailableReason.REJECTED,
-            f"Prometheus redirects to an invalid address ({error}): set the final address in"
-            f" {_SETTING}",
-        ) from error
-    if target.hostname != requested.hostname or (requested.scheme, target.scheme) == (
-        "https",
-        "http",
-    ):
-        raise _UnavailableError(
-            UnavailableReason.REJECTED,
-            f"Prometheus redirects to {target.scheme}://{target.hostname}: set the final"
-            f" address in {_SETTING}",
-        )
-
-
-def _status_error(response: requests.Response, body: Mapping[str, Any]) -> _UnavailableError:
-    status = response.status_code
-    detail = body.get("error") or response.reason
-    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        return _UnavailableError(
-            UnavailableReason.REJECTED,
-            f"Prometheus denied access (HTTP {status}, {detail}): give the operator valid"
-            f" credentials in {_FILES}",
-        )
-    if status in _TRANSIENT or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return _UnavailableError(
-            UnavailableReason.UNREACHABLE,
-            f"Prometheus is unavailable (HTTP {status}, {detail})",
-        )
-    return _UnavailableError(
-        UnavailableReason.REJECTED,
-        f"Prometheus rejected the query (HTTP {status}, {detail}): check that {_SETTING} is"
-        " the server's root address, and check its query limits",
-    )
-
-
-def _not_prometheus(url: str) -> str:
-    return f"{url} is not a Prometheus API: check {_SETTING}"
-
-
-def _has_result(body: Mapping[str, Any]) -> bool:
-    """Whether the library can get the result from a response."""
-    data = body.get("data")
-    return isinstance(data, dict) and isinstance(data.get("result"), list)
+def _read_custom_counts(connection: _Connection, queries: CustomQueries) -> Answer:
+    """Run both queries for the stable revision and, once counting has begun, the canary."""
+    texts = (*queries.stable, *(queries.canary or ()))
+    numbers = [connection.query(text, _CUSTOM, parse_scalar, queries.at) for text in texts]
+    pairs = zip(numbers[::2], numbers[1::2], strict=True)
+    stable, *canary = (to_counts(*pair) for pair in pairs)
+    return CustomCounts(stable, canary[0] if canary else None)
 
 
 def _all_series(result: Sequence[Mapping[str, Any]]) -> tuple[Series, ...]:

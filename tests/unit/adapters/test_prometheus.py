@@ -1,6 +1,7 @@
 """How unusual responses of Prometheus are handled."""
 
 import asyncio
+import gzip
 import json
 import socket
 from dataclasses import replace
@@ -132,6 +133,7 @@ async def test_errors_say_whether_waiting_helps(
         '{"data": 1}',
         '{"data": {"result": "7"}}',
         f'{{"data": {{"result": [{"9" * 5000}]}}}}',
+        "[" * 100_000,
         answer(1),
         answer({"values": [[1.5, "3"]]}),
         answer({"metric": {}, "values": 1}),
@@ -173,6 +175,79 @@ async def test_an_error_of_ours_is_not_taken_for_theirs(
     server.body = vector("2")
     with pytest.raises(error, match="a programming error"):
         await read(server.url, custom("f{{ revision }}{{ window }}"))
+
+
+async def test_an_endless_response_is_rejected_with_query_and_remedy(server: Server) -> None:
+    """Reading ends at the limit; the error is permanent and is not retried within the poll."""
+    server.body, server.endless = " " * 65536, True
+    message = await rejection(server.url)
+    assert message.why is UnavailableReason.REJECTED
+    assert message.message == (
+        f"Router counters: the response to the query `{server.asked[0][:120]} …` has more than"
+        " 8388608 bytes: scrape less often, or raise the operator's setting"
+        " HALIMEDE_PROMETHEUS_MAX_RESPONSE_MEBIBYTES (chart:"
+        " operator.prometheus.maxResponseMebibytes)"
+    )
+    assert len(server.asked) == 2
+
+
+async def test_a_compressed_response_is_limited_by_its_size_uncompressed(server: Server) -> None:
+    """A small response that expands to 64 MiB is rejected."""
+    server.content = gzip.compress(b" " * (64 * 1024 * 1024))
+    server.headers = {"Content-Encoding": "gzip"}
+    assert "more than 8388608 bytes" in (await rejection(server.url)).message
+
+
+async def test_too_many_series_are_rejected_before_they_are_parsed(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The request has a limit for servers that know it, and the response is counted as text."""
+    parsed: list[object] = []
+    monkeypatch.setattr(json, "loads", parsed.append)
+    server.body = answer(*[{"metric": {}, "values": []}] * 20_001).replace(": ", ":")
+    message = await rejection(server.url)
+    assert message.why is UnavailableReason.REJECTED
+    assert "has more than 20000 series" in message.message
+    assert server.limits == ["20001", "20001"]
+    assert parsed == []
+
+
+async def test_too_many_series_are_rejected_however_they_are_written(server: Server) -> None:
+    """Series are counted again after parsing, as a proxy may write other white space."""
+    server.body = answer(*[{"metric": {}, "values": []}] * 20_001)
+    assert "has more than 20000 series" in (await rejection(server.url)).message
+
+
+async def test_a_response_is_parsed_once(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One call of the parser for each query."""
+    texts: list[bytes] = []
+    parse = json.loads
+
+    def count(text: bytes) -> object:
+        texts.append(text)
+        return parse(text)
+
+    monkeypatch.setattr(json, "loads", count)
+    await read(server.url)
+    assert len(texts) == len(server.asked) == 2
+
+
+async def test_a_large_response_to_a_custom_query_is_rejected(server: Server) -> None:
+    """A number needs few bytes, whoever writes the query."""
+    server.body = vector(*["1"] * 5000)
+    said = (await read(server.url, custom("f{{ revision }}{{ window }}"))).answers[Source.ROUTER]
+    assert isinstance(said, Unavailable)
+    assert said.why is UnavailableReason.REJECTED
+    assert said.message.startswith("Router counters: the response to the query `n{r=")
+    assert said.message.endswith("aggregate it, for example with sum(...)")
+
+
+async def test_built_in_queries_are_asked_first(server: Server) -> None:
+    """A user's slow query cannot make the window of the built-in ones end too early."""
+    server.body = vector("2")
+    await read(server.url, custom("f{{ revision }}{{ window }}"))
+    assert server.asked[0].startswith("{__name__")
+    assert not any(query.startswith("{__name__") for query in server.asked[1:])
 
 
 async def test_infos_are_no_warnings(server: Server) -> None:
