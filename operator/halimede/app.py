@@ -6,7 +6,7 @@ import platform
 import signal
 import time
 from collections.abc import Collection
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -21,6 +21,7 @@ from halimede.adapters.store import Key, Store
 from halimede.reconcile.election import Elector
 from halimede.reconcile.foreign import ForeignObjects
 from halimede.reconcile.observe import Readers
+from halimede.reconcile.polls import Polls
 from halimede.reconcile.queue import WorkQueue
 from halimede.reconcile.reconciler import Reconciler
 from halimede.reconcile.references import ReferencedObjects
@@ -162,29 +163,36 @@ class Operator:
         The reconciler is a new one each time: what an earlier one kept is from before another
         replica led. Keys that it was processing when it was cancelled are not in the queue.
         """
-        reconciler = self._reconciler()
         self._reconciling_since = asyncio.get_running_loop().time()
         keys = self.store.keys()
         for key in keys:
             self.queue.add(key)
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                for _ in range(self.settings.workers):
-                    tasks.create_task(self.queue.run_worker(reconciler.reconcile))
-                while True:
-                    await asyncio.sleep(self.settings.resync_seconds)
-                    await sync.resync(self.queue.add)
-        finally:
-            self._reconciling_since = None
-            reconciler.remove_metrics()
+        with closing(self._polls()) as polls:
+            reconciler = self._reconciler(polls)
+            try:
+                await self._run_workers(reconciler, sync)
+            finally:
+                self._reconciling_since = None
+                reconciler.remove_metrics()
 
-    def _reconciler(self) -> Reconciler:
-        metrics = PrometheusReader(
+    async def _run_workers(self, reconciler: Reconciler, sync: CacheSync) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(self.settings.workers):
+                tasks.create_task(self.queue.run_worker(reconciler.reconcile))
+            while True:
+                await asyncio.sleep(self.settings.resync_seconds)
+                await sync.resync(self.queue.add)
+
+    def _polls(self) -> Polls:
+        reader = PrometheusReader(
             self.settings.prometheus_url,
             credentials=self.settings.prometheus_credentials,
             insecure=self.settings.prometheus_insecure_skip_verify,
             max_response_mebibytes=self.settings.prometheus_max_response_mebibytes,
         )
+        return Polls(reader, wake=self.queue.add, clock=CLOCK)
+
+    def _reconciler(self, polls: Polls) -> Reconciler:
         return Reconciler(
             cluster=self.cluster,
             senses=Readers(
@@ -192,7 +200,7 @@ class Operator:
                 inputs=self.named[CONFIG_MAP],
                 routes=self.named[HTTP_ROUTE],
                 foreign=ForeignObjects(self.cluster),
-                metrics=metrics,
+                polls=polls,
             ),
             platform=self.settings.platform(),
             resync_seconds=self.settings.resync_seconds,

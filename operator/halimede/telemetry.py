@@ -10,6 +10,9 @@ RECONCILE_SECONDS = Histogram(
 QUEUE_DEPTH = Gauge(
     "halimede_queue_depth", "Number of ModelDeployments that wait for a reconcile."
 )
+POLLS = Gauge(
+    "halimede_polls", "Number of polls of Prometheus that run or wait for others to end."
+)
 ERRORS = Counter(
     "halimede_errors_total",
     "Number of reconciles and writes that failed, by kind of error.",

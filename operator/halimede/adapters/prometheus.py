@@ -13,6 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
+from threading import Event
 from typing import Any, Protocol, TypeVar
 
 import requests
@@ -111,6 +112,7 @@ class PrometheusReader:
             " operator.prometheus.maxResponseMebibytes)",
         )
         self._timeout = (CONNECT_SECONDS, read_seconds)
+        self._closed = Event()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="prometheus")
 
     async def read(self, queries: MetricsQueries) -> Reading:
@@ -125,6 +127,7 @@ class PrometheusReader:
 
     def close(self) -> None:
         """Release the threads without waiting for running queries."""
+        self._closed.set()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _answer_all(
@@ -176,7 +179,7 @@ class PrometheusReader:
             )
         auth = NO_CREDENTIALS if self._folder is None else PrometheusAuth.read(self._folder)
         session = auth.session(insecure=self._insecure)
-        return _Connection(self._url, session, self._timeout, deadline)
+        return _Connection(self._url, session, self._timeout, deadline, self._closed)
 
     def _describe_error(
         self,
@@ -211,6 +214,8 @@ class _Connection:
     timeout: tuple[float, float]
     deadline: float
     """No query starts later than this, by the monotonic clock."""
+    closed: Event
+    """Set when no further query may start."""
 
     def query(
         self, text: str, bounds: Bounds, convert: Callable[[Any], T], at: float | None = None
@@ -223,6 +228,8 @@ class _Connection:
             OSError: There is no response.
             HTTPError: The same.
         """
+        if self.closed.is_set():
+            raise UnavailableError(UnavailableReason.UNREACHABLE, "the operator is shutting down")
         now = time.monotonic()
         if now > self.deadline:
             raise UnavailableError(

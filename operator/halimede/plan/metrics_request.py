@@ -1,8 +1,11 @@
 """What a reconcile asks Prometheus for, if a poll is due."""
 
+from dataclasses import dataclass
+
 from halimede.api.analysis import MetricsProvider
+from halimede.api.status import State
 from halimede.api.v1alpha1 import ModelDeployment
-from halimede.judge.custom_queries import due_queries
+from halimede.judge.custom_queries import custom_sources, due_queries
 from halimede.judge.reading import BackendPosition, MetricsRequest, counted_since, watched
 from halimede.plan.desired import traffic_objects
 from halimede.plan.renderer import Renderer, render_key
@@ -10,6 +13,43 @@ from halimede.plan.route_status import backend_positions
 from halimede.plan.user_routes import Routes, referenced_route
 from halimede.render.view import model_name
 from halimede.rollout.analysis_schedule import is_due
+
+
+@dataclass(frozen=True, slots=True)
+class PollBasis:
+    """What a poll is about. Its answers are judged only if this has not changed since."""
+
+    uid: str
+    """The ModelDeployment's."""
+    generation: int
+    custom: bool
+    """Whether the spec has custom queries."""
+    rollout: str
+    """The rollout's id."""
+    state: State
+    step: int
+    step_started_at: float | None
+    weight: int
+    polled_at: float | None
+    """The time of the previous poll."""
+
+
+def poll_basis(md: ModelDeployment) -> PollBasis | None:
+    """Return what a poll is about now; None: there is no rollout."""
+    rollout = md.status.rollout
+    if rollout is None:
+        return None
+    return PollBasis(
+        uid=md.metadata.uid,
+        generation=md.metadata.generation,
+        custom=bool(custom_sources(md.spec.rollout.analysis)),
+        rollout=rollout.id,
+        state=rollout.state,
+        step=rollout.step,
+        step_started_at=rollout.step_started_at,
+        weight=rollout.weight,
+        polled_at=rollout.polled_at,
+    )
 
 
 def build_request(

@@ -28,7 +28,8 @@ class Observed:
     """The user's HTTPRoutes that route to its revisions or did, by name; see
     `user_routes.tracked_routes`."""
     reading: Reading | None
-    """The answers of Prometheus; None: it was not queried in this reconcile."""
+    """The answers of Prometheus to the poll that is due; None: none is due, or they are not
+    there yet."""
     apply_errors: Mapping[str, str]
     """Messages of applies that failed in the last reconcile, by `Kind/name`."""
     rejected: frozenset[str] = frozenset()

@@ -165,7 +165,7 @@ def _run_machine(
         ),
         invalid_records=records.invalid,
     )
-    status, verdict = _analyse(observed, status, now)
+    status, verdict = _analyse(observed, status)
     ctx = RolloutContext(
         goal=Goal(
             target=target,
@@ -188,13 +188,17 @@ def _run_machine(
     return ctx, report_shortage(advance(ctx), ctx)
 
 
-def _analyse(observed: Observed, status: Status, now: float) -> tuple[Status, Verdict | None]:
-    """Judge the answers of Prometheus, if it was queried."""
+def _analyse(observed: Observed, status: Status) -> tuple[Status, Verdict | None]:
+    """Judge the answers of Prometheus, if there are any, as of the time when it was queried."""
     if status.rollout is None or observed.reading is None:
         return status, None
     analysis = observed.deployment.spec.rollout.analysis
     rollout, verdict = analyse(
-        status.rollout, observed.reading, analysis, now, pod_start_times(observed)
+        status.rollout,
+        observed.reading,
+        analysis,
+        observed.reading.request.now,
+        pod_start_times(observed),
     )
     rollout = choose_first_weight(rollout, observed.deployment.spec.rollout)
     return status.evolve(rollout=rollout), verdict

@@ -5,18 +5,19 @@ from dataclasses import dataclass
 
 from halimede.adapters.errors import OperatorError, RejectedError
 from halimede.adapters.kinds import CHILDREN, CONFIG_MAP, ENDPOINT_SLICE, HTTP_ROUTE, POD, Kind
-from halimede.adapters.prometheus import MetricsReader
 from halimede.adapters.store import Key, Store
 from halimede.api.base import Manifest
 from halimede.api.source import config_maps
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.judge.queries import plan_queries
+from halimede.judge.reading import MetricsQueries, Reading
 from halimede.plan.foreign import child_key, is_owned_by
-from halimede.plan.metrics_request import build_request
+from halimede.plan.metrics_request import build_request, poll_basis
 from halimede.plan.observed import Observed
 from halimede.plan.renderer import Renderer
-from halimede.plan.user_routes import tracked_routes
+from halimede.plan.user_routes import Routes, tracked_routes
 from halimede.reconcile.foreign import ForeignObjects
+from halimede.reconcile.polls import Polls
 from halimede.reconcile.references import ReferencedObjects
 
 
@@ -31,7 +32,7 @@ class Readers:
     """HTTPRoutes: users' and ours."""
     foreign: ForeignObjects
     """Foreign objects that have names of children."""
-    metrics: MetricsReader
+    polls: Polls
 
     def put(self, kind: Kind, live: Manifest) -> None:
         """Store an object as the API server returned it after our write."""
@@ -80,7 +81,6 @@ async def observe(
         HTTP_ROUTE.name: await senses.routes.read(key, (*tracked, *_names(HTTP_ROUTE, children))),
     }
     routes = {name: contents[HTTP_ROUTE.name][name] for name in tracked}
-    request = build_request(deployment, routes, renderer, now)
     return Observed(
         deployment=deployment,
         children=tuple(_with_content(children, contents)),
@@ -88,13 +88,34 @@ async def observe(
         endpoint_slices=owned(ENDPOINT_SLICE, key),
         inputs={name: contents[CONFIG_MAP.name][name] for name in source},
         routes=routes,
-        reading=await senses.metrics.read(plan_queries(request)) if request else None,
+        reading=_take_reading(key, deployment, routes, senses.polls, renderer, now),
         apply_errors={what: str(error) for what, error in errors.items()},
         rejected=frozenset(
             what for what, error in errors.items() if isinstance(error, RejectedError)
         ),
         foreign=foreign,
     )
+
+
+def _take_reading(
+    key: Key,
+    deployment: ModelDeployment,
+    routes: Routes,
+    polls: Polls,
+    renderer: Renderer,
+    now: float,
+) -> Reading | None:
+    """Return the answers of the poll that is due; None: none is due, or it has just begun."""
+
+    def plan_poll(now: float) -> MetricsQueries | None:
+        request = build_request(deployment, routes, renderer, now)
+        return plan_queries(request) if request else None
+
+    basis = poll_basis(deployment)
+    if basis is None or plan_poll(now) is None:
+        polls.skip(key)
+        return None
+    return polls.take(key, basis, plan_poll)
 
 
 def _config_maps(deployment: ModelDeployment) -> tuple[str, ...]:

@@ -155,6 +155,7 @@ class Reconciler:
         self._apply_errors.pop(key, None)
         self.senses.inputs.forget(key)
         self.senses.routes.forget(key)
+        self.senses.polls.forget(key)
         self._renderer.forget(key)
         self.senses.foreign.forget(key)
         self._with_metrics.discard(key)

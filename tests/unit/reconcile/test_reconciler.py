@@ -27,6 +27,7 @@ from halimede.api.v1alpha1 import API_VERSION, KIND
 from halimede.log import JsonFormatter, TextFormatter
 from halimede.reconcile.foreign import ForeignObjects
 from halimede.reconcile.observe import Readers
+from halimede.reconcile.polls import Polls
 from halimede.reconcile.reconciler import ERRORS_CHANGED_REQUEUE_SECONDS, Reconciler
 from halimede.reconcile.references import ReferencedObjects
 from harness.fake_cluster import PLATFORM, START, FakeCluster
@@ -162,7 +163,7 @@ def _reconciler(server: FakeApiServer, deployment: Manifest) -> Reconciler:
             inputs=ReferencedObjects(server, CONFIG_MAP),
             routes=ReferencedObjects(server, HTTP_ROUTE),
             foreign=ForeignObjects(server),
-            metrics=PrometheusReader(None),
+            polls=Polls(PrometheusReader(None), wake=lambda _: None, clock=lambda: START),
         ),
         platform=PLATFORM,
         resync_seconds=300,
