@@ -9,6 +9,8 @@ from threading import Condition, Event, Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from typing_extensions import override
+
 from halimede.api.sources import Source
 
 SLOW = "slow_total"
@@ -77,6 +79,7 @@ def serve(server: SlowServer) -> Iterator[SlowServer]:
                 self.end_headers()
                 self.wfile.write(body)
 
+        @override
         def log_message(self, *_: object) -> None:
             """Log nothing."""
 

@@ -18,6 +18,7 @@ from halimede.adapters.kinds import CONFIG_MAP, HTTP_ROUTE, REFERENCED, Kind
 from halimede.adapters.lease import LeaseClient
 from halimede.adapters.prometheus import PrometheusReader
 from halimede.adapters.store import Key, Store
+from halimede.plan.renderer import Renderer
 from halimede.reconcile.election import Elector
 from halimede.reconcile.foreign import ForeignObjects
 from halimede.reconcile.observe import Readers
@@ -205,6 +206,7 @@ class Operator:
             platform=self.settings.platform(),
             resync_seconds=self.settings.resync_seconds,
             clock=CLOCK,
+            renderer=Renderer(policy=self.settings.query_policy()),
         )
 
     def _waiting_seconds(self) -> float:

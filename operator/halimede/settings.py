@@ -1,17 +1,20 @@
 """The operator's settings, all of which are environment variables."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self, TypeVar, get_args
 
 from halimede.adapters.errors import SettingsError
-from halimede.adapters.prometheus import MAX_RESPONSE_MEBIBYTES
+from halimede.judge.query_policy import CustomQueryScope, Matchers, QueryPolicy
 from halimede.log import LogFormat, LogLevel
 from halimede.render.images import Platform
 
 LOG_FORMATS: tuple[LogFormat, ...] = get_args(LogFormat)
 LOG_LEVELS: tuple[LogLevel, ...] = get_args(LogLevel)
+
+_MATCHER = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=([A-Za-z0-9._:/-]{1,128})", re.ASCII)
 
 C = TypeVar("C", bound=str)
 
@@ -33,8 +36,17 @@ class Settings:
     restart."""
     prometheus_insecure_skip_verify: bool = False
     """HALIMEDE_PROMETHEUS_INSECURE_SKIP_VERIFY: accept any certificate from Prometheus."""
-    prometheus_max_response_mebibytes: int = MAX_RESPONSE_MEBIBYTES
+    prometheus_max_response_mebibytes: int = 8
     """HALIMEDE_PROMETHEUS_MAX_RESPONSE_MEBIBYTES: the largest response with counters."""
+    prometheus_custom_queries: CustomQueryScope = CustomQueryScope.NAMESPACED
+    """HALIMEDE_PROMETHEUS_CUSTOM_QUERIES: which series the queries of ModelDeployments may read:
+    Off, Namespaced or Full."""
+    prometheus_matchers: Matchers = ()
+    """HALIMEDE_PROMETHEUS_MATCHERS: label matchers of all series that count, such as
+    `cluster=eu,replica=a`."""
+    prometheus_router_matchers: Matchers = ()
+    """HALIMEDE_PROMETHEUS_ROUTER_MATCHERS: further ones of the router's series, such as
+    `namespace=projectcontour`."""
     triton_repository: str = "nvcr.io/nvidia/tritonserver"
     """HALIMEDE_TRITON_REPOSITORY: the image repository that `spec.runtime.version` is a tag of."""
     sha256_required: bool = False
@@ -82,6 +94,18 @@ class Settings:
                 low=1,
                 high=256,
             ),
+            prometheus_custom_queries=_choice(
+                "prometheus_custom_queries",
+                env_values,
+                default=defaults.prometheus_custom_queries,
+                of=tuple(CustomQueryScope),
+            ),
+            prometheus_matchers=_matchers(
+                "prometheus_matchers", env_values, reserved=("le", "namespace")
+            ),
+            prometheus_router_matchers=_matchers(
+                "prometheus_router_matchers", env_values, reserved=("le",)
+            ),
             triton_repository=env_values.get("triton_repository", defaults.triton_repository),
             sha256_required=_bool("sha256_required", env_values),
             lease=_lease(env_values.get("lease")),
@@ -104,6 +128,14 @@ class Settings:
     def platform(self) -> Platform:
         """Return the settings that rendering and validation need."""
         return Platform(self.image, self.triton_repository, self.sha256_required)
+
+    def query_policy(self) -> QueryPolicy:
+        """Return the settings that queries depend on."""
+        return QueryPolicy(
+            self.prometheus_custom_queries,
+            self.prometheus_matchers,
+            self.prometheus_router_matchers,
+        )
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -136,6 +168,31 @@ def _lease(text: str | None) -> tuple[str, str] | None:
             f"HALIMEDE_LEASE is {text!r}: set it to <namespace>/<name>, or leave it empty"
         )
     return namespace, name
+
+
+def _matchers(name: str, values: Mapping[str, str], *, reserved: tuple[str, ...]) -> Matchers:
+    """Read label matchers; labels that built-in queries select by themselves are *reserved*."""
+    text = values.get(name, "")
+    variable = f"HALIMEDE_{name.upper()} is {text!r}"
+    matchers: dict[str, str] = {}
+    for item in filter(None, (item.strip() for item in text.split(","))):
+        match = _MATCHER.fullmatch(item)
+        if match is None:
+            raise SettingsError(
+                f"{variable}: {item!r} is not a label and its value; write matchers like"
+                " cluster=eu,replica=a, with letters, digits, '_', '.', ':', '/' and '-' in values"
+            )
+        label, value = match.groups()
+        if label in reserved or label.startswith("__"):
+            raise SettingsError(
+                f"{variable}: the label {label} differs between the series that are needed; remove"
+                " it, or, if it is the router's namespace, set it in"
+                " HALIMEDE_PROMETHEUS_ROUTER_MATCHERS"
+            )
+        if label in matchers:
+            raise SettingsError(f"{variable}: {label} occurs twice; remove one of them")
+        matchers[label] = value
+    return tuple(matchers.items())
 
 
 def _int_between(

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from halimede.judge.query_policy import CustomQueryScope
 from halimede.settings import Settings
 from tests.chart.rendering import CHART, REQUIRED, Helm
 
@@ -16,6 +17,9 @@ EVERYTHING: dict[str, Any] = {
             "secretName": "prometheus-access",
             "insecureSkipVerify": True,
             "maxResponseMebibytes": 32,
+            "customQueries": "Off",
+            "matchers": {"cluster": "eu", "replica": "a"},
+            "routerMatchers": {"namespace": "projectcontour"},
         },
         "tritonRepository": "registry.example.com/tritonserver",
         "sha256Required": True,
@@ -119,6 +123,9 @@ def test_the_operator_can_read_its_environment(helm: Helm) -> None:
         prometheus_credentials="/etc/halimede/prometheus",
         prometheus_insecure_skip_verify=True,
         prometheus_max_response_mebibytes=32,
+        prometheus_custom_queries=CustomQueryScope.OFF,
+        prometheus_matchers=(("cluster", "eu"), ("replica", "a")),
+        prometheus_router_matchers=(("namespace", "projectcontour"),),
         triton_repository="registry.example.com/tritonserver",
         sha256_required=True,
         lease=("halimede-system", "h-halimede"),
@@ -138,6 +145,13 @@ def test_the_chart_has_the_defaults_of_the_operator(helm: Helm) -> None:
     image = f"{REQUIRED['image']['repository']}:0.1.0"
     lease = ("halimede-system", "h-halimede")
     assert Settings.from_env(environment) == replace(Settings(), image=image, lease=lease)
+
+
+def test_off_may_be_written_without_quotes(helm: Helm) -> None:
+    """YAML reads it as false."""
+    values = {"operator": {"prometheus": {"customQueries": False}}}
+    environment = {one["name"]: one.get("value") for one in container(helm, values)["env"]}
+    assert environment["HALIMEDE_PROMETHEUS_CUSTOM_QUERIES"] == "Off"
 
 
 def test_the_operator_has_no_power_over_its_node(helm: Helm) -> None:

@@ -47,6 +47,34 @@ REJECTED: list[tuple[str, dict[str, Any]]] = [
         "/operator/prometheus/maxResponseMebibytes",
         {"operator": {"prometheus": {"maxResponseMebibytes": 0}}},
     ),
+    (
+        "/operator/prometheus/customQueries",
+        {"operator": {"prometheus": {"customQueries": "Some"}}},
+    ),
+    (
+        "/operator/prometheus/matchers/cluster",
+        {"operator": {"prometheus": {"matchers": {"cluster": "a,b=c"}}}},
+    ),
+    (
+        "/operator/prometheus/matchers",
+        {"operator": {"prometheus": {"matchers": {"a-b": "c"}}}},
+    ),
+    (
+        "/operator/prometheus/matchers/namespace",
+        {"operator": {"prometheus": {"matchers": {"namespace": "ml"}}}},
+    ),
+    (
+        "/operator/prometheus/routerMatchers",
+        {"operator": {"prometheus": {"routerMatchers": {"__name__": "up"}}}},
+    ),
+    (
+        "/operator/prometheus/routerMatchers/le",
+        {"operator": {"prometheus": {"routerMatchers": {"le": "5"}}}},
+    ),
+    (
+        "/operator/prometheus/routerMatchers/namespace",
+        {"operator": {"prometheus": {"routerMatchers": {"namespace": ""}}}},
+    ),
     ("/operator/tritonRepository", {"operator": {"tritonRepository": ""}}),
     ("/operator/sha256Required", {"operator": {"sha256Required": "yes"}}),
     ("/operator/workers", {"operator": {"workers": 0}}),

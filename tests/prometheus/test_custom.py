@@ -5,6 +5,7 @@ from dataclasses import replace
 from halimede.adapters.prometheus import PrometheusReader
 from halimede.api.reasons import UnavailableReason
 from halimede.judge.queries import plan_queries
+from halimede.judge.query_policy import CustomQueryScope, QueryPolicy
 from halimede.judge.reading import Answer, Counts, CustomCounts, DueQuery, Unavailable
 from tests.prometheus.exposition import Exposition
 from tests.prometheus.judged import Clock
@@ -17,13 +18,18 @@ WRONG = "sum(increase(wrong_total{revision='{{ revision }}'}[{{ window }}]))"
 
 
 async def ask(
-    metrics: PrometheusReader, clock: Clock, requests: str, errors: str = WRONG
+    metrics: PrometheusReader,
+    clock: Clock,
+    requests: str,
+    errors: str = WRONG,
+    scope: CustomQueryScope = CustomQueryScope.FULL,
 ) -> Answer:
     """Query the last ten seconds."""
     now = clock()
     indicator = DueQuery("metrics/accuracy", requests, errors, 10.0)
     metrics_request = replace(request(now, now), indicators=(indicator,))
-    return (await metrics.read(plan_queries(metrics_request))).answers["metrics/accuracy"]
+    queries = plan_queries(metrics_request, QueryPolicy(custom=scope))
+    return (await metrics.read(queries)).answers["metrics/accuracy"]
 
 
 async def test_numbers_come_rounded_and_no_errors_are_none(

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from halimede.api.base import Manifest
+from halimede.judge.query_policy import CustomQueryScope, QueryPolicy
 from halimede.plan.planner import AFTER_WRITES_SECONDS
+from halimede.plan.renderer import Renderer
 from harness.fake_behaviour import Behaviour
 from harness.fake_cluster import FakeCluster
 from harness.fake_spec import SPEC
@@ -76,6 +78,32 @@ def test_spec_that_breaks_in_mid_canary(cluster: FakeCluster) -> None:
     cluster.edit(lambda spec: spec["model"].update(config=SPEC["model"]["config"]))
     cluster.until(cluster.ready)
     assert cluster.lost == 0.0
+
+
+def with_objective(spec: Manifest) -> None:
+    """Add an objective whose queries read series of another namespace."""
+    query = "sum(paid_total{namespace='other',r='{{ revision }}'}[{{ window }}])"
+    metric = {"name": "paid", "requests": query, "errors": query}
+    spec["rollout"]["analysis"]["metrics"] = [metric]
+
+
+@pytest.mark.parametrize("scope", [CustomQueryScope.OFF, CustomQueryScope.NAMESPACED])
+@pytest.mark.parametrize("mid_canary", [False, True])
+def test_queries_that_are_no_longer_allowed(scope: CustomQueryScope, *, mid_canary: bool) -> None:
+    """Given a stricter operator, the field is named, stable serves, and a canary stays."""
+    cluster = FakeCluster(renderer=Renderer(policy=QueryPolicy(custom=CustomQueryScope.FULL)))
+    with_objective(cluster.spec)
+    cluster.until(cluster.ready)
+    if mid_canary:
+        cluster.model(2).until(lambda: cluster.weights[-1].get(cluster.stable or "") == 80)
+    before = (dict(cluster.weights[-1]), cluster.stable, cluster.lost)
+    cluster.renderer = Renderer(policy=QueryPolicy(custom=scope))
+    cluster.run(600)
+    assert cluster.condition("Ready") == ("False", "InvalidSpec")
+    assert cluster.condition("Available") == ("True", "Serving")
+    assert "spec.rollout.analysis.metrics[paid]" in cluster.message("Ready")
+    assert (cluster.weights[-1], cluster.stable, cluster.lost) == before
+    cluster.edit(lambda spec: spec["rollout"]["analysis"].pop("metrics")).until(cluster.ready)
 
 
 def test_missing_config_map() -> None:

@@ -5,12 +5,21 @@ import re
 import pytest
 
 from halimede.adapters.errors import SettingsError
+from halimede.adapters.prometheus import MAX_RESPONSE_MEBIBYTES
+from halimede.judge.query_policy import CustomQueryScope, QueryPolicy
 from halimede.settings import Settings
 
 
 def test_nothing_need_be_set() -> None:
     """An empty environment is valid: all namespaces, no metrics."""
     assert Settings.from_env({}) == Settings()
+
+
+def test_defaults_are_those_of_what_they_set() -> None:
+    """The settings import neither the client of Prometheus nor the judge: the fetcher is small."""
+    settings = Settings()
+    assert settings.prometheus_max_response_mebibytes == MAX_RESPONSE_MEBIBYTES
+    assert settings.query_policy() == QueryPolicy()
 
 
 def test_everything_can_be_set() -> None:
@@ -22,6 +31,9 @@ def test_everything_can_be_set() -> None:
         "HALIMEDE_PROMETHEUS_CREDENTIALS": "/etc/halimede/prometheus",
         "HALIMEDE_PROMETHEUS_INSECURE_SKIP_VERIFY": "True",
         "HALIMEDE_PROMETHEUS_MAX_RESPONSE_MEBIBYTES": "32",
+        "HALIMEDE_PROMETHEUS_CUSTOM_QUERIES": "full",
+        "HALIMEDE_PROMETHEUS_MATCHERS": "cluster=eu, replica=a,",
+        "HALIMEDE_PROMETHEUS_ROUTER_MATCHERS": "namespace=projectcontour",
         "HALIMEDE_TRITON_REPOSITORY": "registry.example/tritonserver",
         "HALIMEDE_SHA256_REQUIRED": "true",
         "HALIMEDE_WORKERS": "3",
@@ -38,6 +50,9 @@ def test_everything_can_be_set() -> None:
         prometheus_credentials="/etc/halimede/prometheus",
         prometheus_insecure_skip_verify=True,
         prometheus_max_response_mebibytes=32,
+        prometheus_custom_queries=CustomQueryScope.FULL,
+        prometheus_matchers=(("cluster", "eu"), ("replica", "a")),
+        prometheus_router_matchers=(("namespace", "projectcontour"),),
         triton_repository="registry.example/tritonserver",
         sha256_required=True,
         workers=3,
@@ -61,6 +76,17 @@ def test_everything_can_be_set() -> None:
         ("HALIMEDE_PROMETHEUS_INSECURE_SKIP_VERIFY", "yes", "true, false"),
         ("HALIMEDE_SHA256_REQUIRED", "1", "true, false"),
         ("HALIMEDE_PROMETHEUS_MAX_RESPONSE_MEBIBYTES", "0", "from 1 to 256"),
+        ("HALIMEDE_PROMETHEUS_CUSTOM_QUERIES", "some", "Off, Namespaced, Full"),
+        ("HALIMEDE_PROMETHEUS_MATCHERS", "cluster", "'cluster' is not a label and its value"),
+        ("HALIMEDE_PROMETHEUS_MATCHERS", "a-b=c", "'a-b=c' is not a label"),
+        ("HALIMEDE_PROMETHEUS_MATCHERS", 'a="b"', "is not a label and its value"),
+        ("HALIMEDE_PROMETHEUS_MATCHERS", "a=b}", "is not a label and its value"),
+        ("HALIMEDE_PROMETHEUS_MATCHERS", "a=~b", "is not a label and its value"),
+        ("HALIMEDE_PROMETHEUS_MATCHERS", f"a={'b' * 129}", "is not a label and its value"),
+        ("HALIMEDE_PROMETHEUS_MATCHERS", "a=b,a=c", "a occurs twice"),
+        ("HALIMEDE_PROMETHEUS_MATCHERS", "namespace=ml", "HALIMEDE_PROMETHEUS_ROUTER_MATCHERS"),
+        ("HALIMEDE_PROMETHEUS_MATCHERS", "__name__=up", "the label __name__ differs"),
+        ("HALIMEDE_PROMETHEUS_ROUTER_MATCHERS", "le=5", "the label le differs"),
     ],
 )
 def test_what_is_unusable_is_rejected_by_name(name: str, value: str, says: str) -> None:
@@ -81,3 +107,15 @@ def test_rendering_uses_the_configured_images() -> None:
 def test_validation_uses_the_demand_of_a_digest() -> None:
     """The platform has it."""
     assert Settings.from_env({"HALIMEDE_SHA256_REQUIRED": "true"}).platform().sha256_required
+
+
+def test_queries_are_limited_as_configured() -> None:
+    """The policy has the scope and both kinds of matchers."""
+    env = {
+        "HALIMEDE_PROMETHEUS_CUSTOM_QUERIES": "Off",
+        "HALIMEDE_PROMETHEUS_MATCHERS": "cluster=eu",
+        "HALIMEDE_PROMETHEUS_ROUTER_MATCHERS": "namespace=projectcontour",
+    }
+    assert Settings.from_env(env).query_policy() == QueryPolicy(
+        CustomQueryScope.OFF, (("cluster", "eu"),), (("namespace", "projectcontour"),)
+    )

@@ -35,6 +35,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
+{{- define "halimede.matchers" -}}
+{{- $items := list -}}
+{{- range $label, $value := . -}}
+{{- $items = append $items (printf "%s=%s" $label $value) -}}
+{{- end -}}
+{{- join "," $items -}}
+{{- end -}}
+
 {{- /* The image of the operator and of the init containers of models. */ -}}
 {{- define "halimede.image" -}}
 {{- $problem := "image.repository: the repository of Halimede's image is not set; build the Dockerfile, push the image to your registry, and set image.repository to it, such as registry.example.com/halimede" -}}

@@ -122,10 +122,10 @@ def _crd(_: argparse.Namespace) -> int:
 
 def _render(arguments: argparse.Namespace) -> int:
     render_manifests = import_module("halimede.cli.render").render_manifests
+    settings = Settings.from_env()
     try:
-        sys.stdout.write(
-            render_manifests(arguments.file.read_text("utf-8"), Settings.from_env().platform())
-        )
+        text = arguments.file.read_text("utf-8")
+        sys.stdout.write(render_manifests(text, settings.platform(), settings.query_policy()))
     except (OSError, ValueError) as error:
         sys.stderr.write(f"halimede: {arguments.file}: {error}\n")
         return 1

@@ -8,6 +8,7 @@ from halimede.api.base import Manifest
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.cli.manifests import InvalidManifestError, load_documents, parse_model_deployments
 from halimede.cli.yaml_dialect import Dumper
+from halimede.judge.query_policy import NAMESPACED_ONLY, QueryPolicy
 from halimede.render.field_types import mistyped
 from halimede.render.images import Platform
 from halimede.render.revision import render_revision
@@ -17,12 +18,13 @@ from halimede.render.workload import render_workload
 from halimede.validation.spec import find_violations
 
 
-def render_manifests(text: str, platform: Platform) -> str:
+def render_manifests(text: str, platform: Platform, policy: QueryPolicy = NAMESPACED_ONLY) -> str:
     """Return the children of every ModelDeployment in *text* once its first revision serves.
 
     Args:
         text: YAML documents with ModelDeployments and the ConfigMaps that they read.
         platform: The operator's settings for rendering.
+        policy: Its settings for queries.
 
     Raises:
         InvalidManifestError: A document is invalid; the message names the field.
@@ -34,7 +36,9 @@ def render_manifests(text: str, platform: Platform) -> str:
     rendered = [
         manifest
         for md in parse_model_deployments(documents)
-        for manifest in _manifests(md, platform, _inputs(config_maps, md.metadata.namespace))
+        for manifest in _manifests(
+            md, platform, _inputs(config_maps, md.metadata.namespace), policy
+        )
     ]
     # Through JSON: YAML would write an alias for what two manifests share.
     output: str = yaml.dump_all(
@@ -78,10 +82,13 @@ def _without_nulls(config_map: Manifest) -> Manifest:
 
 
 def _manifests(
-    md: ModelDeployment, platform: Platform, config_maps: dict[str, Manifest]
+    md: ModelDeployment,
+    platform: Platform,
+    config_maps: dict[str, Manifest],
+    policy: QueryPolicy,
 ) -> tuple[Manifest, ...]:
-    violations = find_violations(md, config_maps, sha256_required=platform.sha256_required)
-    if violations:
+    required = platform.sha256_required
+    if violations := find_violations(md, config_maps, policy, sha256_required=required):
         raise InvalidManifestError(" ".join(f"{violation}." for violation in violations))
     target = render_revision(md, platform, config_maps)
     replicas = None if md.spec.autoscaling else md.spec.replicas

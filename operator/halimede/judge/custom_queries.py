@@ -5,6 +5,7 @@ Windows follow each other without gap or overlap, so that no time counts twice.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
@@ -19,7 +20,18 @@ LONGEST_WINDOW = 21600.0
 """Maximum length of a window, in seconds, however long ago the last poll was."""
 
 
-def render_query(text: str, request: MetricsRequest, revision: str, window: float) -> str:
+@dataclass(frozen=True, slots=True)
+class QuerySubject:
+    """The ModelDeployment that a query is about."""
+
+    namespace: str
+    name: str
+    model: str
+
+
+def render_query(
+    text: str, request: MetricsRequest | QuerySubject, revision: str, window: float
+) -> str:
     """Render a query template for a revision.
 
     Raises:

@@ -13,6 +13,8 @@ from halimede.judge.custom_queries import render_query
 from halimede.judge.promql import render
 from halimede.judge.providers.provider import Provider
 from halimede.judge.providers.registry import ROUTERS, find_provider
+from halimede.judge.query_limits import limit_builtin, limit_custom
+from halimede.judge.query_policy import NAMESPACED_ONLY, QueryPolicy
 from halimede.judge.reading import (
     CounterQueries,
     CustomQueries,
@@ -32,36 +34,45 @@ ROUTE_SECONDS = 60.0
 """Seconds after a promotion in which proxies may still count requests of the previous revision."""
 
 
-def plan_queries(request: MetricsRequest) -> MetricsQueries:
-    """Plan the queries for every source of the request that is due."""
+def plan_queries(request: MetricsRequest, policy: QueryPolicy = NAMESPACED_ONLY) -> MetricsQueries:
+    """Plan the queries for every source of the request that is due, within the policy."""
     by_source: dict[SourceId, CounterQueries | CustomQueries | Unavailable] = {
-        source: CounterQueries(build_queries(source, request))
+        source: CounterQueries(build_queries(source, request, policy))
         for source in provider_sources(request.provider, latency=request.slow_after is not None)
         if source == Source.TRITON or request.provider in ROUTERS
     }
-    by_source |= {query.source: _custom_queries(query, request) for query in request.indicators}
+    by_source |= {
+        query.source: _custom_queries(query, request, policy) for query in request.indicators
+    }
     return MetricsQueries(request, by_source)
 
 
-def _custom_queries(query: DueQuery, request: MetricsRequest) -> CustomQueries | Unavailable:
+def _custom_queries(
+    query: DueQuery, request: MetricsRequest, policy: QueryPolicy
+) -> CustomQueries | Unavailable:
     try:
-        stable = _revision_queries(query, request, request.stable)
+        stable = _revision_queries(query, request, request.stable, policy)
         begun = request.since is not None
-        canary = _revision_queries(query, request, request.canary) if begun else None
+        canary = _revision_queries(query, request, request.canary, policy) if begun else None
     except UnusableQueryError as error:
         message = f"{query.source} counters: {error}: {error.cure}"
         return Unavailable(UnavailableReason.REJECTED, message)
     return CustomQueries(stable, canary, request.now)
 
 
-def _revision_queries(query: DueQuery, request: MetricsRequest, revision: str) -> RevisionQueries:
-    return RevisionQueries(
-        render_query(query.requests, request, revision, query.window),
-        render_query(query.errors, request, revision, query.window),
+def _revision_queries(
+    query: DueQuery, request: MetricsRequest, revision: str, policy: QueryPolicy
+) -> RevisionQueries:
+    rendered = (
+        render_query(text, request, revision, query.window)
+        for text in (query.requests, query.errors)
     )
+    return RevisionQueries(*(limit_custom(text, request.namespace, policy) for text in rendered))
 
 
-def build_queries(source: SourceId, request: MetricsRequest) -> tuple[str, ...]:
+def build_queries(
+    source: SourceId, request: MetricsRequest, policy: QueryPolicy = NAMESPACED_ONLY
+) -> tuple[str, ...]:
     """Build the queries for both revisions' counters since the watermark, or for the baseline.
 
     The source's answer is the series of all their answers together.
@@ -69,7 +80,10 @@ def build_queries(source: SourceId, request: MetricsRequest) -> tuple[str, ...]:
     counters = find_provider(source, request)
     revisions = (request.stable,) if request.since is None else (request.stable, request.canary)
     window = _window(counters, request)
-    return tuple(render(query, window) for query in counters.queries(request, revisions))
+    return tuple(
+        limit_builtin(render(query, window), source, policy)
+        for query in counters.queries(request, revisions)
+    )
 
 
 def _window(counters: Provider, request: MetricsRequest) -> float:

@@ -12,6 +12,7 @@ from halimede.api.base import Manifest, RevisionHash
 from halimede.api.source import Inputs
 from halimede.api.status import Status
 from halimede.api.v1alpha1 import Metadata, ModelDeployment
+from halimede.judge.query_policy import NAMESPACED_ONLY, QueryPolicy
 from halimede.plan.bounded_cache import Owner, OwnerCache, Result
 from halimede.render import revision, scaling, traffic, workload
 from halimede.render.drift import is_up_to_date
@@ -74,8 +75,16 @@ def render_key(md: ModelDeployment) -> RenderKey:
 class Renderer:
     """Renders with a cache of its own; create one for all reconciles."""
 
-    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
-        """Create an empty cache for at most about *max_bytes*."""
+    def __init__(
+        self, max_bytes: int = MAX_BYTES, *, policy: QueryPolicy = NAMESPACED_ONLY
+    ) -> None:
+        """Create an empty cache for at most about *max_bytes*.
+
+        Args:
+            max_bytes: Of the cached renderings.
+            policy: Which queries specs may contain.
+        """
+        self.policy = policy
         self._cache = OwnerCache(max_bytes)
         self._comparisons: dict[tuple[Version, str], bool] = {}
 
@@ -94,11 +103,15 @@ class Renderer:
         """Find what is wrong with a spec: see `validation.spec.find_violations`."""
         required = platform.sha256_required
         if inputs:  # a ConfigMap changes without the spec
-            return spec.find_violations(key.deployment, inputs, sha256_required=required)
+            return spec.find_violations(
+                key.deployment, inputs, self.policy, sha256_required=required
+            )
         return self._get(
             key,
             ("violations", required),
-            lambda: spec.find_violations(key.deployment, inputs, sha256_required=required),
+            lambda: spec.find_violations(
+                key.deployment, inputs, self.policy, sha256_required=required
+            ),
         )
 
     def render_revision(self, key: RenderKey, platform: Platform, inputs: Inputs) -> Revision:

@@ -109,7 +109,7 @@ def _take_reading(
 
     def plan_poll(now: float) -> MetricsQueries | None:
         request = build_request(deployment, routes, renderer, now)
-        return plan_queries(request) if request else None
+        return plan_queries(request, renderer.policy) if request else None
 
     basis = poll_basis(deployment)
     if basis is None or plan_poll(now) is None:

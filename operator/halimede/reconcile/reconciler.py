@@ -45,7 +45,8 @@ class Reconciler:
     """Returns the UNIX time; a reconcile reads it once."""
     chance: Callable[[], float] = random.random
     """Returns the jitter of the resync, in [0, 1)."""
-    _renderer: Renderer = field(default_factory=Renderer)
+    renderer: Renderer = field(default_factory=Renderer)
+    """It also knows which queries are allowed."""
     _apply_errors: dict[Key, Mapping[str, OperatorError]] = field(default_factory=dict)
     _with_metrics: set[Key] = field(default_factory=set)
 
@@ -84,8 +85,8 @@ class Reconciler:
             outcome = await execute_plan(plan, manifest, self.cluster, self.senses, now)
             return await self._conclude(key, manifest, outcome, None, Result())
         errors = self._apply_errors.get(key, {})
-        observed = await observe(key, deployment, self.senses, self._renderer, errors, now)
-        plan = decide(observed, self._renderer, self.platform, now)
+        observed = await observe(key, deployment, self.senses, self.renderer, errors, now)
+        plan = decide(observed, self.renderer, self.platform, now)
         self.senses.foreign.retain(key, plan.taken)
         outcome = await execute_plan(plan, manifest, self.cluster, self.senses, now)
         self._keep_errors(key, outcome.failed)
@@ -156,7 +157,7 @@ class Reconciler:
         self.senses.inputs.forget(key)
         self.senses.routes.forget(key)
         self.senses.polls.forget(key)
-        self._renderer.forget(key)
+        self.renderer.forget(key)
         self.senses.foreign.forget(key)
         self._with_metrics.discard(key)
         remove(key)

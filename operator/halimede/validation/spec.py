@@ -7,10 +7,13 @@ from typing_extensions import override
 
 from halimede.api.analysis import QueryPair
 from halimede.api.free_form import FREE_FORM, MAX_BYTES, MAX_DEPTH, is_deeper, size_of
-from halimede.api.query import UnusableQueryError, validate
+from halimede.api.query import UnusableQueryError
 from halimede.api.rollout import CapacityMode, Stage
 from halimede.api.source import Inputs, Scheme, parse_source
 from halimede.api.v1alpha1 import ModelDeployment
+from halimede.judge.custom_queries import QuerySubject, render_query
+from halimede.judge.query_limits import CURE_FOR_DISABLED, DISABLED, limit_custom
+from halimede.judge.query_policy import NAMESPACED_ONLY, CustomQueryScope, QueryPolicy
 from halimede.render.config_pbtxt import (
     InvalidConfigError,
     ModelConfig,
@@ -22,6 +25,8 @@ from halimede.render.view import files, model_name
 from halimede.validation.model_files import find_file_violations
 from halimede.validation.pod_template import find_patch_violations
 
+ANY_REVISION = "00000000"
+"""Stands for the revision in a query that is checked: every revision is eight hex digits."""
 MAX_SOURCE_BYTES = 900_000
 """Of a model in a ConfigMap: its revision's copy and record must fit into etcd's 1 MiB."""
 
@@ -48,13 +53,18 @@ class Violation:
 
 
 def find_violations(
-    md: ModelDeployment, inputs: Inputs, *, sha256_required: bool = False
+    md: ModelDeployment,
+    inputs: Inputs,
+    policy: QueryPolicy = NAMESPACED_ONLY,
+    *,
+    sha256_required: bool = False,
 ) -> tuple[Violation, ...]:
     """Return everything that prevents the spec from being rendered; empty: it can be.
 
     Args:
         md: The ModelDeployment.
         inputs: The ConfigMaps that it reads.
+        policy: The administrator's settings for queries.
         sha256_required: Whether every model must have a digest (`Platform.sha256_required`).
     """
     unbounded = tuple(_free_form(md))
@@ -67,7 +77,7 @@ def find_violations(
         _rollout(md),
         _pod_template(md),
         _autoscaling(md),
-        _queries(md),
+        _queries(md, policy),
     )
     return tuple(violation for violations in checks for violation in violations)
 
@@ -257,7 +267,7 @@ def _autoscaling(md: ModelDeployment) -> Iterator[Violation]:
             yield Violation(*violation)
 
 
-def _queries(md: ModelDeployment) -> Iterator[Violation]:
+def _queries(md: ModelDeployment, policy: QueryPolicy) -> Iterator[Violation]:
     """Yield invalid custom queries; what only Prometheus can check is not checked here."""
     analysis = md.spec.rollout.analysis
     pairs: list[tuple[str, QueryPair]] = [
@@ -265,10 +275,15 @@ def _queries(md: ModelDeployment) -> Iterator[Violation]:
     ]
     if analysis.router is not None:
         pairs.append(("router", analysis.router))
+    subject = QuerySubject(md.metadata.namespace, md.metadata.name, model_name(md))
     for where, queries in pairs:
+        if policy.custom is CustomQueryScope.OFF:
+            yield Violation(f"spec.rollout.analysis.{where}", DISABLED, CURE_FOR_DISABLED)
+            continue
         for field, template in (("requests", queries.requests), ("errors", queries.errors)):
             try:
-                validate(template)
+                query = render_query(template, subject, ANY_REVISION, queries.window_seconds)
+                limit_custom(query, md.metadata.namespace, policy)
             except UnusableQueryError as error:
                 path = f"spec.rollout.analysis.{where}.{field}"
                 yield Violation(path, str(error), error.cure)

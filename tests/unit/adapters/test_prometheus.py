@@ -238,7 +238,7 @@ async def test_a_large_response_to_a_custom_query_is_rejected(server: Server) ->
     said = (await read(server.url, custom("f{{ revision }}{{ window }}"))).answers[Source.ROUTER]
     assert isinstance(said, Unavailable)
     assert said.why is UnavailableReason.REJECTED
-    assert said.message.startswith("Router counters: the response to the query `n{r=")
+    assert said.message.startswith("Router counters: the response to the query `n{namespace=")
     assert said.message.endswith("aggregate it, for example with sum(...)")
 
 
@@ -350,7 +350,9 @@ async def test_custom_queries_are_asked_for_each_revision_about_one_window(
     assert reading.answers[Source.ROUTER] == CustomCounts(Counts(3, 3), Counts(3, 3))
     asked = [query for query in server.asked if not query.startswith("{__name__")]
     assert sorted(asked) == sorted(
-        f"{what}{{r='{revision}'}}[60s]" for what in "nf" for revision in (CANARY, STABLE)
+        f"{what}{{namespace=\"ml\",r='{revision}'}}[60s]"
+        for what in "nf"
+        for revision in (CANARY, STABLE)
     )
     assert server.times.count("1000.0") == 4
 

@@ -6,6 +6,7 @@ import pytest
 
 from halimede.cli.manifests import InvalidManifestError, load_documents, parse_model_deployments
 from halimede.cli.render import render_manifests
+from halimede.judge.query_policy import CustomQueryScope, QueryPolicy
 from harness.fake_cluster import PLATFORM
 
 SPEC = """
@@ -170,3 +171,15 @@ def test_a_file_that_is_null_is_empty() -> None:
     assert "source.model.py: ''" in render_manifests(
         f"{MODEL}---\n{CONFIG_MAP.replace('model.py: x', 'model.py: ')}", PLATFORM
     )
+
+
+def test_queries_are_checked_as_the_operator_is_configured() -> None:
+    """What the default rejects, another setting of the environment may allow."""
+    query = "sum(a{namespace='other',r='{{ revision }}'}[{{ window }}])"
+    metric = f'[{{name: a, requests: &q "{query}", errors: *q}}]'
+    text = f"{MODEL}---\n{CONFIG_MAP}".replace(
+        "analysis: {provider: None}", f"analysis: {{provider: None, metrics: {metric}}}"
+    )
+    with pytest.raises(InvalidManifestError, match="selects by namespace"):
+        render_manifests(text, PLATFORM)
+    assert render_manifests(text, PLATFORM, QueryPolicy(custom=CustomQueryScope.FULL))

@@ -6,10 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from halimede.api.analysis import MetricsProvider
+from halimede.api.reasons import UnavailableReason
 from halimede.api.sources import Source
 from halimede.judge.promql import literal
-from halimede.judge.queries import build_queries
-from halimede.judge.reading import MetricsRequest
+from halimede.judge.providers.registry import ROUTERS
+from halimede.judge.queries import build_queries, plan_queries
+from halimede.judge.query_policy import CustomQueryScope, QueryPolicy
+from halimede.judge.reading import CustomQueries, DueQuery, MetricsRequest, Unavailable
 from tests.support.series import CANARY, STABLE, request
 
 
@@ -71,3 +75,63 @@ def test_what_promql_has_no_literal_for_is_rejected() -> None:
     """A value without a PromQL literal raises an error."""
     with pytest.raises(TypeError, match="no literal for list"):
         literal([])
+
+
+POLICY = QueryPolicy(
+    matchers=(("cluster", "eu"),), router_matchers=(("namespace", "projectcontour"),)
+)
+
+
+@pytest.mark.parametrize("provider", ROUTERS)
+@pytest.mark.parametrize("source", [Source.ROUTER, Source.TRITON])
+def test_the_administrators_matchers_are_in_every_selector(
+    provider: MetricsProvider, source: Source
+) -> None:
+    """Those for the router are not in the query for Triton, whose pods are in other namespaces."""
+    asked = request(provider=provider)
+    limited = build_queries(source, asked, POLICY)
+    plain = build_queries(source, asked, QueryPolicy())
+    router = 'namespace="projectcontour",' if source is Source.ROUTER else ""
+    assert limited == tuple(text.replace("{", f'{{cluster="eu",{router}') for text in plain)
+
+
+def test_latency_queries_have_the_matchers_too() -> None:
+    """Both the buckets and the list of their bounds."""
+    asked = replace(request(), slow_after=250)
+    limited = build_queries(Source.ROUTER_LATENCY, asked, POLICY)
+    assert len(limited) == 2
+    assert all('{cluster="eu",namespace="projectcontour",' in text for text in limited)
+
+
+CUSTOM = replace(
+    request(),
+    provider=MetricsProvider.NONE,
+    indicators=(
+        DueQuery(
+            "metrics/a",
+            "n{r='{{ revision }}'}[{{ window }}]",
+            "e{{ revision }}[{{ window }}]",
+            60.0,
+        ),
+    ),
+)
+
+
+def test_custom_queries_are_limited_to_the_namespace_and_the_cluster() -> None:
+    """After rendering; the router's matchers do not apply."""
+    planned = plan_queries(CUSTOM, POLICY).by_source["metrics/a"]
+    assert isinstance(planned, CustomQueries)
+    assert planned.stable.requests == (f'n{{namespace="ml",cluster="eu",r=\'{STABLE}\'}}[60s]')
+    assert planned.canary is not None
+    assert planned.canary.errors == f'e{CANARY}{{namespace="ml",cluster="eu"}}[60s]'
+
+
+def test_a_query_that_is_not_allowed_is_not_sent() -> None:
+    """The source is unavailable, with the reason and what to do."""
+    policy = QueryPolicy(custom=CustomQueryScope.OFF)
+    planned = plan_queries(CUSTOM, policy).by_source["metrics/a"]
+    assert isinstance(planned, Unavailable)
+    assert planned.why is UnavailableReason.REJECTED
+    assert planned.message.startswith(
+        "metrics/a counters: queries of ModelDeployments are disabled: remove it, or ask"
+    )

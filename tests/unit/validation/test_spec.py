@@ -4,13 +4,14 @@ from typing import Any
 
 import pytest
 
+from halimede.judge.query_policy import NAMESPACED_ONLY, CustomQueryScope, QueryPolicy
 from halimede.validation.spec import find_violations
 from tests.unit.render.resources import INPUTS, digits
 
 
-def violations(inputs: Any = INPUTS, **spec: Any) -> str:
+def violations(inputs: Any = INPUTS, policy: QueryPolicy = NAMESPACED_ONLY, **spec: Any) -> str:
     """Return the errors of a spec as text."""
-    return "\n".join(map(str, find_violations(digits(**spec), inputs)))
+    return "\n".join(map(str, find_violations(digits(**spec), inputs, policy)))
 
 
 def pbtxt(text: str) -> dict[str, Any]:
@@ -324,6 +325,38 @@ def test_a_custom_query_that_cannot_be_asked_is_named() -> None:
         "spec.rollout.analysis.router.errors: the template uses oops, which has no value; use"
         " model, name, namespace, revision, service, window"
     )
+
+
+FOREIGN = "sum(paid_total{namespace='other'}[{{ window }}]) # {{ revision }}"
+OWN = "sum(increase(a{s='{{ service }}',namespace='{{ namespace }}'}[{{ window }}]))"
+METRICS = {"metrics": [{"name": "drift", "requests": FOREIGN, "errors": OWN}]}
+ROUTER = {"provider": "Custom", "router": {"requests": OWN, "errors": OWN}}
+
+
+def test_a_query_for_another_namespace_is_rejected_with_field_and_remedy() -> None:
+    """The field, the place in the query, and what to do."""
+    found = violations(rollout={"analysis": METRICS})
+    assert found.startswith(
+        "spec.rollout.analysis.metrics[drift].requests: the query cannot be limited to a"
+        " namespace: at character 16, `namespace='other'}[6`, selects by namespace, but only"
+    )
+    assert "; remove this matcher: namespace=" in found
+    assert "\n" not in found
+
+
+def test_the_administrator_decides_which_queries_are_allowed() -> None:
+    """Full allows all, Off none; a disabled pair is reported once."""
+    full, off = (
+        QueryPolicy(custom=scope) for scope in (CustomQueryScope.FULL, CustomQueryScope.OFF)
+    )
+    assert violations(policy=full, rollout={"analysis": METRICS}) == ""
+    assert violations(rollout={"analysis": ROUTER}) == ""
+    for analysis, where in ((METRICS, "metrics[drift]"), (ROUTER, "router")):
+        assert violations(policy=off, rollout={"analysis": analysis}) == (
+            f"spec.rollout.analysis.{where}: queries of ModelDeployments are disabled; remove it,"
+            " or ask the administrator of the operator to change"
+            " HALIMEDE_PROMETHEUS_CUSTOM_QUERIES (chart: operator.prometheus.customQueries)"
+        )
 
 
 def nested(levels: int) -> Any:
