@@ -133,7 +133,7 @@ async def test_answers_to_what_the_rollout_was_are_dropped(
 
 
 async def test_answers_that_come_when_no_poll_is_due_are_dropped(world: World) -> None:
-    """The next poll that is due begins anew."""
+    """The next poll that is due starts from the beginning."""
     world.reader.release.set()
     world.take()
     world.polls.skip(KEY)  # it has just begun, and goes on
@@ -183,7 +183,7 @@ async def test_an_error_of_ours_fails_the_reconcile(world: World) -> None:
         world.polls.skip(KEY)
 
 
-async def test_whoever_waits_too_long_is_told_why() -> None:
+async def test_a_poll_that_waits_too_long_ends_with_the_reason() -> None:
     """The answers name the cause and what to do; the others are not disturbed."""
     world = World(wait_seconds=0.0)
     others = [Key("ml", f"m{number}") for number in range(4)]
