@@ -1,7 +1,7 @@
 """The tokens of PromQL; everything else is rejected.
 
 They are those of https://github.com/prometheus/prometheus/blob/main/promql/parser/lex.go. Comments
-are dropped, so that no later reader can take them for something else. A range in brackets is one
+are dropped, so that nothing takes them for something else later. A range in brackets is one
 token.
 """
 

@@ -2,7 +2,7 @@
 
 A reconcile never waits for Prometheus. If a poll is due, it begins the poll and ends; when the
 answers are there, the key is put on the queue, and the next reconcile judges them. A
-ModelDeployment has one poll at a time, and a namespace a few, so that nobody's slow queries delay
+ModelDeployment has one poll at a time, and a namespace a few, so that slow queries do not delay
 the polls of others.
 """
 

@@ -102,7 +102,7 @@ async def test_a_slot_granted_in_the_moment_of_the_cancellation_is_given_back() 
 
 
 async def test_waiting_ends_by_time() -> None:
-    """Whoever gives up leaves the queue."""
+    """A task that gives up leaves the queue."""
     slots = FairSlots(1, 1)
     async with slots.take("a", FOREVER):
         with pytest.raises(TimeoutError):
