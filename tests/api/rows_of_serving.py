@@ -21,7 +21,7 @@ def uri(text: str, good: Manifest = BY_SERVICE) -> Manifest:
 
 def image(text: str) -> Manifest:
     """Return a spec with this image."""
-    return changed(BY_SERVICE, runtime={"image": text})
+    return changed(BY_SERVICE, runtime={"version": "26.09", "image": text})
 
 
 def annotated(*names: str) -> Manifest:
@@ -53,12 +53,6 @@ ROWS = {
         "raise maxReplicas or lower minReplicas",
         changed(BY_GATEWAY, autoscaling__minReplicas=2),
         changed(BY_GATEWAY, autoscaling__minReplicas=3),
-    ),
-    "cache of an unknown version": row(
-        "spec.runtime.version",
-        "set runtime.version to the version of your image",
-        BY_GATEWAY,
-        changed(BY_GATEWAY, runtime__version=ABSENT),
     ),
     "tensorflow after its end": row(
         "spec.model.config.backend",
@@ -168,11 +162,11 @@ ROWS = {
         annotated("halimede.device/rendered"),
         annotated("halimede.dev/rendered"),
     ),
-    "no Triton": row(
+    "no version": row(
         "spec.runtime.version",
-        "set version, such as 26.09, or a complete image",
-        changed(BY_SERVICE, runtime=ABSENT),
-        changed(BY_SERVICE, runtime={"args": []}),
+        "set version to Triton's container version, such as 26.09",
+        image("registry.example/triton:1"),
+        changed(BY_SERVICE, runtime={"image": "registry.example/triton:1"}),
     ),
     "an image without a tag": row(
         "spec.runtime.image",

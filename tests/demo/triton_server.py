@@ -42,8 +42,8 @@ class Server:
 
 
 @contextmanager
-def served(triton: Triton, version: Version, folder: Path) -> Iterator[Server]:
-    """Start a server with only ``version`` in its repository."""
+def served(triton: Triton, version: Version, folder: Path, *further: str) -> Iterator[Server]:
+    """Start a server with only ``version`` in its repository, and with further arguments."""
     version.write(folder / "models" / "digits" / "1")
     http, grpc = _free_port(), _free_port()
     log = folder / "triton.log"
@@ -56,6 +56,7 @@ def served(triton: Triton, version: Version, folder: Path) -> Iterator[Server]:
         "--grpc-address=127.0.0.1",
         f"--grpc-port={grpc}",
         "--allow-metrics=false",
+        *further,
     ]
     # The Python backend runs the interpreter that it finds first, which must be this one.
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"

@@ -188,7 +188,9 @@ def test_two_models_do_not_fight_for_a_preview(here: Namespace, start: Start, la
     if later == "bert":
         here.apply(model("bert-preview", here.name))
         here.wait_for("bert-preview", "Deploying")
-    here.apply(blue_green(here, runtime={"image": "registry.example/triton:2"}))
+    here.apply(
+        blue_green(here, runtime={"version": "26.09", "image": "registry.example/triton:2"})
+    )
     second = here.target("bert", after=first)
     create_ready_pod(here.api_server, here.name, "bert", second, "10.9.1.2")
     if later == "bert-preview":

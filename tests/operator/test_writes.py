@@ -39,7 +39,8 @@ def _deployment(namespace: str, value: str) -> Manifest:
 
 
 def _custom(namespace: str, value: str) -> Manifest:
-    manifest = model("m", namespace, runtime={"image": f"registry.example/triton:{value}"})
+    runtime = {"version": "26.09", "image": f"registry.example/triton:{value}"}
+    manifest = model("m", namespace, runtime=runtime)
     manifest["metadata"]["labels"] = {"value": value}
     return manifest
 

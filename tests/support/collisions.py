@@ -26,7 +26,8 @@ def spec_of(image: str, salt: str) -> Manifest:
     """
     volume = {"name": f"salt-{salt}", "emptyDir": {}}
     template = {"spec": {"volumes": [volume]}}
-    return copy.deepcopy(SPEC) | {"runtime": {"image": image}, "podTemplate": template}
+    runtime = {"version": "26.09", "image": image}
+    return copy.deepcopy(SPEC) | {"runtime": runtime, "podTemplate": template}
 
 
 def revision_of(spec: Manifest) -> Revision:

@@ -24,6 +24,14 @@ that no other name has, so all beginnings are reserved too. No argument of trito
 beginning of another one's name.
 """
 
+VERSION_REQUIRED = (
+    "the version is required, also with an image, because Triton's arguments depend on it, among"
+    " them those that restrict its administrative APIs"
+)
+"""Why a runtime without a version is rejected."""
+VERSION_CURE = "set version to Triton's container version, such as 26.09"
+"""What to do about it."""
+
 
 class Runtime(ApiModel):
     """The Triton that serves the model."""
@@ -31,9 +39,8 @@ class Runtime(ApiModel):
     model_config = ConfigDict(
         json_schema_extra=rules(
             rule(
-                "has(self.version) || has(self.image)",
-                "runtime needs a version or an image: set version, such as 26.09, or a"
-                " complete image reference in image",
+                "has(self.version)",
+                f"{VERSION_REQUIRED}: {VERSION_CURE}",
                 ".version",
             ),
             rule(
@@ -63,10 +70,11 @@ class Runtime(ApiModel):
     )
 
     version: Annotated[str | None, Field(pattern=r"^[0-9]{2}\.[0-9]{2}$", max_length=5)] = None
-    """Triton's container version, `YY.MM`. It determines Triton's arguments."""
+    """Triton's container version, `YY.MM`. It determines Triton's arguments. Required, also with
+    `image`."""
     image: Annotated[str | None, Field(min_length=1, max_length=1024)] = None
-    """A whole image reference instead. If `version` is set too, it determines which arguments the
-    image supports; otherwise only the oldest are used."""
+    """A whole image reference instead of Triton's repository and `version`, which states the
+    version of Triton in the image."""
     args: Annotated[tuple[Annotated[str, Field(max_length=4096)], ...], Field(max_length=64)] = ()
     """Further arguments of tritonserver."""
 

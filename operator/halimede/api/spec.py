@@ -198,12 +198,6 @@ _RECREATE = (
 )
 _TRITON = (
     rule(
-        "!has(self.model.config) || !self.model.config.responseCache || has(self.runtime.version)",
-        "model.config.responseCache requires an argument that Triton has had since 23.03: set"
-        " runtime.version to the version of your image",
-        ".runtime.version",
-    ),
-    rule(
         "!has(self.model.config) || self.model.config.backend != 'tensorflow'"
         " || !has(self.runtime.version) || self.runtime.version < '25.03'",
         "Triton has had no backend tensorflow since 25.03: set runtime.version to 25.02 or"

@@ -10,7 +10,7 @@ from halimede.api.source import Inputs, Scheme, Source, parse_source
 from halimede.api.spec import ModelDeploymentSpec
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.render import names
-from halimede.render.arguments import triton_arguments
+from halimede.render.arguments import ADMIN_KEY, triton_arguments
 from halimede.render.config_pbtxt import ModelConfig, python_instances
 from halimede.render.images import Platform
 
@@ -36,6 +36,8 @@ class PodView:
     """Labels of the pods that should not all share a node."""
     image: str
     args: list[str]
+    admin_key: Manifest
+    """The variable that the arguments refer to."""
     resources: Manifest
     ready_path: str
     startup_failures: int
@@ -76,6 +78,7 @@ def pod_view(
         image=spec.runtime.image
         or f"{platform.triton_repository}:{spec.runtime.version or ''}-py3",
         args=triton_arguments(spec, config),
+        admin_key=ADMIN_KEY,
         resources=resources,
         ready_path=f"/v2/models/{model}/ready",
         startup_failures=ceil(spec.probes.startup_timeout_seconds / STARTUP_PERIOD_SECONDS),

@@ -5,8 +5,9 @@ from typing import Any
 
 from halimede.api.base import Manifest
 from halimede.api.v1alpha1 import GROUP
+from halimede.render.arguments import ADMIN_KEY
 from halimede.render.field_types import Rejection, mistyped
-from halimede.render.merge import PATCH
+from halimede.render.merge import PATCH, merge
 from halimede.render.merge_keys import KEYS
 
 REQUIRED = {
@@ -63,6 +64,7 @@ def _spec(patch: Any, path: str) -> Iterator[Rejection]:
     for field, names in REQUIRED.items():
         if field in patch:
             yield from _list(patch[field], names, f"{path}.{field}")
+    yield from _admin_key(patch.get("containers"), f"{path}.containers")
 
 
 def _list(patch: Any, required: tuple[str, ...], path: str) -> Iterator[Rejection]:
@@ -76,3 +78,21 @@ def _list(patch: Any, required: tuple[str, ...], path: str) -> Iterator[Rejectio
             yield here, f"must have a {key}", f"set {key} to the item to add or change"
         elif item[key] in required and PATCH in item:
             yield here, f"{item[key]!r} cannot be removed or replaced", f"remove {PATCH}"
+
+
+def _admin_key(containers: Any, path: str) -> Iterator[Rejection]:
+    """Yield a change of the key of Triton's administrative APIs.
+
+    Without the variable its reference in the arguments is the key, which everyone knows.
+    """
+    for number, item in enumerate(containers if isinstance(containers, list) else ()):
+        if not isinstance(item, dict) or item.get("name") != "triton" or "env" not in item:
+            continue
+        env = merge({"env": [ADMIN_KEY]}, {"env": item["env"]}).get("env", [])
+        if isinstance(env, list) and ADMIN_KEY not in env:
+            name = ADMIN_KEY["name"]
+            yield (
+                f"{path}[{number}].env",
+                f"it must keep {name}, the key of Triton's administrative APIs",
+                f"add variables with other names, and do not remove {name} or the whole list",
+            )

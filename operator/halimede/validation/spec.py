@@ -9,6 +9,7 @@ from halimede.api.analysis import QueryPair
 from halimede.api.free_form import FREE_FORM, MAX_BYTES, MAX_DEPTH, is_deeper, size_of
 from halimede.api.query import UnusableQueryError
 from halimede.api.rollout import CapacityMode, Stage
+from halimede.api.runtime import VERSION_CURE, VERSION_REQUIRED
 from halimede.api.source import Inputs, Scheme, parse_source
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.judge.custom_queries import QuerySubject, render_query
@@ -74,6 +75,7 @@ def find_violations(
         _source(md, inputs),
         _model_files(md, sha256_required=sha256_required),
         _config(md),
+        _runtime(md),
         _rollout(md),
         _pod_template(md),
         _autoscaling(md),
@@ -205,15 +207,6 @@ def _check_gpu_numbers(config: ModelConfig, md: ModelDeployment) -> _Fault:
     )
 
 
-def _check_cache_argument(config: ModelConfig, md: ModelDeployment) -> _Fault:
-    if not config.response_cache.enable or md.spec.runtime.version is not None:
-        return None
-    return (
-        "response_cache requires an argument that Triton has had since 23.03",
-        "set spec.runtime.version to the version of your image",
-    )
-
-
 _CONFIG_CHECKS: tuple[Callable[[ModelConfig, ModelDeployment], _Fault], ...] = (
     _check_backend,
     _check_no_ensemble,
@@ -221,8 +214,13 @@ _CONFIG_CHECKS: tuple[Callable[[ModelConfig, ModelDeployment], _Fault], ...] = (
     _check_batching,
     _check_gpu_requested,
     _check_gpu_numbers,
-    _check_cache_argument,
 )
+
+
+def _runtime(md: ModelDeployment) -> Iterator[Violation]:
+    """Yield what the API server rejects as well, but objects of an older schema may contain."""
+    if md.spec.runtime.version is None:
+        yield Violation("spec.runtime.version", VERSION_REQUIRED, VERSION_CURE)
 
 
 def _rollout(md: ModelDeployment) -> Iterator[Violation]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from halimede.render.arguments import triton_arguments
+from halimede.render.arguments import ADMIN_KEY, ADMIN_KEY_HEADER, triton_arguments
 from halimede.render.config_pbtxt import model_config
 from tests.unit.render.resources import digits
 
@@ -26,6 +26,8 @@ def flags(config: dict[str, Any] | None = None, **spec: Any) -> set[str]:
     ("flag", "since"),
     [
         ("--allow-vertex-ai", "22.07"),
+        ("--http-restricted-api", "23.11"),
+        ("--grpc-restricted-protocol", "23.11"),
         ("--grpc-max-connection-age", "24.01"),
         ("--grpc-max-response-pool-size", "25.03"),
         ("--allow-client-shm", "26.05"),
@@ -37,12 +39,6 @@ def test_flags_from_their_version_on(flag: str, since: str) -> None:
     before = f"{int(year) - 1:02}.{month}"
     assert flag in flags(runtime={"version": since})
     assert flag not in flags(runtime={"version": before})
-
-
-def test_unknown_version_gets_no_newer_flag() -> None:
-    """An image of unknown version gets only flags that every Triton knows."""
-    known = flags(runtime={"version": "22.06"})
-    assert flags(runtime={"image": "registry.example/triton:mine"}) == known
 
 
 def test_image_with_version() -> None:
@@ -73,3 +69,37 @@ def test_own_arguments_come_last() -> None:
     """The user's arguments follow ours, so they have precedence."""
     spec = digits(runtime={"version": "24.10", "args": ["--log-verbose=1"]}).spec
     assert triton_arguments(spec, model_config("digits", spec))[-1] == "--log-verbose=1"
+
+
+RESTRICTIONS = ("--http-restricted-api", "--grpc-restricted-protocol")
+
+
+def arguments(*own: str) -> list[str]:
+    """Return all arguments of a Triton with arguments of the user's."""
+    spec = digits(runtime={"version": "26.09", "args": list(own)}).spec
+    return triton_arguments(spec, model_config("digits", spec))
+
+
+def test_administrative_apis_need_the_key_of_the_pod() -> None:
+    """The categories are named together with the variable that the kubelet replaces."""
+    needed = "logging,model-repository,shared-memory,statistics,trace"
+    key = f"{ADMIN_KEY_HEADER}=$({ADMIN_KEY['name']})"
+    assert {f"{flag}={needed}:{key}" for flag in RESTRICTIONS} <= set(arguments())
+
+
+@pytest.mark.parametrize("flag", RESTRICTIONS)
+@pytest.mark.parametrize("name", ["{}", "{:.14}"])
+def test_own_restrictions_replace_ours(flag: str, name: str) -> None:
+    """Triton exits if two restrictions name the same category."""
+    written = name.format(flag)
+    (other,) = set(RESTRICTIONS) - {flag}
+    for own in ([f"{written}=trace:a=b"], [written, "trace:a=b"]):
+        restrictions = [one for one in arguments(*own) if one.startswith((written, other))]
+        assert len(restrictions) == 2
+        assert own[0] in restrictions
+
+
+@pytest.mark.parametrize("own", ["--", "--http-thread-count=4", "trace:--http-restricted-api=b"])
+def test_other_arguments_replace_no_restriction(own: str) -> None:
+    """What is not the beginning of the flag's name leaves the restriction in place."""
+    assert set(arguments()) < set(arguments(own))

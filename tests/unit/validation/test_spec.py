@@ -78,10 +78,11 @@ def test_config_pbtxt_that_is_good() -> None:
     assert violations(gpu={"count": 2}, **pbtxt(text)) == ""
 
 
-def test_cache_of_unknown_version() -> None:
-    """The response cache needs a flag, and an image of unknown version may not know it."""
-    asked = pbtxt('backend: "x" response_cache { enable: true }')
-    assert "set spec.runtime.version" in violations(runtime={"image": "x:1"}, **asked)
+def test_an_image_of_unknown_version() -> None:
+    """An object of an older schema may have an image only: its arguments cannot be known."""
+    found = violations(runtime={"image": "x:1"})
+    assert found.startswith("spec.runtime.version: the version is required, also with an image")
+    assert found.endswith("; set version to Triton's container version, such as 26.09")
 
 
 @pytest.mark.parametrize(
@@ -108,6 +109,22 @@ def test_cache_of_unknown_version() -> None:
 def test_pod_template(template: dict[str, Any], found: str) -> None:
     """A patch must be valid and keep what serving needs."""
     assert found in violations(podTemplate=template)
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        None,
+        [],
+        [{"name": "HALIMEDE_ADMIN_KEY", "value": "x"}],
+        [{"name": "HALIMEDE_ADMIN_KEY", "$patch": "delete"}, {"name": "A", "value": "1"}],
+    ],
+)
+def test_the_administrative_key_must_stay(env: object) -> None:
+    """With another value, or none, everyone would know the key."""
+    assert "spec.podTemplate.spec.containers[0].env: it must keep HALIMEDE_ADMIN_KEY" in (
+        violations(podTemplate=container(env=env))
+    )
 
 
 PATCH = "spec.podTemplate"
@@ -276,7 +293,10 @@ def test_pod_template_that_is_good() -> None:
         "metadata": {"labels": {"team": "vision"}, "annotations": {"a": "b"}},
         "spec": {
             "nodeSelector": {"zone": "a"},
-            "containers": [{"name": "triton", "env": []}, {"name": "sidecar", "image": "x"}],
+            "containers": [
+                {"name": "triton", "env": [{"name": "A", "value": "1"}]},
+                {"name": "sidecar", "image": "x", "env": []},
+            ],
             "volumes": [{"name": "scratch", "emptyDir": {}}],
         },
     }
