@@ -1,4 +1,4 @@
-"""Which of Triton's APIs clients can use at a pod."""
+"""Which of Triton's APIs clients can use, at a pod and by the route."""
 
 import json
 import subprocess
@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.user import User
 from tests.support import triton_apis
-from tests.support.triton_apis import GRPC, HTTP, PUBLIC, Results
+from tests.support.triton_apis import GRPC, HTTP, PUBLIC, Results, call_apis
 
 
 @pytest.fixture
@@ -29,6 +29,12 @@ def results_at_pod(user: User, address: str, key: str = "") -> Results:
     return results
 
 
+def results_by_route(user: User, key: str = "") -> Results:
+    """Call every API by the route, from outside the cluster."""
+    address = "{}:{}".format(*user.cluster.gateway)
+    return call_apis(address, address, user.hostname, key)
+
+
 def test_only_administrative_apis_need_the_key(user: User, pod: tuple[str, str]) -> None:
     """Given a pod, its administrative APIs reject clients that do not know its UID."""
     address, uid = pod
@@ -37,3 +43,15 @@ def test_only_administrative_apis_need_the_key(user: User, pod: tuple[str, str])
     assert results_at_pod(user, address, uid)["/v2/logging"] == 200
     user.starts_load()
     assert user.errors() == []
+
+
+def test_the_route_does_not_lead_to_administrative_apis(user: User, pod: tuple[str, str]) -> None:
+    """Given the key of the pod, only what is below `/v2/models` can be reached by the route."""
+    _, uid = pod
+    below = {path for path in HTTP if path.startswith("/v2/models")}
+    assert below
+    assert results_by_route(user, uid) == PUBLIC | dict.fromkeys(HTTP, 404) | dict.fromkeys(
+        below, 200
+    ) | dict.fromkeys(GRPC, "UNIMPLEMENTED")
+    without = results_by_route(user)
+    assert {without[path] for path in below} == {403}

@@ -115,7 +115,7 @@ def _nginx(revision: str, suffix: str, status: int) -> Lines:
         "ingress": f"digits{suffix}",
         "method": "POST",
         "namespace": "ml",
-        "path": "/inference.GRPCInferenceService" if suffix else "/",
+        "path": "/inference.GRPCInferenceService/ModelInfer" if suffix else "/v2/models",
         "service": "digits",
         "status": str(status),
     }

@@ -6,7 +6,7 @@ from harness.fake_cluster import FakeCluster
 
 
 def test_the_judge_gets_the_positions_in_the_route(cluster: FakeCluster) -> None:
-    """Positions are numbered as in Envoy Gateway: stable first, gRPC's rule before HTTP's."""
+    """Positions are numbered as in Envoy Gateway: stable first, the rules in the route's order."""
     cluster.edit(lambda spec: spec["rollout"]["analysis"].update(provider="EnvoyGateway"))
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
     cluster.run(120)
@@ -16,7 +16,7 @@ def test_the_judge_gets_the_positions_in_the_route(cluster: FakeCluster) -> None
     assert {one.backends for one in cluster.prometheus.asked} == {
         tuple(
             BackendPosition("ml/digits", rule, place, revision, port)
-            for rule, port in ((0, 8001), (1, 8000))
+            for rule, port in ((0, 8001), (1, 8000), (2, 8001))
             for place, revision in ((0, rollout.base), (1, rollout.revision))
         )
     }

@@ -50,8 +50,11 @@ from halimede.api.match import Match
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.render import names
 from halimede.render.env import render
+from halimede.render.paths import GRPC, GRPC_HEALTH, HTTP, Path
 
-GRPC_PATH = "/inference.GRPCInferenceService"
+_RULES = ((8001, GRPC), (8000, HTTP), (8001, GRPC_HEALTH))
+"""Ports and paths of an HTTPRoute. Two rules are for gRPC, because in older versions of the
+Gateway API a rule has at most eight matches."""
 CANARY_SUFFIX = "-canary"
 """At the end of the name of a canary Ingress, after the name of its main Ingress."""
 FULL_WEIGHT = 100
@@ -211,6 +214,7 @@ def _http_route(
         hostnames=list(hostnames),
         header=names.REVISION_HEADER,
         ways=variants,
+        rules=_RULES,
         copies=copies,
     )
 
@@ -228,19 +232,19 @@ def _ingresses(
     weights of HTTP and gRPC move in two writes; a Gateway moves them in one.
     """
     entry, others = md.metadata.name, backends[1:]
-    pairs = [("", "/", 8000)]
+    pairs = [("", HTTP, 8000)]
     if ingress.tls_secret_name is not None:
-        pairs.append(("-grpc", GRPC_PATH, 8001))
+        pairs.append(("-grpc", GRPC + GRPC_HEALTH, 8001))
     rendered = []
-    for suffix, path, port in pairs:
+    for suffix, paths, port in pairs:
         protocol = {BACKEND_PROTOCOL: "GRPC"} if suffix else {}
-        rendered.append(_ingress(md, ingress, entry, suffix, path, port, protocol))
+        rendered.append(_ingress(md, ingress, entry, suffix, paths, port, protocol))
         for other in others:
             if other.weight > 0 or extras.match:
                 own = names.revision_name(entry, other.revision)
                 annotations = protocol | _canary_annotations(other.weight, extras.match)
                 rendered.append(
-                    _ingress(md, ingress, own, suffix + CANARY_SUFFIX, path, port, annotations)
+                    _ingress(md, ingress, own, suffix + CANARY_SUFFIX, paths, port, annotations)
                 )
     return tuple(rendered)
 
@@ -266,7 +270,7 @@ def _ingress(
     ingress: IngressExposure,
     service: str,
     suffix: str,
-    path: str,
+    paths: tuple[Path, ...],
     port: int,
     annotations: dict[str, str],
 ) -> Manifest:
@@ -277,6 +281,6 @@ def _ingress(
         metadata=metadata,
         ingress=ingress,
         service=service,
-        path=path,
+        paths=paths,
         port=port,
     )
