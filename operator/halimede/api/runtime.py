@@ -31,6 +31,18 @@ VERSION_REQUIRED = (
 """Why a runtime without a version is rejected."""
 VERSION_CURE = "set version to Triton's container version, such as 26.09"
 """What to do about it."""
+OLDEST_SAFE_VERSION = "25.08"
+"""The oldest version of Triton that is accepted by default. Older ones have known vulnerabilities
+by which clients can run code: CVE-2025-23319, CVE-2025-23320 and CVE-2025-23334, which were fixed
+in 25.07, and others that were fixed in 25.08 (NVIDIA's security bulletins of August and September
+2025)."""
+VULNERABLE = f"versions of Triton before {OLDEST_SAFE_VERSION} have known vulnerabilities"
+"""Why a version is rejected."""
+VULNERABLE_CURE = (
+    f"set version to {OLDEST_SAFE_VERSION} or newer, or accept them by setting"
+    " allowVulnerableVersion to true"
+)
+"""What to do about it."""
 
 
 class Runtime(ApiModel):
@@ -41,6 +53,12 @@ class Runtime(ApiModel):
             rule(
                 "has(self.version)",
                 f"{VERSION_REQUIRED}: {VERSION_CURE}",
+                ".version",
+            ),
+            rule(
+                f"!has(self.version) || self.version >= '{OLDEST_SAFE_VERSION}'"
+                " || (has(self.allowVulnerableVersion) && self.allowVulnerableVersion)",
+                f"{VULNERABLE}: {VULNERABLE_CURE}",
                 ".version",
             ),
             rule(
@@ -72,11 +90,19 @@ class Runtime(ApiModel):
     version: Annotated[str | None, Field(pattern=r"^[0-9]{2}\.[0-9]{2}$", max_length=5)] = None
     """Triton's container version, `YY.MM`. It determines Triton's arguments. Required, also with
     `image`."""
+    allow_vulnerable_version: bool = False
+    """Accept a version of Triton with known vulnerabilities, one before 25.08. It changes no pod.
+    The condition `Vulnerable` and an Event report that it is used."""
     image: Annotated[str | None, Field(min_length=1, max_length=1024)] = None
     """A whole image reference instead of Triton's repository and `version`, which states the
     version of Triton in the image."""
     args: Annotated[tuple[Annotated[str, Field(max_length=4096)], ...], Field(max_length=64)] = ()
     """Further arguments of tritonserver."""
+
+    @property
+    def is_vulnerable(self) -> bool:
+        """Whether the version has known vulnerabilities. `YY.MM` compares as text."""
+        return self.version is not None and self.version < OLDEST_SAFE_VERSION
 
 
 class Autoscaling(ApiModel):

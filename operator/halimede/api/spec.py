@@ -200,8 +200,8 @@ _TRITON = (
     rule(
         "!has(self.model.config) || self.model.config.backend != 'tensorflow'"
         " || !has(self.runtime.version) || self.runtime.version < '25.03'",
-        "Triton has had no backend tensorflow since 25.03: set runtime.version to 25.02 or"
-        " earlier, or convert the model to ONNX",
+        "Triton has had no backend tensorflow since 25.03: convert the model to ONNX, or set"
+        " runtime.version to 25.02 or earlier and runtime.allowVulnerableVersion to true",
         ".model.config.backend",
     ),
 )

@@ -19,6 +19,8 @@
 | no gateway accepts the route | False RouteNotAccepted | False | True | |
 | another field manager writes the route | Unknown RouteConflict | True | True | |
 | stable has no ready pod | False Unavailable | False | | |
+
+`Vulnerable` is True in any of these situations if the spec accepts a vulnerable version of Triton.
 """
 
 from collections.abc import Mapping
@@ -32,6 +34,7 @@ from halimede.api.status import Outcome, Status
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.plan.foreign import describe, is_leftover
 from halimede.plan.status_limits import truncate
+from halimede.plan.vulnerable_version import describe_acceptance
 from halimede.rollout.checks.start import failed_record
 from halimede.rollout.checks.waits import ROUTE_WAIT_SECONDS
 from halimede.rollout.context import WaitReason
@@ -137,6 +140,11 @@ def build_conditions(situation: ConditionInput) -> tuple[Condition, ...]:
     if stalled is not None:
         text = ready[2] if stalled is Reason.INVALID_RECORD else message
         conditions.append(_condition(situation, ConditionType.STALLED, "True", stalled, text))
+    if accepted := describe_acceptance(situation.deployment.spec.runtime):
+        reason = Reason.VULNERABLE_VERSION
+        conditions.append(
+            _condition(situation, ConditionType.VULNERABLE, "True", reason, accepted)
+        )
     return tuple(conditions)
 
 

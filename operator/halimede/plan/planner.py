@@ -33,6 +33,7 @@ from halimede.plan.records import (
 from halimede.plan.renderer import Renderer, RenderKey, render_key
 from halimede.plan.status_limits import trim
 from halimede.plan.user_routes import plan_route_changes
+from halimede.plan.vulnerable_version import acceptance_events
 from halimede.render.images import Platform
 from halimede.rollout.analysis_schedule import analyse
 from halimede.rollout.checks.safety import REJECTED_GRACE_SECONDS
@@ -266,6 +267,7 @@ def _plan(
         events=(
             *decision.events,
             *_warnings(md.status, status),
+            *acceptance_events(md.status, status),
             *report_first_weight(md.status.rollout, status.rollout),
         ),
         requeue_after=_requeue_after(observed, status, diff, ctx),

@@ -243,10 +243,15 @@ def _replace_image(template: Manifest, before: str | None, after: str) -> Manife
 def _spec_digest(md: ModelDeployment, source: Manifest) -> str:
     """Digest what a revision is rendered from.
 
-    Defaults are left out: a field that a later version adds must not change the digest.
+    Defaults are left out: a field that a later version adds must not change the digest. What
+    changes no pod is left out too: else it would roll out the rendering of a newer operator.
     """
     spec = md.spec.model_dump(
-        mode="json", by_alias=True, include=set(POD_FIELDS), exclude_defaults=True
+        mode="json",
+        by_alias=True,
+        include=set(POD_FIELDS),
+        exclude={"runtime": {"allow_vulnerable_version"}},
+        exclude_defaults=True,
     )
     return _sha256(canonical({"spec": spec, "source": source})).hex()
 

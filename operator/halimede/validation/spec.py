@@ -9,7 +9,12 @@ from halimede.api.analysis import QueryPair
 from halimede.api.free_form import FREE_FORM, MAX_BYTES, MAX_DEPTH, is_deeper, size_of
 from halimede.api.query import UnusableQueryError
 from halimede.api.rollout import CapacityMode, Stage
-from halimede.api.runtime import VERSION_CURE, VERSION_REQUIRED
+from halimede.api.runtime import (
+    VERSION_CURE,
+    VERSION_REQUIRED,
+    VULNERABLE,
+    VULNERABLE_CURE,
+)
 from halimede.api.source import Inputs, Scheme, parse_source
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.judge.custom_queries import QuerySubject, render_query
@@ -219,8 +224,11 @@ _CONFIG_CHECKS: tuple[Callable[[ModelConfig, ModelDeployment], _Fault], ...] = (
 
 def _runtime(md: ModelDeployment) -> Iterator[Violation]:
     """Yield what the API server rejects as well, but objects of an older schema may contain."""
-    if md.spec.runtime.version is None:
-        yield Violation("spec.runtime.version", VERSION_REQUIRED, VERSION_CURE)
+    runtime, path = md.spec.runtime, "spec.runtime.version"
+    if runtime.version is None:
+        yield Violation(path, VERSION_REQUIRED, VERSION_CURE)
+    elif runtime.is_vulnerable and not runtime.allow_vulnerable_version:
+        yield Violation(path, VULNERABLE, VULNERABLE_CURE)
 
 
 def _rollout(md: ModelDeployment) -> Iterator[Violation]:

@@ -12,7 +12,7 @@ from tests.unit.render.resources import INPUTS, digits
 
 CHANGES: dict[str, Any] = {
     "model": {"config": {"backend": "python", "maxBatchSize": 9}},
-    "runtime": {"version": "24.11"},
+    "runtime": {"version": "26.10"},
     "replicas": 7,
     "autoscaling": {"maxReplicas": 3},
     "resources": {"limits": {"cpu": 1}},

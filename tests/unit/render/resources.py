@@ -17,7 +17,7 @@ def digits(*, model: dict[str, Any] | None = None, **spec: Any) -> ModelDeployme
             "storageUri": "configMap://digits",
             **({"config": {"backend": "python", "maxBatchSize": 8}} if model is None else model),
         },
-        "runtime": {"version": "24.10"},
+        "runtime": {"version": "26.09"},
         "expose": {"type": "Gateway", "gateway": {"parentRefs": [{"name": "public"}]}},
     }
     return ModelDeployment.from_manifest(

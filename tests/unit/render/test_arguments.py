@@ -43,8 +43,8 @@ def test_flags_from_their_version_on(flag: str, since: str) -> None:
 
 def test_image_with_version() -> None:
     """An image of a stated version gets that version's flags."""
-    stated = {"image": "registry.example/triton:mine", "version": "24.10"}
-    assert flags(runtime=stated) == flags(runtime={"version": "24.10"})
+    stated = {"image": "registry.example/triton:mine", "version": "26.09"}
+    assert flags(runtime=stated) == flags(runtime={"version": "26.09"})
 
 
 def test_whole_configuration_is_not_guessed() -> None:
@@ -67,7 +67,7 @@ def test_gpu_metrics_only_with_gpus() -> None:
 
 def test_own_arguments_come_last() -> None:
     """The user's arguments follow ours, so they have precedence."""
-    spec = digits(runtime={"version": "24.10", "args": ["--log-verbose=1"]}).spec
+    spec = digits(runtime={"version": "26.09", "args": ["--log-verbose=1"]}).spec
     assert triton_arguments(spec, model_config("digits", spec))[-1] == "--log-verbose=1"
 
 

@@ -70,7 +70,7 @@ def test_new_files_make_a_revision() -> None:
 @pytest.mark.parametrize(
     "spec",
     [
-        {"runtime": {"version": "24.11"}},
+        {"runtime": {"version": "26.10"}},
         {"resources": {"limits": {"cpu": 1}}},
         {"drain": {"exitTimeoutSeconds": 31}},
         {"model": {"config": {"backend": "python", "maxBatchSize": 9}}},
@@ -176,8 +176,18 @@ def test_another_content_than_the_hash_is_found_out(template: Any) -> None:
     assert find_digest(replace(old(BEFORE), pod_template=template)) is None
 
 
+def test_accepting_a_vulnerable_version_asks_for_the_same() -> None:
+    """It changes no pod, so it must not ask for what a newer operator would render."""
+    old, accepted = (
+        render_revision(digits(runtime={"version": "24.10"} | more), PLATFORM, INPUTS)
+        for more in ({}, {"allowVulnerableVersion": True})
+    )
+    assert accepted == old
+    assert accepted.spec_digest == old.spec_digest
+
+
 def test_another_spec_is_not_asked_for() -> None:
     """Neither the digest of the spec nor that of the pods is the same."""
-    after = render_revision(digits(runtime={"version": "24.11"}), PLATFORM, INPUTS)
+    after = render_revision(digits(runtime={"version": "26.10"}), PLATFORM, INPUTS)
     assert not is_asked_for(BEFORE, after)
     assert not is_asked_for(replace(BEFORE, spec_digest=""), after)

@@ -85,6 +85,21 @@ def test_an_image_of_unknown_version() -> None:
     assert found.endswith("; set version to Triton's container version, such as 26.09")
 
 
+@pytest.mark.parametrize("version", ["22.07", "24.10", "25.07"])
+def test_a_version_with_known_vulnerabilities(version: str) -> None:
+    """It needs an explicit permission, also in an object that was stored before this rule."""
+    found = violations(runtime={"version": version})
+    assert found.startswith("spec.runtime.version: versions of Triton before 25.08 have known")
+    assert "; set version to 25.08 or newer" in found
+    assert violations(runtime={"version": version, "allowVulnerableVersion": True}) == ""
+
+
+@pytest.mark.parametrize("version", ["25.08", "26.09"])
+def test_a_version_without_them(version: str) -> None:
+    """It needs none."""
+    assert violations(runtime={"version": version}) == ""
+
+
 @pytest.mark.parametrize(
     ("template", "found"),
     [
