@@ -2,13 +2,14 @@
 
 from halimede.api.base import Manifest
 from halimede.api.v1alpha1 import API_VERSION, KIND, ModelDeployment
-from halimede.render.images import Platform
+from halimede.render.images import NetworkSettings, Platform
+from halimede.render.network import render_network
 from halimede.render.revision import render_revision
 from halimede.render.scaling import hpa, pdb
 from halimede.render.traffic import Backend, render_traffic
 from halimede.render.workload import render_workload
 
-PLATFORM = Platform("halimede:0.1.0")
+PLATFORM = Platform("halimede:0.1.0", network=NetworkSettings())
 
 
 def model_deployment(number: int, namespace: str) -> Manifest:
@@ -39,6 +40,7 @@ def children(deployment: Manifest) -> list[Manifest]:
     scaler = hpa(md, target.hash)
     rendered = (
         *render_workload(md, target, None),
+        *render_network(md, target, PLATFORM.network),
         *render_traffic(md, (Backend(target.hash, 100),)),
         *((scaler,) if scaler else ()),
         pdb(md),

@@ -9,7 +9,8 @@ from typing import Self, TypeVar, get_args
 from halimede.adapters.errors import SettingsError
 from halimede.judge.query_policy import CustomQueryScope, Matchers, QueryPolicy
 from halimede.log import LogFormat, LogLevel
-from halimede.render.images import Platform
+from halimede.render.images import NetworkSettings, Peers, Platform
+from halimede.render.peers import parse_peers
 
 LOG_FORMATS: tuple[LogFormat, ...] = get_args(LogFormat)
 LOG_LEVELS: tuple[LogLevel, ...] = get_args(LogLevel)
@@ -51,6 +52,15 @@ class Settings:
     """HALIMEDE_TRITON_REPOSITORY: the image repository that `spec.runtime.version` is a tag of."""
     sha256_required: bool = False
     """HALIMEDE_SHA256_REQUIRED: serve only models whose files are verified by a digest."""
+    network_policies: bool = True
+    """HALIMEDE_NETWORK_POLICIES: isolate the pods of models by NetworkPolicies."""
+    network_gateway: Peers = ()
+    """HALIMEDE_NETWORK_GATEWAY: who may call models that a Gateway or an Ingress exposes, as a
+    JSON list of NetworkPolicyPeers; empty: any address."""
+    network_clients: Peers = ()
+    """HALIMEDE_NETWORK_CLIENTS: the same for models of `expose.type: Service`."""
+    network_monitoring: Peers = ()
+    """HALIMEDE_NETWORK_MONITORING: the same for Triton's metrics."""
     lease: tuple[str, str] | None = None
     """HALIMEDE_LEASE: `namespace/name` of the Lease by which several replicas agree on a leader;
     empty: this is the only one."""
@@ -108,6 +118,12 @@ class Settings:
             ),
             triton_repository=env_values.get("triton_repository", defaults.triton_repository),
             sha256_required=_bool("sha256_required", env_values),
+            network_policies=_bool(
+                "network_policies", env_values, default=defaults.network_policies
+            ),
+            network_gateway=_peers("network_gateway", env_values),
+            network_clients=_peers("network_clients", env_values),
+            network_monitoring=_peers("network_monitoring", env_values),
             lease=_lease(env_values.get("lease")),
             lease_seconds=_int_between(
                 "lease_seconds", env_values, default=defaults.lease_seconds, low=6, high=300
@@ -127,7 +143,15 @@ class Settings:
 
     def platform(self) -> Platform:
         """Return the settings that rendering and validation need."""
-        return Platform(self.image, self.triton_repository, self.sha256_required)
+        network = NetworkSettings(
+            self.network_gateway, self.network_clients, self.network_monitoring
+        )
+        return Platform(
+            self.image,
+            self.triton_repository,
+            self.sha256_required,
+            network if self.network_policies else None,
+        )
 
     def query_policy(self) -> QueryPolicy:
         """Return the settings that queries depend on."""
@@ -206,8 +230,17 @@ def _int_between(
     return int(text)
 
 
-def _bool(name: str, values: Mapping[str, str]) -> bool:
-    return _choice(name, values, default="false", of=("true", "false")) == "true"
+def _bool(name: str, values: Mapping[str, str], *, default: bool = False) -> bool:
+    text = str(default).lower()
+    return _choice(name, values, default=text, of=("true", "false")) == "true"
+
+
+def _peers(name: str, values: Mapping[str, str]) -> Peers:
+    text = values.get(name, "[]")
+    try:
+        return parse_peers(text)
+    except ValueError as error:
+        raise SettingsError(f"HALIMEDE_{name.upper()} is {text!r}: {error}") from error
 
 
 def _choice(name: str, values: Mapping[str, str], *, default: C, of: tuple[C, ...]) -> C:

@@ -30,6 +30,7 @@ OBJECTS: dict[str, dict[str, Any]] = {
     },
     "PodDisruptionBudget": {"apiVersion": "policy/v1", "spec": {"selector": SELECTED}},
     "Ingress": {"apiVersion": "networking.k8s.io/v1", "spec": {"defaultBackend": BACKEND}},
+    "NetworkPolicy": {"apiVersion": "networking.k8s.io/v1", "spec": {"podSelector": SELECTED}},
     "HTTPRoute": {
         "apiVersion": "gateway.networking.k8s.io/v1",
         "spec": {

@@ -30,6 +30,12 @@ EVERYTHING: dict[str, Any] = {
         "logLevel": "debug",
         "extraEnv": [{"name": "TZ", "value": "UTC"}],
     },
+    "networkPolicies": {
+        "models": False,
+        "gateway": [{"namespaceSelector": {"matchLabels": {"name": "gateway"}}}],
+        "clients": [{"podSelector": {}}],
+        "monitoring": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"]}}],
+    },
     "rbac": {
         "protectSpec": False,
         "protectObjects": False,
@@ -128,6 +134,10 @@ def test_the_operator_can_read_its_environment(helm: Helm) -> None:
         prometheus_router_matchers=(("namespace", "projectcontour"),),
         triton_repository="registry.example.com/tritonserver",
         sha256_required=True,
+        network_policies=False,
+        network_gateway=({"namespaceSelector": {"matchLabels": {"name": "gateway"}}},),
+        network_clients=({"podSelector": {}},),
+        network_monitoring=({"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"]}},),
         lease=("halimede-system", "h-halimede"),
         lease_seconds=30,
         workers=3,

@@ -86,6 +86,33 @@ REJECTED: list[tuple[str, dict[str, Any]]] = [
     ("/operator/extraEnv/0", {"operator": {"extraEnv": [{"value": "no name"}]}}),
     ("/operator/extraEnv/0/name", {"operator": {"extraEnv": [{"name": ""}]}}),
     ("/operator/extraEnv/0/value", {"operator": {"extraEnv": [{"name": "A", "value": 1}]}}),
+    ("/networkPolicies", {"networkPolicies": {"enabled": True}}),
+    ("/networkPolicies/models", {"networkPolicies": {"models": "yes"}}),
+    ("/networkPolicies/gateway", {"networkPolicies": {"gateway": {"podSelector": {}}}}),
+    ("/networkPolicies/gateway/0", {"networkPolicies": {"gateway": [{}]}}),
+    ("/networkPolicies/gateway/0", {"networkPolicies": {"gateway": [{"pods": {}}]}}),
+    (
+        "/networkPolicies/gateway/0",
+        {"networkPolicies": {"gateway": [{"ipBlock": {"cidr": "::/0"}, "podSelector": {}}]}},
+    ),
+    (
+        "/networkPolicies/clients/0/ipBlock/cidr",
+        {"networkPolicies": {"clients": [{"ipBlock": {"cidr": "10.0.0.1"}}]}},
+    ),
+    (
+        "/networkPolicies/clients/0/podSelector",
+        {"networkPolicies": {"clients": [{"podSelector": {"app": "a"}}]}},
+    ),
+    (
+        "/networkPolicies/monitoring/0/podSelector/matchExpressions/0/operator",
+        {
+            "networkPolicies": {
+                "monitoring": [
+                    {"podSelector": {"matchExpressions": [{"key": "a", "operator": "Gt"}]}}
+                ]
+            }
+        },
+    ),
     ("/serviceAccount", {"serviceAccount": {"token": "x"}}),
     ("/serviceAccount/create", {"serviceAccount": {"create": "no"}}),
     ("/serviceAccount/name", {"serviceAccount": {"name": "A B"}}),

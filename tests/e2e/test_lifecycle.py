@@ -16,7 +16,7 @@ def test_get_wait_and_delete_behave(user: User) -> None:
     assert ["True", "Serving", "Canary", stable] == row.split()[1:5]
     user.kubectl("wait", "--for=condition=Ready", f"mdeploy/{NAME}", "--timeout=180s")
     user.kubectl("delete", "mdeploy", NAME, "--timeout=180s")
-    kinds = "deployments,services,httproutes,poddisruptionbudgets,pods"
+    kinds = "deployments,services,httproutes,poddisruptionbudgets,networkpolicies,pods"
     user.kubectl("wait", "--for=delete", kinds, "--all", "--timeout=180s")
     assert user.kubectl("get", kinds, "--output", "name") == ""
 

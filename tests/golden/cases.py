@@ -1,5 +1,6 @@
 """The cases of the golden files: inputs and rendering."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,8 @@ import yaml
 
 from halimede.api.base import Manifest
 from halimede.api.v1alpha1 import ModelDeployment
-from halimede.render.images import Platform
+from halimede.render.images import NetworkSettings, Platform
+from halimede.render.network import render_network
 from halimede.render.revision import render_revision
 from halimede.render.scaling import hpa, pdb
 from halimede.render.traffic import Backend, render_traffic
@@ -24,7 +26,8 @@ def rendered(case: str) -> list[Manifest]:
     """Render a case's input."""
     md, inputs, asked = read(case)
     assert find_violations(md, inputs) == ()
-    own = render_revision(md, PLATFORM, inputs)
+    network = NetworkSettings(**asked["network"]) if "network" in asked else None
+    own = render_revision(md, replace(PLATFORM, network=network), inputs)
     backends = tuple(
         Backend(own.hash if one["revision"] == "self" else one["revision"], one["weight"])
         for one in asked.get("backends", [{"revision": "self", "weight": 100}])
@@ -34,6 +37,7 @@ def rendered(case: str) -> list[Manifest]:
     autoscaler = hpa(md, own.hash, frozen=asked.get("frozen", False))
     return [
         *render_workload(md, own, replicas),
+        *render_network(md, own, network),
         *render_traffic(
             md,
             backends,

@@ -7,7 +7,10 @@ import urllib.request
 from localcluster.cluster import Cluster
 from tests.operator.conftest import Process
 
-CHILDREN = "deployments,services,configmaps,poddisruptionbudgets"
+CHILDREN = "deployments,services,configmaps,poddisruptionbudgets,networkpolicies"
+"""The kinds of the children of a small model."""
+NUMBER = 6
+"""The number of its children: it has two Services."""
 OURS = "--selector=app.kubernetes.io/managed-by=halimede"
 _PASSES = "halimede_reconcile_seconds_count"
 

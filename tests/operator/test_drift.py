@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from halimede.adapters.stored_form import prepare
 from halimede.api.base import Manifest
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.plan.renderer import Renderer
+from halimede.render.images import NetworkSettings
+from halimede.render.network import render_network
 from halimede.render.revision import render_revision
 from halimede.render.scaling import hpa, pdb
 from halimede.render.workload import render_workload
@@ -74,10 +77,12 @@ def rendered(api_server: Cluster, namespace: str) -> list[Manifest]:
     manifest = json.dumps(model("m", namespace, podTemplate=TEMPLATE, autoscaling=scaled))
     created = api_server.kubectl("create", "-f", "-", "-o", "json", input=manifest)
     md = ModelDeployment.from_manifest(json.loads(created))
-    target = render_revision(md, PLATFORM, {})
+    platform = replace(PLATFORM, network=NetworkSettings())
+    target = render_revision(md, platform, {})
     scaler = hpa(md, target.hash)
     assert scaler is not None
-    return [*render_workload(md, target, None), scaler, pdb(md)]
+    isolating = render_network(md, target, platform.network)
+    return [*render_workload(md, target, None), *isolating, scaler, pdb(md)]
 
 
 async def applied(kube: KubeCluster, manifest: Manifest) -> Manifest:
@@ -140,6 +145,28 @@ async def test_what_others_make_of_it_is_drift(
     assert not Renderer().is_current(
         await changed(kube, live, {"spec": {"template": {"spec": spec}}}), manifest
     )
+    assert Renderer().is_current(await applied(kube, manifest), manifest)
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec"),
+    [
+        pytest.param(
+            "NetworkPolicy",
+            {"ingress": [{"ports": [{"protocol": "TCP", "port": 1, "endPort": 9999}]}]},
+            id="a range of ports",
+        ),
+        pytest.param("NetworkPolicy", {"podSelector": {"matchLabels": {"a": "b"}}}, id="its pods"),
+        pytest.param("Service", {"selector": {"a": "b"}}, id="the pods of a Service"),
+    ],
+)
+async def test_additions_by_others_are_drift(
+    kube: KubeCluster, rendered: list[Manifest], kind: str, spec: dict[str, Any]
+) -> None:
+    """Given an addition to a selector or to the rules of a policy, it is drift."""
+    manifest = next(child for child in rendered if child["kind"] == kind)
+    live = await applied(kube, manifest)
+    assert not Renderer().is_current(await changed(kube, live, {"spec": spec}), manifest)
     assert Renderer().is_current(await applied(kube, manifest), manifest)
 
 

@@ -10,7 +10,7 @@ from halimede.adapters.kinds import BY_NAME
 from halimede.api.base import Manifest
 from localcluster.cluster import Cluster
 from tests.operator.conftest import Process, Start, model
-from tests.operator.reading import CHILDREN, OURS, condition, has_passed, passes
+from tests.operator.reading import CHILDREN, NUMBER, OURS, condition, has_passed, passes
 from tests.operator.ready_pods import create_ready_pod
 from tests.support.waiting import wait_until
 
@@ -246,7 +246,7 @@ def test_a_model_that_is_created_again_at_once(here: Namespace, start: Start) ->
         listed = json.loads(here.kubectl("get", CHILDREN, OURS, "--output=json"))
         return [item["metadata"]["ownerReferences"][0]["uid"] for item in listed["items"]]
 
-    wait_until(owners, lambda found: found == [uid] * 5)
+    wait_until(owners, lambda found: found == [uid] * NUMBER)
     here.wait_for("m", "Deploying")
 
 
@@ -255,12 +255,12 @@ def test_orphans_can_be_handed_over(here: Namespace, start: Start) -> None:
     start()
     kinds = (CHILDREN, OURS)
     here.apply(model("m", here.name))
-    wait_until(lambda: here.names(*kinds), five)
+    wait_until(lambda: here.names(*kinds), complete)
     here.kubectl("delete", "mdeploy", "m", "--cascade=orphan")
     here.apply(model("m", here.name))
     assert "exists and has no owner (created by halimede)" in here.wait_for("m", "NameTaken")
     orphans = here.names(*kinds)
-    assert five(orphans)
+    assert complete(orphans)
     owner = {
         "apiVersion": "halimede.dev/v1alpha1",
         "kind": "ModelDeployment",
@@ -274,6 +274,6 @@ def test_orphans_can_be_handed_over(here: Namespace, start: Start) -> None:
     assert here.names(*kinds) == orphans
 
 
-def five(found: set[str]) -> bool:
+def complete(found: set[str]) -> bool:
     """Whether these are all children of a small model."""
-    return len(found) == 5
+    return len(found) == NUMBER

@@ -11,7 +11,16 @@ from halimede.api.base import Manifest
 from localcluster.cluster import Cluster
 from tests.operator.conftest import Start, model
 from tests.operator.manifests import METRICS, TEMPLATE
-from tests.operator.reading import CHILDREN, OURS, answer, condition, has_passed, metrics, passes
+from tests.operator.reading import (
+    CHILDREN,
+    NUMBER,
+    OURS,
+    answer,
+    condition,
+    has_passed,
+    metrics,
+    passes,
+)
 from tests.support.waiting import wait_until
 
 
@@ -31,7 +40,7 @@ def _target(api_server: Cluster, namespace: str) -> str:
     return api_server.kubectl("get", "mdeploy", "m", "-n", namespace, "-o", path)
 
 
-def _wait_for_children(api_server: Cluster, namespace: str, number: int = 5) -> None:
+def _wait_for_children(api_server: Cluster, namespace: str, number: int = NUMBER) -> None:
     wait_until(lambda: sorted(_children(api_server, namespace)), lambda made: len(made) == number)
 
 
@@ -53,12 +62,19 @@ def _writes(api_server: Cluster, namespace: str) -> int:
 def test_a_model_gets_its_children_and_a_status(
     api_server: Cluster, namespace: str, start: Start
 ) -> None:
-    """It creates a Deployment, two Services, a ConfigMap and a budget, and reports its wait."""
+    """It creates what the model needs, and reports what it waits for."""
     start()
     _apply(api_server, model("m", namespace))
     _wait_for_children(api_server, namespace)
     kinds = sorted(child.partition("/")[0] for child in _children(api_server, namespace))
-    assert kinds == ["ConfigMap", "Deployment", "PodDisruptionBudget", "Service", "Service"]
+    assert kinds == [
+        "ConfigMap",
+        "Deployment",
+        "NetworkPolicy",
+        "PodDisruptionBudget",
+        "Service",
+        "Service",
+    ]
     _wait_for_reason(api_server, namespace, "Deploying")
 
 
@@ -119,7 +135,7 @@ def test_what_is_applied_once_is_left_alone(
     process = start()
     scaled = {"minReplicas": 2, "maxReplicas": 3, "metrics": METRICS}
     _apply(api_server, model("m", namespace, podTemplate=TEMPLATE, autoscaling=scaled))
-    wait_until(lambda: _children(api_server, namespace), lambda found: len(found) == 5)
+    wait_until(lambda: _children(api_server, namespace), lambda found: len(found) == NUMBER)
     wait_until(lambda: "no nodes" in condition(api_server, namespace, "Ready")[2])
     before = _writes(api_server, namespace)
     for number in range(3):
@@ -153,7 +169,7 @@ def test_a_killed_operator_is_continued_by_the_next(
     first.popen.kill()
     first.popen.wait()
     start()
-    _wait_for_children(api_server, namespace, 50)
+    _wait_for_children(api_server, namespace, 10 * NUMBER)
 
 
 @pytest.mark.transition("object-deleted")

@@ -2,7 +2,7 @@
 
 It uses the transport of `kubernetes.aio`: its login, its token refresh, its connections. Paths and
 bodies are built here, because discovery costs requests and the typed models cost memory, and the
-ten kinds that we use need neither.
+few kinds that we use need neither.
 """
 
 import asyncio

@@ -71,6 +71,7 @@ HTTP_ROUTE = Kind("HTTPRoute", "gateway.networking.k8s.io/v1", "httproutes", tra
 INGRESS = Kind("Ingress", "networking.k8s.io/v1", "ingresses", tracks_managers=True)
 AUTOSCALER = Kind("HorizontalPodAutoscaler", "autoscaling/v2", "horizontalpodautoscalers")
 DISRUPTION_BUDGET = Kind("PodDisruptionBudget", "policy/v1", "poddisruptionbudgets")
+NETWORK_POLICY = Kind("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies")
 POD = Kind("Pod", "v1", "pods")
 ENDPOINT_SLICE = Kind("EndpointSlice", "discovery.k8s.io/v1", "endpointslices")
 
@@ -82,6 +83,7 @@ CHILDREN = (
     INGRESS,
     AUTOSCALER,
     DISRUPTION_BUDGET,
+    NETWORK_POLICY,
 )
 """The kinds that we apply and delete."""
 WATCHED = (MODEL_DEPLOYMENT, *CHILDREN, POD, ENDPOINT_SLICE)

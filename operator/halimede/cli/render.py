@@ -11,6 +11,7 @@ from halimede.cli.yaml_dialect import Dumper
 from halimede.judge.query_policy import NAMESPACED_ONLY, QueryPolicy
 from halimede.render.field_types import mistyped
 from halimede.render.images import Platform
+from halimede.render.network import render_network
 from halimede.render.revision import render_revision
 from halimede.render.scaling import hpa, pdb
 from halimede.render.traffic import Backend, render_traffic
@@ -95,6 +96,7 @@ def _manifests(
     scaler = hpa(md, target.hash)
     return (
         *render_workload(md, target, replicas),
+        *render_network(md, target, platform.network),
         *render_traffic(md, (Backend(target.hash, 100),)),
         *((scaler,) if scaler else ()),
         pdb(md),

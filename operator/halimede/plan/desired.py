@@ -11,6 +11,7 @@ from halimede.plan.foreign import ChildKey, child_key
 from halimede.plan.plan import ObjectRef
 from halimede.plan.renderer import Renderer, RenderKey
 from halimede.plan.write_order import ROUTES, is_canary, split_by_names
+from halimede.render.images import NetworkSettings
 from halimede.render.revision import Revision
 from halimede.render.traffic import Backend
 from halimede.rollout.context import RolloutContext
@@ -53,6 +54,7 @@ def desired_children(
     ctx: RolloutContext,
     revisions: Mapping[RevisionHash, Revision],
     led: tuple[Manifest, ...],
+    network: NetworkSettings | None,
 ) -> tuple[Manifest, ...]:
     """Render every child that the context's status desires.
 
@@ -62,12 +64,13 @@ def desired_children(
         ctx: The context of the decision, with the new status.
         revisions: The revisions that could be read or rendered, by hash.
         led: The desired Services and routes.
+        network: The settings of NetworkPolicies; None: there are none.
     """
     status, autoscaled = ctx.status, owner.known.spec.autoscaling is not None
     children: list[Manifest] = []
     for name in sorted(traffic.revisions_with_workloads(status) & revisions.keys()):
         replicas = traffic.replicas(ctx, name, autoscaled=autoscaled)
-        children.extend(renderer.render_children(owner, revisions[name], replicas))
+        children.extend(renderer.render_children(owner, revisions[name], replicas, network))
     hpa_target, frozen = traffic.hpa_target(status), status.rollout is not None
     scaling = renderer.autoscaling_objects(owner, hpa_target, frozen=frozen)
     return (*children, *led, *scaling)
@@ -79,6 +82,7 @@ def diff_children(
     desired: tuple[Manifest, ...],
     untouched: AbstractSet[str],
     kept: AbstractSet[str],
+    running: AbstractSet[str],
     taken: frozenset[ChildKey],
 ) -> ChildDiff:
     """Compare the live children with the desired ones.
@@ -89,6 +93,8 @@ def diff_children(
         desired: The desired children.
         untouched: Names of children that cannot be rendered and may serve: they are not deleted.
         kept: Names of ConfigMaps that record revisions which may serve again: likewise.
+        running: Names of the children of revisions that have pods: these stay isolated until they
+            have ended.
         taken: Names that foreign objects have.
     """
     live_by_key = {child_key(child): child for child in live}
@@ -108,6 +114,7 @@ def diff_children(
         if key not in desired_by_key
         and child["metadata"]["name"] not in untouched
         and not (child["kind"] == "ConfigMap" and child["metadata"]["name"] in kept)
+        and not _isolates(child, running, desired_by_key.keys())
         and not child["metadata"].get("deletionTimestamp")
         and not (without_route and child["kind"] in ROUTES and not is_canary(child))
     )
@@ -119,6 +126,12 @@ def diff_children(
         and (deployment := live_by_key.get(child_key(manifest)))
     )
     return ChildDiff(applies, deletes, handovers)
+
+
+def _isolates(child: Manifest, running: AbstractSet[str], desired: AbstractSet[ChildKey]) -> bool:
+    """Whether a child is the NetworkPolicy of pods that end with their Deployment."""
+    kind, name = child_key(child)
+    return kind == "NetworkPolicy" and name in running and ("Deployment", name) not in desired
 
 
 def _bind(manifest: Manifest, live: Manifest | None) -> Manifest:

@@ -16,8 +16,8 @@ class Observed:
     deployment: ModelDeployment
     children: tuple[Manifest, ...]
     """Live objects with our labels and the owner's uid: Deployments, Services, ConfigMaps, routes,
-    Ingresses, HPAs, PodDisruptionBudgets. None of them has the kind and name of one in
-    `foreign`."""
+    Ingresses, HPAs, PodDisruptionBudgets, NetworkPolicies. None of them has the kind and name of
+    one in `foreign`."""
     pods: tuple[Manifest, ...]
     """Live pods of all its revisions."""
     endpoint_slices: tuple[Manifest, ...]

@@ -10,7 +10,7 @@ from halimede.api.reasons import NotReadyReason, Reason, Verdict
 from halimede.api.status import RevisionStatus, Status
 from halimede.api.v1alpha1 import COMMAND_ANNOTATION, COMMANDER_ANNOTATION
 from halimede.plan import user_routes
-from halimede.plan.cluster_state import pod_start_times, summarise
+from halimede.plan.cluster_state import pod_start_times, revision_of, summarise
 from halimede.plan.conditions import ConditionInput, build_conditions
 from halimede.plan.desired import (
     ChildDiff,
@@ -101,7 +101,12 @@ def decide(observed: Observed, renderer: Renderer, platform: Platform, now: floa
     if target is not None and target.revision is not None:
         revisions[target.hash] = target.revision
     children = desired_children(
-        renderer, key, new_ctx, revisions, traffic_objects(renderer, key, decision.status)
+        renderer,
+        key,
+        new_ctx,
+        revisions,
+        traffic_objects(renderer, key, decision.status),
+        platform.network,
     )
     lost = traffic.revisions_with_workloads(decision.status) - revisions.keys()
     taken = with_names(observed.foreign, map(child_key, children))
@@ -112,6 +117,7 @@ def decide(observed: Observed, renderer: Renderer, platform: Platform, now: floa
         children,
         frozenset(map(records.name, lost)),
         frozenset(map(records.name, traffic.revisions_to_keep(decision.status))),
+        frozenset(map(records.name, filter(None, map(revision_of, observed.pods)))),
         foreign,
     )
     plan = _plan(observed, status, decision, diff, new_ctx)

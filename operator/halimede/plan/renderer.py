@@ -14,10 +14,10 @@ from halimede.api.status import Status
 from halimede.api.v1alpha1 import Metadata, ModelDeployment
 from halimede.judge.query_policy import NAMESPACED_ONLY, QueryPolicy
 from halimede.plan.bounded_cache import Owner, OwnerCache, Result
-from halimede.render import revision, scaling, traffic, workload
+from halimede.render import network, revision, scaling, traffic, workload
 from halimede.render.drift import is_up_to_date
 from halimede.render.env import RENDERED
-from halimede.render.images import Platform
+from halimede.render.images import NetworkSettings, Platform
 from halimede.render.ownership import owned_fields
 from halimede.render.revision import Revision
 from halimede.render.traffic import Backend
@@ -125,13 +125,23 @@ class Renderer:
         )
 
     def render_children(
-        self, key: RenderKey, recorded: Revision, replicas: int | None
+        self,
+        key: RenderKey,
+        recorded: Revision,
+        replicas: int | None,
+        settings: NetworkSettings | None = None,
     ) -> tuple[Manifest, ...]:
-        """Render the children that run a revision: see `render.workload.render_workload`."""
+        """Render the children that run a revision.
+
+        See `render.workload.render_workload` and `render.network.render_network`.
+        """
         return self._get(
             key,
-            ("children", recorded, replicas),
-            lambda: workload.render_workload(key.deployment, recorded, replicas),
+            ("children", recorded, replicas, settings),
+            lambda: (
+                *workload.render_workload(key.deployment, recorded, replicas),
+                *network.render_network(key.deployment, recorded, settings),
+            ),
         )
 
     def render_traffic(

@@ -79,7 +79,7 @@ def _workload_keys(md: ModelDeployment) -> set[ChildKey]:
     return {
         (kind, names.revision_name(md.metadata.name, revision))
         for revision in revisions_with_workloads(md.status)
-        for kind in ("ConfigMap", "Service", "Deployment")
+        for kind in ("ConfigMap", "NetworkPolicy", "Service", "Deployment")
     }
 
 

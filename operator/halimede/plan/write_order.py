@@ -3,6 +3,7 @@
 | child | is only written if these are ours |
 |---|---|
 | Deployment | the ConfigMap of its revision: pods would get the content of another one |
+| Deployment | the NetworkPolicy of its revision, if it has one: pods would not be isolated |
 | HTTPRoute | the Services that get requests or copies of them |
 | Ingress | its Service |
 | canary Ingress | also its main Ingress: the canary would take requests from another one |
@@ -71,7 +72,7 @@ def _dependencies(manifest: Manifest) -> frozenset[ChildKey]:
     name, spec = manifest["metadata"]["name"], manifest.get("spec") or {}
     match manifest["kind"]:
         case "Deployment":
-            return frozenset({("ConfigMap", name)})
+            return frozenset({("ConfigMap", name), ("NetworkPolicy", name)})
         case "HTTPRoute":
             return frozenset(("Service", service) for service in _route_services(spec))
         case "Ingress":

@@ -10,13 +10,17 @@ from halimede.render.ownership import child, item_of
 
 _AMOUNTS = ("limits", "requests")
 _AMOUNT_FIELDS = ("sizeLimit", "averageValue")
+_WHOLE = ("selector", "podSelector", "ingress", "egress")
+"""Fields that the API server owns and replaces as a whole, and adds no default to: an addition
+makes a Service or a NetworkPolicy apply to other pods, or opens a NetworkPolicy."""
 
 
 def is_up_to_date(live: Any, desired: Any, owned: Manifest | None = None) -> bool:
     """Whether every field of *desired* is in *live* with an equal value.
 
     Additions of others to maps and to lists of named items are no drift; other lists must be equal
-    item by item. Quantities are compared as numbers.
+    item by item, and selectors and the rules of NetworkPolicies as a whole. Quantities are
+    compared as numbers.
 
     Args:
         live: An object, or a part of one, as the API server stores it.
@@ -40,6 +44,8 @@ def _is_up_to_date(
         return True  # owned as a whole: no other manager has changed a part of it
     if live is None and owned is not None:
         live = type(desired)()  # admission has removed it
+    if field in _WHOLE:
+        return bool(live == desired)
     if isinstance(desired, dict):
         return isinstance(live, dict) and all(
             _field_is_up_to_date(live, name, value, child(owned, name), amount=field in _AMOUNTS)

@@ -9,6 +9,8 @@ NAME_LABEL = f"{GROUP}/name"
 """On every child: the ModelDeployment that it belongs to."""
 REVISION_LABEL = f"{GROUP}/revision"
 """On children and pods of one revision: its hash."""
+ISOLATED_LABEL = f"{GROUP}/isolated"
+"""On pods, with the value `true`: their revision has a NetworkPolicy."""
 REVISION_HEADER = "x-halimede-revision"
 """Response header with the revision that answered."""
 

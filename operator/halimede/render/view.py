@@ -73,7 +73,7 @@ def pod_view(
     source = parse_source(spec.model.storage_uri)
     resources = _resources(spec)
     return PodView(
-        labels=names.labels(md.metadata.name),
+        labels=_labels(md, platform),
         spread=names.selector(md.metadata.name),
         image=spec.runtime.image
         or f"{platform.triton_repository}:{spec.runtime.version or ''}-py3",
@@ -105,6 +105,16 @@ def files(config_map: Manifest | None) -> tuple[str, ...]:
     """Return the names of a ConfigMap's files, text and binary."""
     content = config_map or {}
     return tuple(sorted({**(content.get("data") or {}), **(content.get("binaryData") or {})}))
+
+
+def _labels(md: ModelDeployment, platform: Platform) -> Manifest:
+    """Return the labels of the pods.
+
+    The label of isolated pods makes another revision, so that a rollout judges whether the model
+    serves with a NetworkPolicy.
+    """
+    isolated = {names.ISOLATED_LABEL: "true"} if platform.network is not None else {}
+    return names.labels(md.metadata.name) | isolated
 
 
 def _resources(spec: ModelDeploymentSpec) -> Manifest:

@@ -20,6 +20,7 @@ def test_render_shows_what_becomes_of_a_file(capsys: pytest.CaptureFixture[str])
         "ConfigMap",
         "Deployment",
         "HTTPRoute",
+        "NetworkPolicy",
         "PodDisruptionBudget",
         "Service",
         "Service",

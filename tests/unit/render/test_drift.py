@@ -72,6 +72,26 @@ def test_no_drift(live: dict[str, Any], desired: dict[str, Any]) -> None:
         pytest.param(
             {"containers": [{"name": "mesh"}]}, {"containers": [{"name": "t"}]}, id="a lost one"
         ),
+        pytest.param(
+            {"selector": {"a": "1", "b": "2"}},
+            {"selector": {"a": "1"}},
+            id="a label in a selector",
+        ),
+        pytest.param(
+            {"podSelector": {"matchLabels": {"a": "1", "b": "2"}}},
+            {"podSelector": {"matchLabels": {"a": "1"}}},
+            id="a label in a pod selector",
+        ),
+        pytest.param(
+            {"ingress": [{"ports": [{"port": 1}, {"port": 2}]}]},
+            {"ingress": [{"ports": [{"port": 1}]}]},
+            id="an added port opens a policy",
+        ),
+        pytest.param(
+            {"egress": [{"ports": [{"port": 1, "endPort": 9}]}]},
+            {"egress": [{"ports": [{"port": 1}]}]},
+            id="a range of ports opens a policy",
+        ),
     ],
 )
 def test_drift(live: dict[str, Any], desired: dict[str, Any]) -> None:
