@@ -6,6 +6,7 @@ import pytest
 from halimede.judge.query_policy import CustomQueryScope
 from halimede.settings import Settings
 from tests.chart.rendering import CHART, REQUIRED, Helm
+from tests.support.network_policies import Endpoint, accepts, reaches
 
 EVERYTHING: dict[str, Any] = {
     "image": {"repository": "registry.example.com/halimede", "digest": "sha256:" + "a" * 64},
@@ -35,6 +36,7 @@ EVERYTHING: dict[str, Any] = {
         "gateway": [{"namespaceSelector": {"matchLabels": {"name": "gateway"}}}],
         "clients": [{"podSelector": {}}],
         "monitoring": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"]}}],
+        "operatorEgress": [{"podSelector": {"matchLabels": {"app": "prometheus"}}}],
     },
     "rbac": {
         "protectSpec": False,
@@ -56,6 +58,7 @@ LITTLE: dict[str, Any] = {
     "replicas": 1,
     "crds": {"enabled": False},
     "rbac": {"create": False},
+    "networkPolicies": {"operator": False},
     "serviceAccount": {"create": False, "name": "given"},
     "metrics": {"service": {"enabled": False}},
 }
@@ -79,6 +82,7 @@ def container(helm: Helm, values: dict[str, Any]) -> dict[str, Any]:
                 "ClusterRoleBinding",
                 "CustomResourceDefinition",
                 "Deployment",
+                "NetworkPolicy",
                 "PodDisruptionBudget",
                 "Role",
                 "RoleBinding",
@@ -93,6 +97,7 @@ def container(helm: Helm, values: dict[str, Any]) -> dict[str, Any]:
             {
                 "CustomResourceDefinition",
                 "Deployment",
+                "NetworkPolicy",
                 "PodDisruptionBudget",
                 "PodMonitor",
                 "Role",
@@ -202,11 +207,40 @@ def test_every_selector_finds_the_pod(helm: Helm, values: str) -> None:
         deployment["selector"]["matchLabels"],
         rendered.only("Service")["spec"]["selector"],
     ]
+    selectors.append(rendered.only("NetworkPolicy")["spec"]["podSelector"]["matchLabels"])
     selectors += [
         monitor["spec"]["selector"]["matchLabels"] for monitor in rendered.of_kind("PodMonitor")
     ]
     carried = deployment["template"]["metadata"]["labels"].items()
     assert [selector for selector in selectors if not selector.items() <= carried] == []
+
+
+PROMETHEUS = Endpoint("10.2.0.1", "monitoring", labels={"app": "prometheus"})
+BESIDE = Endpoint("10.1.0.1", "halimede-system", labels={"app": "prometheus"})
+OUTSIDE = Endpoint("203.0.113.7")
+PORTS = (53, 80, 443, 6443, 9090)
+METADATA = ("169.254.169.254", "168.63.129.16", "100.100.100.200", "fd00:ec2::254")
+
+
+def test_the_operator_is_isolated(helm: Helm) -> None:
+    """Everyone may read the metrics, and the operator reaches everything but metadata."""
+    policy = helm.rendered({}).only("NetworkPolicy")
+    for other in (PROMETHEUS, BESIDE, OUTSIDE):
+        assert [port for port in (80, 8080, 8081) if accepts(policy, other, port)] == [8080]
+        assert [port for port in PORTS if reaches(policy, other, port)] == [*PORTS]
+        assert reaches(policy, other, 53, "UDP")
+    for address in METADATA:
+        reached = [port for port in PORTS if reaches(policy, Endpoint(address), port)]
+        assert reached == [53, 443, 6443]
+
+
+def test_the_peers_of_the_operator_can_be_set(helm: Helm) -> None:
+    """Then only monitoring reads the metrics, and the operator reaches only what it needs."""
+    policy = helm.rendered(EVERYTHING).only("NetworkPolicy")
+    others = (PROMETHEUS, BESIDE, OUTSIDE)
+    assert [other for other in others if accepts(policy, other, 8080)] == [PROMETHEUS]
+    assert [other for other in others if reaches(policy, other, 9090)] == [BESIDE]
+    assert [other for other in others if reaches(policy, other, 6443)] == [*others]
 
 
 def test_a_service_account_of_ones_own_must_be_named(helm: Helm) -> None:

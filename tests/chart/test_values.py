@@ -113,6 +113,8 @@ REJECTED: list[tuple[str, dict[str, Any]]] = [
             }
         },
     ),
+    ("/networkPolicies/operator", {"networkPolicies": {"operator": "yes"}}),
+    ("/networkPolicies/operatorEgress/0", {"networkPolicies": {"operatorEgress": ["any"]}}),
     ("/serviceAccount", {"serviceAccount": {"token": "x"}}),
     ("/serviceAccount/create", {"serviceAccount": {"create": "no"}}),
     ("/serviceAccount/name", {"serviceAccount": {"name": "A B"}}),
