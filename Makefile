@@ -25,6 +25,7 @@ demo: $(VENV)/ready ## Show it all on a local cluster, or with CLUSTER=current o
 
 run: $(VENV)/ready ## Run the operator from this checkout against the cluster of your kubeconfig
 	HALIMEDE_PROMETHEUS_URL=$${HALIMEDE_PROMETHEUS_URL:-$$HALIMEDE_PROMETHEUS} \
+		HALIMEDE_METRICS_AUTHENTICATION=$${HALIMEDE_METRICS_AUTHENTICATION:-false} \
 		HALIMEDE_LOG_FORMAT=$${HALIMEDE_LOG_FORMAT:-text} $(RUN) halimede run
 
 unit: $(VENV)/ready ## Run the unit tests only: no lint, no server, no simulations

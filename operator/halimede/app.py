@@ -13,6 +13,7 @@ from uuid import uuid4
 import kopf
 
 from halimede import handlers, log, telemetry, web
+from halimede.adapters.access_reviews import AccessReviews
 from halimede.adapters.cluster import AGENT, KubeCluster, log_in
 from halimede.adapters.kinds import CONFIG_MAP, HTTP_ROUTE, REFERENCED, Kind
 from halimede.adapters.lease import LeaseClient
@@ -59,7 +60,12 @@ async def run(settings: Settings) -> bool:
         before_write = elector.require_leadership if elector else None
         cluster = KubeCluster(await log_in(), agent, log_in, before_write)
         clients.push_async_callback(cluster.close)
-        return await Operator(settings, cluster, elector).run()
+        access = None
+        if settings.metrics_authentication:
+            reviewer = KubeCluster(await log_in(), agent, log_in)
+            clients.push_async_callback(reviewer.close)
+            access = AccessReviews(reviewer)
+        return await Operator(settings, cluster, elector, access).run()
 
 
 @dataclass(slots=True)
@@ -70,6 +76,8 @@ class Operator:
     cluster: KubeCluster
     elector: Elector | None = None
     """Makes sure that only one replica reconciles; None: there is only one."""
+    access: AccessReviews | None = None
+    """Decides who may read the metrics; None: everyone."""
     store: Store = field(default_factory=Store)
     queue: WorkQueue[Key] = field(default_factory=WorkQueue)
     named: dict[Kind, ReferencedObjects] = field(init=False)
@@ -94,7 +102,10 @@ class Operator:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch(stop_requested, kopf_may_stop))
             async with web.serve(
-                self.settings.http_port, healthy=self.unhealthy_reason, ready=self.unready_reason
+                self.settings.http_port,
+                healthy=self.unhealthy_reason,
+                ready=self.unready_reason,
+                find_denial=self.access.find_denial if self.access else None,
             ) as port:
                 _log.info("Serving /healthz, /readyz and /metrics", extra={"port": port})
                 reconciling = tasks.create_task(self._work())

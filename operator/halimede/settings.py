@@ -72,6 +72,9 @@ class Settings:
     """HALIMEDE_RESYNC_SECONDS: how often each is reconciled even if no change was observed."""
     http_port: int = 8080
     """HALIMEDE_HTTP_PORT: where /healthz, /readyz and /metrics are served; 0: any free port."""
+    metrics_authentication: bool = True
+    """HALIMEDE_METRICS_AUTHENTICATION: serve /metrics only to those who may get it, by their
+    bearer tokens."""
     log_format: LogFormat = "json"
     """HALIMEDE_LOG_FORMAT: `json` for machines, `text` for people."""
     log_level: LogLevel = "INFO"
@@ -134,6 +137,9 @@ class Settings:
             ),
             http_port=_int_between(
                 "http_port", env_values, default=defaults.http_port, low=0, high=65535
+            ),
+            metrics_authentication=_bool(
+                "metrics_authentication", env_values, default=defaults.metrics_authentication
             ),
             log_format=_choice(
                 "log_format", env_values, default=defaults.log_format, of=LOG_FORMATS

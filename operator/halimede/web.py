@@ -3,19 +3,38 @@
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from halimede.adapters.access_reviews import Denial
+
+FindDenial = Callable[[str | None], Awaitable[Denial | None]]
+"""Returns why a request with this header `Authorization` is denied, or None."""
 Probe = Callable[[], str | None]
 """Returns what is wrong, or None."""
 
 
 @asynccontextmanager
-async def serve(port: int, *, healthy: Probe, ready: Probe) -> AsyncIterator[int]:
-    """Serve until the context ends; yield the port, which is a free one if *port* is 0."""
+async def serve(
+    port: int, *, healthy: Probe, ready: Probe, find_denial: FindDenial | None = None
+) -> AsyncIterator[int]:
+    """Serve until the context ends; yield the port, which is a free one if *port* is 0.
 
-    async def show_metrics(_: web.Request) -> web.Response:
+    Args:
+        port: Where to listen.
+        healthy: Says what `/healthz` reports.
+        ready: Says what `/readyz` reports.
+        find_denial: Says who may read `/metrics`; None: everyone. The kubelet has no token for
+            the probes, so these are always open.
+    """
+
+    async def show_metrics(request: web.Request) -> web.Response:
+        if find_denial is not None:
+            denial = await find_denial(request.headers.get("Authorization"))
+            if denial is not None:
+                return _deny(denial)
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     site = web.Application()
@@ -33,6 +52,12 @@ async def serve(port: int, *, healthy: Probe, ready: Probe) -> AsyncIterator[int
         yield listener.getsockname()[1]
     finally:
         await runner.cleanup()
+
+
+def _deny(denial: Denial) -> web.Response:
+    unknown = denial.status is HTTPStatus.UNAUTHORIZED
+    challenge = {"WWW-Authenticate": "Bearer"} if unknown else {}
+    return web.Response(status=denial.status, text=f"{denial.reason}\n", headers=challenge)
 
 
 def _probe(probe: Probe) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:

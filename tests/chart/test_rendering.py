@@ -52,7 +52,13 @@ EVERYTHING: dict[str, Any] = {
     "tolerations": [{"operator": "Exists"}],
     "affinity": {"nodeAffinity": {}},
     "priorityClassName": "high",
-    "metrics": {"podMonitor": {"enabled": True, "labels": {"release": "prometheus"}}},
+    "metrics": {
+        "podMonitor": {
+            "enabled": True,
+            "labels": {"release": "prometheus"},
+            "tokenSecret": {"name": "scraper"},
+        }
+    },
 }
 LITTLE: dict[str, Any] = {
     "replicas": 1,
@@ -60,7 +66,7 @@ LITTLE: dict[str, Any] = {
     "rbac": {"create": False},
     "networkPolicies": {"operator": False},
     "serviceAccount": {"create": False, "name": "given"},
-    "metrics": {"service": {"enabled": False}},
+    "metrics": {"authentication": False, "service": {"enabled": False}},
 }
 VALUES = {"defaults": {}, "everything": EVERYTHING, "little": LITTLE}
 
@@ -95,6 +101,8 @@ def container(helm: Helm, values: dict[str, Any]) -> dict[str, Any]:
         (
             "everything",
             {
+                "ClusterRole",
+                "ClusterRoleBinding",
                 "CustomResourceDefinition",
                 "Deployment",
                 "NetworkPolicy",
@@ -195,7 +203,31 @@ def test_metrics_are_found_by_the_name_of_the_port(helm: Helm) -> None:
     assert operator["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "metrics"}
     assert operator["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "metrics"}
     assert service_port["targetPort"] == "metrics"
-    assert endpoint == {"port": "metrics", "path": "/metrics", "interval": "30s"}
+    assert endpoint == {
+        "port": "metrics",
+        "path": "/metrics",
+        "interval": "30s",
+        "authorization": {"type": "Bearer", "credentials": {"name": "scraper", "key": "token"}},
+    }
+    (rule, *_) = rendered.only("NetworkPolicy")["spec"]["ingress"]
+    assert rule["ports"] == [{"protocol": "TCP", "port": 8080}]
+
+
+def test_the_monitor_needs_a_token(helm: Helm) -> None:
+    """Rendering fails with a message that names both ways, unless the metrics are open."""
+    monitored = {"enabled": True}
+    finished = helm.template({**REQUIRED, "metrics": {"podMonitor": monitored}})
+    assert finished.returncode != 0
+    assert "metrics.podMonitor.tokenSecret.name: /metrics requires a bearer" in finished.stderr
+    values = {"metrics": {"authentication": False, "podMonitor": monitored}}
+    (endpoint,) = helm.rendered(values).only("PodMonitor")["spec"]["podMetricsEndpoints"]
+    assert "authorization" not in endpoint
+    assert container_variables(helm, values)["HALIMEDE_METRICS_AUTHENTICATION"] == "false"
+
+
+def container_variables(helm: Helm, values: dict[str, Any]) -> dict[str, str]:
+    """Return the environment of the operator."""
+    return {one["name"]: one.get("value") for one in container(helm, values)["env"]}
 
 
 @pytest.mark.parametrize("values", ["defaults", "everything"])

@@ -15,6 +15,12 @@ CLUSTER_WIDE = {
     ("apiextensions.k8s.io", "customresourcedefinitions", verb) for verb in ("list", "watch")
 }
 """What kopf needs if no namespaces are given."""
+REVIEWS = {
+    ("authentication.k8s.io", "tokenreviews", "create"),
+    ("authorization.k8s.io", "subjectaccessreviews", "create"),
+}
+"""What is needed to find out who may read the metrics."""
+OPEN: dict[str, Any] = {"metrics": {"authentication": False}}
 
 
 def needed() -> set[tuple[str, str, str]]:
@@ -37,8 +43,12 @@ def needed() -> set[tuple[str, str, str]]:
 
 @pytest.mark.parametrize(
     ("values", "expected"),
-    [(SCOPES["cluster"], needed() | CLUSTER_WIDE), (SCOPES["namespaces"], needed())],
-    ids=SCOPES,
+    [
+        (SCOPES["cluster"], needed() | CLUSTER_WIDE | REVIEWS),
+        (SCOPES["namespaces"], needed() | REVIEWS),
+        (SCOPES["cluster"] | OPEN, needed() | CLUSTER_WIDE),
+        (SCOPES["namespaces"] | OPEN, needed()),
+    ],
 )
 def test_the_operator_may_do_what_it_does_and_no_more(
     helm: Helm, values: dict[str, Any], expected: set[tuple[str, str, str]]
@@ -80,8 +90,11 @@ def test_the_object_belongs_to_the_user(helm: Helm, values: dict[str, Any]) -> N
 
 
 def test_rights_end_at_the_namespaces_that_are_watched(helm: Helm) -> None:
-    """With watchNamespaces each has one Role, and there is no cluster-wide rule."""
+    """With watchNamespaces each has one Role, and no object can be read cluster-wide."""
     rendered = helm.rendered(SCOPES["namespaces"])
+    (binding,) = rendered.of_kind("ClusterRoleBinding")
+    assert binding["roleRef"]["name"] == "h-halimede-reviews"
+    rendered = helm.rendered(SCOPES["namespaces"] | OPEN)
     roles = rendered.of_kind("Role")
     bindings = rendered.of_kind("RoleBinding")
     expected = ["blue", "green", "halimede-system"]
@@ -107,7 +120,8 @@ def test_the_rights_are_the_operators(helm: Helm, values: dict[str, Any]) -> Non
         "namespace": "halimede-system",
     }
     assert [binding["subjects"] for binding in bindings] == [[subject]] * len(bindings)
-    users = {f"{pod['serviceAccountName']}-{role}" for role in ("view", "edit", "operate")}
+    granted = ("view", "edit", "operate", "metrics-reader")
+    users = {f"{pod['serviceAccountName']}-{role}" for role in granted}
     roles = [role["metadata"]["name"] for role in rendered.of_kind("Role", "ClusterRole")]
     assert [binding["roleRef"]["name"] for binding in bindings] == [
         role for role in roles if role not in users

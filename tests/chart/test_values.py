@@ -137,6 +137,19 @@ REJECTED: list[tuple[str, dict[str, Any]]] = [
     ("/metrics/podMonitor", {"metrics": {"podMonitor": {"path": "/m"}}}),
     ("/metrics/podMonitor/enabled", {"metrics": {"podMonitor": {"enabled": 1}}}),
     ("/metrics/podMonitor/interval", {"metrics": {"podMonitor": {"interval": "soon"}}}),
+    ("/metrics/authentication", {"metrics": {"authentication": "no"}}),
+    (
+        "/metrics/podMonitor/tokenSecret",
+        {"metrics": {"podMonitor": {"tokenSecret": {"token": "secret"}}}},
+    ),
+    (
+        "/metrics/podMonitor/tokenSecret/name",
+        {"metrics": {"podMonitor": {"tokenSecret": {"name": "A B"}}}},
+    ),
+    (
+        "/metrics/podMonitor/tokenSecret/key",
+        {"metrics": {"podMonitor": {"tokenSecret": {"key": ""}}}},
+    ),
     ("/metrics/podMonitor/labels/a", {"metrics": {"podMonitor": {"labels": {"a": 1}}}}),
 ]
 

@@ -126,6 +126,7 @@ def start(operator_account: OperatorAccount, namespace: str, tmp_path: Path) -> 
             "KUBECONFIG": str(operator_account.kubeconfig),
             "HALIMEDE_NAMESPACES": namespace,
             "HALIMEDE_HTTP_PORT": "0",
+            "HALIMEDE_METRICS_AUTHENTICATION": "false",
             "HALIMEDE_LOG_FORMAT": "text",
             **settings,
         }

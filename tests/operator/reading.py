@@ -28,10 +28,12 @@ def condition(
     return "", "", ""
 
 
-def answer(process: Process, path: str) -> tuple[int, str]:
+def answer(process: Process, path: str, token: str | None = None) -> tuple[int, str]:
     """Return the status and the body of an HTTP endpoint."""
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    request = urllib.request.Request(f"http://127.0.0.1:{process.port}{path}", headers=headers)
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{process.port}{path}") as response:
+        with urllib.request.urlopen(request) as response:
             return response.status, response.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()

@@ -43,6 +43,7 @@ def test_everything_can_be_set() -> None:
         "HALIMEDE_WORKERS": "3",
         "HALIMEDE_RESYNC_SECONDS": "60",
         "HALIMEDE_HTTP_PORT": "0",
+        "HALIMEDE_METRICS_AUTHENTICATION": "false",
         "HALIMEDE_LOG_FORMAT": "TEXT",
         "HALIMEDE_LOG_LEVEL": "debug",
         "OTHER": "ignored",
@@ -65,6 +66,7 @@ def test_everything_can_be_set() -> None:
         workers=3,
         resync_seconds=60,
         http_port=0,
+        metrics_authentication=False,
         log_format="text",
         log_level="DEBUG",
     )

@@ -1,8 +1,11 @@
 """The operator's HTTP endpoints."""
 
+from http import HTTPStatus
+
 import aiohttp
 
 from halimede import telemetry
+from halimede.adapters.access_reviews import Denial
 from halimede.web import serve
 
 
@@ -32,3 +35,31 @@ async def test_metrics_are_served_as_prometheus_reads_them() -> None:
     ):
         assert "halimede_queue_depth 3.0" in await answer.text()
         assert answer.headers["Content-Type"].startswith("text/plain")
+
+
+async def test_a_denial_is_answered_with_its_reason() -> None:
+    """The status and the reason are those of the denial; 401 says how to authenticate."""
+    denials: dict[str | None, Denial | None] = {
+        None: Denial(HTTPStatus.UNAUTHORIZED, "a token is required"),
+        "Bearer other": Denial(HTTPStatus.FORBIDDEN, "other may not"),
+        "Bearer reader": None,
+    }
+
+    async def find_denial(authorization: str | None) -> Denial | None:
+        return denials[authorization]
+
+    async with (
+        serve(0, healthy=lambda: None, ready=lambda: None, find_denial=find_denial) as port,
+        aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client,
+    ):
+        async with client.get("/metrics") as answer:
+            assert (answer.status, await answer.text()) == (401, "a token is required\n")
+            assert answer.headers["WWW-Authenticate"] == "Bearer"
+        headers = {"Authorization": "Bearer other"}
+        async with client.get("/metrics", headers=headers) as answer:
+            assert (answer.status, await answer.text()) == (403, "other may not\n")
+            assert "WWW-Authenticate" not in answer.headers
+        headers = {"Authorization": "Bearer reader"}
+        async with client.get("/metrics", headers=headers) as answer:
+            assert answer.status == 200
+            assert "halimede_queue_depth" in await answer.text()

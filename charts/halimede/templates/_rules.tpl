@@ -49,6 +49,16 @@
   verbs: [list, watch]
 {{- end -}}
 
+{{- /* What it needs to find out who may read its metrics: two of the rights of system:auth-delegator. */ -}}
+{{- define "halimede.reviewRules" -}}
+- apiGroups: [authentication.k8s.io]
+  resources: [tokenreviews]
+  verbs: [create]
+- apiGroups: [authorization.k8s.io]
+  resources: [subjectaccessreviews]
+  verbs: [create]
+{{- end -}}
+
 {{- /* What it needs in its own namespace: the Lease by which its replicas agree on a leader. */ -}}
 {{- define "halimede.leaseRules" -}}
 - apiGroups: [coordination.k8s.io]

@@ -159,6 +159,13 @@ class KubeCluster:
         path = kind.path(manifest["metadata"]["namespace"], manifest["metadata"]["name"])
         return await self._request("PUT", f"{path}?fieldManager={MANAGER}", manifest)
 
+    async def review(self, kind: Kind, spec: Manifest) -> Manifest:
+        """Create a review, such as a TokenReview, which is not stored; return its status."""
+        review = {"apiVersion": kind.api_version, "kind": kind.name, "spec": spec}
+        answer = await self._request("POST", kind.path(None), review)
+        status: Manifest = answer.get("status") or {}
+        return status
+
     async def list_versions(self, kind: Kind, namespaces: Iterable[str]) -> Listing:
         """List what our watch of *kind* should deliver, without bodies. No namespaces: all.
 
