@@ -11,10 +11,13 @@ from halimede.judge.query_policy import CustomQueryScope, Matchers, QueryPolicy
 from halimede.log import LogFormat, LogLevel
 from halimede.render.images import NetworkSettings, Peers, Platform
 from halimede.render.peers import parse_peers
+from halimede.render.spec_policy import PodTemplatePolicy, SpecPolicy
 
 LOG_FORMATS: tuple[LogFormat, ...] = get_args(LogFormat)
 LOG_LEVELS: tuple[LogLevel, ...] = get_args(LogLevel)
 
+_ENTRY = re.compile(r"[A-Za-z0-9][-A-Za-z0-9._/]*\*?|\*", re.ASCII)
+"""A name of an annotation or a ServiceAccount, or the beginning of one."""
 _MATCHER = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=([A-Za-z0-9._:/-]{1,128})", re.ASCII)
 
 C = TypeVar("C", bound=str)
@@ -61,6 +64,14 @@ class Settings:
     """HALIMEDE_NETWORK_CLIENTS: the same for models of `expose.type: Service`."""
     network_monitoring: Peers = ()
     """HALIMEDE_NETWORK_MONITORING: the same for Triton's metrics."""
+    pod_template: PodTemplatePolicy = PodTemplatePolicy.RESTRICTED
+    """HALIMEDE_POD_TEMPLATE: what `spec.podTemplate` may change: Full, Restricted or None."""
+    ingress_annotations: tuple[str, ...] = ()
+    """HALIMEDE_INGRESS_ANNOTATIONS: annotations that Ingresses may have besides the harmless ones,
+    separated by commas; a `*` at the end stands for any rest."""
+    service_accounts: tuple[str, ...] = ()
+    """HALIMEDE_SERVICE_ACCOUNTS: ServiceAccounts that pods of models may have besides `default`,
+    in the same form."""
     lease: tuple[str, str] | None = None
     """HALIMEDE_LEASE: `namespace/name` of the Lease by which several replicas agree on a leader;
     empty: this is the only one."""
@@ -127,6 +138,14 @@ class Settings:
             network_gateway=_peers("network_gateway", env_values),
             network_clients=_peers("network_clients", env_values),
             network_monitoring=_peers("network_monitoring", env_values),
+            pod_template=_choice(
+                "pod_template",
+                env_values,
+                default=defaults.pod_template,
+                of=tuple(PodTemplatePolicy),
+            ),
+            ingress_annotations=_entries("ingress_annotations", env_values),
+            service_accounts=_entries("service_accounts", env_values),
             lease=_lease(env_values.get("lease")),
             lease_seconds=_int_between(
                 "lease_seconds", env_values, default=defaults.lease_seconds, low=6, high=300
@@ -157,6 +176,7 @@ class Settings:
             self.triton_repository,
             self.sha256_required,
             network if self.network_policies else None,
+            SpecPolicy(self.pod_template, self.ingress_annotations, self.service_accounts),
         )
 
     def query_policy(self) -> QueryPolicy:
@@ -170,6 +190,18 @@ class Settings:
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _entries(name: str, values: Mapping[str, str]) -> tuple[str, ...]:
+    text = values.get(name, "")
+    entries = _names(text)
+    for entry in entries:
+        if _ENTRY.fullmatch(entry) is None:
+            raise SettingsError(
+                f"HALIMEDE_{name.upper()} is {text!r}: {entry!r} is not a name; write names such"
+                " as a/b, and '*' only at the end, for all names that begin so"
+            )
+    return entries
 
 
 def _url(text: str | None) -> str | None:

@@ -130,6 +130,7 @@ BY_GATEWAY: Manifest = {
         "revisionHistoryLimit": 10,
         "rollbackWindowRevisions": 0,
     },
+    "serviceAccountName": "models.digits",
     "podTemplate": {"spec": {"nodeSelector": {"zone": "a"}}},
 }
 """All fields that are valid with a Gateway."""

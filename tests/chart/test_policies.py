@@ -243,7 +243,7 @@ def test_policies_have_no_type_errors(
         for one in listed["items"]
         if operator_account.user.rpartition(":")[2] in one["metadata"]["name"]
     ]
-    assert checked == [[], [], []]
+    assert checked == [[], [], [], []]
 
 
 @pytest.mark.parametrize("namespace", ["kube-system", NAMESPACE])

@@ -1,10 +1,13 @@
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from halimede.judge.query_policy import CustomQueryScope
+from halimede.render.spec_policy import PodTemplatePolicy
 from halimede.settings import Settings
+from halimede.validation.allowed_names import HARMLESS
 from tests.chart.rendering import CHART, REQUIRED, Helm
 from tests.support.network_policies import Endpoint, accepts, reaches
 
@@ -24,6 +27,9 @@ EVERYTHING: dict[str, Any] = {
         },
         "tritonRepository": "registry.example.com/tritonserver",
         "sha256Required": True,
+        "podTemplate": "None",
+        "ingressAnnotations": ["cert-manager.io/issuer", "example.com/*"],
+        "serviceAccounts": ["models", "team-*"],
         "leaseSeconds": 30,
         "workers": 3,
         "resyncSeconds": 60,
@@ -42,6 +48,7 @@ EVERYTHING: dict[str, Any] = {
         "protectSpec": False,
         "protectObjects": False,
         "verifyCommands": False,
+        "verifySpecs": False,
         "userRoles": False,
     },
     "serviceAccount": {"annotations": {"example.com/role": "reader"}},
@@ -151,6 +158,9 @@ def test_the_operator_can_read_its_environment(helm: Helm) -> None:
         network_gateway=({"namespaceSelector": {"matchLabels": {"name": "gateway"}}},),
         network_clients=({"podSelector": {}},),
         network_monitoring=({"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"]}},),
+        pod_template=PodTemplatePolicy.NONE,
+        ingress_annotations=("cert-manager.io/issuer", "example.com/*"),
+        service_accounts=("models", "team-*"),
         lease=("halimede-system", "h-halimede"),
         lease_seconds=30,
         workers=3,
@@ -168,6 +178,18 @@ def test_the_chart_has_the_defaults_of_the_operator(helm: Helm) -> None:
     image = f"{REQUIRED['image']['repository']}:0.1.0"
     lease = ("halimede-system", "h-halimede")
     assert Settings.from_env(environment) == replace(Settings(), image=image, lease=lease)
+
+
+def test_the_policy_has_the_harmless_annotations_of_the_operator(helm: Helm) -> None:
+    """Exactly those."""
+    expressions = [
+        variable["expression"]
+        for policy in helm.rendered({}).of_kind("ValidatingAdmissionPolicy")
+        for variable in policy["spec"].get("variables", ())
+        if variable["name"] == "otherAnnotations"
+    ]
+    (listed,) = re.findall(r"name in \[(.*?)\]", "".join(expressions))
+    assert listed.replace("'", "").split(",") == list(HARMLESS)
 
 
 def test_off_may_be_written_without_quotes(helm: Helm) -> None:

@@ -132,7 +132,7 @@ def test_what_is_applied_once_is_left_alone(
     api_server: Cluster, namespace: str, start: Start
 ) -> None:
     """Given values that the API server drops or rewrites, nothing is applied twice."""
-    process = start()
+    process = start(HALIMEDE_POD_TEMPLATE="Full")
     scaled = {"minReplicas": 2, "maxReplicas": 3, "metrics": METRICS}
     _apply(api_server, model("m", namespace, podTemplate=TEMPLATE, autoscaling=scaled))
     wait_until(lambda: _children(api_server, namespace), lambda found: len(found) == NUMBER)
@@ -192,10 +192,10 @@ def test_a_failed_apply_is_reported_and_retried(
 ) -> None:
     """The API server's message is in a condition and an Event until the spec is corrected."""
     start()
-    wrong = {"spec": {"dnsPolicy": "Wrong"}}
+    wrong = {"spec": {"tolerations": [{"key": "a", "operator": "Wrong"}]}}
     _apply(api_server, model("m", namespace, podTemplate=wrong))
     _wait_for_reason(api_server, namespace, "ApplyFailed")
-    assert "dnsPolicy" in condition(api_server, namespace, "Ready")[2]
+    assert "tolerations" in condition(api_server, namespace, "Ready")[2]
     shown = ("events", "-n", namespace, "--for=modeldeployment.halimede.dev/m")
     wait_until(lambda: api_server.kubectl(*shown), lambda events: "ApplyFailed" in events)
     _apply(api_server, model("m", namespace))

@@ -10,9 +10,12 @@ from halimede.api.base import Manifest
 from halimede.judge.query_policy import CustomQueryScope, QueryPolicy
 from halimede.plan.planner import AFTER_WRITES_SECONDS
 from halimede.plan.renderer import Renderer
+from halimede.render.spec_policy import PodTemplatePolicy, SpecPolicy
 from harness.fake_behaviour import Behaviour
-from harness.fake_cluster import FakeCluster
+from harness.fake_cluster import PLATFORM, FakeCluster
 from harness.fake_spec import SPEC
+
+ANY_SPEC = SpecPolicy(PodTemplatePolicy.FULL, ("*",), ("*",))
 
 
 def first(change: Any = None, **behaviour: Any) -> FakeCluster:
@@ -104,6 +107,40 @@ def test_queries_that_are_no_longer_allowed(scope: CustomQueryScope, *, mid_cana
     assert "spec.rollout.analysis.metrics[paid]" in cluster.message("Ready")
     assert (cluster.weights[-1], cluster.stable, cluster.lost) == before
     cluster.edit(lambda spec: spec["rollout"]["analysis"].pop("metrics")).until(cluster.ready)
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"podTemplate": {"spec": {"hostNetwork": True}}}, "spec.podTemplate.spec.hostNetwork: "),
+        ({"serviceAccountName": "admin"}, "spec.serviceAccountName: "),
+        (
+            {
+                "expose": {
+                    "type": "Ingress",
+                    "ingress": {"host": "a.example.com", "annotations": {"a": "b"}},
+                },
+            },
+            "spec.expose.ingress.annotations[a]: ",
+        ),
+    ],
+)
+def test_specs_that_are_no_longer_allowed(fields: Manifest, path: str) -> None:
+    """Given a stricter operator, the field is named, and stable serves unchanged pods."""
+    cluster = FakeCluster(platform=replace(PLATFORM, specs=ANY_SPEC))
+    cluster.spec |= fields
+    cluster.spec["rollout"]["analysis"] = {"provider": "None"}
+    cluster.until(cluster.ready)
+    before = (cluster.stable, cluster.lost, len(cluster.writes))
+    cluster.platform = PLATFORM
+    cluster.run(600)
+    assert cluster.condition("Ready") == ("False", "InvalidSpec")
+    assert cluster.condition("Available") == ("True", "Serving")
+    assert cluster.message("Ready").startswith(path)
+    assert (cluster.stable, cluster.lost, len(cluster.writes)) == before
+    cluster.platform = replace(PLATFORM, specs=ANY_SPEC)
+    cluster.until(cluster.ready)
+    assert cluster.stable == before[0]
 
 
 def test_missing_config_map() -> None:

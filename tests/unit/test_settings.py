@@ -7,6 +7,7 @@ import pytest
 from halimede.adapters.errors import SettingsError
 from halimede.adapters.prometheus import MAX_RESPONSE_MEBIBYTES
 from halimede.judge.query_policy import CustomQueryScope, QueryPolicy
+from halimede.render.spec_policy import PodTemplatePolicy, SpecPolicy
 from halimede.settings import Settings
 
 
@@ -40,6 +41,9 @@ def test_everything_can_be_set() -> None:
         "HALIMEDE_NETWORK_GATEWAY": '[{"namespaceSelector": {}, "podSelector": {}}]',
         "HALIMEDE_NETWORK_CLIENTS": '[{"podSelector": {}}, {"ipBlock": {"cidr": "10.0.0.0/8"}}]',
         "HALIMEDE_NETWORK_MONITORING": "[]",
+        "HALIMEDE_POD_TEMPLATE": "none",
+        "HALIMEDE_INGRESS_ANNOTATIONS": "cert-manager.io/issuer, example.com/*,",
+        "HALIMEDE_SERVICE_ACCOUNTS": "*",
         "HALIMEDE_WORKERS": "3",
         "HALIMEDE_RESYNC_SECONDS": "60",
         "HALIMEDE_HTTP_PORT": "0",
@@ -63,6 +67,9 @@ def test_everything_can_be_set() -> None:
         network_policies=False,
         network_gateway=({"namespaceSelector": {}, "podSelector": {}},),
         network_clients=({"podSelector": {}}, {"ipBlock": {"cidr": "10.0.0.0/8"}}),
+        pod_template=PodTemplatePolicy.NONE,
+        ingress_annotations=("cert-manager.io/issuer", "example.com/*"),
+        service_accounts=("*",),
         workers=3,
         resync_seconds=60,
         http_port=0,
@@ -96,6 +103,10 @@ def test_everything_can_be_set() -> None:
             '[{"podSelector": {}, "ipBlock": {"cidr": "10.0.0.0/8"}}]',
             "item 0 is not a peer",
         ),
+        ("HALIMEDE_POD_TEMPLATE", "some", "Full, Restricted, None"),
+        ("HALIMEDE_INGRESS_ANNOTATIONS", "a,*/b", "'*/b' is not a name"),
+        ("HALIMEDE_INGRESS_ANNOTATIONS", "a'", "is not a name"),
+        ("HALIMEDE_SERVICE_ACCOUNTS", "a*b", "'*' only at the end"),
         ("HALIMEDE_PROMETHEUS_MAX_RESPONSE_MEBIBYTES", "0", "from 1 to 256"),
         ("HALIMEDE_PROMETHEUS_CUSTOM_QUERIES", "some", "Off, Namespaced, Full"),
         ("HALIMEDE_PROMETHEUS_MATCHERS", "cluster", "'cluster' is not a label and its value"),
@@ -125,9 +136,17 @@ def test_rendering_uses_the_configured_images() -> None:
     )
 
 
-def test_validation_uses_the_demand_of_a_digest() -> None:
+def test_validation_uses_what_is_demanded_of_specs() -> None:
     """The platform has it."""
     assert Settings.from_env({"HALIMEDE_SHA256_REQUIRED": "true"}).platform().sha256_required
+    env = {
+        "HALIMEDE_POD_TEMPLATE": "Full",
+        "HALIMEDE_INGRESS_ANNOTATIONS": "a",
+        "HALIMEDE_SERVICE_ACCOUNTS": "b",
+    }
+    specs = SpecPolicy(PodTemplatePolicy.FULL, ("a",), ("b",))
+    assert Settings.from_env(env).platform().specs == specs
+    assert Settings().platform().specs == SpecPolicy()
 
 
 def test_queries_are_limited_as_configured() -> None:

@@ -71,3 +71,33 @@ spec:
   policyName: {{ .name }}
   validationActions: {{ toJson .actions }}
 {{- end -}}
+
+{{- /* A list of texts as a list in CEL; in YAML it needs no quotes. */ -}}
+{{- define "halimede.celList" -}}
+{{- toJson . | replace "\"" "'" -}}
+{{- end -}}
+
+{{- /* CEL: whether .name, an expression, is among the texts .entries; one with * at its end stands for all names like it. */ -}}
+{{- define "halimede.celIsListed" -}}
+{{- $names := list -}}
+{{- $beginnings := list -}}
+{{- range .entries -}}
+{{- if hasSuffix "*" . -}}
+{{- $beginnings = append $beginnings (trimSuffix "*" .) -}}
+{{- else -}}
+{{- $names = append $names . -}}
+{{- end -}}
+{{- end -}}
+{{- $listed := printf "%s in %s" .name (include "halimede.celList" $names) -}}
+{{- range $beginnings -}}
+{{- $listed = printf "%s || %s.startsWith('%s')" $listed $.name . -}}
+{{- end -}}
+({{ $listed }})
+{{- end -}}
+
+{{- /* The annotations of Ingresses that are always allowed, as in operator/halimede/validation/allowed_names.py. */ -}}
+{{- define "halimede.harmlessAnnotations" -}}
+{{- range list "allowlist-source-range" "cors-allow-credentials" "cors-allow-headers" "cors-allow-methods" "cors-allow-origin" "cors-expose-headers" "cors-max-age" "denylist-source-range" "enable-cors" "force-ssl-redirect" "limit-burst-multiplier" "limit-connections" "limit-rate" "limit-rate-after" "limit-rpm" "limit-rps" "load-balance" "proxy-body-size" "proxy-buffering" "proxy-connect-timeout" "proxy-next-upstream" "proxy-next-upstream-timeout" "proxy-next-upstream-tries" "proxy-read-timeout" "proxy-request-buffering" "proxy-send-timeout" "ssl-redirect" "whitelist-source-range" }}
+- nginx.ingress.kubernetes.io/{{ . }}
+{{- end -}}
+{{- end -}}

@@ -32,3 +32,5 @@ LIST_SET: dict[str, Any] = {"x-kubernetes-list-type": "set"}
 _LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 HOST = rf"^(\*\.)?{_LABEL}(\.{_LABEL})*$"
 """A hostname; its first label may be `*`."""
+DNS_SUBDOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+"""The name of an object (RFC 1123, `IsDNS1123Subdomain` of apimachinery)."""

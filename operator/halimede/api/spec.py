@@ -8,7 +8,7 @@ from halimede.api.base import ApiModel
 from halimede.api.expose import Expose
 from halimede.api.model import Model
 from halimede.api.rollout import Rollout
-from halimede.api.rules import rule, rules
+from halimede.api.rules import DNS_SUBDOMAIN, rule, rules
 from halimede.api.runtime import Autoscaling, Drain, Gpu, Probes, Resources, Runtime
 
 _SCALE = (
@@ -244,6 +244,12 @@ class ModelDeploymentSpec(ApiModel):
     """How a pod terminates without losing a request."""
     rollout: Rollout = Rollout()
     """How a new revision is rolled out."""
+    service_account_name: Annotated[str | None, Field(pattern=DNS_SUBDOMAIN, max_length=253)] = (
+        None
+    )
+    """ServiceAccount of the pods, for the image pull Secrets and the workload identity that come
+    with it. No token of it is mounted. Names other than `default` need the administrator's
+    permission."""
     pod_template: dict[str, Any] | None = None
     """Strategic merge patch for the rendered pod template (`metadata` and `spec` of a pod), for
     settings that have no field here. Triton's container is named `triton`, the init container that

@@ -88,8 +88,14 @@ def _manifests(
     config_maps: dict[str, Manifest],
     policy: QueryPolicy,
 ) -> tuple[Manifest, ...]:
-    required = platform.sha256_required
-    if violations := find_violations(md, config_maps, policy, sha256_required=required):
+    violations = find_violations(
+        md,
+        config_maps,
+        policy,
+        sha256_required=platform.sha256_required,
+        specs=platform.specs,
+    )
+    if violations:
         raise InvalidManifestError(" ".join(f"{violation}." for violation in violations))
     target = render_revision(md, platform, config_maps)
     replicas = None if md.spec.autoscaling else md.spec.replicas

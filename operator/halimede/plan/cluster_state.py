@@ -104,7 +104,13 @@ def pod_start_times(observed: Observed) -> dict[str, float]:
 def with_remedy(md: ModelDeployment, found: PodProblem) -> str:
     """Return the message with the field that causes the problem, and what to do about it."""
     secret, namespace = md.spec.model.secret_name, md.metadata.namespace
+    account = md.spec.service_account_name
     match found.cause:
+        case NotReadyReason.INVALID_POD if account and _no_account(account) in found.message:
+            return (
+                f"spec.serviceAccountName: {found.message}. Create it: kubectl --namespace"
+                f" {namespace} create serviceaccount {account}"
+            )
         case NotReadyReason.MISSING_SECRET if secret is not None and secret in found.message:
             return (
                 f"spec.model.secretName: {found.message}. Create it: kubectl --namespace"
@@ -116,6 +122,11 @@ def with_remedy(md: ModelDeployment, found: PodProblem) -> str:
             return f"spec.runtime: the image cannot be pulled: {found.message}"
         case _:
             return found.message
+
+
+def _no_account(name: str) -> str:
+    """Return what the admission plugin ServiceAccount says if there is no such account."""
+    return f'serviceaccount "{name}" not found'
 
 
 def revision_of(manifest: Manifest) -> RevisionHash | None:

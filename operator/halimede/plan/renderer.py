@@ -101,18 +101,16 @@ class Renderer:
         self, key: RenderKey, platform: Platform, inputs: Inputs
     ) -> tuple[Violation, ...]:
         """Find what is wrong with a spec: see `validation.spec.find_violations`."""
-        required = platform.sha256_required
-        if inputs:  # a ConfigMap changes without the spec
+        required, specs = platform.sha256_required, platform.specs
+
+        def find() -> tuple[Violation, ...]:
             return spec.find_violations(
-                key.deployment, inputs, self.policy, sha256_required=required
+                key.deployment, inputs, self.policy, sha256_required=required, specs=specs
             )
-        return self._get(
-            key,
-            ("violations", required),
-            lambda: spec.find_violations(
-                key.deployment, inputs, self.policy, sha256_required=required
-            ),
-        )
+
+        if inputs:  # a ConfigMap changes without the spec
+            return find()
+        return self._get(key, ("violations", required, specs), find)
 
     def render_revision(self, key: RenderKey, platform: Platform, inputs: Inputs) -> Revision:
         """Render the revision of a spec: see `render.revision.render_revision`."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from halimede.api.base import Manifest
+from halimede.render.spec_policy import DEFAULT_POLICY, SpecPolicy
 
 Peers = tuple[Manifest, ...]
 """Peers of a rule (`NetworkPolicyPeer` of `networking.k8s.io/v1`); empty: any address."""
@@ -32,3 +33,5 @@ class Platform:
     """Whether specs without `model.sha256` are invalid."""
     network: NetworkSettings | None = None
     """The settings of NetworkPolicies; None: there are none."""
+    specs: SpecPolicy = DEFAULT_POLICY
+    """What specs may contain."""

@@ -18,7 +18,12 @@ CONFIG_KEY = "config.pbtxt"
 RECORD_KEY = "revision.json"
 HASH_DIGITS = 8
 """Hex digits of the digest in names. So few can collide, so the digest decides what is equal."""
-POD_FIELDS = frozenset({"model", "runtime", "resources", "gpu", "probes", "drain", "pod_template"})
+POD_FIELDS = frozenset(
+    {
+        *("model", "runtime", "resources", "gpu", "probes", "drain"),
+        *("service_account_name", "pod_template"),
+    }
+)
 """The fields of the spec that a revision is rendered from."""
 
 

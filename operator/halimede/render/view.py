@@ -44,6 +44,8 @@ class PodView:
     pre_stop_seconds: int
     grace_seconds: int
     shared_memory: str
+    service_account: str | None
+    """None: `default`, of which Kubernetes sets the name."""
     toleration: str | None
     """Key of the taint of nodes with GPUs; None without GPUs."""
     fetcher_image: str
@@ -87,6 +89,7 @@ def pod_view(
         + spec.drain.exit_timeout_seconds
         + KILL_MARGIN_SECONDS,
         shared_memory=_shared_memory(config),
+        service_account=spec.service_account_name,
         toleration=_toleration(spec.gpu),
         fetcher_image=platform.halimede_image,
         fetch_args=_fetch_args(spec, model, source),

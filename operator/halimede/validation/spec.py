@@ -27,9 +27,12 @@ from halimede.render.config_pbtxt import (
     model_config,
 )
 from halimede.render.field_types import mistyped
+from halimede.render.spec_policy import DEFAULT_POLICY, SpecPolicy
 from halimede.render.view import files, model_name
+from halimede.validation.allowed_names import find_disallowed_names
 from halimede.validation.model_files import find_file_violations
 from halimede.validation.pod_template import find_patch_violations
+from halimede.validation.restricted_template import find_policy_violations
 
 ANY_REVISION = "00000000"
 """Stands for the revision in a query that is checked: every revision is eight hex digits."""
@@ -64,6 +67,7 @@ def find_violations(
     policy: QueryPolicy = NAMESPACED_ONLY,
     *,
     sha256_required: bool = False,
+    specs: SpecPolicy = DEFAULT_POLICY,
 ) -> tuple[Violation, ...]:
     """Return everything that prevents the spec from being rendered; empty: it can be.
 
@@ -72,6 +76,7 @@ def find_violations(
         inputs: The ConfigMaps that it reads.
         policy: The administrator's settings for queries.
         sha256_required: Whether every model must have a digest (`Platform.sha256_required`).
+        specs: What the administrator allows in specs (`Platform.specs`).
     """
     unbounded = tuple(_free_form(md))
     if unbounded:  # the other checks need not cope with any size and depth
@@ -82,9 +87,10 @@ def find_violations(
         _config(md),
         _runtime(md),
         _rollout(md),
-        _pod_template(md),
+        _pod_template(md, specs),
         _autoscaling(md),
         _queries(md, policy),
+        _names(md, specs),
     )
     return tuple(violation for violations in checks for violation in violations)
 
@@ -254,9 +260,16 @@ def _rollout(md: ModelDeployment) -> Iterator[Violation]:
         yield Violation(f"{path}.blueGreen.previewHostnames", message, "choose another hostname")
 
 
-def _pod_template(md: ModelDeployment) -> Iterator[Violation]:
-    for path, message, cure in find_patch_violations(md.spec.pod_template or {}):
-        yield Violation(path, message, cure)
+def _pod_template(md: ModelDeployment, specs: SpecPolicy) -> Iterator[Violation]:
+    patch = md.spec.pod_template or {}
+    invalid = tuple(find_patch_violations(patch))
+    for violation in invalid or find_policy_violations(patch, specs.pod_template):
+        yield Violation(*violation)
+
+
+def _names(md: ModelDeployment, specs: SpecPolicy) -> Iterator[Violation]:
+    for violation in find_disallowed_names(md, specs):
+        yield Violation(*violation)
 
 
 def _autoscaling(md: ModelDeployment) -> Iterator[Violation]:

@@ -1,12 +1,14 @@
 """Reading manifests from files, and the errors of invalid ones."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from halimede.cli.manifests import InvalidManifestError, load_documents, parse_model_deployments
 from halimede.cli.render import render_manifests
 from halimede.judge.query_policy import CustomQueryScope, QueryPolicy
+from halimede.render.spec_policy import SpecPolicy
 from harness.fake_cluster import PLATFORM
 
 SPEC = """
@@ -183,3 +185,12 @@ def test_queries_are_checked_as_the_operator_is_configured() -> None:
     with pytest.raises(InvalidManifestError, match="selects by namespace"):
         render_manifests(text, PLATFORM)
     assert render_manifests(text, PLATFORM, QueryPolicy(custom=CustomQueryScope.FULL))
+
+
+def test_specs_are_checked_as_the_operator_is_configured() -> None:
+    """What the default rejects, another setting of the environment may allow."""
+    text = f"{MODEL}  serviceAccountName: models\n---\n{CONFIG_MAP}"
+    with pytest.raises(InvalidManifestError, match=r"spec\.serviceAccountName: the operator"):
+        render_manifests(text, PLATFORM)
+    allowing = replace(PLATFORM, specs=SpecPolicy(service_accounts=("models",)))
+    assert "serviceAccountName: models" in render_manifests(text, allowing)

@@ -21,6 +21,7 @@ CHANGES: dict[str, Any] = {
     "probes": {"startupTimeoutSeconds": 700},
     "drain": {"exitTimeoutSeconds": 31},
     "rollout": {"strategy": "BlueGreen", "progressDeadlineSeconds": 60},
+    "serviceAccountName": "models",
     "podTemplate": {"spec": {"nodeSelector": {"pool": "a"}}},
 }
 ROWS = table("docs/upgrade.md", "| field of the spec | new revision |")

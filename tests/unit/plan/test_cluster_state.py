@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from halimede.api.base import Manifest
 from halimede.api.reasons import NotReadyReason
-from halimede.plan.cluster_state import summarise
+from halimede.plan.cluster_state import summarise, with_remedy
+from halimede.plan.pod_problems import PodProblem
 from halimede.plan.renderer import Renderer
 from harness.fake_cluster import FakeCluster
 
@@ -160,3 +161,19 @@ def test_ended_pods_of_other_revisions_do_not_count() -> None:
     before = summarise(observed, Renderer(), (), ()).others
     observed = replace(observed, pods=(*observed.pods, *others))
     assert summarise(observed, Renderer(), (), ()).others == before + 1
+
+
+def test_a_missing_account_is_named_with_its_remedy() -> None:
+    """Kubernetes creates no pod without it; of another name, the message stays as it is."""
+    message = (
+        'pods "digits-0123abcd-" is forbidden: error looking up service account ml/models:'
+        ' serviceaccount "models" not found'
+    )
+    md = FakeCluster().observe().deployment
+    found = PodProblem(NotReadyReason.INVALID_POD, message)
+    named = md.evolve(spec=md.spec.evolve(service_account_name="models"))
+    assert with_remedy(named, found) == (
+        f"spec.serviceAccountName: {message}. Create it: kubectl --namespace ml create"
+        " serviceaccount models"
+    )
+    assert with_remedy(md, found) == message

@@ -51,3 +51,13 @@ def test_a_volume_can_have_another_limit() -> None:
     volumes = {one["name"]: one for one in rendered["spec"]["volumes"]}
     assert volumes["tmp"]["emptyDir"] == {"sizeLimit": "50Gi"}
     assert volumes["model"]["emptyDir"] == {"sizeLimit": "10Gi"}
+
+
+def test_pods_have_the_account_of_the_spec_and_no_token() -> None:
+    """Without one, the field is absent, as in the pods of earlier versions."""
+    template = render_revision(digits(), PLATFORM, INPUTS).pod_template
+    assert "serviceAccountName" not in template["spec"]
+    named = render_revision(digits(serviceAccountName="models"), PLATFORM, INPUTS).pod_template
+    added = {"serviceAccountName": "models"}
+    assert named == template | {"spec": template["spec"] | added}
+    assert named["spec"]["automountServiceAccountToken"] is False

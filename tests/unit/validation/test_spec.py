@@ -5,13 +5,22 @@ from typing import Any
 import pytest
 
 from halimede.judge.query_policy import NAMESPACED_ONLY, CustomQueryScope, QueryPolicy
+from halimede.render.spec_policy import DEFAULT_POLICY, PodTemplatePolicy, SpecPolicy
 from halimede.validation.spec import find_violations
 from tests.unit.render.resources import INPUTS, digits
 
 
-def violations(inputs: Any = INPUTS, policy: QueryPolicy = NAMESPACED_ONLY, **spec: Any) -> str:
+def violations(
+    inputs: Any = INPUTS,
+    policy: QueryPolicy = NAMESPACED_ONLY,
+    specs: SpecPolicy = DEFAULT_POLICY,
+    **spec: Any,
+) -> str:
     """Return the errors of a spec as text."""
-    return "\n".join(map(str, find_violations(digits(**spec), inputs, policy)))
+    return "\n".join(map(str, find_violations(digits(**spec), inputs, policy, specs=specs)))
+
+
+FULL = SpecPolicy(pod_template=PodTemplatePolicy.FULL)
 
 
 def pbtxt(text: str) -> dict[str, Any]:
@@ -278,7 +287,7 @@ def test_types_of_a_pod_template_that_is_good() -> None:
             ],
         },
     }
-    assert violations(podTemplate=template) == ""
+    assert violations(specs=FULL, podTemplate=template) == ""
 
 
 def test_types_of_an_autoscaler() -> None:
@@ -315,7 +324,7 @@ def test_pod_template_that_is_good() -> None:
             "volumes": [{"name": "scratch", "emptyDir": {}}],
         },
     }
-    assert violations(podTemplate=template) == ""
+    assert violations(specs=FULL, podTemplate=template) == ""
 
 
 @pytest.mark.parametrize(
