@@ -32,8 +32,8 @@ unit: $(VENV)/ready ## Run the unit tests only: no lint, no server, no simulatio
 	$(RUN) pytest -n auto --quiet operator tests/unit tests/golden
 
 # What needs no server keeps every processor busy; what needs one mostly waits. So simulations, which
-# take the most processor time, run beside everything else, with what it leaves idle. Their
-# coverage is not measured, as that doubles their time.
+# take the most processor time, run beside everything else, with what it leaves idle. Their coverage
+# and that of the scenarios is not measured, as that doubles their time.
 WITHOUT_SERVERS := operator tests/unit tests/golden tests/scenarios
 SIMULATIONS := tests/simulations
 WORKERS ?= 3

@@ -80,9 +80,9 @@ def test_a_long_life_leaves_a_small_status() -> None:
         assert cluster.rollout is not None
         cluster.command(f"abort:{cluster.rollout.revision}@{number:018}")
         cluster.until(lambda: cluster.state is None)
-    cluster.model(50).until(lambda: cluster.state is State.ANALYSING).run(900)
+    cluster.model(50).until(lambda: cluster.state is State.ANALYSING).run(300)
     early = size(cluster.status)
-    cluster.run(1800)
+    cluster.run(600)
     status = cluster.parsed
     lists = (
         status.warm_revisions,
