@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from localcluster.cluster import Cluster
+from tests.e2e.faults.killable_operator import KillableOperator, start_killable_operator
 from tests.support.clusters import start_with_halimede
 
 
@@ -14,3 +16,10 @@ def cluster() -> Iterator[Cluster]:
     """Start a complete cluster with Halimede."""
     with start_with_halimede(f"faults-{os.getpid()}") as started:
         yield started
+
+
+@pytest.fixture
+def operator(cluster: Cluster, tmp_path: Path) -> Iterator[KillableOperator]:
+    """Run the operator with kill points that the test sets."""
+    with start_killable_operator(cluster, tmp_path) as running:
+        yield running

@@ -1,13 +1,14 @@
-"""An operator whose leader is killed right after chosen writes."""
+"""An operator whose leader is killed, or suspended, right after chosen writes."""
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from tests.e2e.faults.api_proxy import Write, proxy_api_server
 from tests.support.waiting import wait_until
 
 DEPLOYMENT = "deployment/halimede"
+LEASE_SECONDS = 6
+"""The shortest duration of the Lease: each kill costs about as much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,10 @@ class KillPoint:
     hits: Callable[[Write], bool]
     holds: frozenset[str] = frozenset()
     """Resources whose writes are blocked, because they are sent concurrently with this one."""
+    state: State | None = None
+    """The state that the write stores; None: it stores none."""
+    suspends: bool = False
+    """Whether the operator is suspended instead, and continues with the response later."""
 
 
 def stored(state: State) -> KillPoint:
@@ -39,7 +46,12 @@ def stored(state: State) -> KillPoint:
         rollout = write.body.get("status", {}).get("rollout") or {}
         return write.resource == "modeldeployments/status" and rollout.get("state") == state
 
-    return KillPoint(f"the status {state}", hits)
+    return KillPoint(f"the status {state}", hits, state=state)
+
+
+def suspended(point: KillPoint) -> KillPoint:
+    """Suspend the operator where it would be killed."""
+    return replace(point, suspends=True)
 
 
 def applied(resource: str, *, before: Sequence[str] = ()) -> KillPoint:
@@ -78,10 +90,15 @@ class Replica:
     operator: "KillableOperator"
     log: Path
     process: subprocess.Popen[bytes] | None = None
+    sent: list[Write] = field(default_factory=list)
+    """Its writes, except those of the Lease, whether the API server executed them or not."""
+    suspended: bool = False
     _ended: bool = False
 
     def admit(self, write: Write) -> bool:
         """Block the writes that are sent concurrently with the one of the next kill."""
+        if write.resource != "leases":
+            self.sent.append(write)
         return self.operator.admit(write)
 
     def done(self, write: Write) -> bool:
@@ -106,6 +123,22 @@ class Replica:
             self.process.kill()
             self.process.wait()
 
+    def suspend(self) -> None:
+        """Suspend the process, as a machine that is paused does."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+        self.suspended = True
+
+    def resume(self) -> None:
+        """Let the process continue where it was suspended."""
+        assert self.process is not None
+        self.suspended = False
+        self.process.send_signal(signal.SIGCONT)
+
+    def said(self, text: str) -> bool:
+        """Return whether it has logged *text*."""
+        return text in self.log.read_text()
+
     def end(self) -> None:
         """Kill it without a restart."""
         self._ended = True
@@ -118,7 +151,7 @@ class KillableOperator:
 
     kill_points: list[KillPoint] = field(default_factory=list)
     killed_after: list[str] = field(default_factory=list)
-    """The writes after which it was killed."""
+    """The writes after which it was killed or suspended."""
     replicas: list[Replica] = field(default_factory=list)
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
@@ -128,11 +161,15 @@ class KillableOperator:
             return not (self.kill_points and write.resource in self.kill_points[0].holds)
 
     def done(self, write: Write, writer: Replica) -> bool:
-        """Kill the writer if this is the write of the next kill point."""
+        """Kill or suspend the writer if this is the write of the next kill point."""
         with self._turn:
             if not (self.kill_points and self.kill_points[0].hits(write)):
                 return True
-            self.killed_after.append(self.kill_points.pop(0).after)
+            point = self.kill_points.pop(0)
+            self.killed_after.append(point.after)
+            if point.suspends:
+                writer.suspend()
+                return True
             writer.kill()
             return False
 
@@ -188,6 +225,7 @@ def _environment(cluster: Cluster) -> dict[str, str]:
         **{one["name"]: one.get("value", "") for one in container["env"]},
         "HALIMEDE_PROMETHEUS_URL": cluster.prometheus_url,
         "HALIMEDE_HTTP_PORT": "0",
+        "HALIMEDE_LEASE_SECONDS": str(LEASE_SECONDS),
     }
 
 

@@ -1,10 +1,5 @@
 """The operator keeps no needed state in memory: it can be killed at any time."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from halimede.api.status import Outcome, State
 from localcluster.cluster import Cluster
 from tests.e2e.faults.killable_operator import (
@@ -12,7 +7,6 @@ from tests.e2e.faults.killable_operator import (
     applied,
     deleted,
     routed,
-    start_killable_operator,
     stored,
 )
 from tests.e2e.user import CROWD, User, kill_operator, operator_processes
@@ -46,13 +40,6 @@ PATIENT = {
     "rollout__progressDeadlineSeconds": 300,
 }
 """Longer deadlines, because pods may lack objects while the operator is down."""
-
-
-@pytest.fixture
-def operator(cluster: Cluster, tmp_path: Path) -> Iterator[KillableOperator]:
-    """Run the operator with kill points that the test sets."""
-    with start_killable_operator(cluster, tmp_path) as running:
-        yield running
 
 
 def test_another_replica_takes_over_after_each_kind_of_write(
