@@ -14,6 +14,8 @@ CHART = Path(__file__).parents[2] / "charts" / "halimede"
 
 Manifest = dict[str, Any]
 
+HOOK = "helm.sh/hook"
+
 REQUIRED: Manifest = {"image": {"repository": "registry.example.com/halimede"}}
 """The values that have no default."""
 
@@ -23,6 +25,9 @@ class Rendered:
     """The manifests rendered from one set of values."""
 
     manifests: tuple[Manifest, ...]
+    """What a release consists of."""
+    hooks: tuple[Manifest, ...] = ()
+    """What is created only while helm uninstalls the release."""
 
     def of_kind(self, *kinds: str) -> list[Manifest]:
         """Return the manifests of these kinds."""
@@ -98,5 +103,6 @@ class Helm:
         """
         finished = self.template({**REQUIRED, **values}, namespace)
         assert finished.returncode == 0, finished.stderr
-        documents = yaml.safe_load_all(finished.stdout)
-        return Rendered(tuple(document for document in documents if document))
+        documents = [one for one in yaml.safe_load_all(finished.stdout) if one]
+        hooks = tuple(one for one in documents if HOOK in one["metadata"].get("annotations", {}))
+        return Rendered(tuple(one for one in documents if one not in hooks), hooks)

@@ -101,3 +101,25 @@ spec:
 - nginx.ingress.kubernetes.io/{{ . }}
 {{- end -}}
 {{- end -}}
+
+{{- define "halimede.podSecurityContext" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{- define "halimede.containerSecurityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end -}}
+
+{{- /* The annotations of what is created after helm uninstall, and deleted again; its argument is the order. */ -}}
+{{- define "halimede.uninstallHook" -}}
+helm.sh/hook: post-delete
+helm.sh/hook-weight: {{ . | quote }}
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end -}}

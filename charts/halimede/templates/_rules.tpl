@@ -69,3 +69,10 @@
   resourceNames: [{{ include "halimede.fullname" . }}]
   verbs: [get, update]
 {{- end -}}
+
+{{- /* What the Job after helm uninstall needs: to remove the finalizer from ModelDeployments. */ -}}
+{{- define "halimede.uninstallRules" -}}
+- apiGroups: [halimede.dev]
+  resources: [modeldeployments]
+  verbs: [get, list, patch]
+{{- end -}}

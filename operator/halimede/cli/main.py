@@ -51,6 +51,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     render.set_defaults(command=_render)
     _add_advice(add)
+    remove = add(
+        "remove-finalizers",
+        "let ModelDeployments be deleted without the operator; their HTTPRoutes are not restored"
+        " (in a pod, or with your kubeconfig)",
+    )
+    remove.set_defaults(command=_remove_finalizers)
     return parser
 
 
@@ -153,3 +159,20 @@ def _explain(arguments: argparse.Namespace) -> int:
         sys.stderr.write(f"halimede: {error}\n")
         return 1
     return 0
+
+
+def _remove_finalizers(_: argparse.Namespace) -> int:
+    remove_all = import_module("halimede.cli.finalizers").remove_all
+    try:
+        results = asyncio.run(remove_all(Settings.from_env().namespaces))
+    except SettingsError:
+        raise
+    except OperatorError as error:
+        sys.stderr.write(f"halimede: {error}\n")
+        return 1
+    for key, failure in results.items():
+        if failure is None:
+            sys.stdout.write(f"{key}: removed the finalizer\n")
+        else:
+            sys.stderr.write(f"halimede: {key}: the finalizer is not removed: {failure}\n")
+    return int(any(results.values()))

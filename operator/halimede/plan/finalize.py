@@ -69,6 +69,24 @@ def plan_deletion(gone: Deletion, routes: Routes, now: float) -> Plan:
     )
 
 
+def finalizer_patch(metadata: Manifest, *, present: bool) -> tuple[Manifest, ...]:
+    """Return the JSON patch that adds our finalizer to this version of an object, or removes it.
+
+    Args:
+        metadata: The metadata of the object.
+        present: Whether the object is to have the finalizer.
+    """
+    others = [one for one in metadata.get("finalizers") or () if one != ROUTE_FINALIZER]
+    return (
+        {"op": "test", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]},
+        {
+            "op": "add",
+            "path": "/metadata/finalizers",
+            "value": [*others, ROUTE_FINALIZER] if present else others,
+        },
+    )
+
+
 def _abandoned_routes(deletion: Deletion, after: Status) -> tuple[Event, ...]:
     names = ", ".join(route.name for route in after.user_routes)
     return (

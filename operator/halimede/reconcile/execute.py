@@ -13,7 +13,8 @@ from halimede.adapters.errors import ConflictError, NamespaceTerminatingError, O
 from halimede.adapters.kinds import BY_NAME, HTTP_ROUTE, MODEL_DEPLOYMENT
 from halimede.adapters.store import Key, Store
 from halimede.api.base import Manifest
-from halimede.api.v1alpha1 import GROUP, ROUTE_FINALIZER
+from halimede.api.v1alpha1 import GROUP
+from halimede.plan.finalize import finalizer_patch
 from halimede.plan.foreign import ChildKey, child_key, is_owned_by
 from halimede.plan.plan import Event, ObjectRef, Plan, RoutePatch
 from halimede.plan.write_order import independent_of, waves
@@ -226,18 +227,7 @@ async def _set_finalizer(
     deployment: Manifest, cluster: Cluster, store: Store, outcome: Outcome, *, present: bool
 ) -> None:
     metadata = deployment["metadata"]
-    others = [
-        finalizer for finalizer in metadata.get("finalizers") or () if finalizer != ROUTE_FINALIZER
-    ]
-    version, name = metadata["resourceVersion"], metadata["name"]
-    operations = (
-        {"op": "test", "path": "/metadata/resourceVersion", "value": version},
-        {
-            "op": "add",
-            "path": "/metadata/finalizers",
-            "value": [*others, ROUTE_FINALIZER] if present else others,
-        },
-    )
+    name, operations = metadata["name"], finalizer_patch(metadata, present=present)
     try:
         live = await cluster.patch(MODEL_DEPLOYMENT, metadata["namespace"], name, operations)
     except ConflictError as error:
