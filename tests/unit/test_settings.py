@@ -105,7 +105,7 @@ def test_everything_can_be_set() -> None:
         ),
         ("HALIMEDE_POD_TEMPLATE", "some", "Full, Restricted, None"),
         ("HALIMEDE_INGRESS_ANNOTATIONS", "a,*/b", "'*/b' is not a name"),
-        ("HALIMEDE_INGRESS_ANNOTATIONS", "a'", "is not a name"),
+        ("HALIMEDE_INGRESS_ANNOTATIONS", "a b", "'a b' is not a name"),
         ("HALIMEDE_SERVICE_ACCOUNTS", "a*b", "'*' only at the end"),
         ("HALIMEDE_PROMETHEUS_MAX_RESPONSE_MEBIBYTES", "0", "from 1 to 256"),
         ("HALIMEDE_PROMETHEUS_CUSTOM_QUERIES", "some", "Off, Namespaced, Full"),

@@ -42,7 +42,7 @@ HARMLESS = tuple(
 )
 """The annotations that are always allowed: they concern only requests to the model's own hostname,
 and neither name a Secret, a host or a file nor are written as nginx's configuration. ingress-nginx
-ranks none of them higher than Medium ("Annotations Risks" in its user guide).
+ranks none of them higher than Medium ("Annotations Scope and Risk" in its user guide).
 
 The chart has the same list, in `halimede.harmlessAnnotations`.
 """

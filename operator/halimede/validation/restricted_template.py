@@ -1,7 +1,7 @@
 """What a `podTemplate` may contain where the operator has the policy `Restricted` or `None`.
 
-`Restricted` is an allow-list, so that a field is rejected which Kubernetes has had only since a
-later version. What is in it gives a pod no rights on its node, in the cluster or to Secrets, and
+`Restricted` is an allow-list, so that a field which a later version of Kubernetes adds is
+rejected. What is in it gives a pod no rights on its node, in the cluster or to Secrets, and
 changes neither what the fetcher verifies nor what Triton reads of it. The admission policy in
 `charts/halimede/templates/policy_specs.yaml` has the same lists; tests compare both on the API
 server.
@@ -60,8 +60,8 @@ VOLUME: Fields = {
 }
 """The kinds of volumes. No hostPath, csi or nfs: they lead to the node or to storage without an
 owner in the namespace. No secret, and no projected, which contains Secrets and tokens."""
-OWN_VOLUMES: Fields = {"name": None, "emptyDir": VOLUME["emptyDir"]}
-"""Of the volumes `model`, `tmp` and `shm`."""
+OWN_VOLUME = frozenset({"name", "emptyDir"})
+"""The fields of the volumes `model`, `tmp` and `shm`."""
 TEMPLATE: Fields = {
     "metadata": {"annotations": None, "labels": None},
     "spec": {
@@ -93,6 +93,7 @@ which Kubernetes still reads ("Pod Security Standards")."""
 PLAIN_PATH = re.compile(r"(/([^/.][^/]*|\.[^/.][^/]*|\.\.[^/]+))+/?")
 """An absolute path without `.`, `..` and `//`: no other spelling leads to the same folder."""
 MODELS = "/models/"
+"""Where the model's files are: mounts here would hide them after they are verified."""
 
 _PATH = "spec.podTemplate"
 _ASK = (
@@ -184,7 +185,7 @@ def _volumes(spec: Manifest) -> Iterator[Rejection]:
         match volume["name"]:
             case "config" | "source" as name:
                 yield _reject(path, f"a change of the volume {name!r} {_NOT_ALLOWED}")
-            case "model" | "shm" | "tmp" as name if volume.keys() - OWN_VOLUMES.keys():
+            case "model" | "shm" | "tmp" as name if volume.keys() - OWN_VOLUME:
                 yield _reject(
                     path, f"a change of the volume {name!r} to another kind {_NOT_ALLOWED}"
                 )
