@@ -1,9 +1,12 @@
 """Several replicas of the operator: one leads, whatever happens to it."""
 
 import json
+import os
 import signal
 import urllib.request
 from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,16 +18,25 @@ from tests.support.waiting import wait_until
 SECONDS = "10"
 LEASE = ("h-halimede", "--namespace", "halimede-system")
 """The Lease of the release that the operator's account is from."""
-Replicas = Callable[[], Process]
+RENEWALS = 7
+"""More renewals than there are in one duration of the Lease."""
+Replicas = Callable[..., Process]
 
 
 @pytest.fixture
 def start_replica(api_server: Cluster, start: Start) -> Replicas:
-    """Return a function that starts one more replica; there is no Lease yet."""
+    """Return a function that starts one more replica, with settings; there is no Lease yet."""
     api_server.kubectl("delete", "lease", *LEASE, "--ignore-not-found")
     lease, _, namespace = LEASE
     settings = {"HALIMEDE_LEASE": f"{namespace}/{lease}", "HALIMEDE_LEASE_SECONDS": SECONDS}
-    return lambda: start(**settings)
+    return lambda **more: start(**settings, **more)
+
+
+def with_clock_set_back(folder: Path) -> dict[str, str]:
+    """Return settings of a process whose wall clock is an hour behind."""
+    code = "import time\nnow = time.time\ntime.time = lambda: now() - 3600\n"
+    (folder / "sitecustomize.py").write_text(code)
+    return {"PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])}
 
 
 def read_lease(api_server: Cluster) -> dict[str, Any]:
@@ -32,6 +44,11 @@ def read_lease(api_server: Cluster) -> dict[str, Any]:
     shown = api_server.kubectl("get", "lease", *LEASE, "-o", "json")
     spec: dict[str, Any] = json.loads(shown)["spec"]
     return spec
+
+
+def renewed_at(api_server: Cluster) -> datetime:
+    """Return when the Lease was renewed, by the clock of the leader."""
+    return datetime.fromisoformat(read_lease(api_server)["renewTime"])
 
 
 def leads(replica: Process) -> bool:
@@ -141,3 +158,33 @@ def test_a_leader_that_was_suspended_undoes_nothing(
     wait_until_it_leads(first)
     serve(api_server, namespace, "m", replicas=1)
     wait_until(lambda: pods_of(api_server, namespace, "m"), lambda pods: pods == [1])
+
+
+def test_wall_clocks_do_not_decide_who_leads(
+    api_server: Cluster, start_replica: Replicas, tmp_path: Path
+) -> None:
+    """Given clocks an hour apart, a leader that renews keeps the Lease, and a dead one loses it.
+
+    For the replica that is ahead, every renewal seems to be an hour old; for the one that is
+    behind, it seems to be in the future.
+    """
+    behind = with_clock_set_back(tmp_path)
+    leader = start_replica(**behind)
+    wait_until_it_leads(leader)
+    holder = read_lease(api_server)["holderIdentity"]
+    ahead = start_replica()
+    renewals = set()
+
+    def count_renewals() -> int:
+        renewals.add(renewed_at(api_server))
+        return len(renewals)
+
+    wait_until(count_renewals, lambda number: number > RENEWALS)
+    assert read_lease(api_server)["holderIdentity"] == holder
+    assert not leads(ahead)
+    leader.popen.kill()
+    wait_until_it_leads(ahead)
+    assert renewed_at(api_server) - max(renewals) > timedelta(minutes=30)
+    other = start_replica(**behind)
+    ahead.popen.kill()
+    wait_until_it_leads(other)
