@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from halimede.api.status import Outcome, State, Status
 from localcluster.cluster import Cluster
 from tests.operator.conftest import Process, Start, model
+from tests.operator.ready_pods import create_ready_pod
 from tests.support.waiting import wait_until
 
 SECONDS = "10"
@@ -20,6 +22,13 @@ LEASE = ("h-halimede", "--namespace", "halimede-system")
 """The Lease of the release that the operator's account is from."""
 RENEWALS = 7
 """More renewals than there are in one duration of the Lease."""
+RECREATE = {
+    "strategy": "Recreate",
+    "recreate": {"bakeSeconds": 0},
+    "analysis": {"provider": "None", "settleSeconds": 0},
+}
+KILLED_WITHOUT_REQUESTS = (State.STOPPING, State.STARTING)
+"""States of a Recreate rollout, in which nothing serves, so that a kill can lose no request."""
 Replicas = Callable[..., Process]
 
 
@@ -62,10 +71,18 @@ def wait_until_it_leads(replica: Process) -> None:
     wait_until(lambda: leads(replica), explain=replica.log.read_text)
 
 
-def serve(api_server: Cluster, namespace: str, name: str, replicas: int = 1) -> None:
+def serve(
+    api_server: Cluster, namespace: str, name: str, replicas: int = 1, **spec: object
+) -> None:
     """Apply a ModelDeployment."""
-    manifest = model(name, namespace, replicas=replicas)
+    manifest = model(name, namespace, replicas=replicas, **spec)
     api_server.kubectl("apply", "-f", "-", input=json.dumps(manifest))
+
+
+def read_status(api_server: Cluster, namespace: str, name: str) -> Status:
+    """Return the status of a ModelDeployment."""
+    shown = api_server.kubectl("get", "mdeploy", name, "-n", namespace, "-o", "json")
+    return Status.model_validate(json.loads(shown).get("status", {}))
 
 
 def pods_of(api_server: Cluster, namespace: str, name: str) -> list[int]:
@@ -188,3 +205,44 @@ def test_wall_clocks_do_not_decide_who_leads(
     other = start_replica(**behind)
     ahead.popen.kill()
     wait_until_it_leads(other)
+
+
+@pytest.mark.usefixtures("node")
+def test_a_recreate_rollout_goes_on_when_its_leaders_are_killed(
+    api_server: Cluster, namespace: str, start_replica: Replicas
+) -> None:
+    """Given a kill -9 of the leader in each state without ready pods, the outcome is the same."""
+    leader = start_replica()
+    wait_until_it_leads(leader)
+    serve(api_server, namespace, "m", rollout=RECREATE)
+
+    def status() -> Status:
+        return read_status(api_server, namespace, "m")
+
+    first = wait_until(lambda: status().target)
+    assert first is not None
+    create_ready_pod(api_server, namespace, "m", first.revision, "10.9.2.1")
+    wait_until(lambda: status().stable)
+    changed = {"metadata": {"annotations": {"example.com/changed": "1"}}}
+    serve(api_server, namespace, "m", rollout=RECREATE, podTemplate=changed)
+    for state in KILLED_WITHOUT_REQUESTS:
+        other = start_replica()
+        wait_until(
+            lambda: status().rollout, lambda seen, state=state: seen and seen.state is state
+        )
+        leader.popen.kill()
+        wait_until_it_leads(other)
+        leader = other
+        target = status().target
+        assert target is not None
+        assert target.revision != first.revision
+        if state is State.STOPPING:
+            wait_until(lambda: pods_of(api_server, namespace, "m"), lambda pods: 1 not in pods)
+            old = f"--selector=halimede.dev/revision={first.revision}"
+            api_server.kubectl("delete", "pods", old, "-n", namespace, "--force")
+        else:
+            create_ready_pod(api_server, namespace, "m", target.revision, "10.9.2.2")
+    over = wait_until(status, lambda seen: seen.rollout is None)
+    assert over.stable is not None
+    assert over.last_rollout is not None
+    assert (over.stable.revision, over.last_rollout.outcome) == (target.revision, Outcome.PROMOTED)
