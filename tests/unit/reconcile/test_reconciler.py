@@ -148,7 +148,9 @@ def _deployment(**spec: Any) -> Manifest:
             "resourceVersion": "1",
             "annotations": {"example.com/token": PRIVATE},
         },
-        "spec": SPEC | {"runtime": {"env": [{"name": "TOKEN", "value": PRIVATE}]}} | spec,
+        "spec": SPEC
+        | {"runtime": SPEC["runtime"] | {"env": [{"name": "TOKEN", "value": PRIVATE}]}}
+        | spec,
     }
 
 
