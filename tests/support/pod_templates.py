@@ -137,7 +137,7 @@ REJECTED: dict[str, tuple[Manifest, str]] = {
     "another server": (triton(command=["true"]), "spec.containers[0].command"),
     "other arguments": (triton(args=["--a"]), "spec.containers[0].args"),
     "privileges": (
-        triton(securityContext={"privileged": True}),
+        triton(securityContext={"privileged": True, "allowPrivilegeEscalation": True}),
         "spec.containers[0].securityContext",
     ),
     "a port of the node": (
