@@ -9,7 +9,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
@@ -91,14 +91,16 @@ def up(
     bound: bool = True,
     kwok_nodes: int = 0,
     parts: Collection[Part] = tuple(Part),
+    api_server: Sequence[str] = (),
     progress: Tell | None = None,
 ) -> Cluster:
     """Build what is missing, start a cluster and return when it serves.
 
     A bound cluster ends with the calling process, even if that is killed; an unbound one stays
     until `Cluster.down`. ``kwok_nodes`` is the number of simulated nodes to add, see
-    `localcluster.kwok`. ``progress`` is called with each line of progress; without it, progress is
-    shown on the terminal. Raise ``ClusterError`` or ``build.BuildError``.
+    `localcluster.kwok`. ``api_server`` has further arguments of the API server. ``progress`` is
+    called with each line of progress; without it, progress is shown on the terminal. Raise
+    ``ClusterError`` or ``build.BuildError``.
     """
     if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,40}[a-z0-9])?", name):
         raise ClusterError(
@@ -113,7 +115,8 @@ def up(
     try:
         binaries = build.build(_tools(parts, kwok_nodes), reporter)
         with reporter.step(f"Starting cluster {name}", expected="about 15 s") as tell:
-            lifeline = launch(ClusterRequest(name, binaries, parts, kwok_nodes, bound), tell)
+            request = ClusterRequest(name, binaries, parts, kwok_nodes, bound, tuple(api_server))
+            lifeline = launch(request, tell)
     except OSError as error:
         raise ClusterError(f"the cluster {name} cannot be started: {error}") from error
     started = find(name)

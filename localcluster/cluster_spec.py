@@ -28,6 +28,8 @@ class ClusterSpec:
     binaries: Path
     parts: frozenset[Part]
     kwok_nodes: int
+    api_server: tuple[str, ...]
+    """Further arguments of the API server."""
     ports: Mapping[str, int]
     """The ports outside: ``api``, ``gateway``, ``prometheus``."""
     sockets: Mapping[str, int]
@@ -49,6 +51,7 @@ class ClusterSpec:
         plain["directory"] = Path(plain["directory"])
         plain["binaries"] = Path(plain["binaries"])
         plain["parts"] = frozenset(map(Part, plain["parts"]))
+        plain["api_server"] = tuple(plain["api_server"])
         return cls(**plain)
 
 

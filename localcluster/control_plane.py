@@ -1,6 +1,7 @@
 """etcd and the Kubernetes control plane, as processes."""
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from localcluster import credentials
@@ -14,13 +15,13 @@ from localcluster.waiting import Missing
 ETCD = "http://127.0.0.1:2379"
 
 
-def start(stage: StartupContext, made: Credentials, memory: Path) -> None:
-    """Start etcd, then the API server; ``memory`` is the folder for etcd's data.
+def start(stage: StartupContext, made: Credentials, memory: Path, further: Sequence[str]) -> None:
+    """Start etcd, then the API server with ``further`` arguments.
 
-    Raise ``StartError``.
+    ``memory`` is the folder for etcd's data. Raise ``StartError``.
     """
     stage.processes.start(_etcd(stage, memory))
-    stage.processes.start(_api_server(stage, made))
+    stage.processes.start(_api_server(stage, made, further))
 
 
 def start_controllers(stage: StartupContext, made: Credentials) -> None:
@@ -81,7 +82,7 @@ def _etcd(stage: StartupContext, memory: Path) -> Command:
     return Command("etcd", arguments, answers(f"{ETCD}/readyz"))
 
 
-def _api_server(stage: StartupContext, made: Credentials) -> Command:
+def _api_server(stage: StartupContext, made: Credentials, further: Sequence[str]) -> Command:
     arguments: list[str | Path] = [
         stage.binaries / "kube-apiserver",
         f"--etcd-servers={ETCD}",
@@ -101,6 +102,7 @@ def _api_server(stage: StartupContext, made: Credentials) -> Command:
         # Enough for a measurement; older files are removed.
         "--audit-log-maxsize=200",
         "--audit-log-maxbackup=1",
+        *further,
     ]
     return Command("kube-apiserver", arguments, answers(f"{API_SERVER}/readyz"))
 

@@ -32,6 +32,7 @@ class ClusterRequest:
     parts: Collection[Part]
     kwok_nodes: int
     bound: bool
+    api_server: tuple[str, ...] = ()
 
 
 def launch(request: ClusterRequest, tell: Tell) -> int | None:
@@ -55,6 +56,7 @@ def launch(request: ClusterRequest, tell: Tell) -> int | None:
             binaries=request.binaries,
             parts=frozenset(request.parts),
             kwok_nodes=request.kwok_nodes,
+            api_server=request.api_server,
             ports={use: made.getsockname()[1] for use, made in sockets.items()},
             sockets={use: made.fileno() for use, made in sockets.items()},
             lifeline=lifeline,

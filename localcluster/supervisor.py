@@ -99,7 +99,7 @@ def _start(order: ClusterSpec, teller: StatusPipe) -> None:
     )
     stage.processes.start(_forwarder(order))
     teller.doing("etcd and the API server")
-    control_plane.start(stage, made, order.directory / "memory")
+    control_plane.start(stage, made, order.directory / "memory", order.api_server)
     _side_by_side(_beside(order, stage, made), teller)
 
 

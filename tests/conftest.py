@@ -7,10 +7,8 @@ import pytest
 from hypothesis import settings
 
 from harness.models import Version, train
-from localcluster import build
-from localcluster.addons.gateway_crds import FOLDER
-from localcluster.cluster import Cluster, up
-from tests.support.clusters import share_cluster
+from localcluster.cluster import Cluster
+from tests.support.clusters import install_gateway_api, share_cluster, start_control_plane
 from tests.support.operator_account import OperatorAccount, install
 from tests.support.workers import pytest_xdist_make_scheduler
 
@@ -24,9 +22,7 @@ settings.load_profile("halimede")
 @pytest.fixture(scope="session")
 def api_server() -> Iterator[Cluster]:
     """Start a control plane with our CRD and no nodes: it only stores objects."""
-    with up(f"tests-api-{os.getpid()}", parts=()) as cluster:
-        cluster.kubectl("apply", "--server-side", "-f", "crds")
-        cluster.kubectl("wait", "--for=condition=Established", "crd/modeldeployments.halimede.dev")
+    with start_control_plane(f"tests-api-{os.getpid()}") as cluster:
         yield cluster
 
 
@@ -41,9 +37,7 @@ def operator_account(
 @pytest.fixture(scope="session")
 def gateway_api(api_server: Cluster) -> Cluster:
     """Install the CRDs of the Gateway API in the API server."""
-    definitions = (build.build((build.CONTOUR,)) / FOLDER).resolve()
-    api_server.kubectl("apply", "--server-side", f"--filename={definitions}")
-    api_server.kubectl("wait", "--for=condition=Established", f"--filename={definitions}")
+    install_gateway_api(api_server)
     return api_server
 
 

@@ -6,7 +6,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -102,53 +103,68 @@ def node(api_server: Cluster) -> Iterator[None]:
 @pytest.fixture
 async def kube(api_server: Cluster) -> AsyncIterator[KubeCluster]:
     """Connect the operator's own client."""
+    async with connected(api_server.kubeconfig) as client:
+        yield client
+
+
+@asynccontextmanager
+async def connected(kubeconfig: Path) -> AsyncIterator[KubeCluster]:
+    """Connect the operator's own client with these credentials."""
     configuration = Configuration()
-    await config.load_kube_config(
-        config_file=str(api_server.kubeconfig), client_configuration=configuration
-    )
+    await config.load_kube_config(config_file=str(kubeconfig), client_configuration=configuration)
     client = KubeCluster(configuration)
-    yield client
-    await client.close()
+    try:
+        yield client
+    finally:
+        await client.close()
 
 
 @pytest.fixture
 def start(operator_account: OperatorAccount, namespace: str, tmp_path: Path) -> Iterator[Start]:
     """Return a function that starts an operator for the namespace; all are killed afterwards.
 
-    It has the rights and the policies of the chart.
+    It has the rights and the policies of the chart, and none of its requests may be forbidden.
     """
-    started: list[Process] = []
+    numbers, audit = itertools.count(), operator_account.audit()
+    with ExitStack() as running:
 
-    def begin(**settings: str) -> Process:
-        log = tmp_path / f"halimede-{len(started)}.log"
-        environment = {
-            **os.environ,
-            "KUBECONFIG": str(operator_account.kubeconfig),
-            "HALIMEDE_NAMESPACES": namespace,
-            "HALIMEDE_HTTP_PORT": "0",
-            "HALIMEDE_METRICS_AUTHENTICATION": "false",
-            "HALIMEDE_LOG_FORMAT": "text",
-            **settings,
-        }
-        with log.open("w") as out:
-            popen = subprocess.Popen(
-                [sys.executable, "-m", "halimede", "run"],
-                env=environment,
-                stdout=out,
-                stderr=out,
-                text=True,
-            )
-        process = Process(popen, log)
-        started.append(process)
+        def begin(**settings: str) -> Process:
+            log = tmp_path / f"halimede-{next(numbers)}.log"
+            given = {
+                "HALIMEDE_NAMESPACES": namespace,
+                "HALIMEDE_METRICS_AUTHENTICATION": "false",
+                **settings,
+            }
+            return running.enter_context(run_operator(operator_account, log, given))
+
+        yield begin
+    assert audit.forbidden_requests() == []
+
+
+@contextmanager
+def run_operator(
+    account: OperatorAccount, log: Path, settings: Mapping[str, str]
+) -> Iterator[Process]:
+    """Run an operator; the block begins when it has read everything, and it is killed after it."""
+    environment = {
+        **os.environ,
+        **settings,
+        "KUBECONFIG": str(account.kubeconfig),
+        "HALIMEDE_HTTP_PORT": "0",
+        "HALIMEDE_LOG_FORMAT": "text",
+    }
+    command = [sys.executable, "-m", "halimede", "run"]
+    with log.open("w") as out:
+        popen = subprocess.Popen(command, env=environment, stdout=out, stderr=out, text=True)
+    process = Process(popen, log)
+    try:
         wait_until(
             lambda: process.said("Synced") or popen.poll() is not None, explain=log.read_text
         )
         assert popen.poll() is None, log.read_text()
-        return process
-
-    yield begin
-    for process in started:
-        process.popen.kill()
-        process.popen.wait()
+        yield process
+    finally:
+        popen.kill()
+        popen.wait()
         # Shown if the test fails.
-        sys.stdout.write(f"{show_end(process.log)}\n")
+        sys.stdout.write(f"{show_end(log)}\n")

@@ -1,12 +1,40 @@
-"""Complete clusters with Halimede, for one process or for all processes of a test run."""
+"""Control planes, and complete clusters with Halimede for one or all processes of a test run."""
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from localcluster import chart
+from localcluster import build, chart
+from localcluster.addons.gateway_crds import FOLDER
 from localcluster.cluster import Cluster, Part, find, running, up
+
+
+def start_control_plane(
+    name: str, *, kwok_nodes: int = 0, api_server: Sequence[str] = ()
+) -> Cluster:
+    """Start a control plane with our CRD, and simulated nodes on which pods are ready at once.
+
+    Args:
+        name: The name of the cluster.
+        kwok_nodes: The number of nodes; with none it only stores objects.
+        api_server: Further arguments of the API server.
+    """
+    cluster = up(name, parts=(), kwok_nodes=kwok_nodes, api_server=api_server)
+    try:
+        cluster.kubectl("apply", "--server-side", "-f", "crds")
+        cluster.kubectl("wait", "--for=condition=Established", "crd/modeldeployments.halimede.dev")
+    except BaseException:
+        cluster.down()
+        raise
+    return cluster
+
+
+def install_gateway_api(cluster: Cluster) -> None:
+    """Install the CRDs of the Gateway API."""
+    definitions = (build.build((build.CONTOUR,)) / FOLDER).resolve()
+    cluster.kubectl("apply", "--server-side", f"--filename={definitions}")
+    cluster.kubectl("wait", "--for=condition=Established", f"--filename={definitions}")
 
 
 def start_with_halimede(name: str) -> Cluster:

@@ -1,13 +1,16 @@
 """The operator's account on a real API server, with the rights and the policies of the chart."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from localcluster.access import ClusterError
 from localcluster.cluster import Cluster
-from tests.chart.rendering import Helm
+from tests.chart.rendering import Helm, Rendered
+from tests.support.audit_log import AuditLog
 from tests.support.waiting import wait_until
 
 NAMESPACE = "halimede-system"
@@ -31,10 +34,23 @@ class OperatorAccount:
     """The service account of the chart's Deployment."""
 
     cluster: Cluster
+    rendered: Rendered
+    """The release that it belongs to."""
     user: str
     """Its name in RBAC and in policies."""
     kubeconfig: Path
     """Credentials of the account."""
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The environment variables of the operator's container."""
+        pod = self.rendered.only("Deployment")["spec"]["template"]["spec"]
+        (container,) = pod["containers"]
+        return {one["name"]: one["value"] for one in container["env"] if "value" in one}
+
+    def audit(self) -> AuditLog:
+        """Return its requests from now on."""
+        return AuditLog(self.cluster, self.user)
 
     def kubectl(self, *arguments: str, text: str | None = None) -> str:
         """Run kubectl as the account; return its output, or why it failed."""
@@ -44,19 +60,35 @@ class OperatorAccount:
             return str(error)
 
 
-def install(cluster: Cluster, folder: Path) -> OperatorAccount:
-    """Install the account with its rights, and wait until the policies are active."""
-    rendered = Helm.built(folder).rendered({"operator": _ANY_SPEC})
-    cluster.kubectl("create", "namespace", NAMESPACE)
+def install(
+    cluster: Cluster,
+    folder: Path,
+    values: Mapping[str, Any] | None = None,
+    namespace: str = NAMESPACE,
+) -> OperatorAccount:
+    """Install the account with its rights, and wait until they and the policies are active.
+
+    Args:
+        cluster: It has the namespaces in which the operator works.
+        folder: The folder for the credentials.
+        values: The values of the chart.
+        namespace: The namespace of the release, which is created.
+    """
+    rendered = Helm.built(folder).rendered({"operator": _ANY_SPEC, **(values or {})}, namespace)
+    cluster.kubectl("create", "namespace", namespace)
     given = yaml.safe_dump_all(rendered.of_kind(*_KINDS))
     cluster.kubectl("apply", "--filename=-", input=given)
     name = rendered.only("ServiceAccount")["metadata"]["name"]
-    token = cluster.kubectl("create", "token", name, f"--namespace={NAMESPACE}", "--duration=8h")
+    token = cluster.kubectl("create", "token", name, f"--namespace={namespace}", "--duration=8h")
     credentials = yaml.safe_load(cluster.kubeconfig.read_text())
     credentials["users"][0]["user"] = {"token": token.strip()}
     kubeconfig = folder / "operator.kubeconfig"
     kubeconfig.write_text(yaml.safe_dump(credentials))
-    account = OperatorAccount(cluster, f"system:serviceaccount:{NAMESPACE}:{name}", kubeconfig)
-    create = ("create", "configmap", "probe", "--namespace=default", "--dry-run=server")
+    user = f"system:serviceaccount:{namespace}:{name}"
+    account = OperatorAccount(cluster, rendered, user, kubeconfig)
+    (watched, *_) = values.get("watchNamespaces") or ["default"]
+    create = ("create", "configmap", "probe", f"--namespace={watched}", "--dry-run=server")
     wait_until(lambda: account.kubectl(*create), lambda answer: _DENIED in answer)
+    lease = ("auth", "can-i", "create", "leases", f"--namespace={namespace}")
+    wait_until(lambda: account.kubectl(*lease), lambda answer: answer.startswith("yes"))
     return account

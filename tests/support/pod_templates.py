@@ -153,7 +153,6 @@ REJECTED: dict[str, tuple[Manifest, str]] = {
         env(valueFrom={"secretKeyRef": {"name": "a", "key": "b"}}),
         "spec.containers[0].env[0].valueFrom.secretKeyRef",
     ),
-    "no probe": (triton(livenessProbe=None), "spec.containers[0].livenessProbe"),
     "a probe of another host": (
         triton(readinessProbe={"httpGet": {"host": "10.0.0.1", "port": 1}}),
         "spec.containers[0].readinessProbe.httpGet.host",
