@@ -81,7 +81,7 @@ def test_a_replica_that_does_not_lead_reviews_tokens(
         )
 
 
-def test_without_the_rights_of_the_chart_nobody_reads(
+def test_without_the_rights_of_the_chart_metrics_are_denied(
     api_server: Cluster,
     operator_account: OperatorAccount,
     namespace: str,

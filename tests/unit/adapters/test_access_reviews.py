@@ -158,7 +158,7 @@ async def test_many_readers_are_limited_too() -> None:
         (ForbiddenError("cannot create resource tokenreviews", 403), 500),
     ],
 )
-async def test_without_an_answer_nobody_reads(
+async def test_without_an_answer_metrics_are_denied(
     caplog: pytest.LogCaptureFixture, error: OperatorError, expected: int
 ) -> None:
     """The log has the cause; the next request is reviewed again."""

@@ -73,7 +73,7 @@ def test_it_selects_the_pods_of_the_revision() -> None:
 def test_without_peers_any_caller_reaches_the_ports_of_triton_and_no_others(
     spec: dict[str, Any],
 ) -> None:
-    """Nobody loses a request before the administrator has said where callers are."""
+    """Without peers, no caller is cut off."""
     rendered = policy(**spec)
     for caller in CALLERS:
         ports = [
