@@ -68,7 +68,7 @@ TESTER = {"headers": [{"name": "x-tester", "value": "yes"}]}
 
 
 def headed(cluster: FakeCluster) -> list[str]:
-    """Return the revision that testers reach by gRPC and by HTTP."""
+    """Return the revision that testers reach by each of the rules for gRPC and HTTP."""
     rules = cluster.objects["HTTPRoute", "digits"]["spec"]["rules"]
     matching = [rule for rule in rules if "headers" in rule["matches"][0]]
     return [
@@ -83,9 +83,9 @@ def test_testers_meet_the_canary_before_anybody_else(cluster: FakeCluster) -> No
     cluster.model(2).until(lambda: cluster.state is State.ANALYSING)
     assert cluster.rollout is not None
     new = cluster.rollout.revision
-    assert (headed(cluster), shares(cluster)) == ([new, new], [0])
+    assert (headed(cluster), shares(cluster)) == ([new] * 3, [0])
     cluster.until(lambda: cluster.state is State.BAKING)
-    assert headed(cluster) == [new, new]
+    assert headed(cluster) == [new] * 3
     cluster.until(cluster.ready)
     assert (headed(cluster), cluster.lost) == ([], 0.0)
 
