@@ -74,10 +74,11 @@ def install(
         values: The values of the chart.
         namespace: The namespace of the release, which is created.
     """
-    rendered = Helm.built(folder).rendered({"operator": _ANY_SPEC, **(values or {})}, namespace)
+    given = {"operator": _ANY_SPEC, **(values or {})}
+    rendered = Helm.built(folder).rendered(given, namespace)
     cluster.kubectl("create", "namespace", namespace)
-    given = yaml.safe_dump_all(rendered.of_kind(*_KINDS))
-    cluster.kubectl("apply", "--filename=-", input=given)
+    objects = yaml.safe_dump_all(rendered.of_kind(*_KINDS))
+    cluster.kubectl("apply", "--filename=-", input=objects)
     name = rendered.only("ServiceAccount")["metadata"]["name"]
     token = cluster.kubectl("create", "token", name, f"--namespace={namespace}", "--duration=8h")
     credentials = yaml.safe_load(cluster.kubeconfig.read_text())
@@ -86,7 +87,7 @@ def install(
     kubeconfig.write_text(yaml.safe_dump(credentials))
     user = f"system:serviceaccount:{namespace}:{name}"
     account = OperatorAccount(cluster, rendered, user, kubeconfig)
-    (watched, *_) = values.get("watchNamespaces") or ["default"]
+    (watched, *_) = given.get("watchNamespaces") or ["default"]
     create = ("create", "configmap", "probe", f"--namespace={watched}", "--dry-run=server")
     wait_until(lambda: account.kubectl(*create), lambda answer: _DENIED in answer)
     lease = ("auth", "can-i", "create", "leases", f"--namespace={namespace}")
