@@ -21,6 +21,7 @@ from halimede.render.user_route import (
     restored,
     unusable_reason,
     with_revisions,
+    without_weights,
 )
 from halimede.rollout.events import join_sentences
 from halimede.rollout.facts import Route
@@ -151,14 +152,17 @@ def plan_route_changes(
 def plan_restore(
     name: str, known: Iterable[UserRoute], routes: Routes, settle_seconds: float, now: float
 ) -> RouteChanges:
-    """Restore routes, and drop each from the status *settle_seconds* later."""
+    """Restore routes, and drop each from the status afterwards.
+
+    The entry Service gets all weight first. The revisions leave the route *settle_seconds* later,
+    when requests that were under way to them have ended.
+    """
     kept, patches, waits = [], [], []
     for route in known:
         live = routes.get(route.name)
         if live is None:
             continue
-        operations = json_patch(live, restored(live, name), name)
-        if operations:
+        if operations := json_patch(live, without_weights(live, name), name):
             patches.append(RoutePatch(route.name, operations))
             kept.append(route.evolve(returned_at=None))
             waits.append(AFTER_PATCH_SECONDS)
@@ -167,6 +171,10 @@ def plan_restore(
         if since + settle_seconds > now:
             kept.append(route.evolve(returned_at=since))
             waits.append(since + settle_seconds - now)
+        elif operations := json_patch(live, restored(live, name), name):
+            patches.append(RoutePatch(route.name, operations))
+            kept.append(route.evolve(returned_at=since))
+            waits.append(AFTER_PATCH_SECONDS)
     return RouteChanges(tuple(kept), tuple(patches), requeue_after=min(waits, default=None))
 
 

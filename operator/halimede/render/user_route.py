@@ -4,8 +4,9 @@ One reference per revision is inserted before a reference to the entry Service a
 weight. The reference to the entry Service stays, with weight 0: proxies answer 503 while they load
 a Service that is new in a route, so the entry Service must be there to get all requests again when
 the route is restored. For the same reason the revisions are named first and get their weights with
-a later write. Nothing else in the route is changed: not its rules, and of its other backends only
-the weights, all by the same factor, if the split in percent requires it.
+a later write. When the route is restored, they stay with weight 0 for a while: a proxy may end the
+requests to a Service that leaves the route. Nothing else in the route is changed: not its rules,
+and of its other backends only the weights, all by the same factor, if the split in percent needs it.
 """
 
 import json
@@ -90,6 +91,18 @@ def with_revisions(route: Manifest, name: str, backends: tuple[Backend, ...]) ->
     if originals:
         text = json.dumps(list(originals.values()), sort_keys=True, separators=(",", ":"))
         changed["metadata"].setdefault("annotations", {})[annotation(name)] = text
+    return changed
+
+
+def without_weights(route: Manifest, name: str) -> Manifest:
+    """Return the route with all weight at the entry Service, and the revisions at 0."""
+    changed = deepcopy(route)
+    for index, refs in _rules(route):
+        if _names_revision(refs, name):
+            named = dict.fromkeys(ref["name"] for ref in refs if _is_revision(ref, name))
+            idle = tuple(Backend(RevisionHash(one.removeprefix(f"{name}-")), 0) for one in named)
+            split = _split_weights(refs, name, idle, weighted=False)
+            changed["spec"]["rules"][index]["backendRefs"] = split
     return changed
 
 
