@@ -148,8 +148,8 @@ def run_operator(
     """Run an operator; the block begins when it has read everything, and it is killed after it."""
     environment = {
         **os.environ,
-        **settings,
         "KUBECONFIG": str(account.kubeconfig),
+        **settings,
         "HALIMEDE_HTTP_PORT": "0",
         "HALIMEDE_LOG_FORMAT": "text",
     }

@@ -6,7 +6,8 @@ a Service that is new in a route, so the entry Service must be there to get all 
 the route is restored. For the same reason the revisions are named first and get their weights with
 a later write. When the route is restored, they stay with weight 0 for a while: a proxy may end the
 requests to a Service that leaves the route. Nothing else in the route is changed: not its rules,
-and of its other backends only the weights, all by the same factor, if the split in percent needs it.
+and of its other backends only the weights, all by the same factor, if the split in percent
+requires it.
 """
 
 import json
