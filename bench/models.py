@@ -2,8 +2,8 @@
 
 from halimede.api.base import Manifest
 from halimede.api.v1alpha1 import API_VERSION, KIND, ModelDeployment
-from halimede.render.images import NetworkSettings, Platform
 from halimede.render.network import render_network
+from halimede.render.platform import NetworkSettings, Platform
 from halimede.render.revision import render_revision
 from halimede.render.scaling import hpa, pdb
 from halimede.render.traffic import Backend, render_traffic

@@ -22,7 +22,7 @@ from halimede.plan.plan import Event, Plan
 from halimede.plan.planner import decide
 from halimede.plan.renderer import Renderer
 from halimede.plan.write_order import independent_of, waves
-from halimede.render.images import Platform
+from halimede.render.platform import Platform
 from harness.fake_behaviour import (
     Behaviour,
     accepted,

@@ -9,8 +9,8 @@ from typing import Self, TypeVar, get_args
 from halimede.adapters.errors import SettingsError
 from halimede.judge.query_policy import CustomQueryScope, Matchers, QueryPolicy
 from halimede.log import LogFormat, LogLevel
-from halimede.render.images import NetworkSettings, Peers, Platform
 from halimede.render.peers import parse_peers
+from halimede.render.platform import NetworkSettings, Peers, Platform
 from halimede.render.spec_policy import PodTemplatePolicy, SpecPolicy
 
 LOG_FORMATS: tuple[LogFormat, ...] = get_args(LogFormat)

@@ -8,7 +8,7 @@ import yaml
 
 from halimede.api.base import Manifest
 from halimede.api.v1alpha1 import ModelDeployment
-from halimede.render.images import Platform
+from halimede.render.platform import Platform
 from halimede.render.revision import render_revision
 from halimede.validation.spec import find_violations
 from localcluster.cluster import Cluster

@@ -11,7 +11,7 @@ import yaml
 from halimede.api.base import Manifest
 from halimede.api.source import Inputs
 from halimede.api.v1alpha1 import ModelDeployment
-from halimede.render.images import Platform
+from halimede.render.platform import Platform
 from halimede.render.revision import render_revision
 from halimede.render.workload import render_workload
 from halimede.validation.spec import find_violations

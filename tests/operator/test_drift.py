@@ -13,8 +13,8 @@ from halimede.adapters.stored_form import prepare
 from halimede.api.base import Manifest
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.plan.renderer import Renderer
-from halimede.render.images import NetworkSettings
 from halimede.render.network import render_network
+from halimede.render.platform import NetworkSettings
 from halimede.render.revision import render_revision
 from halimede.render.scaling import hpa, pdb
 from halimede.render.workload import render_workload

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from halimede.render.images import NetworkSettings
+from halimede.render.platform import NetworkSettings
 from harness.fake_cluster import PLATFORM, FakeCluster
 
 ISOLATING = replace(PLATFORM, network=NetworkSettings())

@@ -10,8 +10,8 @@ from halimede.cli.manifests import InvalidManifestError, load_documents, parse_m
 from halimede.cli.yaml_dialect import Dumper
 from halimede.judge.query_policy import NAMESPACED_ONLY, QueryPolicy
 from halimede.render.field_types import mistyped
-from halimede.render.images import Platform
 from halimede.render.network import render_network
+from halimede.render.platform import Platform
 from halimede.render.revision import render_revision
 from halimede.render.scaling import hpa, pdb
 from halimede.render.traffic import Backend, render_traffic

@@ -11,7 +11,7 @@ from halimede.plan.foreign import ChildKey, child_key
 from halimede.plan.plan import ObjectRef
 from halimede.plan.renderer import Renderer, RenderKey
 from halimede.plan.write_order import ROUTES, is_canary, split_by_names
-from halimede.render.images import NetworkSettings
+from halimede.render.platform import NetworkSettings
 from halimede.render.revision import Revision
 from halimede.render.traffic import Backend
 from halimede.rollout.context import RolloutContext

@@ -34,7 +34,7 @@ from halimede.plan.renderer import Renderer, RenderKey, render_key
 from halimede.plan.status_limits import trim
 from halimede.plan.user_routes import plan_route_changes
 from halimede.plan.vulnerable_version import acceptance_events
-from halimede.render.images import Platform
+from halimede.render.platform import Platform
 from halimede.rollout.analysis_schedule import analyse
 from halimede.rollout.checks.safety import REJECTED_GRACE_SECONDS
 from halimede.rollout.checks.waits import ROUTE_WAIT_SECONDS

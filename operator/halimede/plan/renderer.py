@@ -17,8 +17,8 @@ from halimede.plan.bounded_cache import Owner, OwnerCache, Result
 from halimede.render import network, revision, scaling, traffic, workload
 from halimede.render.drift import is_up_to_date
 from halimede.render.env import RENDERED
-from halimede.render.images import NetworkSettings, Platform
 from halimede.render.ownership import owned_fields
+from halimede.render.platform import NetworkSettings, Platform
 from halimede.render.revision import Revision
 from halimede.render.traffic import Backend
 from halimede.validation import spec

@@ -24,7 +24,7 @@ from halimede.reconcile.execute import Outcome, execute_plan
 from halimede.reconcile.observe import Readers, observe
 from halimede.reconcile.queue import Result
 from halimede.reconcile.status_metrics import new_commands, remove, update
-from halimede.render.images import Platform
+from halimede.render.platform import Platform
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from halimede.api.source import Scheme
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.render import names
 from halimede.render.env import render
-from halimede.render.images import NetworkSettings
+from halimede.render.platform import NetworkSettings
 from halimede.render.revision import Revision
 
 DNS_PORTS = (53, 5353)

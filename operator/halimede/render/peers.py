@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from halimede.render.images import Peers
+from halimede.render.platform import Peers
 
 _FORM = (
     "write a JSON list of NetworkPolicyPeers, such as"

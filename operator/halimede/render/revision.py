@@ -10,8 +10,8 @@ from halimede.api.source import Inputs, config_maps
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.render import config_pbtxt, names
 from halimede.render.env import canonical, fragment, with_digest
-from halimede.render.images import Platform
 from halimede.render.merge import merge
+from halimede.render.platform import Platform
 from halimede.render.view import COPIED, STARTUP_PERIOD_SECONDS, model_name, pod_view
 
 CONFIG_KEY = "config.pbtxt"

@@ -12,7 +12,7 @@ from halimede.api.v1alpha1 import ModelDeployment
 from halimede.render import names
 from halimede.render.arguments import ADMIN_KEY, triton_arguments
 from halimede.render.config_pbtxt import ModelConfig, python_instances
-from halimede.render.images import Platform
+from halimede.render.platform import Platform
 
 STARTUP_PERIOD_SECONDS = 2
 """Models that load fast should serve soon, and a refused connection costs almost nothing."""

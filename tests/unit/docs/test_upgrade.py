@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from halimede.api.spec import ModelDeploymentSpec
-from halimede.render.images import Platform
+from halimede.render.platform import Platform
 from halimede.render.revision import POD_FIELDS, render_revision
 from tests.support.pages import table
 from tests.unit.render.resources import INPUTS, digits

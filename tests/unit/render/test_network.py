@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from halimede.api.base import Manifest
-from halimede.render.images import NetworkSettings, Platform
 from halimede.render.names import ISOLATED_LABEL
 from halimede.render.network import render_network
+from halimede.render.platform import NetworkSettings, Platform
 from halimede.render.revision import render_revision
 from halimede.render.workload import render_workload
 from tests.support.network_policies import Endpoint, accepts, reaches

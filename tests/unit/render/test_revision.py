@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from halimede.render.images import Platform
+from halimede.render.platform import Platform
 from halimede.render.revision import (
     InvalidRecordError,
     Revision,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from halimede.render.images import Platform
+from halimede.render.platform import Platform
 from halimede.render.revision import render_revision
 from tests.unit.render.resources import INPUTS, digits
 
