@@ -2,9 +2,9 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Self, TypeVar, get_args
+from typing import Any, Self, TypeVar, get_args
 
 from halimede.adapters.errors import SettingsError
 from halimede.judge.query_policy import CustomQueryScope, Matchers, QueryPolicy
@@ -99,71 +99,36 @@ class Settings:
         Raises:
             SettingsError: A variable has an invalid value.
         """
-        defaults = cls()
-        env_values = {
-            name.removeprefix("HALIMEDE_").lower(): value.strip()
-            for name, value in env.items()
-            if name.startswith("HALIMEDE_") and value.strip()
-        }
+        given = _Environment.read(env, cls())
         return cls(
-            image=env_values.get("image", defaults.image),
-            namespaces=_names(env_values.get("namespaces", "")),
-            prometheus_url=_url(env_values.get("prometheus_url")),
-            prometheus_credentials=env_values.get("prometheus_credentials"),
-            prometheus_insecure_skip_verify=_bool("prometheus_insecure_skip_verify", env_values),
-            prometheus_max_response_mebibytes=_int_between(
-                "prometheus_max_response_mebibytes",
-                env_values,
-                default=defaults.prometheus_max_response_mebibytes,
-                low=1,
-                high=256,
+            image=given.text("image"),
+            namespaces=given.names("namespaces"),
+            prometheus_url=_url(given.text("prometheus_url")),
+            prometheus_credentials=given.text("prometheus_credentials"),
+            prometheus_insecure_skip_verify=given.flag("prometheus_insecure_skip_verify"),
+            prometheus_max_response_mebibytes=given.integer(
+                "prometheus_max_response_mebibytes", 1, 256
             ),
-            prometheus_custom_queries=_choice(
-                "prometheus_custom_queries",
-                env_values,
-                default=defaults.prometheus_custom_queries,
-                of=tuple(CustomQueryScope),
-            ),
-            prometheus_matchers=_matchers(
-                "prometheus_matchers", env_values, reserved=("le", "namespace")
-            ),
-            prometheus_router_matchers=_matchers(
-                "prometheus_router_matchers", env_values, reserved=("le",)
-            ),
-            triton_repository=env_values.get("triton_repository", defaults.triton_repository),
-            sha256_required=_bool("sha256_required", env_values),
-            network_policies=_bool(
-                "network_policies", env_values, default=defaults.network_policies
-            ),
-            network_gateway=_peers("network_gateway", env_values),
-            network_clients=_peers("network_clients", env_values),
-            network_monitoring=_peers("network_monitoring", env_values),
-            pod_template=_choice(
-                "pod_template",
-                env_values,
-                default=defaults.pod_template,
-                of=tuple(PodTemplatePolicy),
-            ),
-            ingress_annotations=_entries("ingress_annotations", env_values),
-            service_accounts=_entries("service_accounts", env_values),
-            lease=_lease(env_values.get("lease")),
-            lease_seconds=_int_between(
-                "lease_seconds", env_values, default=defaults.lease_seconds, low=6, high=300
-            ),
-            workers=_int_between("workers", env_values, default=defaults.workers, low=1, high=100),
-            resync_seconds=_int_between(
-                "resync_seconds", env_values, default=300, low=10, high=86400
-            ),
-            http_port=_int_between(
-                "http_port", env_values, default=defaults.http_port, low=0, high=65535
-            ),
-            metrics_authentication=_bool(
-                "metrics_authentication", env_values, default=defaults.metrics_authentication
-            ),
-            log_format=_choice(
-                "log_format", env_values, default=defaults.log_format, of=LOG_FORMATS
-            ),
-            log_level=_choice("log_level", env_values, default=defaults.log_level, of=LOG_LEVELS),
+            prometheus_custom_queries=given.choice("prometheus_custom_queries", CustomQueryScope),
+            prometheus_matchers=given.matchers("prometheus_matchers", "le", "namespace"),
+            prometheus_router_matchers=given.matchers("prometheus_router_matchers", "le"),
+            triton_repository=given.text("triton_repository"),
+            sha256_required=given.flag("sha256_required"),
+            network_policies=given.flag("network_policies"),
+            network_gateway=given.peers("network_gateway"),
+            network_clients=given.peers("network_clients"),
+            network_monitoring=given.peers("network_monitoring"),
+            pod_template=given.choice("pod_template", PodTemplatePolicy),
+            ingress_annotations=given.entries("ingress_annotations"),
+            service_accounts=given.entries("service_accounts"),
+            lease=_lease(given.text("lease")),
+            lease_seconds=given.integer("lease_seconds", 6, 300),
+            workers=given.integer("workers", 1, 100),
+            resync_seconds=given.integer("resync_seconds", 10, 86400),
+            http_port=given.integer("http_port", 0, 65535),
+            metrics_authentication=given.flag("metrics_authentication"),
+            log_format=given.choice("log_format", LOG_FORMATS),
+            log_level=given.choice("log_level", LOG_LEVELS),
         )
 
     def platform(self) -> Platform:
@@ -188,20 +153,93 @@ class Settings:
         )
 
 
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+@dataclass(frozen=True, slots=True)
+class _Environment:
+    """The variables that are set, by the names of their settings; each method reads one."""
 
+    values: Mapping[str, str]
+    defaults: Settings
 
-def _entries(name: str, values: Mapping[str, str]) -> tuple[str, ...]:
-    text = values.get(name, "")
-    entries = _names(text)
-    for entry in entries:
-        if _ENTRY.fullmatch(entry) is None:
-            raise SettingsError(
-                f"HALIMEDE_{name.upper()} is {text!r}: {entry!r} is not a name; write names such"
-                " as a/b, and '*' only at the end, for all names that begin so"
-            )
-    return entries
+    @classmethod
+    def read(cls, env: Mapping[str, str], defaults: Settings) -> Self:
+        values = {
+            name.removeprefix("HALIMEDE_").lower(): value.strip()
+            for name, value in env.items()
+            if name.startswith("HALIMEDE_") and value.strip()
+        }
+        return cls(values, defaults)
+
+    def text(self, name: str) -> Any:
+        return self.values.get(name, getattr(self.defaults, name))
+
+    def integer(self, name: str, low: int, high: int) -> Any:
+        text = self.values.get(name)
+        if text is None:
+            return getattr(self.defaults, name)
+        if not text.isdecimal() or not low <= int(text) <= high:
+            raise self._error(name, f"set it to an integer from {low} to {high}")
+        return int(text)
+
+    def flag(self, name: str) -> bool:
+        if name not in self.values:
+            return bool(getattr(self.defaults, name))
+        return self.choice(name, ("true", "false")) == "true"
+
+    def choice(self, name: str, of: Iterable[C]) -> C:
+        text, choices = str(self.text(name)).lower(), tuple(of)
+        for choice in choices:
+            if text == choice.lower():
+                return choice
+        raise self._error(name, f"set it to one of {', '.join(choices)}")
+
+    def names(self, name: str) -> tuple[str, ...]:
+        items = (item.strip() for item in self.values.get(name, "").split(","))
+        return tuple(filter(None, items))
+
+    def entries(self, name: str) -> tuple[str, ...]:
+        entries = self.names(name)
+        for entry in entries:
+            if _ENTRY.fullmatch(entry) is None:
+                raise self._error(
+                    name,
+                    f"{entry!r} is not a name; write names such as a/b, and '*' only at the end,"
+                    " for all names that begin so",
+                )
+        return entries
+
+    def peers(self, name: str) -> Peers:
+        try:
+            return parse_peers(self.values.get(name, "[]"))
+        except ValueError as error:
+            raise self._error(name, str(error)) from error
+
+    def matchers(self, name: str, *reserved: str) -> Matchers:
+        """Read label matchers; the labels that built-in queries select by are *reserved*."""
+        matchers: dict[str, str] = {}
+        for item in self.names(name):
+            match = _MATCHER.fullmatch(item)
+            if match is None:
+                raise self._error(
+                    name,
+                    f"{item!r} is not a label and its value; write matchers like"
+                    " cluster=eu,replica=a, with letters, digits, '_', '.', ':', '/' and '-' in"
+                    " values",
+                )
+            label, value = match.groups()
+            if label in reserved or label.startswith("__"):
+                raise self._error(
+                    name,
+                    f"the label {label} differs between the series that are needed; remove"
+                    " it, or, if it is the router's namespace, set it in"
+                    " HALIMEDE_PROMETHEUS_ROUTER_MATCHERS",
+                )
+            if label in matchers:
+                raise self._error(name, f"{label} occurs twice; remove one of them")
+            matchers[label] = value
+        return tuple(matchers.items())
+
+    def _error(self, name: str, problem: str) -> SettingsError:
+        return SettingsError(f"HALIMEDE_{name.upper()} is {self.values[name]!r}: {problem}")
 
 
 def _url(text: str | None) -> str | None:
@@ -230,60 +268,3 @@ def _lease(text: str | None) -> tuple[str, str] | None:
             f"HALIMEDE_LEASE is {text!r}: set it to <namespace>/<name>, or leave it empty"
         )
     return namespace, name
-
-
-def _matchers(name: str, values: Mapping[str, str], *, reserved: tuple[str, ...]) -> Matchers:
-    """Read label matchers; labels that built-in queries select by themselves are *reserved*."""
-    text = values.get(name, "")
-    variable = f"HALIMEDE_{name.upper()} is {text!r}"
-    matchers: dict[str, str] = {}
-    for item in filter(None, (item.strip() for item in text.split(","))):
-        match = _MATCHER.fullmatch(item)
-        if match is None:
-            raise SettingsError(
-                f"{variable}: {item!r} is not a label and its value; write matchers like"
-                " cluster=eu,replica=a, with letters, digits, '_', '.', ':', '/' and '-' in values"
-            )
-        label, value = match.groups()
-        if label in reserved or label.startswith("__"):
-            raise SettingsError(
-                f"{variable}: the label {label} differs between the series that are needed; remove"
-                " it, or, if it is the router's namespace, set it in"
-                " HALIMEDE_PROMETHEUS_ROUTER_MATCHERS"
-            )
-        if label in matchers:
-            raise SettingsError(f"{variable}: {label} occurs twice; remove one of them")
-        matchers[label] = value
-    return tuple(matchers.items())
-
-
-def _int_between(
-    name: str, values: Mapping[str, str], *, default: int, low: int, high: int
-) -> int:
-    text = values.get(name, str(default))
-    if not text.isdecimal() or not low <= int(text) <= high:
-        raise SettingsError(
-            f"HALIMEDE_{name.upper()} is {text!r}: set it to an integer from {low} to {high}"
-        )
-    return int(text)
-
-
-def _bool(name: str, values: Mapping[str, str], *, default: bool = False) -> bool:
-    text = str(default).lower()
-    return _choice(name, values, default=text, of=("true", "false")) == "true"
-
-
-def _peers(name: str, values: Mapping[str, str]) -> Peers:
-    text = values.get(name, "[]")
-    try:
-        return parse_peers(text)
-    except ValueError as error:
-        raise SettingsError(f"HALIMEDE_{name.upper()} is {text!r}: {error}") from error
-
-
-def _choice(name: str, values: Mapping[str, str], *, default: C, of: tuple[C, ...]) -> C:
-    text: str = values.get(name, default)
-    for choice in of:
-        if text.lower() == choice.lower():
-            return choice
-    raise SettingsError(f"HALIMEDE_{name.upper()} is {text!r}: set it to one of {', '.join(of)}")
