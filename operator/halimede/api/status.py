@@ -342,8 +342,8 @@ class UserRoute(ApiModel):
     since: Timestamp
     """When it last began to name them; they get their weights once proxies have applied that."""
     returned_at: Timestamp | None = None
-    """When it was observed with all weight at the entry Service; once proxies have applied that,
-    it is restored, and then this entry is removed."""
+    """When all weight was observed at the entry Service. Once proxies have applied that, the route
+    is restored, and this entry is removed."""
 
 
 MOST_WARM = 10

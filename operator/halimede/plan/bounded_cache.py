@@ -82,7 +82,7 @@ class OwnerCache:
             owner: The owner.
             version: Everything of the owner that its results depend on.
             question: What is computed, with the other arguments.
-            compute: Computes the result, which nobody may modify.
+            compute: Computes the result, which must not be modified.
         """
         results = self._owners.get(owner)
         if results is None or results.version != version:

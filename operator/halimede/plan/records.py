@@ -16,8 +16,8 @@ from halimede.api.reasons import EventReason
 from halimede.api.status import Status
 from halimede.plan.observed import Observed
 from halimede.plan.renderer import Renderer, RenderKey
-from halimede.render.images import Platform
 from halimede.render.names import revision_name
+from halimede.render.platform import Platform
 from halimede.render.revision import (
     InvalidRecordError,
     Revision,
@@ -160,7 +160,7 @@ def choose_target(rendered: Revision, platform: Platform, records: Records) -> T
 def _claim(number: int, rendered: Revision, platform: Platform, records: Records) -> Target | None:
     """Return the target with the hash that *number* salts; None: it names another revision.
 
-    If the record of that hash is invalid, nobody knows whether it is another one: it must be
+    If the record of that hash is invalid, it is unknown whether it is another one: it must be
     restored or deleted first. A record that is lost is written again only exactly as it was, with
     the fetcher's image that its Deployment still has.
     """

@@ -233,7 +233,7 @@ async def test_a_response_is_parsed_once(server: Server, monkeypatch: pytest.Mon
 
 
 async def test_a_large_response_to_a_custom_query_is_rejected(server: Server) -> None:
-    """A number needs few bytes, whoever writes the query."""
+    """The response with a number has few bytes, and its limit is low for every query."""
     server.body = vector(*["1"] * 5000)
     said = (await read(server.url, custom("f{{ revision }}{{ window }}"))).answers[Source.ROUTER]
     assert isinstance(said, Unavailable)
