@@ -1,5 +1,7 @@
 """Install Halimede into a cluster as users do: by its chart, with helm."""
 
+from pathlib import Path
+
 from localcluster import diagnosis, folders
 from localcluster.access import Access, ClusterError
 from localcluster.addresses import PROMETHEUS_URL
@@ -15,9 +17,12 @@ WITHIN = 90
 """Seconds for the operator to become ready."""
 
 
-def install(cluster: Access, *, within: int = WITHIN, **operator: str) -> None:
+def install(
+    cluster: Access, *, within: int = WITHIN, chart: Path = CHART, **operator: str
+) -> None:
     """Install the operator, or upgrade it, and return when it is ready.
 
+    ``chart`` is the folder of the chart, for another release than that of the checkout.
     ``operator`` holds values of the chart's section of that name. Raise ``ClusterError`` with the
     state, the events and the last log lines of the operator's pods if it is not ready ``within``
     seconds.
@@ -30,7 +35,7 @@ def install(cluster: Access, *, within: int = WITHIN, **operator: str) -> None:
         settings += ["--set", f"operator.{key}={value}"]
     try:
         cluster.helm(
-            "upgrade", "--install", "halimede", str(CHART), "--namespace", NAMESPACE,
+            "upgrade", "--install", "halimede", str(chart), "--namespace", NAMESPACE,
             "--create-namespace", *settings, "--wait", "--timeout", f"{within}s",
         )  # fmt: skip
     except ClusterError as error:

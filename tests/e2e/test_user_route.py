@@ -5,43 +5,17 @@ import json
 import pytest
 
 from halimede.api.base import Manifest
+from tests.e2e.own_route import EXPOSED, create_route, read_route
 from tests.e2e.user import NAME, User
 from tests.support.waiting import wait_until
 
 ASKED = {
-    "expose": {"type": "Gateway", "gateway": {"routeRef": {"name": "shop"}}},
+    "expose": EXPOSED,
     "rollout__canary": {"steps": [{"weight": 30, "minSeconds": 4}], "bakeSeconds": 4},
 }
 
 KEPT = "halimede.dev/test"
 """A finalizer that keeps the ModelDeployment and its children."""
-
-
-def _shop(user: User) -> Manifest:
-    """Return a route to the Service that has the ModelDeployment's name."""
-    rules = [
-        {
-            "matches": [{"path": {"type": "PathPrefix", "value": path}}],
-            "backendRefs": [{"name": NAME, "port": port}],
-        }
-        for path, port in (("/inference.GRPCInferenceService", 8001), ("/", 8000))
-    ]
-    return {
-        "apiVersion": "gateway.networking.k8s.io/v1",
-        "kind": "HTTPRoute",
-        "metadata": {"name": "shop", "namespace": user.namespace},
-        "spec": {
-            "parentRefs": [{"name": "public", "namespace": "gateway-system"}],
-            "hostnames": [user.hostname],
-            "rules": rules,
-        },
-    }
-
-
-def _spec(user: User) -> Manifest:
-    manifest: Manifest = json.loads(user.kubectl("get", "httproute", "shop", "--output", "json"))
-    spec: Manifest = manifest["spec"]
-    return spec
 
 
 def _finalizers(user: User) -> list[str]:
@@ -59,8 +33,7 @@ def test_a_canary_through_the_users_own_route_which_is_given_back(user: User) ->
 
     No request fails when the revisions are added to the route or removed from it.
     """
-    user.apply(_shop(user))
-    before = _spec(user)
+    before = create_route(user)
     user.asks_for("v1", expose={"type": "Service"}, rollout__analysis__provider="None")
     stable = user.sees("v1 Ready", lambda seen: seen.ready).stable
     user.starts_load()
@@ -75,11 +48,11 @@ def test_a_canary_through_the_users_own_route_which_is_given_back(user: User) ->
     # Without the ModelDeployment the route leads nowhere, so it is kept until the load ends.
     _patch_finalizers(user, {"op": "add", "path": "/metadata/finalizers/-", "value": KEPT})
     user.kubectl("delete", "mdeploy", NAME, "--wait=false")
-    wait_until(lambda: _spec(user), lambda spec: spec == before, explain=user.explain)
+    wait_until(lambda: read_route(user), lambda spec: spec == before, explain=user.explain)
     wait_until(lambda: _finalizers(user), lambda left: left == [KEPT], explain=user.explain)
     user.waits_for_requests(100)
     user.load.stop()
     assert user.errors() == []
     _patch_finalizers(user, {"op": "remove", "path": "/metadata/finalizers"})
     user.kubectl("wait", "--for=delete", f"mdeploy/{NAME}", "--timeout=180s")
-    assert _spec(user) == before
+    assert read_route(user) == before

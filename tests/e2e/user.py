@@ -190,10 +190,11 @@ class User:
         return [one for one in events if one["involvedObject"]["kind"] == "ModelDeployment"]
 
     def leaves(self) -> None:
-        """Stop the load and delete the namespace."""
+        """Stop the load and delete the namespace, unless the test has deleted it."""
         self.load.stop()
         self.watch.stop()
-        self.cluster.kubectl("delete", "namespace", self.namespace, "--wait=false")
+        gone = ("--ignore-not-found", "--wait=false")
+        self.cluster.kubectl("delete", "namespace", self.namespace, *gone)
 
 
 def condition(seen: Snapshot, kind: ConditionType) -> Condition | None:

@@ -1,6 +1,7 @@
 """The documentation pages and their contents."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,3 +53,13 @@ def table(page: str, header: str) -> dict[str, list[str]]:
             first, *others = (cell.strip() for cell in line.strip("|").split("|"))
             rows |= dict.fromkeys(re.findall(r"`([^`]+)`", first) or [first], others)
     return rows
+
+
+def command(page: str, beginning: str) -> list[str]:
+    """Return the words of the first command of a page's code blocks that begins like this."""
+    commands = (
+        line.removeprefix("$ ").replace("\\\n", " ")
+        for block in code(page)
+        for line in re.findall(r"^\$ (?:.*\\\n)*.*$", block, re.MULTILINE)
+    )
+    return shlex.split(next(line for line in commands if line.startswith(beginning)))
