@@ -62,4 +62,6 @@ def command(page: str, beginning: str) -> list[str]:
         for block in code(page)
         for line in re.findall(r"^\$ (?:.*\\\n)*.*$", block, re.MULTILINE)
     )
-    return shlex.split(next(line for line in commands if line.startswith(beginning)))
+    found = [shlex.split(line) for line in commands if line.startswith(beginning)]
+    assert found, f"{page} has no command that begins with {beginning!r}"
+    return found[0]

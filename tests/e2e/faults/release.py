@@ -36,6 +36,15 @@ def remove_the_rest(cluster: Cluster) -> None:
     cluster.kubectl("delete", "namespace", chart.NAMESPACE, "--timeout=180s")
 
 
+def restore(cluster: Cluster) -> None:
+    """Install the checkout, and delete the models of the test while there is an operator.
+
+    Deleting their namespace takes longer, and the next test may uninstall at once.
+    """
+    chart.install(cluster)
+    cluster.kubectl("delete", "modeldeployments", "--all", "--all-namespaces", "--timeout=180s")
+
+
 def in_namespace(cluster: Cluster, *arguments: str) -> str:
     """Run kubectl in the operator's namespace."""
     return kubectl_in(cluster, chart.NAMESPACE, *arguments)

@@ -30,7 +30,7 @@ SPLIT = {
 def uninstallable(cluster: Cluster) -> Iterator[Cluster]:
     """Leave the cluster with Halimede, whatever the test removes."""
     yield cluster
-    chart.install(cluster)
+    release.restore(cluster)
 
 
 def test_models_are_deleted_before_the_chart(uninstallable: Cluster, user: User) -> None:

@@ -35,7 +35,7 @@ def upgradable(cluster: Cluster, tmp_path: Path) -> Iterator[Cluster]:
         chart.install(cluster, chart=make_chart(tmp_path))
         yield cluster
     finally:
-        chart.install(cluster)
+        release.restore(cluster)
 
 
 def test_a_canary_goes_on_through_an_upgrade(upgradable: Cluster, user: User) -> None:
