@@ -1,4 +1,4 @@
-"""Every kind of promotion and abort, each with ten thousand requests."""
+"""Every kind of promotion and abort, each with thousands of requests."""
 
 import json
 import time

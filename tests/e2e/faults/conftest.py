@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -18,8 +17,10 @@ def cluster() -> Iterator[Cluster]:
         yield started
 
 
-@pytest.fixture
-def operator(cluster: Cluster, tmp_path: Path) -> Iterator[KillableOperator]:
-    """Run the operator with kill points that the test sets."""
-    with start_killable_operator(cluster, tmp_path) as running:
+@pytest.fixture(scope="module")
+def operator(
+    cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[KillableOperator]:
+    """Run the operator, for all tests of a file, with kill points that each test sets."""
+    with start_killable_operator(cluster, tmp_path_factory.mktemp("operator")) as running:
         yield running

@@ -6,81 +6,23 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from halimede.api.status import State
 from localcluster.chart import NAMESPACE
 from localcluster.cluster import Cluster
 from localcluster.diagnosis import kubectl_in
 from localcluster.waiting import show_end
 from tests.e2e.faults.api_proxy import Write, proxy_api_server
+from tests.e2e.faults.kill_points import KillPoint
 from tests.support.waiting import wait_until
 
 DEPLOYMENT = "deployment/halimede"
 LEASE_SECONDS = 6
 """The shortest duration of the Lease: each kill costs about as much."""
-
-
-@dataclass(frozen=True, slots=True)
-class KillPoint:
-    """A write after which the operator is killed."""
-
-    after: str
-    hits: Callable[[Write], bool]
-    holds: frozenset[str] = frozenset()
-    """Resources whose writes are blocked, because they are sent concurrently with this one."""
-    state: State | None = None
-    """The state that the write stores; None: it stores none."""
-    suspends: bool = False
-    """Whether the operator is suspended instead, and continues with the response later."""
-
-
-def stored(state: State) -> KillPoint:
-    """Kill when this state is stored and nothing else of the pass is written."""
-
-    def hits(write: Write) -> bool:
-        rollout = write.body.get("status", {}).get("rollout") or {}
-        return write.resource == "modeldeployments/status" and rollout.get("state") == state
-
-    return KillPoint(f"the status {state}", hits, state=state)
-
-
-def suspended(point: KillPoint) -> KillPoint:
-    """Suspend the operator where it would be killed."""
-    return replace(point, suspends=True)
-
-
-def applied(resource: str, *, before: Sequence[str] = ()) -> KillPoint:
-    """Kill when an object is applied, before the others of the same pass."""
-    return KillPoint(
-        f"applying {resource}",
-        lambda write: (write.method, write.resource) == ("PATCH", resource),
-        frozenset(before),
-    )
-
-
-def deleted(resource: str) -> KillPoint:
-    """Kill when an object is deleted."""
-    return KillPoint(
-        f"deleting {resource}",
-        lambda write: (write.method, write.resource) == ("DELETE", resource),
-    )
-
-
-def routed(*weights: int) -> KillPoint:
-    """Kill when the route has these weights, the stable revision's first."""
-
-    def hits(write: Write) -> bool:
-        if write.resource != "httproutes" or write.method != "PATCH":
-            return False
-        backends = write.body["spec"]["rules"][0]["backendRefs"]
-        return weights == tuple(one["weight"] for one in backends)
-
-    return KillPoint(f"the weights {weights}", hits)
 
 
 @dataclass(slots=True)
@@ -93,13 +35,21 @@ class Replica:
     sent: list[Write] = field(default_factory=list)
     """Its writes, except those of the Lease, whether the API server executed them or not."""
     suspended: bool = False
+    _log_begin: int = 0
+    """Where the log of the present process begins."""
     _ended: bool = False
 
+    @property
+    def stands_by(self) -> bool:
+        """Whether it has started, and leads or waits for the Lease."""
+        return self.said("Synced")
+
     def admit(self, write: Write) -> bool:
-        """Block the writes that are sent concurrently with the one of the next kill."""
+        """Record a write; block one of the Lease while the other replica is to take it."""
         if write.resource != "leases":
             self.sent.append(write)
-        return self.operator.admit(write)
+            return True
+        return self.operator.may_lead(self)
 
     def done(self, write: Write) -> bool:
         """Kill -9 after the write of a kill point, before the operator gets its response."""
@@ -109,12 +59,15 @@ class Replica:
         """Run, and start again after each kill, until `end`."""
         while not self._ended:
             with self.log.open("ab") as log:
+                self._log_begin = log.tell()
                 self.process = subprocess.Popen(
                     [sys.executable, "-m", "halimede", "run"],
                     env=environment,
                     stdout=log,
                     stderr=log,
                 )
+            if self._ended:
+                self.process.kill()
             self.process.wait()
 
     def kill(self) -> None:
@@ -136,8 +89,10 @@ class Replica:
         self.process.send_signal(signal.SIGCONT)
 
     def said(self, text: str) -> bool:
-        """Return whether it has logged *text*."""
-        return text in self.log.read_text()
+        """Return whether the present process has logged *text*."""
+        if not self.log.exists():
+            return False
+        return text.encode() in self.log.read_bytes()[self._log_begin :]
 
     def end(self) -> None:
         """Kill it without a restart."""
@@ -149,37 +104,57 @@ class Replica:
 class KillableOperator:
     """Two replicas outside the cluster; the one that leads is killed at these points in order."""
 
-    kill_points: list[KillPoint] = field(default_factory=list)
-    killed_after: list[str] = field(default_factory=list)
-    """The writes after which it was killed or suspended."""
     replicas: list[Replica] = field(default_factory=list)
+    _kill_points: list[KillPoint] = field(default_factory=list)
+    """The points that are still to come."""
+    _killed: Replica | None = None
+    """The replica that was killed last, until the other one has taken the Lease."""
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
-    def admit(self, write: Write) -> bool:
-        """Block the writes that are sent concurrently with the one of the next kill."""
+    @contextmanager
+    def loses_its_leader(self, *points: KillPoint) -> Iterator[None]:
+        """Kill or suspend the leader at these points, in order; wait after the block for all."""
         with self._turn:
-            return not (self.kill_points and write.resource in self.kill_points[0].holds)
+            self._kill_points[:] = points
+        try:
+            yield
+            wait_until(
+                lambda: [one.after for one in self._kill_points],
+                lambda left: not left,
+                explain=self._show_logs,
+            )
+        finally:
+            with self._turn:
+                self._kill_points.clear()
+
+    def may_lead(self, replica: Replica) -> bool:
+        """Return whether a replica may take or renew the Lease.
+
+        One that was killed starts again within the Lease's duration, so it could be first.
+        """
+        return replica is not self._killed
 
     def done(self, write: Write, writer: Replica) -> bool:
         """Kill or suspend the writer if this is the write of the next kill point."""
         with self._turn:
-            if not (self.kill_points and self.kill_points[0].hits(write)):
+            if write.resource == "leases" and writer is not self._killed:
+                self._killed = None
+            if not (self._kill_points and self._kill_points[0].hits(write)):
                 return True
-            point = self.kill_points.pop(0)
-            self.killed_after.append(point.after)
-            if point.suspends:
+            # Without this the next replica could only take the Lease some time after its start.
+            wait_until(self._all_stand_by, explain=self._show_logs)
+            if self._kill_points.pop(0).suspends:
                 writer.suspend()
                 return True
             writer.kill()
+            self._killed = writer
             return False
 
-    def wait_for_kills(self) -> None:
-        """Wait until every kill has happened; fail with the remaining ones."""
-        wait_until(
-            lambda: [one.after for one in self.kill_points],
-            lambda left: not left,
-            explain=lambda: "\n".join(show_end(replica.log) for replica in self.replicas),
-        )
+    def _all_stand_by(self) -> bool:
+        return all(replica.stands_by for replica in self.replicas)
+
+    def _show_logs(self) -> str:
+        return "\n".join(show_end(replica.log) for replica in self.replicas)
 
 
 @contextmanager

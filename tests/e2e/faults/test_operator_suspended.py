@@ -2,7 +2,8 @@
 
 from halimede.api.status import Outcome, State
 from harness.watch import Snapshot
-from tests.e2e.faults.killable_operator import KillableOperator, stored, suspended
+from tests.e2e.faults.kill_points import stored, suspended
+from tests.e2e.faults.killable_operator import KillableOperator
 from tests.e2e.user import CROWD, User
 from tests.support.waiting import wait_until
 
@@ -23,8 +24,8 @@ def test_a_leader_that_was_suspended_sends_no_write_of_its_old_plan(
     """
     user.serves("v1")
     user.starts_load(CROWD)
-    with user.serves_many():
-        operator.kill_points.append(suspended(stored(State.SHIFTING)))
+    point = suspended(stored(State.SHIFTING))
+    with user.serves_many(), operator.loses_its_leader(point):
         user.asks_for("v2", **QUARTER)
         user.sees("25 % by the other replica", lambda seen: _state(seen) is State.ANALYSING)
         (old,) = [replica for replica in operator.replicas if replica.suspended]
