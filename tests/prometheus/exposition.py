@@ -1,7 +1,7 @@
 """A page of counters that a test writes and a Prometheus scrapes."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
@@ -89,10 +89,11 @@ def served(exposition: Exposition) -> Iterator[int]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             text = exposition.text(self.path)
-            self.send_response(404 if text is None else 200)
-            self.send_header("Content-Type", "text/plain; version=0.0.4")
-            self.end_headers()
-            self.wfile.write((text or "").encode())
+            with suppress(ConnectionError):  # a scrape may have timed out
+                self.send_response(404 if text is None else 200)
+                self.send_header("Content-Type", "text/plain; version=0.0.4")
+                self.end_headers()
+                self.wfile.write((text or "").encode())
 
         def log_message(self, *_: object) -> None:
             """Log nothing."""

@@ -3,7 +3,7 @@
 import json
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +15,13 @@ from tests.prometheus.products import SCRAPED
 
 INTERVAL = "500ms"
 """Also the timeout of a scrape: Prometheus allows no longer one, and machines may be loaded."""
+Job = tuple[str, dict[str, str]]
+"""A page, and the labels that the scraper adds."""
+JOBS: Sequence[Job] = (
+    (ENVOY, {"instance": "envoy"}),
+    *((page, {"instance": pod, "namespace": "ml", "pod": pod}) for pod, page in PODS.items()),
+    *SCRAPED,
+)
 
 
 @contextmanager
@@ -41,13 +48,8 @@ def started(folder: Path, settings: dict[str, object], *arguments: str) -> Itera
         process.wait(timeout=20)
 
 
-def configuration(port: int) -> dict[str, object]:
+def configuration(port: int, jobs: Sequence[Job] = JOBS) -> dict[str, object]:
     """Return Prometheus's configuration in JSON, which is also YAML."""
-    jobs = [(ENVOY, {"instance": "envoy"})]
-    jobs += [
-        (page, {"instance": pod, "namespace": "ml", "pod": pod}) for pod, page in PODS.items()
-    ]
-    jobs += SCRAPED
     return {
         "global": {"scrape_interval": INTERVAL, "scrape_timeout": INTERVAL},
         "scrape_configs": [
