@@ -70,3 +70,19 @@ def test_no_answer_is_judged_twice_or_for_another_time() -> None:
     times = [request.now for request in cluster.prometheus.asked]
     assert len(asked) > 5
     assert set(asked) <= set(times)
+
+
+@pytest.mark.parametrize(("seconds", "at_once"), [(10.0, False), (20.0, True)])
+def test_the_poll_after_a_late_answer_is_not_forgotten(seconds: float, *, at_once: bool) -> None:
+    """Given an answer that took longer than an interval, the next poll begins at once."""
+    cluster = LateCluster(seconds=seconds)
+    cluster.until(cluster.ready)
+    cluster.model(2).until(lambda: cluster.rollout and cluster.rollout.polled_at)
+    assert cluster.rollout is not None
+    before = cluster.rollout.polled_at
+    while cluster.rollout.polled_at == before:
+        cluster.tick(5.0)
+        plan = cluster.reconcile()
+    assert plan.requeue_after is not None
+    assert (plan.requeue_after == 0.0) is at_once
+    assert plan.requeue_after <= cluster.deployment.spec.rollout.analysis.interval_seconds

@@ -35,7 +35,7 @@ from halimede.plan.status_limits import trim
 from halimede.plan.user_routes import plan_route_changes
 from halimede.plan.vulnerable_version import acceptance_events
 from halimede.render.platform import Platform
-from halimede.rollout.analysis_schedule import analyse
+from halimede.rollout.analysis_schedule import analyse, is_due
 from halimede.rollout.checks.safety import REJECTED_GRACE_SECONDS
 from halimede.rollout.checks.waits import ROUTE_WAIT_SECONDS
 from halimede.rollout.command import pending
@@ -290,7 +290,7 @@ def _requeue_after(
     immediately.
     """
     md = observed.deployment
-    if _position(md.status) != _position(status):
+    if _position(md.status) != _position(status) or _next_poll_is_due(observed, status, ctx):
         return 0.0
     waits = [
         *_deadlines(status, ctx),
@@ -298,6 +298,16 @@ def _requeue_after(
         AFTER_WRITES_SECONDS if _follows_writes(observed, status, diff) else None,
     ]
     return min((wait for wait in waits if wait is not None), default=None)
+
+
+def _next_poll_is_due(observed: Observed, status: Status, ctx: RolloutContext) -> bool:
+    """Whether the answers that were judged took so long that the next poll is due already.
+
+    It has not begun, because an object has one poll at a time.
+    """
+    if status.rollout is None or observed.reading is None:
+        return False
+    return is_due(status.rollout, ctx.settings.analysis, ctx.now)
 
 
 def _follows_writes(observed: Observed, status: Status, diff: ChildDiff) -> bool:
