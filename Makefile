@@ -76,6 +76,7 @@ bench: $(VENV)/ready ## Measure, as ratios against something run in the same min
 	$(RUN) localcluster build
 	$(RUN) bench.decide
 	$(RUN) bench
+	LOAD=full $(RUN) pytest -s tests/operator/test_load.py
 
 crds: $(VENV)/ready ## Write the CRD from the models, and the chart's copy of it
 	$(RUN) halimede crd > crds/halimede.dev_modeldeployments.yaml

@@ -13,7 +13,7 @@ from localcluster.cluster import Cluster
 from tests.operator.conftest import model, put
 
 DEEP = "deep"
-"""The ModelDeployment that Python cannot parse."""
+"""The ModelDeployment that is too deep for Python's JSON parser."""
 LARGE = "large"
 """The ModelDeployment that is edited with more than a podTemplate may have."""
 CHANGED = tuple(f"changed{number}" for number in range(10))
