@@ -6,6 +6,7 @@ and ask a real HTTP server on loopback.
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from halimede.api.sources import Source
 from halimede.api.status import Outcome, State, Status
 from halimede.judge.reading import CounterSamples
 from halimede.plan.planner import decide
+from halimede.plan.priority import priority_of
 from halimede.reconcile.foreign import ForeignObjects
 from halimede.reconcile.observe import Readers
 from halimede.reconcile.polls import Polls
@@ -112,10 +114,14 @@ class Shared:
     server: SlowServer
     api: MemoryApi = field(default_factory=MemoryApi)
     store: Store = field(default_factory=Store)
-    queue: WorkQueue[Key] = field(default_factory=WorkQueue)
+    queue: WorkQueue = field(init=False)
     reconciled: set[Key] = field(default_factory=set)
     """The keys that have been reconciled."""
     _progress: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        """Create the queue, which needs the store."""
+        self.queue = WorkQueue(WORKERS, lambda key: priority_of(self.store.deployment(key)))
 
     def add(self, cluster: FakeCluster, key: Key) -> None:
         """Add the objects of a cluster under another key."""
@@ -209,6 +215,17 @@ def doomed_cluster() -> FakeCluster:
         cluster.tick(5.0)
 
 
+def shed_cluster() -> FakeCluster:
+    """Return a cluster whose canary has just lost its pods at the weight of a step."""
+    cluster = FakeCluster()
+    cluster.until(cluster.ready)
+    behaviour = Behaviour()
+    cluster.model(2, behaviour)
+    cluster.until(lambda: cluster.state is State.ANALYSING)
+    behaviour.load_seconds = math.inf
+    return cluster
+
+
 def slow_cluster(now: float) -> FakeCluster:
     """Return a cluster at the time *now* whose due poll has slow custom queries."""
     cluster = FakeCluster()
@@ -235,11 +252,20 @@ def shared_operator(server: SlowServer, doomed: FakeCluster, neighbours: int) ->
     return shared
 
 
+def add_new(shared: Shared, number: int) -> None:
+    """Add, and queue, so many ModelDeployments of one namespace that have just been created."""
+    for index in range(number):
+        key = Key(NEIGHBOURS, f"new{index}")
+        shared.add(FakeCluster(), key)
+        shared.queue.add(key)
+
+
 def bodies(cluster: FakeCluster) -> dict[Source, bytes]:
-    """Return Prometheus's responses to the poll that is due, by source."""
+    """Return Prometheus's responses to the poll that is due, by source; empty if none is due."""
     reading = cluster.observe().reading
-    assert reading is not None
-    responses = {}
+    responses: dict[Source, bytes] = {}
+    if reading is None:
+        return responses
     for source in (Source.ROUTER, Source.TRITON):
         answer = reading.answers[source]
         assert isinstance(answer, CounterSamples)

@@ -19,6 +19,7 @@ from halimede.adapters.kinds import CONFIG_MAP, HTTP_ROUTE, REFERENCED, Kind
 from halimede.adapters.lease import LeaseClient
 from halimede.adapters.prometheus import PrometheusReader
 from halimede.adapters.store import Key, Store
+from halimede.plan.priority import Priority, priority_of
 from halimede.plan.renderer import Renderer
 from halimede.reconcile.election import Elector
 from halimede.reconcile.foreign import ForeignObjects
@@ -37,8 +38,8 @@ DRAIN_SECONDS = 20.0
 """How long reconciles may take to finish after SIGTERM; the chart's grace period is longer."""
 LAG_SECONDS = 5.0
 """Lag of the event loop above which the process is unhealthy."""
-MAX_QUEUE_AGE_SECONDS = 600.0
-"""Time that a key may wait in the queue before the process is unhealthy."""
+STALLED_SECONDS = 600.0
+"""Time for which keys may wait while no reconcile ends before the process is unhealthy."""
 MEASURE_LAG_SECONDS = 1.0
 """How often the lag of the event loop is measured."""
 
@@ -79,7 +80,7 @@ class Operator:
     access: AccessReviews | None = None
     """Decides who may read the metrics; None: everyone."""
     store: Store = field(default_factory=Store)
-    queue: WorkQueue[Key] = field(default_factory=WorkQueue)
+    queue: WorkQueue = field(init=False)
     named: dict[Kind, ReferencedObjects] = field(init=False)
     """Users' own objects that specs reference, by kind."""
     _watches: Collection[asyncio.Task[None]] = ()
@@ -91,6 +92,8 @@ class Operator:
     def __post_init__(self) -> None:
         """Create the components that need others."""
         self.named = {kind: ReferencedObjects(self.cluster, kind) for kind in REFERENCED}
+        self.queue = WorkQueue(self.settings.workers, self._priority)
+        self.queue.export_metrics()
 
     async def run(self) -> bool:
         """Run until SIGTERM or SIGINT; return whether every reconcile finished.
@@ -105,6 +108,7 @@ class Operator:
                 self.settings.http_port,
                 healthy=self.unhealthy_reason,
                 ready=self.unready_reason,
+                notes=self.queue.describe,
                 find_denial=self.access.find_denial if self.access else None,
             ) as port:
                 _log.info("Serving /healthz, /readyz and /metrics", extra={"port": port})
@@ -126,8 +130,8 @@ class Operator:
                 return f"the watches have failed: {error!r}"
         if self._lag > LAG_SECONDS:
             return f"the event loop is {self._lag:.0f} s late"
-        if (waiting := self._waiting_seconds()) > MAX_QUEUE_AGE_SECONDS:
-            return f"a ModelDeployment has been in the queue for {waiting:.0f} s"
+        if (stalled := self._stalled_seconds()) > STALLED_SECONDS:
+            return f"ModelDeployments wait, but no reconcile has ended for {stalled:.0f} s"
         return None
 
     def unready_reason(self) -> str | None:
@@ -178,7 +182,7 @@ class Operator:
         self._reconciling_since = asyncio.get_running_loop().time()
         keys = self.store.keys()
         for key in keys:
-            self.queue.add(key)
+            self.queue.resync(key)
         with closing(self._polls()) as polls:
             reconciler = self._reconciler(polls)
             try:
@@ -220,12 +224,15 @@ class Operator:
             renderer=Renderer(policy=self.settings.query_policy()),
         )
 
-    def _waiting_seconds(self) -> float:
-        """Return how long the oldest key has waited while this replica reconciled."""
+    def _priority(self, key: Key) -> Priority:
+        return priority_of(self.store.deployment(key))
+
+    def _stalled_seconds(self) -> float:
+        """Return for how long this replica has reconciled without an end of a reconcile."""
         if self._reconciling_since is None:
             return 0.0
         reconciling = asyncio.get_running_loop().time() - self._reconciling_since
-        return min(self.queue.oldest_seconds(), reconciling)
+        return min(self.queue.stalled_seconds(), reconciling)
 
     async def _measure_lag(self) -> None:
         """Measure the lag of the event loop: a high lag means that something blocks it."""

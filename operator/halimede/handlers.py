@@ -16,7 +16,7 @@ from halimede import telemetry
 from halimede.adapters.cluster import LogIn
 from halimede.adapters.errors import SettingsError
 from halimede.adapters.kinds import MODEL_DEPLOYMENT, REFERENCED, WATCHED, Kind
-from halimede.adapters.store import Key, Store
+from halimede.adapters.store import Store
 from halimede.adapters.watch_session import watch_session
 from halimede.api.v1alpha1 import GROUP
 from halimede.reconcile.queue import WorkQueue
@@ -29,7 +29,7 @@ _NOTHING: kopf.BodyEssence = {}
 
 
 def registry(
-    store: Store, named: Mapping[Kind, ReferencedObjects], queue: WorkQueue[Key], log_in: LogIn
+    store: Store, named: Mapping[Kind, ReferencedObjects], queue: WorkQueue, log_in: LogIn
 ) -> kopf.OperatorRegistry:
     """Return a registry with one event handler per watched kind, and the login handler.
 
@@ -126,7 +126,7 @@ class _NoProgress(kopf.ProgressStorage):
 
 
 def _handler(
-    kind: Kind, store: Store, named: ReferencedObjects | None, queue: WorkQueue[Key]
+    kind: Kind, store: Store, named: ReferencedObjects | None, queue: WorkQueue
 ) -> Callable[..., Awaitable[None]]:
     async def on_watch_event(event: kopf.RawEvent, **_: Any) -> None:
         telemetry.LAST_EVENT.set_to_current_time()

@@ -8,7 +8,15 @@ RECONCILE_SECONDS = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 QUEUE_DEPTH = Gauge(
-    "halimede_queue_depth", "Number of ModelDeployments that wait for a reconcile."
+    "halimede_queue_depth",
+    "Number of ModelDeployments that wait for a reconcile, by priority.",
+    ["priority"],
+)
+QUEUE_SECONDS = Gauge(
+    "halimede_queue_oldest_seconds",
+    "How long the ModelDeployment that has waited longest for a reconcile has waited, by"
+    " priority.",
+    ["priority"],
 )
 POLLS = Gauge(
     "halimede_polls", "Number of polls of Prometheus that run or wait for others to end."

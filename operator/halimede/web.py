@@ -18,7 +18,12 @@ Probe = Callable[[], str | None]
 
 @asynccontextmanager
 async def serve(
-    port: int, *, healthy: Probe, ready: Probe, find_denial: FindDenial | None = None
+    port: int,
+    *,
+    healthy: Probe,
+    ready: Probe,
+    notes: Callable[[], str] = str,
+    find_denial: FindDenial | None = None,
 ) -> AsyncIterator[int]:
     """Serve until the context ends; yield the port, which is a free one if *port* is 0.
 
@@ -26,6 +31,7 @@ async def serve(
         port: Where to listen.
         healthy: Says what `/healthz` reports.
         ready: Says what `/readyz` reports.
+        notes: Returns what `/readyz` reports besides that nothing is wrong.
         find_denial: Says who may read `/metrics`; None: everyone. The kubelet has no token for
             the probes, so these are always open.
     """
@@ -38,8 +44,8 @@ async def serve(
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     site = web.Application()
-    site.router.add_get("/healthz", _probe(healthy))
-    site.router.add_get("/readyz", _probe(ready))
+    site.router.add_get("/healthz", _probe(healthy, str))
+    site.router.add_get("/readyz", _probe(ready, notes))
     site.router.add_get("/metrics", show_metrics)
     runner = web.AppRunner(site, access_log=None)
     await runner.setup()
@@ -60,9 +66,12 @@ def _deny(denial: Denial) -> web.Response:
     return web.Response(status=denial.status, text=f"{denial.reason}\n", headers=challenge)
 
 
-def _probe(probe: Probe) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+def _probe(
+    probe: Probe, notes: Callable[[], str]
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def answer(_: web.Request) -> web.StreamResponse:
         problem = probe()
-        return web.Response(text=problem or "ok", status=503 if problem else 200)
+        text = problem or "\n".join(filter(None, ("ok", notes())))
+        return web.Response(text=text, status=503 if problem else 200)
 
     return answer

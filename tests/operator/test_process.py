@@ -228,7 +228,9 @@ def test_it_serves_probes_and_metrics(start: Start) -> None:
     """After the sync it is ready and healthy, and its metrics count."""
     process = start()
     assert answer(process, "/healthz") == (200, "ok")
-    assert answer(process, "/readyz") == (200, "ok")
+    status, text = answer(process, "/readyz")
+    assert (status, text.splitlines()[0]) == (200, "ok")
+    assert "traffic: 0 waiting, the oldest for 0 s" in text
     assert "halimede_reconcile_seconds_count" in answer(process, "/metrics")[1]
 
 

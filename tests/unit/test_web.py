@@ -25,15 +25,25 @@ async def test_probes_report_the_cause() -> None:
             assert (answer.status, await answer.text()) == (503, "not yet")
 
 
+async def test_readiness_is_reported_with_notes() -> None:
+    """Given notes, `/readyz` reports them while nothing is wrong."""
+    async with (
+        serve(0, healthy=lambda: None, ready=lambda: None, notes=lambda: "2 waiting") as port,
+        aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client,
+        client.get("/readyz") as answer,
+    ):
+        assert (answer.status, await answer.text()) == (200, "ok\n2 waiting")
+
+
 async def test_metrics_are_served_as_prometheus_reads_them() -> None:
     """The operator's own metrics are in the text format, with its content type."""
-    telemetry.QUEUE_DEPTH.set(3)
+    telemetry.POLLS.set(3)
     async with (
         serve(0, healthy=lambda: None, ready=lambda: None) as port,
         aiohttp.ClientSession() as client,
         client.get(f"http://127.0.0.1:{port}/metrics") as answer,
     ):
-        assert "halimede_queue_depth 3.0" in await answer.text()
+        assert "halimede_polls 3.0" in await answer.text()
         assert answer.headers["Content-Type"].startswith("text/plain")
 
 

@@ -2,22 +2,25 @@
 
 A key is in the queue once, however often it is added; no two workers process the same key; a key
 that is added while a worker processes it is processed again afterwards. A reconcile that fails is
-repeated with exponential back-off, independently of the other keys.
+repeated with exponential back-off, independently of the other keys. `Schedule` chooses the order.
 """
 
 import asyncio
 import logging
+import math
 import random
-from collections.abc import Awaitable, Callable, Hashable
+from collections import deque
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from functools import partial
 
 from halimede import telemetry
 from halimede.adapters.errors import OperatorError
+from halimede.adapters.store import Key
+from halimede.plan.priority import Priority
+from halimede.reconcile.schedule import Schedule
 
 log = logging.getLogger(__name__)
-
-K = TypeVar("K", bound=Hashable)
 
 FIRST_RETRY_SECONDS = 1.0
 LAST_RETRY_SECONDS = 300.0
@@ -45,40 +48,79 @@ def backoff(failures: int, chance: float) -> float:
     return min(doubled, LAST_RETRY_SECONDS) * (1 + JITTER * (2 * chance - 1))
 
 
-class WorkQueue(Generic[K]):
+class WorkQueue:
     """The keys that are to be reconciled, and those that are being processed."""
 
-    def __init__(self, chance: Callable[[], float] = random.random) -> None:
-        """Create an empty queue; *chance* returns the jitter of the back-off, in [0, 1)."""
-        self._chance = chance
-        self._ready: asyncio.Queue[K] = asyncio.Queue()
-        self._waiting: dict[K, float] = {}  # since when, by the loop's clock
-        self._processing: set[K] = set()
-        self._failures: dict[K, int] = {}
-        self._alarms: dict[K, asyncio.TimerHandle] = {}
+    def __init__(
+        self,
+        workers: int,
+        priority: Callable[[Key], Priority],
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        """Create an empty queue.
+
+        Args:
+            workers: How many workers will run.
+            priority: Returns the priority of a key at the moment at which it is added.
+            chance: Returns the jitter of the back-off, in [0, 1).
+        """
+        self._priority, self._chance = priority, chance
+        self._schedule = Schedule(workers)
+        self._since: dict[Key, float] = {}
+        """Since when the waiting keys have waited, by the loop's clock."""
+        self._free_workers: deque[asyncio.Future[None]] = deque()
+        self._processing = 0
+        self._last_end = -math.inf
+        self._failures: dict[Key, int] = {}
+        self._alarms: dict[Key, asyncio.TimerHandle] = {}
         self._closed = False
         self._idle = asyncio.Event()
         self._idle.set()
 
     def __len__(self) -> int:
         """Return the number of keys that wait to be processed."""
-        return len(self._waiting)
+        return len(self._since)
 
-    def oldest_seconds(self) -> float:
-        """Return how long the oldest key has waited, in seconds; 0 if there is none."""
-        since = min(self._waiting.values(), default=None)
-        return asyncio.get_running_loop().time() - since if since is not None else 0.0
+    def depth(self, priority: Priority) -> int:
+        """Return the number of keys of a priority that wait."""
+        return sum(one is priority for one in self._schedule.waiting.values())
 
-    def add(self, key: K) -> None:
-        """Add *key*, to be processed as soon as a worker is free."""
-        if self._closed or key in self._waiting:
-            return
-        self._waiting[key] = asyncio.get_running_loop().time()
-        telemetry.QUEUE_DEPTH.set(len(self._waiting))
-        if key not in self._processing:
-            self._ready.put_nowait(key)
+    def oldest_seconds(self, priority: Priority) -> float:
+        """Return how long the oldest key of a priority has waited, in seconds; 0: none waits."""
+        keys = (key for key, one in self._schedule.waiting.items() if one is priority)
+        return self._seconds_since(min((self._since[key] for key in keys), default=math.inf))
 
-    def add_after(self, key: K, seconds: float) -> None:
+    def export_metrics(self) -> None:
+        """Let the metrics of the queue show this one."""
+        for priority in Priority:
+            depth = telemetry.QUEUE_DEPTH.labels(priority.name.lower())
+            depth.set_function(partial(self.depth, priority))
+            oldest = telemetry.QUEUE_SECONDS.labels(priority.name.lower())
+            oldest.set_function(partial(self.oldest_seconds, priority))
+
+    def describe(self) -> str:
+        """Describe how many keys wait, by priority, and for how long; a line each."""
+        return "\n".join(
+            f"{priority.name.lower()}: {self.depth(priority)} waiting,"
+            f" the oldest for {self.oldest_seconds(priority):.0f} s"
+            for priority in Priority
+        )
+
+    def stalled_seconds(self) -> float:
+        """Return for how long keys have waited and no reconcile has ended, in seconds."""
+        oldest = min(self._since.values(), default=math.inf)
+        return self._seconds_since(max(oldest, self._last_end))
+
+    def add(self, key: Key) -> None:
+        """Add *key*, to be processed when it is its turn."""
+        self._add(key, self._priority(key))
+
+    def resync(self, key: Key) -> None:
+        """Add *key* though nothing is known to have changed: what only serves can wait."""
+        priority = self._priority(key)
+        self._add(key, Priority.BACKGROUND if priority is Priority.SERVING else priority)
+
+    def add_after(self, key: Key, seconds: float) -> None:
         """Add *key* after *seconds*, unless it will be added sooner."""
         if self._closed:
             return
@@ -91,12 +133,18 @@ class WorkQueue(Generic[K]):
             alarm.cancel()
         self._alarms[key] = loop.call_at(due, self._fire, key)
 
-    async def run_worker(self, reconcile: Callable[[K], Awaitable[Result]]) -> None:
+    async def run_worker(self, reconcile: Callable[[Key], Awaitable[Result]]) -> None:
         """Run one worker: process one key after the other until cancelled."""
         while True:
-            key = await self._ready.get()
-            if not self._closed:
+            if self._closed or (key := self._schedule.take()) is None:
+                free = asyncio.get_running_loop().create_future()
+                self._free_workers.append(free)
+                await free
+            else:
                 await self._process(key, reconcile)
+                # A reconcile that writes nothing waits for nothing, so it does not let go of the
+                # event loop either: many of them would delay everything else.
+                await asyncio.sleep(0)
 
     async def shut_down(self, seconds: float) -> bool:
         """Stop processing new keys; return whether those in process finished within *seconds*."""
@@ -110,10 +158,9 @@ class WorkQueue(Generic[K]):
             return False
         return True
 
-    async def _process(self, key: K, reconcile: Callable[[K], Awaitable[Result]]) -> None:
-        self._waiting.pop(key, None)
-        telemetry.QUEUE_DEPTH.set(len(self._waiting))
-        self._processing.add(key)
+    async def _process(self, key: Key, reconcile: Callable[[Key], Awaitable[Result]]) -> None:
+        del self._since[key]
+        self._processing += 1
         self._idle.clear()
         try:
             self._finish(key, await reconcile(key))
@@ -127,13 +174,14 @@ class WorkQueue(Generic[K]):
             )
             self._fail(key, error)
         finally:
-            self._processing.discard(key)
-            if key in self._waiting:
-                self._ready.put_nowait(key)
+            self._schedule.done(key)
+            self._last_end = asyncio.get_running_loop().time()
+            self._processing -= 1
+            self._wake_worker()  # besides this one: the key itself may wait again
             if not self._processing:
                 self._idle.set()
 
-    def _finish(self, key: K, result: Result) -> None:
+    def _finish(self, key: Key, result: Result) -> None:
         due = [] if result.requeue_after is None else [result.requeue_after]
         if result.failed:
             self._failures[key] = self._failures.get(key, 0) + 1
@@ -143,10 +191,29 @@ class WorkQueue(Generic[K]):
         if due:
             self.add_after(key, min(due))
 
-    def _fire(self, key: K) -> None:
+    def _fire(self, key: Key) -> None:
         del self._alarms[key]
         self.add(key)
 
-    def _fail(self, key: K, error: Exception) -> None:
+    def _fail(self, key: Key, error: Exception) -> None:
         telemetry.ERRORS.labels(type(error).__name__).inc()
         self._finish(key, Result(failed=True))
+
+    def _add(self, key: Key, priority: Priority) -> None:
+        if self._closed:
+            return
+        self._schedule.add(key, priority)
+        self._since.setdefault(key, asyncio.get_running_loop().time())
+        self._wake_worker()
+
+    def _wake_worker(self) -> None:
+        """Let one free worker look for a key. A worker that is not free looks when it is."""
+        while self._free_workers:
+            free = self._free_workers.popleft()
+            if not free.done():  # its task is not being cancelled
+                free.set_result(None)
+                return
+
+    @staticmethod
+    def _seconds_since(moment: float) -> float:
+        return max(0.0, asyncio.get_running_loop().time() - moment)

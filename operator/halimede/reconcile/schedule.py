@@ -1,0 +1,89 @@
+"""The order in which waiting keys are processed: by priority, and namespaces in turn.
+
+Two limits keep workers free. So a slow API server, or a namespace in which every write waits for
+an admission webhook, does not delay the reconciles that take traffic back elsewhere.
+"""
+
+from collections import Counter, OrderedDict
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+
+from halimede.adapters.store import Key
+from halimede.plan.priority import Priority
+
+LOWER_EVERY = 4
+"""Of so many keys, one has a lower priority, each of these in turn: keys that return again and
+again do not keep the others waiting for ever."""
+_LOWER = tuple(Priority)[1:]
+
+
+class Schedule:
+    """The keys that wait, and those that are being processed."""
+
+    def __init__(self, workers: int) -> None:
+        """Create an empty schedule for a number of workers.
+
+        A namespace may have half of them, and the priorities below the first one four fifths.
+        """
+        self._per_namespace = max(1, workers // 2)
+        self._below_traffic = max(1, workers - workers // 5)
+        self._waiting: dict[Key, Priority] = {}
+        self._turns: dict[Priority, OrderedDict[str, OrderedDict[Key, None]]] = {
+            priority: OrderedDict() for priority in Priority
+        }
+        """By priority: the namespaces in the order of their turns, each with its keys."""
+        self._processed: dict[Key, Priority] = {}
+        self._taken = 0
+
+    @property
+    def waiting(self) -> Mapping[Key, Priority]:
+        """The keys that wait, and their priorities."""
+        return MappingProxyType(self._waiting)
+
+    def add(self, key: Key, priority: Priority) -> None:
+        """Add a key; one that waits already keeps the higher of its priorities."""
+        before = self._waiting.get(key)
+        if before is not None:
+            if before <= priority:
+                return
+            self._remove(key, before)
+        self._waiting[key] = priority
+        self._turns[priority].setdefault(key.namespace, OrderedDict())[key] = None
+
+    def take(self) -> Key | None:
+        """Remove and return the key to process next; None: none may be processed now."""
+        busy = Counter(key.namespace for key in self._processed)
+        below = sum(priority > Priority.TRAFFIC for priority in self._processed.values())
+        for priority in self._order():
+            if priority > Priority.TRAFFIC and below >= self._below_traffic:
+                continue
+            for namespace, keys in self._turns[priority].items():
+                key = next((one for one in keys if one not in self._processed), None)
+                if key is not None and busy[namespace] < self._per_namespace:
+                    self._start(key, priority)
+                    return key
+        return None
+
+    def done(self, key: Key) -> None:
+        """Stop counting a key as being processed."""
+        del self._processed[key]
+
+    def _order(self) -> Iterator[Priority]:
+        turn, remainder = divmod(self._taken, LOWER_EVERY)
+        if remainder == LOWER_EVERY - 1:
+            yield _LOWER[turn % len(_LOWER)]
+        yield from Priority
+
+    def _start(self, key: Key, priority: Priority) -> None:
+        self._remove(key, priority)
+        self._processed[key] = priority
+        self._taken += 1
+        if key.namespace in self._turns[priority]:
+            self._turns[priority].move_to_end(key.namespace)
+
+    def _remove(self, key: Key, priority: Priority) -> None:
+        del self._waiting[key]
+        namespaces = self._turns[priority]
+        del namespaces[key.namespace][key]
+        if not namespaces[key.namespace]:
+            del namespaces[key.namespace]
