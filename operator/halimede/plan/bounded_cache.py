@@ -5,7 +5,7 @@ What they contain comes from users' objects, so its number and size are not ours
 
 import sys
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Generic, TypeVar, cast
 
@@ -112,16 +112,15 @@ def memory_of(value: Any) -> int:
     size, open_values = 0, [value]
     while open_values:
         current = open_values.pop()
+        kind = type(current)
         size += sys.getsizeof(current)
-        open_values.extend(_parts(current))
+        if kind is str or kind is int:
+            continue  # most values are one of these, and have no parts
+        if kind is dict:
+            open_values.extend(current)
+            open_values.extend(current.values())
+        elif isinstance(current, list | tuple | set | frozenset):
+            open_values.extend(current)
+        elif is_dataclass(current):
+            open_values.extend(getattr(current, part.name) for part in fields(current))
     return size
-
-
-def _parts(value: Any) -> Iterable[Any]:
-    if isinstance(value, dict):
-        return (*value.keys(), *value.values())
-    if isinstance(value, list | tuple | set | frozenset):
-        return value
-    if is_dataclass(value):
-        return tuple(getattr(value, part.name) for part in fields(value))
-    return ()

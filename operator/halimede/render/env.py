@@ -1,13 +1,18 @@
-"""The environment of the templates: each expression is written as JSON, so no value is misread."""
+"""Manifests from templates. The values of expressions never pass through YAML, so none is misread.
+
+A template writes the number of a value where the value belongs, and the YAML is parsed once for
+each text that comes out so: objects of the same shape differ only in their values. Parsing every
+object took a third of the time of a reconcile.
+"""
 
 import hashlib
 import json
-import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import jinja2
 import yaml
+from jinja2.runtime import Context
 
 from halimede.api.base import Manifest
 from halimede.api.v1alpha1 import GROUP
@@ -15,8 +20,29 @@ from halimede.api.v1alpha1 import GROUP
 RENDERED = f"{GROUP}/rendered"
 """Annotation with the digest of the rendered object: it changes when a field is removed, which a
 comparison of the desired fields alone would miss."""
+SHAPES = 256
+"""Number of parsed shapes that are cached; there are few, but users decide on the lengths of some
+lists."""
 
-_NOT_PLAIN = re.compile(r"[^\x20-\x7e]")
+_VALUES = "values_of_expressions"
+"""The variable of a template that collects the values."""
+_TAG = "!value"
+_PLAIN = (str, int, float, bool, type(None))
+
+
+class _Place(int):
+    """Where the value with this number belongs."""
+
+
+class _Loader(yaml.CSafeLoader):
+    """Reads places."""
+
+
+def _read_place(loader: _Loader, node: yaml.ScalarNode) -> _Place:
+    return _Place(loader.construct_scalar(node))
+
+
+_Loader.add_constructor(_TAG, _read_place)
 
 
 def canonical(value: Any) -> str:
@@ -24,38 +50,20 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
-def as_json(value: Any) -> str:
-    """Return the value of a template's expression as JSON, which is also YAML.
-
-    So strings such as `no`, `1e3` and line breaks stay strings.
+def fragment(kind: str, **values: Any) -> Manifest:
+    """Render a part of an object from a template.
 
     Raises:
         jinja2.UndefinedError: The template names something that does not exist.
     """
-    if isinstance(value, jinja2.Undefined):
-        str(value)  # StrictUndefined raises an error with the missing name
-    # JSON writes characters beyond 16 bits as pairs, which YAML does not join again.
-    text = json.dumps(value, ensure_ascii=False)
-    return _NOT_PLAIN.sub(lambda match: f"\\U{ord(match[0]):08x}", text)
+    return fill(environment().get_template(f"{kind}.yaml.j2"), **values)
 
 
-@cache
-def environment() -> jinja2.Environment:
-    """Return the environment of the manifests' templates; it is created once."""
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader("halimede.render"),
-        undefined=jinja2.StrictUndefined,
-        finalize=as_json,
-        autoescape=False,  # noqa: S701 -- YAML, not HTML; finalize quotes everything
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def fragment(kind: str, **values: Any) -> Manifest:
-    """Render a part of an object from a template."""
-    text = environment().get_template(f"{kind}.yaml.j2").render(**values)
-    manifest: Manifest = yaml.load(text, Loader=yaml.CSafeLoader)
+def fill(template: jinja2.Template, **values: Any) -> Manifest:
+    """Render a template to an object."""
+    found: list[Any] = []
+    text = template.render(**values, **{_VALUES: found})
+    manifest: Manifest = _put_values(_parse(text), found)
     return manifest
 
 
@@ -70,3 +78,45 @@ def with_digest(manifest: Manifest) -> Manifest:
 def render(kind: str, **values: Any) -> Manifest:
     """Render a whole object from a template, with its digest."""
     return with_digest(fragment(kind, **values))
+
+
+@cache
+def environment() -> jinja2.Environment:
+    """Return the environment of the manifests' templates; it is created once."""
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("halimede.render"),
+        undefined=jinja2.StrictUndefined,
+        finalize=_collect,
+        autoescape=False,  # noqa: S701 -- YAML, not HTML; no value is written into it
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+@jinja2.pass_context
+def _collect(context: Context, value: Any) -> str:
+    """Collect the value of an expression, and return what stands for it in the YAML."""
+    if isinstance(value, jinja2.Undefined):
+        str(value)  # StrictUndefined raises an error with the missing name
+    found: list[Any] = context[_VALUES]
+    found.append(value)
+    return f"{_TAG} {len(found) - 1}"
+
+
+@lru_cache(maxsize=SHAPES)
+def _parse(text: str) -> Any:
+    return yaml.load(text, Loader=_Loader)  # noqa: S506 -- a safe loader with one more tag
+
+
+def _put_values(shape: Any, found: list[Any]) -> Any:
+    """Return a copy of a parsed template with the values in their places."""
+    if isinstance(shape, dict):
+        return {_put_values(key, found): _put_values(one, found) for key, one in shape.items()}
+    if isinstance(shape, list):
+        return [_put_values(one, found) for one in shape]
+    return _as_parsed(found[shape]) if isinstance(shape, _Place) else shape
+
+
+def _as_parsed(value: Any) -> Any:
+    """Return a value as it is read from JSON: enums are strings, and tuples are lists."""
+    return value if type(value) in _PLAIN else json.loads(json.dumps(value))
