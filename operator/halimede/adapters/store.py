@@ -3,9 +3,14 @@
 The responses to our own writes update it too, so that the next reconcile sees a write even before
 its event arrives. Of two versions of an object the one with the higher `resourceVersion` is kept
 (Kubernetes declares them comparable since 1.35; before, etcd's revision made them so).
+
+An object in Python takes five times the memory of its JSON. So children are kept as JSON, and read
+when their ModelDeployment is reconciled; a ModelDeployment is read for every event.
 """
 
+import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from typing_extensions import override
@@ -51,13 +56,31 @@ def owner_key(kind: Kind, manifest: Manifest) -> Key | None:
     return Key(metadata["namespace"], name) if name else None
 
 
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """A stored object."""
+
+    name: str
+    version: int
+    key: Key | None
+    """The ModelDeployment that it belongs to."""
+    content: bytes | Manifest
+
+    @property
+    def manifest(self) -> Manifest:
+        if isinstance(self.content, bytes):
+            read: Manifest = json.loads(self.content)
+            return read
+        return self.content
+
+
 class Store:
     """The newest observed version of every watched object, by ModelDeployment."""
 
     def __init__(self) -> None:
         """Create an empty store."""
-        self._objects: dict[Kind, dict[str, Manifest]] = {kind: {} for kind in WATCHED}
-        self._owned: dict[Key, dict[Kind, dict[str, Manifest]]] = {}
+        self._objects: dict[Kind, dict[str, _Stored]] = {kind: {} for kind in WATCHED}
+        self._owned: dict[Key, dict[Kind, dict[str, _Stored]]] = {}
         self._tombstones: dict[str, int] = {}
         self._old_tombstones: dict[str, int] = {}
 
@@ -73,12 +96,11 @@ class Store:
         if not kind.selects(manifest):
             return self.drop(kind, manifest) if uid in self._objects[kind] else ()
         before = self._remove(kind, uid)
-        stored = reduce(kind, manifest)
+        stored = _to_stored(kind, reduce(kind, manifest))
         self._objects[kind][uid] = stored
-        key = owner_key(kind, stored)
-        if key:
-            self._owned.setdefault(key, {}).setdefault(kind, {})[uid] = stored
-        return _distinct_keys(before, key)
+        if stored.key:
+            self._owned.setdefault(stored.key, {}).setdefault(kind, {})[uid] = stored
+        return _distinct_keys(before, stored.key)
 
     def drop(self, kind: Kind, manifest: Manifest) -> tuple[Key, ...]:
         """Remove an object that is gone as of *manifest*'s version; return the affected keys.
@@ -86,26 +108,23 @@ class Store:
         A tombstone is kept, as events of older versions may still arrive. A newer version is
         stored again: an object also leaves a watch by losing the label that we select.
         """
-        uid = manifest["metadata"]["uid"]
-        self._tombstones[uid] = version_of(manifest)
-        return _distinct_keys(self._remove(kind, uid), None)
+        return self._drop(kind, manifest["metadata"]["uid"], version_of(manifest))
 
     def deployment(self, key: Key) -> Manifest | None:
         """Return the ModelDeployment, or None if there is none."""
-        return max(self.owned(MODEL_DEPLOYMENT, key), key=version_of, default=None)
+        stored = self._owned.get(key, {}).get(MODEL_DEPLOYMENT, {}).values()
+        newest = max(stored, key=lambda one: one.version, default=None)
+        return newest.manifest if newest else None
 
     def owned(self, kind: Kind, key: Key) -> tuple[Manifest, ...]:
         """Return the objects that are labelled as belonging to *key*, sorted by name."""
-        objects = self._owned.get(key, {}).get(kind, {}).values()
-        return tuple(sorted(objects, key=lambda manifest: manifest["metadata"]["name"]))
+        stored = self._owned.get(key, {}).get(kind, {}).values()
+        return tuple(one.manifest for one in sorted(stored, key=lambda one: one.name))
 
     def keys(self) -> tuple[Key, ...]:
         """Return the keys of all ModelDeployments."""
         deployments = self._objects[MODEL_DEPLOYMENT].values()
-        return tuple(
-            Key(manifest["metadata"]["namespace"], manifest["metadata"]["name"])
-            for manifest in deployments
-        )
+        return tuple(stored.key for stored in deployments if stored.key)
 
     def missing(self, kind: Kind, listed: Listing) -> tuple[Key, ...]:
         """Return the keys of listed objects that are not stored, or only in an older version."""
@@ -121,11 +140,11 @@ class Store:
         A watch that had to restart after a gap delivers no deletion from the gap.
         """
         stale = [
-            manifest
-            for uid, manifest in self._objects[kind].items()
-            if uid not in listed.versions and version_of(manifest) <= listed.version
+            (uid, stored.version)
+            for uid, stored in self._objects[kind].items()
+            if uid not in listed.versions and stored.version <= listed.version
         ]
-        return tuple(key for manifest in stale for key in self.drop(kind, manifest))
+        return tuple(key for uid, version in stale for key in self._drop(kind, uid, version))
 
     def expire_tombstones(self) -> None:
         """Drop the tombstones from before the last call: no event can refer to them any more."""
@@ -133,22 +152,32 @@ class Store:
 
     def _stored_version(self, kind: Kind, uid: str) -> int:
         if stored := self._objects[kind].get(uid):
-            return version_of(stored)
+            return stored.version
         return self._tombstones.get(uid, self._old_tombstones.get(uid, -1))
+
+    def _drop(self, kind: Kind, uid: str, version: int) -> tuple[Key, ...]:
+        self._tombstones[uid] = version
+        return _distinct_keys(self._remove(kind, uid), None)
 
     def _remove(self, kind: Kind, uid: str) -> Key | None:
         """Remove an object if it is stored; return its owner's key."""
         stored = self._objects[kind].pop(uid, None)
-        key = owner_key(kind, stored) if stored else None
-        if key is None:
+        if stored is None or stored.key is None:
             return None
-        kinds = self._owned[key]
+        key, kinds = stored.key, self._owned[stored.key]
         del kinds[kind][uid]
         if not kinds[kind]:
             del kinds[kind]
         if not kinds:
             del self._owned[key]
         return key
+
+
+def _to_stored(kind: Kind, manifest: Manifest) -> _Stored:
+    content = manifest if kind is MODEL_DEPLOYMENT else json.dumps(manifest).encode()
+    return _Stored(
+        manifest["metadata"]["name"], version_of(manifest), owner_key(kind, manifest), content
+    )
 
 
 def _distinct_keys(first: Key | None, second: Key | None) -> tuple[Key, ...]:
