@@ -1,9 +1,10 @@
 """Measure how soon a bad revision is aborted, and how soon traffic leaves deleted pods.
 
-It runs on a local cluster with real Triton behind a real Envoy, under load:
-`python -m bench.reaction`.
+It runs on a local cluster with real Triton behind a real Envoy, under load, first alone and then
+while very many ModelDeployments are created: `python -m bench.reaction`.
 """
 
+import argparse
 import os
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from kubernetes import client, config
 from rich.console import Console
 from rich.table import Table
 
+from bench import crowd
 from demo.screen import Screen
 from demo.stage import Stage
 from demo.story import staged
@@ -36,6 +38,8 @@ DETECTION_SECONDS = 150.0
 """The target at that rate for 5 % errors; v3 has more, but the warm-up must end first."""
 SHED_SECONDS = 2.0
 """The target from the EndpointSlice without a ready address to the route without the revision."""
+CROWDED = 1.5
+"""The target for both beside the crowd, as a multiple of the time without it."""
 QUARTER = [{"weight": 25, "minSeconds": 3600, "maxSeconds": 3600}]
 SELDOM = {"intervalSeconds": 300, "warmupSeconds": 2, "settleSeconds": 2}
 
@@ -50,8 +54,20 @@ class Detection:
     """The fraction of its requests that failed."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reactions:
+    """The reactions to both kinds of trouble."""
+
+    detection: Detection
+    sheds: list[float]
+    """Seconds from the EndpointSlice without a ready address to the route without the weight."""
+
+
 def main() -> int:
     """Measure and print; return 1 if a result is over its target."""
+    parser = argparse.ArgumentParser("python -m bench.reaction", description=__doc__)
+    parser.add_argument("--crowd", type=int, default=2000, help="ModelDeployments to create")
+    arguments = parser.parse_args()
     with (
         tempfile.TemporaryDirectory() as folder,
         up(f"bench-reaction-{os.getpid()}") as cluster,
@@ -63,26 +79,38 @@ def main() -> int:
                 Changes(cluster.kubeconfig, manifests.NAMESPACE, ENDPOINT_SLICES) as slices,
                 Changes(cluster.kubeconfig, manifests.NAMESPACE, HTTP_ROUTES) as routes,
             ):
-                detection = detect(stage)
-                sheds = shed(stage, slices, routes)
                 noise = echo(stage, routes)
-    return show(detection, sheds, noise)
+                alone = react(stage, slices, routes, "alone")
+                with crowd.arriving(cluster, arguments.crowd):
+                    crowded = react(stage, slices, routes, "crowded")
+                    print(f"{crowd.deployed(cluster)} of {arguments.crowd} were deployed then")
+    return show(alone, crowded, noise)
 
 
-def detect(stage: Stage) -> Detection:
+def react(stage: Stage, slices: Changes, routes: Changes, attempt: str) -> Reactions:
+    """Measure both; *attempt* makes the revisions differ from those of another attempt."""
+    sheds = shed(stage, slices, routes, attempt)
+    return Reactions(detect(stage, attempt), sheds)
+
+
+def detect(stage: Stage, attempt: str) -> Detection:
     """Roll out v3, which fails on some inputs, and wait until it is aborted."""
-    _roll_out(stage, "v3", canary={"steps": [{"weight": 10}]}, analysis={})
+    since = time.time()
+    _roll_out(stage, "v3", attempt, canary={"steps": [{"weight": 10}]}, analysis={})
     rollout = stage.wait("the verdict", _aborted).status.rollout
     if rollout is None or rollout.decided_at is None:
         raise RuntimeError("a rollout that was aborted tells when")
-    records = [record for record in stage.records(since=0.0) if record.version == "v3"]
+    records = [record for record in stage.records(since=since) if record.version == "v3"]
     failed = [record for record in records if record.outcome is not Answer.OK]
     return Detection(rollout.decided_at - failed[0].at, len(failed) / len(records))
 
 
-def shed(stage: Stage, slices: Changes, routes: Changes, times: int = 5) -> list[float]:
+def shed(
+    stage: Stage, slices: Changes, routes: Changes, attempt: str, times: int = 5
+) -> list[float]:
     """Repeatedly delete the pods of a revision with 25 % of the requests."""
-    _roll_out(stage, "v2", canary={"steps": QUARTER, "bakeSeconds": 0}, analysis=SELDOM)
+    canary = {"steps": QUARTER, "bakeSeconds": 0}
+    _roll_out(stage, "v2", attempt, canary=canary, analysis=SELDOM)
     seconds = []
     for _ in range(times):
         revision = stage.wait("25 %", _at_weight(25)).target
@@ -124,16 +152,21 @@ def _observed_at(name: str, routes: Changes, since: float) -> float:
     return routes.first(lambda manifest: bool(manifest["metadata"]["name"] == name), since).at
 
 
-def show(detection: Detection, sheds: list[float], noise: list[float]) -> int:
+def show(alone: Reactions, crowded: Reactions, noise: list[float]) -> int:
     """Print the results with their targets; return 1 if a target is missed."""
+    detection, sheds = alone.detection, alone.sheds
+    beside = "  … while others are created"
     rows = [
         (
             f"first bad request to the stored abort ({detection.error_share:.0%} fail)",
             detection.seconds,
             DETECTION_SECONDS,
         ),
+        (beside, crowded.detection.seconds, CROWDED * detection.seconds),
         ("no endpoint to no weight in the route, median", median(sheds), SHED_SECONDS),
+        (beside, median(crowded.sheds), max(CROWDED * median(sheds), SHED_SECONDS)),
         (f"  … the longest of {len(sheds)}", max(sheds), SHED_SECONDS),
+        (beside, max(crowded.sheds), None),
         (f"a bare write until it is seen, median of {len(noise)}", median(noise), None),
         ("  … the longest", max(noise), None),
     ]
@@ -147,14 +180,16 @@ def show(detection: Detection, sheds: list[float], noise: list[float]) -> int:
 
 def _serve(stage: Stage) -> None:
     stage.apply(manifests.namespace(), *map(manifests.config_map, stage.versions.values()))
-    _roll_out(stage, "v1")
+    _roll_out(stage, "v1", "first")
     stage.wait("v1", lambda seen: seen.ready)
     stage.load = Load(replace(stage.load.plan, rate=RATE, seconds=3600.0))
     stage.load.start()
 
 
-def _roll_out(stage: Stage, version: str, **rollout: object) -> None:
+def _roll_out(stage: Stage, version: str, attempt: str, **rollout: object) -> None:
     manifest = manifests.model_deployment(version)
+    annotations = {"bench.example.com/attempt": attempt}
+    manifest["spec"]["podTemplate"] = {"metadata": {"annotations": annotations}}
     manifest["spec"]["rollout"] |= rollout
     stage.apply(manifest)
 
