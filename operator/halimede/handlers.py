@@ -65,9 +65,10 @@ def settings(*, namespaced: bool) -> kopf.OperatorSettings:
     result.posting.enabled = False
     result.posting.level = logging.CRITICAL
     result.networking.request_timeout = 60
-    # A second safeguard: bookmarks show earlier whether a watch is dead.
-    result.watching.server_timeout = 300
-    result.watching.client_timeout = 360
+    # Each end of a watch costs a request, for each kind and watched namespace. Bookmarks show within
+    # `inactivity_timeout` (70 s) whether a watch is dead, so it need not end for that.
+    result.watching.server_timeout = 3600
+    result.watching.client_timeout = 3660
     # A list is parsed as a whole, and an object may have more than a megabyte.
     result.watching.chunk_size = 25
     # Until then kopf keeps a task and the last event for each object that has changed.
