@@ -65,8 +65,8 @@ def settings(*, namespaced: bool) -> kopf.OperatorSettings:
     result.posting.enabled = False
     result.posting.level = logging.CRITICAL
     result.networking.request_timeout = 60
-    # Each end of a watch costs a request, for each kind and watched namespace. Bookmarks show within
-    # `inactivity_timeout` (70 s) whether a watch is dead, so it need not end for that.
+    # Each end of a watch costs a request, for each kind and watched namespace. It need not end to
+    # show that it is alive: bookmarks show that within `inactivity_timeout` (70 s).
     result.watching.server_timeout = 3600
     result.watching.client_timeout = 3660
     # A list is parsed as a whole, and an object may have more than a megabyte.

@@ -4,8 +4,9 @@ The responses to our own writes update it too, so that the next reconcile sees a
 its event arrives. Of two versions of an object the one with the higher `resourceVersion` is kept
 (Kubernetes declares them comparable since 1.35; before, etcd's revision made them so).
 
-An object in Python takes five times the memory of its JSON. So children are kept as JSON, and read
-when their ModelDeployment is reconciled; a ModelDeployment is read for every event.
+An object in Python takes five to ten times the memory of its JSON. So objects are kept as JSON,
+and read when their ModelDeployment is reconciled, except small ModelDeployments: these are read
+for every event.
 """
 
 import json
@@ -19,6 +20,9 @@ from halimede.adapters.kinds import MODEL_DEPLOYMENT, WATCHED, Kind
 from halimede.adapters.stored_form import reduce
 from halimede.api.base import Manifest
 from halimede.render.names import NAME_LABEL
+
+SMALL = 8 * 1024
+"""Size in bytes, as JSON, up to which a ModelDeployment is not kept as JSON."""
 
 
 class Key(NamedTuple):
@@ -174,9 +178,12 @@ class Store:
 
 
 def _to_stored(kind: Kind, manifest: Manifest) -> _Stored:
-    content = manifest if kind is MODEL_DEPLOYMENT else json.dumps(manifest).encode()
+    text = json.dumps(manifest).encode()
     return _Stored(
-        manifest["metadata"]["name"], version_of(manifest), owner_key(kind, manifest), content
+        manifest["metadata"]["name"],
+        version_of(manifest),
+        owner_key(kind, manifest),
+        manifest if kind is MODEL_DEPLOYMENT and len(text) <= SMALL else text,
     )
 
 
