@@ -118,11 +118,10 @@ class KillableOperator:
             self._kill_points[:] = points
         try:
             yield
-            wait_until(
-                lambda: [one.after for one in self._kill_points],
-                lambda left: not left,
-                explain=self._show_logs,
-            )
+            wait_until(lambda: [one.after for one in self._kill_points], lambda left: not left)
+        except AssertionError as error:
+            error.add_note(self._show_logs())
+            raise
         finally:
             with self._turn:
                 self._kill_points.clear()
@@ -142,7 +141,7 @@ class KillableOperator:
             if not (self._kill_points and self._kill_points[0].hits(write)):
                 return True
             # Without this the next replica could only take the Lease some time after its start.
-            wait_until(self._all_stand_by, explain=self._show_logs)
+            wait_until(self._all_stand_by)
             if self._kill_points.pop(0).suspends:
                 writer.suspend()
                 return True
