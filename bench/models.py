@@ -1,4 +1,4 @@
-"""The workload of the throughput benchmark: small ModelDeployments, and their children."""
+"""The workload of `bench.objects`: small ModelDeployments, and their children."""
 
 from halimede.api.base import Manifest
 from halimede.api.v1alpha1 import API_VERSION, KIND, ModelDeployment

@@ -23,6 +23,8 @@ class Usage:
 
     cpu_seconds: float
     peak_mebibytes: float
+    mebibytes: float
+    """Resident memory now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +38,9 @@ class Running:
         """Read the resource usage. Source: proc(5), `stat` and `status`."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         status = Path(f"/proc/{self.pid}/status").read_text()
-        peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-        ticks = int(fields[11]) + int(fields[12])
-        return Usage(ticks / TICKS, int(peak.split()[1]) / 1024)
+        lines = dict(line.split(":", 1) for line in status.splitlines())
+        peak, now = (int(lines[name].split()[0]) / 1024 for name in ("VmHWM", "VmRSS"))
+        return Usage((int(fields[11]) + int(fields[12])) / TICKS, peak, now)
 
 
 def kubeconfig_inside(cluster: Cluster) -> Path:
