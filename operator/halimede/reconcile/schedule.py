@@ -33,6 +33,9 @@ class Schedule:
         }
         """By priority: the namespaces in the order of their turns, each with its keys."""
         self._processed: dict[Key, Priority] = {}
+        self._busy: Counter[str] = Counter()
+        """By namespace, how many of its keys are processed."""
+        self._busy_below_traffic = 0
         self._taken = 0
 
     @property
@@ -52,21 +55,26 @@ class Schedule:
 
     def take(self) -> Key | None:
         """Remove and return the key to process next; None: none may be processed now."""
-        busy = Counter(key.namespace for key in self._processed)
-        below = sum(priority > Priority.TRAFFIC for priority in self._processed.values())
+        if not self._waiting:
+            return None
         for priority in self._order():
-            if priority > Priority.TRAFFIC and below >= self._below_traffic:
+            if priority > Priority.TRAFFIC and self._busy_below_traffic >= self._below_traffic:
                 continue
             for namespace, keys in self._turns[priority].items():
+                if self._busy[namespace] >= self._per_namespace:
+                    continue
                 key = next((one for one in keys if one not in self._processed), None)
-                if key is not None and busy[namespace] < self._per_namespace:
+                if key is not None:
                     self._start(key, priority)
                     return key
         return None
 
     def done(self, key: Key) -> None:
         """Stop counting a key as being processed."""
-        del self._processed[key]
+        self._busy_below_traffic -= self._processed.pop(key) > Priority.TRAFFIC
+        self._busy[key.namespace] -= 1
+        if not self._busy[key.namespace]:
+            del self._busy[key.namespace]
 
     def _order(self) -> Iterator[Priority]:
         turn, remainder = divmod(self._taken, LOWER_EVERY)
@@ -77,6 +85,8 @@ class Schedule:
     def _start(self, key: Key, priority: Priority) -> None:
         self._remove(key, priority)
         self._processed[key] = priority
+        self._busy[key.namespace] += 1
+        self._busy_below_traffic += priority > Priority.TRAFFIC
         self._taken += 1
         if key.namespace in self._turns[priority]:
             self._turns[priority].move_to_end(key.namespace)
