@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench.models import model_deployment
 from bench.process import kubeconfig_inside
+from halimede.api.base import Manifest
 from localcluster.cluster import Cluster
 
 NAMESPACE = "bench-crowd"
@@ -20,7 +21,7 @@ def arriving(cluster: Cluster, number: int) -> Iterator[None]:
     """Create so many ModelDeployments at once, beside the block, and delete them after it."""
     cluster.kubectl("create", "namespace", NAMESPACE)
     manifests = cluster.directory / "crowd.json"
-    manifests.write_text(json.dumps([model_deployment(n, NAMESPACE) for n in range(number)]))
+    manifests.write_text(json.dumps([_model(index) for index in range(number)]))
     with manifests.open() as source:
         creation = subprocess.Popen(
             cluster.inside(sys.executable, "-m", "bench.apply"),
@@ -35,6 +36,15 @@ def arriving(cluster: Cluster, number: int) -> Iterator[None]:
         creation.terminate()
         creation.wait(timeout=60)
         cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+
+
+def _model(index: int) -> Manifest:
+    """Return a ModelDeployment whose pods no node has room for."""
+    manifest = model_deployment(index, NAMESPACE)
+    manifest["spec"]["podTemplate"] = {
+        "spec": {"nodeSelector": {"bench.example.com/none": "true"}}
+    }
+    return manifest
 
 
 def deployed(cluster: Cluster) -> int:

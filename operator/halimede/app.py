@@ -86,8 +86,6 @@ class Operator:
     _watches: Collection[asyncio.Task[None]] = ()
     _synced: bool = False
     _lag: float = 0.0
-    _reconciling_since: float | None = None
-    """When the workers started, by the loop's clock; None: they do not run."""
 
     def __post_init__(self) -> None:
         """Create the components that need others."""
@@ -130,7 +128,7 @@ class Operator:
                 return f"the watches have failed: {error!r}"
         if self._lag > LAG_SECONDS:
             return f"the event loop is {self._lag:.0f} s late"
-        if (stalled := self._stalled_seconds()) > STALLED_SECONDS:
+        if (stalled := self.queue.stalled_seconds()) > STALLED_SECONDS:
             return f"ModelDeployments wait, but no reconcile has ended for {stalled:.0f} s"
         return None
 
@@ -179,7 +177,6 @@ class Operator:
         The reconciler is a new one each time: what an earlier one kept is from before another
         replica led. Keys that it was processing when it was cancelled are not in the queue.
         """
-        self._reconciling_since = asyncio.get_running_loop().time()
         keys = self.store.keys()
         for key in keys:
             self.queue.resync(key)
@@ -188,7 +185,6 @@ class Operator:
             try:
                 await self._run_workers(reconciler, sync)
             finally:
-                self._reconciling_since = None
                 reconciler.remove_metrics()
 
     async def _run_workers(self, reconciler: Reconciler, sync: CacheSync) -> None:
@@ -226,13 +222,6 @@ class Operator:
 
     def _priority(self, key: Key) -> Priority:
         return priority_of(self.store.deployment(key))
-
-    def _stalled_seconds(self) -> float:
-        """Return for how long this replica has reconciled without an end of a reconcile."""
-        if self._reconciling_since is None:
-            return 0.0
-        reconciling = asyncio.get_running_loop().time() - self._reconciling_since
-        return min(self.queue.stalled_seconds(), reconciling)
 
     async def _measure_lag(self) -> None:
         """Measure the lag of the event loop: a high lag means that something blocks it."""

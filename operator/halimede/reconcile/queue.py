@@ -69,7 +69,9 @@ class WorkQueue:
         self._since: dict[Key, float] = {}
         """Since when the waiting keys have waited, by the loop's clock."""
         self._free_workers: deque[asyncio.Future[None]] = deque()
-        self._processing = 0
+        self._workers = self._processing = 0
+        self._working_since = math.inf
+        """When the workers started; a replica that does not lead has none."""
         self._last_end = -math.inf
         self._failures: dict[Key, int] = {}
         self._alarms: dict[Key, asyncio.TimerHandle] = {}
@@ -86,7 +88,7 @@ class WorkQueue:
         return sum(one is priority for one in self._schedule.waiting.values())
 
     def oldest_seconds(self, priority: Priority) -> float:
-        """Return how long the oldest key of a priority has waited, in seconds; 0: none waits."""
+        """Return how long the oldest key of a priority has waited for the workers, in seconds."""
         keys = (key for key, one in self._schedule.waiting.items() if one is priority)
         return self._seconds_since(min((self._since[key] for key in keys), default=math.inf))
 
@@ -107,7 +109,7 @@ class WorkQueue:
         )
 
     def stalled_seconds(self) -> float:
-        """Return for how long keys have waited and no reconcile has ended, in seconds."""
+        """Return for how long workers have had keys and ended no reconcile, in seconds."""
         oldest = min(self._since.values(), default=math.inf)
         return self._seconds_since(max(oldest, self._last_end))
 
@@ -135,16 +137,20 @@ class WorkQueue:
 
     async def run_worker(self, reconcile: Callable[[Key], Awaitable[Result]]) -> None:
         """Run one worker: process one key after the other until cancelled."""
-        while True:
-            if self._closed or (key := self._schedule.take()) is None:
-                free = asyncio.get_running_loop().create_future()
-                self._free_workers.append(free)
-                await free
-            else:
+        if not self._workers:
+            self._working_since = asyncio.get_running_loop().time()
+        self._workers += 1
+        try:
+            while True:
+                key = await self._next()
                 await self._process(key, reconcile)
                 # A reconcile that writes nothing waits for nothing, so it does not let go of the
                 # event loop either: many of them would delay everything else.
                 await asyncio.sleep(0)
+        finally:
+            self._workers -= 1
+            if not self._workers:
+                self._working_since = math.inf
 
     async def shut_down(self, seconds: float) -> bool:
         """Stop processing new keys; return whether those in process finished within *seconds*."""
@@ -157,6 +163,14 @@ class WorkQueue:
         except TimeoutError:
             return False
         return True
+
+    async def _next(self) -> Key:
+        """Wait for the key that is to be processed next."""
+        while self._closed or (key := self._schedule.take()) is None:
+            free = asyncio.get_running_loop().create_future()
+            self._free_workers.append(free)
+            await free
+        return key
 
     async def _process(self, key: Key, reconcile: Callable[[Key], Awaitable[Result]]) -> None:
         del self._since[key]
@@ -214,6 +228,6 @@ class WorkQueue:
                 free.set_result(None)
                 return
 
-    @staticmethod
-    def _seconds_since(moment: float) -> float:
-        return max(0.0, asyncio.get_running_loop().time() - moment)
+    def _seconds_since(self, moment: float) -> float:
+        now = asyncio.get_running_loop().time()
+        return max(0.0, now - max(moment, self._working_since))

@@ -241,15 +241,30 @@ async def test_shutting_down_gives_up_on_a_reconcile_that_does_not_end() -> None
 async def test_the_queue_is_described_by_priority() -> None:
     """Depth and age are those of the keys of a priority; what is empty has none."""
     queue = _queue({named("a"): Priority.TRAFFIC})
-    assert queue.oldest_seconds(Priority.TRAFFIC) == 0.0
     queue.add(named("a"))
     queue.resync(named("a"))
     queue.add(named("b"))
     queue.resync(named("c"))
     assert [queue.depth(priority) for priority in Priority] == [1, 0, 1, 1]
-    await _until(lambda: queue.oldest_seconds(Priority.TRAFFIC) > 0.001)
-    assert queue.oldest_seconds(Priority.ROLLOUT) == 0.0
     assert queue.describe().splitlines()[0] == "traffic: 1 waiting, the oldest for 0 s"
+
+
+async def test_keys_age_only_while_there_are_workers() -> None:
+    """Given no workers, as in a replica that does not lead, waiting keys do not age."""
+    queue = _queue()
+
+    async def reconcile(_: Key) -> Result:
+        await asyncio.Event().wait()
+        return Result()
+
+    for number in range(20):
+        queue.add(named(f"m{number}"))
+    await asyncio.sleep(0.01)
+    assert (queue.oldest_seconds(Priority.SERVING), queue.stalled_seconds()) == (0.0, 0.0)
+    async with _worked(queue, reconcile):
+        await _until(lambda: queue.oldest_seconds(Priority.SERVING) > 0.001)
+        assert queue.oldest_seconds(Priority.ROLLOUT) == 0.0
+    assert queue.oldest_seconds(Priority.SERVING) == 0.0
 
 
 async def test_a_queue_stalls_if_no_reconcile_ends() -> None:
