@@ -1,19 +1,26 @@
 """A rollout judged by a real Prometheus."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pprint import pformat
 
 from halimede.adapters.prometheus import PrometheusReader
 from halimede.api.analysis import Analysis, MetricsProvider
 from halimede.api.reasons import Verdict
-from halimede.api.sources import Source
+from halimede.api.sources import Source, SourceId
 from halimede.api.status import Evidence
 from halimede.judge.initial_evidence import begin
 from halimede.judge.judge import judge_poll
 from halimede.judge.providers.registry import find_provider as provider_of
 from halimede.judge.queries import plan_queries
-from halimede.judge.reading import CounterSamples, Counts, MetricsRequest, Reading, counted_since
+from halimede.judge.reading import (
+    Answer,
+    CounterSamples,
+    Counts,
+    MetricsRequest,
+    Reading,
+    counted_since,
+)
 from tests.support.series import CANARY, request
 from tests.support.waiting import wait_until_async
 
@@ -50,10 +57,16 @@ class Judged:
         )
 
     async def begin(self) -> None:
-        """Start when both sources have both revisions."""
+        """Start when both sources have both revisions; return when a later scrape is there.
+
+        A sample has the time at which its scrape began. On a loaded machine, a page that is read
+        later may show what a test has counted since, as if that had been before the start.
+        """
         await wait_until_async(self._scraped, lambda owners: all(len(one) == 2 for one in owners))
         self.evidence = Evidence()
         assert not await self.says_no()
+        started = self.clock()
+        await wait_until_async(self._last_scrape, lambda moment: moment > started)
 
     async def says_no(self) -> bool:
         """Start if that is possible."""
@@ -61,11 +74,22 @@ class Judged:
         self.evidence = begin(self.analysis, STEPS, history, self.clock())
         return counted_since(self.evidence) is None
 
-    async def _scraped(self) -> list[set[str]]:
-        """Return the scraped revisions of each source."""
+    async def _last_scrape(self) -> float:
+        """Return the time of the last scrape of the page that was scraped least recently."""
+        _, answers = await self._now()
+        counters = [one for one in answers.values() if isinstance(one, CounterSamples)]
+        return min(series.samples[-1].at for one in counters for series in one.series)
+
+    async def _now(self) -> tuple[MetricsRequest, Mapping[SourceId, Answer]]:
+        """Query the present counters of all sources."""
         now = self.clock()
         metrics_request = request(now, now, provider=self.analysis.provider)
-        answers = (await self.metrics.read(plan_queries(metrics_request))).answers
+        reading = await self.metrics.read(plan_queries(metrics_request))
+        return metrics_request, reading.answers
+
+    async def _scraped(self) -> list[set[str]]:
+        """Return the scraped revisions of each source."""
+        metrics_request, answers = await self._now()
         return [
             _owners(source, answer, metrics_request)
             if isinstance(answer, CounterSamples)
