@@ -10,6 +10,34 @@ from halimede.judge.query_policy import CustomQueryScope, QueryPolicy
 from halimede.render.spec_policy import PodTemplatePolicy, SpecPolicy
 from halimede.settings import Settings
 
+EVERY_VARIABLE = {
+    "HALIMEDE_IMAGE": "registry.example/halimede:1",
+    "HALIMEDE_NAMESPACES": "a, b,",
+    "HALIMEDE_PROMETHEUS_URL": " http://prometheus:9090/ ",
+    "HALIMEDE_PROMETHEUS_CREDENTIALS": "/etc/halimede/prometheus",
+    "HALIMEDE_PROMETHEUS_INSECURE_SKIP_VERIFY": "True",
+    "HALIMEDE_PROMETHEUS_MAX_RESPONSE_MEBIBYTES": "32",
+    "HALIMEDE_PROMETHEUS_CUSTOM_QUERIES": "full",
+    "HALIMEDE_PROMETHEUS_MATCHERS": "cluster=eu, replica=a,",
+    "HALIMEDE_PROMETHEUS_ROUTER_MATCHERS": "namespace=projectcontour",
+    "HALIMEDE_TRITON_REPOSITORY": "registry.example/tritonserver",
+    "HALIMEDE_SHA256_REQUIRED": "true",
+    "HALIMEDE_NETWORK_POLICIES": "false",
+    "HALIMEDE_NETWORK_GATEWAY": '[{"namespaceSelector": {}, "podSelector": {}}]',
+    "HALIMEDE_NETWORK_CLIENTS": '[{"podSelector": {}}, {"ipBlock": {"cidr": "10.0.0.0/8"}}]',
+    "HALIMEDE_NETWORK_MONITORING": "[]",
+    "HALIMEDE_POD_TEMPLATE": "none",
+    "HALIMEDE_INGRESS_ANNOTATIONS": "cert-manager.io/issuer, example.com/*,",
+    "HALIMEDE_SERVICE_ACCOUNTS": "*",
+    "HALIMEDE_WORKERS": "3",
+    "HALIMEDE_RESYNC_SECONDS": "60",
+    "HALIMEDE_HTTP_PORT": "0",
+    "HALIMEDE_METRICS_AUTHENTICATION": "false",
+    "HALIMEDE_LOG_FORMAT": "TEXT",
+    "HALIMEDE_LOG_LEVEL": "debug",
+    "OTHER": "ignored",
+}
+
 
 def test_nothing_need_be_set() -> None:
     """An empty environment is valid: all namespaces, no metrics."""
@@ -25,34 +53,7 @@ def test_defaults_are_those_of_what_they_set() -> None:
 
 def test_everything_can_be_set() -> None:
     """Every variable sets its field; spaces around values and after commas are ignored."""
-    env = {
-        "HALIMEDE_IMAGE": "registry.example/halimede:1",
-        "HALIMEDE_NAMESPACES": "a, b,",
-        "HALIMEDE_PROMETHEUS_URL": " http://prometheus:9090/ ",
-        "HALIMEDE_PROMETHEUS_CREDENTIALS": "/etc/halimede/prometheus",
-        "HALIMEDE_PROMETHEUS_INSECURE_SKIP_VERIFY": "True",
-        "HALIMEDE_PROMETHEUS_MAX_RESPONSE_MEBIBYTES": "32",
-        "HALIMEDE_PROMETHEUS_CUSTOM_QUERIES": "full",
-        "HALIMEDE_PROMETHEUS_MATCHERS": "cluster=eu, replica=a,",
-        "HALIMEDE_PROMETHEUS_ROUTER_MATCHERS": "namespace=projectcontour",
-        "HALIMEDE_TRITON_REPOSITORY": "registry.example/tritonserver",
-        "HALIMEDE_SHA256_REQUIRED": "true",
-        "HALIMEDE_NETWORK_POLICIES": "false",
-        "HALIMEDE_NETWORK_GATEWAY": '[{"namespaceSelector": {}, "podSelector": {}}]',
-        "HALIMEDE_NETWORK_CLIENTS": '[{"podSelector": {}}, {"ipBlock": {"cidr": "10.0.0.0/8"}}]',
-        "HALIMEDE_NETWORK_MONITORING": "[]",
-        "HALIMEDE_POD_TEMPLATE": "none",
-        "HALIMEDE_INGRESS_ANNOTATIONS": "cert-manager.io/issuer, example.com/*,",
-        "HALIMEDE_SERVICE_ACCOUNTS": "*",
-        "HALIMEDE_WORKERS": "3",
-        "HALIMEDE_RESYNC_SECONDS": "60",
-        "HALIMEDE_HTTP_PORT": "0",
-        "HALIMEDE_METRICS_AUTHENTICATION": "false",
-        "HALIMEDE_LOG_FORMAT": "TEXT",
-        "HALIMEDE_LOG_LEVEL": "debug",
-        "OTHER": "ignored",
-    }
-    assert Settings.from_env(env) == Settings(
+    assert Settings.from_env(EVERY_VARIABLE) == Settings(
         image="registry.example/halimede:1",
         namespaces=("a", "b"),
         prometheus_url="http://prometheus:9090",

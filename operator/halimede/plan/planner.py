@@ -19,7 +19,12 @@ from halimede.plan.desired import (
     traffic_objects,
     weighted_backends,
 )
-from halimede.plan.foreign import NAME_TAKEN_REQUEUE_SECONDS, child_key, with_names
+from halimede.plan.foreign import (
+    NAME_TAKEN_REQUEUE_SECONDS,
+    ChildKey,
+    child_key,
+    with_names,
+)
 from halimede.plan.observed import Observed
 from halimede.plan.plan import Plan
 from halimede.plan.records import (
@@ -32,7 +37,7 @@ from halimede.plan.records import (
 )
 from halimede.plan.renderer import Renderer, RenderKey, render_key
 from halimede.plan.status_limits import trim
-from halimede.plan.user_routes import plan_route_changes
+from halimede.plan.user_routes import RouteChanges, plan_route_changes
 from halimede.plan.vulnerable_version import acceptance_events
 from halimede.render.platform import Platform
 from halimede.rollout.analysis_schedule import analyse, is_due
@@ -121,17 +126,22 @@ def decide(observed: Observed, renderer: Renderer, platform: Platform, now: floa
         foreign,
     )
     plan = _plan(observed, status, decision, diff, new_ctx)
+    return _with_route_changes(plan, route_changes, frozenset(map(child_key, taken)))
+
+
+def _with_route_changes(plan: Plan, changes: RouteChanges, taken: frozenset[ChildKey]) -> Plan:
+    """Add the changes of the user's routes, and the names that others have taken."""
     waits = (
         plan.requeue_after,
-        route_changes.requeue_after,
+        changes.requeue_after,
         NAME_TAKEN_REQUEUE_SECONDS if taken else None,
     )
     return replace(
         plan,
-        patches=route_changes.patches,
-        finalizer=route_changes.finalizer,
+        patches=changes.patches,
+        finalizer=changes.finalizer,
         requeue_after=min((wait for wait in waits if wait is not None), default=None),
-        taken=frozenset(map(child_key, taken)),
+        taken=taken,
     )
 
 
