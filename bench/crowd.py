@@ -47,7 +47,7 @@ def _model(index: int) -> Manifest:
     return manifest
 
 
-def deployed(cluster: Cluster) -> int:
-    """Return how many of them have a status."""
+def reconciled(cluster: Cluster) -> int:
+    """Return how many of them have been reconciled: they have a condition Ready."""
     path = "jsonpath={range .items[*]}{.status.conditions[?(@.type=='Ready')].reason}{'\\n'}{end}"
     return len(cluster.kubectl("get", "mdeploy", "-n", NAMESPACE, "-o", path).split())

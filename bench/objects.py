@@ -188,7 +188,7 @@ def show(count: int, bare: Bare, ours: Measured) -> int:
         ("  … reads", reads(rest.requests) / rest.seconds, "/s", 1.0),
         ("  … CPU", 100 * rest.cpu_seconds / rest.seconds, "%", None),
         ("restart: until all are reconciled", restart.ready, "s", None),
-        ("  … writes, without those of the Lease", writes(restart.requests), "", 0.0),
+        ("  … writes", writes(restart.requests), "", 0.0),
         ("  … CPU", restart.cpu_seconds, "s", None),
         ("  … peak memory", restart.peak_mebibytes, "MiB", None),
     ]

@@ -83,7 +83,8 @@ def main() -> int:
                 alone = react(stage, slices, routes, "alone")
                 with crowd.arriving(cluster, arguments.crowd):
                     crowded = react(stage, slices, routes, "crowded")
-                    print(f"{crowd.deployed(cluster)} of {arguments.crowd} were deployed then")
+                    reconciled = crowd.reconciled(cluster)
+                    print(f"{reconciled} of {arguments.crowd} had been reconciled then")
     return show(alone, crowded, noise)
 
 

@@ -4,7 +4,7 @@ The responses to our own writes update it too, so that the next reconcile sees a
 its event arrives. Of two versions of an object the one with the higher `resourceVersion` is kept
 (Kubernetes declares them comparable since 1.35; before, etcd's revision made them so).
 
-An object in Python takes five to ten times the memory of its JSON. So objects are kept as JSON,
+An object in Python takes about five times the memory of its JSON. So objects are kept as JSON,
 and read when their ModelDeployment is reconciled, except small ModelDeployments: these are read
 for every event.
 """

@@ -69,7 +69,7 @@ class WorkQueue:
         self._since: dict[Key, float] = {}
         """Since when the waiting keys have waited, by the loop's clock."""
         self._free_workers: deque[asyncio.Future[None]] = deque()
-        self._workers = self._processing = 0
+        self._workers = 0
         self._working_since = math.inf
         """When the workers started; a replica that does not lead has none."""
         self._last_end = -math.inf
@@ -174,7 +174,6 @@ class WorkQueue:
 
     async def _process(self, key: Key, reconcile: Callable[[Key], Awaitable[Result]]) -> None:
         del self._since[key]
-        self._processing += 1
         self._idle.clear()
         try:
             self._finish(key, await reconcile(key))
@@ -190,9 +189,8 @@ class WorkQueue:
         finally:
             self._schedule.done(key)
             self._last_end = asyncio.get_running_loop().time()
-            self._processing -= 1
             self._wake_worker()  # besides this one: the key itself may wait again
-            if not self._processing:
+            if self._schedule.is_idle:
                 self._idle.set()
 
     def _finish(self, key: Key, result: Result) -> None:

@@ -43,6 +43,11 @@ class Schedule:
         """The keys that wait, and their priorities."""
         return MappingProxyType(self._waiting)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no key is being processed."""
+        return not self._processed
+
     def add(self, key: Key, priority: Priority) -> None:
         """Add a key; one that waits already keeps the higher of its priorities."""
         before = self._waiting.get(key)
