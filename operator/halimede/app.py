@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import kopf
 
-from halimede import handlers, log, telemetry, web
+from halimede import log, telemetry, watches, web
 from halimede.adapters.access_reviews import AccessReviews
 from halimede.adapters.cluster import AGENT, KubeCluster, log_in
 from halimede.adapters.kinds import CONFIG_MAP, HTTP_ROUTE, REFERENCED, Kind
@@ -139,10 +139,11 @@ class Operator:
     async def _watch(self, stop_requested: asyncio.Event, kopf_may_stop: asyncio.Event) -> None:
         """Run kopf until *kopf_may_stop* is set; if kopf fails, the operator ends."""
         namespaces = self.settings.namespaces
+        deliver = watches.delivery(self.store, self.named, self.queue)
         before = asyncio.all_tasks()
         self._watches = await kopf.spawn_tasks(
-            registry=handlers.registry(self.store, self.named, self.queue, log_in),
-            settings=handlers.settings(namespaced=bool(namespaces)),
+            registry=watches.registry(deliver, log_in),
+            settings=watches.settings(namespaced=bool(namespaces)),
             standalone=True,
             clusterwide=not namespaces,
             namespaces=namespaces,

@@ -42,7 +42,7 @@ async def test_it_is_read_once_and_again_when_it_changes(
     first = await read()
     assert first["data"] == {"m.py": "1"}
     new = await put(kube, _source(namespace, "2"))
-    assert await read() is first
+    assert await read() == first
     assert inputs.on_event(_without_content(old)) == ()
     assert inputs.on_event(_without_content(new)) == (key,)
     assert (await read())["data"] == {"m.py": "2"}

@@ -6,12 +6,12 @@ few kinds that we use need neither.
 """
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from http import HTTPStatus
 from typing import Protocol
 
 import aiohttp
+import orjson
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 
@@ -298,7 +298,7 @@ class KubeCluster:
             status, text = await self._send(method, path, headers, body)
         if status >= HTTPStatus.MULTIPLE_CHOICES:
             raise to_error(status, text)
-        answer: Manifest = json.loads(limit_depth(text))
+        answer: Manifest = orjson.loads(limit_depth(text))
         return answer
 
     async def _send(

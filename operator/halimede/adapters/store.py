@@ -3,13 +3,8 @@
 The responses to our own writes update it too, so that the next reconcile sees a write even before
 its event arrives. Of two versions of an object the one with the higher `resourceVersion` is kept
 (Kubernetes declares them comparable since 1.35; before, etcd's revision made them so).
-
-An object in Python takes about five times the memory of its JSON. So objects are kept as JSON,
-and read when their ModelDeployment is reconciled, except small ModelDeployments: these are read
-for every event.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -17,12 +12,9 @@ from typing import NamedTuple
 from typing_extensions import override
 
 from halimede.adapters.kinds import MODEL_DEPLOYMENT, WATCHED, Kind
-from halimede.adapters.stored_form import reduce
+from halimede.adapters.stored_form import pack, reduce, unpack
 from halimede.api.base import Manifest
 from halimede.render.names import NAME_LABEL
-
-SMALL = 8 * 1024
-"""Size in bytes, as JSON, up to which a ModelDeployment is not kept as JSON."""
 
 
 class Key(NamedTuple):
@@ -68,14 +60,11 @@ class _Stored:
     version: int
     key: Key | None
     """The ModelDeployment that it belongs to."""
-    content: bytes | Manifest
+    packed: bytes
 
     @property
     def manifest(self) -> Manifest:
-        if isinstance(self.content, bytes):
-            read: Manifest = json.loads(self.content)
-            return read
-        return self.content
+        return unpack(self.packed)
 
 
 class Store:
@@ -178,12 +167,11 @@ class Store:
 
 
 def _to_stored(kind: Kind, manifest: Manifest) -> _Stored:
-    text = json.dumps(manifest).encode()
     return _Stored(
         manifest["metadata"]["name"],
         version_of(manifest),
         owner_key(kind, manifest),
-        manifest if kind is MODEL_DEPLOYMENT and len(text) <= SMALL else text,
+        pack(manifest),
     )
 
 

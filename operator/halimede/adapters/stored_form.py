@@ -1,14 +1,18 @@
-"""What is kept of an observed object: users decide how large their objects are, and how many."""
+"""What is kept of an observed object, and how.
 
-import json
+Users decide how large their objects are, and how many. An object in Python takes about five times
+the memory of its JSON, and compressed JSON takes a third of that.
+"""
+
+import zlib
 from collections.abc import Callable
-from functools import lru_cache
+
+import orjson
 
 from halimede.adapters.kinds import CHILDREN, MANAGED_BY, MODEL_DEPLOYMENT, REFERENCED, Kind
 from halimede.api.base import Manifest
 from halimede.api.free_form import drop_oversized
 from halimede.api.v1alpha1 import GROUP
-from halimede.render.env import canonical
 from halimede.render.names import NAME_LABEL, REVISION_LABEL
 from halimede.render.ownership import applied_by_us
 
@@ -18,8 +22,19 @@ IDENTITY = frozenset(
 """What is kept of the metadata of an object whose content is read by name."""
 LABELS = frozenset({MANAGED_BY, NAME_LABEL, REVISION_LABEL})
 """What is kept of its labels."""
-FIELD_SETS = 256
-"""Number of distinct sets of fields that are cached; objects with equal sets share one."""
+FASTEST = 1
+"""The level of compression; higher ones take twice the time for a tenth less memory."""
+
+
+def pack(manifest: Manifest) -> bytes:
+    """Return the form in which an object is kept."""
+    return zlib.compress(orjson.dumps(manifest), FASTEST)
+
+
+def unpack(packed: bytes) -> Manifest:
+    """Return the object that was packed."""
+    manifest: Manifest = orjson.loads(zlib.decompress(packed))
+    return manifest
 
 
 def prepare(kind: Kind, manifest: Manifest) -> Manifest:
@@ -31,9 +46,7 @@ def prepare(kind: Kind, manifest: Manifest) -> Manifest:
     metadata = {**manifest["metadata"]}
     if not kind.tracks_managers:
         entries = metadata.pop("managedFields", None) or ()
-        own_entries = [
-            _compact(entry) for entry in entries if kind in CHILDREN and applied_by_us(entry)
-        ]
+        own_entries = [entry for entry in entries if kind in CHILDREN and applied_by_us(entry)]
         metadata |= {"managedFields": own_entries} if own_entries else {}
     identity = {"apiVersion": kind.api_version, "kind": kind.name}
     return {**manifest, **identity, "metadata": metadata}
@@ -65,25 +78,3 @@ def _select(fields: Manifest, is_kept: Callable[[str], bool]) -> Manifest:
 
 def _is_ours(annotation: str) -> bool:
     return annotation.startswith(f"{GROUP}/")
-
-
-def _compact(entry: Manifest) -> Manifest:
-    return entry | {"fieldsV1": _fields(canonical(_without_owners(entry.get("fieldsV1") or {})))}
-
-
-def _without_owners(fields: Manifest) -> Manifest:
-    """Drop the ownership of `ownerReferences`: its keys are uids, so no two sets would be equal.
-
-    Owner references are compared by value: the API server rewrites nothing in them.
-    """
-    metadata = fields.get("f:metadata")
-    if not isinstance(metadata, dict):
-        return fields
-    return fields | {"f:metadata": _select(metadata, lambda name: name != "f:ownerReferences")}
-
-
-@lru_cache(maxsize=FIELD_SETS)
-def _fields(text: str) -> Manifest:
-    """Parse a set of fields, once for all objects that have the same: nearly all of a kind do."""
-    fields: Manifest = json.loads(text)
-    return fields

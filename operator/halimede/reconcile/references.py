@@ -5,16 +5,22 @@ when the watch delivers a newer version.
 """
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from halimede.adapters.cluster import Cluster
 from halimede.adapters.kinds import Kind
 from halimede.adapters.store import Key, version_of
-from halimede.adapters.stored_form import prepare
+from halimede.adapters.stored_form import pack, prepare, unpack
 from halimede.api.base import Manifest
 from halimede.plan.bounded_cache import BoundedCache, memory_of
 
 MAX_BYTES = 64 * 1024 * 1024
 """Maximum memory of the contents of one kind; what does not fit is read in every reconcile."""
+
+
+class _Content(NamedTuple):
+    version: int
+    packed: bytes
 
 
 class ReferencedObjects:
@@ -24,7 +30,7 @@ class ReferencedObjects:
         """Start empty; an object is read from *cluster* when it is first referenced."""
         self._cluster = cluster
         self._kind = kind
-        self._objects: BoundedCache[Key, Manifest] = BoundedCache(max_bytes)
+        self._objects: BoundedCache[Key, _Content] = BoundedCache(max_bytes)
         self._readers: dict[Key, set[Key]] = {}
         self._reads: dict[Key, frozenset[Key]] = {}
 
@@ -39,7 +45,7 @@ class ReferencedObjects:
         """Drop the content of an object that has changed; return the affected keys."""
         where = _key_of(metadata)
         stored = self._objects.get(where)
-        if not deleted and stored is not None and version_of(stored) >= version_of(metadata):
+        if not deleted and stored is not None and stored.version >= version_of(metadata):
             return ()
         self._objects.pop(where)
         return tuple(self._readers.get(where, ()))
@@ -63,13 +69,15 @@ class ReferencedObjects:
         return content
 
     async def _read(self, where: Key) -> Manifest | None:
-        return self._objects.get(where) or await self.refresh(where)
+        stored = self._objects.get(where)
+        return unpack(stored.packed) if stored else await self.refresh(where)
 
     def _store(self, content: Manifest) -> None:
-        where = _key_of(content)
+        where, version = _key_of(content), version_of(content)
         stored = self._objects.get(where)
-        if stored is None or version_of(stored) < version_of(content):
-            self._objects.put(where, content, memory_of(content))
+        if stored is None or stored.version < version:
+            packed = _Content(version, pack(content))
+            self._objects.put(where, packed, memory_of(packed))
 
     def _register(self, key: Key, names: Iterable[Key]) -> None:
         before, after = self._reads.get(key, frozenset()), frozenset(names)

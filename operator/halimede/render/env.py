@@ -60,7 +60,7 @@ def fragment(kind: str, **values: Any) -> Manifest:
 
 
 def fill(template: jinja2.Template, **values: Any) -> Manifest:
-    """Render a template to an object."""
+    """Render a template to an object. Values that are JSON are not copied: do not modify them."""
     found: list[Any] = []
     text = template.render(**values, **{_VALUES: found})
     manifest: Manifest = _put_values(_parse(text), found)
@@ -122,5 +122,16 @@ def _put_values(shape: Any, found: list[Any]) -> Any:
 
 
 def _as_parsed(value: Any) -> Any:
-    """Return a value as it is read from JSON: enums are strings, and tuples are lists."""
-    return value if type(value) in _PLAIN else json.loads(json.dumps(value))
+    """Return a value as it is read from JSON: enums are strings, and tuples are lists.
+
+    What is already so is not copied: pod templates are large, and several renderings have them.
+    """
+    return value if _is_plain(value) else json.loads(json.dumps(value))
+
+
+def _is_plain(value: Any) -> bool:
+    if type(value) is dict:
+        return all(map(_is_plain, value)) and all(map(_is_plain, value.values()))
+    if type(value) is list:
+        return all(map(_is_plain, value))
+    return type(value) in _PLAIN

@@ -3,7 +3,7 @@
 from typing import Any
 
 from halimede.adapters.kinds import CONFIG_MAP, DEPLOYMENT, HTTP_ROUTE, MODEL_DEPLOYMENT, POD
-from halimede.adapters.stored_form import prepare, reduce
+from halimede.adapters.stored_form import pack, prepare, reduce, unpack
 from halimede.api.free_form import OVERSIZED
 from halimede.plan.bounded_cache import memory_of
 
@@ -34,21 +34,12 @@ def test_field_managers_are_kept_where_they_are_used() -> None:
     assert kept == {HTTP_ROUTE: [OURS, OTHERS], DEPLOYMENT: [OURS], POD: None}
 
 
-def test_equal_sets_of_fields_are_kept_once() -> None:
-    """Two Deployments of two owners share one set of fields: it contains no uid of an owner."""
-    fields_of_owners = (
-        {"f:metadata": {"f:labels": {}, "f:ownerReferences": {f'k:{{"uid":"{uid}"}}': {}}}}
-        for uid in ("u", "v")
-    )
-    one, other = (
-        reduce(
-            DEPLOYMENT, {"metadata": {"uid": "d", "managedFields": [OURS | {"fieldsV1": each}]}}
-        )
-        for each in fields_of_owners
-    )
-    (kept,) = one["metadata"]["managedFields"]
-    assert kept["fieldsV1"] == {"f:metadata": {"f:labels": {}}}
-    assert kept["fieldsV1"] is other["metadata"]["managedFields"][0]["fieldsV1"]
+def test_a_packed_object_is_small_and_is_read_as_it_was() -> None:
+    """Given an object with text in several languages, packing keeps all and takes less memory."""
+    manifest = thing(spec={"names": ["Größe", "尺寸", "\N{OCTOPUS}"] * 100, "size": 2**53 + 1})
+    packed = pack(manifest)
+    assert unpack(packed) == manifest
+    assert memory_of(packed) < memory_of(manifest) / 10
 
 
 def test_what_is_read_by_name_keeps_its_identity_only() -> None:

@@ -33,15 +33,14 @@ def test_traps_of_yaml(text: str) -> None:
     assert fill(template, text=text) == {"a": text, text: [text]}
 
 
-def test_objects_of_one_shape_share_nothing() -> None:
-    """A change of one rendered object changes neither another one nor the values."""
+def test_objects_of_one_shape_share_only_values() -> None:
+    """Each object has its own copy of the shape, but large values such as templates have none."""
     template = environment().from_string("a: {b: [1, {{ value }}]}")
-    value = ["x"]
+    value = {"x": ["y"]}
     first, second = fill(template, value=value), fill(template, value=value)
-    first["a"]["b"][1].append("y")
     first["a"]["b"].append(2)
-    assert second == {"a": {"b": [1, ["x"]]}}
-    assert value == ["x"]
+    assert second == {"a": {"b": [1, {"x": ["y"]}]}}
+    assert second["a"]["b"][1] is value
 
 
 def test_values_are_as_json_reads_them() -> None:

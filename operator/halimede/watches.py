@@ -1,42 +1,37 @@
-"""The use of kopf: it discovers the resources, watches them, and keeps the watches alive.
+"""The watches: kopf finds the resources and keeps the watches alive.
 
-An event handler takes microseconds: it updates the store and adds keys to the queue. There are
-no other handlers, so kopf writes nothing itself: no finalizers and no annotations.
+The objects do not pass through kopf (`adapters.watch_session`), so it writes nothing: no
+finalizers and no annotations.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import kopf
 from kubernetes.aio.client import Configuration
-from typing_extensions import override
 
 from halimede import telemetry
 from halimede.adapters.cluster import LogIn
 from halimede.adapters.errors import SettingsError
 from halimede.adapters.kinds import MODEL_DEPLOYMENT, REFERENCED, WATCHED, Kind
 from halimede.adapters.store import Store
-from halimede.adapters.watch_session import watch_session
-from halimede.api.v1alpha1 import GROUP
+from halimede.adapters.watch_session import Deliver, watch_session
+from halimede.api.base import Manifest
 from halimede.reconcile.queue import WorkQueue
 from halimede.reconcile.references import ReferencedObjects
 
 DEBOUNCE_SECONDS = 0.1
 """Delay after a child's event: they come in bursts, and one reconcile covers a burst."""
 
-_NOTHING: kopf.BodyEssence = {}
+log = logging.getLogger(__name__)
 
 
-def registry(
-    store: Store, named: Mapping[Kind, ReferencedObjects], queue: WorkQueue, log_in: LogIn
-) -> kopf.OperatorRegistry:
-    """Return a registry with one event handler per watched kind, and the login handler.
+def registry(deliver: Deliver, log_in: LogIn) -> kopf.OperatorRegistry:
+    """Return a registry that makes kopf watch each kind, with the login handler.
 
     Args:
-        store: Stores the objects that are ours.
-        named: Store the objects that specs reference, by kind.
-        queue: Receives the keys of the ModelDeployments that an event affects.
+        deliver: Takes the objects.
         log_in: Returns the credentials for kopf.
     """
     handlers = kopf.OperatorRegistry()
@@ -47,15 +42,19 @@ def registry(
         except SettingsError as error:
             raise kopf.LoginError(str(error)) from error
         session = watch_session(
-            connection.as_ssl_context(), connection.as_http_headers(), connection.proxy_url
+            deliver,
+            connection.as_ssl_context(),
+            connection.as_http_headers(),
+            connection.proxy_url,
         )
         return kopf.AiohttpSession(server=connection.server, aiohttp_session=session)
 
+    async def on_event(**_: Any) -> None:
+        """Do nothing: kopf watches only kinds that have a handler, but is given no objects."""
+
     kopf.on.login(registry=handlers)(login)
     for kind in WATCHED:
-        kopf.on.event(kind.group, kind.version, kind.plural, registry=handlers, id="seen")(
-            _handler(kind, store, named.get(kind), queue)
-        )
+        kopf.on.event(kind.group, kind.version, kind.plural, registry=handlers)(on_event)
     return handlers
 
 
@@ -63,7 +62,6 @@ def settings(*, namespaced: bool) -> kopf.OperatorSettings:
     """Return settings with which kopf only watches."""
     result = kopf.OperatorSettings()
     result.posting.enabled = False
-    result.posting.level = logging.CRITICAL
     result.networking.request_timeout = 60
     # Each end of a watch costs a request, for each kind and watched namespace. It need not end to
     # show that it is alive: bookmarks show that within `inactivity_timeout` (70 s).
@@ -71,14 +69,8 @@ def settings(*, namespaced: bool) -> kopf.OperatorSettings:
     result.watching.client_timeout = 3660
     # A list is parsed as a whole, and an object may have more than a megabyte.
     result.watching.chunk_size = 25
-    # Until then kopf keeps a task and the last event for each object that has changed.
-    result.queueing.idle_timeout = 0.5
     # Without cluster-wide rights neither CRDs nor namespaces can be watched.
     result.scanning.disabled = namespaced
-    # Unused, as nothing is stored on objects; the name is ours in case that ever changes.
-    result.persistence.finalizer = f"{GROUP}/finalizer"
-    result.persistence.diffbase_storage = _NoDiffs()
-    result.persistence.progress_storage = _NoProgress()
     for kind in WATCHED:
         # Specs reference users' own ConfigMaps and HTTPRoutes, which lack our label.
         if kind.selector and kind not in REFERENCED:
@@ -86,63 +78,36 @@ def settings(*, namespaced: bool) -> kopf.OperatorSettings:
     return result
 
 
-class _NoDiffs(kopf.DiffBaseStorage):
-    """Stores no earlier state of objects: kopf would copy each body three times per event."""
+def delivery(store: Store, named: Mapping[Kind, ReferencedObjects], queue: WorkQueue) -> Deliver:
+    """Return what stores the watched objects and puts the affected keys on the queue.
 
-    @override
-    def build(self, *, body: kopf.Body, extra_fields: Any = None) -> kopf.BodyEssence:
-        return _NOTHING
+    Args:
+        store: Stores the objects that are ours.
+        named: Store the objects that specs reference, by kind.
+        queue: Receives the keys of the ModelDeployments that an event affects.
+    """
 
-    @override
-    def fetch(self, *, body: kopf.Body) -> None:
-        return None
-
-    @override
-    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
-        """Store nothing."""
-
-
-class _NoProgress(kopf.ProgressStorage):
-    """Stores no progress of handlers: event handlers have none."""
-
-    @override
-    def fetch(self, *, key: Any, body: kopf.Body) -> None:
-        return None
-
-    @override
-    def store(self, *, key: Any, record: Any, body: kopf.Body, patch: kopf.Patch) -> None:
-        """Store nothing."""
-
-    @override
-    def purge(self, *, key: Any, body: kopf.Body, patch: kopf.Patch) -> None:
-        """Remove nothing."""
-
-    @override
-    def touch(self, *, body: kopf.Body, patch: kopf.Patch, value: str | None) -> None:
-        """Leave the object alone."""
-
-    @override
-    def clear(self, *, essence: kopf.BodyEssence) -> kopf.BodyEssence:
-        return essence
-
-
-def _handler(
-    kind: Kind, store: Store, named: ReferencedObjects | None, queue: WorkQueue
-) -> Callable[..., Awaitable[None]]:
-    async def on_watch_event(event: kopf.RawEvent, **_: Any) -> None:
+    def deliver(kind: Kind, manifest: Manifest, *, deleted: bool) -> None:
         telemetry.LAST_EVENT.set_to_current_time()
-        manifest, deleted = dict(event["object"]), event["type"] == "DELETED"
         # No key if the event is our own write or an older version.
         affected = store.drop(kind, manifest) if deleted else store.put(kind, manifest)
-        if named is not None:
-            affected += named.on_event(manifest, deleted=deleted)
+        if kind in named:
+            affected += named[kind].on_event(manifest, deleted=deleted)
         for key in affected:
             if kind is MODEL_DEPLOYMENT:
                 queue.add(key)
             else:
                 queue.add_after(key, DEBOUNCE_SECONDS)
 
-    return on_watch_event
+    def deliver_safely(kind: Kind, manifest: Manifest, *, deleted: bool) -> None:
+        try:
+            deliver(kind, manifest, deleted=deleted)
+        except Exception:
+            # A bug in the processing of one object must not end the watch of all.
+            name = manifest["metadata"].get("name")
+            log.exception("Could not process an event of %s %s", kind.name, name)
+
+    return deliver_safely
 
 
 def _connection(configuration: Configuration) -> kopf.ConnectionInfo:
