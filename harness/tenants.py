@@ -100,7 +100,8 @@ class MemoryApi:
     def _store(self, manifest: Manifest) -> Manifest:
         self.version += 1
         before = self.objects.get((manifest["kind"], _key(manifest)), {"metadata": {}})
-        metadata = {"uid": f"uid-{self.version}"} | before["metadata"] | manifest["metadata"]
+        new = {"uid": f"uid-{self.version}", "creationTimestamp": "2026-01-01T00:00:00Z"}
+        metadata = new | before["metadata"] | manifest["metadata"]
         live = manifest | {"metadata": metadata | {"resourceVersion": str(self.version)}}
         self.objects[live["kind"], _key(live)] = live
         return live
@@ -252,12 +253,13 @@ def shared_operator(server: SlowServer, doomed: FakeCluster, neighbours: int) ->
     return shared
 
 
-def add_new(shared: Shared, number: int) -> None:
-    """Add, and queue, so many ModelDeployments of one namespace that have just been created."""
-    for index in range(number):
-        key = Key(NEIGHBOURS, f"new{index}")
+def add_new(shared: Shared, names: Iterable[str]) -> list[Key]:
+    """Add, and queue, ModelDeployments of one namespace that have just been created."""
+    keys = [Key(NEIGHBOURS, name) for name in names]
+    for key in keys:
         shared.add(FakeCluster(), key)
         shared.queue.add(key)
+    return keys
 
 
 def bodies(cluster: FakeCluster) -> dict[Source, bytes]:

@@ -5,7 +5,7 @@ took nine tenths of the time of a reconcile. The results depend only on the argu
 changes nothing but the time.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 
 from halimede.api.base import Manifest, RevisionHash
@@ -17,6 +17,7 @@ from halimede.plan.bounded_cache import Owner, OwnerCache, Result
 from halimede.render import network, revision, scaling, traffic, workload
 from halimede.render.drift import is_up_to_date
 from halimede.render.env import RENDERED
+from halimede.render.names import NAME_LABEL
 from halimede.render.ownership import owned_fields
 from halimede.render.platform import NetworkSettings, Platform
 from halimede.render.revision import Revision
@@ -26,11 +27,7 @@ from halimede.validation.spec import Violation
 
 MAX_BYTES = 64 * 1024 * 1024
 """Maximum memory of cached renderings: enough for some hundred ModelDeployments."""
-COMPARISONS = 65536
-"""Maximum number of cached comparisons; these contain no manifest."""
 
-Version = tuple[str, str]
-"""An object's uid and resourceVersion, which identify its live content."""
 _NO_METADATA, _NO_STATUS = Metadata(name="", namespace=""), Status()
 
 
@@ -72,6 +69,15 @@ def render_key(md: ModelDeployment) -> RenderKey:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    version: str
+    """The `resourceVersion` of the live object."""
+    digest: str
+    """Of the desired object."""
+    is_current: bool
+
+
 class Renderer:
     """Renders with a cache of its own; create one for all reconciles."""
 
@@ -86,7 +92,8 @@ class Renderer:
         """
         self.policy = policy
         self._cache = OwnerCache(max_bytes)
-        self._comparisons: dict[tuple[Version, str], bool] = {}
+        self._comparisons: dict[Owner, dict[str, _Comparison]] = {}
+        """By owner and uid of the live object."""
 
     @property
     def size(self) -> int:
@@ -96,6 +103,7 @@ class Renderer:
     def forget(self, owner: Owner) -> None:
         """Drop what is cached for a ModelDeployment that is gone."""
         self._cache.forget(owner)
+        self._comparisons.pop(owner, None)
 
     def find_violations(
         self, key: RenderKey, platform: Platform, inputs: Inputs
@@ -200,15 +208,23 @@ class Renderer:
         """
         if live is None:
             return False
-        cache_key = (_version(live), desired["metadata"]["annotations"][RENDERED])
-        if cache_key not in self._comparisons:
+        uid, version = _version(live)
+        digest = desired["metadata"]["annotations"][RENDERED]
+        known = self._comparisons.setdefault(_owner(desired), {})
+        comparison = known.get(uid)
+        if comparison is None or (comparison.version, comparison.digest) != (version, digest):
             answer = is_up_to_date(live, desired) or is_up_to_date(
                 live, desired, owned_fields(live, desired)
             )
-            if len(self._comparisons) >= COMPARISONS:
-                self._comparisons.clear()
-            self._comparisons[cache_key] = answer
-        return self._comparisons[cache_key]
+            comparison = known[uid] = _Comparison(version, digest, answer)
+        return comparison.is_current
+
+    def retain(self, owner: Owner, live: Iterable[Manifest]) -> None:
+        """Drop the cached comparisons of the owner's objects that are not live any more."""
+        uids = {child["metadata"]["uid"] for child in live}
+        known = self._comparisons.get(owner, {})
+        for uid in known.keys() - uids:
+            del known[uid]
 
 
 def _autoscaling_objects(
@@ -218,6 +234,12 @@ def _autoscaling_objects(
     return (*((hpa,) if hpa else ()), scaling.pdb(md))
 
 
-def _version(live: Manifest) -> Version:
+def _owner(child: Manifest) -> Owner:
+    metadata = child["metadata"]
+    return metadata["namespace"], metadata["labels"][NAME_LABEL]
+
+
+def _version(live: Manifest) -> tuple[str, str]:
+    """Return an object's uid and resourceVersion, which identify its live content."""
     metadata = live["metadata"]
     return metadata["uid"], metadata["resourceVersion"]

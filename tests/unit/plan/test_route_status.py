@@ -212,8 +212,9 @@ def test_several_controllers_answer(*, http_route: Manifest, accepted: bool, mes
 def service() -> Manifest:
     """Return a live Service as it was rendered."""
     digest = {"halimede.dev/rendered": "0123456789abcdef"}
-    versions = {"uid": "a", "resourceVersion": "1"}
-    return {"kind": "Service", "metadata": {"name": "digits", "annotations": digest, **versions}}
+    metadata = {"name": "digits", "namespace": "ml", "uid": "a", "resourceVersion": "1"}
+    labels = {"halimede.dev/name": "digits"}
+    return {"kind": "Service", "metadata": metadata | {"labels": labels, "annotations": digest}}
 
 
 def test_services_need_no_answer() -> None:

@@ -44,7 +44,7 @@ async def test_a_crowd_of_new_objects_delays_no_way_back(
     cluster = create()
     with serve(SlowServer(bodies(cluster))) as server:
         shared = shared_operator(server, cluster, 0)
-        add_new(shared, CROWD)
+        add_new(shared, (f"new{number}" for number in range(CROWD)))
         async with shared.running():
             shared.queue.add(VICTIM)
             await shared.wait_for(lambda: is_over(shared))
