@@ -5,7 +5,9 @@ finalizers and no annotations.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import Any
 
 import kopf
@@ -14,15 +16,27 @@ from kubernetes.aio.client import Configuration
 from halimede import telemetry
 from halimede.adapters.cluster import LogIn
 from halimede.adapters.errors import SettingsError
-from halimede.adapters.kinds import MODEL_DEPLOYMENT, REFERENCED, WATCHED, Kind
+from halimede.adapters.kinds import (
+    ENDPOINT_SLICE,
+    MODEL_DEPLOYMENT,
+    POD,
+    REFERENCED,
+    WATCHED,
+    Kind,
+)
 from halimede.adapters.store import Store
 from halimede.adapters.watch_session import Deliver, watch_session
 from halimede.api.base import Manifest
+from halimede.plan.priority import has_new_command
 from halimede.reconcile.queue import WorkQueue
 from halimede.reconcile.references import ReferencedObjects
 
 DEBOUNCE_SECONDS = 0.1
 """Delay after a child's event: they come in bursts, and one reconcile covers a burst."""
+DECIDE_REQUESTS = (POD, ENDPOINT_SLICE)
+"""The kinds by which requests may have to be taken back."""
+WATCH_BACKOFFS = (1.0, 1.0, 2.0, 3.0, 5.0)
+"""Delays in seconds after a list or a watch has failed; the last one is repeated."""
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +77,8 @@ def settings(*, namespaced: bool) -> kopf.OperatorSettings:
     result = kopf.OperatorSettings()
     result.posting.enabled = False
     result.networking.request_timeout = 60
+    # kopf would end with an error after a minute in which the API server only answers 5xx or 403.
+    result.networking.error_backoffs = _Endless(WATCH_BACKOFFS)
     # Each end of a watch costs a request, for each kind and watched namespace. It need not end to
     # show that it is alive: bookmarks show that within `inactivity_timeout` (70 s).
     result.watching.server_timeout = 3600
@@ -76,6 +92,16 @@ def settings(*, namespaced: bool) -> kopf.OperatorSettings:
         if kind.selector and kind not in REFERENCED:
             result.watching.label_selectors[kind.group, kind.version, kind.plural] = kind.selector
     return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Endless:
+    """Delays of which the last one is repeated for ever; it has no length, as kopf expects."""
+
+    delays: tuple[float, ...]
+
+    def __iter__(self) -> Iterator[float]:
+        return chain(self.delays, repeat(self.delays[-1]))
 
 
 def delivery(store: Store, named: Mapping[Kind, ReferencedObjects], queue: WorkQueue) -> Deliver:
@@ -93,11 +119,12 @@ def delivery(store: Store, named: Mapping[Kind, ReferencedObjects], queue: WorkQ
         affected = store.drop(kind, manifest) if deleted else store.put(kind, manifest)
         if kind in named:
             affected += named[kind].on_event(manifest, deleted=deleted)
+        if kind is MODEL_DEPLOYMENT:
+            delay, urgent = 0.0, not deleted and has_new_command(manifest)
+        else:
+            delay, urgent = DEBOUNCE_SECONDS, kind in DECIDE_REQUESTS
         for key in affected:
-            if kind is MODEL_DEPLOYMENT:
-                queue.add(key)
-            else:
-                queue.add_after(key, DEBOUNCE_SECONDS)
+            queue.add_changed(key, delay, urgent=urgent)
 
     def deliver_safely(kind: Kind, manifest: Manifest, *, deleted: bool) -> None:
         try:

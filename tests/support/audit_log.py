@@ -48,6 +48,12 @@ class AuditLog:
             if _code(event) == 403
         ]
 
+    def requests(self, namespace: str) -> Iterator[Manifest]:
+        """Yield the audit events of the requests for objects of a namespace."""
+        for event in self._events():
+            if event.get("objectRef", {}).get("namespace") == namespace:
+                yield event
+
     def _events(self) -> Iterator[Manifest]:
         for log, offset in self._files():
             with log.open("rb") as lines:

@@ -8,6 +8,7 @@ from pathlib import Path
 from localcluster import build, chart
 from localcluster.addons.gateway_crds import FOLDER
 from localcluster.cluster import Cluster, Part, find, running, up
+from tests.support.waiting import wait_until
 
 
 def start_control_plane(
@@ -23,7 +24,10 @@ def start_control_plane(
     cluster = up(name, parts=(), kwok_nodes=kwok_nodes, api_server=api_server)
     try:
         cluster.kubectl("apply", "--server-side", "-f", "crds")
-        cluster.kubectl("wait", "--for=condition=Established", "crd/modeldeployments.halimede.dev")
+        # `kubectl wait` fails if it looks before there are conditions.
+        path = '--output=jsonpath={.status.conditions[?(@.type=="Established")].status}'
+        show = ("get", "crd/modeldeployments.halimede.dev", path)
+        wait_until(lambda: cluster.kubectl(*show), lambda status: status == "True")
     except BaseException:
         cluster.down()
         raise

@@ -1,15 +1,82 @@
-"""What happens with the objects that the watches deliver."""
+"""The settings with which kopf watches, and what happens with the objects that are delivered."""
 
+import collections.abc
 import logging
+from itertools import islice
 
 import pytest
 
 from halimede import watches
-from halimede.adapters.kinds import DEPLOYMENT, MODEL_DEPLOYMENT, Kind
+from halimede.adapters.kinds import (
+    DEPLOYMENT,
+    ENDPOINT_SLICE,
+    MODEL_DEPLOYMENT,
+    POD,
+    SERVICE,
+    Kind,
+)
 from halimede.adapters.store import Key, Store
 from halimede.api.base import Manifest
+from halimede.api.v1alpha1 import COMMAND_ANNOTATION
 from halimede.plan.priority import Priority
 from halimede.reconcile.queue import WorkQueue
+from halimede.render.names import MANAGER, NAME_LABEL
+
+KEY = Key("ml", "m")
+COMMAND = {COMMAND_ANNOTATION: "abort@1"}
+
+
+class Recorder(WorkQueue):
+    """A queue that only records what is added."""
+
+    def __init__(self) -> None:
+        """Create an empty queue."""
+        super().__init__(1, lambda _: Priority.TRAFFIC)
+        self.urgent: list[bool] = []
+
+    def add_changed(self, key: Key, seconds: float = 0.0, *, urgent: bool = False) -> None:
+        """Record whether the key is urgent."""
+        assert (key, seconds >= 0) == (KEY, True)
+        self.urgent.append(urgent)
+
+
+def manifest(**annotations: str) -> Manifest:
+    """Return an object that belongs to the ModelDeployment, or is it."""
+    labels = {"app.kubernetes.io/managed-by": MANAGER, NAME_LABEL: KEY.name}
+    metadata = {"uid": "1", "resourceVersion": "1", "labels": labels, "annotations": annotations}
+    return {"metadata": metadata | {"name": KEY.name, "namespace": KEY.namespace}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "annotations", "urgent"),
+    [
+        (POD, {}, True),
+        (ENDPOINT_SLICE, {}, True),
+        (SERVICE, {}, False),
+        (MODEL_DEPLOYMENT, {}, False),
+        (MODEL_DEPLOYMENT, COMMAND, True),
+    ],
+)
+async def test_changes_that_may_take_requests_back_are_urgent(
+    kind: Kind, annotations: dict[str, str], *, urgent: bool
+) -> None:
+    """Given an event of a kind, it is urgent if it may be a reason to take requests back."""
+    queue = Recorder()
+    deliver = watches.delivery(Store(), {}, queue)
+    deliver(kind, manifest(**annotations), deleted=False)
+    assert queue.urgent == [urgent]
+
+
+def test_a_watch_is_never_given_up() -> None:
+    """Given an API server that fails for an hour, kopf tries again every few seconds."""
+    backoffs = watches.settings(namespaced=False).networking.error_backoffs
+    assert isinstance(backoffs, collections.abc.Iterable)
+    assert not isinstance(backoffs, collections.abc.Sized)
+    for _ in range(2):  # each request begins with the first delay
+        delays = list(islice(backoffs, 1000))
+        assert delays[0] == 1
+        assert sum(delays) > 3600
+        assert max(delays) <= 10
 
 
 def thing(kind: Kind, name: str, version: int) -> Manifest:

@@ -6,9 +6,10 @@ few kinds that we use need neither.
 """
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from http import HTTPStatus
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import aiohttp
 import orjson
@@ -25,15 +26,19 @@ from halimede.adapters.errors import (
 )
 from halimede.adapters.kinds import BY_NAME, MODEL_DEPLOYMENT, Kind
 from halimede.adapters.nesting import limit_depth
-from halimede.adapters.responses import NOT_APPLICABLE, to_error
+from halimede.adapters.responses import NOT_APPLICABLE, retry_after, to_error
 from halimede.adapters.store import Key, Listing, version_of
 from halimede.api.base import Manifest
 from halimede.render.names import MANAGER
 
 REQUEST_SECONDS = 30.0
 """The API server needs some seconds to write an object of ten thousand levels, more under load."""
+RETRY_SECONDS = 30.0
+"""How long a request that the API server asks to send again later is repeated."""
+RETRY_JITTER = 0.2
+"""Fraction by which such a delay is longer, so that not all requests return at once."""
 CONNECTIONS = 16
-"""More would only queue in an API server that handles one client's writes one after the other."""
+"""Number of connections unless said otherwise."""
 PAGE = 500
 AGENT = f"halimede/{__version__}"
 LogIn = Callable[[], Awaitable[Configuration]]
@@ -94,6 +99,15 @@ class Cluster(Protocol):
         """Create an `events.k8s.io/v1` Event."""
 
 
+class _Response(NamedTuple):
+    """What the API server has answered."""
+
+    status: int
+    text: bytes
+    delay: float | None
+    """The seconds after which it wants the request again; None: it does not say."""
+
+
 class KubeCluster:
     """The API server of the service account or the kubeconfig."""
 
@@ -103,6 +117,7 @@ class KubeCluster:
         agent: str = AGENT,
         log_in: LogIn | None = None,
         before_write: Callable[[], None] | None = None,
+        connections: int = CONNECTIONS,
     ) -> None:
         """Create a client.
 
@@ -111,8 +126,10 @@ class KubeCluster:
             agent: The User-Agent, which audit logs contain.
             log_in: Returns new credentials when the API server rejects the old ones (401).
             before_write: Called before each write is sent; an error prevents the write.
+            connections: How many requests may be sent at the same time. Others wait for their
+                turn, so each user of the client needs its own.
         """
-        configuration.connection_pool_maxsize = CONNECTIONS
+        configuration.connection_pool_maxsize = connections
         # Proxies are read from the kubeconfig; searching the environment for them costs
         # more CPU per request than building the request does.
         configuration.client_session_kwargs = {"trust_env": False}
@@ -120,7 +137,8 @@ class KubeCluster:
         self._agent = agent
         self._log_in = log_in
         self._before_write = before_write
-        self._slots = asyncio.Semaphore(CONNECTIONS)
+        self._chance = random.random
+        self._slots = asyncio.Semaphore(connections)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -290,16 +308,22 @@ class KubeCluster:
         accept: str = "application/json",
     ) -> Manifest:
         headers = {"Accept": accept, "Content-Type": content_type, "User-Agent": self._agent}
-        status, text = await self._send(method, path, headers, body)
-        if status == HTTPStatus.UNAUTHORIZED and self._log_in is not None:
-            # Tokens from a kubeconfig's plugin expire, some after minutes.
-            fresh = await self._log_in()
-            self._client.configuration.api_key = fresh.api_key
-            status, text = await self._send(method, path, headers, body)
-        if status >= HTTPStatus.MULTIPLE_CHOICES:
-            raise to_error(status, text)
-        answer: Manifest = orjson.loads(limit_depth(text))
-        return answer
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + RETRY_SECONDS
+        while True:
+            response = await self._send(method, path, headers, body)
+            if response.status == HTTPStatus.UNAUTHORIZED and self._log_in is not None:
+                # Tokens from a kubeconfig's plugin expire, some after minutes.
+                fresh = await self._log_in()
+                self._client.configuration.api_key = fresh.api_key
+                response = await self._send(method, path, headers, body)
+            if response.status < HTTPStatus.MULTIPLE_CHOICES:
+                answer: Manifest = orjson.loads(limit_depth(response.text))
+                return answer
+            delay = response.delay
+            if delay is None or loop.time() + delay > deadline:
+                raise to_error(response.status, response.text, delay)
+            await asyncio.sleep(delay * (1 + RETRY_JITTER * self._chance()))
 
     async def _send(
         self,
@@ -307,7 +331,7 @@ class KubeCluster:
         path: str,
         headers: dict[str, str],
         body: Manifest | list[Manifest] | None,
-    ) -> tuple[int, bytes]:
+    ) -> _Response:
         configuration = self._client.configuration
         token = (await configuration.auth_settings()).get("BearerToken")
         if token and token["value"]:
@@ -324,7 +348,10 @@ class KubeCluster:
                     body=body,
                     _request_timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS),
                 )
-                return response.status, await response.read()
+                text = await response.read()
+                return _Response(
+                    response.status, text, retry_after(response.status, response.headers)
+                )
         except (aiohttp.ClientError, TimeoutError) as error:
             reason = str(error) or f"no response within {REQUEST_SECONDS:.0f} s"
             raise TransientError(f"the API server cannot be reached: {reason}") from error

@@ -30,7 +30,16 @@ class NotLeaderError(OperatorError):
 
 
 class TransientError(OperatorError):
-    """The same call may succeed later."""
+    """The same call may succeed later.
+
+    Attributes:
+        retry_after: The seconds that the server asked to wait; None if it did not.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        """Store the reason and the server's delay."""
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class ApiError(OperatorError):

@@ -35,14 +35,14 @@ def priority_of(manifest: Manifest | None) -> Priority:
         return Priority.BACKGROUND
     status = manifest.get("status") or {}
     rollout = status.get("rollout") or {}
-    if rollout.get("state") in _TRAFFIC or _has_new_command(manifest):
+    if rollout.get("state") in _TRAFFIC or has_new_command(manifest):
         return Priority.TRAFFIC
     if rollout:
         return Priority.ROLLOUT
     return Priority.SERVING if status.get("stable") else Priority.BACKGROUND
 
 
-def _has_new_command(manifest: Manifest) -> bool:
+def has_new_command(manifest: Manifest) -> bool:
     """Whether there is a command that is neither executed nor rejected yet."""
     annotations = manifest["metadata"].get("annotations") or {}
     command: str = annotations.get(COMMAND_ANNOTATION) or ""

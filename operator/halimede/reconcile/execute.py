@@ -1,6 +1,5 @@
 """Execute a plan: write the status first, then make the changes that it announces."""
 
-import asyncio
 import logging
 import platform
 from collections.abc import Iterable
@@ -9,7 +8,12 @@ from datetime import UTC, datetime
 
 from halimede import telemetry
 from halimede.adapters.cluster import Cluster
-from halimede.adapters.errors import ConflictError, NamespaceTerminatingError, OperatorError
+from halimede.adapters.errors import (
+    ConflictError,
+    NamespaceTerminatingError,
+    OperatorError,
+    TransientError,
+)
 from halimede.adapters.kinds import BY_NAME, HTTP_ROUTE, MODEL_DEPLOYMENT
 from halimede.adapters.store import Key, Store
 from halimede.api.base import Manifest
@@ -19,6 +23,7 @@ from halimede.plan.foreign import ChildKey, child_key, is_owned_by
 from halimede.plan.plan import Event, ObjectRef, Plan, RoutePatch
 from halimede.plan.write_order import independent_of, waves
 from halimede.reconcile.observe import Readers
+from halimede.reconcile.parallel import request_each
 from halimede.reconcile.references import ReferencedObjects
 from halimede.render.names import MANAGER
 
@@ -42,6 +47,18 @@ class Outcome:
     """The children, as `Kind/name`, whose names foreign objects have, found by their writes."""
     conflict: ConflictError | None = None
     """The error of the last write whose object had changed since it was observed."""
+
+    @property
+    def attempts(self) -> int:
+        """The number of writes that were sent, whatever their results are."""
+        sent = len(self.writes) + len(self.failed) + len(self.taken)
+        return sent + (self.conflict is not None)
+
+    @property
+    def retry_after(self) -> float:
+        """The seconds for which the API server wants none of the failed writes again."""
+        errors = (one for one in self.failed.values() if isinstance(one, TransientError))
+        return max((error.retry_after or 0.0 for error in errors), default=0.0)
 
     def succeed(self, verb: str, kind: str, name: str) -> None:
         """Record a write that succeeded, here and in the operator's metrics."""
@@ -82,13 +99,13 @@ async def execute_plan(
         outcome.succeed("status", MODEL_DEPLOYMENT.name, key.name)
         store.put(MODEL_DEPLOYMENT, written)
         deployment = deployment | {"metadata": written["metadata"]}
-    await asyncio.gather(
-        *(_hand_over(handover, cluster, senses, outcome) for handover in plan.handovers)
+    await request_each(
+        lambda manifest: _hand_over(manifest, cluster, senses, outcome), plan.handovers
     )
     await _write_children(plan.applies, deployment, cluster, senses, outcome)
     if not outcome.taken:
         await _patch_routes(plan.patches, key.namespace, cluster, senses.routes, outcome)
-        await asyncio.gather(*(_delete(ref, key, cluster, store, outcome) for ref in plan.deletes))
+        await request_each(lambda ref: _delete(ref, key, cluster, store, outcome), plan.deletes)
     for number, event in enumerate(plan.events):
         await _post(event_manifest(event, deployment, now + number * 1e-6), cluster, outcome)
     if plan.finalizer is not None and outcome.conflict is None and not outcome.taken:
@@ -152,8 +169,8 @@ async def _write_children(
     missing: set[ChildKey] = set()
     for wave in waves(manifests):
         ready = independent_of(wave, missing)
-        written = await asyncio.gather(
-            *(_write_child(one, deployment, cluster, senses, outcome) for one in ready)
+        written = await request_each(
+            lambda manifest: _write_child(manifest, deployment, cluster, senses, outcome), ready
         )
         if outcome.taken:
             return

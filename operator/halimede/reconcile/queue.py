@@ -3,6 +3,7 @@
 A key is in the queue once, however often it is added; no two workers process the same key; a key
 that is added while a worker processes it is processed again afterwards. A reconcile that fails is
 repeated with exponential back-off, independently of the other keys. `Schedule` chooses the order.
+A key that returns again and again has to wait between its reconciles (`Pace`).
 """
 
 import asyncio
@@ -15,15 +16,20 @@ from dataclasses import dataclass
 from functools import partial
 
 from halimede import telemetry
-from halimede.adapters.errors import OperatorError
+from halimede.adapters.errors import OperatorError, TransientError
 from halimede.adapters.store import Key
 from halimede.plan.priority import Priority
+from halimede.reconcile.pace import Pace
 from halimede.reconcile.schedule import Schedule
 
 log = logging.getLogger(__name__)
 
 FIRST_RETRY_SECONDS = 1.0
 LAST_RETRY_SECONDS = 300.0
+LAST_URGENT_RETRY_SECONDS = 10.0
+"""The longest back-off of a key whose requests may have to be taken back."""
+URGENT_WAIT_SECONDS = 0.1
+"""How long such a key has to wait if it returns again and again."""
 JITTER = 0.1
 """Fraction by which a delay varies, so that keys which failed together are retried apart."""
 
@@ -36,6 +42,12 @@ class Result:
     """Seconds until the next reconcile; None: only when something changes."""
     failed: bool = False
     """Something failed: reconcile again after the back-off, if that is sooner."""
+    retry_after: float = 0.0
+    """Seconds for which the API server wants no repetition."""
+    contested: bool = False
+    """Another client was faster, or has created an object with the name of a child."""
+    writes: int = 0
+    """The writes that were sent."""
 
 
 def backoff(failures: int, chance: float) -> float:
@@ -66,6 +78,9 @@ class WorkQueue:
         """
         self._priority, self._chance = priority, chance
         self._schedule = Schedule(workers)
+        self._pace = Pace()
+        self._changed: set[Key] = set()
+        """The waiting keys that others have changed; our own times and polls cost nothing."""
         self._since: dict[Key, float] = {}
         """Since when the waiting keys have waited, by the loop's clock."""
         self._free_workers: deque[asyncio.Future[None]] = deque()
@@ -116,6 +131,22 @@ class WorkQueue:
     def add(self, key: Key) -> None:
         """Add *key*, to be processed when it is its turn."""
         self._add(key, self._priority(key))
+
+    def add_changed(self, key: Key, seconds: float = 0.0, *, urgent: bool = False) -> None:
+        """Add *key* after *seconds*, or later if it has been reconciled too often.
+
+        Args:
+            key: The key of an object that has changed, or has a child that has.
+            seconds: The delay, in which further changes may follow.
+            urgent: Whether the change may be a reason to take requests back.
+        """
+        if not (urgent and self._priority(key) is Priority.TRAFFIC):
+            seconds = max(seconds, self._pace.wait(key, asyncio.get_running_loop().time()))
+        self._changed.add(key)
+        if seconds:
+            self.add_after(key, seconds)
+        else:
+            self.add(key)
 
     def resync(self, key: Key) -> None:
         """Add *key* though nothing is known to have changed: what only serves can wait."""
@@ -175,17 +206,19 @@ class WorkQueue:
     async def _process(self, key: Key, reconcile: Callable[[Key], Awaitable[Result]]) -> None:
         del self._since[key]
         self._idle.clear()
+        changed = key in self._changed
+        self._changed.discard(key)
         try:
-            self._finish(key, await reconcile(key))
+            self._finish(key, await reconcile(key), changed=changed)
         except OperatorError as error:
             log.warning("Reconcile failed, will retry: %s", error, extra={"key": str(key)})
-            self._fail(key, error)
+            self._fail(key, error, changed=changed)
         except Exception as error:
             # A bug in one reconcile must stop neither the worker nor the other keys.
             log.exception(
                 "Reconcile failed with an unexpected error, will retry", extra={"key": str(key)}
             )
-            self._fail(key, error)
+            self._fail(key, error, changed=changed)
         finally:
             self._schedule.done(key)
             self._last_end = asyncio.get_running_loop().time()
@@ -193,23 +226,32 @@ class WorkQueue:
             if self._schedule.is_idle:
                 self._idle.set()
 
-    def _finish(self, key: Key, result: Result) -> None:
+    def _finish(self, key: Key, result: Result, *, changed: bool) -> None:
+        now, urgent = asyncio.get_running_loop().time(), self._priority(key) is Priority.TRAFFIC
+        counts = changed or result.failed or result.contested
+        if counts and self._pace.spend(key, 1 + result.writes, now):
+            log.warning("Changes again and again, so it has to wait", extra={"key": str(key)})
         due = [] if result.requeue_after is None else [result.requeue_after]
         if result.failed:
             self._failures[key] = self._failures.get(key, 0) + 1
-            due.append(backoff(self._failures[key], self._chance()))
+            delay = backoff(self._failures[key], self._chance())
+            due.append(min(delay, LAST_URGENT_RETRY_SECONDS) if urgent else delay)
         else:
             self._failures.pop(key, None)
         if due:
-            self.add_after(key, min(due))
+            wait = self._pace.wait(key, now)
+            wait = min(wait, URGENT_WAIT_SECONDS) if urgent else wait
+            self.add_after(key, max(min(due), wait, result.retry_after))
 
     def _fire(self, key: Key) -> None:
         del self._alarms[key]
         self.add(key)
 
-    def _fail(self, key: Key, error: Exception) -> None:
+    def _fail(self, key: Key, error: Exception, *, changed: bool) -> None:
         telemetry.ERRORS.labels(type(error).__name__).inc()
-        self._finish(key, Result(failed=True))
+        retry_after = error.retry_after if isinstance(error, TransientError) else None
+        result = Result(failed=True, retry_after=retry_after or 0.0, writes=1)
+        self._finish(key, result, changed=changed)
 
     def _add(self, key: Key, priority: Priority) -> None:
         if self._closed:

@@ -30,7 +30,6 @@ log = logging.getLogger(__name__)
 
 ERRORS_CHANGED_REQUEUE_SECONDS = 0.2
 """Delay after other writes failed than before: the status does not show the errors yet."""
-AT_ONCE = Result(requeue_after=0.0)
 
 
 @dataclass(slots=True)
@@ -67,7 +66,7 @@ class Reconciler:
                     else self._reconcile_live(key, manifest)
                 )
             except ConflictError as error:
-                return await self._conclude(key, manifest, Outcome(conflict=error), None, AT_ONCE)
+                return await self._conclude(key, manifest, Outcome(conflict=error), None)
 
     def remove_metrics(self) -> None:
         """Remove the series of all ModelDeployments: another replica exports them from now on."""
@@ -83,7 +82,7 @@ class Reconciler:
             telemetry.ERRORS.labels(type(error).__name__).inc()
             plan = plan_for_unreadable(manifest, error, now)
             outcome = await execute_plan(plan, manifest, self.cluster, self.senses, now)
-            return await self._conclude(key, manifest, outcome, None, Result())
+            return await self._conclude(key, manifest, outcome, None)
         errors = self._apply_errors.get(key, {})
         observed = await observe(key, deployment, self.senses, self.renderer, errors, now)
         plan = decide(observed, self.renderer, self.platform, now)
@@ -93,9 +92,9 @@ class Reconciler:
         if plan.status is not None:
             _log_commands(key, new_commands(deployment.status, plan.status))
         self._update_metrics(key, deployment.status, plan.status)
-        result = Result(self._requeue_after(plan, outcome, errors), failed=bool(outcome.failed))
         transition = describe_transition(deployment.status, plan.status)
-        return await self._conclude(key, manifest, outcome, transition, result)
+        requeue_after = self._requeue_after(plan, outcome, errors)
+        return await self._conclude(key, manifest, outcome, requeue_after, transition)
 
     async def _finalize(self, key: Key, manifest: Manifest, deletion: Deletion) -> Result:
         """Restore users' routes, then remove the finalizer."""
@@ -103,24 +102,28 @@ class Reconciler:
         names = [route.name for route in deletion.status.user_routes]
         plan = plan_deletion(deletion, await self.senses.routes.read(key, names), now)
         outcome = await execute_plan(plan, manifest, self.cluster, self.senses, now)
-        result = Result(requeue_after=plan.requeue_after, failed=bool(outcome.failed))
-        return await self._conclude(key, manifest, outcome, None, result)
+        return await self._conclude(key, manifest, outcome, plan.requeue_after)
 
     async def _conclude(
         self,
         key: Key,
         manifest: Manifest,
         outcome: Outcome,
-        transition: str | None,
-        result: Result,
+        requeue_after: float | None,
+        transition: str | None = None,
     ) -> Result:
-        """Log the reconcile; after a conflict requeue immediately."""
-        if outcome.conflict is None:
-            _log_reconcile(key, outcome, transition, result)
-            return result
-        _log_reconcile(key, outcome, transition, AT_ONCE)
-        await self._refresh(key, manifest)
-        return AT_ONCE
+        """Log the reconcile and return its result; after a conflict requeue immediately."""
+        result = Result(
+            requeue_after=requeue_after if outcome.conflict is None else 0.0,
+            failed=bool(outcome.failed),
+            retry_after=outcome.retry_after,
+            contested=outcome.conflict is not None or bool(outcome.taken),
+            writes=outcome.attempts,
+        )
+        _log_reconcile(key, outcome, transition, result)
+        if outcome.conflict is not None:
+            await self._refresh(key, manifest)
+        return result
 
     async def _refresh(self, key: Key, observed: Manifest) -> None:
         """Store the live version after a conflict."""

@@ -10,7 +10,12 @@ import pytest
 from halimede.adapters.errors import TransientError
 from halimede.adapters.store import Key
 from halimede.plan.priority import Priority
-from halimede.reconcile.queue import Result, WorkQueue
+from halimede.reconcile.queue import (
+    LAST_RETRY_SECONDS,
+    LAST_URGENT_RETRY_SECONDS,
+    Result,
+    WorkQueue,
+)
 
 WAIT = 5.0
 
@@ -24,6 +29,12 @@ def _queue(priorities: Mapping[Key, Priority] | None = None) -> WorkQueue:
     """Create an empty queue whose back-off has no jitter; keys serve unless said otherwise."""
     given = priorities or {}
     return WorkQueue(10, lambda key: given.get(key, Priority.SERVING), chance=lambda: 0.5)
+
+
+def delays(queue: WorkQueue) -> dict[Key, float]:
+    """Return in how many seconds keys will be added."""
+    now = asyncio.get_running_loop().time()
+    return {key: round(alarm.when() - now, 1) for key, alarm in queue._alarms.items()}
 
 
 @asynccontextmanager
@@ -157,6 +168,39 @@ async def test_patience_grows_and_is_reset_by_success() -> None:
     assert waits == [1, 2, 4, 1]
 
 
+async def test_an_urgent_key_is_retried_soon_however_often_it_has_failed() -> None:
+    """Given keys that have failed many times, the one with requests to take back comes first."""
+    urgent, other = named("urgent"), named("other")
+    queue = _queue({urgent: Priority.TRAFFIC})
+    for key in (urgent, other):
+        queue._failures[key] = 20
+
+    async def reconcile(_: Key) -> Result:
+        raise TransientError("not now")
+
+    async with _worked(queue, reconcile):
+        queue.add(urgent)
+        queue.add(other)
+        await _until(lambda: len(queue._alarms) == 2)
+    assert delays(queue) == {urgent: LAST_URGENT_RETRY_SECONDS, other: LAST_RETRY_SECONDS}
+
+
+async def test_the_delay_that_the_api_server_asks_for_is_kept() -> None:
+    """Given a Retry-After, the key waits at least so long, also if it would be due earlier."""
+    queue = _queue()
+
+    async def reconcile(key: Key) -> Result:
+        if key == named("raised"):
+            raise TransientError("too many requests", retry_after=30.0)
+        return Result(requeue_after=0.0, failed=True, retry_after=20.0)
+
+    async with _worked(queue, reconcile):
+        queue.add(named("raised"))
+        queue.add(named("returned"))
+        await _until(lambda: len(queue._alarms) == 2)
+    assert delays(queue) == {named("raised"): 30.0, named("returned"): 20.0}
+
+
 async def test_an_earlier_alarm_wins() -> None:
     """Of two requeue times for one key the earlier is kept."""
     queue, loop = _queue(), asyncio.get_running_loop()
@@ -182,7 +226,7 @@ async def test_a_reconcile_returns_when_the_next_is_due() -> None:
 
 async def test_a_failed_reconcile_waits_for_whatever_is_sooner() -> None:
     """A failed reconcile is repeated after the backoff or `requeue_after`, whichever is sooner."""
-    queue, loop = _queue(), asyncio.get_running_loop()
+    queue = _queue()
     answers = {
         named("soon"): Result(requeue_after=0.2, failed=True),
         named("late"): Result(requeue_after=50, failed=True),
@@ -195,8 +239,7 @@ async def test_a_failed_reconcile_waits_for_whatever_is_sooner() -> None:
         queue.add(named("soon"))
         queue.add(named("late"))
         await _until(lambda: len(queue._alarms) == 2)
-    delays = {key: round(alarm.when() - loop.time(), 1) for key, alarm in queue._alarms.items()}
-    assert delays == {named("soon"): 0.2, named("late"): 1.0}
+    assert delays(queue) == {named("soon"): 0.2, named("late"): 1.0}
 
 
 async def test_shutting_down_waits_for_running_reconciles_and_starts_no_more() -> None:

@@ -1,0 +1,98 @@
+"""Priority and fairness of the API server: how much it executes for the operator at a time."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby, pairwise
+
+from halimede.api.base import Manifest
+from localcluster.cluster import Cluster
+from tests.support.audit_log import AuditLog
+from tests.support.operator_account import OperatorAccount
+
+API = {"apiVersion": "flowcontrol.apiserver.k8s.io/v1"}
+NAME = "throttled"
+LEVEL = "prioritylevelconfiguration"
+LEAST = timedelta(seconds=1)
+"""The shortest Retry-After of the API server."""
+
+
+@dataclass(frozen=True, slots=True)
+class Throttle:
+    """A priority level for the operator's requests alone; what exceeds it is rejected with 429."""
+
+    cluster: Cluster
+
+    @classmethod
+    def install(cls, account: OperatorAccount, shares: int) -> "Throttle":
+        """Create the level with a number of shares, and send the operator's requests to it."""
+        items = [_level(shares), _schema(account.user)]
+        text = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+        account.cluster.kubectl("create", "--filename=-", input=text)
+        return cls(account.cluster)
+
+    def set(self, shares: int) -> None:
+        """Change the number of shares; with 0, every request is rejected."""
+        patch = json.dumps({"spec": {"limited": {"nominalConcurrencyShares": shares}}})
+        self.cluster.kubectl("patch", LEVEL, NAME, "--type=merge", f"--patch={patch}")
+
+    def remove(self) -> None:
+        """Delete the level."""
+        self.cluster.kubectl("delete", f"flowschema/{NAME}", f"{LEVEL}/{NAME}")
+
+
+def rejected(audit: AuditLog, namespace: str) -> list[Manifest]:
+    """Return the audit events of requests that were rejected with 429."""
+    return [event for event in audit.requests(namespace) if _code(event) == 429]
+
+
+def repeated_too_soon(audit: AuditLog, namespace: str) -> list[str]:
+    """Return the requests that were sent again before the API server wanted them.
+
+    Creations are not counted: those of several objects have the same URL.
+    """
+    events = sorted(
+        (event for event in audit.requests(namespace) if event["verb"] != "create"),
+        key=lambda event: (event["verb"], event["requestURI"], event["auditID"]),
+    )
+    too_soon = []
+    for (verb, uri), group in groupby(events, lambda one: (one["verb"], one["requestURI"])):
+        sent = sorted(group, key=_received)
+        for first, second in pairwise(sent):
+            if _code(first) == 429 and _received(second) - _received(first) < LEAST:
+                too_soon.append(f"{verb} {uri}")
+    return too_soon
+
+
+def _received(event: Manifest) -> datetime:
+    return datetime.fromisoformat(event["requestReceivedTimestamp"])
+
+
+def _code(event: Manifest) -> int:
+    return int(event.get("responseStatus", {}).get("code", 0))
+
+
+def _level(shares: int) -> Manifest:
+    limited = {
+        "nominalConcurrencyShares": shares,
+        "lendablePercent": 0,
+        "borrowingLimitPercent": 0,
+        "limitResponse": {"type": "Reject"},
+    }
+    spec = {"type": "Limited", "limited": limited}
+    kind = "PriorityLevelConfiguration"
+    return {**API, "kind": kind, "metadata": {"name": NAME}, "spec": spec}
+
+
+def _schema(user: str) -> Manifest:
+    every = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
+    rules = {
+        "subjects": [{"kind": "User", "user": {"name": user}}],
+        "resourceRules": [every | {"clusterScope": True, "namespaces": ["*"]}],
+    }
+    spec = {
+        "priorityLevelConfiguration": {"name": NAME},
+        "matchingPrecedence": 2,
+        "rules": [rules],
+    }
+    return {**API, "kind": "FlowSchema", "metadata": {"name": NAME}, "spec": spec}
