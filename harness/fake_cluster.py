@@ -51,6 +51,8 @@ class FakeCluster:
 
     spec: Manifest = field(default_factory=lambda: copy.deepcopy(SPEC))
     now: float = START
+    namespace: str = "ml"
+    name: str = "digits"
     requests_per_second: float = 40.0
     gateway: bool = True
     """Whether a gateway accepts routes."""
@@ -130,7 +132,7 @@ class FakeCluster:
 
     def meddle(self, weight: int, manager: str = "argocd-controller") -> None:
         """Change the weight of the live route's last backend as another field manager."""
-        route = self.tamper("HTTPRoute", "digits")
+        route = self.tamper("HTTPRoute", self.name)
         for rule in route["spec"]["rules"]:
             rule["backendRefs"][-1]["weight"] = weight
         route["metadata"]["generation"] += 1
@@ -174,8 +176,8 @@ class FakeCluster:
         """Return the object as the API server stores it."""
         return {
             "metadata": {
-                "name": "digits",
-                "namespace": "ml",
+                "name": self.name,
+                "namespace": self.namespace,
                 "uid": UID,
                 "generation": self.generation,
                 "resourceVersion": "1",
@@ -232,7 +234,7 @@ class FakeCluster:
 
     def replicas(self, revision: str) -> int | None:
         """How many pods a revision's Deployment asks for; None if there is no Deployment."""
-        deployment = self.objects.get(("Deployment", f"digits-{revision}"))
+        deployment = self.objects.get(("Deployment", f"{self.name}-{revision}"))
         return deployment["spec"].get("replicas", 1) if deployment else None
 
     # What happens in the cluster.
@@ -365,7 +367,7 @@ class FakeCluster:
             new["spec"]["replicas"] = live["spec"]["replicas"] if live and kept else 1
         self.writes.append((f"apply {kind}/{name}", ""))
         self.objects[key] = new
-        if key == ("HTTPRoute", "digits"):
+        if key == ("HTTPRoute", self.name):
             self._note_weights(new)
 
     def _children(self) -> list[ChildKey]:
@@ -376,7 +378,7 @@ class FakeCluster:
 
     def _note_weights(self, route: Manifest) -> None:
         weights = {
-            backend["name"].removeprefix("digits-"): backend["weight"]
+            backend["name"].removeprefix(f"{self.name}-"): backend["weight"]
             for backend in route["spec"]["rules"][0]["backendRefs"]
         }
         if not self.weights or self.weights[-1] != weights:
@@ -401,7 +403,7 @@ class FakeCluster:
 
     def _behaviour(self, revision: str) -> Behaviour:
         """Return how a revision behaves, by the source in its fetcher's arguments."""
-        deployment = self.objects.get(("Deployment", f"digits-{revision}"))
+        deployment = self.objects.get(("Deployment", f"{self.name}-{revision}"))
         text = str(deployment)
         behaviours = [self.behaviours[uri] for uri in self.behaviours if f"'{uri}'" in text]
         return behaviours[0] if behaviours else Behaviour()
@@ -436,8 +438,8 @@ class FakeCluster:
                 self.lost += requests
             else:
                 self.failed += errors
-        for copy_ in copies(self.objects.get(("HTTPRoute", "digits"))):
-            revision = copy_["backendRef"]["name"].removeprefix("digits-")
+        for copy_ in copies(self.objects.get(("HTTPRoute", self.name))):
+            revision = copy_["backendRef"]["name"].removeprefix(f"{self.name}-")
             self._answer(revision, total * copy_.get("percent", 100) / 100)
 
     def _answer(self, revision: str, requests: float) -> float | None:
@@ -454,7 +456,7 @@ class FakeCluster:
         for pod in ready:
             part = requests / len(ready)
             self.prometheus.count(
-                f"ml_digits-{revision}_8000",
+                f"{self.namespace}_{self.name}-{revision}_8000",
                 pod,
                 part,
                 part * behaviour.error_rate,

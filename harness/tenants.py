@@ -111,8 +111,9 @@ class MemoryApi:
 class Shared:
     """The operator that the tenants share."""
 
-    now: float
-    server: SlowServer
+    clock: Callable[[], float]
+    url: str
+    """Prometheus's."""
     api: MemoryApi = field(default_factory=MemoryApi)
     store: Store = field(default_factory=Store)
     queue: WorkQueue = field(init=False)
@@ -126,7 +127,6 @@ class Shared:
 
     def add(self, cluster: FakeCluster, key: Key) -> None:
         """Add the objects of a cluster under another key."""
-        name = VICTIM.name
         owner = cluster.manifest() | {"apiVersion": MODEL_DEPLOYMENT.api_version}
         self._put(MODEL_DEPLOYMENT, owner, key)
         for manifest in cluster.objects.values():
@@ -137,7 +137,7 @@ class Shared:
             self._put(POD, _owned(pod, pod["metadata"]["name"], revision, number), key)
         for number, slice_ in enumerate(observed.endpoint_slices):
             service = slice_["metadata"]["labels"]["kubernetes.io/service-name"]
-            revision = service.removeprefix(f"{name}-")
+            revision = service.removeprefix(f"{cluster.name}-")
             owned = _owned(slice_, f"{service}-x", revision, number)
             owned["metadata"]["labels"] |= slice_["metadata"]["labels"]
             self._put(ENDPOINT_SLICE, owned, key)
@@ -145,8 +145,8 @@ class Shared:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run the workers."""
-        reader = PrometheusReader(self.server.url, read_seconds=READ_SECONDS)
-        with closing(Polls(reader, wake=self.queue.add, clock=lambda: self.now)) as polls:
+        reader = PrometheusReader(self.url, read_seconds=READ_SECONDS)
+        with closing(Polls(reader, wake=self.queue.add, clock=self.clock)) as polls:
             reconciler = Reconciler(
                 cluster=self.api,
                 senses=Readers(
@@ -158,7 +158,7 @@ class Shared:
                 ),
                 platform=PLATFORM,
                 resync_seconds=300,
-                clock=lambda: self.now,
+                clock=self.clock,
             )
 
             async def reconcile(key: Key) -> Result:
@@ -242,7 +242,7 @@ def slow_cluster(now: float) -> FakeCluster:
 
 def shared_operator(server: SlowServer, doomed: FakeCluster, neighbours: int) -> Shared:
     """Return an operator with the victim and, queued, *neighbours* in another namespace."""
-    shared = Shared(doomed.now, server)
+    shared = Shared(lambda: doomed.now, server.url)
     if neighbours:
         slow = slow_cluster(doomed.now)
         for number in range(neighbours):

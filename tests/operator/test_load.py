@@ -14,12 +14,13 @@ import pytest
 
 from bench.process import Running
 from halimede.api.quantity import parse_quantity
+from harness.prometheus import started
 from localcluster.cluster import Cluster
 from tests.operator.conftest import connected, run_operator
 from tests.operator.hostile_objects import HostileTenant, Size
 from tests.operator.neighbour import PAGE, Neighbour, Reaction
 from tests.prometheus.exposition import Exposition, served
-from tests.prometheus.server import configuration, started
+from tests.prometheus.server import configuration
 from tests.support.clusters import start_control_plane
 from tests.support.operator_account import OperatorAccount, install
 from tests.support.waiting import wait_until, wait_until_async

@@ -8,8 +8,9 @@ import pytest
 import requests
 
 from halimede.adapters.prometheus import PrometheusReader
+from harness.prometheus import started
 from tests.prometheus.exposition import Exposition, served
-from tests.prometheus.server import configuration, scrape_errors, started
+from tests.prometheus.server import configuration, scrape_errors
 from tests.support.waiting import wait_until
 
 

@@ -1,15 +1,9 @@
-"""Starts a Prometheus."""
+"""What a Prometheus of the tests scrapes."""
 
-import json
-import socket
-import subprocess
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 
 import requests
 
-from localcluster import build
 from tests.prometheus.exposition import ENVOY, PODS
 from tests.prometheus.products import SCRAPED
 
@@ -22,30 +16,6 @@ JOBS: Sequence[Job] = (
     *((page, {"instance": pod, "namespace": "ml", "pod": pod}) for pod, page in PODS.items()),
     *SCRAPED,
 )
-
-
-@contextmanager
-def started(folder: Path, settings: dict[str, object], *arguments: str) -> Iterator[str]:
-    """Start a Prometheus, yield its address, and stop it afterwards."""
-    file = folder / "prometheus.json"
-    file.write_text(json.dumps(settings))
-    address = f"127.0.0.1:{_free_port()}"
-    command: list[str | Path] = [
-        build.build((build.PROMETHEUS,)) / "prometheus",
-        f"--config.file={file}",
-        f"--storage.tsdb.path={folder / 'data'}",
-        f"--web.listen-address={address}",
-        "--scrape.discovery-reload-interval=100ms",
-        "--log.level=warn",
-        *arguments,
-    ]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-    try:
-        yield address
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
 
 
 def configuration(port: int, jobs: Sequence[Job] = JOBS) -> dict[str, object]:
@@ -71,10 +41,3 @@ def scrape_errors(url: str) -> str:
         for target in answer["data"]["activeTargets"]
         if target["lastError"]
     )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port

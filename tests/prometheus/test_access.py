@@ -15,8 +15,8 @@ from halimede.api.reasons import UnavailableReason
 from halimede.api.sources import Source
 from halimede.judge.queries import plan_queries
 from halimede.judge.reading import Answer, CounterSamples, Unavailable
+from harness.prometheus import started
 from localcluster import build
-from tests.prometheus.server import started
 from tests.support.series import request
 from tests.support.waiting import wait_until
 

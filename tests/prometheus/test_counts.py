@@ -9,9 +9,10 @@ from halimede.api.analysis import Analysis, Latency
 from halimede.api.reasons import UnavailableReason, Verdict
 from halimede.api.sources import Source
 from halimede.api.status import Evidence
+from halimede.judge.counter_queries import CounterQueries
+from halimede.judge.promql import Query
 from halimede.judge.queries import plan_queries
 from halimede.judge.reading import (
-    CounterQueries,
     CounterSamples,
     Counts,
     MetricsQueries,
@@ -162,7 +163,8 @@ async def test_a_query_that_prometheus_cannot_read_is_rejected_not_down(
     metrics: PrometheusReader, clock: Clock
 ) -> None:
     """HTTP 400 is a permanent error with Prometheus's message."""
-    broken = {Source.ROUTER: CounterQueries(("}{",))}
+    query = Query({"}{": ("",)})
+    broken = {Source.ROUTER: CounterQueries(Source.ROUTER, (query,), window=60.0, now=clock())}
     reading = await metrics.read(MetricsQueries(request(clock(), clock()), broken))
     answer = reading.answers[Source.ROUTER]
     assert isinstance(answer, Unavailable)

@@ -22,6 +22,8 @@ class Server:
     url: str = ""
     status: int = 200
     body: str = answer()
+    rejected: str | None = None
+    """Queries with this text are answered with HTTP 422."""
     content: bytes | None = None
     """Sent instead of the body."""
     headers: dict[str, str] = field(default_factory=dict)
@@ -52,7 +54,8 @@ def serve_answer() -> Iterator[Server]:
             server.times += query.get("time", [])
             if server.silent:
                 server.silent.wait(20)
-            self.send_response(server.status)
+            rejected = server.rejected is not None and server.rejected in server.asked[-1]
+            self.send_response(422 if rejected else server.status)
             for name, value in server.headers.items():
                 self.send_header(name, value)
             self.end_headers()

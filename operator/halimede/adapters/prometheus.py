@@ -1,7 +1,8 @@
 """Prometheus, by `prometheus-api-client`: raw samples or the reason why there are none.
 
-That library is synchronous, so a poll runs in a thread of the adapter's own, one query after the
-other: each thread then has one response at a time, and a slow query delays only its own poll.
+That library is synchronous, so polls run in threads of the adapter's own, in each one query after
+the other: each thread then has one response at a time. Polls that are read together share their
+queries (`judge.sharing`), and a slow query delays only these.
 `prometheus_response` reads the responses.
 """
 
@@ -11,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from math import isfinite
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Any, Protocol, TypeVar
@@ -21,6 +22,7 @@ from prometheus_api_client import PrometheusConnect
 from urllib3.exceptions import HTTPError
 from urllib3.util.retry import Retry
 
+from halimede.adapters.poll_answers import PollAnswers, Readings
 from halimede.adapters.prometheus_auth import InvalidAuthError, PrometheusAuth
 from halimede.adapters.prometheus_response import (
     FILES,
@@ -35,17 +37,15 @@ from halimede.api.sources import SourceId
 from halimede.judge.custom_queries import parse_scalar, to_counts
 from halimede.judge.reading import (
     Answer,
-    CounterQueries,
-    CounterSamples,
     CustomCounts,
     CustomQueries,
-    History,
     MetricsQueries,
     Reading,
     Sample,
     Series,
     Unavailable,
 )
+from halimede.judge.sharing import Shared, halve, join, split
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
@@ -61,6 +61,8 @@ MAX_SERIES = 20_000
 _CUSTOM = Bounds(
     max_bytes=256 * 1024, max_series=100, cure="aggregate it, for example with sum(...)"
 )
+_MAY_BE_ONE = frozenset({UnavailableReason.REJECTED, UnavailableReason.INCOMPLETE})
+"""Why shared queries may fail because of one of those that share them."""
 NO_CREDENTIALS = PrometheusAuth(Path())
 """No credentials."""
 
@@ -73,6 +75,10 @@ class MetricsReader(Protocol):
 
     async def read(self, queries: MetricsQueries) -> Reading:
         """Query every source; an outage or a malformed response is in the reading, not raised."""
+        ...
+
+    async def read_together(self, polls: Sequence[MetricsQueries]) -> Readings:
+        """Query the sources of several polls, with as few queries as possible."""
         ...
 
     def close(self) -> None:
@@ -117,46 +123,55 @@ class PrometheusReader:
 
     async def read(self, queries: MetricsQueries) -> Reading:
         """Run the queries of every source in one thread."""
-        request = queries.request
-        answers = await asyncio.get_running_loop().run_in_executor(
-            self._threads, self._answer_all, queries.by_source
-        )
-        if request.since is None:
-            return Reading(request, history=History(request, answers))
-        return Reading(request, answers)
+        (reading,) = (await self.read_together((queries,))).readings
+        return reading
+
+    async def read_together(self, polls: Sequence[MetricsQueries]) -> Readings:
+        """Run the queries of all polls in one thread.
+
+        If a shared query is rejected, or its response is too large, its polls are divided and
+        asked for again: one of them alone may be the cause.
+        """
+        answers = PollAnswers(polls)
+        await asyncio.get_running_loop().run_in_executor(self._threads, self._answer_all, answers)
+        return answers.readings()
 
     def close(self) -> None:
         """Release the threads without waiting for running queries."""
         self._closed.set()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _answer_all(
-        self, by_source: Mapping[SourceId, CounterQueries | CustomQueries | Unavailable]
-    ) -> dict[SourceId, Answer]:
+    def _answer_all(self, answers: PollAnswers) -> None:
         """Answer the sources, those with built-in queries first: users' queries may be slow."""
-        order = sorted(by_source, key=lambda source: isinstance(by_source[source], CustomQueries))
-        started = time.monotonic()
-        answers = {
-            source: self._answer(source, by_source[source], started + POLL_SECONDS)
-            for source in order
-        }
-        return {source: answers[source] for source in by_source}
+        deadline = time.monotonic() + POLL_SECONDS
+        for source, asked in answers.counters.items():
+            for shared in join(asked):
+                self._answer_shared(source, shared, answers, deadline)
+        for poll, source, queries in answers.custom:
+            custom = self._answer(source, deadline, partial(_read_custom_counts, queries))
+            answers.put(poll, source, custom)
+
+    def _answer_shared(
+        self, source: SourceId, shared: Shared, answers: PollAnswers, deadline: float
+    ) -> None:
+        """Answer shared queries, in parts if that is not possible at once."""
+        each = self._answer(source, deadline, partial(self._read_counters, shared))
+        if not isinstance(each, Unavailable):
+            answers.put_each(shared, source, each)
+            return
+        parts = halve(shared) if each.why in _MAY_BE_ONE else ()
+        answers.together &= len(shared.members) == 1
+        for part in parts:
+            self._answer_shared(source, part, answers, deadline)
+        if not parts:
+            answers.put_each(shared, source, [each] * len(shared.members))
 
     def _answer(
-        self,
-        source: SourceId,
-        queries: CounterQueries | CustomQueries | Unavailable,
-        deadline: float,
-    ) -> Answer:
-        if isinstance(queries, Unavailable):
-            return queries
+        self, source: SourceId, deadline: float, read: "Callable[[_Connection], T]"
+    ) -> T | Unavailable:
         try:
             with closing(self._connect(deadline)) as connection:
-                match queries:
-                    case CounterQueries():
-                        return self._read_counters(connection, queries)
-                    case CustomQueries():
-                        return _read_custom_counts(connection, queries)
+                return read(connection)
         except (
             UnavailableError,
             InvalidAuthError,
@@ -167,9 +182,15 @@ class PrometheusReader:
             reason, description = self._describe_error(error)
             return Unavailable(reason, f"{source} counters: {description}")
 
-    def _read_counters(self, connection: "_Connection", queries: CounterQueries) -> Answer:
-        results = [connection.query(text, self._counters, _all_series) for text in queries.texts]
-        return CounterSamples(tuple(series for result in results for series in result))
+    def _read_counters(
+        self,
+        shared: Shared,
+        connection: "_Connection",
+    ) -> Sequence[Answer]:
+        texts = shared.queries.texts
+        return split(
+            shared, [connection.query(text, self._counters, _all_series) for text in texts]
+        )
 
     def _connect(self, deadline: float) -> "_Connection":
         if not self._url:
@@ -257,7 +278,7 @@ class _Connection:
         self.session.close()
 
 
-def _read_custom_counts(connection: _Connection, queries: CustomQueries) -> Answer:
+def _read_custom_counts(queries: CustomQueries, connection: _Connection) -> Answer:
     """Run both queries for the stable revision and, once counting has begun, the canary."""
     texts = (*queries.stable, *(queries.canary or ()))
     numbers = [connection.query(text, _CUSTOM, parse_scalar, queries.at) for text in texts]
@@ -272,5 +293,4 @@ def _all_series(result: Sequence[Mapping[str, Any]]) -> tuple[Series, ...]:
 
 def _series(entry: Mapping[str, Any]) -> Series:
     pairs: Sequence[Sequence[Any]] = entry.get("values", ())
-    samples = (Sample(float(at), float(value)) for at, value in pairs)
-    return Series(entry["metric"], tuple(sample for sample in samples if isfinite(sample.value)))
+    return Series(entry["metric"], tuple(Sample(float(at), float(value)) for at, value in pairs))

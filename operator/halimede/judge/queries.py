@@ -1,22 +1,17 @@
-"""Plan which sources a poll asks Prometheus for, and by which queries.
-
-Those for counters are instant queries with a range selector, so that Prometheus answers with raw
-samples, and the answer has either all counters of a scrape or none.
-"""
+"""Plan which sources a poll asks Prometheus for, and by which queries."""
 
 from halimede.api.query import UnusableQueryError
 from halimede.api.reasons import UnavailableReason
 from halimede.api.sources import Source, SourceId
 from halimede.judge.baseline import HISTORY
+from halimede.judge.counter_queries import CounterQueries
 from halimede.judge.counts import LOOKBACK
 from halimede.judge.custom_queries import render_query
-from halimede.judge.promql import render
 from halimede.judge.providers.provider import Provider
 from halimede.judge.providers.registry import ROUTERS, find_provider
-from halimede.judge.query_limits import limit_builtin, limit_custom
+from halimede.judge.query_limits import limit_custom
 from halimede.judge.query_policy import NAMESPACED_ONLY, QueryPolicy
 from halimede.judge.reading import (
-    CounterQueries,
     CustomQueries,
     DueQuery,
     MetricsQueries,
@@ -37,7 +32,7 @@ ROUTE_SECONDS = 60.0
 def plan_queries(request: MetricsRequest, policy: QueryPolicy = NAMESPACED_ONLY) -> MetricsQueries:
     """Plan the queries for every source of the request that is due, within the policy."""
     by_source: dict[SourceId, CounterQueries | CustomQueries | Unavailable] = {
-        source: CounterQueries(build_queries(source, request, policy))
+        source: plan_counters(source, request, policy)
         for source in provider_sources(request.provider, latency=request.slow_after is not None)
         if source == Source.TRITON or request.provider in ROUTERS
     }
@@ -70,19 +65,18 @@ def _revision_queries(
     return RevisionQueries(*(limit_custom(text, request.namespace, policy) for text in rendered))
 
 
-def build_queries(
+def plan_counters(
     source: SourceId, request: MetricsRequest, policy: QueryPolicy = NAMESPACED_ONLY
-) -> tuple[str, ...]:
-    """Build the queries for both revisions' counters since the watermark, or for the baseline.
-
-    The source's answer is the series of all their answers together.
-    """
+) -> CounterQueries:
+    """Plan the queries for both revisions' counters since the watermark, or for the baseline."""
     counters = find_provider(source, request)
     revisions = (request.stable,) if request.since is None else (request.stable, request.canary)
-    window = _window(counters, request)
-    return tuple(
-        limit_builtin(render(query, window), source, policy)
-        for query in counters.queries(request, revisions)
+    return CounterQueries(
+        source=source,
+        queries=counters.queries(request, revisions),
+        window=_window(counters, request),
+        now=request.now,
+        policy=policy,
     )
 
 

@@ -8,6 +8,7 @@ from halimede.api.analysis import Analysis, ClientErrors, MetricsProvider
 from halimede.api.reasons import UnavailableReason
 from halimede.api.sources import Source, SourceId, metric_name, metric_source
 from halimede.api.status import Evidence
+from halimede.judge.counter_queries import CounterQueries
 
 ERRORS = frozenset({Source.ROUTER, Source.TRITON})
 """The sources that count errors of all requests; one can replace another that lacks data."""
@@ -122,13 +123,6 @@ class MetricsRequest:
     """Positions of both revisions in the route, if the router names its series by them."""
     indicators: tuple[DueQuery, ...] = ()
     """The custom queries that are due."""
-
-
-@dataclass(frozen=True, slots=True)
-class CounterQueries:
-    """The queries for a source's raw counters, as PromQL; its answer is all their series."""
-
-    texts: tuple[str, ...]
 
 
 class RevisionQueries(NamedTuple):

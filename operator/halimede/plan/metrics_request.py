@@ -24,6 +24,11 @@ class PollBasis:
     generation: int
     custom: bool
     """Whether the spec has custom queries."""
+    provider: MetricsProvider
+    history: bool
+    """Whether it reads the history, because the evidence has not begun."""
+    interval: float
+    """Seconds from one poll to the next."""
     rollout: str
     """The rollout's id."""
     state: State
@@ -36,13 +41,16 @@ class PollBasis:
 
 def poll_basis(md: ModelDeployment) -> PollBasis | None:
     """Return what a poll is about now; None: there is no rollout."""
-    rollout = md.status.rollout
+    rollout, analysis = md.status.rollout, md.spec.rollout.analysis
     if rollout is None:
         return None
     return PollBasis(
         uid=md.metadata.uid,
         generation=md.metadata.generation,
-        custom=bool(custom_sources(md.spec.rollout.analysis)),
+        custom=bool(custom_sources(analysis)),
+        provider=analysis.provider,
+        history=counted_since(rollout.evidence) is None,
+        interval=float(analysis.interval_seconds),
         rollout=rollout.id,
         state=rollout.state,
         step=rollout.step,

@@ -22,11 +22,11 @@ class FairSlots:
         """By namespace, in the order in which they get their next slots."""
 
     @asynccontextmanager
-    async def take(self, namespace: str, seconds: float) -> AsyncIterator[None]:
+    async def take(self, namespace: str, seconds: float | None) -> AsyncIterator[None]:
         """Take a slot for the time of the context.
 
         Raises:
-            TimeoutError: There was none within *seconds*.
+            TimeoutError: There was none within *seconds*; with None it waits without a limit.
         """
         slot = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(namespace, deque()).append(slot)

@@ -2,13 +2,13 @@
 
 A reconcile never waits for Prometheus. If a poll is due, it begins the poll and ends; when the
 answers are there, the key is put on the queue, and the next reconcile judges them. A
-ModelDeployment has one poll at a time, and a namespace a few, so that slow queries do not delay
-the polls of others.
+ModelDeployment has one poll at a time. Polls of a namespace share their queries, unless a user has
+written some of them. A namespace reads a few polls, or batches of them, at a time, so that slow
+queries do not delay the polls of others.
 """
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from halimede import telemetry
@@ -18,6 +18,7 @@ from halimede.api.reasons import UnavailableReason
 from halimede.judge.reading import History, MetricsQueries, Reading, Unavailable
 from halimede.plan.metrics_request import PollBasis
 from halimede.reconcile.fair_slots import FairSlots
+from halimede.reconcile.shared_polls import Group, PlanPoll, SharedPolls
 
 LANE = THREADS // 2
 """Slots of the polls with users' queries, and of those without. Users may write slow queries; the
@@ -26,9 +27,6 @@ CUSTOM_PER_NAMESPACE = 2
 BUILT_IN_PER_NAMESPACE = 4
 WAIT_SECONDS = 60.0
 """How long a poll waits for a slot before it ends without answers and says so."""
-
-PlanPoll = Callable[[float], MetricsQueries | None]
-"""Returns the queries of a poll at a UNIX time; None: none is due any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +57,9 @@ class Polls:
         self._reader, self._wake, self._clock = reader, wake, clock
         self._wait_seconds = wait_seconds
         self._polls: dict[Key, _Poll] = {}
-        self._built_in = FairSlots(LANE, BUILT_IN_PER_NAMESPACE)
+        built_in = FairSlots(LANE, BUILT_IN_PER_NAMESPACE)
         self._custom = FairSlots(LANE, CUSTOM_PER_NAMESPACE)
+        self._shared = SharedPolls(reader, built_in, clock)
 
     def take(self, key: Key, basis: PollBasis, plan: PlanPoll) -> Reading | None:
         """Return the answers of the poll that is due; None: they are not there yet.
@@ -77,7 +76,7 @@ class Polls:
         reading = self._remove(key)
         if poll is not None and reading is not None and poll.basis == basis:
             return reading
-        task = asyncio.create_task(self._run(key, plan, custom=basis.custom))
+        task = asyncio.create_task(self._run(key, basis, plan))
         task.add_done_callback(lambda _: self._wake(key))
         self._polls[key] = _Poll(basis, task)
         return None
@@ -102,22 +101,29 @@ class Polls:
         """Cancel all polls, and release the threads without waiting for running queries."""
         for key in tuple(self._polls):
             self.forget(key)
+        self._shared.close()
         self._reader.close()
 
     def _remove(self, key: Key) -> Reading | None:
         poll = self._polls.pop(key, None)
         return poll.task.result() if poll else None
 
-    async def _run(self, key: Key, plan: PlanPoll, *, custom: bool) -> Reading | None:
-        """Run a poll when it has a slot; the queries are for the time from which it has one."""
-        slots = self._custom if custom else self._built_in
-        async with AsyncExitStack() as stack:
-            stack.enter_context(telemetry.POLLS.track_inprogress())
+    async def _run(self, key: Key, basis: PollBasis, plan: PlanPoll) -> Reading | None:
+        """Run a poll when it has its turn; the queries are for the time from which it has it."""
+        with telemetry.POLLS.track_inprogress():
             try:
-                await stack.enter_async_context(slots.take(key.namespace, self._wait_seconds))
+                if basis.custom:
+                    return await self._read_alone(key, plan)
+                group = Group(key.namespace, basis.provider, history=basis.history)
+                return await self._shared.read(
+                    group, key, plan, basis.interval, self._wait_seconds
+                )
             except TimeoutError:
                 queries = plan(self._clock())
                 return None if queries is None else self._without_answers(queries)
+
+    async def _read_alone(self, key: Key, plan: PlanPoll) -> Reading | None:
+        async with self._custom.take(key.namespace, self._wait_seconds):
             queries = plan(self._clock())
             return None if queries is None else await self._reader.read(queries)
 

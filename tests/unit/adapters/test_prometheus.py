@@ -9,6 +9,7 @@ from threading import Event
 
 import pytest
 
+from halimede.adapters.poll_answers import Readings
 from halimede.adapters.prometheus import PrometheusReader
 from halimede.api.analysis import MetricsProvider
 from halimede.api.reasons import UnavailableReason
@@ -19,6 +20,7 @@ from halimede.judge.reading import (
     Counts,
     CustomCounts,
     DueQuery,
+    MetricsQueries,
     MetricsRequest,
     Reading,
     Sample,
@@ -161,7 +163,7 @@ async def test_a_success_without_content_is_rejected(server: Server) -> None:
 @pytest.mark.parametrize("error", [KeyError, TypeError, ValueError, AttributeError])
 @pytest.mark.parametrize(
     "function",
-    ["judge.queries.build_queries", "judge.queries.render_query", "adapters.prometheus.to_counts"],
+    ["judge.queries.plan_counters", "judge.queries.render_query", "adapters.prometheus.to_counts"],
 )
 async def test_an_error_of_ours_is_not_taken_for_theirs(
     server: Server, monkeypatch: pytest.MonkeyPatch, function: str, error: type[Exception]
@@ -374,3 +376,79 @@ async def test_a_template_that_is_broken_by_now_is_rejected(server: Server) -> N
     said = (await read(server.url, custom("{{ 1 }}"))).answers[Source.ROUTER]
     assert isinstance(said, Unavailable)
     assert said.why is UnavailableReason.REJECTED
+
+
+def together(*names: str, now: float = 1000.0) -> list[MetricsQueries]:
+    """Return the polls of these ModelDeployments, which only Triton counts."""
+    return [
+        plan_queries(replace(request(now, provider=MetricsProvider.NONE), name=name, model=name))
+        for name in names
+    ]
+
+
+async def read_together(url: str | None, polls: list[MetricsQueries]) -> Readings:
+    """Ask once for several polls."""
+    metrics = PrometheusReader(url, read_seconds=0.5)
+    try:
+        return await metrics.read_together(polls)
+    finally:
+        metrics.close()
+
+
+async def test_polls_that_are_read_together_share_a_query(server: Server) -> None:
+    """Each gets the series of its own pods."""
+    pods = [
+        {"metric": {"pod": f"{name}-{CANARY}-x", "model": name}, "values": [[999.5, "3"]]}
+        for name in ("digits", "letters")
+    ]
+    server.body = answer(*pods)
+    answered = await read_together(server.url, together("digits", "letters"))
+    assert len(server.asked) == 1
+    assert answered.together
+    for reading, pod in zip(answered.readings, pods, strict=True):
+        found = reading.answers[Source.TRITON]
+        assert isinstance(found, CounterSamples)
+        assert [series.labels for series in found.series] == [pod["metric"]]
+
+
+async def test_a_rejected_query_does_not_make_others_unavailable(server: Server) -> None:
+    """Parts are asked for until the poll that is rejected is alone."""
+    server.rejected = "m2"
+    answered = await read_together(server.url, together("m0", "m1", "m2", "m3"))
+    found = [reading.answers[Source.TRITON] for reading in answered.readings]
+    assert [isinstance(one, Unavailable) for one in found] == [False, False, True, False]
+    assert not answered.together
+    assert len(server.asked) == 5
+
+
+async def test_a_shared_answer_that_is_too_large_is_asked_for_in_parts(server: Server) -> None:
+    """One ModelDeployment alone may have that many series."""
+    pods = [{"metric": {"pod": f"m0-{CANARY}-x", "model": "m0"}, "values": []}] * 20_001
+    server.body = answer(*pods)
+    answered = await read_together(server.url, together("m0", "m1"))
+    assert len(server.asked) == 3
+    for reading in answered.readings:
+        found = reading.answers[Source.TRITON]
+        assert isinstance(found, Unavailable)
+        assert "has more than 20000 series" in found.message
+
+
+async def test_an_outage_is_not_asked_about_in_parts(server: Server) -> None:
+    """More queries would not help a server that does not respond."""
+    server.status = 503
+    answered = await read_together(server.url, together("m0", "m1", "m2"))
+    assert len(server.asked) == 1
+    assert not answered.together
+    for reading in answered.readings:
+        found = reading.answers[Source.TRITON]
+        assert isinstance(found, Unavailable)
+        assert found.why is UnavailableReason.UNREACHABLE
+
+
+async def test_without_an_address_nothing_is_asked_in_parts() -> None:
+    """The reason is the same for all."""
+    answered = await read_together(None, together("m0", "m1"))
+    for reading in answered.readings:
+        found = reading.answers[Source.TRITON]
+        assert isinstance(found, Unavailable)
+        assert found.why is UnavailableReason.NOT_CONFIGURED

@@ -10,7 +10,7 @@ from halimede.api.reasons import UnavailableReason
 from halimede.api.sources import Source
 from halimede.judge.counts import WindowCounts, count_window
 from halimede.judge.providers.registry import ROUTERS
-from halimede.judge.queries import build_queries
+from halimede.judge.queries import plan_counters
 from halimede.judge.reading import CounterSamples, Counts, Series, Unavailable
 from tests.support.series import CANARY, STABLE, Points, envoy, request, series
 
@@ -141,11 +141,11 @@ def test_grpc_codes_do_not_silence_an_http_cluster() -> None:
 def test_the_past_of_a_role_begins_with_the_last_promotion(provider: MetricsProvider) -> None:
     """Before it the series belonged to another revision, unless they name it."""
     promoted = request(now=5000.0, since=None, provider=provider, stable_since=4700.0)
-    (query,) = build_queries(Source.ROUTER, promoted)
+    (query,) = plan_counters(Source.ROUTER, promoted).texts
     assert query.endswith("[240s]")
-    (query,) = build_queries(
+    (query,) = plan_counters(
         Source.ROUTER, request(now=5000.0, since=None, provider=ISTIO, stable_since=4700.0)
-    )
+    ).texts
     assert query.endswith("[7200s]")
 
 
@@ -367,10 +367,10 @@ def test_codes_of_client_errors_are_queried_on_demand(
     """The same query returns the errors too."""
     ignored = request(provider=provider)
     asked = replace(ignored, client_errors=True)
-    (query,) = build_queries(Source.ROUTER, asked)
+    (query,) = plan_counters(Source.ROUTER, asked).texts
     assert "envoy_cluster_grpc_3|" in query
-    assert build_queries(Source.ROUTER_CLIENT_ERRORS, asked) == (query,)
-    assert "envoy_cluster_grpc_3|" not in build_queries(Source.ROUTER, ignored)[0]
+    assert plan_counters(Source.ROUTER_CLIENT_ERRORS, asked).texts == (query,)
+    assert "envoy_cluster_grpc_3|" not in plan_counters(Source.ROUTER, ignored).texts[0]
 
 
 @pytest.mark.parametrize("provider", list(ROUTERS))

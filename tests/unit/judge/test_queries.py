@@ -11,7 +11,7 @@ from halimede.api.reasons import UnavailableReason
 from halimede.api.sources import Source
 from halimede.judge.promql import literal
 from halimede.judge.providers.registry import ROUTERS
-from halimede.judge.queries import build_queries, plan_queries
+from halimede.judge.queries import plan_counters, plan_queries
 from halimede.judge.query_policy import CustomQueryScope, QueryPolicy
 from halimede.judge.reading import CustomQueries, DueQuery, MetricsRequest, Unavailable
 from tests.support.series import CANARY, STABLE, request
@@ -19,7 +19,7 @@ from tests.support.series import CANARY, STABLE, request
 
 def query(source: Source, request: MetricsRequest) -> str:
     """Return the only query of a source."""
-    (text,) = build_queries(source, request)
+    (text,) = plan_counters(source, request).texts
     return text
 
 
@@ -89,8 +89,8 @@ def test_the_administrators_matchers_are_in_every_selector(
 ) -> None:
     """Those for the router are not in the query for Triton, whose pods are in other namespaces."""
     asked = request(provider=provider)
-    limited = build_queries(source, asked, POLICY)
-    plain = build_queries(source, asked, QueryPolicy())
+    limited = plan_counters(source, asked, POLICY).texts
+    plain = plan_counters(source, asked, QueryPolicy()).texts
     router = 'namespace="projectcontour",' if source is Source.ROUTER else ""
     assert limited == tuple(text.replace("{", f'{{cluster="eu",{router}') for text in plain)
 
@@ -98,7 +98,7 @@ def test_the_administrators_matchers_are_in_every_selector(
 def test_latency_queries_have_the_matchers_too() -> None:
     """Both the buckets and the list of their bounds."""
     asked = replace(request(), slow_after=250)
-    limited = build_queries(Source.ROUTER_LATENCY, asked, POLICY)
+    limited = plan_counters(Source.ROUTER_LATENCY, asked, POLICY).texts
     assert len(limited) == 2
     assert all('{cluster="eu",namespace="projectcontour",' in text for text in limited)
 

@@ -1,12 +1,14 @@
 """Polls beside the reconciles."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
 
+from halimede.adapters.poll_answers import Readings
 from halimede.adapters.store import Key
+from halimede.api.analysis import MetricsProvider
 from halimede.api.sources import Source
 from halimede.api.status import Outcome, State, Status
 from halimede.judge.queries import plan_queries
@@ -23,6 +25,9 @@ BASIS = PollBasis(
     uid="uid",
     generation=1,
     custom=False,
+    provider=MetricsProvider.CONTOUR,
+    history=False,
+    interval=0.0,
     rollout="r-1",
     state=State.ANALYSING,
     step=0,
@@ -37,17 +42,21 @@ class Reader:
     """A reader that answers when it is released."""
 
     release: asyncio.Event = field(default_factory=asyncio.Event)
-    begun: list[MetricsQueries] = field(default_factory=list)
+    begun: list[Sequence[MetricsQueries]] = field(default_factory=list)
     error: Exception | None = None
     closed: bool = False
 
     async def read(self, queries: MetricsQueries) -> Reading:
         """Answer nothing, or fail."""
-        self.begun.append(queries)
+        return (await self.read_together((queries,))).readings[0]
+
+    async def read_together(self, polls: Sequence[MetricsQueries]) -> Readings:
+        """Answer nothing to several polls, or fail."""
+        self.begun.append(polls)
         await self.release.wait()
         if self.error:
             raise self.error
-        return Reading(queries.request)
+        return Readings(tuple(Reading(queries.request) for queries in polls))
 
     def close(self) -> None:
         """Be closed."""
@@ -144,16 +153,14 @@ async def test_answers_that_come_when_no_poll_is_due_are_dropped(world: World) -
     assert len(world.reader.begun) == 2
 
 
-async def test_a_poll_is_planned_for_the_time_at_which_it_has_a_slot(world: World) -> None:
+async def test_a_poll_is_planned_for_the_time_at_which_it_has_its_turn(world: World) -> None:
     """While it waits the window grows; if it is no longer due, nothing is asked."""
-    first = [Key("ml", f"m{number}") for number in range(4)]
-    for key in (*first, KEY, Key("ml", "last")):
-        assert world.take(key) is None
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    assert world.take(Key("ml", "first")) is None
+    await _begun(world, 1)
+    assert world.take() is None
     world.now = 1030.0
     world.reader.release.set()
-    for _ in range(6):
+    for _ in range(2):
         await world.woken.get()
     reading = world.take()
     assert reading is not None
@@ -185,12 +192,10 @@ async def test_an_error_of_ours_fails_the_reconcile(world: World) -> None:
 
 async def test_a_poll_that_waits_too_long_ends_with_the_reason() -> None:
     """The answers name the cause and what to do; the others are not disturbed."""
-    world = World(wait_seconds=0.0)
-    others = [Key("ml", f"m{number}") for number in range(4)]
-    for key in others:
-        world.take(key)
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    world = World(wait_seconds=0.5)
+    other = Key("ml", "other")
+    world.take(other)
+    await _begun(world, 1)
     world.take()
     assert await world.woken.get() == KEY
     reading = world.take()
@@ -201,30 +206,50 @@ async def test_a_poll_that_waits_too_long_ends_with_the_reason() -> None:
         assert "not queried, because other polls took 0 s" in answer.message
         assert "make the queries of spec.rollout.analysis in this namespace" in answer.message
     world.reader.release.set()
-    for _ in others:
-        await world.woken.get()
-    assert all(world.take(key) is not None for key in others)
+    assert await world.woken.get() == other
+    assert world.take(other) is not None
+    assert len(world.reader.begun) == 1
     world.polls.close()
 
 
 async def test_a_deleted_object_ends_its_poll(world: World) -> None:
-    """Its slot is free again."""
-    keys = [Key("ml", f"m{number}") for number in range(4)]
-    for key in (*keys, KEY):
-        world.take(key)
+    """It is not read, and those that wait with it are."""
+    first, gone = Key("ml", "first"), Key("ml", "gone")
+    world.take(first)
+    await _begun(world, 1)
+    world.take(gone)
+    world.take()
     await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    assert len(world.reader.begun) == 4
-    world.polls.forget(keys[0])
-    assert await world.woken.get() == keys[0]
+    world.polls.forget(gone)
+    assert await world.woken.get() == gone
     world.reader.release.set()
-    assert KEY in [await world.woken.get() for _ in range(4)]
+    assert {await world.woken.get() for _ in range(2)} == {first, KEY}
+    assert [len(batch) for batch in world.reader.begun] == [1, 1]
+
+
+async def test_polls_with_queries_of_users_are_read_one_by_one(world: World) -> None:
+    """They may be slow, so they share nothing, and a namespace has a few at a time."""
+    keys = [Key("ml", f"m{number}") for number in range(CUSTOM_PER_NAMESPACE + 1)]
+    for key in keys:
+        world.take(key, replace(BASIS, custom=True))
+    await _begun(world, CUSTOM_PER_NAMESPACE)
+    assert world.woken.empty()
+    world.reader.release.set()
+    assert {await world.woken.get() for _ in keys} == set(keys)
+    assert [len(batch) for batch in world.reader.begun] == [1] * len(keys)
+
+
+async def _begun(world: World, batches: int) -> None:
+    async def seen() -> int:
+        return len(world.reader.begun)
+
+    await wait_until_async(seen, lambda number: number >= batches)
 
 
 async def test_closing_ends_the_polls_and_closes_the_reader(world: World) -> None:
     """Nothing runs afterwards."""
     world.take()
-    await asyncio.sleep(0)
+    await _begun(world, 1)
     world.polls.close()
     await world.woken.get()
     assert world.reader.closed

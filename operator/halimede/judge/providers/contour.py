@@ -25,8 +25,8 @@ def _cluster(request: MetricsRequest, revision: str, port: int) -> str:
 
 
 def _queries(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Query, ...]:
-    clusters = [_cluster(request, revision, port) for revision in revisions for port in PORTS]
-    return (Query("envoy", {"metrics": envoy.metrics(request), "clusters": clusters}),)
+    clusters = tuple(_cluster(request, revision, port) for revision in revisions for port in PORTS)
+    return (envoy.query(envoy.metrics(request), clusters),)
 
 
 def _reader(request: MetricsRequest, _: Iterable[Series]) -> Reader:

@@ -58,6 +58,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 
 from halimede.judge.increases import LabelSchema, Target, increments
+from halimede.judge.promql import Alternatives, Query
 from halimede.judge.providers.provider import (
     GRPC_CLIENT_ERRORS,
     GRPC_ERRORS,
@@ -110,6 +111,11 @@ CLIENT_ERRORS = tuple(f"envoy_cluster_grpc_{code}" for code in GRPC_CLIENT_ERROR
 def metrics(request: MetricsRequest) -> tuple[str, ...]:
     """Return the names of the counters to query."""
     return (*METRICS, *CLIENT_ERRORS) if request.client_errors else METRICS
+
+
+def query(counters: tuple[str, ...], clusters: Alternatives) -> Query:
+    """Return the query for these counters of these clusters."""
+    return Query({"__name__": counters, CLUSTER: clusters})
 
 
 def unanswered(process: Target) -> tuple[Series, ...]:

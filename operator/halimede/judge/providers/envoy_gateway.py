@@ -18,7 +18,7 @@ counters have labels for the method and the service too.
 
 from collections.abc import Iterable
 
-from halimede.judge.promql import Query, Regex, any_of
+from halimede.judge.promql import Query, Regex, escape
 from halimede.judge.providers import envoy
 from halimede.judge.providers.provider import (
     GRPC_PORT,
@@ -45,11 +45,12 @@ def _queries(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Query
     by_position = [
         _cluster(backend) for backend in request.backends if backend.revision in revisions
     ]
-    merged = any_of(
-        _merged_cluster(request, revision, port) for revision in revisions for port in PORTS
-    )
-    clusters = [*by_position, Regex(f"(?:{merged})(?:/[a-z0-9]+)?")]
-    return (Query("envoy", {"metrics": envoy.metrics(request), "clusters": clusters}),)
+    merged = [
+        Regex(f"{escape(_merged_cluster(request, revision, port))}(?:/[a-z0-9]+)?", word=revision)
+        for revision in revisions
+        for port in PORTS
+    ]
+    return (envoy.query(envoy.metrics(request), (*by_position, *merged)),)
 
 
 def _reader(request: MetricsRequest, series: Iterable[Series]) -> Reader:

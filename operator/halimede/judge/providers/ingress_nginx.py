@@ -42,7 +42,8 @@ def _ingresses(request: MetricsRequest) -> tuple[str, ...]:
 
 
 def _queries(request: MetricsRequest, _: tuple[str, ...]) -> tuple[Query, ...]:
-    return (Query("ingress_nginx", {"ingresses": _ingresses(request)}),)
+    counter = "nginx_ingress_controller_requests"
+    return (Query({"__name__": (counter,), "ingress": _ingresses(request)}),)
 
 
 def _reader(request: MetricsRequest, _: Iterable[Series]) -> Reader:

@@ -40,8 +40,18 @@ _GRPC_CLIENT_ERRORS = frozenset(str(code) for code in GRPC_CLIENT_ERRORS)
 
 
 def _queries(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Query, ...]:
-    names = [f"{request.name}-{revision}" for revision in revisions]
-    return (Query("istio", {"namespace": request.namespace, "services": names}),)
+    return (
+        Query(
+            {
+                "__name__": ("istio_requests_total",),
+                "reporter": ("source",),
+                "destination_service_namespace": (request.namespace,),
+                "destination_service_name": tuple(
+                    f"{request.name}-{revision}" for revision in revisions
+                ),
+            }
+        ),
+    )
 
 
 def _reader(request: MetricsRequest, _: Iterable[Series]) -> Reader:

@@ -13,7 +13,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from halimede.judge.increases import LabelSchema
-from halimede.judge.promql import Query, Regex
+from halimede.judge.promql import Query
+from halimede.judge.providers.envoy import CLUSTER
 from halimede.judge.providers.provider import (
     NOTHING,
     Labels,
@@ -42,11 +43,17 @@ def build_latency_provider(router: Provider) -> Provider:
 
     def queries(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Query, ...]:
         # Prometheus 3 writes the bound 250 as 250.0; the count has none.
-        quick = Regex(rf"{request.slow_after}(\.0)?|")
+        quick = (f"{request.slow_after}", f"{request.slow_after}.0", "")
+        clusters = [
+            {**query.matchers, "__name__": METRICS} for query in router.queries(request, revisions)
+        ]
         return tuple(
-            Query(template, {**query.values, "bounds": quick, "metrics": METRICS})
-            for query in router.queries(request, revisions)
-            for template in ("envoy_latency", "envoy_bounds")
+            query
+            for selected in clusters
+            for query in (
+                Query({**selected, BOUND: quick}),
+                Query(selected, excluded={BOUND: ""}, counted_by=(BOUND, CLUSTER)),
+            )
         )
 
     def reader(request: MetricsRequest, series: Iterable[Series]) -> Reader:

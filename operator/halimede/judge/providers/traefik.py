@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable
 
 from halimede.judge.increases import LabelSchema
-from halimede.judge.promql import Query, Regex
+from halimede.judge.promql import Query, Regex, escape
 from halimede.judge.providers.provider import (
     Labels,
     Provider,
@@ -31,19 +31,23 @@ from halimede.judge.reading import MetricsRequest, Series
 
 
 def _pattern(request: MetricsRequest, revision: str) -> Regex:
-    namespace = re.escape(request.namespace)
-    service = re.escape(f"{request.name}-{revision}")
-    return Regex(f"(?:httproute-{namespace}-.+-svc-)?{namespace}-{service}-[0-9]+@.+")
+    namespace, service = escape(request.namespace), escape(f"{request.name}-{revision}")
+    return Regex(
+        f"(?:httproute-{namespace}-.+-svc-)?{namespace}-{service}-[0-9]+@.+", word=revision
+    )
 
 
 def _queries(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Query, ...]:
-    values = {"services": [_pattern(request, revision) for revision in revisions]}
-    return Query("traefik", values), Query("traefik_exported", values)
+    services = tuple(_pattern(request, revision) for revision in revisions)
+    return tuple(
+        Query({"__name__": ("traefik_service_requests_total",), label: services})
+        for label in ("service", "exported_service")
+    )
 
 
 def _reader(request: MetricsRequest, _: Iterable[Series]) -> Reader:
     patterns = {
-        revision: re.compile(_pattern(request, revision))
+        revision: re.compile(_pattern(request, revision).pattern)
         for revision in (request.stable, request.canary)
     }
 
@@ -64,7 +68,7 @@ def _reader(request: MetricsRequest, _: Iterable[Series]) -> Reader:
 def _missing_message(request: MetricsRequest) -> str:
     return no_series(
         "traefik_service_requests_total",
-        {"service": f'=~"{_pattern(request, request.canary)}"'},
+        {"service": f'=~"{_pattern(request, request.canary).pattern}"'},
         "enable Traefik's Prometheus metrics with addServicesLabels and scrape its pods, or"
         " set spec.rollout.analysis.provider to your router",
     )

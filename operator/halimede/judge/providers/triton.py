@@ -5,11 +5,10 @@ returns. Cancelled requests are failures of the client, so they count neither as
 errors here; the router counts them.
 """
 
-import re
 from collections.abc import Iterable
 
 from halimede.judge.increases import LabelSchema
-from halimede.judge.promql import Query, Regex
+from halimede.judge.promql import Query, Regex, escape
 from halimede.judge.providers.provider import (
     NOTHING,
     ONE_FAILED_REQUEST,
@@ -27,9 +26,21 @@ METRICS = (SUCCESS, "nv_inference_request_failure")
 
 
 def _queries(request: MetricsRequest, revisions: tuple[str, ...]) -> tuple[Query, ...]:
-    pods = [Regex(re.escape(f"{request.name}-{revision}-") + ".+") for revision in revisions]
-    selector = {"namespace": request.namespace, "pods": pods, "model": request.model}
-    return (Query("triton", {"metrics": METRICS, **selector}),)
+    pods = tuple(
+        Regex(f"{escape(f'{request.name}-{revision}-')}.+", word=revision)
+        for revision in revisions
+    )
+    return (
+        Query(
+            {
+                "__name__": METRICS,
+                "namespace": (request.namespace,),
+                "pod": pods,
+                "model": (request.model,),
+            },
+            excluded={"reason": "CANCELED"},
+        ),
+    )
 
 
 def _reader(request: MetricsRequest, _: Iterable[Series]) -> Reader:

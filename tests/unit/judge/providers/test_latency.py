@@ -11,7 +11,7 @@ from halimede.api.status import Evidence
 from halimede.judge.counts import WindowCounts, count_window
 from halimede.judge.initial_evidence import begin
 from halimede.judge.judge import demanded, judge_poll
-from halimede.judge.queries import build_queries
+from halimede.judge.queries import plan_counters
 from halimede.judge.reading import (
     Answer,
     Counts,
@@ -98,10 +98,11 @@ def test_a_histogram_that_is_not_there_yet_is_no_flaw() -> None:
 @pytest.mark.parametrize("provider", [MetricsProvider.CONTOUR, MetricsProvider.ENVOY_GATEWAY])
 def test_the_count_one_bucket_and_all_bounds_are_asked_for(provider: MetricsProvider) -> None:
     """The query accepts both spellings of the bucket's bound."""
-    window, bounds = build_queries(Source.ROUTER_LATENCY, replace(asked(), provider=provider))
-    assert 'le=~"250(\\\\.0)?|"}[' in window
+    planned = plan_counters(Source.ROUTER_LATENCY, replace(asked(), provider=provider))
+    window, bounds = planned.texts
+    assert 'le=~"250|250\\\\.0|"}[' in window
     assert "envoy_cluster_upstream_rq_time_count" in window
-    assert bounds.startswith("count by (le) (")
+    assert bounds.startswith("count by (le, envoy_cluster_name) (")
     assert 'le!=""' in bounds
     assert "bbbb2222" in window
     assert "bbbb2222" in bounds
