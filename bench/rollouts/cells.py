@@ -92,6 +92,7 @@ def cells() -> tuple[Cell, ...]:
         *_better(),
         *_forgotten(),
         *_incidents(),
+        *_rare(),
     )
 
 
@@ -373,3 +374,33 @@ def _incidents() -> Iterator[Cell]:
                 (Bound(Figure.PROMOTED, most=0.01),),
                 FEWER,
             )
+
+
+def _rare() -> Iterator[Cell]:
+    """Yield the cells with a proxy that is scraped every 300 s."""
+    trouble = Spell(600.0, 780.0, stable=0.3, canary=0.3, anywhere=600.0)
+    for part in (0.1, 0.5):
+        group = f"{part:.0%} of the requests through a rarely scraped proxy, 20 req/s"
+        yield Cell(
+            group,
+            "an equal for an hour at 10 %, 0.5 % errors",
+            Scenario(HOUR, Traffic(20.0, 0.005, 0.005), rare=part),
+            (Bound(Figure.ABORTED, most=0.01),),
+        )
+        yield Cell(
+            group,
+            "30 % errors on both for three minutes, steps of 5, 25, 50 %",
+            Scenario(
+                USUAL, Traffic(20.0, 0.005, 0.005), bake_seconds=BAKE, spells=(trouble,), rare=part
+            ),
+            (Bound(Figure.ABORTED, most=0.01), Bound(Figure.PROMOTED, least=0.95)),
+        )
+        yield Cell(
+            group,
+            "5 % errors against 0.5 % at 10 %",
+            Scenario(HALF_HOUR, Traffic(20.0, 0.005, 0.05), rare=part),
+            (
+                Bound(Figure.ABORTED, least=0.99),
+                Bound(Figure.ABORTED_AFTER, WARM_UP_AND_THREE_POLLS, 165.0 / (1 - part)),
+            ),
+        )

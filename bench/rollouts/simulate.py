@@ -35,6 +35,8 @@ from halimede.judge.thresholds import BAKE_HOLD, levels
 
 CONTROL = 0.1
 """The default control share."""
+RARE_POLLS = 20
+"""Polls from one scrape of a rarely scraped proxy to the next."""
 
 
 class Since(Enum):
@@ -100,6 +102,8 @@ class Scenario:
     spells: tuple[Spell, ...] = ()
     bursts: Bursts | None = None
     incidents: tuple[Incident, ...] = ()
+    rare: float = 0.0
+    """Fraction of the requests that go through a proxy that is scraped rarely."""
     past_minutes: int = int(HISTORY / BIN)
     """Minutes for which the stable revision has served before the rollout."""
 
@@ -142,10 +146,14 @@ class _Active:
     phases: Floats
     """When each rollout's bursts begin, of shape (rollouts, revisions)."""
     verdict: Ints = field(init=False)
+    unread: Ints = field(init=False)
+    """What the rarely scraped proxy has counted since its last scrape, of shape (rollouts, 4):
+    requests and errors of the canary, and of stable."""
 
     def __post_init__(self) -> None:
         """Start without verdicts."""
         self.verdict = np.zeros_like(self.place)
+        self.unread = np.zeros((self.place.size, 4), dtype=np.int64)
 
     def only(self, kept: Bools) -> None:
         """Keep some of the rollouts."""
@@ -153,6 +161,7 @@ class _Active:
         self.entered, self.promoted_at = self.entered[kept], self.promoted_at[kept]
         self.verdict, self.evidence = self.verdict[kept], self.evidence.only(kept)
         self.delays, self.phases = self.delays[kept], self.phases[kept]
+        self.unread = self.unread[kept]
 
     @property
     def promoted(self) -> Bools:
@@ -262,17 +271,31 @@ def _draw_poll(
     columns = under.evidence.phi.shape[1]
     came, failed = drawn(chance, traffic, share, canary, interval)
     came_stable, failed_stable = drawn(chance, traffic, 1 - share, stable, interval)
-    seen = Poll(
-        np.stack([came] * columns, axis=1),
-        np.stack([failed] * columns, axis=1),
-        np.stack([came_stable] * columns, axis=1),
-        np.stack([failed_stable] * columns, axis=1),
-    )
+    counts = np.stack([came, failed, came_stable, failed_stable], axis=1)
+    if story.rare:
+        counts = _scraped(story.rare, chance, under, counts, round(now / interval))
+    seen = Poll(*(np.stack([each] * columns, axis=1) for each in counts.T))
     if columns > 1:
         seen.stable[:, 1] = np.where(blind, 0, seen.stable[:, 1])
         seen.stable_errors[:, 1] = np.where(blind, 0, seen.stable_errors[:, 1])
         seen.stable_seen = np.stack([np.ones_like(blind), ~blind], axis=1)
     return share, seen
+
+
+def _scraped(
+    part: float, chance: np.random.Generator, under: _Active, counts: Ints, poll: int
+) -> Ints:
+    """Return the counts of a poll with a proxy that is scraped every `RARE_POLLS` polls."""
+    requests, errors = counts[:, ::2], counts[:, 1::2]
+    unread_errors = chance.binomial(errors, part)
+    unread = chance.binomial(requests - errors, part) + unread_errors
+    both = np.stack([unread, unread_errors], axis=2).reshape(counts.shape)
+    under.unread += both
+    now = (poll + under.place) % RARE_POLLS == 0
+    read: Ints = np.where(now[:, None], under.unread, 0)
+    under.unread -= read
+    scraped: Ints = counts - both + read
+    return scraped
 
 
 def _spell_weight(spell: Spell, under: _Active, delay: Floats, now: float) -> Floats:

@@ -1,11 +1,21 @@
 """Count the requests and errors of both revisions since a watermark from a source's series."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from halimede.api.reasons import UnavailableReason
 from halimede.api.sources import Source, SourceId
-from halimede.judge.increases import Target, duplicate_target, find_targets, increments, watermark
+from halimede.judge.increases import (
+    Target,
+    duplicate_target,
+    find_targets,
+    first_scrape,
+    increments,
+    is_rare,
+    usual_interval,
+    watermark,
+)
 from halimede.judge.providers.registry import find_provider
 from halimede.judge.reading import (
     CounterSamples,
@@ -18,6 +28,17 @@ from halimede.judge.reading import (
 
 LOOKBACK = 600.0
 """Seconds before the watermark that must contain each counter's last counted sample."""
+
+
+class RareScrapes(NamedTuple):
+    """The process that is scraped most rarely, if far more rarely than others."""
+
+    process: str
+    """A label that identifies it, as a matcher."""
+    interval: float
+    """Seconds between its scrapes."""
+    usual: float
+    """The same of others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +58,8 @@ class WindowCounts:
     canary_client_errors: int = 0
     """Requests that were answered with a client error, if the source is a router."""
     stable_client_errors: int = 0
+    rare: RareScrapes | None = None
+    """Set if a process is scraped rarely."""
 
     @property
     def client_errors(self) -> "WindowCounts":
@@ -70,7 +93,11 @@ def count_window(
     if (reason := unusable_reason(source, measured, request)) is not None:
         return reason
     read = counters.reader(request, measured.series)
-    until = _count_until(source, scraped, request, pods_started, after)
+    usual = usual_interval(scraped)
+    # The requests of a pod are those of one revision: without them, the revisions would be
+    # compared at different times. Every router process has requests of both.
+    ahead = None if source == Source.TRITON else usual
+    until = _count_until(source, scraped, request, pods_started, after, ahead)
     oldest = max(begun_at, after - LOOKBACK)
     totals = {request.canary: Counts(), request.stable: Counts()}
     client_errors = {request.canary: 0, request.stable: 0}
@@ -78,7 +105,9 @@ def count_window(
     for process in scraped:
         young = pods_started.get(process.labels.get("pod", ""), 0.0) >= oldest
         meanings = {id(counter): read(counter.labels) for counter in process.series}
-        for increment in increments(process, young=young, after=after):
+        # The first increase of a rare scrape would reach far back before the beginning.
+        since = first_scrape(process, begun_at) if is_rare(process, ahead) else after
+        for increment in increments(process, young=young, after=max(after, since)):
             meaning = meanings[id(increment.series)]
             if meaning is not None and increment.at <= until:
                 totals[meaning.revision] += times(meaning.one, increment.amount)
@@ -94,6 +123,7 @@ def count_window(
         stable_seen_at=seen_at.get(request.stable),
         canary_client_errors=client_errors[request.canary],
         stable_client_errors=client_errors[request.stable],
+        rare=_find_rare(scraped, usual, counters.identity),
     )
 
 
@@ -135,6 +165,7 @@ def _count_until(
     request: MetricsRequest,
     pods_started: Mapping[str, float],
     after: float,
+    usual: float | None,
 ) -> float:
     unseen: list[float] = []
     if source == Source.TRITON:
@@ -145,10 +176,22 @@ def _count_until(
             for pod, started in pods_started.items()
             if pod.startswith(ours) and pod not in seen
         ]
-    complete_until = watermark(scraped, unseen)
+    complete_until = watermark(scraped, unseen, usual=usual)
     if complete_until is None:  # later samples are newer than the queried window
         return max(after, request.now - LOOKBACK)
     return max(after, complete_until)
+
+
+def _find_rare(
+    scraped: Iterable[Target], usual: float | None, identity: tuple[str, ...]
+) -> RareScrapes | None:
+    known = [process for process in scraped if process.scraped_twice]
+    rarest = max(known, key=lambda process: process.interval, default=None)
+    if usual is None or rarest is None or not is_rare(rarest, usual):
+        return None
+    label = next((label for label in identity if label in rarest.labels), None)
+    process = f'{label}="{rarest.labels[label]}"' if label else "a process"
+    return RareScrapes(process, rarest.interval, usual)
 
 
 def _consistent(counts: Counts) -> Counts:

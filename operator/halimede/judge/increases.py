@@ -22,6 +22,12 @@ RECENT = 20
 """Number of scrapes from which the scrape interval of a process is computed."""
 UNKNOWN_INTERVAL = 60.0
 """Seconds between scrapes of a process that has been scraped only once: Prometheus's default."""
+FREQUENT = 30.0
+"""Seconds between scrapes that are never rare."""
+RARELY = 3.0
+"""A process is scraped rarely if its interval is more than this many times the shortest one."""
+SLOW_SCRAPE = 15.0
+"""Seconds that a scrape of such a process may take; Prometheus's default time-out is 10 s."""
 
 ALWAYS_OWN = ("exported_", "_")
 """Prefixes of labels that always come from the process: `exported_`, which Prometheus adds if the
@@ -77,6 +83,11 @@ class Target:
     interval: float
     """Median number of seconds between its scrapes; a missed scrape does not change it."""
 
+    @property
+    def scraped_twice(self) -> bool:
+        """Whether there was more than one scrape, so that the interval is known."""
+        return self.first < self.last
+
 
 @dataclass(frozen=True, slots=True)
 class Increment:
@@ -113,7 +124,19 @@ def _target(key: Labels, group: Iterable[Series], labelling: LabelSchema) -> Tar
     return replace(scraped, series=(*series, *labelling.derived(scraped)))
 
 
-def watermark(scraped: Iterable[Target], born: Iterable[float] = ()) -> float | None:
+def usual_interval(scraped: Iterable[Target]) -> float | None:
+    """Return the shortest known interval; None: none is known."""
+    return min((process.interval for process in scraped if process.scraped_twice), default=None)
+
+
+def is_rare(process: Target, usual: float | None) -> bool:
+    """Whether a process is scraped rarely, compared with the *usual* interval."""
+    return usual is not None and process.interval > max(RARELY * usual, FREQUENT)
+
+
+def watermark(
+    scraped: Iterable[Target], born: Iterable[float] = (), *, usual: float | None = None
+) -> float | None:
     """Find the latest time up to which all samples have arrived; None if there is no sample.
 
     A scrape's samples have the time of its start and appear when it has ended. So a sample that is
@@ -121,18 +144,35 @@ def watermark(scraped: Iterable[Target], born: Iterable[float] = ()) -> float | 
     newest sample of all processes: a process that is gone delays the others by one interval at
     most. The time is a whole number of milliseconds, as in samples and in the status.
 
+    A process that is scraped rarely is waited for only as long as its scrape may take: its next
+    sample is then counted when it comes, with all requests since its last one.
+
     Args:
         scraped: The processes that have samples.
         born: Start times of running processes that have no sample yet.
+        usual: The interval by which a process is rare; None: all are waited for.
     """
     targets = tuple(scraped)
     if not targets:
         return None
     newest = max(process.last for process in targets)
     longest = max(process.interval for process in targets)
-    bounds = [max(process.last, newest - process.interval) for process in targets]
+    bounds = [max(process.last, newest - _patience(process, usual)) for process in targets]
     bounds += [max(moment, newest - longest) for moment in born]
     return round(min(newest, *bounds), 3)
+
+
+def _patience(process: Target, usual: float | None) -> float:
+    """Return how many seconds after its start a scrape of a process ends at the latest."""
+    if usual is None or not is_rare(process, usual):
+        return process.interval
+    return max(SLOW_SCRAPE, usual)
+
+
+def first_scrape(process: Target, since: float) -> float:
+    """Return the time of the first scrape of a process that is not earlier than *since*."""
+    times = (sample.at for series in process.series for sample in series.samples)
+    return min((at for at in times if at >= since), default=since)
 
 
 def increments(

@@ -8,6 +8,7 @@ from math import exp
 from halimede.api.analysis import MetricsProvider
 from halimede.api.sources import Source, SourceId, metric_name
 from halimede.api.status import SourceEvidence
+from halimede.judge.counts import RareScrapes
 from halimede.judge.dispersion import ENOUGH_ERRORS
 from halimede.judge.martingales import BETTER, log_mixture
 from halimede.judge.providers.registry import find_provider
@@ -158,6 +159,15 @@ def stable_over(evidence: SourceEvidence, request: MetricsRequest, level: float)
     return (
         f". Stable {request.stable} itself has {own} {failure_noun(evidence.source)}s, so only a"
         " better revision can pass"
+    )
+
+
+def rarely_scraped(source: SourceId, rare: RareScrapes) -> str:
+    """Describe which process is scraped too rarely, and what that delays."""
+    late = "all requests in Triton count" if source == Source.TRITON else "its requests count"
+    return (
+        f"{rare.process} is scraped every {rare.interval:.0f} s, others every {rare.usual:.0f} s,"
+        f" so {late} late: scrape it as often"
     )
 
 

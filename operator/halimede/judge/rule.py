@@ -100,12 +100,26 @@ def decide_verdict(case: Poll) -> Outcome:
     One source is enough to abort; to pass, every source must have data and meet all conditions.
     Missing data is evidence neither for nor against the canary.
     """
+    verdict, message = _decide(case)
+    rare = None if verdict is Verdict.ABORT else _describe_rare_scrapes(case)
+    return verdict, f"{message}. {rare}" if rare else message
+
+
+def _decide(case: Poll) -> Outcome:
     outcome = (
         _abort(case) or _abort_for_client_errors(case) or _metrics_down(case) or _no_data(case)
     )
     if outcome is None and case.bake:
         return _continue_bake(case)
     return outcome or _continue_step(case) or _pass(case)
+
+
+def _describe_rare_scrapes(case: Poll) -> str | None:
+    """Describe the process whose scrapes delay the counts of a source; None: there is none."""
+    for view in case.views:
+        if isinstance(view.seen, WindowCounts) and view.seen.rare is not None:
+            return messages.rarely_scraped(view.source, view.seen.rare)
+    return None
 
 
 def _abort(case: Poll) -> Outcome | None:
