@@ -76,6 +76,8 @@ class Measured:
     """Per second."""
     late: tuple[float, ...]
     """From the time at which each poll was due until its stored judgement, in polls."""
+    processor: float
+    """Seconds of a processor that the operator took, per second."""
     unavailable: int
 
 
@@ -182,8 +184,9 @@ async def measure(
     async with shared.running():
         await asyncio.sleep(warm_up)
         begun, queries = time.time(), await asyncio.to_thread(answered, url)
+        used = time.process_time()
         await asyncio.sleep(seconds)
-        passed = time.time() - begun
+        passed, used = time.time() - begun, time.process_time() - used
         queries = await asyncio.to_thread(answered, url) - queries
     late: list[float] = []
     for polls in api.judged.values():
@@ -197,7 +200,13 @@ async def measure(
     awaited = (api.judged[key][-1][0] if key in api.judged else begun for key in keys)
     overdue = ((begun + passed - before - INTERVAL) / INTERVAL for before in awaited)
     late.extend(one for one in overdue if one > 0)
-    return Measured(queries / passed, polls_per_second, tuple(late), api.unavailable)
+    return Measured(
+        queries=queries / passed,
+        polls=polls_per_second,
+        late=tuple(late),
+        processor=used / passed,
+        unavailable=api.unavailable,
+    )
 
 
 def main() -> int:
@@ -240,6 +249,8 @@ def show(rollouts: int, namespaces: int, measured: Measured) -> int:
     percentiles = quantiles(measured.late, n=100)
     table = Table(f"{rollouts} rollouts in {namespaces} namespaces", "", "target")
     table.add_row("polls per second", f"{measured.polls:.1f}")
+    per_poll = 1000 * measured.processor / measured.polls if measured.polls else 0.0
+    table.add_row("processor time of the operator per poll, in ms", f"{per_poll:.1f}")
     table.add_row("queries per second", f"{measured.queries:.1f}", f"{QUERIES_TARGET:g}")
     table.add_row("late by, in polls: median", f"{percentiles[49]:.2f}")
     table.add_row("late by, in polls: 99 %", f"{percentiles[98]:.2f}", f"{LATE_TARGET:g}")
