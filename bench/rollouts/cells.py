@@ -7,9 +7,11 @@ from math import inf
 
 from bench.rollouts.rule import ABORT, PASS
 from bench.rollouts.simulate import Bursts, Incident, Outcomes, Scenario, Since, Spell
-from halimede.api.analysis import Analysis
-from halimede.api.rollout import Step
+from halimede.api.analysis import Analysis, Pace
+from halimede.api.rollout import SWIFT_BAKE_SECONDS, Rollout, Step
 from halimede.forecast.simulation import Plan, Traffic
+from halimede.rollout.pace import pace_defaults
+from halimede.rollout.sizing.first_weight import weight_for, with_first_weight
 
 ROLLOUTS = 2000
 """Rollouts per cell: a fraction of 1 % is accurate within 0.4 percentage points (95 %)."""
@@ -23,6 +25,7 @@ HALF_HOUR = Plan((Step(weight=10),), promotes=False)
 STEPS = Plan(tuple(Step(weight=weight) for weight in (5, 10, 25, 50)))
 USUAL = Plan(tuple(Step(weight=weight) for weight in (5, 25, 50)))
 PATIENT = Plan(tuple(Step(weight=weight, max_seconds=7200) for weight in (5, 25, 50)))
+SWIFT = Analysis(pace=Pace.SWIFT)
 STRICT = Plan(STEPS.steps, Analysis(max_error_percent="1"))
 
 
@@ -93,6 +96,7 @@ def cells() -> tuple[Cell, ...]:
         *_forgotten(),
         *_incidents(),
         *_rare(),
+        *_swift(),
     )
 
 
@@ -404,3 +408,90 @@ def _rare() -> Iterator[Cell]:
                 Bound(Figure.ABORTED_AFTER, WARM_UP_AND_THREE_POLLS, 165.0 / (1 - part)),
             ),
         )
+
+
+def _by_default(analysis: Analysis, rate: float) -> Plan:
+    """Plan the default steps for a pace and a number of requests per second."""
+    settings = Rollout(analysis=analysis)
+    weight = weight_for(rate, pace_defaults(settings))
+    return Plan(with_first_weight(settings, weight).canary.steps, analysis)
+
+
+def _swift() -> Iterator[Cell]:
+    yield from _swift_good()
+    yield from _swift_bad()
+    yield from _swift_bakes()
+
+
+def _swift_good() -> Iterator[Cell]:
+    for rate, errors, least, after in (
+        (2.0, 0.005, 0.93, inf),
+        (10.0, 0.005, 0.99, 400.0),
+        (20.0, 0.005, 0.99, 240.0),
+        (50.0, 0.005, 0.99, 200.0),
+        (20.0, 0.0005, 0.99, 200.0),
+    ):
+        yield Cell(
+            "Swift: a good one through the default steps and bake",
+            f"{rate:g} req/s, {errors:.2%} errors",
+            Scenario(
+                _by_default(SWIFT, rate), Traffic(rate, errors, errors), float(SWIFT_BAKE_SECONDS)
+            ),
+            (
+                Bound(Figure.PROMOTED, least=least),
+                Bound(Figure.PROMOTED_AFTER, most=after),
+                Bound(Figure.ABORTED, most=0.005),
+                Bound(Figure.TAKEN_BACK, most=0.01),
+            ),
+        )
+
+
+def _swift_bad() -> Iterator[Cell]:
+    for errors, rates in (
+        (0.02, ((2.0, 0.025), (10.0, 0.005), (20.0, 0.005), (50.0, 0.005))),
+        (0.05, ((2.0, 0.005), (10.0, 0.005), (20.0, 0.005), (50.0, 0.005))),
+    ):
+        for rate, most in rates:
+            yield Cell(
+                "Swift: a bad one through the default steps, stable 0.5 %",
+                f"{rate:g} req/s, {errors:.0%} errors",
+                Scenario(_by_default(SWIFT, rate), Traffic(rate, 0.005, errors)),
+                (Bound(Figure.PROMOTED, most=most),),
+            )
+
+
+def _swift_bakes() -> Iterator[Cell]:
+    """Yield failures after the steps; the usual pace is measured for comparison."""
+    for name, analysis, bake, late in (
+        ("Balanced", Analysis(), BAKE, 0.98),
+        ("Swift", SWIFT, float(SWIFT_BAKE_SECONDS), 0.15),
+    ):
+        for rate in (5.0, 20.0, 100.0):
+            plan, traffic = _by_default(analysis, rate), Traffic(rate, 0.005, 0.005)
+            few = bake < BAKE and rate < 20.0
+            for errors, anywhere, least in (
+                (1.0, 0.0, 0.99),
+                (0.2, 0.0, 0.99),
+                (0.05, 0.0, 0.5 if few else 0.98),
+                (1.0, 300.0, late),
+            ):
+                when = "from any time in the 5 min after" if anywhere else "from the begin of"
+                spell = Spell(0.0, inf, canary=errors, since=Since.BAKE, anywhere=anywhere)
+                yield Cell(
+                    "A good one that turns bad after the steps, by pace",
+                    f"{name}, {rate:g} req/s, {errors:.0%} {when} all requests",
+                    Scenario(plan, traffic, bake, spells=(spell,)),
+                    (Bound(Figure.TAKEN_BACK, least=least),),
+                    FEWER,
+                )
+        for rate in (5.0, 20.0, 100.0):
+            spell = Spell(0.0, 300.0, 0.3, 0.3, Since.BAKE)
+            yield Cell(
+                "30 % on both from all requests on for 5 min, by pace",
+                f"{name}, {rate:g} req/s",
+                Scenario(
+                    _by_default(analysis, rate), Traffic(rate, 0.005, 0.005), bake, spells=(spell,)
+                ),
+                (Bound(Figure.ABORTED, most=0.01),),
+                FEWER,
+            )

@@ -27,7 +27,7 @@ from bench.rollouts.rule import (
 )
 from bench.rollouts.traffic import drawn, minutes, past
 from halimede.api.status import SourceEvidence
-from halimede.forecast.simulation import LONGEST_BAKE, OUTAGE_ERRORS, ROUTE_SECONDS, Plan, Traffic
+from halimede.forecast.simulation import LONGEST_BAKE, OUTAGE_ERRORS, Plan, Traffic
 from halimede.judge.bake import start_bake
 from halimede.judge.baseline import BIN, HISTORY, Baseline
 from halimede.judge.reading import Counts
@@ -330,16 +330,20 @@ def _mix(rate: Floats, other: float | None, part: Floats) -> Floats:
 
 
 def _advance(story: Scenario, under: _Active, now: float) -> None:
-    """Move the rollouts that may to the next step, or to the bake."""
+    """Move the rollouts that may to the next step, or to the bake.
+
+    The next weight is live at once. In the product that takes about a second, and the polls are
+    spread over that time too, so there are as many polls until `minSeconds` are over.
+    """
     plan = story.plan
-    shortest = np.array([step.min_seconds for step in plan.steps])
+    settle = plan.analysis.settle_seconds
+    shortest = np.array([max(step.min_seconds, settle) for step in plan.steps])
     stayed = now - under.entered
     on = (under.verdict == PASS) & (stayed >= shortest[under.step]) & ~under.promoted
     last = on & (under.step == len(plan.steps) - 1)
     under.promoted_at = np.where(last, now, under.promoted_at)
     under.step = under.step + (on & ~last)
-    live = now + ROUTE_SECONDS + plan.analysis.settle_seconds
-    under.entered = np.where(on, live, under.entered)
+    under.entered = np.where(on, now, under.entered)
 
 
 def _begin_bakes(under: _Active, baking: Bools, most: float) -> None:

@@ -53,12 +53,12 @@ def test_too_little_traffic_is_reported_from_the_rollout_itself() -> None:
     assert evidence.requests_per_second == pytest.approx(0.2, rel=0.1)
     events = messages(cluster, "TrafficTooLow")
     assert len(events) == 1
-    sentence = "at 0.2 requests/s the step takes about 60 min"
+    sentence = "at 0.2 requests/s the step takes about 59 min"
     for where in (*events, cluster.message("Ready"), explain_rollout(cluster.deployment)):
         assert "step 1 needs about 35 requests and gets 17 in its maxSeconds (1800)" in where
         assert f"so the rollout pauses there; {sentence}" in where
-        assert "raise its weight to 11, or raise its maxSeconds to" in where
-    assert "Step 1 needs about 29 more clean requests (about 49 min at 0.2 requests/s)." in (
+        assert "raise its weight to 10, or raise its maxSeconds to" in where
+    assert "Step 1 needs about 29 more clean requests (about 48 min at 0.2 requests/s)." in (
         explain_rollout(cluster.deployment)
     )
     cluster.run(2000)

@@ -147,7 +147,7 @@ def test_another_route_is_used_and_the_first_given_back(routed: RoutedCluster) -
     analysing(routed).edit(refer("new")).run(5)
     assert weighted(routed, "shop") == {"digits"}
     assert sorted(routed.backends("new").values()) == [0, 0, 100]
-    routed.run(60)
+    routed.run(30)
     assert routed.routes["shop"]["spec"] == user_route()["spec"]
     assert sorted(routed.backends("new").values()) == [20, 80]
     assert [one.name for one in routed.parsed.user_routes] == ["new"]

@@ -115,7 +115,7 @@ class MachineWorld:
             self.status = self.status.evolve(target=first)
         status, verdict = self.status, None
         rollout = status.rollout
-        if rollout and self.verdict and is_due(rollout, self.settings.analysis, self.now):
+        if rollout and self.verdict and is_due(rollout, self.settings, self.now):
             verdict = self.verdict
             previous = rollout.evidence or Evidence()
             polls = previous.bake_polls
@@ -202,6 +202,12 @@ class MachineWorld:
     def state(self) -> State | None:
         """The state of the rollout under way."""
         return self.status.rollout and self.status.rollout.state
+
+    @property
+    def bake_began(self) -> float:
+        """When the weight of the bake was live."""
+        assert self.status.rollout is not None
+        return self.status.rollout.last_progress_at
 
     @property
     def path(self) -> list[State | None]:

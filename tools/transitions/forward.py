@@ -110,7 +110,8 @@ FORWARD = (
     Transition(
         "step-weight-live",
         "The step's weight has been live for `settleSeconds`.",
-        "The step's time starts; the judge polls after `warmupSeconds`.",
+        "The step's time runs from when the weight was live; the judge polls after"
+        " `warmupSeconds`.",
         ("rollout.checks.progress.shifting",),
         edges=(Edge((State.SHIFTING,), State.ANALYSING),),
     ),
@@ -202,7 +203,7 @@ FORWARD = (
     Transition(
         "bake-started",
         "The weight for the bake has been live for `settleSeconds`.",
-        "The bake starts; the old revision is at full scale.",
+        "The bake's time runs from when its weight was live; the old revision is at full scale.",
         ("rollout.checks.progress.promoting",),
         edges=(Edge((State.PROMOTING,), State.BAKING),),
     ),

@@ -116,7 +116,10 @@ class ClientErrors(StrEnum):
 
 
 class Pace(StrEnum):
-    """How fast the required certificates tighten from the first step to the last."""
+    """How fast the required certificates tighten from the first step to the last.
+
+    `Swift` also has higher and shorter steps and a shorter bake, where the spec sets neither.
+    """
 
     CAUTIOUS = "Cautious"
     BALANCED = "Balanced"
@@ -180,11 +183,13 @@ class Analysis(ApiModel):
     latency: Latency | None = None
     """Also judge how long responses take, by the same tests. Absent: only errors count."""
     pace: Pace = Pace.BALANCED
-    """How fast the required certificates tighten from the first step to the last."""
+    """How fast the required certificates tighten from the first step to the last. `Swift` also
+    changes defaults of a canary: the steps begin at 10 % or more, last 30 seconds or more instead
+    of 60, and the bake lasts 60 seconds instead of 300, so that later failures are missed."""
     interval_seconds: Annotated[int, Field(ge=1, le=300)] = 15
     """How often the judge polls. Not below Prometheus's scrape interval."""
     warmup_seconds: Annotated[int, Field(ge=0, le=3600)] = 30
-    """Requests in this time after a rollout's first weight are not judged."""
+    """Requests in this time after a rollout's first weight is live are not judged."""
     settle_seconds: Annotated[int, Field(ge=0, le=300)] = 15
     """How long proxies may take to apply a route that was accepted."""
     min_requests: Annotated[int, Field(ge=1, le=1_000_000)] = 20

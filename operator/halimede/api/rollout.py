@@ -12,6 +12,8 @@ from halimede.api.rules import HOST, LIST_SET, rule, rules
 
 LONGEST_STEP = 604800
 """Seconds in a week: the most that `maxSeconds` of a step may be."""
+BAKE_SECONDS, SWIFT_BAKE_SECONDS = 300, 60
+"""Default length of a canary's bake; the second one is that of the pace `Swift`."""
 
 
 class Strategy(StrEnum):
@@ -55,7 +57,7 @@ class Stage(ApiModel):
     """How long the new revision is judged before the rollout goes on."""
 
     min_seconds: Annotated[int, Field(ge=0, le=86400)] = 60
-    """The minimum, however good the evidence is."""
+    """The minimum, however good the evidence is. At a weight it begins when that is live."""
     max_seconds: Annotated[int, Field(ge=1, le=LONGEST_STEP)] = 1800
     """After this long without enough evidence, `analysis.onInconclusive` applies."""
 
@@ -129,17 +131,19 @@ class Canary(ApiModel):
     steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=20)] = ()
     """Rising weights; after the last step passes, the new revision gets all requests. Absent:
     three steps; the first weight, from 5 to 25, is chosen by the traffic, and 25 (35 after 25)
-    and 50 follow."""
+    and 50 follow. With `analysis.pace` `Swift`: from 10 to 25, 30 and 60, each for at least 30
+    seconds."""
     match: Match | None = None
     """Testers: requests that go to the new revision at every step, over HTTP and gRPC, from before
     its first weight until the rollout ends. The router counts them like all others."""
     mirror: Mirror | None = None
     """Judge the new revision by copies of requests before its first step. Side effects of a copied
     request happen twice."""
-    bake_seconds: Annotated[int, Field(ge=0, le=86400)] = 300
+    bake_seconds: Annotated[int | None, Field(ge=0, le=86400)] = None
     """How long the new revision is judged with all traffic, or all but `controlPercent`, before
     the old one scales down. It lasts longer while the odds are 3:1 or more against the revision.
-    0: no bake; else at least 2 * `analysis.intervalSeconds`."""
+    0: no bake; else at least 2 * `analysis.intervalSeconds`. Absent: 300, or 60 with
+    `analysis.pace` `Swift`."""
     control_percent: Annotated[int | None, Field(ge=0, le=50)] = None
     """Percentage of the requests that stay on the stable revision during the bake, so that a
     problem of both revisions is not attributed to the new one; less if the last step leaves less.

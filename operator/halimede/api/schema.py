@@ -122,8 +122,8 @@ def _default(value: Any, schema: Schema) -> Any:
         if (inner := _default(field, fields[name])) is not None
         and inner != fields[name].get("default")
     }
-    # `{}` lets the API server apply the nested defaults.
-    return explicit if explicit or any("default" in field for field in fields.values()) else None
+    # `{}` lets the API server apply the nested defaults, and rules read fields without `has`.
+    return explicit if explicit or fields else None
 
 
 def _without_nulls(item: Any) -> Any:

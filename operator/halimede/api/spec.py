@@ -4,10 +4,11 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
+from halimede.api.analysis import Pace
 from halimede.api.base import ApiModel
 from halimede.api.expose import Expose
 from halimede.api.model import Model
-from halimede.api.rollout import Rollout
+from halimede.api.rollout import BAKE_SECONDS, SWIFT_BAKE_SECONDS, Rollout
 from halimede.api.rules import DNS_SUBDOMAIN, rule, rules
 from halimede.api.runtime import Autoscaling, Drain, Gpu, Probes, Resources, Runtime
 
@@ -145,7 +146,8 @@ _CONTROL = (
         ".rollout.canary.controlPercent",
     ),
     rule(
-        "self.rollout.canary.bakeSeconds > 0 || !has(self.rollout.canary.controlPercent)"
+        "!has(self.rollout.canary.bakeSeconds) || self.rollout.canary.bakeSeconds > 0"
+        " || !has(self.rollout.canary.controlPercent)"
         " || self.rollout.canary.controlPercent == 0",
         "controlPercent requires a bake, and bakeSeconds is 0: remove"
         " rollout.canary.controlPercent, or raise rollout.canary.bakeSeconds",
@@ -158,10 +160,15 @@ _CONTROL = (
         ".rollout.blueGreen.controlPercent",
     ),
 )
+_CANARY_BAKE = (
+    "(has(self.rollout.canary.bakeSeconds) ? self.rollout.canary.bakeSeconds"
+    f" : self.rollout.analysis.pace == '{Pace.SWIFT}' ? {SWIFT_BAKE_SECONDS} : {BAKE_SECONDS})"
+)
+"""The length of a canary's bake in CEL."""
 _BAKE = (
     rule(
-        "self.rollout.strategy != 'Canary' || self.rollout.canary.bakeSeconds == 0"
-        " || self.rollout.canary.bakeSeconds >= 2 * self.rollout.analysis.intervalSeconds",
+        f"self.rollout.strategy != 'Canary' || {_CANARY_BAKE} == 0"
+        f" || {_CANARY_BAKE} >= 2 * self.rollout.analysis.intervalSeconds",
         "the bake is too short for two polls of the judge: raise rollout.canary.bakeSeconds"
         " to at least 2 * analysis.intervalSeconds, lower rollout.analysis.intervalSeconds,"
         " or set rollout.canary.bakeSeconds to 0 for no bake",

@@ -21,7 +21,8 @@ from halimede.forecast.simulation import (
 from halimede.judge.evidence import initial_evidence
 from halimede.judge.sample_size import StepTest, requests_to_pass
 from halimede.judge.thresholds import limits
-from halimede.rollout.sizing.first_weight import MIN_WEIGHT, weight_for, with_first_weight
+from halimede.rollout.pace import pace_defaults
+from halimede.rollout.sizing.first_weight import weight_for, with_first_weight
 from halimede.rollout.sizing.replicas import FULL_WEIGHT
 from halimede.rollout.steps import bake_seconds, usual_control_percent
 from halimede.rollout.traffic_advice import Advice, advise
@@ -119,6 +120,15 @@ class Forecast:
     first_weight: int | None = None
     """The first step's weight as chosen by the traffic; None: the spec has the steps."""
 
+    @property
+    def commit_seconds(self) -> float | None:
+        """Median time of those until the commit; None: there are none."""
+        if self.seconds is None:
+            return None
+        settings = self.question.settings
+        moved = ROUTE_SECONDS + settings.analysis.settle_seconds if self.question.control else 0.0
+        return self.seconds + bake_seconds(settings.strategy, settings) + moved
+
 
 def forecast_rollout(question: ForecastInput, repeats: int = REPEATS) -> Forecast:
     """Forecast a rollout with these settings under this traffic.
@@ -134,11 +144,12 @@ def forecast_rollout(question: ForecastInput, repeats: int = REPEATS) -> Forecas
         return Forecast(question, (), None, None, (), _bake_detections(question, repeats), ())
     if question.settings.canary.steps:
         return _forecast_steps(question, repeats)
-    weight = weight_for(question.per_second)
+    defaults = pace_defaults(question.settings)
+    weight = weight_for(question.per_second, defaults)
     settings = with_first_weight(question.settings, weight)
     forecast = _forecast_steps(replace(question, settings=settings), repeats)
     # The rollout warms up at the lowest weight, and is raised to the chosen one after that.
-    later = _route_change_seconds(question) if weight > MIN_WEIGHT else 0.0
+    later = ROUTE_SECONDS if weight > defaults.least_weight else 0.0
     seconds = None if forecast.seconds is None else forecast.seconds + later
     return replace(forecast, first_weight=weight, seconds=seconds)
 
@@ -196,18 +207,13 @@ def _judged_steps(question: ForecastInput) -> tuple[Step, ...]:
 def _route_seconds(question: ForecastInput) -> float:
     """Compute the time before the first traffic and after the last step.
 
-    It is that of a first step without traffic, and of the changes of the route: to weight 0, to
-    the first weight, and to all requests.
+    It is that of a first step without traffic, of the changes of the route to weight 0, to the
+    first weight, and to all requests, and of proxies that discover the new revision.
     """
     before = sum(
         _unjudged_seconds(step) for step in question.settings.canary.steps if not step.weight
     )
-    return before + 3 * _route_change_seconds(question)
-
-
-def _route_change_seconds(question: ForecastInput) -> float:
-    """Return the seconds until a change of the route is live."""
-    return ROUTE_SECONDS + question.settings.analysis.settle_seconds
+    return before + 3 * ROUTE_SECONDS + question.settings.analysis.settle_seconds
 
 
 def _unjudged_seconds(step: Step) -> float:

@@ -7,6 +7,7 @@ from halimede.api.rollout import Rollout, Strategy
 from halimede.forecast.forecast import Detection, Forecast
 from halimede.judge.messages import percent
 from halimede.rollout.formatting import duration, rate
+from halimede.rollout.pace import describe_defaults
 from halimede.rollout.steps import bake_seconds
 from halimede.rollout.traffic_advice import describe
 
@@ -29,6 +30,9 @@ def _head(name: str, forecast: Forecast) -> Iterator[str]:
         f"Judged by {where} every {duration(analysis.interval_seconds)},"
         f" after a warm-up of {duration(analysis.warmup_seconds)}."
     )
+    settings, chosen = question.settings, forecast.first_weight is not None
+    if defaults := describe_defaults(settings, steps=chosen):
+        yield f"{defaults}."
     if left_out := " and ".join(_left_out(question.settings)):
         yield f"Not simulated: {left_out}; this may delay or abort the rollout."
 
@@ -138,9 +142,10 @@ def _totals(forecast: Forecast) -> Iterator[str]:
     if forecast.promoted is None:
         return
     yield f"  {_percentage(forecast.promoted)} of simulated rollouts pass every step in time"
-    if forecast.seconds is not None:
-        took = duration(forecast.seconds)
-        yield f"  half of these take at most {took}, from ready pods to all requests"
+    if forecast.seconds is not None and forecast.commit_seconds is not None:
+        took, committed = duration(forecast.seconds), duration(forecast.commit_seconds)
+        yield f"  half of these take at most {took}, from ready pods to all requests,"
+        yield f"  and at most {committed} to the commit after the bake"
 
 
 def _percentage(part: float) -> str:

@@ -32,12 +32,13 @@ from halimede.judge.evidence import (
 from halimede.judge.reading import Counts, MetricsRequest
 from halimede.judge.rule import Poll, SourceView, decide_verdict
 from halimede.judge.thresholds import BAKE_HOLD, Limits, levels, limits
+from halimede.rollout.analysis_schedule import seconds_to_poll
 
 POLLS = 240
 """After this many polls at one step the interval grows to 1/240 of the time so far, so that weeks
 can be simulated; this delays late results by less than half a percent."""
 ROUTE_SECONDS = 1.0
-"""Approximate seconds until a route is written, accepted and observed, before it settles."""
+"""Approximate seconds until a route is written, accepted and observed."""
 FULL_WEIGHT = 100
 """Percent."""
 LONGEST_BAKE = 10.0
@@ -145,7 +146,10 @@ def run(plan: Plan, traffic: Traffic, seed: int) -> Result:
     verdict = Verdict.NO_DATA
     while True:
         step = len(passed)
-        interval = max(plan.analysis.interval_seconds, (now - entered) / POLLS)
+        remaining = entered + _shortest(plan, step) - now
+        interval = max(
+            seconds_to_poll(plan.analysis.interval_seconds, remaining), (now - entered) / POLLS
+        )
         since = entered if pause_ends is None else pause_ends
         limit = plan.steps[step].max_seconds * plan.patience
         extended = (
@@ -164,13 +168,13 @@ def run(plan: Plan, traffic: Traffic, seed: int) -> Result:
         seconds_at_step = now - entered
         if verdict is not Verdict.PASS or not plan.promotes:
             continue
-        if pause_ends is None and seconds_at_step >= plan.steps[step].min_seconds:
+        if pause_ends is None and seconds_at_step >= _shortest(plan, step):
             pause_ends = now + _pause(plan.steps[step])
         if pause_ends is not None and now >= pause_ends:
             passed.append(PassedStep(seconds_at_step, now, _canary_counts(evidence)))
             if len(passed) == len(plan.steps):
                 return Result(verdict, now, _canary_counts(evidence), step_levels, tuple(passed))
-            entered, pause_ends = now + ROUTE_SECONDS + plan.analysis.settle_seconds, None
+            entered, pause_ends = now + ROUTE_SECONDS, None
     final = verdict if verdict is not Verdict.PASS else Verdict.CONTINUE
     return Result(final, now, _canary_counts(evidence), step_levels, tuple(passed))
 
@@ -179,6 +183,11 @@ def runs(plan: Plan, traffic: Traffic, repeats: int, seed: int = 1) -> Iterator[
     """Simulate *repeats* rollouts, each with its own seed."""
     for repeat in range(repeats):
         yield run(plan, traffic, seed * 1_000_003 + repeat)
+
+
+def _shortest(plan: Plan, step: int) -> float:
+    """Return the seconds for which a step lasts at least: proxies must follow its weight, too."""
+    return max(plan.steps[step].min_seconds, plan.analysis.settle_seconds)
 
 
 def _pause(step: Step) -> int:

@@ -13,6 +13,7 @@ from halimede.plan.route_status import backend_positions
 from halimede.plan.user_routes import Routes, referenced_route
 from halimede.render.view import model_name
 from halimede.rollout.analysis_schedule import is_due
+from halimede.rollout.sizing.first_weight import effective_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,9 @@ def build_request(
         now: UNIX time.
     """
     rollout, analysis = md.status.rollout, md.spec.rollout.analysis
-    if rollout is None or not is_due(rollout, analysis, now):
+    if rollout is None:
+        return None
+    if not is_due(rollout, effective_settings(md.spec.rollout, rollout), now):
         return None
     return MetricsRequest(
         provider=analysis.provider,

@@ -285,7 +285,7 @@ def _plan(
             *decision.events,
             *_warnings(md.status, status),
             *acceptance_events(md.status, status),
-            *report_first_weight(md.status.rollout, status.rollout),
+            *report_first_weight(md.status.rollout, status.rollout, md.spec.rollout),
         ),
         requeue_after=_requeue_after(observed, status, diff, ctx),
         handovers=diff.handovers,
@@ -318,7 +318,7 @@ def _next_poll_is_due(observed: Observed, status: Status, ctx: RolloutContext) -
     """
     if status.rollout is None or observed.reading is None:
         return False
-    return is_due(status.rollout, ctx.settings.analysis, ctx.now)
+    return is_due(status.rollout, ctx.settings, ctx.now)
 
 
 def _follows_writes(observed: Observed, status: Status, diff: ChildDiff) -> bool:

@@ -1,10 +1,12 @@
 """When the judge polls the metrics, and what a poll changes in the status."""
 
 from collections.abc import Mapping
+from math import floor
 
 from halimede.api.analysis import Analysis
 from halimede.api.reasons import Verdict
-from halimede.api.status import Evidence, RolloutStatus, State
+from halimede.api.rollout import Rollout
+from halimede.api.status import Evidence, RolloutStatus
 from halimede.judge.evidence import log_odds_against, without_comparison
 from halimede.judge.initial_evidence import begin
 from halimede.judge.judge import judge_poll
@@ -12,7 +14,11 @@ from halimede.judge.reading import Reading
 from halimede.judge.rule import rise_of_client_errors
 from halimede.judge.thresholds import BAKE_HOLD, MIN_POLLS
 from halimede.rollout.sizing.replicas import FULL_WEIGHT
-from halimede.rollout.states import PRE_TRAFFIC, STARTING_TO_COUNT, USER_TRAFFIC
+from halimede.rollout.states import ALL_TRAFFIC, PRE_TRAFFIC, STARTING_TO_COUNT, USER_TRAFFIC
+from halimede.rollout.steps import earliest_pass
+
+MOST_STRETCHED = 1.25
+"""The most by which the time between two polls is stretched."""
 
 
 def warmup_ends_at(rollout: RolloutStatus, analysis: Analysis) -> float | None:
@@ -25,19 +31,38 @@ def warmup_ends_at(rollout: RolloutStatus, analysis: Analysis) -> float | None:
     return (rollout.step_started_at or rollout.state_since) + analysis.warmup_seconds
 
 
-def due_at(rollout: RolloutStatus, analysis: Analysis) -> float | None:
-    """Return when the next poll is due; None if there is nothing to poll."""
+def due_at(rollout: RolloutStatus, settings: Rollout) -> float | None:
+    """Return when the next poll is due; None if there is nothing to poll.
+
+    The last poll before a step may pass is due when it may, as only a poll lets it pass.
+    """
     before_users = rollout.state in PRE_TRAFFIC and rollout.step_started_at is not None
     if not before_users and (rollout.state not in USER_TRAFFIC or rollout.weight == 0):
         return None
-    if rollout.polled_at is not None:
-        return rollout.polled_at + analysis.interval_seconds
-    return warmup_ends_at(rollout, analysis)
+    if rollout.polled_at is None:
+        return warmup_ends_at(rollout, settings.analysis)
+    passes_at = earliest_pass(rollout, settings)
+    remaining = 0.0 if passes_at is None else passes_at - rollout.polled_at
+    return rollout.polled_at + seconds_to_poll(settings.analysis.interval_seconds, remaining)
 
 
-def is_due(rollout: RolloutStatus, analysis: Analysis, now: float) -> bool:
+def seconds_to_poll(interval: float, remaining: float) -> float:
+    """Return the seconds until the next poll, if a step may pass in *remaining* seconds.
+
+    The polls until then are spread evenly, but never closer than the interval, because a short
+    burst of errors must not be seen by more polls than it lasts intervals.
+
+    >>> seconds_to_poll(15.0, 61.0), seconds_to_poll(15.0, 29.0), seconds_to_poll(15.0, -5.0)
+    (15.25, 15.0, 15.0)
+    """
+    polls = floor(remaining / interval)
+    even = remaining / polls if polls > 0 else interval
+    return even if even <= MOST_STRETCHED * interval else interval
+
+
+def is_due(rollout: RolloutStatus, settings: Rollout, now: float) -> bool:
     """Whether a poll is due now. After the clock was set back, it is due at once."""
-    due = due_at(rollout, analysis)
+    due = due_at(rollout, settings)
     if due is None:
         return False
     set_back = rollout.polled_at is not None and rollout.polled_at > now
@@ -93,7 +118,7 @@ def analyse(
             steps,
             now,
             pods_started=pods_started,
-            bake=rollout.state is State.BAKING,
+            bake=rollout.state in ALL_TRAFFIC,
             pre_traffic=rollout.state in PRE_TRAFFIC,
             compared=rollout.weight < FULL_WEIGHT,
         )

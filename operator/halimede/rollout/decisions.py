@@ -41,14 +41,8 @@ def wait(ctx: RolloutContext, reason: Reason | NotReadyReason, *parts: str) -> D
 
 def enter(ctx: RolloutContext, state: State, *events: Event, **changes: Any) -> Decision:
     """Go to *state*, which is progress; for another weight or set of backends use `set_weight`."""
-    status = with_rollout(
-        ctx.status,
-        state=state,
-        state_since=ctx.now,
-        last_progress_at=ctx.now,
-        **changes,
-    )
-    return Decision(status, events)
+    fields = {"state": state, "state_since": ctx.now, "last_progress_at": ctx.now}
+    return Decision(with_rollout(ctx.status, **{**fields, **changes}), events)
 
 
 def set_weight(

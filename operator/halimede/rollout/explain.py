@@ -26,6 +26,7 @@ from halimede.rollout.analysis_schedule import is_doubtful
 from halimede.rollout.checks.pod_loss import describe_weight
 from halimede.rollout.commands.available import available_commands
 from halimede.rollout.formatting import about_rate
+from halimede.rollout.pace import describe_defaults
 from halimede.rollout.remaining import clean_requests, level_due, time_for
 from halimede.rollout.sizing.first_weight import effective_settings
 from halimede.rollout.sizing.replicas import FULL_WEIGHT
@@ -120,6 +121,8 @@ def _describe_rollout(md: ModelDeployment, rollout: RolloutStatus) -> Iterator[s
             rollout=rollout,
         )
     )
+    if defaults := describe_defaults(settings, steps=not md.spec.rollout.canary.steps):
+        yield defaults
     yield from _describe_traffic(rollout, settings)
     yield from _describe_evidence(view)
 

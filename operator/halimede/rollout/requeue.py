@@ -63,7 +63,7 @@ def _state_times(rollout: RolloutStatus, settings: Rollout) -> Iterator[float]:
 
 
 def _judge_times(rollout: RolloutStatus, settings: Rollout) -> Iterator[float]:
-    due = due_at(rollout, settings.analysis)
+    due = due_at(rollout, settings)
     if due is not None:
         yield due
     if (until := analysis_deadline(rollout, settings)) is not None:

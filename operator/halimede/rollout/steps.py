@@ -5,6 +5,7 @@ from typing import Any
 
 from halimede.api.rollout import CapacityMode, Mirror, Rollout, Stage, Step, Strategy
 from halimede.api.status import Outcome, RolloutStatus, State
+from halimede.rollout.pace import pace_defaults
 from halimede.rollout.sizing.replicas import FULL_WEIGHT
 from halimede.rollout.states import AT_STEP_WEIGHT, PRE_TRAFFIC
 
@@ -28,7 +29,8 @@ def bake_seconds(strategy: Strategy, settings: Rollout) -> int:
     """Return how many seconds a rollout by *strategy* bakes."""
     match strategy:
         case Strategy.CANARY:
-            return settings.canary.bake_seconds
+            seconds = settings.canary.bake_seconds
+            return pace_defaults(settings).bake_seconds if seconds is None else seconds
         case Strategy.BLUE_GREEN:
             return settings.blue_green.bake_seconds
         case Strategy.RECREATE:
@@ -131,6 +133,14 @@ def _analysis_started_at(rollout: RolloutStatus, settings: Rollout) -> float | N
         return rollout.last_progress_at
     seconds = step.pause.seconds
     return None if seconds is None else rollout.last_progress_at + seconds
+
+
+def earliest_pass(rollout: RolloutStatus, settings: Rollout) -> float | None:
+    """Return from when on a verdict lets the rollout go on; None if it does not wait for one."""
+    stage, since = _stage(rollout, settings), _analysis_started_at(rollout, settings)
+    if stage is None or since is None:
+        return None
+    return since if rollout.state is State.STEP_PAUSED else since + stage.min_seconds
 
 
 def remap_steps(rollout: RolloutStatus, settings: Rollout, now: float) -> RolloutStatus:

@@ -175,8 +175,8 @@ def test_a_stable_revision_without_pods_gives_its_share_up(state: State, *, paus
 def test_the_bake_ends_when_it_would_have_ended() -> None:
     """Dropping the control share does not prolong the bake."""
     world = canary_at(State.BAKING)
-    begun = world.now
-    world.now += 30
+    begun = world.bake_began
+    world.now += 15
     world.broken["v1"] = unready()
     world.until(State.DRAINING)
     assert world.now - begun == 60
@@ -266,7 +266,7 @@ def test_the_commit_waits_for_pods_that_can_carry_everything() -> None:
 def test_the_end_of_the_bake_is_no_trouble_of_the_route() -> None:
     """The route has 30 s from the commit, though the bake began long ago."""
     world = canary_at(State.BAKING)
-    world.run(13)
+    world.run(10)
     assert (world.state, rollout_of(world).weight) == (State.BAKING, 100)
     world.accepted = False
     world.status = with_rollout(world.status, weight_applied_at=None)
@@ -294,7 +294,7 @@ def without_share(world: MachineWorld) -> None:
 def test_a_share_that_the_spec_leaves_no_more_ends(edit: Callable[[MachineWorld], None]) -> None:
     """The bake continues with all traffic on the new revision."""
     world = canary_at(State.BAKING)
-    begun = world.now
+    begun = world.bake_began
     edit(world)
     world.step()
     assert (world.state, world.route) == (State.BAKING, (("v1", 0), ("v2", 100)))
@@ -348,7 +348,7 @@ def test_a_comparison_that_cannot_change_any_more_holds_nothing(
     """Without stable requests these odds never change and would hold a good revision forever."""
     world = canary_at(State.BAKING, MachineWorld(settings=canary(percent)))
     world.verdict, world.doubt = Verdict.CONTINUE, 0.1
-    world.run(8)
+    world.run(5)
     rollout = rollout_of(world)
     assert rollout.evidence is not None
     (source,) = rollout.evidence.sources

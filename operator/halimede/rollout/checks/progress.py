@@ -109,7 +109,18 @@ def shifting(ctx: RolloutContext) -> Decision:
         return wait_for_route(ctx)
     if rollout.weight < ctx.step_weight:
         return wait_for_pods(ctx, ctx.canary, min_ready(ctx))
-    return enter(ctx, State.ANALYSING, step_started_at=ctx.now)
+    # Nothing is counted at weight 0: the time for tests begins now.
+    return enter(
+        ctx, State.ANALYSING, step_started_at=live_since(ctx) if rollout.weight else ctx.now
+    )
+
+
+def live_since(ctx: RolloutContext) -> float:
+    """Return since when the weight has been live, but not from before the end of a pause.
+
+    Requests at this weight come from then on, while other proxies still follow.
+    """
+    return max(ctx.rollout.weight_applied_at or ctx.now, ctx.rollout.last_progress_at)
 
 
 def unable_to_raise(ctx: RolloutContext) -> Decision | None:
@@ -242,7 +253,14 @@ def promoting(ctx: RolloutContext) -> Decision:
         return undo_raise(ctx, State.STARTING if recreate else State.SCALING_UP)
     if not ctx.route_settled:
         return wait_for_route(ctx)
-    return enter(ctx, State.BAKING)
+    return start_bake(ctx)
+
+
+def start_bake(ctx: RolloutContext) -> Decision:
+    """Start the bake, whose time runs from when its weight was live."""
+    live = live_since(ctx)
+    started = ctx.rollout.step_started_at or live
+    return enter(ctx, State.BAKING, last_progress_at=live, step_started_at=started)
 
 
 def promote_commanded(ctx: RolloutContext) -> Decision | None:

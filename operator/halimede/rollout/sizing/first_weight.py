@@ -12,25 +12,27 @@ from halimede.api.rollout import Rollout, Step
 from halimede.api.status import RolloutStatus
 from halimede.rollout.events import Event, normal
 from halimede.rollout.formatting import about_rate
+from halimede.rollout.pace import USUAL, PaceDefaults, pace_defaults
 from halimede.rollout.sizing.replicas import FULL_WEIGHT
 from halimede.rollout.steps import is_stepwise
 
-MIN_WEIGHT, MAX_WEIGHT = 5, 25
-"""Bounds of the first weight in percent."""
-REQUESTS, SECONDS = 60, 300
-"""The first weight is chosen to give the new revision about this many requests in this time."""
-SECOND, LATE_SECOND, THIRD = 25, 35, 50
-"""Weights of the other steps; `LATE_SECOND` is used if the first weight is not under `SECOND`."""
+MAX_WEIGHT = 25
+"""The highest first weight in percent."""
+REQUESTS = 60
+"""The first weight is chosen to give the new revision about this many requests in a time that
+depends on the pace."""
+LATE_SECOND = 35
+"""The weight of a second step that is not higher than the first one by default."""
 
 
-def weight_for(per_second: float) -> int:
+def weight_for(per_second: float, defaults: PaceDefaults = USUAL) -> int:
     """Return the first weight for a number of requests per second to the model as a whole.
 
     >>> weight_for(10.0), weight_for(1.7), weight_for(0.2)
     (5, 12, 25)
     """
-    enough = FULL_WEIGHT * REQUESTS / (per_second * SECONDS)
-    return min(max(ceil(enough), MIN_WEIGHT), MAX_WEIGHT)
+    enough = FULL_WEIGHT * REQUESTS / (per_second * defaults.first_seconds)
+    return min(max(ceil(enough), defaults.least_weight), MAX_WEIGHT)
 
 
 def choose_first_weight(rollout: RolloutStatus, settings: Rollout) -> RolloutStatus:
@@ -40,30 +42,37 @@ def choose_first_weight(rollout: RolloutStatus, settings: Rollout) -> RolloutSta
         return rollout
     if rollout.step > 0 or evidence is None or not evidence.requests_per_second:
         return rollout
-    weight = weight_for(evidence.requests_per_second)
+    weight = weight_for(evidence.requests_per_second, pace_defaults(settings))
     return rollout.evolve(first_weight=weight)
 
 
 def effective_settings(settings: Rollout, rollout: RolloutStatus | None) -> Rollout:
     """Return the settings with default steps, by the first weight that *rollout* has, if any."""
-    return with_first_weight(settings, (rollout and rollout.first_weight) or MIN_WEIGHT)
+    least = pace_defaults(settings).least_weight
+    return with_first_weight(settings, (rollout and rollout.first_weight) or least)
 
 
 def with_first_weight(settings: Rollout, weight: int) -> Rollout:
-    """Return the settings with default steps if the spec has none: *weight*, 25 or 35, 50 %."""
+    """Return the settings with default steps if the spec has none, of which the first is given.
+
+    After it come 25 or 35 and 50 %, or with the pace `Swift` 30 and 60 %.
+    """
     if settings.canary.steps:
         return settings
-    second = SECOND if weight < SECOND else LATE_SECOND
-    steps = tuple(Step(weight=percent) for percent in (weight, second, THIRD))
+    defaults = pace_defaults(settings)
+    later = (LATE_SECOND if percent <= weight else percent for percent in defaults.later_weights)
+    least = defaults.min_seconds
+    steps = tuple(Step(weight=percent, min_seconds=least) for percent in (weight, *later))
     canary = settings.canary.evolve(steps=steps)
     return settings.evolve(canary=canary)
 
 
 def report_first_weight(
-    before: RolloutStatus | None, after: RolloutStatus | None
+    before: RolloutStatus | None, after: RolloutStatus | None, settings: Rollout
 ) -> tuple[Event, ...]:
     """Create the Event for a first weight that was just chosen, if it is not the lowest one."""
-    if after is None or after.first_weight in (None, MIN_WEIGHT) or after.evidence is None:
+    lowest = pace_defaults(settings).least_weight
+    if after is None or after.first_weight in (None, lowest) or after.evidence is None:
         return ()
     if before is not None and before.first_weight is not None:
         return ()

@@ -20,7 +20,7 @@ def settings(seconds: int) -> MachineWorld:
 def test_a_canary_bakes_for_its_time_before_it_is_stable() -> None:
     """The old revision keeps all its pods until the bake ends."""
     world = canary_at(State.BAKING, settings(300))
-    begun = world.now
+    begun = world.bake_began
     world.until(State.DRAINING)
     assert world.now - begun == 300 + SETTINGS.analysis.settle_seconds + 5
     assert world.status.stable is not None
@@ -37,8 +37,18 @@ def test_reconcile_is_due_at_the_end_of_the_bake(world: MachineWorld) -> None:
         rollout=world.context().rollout.evolve(polled_at=world.now + 1e6)
     )
     seconds = 60 if world.settings.strategy == "BlueGreen" else 90
-    world.now += seconds - 7
+    world.now = world.bake_began + seconds - 7
     assert requeue_after(world.status, world.settings, world.now) == 7
+
+
+def test_bakes_time_begins_when_its_weight_is_live() -> None:
+    """The time in which proxies follow the weight is a part of the bake."""
+    world = canary_at(State.PROMOTING, settings(300))
+    world.step()
+    live = world.now
+    world.until(State.BAKING)
+    assert world.bake_began == live
+    assert world.now - live >= SETTINGS.analysis.settle_seconds
 
 
 @pytest.mark.transition("bake-passed")

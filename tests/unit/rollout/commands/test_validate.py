@@ -187,7 +187,7 @@ def test_promote_full_keeps_blue_greens_bake(state: State) -> None:
     world.until(state)
     world.command = "promote-full@1"
     world.until(State.BAKING)
-    begun = world.now
+    begun = world.bake_began
     world.until(State.DRAINING)
     assert world.now - begun >= 60
 

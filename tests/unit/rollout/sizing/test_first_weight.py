@@ -98,14 +98,14 @@ def test_the_lowest_weight_changes_and_reports_nothing() -> None:
     rollout = choose_first_weight(begun(50.0), OPEN)
     assert rollout.first_weight == 5
     assert remap_steps(rollout, effective_settings(OPEN, rollout), 99.0) is rollout
-    assert report_first_weight(begun(50.0), rollout) == ()
+    assert report_first_weight(begun(50.0), rollout, OPEN) == ()
 
 
 def test_a_raise_is_reported_once() -> None:
     """The Event has the weight and the traffic that it follows from."""
     before, after = begun(1.7), choose_first_weight(begun(1.7), OPEN)
-    events = report_first_weight(before, after)
+    events = report_first_weight(before, after, OPEN)
     assert [event.reason for event in events] == ["FirstWeightChosen"]
     assert "is 12 %, chosen from the traffic of 1.7 requests/s" in events[0].message
-    assert report_first_weight(after, after) == ()
-    assert report_first_weight(before, None) == ()
+    assert report_first_weight(after, after, OPEN) == ()
+    assert report_first_weight(before, None, OPEN) == ()
