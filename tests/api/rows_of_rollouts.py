@@ -136,6 +136,15 @@ ROWS = {
         changed(BY_INGRESS, rollout__canary={"bakeSeconds": 30}),
         changed(BY_INGRESS, rollout__canary={"bakeSeconds": 29}),
     ),
+    "a default bake shorter than two polls": row(
+        "spec.rollout.canary.bakeSeconds",
+        "raise rollout.canary.bakeSeconds to at least 2 * analysis.intervalSeconds",
+        changed(BY_INGRESS, rollout__analysis={"provider": "None", "intervalSeconds": 31}),
+        changed(
+            BY_INGRESS,
+            rollout__analysis={"provider": "None", "intervalSeconds": 31, "pace": "Swift"},
+        ),
+    ),
     "a bake shorter than two polls after a switch": row(
         "spec.rollout.blueGreen.bakeSeconds",
         "raise rollout.blueGreen.bakeSeconds to at least analysis.warmupSeconds",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from halimede.api.analysis import Analysis
+from halimede.api.analysis import Analysis, Pace
 from halimede.api.rollout import BlueGreen, Canary, Mirror, Rollout, Step, StepPause, Strategy
 from halimede.forecast.forecast import Advice, Forecast, ForecastInput, forecast_rollout
 from halimede.forecast.report import format_forecast
@@ -64,6 +64,22 @@ def test_enough_traffic_needs_no_advice(busy: Forecast) -> None:
     assert busy.seconds is not None
     assert 240 <= busy.seconds <= 600
     assert sum(one.seconds or 0 for one in busy.steps) <= busy.seconds * 1.5
+
+
+def test_the_commit_comes_after_the_bake_and_the_move_of_the_control_share(busy: Forecast) -> None:
+    """300 s of bake, a second for the route, and 15 s in which proxies follow."""
+    assert busy.commit_seconds == (busy.seconds or 0) + 300 + 16
+    assert " to the commit after the bake\n" in format_forecast("model", busy)
+
+
+def test_swift_is_forecast_with_its_defaults() -> None:
+    """The steps and the bake are those of the pace, and the report names them."""
+    swift = forecast(20.0, Rollout(analysis=Analysis(pace=Pace.SWIFT)))
+    assert [entry.step.weight for entry in swift.steps] == [10, 30, 60]
+    assert swift.commit_seconds == (swift.seconds or 0) + 60 + 16
+    assert "Defaults of the pace Swift: a first weight of at least 10 %" in format_forecast(
+        "model", swift
+    )
 
 
 def test_worse_revisions_are_aborted_sooner_and_more_often(busy: Forecast) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 
+from halimede.api.analysis import Pace
 from halimede.api.reasons import Verdict
 from halimede.api.rollout import Strategy
 from halimede.api.status import (
@@ -88,6 +89,17 @@ def test_a_first_weight_is_explained() -> None:
     written = explain_rollout(analysing(first_weight=12))
     assert "\nFirst weight: 12 %, chosen from the traffic\n" in written
     assert "First weight" not in explain_rollout(analysing())
+
+
+def test_defaults_of_the_pace_are_explained() -> None:
+    """What the spec leaves out depends on its pace."""
+    md = analysing()
+    analysis = md.spec.rollout.analysis.evolve(pace=Pace.SWIFT)
+    canary = md.spec.rollout.canary.evolve(bake_seconds=None)
+    rollout = md.spec.rollout.evolve(analysis=analysis, canary=canary)
+    swift = md.evolve(spec=md.spec.evolve(rollout=rollout))
+    assert "\nDefaults of the pace Swift: a bake of 60 s\n" in explain_rollout(swift)
+    assert "Defaults" not in explain_rollout(md)
 
 
 def test_the_last_step_lacks_more_than_the_first() -> None:
