@@ -1,6 +1,7 @@
 """The running operator: the only module that connects all its components."""
 
 import asyncio
+import gc
 import logging
 import platform
 import signal
@@ -43,6 +44,9 @@ STALLED_SECONDS = 600.0
 """Time for which keys may wait while no reconcile ends before the process is unhealthy."""
 MEASURE_LAG_SECONDS = 1.0
 """How often the lag of the event loop is measured."""
+ALLOCATIONS = 50_000
+"""Number of new objects after which cycles among them are collected. With Python's 700, that took
+a quarter of the processor time while many ModelDeployments were created."""
 
 
 async def run(settings: Settings) -> bool:
@@ -50,6 +54,8 @@ async def run(settings: Settings) -> bool:
     log.set_up(settings.log_format, settings.log_level)
     asyncio.get_running_loop().set_exception_handler(log.log_loop_exception)
     _log.info("Starting", extra={"settings": str(settings)})
+    gc.freeze()  # the modules are never collected, so they need not be searched
+    gc.set_threshold(ALLOCATIONS)
     async with AsyncExitStack() as clients:
         elector, agent = None, AGENT
         if settings.lease is not None:
