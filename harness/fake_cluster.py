@@ -263,7 +263,10 @@ class FakeCluster:
 
     def reconcile(self) -> Plan:
         """Run one reconcile of the operator."""
-        return self.obey(decide(self.observe(), self.renderer, self.platform, self.now))
+        observed = self.observe()
+        plan = decide(observed, self.renderer, self.platform, self.now)
+        self.renderer.sweep((self.namespace, self.name), observed.children)
+        return self.obey(plan)
 
     def obey(self, plan: Plan) -> Plan:
         """Store the status, then write the rest, if the operator lives that long."""

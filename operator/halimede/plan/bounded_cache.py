@@ -59,6 +59,10 @@ class _Results:
     version: Hashable
     size: int
     by_question: dict[Hashable, Any] = field(default_factory=dict)
+    used: set[Hashable] = field(default_factory=set)
+    """The questions that were asked since the last sweep."""
+    is_new: bool = False
+    """Whether there is a result that the last sweep has not measured."""
 
 
 class OwnerCache:
@@ -87,14 +91,33 @@ class OwnerCache:
         results = self._owners.get(owner)
         if results is None or results.version != version:
             results = _Results(version, memory_of(version))
+        results.used.add(question)
         cached = results.by_question.get(question, _MISSING)
         if cached is not _MISSING:
             return cast("Result", cached)
         result = compute()
         results.by_question[question] = result
         results.size += memory_of((question, result))
+        results.is_new = True
         self._owners.put(owner, results, results.size)
         return result
+
+    def sweep(self, owner: Owner) -> None:
+        """Drop the owner's results that were not asked for since its last sweep.
+
+        What the others share is counted once from then on.
+        """
+        results = self._owners.get(owner)
+        if results is None:
+            return
+        unused = results.by_question.keys() - results.used
+        for question in unused:
+            del results.by_question[question]
+        results.used.clear()
+        if unused or results.is_new:
+            results.is_new = False
+            results.size = memory_of((results.version, results.by_question))
+            self._owners.put(owner, results, results.size)
 
     def forget(self, owner: Owner) -> None:
         """Drop the results of an owner that is gone."""
@@ -104,14 +127,17 @@ class OwnerCache:
 def memory_of(value: Any) -> int:
     """Estimate the memory of a value and everything in it, in bytes.
 
-    What two parts share is counted twice.
+    What two parts share is counted once.
 
-    >>> memory_of("x" * 1000) > 1000
+    >>> 1000 < memory_of(["x" * 1000] * 2) < 2000
     True
     """
-    size, open_values = 0, [value]
+    size, open_values, counted = 0, [value], set[int]()
     while open_values:
         current = open_values.pop()
+        if id(current) in counted:
+            continue
+        counted.add(id(current))
         kind = type(current)
         size += sys.getsizeof(current)
         if kind is str or kind is int:

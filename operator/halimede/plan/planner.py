@@ -125,7 +125,6 @@ def decide(observed: Observed, renderer: Renderer, platform: Platform, now: floa
         frozenset(map(records.name, filter(None, map(revision_of, observed.pods)))),
         foreign,
     )
-    renderer.retain(key.owner, observed.children)
     plan = _plan(observed, status, decision, diff, new_ctx)
     return _with_route_changes(plan, route_changes, frozenset(map(child_key, taken)))
 

@@ -26,7 +26,7 @@ from halimede.validation import spec
 from halimede.validation.spec import Violation
 
 MAX_BYTES = 64 * 1024 * 1024
-"""Maximum memory of cached renderings: enough for some hundred ModelDeployments."""
+"""Maximum memory of cached renderings: enough for some 500 ModelDeployments with rollouts."""
 
 _NO_METADATA, _NO_STATUS = Metadata(name="", namespace=""), Status()
 
@@ -219,8 +219,13 @@ class Renderer:
             comparison = known[uid] = _Comparison(version, digest, answer)
         return comparison.is_current
 
-    def retain(self, owner: Owner, live: Iterable[Manifest]) -> None:
-        """Drop the cached comparisons of the owner's objects that are not live any more."""
+    def sweep(self, owner: Owner, live: Iterable[Manifest]) -> None:
+        """Drop what is cached for an owner and no longer needed; called after each reconcile.
+
+        That is what the reconcile has not asked for, such as the routes of earlier weights, and
+        the comparisons of objects that are not live any more.
+        """
+        self._cache.sweep(owner)
         uids = {child["metadata"]["uid"] for child in live}
         known = self._comparisons.get(owner, {})
         for uid in known.keys() - uids:

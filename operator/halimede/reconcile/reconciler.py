@@ -86,6 +86,7 @@ class Reconciler:
         errors = self._apply_errors.get(key, {})
         observed = await observe(key, deployment, self.senses, self.renderer, errors, now)
         plan = decide(observed, self.renderer, self.platform, now)
+        self.renderer.sweep(key, observed.children)
         self.senses.foreign.retain(key, plan.taken)
         outcome = await execute_plan(plan, manifest, self.cluster, self.senses, now)
         self._keep_errors(key, outcome.failed)

@@ -79,6 +79,29 @@ def test_nothing_is_left_of_a_forgotten_owner() -> None:
     assert cache.size == 0
 
 
+def test_a_sweep_drops_what_was_not_asked_for_again() -> None:
+    """Given two results of which only one was used since the last sweep, the other is dropped."""
+    cache, kept, dropped = OwnerCache(10_000), Computation(), Computation()
+    cache.get(ONE, 1, "kept", kept)
+    cache.get(ONE, 1, "dropped", dropped)
+    for _ in range(2):
+        cache.sweep(ONE)
+        cache.get(ONE, 1, "kept", kept)
+    cache.get(ONE, 1, "dropped", dropped)
+    assert (kept.calls, dropped.calls) == (1, 2)
+    cache.sweep(OTHER)
+
+
+def test_a_sweep_counts_what_results_share_once() -> None:
+    """Given two results that contain the same text, they take its memory once."""
+    cache, text = OwnerCache(10_000), "x" * 3000
+    for question in ("one", "other"):
+        cache.get(ONE, 1, question, lambda: [text])
+    assert cache.size > 6000
+    cache.sweep(ONE)
+    assert 3000 < cache.size < 5000
+
+
 def test_memory_counts_everything_inside() -> None:
     """Many small entries take far more memory than their text."""
     entries = [{"name": f"E{number}", "value": "x"} for number in range(1000)]
