@@ -36,11 +36,23 @@ class Running:
 
     def usage(self) -> Usage:
         """Read the resource usage. Source: proc(5), `stat` and `status`."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        stat = Path(f"/proc/{self.pid}/stat").read_text()
         status = Path(f"/proc/{self.pid}/status").read_text()
         lines = dict(line.split(":", 1) for line in status.splitlines())
         peak, now = (int(lines[name].split()[0]) / 1024 for name in ("VmHWM", "VmRSS"))
-        return Usage((int(fields[11]) + int(fields[12])) / TICKS, peak, now)
+        return Usage(_cpu_seconds(stat), peak, now)
+
+
+def api_server_cpu_seconds(cluster: Cluster) -> float:
+    """Return the processor time that the API server has taken since its start."""
+    stat = f"/proc/{cluster.processes()['kube-apiserver']}/stat"
+    read = subprocess.run(cluster.inside("cat", stat), stdout=subprocess.PIPE, check=True)
+    return _cpu_seconds(read.stdout.decode())
+
+
+def _cpu_seconds(stat: str) -> float:
+    fields = stat.rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def kubeconfig_inside(cluster: Cluster) -> Path:

@@ -15,11 +15,11 @@ from localcluster.node.downward_api import Json
 from tests.localcluster.node.pods import Pods
 
 CHECKOUT = Path(__file__).parents[3]
-MOUNTED = ("/tmp", "/home", "/root", "/srv", "/var", "/dev/shm", "/run")  # noqa: S108 - what pods mount
+MOUNTED = ("/tmp", "/home", "/root", "/srv", "/var", "/dev/shm", "/run")
 """Paths of the test pod's empty volumes."""
 
 
-@pytest.fixture(params=["/tmp", "/dev/shm"])  # noqa: S108 - this path is tested
+@pytest.fixture(params=["/tmp", "/dev/shm"])
 def place(request: pytest.FixtureRequest) -> Iterator[Path]:
     """Make a folder with special characters, behind a link, and too deep for a socket."""
     with tempfile.TemporaryDirectory(dir=request.param, prefix="""a "place", 1 #2 """) as made:
