@@ -119,6 +119,8 @@ class Shared:
     queue: WorkQueue = field(init=False)
     reconciled: set[Key] = field(default_factory=set)
     """The keys that have been reconciled."""
+    before_answers: int = 0
+    """How many had been when the last poll was answered: Prometheus takes its time."""
     _progress: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -146,7 +148,7 @@ class Shared:
     async def running(self) -> AsyncIterator[None]:
         """Run the workers."""
         reader = PrometheusReader(self.url, read_seconds=READ_SECONDS)
-        with closing(Polls(reader, wake=self.queue.add, clock=self.clock)) as polls:
+        with closing(Polls(reader, wake=self._wake, clock=self.clock)) as polls:
             reconciler = Reconciler(
                 cluster=self.api,
                 senses=Readers(
@@ -187,6 +189,10 @@ class Shared:
         while not condition():
             self._progress.clear()
             await self._progress.wait()
+
+    def _wake(self, key: Key) -> None:
+        self.before_answers = len(self.reconciled)
+        self.queue.add(key)
 
     def _put(self, kind: Kind, manifest: Manifest, key: Key) -> None:
         text = json.dumps(manifest)

@@ -25,7 +25,6 @@ from halimede.plan.renderer import Renderer
 from halimede.reconcile.election import Elector
 from halimede.reconcile.foreign import ForeignObjects
 from halimede.reconcile.observe import Readers
-from halimede.reconcile.parallel import connections
 from halimede.reconcile.polls import Polls
 from halimede.reconcile.queue import WorkQueue
 from halimede.reconcile.reconciler import Reconciler
@@ -66,9 +65,7 @@ async def run(settings: Settings) -> bool:
             lease = LeaseClient(leases, *settings.lease, CLOCK)
             elector = Elector(lease, identity, settings.lease_seconds)
         before_write = elector.require_leadership if elector else None
-        cluster = KubeCluster(
-            await log_in(), agent, log_in, before_write, connections(settings.workers)
-        )
+        cluster = KubeCluster(await log_in(), agent, log_in, before_write, settings.workers + 1)
         clients.push_async_callback(cluster.close)
         access = None
         if settings.metrics_authentication:

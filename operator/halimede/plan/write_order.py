@@ -25,7 +25,7 @@ ROUTES = frozenset({"HTTPRoute", "Ingress"})
 
 
 def waves(manifests: Iterable[Manifest]) -> tuple[tuple[Manifest, ...], ...]:
-    """Group objects: those of one wave can be written at the same time, the waves in this order.
+    """Group objects: those of one wave do not depend on each other, the waves are in this order.
 
     What an object depends on is in an earlier wave, so that no object is written before it is
     known that what it refers to exists and is ours: see `independent_of`.

@@ -23,7 +23,6 @@ from halimede.plan.foreign import ChildKey, child_key, is_owned_by
 from halimede.plan.plan import Event, ObjectRef, Plan, RoutePatch
 from halimede.plan.write_order import independent_of, waves
 from halimede.reconcile.observe import Readers
-from halimede.reconcile.parallel import request_each
 from halimede.reconcile.references import ReferencedObjects
 from halimede.render.names import MANAGER
 
@@ -81,7 +80,10 @@ class Outcome:
 async def execute_plan(
     plan: Plan, deployment: Manifest, cluster: Cluster, senses: Readers, now: float
 ) -> Outcome:
-    """Execute *plan*; return which writes succeeded and which failed.
+    """Execute *plan*, one write after the other; return which succeeded and which failed.
+
+    So the number of workers limits how many writes the API server has at a time, and those that
+    take requests back do not queue there behind many others.
 
     The status is written first, for the version that was observed: if another client has changed
     the object since, nothing else is written. All later writes can be repeated, and one that fails
@@ -99,13 +101,13 @@ async def execute_plan(
         outcome.succeed("status", MODEL_DEPLOYMENT.name, key.name)
         store.put(MODEL_DEPLOYMENT, written)
         deployment = deployment | {"metadata": written["metadata"]}
-    await request_each(
-        lambda manifest: _hand_over(manifest, cluster, senses, outcome), plan.handovers
-    )
+    for handover in plan.handovers:
+        await _hand_over(handover, cluster, senses, outcome)
     await _write_children(plan.applies, deployment, cluster, senses, outcome)
     if not outcome.taken:
         await _patch_routes(plan.patches, key.namespace, cluster, senses.routes, outcome)
-        await request_each(lambda ref: _delete(ref, key, cluster, store, outcome), plan.deletes)
+        for ref in plan.deletes:
+            await _delete(ref, key, cluster, store, outcome)
     for number, event in enumerate(plan.events):
         await _post(event_manifest(event, deployment, now + number * 1e-6), cluster, outcome)
     if plan.finalizer is not None and outcome.conflict is None and not outcome.taken:
@@ -169,12 +171,13 @@ async def _write_children(
     missing: set[ChildKey] = set()
     for wave in waves(manifests):
         ready = independent_of(wave, missing)
-        written = await request_each(
-            lambda manifest: _write_child(manifest, deployment, cluster, senses, outcome), ready
-        )
+        done = {
+            child_key(manifest)
+            for manifest in ready
+            if await _write_child(manifest, deployment, cluster, senses, outcome)
+        }
         if outcome.taken:
             return
-        done = {child_key(one) for one, success in zip(ready, written, strict=True) if success}
         new = {child_key(one) for one in wave if "uid" not in one["metadata"]}
         missing |= new - done
 

@@ -7,7 +7,6 @@ from halimede.adapters.kinds import BY_NAME
 from halimede.adapters.store import Key
 from halimede.api.base import Manifest
 from halimede.plan.foreign import ChildKey, child_key, is_owned_by
-from halimede.reconcile.parallel import request_each
 
 
 class ForeignObjects:
@@ -30,7 +29,7 @@ class ForeignObjects:
             uid: Its uid: what has it as an owner is not foreign.
         """
         known = sorted(self._known.get(key, ()))
-        live = await request_each(lambda child: self._read(key, child), known)
+        live = [await self._read(key, child) for child in known]
         foreign = tuple(
             manifest for manifest in live if manifest and not is_owned_by(manifest, uid)
         )
