@@ -28,16 +28,16 @@ QUOTED = {
 
 @pytest.mark.parametrize("name", EXAMPLES | QUOTED)
 def test_example(gateway_api: Cluster, name: str) -> None:
-    """`kubectl apply -f` accepts it, and the stored object can be rendered."""
+    """`kubectl apply -f` accepts it, and a ModelDeployment in it can be rendered as stored."""
     example = (EXAMPLES | QUOTED)[name]
     applied = gateway_api.kubectl("apply", "-f", "-", "-oyaml", input=example)
     stored = yaml.safe_load(applied)
     objects: list[Manifest] = stored.get("items", [stored])
     config_maps = {one["metadata"]["name"]: one for one in objects if one["kind"] == "ConfigMap"}
-    (manifest,) = [one for one in objects if one["kind"] == "ModelDeployment"]
-    md = ModelDeployment.from_manifest(manifest)
-    assert find_violations(md, config_maps) == ()
-    assert len(render_revision(md, Platform("halimede:1"), config_maps).hash) == 8
+    for manifest in (one for one in objects if one["kind"] == "ModelDeployment"):
+        md = ModelDeployment.from_manifest(manifest)
+        assert find_violations(md, config_maps) == ()
+        assert len(render_revision(md, Platform("halimede:1"), config_maps).hash) == 8
     gateway_api.kubectl("delete", "-f", "-", "--timeout=180s", input=example)
 
 
