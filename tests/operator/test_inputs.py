@@ -59,6 +59,19 @@ async def test_our_own_write_is_not_read_again(kube: KubeCluster, namespace: str
     assert inputs.on_event(_without_content(written)) == ()
 
 
+async def test_a_late_response_does_not_hide_a_newer_version(
+    kube: KubeCluster, namespace: str
+) -> None:
+    """Given the event of a newer version before our write's response, that version is read."""
+    inputs, key = ReferencedObjects(kube, CONFIG_MAP), Key(namespace, "m")
+    await inputs.read(key, ["source"])
+    written = await put(kube, _source(namespace, "1"))
+    newer = await put(kube, _source(namespace, "2"))
+    assert inputs.on_event(_without_content(newer)) == (key,)
+    inputs.put(written)
+    assert (await inputs.read(key, ["source"]))["source"] == prepare(CONFIG_MAP, newer)
+
+
 async def test_what_does_not_fit_is_read_every_time(kube: KubeCluster, namespace: str) -> None:
     """Given more content than the limit, the objects are read and not kept."""
     inputs, key = ReferencedObjects(kube, CONFIG_MAP, max_bytes=10), Key(namespace, "m")

@@ -115,7 +115,6 @@ async def test_an_abort_comes_before_new_models_and_nothing_is_lost(
         assert over.last_rollout
         assert over.last_rollout.outcome is Outcome.ABORTED
         assert operator.popen.poll() is None
-        assert repeated_too_soon(audit, NEW) == []
         sys.stdout.write(
             f"\n{begun} new models begun before the abort; {len(rejected(audit, NEW))} requests"
             " for new models rejected\n"

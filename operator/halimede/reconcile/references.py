@@ -31,6 +31,8 @@ class ReferencedObjects:
         self._cluster = cluster
         self._kind = kind
         self._objects: BoundedCache[Key, _Content] = BoundedCache(max_bytes)
+        self._newest: dict[Key, int] = {}
+        """The newest version that the watch has shown of each referenced object."""
         self._readers: dict[Key, set[Key]] = {}
         self._reads: dict[Key, frozenset[Key]] = {}
 
@@ -43,10 +45,12 @@ class ReferencedObjects:
 
     def on_event(self, metadata: Manifest, *, deleted: bool = False) -> tuple[Key, ...]:
         """Drop the content of an object that has changed; return the affected keys."""
-        where = _key_of(metadata)
+        where, version = _key_of(metadata), version_of(metadata)
         stored = self._objects.get(where)
-        if not deleted and stored is not None and stored.version >= version_of(metadata):
+        if not deleted and stored is not None and stored.version >= version:
             return ()
+        if where in self._readers:
+            self._newest[where] = max(version, self._newest.get(where, 0))
         self._objects.pop(where)
         return tuple(self._readers.get(where, ()))
 
@@ -75,7 +79,9 @@ class ReferencedObjects:
     def _store(self, content: Manifest) -> None:
         where, version = _key_of(content), version_of(content)
         stored = self._objects.get(where)
-        if stored is None or stored.version < version:
+        newest = max(stored.version + 1 if stored else 0, self._newest.get(where, 0))
+        # The event of a newer version may arrive before the response with this one.
+        if version >= newest:
             packed = _Content(version, pack(content))
             self._objects.put(where, packed, memory_of(packed))
 
@@ -85,6 +91,7 @@ class ReferencedObjects:
             self._readers[where].discard(key)
             if not self._readers[where]:
                 del self._readers[where]
+                self._newest.pop(where, None)
                 self._objects.pop(where)
         for where in after - before:
             self._readers.setdefault(where, set()).add(key)
