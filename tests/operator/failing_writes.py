@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from halimede.api.base import Manifest
+from halimede.api.v1alpha1 import API_VERSION, KIND
 from localcluster.cluster import Cluster
 from tests.support.operator_account import OperatorAccount
 from tests.support.waiting import wait_until
@@ -49,8 +50,11 @@ def denial(account: OperatorAccount, namespace: str) -> Iterator[None]:
         _object("ValidatingAdmissionPolicyBinding", name, binding),
     )
     with _created(account.cluster, manifests):
-        create = ("create", "configmap", "probe", f"--namespace={namespace}", "--dry-run=server")
-        wait_until(lambda: account.kubectl(*create), lambda answer: "may be written" in answer)
+        create = ("create", "--filename=-", "--dry-run=server")
+        child = json.dumps(_child(namespace))
+        wait_until(
+            lambda: account.kubectl(*create, text=child), lambda answer: "may be written" in answer
+        )
         yield
 
 
@@ -93,6 +97,13 @@ def _created(cluster: Cluster, manifests: Iterable[Manifest]) -> Iterator[None]:
 
 def _object(kind: str, name: str, spec: Manifest) -> Manifest:
     return {**API, "kind": kind, "metadata": {"name": name}, "spec": spec}
+
+
+def _child(namespace: str) -> Manifest:
+    """Return an object that the policy of the chart lets the operator create."""
+    owner = {"apiVersion": API_VERSION, "kind": KIND, "name": "probe", "uid": "0"}
+    metadata = {"name": "probe", "namespace": namespace, "ownerReferences": [owner]}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
 
 
 def _only(namespace: str) -> Manifest:

@@ -103,6 +103,8 @@ async def test_an_abort_comes_before_new_models_and_nothing_is_lost(
         begun = CROWD - (await crowd.reasons())[""]
         assert begun <= OTHERS * WORKERS
         await wait_until_async(lambda: count_rejected(audit), lambda number: number > REJECTED)
+        # Later, a reconcile that ends with the lease begins again with the next one.
+        assert repeated_too_soon(audit, NEW) == []
         with suspended_api_server(account.cluster):
             await wait_until_async(lambda: said(operator, "Lost the lease"))
             assert answer(operator, "/healthz") == (200, "ok")
