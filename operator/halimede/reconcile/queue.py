@@ -3,7 +3,7 @@
 A key is in the queue once, however often it is added; no two workers process the same key; a key
 that is added while a worker processes it is processed again afterwards. A reconcile that fails is
 repeated with exponential back-off, independently of the other keys. `Schedule` chooses the order.
-A key that returns again and again has to wait between its reconciles (`Pace`).
+A key that returns again and again has to wait between its reconciles (`RateLimit`).
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from halimede import telemetry
 from halimede.adapters.errors import OperatorError, TransientError
 from halimede.adapters.store import Key
 from halimede.plan.priority import Priority
-from halimede.reconcile.pace import Pace
+from halimede.reconcile.rate_limit import RateLimit
 from halimede.reconcile.schedule import Schedule
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ class WorkQueue:
         """
         self._priority, self._chance = priority, chance
         self._schedule = Schedule(workers)
-        self._pace = Pace()
+        self._limit = RateLimit()
         self._changed: set[Key] = set()
         """The waiting keys that others have changed; our own times and polls cost nothing."""
         self._since: dict[Key, float] = {}
@@ -141,7 +141,7 @@ class WorkQueue:
             urgent: Whether the change may be a reason to take requests back.
         """
         if not (urgent and self._priority(key) is Priority.TRAFFIC):
-            seconds = max(seconds, self._pace.wait(key, asyncio.get_running_loop().time()))
+            seconds = max(seconds, self._limit.wait(key, asyncio.get_running_loop().time()))
         self._changed.add(key)
         if seconds:
             self.add_after(key, seconds)
@@ -229,7 +229,7 @@ class WorkQueue:
     def _finish(self, key: Key, result: Result, *, changed: bool) -> None:
         now, urgent = asyncio.get_running_loop().time(), self._priority(key) is Priority.TRAFFIC
         counts = changed or result.failed or result.contested
-        if counts and self._pace.spend(key, 1 + result.writes, now):
+        if counts and self._limit.spend(key, 1 + result.writes, now):
             log.warning("Changes again and again, so it has to wait", extra={"key": str(key)})
         due = [] if result.requeue_after is None else [result.requeue_after]
         if result.failed:
@@ -239,7 +239,7 @@ class WorkQueue:
         else:
             self._failures.pop(key, None)
         if due:
-            wait = self._pace.wait(key, now)
+            wait = self._limit.wait(key, now)
             wait = min(wait, URGENT_WAIT_SECONDS) if urgent else wait
             self.add_after(key, max(min(due), wait, result.retry_after))
 

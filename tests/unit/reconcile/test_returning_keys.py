@@ -8,8 +8,8 @@ import pytest
 
 from halimede.adapters.store import Key
 from halimede.plan.priority import Priority
-from halimede.reconcile.pace import BURST, MAX_WAIT
 from halimede.reconcile.queue import URGENT_WAIT_SECONDS, Result, WorkQueue
+from halimede.reconcile.rate_limit import BURST, MAX_WAIT
 
 KEY = Key("ml", "fought")
 OTHER = Key("ml", "other")
@@ -113,7 +113,7 @@ async def test_a_key_that_waits_delays_no_other() -> None:
         await until(lambda: seen[-1] == OTHER)
 
 
-async def test_taking_requests_back_waits_for_no_pace() -> None:
+async def test_taking_requests_back_waits_for_no_limit() -> None:
     """Given a judged object that is fought over, lost endpoints and answers count at once.
 
     A change that takes no requests back waits.

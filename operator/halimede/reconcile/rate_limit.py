@@ -28,7 +28,7 @@ class _Spent:
     """Whether the key has had to wait, and has not been quiet since."""
 
 
-class Pace:
+class RateLimit:
     """What the keys have spent. The times are those of one clock, in seconds."""
 
     def __init__(self) -> None:
