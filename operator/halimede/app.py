@@ -45,7 +45,7 @@ MEASURE_LAG_SECONDS = 1.0
 """How often the lag of the event loop is measured."""
 ALLOCATIONS = 50_000
 """Number of new objects after which cycles among them are collected. With Python's 700, that took
-a quarter of the processor time while many ModelDeployments were created."""
+a fifth of the processor time while many ModelDeployments were created."""
 
 
 async def run(settings: Settings) -> bool:

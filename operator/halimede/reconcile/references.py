@@ -79,11 +79,12 @@ class ReferencedObjects:
     def _store(self, content: Manifest) -> None:
         where, version = _key_of(content), version_of(content)
         stored = self._objects.get(where)
-        newest = max(stored.version + 1 if stored else 0, self._newest.get(where, 0))
-        # The event of a newer version may arrive before the response with this one.
-        if version >= newest:
-            packed = _Content(version, pack(content))
-            self._objects.put(where, packed, memory_of(packed))
+        if stored is not None and stored.version >= version:
+            return
+        if version < self._newest.get(where, 0):
+            return  # the event of a newer version has arrived before the response with this one
+        packed = _Content(version, pack(content))
+        self._objects.put(where, packed, memory_of(packed))
 
     def _register(self, key: Key, names: Iterable[Key]) -> None:
         before, after = self._reads.get(key, frozenset()), frozenset(names)
