@@ -43,13 +43,16 @@ test: $(VENV)/ready
 	HISTORIES=$(HISTORIES) $(RUN) pytest $(T)
 else
 test: lint ## Check and test everything (HISTORIES=… random rollouts, WORKERS=… processes); T='<paths, options>' runs only these tests
-	@echo "Simulations run in the background; their output comes last."
-	@output=$$(mktemp); HISTORIES=$(HISTORIES) nice -n 19 $(RUN) pytest -n auto --durations=10 $(SIMULATIONS) >"$$output" 2>&1 & \
-		simulations=$$!; trap 'kill $$simulations 2>/dev/null; rm -f "$$output"' EXIT; trap 'exit 130' INT TERM; \
+	@echo "Simulations run in the background; their output comes after that of the other tests, and what failed comes last."
+	@output=$$(mktemp); export FAILED_TESTS="$$(mktemp)"; \
+		HISTORIES=$(HISTORIES) nice -n 19 $(RUN) pytest -n auto --durations=10 $(SIMULATIONS) >"$$output" 2>&1 & \
+		simulations=$$!; trap 'kill $$simulations 2>/dev/null; rm -f "$$output" "$$FAILED_TESTS"' EXIT; trap 'exit 130' INT TERM; \
 		$(RUN) localcluster build || exit 1; \
 		$(RUN) pytest -n auto --cov --cov-report= $(WITHOUT_SERVERS); units=$$?; \
 		$(RUN) pytest -n $(WORKERS) --durations=10 tests $(addprefix --ignore=,$(WITHOUT_SERVERS) $(SIMULATIONS)); servers=$$?; \
-		wait $$simulations; simulated=$$?; cat "$$output"; exit $$((units + servers + simulated))
+		wait $$simulations; simulated=$$?; cat "$$output"; \
+		test "$$units$$servers$$simulated" = 000 || { echo "Exit statuses: $$units without servers, $$servers with servers, $$simulated simulations. Failed:"; \
+			cat "$$FAILED_TESTS"; exit 1; }
 	$(RUN) coverage report --fail-under=90 --include='$(PURE)'
 endif
 

@@ -9,10 +9,14 @@ from hypothesis import settings
 from harness.models import Version, train
 from localcluster.cluster import Cluster
 from tests.support.clusters import install_gateway_api, share_cluster, start_control_plane
+from tests.support.failures import pytest_terminal_summary
 from tests.support.operator_account import OperatorAccount, install
 from tests.support.workers import pytest_xdist_make_scheduler
 
-__all__ = ["pytest_xdist_make_scheduler"]  # a hook that pytest finds here
+__all__ = [
+    "pytest_terminal_summary",
+    "pytest_xdist_make_scheduler",
+]  # hooks that pytest finds here
 
 # A deadline per example would fail tests on a busy machine, not faulty code.
 settings.register_profile("halimede", deadline=None)
