@@ -30,6 +30,7 @@ from halimede.reconcile.queue import WorkQueue
 from halimede.reconcile.reconciler import Reconciler
 from halimede.reconcile.references import ReferencedObjects
 from halimede.reconcile.resync import CacheSync
+from halimede.render.field_types import load_models
 from halimede.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ async def run(settings: Settings) -> bool:
     log.set_up(settings.log_format, settings.log_level)
     asyncio.get_running_loop().set_exception_handler(log.log_loop_exception)
     _log.info("Starting", extra={"settings": str(settings)})
+    load_models()
     gc.freeze()  # the modules are never collected, so they need not be searched
     gc.set_threshold(ALLOCATIONS)
     async with AsyncExitStack() as clients:

@@ -44,6 +44,9 @@ AGENT = f"halimede/{__version__}"
 LogIn = Callable[[], Awaitable[Configuration]]
 _LIST_OF_METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+_APPLY = "application/apply-patch+yaml; charset=utf-8"
+"""With the charset, `RESTClientObject` sends what we have encoded, instead of encoding it itself
+with a slower encoder. The API server drops it (`PatchResource` of `k8s.io/apiserver`)."""
 _NO_VERSION = "1"
 """A resourceVersion that no object has: the first write of an etcd has the version 2."""
 
@@ -277,8 +280,8 @@ class KubeCluster:
             "PATCH",
             BY_NAME[manifest["kind"]].path(metadata["namespace"], metadata["name"])
             + f"?fieldManager={manager}&force=true",
-            manifest | {"metadata": metadata},
-            "application/apply-patch+yaml",
+            orjson.dumps(manifest | {"metadata": metadata}),
+            _APPLY,
         )
 
     async def _pages(
@@ -303,7 +306,7 @@ class KubeCluster:
         self,
         method: str,
         path: str,
-        body: Manifest | list[Manifest] | None = None,
+        body: Manifest | list[Manifest] | bytes | None = None,
         content_type: str = "application/json",
         accept: str = "application/json",
     ) -> Manifest:
@@ -330,7 +333,7 @@ class KubeCluster:
         method: str,
         path: str,
         headers: dict[str, str],
-        body: Manifest | list[Manifest] | None,
+        body: Manifest | list[Manifest] | bytes | None,
     ) -> _Response:
         configuration = self._client.configuration
         token = (await configuration.auth_settings()).get("BearerToken")

@@ -49,6 +49,14 @@ _SCALARS: dict[str, tuple[tuple[type, ...], str]] = {
 autoscaler is an `IntOrString`."""
 
 
+def load_models() -> None:
+    """Load the models of pods, which the client imports when they are first used.
+
+    That takes a tenth of a second, in which a reconcile would stop all others.
+    """
+    _fields("V1PodTemplateSpec")
+
+
 def mistyped(value: Any, type_: str, path: str) -> Iterator[Rejection]:
     """Yield values that do not have the declared types; null stands for an absent field.
 
