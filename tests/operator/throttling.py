@@ -12,6 +12,7 @@ from tests.support.operator_account import OperatorAccount
 
 API = {"apiVersion": "flowcontrol.apiserver.k8s.io/v1"}
 NAME = "throttled"
+LEASES = "throttled-leases"
 LEVEL = "prioritylevelconfiguration"
 LEAST = timedelta(seconds=1)
 """The shortest Retry-After of the API server."""
@@ -19,14 +20,22 @@ LEAST = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Throttle:
-    """A priority level for the operator's requests alone; what exceeds it is rejected with 429."""
+    """A priority level for the operator's requests alone; what exceeds it is rejected with 429.
+
+    The requests for its Lease have the level of those of Kubernetes: a new leader repeats what the
+    old one had been asked to send later.
+    """
 
     cluster: Cluster
 
     @classmethod
     def install(cls, account: OperatorAccount, shares: int) -> "Throttle":
         """Create the level with a number of shares, and send the operator's requests to it."""
-        items = [_level(shares), _schema(account.user)]
+        items = [
+            _level(shares),
+            _schema(NAME, NAME, account.user, "*", precedence=3),
+            _schema(LEASES, "leader-election", account.user, "leases", precedence=2),
+        ]
         text = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
         account.cluster.kubectl("create", "--filename=-", input=text)
         return cls(account.cluster)
@@ -38,7 +47,9 @@ class Throttle:
 
     def remove(self) -> None:
         """Delete the level."""
-        self.cluster.kubectl("delete", f"flowschema/{NAME}", f"{LEVEL}/{NAME}")
+        self.cluster.kubectl(
+            "delete", f"flowschema/{NAME}", f"flowschema/{LEASES}", f"{LEVEL}/{NAME}"
+        )
 
 
 def rejected(audit: AuditLog, namespace: str) -> list[Manifest]:
@@ -84,15 +95,15 @@ def _level(shares: int) -> Manifest:
     return {**API, "kind": kind, "metadata": {"name": NAME}, "spec": spec}
 
 
-def _schema(user: str) -> Manifest:
-    every = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
+def _schema(name: str, level: str, user: str, resource: str, precedence: int) -> Manifest:
+    which = {"verbs": ["*"], "apiGroups": ["*"], "resources": [resource]}
     rules = {
         "subjects": [{"kind": "User", "user": {"name": user}}],
-        "resourceRules": [every | {"clusterScope": True, "namespaces": ["*"]}],
+        "resourceRules": [which | {"clusterScope": True, "namespaces": ["*"]}],
     }
     spec = {
-        "priorityLevelConfiguration": {"name": NAME},
-        "matchingPrecedence": 2,
+        "priorityLevelConfiguration": {"name": level},
+        "matchingPrecedence": precedence,
         "rules": [rules],
     }
-    return {**API, "kind": "FlowSchema", "metadata": {"name": NAME}, "spec": spec}
+    return {**API, "kind": "FlowSchema", "metadata": {"name": name}, "spec": spec}
