@@ -36,6 +36,7 @@ from halimede.reconcile.queue import Result, WorkQueue
 from halimede.reconcile.reconciler import Reconciler
 from halimede.reconcile.references import ReferencedObjects
 from halimede.render.names import MANAGER, NAME_LABEL, REVISION_LABEL
+from halimede.settings import Settings
 from harness.fake_behaviour import Behaviour
 from harness.fake_cluster import PLATFORM, FakeCluster
 from harness.slow_prometheus import SLOW, SlowServer, body
@@ -43,7 +44,7 @@ from harness.slow_prometheus import SLOW, SlowServer, body
 VICTIM = Key("ml", "digits")
 NEIGHBOURS = "slow"
 """The namespace with the slow queries."""
-WORKERS = 10
+WORKERS = Settings.from_env({}).workers
 READ_SECONDS = 600.0
 """So long that no slow query ends by itself."""
 _QUERY = f"sum(increase({SLOW}{{revision='{{{{ revision }}}}'}}[{{{{ window }}}}]))"

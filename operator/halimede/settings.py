@@ -77,7 +77,7 @@ class Settings:
     empty: this is the only one."""
     lease_seconds: int = 12
     """HALIMEDE_LEASE_SECONDS: time without a renewal until another replica takes over."""
-    workers: int = 10
+    workers: int = 32
     """HALIMEDE_WORKERS: how many ModelDeployments are reconciled at the same time."""
     resync_seconds: float = 300.0
     """HALIMEDE_RESYNC_SECONDS: how often each is reconciled even if no change was observed."""

@@ -34,8 +34,9 @@ API_SERVER = "kube-apiserver"
 FEW_REQUESTS = ["--max-requests-inflight=30", "--max-mutating-requests-inflight=20"]
 """The limits of which one share is one request."""
 OTHERS = 4
-"""How many times the number of workers may be reconciled before an abort."""
-WORKERS = Settings.from_env({}).workers
+"""How many times the workers for new models may reconcile some before an abort."""
+WORKERS = Settings.from_env({}).workers // 8
+"""How many workers a namespace with new models has while there is a rollout."""
 
 
 @pytest.fixture(scope="module")

@@ -220,7 +220,7 @@ class WorkQueue:
             )
             self._fail(key, error, changed=changed)
         finally:
-            self._schedule.done(key)
+            self._schedule.done(key, self._priority(key))
             self._last_end = asyncio.get_running_loop().time()
             self._wake_worker()  # besides this one: the key itself may wait again
             if self._schedule.is_idle:

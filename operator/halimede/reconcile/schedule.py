@@ -1,7 +1,9 @@
 """The order in which waiting keys are processed: by priority, and namespaces in turn.
 
-Two limits keep workers free. So a slow API server, or a namespace in which every write waits for
-an admission webhook, does not delay the reconciles that take traffic back elsewhere.
+Limits keep workers free. So a slow API server, or a namespace in which every write waits for an
+admission webhook, does not delay the reconciles that take traffic back elsewhere. While a rollout
+is under way, fewer workers reconcile what is not rolled out: the writes that take traffic back
+would queue behind theirs in the API server.
 """
 
 from collections import Counter, OrderedDict
@@ -23,10 +25,11 @@ class Schedule:
     def __init__(self, workers: int) -> None:
         """Create an empty schedule for a number of workers.
 
-        A namespace may have half of them, and the priorities below the first one four fifths.
+        The priorities below the first one may have four fifths of them, and a namespace half.
+        While there is a rollout, what is not rolled out may have a quarter, and a namespace half
+        of that.
         """
-        self._per_namespace = max(1, workers // 2)
-        self._below_traffic = max(1, workers - workers // 5)
+        self._workers = workers
         self._waiting: dict[Key, Priority] = {}
         self._turns: dict[Priority, OrderedDict[str, OrderedDict[Key, None]]] = {
             priority: OrderedDict() for priority in Priority
@@ -35,7 +38,8 @@ class Schedule:
         self._processed: dict[Key, Priority] = {}
         self._busy: Counter[str] = Counter()
         """By namespace, how many of its keys are processed."""
-        self._busy_below_traffic = 0
+        self._rollouts: set[Key] = set()
+        """The keys with a rollout, whether they wait, are processed, or neither."""
         self._taken = 0
 
     @property
@@ -56,6 +60,8 @@ class Schedule:
                 return
             self._remove(key, before)
         self._waiting[key] = priority
+        if priority <= Priority.ROLLOUT:
+            self._rollouts.add(key)
         self._turns[priority].setdefault(key.namespace, OrderedDict())[key] = None
 
     def take(self) -> Key | None:
@@ -63,10 +69,12 @@ class Schedule:
         if not self._waiting:
             return None
         for priority in self._order():
-            if priority > Priority.TRAFFIC and self._busy_below_traffic >= self._below_traffic:
+            limit, per_namespace = self._limits(priority)
+            alike = min(priority, Priority.SERVING)
+            if sum(one >= alike for one in self._processed.values()) >= limit:
                 continue
             for namespace, keys in self._turns[priority].items():
-                if self._busy[namespace] >= self._per_namespace:
+                if self._busy[namespace] >= per_namespace:
                     continue
                 key = next((one for one in keys if one not in self._processed), None)
                 if key is not None:
@@ -74,12 +82,25 @@ class Schedule:
                     return key
         return None
 
-    def done(self, key: Key) -> None:
-        """Stop counting a key as being processed."""
-        self._busy_below_traffic -= self._processed.pop(key) > Priority.TRAFFIC
+    def done(self, key: Key, priority: Priority = Priority.BACKGROUND) -> None:
+        """Stop counting a key as being processed; it has *priority* now."""
+        del self._processed[key]
         self._busy[key.namespace] -= 1
         if not self._busy[key.namespace]:
             del self._busy[key.namespace]
+        if min(priority, self._waiting.get(key, priority)) > Priority.ROLLOUT:
+            self._rollouts.discard(key)
+
+    def _limits(self, priority: Priority) -> tuple[int, int]:
+        """Return how many keys like these may be processed at a time, and how many of a namespace.
+
+        Those of rollouts count together with all below them, and the others with one another.
+        """
+        if priority > Priority.ROLLOUT and self._rollouts:
+            beside_rollouts = max(1, self._workers // 4)
+            return beside_rollouts, max(1, beside_rollouts // 2)
+        kept = 0 if priority is Priority.TRAFFIC else self._workers // 5
+        return self._workers - kept, max(1, self._workers // 2)
 
     def _order(self) -> Iterator[Priority]:
         turn, remainder = divmod(self._taken, LOWER_EVERY)
@@ -91,7 +112,6 @@ class Schedule:
         self._remove(key, priority)
         self._processed[key] = priority
         self._busy[key.namespace] += 1
-        self._busy_below_traffic += priority > Priority.TRAFFIC
         self._taken += 1
         if key.namespace in self._turns[priority]:
             self._turns[priority].move_to_end(key.namespace)

@@ -84,6 +84,23 @@ def test_some_workers_are_kept_for_traffic() -> None:
     assert schedule.take() == Key("team-0", "bad")
 
 
+@pytest.mark.parametrize("lower", [Priority.SERVING, Priority.BACKGROUND])
+def test_few_workers_are_for_others_while_there_is_a_rollout(lower: Priority) -> None:
+    """Given a rollout that waits for its next step, few new objects are processed at a time."""
+    schedule, rolled_out = Schedule(WORKERS), Key("ml", "m")
+    schedule.add(rolled_out, Priority.TRAFFIC)
+    assert schedule.take() == rolled_out
+    schedule.done(rolled_out, Priority.ROLLOUT)
+    for number in range(WORKERS):
+        schedule.add(Key(f"team-{number % 3}", f"{number}"), lower)
+    held = [key for _ in range(WORKERS) if (key := schedule.take())]
+    assert [key.namespace for key in held] == ["team-0", "team-1"]
+    schedule.add(rolled_out, Priority.ROLLOUT)
+    assert schedule.take() == rolled_out
+    schedule.done(rolled_out, Priority.SERVING)
+    assert schedule.take() is not None
+
+
 def test_no_priority_waits_for_ever() -> None:
     """Given keys that return at once, each lower priority still gets its share."""
     schedule = Schedule(WORKERS)
