@@ -107,11 +107,11 @@ def _beside(
     order: ClusterSpec, stage: StartupContext, made: Credentials
 ) -> dict[str, Callable[[], None]]:
     """Return the parts that start concurrently once the API server answers, by name."""
+    real_node = Part.NODE in order.parts
     work: dict[str, Callable[[], None]] = {
-        "controllers": lambda: control_plane.start_controllers(stage, made),
+        "controllers": lambda: control_plane.start_controllers(stage, made, metrics=real_node),
         "scheduler": lambda: control_plane.start_scheduler(stage, made),
     }
-    real_node = Part.NODE in order.parts
     if real_node:
         work["node"] = lambda: _start_node(stage, made)
     if Part.PROMETHEUS in order.parts:
