@@ -42,6 +42,8 @@ PATIENCE_SECONDS = 3600.0
 GLANCE_SECONDS = 1.0
 CALM_SECONDS = 15.0
 """Seconds between the last Ready and the measurement at rest."""
+PER_NAMESPACE = 200
+"""The controllers of Kubernetes search all pods of a namespace for each object in it."""
 FEW = 500
 """Up to so many objects the reference is measured, before and after."""
 
@@ -149,13 +151,15 @@ def measure_ours(
     cluster: Cluster, environment: dict[str, str], count: int, rest_seconds: float
 ) -> Measured:
     """Create all ModelDeployments at once, wait for the last Ready, then measure at rest."""
-    cluster.kubectl("create", "namespace", OURS)
+    models = [model_deployment(number, _namespace(number)) for number in range(count)]
+    for namespace in sorted({model["metadata"]["namespace"] for model in models}):
+        cluster.kubectl("create", "namespace", namespace)
     log = cluster.directory / "logs" / "halimede.log"
     with operator(cluster, environment, log) as process:
         _wait(lambda: int("Synced" in log.read_text()), 1)
         audit, before = AuditLog(cluster.audit_log), process.usage()
         started, api_server = time.time(), api_server_cpu_seconds(cluster)
-        _apply(cluster, environment, [model_deployment(number, OURS) for number in range(count)])
+        _apply(cluster, environment, models)
         _wait(lambda: len(_ready(cluster)), count)
         ready = max(_ready(cluster)) - started
         busy, api_server = process.usage(), api_server_cpu_seconds(cluster) - api_server
@@ -249,6 +253,10 @@ def _apply(cluster: Cluster, environment: dict[str, str], manifests: list[Manife
     return float(finished.stdout)
 
 
+def _namespace(number: int) -> str:
+    return f"{OURS}-{number // PER_NAMESPACE}"
+
+
 def _available(cluster: Cluster) -> int:
     path = r"jsonpath={range .items[*]}{.status.availableReplicas}{'\n'}{end}"
     return cluster.kubectl("get", "deployments", "-n", BARE, "-o", path).split().count("1")
@@ -256,7 +264,7 @@ def _available(cluster: Cluster) -> int:
 
 def _ready(cluster: Cluster) -> list[float]:
     """Return the time at which each Ready object became Ready."""
-    listed: Any = json.loads(cluster.kubectl("get", "mdeploy", "-n", OURS, "-o", "json"))
+    listed: Any = json.loads(cluster.kubectl("get", "mdeploy", "-A", "-o", "json"))
     return [
         datetime.fromisoformat(condition["lastTransitionTime"]).timestamp()
         for item in listed["items"]
