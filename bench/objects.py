@@ -1,8 +1,8 @@
 """Create many ModelDeployments at once, and compare with a bare apply of the same children.
 
 Then the operator is started again beside all of them. More than 500 are not compared: the time per
-object tells how it grows with their number. Pods run on simulated nodes, so that only
-the control plane and the operator are measured. Both run on this machine and share its processors:
+object tells how it grows with their number. Pods run on simulated nodes, so that only the control
+plane and the operator are measured. Both run on this machine and share its processors:
 `python -m bench.objects --count 5000`.
 """
 
