@@ -1,6 +1,6 @@
 """Create many ModelDeployments at once, and compare with a bare apply of the same children.
 
-Then the operator is started again beside all of them. More than 500 are not compared: the time per
+Then the operator is started again beside all of them. More than 200 are not compared: the time per
 object tells how it grows with their number. Pods run on simulated nodes, so that only the control
 plane and the operator are measured. Both run on this machine and share its processors:
 `python -m bench.objects --count 5000`.
@@ -43,9 +43,8 @@ GLANCE_SECONDS = 1.0
 CALM_SECONDS = 15.0
 """Seconds between the last Ready and the measurement at rest."""
 PER_NAMESPACE = 200
-"""The controllers of Kubernetes search all pods of a namespace for each object in it."""
-FEW = 500
-"""Up to so many objects the reference is measured, before and after."""
+"""The controllers of Kubernetes search all pods of a namespace for each object in it. So the
+reference, which has one namespace, is measured for at most so many."""
 
 Requests = Counter[tuple[str, str]]
 Row = tuple[str, float, str, float | None]
@@ -124,7 +123,7 @@ def main() -> int:
             "HALIMEDE_LOG_FORMAT": "text",
         }
         # The mean of before and after: other load on the machine affects both measurements alike.
-        few = arguments.count <= FEW
+        few = arguments.count <= PER_NAMESPACE
         before = measure_bare(cluster, environment, arguments.count) if few else None
         ours = measure_ours(cluster, environment, arguments.count, arguments.rest_seconds)
         after = measure_bare(cluster, environment, arguments.count) if few else None

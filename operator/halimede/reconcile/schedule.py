@@ -82,7 +82,7 @@ class Schedule:
                     return key
         return None
 
-    def done(self, key: Key, priority: Priority = Priority.BACKGROUND) -> None:
+    def done(self, key: Key, priority: Priority) -> None:
         """Stop counting a key as being processed; it has *priority* now."""
         del self._processed[key]
         self._busy[key.namespace] -= 1

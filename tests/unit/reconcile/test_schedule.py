@@ -18,7 +18,7 @@ def drain(schedule: Schedule) -> list[Key]:
     taken = []
     while (key := schedule.take()) is not None:
         taken.append(key)
-        schedule.done(key)
+        schedule.done(key, Priority.BACKGROUND)
     return taken
 
 
@@ -58,7 +58,7 @@ def test_a_key_that_is_processed_waits_for_its_end() -> None:
     assert schedule.take() == key
     schedule.add(key, Priority.TRAFFIC)
     assert schedule.take() is None
-    schedule.done(key)
+    schedule.done(key, Priority.BACKGROUND)
     assert schedule.take() == key
 
 
@@ -111,7 +111,7 @@ def test_no_priority_waits_for_ever() -> None:
         key = schedule.take()
         assert key is not None
         taken[key.name] += 1
-        schedule.done(key)
+        schedule.done(key, Priority.BACKGROUND)
         schedule.add(key, Priority[key.name])
     assert taken[Priority.TRAFFIC.name] == (LOWER_EVERY - 1) * 30
     assert {taken[priority.name] for priority in tuple(Priority)[1:]} == {10}
@@ -138,7 +138,7 @@ def test_every_key_is_taken_once(data: st.DataObject) -> None:
             waiting.add(key)
         elif held and data.draw(st.booleans()):
             ended = data.draw(st.sampled_from(sorted(held)))
-            schedule.done(ended)
+            schedule.done(ended, Priority.BACKGROUND)
             held.remove(ended)
         elif (taken := schedule.take()) is not None:
             assert taken in waiting - held
@@ -146,5 +146,5 @@ def test_every_key_is_taken_once(data: st.DataObject) -> None:
             held.add(taken)
         assert schedule.waiting.keys() == waiting
     for key in held:
-        schedule.done(key)
+        schedule.done(key, Priority.BACKGROUND)
     assert sorted(drain(schedule)) == sorted(waiting)
