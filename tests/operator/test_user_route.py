@@ -113,8 +113,12 @@ def _wait_for_names(kubectl: Callable[..., Any], route: str, names: list[str]) -
 def test_led_fought_over_and_given_back(
     kubectl: Callable[..., Any], namespace: str, start: Start
 ) -> None:
-    """The operator writes the route, reverts foreign writes, and restores it at the end."""
-    kubectl("apply", "-f-", input=json.dumps(_route(namespace)))
+    """The operator writes the route, reverts foreign writes, and restores it at the end.
+
+    Both writes of the route are server-side applies: after a client-side one kubectl sends the
+    server-side one twice, which is one foreign write or two, depending on the second.
+    """
+    kubectl("apply", "--server-side", "-f-", input=json.dumps(_route(namespace)))
     before = _live(kubectl, "httproute", "shop")["spec"]
     start()
     kubectl("apply", "-f-", input=json.dumps(_referring(namespace)))
