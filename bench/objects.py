@@ -34,6 +34,7 @@ from bench.process import (
 )
 from bench.requests import AuditLog, reads, writes
 from halimede.api.base import Manifest
+from localcluster import crds
 from localcluster.cluster import Cluster, up
 from localcluster.kwok import PODS_PER_NODE
 
@@ -115,8 +116,7 @@ def main() -> int:
     arguments = parser.parse_args()
     nodes = 1 + math.ceil(arguments.count / int(PODS_PER_NODE))
     with up(f"bench-{os.getpid()}", parts=(), kwok_nodes=nodes) as cluster:
-        cluster.kubectl("apply", "--server-side", "-f", "crds")
-        cluster.kubectl("wait", "--for=condition=Established", "crd/modeldeployments.halimede.dev")
+        crds.apply(cluster.kubectl, "crds")
         environment = {
             **os.environ,
             "KUBECONFIG": str(kubeconfig_inside(cluster)),

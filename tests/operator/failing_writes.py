@@ -1,6 +1,7 @@
 """A namespace in which the operator's writes fail: they are denied, or not answered."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -56,6 +57,31 @@ def denial(account: OperatorAccount, namespace: str) -> Iterator[None]:
             lambda: account.kubectl(*create, text=child), lambda answer: "may be written" in answer
         )
         yield
+
+
+@contextmanager
+def unanswered_write(account: OperatorAccount, namespace: str) -> Iterator[None]:
+    """Let one write of the account wait for its admission during the block."""
+    create = ("create", "--filename=-", "--dry-run=server", f"--as={account.user}")
+    child = json.dumps(_child(namespace))
+    with silent_webhook(account, namespace):
+        wait_until(
+            lambda: account.kubectl(*create, "--request-timeout=1s", text=child),
+            lambda answer: "imeout" in answer or "deadline" in answer,
+        )
+        with subprocess.Popen(
+            [account.cluster.kubectl_program, *create],
+            env={**os.environ, "KUBECONFIG": str(account.cluster.kubeconfig)},
+            stdin=subprocess.PIPE,
+            text=True,
+        ) as client:
+            assert client.stdin
+            client.stdin.write(child)
+            client.stdin.close()
+            try:
+                yield
+            finally:
+                client.kill()
 
 
 @contextmanager

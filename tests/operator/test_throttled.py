@@ -14,17 +14,23 @@ from halimede.adapters.kinds import MODEL_DEPLOYMENT
 from halimede.api.status import Outcome, State, Status
 from localcluster.cluster import Cluster
 from tests.operator.conftest import Process, connected, model, put, run_operator
+from tests.operator.failing_writes import unanswered_write
 from tests.operator.group import Group
 from tests.operator.reading import answer
-from tests.operator.throttling import Throttle, rejected, repeated_too_soon
+from tests.operator.throttling import (
+    Throttle,
+    rejected,
+    repeated_too_soon,
+    sent_before_repetition,
+)
 from tests.operator.user import CANARY, CHANGED
 from tests.support.audit_log import AuditLog
 from tests.support.clusters import start_control_plane
 from tests.support.operator_account import OperatorAccount, install
 from tests.support.waiting import wait_until_async
 
-NEW, OLD = "new", "old"
-"""The namespaces: of new models, and of one with a rollout."""
+NEW, OLD, OTHER = "new", "old", "other"
+"""The namespaces: of new models, of one with a rollout, and of no model."""
 TRIED = "tried"
 CROWD = 60
 REJECTED = 5
@@ -39,7 +45,7 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorAccoun
     """Start a control plane of our own, and install the operator's account."""
     name = f"tests-throttled-{os.getpid()}"
     with start_control_plane(name, kwok_nodes=1, api_server=FEW_REQUESTS) as cluster:
-        for namespace in (NEW, OLD):
+        for namespace in (NEW, OLD, OTHER):
             cluster.kubectl("create", "namespace", namespace)
         yield install(cluster, tmp_path_factory.mktemp("account"))
 
@@ -71,9 +77,9 @@ async def test_nothing_is_lost_if_requests_are_rejected_or_not_answered(
 ) -> None:
     """Given an API server that rejects requests, then answers none, and then all of them.
 
-    A command is executed beside new models; whose requests are rejected is chance. The operator
-    repeats no request sooner than it may, stays healthy, and settles everything afterwards, also
-    what has changed while nothing was executed.
+    A command is executed before the new models beside it. The operator repeats no request sooner
+    than it may, stays healthy, and settles everything afterwards, also what has changed while
+    nothing was executed.
     """
     audit = account.audit()
     settings = account.settings | {
@@ -91,13 +97,19 @@ async def test_nothing_is_lost_if_requests_are_rejected_or_not_answered(
         )
         throttle.set(1)
         crowd = Group(kube, NEW, "crowd", CROWD)
-        await crowd.create()
-        abort(account.cluster)
+        with unanswered_write(account, OTHER):
+            throttle.wait_until_full()
+            abort(account.cluster)
+            await crowd.create()
+            await wait_until_async(lambda: count_rejected(audit, OLD), lambda number: number > 1)
         await wait_until_async(
             lambda: status_of(kube, TRIED),
             lambda seen: seen.last_rollout or (seen.rollout and seen.rollout.outcome),
         )
-        await wait_until_async(lambda: count_rejected(audit), lambda number: number > REJECTED)
+        assert sent_before_repetition(audit, OLD, NEW) == []
+        await wait_until_async(
+            lambda: count_rejected(audit, NEW), lambda number: number > REJECTED
+        )
         # Later, a reconcile that ends with the lease begins again with the next one.
         assert repeated_too_soon(audit, NEW) == []
         with suspended_api_server(account.cluster):
@@ -125,9 +137,9 @@ def suspended_api_server(cluster: Cluster) -> Iterator[None]:
         cluster.signal(API_SERVER, signal.SIGCONT)
 
 
-async def count_rejected(audit: AuditLog) -> int:
-    """Return how many requests for new models have been rejected."""
-    return len(rejected(audit, NEW))
+async def count_rejected(audit: AuditLog, namespace: str) -> int:
+    """Return how many requests of a namespace have been rejected."""
+    return len(rejected(audit, namespace))
 
 
 async def said(operator: Process, text: str) -> bool:

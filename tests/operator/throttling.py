@@ -5,17 +5,26 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby, pairwise
 
+from halimede.adapters.precedence import HELD_SECONDS
 from halimede.api.base import Manifest
 from localcluster.cluster import Cluster
 from tests.support.audit_log import AuditLog
 from tests.support.operator_account import OperatorAccount
+from tests.support.waiting import wait_until
 
 API = {"apiVersion": "flowcontrol.apiserver.k8s.io/v1"}
 NAME = "throttled"
 LEASES = "throttled-leases"
 LEVEL = "prioritylevelconfiguration"
+OF_LEVEL = f'priority_level="{NAME}"}}'
+SEATS = f"apiserver_flowcontrol_nominal_limit_seats{{{OF_LEVEL}"
+EXECUTED = f'apiserver_flowcontrol_current_executing_seats{{flow_schema="{NAME}",{OF_LEVEL}'
 LEAST = timedelta(seconds=1)
 """The shortest Retry-After of the API server."""
+UNDER_WAY = timedelta(seconds=0.5)
+"""Time in which what had been sent before a rejection arrives."""
+HELD = timedelta(seconds=HELD_SECONDS)
+READS = ("get", "list", "watch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +50,27 @@ class Throttle:
         return cls(account.cluster)
 
     def set(self, shares: int) -> None:
-        """Change the number of shares; with 0, every request is rejected."""
+        """Change the number of shares; even with none, one request is executed at a time."""
+        before = self._seats()
         patch = json.dumps({"spec": {"limited": {"nominalConcurrencyShares": shares}}})
         self.cluster.kubectl("patch", LEVEL, NAME, "--type=merge", f"--patch={patch}")
+        wait_until(self._seats, lambda seats: seats != before)
 
     def remove(self) -> None:
         """Delete the level."""
         self.cluster.kubectl(
             "delete", f"flowschema/{NAME}", f"flowschema/{LEASES}", f"{LEVEL}/{NAME}"
         )
+
+    def wait_until_full(self) -> None:
+        """Wait until a request is being executed."""
+        metrics = ("get", "--raw=/metrics")
+        wait_until(lambda: self.cluster.kubectl(*metrics), lambda text: f"{EXECUTED} 1" in text)
+
+    def _seats(self) -> list[str]:
+        """Return how many requests are executed at a time, as the API server's metrics say it."""
+        metrics = self.cluster.kubectl("get", "--raw=/metrics").splitlines()
+        return [line for line in metrics if line.startswith(SEATS)]
 
 
 def rejected(audit: AuditLog, namespace: str) -> list[Manifest]:
@@ -73,6 +94,33 @@ def repeated_too_soon(audit: AuditLog, namespace: str) -> list[str]:
             if _code(first) == 429 and _received(second) - _received(first) < LEAST:
                 too_soon.append(f"{verb} {uri}")
     return too_soon
+
+
+def sent_before_repetition(audit: AuditLog, first: str, other: str) -> list[str]:
+    """Return the writes of a namespace that came before the repetition of a *first* one.
+
+    What was under way when the first one was rejected, and what has waited long, does not count.
+    """
+    rejections = [event for event in rejected(audit, first) if event["verb"] not in READS]
+    writes = [event for event in audit.requests(other) if event["verb"] not in READS]
+    return [
+        f"{_received(write)} {write['verb']} {write['requestURI']}"
+        for rejection in rejections
+        for write in writes
+        if _received(rejection) + UNDER_WAY
+        < _received(write)
+        < min(_repeated(audit, first, rejection), _received(rejection) + HELD)
+    ]
+
+
+def _repeated(audit: AuditLog, namespace: str, rejection: Manifest) -> datetime:
+    """Return when a rejected request was sent again."""
+    same = (rejection["verb"], rejection["requestURI"])
+    return min(
+        _received(event)
+        for event in audit.requests(namespace)
+        if (event["verb"], event["requestURI"]) == same and _received(event) > _received(rejection)
+    )
 
 
 def _received(event: Manifest) -> datetime:

@@ -5,10 +5,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from localcluster import build, chart
+from localcluster import build, chart, crds
 from localcluster.addons.gateway_crds import FOLDER
 from localcluster.cluster import Cluster, Part, find, running, up
-from tests.support.waiting import wait_until
 
 
 def start_control_plane(
@@ -23,11 +22,7 @@ def start_control_plane(
     """
     cluster = up(name, parts=(), kwok_nodes=kwok_nodes, api_server=api_server)
     try:
-        cluster.kubectl("apply", "--server-side", "-f", "crds")
-        # `kubectl wait` fails if it looks before there are conditions.
-        path = '--output=jsonpath={.status.conditions[?(@.type=="Established")].status}'
-        show = ("get", "crd/modeldeployments.halimede.dev", path)
-        wait_until(lambda: cluster.kubectl(*show), lambda status: status == "True")
+        crds.apply(cluster.kubectl, "crds")
     except BaseException:
         cluster.down()
         raise
@@ -36,9 +31,7 @@ def start_control_plane(
 
 def install_gateway_api(cluster: Cluster) -> None:
     """Install the CRDs of the Gateway API."""
-    definitions = (build.build((build.CONTOUR,)) / FOLDER).resolve()
-    cluster.kubectl("apply", "--server-side", f"--filename={definitions}")
-    cluster.kubectl("wait", "--for=condition=Established", f"--filename={definitions}")
+    crds.apply(cluster.kubectl, str((build.build((build.CONTOUR,)) / FOLDER).resolve()))
 
 
 def start_with_halimede(name: str) -> Cluster:

@@ -6,10 +6,12 @@ few kinds that we use need neither.
 """
 
 import asyncio
+import copy
 import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import ExitStack
 from http import HTTPStatus
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 import aiohttp
 import orjson
@@ -26,6 +28,7 @@ from halimede.adapters.errors import (
 )
 from halimede.adapters.kinds import BY_NAME, MODEL_DEPLOYMENT, Kind
 from halimede.adapters.nesting import limit_depth
+from halimede.adapters.precedence import Precedence
 from halimede.adapters.responses import NOT_APPLICABLE, retry_after, to_error
 from halimede.adapters.store import Key, Listing, version_of
 from halimede.api.base import Manifest
@@ -53,6 +56,9 @@ _NO_VERSION = "1"
 
 class Cluster(Protocol):
     """The operations on a cluster. Every method raises `adapters.errors` only."""
+
+    def with_precedence(self) -> "Cluster":
+        """Return this client for writes that others wait for while they are to be sent again."""
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
         """Return one object; None: it does not exist."""
@@ -142,6 +148,14 @@ class KubeCluster:
         self._before_write = before_write
         self._chance = random.random
         self._slots = asyncio.Semaphore(connections)
+        self._precedence = Precedence()
+        self.has_precedence = False
+
+    def with_precedence(self) -> Self:
+        """Return this client for writes that others wait for while they are to be sent again."""
+        client = copy.copy(self)
+        client.has_precedence = True
+        return client
 
     async def close(self) -> None:
         """Close the connections."""
@@ -313,20 +327,36 @@ class KubeCluster:
         headers = {"Accept": accept, "Content-Type": content_type, "User-Agent": self._agent}
         loop = asyncio.get_running_loop()
         deadline = loop.time() + RETRY_SECONDS
-        while True:
+        with ExitStack() as holds:
+            while True:
+                if method != "GET" and not self.has_precedence:
+                    await self._precedence.wait()
+                response = await self._send_logged_in(method, path, headers, body)
+                if response.status < HTTPStatus.MULTIPLE_CHOICES:
+                    answer: Manifest = orjson.loads(limit_depth(response.text))
+                    return answer
+                delay = response.delay
+                if delay is None or loop.time() + delay > deadline:
+                    raise to_error(response.status, response.text, delay)
+                if self.has_precedence:
+                    holds.enter_context(self._precedence.hold_others())
+                await asyncio.sleep(delay * (1 + RETRY_JITTER * self._chance()))
+
+    async def _send_logged_in(
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: Manifest | list[Manifest] | bytes | None,
+    ) -> _Response:
+        """Send a request, once more with new credentials if the old ones are rejected."""
+        response = await self._send(method, path, headers, body)
+        if response.status == HTTPStatus.UNAUTHORIZED and self._log_in is not None:
+            # Tokens from a kubeconfig's plugin expire, some after minutes.
+            fresh = await self._log_in()
+            self._client.configuration.api_key = fresh.api_key
             response = await self._send(method, path, headers, body)
-            if response.status == HTTPStatus.UNAUTHORIZED and self._log_in is not None:
-                # Tokens from a kubeconfig's plugin expire, some after minutes.
-                fresh = await self._log_in()
-                self._client.configuration.api_key = fresh.api_key
-                response = await self._send(method, path, headers, body)
-            if response.status < HTTPStatus.MULTIPLE_CHOICES:
-                answer: Manifest = orjson.loads(limit_depth(response.text))
-                return answer
-            delay = response.delay
-            if delay is None or loop.time() + delay > deadline:
-                raise to_error(response.status, response.text, delay)
-            await asyncio.sleep(delay * (1 + RETRY_JITTER * self._chance()))
+        return response
 
     async def _send(
         self,

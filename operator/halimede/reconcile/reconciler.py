@@ -18,6 +18,7 @@ from halimede.api.v1alpha1 import ModelDeployment
 from halimede.plan.finalize import Deletion, pending_deletion, plan_deletion
 from halimede.plan.plan import Plan, describe_transition
 from halimede.plan.planner import decide
+from halimede.plan.priority import Priority, priority_of
 from halimede.plan.renderer import Renderer
 from halimede.plan.unreadable import plan_for_unreadable
 from halimede.reconcile.execute import Outcome, execute_plan
@@ -88,7 +89,7 @@ class Reconciler:
         plan = decide(observed, self.renderer, self.platform, now)
         self.renderer.sweep(key, observed.children)
         self.senses.foreign.retain(key, plan.taken)
-        outcome = await execute_plan(plan, manifest, self.cluster, self.senses, now)
+        outcome = await execute_plan(plan, manifest, self._writer(manifest), self.senses, now)
         self._keep_errors(key, outcome.failed)
         if plan.status is not None:
             _log_commands(key, new_commands(deployment.status, plan.status))
@@ -96,6 +97,11 @@ class Reconciler:
         transition = describe_transition(deployment.status, plan.status)
         requeue_after = self._requeue_after(plan, outcome, errors)
         return await self._conclude(key, manifest, outcome, requeue_after, transition)
+
+    def _writer(self, manifest: Manifest) -> Cluster:
+        """Return the client for the writes about an object, which has the priority of before."""
+        first = priority_of(manifest) is Priority.TRAFFIC
+        return self.cluster.with_precedence() if first else self.cluster
 
     async def _finalize(self, key: Key, manifest: Manifest, deletion: Deletion) -> Result:
         """Restore users' routes, then remove the finalizer."""

@@ -12,6 +12,7 @@ from kubernetes.aio.client import Configuration
 from halimede.adapters.cluster import RETRY_SECONDS, KubeCluster
 from halimede.adapters.errors import NotLeaderError, TransientError
 from halimede.adapters.kinds import CONFIG_MAP
+from halimede.adapters.precedence import Precedence
 from halimede.adapters.responses import retry_after
 
 LIVE = {"metadata": {"name": "m", "namespace": "ml"}}
@@ -25,11 +26,14 @@ class Throttled:
     """The statuses and headers of the first responses."""
     times: list[float] = field(default_factory=list)
     """When there was a request."""
+    methods: list[str] = field(default_factory=list)
+    """The requests' methods."""
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     """Set at the first one."""
 
-    async def answer(self, _: web.Request) -> web.Response:
+    async def answer(self, request: web.Request) -> web.Response:
         """Reject a request, or return an object."""
+        self.methods.append(request.method)
         self.times.append(asyncio.get_running_loop().time())
         self.asked.set()
         if self.rejections:
@@ -74,6 +78,40 @@ async def test_a_request_that_waits_holds_no_connection() -> None:
         await cluster.get(CONFIG_MAP, "ml", "other")
         assert not first.done()
         await first
+
+
+async def test_other_writes_wait_for_one_with_precedence() -> None:
+    """Given a write with precedence that is rejected, another one is sent after its success.
+
+    The other one may already have been sent when the first one is rejected.
+    """
+    server = Throttled([(429, {"Retry-After": "1"})] * 3)
+    async with client(server) as cluster:
+        first = asyncio.create_task(cluster.with_precedence().post(CONFIG_MAP, LIVE))
+        await server.asked.wait()
+        await asyncio.gather(first, cluster.replace(CONFIG_MAP, LIVE))
+    assert server.methods[-1] == "PUT"
+    assert set(server.methods[2:-1]) == {"POST"}
+
+
+async def test_reads_do_not_wait_for_a_write_with_precedence() -> None:
+    """Given a write that is rejected and about to be sent again, a read is answered before."""
+    server = Throttled([(429, {"Retry-After": "1"})])
+    async with client(server) as cluster:
+        first = asyncio.create_task(cluster.with_precedence().post(CONFIG_MAP, LIVE))
+        await server.asked.wait()
+        await cluster.get(CONFIG_MAP, "ml", "m")
+        assert not first.done()
+        await first
+    assert server.methods == ["POST", "GET", "POST"]
+
+
+async def test_other_writes_do_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a write that is rejected for longer than the others wait, they are sent."""
+    monkeypatch.setattr("halimede.adapters.precedence.HELD_SECONDS", 0.01)
+    precedence = Precedence()
+    with precedence.hold_others():
+        await precedence.wait()
 
 
 async def test_a_delay_that_is_too_long_is_left_to_the_queue() -> None:

@@ -23,7 +23,7 @@ from halimede.adapters.prometheus import PrometheusReader
 from halimede.adapters.store import Key, Listing, Store
 from halimede.api.base import Manifest
 from halimede.api.status import State
-from halimede.api.v1alpha1 import API_VERSION, KIND
+from halimede.api.v1alpha1 import API_VERSION, COMMAND_ANNOTATION, KIND
 from halimede.log import JsonFormatter, TextFormatter
 from halimede.reconcile.foreign import ForeignObjects
 from halimede.reconcile.observe import Readers
@@ -62,6 +62,12 @@ class FakeApiServer(Cluster):
     """The names of the writes that were rejected with a conflict."""
     objects: dict[tuple[str, str], Manifest] = field(default_factory=dict)
     version: int = 1
+    asked_for_precedence: bool = False
+
+    def with_precedence(self) -> "FakeApiServer":
+        """Record that this was called."""
+        self.asked_for_precedence = True
+        return self
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
         """Return the stored object."""
@@ -402,3 +408,12 @@ async def test_a_replaced_record_is_read_again() -> None:
     assert conditions[0]["reason"] == "InvalidRecord"
     deployments = [one for (kind, _), one in server.objects.items() if kind == "Deployment"]
     assert "planted" not in str(deployments)
+
+
+@pytest.mark.parametrize("command", ["abort@1", ""])
+async def test_writes_that_may_take_requests_back_have_precedence(command: str) -> None:
+    """Given a command, other writes wait for those of this reconcile, and otherwise not."""
+    server, deployment = FakeApiServer(), _deployment()
+    deployment["metadata"]["annotations"][COMMAND_ANNOTATION] = command
+    await _reconciler(server, deployment).reconcile(KEY)
+    assert server.asked_for_precedence == bool(command)
