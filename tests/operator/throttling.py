@@ -14,7 +14,6 @@ from tests.support.waiting import wait_until
 
 API = {"apiVersion": "flowcontrol.apiserver.k8s.io/v1"}
 NAME = "throttled"
-LEASES = "throttled-leases"
 LEVEL = "prioritylevelconfiguration"
 OF_LEVEL = f'priority_level="{NAME}"}}'
 SEATS = f"apiserver_flowcontrol_nominal_limit_seats{{{OF_LEVEL}"
@@ -31,8 +30,7 @@ READS = ("get", "list", "watch")
 class Throttle:
     """A priority level for the operator's requests alone; what exceeds it is rejected with 429.
 
-    The requests for its Lease have the level of those of Kubernetes: a new leader repeats what the
-    old one had been asked to send later.
+    The requests for its Lease have the level that the chart gives them.
     """
 
     cluster: Cluster
@@ -42,8 +40,7 @@ class Throttle:
         """Create the level with a number of shares, and send the operator's requests to it."""
         items = [
             _level(shares),
-            _schema(NAME, NAME, account.user, "*", precedence=3),
-            _schema(LEASES, "leader-election", account.user, "leases", precedence=2),
+            _schema(account.user),
         ]
         text = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
         account.cluster.kubectl("create", "--filename=-", input=text)
@@ -58,9 +55,7 @@ class Throttle:
 
     def remove(self) -> None:
         """Delete the level."""
-        self.cluster.kubectl(
-            "delete", f"flowschema/{NAME}", f"flowschema/{LEASES}", f"{LEVEL}/{NAME}"
-        )
+        self.cluster.kubectl("delete", f"flowschema/{NAME}", f"{LEVEL}/{NAME}")
 
     def wait_until_full(self) -> None:
         """Wait until a request is being executed."""
@@ -143,15 +138,15 @@ def _level(shares: int) -> Manifest:
     return {**API, "kind": kind, "metadata": {"name": NAME}, "spec": spec}
 
 
-def _schema(name: str, level: str, user: str, resource: str, precedence: int) -> Manifest:
-    which = {"verbs": ["*"], "apiGroups": ["*"], "resources": [resource]}
+def _schema(user: str) -> Manifest:
+    which = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
     rules = {
         "subjects": [{"kind": "User", "user": {"name": user}}],
         "resourceRules": [which | {"clusterScope": True, "namespaces": ["*"]}],
     }
     spec = {
-        "priorityLevelConfiguration": {"name": level},
-        "matchingPrecedence": precedence,
+        "priorityLevelConfiguration": {"name": NAME},
+        "matchingPrecedence": 900,
         "rules": [rules],
     }
-    return {**API, "kind": "FlowSchema", "metadata": {"name": name}, "spec": spec}
+    return {**API, "kind": "FlowSchema", "metadata": {"name": NAME}, "spec": spec}

@@ -1,4 +1,4 @@
-"""The operator's account on a real API server, with the rights and the policies of the chart."""
+"""The operator's account on a real API server, with the rights and policies of the chart."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +23,7 @@ _KINDS = (
     "RoleBinding",
     "ValidatingAdmissionPolicy",
     "ValidatingAdmissionPolicyBinding",
+    "FlowSchema",
 )
 _ANY_SPEC = {"podTemplate": "Full", "ingressAnnotations": ["*"], "serviceAccounts": ["*"]}
 """Policies hold in all namespaces; `tests/chart/test_specs.py` is about other values."""
