@@ -12,9 +12,11 @@ from halimede.fetch import digest, folder, names
 from halimede.fetch.archive import unpack
 from halimede.fetch.credentials import NO_CREDENTIALS, Credentials
 from halimede.fetch.download import download
+from halimede.fetch.formats import SAFE, Formats
 from halimede.fetch.layout import arrange
 from halimede.fetch.limits import BLOCK, MAX_BYTES, TIMEOUT_SECONDS, Budget
 from halimede.fetch.patience import PATIENCE, Patience
+from halimede.fetch.selection import EVERYTHING, Selection
 from halimede.fetch.tree import Tree
 
 TERMINATION_LOG = Path("/dev/termination-log")
@@ -34,6 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--sha256", help="required digest of the files")
     add("--volume", type=Path, help="directory that links in a mounted source may lead to")
     add("--allow-native-code", action="store_true", help="accept shared libraries")
+    for name, text in (
+        ("--include", "pattern of files that are selected; may be repeated (default: all)"),
+        ("--exclude", "pattern of files that are left out; may be repeated"),
+        ("--allow-format", "format that files may have; may be repeated (default: all safe ones)"),
+    ):
+        add(name, action="append", default=[], metavar=name.upper().split("-")[-1], help=text)
     add("--max-bytes", type=int, default=MAX_BYTES, help="maximum size (default: %(default)s)")
     add(
         "--timeout-seconds",
@@ -60,6 +68,8 @@ def main(arguments: argparse.Namespace) -> int:
             timeout_seconds=arguments.timeout_seconds,
             volume=arguments.volume,
             native_code=arguments.allow_native_code,
+            selection=Selection(tuple(arguments.include), tuple(arguments.exclude)),
+            formats=Formats(tuple(arguments.allow_format)),
         )
     except TransientFetchError as error:
         status, message = TRY_AGAIN, str(error)
@@ -89,12 +99,14 @@ def fetch(
     patience: Patience = PATIENCE,
     volume: Path | None = None,
     native_code: bool = False,
+    selection: Selection = EVERYTHING,
+    formats: Formats = SAFE,
 ) -> str:
     """Publish the model at *source* as the folder *to*; return the digest of what was fetched.
 
     Nothing is unpacked or published before it is complete and verified. The result of an earlier
     run is replaced. The digest of a file is that of the file itself, also for an archive; for a
-    folder see `digest.of_folder`.
+    folder it is that of the selected files, see `digest.of_folder`.
 
     Args:
         source: An `https://` address, or the path of a mounted file or folder.
@@ -107,12 +119,20 @@ def fetch(
         patience: Limits how much of that time a server may waste.
         volume: Links in a mounted source may lead to files in this folder; None: in the source.
         native_code: Whether the model may contain shared libraries.
+        selection: Which files of the source become the model.
+        formats: Which formats these files may have.
 
     Raises:
         FetchError: The model could not be fetched, or its digest is not *sha256*.
     """
     stage = to.parent / f".{to.name}.part"
-    tree = Tree(stage / "files", Budget(max_bytes, timeout_seconds), native_code=native_code)
+    tree = Tree(
+        stage / "files",
+        Budget(max_bytes, timeout_seconds),
+        native_code=native_code,
+        selection=selection,
+        formats=formats,
+    )
     shutil.rmtree(stage, ignore_errors=True)
     try:
         _prepare(stage, config, tree.budget)
@@ -165,8 +185,9 @@ def _add_file(file: Path, tree: Tree, sha256: str | None) -> str:
     _verify(actual, sha256)
     if names.is_archive(file.name):
         unpack(file, tree)
-    else:
+    elif tree.selects(file.name):
         file.rename(tree.place(file.name))
+    tree.check_selected()
     return actual
 
 

@@ -61,20 +61,20 @@ _FORMATS: dict[bytes, Callable[[], _Decoder]] = {
 
 
 def decompress(file: IO[bytes], budget: Budget) -> Iterator[bytes]:
-    """Yield the content of *file*, at most `CHUNK` bytes at a time, and account for it.
+    """Yield the content of *file*, at most `CHUNK` bytes at a time, while *budget* has time left.
 
     The content decides about the format; data in none of them is yielded as it is. All checksums
     are verified once the last chunk has been read.
 
     Raises:
-        FetchError: The budget is exceeded.
+        FetchError: The time is over.
         *ERRORS: The data is damaged or ends too early.
     """
     start = file.read(max(map(len, _FORMATS)))
     file.seek(0)
     new = next((new for magic, new in _FORMATS.items() if start.startswith(magic)), None)
     for chunk in iter(lambda: file.read(CHUNK), b"") if new is None else _decode(file, new):
-        budget.spend(len(chunk))
+        budget.seconds_left()
         yield chunk
 
 

@@ -2,11 +2,10 @@
 
 import os
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from halimede.adapters.errors import FetchError
-from halimede.fetch.limits import CHUNK, MAX_MEMBERS, Budget
+from halimede.fetch.limits import CHUNK, MAX_MEMBERS, Budget, too_many_members
 from halimede.fetch.tree import Tree
 
 _IGNORED = ("..", "lost+found")
@@ -17,7 +16,7 @@ _ERRORS = (OSError, RuntimeError)
 
 
 def copy_folder(source: Path, volume: Path, tree: Tree) -> None:
-    """Copy all files under the folder *source*.
+    """Copy the selected files under the folder *source*.
 
     Args:
         source: The folder.
@@ -33,6 +32,7 @@ def copy_folder(source: Path, volume: Path, tree: Tree) -> None:
             tree.write(str(path), _read(source / path, volume, tree.budget))
     except _ERRORS as error:
         raise _cannot_copy(error) from error
+    tree.check_selected()
     if not any(tree.root.iterdir()):
         raise FetchError(f"{source} is empty: check spec.model.storageUri")
 
@@ -53,26 +53,36 @@ def copy_file(source: Path, volume: Path, to: Path, budget: Budget) -> Path:
 
 
 def _walk(root: Path, tree: Tree) -> Iterator[PurePosixPath]:
-    """Yield the paths of the files, and account for the folders.
-
-    One entry more than a model may have is read of each folder: *tree* rejects it.
-    """
+    """Yield the paths of the selected files, and account for the folders."""
     folders = [PurePosixPath()]
     while folders:
         here = folders.pop()
         tree.add_folder(str(here))
-        with os.scandir(root / here) as entries:
-            used = (entry for entry in entries if not entry.name.startswith(_IGNORED))
-            found = sorted(islice(used, MAX_MEMBERS + 1), key=lambda entry: entry.name)
-        for entry in found:
+        for entry in _selected(root, here, tree):
             if not entry.is_dir():
                 yield here / entry.name
             elif entry.is_symlink():
                 raise FetchError(
-                    f"{entry.path} is a link to a directory: replace it with the directory"
+                    f"{entry.path} is a link to a directory: replace it with the directory, or"
+                    f" exclude it: '{here / entry.name}/' in spec.model.supply.exclude"
                 )
             else:
                 folders.append(here / entry.name)
+
+
+def _selected(root: Path, here: PurePosixPath, tree: Tree) -> list[os.DirEntry[str]]:
+    """Return the selected files in a folder, and the folders that may contain some, by name."""
+    found = []
+    with os.scandir(root / here) as entries:
+        for entry in entries:
+            path = str(here / entry.name)
+            if entry.name.startswith(_IGNORED):
+                continue
+            if tree.enters(path) if entry.is_dir() else tree.selects(path):
+                found.append(entry)
+            if len(found) > MAX_MEMBERS:
+                raise too_many_members()
+    return sorted(found, key=lambda entry: entry.name)
 
 
 def _read(path: Path, volume: Path, budget: Budget) -> Iterator[bytes]:

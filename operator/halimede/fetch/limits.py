@@ -13,10 +13,20 @@ up, so that a model within `spec.model.maxSize` stays within the volume's `sizeL
 kubelet compares with the blocks in use."""
 MAX_MEMBERS = 10_000
 """The largest number of files and folders of one model."""
+SPARE = 10
+"""How many times as much as a model may have may be left out of a source: skipping costs time."""
 MAX_BYTES = 10 << 30
 """The default of `spec.model.maxSize`."""
 TIMEOUT_SECONDS = 3600
 """The default of `spec.model.fetchTimeoutSeconds`."""
+
+
+def too_many_members() -> FetchError:
+    """Return the error of a model with more than `MAX_MEMBERS` files and folders."""
+    return FetchError(
+        f"the model has more than {MAX_MEMBERS} files and folders: check that the source"
+        " contains only one model"
+    )
 
 
 @dataclass(slots=True)
@@ -27,6 +37,8 @@ class Budget:
     timeout_seconds: float = TIMEOUT_SECONDS
     _bytes_left: int = field(init=False)
     _members_left: int = field(init=False, default=MAX_MEMBERS)
+    _skipped_bytes: int = field(init=False, default=0)
+    _skipped_members: int = field(init=False, default=0)
     _ends_at: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -62,9 +74,35 @@ class Budget:
         self.spend(BLOCK)
         self._members_left -= 1
         if self._members_left < 0:
+            raise too_many_members()
+
+    def skip_member(self) -> None:
+        """Account for a file or folder of the source that is left out.
+
+        Raises:
+            FetchError: Too many were left out, or the time is over.
+        """
+        self.seconds_left()
+        self._skipped_members += 1
+        if self._skipped_members > SPARE * MAX_MEMBERS:
             raise FetchError(
-                f"the model has more than {MAX_MEMBERS} files and folders: check that the source"
-                " contains only one model"
+                f"the source contains more than {SPARE * MAX_MEMBERS} files and folders that"
+                " spec.model.supply leaves out: let spec.model.storageUri lead to fewer of them"
+            )
+
+    def skip_bytes(self, size: int) -> None:
+        """Account for *size* bytes that are read, but left out.
+
+        Raises:
+            FetchError: Too many were left out, or the time is over.
+        """
+        self.seconds_left()
+        self._skipped_bytes += size
+        if self._skipped_bytes > SPARE * self.max_bytes:
+            raise FetchError(
+                "the files that spec.model.supply leaves out of the archive are larger than"
+                f" {SPARE * self.max_bytes} bytes, {SPARE} times spec.model.maxSize: create the"
+                " archive without them, or raise the field"
             )
 
     def seconds_left(self) -> float:

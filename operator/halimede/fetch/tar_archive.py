@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from halimede.adapters.errors import FetchError
-from halimede.fetch.limits import CHUNK
+from halimede.fetch.limits import CHUNK, Budget
 from halimede.fetch.names import shown
 from halimede.fetch.tree import Tree
 
@@ -17,6 +17,8 @@ MAX_HEADER = 1 << 20
 """The largest pax header or GNU long name: names are far shorter."""
 _RECORD = 512
 _REGULAR, _FOLDER = (b"0", b"\0", b"7"), b"5"
+_WITHOUT_CONTENT = (b"1", b"2", b"3", b"4", b"6")
+"""Links, devices and FIFOs, whatever size they state."""
 _LONG_NAME, _LONG_LINK = b"L", b"K"
 _PAX, _PAX_FOR_ALL = (b"x", b"X"), b"g"
 _SIZE_DIGITS = 19
@@ -44,17 +46,13 @@ class _Extended:
 
 
 def unpack_tar(chunks: Iterator[bytes], tree: Tree) -> None:
-    """Write all files of an archive, and read it to the end.
-
-    Args:
-        chunks: The archive; its producer accounts for the bytes.
-        tree: Where to write.
+    """Write the selected files of an archive, and read it to the end.
 
     Raises:
-        FetchError: A member must not be in a model, or the budget is exceeded.
+        FetchError: One of them must not be in a model, or the budget is exceeded.
         InvalidTarError: The archive is damaged or cut.
     """
-    archive = _Records(chunks)
+    archive = _Records(chunks, tree.budget)
     extended = _Extended()
     while (block := archive.read(_RECORD)).count(0) < _RECORD:
         header = _parse(block)
@@ -63,34 +61,55 @@ def unpack_tar(chunks: Iterator[bytes], tree: Tree) -> None:
         else:
             _unpack_member(archive, header, extended, tree)
             extended = _Extended()
+            archive.start_member()
     archive.read_padding()
 
 
 class _Records:
-    """Reads the archive from chunks of any size."""
+    """Reads the archive from chunks of any size, and accounts for the bytes."""
 
-    def __init__(self, chunks: Iterator[bytes]) -> None:
+    def __init__(self, chunks: Iterator[bytes], budget: Budget) -> None:
         self._chunks = chunks
         self._chunk, self._position = b"", 0
+        self._budget = budget
+        self._spent_on_member = 0
+
+    def start_member(self) -> None:
+        """Begin to count what is spent on the next member."""
+        self._spent_on_member = 0
 
     def read(self, size: int) -> bytes:
         """Return the next *size* bytes."""
-        return b"".join(self._parts(size))
+        return b"".join(self._paid(size))
 
     def content(self, size: int) -> Iterator[bytes]:
-        """Yield the content of a member in parts, and skip its padding."""
-        yield from self._parts(size)
+        """Yield the content of a member in parts, and read its padding."""
+        yield from self._paid(size)
         self.read(-size % _RECORD)
+
+    def skip(self, size: int) -> None:
+        """Read the content of a member that is left out; neither it nor its headers take space."""
+        self._budget.refund(self._spent_on_member)
+        self._budget.skip_bytes(self._spent_on_member)
+        for part in self._parts(size + -size % _RECORD):
+            self._budget.skip_bytes(len(part))
 
     def read_padding(self) -> None:
         """Read to the end of the chunks; nothing but zeros may follow."""
         rest = self._chunk[self._position :]
         while not rest.strip(b"\0"):
+            self._budget.spend(len(rest))
             try:
                 rest = next(self._chunks)
             except StopIteration:
                 return
         raise InvalidTarError("it has data after its end")
+
+    def _paid(self, size: int) -> Iterator[bytes]:
+        for part in self._parts(size):
+            self._budget.spend(len(part))
+            self._spent_on_member += len(part)
+            yield part
 
     def _parts(self, size: int) -> Iterator[bytes]:
         while size:
@@ -188,6 +207,10 @@ def _unpack_member(archive: _Records, header: _Header, extended: _Extended, tree
     size = header.size if extended.size is None else extended.size
     if header.kind == _FOLDER or (header.kind in _REGULAR and name.endswith("/") and not size):
         tree.add_folder(name)
+        if not tree.selection.unlimited:
+            archive.skip(0)
+    elif header.kind in (*_REGULAR, *_WITHOUT_CONTENT) and not tree.selects(name):
+        archive.skip(size if header.kind in _REGULAR else 0)
     elif header.kind in _REGULAR:
         tree.write(name, archive.content(size))
     else:

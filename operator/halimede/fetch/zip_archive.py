@@ -57,10 +57,10 @@ class _Bounded:
 
 
 def unpack_zip(archive: Path, tree: Tree) -> None:
-    """Write all files of an archive.
+    """Write the selected files of an archive.
 
     Raises:
-        FetchError: A member must not be in a model, or the budget is exceeded.
+        FetchError: One of them must not be in a model, or the budget is exceeded.
         *ERRORS: The archive is damaged.
     """
     with (
@@ -76,12 +76,15 @@ def _unpack_member(unzipped: zipfile.ZipFile, member: zipfile.ZipInfo, tree: Tre
     # the first zero byte, the original does not.
     name = member.orig_filename.replace("\\", "/")
     kind = stat.S_IFMT(member.external_attr >> 16)
+    is_folder = name.endswith("/") or kind == stat.S_IFDIR
+    if not is_folder and not tree.selects(name):
+        return
     if kind not in _KINDS:
         raise FetchError(
             f"the archive contains {shown(name)}, which is not a regular file: replace links by"
             " what they lead to"
         )
-    if name.endswith("/") or kind == stat.S_IFDIR:
+    if is_folder:
         tree.add_folder(name)
         return
     if member.flag_bits & _ENCRYPTED:

@@ -125,3 +125,20 @@ def test_native_code_is_an_option(run: Run, tmp_path: Path, to: Path) -> None:
     assert (status, "spec.model.allowNativeCode" in message) == (1, True)
     assert not to.exists()
     assert run(tmp_path / "source", "--allow-native-code")[0] == 0
+
+
+def test_the_choice_of_files_is_an_option(run: Run, tmp_path: Path, to: Path) -> None:
+    """The pod gets these arguments from spec.model.supply."""
+    (tmp_path / "source").mkdir()
+    for name in ("-a.onnx", "b.onnx", "c.pkl", "d.txt"):
+        (tmp_path / "source" / name).write_text("x")
+    status, message = run(tmp_path / "source")
+    assert (status, "'c.pkl' is loaded by pickle" in message) == (1, True)
+    chosen = ("--include=-*", "--include=*.pkl", "--include=*.txt", "--exclude=d*")
+    status, message = run(tmp_path / "source", *chosen, "--allow-format=onnx")
+    assert (status, "spec.model.supply.allowedFormats" in message) == (1, True)
+    assert not to.exists()
+    assert (
+        run(tmp_path / "source", *chosen, "--allow-format=onnx", "--allow-format=pickle")[0] == 0
+    )
+    assert {path.name for path in (to / "1").iterdir()} == {"-a.onnx", "c.pkl"}
