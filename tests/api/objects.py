@@ -24,6 +24,11 @@ BY_GATEWAY: Manifest = {
         "name": "digits",
         "storageUri": "https://models.example.com/digits.onnx",
         "sha256": "ab" * 32,
+        "supply": {
+            "include": ["*.onnx", "data/"],
+            "exclude": ["*_old.onnx"],
+            "allowedFormats": ["onnx", "txt"],
+        },
         "maxSize": "2Gi",
         "fetchTimeoutSeconds": 600,
         "allowNativeCode": True,

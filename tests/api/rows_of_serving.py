@@ -100,6 +100,36 @@ ROWS = {
         uri("pvc://models/..hidden"),
         uri("pvc://models/a/../.."),
     ),
+    "an absolute pattern to include": row(
+        "spec.model.supply.include",
+        "include is compared with paths below the source's root",
+        changed(BY_SERVICE, model__supply={"include": ["onnx/*", ".hidden"]}),
+        changed(BY_SERVICE, model__supply={"include": ["*.json", "/onnx/*"]}),
+    ),
+    "a pattern to exclude from the folder where it is": row(
+        "spec.model.supply.exclude",
+        "exclude is compared with paths below the source's root",
+        changed(BY_SERVICE, model__supply={"exclude": ["training/"]}),
+        changed(BY_SERVICE, model__supply={"exclude": ["./training/"]}),
+    ),
+    "a format that pickle loads": row(
+        "spec.model.supply.allowedFormats",
+        "or add pickle to allowedFormats if you trust the model like an image",
+        changed(BY_SERVICE, model__supply={"allowedFormats": ["Pickle", "pkl", "py"]}),
+        changed(BY_SERVICE, model__supply={"allowedFormats": ["PKL", "py"]}),
+    ),
+    "a pattern with a line break": row(
+        "spec.model.supply.exclude[0]",
+        "should match",
+        changed(BY_SERVICE, model__supply={"exclude": ["a b/größe*"]}),
+        changed(BY_SERVICE, model__supply={"exclude": ["a\nb"]}),
+    ),
+    "a format with its dot": row(
+        "spec.model.supply.allowedFormats[0]",
+        "should match",
+        changed(BY_SERVICE, model__supply={"allowedFormats": ["tar.gz", "LICENSE"]}),
+        changed(BY_SERVICE, model__supply={"allowedFormats": [".onnx"]}),
+    ),
     "credentials for a volume": row(
         "spec.model.secretName",
         "remove it",

@@ -1,5 +1,6 @@
 """Every bound in the schema, on a real API server: values beyond it are rejected by path."""
 
+import re
 from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
@@ -44,7 +45,7 @@ BAD: dict[str, Any] = {
     "maximum": lambda most, _: most + 1,
     "minLength": lambda _, __: "",
     "maxLength": lambda most, _: "a" * (most + 1),
-    "pattern": lambda _, __: "Oh no!",
+    "pattern": lambda pattern, _: "Oh\nno!" if re.search(pattern, "Oh no!") else "Oh no!",
     "enum": lambda _, __: "Odd",
     "minItems": lambda _, __: [],
     "maxItems": lambda most, schema: [sample(schema["items"], n) for n in range(most + 1)],

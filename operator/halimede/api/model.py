@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 from halimede.api.base import ApiModel
 from halimede.api.quantity import Quantity
 from halimede.api.rules import LIST_SET, list_map, rule, rules
+from halimede.api.supply import Supply
 
 
 class DataType(StrEnum):
@@ -171,8 +172,10 @@ class Model(ApiModel):
     """Where the files are: `configMap://NAME`, `pvc://CLAIM/PATH` or `https://HOST/FILE`."""
     sha256: Annotated[str | None, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)] = None
     """Digest of the files, verified before anything is unpacked or served. Of a file it is the
-    SHA-256, also of an archive; of a folder it is that of the output of `sha256sum` for its files,
-    sorted by name."""
+    SHA-256, also of an archive; of a folder it is that of the output of `sha256sum` for its files
+    that `supply` selects, sorted by name."""
+    supply: Supply | None = None
+    """Which files of the source become the model; absent: all, but none that pickle loads."""
     max_size: Annotated[Quantity, Field(json_schema_extra={"maxLength": 32})] = "10Gi"
     """Largest size of the files. An archive and what is unpacked from it count together, and each
     file and folder counts 4 KiB more. It is also the `sizeLimit` of the pod's volumes `model` and

@@ -8,6 +8,7 @@ from halimede.api.quantity import Quantity, parse_quantity
 from halimede.api.runtime import Gpu
 from halimede.api.source import Inputs, Scheme, Source, parse_source
 from halimede.api.spec import ModelDeploymentSpec
+from halimede.api.supply import Supply
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.render import names
 from halimede.render.arguments import ADMIN_KEY, triton_arguments
@@ -156,7 +157,28 @@ def _fetch_args(spec: ModelDeploymentSpec, model: str, source: Source) -> list[s
         args += ["--volume", "/source"]
     if spec.model.allow_native_code:
         args += ["--allow-native-code"]
+    args += _supply_args(spec.model.supply)
     return args if spec.model.sha256 is None else [*args, "--sha256", spec.model.sha256]
+
+
+def _supply_args(supply: Supply | None) -> list[str]:
+    """Return the arguments for the choice of files.
+
+    Each is one word, because a value may begin with `-`. The kubelet replaces `$(NAME)` in
+    arguments by variables, and `$$` by `$`.
+    """
+    if supply is None:
+        return []
+    lists = {
+        "--include": supply.include,
+        "--exclude": supply.exclude,
+        "--allow-format": supply.allowed_formats,
+    }
+    return [
+        f"{name}={value.replace('$', '$$')}"
+        for name, values in lists.items()
+        for value in values or ()
+    ]
 
 
 def _source_volume(source: Source, inputs: Inputs) -> Manifest | None:

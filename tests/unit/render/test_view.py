@@ -29,6 +29,16 @@ def pod(**model: Any) -> dict[str, Any]:
         ({"allowNativeCode": True}, [*LIMITS, "--allow-native-code"]),
         ({"storageUri": "pvc://models/digits"}, [*LIMITS, "--volume", "/source"]),
         ({"sha256": "ab" * 32}, [*LIMITS, "--sha256", "ab" * 32]),
+        ({"supply": {}}, LIMITS),
+        (
+            {"supply": {"include": ["*.onnx", "-a b"], "exclude": ["old/"]}},
+            [*LIMITS, "--include=*.onnx", "--include=-a b", "--exclude=old/"],
+        ),
+        (
+            {"supply": {"allowedFormats": ["onnx", "pickle"]}},
+            [*LIMITS, "--allow-format=onnx", "--allow-format=pickle"],
+        ),
+        ({"supply": {"include": ["$(HOME)/$"]}}, [*LIMITS, "--include=$$(HOME)/$$"]),
     ],
 )
 def test_the_fetcher_gets_the_limits(model: dict[str, Any], arguments: list[str]) -> None:

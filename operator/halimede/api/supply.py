@@ -1,0 +1,81 @@
+"""`spec.model.supply`: which files of a source become the model."""
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+from halimede.api.base import ApiModel
+from halimede.api.formats import PICKLE, PICKLE_FORMATS
+from halimede.api.rules import LIST_SET, rule, rules
+
+_MAX_ITEMS = 64
+
+
+def _compared_with_paths(field: str) -> dict[str, str]:
+    """Return the rule that the patterns of *field* can match a path below a source's root."""
+    return rule(
+        f"!has(self.{field}) || self.{field}.all("
+        "pattern, !pattern.startsWith('/') && !pattern.startsWith('./'))",
+        f"{field} is compared with paths below the source's root, such as onnx/model.onnx: remove"
+        " / and ./ from the beginning of its patterns",
+        f".{field}",
+    )
+
+
+_Patterns = tuple[
+    # Names with control characters or backslashes are rejected, so a pattern cannot match them.
+    Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f\\]+$")], ...
+]
+
+
+class Supply(ApiModel):
+    """Which files of the source become the model."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            _compared_with_paths("include"),
+            _compared_with_paths("exclude"),
+            rule(
+                "!has(self.allowedFormats)"
+                f" || self.allowedFormats.exists(format, format.lowerAscii() == '{PICKLE}')"
+                " || !self.allowedFormats.exists("
+                f"format, format.lowerAscii() in {list(PICKLE_FORMATS)})",
+                f"files in the formats {', '.join(PICKLE_FORMATS)} execute code when they are"
+                f" loaded: convert the model to another format, or add {PICKLE} to allowedFormats"
+                " if you trust the model like an image",
+                ".allowedFormats",
+            ),
+        )
+    )
+
+    include: Annotated[
+        _Patterns | None, Field(min_length=1, max_length=_MAX_ITEMS, json_schema_extra=LIST_SET)
+    ] = None
+    """Patterns of the files that become the model; absent: all files. A pattern is compared with
+    the whole path of a file below the root of the folder or archive. `*` matches any text, also
+    `/`; `?` and `[…]` match one character; a pattern that ends in `/` matches all files in that
+    folder. A single file that is no archive must match as well: it is the only file of its
+    source."""
+    exclude: Annotated[
+        _Patterns | None, Field(min_length=1, max_length=_MAX_ITEMS, json_schema_extra=LIST_SET)
+    ] = None
+    """Patterns of files to leave out of those that `include` selects."""
+    allowed_formats: Annotated[
+        tuple[
+            Annotated[
+                str,
+                Field(
+                    min_length=1,
+                    max_length=64,
+                    pattern=r"^[^./\x00-\x1f\x7f\\][^/\x00-\x1f\x7f\\]*$",
+                ),
+            ],
+            ...,
+        ]
+        | None,
+        Field(min_length=1, max_length=_MAX_ITEMS, json_schema_extra=LIST_SET),
+    ] = None
+    """Formats that the selected files may have: suffixes of their names without the dot, such as
+    `onnx`, in upper or lower case, or whole names of files without a suffix. Absent: all except
+    those that pickle loads, which execute code: `pkl`, `pickle`, `joblib`, `dill`, `pth`, `ckpt`.
+    The word `pickle` stands for all of these. Only names are checked."""
