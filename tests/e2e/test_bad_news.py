@@ -6,6 +6,7 @@ import pytest
 
 from halimede.api.conditions import ConditionType
 from halimede.api.reasons import Reason
+from harness import manifests
 from tests.e2e.user import User, condition, ready
 
 
@@ -46,6 +47,20 @@ def test_a_wrong_digest_is_named_with_its_field(served: User) -> None:
     available = condition(seen, ConditionType.AVAILABLE)
     assert available is not None
     assert available.status == "True"
+
+
+def test_a_pickle_is_named_until_it_is_left_out(user: User) -> None:
+    """Given a pickle among the files, then Ready names it until it is excluded."""
+    config_map = manifests.config_map(user.versions["v1"])
+    config_map["metadata"]["namespace"] = user.namespace
+    user.apply(config_map | {"data": {"old.pkl": "x"}})
+    user.asks_for("v1")
+    user.sees(
+        "the pickle in Ready's message",
+        lambda seen: "'old.pkl' is loaded by pickle" in ready(seen).message,
+    )
+    user.asks_for("v1", model__supply={"include": ["*", "$(HOME)"], "exclude": ["*.pkl"]})
+    user.sees("v1 Ready", lambda seen: seen.ready)
 
 
 def test_a_malformed_config_is_rejected_with_its_line(served: User) -> None:

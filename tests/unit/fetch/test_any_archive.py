@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from halimede.adapters.errors import FetchError
 from halimede.fetch.command import fetch
+from halimede.fetch.selection import EVERYTHING, Selection
 from tests.unit.fetch.archives import END, PACKERS, member, packed_zip, pax
 
 MAX_BYTES = 100_000
@@ -70,6 +71,11 @@ def spoil(content: bytes, place: int, byte: int, cut: int) -> bytes:
     return changed[: max(0, len(changed) - cut)]
 
 
+SELECTIONS = st.builds(
+    Selection,
+    include=st.lists(st.sampled_from(["*.py", "a/", "*/*", "1"])).map(tuple),
+    exclude=st.lists(st.sampled_from(["model*", "a/*", "*/model.py"])).map(tuple),
+)
 SPOILED = st.builds(
     spoil,
     st.one_of(PACKED, ZIPS),
@@ -83,8 +89,11 @@ SPOILED = st.builds(
 @given(
     content=st.one_of(PACKED, ZIPS, SPOILED, st.binary(max_size=2000)),
     name=st.sampled_from([*PACKERS, "m.zip"]),
+    selection=st.one_of(st.just(EVERYTHING), SELECTIONS),
 )
-def test_an_archive_is_published_within_the_limits_or_rejected(content: bytes, name: str) -> None:
+def test_an_archive_is_published_within_the_limits_or_rejected(
+    content: bytes, name: str, selection: Selection
+) -> None:
     """No other error, no byte more than allowed, and nothing outside of the model's folder."""
     here = Path(tempfile.mkdtemp())
     try:
@@ -92,7 +101,7 @@ def test_an_archive_is_published_within_the_limits_or_rejected(content: bytes, n
         (here / name).write_bytes(content)
         rejection = ""
         try:
-            fetch(str(here / name), to, max_bytes=MAX_BYTES)
+            fetch(str(here / name), to, max_bytes=MAX_BYTES, selection=selection)
         except FetchError as error:
             rejection = str(error)
         assert bool(rejection) != to.exists()

@@ -1,11 +1,16 @@
 """The values of the pod template that come from the limits of a model's files."""
 
+from argparse import ArgumentParser
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from halimede.fetch.command import add_arguments
 from halimede.render.platform import Platform
 from halimede.render.revision import render_revision
+from localcluster.node.environment import expand
 from tests.unit.render.resources import INPUTS, digits
 
 PLATFORM = Platform(halimede_image="registry.example/halimede:0.1.0")
@@ -71,3 +76,18 @@ def test_pods_have_the_account_of_the_spec_and_no_token() -> None:
     added = {"serviceAccountName": "models"}
     assert named == template | {"spec": template["spec"] | added}
     assert named["spec"]["automountServiceAccountToken"] is False
+
+
+PATTERN = st.text(st.characters(exclude_characters="\\", exclude_categories=["C"]), min_size=1)
+
+
+@given(st.lists(PATTERN, unique=True, min_size=1), st.lists(PATTERN, unique=True, min_size=1))
+def test_patterns_reach_the_fetcher_unchanged(include: list[str], exclude: list[str]) -> None:
+    """Given any patterns, neither the kubelet nor the parser of arguments changes them."""
+    supply = {"include": include, "exclude": exclude, "allowedFormats": ["$$"]}
+    (fetcher,) = pod(storageUri="configMap://digits", supply=supply)["initContainers"]
+    words = [expand(word, {"HOME": "/"}) for word in fetcher["args"]]
+    parser = ArgumentParser()
+    add_arguments(parser)
+    parsed = parser.parse_args(words[1:])
+    assert (parsed.include, parsed.exclude, parsed.allow_format) == (include, exclude, ["$$"])
