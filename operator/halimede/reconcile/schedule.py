@@ -26,8 +26,8 @@ class Schedule:
         """Create an empty schedule for a number of workers.
 
         The priorities below the first one may have four fifths of them, and a namespace half.
-        While there is a rollout, what is not rolled out may have a quarter, and a namespace half
-        of that.
+        While there is a rollout, what is not rolled out may have a quarter, and a namespace a
+        quarter of that.
         """
         self._workers = workers
         self._waiting: dict[Key, Priority] = {}
@@ -98,7 +98,7 @@ class Schedule:
         """
         if priority > Priority.ROLLOUT and self._rollouts:
             beside_rollouts = max(1, self._workers // 4)
-            return beside_rollouts, max(1, beside_rollouts // 2)
+            return beside_rollouts, max(1, beside_rollouts // 4)
         kept = 0 if priority is Priority.TRAFFIC else self._workers // 5
         return self._workers - kept, max(1, self._workers // 2)
 
