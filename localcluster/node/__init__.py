@@ -14,8 +14,9 @@ root over the cluster's own namespaces unless it drops `ALL`.
 
 Rejected, with the reason in the container's waiting message: gRPC probes, postStart hooks,
 sidecars, block devices, a shared process namespace, volumes other than configMap, secret,
-downwardAPI, projected, emptyDir, hostPath and claims of hostPath or local volumes. Ignored:
-changes of ConfigMaps and Secrets while a pod runs, resources, runtime classes, ephemeral
-containers. `kubectl logs` works; exec, attach, cp and port-forward do not. An agent adopts no
-pods: they end with the agent that started them, and the next agent starts them again.
+downwardAPI, projected, emptyDir, hostPath and claims of hostPath or local volumes. A container
+that restarts finds the present content of volumes of ConfigMaps and Secrets; other changes of them
+while a pod runs are ignored, and so are resources, runtime classes, ephemeral containers. `kubectl
+logs` works; exec, attach, cp and port-forward do not. An agent adopts no pods: they end with the
+agent that started them, and the next agent starts them again.
 """

@@ -69,6 +69,8 @@ class ContainerRunner:
             back_off = back_off.after_end(pod.node.clock())
             if back_off.delay:
                 await self._wait_after_crash(back_off.delay, pod)
+            # As the kubelet does: a container may have ended because a Secret is missing.
+            await pod.volumes.refresh(pod.node.clock())
             if not pod.stop.asked:
                 # A restart is reported together with its first state.
                 self.state = replace(self.state, restarts=self.state.restarts + 1)

@@ -60,7 +60,10 @@ PROJECTED = ("configMap", "secret", "downwardAPI", "projected")
 
 
 def write_files(folder: Path, projection: Projection) -> None:
-    """Write the files below `folder`; replace each existing one atomically."""
+    """Write the files below `folder`; replace each existing one atomically, and remove others."""
+    for present in folder.rglob("*"):
+        if present.is_file() and str(present.relative_to(folder)) not in projection.files:
+            present.unlink()
     for path, file in projection.files.items():
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)

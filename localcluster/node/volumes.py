@@ -1,6 +1,7 @@
 """A pod's volumes: made on the node, then bound into its containers."""
 
 import asyncio
+import contextlib
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -56,6 +57,13 @@ class Volumes:
                 name, why = volume["name"], error or "timed out"
                 message = f'MountVolume.SetUp failed for volume "{name}" : {why}'
                 raise VolumeError(message) from error
+
+    async def refresh(self, now: float) -> None:
+        """Bring files of ConfigMaps and Secrets up to date; keep those that cannot be read."""
+        for volume in self._pod["spec"].get("volumes", []):
+            if "configMap" in volume or "secret" in volume:
+                with contextlib.suppress(ConfigurationError, *UNREACHABLE):
+                    await self._project(volume, self._sources[volume["name"]], now)
 
     def mounts(self, container: Json, values: Mapping[str, str]) -> list[Step]:
         """Return the steps that bind a container's volume mounts, outer ones first."""

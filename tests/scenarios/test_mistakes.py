@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from halimede.api.base import Manifest
+from halimede.api.exit_codes import NO_SECRET
 from halimede.judge.query_policy import CustomQueryScope, QueryPolicy
 from halimede.plan.planner import AFTER_WRITES_SECONDS
 from halimede.plan.renderer import Renderer
@@ -30,6 +31,14 @@ def first(change: Any = None, **behaviour: Any) -> FakeCluster:
 def waiting(reason: str, message: str) -> Manifest:
     """Return the status of a waiting container."""
     return {"name": "fetch", "state": {"waiting": {"reason": reason, "message": message}}}
+
+
+def without_secret() -> Manifest:
+    """Return the status of a fetcher that has found no Secret."""
+    message = "the Secret named by spec.model.secretName does not exist or is empty: create it"
+    terminated = {"exitCode": NO_SECRET, "reason": "Error", "message": message}
+    state = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}}
+    return {"name": "fetch", "state": state, "lastState": {"terminated": terminated}}
 
 
 def malformed(spec: Manifest) -> None:
@@ -156,21 +165,29 @@ def test_missing_config_map() -> None:
 def test_missing_secret() -> None:
     """Given missing credentials, the status has the field, the Secret and a command."""
     cluster = first(
+        lambda spec: spec["model"].update(secretName="models"), container=without_secret()
+    )
+    assert cluster.condition("Ready") == ("False", "MissingSecret")
+    assert (
+        "spec.model.secretName: the Secret models does not exist or is empty. Create it: kubectl"
+        " --namespace ml create secret generic models" in cluster.message("Ready")
+    )
+    assert cluster.reasons == ["MissingSecret"]
+
+
+def test_missing_secret_of_a_revision_that_an_earlier_operator_rendered() -> None:
+    """Given a fetcher that has the keys in its environment, the status says the same."""
+    cluster = first(
         lambda spec: spec["model"].update(secretName="models"),
         container=waiting("CreateContainerConfigError", 'secret "models" not found'),
     )
     assert cluster.condition("Ready") == ("False", "MissingSecret")
-    message = cluster.message("Ready")
-    assert "spec.model.secretName" in message
-    assert "kubectl --namespace ml create secret generic models" in message
-    assert cluster.reasons == ["MissingSecret"]
+    assert "spec.model.secretName: the Secret models does not" in cluster.message("Ready")
 
 
 def test_secret_that_comes_later() -> None:
     """Given a Secret that is created later, the revision serves."""
-    behaviour = Behaviour(
-        container=waiting("CreateContainerConfigError", 'secret "models" not found')
-    )
+    behaviour = Behaviour(container=without_secret())
     cluster = FakeCluster()
     cluster.behaviours[SPEC["model"]["storageUri"]] = behaviour
     cluster.run(60)

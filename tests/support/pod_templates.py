@@ -180,6 +180,14 @@ REJECTED: dict[str, tuple[Manifest, str]] = {
     ),
     "another configuration": (volume("config", configMap={"name": "a"}), "spec.volumes[0]"),
     "another source": (volume("source", emptyDir={}), "spec.volumes[0]"),
+    "other credentials": (
+        volume("source-credentials", emptyDir={}),
+        "spec.volumes[0]",
+    ),
+    "the credentials": (
+        triton(volumeMounts=[{"name": "source-credentials", "mountPath": "/credentials"}]),
+        "spec.containers[0].volumeMounts[0].name",
+    ),
     "another folder of the model": (
         volume("model", persistentVolumeClaim={"claimName": "a", "readOnly": True}),
         "spec.volumes[0]",

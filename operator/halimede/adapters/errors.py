@@ -75,6 +75,10 @@ class FetchError(OperatorError):
     """The model could not be fetched; the message has the reason and what to do."""
 
 
+class MissingSecretError(FetchError):
+    """The Secret with the credentials does not exist or is empty; it may be created later."""
+
+
 class TransientFetchError(FetchError):
     """Another attempt may succeed.
 

@@ -1,4 +1,6 @@
 """Exit codes of the fetcher, which the operator reads in the status of pods."""
 
+NO_SECRET = 66
+"""The Secret with the credentials does not exist or is empty. `EX_NOINPUT` of sysexits.h."""
 TRY_AGAIN = 75
 """Another attempt may succeed: the server is busy, slow or away. `EX_TEMPFAIL` of sysexits.h."""

@@ -6,8 +6,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from halimede.adapters.errors import FetchError, TransientFetchError
-from halimede.api.exit_codes import TRY_AGAIN
+from halimede.adapters.errors import FetchError, MissingSecretError, TransientFetchError
+from halimede.api.exit_codes import NO_SECRET, TRY_AGAIN
 from halimede.fetch import digest, folder, names
 from halimede.fetch.archive import unpack
 from halimede.fetch.credentials import NO_CREDENTIALS, Credentials
@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--source", required=True, help="https:// address, or mounted file or directory")
     add("--to", required=True, type=Path, help="directory of the model in the model repository")
     add("--config", type=Path, help="config.pbtxt to add to the files")
+    add("--credentials", type=Path, help="directory of a mounted Secret with credentials")
     add("--sha256", help="required digest of the files")
     add("--volume", type=Path, help="directory that links in a mounted source may lead to")
     add("--allow-native-code", action="store_true", help="accept shared libraries")
@@ -63,7 +64,7 @@ def main(arguments: argparse.Namespace) -> int:
             arguments.to,
             config=arguments.config,
             sha256=arguments.sha256,
-            credentials=Credentials.from_env(),
+            credentials=_credentials(arguments.credentials),
             max_bytes=arguments.max_bytes,
             timeout_seconds=arguments.timeout_seconds,
             volume=arguments.volume,
@@ -73,6 +74,8 @@ def main(arguments: argparse.Namespace) -> int:
         )
     except TransientFetchError as error:
         status, message = TRY_AGAIN, str(error)
+    except MissingSecretError as error:
+        status, message = NO_SECRET, str(error)
     except FetchError as error:
         message = str(error)
     except OSError as error:
@@ -154,6 +157,10 @@ def fetch(
     finally:
         shutil.rmtree(stage, ignore_errors=True)
     return actual
+
+
+def _credentials(folder: Path | None) -> Credentials:
+    return NO_CREDENTIALS if folder is None else Credentials.from_folder(folder)
 
 
 def _prepare(stage: Path, config: Path | None, budget: Budget) -> None:

@@ -1,13 +1,16 @@
-"""The credentials with which a source is fetched, from the environment."""
+"""The credentials with which a source is fetched, from the files of a mounted Secret."""
 
-import os
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Self
 
-from halimede.adapters.errors import FetchError
+from halimede.adapters.errors import FetchError, MissingSecretError
 
-PREFIX = "HALIMEDE_FETCH_"
+KEYS = ("token", "username", "password", "ca.crt")
+"""The keys of the Secret that are read, in upper or lower case."""
+_KUBELETS = ".."
+"""Prefix of what the kubelet adds to a volume. No key of a Secret has it."""
 _WHERE = "the Secret named by spec.model.secretName"
 
 
@@ -16,28 +19,29 @@ class Credentials:
     """Credentials for `https://` model sources. Their content is never part of a message."""
 
     token: str | None = field(default=None, repr=False)
-    """HALIMEDE_FETCH_TOKEN: sent as a bearer token."""
+    """`token`: sent as a bearer token."""
     username: str | None = field(default=None, repr=False)
-    """HALIMEDE_FETCH_USERNAME: with the password, sent as basic authentication."""
+    """`username`: with the password, sent as basic authentication."""
     password: str | None = field(default=None, repr=False)
-    """HALIMEDE_FETCH_PASSWORD."""
+    """`password`."""
     ca: str | None = field(default=None, repr=False)
-    """HALIMEDE_FETCH_CA.CRT: certificates to trust besides the system's, as PEM text."""
+    """`ca.crt`: certificates to trust besides the system's, as PEM text."""
 
     @classmethod
-    def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
-        """Read the credentials from *env*; absent and empty are the same.
+    def from_folder(cls, folder: Path) -> Self:
+        """Read the credentials from a mounted Secret, with a file for each key.
 
-        The pod gets a Secret's keys with a prefix, in upper or lower case as in the Secret. The
-        line break at the end of a file from which a Secret was created is no part of a credential.
+        An absent and an empty key are the same. The line break at the end of a file from which a
+        Secret was created is no part of a credential.
 
         Raises:
-            FetchError: They cannot be sent, or contradict each other.
+            MissingSecretError: There are no keys at all.
+            FetchError: The credentials cannot be read or sent, or contradict each other.
         """
-        variables = {name.upper(): value for name, value in env.items()}
+        files = _find_files(folder)
+        texts = {key: _read(key, files.get(key)) for key in KEYS}
         token, username, password = (
-            _line(name, variables.get(f"{PREFIX}{name.upper()}", ""))
-            for name in ("token", "username", "password")
+            _line(key, texts[key]) for key in ("token", "username", "password")
         )
         if token and (username or password):
             raise FetchError(
@@ -48,12 +52,61 @@ class Credentials:
             raise FetchError(
                 f"{_WHERE} contains {given} but no {missing}: add it, or remove {given}"
             )
-        ca = variables.get(f"{PREFIX}CA.CRT") or None
-        return cls(token=token, username=username, password=password, ca=ca)
+        return cls(token=token, username=username, password=password, ca=texts["ca.crt"] or None)
 
 
 NO_CREDENTIALS = Credentials()
 """No credentials at all."""
+
+
+def _find_files(folder: Path) -> dict[str, Path]:
+    """Return the files of a mounted Secret, by the key in lower case."""
+    names = tuple(_names(folder))
+    if not names:
+        raise MissingSecretError(f"{_WHERE} does not exist or is empty: create it")
+    files: dict[str, Path] = {}
+    for name in sorted(names):
+        key = name.lower()
+        if key in KEYS and key in files:
+            raise FetchError(
+                f"{_WHERE} contains both {files[key].name} and {name}: remove one of them"
+            )
+        files[key] = folder / name
+    return files
+
+
+def _names(folder: Path) -> Iterator[str]:
+    try:
+        for file in folder.iterdir():
+            if not file.name.startswith(_KUBELETS):
+                yield file.name
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise FetchError(_unreadable(_WHERE, error)) from None
+
+
+def _read(key: str, file: Path | None) -> str:
+    if file is None:
+        return ""
+    what = f"the key {key} of {_WHERE}"
+    try:
+        return file.read_bytes().decode("utf-8")
+    except OSError as error:
+        raise FetchError(_unreadable(what, error)) from None
+    except UnicodeDecodeError:
+        # The error would contain the bytes.
+        raise FetchError(f"{what} must be text in UTF-8: correct it") from None
+
+
+def _unreadable(what: str, error: OSError) -> str:
+    reason = error.strerror or type(error).__name__
+    remedy = (
+        "set fsGroup in spec.podTemplate.spec.securityContext"
+        if isinstance(error, PermissionError)
+        else "delete the pod, so that the volume is mounted again"
+    )
+    return f"{what} cannot be read: {reason}; {remedy}"
 
 
 def _line(name: str, value: str) -> str | None:

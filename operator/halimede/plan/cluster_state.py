@@ -111,10 +111,11 @@ def with_remedy(md: ModelDeployment, found: PodProblem) -> str:
                 f"spec.serviceAccountName: {found.message}. Create it: kubectl --namespace"
                 f" {namespace} create serviceaccount {account}"
             )
-        case NotReadyReason.MISSING_SECRET if secret is not None and secret in found.message:
+        case NotReadyReason.MISSING_SECRET if secret and _no_secret(secret, found.message):
             return (
-                f"spec.model.secretName: {found.message}. Create it: kubectl --namespace"
-                f" {namespace} create secret generic {secret} --from-literal=token=…"
+                f"spec.model.secretName: the Secret {secret} does not exist or is empty. Create"
+                f" it: kubectl --namespace {namespace} create secret generic {secret}"
+                " --from-literal=token=…"
             )
         case NotReadyReason.MISSING_SECRET | NotReadyReason.MISSING_CONFIG_MAP:
             return f"spec.podTemplate refers to an object that does not exist: {found.message}"
@@ -127,6 +128,15 @@ def with_remedy(md: ModelDeployment, found: PodProblem) -> str:
 def _no_account(name: str) -> str:
     """Return what the admission plugin ServiceAccount says if there is no such account."""
     return f'serviceaccount "{name}" not found'
+
+
+def _no_secret(name: str, message: str) -> bool:
+    """Whether a message says that the Secret of the model is missing.
+
+    It is the fetcher's, or the kubelet's if an earlier operator rendered the revision: the fetcher
+    of such a revision has the keys in its environment.
+    """
+    return "spec.model.secretName" in message or f'secret "{name}" not found' in message
 
 
 def revision_of(manifest: Manifest) -> RevisionHash | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from halimede.api.base import Manifest
-from halimede.api.exit_codes import TRY_AGAIN
+from halimede.api.exit_codes import NO_SECRET, TRY_AGAIN
 from halimede.api.reasons import NotReadyReason
 
 _WAITING = {
@@ -42,6 +42,8 @@ ENDED = frozenset({"Succeeded", "Failed"})
 node. Their ReplicaSet replaces them, and their containers do not restart."""
 FETCHER = "fetch"
 """The init container that fetches the model's files."""
+_AWAITED = {NO_SECRET: NotReadyReason.MISSING_SECRET, TRY_AGAIN: NotReadyReason.FETCHING}
+"""Exit codes of the fetcher that say nothing about the revision, and the causes they show."""
 MESSAGE_LENGTH = 400
 """Number of characters of a message that are kept: its end, which has the cause of the exit."""
 
@@ -96,12 +98,12 @@ def restarts(pod: Manifest) -> int:
     """Return the highest restart count of the containers that may still fail.
 
     An init container that has succeeded is not counted, nor is a fetcher whose server is busy or
-    unavailable: that says nothing about the revision.
+    unavailable, or whose Secret is missing: that says nothing about the revision.
     """
     status = pod.get("status") or {}
     initial = (one for one in status.get("initContainerStatuses") or () if not _succeeded(one))
     both = (*initial, *(status.get("containerStatuses") or ()))
-    counts = (int(one.get("restartCount", 0)) for one in both if not _awaits_server(one))
+    counts = (int(one.get("restartCount", 0)) for one in both if _awaited(one) is None)
     return max(counts, default=0)
 
 
@@ -125,7 +127,7 @@ def _diagnose_container(container: Manifest) -> PodProblem | None:
     terminated = _last_termination(container)
     # A container that crashes repeatedly is running for a while between two crashes.
     if terminated and terminated.get("exitCode") and not container.get("ready"):
-        cause = NotReadyReason.FETCHING if _awaits_server(container) else NotReadyReason.CRASH_LOOP
+        cause = _awaited(container) or NotReadyReason.CRASH_LOOP
         message = _termination_message(terminated)
     return PodProblem(cause, _short(message)) if cause else None
 
@@ -135,10 +137,12 @@ def _succeeded(container: Manifest) -> bool:
     return terminated.get("exitCode") == 0
 
 
-def _awaits_server(container: Manifest) -> bool:
-    """Whether this is the fetcher, and its last attempt failed for a cause that may pass."""
+def _awaited(container: Manifest) -> NotReadyReason | None:
+    """Return the cause for which the fetcher will try again; None: this is not such a fetcher."""
     terminated = _last_termination(container) or {}
-    return container.get("name") == FETCHER and terminated.get("exitCode") == TRY_AGAIN
+    return (
+        _AWAITED.get(terminated.get("exitCode", 0)) if container.get("name") == FETCHER else None
+    )
 
 
 def _last_termination(container: Manifest) -> Manifest | None:

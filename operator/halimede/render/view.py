@@ -19,8 +19,8 @@ STARTUP_PERIOD_SECONDS = 2
 """Models that load fast should serve soon, and a refused connection costs almost nothing."""
 KILL_MARGIN_SECONDS = 10
 """Between the end of Triton's own exit timeout and the kubelet's kill."""
-CREDENTIALS_PREFIX = "HALIMEDE_FETCH_"
-"""Prefix of each key of `model.secretName` in the environment of the fetcher."""
+CREDENTIALS_FOLDER = "/var/run/secrets/halimede.dev/model"
+"""Where the fetcher finds the keys of `model.secretName` as files."""
 COPIED = "source."
 """Prefix of each file of a `configMap://` source in the revision's own ConfigMap."""
 _MEBIBYTES_PER_PYTHON_INSTANCE = 80
@@ -54,7 +54,8 @@ class PodView:
     fetch_resources: Manifest
     """The server's own without GPUs: requests of init containers and containers do not add up."""
     credentials: str | None
-    credentials_prefix: str
+    """Name of the Secret; None: no volume."""
+    credentials_folder: str
     source_volume: Manifest | None
     """The volume at /source; None for sources that are fetched over the network."""
     size_limit: Quantity
@@ -99,7 +100,7 @@ def pod_view(
             for kind, amounts in resources.items()
         },
         credentials=spec.model.secret_name,
-        credentials_prefix=CREDENTIALS_PREFIX,
+        credentials_folder=CREDENTIALS_FOLDER,
         source_volume=_source_volume(source, inputs),
         size_limit=spec.model.max_size,
     )
@@ -155,6 +156,8 @@ def _fetch_args(spec: ModelDeploymentSpec, model: str, source: Source) -> list[s
     args += ["--timeout-seconds", str(spec.model.fetch_timeout_seconds)]
     if source.scheme is Scheme.PVC:
         args += ["--volume", "/source"]
+    if spec.model.secret_name is not None:
+        args += ["--credentials", CREDENTIALS_FOLDER]
     if spec.model.allow_native_code:
         args += ["--allow-native-code"]
     args += _supply_args(spec.model.supply)

@@ -60,6 +60,8 @@ VOLUME: Fields = {
 }
 """The kinds of volumes. No hostPath, csi or nfs: they lead to the node or to storage without an
 owner in the namespace. No secret, and no projected, which contains Secrets and tokens."""
+FETCHERS_VOLUMES = frozenset({"config", "source", "source-credentials"})
+"""The volumes that only the fetcher reads."""
 OWN_VOLUME = frozenset({"name", "emptyDir"})
 """The fields of the volumes `model`, `tmp` and `shm`."""
 TEMPLATE: Fields = {
@@ -165,8 +167,8 @@ def _annotations(metadata: Manifest) -> Iterator[Rejection]:
 
 
 def _mount(mount: Manifest, path: str) -> Iterator[Rejection]:
-    """Yield a mount that would hide the files of the model, or make them writable."""
-    if (name := mount.get("name")) in ("config", "model", "source"):
+    """Yield a mount that would hide the files of the model, make them writable, or add Secrets."""
+    if (name := mount.get("name")) in FETCHERS_VOLUMES | {"model"}:
         yield _reject(f"{path}.name", f"another mount of the volume {name!r} {_NOT_ALLOWED}")
     where = mount.get("mountPath") or ""
     if not PLAIN_PATH.fullmatch(where):
@@ -183,7 +185,7 @@ def _volumes(spec: Manifest) -> Iterator[Rejection]:
     for number, volume in enumerate(spec.get("volumes") or ()):
         path = f"{_PATH}.spec.volumes[{number}]"
         match volume["name"]:
-            case "config" | "source" as name:
+            case name if name in FETCHERS_VOLUMES:
                 yield _reject(path, f"a change of the volume {name!r} {_NOT_ALLOWED}")
             case "model" | "shm" | "tmp" as name if volume.keys() - OWN_VOLUME:
                 yield _reject(

@@ -175,6 +175,37 @@ def test_a_missing_secret_is_waited_for(pods: Pods) -> None:
     assert pods.output("p") == "came\n"
 
 
+def test_files_of_a_secret_are_only_for_whom_its_mode_says(pods: Pods) -> None:
+    """The mode of a volume is that of its files, and a container that has no mount has no file."""
+    pods.apply("Secret", "s", stringData={"token": "s3cret"})
+    secret = {"secretName": "s", "defaultMode": 0o440, "optional": True}
+    mount = {"name": "s", "mountPath": "/var/run/secrets/s", "readOnly": True}
+    script = "stat --format=%a /var/run/secrets/s/token; ls /var/run/secrets"
+    reader = {"name": "reader", "image": IMAGE, "command": ["sh", "-c", script]}
+    spec = {
+        **ONCE,
+        "automountServiceAccountToken": False,
+        "initContainers": [{**reader, "volumeMounts": [mount]}],
+        "volumes": [{"name": "s", "secret": secret}],
+    }
+    pods.run("p", "sh", "-c", "ls /var/run/secrets || echo none", spec=spec)
+    assert pods.output("p").splitlines()[-1] == "none"
+    assert pods.kubectl("logs", "p", "--container=reader") == "440\ns\n"
+
+
+def test_an_optional_secret_is_found_by_the_next_restart(pods: Pods) -> None:
+    """A volume of an optional Secret is empty until a container restarts after its creation."""
+    spec = {
+        "restartPolicy": "OnFailure",
+        "volumes": [{"name": "s", "secret": {"secretName": "s", "optional": True}}],
+    }
+    mount = {"name": "s", "mountPath": "/s"}
+    pods.run("p", "cat", "/s/token", spec=spec, volumeMounts=[mount])
+    pods.until_waiting("p", "CrashLoopBackOff")
+    pods.apply("Secret", "s", stringData={"token": "came\n"})
+    assert pods.output("p") == "came\n"
+
+
 def test_a_missing_volume_is_waited_for(pods: Pods) -> None:
     """A pod whose volume cannot be set up does not start, and an Event says why."""
     spec = {**ONCE, "volumes": [{"name": "v", "configMap": {"name": "x"}}]}

@@ -2,7 +2,7 @@
 
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,8 +19,19 @@ OVERHEAD = 6 * 4096
 IMPATIENT = Patience(retry_seconds=0)
 """For tests of failures that would be waited for."""
 TLS = Path(__file__).parent / "tls"
-TRUSTED = Credentials.from_env({"HALIMEDE_FETCH_ca.crt": (TLS / "ca.pem").read_text()})
+TRUSTED = Credentials(ca=(TLS / "ca.pem").read_text())
 """A Secret with only the server's CA in the key `ca.crt`."""
+
+
+def mount_secret(folder: Path, keys: Mapping[str, str | bytes]) -> Path:
+    """Write a volume with the keys of a Secret as the kubelet does; return its folder."""
+    version = folder / "..2026_11_30_09_40_00.1234567890"
+    version.mkdir(parents=True)
+    (folder / "..data").symlink_to(version.name)
+    for key, content in keys.items():
+        (version / key).write_bytes(content if isinstance(content, bytes) else content.encode())
+        (folder / key).symlink_to(f"..data/{key}")
+    return folder
 
 
 def published(folder: Path) -> dict[str, bytes]:

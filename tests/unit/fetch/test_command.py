@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from halimede.api.exit_codes import TRY_AGAIN
+from halimede.api.exit_codes import NO_SECRET, TRY_AGAIN
 from halimede.cli.main import main
 from halimede.fetch import command
-from tests.unit.fetch.conftest import TRUSTED, Site
+from tests.unit.fetch.conftest import TRUSTED, Site, mount_secret
 
 SECRET = "s3cr3t"
 Run = Callable[..., tuple[int, str]]
@@ -26,9 +26,10 @@ def run(
     log = tmp_path / "termination-log"
     monkeypatch.setattr(command, "TERMINATION_LOG", log)
 
-    def run(source: object, *arguments: str, **secret: str) -> tuple[int, str]:
-        for key, value in secret.items():
-            monkeypatch.setenv(f"HALIMEDE_FETCH_{key}", value)
+    def run(source: object, *arguments: str, **secret: str | bytes) -> tuple[int, str]:
+        if secret:
+            folder = mount_secret(tmp_path / "secret", secret)
+            arguments = (*arguments, "--credentials", str(folder))
         log.write_text("")
         status = main(["fetch", "--source", str(source), "--to", str(to), *arguments])
         printed, message = capsys.readouterr(), log.read_text("utf-8")
@@ -59,12 +60,34 @@ def test_a_token_that_cannot_be_sent(run: Run, token: str) -> None:
     assert message.startswith("the key token of the Secret named by spec.model.secretName")
 
 
-@pytest.mark.parametrize("ca", ["no certificate", "é", "-----BEGIN CERTIFICATE-----\n"])
-def test_a_ca_that_is_none(run: Run, ca: str) -> None:
+@pytest.mark.parametrize(
+    "ca", ["no certificate", "é", "-----BEGIN CERTIFICATE-----\n", b"\xff\xfe"]
+)
+def test_a_ca_that_is_none(run: Run, ca: str | bytes) -> None:
     """The status of the pod names the key."""
     status, message = run("https://127.0.0.1:1/model.onnx", **{"ca.crt": ca})
     assert status == 1
     assert message.startswith("the key ca.crt of the Secret named by spec.model.secretName")
+
+
+def test_a_missing_secret_has_a_status_of_its_own(run: Run, tmp_path: Path) -> None:
+    """The operator reports the Secret, and does not count restarts after it as crashes."""
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    assert run("https://127.0.0.1:1/model.onnx", "--credentials", str(folder)) == (
+        NO_SECRET,
+        "the Secret named by spec.model.secretName does not exist or is empty: create it",
+    )
+
+
+def test_the_environment_is_not_read(
+    site: Site, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A variable would be seen by every child process and in crash dumps."""
+    monkeypatch.setenv("HALIMEDE_FETCH_TOKEN", SECRET)
+    site.files["/model.onnx"] = b"x"
+    assert run(f"{site.url}/model.onnx", **{"ca.crt": TRUSTED.ca or ""}) == (0, "")
+    assert site.seen == [("/model.onnx", None)]
 
 
 def test_a_failure_that_may_pass_has_a_status_of_its_own(site: Site, run: Run) -> None:

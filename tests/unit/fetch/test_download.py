@@ -5,7 +5,6 @@ import io
 import tarfile
 import zipfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,8 +47,7 @@ def _files(folder: Path) -> list[str]:
 
 
 def _with(secret: dict[str, str]) -> Credentials:
-    env = {f"HALIMEDE_FETCH_{name}": value for name, value in secret.items()}
-    return replace(Credentials.from_env(env), ca=TRUSTED.ca)
+    return Credentials(**secret, ca=TRUSTED.ca)
 
 
 def test_a_single_file_is_downloaded(site: Site, to: Path) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from halimede.api.base import Manifest
-from halimede.api.exit_codes import TRY_AGAIN
+from halimede.api.exit_codes import NO_SECRET, TRY_AGAIN
 from halimede.api.reasons import NotReadyReason
 from halimede.plan.pod_problems import MESSAGE_LENGTH, PodProblem, diagnose, most_severe, restarts
 
@@ -74,6 +74,10 @@ CASES = {
     "another attempt at it": (
         pod(init=({"name": "fetch", "state": {"running": {}}, "lastState": ended(TRY_AGAIN)},)),
         NotReadyReason.FETCHING,
+    ),
+    "a Secret of the model that is missing": (
+        pod(init=(waits("CrashLoopBackOff", name="fetch", lastState=ended(NO_SECRET)),)),
+        NotReadyReason.MISSING_SECRET,
     ),
     "a container of the user with that status": (
         pod(init=(waits("CrashLoopBackOff", name="mine", lastState=ended(TRY_AGAIN)),)),
@@ -147,6 +151,12 @@ def test_restarts() -> None:
     """The highest number of restarts of any container counts, including the fetcher."""
     assert restarts(pod({"restartCount": 1}, init=({"restartCount": 3},))) == 3
     assert restarts({}) == 0
+
+
+def test_restarts_of_a_fetcher_whose_secret_is_missing() -> None:
+    """They are not crashes of the model: it is fetched when the Secret is created."""
+    missing = {"name": "fetch", "restartCount": 5, "lastState": ended(NO_SECRET, "no Secret")}
+    assert restarts(pod({"restartCount": 1}, init=(missing,))) == 1
 
 
 def test_restarts_of_a_fetcher_whose_server_is_away() -> None:
