@@ -221,7 +221,7 @@ def kill_operator(cluster: Cluster) -> set[int]:
 
 def operator_processes(cluster: Cluster) -> set[int]:
     """Return the process ids of the operator's replicas, as they are outside the cluster."""
-    return {pid for pid in _descendants(cluster.pid) if _is_operator(pid)}
+    return {pid for pid in descendants(cluster.pid) if _is_operator(pid)}
 
 
 def _is_operator(pid: int) -> bool:
@@ -232,10 +232,11 @@ def _is_operator(pid: int) -> bool:
     return any(word.endswith(b"/halimede") for word in words[:2]) and b"run" in words
 
 
-def _descendants(pid: int) -> list[int]:
+def descendants(pid: int) -> list[int]:
+    """Return the ids of the processes that a process has started, and those have started."""
     threads = Path(f"/proc/{pid}/task").glob("*")
     children = [int(one) for thread in threads for one in _children(thread)]
-    return [one for child in children for one in (child, *_descendants(child))]
+    return [one for child in children for one in (child, *descendants(child))]
 
 
 def _children(thread: Path) -> list[str]:
