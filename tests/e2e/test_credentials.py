@@ -163,6 +163,7 @@ def test_only_the_fetcher_sees_the_token(user: User, server: Server) -> None:
         }
     )
     server.waits_for_a_request(user.explain)
+    user.sees("the fetch", lambda seen: "files are being fetched" in ready(seen).message)
     (fetcher,) = processes(user, "fetch", "--credentials", server.url)
     assert _read(fetcher / "root" / FOLDER / "token") == f"{server.token}\n"
     assert f"HOSTNAME={NAME}-" in _read(fetcher / "environ")

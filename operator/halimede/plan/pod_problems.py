@@ -128,6 +128,8 @@ def _diagnose_container(container: Manifest) -> PodProblem | None:
     # A container that crashes repeatedly is running for a while between two crashes.
     if terminated and terminated.get("exitCode") and not container.get("ready"):
         cause = _awaited(container) or NotReadyReason.CRASH_LOOP
+        if cause is NotReadyReason.MISSING_SECRET and _running(container):
+            return None  # It would have ended at once if the Secret were still missing.
         message = _termination_message(terminated)
     return PodProblem(cause, _short(message)) if cause else None
 

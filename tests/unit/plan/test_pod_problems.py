@@ -79,6 +79,10 @@ CASES = {
         pod(init=(waits("CrashLoopBackOff", name="fetch", lastState=ended(NO_SECRET)),)),
         NotReadyReason.MISSING_SECRET,
     ),
+    "a Secret of the model that has come": (
+        pod(init=({"name": "fetch", "state": {"running": {}}, "lastState": ended(NO_SECRET)},)),
+        NotReadyReason.FETCHING,
+    ),
     "a container of the user with that status": (
         pod(init=(waits("CrashLoopBackOff", name="mine", lastState=ended(TRY_AGAIN)),)),
         NotReadyReason.CRASH_LOOP,
