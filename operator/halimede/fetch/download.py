@@ -2,7 +2,9 @@
 
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from halimede.adapters.errors import FetchError, TransientFetchError
 from halimede.fetch import request
@@ -10,7 +12,9 @@ from halimede.fetch.address import file_name, redact
 from halimede.fetch.credentials import Credentials
 from halimede.fetch.limits import Budget
 from halimede.fetch.names import check_file
-from halimede.fetch.patience import Patience
+from halimede.fetch.patience import Patience, Waiting
+from halimede.fetch.request import Body
+from halimede.fetch.response import Part, Version
 from halimede.fetch.timed_socket import Pace
 
 
@@ -25,12 +29,15 @@ def download(
 ) -> Path:
     """Download *url* into *folder*, under the last part of its path; return the file.
 
+    After a failure that may pass, only the rest is requested, if the server has named the version
+    of the file; otherwise the file is fetched again from its beginning.
+
     Args:
         url: The address.
         folder: An existing folder.
         credentials: Sent to the host in *url*.
         budget: Limits the size, and the time of all attempts.
-        patience: Limits the time of each attempt.
+        patience: Limits the time of each attempt, and between attempts: see `patience.Waiting`.
         verified: Whether the caller compares the digest of the file with an expected one.
 
     Raises:
@@ -38,36 +45,63 @@ def download(
     """
     name = file_name(url)
     check_file(name)
-    target = folder / name
-    waited, delay = 0.0, patience.first_delay_seconds
-    while True:
-        try:
-            _download_once(url, target, credentials, Pace(budget, patience), verified=verified)
-        except TransientFetchError as error:
-            pause = min(max(delay, error.retry_after or 0), patience.retry_seconds - waited)
-            if pause <= 0 or pause >= budget.seconds_left():
-                raise
-            sys.stderr.write(f"{error}; next attempt in {pause:.0f} s\n")
-            time.sleep(pause)  # noqa: TID251  (no condition: the server needs the time)
-            waited += pause
-            delay = min(2 * delay, patience.longest_delay_seconds)
-        else:
-            return target
+    path = folder / name
+    with path.open("xb") as file:
+        target, waiting = _Target(file, budget), Waiting(patience)
+        while True:
+            try:
+                _attempt(url, target, credentials, Pace(budget, patience), verified=verified)
+            except TransientFetchError as error:
+                pause = waiting.next_pause(target.size, error.retry_after)
+                if pause <= 0 or pause >= budget.seconds_left():
+                    raise
+                start = f", from byte {target.size} on" if target.size else ""
+                sys.stderr.write(f"{error}; next attempt in {pause:.0f} s{start}\n")
+                time.sleep(pause)  # noqa: TID251  (no condition: the server needs the time)
+            else:
+                return path
 
 
-def _download_once(
-    url: str, target: Path, credentials: Credentials, pace: Pace, *, verified: bool
+@dataclass(slots=True)
+class _Target:
+    """The file that is written, and of which version its bytes are."""
+
+    file: IO[bytes]
+    budget: Budget
+    size: int = 0
+    version: Version | None = None
+
+    def part(self) -> Part | None:
+        """Return the beginning of the file, if its rest can be requested."""
+        return Part(self.version, self.size) if self.version and self.size else None
+
+    def write(self, body: Body) -> None:
+        """Append the rest of the file, or replace what was written by the whole file."""
+        if body.span.start == 0:
+            self.empty()
+        self.version = body.version
+        for chunk in body.chunks():
+            self.budget.spend(len(chunk))
+            self.file.write(chunk)
+            self.size += len(chunk)
+
+    def empty(self) -> None:
+        """Delete what was written."""
+        self.file.seek(0)
+        self.file.truncate()
+        self.budget.refund(self.size)
+        self.size, self.version = 0, None
+
+
+def _attempt(
+    url: str, target: _Target, credentials: Credentials, pace: Pace, *, verified: bool
 ) -> None:
-    written = 0
     try:
-        with target.open("xb") as file:
-            for chunk in request.read(url, credentials, pace, verified=verified):
-                pace.budget.spend(len(chunk))
-                file.write(chunk)
-                written += len(chunk)
+        with request.send(url, credentials, pace, target.part(), verified=verified) as body:
+            target.write(body)
     except TransientFetchError:
-        target.unlink()
-        pace.budget.refund(written)
+        if target.version is None:
+            target.empty()
         raise
-    if not written:
+    if not target.size:
         raise FetchError(f"{redact(url)} is empty: check spec.model.storageUri")

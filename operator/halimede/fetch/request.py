@@ -1,4 +1,4 @@
-"""One attempt to read a file over HTTPS.
+"""One attempt to read a file, or the rest of it, over HTTPS.
 
 No text that the server chose becomes part of a message: it might repeat the credentials.
 """
@@ -8,8 +8,9 @@ import http.client
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import IO, Any
 from urllib.parse import urlsplit
@@ -17,9 +18,11 @@ from urllib.parse import urlsplit
 from typing_extensions import override
 
 from halimede.adapters.errors import FetchError, TransientFetchError
+from halimede.fetch import response
 from halimede.fetch.address import redact
 from halimede.fetch.credentials import Credentials
 from halimede.fetch.limits import CHUNK
+from halimede.fetch.response import Part, Span, Version
 from halimede.fetch.timed_socket import Pace, timed_context
 
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -29,40 +32,103 @@ _LONGEST_DELAY = 5
 """Digits of a Retry-After in seconds; a longer one is no delay."""
 
 
-def read(url: str, credentials: Credentials, pace: Pace, *, verified: bool) -> Iterator[bytes]:
-    """Yield the content of *url*.
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The body of a response that was checked."""
+
+    answer: http.client.HTTPResponse
+    span: Span
+    version: Version | None
+    """What the rest can be requested of if the connection is cut; None: it cannot."""
+    url: str
+    pace: Pace
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the bytes of the span.
+
+        Raises:
+            FetchError: They are not valid HTTP, too slow, or do not reach the end of the file.
+        """
+        position, stop = self.span.start, self.span.stop
+        self.pace.start()
+        while stop is None or position < stop:
+            with _described(self.url, self.pace):
+                chunk = self.answer.read1(CHUNK if stop is None else min(CHUNK, stop - position))
+            if not chunk:
+                break
+            position += len(chunk)
+            yield chunk
+        if self.span.size is not None and position < self.span.size:
+            raise TransientFetchError(
+                f"{redact(self.url)}: the response ended {self.span.size - position} bytes before"
+                " the end of the file"
+            )
+
+
+@contextmanager
+def send(
+    url: str, credentials: Credentials, pace: Pace, part: Part | None, *, verified: bool
+) -> Iterator[Body]:
+    """Request *url*, and yield the body of the response during a with block.
 
     Args:
         url: An `https://` address, as `address.file_name` accepts it.
         credentials: Sent to this host only, not to the target of a redirect.
         pace: Limits the time.
+        part: What has been written; only the rest is requested. The body has the whole file if
+            the server does not send the rest of the same version.
         verified: Whether the digest of the content will be verified. Without it, the response must
-            show its end, because a connection that is cut looks like one that ends.
+            show its end, because a connection that is cut looks like one that ends, and the rest
+            must come from the same address.
 
     Raises:
         FetchError: The server was not trusted, or returned an error or an incomplete response.
     """
+    where = redact(url)
     with _described(url, pace):
-        answer = _open(url, credentials, pace)
+        answer, part = _ask(url, credentials, pace, part, verified=verified)
     with answer:
-        size = _size(answer, url, verified=verified)
-        pace.start()
-        received = 0
-        while size is None or received < size:
-            with _described(url, pace):
-                chunk = answer.read1(CHUNK if size is None else min(CHUNK, size - received))
-            if not chunk:
-                break
-            received += len(chunk)
-            yield chunk
-    if size is not None and received < size:
-        raise TransientFetchError(
-            f"{redact(url)}: the connection closed {size - received} bytes before the end"
-        )
+        version: Version | None
+        if part is not None and answer.status == HTTPStatus.PARTIAL_CONTENT:
+            span, version = response.rest(answer, where, part), part.version
+        elif answer.status == HTTPStatus.OK:
+            span = response.whole(answer, where, verified=verified)
+            version = response.version_of(answer)
+        else:
+            raise FetchError(f"{where}: {_describe_status(answer.status)}")
+        response.check_encoding(answer, where)
+        yield Body(answer, span, version, url, pace)
 
 
-def _open(url: str, credentials: Credentials, pace: Pace) -> http.client.HTTPResponse:
-    request = urllib.request.Request(url)  # noqa: S310  (`address` lets only https:// pass)
+def _ask(
+    url: str, credentials: Credentials, pace: Pace, part: Part | None, *, verified: bool
+) -> tuple[http.client.HTTPResponse, Part | None]:
+    """Return the response, and the part whose rest was requested.
+
+    If the server cannot continue the part, the whole file is requested.
+    """
+    if part is None:
+        return _open(url, credentials, pace, {}), None
+    try:
+        answer = _open(url, credentials, pace, part.headers())
+    except urllib.error.HTTPError as error:
+        if error.code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            raise
+        error.close()
+    else:
+        moved = answer.url != part.version.address
+        if verified or not moved or answer.status != HTTPStatus.PARTIAL_CONTENT:
+            return answer, part
+        answer.close()
+    return _open(url, credentials, pace, {}), None
+
+
+def _open(
+    url: str, credentials: Credentials, pace: Pace, headers: Mapping[str, str]
+) -> http.client.HTTPResponse:
+    request = urllib.request.Request(  # noqa: S310  (`address` lets only https:// pass)
+        url, headers={"Accept-Encoding": "identity", **headers}
+    )
     if authorization := _authorization(credentials):
         # Unredirected: the credentials are not sent to the target of a redirect.
         request.add_unredirected_header("Authorization", authorization)
@@ -78,18 +144,6 @@ def _open(url: str, credentials: Credentials, pace: Pace) -> http.client.HTTPRes
     )
     answer: http.client.HTTPResponse = opener.open(request, timeout=pace.timeout())
     return answer
-
-
-def _size(answer: http.client.HTTPResponse, url: str, *, verified: bool) -> int | None:
-    """Return the announced size; None: the response shows its end in another way."""
-    if answer.status != HTTPStatus.OK:
-        raise FetchError(f"{redact(url)}: {_describe_status(answer.status)}")
-    if answer.length is None and not answer.chunked and not verified:
-        raise FetchError(
-            f"{redact(url)}: the server does not state the size of the file, so a part of it could"
-            " be taken for the whole: set spec.model.sha256"
-        )
-    return answer.length
 
 
 class _HttpsOnly(urllib.request.HTTPRedirectHandler):

@@ -3,7 +3,7 @@
 import ssl
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from halimede.fetch.credentials import Credentials
 from halimede.fetch.patience import Patience
+from tests.unit.fetch.resource import Resource
 
 OVERHEAD = 6 * 4096
 """What a model of one file uses besides its content: the file, and folders of the fetcher."""
@@ -56,12 +57,20 @@ class Site:
     """Close the connection during the response."""
     raw: dict[str, list[bytes]] = field(default_factory=dict)
     """Whole responses, each for one request; the last is repeated."""
+    resources: dict[str, Resource] = field(default_factory=dict)
+    """Files that support ranges, with faults."""
     slow: dict[str, bytes] = field(default_factory=dict)
     """The beginning of a response after which one byte follows every 10 ms, without end."""
     closed: threading.Event = field(default_factory=threading.Event)
     """Set when the test is over."""
     seen: list[tuple[str, str | None]] = field(default_factory=list)
     """Path and authorization of each request."""
+    headers: list[dict[str, str]] = field(default_factory=list)
+    """The headers of each request."""
+
+    def asked(self, header: str) -> list[str | None]:
+        """Return the value of a header in each request."""
+        return [headers.get(header) for headers in self.headers]
 
 
 class _Server(ThreadingHTTPServer):
@@ -76,8 +85,15 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:  # noqa: C901  (one br
             path = self.path.partition("?")[0]
             given = self.headers.get("Authorization")
             site.seen.append((path, given))
+            site.headers.append(dict(self.headers.items()))
             if path in site.raw:
                 self._send_raw(site.raw[path])
+            elif path in site.resources:
+                start, drips = site.resources[path].respond(self.headers)
+                if drips:
+                    self._drip(start)
+                else:
+                    self._send_raw([start])
             elif path in site.slow:
                 self._drip(site.slow[path])
             elif path in site.redirects:
@@ -113,7 +129,9 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:  # noqa: C901  (one br
     return Handler
 
 
-def _serve() -> Iterator[Site]:
+@contextmanager
+def serve_site() -> Iterator[Site]:
+    """Serve during a with block what the caller adds."""
     site = Site()
     server = _Server(("127.0.0.1", 0), _handler(site))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -122,23 +140,27 @@ def _serve() -> Iterator[Site]:
     site.url = f"https://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
-    yield site
-    site.closed.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield site
+    finally:
+        site.closed.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 @pytest.fixture
 def site() -> Iterator[Site]:
     """Serve files that the test adds."""
-    yield from _serve()
+    with serve_site() as served:
+        yield served
 
 
 @pytest.fixture
 def elsewhere() -> Iterator[Site]:
     """Start a second server on another port."""
-    yield from _serve()
+    with serve_site() as served:
+        yield served
 
 
 @pytest.fixture

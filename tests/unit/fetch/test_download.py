@@ -180,7 +180,7 @@ def test_a_cut_connection_is_no_model(site: Site, to: Path) -> None:
     """Fewer bytes than announced are an error, and nothing is published."""
     site.files["/model.onnx"] = b"0123456789"
     site.cut = True
-    with pytest.raises(FetchError, match="closed 5 bytes before the end"):
+    with pytest.raises(FetchError, match="ended 5 bytes before the end"):
         fetch(f"{site.url}/model.onnx", to, credentials=TRUSTED, patience=IMPATIENT)
 
 
