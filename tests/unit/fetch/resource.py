@@ -21,6 +21,10 @@ class Turn:
     etag: str | None = None
     """The ETag changes before the response."""
     ignores_range: bool = False
+    ignores_condition: bool = False
+    """Send the range also of another version."""
+    earlier: int = 0
+    """How many bytes before the requested start the range begins."""
     content_range: str | None = None
     """Sent instead of the right Content-Range; empty: it is left out."""
     part_etag: str | None = None
@@ -58,19 +62,21 @@ class Resource:
             return _head(302, f"Location: {turn.redirect}", "Content-Length: 0"), False
         if turn.status is not None:
             return _head(turn.status, "Retry-After: 0", "Content-Length: 0"), False
-        start = None if turn.ignores_range else self._start(headers)
+        start = self._start(turn, headers)
         if start is not None and start >= len(self.content):
             return _head(416, f"Content-Range: bytes */{len(self.content)}"), False
         head, body = self._whole(turn) if start is None else self._part(turn, start)
         return (head, True) if turn.drips else (head + body[: turn.cut], False)
 
-    def _start(self, headers: Mapping[str, str | None]) -> int | None:
+    def _start(self, turn: Turn, headers: Mapping[str, str | None]) -> int | None:
         """Return the start of the requested range, if it is to be sent."""
         requested = re.fullmatch(r"bytes=(\d+)-", headers.get("Range") or "")
         condition = headers.get("If-Range")
         strong = self.etag is not None and not self.etag.startswith("W/")
-        holds = condition is None or (strong and condition == self.etag)
-        return int(requested[1]) if requested and holds else None
+        holds = condition is None or (strong and condition == self.etag) or turn.ignores_condition
+        if not requested or not holds or turn.ignores_range:
+            return None
+        return max(0, int(requested[1]) - turn.earlier)
 
     def _whole(self, turn: Turn) -> tuple[bytes, bytes]:
         lines = [f"ETag: {self.etag}"] if self.etag else []

@@ -29,29 +29,43 @@ def content(version: int, size: int) -> bytes:
     return b"".join(b"%d:%04d;" % (version, place) for place in range(0, size, 7))[:size]
 
 
-def changed(version: int, size: int, cut: int) -> Turn:
+def changed(version: int, size: int, cut: int | None, *, ignores_condition: bool) -> Turn:
     """Return a turn before which the file changes."""
-    return Turn(cut, content=content(version, size), etag=f'"{version}"')
+    return Turn(
+        cut,
+        content=content(version, size),
+        etag=f'"{version}"',
+        ignores_condition=ignores_condition,
+    )
 
 
 CUTS = st.integers(0, 70)
+CONTENT_RANGES = st.builds(
+    "bytes {}-{}/{}".format,
+    st.integers(0, 9),
+    st.integers(0, max(SIZES)),
+    st.sampled_from(SIZES),
+)
+ANOTHER_SIZE = Turn(
+    50, content=content(VERSIONS, 130), etag='"9"', part_etag="", ignores_condition=True
+)
+"""Only the size shows that the rest is that of another version."""
 TURNS = st.one_of(
     st.builds(Turn, cut=CUTS),
     st.builds(Turn, cut=CUTS, ignores_range=st.booleans()),
+    st.builds(Turn, cut=CUTS, earlier=st.integers(0, 20)),
     st.builds(Turn, status=st.sampled_from([416, 429, 503])),
     st.builds(Turn, cut=CUTS, part_etag=st.sampled_from(["", '"0"', '"1"', 'W/"0"'])),
     st.builds(Turn, cut=CUTS, shorter=st.integers(0, 70)),
+    st.builds(Turn, cut=CUTS, content_range=CONTENT_RANGES),
     st.builds(
-        Turn,
-        cut=CUTS,
-        content_range=st.builds(
-            "bytes {}-{}/{}".format,
-            st.integers(0, 9),
-            st.integers(0, max(SIZES)),
-            st.sampled_from(SIZES),
-        ),
+        changed,
+        st.integers(1, VERSIONS - 1),
+        st.sampled_from(SIZES),
+        st.one_of(st.none(), CUTS),
+        ignores_condition=st.booleans(),
     ),
-    st.builds(changed, st.integers(1, VERSIONS - 1), st.sampled_from(SIZES), CUTS),
+    st.just(ANOTHER_SIZE),
 )
 
 
@@ -120,6 +134,6 @@ def test_a_file_is_never_put_together_from_two(
     for place in places:
         turns.insert(place, moved)
     site.resources[PATH] = Resource(content(0, size), '"0"', turns)
-    elsewhere.resources[PATH] = Resource(content(VERSIONS, size), '"0"')
-    versions = {turn.content for turn in turns} | {content(0, size), content(VERSIONS, size)}
+    elsewhere.resources[PATH] = Resource(content(VERSIONS + 1, size), '"0"')
+    versions = {turn.content for turn in turns} | {content(0, size), content(VERSIONS + 1, size)}
     assert outcome(site) in versions | {None}

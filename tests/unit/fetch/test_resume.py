@@ -168,6 +168,11 @@ CONTRADICTIONS = {
     "the beginning": Turn(content_range="bytes 0-25/26"),
     "a larger size": Turn(content_range="bytes 10-25/27"),
     "a smaller size": Turn(content_range="bytes 10-24/25"),
+    "bytes before the start": Turn(earlier=1),
+    "another version": Turn(content=OTHER, etag='"v2"', ignores_condition=True),
+    "another version without an ETag": Turn(
+        content=OTHER[:-1], etag='"v2"', part_etag="", ignores_condition=True
+    ),
     "no size": Turn(content_range="bytes 10-25/*"),
     "an end after the end of the file": Turn(content_range="bytes 10-26/26", length=False),
     "an end before the start": Turn(content_range="bytes 10-9/26", length=False),
