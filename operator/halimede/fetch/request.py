@@ -196,12 +196,11 @@ def _authorization(credentials: Credentials) -> str | None:
 @contextmanager
 def _described(url: str, pace: Pace) -> Iterator[None]:
     """Replace the errors of the libraries by our own."""
-    where = redact(url)
     try:
         yield
     except urllib.error.HTTPError as error:
         error.close()
-        message = f"{where}: {_describe_status(error.code)}"
+        message = f"{redact(url)}: {_describe_status(error.code)}"
         if error.code in _BUSY:
             raise TransientFetchError(message, _retry_after(error)) from None
         raise FetchError(message) from None
@@ -209,7 +208,7 @@ def _described(url: str, pace: Pace) -> Iterator[None]:
         cause = error.reason if isinstance(error, urllib.error.URLError) else error
         if isinstance(cause, TimeoutError):
             pace.timeout()  # raises if it is the time of the whole fetch that is over
-        message = f"{where} cannot be fetched: {_describe_error(cause, pace)}"
+        message = f"{redact(url)} cannot be fetched: {_describe_error(cause, pace)}"
         if isinstance(cause, ssl.SSLCertVerificationError):
             raise FetchError(
                 f"{message}; correct spec.model.storageUri, or add the server's CA as the key"
@@ -217,11 +216,11 @@ def _described(url: str, pace: Pace) -> Iterator[None]:
             ) from None
         raise TransientFetchError(message) from None
     except http.client.IncompleteRead:
-        message = f"{where} cannot be fetched: the connection closed before the end"
+        message = f"{redact(url)} cannot be fetched: the connection closed before the end"
         raise TransientFetchError(message) from None
     except (http.client.HTTPException, ValueError) as error:
         raise FetchError(
-            f"{where} cannot be fetched: the server's response is not valid HTTP"
+            f"{redact(url)} cannot be fetched: the server's response is not valid HTTP"
             f" ({type(error).__name__}); check spec.model.storageUri"
         ) from None
 
