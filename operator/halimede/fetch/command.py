@@ -140,7 +140,7 @@ def fetch(
     try:
         _prepare(stage, config, tree.budget)
         if "://" in source:
-            file = download(
+            file, actual = download(
                 source,
                 stage / "archive",
                 credentials,
@@ -148,7 +148,7 @@ def fetch(
                 patience,
                 verified=sha256 is not None,
             )
-            actual = _add_file(file, tree, sha256)
+            _add_file(file, actual, tree, sha256)
         else:
             actual = _copy(Path(source), volume, stage / "archive", tree, sha256)
         arrange(tree.root, stage / "model", config)
@@ -183,19 +183,19 @@ def _copy(source: Path, volume: Path | None, stage: Path, tree: Tree, sha256: st
         raise FetchError(f"{source} does not exist: check the path in spec.model.storageUri")
     names.check_file(source.name)
     copied = folder.copy_file(source, volume or source.parent, stage, tree.budget)
-    return _add_file(copied, tree, sha256)
+    actual = digest.of_file(copied)
+    _add_file(copied, actual, tree, sha256)
+    return actual
 
 
-def _add_file(file: Path, tree: Tree, sha256: str | None) -> str:
-    """Move *file* to *tree*, or unpack it there; return its digest."""
-    actual = digest.of_file(file)
+def _add_file(file: Path, actual: str, tree: Tree, sha256: str | None) -> None:
+    """Move *file*, whose digest is *actual*, to *tree*, or unpack it there."""
     _verify(actual, sha256)
     if names.is_archive(file.name):
         unpack(file, tree)
     elif tree.selects(file.name):
         file.rename(tree.place(file.name))
     tree.check_selected()
-    return actual
 
 
 def _verify(actual: str, expected: str | None) -> None:

@@ -1,8 +1,9 @@
 """Download one file over HTTPS; failures that may pass are waited for."""
 
+import hashlib
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -26,8 +27,10 @@ def download(
     patience: Patience,
     *,
     verified: bool,
-) -> Path:
-    """Download *url* into *folder*, under the last part of its path; return the file.
+) -> tuple[Path, str]:
+    """Download *url* into *folder*, under the last part of its path.
+
+    Return the file and its SHA-256.
 
     After a failure that may pass, only the rest is requested, if the server has named the version
     of the file; otherwise the file is fetched again from its beginning.
@@ -59,7 +62,7 @@ def download(
                 sys.stderr.write(f"{error}; next attempt in {pause:.0f} s{start}\n")
                 time.sleep(pause)  # noqa: TID251  (no condition: the server needs the time)
             else:
-                return path
+                return path, target.digest.hexdigest()
 
 
 @dataclass(slots=True)
@@ -68,6 +71,8 @@ class _Target:
 
     file: IO[bytes]
     budget: Budget
+    digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+    """Computed here because it takes long to read a file again that does not fit into memory."""
     size: int = 0
     version: Version | None = None
 
@@ -83,12 +88,14 @@ class _Target:
         for chunk in body.chunks():
             self.budget.spend(len(chunk))
             self.file.write(chunk)
+            self.digest.update(chunk)
             self.size += len(chunk)
 
     def empty(self) -> None:
         """Delete what was written."""
         self.file.seek(0)
         self.file.truncate()
+        self.digest = hashlib.sha256()
         self.budget.refund(self.size)
         self.size, self.version = 0, None
 

@@ -53,7 +53,7 @@ class Body:
         self.pace.start()
         while stop is None or position < stop:
             with _described(self.url, self.pace):
-                chunk = self.answer.read1(CHUNK if stop is None else min(CHUNK, stop - position))
+                chunk = self.answer.read(CHUNK if stop is None else min(CHUNK, stop - position))
             if not chunk:
                 break
             position += len(chunk)

@@ -67,7 +67,8 @@ def _timed(pace: Pace) -> type[ssl.SSLSocket]:
     class TimedSocket(ssl.SSLSocket):
         @override
         def recv_into(self, buffer: Buffer, nbytes: int | None = None, flags: int = 0) -> int:
-            self.settimeout(pace.timeout())
+            if (timeout := pace.timeout()) != self.gettimeout():
+                self.settimeout(timeout)  # only then: it is a system call
             size = super().recv_into(buffer, nbytes, flags)
             pace.add(size)
             return size

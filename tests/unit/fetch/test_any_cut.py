@@ -1,5 +1,6 @@
 """Properties that hold whatever a server does between the parts of a download."""
 
+import hashlib
 import re
 import shutil
 import tempfile
@@ -83,7 +84,9 @@ def outcome(site: Site) -> bytes | None:
     site.headers.clear()
     limit = max(SIZES) + OVERHEAD
     try:
-        fetch(f"{site.url}{PATH}", to, credentials=TRUSTED, patience=PATIENCE, max_bytes=limit)
+        digest = fetch(
+            f"{site.url}{PATH}", to, credentials=TRUSTED, patience=PATIENCE, max_bytes=limit
+        )
     except FetchError as error:
         event(re.sub(r"\d+", "n", str(error).partition(PATH)[2]))
         assert list(to.parent.iterdir()) == []
@@ -91,6 +94,7 @@ def outcome(site: Site) -> bytes | None:
     else:
         event("published, some of it continued" if any(site.asked("Range")) else "published")
         (found,) = published(to).values()
+        assert digest == hashlib.sha256(found).hexdigest()
         return found
     finally:
         shutil.rmtree(here)

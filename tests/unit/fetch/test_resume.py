@@ -48,7 +48,8 @@ def test_only_the_rest_is_fetched(
     site.resources[PATH] = Resource(CONTENT, turns=[Turn(cut=cut) for cut in cuts])
     patience = Patience(first_delay_seconds=0.001, progress_bytes=1)
     limit = SIZE + OVERHEAD
-    fetch(f"{site.url}{PATH}", to, credentials=TRUSTED, patience=patience, max_bytes=limit)
+    found = fetch(f"{site.url}{PATH}", to, credentials=TRUSTED, patience=patience, max_bytes=limit)
+    assert found == hashlib.sha256(CONTENT).hexdigest()
     assert published(to) == {"1/model.onnx": CONTENT}
     assert site.asked("Range") == ranges
     assert site.asked("If-Range") == [STRONG if start else None for start in ranges]
@@ -137,7 +138,10 @@ def test_the_file_is_fetched_from_its_beginning(site: Site, to: Path, name: str)
     """
     turns, content, ranges = BEGUN_AGAIN[name]
     site.resources[PATH] = Resource(CONTENT, turns=list(turns))
-    fetch(f"{site.url}{PATH}", to, credentials=TRUSTED, patience=QUICK, max_bytes=SIZE + OVERHEAD)
+    found = fetch(
+        f"{site.url}{PATH}", to, credentials=TRUSTED, patience=QUICK, max_bytes=SIZE + OVERHEAD
+    )
+    assert found == hashlib.sha256(content).hexdigest()
     assert published(to) == {"1/model.onnx": content}
     assert site.asked("Range") == ranges
 
