@@ -32,8 +32,8 @@ def download(
 
     Return the file and its SHA-256.
 
-    After a failure that may pass, only the rest is requested, if the server has named the version
-    of the file; otherwise the file is fetched again from its beginning.
+    After a failure that may pass, only the rest is requested if the server sent the size and a
+    strong ETag; otherwise the file is fetched again from its beginning.
 
     Args:
         url: The address.
