@@ -93,8 +93,9 @@ class _Target:
 
     def empty(self) -> None:
         """Delete what was written."""
-        self.file.seek(0)
-        self.file.truncate()
+        if self.size:  # ext4 writes a file that was truncated to the disk when it is closed
+            self.file.seek(0)
+            self.file.truncate()
         self.digest = hashlib.sha256()
         self.budget.refund(self.size)
         self.size, self.version = 0, None
