@@ -398,7 +398,7 @@ def test_progress_does_not_extend_the_deadline(site: Site, to: Path) -> None:
             patience=patience,
             timeout_seconds=0.5,
         )
-    assert 1 < len(site.seen) < SIZE
+    assert len(site.seen) < SIZE
 
 
 def test_the_rest_has_a_minimum_rate(site: Site, to: Path) -> None:
@@ -411,7 +411,7 @@ def test_the_rest_has_a_minimum_rate(site: Site, to: Path) -> None:
     turns = [Turn(cut=10), *[Turn(drips=True)] * 9]
     site.resources[PATH] = Resource(bytes(1 << 20), turns=turns)
     patience = Patience(
-        window_seconds=0.3, window_bytes=1000, retry_seconds=0.002, first_delay_seconds=0.001
+        window_seconds=0.5, window_bytes=1000, retry_seconds=0.002, first_delay_seconds=0.001
     )
     with pytest.raises(TransientFetchError, match="the server is too slow"):
         fetch(f"{site.url}{PATH}", to, credentials=TRUSTED, patience=patience)
