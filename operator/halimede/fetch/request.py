@@ -57,6 +57,7 @@ class Body:
             if not chunk:
                 break
             position += len(chunk)
+            self.pace.progress()
             yield chunk
         if self.span.size is not None and position < self.span.size:
             raise TransientFetchError(
@@ -96,6 +97,7 @@ def send(
             version = response.version_of(answer)
         else:
             raise FetchError(f"{where}: {_describe_status(answer.status)}")
+        response.check_end(answer, where)
         response.check_encoding(answer, where)
         yield Body(answer, span, version, url, pace)
 

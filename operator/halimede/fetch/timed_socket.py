@@ -10,9 +10,13 @@ from dataclasses import dataclass, field
 
 from typing_extensions import Buffer, override
 
-from halimede.adapters.errors import TransientFetchError
+from halimede.adapters.errors import FetchError, TransientFetchError
 from halimede.fetch.limits import Budget
 from halimede.fetch.patience import Patience
+
+MAX_UNREAD = 1 << 20
+"""How many bytes may arrive before `limits.CHUNK` bytes of the file are known. The smallest chunks
+of HTTP need six bytes for each byte of the file."""
 
 
 @dataclass(slots=True)
@@ -23,11 +27,16 @@ class Pace:
     patience: Patience
     _window_ends: float | None = field(init=False, default=None)
     _received: int = field(init=False, default=0)
+    _unread: int = field(init=False, default=0)
 
     def start(self) -> None:
         """Demand the minimum rate from now on."""
-        self._received = 0
+        self._received = self._unread = 0
         self._window_ends = time.monotonic() + self.patience.window_seconds
+
+    def progress(self) -> None:
+        """Account for a part of the file that was read."""
+        self._unread = 0
 
     def timeout(self) -> float:
         """Return how long to wait for the next bytes, in seconds."""
@@ -38,9 +47,19 @@ class Pace:
 
         Raises:
             TransientFetchError: The server is too slow.
+            FetchError: What arrives is no part of the file.
         """
         self._received += size
-        if self._window_ends is None or time.monotonic() < self._window_ends:
+        self._unread += size
+        if self._window_ends is None:
+            return
+        if self._unread > MAX_UNREAD:
+            # `http.client` reads a chunk of a negative size to the end, into memory.
+            raise FetchError(
+                f"the server sent more than {MAX_UNREAD} bytes (1 MiB) that are no part of the"
+                " file: correct the server"
+            )
+        if time.monotonic() < self._window_ends:
             return
         if self._received < self.patience.window_bytes:
             raise TransientFetchError(

@@ -152,6 +152,89 @@ def test_a_server_that_is_away(to: Path) -> None:
         fetch("https://127.0.0.1:1/model.onnx", to, patience=IMPATIENT)
 
 
+CHUNKS = b"5\r\nhello\r\n0\r\n\r\n"
+OF_CHUNKS = b"Content-Length: %d\r\n" % len(CHUNKS)
+AMBIGUOUS = {
+    "two lengths": (OK + b"Content-Length: 3\r\nContent-Length: 5\r\n\r\n", b"hello"),
+    "a length with an underscore": (OK + b"Content-Length: 0_3\r\n\r\n", b"hello"),
+    "a length with a sign": (OK + b"Content-Length: +3\r\n\r\n", b"hello"),
+    "an encoding after a line that is no header": (
+        OK + b"Content-Length: 5\r\nproxy\r\nContent-Encoding: gzip\r\n\r\n",
+        b"hello",
+    ),
+    "an encoding with a space before the colon": (
+        OK + b"Content-Length: 5\r\nContent-Encoding : gzip\r\n\r\n",
+        b"hello",
+    ),
+    "chunks and a length, with a space": (
+        OK + OF_CHUNKS + b"Transfer-Encoding: chunked \r\n\r\n",
+        CHUNKS,
+    ),
+    "chunks and a length, in a folded line": (
+        OK + OF_CHUNKS + b"Transfer-Encoding:\r\n chunked\r\n\r\n",
+        CHUNKS,
+    ),
+    "chunks of chunks and a length": (
+        OK + OF_CHUNKS + b"Transfer-Encoding: chunked, chunked\r\n\r\n",
+        CHUNKS,
+    ),
+    "chunks of chunks in two lines": (
+        OK + b"Transfer-Encoding: chunked\r\n" * 2 + b"\r\n",
+        b"%x\r\n%b\r\n0\r\n\r\n" % (len(CHUNKS), CHUNKS),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", AMBIGUOUS)
+def test_ambiguous_responses_are_not_published(site: Site, to: Path, name: str) -> None:
+    """No bytes are published that only some programs take for the file.
+
+    Given a response whose head the HTTP library reads in another way than other programs,
+    when the file is fetched without an expected digest,
+    then the fetch fails for good.
+    """
+    site.raw["/model.onnx"] = [b"".join(AMBIGUOUS[name])]
+    with pytest.raises(FetchError, match=r"not valid HTTP|the server encodes") as failure:
+        fetch(f"{site.url}/model.onnx", to, credentials=TRUSTED, patience=QUICK)
+    assert not isinstance(failure.value, TransientFetchError)
+    assert list(to.parent.iterdir()) == []
+
+
+def test_the_same_length_twice_is_accepted(site: Site, to: Path) -> None:
+    """Given a proxy that repeats the length, the response is not ambiguous."""
+    site.raw["/model.onnx"] = [OK + b"Content-Length: 5\r\n" * 2 + b"\r\nhello"]
+    fetch(f"{site.url}/model.onnx", to, credentials=TRUSTED)
+    assert published(to) == {"1/model.onnx": b"hello"}
+
+
+MIB = 1 << 20
+ENDLESS = {
+    "a chunk of a negative size": CHUNKED + b"-1\r\n" + bytes(4 * MIB),
+    "a trailer": CHUNKED + b"1\r\nx\r\n0\r\n" + b"X: y\r\n" * MIB,
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_what_is_no_part_of_the_file_is_limited(site: Site, to: Path, name: str) -> None:
+    """A server can neither fill the memory nor send without end.
+
+    Given a response with more and more bytes that do not belong to the file,
+    when the file is fetched,
+    then the fetch fails before all of them have arrived.
+    """
+    site.raw["/model.onnx"] = [ENDLESS[name]]
+    with pytest.raises(FetchError, match=r"1 MiB\) that are no part of the file"):
+        fetch(f"{site.url}/model.onnx", to, credentials=TRUSTED, patience=IMPATIENT)
+
+
+def test_the_smallest_chunks_are_accepted(site: Site, to: Path) -> None:
+    """Given chunks of one byte each, nearly all that arrives is no part of the file."""
+    size = MIB // 2
+    site.raw["/model.onnx"] = [CHUNKED + b"1\r\nx\r\n" * size + b"0\r\n\r\n"]
+    fetch(f"{site.url}/model.onnx", to, credentials=TRUSTED)
+    assert published(to) == {"1/model.onnx": b"x" * size}
+
+
 REPEATED = SECRET.encode()
 REPEATING = {
     "a reason": b"HTTP/1.1 401 " + REPEATED + b"\r\n\r\n",
