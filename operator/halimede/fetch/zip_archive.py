@@ -4,6 +4,7 @@ The standard library's reader keeps the whole directory of an archive in memory,
 is compressed by bzip2 or LZMA in one piece. Format: PKWARE's APPNOTE.TXT.
 """
 
+import contextlib
 import stat
 import struct
 import zipfile
@@ -30,7 +31,9 @@ ERRORS = (
     NotImplementedError,
 )
 """What `zipfile` raises for damaged or unsupported archives."""
-_ENCRYPTED = 0x1
+_ENCRYPTED, _UTF8 = 0x1, 0x800
+_UNIX = (3, 19)
+"""The systems that write names as they are in the file system: Unix and macOS."""
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _KINDS = (0, stat.S_IFREG, stat.S_IFDIR)
 """File types of plain files and folders; 0: the archive states none."""
@@ -72,9 +75,7 @@ def unpack_zip(archive: Path, tree: Tree) -> None:
 
 
 def _unpack_member(unzipped: zipfile.ZipFile, member: zipfile.ZipInfo, tree: Tree) -> None:
-    # Separators are slashes, but some programs for Windows write backslashes. `filename` ends at
-    # the first zero byte, the original does not.
-    name = member.orig_filename.replace("\\", "/")
+    name = _name(member)
     kind = stat.S_IFMT(member.external_attr >> 16)
     is_folder = name.endswith("/") or kind == stat.S_IFDIR
     if not is_folder and not tree.selects(name):
@@ -96,6 +97,16 @@ def _unpack_member(unzipped: zipfile.ZipFile, member: zipfile.ZipInfo, tree: Tre
         )
     with unzipped.open(member) as content:
         tree.write(name, _chunks(content, tree.budget))
+
+
+def _name(member: zipfile.ZipInfo) -> str:
+    """Return the name of a member, with slashes as separators and the text that was meant."""
+    name = member.orig_filename  # `filename` ends at the first zero byte
+    if member.create_system in _UNIX and not member.flag_bits & _UTF8:
+        # `zip` and macOS write UTF-8 without the flag; `zipfile` decodes that as code page 437.
+        with contextlib.suppress(UnicodeError):
+            name = name.encode("cp437").decode("utf-8")
+    return name.replace("\\", "/")  # some programs for Windows write backslashes
 
 
 def _chunks(content: IO[bytes], budget: Budget) -> Iterator[bytes]:

@@ -76,6 +76,12 @@ def changed_zip(name: str, **fields: int) -> bytes:
     return bytes(content)
 
 
+def zip_of_unix(name: bytes) -> bytes:
+    """Return a zip archive of one file as `zip` and macOS write it: without a flag for UTF-8."""
+    placeholder = "n" * len(name)
+    return packed_zip((placeholder, b"content")).replace(placeholder.encode(), name)
+
+
 def zip_with_mode(name: str, mode: int) -> bytes:
     """Return a zip archive of one file with this Unix mode."""
     buffer = io.BytesIO()

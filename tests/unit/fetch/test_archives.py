@@ -23,6 +23,7 @@ from tests.unit.fetch.archives import (
     packed_zip,
     pax,
     tar,
+    zip_of_unix,
     zip_with_mode,
 )
 from tests.unit.fetch.conftest import OVERHEAD, published
@@ -82,6 +83,15 @@ def test_what_other_programs_write(volume: Path, to: Path, name: str) -> None:
     """Forms that the standard library does not write are unpacked as well."""
     fetch(put(volume, "m.tar", ACCEPTED[name]), to)
     assert published(to) == {"1/model.onnx": b"hello"}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("größe.onnx".encode(), "größe.onnx"), (b"gr\x94\xe1e", "größe")]
+)
+def test_a_zip_with_names_of_unix(volume: Path, to: Path, name: bytes, expected: str) -> None:
+    """Names are UTF-8 also without the flag for it, unless they can only be of code page 437."""
+    fetch(put(volume, "m.zip", zip_of_unix(name)), to)
+    assert published(to) == {f"1/{expected}": b"content"}
 
 
 def test_a_zip_with_backslashes(volume: Path, to: Path) -> None:
