@@ -11,7 +11,7 @@ _FIELD = "spec.model.supply.allowedFormats"
 _EXCLUDE = "spec.model.supply.exclude"
 _PICKLED = re.compile(
     # joblib and pandas load compressed files by these names as well.
-    rf".*\.({'|'.join(PICKLE_FORMATS)})(\.(gz|bz2|xz|lzma|z|lz4|zst|zip))?",
+    rf".*\.({'|'.join(PICKLE_FORMATS)})(\.tar)?(\.(gz|bz2|xz|lzma|z|lz4|zst|zip))?",
     re.DOTALL | re.IGNORECASE,
 )
 

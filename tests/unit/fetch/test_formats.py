@@ -18,6 +18,8 @@ PICKLED = [
     "1/model.onnx.pkl",
     "model.joblib.gz",
     "model.pkl.Z",
+    "model.pkl.tar",
+    "model.pkl.tar.gz",
     ".pkl",
 ]
 HARMLESS = [
