@@ -13,7 +13,7 @@ def of_file(path: Path) -> str:
 def of_folder(root: Path) -> str:
     r"""Return one digest for all files under *root* and their names.
 
-    It is the SHA-256 of the lines `<sha256>  <path>\n`, sorted by path, which `find . -type f
+    It is the SHA-256 of the lines `<sha256>  <path>\n`, sorted by path, which `find -L . -type f
     -printf '%P\0' | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum` prints as well. The lines
     are unambiguous: `names.check` lets neither line breaks nor backslashes into a name.
 

@@ -1,6 +1,7 @@
 """Copy the files of a mounted folder: a ConfigMap, or a persistent volume."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -8,8 +9,8 @@ from halimede.adapters.errors import FetchError
 from halimede.fetch.limits import CHUNK, MAX_MEMBERS, Budget, too_many_members
 from halimede.fetch.tree import Tree
 
-_IGNORED = ("..", "lost+found")
-"""Prefixes of what the kubelet adds to a ConfigMap's keys (`..data`), and file systems."""
+_IGNORED = re.compile(r"\.\.data(_tmp)?|\.\.[0-9]{4}_[0-9]{2}_.*|lost\+found", re.DOTALL)
+"""What the kubelet adds at the top of a ConfigMap's volume, and file systems at their own."""
 
 _ERRORS = (OSError, RuntimeError)
 """What copying raises; RuntimeError: links lead in a circle (until Python 3.13)."""
@@ -76,7 +77,7 @@ def _selected(root: Path, here: PurePosixPath, tree: Tree) -> list[os.DirEntry[s
     with os.scandir(root / here) as entries:
         for entry in entries:
             path = str(here / entry.name)
-            if entry.name.startswith(_IGNORED):
+            if not here.parts and _IGNORED.fullmatch(entry.name):
                 continue
             if tree.enters(path) if entry.is_dir() else tree.selects(path):
                 found.append(entry)

@@ -51,6 +51,18 @@ def test_a_mounted_config_map_is_read_through_its_links(source: Path, to: Path) 
     assert _tree(to) == {"1/model.py": "code"}
 
 
+def test_only_what_kubernetes_and_file_systems_add_is_ignored(source: Path, to: Path) -> None:
+    """Given files whose names only resemble those, none of them is missing from the model."""
+    files = {"..weights": "w", "lost+found.txt": "l", "1/..data": "d", "1/lost+found/a": "a"}
+    for name, content in files.items():
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_text(content)
+    (source / "lost+found").mkdir()
+    (source / "lost+found" / "b").write_text("b")
+    fetch(str(source), to)
+    assert _tree(to) == files
+
+
 def test_numbered_folders_are_kept(source: Path, to: Path, tmp_path: Path) -> None:
     """A complete repository entry is kept; only its configuration is replaced."""
     for version in ("1", "7"):
@@ -247,11 +259,14 @@ def test_digests_of_folders(source: Path, to: Path, name: str) -> None:
 
 
 def test_the_command_in_the_documentation_prints_the_digest(source: Path, to: Path) -> None:
-    """Users can compute a digest without Halimede."""
+    """Users can compute a digest without Halimede, also of a folder with links."""
     for name in ("b b", "a/é", "a'", "z/1/2"):
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         (source / name).write_text(name)
-    script = "find . -type f -printf '%P\\0' | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum"
+    (source / "link").symlink_to("b b")
+    script = (
+        "find -L . -type f -printf '%P\\0' | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum"
+    )
     printed = subprocess.run(
         ["/bin/sh", "-c", script], cwd=source, check=True, capture_output=True, text=True
     ).stdout
