@@ -83,7 +83,8 @@ def rest(answer: http.client.HTTPResponse, where: str, part: Part) -> Span:
         FetchError: It does not continue *part*.
     """
     size = part.version.size
-    found = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", "").strip())
+    ranges = {value.strip() for value in answer.headers.get_all("Content-Range", [])}
+    found = _CONTENT_RANGE.fullmatch(ranges.pop()) if len(ranges) == 1 else None
     start, last, total = map(int, found.groups()) if found else (-1, -1, -1)
     continues = (start, total) == (part.size, size) and start <= last < size
     same = answer.headers.get_all("ETag", [part.version.etag]) == [part.version.etag]

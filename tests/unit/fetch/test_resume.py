@@ -181,6 +181,7 @@ CONTRADICTIONS = {
     "an end after the end of the file": Turn(content_range="bytes 10-26/26", length=False),
     "an end before the start": Turn(content_range="bytes 10-9/26", length=False),
     "no Content-Range": Turn(content_range=""),
+    "two ranges": Turn(headers=("Content-Range: bytes 0-15/26",)),
     "another unit": Turn(content_range="items 10-25/26"),
     "no numbers": Turn(content_range=f"bytes {SECRET}"),
     "long numbers": Turn(content_range=f"bytes 10-{'9' * 9999}/26"),
