@@ -9,13 +9,11 @@ import shutil
 from pathlib import Path
 
 from halimede.adapters.errors import FetchError
-from halimede.fetch.names import is_archive, shown
+from halimede.fetch.names import is_archive, is_of_macos, shown
 
 CONFIG = "config.pbtxt"
 ONLY_VERSION = "1"
 _VERSION = re.compile(r"[1-9][0-9]*")
-_OF_MACOS = ("__MACOSX", "._", ".DS_Store")
-"""Prefixes of what archives that were made on macOS contain besides the files."""
 
 
 def arrange(source: Path, model: Path, config: Path | None) -> None:
@@ -82,7 +80,7 @@ def _is_part_of_model(entry: Path) -> bool:
 
 
 def _entries(folder: Path) -> list[Path]:
-    return sorted(entry for entry in folder.iterdir() if not entry.name.startswith(_OF_MACOS))
+    return sorted(entry for entry in folder.iterdir() if not is_of_macos(entry.name))
 
 
 def _versions(folder: Path) -> list[Path]:

@@ -13,6 +13,7 @@ _UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Unicode categories of control characters, surrogates and separators of lines."""
 _NATIVE = re.compile(r"(?:libtriton_.*|.*\.so(?:\..*)?)", re.DOTALL)
 _ARCHIVE = re.compile(r"\.(zip|tar|tgz|tbz2?|txz|tar\.(gz|bz2|xz))$", re.IGNORECASE)
+_OF_MACOS = re.compile(r"__MACOSX|\.DS_Store|\._.*", re.DOTALL)
 _UNSUPPORTED = re.compile(
     r"\.(tar\.\w+|taz|tlz|tzst|7z|rar|gz|bz2|xz|zst|lzma|lz4?|z)$", re.IGNORECASE
 )
@@ -59,6 +60,15 @@ def is_native(name: str) -> bool:
 def is_archive(name: str) -> bool:
     """Whether *name* is the name of an archive that `archive.unpack` supports."""
     return _ARCHIVE.search(name) is not None
+
+
+def is_of_macos(name: str) -> bool:
+    """Whether macOS adds a file of this path to archives, besides the files themselves.
+
+    >>> [is_of_macos(name) for name in ("__MACOSX/1/a", "1/._model.onnx", ".DS_Store", "1/_a")]
+    [True, True, True, False]
+    """
+    return any(_OF_MACOS.fullmatch(part) for part in PurePosixPath(name).parts)
 
 
 def check_file(name: str) -> None:

@@ -209,7 +209,7 @@ def _unpack_member(archive: _Records, header: _Header, extended: _Extended, tree
         tree.add_folder(name)
         if not tree.selection.unlimited:
             archive.skip(0)
-    elif header.kind in (*_REGULAR, *_WITHOUT_CONTENT) and not tree.selects(name):
+    elif header.kind in (*_REGULAR, *_WITHOUT_CONTENT) and not tree.takes(name):
         archive.skip(size if header.kind in _REGULAR else 0)
     elif header.kind in _REGULAR:
         tree.write(name, archive.content(size))

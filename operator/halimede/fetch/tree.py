@@ -39,6 +39,17 @@ class Tree:
             self._leave_out(name)
         return selected
 
+    def takes(self, name: str) -> bool:
+        """Whether a file of an archive is to be written; account for it if it is left out.
+
+        Raises:
+            FetchError: Too many were left out, or the time is over.
+        """
+        if names.is_of_macos(name):
+            self.budget.skip_member()
+            return False
+        return self.selects(name)
+
     def enters(self, name: str) -> bool:
         """Whether a folder of the source may contain files to be written.
 

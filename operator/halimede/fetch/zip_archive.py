@@ -78,7 +78,7 @@ def _unpack_member(unzipped: zipfile.ZipFile, member: zipfile.ZipInfo, tree: Tre
     name = _name(member)
     kind = stat.S_IFMT(member.external_attr >> 16)
     is_folder = name.endswith("/") or kind == stat.S_IFDIR
-    if not is_folder and not tree.selects(name):
+    if not is_folder and not tree.takes(name):
         return
     if kind not in _KINDS:
         raise FetchError(

@@ -113,6 +113,17 @@ def test_formats_of_every_source(tmp_path: Path, to: Path, kind: str) -> None:
         assert published(to) == {"1/model.onnx": b"x"}
 
 
+@pytest.mark.parametrize("kind", [*PACKERS, "m.zip"])
+def test_what_macos_adds_to_an_archive_has_no_format(tmp_path: Path, to: Path, kind: str) -> None:
+    """Given an archive made on macOS, its additions are neither rejected nor published."""
+    names = ("__MACOSX/m/1/._a.so", "m/.DS_Store", "m/1/.DS_Store", "m/1/._model.pkl")
+    files = {"m/1/model.onnx": b"x", **dict.fromkeys(names, b"macOS")}
+    packed = packed_zip(*files.items()) if kind == "m.zip" else PACKERS[kind](tar(*files.items()))
+    (tmp_path / kind).write_bytes(packed)
+    fetch(str(tmp_path / kind), to, formats=Formats(("onnx",)))
+    assert published(to) == {"1/model.onnx": b"x"}
+
+
 def test_our_configuration_needs_no_permission(tmp_path: Path, to: Path) -> None:
     """Given a list without pbtxt, the configuration is added, but the source may have none."""
     (tmp_path / "source").mkdir()
