@@ -64,6 +64,11 @@ class Body:
                 f"{redact(self.url)}: the response ended {self.span.size - position} bytes before"
                 " the end of the file"
             )
+        if stop is None and self.answer.chunked and self.pace.last != ord("\n"):
+            # `http.client` takes a size such as 00ff that is cut after 00 for that of the end.
+            raise TransientFetchError(
+                f"{redact(self.url)} cannot be fetched: the connection closed before the end"
+            )
 
 
 @contextmanager

@@ -25,6 +25,8 @@ class Pace:
 
     budget: Budget
     patience: Patience
+    last: int | None = field(init=False, default=None)
+    """The last byte that arrived."""
     _window_ends: float | None = field(init=False, default=None)
     _received: int = field(init=False, default=0)
     _unread: int = field(init=False, default=0)
@@ -90,6 +92,8 @@ def _timed(pace: Pace) -> type[ssl.SSLSocket]:
                 self.settimeout(timeout)  # only then: it is a system call
             size = super().recv_into(buffer, nbytes, flags)
             pace.add(size)
+            if size:
+                pace.last = memoryview(buffer)[size - 1]
             return size
 
     return TimedSocket

@@ -39,6 +39,7 @@ INCOMPLETE = {
     "no length": (OK + b"\r\nhel", "set spec.model.sha256"),
     "a length": (OK + b"Content-Length: 5\r\n\r\nhel", "2 bytes before the end"),
     "a chunk": (CHUNKED + b"5\r\nhel", "closed before the end"),
+    "the size of a chunk": (CHUNKED + b"03\r\nhel\r\n0", "closed before the end"),
     "no last chunk": (CHUNKED + b"5\r\nhello\r\n", "closed before the end"),
     "nothing": (OK + b"Content-Length: 0\r\n\r\n", "empty"),
     "a part": (
