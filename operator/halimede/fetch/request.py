@@ -66,9 +66,7 @@ class Body:
             )
         if stop is None and self.answer.chunked and self.pace.last != ord("\n"):
             # `http.client` takes a size such as 00ff that is cut after 00 for that of the end.
-            raise TransientFetchError(
-                f"{redact(self.url)} cannot be fetched: the connection closed before the end"
-            )
+            raise _closed(self.url)
 
 
 @contextmanager
@@ -94,6 +92,8 @@ def send(
     with _described(url, pace):
         answer, part = _ask(url, credentials, pace, part, verified=verified)
     with answer:
+        if pace.ended:  # `http.client` takes what arrived of the head for all of it
+            raise _closed(url)
         version: Version | None
         if part is not None and answer.status == HTTPStatus.PARTIAL_CONTENT:
             span, version = response.rest(answer, where, part), part.version
@@ -223,13 +223,21 @@ def _described(url: str, pace: Pace) -> Iterator[None]:
             ) from None
         raise TransientFetchError(message) from None
     except http.client.IncompleteRead:
-        message = f"{redact(url)} cannot be fetched: the connection closed before the end"
-        raise TransientFetchError(message) from None
+        raise _closed(url) from None
     except (http.client.HTTPException, ValueError) as error:
+        if pace.ended:
+            raise _closed(url) from None
         raise FetchError(
             f"{redact(url)} cannot be fetched: the server's response is not valid HTTP"
             f" ({type(error).__name__}); check spec.model.storageUri"
         ) from None
+
+
+def _closed(url: str) -> TransientFetchError:
+    """Return the error of a response that was cut."""
+    return TransientFetchError(
+        f"{redact(url)} cannot be fetched: the connection closed before the end"
+    )
 
 
 def _describe_error(cause: BaseException | str, pace: Pace) -> str:

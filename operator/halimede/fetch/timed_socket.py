@@ -27,6 +27,8 @@ class Pace:
     patience: Patience
     last: int | None = field(init=False, default=None)
     """The last byte that arrived."""
+    ended: bool = field(init=False, default=False)
+    """Whether the server closed a connection while more was expected."""
     _window_ends: float | None = field(init=False, default=None)
     _received: int = field(init=False, default=0)
     _unread: int = field(init=False, default=0)
@@ -94,6 +96,8 @@ def _timed(pace: Pace) -> type[ssl.SSLSocket]:
             pace.add(size)
             if size:
                 pace.last = memoryview(buffer)[size - 1]
+            else:
+                pace.ended = True
             return size
 
     return TimedSocket

@@ -108,6 +108,9 @@ FAILURES = {
     "busy": BUSY,
     "a date to come back": b"HTTP/1.1 429 X\r\nRetry-After: Wed, 21 Oct 2026 07:28:00 GMT\r\n\r\n",
     "closed": b"",
+    "a cut status line": b"HTTP/1.1 2",
+    "a head without its length": OK,
+    "a cut length": OK + b"Content-Length: 0",
     "a cut body": OK + b"Content-Length: 5\r\n\r\nhel",
     "a cut chunk": CHUNKED + b"5\r\nhel",
 }
