@@ -12,6 +12,7 @@ from halimede.adapters.errors import FetchError
 
 _STRONG_ETAG = re.compile(r'"[!#-~]*"')
 """RFC 9110, section 8.8.3, without characters that are not ASCII."""
+_GZIPPED_TAR = re.compile(r"\.(tgz|tar\.gz)$", re.IGNORECASE)
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.ASCII | re.IGNORECASE)
 
 
@@ -97,11 +98,15 @@ def rest(answer: http.client.HTTPResponse, where: str, part: Part) -> Span:
 def check_encoding(answer: http.client.HTTPResponse, where: str) -> None:
     """Check that the bytes that arrive are those of the file.
 
+    Some servers state the compression of a `.tar.gz` as its encoding. If such a file is really
+    encoded once more, it cannot be unpacked.
+
     Raises:
         FetchError: The server has encoded them, although the request does not accept this.
     """
+    gzip = ({"gzip"}, {"x-gzip"}) if _GZIPPED_TAR.search(where) else ()
     for header, accepted in (
-        ("Content-Encoding", ({"identity"}, set[str]())),
+        ("Content-Encoding", ({"identity"}, set[str](), *gzip)),
         ("Transfer-Encoding", ({"identity"}, {"chunked"}, set[str]())),
     ):
         values = ",".join(answer.headers.get_all(header, [])).lower().split(",")
