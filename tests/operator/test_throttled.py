@@ -88,13 +88,7 @@ async def test_nothing_is_lost_if_requests_are_rejected_or_not_answered(
         "HALIMEDE_LEASE_SECONDS": "6",
     }
     with run_operator(account, tmp_path / "halimede.log", settings) as operator:
-        await put(kube, model(TRIED, OLD, rollout=CANARY), "test")
-        await wait_until_async(lambda: status_of(kube, TRIED), lambda seen: seen.stable)
-        await put(kube, model(TRIED, OLD, rollout=CANARY, runtime=CHANGED), "test")
-        await wait_until_async(
-            lambda: status_of(kube, TRIED),
-            lambda seen: seen.rollout and seen.rollout.state is State.ANALYSING,
-        )
+        await roll_out(kube)
         throttle.set(1)
         crowd = Group(kube, NEW, "crowd", CROWD)
         with unanswered_write(account, OTHER):
@@ -125,6 +119,17 @@ async def test_nothing_is_lost_if_requests_are_rejected_or_not_answered(
         assert over.last_rollout.outcome is Outcome.ABORTED
         assert operator.popen.poll() is None
         sys.stdout.write(f"\n{len(rejected(audit, NEW))} requests for new models rejected\n")
+
+
+async def roll_out(kube: KubeCluster) -> None:
+    """Create the model, and wait until a canary of it is analysed."""
+    await put(kube, model(TRIED, OLD, rollout=CANARY), "test")
+    await wait_until_async(lambda: status_of(kube, TRIED), lambda seen: seen.stable)
+    await put(kube, model(TRIED, OLD, rollout=CANARY, runtime=CHANGED), "test")
+    await wait_until_async(
+        lambda: status_of(kube, TRIED),
+        lambda seen: seen.rollout and seen.rollout.state is State.ANALYSING,
+    )
 
 
 @contextmanager
