@@ -129,24 +129,15 @@ def fetch(
         FetchError: The model could not be fetched, or its digest is not *sha256*.
     """
     stage = to.parent / f".{to.name}.part"
-    tree = Tree(
-        stage / "files",
-        Budget(max_bytes, timeout_seconds),
-        native_code=native_code,
-        selection=selection,
-        formats=formats,
-    )
+    budget = Budget(max_bytes, timeout_seconds)
+    tree = Tree(stage / "files", budget, native_code, selection, formats)
     shutil.rmtree(stage, ignore_errors=True)
     try:
-        _prepare(stage, config, tree.budget)
+        _prepare(stage, config, budget)
         if "://" in source:
+            verified = sha256 is not None
             file, actual = download(
-                source,
-                stage / "archive",
-                credentials,
-                tree.budget,
-                patience,
-                verified=sha256 is not None,
+                source, stage / "archive", credentials, budget, patience, verified=verified
             )
             _add_file(file, actual, tree, sha256)
         else:
