@@ -13,6 +13,7 @@ _UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Unicode categories of control characters, surrogates and separators of lines."""
 _NATIVE = re.compile(r"(?:libtriton_.*|.*\.so(?:\..*)?)", re.DOTALL)
 _ARCHIVE = re.compile(r"\.(zip|tar|tgz|tbz2?|txz|tar\.(gz|bz2|xz))$", re.IGNORECASE)
+_GZIPPED_TAR = re.compile(r"\.(tgz|tar\.gz)$", re.IGNORECASE)
 _UNSUPPORTED = re.compile(
     r"\.(tar\.\w+|taz|tlz|tzst|7z|rar|gz|bz2|xz|zst|lzma|lz4?|z)$", re.IGNORECASE
 )
@@ -59,6 +60,11 @@ def is_native(name: str) -> bool:
 def is_archive(name: str) -> bool:
     """Whether *name* is the name of an archive that `archive.unpack` supports."""
     return _ARCHIVE.search(name) is not None
+
+
+def is_gzipped_tar(name: str) -> bool:
+    """Whether *name* is the name of a tar archive that gzip has compressed."""
+    return _GZIPPED_TAR.search(name) is not None
 
 
 def check_file(name: str) -> None:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from halimede.adapters.errors import FetchError
+from halimede.fetch import names
 
 _STRONG_ETAG = re.compile(r'"[!#-~]*"')
 """RFC 9110, section 8.8.3, without characters that are not ASCII."""
-_GZIPPED_TAR = re.compile(r"\.(tgz|tar\.gz)$", re.IGNORECASE)
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.ASCII | re.IGNORECASE)
 
 
@@ -95,16 +95,16 @@ def rest(answer: http.client.HTTPResponse, where: str, part: Part) -> Span:
     return Span(start, last + 1, size)
 
 
-def check_encoding(answer: http.client.HTTPResponse, where: str) -> None:
-    """Check that the bytes that arrive are those of the file.
+def check_encoding(answer: http.client.HTTPResponse, where: str, name: str) -> None:
+    """Check that the bytes that arrive are those of the file called *name*.
 
-    Some servers state the compression of a `.tar.gz` as its encoding. If such a file is really
+    Some servers declare the compression of a `.tar.gz` as an encoding. If such a file is really
     encoded once more, it cannot be unpacked.
 
     Raises:
         FetchError: The server has encoded them, although the request does not accept this.
     """
-    gzip = ({"gzip"}, {"x-gzip"}) if _GZIPPED_TAR.search(where) else ()
+    gzip = ({"gzip"}, {"x-gzip"}) if names.is_gzipped_tar(name) else ()
     for header, accepted in (
         ("Content-Encoding", ({"identity"}, set[str](), *gzip)),
         ("Transfer-Encoding", ({"identity"}, {"chunked"}, set[str]())),
