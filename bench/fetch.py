@@ -8,7 +8,7 @@ machine's processors.
 """
 
 import argparse
-import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -71,19 +71,22 @@ def serving(mebibytes: int) -> Iterator[str]:
 def download(client: str, url: str, mebibytes: int) -> Download:
     """Run a client until it has the file, and delete the file."""
     with tempfile.TemporaryDirectory() as folder:
-        to = Path(folder) / "models" / "model"
-        plain = (sys.executable, "-m", "bench.plain_download", url, str(Path(folder) / "file"))
+        secret, output = Path(folder) / "secret", Path(folder) / "output"
+        secret.mkdir()
+        shutil.copy(CA, secret / "ca.crt")
+        output.mkdir()
+        plain = (sys.executable, "-m", "bench.plain_download", url, str(output / "file"))
+        ours = ("fetch", "--source", url, "--to", str(output / "model"))
         command = {
             PLAIN: plain,
             DIGEST: (*plain, "--digest"),
-            OURS: (sys.executable, "-m", "halimede", "fetch", "--source", url, "--to", str(to)),
+            OURS: (sys.executable, "-m", "halimede", *ours, "--credentials", str(secret)),
         }[client]
-        environment = {**os.environ, "HALIMEDE_FETCH_CA.CRT": CA.read_text()}
         started = time.monotonic()
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         usage = _watch(process)
         seconds = time.monotonic() - started
-        sizes = [path.stat().st_size for path in Path(folder).rglob("*") if path.is_file()]
+        sizes = [path.stat().st_size for path in output.rglob("*") if path.is_file()]
         if process.returncode or sizes != [mebibytes << 20]:
             raise RuntimeError(f"{client} ended with {process.returncode}; it wrote {sizes}")
         return Download(seconds, usage)

@@ -7,8 +7,9 @@ for.
 import argparse
 import hashlib
 import ssl
-import urllib.request
+from http.client import HTTPSConnection
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from bench.file_server import CA
 
@@ -23,10 +24,10 @@ def main() -> None:
     parser.add_argument("--digest", action="store_true")
     arguments = parser.parse_args()
     context, digest = ssl.create_default_context(cafile=CA), hashlib.sha256()
-    with (
-        urllib.request.urlopen(arguments.url, context=context) as answer,  # noqa: S310  (ours)
-        arguments.file.open("xb") as file,
-    ):
+    address = urlsplit(arguments.url)
+    connection = HTTPSConnection(address.netloc, context=context)
+    connection.request("GET", address.path)
+    with connection.getresponse() as answer, arguments.file.open("xb") as file:
         while chunk := answer.read(CHUNK):
             file.write(chunk)
             if arguments.digest:

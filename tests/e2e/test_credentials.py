@@ -151,8 +151,8 @@ def test_only_the_fetcher_sees_the_token(user: User, server: Server) -> None:
         "MissingSecret", lambda seen: ready(seen).reason == NotReadyReason.MISSING_SECRET
     )
     assert (
-        f"spec.model.secretName: the Secret {SECRET} does not exist or is empty. Create it:"
-        f" kubectl --namespace {user.namespace} create secret generic {SECRET}"
+        f"spec.model.secretName: the Secret {SECRET} does not exist or is empty. Add its keys,"
+        f" or create it: kubectl --namespace {user.namespace} create secret generic {SECRET}"
     ) in ready(missing).message
     user.apply(
         {

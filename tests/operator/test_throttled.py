@@ -19,7 +19,7 @@ from tests.operator.group import Group
 from tests.operator.reading import answer
 from tests.operator.throttling import (
     Throttle,
-    rejected,
+    rejected_writes,
     repeated_too_soon,
     sent_before_repetition,
 )
@@ -34,7 +34,7 @@ NEW, OLD, OTHER = "new", "old", "other"
 TRIED = "tried"
 CROWD = 60
 REJECTED = 5
-"""Number of rejected requests after which the API server stops."""
+"""Number of rejected writes after which the API server stops."""
 API_SERVER = "kube-apiserver"
 FEW_REQUESTS = ["--max-requests-inflight=30", "--max-mutating-requests-inflight=20"]
 """The limits of which one share is one request."""
@@ -88,13 +88,7 @@ async def test_nothing_is_lost_if_requests_are_rejected_or_not_answered(
         "HALIMEDE_LEASE_SECONDS": "6",
     }
     with run_operator(account, tmp_path / "halimede.log", settings) as operator:
-        await put(kube, model(TRIED, OLD, rollout=CANARY), "test")
-        await wait_until_async(lambda: status_of(kube, TRIED), lambda seen: seen.stable)
-        await put(kube, model(TRIED, OLD, rollout=CANARY, runtime=CHANGED), "test")
-        await wait_until_async(
-            lambda: status_of(kube, TRIED),
-            lambda seen: seen.rollout and seen.rollout.state is State.ANALYSING,
-        )
+        await roll_out(kube)
         throttle.set(1)
         crowd = Group(kube, NEW, "crowd", CROWD)
         with unanswered_write(account, OTHER):
@@ -124,7 +118,18 @@ async def test_nothing_is_lost_if_requests_are_rejected_or_not_answered(
         assert over.last_rollout
         assert over.last_rollout.outcome is Outcome.ABORTED
         assert operator.popen.poll() is None
-        sys.stdout.write(f"\n{len(rejected(audit, NEW))} requests for new models rejected\n")
+        sys.stdout.write(f"\n{len(rejected_writes(audit, NEW))} writes of new models rejected\n")
+
+
+async def roll_out(kube: KubeCluster) -> None:
+    """Create the model, and wait until a canary of it is analysed."""
+    await put(kube, model(TRIED, OLD, rollout=CANARY), "test")
+    await wait_until_async(lambda: status_of(kube, TRIED), lambda seen: seen.stable)
+    await put(kube, model(TRIED, OLD, rollout=CANARY, runtime=CHANGED), "test")
+    await wait_until_async(
+        lambda: status_of(kube, TRIED),
+        lambda seen: seen.rollout and seen.rollout.state is State.ANALYSING,
+    )
 
 
 @contextmanager
@@ -138,8 +143,8 @@ def suspended_api_server(cluster: Cluster) -> Iterator[None]:
 
 
 async def count_rejected(audit: AuditLog, namespace: str) -> int:
-    """Return how many requests of a namespace have been rejected."""
-    return len(rejected(audit, namespace))
+    """Return how many writes of a namespace have been rejected."""
+    return len(rejected_writes(audit, namespace))
 
 
 async def said(operator: Process, text: str) -> bool:

@@ -20,7 +20,7 @@ SEATS = f"apiserver_flowcontrol_nominal_limit_seats{{{OF_LEVEL}"
 EXECUTED = f'apiserver_flowcontrol_current_executing_seats{{flow_schema="{NAME}",{OF_LEVEL}'
 LEAST = timedelta(seconds=1)
 """The shortest Retry-After of the API server."""
-UNDER_WAY = timedelta(seconds=0.5)
+UNDER_WAY = timedelta(seconds=0.7)
 """Time in which what had been sent before a rejection arrives."""
 HELD = timedelta(seconds=HELD_SECONDS)
 READS = ("get", "list", "watch")
@@ -68,9 +68,9 @@ class Throttle:
         return [line for line in metrics if line.startswith(SEATS)]
 
 
-def rejected(audit: AuditLog, namespace: str) -> list[Manifest]:
-    """Return the audit events of requests that were rejected with 429."""
-    return [event for event in audit.requests(namespace) if _code(event) == 429]
+def rejected_writes(audit: AuditLog, namespace: str) -> list[Manifest]:
+    """Return the audit events of writes that were rejected with 429."""
+    return [event for event in _writes(audit, namespace) if _code(event) == 429]
 
 
 def repeated_too_soon(audit: AuditLog, namespace: str) -> list[str]:
@@ -96,26 +96,31 @@ def sent_before_repetition(audit: AuditLog, first: str, other: str) -> list[str]
 
     What was under way when the first one was rejected, and what has waited long, does not count.
     """
-    rejections = [event for event in rejected(audit, first) if event["verb"] not in READS]
-    writes = [event for event in audit.requests(other) if event["verb"] not in READS]
+    writes = _writes(audit, first)
+    windows = [
+        (_received(one) + UNDER_WAY, min(_repeated(one, writes), _received(one) + HELD))
+        for one in rejected_writes(audit, first)
+    ]
     return [
         f"{_received(write)} {write['verb']} {write['requestURI']}"
-        for rejection in rejections
-        for write in writes
-        if _received(rejection) + UNDER_WAY
-        < _received(write)
-        < min(_repeated(audit, first, rejection), _received(rejection) + HELD)
+        for write in _writes(audit, other)
+        if any(start < _received(write) < end for start, end in windows)
     ]
 
 
-def _repeated(audit: AuditLog, namespace: str, rejection: Manifest) -> datetime:
-    """Return when a rejected request was sent again."""
+def _repeated(rejection: Manifest, writes: list[Manifest]) -> datetime:
+    """Return when a rejected write was sent again; if it was not, when it was sent."""
     same = (rejection["verb"], rejection["requestURI"])
-    return min(
-        _received(event)
-        for event in audit.requests(namespace)
-        if (event["verb"], event["requestURI"]) == same and _received(event) > _received(rejection)
+    later = (
+        _received(write)
+        for write in writes
+        if (write["verb"], write["requestURI"]) == same and _received(write) > _received(rejection)
     )
+    return min(later, default=_received(rejection))
+
+
+def _writes(audit: AuditLog, namespace: str) -> list[Manifest]:
+    return [event for event in audit.requests(namespace) if event["verb"] not in READS]
 
 
 def _received(event: Manifest) -> datetime:

@@ -35,7 +35,10 @@ def waiting(reason: str, message: str) -> Manifest:
 
 def without_secret() -> Manifest:
     """Return the status of a fetcher that has found no Secret."""
-    message = "the Secret named by spec.model.secretName does not exist or is empty: create it"
+    message = (
+        "the Secret named by spec.model.secretName does not exist or is empty: create it, or add"
+        " its keys"
+    )
     terminated = {"exitCode": NO_SECRET, "reason": "Error", "message": message}
     state = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}}
     return {"name": "fetch", "state": state, "lastState": {"terminated": terminated}}
@@ -169,8 +172,9 @@ def test_missing_secret() -> None:
     )
     assert cluster.condition("Ready") == ("False", "MissingSecret")
     assert (
-        "spec.model.secretName: the Secret models does not exist or is empty. Create it: kubectl"
-        " --namespace ml create secret generic models" in cluster.message("Ready")
+        "spec.model.secretName: the Secret models does not exist or is empty. Add its keys, or"
+        " create it: kubectl --namespace ml create secret generic models"
+        in cluster.message("Ready")
     )
     assert cluster.reasons == ["MissingSecret"]
 

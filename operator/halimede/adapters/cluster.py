@@ -58,7 +58,7 @@ class Cluster(Protocol):
     """The operations on a cluster. Every method raises `adapters.errors` only."""
 
     def with_precedence(self) -> "Cluster":
-        """Return this client for writes that others wait for while they are to be sent again."""
+        """Return a client like this one whose writes have `precedence` over those of others."""
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
         """Return one object; None: it does not exist."""
@@ -152,7 +152,7 @@ class KubeCluster:
         self.has_precedence = False
 
     def with_precedence(self) -> Self:
-        """Return this client for writes that others wait for while they are to be sent again."""
+        """Return a client like this one whose writes have `precedence` over those of others."""
         client = copy.copy(self)
         client.has_precedence = True
         return client

@@ -1,7 +1,7 @@
-"""The precedence of some writes beside an API server that rejects what is too much for it.
+"""Gives some writes precedence over others while the API server rejects requests.
 
-A rejected write is sent again after a delay. Other writes would take its place in the meantime,
-and it would be rejected again.
+A rejected write is sent again after a delay. Without precedence, other writes could use up the
+API server's capacity in the meantime, and the write would be rejected again.
 """
 
 import asyncio
@@ -9,33 +9,33 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 HELD_SECONDS = 10.0
-"""The longest wait of another write: what is rejected for another reason, for example by an
-admission webhook, does not stop everything else."""
+"""The longest time that another write waits before it is sent. A write with precedence may be
+rejected for another reason, for example by an admission webhook, and must not stop the others."""
 
 
 class Precedence:
-    """Lets other writes wait while one with precedence is about to be sent again."""
+    """Makes other writes wait while one with precedence is about to be sent again."""
 
     def __init__(self) -> None:
-        """Let every write be sent."""
-        self._rejected = 0
+        """Start without a write that others wait for."""
+        self._holds = 0
         self._free = asyncio.Event()
         self._free.set()
 
     @contextmanager
     def hold_others(self) -> Iterator[None]:
-        """Let other writes wait during the context."""
-        self._rejected += 1
+        """Make other writes wait during the context."""
+        self._holds += 1
         self._free.clear()
         try:
             yield
         finally:
-            self._rejected -= 1
-            if not self._rejected:
+            self._holds -= 1
+            if not self._holds:
                 self._free.set()
 
     async def wait(self) -> None:
-        """Return when no other write is about to be sent again, or after `HELD_SECONDS`."""
+        """Return when no write with precedence is to be sent again, or after `HELD_SECONDS`."""
         try:
             async with asyncio.timeout(HELD_SECONDS):
                 await self._free.wait()

@@ -12,7 +12,7 @@ from halimede.fetch import digest, folder, names
 from halimede.fetch.archive import unpack
 from halimede.fetch.credentials import NO_CREDENTIALS, Credentials
 from halimede.fetch.download import download
-from halimede.fetch.formats import SAFE, Formats
+from halimede.fetch.formats import NO_PICKLE, Formats
 from halimede.fetch.layout import arrange
 from halimede.fetch.limits import BLOCK, MAX_BYTES, TIMEOUT_SECONDS, Budget
 from halimede.fetch.patience import PATIENCE, Patience
@@ -37,12 +37,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--sha256", help="required digest of the files")
     add("--volume", type=Path, help="directory that links in a mounted source may lead to")
     add("--allow-native-code", action="store_true", help="accept shared libraries")
-    for name, text in (
-        ("--include", "pattern of files that are selected; may be repeated (default: all)"),
-        ("--exclude", "pattern of files that are left out; may be repeated"),
-        ("--allow-format", "format that files may have; may be repeated (default: all safe ones)"),
+    for name, value, text in (
+        ("--include", "PATTERN", "files to select; may be repeated (default: all)"),
+        ("--exclude", "PATTERN", "files to leave out; may be repeated"),
+        (
+            "--allow-format",
+            "FORMAT",
+            "format that files may have; may be repeated (default: all that pickle does not load)",
+        ),
     ):
-        add(name, action="append", default=[], metavar=name.upper().split("-")[-1], help=text)
+        add(name, action="append", default=[], metavar=value, help=text)
     add("--max-bytes", type=int, default=MAX_BYTES, help="maximum size (default: %(default)s)")
     add(
         "--timeout-seconds",
@@ -103,7 +107,7 @@ def fetch(
     volume: Path | None = None,
     native_code: bool = False,
     selection: Selection = EVERYTHING,
-    formats: Formats = SAFE,
+    formats: Formats = NO_PICKLE,
 ) -> str:
     """Publish the model at *source* as the folder *to*; return the digest of what was fetched.
 
@@ -129,24 +133,15 @@ def fetch(
         FetchError: The model could not be fetched, or its digest is not *sha256*.
     """
     stage = to.parent / f".{to.name}.part"
-    tree = Tree(
-        stage / "files",
-        Budget(max_bytes, timeout_seconds),
-        native_code=native_code,
-        selection=selection,
-        formats=formats,
-    )
+    budget = Budget(max_bytes, timeout_seconds)
+    tree = Tree(stage / "files", budget, native_code, selection, formats)
     shutil.rmtree(stage, ignore_errors=True)
     try:
-        _prepare(stage, config, tree.budget)
+        _prepare(stage, config, budget)
         if "://" in source:
+            verified = sha256 is not None
             file, actual = download(
-                source,
-                stage / "archive",
-                credentials,
-                tree.budget,
-                patience,
-                verified=sha256 is not None,
+                source, stage / "archive", credentials, budget, patience, verified=verified
             )
             _add_file(file, actual, tree, sha256)
         else:

@@ -63,7 +63,9 @@ def _find_files(folder: Path) -> dict[str, Path]:
     """Return the files of a mounted Secret, by the key in lower case."""
     names = tuple(_names(folder))
     if not names:
-        raise MissingSecretError(f"{_WHERE} does not exist or is empty: create it")
+        raise MissingSecretError(
+            f"{_WHERE} does not exist or is empty: create it, or add its keys"
+        )
     files: dict[str, Path] = {}
     for name in sorted(names):
         key = name.lower()

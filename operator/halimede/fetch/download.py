@@ -93,7 +93,7 @@ class _Target:
 
     def empty(self) -> None:
         """Delete what was written."""
-        if self.size:  # ext4 writes a file that was truncated to the disk when it is closed
+        if self.size:  # because ext4 flushes a truncated file to the disk when it is closed
             self.file.seek(0)
             self.file.truncate()
         self.digest = hashlib.sha256()

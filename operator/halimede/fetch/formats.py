@@ -21,7 +21,7 @@ class Formats:
     """The formats that are allowed; they are compared with the names of files only."""
 
     allowed: tuple[str, ...] = ()
-    """Empty: all formats that execute no code when they are loaded."""
+    """Empty: all formats except those that pickle loads."""
 
     def check(self, name: str, path: str) -> None:
         """Check the format of a file called *name*; errors show its *path*.
@@ -46,8 +46,8 @@ class Formats:
             )
 
 
-SAFE = Formats()
-"""No list: the formats that execute no code."""
+NO_PICKLE = Formats()
+"""No list: all formats except those that pickle loads."""
 
 
 def _has_format(name: str, allowed: str) -> bool:

@@ -14,7 +14,8 @@ kubelet compares with the blocks in use."""
 MAX_MEMBERS = 10_000
 """The largest number of files and folders of one model."""
 SPARE = 10
-"""How many times as much as a model may have may be left out of a source: skipping costs time."""
+"""What is left out of a source may be this many times as much as a model may have. There is a
+limit because it takes time to read past it."""
 MAX_BYTES = 10 << 30
 """The default of `spec.model.maxSize`."""
 TIMEOUT_SECONDS = 3600

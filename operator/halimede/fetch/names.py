@@ -14,6 +14,7 @@ _UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _NATIVE = re.compile(r"(?:libtriton_.*|.*\.so(?:\..*)?)", re.DOTALL)
 _ARCHIVE = re.compile(r"\.(zip|tar|tgz|tbz2?|txz|tar\.(gz|bz2|xz))$", re.IGNORECASE)
 _OF_MACOS = re.compile(r"__MACOSX|\.DS_Store|\._.*", re.DOTALL)
+_GZIPPED_TAR = re.compile(r"\.(tgz|tar\.gz)$", re.IGNORECASE)
 _UNSUPPORTED = re.compile(
     r"\.(tar\.\w+|taz|tlz|tzst|7z|rar|gz|bz2|xz|zst|lzma|lz4?|z)$", re.IGNORECASE
 )
@@ -69,6 +70,11 @@ def is_of_macos(name: str) -> bool:
     [True, True, True, False]
     """
     return any(_OF_MACOS.fullmatch(part) for part in PurePosixPath(name).parts)
+
+
+def is_gzipped_tar(name: str) -> bool:
+    """Whether *name* is the name of a tar archive that gzip has compressed."""
+    return _GZIPPED_TAR.search(name) is not None
 
 
 def check_file(name: str) -> None:

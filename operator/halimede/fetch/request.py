@@ -19,7 +19,7 @@ from typing_extensions import override
 
 from halimede.adapters.errors import FetchError, TransientFetchError
 from halimede.fetch import response
-from halimede.fetch.address import redact
+from halimede.fetch.address import file_name, redact
 from halimede.fetch.credentials import Credentials
 from halimede.fetch.limits import CHUNK
 from halimede.fetch.response import Part, Span, Version
@@ -103,7 +103,7 @@ def send(
         else:
             raise FetchError(f"{where}: {_describe_status(answer.status)}")
         response.check_end(answer, where)
-        response.check_encoding(answer, where)
+        response.check_encoding(answer, where, file_name(url))
         yield Body(answer, span, version, url, pace)
 
 

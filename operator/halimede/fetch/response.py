@@ -10,6 +10,7 @@ from email.errors import MissingHeaderBodySeparatorDefect
 from http import HTTPStatus
 
 from halimede.adapters.errors import FetchError
+from halimede.fetch import names
 
 _STRONG_ETAG = re.compile(r'"[!#-~]*"')
 """RFC 9110, section 8.8.3, without characters that are not ASCII."""
@@ -116,14 +117,18 @@ def check_end(answer: http.client.HTTPResponse, where: str) -> None:
         )
 
 
-def check_encoding(answer: http.client.HTTPResponse, where: str) -> None:
-    """Check that the bytes that arrive are those of the file.
+def check_encoding(answer: http.client.HTTPResponse, where: str, name: str) -> None:
+    """Check that the bytes that arrive are those of the file called *name*.
+
+    Some servers declare the compression of a `.tar.gz` as an encoding. If such a file is really
+    encoded once more, it cannot be unpacked.
 
     Raises:
         FetchError: The server has encoded them, although the request does not accept this.
     """
+    gzip = ("gzip", "x-gzip") if names.is_gzipped_tar(name) else ()
     for header, accepted in (
-        ("Content-Encoding", {"identity"}),
+        ("Content-Encoding", {"identity", *gzip}),
         # `http.client` decodes chunks only if it understands the header, and only once.
         ("Transfer-Encoding", {"chunked" if answer.chunked else "identity"}),
     ):

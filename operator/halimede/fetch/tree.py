@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from halimede.adapters.errors import FetchError
 from halimede.fetch import names
-from halimede.fetch.formats import SAFE, Formats
+from halimede.fetch.formats import NO_PICKLE, Formats
 from halimede.fetch.limits import Budget
 from halimede.fetch.selection import EVERYTHING, Selection
 
@@ -21,7 +21,7 @@ class Tree:
     """Whether shared libraries may be among the files."""
     selection: Selection = EVERYTHING
     """Which files of the source are written; the reader of the source leaves out the others."""
-    formats: Formats = SAFE
+    formats: Formats = NO_PICKLE
     """Which formats the files may have."""
     _left_out: list[str] = field(init=False, default_factory=list)
     """The first name in the source that was left out, if there is any."""

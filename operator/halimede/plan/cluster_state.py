@@ -113,9 +113,9 @@ def with_remedy(md: ModelDeployment, found: PodProblem) -> str:
             )
         case NotReadyReason.MISSING_SECRET if secret and _no_secret(secret, found.message):
             return (
-                f"spec.model.secretName: the Secret {secret} does not exist or is empty. Create"
-                f" it: kubectl --namespace {namespace} create secret generic {secret}"
-                " --from-literal=token=…"
+                f"spec.model.secretName: the Secret {secret} does not exist or is empty. Add its"
+                f" keys, or create it: kubectl --namespace {namespace} create secret generic"
+                f" {secret} --from-literal=token=…"
             )
         case NotReadyReason.MISSING_SECRET | NotReadyReason.MISSING_CONFIG_MAP:
             return f"spec.podTemplate refers to an object that does not exist: {found.message}"

@@ -99,7 +99,7 @@ class Reconciler:
         return await self._conclude(key, manifest, outcome, requeue_after, transition)
 
     def _writer(self, manifest: Manifest) -> Cluster:
-        """Return the client for the writes about an object, which has the priority of before."""
+        """Return the client for the writes of a reconcile that begins with *manifest*."""
         first = priority_of(manifest) is Priority.TRAFFIC
         return self.cluster.with_precedence() if first else self.cluster
 

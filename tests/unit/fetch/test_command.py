@@ -76,7 +76,10 @@ def test_a_missing_secret_has_a_status_of_its_own(run: Run, tmp_path: Path) -> N
     folder.mkdir()
     assert run("https://127.0.0.1:1/model.onnx", "--credentials", str(folder)) == (
         NO_SECRET,
-        "the Secret named by spec.model.secretName does not exist or is empty: create it",
+        (
+            "the Secret named by spec.model.secretName does not exist or is empty: create it, or"
+            " add its keys"
+        ),
     )
 
 

@@ -1,7 +1,10 @@
 """Downloads that are cut: only the rest is fetched, and never the rest of another file."""
 
+import gzip
 import hashlib
+import io
 import re
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -335,6 +338,37 @@ def test_a_file_without_an_encoding_is_accepted(site: Site, to: Path, header: st
     site.resources[PATH] = Resource(CONTENT, turns=[Turn(headers=(header,))])
     fetch(f"{site.url}{PATH}", to, credentials=TRUSTED)
     assert published(to) == {"1/model.onnx": CONTENT}
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "x-gzip"])
+def test_the_compression_of_an_archive_may_be_stated_as_its_encoding(
+    site: Site, to: Path, encoding: str
+) -> None:
+    """Apache's `AddEncoding` does this for files such as `model.tar.gz`.
+
+    Given a server that states the encoding gzip for such an archive, and sends it as it is,
+    when the archive is fetched,
+    then it is unpacked once.
+    """
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as written:
+        member = tarfile.TarInfo("model.onnx")
+        member.size = len(CONTENT)
+        written.addfile(member, io.BytesIO(CONTENT))
+    turn = Turn(headers=(f"Content-Encoding: {encoding}",))
+    site.resources["/model.tar.gz"] = Resource(archive.getvalue(), turns=[turn])
+    fetch(f"{site.url}/model.tar.gz", to, credentials=TRUSTED)
+    assert published(to) == {"1/model.onnx": CONTENT}
+
+
+def test_an_archive_that_is_encoded_once_more_is_an_error(site: Site, to: Path) -> None:
+    """Given a server that compresses a `.tar.gz` again, the fetch fails."""
+    turn = Turn(headers=("Content-Encoding: gzip",))
+    site.resources["/model.tar.gz"] = Resource(
+        gzip.compress(gzip.compress(bytes(1024))), turns=[turn]
+    )
+    with pytest.raises(FetchError, match="cannot be unpacked"):
+        fetch(f"{site.url}/model.tar.gz", to, credentials=TRUSTED)
 
 
 TWICE = Patience(retry_seconds=0.002, first_delay_seconds=0.001, progress_bytes=10)
