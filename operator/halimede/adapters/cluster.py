@@ -108,6 +108,15 @@ class Cluster(Protocol):
         """Create an `events.k8s.io/v1` Event."""
 
 
+class _Request(NamedTuple):
+    """What is sent to the API server."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: Manifest | list[Manifest] | bytes | None
+
+
 class _Response(NamedTuple):
     """What the API server has answered."""
 
@@ -325,13 +334,14 @@ class KubeCluster:
         accept: str = "application/json",
     ) -> Manifest:
         headers = {"Accept": accept, "Content-Type": content_type, "User-Agent": self._agent}
+        request = _Request(method, path, headers, body)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + RETRY_SECONDS
         with ExitStack() as holds:
             while True:
                 if method != "GET" and not self.has_precedence:
                     await self._precedence.wait()
-                response = await self._send_logged_in(method, path, headers, body)
+                response = await self._send_logged_in(request)
                 if response.status < HTTPStatus.MULTIPLE_CHOICES:
                     answer: Manifest = orjson.loads(limit_depth(response.text))
                     return answer
@@ -342,43 +352,31 @@ class KubeCluster:
                     holds.enter_context(self._precedence.hold_others())
                 await asyncio.sleep(delay * (1 + RETRY_JITTER * self._chance()))
 
-    async def _send_logged_in(
-        self,
-        method: str,
-        path: str,
-        headers: dict[str, str],
-        body: Manifest | list[Manifest] | bytes | None,
-    ) -> _Response:
+    async def _send_logged_in(self, request: _Request) -> _Response:
         """Send a request, once more with new credentials if the old ones are rejected."""
-        response = await self._send(method, path, headers, body)
+        response = await self._send(request)
         if response.status == HTTPStatus.UNAUTHORIZED and self._log_in is not None:
             # Tokens from a kubeconfig's plugin expire, some after minutes.
             fresh = await self._log_in()
             self._client.configuration.api_key = fresh.api_key
-            response = await self._send(method, path, headers, body)
+            response = await self._send(request)
         return response
 
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        headers: dict[str, str],
-        body: Manifest | list[Manifest] | bytes | None,
-    ) -> _Response:
+    async def _send(self, request: _Request) -> _Response:
         configuration = self._client.configuration
         token = (await configuration.auth_settings()).get("BearerToken")
         if token and token["value"]:
-            headers[token["key"]] = token["value"]
+            request.headers[token["key"]] = token["value"]
         try:
             # No write waits for a connection after its check.
             async with self._slots:
-                if self._before_write is not None and method != "GET":
+                if self._before_write is not None and request.method != "GET":
                     self._before_write()
                 response = await self._client.rest_client.request(
-                    method,
-                    configuration.host + path,
-                    headers=headers,
-                    body=body,
+                    request.method,
+                    configuration.host + request.path,
+                    headers=request.headers,
+                    body=request.body,
                     _request_timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS),
                 )
                 text = await response.read()

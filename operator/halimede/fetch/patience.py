@@ -21,7 +21,7 @@ class Patience:
     longest_delay_seconds: float = 30.0
     """The longest time between two attempts, unless the server asks for more."""
     progress_bytes: int = 1 << 20
-    """How much longer the file must become for the waiting to start anew."""
+    """How much longer the file must become for the waiting to start again."""
 
 
 PATIENCE = Patience()
@@ -32,7 +32,7 @@ PATIENCE = Patience()
 class Waiting:
     """The time between the attempts of one download.
 
-    It starts anew, with no time waited and the first delay, when the file is `progress_bytes`
+    It starts again, with no time waited and the first delay, when the file is `progress_bytes`
     longer than when it last started. A server that cuts every connection after 100 MB is waited
     for after each of them; one that sends only some bytes in each attempt is given up. The length
     that counts never decreases: bytes that are fetched again, because the server does not continue

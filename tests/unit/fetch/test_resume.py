@@ -453,13 +453,13 @@ def test_the_rest_has_a_minimum_rate(site: Site, to: Path) -> None:
     assert site.asked("Range")[1] == "bytes=10-"
 
 
-def test_the_waiting_starts_anew_only_with_progress() -> None:
+def test_the_waiting_starts_again_only_with_progress() -> None:
     """The rule of `patience.Waiting` in figures.
 
     Given a patience of 10 seconds, of delays of 1 to 4 seconds, and progress of 100 bytes,
     when the file grows by less,
     then the delay doubles, and the waiting ends after 10 seconds;
-    when it has become 100 bytes longer than when the waiting started, it starts anew.
+    when it has become 100 bytes longer than when the waiting started, it starts again.
     """
     waiting = Waiting(
         Patience(
