@@ -98,7 +98,7 @@ def weights(route: Manifest) -> dict[str, int]:
     rules = [
         {
             backend["name"].removeprefix(f"{NAME}-"): backend["weight"]
-            for backend in rule["backendRefs"]
+            for backend in rule.get("backendRefs") or ()
         }
         for rule in route["spec"]["rules"]
     ]
