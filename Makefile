@@ -29,12 +29,12 @@ run: $(VENV)/ready ## Run the operator from this checkout against the cluster of
 		HALIMEDE_LOG_FORMAT=$${HALIMEDE_LOG_FORMAT:-text} $(RUN) halimede run
 
 unit: $(VENV)/ready ## Run the unit tests only: no lint, no server, no simulations
-	$(RUN) pytest -n auto --quiet operator tests/unit tests/golden
+	$(RUN) pytest -n auto --quiet operator jobs tests/unit tests/golden
 
 # What needs no server keeps every processor busy; what needs one mostly waits. So simulations, which
 # take the most processor time, run beside everything else, with what it leaves idle. Their coverage
 # and that of the scenarios is not measured, as that doubles their time.
-WITHOUT_SERVERS := operator tests/unit tests/golden tests/scenarios
+WITHOUT_SERVERS := operator jobs tests/unit tests/golden tests/scenarios
 SIMULATIONS := tests/simulations
 WORKERS ?= 3
 
@@ -92,14 +92,16 @@ golden: $(VENV)/ready ## Write the golden files again; read the diff before you 
 	$(RUN) pytest tests/golden --golden
 
 # In an environment of its own, which takes seconds and needs nothing else of make.
-audit: ## List known vulnerabilities of the packages in the image (needs PyPI)
+audit: ## List known vulnerabilities of the packages in the images (needs PyPI)
 	"$(PYTHON)" -m venv --clear out/audit
 	out/audit/bin/pip install --quiet --require-hashes --no-deps -r requirements/audit.txt
 	out/audit/bin/pip-audit --strict --require-hashes --disable-pip -r requirements/operator.txt
+	out/audit/bin/pip-audit --strict --require-hashes --disable-pip -r requirements/fetch.txt
 
 lock: $(VENV)/ready ## Choose the newest allowed packages and pin them by hash
 	$(RUN) uv pip compile -q pyproject.toml $(LOCK) -o requirements/operator.txt --upgrade
-	$(RUN) uv pip compile -q pyproject.toml $(LOCK) -o requirements/dev.txt --upgrade \
+	$(RUN) uv pip compile -q jobs/fetch/pyproject.toml $(LOCK) -o requirements/fetch.txt --upgrade
+	$(RUN) uv pip compile -q pyproject.toml jobs/fetch/pyproject.toml $(LOCK) -o requirements/dev.txt --upgrade \
 		--group local --group demo --group dev
 	$(RUN) uv pip compile -q requirements/audit.in $(LOCK) -o requirements/audit.txt --upgrade
 LOCK := --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header
@@ -115,6 +117,6 @@ test cluster bench: PURPOSE := cluster
 preflight:
 	@"$(FIRST)" -m localcluster.preflight $(PURPOSE) "$(VENV)"
 
-$(VENV)/ready: requirements/dev.txt pyproject.toml | preflight
+$(VENV)/ready: requirements/dev.txt pyproject.toml jobs/fetch/pyproject.toml | preflight
 	@"$(FIRST)" -m localcluster.install "$(VENV)"
 	@touch $@

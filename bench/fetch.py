@@ -1,4 +1,4 @@
-"""Compare `halimede fetch` with a plain client: `python -m bench.fetch`.
+"""Compare `halimede-fetch` with a plain client: `python -m bench.fetch`.
 
 A server on loopback sends one file over HTTPS, in the same minute to the fetcher, to a client
 that only writes what it reads, and to one that also computes the digest, as the fetcher does. The
@@ -31,7 +31,7 @@ SLOWEST = 0.8
 MOST_MEBIBYTES = 150.0
 """The largest peak memory of the fetcher."""
 POLL_SECONDS = 0.02
-PLAIN, DIGEST, OURS = "a plain client", "a client with SHA-256", "halimede fetch"
+PLAIN, DIGEST, OURS = "a plain client", "a client with SHA-256", "halimede-fetch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def download(client: str, url: str, mebibytes: int) -> Download:
         command = {
             PLAIN: plain,
             DIGEST: (*plain, "--digest"),
-            OURS: (sys.executable, "-m", "halimede", *ours, "--credentials", str(secret)),
+            OURS: (sys.executable, "-m", "halimede_fetch", *ours, "--credentials", str(secret)),
         }[client]
         started = time.monotonic()
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)

@@ -9,7 +9,7 @@ from halimede.render.scaling import hpa, pdb
 from halimede.render.traffic import Backend, render_traffic
 from halimede.render.workload import render_workload
 
-PLATFORM = Platform("halimede:0.1.0", network=NetworkSettings())
+PLATFORM = Platform("halimede-fetch:0.1.0", network=NetworkSettings())
 
 
 def model_deployment(number: int, namespace: str) -> Manifest:

@@ -42,7 +42,7 @@ MOST_BYTES = 14 * 1024
 _RENDERER = Renderer()
 UID = "0d6d2f1e-5b3f-4e43-9df3-0d5a3f7c5a11"
 """The ModelDeployment's."""
-PLATFORM = Platform(halimede_image="registry.example/halimede:0.1.0")
+PLATFORM = Platform(fetch_image="registry.example/halimede-fetch:0.1.0")
 
 
 @dataclass

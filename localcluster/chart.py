@@ -10,7 +10,8 @@ CHART = folders.SOURCE.parent / "charts" / "halimede"
 NAMESPACE = "halimede-system"
 """Where the operator runs."""
 REPOSITORY = "localhost/halimede"
-"""The repository of the image that the process node has under this name: the checkout."""
+"""The repository of the operator's image; the process node runs the checkout for it, and also for
+the fetcher's image, which the chart looks for beside it."""
 
 
 WITHIN = 90

@@ -15,6 +15,8 @@ from localcluster.folders import SOURCE
 from localcluster.progress import Progress, Tell
 
 LOCK = SOURCE.parent / "requirements" / "dev.txt"
+PROGRAMS = (SOURCE.parent, SOURCE.parent / "jobs" / "fetch")
+"""The projects of this checkout: the operator and the fetcher."""
 LAST_LINES = 30
 """Lines of pip's output that an error shows."""
 
@@ -45,8 +47,9 @@ def install(folder: Path, progress: Progress) -> None:
     what = f"Installing {len(names)} packages, 1.2 GB"
     with progress.step(what, expected="2 to 8 min") as tell:
         _run([python, *_PIP, "--require-hashes", "-r", str(LOCK)], names, tell)
-    with progress.step("Installing this checkout", expected="about 5 s"):
-        _run([python, *_PIP, "--no-build-isolation", "-e", str(SOURCE.parent)], ())
+    with progress.step("Installing this checkout", expected="about 10 s"):
+        editable = [word for folder in PROGRAMS for word in ("-e", str(folder))]
+        _run([python, *_PIP, "--no-build-isolation", *editable], ())
 
 
 def locked(lock: Path) -> list[str]:

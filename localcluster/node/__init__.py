@@ -9,7 +9,7 @@ It is no container runtime. There are no images (`images` maps names to commands
 no cgroups (limits are not enforced, and more CPUs are reported than there are), no Service
 proxy and no DNS, and one user id: everything runs as the user who started the cluster, whatever
 runAsUser, runAsGroup and fsGroup are. It is no security boundary either: programs of the host are
-visible read-only, the virtual environment at /opt/halimede as in the container image, and root is
+visible read-only, the virtual environment at /opt/halimede as in the container images, and root is
 root over the cluster's own namespaces unless it drops `ALL`.
 
 Rejected, with the reason in the container's waiting message: gRPC probes, postStart hooks,

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 
 from localcluster import triton
 from localcluster.node.filesystem import Step, StepKind
-from localcluster.node.software import Software
+from localcluster.node.software import FETCHER, OPERATOR, Program, Software
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_PROGRAMS = {program.name: program for program in (OPERATOR, FETCHER)}
+"""The programs of the checkout, by the last part of their images' repositories."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class Image:
 
 
 class ImageTable:
-    """The images that the process node can run: Triton and Halimede itself."""
+    """The images that the process node can run: Triton, and the programs of Halimede."""
 
     def __init__(self, *, software: Software, server: triton.Triton | triton.TritonError) -> None:
         """Use the programs of `software`; `server` may be the reason why there is no Triton."""
@@ -36,11 +38,12 @@ class ImageTable:
         """Return the image that a name refers to, None if there is none.
 
         The registry and the path before the last part are ignored. `tritonserver` has one tag,
-        the version that the wheel carries; `halimede` has every tag, all of them this checkout.
+        the version that the wheel carries; `halimede` and `halimede-fetch` have every tag, all of
+        them this checkout.
         """
         repository, _, tag = image.rpartition("/")[2].partition(":")
-        if repository == "halimede" and "@" not in image:
-            return self._halimede()
+        if (program := _PROGRAMS.get(repository)) and "@" not in image:
+            return self._halimede(program)
         if (repository, tag) == ("tritonserver", f"{triton.VERSION}-py3"):
             return self._triton()
         return None
@@ -51,13 +54,13 @@ class ImageTable:
             return f'the process node has no image "{image}": {self._server}'
         return (
             f'the process node has no image "{image}": it pulls none and knows only '
-            f"*/tritonserver:{triton.VERSION}-py3 and */halimede:*"
+            f"*/tritonserver:{triton.VERSION}-py3, */halimede:* and */halimede-fetch:*"
         )
 
-    def _halimede(self) -> Image:
-        programs = self._software.path
-        environment = {"PATH": f"{programs}:{_PATH}", **self._software.variables}
-        return Image("halimede", (f"{programs}/halimede",), environment)
+    def _halimede(self, program: Program) -> Image:
+        folder, variables = self._software.path, self._software.variables(program)
+        environment = {"PATH": f"{folder}:{_PATH}", **variables}
+        return Image(program.name, (f"{folder}/{program.name}",), environment)
 
     def _triton(self) -> Image | None:
         if isinstance(self._server, triton.TritonError):

@@ -1,8 +1,8 @@
-"""This machine's virtual environment, at the path where Halimede's container image has one.
+"""This machine's virtual environment, at the path where Halimede's container images have one.
 
 Volumes cover what lies below them: an emptyDir at /tmp hides everything below /tmp of the host.
 Therefore no container depends on a path of the host that a pod may mount on. The virtual
-environment, its interpreter and the operator's source are bound below `HOME`, and a pod that
+environment, its interpreter and the programs' sources are bound below `HOME`, and a pod that
 mounts a volume there breaks in the container image as well.
 """
 
@@ -16,14 +16,36 @@ from localcluster.node.filesystem import Step, StepKind, is_system
 from localcluster.triton import find_libpython
 
 HOME = "/opt/halimede"
-"""Where the container image has its virtual environment; see Dockerfile."""
+"""Where each container image has its virtual environment; see Dockerfile."""
 
-_SCRIPT = f"""#!{HOME}/bin/python3
-import sys
-sys.path.insert(0, "{HOME}/operator")
-from halimede.cli.main import main
-sys.exit(main())
-"""
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One of the programs of this checkout; each has a container image."""
+
+    name: str
+    """The console command."""
+    source: str
+    """The folder with its package, in the checkout."""
+    module: str
+    """The module with its function `main`."""
+
+    @property
+    def folder(self) -> str:
+        """Where its source is inside a container."""
+        return f"{HOME}/{self.source}"
+
+    @property
+    def script(self) -> str:
+        """The content of the file that starts it."""
+        return (
+            f"#!{HOME}/bin/python3\nimport sys\nsys.path.insert(0, {self.folder!r})\n"
+            f"from {self.module} import main\nsys.exit(main())\n"
+        )
+
+
+OPERATOR = Program("halimede", "operator", "halimede.cli.main")
+FETCHER = Program("halimede-fetch", "jobs/fetch", "halimede_fetch.main")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +56,8 @@ class Software:
     """The virtual environment."""
     base: Path
     """The Python installation that it was made from."""
-    operator: Path
-    """The folder with the package `halimede`."""
+    checkout: Path
+    """The folder with the sources of the programs."""
     python: str
     """The name of the interpreter in the installation's `bin`: `python3.11`."""
     libpython: Path | None
@@ -47,7 +69,7 @@ class Software:
         return cls(
             environment=Path(sys.prefix),
             base=Path(sys.base_prefix).resolve(),
-            operator=SOURCE.parent / "operator",
+            checkout=SOURCE.parent,
             python=f"python{sys.version_info.major}.{sys.version_info.minor}",
             libpython=find_libpython(),
         )
@@ -57,10 +79,9 @@ class Software:
         """The folder of programs, inside a container."""
         return f"{HOME}/bin"
 
-    @property
-    def variables(self) -> dict[str, str]:
-        """The environment variables that the interpreter needs to start and to find modules."""
-        result = {"PYTHONPATH": f"{HOME}/operator"}
+    def variables(self, program: Program) -> dict[str, str]:
+        """Return the environment variables that it needs to start and to find its modules."""
+        result = {"PYTHONPATH": program.folder}
         if self.libpython and not is_system(self.libpython):
             result["LD_LIBRARY_PATH"] = f"{HOME}/libpython"
         return result
@@ -83,10 +104,14 @@ class Software:
         replaced.
         """
         programs = folder / "bin"
-        for subfolder in (programs, *(folder / name for name in ("lib", "operator", "libpython"))):
+        for subfolder in (programs, folder / "lib", folder / "libpython"):
             subfolder.mkdir(parents=True, exist_ok=True)
         steps = [_bind(HOME, folder), _bind(f"{HOME}/lib", self.environment / "lib")]
-        steps.append(_bind(f"{HOME}/operator", self.operator))
+        for program in (OPERATOR, FETCHER):
+            (folder / program.source).mkdir(parents=True, exist_ok=True)
+            steps.append(_bind(program.folder, self.checkout / program.source))
+            (programs / program.name).write_text(program.script, encoding="utf-8")
+            (programs / program.name).chmod(0o755)
         if not is_system(self.base):
             (folder / "python").mkdir(exist_ok=True)
             steps.append(_bind(f"{HOME}/python", self.base))
@@ -95,8 +120,6 @@ class Software:
             _link(programs / name, f"{home}/{self.python}")
         if self.libpython:
             _link(folder / "libpython" / self.libpython.name, self.inside(self.libpython))
-        (programs / "halimede").write_text(_SCRIPT, encoding="utf-8")
-        (programs / "halimede").chmod(0o755)
         (folder / "pyvenv.cfg").write_text(self._configuration(home), encoding="utf-8")
         return steps
 

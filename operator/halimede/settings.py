@@ -27,9 +27,9 @@ C = TypeVar("C", bound=str)
 class Settings:
     """The settings that the operator was started with."""
 
-    image: str = "localhost/halimede:0.1.0"
-    """HALIMEDE_IMAGE: this operator's own image; its `fetch` command fetches the models. The
-    chart always sets it. The default is an image that no public registry has."""
+    fetch_image: str = "localhost/halimede-fetch:0.1.0"
+    """HALIMEDE_FETCH_IMAGE: the image of the init containers that fetch the models. The chart
+    always sets it. The default is an image that no public registry has."""
     namespaces: tuple[str, ...] = ()
     """HALIMEDE_NAMESPACES: the namespaces to watch, separated by commas; empty: all."""
     prometheus_url: str | None = None
@@ -101,7 +101,7 @@ class Settings:
         """
         given = _Environment.read(env, cls())
         return cls(
-            image=given.text("image"),
+            fetch_image=given.text("fetch_image"),
             namespaces=given.names("namespaces"),
             prometheus_url=_url(given.text("prometheus_url")),
             prometheus_credentials=given.text("prometheus_credentials"),
@@ -137,7 +137,7 @@ class Settings:
             self.network_gateway, self.network_clients, self.network_monitoring
         )
         return Platform(
-            self.image,
+            self.fetch_image,
             self.triton_repository,
             self.sha256_required,
             network if self.network_policies else None,

@@ -53,7 +53,7 @@ BEYOND = (
 
 def pod_of(md: ModelDeployment, inputs: Inputs) -> Manifest:
     """Return a pod of the rendered Deployment."""
-    revision = render_revision(md, Platform("registry.example/halimede:1"), inputs)
+    revision = render_revision(md, Platform("registry.example/halimede-fetch:1"), inputs)
     template = render_workload(md, revision, 1)[2]["spec"]["template"]
     metadata = {**template["metadata"], "name": "checked", "namespace": NAMESPACE}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}

@@ -23,6 +23,10 @@ REJECTED: list[tuple[str, dict[str, Any]]] = [
     ("/image/tag", {"image": {"tag": "a b"}}),
     ("/image/digest", {"image": {"digest": "sha256:abc"}}),
     ("/image/pullPolicy", {"image": {"pullPolicy": "Sometimes"}}),
+    ("/fetchImage", {"fetchImage": {"pullPolicy": "Always"}}),
+    ("/fetchImage/repository", {"fetchImage": {"repository": "halimede-fetch@sha256:0"}}),
+    ("/fetchImage/tag", {"fetchImage": {"tag": "a b"}}),
+    ("/fetchImage/digest", {"fetchImage": {"digest": "sha256:abc"}}),
     ("/imagePullSecrets/0", {"imagePullSecrets": ["registry"]}),
     ("/imagePullSecrets/0", {"imagePullSecrets": [{}]}),
     ("/imagePullSecrets/0/name", {"imagePullSecrets": [{"name": ""}]}),
@@ -211,15 +215,41 @@ def test_the_repository_of_the_image_is_required(helm: Helm, values: dict[str, A
         ({"tag": "1", "digest": DIGEST}, f"registry.example.com/halimede@{DIGEST}"),
     ],
 )
-def test_the_operator_and_the_init_containers_have_one_image(
-    helm: Helm, image: dict[str, str], expected: str
+def test_the_operator_has_its_image(helm: Helm, image: dict[str, str], expected: str) -> None:
+    """A digest overrides a tag, and without both the tag is the chart's appVersion."""
+    assert operator(helm, image=image)["image"] == expected
+
+
+@pytest.mark.parametrize(
+    ("image", "fetch_image", "expected"),
+    [
+        ({}, {}, f"registry.example.com/halimede-fetch:{VERSION}"),
+        ({"tag": "1"}, {}, "registry.example.com/halimede-fetch:1"),
+        ({"tag": "1", "digest": DIGEST}, {}, "registry.example.com/halimede-fetch:1"),
+        ({"digest": DIGEST}, {}, f"registry.example.com/halimede-fetch:{VERSION}"),
+        ({"tag": "1"}, {"tag": "2"}, "registry.example.com/halimede-fetch:2"),
+        ({"tag": "1"}, {"repository": "mirror/fetcher"}, "mirror/fetcher:1"),
+        (
+            {"tag": "1"},
+            {"tag": "2", "digest": DIGEST},
+            f"registry.example.com/halimede-fetch@{DIGEST}",
+        ),
+    ],
+)
+def test_the_init_containers_have_an_image_beside_it(
+    helm: Helm, image: dict[str, str], fetch_image: dict[str, str], expected: str
 ) -> None:
-    """The container runs the image that the operator gives to the init containers of models."""
-    values = {"image": {**REQUIRED["image"], **image}}
-    pod = helm.rendered(values).only("Deployment")["spec"]["template"]["spec"]
-    (container,) = pod["containers"]
-    variables = {one["name"]: one.get("value") for one in container["env"]}
-    assert (container["image"], variables["HALIMEDE_IMAGE"]) == (expected, expected)
+    """Given parts of the fetcher's image, the others are those of the operator's image."""
+    variables = operator(helm, image=image, fetchImage=fetch_image)["env"]
+    assert {"name": "HALIMEDE_FETCH_IMAGE", "value": expected} in variables
+
+
+def operator(helm: Helm, *, image: dict[str, str], **values: dict[str, str]) -> dict[str, Any]:
+    """Return the container of the operator."""
+    rendered = helm.rendered({"image": {**REQUIRED["image"], **image}, **values})
+    container: dict[str, Any]
+    (container,) = rendered.only("Deployment")["spec"]["template"]["spec"]["containers"]
+    return container
 
 
 def test_every_object_rejects_unknown_keys() -> None:

@@ -20,7 +20,7 @@ from halimede.validation.spec import find_violations
 
 GOLDEN = Path(__file__).parent
 CASES = sorted(file.parent.name for file in GOLDEN.glob("*/input.yaml"))
-PLATFORM = Platform(halimede_image="registry.example/halimede:0.1.0")
+PLATFORM = Platform(fetch_image="registry.example/halimede-fetch:0.1.0")
 ANYTHING = SpecPolicy(PodTemplatePolicy.FULL, ("*",), ("*",))
 
 

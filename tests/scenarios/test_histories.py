@@ -102,8 +102,8 @@ class History:
 
     def upgrade(self) -> None:
         """Upgrade the operator, whose image fetches models."""
-        image = f"registry.example/halimede:{self.chance.random()}"
-        self.cluster.platform = replace(self.cluster.platform, halimede_image=image)
+        image = f"registry.example/halimede-fetch:{self.chance.random()}"
+        self.cluster.platform = replace(self.cluster.platform, fetch_image=image)
 
     def go_on(self) -> None:
         """Run a random action, and let some time pass."""

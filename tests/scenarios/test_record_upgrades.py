@@ -13,8 +13,8 @@ from tests.support.records import children, is_planted, make_old, replace_record
 
 def upgrade(cluster: FakeCluster, version: str = "0.2.0") -> None:
     """Start an operator of another version, whose image fetches models."""
-    image = f"registry.example/halimede:{version}"
-    cluster.platform = replace(cluster.platform, halimede_image=image)
+    image = f"registry.example/halimede-fetch:{version}"
+    cluster.platform = replace(cluster.platform, fetch_image=image)
 
 
 def test_an_operator_that_is_upgraded_applies_records_as_they_are(cluster: FakeCluster) -> None:
@@ -28,7 +28,7 @@ def test_an_operator_that_is_upgraded_applies_records_as_they_are(cluster: FakeC
     assert not [one for one, _ in cluster.writes[writes:] if "digits-" in one]
     cluster.until(cluster.ready).run(60)
     cluster.command("rollback@1").until(lambda: cluster.stable == former)
-    assert "halimede:0.2.0" not in str(cluster.objects)
+    assert "halimede-fetch:0.2.0" not in str(cluster.objects)
 
 
 def test_a_record_that_is_lost_after_an_upgrade(cluster: FakeCluster) -> None:
@@ -155,4 +155,4 @@ def test_an_upgrade_without_digests_in_a_rollout(cluster: FakeCluster) -> None:
     upgrade(cluster)
     cluster.until(lambda: cluster.rollout is None)
     assert (cluster.stable, cluster.lost) == (canary, 0.0)
-    assert "halimede:0.2.0" not in str(cluster.objects)
+    assert "halimede-fetch:0.2.0" not in str(cluster.objects)

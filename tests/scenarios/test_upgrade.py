@@ -68,8 +68,8 @@ def test_pods_that_read_variables_keep_the_image_that_does(
     with monkeypatch.context() as earlier:
         earlier.setattr(rendering, "fragment", with_variables)
         cluster.until(cluster.ready)
-    old_image, before = cluster.platform.halimede_image, cluster.stable
-    cluster.platform = replace(cluster.platform, halimede_image=f"{old_image}-next")
+    old_image, before = cluster.platform.fetch_image, cluster.stable
+    cluster.platform = replace(cluster.platform, fetch_image=f"{old_image}-next")
     cluster.run(600)
     kept = fetcher(cluster, before)
     assert (cluster.stable, cluster.rollout, kept["image"]) == (before, None, old_image)

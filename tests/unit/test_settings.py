@@ -11,7 +11,7 @@ from halimede.render.spec_policy import PodTemplatePolicy, SpecPolicy
 from halimede.settings import Settings
 
 EVERY_VARIABLE = {
-    "HALIMEDE_IMAGE": "registry.example/halimede:1",
+    "HALIMEDE_FETCH_IMAGE": "registry.example/halimede-fetch:1",
     "HALIMEDE_NAMESPACES": "a, b,",
     "HALIMEDE_PROMETHEUS_URL": " http://prometheus:9090/ ",
     "HALIMEDE_PROMETHEUS_CREDENTIALS": "/etc/halimede/prometheus",
@@ -45,7 +45,7 @@ def test_nothing_need_be_set() -> None:
 
 
 def test_defaults_are_those_of_what_they_set() -> None:
-    """The settings import neither the client of Prometheus nor the judge: the fetcher is small."""
+    """Given modules that the settings do not import, their defaults are equal."""
     settings = Settings()
     assert settings.prometheus_max_response_mebibytes == MAX_RESPONSE_MEBIBYTES
     assert settings.query_policy() == QueryPolicy()
@@ -54,7 +54,7 @@ def test_defaults_are_those_of_what_they_set() -> None:
 def test_everything_can_be_set() -> None:
     """Every variable sets its field; spaces around values and after commas are ignored."""
     assert Settings.from_env(EVERY_VARIABLE) == Settings(
-        image="registry.example/halimede:1",
+        fetch_image="registry.example/halimede-fetch:1",
         namespaces=("a", "b"),
         prometheus_url="http://prometheus:9090",
         prometheus_credentials="/etc/halimede/prometheus",
@@ -130,8 +130,8 @@ def test_what_is_unusable_is_rejected_by_name(name: str, value: str, says: str) 
 
 def test_rendering_uses_the_configured_images() -> None:
     """The platform has the two images."""
-    platform = Settings.from_env({"HALIMEDE_IMAGE": "i", "HALIMEDE_TRITON_REPOSITORY": "t"})
-    assert (platform.platform().halimede_image, platform.platform().triton_repository) == (
+    platform = Settings.from_env({"HALIMEDE_FETCH_IMAGE": "i", "HALIMEDE_TRITON_REPOSITORY": "t"})
+    assert (platform.platform().fetch_image, platform.platform().triton_repository) == (
         "i",
         "t",
     )

@@ -43,14 +43,24 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- join "," $items -}}
 {{- end -}}
 
-{{- /* The image of the operator and of the init containers of models. */ -}}
+{{- /* The image of the operator. */ -}}
 {{- define "halimede.image" -}}
-{{- $problem := "image.repository: the repository of Halimede's image is not set; build the Dockerfile, push the image to your registry, and set image.repository to it, such as registry.example.com/halimede" -}}
+{{- $problem := "image.repository: the repository of Halimede's image is not set; build both images of the Dockerfile, push them to your registry, and set image.repository to it, such as registry.example.com/halimede" -}}
 {{- $repository := required $problem .Values.image.repository -}}
 {{- if .Values.image.digest -}}
 {{- printf "%s@%s" $repository .Values.image.digest -}}
 {{- else -}}
 {{- printf "%s:%s" $repository (default .Chart.AppVersion .Values.image.tag) -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* The image of the init containers of models. */ -}}
+{{- define "halimede.fetchImage" -}}
+{{- $repository := default (printf "%s-fetch" .Values.image.repository) .Values.fetchImage.repository -}}
+{{- if .Values.fetchImage.digest -}}
+{{- printf "%s@%s" $repository .Values.fetchImage.digest -}}
+{{- else -}}
+{{- printf "%s:%s" $repository (coalesce .Values.fetchImage.tag .Values.image.tag .Chart.AppVersion) -}}
 {{- end -}}
 {{- end -}}
 

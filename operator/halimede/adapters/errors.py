@@ -5,14 +5,12 @@ OperatorError
 ├── SettingsError                  a setting cannot be used
 ├── NotLeaderError                 another replica of the operator leads; nothing was sent
 ├── TransientError                 a retry may succeed: 429, 5xx, a time-out, no connection
-├── ApiError                       a retry would fail too
-│   ├── NotFoundError              404
-│   ├── ConflictError              409: another client was faster, or the uid differs
-│   ├── ForbiddenError             401, 403: our service account lacks a permission
-│   ├── NamespaceTerminatingError  403: the namespace is being deleted; no object can be created
-│   └── RejectedError              400, 413, 415, 422: the request is invalid
-└── FetchError                     the model's files could not be fetched
-    └── TransientFetchError        another attempt may succeed: the server is busy, slow or away
+└── ApiError                       a retry would fail too
+    ├── NotFoundError              404
+    ├── ConflictError              409: another client was faster, or the uid differs
+    ├── ForbiddenError             401, 403: our service account lacks a permission
+    ├── NamespaceTerminatingError  403: the namespace is being deleted; no object can be created
+    └── RejectedError              400, 413, 415, 422: the request is invalid
 ```
 """
 
@@ -69,24 +67,3 @@ class NamespaceTerminatingError(ApiError):
 
 class RejectedError(ApiError):
     """The request itself is invalid."""
-
-
-class FetchError(OperatorError):
-    """The model could not be fetched; the message has the reason and what to do."""
-
-
-class MissingSecretError(FetchError):
-    """The Secret with the credentials does not exist or is empty; it may be created later."""
-
-
-class TransientFetchError(FetchError):
-    """Another attempt may succeed.
-
-    Attributes:
-        retry_after: The seconds that the server asked to wait; None if it did not.
-    """
-
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
-        """Store the reason and the server's delay."""
-        super().__init__(message)
-        self.retry_after = retry_after

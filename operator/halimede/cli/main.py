@@ -10,7 +10,6 @@ from pathlib import Path
 
 from halimede import __version__
 from halimede.adapters.errors import OperatorError, SettingsError
-from halimede.fetch import command as fetch
 from halimede.settings import Settings
 
 HIGHEST_RATE = 1_000_000.0
@@ -40,9 +39,6 @@ def _parser() -> argparse.ArgumentParser:
 
     run = add("run", "run the operator (in a pod, or with your kubeconfig)")
     run.set_defaults(command=_run)
-    fetcher = add("fetch", "fetch the files of a model and verify them")
-    fetch.add_arguments(fetcher)
-    fetcher.set_defaults(command=fetch.main)
     crd = add("crd", "print the CustomResourceDefinition")
     crd.set_defaults(command=_crd)
     render = add("render", "print the objects of a ModelDeployment (needs no cluster)")
@@ -111,8 +107,8 @@ def _number(text: str) -> float:
         return nan
 
 
-# The commands import what they need when they are called: the fetcher starts in every pod of
-# every model, and should not load the operator.
+# The commands import what they need when they are called, so that a short one does not load the
+# whole operator.
 
 
 def _run(_: argparse.Namespace) -> int:

@@ -25,8 +25,8 @@ class NetworkSettings:
 class Platform:
     """The images that rendered pods use, and what the operator demands of specs."""
 
-    halimede_image: str
-    """Halimede's own image: its `fetch` command fills the model volume."""
+    fetch_image: str
+    """The image of the fetcher, which fills the model volume."""
     triton_repository: str = "nvcr.io/nvidia/tritonserver"
     """The repository of `runtime.version`'s image `<repository>:<version>-py3`."""
     sha256_required: bool = False

@@ -73,7 +73,7 @@ def render_revision(md: ModelDeployment, platform: Platform, inputs: Inputs) -> 
     template = merge(template, md.spec.pod_template or {})
     text = config_pbtxt.text(config)
     source = _copy_source(md, inputs)
-    digest = _digest(template, platform.halimede_image, text, source)
+    digest = _digest(template, platform.fetch_image, text, source)
     rendered = Revision(
         hash=revision_hash(digest),
         model=model,
@@ -88,7 +88,7 @@ def render_revision(md: ModelDeployment, platform: Platform, inputs: Inputs) -> 
 
 def with_fetcher(rendered: Revision, platform: Platform, image: str) -> Revision:
     """Return a rendered revision as an operator with another image of its own rendered it."""
-    template = _replace_image(rendered.pod_template, platform.halimede_image, image)
+    template = _replace_image(rendered.pod_template, platform.fetch_image, image)
     other = replace(rendered, pod_template=template)
     return replace(other, record=_serialise(other))
 

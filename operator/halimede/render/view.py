@@ -93,7 +93,7 @@ def pod_view(
         shared_memory=_shared_memory(config),
         service_account=spec.service_account_name,
         toleration=_toleration(spec.gpu),
-        fetcher_image=platform.halimede_image,
+        fetcher_image=platform.fetch_image,
         fetch_args=_fetch_args(spec, model, source),
         fetch_resources={
             kind: {name: amount for name, amount in amounts.items() if name in _SHARED_BY_ALL}

@@ -144,7 +144,7 @@ def test_a_container_gets_its_resources_as_variables(
     ("container", "expected"),
     [
         ({}, ["halimede"]),
-        ({"args": ["fetch", "$(A)"]}, ["halimede", "fetch", "1"]),
+        ({"args": ["explain", "$(A)"]}, ["halimede", "explain", "1"]),
         ({"command": ["sh"]}, ["sh"]),
         ({"command": ["sh", "-c"], "args": ["echo $(B) $$(A)"]}, ["sh", "-c", "echo $(B) $(A)"]),
     ],

@@ -9,7 +9,7 @@ from localcluster.triton import Triton, TritonError
 SOFTWARE = Software(
     environment=Path("/srv/a b/venv"),
     base=Path("/home/me/python"),
-    operator=Path("/srv/a b/operator"),
+    checkout=Path("/srv/a b"),
     python="python3.11",
     libpython=Path("/home/me/python/lib/libpython3.11.so.1.0"),
 )
@@ -23,14 +23,26 @@ TABLE = ImageTable(
 
 
 @pytest.mark.parametrize(
-    "image",
-    ["halimede", "halimede:0.1.0", "ghcr.io/halimede/halimede:dev", "localhost:5000/halimede:x"],
+    ("image", "program", "source"),
+    [
+        *(
+            (image, "halimede", "operator")
+            for image in ("halimede", "halimede:0.1.0", "ghcr.io/halimede/halimede:dev")
+        ),
+        *(
+            (image, "halimede-fetch", "jobs/fetch")
+            for image in ("halimede-fetch", "localhost:5000/halimede-fetch:x")
+        ),
+    ],
 )
-def test_halimede_is_this_checkout_whatever_its_registry_and_tag(image: str) -> None:
-    """The operator's image runs this checkout, at the path of the container image."""
+def test_halimede_is_this_checkout_whatever_its_registry_and_tag(
+    image: str, program: str, source: str
+) -> None:
+    """Both images run this checkout, at the path of the container images, and only their own."""
     result = TABLE.find(image)
     assert result is not None
-    assert result.entrypoint == ("/opt/halimede/bin/halimede",)
+    assert result.entrypoint == (f"/opt/halimede/bin/{program}",)
+    assert result.environment["PYTHONPATH"] == f"/opt/halimede/{source}"
     assert result.environment["LD_LIBRARY_PATH"] == "/opt/halimede/libpython"
 
 
@@ -55,6 +67,7 @@ def test_triton_has_its_server_where_the_container_image_has_it() -> None:
         "nvcr.io/nvidia/tritonserver",
         "halimede-fetcher:1",
         "halimede@sha256:00",
+        "halimede-fetch@sha256:00",
     ],
 )
 def test_other_images_are_unknown(image: str) -> None:

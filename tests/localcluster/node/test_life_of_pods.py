@@ -71,7 +71,7 @@ def test_an_unknown_image_cannot_be_pulled(pods: Pods) -> None:
     """The container waits, and its message lists the known images."""
     pods.run("p", "true", image="nginx:1.29")
     pods.until_waiting("p", "ImagePullBackOff")
-    assert "knows only */tritonserver:24.10-py3 and */halimede:*" in str(pods.waits_for("p")[1])
+    assert "knows only */tritonserver:24.10-py3, */halimede:*" in str(pods.waits_for("p")[1])
 
 
 def test_what_the_node_cannot_do_is_rejected_aloud(pods: Pods) -> None:

@@ -95,23 +95,6 @@ def test_the_printed_crd_is_the_committed_one(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out == committed.read_text()
 
 
-def test_fetch_reports_why_it_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The last line of the log is the reason: the kubelet puts it into the pod's status."""
-    assert main(["fetch", "--source", str(tmp_path / "none"), "--to", str(tmp_path / "m")]) == 1
-    assert "does not exist" in capsys.readouterr().err
-
-
-def test_fetch_prints_the_digest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It prints the digest for spec.model.sha256."""
-    source = tmp_path / "model.onnx"
-    source.write_bytes(b"x")
-    assert main(["fetch", "--source", str(source), "--to", str(tmp_path / "models" / "m")]) == 0
-    assert (
-        "sha256 2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
-        in capsys.readouterr().out
-    )
-
-
 def test_unusable_settings_end_it_with_status_2(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

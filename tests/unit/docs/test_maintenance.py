@@ -8,6 +8,9 @@ import yaml
 from tests.support.pages import ROOT
 
 WORKFLOWS = {path.name: path.read_text() for path in (ROOT / ".github/workflows").glob("*.y*ml")}
+ACTIONS = {
+    path.parent.name: path.read_text() for path in ROOT.glob(".github/actions/*/action.yaml")
+}
 UPDATES = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text())["updates"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 
@@ -29,7 +32,7 @@ def test_every_action_is_named_by_its_commit() -> None:
     """A tag can be moved to other code, a commit cannot; a comment names the version."""
     used = [
         (name, line.strip())
-        for name, workflow in WORKFLOWS.items()
+        for name, workflow in (WORKFLOWS | ACTIONS).items()
         for line in workflow.splitlines()
         if re.search(r"\buses:", line) and "uses: ./" not in line
     ]
@@ -40,7 +43,9 @@ def test_every_action_is_named_by_its_commit() -> None:
 
 def test_an_action_has_one_version() -> None:
     """No action is used in two versions."""
-    found = re.findall(r"uses: ([^.@\s]\S*)@(\S+ # \S+)", "\n".join(WORKFLOWS.values()))
+    found = re.findall(
+        r"uses: ([^.@\s]\S*)@(\S+ # \S+)", "\n".join((WORKFLOWS | ACTIONS).values())
+    )
     versions = {
         action: {version for name, version in found if name == action} for action, _ in found
     }
@@ -71,7 +76,7 @@ def test_the_base_image_is_named_by_its_digest() -> None:
 
 def test_packages_are_installed_by_their_hashes() -> None:
     """Every installation from a list of packages demands hashes, and every list has them."""
-    sources = (DOCKERFILE, (ROOT / "Makefile").read_text(), *WORKFLOWS.values())
+    sources = (DOCKERFILE, (ROOT / "Makefile").read_text(), *(WORKFLOWS | ACTIONS).values())
     installs = list(
         chain.from_iterable(re.findall(r"\bpip\b.* install .*", one) for one in sources)
     )
@@ -79,7 +84,7 @@ def test_packages_are_installed_by_their_hashes() -> None:
     assert [
         command
         for command in installs
-        if "--require-hashes" not in command and " wheels/halimede-" not in command
+        if "--require-hashes" not in command and " wheels/halimede" not in command
     ] == []
     for lock in (ROOT / "requirements").glob("*.txt"):
         pins = re.findall(

@@ -25,7 +25,7 @@ CHANGES: dict[str, Any] = {
     "podTemplate": {"spec": {"nodeSelector": {"pool": "a"}}},
 }
 ROWS = table("docs/upgrade.md", "| field of the spec | new revision |")
-PLATFORM = Platform(halimede_image="registry.example/halimede:0.1.0")
+PLATFORM = Platform(fetch_image="registry.example/halimede-fetch:0.1.0")
 
 
 def test_every_field_of_the_spec_is_in_the_table() -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from typing_extensions import override
 
-from halimede.fetch.credentials import Credentials
-from halimede.fetch.patience import Patience
+from halimede_fetch.credentials import Credentials
+from halimede_fetch.patience import Patience
 from tests.unit.fetch.resource import Resource
 
 OVERHEAD = 6 * 4096

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from halimede.api.exit_codes import NO_SECRET, TRY_AGAIN
-from halimede.cli.main import main
-from halimede.fetch import command
+from halimede_fetch import command
+from halimede_fetch.exit_codes import NO_SECRET, TRY_AGAIN
+from halimede_fetch.main import main
 from tests.unit.fetch.conftest import TRUSTED, Site, mount_secret
 
 SECRET = "s3cr3t"
@@ -39,6 +39,19 @@ def run(
         return status, message
 
     return run
+
+
+def test_the_digest_is_printed(
+    to: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Given a file, its digest for spec.model.sha256 is in the log."""
+    source = tmp_path / "model.onnx"
+    source.write_bytes(b"x")
+    assert main(["fetch", "--source", str(source), "--to", str(to)]) == 0
+    assert (
+        "sha256 2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
+        in capsys.readouterr().out
+    )
 
 
 def test_a_token_from_a_file_is_sent_without_its_line_break(

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from halimede.adapters.errors import FetchError, MissingSecretError
-from halimede.fetch.credentials import Credentials
+from halimede_fetch.credentials import Credentials
+from halimede_fetch.errors import FetchError, MissingSecretError
 from tests.unit.fetch.conftest import mount_secret
 
 Read = Callable[..., Credentials]

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from halimede.adapters.errors import FetchError
-from halimede.api.formats import PICKLE_FORMATS
-from halimede.fetch.command import fetch
-from halimede.fetch.formats import Formats
-from halimede.fetch.selection import Selection
+from halimede_fetch.command import fetch
+from halimede_fetch.errors import FetchError
+from halimede_fetch.formats import PICKLE_FORMATS, Formats
+from halimede_fetch.selection import Selection
 from tests.unit.fetch.archives import PACKERS, packed_zip, tar
 from tests.unit.fetch.conftest import published
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from halimede.adapters.errors import FetchError
-from halimede.fetch.command import fetch
-from halimede.fetch.limits import MAX_MEMBERS, SPARE, Budget
-from halimede.fetch.selection import Selection
+from halimede_fetch.command import fetch
+from halimede_fetch.errors import FetchError
+from halimede_fetch.limits import MAX_MEMBERS, SPARE, Budget
+from halimede_fetch.selection import Selection
 from tests.unit.fetch.archives import (
     END,
     PACKERS,

@@ -395,7 +395,7 @@ async def test_a_replaced_record_is_read_again() -> None:
     reconciler = _reconciler(server, _deployment())
     await reconciler.reconcile(KEY)
     record = next(one for (kind, _), one in server.objects.items() if kind == "ConfigMap")
-    text = record["data"]["revision.json"].replace("halimede:0", "planted:0")
+    text = record["data"]["revision.json"].replace("halimede-fetch:0", "planted:0")
     planted = record | {
         "metadata": record["metadata"] | {"uid": "another", "resourceVersion": "1000"},
         "data": record["data"] | {"revision.json": text},

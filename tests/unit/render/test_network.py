@@ -51,14 +51,14 @@ def policy(settings: NetworkSettings = OPEN, source: str | None = None, **spec: 
     """Return the NetworkPolicy of a model."""
     model = {"storageUri": source, "config": {"backend": "python"}} if source else None
     md = digits(model=model, **spec)
-    platform = Platform("registry.example/halimede:1", network=settings)
+    platform = Platform("registry.example/halimede-fetch:1", network=settings)
     (rendered,) = render_network(md, render_revision(md, platform, INPUTS), settings)
     return rendered
 
 
 def test_it_selects_the_pods_of_the_revision() -> None:
     """The selector is that of the revision's Deployment, and the name as well."""
-    platform = Platform("registry.example/halimede:1", network=OPEN)
+    platform = Platform("registry.example/halimede-fetch:1", network=OPEN)
     md = digits()
     revision = render_revision(md, platform, INPUTS)
     deployment = render_workload(md, revision, 1)[2]
@@ -139,7 +139,7 @@ def test_no_model_reaches_the_metadata_of_a_cloud(address: str) -> None:
 
 def test_without_the_setting_there_is_no_policy() -> None:
     """Neither the pods nor their revision differ from those of earlier versions."""
-    platform = Platform("registry.example/halimede:1")
+    platform = Platform("registry.example/halimede-fetch:1")
     md = digits()
     revision = render_revision(md, platform, INPUTS)
     assert render_network(md, revision, None) == ()
@@ -149,8 +149,10 @@ def test_without_the_setting_there_is_no_policy() -> None:
 def test_a_revision_from_before_the_setting_is_not_isolated() -> None:
     """A rollout judges the effect of a NetworkPolicy before all requests depend on it."""
     md = digits()
-    before = render_revision(md, Platform("registry.example/halimede:1"), INPUTS)
-    after = render_revision(md, Platform("registry.example/halimede:1", network=OPEN), INPUTS)
+    before = render_revision(md, Platform("registry.example/halimede-fetch:1"), INPUTS)
+    after = render_revision(
+        md, Platform("registry.example/halimede-fetch:1", network=OPEN), INPUTS
+    )
     assert render_network(md, before, OPEN) == ()
     assert len(render_network(md, after, OPEN)) == 1
     assert before.hash != after.hash
@@ -161,7 +163,9 @@ def test_other_peers_make_no_other_revision() -> None:
     """They are changed in the NetworkPolicies, without a rollout."""
     md = digits()
     one, other = (
-        render_revision(md, Platform("registry.example/halimede:1", network=settings), INPUTS)
+        render_revision(
+            md, Platform("registry.example/halimede-fetch:1", network=settings), INPUTS
+        )
         for settings in (OPEN, CLOSED)
     )
     assert one == other

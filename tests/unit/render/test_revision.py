@@ -22,7 +22,7 @@ from halimede.render.revision import (
 )
 from tests.unit.render.resources import INPUTS, digits
 
-PLATFORM = Platform(halimede_image="registry.example/halimede:0.1.0")
+PLATFORM = Platform(fetch_image="registry.example/halimede-fetch:0.1.0")
 BEFORE = render_revision(digits(), PLATFORM, INPUTS)
 
 
@@ -38,13 +38,13 @@ def test_same_spec_same_hash() -> None:
 
 def test_operator_update_makes_no_revision() -> None:
     """The fetcher's image is not part of the hash: an update of Halimede restarts no model."""
-    updated = Platform(halimede_image="registry.example/halimede:0.2.0")
+    updated = Platform(fetch_image="registry.example/halimede-fetch:0.2.0")
     assert render_revision(digits(), updated, INPUTS).hash == BEFORE.hash
 
 
 def test_the_digest_is_of_the_spec_alone() -> None:
     """Other settings of the operator render another revision of the same digest."""
-    moved = Platform(PLATFORM.halimede_image, triton_repository="mirror.example/triton")
+    moved = Platform(PLATFORM.fetch_image, triton_repository="mirror.example/triton")
     after = render_revision(digits(), moved, INPUTS)
     assert after.hash != BEFORE.hash
     assert after.spec_digest == BEFORE.spec_digest
@@ -127,7 +127,7 @@ def test_names_are_the_beginning_of_digests() -> None:
 def test_the_digest_of_a_record_covers_everything() -> None:
     """Also the fetcher's image, which the revision's own digest leaves out."""
     digest = digest_record(record(digits(), BEFORE))
-    other = with_fetcher(BEFORE, PLATFORM, "registry.example/halimede:0.2.0")
+    other = with_fetcher(BEFORE, PLATFORM, "registry.example/halimede-fetch:0.2.0")
     assert other.digest == BEFORE.digest
     assert digest_record(render_data(BEFORE)) == digest != digest_record(render_data(other))
     config_map = record(digits(), BEFORE)
@@ -139,9 +139,9 @@ def test_the_digest_of_a_record_covers_everything() -> None:
 
 def test_another_fetcher_is_what_another_operator_renders() -> None:
     """A lost record can be written again as it was before an upgrade."""
-    updated = Platform(halimede_image="registry.example/halimede:0.2.0")
+    updated = Platform(fetch_image="registry.example/halimede-fetch:0.2.0")
     after = render_revision(digits(), updated, INPUTS)
-    assert with_fetcher(after, updated, PLATFORM.halimede_image) == BEFORE
+    assert with_fetcher(after, updated, PLATFORM.fetch_image) == BEFORE
 
 
 def old(revision: Revision) -> Revision:

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from halimede.fetch.command import add_arguments
 from halimede.render.platform import Platform
 from halimede.render.revision import render_revision
+from halimede_fetch.command import add_arguments
 from localcluster.node.environment import expand
 from tests.unit.render.resources import INPUTS, digits
 
-PLATFORM = Platform(halimede_image="registry.example/halimede:0.1.0")
+PLATFORM = Platform(fetch_image="registry.example/halimede-fetch:0.1.0")
 LIMITS = ["--max-bytes", "10737418240", "--timeout-seconds", "3600"]
 
 
@@ -47,7 +47,7 @@ def pod(**model: Any) -> dict[str, Any]:
     ],
 )
 def test_the_fetcher_gets_the_limits(model: dict[str, Any], arguments: list[str]) -> None:
-    """Each field is an argument of `halimede fetch`."""
+    """Each field is an argument of `halimede-fetch fetch`."""
     (fetcher,) = pod(**{"storageUri": "configMap://digits"} | model)["initContainers"]
     assert fetcher["args"][7:] == arguments
 

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from halimede.adapters.errors import FetchError
-from halimede.fetch.limits import CHUNK, Budget
-from halimede.fetch.names import shown
-from halimede.fetch.tree import Tree
+from halimede_fetch.errors import FetchError
+from halimede_fetch.limits import CHUNK, Budget
+from halimede_fetch.names import shown
+from halimede_fetch.tree import Tree
 
 MAX_DIRECTORY = 4 << 20
 """The largest directory of an archive: 10,000 entries of 400 bytes."""

@@ -1,4 +1,4 @@
-"""`halimede fetch`: fetch a model's files, verify them, and publish them in one step."""
+"""`halimede-fetch fetch`: fetch a model's files, verify them, and publish them in one step."""
 
 import argparse
 import contextlib
@@ -6,18 +6,18 @@ import shutil
 import sys
 from pathlib import Path
 
-from halimede.adapters.errors import FetchError, MissingSecretError, TransientFetchError
-from halimede.api.exit_codes import NO_SECRET, TRY_AGAIN
-from halimede.fetch import digest, folder, names
-from halimede.fetch.archive import unpack
-from halimede.fetch.credentials import NO_CREDENTIALS, Credentials
-from halimede.fetch.download import download
-from halimede.fetch.formats import NO_PICKLE, Formats
-from halimede.fetch.layout import arrange
-from halimede.fetch.limits import BLOCK, MAX_BYTES, TIMEOUT_SECONDS, Budget
-from halimede.fetch.patience import PATIENCE, Patience
-from halimede.fetch.selection import EVERYTHING, Selection
-from halimede.fetch.tree import Tree
+from halimede_fetch import digest, folder, names
+from halimede_fetch.archive import unpack
+from halimede_fetch.credentials import NO_CREDENTIALS, Credentials
+from halimede_fetch.download import download
+from halimede_fetch.errors import FetchError, MissingSecretError, TransientFetchError
+from halimede_fetch.exit_codes import NO_SECRET, TRY_AGAIN
+from halimede_fetch.formats import NO_PICKLE, Formats
+from halimede_fetch.layout import arrange
+from halimede_fetch.limits import BLOCK, MAX_BYTES, TIMEOUT_SECONDS, Budget
+from halimede_fetch.patience import PATIENCE, Patience
+from halimede_fetch.selection import EVERYTHING, Selection
+from halimede_fetch.tree import Tree
 
 TERMINATION_LOG = Path("/dev/termination-log")
 """The content of this file becomes the container's termination message in the pod's status."""

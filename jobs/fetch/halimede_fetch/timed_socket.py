@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 from typing_extensions import Buffer, override
 
-from halimede.adapters.errors import FetchError, TransientFetchError
-from halimede.fetch.limits import Budget
-from halimede.fetch.patience import Patience
+from halimede_fetch.errors import FetchError, TransientFetchError
+from halimede_fetch.limits import Budget
+from halimede_fetch.patience import Patience
 
 MAX_UNREAD = 1 << 20
 """How many bytes may arrive before `limits.CHUNK` bytes of the file are known. The smallest chunks

@@ -3,10 +3,13 @@
 import re
 from dataclasses import dataclass
 
-from halimede.adapters.errors import FetchError
-from halimede.api.formats import PICKLE, PICKLE_FORMATS
-from halimede.fetch.names import shown
+from halimede_fetch.errors import FetchError
+from halimede_fetch.names import shown
 
+PICKLE = "pickle"
+"""The word that stands for all of `PICKLE_FORMATS`."""
+PICKLE_FORMATS = ("pkl", "pickle", "joblib", "dill", "pth", "ckpt")
+"""Suffixes of the names of files that pickle loads; the schema of the field has the same ones."""
 _FIELD = "spec.model.supply.allowedFormats"
 _EXCLUDE = "spec.model.supply.exclude"
 _PICKLED = re.compile(

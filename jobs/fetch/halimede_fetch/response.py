@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from email.errors import MissingHeaderBodySeparatorDefect
 from http import HTTPStatus
 
-from halimede.adapters.errors import FetchError
-from halimede.fetch import names
+from halimede_fetch import names
+from halimede_fetch.errors import FetchError
 
 _STRONG_ETAG = re.compile(r'"[!#-~]*"')
 """RFC 9110, section 8.8.3, without characters that are not ASCII."""

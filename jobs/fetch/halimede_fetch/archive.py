@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from halimede.adapters.errors import FetchError
-from halimede.fetch import decompress, zip_archive
-from halimede.fetch.tar_archive import InvalidTarError, unpack_tar
-from halimede.fetch.tree import Tree
+from halimede_fetch import decompress, zip_archive
+from halimede_fetch.errors import FetchError
+from halimede_fetch.tar_archive import InvalidTarError, unpack_tar
+from halimede_fetch.tree import Tree
 
 
 def unpack(archive: Path, tree: Tree) -> None:

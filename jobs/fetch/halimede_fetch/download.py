@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from halimede.adapters.errors import FetchError, TransientFetchError
-from halimede.fetch import request
-from halimede.fetch.address import file_name, redact
-from halimede.fetch.credentials import Credentials
-from halimede.fetch.limits import Budget
-from halimede.fetch.names import check_file
-from halimede.fetch.patience import Patience, Waiting
-from halimede.fetch.request import Body
-from halimede.fetch.response import Part, Version
-from halimede.fetch.timed_socket import Pace
+from halimede_fetch import request
+from halimede_fetch.address import file_name, redact
+from halimede_fetch.credentials import Credentials
+from halimede_fetch.errors import FetchError, TransientFetchError
+from halimede_fetch.limits import Budget
+from halimede_fetch.names import check_file
+from halimede_fetch.patience import Patience, Waiting
+from halimede_fetch.request import Body
+from halimede_fetch.response import Part, Version
+from halimede_fetch.timed_socket import Pace
 
 
 def download(

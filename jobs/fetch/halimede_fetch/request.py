@@ -17,13 +17,13 @@ from urllib.parse import urlsplit
 
 from typing_extensions import override
 
-from halimede.adapters.errors import FetchError, TransientFetchError
-from halimede.fetch import response
-from halimede.fetch.address import file_name, redact
-from halimede.fetch.credentials import Credentials
-from halimede.fetch.limits import CHUNK
-from halimede.fetch.response import Part, Span, Version
-from halimede.fetch.timed_socket import Pace, timed_context
+from halimede_fetch import response
+from halimede_fetch.address import file_name, redact
+from halimede_fetch.credentials import Credentials
+from halimede_fetch.errors import FetchError, TransientFetchError
+from halimede_fetch.limits import CHUNK
+from halimede_fetch.response import Part, Span, Version
+from halimede_fetch.timed_socket import Pace, timed_context
 
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 """HTTP statuses after which the same request may succeed."""

@@ -8,10 +8,10 @@ and "pax Interchange Format" in POSIX.1-2017 (`pax`), "Basic Tar Format" in GNU 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from halimede.adapters.errors import FetchError
-from halimede.fetch.limits import CHUNK, Budget
-from halimede.fetch.names import shown
-from halimede.fetch.tree import Tree
+from halimede_fetch.errors import FetchError
+from halimede_fetch.limits import CHUNK, Budget
+from halimede_fetch.names import shown
+from halimede_fetch.tree import Tree
 
 MAX_HEADER = 1 << 20
 """The largest pax header or GNU long name: names are far shorter."""

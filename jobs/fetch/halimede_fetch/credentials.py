@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from halimede.adapters.errors import FetchError, MissingSecretError
+from halimede_fetch.errors import FetchError, MissingSecretError
 
 KEYS = ("token", "username", "password", "ca.crt")
 """The keys of the Secret that are read, in upper or lower case."""

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import IO, Protocol
 
-from halimede.fetch.limits import CHUNK, Budget
+from halimede_fetch.limits import CHUNK, Budget
 
 MAX_XZ_MEMORY = 256 << 20
 """Memory for xz: its own strongest preset needs 65 MiB, but a file can demand 4 GiB."""

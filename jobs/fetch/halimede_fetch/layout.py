@@ -8,8 +8,8 @@ import re
 import shutil
 from pathlib import Path
 
-from halimede.adapters.errors import FetchError
-from halimede.fetch.names import is_archive, is_of_macos, shown
+from halimede_fetch.errors import FetchError
+from halimede_fetch.names import is_archive, is_of_macos, shown
 
 CONFIG = "config.pbtxt"
 ONLY_VERSION = "1"

@@ -5,9 +5,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from halimede.adapters.errors import FetchError
-from halimede.fetch.limits import CHUNK, MAX_MEMBERS, Budget, too_many_members
-from halimede.fetch.tree import Tree
+from halimede_fetch.errors import FetchError
+from halimede_fetch.limits import CHUNK, MAX_MEMBERS, Budget, too_many_members
+from halimede_fetch.tree import Tree
 
 _IGNORED = re.compile(r"\.\.data(_tmp)?|\.\.[0-9]{4}_[0-9]{2}_.*|lost\+found", re.DOTALL)
 """What the kubelet adds at the top of a ConfigMap's volume, and file systems at their own."""

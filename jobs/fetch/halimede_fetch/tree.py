@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from halimede.adapters.errors import FetchError
-from halimede.fetch import names
-from halimede.fetch.formats import NO_PICKLE, Formats
-from halimede.fetch.limits import Budget
-from halimede.fetch.selection import EVERYTHING, Selection
+from halimede_fetch import names
+from halimede_fetch.errors import FetchError
+from halimede_fetch.formats import NO_PICKLE, Formats
+from halimede_fetch.limits import Budget
+from halimede_fetch.selection import EVERYTHING, Selection
 
 
 @dataclass(frozen=True, slots=True)

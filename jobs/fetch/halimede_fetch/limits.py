@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass, field
 
-from halimede.adapters.errors import FetchError, TransientFetchError
+from halimede_fetch.errors import FetchError, TransientFetchError
 
 CHUNK = 1 << 16
 """How many bytes are read at once."""

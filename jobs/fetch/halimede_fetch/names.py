@@ -4,7 +4,7 @@ import re
 import unicodedata
 from pathlib import PurePosixPath
 
-from halimede.adapters.errors import FetchError
+from halimede_fetch.errors import FetchError
 
 MAX_DEPTH = 64
 """The largest number of folders in each other; deleting deeper trees would exceed the stack."""

@@ -3,7 +3,7 @@
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from halimede.adapters.errors import FetchError
+from halimede_fetch.errors import FetchError
 
 
 def file_name(url: str) -> str:

@@ -1,0 +1,24 @@
+"""The console command `halimede-fetch`."""
+
+import argparse
+from collections.abc import Sequence
+
+from halimede_fetch import __version__, command
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one of the commands; return the exit status."""
+    arguments = _parser().parse_args(argv)
+    status: int = arguments.command(arguments)
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("halimede-fetch", description=__doc__)
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    description = "fetch the files of a model and verify them"
+    fetch = commands.add_parser("fetch", help=description, description=description)
+    command.add_arguments(fetch)
+    fetch.set_defaults(command=command.main)
+    return parser

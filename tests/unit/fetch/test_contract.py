@@ -1,0 +1,39 @@
+"""What the operator and the fetcher, which do not import each other, have in common."""
+
+import tomllib
+from typing import Any
+
+import halimede
+import halimede_fetch
+from halimede.api import exit_codes, formats
+from halimede_fetch import exit_codes as fetchers_exit_codes
+from halimede_fetch import formats as fetchers_formats
+from tests.support.pages import ROOT
+
+
+def test_exit_codes_have_one_meaning() -> None:
+    """Given the exit code of a fetcher, the operator finds the same reason as the fetcher."""
+    assert constants(exit_codes) == constants(fetchers_exit_codes)
+
+
+def test_both_know_the_same_formats_of_pickle() -> None:
+    """Given a format, it executes code for the schema exactly if it does for the fetcher."""
+    ours = constants(formats)
+    assert ours == {name: getattr(fetchers_formats, name) for name in ours}
+
+
+def test_both_programs_have_the_version_of_the_release() -> None:
+    """Given the chart, whose tag is that of both images by default, both programs say it."""
+    declared = [
+        tomllib.loads((ROOT / folder / "pyproject.toml").read_text())["project"]["version"]
+        for folder in ("", "jobs/fetch")
+    ]
+    assert [halimede.__version__, halimede_fetch.__version__] == declared
+    assert len(set(declared)) == 1
+
+
+def constants(module: Any) -> dict[str, Any]:
+    """Return the constants of a module, of which there are some."""
+    found = {name: value for name, value in vars(module).items() if name.isupper()}
+    assert found
+    return found
