@@ -21,7 +21,11 @@ from tests.support.pages import ROOT, table, text
 REFERENCE = "docs/reference.md"
 TROUBLE = "docs/troubleshooting.md"
 SCHEMA = build_crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
-TREES = [ast.parse(path.read_text()) for path in (ROOT / "operator").rglob("*.py")]
+TREES = [
+    ast.parse(path.read_text())
+    for folder in ("operator", "jobs")
+    for path in (ROOT / folder).rglob("*.py")
+]
 COMPUTED = {f"Rollout{one}" for one in (Outcome.SUPERSEDED, Outcome.REVERTED, "Paused", "Resumed")}
 """Reasons of Events that are built at run time."""
 
@@ -70,7 +74,7 @@ def reasons(function: str, position: int) -> set[str]:
 
 
 def sentences() -> Iterator[str]:
-    """Yield every string in the operator, with … for values."""
+    """Yield every string in the programs, with … for values."""
     for tree in TREES:
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -148,7 +152,7 @@ def test_every_reason_of_a_condition_is_explained() -> None:
 
 
 def test_messages_in_troubleshooting_exist() -> None:
-    """Every message that is quoted in italics is in the operator's code."""
+    """Every message that is quoted in italics is in the code of the programs."""
     known = list(sentences())
     quoted = re.findall(r"(?<!\*)\*([^*\n]+)\*(?!\*)", text(TROUBLE))
     assert quoted
