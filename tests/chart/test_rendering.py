@@ -13,6 +13,7 @@ from tests.support.network_policies import Endpoint, accepts, reaches
 
 EVERYTHING: dict[str, Any] = {
     "image": {"repository": "registry.example.com/halimede", "digest": "sha256:" + "a" * 64},
+    "fetchImage": {"repository": "mirror.example.com/fetch", "digest": "sha256:" + "b" * 64},
     "imagePullSecrets": [{"name": "registry"}],
     "watchNamespaces": ["blue", "green"],
     "operator": {
@@ -146,7 +147,7 @@ def test_the_operator_can_read_its_environment(helm: Helm) -> None:
         variable["name"]: variable["value"] for variable in container(helm, EVERYTHING)["env"]
     }
     assert Settings.from_env(environment) == Settings(
-        image="registry.example.com/halimede@sha256:" + "a" * 64,
+        fetch_image="mirror.example.com/fetch@sha256:" + "b" * 64,
         namespaces=("blue", "green"),
         prometheus_url="https://prometheus.monitoring:9090",
         prometheus_credentials="/etc/halimede/prometheus",
@@ -178,9 +179,9 @@ def test_the_operator_can_read_its_environment(helm: Helm) -> None:
 def test_the_chart_has_the_defaults_of_the_operator(helm: Helm) -> None:
     """The chart's default values equal the operator's defaults, except for the Lease."""
     environment = {variable["name"]: variable["value"] for variable in container(helm, {})["env"]}
-    image = f"{REQUIRED['image']['repository']}:0.1.0"
+    image = f"{REQUIRED['image']['repository']}-fetch:0.1.0"
     lease = ("halimede-system", "h-halimede")
-    assert Settings.from_env(environment) == replace(Settings(), image=image, lease=lease)
+    assert Settings.from_env(environment) == replace(Settings(), fetch_image=image, lease=lease)
 
 
 def test_the_policy_has_the_harmless_annotations_of_the_operator(helm: Helm) -> None:
