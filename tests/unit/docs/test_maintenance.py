@@ -22,6 +22,14 @@ def test_dependabot_knows_every_go_module() -> None:
     assert set(gomod["directories"]) == modules
 
 
+def test_dependabot_knows_every_python_project() -> None:
+    """Given the operator and the fetcher, the packages of both get pull requests."""
+    (pip,) = [one for one in UPDATES if one["package-ecosystem"] == "pip"]
+    files = (ROOT / "pyproject.toml", *ROOT.glob("jobs/*/pyproject.toml"))
+    projects = {f"/{path.parent.relative_to(ROOT)}".rstrip(".") for path in files}
+    assert set(pip["directories"]) == projects
+
+
 def test_dependabot_updates_everything_that_is_pinned() -> None:
     """Packages, programs, actions and the base image get pull requests for new versions."""
     ecosystems = {one["package-ecosystem"] for one in UPDATES}
