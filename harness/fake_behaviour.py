@@ -1,5 +1,6 @@
 """Manifests as the kubelet, the API server and gateways write them."""
 
+import hashlib
 from dataclasses import dataclass
 
 from halimede.api.base import Manifest, rfc3339
@@ -15,6 +16,12 @@ class Behaviour:
     """The part of the requests that it answers with a client error."""
     hang_rate: float = 0.0
     """The part of the requests that it never answers, so that the clients leave."""
+    content: str = ""
+    """What is at the address; empty: something that no other address has."""
+    resolve_seconds: float = 10.0
+    """How long a Job takes to determine the digest of the content."""
+    resolver: Manifest | None = None
+    """The status of the Job's container; None: it succeeds."""
     container: Manifest | None = None
     """The container's status while it is not ready; None: it runs."""
     condition: Manifest | None = None
@@ -35,6 +42,34 @@ def pod_manifest(
             "conditions": [*conditions, *filter(None, [behaviour.condition])],
             "containerStatuses": [container],
         },
+    }
+
+
+def failing_fetcher(code: int, message: str, restarts: int = 0) -> Manifest:
+    """Return the status of a container `fetch` that has failed and will be started again."""
+    return {
+        "name": "fetch",
+        "restartCount": restarts,
+        "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+        "lastState": {"terminated": {"exitCode": code, "message": message}},
+    }
+
+
+def resolver_pod(job: Manifest, uri: str, behaviour: Behaviour, *, done: bool) -> Manifest:
+    """Return the pod of a Job that determines the digest of what is at an address."""
+    metadata = job["metadata"]
+    digest = hashlib.sha256((behaviour.content or uri).encode()).hexdigest()
+    ended = {"terminated": {"exitCode": 0, "message": f"sha256:{digest}"}}
+    state = ended if done else {"running": {}}
+    container = behaviour.resolver or {"name": "fetch", "state": state}
+    return {
+        "kind": "Pod",
+        "metadata": {
+            "name": f"{metadata['name']}-x",
+            "labels": job["spec"]["template"]["metadata"]["labels"],
+            "ownerReferences": [{"kind": "Job", "uid": metadata["uid"]}],
+        },
+        "status": {"containerStatuses": [container]},
     }
 
 

@@ -9,6 +9,7 @@ import copy
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from halimede.api.base import Manifest
@@ -29,6 +30,7 @@ from harness.fake_behaviour import (
     copies,
     endpoint_slice,
     pod_manifest,
+    resolver_pod,
     written_by,
 )
 from harness.fake_objects import NameConflictError, metadata_of, stored, with_new_version
@@ -248,6 +250,7 @@ class FakeCluster:
             deployment=md,
             children=tuple(copy.deepcopy(self.objects[key]) for key in self._children()),
             pods=tuple(self._pod(name) for name in self.pods),
+            resolvers=self._resolvers(),
             endpoint_slices=self._slices(),
             inputs=self.inputs,
             routes=self.users_routes(md),
@@ -332,6 +335,7 @@ class FakeCluster:
             (one.container, one.condition, one.load_seconds) for one in self.behaviours.values()
         ]
         own = (self.generation, self.annotations, self.apply_errors, sorted(self._children()))
+        answers += self._resolvers()
         return copy.deepcopy((own, answers, ready, containers, self._drift))
 
     def tick(self, seconds: float) -> None:
@@ -421,6 +425,20 @@ class FakeCluster:
         revision, started = self.pods[name]
         behaviour = self._behaviour(revision)
         return pod_manifest(name, revision, started, behaviour, ready=self._is_ready(name))
+
+    def _resolvers(self) -> tuple[Manifest, ...]:
+        """Return the pods of the Jobs that determine digests."""
+        found = []
+        for kind, name in self._children():
+            if kind == "Job":
+                job = self.objects[kind, name]
+                (container,) = job["spec"]["template"]["spec"]["containers"]
+                uri = container["args"][container["args"].index("--source") + 1]
+                behaviour = self.behaviours.get(uri, Behaviour())
+                started = datetime.fromisoformat(job["metadata"]["creationTimestamp"]).timestamp()
+                done = self.now >= started + behaviour.resolve_seconds
+                found.append(resolver_pod(job, uri, behaviour, done=done))
+        return tuple(found)
 
     def _slices(self) -> tuple[Manifest, ...]:
         slices = []

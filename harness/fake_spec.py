@@ -6,6 +6,7 @@ GATEWAY = {"type": "Gateway", "gateway": {"parentRefs": [{"name": "public"}]}}
 SPEC: Manifest = {
     "model": {
         "storageUri": "https://models.example/digits/1",
+        "sha256": "0" * 64,  # known, so that no Job has to determine it
         "config": {"backend": "onnxruntime", "maxBatchSize": 8},
     },
     "runtime": {"version": "26.09"},

@@ -72,6 +72,8 @@ def test_malformed_first_configuration_makes_nothing() -> None:
 
 def test_an_operator_that_begins_to_demand_digests(cluster: FakeCluster) -> None:
     """Given a model without a digest, it keeps serving, and the status names field and setting."""
+    cluster.edit(lambda spec: spec["model"].pop("sha256")).until(cluster.ready)
+    cluster.run(3600)  # until the revision with the digest has been removed
     cluster.platform = replace(cluster.platform, sha256_required=True)
     writes = len(cluster.writes)
     cluster.run(300)

@@ -22,7 +22,9 @@ from halimede.api.rollout import (
     StepPause,
     Strategy,
 )
+from halimede.api.status import ModelStatus
 from halimede.rollout.command import Verb
+from halimede.rollout.context import Unresolved, WaitReason
 from halimede.rollout.requeue import requeue_after
 from tests.support.invariants import Watcher
 from tests.support.recorder import Step as Decision
@@ -137,6 +139,17 @@ class History(RuleBasedStateMachine):
         """Make the spec invalid, or valid again."""
         self.world.invalid = "spec.model: broken." if chance == 0 else None
 
+    @rule(chance=RARELY, failed=st.booleans())
+    def lose_the_digest(self, chance: int, *, failed: bool) -> None:
+        """Ask for a model whose digest is not known, or learn the digest."""
+        if chance in (0, 1):
+            why = WaitReason(Reason.UNRESOLVED if failed else Reason.RESOLVING, "Wait")
+            self.world.unresolved = Unresolved("job", why, failed=failed)
+            model = ModelStatus(source="s", failed_job="job" if failed else None)
+            self.world.status = self.world.status.evolve(model=model)
+        else:
+            self.world.unresolved = None
+
     @rule(replicas=st.integers(1, 12), chance=RARELY)
     def scale(self, replicas: int, chance: int) -> None:
         """Edit the replicas, sometimes to zero."""
@@ -220,6 +233,7 @@ class History(RuleBasedStateMachine):
         world.broken.clear()
         world.invalid_records.clear()
         world.accepted, world.invalid, world.room = True, None, None
+        world.unresolved = None
         world.replicas, world.verdict = max(2, world.replicas), Verdict.PASS
         world.doubt = 0.0
         self._set(paused=False)

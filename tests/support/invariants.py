@@ -54,6 +54,7 @@ class Watcher:
         self._asks_for_no_more_than_allowed(desired)
         self._keeps_the_control_share(before)
         self._rolls_out_no_invalid_record()
+        self._begins_nothing_unresolved(before)
         self._has_a_reason_to_wait()
 
     def rests(self) -> None:
@@ -192,6 +193,14 @@ class Watcher:
         rollout = self.world.status.rollout
         if rollout is not None and rollout.state in BEFORE_COMMIT:
             assert rollout.revision not in self.world.invalid_records, f"I15: {rollout.state}"
+
+    def _begins_nothing_unresolved(self, before: Status) -> None:
+        """I16: while the spec's revision is unknown, no rollout begins, unless to a pinned one."""
+        rollout, pinned = self.world.status.rollout, self.world.status.pinned
+        if self.world.unresolved is None or rollout is None or pinned is not None:
+            return
+        assert before.rollout is not None, "I16: a rollout began"
+        assert rollout.id == before.rollout.id, "I16: another rollout began"
 
     def _abort_is_one_pass_away(self, ctx: RolloutContext) -> None:
         """I7: in every state an abort takes the canary's weight in the next write."""

@@ -10,7 +10,7 @@ from halimede.api.rollout import BlueGreen, Canary, Rollout, Step, Strategy
 from halimede.api.status import Evidence, RevisionStatus, SourceEvidence, State, Status
 from halimede.rollout.analysis_schedule import is_due
 from halimede.rollout.command import pending
-from halimede.rollout.context import Decision, Goal, RolloutContext
+from halimede.rollout.context import Decision, Goal, RolloutContext, Unresolved
 from halimede.rollout.facts import Facts, Route, Workload
 from halimede.rollout.machine import advance
 from halimede.rollout.sizing import traffic
@@ -34,6 +34,8 @@ class MachineWorld:
     target: str = "v1"
     generation: int = 1
     invalid: str | None = None
+    unresolved: Unresolved | None = None
+    """The digest of the model that the spec asks for is not known."""
     settings: Rollout = SETTINGS
     replicas: int = 2
     by_pods: bool = False
@@ -138,6 +140,7 @@ class MachineWorld:
                 "uid:1",
                 self.generation,
                 self.invalid,
+                self.unresolved,
                 no_router=self.by_pods,
             ),
             facts=self.facts(),

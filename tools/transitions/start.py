@@ -93,6 +93,23 @@ START = (
         unchanged=(None, *in_order(states.UNDECIDED)),
     ),
     Transition(
+        "source-unresolved",
+        "The spec asks for a model whose digest is not known yet.",
+        "A Job fetches the model's files and determines it. Meanwhile no rollout starts, and one"
+        " that is under way stops (Superseded). If the Job fails, Ready is False; the command"
+        " `retry` repeats it, and `abort` ends it.",
+        (
+            "rollout.checks.start.source_unresolved",
+            "rollout.checks.safety.superseded",
+            "rollout.commands.source.forget_failure",
+            "rollout.commands.source.give_up",
+            "plan.source_resolution.resolve_source",
+            "plan.conditions.ready_state",
+        ),
+        unchanged=(None,),
+        edges=abort_edges(*in_order(states.UNDECIDED)),
+    ),
+    Transition(
         "record-invalid",
         "The record of the revision that the spec asks for is not the one that was written.",
         "No rollout to the revision starts, and one that is under way is aborted, which is not"

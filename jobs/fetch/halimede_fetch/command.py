@@ -89,6 +89,7 @@ def main(arguments: argparse.Namespace) -> int:
         message = f"the model cannot be fetched: unexpected {type(error).__name__}"
     else:
         sys.stdout.write(f"{arguments.to}: sha256 {actual}\n")
+        _write_termination_message(f"sha256:{actual}")
         return 0
     _report(message)
     return status
@@ -207,6 +208,11 @@ def _report(message: str) -> None:
     if len(text) > LONGEST_MESSAGE:
         text = f"{text[:LONGEST_MESSAGE]}…"
     sys.stderr.write(f"{text}\n")
+    _write_termination_message(text)
+
+
+def _write_termination_message(text: str) -> None:
+    """Write what the operator reads in the pod's status: the digest, or why there is none."""
     with contextlib.suppress(OSError):
         if TERMINATION_LOG.exists():
             TERMINATION_LOG.write_text(text, encoding="utf-8")

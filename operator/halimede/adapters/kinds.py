@@ -72,6 +72,7 @@ INGRESS = Kind("Ingress", "networking.k8s.io/v1", "ingresses", tracks_managers=T
 AUTOSCALER = Kind("HorizontalPodAutoscaler", "autoscaling/v2", "horizontalpodautoscalers")
 DISRUPTION_BUDGET = Kind("PodDisruptionBudget", "policy/v1", "poddisruptionbudgets")
 NETWORK_POLICY = Kind("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies")
+JOB = Kind("Job", "batch/v1", "jobs")
 POD = Kind("Pod", "v1", "pods")
 ENDPOINT_SLICE = Kind("EndpointSlice", "discovery.k8s.io/v1", "endpointslices")
 
@@ -84,6 +85,7 @@ CHILDREN = (
     AUTOSCALER,
     DISRUPTION_BUDGET,
     NETWORK_POLICY,
+    JOB,
 )
 """The kinds that we apply and delete."""
 WATCHED = (MODEL_DEPLOYMENT, *CHILDREN, POD, ENDPOINT_SLICE)

@@ -14,7 +14,7 @@ from typing_extensions import override
 from halimede.adapters.kinds import MODEL_DEPLOYMENT, WATCHED, Kind
 from halimede.adapters.stored_form import pack, reduce, unpack
 from halimede.api.base import Manifest
-from halimede.render.names import NAME_LABEL
+from halimede.render.names import NAME_LABEL, RESOLVER_LABEL
 
 
 class Key(NamedTuple):
@@ -48,7 +48,8 @@ def owner_key(kind: Kind, manifest: Manifest) -> Key | None:
     metadata = manifest["metadata"]
     if kind is MODEL_DEPLOYMENT:
         return Key(metadata["namespace"], metadata["name"])
-    name = (metadata.get("labels") or {}).get(NAME_LABEL)
+    labels = metadata.get("labels") or {}
+    name = labels.get(NAME_LABEL) or labels.get(RESOLVER_LABEL)
     return Key(metadata["namespace"], name) if name else None
 
 

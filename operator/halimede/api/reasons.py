@@ -16,6 +16,11 @@ class Reason(StrEnum):
     """The revision that the spec asks for has all traffic."""
     DEPLOYING = "Deploying"
     """The first revision is being started; nothing serves yet."""
+    RESOLVING = "ResolvingModel"
+    """The digest of the model's files is being determined; the stable revision, if there is one,
+    serves."""
+    UNRESOLVED = "ModelUnresolved"
+    """The digest of the model's files could not be determined; the stable revision serves."""
     ROLLING_OUT = "RollingOut"
     """A new revision is being rolled out; the stable one serves."""
     ROLLING_BACK = "RollingBack"

@@ -50,6 +50,15 @@ def parse_source(uri: str) -> Source:
     return Source(scheme, place, path.strip("/"))
 
 
+def needs_resolving(spec: ModelDeploymentSpec) -> bool:
+    """Whether the digest of the files is known only after they have been read.
+
+    The files of a `configMap://` source are copied to the revision's record.
+    """
+    source = parse_source(spec.model.storage_uri)
+    return source.scheme is not Scheme.CONFIG_MAP and spec.model.sha256 is None
+
+
 def config_maps(spec: ModelDeploymentSpec) -> tuple[str, ...]:
     """Return the names of the ConfigMaps that the spec reads and rendering needs as `Inputs`."""
     model = parse_source(spec.model.storage_uri)

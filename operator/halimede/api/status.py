@@ -346,6 +346,24 @@ class UserRoute(ApiModel):
     is restored, and this entry is removed."""
 
 
+class ModelStatus(ApiModel):
+    """The source of the model that the spec asks for, resolved to the digest of its files."""
+
+    source: str
+    """SHA-256, in hex digits, of the fields of the spec that determine the files: `storageUri`,
+    and the patterns of `supply`."""
+    digest: str | None = None
+    """SHA-256, in hex digits, of the files as `spec.model.sha256` defines it; absent until it is
+    known. Pods of the revision serve no other files."""
+    resolved_at: Timestamp | None = None
+    """When the digest was observed."""
+    failed_job: str | None = None
+    """The Job that failed to determine the digest. It is not repeated: another spec needs another
+    Job, and the command `retry` removes this record."""
+    failure: str | None = None
+    """Why it failed, and what to do."""
+
+
 MOST_WARM = 10
 MOST_FAILED = 5
 MOST_COMMANDS = 5
@@ -369,6 +387,8 @@ class Status(ApiModel):
     records: dict[RevisionHash, str] = {}
     """SHA-256, in Base64, of the record of each revision that is kept: of `data` and `binaryData`
     of its ConfigMap. Nothing is rendered from a record of another content."""
+    model: ModelStatus | None = None
+    """The digest of the model's files; absent if the spec has it, or has the files themselves."""
     rollout: RolloutStatus | None = None
     last_rollout: FinishedRollout | None = None
     warm_revisions: Annotated[tuple[WarmRevision, ...], Field(max_length=MOST_WARM)] = ()

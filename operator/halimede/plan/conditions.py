@@ -3,6 +3,8 @@
 | situation | Ready | Available | Reconciling | Stalled |
 |---|---|---|---|---|
 | the first revision is starting | Unknown Deploying | False | True | |
+| the model's digest is not known yet | Unknown ResolvingModel | unchanged | True | |
+| the model's digest cannot be determined | False ModelUnresolved | unchanged | | True |
 | its pods need help | False, the cause | False | True | after the deadline |
 | the stable revision serves | True Serving | True | | |
 | a rollout is in progress | Unknown RollingOut | True | True | |
@@ -37,7 +39,7 @@ from halimede.plan.status_limits import truncate
 from halimede.plan.vulnerable_version import describe_acceptance
 from halimede.rollout.checks.start import failed_record
 from halimede.rollout.checks.waits import ROUTE_WAIT_SECONDS
-from halimede.rollout.context import WaitReason
+from halimede.rollout.context import Unresolved, WaitReason
 from halimede.rollout.events import join_sentences
 from halimede.rollout.facts import NEEDS_HELP, Facts, Workload
 from halimede.rollout.route_conflict import active_conflict
@@ -57,6 +59,8 @@ class ConditionInput:
     wait: WaitReason | None
     invalid: str | None
     """What is wrong with the spec, and what to do; None: it is valid."""
+    unresolved: Unresolved | None
+    """Why the spec's revision is not known; None: it is."""
     apply_errors: Mapping[str, str]
     taken: tuple[Manifest, ...]
     """Foreign objects that have names of children."""
@@ -162,8 +166,10 @@ def ready_state(situation: ConditionInput) -> ReadyState:
     if situation.status.rollout is not None:
         return _rolling_out(situation)
     if situation.status.stable is None:
-        return _first_revision(situation)
-    return _pinned(situation) or _failed(situation) or _serving(situation)
+        return _unresolved(situation) or _first_revision(situation)
+    return (
+        _pinned(situation) or _unresolved(situation) or _failed(situation) or _serving(situation)
+    )
 
 
 def _name_taken(situation: ConditionInput) -> ReadyState:
@@ -192,6 +198,26 @@ def _rolling_out(situation: ConditionInput) -> ReadyState:
             Reason.ROLLING_OUT, f"Revision {revision} is being rolled out ({state})."
         )
     return ReadyState("Unknown", wait.reason, wait.message, reconciling=wait.reason)
+
+
+def _unresolved(situation: ConditionInput) -> ReadyState | None:
+    """Describe why the digest of the model's files is not known, if it is not."""
+    unresolved, stable = situation.unresolved, situation.status.stable
+    if unresolved is None:
+        return None
+    reason, message = unresolved.why.reason, unresolved.why.message
+    serves = f"Revision {stable.revision} serves" if stable else ""
+    if unresolved.failed:
+        message = join_sentences(message, serves, "Change the spec, or use the command `retry`")
+        return ReadyState("False", reason, message, stalled=reason)
+    if reason in NEEDS_HELP:
+        return ReadyState("False", reason, join_sentences(message, serves), reconciling=reason)
+    return ReadyState(
+        "Unknown",
+        Reason.RESOLVING,
+        join_sentences(message, serves),
+        reconciling=Reason.RESOLVING,
+    )
 
 
 def _first_revision(situation: ConditionInput) -> ReadyState:

@@ -16,8 +16,8 @@ class Observed:
     deployment: ModelDeployment
     children: tuple[Manifest, ...]
     """Live objects with our labels and the owner's uid: Deployments, Services, ConfigMaps, routes,
-    Ingresses, HPAs, PodDisruptionBudgets, NetworkPolicies. None of them has the kind and name of
-    one in `foreign`."""
+    Ingresses, HPAs, PodDisruptionBudgets, NetworkPolicies, Jobs. None of them has the kind and
+    name of one in `foreign`."""
     pods: tuple[Manifest, ...]
     """Live pods of all its revisions."""
     endpoint_slices: tuple[Manifest, ...]
@@ -34,5 +34,7 @@ class Observed:
     """Messages of applies that failed in the last reconcile, by `Kind/name`."""
     rejected: frozenset[str] = frozenset()
     """Those of them that the API server rejects as invalid, so that a retry cannot succeed."""
+    resolvers: tuple[Manifest, ...] = ()
+    """Live pods of the Jobs that resolve its source."""
     foreign: tuple[Manifest, ...] = ()
     """The kind and the metadata of foreign objects that have names of children."""

@@ -1,7 +1,7 @@
 """Decide from the observed state what one reconcile writes. Pure; the time is an argument."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from halimede.api.base import Manifest, RevisionHash
 from halimede.api.conditions import Condition, ConditionType
@@ -36,6 +36,7 @@ from halimede.plan.records import (
     without_lost_records,
 )
 from halimede.plan.renderer import Renderer, RenderKey, render_key
+from halimede.plan.source_resolution import Resolution, resolve_source
 from halimede.plan.status_limits import trim
 from halimede.plan.user_routes import RouteChanges, plan_route_changes
 from halimede.plan.vulnerable_version import acceptance_events
@@ -47,7 +48,7 @@ from halimede.rollout.command import pending
 from halimede.rollout.context import Decision, Goal, RolloutContext
 from halimede.rollout.events import Event, warning
 from halimede.rollout.facts import NEEDS_HELP
-from halimede.rollout.machine import advance
+from halimede.rollout.machine import advance, advance_unresolved
 from halimede.rollout.requeue import requeue_after
 from halimede.rollout.sizing import traffic
 from halimede.rollout.sizing.first_weight import (
@@ -63,6 +64,7 @@ watch event."""
 WARN_ON: frozenset[Reason | NotReadyReason] = frozenset(
     {
         Reason.INVALID_SPEC,
+        Reason.UNRESOLVED,
         Reason.NAME_TAKEN,
         Reason.INVALID_RECORD,
         Reason.APPLY_FAILED,
@@ -78,20 +80,41 @@ WARN_ON: frozenset[Reason | NotReadyReason] = frozenset(
 """Reasons of Ready for which an Event is created when they begin."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Situation:
+    """What one decision starts from."""
+
+    observed: Observed
+    renderer: Renderer
+    key: RenderKey
+    records: Records
+    invalid: str | None
+    """What is wrong with the spec."""
+    resolution: Resolution
+    now: float
+
+
 def decide(observed: Observed, renderer: Renderer, platform: Platform, now: float) -> Plan:
     """Plan one reconcile of a ModelDeployment."""
     md = observed.deployment
     key = render_key(md)
     records = read_records(renderer, key, observed)
     invalid = _invalid_message(renderer, key, platform, observed)
+    # An invalid spec leads nowhere, so what is known of the last valid one stays.
+    resolution = (
+        Resolution(md.status.model)
+        if invalid
+        else resolve_source(observed, records, platform, now)
+    )
     target = None
-    if invalid is None:
-        rendered = renderer.render_revision(key, platform, observed.inputs)
+    if invalid is None and resolution.unresolved is None:
+        rendered = renderer.render_revision(key, platform, observed.inputs, resolution.digest)
         target = choose_target(rendered, platform, records)
+    situation = _Situation(observed, renderer, key, records, invalid, resolution, now)
     hash_ = target.hash if target else _last_target(md.status)
     if hash_ is None:
-        return _nothing_to_serve(observed, renderer, invalid, now)
-    ctx, decision = _run_machine(observed, renderer, key, records, hash_, invalid, now)
+        return _nothing_to_serve(situation)
+    ctx, decision = _run_machine(situation, hash_)
     foreign = frozenset(map(child_key, observed.foreign))
     route_changes = plan_route_changes(
         md, decision.status, observed.routes, weighted_backends(decision.status), foreign, now
@@ -112,10 +135,10 @@ def decide(observed: Observed, renderer: Renderer, platform: Platform, now: floa
         revisions,
         traffic_objects(renderer, key, decision.status),
         platform.network,
-    )
+    ) + resolution.desired_objects(status)
     lost = traffic.revisions_with_workloads(decision.status) - revisions.keys()
     taken = with_names(observed.foreign, map(child_key, children))
-    status = _final_status(observed, new_ctx, decision, invalid, lost, taken)
+    status = _final_status(situation, new_ctx, decision, lost, taken)
     diff = diff_children(
         renderer,
         observed.children,
@@ -125,7 +148,7 @@ def decide(observed: Observed, renderer: Renderer, platform: Platform, now: floa
         frozenset(map(records.name, filter(None, map(revision_of, observed.pods)))),
         foreign,
     )
-    plan = _plan(observed, status, decision, diff, new_ctx)
+    plan = _plan(situation, status, decision, diff, new_ctx)
     return _with_route_changes(plan, route_changes, frozenset(map(child_key, taken)))
 
 
@@ -159,16 +182,11 @@ def _last_target(status: Status) -> RevisionHash | None:
     return fallback.revision if fallback else None
 
 
-def _run_machine(
-    observed: Observed,
-    renderer: Renderer,
-    key: RenderKey,
-    records: Records,
-    target: RevisionHash,
-    invalid: str | None,
-    now: float,
-) -> tuple[RolloutContext, Decision]:
-    md, status = observed.deployment, observed.deployment.status
+def _run_machine(situation: _Situation, target: RevisionHash) -> tuple[RolloutContext, Decision]:
+    observed, renderer, key = situation.observed, situation.renderer, situation.key
+    records, now = situation.records, situation.now
+    md = observed.deployment
+    status = md.status.evolve(model=situation.resolution.model)
     if status.target is None and status.stable is None:
         first = RevisionStatus(revision=target, since=now)
         status = status.evolve(target=first)
@@ -189,7 +207,8 @@ def _run_machine(
             settings=effective_settings(md.spec.rollout, status.rollout),
             identity=f"{md.metadata.uid}:{md.metadata.generation}",
             generation=md.metadata.generation,
-            invalid=invalid,
+            invalid=situation.invalid,
+            unresolved=situation.resolution.unresolved,
             no_router=md.spec.expose.type is ExposeType.SERVICE,
         ),
         facts=facts,
@@ -222,60 +241,72 @@ def _analyse(observed: Observed, status: Status) -> tuple[Status, Verdict | None
 
 
 def _final_status(
-    observed: Observed,
+    situation: _Situation,
     ctx: RolloutContext,
     decision: Decision,
-    invalid: str | None,
     lost: frozenset[str],
     taken: tuple[Manifest, ...],
 ) -> Status:
+    observed = situation.observed
     md = observed.deployment
     status = decision.status.evolve(observed_generation=md.metadata.generation, url=_url(observed))
-    situation = ConditionInput(
+    conditions = ConditionInput(
         deployment=md,
         status=status,
         facts=ctx.facts,
         wait=decision.wait,
-        invalid=invalid,
+        invalid=situation.invalid,
+        unresolved=situation.resolution.unresolved,
         apply_errors=observed.apply_errors,
         taken=taken,
         lost=tuple(sorted(lost)),
         now=ctx.now,
     )
-    return trim(status.evolve(conditions=build_conditions(situation)))
+    return trim(status.evolve(conditions=build_conditions(conditions)))
 
 
-def _nothing_to_serve(
-    observed: Observed, renderer: Renderer, invalid: str | None, now: float
-) -> Plan:
-    """Plan for an invalid first spec: there is nothing to keep and nothing to start."""
-    md = observed.deployment
+def _nothing_to_serve(situation: _Situation) -> Plan:
+    """Plan for a first spec that is invalid or not resolved: there is nothing to keep or start."""
+    observed, renderer = situation.observed, situation.renderer
+    md, resolution = observed.deployment, situation.resolution
+    status = md.status.evolve(model=resolution.model)
     ctx = RolloutContext(
         goal=Goal(
             RevisionHash(""),
             effective_settings(md.spec.rollout, None),
             md.metadata.uid,
-            invalid=invalid,
+            invalid=situation.invalid,
+            unresolved=resolution.unresolved,
         ),
         facts=summarise(observed, renderer, (), ()),
-        status=md.status,
-        command=None,
+        status=status,
+        command=pending(
+            md.metadata.annotations.get(COMMAND_ANNOTATION),
+            status,
+            md.metadata.annotations.get(COMMANDER_ANNOTATION),
+        ),
         verdict=None,
-        now=now,
+        now=situation.now,
     )
-    decision = Decision(md.status)
-    status = _final_status(observed, ctx, decision, invalid, frozenset(), ())
-    return _plan(observed, status, decision, ChildDiff((), (), ()), ctx)
+    decision = advance_unresolved(ctx)
+    children = resolution.desired_objects(decision.status)
+    foreign = frozenset(map(child_key, observed.foreign))
+    taken = with_names(observed.foreign, map(child_key, children))
+    status = _final_status(situation, ctx, decision, frozenset(), taken)
+    none: frozenset[str] = frozenset()
+    diff = diff_children(renderer, observed.children, children, none, none, none, foreign)
+    plan = _plan(situation, status, decision, diff, ctx)
+    return replace(plan, taken=frozenset(map(child_key, taken)))
 
 
 def _plan(
-    observed: Observed,
+    situation: _Situation,
     status: Status,
     decision: Decision,
     diff: ChildDiff,
     ctx: RolloutContext,
 ) -> Plan:
-    md = observed.deployment
+    md = situation.observed.deployment
     return Plan(
         status=None if status == md.status else status,
         applies=diff.applies,
@@ -286,24 +317,26 @@ def _plan(
             *acceptance_events(md.status, status),
             *report_first_weight(md.status.rollout, status.rollout, md.spec.rollout),
         ),
-        requeue_after=_requeue_after(observed, status, diff, ctx),
+        requeue_after=_requeue_after(situation, status, diff, ctx),
         handovers=diff.handovers,
     )
 
 
 def _requeue_after(
-    observed: Observed, status: Status, diff: ChildDiff, ctx: RolloutContext
+    situation: _Situation, status: Status, diff: ChildDiff, ctx: RolloutContext
 ) -> float | None:
     """Return the seconds until the next reconcile.
 
     A status that we write ourselves queues nothing, so a change of the rollout's position requeues
     immediately.
     """
+    observed, deadline = situation.observed, situation.resolution.deadline
     md = observed.deployment
     if _position(md.status) != _position(status) or _next_poll_is_due(observed, status, ctx):
         return 0.0
     waits = [
         *_deadlines(status, ctx),
+        None if deadline is None else deadline - ctx.now,
         requeue_after(status, ctx.settings, ctx.now),
         AFTER_WRITES_SECONDS if _follows_writes(observed, status, diff) else None,
     ]
@@ -342,8 +375,8 @@ def _position(status: Status) -> tuple[object, ...]:
     rollout = status.rollout
     stable = status.stable and status.stable.revision
     if rollout is None:
-        return (stable, None)
-    return (stable, rollout.id, rollout.state, rollout.step, rollout.weight)
+        return (stable, status.model, None)
+    return (stable, status.model, rollout.id, rollout.state, rollout.step, rollout.weight)
 
 
 def _warnings(before: Status, after: Status) -> tuple[Event, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 from halimede.api.base import Manifest
 from halimede.api.exit_codes import NO_SECRET, TRY_AGAIN
 from halimede.api.reasons import NotReadyReason
+from halimede.render.names import FETCHER
 
 _WAITING = {
     "ErrImagePull": NotReadyReason.IMAGE_PULL,
@@ -40,8 +41,6 @@ _SEVERITY = (
 ENDED = frozenset({"Succeeded", "Failed"})
 """Phases of pods that have ended for good: evicted, preempted, rejected by the kubelet, on a lost
 node. Their ReplicaSet replaces them, and their containers do not restart."""
-FETCHER = "fetch"
-"""The init container that fetches the model's files."""
 _AWAITED = {NO_SECRET: NotReadyReason.MISSING_SECRET, TRY_AGAIN: NotReadyReason.FETCHING}
 """Exit codes of the fetcher that say nothing about the revision, and the causes they show."""
 MESSAGE_LENGTH = 400
@@ -87,6 +86,45 @@ def diagnose(pod: Manifest) -> PodProblem | None:
     if any(_running(container) for container in status.get("containerStatuses") or ()):
         return PodProblem(NotReadyReason.LOADING, "Triton is loading the model.")
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How the container `fetch` of a pod ended the last time."""
+
+    code: int
+    message: str
+    restarts: int
+    """How often it has been restarted."""
+    awaited: bool
+    """Whether it will be able to fetch later, as nothing is wrong with the model."""
+
+
+def last_exit(pod: Manifest) -> Exit | None:
+    """Return how the fetcher of a pod that only fetches ended the last time; None: it did not."""
+    for container in (pod.get("status") or {}).get("containerStatuses") or ():
+        terminated = _last_termination(container)
+        if container.get("name") == FETCHER and terminated:
+            return Exit(
+                int(terminated.get("exitCode", 0)),
+                (terminated.get("message") or "").strip(),
+                int(container.get("restartCount", 0)),
+                _awaited(container) is not None,
+            )
+    return None
+
+
+def diagnose_fetcher(pod: Manifest) -> PodProblem | None:
+    """Return why a pod that only fetches has not succeeded; None: the cause is not known yet.
+
+    Its one container is like the init container of a pod that serves: while it runs, the pod is
+    ready, but that says nothing.
+    """
+    status = pod.get("status") or {}
+    conditions = [one for one in status.get("conditions") or () if one["type"] != "Ready"]
+    containers = status.get("containerStatuses") or ()
+    as_initial = {"initContainerStatuses": containers, "containerStatuses": ()}
+    return diagnose(pod | {"status": status | {"conditions": conditions} | as_initial})
 
 
 def has_ended(pod: Manifest) -> bool:

@@ -14,7 +14,7 @@ from halimede.api.status import Status
 from halimede.api.v1alpha1 import Metadata, ModelDeployment
 from halimede.judge.query_policy import NAMESPACED_ONLY, QueryPolicy
 from halimede.plan.bounded_cache import Owner, OwnerCache, Result
-from halimede.render import network, revision, scaling, traffic, workload
+from halimede.render import network, resolver, revision, scaling, traffic, workload
 from halimede.render.drift import is_up_to_date
 from halimede.render.env import RENDERED
 from halimede.render.names import NAME_LABEL
@@ -120,14 +120,24 @@ class Renderer:
             return find()
         return self._get(key, ("violations", required, specs), find)
 
-    def render_revision(self, key: RenderKey, platform: Platform, inputs: Inputs) -> Revision:
+    def render_revision(
+        self, key: RenderKey, platform: Platform, inputs: Inputs, model_digest: str | None = None
+    ) -> Revision:
         """Render the revision of a spec: see `render.revision.render_revision`."""
         if inputs:
-            return revision.render_revision(key.deployment, platform, inputs)
+            return revision.render_revision(key.deployment, platform, inputs, model_digest)
         return self._get(
             key,
-            ("revision", platform),
-            lambda: revision.render_revision(key.deployment, platform, inputs),
+            ("revision", platform, model_digest),
+            lambda: revision.render_revision(key.deployment, platform, inputs, model_digest),
+        )
+
+    def render_resolver(self, key: RenderKey, platform: Platform) -> tuple[Manifest, ...]:
+        """Render what resolves the spec's source: see `render.resolver.render_resolver`."""
+        return self._get(
+            key,
+            ("resolver", platform),
+            lambda: resolver.render_resolver(key.deployment, platform),
         )
 
     def render_children(

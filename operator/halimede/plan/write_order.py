@@ -8,6 +8,7 @@
 | Ingress | its Service |
 | canary Ingress | also its main Ingress: the canary would take requests from another one |
 | HorizontalPodAutoscaler | the Deployment that it scales |
+| Job | its NetworkPolicy, if it has one |
 
 Everything else is written independently.
 """
@@ -73,6 +74,8 @@ def _dependencies(manifest: Manifest) -> frozenset[ChildKey]:
     match manifest["kind"]:
         case "Deployment":
             return frozenset({("ConfigMap", name), ("NetworkPolicy", name)})
+        case "Job":
+            return frozenset({("NetworkPolicy", name)})
         case "HTTPRoute":
             return frozenset(("Service", service) for service in _route_services(spec))
         case "Ingress":
@@ -88,7 +91,7 @@ def _dependencies(manifest: Manifest) -> frozenset[ChildKey]:
 def _wave(manifest: Manifest) -> int:
     if manifest["kind"] == "HorizontalPodAutoscaler" or is_canary(manifest):
         return 2
-    return 1 if manifest["kind"] in ROUTES | {"Deployment"} else 0
+    return 1 if manifest["kind"] in ROUTES | {"Deployment", "Job"} else 0
 
 
 def _route_services(spec: Manifest) -> Iterator[str]:

@@ -15,6 +15,7 @@ from halimede.plan.foreign import child_key, is_owned_by
 from halimede.plan.metrics_request import build_request, poll_basis
 from halimede.plan.observed import Observed
 from halimede.plan.renderer import Renderer
+from halimede.plan.source_resolution import is_resolver
 from halimede.plan.user_routes import Routes, tracked_routes
 from halimede.reconcile.foreign import ForeignObjects
 from halimede.reconcile.polls import Polls
@@ -81,10 +82,12 @@ async def observe(
         HTTP_ROUTE.name: await senses.routes.read(key, (*tracked, *_names(HTTP_ROUTE, children))),
     }
     routes = {name: contents[HTTP_ROUTE.name][name] for name in tracked}
+    pods = owned(POD, key)
     return Observed(
         deployment=deployment,
         children=tuple(_with_content(children, contents)),
-        pods=owned(POD, key),
+        pods=tuple(pod for pod in pods if not is_resolver(pod)),
+        resolvers=tuple(filter(is_resolver, pods)),
         endpoint_slices=owned(ENDPOINT_SLICE, key),
         inputs={name: contents[CONFIG_MAP.name][name] for name in source},
         routes=routes,

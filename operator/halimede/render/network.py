@@ -57,13 +57,31 @@ def render_network(
         "network_policy",
         metadata=names.metadata(md, names.revision_name(name, revision.hash), revision.hash),
         selector=names.selector(name, revision.hash),
+        serves=True,
         callers=settings.clients if exposed_by is ExposeType.SERVICE else settings.gateway,
         monitoring=settings.monitoring,
-        dns_ports=DNS_PORTS,
-        source_ports=sorted(set(_source_ports(revision))),
-        anywhere=ANYWHERE,
+        **_egress(revision.pod_template),
     )
     return (policy,)
+
+
+def render_fetch_only(metadata: Manifest, selector: Manifest, pod_template: Manifest) -> Manifest:
+    """Render the NetworkPolicy of pods that only fetch the source of *pod_template*."""
+    return render(
+        "network_policy",
+        metadata=metadata,
+        selector=selector,
+        serves=False,
+        **_egress(pod_template),
+    )
+
+
+def _egress(pod_template: Manifest) -> Manifest:
+    return {
+        "dns_ports": DNS_PORTS,
+        "source_ports": sorted(set(_source_ports(pod_template))),
+        "anywhere": ANYWHERE,
+    }
 
 
 def _is_isolated(revision: Revision) -> bool:
@@ -71,13 +89,13 @@ def _is_isolated(revision: Revision) -> bool:
     return labels.get(names.ISOLATED_LABEL) == "true"
 
 
-def _source_ports(revision: Revision) -> Iterator[int]:
+def _source_ports(pod_template: Manifest) -> Iterator[int]:
     """Yield the ports of the servers that the container `fetch` reads from.
 
     They are those of the recorded pod, not of the present spec: an old revision's new pods need
     the old source.
     """
-    for container in revision.pod_template["spec"]["initContainers"]:
+    for container in pod_template["spec"]["initContainers"]:
         for argument in container.get("args") or () if container["name"] == "fetch" else ():
             if argument.startswith(f"{Scheme.HTTPS}://"):
                 yield _port(argument)

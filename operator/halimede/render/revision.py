@@ -9,6 +9,7 @@ from halimede.api.base import Manifest, RevisionHash
 from halimede.api.source import Inputs, config_maps
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.render import config_pbtxt, names
+from halimede.render.config_pbtxt import ModelConfig
 from halimede.render.env import canonical, fragment, with_digest
 from halimede.render.merge import merge
 from halimede.render.platform import Platform
@@ -46,7 +47,8 @@ class Revision:
     """Copy of a `configMap://` source: `data` and `binaryData`, each only where it is not empty.
     The user may change theirs at any time; this revision's next pod needs the old files."""
     spec_digest: str = ""
-    """Digest of what the revision was rendered from: `POD_FIELDS` of the spec and the source.
+    """Digest of what the revision was rendered from: `POD_FIELDS` of the spec, the source, and the
+    digest of the model's files if that was resolved.
     Revisions of one digest differ only because two versions or settings of the operator rendered
     them. Records of earlier versions have the first 16 hex digits, or none."""
     digest: str = ""
@@ -57,8 +59,17 @@ class Revision:
     it is, whichever version of the operator wrote it, because a record is immutable."""
 
 
-def render_revision(md: ModelDeployment, platform: Platform, inputs: Inputs) -> Revision:
+def render_revision(
+    md: ModelDeployment, platform: Platform, inputs: Inputs, model_digest: str | None = None
+) -> Revision:
     """Render the revision that the spec asks for.
+
+    Args:
+        md: The owner.
+        platform: The operator's settings.
+        inputs: The ConfigMaps that the spec reads.
+        model_digest: Of the model's files, if it is known and not in the spec. Pods serve no
+            other files.
 
     If a record of the same hash exists, use that instead: it has the fetcher's image of its own
     time, which the hash excludes, so that an update of the operator restarts no model.
@@ -68,9 +79,7 @@ def render_revision(md: ModelDeployment, platform: Platform, inputs: Inputs) -> 
     """
     model = model_name(md)
     config = config_pbtxt.model_config(model, md.spec)
-    view = pod_view(md, platform, config, inputs)
-    template = fragment("pod", pod=view, startup_period=STARTUP_PERIOD_SECONDS)
-    template = merge(template, md.spec.pod_template or {})
+    template = render_pod_template(md, platform, config, inputs, model_digest)
     text = config_pbtxt.text(config)
     source = _copy_source(md, inputs)
     digest = _digest(template, platform.fetch_image, text, source)
@@ -80,10 +89,23 @@ def render_revision(md: ModelDeployment, platform: Platform, inputs: Inputs) -> 
         config_pbtxt=text,
         pod_template=template,
         source=source,
-        spec_digest=_spec_digest(md, source),
+        spec_digest=_spec_digest(md, source, model_digest),
         digest=digest,
     )
     return replace(rendered, record=_serialise(rendered))
+
+
+def render_pod_template(
+    md: ModelDeployment,
+    platform: Platform,
+    config: ModelConfig,
+    inputs: Inputs,
+    model_digest: str | None,
+) -> Manifest:
+    """Render the pod template that the spec asks for, with the user's changes."""
+    view = pod_view(md, platform, config, inputs, model_digest)
+    template = fragment("pod", pod=view, startup_period=STARTUP_PERIOD_SECONDS)
+    return merge(template, md.spec.pod_template or {})
 
 
 def with_fetcher(rendered: Revision, platform: Platform, image: str) -> Revision:
@@ -245,7 +267,7 @@ def _replace_image(template: Manifest, before: str | None, after: str) -> Manife
     return template | {"spec": template["spec"] | {"initContainers": containers}}
 
 
-def _spec_digest(md: ModelDeployment, source: Manifest) -> str:
+def _spec_digest(md: ModelDeployment, source: Manifest, model_digest: str | None) -> str:
     """Digest what a revision is rendered from.
 
     Defaults are left out: a field that a later version adds must not change the digest. What
@@ -258,7 +280,10 @@ def _spec_digest(md: ModelDeployment, source: Manifest) -> str:
         exclude={"runtime": {"allow_vulnerable_version"}},
         exclude_defaults=True,
     )
-    return _sha256(canonical({"spec": spec, "source": source})).hex()
+    content: Manifest = {"spec": spec, "source": source}
+    if model_digest is not None:  # earlier versions recorded digests without it
+        content |= {"model": model_digest}
+    return _sha256(canonical(content)).hex()
 
 
 def _sha256(text: str) -> bytes:

@@ -69,9 +69,13 @@ def model_name(md: ModelDeployment) -> str:
 
 
 def pod_view(
-    md: ModelDeployment, platform: Platform, config: ModelConfig, inputs: Inputs
+    md: ModelDeployment,
+    platform: Platform,
+    config: ModelConfig,
+    inputs: Inputs,
+    digest: str | None,
 ) -> PodView:
-    """Compute the values of the pod template."""
+    """Compute the values of the pod template; *digest* is that of the files, if it is known."""
     spec = md.spec
     model = model_name(md)
     source = parse_source(spec.model.storage_uri)
@@ -94,7 +98,7 @@ def pod_view(
         service_account=spec.service_account_name,
         toleration=_toleration(spec.gpu),
         fetcher_image=platform.fetch_image,
-        fetch_args=_fetch_args(spec, model, source),
+        fetch_args=_fetch_args(spec, model, source, digest),
         fetch_resources={
             kind: {name: amount for name, amount in amounts.items() if name in _SHARED_BY_ALL}
             for kind, amounts in resources.items()
@@ -144,7 +148,9 @@ def _toleration(gpu: Gpu | None) -> str | None:
     return "nvidia.com/gpu" if vendor == "nvidia.com" else gpu.resource_name
 
 
-def _fetch_args(spec: ModelDeploymentSpec, model: str, source: Source) -> list[str]:
+def _fetch_args(
+    spec: ModelDeploymentSpec, model: str, source: Source, digest: str | None
+) -> list[str]:
     where = {
         Scheme.CONFIG_MAP: "/source",
         Scheme.PVC: f"/source/{source.path}".rstrip("/"),
@@ -161,7 +167,8 @@ def _fetch_args(spec: ModelDeploymentSpec, model: str, source: Source) -> list[s
     if spec.model.allow_native_code:
         args += ["--allow-native-code"]
     args += _supply_args(spec.model.supply)
-    return args if spec.model.sha256 is None else [*args, "--sha256", spec.model.sha256]
+    expected = spec.model.sha256 or digest
+    return args if expected is None else [*args, "--sha256", expected]
 
 
 def _supply_args(supply: Supply | None) -> list[str]:

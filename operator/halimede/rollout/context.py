@@ -23,6 +23,18 @@ class WaitReason:
 
 
 @dataclass(frozen=True, slots=True)
+class Unresolved:
+    """The digest of the spec's model is not known, so neither is the revision."""
+
+    job: str
+    """The Job that determines it."""
+    why: WaitReason
+    """What it waits for, or why it failed."""
+    failed: bool
+    """Whether only another spec or the command `retry` leads on."""
+
+
+@dataclass(frozen=True, slots=True)
 class Goal:
     """What the spec asks of the state machine."""
 
@@ -35,6 +47,9 @@ class Goal:
     """Of the spec."""
     invalid: str | None = None
     """What is wrong with the spec; the target is then that of the last valid spec."""
+    unresolved: Unresolved | None = None
+    """Why the revision that the spec describes is not known yet; the target is then the last one
+    that was."""
     no_router: bool = False
     """No router splits the requests: a plain Service sends them to all pods alike."""
 

@@ -30,6 +30,7 @@ from halimede.rollout.command import (
     mark_handled,
     rejected_event,
 )
+from halimede.rollout.commands import source as source_commands
 from halimede.rollout.commands.validate import ends_pin, rejection_reason
 from halimede.rollout.context import Check, Decision, RolloutContext, first_decision
 from halimede.rollout.events import Event, normal
@@ -139,6 +140,21 @@ def advance(ctx: RolloutContext) -> Decision:
     return _report_execution(replace(decision, status=executed))
 
 
+def advance_unresolved(ctx: RolloutContext) -> Decision:
+    """Decide what one reconcile changes while no revision is known: only commands change it."""
+    command = ctx.command
+    if command is None:
+        return Decision(ctx.status)
+    if why := rejection_reason(ctx, command):
+        return Decision(mark_handled(ctx.status, command), (rejected_event(command, why),))
+    recorded = _record_command(ctx, command)
+    if recorded is None:
+        return Decision(ctx.status)
+    status, events = recorded
+    executed = mark_executed(status, command, ctx.status, ctx.now)
+    return _report_execution(Decision(executed, events))
+
+
 def _report_execution(decision: Decision) -> Decision:
     """Add the Event of the command that was executed last."""
     event = executed_event(decision.status.commands[-1])
@@ -151,8 +167,10 @@ def _record_command(
     """Execute a command that only changes records of the status; None: a check executes it."""
     match command.verb:
         case Verb.RETRY:
-            status = start.forget_failure(ctx)
+            status = source_commands.forget_failure(ctx) or start.forget_failure(ctx)
             return None if status is None else (status, ())
+        case Verb.ABORT if (status := source_commands.give_up(ctx)) is not None:
+            return status, ()
         case Verb.ROLLBACK if not revision_history.rollback_is_abort(ctx, command):
             return revision_history.pin(ctx, command)
         case Verb.RESUME if ends_pin(ctx.status):

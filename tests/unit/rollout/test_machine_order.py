@@ -51,6 +51,7 @@ def test_order_of_checks_without_a_rollout() -> None:
         "serves_already",
         "first_deployment",
         "spec_invalid",
+        "source_unresolved",
         "record_invalid",
         "nothing_is_to_serve",
         "failed_before",

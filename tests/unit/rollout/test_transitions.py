@@ -12,6 +12,7 @@ import pytest
 from halimede.api.status import State
 from halimede.rollout import machine, pauses, revision_history, steps
 from halimede.rollout.checks import start
+from halimede.rollout.commands import source
 from tests.support.recorder import ENTRIES, name_of
 from tools.transitions import TRANSITIONS, Transition
 from tools.transitions.diagram import render_diagram
@@ -30,6 +31,8 @@ DECIDING: tuple[Callable[..., object], ...] = (
     pauses.resume,
     pauses.track_spec_pause,
     start.forget_failure,
+    source.forget_failure,
+    source.give_up,
     revision_history.pin,
     revision_history.unpin,
 )

@@ -73,7 +73,7 @@ def abort_draining(ctx: RolloutContext) -> Decision:
 def superseded(ctx: RolloutContext) -> Decision | None:
     """Replace the revision with a third one, without the old one in between."""
     if ctx.target == ctx.rollout.revision:
-        return None
+        return safety.superseded(ctx)
     recreates = ctx.settings.strategy is Strategy.RECREATE and ctx.facts.replicas > 0
     if not (recreates and start.may_begin(ctx)):
         return safety.superseded(ctx)

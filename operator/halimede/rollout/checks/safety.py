@@ -89,6 +89,13 @@ def reverted(ctx: RolloutContext) -> Decision | None:
 
 def superseded(ctx: RolloutContext) -> Decision | None:
     """Stop if a third revision is asked for; it is compared with the stable one afterwards."""
+    if ctx.goal.unresolved is not None and ctx.status.pinned is None:
+        return stop(
+            ctx,
+            Outcome.SUPERSEDED,
+            AbortReason.SUPERSEDED,
+            "The spec asks for another model now, whose digest is being determined.",
+        )
     if ctx.target == ctx.rollout.revision:
         return None
     return stop(

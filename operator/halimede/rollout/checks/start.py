@@ -43,6 +43,11 @@ def spec_invalid(ctx: RolloutContext) -> Decision | None:
     return Decision(ctx.status) if ctx.goal.invalid and not ctx.status.pinned else None
 
 
+def source_unresolved(ctx: RolloutContext) -> Decision | None:
+    """Start nothing while the spec's revision is unknown, unless `rollback` has pinned one."""
+    return Decision(ctx.status) if ctx.goal.unresolved and not ctx.status.pinned else None
+
+
 def record_invalid(ctx: RolloutContext) -> Decision | None:
     """Start nothing while the target's record is invalid: it begins once that is restored."""
     return Decision(ctx.status) if ctx.target in ctx.facts.invalid_records else None
@@ -82,6 +87,7 @@ IDLE = (
     serves_already,
     first_deployment,
     spec_invalid,
+    source_unresolved,
     record_invalid,
     nothing_is_to_serve,
     failed_before,
@@ -96,8 +102,9 @@ def failed_record(status: Status, revision: RevisionHash) -> FailedRevision | No
 
 
 def may_begin(ctx: RolloutContext) -> bool:
-    """Whether a rollout to the target could begin: it has not failed, and can be rendered."""
-    return failed_before(ctx) is None and record_invalid(ctx) is None
+    """Whether a rollout to the target could begin: it is known, rendered, and has not failed."""
+    blocked = (source_unresolved, record_invalid, failed_before)
+    return all(check(ctx) is None for check in blocked)
 
 
 def forget_failure(ctx: RolloutContext) -> Status | None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from halimede.api.base import RevisionHash, rfc3339
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.rollout.command import Command, Verb
+from halimede.rollout.commands import source
 from halimede.rollout.commands.validate import reject_by_state
 from halimede.rollout.context import Goal, RolloutContext
 from halimede.rollout.facts import Facts, Route
@@ -34,6 +35,7 @@ def is_available(md: ModelDeployment) -> list[Verb]:
             target=status.target.revision if status.target else RevisionHash(""),
             settings=effective_settings(md.spec.rollout, rollout),
             identity=md.metadata.uid,
+            unresolved=source.as_recorded(status),
         ),
         facts=Facts({}, Route(), 1),
         status=status,

@@ -7,6 +7,7 @@ from halimede.rollout.checks.safety import inconclusive
 from halimede.rollout.checks.start import failed_record
 from halimede.rollout.checks.waits import without_evidence
 from halimede.rollout.command import MAX_DIGITS, MAX_LENGTH, Command, Verb
+from halimede.rollout.commands import source
 from halimede.rollout.context import RolloutContext
 from halimede.rollout.revision_history import previous_stable, rollback_is_abort
 from halimede.rollout.states import AWAITING_EVIDENCE, DECIDED, FINAL, SKIPPABLE
@@ -31,6 +32,8 @@ def rejection_reason(ctx: RolloutContext, command: Command) -> str | None:
 def reject_by_state(ctx: RolloutContext, command: Command) -> str | None:
     """Return why the status does not allow a command; None if it does."""
     match command.verb:
+        case Verb.RETRY | Verb.ABORT if source.is_meant(ctx, command):
+            return None
         case Verb.RETRY:
             return _reject_retry(ctx, command)
         case Verb.ROLLBACK:

@@ -1,0 +1,83 @@
+"""The Job that resolves a source: it fetches the model's files to determine their digest.
+
+Its one container is the container `fetch` of the revision's pods, with what the user has changed
+in it, but without an expected digest. So whatever would prevent a pod of the revision from
+fetching is found before there is one. The container's termination message has the digest.
+"""
+
+import hashlib
+
+from halimede.api.base import Manifest, RevisionHash
+from halimede.api.v1alpha1 import ModelDeployment
+from halimede.render import config_pbtxt, names
+from halimede.render.env import canonical, with_digest
+from halimede.render.network import render_fetch_only
+from halimede.render.platform import Platform
+from halimede.render.revision import HASH_DIGITS, render_pod_template
+from halimede.render.view import model_name
+
+MOST_RESTARTS = 10_000
+"""The Job's `backoffLimit`. Time limits it, not the number of restarts: a server may be busy for
+long, and the kubelet waits up to five minutes between two of them."""
+_OF_SERVER = frozenset({"containers", "initContainers", "topologySpreadConstraints", "volumes"})
+"""The fields of the pod that are those of Triton's."""
+_WITHOUT = frozenset({"config"})
+"""The volumes of the fetcher that only a revision has."""
+
+
+def source_digest(md: ModelDeployment) -> str:
+    """Digest the fields of the spec that determine the model's files."""
+    model = md.spec.model
+    supply = model.supply
+    selected = supply.model_dump(mode="json", include={"include", "exclude"}) if supply else {}
+    content = {"storageUri": model.storage_uri} | {
+        name: value for name, value in selected.items() if value is not None
+    }
+    return hashlib.sha256(canonical(content).encode()).hexdigest()
+
+
+def render_resolver(md: ModelDeployment, platform: Platform) -> tuple[Manifest, ...]:
+    """Render the Job, and its NetworkPolicy where there are any.
+
+    A Job's pod template cannot be changed, so the name contains the hash of its content.
+    """
+    config = config_pbtxt.model_config(model_name(md), md.spec)
+    template = render_pod_template(md, platform, config, {}, None)
+    job_spec = {"backoffLimit": MOST_RESTARTS, "template": _pod_template(md, template)}
+    digest = hashlib.sha256(canonical(job_spec).encode()).hexdigest()[:HASH_DIGITS]
+    metadata = names.metadata(md, names.revision_name(md.metadata.name, RevisionHash(digest)))
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": job_spec}
+    if platform.network is None:
+        return (with_digest(job),)
+    return render_fetch_only(metadata, _selector(md), template), with_digest(job)
+
+
+def _pod_template(md: ModelDeployment, template: Manifest) -> Manifest:
+    """Return the pod template of the Job, from that of the revision's pods."""
+    spec = template["spec"]
+    fetcher = next(one for one in spec["initContainers"] if one["name"] == names.FETCHER)
+    mounts = [mount for mount in fetcher["volumeMounts"] if mount["name"] not in _WITHOUT]
+    mounted = {mount["name"] for mount in mounts}
+    labels = names.labels(md.metadata.name) | {"app.kubernetes.io/component": "resolver"}
+    del labels[names.NAME_LABEL]
+    metadata = template["metadata"] | {"labels": labels | _selector(md)}
+    return {
+        "metadata": metadata,
+        "spec": {
+            **{name: value for name, value in spec.items() if name not in _OF_SERVER},
+            "restartPolicy": "OnFailure",
+            "containers": [
+                fetcher | {"args": _without_config(fetcher["args"]), "volumeMounts": mounts}
+            ],
+            "volumes": [volume for volume in spec["volumes"] if volume["name"] in mounted],
+        },
+    }
+
+
+def _without_config(args: list[str]) -> list[str]:
+    start = args.index("--config")
+    return [*args[:start], *args[start + 2 :]]
+
+
+def _selector(md: ModelDeployment) -> Manifest:
+    return {names.RESOLVER_LABEL: md.metadata.name}

@@ -1,0 +1,241 @@
+"""The digest of a model is determined before it becomes a revision, and pods serve no other."""
+
+import copy
+import hashlib
+
+import pytest
+
+from halimede.api.base import Manifest
+from halimede.api.exit_codes import NO_SECRET, TRY_AGAIN
+from halimede.api.status import Outcome, State
+from halimede.plan import source_resolution
+from harness.fake_behaviour import Behaviour, failing_fetcher
+from harness.fake_cluster import FakeCluster
+from harness.fake_spec import SPEC
+
+FIRST = SPEC["model"]["storageUri"]
+BROKEN = Behaviour(resolver=failing_fetcher(1, "the archive leads out of its folder"))
+NEVER = Behaviour(resolve_seconds=1e9)
+
+
+def digest_of(content: str) -> str:
+    """Return the digest of what is at an address."""
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def unresolved_spec() -> Manifest:
+    """Return a spec without a digest."""
+    spec = copy.deepcopy(SPEC)
+    del spec["model"]["sha256"]
+    return spec
+
+
+def jobs(cluster: FakeCluster) -> list[str]:
+    """Return the names of the Jobs that exist."""
+    return [name for kind, name in cluster.objects if kind == "Job"]
+
+
+def expected_digests(cluster: FakeCluster) -> list[str]:
+    """Return the digest that the pods of each Deployment verify."""
+    found = []
+    for (kind, _), live in cluster.objects.items():
+        if kind == "Deployment":
+            args = live["spec"]["template"]["spec"]["initContainers"][0]["args"]
+            found += [args[at + 1] for at, arg in enumerate(args) if arg == "--sha256"]
+    return found
+
+
+@pytest.fixture
+def cluster() -> FakeCluster:
+    """Make a cluster in which a first model serves whose digest had to be determined."""
+    served = FakeCluster(spec=unresolved_spec())
+    served.until(served.ready)
+    served.run(120)
+    served.lost = 0.0
+    return served
+
+
+@pytest.mark.transition("source-unresolved")
+def test_first_model_has_no_revision_before_its_digest() -> None:
+    """Given a first model, a Job comes first; its digest is in the revision and in the status."""
+    cluster = FakeCluster(spec=unresolved_spec())
+    cluster.settle()
+    assert {kind for kind, _ in cluster.objects} == {"Job"}
+    assert cluster.condition("Ready") == ("Unknown", "ResolvingModel")
+    assert cluster.parsed.target is None
+    cluster.until(cluster.ready)
+    assert expected_digests(cluster) == [digest_of(FIRST)]
+    assert cluster.parsed.model is not None
+    assert (cluster.parsed.model.digest, jobs(cluster)) == (digest_of(FIRST), [])
+
+
+@pytest.mark.transition("source-unresolved")
+def test_stable_serves_until_the_digest_is_known(cluster: FakeCluster) -> None:
+    """Given another model, no weight moves before its digest is known, and then it rolls out."""
+    before, stable = list(cluster.weights), cluster.stable
+    cluster.model(2, Behaviour(resolve_seconds=300.0)).run(280)
+    assert (cluster.state, cluster.stable, cluster.weights) == (None, stable, before)
+    assert cluster.condition("Ready") == ("Unknown", "ResolvingModel")
+    assert cluster.condition("Available") == ("True", "Serving")
+    cluster.until(cluster.ready)
+    assert (cluster.stable != stable, cluster.lost) == (True, 0.0)
+
+
+def test_same_files_at_another_address_are_no_other_model(cluster: FakeCluster) -> None:
+    """Given the files of the stable revision at another address, their digest is that revision's.
+
+    The address is part of the pod, so the revision differs; its pods serve the same bytes.
+    """
+    cluster.model(2, Behaviour(content=FIRST)).until(cluster.ready)
+    assert set(expected_digests(cluster)) == {digest_of(FIRST)}
+
+
+def test_new_files_at_the_address_reach_no_pod(cluster: FakeCluster) -> None:
+    """Given other files at the address, edits of other fields keep the digest of before."""
+    cluster.behaviours[FIRST] = Behaviour(content="other files")
+    cluster.edit(lambda spec: spec.update(replicas=5)).run(600)
+    limits = {"limits": {"memory": "3Gi"}}
+    cluster.edit(lambda spec: spec.update(resources=limits)).until(cluster.ready)
+    assert set(expected_digests(cluster)) == {digest_of(FIRST)}
+
+
+def test_way_back_by_the_spec_reads_the_address_again(cluster: FakeCluster) -> None:
+    """Given the address of before with other files, it is another revision, with a rollout."""
+    first = cluster.stable
+    cluster.model(2).until(cluster.ready)
+    cluster.behaviours[FIRST] = Behaviour(content="other files")
+    cluster.model(1).until(lambda: cluster.state is State.ANALYSING)
+    assert cluster.rollout is not None
+    assert cluster.rollout.revision != first
+    assert digest_of("other files") in expected_digests(cluster)
+
+
+@pytest.mark.transition("source-unresolved")
+def test_failure_is_final_until_retry(cluster: FakeCluster) -> None:
+    """Given files that cannot be fetched, the status says why, and only `retry` tries again."""
+    stable = cluster.stable
+    cluster.model(2, BROKEN).run(7200)
+    assert (jobs(cluster), cluster.stable, cluster.lost) == ([], stable, 0.0)
+    assert cluster.condition("Ready") == ("False", "ModelUnresolved")
+    assert cluster.condition("Stalled") == ("True", "ModelUnresolved")
+    assert "the archive leads out of its folder" in cluster.message("Ready")
+    assert cluster.reasons.count("ModelUnresolved") == 1
+    cluster.behaviours["https://models.example/digits/2"] = Behaviour()
+    cluster.run(600)
+    assert jobs(cluster) == []
+    cluster.command("retry@1").until(cluster.ready)
+    assert cluster.stable != stable
+
+
+def test_first_model_that_cannot_be_fetched_is_tried_again() -> None:
+    """Given a first model that cannot be fetched, `retry` tries again as well."""
+    cluster = FakeCluster(spec=unresolved_spec(), behaviours={FIRST: BROKEN})
+    cluster.until(lambda: cluster.condition("Ready") == ("False", "ModelUnresolved"))
+    cluster.behaviours[FIRST] = Behaviour()
+    cluster.command("retry@1").until(cluster.ready)
+
+
+def test_corrected_spec_is_tried_at_once(cluster: FakeCluster) -> None:
+    """Given a failure, a change of how the files are fetched starts another Job."""
+    cluster.model(2, BROKEN)
+    cluster.until(lambda: cluster.condition("Ready") == ("False", "ModelUnresolved"))
+    cluster.behaviours["https://models.example/digits/2"] = Behaviour()
+    cluster.edit(lambda spec: spec["model"].update(maxSize="20Gi")).until(cluster.ready)
+
+
+@pytest.mark.transition("source-unresolved")
+def test_abort_ends_the_job(cluster: FakeCluster) -> None:
+    """Given a Job that runs, `abort` ends it, and `retry` starts it again."""
+    cluster.model(2, NEVER).run(60)
+    cluster.command("abort@1").run(600)
+    assert (jobs(cluster), cluster.condition("Ready")) == ([], ("False", "ModelUnresolved"))
+    assert "abort" in cluster.message("Ready")
+    cluster.behaviours["https://models.example/digits/2"] = Behaviour()
+    cluster.command("retry@2").until(cluster.ready)
+
+
+def test_job_has_a_deadline(cluster: FakeCluster) -> None:
+    """Given a Job that never ends, it fails after `fetchTimeoutSeconds`."""
+    cluster.edit(lambda spec: spec["model"].update(fetchTimeoutSeconds=900))
+    cluster.model(2, NEVER).run(890)
+    assert cluster.condition("Ready") == ("Unknown", "ResolvingModel")
+    cluster.run(20)
+    assert cluster.condition("Ready") == ("False", "ModelUnresolved")
+    assert "spec.model.fetchTimeoutSeconds (900 s)" in cluster.message("Ready")
+    assert jobs(cluster) == []
+
+
+@pytest.mark.transition("source-unresolved")
+def test_canary_that_is_no_longer_asked_for_stops_at_once(cluster: FakeCluster) -> None:
+    """Given a canary, another model stops it before the digest of that model is known."""
+    stable = cluster.stable or ""
+    cluster.model(2).until(lambda: cluster.weights[-1].get(stable) == 80)
+    cluster.model(3, NEVER).run(120)
+    assert cluster.weights[-1] == {stable: 100}
+    last = cluster.parsed.last_rollout
+    assert (cluster.state, last and last.outcome) == (None, Outcome.SUPERSEDED)
+    cluster.behaviours["https://models.example/digits/3"] = Behaviour()
+    cluster.until(cluster.ready)
+    assert cluster.lost == 0.0
+
+
+def test_only_the_spec_of_now_has_a_job(cluster: FakeCluster) -> None:
+    """Given a Job for one model, a third model replaces it."""
+    cluster.model(2, NEVER).run(60)
+    (earlier,) = jobs(cluster)
+    cluster.model(3, NEVER).run(60)
+    (later,) = jobs(cluster)
+    assert earlier != later
+
+
+def test_rollback_does_not_wait_for_a_digest(cluster: FakeCluster) -> None:
+    """Given a model without a digest, `rollback` leads to an earlier revision."""
+    first = cluster.stable
+    cluster.model(2).until(cluster.ready)
+    cluster.model(3, NEVER).run(60)
+    cluster.command("rollback@1").until(lambda: cluster.stable == first)
+    assert cluster.lost == 0.0
+
+
+@pytest.mark.parametrize(
+    ("code", "ready", "message"),
+    [
+        (TRY_AGAIN, ("Unknown", "ResolvingModel"), "the server is busy"),
+        (NO_SECRET, ("False", "MissingSecret"), "kubectl --namespace ml create secret"),
+    ],
+)
+def test_fetcher_that_waits_does_not_fail(
+    cluster: FakeCluster, code: int, ready: tuple[str, str], message: str
+) -> None:
+    """Given a busy server or a missing Secret, the Job goes on, and the status says why."""
+    text = "spec.model.secretName" if code == NO_SECRET else "the server is busy"
+    waiting = Behaviour(resolver=failing_fetcher(code, text, restarts=9))
+    cluster.edit(lambda spec: spec["model"].update(secretName="models"))
+    cluster.model(2, waiting).run(1200)
+    assert (cluster.condition("Ready"), len(jobs(cluster))) == (ready, 1)
+    assert message in cluster.message("Ready")
+
+
+def test_killed_fetcher_fails_after_some_restarts(cluster: FakeCluster) -> None:
+    """Given a fetcher that is killed again and again, the third restart is the last one."""
+    uri = "https://models.example/digits/2"
+    cluster.model(2, Behaviour(resolver=failing_fetcher(137, "", restarts=2))).run(600)
+    assert len(jobs(cluster)) == 1
+    cluster.behaviours[uri] = Behaviour(resolver=failing_fetcher(137, "", restarts=3))
+    cluster.until(lambda: cluster.condition("Ready") == ("False", "ModelUnresolved"))
+    assert "exit code 137" in cluster.message("Ready")
+
+
+def test_upgrade_from_an_operator_that_resolved_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Given a revision without a digest, it serves on after an upgrade, until the spec changes."""
+    cluster = FakeCluster(spec=unresolved_spec())
+    with monkeypatch.context() as earlier:
+        earlier.setattr(source_resolution, "needs_resolving", lambda _: False)
+        cluster.until(cluster.ready)
+    stable, writes = cluster.stable, len(cluster.writes)
+    cluster.run(900)
+    assert (cluster.stable, len(cluster.writes), cluster.ready()) == (stable, writes, True)
+    cluster.model(2).until(cluster.ready)
+    assert digest_of("https://models.example/digits/2") in expected_digests(cluster)
