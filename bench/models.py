@@ -22,6 +22,7 @@ def model_deployment(number: int, namespace: str) -> Manifest:
         "spec": {
             "model": {
                 "storageUri": f"https://models.example.com/{name}.onnx",
+                "sha256": "0" * 64,  # known, because no pod fetches anything
                 "config": {"backend": "onnxruntime", "maxBatchSize": 8},
             },
             "runtime": {"version": "26.09"},

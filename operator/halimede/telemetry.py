@@ -67,5 +67,10 @@ OUTDATED = Gauge(
     " the target.",
     ["namespace", "name"],
 )
+MODEL_INFO = Gauge(
+    "halimede_model_info",
+    "1; the revision that the spec asks for, and the digest of its files if it was determined.",
+    ["namespace", "name", "revision", "digest"],
+)
 LEADER = Gauge("halimede_leader", "1 if this replica of the operator leads, or is the only one.")
 LAST_EVENT = Gauge("halimede_last_watch_event_timestamp_seconds", "Time of the last watch event.")

@@ -39,6 +39,7 @@ def model(name: str, namespace: str, **spec: object) -> Manifest:
         "spec": {
             "model": {
                 "storageUri": "https://models.example.com/model.onnx",
+                "sha256": "0" * 64,  # known, because no node runs the Job that determines it
                 "config": {"backend": "onnxruntime"},
             },
             "expose": {"type": "Service"},

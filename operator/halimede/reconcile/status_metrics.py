@@ -10,6 +10,9 @@ from halimede.api.conditions import ConditionType
 from halimede.api.status import ExecutedCommand, FinishedRollout, Outcome, State, Status
 from halimede.rollout.command import Verb, parse
 
+_MODEL_INFO: dict[Key, tuple[str, str]] = {}
+"""The labels of each series, as a search for them would take long among thousands."""
+
 
 def update(key: Key, before: Status, after: Status) -> None:
     """Set the gauges to *after*, and count a rollout that ended since *before*."""
@@ -19,6 +22,7 @@ def update(key: Key, before: Status, after: Status) -> None:
     )
     telemetry.READY.labels(*key).set(ready)
     telemetry.OUTDATED.labels(*key).set(after.newer_revision is not None)
+    _set_model_info(key, after)
     rollout = after.rollout
     telemetry.ROLLOUT_WEIGHT.labels(*key).set(rollout.weight if rollout else 0)
     for state in State:
@@ -42,11 +46,25 @@ def remove(key: Key) -> None:
         _remove_series(telemetry.COMMANDS, *key, verb)
     for outcome in Outcome:
         _remove_series(telemetry.ROLLOUTS, *key, outcome)
+    _remove_model_info(key)
     _remove_series(telemetry.READY, *key)
     _remove_series(telemetry.OUTDATED, *key)
     _remove_series(telemetry.ROLLOUT_WEIGHT, *key)
     for state in State:
         _remove_series(telemetry.ROLLOUT_STATE, *key, state)
+
+
+def _set_model_info(key: Key, status: Status) -> None:
+    _remove_model_info(key)
+    if status.target is not None:
+        digest = (status.model and status.model.digest) or ""
+        labels = _MODEL_INFO[key] = status.target.revision, digest
+        telemetry.MODEL_INFO.labels(*key, *labels).set(1)
+
+
+def _remove_model_info(key: Key) -> None:
+    if labels := _MODEL_INFO.pop(key, None):
+        _remove_series(telemetry.MODEL_INFO, *key, *labels)
 
 
 def new_commands(before: Status, after: Status) -> tuple[ExecutedCommand, ...]:

@@ -3,13 +3,16 @@
 from prometheus_client import generate_latest
 
 from halimede.adapters.store import Key
+from halimede.api.base import RevisionHash
 from halimede.api.conditions import Condition, ConditionType
 from halimede.api.rollout import Strategy
 from halimede.api.status import (
     ExecutedCommand,
     FinishedRollout,
     ForeignWrites,
+    ModelStatus,
     Outcome,
+    RevisionStatus,
     RolloutStatus,
     State,
     Status,
@@ -121,3 +124,19 @@ def test_commands_are_counted_once_and_go_with_the_object() -> None:
     } <= _shown("led")
     remove(key)
     assert _shown("led") == set()
+
+
+def test_model_info_names_the_revision_of_now() -> None:
+    """The series of an earlier revision disappears, and the last one does with the object."""
+    key = Key("ns", "info")
+    for revision, digest in (("aaaaaaaa", "11"), ("bbbbbbbb", "22")):
+        status = Status(
+            target=RevisionStatus(revision=RevisionHash(revision)),
+            model=ModelStatus(source="s", digest=digest),
+        )
+        update(key, Status(), status)
+    shown = [line for line in _shown("info") if line.startswith("halimede_model_info")]
+    labels = 'digest="22",name="info",namespace="ns",revision="bbbbbbbb"'
+    assert shown == [f"halimede_model_info{{{labels}}} 1.0"]
+    remove(key)
+    assert [line for line in _shown("info") if "model_info" in line] == []
