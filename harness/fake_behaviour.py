@@ -46,11 +46,12 @@ def pod_manifest(
 
 
 def failing_fetcher(code: int, message: str, restarts: int = 0) -> Manifest:
-    """Return the status of a container `fetch` that has failed and will be started again."""
+    """Return the status of a container `fetch` that has failed and runs again: it is ready."""
     return {
         "name": "fetch",
+        "ready": True,
         "restartCount": restarts,
-        "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+        "state": {"running": {}},
         "lastState": {"terminated": {"exitCode": code, "message": message}},
     }
 

@@ -6,6 +6,7 @@ import pytest
 
 from harness.models import Version
 from localcluster.cluster import Cluster
+from tests.e2e.model_source import ModelSource, serving
 from tests.e2e.user import User
 
 
@@ -16,3 +17,10 @@ def user(cluster: Cluster, versions: dict[str, Version], tmp_path: Path) -> Iter
     new = User(cluster, namespace, versions, tmp_path / "requests.jsonl")
     yield new
     new.leaves()
+
+
+@pytest.fixture
+def server(user: User, versions: dict[str, Version], tmp_path: Path) -> Iterator[ModelSource]:
+    """Serve the files of v1 inside the cluster to clients that know the token."""
+    with serving(user.cluster, versions["v1"], tmp_path) as source:
+        yield source

@@ -2,88 +2,18 @@
 
 import base64
 import json
-import subprocess
-import sys
-import tarfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
-from select import select
-from uuid import uuid4
-
-import pytest
 
 from halimede.api.reasons import NotReadyReason
-from harness.models import Version
-from localcluster import chart, credentials
-from localcluster.addresses import CLUSTER_IP
+from localcluster import chart
+from tests.e2e.model_source import ModelSource
 from tests.e2e.user import NAME, User, descendants, ready
-from tests.support import model_server
-from tests.support.waiting import wait_until
 
 SECRET = "model-server"
 FOLDER = "var/run/secrets/halimede.dev/model"
 """Where the fetcher has the keys, in its own file system."""
 SHOWN = "mdeploy,deployments,replicasets,pods,configmaps,services,events"
 """Everything in the namespace that a rollout writes; not the Secret itself."""
-
-
-@dataclass
-class Server:
-    """The server of a model."""
-
-    process: subprocess.Popen[str]
-    url: str
-    token: str
-    authority: str
-    """The certificate of its CA."""
-
-    def waits_for_a_request(self, explain: Callable[[], str]) -> None:
-        """Wait until a client has sent the token; the client then waits for the answer."""
-        output = self.process.stdout
-        assert output
-        wait_until(lambda: select([output], [], [], 0)[0], explain=explain)
-        assert output.readline() == "authorized\n"
-
-    def answers(self) -> None:
-        """Answer all requests."""
-        assert self.process.stdin
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-
-
-@pytest.fixture
-def server(user: User, versions: dict[str, Version], tmp_path: Path) -> Iterator[Server]:
-    """Serve the files of v1 inside the cluster to clients that know the token."""
-    archive = tmp_path / "digits.tar.gz"
-    archive.write_bytes(packed(versions["v1"]))
-    (tmp_path / "tls").mkdir()
-    made = credentials.create(tmp_path / "tls", user.cluster.binaries)
-    token = f"token-{uuid4().hex}"
-    arguments = (CLUSTER_IP, archive, made.certificate, made.key)
-    command = user.cluster.inside(sys.executable, model_server.__file__, *arguments)
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdin
-        assert process.stdout
-        process.stdin.write(f"Bearer {token}\n")
-        process.stdin.flush()
-        url = f"https://{CLUSTER_IP}:{process.stdout.readline().strip()}/digits.tar.gz"
-        yield Server(process, url, token, made.authority.read_text())
-        process.stdin.close()
-
-
-def packed(version: Version) -> bytes:
-    """Return an archive of a version's files."""
-    buffer = BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        for name, content in version.files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            archive.addfile(member, BytesIO(content))
-    return buffer.getvalue()
 
 
 def processes(user: User, *words: str) -> list[Path]:
@@ -135,7 +65,7 @@ def seen_by_users(user: User) -> dict[str, str]:
     }
 
 
-def test_only_the_fetcher_sees_the_token(user: User, server: Server) -> None:
+def test_only_the_fetcher_sees_the_token(user: User, server: ModelSource) -> None:
     """Given a Secret that comes after the model, then the model is served, and nothing shows it.
 
     The fetcher has the token as a file while it fetches. It is in no environment or argument of a
@@ -154,14 +84,7 @@ def test_only_the_fetcher_sees_the_token(user: User, server: Server) -> None:
         f"spec.model.secretName: the Secret {SECRET} does not exist or is empty. Add its keys,"
         f" or create it: kubectl --namespace {user.namespace} create secret generic {SECRET}"
     ) in ready(missing).message
-    user.apply(
-        {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": SECRET, "namespace": user.namespace},
-            "stringData": {"token": f"{server.token}\n", "ca.crt": server.authority},
-        }
-    )
+    user.apply(server.secret(SECRET, user.namespace))
     server.waits_for_a_request(user.explain)
     user.sees("the fetch", lambda seen: "files are being fetched" in ready(seen).message)
     (fetcher,) = processes(user, "fetch", "--credentials", server.url)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 def serve(address: str, file: str, certificate: str, key: str) -> None:
     """Serve until the standard input ends."""
-    expected, content = sys.stdin.readline().strip(), Path(file).read_bytes()
+    expected = sys.stdin.readline().strip()
     released = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
@@ -26,6 +26,7 @@ def serve(address: str, file: str, certificate: str, key: str) -> None:
             sys.stdout.write("authorized\n")
             sys.stdout.flush()
             released.wait()
+            content = Path(file).read_bytes()
             self.send_response(200)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()

@@ -117,12 +117,12 @@ def last_exit(pod: Manifest) -> Exit | None:
 def diagnose_fetcher(pod: Manifest) -> PodProblem | None:
     """Return why a pod that only fetches has not succeeded; None: the cause is not known yet.
 
-    Its one container is like the init container of a pod that serves: while it runs, the pod is
-    ready, but that says nothing.
+    Its one container is like the init container of a pod that serves: while it runs, it and the
+    pod are ready, but that says nothing.
     """
     status = pod.get("status") or {}
     conditions = [one for one in status.get("conditions") or () if one["type"] != "Ready"]
-    containers = status.get("containerStatuses") or ()
+    containers = [one | {"ready": False} for one in status.get("containerStatuses") or ()]
     as_initial = {"initContainerStatuses": containers, "containerStatuses": ()}
     return diagnose(pod | {"status": status | {"conditions": conditions} | as_initial})
 

@@ -1,0 +1,95 @@
+"""A revision serves the files that were there when its digest was determined, and no others."""
+
+import hashlib
+import json
+from collections.abc import Callable
+
+from halimede.api.conditions import ConditionType
+from halimede.api.reasons import Reason
+from tests.e2e.model_source import ModelSource
+from tests.e2e.user import NAME, User, condition, ready
+from tests.support.waiting import wait_until
+
+SECRET = "model-server"
+
+
+def served_from(user: User, server: ModelSource) -> str:
+    """Serve v1 from the server; return its revision."""
+    user.apply(server.secret(SECRET, user.namespace))
+    server.answers()
+    user.asks_for("v1", model__storageUri=server.url, model__secretName=SECRET)
+    return user.sees("v1 Ready", lambda seen: seen.ready).stable
+
+
+def last_words(user: User) -> list[str]:
+    """Return the termination messages of the fetchers of all pods."""
+    pods = json.loads(user.kubectl("get", "pods", "--output=json"))["items"]
+    return [
+        ended["message"]
+        for pod in pods
+        for container in pod["status"].get("initContainerStatuses", ())
+        for state in ("state", "lastState")
+        if "message" in (ended := container.get(state, {}).get("terminated", {}))
+    ]
+
+
+def waits(user: User, until: Callable[[list[str]], bool]) -> None:
+    """Wait for termination messages of fetchers."""
+    wait_until(
+        lambda: last_words(user),
+        until,
+        explain=lambda: f"{last_words(user)}\n{user.explain()}",
+    )
+
+
+def test_new_files_at_the_address_reach_no_user(user: User, server: ModelSource) -> None:
+    """Given v1, when other files are at its address, then no pod of the revision serves them.
+
+    The new pod says why, and the old one serves all requests. Once the files are back, it starts.
+    """
+    digest = hashlib.sha256(server.archive.read_bytes()).hexdigest()
+    revision = served_from(user, server)
+    seen = user.sees("the digest", lambda seen: seen.status.model is not None)
+    assert seen.status.model is not None
+    assert seen.status.model.digest == digest
+    assert last_words(user) == [f"sha256:{digest}"]
+    assert user.kubectl("get", "jobs", "--output=name") == ""
+    user.starts_load()
+
+    v1 = server.archive.read_bytes()
+    server.replace(user.versions["v2"])
+    other = hashlib.sha256(server.archive.read_bytes()).hexdigest()
+    user.asks_for("v1", model__storageUri=server.url, model__secretName=SECRET, replicas=2)
+    waits(user, lambda words: any(other in text and digest in text for text in words))
+    user.waits_for_requests(100)
+    server.archive.write_bytes(v1)
+    waits(user, lambda words: words.count(f"sha256:{digest}") >= 2)
+    user.load.stop()
+    assert user.errors() == []
+    assert {record.revision for record in user.requests()} == {revision}
+
+
+def test_files_that_are_no_model_stop_before_there_is_a_pod(
+    user: User, server: ModelSource
+) -> None:
+    """Given v1, when the files of another address cannot be used, then no rollout starts.
+
+    `retry` fetches them again.
+    """
+    stable = served_from(user, server)
+    good = server.archive.read_bytes()
+    server.archive.write_bytes(b"no archive")
+    address = server.url.replace("/digits", "/2/digits")
+    user.asks_for("v2", model__storageUri=address, model__secretName=SECRET)
+    seen = user.sees("the failure", lambda seen: ready(seen).reason == Reason.UNRESOLVED)
+    assert "cannot be unpacked" in ready(seen).message
+    available = condition(seen, ConditionType.AVAILABLE)
+    assert available is not None
+    assert (available.status, seen.stable, seen.status.rollout) == ("True", stable, None)
+    assert user.kubectl("get", "jobs", "--output=name") == ""
+
+    server.archive.write_bytes(good)
+    user.commands("retry")
+    seen = user.sees("the rollout", lambda seen: seen.status.rollout is not None)
+    assert seen.status.last_command is not None
+    user.kubectl("delete", "mdeploy", NAME)
