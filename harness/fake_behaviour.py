@@ -45,13 +45,19 @@ def pod_manifest(
     }
 
 
-def failing_fetcher(code: int, message: str, restarts: int = 0) -> Manifest:
-    """Return the status of a container `fetch` that has failed and runs again: it is ready."""
+def failing_fetcher(
+    code: int, message: str, restarts: int = 0, *, running: bool = True
+) -> Manifest:
+    """Return the status of a container `fetch` that has failed.
+
+    While it runs again it is ready, as it has no probe.
+    """
+    waiting = {"waiting": {"reason": "CrashLoopBackOff"}}
     return {
         "name": "fetch",
-        "ready": True,
+        "ready": running,
         "restartCount": restarts,
-        "state": {"running": {}},
+        "state": {"running": {}} if running else waiting,
         "lastState": {"terminated": {"exitCode": code, "message": message}},
     }
 

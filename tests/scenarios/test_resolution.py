@@ -209,7 +209,7 @@ def test_fetcher_that_waits_does_not_fail(
 ) -> None:
     """Given a busy server or a missing Secret, the Job goes on, and the status says why."""
     text = "spec.model.secretName" if code == NO_SECRET else "the server is busy"
-    waiting = Behaviour(resolver=failing_fetcher(code, text, restarts=9))
+    waiting = Behaviour(resolver=failing_fetcher(code, text, restarts=9, running=False))
     cluster.edit(lambda spec: spec["model"].update(secretName="models"))
     cluster.model(2, waiting).run(1200)
     assert (cluster.condition("Ready"), len(jobs(cluster))) == (ready, 1)

@@ -1,5 +1,6 @@
 """The edge of the command: what reaches the log and the pod's status, and the exit status."""
 
+import hashlib
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,8 @@ from halimede_fetch.main import main
 from tests.unit.fetch.conftest import TRUSTED, Site, mount_secret
 
 SECRET = "s3cr3t"
+DIGEST = f"sha256:{hashlib.sha256(b'x').hexdigest()}"
+"""What the operator reads in the pod's status once a file with the content `x` is fetched."""
 Run = Callable[..., tuple[int, str]]
 
 
@@ -33,7 +36,7 @@ def run(
         log.write_text("")
         status = main(["fetch", "--source", str(source), "--to", str(to), *arguments])
         printed, message = capsys.readouterr(), log.read_text("utf-8")
-        assert printed.err == (f"{message}\n" if message else "")
+        assert printed.err == (f"{message}\n" if status else "")
         assert SECRET not in f"{printed} {message}"
         assert "Traceback" not in printed.err
         return status, message
@@ -61,7 +64,7 @@ def test_a_token_from_a_file_is_sent_without_its_line_break(
     site.files["/model.onnx"] = b"x"
     site.authorization = f"Bearer {SECRET}"
     ca = {"ca.crt": TRUSTED.ca or ""}
-    assert run(f"{site.url}/model.onnx", token=f"{SECRET}\n", **ca) == (0, "")
+    assert run(f"{site.url}/model.onnx", token=f"{SECRET}\n", **ca) == (0, DIGEST)
     assert (to / "1" / "model.onnx").read_bytes() == b"x"
 
 
@@ -102,7 +105,7 @@ def test_the_environment_is_not_read(
     """A variable would be seen by every child process and in crash dumps."""
     monkeypatch.setenv("HALIMEDE_FETCH_TOKEN", SECRET)
     site.files["/model.onnx"] = b"x"
-    assert run(f"{site.url}/model.onnx", **{"ca.crt": TRUSTED.ca or ""}) == (0, "")
+    assert run(f"{site.url}/model.onnx", **{"ca.crt": TRUSTED.ca or ""}) == (0, DIGEST)
     assert site.seen == [("/model.onnx", None)]
 
 
