@@ -24,6 +24,10 @@ OBJECTS: dict[str, dict[str, Any]] = {
     "ConfigMap": {"apiVersion": "v1"},
     "Service": {"apiVersion": "v1", "spec": {"ports": [{"port": 80}]}},
     "Deployment": {"apiVersion": "apps/v1", "spec": {"selector": SELECTED, "template": TEMPLATE}},
+    "Job": {
+        "apiVersion": "batch/v1",
+        "spec": {"template": {"spec": POD | {"restartPolicy": "Never"}}},
+    },
     "HorizontalPodAutoscaler": {
         "apiVersion": "autoscaling/v2",
         "spec": {"maxReplicas": 2, "scaleTargetRef": SCALED},
