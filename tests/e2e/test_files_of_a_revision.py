@@ -53,7 +53,7 @@ def test_new_files_at_the_address_reach_no_user(user: User, server: ModelSource)
     assert seen.status.model is not None
     assert seen.status.model.digest == digest
     assert last_words(user) == [f"sha256:{digest}"]
-    assert user.kubectl("get", "jobs", "--output=name") == ""
+    wait_until(lambda: user.kubectl("get", "jobs", "--output=name") == "", explain=user.explain)
     user.starts_load()
 
     v1 = server.archive.read_bytes()
@@ -86,7 +86,7 @@ def test_files_that_are_no_model_stop_before_there_is_a_pod(
     available = condition(seen, ConditionType.AVAILABLE)
     assert available is not None
     assert (available.status, seen.stable, seen.status.rollout) == ("True", stable, None)
-    assert user.kubectl("get", "jobs", "--output=name") == ""
+    wait_until(lambda: user.kubectl("get", "jobs", "--output=name") == "", explain=user.explain)
 
     server.archive.write_bytes(good)
     user.commands("retry")
