@@ -239,3 +239,13 @@ def test_upgrade_from_an_operator_that_resolved_nothing(
     assert (cluster.stable, len(cluster.writes), cluster.ready()) == (stable, writes, True)
     cluster.model(2).until(cluster.ready)
     assert digest_of("https://models.example/digits/2") in expected_digests(cluster)
+
+
+def test_pin_ends_when_the_digest_of_another_model_is_known(cluster: FakeCluster) -> None:
+    """Given a pin, another model without a digest ends it like any other change of the spec."""
+    first = cluster.stable
+    cluster.model(2).until(cluster.ready)
+    cluster.command("rollback@1").until(lambda: cluster.stable == first)
+    cluster.model(3).until(cluster.ready)
+    assert cluster.parsed.pinned is None
+    assert expected_digests(cluster)[-1] == digest_of("https://models.example/digits/3")

@@ -115,10 +115,11 @@ def expire_pin(status: Status, goal: Goal) -> Status:
     """End a pin if the spec was changed to another revision, or asks for the pinned stable one.
 
     A changed revision counts only with a new generation: an update of the operator may render the
-    same spec to another revision, and must not undo the rollback.
+    same spec to another revision, and must not undo the rollback. While the spec's revision is
+    not known, it is not known either whether the pin ends.
     """
     pin = status.pinned
-    if pin is None:
+    if pin is None or goal.unresolved is not None:
         return status
     edited, changed = goal.generation != pin.generation, goal.target != pin.spec_revision
     agreed = status.stable is not None and status.stable.revision == pin.revision
