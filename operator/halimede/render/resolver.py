@@ -19,8 +19,17 @@ from halimede.render.view import model_name
 MOST_RESTARTS = 10_000
 """The Job's `backoffLimit`. Time limits it, not the number of restarts: a server may be busy for
 long, and the kubelet waits up to five minutes between two of them."""
-_OF_SERVER = frozenset({"containers", "initContainers", "topologySpreadConstraints", "volumes"})
-"""The fields of the pod that are those of Triton's."""
+_OF_SERVER = frozenset(
+    {
+        "containers",
+        "initContainers",
+        "resourceClaims",
+        "resources",
+        "topologySpreadConstraints",
+        "volumes",
+    }
+)
+"""The fields of the pod that are for Triton: the Job must not wait for a GPU that serves."""
 _WITHOUT = frozenset({"config"})
 """The volumes of the fetcher that only a revision has."""
 
@@ -56,8 +65,11 @@ def _pod_template(md: ModelDeployment, template: Manifest) -> Manifest:
     """Return the pod template of the Job, from that of the revision's pods."""
     spec = template["spec"]
     fetcher = next(one for one in spec["initContainers"] if one["name"] == names.FETCHER)
-    mounts = [mount for mount in fetcher["volumeMounts"] if mount["name"] not in _WITHOUT]
-    mounted = {mount["name"] for mount in mounts}
+    # podTemplate may have removed its arguments and mounts; the API server says what is wrong.
+    mounts = [
+        mount for mount in fetcher.get("volumeMounts") or () if mount.get("name") not in _WITHOUT
+    ]
+    mounted = {mount.get("name") for mount in mounts}
     labels = names.labels(md.metadata.name) | {"app.kubernetes.io/component": "resolver"}
     del labels[names.NAME_LABEL]
     metadata = template["metadata"] | {"labels": labels | _selector(md)}
@@ -67,7 +79,8 @@ def _pod_template(md: ModelDeployment, template: Manifest) -> Manifest:
             **{name: value for name, value in spec.items() if name not in _OF_SERVER},
             "restartPolicy": "OnFailure",
             "containers": [
-                fetcher | {"args": _without_config(fetcher["args"]), "volumeMounts": mounts}
+                fetcher
+                | {"args": _without_config(fetcher.get("args") or []), "volumeMounts": mounts}
             ],
             "volumes": [volume for volume in spec["volumes"] if volume["name"] in mounted],
         },
@@ -75,6 +88,8 @@ def _pod_template(md: ModelDeployment, template: Manifest) -> Manifest:
 
 
 def _without_config(args: list[str]) -> list[str]:
+    if "--config" not in args:
+        return args
     start = args.index("--config")
     return [*args[:start], *args[start + 2 :]]
 
