@@ -226,19 +226,42 @@ def test_killed_fetcher_fails_after_some_restarts(cluster: FakeCluster) -> None:
     assert "exit code 137" in cluster.message("Ready")
 
 
-def test_upgrade_from_an_operator_that_resolved_nothing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Given a revision without a digest, it serves on after an upgrade, until the spec changes."""
-    cluster = FakeCluster(spec=unresolved_spec())
+@pytest.fixture
+def upgraded(monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
+    """Make a cluster whose revision is from an operator that determined no digests."""
+    served = FakeCluster(spec=unresolved_spec())
     with monkeypatch.context() as earlier:
         earlier.setattr(source_resolution, "needs_resolving", lambda _: False)
-        cluster.until(cluster.ready)
-    stable, writes = cluster.stable, len(cluster.writes)
-    cluster.run(900)
-    assert (cluster.stable, len(cluster.writes), cluster.ready()) == (stable, writes, True)
-    cluster.model(2).until(cluster.ready)
-    assert digest_of("https://models.example/digits/2") in expected_digests(cluster)
+        served.until(served.ready)
+        served.run(120)
+    return served
+
+
+def test_upgrade_from_an_operator_that_resolved_nothing(upgraded: FakeCluster) -> None:
+    """Given a revision without a digest, it serves on after an upgrade, until the spec changes."""
+    stable, writes = upgraded.stable, len(upgraded.writes)
+    upgraded.run(900)
+    assert (upgraded.stable, len(upgraded.writes), upgraded.ready()) == (stable, writes, True)
+    upgraded.model(2).until(upgraded.ready)
+    assert digest_of("https://models.example/digits/2") in expected_digests(upgraded)
+
+
+def test_lost_record_of_a_revision_without_a_digest(upgraded: FakeCluster) -> None:
+    """Given a revision without a digest whose record is deleted, the record is written again."""
+    stable = upgraded.stable
+    del upgraded.objects["ConfigMap", f"digits-{stable}"]
+    upgraded.run(60)
+    assert ("ConfigMap", f"digits-{stable}") in upgraded.objects
+    assert (upgraded.parsed.model, upgraded.stable, upgraded.ready()) == (None, stable, True)
+
+
+def test_changed_record_of_a_revision_without_a_digest(upgraded: FakeCluster) -> None:
+    """Given a revision without a digest whose record is changed, nothing is rolled out."""
+    stable = upgraded.stable
+    upgraded.tamper("ConfigMap", f"digits-{stable}")["data"]["config.pbtxt"] = "name: 'other'"
+    upgraded.run(60)
+    assert upgraded.condition("Ready") == ("False", "InvalidRecord")
+    assert (upgraded.parsed.model, upgraded.rollout, jobs(upgraded)) == (None, None, [])
 
 
 def test_pin_ends_when_the_digest_of_another_model_is_known(cluster: FakeCluster) -> None:

@@ -16,11 +16,10 @@ from halimede.api.status import ModelStatus, Status
 from halimede.plan.cluster_state import with_remedy
 from halimede.plan.observed import Observed
 from halimede.plan.pod_problems import diagnose_fetcher, last_exit, most_severe
-from halimede.plan.records import Records
+from halimede.plan.records import Records, choose_target
 from halimede.render.names import RESOLVER_LABEL
 from halimede.render.platform import Platform
 from halimede.render.resolver import source_digest
-from halimede.render.revision import is_asked_for
 from halimede.rollout.checks.safety import FAIL_FAST_RESTARTS
 from halimede.rollout.context import Unresolved, WaitReason
 from halimede.rollout.events import join_sentences
@@ -168,10 +167,12 @@ def _failed(known: ModelStatus, objects: tuple[Manifest, ...]) -> Resolution:
 
 
 def _is_recorded(records: Records, platform: Platform) -> bool:
-    """Whether the spec's revision was recorded before sources were resolved."""
+    """Whether the spec's revision was recorded before sources were resolved.
+
+    Its record may be lost or invalid since: it is written again, or must be restored.
+    """
     target = records.status.target
-    recorded = records.load(target.revision) if target else None
-    if recorded is None:
+    if target is None:
         return False
     rendered = records.renderer.render_revision(records.key, platform, {})
-    return is_asked_for(recorded, rendered)
+    return choose_target(rendered, platform, records).hash == target.revision
