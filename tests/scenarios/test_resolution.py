@@ -272,3 +272,71 @@ def test_pin_ends_when_the_digest_of_another_model_is_known(cluster: FakeCluster
     cluster.model(3).until(cluster.ready)
     assert cluster.parsed.pinned is None
     assert expected_digests(cluster)[-1] == digest_of("https://models.example/digits/3")
+
+
+def test_pin_without_a_digest_of_the_specs_model(cluster: FakeCluster) -> None:
+    """Given a pin, the status says that the digest of another model cannot be determined."""
+    first = cluster.stable
+    cluster.model(2).until(cluster.ready)
+    cluster.command("rollback@1").until(lambda: cluster.stable == first)
+    cluster.model(3, BROKEN).run(120)
+    assert cluster.condition("Ready") == ("False", "Pinned")
+    message = cluster.message("Ready")
+    assert "while the spec asks for a model whose digest is not known" in message
+    assert "the archive leads out of its folder" in message
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        ("retry@1", "the digest of the model is being determined, and has not failed"),
+        (
+            "retry:0badcafe@1",
+            "the spec asks for a model whose digest is not known yet, not for revision 0badcafe",
+        ),
+        ("pause@1", "no rollout is under way"),
+        ("promote-full@1", "no rollout is under way"),
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_commands_that_mean_no_source(
+    cluster: FakeCluster, command: str, why: str, *, first: bool
+) -> None:
+    """Given a Job that runs, commands that mean no source are rejected with the true reason."""
+    if first:
+        cluster = FakeCluster(spec=unresolved_spec(), behaviours={FIRST: NEVER})
+    else:
+        cluster.model(2, NEVER)
+    cluster.run(60)
+    cluster.command(command).run(10)
+    assert cluster.reasons[-1] == "CommandRejected"
+    assert cluster.events[-1].message.endswith(f"was rejected: {why}")
+
+
+def test_retry_of_a_revision_that_the_spec_no_longer_asks_for(cluster: FakeCluster) -> None:
+    """Given a revision that failed and another model since, `retry` does not mean the revision."""
+    cluster.model(2, Behaviour(error_rate=0.9)).until(lambda: cluster.parsed.failed_revisions)
+    cluster.model(3, NEVER).run(120)
+    failed = cluster.parsed.failed_revisions
+    cluster.command("retry@1").run(10)
+    assert cluster.reasons[-1] == "CommandRejected"
+    assert cluster.parsed.failed_revisions == failed
+
+
+def test_retry_while_an_abort_drains(cluster: FakeCluster) -> None:
+    """Given an abort that is not over yet, `retry` means the source that failed since."""
+    cluster.model(2, Behaviour(error_rate=0.9)).until(lambda: cluster.parsed.failed_revisions)
+    cluster.model(3, BROKEN)
+    cluster.until(lambda: cluster.parsed.model and cluster.parsed.model.failed_job)
+    assert cluster.rollout is not None
+    cluster.behaviours["https://models.example/digits/3"] = Behaviour()
+    cluster.command("retry@1").until(cluster.ready)
+    assert expected_digests(cluster)[-1] == digest_of("https://models.example/digits/3")
+
+
+@pytest.mark.parametrize("resolver", [NEVER, BROKEN])
+def test_stable_revision_without_pods(cluster: FakeCluster, resolver: Behaviour) -> None:
+    """Given no pod of the stable revision, the status does not say that it serves."""
+    cluster.edit(lambda spec: spec.update(replicas=0)).run(60)
+    cluster.model(2, resolver).run(60)
+    assert f"Revision {cluster.stable} has no ready pod." in cluster.message("Ready")

@@ -87,26 +87,25 @@ def pin(ctx: RolloutContext, command: Command) -> tuple[Status, tuple[Event, ...
     revision = command.revision or previous_stable(ctx.status)
     if revision is None:
         return None
-    spec_revision = ctx.goal.target
     pin = PinnedRevision(
         revision=revision,
         since=ctx.now,
         generation=ctx.goal.generation,
-        spec_revision=spec_revision,
+        spec_revision=ctx.goal.target,
     )
     status = mark_rolled_back(ctx.status, revision, None)
     failed = tuple(entry for entry in status.failed_revisions if entry.revision != revision)
     event = normal(
         EventReason.PINNED,
         f"The command `rollback` pins revision {revision}, while the spec asks for"
-        f" {spec_revision}. The pin ends when the spec changes or with the command `resume`.",
+        f" {ctx.goal.described}. The pin ends when the spec changes or with the command `resume`.",
     )
     return status.evolve(pinned=pin, failed_revisions=failed), (event,)
 
 
 def unpin(ctx: RolloutContext) -> tuple[Status, tuple[Event, ...]]:
     """End the pin, so that the spec is followed again."""
-    message = f"The command `resume` ended the pin: the spec asks for {ctx.goal.target}."
+    message = f"The command `resume` ended the pin: the spec asks for {ctx.goal.described}."
     status = ctx.status.evolve(pinned=None)
     return status, (normal(EventReason.UNPINNED, message),)
 

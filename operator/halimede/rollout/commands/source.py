@@ -7,14 +7,17 @@ from halimede.rollout.context import RolloutContext, Unresolved, WaitReason
 
 
 def is_meant(ctx: RolloutContext, command: Command) -> bool:
-    """Whether `retry` or `abort` means the source: no revision is named or being rolled out.
+    """Whether `retry` or `abort` means the source: no revision is named.
 
-    `retry` needs a source that failed, and `abort` one that is being resolved.
+    `retry` needs a source that failed, and `abort` one that is being resolved while no revision
+    is being rolled out.
     """
-    unresolved, rollout = ctx.goal.unresolved, ctx.status.rollout
-    if unresolved is None or command.revision is not None or rollout is not None:
+    unresolved = ctx.goal.unresolved
+    if unresolved is None or command.revision is not None:
         return False
-    return unresolved.failed == (command.verb is Verb.RETRY)
+    if command.verb is Verb.RETRY:
+        return unresolved.failed
+    return not unresolved.failed and ctx.status.rollout is None
 
 
 def forget_failure(ctx: RolloutContext) -> Status | None:
