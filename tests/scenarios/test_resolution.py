@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +10,8 @@ from halimede.api.base import Manifest
 from halimede.api.exit_codes import NO_SECRET, TRY_AGAIN
 from halimede.api.status import Outcome, State
 from halimede.plan import source_resolution
+from halimede.plan.planner import decide
+from halimede.plan.status_limits import MAX_MESSAGE_LENGTH
 from harness.fake_behaviour import Behaviour, failing_fetcher
 from harness.fake_cluster import FakeCluster
 from harness.fake_spec import SPEC
@@ -340,3 +343,52 @@ def test_stable_revision_without_pods(cluster: FakeCluster, resolver: Behaviour)
     cluster.edit(lambda spec: spec.update(replicas=0)).run(60)
     cluster.model(2, resolver).run(60)
     assert f"Revision {cluster.stable} has no ready pod." in cluster.message("Ready")
+
+
+EVICTED = {"phase": "Failed", "reason": "Evicted", "message": "The node was low on memory."}
+
+
+@pytest.mark.parametrize(
+    ("pod", "message"),
+    [
+        (None, "Job digits-* has no pod yet. Its Events may say why: kubectl --namespace ml"),
+        ({}, "Pod digits-*-x has not started yet. Its Events may say why: kubectl"),
+        (EVICTED, "Pod digits-*-x has ended (Evicted). The node was low on memory."),
+    ],
+)
+def test_message_about_a_job_without_a_container(
+    cluster: FakeCluster, pod: Manifest | None, message: str
+) -> None:
+    """Given a Job whose container does not run, the message says how far it is."""
+    cluster.model(2, NEVER).run(60)
+    (job,) = jobs(cluster)
+    observed = cluster.observe()
+    pods = () if pod is None else (observed.resolvers[0] | {"status": pod},)
+    plan = decide(
+        replace(observed, resolvers=pods), cluster.renderer, cluster.platform, cluster.now
+    )
+    assert plan.status is not None
+    expected = message.replace("digits-*", job)
+    assert expected in plan.status.conditions[0].message
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "expected"),
+    [(137, "", "exit code 137"), (1, "no " * 2000, "no no no")],
+)
+def test_last_words_of_a_pod_that_has_ended(
+    cluster: FakeCluster, code: int, words: str, expected: str
+) -> None:
+    """Given a pod that was evicted after its container had failed, the status has the cause."""
+    fetcher = failing_fetcher(code, words, restarts=3)
+    cluster.model(2, NEVER).run(60)
+    observed = cluster.observe()
+    pods = (observed.resolvers[0] | {"status": EVICTED | {"containerStatuses": [fetcher]}},)
+    plan = decide(
+        replace(observed, resolvers=pods), cluster.renderer, cluster.platform, cluster.now
+    )
+    assert plan.status is not None
+    assert plan.status.model is not None
+    failure = plan.status.model.failure or ""
+    assert expected in failure
+    assert len(failure) <= MAX_MESSAGE_LENGTH

@@ -15,7 +15,7 @@ from halimede.api.source import needs_resolving
 from halimede.api.status import ModelStatus, Status
 from halimede.plan.cluster_state import with_remedy
 from halimede.plan.observed import Observed
-from halimede.plan.pod_problems import diagnose_fetcher, last_exit, most_severe
+from halimede.plan.pod_problems import diagnose_fetcher, has_ended, last_exit, most_severe
 from halimede.plan.records import Records, choose_target
 from halimede.render.names import RESOLVER_LABEL
 from halimede.render.platform import Platform
@@ -113,6 +113,25 @@ class _Job:
         )
 
     @property
+    def progress(self) -> str:
+        """What is known of it while its pods show no problem."""
+        if not self.pods:
+            return f"Job {self.name} has no pod yet. {self._show_events(self.name)}"
+        pod = self.pods[-1]
+        name, status = pod["metadata"]["name"], pod.get("status") or {}
+        if has_ended(pod):
+            reason = status.get("reason") or status["phase"]
+            return join_sentences(f"Pod {name} has ended ({reason})", status.get("message") or "")
+        return f"Pod {name} has not started yet. {self._show_events(name)}"
+
+    def _show_events(self, name: str) -> str:
+        namespace = self.observed.deployment.metadata.namespace
+        return (
+            f"Its Events may say why: kubectl --namespace {namespace} get events --field-selector"
+            f" involvedObject.name={name}"
+        )
+
+    @property
     def deadline(self) -> float | None:
         """When it has taken too long; None: it does not exist yet."""
         if self.live is None:
@@ -132,15 +151,17 @@ def _read_job(
         if fetched.code == 0:
             if match := _DIGEST.fullmatch(fetched.message):
                 return Resolution(known.evolve(digest=match[1], resolved_at=now))
-            why = "the container fetch did not report a digest: check the operator's fetcher image"
+            why = (
+                "the container fetch did not report a digest: check what spec.podTemplate changes"
+                " in it, and the operator's fetcher image"
+            )
             return _fail(known, objects, why)
         if fetched.code == _FINAL or (
             fetched.restarts >= FAIL_FAST_RESTARTS and not fetched.awaited
         ):
-            found = diagnose_fetcher(pod)
-            return _fail(known, objects, found.message if found else fetched.message)
+            return _fail(known, objects, fetched.cause)
     problem = most_severe(found for pod in job.pods if (found := diagnose_fetcher(pod)))
-    text = with_remedy(md, problem) if problem else f"Job {job.name} has not started a pod yet."
+    text = with_remedy(md, problem) if problem else job.progress
     deadline = job.deadline
     if deadline is not None and now >= deadline:
         seconds = md.spec.model.fetch_timeout_seconds
