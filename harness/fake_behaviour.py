@@ -74,7 +74,7 @@ def resolver_pod(job: Manifest, uri: str, behaviour: Behaviour, *, done: bool) -
         "metadata": {
             "name": f"{metadata['name']}-x",
             "labels": job["spec"]["template"]["metadata"]["labels"],
-            "ownerReferences": [{"kind": "Job", "uid": metadata["uid"]}],
+            "ownerReferences": [{"kind": "Job", "name": metadata["name"], "uid": metadata["uid"]}],
         },
         "status": {"containerStatuses": [container]},
     }

@@ -36,7 +36,7 @@ from halimede.plan.records import (
     without_lost_records,
 )
 from halimede.plan.renderer import Renderer, RenderKey, render_key
-from halimede.plan.source_resolution import Resolution, resolve_source
+from halimede.plan.source_resolution import Resolution, resolve_source, running_resolvers
 from halimede.plan.status_limits import trim
 from halimede.plan.user_routes import RouteChanges, plan_route_changes
 from halimede.plan.vulnerable_version import acceptance_events
@@ -145,7 +145,8 @@ def decide(observed: Observed, renderer: Renderer, platform: Platform, now: floa
         children,
         frozenset(map(records.name, lost)),
         frozenset(map(records.name, traffic.revisions_to_keep(decision.status))),
-        frozenset(map(records.name, filter(None, map(revision_of, observed.pods)))),
+        frozenset(map(records.name, filter(None, map(revision_of, observed.pods))))
+        | running_resolvers(observed),
         foreign,
     )
     plan = _plan(situation, status, decision, diff, new_ctx)
@@ -294,7 +295,8 @@ def _nothing_to_serve(situation: _Situation) -> Plan:
     taken = with_names(observed.foreign, map(child_key, children))
     status = _final_status(situation, ctx, decision, frozenset(), taken)
     none: frozenset[str] = frozenset()
-    diff = diff_children(renderer, observed.children, children, none, none, none, foreign)
+    running = running_resolvers(observed)
+    diff = diff_children(renderer, observed.children, children, none, none, running, foreign)
     plan = _plan(situation, status, decision, diff, ctx)
     return replace(plan, taken=frozenset(map(child_key, taken)))
 

@@ -59,6 +59,17 @@ def is_resolver(pod: Manifest) -> bool:
     return RESOLVER_LABEL in (pod["metadata"].get("labels") or {})
 
 
+def running_resolvers(observed: Observed) -> frozenset[str]:
+    """Return the names of the Jobs that have pods which have not ended, even if they are gone."""
+    return frozenset(
+        owner["name"]
+        for pod in observed.resolvers
+        if not has_ended(pod)
+        for owner in pod["metadata"].get("ownerReferences") or ()
+        if owner["kind"] == "Job"
+    )
+
+
 def resolve_source(
     observed: Observed, records: Records, platform: Platform, now: float
 ) -> Resolution:
