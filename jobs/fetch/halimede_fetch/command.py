@@ -197,8 +197,8 @@ def _add_file(file: Path, actual: str, tree: Tree, sha256: str | None) -> None:
 def _verify(actual: str, expected: str | None) -> None:
     if expected is not None and actual != expected:
         raise FetchError(
-            f"the digest of the files is {actual}, but spec.model.sha256 is {expected}:"
-            " check that these are the right files, or correct the field"
+            f"the digest of the files is {actual}, but that of the revision is {expected}:"
+            " restore its files at the address, or change spec.model.sha256 or storageUri"
         )
 
 
