@@ -13,6 +13,8 @@ from halimede_fetch.download import download
 from halimede_fetch.errors import FetchError, MissingSecretError, TransientFetchError
 from halimede_fetch.exit_codes import NO_SECRET, TRY_AGAIN
 from halimede_fetch.formats import NO_PICKLE, Formats
+from halimede_fetch.hub import address as hub
+from halimede_fetch.hub.fetch import fetch_model
 from halimede_fetch.layout import arrange
 from halimede_fetch.limits import BLOCK, MAX_BYTES, TIMEOUT_SECONDS, Budget
 from halimede_fetch.patience import PATIENCE, Patience
@@ -30,7 +32,8 @@ LONGEST_MESSAGE = 1000
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to *parser*."""
     add = parser.add_argument
-    add("--source", required=True, help="https:// address, or mounted file or directory")
+    add("--source", required=True, help="https:// or hf:// address, or mounted file or directory")
+    add("--endpoint", default="", metavar="URL", help="address of the hub of an hf:// source")
     add("--to", required=True, type=Path, help="directory of the model in the model repository")
     add("--config", type=Path, help="config.pbtxt to add to the files")
     add("--credentials", type=Path, help="directory of a mounted Secret with credentials")
@@ -66,6 +69,7 @@ def main(arguments: argparse.Namespace) -> int:
         actual = fetch(
             arguments.source,
             arguments.to,
+            endpoint=arguments.endpoint,
             config=arguments.config,
             sha256=arguments.sha256,
             credentials=_credentials(arguments.credentials),
@@ -99,6 +103,7 @@ def fetch(
     source: str,
     to: Path,
     *,
+    endpoint: str = "",
     config: Path | None = None,
     sha256: str | None = None,
     credentials: Credentials = NO_CREDENTIALS,
@@ -117,11 +122,12 @@ def fetch(
     folder it is that of the selected files, see `digest.of_folder`.
 
     Args:
-        source: An `https://` address, or the path of a mounted file or folder.
+        source: An `https://` or `hf://` address, or the path of a mounted file or folder.
         to: Where to publish.
+        endpoint: The address of the hub of an `hf://` source.
         config: A `config.pbtxt` that replaces the source's own.
         sha256: The expected digest; None: any.
-        credentials: For an `https://` source.
+        credentials: For an `https://` or `hf://` source.
         max_bytes: Limits the size of a download and what is unpacked from it, together.
         timeout_seconds: Limits the whole fetch.
         patience: Limits how much of that time a server may waste.
@@ -139,7 +145,14 @@ def fetch(
     shutil.rmtree(stage, ignore_errors=True)
     try:
         _prepare(stage, config, budget)
-        if "://" in source:
+        if source.startswith(hub.SCHEME):
+            model = hub.parse(source, endpoint)
+            found, actual = fetch_model(model, tree, stage / "archive", credentials, patience)
+            if found is None:
+                _verify(actual, sha256)
+            else:
+                _add_file(found, actual, tree, sha256)
+        elif "://" in source:
             verified = sha256 is not None
             file, actual = download(
                 source, stage / "archive", credentials, budget, patience, verified=verified

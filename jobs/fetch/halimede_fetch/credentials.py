@@ -1,13 +1,13 @@
 """The credentials with which a source is fetched, from the files of a mounted Secret."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
 from halimede_fetch.errors import FetchError, MissingSecretError
 
-KEYS = ("token", "username", "password", "ca.crt")
+KEYS = ("token", "username", "password", "hf_token", "ca.crt")
 """The keys of the Secret that are read, in upper or lower case."""
 _KUBELETS = ".."
 """Prefix of what the kubelet adds to a volume. No key of a Secret has it."""
@@ -16,7 +16,7 @@ _WHERE = "the Secret named by spec.model.secretName"
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Credentials for `https://` model sources. Their content is never part of a message."""
+    """Credentials for `https://` and `hf://` sources. Their content is never part of a message."""
 
     token: str | None = field(default=None, repr=False)
     """`token`: sent as a bearer token."""
@@ -24,6 +24,8 @@ class Credentials:
     """`username`: with the password, sent as basic authentication."""
     password: str | None = field(default=None, repr=False)
     """`password`."""
+    hf_token: str | None = field(default=None, repr=False)
+    """`HF_TOKEN`: a token for a hub only, where it is preferred to the others."""
     ca: str | None = field(default=None, repr=False)
     """`ca.crt`: certificates to trust besides the system's, as PEM text."""
 
@@ -40,8 +42,8 @@ class Credentials:
         """
         files = _find_files(folder)
         texts = {key: _read(key, files.get(key)) for key in KEYS}
-        token, username, password = (
-            _line(key, texts[key]) for key in ("token", "username", "password")
+        token, username, password, hf_token = (
+            _line(key, texts[key]) for key in ("token", "username", "password", "hf_token")
         )
         if token and (username or password):
             raise FetchError(
@@ -52,7 +54,16 @@ class Credentials:
             raise FetchError(
                 f"{_WHERE} contains {given} but no {missing}: add it, or remove {given}"
             )
-        return cls(token=token, username=username, password=password, ca=texts["ca.crt"] or None)
+        return cls(token, username, password, hf_token, texts["ca.crt"] or None)
+
+    @property
+    def authenticate(self) -> bool:
+        """Whether there are any besides certificates."""
+        return self.token is not None or self.username is not None
+
+    def for_hub(self) -> Self:
+        """Return the credentials for a hub."""
+        return self if self.hf_token is None else replace(self, token=self.hf_token)
 
 
 NO_CREDENTIALS = Credentials()
@@ -115,7 +126,7 @@ def _line(name: str, value: str) -> str | None:
     text = value.rstrip("\r\n")
     if not text.isprintable():
         raise FetchError(f"the key {name} of {_WHERE} must be one line of text: correct it")
-    if name == "token" and not text.isascii():
+    if name in {"token", "hf_token"} and not text.isascii():
         raise FetchError(
             f"the key {name} of {_WHERE} must be ASCII, because it is sent in an HTTP header:"
             " correct it"
