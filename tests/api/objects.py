@@ -147,7 +147,11 @@ BY_ROUTE: Manifest = {
 """A spec with the user's own HTTPRoute."""
 
 BY_INGRESS: Manifest = {
-    "model": {"storageUri": "pvc://models/digits", "configPbtxt": 'backend: "python"'},
+    "model": {
+        "storageUri": "hf://org/repo@v1/onnx",
+        "supply": {"endpoint": "https://hub.example.com"},
+        "configPbtxt": 'backend: "python"',
+    },
     "replicas": 2,
     "expose": {
         "type": "Ingress",

@@ -78,13 +78,14 @@ ROWS = {
     ),
     "another kind of storage": row(
         "spec.model.storageUri",
-        "must start with configMap://, pvc:// or https://",
+        "must start with configMap://, pvc://, https:// or hf://",
         uri("pvc://models"),
         uri("s3://models/x"),
     ),
     "a ConfigMap with a path": row(
         "spec.model.storageUri",
-        "must have the form configMap://NAME, pvc://CLAIM/PATH or https://HOST/FILE",
+        "must have the form configMap://NAME, pvc://CLAIM/PATH, https://HOST/FILE or"
+        " hf://ORG/REPO[@REVISION][/PATH]",
         uri("configMap://models"),
         uri("configMap://models/x"),
     ),
@@ -99,6 +100,50 @@ ROWS = {
         "remove '..' from the path",
         uri("pvc://models/..hidden"),
         uri("pvc://models/a/../.."),
+    ),
+    "a way out of a model on a hub": row(
+        "spec.model.storageUri",
+        "remove '..' from the path",
+        uri("hf://org/repo@v1..2/onnx"),
+        uri("hf://org/repo/../other"),
+    ),
+    "a model on a hub without its organisation": row(
+        "spec.model.storageUri",
+        "must have the form",
+        uri("hf://Org_1/repo-2.0@refs/pr/12/a file.onnx"),
+        uri("hf://gpt2"),
+    ),
+    "a revision that is not one word": row(
+        "spec.model.storageUri",
+        "must have the form",
+        uri("hf://org/repo@feature%2Fx"),
+        uri("hf://org/repo@a b"),
+    ),
+    "a data set": row(
+        "spec.model.storageUri",
+        "datasets, spaces, kernels and buckets are not supported",
+        uri("hf://datasets-org/repo"),
+        uri("hf://datasets/org/repo"),
+    ),
+    "the address of a hub for a volume": row(
+        "spec.model.supply.endpoint",
+        "supply.endpoint requires an hf:// storageUri: remove it",
+        changed(
+            uri("hf://org/repo"), model__supply={"endpoint": "https://hub.example.com:8443/hf"}
+        ),
+        changed(BY_SERVICE, model__supply={"endpoint": "https://hub.example.com"}),
+    ),
+    "the address of a hub with credentials": row(
+        "spec.model.supply.endpoint",
+        "should match",
+        changed(uri("hf://org/repo"), model__supply={"endpoint": "https://hub.example.com"}),
+        changed(uri("hf://org/repo"), model__supply={"endpoint": "https://me:x@hub.example.com"}),
+    ),
+    "credentials for a model on a hub": row(
+        "spec.model.secretName",
+        "secretName requires an https:// or hf:// storageUri",
+        changed(uri("hf://org/repo"), model__secretName="x"),
+        changed(uri("configMap://digits"), model__secretName="x"),
     ),
     "an absolute pattern to include": row(
         "spec.model.supply.include",

@@ -17,6 +17,7 @@ class Scheme(StrEnum):
     CONFIG_MAP = "configMap"
     PVC = "pvc"
     HTTPS = "https"
+    HUB = "hf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Source:
 
     scheme: Scheme
     location: str
-    """The ConfigMap's name, the claim's name, or the whole `https://` URI."""
+    """The ConfigMap's name, the claim's name, or the whole `https://` or `hf://` URI."""
     path: str
     """Folder or file inside the claim; empty for the other schemes."""
 
@@ -44,7 +45,7 @@ def parse_source(uri: str) -> Source:
         schemes = ", ".join(f"{scheme}://" for scheme in Scheme)
         raise ValueError(f"{uri!r} has none of the schemes {schemes}")
     scheme = Scheme(name)
-    if scheme is Scheme.HTTPS:
+    if scheme in {Scheme.HTTPS, Scheme.HUB}:
         return Source(scheme, uri, "")
     place, _, path = rest.partition("/")
     return Source(scheme, place, path.strip("/"))

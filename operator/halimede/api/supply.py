@@ -1,4 +1,4 @@
-"""`spec.model.supply`: which files of a source become the model."""
+"""`spec.model.supply`: which files of a source become the model, and from which server."""
 
 from typing import Annotated
 
@@ -29,7 +29,7 @@ _Patterns = tuple[
 
 
 class Supply(ApiModel):
-    """Which files of the source become the model."""
+    """Which files of the source become the model, and from which server."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -51,11 +51,11 @@ class Supply(ApiModel):
     include: Annotated[
         _Patterns | None, Field(min_length=1, max_length=_MAX_ITEMS, json_schema_extra=LIST_SET)
     ] = None
-    """Patterns of the files that become the model; absent: all files. A pattern is compared with
-    the whole path of a file below the root of the folder or archive. `*` matches any text, also
-    `/`; `?` and `[…]` match one character; a pattern that ends in `/` matches all files in that
-    folder. A single file that is no archive must match as well: it is the only file of its
-    source."""
+    """Patterns of the files that become the model; absent: all files, but none that PyTorch's
+    pickle loads if the source is `hf://` and has safetensors. A pattern is compared with the whole
+    path of a file below the root of the folder or archive. `*` matches any text, also `/`; `?` and
+    `[…]` match one character; a pattern that ends in `/` matches all files in that folder. A
+    single file that is no archive must match as well: it is the only file of its source."""
     exclude: Annotated[
         _Patterns | None, Field(min_length=1, max_length=_MAX_ITEMS, json_schema_extra=LIST_SET)
     ] = None
@@ -79,3 +79,9 @@ class Supply(ApiModel):
     `onnx`, in upper or lower case, or whole names of files without a suffix. Absent: all except
     those that pickle loads, which execute code: `pkl`, `pickle`, `joblib`, `dill`, `pth`, `ckpt`.
     The word `pickle` stands for all of these. Only names are checked."""
+    endpoint: Annotated[
+        str | None,
+        Field(min_length=1, max_length=2048, pattern=r"^https://[^/?#@\s]+(/[^?#\s]*)?$"),
+    ] = None
+    """The address `https://HOST[:PORT][/PATH]` of the hub of an `hf://` source; absent:
+    `https://huggingface.co`."""

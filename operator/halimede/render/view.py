@@ -21,6 +21,8 @@ KILL_MARGIN_SECONDS = 10
 """Between the end of Triton's own exit timeout and the kubelet's kill."""
 CREDENTIALS_FOLDER = "/var/run/secrets/halimede.dev/model"
 """Where the fetcher finds the keys of `model.secretName` as files."""
+HUB = "https://huggingface.co"
+"""The hub of `hf://` sources without `supply.endpoint`."""
 COPIED = "source."
 """Prefix of each file of a `configMap://` source in the revision's own ConfigMap."""
 _MEBIBYTES_PER_PYTHON_INSTANCE = 80
@@ -155,13 +157,18 @@ def _fetch_args(
         Scheme.CONFIG_MAP: "/source",
         Scheme.PVC: f"/source/{source.path}".rstrip("/"),
         Scheme.HTTPS: source.location,
+        Scheme.HUB: source.location,
     }[source.scheme]
-    args = ["fetch", "--source", where, "--to", f"/models/{model}"]
+    args = ["fetch", "--source", _literally(where), "--to", f"/models/{model}"]
     args += ["--config", "/config/config.pbtxt"]
     args += ["--max-bytes", str(int(parse_quantity(spec.model.max_size)))]
     args += ["--timeout-seconds", str(spec.model.fetch_timeout_seconds)]
     if source.scheme is Scheme.PVC:
         args += ["--volume", "/source"]
+    if source.scheme is Scheme.HUB:
+        endpoint = spec.model.supply.endpoint if spec.model.supply else None
+        # Stated even if it is the default, because the NetworkPolicy opens the ports of addresses.
+        args += ["--endpoint", _literally(endpoint or HUB)]
     if spec.model.secret_name is not None:
         args += ["--credentials", CREDENTIALS_FOLDER]
     if spec.model.allow_native_code:
@@ -174,8 +181,7 @@ def _fetch_args(
 def _supply_args(supply: Supply | None) -> list[str]:
     """Return the arguments for the choice of files.
 
-    Each is one word, because a value may begin with `-`. The kubelet replaces `$(NAME)` in
-    arguments by variables, and `$$` by `$`.
+    Each is one word, because a value may begin with `-`.
     """
     if supply is None:
         return []
@@ -185,10 +191,16 @@ def _supply_args(supply: Supply | None) -> list[str]:
         "--allow-format": supply.allowed_formats,
     }
     return [
-        f"{name}={value.replace('$', '$$')}"
-        for name, values in lists.items()
-        for value in values or ()
+        f"{name}={_literally(value)}" for name, values in lists.items() for value in values or ()
     ]
+
+
+def _literally(text: str) -> str:
+    """Return the argument that the container gets as *text*.
+
+    The kubelet replaces `$(NAME)` in arguments by variables, and `$$` by `$`.
+    """
+    return text.replace("$", "$$")
 
 
 def _source_volume(source: Source, inputs: Inputs) -> Manifest | None:

@@ -47,9 +47,15 @@ METADATA = [
 ]
 
 
-def policy(settings: NetworkSettings = OPEN, source: str | None = None, **spec: Any) -> Manifest:
+def policy(
+    settings: NetworkSettings = OPEN,
+    source: str | None = None,
+    supply: Manifest | None = None,
+    **spec: Any,
+) -> Manifest:
     """Return the NetworkPolicy of a model."""
-    model = {"storageUri": source, "config": {"backend": "python"}} if source else None
+    rest = {"supply": supply or {}, "config": {"backend": "python"}}
+    model = {"storageUri": source, **rest} if source else None
     md = digits(model=model, **spec)
     platform = Platform("registry.example/halimede-fetch:1", network=settings)
     (rendered,) = render_network(md, render_revision(md, platform, INPUTS), settings)
@@ -118,11 +124,22 @@ def test_a_model_from_a_volume_reaches_dns_only(source: str | None) -> None:
         ("https://models.example.com:8443/digits.zip", 8443),
         ("https://[2001:db8::1]:8443/digits.zip", 8443),
         ("https://models.example.com:notaport/digits.zip", 443),
+        ("hf://org/repo", 443),
     ],
 )
 def test_a_model_from_a_server_reaches_its_port(source: str, port: int) -> None:
     """Inside the cluster and outside, over IPv4 and IPv6; other ports stay closed."""
-    rendered = policy(source=source)
+    only_that_port_is_open(policy(source=source), port)
+
+
+def test_a_model_from_a_mirror_reaches_its_port() -> None:
+    """The port is that of the endpoint, not that of the public hub."""
+    supply = {"endpoint": "https://hub.example.com:8443/hf"}
+    only_that_port_is_open(policy(source="hf://org/repo", supply=supply), 8443)
+
+
+def only_that_port_is_open(rendered: Manifest, port: int) -> None:
+    """Check that servers are reached at the port and at no other."""
     for server in (OUTSIDE, STRANGER, Endpoint("2001:db8::1")):
         open_ports = [one for one in (80, 443, 6443, 8443) if reaches(rendered, server, one)]
         assert open_ports == [port]
