@@ -7,8 +7,9 @@ from typing import Self
 
 from halimede_fetch.errors import FetchError, MissingSecretError
 
-KEYS = ("token", "username", "password", "hf_token", "ca.crt")
+KEYS = ("token", "username", "password", "HF_TOKEN", "ca.crt")
 """The keys of the Secret that are read, in upper or lower case."""
+_LOWER = frozenset(key.lower() for key in KEYS)
 _KUBELETS = ".."
 """Prefix of what the kubelet adds to a volume. No key of a Secret has it."""
 _WHERE = "the Secret named by spec.model.secretName"
@@ -41,9 +42,9 @@ class Credentials:
             FetchError: The credentials cannot be read or sent, or contradict each other.
         """
         files = _find_files(folder)
-        texts = {key: _read(key, files.get(key)) for key in KEYS}
+        texts = {key: _read(key, files.get(key.lower())) for key in KEYS}
         token, username, password, hf_token = (
-            _line(key, texts[key]) for key in ("token", "username", "password", "hf_token")
+            _line(key, texts[key]) for key in ("token", "username", "password", "HF_TOKEN")
         )
         if token and (username or password):
             raise FetchError(
@@ -80,7 +81,7 @@ def _find_files(folder: Path) -> dict[str, Path]:
     files: dict[str, Path] = {}
     for name in sorted(names):
         key = name.lower()
-        if key in KEYS and key in files:
+        if key in _LOWER and key in files:
             raise FetchError(
                 f"{_WHERE} contains both {files[key].name} and {name}: remove one of them"
             )
@@ -126,7 +127,7 @@ def _line(name: str, value: str) -> str | None:
     text = value.rstrip("\r\n")
     if not text.isprintable():
         raise FetchError(f"the key {name} of {_WHERE} must be one line of text: correct it")
-    if name in {"token", "hf_token"} and not text.isascii():
+    if name in {"token", "HF_TOKEN"} and not text.isascii():
         raise FetchError(
             f"the key {name} of {_WHERE} must be ASCII, because it is sent in an HTTP header:"
             " correct it"

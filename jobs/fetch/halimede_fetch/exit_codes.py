@@ -1,6 +1,6 @@
 """Exit codes that say whether another attempt may succeed.
 
-The operator reads them in the status of pods; `halimede_fetch.exit_codes` has the same numbers.
+The operator reads them in the status of pods; `halimede.api.exit_codes` has the same numbers.
 """
 
 NO_SECRET = 66

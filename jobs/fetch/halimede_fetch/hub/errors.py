@@ -46,8 +46,15 @@ def no_revision(model: Model) -> str:
 
 def no_path(model: Model) -> str:
     """Say that there is nothing at the path."""
-    what = f"no file or folder {model.path!r}" if model.path else "no files"
-    return f"{model.page} has {what} in revision {model.revision!r}: correct spec.model.storageUri"
+    if not model.path:
+        return (
+            f"{model.page} has no files in revision {model.revision!r}: correct"
+            " spec.model.storageUri"
+        )
+    return (
+        f"{model.page} has no file or folder {model.path!r} in revision {model.revision!r}:"
+        " correct spec.model.storageUri"
+    )
 
 
 def _explain_with_token(
