@@ -68,7 +68,7 @@ def files(answer: Any, host: str) -> Iterator[HubFile]:
         raise invalid(host)
     for entry in answer:
         match entry:
-            case {"type": "directory"}:
+            case {"type": str(kind)} if kind != "file":  # a folder, as for huggingface_hub
                 continue
             case {
                 "type": "file",
