@@ -88,6 +88,15 @@ REFUSALS = {
         token=TOKEN,
         faults={"/revision/main": Fault(status=403, body=b"<html>hf_token</html>")},
     ),
+    "a model that the hub has disabled": Refusal(
+        "HOST has disabled org/repo: let spec.model.storageUri lead to another model",
+        token=TOKEN,
+        faults={
+            "/revision/main": Fault(
+                status=403, headers={"X-Error-Message": "Access to this resource is disabled."}
+            )
+        },
+    ),
     "a store that refuses": Refusal(
         "https://HOST/org/repo/resolve/COMMIT/model.onnx: the server responded with 403 Forbidden",
         faults={"/xet/SHA": Fault(status=403, body=b"<html></html>")},

@@ -9,6 +9,7 @@ from http import HTTPStatus
 
 from halimede_fetch.hub.address import Model
 
+_DISABLED = "Access to this resource is disabled."
 _INVALID = "Invalid credentials in Authorization header"
 _AS_KEY = "as the key HF_TOKEN into the Secret named by spec.model.secretName"
 
@@ -31,7 +32,13 @@ def explainer(
             case "EntryNotFound":
                 return no_path(model)
             case code:
-                return say(model, status, code, headers.get("x-error-message"))
+                text = headers.get("x-error-message")
+                if text == _DISABLED:
+                    return (
+                        f"{model.host} has disabled {model.name}: let spec.model.storageUri lead"
+                        " to another model"
+                    )
+                return say(model, status, code, text)
 
     return explain
 
