@@ -112,6 +112,7 @@ class Hub:
         return self._application(
             "hub",
             {
+                "/api/models/{org}/{repo}": self._revision,
                 "/api/models/{org}/{repo}/revision/{revision}": self._revision,
                 "/api/models/{org}/{repo}/tree/{revision}": self._tree,
                 "/api/models/{org}/{repo}/tree/{revision}/{path:.*}": self._tree,
@@ -171,7 +172,7 @@ class Hub:
             raise _refused(401, "GatedRepo", "Access to this model is restricted.")
         if content and model.gated and not model.accepted:
             raise _refused(403, "GatedRepo", "You are not in the authorized list.")
-        revision = asked.match_info["revision"]
+        revision = asked.match_info.get("revision", "main")
         commit = model.refs.get(revision, revision)
         if commit not in model.commits:
             raise _refused(404, "RevisionNotFound", f"Invalid rev id: {revision}")
