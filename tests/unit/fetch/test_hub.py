@@ -142,6 +142,14 @@ def test_a_path_selects_a_part(hub: Hub, to: Path, name: str) -> None:
     assert [one for one in hub.paths("hub") if "resolve/" in one and "safetensors" in one] == []
 
 
+def test_only_the_folder_around_a_path_is_listed(hub: Hub, to: Path) -> None:
+    """Given a path, then the files of other folders are not listed."""
+    commit = hub.push(FILES | {"onnx/fp16/model.onnx": b"small"})
+    get(hub, to, "hf://org/repo/onnx/fp16")
+    assert published(to) == {"1/model.onnx": b"small"}
+    assert hub.paths()[1] == f"/api/models/org/repo/tree/{commit}/onnx"
+
+
 def test_an_archive_is_unpacked(hub: Hub, to: Path) -> None:
     """Given the path of an archive, then it is unpacked, and the digest is that of the archive."""
     archive = archives.tar(("model.onnx", b"graph"))
@@ -162,11 +170,12 @@ def test_only_selected_files_are_requested(hub: Hub, to: Path) -> None:
 
 
 def test_too_many_files(hub: Hub, to: Path) -> None:
-    """Given more than 10,000 files, then none is requested."""
-    hub.push({f"data/{number}.txt": b"" for number in range(10_001)})
+    """Given more than 10,000 files, then none is requested, and the rest is not listed."""
+    hub.push({f"data/{number}.txt": b"" for number in range(13_000)})
     with pytest.raises(FetchError, match="more than 10000 files"):
         get(hub, to)
     assert [path for path in hub.paths() if "/resolve/" in path] == []
+    assert len([path for path in hub.paths() if "/tree/" in path]) == 11
 
 
 PICKLED = {
@@ -308,9 +317,11 @@ def test_lists_that_are_none(hub: Hub, to: Path, name: str) -> None:
         get(hub, to)
 
 
-@pytest.mark.parametrize(
-    "body", [b"<html>", b"[" * 100_000, b'{"sha": "main"}', b" " * (17 << 20)]
-)
+LONG = b'{"sha": "' + b"0" * 40 + b'"}' + b" " * (17 << 20)
+"""An answer that would be valid if it were shorter."""
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[" * 100_000, b'{"sha": "main"}', LONG])
 def test_servers_that_are_no_hub(hub: Hub, to: Path, body: bytes) -> None:
     """Given something else at the address, then the message says so."""
     hub.faults["/revision/main"] = [Fault(status=200, body=body)]
