@@ -18,6 +18,8 @@ class Behaviour:
     """The part of the requests that it never answers, so that the clients leave."""
     content: str = ""
     """What is at the address; empty: something that no other address has."""
+    commit: str = ""
+    """The commit that the address, on a hub, leads to."""
     resolve_seconds: float = 10.0
     """How long a Job takes to determine the digest of the content."""
     resolver: Manifest | None = None
@@ -66,7 +68,8 @@ def resolver_pod(job: Manifest, uri: str, behaviour: Behaviour, *, done: bool) -
     """Return the pod of a Job that determines the digest of what is at an address."""
     metadata = job["metadata"]
     digest = hashlib.sha256((behaviour.content or uri).encode()).hexdigest()
-    ended = {"terminated": {"exitCode": 0, "message": f"sha256:{digest}"}}
+    message = f"sha256:{digest}" + (f" commit:{behaviour.commit}" if behaviour.commit else "")
+    ended = {"terminated": {"exitCode": 0, "message": message}}
     state = ended if done else {"running": {}}
     container = behaviour.resolver or {"name": "fetch", "state": state}
     return {

@@ -1,5 +1,6 @@
 """A model from a hub that wants a token."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,12 +10,14 @@ from uuid import uuid4
 
 import pytest
 
+from halimede.api.reasons import Reason
 from harness.models import Version
 from localcluster import credentials
 from localcluster.addresses import CLUSTER_IP
-from tests.e2e.user import User
+from tests.e2e.user import User, ready
 from tests.e2e.visible import leaks, seen_by_users, seen_of_processes
 from tests.support import fake_hub
+from tests.support.waiting import wait_until
 
 SECRET = "hub"
 
@@ -23,10 +26,19 @@ SECRET = "hub"
 class Hub:
     """The hub."""
 
+    process: subprocess.Popen[str]
     url: str
     token: str
     authority: str
     """The certificate of its CA."""
+
+    def push(self, folder: Path) -> None:
+        """Let the files in a folder be the model's next commit."""
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write(f"{folder}\n")
+        self.process.stdin.flush()
+        self.process.stdout.readline()
 
 
 @pytest.fixture
@@ -45,14 +57,34 @@ def hub(user: User, versions: dict[str, Version], tmp_path: Path) -> Iterator[Hu
         assert process.stdout
         process.stdin.write(f"{token}\n")
         process.stdin.flush()
-        yield Hub(process.stdout.readline().strip(), token, made.authority.read_text())
+        url = process.stdout.readline().strip()
+        yield Hub(process, url, token, made.authority.read_text())
         process.stdin.close()
 
 
-def test_a_model_from_a_hub_answers(user: User, hub: Hub) -> None:
+def asks_for(user: User, hub: Hub, **changes: object) -> None:
+    """Ask for the model on the hub."""
+    user.asks_for(
+        "v1",
+        model__storageUri=f"hf://{fake_hub.MODEL}",
+        model__secretName=SECRET,
+        model__supply={"endpoint": hub.url},
+        **changes,
+    )
+
+
+def ready_pods(user: User) -> int:
+    """Return how many pods are ready."""
+    pods = json.loads(user.kubectl("get", "pods", "--output=json"))["items"]
+    conditions = [one for pod in pods for one in pod["status"].get("conditions", ())]
+    return sum((one["type"], one["status"]) == ("Ready", "True") for one in conditions)
+
+
+def test_a_model_from_a_hub_answers(user: User, hub: Hub, tmp_path: Path) -> None:
     """Given a private model on a mirror of the hub, then it is served.
 
-    While the Secret lacks the token, the message says what to put where. Nothing shows the token.
+    Nothing shows the token. While the Secret lacks it, the message says what to put where. After
+    a push, the new pods of the revision serve the commit that its first pod served.
     """
     secret = {
         "apiVersion": "v1",
@@ -61,19 +93,19 @@ def test_a_model_from_a_hub_answers(user: User, hub: Hub) -> None:
         "stringData": {"ca.crt": hub.authority},
     }
     user.apply(secret)
-    user.asks_for(
-        "v1",
-        model__storageUri=f"hf://{fake_hub.MODEL}",
-        model__secretName=SECRET,
-        model__supply={"endpoint": hub.url},
-        rollout__progressDeadlineSeconds=600,
-    )
-    user.sees(
-        "the cure",
-        lambda seen: "put a token that may read it as the key HF_TOKEN" in str(seen.status),
-    )
+    asks_for(user, hub)
+    seen = user.sees("the failure", lambda seen: ready(seen).reason == Reason.UNRESOLVED)
+    assert "put a token that may read it as the key HF_TOKEN" in ready(seen).message
+
     user.apply(secret | {"stringData": {"ca.crt": hub.authority, "HF_TOKEN": f"{hub.token}\n"}})
-    user.sees("Ready", lambda seen: seen.ready)
+    user.commands("retry")
+    revision = user.sees("Ready", lambda seen: seen.ready).stable
     user.starts_load()
+
+    hub.push(user.versions["v2"].write(tmp_path / "next"))
+    asks_for(user, hub, replicas=3)
+    wait_until(lambda: ready_pods(user), lambda found: found == 3, explain=user.explain)
+    user.waits_for_requests(100)
     assert user.errors() == []
+    assert {record.revision for record in user.requests()} == {revision}
     assert leaks(seen_of_processes(user) | seen_by_users(user), hub.token) == []

@@ -102,6 +102,36 @@ def test_new_files_at_the_address_reach_no_pod(cluster: FakeCluster) -> None:
     assert set(expected_digests(cluster)) == {digest_of(FIRST)}
 
 
+@pytest.mark.parametrize("revision", ["", "@main", "@refs/pr/1"])
+def test_pods_fetch_the_commit_that_was_determined(cluster: FakeCluster, revision: str) -> None:
+    """Given a branch of a model on a hub, a push does not concern the pods of the revision."""
+    uri, commit = f"hf://org/repo{revision}/onnx", "5c38ec7c405ec4b44b94cc5a9bb96e735b38267a"
+    cluster.behaviours[uri] = Behaviour(commit=commit)
+    cluster.edit(lambda spec: spec["model"].update(storageUri=uri)).until(cluster.ready)
+    assert cluster.parsed.model is not None
+    assert cluster.parsed.model.commit == commit
+    stable = next(
+        live
+        for (kind, name), live in cluster.objects.items()
+        if kind == "Deployment" and name.endswith(str(cluster.stable))
+    )
+    args = stable["spec"]["template"]["spec"]["initContainers"][0]["args"]
+    assert args[args.index("--source") + 1] == f"hf://org/repo@{commit}/onnx"
+
+
+def test_another_mirror_may_have_other_files(cluster: FakeCluster) -> None:
+    """Given another endpoint for the same address, the digest is determined again."""
+    uri, first = "hf://org/repo", "https://one.example.com"
+    cluster.edit(
+        lambda spec: spec["model"].update(storageUri=uri, supply={"endpoint": first})
+    ).until(cluster.ready)
+    cluster.behaviours[uri] = Behaviour(content="other files")
+    cluster.edit(
+        lambda spec: spec["model"].update(supply={"endpoint": "https://two.example.com"})
+    ).until(cluster.ready)
+    assert digest_of("other files") in expected_digests(cluster)
+
+
 def test_way_back_by_the_spec_reads_the_address_again(cluster: FakeCluster) -> None:
     """Given the address of before with other files, it is another revision, with a rollout."""
     first = cluster.stable

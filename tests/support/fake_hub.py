@@ -4,7 +4,8 @@ It has two servers with addresses of their own: the hub, and the store with the 
 The hub redirects to the store, which rejects credentials. As a program it serves one model to
 those with a token, because pods reach only what runs inside the cluster's namespaces. Arguments:
 the address, a folder with the files, the certificate and its key; the token is the first line of
-the standard input. It prints its address, and ends with the input.
+the standard input. It prints its address. Each further line is another folder, whose files become
+the model's next commit, which it prints. It ends with the input.
 """
 
 import asyncio
@@ -346,14 +347,21 @@ def serve(hub: Hub, address: str, certificate: Path, key: Path | None = None) ->
 
 def main(address: str, folder: str, certificate: str, key: str) -> None:
     """Serve the files in a folder until the standard input ends."""
-    hub, root = Hub(token=sys.stdin.readline().strip()), Path(folder)
-    files = {str(path.relative_to(root)): path for path in root.rglob("*") if path.is_file()}
+    hub = Hub(token=sys.stdin.readline().strip())
     hub.models[MODEL] = Repository(private=True)
-    hub.push({name: path.read_bytes() for name, path in files.items()}, MODEL)
+    hub.push(_read(Path(folder)), MODEL)
     with serve(hub, address, Path(certificate), Path(key)):
         sys.stdout.write(f"{hub.url}\n")
         sys.stdout.flush()
-        sys.stdin.read()
+        for line in sys.stdin:
+            sys.stdout.write(f"{hub.push(_read(Path(line.strip())), MODEL)}\n")
+            sys.stdout.flush()
+
+
+def _read(root: Path) -> dict[str, bytes]:
+    """Return the files in a folder."""
+    files = (path for path in root.rglob("*") if path.is_file())
+    return {str(path.relative_to(root)): path.read_bytes() for path in files}
 
 
 if __name__ == "__main__":

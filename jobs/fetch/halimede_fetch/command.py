@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from halimede_fetch import digest, folder, names
@@ -14,7 +15,7 @@ from halimede_fetch.errors import FetchError, MissingSecretError, TransientFetch
 from halimede_fetch.exit_codes import NO_SECRET, TRY_AGAIN
 from halimede_fetch.formats import NO_PICKLE, Formats
 from halimede_fetch.hub import address as hub
-from halimede_fetch.hub.fetch import fetch_model
+from halimede_fetch.hub.fetch import Fetched, fetch_model
 from halimede_fetch.layout import arrange
 from halimede_fetch.limits import BLOCK, MAX_BYTES, TIMEOUT_SECONDS, Budget
 from halimede_fetch.patience import PATIENCE, Patience
@@ -64,12 +65,13 @@ def main(arguments: argparse.Namespace) -> int:
 
     Only sentences of ours are printed: the text of another exception could contain a credential.
     """
-    status = 1
+    status, commits = 1, list[str]()
     try:
         actual = fetch(
             arguments.source,
             arguments.to,
             endpoint=arguments.endpoint,
+            report_commit=commits.append,
             config=arguments.config,
             sha256=arguments.sha256,
             credentials=_credentials(arguments.credentials),
@@ -93,7 +95,8 @@ def main(arguments: argparse.Namespace) -> int:
         message = f"the model cannot be fetched: unexpected {type(error).__name__}"
     else:
         sys.stdout.write(f"{arguments.to}: sha256 {actual}\n")
-        _write_termination_message(f"sha256:{actual}")
+        words = [f"sha256:{actual}", *(f"commit:{commit}" for commit in commits)]
+        _write_termination_message(" ".join(words))
         return 0
     _report(message)
     return status
@@ -104,6 +107,7 @@ def fetch(
     to: Path,
     *,
     endpoint: str = "",
+    report_commit: Callable[[str], object] = lambda _: None,
     config: Path | None = None,
     sha256: str | None = None,
     credentials: Credentials = NO_CREDENTIALS,
@@ -125,6 +129,7 @@ def fetch(
         source: An `https://` or `hf://` address, or the path of a mounted file or folder.
         to: Where to publish.
         endpoint: The address of the hub of an `hf://` source.
+        report_commit: Called with the commit of an `hf://` source when its files are verified.
         config: A `config.pbtxt` that replaces the source's own.
         sha256: The expected digest; None: any.
         credentials: For an `https://` or `hf://` source.
@@ -147,11 +152,9 @@ def fetch(
         _prepare(stage, config, budget)
         if source.startswith(hub.SCHEME):
             model = hub.parse(source, endpoint)
-            found, actual = fetch_model(model, tree, stage / "archive", credentials, patience)
-            if found is None:
-                _verify(actual, sha256)
-            else:
-                _add_file(found, actual, tree, sha256)
+            found = fetch_model(model, tree, stage / "archive", credentials, patience)
+            actual = _add_fetched(found, tree, sha256)
+            report_commit(found.commit)
         elif "://" in source:
             verified = sha256 is not None
             file, actual = download(
@@ -179,6 +182,15 @@ def _prepare(stage: Path, config: Path | None, budget: Budget) -> None:
     budget.spend(_OWN_FOLDERS * BLOCK)
     if config is not None:
         budget.spend(BLOCK + config.stat().st_size)
+
+
+def _add_fetched(found: Fetched, tree: Tree, sha256: str | None) -> str:
+    """Verify the files from a hub; move the only file to *tree*. Return the digest."""
+    if found.file is None:
+        _verify(found.digest, sha256)
+    else:
+        _add_file(found.file, found.digest, tree, sha256)
+    return found.digest
 
 
 def _copy(source: Path, volume: Path | None, stage: Path, tree: Tree, sha256: str | None) -> str:

@@ -1,5 +1,6 @@
 """The source of a model's files: parsing of `spec.model.storageUri`."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,6 +8,12 @@ from enum import StrEnum
 from halimede.api.base import Manifest
 from halimede.api.spec import ModelDeploymentSpec
 
+_ON_HUB = re.compile(
+    r"(?P<name>hf://[^/@]+/[^/@]+)"
+    r"(@(refs/(pr/\d+|convert/[\w.-]+)|[^/]+))?(?P<path>/.*)?",
+    re.ASCII | re.DOTALL,
+)
+"""The fetcher has the same form, in `halimede_fetch.hub.address`."""
 Inputs = Mapping[str, Manifest | None]
 """The ConfigMaps that a spec reads, whole, by name; None: there is no such ConfigMap."""
 
@@ -49,6 +56,26 @@ def parse_source(uri: str) -> Source:
         return Source(scheme, uri, "")
     place, _, path = rest.partition("/")
     return Source(scheme, place, path.strip("/"))
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFiles:
+    """The files that a source was resolved to. Pods serve no others."""
+
+    digest: str
+    """SHA-256, in hex digits, as `spec.model.sha256` defines it."""
+    commit: str | None = None
+    """The commit of a model on a hub."""
+
+
+def at_commit(uri: str, commit: str) -> str:
+    """Return an `hf://` URI with a commit as its revision.
+
+    >>> at_commit("hf://org/repo@refs/pr/1/onnx", "5c38ec7")
+    'hf://org/repo@5c38ec7/onnx'
+    """
+    found = _ON_HUB.fullmatch(uri)
+    return f"{found['name']}@{commit}{found['path'] or ''}" if found else uri
 
 
 def needs_resolving(spec: ModelDeploymentSpec) -> bool:

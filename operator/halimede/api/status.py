@@ -351,10 +351,12 @@ class ModelStatus(ApiModel):
 
     source: str
     """SHA-256, in hex digits, of the fields of the spec that determine the files: `storageUri`,
-    and the patterns of `supply`."""
+    and the endpoint and patterns of `supply`."""
     digest: str | None = None
     """SHA-256, in hex digits, of the files as `spec.model.sha256` defines it; absent until it is
     known. Pods of the revision serve no other files."""
+    commit: str | None = None
+    """The commit of a model on a hub. Pods of the revision fetch its files."""
     resolved_at: Timestamp | None = None
     """When the digest was observed."""
     failed_job: str | None = None

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from halimede.api.base import Manifest
 from halimede.api.reasons import Reason
-from halimede.api.source import needs_resolving
+from halimede.api.source import ModelFiles, needs_resolving
 from halimede.api.status import ModelStatus, Status
 from halimede.plan.cluster_state import with_remedy
 from halimede.plan.observed import Observed
@@ -24,7 +24,7 @@ from halimede.rollout.checks.safety import FAIL_FAST_RESTARTS
 from halimede.rollout.context import Unresolved, WaitReason
 from halimede.rollout.events import join_sentences
 
-_DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
+_FILES = re.compile(r"sha256:([0-9a-f]{64})(?: commit:([0-9a-f]{40}))?")
 """The termination message of a fetcher that has succeeded."""
 _FINAL = 1
 """The exit code of a fetcher that would fail again: it repeats itself what may succeed later."""
@@ -44,9 +44,11 @@ class Resolution:
     """When the Job fails because it takes too long; None: there is none."""
 
     @property
-    def digest(self) -> str | None:
-        """The digest of the files, if it had to be determined."""
-        return self.model.digest if self.model else None
+    def files(self) -> ModelFiles | None:
+        """The files, if they had to be determined."""
+        if self.model is None or self.model.digest is None:
+            return None
+        return ModelFiles(self.model.digest, self.model.commit)
 
     def desired_objects(self, status: Status) -> tuple[Manifest, ...]:
         """Return the objects that must exist by the status that was decided."""
@@ -160,8 +162,9 @@ def _read_job(
         if fetched is None:
             continue
         if fetched.code == 0:
-            if match := _DIGEST.fullmatch(fetched.message):
-                return Resolution(known.evolve(digest=match[1], resolved_at=now))
+            if match := _FILES.fullmatch(fetched.message):
+                resolved = known.evolve(digest=match[1], commit=match[2], resolved_at=now)
+                return Resolution(resolved)
             why = (
                 "the container fetch did not report a digest: check what spec.podTemplate changes"
                 " in it, and the operator's fetcher image"

@@ -38,7 +38,8 @@ def source_digest(md: ModelDeployment) -> str:
     """Digest the fields of the spec that determine the model's files."""
     model = md.spec.model
     supply = model.supply
-    selected = supply.model_dump(mode="json", include={"include", "exclude"}) if supply else {}
+    fields = {"endpoint", "include", "exclude"}
+    selected = supply.model_dump(mode="json", include=fields) if supply else {}
     content = {"storageUri": model.storage_uri} | {
         name: value for name, value in selected.items() if value is not None
     }

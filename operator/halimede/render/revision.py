@@ -6,7 +6,7 @@ from base64 import b64encode
 from dataclasses import dataclass, field, replace
 
 from halimede.api.base import Manifest, RevisionHash
-from halimede.api.source import Inputs, config_maps
+from halimede.api.source import Inputs, ModelFiles, config_maps
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.render import config_pbtxt, names
 from halimede.render.config_pbtxt import ModelConfig
@@ -60,7 +60,7 @@ class Revision:
 
 
 def render_revision(
-    md: ModelDeployment, platform: Platform, inputs: Inputs, model_digest: str | None = None
+    md: ModelDeployment, platform: Platform, inputs: Inputs, files: ModelFiles | None = None
 ) -> Revision:
     """Render the revision that the spec asks for.
 
@@ -68,8 +68,7 @@ def render_revision(
         md: The owner.
         platform: The operator's settings.
         inputs: The ConfigMaps that the spec reads.
-        model_digest: Of the model's files, if it is known and not in the spec. Pods serve no
-            other files.
+        files: What the source was resolved to, if it was.
 
     If a record of the same hash exists, use that instead: it has the fetcher's image of its own
     time, which the hash excludes, so that an update of the operator restarts no model.
@@ -79,7 +78,7 @@ def render_revision(
     """
     model = model_name(md)
     config = config_pbtxt.model_config(model, md.spec)
-    template = render_pod_template(md, platform, config, inputs, model_digest)
+    template = render_pod_template(md, platform, config, inputs, files)
     text = config_pbtxt.text(config)
     source = _copy_source(md, inputs)
     digest = _digest(template, platform.fetch_image, text, source)
@@ -89,7 +88,7 @@ def render_revision(
         config_pbtxt=text,
         pod_template=template,
         source=source,
-        spec_digest=_spec_digest(md, source, model_digest),
+        spec_digest=_spec_digest(md, source, files),
         digest=digest,
     )
     return replace(rendered, record=_serialise(rendered))
@@ -100,10 +99,10 @@ def render_pod_template(
     platform: Platform,
     config: ModelConfig,
     inputs: Inputs,
-    model_digest: str | None,
+    files: ModelFiles | None,
 ) -> Manifest:
     """Render the pod template that the spec asks for, with the user's changes."""
-    view = pod_view(md, platform, config, inputs, model_digest)
+    view = pod_view(md, platform, config, inputs, files)
     template = fragment("pod", pod=view, startup_period=STARTUP_PERIOD_SECONDS)
     return merge(template, md.spec.pod_template or {})
 
@@ -267,7 +266,7 @@ def _replace_image(template: Manifest, before: str | None, after: str) -> Manife
     return template | {"spec": template["spec"] | {"initContainers": containers}}
 
 
-def _spec_digest(md: ModelDeployment, source: Manifest, model_digest: str | None) -> str:
+def _spec_digest(md: ModelDeployment, source: Manifest, files: ModelFiles | None) -> str:
     """Digest what a revision is rendered from.
 
     Defaults are left out: a field that a later version adds must not change the digest. What
@@ -281,8 +280,8 @@ def _spec_digest(md: ModelDeployment, source: Manifest, model_digest: str | None
         exclude_defaults=True,
     )
     content: Manifest = {"spec": spec, "source": source}
-    if model_digest is not None:  # earlier versions recorded digests without it
-        content |= {"model": model_digest}
+    if files is not None:  # earlier versions recorded digests without it
+        content |= {"model": files.digest}
     return _sha256(canonical(content)).hex()
 
 

@@ -6,7 +6,7 @@ from math import ceil
 from halimede.api.base import Manifest
 from halimede.api.quantity import Quantity, parse_quantity
 from halimede.api.runtime import Gpu
-from halimede.api.source import Inputs, Scheme, Source, parse_source
+from halimede.api.source import Inputs, ModelFiles, Scheme, Source, at_commit, parse_source
 from halimede.api.spec import ModelDeploymentSpec
 from halimede.api.supply import Supply
 from halimede.api.v1alpha1 import ModelDeployment
@@ -75,9 +75,9 @@ def pod_view(
     platform: Platform,
     config: ModelConfig,
     inputs: Inputs,
-    digest: str | None,
+    found: ModelFiles | None,
 ) -> PodView:
-    """Compute the values of the pod template; *digest* is that of the files, if it is known."""
+    """Compute the values of the pod template; *found* is what the source was resolved to."""
     spec = md.spec
     model = model_name(md)
     source = parse_source(spec.model.storage_uri)
@@ -100,7 +100,7 @@ def pod_view(
         service_account=spec.service_account_name,
         toleration=_toleration(spec.gpu),
         fetcher_image=platform.fetch_image,
-        fetch_args=_fetch_args(spec, model, source, digest),
+        fetch_args=_fetch_args(spec, model, source, found),
         fetch_resources={
             kind: {name: amount for name, amount in amounts.items() if name in _SHARED_BY_ALL}
             for kind, amounts in resources.items()
@@ -151,13 +151,14 @@ def _toleration(gpu: Gpu | None) -> str | None:
 
 
 def _fetch_args(
-    spec: ModelDeploymentSpec, model: str, source: Source, digest: str | None
+    spec: ModelDeploymentSpec, model: str, source: Source, found: ModelFiles | None
 ) -> list[str]:
+    commit = found.commit if found else None
     where = {
         Scheme.CONFIG_MAP: "/source",
         Scheme.PVC: f"/source/{source.path}".rstrip("/"),
         Scheme.HTTPS: source.location,
-        Scheme.HUB: source.location,
+        Scheme.HUB: at_commit(source.location, commit) if commit else source.location,
     }[source.scheme]
     args = ["fetch", "--source", _literally(where), "--to", f"/models/{model}"]
     args += ["--config", "/config/config.pbtxt"]
@@ -174,7 +175,7 @@ def _fetch_args(
     if spec.model.allow_native_code:
         args += ["--allow-native-code"]
     args += _supply_args(spec.model.supply)
-    expected = spec.model.sha256 or digest
+    expected = spec.model.sha256 or (found.digest if found else None)
     return args if expected is None else [*args, "--sha256", expected]
 
 

@@ -1,13 +1,18 @@
 """What the operator and the fetcher, which do not import each other, have in common."""
 
 import tomllib
+from dataclasses import replace
 from typing import Any
+
+import pytest
 
 import halimede
 import halimede_fetch
 from halimede.api import exit_codes, formats
+from halimede.api.source import at_commit
 from halimede_fetch import exit_codes as fetchers_exit_codes
 from halimede_fetch import formats as fetchers_formats
+from halimede_fetch.hub import address
 from tests.support.pages import ROOT
 
 
@@ -20,6 +25,25 @@ def test_both_know_the_same_formats_of_pickle() -> None:
     """Given a format, it executes code for the schema exactly if it does for the fetcher."""
     ours = constants(formats)
     assert ours == {name: getattr(fetchers_formats, name) for name in ours}
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "hf://org/repo",
+        "hf://org/repo/a/b.onnx",
+        "hf://org/repo@v1.0",
+        "hf://org/repo@feature%2Fx/a@b",
+        "hf://org/repo@refs/pr/12/onnx",
+        "hf://org/repo@refs/convert/onnx",
+        "hf://org/repo@refs/other",
+    ],
+)
+def test_both_find_the_same_parts_of_an_address_on_a_hub(uri: str) -> None:
+    """Given a commit, the operator writes it where the fetcher finds the revision."""
+    hub, commit = "https://huggingface.co", "5c38ec7c405ec4b44b94cc5a9bb96e735b38267a"
+    found = address.parse(at_commit(uri, commit), hub)
+    assert found == replace(address.parse(uri, hub), revision=commit)
 
 
 def test_both_programs_have_the_version_of_the_release() -> None:

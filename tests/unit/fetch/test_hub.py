@@ -108,6 +108,7 @@ def test_a_commit(hub: Hub, to: Path) -> None:
     hub.push({"a.txt": b"new"})
     get(hub, to, f"hf://org/repo@{commit}")
     assert published(to) == version_1(FILES)
+    assert [path for path in hub.paths() if "/revision/" in path] == []
 
 
 def test_a_push_during_the_fetch_mixes_nothing(hub: Hub, to: Path) -> None:

@@ -133,6 +133,13 @@ def run(
     return run
 
 
+def test_the_commit_is_reported(hub: Hub, run: Callable[[str, str], tuple[int, str]]) -> None:
+    """Given a revision, then the pod's status has the digest and the commit."""
+    commit = hub.push({"model.onnx": b"graph"})
+    (digest,) = hub.stored
+    assert run("hf://org/repo", "") == (0, f"sha256:{digest} commit:{commit}")
+
+
 @pytest.mark.parametrize("name", REFUSALS)
 def test_refusals(
     hub: Hub, to: Path, run: Callable[[str, str], tuple[int, str]], name: str

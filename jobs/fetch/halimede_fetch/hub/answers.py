@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from halimede_fetch.errors import FetchError
 
-_COMMIT = re.compile(r"[0-9a-f]{40}")
+COMMIT = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NEXT = re.compile(r"<([^<>]*)>\s*;[^,<>]*\brel=\"?next\b", re.IGNORECASE)
 
@@ -53,7 +53,7 @@ def commit(answer: Any, host: str) -> str:
         FetchError: The answer has none.
     """
     match answer:
-        case {"sha": str(sha)} if _COMMIT.fullmatch(sha):
+        case {"sha": str(sha)} if COMMIT.fullmatch(sha):
             return sha
     raise invalid(host)
 

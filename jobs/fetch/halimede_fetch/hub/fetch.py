@@ -37,13 +37,21 @@ _OF_PYTORCH = Selection(
 `.bin` is also the format of other frameworks, and `.pt` also that of TorchScript."""
 
 
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The files of a commit."""
+
+    commit: str
+    digest: str
+    """Of the file, or of all files."""
+    file: Path | None = None
+    """The only file, if the address leads to one, which is not in the tree yet."""
+
+
 def fetch_model(
     model: Model, tree: Tree, stage: Path, credentials: Credentials, patience: Patience
-) -> tuple[Path | None, str]:
+) -> Fetched:
     """Fetch the selected files of *model*, all of the commit that its revision is now.
-
-    Return the file if the address leads to one, which is not in *tree* yet, else None; and the
-    digest of the file or of all files.
 
     Args:
         model: The model.
@@ -66,12 +74,11 @@ def fetch_model(
     if [file.path for file in chosen.values()] == [model.path]:
         (name,) = chosen
         names.check_file(name)
-        return stage / name, hub.download(commit, chosen[name], stage / name)
+        return Fetched(commit, hub.download(commit, chosen[name], stage / name), stage / name)
     places = {tree.place(name): file for name, file in chosen.items()}
     digests = {path: hub.download(commit, file, path) for path, file in places.items()}
-    return None, digest.of_digests(
-        {path.relative_to(tree.root): one for path, one in digests.items()}
-    )
+    found = {path.relative_to(tree.root): one for path, one in digests.items()}
+    return Fetched(commit, digest.of_digests(found))
 
 
 def _choose(model: Model, listed: Iterator[HubFile], tree: Tree) -> dict[str, HubFile]:
@@ -112,6 +119,8 @@ class _Hub:
 
     def resolve(self) -> str:
         """Return the commit that the revision is now."""
+        if answers.COMMIT.fullmatch(self.model.revision):
+            return self.model.revision
         content, _ = self._ask(self.model.revision_url())
         return answers.commit(answers.parse(content, self.model.host), self.model.host)
 
