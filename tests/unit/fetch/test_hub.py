@@ -18,10 +18,11 @@ from halimede_fetch.formats import Formats
 from halimede_fetch.patience import Patience
 from halimede_fetch.selection import Selection
 from tests.support.fake_hub import Fault, Hub, Repository
-from tests.unit.fetch import archives, real_hub_client
+from tests.unit.fetch import archives
 from tests.unit.fetch.conftest import TLS, TRUSTED, published
 
 QUICK = Patience(first_delay_seconds=0.001)
+REAL = Path(__file__).with_name("real_hub_client.py")
 WITH_TOKEN = replace(TRUSTED, hf_token="hf_token")
 FILES = {
     "config.json": b"{}",
@@ -72,7 +73,7 @@ def test_the_same_bytes_as_with_huggingface_hub(
     home = {"HF_HOME": str(tmp_path / "home"), "HF_HUB_DISABLE_TELEMETRY": "1"}
     subprocess.run(
         [
-            *(sys.executable, real_hub_client.__file__),
+            *(sys.executable, str(REAL)),
             *(hub.url, "org/repo", "main", str(folder), str(TLS / "ca.pem")),
         ],
         check=True,

@@ -83,14 +83,10 @@ def parse(uri: str, endpoint: str) -> Model:
     Raises:
         FetchError: One of them is not valid.
     """
-    try:
-        valid = urlsplit(endpoint).scheme == "https" and urlsplit(endpoint).port != 0
-    except ValueError:
-        valid = False
-    if not valid:
+    if not _is_valid(endpoint):
         raise FetchError(
-            "the address in spec.model.supply.endpoint is not https:// with a valid host and port:"
-            " correct it"
+            "the address in spec.model.supply.endpoint is not https:// with a valid host and port,"
+            " or contains credentials: correct it"
         )
     found = _FORM.fullmatch(uri)
     if found is None:
@@ -109,3 +105,16 @@ def parse(uri: str, endpoint: str) -> Model:
         unquote(found["revision"] or MAIN),
         "/".join(part for part in path.parts if part != "/"),
     )
+
+
+def _is_valid(endpoint: str) -> bool:
+    try:
+        parts = urlsplit(endpoint)
+        return bool(
+            parts.scheme == "https"
+            and parts.hostname
+            and parts.port != 0
+            and "@" not in parts.netloc
+        )
+    except ValueError:
+        return False

@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from halimede_fetch.errors import FetchError
 
@@ -94,4 +93,4 @@ def next_query(link: str) -> str | None:
     'cursor=Zg%3D%3D'
     """
     found = _NEXT.search(link)
-    return urlsplit(found[1]).query if found else None
+    return found[1].partition("?")[2] if found else None
