@@ -56,7 +56,7 @@ def test_all_files_of_a_model(hub: Hub, to: Path, capsys: pytest.CaptureFixture[
     assert digest == hashlib.sha256(lines.encode()).hexdigest()
     assert f"revision 'main' is commit {commit}" in capsys.readouterr().out
     assert get(hub, to, sha256=digest) == digest
-    with pytest.raises(FetchError, match=r"correct the field"):
+    with pytest.raises(FetchError, match="the digest of the files is"):
         get(hub, to, sha256="0" * 64)
 
 
