@@ -275,6 +275,14 @@ def test_files_that_the_hub_has_not_listed(hub: Hub, to: Path, name: str) -> Non
     assert list(to.parent.iterdir()) == []
 
 
+def test_a_hub_without_git(hub: Hub, to: Path) -> None:
+    """Given a mirror that states no names of Git, then only sizes are compared."""
+    hub.push(FILES)
+    hub.listed = lambda found: [{**one, "oid": "etag-1"} for one in found]
+    get(hub, to)
+    assert published(to) == version_1(FILES)
+
+
 HOSTILE = {
     "out of the folder": ("../a", "outside its folder"),
     "absolute": ("/a", "outside its folder"),

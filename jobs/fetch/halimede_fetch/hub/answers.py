@@ -8,7 +8,7 @@ from typing import Any
 
 from halimede_fetch.errors import FetchError
 
-COMMIT = re.compile(r"[0-9a-f]{40}")
+COMMIT = _SHA1 = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NEXT = re.compile(r"<([^<>]*)>\s*;[^,<>]*\brel=\"?next\b", re.IGNORECASE)
 
@@ -21,8 +21,8 @@ class HubFile:
     size: int
     sha256: str | None
     """Of a file in Git LFS; None: it is in Git itself."""
-    blob: str
-    """Git's name of the content: its SHA-1, or that of the file which stands for it in Git."""
+    blob: str | None
+    """Git's name of the content; None: it is in Git LFS, or on a hub without Git."""
 
 
 def invalid(host: str) -> FetchError:
@@ -72,14 +72,15 @@ def files(answer: Any, host: str) -> Iterator[HubFile]:
             case {
                 "type": "file",
                 "path": str(path),
-                "oid": str(blob),
                 "lfs": {"oid": str(sha256), "size": int(size)},
             } if _SHA256.fullmatch(sha256):
-                yield HubFile(path, size, sha256, blob)
-            case {"type": "file", "path": str(path), "oid": str(blob), "size": int(size)} if (
+                yield HubFile(path, size, sha256, None)
+            case {"type": "file", "path": str(path), "size": int(size)} if (
                 entry.get("lfs") is None
             ):
-                yield HubFile(path, size, None, blob)
+                blob = entry.get("oid")
+                is_of_git = isinstance(blob, str) and _SHA1.fullmatch(blob)
+                yield HubFile(path, size, None, blob if is_of_git else None)
             case _:
                 raise invalid(host)
 

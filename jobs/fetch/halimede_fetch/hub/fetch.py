@@ -156,8 +156,8 @@ class _Hub:
             differs = f"{received.size} bytes arrived, but the hub states {file.size}"
         elif file.sha256 is not None and received.sha256 != file.sha256:
             differs = f"its SHA-256 is {received.sha256}, but the hub states {file.sha256}"
-        elif file.sha256 is None and (blob := _blob(path, file.size)) != file.blob:
-            differs = f"its name in Git is {blob}, but the hub states {names.shown(file.blob)}"
+        elif file.blob is not None and (blob := _blob(path, file.size)) != file.blob:
+            differs = f"its name in Git is {blob}, but the hub states {file.blob}"
         if differs:
             raise FetchError(
                 f"the file {names.shown(file.path)} of {self.model.page} was changed or damaged on"
