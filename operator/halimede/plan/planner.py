@@ -29,6 +29,7 @@ from halimede.plan.observed import Observed
 from halimede.plan.plan import Plan
 from halimede.plan.records import (
     Records,
+    Target,
     choose_target,
     collision_events,
     read_records,
@@ -100,16 +101,7 @@ def decide(observed: Observed, renderer: Renderer, platform: Platform, now: floa
     key = render_key(md)
     records = read_records(renderer, key, observed)
     invalid = _invalid_message(renderer, key, platform, observed)
-    # An invalid spec leads nowhere, so what is known of the last valid one stays.
-    resolution = (
-        Resolution(md.status.model)
-        if invalid
-        else resolve_source(observed, records, platform, now)
-    )
-    target = None
-    if invalid is None and resolution.unresolved is None:
-        rendered = renderer.render_revision(key, platform, observed.inputs, resolution.files)
-        target = choose_target(rendered, platform, records)
+    resolution, target = _find_target(records, platform, invalid, now)
     situation = _Situation(observed, renderer, key, records, invalid, resolution, now)
     hash_ = target.hash if target else _last_target(md.status)
     if hash_ is None:
@@ -175,6 +167,25 @@ def _invalid_message(
     """Describe everything that is wrong with the spec: the field, the fault, and what to do."""
     violations = renderer.find_violations(key, platform, observed.inputs)
     return " ".join(f"{violation}." for violation in violations) or None
+
+
+def _find_target(
+    records: Records, platform: Platform, invalid: str | None, now: float
+) -> tuple[Resolution, Target | None]:
+    """Find the revision that the spec asks for; None: it is invalid, or its digest is not known.
+
+    An invalid spec leads nowhere, so what is known of the source of the last valid one stays.
+    """
+    observed = records.observed
+    if invalid is not None:
+        return Resolution(observed.deployment.status.model), None
+    resolution = resolve_source(observed, records, platform, now)
+    if resolution.unresolved is not None:
+        return resolution, None
+    rendered = records.renderer.render_revision(
+        records.key, platform, observed.inputs, resolution.files
+    )
+    return resolution, choose_target(rendered, platform, records)
 
 
 def _last_target(status: Status) -> RevisionHash | None:
