@@ -148,8 +148,8 @@ BY_ROUTE: Manifest = {
 
 BY_INGRESS: Manifest = {
     "model": {
-        "storageUri": "hf://org/repo@v1/onnx",
-        "supply": {"endpoint": "https://hub.example.com"},
+        "storageUri": "s3://models/digits",
+        "supply": {"endpoint": "https://s3.example.com", "region": "eu-central-1"},
         "configPbtxt": 'backend: "python"',
     },
     "replicas": 2,

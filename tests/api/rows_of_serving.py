@@ -19,9 +19,19 @@ def uri(text: str, good: Manifest = BY_SERVICE) -> Manifest:
     return changed(good, model__storageUri=text)
 
 
+def on_hub(**supply: str) -> Manifest:
+    """Return a spec of a model on a hub."""
+    return changed(uri("hf://org/repo"), model__supply=supply)
+
+
 def image(text: str) -> Manifest:
     """Return a spec with this image."""
     return changed(BY_SERVICE, runtime={"version": "26.09", "image": text})
+
+
+def in_store(**supply: str) -> Manifest:
+    """Return a spec of a model in an object store."""
+    return changed(uri("s3://models/digits"), model__secretName="keys", model__supply=supply)
 
 
 def annotated(*names: str) -> Manifest:
@@ -78,14 +88,14 @@ ROWS = {
     ),
     "another kind of storage": row(
         "spec.model.storageUri",
-        "must start with configMap://, pvc://, https:// or hf://",
+        "must start with configMap://, pvc://, https://, s3:// or hf://",
         uri("pvc://models"),
-        uri("s3://models/x"),
+        uri("gs://models/x"),
     ),
     "a ConfigMap with a path": row(
         "spec.model.storageUri",
-        "must have the form configMap://NAME, pvc://CLAIM/PATH, https://HOST/FILE or"
-        " hf://ORG/REPO[@REVISION][/PATH]",
+        "must have the form configMap://NAME, pvc://CLAIM/PATH, https://HOST/FILE, s3://BUCKET/KEY"
+        " or hf://ORG/REPO[@REVISION][/PATH]",
         uri("configMap://models"),
         uri("configMap://models/x"),
     ),
@@ -94,6 +104,66 @@ ROWS = {
         "put credentials into the Secret",
         uri("https://example.com:8443/m.onnx?v=3"),
         uri("https://me:secret@example.com/m.onnx"),
+    ),
+    "credentials in the address of a bucket": row(
+        "spec.model.storageUri",
+        "put credentials into the Secret",
+        uri("s3://models"),
+        uri("s3://key:secret@models/digits"),
+    ),
+    "an empty part of a key": row(
+        "spec.model.storageUri",
+        "the key in storageUri must have no empty part",
+        uri("s3://models/größe $(X) .a/.../b/"),
+        uri("s3://models//digits"),
+    ),
+    "a way out of the bucket": row(
+        "spec.model.storageUri",
+        "the key in storageUri must have no empty part",
+        uri("s3://models/..hidden"),
+        uri("s3://models/a/.."),
+    ),
+    "a backslash in a key": row(
+        "spec.model.storageUri",
+        "the key in storageUri must have no empty part",
+        uri("s3://models/a b"),
+        uri("s3://models/a\\b"),
+    ),
+    "a store of a model that is in none": row(
+        "spec.model.supply.endpoint",
+        "supply.endpoint requires an s3:// or hf:// storageUri",
+        in_store(endpoint="https://s3.example.com:9000"),
+        changed(BY_SERVICE, model__supply={"endpoint": "https://s3.example.com"}),
+    ),
+    "a region of a model that is in no store": row(
+        "spec.model.supply.region",
+        "supply.region requires an s3:// storageUri",
+        in_store(region="eu-central-1"),
+        changed(BY_SERVICE, model__supply={"region": "eu-central-1"}),
+    ),
+    "a store without encryption": row(
+        "spec.model.supply.endpoint",
+        "endpoint must have the form https://HOST[:PORT]",
+        in_store(endpoint="https://192.0.2.1:65535"),
+        in_store(endpoint="http://s3.example.com"),
+    ),
+    "a store with a path": row(
+        "spec.model.supply.endpoint",
+        "the bucket belongs into storageUri",
+        in_store(endpoint="https://s3.example.com"),
+        in_store(endpoint="https://s3.example.com/models"),
+    ),
+    "a port that is none": row(
+        "spec.model.supply.endpoint",
+        "endpoint must have the form https://HOST[:PORT]",
+        in_store(endpoint="https://s3.example.com:443"),
+        in_store(endpoint="https://s3.example.com:65536"),
+    ),
+    "a region that is none": row(
+        "spec.model.supply.region",
+        "should match",
+        in_store(region="garage"),
+        in_store(region="eu central"),
     ),
     "a way out of the volume": row(
         "spec.model.storageUri",
@@ -125,23 +195,27 @@ ROWS = {
         uri("hf://datasets-org/repo"),
         uri("hf://datasets/org/repo"),
     ),
-    "the address of a hub for a volume": row(
+    "the address of a hub with a query": row(
         "spec.model.supply.endpoint",
-        "supply.endpoint requires an hf:// storageUri: remove it",
-        changed(
-            uri("hf://org/repo"), model__supply={"endpoint": "https://hub.example.com:8443/hf"}
-        ),
-        changed(BY_SERVICE, model__supply={"endpoint": "https://hub.example.com"}),
+        "endpoint must have the form https://HOST[:PORT], on a hub also with a path",
+        on_hub(endpoint="https://hub.example.com:8443/api/hf"),
+        on_hub(endpoint="https://hub.example.com/hf?a=b"),
     ),
     "the address of a hub with credentials": row(
         "spec.model.supply.endpoint",
-        "should match",
-        changed(uri("hf://org/repo"), model__supply={"endpoint": "https://hub.example.com"}),
-        changed(uri("hf://org/repo"), model__supply={"endpoint": "https://me:x@hub.example.com"}),
+        "endpoint must have the form https://HOST[:PORT], on a hub also with a path",
+        on_hub(endpoint="https://hub.example.com/@hf"),
+        on_hub(endpoint="https://me:x@hub.example.com"),
+    ),
+    "a region of a hub": row(
+        "spec.model.supply.region",
+        "supply.region requires an s3:// storageUri",
+        on_hub(endpoint="https://hub.example.com"),
+        on_hub(region="eu-central-1"),
     ),
     "credentials for a model on a hub": row(
         "spec.model.secretName",
-        "secretName requires an https:// or hf:// storageUri",
+        "secretName requires an https://, s3:// or hf:// storageUri",
         changed(uri("hf://org/repo"), model__secretName="x"),
         changed(uri("configMap://digits"), model__secretName="x"),
     ),

@@ -2,10 +2,12 @@
 
 import argparse
 import contextlib
+import os
 import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from halimede_fetch import digest, folder, names
 from halimede_fetch.archive import unpack
@@ -18,6 +20,9 @@ from halimede_fetch.hub import address as hub
 from halimede_fetch.hub.fetch import Fetched, fetch_model
 from halimede_fetch.layout import arrange
 from halimede_fetch.limits import BLOCK, MAX_BYTES, TIMEOUT_SECONDS, Budget
+from halimede_fetch.object_access import PUBLIC, Access, access_of
+from halimede_fetch.object_address import is_object_address
+from halimede_fetch.object_store import fetch_objects
 from halimede_fetch.patience import PATIENCE, Patience
 from halimede_fetch.selection import EVERYTHING, Selection
 from halimede_fetch.tree import Tree
@@ -33,11 +38,16 @@ LONGEST_MESSAGE = 1000
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to *parser*."""
     add = parser.add_argument
-    add("--source", required=True, help="https:// or hf:// address, or mounted file or directory")
-    add("--endpoint", default="", metavar="URL", help="address of the hub of an hf:// source")
+    add(
+        "--source",
+        required=True,
+        help="https://, s3:// or hf:// address, or mounted file or directory",
+    )
     add("--to", required=True, type=Path, help="directory of the model in the model repository")
     add("--config", type=Path, help="config.pbtxt to add to the files")
     add("--credentials", type=Path, help="directory of a mounted Secret with credentials")
+    add("--endpoint", help="https:// address of the object store (default: AWS) or of the hub")
+    add("--region", help="region of the object store")
     add("--sha256", help="required digest of the files")
     add("--volume", type=Path, help="directory that links in a mounted source may lead to")
     add("--allow-native-code", action="store_true", help="accept shared libraries")
@@ -70,11 +80,11 @@ def main(arguments: argparse.Namespace) -> int:
         actual = fetch(
             arguments.source,
             arguments.to,
-            endpoint=arguments.endpoint,
+            endpoint=arguments.endpoint or "",
             report_commit=commits.append,
             config=arguments.config,
             sha256=arguments.sha256,
-            credentials=_credentials(arguments.credentials),
+            **_access(arguments),
             max_bytes=arguments.max_bytes,
             timeout_seconds=arguments.timeout_seconds,
             volume=arguments.volume,
@@ -111,6 +121,7 @@ def fetch(
     config: Path | None = None,
     sha256: str | None = None,
     credentials: Credentials = NO_CREDENTIALS,
+    access: Access = PUBLIC,
     max_bytes: int = MAX_BYTES,
     timeout_seconds: float = TIMEOUT_SECONDS,
     patience: Patience = PATIENCE,
@@ -126,13 +137,14 @@ def fetch(
     folder it is that of the selected files, see `digest.of_folder`.
 
     Args:
-        source: An `https://` or `hf://` address, or the path of a mounted file or folder.
+        source: An `https://`, `s3://` or `hf://` address, or the path of a mounted file or folder.
         to: Where to publish.
         endpoint: The address of the hub of an `hf://` source.
         report_commit: Called with the commit of an `hf://` source when its files are verified.
         config: A `config.pbtxt` that replaces the source's own.
         sha256: The expected digest; None: any.
         credentials: For an `https://` or `hf://` source.
+        access: For an `s3://` source.
         max_bytes: Limits the size of a download and what is unpacked from it, together.
         timeout_seconds: Limits the whole fetch.
         patience: Limits how much of that time a server may waste.
@@ -150,7 +162,9 @@ def fetch(
     shutil.rmtree(stage, ignore_errors=True)
     try:
         _prepare(stage, config, budget)
-        if source.startswith(hub.SCHEME):
+        if is_object_address(source):
+            actual = _fetch_objects(source, stage / "archive", access, tree, patience, sha256)
+        elif source.startswith(hub.SCHEME):
             model = hub.parse(source, endpoint)
             found = fetch_model(model, tree, stage / "archive", credentials, patience)
             actual = _add_fetched(found, tree, sha256)
@@ -171,8 +185,19 @@ def fetch(
     return actual
 
 
-def _credentials(folder: Path | None) -> Credentials:
-    return NO_CREDENTIALS if folder is None else Credentials.from_folder(folder)
+def _access(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the arguments of `fetch` that say how the source is reached."""
+    folder: Path | None = arguments.credentials
+    if not is_object_address(arguments.source):
+        return {} if folder is None else {"credentials": Credentials.from_folder(folder)}
+    return {
+        "access": access_of(
+            endpoint=arguments.endpoint,
+            region=arguments.region,
+            secret=folder,
+            environment=os.environ,
+        )
+    }
 
 
 def _prepare(stage: Path, config: Path | None, budget: Budget) -> None:
@@ -191,6 +216,20 @@ def _add_fetched(found: Fetched, tree: Tree, sha256: str | None) -> str:
     else:
         _add_file(found.file, found.digest, tree, sha256)
     return found.digest
+
+
+def _fetch_objects(
+    source: str, stage: Path, access: Access, tree: Tree, patience: Patience, sha256: str | None
+) -> str:
+    """Fetch one object or a folder of objects to *tree*; return the digest."""
+    fetched = fetch_objects(source, stage, access, tree, patience)
+    if fetched is None:
+        actual = digest.of_folder(tree.root)
+        _verify(actual, sha256)
+        return actual
+    file, actual = fetched
+    _add_file(file, actual, tree, sha256)
+    return actual
 
 
 def _copy(source: Path, volume: Path | None, stage: Path, tree: Tree, sha256: str | None) -> str:

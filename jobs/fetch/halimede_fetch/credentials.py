@@ -1,6 +1,6 @@
 """The credentials with which a source is fetched, from the files of a mounted Secret."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
@@ -9,10 +9,9 @@ from halimede_fetch.errors import FetchError, MissingSecretError
 
 KEYS = ("token", "username", "password", "HF_TOKEN", "ca.crt")
 """The keys of the Secret that are read, in upper or lower case."""
-_LOWER = frozenset(key.lower() for key in KEYS)
 _KUBELETS = ".."
 """Prefix of what the kubelet adds to a volume. No key of a Secret has it."""
-_WHERE = "the Secret named by spec.model.secretName"
+WHERE = "the Secret named by spec.model.secretName"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +40,18 @@ class Credentials:
             MissingSecretError: There are no keys at all.
             FetchError: The credentials cannot be read or sent, or contradict each other.
         """
-        files = _find_files(folder)
-        texts = {key: _read(key, files.get(key.lower())) for key in KEYS}
+        texts = read_keys(folder, KEYS)
         token, username, password, hf_token = (
             _line(key, texts[key]) for key in ("token", "username", "password", "HF_TOKEN")
         )
         if token and (username or password):
             raise FetchError(
-                f"{_WHERE} contains both a token and a username or password: remove one of them"
+                f"{WHERE} contains both a token and a username or password: remove one of them"
             )
         if bool(username) != bool(password):
             given, missing = ("username", "password") if username else ("password", "username")
             raise FetchError(
-                f"{_WHERE} contains {given} but no {missing}: add it, or remove {given}"
+                f"{WHERE} contains {given} but no {missing}: add it, or remove {given}"
             )
         return cls(token, username, password, hf_token, texts["ca.crt"] or None)
 
@@ -71,19 +69,32 @@ NO_CREDENTIALS = Credentials()
 """No credentials at all."""
 
 
-def _find_files(folder: Path) -> dict[str, Path]:
-    """Return the files of a mounted Secret, by the key in lower case."""
+def read_keys(folder: Path, keys: Collection[str]) -> dict[str, str]:
+    """Return the text of each of the *keys* of a mounted Secret; empty: it is not in the Secret.
+
+    Args:
+        folder: Where the Secret is mounted.
+        keys: The keys to read. In the Secret they may be in upper or lower case.
+
+    Raises:
+        MissingSecretError: There are no keys at all.
+        FetchError: A key cannot be read, is no text, or is there twice.
+    """
+    files = _find_files(folder, {key.lower() for key in keys})
+    return {key: _read(key, files.get(key.lower())) for key in keys}
+
+
+def _find_files(folder: Path, keys: Collection[str]) -> dict[str, Path]:
+    """Return the files of a mounted Secret, by the key in lower case; none of *keys* is twice."""
     names = tuple(_names(folder))
     if not names:
-        raise MissingSecretError(
-            f"{_WHERE} does not exist or is empty: create it, or add its keys"
-        )
+        raise MissingSecretError(f"{WHERE} does not exist or is empty: create it, or add its keys")
     files: dict[str, Path] = {}
     for name in sorted(names):
         key = name.lower()
-        if key in _LOWER and key in files:
+        if key in keys and key in files:
             raise FetchError(
-                f"{_WHERE} contains both {files[key].name} and {name}: remove one of them"
+                f"{WHERE} contains both {files[key].name} and {name}: remove one of them"
             )
         files[key] = folder / name
     return files
@@ -97,13 +108,13 @@ def _names(folder: Path) -> Iterator[str]:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise FetchError(_unreadable(_WHERE, error)) from None
+        raise FetchError(_unreadable(WHERE, error)) from None
 
 
 def _read(key: str, file: Path | None) -> str:
     if file is None:
         return ""
-    what = f"the key {key} of {_WHERE}"
+    what = f"the key {key} of {WHERE}"
     try:
         return file.read_bytes().decode("utf-8")
     except OSError as error:
@@ -126,15 +137,15 @@ def _unreadable(what: str, error: OSError) -> str:
 def _line(name: str, value: str) -> str | None:
     text = value.rstrip("\r\n")
     if not text.isprintable():
-        raise FetchError(f"the key {name} of {_WHERE} must be one line of text: correct it")
+        raise FetchError(f"the key {name} of {WHERE} must be one line of text: correct it")
     if name in {"token", "HF_TOKEN"} and not text.isascii():
         raise FetchError(
-            f"the key {name} of {_WHERE} must be ASCII, because it is sent in an HTTP header:"
+            f"the key {name} of {WHERE} must be ASCII, because it is sent in an HTTP header:"
             " correct it"
         )
     if name == "username" and ":" in text:
         raise FetchError(
-            f"the key {name} of {_WHERE} contains a colon, which ends the name in an HTTP header:"
+            f"the key {name} of {WHERE} contains a colon, which ends the name in an HTTP header:"
             " correct it"
         )
     return text or None

@@ -1,12 +1,10 @@
 """Download one file over HTTPS; failures that may pass are waited for."""
 
-import hashlib
-import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import TypeVar
 
 from halimede_fetch import request
 from halimede_fetch.address import file_name, redact
@@ -16,7 +14,7 @@ from halimede_fetch.limits import Budget
 from halimede_fetch.names import check_file
 from halimede_fetch.patience import Patience, Waiting
 from halimede_fetch.request import ANY_KIND, Body, Kind
-from halimede_fetch.response import Part, Version
+from halimede_fetch.target import Target, pause_after
 from halimede_fetch.timed_socket import Pace
 
 Result = TypeVar("Result")
@@ -89,7 +87,7 @@ class Client:
             FetchError: The server could not be reached, was not trusted, or returned an error.
         """
         with path.open("xb") as file:
-            target = _Target(file, self.budget)
+            target = Target(file, self.budget)
             self.retry(
                 lambda pace: self._attempt(url, target, pace, verified=verified),
                 lambda: target.size,
@@ -107,57 +105,25 @@ class Client:
             try:
                 return attempt(Pace(self.budget, self.patience))
             except TransientFetchError as error:
-                size = kept()
-                pause = waiting.next_pause(size, error.retry_after)
-                if pause <= 0 or pause >= self.budget.seconds_left():
-                    raise
-                start = f", from byte {size} on" if size else ""
-                sys.stderr.write(f"{error}; next attempt in {pause:.0f} s{start}\n")
+                pause = pause_after(error, waiting, self.budget, kept())
                 time.sleep(pause)  # noqa: TID251  (no condition: the server needs the time)
 
-    def _attempt(self, url: str, target: "_Target", pace: Pace, *, verified: bool) -> None:
+    def _attempt(self, url: str, target: Target, pace: Pace, *, verified: bool) -> None:
         try:
             with request.send(
                 url, self.credentials, pace, target.part(), verified=verified, kind=self.kind
             ) as body:
-                target.write(body)
+                _write(target, body)
         except TransientFetchError:
             if target.version is None:
                 target.empty()
             raise
 
 
-@dataclass(slots=True)
-class _Target:
-    """The file that is written, and of which version its bytes are."""
-
-    file: IO[bytes]
-    budget: Budget
-    digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
-    """Computed here because it takes long to read a file again that does not fit into memory."""
-    size: int = 0
-    version: Version | None = None
-
-    def part(self) -> Part | None:
-        """Return the beginning of the file, if its rest can be requested."""
-        return Part(self.version, self.size) if self.version and self.size else None
-
-    def write(self, body: Body) -> None:
-        """Append the rest of the file, or replace what was written by the whole file."""
-        if body.span.start == 0:
-            self.empty()
-        self.version = body.version
-        for chunk in body.chunks():
-            self.budget.spend(len(chunk))
-            self.file.write(chunk)
-            self.digest.update(chunk)
-            self.size += len(chunk)
-
-    def empty(self) -> None:
-        """Delete what was written."""
-        if self.size:  # because ext4 flushes a truncated file to the disk when it is closed
-            self.file.seek(0)
-            self.file.truncate()
-        self.digest = hashlib.sha256()
-        self.budget.refund(self.size)
-        self.size, self.version = 0, None
+def _write(target: Target, body: Body) -> None:
+    """Append the rest of the file, or replace what was written by the whole file."""
+    if body.span.start == 0:
+        target.empty()
+    target.version = body.version
+    for chunk in body.chunks():
+        target.append(chunk)

@@ -27,7 +27,7 @@ from halimede_fetch.limits import CHUNK
 from halimede_fetch.response import Part, Span, Version
 from halimede_fetch.timed_socket import Pace, timed_context
 
-_BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
+BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 """HTTP statuses after which the same request may succeed."""
 _AUTHORIZATION = "Authorization"
 _REDIRECTS = range(300, 400)
@@ -266,7 +266,7 @@ def _described(url: str, pace: Pace, kind: Kind) -> Iterator[None]:
         headers = {name.lower(): value for name, value in error.headers.items()}
         explained = kind.explain(error.code, headers) if own else None
         message = explained or f"{redact(url)}: {_describe_status(error.code)}"
-        if error.code in _BUSY:
+        if error.code in BUSY:
             raise TransientFetchError(message, _retry_after(error)) from None
         raise FetchError(message) from None
     except OSError as error:
@@ -315,7 +315,7 @@ def _describe_status(code: int) -> str:
         return f"{answer}; check the credentials in the Secret named by spec.model.secretName"
     if code in _REDIRECTS:
         answer = f"{answer}, which leads in a circle or nowhere"
-    return answer if code in _BUSY else f"{answer}; check spec.model.storageUri"
+    return answer if code in BUSY else f"{answer}; check spec.model.storageUri"
 
 
 def _retry_after(error: urllib.error.HTTPError) -> float | None:

@@ -24,7 +24,12 @@ class Scheme(StrEnum):
     CONFIG_MAP = "configMap"
     PVC = "pvc"
     HTTPS = "https"
+    S3 = "s3"
     HUB = "hf"
+
+
+FETCHED = frozenset({Scheme.HTTPS, Scheme.S3, Scheme.HUB})
+"""The schemes whose files come from a server, for which there may be credentials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,7 @@ class Source:
 
     scheme: Scheme
     location: str
-    """The ConfigMap's name, the claim's name, or the whole `https://` or `hf://` URI."""
+    """The ConfigMap's name, the claim's name, or the whole URI of files on a server."""
     path: str
     """Folder or file inside the claim; empty for the other schemes."""
 
@@ -52,7 +57,7 @@ def parse_source(uri: str) -> Source:
         schemes = ", ".join(f"{scheme}://" for scheme in Scheme)
         raise ValueError(f"{uri!r} has none of the schemes {schemes}")
     scheme = Scheme(name)
-    if scheme in {Scheme.HTTPS, Scheme.HUB}:
+    if scheme in FETCHED:
         return Source(scheme, uri, "")
     place, _, path = rest.partition("/")
     return Source(scheme, place, path.strip("/"))

@@ -1,4 +1,4 @@
-"""`spec.model.supply`: which files of a source become the model, and from which server."""
+"""`spec.model.supply`: how a source is reached, and which of its files become the model."""
 
 from typing import Annotated
 
@@ -9,6 +9,8 @@ from halimede.api.formats import PICKLE, PICKLE_FORMATS
 from halimede.api.rules import LIST_SET, rule, rules
 
 _MAX_ITEMS = 64
+_HOST = "[A-Za-z0-9]([-.A-Za-z0-9]*[A-Za-z0-9])?"
+_PORT = "(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5]?[0-9]{1,4})"
 
 
 def _compared_with_paths(field: str) -> dict[str, str]:
@@ -29,12 +31,19 @@ _Patterns = tuple[
 
 
 class Supply(ApiModel):
-    """Which files of the source become the model, and from which server."""
+    """How the source is reached, and which of its files become the model."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
             _compared_with_paths("include"),
             _compared_with_paths("exclude"),
+            rule(
+                "!has(self.endpoint)"
+                f" || self.endpoint.matches('^https://{_HOST}(:{_PORT})?(/[^?#[:space:]]*)?$')",
+                "endpoint must have the form https://HOST[:PORT], on a hub also with a path:"
+                " models are fetched by HTTPS only",
+                ".endpoint",
+            ),
             rule(
                 "!has(self.allowedFormats)"
                 f" || self.allowedFormats.exists(format, format.lowerAscii() == '{PICKLE}')"
@@ -48,6 +57,14 @@ class Supply(ApiModel):
         )
     )
 
+    endpoint: Annotated[str | None, Field(min_length=1, max_length=512)] = None
+    """Address of the object store of an `s3://` source, `https://HOST[:PORT]`, or of the hub of an
+    `hf://` source, `https://HOST[:PORT][/PATH]`; absent: AWS, or `https://huggingface.co`."""
+    region: Annotated[
+        str | None, Field(max_length=63, pattern=r"^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?$")
+    ] = None
+    """Region of the bucket of an `s3://` source; absent: that of the ServiceAccount's role, or
+    `us-east-1`, which stores without regions expect."""
     include: Annotated[
         _Patterns | None, Field(min_length=1, max_length=_MAX_ITEMS, json_schema_extra=LIST_SET)
     ] = None
@@ -79,9 +96,3 @@ class Supply(ApiModel):
     `onnx`, in upper or lower case, or whole names of files without a suffix. Absent: all except
     those that pickle loads, which execute code: `pkl`, `pickle`, `joblib`, `dill`, `pth`, `ckpt`.
     The word `pickle` stands for all of these. Only names are checked."""
-    endpoint: Annotated[
-        str | None,
-        Field(min_length=1, max_length=2048, pattern=r"^https://[^/?#@\s]+(/[^?#\s]*)?$"),
-    ] = None
-    """The address `https://HOST[:PORT][/PATH]` of the hub of an `hf://` source; absent:
-    `https://huggingface.co`."""

@@ -21,6 +21,8 @@ KILL_MARGIN_SECONDS = 10
 """Between the end of Triton's own exit timeout and the kubelet's kill."""
 CREDENTIALS_FOLDER = "/var/run/secrets/halimede.dev/model"
 """Where the fetcher finds the keys of `model.secretName` as files."""
+CREDENTIALS, ENDPOINT = "--credentials", "--endpoint="
+"""Arguments of the fetcher."""
 HUB = "https://huggingface.co"
 """The hub of `hf://` sources without `supply.endpoint`."""
 COPIED = "source."
@@ -158,6 +160,7 @@ def _fetch_args(
         Scheme.CONFIG_MAP: "/source",
         Scheme.PVC: f"/source/{source.path}".rstrip("/"),
         Scheme.HTTPS: source.location,
+        Scheme.S3: source.location,
         Scheme.HUB: at_commit(source.location, commit) if commit else source.location,
     }[source.scheme]
     args = ["fetch", "--source", _literally(where), "--to", f"/models/{model}"]
@@ -166,27 +169,30 @@ def _fetch_args(
     args += ["--timeout-seconds", str(spec.model.fetch_timeout_seconds)]
     if source.scheme is Scheme.PVC:
         args += ["--volume", "/source"]
-    if source.scheme is Scheme.HUB:
-        endpoint = spec.model.supply.endpoint if spec.model.supply else None
-        # Stated even if it is the default, because the NetworkPolicy opens the ports of addresses.
-        args += ["--endpoint", _literally(endpoint or HUB)]
     if spec.model.secret_name is not None:
-        args += ["--credentials", CREDENTIALS_FOLDER]
+        args += [CREDENTIALS, CREDENTIALS_FOLDER]
     if spec.model.allow_native_code:
         args += ["--allow-native-code"]
-    args += _supply_args(spec.model.supply)
+    hub = HUB if source.scheme is Scheme.HUB else None
+    args += _supply_args(spec.model.supply or Supply(), hub)
     expected = spec.model.sha256 or (found.digest if found else None)
     return args if expected is None else [*args, "--sha256", expected]
 
 
-def _supply_args(supply: Supply | None) -> list[str]:
-    """Return the arguments for the choice of files.
+def _supply_args(supply: Supply, hub: str | None) -> list[str]:
+    """Return the arguments for the server and the choice of files.
 
     Each is one word, because a value may begin with `-`.
+
+    Args:
+        supply: The field, or an empty one.
+        hub: The endpoint if *supply* has none. It is stated because the NetworkPolicy opens the
+            ports of endpoints.
     """
-    if supply is None:
-        return []
+    endpoint = supply.endpoint or hub
     lists = {
+        ENDPOINT.removesuffix("="): (endpoint,) if endpoint else None,
+        "--region": (supply.region,) if supply.region else None,
         "--include": supply.include,
         "--exclude": supply.exclude,
         "--allow-format": supply.allowed_formats,

@@ -50,13 +50,12 @@ METADATA = [
 def policy(
     settings: NetworkSettings = OPEN,
     source: str | None = None,
-    supply: Manifest | None = None,
+    more: Manifest | None = None,
     **spec: Any,
 ) -> Manifest:
     """Return the NetworkPolicy of a model."""
-    rest = {"supply": supply or {}, "config": {"backend": "python"}}
-    model = {"storageUri": source, **rest} if source else None
-    md = digits(model=model, **spec)
+    model = {"storageUri": source, "config": {"backend": "python"}} if source else None
+    md = digits(model=model and model | (more or {}), **spec)
     platform = Platform("registry.example/halimede-fetch:1", network=settings)
     (rendered,) = render_network(md, render_revision(md, platform, INPUTS), settings)
     return rendered
@@ -135,7 +134,7 @@ def test_a_model_from_a_server_reaches_its_port(source: str, port: int) -> None:
 def test_a_model_from_a_mirror_reaches_its_port() -> None:
     """The port is that of the endpoint, not that of the public hub."""
     supply = {"endpoint": "https://hub.example.com:8443/hf"}
-    only_that_port_is_open(policy(source="hf://org/repo", supply=supply), 8443)
+    only_that_port_is_open(policy(source="hf://org/repo", more={"supply": supply}), 8443)
 
 
 def only_that_port_is_open(rendered: Manifest, port: int) -> None:
@@ -143,6 +142,23 @@ def only_that_port_is_open(rendered: Manifest, port: int) -> None:
     for server in (OUTSIDE, STRANGER, Endpoint("2001:db8::1")):
         open_ports = [one for one in (80, 443, 6443, 8443) if reaches(rendered, server, one)]
         assert open_ports == [port]
+
+
+@pytest.mark.parametrize(
+    ("more", "ports"),
+    [
+        ({}, [443]),
+        ({"secretName": "keys"}, [443]),
+        ({"supply": {"endpoint": "https://store:9000"}}, [443, 9000]),
+        ({"supply": {"endpoint": "https://store:9000"}, "secretName": "keys"}, [9000]),
+        ({"supply": {"endpoint": "https://store.example.com"}, "secretName": "keys"}, [443]),
+    ],
+)
+def test_a_model_in_an_object_store_reaches_its_port(more: Manifest, ports: list[int]) -> None:
+    """Without a Secret, credentials come from a service of the cloud, at port 443."""
+    rendered = policy(source="s3://models/digits", more=more)
+    for server in (OUTSIDE, STRANGER, Endpoint("2001:db8::1")):
+        assert [one for one in (80, 443, 6443, 9000) if reaches(rendered, server, one)] == ports
 
 
 @pytest.mark.parametrize("address", METADATA)

@@ -1,4 +1,4 @@
-"""The Job that determines the digest of a model, whatever podTemplate changes."""
+"""The Job that determines the digest of a model, and which fields it is determined for."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 
 from halimede.api.base import Manifest
 from halimede.render.platform import Platform
-from halimede.render.resolver import render_resolver
+from halimede.render.resolver import render_resolver, source_digest
 from tests.unit.render.resources import digits
 
 PLATFORM = Platform(fetch_image="registry.example/halimede-fetch:0.1.0")
@@ -48,3 +48,26 @@ def test_job_takes_no_devices_of_triton() -> None:
         resources={"limits": {"memory": "200Gi"}},
     )
     assert not spec.keys() & {"resourceClaims", "resources"}
+
+
+def digest_of(uri: str, **supply: Any) -> str:
+    """Return the digest of a source."""
+    model = {"storageUri": uri, "supply": supply, "config": {"backend": "python"}}
+    return source_digest(digits(model=model))
+
+
+@pytest.mark.parametrize(
+    ("supply", "is_same"),
+    [
+        ({}, True),
+        ({"allowedFormats": ["py"]}, True),
+        ({"region": "eu-central-1"}, True),
+        ({"endpoint": "https://other.example.com"}, False),
+        ({"include": ["*.py"]}, False),
+        ({"exclude": ["*.py"]}, False),
+    ],
+)
+def test_another_store_or_choice_has_other_files(supply: dict[str, Any], is_same: bool) -> None:  # noqa: FBT001
+    """Given the same address in another store, then its digest is determined again."""
+    uri = "s3://models/digits"
+    assert (digest_of(uri) == digest_of(uri, **supply)) == is_same

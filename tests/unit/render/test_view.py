@@ -35,11 +35,11 @@ def pod(**model: Any) -> dict[str, Any]:
         ({"storageUri": "pvc://models/digits"}, [*LIMITS, "--volume", "/source"]),
         (
             {"storageUri": "hf://org/repo"},
-            [*LIMITS, "--endpoint", "https://huggingface.co"],
+            [*LIMITS, "--endpoint=https://huggingface.co"],
         ),
         (
             {"storageUri": "hf://org/repo", "supply": {"endpoint": "https://hub.example.com/$$"}},
-            [*LIMITS, "--endpoint", "https://hub.example.com/$$$$"],
+            [*LIMITS, "--endpoint=https://hub.example.com/$$$$"],
         ),
         ({"sha256": "ab" * 32}, [*LIMITS, "--sha256", "ab" * 32]),
         ({"supply": {}}, LIMITS),
