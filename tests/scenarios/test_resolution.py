@@ -10,6 +10,7 @@ from halimede.api.base import Manifest
 from halimede.api.exit_codes import NO_SECRET, TRY_AGAIN
 from halimede.api.status import Outcome, State
 from halimede.plan import source_resolution
+from halimede.plan.foreign import NAME_TAKEN_REQUEUE_SECONDS
 from halimede.plan.planner import decide
 from halimede.plan.status_limits import MAX_MESSAGE_LENGTH
 from harness.fake_behaviour import Behaviour, failing_fetcher
@@ -422,3 +423,21 @@ def test_last_words_of_a_pod_that_has_ended(
     failure = plan.status.model.failure or ""
     assert expected in failure
     assert len(failure) <= MAX_MESSAGE_LENGTH
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_name_of_the_job_is_used_soon_after_it_is_free(
+    cluster: FakeCluster, *, first: bool
+) -> None:
+    """Given a foreign Job with the name, which is not watched, the next look is within 15 s."""
+    if first:
+        cluster = FakeCluster(spec=unresolved_spec(), behaviours={FIRST: NEVER})
+    else:
+        cluster.model(2, NEVER)
+    cluster.settle()
+    (name,) = jobs(cluster)
+    del cluster.objects["Job", name]
+    cluster.occupy("Job", name)
+    cluster.run(60)
+    assert cluster.condition("Ready") == ("False", "NameTaken")
+    assert cluster.reconcile().requeue_after == NAME_TAKEN_REQUEUE_SECONDS

@@ -147,18 +147,23 @@ def decide(observed: Observed, renderer: Renderer, platform: Platform, now: floa
 
 def _with_route_changes(plan: Plan, changes: RouteChanges, taken: frozenset[ChildKey]) -> Plan:
     """Add the changes of the user's routes, and the names that others have taken."""
-    waits = (
-        plan.requeue_after,
-        changes.requeue_after,
-        NAME_TAKEN_REQUEUE_SECONDS if taken else None,
-    )
+    plan = _with_taken_names(plan, taken)
     return replace(
         plan,
         patches=changes.patches,
         finalizer=changes.finalizer,
-        requeue_after=min((wait for wait in waits if wait is not None), default=None),
-        taken=taken,
+        requeue_after=_earliest(plan.requeue_after, changes.requeue_after),
     )
+
+
+def _with_taken_names(plan: Plan, taken: frozenset[ChildKey]) -> Plan:
+    """Add the names that others have taken; no event tells when they are free."""
+    wait = NAME_TAKEN_REQUEUE_SECONDS if taken else None
+    return replace(plan, requeue_after=_earliest(plan.requeue_after, wait), taken=taken)
+
+
+def _earliest(*waits: float | None) -> float | None:
+    return min((wait for wait in waits if wait is not None), default=None)
 
 
 def _invalid_message(
@@ -309,7 +314,7 @@ def _nothing_to_serve(situation: _Situation) -> Plan:
     running = running_resolvers(observed)
     diff = diff_children(renderer, observed.children, children, none, none, running, foreign)
     plan = _plan(situation, status, decision, diff, ctx)
-    return replace(plan, taken=frozenset(map(child_key, taken)))
+    return _with_taken_names(plan, frozenset(map(child_key, taken)))
 
 
 def _plan(
@@ -347,13 +352,12 @@ def _requeue_after(
     md = observed.deployment
     if _position(md.status) != _position(status) or _next_poll_is_due(observed, status, ctx):
         return 0.0
-    waits = [
+    return _earliest(
         *_deadlines(status, ctx),
         None if deadline is None else deadline - ctx.now,
         requeue_after(status, ctx.settings, ctx.now),
         AFTER_WRITES_SECONDS if _follows_writes(observed, status, diff) else None,
-    ]
-    return min((wait for wait in waits if wait is not None), default=None)
+    )
 
 
 def _next_poll_is_due(observed: Observed, status: Status, ctx: RolloutContext) -> bool:
