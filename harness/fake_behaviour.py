@@ -24,6 +24,8 @@ class Behaviour:
     """How long a Job takes to determine the digest of the content."""
     resolver: Manifest | None = None
     """The status of the Job's container; None: it succeeds."""
+    has_job_pod: bool = True
+    """Whether the Job has a pod."""
     container: Manifest | None = None
     """The container's status while it is not ready; None: it runs."""
     condition: Manifest | None = None

@@ -437,7 +437,8 @@ class FakeCluster:
                 behaviour = self.behaviours.get(uri, Behaviour())
                 started = datetime.fromisoformat(job["metadata"]["creationTimestamp"]).timestamp()
                 done = self.now >= started + behaviour.resolve_seconds
-                found.append(resolver_pod(job, uri, behaviour, done=done))
+                if behaviour.has_job_pod:
+                    found.append(resolver_pod(job, uri, behaviour, done=done))
         return tuple(found)
 
     def _slices(self) -> tuple[Manifest, ...]:

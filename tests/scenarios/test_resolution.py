@@ -441,3 +441,33 @@ def test_name_of_the_job_is_used_soon_after_it_is_free(
     cluster.run(60)
     assert cluster.condition("Ready") == ("False", "NameTaken")
     assert cluster.reconcile().requeue_after == NAME_TAKEN_REQUEUE_SECONDS
+
+
+def with_condition(cluster: FakeCluster, type_: str, **more: str) -> FakeCluster:
+    """Set a condition of the Job, and delete its pods."""
+    (name,) = jobs(cluster)
+    status = {"conditions": [{"type": type_, "status": "True", **more}]}
+    cluster.objects["Job", name]["status"] = status
+    cluster.behaviours["https://models.example/digits/2"].has_job_pod = False
+    return cluster
+
+
+def test_job_that_fails_as_a_whole(cluster: FakeCluster) -> None:
+    """Given a Job that another policy of the cluster ends, the status says so at once."""
+    cluster.model(2, replace(NEVER)).run(60)
+    more = {"reason": "DeadlineExceeded", "message": "Job was active longer than its deadline"}
+    with_condition(cluster, "Failed", **more).run(10)
+    assert cluster.condition("Ready") == ("False", "ModelUnresolved")
+    assert "(DeadlineExceeded). Job was active longer" in cluster.message("Ready")
+    assert jobs(cluster) == []
+
+
+def test_complete_job_without_a_pod(cluster: FakeCluster) -> None:
+    """Given a Job whose pod is gone before it was observed, its deletion repeats it."""
+    cluster.model(2, replace(NEVER)).run(60)
+    with_condition(cluster, "Complete").run(10)
+    assert "its pod is gone: delete the Job" in cluster.message("Ready")
+    (name,) = jobs(cluster)
+    del cluster.objects["Job", name]
+    cluster.behaviours["https://models.example/digits/2"] = Behaviour()
+    cluster.until(cluster.ready)

@@ -15,7 +15,13 @@ from halimede.api.source import ModelFiles, needs_resolving
 from halimede.api.status import ModelStatus, Status
 from halimede.plan.cluster_state import with_remedy
 from halimede.plan.observed import Observed
-from halimede.plan.pod_problems import diagnose_fetcher, has_ended, last_exit, most_severe
+from halimede.plan.pod_problems import (
+    condition,
+    diagnose_fetcher,
+    has_ended,
+    last_exit,
+    most_severe,
+)
 from halimede.plan.records import Records, choose_target
 from halimede.render.names import RESOLVER_LABEL
 from halimede.render.platform import Platform
@@ -126,8 +132,25 @@ class _Job:
         )
 
     @property
+    def failure(self) -> str | None:
+        """Why it failed as a whole, which we do not ask for; None: it did not."""
+        conditions = ((self.live or {}).get("status") or {}).get("conditions") or ()
+        for one in conditions:
+            if (one["type"], one["status"]) == ("Failed", "True"):
+                why = f"Job {self.name} has failed ({one.get('reason') or 'unknown reason'})"
+                return join_sentences(why, one.get("message") or "")
+        return None
+
+    @property
     def progress(self) -> str:
         """What is known of it while its pods show no problem."""
+        if (
+            not self.pods
+            and condition((self.live or {}).get("status") or {}, "Complete") == "True"
+        ):
+            return (
+                f"Job {self.name} is complete, but its pod is gone: delete the Job to repeat it."
+            )
         if not self.pods:
             return f"Job {self.name} has no pod yet. {self._show_events(self.name)}"
         pod = self.pods[-1]
@@ -174,6 +197,8 @@ def _read_job(
             fetched.restarts >= FAIL_FAST_RESTARTS and not fetched.awaited
         ):
             return _fail(known, objects, fetched.cause)
+    if job.failure is not None:
+        return _fail(known, objects, job.failure)
     problem = most_severe(found for pod in job.pods if (found := diagnose_fetcher(pod)))
     text = with_remedy(md, problem) if problem else job.progress
     deadline = job.deadline
