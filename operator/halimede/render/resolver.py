@@ -25,6 +25,7 @@ _OF_SERVER = frozenset(
         "initContainers",
         "resourceClaims",
         "resources",
+        "terminationGracePeriodSeconds",
         "topologySpreadConstraints",
         "volumes",
     }
