@@ -66,10 +66,15 @@ def failing_fetcher(
     }
 
 
+def digest_of(content: str) -> str:
+    """Return the digest of what is at an address."""
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
 def resolver_pod(job: Manifest, uri: str, behaviour: Behaviour, *, done: bool) -> Manifest:
     """Return the pod of a Job that determines the digest of what is at an address."""
     metadata = job["metadata"]
-    digest = hashlib.sha256((behaviour.content or uri).encode()).hexdigest()
+    digest = digest_of(behaviour.content or uri)
     message = f"sha256:{digest}" + (f" commit:{behaviour.commit}" if behaviour.commit else "")
     ended = {"terminated": {"exitCode": 0, "message": message}}
     state = ended if done else {"running": {}}

@@ -28,6 +28,7 @@ from harness.fake_behaviour import (
     Behaviour,
     accepted,
     copies,
+    digest_of,
     endpoint_slice,
     pod_manifest,
     resolver_pod,
@@ -409,10 +410,18 @@ class FakeCluster:
             del self.pods[pod]
 
     def _behaviour(self, revision: str) -> Behaviour:
-        """Return how a revision behaves, by the source in its fetcher's arguments."""
+        """Return how a revision behaves, by the source in its fetcher's arguments.
+
+        A behaviour of other content than that of the revision is not its own.
+        """
         deployment = self.objects.get(("Deployment", f"{self.name}-{revision}"))
         text = str(deployment)
-        behaviours = [self.behaviours[uri] for uri in self.behaviours if f"'{uri}'" in text]
+        behaviours = [
+            behaviour
+            for uri, behaviour in self.behaviours.items()
+            if f"'{uri}'" in text
+            and (not behaviour.content or digest_of(behaviour.content) in text)
+        ]
         return behaviours[0] if behaviours else Behaviour()
 
     def _is_ready(self, name: str) -> bool:

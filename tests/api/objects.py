@@ -149,7 +149,12 @@ BY_ROUTE: Manifest = {
 BY_INGRESS: Manifest = {
     "model": {
         "storageUri": "s3://models/digits",
-        "supply": {"endpoint": "https://s3.example.com", "region": "eu-central-1"},
+        "supply": {
+            "endpoint": "https://s3.example.com",
+            "region": "eu-central-1",
+            "resolve": "OnChange",
+            "resolveIntervalSeconds": 600,
+        },
         "configPbtxt": 'backend: "python"',
     },
     "replicas": 2,

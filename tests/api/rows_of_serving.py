@@ -141,6 +141,25 @@ ROWS = {
         in_store(region="eu-central-1"),
         changed(BY_SERVICE, model__supply={"region": "eu-central-1"}),
     ),
+    "files that are read again although they are known": row(
+        "spec.model.supply.resolve",
+        "OnChange needs an address at which files can change unnoticed",
+        in_store(resolve="OnChange"),
+        changed(in_store(resolve="OnChange"), model__sha256="0" * 64),
+    ),
+    "files that are read again although they are noticed": row(
+        "spec.model.supply.resolve",
+        "OnChange needs an address at which files can change unnoticed",
+        in_store(resolve="Once"),
+        changed(
+            BY_SERVICE,
+            model={
+                "storageUri": "configMap://digits",
+                "config": {"backend": "python"},
+                "supply": {"resolve": "OnChange"},
+            },
+        ),
+    ),
     "a store without encryption": row(
         "spec.model.supply.endpoint",
         "endpoint must have the form https://HOST[:PORT]",

@@ -1,7 +1,6 @@
 """The digest of a model is determined before it becomes a revision, and pods serve no other."""
 
 import copy
-import hashlib
 from dataclasses import replace
 
 import pytest
@@ -13,18 +12,13 @@ from halimede.plan import source_resolution
 from halimede.plan.foreign import NAME_TAKEN_REQUEUE_SECONDS
 from halimede.plan.planner import decide
 from halimede.plan.status_limits import MAX_MESSAGE_LENGTH
-from harness.fake_behaviour import Behaviour, failing_fetcher
+from harness.fake_behaviour import Behaviour, digest_of, failing_fetcher
 from harness.fake_cluster import FakeCluster
 from harness.fake_spec import SPEC
 
 FIRST = SPEC["model"]["storageUri"]
 BROKEN = Behaviour(resolver=failing_fetcher(1, "the archive leads out of its folder"))
 NEVER = Behaviour(resolve_seconds=1e9)
-
-
-def digest_of(content: str) -> str:
-    """Return the digest of what is at an address."""
-    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def unresolved_spec() -> Manifest:

@@ -194,6 +194,14 @@ class Model(ApiModel):
                 ".supply.region",
             ),
             rule(
+                "!has(self.supply) || !has(self.supply.resolve) || self.supply.resolve == 'Once'"
+                " || !has(self.sha256) && !self.storageUri.startsWith('configMap://')",
+                "supply.resolve: OnChange needs an address at which files can change unnoticed:"
+                " remove sha256, or remove resolve, because the files of a configMap:// source are"
+                " noticed",
+                ".supply.resolve",
+            ),
+            rule(
                 "isQuantity(string(self.maxSize))"
                 f" && !quantity(string(self.maxSize)).isLessThan(quantity('{SMALLEST}'))"
                 f" && !quantity(string(self.maxSize)).isGreaterThan(quantity('{LARGEST}'))",

@@ -358,7 +358,10 @@ class ModelStatus(ApiModel):
     commit: str | None = None
     """The commit of a model on a hub. Pods of the revision fetch its files."""
     resolved_at: Timestamp | None = None
-    """When the digest was observed."""
+    """When the digest was observed the last time."""
+    checked_at: Timestamp | None = None
+    """With `resolve: OnChange`, when the files could not be read again; `failure` says why. The
+    digest stays, and the next attempt follows after `resolveIntervalSeconds`."""
     failed_job: str | None = None
     """The Job that failed to determine the digest. It is not repeated: another spec needs another
     Job, and the command `retry` removes this record."""

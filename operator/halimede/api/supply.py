@@ -1,5 +1,6 @@
 """`spec.model.supply`: how a source is reached, and which of its files become the model."""
 
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import ConfigDict, Field
@@ -28,6 +29,15 @@ _Patterns = tuple[
     # Names with control characters or backslashes are rejected, so a pattern cannot match them.
     Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f\\]+$")], ...
 ]
+
+
+class Resolve(StrEnum):
+    """When the files at an address become the model."""
+
+    ONCE = "Once"
+    """When the address is new; other files there are not noticed."""
+    ON_CHANGE = "OnChange"
+    """Also when there are other files: these are rolled out."""
 
 
 class Supply(ApiModel):
@@ -65,6 +75,11 @@ class Supply(ApiModel):
     ] = None
     """Region of the bucket of an `s3://` source; absent: that of the ServiceAccount's role, or
     `us-east-1`, which stores without regions expect."""
+    resolve: Resolve = Resolve.ONCE
+    """When the files at an address become the model: `Once`, when the address is new, or
+    `OnChange`, also when the files there differ. Then they are rolled out like any other model."""
+    resolve_interval_seconds: Annotated[int, Field(ge=60, le=604_800)] = 3600
+    """With `resolve: OnChange`, the time between two reads of the files. All of them are read."""
     include: Annotated[
         _Patterns | None, Field(min_length=1, max_length=_MAX_ITEMS, json_schema_extra=LIST_SET)
     ] = None

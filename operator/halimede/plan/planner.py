@@ -37,7 +37,12 @@ from halimede.plan.records import (
     without_lost_records,
 )
 from halimede.plan.renderer import Renderer, RenderKey, render_key
-from halimede.plan.source_resolution import Resolution, resolve_source, running_resolvers
+from halimede.plan.source_resolution import (
+    Resolution,
+    resolve_source,
+    running_resolvers,
+    source_events,
+)
 from halimede.plan.status_limits import trim
 from halimede.plan.user_routes import RouteChanges, plan_route_changes
 from halimede.plan.vulnerable_version import acceptance_events
@@ -333,6 +338,7 @@ def _plan(
             *decision.events,
             *_warnings(md.status, status),
             *acceptance_events(md.status, status),
+            *source_events(md.status, status),
             *report_first_weight(md.status.rollout, status.rollout, md.spec.rollout),
         ),
         requeue_after=_requeue_after(situation, status, diff, ctx),

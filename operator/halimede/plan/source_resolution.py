@@ -6,13 +6,16 @@ is known, the revision is not known either: nothing is rolled out, and the stabl
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from math import inf
 
 from halimede.api.base import Manifest
-from halimede.api.reasons import Reason
+from halimede.api.reasons import EventReason, Reason
 from halimede.api.source import ModelFiles, needs_resolving
 from halimede.api.status import ModelStatus, Status
+from halimede.api.supply import Resolve
+from halimede.api.v1alpha1 import ModelDeployment
 from halimede.plan.cluster_state import with_remedy
 from halimede.plan.observed import Observed
 from halimede.plan.pod_problems import (
@@ -28,7 +31,7 @@ from halimede.render.platform import Platform
 from halimede.render.resolver import source_digest
 from halimede.rollout.checks.safety import FAIL_FAST_RESTARTS
 from halimede.rollout.context import Unresolved, WaitReason
-from halimede.rollout.events import join_sentences
+from halimede.rollout.events import Event, join_sentences, warning
 
 _FILES = re.compile(r"sha256:([0-9a-f]{64})(?: commit:([0-9a-f]{40}))?")
 """The termination message of a fetcher that has succeeded."""
@@ -47,7 +50,7 @@ class Resolution:
     unresolved: Unresolved | None = None
     """Why the digest is not known; None: it is, or need not be."""
     deadline: float | None = None
-    """When the Job fails because it takes too long; None: there is none."""
+    """When the Job fails because it takes too long, or when the next one is due; None: never."""
 
     @property
     def files(self) -> ModelFiles | None:
@@ -93,15 +96,52 @@ def resolve_source(
     source = source_digest(md)
     if known is None or known.source != source:
         known = ModelStatus(source=source)
-    if known.digest is not None:
-        return Resolution(known)
+    if known.digest is not None and (due := _next_check(md, known)) > now:
+        return Resolution(known, deadline=None if due == inf else due)
     objects = records.renderer.render_resolver(records.key, platform)
+    if known.digest is not None:
+        return _check_again(observed, known, objects, now)
     name = objects[-1]["metadata"]["name"]
     if known.failed_job not in (None, name):
         known = known.evolve(failed_job=None, failure=None)
     if known.failed_job is not None:
         return _failed(known, objects)
     return _read_job(_Job(observed, name), known, objects, now)
+
+
+def source_events(before: Status, after: Status) -> tuple[Event, ...]:
+    """Return a warning Event when the files of a resolved source could not be read again."""
+    model, known = after.model, before.model
+    if model is None or model.checked_at is None or model.failure is None:
+        return ()
+    if known is not None and known.failure == model.failure:
+        return ()
+    return (warning(EventReason.CHECK_FAILED, model.failure),)
+
+
+def _next_check(md: ModelDeployment, known: ModelStatus) -> float:
+    """Return when the files are to be read again; infinity: never."""
+    supply = md.spec.model.supply
+    if supply is None or supply.resolve is not Resolve.ON_CHANGE:
+        return inf
+    last = max(known.resolved_at or 0.0, known.checked_at or 0.0)
+    return last + supply.resolve_interval_seconds
+
+
+def _check_again(
+    observed: Observed, known: ModelStatus, objects: tuple[Manifest, ...], now: float
+) -> Resolution:
+    """Determine the digest again. What is known stays until another one is, and if that fails."""
+    name = objects[-1]["metadata"]["name"]
+    found = _read_job(_Job(observed, name), known, objects, now)
+    if found.model is None or found.unresolved is None:
+        return found
+    if found.unresolved.failed:
+        why = join_sentences(
+            f"The files at spec.model.storageUri could not be read again: {found.model.failure}"
+        )
+        return Resolution(known.evolve(checked_at=now, failure=why))
+    return replace(found, unresolved=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +226,10 @@ def _read_job(
             continue
         if fetched.code == 0:
             if match := _FILES.fullmatch(fetched.message):
-                resolved = known.evolve(digest=match[1], commit=match[2], resolved_at=now)
-                return Resolution(resolved)
+                source = known.source
+                return Resolution(
+                    ModelStatus(source=source, digest=match[1], commit=match[2], resolved_at=now)
+                )
             why = (
                 "the container fetch did not report a digest: check what spec.podTemplate changes"
                 " in it, and the operator's fetcher image"
