@@ -9,7 +9,7 @@ import pytest
 from halimede.api.base import Manifest
 from halimede.api.exit_codes import NO_SECRET
 from halimede.judge.query_policy import CustomQueryScope, QueryPolicy
-from halimede.plan.planner import AFTER_WRITES_SECONDS
+from halimede.plan.next_reconcile import AFTER_WRITES_SECONDS
 from halimede.plan.renderer import Renderer
 from halimede.render.spec_policy import PodTemplatePolicy, SpecPolicy
 from harness.fake_behaviour import Behaviour

@@ -1,6 +1,5 @@
 """Decide from the observed state what one reconcile writes. Pure; the time is an argument."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from halimede.api.base import Manifest, RevisionHash
@@ -25,6 +24,7 @@ from halimede.plan.foreign import (
     child_key,
     with_names,
 )
+from halimede.plan.next_reconcile import earliest, next_reconcile_after, ready_condition
 from halimede.plan.observed import Observed
 from halimede.plan.plan import Plan
 from halimede.plan.records import (
@@ -47,15 +47,12 @@ from halimede.plan.status_limits import trim
 from halimede.plan.user_routes import RouteChanges, plan_route_changes
 from halimede.plan.vulnerable_version import acceptance_events
 from halimede.render.platform import Platform
-from halimede.rollout.analysis_schedule import analyse, is_due
-from halimede.rollout.checks.safety import REJECTED_GRACE_SECONDS
-from halimede.rollout.checks.waits import ROUTE_WAIT_SECONDS
+from halimede.rollout.analysis_schedule import analyse
 from halimede.rollout.command import pending
 from halimede.rollout.context import Decision, Goal, RolloutContext
 from halimede.rollout.events import Event, warning
 from halimede.rollout.facts import NEEDS_HELP
 from halimede.rollout.machine import advance, advance_unresolved
-from halimede.rollout.requeue import requeue_after
 from halimede.rollout.sizing import traffic
 from halimede.rollout.sizing.first_weight import (
     choose_first_weight,
@@ -64,9 +61,6 @@ from halimede.rollout.sizing.first_weight import (
 )
 from halimede.rollout.traffic_advice import report_shortage
 
-AFTER_WRITES_SECONDS = 1.0
-"""Seconds until the next reconcile after writes, while Ready is not True: the writes may cause no
-watch event."""
 WARN_ON: frozenset[Reason | NotReadyReason] = frozenset(
     {
         Reason.INVALID_SPEC,
@@ -157,18 +151,14 @@ def _with_route_changes(plan: Plan, changes: RouteChanges, taken: frozenset[Chil
         plan,
         patches=changes.patches,
         finalizer=changes.finalizer,
-        requeue_after=_earliest(plan.requeue_after, changes.requeue_after),
+        requeue_after=earliest(plan.requeue_after, changes.requeue_after),
     )
 
 
 def _with_taken_names(plan: Plan, taken: frozenset[ChildKey]) -> Plan:
     """Add the names that others have taken; no event tells when they are free."""
     wait = NAME_TAKEN_REQUEUE_SECONDS if taken else None
-    return replace(plan, requeue_after=_earliest(plan.requeue_after, wait), taken=taken)
-
-
-def _earliest(*waits: float | None) -> float | None:
-    return min((wait for wait in waits if wait is not None), default=None)
+    return replace(plan, requeue_after=earliest(plan.requeue_after, wait), taken=taken)
 
 
 def _invalid_message(
@@ -341,79 +331,21 @@ def _plan(
             *source_events(md.status, status),
             *report_first_weight(md.status.rollout, status.rollout, md.spec.rollout),
         ),
-        requeue_after=_requeue_after(situation, status, diff, ctx),
+        requeue_after=next_reconcile_after(
+            situation.observed, status, diff, ctx, situation.resolution.deadline
+        ),
         handovers=diff.handovers,
     )
-
-
-def _requeue_after(
-    situation: _Situation, status: Status, diff: ChildDiff, ctx: RolloutContext
-) -> float | None:
-    """Return the seconds until the next reconcile.
-
-    A status that we write ourselves queues nothing, so a change of the rollout's position requeues
-    immediately.
-    """
-    observed, deadline = situation.observed, situation.resolution.deadline
-    md = observed.deployment
-    if _position(md.status) != _position(status) or _next_poll_is_due(observed, status, ctx):
-        return 0.0
-    return _earliest(
-        *_deadlines(status, ctx),
-        None if deadline is None else deadline - ctx.now,
-        requeue_after(status, ctx.settings, ctx.now),
-        AFTER_WRITES_SECONDS if _follows_writes(observed, status, diff) else None,
-    )
-
-
-def _next_poll_is_due(observed: Observed, status: Status, ctx: RolloutContext) -> bool:
-    """Whether the answers that were judged took so long that the next poll is due already.
-
-    It has not begun, because an object has one poll at a time.
-    """
-    if status.rollout is None or observed.reading is None:
-        return False
-    return is_due(status.rollout, ctx.settings, ctx.now)
-
-
-def _follows_writes(observed: Observed, status: Status, diff: ChildDiff) -> bool:
-    """Whether to requeue after the writes; failed ones are left to the back-off of the queue."""
-    unready = _ready(status).status != "True"
-    return bool(diff.applies) and unready and not observed.apply_errors
-
-
-def _deadlines(status: Status, ctx: RolloutContext) -> Iterator[float]:
-    """Yield the seconds until conditions get worse by time alone."""
-    moments = []
-    if status.stable is None and status.target is not None and status.target.since is not None:
-        moments.append(status.target.since + ctx.settings.progress_deadline_seconds)
-    if not ctx.facts.route.accepted and ctx.facts.route.since is not None:
-        moments.append(ctx.facts.route.since + ROUTE_WAIT_SECONDS)
-    if status.rollout is not None and ctx.facts.workload(status.rollout.revision).rejected:
-        moments.append(status.rollout.last_progress_at + REJECTED_GRACE_SECONDS)
-    return (moment - ctx.now for moment in moments if moment > ctx.now)
-
-
-def _position(status: Status) -> tuple[object, ...]:
-    rollout = status.rollout
-    stable = status.stable and status.stable.revision
-    if rollout is None:
-        return (stable, status.model, None)
-    return (stable, status.model, rollout.id, rollout.state, rollout.step, rollout.weight)
 
 
 def _warnings(before: Status, after: Status) -> tuple[Event, ...]:
     """Return a warning Event if the reason of Ready has changed to one in `WARN_ON`."""
     old = {condition.type: condition.reason for condition in before.conditions}
-    new: Condition = _ready(after)
+    new: Condition = ready_condition(after)
     reason = next((reason for reason in WARN_ON if reason == new.reason), None)
     if reason is None or old.get(ConditionType.READY) == reason:
         return ()
     return (warning(reason, new.message),)
-
-
-def _ready(status: Status) -> Condition:
-    return next(one for one in status.conditions if one.type is ConditionType.READY)
 
 
 def _url(observed: Observed) -> str | None:
