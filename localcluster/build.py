@@ -104,9 +104,16 @@ VERSITYGW = Tool(
     2,
     ("-ldflags=-s -w",),
 )
+FAKE_GCS = Tool(
+    "fake-gcs-server",
+    "github.com/fsouza/fake-gcs-server",
+    ("fake-gcs-server",),
+    2,
+    ("-ldflags=-s -w",),
+)
 
 EVERYTHING = (CONTROL_PLANE, CONTOUR, HELM, KWOK, PROMETHEUS)
-"""What a cluster needs. The object store versitygw is built by the tests that need it."""
+"""What a cluster needs. Object stores are built by the tests that need them."""
 
 
 def build(tools: Sequence[Tool] = EVERYTHING, progress: Progress | None = None) -> Path:

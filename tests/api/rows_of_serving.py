@@ -88,14 +88,14 @@ ROWS = {
     ),
     "another kind of storage": row(
         "spec.model.storageUri",
-        "must start with configMap://, pvc://, https://, s3:// or hf://",
+        "must start with configMap://, pvc://, https://, s3://, gs:// or hf://",
         uri("pvc://models"),
-        uri("gs://models/x"),
+        uri("ftp://models/x"),
     ),
     "a ConfigMap with a path": row(
         "spec.model.storageUri",
         "must have the form configMap://NAME, pvc://CLAIM/PATH, https://HOST/FILE, s3://BUCKET/KEY"
-        " or hf://ORG/REPO[@REVISION][/PATH]",
+        ", gs://BUCKET/KEY or hf://ORG/REPO[@REVISION][/PATH]",
         uri("configMap://models"),
         uri("configMap://models/x"),
     ),
@@ -120,8 +120,8 @@ ROWS = {
     "a way out of the bucket": row(
         "spec.model.storageUri",
         "the key in storageUri must have no empty part",
-        uri("s3://models/..hidden"),
-        uri("s3://models/a/.."),
+        uri("gs://models/..hidden"),
+        uri("gs://models/a/.."),
     ),
     "a backslash in a key": row(
         "spec.model.storageUri",
@@ -131,7 +131,7 @@ ROWS = {
     ),
     "a store of a model that is in none": row(
         "spec.model.supply.endpoint",
-        "supply.endpoint requires an s3:// or hf:// storageUri",
+        "supply.endpoint requires an s3://, gs:// or hf:// storageUri",
         in_store(endpoint="https://s3.example.com:9000"),
         changed(BY_SERVICE, model__supply={"endpoint": "https://s3.example.com"}),
     ),
@@ -139,7 +139,7 @@ ROWS = {
         "spec.model.supply.region",
         "supply.region requires an s3:// storageUri",
         in_store(region="eu-central-1"),
-        changed(BY_SERVICE, model__supply={"region": "eu-central-1"}),
+        changed(uri("gs://models/digits"), model__supply={"region": "eu-central-1"}),
     ),
     "files that are read again although they are known": row(
         "spec.model.supply.resolve",
@@ -234,7 +234,7 @@ ROWS = {
     ),
     "credentials for a model on a hub": row(
         "spec.model.secretName",
-        "secretName requires an https://, s3:// or hf:// storageUri",
+        "secretName requires an https://, s3://, gs:// or hf:// storageUri",
         changed(uri("hf://org/repo"), model__secretName="x"),
         changed(uri("configMap://digits"), model__secretName="x"),
     ),

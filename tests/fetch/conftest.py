@@ -7,6 +7,7 @@ import pytest
 
 from halimede_fetch.command import fetch
 from halimede_fetch.object_access import Access, access_of
+from halimede_fetch.object_address import Scheme
 from tests.support.object_store import ADMINISTRATOR, ObjectStore, object_store
 from tests.unit.fetch.conftest import TLS, mount_secret
 
@@ -52,7 +53,9 @@ def access_with(store: ObjectStore, tmp_path: Path) -> Callable[..., Access]:
         secret = mount_secret(
             tmp_path / f"secret{len(list(tmp_path.iterdir()))}", {**keys, "ca.crt": ca}
         )
-        return access_of(endpoint=endpoint, region=region, secret=secret, environment=environment)
+        return access_of(
+            Scheme.S3, endpoint=endpoint, region=region, secret=secret, environment=environment
+        )
 
     return access_with
 

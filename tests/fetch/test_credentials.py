@@ -49,7 +49,7 @@ def identity(sts: TokenService, tmp_path: Path) -> dict[str, str]:
         ({**ADMINISTRATOR, "AWS_SECRET_ACCESS_KEY": "x"}, "correct AWS_SECRET_ACCESS_KEY"),
         ({**ADMINISTRATOR, "AWS_SESSION_TOKEN": "x"}, "correct AWS_SESSION_TOKEN"),
         (STRANGER, "the access key in the Secret .* is not allowed to read; allow s3:GetObject"),
-        ({}, "had no credentials, because neither spec.model.secretName nor"),
+        ({}, "had no credentials: add them by spec.model.secretName or the ServiceAccount"),
     ],
     ids=["unknown key", "wrong secret", "wrong token", "denied", "anonymous"],
 )
@@ -224,7 +224,8 @@ def test_the_command_uses_neither_keys_in_its_environment_nor_the_node(
     store.put(bucket, "model.onnx", b"onnx")
     source = f"s3://{bucket}/model.onnx"
     ended = run(store, source, tmp_path, keys={}, variables=variables)
-    assert (ended.status, "the request had no credentials" in ended.message) == (1, True)
+    assert "the request had no credentials" in ended.message
+    assert ended.status == 1
 
 
 def test_the_command_reads_the_secret(store: ObjectStore, bucket: str, tmp_path: Path) -> None:
@@ -242,5 +243,6 @@ def test_the_command_says_that_an_attempt_may_succeed(
     """Given a fetch that takes too long, then the exit status is that of errors that may pass."""
     arguments = ("--endpoint", "https://127.0.0.1:1", "--timeout-seconds", "0.5")
     ended = run(store, f"s3://{bucket}/m", tmp_path, *arguments)
-    assert (ended.status, "the connection was refused" in ended.message) == (TRY_AGAIN, True)
+    assert "the connection was refused" in ended.message
+    assert ended.status == TRY_AGAIN
     assert SECRET not in ended.message

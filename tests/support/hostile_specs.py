@@ -33,6 +33,7 @@ NASTY = (
     "https://",
     "s3://",
     "s3://models/a//b",
+    "gs://models/a",
     "https://[::1",
     "pvc://a/b",
     "$patch",

@@ -121,15 +121,15 @@ def object_store(
         path.mkdir(parents=True, exist_ok=True)
     accounts, versions, objects = paths
     _add_stranger(accounts)
-    store = ObjectStore(_free_port(), address, ca, objects)
+    store = ObjectStore(free_port(), address, ca, objects)
     keeps = ("posix", "--versioning-dir", versions, objects)
-    listens = ("--port", f"{address}:{store.port}", "--cert", certificate, "--key", key)
+    at = ("--port", f"{address}:{store.port}", "--cert", certificate, "--key", key)
     program = build((VERSITYGW,)) / VERSITYGW.name
     log = folder / "log"
     with (
         log.open("wb") as output,
         subprocess.Popen(
-            [*enter, program, "--quiet", *listens, "--iam-dir", accounts, *keeps],
+            [*enter, program, "--quiet", *at, "--iam-dir", accounts, *keeps],
             env={
                 **os.environ,
                 "ROOT_ACCESS_KEY": ADMINISTRATOR["AWS_ACCESS_KEY_ID"],
@@ -141,7 +141,7 @@ def object_store(
     ):
         try:
             if not enter:
-                wait_until(lambda: _listens(store), explain=log.read_text)
+                wait_until(lambda: listens(address, store.port), explain=log.read_text)
             yield store
         finally:
             process.terminate()
@@ -158,15 +158,17 @@ def _add_stranger(accounts: Path) -> None:
     file.write_text(json.dumps({"accessAccounts": {user["access"]: user}}))
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of 127.0.0.1 at which nothing listens."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         return port
 
 
-def _listens(store: ObjectStore) -> bool:
+def listens(address: str, port: int) -> bool:
+    """Whether a server listens there."""
     try:
-        socket.create_connection((store.address, store.port), timeout=10).close()
+        socket.create_connection((address, port), timeout=10).close()
     except OSError:
         return False
     return True

@@ -21,7 +21,7 @@ from halimede_fetch.hub.fetch import Fetched, fetch_model
 from halimede_fetch.layout import arrange
 from halimede_fetch.limits import BLOCK, MAX_BYTES, TIMEOUT_SECONDS, Budget
 from halimede_fetch.object_access import PUBLIC, Access, access_of
-from halimede_fetch.object_address import is_object_address
+from halimede_fetch.object_address import is_object_address, parse_object_address
 from halimede_fetch.object_store import fetch_objects
 from halimede_fetch.patience import PATIENCE, Patience
 from halimede_fetch.selection import EVERYTHING, Selection
@@ -41,12 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--source",
         required=True,
-        help="https://, s3:// or hf:// address, or mounted file or directory",
+        help="https://, s3://, gs:// or hf:// address, or mounted file or directory",
     )
     add("--to", required=True, type=Path, help="directory of the model in the model repository")
     add("--config", type=Path, help="config.pbtxt to add to the files")
     add("--credentials", type=Path, help="directory of a mounted Secret with credentials")
-    add("--endpoint", help="https:// address of the object store (default: AWS) or of the hub")
+    add("--endpoint", help="https:// address of the object store or the hub")
     add("--region", help="region of the object store")
     add("--sha256", help="required digest of the files")
     add("--volume", type=Path, help="directory that links in a mounted source may lead to")
@@ -137,14 +137,15 @@ def fetch(
     folder it is that of the selected files, see `digest.of_folder`.
 
     Args:
-        source: An `https://`, `s3://` or `hf://` address, or the path of a mounted file or folder.
+        source: An `https://`, `s3://`, `gs://` or `hf://` address, or the path of a mounted file
+            or folder.
         to: Where to publish.
         endpoint: The address of the hub of an `hf://` source.
         report_commit: Called with the commit of an `hf://` source when its files are verified.
         config: A `config.pbtxt` that replaces the source's own.
         sha256: The expected digest; None: any.
         credentials: For an `https://` or `hf://` source.
-        access: For an `s3://` source.
+        access: For an `s3://` or `gs://` source.
         max_bytes: Limits the size of a download and what is unpacked from it, together.
         timeout_seconds: Limits the whole fetch.
         patience: Limits how much of that time a server may waste.
@@ -192,6 +193,7 @@ def _access(arguments: argparse.Namespace) -> dict[str, Any]:
         return {} if folder is None else {"credentials": Credentials.from_folder(folder)}
     return {
         "access": access_of(
+            parse_object_address(arguments.source).scheme,
             endpoint=arguments.endpoint,
             region=arguments.region,
             secret=folder,

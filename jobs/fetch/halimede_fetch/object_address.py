@@ -1,23 +1,32 @@
-"""Addresses of objects: `s3://BUCKET/KEY`."""
+"""Addresses of objects: `s3://BUCKET/KEY` and `gs://BUCKET/KEY`."""
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import PurePosixPath
 
 from typing_extensions import override
 
 from halimede_fetch.errors import FetchError
 
-SCHEME = "s3"
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 _KEY = re.compile(r"[^\x00-\x1f\x7f\\]*")
 _END = "/"
+
+
+class Scheme(StrEnum):
+    """The protocols of object stores."""
+
+    S3 = "s3"
+    GS = "gs"
+    """Google Cloud Storage."""
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectAddress:
     """Where the objects of a model are."""
 
+    scheme: Scheme
     bucket: str
     key: str
     """The key of one object, or the beginning of the keys of all, without the slash after it.
@@ -34,7 +43,7 @@ class ObjectAddress:
     def __str__(self) -> str:
         """Return the address as it is written in `spec.model.storageUri`."""
         end = _END if self.is_folder else ""
-        return f"{SCHEME}://{self.bucket}/{self.key}{end if self.key else ''}"
+        return f"{self.scheme}://{self.bucket}/{self.key}{end if self.key else ''}"
 
     def key_of(self, path: str) -> str:
         """Return the key of the object at *path* below the folder."""
@@ -43,7 +52,7 @@ class ObjectAddress:
 
 def is_object_address(source: str) -> bool:
     """Whether *source* is the address of objects in a store."""
-    return source.startswith(f"{SCHEME}://")
+    return source.startswith(tuple(f"{scheme}://" for scheme in Scheme))
 
 
 def parse_object_address(source: str) -> ObjectAddress:
@@ -53,13 +62,14 @@ def parse_object_address(source: str) -> ObjectAddress:
         FetchError: It has no valid bucket or key.
 
     >>> parse_object_address("s3://models/digits/3/")
-    ObjectAddress(bucket='models', key='digits/3', is_folder=True)
+    ObjectAddress(scheme=<Scheme.S3: 's3'>, bucket='models', key='digits/3', is_folder=True)
     """
-    bucket, _, rest = source.removeprefix(f"{SCHEME}://").partition(_END)
+    scheme, _, path = source.partition("://")
+    bucket, _, rest = path.partition(_END)
     if not _BUCKET.fullmatch(bucket):
         raise FetchError(
             "the address in spec.model.storageUri has no valid bucket: correct it to the form"
-            f" {SCHEME}://BUCKET/KEY"
+            f" {scheme}://BUCKET/KEY"
         )
     key = rest.removesuffix(_END)
     parts = key.split(_END) if rest else []
@@ -68,4 +78,4 @@ def parse_object_address(source: str) -> ObjectAddress:
             "the key in spec.model.storageUri has an empty part, a part . or .., a backslash, or a"
             " control character: correct it, or rename the objects"
         )
-    return ObjectAddress(bucket, key, is_folder=not key or rest.endswith(_END))
+    return ObjectAddress(Scheme(scheme), bucket, key, is_folder=not key or rest.endswith(_END))

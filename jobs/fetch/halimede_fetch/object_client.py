@@ -2,21 +2,23 @@
 
 import asyncio
 import os
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import obstore
 from obstore.exceptions import BaseError
-from obstore.store import S3Store
+from obstore.store import GCSStore, S3Store
 
 from halimede_fetch.credentials import WHERE
 from halimede_fetch.errors import FetchError, TransientFetchError
+from halimede_fetch.gs_credentials import not_a_key
 from halimede_fetch.limits import Budget
 from halimede_fetch.object_access import Access
-from halimede_fetch.object_address import ObjectAddress
+from halimede_fetch.object_address import ObjectAddress, Scheme
 from halimede_fetch.object_errors import Context
 from halimede_fetch.patience import Patience, Waiting
 from halimede_fetch.target import pause_after
@@ -24,13 +26,13 @@ from halimede_fetch.timed_socket import Pace
 
 if TYPE_CHECKING:  # they are in no module at run time
     from obstore import GetOptions, GetResult, ObjectMeta
-    from obstore.store import ClientConfig, S3Config
+    from obstore.store import ClientConfig, GCSConfig, RetryConfig, S3Config
 
 READ = 256 << 10
 """How many bytes are collected before they are written."""
 PAGE = 1000
 """How many objects S3 lists in one response."""
-_PREFIX = "AWS_"
+_PREFIXES = ("AWS_", "GOOGLE_")
 """With which the names of the variables begin that obstore takes its configuration from."""
 
 T = TypeVar("T")
@@ -40,7 +42,7 @@ T = TypeVar("T")
 class Client:
     """The bucket that a model is fetched from."""
 
-    store: S3Store
+    store: S3Store | GCSStore
     context: Context
     budget: Budget
     patience: Patience
@@ -52,9 +54,9 @@ class Client:
         """Prepare the requests; none is sent.
 
         Raises:
-            FetchError: The key ca.crt contains no certificates.
+            FetchError: The Secret contains no certificates, or no key that obstore can use.
         """
-        store = _store(address.bucket, access, budget, patience)
+        store = _store(address, access, _options(access, budget, patience))
         return cls(store, Context(address, access), budget, patience)
 
     async def get(self, key: str, options: "GetOptions") -> "GetResult":
@@ -136,34 +138,52 @@ async def _next(stream: AsyncIterator[T]) -> T | None:
     return await anext(stream, None)
 
 
-def _store(bucket: str, access: Access, budget: Budget, patience: Patience) -> S3Store:
-    config: S3Config = {"region": access.region, **access.signing}
-    if access.endpoint is not None:
-        config["endpoint"] = access.endpoint
+def _store(address: ObjectAddress, access: Access, options: "ClientConfig") -> S3Store | GCSStore:
+    # obstore would continue a response without the condition that the object is the same.
+    retries: RetryConfig = {"max_retries": 0}
+    endpoint = access.endpoint
+    try:
+        with _without_variables():
+            if address.scheme is Scheme.GS:
+                base = {} if endpoint is None else {"base_url": endpoint}
+                gs = cast("GCSConfig", {**base, **access.signing})
+                return GCSStore(
+                    address.bucket, config=gs, client_options=options, retry_config=retries
+                )
+            given = {} if endpoint is None else {"endpoint": endpoint}
+            s3 = cast("S3Config", {"region": access.region, **given, **access.signing})
+            return S3Store(address.bucket, config=s3, client_options=options, retry_config=retries)
+    except (BaseError, ValueError):
+        if address.scheme is Scheme.GS:
+            raise not_a_key() from None
+        raise _no_certificates() from None
+
+
+def _options(access: Access, budget: Budget, patience: Patience) -> "ClientConfig":
     options: ClientConfig = {
         "connect_timeout": timedelta(seconds=patience.silence_seconds),
         # Of a whole response, which by default may take 30 s.
         "timeout": timedelta(seconds=budget.timeout_seconds),
     }
     if access.ca is not None:
+        try:
+            ssl.create_default_context(cadata=access.ca)
+        except (OSError, TypeError, ValueError):  # TypeError: not ASCII
+            raise _no_certificates() from None
         options["root_certificate"] = access.ca
-    try:
-        with _without_variables():
-            # No retries: obstore continues a response without the condition that the object is
-            # the same.
-            return S3Store(
-                bucket, config=config, client_options=options, retry_config={"max_retries": 0}
-            )
-    except (BaseError, ValueError):
-        raise FetchError(
-            f"the key ca.crt of {WHERE} contains no valid certificates: store them in PEM format"
-        ) from None
+    return options
+
+
+def _no_certificates() -> FetchError:
+    return FetchError(
+        f"the key ca.crt of {WHERE} contains no valid certificates: store them in PEM format"
+    )
 
 
 @contextmanager
 def _without_variables() -> Iterator[None]:
     """Hide variables from obstore, which could replace credentials or allow plain HTTP."""
-    hidden = {name: value for name, value in os.environ.items() if name.startswith(_PREFIX)}
+    hidden = {name: value for name, value in os.environ.items() if name.startswith(_PREFIXES)}
     for name in hidden:
         del os.environ[name]
     try:

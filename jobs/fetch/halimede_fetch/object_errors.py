@@ -14,9 +14,11 @@ from obstore.exceptions import BaseError, PreconditionError
 
 from halimede_fetch.credentials import WHERE
 from halimede_fetch.errors import FetchError, TransientFetchError
-from halimede_fetch.object_access import ACCESS_KEY, SECRET_KEY, SESSION_TOKEN, Access
-from halimede_fetch.object_address import ObjectAddress
+from halimede_fetch.gs_credentials import KEY_FILE
+from halimede_fetch.object_access import Access
+from halimede_fetch.object_address import ObjectAddress, Scheme
 from halimede_fetch.request import BUSY
+from halimede_fetch.s3_credentials import ACCESS_KEY, SECRET_KEY, SESSION_TOKEN
 
 _STATUS = re.compile(r"status code: (\d{3})\b")
 _CODE = re.compile(r"<Code>([A-Za-z0-9.]{1,64})</Code>")
@@ -25,11 +27,15 @@ _REGION = (
     "the bucket is in another region: set spec.model.supply.region to it, or check"
     " spec.model.supply.endpoint"
 )
-_DENIED = (
-    "allow s3:GetObject for the objects and s3:ListBucket for the bucket, or check"
-    " spec.model.storageUri: without s3:ListBucket, an object that does not exist is denied as"
-    " well, and so is a folder without a slash at the end of the address"
-)
+_RIGHTS: Mapping[Scheme, tuple[str, str]] = {
+    Scheme.S3: ("s3:GetObject", "s3:ListBucket"),
+    Scheme.GS: ("storage.objects.get", "storage.objects.list"),
+}
+"""What is needed to read objects, and to list them."""
+_READERS: Mapping[Scheme, str] = {
+    Scheme.S3: f"the access key in {WHERE}",
+    Scheme.GS: f"the service account of {KEY_FILE} in {WHERE}",
+}
 _NO_BUCKET = (
     "the bucket does not exist: check spec.model.storageUri, and spec.model.supply.endpoint"
     " and region"
@@ -140,11 +146,21 @@ class Context:
         """Return the error of an object that was replaced."""
         return ChangedObjectError(f"{self.address}: an object changed while it was read")
 
+    def invalid_list(self) -> FetchError:
+        """Return the error of a list with objects of other folders."""
+        return FetchError(
+            f"{self.address} cannot be fetched: {self.server} lists objects that are not below"
+            f" this key; {_SERVER}"
+        )
+
     def _describe(self, text: str) -> FetchError:
         found = _STATUS.search(text)
         if found is None:
             return self._describe_connection(text)
         status, code = int(found[1]), _code(text)
+        if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            # A store that ignores the condition says so of the rest of a smaller object.
+            return self.changed()
         answer = f"{self.address}: {self._who(text)} responded with {status}{_phrase(status)}"
         if status in BUSY or code in _BUSY_CODES:
             return TransientFetchError(answer)
@@ -158,21 +174,33 @@ class Context:
                 "check that the role of the ServiceAccount in spec.serviceAccountName exists and"
                 " trusts this ServiceAccount"
             )
+        is_gs = self.address.scheme is Scheme.GS
+        if status == HTTPStatus.UNAUTHORIZED and is_gs and not self.access.is_anonymous:
+            return f"correct {KEY_FILE} in {WHERE}, or the clock of the node"
         if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-            return f"{self._credentials()}; {_DENIED}"
+            return f"{self._credentials()}; {self._rights()}"
         if status in range(300, 400):
             return _REGION
         return f"check spec.model.storageUri and {_SERVER.removeprefix('check ')}"
 
     def _credentials(self) -> str:
         if self.access.is_anonymous:
+            account = " or the ServiceAccount of the pod" * (self.address.scheme is Scheme.S3)
             return (
-                "the request had no credentials, because neither spec.model.secretName nor the"
-                " ServiceAccount of the pod has any: add them, or make the bucket public"
+                "the request had no credentials: add them by spec.model.secretName"
+                f"{account}, or make the bucket public"
             )
         if self.access.is_identity:
             return "the role of the pod's ServiceAccount is not allowed to read"
-        return f"the access key in {WHERE} is not allowed to read"
+        return f"{_READERS[self.address.scheme]} is not allowed to read"
+
+    def _rights(self) -> str:
+        read, listed = _RIGHTS[self.address.scheme]
+        return (
+            f"allow {read} for the objects and {listed} for the bucket, or check"
+            f" spec.model.storageUri: without {listed}, an object that does not exist is denied as"
+            " well, and so is a folder without a slash at the end of the address"
+        )
 
     def _describe_connection(self, text: str) -> FetchError:
         where = f"{self.address} cannot be fetched"
@@ -192,7 +220,8 @@ class Context:
             return FetchError(f"{where}: {_REGION}")
         if any(part in text for part in _INVALID_PATH):
             return FetchError(
-                f"{where}: the key of an object has an empty part, or a part . or ..: rename it"
+                f"{where}: the key of an object has an empty part, a part . or .., or a control"
+                " character: rename it"
             )
         for part, why in _CONNECTIONS:
             if part in text:
@@ -202,7 +231,11 @@ class Context:
     @property
     def server(self) -> str:
         """The name of the store in messages."""
-        return self.access.endpoint or f"AWS in {self.access.region}"
+        if self.access.endpoint is not None:
+            return self.access.endpoint
+        if self.address.scheme is Scheme.GS:
+            return "Google Cloud Storage"
+        return f"AWS in {self.access.region}"
 
     def _who(self, text: str) -> str:
         if _is_of_identity(text):

@@ -46,12 +46,14 @@ async def list_folder(client: Client, tree: Tree) -> dict[str, Version]:
 
 async def _list(client: Client, tree: Tree) -> Listing:
     address, listing = client.context.address, Listing()
-    start = len(address.key_of(""))
+    start = address.key_of("")
     async for page in client.pages(address.key or None):
         for meta in page:
-            path = meta["path"][start:]
-            if not path:  # the object that marks the folder itself
+            if meta["path"] == address.key:  # the object that marks the folder itself
                 continue
+            if not meta["path"].startswith(start):
+                raise client.context.invalid_list()
+            path = meta["path"].removeprefix(start)
             if tree.selection.selects(path):
                 listing.files[path] = version_of(meta["path"], meta["e_tag"], meta["size"])
             else:

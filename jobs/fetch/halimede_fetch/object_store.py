@@ -1,4 +1,4 @@
-"""Fetch a model from an S3 store: one object, or all objects below a prefix."""
+"""Fetch a model from an object store: one object, or all objects below a prefix."""
 
 import asyncio
 from collections.abc import Iterator
@@ -27,8 +27,9 @@ def fetch_objects(
     """Fetch the object at *source* into *folder*, or the objects below it to *tree*.
 
     Args:
-        source: An `s3://` address. If there is an object with this key, it is the source.
-            Otherwise the source is a folder: all objects whose keys begin with it and a slash.
+        source: An `s3://` or `gs://` address. If there is an object with this key, it is the
+            source. Otherwise the source is a folder: all objects whose keys begin with it and a
+            slash.
         folder: An existing folder for one object.
         access: How the store is reached.
         tree: Where to write the objects of a folder. Its budget limits all.

@@ -116,10 +116,10 @@ SMALLEST, LARGEST = "1Mi", "64Ti"
 _NAME = "[a-z0-9]([-.a-z0-9]*[a-z0-9])?"
 _BUCKET = "[A-Za-z0-9][-._A-Za-z0-9]{0,254}"
 _ON_HUB = "[A-Za-z0-9][-A-Za-z0-9_.]*"
-_SCHEMES = "^(configMap|pvc|https|s3|hf)://"
+_SCHEMES = "^(configMap|pvc|https|s3|gs|hf)://"
 _FORMS = (
-    f"^(configMap://{_NAME}|pvc://{_NAME}(/.*)?|https://[^/?#@]+/.*[^/]|s3://{_BUCKET}(/.*)?"
-    f"|hf://{_ON_HUB}/{_ON_HUB}(@[^/[:space:]]+)?(/.*)?)$"
+    f"^(configMap://{_NAME}|pvc://{_NAME}(/.*)?|https://[^/?#@]+/.*[^/]"
+    f"|(s3|gs)://{_BUCKET}(/.*)?|hf://{_ON_HUB}/{_ON_HUB}(@[^/[:space:]]+)?(/.*)?)$"
 )
 
 
@@ -135,15 +135,16 @@ class Model(ApiModel):
             ),
             rule(
                 f"self.storageUri.matches('{_SCHEMES}')",
-                "storageUri must start with configMap://, pvc://, https://, s3:// or hf://: other"
-                " kinds of storage are not supported yet",
+                "storageUri must start with configMap://, pvc://, https://, s3://, gs:// or"
+                " hf://: other kinds of storage are not supported yet",
                 ".storageUri",
             ),
             rule(
                 f"!self.storageUri.matches('{_SCHEMES}') || self.storageUri.matches('{_FORMS}')",
                 "storageUri must have the form configMap://NAME, pvc://CLAIM/PATH,"
-                " https://HOST/FILE, s3://BUCKET/KEY or hf://ORG/REPO[@REVISION][/PATH], without"
-                " credentials: put credentials into the Secret named by secretName",
+                " https://HOST/FILE, s3://BUCKET/KEY, gs://BUCKET/KEY or"
+                " hf://ORG/REPO[@REVISION][/PATH], without credentials: put credentials into the"
+                " Secret named by secretName",
                 ".storageUri",
             ),
             rule(
@@ -159,30 +160,30 @@ class Model(ApiModel):
                 ".storageUri",
             ),
             rule(
-                "!self.storageUri.startsWith('s3://') || !self.storageUri.substring(5).matches("
+                "!self.storageUri.matches('^(s3|gs)://') || !self.storageUri.substring(5).matches("
                 "'//|/[.]{1,2}(/|$)|[[:cntrl:]]|[\\\\\\\\]')",
                 "the key in storageUri must have no empty part, no part . or .., no backslash and"
                 " no control character: remove them, or rename the objects",
                 ".storageUri",
             ),
             rule(
-                "!has(self.secretName) || self.storageUri.matches('^(https|s3|hf)://')",
-                "secretName requires an https://, s3:// or hf:// storageUri: remove it, because"
-                " configMap:// and pvc:// need no credentials",
+                "!has(self.secretName) || self.storageUri.matches('^(https|s3|gs|hf)://')",
+                "secretName requires an https://, s3://, gs:// or hf:// storageUri: remove it,"
+                " because configMap:// and pvc:// need no credentials",
                 ".secretName",
             ),
             rule(
                 "!has(self.supply) || !has(self.supply.endpoint)"
-                " || self.storageUri.matches('^(s3|hf)://')",
-                "supply.endpoint requires an s3:// or hf:// storageUri: remove it, because the"
-                " other addresses are complete",
+                " || self.storageUri.matches('^(s3|gs|hf)://')",
+                "supply.endpoint requires an s3://, gs:// or hf:// storageUri: remove it, because"
+                " the other addresses are complete",
                 ".supply.endpoint",
             ),
             rule(
                 "!has(self.supply) || !has(self.supply.endpoint)"
-                " || !self.storageUri.startsWith('s3://')"
+                " || !self.storageUri.matches('^(s3|gs)://')"
                 " || self.supply.endpoint.matches('^https://[^/]*$')",
-                "supply.endpoint of an s3:// storageUri must have the form https://HOST or"
+                "supply.endpoint of an object store must have the form https://HOST or"
                 " https://HOST:PORT: the bucket belongs into storageUri",
                 ".supply.endpoint",
             ),
@@ -218,9 +219,9 @@ class Model(ApiModel):
     """The name in Triton's URLs. Defaults to the resource's own name."""
     storage_uri: Annotated[str, Field(min_length=1, max_length=2048)]
     """Where the files are: `configMap://NAME`, `pvc://CLAIM/PATH`, `https://HOST/FILE`,
-    `s3://BUCKET/KEY`, where all objects below KEY are the files if there is no object with it, or
-    `hf://ORG/REPO[@REVISION][/PATH]` on the Hugging Face hub, where REVISION is a branch, tag or
-    commit, and `main` if it is absent."""
+    `s3://BUCKET/KEY` or `gs://BUCKET/KEY`, where all objects below KEY are the files if there is
+    no object with it, or `hf://ORG/REPO[@REVISION][/PATH]` on the Hugging Face hub, where REVISION
+    is a branch, tag or commit, and `main` if it is absent."""
     sha256: Annotated[str | None, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)] = None
     """Digest of the files, verified before anything is unpacked or served. Of a file it is the
     SHA-256, also of an archive; of a folder it is that of the output of `sha256sum` for its files
@@ -239,8 +240,9 @@ class Model(ApiModel):
     environment for Python (`EXECUTION_ENV_PATH`). Triton runs it with all rights of the pod."""
     secret_name: Annotated[str | None, Field(min_length=1, max_length=253)] = None
     """Secret with the credentials of an `https://` source (`token`, or `username`, `password`),
-    an `s3://` source (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`) or an
-    `hf://` source (`HF_TOKEN`, or those of `https://`), and `ca.crt`."""
+    an `s3://` source (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`), a
+    `gs://` source (`key.json`) or an `hf://` source (`HF_TOKEN`, or those of `https://`), and
+    `ca.crt`."""
     config: ModelConfig | None = None
     """The Triton model configuration in fields."""
     config_pbtxt: Annotated[str | None, Field(min_length=1, max_length=65536)] = None

@@ -25,10 +25,11 @@ class Scheme(StrEnum):
     PVC = "pvc"
     HTTPS = "https"
     S3 = "s3"
+    GS = "gs"
     HUB = "hf"
 
 
-FETCHED = frozenset({Scheme.HTTPS, Scheme.S3, Scheme.HUB})
+FETCHED = frozenset({Scheme.HTTPS, Scheme.S3, Scheme.GS, Scheme.HUB})
 """The schemes whose files come from a server, for which there may be credentials."""
 
 

@@ -68,8 +68,9 @@ class Supply(ApiModel):
     )
 
     endpoint: Annotated[str | None, Field(min_length=1, max_length=512)] = None
-    """Address of the object store of an `s3://` source, `https://HOST[:PORT]`, or of the hub of an
-    `hf://` source, `https://HOST[:PORT][/PATH]`; absent: AWS, or `https://huggingface.co`."""
+    """Address of the object store of an `s3://` or `gs://` source, `https://HOST[:PORT]`, or of
+    the hub of an `hf://` source, `https://HOST[:PORT][/PATH]`; absent: AWS, Google, or
+    `https://huggingface.co`."""
     region: Annotated[
         str | None, Field(max_length=63, pattern=r"^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?$")
     ] = None

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from halimede.api.base import Manifest, RevisionHash
 from halimede.api.reasons import NotReadyReason
-from halimede.api.source import Scheme
+from halimede.api.source import Scheme, parse_source
 from halimede.api.status import Status
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.plan.observed import Observed
@@ -128,9 +128,13 @@ def with_remedy(md: ModelDeployment, found: PodProblem) -> str:
 
 def _literals(md: ModelDeployment) -> str:
     """Return the arguments of kubectl for the keys of the model's Secret."""
-    is_s3 = md.spec.model.storage_uri.startswith(f"{Scheme.S3}://")
-    keys = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY") if is_s3 else ("token",)
-    return " ".join(f"--from-literal={key}=…" for key in keys)
+    match parse_source(md.spec.model.storage_uri).scheme:
+        case Scheme.S3:
+            return "--from-literal=AWS_ACCESS_KEY_ID=… --from-literal=AWS_SECRET_ACCESS_KEY=…"
+        case Scheme.GS:
+            return "--from-file=key.json"
+        case _:
+            return "--from-literal=token=…"
 
 
 def _no_account(name: str) -> str:

@@ -103,15 +103,15 @@ def _source_ports(pod_template: Manifest) -> Iterator[int]:
                 yield _port(argument)
             elif argument.startswith(ENDPOINT):
                 yield _port(argument.removeprefix(ENDPOINT))
-            elif argument.startswith(f"{Scheme.S3}://") and _asks_aws(arguments):
+            elif _asks_cloud(argument, arguments):
                 yield HTTPS_PORT
 
 
-def _asks_aws(arguments: Sequence[str]) -> bool:
-    """Whether objects, or the credentials for them, come from AWS."""
-    return CREDENTIALS not in arguments or not any(
-        argument.startswith(ENDPOINT) for argument in arguments
-    )
+def _asks_cloud(source: str, arguments: Sequence[str]) -> bool:
+    """Whether objects, or the credentials for them, come from AWS or Google."""
+    if any(argument.startswith(ENDPOINT) for argument in arguments):
+        return source.startswith(f"{Scheme.S3}://") and CREDENTIALS not in arguments
+    return source.startswith((f"{Scheme.S3}://", f"{Scheme.GS}://"))
 
 
 def _port(uri: str) -> int:

@@ -161,6 +161,7 @@ def _fetch_args(
         Scheme.PVC: f"/source/{source.path}".rstrip("/"),
         Scheme.HTTPS: source.location,
         Scheme.S3: source.location,
+        Scheme.GS: source.location,
         Scheme.HUB: at_commit(source.location, commit) if commit else source.location,
     }[source.scheme]
     args = ["fetch", "--source", _literally(where), "--to", f"/models/{model}"]

@@ -14,6 +14,7 @@ from halimede.api.source import Scheme, Source, parse_source
         ("hf://o/r@v1/a", Source(Scheme.HUB, "hf://o/r@v1/a", "")),
         ("https://h/m.onnx?x=1", Source(Scheme.HTTPS, "https://h/m.onnx?x=1", "")),
         ("s3://b/a/b/", Source(Scheme.S3, "s3://b/a/b/", "")),
+        ("gs://b", Source(Scheme.GS, "gs://b", "")),
     ],
 )
 def test_parts(uri: str, found: Source) -> None:
@@ -21,8 +22,8 @@ def test_parts(uri: str, found: Source) -> None:
     assert parse_source(uri) == found
 
 
-@pytest.mark.parametrize("uri", ["gs://b/x", "digits", "", "://x"])
+@pytest.mark.parametrize("uri", ["ftp://b/x", "digits", "", "://x"])
 def test_other_schemes(uri: str) -> None:
     """Other schemes are rejected with the supported ones."""
-    with pytest.raises(ValueError, match="configMap://, pvc://, https://, s3://, hf://"):
+    with pytest.raises(ValueError, match="configMap://, pvc://, https://, s3://, gs://, hf://"):
         parse_source(uri)

@@ -1,12 +1,15 @@
-"""Which credentials an S3 store gets."""
+"""Which credentials an object store gets."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from halimede_fetch.command import fetch
 from halimede_fetch.errors import FetchError, MissingSecretError
 from halimede_fetch.object_access import ANONYMOUS, access_of
-from tests.unit.fetch.conftest import TRUSTED, mount_secret
+from halimede_fetch.object_address import Scheme
+from tests.unit.fetch.conftest import TLS, TRUSTED, mount_secret
 
 KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
 SIGNING = {"access_key_id": "key", "secret_access_key": "secret"}
@@ -35,7 +38,7 @@ CA = {"ca.crt": TRUSTED.ca or ""}
         ),
     ],
 )
-def test_credentials(
+def test_credentials_of_s3(
     tmp_path: Path,
     keys: dict[str, str] | None,
     environment: dict[str, str],
@@ -43,7 +46,9 @@ def test_credentials(
 ) -> None:
     """Keys in the Secret come first, then the role of the ServiceAccount, then none at all."""
     secret = None if keys is None else mount_secret(tmp_path / "secret", keys)
-    found = access_of(endpoint=None, region=None, secret=secret, environment=environment)
+    found = access_of(
+        Scheme.S3, endpoint=None, region=None, secret=secret, environment=environment
+    )
     assert found.signing == signing
     assert "secret" not in repr(found)
     assert found.ca == (keys or {}).get("ca.crt")
@@ -61,18 +66,18 @@ def test_credentials(
         (KEYS | {"aws_access_key_id": "k"}, "contains both"),
     ],
 )
-def test_secrets_that_cannot_be_used(tmp_path: Path, keys: dict[str, str], says: str) -> None:
+def test_secrets_that_s3_cannot_use(tmp_path: Path, keys: dict[str, str], says: str) -> None:
     """The message names the keys to add, correct or remove, and has no value."""
     secret = mount_secret(tmp_path / "secret", keys)
     with pytest.raises(FetchError, match=says) as failure:
-        access_of(endpoint=None, region=None, secret=secret, environment=IDENTITY)
+        access_of(Scheme.S3, endpoint=None, region=None, secret=secret, environment=IDENTITY)
     assert "a b" not in str(failure.value)
 
 
 def test_a_secret_that_is_missing(tmp_path: Path) -> None:
     """A Secret that does not exist is not replaced by other credentials."""
     with pytest.raises(MissingSecretError):
-        access_of(endpoint=None, region=None, secret=tmp_path, environment=IDENTITY)
+        access_of(Scheme.S3, endpoint=None, region=None, secret=tmp_path, environment=IDENTITY)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +91,9 @@ def test_a_secret_that_is_missing(tmp_path: Path) -> None:
 )
 def test_regions(region: str | None, environment: dict[str, str], found: str) -> None:
     """The region is that of the spec, of the ServiceAccount's role, or the default."""
-    access = access_of(endpoint=None, region=region, secret=None, environment=environment)
+    access = access_of(
+        Scheme.S3, endpoint=None, region=region, secret=None, environment=environment
+    )
     assert access.region == found
 
 
@@ -96,4 +103,66 @@ def test_regions(region: str | None, environment: dict[str, str], found: str) ->
 def test_endpoints_that_cannot_be_used(endpoint: str) -> None:
     """Only HTTPS is used, to a host and a port."""
     with pytest.raises(FetchError, match=r"spec\.model\.supply\.endpoint must have the form"):
-        access_of(endpoint=endpoint, region=None, secret=None, environment={})
+        access_of(Scheme.S3, endpoint=endpoint, region=None, secret=None, environment={})
+
+
+def google_key(**changes: object) -> str:
+    """Return the key of a service account of Google."""
+    key = {
+        "type": "service_account",
+        "private_key": (TLS / "service_account.pem").read_text(),
+        "private_key_id": "1",
+        "client_email": "reader@example.iam.gserviceaccount.com",
+        "gcs_base_url": "https://elsewhere.example.com",
+        "disable_oauth": True,
+    }
+    return json.dumps(key | changes)
+
+
+@pytest.mark.parametrize("keys", [None, CA])
+def test_without_a_key_google_gets_no_credentials(
+    tmp_path: Path, keys: dict[str, str] | None
+) -> None:
+    """Credentials for others are not used."""
+    secret = None if keys is None else mount_secret(tmp_path / "secret", keys)
+    environment = IDENTITY | {"GOOGLE_SERVICE_ACCOUNT_KEY": google_key()}
+    found = access_of(
+        Scheme.GS, endpoint=None, region=None, secret=secret, environment=environment
+    )
+    assert found.is_anonymous
+
+
+def test_of_a_key_for_google_only_the_credentials_are_used(tmp_path: Path) -> None:
+    """A key can name another server, or switch credentials off; that is left out."""
+    secret = mount_secret(tmp_path / "secret", {"key.json": google_key()})
+    found = access_of(Scheme.GS, endpoint=None, region=None, secret=secret, environment={})
+    used = json.loads(str(found.signing["service_account_key"]))
+    assert used.keys() == {"private_key", "private_key_id", "client_email"}
+    assert "PRIVATE KEY" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ({"token": "t"}, "contains no key.json"),
+        ({"key.json": "s3cr3t"}, "is not the key of a service account of Google"),
+        ({"key.json": '["s3cr3t"]'}, "is not the key of a service account of Google"),
+        ({"key.json": google_key(type="s3cr3t")}, "is not the key of a service account"),
+        ({"key.json": google_key(private_key=1)}, "is not the key of a service account"),
+    ],
+)
+def test_secrets_that_google_cannot_use(tmp_path: Path, keys: dict[str, str], says: str) -> None:
+    """The message names the key, and has no value."""
+    secret = mount_secret(tmp_path / "secret", keys)
+    with pytest.raises(FetchError, match=says) as failure:
+        access_of(Scheme.GS, endpoint=None, region=None, secret=secret, environment={})
+    assert "s3cr3t" not in str(failure.value)
+
+
+def test_a_private_key_that_is_none(tmp_path: Path) -> None:
+    """Only obstore finds out that a private key cannot be used."""
+    secret = mount_secret(tmp_path / "secret", {"key.json": google_key(private_key="s3cr3t")})
+    access = access_of(Scheme.GS, endpoint=None, region=None, secret=secret, environment={})
+    with pytest.raises(FetchError, match="is not the key of a service account") as failure:
+        fetch("gs://models/m", tmp_path / "m", access=access)
+    assert "s3cr3t" not in str(failure.value)

@@ -1,5 +1,7 @@
 """Responses of S3 stores that a real one does not send on demand, and what is said of them."""
 
+import base64
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,12 +11,15 @@ from halimede_fetch.command import fetch
 from halimede_fetch.errors import FetchError, TransientFetchError
 from halimede_fetch.object_access import Access
 from halimede_fetch.patience import Patience
-from tests.unit.fetch.conftest import IMPATIENT, TRUSTED, Site, published
+from tests.unit.fetch.conftest import IMPATIENT, TLS, TRUSTED, Site, published
 
 SECRET = "s3cr3t"
 LISTING = "/models"
 FILE = "/models/m.onnx"
 KEYS = {"access_key_id": "key", "secret_access_key": SECRET, "session_token": SECRET}
+
+
+QUICK = Patience(first_delay_seconds=0.01)
 
 
 def reach(site: Site) -> Access:
@@ -93,7 +98,7 @@ def test_errors_that_pass(site: Site, to: Path, path: str, status: int, code: st
     site.raw = {path: [error(status, code), error(status, code), *good]}
     site.raw["/models/m/a"] = [content("x")]
     source = "s3://models/m.onnx" if path == FILE else "s3://models/m/"
-    fetch(source, to, access=reach(site), patience=Patience(first_delay_seconds=0.01))
+    fetch(source, to, access=reach(site), patience=QUICK)
     assert list(published(to).values()) == [b"x"]
 
 
@@ -110,12 +115,25 @@ def test_a_store_that_stays_busy(site: Site, to: Path) -> None:
     [
         ([response(200, "<html>")], "is not valid"),
         ([listing("m/a//b")], "has an empty part"),
+        ([listing("m/a&#1;b")], "a control character"),
+        ([listing("m/a", "other/b")], "lists objects that are not below this key"),
+        ([listing("m/a", "mm")], "lists objects that are not below this key"),
         ([listing("m/a/../b")], "a part . or .."),
         ([listing("m/a", "m/a/b")], "'a' has the name of a folder"),
         ([listing("m/a\\b")], "backslashes"),
         ([listing("m/a.so")], r"spec\.model\.allowNativeCode"),
     ],
-    ids=["no list", "empty part", "outside", "file and folder", "backslash", "native code"],
+    ids=[
+        "no list",
+        "empty part",
+        "control",
+        "other folder",
+        "beside it",
+        "outside",
+        "file and folder",
+        "backslash",
+        "native code",
+    ],
 )
 def test_lists_that_are_no_model(
     site: Site, to: Path, answers: Sequence[bytes], says: str
@@ -141,6 +159,14 @@ def test_objects_larger_than_the_limit_are_not_read(site: Site, to: Path) -> Non
     with pytest.raises(FetchError, match=r"spec\.model\.maxSize"):
         fetch("s3://models/m/", to, access=reach(site), max_bytes=5 * 4096 + 8)
     assert [path for path, _ in site.seen] == [LISTING]
+
+
+def test_a_smaller_object_has_no_rest(site: Site, to: Path) -> None:
+    """Given a store that ignores conditions, then a smaller object is read from its beginning."""
+    cut = content("a" * 9000)[:-4000]
+    site.raw[FILE] = [content("a" * 9000), cut, error(416, "InvalidRange"), content("b", '"v2"')]
+    fetch("s3://models/m.onnx", to, access=reach(site), patience=QUICK)
+    assert published(to) == {"1/m.onnx": b"b"}
 
 
 def test_a_list_may_have_etags_without_quotes(site: Site, to: Path) -> None:
@@ -195,3 +221,43 @@ def test_invalid_addresses(site: Site, to: Path, source: str) -> None:
     with pytest.raises(FetchError, match=r"spec\.model\.storageUri"):
         fetch(source, to, access=reach(site))
     assert site.seen == []
+
+
+def reach_google(site: Site) -> Access:
+    """Return the access to a server that answers as Google does, with credentials."""
+    key = {
+        "private_key": (TLS / "service_account.pem").read_text(),
+        "private_key_id": "1",
+        "client_email": "reader@example.iam.gserviceaccount.com",
+    }
+    signing = {"service_account_key": json.dumps(key)}
+    return Access(endpoint=site.url, ca=TRUSTED.ca, signing=signing)
+
+
+def test_google_gets_a_token_that_the_service_account_signed(site: Site, to: Path) -> None:
+    """Given the key of a service account, then no other server is asked for a token."""
+    site.raw["/models/m%2Ea"] = site.raw["/models/m.a"] = [content("x")]
+    fetch("gs://models/m.a", to, access=reach_google(site))
+    tokens = site.asked("authorization")
+    assert tokens
+    for token in tokens:
+        claims = str(token).removeprefix("Bearer ").split(".")[1]
+        decoded = json.loads(base64.urlsafe_b64decode(f"{claims}==="))
+        assert decoded["iss"] == "reader@example.iam.gserviceaccount.com"
+    assert published(to) == {"1/m.a": b"x"}
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "says"),
+    [
+        (401, "AuthenticationRequired", "correct key.json in the Secret .* or the clock"),
+        (403, "AccessDenied", "service account of key.json .* allow storage.objects.get"),
+        (404, "NoSuchBucket", "the bucket does not exist"),
+    ],
+)
+def test_what_google_rejects(site: Site, to: Path, status: int, code: str, says: str) -> None:
+    """Given an error of Google Cloud Storage, then the message has its cure."""
+    site.raw[LISTING] = [error(status, code)]
+    with pytest.raises(FetchError, match=says) as failure:
+        fetch("gs://models/m/", to, access=reach_google(site))
+    assert SECRET not in str(failure.value)

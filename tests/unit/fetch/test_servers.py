@@ -295,7 +295,7 @@ ADDRESSES = {
     "https://127.0.0.1:1/m.tar.zst?s3cr3t": "not supported",
     "https://127.0.0.1:1/m.7z?s3cr3t": "not supported",
     "https://127.0.0.1:1/?s3cr3t": "file name",
-    "gs://127.0.0.1:1/model.onnx?s3cr3t": "not an https:// address",
+    "ftp://127.0.0.1:1/model.onnx?s3cr3t": "not an https:// address",
 }
 
 

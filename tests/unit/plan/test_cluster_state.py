@@ -168,8 +168,12 @@ def test_ended_pods_of_other_revisions_do_not_count() -> None:
 @pytest.mark.parametrize(
     ("uri", "keys"),
     [
-        ("https://h/m.onnx", ["token"]),
-        ("s3://b/m.onnx", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]),
+        ("https://h/m.onnx", ["--from-literal=token=…"]),
+        (
+            "s3://b/m.onnx",
+            ["--from-literal=AWS_ACCESS_KEY_ID=…", "--from-literal=AWS_SECRET_ACCESS_KEY=…"],
+        ),
+        ("gs://b/m.onnx", ["--from-file=key.json"]),
     ],
 )
 def test_a_missing_secret_is_named_with_the_keys_that_its_source_needs(
@@ -180,9 +184,7 @@ def test_a_missing_secret_is_named_with_the_keys_that_its_source_needs(
     model = md.spec.model.evolve(storage_uri=uri, secret_name="keys")
     found = PodProblem(NotReadyReason.MISSING_SECRET, "spec.model.secretName is missing")
     remedy = with_remedy(md.evolve(spec=md.spec.evolve(model=model)), found)
-    assert [word for word in remedy.split() if word.startswith("--from-literal=")] == [
-        f"--from-literal={key}=…" for key in keys
-    ]
+    assert [word for word in remedy.split() if word.startswith("--from-")] == keys
 
 
 def test_a_missing_account_is_named_with_its_remedy() -> None:

@@ -145,18 +145,22 @@ def only_that_port_is_open(rendered: Manifest, port: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "ports"),
+    ("scheme", "more", "ports"),
     [
-        ({}, [443]),
-        ({"secretName": "keys"}, [443]),
-        ({"supply": {"endpoint": "https://store:9000"}}, [443, 9000]),
-        ({"supply": {"endpoint": "https://store:9000"}, "secretName": "keys"}, [9000]),
-        ({"supply": {"endpoint": "https://store.example.com"}, "secretName": "keys"}, [443]),
+        ("s3", {}, [443]),
+        ("s3", {"secretName": "keys"}, [443]),
+        ("s3", {"supply": {"endpoint": "https://store:9000"}}, [443, 9000]),
+        ("s3", {"supply": {"endpoint": "https://store:9000"}, "secretName": "keys"}, [9000]),
+        ("s3", {"supply": {"endpoint": "https://store.example"}, "secretName": "keys"}, [443]),
+        ("gs", {}, [443]),
+        ("gs", {"supply": {"endpoint": "https://store:9000"}}, [9000]),
     ],
 )
-def test_a_model_in_an_object_store_reaches_its_port(more: Manifest, ports: list[int]) -> None:
-    """Without a Secret, credentials come from a service of the cloud, at port 443."""
-    rendered = policy(source="s3://models/digits", more=more)
+def test_a_model_in_an_object_store_reaches_its_port(
+    scheme: str, more: Manifest, ports: list[int]
+) -> None:
+    """Without a Secret, credentials for S3 come from a service of AWS, at port 443."""
+    rendered = policy(source=f"{scheme}://models/digits", more=more)
     for server in (OUTSIDE, STRANGER, Endpoint("2001:db8::1")):
         assert [one for one in (80, 443, 6443, 9000) if reaches(rendered, server, one)] == ports
 
