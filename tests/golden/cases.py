@@ -29,7 +29,8 @@ def rendered(case: str) -> list[Manifest]:
     md, inputs, asked = read(case)
     assert find_violations(md, inputs, specs=ANYTHING) == ()
     network = NetworkSettings(**asked["network"]) if "network" in asked else None
-    own = render_revision(md, replace(PLATFORM, network=network), inputs)
+    platform = replace(PLATFORM, network=network)
+    own = render_revision(md, platform, inputs, files=asked.get("files"))
     backends = tuple(
         Backend(own.hash if one["revision"] == "self" else one["revision"], one["weight"])
         for one in asked.get("backends", [{"revision": "self", "weight": 100}])

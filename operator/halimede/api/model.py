@@ -154,6 +154,14 @@ class Model(ApiModel):
                 ".secretName",
             ),
             rule(
+                "!self.storageUri.startsWith('configMap://') || !has(self.supply)"
+                " || !has(self.supply.cache) || !has(self.supply.cache.kind)"
+                " || self.supply.cache.kind == 'None'",
+                "a cache requires a pvc:// or https:// storageUri: remove supply.cache, because"
+                " the files of a configMap:// source are in the record of each revision",
+                ".supply.cache",
+            ),
+            rule(
                 "isQuantity(string(self.maxSize))"
                 f" && !quantity(string(self.maxSize)).isLessThan(quantity('{SMALLEST}'))"
                 f" && !quantity(string(self.maxSize)).isGreaterThan(quantity('{LARGEST}'))",
@@ -175,7 +183,8 @@ class Model(ApiModel):
     SHA-256, also of an archive; of a folder it is that of the output of `sha256sum` for its files
     that `supply` selects, sorted by name."""
     supply: Supply | None = None
-    """Which files of the source become the model; absent: all, but none that pickle loads."""
+    """Which files of the source become the model, and where they are kept; absent: all, but none
+    that pickle loads, and each pod fetches them."""
     max_size: Annotated[Quantity, Field(json_schema_extra={"maxLength": 32})] = "10Gi"
     """Largest size of the files. An archive and what is unpacked from it count together, and each
     file and folder counts 4 KiB more. It is also the `sizeLimit` of the pod's volumes `model` and

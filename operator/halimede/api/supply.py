@@ -1,10 +1,11 @@
-"""`spec.model.supply`: which files of a source become the model."""
+"""`spec.model.supply`: which files of a source become the model, and where they are kept."""
 
 from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
 from halimede.api.base import ApiModel
+from halimede.api.cache import Cache
 from halimede.api.formats import PICKLE, PICKLE_FORMATS
 from halimede.api.rules import LIST_SET, rule, rules
 
@@ -29,7 +30,7 @@ _Patterns = tuple[
 
 
 class Supply(ApiModel):
-    """Which files of the source become the model."""
+    """Which files of the source become the model, and where they are kept."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -79,3 +80,5 @@ class Supply(ApiModel):
     `onnx`, in upper or lower case, or whole names of files without a suffix. Absent: all except
     those that pickle loads, which execute code: `pkl`, `pickle`, `joblib`, `dill`, `pth`, `ckpt`.
     The word `pickle` stands for all of these. Only names are checked."""
+    cache: Cache | None = None
+    """Where the files are kept for all pods; absent: each pod fetches them."""

@@ -108,7 +108,9 @@ def decide(observed: Observed, renderer: Renderer, platform: Platform, now: floa
     )
     target = None
     if invalid is None and resolution.unresolved is None:
-        rendered = renderer.render_revision(key, platform, observed.inputs, resolution.digest)
+        rendered = renderer.render_revision(
+            key, platform, observed.inputs, resolution.digest, resolution.files
+        )
         target = choose_target(rendered, platform, records)
     situation = _Situation(observed, renderer, key, records, invalid, resolution, now)
     hash_ = target.hash if target else _last_target(md.status)

@@ -121,23 +121,32 @@ class Renderer:
         return self._get(key, ("violations", required, specs), find)
 
     def render_revision(
-        self, key: RenderKey, platform: Platform, inputs: Inputs, model_digest: str | None = None
+        self,
+        key: RenderKey,
+        platform: Platform,
+        inputs: Inputs,
+        model_digest: str | None = None,
+        files: str | None = None,
     ) -> Revision:
         """Render the revision of a spec: see `render.revision.render_revision`."""
         if inputs:
-            return revision.render_revision(key.deployment, platform, inputs, model_digest)
+            return revision.render_revision(key.deployment, platform, inputs, model_digest, files)
         return self._get(
             key,
-            ("revision", platform, model_digest),
-            lambda: revision.render_revision(key.deployment, platform, inputs, model_digest),
+            ("revision", platform, model_digest, files),
+            lambda: revision.render_revision(
+                key.deployment, platform, inputs, model_digest, files
+            ),
         )
 
-    def render_resolver(self, key: RenderKey, platform: Platform) -> tuple[Manifest, ...]:
+    def render_resolver(
+        self, key: RenderKey, platform: Platform, expected: str | None = None
+    ) -> tuple[Manifest, ...]:
         """Render what resolves the spec's source: see `render.resolver.render_resolver`."""
         return self._get(
             key,
-            ("resolver", platform),
-            lambda: resolver.render_resolver(key.deployment, platform),
+            ("resolver", platform, expected),
+            lambda: resolver.render_resolver(key.deployment, platform, expected),
         )
 
     def render_children(

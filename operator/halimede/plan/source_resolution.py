@@ -3,6 +3,9 @@
 The files at an address may change. A Job fetches them once, and its pod's termination message has
 their digest. The digest becomes part of the revision, whose pods serve no other files. Until it
 is known, the revision is not known either: nothing is rolled out, and the stable one serves.
+
+With a cache, the Job also puts the files there, so it is needed even if the digest is known. The
+message then has the digest of their manifest as well, which names their folder in the cache.
 """
 
 import re
@@ -11,22 +14,24 @@ from datetime import datetime
 
 from halimede.api.base import Manifest
 from halimede.api.reasons import Reason
-from halimede.api.source import needs_resolving
+from halimede.api.source import cache_claim, needs_resolving
 from halimede.api.status import ModelStatus, Status
+from halimede.api.v1alpha1 import ModelDeployment
 from halimede.plan.cluster_state import with_remedy
 from halimede.plan.observed import Observed
 from halimede.plan.pod_problems import diagnose_fetcher, last_exit, most_severe
 from halimede.plan.records import Records
 from halimede.render.names import RESOLVER_LABEL
 from halimede.render.platform import Platform
-from halimede.render.resolver import source_digest
+from halimede.render.resolver import cache_digest, source_digest
 from halimede.render.revision import is_asked_for
 from halimede.rollout.checks.safety import FAIL_FAST_RESTARTS
 from halimede.rollout.context import Unresolved, WaitReason
 from halimede.rollout.events import join_sentences
 
-_DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
-"""The termination message of a fetcher that has succeeded."""
+_DIGEST = re.compile(r"sha256:([0-9a-f]{64})(?: files:([0-9a-f]{64}))?")
+"""The termination message of a fetcher that has succeeded: the digest of the source, and with a
+cache that of the manifest of the files."""
 _FINAL = 1
 """The exit code of a fetcher that would fail again: it repeats itself what may succeed later."""
 
@@ -49,6 +54,11 @@ class Resolution:
         """The digest of the files, if it had to be determined."""
         return self.model.digest if self.model else None
 
+    @property
+    def files(self) -> str | None:
+        """The digest of their manifest in the cache; None without a cache."""
+        return self.model.files if self.model else None
+
     def desired_objects(self, status: Status) -> tuple[Manifest, ...]:
         """Return the objects that must exist by the status that was decided."""
         failed = status.model is not None and status.model.failed_job is not None
@@ -70,20 +80,38 @@ def resolve_source(
     """
     md = observed.deployment
     known = md.status.model
-    if not needs_resolving(md.spec) or (known is None and _is_recorded(records, platform)):
+    if not needs_resolving(md.spec):
         return Resolution(None)
-    source = source_digest(md)
-    if known is None or known.source != source:
-        known = ModelStatus(source=source)
-    if known.digest is not None:
+    cached = cache_claim(md.spec) is not None
+    if known is None and not cached and _is_recorded(records, platform):
+        return Resolution(None)
+    known = _still_known(known, md)
+    if known.resolved:
         return Resolution(known)
-    objects = records.renderer.render_resolver(records.key, platform)
+    objects = records.renderer.render_resolver(records.key, platform, known.digest)
     name = objects[-1]["metadata"]["name"]
     if known.failed_job not in (None, name):
         known = known.evolve(failed_job=None, failure=None)
     if known.failed_job is not None:
         return _failed(known, objects)
     return _read_job(_Job(observed, name), known, objects, now)
+
+
+def _still_known(known: ModelStatus | None, md: ModelDeployment) -> ModelStatus:
+    """Return what of the status still holds for the spec.
+
+    The digest holds for other settings of the cache, so that the same files are put there.
+    """
+    source, cached, stated = source_digest(md), cache_digest(md), md.spec.model.sha256
+    if known is None or known.source != source or _contradicts(stated, known.digest):
+        known = ModelStatus(source=source)
+    if known.cached != cached:
+        known = known.evolve(cached=cached, files=None)
+    return known
+
+
+def _contradicts(stated: str | None, found: str | None) -> bool:
+    return stated is not None and found is not None and stated != found
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +159,10 @@ def _read_job(
         if fetched is None:
             continue
         if fetched.code == 0:
-            if match := _DIGEST.fullmatch(fetched.message):
-                return Resolution(known.evolve(digest=match[1], resolved_at=now))
+            match = _DIGEST.fullmatch(fetched.message)
+            if match and (match[2] is None) == (known.cached is None):
+                known = known.evolve(digest=match[1], files=match[2], resolved_at=now)
+                return Resolution(known)
             why = "the container fetch did not report a digest: check the operator's fetcher image"
             return _fail(known, objects, why)
         if fetched.code == _FINAL or (
@@ -148,7 +178,12 @@ def _read_job(
         why = f"it was not known after spec.model.fetchTimeoutSeconds ({seconds} s)"
         return _fail(known, objects, join_sentences(why, text))
     reason = Reason.RESOLVING if problem is None else problem.cause
-    message = join_sentences("The digest of the model's files is being determined", text)
+    doing = (
+        "The digest of the model's files is being determined"
+        if known.cached is None
+        else "The model's files are being fetched to the cache"
+    )
+    message = join_sentences(doing, text)
     return Resolution(
         known, objects, Unresolved(job.name, WaitReason(reason, message), failed=False), deadline
     )
@@ -160,9 +195,12 @@ def _fail(known: ModelStatus, objects: tuple[Manifest, ...], why: str) -> Resolu
 
 
 def _failed(known: ModelStatus, objects: tuple[Manifest, ...]) -> Resolution:
-    message = join_sentences(
-        f"The digest of the model's files could not be determined: {known.failure}"
+    failed = (
+        "The digest of the model's files could not be determined"
+        if known.cached is None
+        else "The model's files could not be fetched to the cache"
     )
+    message = join_sentences(f"{failed}: {known.failure}")
     why = WaitReason(Reason.UNRESOLVED, message)
     return Resolution(known, objects, Unresolved(known.failed_job or "", why, failed=True))
 

@@ -4,25 +4,21 @@ from dataclasses import dataclass
 from math import ceil
 
 from halimede.api.base import Manifest
-from halimede.api.quantity import Quantity, parse_quantity
+from halimede.api.quantity import Quantity
 from halimede.api.runtime import Gpu
-from halimede.api.source import Inputs, Scheme, Source, parse_source
+from halimede.api.source import Inputs
 from halimede.api.spec import ModelDeploymentSpec
-from halimede.api.supply import Supply
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.render import names
 from halimede.render.arguments import ADMIN_KEY, triton_arguments
 from halimede.render.config_pbtxt import ModelConfig, python_instances
+from halimede.render.files_view import FilesView, files_view
 from halimede.render.platform import Platform
 
 STARTUP_PERIOD_SECONDS = 2
 """Models that load fast should serve soon, and a refused connection costs almost nothing."""
 KILL_MARGIN_SECONDS = 10
 """Between the end of Triton's own exit timeout and the kubelet's kill."""
-CREDENTIALS_FOLDER = "/var/run/secrets/halimede.dev/model"
-"""Where the fetcher finds the keys of `model.secretName` as files."""
-COPIED = "source."
-"""Prefix of each file of a `configMap://` source in the revision's own ConfigMap."""
 _MEBIBYTES_PER_PYTHON_INSTANCE = 80
 _LEAST_SHARED_MEBIBYTES = 256
 _SHARED_BY_ALL = ("cpu", "memory", "ephemeral-storage")
@@ -50,14 +46,10 @@ class PodView:
     toleration: str | None
     """Key of the taint of nodes with GPUs; None without GPUs."""
     fetcher_image: str
-    fetch_args: list[str]
     fetch_resources: Manifest
     """The server's own without GPUs: requests of init containers and containers do not add up."""
-    credentials: str | None
-    """Name of the Secret; None: no volume."""
-    credentials_folder: str
-    source_volume: Manifest | None
-    """The volume at /source; None for sources that are fetched over the network."""
+    files: FilesView
+    """What depends on where the model's files come from."""
     size_limit: Quantity
     """Of the volume with the model, and of the one for temporary files, which is as large because
     the Python backend unpacks a model's execution environment there."""
@@ -74,11 +66,21 @@ def pod_view(
     config: ModelConfig,
     inputs: Inputs,
     digest: str | None,
+    files: str | None,
 ) -> PodView:
-    """Compute the values of the pod template; *digest* is that of the files, if it is known."""
+    """Compute the values of the pod template.
+
+    Args:
+        md: The owner.
+        platform: The operator's settings.
+        config: Triton's configuration.
+        inputs: The ConfigMaps that the spec reads.
+        digest: Of the files, if it is known.
+        files: The digest of their manifest in the cache. None: there is no cache, or they are not
+            in it yet; then only the fetcher of the template is of use.
+    """
     spec = md.spec
     model = model_name(md)
-    source = parse_source(spec.model.storage_uri)
     resources = _resources(spec)
     return PodView(
         labels=_labels(md, platform),
@@ -98,22 +100,13 @@ def pod_view(
         service_account=spec.service_account_name,
         toleration=_toleration(spec.gpu),
         fetcher_image=platform.fetch_image,
-        fetch_args=_fetch_args(spec, model, source, digest),
         fetch_resources={
             kind: {name: amount for name, amount in amounts.items() if name in _SHARED_BY_ALL}
             for kind, amounts in resources.items()
         },
-        credentials=spec.model.secret_name,
-        credentials_folder=CREDENTIALS_FOLDER,
-        source_volume=_source_volume(source, inputs),
+        files=files_view(spec, model, inputs, digest, files),
         size_limit=spec.model.max_size,
     )
-
-
-def files(config_map: Manifest | None) -> tuple[str, ...]:
-    """Return the names of a ConfigMap's files, text and binary."""
-    content = config_map or {}
-    return tuple(sorted({**(content.get("data") or {}), **(content.get("binaryData") or {})}))
 
 
 def _labels(md: ModelDeployment, platform: Platform) -> Manifest:
@@ -146,58 +139,3 @@ def _toleration(gpu: Gpu | None) -> str | None:
     # Nodes with slices of NVIDIA's GPUs (nvidia.com/mig-…) have the taint of whole ones.
     vendor = gpu.resource_name.partition("/")[0]
     return "nvidia.com/gpu" if vendor == "nvidia.com" else gpu.resource_name
-
-
-def _fetch_args(
-    spec: ModelDeploymentSpec, model: str, source: Source, digest: str | None
-) -> list[str]:
-    where = {
-        Scheme.CONFIG_MAP: "/source",
-        Scheme.PVC: f"/source/{source.path}".rstrip("/"),
-        Scheme.HTTPS: source.location,
-    }[source.scheme]
-    args = ["fetch", "--source", where, "--to", f"/models/{model}"]
-    args += ["--config", "/config/config.pbtxt"]
-    args += ["--max-bytes", str(int(parse_quantity(spec.model.max_size)))]
-    args += ["--timeout-seconds", str(spec.model.fetch_timeout_seconds)]
-    if source.scheme is Scheme.PVC:
-        args += ["--volume", "/source"]
-    if spec.model.secret_name is not None:
-        args += ["--credentials", CREDENTIALS_FOLDER]
-    if spec.model.allow_native_code:
-        args += ["--allow-native-code"]
-    args += _supply_args(spec.model.supply)
-    expected = spec.model.sha256 or digest
-    return args if expected is None else [*args, "--sha256", expected]
-
-
-def _supply_args(supply: Supply | None) -> list[str]:
-    """Return the arguments for the choice of files.
-
-    Each is one word, because a value may begin with `-`. The kubelet replaces `$(NAME)` in
-    arguments by variables, and `$$` by `$`.
-    """
-    if supply is None:
-        return []
-    lists = {
-        "--include": supply.include,
-        "--exclude": supply.exclude,
-        "--allow-format": supply.allowed_formats,
-    }
-    return [
-        f"{name}={value.replace('$', '$$')}"
-        for name, values in lists.items()
-        for value in values or ()
-    ]
-
-
-def _source_volume(source: Source, inputs: Inputs) -> Manifest | None:
-    if source.scheme is Scheme.PVC:
-        return {"persistentVolumeClaim": {"claimName": source.location, "readOnly": True}}
-    if source.scheme is Scheme.CONFIG_MAP:
-        # The revision's own copy: an old revision's new pods need the old files.
-        file_names = files(inputs.get(source.location))
-        return {
-            "configMap": {"items": [{"key": COPIED + name, "path": name} for name in file_names]}
-        }
-    return None

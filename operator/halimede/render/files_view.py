@@ -1,0 +1,133 @@
+"""The values of the pod's template that depend on where the model's files come from."""
+
+from dataclasses import dataclass
+
+from halimede.api.base import Manifest
+from halimede.api.quantity import parse_quantity
+from halimede.api.source import Inputs, Scheme, Source, cache_claim, parse_source
+from halimede.api.spec import ModelDeploymentSpec
+from halimede.api.supply import Supply
+
+CREDENTIALS_FOLDER = "/var/run/secrets/halimede.dev/model"
+"""Where the fetcher finds the keys of `model.secretName` as files."""
+CACHE_FOLDER = "/cache"
+"""Where the fetcher has the volume of the cache."""
+COPIED = "source."
+"""Prefix of each file of a `configMap://` source in the revision's own ConfigMap."""
+
+
+@dataclass(frozen=True, slots=True)
+class FilesView:
+    """The arguments of the fetcher, and the volumes with the model's files."""
+
+    fetch_args: list[str]
+    credentials: str | None
+    """Name of the Secret; None: no volume."""
+    credentials_folder: str
+    source_volume: Manifest | None
+    """The volume at /source; None for sources that are fetched over the network, and for pods that
+    read the cache."""
+    cache: Manifest | None
+    """The claim with the models by content; None: each pod fetches the files."""
+    cache_folder: str
+    cached: str | None
+    """The folder of the model in that volume; None: the pod puts it there."""
+    model_folder: str
+    """Where Triton reads the model of the cache."""
+    config_file: str
+    """The configuration in that folder."""
+
+
+def files_view(
+    spec: ModelDeploymentSpec, model: str, inputs: Inputs, digest: str | None, files: str | None
+) -> FilesView:
+    """Compute the values; see `view.pod_view` for the digests."""
+    source, claim = parse_source(spec.model.storage_uri), cache_claim(spec)
+    read = None if claim is None else files
+    return FilesView(
+        fetch_args=_verify_args(spec, read) if read else _fetch_args(spec, model, source, digest),
+        credentials=None if read else spec.model.secret_name,
+        credentials_folder=CREDENTIALS_FOLDER,
+        source_volume=None if read else _source_volume(source, inputs),
+        cache=_cache_volume(claim, read_only=read is not None),
+        cache_folder=CACHE_FOLDER,
+        cached=f"sha256/{read[:2]}/{read}/model" if read else None,
+        model_folder=f"/models/{model}",
+        config_file=f"/models/{model}/config.pbtxt",
+    )
+
+
+def file_names(config_map: Manifest | None) -> tuple[str, ...]:
+    """Return the names of a ConfigMap's files, text and binary."""
+    content = config_map or {}
+    return tuple(sorted({**(content.get("data") or {}), **(content.get("binaryData") or {})}))
+
+
+def _fetch_args(
+    spec: ModelDeploymentSpec, model: str, source: Source, digest: str | None
+) -> list[str]:
+    where = {
+        Scheme.CONFIG_MAP: "/source",
+        Scheme.PVC: f"/source/{source.path}".rstrip("/"),
+        Scheme.HTTPS: source.location,
+    }[source.scheme]
+    args = ["fetch", "--source", where]
+    if cache_claim(spec) is None:
+        args += ["--to", f"/models/{model}", "--config", "/config/config.pbtxt"]
+    else:
+        args += ["--cache", CACHE_FOLDER]
+    args += ["--max-bytes", str(int(parse_quantity(spec.model.max_size)))]
+    args += ["--timeout-seconds", str(spec.model.fetch_timeout_seconds)]
+    if source.scheme is Scheme.PVC:
+        args += ["--volume", "/source"]
+    if spec.model.secret_name is not None:
+        args += ["--credentials", CREDENTIALS_FOLDER]
+    if spec.model.allow_native_code:
+        args += ["--allow-native-code"]
+    args += _supply_args(spec.model.supply)
+    expected = spec.model.sha256 or digest
+    return args if expected is None else [*args, "--sha256", expected]
+
+
+def _verify_args(spec: ModelDeploymentSpec, files: str) -> list[str]:
+    timeout = str(spec.model.fetch_timeout_seconds)
+    return ["verify", "--cache", CACHE_FOLDER, "--files", files, "--timeout-seconds", timeout]
+
+
+def _supply_args(supply: Supply | None) -> list[str]:
+    """Return the arguments for the choice of files.
+
+    Each is one word, because a value may begin with `-`. The kubelet replaces `$(NAME)` in
+    arguments by variables, and `$$` by `$`.
+    """
+    if supply is None:
+        return []
+    lists = {
+        "--include": supply.include,
+        "--exclude": supply.exclude,
+        "--allow-format": supply.allowed_formats,
+    }
+    return [
+        f"{name}={value.replace('$', '$$')}"
+        for name, values in lists.items()
+        for value in values or ()
+    ]
+
+
+def _source_volume(source: Source, inputs: Inputs) -> Manifest | None:
+    if source.scheme is Scheme.PVC:
+        return {"persistentVolumeClaim": {"claimName": source.location, "readOnly": True}}
+    if source.scheme is Scheme.CONFIG_MAP:
+        # The revision's own copy: an old revision's new pods need the old files.
+        items = [
+            {"key": COPIED + name, "path": name}
+            for name in file_names(inputs.get(source.location))
+        ]
+        return {"configMap": {"items": items}}
+    return None
+
+
+def _cache_volume(claim: str | None, *, read_only: bool) -> Manifest | None:
+    if claim is None:
+        return None
+    return {"claimName": claim, **({"readOnly": True} if read_only else {})}
