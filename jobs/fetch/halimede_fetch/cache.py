@@ -175,12 +175,12 @@ def _stage(root: Path) -> Iterator[Path]:
     with _explained(root):
         (root / "stage").mkdir(exist_ok=True)
         own = Path(tempfile.mkdtemp(dir=root / "stage"))
-        try:
+    try:
+        with _explained(root, own):
             _delete_stale(root / "stage", own.stat().st_mtime)
-            with _measured(own):
-                yield own / "new"
-        finally:
-            shutil.rmtree(own, ignore_errors=True)
+            yield own / "new"
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
 
 
 def _delete_stale(stages: Path, now: float) -> None:
@@ -193,37 +193,33 @@ def _delete_stale(stages: Path, now: float) -> None:
 
 
 @contextlib.contextmanager
-def _measured(stage: Path) -> Iterator[None]:
-    """Convert the error of a full volume while the stage, which is to be measured, exists."""
-    try:
-        yield
-    except (OSError, FetchError) as error:
-        if _cause(error).errno not in _FULL:
-            raise
-        written = sum(path.lstat().st_size for path in stage.rglob("*") if path.is_file())
-        volume = shutil.disk_usage(stage)
-        raise FetchError(
-            f"the volume of the claim in {_FIELD} is full: of its {volume.total} bytes,"
-            f" {volume.free} were free once {written} bytes of the model, or of the archive with"
-            " it, had been written: enlarge the claim, or delete models under sha256/ that no"
-            " revision needs, and then use the command `retry`"
-        ) from error
-
-
-@contextlib.contextmanager
-def _explained(root: Path) -> Iterator[None]:
-    """Convert the error of a volume that must not be written."""
+def _explained(root: Path, stage: Path | None = None) -> Iterator[None]:
+    """Convert the error of a volume that is full, or that must not be written."""
     try:
         yield
     except (OSError, FetchError) as error:
         cause = _cause(error)
-        inside = str(cause.filename2 or cause.filename or "").startswith(str(root))
+        inside = str(cause.filename or "").startswith(str(root))
+        if cause.errno in _FULL:
+            raise _full(root, stage) from error
         if cause.errno not in _FORBIDDEN or not inside:
             raise
         raise FetchError(
             f"the volume of the claim in {_FIELD} cannot be written ({cause.strerror}): it must"
             " not be read-only, and user 1000 or group 1000 must be allowed to write to its root"
         ) from error
+
+
+def _full(root: Path, stage: Path | None) -> FetchError:
+    paths = stage.rglob("*") if stage else ()
+    written = sum(path.lstat().st_size for path in paths if path.is_file())
+    volume = shutil.disk_usage(root)
+    return FetchError(
+        f"the volume of the claim in {_FIELD} is full: of its {volume.total} bytes, {volume.free}"
+        f" were free once {written} bytes of the model, or of the archive with it, had been"
+        " written: enlarge the claim, or delete models under sha256/ that no revision needs, and"
+        " then use the command `retry`"
+    )
 
 
 def _cause(error: BaseException) -> OSError:

@@ -69,10 +69,19 @@ def _run(arguments: argparse.Namespace) -> str:
         with _ending_in_order():
             actual, files = cache.fetch_into(wanted, arguments.cache, budget)
         sys.stdout.write(f"{arguments.cache}: sha256 {actual}, files {files}\n")
-        return f"sha256:{actual} files:{files}"
+        return termination_message(actual, files)
     actual = _fetch(wanted, arguments.to, arguments.config, budget)
     sys.stdout.write(f"{arguments.to}: sha256 {actual}\n")
-    return f"sha256:{actual}"
+    return termination_message(actual, None)
+
+
+def termination_message(actual: str, files: str | None) -> str:
+    """Return what the operator reads in the status of a pod that has fetched a model.
+
+    >>> termination_message("ab", None), termination_message("ab", "cd")
+    ('sha256:ab', 'sha256:ab files:cd')
+    """
+    return f"sha256:{actual}" if files is None else f"sha256:{actual} files:{files}"
 
 
 def fetch(

@@ -29,7 +29,7 @@ from halimede.rollout.checks.safety import FAIL_FAST_RESTARTS
 from halimede.rollout.context import Unresolved, WaitReason
 from halimede.rollout.events import join_sentences
 
-_DIGEST = re.compile(r"sha256:([0-9a-f]{64})(?: files:([0-9a-f]{64}))?")
+TERMINATION_MESSAGE = re.compile(r"sha256:([0-9a-f]{64})(?: files:([0-9a-f]{64}))?")
 """The termination message of a fetcher that has succeeded: the digest of the source, and with a
 cache that of the manifest of the files."""
 _FINAL = 1
@@ -159,7 +159,7 @@ def _read_job(
         if fetched is None:
             continue
         if fetched.code == 0:
-            match = _DIGEST.fullmatch(fetched.message)
+            match = TERMINATION_MESSAGE.fullmatch(fetched.message)
             if match and (match[2] is None) == (known.cached is None):
                 known = known.evolve(digest=match[1], files=match[2], resolved_at=now)
                 return Resolution(known)

@@ -51,10 +51,19 @@ def files_view(
         source_volume=None if read else _source_volume(source, inputs),
         cache=_cache_volume(claim, read_only=read is not None),
         cache_folder=CACHE_FOLDER,
-        cached=f"sha256/{read[:2]}/{read}/model" if read else None,
+        cached=cached_model(read) if read else None,
         model_folder=f"/models/{model}",
         config_file=f"/models/{model}/config.pbtxt",
     )
+
+
+def cached_model(files: str) -> str:
+    """Return the folder of a model in the volume of the cache; *files* is its manifest's digest.
+
+    >>> cached_model("ab12")
+    'sha256/ab/ab12/model'
+    """
+    return f"sha256/{files[:2]}/{files}/model"
 
 
 def file_names(config_map: Manifest | None) -> tuple[str, ...]:

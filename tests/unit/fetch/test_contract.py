@@ -1,13 +1,21 @@
 """What the operator and the fetcher, which do not import each other, have in common."""
 
 import tomllib
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 import halimede
 import halimede_fetch
 from halimede.api import exit_codes, formats
+from halimede.plan.source_resolution import TERMINATION_MESSAGE
+from halimede.render.files_view import cached_model
+from halimede_fetch import cache
 from halimede_fetch import exit_codes as fetchers_exit_codes
 from halimede_fetch import formats as fetchers_formats
+from halimede_fetch.command import termination_message
+from halimede_fetch.manifest import MODEL
 from tests.support.pages import ROOT
 
 
@@ -20,6 +28,20 @@ def test_both_know_the_same_formats_of_pickle() -> None:
     """Given a format, it executes code for the schema exactly if it does for the fetcher."""
     ours = constants(formats)
     assert ours == {name: getattr(fetchers_formats, name) for name in ours}
+
+
+def test_pods_mount_what_the_fetcher_has_written() -> None:
+    """Given the digest of a manifest, both find the model in the same folder of the cache."""
+    files = "0123456789abcdef" * 4
+    assert Path(cached_model(files)) == cache.place(Path(), files) / MODEL
+
+
+@pytest.mark.parametrize("files", [None, "fe" * 32])
+def test_operator_reads_what_the_fetcher_has_found(files: str | None) -> None:
+    """Given a termination message, the operator reads the digests from it."""
+    match = TERMINATION_MESSAGE.fullmatch(termination_message("ab" * 32, files))
+    assert match
+    assert match.groups() == ("ab" * 32, files)
 
 
 def test_both_programs_have_the_version_of_the_release() -> None:
