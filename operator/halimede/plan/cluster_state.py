@@ -120,8 +120,8 @@ def with_remedy(md: ModelDeployment, found: PodProblem) -> str:
             )
         case NotReadyReason.UNSCHEDULABLE if claim and f'"{claim}" not found' in found.message:
             return (
-                f"spec.model.supply.cache.volume.claimName: {found.message}. Create the"
-                f" PersistentVolumeClaim in the namespace {namespace}, or correct the name"
+                f"spec.model.supply.cache.volume.claimName: {found.message.rstrip('.')}. Create"
+                f" the PersistentVolumeClaim in the namespace {namespace}, or correct the name"
             )
         case NotReadyReason.MISSING_SECRET | NotReadyReason.MISSING_CONFIG_MAP:
             return f"spec.podTemplate refers to an object that does not exist: {found.message}"

@@ -160,7 +160,7 @@ def _read_job(
             continue
         if fetched.code == 0:
             match = TERMINATION_MESSAGE.fullmatch(fetched.message)
-            if match and (match[2] is None) == (known.cached is None):
+            if match and _is_asked_for(match, md, known):
                 known = known.evolve(digest=match[1], files=match[2], resolved_at=now)
                 return Resolution(known)
             why = "the container fetch did not report a digest: check the operator's fetcher image"
@@ -187,6 +187,12 @@ def _read_job(
     return Resolution(
         known, objects, Unresolved(job.name, WaitReason(reason, message), failed=False), deadline
     )
+
+
+def _is_asked_for(found: re.Match[str], md: ModelDeployment, known: ModelStatus) -> bool:
+    """Whether a fetcher found the files that it was told to find, and put them where it should."""
+    expected = md.spec.model.sha256 or known.digest
+    return expected in (None, found[1]) and (found[2] is None) == (known.cached is None)
 
 
 def _fail(known: ModelStatus, objects: tuple[Manifest, ...], why: str) -> Resolution:
