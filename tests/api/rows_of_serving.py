@@ -34,6 +34,12 @@ def arguments(*texts: str) -> Manifest:
     return changed(BY_SERVICE, runtime={"version": "26.09", "args": list(texts)})
 
 
+def cached(claim: str) -> Manifest:
+    """Return a supply with a cache."""
+    return {"cache": {"kind": "Volume", "volume": {"claimName": claim}}}
+
+
+CACHED = cached("models")
 PATCHED = {"gateway": {"parentRefs": [{"name": "public"}]}}
 ROWS = {
     "replicas with autoscaling": row(
@@ -117,6 +123,36 @@ ROWS = {
         "or add pickle to allowedFormats if you trust the model like an image",
         changed(BY_SERVICE, model__supply={"allowedFormats": ["Pickle", "pkl", "py"]}),
         changed(BY_SERVICE, model__supply={"allowedFormats": ["PKL", "py"]}),
+    ),
+    "a cache without a claim": row(
+        "spec.model.supply.cache.volume",
+        "kind Volume requires volume.claimName",
+        changed(BY_SERVICE, model__supply=CACHED),
+        changed(BY_SERVICE, model__supply={"cache": {"kind": "Volume"}}),
+    ),
+    "a cache of a ConfigMap": row(
+        "spec.model.supply.cache",
+        "a cache requires a pvc:// or https:// storageUri",
+        uri("configMap://digits", changed(BY_SERVICE, model__supply={"cache": {}})),
+        uri("configMap://digits", changed(BY_SERVICE, model__supply=CACHED)),
+    ),
+    "an unknown kind of cache": row(
+        "spec.model.supply.cache.kind",
+        "supported values",
+        changed(BY_SERVICE, model__supply={"cache": {"kind": "None"}}),
+        changed(BY_SERVICE, model__supply={"cache": {"kind": "Image"}}),
+    ),
+    "a claim that is no name": row(
+        "spec.model.supply.cache.volume.claimName",
+        "should match",
+        changed(BY_SERVICE, model__supply=cached("models.v1-a")),
+        changed(BY_SERVICE, model__supply=cached("models/v1")),
+    ),
+    "a volume without a claim": row(
+        "spec.model.supply.cache.volume.claimName",
+        "Required value",
+        changed(BY_SERVICE, model__supply=CACHED),
+        changed(BY_SERVICE, model__supply={"cache": {"kind": "Volume", "volume": {}}}),
     ),
     "a pattern with a line break": row(
         "spec.model.supply.exclude[0]",
