@@ -127,8 +127,8 @@ ROWS = {
     "a cache without a claim": row(
         "spec.model.supply.cache.volume",
         "kind Volume requires volume.claimName",
-        changed(BY_SERVICE, model__supply=CACHED),
-        changed(BY_SERVICE, model__supply={"cache": {"kind": "Volume"}}),
+        changed(BY_GATEWAY, model__supply=CACHED),
+        changed(BY_GATEWAY, model__supply={"cache": {"kind": "Volume"}}),
     ),
     "a cache of a ConfigMap": row(
         "spec.model.supply.cache",
@@ -145,14 +145,14 @@ ROWS = {
     "a claim that is no name": row(
         "spec.model.supply.cache.volume.claimName",
         "should match",
-        changed(BY_SERVICE, model__supply=cached("models.v1-a")),
-        changed(BY_SERVICE, model__supply=cached("models/v1")),
+        changed(BY_GATEWAY, model__supply=cached("models.v1-a")),
+        changed(BY_GATEWAY, model__supply=cached("models/v1")),
     ),
     "a volume without a claim": row(
         "spec.model.supply.cache.volume.claimName",
         "Required value",
-        changed(BY_SERVICE, model__supply=CACHED),
-        changed(BY_SERVICE, model__supply={"cache": {"kind": "Volume", "volume": {}}}),
+        changed(BY_GATEWAY, model__supply=CACHED),
+        changed(BY_GATEWAY, model__supply={"cache": {"kind": "Volume", "volume": {}}}),
     ),
     "a pattern with a line break": row(
         "spec.model.supply.exclude[0]",

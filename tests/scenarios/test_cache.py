@@ -220,6 +220,7 @@ def test_missing_claim(cluster: FakeCluster) -> None:
     cluster.until(cluster.ready)
 
 
+@pytest.mark.transition("cache-verified")
 def test_retry_verifies_the_cache(cluster: FakeCluster) -> None:
     """Given a model that serves, `retry` lets a Job verify it or fetch it again; it stays."""
     stable, writes = cluster.stable, len(cluster.writes)
@@ -230,6 +231,7 @@ def test_retry_verifies_the_cache(cluster: FakeCluster) -> None:
     assert (cluster.stable, cluster.rollout, jobs(cluster)) == (stable, None, [])
 
 
+@pytest.mark.transition("cache-verified")
 def test_retry_of_a_canary_that_found_damage(cluster: FakeCluster) -> None:
     """Given a canary whose pods found a damaged model, `retry` repairs it and rolls it out."""
     first = cluster.stable
