@@ -136,6 +136,18 @@ ROWS = {
         uri("configMap://digits", changed(BY_SERVICE, model__supply={"cache": {}})),
         uri("configMap://digits", changed(BY_SERVICE, model__supply=CACHED)),
     ),
+    "a cache beside its source": row(
+        "spec.model.supply.cache.volume.claimName",
+        "the cache must not be in the claim of the source",
+        uri("pvc://models-1/a", changed(BY_GATEWAY, model__secretName=ABSENT)),
+        uri("pvc://models/a", changed(BY_GATEWAY, model__secretName=ABSENT)),
+    ),
+    "a cache in its source": row(
+        "spec.model.supply.cache.volume.claimName",
+        "the cache must not be in the claim of the source",
+        uri("pvc://sources", changed(BY_GATEWAY, model__secretName=ABSENT)),
+        uri("pvc://models", changed(BY_GATEWAY, model__secretName=ABSENT)),
+    ),
     "an unknown kind of cache": row(
         "spec.model.supply.cache.kind",
         "supported values",

@@ -245,6 +245,24 @@ def test_retry_of_a_canary_that_found_damage(cluster: FakeCluster) -> None:
     assert (cluster.stable != first, cluster.lost) == (True, 0.0)
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "",
+        f"sha256:{'0' * 64}",  # a fetcher that knows no cache
+        f"sha256:{'1' * 64} files:{'2' * 64}",  # other files than the spec states
+    ],
+)
+def test_fetcher_that_reports_something_else(message: str) -> None:
+    """Given a fetcher that did not do what it was told, no revision is made of it."""
+    ended = {"name": "fetch", "state": {"terminated": {"exitCode": 0, "message": message}}}
+    other = {FIRST: Behaviour(resolver=ended)}
+    cluster = FakeCluster(spec=spec_with(digest=True, cached=True), behaviours=other)
+    cluster.until(lambda: cluster.condition("Ready") == ("False", "ModelUnresolved"))
+    assert "did not report a digest" in cluster.message("Ready")
+    assert cluster.parsed.target is None
+
+
 def test_failure_is_final_until_retry(cluster: FakeCluster) -> None:
     """Given a full volume, the status says so, and `retry` tries again."""
     full = failing_fetcher(1, "the volume of the claim is full")

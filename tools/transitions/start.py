@@ -96,8 +96,8 @@ START = (
         "source-unresolved",
         "The spec asks for a model whose digest is not known yet, or which is not in its cache.",
         "A Job fetches the model's files, for the digest or into the cache. Meanwhile no rollout"
-        " starts, and one that is under way stops (Superseded). If the Job fails, Ready is False; the command"
-        " `retry` repeats it, and `abort` ends it.",
+        " starts, and one that is under way stops (Superseded). If the Job fails, Ready is False;"
+        " the command `retry` repeats it, and `abort` ends it.",
         (
             "rollout.checks.start.source_unresolved",
             "rollout.checks.safety.superseded",

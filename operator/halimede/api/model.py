@@ -116,6 +116,12 @@ SMALLEST, LARGEST = "1Mi", "64Ti"
 _NAME = "[a-z0-9]([-.a-z0-9]*[a-z0-9])?"
 _FORMS = f"^(configMap://{_NAME}|pvc://{_NAME}(/.*)?|https://[^/?#@]+/.*[^/])$"
 
+_CACHED = (
+    "has(self.supply) && has(self.supply.cache) && has(self.supply.cache.kind)"
+    " && self.supply.cache.kind == 'Volume' && has(self.supply.cache.volume)"
+)
+_CLAIM = "self.supply.cache.volume.claimName"
+
 
 class Model(ApiModel):
     """The model to serve."""
@@ -154,12 +160,17 @@ class Model(ApiModel):
                 ".secretName",
             ),
             rule(
-                "!self.storageUri.startsWith('configMap://') || !has(self.supply)"
-                " || !has(self.supply.cache) || !has(self.supply.cache.kind)"
-                " || self.supply.cache.kind == 'None'",
+                f"!self.storageUri.startsWith('configMap://') || !({_CACHED})",
                 "a cache requires a pvc:// or https:// storageUri: remove supply.cache, because"
                 " the files of a configMap:// source are in the record of each revision",
                 ".supply.cache",
+            ),
+            rule(
+                f"!({_CACHED}) || self.storageUri != 'pvc://' + {_CLAIM}"
+                f" && !self.storageUri.startsWith('pvc://' + {_CLAIM} + '/')",
+                "the cache must not be in the claim of the source: name another claim in"
+                " supply.cache.volume.claimName",
+                ".supply.cache.volume.claimName",
             ),
             rule(
                 "isQuantity(string(self.maxSize))"
