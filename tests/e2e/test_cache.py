@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from halimede.api.base import Manifest
+from harness.watch import Snapshot
+from tests.e2e.fetchers import last_words, waits_for_words
 from tests.e2e.model_source import ModelSource
 from tests.e2e.user import NAME, User
 from tests.support.waiting import wait_until
@@ -53,17 +55,6 @@ def ready_pods(user: User) -> set[str]:
     }
 
 
-def last_words(user: User) -> list[str]:
-    """Return the termination messages of the fetchers of all pods."""
-    return [
-        terminated["message"]
-        for pod in pods(user)
-        for container in pod["status"].get("initContainerStatuses", ())
-        for state in ("state", "lastState")
-        if "message" in (terminated := container.get(state, {}).get("terminated", {}))
-    ]
-
-
 def asks(user: User, server: ModelSource, replicas: int) -> None:
     """Apply the model of the server, in the cache."""
     user.asks_for(
@@ -92,16 +83,26 @@ def flip(file: Path) -> None:
         opened.write(bytes([first ^ 1]))
 
 
+def serves_from_cache(user: User, server: ModelSource) -> Snapshot:
+    """Serve v1 from the cache."""
+    user.apply(server.secret(SECRET, user.namespace))
+    server.answers()
+    asks(user, server, replicas=1)
+    return user.sees("v1 Ready", lambda seen: seen.ready)
+
+
+def damage_is_said(words: list[str]) -> bool:
+    """Whether a pod has said that the model is damaged."""
+    return any("'1/model.py' differs" in text for text in words)
+
+
 def test_pods_need_no_source(user: User, server: ModelSource, volume: Path) -> None:
     """Given a model in a cache, when its source and Secret are gone, then new pods serve.
 
     When a bit in the volume flips, then the next pod does not start, and says why; the others
     serve. Once the file is as it was, it starts.
     """
-    user.apply(server.secret(SECRET, user.namespace))
-    server.answers()
-    asks(user, server, replicas=1)
-    seen = user.sees("v1 Ready", lambda seen: seen.ready)
+    seen = serves_from_cache(user, server)
     assert seen.status.model is not None
     files = seen.status.model.files
     assert last_words(user) == [f"files:{files}"]
@@ -120,15 +121,32 @@ def test_pods_need_no_source(user: User, server: ModelSource, volume: Path) -> N
     (model,) = volume.glob(f"sha256/*/{files}/model/1/model.py")
     flip(model)
     asks(user, server, replicas=3)
-    wait_until(
-        lambda: last_words(user),
-        lambda words: any("'1/model.py' differs" in text for text in words),
-        explain=lambda: f"{last_words(user)}\n{user.explain()}",
-    )
+    waits_for_words(user, damage_is_said)
     assert ready_pods(user) == serving
     user.waits_for_requests(100)
     flip(model)
     waits_for_pods(user, 3)
+    user.load.stop()
+    assert user.errors() == []
+    assert {record.revision for record in user.requests()} == {seen.stable}
+    user.kubectl("delete", "mdeploy", NAME)
+
+
+def test_retry_repairs_the_cache(user: User, server: ModelSource, volume: Path) -> None:
+    """Given a damaged model, `retry` fetches it again, and the pods that waited for it start.
+
+    The pod that was there serves all the time.
+    """
+    seen = serves_from_cache(user, server)
+    assert seen.status.model is not None
+    (model,) = volume.glob(f"sha256/*/{seen.status.model.files}/model/1/model.py")
+    flip(model)
+    user.starts_load()
+    asks(user, server, replicas=2)
+    waits_for_words(user, damage_is_said)
+    user.commands("retry")
+    waits_for_pods(user, 2)
+    user.waits_for_requests(100)
     user.load.stop()
     assert user.errors() == []
     assert {record.revision for record in user.requests()} == {seen.stable}
