@@ -81,7 +81,7 @@ class FakeCluster:
     objects: dict[tuple[str, str], Manifest] = field(default_factory=dict)
     behaviours: dict[str, Behaviour] = field(default_factory=dict)
     """By the spec's storage URI."""
-    gone: dict[str, float] = field(default_factory=dict)
+    lost_sources: dict[str, float] = field(default_factory=dict)
     """Since when there is nothing at an address: no pod can fetch it any more."""
     cached: set[tuple[str, str]] = field(default_factory=set)
     """The models in caches: the claim, and the digest of the manifest."""
@@ -438,11 +438,13 @@ class FakeCluster:
 
     def _has_files(self, revision: str, started: float) -> bool:
         """Whether a pod that started then has found its files."""
-        deployment = self.objects[("Deployment", f"{self.name}-{revision}")]
+        deployment = self.objects.get(("Deployment", f"{self.name}-{revision}"))
+        if deployment is None:  # its pods are about to be deleted
+            return True
         args = deployment["spec"]["template"]["spec"]["initContainers"][0]["args"]
         if args[0] == "verify":
             return (claim_of(deployment), option(args, "--files")) in self.cached
-        return started < self.gone.get(option(args, "--source") or "", started + 1)
+        return started < self.lost_sources.get(option(args, "--source") or "", started + 1)
 
     def _pod(self, name: str) -> Manifest:
         revision, started = self.pods[name]
@@ -465,7 +467,9 @@ class FakeCluster:
         claim, files = claim_of(job), files_digest(uri, behaviour)
         if claim is not None and claim not in self.claims:
             return resolver_pod(job, uri, unschedulable(claim), done=False)
-        if uri in self.gone and not (option(args, "--sha256") and (claim, files) in self.cached):
+        if uri in self.lost_sources and not (
+            option(args, "--sha256") and (claim, files) in self.cached
+        ):
             return resolver_pod(
                 job, uri, Behaviour(resolver=failing_fetcher(1, "404")), done=False
             )

@@ -113,7 +113,7 @@ def test_source_is_gone(cluster: FakeCluster) -> None:
     """Given sources that are gone, rollbacks, restarts and scale-ups still work."""
     first = cluster.stable
     cluster.model(2).until(cluster.ready)
-    cluster.gone = {FIRST: cluster.now, SECOND: cluster.now}
+    cluster.lost_sources = {FIRST: cluster.now, SECOND: cluster.now}
     cluster.edit(lambda spec: spec.update(replicas=5)).run(60)
     second = cluster.stable
     assert cluster.replicas(second or "") == 5
@@ -131,7 +131,7 @@ def test_source_is_gone_without_a_cache() -> None:
     """Given no cache, a new pod needs the source, as the fake cluster must know."""
     cluster = FakeCluster(spec=spec_with(digest=False, cached=False))
     cluster.until(cluster.ready)
-    cluster.gone = {FIRST: cluster.now}
+    cluster.lost_sources = {FIRST: cluster.now}
     cluster.edit(lambda spec: spec.update(replicas=5)).run(600)
     assert sum(cluster._is_ready(pod) for pod in cluster.pods) == 2
 

@@ -63,12 +63,12 @@ class History:
 
     def lose_a_source(self) -> None:
         """Delete what is at an address, or bring all back."""
-        if self.cluster.gone or not self.cached:
-            self.cluster.gone.clear()
+        if self.cluster.lost_sources or not self.cached:
+            self.cluster.lost_sources.clear()
         else:
             # The first one was fetched before there was a cache.
             number = self.chance.randint(2, self.models + 1)
-            self.cluster.gone[f"https://models.example/digits/{number}"] = self.cluster.now
+            self.cluster.lost_sources[f"https://models.example/digits/{number}"] = self.cluster.now
 
     def edit(self) -> None:
         """Edit the rollout's settings."""
@@ -178,7 +178,7 @@ def test_every_history_ends_at_rest_and_loses_no_request(seed: int) -> None:
     assert (cluster.empty, cluster.lost) == ([], 0.0)
     cluster.prometheus.up, cluster.lives = True, None
     history.restore_records()
-    cluster.gone.clear()
+    cluster.lost_sources.clear()
     cluster.model(1)
     history.command("resume")
     cluster.until(lambda: comes_to_rest(cluster) or waits(cluster), 20_000)
