@@ -46,11 +46,12 @@ def cache_digest(md: ModelDeployment) -> str | None:
     It is the claim, and what the files may contain: no pod checks that again.
     """
     claim, model = cache_claim(md.spec), md.spec.model
-    if claim is None or model.supply is None:
+    if claim is None:
         return None
+    formats = model.supply.allowed_formats if model.supply else None
     content = {
         "claimName": claim,
-        "allowedFormats": model.supply.allowed_formats,
+        "allowedFormats": sorted(formats or ()),
         "allowNativeCode": model.allow_native_code,
     }
     return hashlib.sha256(canonical(content).encode()).hexdigest()

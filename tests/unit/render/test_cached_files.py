@@ -116,6 +116,16 @@ def test_no_cache_changes_nothing(supply: Manifest) -> None:
     assert source_digest(md) == source_digest(digits(model=fields))
 
 
+def test_order_of_formats_does_not_matter() -> None:
+    """Given a set in another order, nothing is fetched again; given another set, it is."""
+    digests = [
+        cache_digest(digits(model=model(supply=VOLUME | {"allowedFormats": formats})))
+        for formats in (["onnx", "txt"], ["txt", "onnx"], ["onnx"])
+    ]
+    assert digests[0] == digests[1]
+    assert digests[2] not in (digests[0], cache_digest(digits(model=model())))
+
+
 def test_unknown_files_have_a_name_of_their_own() -> None:
     """Given no status, as in `halimede render`, the folder in the cache is one of zeros."""
     text = str(render_revision(digits(model=model()), PLATFORM, INPUTS).pod_template)
