@@ -2,9 +2,9 @@
 
 A server on loopback sends one file over HTTPS, in the same minute to the fetcher, to a client
 that only writes what it reads, and to one that also computes the digest, as the fetcher does. The
-target is a multiple of the latter, because on loopback SHA-256 takes more than half as long as all
-the rest. All are processes of their own, and their start counts. Server and client share this
-machine's processors.
+fetcher reads it once more as an S3 object. The target is a multiple of the client with the digest,
+because on loopback SHA-256 takes more than half as long as all the rest. All are processes of
+their own, and their start counts. Server and client share this machine's processors.
 """
 
 import argparse
@@ -31,7 +31,8 @@ SLOWEST = 0.8
 MOST_MEBIBYTES = 150.0
 """The largest peak memory of the fetcher."""
 POLL_SECONDS = 0.02
-PLAIN, DIGEST, OURS = "a plain client", "a client with SHA-256", "halimede-fetch"
+PLAIN, DIGEST = "a plain client", "a client with SHA-256"
+OURS, OBJECT = "halimede-fetch", "halimede-fetch, as an S3 object"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def main() -> int:
     parser = argparse.ArgumentParser("python -m bench.fetch", description=__doc__)
     parser.add_argument("--mebibytes", type=int, default=1024)
     arguments = parser.parse_args()
-    downloads: dict[str, list[Download]] = {PLAIN: [], DIGEST: [], OURS: []}
+    downloads: dict[str, list[Download]] = {PLAIN: [], DIGEST: [], OURS: [], OBJECT: []}
     with serving(arguments.mebibytes) as url:
         for _ in range(TIMES):
             for client, runs in downloads.items():
@@ -57,30 +58,33 @@ def main() -> int:
 
 @contextmanager
 def serving(mebibytes: int) -> Iterator[str]:
-    """Run the server during a with block, and yield the address of the file."""
+    """Run the server during a with block, and yield its address."""
     command = (sys.executable, "-m", "bench.file_server", str(mebibytes))
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         if process.stdout is None:
             raise ValueError("the server has no pipe")
         try:
-            yield f"https://127.0.0.1:{process.stdout.readline().strip()}/model.onnx"
+            yield f"https://127.0.0.1:{process.stdout.readline().strip()}"
         finally:
             process.terminate()
 
 
-def download(client: str, url: str, mebibytes: int) -> Download:
+def download(client: str, server: str, mebibytes: int) -> Download:
     """Run a client until it has the file, and delete the file."""
+    url = f"{server}/models/model.onnx"
     with tempfile.TemporaryDirectory() as folder:
         secret, output = Path(folder) / "secret", Path(folder) / "output"
         secret.mkdir()
         shutil.copy(CA, secret / "ca.crt")
         output.mkdir()
         plain = (sys.executable, "-m", "bench.plain_download", url, str(output / "file"))
-        ours = ("fetch", "--source", url, "--to", str(output / "model"))
+        to = ("--to", str(output / "model"), "--credentials", str(secret))
+        ours = (sys.executable, "-m", "halimede_fetch", "fetch", *to, "--source")
         command = {
             PLAIN: plain,
             DIGEST: (*plain, "--digest"),
-            OURS: (sys.executable, "-m", "halimede_fetch", *ours, "--credentials", str(secret)),
+            OURS: (*ours, url),
+            OBJECT: (*ours, "s3://models/model.onnx", "--endpoint", server),
         }[client]
         started = time.monotonic()
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
@@ -106,7 +110,7 @@ def show(mebibytes: int, downloads: dict[str, list[Download]]) -> int:
     """Print the results with their targets; return 1 if a target is missed."""
     seconds = {client: median(run.seconds for run in runs) for client, runs in downloads.items()}
     ratios = {client: seconds[client] / seconds[OURS] for client in (PLAIN, DIGEST)}
-    peak = max(run.usage.peak_mebibytes for run in downloads[OURS])
+    peak = max(run.usage.peak_mebibytes for client in (OURS, OBJECT) for run in downloads[client])
     title = f"{mebibytes} MiB over HTTPS, median of {TIMES}"
     table = Table("", "s", "MiB/s", "CPU s", "peak MiB", title=title)
     for client, runs in downloads.items():

@@ -1,4 +1,4 @@
-"""One large file over HTTPS on loopback, for `bench.fetch`.
+"""One large file over HTTPS on loopback, which may be an S3 object, for `bench.fetch`.
 
 It is a process of its own: `python -m bench.file_server MEBIBYTES` prints its port.
 """
@@ -23,13 +23,17 @@ def serve(mebibytes: int) -> None:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Length", str(mebibytes * MEBIBYTE))
-            self.send_header("ETag", '"1"')
-            self.end_headers()
+            self.do_HEAD()
             with suppress(ConnectionError):  # the client may have closed the connection
                 for _ in range(mebibytes):
                     self.wfile.write(block)
+
+        def do_HEAD(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(mebibytes * MEBIBYTE))
+            self.send_header("ETag", '"1"')
+            self.send_header("Last-Modified", self.date_time_string())
+            self.end_headers()
 
         @override
         def log_message(self, *_: object) -> None:

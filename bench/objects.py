@@ -1,8 +1,7 @@
 """Create many ModelDeployments at once, and compare with a bare apply of the same children.
 
-Then the operator is started again beside all of them. More than 200 are not compared: the time per
-object tells how it grows with their number. Pods run on simulated nodes, so that only the control
-plane and the operator are measured. Both run on this machine and share its processors:
+Then the operator is started again beside all of them. Pods run on simulated nodes, so that only
+the control plane and the operator are measured. Both run on this machine and share its processors:
 `python -m bench.objects --count 5000`.
 """
 
@@ -15,7 +14,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -44,8 +44,8 @@ GLANCE_SECONDS = 1.0
 CALM_SECONDS = 15.0
 """Seconds between the last Ready and the measurement at rest."""
 PER_NAMESPACE = 200
-"""The controllers of Kubernetes search all pods of a namespace for each object in it. So the
-reference, which has one namespace, is measured for at most so many."""
+"""The controllers of Kubernetes search all pods of a namespace for each object in it, so there are
+several namespaces."""
 
 Requests = Counter[tuple[str, str]]
 Row = tuple[str, float, str, float | None]
@@ -114,45 +114,50 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--rest-seconds", type=float, default=60.0)
     arguments = parser.parse_args()
-    nodes = 1 + math.ceil(arguments.count / int(PODS_PER_NODE))
+    count = arguments.count
+    # The mean of before and after: other load on the machine affects both measurements alike.
+    with _control_plane(count) as (cluster, environment):
+        bare = measure_bare(cluster, environment, count)
+    with _control_plane(count) as (cluster, environment):
+        ours = measure_ours(cluster, environment, count, arguments.rest_seconds)
+    with _control_plane(count) as (cluster, environment):
+        bare = bare.mean(measure_bare(cluster, environment, count))
+    return show(count, bare, ours)
+
+
+@contextmanager
+def _control_plane(count: int) -> Iterator[tuple[Cluster, dict[str, str]]]:
+    """Start a control plane with simulated nodes for so many pods; yield the operator's variables.
+
+    Each measurement has one of its own, as objects of an earlier one would slow it down.
+    """
+    nodes = 1 + math.ceil(count / int(PODS_PER_NODE))
     with up(f"bench-{os.getpid()}", parts=(), kwok_nodes=nodes) as cluster:
         crds.apply(cluster.kubectl, "crds")
-        environment = {
-            **os.environ,
+        variables = {
             "KUBECONFIG": str(kubeconfig_inside(cluster)),
             "HALIMEDE_LOG_FORMAT": "text",
         }
-        # The mean of before and after: other load on the machine affects both measurements alike.
-        few = arguments.count <= PER_NAMESPACE
-        before = measure_bare(cluster, environment, arguments.count) if few else None
-        ours = measure_ours(cluster, environment, arguments.count, arguments.rest_seconds)
-        after = measure_bare(cluster, environment, arguments.count) if few else None
-    return show(arguments.count, before.mean(after) if before and after else None, ours)
+        yield cluster, os.environ | variables
 
 
 def measure_bare(cluster: Cluster, environment: dict[str, str], count: int) -> Bare:
-    """Apply all children of all objects at once, and remove them again."""
-    cluster.kubectl("create", "namespace", BARE)
-    manifests = [
-        child for number in range(count) for child in children(model_deployment(number, BARE))
-    ]
+    """Apply all children of all objects at once."""
+    models = _models(cluster, count, BARE)
+    manifests = [child for model in models for child in children(model)]
     started, busy = time.monotonic(), api_server_cpu_seconds(cluster)
     applied = _apply(cluster, environment, manifests)
     started = max(started, time.monotonic() - applied)
     _wait(lambda: _available(cluster), count)
     settled = time.monotonic() - started
-    busy = api_server_cpu_seconds(cluster) - busy
-    cluster.kubectl("delete", "namespace", BARE, "--timeout=300s")
-    return Bare(applied, settled, busy)
+    return Bare(applied, settled, api_server_cpu_seconds(cluster) - busy)
 
 
 def measure_ours(
     cluster: Cluster, environment: dict[str, str], count: int, rest_seconds: float
 ) -> Measured:
     """Create all ModelDeployments at once, wait for the last Ready, then measure at rest."""
-    models = [model_deployment(number, _namespace(number)) for number in range(count)]
-    for namespace in sorted({model["metadata"]["namespace"] for model in models}):
-        cluster.kubectl("create", "namespace", namespace)
+    models = _models(cluster, count, OURS)
     log = cluster.directory / "logs" / "halimede.log"
     with operator(cluster, environment, log) as process:
         _wait(lambda: int("Synced" in log.read_text()), 1)
@@ -193,7 +198,7 @@ def measure_restart(cluster: Cluster, environment: dict[str, str]) -> Restart:
     return Restart(ready, audit.count(), usage.cpu_seconds, usage.peak_mebibytes)
 
 
-def show(count: int, bare: Bare | None, ours: Measured) -> int:
+def show(count: int, bare: Bare, ours: Measured) -> int:
     """Print the results with their targets; return 1 if a target is missed."""
     per_object = writes(ours.requests) / count
     rest, restart = ours.rest, ours.restart
@@ -214,9 +219,8 @@ def show(count: int, bare: Bare | None, ours: Measured) -> int:
         ("  … writes", writes(restart.requests), "", 0.0),
         ("  … CPU", restart.cpu_seconds, "s", None),
         ("  … peak memory", restart.peak_mebibytes, "MiB", memory),
+        *_compare(ours, bare, count),
     ]
-    if bare is not None:
-        rows += _compare(ours, bare)
     table = Table("", "measured", "", "at most", title=f"{count} ModelDeployments at once")
     for what, figure, unit, aim in rows:
         table.add_row(what, f"{figure:.2f}", unit, "" if aim is None else f"{aim:g}")
@@ -229,9 +233,10 @@ def show(count: int, bare: Bare | None, ours: Measured) -> int:
     return 1 if missed else 0
 
 
-def _compare(ours: Measured, bare: Bare) -> list[Row]:
+def _compare(ours: Measured, bare: Bare, count: int) -> list[Row]:
     return [
         ("a bare apply of the same children", bare.applied, "s", None),
+        ("  … API server's CPU per object", 1000 * bare.api_server / count, "ms", None),
         ("  … until all pods are ready", bare.settled, "s", None),
         ("until all are Ready, as a multiple of it", ours.ready / bare.applied, "x", 2.0),
         ("  … until all pods are ready", ours.ready / bare.settled, "x", None),
@@ -252,13 +257,19 @@ def _apply(cluster: Cluster, environment: dict[str, str], manifests: list[Manife
     return float(finished.stdout)
 
 
-def _namespace(number: int) -> str:
-    return f"{OURS}-{number // PER_NAMESPACE}"
+def _models(cluster: Cluster, count: int, prefix: str) -> list[Manifest]:
+    """Return so many ModelDeployments, after creating their namespaces."""
+    namespaces = [f"{prefix}-{number}" for number in range(math.ceil(count / PER_NAMESPACE))]
+    for namespace in namespaces:
+        cluster.kubectl("create", "namespace", namespace)
+    return [
+        model_deployment(number, namespaces[number // PER_NAMESPACE]) for number in range(count)
+    ]
 
 
 def _available(cluster: Cluster) -> int:
     path = r"jsonpath={range .items[*]}{.status.availableReplicas}{'\n'}{end}"
-    return cluster.kubectl("get", "deployments", "-n", BARE, "-o", path).split().count("1")
+    return cluster.kubectl("get", "deployments", "-A", "-o", path).split().count("1")
 
 
 def _ready(cluster: Cluster) -> list[float]:

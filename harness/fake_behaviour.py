@@ -18,10 +18,14 @@ class Behaviour:
     """The part of the requests that it never answers, so that the clients leave."""
     content: str = ""
     """What is at the address; empty: something that no other address has."""
+    commit: str = ""
+    """The commit that the address, on a hub, leads to."""
     resolve_seconds: float = 10.0
     """How long a Job takes to determine the digest of the content."""
     resolver: Manifest | None = None
     """The status of the Job's container; None: it succeeds."""
+    has_job_pod: bool = True
+    """Whether the Job has a pod."""
     container: Manifest | None = None
     """The container's status while it is not ready; None: it runs."""
     condition: Manifest | None = None
@@ -62,14 +66,21 @@ def failing_fetcher(
     }
 
 
+def digest_of(content: str) -> str:
+    """Return the digest of what is at an address."""
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
 def resolver_pod(job: Manifest, uri: str, behaviour: Behaviour, *, done: bool) -> Manifest:
     """Return the pod of a Job that determines the digest of what is at an address."""
     metadata = job["metadata"]
     args = job["spec"]["template"]["spec"]["containers"][0]["args"]
     # The digest that a spec states is that of the files, whatever these are here.
-    digest = option(args, "--sha256") or _digest(behaviour.content or uri)
-    files = f" files:{files_digest(uri, behaviour)}" if "--cache" in args else ""
-    ended = {"terminated": {"exitCode": 0, "message": f"sha256:{digest}{files}"}}
+    digest = option(args, "--sha256") or digest_of(behaviour.content or uri)
+    message = f"sha256:{digest}" + (f" commit:{behaviour.commit}" if behaviour.commit else "")
+    if "--cache" in args:
+        message += f" files:{files_digest(uri, behaviour)}"
+    ended = {"terminated": {"exitCode": 0, "message": message}}
     state = ended if done else {"running": {}}
     container = behaviour.resolver or {"name": "fetch", "state": state}
     waiting = behaviour.condition is not None and behaviour.condition["type"] == "PodScheduled"
@@ -78,7 +89,7 @@ def resolver_pod(job: Manifest, uri: str, behaviour: Behaviour, *, done: bool) -
         "metadata": {
             "name": f"{metadata['name']}-x",
             "labels": job["spec"]["template"]["metadata"]["labels"],
-            "ownerReferences": [{"kind": "Job", "uid": metadata["uid"]}],
+            "ownerReferences": [{"kind": "Job", "name": metadata["name"], "uid": metadata["uid"]}],
         },
         "status": {"conditions": [behaviour.condition]}
         if waiting
@@ -101,7 +112,7 @@ def unschedulable(claim: str) -> Behaviour:
 
 def files_digest(uri: str, behaviour: Behaviour) -> str:
     """Return the digest of the manifest of what is at an address."""
-    return _digest(f"the manifest of {behaviour.content or uri}")
+    return digest_of(f"the manifest of {behaviour.content or uri}")
 
 
 def option(args: list[str], name: str) -> str | None:
@@ -114,10 +125,6 @@ def claim_of(workload: Manifest) -> str | None:
     volumes = workload["spec"]["template"]["spec"]["volumes"]
     claims = [one["persistentVolumeClaim"] for one in volumes if one["name"] == "halimede-cache"]
     return claims[0]["claimName"] if claims else None
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def written_by(manager: str, now: float, *fields: str) -> Manifest:

@@ -29,6 +29,7 @@ from harness.fake_behaviour import (
     accepted,
     claim_of,
     copies,
+    digest_of,
     endpoint_slice,
     failing_fetcher,
     files_digest,
@@ -420,13 +421,20 @@ class FakeCluster:
             del self.pods[pod]
 
     def _behaviour(self, revision: str) -> Behaviour:
-        """Return how a revision behaves, by the source in its fetcher's arguments."""
+        """Return how a revision behaves, by the source in its fetcher's arguments.
+
+        A behaviour of other content than that of the revision is not its own.
+        """
         deployment = self.objects.get(("Deployment", f"{self.name}-{revision}"))
         text = str(deployment)
         behaviours = [
             behaviour
             for uri, behaviour in self.behaviours.items()
-            if f"'{uri}'" in text or f"'{files_digest(uri, behaviour)}'" in text
+            if (
+                f"'{uri}'" in text
+                and (not behaviour.content or digest_of(behaviour.content) in text)
+            )
+            or f"'{files_digest(uri, behaviour)}'" in text
         ]
         return behaviours[0] if behaviours else Behaviour()
 
@@ -456,28 +464,27 @@ class FakeCluster:
         found = []
         for kind, name in self._children():
             if kind == "Job":
-                found.append(self._resolver(self.objects[kind, name]))
+                found += self._resolver(self.objects[kind, name])
         return tuple(found)
 
-    def _resolver(self, job: Manifest) -> Manifest:
-        """Return the pod of a Job; it fills the cache once it is done."""
+    def _resolver(self, job: Manifest) -> list[Manifest]:
+        """Return the pod of a Job, if it has one; it fills the cache once it is done."""
         args = job["spec"]["template"]["spec"]["containers"][0]["args"]
         uri = option(args, "--source") or ""
         behaviour = self.behaviours.get(uri, Behaviour())
         claim, files = claim_of(job), files_digest(uri, behaviour)
         if claim is not None and claim not in self.claims:
-            return resolver_pod(job, uri, unschedulable(claim), done=False)
-        if uri in self.lost_sources and not (
-            option(args, "--sha256") and (claim, files) in self.cached
-        ):
-            return resolver_pod(
-                job, uri, Behaviour(resolver=failing_fetcher(1, "404")), done=False
-            )
+            return [resolver_pod(job, uri, unschedulable(claim), done=False)]
+        in_cache = option(args, "--sha256") and (claim, files) in self.cached
+        if uri in self.lost_sources and not in_cache:
+            lost = Behaviour(resolver=failing_fetcher(1, "404"))
+            return [resolver_pod(job, uri, lost, done=False)]
         started = datetime.fromisoformat(job["metadata"]["creationTimestamp"]).timestamp()
         done = self.now >= started + behaviour.resolve_seconds
         if done and claim is not None and behaviour.resolver is None:
             self.cached.add((claim, files))
-        return resolver_pod(job, uri, behaviour, done=done)
+        pod = resolver_pod(job, uri, behaviour, done=done)
+        return [pod] if behaviour.has_job_pod else []
 
     def _slices(self) -> tuple[Manifest, ...]:
         slices = []

@@ -97,8 +97,16 @@ PROMETHEUS = Tool(
     3,
     ("-ldflags=-s -w", "-tags=remove_all_sd,enable_kubernetes_sd"),
 )
+VERSITYGW = Tool(
+    "versitygw",
+    "github.com/versity/versitygw/cmd/versitygw",
+    ("versitygw",),
+    2,
+    ("-ldflags=-s -w",),
+)
 
 EVERYTHING = (CONTROL_PLANE, CONTOUR, HELM, KWOK, PROMETHEUS)
+"""What a cluster needs. The object store versitygw is built by the tests that need it."""
 
 
 def build(tools: Sequence[Tool] = EVERYTHING, progress: Progress | None = None) -> Path:

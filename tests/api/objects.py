@@ -148,7 +148,16 @@ BY_ROUTE: Manifest = {
 """A spec with the user's own HTTPRoute."""
 
 BY_INGRESS: Manifest = {
-    "model": {"storageUri": "pvc://models/digits", "configPbtxt": 'backend: "python"'},
+    "model": {
+        "storageUri": "s3://models/digits",
+        "supply": {
+            "endpoint": "https://s3.example.com",
+            "region": "eu-central-1",
+            "resolve": "OnChange",
+            "resolveIntervalSeconds": 600,
+        },
+        "configPbtxt": 'backend: "python"',
+    },
     "replicas": 2,
     "expose": {
         "type": "Ingress",

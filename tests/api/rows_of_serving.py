@@ -19,9 +19,19 @@ def uri(text: str, good: Manifest = BY_SERVICE) -> Manifest:
     return changed(good, model__storageUri=text)
 
 
+def on_hub(**supply: str) -> Manifest:
+    """Return a spec of a model on a hub."""
+    return changed(uri("hf://org/repo"), model__supply=supply)
+
+
 def image(text: str) -> Manifest:
     """Return a spec with this image."""
     return changed(BY_SERVICE, runtime={"version": "26.09", "image": text})
+
+
+def in_store(**supply: str) -> Manifest:
+    """Return a spec of a model in an object store."""
+    return changed(uri("s3://models/digits"), model__secretName="keys", model__supply=supply)
 
 
 def annotated(*names: str) -> Manifest:
@@ -84,13 +94,14 @@ ROWS = {
     ),
     "another kind of storage": row(
         "spec.model.storageUri",
-        "must start with configMap://, pvc:// or https://",
+        "must start with configMap://, pvc://, https://, s3:// or hf://",
         uri("pvc://models"),
-        uri("s3://models/x"),
+        uri("gs://models/x"),
     ),
     "a ConfigMap with a path": row(
         "spec.model.storageUri",
-        "must have the form configMap://NAME, pvc://CLAIM/PATH or https://HOST/FILE",
+        "must have the form configMap://NAME, pvc://CLAIM/PATH, https://HOST/FILE, s3://BUCKET/KEY"
+        " or hf://ORG/REPO[@REVISION][/PATH]",
         uri("configMap://models"),
         uri("configMap://models/x"),
     ),
@@ -100,11 +111,138 @@ ROWS = {
         uri("https://example.com:8443/m.onnx?v=3"),
         uri("https://me:secret@example.com/m.onnx"),
     ),
+    "credentials in the address of a bucket": row(
+        "spec.model.storageUri",
+        "put credentials into the Secret",
+        uri("s3://models"),
+        uri("s3://key:secret@models/digits"),
+    ),
+    "an empty part of a key": row(
+        "spec.model.storageUri",
+        "the key in storageUri must have no empty part",
+        uri("s3://models/größe $(X) .a/.../b/"),
+        uri("s3://models//digits"),
+    ),
+    "a way out of the bucket": row(
+        "spec.model.storageUri",
+        "the key in storageUri must have no empty part",
+        uri("s3://models/..hidden"),
+        uri("s3://models/a/.."),
+    ),
+    "a backslash in a key": row(
+        "spec.model.storageUri",
+        "the key in storageUri must have no empty part",
+        uri("s3://models/a b"),
+        uri("s3://models/a\\b"),
+    ),
+    "a store of a model that is in none": row(
+        "spec.model.supply.endpoint",
+        "supply.endpoint requires an s3:// or hf:// storageUri",
+        in_store(endpoint="https://s3.example.com:9000"),
+        changed(BY_SERVICE, model__supply={"endpoint": "https://s3.example.com"}),
+    ),
+    "a region of a model that is in no store": row(
+        "spec.model.supply.region",
+        "supply.region requires an s3:// storageUri",
+        in_store(region="eu-central-1"),
+        changed(BY_SERVICE, model__supply={"region": "eu-central-1"}),
+    ),
+    "files that are read again although they are known": row(
+        "spec.model.supply.resolve",
+        "OnChange needs an address at which files can change unnoticed",
+        in_store(resolve="OnChange"),
+        changed(in_store(resolve="OnChange"), model__sha256="0" * 64),
+    ),
+    "files that are read again although they are noticed": row(
+        "spec.model.supply.resolve",
+        "OnChange needs an address at which files can change unnoticed",
+        in_store(resolve="Once"),
+        changed(
+            BY_SERVICE,
+            model={
+                "storageUri": "configMap://digits",
+                "config": {"backend": "python"},
+                "supply": {"resolve": "OnChange"},
+            },
+        ),
+    ),
+    "a store without encryption": row(
+        "spec.model.supply.endpoint",
+        "endpoint must have the form https://HOST[:PORT]",
+        in_store(endpoint="https://192.0.2.1:65535"),
+        in_store(endpoint="http://s3.example.com"),
+    ),
+    "a store with a path": row(
+        "spec.model.supply.endpoint",
+        "the bucket belongs into storageUri",
+        in_store(endpoint="https://s3.example.com"),
+        in_store(endpoint="https://s3.example.com/models"),
+    ),
+    "a port that is none": row(
+        "spec.model.supply.endpoint",
+        "endpoint must have the form https://HOST[:PORT]",
+        in_store(endpoint="https://s3.example.com:443"),
+        in_store(endpoint="https://s3.example.com:65536"),
+    ),
+    "a region that is none": row(
+        "spec.model.supply.region",
+        "should match",
+        in_store(region="garage"),
+        in_store(region="eu central"),
+    ),
     "a way out of the volume": row(
         "spec.model.storageUri",
         "remove '..' from the path",
         uri("pvc://models/..hidden"),
         uri("pvc://models/a/../.."),
+    ),
+    "a way out of a model on a hub": row(
+        "spec.model.storageUri",
+        "remove '..' from the path",
+        uri("hf://org/repo@v1..2/onnx"),
+        uri("hf://org/repo/../other"),
+    ),
+    "a model on a hub without its organisation": row(
+        "spec.model.storageUri",
+        "must have the form",
+        uri("hf://Org_1/repo-2.0@refs/pr/12/a file.onnx"),
+        uri("hf://gpt2"),
+    ),
+    "a revision that is not one word": row(
+        "spec.model.storageUri",
+        "must have the form",
+        uri("hf://org/repo@feature%2Fx"),
+        uri("hf://org/repo@a b"),
+    ),
+    "a data set": row(
+        "spec.model.storageUri",
+        "datasets, spaces, kernels and buckets are not supported",
+        uri("hf://datasets-org/repo"),
+        uri("hf://datasets/org/repo"),
+    ),
+    "the address of a hub with a query": row(
+        "spec.model.supply.endpoint",
+        "endpoint must have the form https://HOST[:PORT], on a hub also with a path",
+        on_hub(endpoint="https://hub.example.com:8443/api/hf"),
+        on_hub(endpoint="https://hub.example.com/hf?a=b"),
+    ),
+    "the address of a hub with credentials": row(
+        "spec.model.supply.endpoint",
+        "endpoint must have the form https://HOST[:PORT], on a hub also with a path",
+        on_hub(endpoint="https://hub.example.com/@hf"),
+        on_hub(endpoint="https://me:x@hub.example.com"),
+    ),
+    "a region of a hub": row(
+        "spec.model.supply.region",
+        "supply.region requires an s3:// storageUri",
+        on_hub(endpoint="https://hub.example.com"),
+        on_hub(region="eu-central-1"),
+    ),
+    "credentials for a model on a hub": row(
+        "spec.model.secretName",
+        "secretName requires an https://, s3:// or hf:// storageUri",
+        changed(uri("hf://org/repo"), model__secretName="x"),
+        changed(uri("configMap://digits"), model__secretName="x"),
     ),
     "an absolute pattern to include": row(
         "spec.model.supply.include",
@@ -132,7 +270,7 @@ ROWS = {
     ),
     "a cache of a ConfigMap": row(
         "spec.model.supply.cache",
-        "a cache requires a pvc:// or https:// storageUri",
+        "a cache requires another storageUri than configMap://",
         uri("configMap://digits", changed(BY_SERVICE, model__supply={"cache": {}})),
         uri("configMap://digits", changed(BY_SERVICE, model__supply=CACHED)),
     ),

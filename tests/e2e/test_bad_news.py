@@ -42,7 +42,7 @@ def test_a_wrong_digest_is_named_with_its_field(served: User) -> None:
     served.asks_for("v1", model__sha256="0" * 64)
     seen = served.sees(
         "the digest in Ready's message",
-        lambda seen: "spec.model.sha256 is 0000" in ready(seen).message,
+        lambda seen: "that of the revision is 0000" in ready(seen).message,
     )
     available = condition(seen, ConditionType.AVAILABLE)
     assert available is not None

@@ -7,6 +7,7 @@ from halimede.api.reasons import Reason
 from tests.e2e.fetchers import last_words, waits_for_words
 from tests.e2e.model_source import ModelSource
 from tests.e2e.user import NAME, User, condition, ready
+from tests.support.waiting import wait_until
 
 SECRET = "model-server"
 
@@ -30,7 +31,7 @@ def test_new_files_at_the_address_reach_no_user(user: User, server: ModelSource)
     assert seen.status.model is not None
     assert seen.status.model.digest == digest
     assert last_words(user) == [f"sha256:{digest}"]
-    assert user.kubectl("get", "jobs", "--output=name") == ""
+    wait_until(lambda: user.kubectl("get", "jobs", "--output=name") == "", explain=user.explain)
     user.starts_load()
 
     v1 = server.archive.read_bytes()
@@ -63,10 +64,54 @@ def test_files_that_are_no_model_stop_before_there_is_a_pod(
     available = condition(seen, ConditionType.AVAILABLE)
     assert available is not None
     assert (available.status, seen.stable, seen.status.rollout) == ("True", stable, None)
-    assert user.kubectl("get", "jobs", "--output=name") == ""
+    wait_until(lambda: user.kubectl("get", "jobs", "--output=name") == "", explain=user.explain)
 
     server.archive.write_bytes(good)
     user.commands("retry")
     seen = user.sees("the rollout", lambda seen: seen.status.rollout is not None)
     assert seen.status.last_command is not None
     user.kubectl("delete", "mdeploy", NAME)
+
+
+def test_abort_leaves_nothing_of_the_job(user: User, server: ModelSource) -> None:
+    """Given a server that does not answer, `abort` ends the Job and its pod, until `retry`."""
+    user.apply(server.secret(SECRET, user.namespace))
+    user.asks_for("v1", model__storageUri=server.url, model__secretName=SECRET)
+    server.waits_for_a_request(user.explain)
+    user.commands("abort")
+    user.sees("the failure", lambda seen: ready(seen).reason == Reason.UNRESOLVED)
+    wait_until(
+        lambda: user.kubectl("get", "jobs,pods,networkpolicies", "--output=name"),
+        lambda names: names == "",
+        explain=user.explain,
+    )
+    server.answers()
+    user.commands("retry")
+    user.sees("v1 Ready", lambda seen: seen.ready)
+
+
+def test_quota_without_room_for_the_job(user: User, server: ModelSource) -> None:
+    """Given a quota that forbids its pod, the message says where the cause is.
+
+    The Job goes on when there is room, and the deletion of the ModelDeployment deletes it.
+    """
+    user.apply(server.secret(SECRET, user.namespace))
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}}
+    quota["metadata"]["namespace"] = user.namespace
+    user.apply(quota | {"spec": {"hard": {"pods": "0"}}})
+    user.asks_for("v1", model__storageUri=server.url, model__secretName=SECRET)
+    seen = user.sees("the wait", lambda seen: ready(seen).reason == Reason.RESOLVING)
+    assert "has no pod yet" in ready(seen).message
+    wait_until(
+        lambda: user.kubectl("get", "events", "--output=jsonpath={.items[*].message}"),
+        lambda messages: "exceeded quota" in messages,
+        explain=user.explain,
+    )
+    user.kubectl("delete", "resourcequota", "none")
+    server.waits_for_a_request(user.explain)
+    user.kubectl("delete", "mdeploy", NAME)
+    wait_until(
+        lambda: user.kubectl("get", "jobs,pods,networkpolicies", "--output=name"),
+        lambda names: names == "",
+        explain=user.explain,
+    )

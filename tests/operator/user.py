@@ -32,6 +32,11 @@ _STEPS = {"steps": [{"weight": 50}]}
 CANARY = {"strategy": "Canary", "canary": _STEPS, "abortScaleDownDelaySeconds": 0, **_AT_ONCE}
 BLUE_GREEN = {"strategy": "BlueGreen", "blueGreen": {"bakeSeconds": 0}, **_AT_ONCE}
 RECREATE = {"strategy": "Recreate", "recreate": {"bakeSeconds": 0}, **_AT_ONCE}
+UNRESOLVED = {
+    "model": {"storageUri": "pvc://models/m", "config": {"backend": "python"}},
+    "podTemplate": {"spec": {"nodeSelector": {"example.com/none": "true"}}},
+}
+"""A model whose digest nothing determines, as no node has room for the Job's pod."""
 CHANGED = {"image": "registry.example/triton:2"}
 COPY = "copy"
 
@@ -51,6 +56,8 @@ class User:
         self._serve("ingressed", expose=INGRESS)
         self._serve("routed", expose=USERS_ROUTE)
         wait_until(partial(self.backends, "shop"), lambda names: names != ["routed"])
+        self._apply(model("unresolved", self._namespace, **UNRESOLVED))
+        wait_until(partial(self._names, "jobs"))
 
     def roll_out(self) -> None:
         """Roll out a second revision by each strategy; abort one, and have the others pruned."""
@@ -147,6 +154,8 @@ def _copied(child: Manifest) -> Manifest:
     owners = metadata["ownerReferences"]
     copy = {key: value for key, value in child.items() if key not in ("metadata", "status")}
     if "spec" in copy:
-        addresses = ("clusterIP", "clusterIPs")
-        copy["spec"] = {key: copy["spec"][key] for key in copy["spec"] if key not in addresses}
+        given = ("clusterIP", "clusterIPs", *(("selector",) if child["kind"] == "Job" else ()))
+        copy["spec"] = {key: copy["spec"][key] for key in copy["spec"] if key not in given}
+    if child["kind"] == "Job":
+        copy["spec"]["template"]["metadata"] = {}  # the API server has added labels
     return copy | {"metadata": {"name": COPY, "labels": labels, "ownerReferences": owners}}

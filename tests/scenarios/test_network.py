@@ -1,9 +1,15 @@
 """NetworkPolicies in rollouts: when revisions get them, and when they lose them."""
 
+import copy
 from dataclasses import replace
 
+import pytest
+
+from halimede.plan.planner import decide
 from halimede.render.platform import NetworkSettings
+from harness.fake_behaviour import Behaviour
 from harness.fake_cluster import PLATFORM, FakeCluster
+from harness.fake_spec import SPEC
 
 ISOLATING = replace(PLATFORM, network=NetworkSettings())
 GATEWAY = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "gateway"}}}
@@ -143,3 +149,29 @@ def test_a_lost_record_opens_no_pod() -> None:
     cluster.settle()
     assert "is lost" in cluster.message("Ready")
     assert f"digits-{stable}" in policies(cluster)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_resolver_is_isolated_until_its_pod_has_ended(*, first: bool) -> None:
+    """Given a Job that is deleted while its pod runs, the NetworkPolicy stays until that ends."""
+    spec = copy.deepcopy(SPEC)
+    cluster = FakeCluster(platform=ISOLATING, spec=spec)
+    if first:
+        never = Behaviour(resolve_seconds=1e9)
+        cluster.behaviours[spec["model"]["storageUri"]] = never
+    else:
+        cluster.until(cluster.ready)
+        cluster.model(2, Behaviour(resolve_seconds=1e9))
+    del cluster.spec["model"]["sha256"]
+    cluster.run(60)
+    (job,) = (name for kind, name in cluster.objects if kind == "Job")
+    pods = cluster.observe().resolvers
+    cluster.command("abort@1").reconcile()
+    assert ("Job", job) not in cluster.objects
+    assert job in policies(cluster)
+    plan = decide(
+        replace(cluster.observe(), resolvers=pods), cluster.renderer, cluster.platform, cluster.now
+    )
+    assert not plan.deletes
+    cluster.run(60)
+    assert job not in policies(cluster)

@@ -31,6 +31,8 @@ NASTY = (
     "configMap://digits",
     "configMap://",
     "https://",
+    "s3://",
+    "s3://models/a//b",
     "https://[::1",
     "pvc://a/b",
     "$patch",

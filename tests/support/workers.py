@@ -14,6 +14,7 @@ WITH_OWN_SERVERS = (
     "tests/api",
     "tests/chart",
     "tests/e2e/faults",
+    "tests/fetch",
     "tests/localcluster",
     "tests/operator",
 )

@@ -28,7 +28,7 @@ from halimede_fetch import manifest
 from halimede_fetch.errors import DamagedError, FetchError, TransientFetchError
 from halimede_fetch.limits import Budget
 from halimede_fetch.manifest import MODEL
-from halimede_fetch.obtain import Wanted, obtain
+from halimede_fetch.obtain import Found, Wanted, obtain
 
 _FIELD = "spec.model.supply.cache.volume.claimName"
 _STALE_SECONDS = 25 * 3600
@@ -42,8 +42,8 @@ _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
-def fetch_into(wanted: Wanted, root: Path, budget: Budget) -> tuple[str, str]:
-    """Make sure that the cache has the model; return the digests of the source and the manifest.
+def fetch_into(wanted: Wanted, root: Path, budget: Budget) -> tuple[Found, str]:
+    """Make sure that the cache has the model; return what was found, and the manifest's digest.
 
     If the digest of the source is known, and the cache has what was made of it, nothing is read
     from the source.
@@ -58,17 +58,17 @@ def fetch_into(wanted: Wanted, root: Path, budget: Budget) -> tuple[str, str]:
     """
     with _stage(root) as stage:
         if wanted.sha256 is not None and (files := _known(root, wanted, budget)):
-            return wanted.sha256, files
+            return Found(wanted.sha256), files
         stage.mkdir()
         config, content = stage / "config.pbtxt", stage / "content"
         config.touch()
         content.mkdir()
-        actual = obtain(wanted, stage / "source", content / MODEL, config, budget)
+        found = obtain(wanted, stage / "source", content / MODEL, config, budget)
         shutil.rmtree(stage / "source")
         files = manifest.write(content, budget)
         _publish(root, content, files, budget)
-        _remember(root, stage, _key(wanted, actual), files)
-    return actual, files
+        _remember(root, stage, _key(wanted, found.digest), files)
+    return found, files
 
 
 def verify(root: Path, files: str, budget: Budget) -> int:
@@ -114,9 +114,10 @@ def _known(root: Path, wanted: Wanted, budget: Budget) -> str | None:
 def _key(wanted: Wanted, sha256: str) -> str:
     """Digest everything that determines which model is made of a source.
 
-    The name of a file is part of its model.
+    The name of a file is part of its model. The revision on a hub is not.
     """
-    name = wanted.source.partition("?")[0].rstrip("/").rpartition("/")[2]
+    source = re.sub(r"@[^/]*", "", wanted.source) if wanted.source.startswith("hf://") else None
+    name = (source or wanted.source.partition("?")[0]).rstrip("/").rpartition("/")[2]
     selection, formats = wanted.selection, wanted.formats
     patterns = (selection.include, selection.exclude, formats.allowed)
     content = json.dumps([sha256, name, *map(sorted, patterns), wanted.native_code])

@@ -1,18 +1,20 @@
 """`halimede-fetch fetch`: fetch a model's files, verify them, and publish them in one step."""
 
 import argparse
-import contextlib
+import os
 import shutil
-import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from halimede_fetch import cache, report
 from halimede_fetch.credentials import NO_CREDENTIALS, Credentials
 from halimede_fetch.formats import NO_PICKLE, Formats
 from halimede_fetch.limits import MAX_BYTES, TIMEOUT_SECONDS, Budget
-from halimede_fetch.obtain import Wanted, obtain
+from halimede_fetch.object_access import PUBLIC, Access, access_of
+from halimede_fetch.object_address import is_object_address
+from halimede_fetch.obtain import Found, Wanted, obtain
 from halimede_fetch.patience import PATIENCE, Patience
 from halimede_fetch.selection import EVERYTHING, Selection
 
@@ -20,12 +22,18 @@ from halimede_fetch.selection import EVERYTHING, Selection
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to *parser*."""
     add = parser.add_argument
-    add("--source", required=True, help="https:// address, or mounted file or directory")
+    add(
+        "--source",
+        required=True,
+        help="https://, s3:// or hf:// address, or mounted file or directory",
+    )
     to = parser.add_mutually_exclusive_group(required=True)
     to.add_argument("--to", type=Path, help="directory of the model in the model repository")
     to.add_argument("--cache", type=Path, help="directory of a cache of models by content")
     add("--config", type=Path, help="config.pbtxt to add to the files")
     add("--credentials", type=Path, help="directory of a mounted Secret with credentials")
+    add("--endpoint", help="https:// address of the object store (default: AWS) or of the hub")
+    add("--region", help="region of the object store")
     add("--sha256", help="required digest of the files")
     add("--volume", type=Path, help="directory that links in a mounted source may lead to")
     add("--allow-native-code", action="store_true", help="accept shared libraries")
@@ -57,8 +65,9 @@ def _run(arguments: argparse.Namespace) -> str:
     """Fetch to where the arguments say; return the termination message."""
     wanted = Wanted(
         arguments.source,
+        endpoint=arguments.endpoint or "",
         sha256=arguments.sha256,
-        credentials=_credentials(arguments.credentials),
+        **_access(arguments),
         volume=arguments.volume,
         native_code=arguments.allow_native_code,
         selection=Selection(tuple(arguments.include), tuple(arguments.exclude)),
@@ -66,31 +75,34 @@ def _run(arguments: argparse.Namespace) -> str:
     )
     budget = Budget(arguments.max_bytes, arguments.timeout_seconds)
     if arguments.cache is not None:
-        with _ending_in_order():
-            actual, files = cache.fetch_into(wanted, arguments.cache, budget)
-        sys.stdout.write(f"{arguments.cache}: sha256 {actual}, files {files}\n")
-        return termination_message(actual, files)
-    actual = _fetch(wanted, arguments.to, arguments.config, budget)
-    sys.stdout.write(f"{arguments.to}: sha256 {actual}\n")
-    return termination_message(actual, None)
+        found, files = cache.fetch_into(wanted, arguments.cache, budget)
+        sys.stdout.write(f"{arguments.cache}: sha256 {found.digest}, files {files}\n")
+        return termination_message(found, files)
+    found = _fetch(wanted, arguments.to, arguments.config, budget)
+    sys.stdout.write(f"{arguments.to}: sha256 {found.digest}\n")
+    return termination_message(found, None)
 
 
-def termination_message(actual: str, files: str | None) -> str:
+def termination_message(found: Found, files: str | None) -> str:
     """Return what the operator reads in the status of a pod that has fetched a model.
 
-    >>> termination_message("ab", None), termination_message("ab", "cd")
-    ('sha256:ab', 'sha256:ab files:cd')
+    >>> termination_message(Found("ab"), None), termination_message(Found("ab", "12"), "cd")
+    ('sha256:ab', 'sha256:ab commit:12 files:cd')
     """
-    return f"sha256:{actual}" if files is None else f"sha256:{actual} files:{files}"
+    words = {"sha256": found.digest, "commit": found.commit, "files": files}
+    return " ".join(f"{name}:{value}" for name, value in words.items() if value is not None)
 
 
 def fetch(
     source: str,
     to: Path,
     *,
+    endpoint: str = "",
+    report_commit: Callable[[str], object] = lambda _: None,
     config: Path | None = None,
     sha256: str | None = None,
     credentials: Credentials = NO_CREDENTIALS,
+    access: Access = PUBLIC,
     max_bytes: int = MAX_BYTES,
     timeout_seconds: float = TIMEOUT_SECONDS,
     patience: Patience = PATIENCE,
@@ -105,11 +117,14 @@ def fetch(
     earlier run is replaced.
 
     Args:
-        source: An `https://` address, or the path of a mounted file or folder.
+        source: An `https://`, `s3://` or `hf://` address, or the path of a mounted file or folder.
         to: Where to publish.
+        endpoint: The address of the hub of an `hf://` source.
+        report_commit: Called with the commit of an `hf://` source when its files are verified.
         config: A `config.pbtxt` that replaces the source's own.
         sha256: The expected digest; None: any.
-        credentials: For an `https://` source.
+        credentials: For an `https://` or `hf://` source.
+        access: For an `s3://` source.
         max_bytes: Limits the size of a download and what is unpacked from it, together.
         timeout_seconds: Limits the whole fetch.
         patience: Limits how much of that time a server may waste.
@@ -123,42 +138,44 @@ def fetch(
     """
     wanted = Wanted(
         source,
+        endpoint=endpoint,
         sha256=sha256,
         credentials=credentials,
+        access=access,
         patience=patience,
         volume=volume,
         native_code=native_code,
         selection=selection,
         formats=formats,
     )
-    return _fetch(wanted, to, config, Budget(max_bytes, timeout_seconds))
+    found = _fetch(wanted, to, config, Budget(max_bytes, timeout_seconds))
+    if found.commit is not None:
+        report_commit(found.commit)
+    return found.digest
 
 
-def _fetch(wanted: Wanted, to: Path, config: Path | None, budget: Budget) -> str:
+def _fetch(wanted: Wanted, to: Path, config: Path | None, budget: Budget) -> Found:
     stage = to.parent / f".{to.name}.part"
     shutil.rmtree(stage, ignore_errors=True)
     try:
-        actual = obtain(wanted, stage, stage / "model", config, budget)
+        found = obtain(wanted, stage, stage / "model", config, budget)
         shutil.rmtree(to, ignore_errors=True)
         (stage / "model").rename(to)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
-    return actual
+    return found
 
 
-def _credentials(folder: Path | None) -> Credentials:
-    return NO_CREDENTIALS if folder is None else Credentials.from_folder(folder)
-
-
-@contextlib.contextmanager
-def _ending_in_order() -> Iterator[None]:
-    """Delete what was written when the pod is deleted: the volume is not deleted with the pod."""
-
-    def end(number: int, _: object) -> None:
-        sys.exit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def _access(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the fields of `Wanted` that say how the source is reached."""
+    folder: Path | None = arguments.credentials
+    if not is_object_address(arguments.source):
+        return {} if folder is None else {"credentials": Credentials.from_folder(folder)}
+    return {
+        "access": access_of(
+            endpoint=arguments.endpoint,
+            region=arguments.region,
+            secret=folder,
+            environment=os.environ,
+        )
+    }

@@ -1,22 +1,22 @@
 """The credentials with which a source is fetched, from the files of a mounted Secret."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
 from halimede_fetch.errors import FetchError, MissingSecretError
 
-KEYS = ("token", "username", "password", "ca.crt")
+KEYS = ("token", "username", "password", "HF_TOKEN", "ca.crt")
 """The keys of the Secret that are read, in upper or lower case."""
 _KUBELETS = ".."
 """Prefix of what the kubelet adds to a volume. No key of a Secret has it."""
-_WHERE = "the Secret named by spec.model.secretName"
+WHERE = "the Secret named by spec.model.secretName"
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Credentials for `https://` model sources. Their content is never part of a message."""
+    """Credentials for `https://` and `hf://` sources. Their content is never part of a message."""
 
     token: str | None = field(default=None, repr=False)
     """`token`: sent as a bearer token."""
@@ -24,6 +24,8 @@ class Credentials:
     """`username`: with the password, sent as basic authentication."""
     password: str | None = field(default=None, repr=False)
     """`password`."""
+    hf_token: str | None = field(default=None, repr=False)
+    """`HF_TOKEN`: a token for a hub only, where it is preferred to the others."""
     ca: str | None = field(default=None, repr=False)
     """`ca.crt`: certificates to trust besides the system's, as PEM text."""
 
@@ -38,40 +40,61 @@ class Credentials:
             MissingSecretError: There are no keys at all.
             FetchError: The credentials cannot be read or sent, or contradict each other.
         """
-        files = _find_files(folder)
-        texts = {key: _read(key, files.get(key)) for key in KEYS}
-        token, username, password = (
-            _line(key, texts[key]) for key in ("token", "username", "password")
+        texts = read_keys(folder, KEYS)
+        token, username, password, hf_token = (
+            _line(key, texts[key]) for key in ("token", "username", "password", "HF_TOKEN")
         )
         if token and (username or password):
             raise FetchError(
-                f"{_WHERE} contains both a token and a username or password: remove one of them"
+                f"{WHERE} contains both a token and a username or password: remove one of them"
             )
         if bool(username) != bool(password):
             given, missing = ("username", "password") if username else ("password", "username")
             raise FetchError(
-                f"{_WHERE} contains {given} but no {missing}: add it, or remove {given}"
+                f"{WHERE} contains {given} but no {missing}: add it, or remove {given}"
             )
-        return cls(token=token, username=username, password=password, ca=texts["ca.crt"] or None)
+        return cls(token, username, password, hf_token, texts["ca.crt"] or None)
+
+    @property
+    def authenticate(self) -> bool:
+        """Whether there are any besides certificates."""
+        return self.token is not None or self.username is not None
+
+    def for_hub(self) -> Self:
+        """Return the credentials for a hub."""
+        return self if self.hf_token is None else replace(self, token=self.hf_token)
 
 
 NO_CREDENTIALS = Credentials()
 """No credentials at all."""
 
 
-def _find_files(folder: Path) -> dict[str, Path]:
-    """Return the files of a mounted Secret, by the key in lower case."""
+def read_keys(folder: Path, keys: Collection[str]) -> dict[str, str]:
+    """Return the text of each of the *keys* of a mounted Secret; empty: it is not in the Secret.
+
+    Args:
+        folder: Where the Secret is mounted.
+        keys: The keys to read. In the Secret they may be in upper or lower case.
+
+    Raises:
+        MissingSecretError: There are no keys at all.
+        FetchError: A key cannot be read, is no text, or is there twice.
+    """
+    files = _find_files(folder, {key.lower() for key in keys})
+    return {key: _read(key, files.get(key.lower())) for key in keys}
+
+
+def _find_files(folder: Path, keys: Collection[str]) -> dict[str, Path]:
+    """Return the files of a mounted Secret, by the key in lower case; none of *keys* is twice."""
     names = tuple(_names(folder))
     if not names:
-        raise MissingSecretError(
-            f"{_WHERE} does not exist or is empty: create it, or add its keys"
-        )
+        raise MissingSecretError(f"{WHERE} does not exist or is empty: create it, or add its keys")
     files: dict[str, Path] = {}
     for name in sorted(names):
         key = name.lower()
-        if key in KEYS and key in files:
+        if key in keys and key in files:
             raise FetchError(
-                f"{_WHERE} contains both {files[key].name} and {name}: remove one of them"
+                f"{WHERE} contains both {files[key].name} and {name}: remove one of them"
             )
         files[key] = folder / name
     return files
@@ -85,13 +108,13 @@ def _names(folder: Path) -> Iterator[str]:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise FetchError(_unreadable(_WHERE, error)) from None
+        raise FetchError(_unreadable(WHERE, error)) from None
 
 
 def _read(key: str, file: Path | None) -> str:
     if file is None:
         return ""
-    what = f"the key {key} of {_WHERE}"
+    what = f"the key {key} of {WHERE}"
     try:
         return file.read_bytes().decode("utf-8")
     except OSError as error:
@@ -114,15 +137,15 @@ def _unreadable(what: str, error: OSError) -> str:
 def _line(name: str, value: str) -> str | None:
     text = value.rstrip("\r\n")
     if not text.isprintable():
-        raise FetchError(f"the key {name} of {_WHERE} must be one line of text: correct it")
-    if name == "token" and not text.isascii():
+        raise FetchError(f"the key {name} of {WHERE} must be one line of text: correct it")
+    if name in {"token", "HF_TOKEN"} and not text.isascii():
         raise FetchError(
-            f"the key {name} of {_WHERE} must be ASCII, because it is sent in an HTTP header:"
+            f"the key {name} of {WHERE} must be ASCII, because it is sent in an HTTP header:"
             " correct it"
         )
     if name == "username" and ":" in text:
         raise FetchError(
-            f"the key {name} of {_WHERE} contains a colon, which ends the name in an HTTP header:"
+            f"the key {name} of {WHERE} contains a colon, which ends the name in an HTTP header:"
             " correct it"
         )
     return text or None

@@ -1,6 +1,7 @@
 """The digest of a model's files, which is compared with `spec.model.sha256`."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -21,11 +22,14 @@ def of_folder(root: Path) -> str:
     `1`: both are served as version 1, and which name is loaded is stated by the configuration,
     which is in the spec.
     """
-    paths = sorted(
-        (path.relative_to(root) for path in root.rglob("*") if path.is_file()),
-        key=bytes,
-    )
+    paths = [path for path in root.rglob("*") if path.is_file()]
+    return of_digests({path.relative_to(root): of_file(path) for path in paths})
+
+
+def of_digests(files: Mapping[Path, str]) -> str:
+    """Return the digest of a folder from those of its files, by their paths in it."""
+    paths = sorted(files, key=bytes)
     if len(paths) == 1 and paths[0].parent in (Path(), Path("1")):
-        return of_file(root / paths[0])
-    lines = "".join(f"{of_file(root / path)}  {path}\n" for path in paths)
+        return files[paths[0]]
+    lines = "".join(f"{files[path]}  {path}\n" for path in paths)
     return hashlib.sha256(lines.encode()).hexdigest()

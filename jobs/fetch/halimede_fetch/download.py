@@ -1,11 +1,10 @@
 """Download one file over HTTPS; failures that may pass are waited for."""
 
-import hashlib
-import sys
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import TypeVar
 
 from halimede_fetch import request
 from halimede_fetch.address import file_name, redact
@@ -14,9 +13,11 @@ from halimede_fetch.errors import FetchError, TransientFetchError
 from halimede_fetch.limits import Budget
 from halimede_fetch.names import check_file
 from halimede_fetch.patience import Patience, Waiting
-from halimede_fetch.request import Body
-from halimede_fetch.response import Part, Version
+from halimede_fetch.request import ANY_KIND, Body, Kind
+from halimede_fetch.target import Target, pause_after
 from halimede_fetch.timed_socket import Pace
+
+Result = TypeVar("Result")
 
 
 def download(
@@ -32,9 +33,6 @@ def download(
 
     Return the file and its SHA-256.
 
-    After a failure that may pass, only the rest is requested if the server sent the size and a
-    strong ETag; otherwise the file is fetched again from its beginning.
-
     Args:
         url: The address.
         folder: An existing folder.
@@ -48,68 +46,84 @@ def download(
     """
     name = file_name(url)
     check_file(name)
-    path = folder / name
-    with path.open("xb") as file:
-        target, waiting = _Target(file, budget), Waiting(patience)
+    client = Client(credentials, budget, patience)
+    if not (digest := client.download(url, folder / name, verified=verified)).size:
+        raise FetchError(f"{redact(url)} is empty: check spec.model.storageUri")
+    return folder / name, digest.sha256
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What was written of a file."""
+
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Sends the requests of one fetch; failures that may pass are waited for."""
+
+    credentials: Credentials
+    """Sent to the host in an address."""
+    budget: Budget
+    """Limits the size, and the time of all attempts."""
+    patience: Patience
+    """Limits the time of each attempt, and between attempts: see `patience.Waiting`."""
+    kind: Kind = ANY_KIND
+
+    def download(self, url: str, path: Path, *, verified: bool) -> Received:
+        """Write the content of *url* to the new file *path*.
+
+        After a failure that may pass, only the rest is requested if the server sent the size and a
+        strong ETag; otherwise the file is fetched again from its beginning.
+
+        Args:
+            url: The address.
+            path: Its folder exists.
+            verified: Whether the caller compares the digest of the file with an expected one.
+
+        Raises:
+            FetchError: The server could not be reached, was not trusted, or returned an error.
+        """
+        with path.open("xb") as file:
+            target = Target(file, self.budget)
+            self.retry(
+                lambda pace: self._attempt(url, target, pace, verified=verified),
+                lambda: target.size,
+            )
+        return Received(target.size, target.digest.hexdigest())
+
+    def retry(self, attempt: Callable[[Pace], Result], kept: Callable[[], int]) -> Result:
+        """Repeat *attempt* until it succeeds or the patience ends; *kept* returns kept bytes.
+
+        Raises:
+            FetchError: As *attempt* raised it last.
+        """
+        waiting = Waiting(self.patience)
         while True:
             try:
-                _attempt(url, target, credentials, Pace(budget, patience), verified=verified)
+                return attempt(Pace(self.budget, self.patience))
             except TransientFetchError as error:
-                pause = waiting.next_pause(target.size, error.retry_after)
-                if pause <= 0 or pause >= budget.seconds_left():
-                    raise
-                start = f", from byte {target.size} on" if target.size else ""
-                sys.stderr.write(f"{error}; next attempt in {pause:.0f} s{start}\n")
+                pause = pause_after(error, waiting, self.budget, kept())
                 time.sleep(pause)  # noqa: TID251  (no condition: the server needs the time)
-            else:
-                return path, target.digest.hexdigest()
+
+    def _attempt(self, url: str, target: Target, pace: Pace, *, verified: bool) -> None:
+        try:
+            with request.send(
+                url, self.credentials, pace, target.part(), verified=verified, kind=self.kind
+            ) as body:
+                _write(target, body)
+        except TransientFetchError:
+            if target.version is None:
+                target.empty()
+            raise
 
 
-@dataclass(slots=True)
-class _Target:
-    """The file that is written, and of which version its bytes are."""
-
-    file: IO[bytes]
-    budget: Budget
-    digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
-    """Computed here because it takes long to read a file again that does not fit into memory."""
-    size: int = 0
-    version: Version | None = None
-
-    def part(self) -> Part | None:
-        """Return the beginning of the file, if its rest can be requested."""
-        return Part(self.version, self.size) if self.version and self.size else None
-
-    def write(self, body: Body) -> None:
-        """Append the rest of the file, or replace what was written by the whole file."""
-        if body.span.start == 0:
-            self.empty()
-        self.version = body.version
-        for chunk in body.chunks():
-            self.budget.spend(len(chunk))
-            self.file.write(chunk)
-            self.digest.update(chunk)
-            self.size += len(chunk)
-
-    def empty(self) -> None:
-        """Delete what was written."""
-        if self.size:  # because ext4 flushes a truncated file to the disk when it is closed
-            self.file.seek(0)
-            self.file.truncate()
-        self.digest = hashlib.sha256()
-        self.budget.refund(self.size)
-        self.size, self.version = 0, None
-
-
-def _attempt(
-    url: str, target: _Target, credentials: Credentials, pace: Pace, *, verified: bool
-) -> None:
-    try:
-        with request.send(url, credentials, pace, target.part(), verified=verified) as body:
-            target.write(body)
-    except TransientFetchError:
-        if target.version is None:
-            target.empty()
-        raise
-    if not target.size:
-        raise FetchError(f"{redact(url)} is empty: check spec.model.storageUri")
+def _write(target: Target, body: Body) -> None:
+    """Append the rest of the file, or replace what was written by the whole file."""
+    if body.span.start == 0:
+        target.empty()
+    target.version = body.version
+    for chunk in body.chunks():
+        target.append(chunk)

@@ -33,7 +33,7 @@ class Formats:
             FetchError: It is not allowed.
         """
         pickle = PICKLE in map(str.casefold, self.allowed)
-        if _PICKLED.fullmatch(name):
+        if is_pickled(name):
             if not pickle:
                 allow = f"add the word {PICKLE} to" if self.allowed else f"list {PICKLE} in"
                 raise FetchError(
@@ -51,6 +51,11 @@ class Formats:
 
 NO_PICKLE = Formats()
 """No list: all formats except those that pickle loads."""
+
+
+def is_pickled(name: str) -> bool:
+    """Whether pickle loads files with this name, which may end in the name of a compression."""
+    return _PICKLED.fullmatch(name) is not None
 
 
 def _has_format(name: str, allowed: str) -> bool:

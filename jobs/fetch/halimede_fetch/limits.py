@@ -62,6 +62,15 @@ class Budget:
                 " model smaller"
             )
 
+    def require(self, size: int) -> None:
+        """Check that *size* more bytes can be spent.
+
+        Raises:
+            FetchError: Fewer bytes are left, or the time is over.
+        """
+        self.spend(size)
+        self.refund(size)
+
     def refund(self, size: int) -> None:
         """Account for the deletion of a file of *size* bytes."""
         self._bytes_left += size

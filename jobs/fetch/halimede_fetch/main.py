@@ -1,16 +1,26 @@
 """The console command `halimede-fetch`."""
 
 import argparse
+import signal
 from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
 
 from halimede_fetch import __version__, command, verify_command
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one of the commands; return the exit status."""
+    # The first process of a container ignores signals that it does not handle.
+    signal.signal(signal.SIGTERM, _stop)
     arguments = _parser().parse_args(argv)
     status: int = arguments.command(arguments)
     return status
+
+
+def _stop(number: int, _: FrameType | None) -> NoReturn:
+    """End with the status that a shell gives to a process ended by a signal."""
+    raise SystemExit(128 + number)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -9,8 +9,13 @@ from halimede_fetch.credentials import NO_CREDENTIALS, Credentials
 from halimede_fetch.download import download
 from halimede_fetch.errors import FetchError
 from halimede_fetch.formats import NO_PICKLE, Formats
+from halimede_fetch.hub import address as hub
+from halimede_fetch.hub.fetch import Fetched, fetch_model
 from halimede_fetch.layout import arrange
 from halimede_fetch.limits import BLOCK, Budget
+from halimede_fetch.object_access import PUBLIC, Access
+from halimede_fetch.object_address import is_object_address
+from halimede_fetch.object_store import fetch_objects
 from halimede_fetch.patience import PATIENCE, Patience
 from halimede_fetch.selection import EVERYTHING, Selection
 from halimede_fetch.tree import Tree
@@ -24,11 +29,15 @@ class Wanted:
     """Which model to obtain, and what it may contain."""
 
     source: str
-    """An `https://` address, or the path of a mounted file or folder."""
+    """An `https://`, `s3://` or `hf://` address, or the path of a mounted file or folder."""
     sha256: str | None = None
     """The expected digest; None: any."""
     credentials: Credentials = NO_CREDENTIALS
-    """For an `https://` source."""
+    """For an `https://` or `hf://` source."""
+    access: Access = PUBLIC
+    """For an `s3://` source."""
+    endpoint: str = ""
+    """The address of the hub of an `hf://` source."""
     patience: Patience = PATIENCE
     """Limits how much of the time a server may waste."""
     volume: Path | None = None
@@ -41,12 +50,21 @@ class Wanted:
     """Which formats these files may have."""
 
 
-def obtain(wanted: Wanted, stage: Path, to: Path, config: Path | None, budget: Budget) -> str:
-    """Write the model to the new folder *to*; return the digest of what was fetched.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was fetched."""
 
-    Nothing is unpacked before it is complete and verified. The digest of a file is that of the
-    file itself, also for an archive; for a folder it is that of the selected files, see
-    `digest.of_folder`.
+    digest: str
+    """Of the source. That of a file is of the file itself, also for an archive; for a folder it is
+    that of the selected files, see `digest.of_folder`."""
+    commit: str | None = None
+    """Of an `hf://` source."""
+
+
+def obtain(wanted: Wanted, stage: Path, to: Path, config: Path | None, budget: Budget) -> Found:
+    """Write the model to the new folder *to*.
+
+    Nothing is unpacked before it is complete and verified.
 
     Args:
         wanted: Which model.
@@ -61,20 +79,28 @@ def obtain(wanted: Wanted, stage: Path, to: Path, config: Path | None, budget: B
     """
     tree = Tree(stage / "files", budget, wanted.native_code, wanted.selection, wanted.formats)
     _prepare(stage, config, budget)
-    if "://" in wanted.source:
-        file, actual = download(
-            wanted.source,
-            stage / "archive",
-            wanted.credentials,
-            budget,
-            wanted.patience,
-            verified=wanted.sha256 is not None,
-        )
-        _add_file(file, actual, tree, wanted.sha256)
-    else:
-        actual = _copy(Path(wanted.source), wanted.volume, stage / "archive", tree, wanted.sha256)
+    found = _fetch(wanted, stage / "archive", tree)
     arrange(tree.root, to, config)
-    return actual
+    return found
+
+
+def _fetch(wanted: Wanted, archive: Path, tree: Tree) -> Found:
+    """Fetch the source to *tree*, by way of the folder *archive*."""
+    source, patience, sha256 = wanted.source, wanted.patience, wanted.sha256
+    if is_object_address(source):
+        return Found(_fetch_objects(source, archive, wanted.access, tree, patience, sha256))
+    if source.startswith(hub.SCHEME):
+        model = hub.parse(source, wanted.endpoint)
+        fetched = fetch_model(model, tree, archive, wanted.credentials, patience)
+        return Found(_add_fetched(fetched, tree, sha256), fetched.commit)
+    if "://" not in source:
+        return Found(_copy(Path(source), wanted.volume, archive, tree, sha256))
+    verified = sha256 is not None
+    file, actual = download(
+        source, archive, wanted.credentials, tree.budget, patience, verified=verified
+    )
+    _add_file(file, actual, tree, sha256)
+    return Found(actual)
 
 
 def _prepare(stage: Path, config: Path | None, budget: Budget) -> None:
@@ -84,6 +110,29 @@ def _prepare(stage: Path, config: Path | None, budget: Budget) -> None:
     budget.spend(_OWN_FOLDERS * BLOCK)
     if config is not None:
         budget.spend(BLOCK + config.stat().st_size)
+
+
+def _add_fetched(found: Fetched, tree: Tree, sha256: str | None) -> str:
+    """Verify the files from a hub; move the only file to *tree*. Return the digest."""
+    if found.file is None:
+        _verify(found.digest, sha256)
+    else:
+        _add_file(found.file, found.digest, tree, sha256)
+    return found.digest
+
+
+def _fetch_objects(
+    source: str, stage: Path, access: Access, tree: Tree, patience: Patience, sha256: str | None
+) -> str:
+    """Fetch one object or a folder of objects to *tree*; return the digest."""
+    fetched = fetch_objects(source, stage, access, tree, patience)
+    if fetched is None:
+        actual = digest.of_folder(tree.root)
+        _verify(actual, sha256)
+        return actual
+    file, actual = fetched
+    _add_file(file, actual, tree, sha256)
+    return actual
 
 
 def _copy(source: Path, volume: Path | None, stage: Path, tree: Tree, sha256: str | None) -> str:
@@ -115,6 +164,6 @@ def _add_file(file: Path, actual: str, tree: Tree, sha256: str | None) -> None:
 def _verify(actual: str, expected: str | None) -> None:
     if expected is not None and actual != expected:
         raise FetchError(
-            f"the digest of the files is {actual}, but spec.model.sha256 is {expected}:"
-            " check that these are the right files, or correct the field"
+            f"the digest of the files is {actual}, but that of the revision is {expected}:"
+            " restore its files at the address, or change spec.model.sha256 or storageUri"
         )

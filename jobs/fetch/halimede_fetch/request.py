@@ -5,12 +5,14 @@ No text that the server chose becomes part of a message: it might repeat the cre
 
 import base64
 import http.client
+import re
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import IO, Any
 from urllib.parse import urlsplit
@@ -25,11 +27,34 @@ from halimede_fetch.limits import CHUNK
 from halimede_fetch.response import Part, Span, Version
 from halimede_fetch.timed_socket import Pace, timed_context
 
-_BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
+BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 """HTTP statuses after which the same request may succeed."""
+_AUTHORIZATION = "Authorization"
 _REDIRECTS = range(300, 400)
-_LONGEST_DELAY = 5
-"""Digits of a Retry-After in seconds; a longer one is no delay."""
+_DELAY = re.compile(r"[0-9]{1,5}")
+"""A delay in seconds; a number with more digits is none."""
+_RESET = re.compile(r";\s*r\s*=\s*0\s*;\s*t\s*=\s*([0-9]{1,5})(?![0-9])")
+"""What is left of a rate limit, nothing, and the seconds until it is reset, in `RateLimit`
+(draft-ietf-httpapi-ratelimit-headers)."""
+
+
+def _say_nothing(_: int, __: Mapping[str, str]) -> None:
+    """Explain no status."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What is special about a kind of server."""
+
+    explain: Callable[[int, Mapping[str, str]], str | None] = _say_nothing
+    """Returns what a status of the server itself means and what to do, from the status and the
+    headers by their names in lower case; None: the usual."""
+    keeps_credentials: bool = False
+    """Whether the credentials are sent again if the server redirects to itself."""
+
+
+ANY_KIND = Kind()
+"""Nothing is known about the server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +67,7 @@ class Body:
     """What the rest can be requested of if the connection is cut; None: it cannot."""
     url: str
     pace: Pace
+    kind: Kind = ANY_KIND
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the bytes of the span.
@@ -52,7 +78,7 @@ class Body:
         position, stop = self.span.start, self.span.stop
         self.pace.start()
         while stop is None or position < stop:
-            with _described(self.url, self.pace):
+            with _described(self.url, self.pace, self.kind):
                 chunk = self.answer.read(CHUNK if stop is None else min(CHUNK, stop - position))
             if not chunk:
                 break
@@ -71,26 +97,35 @@ class Body:
 
 @contextmanager
 def send(
-    url: str, credentials: Credentials, pace: Pace, part: Part | None, *, verified: bool
+    url: str,
+    credentials: Credentials,
+    pace: Pace,
+    part: Part | None,
+    *,
+    verified: bool,
+    kind: Kind = ANY_KIND,
 ) -> Iterator[Body]:
     """Request *url*, and yield the body of the response during a with block.
 
     Args:
         url: An `https://` address, as `address.file_name` accepts it.
-        credentials: Sent to this host only, not to the target of a redirect.
+        credentials: Sent to this host only, not to the target of a redirect, except one to the
+            same host if *kind* says so.
         pace: Limits the time.
         part: What has been written; only the rest is requested. The body has the whole file if
             the server does not send the rest of the same version.
         verified: Whether the digest of the content will be verified. Without it, the response must
             show its end, because a connection that is cut looks like one that ends, and the rest
             must come from the same address.
+        kind: What is special about the server.
 
     Raises:
         FetchError: The server was not trusted, or returned an error or an incomplete response.
     """
     where = redact(url)
-    with _described(url, pace):
-        answer, part = _ask(url, credentials, pace, part, verified=verified)
+    opening = partial(_open, url, credentials, pace, kind)
+    with _described(url, pace, kind):
+        answer, part = _ask(opening, part, verified=verified)
     with answer:
         if pace.ended:  # `http.client` takes what arrived of the head for all of it
             raise _closed(url)
@@ -104,20 +139,23 @@ def send(
             raise FetchError(f"{where}: {_describe_status(answer.status)}")
         response.check_end(answer, where)
         response.check_encoding(answer, where, file_name(url))
-        yield Body(answer, span, version, url, pace)
+        yield Body(answer, span, version, url, pace, kind)
 
 
 def _ask(
-    url: str, credentials: Credentials, pace: Pace, part: Part | None, *, verified: bool
+    opening: Callable[[Mapping[str, str]], http.client.HTTPResponse],
+    part: Part | None,
+    *,
+    verified: bool,
 ) -> tuple[http.client.HTTPResponse, Part | None]:
-    """Return the response, and the part whose rest was requested.
+    """Return the response to a request with headers, and the part whose rest was requested.
 
     If the server cannot continue the part, the whole file is requested.
     """
     if part is None:
-        return _open(url, credentials, pace, {}), None
+        return opening({}), None
     try:
-        answer = _open(url, credentials, pace, part.headers())
+        answer = opening(part.headers())
     except urllib.error.HTTPError as error:
         if error.code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise
@@ -127,18 +165,18 @@ def _ask(
         if verified or not moved or answer.status != HTTPStatus.PARTIAL_CONTENT:
             return answer, part
         answer.close()
-    return _open(url, credentials, pace, {}), None
+    return opening({}), None
 
 
 def _open(
-    url: str, credentials: Credentials, pace: Pace, headers: Mapping[str, str]
+    url: str, credentials: Credentials, pace: Pace, kind: Kind, headers: Mapping[str, str]
 ) -> http.client.HTTPResponse:
     request = urllib.request.Request(  # noqa: S310  (`address` lets only https:// pass)
         url, headers={"Accept-Encoding": "identity", **headers}
     )
     if authorization := _authorization(credentials):
-        # Unredirected: the credentials are not sent to the target of a redirect.
-        request.add_unredirected_header("Authorization", authorization)
+        # Unredirected: urllib would send the credentials to the target of any redirect.
+        request.add_unredirected_header(_AUTHORIZATION, authorization)
     try:
         context = timed_context(credentials.ca, pace)
     except (OSError, TypeError, ValueError):  # TypeError: not ASCII
@@ -147,17 +185,19 @@ def _open(
             " certificates: store them in PEM format"
         ) from None
     opener = urllib.request.build_opener(
-        urllib.request.HTTPSHandler(context=context), _HttpsOnly(url)
+        urllib.request.HTTPSHandler(context=context),
+        _Redirects(url, keeps_credentials=kind.keeps_credentials),
     )
     answer: http.client.HTTPResponse = opener.open(request, timeout=pace.timeout())
     return answer
 
 
-class _HttpsOnly(urllib.request.HTTPRedirectHandler):
+class _Redirects(urllib.request.HTTPRedirectHandler):
     """Follows redirects, but only to HTTPS."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, keeps_credentials: bool) -> None:
         self._url = url
+        self._keeps_credentials = keeps_credentials
 
     @override
     def http_error_302(
@@ -188,7 +228,22 @@ class _HttpsOnly(urllib.request.HTTPRedirectHandler):
                 f"{redact(self._url)} redirects to an address that is not https:// (only https://"
                 " is supported): correct spec.model.storageUri, or the server"
             )
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
+        new = super().redirect_request(req, fp, code, msg, headers, newurl)
+        # Not sent again after a detour over another host, which would choose the address.
+        authorization = req.unredirected_hdrs.get(_AUTHORIZATION)
+        if new and authorization and self._keeps_credentials and _same(newurl, self._url):
+            new.add_unredirected_header(_AUTHORIZATION, authorization)
+        return new
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two `https://` addresses are of the same host and port."""
+    return _server(one) == _server(other)
+
+
+def _server(url: str) -> tuple[str | None, int]:
+    parts = urlsplit(url)
+    return parts.hostname, parts.port or http.client.HTTPS_PORT
 
 
 def _authorization(credentials: Credentials) -> str | None:
@@ -201,14 +256,17 @@ def _authorization(credentials: Credentials) -> str | None:
 
 
 @contextmanager
-def _described(url: str, pace: Pace) -> Iterator[None]:
+def _described(url: str, pace: Pace, kind: Kind) -> Iterator[None]:
     """Replace the errors of the libraries by our own."""
     try:
         yield
     except urllib.error.HTTPError as error:
         error.close()
-        message = f"{redact(url)}: {_describe_status(error.code)}"
-        if error.code in _BUSY:
+        own = _same(error.url, url)
+        headers = {name.lower(): value for name, value in error.headers.items()}
+        explained = kind.explain(error.code, headers) if own else None
+        message = explained or f"{redact(url)}: {_describe_status(error.code)}"
+        if error.code in BUSY:
             raise TransientFetchError(message, _retry_after(error)) from None
         raise FetchError(message) from None
     except OSError as error:
@@ -257,10 +315,13 @@ def _describe_status(code: int) -> str:
         return f"{answer}; check the credentials in the Secret named by spec.model.secretName"
     if code in _REDIRECTS:
         answer = f"{answer}, which leads in a circle or nowhere"
-    return answer if code in _BUSY else f"{answer}; check spec.model.storageUri"
+    return answer if code in BUSY else f"{answer}; check spec.model.storageUri"
 
 
 def _retry_after(error: urllib.error.HTTPError) -> float | None:
     """Return the delay that the server asks for in seconds; dates are not supported."""
     delay = error.headers.get("Retry-After", "").strip()
-    return float(delay) if delay.isdecimal() and len(delay) <= _LONGEST_DELAY else None
+    if _DELAY.fullmatch(delay):
+        return float(delay)
+    reset = _RESET.search(error.headers.get("RateLimit", ""))
+    return float(reset[1]) if reset else None

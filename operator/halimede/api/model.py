@@ -114,7 +114,13 @@ class ModelConfig(ApiModel):
 SMALLEST, LARGEST = "1Mi", "64Ti"
 """Bounds of `maxSize`."""
 _NAME = "[a-z0-9]([-.a-z0-9]*[a-z0-9])?"
-_FORMS = f"^(configMap://{_NAME}|pvc://{_NAME}(/.*)?|https://[^/?#@]+/.*[^/])$"
+_BUCKET = "[A-Za-z0-9][-._A-Za-z0-9]{0,254}"
+_ON_HUB = "[A-Za-z0-9][-A-Za-z0-9_.]*"
+_SCHEMES = "^(configMap|pvc|https|s3|hf)://"
+_FORMS = (
+    f"^(configMap://{_NAME}|pvc://{_NAME}(/.*)?|https://[^/?#@]+/.*[^/]|s3://{_BUCKET}(/.*)?"
+    f"|hf://{_ON_HUB}/{_ON_HUB}(@[^/[:space:]]+)?(/.*)?)$"
+)
 
 _CACHED = (
     "has(self.supply) && has(self.supply.cache) && has(self.supply.cache.kind)"
@@ -134,35 +140,77 @@ class Model(ApiModel):
                 ".config",
             ),
             rule(
-                "self.storageUri.matches('^(configMap|pvc|https)://')",
-                "storageUri must start with configMap://, pvc:// or https://: other kinds of"
-                " storage are not supported yet",
+                f"self.storageUri.matches('{_SCHEMES}')",
+                "storageUri must start with configMap://, pvc://, https://, s3:// or hf://: other"
+                " kinds of storage are not supported yet",
                 ".storageUri",
             ),
             rule(
-                f"!self.storageUri.matches('^(configMap|pvc|https)://')"
-                f" || self.storageUri.matches('{_FORMS}')",
-                "storageUri must have the form configMap://NAME, pvc://CLAIM/PATH or"
-                " https://HOST/FILE, without credentials: put credentials into the Secret"
-                " named by secretName",
+                f"!self.storageUri.matches('{_SCHEMES}') || self.storageUri.matches('{_FORMS}')",
+                "storageUri must have the form configMap://NAME, pvc://CLAIM/PATH,"
+                " https://HOST/FILE, s3://BUCKET/KEY or hf://ORG/REPO[@REVISION][/PATH], without"
+                " credentials: put credentials into the Secret named by secretName",
                 ".storageUri",
             ),
             rule(
-                "!self.storageUri.startsWith('pvc://')"
+                "!self.storageUri.matches('^hf://(models|datasets|spaces|kernels|buckets)/')",
+                "storageUri must name a model of the hub as hf://ORG/REPO: remove models/;"
+                " datasets, spaces, kernels and buckets are not supported",
+                ".storageUri",
+            ),
+            rule(
+                "!self.storageUri.matches('^(pvc|hf)://')"
                 " || !self.storageUri.split('/').exists(part, part == '..')",
-                "storageUri must not point outside its volume: remove '..' from the path",
+                "storageUri must not point outside its volume or model: remove '..' from the path",
                 ".storageUri",
             ),
             rule(
-                "!has(self.secretName) || self.storageUri.startsWith('https://')",
-                "secretName requires an https:// storageUri: remove it, because configMap://"
-                " and pvc:// need no credentials",
+                "!self.storageUri.startsWith('s3://') || !self.storageUri.substring(5).matches("
+                "'//|/[.]{1,2}(/|$)|[[:cntrl:]]|[\\\\\\\\]')",
+                "the key in storageUri must have no empty part, no part . or .., no backslash and"
+                " no control character: remove them, or rename the objects",
+                ".storageUri",
+            ),
+            rule(
+                "!has(self.secretName) || self.storageUri.matches('^(https|s3|hf)://')",
+                "secretName requires an https://, s3:// or hf:// storageUri: remove it, because"
+                " configMap:// and pvc:// need no credentials",
                 ".secretName",
             ),
             rule(
+                "!has(self.supply) || !has(self.supply.endpoint)"
+                " || self.storageUri.matches('^(s3|hf)://')",
+                "supply.endpoint requires an s3:// or hf:// storageUri: remove it, because the"
+                " other addresses are complete",
+                ".supply.endpoint",
+            ),
+            rule(
+                "!has(self.supply) || !has(self.supply.endpoint)"
+                " || !self.storageUri.startsWith('s3://')"
+                " || self.supply.endpoint.matches('^https://[^/]*$')",
+                "supply.endpoint of an s3:// storageUri must have the form https://HOST or"
+                " https://HOST:PORT: the bucket belongs into storageUri",
+                ".supply.endpoint",
+            ),
+            rule(
+                "!has(self.supply) || !has(self.supply.region)"
+                " || self.storageUri.startsWith('s3://')",
+                "supply.region requires an s3:// storageUri: remove it, because other sources have"
+                " no region",
+                ".supply.region",
+            ),
+            rule(
+                "!has(self.supply) || !has(self.supply.resolve) || self.supply.resolve == 'Once'"
+                " || !has(self.sha256) && !self.storageUri.startsWith('configMap://')",
+                "supply.resolve: OnChange needs an address at which files can change unnoticed:"
+                " remove sha256, or remove resolve, because the files of a configMap:// source are"
+                " noticed",
+                ".supply.resolve",
+            ),
+            rule(
                 f"!self.storageUri.startsWith('configMap://') || !({_CACHED})",
-                "a cache requires a pvc:// or https:// storageUri: remove supply.cache, because"
-                " the files of a configMap:// source are in the record of each revision",
+                "a cache requires another storageUri than configMap://: remove supply.cache,"
+                " because the files of a configMap:// source are in the record of each revision",
                 ".supply.cache",
             ),
             rule(
@@ -188,14 +236,17 @@ class Model(ApiModel):
     ] = None
     """The name in Triton's URLs. Defaults to the resource's own name."""
     storage_uri: Annotated[str, Field(min_length=1, max_length=2048)]
-    """Where the files are: `configMap://NAME`, `pvc://CLAIM/PATH` or `https://HOST/FILE`."""
+    """Where the files are: `configMap://NAME`, `pvc://CLAIM/PATH`, `https://HOST/FILE`,
+    `s3://BUCKET/KEY`, where all objects below KEY are the files if there is no object with it, or
+    `hf://ORG/REPO[@REVISION][/PATH]` on the Hugging Face hub, where REVISION is a branch, tag or
+    commit, and `main` if it is absent."""
     sha256: Annotated[str | None, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)] = None
     """Digest of the files, verified before anything is unpacked or served. Of a file it is the
     SHA-256, also of an archive; of a folder it is that of the output of `sha256sum` for its files
     that `supply` selects, sorted by name."""
     supply: Supply | None = None
-    """Which files of the source become the model, and where they are kept; absent: all, but none
-    that pickle loads, and each pod fetches them."""
+    """How the source is reached, which of its files become the model, and where they are kept;
+    absent: all, but none that pickle loads, and each pod fetches them."""
     max_size: Annotated[Quantity, Field(json_schema_extra={"maxLength": 32})] = "10Gi"
     """Largest size of the files. An archive and what is unpacked from it count together, and each
     file and folder counts 4 KiB more. It is also the `sizeLimit` of the pod's volumes `model` and
@@ -206,7 +257,9 @@ class Model(ApiModel):
     """Whether the files may contain native code: `*.so`, `*.so.*`, `libtriton_*`, or an execution
     environment for Python (`EXECUTION_ENV_PATH`). Triton runs it with all rights of the pod."""
     secret_name: Annotated[str | None, Field(min_length=1, max_length=253)] = None
-    """Secret with the credentials of an `https://` source (`token`, or `username`, `password`)."""
+    """Secret with the credentials of an `https://` source (`token`, or `username`, `password`),
+    an `s3://` source (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`) or an
+    `hf://` source (`HF_TOKEN`, or those of `https://`), and `ca.crt`."""
     config: ModelConfig | None = None
     """The Triton model configuration in fields."""
     config_pbtxt: Annotated[str | None, Field(min_length=1, max_length=65536)] = None

@@ -158,6 +158,8 @@ class EventReason(StrEnum):
     """The first revision serves all requests."""
     ROLLOUT_STARTED = "RolloutStarted"
     """A rollout begins."""
+    CHECK_FAILED = "CheckFailed"
+    """The files at the model's address could not be read again; what serves is unaffected."""
     FIRST_WEIGHT_CHOSEN = "FirstWeightChosen"
     """The first step's weight was chosen from the traffic."""
     PREVIEW_READY = "PreviewReady"

@@ -1,5 +1,6 @@
 """The source of a model's files: parsing of `spec.model.storageUri`."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,6 +9,12 @@ from halimede.api.base import Manifest
 from halimede.api.cache import CacheKind
 from halimede.api.spec import ModelDeploymentSpec
 
+_ON_HUB = re.compile(
+    r"(?P<name>hf://[^/@]+/[^/@]+)"
+    r"(@(refs/(pr/\d+|convert/[\w.-]+)|[^/]+))?(?P<path>/.*)?",
+    re.ASCII | re.DOTALL,
+)
+"""The fetcher has the same form, in `halimede_fetch.hub.address`."""
 Inputs = Mapping[str, Manifest | None]
 """The ConfigMaps that a spec reads, whole, by name; None: there is no such ConfigMap."""
 
@@ -18,6 +25,12 @@ class Scheme(StrEnum):
     CONFIG_MAP = "configMap"
     PVC = "pvc"
     HTTPS = "https"
+    S3 = "s3"
+    HUB = "hf"
+
+
+FETCHED = frozenset({Scheme.HTTPS, Scheme.S3, Scheme.HUB})
+"""The schemes whose files come from a server, for which there may be credentials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +39,7 @@ class Source:
 
     scheme: Scheme
     location: str
-    """The ConfigMap's name, the claim's name, or the whole `https://` URI."""
+    """The ConfigMap's name, the claim's name, or the whole URI of files on a server."""
     path: str
     """Folder or file inside the claim; empty for the other schemes."""
 
@@ -45,10 +58,33 @@ def parse_source(uri: str) -> Source:
         schemes = ", ".join(f"{scheme}://" for scheme in Scheme)
         raise ValueError(f"{uri!r} has none of the schemes {schemes}")
     scheme = Scheme(name)
-    if scheme is Scheme.HTTPS:
+    if scheme in FETCHED:
         return Source(scheme, uri, "")
     place, _, path = rest.partition("/")
     return Source(scheme, place, path.strip("/"))
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFiles:
+    """The files that a source was resolved to. Pods serve no others."""
+
+    digest: str
+    """SHA-256, in hex digits, as `spec.model.sha256` defines it."""
+    commit: str | None = None
+    """The commit of a model on a hub."""
+    cached: str | None = None
+    """SHA-256, in hex digits, of the manifest of the files in the cache; None: there is no cache,
+    or they are not there yet."""
+
+
+def at_commit(uri: str, commit: str) -> str:
+    """Return an `hf://` URI with a commit as its revision.
+
+    >>> at_commit("hf://org/repo@refs/pr/1/onnx", "5c38ec7")
+    'hf://org/repo@5c38ec7/onnx'
+    """
+    found = _ON_HUB.fullmatch(uri)
+    return f"{found['name']}@{commit}{found['path'] or ''}" if found else uri
 
 
 def needs_resolving(spec: ModelDeploymentSpec) -> bool:

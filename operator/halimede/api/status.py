@@ -351,12 +351,17 @@ class ModelStatus(ApiModel):
 
     source: str
     """SHA-256, in hex digits, of the fields of the spec that determine the files: `storageUri`,
-    and the patterns of `supply`."""
+    and the endpoint and patterns of `supply`."""
     digest: str | None = None
     """SHA-256, in hex digits, of the files as `spec.model.sha256` defines it; absent until it is
     known. Pods of the revision serve no other files."""
+    commit: str | None = None
+    """The commit of a model on a hub. Pods of the revision fetch its files."""
     resolved_at: Timestamp | None = None
-    """When the digest was observed."""
+    """When the digest was observed the last time."""
+    checked_at: Timestamp | None = None
+    """With `resolve: OnChange`, when the files could not be read again; `failure` says why. The
+    digest stays, and the next attempt follows after `resolveIntervalSeconds`."""
     files: str | None = None
     """SHA-256, in hex digits, of the manifest of the files in the cache, which names their folder;
     absent without a cache, and until they are there."""

@@ -7,6 +7,7 @@ from halimede.api.analysis import Analysis
 from halimede.api.reasons import Verdict
 from halimede.api.status import SourceEvidence
 from halimede.judge.counts import WindowCounts
+from halimede.judge.dispersion import phi_of
 from halimede.judge.evidence import update_evidence
 from halimede.judge.martingales import certificate
 from halimede.judge.reading import Counts, MetricsRequest
@@ -73,7 +74,7 @@ def requests_to_certify(level: float, evidence: SourceEvidence, analysis: Analys
         None if more than `MAX_REQUESTS` are needed.
     """
     errors = evidence.past_errors / evidence.past_requests if evidence.past_requests else 0.0
-    requests = _search_requests(level, errors, evidence.dispersion, limits(analysis).certify)
+    requests = _search_requests(level, errors, phi_of(evidence), limits(analysis).certify)
     return None if requests is None else max(requests, analysis.min_requests)
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from halimede.api.base import Manifest, RevisionHash
 from halimede.api.reasons import NotReadyReason
-from halimede.api.source import cache_claim
+from halimede.api.source import Scheme, cache_claim
 from halimede.api.status import Status
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.plan.observed import Observed
@@ -116,7 +116,7 @@ def with_remedy(md: ModelDeployment, found: PodProblem) -> str:
             return (
                 f"spec.model.secretName: the Secret {secret} does not exist or is empty. Add its"
                 f" keys, or create it: kubectl --namespace {namespace} create secret generic"
-                f" {secret} --from-literal=token=…"
+                f" {secret} {_literals(md)}"
             )
         case NotReadyReason.UNSCHEDULABLE if claim and f'"{claim}" not found' in found.message:
             return (
@@ -129,6 +129,13 @@ def with_remedy(md: ModelDeployment, found: PodProblem) -> str:
             return f"spec.runtime: the image cannot be pulled: {found.message}"
         case _:
             return found.message
+
+
+def _literals(md: ModelDeployment) -> str:
+    """Return the arguments of kubectl for the keys of the model's Secret."""
+    is_s3 = md.spec.model.storage_uri.startswith(f"{Scheme.S3}://")
+    keys = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY") if is_s3 else ("token",)
+    return " ".join(f"--from-literal={key}=…" for key in keys)
 
 
 def _no_account(name: str) -> str:

@@ -39,12 +39,13 @@ from halimede.plan.status_limits import truncate
 from halimede.plan.vulnerable_version import describe_acceptance
 from halimede.rollout.checks.start import failed_record
 from halimede.rollout.checks.waits import ROUTE_WAIT_SECONDS
-from halimede.rollout.context import Unresolved, WaitReason
+from halimede.rollout.context import UNKNOWN_MODEL, Unresolved, WaitReason
 from halimede.rollout.events import join_sentences
 from halimede.rollout.facts import NEEDS_HELP, Facts, Workload
 from halimede.rollout.route_conflict import active_conflict
 from halimede.rollout.sizing.traffic import revisions_to_keep, weights
 
+_NO_POD = "has no ready pod"
 NOT_RUNNING = frozenset({Reason.UNAVAILABLE, Reason.ROUTE_NOT_ACCEPTED})
 
 
@@ -202,11 +203,11 @@ def _rolling_out(situation: ConditionInput) -> ReadyState:
 
 def _unresolved(situation: ConditionInput) -> ReadyState | None:
     """Describe why the digest of the model's files is not known, if it is not."""
-    unresolved, stable = situation.unresolved, situation.status.stable
+    unresolved = situation.unresolved
     if unresolved is None:
         return None
     reason, message = unresolved.why.reason, unresolved.why.message
-    serves = f"Revision {stable.revision} serves" if stable else ""
+    serves = _what_serves(situation)
     if unresolved.failed:
         message = join_sentences(message, serves, "Change the spec, or use the command `retry`")
         return ReadyState("False", reason, message, stalled=reason)
@@ -218,6 +219,14 @@ def _unresolved(situation: ConditionInput) -> ReadyState | None:
         join_sentences(message, serves),
         reconciling=Reason.RESOLVING,
     )
+
+
+def _what_serves(situation: ConditionInput) -> str:
+    """Say whether the stable revision serves; empty: there is none."""
+    stable, serving = situation.status.stable, situation.serving
+    if stable is None:
+        return ""
+    return f"Revision {stable.revision} {'serves' if serving.ready_endpoints else _NO_POD}"
 
 
 def _first_revision(situation: ConditionInput) -> ReadyState:
@@ -235,14 +244,18 @@ def _first_revision(situation: ConditionInput) -> ReadyState:
 
 def _pinned(situation: ConditionInput) -> ReadyState | None:
     """Describe a pinned revision that differs from the spec, and how to unpin it."""
-    pin, serving = situation.status.pinned, situation.serving
-    if pin is None or pin.revision == pin.spec_revision or serving.revision != pin.revision:
+    pin, serving, unresolved = situation.status.pinned, situation.serving, situation.unresolved
+    if pin is None or serving.revision != pin.revision:
         return None
-    serves = "serves" if serving.ready_endpoints else "has no ready pod"
+    if unresolved is None and pin.revision == pin.spec_revision:
+        return None
+    serves = "serves" if serving.ready_endpoints else _NO_POD
+    asked_for = UNKNOWN_MODEL if unresolved else pin.spec_revision
     message = join_sentences(
         f"Revision {pin.revision} is pinned by the command `rollback` and {serves}, while the"
-        f" spec asks for {pin.spec_revision}",
+        f" spec asks for {asked_for}",
         serving.message,
+        unresolved.why.message if unresolved else "",
         "Change the spec, or use the command `resume` to roll out the current one",
     )
     return ReadyState("False", Reason.PINNED, message, stalled=Reason.PINNED)
@@ -265,7 +278,7 @@ def _failed(situation: ConditionInput) -> ReadyState | None:
         Reason.CANARY_FAILED,
         join_sentences(
             f"Revision {failed.revision} was aborted ({failed.reason}){why}",
-            f"Revision {status.stable.revision} serves",
+            _what_serves(situation),
             "Change the spec, or use the command `retry`",
         ),
         stalled=Reason.CANARY_FAILED,

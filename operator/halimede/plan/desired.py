@@ -93,8 +93,8 @@ def diff_children(
         desired: The desired children.
         untouched: Names of children that cannot be rendered and may serve: they are not deleted.
         kept: Names of ConfigMaps that record revisions which may serve again: likewise.
-        running: Names of the children of revisions that have pods: these stay isolated until they
-            have ended.
+        running: Names of the children of revisions and of the Jobs that have pods: these stay
+            isolated until they have ended.
         taken: Names that foreign objects have.
     """
     live_by_key = {child_key(child): child for child in live}
@@ -129,7 +129,7 @@ def diff_children(
 
 
 def _isolates(child: Manifest, running: AbstractSet[str], desired: AbstractSet[ChildKey]) -> bool:
-    """Whether a child is the NetworkPolicy of pods that end with their Deployment."""
+    """Whether a child is the NetworkPolicy of pods that end with their Deployment or Job."""
     kind, name = child_key(child)
     return kind == "NetworkPolicy" and name in running and ("Deployment", name) not in desired
 

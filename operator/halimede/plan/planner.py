@@ -29,6 +29,7 @@ from halimede.plan.observed import Observed
 from halimede.plan.plan import Plan
 from halimede.plan.records import (
     Records,
+    Target,
     choose_target,
     collision_events,
     read_records,
@@ -36,7 +37,12 @@ from halimede.plan.records import (
     without_lost_records,
 )
 from halimede.plan.renderer import Renderer, RenderKey, render_key
-from halimede.plan.source_resolution import Resolution, resolve_source
+from halimede.plan.source_resolution import (
+    Resolution,
+    resolve_source,
+    running_resolvers,
+    source_events,
+)
 from halimede.plan.status_limits import trim
 from halimede.plan.user_routes import RouteChanges, plan_route_changes
 from halimede.plan.vulnerable_version import acceptance_events
@@ -100,18 +106,7 @@ def decide(observed: Observed, renderer: Renderer, platform: Platform, now: floa
     key = render_key(md)
     records = read_records(renderer, key, observed)
     invalid = _invalid_message(renderer, key, platform, observed)
-    # An invalid spec leads nowhere, so what is known of the last valid one stays.
-    resolution = (
-        Resolution(md.status.model)
-        if invalid
-        else resolve_source(observed, records, platform, now)
-    )
-    target = None
-    if invalid is None and resolution.unresolved is None:
-        rendered = renderer.render_revision(
-            key, platform, observed.inputs, resolution.digest, resolution.files
-        )
-        target = choose_target(rendered, platform, records)
+    resolution, target = _find_target(records, platform, invalid, now)
     situation = _Situation(observed, renderer, key, records, invalid, resolution, now)
     hash_ = target.hash if target else _last_target(md.status)
     if hash_ is None:
@@ -147,7 +142,8 @@ def decide(observed: Observed, renderer: Renderer, platform: Platform, now: floa
         children,
         frozenset(map(records.name, lost)),
         frozenset(map(records.name, traffic.revisions_to_keep(decision.status))),
-        frozenset(map(records.name, filter(None, map(revision_of, observed.pods)))),
+        frozenset(map(records.name, filter(None, map(revision_of, observed.pods))))
+        | running_resolvers(observed),
         foreign,
     )
     plan = _plan(situation, status, decision, diff, new_ctx)
@@ -156,18 +152,23 @@ def decide(observed: Observed, renderer: Renderer, platform: Platform, now: floa
 
 def _with_route_changes(plan: Plan, changes: RouteChanges, taken: frozenset[ChildKey]) -> Plan:
     """Add the changes of the user's routes, and the names that others have taken."""
-    waits = (
-        plan.requeue_after,
-        changes.requeue_after,
-        NAME_TAKEN_REQUEUE_SECONDS if taken else None,
-    )
+    plan = _with_taken_names(plan, taken)
     return replace(
         plan,
         patches=changes.patches,
         finalizer=changes.finalizer,
-        requeue_after=min((wait for wait in waits if wait is not None), default=None),
-        taken=taken,
+        requeue_after=_earliest(plan.requeue_after, changes.requeue_after),
     )
+
+
+def _with_taken_names(plan: Plan, taken: frozenset[ChildKey]) -> Plan:
+    """Add the names that others have taken; no event tells when they are free."""
+    wait = NAME_TAKEN_REQUEUE_SECONDS if taken else None
+    return replace(plan, requeue_after=_earliest(plan.requeue_after, wait), taken=taken)
+
+
+def _earliest(*waits: float | None) -> float | None:
+    return min((wait for wait in waits if wait is not None), default=None)
 
 
 def _invalid_message(
@@ -176,6 +177,25 @@ def _invalid_message(
     """Describe everything that is wrong with the spec: the field, the fault, and what to do."""
     violations = renderer.find_violations(key, platform, observed.inputs)
     return " ".join(f"{violation}." for violation in violations) or None
+
+
+def _find_target(
+    records: Records, platform: Platform, invalid: str | None, now: float
+) -> tuple[Resolution, Target | None]:
+    """Find the revision that the spec asks for; None: it is invalid, or its digest is not known.
+
+    An invalid spec leads nowhere, so what is known of the source of the last valid one stays.
+    """
+    observed = records.observed
+    if invalid is not None:
+        return Resolution(observed.deployment.status.model), None
+    resolution = resolve_source(observed, records, platform, now)
+    if resolution.unresolved is not None:
+        return resolution, None
+    rendered = records.renderer.render_revision(
+        records.key, platform, observed.inputs, resolution.files
+    )
+    return resolution, choose_target(rendered, platform, records)
 
 
 def _last_target(status: Status) -> RevisionHash | None:
@@ -296,9 +316,10 @@ def _nothing_to_serve(situation: _Situation) -> Plan:
     taken = with_names(observed.foreign, map(child_key, children))
     status = _final_status(situation, ctx, decision, frozenset(), taken)
     none: frozenset[str] = frozenset()
-    diff = diff_children(renderer, observed.children, children, none, none, none, foreign)
+    running = running_resolvers(observed)
+    diff = diff_children(renderer, observed.children, children, none, none, running, foreign)
     plan = _plan(situation, status, decision, diff, ctx)
-    return replace(plan, taken=frozenset(map(child_key, taken)))
+    return _with_taken_names(plan, frozenset(map(child_key, taken)))
 
 
 def _plan(
@@ -317,6 +338,7 @@ def _plan(
             *decision.events,
             *_warnings(md.status, status),
             *acceptance_events(md.status, status),
+            *source_events(md.status, status),
             *report_first_weight(md.status.rollout, status.rollout, md.spec.rollout),
         ),
         requeue_after=_requeue_after(situation, status, diff, ctx),
@@ -336,13 +358,12 @@ def _requeue_after(
     md = observed.deployment
     if _position(md.status) != _position(status) or _next_poll_is_due(observed, status, ctx):
         return 0.0
-    waits = [
+    return _earliest(
         *_deadlines(status, ctx),
         None if deadline is None else deadline - ctx.now,
         requeue_after(status, ctx.settings, ctx.now),
         AFTER_WRITES_SECONDS if _follows_writes(observed, status, diff) else None,
-    ]
-    return min((wait for wait in waits if wait is not None), default=None)
+    )
 
 
 def _next_poll_is_due(observed: Observed, status: Status, ctx: RolloutContext) -> bool:

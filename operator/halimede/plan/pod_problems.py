@@ -94,6 +94,9 @@ class Exit:
 
     code: int
     message: str
+    """What it said itself."""
+    cause: str
+    """Why it ended, for people."""
     restarts: int
     """How often it has been restarted."""
     awaited: bool
@@ -108,6 +111,7 @@ def last_exit(pod: Manifest) -> Exit | None:
             return Exit(
                 int(terminated.get("exitCode", 0)),
                 (terminated.get("message") or "").strip(),
+                _short(_termination_message(terminated)),
                 int(container.get("restartCount", 0)),
                 _awaited(container) is not None,
             )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 
 from halimede.api.base import Manifest, RevisionHash
-from halimede.api.source import Inputs
+from halimede.api.source import Inputs, ModelFiles
 from halimede.api.status import Status
 from halimede.api.v1alpha1 import Metadata, ModelDeployment
 from halimede.judge.query_policy import NAMESPACED_ONLY, QueryPolicy
@@ -121,26 +121,19 @@ class Renderer:
         return self._get(key, ("violations", required, specs), find)
 
     def render_revision(
-        self,
-        key: RenderKey,
-        platform: Platform,
-        inputs: Inputs,
-        model_digest: str | None = None,
-        files: str | None = None,
+        self, key: RenderKey, platform: Platform, inputs: Inputs, files: ModelFiles | None = None
     ) -> Revision:
         """Render the revision of a spec: see `render.revision.render_revision`."""
         if inputs:
-            return revision.render_revision(key.deployment, platform, inputs, model_digest, files)
+            return revision.render_revision(key.deployment, platform, inputs, files)
         return self._get(
             key,
-            ("revision", platform, model_digest, files),
-            lambda: revision.render_revision(
-                key.deployment, platform, inputs, model_digest, files
-            ),
+            ("revision", platform, files),
+            lambda: revision.render_revision(key.deployment, platform, inputs, files),
         )
 
     def render_resolver(
-        self, key: RenderKey, platform: Platform, expected: str | None = None
+        self, key: RenderKey, platform: Platform, expected: ModelFiles | None = None
     ) -> tuple[Manifest, ...]:
         """Render what resolves the spec's source: see `render.resolver.render_resolver`."""
         return self._get(

@@ -9,29 +9,39 @@ message then has the digest of their manifest as well, which names their folder 
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from math import inf
 
 from halimede.api.base import Manifest
-from halimede.api.reasons import Reason
-from halimede.api.source import cache_claim, needs_resolving
+from halimede.api.reasons import EventReason, Reason
+from halimede.api.source import ModelFiles, cache_claim, needs_resolving
 from halimede.api.status import ModelStatus, Status
+from halimede.api.supply import Resolve
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.plan.cluster_state import with_remedy
 from halimede.plan.observed import Observed
-from halimede.plan.pod_problems import diagnose_fetcher, last_exit, most_severe
-from halimede.plan.records import Records
+from halimede.plan.pod_problems import (
+    condition,
+    diagnose_fetcher,
+    has_ended,
+    last_exit,
+    most_severe,
+)
+from halimede.plan.records import Records, choose_target
 from halimede.render.names import RESOLVER_LABEL
 from halimede.render.platform import Platform
 from halimede.render.resolver import cache_digest, source_digest
-from halimede.render.revision import is_asked_for
 from halimede.rollout.checks.safety import FAIL_FAST_RESTARTS
 from halimede.rollout.context import Unresolved, WaitReason
-from halimede.rollout.events import join_sentences
+from halimede.rollout.events import Event, join_sentences, warning
 
-TERMINATION_MESSAGE = re.compile(r"sha256:([0-9a-f]{64})(?: files:([0-9a-f]{64}))?")
-"""The termination message of a fetcher that has succeeded: the digest of the source, and with a
-cache that of the manifest of the files."""
+TERMINATION_MESSAGE = re.compile(
+    r"sha256:(?P<digest>[0-9a-f]{64})(?: commit:(?P<commit>[0-9a-f]{40}))?"
+    r"(?: files:(?P<files>[0-9a-f]{64}))?"
+)
+"""The termination message of a fetcher that has succeeded: the digest of the source, the commit on
+a hub, and with a cache the digest of the manifest of the files."""
 _FINAL = 1
 """The exit code of a fetcher that would fail again: it repeats itself what may succeed later."""
 
@@ -47,17 +57,14 @@ class Resolution:
     unresolved: Unresolved | None = None
     """Why the digest is not known; None: it is, or need not be."""
     deadline: float | None = None
-    """When the Job fails because it takes too long; None: there is none."""
+    """When the Job fails because it takes too long, or when the next one is due; None: never."""
 
     @property
-    def digest(self) -> str | None:
-        """The digest of the files, if it had to be determined."""
-        return self.model.digest if self.model else None
-
-    @property
-    def files(self) -> str | None:
-        """The digest of their manifest in the cache; None without a cache."""
-        return self.model.files if self.model else None
+    def files(self) -> ModelFiles | None:
+        """The files, if they had to be determined."""
+        if self.model is None or self.model.digest is None:
+            return None
+        return ModelFiles(self.model.digest, self.model.commit, self.model.files)
 
     def desired_objects(self, status: Status) -> tuple[Manifest, ...]:
         """Return the objects that must exist by the status that was decided."""
@@ -68,6 +75,17 @@ class Resolution:
 def is_resolver(pod: Manifest) -> bool:
     """Whether a pod belongs to a Job that resolves a source."""
     return RESOLVER_LABEL in (pod["metadata"].get("labels") or {})
+
+
+def running_resolvers(observed: Observed) -> frozenset[str]:
+    """Return the names of the Jobs that have pods which have not ended, even if they are gone."""
+    return frozenset(
+        owner["name"]
+        for pod in observed.resolvers
+        if not has_ended(pod)
+        for owner in pod["metadata"].get("ownerReferences") or ()
+        if owner["kind"] == "Job"
+    )
 
 
 def resolve_source(
@@ -86,9 +104,11 @@ def resolve_source(
     if known is None and not cached and _is_recorded(records, platform):
         return Resolution(None)
     known = _still_known(known, md)
+    if known.resolved and (due := _next_check(md, known)) > now:
+        return Resolution(known, deadline=None if due == inf else due)
+    objects = records.renderer.render_resolver(records.key, platform, _expected(md, known))
     if known.resolved:
-        return Resolution(known)
-    objects = records.renderer.render_resolver(records.key, platform, known.digest)
+        return _check_again(observed, known, objects, now)
     name = objects[-1]["metadata"]["name"]
     if known.failed_job not in (None, name):
         known = known.evolve(failed_job=None, failure=None)
@@ -112,6 +132,48 @@ def _still_known(known: ModelStatus | None, md: ModelDeployment) -> ModelStatus:
 
 def _contradicts(stated: str | None, found: str | None) -> bool:
     return stated is not None and found is not None and stated != found
+
+
+def _expected(md: ModelDeployment, known: ModelStatus) -> ModelFiles | None:
+    """Return the files that the Job has to find; None: those that are at the address."""
+    if known.digest is None or _next_check(md, known) != inf:
+        return None
+    return ModelFiles(known.digest, known.commit)
+
+
+def source_events(before: Status, after: Status) -> tuple[Event, ...]:
+    """Return a warning Event when the files of a resolved source could not be read again."""
+    model, known = after.model, before.model
+    if model is None or model.checked_at is None or model.failure is None:
+        return ()
+    if known is not None and known.failure == model.failure:
+        return ()
+    return (warning(EventReason.CHECK_FAILED, model.failure),)
+
+
+def _next_check(md: ModelDeployment, known: ModelStatus) -> float:
+    """Return when the files are to be read again; infinity: never."""
+    supply = md.spec.model.supply
+    if supply is None or supply.resolve is not Resolve.ON_CHANGE:
+        return inf
+    last = max(known.resolved_at or 0.0, known.checked_at or 0.0)
+    return last + supply.resolve_interval_seconds
+
+
+def _check_again(
+    observed: Observed, known: ModelStatus, objects: tuple[Manifest, ...], now: float
+) -> Resolution:
+    """Determine the digest again. What is known stays until another one is, and if that fails."""
+    name = objects[-1]["metadata"]["name"]
+    found = _read_job(_Job(observed, name), known, objects, now)
+    if found.model is None or found.unresolved is None:
+        return found
+    if found.unresolved.failed:
+        why = join_sentences(
+            f"The files at spec.model.storageUri could not be read again: {found.model.failure}"
+        )
+        return Resolution(known.evolve(checked_at=now, failure=why))
+    return replace(found, unresolved=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +204,42 @@ class _Job:
         )
 
     @property
+    def failure(self) -> str | None:
+        """Why it failed as a whole, which we do not ask for; None: it did not."""
+        conditions = ((self.live or {}).get("status") or {}).get("conditions") or ()
+        for one in conditions:
+            if (one["type"], one["status"]) == ("Failed", "True"):
+                why = f"Job {self.name} has failed ({one.get('reason') or 'unknown reason'})"
+                return join_sentences(why, one.get("message") or "")
+        return None
+
+    @property
+    def progress(self) -> str:
+        """What is known of it while its pods show no problem."""
+        if (
+            not self.pods
+            and condition((self.live or {}).get("status") or {}, "Complete") == "True"
+        ):
+            return (
+                f"Job {self.name} is complete, but its pod is gone: delete the Job to repeat it."
+            )
+        if not self.pods:
+            return f"Job {self.name} has no pod yet. {self._show_events(self.name)}"
+        pod = self.pods[-1]
+        name, status = pod["metadata"]["name"], pod.get("status") or {}
+        if has_ended(pod):
+            reason = status.get("reason") or status["phase"]
+            return join_sentences(f"Pod {name} has ended ({reason})", status.get("message") or "")
+        return f"Pod {name} has not started yet. {self._show_events(name)}"
+
+    def _show_events(self, name: str) -> str:
+        namespace = self.observed.deployment.metadata.namespace
+        return (
+            f"Its Events may say why: kubectl --namespace {namespace} get events --field-selector"
+            f" involvedObject.name={name}"
+        )
+
+    @property
     def deadline(self) -> float | None:
         """When it has taken too long; None: it does not exist yet."""
         if self.live is None:
@@ -161,17 +259,20 @@ def _read_job(
         if fetched.code == 0:
             match = TERMINATION_MESSAGE.fullmatch(fetched.message)
             if match and _is_asked_for(match, md, known):
-                known = known.evolve(digest=match[1], files=match[2], resolved_at=now)
-                return Resolution(known)
-            why = "the container fetch did not report a digest: check the operator's fetcher image"
+                return Resolution(_found(match, known, now))
+            why = (
+                "the container fetch did not report a digest: check what spec.podTemplate changes"
+                " in it, and the operator's fetcher image"
+            )
             return _fail(known, objects, why)
         if fetched.code == _FINAL or (
             fetched.restarts >= FAIL_FAST_RESTARTS and not fetched.awaited
         ):
-            found = diagnose_fetcher(pod)
-            return _fail(known, objects, found.message if found else fetched.message)
+            return _fail(known, objects, fetched.cause)
+    if job.failure is not None:
+        return _fail(known, objects, job.failure)
     problem = most_severe(found for pod in job.pods if (found := diagnose_fetcher(pod)))
-    text = with_remedy(md, problem) if problem else f"Job {job.name} has not started a pod yet."
+    text = with_remedy(md, problem) if problem else job.progress
     deadline = job.deadline
     if deadline is not None and now >= deadline:
         seconds = md.spec.model.fetch_timeout_seconds
@@ -191,8 +292,22 @@ def _read_job(
 
 def _is_asked_for(found: re.Match[str], md: ModelDeployment, known: ModelStatus) -> bool:
     """Whether a fetcher found the files that it was told to find, and put them where it should."""
-    expected = md.spec.model.sha256 or known.digest
-    return expected in (None, found[1]) and (found[2] is None) == (known.cached is None)
+    expected = _expected(md, known)
+    stated = md.spec.model.sha256 or (expected.digest if expected else None)
+    return stated in (None, found["digest"]) and (found["files"] is None) == (known.cached is None)
+
+
+def _found(found: re.Match[str], known: ModelStatus, now: float) -> ModelStatus:
+    same = found["digest"] == known.digest
+    return ModelStatus(
+        source=known.source,
+        digest=found["digest"],
+        # A fetcher that finds the files in the cache asks no hub.
+        commit=found["commit"] or (known.commit if same else None),
+        files=found["files"],
+        cached=known.cached,
+        resolved_at=now,
+    )
 
 
 def _fail(known: ModelStatus, objects: tuple[Manifest, ...], why: str) -> Resolution:
@@ -212,10 +327,12 @@ def _failed(known: ModelStatus, objects: tuple[Manifest, ...]) -> Resolution:
 
 
 def _is_recorded(records: Records, platform: Platform) -> bool:
-    """Whether the spec's revision was recorded before sources were resolved."""
+    """Whether the spec's revision was recorded before sources were resolved.
+
+    Its record may be lost or invalid since: it is written again, or must be restored.
+    """
     target = records.status.target
-    recorded = records.load(target.revision) if target else None
-    if recorded is None:
+    if target is None:
         return False
     rendered = records.renderer.render_revision(records.key, platform, {})
-    return is_asked_for(recorded, rendered)
+    return choose_target(rendered, platform, records).hash == target.revision

@@ -16,13 +16,15 @@ _WithMessage = TypeVar("_WithMessage", Evidence, RolloutStatus, FinishedRollout)
 
 def trim(status: Status) -> Status:
     """Truncate messages, and remove the last rollout's evidence once the current one has some."""
-    rollout, last = status.rollout, status.last_rollout
+    model, rollout, last = status.model, status.rollout, status.last_rollout
+    if model is not None and model.failure:
+        model = model.evolve(failure=truncate(model.failure))
     if last is not None and last.evidence and rollout is not None and rollout.evidence:
         last = last.evolve(evidence=None)
     rollout, last = rollout and _with_short_messages(rollout), last and _with_short_messages(last)
-    if rollout is status.rollout and last is status.last_rollout:
+    if (model, rollout, last) == (status.model, status.rollout, status.last_rollout):
         return status
-    return status.evolve(rollout=rollout, last_rollout=last)
+    return status.evolve(model=model, rollout=rollout, last_rollout=last)
 
 
 def truncate(message: str) -> str:

@@ -56,8 +56,11 @@ def remove(key: Key) -> None:
 
 def _set_model_info(key: Key, status: Status) -> None:
     _remove_model_info(key)
+    model = status.model
+    if model is not None and model.digest is None:
+        return  # the target is not what the spec asks for, which is not known
     if status.target is not None:
-        digest = (status.model and status.model.digest) or ""
+        digest = (model and model.digest) or ""
         labels = _MODEL_INFO[key] = status.target.revision, digest
         telemetry.MODEL_INFO.labels(*key, *labels).set(1)
 

@@ -4,16 +4,28 @@ from dataclasses import dataclass
 
 from halimede.api.base import Manifest
 from halimede.api.quantity import parse_quantity
-from halimede.api.source import Inputs, Scheme, Source, cache_claim, parse_source
+from halimede.api.source import (
+    Inputs,
+    ModelFiles,
+    Scheme,
+    Source,
+    at_commit,
+    cache_claim,
+    parse_source,
+)
 from halimede.api.spec import ModelDeploymentSpec
 from halimede.api.supply import Supply
 
 CREDENTIALS_FOLDER = "/var/run/secrets/halimede.dev/model"
 """Where the fetcher finds the keys of `model.secretName` as files."""
-CACHE_FOLDER = "/cache"
-"""Where the fetcher has the volume of the cache."""
+CREDENTIALS, ENDPOINT = "--credentials", "--endpoint="
+"""Arguments of the fetcher."""
+HUB = "https://huggingface.co"
+"""The hub of `hf://` sources without `supply.endpoint`."""
 COPIED = "source."
 """Prefix of each file of a `configMap://` source in the revision's own ConfigMap."""
+CACHE_FOLDER = "/cache"
+"""Where the fetcher has the volume of the cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +51,13 @@ class FilesView:
 
 
 def files_view(
-    spec: ModelDeploymentSpec, model: str, inputs: Inputs, digest: str | None, files: str | None
+    spec: ModelDeploymentSpec, model: str, inputs: Inputs, found: ModelFiles | None
 ) -> FilesView:
-    """Compute the values; see `view.pod_view` for the digests."""
+    """Compute the values; see `view.pod_view` for *found*."""
     source, claim = parse_source(spec.model.storage_uri), cache_claim(spec)
-    read = None if claim is None else files
+    read = found.cached if found and claim is not None else None
     return FilesView(
-        fetch_args=_verify_args(spec, read) if read else _fetch_args(spec, model, source, digest),
+        fetch_args=_verify_args(spec, read) if read else _fetch_args(spec, model, source, found),
         credentials=None if read else spec.model.secret_name,
         credentials_folder=CREDENTIALS_FOLDER,
         source_volume=None if read else _source_volume(source, inputs),
@@ -73,14 +85,17 @@ def file_names(config_map: Manifest | None) -> tuple[str, ...]:
 
 
 def _fetch_args(
-    spec: ModelDeploymentSpec, model: str, source: Source, digest: str | None
+    spec: ModelDeploymentSpec, model: str, source: Source, found: ModelFiles | None
 ) -> list[str]:
+    commit = found.commit if found else None
     where = {
         Scheme.CONFIG_MAP: "/source",
         Scheme.PVC: f"/source/{source.path}".rstrip("/"),
         Scheme.HTTPS: source.location,
+        Scheme.S3: source.location,
+        Scheme.HUB: at_commit(source.location, commit) if commit else source.location,
     }[source.scheme]
-    args = ["fetch", "--source", where]
+    args = ["fetch", "--source", _literally(where)]
     if cache_claim(spec) is None:
         args += ["--to", f"/models/{model}", "--config", "/config/config.pbtxt"]
     else:
@@ -90,11 +105,12 @@ def _fetch_args(
     if source.scheme is Scheme.PVC:
         args += ["--volume", "/source"]
     if spec.model.secret_name is not None:
-        args += ["--credentials", CREDENTIALS_FOLDER]
+        args += [CREDENTIALS, CREDENTIALS_FOLDER]
     if spec.model.allow_native_code:
         args += ["--allow-native-code"]
-    args += _supply_args(spec.model.supply)
-    expected = spec.model.sha256 or digest
+    hub = HUB if source.scheme is Scheme.HUB else None
+    args += _supply_args(spec.model.supply or Supply(), hub)
+    expected = spec.model.sha256 or (found.digest if found else None)
     return args if expected is None else [*args, "--sha256", expected]
 
 
@@ -103,24 +119,35 @@ def _verify_args(spec: ModelDeploymentSpec, files: str) -> list[str]:
     return ["verify", "--cache", CACHE_FOLDER, "--files", files, "--timeout-seconds", timeout]
 
 
-def _supply_args(supply: Supply | None) -> list[str]:
-    """Return the arguments for the choice of files.
+def _supply_args(supply: Supply, hub: str | None) -> list[str]:
+    """Return the arguments for the server and the choice of files.
 
-    Each is one word, because a value may begin with `-`. The kubelet replaces `$(NAME)` in
-    arguments by variables, and `$$` by `$`.
+    Each is one word, because a value may begin with `-`.
+
+    Args:
+        supply: The field, or an empty one.
+        hub: The endpoint if *supply* has none. It is stated because the NetworkPolicy opens the
+            ports of endpoints.
     """
-    if supply is None:
-        return []
+    endpoint = supply.endpoint or hub
     lists = {
+        ENDPOINT.removesuffix("="): (endpoint,) if endpoint else None,
+        "--region": (supply.region,) if supply.region else None,
         "--include": supply.include,
         "--exclude": supply.exclude,
         "--allow-format": supply.allowed_formats,
     }
     return [
-        f"{name}={value.replace('$', '$$')}"
-        for name, values in lists.items()
-        for value in values or ()
+        f"{name}={_literally(value)}" for name, values in lists.items() for value in values or ()
     ]
+
+
+def _literally(text: str) -> str:
+    """Return the argument that the container gets as *text*.
+
+    The kubelet replaces `$(NAME)` in arguments by variables, and `$$` by `$`.
+    """
+    return text.replace("$", "$$")
 
 
 def _source_volume(source: Source, inputs: Inputs) -> Manifest | None:

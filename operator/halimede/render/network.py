@@ -8,7 +8,7 @@ pod (https://kubernetes.io/docs/concepts/services-networking/network-policies/, 
 with network policies").
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
 from halimede.api.base import Manifest
@@ -17,6 +17,7 @@ from halimede.api.source import Scheme
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.render import names
 from halimede.render.env import render
+from halimede.render.files_view import CREDENTIALS, ENDPOINT
 from halimede.render.platform import NetworkSettings
 from halimede.render.revision import Revision
 
@@ -96,9 +97,21 @@ def _source_ports(pod_template: Manifest) -> Iterator[int]:
     the old source.
     """
     for container in pod_template["spec"]["initContainers"]:
-        for argument in container.get("args") or () if container["name"] == "fetch" else ():
+        arguments = container.get("args") or () if container["name"] == "fetch" else ()
+        for argument in arguments:
             if argument.startswith(f"{Scheme.HTTPS}://"):
                 yield _port(argument)
+            elif argument.startswith(ENDPOINT):
+                yield _port(argument.removeprefix(ENDPOINT))
+            elif argument.startswith(f"{Scheme.S3}://") and _asks_aws(arguments):
+                yield HTTPS_PORT
+
+
+def _asks_aws(arguments: Sequence[str]) -> bool:
+    """Whether objects, or the credentials for them, come from AWS."""
+    return CREDENTIALS not in arguments or not any(
+        argument.startswith(ENDPOINT) for argument in arguments
+    )
 
 
 def _port(uri: str) -> int:

@@ -11,7 +11,7 @@ revision read the cache.
 import hashlib
 
 from halimede.api.base import Manifest, RevisionHash
-from halimede.api.source import cache_claim
+from halimede.api.source import ModelFiles, cache_claim
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.render import config_pbtxt, names
 from halimede.render.env import canonical, with_digest
@@ -23,8 +23,18 @@ from halimede.render.view import model_name
 MOST_RESTARTS = 10_000
 """The Job's `backoffLimit`. Time limits it, not the number of restarts: a server may be busy for
 long, and the kubelet waits up to five minutes between two of them."""
-_OF_SERVER = frozenset({"containers", "initContainers", "topologySpreadConstraints", "volumes"})
-"""The fields of the pod that are those of Triton's."""
+_OF_SERVER = frozenset(
+    {
+        "containers",
+        "initContainers",
+        "resourceClaims",
+        "resources",
+        "terminationGracePeriodSeconds",
+        "topologySpreadConstraints",
+        "volumes",
+    }
+)
+"""The fields of the pod that are for Triton: the Job must not wait for a GPU that serves."""
 _WITHOUT = frozenset({"config"})
 """The volumes of the fetcher that only a revision has."""
 
@@ -33,7 +43,8 @@ def source_digest(md: ModelDeployment) -> str:
     """Digest the fields of the spec that determine the model's files."""
     model = md.spec.model
     supply = model.supply
-    selected = supply.model_dump(mode="json", include={"include", "exclude"}) if supply else {}
+    fields = {"endpoint", "include", "exclude"}
+    selected = supply.model_dump(mode="json", include=fields) if supply else {}
     content = {"storageUri": model.storage_uri} | {
         name: value for name, value in selected.items() if value is not None
     }
@@ -58,7 +69,7 @@ def cache_digest(md: ModelDeployment) -> str | None:
 
 
 def render_resolver(
-    md: ModelDeployment, platform: Platform, expected: str | None = None
+    md: ModelDeployment, platform: Platform, expected: ModelFiles | None = None
 ) -> tuple[Manifest, ...]:
     """Render the Job, and its NetworkPolicy where there are any.
 
@@ -67,10 +78,10 @@ def render_resolver(
     Args:
         md: The owner.
         platform: The operator's settings.
-        expected: The digest of the files, if it is known and only the cache lacks them.
+        expected: The files, if they are known and only the cache lacks them.
     """
     config = config_pbtxt.model_config(model_name(md), md.spec)
-    template = render_pod_template(md, platform, config, {}, expected, None)
+    template = render_pod_template(md, platform, config, {}, expected)
     job_spec = {"backoffLimit": MOST_RESTARTS, "template": _pod_template(md, template)}
     digest = hashlib.sha256(canonical(job_spec).encode()).hexdigest()[:HASH_DIGITS]
     metadata = names.metadata(md, names.revision_name(md.metadata.name, RevisionHash(digest)))
@@ -84,8 +95,11 @@ def _pod_template(md: ModelDeployment, template: Manifest) -> Manifest:
     """Return the pod template of the Job, from that of the revision's pods."""
     spec = template["spec"]
     fetcher = next(one for one in spec["initContainers"] if one["name"] == names.FETCHER)
-    mounts = [mount for mount in fetcher["volumeMounts"] if mount["name"] not in _WITHOUT]
-    mounted = {mount["name"] for mount in mounts}
+    # podTemplate may have removed its arguments and mounts; the API server says what is wrong.
+    mounts = [
+        mount for mount in fetcher.get("volumeMounts") or () if mount.get("name") not in _WITHOUT
+    ]
+    mounted = {mount.get("name") for mount in mounts}
     labels = names.labels(md.metadata.name) | {"app.kubernetes.io/component": "resolver"}
     del labels[names.NAME_LABEL]
     metadata = template["metadata"] | {"labels": labels | _selector(md)}
@@ -95,7 +109,8 @@ def _pod_template(md: ModelDeployment, template: Manifest) -> Manifest:
             **{name: value for name, value in spec.items() if name not in _OF_SERVER},
             "restartPolicy": "OnFailure",
             "containers": [
-                fetcher | {"args": _without_config(fetcher["args"]), "volumeMounts": mounts}
+                fetcher
+                | {"args": _without_config(fetcher.get("args") or []), "volumeMounts": mounts}
             ],
             "volumes": [volume for volume in spec["volumes"] if volume["name"] in mounted],
         },
@@ -103,7 +118,7 @@ def _pod_template(md: ModelDeployment, template: Manifest) -> Manifest:
 
 
 def _without_config(args: list[str]) -> list[str]:
-    if "--config" not in args:  # the cache has no configurations
+    if "--config" not in args:
         return args
     start = args.index("--config")
     return [*args[:start], *args[start + 2 :]]

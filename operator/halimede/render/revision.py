@@ -6,7 +6,7 @@ from base64 import b64encode
 from dataclasses import dataclass, field, replace
 
 from halimede.api.base import Manifest, RevisionHash
-from halimede.api.source import Inputs, config_maps
+from halimede.api.source import Inputs, ModelFiles, cache_claim, config_maps
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.render import config_pbtxt, names
 from halimede.render.config_pbtxt import ModelConfig
@@ -17,9 +17,9 @@ from halimede.render.platform import Platform
 from halimede.render.view import STARTUP_PERIOD_SECONDS, model_name, pod_view
 
 CONFIG_KEY = "config.pbtxt"
-UNKNOWN_FILES = "0" * 64
-"""Stands for the digest of files in a cache where it cannot be known, as in `halimede render`. The
-operator renders no revision before it is known."""
+UNKNOWN_FILES = ModelFiles("", cached="0" * 64)
+"""Stands for the files in a cache where they cannot be known, as in `halimede render`. The
+operator renders no revision before they are known."""
 RECORD_KEY = "revision.json"
 HASH_DIGITS = 8
 """Hex digits of the digest in names. So few can collide, so the digest decides what is equal."""
@@ -52,7 +52,7 @@ class Revision:
     The user may change theirs at any time; this revision's next pod needs the old files."""
     spec_digest: str = ""
     """Digest of what the revision was rendered from: `POD_FIELDS` of the spec, the source, and the
-    digests of the model's files if these were resolved.
+    digest of the model's files if that was resolved.
     Revisions of one digest differ only because two versions or settings of the operator rendered
     them. Records of earlier versions have the first 16 hex digits, or none."""
     digest: str = ""
@@ -64,11 +64,7 @@ class Revision:
 
 
 def render_revision(
-    md: ModelDeployment,
-    platform: Platform,
-    inputs: Inputs,
-    model_digest: str | None = None,
-    files: str | None = None,
+    md: ModelDeployment, platform: Platform, inputs: Inputs, files: ModelFiles | None = None
 ) -> Revision:
     """Render the revision that the spec asks for.
 
@@ -76,9 +72,7 @@ def render_revision(
         md: The owner.
         platform: The operator's settings.
         inputs: The ConfigMaps that the spec reads.
-        model_digest: Of the model's files, if it is known and not in the spec. Pods serve no
-            other files.
-        files: The digest of their manifest in the cache; None: there is none, or it is not known.
+        files: What the source was resolved to, if it was.
 
     If a record of the same hash exists, use that instead: it has the fetcher's image of its own
     time, which the hash excludes, so that an update of the operator restarts no model.
@@ -88,9 +82,9 @@ def render_revision(
     """
     model = model_name(md)
     config = config_pbtxt.model_config(model, md.spec)
-    template = render_pod_template(
-        md, platform, config, inputs, model_digest, files or UNKNOWN_FILES
-    )
+    if files is None and cache_claim(md.spec) is not None:
+        files = UNKNOWN_FILES
+    template = render_pod_template(md, platform, config, inputs, files)
     text = config_pbtxt.text(config)
     source = _copy_source(md, inputs)
     digest = _digest(template, platform.fetch_image, text, source)
@@ -100,7 +94,7 @@ def render_revision(
         config_pbtxt=text,
         pod_template=template,
         source=source,
-        spec_digest=_spec_digest(md, source, model_digest, files),
+        spec_digest=_spec_digest(md, source, files),
         digest=digest,
     )
     return replace(rendered, record=_serialise(rendered))
@@ -111,11 +105,10 @@ def render_pod_template(
     platform: Platform,
     config: ModelConfig,
     inputs: Inputs,
-    model_digest: str | None,
-    files: str | None,
+    files: ModelFiles | None,
 ) -> Manifest:
     """Render the pod template that the spec asks for, with the user's changes: see `pod_view`."""
-    view = pod_view(md, platform, config, inputs, model_digest, files)
+    view = pod_view(md, platform, config, inputs, files)
     template = fragment("pod", pod=view, startup_period=STARTUP_PERIOD_SECONDS)
     return merge(template, md.spec.pod_template or {})
 
@@ -279,9 +272,7 @@ def _replace_image(template: Manifest, before: str | None, after: str) -> Manife
     return template | {"spec": template["spec"] | {"initContainers": containers}}
 
 
-def _spec_digest(
-    md: ModelDeployment, source: Manifest, model_digest: str | None, files: str | None
-) -> str:
+def _spec_digest(md: ModelDeployment, source: Manifest, files: ModelFiles | None) -> str:
     """Digest what a revision is rendered from.
 
     Defaults are left out: a field that a later version adds must not change the digest. What
@@ -295,10 +286,10 @@ def _spec_digest(
         exclude_defaults=True,
     )
     content: Manifest = {"spec": spec, "source": source}
-    if model_digest is not None:  # earlier versions recorded digests without it
-        content |= {"model": model_digest}
-    if files is not None:
-        content |= {"files": files}
+    if files is not None:  # earlier versions recorded digests without it
+        content |= {"model": files.digest}
+        if files.cached is not None:
+            content |= {"files": files.cached}
     return _sha256(canonical(content)).hex()
 
 

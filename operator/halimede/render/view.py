@@ -6,7 +6,7 @@ from math import ceil
 from halimede.api.base import Manifest
 from halimede.api.quantity import Quantity
 from halimede.api.runtime import Gpu
-from halimede.api.source import Inputs
+from halimede.api.source import Inputs, ModelFiles
 from halimede.api.spec import ModelDeploymentSpec
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.render import names
@@ -65,8 +65,7 @@ def pod_view(
     platform: Platform,
     config: ModelConfig,
     inputs: Inputs,
-    digest: str | None,
-    files: str | None,
+    found: ModelFiles | None,
 ) -> PodView:
     """Compute the values of the pod template.
 
@@ -75,9 +74,8 @@ def pod_view(
         platform: The operator's settings.
         config: Triton's configuration.
         inputs: The ConfigMaps that the spec reads.
-        digest: Of the files, if it is known.
-        files: The digest of their manifest in the cache. None: there is no cache, or they are not
-            in it yet; then only the fetcher of the template is of use.
+        found: What the source was resolved to, if it was. If there is a cache and the files are
+            not known to be there, only the fetcher of the template is of use.
     """
     spec = md.spec
     model = model_name(md)
@@ -104,7 +102,7 @@ def pod_view(
             kind: {name: amount for name, amount in amounts.items() if name in _SHARED_BY_ALL}
             for kind, amounts in resources.items()
         },
-        files=files_view(spec, model, inputs, digest, files),
+        files=files_view(spec, model, inputs, found),
         size_limit=spec.model.max_size,
     )
 

@@ -34,6 +34,10 @@ class Unresolved:
     """Whether only another spec or the command `retry` leads on."""
 
 
+UNKNOWN_MODEL = "a model whose digest is not known yet"
+"""What the spec asks for while its revision is not known, as messages name it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Goal:
     """What the spec asks of the state machine."""
@@ -52,6 +56,11 @@ class Goal:
     that was."""
     no_router: bool = False
     """No router splits the requests: a plain Service sends them to all pods alike."""
+
+    @property
+    def described(self) -> str:
+        """What the spec asks for, as messages name it."""
+        return UNKNOWN_MODEL if self.unresolved else f"revision {self.target}"
 
 
 @dataclass(frozen=True, slots=True)

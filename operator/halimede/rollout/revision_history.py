@@ -87,26 +87,25 @@ def pin(ctx: RolloutContext, command: Command) -> tuple[Status, tuple[Event, ...
     revision = command.revision or previous_stable(ctx.status)
     if revision is None:
         return None
-    spec_revision = ctx.goal.target
     pin = PinnedRevision(
         revision=revision,
         since=ctx.now,
         generation=ctx.goal.generation,
-        spec_revision=spec_revision,
+        spec_revision=ctx.goal.target,
     )
     status = mark_rolled_back(ctx.status, revision, None)
     failed = tuple(entry for entry in status.failed_revisions if entry.revision != revision)
     event = normal(
         EventReason.PINNED,
         f"The command `rollback` pins revision {revision}, while the spec asks for"
-        f" {spec_revision}. The pin ends when the spec changes or with the command `resume`.",
+        f" {ctx.goal.described}. The pin ends when the spec changes or with the command `resume`.",
     )
     return status.evolve(pinned=pin, failed_revisions=failed), (event,)
 
 
 def unpin(ctx: RolloutContext) -> tuple[Status, tuple[Event, ...]]:
     """End the pin, so that the spec is followed again."""
-    message = f"The command `resume` ended the pin: the spec asks for {ctx.goal.target}."
+    message = f"The command `resume` ended the pin: the spec asks for {ctx.goal.described}."
     status = ctx.status.evolve(pinned=None)
     return status, (normal(EventReason.UNPINNED, message),)
 
@@ -115,10 +114,11 @@ def expire_pin(status: Status, goal: Goal) -> Status:
     """End a pin if the spec was changed to another revision, or asks for the pinned stable one.
 
     A changed revision counts only with a new generation: an update of the operator may render the
-    same spec to another revision, and must not undo the rollback.
+    same spec to another revision, and must not undo the rollback. While the spec's revision is
+    not known, it is not known either whether the pin ends.
     """
     pin = status.pinned
-    if pin is None:
+    if pin is None or goal.unresolved is not None:
         return status
     edited, changed = goal.generation != pin.generation, goal.target != pin.spec_revision
     agreed = status.stable is not None and status.stable.revision == pin.revision

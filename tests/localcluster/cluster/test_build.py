@@ -75,7 +75,7 @@ def test_missing_ready_programs_are_named(
 
 
 @pytest.mark.parametrize(
-    "module", [tool.module for tool in build.EVERYTHING], ids=lambda m: m.name
+    "module", [tool.module for tool in (*build.EVERYTHING, build.VERSITYGW)], ids=lambda m: m.name
 )
 def test_every_module_states_its_go_version(module: Path) -> None:
     """The compiler is chosen by the module's go directive."""

@@ -31,7 +31,10 @@ class Cache:
 
     def fetch(self, source: object, *, max_bytes: int = 1 << 30, **wanted: Any) -> tuple[str, str]:
         """Fetch a source into it."""
-        return cache.fetch_into(Wanted(str(source), **wanted), self.root, Budget(max_bytes))
+        found, files = cache.fetch_into(
+            Wanted(str(source), **wanted), self.root, Budget(max_bytes)
+        )
+        return found.digest, files
 
     def verify(self, files: str) -> int:
         """Verify a model in it."""

@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from halimede_fetch.credentials import Credentials
 from halimede_fetch.patience import Patience
+from tests.support.fake_hub import Hub, serve
 from tests.unit.fetch.resource import Resource
 
 OVERHEAD = 6 * 4096
@@ -160,6 +161,13 @@ def site() -> Iterator[Site]:
 def elsewhere() -> Iterator[Site]:
     """Start a second server on another port."""
     with serve_site() as served:
+        yield served
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    """Serve a hub, with a store at another address, to which the test adds models."""
+    with serve(Hub(), "127.0.0.1", TLS / "server.pem") as served:
         yield served
 
 

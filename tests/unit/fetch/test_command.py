@@ -2,11 +2,16 @@
 
 import hashlib
 import re
+import signal
+import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+import halimede_fetch
 from halimede_fetch import obtain, report
 from halimede_fetch.exit_codes import NO_SECRET, TRY_AGAIN
 from halimede_fetch.main import main
@@ -184,3 +189,18 @@ def test_the_choice_of_files_is_an_option(run: Run, tmp_path: Path, to: Path) ->
         run(tmp_path / "source", *chosen, "--allow-format=onnx", "--allow-format=pickle")[0] == 0
     )
     assert {path.name for path in (to / "1").iterdir()} == {"-a.onnx", "c.pkl"}
+
+
+def test_a_fetch_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
+    """Given a server that does not answer, SIGTERM ends the fetch and removes what it began."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        source = f"https://127.0.0.1:{server.getsockname()[1]}/model.onnx"
+        command = ("-m", "halimede_fetch", "fetch", "--source", source, "--to", tmp_path / "model")
+        folder = Path(halimede_fetch.__file__).parents[1]
+        with subprocess.Popen([sys.executable, *command], cwd=folder) as process:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1)
+                process.terminate()
+                process.wait()
+    assert (process.returncode, list(tmp_path.iterdir())) == (128 + signal.SIGTERM, [])

@@ -57,6 +57,30 @@ def test_keys_of_the_same_name_contradict_each_other(read: Read) -> None:
     assert "s3cr3t" not in str(failure.value)
 
 
+@pytest.mark.parametrize(
+    ("secret", "token", "of_hub"),
+    [
+        ({"HF_TOKEN": "hf_abc\n", "username": "me", "password": "x"}, None, "hf_abc"),
+        ({"HF_TOKEN": "hf_abc", "token": "abc"}, "abc", "hf_abc"),
+        ({"token": "abc"}, "abc", "abc"),
+    ],
+)
+def test_a_hub_gets_its_own_token(
+    read: Read, secret: dict[str, str], token: str | None, of_hub: str
+) -> None:
+    """Given a token for a hub beside other credentials, then only a hub gets it, and only it."""
+    found = read(**secret)
+    assert (found.token, found.for_hub().token) == (token, of_hub)
+
+
+@pytest.mark.parametrize("token", ["hf_größe", "hf\nabc"])
+def test_a_token_for_a_hub_must_fit_into_a_header(read: Read, token: str) -> None:
+    """As another token; the message does not contain it."""
+    with pytest.raises(FetchError, match="the key HF_TOKEN of the Secret") as failure:
+        read(HF_TOKEN=token)
+    assert token not in str(failure.value)
+
+
 def test_other_keys_are_not_read(read: Read) -> None:
     """A Secret may have other keys, with any content."""
     secret: dict[str, str | bytes] = {"tls.key": b"\xff", "note": "a\nb", "token": "abc"}

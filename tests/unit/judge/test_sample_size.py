@@ -113,3 +113,10 @@ def test_what_stable_itself_could_not_show_is_never_certified() -> None:
     """A stable revision with 2 % errors cannot show a level of 1.5 %."""
     evidence = NOTHING.evolve(past_requests=1000, past_errors=20)
     assert requests_to_certify(LEVELS[2], evidence, ANALYSIS) is None
+
+
+def test_even_errors_are_no_stronger_evidence() -> None:
+    """Given errors without any dispersion, they count like independent ones, as in the judge."""
+    even, usual = NOTHING.evolve(dispersion=0.0), NOTHING.evolve(dispersion=1.0)
+    needed = requests_to_certify(LEVELS[0], even, ANALYSIS)
+    assert needed == requests_to_certify(LEVELS[0], usual, ANALYSIS)

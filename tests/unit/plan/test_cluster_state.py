@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from halimede.api.base import Manifest
 from halimede.api.reasons import NotReadyReason
 from halimede.plan.cluster_state import summarise, with_remedy
@@ -161,6 +163,26 @@ def test_ended_pods_of_other_revisions_do_not_count() -> None:
     before = summarise(observed, Renderer(), (), ()).others
     observed = replace(observed, pods=(*observed.pods, *others))
     assert summarise(observed, Renderer(), (), ()).others == before + 1
+
+
+@pytest.mark.parametrize(
+    ("uri", "keys"),
+    [
+        ("https://h/m.onnx", ["token"]),
+        ("s3://b/m.onnx", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]),
+    ],
+)
+def test_a_missing_secret_is_named_with_the_keys_that_its_source_needs(
+    uri: str, keys: list[str]
+) -> None:
+    """The message has the command that creates the Secret."""
+    md = FakeCluster().observe().deployment
+    model = md.spec.model.evolve(storage_uri=uri, secret_name="keys")
+    found = PodProblem(NotReadyReason.MISSING_SECRET, "spec.model.secretName is missing")
+    remedy = with_remedy(md.evolve(spec=md.spec.evolve(model=model)), found)
+    assert [word for word in remedy.split() if word.startswith("--from-literal=")] == [
+        f"--from-literal={key}=…" for key in keys
+    ]
 
 
 def test_a_missing_account_is_named_with_its_remedy() -> None:

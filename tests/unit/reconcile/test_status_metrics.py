@@ -127,7 +127,10 @@ def test_commands_are_counted_once_and_go_with_the_object() -> None:
 
 
 def test_model_info_names_the_revision_of_now() -> None:
-    """The series of an earlier revision disappears, and the last one does with the object."""
+    """The series of an earlier revision disappears, and the last one does with the object.
+
+    While the digest of another model is not known, there is none.
+    """
     key = Key("ns", "info")
     for revision, digest in (("aaaaaaaa", "11"), ("bbbbbbbb", "22")):
         status = Status(
@@ -138,5 +141,8 @@ def test_model_info_names_the_revision_of_now() -> None:
     shown = [line for line in _shown("info") if line.startswith("halimede_model_info")]
     labels = 'digest="22",name="info",namespace="ns",revision="bbbbbbbb"'
     assert shown == [f"halimede_model_info{{{labels}}} 1.0"]
+    update(key, Status(), status.evolve(model=ModelStatus(source="another")))
+    assert [line for line in _shown("info") if "model_info" in line] == []
+    update(key, Status(), status)
     remove(key)
     assert [line for line in _shown("info") if "model_info" in line] == []

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from halimede.api.base import Manifest
+from halimede.api.source import ModelFiles
 from halimede.render.platform import Platform
 from halimede.render.resolver import cache_digest, render_resolver, source_digest
 from halimede.render.revision import UNKNOWN_FILES, render_revision
@@ -12,6 +13,7 @@ from tests.unit.render.resources import INPUTS, digits
 
 PLATFORM = Platform(fetch_image="registry.example/halimede-fetch:0.1.0")
 FILES = "cd" * 32
+KNOWN = ModelFiles("ab" * 32, cached=FILES)
 VOLUME = {"cache": {"kind": "Volume", "volume": {"claimName": "models"}}}
 SOURCES = {
     "https": {"storageUri": "https://models.example.com/digits.zip", "secretName": "server"},
@@ -26,12 +28,12 @@ def model(kind: str = "https", **fields: Any) -> Manifest:
 
 def pod(**fields: Any) -> Manifest:
     """Return the spec of the pods of a model in a cache."""
-    rendered = render_revision(digits(model=model(**fields)), PLATFORM, {}, "ab" * 32, FILES)
+    rendered = render_revision(digits(model=model(**fields)), PLATFORM, {}, KNOWN)
     spec: Manifest = rendered.pod_template["spec"]
     return spec
 
 
-def job(expected: str | None = None, **fields: Any) -> Manifest:
+def job(expected: ModelFiles | None = None, **fields: Any) -> Manifest:
     """Return the spec of the pod of a Job."""
     (rendered,) = render_resolver(digits(model=model(**fields)), PLATFORM, expected)
     spec: Manifest = rendered["spec"]["template"]["spec"]
@@ -83,14 +85,16 @@ def test_job_has_the_source_and_writes_the_cache(kind: str) -> None:
 
 def test_known_digest_is_expected_of_the_job() -> None:
     """Given a digest that was determined before, the Job gets it, and has another name."""
-    assert job("ef" * 32)["containers"][0]["args"][-2:] == ["--sha256", "ef" * 32]
+    assert job(ModelFiles("ef" * 32))["containers"][0]["args"][-2:] == ["--sha256", "ef" * 32]
     assert "--sha256" not in job()["containers"][0]["args"]
 
 
 def test_fields_of_the_source_make_no_other_revision() -> None:
     """Given the same files, the address and the Secret are not part of the revision."""
     revisions = {
-        render_revision(digits(model=model(**fields)), PLATFORM, {}, digest, FILES).hash
+        render_revision(
+            digits(model=model(**fields)), PLATFORM, {}, ModelFiles(digest, cached=FILES)
+        ).hash
         for digest, fields in (
             ("ab" * 32, {}),
             ("ab" * 32, {"secretName": "other"}),
@@ -101,15 +105,20 @@ def test_fields_of_the_source_make_no_other_revision() -> None:
     }
     assert len(revisions) == 1
     md = digits(model=model())
-    assert render_revision(md, PLATFORM, {}, "ab" * 32, "ee" * 32).hash not in revisions
+    assert (
+        render_revision(md, PLATFORM, {}, ModelFiles("ab" * 32, cached="ee" * 32)).hash
+        not in revisions
+    )
 
 
 @pytest.mark.parametrize("supply", [{"cache": {}}, {"cache": {"kind": "None"}}, {}])
 def test_no_cache_changes_nothing(supply: Manifest) -> None:
     """Given no cache, the revision is that of a spec without the field, whatever is known."""
     fields = {**SOURCES["https"], "config": {"backend": "python"}}
-    before = render_revision(digits(model=fields), PLATFORM, {}, "ab" * 32)
-    after = render_revision(digits(model=fields | {"supply": supply}), PLATFORM, {}, "ab" * 32)
+    before = render_revision(digits(model=fields), PLATFORM, {}, ModelFiles("ab" * 32))
+    after = render_revision(
+        digits(model=fields | {"supply": supply}), PLATFORM, {}, ModelFiles("ab" * 32)
+    )
     assert after.digest == before.digest
     md = digits(model=fields | {"supply": supply})
     assert cache_digest(md) is None
@@ -129,7 +138,7 @@ def test_order_of_formats_does_not_matter() -> None:
 def test_unknown_files_have_a_name_of_their_own() -> None:
     """Given no status, as in `halimede render`, the folder in the cache is one of zeros."""
     text = str(render_revision(digits(model=model()), PLATFORM, INPUTS).pod_template)
-    assert f"sha256/00/{UNKNOWN_FILES}/model" in text
+    assert f"sha256/00/{UNKNOWN_FILES.cached}/model" in text
 
 
 def test_a_pod_template_is_merged_into_both() -> None:
@@ -138,7 +147,7 @@ def test_a_pod_template_is_merged_into_both() -> None:
     fetch = {"name": "fetch", "resources": resources}
     md = digits(model=model(), podTemplate={"spec": {"initContainers": [fetch]}})
     (rendered,) = render_resolver(md, PLATFORM)
-    template = render_revision(md, PLATFORM, {}, "ab" * 32, FILES).pod_template
+    template = render_revision(md, PLATFORM, {}, KNOWN).pod_template
     for containers in (
         rendered["spec"]["template"]["spec"]["containers"],
         template["spec"]["initContainers"],

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from halimede.api.base import Manifest
+from halimede.api.source import ModelFiles
 from halimede.render.names import ISOLATED_LABEL
 from halimede.render.network import render_network
 from halimede.render.platform import NetworkSettings, Platform
@@ -49,10 +50,15 @@ METADATA = [
 ]
 
 
-def policy(settings: NetworkSettings = OPEN, source: str | None = None, **spec: Any) -> Manifest:
+def policy(
+    settings: NetworkSettings = OPEN,
+    source: str | None = None,
+    more: Manifest | None = None,
+    **spec: Any,
+) -> Manifest:
     """Return the NetworkPolicy of a model."""
     model = {"storageUri": source, "config": {"backend": "python"}} if source else None
-    md = digits(model=model, **spec)
+    md = digits(model=model and model | (more or {}), **spec)
     platform = Platform("registry.example/halimede-fetch:1", network=settings)
     (rendered,) = render_network(md, render_revision(md, platform, INPUTS), settings)
     return rendered
@@ -120,11 +126,22 @@ def test_a_model_from_a_volume_reaches_dns_only(source: str | None) -> None:
         ("https://models.example.com:8443/digits.zip", 8443),
         ("https://[2001:db8::1]:8443/digits.zip", 8443),
         ("https://models.example.com:notaport/digits.zip", 443),
+        ("hf://org/repo", 443),
     ],
 )
 def test_a_model_from_a_server_reaches_its_port(source: str, port: int) -> None:
     """Inside the cluster and outside, over IPv4 and IPv6; other ports stay closed."""
-    rendered = policy(source=source)
+    only_that_port_is_open(policy(source=source), port)
+
+
+def test_a_model_from_a_mirror_reaches_its_port() -> None:
+    """The port is that of the endpoint, not that of the public hub."""
+    supply = {"endpoint": "https://hub.example.com:8443/hf"}
+    only_that_port_is_open(policy(source="hf://org/repo", more={"supply": supply}), 8443)
+
+
+def only_that_port_is_open(rendered: Manifest, port: int) -> None:
+    """Check that servers are reached at the port and at no other."""
     for server in (OUTSIDE, STRANGER, Endpoint("2001:db8::1")):
         open_ports = [one for one in (80, 443, 6443, 8443) if reaches(rendered, server, one)]
         assert open_ports == [port]
@@ -135,10 +152,27 @@ def test_a_model_in_a_cache_reaches_dns_only() -> None:
     source, supply = "https://models.example.com:8443/digits.zip", {"cache": CACHE}
     md = digits(model={"storageUri": source, "config": {"backend": "python"}, "supply": supply})
     platform = Platform("registry.example/halimede-fetch:1", network=OPEN)
-    revision = render_revision(md, platform, {}, "ab" * 32, "cd" * 32)
+    revision = render_revision(md, platform, {}, ModelFiles("ab" * 32, cached="cd" * 32))
     (of_pods,) = render_network(md, revision, OPEN)
     of_job, _ = render_resolver(md, platform)
     assert [reaches(one, OUTSIDE, 8443) for one in (of_pods, of_job)] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("more", "ports"),
+    [
+        ({}, [443]),
+        ({"secretName": "keys"}, [443]),
+        ({"supply": {"endpoint": "https://store:9000"}}, [443, 9000]),
+        ({"supply": {"endpoint": "https://store:9000"}, "secretName": "keys"}, [9000]),
+        ({"supply": {"endpoint": "https://store.example.com"}, "secretName": "keys"}, [443]),
+    ],
+)
+def test_a_model_in_an_object_store_reaches_its_port(more: Manifest, ports: list[int]) -> None:
+    """Without a Secret, credentials come from a service of the cloud, at port 443."""
+    rendered = policy(source="s3://models/digits", more=more)
+    for server in (OUTSIDE, STRANGER, Endpoint("2001:db8::1")):
+        assert [one for one in (80, 443, 6443, 9000) if reaches(rendered, server, one)] == ports
 
 
 @pytest.mark.parametrize("address", METADATA)

@@ -33,6 +33,14 @@ def pod(**model: Any) -> dict[str, Any]:
         ({"fetchTimeoutSeconds": 60}, [*LIMITS[:2], "--timeout-seconds", "60"]),
         ({"allowNativeCode": True}, [*LIMITS, "--allow-native-code"]),
         ({"storageUri": "pvc://models/digits"}, [*LIMITS, "--volume", "/source"]),
+        (
+            {"storageUri": "hf://org/repo"},
+            [*LIMITS, "--endpoint=https://huggingface.co"],
+        ),
+        (
+            {"storageUri": "hf://org/repo", "supply": {"endpoint": "https://hub.example.com/$$"}},
+            [*LIMITS, "--endpoint=https://hub.example.com/$$$$"],
+        ),
         ({"sha256": "ab" * 32}, [*LIMITS, "--sha256", "ab" * 32]),
         ({"supply": {}}, LIMITS),
         (
@@ -76,6 +84,14 @@ def test_pods_have_the_account_of_the_spec_and_no_token() -> None:
     added = {"serviceAccountName": "models"}
     assert named == template | {"spec": template["spec"] | added}
     assert named["spec"]["automountServiceAccountToken"] is False
+
+
+@pytest.mark.parametrize("uri", ["https://h/$$(HOME)/a", "hf://o/r/$$", "pvc://c/$(HOME)"])
+def test_addresses_reach_the_fetcher_unchanged(uri: str) -> None:
+    """Given an address that looks like a variable, then the kubelet does not replace it."""
+    (fetcher,) = pod(storageUri=uri)["initContainers"]
+    words = [expand(word, {"HOME": "/"}) for word in fetcher["args"]]
+    assert words[words.index("--source") + 1] == uri.replace("pvc://c", "/source")
 
 
 PATTERN = st.text(st.characters(exclude_characters="\\", exclude_categories=["C"]), min_size=1)

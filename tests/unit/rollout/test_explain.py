@@ -9,6 +9,7 @@ from halimede.api.analysis import Pace
 from halimede.api.reasons import Verdict
 from halimede.api.rollout import Strategy
 from halimede.api.status import (
+    ModelStatus,
     Outcome,
     PinnedRevision,
     PromotedRevision,
@@ -196,3 +197,6 @@ def test_pin_is_explained_with_what_ends_it() -> None:
         in text
     )
     assert "Earlier stable revisions: eb7481f7\nAvailable commands: resume\n" in text
+    unresolved = status.evolve(model=ModelStatus(source="s"))
+    text = explain_rollout(md.evolve(status=unresolved))
+    assert "although the spec asks for a model whose digest is not known yet;" in text

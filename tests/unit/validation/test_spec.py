@@ -50,8 +50,8 @@ def test_config_map(inputs: dict[str, Any], found: str) -> None:
 
 def test_unknown_scheme() -> None:
     """A scheme that only another schema version accepts is rejected."""
-    result = violations(model={"storageUri": "s3://bucket/x", "config": {"backend": "python"}})
-    assert result.startswith("spec.model.storageUri: 's3://bucket/x' has none of the schemes")
+    result = violations(model={"storageUri": "gs://bucket/x", "config": {"backend": "python"}})
+    assert result.startswith("spec.model.storageUri: 'gs://bucket/x' has none of the schemes")
 
 
 @pytest.mark.parametrize(

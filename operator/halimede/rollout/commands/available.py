@@ -7,7 +7,7 @@ from halimede.api.v1alpha1 import ModelDeployment
 from halimede.rollout.command import Command, Verb
 from halimede.rollout.commands import source
 from halimede.rollout.commands.validate import reject_by_state
-from halimede.rollout.context import Goal, RolloutContext
+from halimede.rollout.context import UNKNOWN_MODEL, Goal, RolloutContext
 from halimede.rollout.facts import Facts, Route
 from halimede.rollout.sizing.first_weight import effective_settings
 
@@ -16,9 +16,10 @@ def available_commands(md: ModelDeployment) -> Iterator[str]:
     """Describe the pin, where `rollback` can go, and which commands would be accepted."""
     status = md.status
     if pin := status.pinned:
+        asked_for = UNKNOWN_MODEL if source.as_recorded(status) else pin.spec_revision
         yield (
             f"Pinned: {pin.revision} since {rfc3339(pin.since)}, although the spec asks for"
-            f" {pin.spec_revision}; until the spec changes or the command resume"
+            f" {asked_for}; until the spec changes or the command resume"
         )
     if status.history:
         yield f"Earlier stable revisions: {', '.join(entry.revision for entry in status.history)}"

@@ -12,16 +12,20 @@ from halimede.rollout.context import RolloutContext, Unresolved, WaitReason
 
 
 def is_meant(ctx: RolloutContext, command: Command) -> bool:
-    """Whether `retry` or `abort` means the source: no revision is named or being rolled out.
+    """Whether `retry` or `abort` means the source: no revision is named.
 
-    `retry` needs a source that failed or is in a cache, and `abort` one that is being resolved.
+    `retry` needs a source that failed, or that is in a cache while no revision is being rolled
+    out, and `abort` one that is being resolved while no revision is being rolled out.
     """
-    unresolved, rollout, model = ctx.goal.unresolved, ctx.status.rollout, ctx.status.model
-    if command.revision is not None or rollout is not None:
+    unresolved, model = ctx.goal.unresolved, ctx.status.model
+    if command.revision is not None:
         return False
     if unresolved is None:
-        return command.verb is Verb.RETRY and model is not None and model.files is not None
-    return unresolved.failed == (command.verb is Verb.RETRY)
+        in_cache = model is not None and model.files is not None and ctx.status.rollout is None
+        return command.verb is Verb.RETRY and in_cache
+    if command.verb is Verb.RETRY:
+        return unresolved.failed
+    return not unresolved.failed and ctx.status.rollout is None
 
 
 def forget_failure(ctx: RolloutContext) -> Status | None:

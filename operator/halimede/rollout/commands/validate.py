@@ -73,6 +73,10 @@ def _reject_unpin(status: Status, command: Command) -> str | None:
 
 def _reject_retry(ctx: RolloutContext, command: Command) -> str | None:
     target = ctx.target
+    if ctx.goal.unresolved is not None and ctx.status.pinned is None:
+        if command.revision is None:
+            return "the digest of the model is being determined, and has not failed"
+        return f"the spec asks for {ctx.goal.described}, not for revision {command.revision}"
     if command.revision not in (None, target):
         return f"the spec asks for revision {target}, not {command.revision}"
     return None if failed_record(ctx.status, target) else f"revision {target} has not failed"
