@@ -74,11 +74,16 @@ def digest_of(content: str) -> str:
 def resolver_pod(job: Manifest, uri: str, behaviour: Behaviour, *, done: bool) -> Manifest:
     """Return the pod of a Job that determines the digest of what is at an address."""
     metadata = job["metadata"]
-    digest = digest_of(behaviour.content or uri)
+    args = job["spec"]["template"]["spec"]["containers"][0]["args"]
+    # The digest that a spec states is that of the files, whatever these are here.
+    digest = option(args, "--sha256") or digest_of(behaviour.content or uri)
     message = f"sha256:{digest}" + (f" commit:{behaviour.commit}" if behaviour.commit else "")
+    if "--cache" in args:
+        message += f" files:{files_digest(uri, behaviour)}"
     ended = {"terminated": {"exitCode": 0, "message": message}}
     state = ended if done else {"running": {}}
     container = behaviour.resolver or {"name": "fetch", "state": state}
+    waiting = behaviour.condition is not None and behaviour.condition["type"] == "PodScheduled"
     return {
         "kind": "Pod",
         "metadata": {
@@ -86,8 +91,40 @@ def resolver_pod(job: Manifest, uri: str, behaviour: Behaviour, *, done: bool) -
             "labels": job["spec"]["template"]["metadata"]["labels"],
             "ownerReferences": [{"kind": "Job", "name": metadata["name"], "uid": metadata["uid"]}],
         },
-        "status": {"containerStatuses": [container]},
+        "status": {"conditions": [behaviour.condition]}
+        if waiting
+        else {"containerStatuses": [container]},
     }
+
+
+def unschedulable(claim: str) -> Behaviour:
+    """Return how a pod behaves whose claim does not exist."""
+    message = f'0/3 nodes are available: persistentvolumeclaim "{claim}" not found.'
+    return Behaviour(
+        condition={
+            "type": "PodScheduled",
+            "status": "False",
+            "reason": "Unschedulable",
+            "message": message,
+        }
+    )
+
+
+def files_digest(uri: str, behaviour: Behaviour) -> str:
+    """Return the digest of the manifest of what is at an address."""
+    return digest_of(f"the manifest of {behaviour.content or uri}")
+
+
+def option(args: list[str], name: str) -> str | None:
+    """Return the value of an option of a fetcher; None: it does not have the option."""
+    return args[args.index(name) + 1] if name in args else None
+
+
+def claim_of(workload: Manifest) -> str | None:
+    """Return the claim of the cache that a Job or a Deployment uses; None: it uses none."""
+    volumes = workload["spec"]["template"]["spec"]["volumes"]
+    claims = [one["persistentVolumeClaim"] for one in volumes if one["name"] == "halimede-cache"]
+    return claims[0]["claimName"] if claims else None
 
 
 def written_by(manager: str, now: float, *fields: str) -> Manifest:

@@ -27,11 +27,16 @@ from halimede.render.platform import Platform
 from harness.fake_behaviour import (
     Behaviour,
     accepted,
+    claim_of,
     copies,
     digest_of,
     endpoint_slice,
+    failing_fetcher,
+    files_digest,
+    option,
     pod_manifest,
     resolver_pod,
+    unschedulable,
     written_by,
 )
 from harness.fake_objects import NameConflictError, metadata_of, stored, with_new_version
@@ -77,6 +82,12 @@ class FakeCluster:
     objects: dict[tuple[str, str], Manifest] = field(default_factory=dict)
     behaviours: dict[str, Behaviour] = field(default_factory=dict)
     """By the spec's storage URI."""
+    lost_sources: dict[str, float] = field(default_factory=dict)
+    """Since when there is nothing at an address: no pod can fetch it any more."""
+    cached: set[tuple[str, str]] = field(default_factory=set)
+    """The models in caches: the claim, and the digest of the manifest."""
+    claims: set[str] = field(default_factory=lambda: {"models"})
+    """The PersistentVolumeClaims that exist."""
     pods: dict[str, tuple[str, float]] = field(default_factory=dict)
     """By name: the revision and when it started."""
     prometheus: FakePrometheus = field(default_factory=FakePrometheus)
@@ -419,16 +430,29 @@ class FakeCluster:
         behaviours = [
             behaviour
             for uri, behaviour in self.behaviours.items()
-            if f"'{uri}'" in text
-            and (not behaviour.content or digest_of(behaviour.content) in text)
+            if (
+                f"'{uri}'" in text
+                and (not behaviour.content or digest_of(behaviour.content) in text)
+            )
+            or f"'{files_digest(uri, behaviour)}'" in text
         ]
         return behaviours[0] if behaviours else Behaviour()
 
     def _is_ready(self, name: str) -> bool:
         revision, started = self.pods[name]
         behaviour = self._behaviour(revision)
-        bad = behaviour.container or behaviour.condition
+        bad = behaviour.container or behaviour.condition or not self._has_files(revision, started)
         return not bad and self.now - started >= behaviour.load_seconds
+
+    def _has_files(self, revision: str, started: float) -> bool:
+        """Whether a pod that started then has found its files."""
+        deployment = self.objects.get(("Deployment", f"{self.name}-{revision}"))
+        if deployment is None:  # its pods are about to be deleted
+            return True
+        args = deployment["spec"]["template"]["spec"]["initContainers"][0]["args"]
+        if args[0] == "verify":
+            return (claim_of(deployment), option(args, "--files")) in self.cached
+        return started < self.lost_sources.get(option(args, "--source") or "", started + 1)
 
     def _pod(self, name: str) -> Manifest:
         revision, started = self.pods[name]
@@ -440,15 +464,27 @@ class FakeCluster:
         found = []
         for kind, name in self._children():
             if kind == "Job":
-                job = self.objects[kind, name]
-                (container,) = job["spec"]["template"]["spec"]["containers"]
-                uri = container["args"][container["args"].index("--source") + 1]
-                behaviour = self.behaviours.get(uri, Behaviour())
-                started = datetime.fromisoformat(job["metadata"]["creationTimestamp"]).timestamp()
-                done = self.now >= started + behaviour.resolve_seconds
-                if behaviour.has_job_pod:
-                    found.append(resolver_pod(job, uri, behaviour, done=done))
+                found += self._resolver(self.objects[kind, name])
         return tuple(found)
+
+    def _resolver(self, job: Manifest) -> list[Manifest]:
+        """Return the pod of a Job, if it has one; it fills the cache once it is done."""
+        args = job["spec"]["template"]["spec"]["containers"][0]["args"]
+        uri = option(args, "--source") or ""
+        behaviour = self.behaviours.get(uri, Behaviour())
+        claim, files = claim_of(job), files_digest(uri, behaviour)
+        if claim is not None and claim not in self.claims:
+            return [resolver_pod(job, uri, unschedulable(claim), done=False)]
+        in_cache = option(args, "--sha256") and (claim, files) in self.cached
+        if uri in self.lost_sources and not in_cache:
+            lost = Behaviour(resolver=failing_fetcher(1, "404"))
+            return [resolver_pod(job, uri, lost, done=False)]
+        started = datetime.fromisoformat(job["metadata"]["creationTimestamp"]).timestamp()
+        done = self.now >= started + behaviour.resolve_seconds
+        if done and claim is not None and behaviour.resolver is None:
+            self.cached.add((claim, files))
+        pod = resolver_pod(job, uri, behaviour, done=done)
+        return [pod] if behaviour.has_job_pod else []
 
     def _slices(self) -> tuple[Manifest, ...]:
         slices = []

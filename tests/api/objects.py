@@ -28,6 +28,7 @@ BY_GATEWAY: Manifest = {
             "include": ["*.onnx", "data/"],
             "exclude": ["*_old.onnx"],
             "allowedFormats": ["onnx", "txt"],
+            "cache": {"kind": "Volume", "volume": {"claimName": "models"}},
         },
         "maxSize": "2Gi",
         "fetchTimeoutSeconds": 600,

@@ -44,6 +44,12 @@ def arguments(*texts: str) -> Manifest:
     return changed(BY_SERVICE, runtime={"version": "26.09", "args": list(texts)})
 
 
+def cached(claim: str) -> Manifest:
+    """Return a supply with a cache."""
+    return {"cache": {"kind": "Volume", "volume": {"claimName": claim}}}
+
+
+CACHED = cached("models")
 PATCHED = {"gateway": {"parentRefs": [{"name": "public"}]}}
 ROWS = {
     "replicas with autoscaling": row(
@@ -255,6 +261,48 @@ ROWS = {
         "or add pickle to allowedFormats if you trust the model like an image",
         changed(BY_SERVICE, model__supply={"allowedFormats": ["Pickle", "pkl", "py"]}),
         changed(BY_SERVICE, model__supply={"allowedFormats": ["PKL", "py"]}),
+    ),
+    "a cache without a claim": row(
+        "spec.model.supply.cache.volume",
+        "kind Volume requires volume.claimName",
+        changed(BY_GATEWAY, model__supply=CACHED),
+        changed(BY_GATEWAY, model__supply={"cache": {"kind": "Volume"}}),
+    ),
+    "a cache of a ConfigMap": row(
+        "spec.model.supply.cache",
+        "a cache requires another storageUri than configMap://",
+        uri("configMap://digits", changed(BY_SERVICE, model__supply={"cache": {}})),
+        uri("configMap://digits", changed(BY_SERVICE, model__supply=CACHED)),
+    ),
+    "a cache beside its source": row(
+        "spec.model.supply.cache.volume.claimName",
+        "the cache must not be in the claim of the source",
+        uri("pvc://models-1/a", changed(BY_GATEWAY, model__secretName=ABSENT)),
+        uri("pvc://models/a", changed(BY_GATEWAY, model__secretName=ABSENT)),
+    ),
+    "a cache in its source": row(
+        "spec.model.supply.cache.volume.claimName",
+        "the cache must not be in the claim of the source",
+        uri("pvc://sources", changed(BY_GATEWAY, model__secretName=ABSENT)),
+        uri("pvc://models", changed(BY_GATEWAY, model__secretName=ABSENT)),
+    ),
+    "an unknown kind of cache": row(
+        "spec.model.supply.cache.kind",
+        "supported values",
+        changed(BY_SERVICE, model__supply={"cache": {"kind": "None"}}),
+        changed(BY_SERVICE, model__supply={"cache": {"kind": "Image"}}),
+    ),
+    "a claim that is no name": row(
+        "spec.model.supply.cache.volume.claimName",
+        "should match",
+        changed(BY_GATEWAY, model__supply=cached("models.v1-a")),
+        changed(BY_GATEWAY, model__supply=cached("models/v1")),
+    ),
+    "a volume without a claim": row(
+        "spec.model.supply.cache.volume.claimName",
+        "Required value",
+        changed(BY_GATEWAY, model__supply=CACHED),
+        changed(BY_GATEWAY, model__supply={"cache": {"kind": "Volume", "volume": {}}}),
     ),
     "a pattern with a line break": row(
         "spec.model.supply.exclude[0]",

@@ -45,6 +45,11 @@ class ModelSource:
         """Serve the files of another version at the same address."""
         self.archive.write_bytes(packed(version))
 
+    def ends(self) -> None:
+        """Stop: from now on there is nothing at the address."""
+        self.process.terminate()
+        self.process.wait()
+
     def waits_for_a_request(self, explain: Callable[[], str]) -> None:
         """Wait until a client has sent the token; the client then waits for the answer."""
         output = self.process.stdout

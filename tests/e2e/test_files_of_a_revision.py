@@ -1,11 +1,10 @@
 """A revision serves the files that were there when its digest was determined, and no others."""
 
 import hashlib
-import json
-from collections.abc import Callable
 
 from halimede.api.conditions import ConditionType
 from halimede.api.reasons import Reason
+from tests.e2e.fetchers import last_words, waits_for_words
 from tests.e2e.model_source import ModelSource
 from tests.e2e.user import NAME, User, condition, ready
 from tests.support.waiting import wait_until
@@ -19,27 +18,6 @@ def served_from(user: User, server: ModelSource) -> str:
     server.answers()
     user.asks_for("v1", model__storageUri=server.url, model__secretName=SECRET)
     return user.sees("v1 Ready", lambda seen: seen.ready).stable
-
-
-def last_words(user: User) -> list[str]:
-    """Return the termination messages of the fetchers of all pods."""
-    pods = json.loads(user.kubectl("get", "pods", "--output=json"))["items"]
-    return [
-        ended["message"]
-        for pod in pods
-        for container in pod["status"].get("initContainerStatuses", ())
-        for state in ("state", "lastState")
-        if "message" in (ended := container.get(state, {}).get("terminated", {}))
-    ]
-
-
-def waits(user: User, until: Callable[[list[str]], bool]) -> None:
-    """Wait for termination messages of fetchers."""
-    wait_until(
-        lambda: last_words(user),
-        until,
-        explain=lambda: f"{last_words(user)}\n{user.explain()}",
-    )
 
 
 def test_new_files_at_the_address_reach_no_user(user: User, server: ModelSource) -> None:
@@ -60,10 +38,10 @@ def test_new_files_at_the_address_reach_no_user(user: User, server: ModelSource)
     server.replace(user.versions["v2"])
     other = hashlib.sha256(server.archive.read_bytes()).hexdigest()
     user.asks_for("v1", model__storageUri=server.url, model__secretName=SECRET, replicas=2)
-    waits(user, lambda words: any(other in text and digest in text for text in words))
+    waits_for_words(user, lambda words: any(other in text and digest in text for text in words))
     user.waits_for_requests(100)
     server.archive.write_bytes(v1)
-    waits(user, lambda words: words.count(f"sha256:{digest}") >= 2)
+    waits_for_words(user, lambda words: words.count(f"sha256:{digest}") >= 2)
     user.load.stop()
     assert user.errors() == []
     assert {record.revision for record in user.requests()} == {revision}

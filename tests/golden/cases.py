@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from halimede.api.base import Manifest
+from halimede.api.source import ModelFiles
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.render.network import render_network
 from halimede.render.platform import NetworkSettings, Platform
@@ -29,7 +30,9 @@ def rendered(case: str) -> list[Manifest]:
     md, inputs, asked = read(case)
     assert find_violations(md, inputs, specs=ANYTHING) == ()
     network = NetworkSettings(**asked["network"]) if "network" in asked else None
-    own = render_revision(md, replace(PLATFORM, network=network), inputs)
+    platform = replace(PLATFORM, network=network)
+    files = ModelFiles("", cached=asked["files"]) if "files" in asked else None
+    own = render_revision(md, platform, inputs, files)
     backends = tuple(
         Backend(own.hash if one["revision"] == "self" else one["revision"], one["weight"])
         for one in asked.get("backends", [{"revision": "self", "weight": 100}])

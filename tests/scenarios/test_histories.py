@@ -10,7 +10,7 @@ import pytest
 
 from halimede.api.base import Manifest
 from halimede.api.status import State
-from harness.fake_behaviour import Behaviour, failing_fetcher
+from harness.fake_behaviour import Behaviour, failing_fetcher, option
 from harness.fake_spec import GATEWAY
 from tests.support.ingress_cluster import IngressCluster, serving
 from tests.support.records import is_planted, replace_record, restore_record
@@ -22,6 +22,7 @@ INGRESS: Manifest = {
 EXPOSED: tuple[Manifest, ...] = (GATEWAY, INGRESS, {"type": "Service"})
 VERBS = ("abort", "promote", "promote-full", "pause", "resume", "retry", "rollback", "dance")
 STEPS = ((10,), (10, 50), (25, 75), (0, 30), (5, 20, 60))
+CACHED: Manifest = {"cache": {"kind": "Volume", "volume": {"claimName": "models"}}}
 BAD = Behaviour(error_rate=0.5)
 SLOW = Behaviour(resolve_seconds=400.0)
 UNRESOLVED = Behaviour(resolver=failing_fetcher(1, "the model is not there"))
@@ -34,10 +35,14 @@ class History:
     def __init__(self, seed: int) -> None:
         """Start with a first revision and a random kind of `expose`."""
         self.chance = Random(seed)
+        self.cached = seed // 2 % 2 == 1
+        """Whether the models are in a cache, so that no pod needs its source."""
         self.cluster = serving(copy.deepcopy(EXPOSED[seed % len(EXPOSED)]), replicas=4)
         if seed % 2:
             # The digest of each model has to be determined.
             self.cluster.edit(lambda spec: spec["model"].pop("sha256"))
+        if self.cached:
+            self.cluster.edit(lambda spec: spec["model"].update(supply=copy.deepcopy(CACHED)))
         self.cluster.order = self.chance
         self.models = 1
         self.tokens = count(1)
@@ -55,6 +60,15 @@ class History:
     def go_back(self) -> None:
         """Set an earlier model."""
         self.cluster.model(self.chance.randint(1, self.models))
+
+    def lose_a_source(self) -> None:
+        """Delete what is at an address, or bring all back."""
+        if self.cluster.lost_sources or not self.cached:
+            self.cluster.lost_sources.clear()
+        else:
+            # The first one was fetched before there was a cache.
+            number = self.chance.randint(2, self.models + 1)
+            self.cluster.lost_sources[f"https://models.example/digits/{number}"] = self.cluster.now
 
     def edit(self) -> None:
         """Edit the rollout's settings."""
@@ -116,7 +130,7 @@ class History:
         ways: tuple[Callable[[], None], ...] = (
             self.ask, self.ask, self.go_back, self.edit, self.scale, self.be_killed,
             self.be_killed, self.command, self.lose_metrics, self.meddle,
-            self.replace_record, self.restore_records, self.upgrade,
+            self.replace_record, self.restore_records, self.upgrade, self.lose_a_source,
         )  # fmt: skip
         self.chance.choice(ways)()
         self.cluster.run(self.chance.choice((1, 5, 30, 120, 700)))
@@ -125,13 +139,15 @@ class History:
     def check_pods(self) -> None:
         """No Deployment ever gets another pod template, and nothing planted is in any object.
 
-        Each pod knows the digest of the model that it serves.
+        Each pod knows the digest of the model that it serves, or of its files in the cache.
         """
         for (kind, _), live in self.cluster.objects.items():
             if kind == "Deployment":
                 template = copy.deepcopy(live["spec"]["template"])
                 assert self.templates.setdefault(live["metadata"]["uid"], template) == template
-                assert "--sha256" in template["spec"]["initContainers"][0]["args"]
+                args = template["spec"]["initContainers"][0]["args"]
+                in_cache = ("models", option(args, "--files")) in self.cluster.cached
+                assert in_cache or "--sha256" in args
         assert not is_planted(self.cluster)
 
 
@@ -162,6 +178,7 @@ def test_every_history_ends_at_rest_and_loses_no_request(seed: int) -> None:
     assert (cluster.empty, cluster.lost) == ([], 0.0)
     cluster.prometheus.up, cluster.lives = True, None
     history.restore_records()
+    cluster.lost_sources.clear()
     cluster.model(1)
     history.command("resume")
     cluster.until(lambda: comes_to_rest(cluster) or waits(cluster), 20_000)

@@ -188,6 +188,14 @@ REJECTED: dict[str, tuple[Manifest, str]] = {
         triton(volumeMounts=[{"name": "source-credentials", "mountPath": "/credentials"}]),
         "spec.containers[0].volumeMounts[0].name",
     ),
+    "another cache": (
+        volume("halimede-cache", persistentVolumeClaim={"claimName": "a", "readOnly": True}),
+        "spec.volumes[0]",
+    ),
+    "the cache": (
+        triton(volumeMounts=[{"name": "halimede-cache", "mountPath": "/cache"}]),
+        "spec.containers[0].volumeMounts[0].name",
+    ),
     "another folder of the model": (
         volume("model", persistentVolumeClaim={"claimName": "a", "readOnly": True}),
         "spec.volumes[0]",

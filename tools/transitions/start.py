@@ -94,10 +94,10 @@ START = (
     ),
     Transition(
         "source-unresolved",
-        "The spec asks for a model whose digest is not known yet.",
-        "A Job fetches the model's files and determines it. Meanwhile no rollout starts, and one"
-        " that is under way stops (Superseded). If the Job fails, Ready is False; the command"
-        " `retry` repeats it, and `abort` ends it.",
+        "The spec asks for a model whose digest is not known yet, or which is not in its cache.",
+        "A Job fetches the model's files, for the digest or into the cache. Meanwhile no rollout"
+        " starts, and one that is under way stops (Superseded). If the Job fails, Ready is False;"
+        " the command `retry` repeats it, and `abort` ends it.",
         (
             "rollout.checks.start.source_unresolved",
             "rollout.checks.safety.superseded",
@@ -108,6 +108,18 @@ START = (
         ),
         unchanged=(None,),
         edges=abort_edges(*in_order(states.UNDECIDED)),
+    ),
+    Transition(
+        "cache-verified",
+        "The command `retry` is given for a model that is in a cache.",
+        "A Job verifies the model in the cache, and fetches it again if it is damaged. If the"
+        " revision of the spec had failed, that is forgotten.",
+        (
+            "rollout.commands.source.is_meant",
+            "rollout.commands.source.forget_failure",
+            "plan.source_resolution.resolve_source",
+        ),
+        unchanged=(None,),
     ),
     Transition(
         "record-invalid",

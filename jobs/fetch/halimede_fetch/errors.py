@@ -2,6 +2,7 @@
 
 ```
 FetchError                 the model's files could not be fetched
+├── DamagedError           a model in the cache is not what its name says
 ├── MissingSecretError     the Secret with the credentials does not exist or is empty
 └── TransientFetchError    another attempt may succeed: the server is busy, slow or away
 ```
@@ -10,6 +11,10 @@ FetchError                 the model's files could not be fetched
 
 class FetchError(Exception):
     """The model could not be fetched; the message has the reason and what to do."""
+
+
+class DamagedError(FetchError):
+    """A model in the cache is not what its name says; the message has the first difference."""
 
 
 class MissingSecretError(FetchError):

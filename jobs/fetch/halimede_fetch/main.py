@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
-from halimede_fetch import __version__, command
+from halimede_fetch import __version__, command, verify_command
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,4 +31,8 @@ def _parser() -> argparse.ArgumentParser:
     fetch = commands.add_parser("fetch", help=description, description=description)
     command.add_arguments(fetch)
     fetch.set_defaults(command=command.main)
+    description = "verify a model in a cache"
+    verify = commands.add_parser("verify", help=description, description=description)
+    verify_command.add_arguments(verify)
+    verify.set_defaults(command=verify_command.main)
     return parser

@@ -122,6 +122,12 @@ _FORMS = (
     f"|(s3|gs)://{_BUCKET}(/.*)?|hf://{_ON_HUB}/{_ON_HUB}(@[^/[:space:]]+)?(/.*)?)$"
 )
 
+_CACHED = (
+    "has(self.supply) && has(self.supply.cache) && has(self.supply.cache.kind)"
+    " && self.supply.cache.kind == 'Volume' && has(self.supply.cache.volume)"
+)
+_CLAIM = "self.supply.cache.volume.claimName"
+
 
 class Model(ApiModel):
     """The model to serve."""
@@ -203,6 +209,19 @@ class Model(ApiModel):
                 ".supply.resolve",
             ),
             rule(
+                f"!self.storageUri.startsWith('configMap://') || !({_CACHED})",
+                "a cache requires another storageUri than configMap://: remove supply.cache,"
+                " because the files of a configMap:// source are in the record of each revision",
+                ".supply.cache",
+            ),
+            rule(
+                f"!({_CACHED}) || self.storageUri != 'pvc://' + {_CLAIM}"
+                f" && !self.storageUri.startsWith('pvc://' + {_CLAIM} + '/')",
+                "the cache must not be in the claim of the source: name another claim in"
+                " supply.cache.volume.claimName",
+                ".supply.cache.volume.claimName",
+            ),
+            rule(
                 "isQuantity(string(self.maxSize))"
                 f" && !quantity(string(self.maxSize)).isLessThan(quantity('{SMALLEST}'))"
                 f" && !quantity(string(self.maxSize)).isGreaterThan(quantity('{LARGEST}'))",
@@ -227,8 +246,8 @@ class Model(ApiModel):
     SHA-256, also of an archive; of a folder it is that of the output of `sha256sum` for its files
     that `supply` selects, sorted by name."""
     supply: Supply | None = None
-    """How the source is reached, and which of its files become the model; absent: all, but none
-    that pickle loads."""
+    """How the source is reached, which of its files become the model, and where they are kept;
+    absent: all, but none that pickle loads, and each pod fetches them."""
     max_size: Annotated[Quantity, Field(json_schema_extra={"maxLength": 32})] = "10Gi"
     """Largest size of the files. An archive and what is unpacked from it count together, and each
     file and folder counts 4 KiB more. It is also the `sizeLimit` of the pod's volumes `model` and

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from halimede.api.base import Manifest
+from halimede.api.cache import CacheKind
 from halimede.api.spec import ModelDeploymentSpec
 
 _ON_HUB = re.compile(
@@ -72,6 +73,9 @@ class ModelFiles:
     """SHA-256, in hex digits, as `spec.model.sha256` defines it."""
     commit: str | None = None
     """The commit of a model on a hub."""
+    cached: str | None = None
+    """SHA-256, in hex digits, of the manifest of the files in the cache; None: there is no cache,
+    or they are not there yet."""
 
 
 def at_commit(uri: str, commit: str) -> str:
@@ -85,12 +89,23 @@ def at_commit(uri: str, commit: str) -> str:
 
 
 def needs_resolving(spec: ModelDeploymentSpec) -> bool:
-    """Whether the digest of the files is known only after they have been read.
+    """Whether a Job must read the files before there is a revision.
 
-    The files of a `configMap://` source are copied to the revision's record.
+    Their digest is not known before, or they must be in the cache. The files of a `configMap://`
+    source are copied to the revision's record.
     """
     source = parse_source(spec.model.storage_uri)
-    return source.scheme is not Scheme.CONFIG_MAP and spec.model.sha256 is None
+    if source.scheme is Scheme.CONFIG_MAP:
+        return False
+    return spec.model.sha256 is None or cache_claim(spec) is not None
+
+
+def cache_claim(spec: ModelDeploymentSpec) -> str | None:
+    """Return the claim of the cache; None: each pod fetches the files."""
+    cache = spec.model.supply.cache if spec.model.supply else None
+    if cache is None or cache.kind is CacheKind.NONE or cache.volume is None:
+        return None
+    return cache.volume.claim_name
 
 
 def config_maps(spec: ModelDeploymentSpec) -> tuple[str, ...]:

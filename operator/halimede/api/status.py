@@ -362,11 +362,22 @@ class ModelStatus(ApiModel):
     checked_at: Timestamp | None = None
     """With `resolve: OnChange`, when the files could not be read again; `failure` says why. The
     digest stays, and the next attempt follows after `resolveIntervalSeconds`."""
+    files: str | None = None
+    """SHA-256, in hex digits, of the manifest of the files in the cache, which names their folder;
+    absent without a cache, and until they are there."""
+    cached: str | None = None
+    """SHA-256, in hex digits, of what determines whether they must be fetched again: the cache,
+    and what the files may contain."""
     failed_job: str | None = None
-    """The Job that failed to determine the digest. It is not repeated: another spec needs another
-    Job, and the command `retry` removes this record."""
+    """The Job that failed to determine the digest, or to fill the cache. It is not repeated:
+    another spec needs another Job, and the command `retry` removes this record."""
     failure: str | None = None
     """Why it failed, and what to do."""
+
+    @property
+    def resolved(self) -> bool:
+        """Whether the digest is known, and the files are in the cache if there is one."""
+        return self.digest is not None and (self.cached is None or self.files is not None)
 
 
 MOST_WARM = 10
@@ -393,7 +404,8 @@ class Status(ApiModel):
     """SHA-256, in Base64, of the record of each revision that is kept: of `data` and `binaryData`
     of its ConfigMap. Nothing is rendered from a record of another content."""
     model: ModelStatus | None = None
-    """The digest of the model's files; absent if the spec has it, or has the files themselves."""
+    """The digest of the model's files; absent if the spec has it and no cache, or has the files
+    themselves."""
     rollout: RolloutStatus | None = None
     last_rollout: FinishedRollout | None = None
     warm_revisions: Annotated[tuple[WarmRevision, ...], Field(max_length=MOST_WARM)] = ()

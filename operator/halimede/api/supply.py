@@ -1,4 +1,4 @@
-"""`spec.model.supply`: how a source is reached, and which of its files become the model."""
+"""`spec.model.supply`: how a source is reached, and which of its files are kept where."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from halimede.api.base import ApiModel
+from halimede.api.cache import Cache
 from halimede.api.formats import PICKLE, PICKLE_FORMATS
 from halimede.api.rules import LIST_SET, rule, rules
 
@@ -41,7 +42,7 @@ class Resolve(StrEnum):
 
 
 class Supply(ApiModel):
-    """How the source is reached, and which of its files become the model."""
+    """How the source is reached, which of its files become the model, and where they are kept."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -112,3 +113,5 @@ class Supply(ApiModel):
     `onnx`, in upper or lower case, or whole names of files without a suffix. Absent: all except
     those that pickle loads, which execute code: `pkl`, `pickle`, `joblib`, `dill`, `pth`, `ckpt`.
     The word `pickle` stands for all of these. Only names are checked."""
+    cache: Cache | None = None
+    """Where the files are kept for all pods; absent: each pod fetches them."""

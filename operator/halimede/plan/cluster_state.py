@@ -6,7 +6,7 @@ from datetime import datetime
 
 from halimede.api.base import Manifest, RevisionHash
 from halimede.api.reasons import NotReadyReason
-from halimede.api.source import Scheme, parse_source
+from halimede.api.source import Scheme, cache_claim, parse_source
 from halimede.api.status import Status
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.plan.observed import Observed
@@ -105,7 +105,7 @@ def pod_start_times(observed: Observed) -> dict[str, float]:
 def with_remedy(md: ModelDeployment, found: PodProblem) -> str:
     """Return the message with the field that causes the problem, and what to do about it."""
     secret, namespace = md.spec.model.secret_name, md.metadata.namespace
-    account = md.spec.service_account_name
+    account, claim = md.spec.service_account_name, cache_claim(md.spec)
     match found.cause:
         case NotReadyReason.INVALID_POD if account and _no_account(account) in found.message:
             return (
@@ -117,6 +117,11 @@ def with_remedy(md: ModelDeployment, found: PodProblem) -> str:
                 f"spec.model.secretName: the Secret {secret} does not exist or is empty. Add its"
                 f" keys, or create it: kubectl --namespace {namespace} create secret generic"
                 f" {secret} {_literals(md)}"
+            )
+        case NotReadyReason.UNSCHEDULABLE if claim and f'"{claim}" not found' in found.message:
+            return (
+                f"spec.model.supply.cache.volume.claimName: {found.message.rstrip('.')}. Create"
+                f" the PersistentVolumeClaim in the namespace {namespace}, or correct the name"
             )
         case NotReadyReason.MISSING_SECRET | NotReadyReason.MISSING_CONFIG_MAP:
             return f"spec.podTemplate refers to an object that does not exist: {found.message}"

@@ -132,12 +132,14 @@ class Renderer:
             lambda: revision.render_revision(key.deployment, platform, inputs, files),
         )
 
-    def render_resolver(self, key: RenderKey, platform: Platform) -> tuple[Manifest, ...]:
+    def render_resolver(
+        self, key: RenderKey, platform: Platform, expected: ModelFiles | None = None
+    ) -> tuple[Manifest, ...]:
         """Render what resolves the spec's source: see `render.resolver.render_resolver`."""
         return self._get(
             key,
-            ("resolver", platform),
-            lambda: resolver.render_resolver(key.deployment, platform),
+            ("resolver", platform, expected),
+            lambda: resolver.render_resolver(key.deployment, platform, expected),
         )
 
     def render_children(

@@ -3,6 +3,9 @@
 The files at an address may change. A Job fetches them once, and its pod's termination message has
 their digest. The digest becomes part of the revision, whose pods serve no other files. Until it
 is known, the revision is not known either: nothing is rolled out, and the stable one serves.
+
+With a cache, the Job also puts the files there, so it is needed even if the digest is known. The
+message then has the digest of their manifest as well, which names their folder in the cache.
 """
 
 import re
@@ -12,7 +15,7 @@ from math import inf
 
 from halimede.api.base import Manifest
 from halimede.api.reasons import EventReason, Reason
-from halimede.api.source import ModelFiles, needs_resolving
+from halimede.api.source import ModelFiles, cache_claim, needs_resolving
 from halimede.api.status import ModelStatus, Status
 from halimede.api.supply import Resolve
 from halimede.api.v1alpha1 import ModelDeployment
@@ -28,13 +31,17 @@ from halimede.plan.pod_problems import (
 from halimede.plan.records import Records, choose_target
 from halimede.render.names import RESOLVER_LABEL
 from halimede.render.platform import Platform
-from halimede.render.resolver import source_digest
+from halimede.render.resolver import cache_digest, source_digest
 from halimede.rollout.checks.safety import FAIL_FAST_RESTARTS
 from halimede.rollout.context import Unresolved, WaitReason
 from halimede.rollout.events import Event, join_sentences, warning
 
-_FILES = re.compile(r"sha256:([0-9a-f]{64})(?: commit:([0-9a-f]{40}))?")
-"""The termination message of a fetcher that has succeeded."""
+TERMINATION_MESSAGE = re.compile(
+    r"sha256:(?P<digest>[0-9a-f]{64})(?: commit:(?P<commit>[0-9a-f]{40}))?"
+    r"(?: files:(?P<files>[0-9a-f]{64}))?"
+)
+"""The termination message of a fetcher that has succeeded: the digest of the source, the commit on
+a hub, and with a cache the digest of the manifest of the files."""
 _FINAL = 1
 """The exit code of a fetcher that would fail again: it repeats itself what may succeed later."""
 
@@ -57,7 +64,7 @@ class Resolution:
         """The files, if they had to be determined."""
         if self.model is None or self.model.digest is None:
             return None
-        return ModelFiles(self.model.digest, self.model.commit)
+        return ModelFiles(self.model.digest, self.model.commit, self.model.files)
 
     def desired_objects(self, status: Status) -> tuple[Manifest, ...]:
         """Return the objects that must exist by the status that was decided."""
@@ -91,15 +98,16 @@ def resolve_source(
     """
     md = observed.deployment
     known = md.status.model
-    if not needs_resolving(md.spec) or (known is None and _is_recorded(records, platform)):
+    if not needs_resolving(md.spec):
         return Resolution(None)
-    source = source_digest(md)
-    if known is None or known.source != source:
-        known = ModelStatus(source=source)
-    if known.digest is not None and (due := _next_check(md, known)) > now:
+    cached = cache_claim(md.spec) is not None
+    if known is None and not cached and _is_recorded(records, platform):
+        return Resolution(None)
+    known = _still_known(known, md)
+    if known.resolved and (due := _next_check(md, known)) > now:
         return Resolution(known, deadline=None if due == inf else due)
-    objects = records.renderer.render_resolver(records.key, platform)
-    if known.digest is not None:
+    objects = records.renderer.render_resolver(records.key, platform, _expected(md, known))
+    if known.resolved:
         return _check_again(observed, known, objects, now)
     name = objects[-1]["metadata"]["name"]
     if known.failed_job not in (None, name):
@@ -107,6 +115,30 @@ def resolve_source(
     if known.failed_job is not None:
         return _failed(known, objects)
     return _read_job(_Job(observed, name), known, objects, now)
+
+
+def _still_known(known: ModelStatus | None, md: ModelDeployment) -> ModelStatus:
+    """Return what of the status still holds for the spec.
+
+    The digest holds for other settings of the cache, so that the same files are put there.
+    """
+    source, cached, stated = source_digest(md), cache_digest(md), md.spec.model.sha256
+    if known is None or known.source != source or _contradicts(stated, known.digest):
+        known = ModelStatus(source=source)
+    if known.cached != cached:
+        known = known.evolve(cached=cached, files=None)
+    return known
+
+
+def _contradicts(stated: str | None, found: str | None) -> bool:
+    return stated is not None and found is not None and stated != found
+
+
+def _expected(md: ModelDeployment, known: ModelStatus) -> ModelFiles | None:
+    """Return the files that the Job has to find; None: those that are at the address."""
+    if known.digest is None or _next_check(md, known) != inf:
+        return None
+    return ModelFiles(known.digest, known.commit)
 
 
 def source_events(before: Status, after: Status) -> tuple[Event, ...]:
@@ -225,11 +257,9 @@ def _read_job(
         if fetched is None:
             continue
         if fetched.code == 0:
-            if match := _FILES.fullmatch(fetched.message):
-                source = known.source
-                return Resolution(
-                    ModelStatus(source=source, digest=match[1], commit=match[2], resolved_at=now)
-                )
+            match = TERMINATION_MESSAGE.fullmatch(fetched.message)
+            if match and _is_asked_for(match, md, known):
+                return Resolution(_found(match, known, now))
             why = (
                 "the container fetch did not report a digest: check what spec.podTemplate changes"
                 " in it, and the operator's fetcher image"
@@ -249,9 +279,34 @@ def _read_job(
         why = f"it was not known after spec.model.fetchTimeoutSeconds ({seconds} s)"
         return _fail(known, objects, join_sentences(why, text))
     reason = Reason.RESOLVING if problem is None else problem.cause
-    message = join_sentences("The digest of the model's files is being determined", text)
+    doing = (
+        "The digest of the model's files is being determined"
+        if known.cached is None
+        else "The model's files are being fetched to the cache"
+    )
+    message = join_sentences(doing, text)
     return Resolution(
         known, objects, Unresolved(job.name, WaitReason(reason, message), failed=False), deadline
+    )
+
+
+def _is_asked_for(found: re.Match[str], md: ModelDeployment, known: ModelStatus) -> bool:
+    """Whether a fetcher found the files that it was told to find, and put them where it should."""
+    expected = _expected(md, known)
+    stated = md.spec.model.sha256 or (expected.digest if expected else None)
+    return stated in (None, found["digest"]) and (found["files"] is None) == (known.cached is None)
+
+
+def _found(found: re.Match[str], known: ModelStatus, now: float) -> ModelStatus:
+    same = found["digest"] == known.digest
+    return ModelStatus(
+        source=known.source,
+        digest=found["digest"],
+        # A fetcher that finds the files in the cache asks no hub.
+        commit=found["commit"] or (known.commit if same else None),
+        files=found["files"],
+        cached=known.cached,
+        resolved_at=now,
     )
 
 
@@ -261,9 +316,12 @@ def _fail(known: ModelStatus, objects: tuple[Manifest, ...], why: str) -> Resolu
 
 
 def _failed(known: ModelStatus, objects: tuple[Manifest, ...]) -> Resolution:
-    message = join_sentences(
-        f"The digest of the model's files could not be determined: {known.failure}"
+    failed = (
+        "The digest of the model's files could not be determined"
+        if known.cached is None
+        else "The model's files could not be fetched to the cache"
     )
+    message = join_sentences(f"{failed}: {known.failure}")
     why = WaitReason(Reason.UNRESOLVED, message)
     return Resolution(known, objects, Unresolved(known.failed_job or "", why, failed=True))
 

@@ -17,9 +17,9 @@ from halimede.api.source import Scheme
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.render import names
 from halimede.render.env import render
+from halimede.render.files_view import CREDENTIALS, ENDPOINT
 from halimede.render.platform import NetworkSettings
 from halimede.render.revision import Revision
-from halimede.render.view import CREDENTIALS, ENDPOINT
 
 DNS_PORTS = (53, 5353)
 """Ports of DNS servers. Rules apply to the port of the pod, which is 5353 in OpenShift."""

@@ -3,11 +3,15 @@
 Its one container is the container `fetch` of the revision's pods, with what the user has changed
 in it, but without an expected digest. So whatever would prevent a pod of the revision from
 fetching is found before there is one. The container's termination message has the digest.
+
+With a cache, the Job puts the files there, and is all that reads the source: the pods of the
+revision read the cache.
 """
 
 import hashlib
 
 from halimede.api.base import Manifest, RevisionHash
+from halimede.api.source import ModelFiles, cache_claim
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.render import config_pbtxt, names
 from halimede.render.env import canonical, with_digest
@@ -47,13 +51,37 @@ def source_digest(md: ModelDeployment) -> str:
     return hashlib.sha256(canonical(content).encode()).hexdigest()
 
 
-def render_resolver(md: ModelDeployment, platform: Platform) -> tuple[Manifest, ...]:
+def cache_digest(md: ModelDeployment) -> str | None:
+    """Digest what determines whether files are fetched to the cache again; None: there is none.
+
+    It is the claim, and what the files may contain: no pod checks that again.
+    """
+    claim, model = cache_claim(md.spec), md.spec.model
+    if claim is None:
+        return None
+    formats = model.supply.allowed_formats if model.supply else None
+    content = {
+        "claimName": claim,
+        "allowedFormats": sorted(formats or ()),
+        "allowNativeCode": model.allow_native_code,
+    }
+    return hashlib.sha256(canonical(content).encode()).hexdigest()
+
+
+def render_resolver(
+    md: ModelDeployment, platform: Platform, expected: ModelFiles | None = None
+) -> tuple[Manifest, ...]:
     """Render the Job, and its NetworkPolicy where there are any.
 
     A Job's pod template cannot be changed, so the name contains the hash of its content.
+
+    Args:
+        md: The owner.
+        platform: The operator's settings.
+        expected: The files, if they are known and only the cache lacks them.
     """
     config = config_pbtxt.model_config(model_name(md), md.spec)
-    template = render_pod_template(md, platform, config, {}, None)
+    template = render_pod_template(md, platform, config, {}, expected)
     job_spec = {"backoffLimit": MOST_RESTARTS, "template": _pod_template(md, template)}
     digest = hashlib.sha256(canonical(job_spec).encode()).hexdigest()[:HASH_DIGITS]
     metadata = names.metadata(md, names.revision_name(md.metadata.name, RevisionHash(digest)))

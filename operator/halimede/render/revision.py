@@ -6,16 +6,20 @@ from base64 import b64encode
 from dataclasses import dataclass, field, replace
 
 from halimede.api.base import Manifest, RevisionHash
-from halimede.api.source import Inputs, ModelFiles, config_maps
+from halimede.api.source import Inputs, ModelFiles, cache_claim, config_maps
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.render import config_pbtxt, names
 from halimede.render.config_pbtxt import ModelConfig
 from halimede.render.env import canonical, fragment, with_digest
+from halimede.render.files_view import COPIED
 from halimede.render.merge import merge
 from halimede.render.platform import Platform
-from halimede.render.view import COPIED, STARTUP_PERIOD_SECONDS, model_name, pod_view
+from halimede.render.view import STARTUP_PERIOD_SECONDS, model_name, pod_view
 
 CONFIG_KEY = "config.pbtxt"
+UNKNOWN_FILES = ModelFiles("", cached="0" * 64)
+"""Stands for the files in a cache where they cannot be known, as in `halimede render`. The
+operator renders no revision before they are known."""
 RECORD_KEY = "revision.json"
 HASH_DIGITS = 8
 """Hex digits of the digest in names. So few can collide, so the digest decides what is equal."""
@@ -78,6 +82,8 @@ def render_revision(
     """
     model = model_name(md)
     config = config_pbtxt.model_config(model, md.spec)
+    if files is None and cache_claim(md.spec) is not None:
+        files = UNKNOWN_FILES
     template = render_pod_template(md, platform, config, inputs, files)
     text = config_pbtxt.text(config)
     source = _copy_source(md, inputs)
@@ -101,7 +107,7 @@ def render_pod_template(
     inputs: Inputs,
     files: ModelFiles | None,
 ) -> Manifest:
-    """Render the pod template that the spec asks for, with the user's changes."""
+    """Render the pod template that the spec asks for, with the user's changes: see `pod_view`."""
     view = pod_view(md, platform, config, inputs, files)
     template = fragment("pod", pod=view, startup_period=STARTUP_PERIOD_SECONDS)
     return merge(template, md.spec.pod_template or {})
@@ -282,6 +288,8 @@ def _spec_digest(md: ModelDeployment, source: Manifest, files: ModelFiles | None
     content: Manifest = {"spec": spec, "source": source}
     if files is not None:  # earlier versions recorded digests without it
         content |= {"model": files.digest}
+        if files.cached is not None:
+            content |= {"files": files.cached}
     return _sha256(canonical(content)).hex()
 
 

@@ -4,29 +4,21 @@ from dataclasses import dataclass
 from math import ceil
 
 from halimede.api.base import Manifest
-from halimede.api.quantity import Quantity, parse_quantity
+from halimede.api.quantity import Quantity
 from halimede.api.runtime import Gpu
-from halimede.api.source import Inputs, ModelFiles, Scheme, Source, at_commit, parse_source
+from halimede.api.source import Inputs, ModelFiles
 from halimede.api.spec import ModelDeploymentSpec
-from halimede.api.supply import Supply
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.render import names
 from halimede.render.arguments import ADMIN_KEY, triton_arguments
 from halimede.render.config_pbtxt import ModelConfig, python_instances
+from halimede.render.files_view import FilesView, files_view
 from halimede.render.platform import Platform
 
 STARTUP_PERIOD_SECONDS = 2
 """Models that load fast should serve soon, and a refused connection costs almost nothing."""
 KILL_MARGIN_SECONDS = 10
 """Between the end of Triton's own exit timeout and the kubelet's kill."""
-CREDENTIALS_FOLDER = "/var/run/secrets/halimede.dev/model"
-"""Where the fetcher finds the keys of `model.secretName` as files."""
-CREDENTIALS, ENDPOINT = "--credentials", "--endpoint="
-"""Arguments of the fetcher."""
-HUB = "https://huggingface.co"
-"""The hub of `hf://` sources without `supply.endpoint`."""
-COPIED = "source."
-"""Prefix of each file of a `configMap://` source in the revision's own ConfigMap."""
 _MEBIBYTES_PER_PYTHON_INSTANCE = 80
 _LEAST_SHARED_MEBIBYTES = 256
 _SHARED_BY_ALL = ("cpu", "memory", "ephemeral-storage")
@@ -54,14 +46,10 @@ class PodView:
     toleration: str | None
     """Key of the taint of nodes with GPUs; None without GPUs."""
     fetcher_image: str
-    fetch_args: list[str]
     fetch_resources: Manifest
     """The server's own without GPUs: requests of init containers and containers do not add up."""
-    credentials: str | None
-    """Name of the Secret; None: no volume."""
-    credentials_folder: str
-    source_volume: Manifest | None
-    """The volume at /source; None for sources that are fetched over the network."""
+    files: FilesView
+    """What depends on where the model's files come from."""
     size_limit: Quantity
     """Of the volume with the model, and of the one for temporary files, which is as large because
     the Python backend unpacks a model's execution environment there."""
@@ -79,10 +67,18 @@ def pod_view(
     inputs: Inputs,
     found: ModelFiles | None,
 ) -> PodView:
-    """Compute the values of the pod template; *found* is what the source was resolved to."""
+    """Compute the values of the pod template.
+
+    Args:
+        md: The owner.
+        platform: The operator's settings.
+        config: Triton's configuration.
+        inputs: The ConfigMaps that the spec reads.
+        found: What the source was resolved to, if it was. If there is a cache and the files are
+            not known to be there, only the fetcher of the template is of use.
+    """
     spec = md.spec
     model = model_name(md)
-    source = parse_source(spec.model.storage_uri)
     resources = _resources(spec)
     return PodView(
         labels=_labels(md, platform),
@@ -102,22 +98,13 @@ def pod_view(
         service_account=spec.service_account_name,
         toleration=_toleration(spec.gpu),
         fetcher_image=platform.fetch_image,
-        fetch_args=_fetch_args(spec, model, source, found),
         fetch_resources={
             kind: {name: amount for name, amount in amounts.items() if name in _SHARED_BY_ALL}
             for kind, amounts in resources.items()
         },
-        credentials=spec.model.secret_name,
-        credentials_folder=CREDENTIALS_FOLDER,
-        source_volume=_source_volume(source, inputs),
+        files=files_view(spec, model, inputs, found),
         size_limit=spec.model.max_size,
     )
-
-
-def files(config_map: Manifest | None) -> tuple[str, ...]:
-    """Return the names of a ConfigMap's files, text and binary."""
-    content = config_map or {}
-    return tuple(sorted({**(content.get("data") or {}), **(content.get("binaryData") or {})}))
 
 
 def _labels(md: ModelDeployment, platform: Platform) -> Manifest:
@@ -150,74 +137,3 @@ def _toleration(gpu: Gpu | None) -> str | None:
     # Nodes with slices of NVIDIA's GPUs (nvidia.com/mig-…) have the taint of whole ones.
     vendor = gpu.resource_name.partition("/")[0]
     return "nvidia.com/gpu" if vendor == "nvidia.com" else gpu.resource_name
-
-
-def _fetch_args(
-    spec: ModelDeploymentSpec, model: str, source: Source, found: ModelFiles | None
-) -> list[str]:
-    commit = found.commit if found else None
-    where = {
-        Scheme.CONFIG_MAP: "/source",
-        Scheme.PVC: f"/source/{source.path}".rstrip("/"),
-        Scheme.HTTPS: source.location,
-        Scheme.S3: source.location,
-        Scheme.GS: source.location,
-        Scheme.HUB: at_commit(source.location, commit) if commit else source.location,
-    }[source.scheme]
-    args = ["fetch", "--source", _literally(where), "--to", f"/models/{model}"]
-    args += ["--config", "/config/config.pbtxt"]
-    args += ["--max-bytes", str(int(parse_quantity(spec.model.max_size)))]
-    args += ["--timeout-seconds", str(spec.model.fetch_timeout_seconds)]
-    if source.scheme is Scheme.PVC:
-        args += ["--volume", "/source"]
-    if spec.model.secret_name is not None:
-        args += [CREDENTIALS, CREDENTIALS_FOLDER]
-    if spec.model.allow_native_code:
-        args += ["--allow-native-code"]
-    hub = HUB if source.scheme is Scheme.HUB else None
-    args += _supply_args(spec.model.supply or Supply(), hub)
-    expected = spec.model.sha256 or (found.digest if found else None)
-    return args if expected is None else [*args, "--sha256", expected]
-
-
-def _supply_args(supply: Supply, hub: str | None) -> list[str]:
-    """Return the arguments for the server and the choice of files.
-
-    Each is one word, because a value may begin with `-`.
-
-    Args:
-        supply: The field, or an empty one.
-        hub: The endpoint if *supply* has none. It is stated because the NetworkPolicy opens the
-            ports of endpoints.
-    """
-    endpoint = supply.endpoint or hub
-    lists = {
-        ENDPOINT.removesuffix("="): (endpoint,) if endpoint else None,
-        "--region": (supply.region,) if supply.region else None,
-        "--include": supply.include,
-        "--exclude": supply.exclude,
-        "--allow-format": supply.allowed_formats,
-    }
-    return [
-        f"{name}={_literally(value)}" for name, values in lists.items() for value in values or ()
-    ]
-
-
-def _literally(text: str) -> str:
-    """Return the argument that the container gets as *text*.
-
-    The kubelet replaces `$(NAME)` in arguments by variables, and `$$` by `$`.
-    """
-    return text.replace("$", "$$")
-
-
-def _source_volume(source: Source, inputs: Inputs) -> Manifest | None:
-    if source.scheme is Scheme.PVC:
-        return {"persistentVolumeClaim": {"claimName": source.location, "readOnly": True}}
-    if source.scheme is Scheme.CONFIG_MAP:
-        # The revision's own copy: an old revision's new pods need the old files.
-        file_names = files(inputs.get(source.location))
-        return {
-            "configMap": {"items": [{"key": COPIED + name, "path": name} for name in file_names]}
-        }
-    return None

@@ -13,7 +13,9 @@ from halimede.render.merge_keys import KEYS
 REQUIRED = {
     "containers": ("triton",),
     "initContainers": ("fetch",),
-    "volumes": ("model", "config", "source", "source-credentials", "tmp", "shm"),
+    "volumes": (
+        *("model", "config", "source", "source-credentials", "halimede-cache", "tmp", "shm"),
+    ),
 }
 """What a patch may change but not remove: serving the model requires it."""
 RESERVED = (f"{GROUP}/", "app.kubernetes.io/")

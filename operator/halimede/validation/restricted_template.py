@@ -60,8 +60,8 @@ VOLUME: Fields = {
 }
 """The kinds of volumes. No hostPath, csi or nfs: they lead to the node or to storage without an
 owner in the namespace. No secret, and no projected, which contains Secrets and tokens."""
-FETCHERS_VOLUMES = frozenset({"config", "source", "source-credentials"})
-"""The volumes that only the fetcher reads."""
+FETCHERS_VOLUMES = frozenset({"config", "source", "source-credentials", "halimede-cache"})
+"""The volumes that only the fetcher reads, and the one with what it has verified."""
 OWN_VOLUME = frozenset({"name", "emptyDir"})
 """The fields of the volumes `model`, `tmp` and `shm`."""
 TEMPLATE: Fields = {

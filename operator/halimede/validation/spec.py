@@ -27,8 +27,9 @@ from halimede.render.config_pbtxt import (
     model_config,
 )
 from halimede.render.field_types import mistyped
+from halimede.render.files_view import file_names
 from halimede.render.spec_policy import DEFAULT_POLICY, SpecPolicy
-from halimede.render.view import files, model_name
+from halimede.render.view import model_name
 from halimede.validation.allowed_names import find_disallowed_names
 from halimede.validation.model_files import find_file_violations
 from halimede.validation.pod_template import find_patch_violations
@@ -124,7 +125,7 @@ def _source(md: ModelDeployment, inputs: Inputs) -> Iterator[Violation]:
         yield Violation(
             path, f"{where} does not exist", "create it, or correct the name in the URI"
         )
-    elif not files(config_map):
+    elif not file_names(config_map):
         yield Violation(path, f"{where} is empty", "put the model's files into it")
     elif (size := _size(config_map)) > MAX_SOURCE_BYTES:
         yield Violation(

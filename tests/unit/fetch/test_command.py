@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import halimede_fetch
-from halimede_fetch import command
+from halimede_fetch import obtain, report
 from halimede_fetch.exit_codes import NO_SECRET, TRY_AGAIN
 from halimede_fetch.main import main
 from tests.unit.fetch.conftest import TRUSTED, Site, mount_secret
@@ -32,7 +32,7 @@ def run(
 ) -> Run:
     """Return a function that runs the command and returns its status and message."""
     log = tmp_path / "termination-log"
-    monkeypatch.setattr(command, "TERMINATION_LOG", log)
+    monkeypatch.setattr(report, "TERMINATION_LOG", log)
 
     def run(source: object, *arguments: str, **secret: str | bytes) -> tuple[int, str]:
         if secret:
@@ -143,7 +143,7 @@ def test_of_an_unknown_error_only_the_type_is_printed(
         raise error
 
     (tmp_path / "model.py").write_text("x")
-    monkeypatch.setattr(command, "arrange", fail)
+    monkeypatch.setattr(obtain, "arrange", fail)
     status, message = run(tmp_path / "model.py")
     assert status == 1
     assert re.search(says, message)
@@ -154,7 +154,7 @@ def test_a_message_is_one_short_line(run: Run, tmp_path: Path) -> None:
     status, message = run(tmp_path / ("n" * 200) / ("m" * 200) / "\x1b[31m\n\udcff")
     assert status == 1
     assert message.isprintable()
-    assert len(message) <= command.LONGEST_MESSAGE + 1
+    assert len(message) <= report.LONGEST_MESSAGE + 1
 
 
 def test_a_limit_applies_to_the_command(run: Run, tmp_path: Path) -> None:

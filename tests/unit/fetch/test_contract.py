@@ -2,6 +2,7 @@
 
 import tomllib
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +11,15 @@ import halimede
 import halimede_fetch
 from halimede.api import exit_codes, formats
 from halimede.api.source import at_commit
+from halimede.plan.source_resolution import TERMINATION_MESSAGE
+from halimede.render.files_view import cached_model
+from halimede_fetch import cache
 from halimede_fetch import exit_codes as fetchers_exit_codes
 from halimede_fetch import formats as fetchers_formats
+from halimede_fetch.command import termination_message
 from halimede_fetch.hub import address
+from halimede_fetch.manifest import MODEL
+from halimede_fetch.obtain import Found
 from tests.support.pages import ROOT
 
 
@@ -25,6 +32,21 @@ def test_both_know_the_same_formats_of_pickle() -> None:
     """Given a format, it executes code for the schema exactly if it does for the fetcher."""
     ours = constants(formats)
     assert ours == {name: getattr(fetchers_formats, name) for name in ours}
+
+
+def test_pods_mount_what_the_fetcher_has_written() -> None:
+    """Given the digest of a manifest, both find the model in the same folder of the cache."""
+    files = "0123456789abcdef" * 4
+    assert Path(cached_model(files)) == cache.place(Path(), files) / MODEL
+
+
+@pytest.mark.parametrize("files", [None, "fe" * 32])
+@pytest.mark.parametrize("commit", [None, "cd" * 20])
+def test_operator_reads_what_the_fetcher_has_found(commit: str | None, files: str | None) -> None:
+    """Given a termination message, the operator reads the digests from it."""
+    match = TERMINATION_MESSAGE.fullmatch(termination_message(Found("ab" * 32, commit), files))
+    assert match
+    assert match.groups() == ("ab" * 32, commit, files)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from halimede_fetch import command
+from halimede_fetch import report
 from halimede_fetch.command import fetch
 from halimede_fetch.errors import FetchError, TransientFetchError
 from halimede_fetch.exit_codes import TRY_AGAIN
@@ -119,7 +119,7 @@ def run(
     """Return a function that runs the command and returns its status and message."""
     log = tmp_path / "termination-log"
     log.write_text("")
-    monkeypatch.setattr(command, "TERMINATION_LOG", log)
+    monkeypatch.setattr(report, "TERMINATION_LOG", log)
 
     def run(arguments: str, token: str) -> tuple[int, str]:
         keys = {"ca.crt": TRUSTED.ca or ""} | ({"HF_TOKEN": token} if token else {})

@@ -201,3 +201,17 @@ def test_a_missing_account_is_named_with_its_remedy() -> None:
         " serviceaccount models"
     )
     assert with_remedy(md, found) == message
+
+
+def test_a_missing_claim_of_the_cache_names_the_field() -> None:
+    """The scheduler says which claim is missing; the remedy says where it is named."""
+    message = '0/3 nodes are available: persistentvolumeclaim "models" not found.'
+    cluster = FakeCluster()
+    found = PodProblem(NotReadyReason.UNSCHEDULABLE, message)
+    assert with_remedy(cluster.deployment, found) == message
+    volume = {"claimName": "models"}
+    cluster.spec["model"]["supply"] = {"cache": {"kind": "Volume", "volume": volume}}
+    assert with_remedy(cluster.deployment, found) == (
+        f"spec.model.supply.cache.volume.claimName: {message} Create the PersistentVolumeClaim in"
+        " the namespace ml, or correct the name"
+    )

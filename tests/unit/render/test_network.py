@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 
 from halimede.api.base import Manifest
+from halimede.api.source import ModelFiles
 from halimede.render.names import ISOLATED_LABEL
 from halimede.render.network import render_network
 from halimede.render.platform import NetworkSettings, Platform
+from halimede.render.resolver import render_resolver
 from halimede.render.revision import render_revision
 from halimede.render.workload import render_workload
 from tests.support.network_policies import Endpoint, accepts, reaches
@@ -22,6 +24,7 @@ PROMETHEUS = {
 OPEN = NetworkSettings()
 CLOSED = NetworkSettings(gateway=(GATEWAY,), clients=(NEIGHBOURS,), monitoring=(PROMETHEUS,))
 SERVICE: dict[str, Any] = {"expose": {"type": "Service"}}
+CACHE = {"kind": "Volume", "volume": {"claimName": "models"}}
 INFERENCE, METRICS = (8000, 8001), (8002,)
 
 
@@ -142,6 +145,17 @@ def only_that_port_is_open(rendered: Manifest, port: int) -> None:
     for server in (OUTSIDE, STRANGER, Endpoint("2001:db8::1")):
         open_ports = [one for one in (80, 443, 6443, 8443) if reaches(rendered, server, one)]
         assert open_ports == [port]
+
+
+def test_a_model_in_a_cache_reaches_dns_only() -> None:
+    """Given a cache, the Job reaches the source, and the pods of the revision do not."""
+    source, supply = "https://models.example.com:8443/digits.zip", {"cache": CACHE}
+    md = digits(model={"storageUri": source, "config": {"backend": "python"}, "supply": supply})
+    platform = Platform("registry.example/halimede-fetch:1", network=OPEN)
+    revision = render_revision(md, platform, {}, ModelFiles("ab" * 32, cached="cd" * 32))
+    (of_pods,) = render_network(md, revision, OPEN)
+    of_job, _ = render_resolver(md, platform)
+    assert [reaches(one, OUTSIDE, 8443) for one in (of_pods, of_job)] == [False, True]
 
 
 @pytest.mark.parametrize(
