@@ -28,7 +28,9 @@ class Program:
     source: str
     """The folder with its package, in the checkout."""
     module: str
-    """The module with its function `main`."""
+    """The module with its function."""
+    function: str = "main"
+    """What runs it: it returns the exit status, or ends the program."""
 
     @property
     def folder(self) -> str:
@@ -40,12 +42,12 @@ class Program:
         """The content of the file that starts it."""
         return (
             f"#!{HOME}/bin/python3\nimport sys\nsys.path.insert(0, {self.folder!r})\n"
-            f"from {self.module} import main\nsys.exit(main())\n"
+            f"from {self.module} import {self.function}\nsys.exit({self.function}())\n"
         )
 
 
 OPERATOR = Program("halimede", "operator", "halimede.cli.main")
-FETCHER = Program("halimede-fetch", "jobs/fetch", "halimede_fetch.main")
+FETCHER = Program("halimede-fetch", "jobs/fetch", "halimede_fetch.main", "run")
 
 
 @dataclass(frozen=True, slots=True)

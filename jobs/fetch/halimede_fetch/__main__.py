@@ -1,7 +1,5 @@
 """`python -m halimede_fetch` is `halimede-fetch`."""
 
-import sys
+from halimede_fetch.main import run
 
-from halimede_fetch.main import main
-
-sys.exit(main())
+run()

@@ -1,7 +1,9 @@
 """The console command `halimede-fetch`."""
 
 import argparse
+import os
 import signal
+import sys
 from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
@@ -16,6 +18,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     status: int = arguments.command(arguments)
     return status
+
+
+def run() -> NoReturn:
+    """Run the program and end it at once, without the end of the interpreter.
+
+    Threads of obstore may be about to release Python objects. If the interpreter ends meanwhile,
+    the process aborts, and its exit status is not the one that says what has happened.
+    """
+    try:
+        status: object = main()
+    except SystemExit as end:
+        status = end.code
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status if isinstance(status, int) else int(status is not None))
 
 
 def _stop(number: int, _: FrameType | None) -> NoReturn:

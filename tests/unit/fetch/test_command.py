@@ -204,3 +204,21 @@ def test_a_fetch_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
                 process.terminate()
                 process.wait()
     assert (process.returncode, list(tmp_path.iterdir())) == (128 + signal.SIGTERM, [])
+
+
+def test_the_program_ends_without_the_end_of_the_interpreter(tmp_path: Path) -> None:
+    """Given threads of a library that still run, then they cannot change the exit status."""
+    code = (
+        "import atexit; from halimede_fetch.main import run;"
+        "atexit.register(print, 'the interpreter ends'); run()"
+    )
+    arguments = ("fetch", "--source", tmp_path / "none", "--to", tmp_path / "model")
+    ended = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=Path(halimede_fetch.__file__).parents[1],
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "does not exist" in ended.stderr
