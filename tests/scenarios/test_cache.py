@@ -271,3 +271,40 @@ def test_failure_is_final_until_retry(cluster: FakeCluster) -> None:
     assert "could not be fetched to the cache: the volume of the claim" in cluster.message("Ready")
     cluster.behaviours[SECOND] = Behaviour()
     cluster.command("retry@1").until(cluster.ready)
+
+
+def test_other_files_at_the_address_are_put_beside(cluster: FakeCluster) -> None:
+    """Given `resolve: OnChange`, other files at the address enter the cache and roll out.
+
+    The way back needs no source.
+    """
+    first = cluster.stable
+    every = {"resolve": "OnChange", "resolveIntervalSeconds": 300}
+    cluster.edit(lambda spec: spec["model"]["supply"].update(every)).run(600)
+    assert (cluster.stable, cluster.rollout) == (first, None)
+    cluster.behaviours[FIRST] = Behaviour(content="other files")
+    cluster.until(lambda: cluster.ready() and cluster.stable != first)
+    model = cluster.parsed.model
+    assert model is not None
+    assert model.files == files_digest(FIRST, cluster.behaviours[FIRST])
+    cluster.lost_sources = {FIRST: cluster.now}
+    cluster.command("rollback@1").until(lambda: cluster.stable == first)
+    assert cluster.lost == 0.0
+
+
+def test_commit_of_a_hub_stays_known() -> None:
+    """Given a model on a hub, its commit is known after a Job that asked no hub."""
+    spec, commit = spec_with(digest=False, cached=True), "ab" * 20
+    spec["model"]["storageUri"] = uri = "hf://org/digits"
+    pinned = f"{uri}@{commit}"
+    cluster = FakeCluster(spec=spec, behaviours={uri: Behaviour(commit=commit, content="hub")})
+    cluster.behaviours[pinned] = Behaviour(content="hub")
+    cluster.until(cluster.ready)
+    known = cluster.parsed.model
+    assert known is not None
+    assert known.commit == commit
+    cluster.command("retry@1").settle()
+    assert option(fetcher_args(cluster), "--source") == pinned
+    cluster.until(cluster.ready)
+    assert cluster.parsed.model is not None
+    assert (cluster.parsed.model.commit, cluster.parsed.model.files) == (commit, known.files)

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from halimede_fetch.cache import _key
 from halimede_fetch.credentials import Credentials
 from halimede_fetch.errors import DamagedError, FetchError
 from halimede_fetch.formats import Formats
+from halimede_fetch.obtain import Wanted
 from halimede_fetch.selection import Selection
 from tests.unit.fetch.cached import FILES, KEPT, Cache, source_of
 from tests.unit.fetch.conftest import TRUSTED, Site, published
@@ -223,3 +225,13 @@ def test_no_credentials_are_needed_for_a_known_source(cache: Cache, site: Site) 
     address = f"{site.url}/model.onnx"
     site.files.clear()
     assert cache.fetch(address, sha256=digest, credentials=Credentials()) == (digest, files)
+
+
+def test_revision_on_a_hub_is_no_part_of_what_is_known() -> None:
+    """Given a branch or the commit that it led to, the same entry says which model it is."""
+    uris = ("hf://org/repo", "hf://org/repo@main", f"hf://org/repo@{'ab' * 20}")
+    keys = {_key(Wanted(uri), "cd" * 32) for uri in uris}
+    assert len(keys) == 1
+    file = _key(Wanted("hf://org/repo@main/a.onnx"), "cd" * 32)
+    assert file not in keys
+    assert file == _key(Wanted("https://models.example.com/a.onnx?version=1"), "cd" * 32)
