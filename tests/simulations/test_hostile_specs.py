@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from halimede.api.base import Manifest
 from halimede.plan.unreadable import plan_for_unreadable
+from harness.fake_behaviour import Behaviour
 from harness.fake_cluster import FakeCluster
 from tests.support.hostile_specs import specs
 
@@ -17,6 +18,10 @@ EXAMPLES = 500
 """Specs in each batch; batches run on all cores."""
 MOST_RECONCILES = 5
 """Reconciles without a change from outside after which nothing may be written any more."""
+
+
+JOB_SECONDS = Behaviour().resolve_seconds
+"""Seconds after which a Job has determined the digest of a model."""
 
 
 def copied(cluster: FakeCluster) -> FakeCluster:
@@ -30,6 +35,11 @@ def reports_invalid_spec(cluster: FakeCluster) -> bool:
     return (
         cluster.condition("Ready") == ("False", "InvalidSpec") and cluster.message("Ready") != ""
     )
+
+
+def waits_for_a_digest(cluster: FakeCluster) -> bool:
+    """Whether a Job determines the digest of the model."""
+    return any(kind == "Job" for kind, _ in cluster.objects)
 
 
 def reconcile_unreadable(cluster: FakeCluster, error: ValidationError) -> None:
@@ -62,7 +72,10 @@ def check(cluster: FakeCluster, spec: Manifest) -> None:
         reconcile_unreadable(cluster, error)
     else:
         reconcile_until_rest(cluster)
-        if not reports_invalid_spec(cluster):
+        if waits_for_a_digest(cluster):
+            cluster.now += JOB_SECONDS
+            reconcile_until_rest(cluster)
+        if not reports_invalid_spec(cluster) and not waits_for_a_digest(cluster):
             target = cluster.parsed.target
             assert target is not None
             assert ("Deployment", f"digits-{target.revision}") in cluster.objects
