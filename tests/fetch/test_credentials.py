@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from halimede_fetch.command import fetch
 from halimede_fetch.errors import FetchError, TransientFetchError
 from halimede_fetch.exit_codes import TRY_AGAIN
 from halimede_fetch.object_access import Access
@@ -14,6 +13,7 @@ from tests.fetch.command import run
 from tests.fetch.conftest import Fetch
 from tests.fetch.proxy import proxy_to
 from tests.fetch.sts import ROLE, TOKEN, TokenService, token_service
+from tests.support.fetching import fetch
 from tests.support.object_store import ADMINISTRATOR, STRANGER, ObjectStore
 from tests.unit.fetch.conftest import IMPATIENT, TLS, published
 
@@ -176,13 +176,14 @@ def test_keys_are_used_rather_than_the_service_account(
     ],
 )
 def test_a_role_that_cannot_be_assumed(
+    *,
     fetch_from: Fetch,
     access_with: AccessWith,
     sts: TokenService,
     identity: dict[str, str],
     status: int,
     code: str,
-    passes: bool,  # noqa: FBT001
+    passes: bool,
 ) -> None:
     """Given a token service that refuses, then the message says so and does not have the token."""
     sts.refusals = [(status, code)] * 9

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from halimede_fetch.command import fetch
 from halimede_fetch.errors import FetchError, TransientFetchError
 from halimede_fetch.object_access import Access
 from halimede_fetch.patience import Patience
 from tests.fetch.conftest import CA
 from tests.fetch.proxy import Fault, Proxy, proxy_to
+from tests.support.fetching import fetch
 from tests.support.google_store import GoogleStore, google_store
 from tests.unit.fetch.conftest import TLS, published
 

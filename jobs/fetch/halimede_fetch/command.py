@@ -4,19 +4,17 @@ import argparse
 import os
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from halimede_fetch import cache, report
-from halimede_fetch.credentials import NO_CREDENTIALS, Credentials
-from halimede_fetch.formats import NO_PICKLE, Formats
+from halimede_fetch.credentials import Credentials
+from halimede_fetch.formats import Formats
 from halimede_fetch.limits import MAX_BYTES, TIMEOUT_SECONDS, Budget
-from halimede_fetch.object_access import PUBLIC, Access, access_of
+from halimede_fetch.object_access import access_of
 from halimede_fetch.object_address import is_object_address, parse_object_address
 from halimede_fetch.obtain import Found, Wanted, obtain
-from halimede_fetch.patience import PATIENCE, Patience
-from halimede_fetch.selection import EVERYTHING, Selection
+from halimede_fetch.selection import Selection
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,7 +76,7 @@ def _run(arguments: argparse.Namespace) -> str:
         found, files = cache.fetch_into(wanted, arguments.cache, budget)
         sys.stdout.write(f"{arguments.cache}: sha256 {found.digest}, files {files}\n")
         return termination_message(found, files)
-    found = _fetch(wanted, arguments.to, arguments.config, budget)
+    found = publish(wanted, arguments.to, arguments.config, budget)
     sys.stdout.write(f"{arguments.to}: sha256 {found.digest}\n")
     return termination_message(found, None)
 
@@ -93,69 +91,20 @@ def termination_message(found: Found, files: str | None) -> str:
     return " ".join(f"{name}:{value}" for name, value in words.items() if value is not None)
 
 
-def fetch(
-    source: str,
-    to: Path,
-    *,
-    endpoint: str = "",
-    report_commit: Callable[[str], object] = lambda _: None,
-    config: Path | None = None,
-    sha256: str | None = None,
-    credentials: Credentials = NO_CREDENTIALS,
-    access: Access = PUBLIC,
-    max_bytes: int = MAX_BYTES,
-    timeout_seconds: float = TIMEOUT_SECONDS,
-    patience: Patience = PATIENCE,
-    volume: Path | None = None,
-    native_code: bool = False,
-    selection: Selection = EVERYTHING,
-    formats: Formats = NO_PICKLE,
-) -> str:
-    """Publish the model at *source* as the folder *to*; return the digest of what was fetched.
+def publish(wanted: Wanted, to: Path, config: Path | None, budget: Budget) -> Found:
+    """Publish a model as the folder *to*; the result of an earlier run is replaced.
 
-    Nothing is published before it is complete and verified: see `obtain.obtain`. The result of an
-    earlier run is replaced.
+    Nothing is published before it is complete and verified: see `obtain.obtain`.
 
     Args:
-        source: An `https://`, `s3://`, `gs://` or `hf://` address, or the path of a mounted file
-            or folder.
-        to: Where to publish.
-        endpoint: The address of the hub of an `hf://` source.
-        report_commit: Called with the commit of an `hf://` source when its files are verified.
+        wanted: Which model.
+        to: Where to publish it.
         config: A `config.pbtxt` that replaces the source's own.
-        sha256: The expected digest; None: any.
-        credentials: For an `https://` or `hf://` source.
-        access: For an `s3://` or `gs://` source.
-        max_bytes: Limits the size of a download and what is unpacked from it, together.
-        timeout_seconds: Limits the whole fetch.
-        patience: Limits how much of that time a server may waste.
-        volume: Links in a mounted source may lead to files in this folder; None: in the source.
-        native_code: Whether the model may contain shared libraries.
-        selection: Which files of the source become the model.
-        formats: Which formats these files may have.
+        budget: Limits the size of a download and what is unpacked from it, together, and the time.
 
     Raises:
-        FetchError: The model could not be fetched, or its digest is not *sha256*.
+        FetchError: The model could not be fetched, or its digest is not the expected one.
     """
-    wanted = Wanted(
-        source,
-        endpoint=endpoint,
-        sha256=sha256,
-        credentials=credentials,
-        access=access,
-        patience=patience,
-        volume=volume,
-        native_code=native_code,
-        selection=selection,
-        formats=formats,
-    )
-    found = _fetch(wanted, to, config, Budget(max_bytes, timeout_seconds))
-    if found.commit is not None:
-        report_commit(found.commit)
-    return found.digest
-
-
-def _fetch(wanted: Wanted, to: Path, config: Path | None, budget: Budget) -> Found:
     stage = to.parent / f".{to.name}.part"
     shutil.rmtree(stage, ignore_errors=True)
     try:

@@ -10,9 +10,9 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from halimede_fetch.command import fetch
 from halimede_fetch.errors import FetchError
 from halimede_fetch.selection import EVERYTHING, Selection
+from tests.support.fetching import fetch
 from tests.unit.fetch.archives import END, PACKERS, member, packed_zip, pax
 
 MAX_BYTES = 100_000

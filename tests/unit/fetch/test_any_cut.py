@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from halimede_fetch.command import fetch
 from halimede_fetch.errors import FetchError
 from halimede_fetch.patience import Patience
+from tests.support.fetching import fetch
 from tests.unit.fetch.conftest import OVERHEAD, TRUSTED, Site, published, serve_site
 from tests.unit.fetch.resource import Resource, Turn
 

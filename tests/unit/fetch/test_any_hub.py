@@ -10,11 +10,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from halimede_fetch.command import fetch
 from halimede_fetch.errors import FetchError
 from halimede_fetch.hub import address, answers
 from halimede_fetch.patience import Patience
 from tests.support.fake_hub import Fault, Hub, serve
+from tests.support.fetching import fetch
 from tests.unit.fetch.conftest import TLS, TRUSTED, published
 
 JSON = st.recursive(

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from halimede_fetch.command import fetch
 from halimede_fetch.errors import FetchError
+from tests.support.fetching import fetch
 from tests.unit.fetch.archives import (
     END,
     PACKERS,

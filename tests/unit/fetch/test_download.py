@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from halimede_fetch.command import fetch
 from halimede_fetch.credentials import Credentials
 from halimede_fetch.errors import FetchError
+from tests.support.fetching import fetch
 from tests.unit.fetch.conftest import IMPATIENT, TRUSTED, Site
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from halimede_fetch.command import fetch
 from halimede_fetch.errors import FetchError
+from tests.support.fetching import fetch
 from tests.unit.fetch.conftest import OVERHEAD
 
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from halimede_fetch.command import fetch
 from halimede_fetch.errors import FetchError
 from halimede_fetch.formats import PICKLE_FORMATS, Formats
 from halimede_fetch.selection import Selection
+from tests.support.fetching import fetch
 from tests.unit.fetch.archives import PACKERS, packed_zip, tar
 from tests.unit.fetch.conftest import published
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from halimede_fetch.command import fetch
 from halimede_fetch.credentials import Credentials
 from halimede_fetch.errors import FetchError
 from halimede_fetch.formats import Formats
 from halimede_fetch.patience import Patience
 from halimede_fetch.selection import Selection
 from tests.support.fake_hub import Fault, Hub, Repository
+from tests.support.fetching import fetch
 from tests.unit.fetch import archives
 from tests.unit.fetch.conftest import TLS, TRUSTED, published
 

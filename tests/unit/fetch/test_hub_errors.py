@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from halimede_fetch import report
-from halimede_fetch.command import fetch
 from halimede_fetch.errors import FetchError, TransientFetchError
 from halimede_fetch.exit_codes import TRY_AGAIN
 from halimede_fetch.main import main
 from halimede_fetch.patience import Patience
 from tests.support.fake_hub import Fault, Hub, Repository
+from tests.support.fetching import fetch
 from tests.unit.fetch.conftest import TRUSTED, mount_secret, published
 
 TOKEN = "hf_token"

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from halimede_fetch.command import fetch
 from halimede_fetch.errors import FetchError
+from tests.support.fetching import fetch
 from tests.unit.fetch.archives import packed_zip, tar
 
 SERVED: dict[str, tuple[list[str], list[str]]] = {

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from halimede_fetch.command import fetch
 from halimede_fetch.errors import FetchError, MissingSecretError
 from halimede_fetch.object_access import ANONYMOUS, access_of
 from halimede_fetch.object_address import Scheme
+from tests.support.fetching import fetch
 from tests.unit.fetch.conftest import TLS, TRUSTED, mount_secret
 
 KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from halimede_fetch.command import fetch
 from halimede_fetch.credentials import Credentials
 from halimede_fetch.errors import FetchError, TransientFetchError
 from halimede_fetch.patience import Patience, Waiting
+from tests.support.fetching import fetch
 from tests.unit.fetch.conftest import OVERHEAD, TRUSTED, Site, published
 from tests.unit.fetch.resource import STRONG, Resource, Turn
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from halimede_fetch.command import fetch
 from halimede_fetch.errors import FetchError
 from halimede_fetch.limits import MAX_MEMBERS, SPARE, Budget
 from halimede_fetch.selection import Selection
+from tests.support.fetching import fetch
 from tests.unit.fetch.archives import (
     END,
     PACKERS,

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from halimede_fetch.command import fetch
 from halimede_fetch.credentials import Credentials
 from halimede_fetch.errors import FetchError, TransientFetchError
 from halimede_fetch.patience import Patience
+from tests.support.fetching import fetch
 from tests.unit.fetch.conftest import IMPATIENT, OVERHEAD, TRUSTED, Site, published
 
 SECRET = "s3cr3t-token-value"
