@@ -126,7 +126,7 @@ def check_python() -> list[Problem]:
     if missing:
         what = f"{sys.executable} has no {' and no '.join(missing)}."
         result.append(Problem(what, f"Debian, Ubuntu: apt install python{version}-venv"))
-    from localcluster.triton import find_libpython  # noqa: PLC0415 - needs a Python that is new enough
+    from localcluster.triton import find_libpython
 
     if find_libpython() is None:
         what = f"{sys.executable} has no shared libpython{version}, which Triton needs."
@@ -192,7 +192,7 @@ def _places(purpose: str, environment: Path) -> list[tuple[Path, float, str]]:
 
 def check_namespaces() -> list[Problem]:
     """Make the namespaces of a cluster in a process that ends at once."""
-    from localcluster import namespace  # noqa: PLC0415 - needs a Python that is new enough
+    from localcluster import namespace
 
     error = namespace.try_out()
     return (
@@ -204,7 +204,7 @@ def check_namespaces() -> list[Problem]:
 
 def check_go() -> list[Problem]:
     """Check that the programs that are not built yet can be built."""
-    from localcluster import toolchain  # noqa: PLC0415 - needs a Python that is new enough
+    from localcluster import toolchain
 
     unbuilt = _unbuilt()
     if not unbuilt:
@@ -217,7 +217,7 @@ def check_go() -> list[Problem]:
 
 
 def _unbuilt() -> list[Tool]:
-    from localcluster import build  # noqa: PLC0415 - needs a Python that is new enough
+    from localcluster import build
 
     return [tool for tool in build.EVERYTHING if not build.folder_of(tool).is_dir()]
 

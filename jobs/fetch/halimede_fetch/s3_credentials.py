@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from halimede_fetch.credentials import WHERE
 from halimede_fetch.errors import FetchError
 
-ACCESS_KEY, SECRET_KEY = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
-SESSION_TOKEN = "AWS_SESSION_TOKEN"  # noqa: S105  (the name of a key)
-KEYS = (ACCESS_KEY, SECRET_KEY, SESSION_TOKEN)
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 """The keys of the Secret that are read, in upper or lower case."""
+ACCESS_KEY, SECRET_KEY, SESSION_TOKEN = KEYS
 TOKEN_FILE, ROLE = "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN"
 """Variables that are set in pods whose ServiceAccount has a role: "IAM roles for service accounts"
 in the documentation of EKS."""

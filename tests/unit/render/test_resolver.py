@@ -67,7 +67,7 @@ def digest_of(uri: str, **supply: Any) -> str:
         ({"exclude": ["*.py"]}, False),
     ],
 )
-def test_another_store_or_choice_has_other_files(supply: dict[str, Any], is_same: bool) -> None:  # noqa: FBT001
+def test_another_store_or_choice_has_other_files(*, supply: dict[str, Any], is_same: bool) -> None:
     """Given the same address in another store, then its digest is determined again."""
     uri = "s3://models/digits"
     assert (digest_of(uri) == digest_of(uri, **supply)) == is_same
