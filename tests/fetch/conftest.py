@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from halimede_fetch.object_access import Access, access_of
-from halimede_fetch.object_address import Scheme
+from halimede_fetch.stores.access import Access, access_of
+from halimede_fetch.stores.address import Scheme
 from tests.support.fetching import fetch
 from tests.support.object_store import ADMINISTRATOR, ObjectStore, object_store
 from tests.unit.fetch.conftest import TLS, mount_secret

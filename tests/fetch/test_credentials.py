@@ -7,8 +7,8 @@ import pytest
 
 from halimede_fetch.errors import FetchError, TransientFetchError
 from halimede_fetch.exit_codes import TRY_AGAIN
-from halimede_fetch.object_access import Access
 from halimede_fetch.patience import Patience
+from halimede_fetch.stores.access import Access
 from tests.fetch.command import run
 from tests.fetch.conftest import Fetch
 from tests.fetch.proxy import proxy_to

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from halimede_fetch.errors import TransientFetchError
-from halimede_fetch.object_access import Access
 from halimede_fetch.patience import Patience
+from halimede_fetch.stores.access import Access
 from tests.fetch.conftest import Fetch
 from tests.fetch.proxy import Fault, Proxy, proxy_to
 from tests.support.object_store import ObjectStore

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from halimede_fetch.errors import FetchError, TransientFetchError
-from halimede_fetch.object_access import Access
 from halimede_fetch.patience import Patience
+from halimede_fetch.stores.access import Access
 from tests.fetch.conftest import CA
 from tests.fetch.proxy import Fault, Proxy, proxy_to
 from tests.support.fetching import fetch

@@ -11,10 +11,10 @@ from halimede_fetch import cache, report
 from halimede_fetch.credentials import Credentials
 from halimede_fetch.formats import Formats
 from halimede_fetch.limits import MAX_BYTES, TIMEOUT_SECONDS, Budget
-from halimede_fetch.object_access import access_of
-from halimede_fetch.object_address import is_object_address, parse_object_address
 from halimede_fetch.obtain import Found, Wanted, obtain
 from halimede_fetch.selection import Selection
+from halimede_fetch.stores.access import access_of
+from halimede_fetch.stores.address import is_object_address, parse_object_address
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -13,11 +13,11 @@ from halimede_fetch.hub import address as hub
 from halimede_fetch.hub.fetch import Fetched, fetch_model
 from halimede_fetch.layout import arrange
 from halimede_fetch.limits import BLOCK, Budget
-from halimede_fetch.object_access import PUBLIC, Access
-from halimede_fetch.object_address import is_object_address
-from halimede_fetch.object_store import fetch_objects
 from halimede_fetch.patience import PATIENCE, Patience
 from halimede_fetch.selection import EVERYTHING, Selection
+from halimede_fetch.stores.access import PUBLIC, Access
+from halimede_fetch.stores.address import is_object_address
+from halimede_fetch.stores.fetch import fetch_objects
 from halimede_fetch.tree import Tree
 
 _OWN_FOLDERS = 5

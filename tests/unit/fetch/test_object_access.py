@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from halimede_fetch.errors import FetchError, MissingSecretError
-from halimede_fetch.object_access import ANONYMOUS, access_of
-from halimede_fetch.object_address import Scheme
+from halimede_fetch.stores.access import ANONYMOUS, access_of
+from halimede_fetch.stores.address import Scheme
 from tests.support.fetching import fetch
 from tests.unit.fetch.conftest import TLS, TRUSTED, mount_secret
 

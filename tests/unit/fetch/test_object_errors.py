@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from halimede_fetch.errors import FetchError, TransientFetchError
-from halimede_fetch.object_access import Access
 from halimede_fetch.patience import Patience
+from halimede_fetch.stores.access import Access
 from tests.support.fetching import fetch
 from tests.unit.fetch.conftest import IMPATIENT, TLS, TRUSTED, Site, published
 

@@ -15,12 +15,12 @@ from obstore.store import GCSStore, S3Store
 
 from halimede_fetch.credentials import WHERE
 from halimede_fetch.errors import FetchError, TransientFetchError
-from halimede_fetch.gs_credentials import not_a_key
 from halimede_fetch.limits import Budget
-from halimede_fetch.object_access import Access
-from halimede_fetch.object_address import ObjectAddress, Scheme
-from halimede_fetch.object_errors import Context
 from halimede_fetch.patience import Patience, Waiting
+from halimede_fetch.stores.access import Access
+from halimede_fetch.stores.address import ObjectAddress, Scheme
+from halimede_fetch.stores.errors import Context
+from halimede_fetch.stores.gs_credentials import not_a_key
 from halimede_fetch.target import pause_after
 from halimede_fetch.timed_socket import Pace
 

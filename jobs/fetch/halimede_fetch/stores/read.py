@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING
 
 from halimede_fetch.errors import FetchError, TransientFetchError
-from halimede_fetch.object_client import Client
-from halimede_fetch.object_errors import ChangedObjectError, MissingObjectError
 from halimede_fetch.response import Version
+from halimede_fetch.stores.client import Client
+from halimede_fetch.stores.errors import ChangedObjectError, MissingObjectError
 from halimede_fetch.target import Target
 
 if TYPE_CHECKING:  # they are in no module at run time

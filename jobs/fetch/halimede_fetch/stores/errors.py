@@ -14,11 +14,11 @@ from obstore.exceptions import BaseError, PreconditionError
 
 from halimede_fetch.credentials import WHERE
 from halimede_fetch.errors import FetchError, TransientFetchError
-from halimede_fetch.gs_credentials import KEY_FILE
-from halimede_fetch.object_access import Access
-from halimede_fetch.object_address import ObjectAddress, Scheme
 from halimede_fetch.request import BUSY
-from halimede_fetch.s3_credentials import ACCESS_KEY, SECRET_KEY, SESSION_TOKEN
+from halimede_fetch.stores.access import Access
+from halimede_fetch.stores.address import ObjectAddress, Scheme
+from halimede_fetch.stores.gs_credentials import KEY_FILE
+from halimede_fetch.stores.s3_credentials import ACCESS_KEY, SECRET_KEY, SESSION_TOKEN
 
 _STATUS = re.compile(r"status code: (\d{3})\b")
 _CODE = re.compile(r"<Code>([A-Za-z0-9.]{1,64})</Code>")

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from halimede_fetch import gs_credentials, s3_credentials
 from halimede_fetch.credentials import read_keys
 from halimede_fetch.errors import FetchError
-from halimede_fetch.object_address import Scheme
+from halimede_fetch.stores import gs_credentials, s3_credentials
+from halimede_fetch.stores.address import Scheme
 
 CA = "ca.crt"
 DEFAULT_REGION = "us-east-1"

@@ -7,13 +7,13 @@ from pathlib import Path
 from halimede_fetch import names
 from halimede_fetch.errors import FetchError
 from halimede_fetch.limits import Budget
-from halimede_fetch.object_access import Access
-from halimede_fetch.object_address import parse_object_address
-from halimede_fetch.object_client import Client
-from halimede_fetch.object_list import list_folder
-from halimede_fetch.object_read import exists, read, read_listed
 from halimede_fetch.patience import Patience
 from halimede_fetch.response import Version
+from halimede_fetch.stores.access import Access
+from halimede_fetch.stores.address import parse_object_address
+from halimede_fetch.stores.client import Client
+from halimede_fetch.stores.listing import list_folder
+from halimede_fetch.stores.read import exists, read, read_listed
 from halimede_fetch.target import Target
 from halimede_fetch.tree import Tree
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from halimede_fetch.errors import FetchError
 from halimede_fetch.limits import MAX_MEMBERS, SPARE, too_many_members
 from halimede_fetch.names import shown
-from halimede_fetch.object_client import Client
-from halimede_fetch.object_read import version_of
 from halimede_fetch.response import Version
+from halimede_fetch.stores.client import Client
+from halimede_fetch.stores.read import version_of
 from halimede_fetch.tree import Tree
 
 

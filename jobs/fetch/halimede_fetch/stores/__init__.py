@@ -1,0 +1,1 @@
+"""Models from object stores: S3 stores and Google Cloud Storage."""
