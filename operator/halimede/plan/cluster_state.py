@@ -138,6 +138,8 @@ def _literals(md: ModelDeployment) -> str:
             return "--from-literal=AWS_ACCESS_KEY_ID=… --from-literal=AWS_SECRET_ACCESS_KEY=…"
         case Scheme.GS:
             return "--from-file=key.json"
+        case Scheme.HUB:
+            return "--from-literal=HF_TOKEN=…"
         case _:
             return "--from-literal=token=…"
 

@@ -174,6 +174,7 @@ def test_ended_pods_of_other_revisions_do_not_count() -> None:
             ["--from-literal=AWS_ACCESS_KEY_ID=…", "--from-literal=AWS_SECRET_ACCESS_KEY=…"],
         ),
         ("gs://b/m.onnx", ["--from-file=key.json"]),
+        ("hf://org/repo", ["--from-literal=HF_TOKEN=…"]),
     ],
 )
 def test_a_missing_secret_is_named_with_the_keys_that_its_source_needs(
