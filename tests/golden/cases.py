@@ -31,7 +31,7 @@ def rendered(case: str) -> list[Manifest]:
     assert find_violations(md, inputs, specs=ANYTHING) == ()
     network = NetworkSettings(**asked["network"]) if "network" in asked else None
     platform = replace(PLATFORM, network=network)
-    files = ModelFiles("", cached=asked["files"]) if "files" in asked else None
+    files = ModelFiles("", manifest=asked["files"]) if "files" in asked else None
     own = render_revision(md, platform, inputs, files)
     backends = tuple(
         Backend(own.hash if one["revision"] == "self" else one["revision"], one["weight"])

@@ -56,7 +56,7 @@ class Credentials:
         return cls(token, username, password, hf_token, texts["ca.crt"] or None)
 
     @property
-    def authenticate(self) -> bool:
+    def can_authenticate(self) -> bool:
         """Whether there are any besides certificates."""
         return self.token is not None or self.username is not None
 

@@ -47,9 +47,9 @@ def download(
     name = file_name(url)
     check_file(name)
     client = Client(credentials, budget, patience)
-    if not (digest := client.download(url, folder / name, verified=verified)).size:
+    if not (received := client.download(url, folder / name, verified=verified)).size:
         raise FetchError(f"{redact(url)} is empty: check spec.model.storageUri")
-    return folder / name, digest.sha256
+    return folder / name, received.sha256
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,13 +29,14 @@ class Wanted:
     """Which model to obtain, and what it may contain."""
 
     source: str
-    """An `https://`, `s3://` or `hf://` address, or the path of a mounted file or folder."""
+    """An `https://`, `s3://`, `gs://` or `hf://` address, or the path of a mounted file or
+    folder."""
     sha256: str | None = None
     """The expected digest; None: any."""
     credentials: Credentials = NO_CREDENTIALS
     """For an `https://` or `hf://` source."""
     access: Access = PUBLIC
-    """For an `s3://` source."""
+    """For an `s3://` or `gs://` source."""
     endpoint: str = ""
     """The address of the hub of an `hf://` source."""
     patience: Patience = PATIENCE

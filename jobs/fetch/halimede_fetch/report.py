@@ -49,7 +49,7 @@ def one_line(message: str) -> str:
 
 
 def _write_termination_message(text: str) -> None:
-    """Write what the operator reads in the pod's status: the digests, or what went wrong."""
+    """Write what the operator reads in the pod's status: what was found, or what went wrong."""
     with contextlib.suppress(OSError):
         if TERMINATION_LOG.exists():
             TERMINATION_LOG.write_text(text, encoding="utf-8")

@@ -73,7 +73,7 @@ class ModelFiles:
     """SHA-256, in hex digits, as `spec.model.sha256` defines it."""
     commit: str | None = None
     """The commit of a model on a hub."""
-    cached: str | None = None
+    manifest: str | None = None
     """SHA-256, in hex digits, of the manifest of the files in the cache; None: there is no cache,
     or they are not there yet."""
 

@@ -55,7 +55,7 @@ def files_view(
 ) -> FilesView:
     """Compute the values; see `view.pod_view` for *found*."""
     source, claim = parse_source(spec.model.storage_uri), cache_claim(spec)
-    read = found.cached if found and claim is not None else None
+    read = found.manifest if found and claim is not None else None
     return FilesView(
         fetch_args=_verify_args(spec, read) if read else _fetch_args(spec, model, source, found),
         credentials=None if read else spec.model.secret_name,

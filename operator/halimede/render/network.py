@@ -97,7 +97,7 @@ def _source_ports(pod_template: Manifest) -> Iterator[int]:
     the old source.
     """
     for container in pod_template["spec"]["initContainers"]:
-        arguments = container.get("args") or () if container["name"] == "fetch" else ()
+        arguments = container.get("args") or () if container["name"] == names.FETCHER else ()
         for argument in arguments:
             if argument.startswith(f"{Scheme.HTTPS}://"):
                 yield _port(argument)

@@ -26,7 +26,7 @@ class Platform:
     """The images that rendered pods use, and what the operator demands of specs."""
 
     fetch_image: str
-    """The image of the fetcher, which fills the model volume."""
+    """The image of the container `fetch`, in pods and in the Jobs that resolve sources."""
     triton_repository: str = "nvcr.io/nvidia/tritonserver"
     """The repository of `runtime.version`'s image `<repository>:<version>-py3`."""
     sha256_required: bool = False

@@ -17,7 +17,7 @@ from halimede.render.platform import Platform
 from halimede.render.view import STARTUP_PERIOD_SECONDS, model_name, pod_view
 
 CONFIG_KEY = "config.pbtxt"
-UNKNOWN_FILES = ModelFiles("", cached="0" * 64)
+UNKNOWN_FILES = ModelFiles("", manifest="0" * 64)
 """Stands for the files in a cache where they cannot be known, as in `halimede render`. The
 operator renders no revision before they are known."""
 RECORD_KEY = "revision.json"
@@ -114,7 +114,7 @@ def render_pod_template(
 
 
 def with_fetcher(rendered: Revision, platform: Platform, image: str) -> Revision:
-    """Return a rendered revision as an operator with another image of its own rendered it."""
+    """Return a rendered revision as an operator with another image of the fetcher rendered it."""
     template = _replace_image(rendered.pod_template, platform.fetch_image, image)
     other = replace(rendered, pod_template=template)
     return replace(other, record=_serialise(other))
@@ -288,8 +288,8 @@ def _spec_digest(md: ModelDeployment, source: Manifest, files: ModelFiles | None
     content: Manifest = {"spec": spec, "source": source}
     if files is not None:  # earlier versions recorded digests without it
         content |= {"model": files.digest}
-        if files.cached is not None:
-            content |= {"files": files.cached}
+        if files.manifest is not None:
+            content |= {"files": files.manifest}
     return _sha256(canonical(content)).hex()
 
 

@@ -132,7 +132,8 @@ def _source(md: ModelDeployment, inputs: Inputs) -> Iterator[Violation]:
             path,
             f"{where} contains {size} bytes, more than the {MAX_SOURCE_BYTES} that a revision can"
             " copy",
-            "put the model on a volume (pvc://) or on a server (https:// or hf://)",
+            "put the model on a volume (pvc://), on a server (https://), into an object store"
+            " (s3:// or gs://) or on a hub (hf://)",
         )
 
 

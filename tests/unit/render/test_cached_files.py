@@ -13,7 +13,7 @@ from tests.unit.render.resources import INPUTS, digits
 
 PLATFORM = Platform(fetch_image="registry.example/halimede-fetch:0.1.0")
 FILES = "cd" * 32
-KNOWN = ModelFiles("ab" * 32, cached=FILES)
+KNOWN = ModelFiles("ab" * 32, manifest=FILES)
 VOLUME = {"cache": {"kind": "Volume", "volume": {"claimName": "models"}}}
 SOURCES = {
     "https": {"storageUri": "https://models.example.com/digits.zip", "secretName": "server"},
@@ -93,7 +93,7 @@ def test_fields_of_the_source_make_no_other_revision() -> None:
     """Given the same files, the address and the Secret are not part of the revision."""
     revisions = {
         render_revision(
-            digits(model=model(**fields)), PLATFORM, {}, ModelFiles(digest, cached=FILES)
+            digits(model=model(**fields)), PLATFORM, {}, ModelFiles(digest, manifest=FILES)
         ).hash
         for digest, fields in (
             ("ab" * 32, {}),
@@ -106,7 +106,7 @@ def test_fields_of_the_source_make_no_other_revision() -> None:
     assert len(revisions) == 1
     md = digits(model=model())
     assert (
-        render_revision(md, PLATFORM, {}, ModelFiles("ab" * 32, cached="ee" * 32)).hash
+        render_revision(md, PLATFORM, {}, ModelFiles("ab" * 32, manifest="ee" * 32)).hash
         not in revisions
     )
 
@@ -138,7 +138,7 @@ def test_order_of_formats_does_not_matter() -> None:
 def test_unknown_files_have_a_name_of_their_own() -> None:
     """Given no status, as in `halimede render`, the folder in the cache is one of zeros."""
     text = str(render_revision(digits(model=model()), PLATFORM, INPUTS).pod_template)
-    assert f"sha256/00/{UNKNOWN_FILES.cached}/model" in text
+    assert f"sha256/00/{UNKNOWN_FILES.manifest}/model" in text
 
 
 def test_a_pod_template_is_merged_into_both() -> None:

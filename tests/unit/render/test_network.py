@@ -152,7 +152,7 @@ def test_a_model_in_a_cache_reaches_dns_only() -> None:
     source, supply = "https://models.example.com:8443/digits.zip", {"cache": CACHE}
     md = digits(model={"storageUri": source, "config": {"backend": "python"}, "supply": supply})
     platform = Platform("registry.example/halimede-fetch:1", network=OPEN)
-    revision = render_revision(md, platform, {}, ModelFiles("ab" * 32, cached="cd" * 32))
+    revision = render_revision(md, platform, {}, ModelFiles("ab" * 32, manifest="cd" * 32))
     (of_pods,) = render_network(md, revision, OPEN)
     of_job, _ = render_resolver(md, platform)
     assert [reaches(one, OUTSIDE, 8443) for one in (of_pods, of_job)] == [False, True]

@@ -64,7 +64,7 @@ def fetch_model(
         FetchError: They cannot be fetched, or are not those that the hub has listed.
     """
     credentials = credentials.for_hub()
-    explain = explainer(model, authenticated=credentials.authenticate)
+    explain = explainer(model, authenticated=credentials.can_authenticate)
     kind = Kind(explain, keeps_credentials=True)
     hub = _Hub(model, Client(credentials, tree.budget, patience, kind))
     commit = hub.resolve()

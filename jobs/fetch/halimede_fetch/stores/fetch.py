@@ -68,9 +68,7 @@ async def _fetch_file(client: Client, folder: Path, budget: Budget) -> tuple[Pat
 
 async def _fetch_folder(client: Client, tree: Tree) -> None:
     files = await list_folder(client, tree)
-    size = sum(version.size for version in files.values())
-    tree.budget.spend(size)  # before anything is read
-    tree.budget.refund(size)
+    tree.budget.require(sum(version.size for version in files.values()))
     entries = iter(sorted(files.items()))
     try:
         async with asyncio.TaskGroup() as group:
