@@ -282,9 +282,14 @@ def _spec_digest(md: ModelDeployment, source: Manifest, files: ModelFiles | None
         mode="json",
         by_alias=True,
         include=set(POD_FIELDS),
-        exclude={"runtime": {"allow_vulnerable_version"}},
+        exclude={
+            "runtime": {"allow_vulnerable_version"},
+            "model": {"supply": {"resolve", "resolve_interval_seconds"}},
+        },
         exclude_defaults=True,
     )
+    if not spec["model"].get("supply"):
+        spec["model"].pop("supply", None)
     content: Manifest = {"spec": spec, "source": source}
     if files is not None:  # earlier versions recorded digests without it
         content |= {"model": files.digest}

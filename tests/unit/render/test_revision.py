@@ -186,6 +186,17 @@ def test_accepting_a_vulnerable_version_asks_for_the_same() -> None:
     assert accepted.spec_digest == old.spec_digest
 
 
+@pytest.mark.parametrize("supply", [{}, {"resolve": "OnChange", "resolveIntervalSeconds": 60}])
+def test_reading_the_files_again_asks_for_the_same(supply: dict[str, Any]) -> None:
+    """Given a spec that says only when its files are read, then it asks for the same revision."""
+    model = {"storageUri": "https://h/m.onnx", "config": {"backend": "onnxruntime"}}
+    before, after = (
+        render_revision(digits(model=model | more), PLATFORM, {})
+        for more in ({}, {"supply": supply})
+    )
+    assert after == before
+
+
 def test_another_spec_is_not_asked_for() -> None:
     """Neither the digest of the spec nor that of the pods is the same."""
     after = render_revision(digits(runtime={"version": "26.10"}), PLATFORM, INPUTS)
