@@ -72,17 +72,13 @@ async def observe(
         for child in owned(kind, key)
         if is_owned_by(child, uid) and child_key(child) not in replaced
     )
-    for kind, referenced in ((CONFIG_MAP, senses.inputs), (HTTP_ROUTE, senses.routes)):
-        for child in children:
-            if child["kind"] == kind.name:  # the resync finds what a watch has missed
-                referenced.on_event(child)
+    _show_children(senses, children)
     source, tracked = _config_maps(deployment), tracked_routes(deployment)
     contents = {
         CONFIG_MAP.name: await senses.inputs.read(key, (*source, *_names(CONFIG_MAP, children))),
         HTTP_ROUTE.name: await senses.routes.read(key, (*tracked, *_names(HTTP_ROUTE, children))),
     }
-    routes = {name: contents[HTTP_ROUTE.name][name] for name in tracked}
-    pods = owned(POD, key)
+    routes, pods = {name: contents[HTTP_ROUTE.name][name] for name in tracked}, owned(POD, key)
     return Observed(
         deployment=deployment,
         children=tuple(_with_content(children, contents)),
@@ -98,6 +94,14 @@ async def observe(
         ),
         foreign=foreign,
     )
+
+
+def _show_children(senses: Readers, children: Iterable[Manifest]) -> None:
+    """Show the readers the children of their kinds, some of which a watch has missed."""
+    for kind, referenced in ((CONFIG_MAP, senses.inputs), (HTTP_ROUTE, senses.routes)):
+        for child in children:
+            if child["kind"] == kind.name:
+                referenced.on_event(child)
 
 
 def _take_reading(
