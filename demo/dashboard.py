@@ -44,7 +44,14 @@ class Dashboard:
     def _where(self, seen: Snapshot) -> str:
         rollout = seen.status.rollout
         if rollout is None:
-            return f"{self._version(seen.stable) or 'nothing'} serves everything"
+            serves = (
+                f"{self._version(seen.stable)} serves everything"
+                if seen.stable
+                else "nothing serves"
+            )
+            return (
+                serves if seen.resolved else f"{serves}; the digest of the new files is determined"
+            )
         version, step = self._version(rollout.revision), f"step {rollout.step + 1}/{rollout.steps}"
         return f"{version} {rollout.state}, {step}, {rollout.weight} %"
 
