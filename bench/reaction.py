@@ -22,6 +22,7 @@ from bench import crowd
 from demo.screen import Screen
 from demo.stage import Stage
 from demo.story import staged
+from demo.supply import ConfigMaps
 from halimede.api.status import Outcome
 from harness import manifests
 from harness.changes import ENDPOINT_SLICES, HTTP_ROUTES, Changes, ready_endpoints, weights
@@ -75,7 +76,7 @@ def main() -> int:
         up(f"bench-reaction-{os.getpid()}") as cluster,
     ):
         chart.install(cluster)
-        with staged(cluster, train(), Screen(Console()), Path(folder)) as stage:
+        with staged(cluster, ConfigMaps(), train(), Screen(Console()), Path(folder)) as stage:
             _serve(stage)
             with (
                 Changes(cluster.kubeconfig, manifests.NAMESPACE, ENDPOINT_SLICES) as slices,

@@ -44,7 +44,10 @@ class Dashboard:
     def _where(self, seen: Snapshot) -> str:
         rollout = seen.status.rollout
         if rollout is None:
-            return f"{self._version(seen.stable) or 'nothing'} serves everything"
+            version = self._version(seen.stable)
+            serves = f"{version} serves everything" if version else "nothing serves"
+            more = "" if seen.resolved else ", and the digest of the new files is determined"
+            return serves + more
         version, step = self._version(rollout.revision), f"step {rollout.step + 1}/{rollout.steps}"
         return f"{version} {rollout.state}, {step}, {rollout.weight} %"
 

@@ -1,5 +1,7 @@
 """Read facts out of pods."""
 
+from itertools import pairwise
+
 from halimede.api.base import Manifest
 
 
@@ -10,6 +12,17 @@ def restarts(pods: list[Manifest]) -> int:
         for pod in pods
         for container in pod.get("status", {}).get("containerStatuses", [])
     )
+
+
+def verified_digests(pods: list[Manifest]) -> set[str]:
+    """Return the digests that the init containers of ``pods`` compare the models with."""
+    containers = (container for pod in pods for container in pod["spec"]["initContainers"])
+    return {
+        value
+        for container in containers
+        for name, value in pairwise(container["args"])
+        if name == "--sha256"
+    }
 
 
 def became_ready(pods: list[Manifest]) -> bool:

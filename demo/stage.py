@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from demo.claims import Claim, StuckError, UntrueError
+from demo.supply import Supply
 from demo.verdict import Verdict
 from halimede.api.base import Manifest
 from halimede.api.v1alpha1 import KIND
@@ -33,6 +34,8 @@ class Stage:
     versions: dict[str, Version]
     out: Path
     """The folder for records and pictures."""
+    supply: Supply
+    """Where the versions' files are."""
     load: Load
     watch: Watch
     narrate: Callable[[str], None] = print
@@ -84,11 +87,11 @@ class Stage:
 
     def ask_for(self, version: str) -> str:
         """Apply the ModelDeployment with ``version`` and return the revision made of it."""
-        self.apply(manifests.model_deployment(version))
+        self.apply(manifests.model_deployment(version, self.supply.source(version)))
         generation = int(self._query("modeldeployment", manifests.NAME, "{.metadata.generation}"))
         snapshot = self.wait(
             f"Halimede to see {version}",
-            lambda seen: seen.current and seen.generation >= generation,
+            lambda seen: seen.current and seen.generation >= generation and seen.resolved,
         )
         self.revisions[version] = snapshot.target
         return snapshot.target

@@ -15,13 +15,14 @@ from demo.scenes import SCENES
 from demo.screen import Screen
 from demo.stage import Stage
 from demo.summary import decisions, table
+from demo.supply import Supply, supplied
 from harness import manifests
 from harness.data import digits
 from harness.load import Load, Plan
 from harness.models import Version, train
 from harness.watch import Watch
 from localcluster import chart
-from localcluster.build import BuildError
+from localcluster.build import VERSITYGW, BuildError, build
 from localcluster.cluster import Access, ClusterError, current, up
 from localcluster.progress import Progress
 from localcluster.toolchain import ToolchainError
@@ -68,7 +69,11 @@ def on_a_cluster(screen: Screen, out: Path) -> Iterator[Stage]:
     versions = train()
     for version in versions.values():
         screen.tell(f"· trained {_in_words(version)}")
-    with _cluster(screen) as cluster, staged(cluster, versions, screen, out) as stage:
+    with (
+        _cluster(screen) as cluster,
+        supplied(cluster, screen.tell) as supply,
+        staged(cluster, supply, versions, screen, out) as stage,
+    ):
         yield stage
 
 
@@ -78,6 +83,7 @@ def _cluster(screen: Screen) -> Iterator[Access]:
     if os.environ.get("CLUSTER") == "current":
         yield current()
         return
+    build((VERSITYGW,))
     with up("demo") as cluster:
         with Progress(screen.tell).step("→ helm install halimede", expected="about 10 s"):
             chart.install(cluster)
@@ -86,7 +92,7 @@ def _cluster(screen: Screen) -> Iterator[Access]:
 
 @contextmanager
 def staged(
-    cluster: Access, versions: dict[str, Version], screen: Screen, out: Path
+    cluster: Access, supply: Supply, versions: dict[str, Version], screen: Screen, out: Path
 ) -> Iterator[Stage]:
     """Build the stage in a cluster that has Halimede; the users leave with it."""
     host, port = cluster.gateway
@@ -100,7 +106,7 @@ def staged(
         records=out / "requests.jsonl",
     )
     watch = Watch(cluster.kubeconfig, manifests.NAMESPACE, manifests.NAME)
-    stage = Stage(cluster, versions, out, Load(plan), watch, screen.tell)
+    stage = Stage(cluster, versions, out, supply, Load(plan), watch, screen.tell)
     try:
         yield stage
     finally:

@@ -1,4 +1,4 @@
-"""What the demo applies: a ConfigMap per model version, and the ModelDeployment."""
+"""What the demo applies: the ModelDeployment, and perhaps a ConfigMap per model version."""
 
 import base64
 
@@ -33,15 +33,23 @@ def config_map(version: Version) -> Manifest:
     }
 
 
-def model_deployment(version: str) -> Manifest:
-    """Return the ModelDeployment that asks for ``version``; nothing else in it varies."""
+def in_config_map(version: str) -> Manifest:
+    """Return the fields of `spec.model` for a version whose files are in its ConfigMap."""
+    return {"storageUri": f"configMap://{_config_map_name(version)}"}
+
+
+def model_deployment(version: str, source: Manifest | None = None) -> Manifest:
+    """Return the ModelDeployment that asks for ``version``; nothing else in it varies.
+
+    ``source`` has the fields of `spec.model` that name its files; None: it is in its ConfigMap.
+    """
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,
         "metadata": {"name": NAME, "namespace": NAMESPACE},
         "spec": {
             "model": {
-                "storageUri": f"configMap://{_config_map_name(version)}",
+                **(source or in_config_map(version)),
                 "config": {"backend": "python", "maxBatchSize": 32, "dynamicBatching": {}},
             },
             # The only version that the local cluster has.

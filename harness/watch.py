@@ -48,6 +48,11 @@ class Snapshot:
         return self.status.observed_generation == self.generation
 
     @property
+    def resolved(self) -> bool:
+        """Whether it is known which files the spec means, and so which revision it asks for."""
+        return self.status.model is None or self.status.model.digest is not None
+
+    @property
     def stable(self) -> str:
         """The stable revision, or empty."""
         return self.status.stable.revision if self.status.stable else ""

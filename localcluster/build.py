@@ -112,8 +112,9 @@ FAKE_GCS = Tool(
     ("-ldflags=-s -w",),
 )
 
-EVERYTHING = (CONTROL_PLANE, CONTOUR, HELM, KWOK, PROMETHEUS)
-"""What a cluster needs. Object stores are built by the tests that need them."""
+EVERYTHING = (CONTROL_PLANE, CONTOUR, HELM, KWOK, PROMETHEUS, VERSITYGW)
+"""What clusters need, and the object store of the demo and of the tests. Another store is built by
+the tests that need it."""
 
 
 def build(tools: Sequence[Tool] = EVERYTHING, progress: Progress | None = None) -> Path:

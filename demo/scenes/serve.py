@@ -3,25 +3,41 @@
 from tritonclient.utils import InferenceServerException
 
 from demo.ask import Answer, over_grpc, over_http
+from demo.pods import verified_digests
 from demo.stage import Stage
 from harness import manifests
 from harness.images import Images, draw
+from harness.watch import Snapshot
 
 
 def play(stage: Stage) -> None:
     """Serve v1 and classify one handwritten digit with tritonclient through the gateway."""
     stage.begin("v1 is served")
-    stage.when("put every version's files into a ConfigMap, and ask for v1")
     stage.apply(manifests.namespace())
-    stage.apply(*map(manifests.config_map, stage.versions.values()))
+    stage.apply(*stage.supply.provide(stage.versions.values(), stage.when))
+    stage.when("ask for v1")
     stage.ask_for("v1")
-    stage.wait("v1 to be Ready", lambda seen: seen.ready)
+    seen = stage.wait("v1 to be Ready", lambda seen: seen.ready)
     stage.then("v1 is Ready", holds=True, found=f"revision {stage.revisions['v1']}")
+    _claim_digest(stage, seen)
     _classify(stage)
     stage.when("from here on, users ask all the time: single images by HTTP, batches by gRPC")
     stage.load.start()
     stage.wait_for_requests("the users to come", lambda: len(stage.records()) > 100)
     stage.end()
+
+
+def _claim_digest(stage: Stage, seen: Snapshot) -> None:
+    """Compare the digest in the status with that of the uploaded files, if they were uploaded."""
+    expected = stage.supply.digest(stage.versions["v1"])
+    if expected is None:
+        return
+    digest = seen.status.model.digest if seen.status.model else None
+    stage.then(
+        "the status has the SHA-256 of what was uploaded, and v1's pod verified it",
+        holds=digest == expected and verified_digests(stage.pods("v1")) == {expected},
+        found=f"status.model.digest {digest}",
+    )
 
 
 def _classify(stage: Stage) -> None:

@@ -9,6 +9,7 @@ from demo.scenes import SCENES, Scene
 from demo.screen import Screen
 from demo.stage import Stage
 from demo.story import staged
+from demo.supply import supplied
 from harness.models import Version
 from localcluster.cluster import Cluster
 
@@ -18,7 +19,11 @@ def stage(
     cluster: Cluster, versions: dict[str, Version], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stage]:
     """Make a stage in the tests' cluster, and delete the story's objects afterwards."""
-    with staged(cluster, versions, Screen(Console()), tmp_path_factory.mktemp("demo")) as stage:
+    screen, out = Screen(Console()), tmp_path_factory.mktemp("demo")
+    with (
+        supplied(cluster, screen.tell) as supply,
+        staged(cluster, supply, versions, screen, out) as stage,
+    ):
         yield stage
     cluster.kubectl("delete", "namespace", "demo", "--timeout=120s")
 

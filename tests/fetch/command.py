@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.object_store import ObjectStore
+from harness.signed_request import ADMINISTRATOR, REGION
 from tests.fetch.conftest import CA
-from tests.support.object_store import ADMINISTRATOR, REGION, ObjectStore
 from tests.unit.fetch.conftest import mount_secret
 
 NONE: Mapping[str, str] = {}

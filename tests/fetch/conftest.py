@@ -7,11 +7,14 @@ import pytest
 
 from halimede_fetch.stores.access import Access, access_of
 from halimede_fetch.stores.address import Scheme
+from harness.object_store import ObjectStore, store_on_loopback
+from harness.signed_request import ADMINISTRATOR
 from tests.support.fetching import fetch
-from tests.support.object_store import ADMINISTRATOR, ObjectStore, object_store
 from tests.unit.fetch.conftest import TLS, mount_secret
 
 CA = (TLS / "ca.pem").read_text()
+STRANGER = {"AWS_ACCESS_KEY_ID": "stranger", "AWS_SECRET_ACCESS_KEY": "another-secret-key"}
+"""The keys of a user who may read nothing."""
 Fetch = Callable[..., str]
 
 
@@ -20,7 +23,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
     """Run one store for all tests."""
     folder = tmp_path_factory.mktemp("store")
     certificate = TLS / "server.pem"
-    with object_store(folder, TLS / "ca.pem", certificate, certificate) as running:
+    users = dict([STRANGER.values()])
+    with store_on_loopback(folder, TLS / "ca.pem", certificate, certificate, users) as running:
         yield running
 
 

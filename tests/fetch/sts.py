@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs
 
-from tests.support.object_store import ADMINISTRATOR
+from harness.signed_request import ADMINISTRATOR
 
 ROLE = "arn:aws:iam::123456789012:role/models"
 TOKEN = "token-of-the-service-account"

@@ -9,12 +9,13 @@ from halimede_fetch.errors import FetchError, TransientFetchError
 from halimede_fetch.exit_codes import TRY_AGAIN
 from halimede_fetch.patience import Patience
 from halimede_fetch.stores.access import Access
+from harness.object_store import ObjectStore
+from harness.signed_request import ADMINISTRATOR
 from tests.fetch.command import run
-from tests.fetch.conftest import Fetch
+from tests.fetch.conftest import STRANGER, Fetch
 from tests.fetch.proxy import proxy_to
 from tests.fetch.sts import ROLE, TOKEN, TokenService, token_service
 from tests.support.fetching import fetch
-from tests.support.object_store import ADMINISTRATOR, STRANGER, ObjectStore
 from tests.unit.fetch.conftest import IMPATIENT, TLS, published
 
 KEY, SECRET = ADMINISTRATOR.values()

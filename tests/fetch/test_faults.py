@@ -9,9 +9,9 @@ import pytest
 from halimede_fetch.errors import TransientFetchError
 from halimede_fetch.patience import Patience
 from halimede_fetch.stores.access import Access
+from harness.object_store import ObjectStore
 from tests.fetch.conftest import Fetch
 from tests.fetch.proxy import Fault, Proxy, proxy_to
-from tests.support.object_store import ObjectStore
 from tests.unit.fetch.conftest import published
 
 QUICK = Patience(first_delay_seconds=0.01, longest_delay_seconds=0.01)

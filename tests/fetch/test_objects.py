@@ -11,9 +11,9 @@ from halimede_fetch import digest
 from halimede_fetch.errors import FetchError
 from halimede_fetch.formats import Formats
 from halimede_fetch.selection import Selection
+from harness.object_store import ObjectStore
 from tests.fetch.command import run
 from tests.fetch.conftest import Fetch
-from tests.support.object_store import ObjectStore
 from tests.unit.fetch.conftest import published
 
 

@@ -1,6 +1,7 @@
 """fake-gcs-server, which answers as Google Cloud Storage does, but checks no credentials."""
 
 import json
+import socket
 import ssl
 import subprocess
 import urllib.request
@@ -11,7 +12,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 from localcluster.build import FAKE_GCS, build
-from tests.support.object_store import free_port, listens
 from tests.support.waiting import wait_until
 
 
@@ -56,7 +56,7 @@ def google_store(folder: Path, ca: Path, certificate: Path) -> Iterator[GoogleSt
         ca: Certificate of the CA.
         certificate: Its certificate and key, for 127.0.0.1.
     """
-    store = GoogleStore(free_port(), ca)
+    store = GoogleStore(_free_port(), ca)
     program = build((FAKE_GCS,)) / FAKE_GCS.name
     arguments = ("-filesystem-root", folder / "objects", "-public-host", store.address)
     files = ("-cert-location", certificate, "-private-key-location", certificate)
@@ -69,7 +69,21 @@ def google_store(folder: Path, ca: Path, certificate: Path) -> Iterator[GoogleSt
         ) as process,
     ):
         try:
-            wait_until(lambda: listens(store.address, store.port), explain=log.read_text)
+            wait_until(lambda: _listens(store.address, store.port), explain=log.read_text)
             yield store
         finally:
             process.terminate()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def _listens(address: str, port: int) -> bool:
+    try:
+        socket.create_connection((address, port), timeout=10).close()
+    except OSError:
+        return False
+    return True

@@ -76,7 +76,7 @@ def test_missing_ready_programs_are_named(
 
 @pytest.mark.parametrize(
     "module",
-    [tool.module for tool in (*build.EVERYTHING, build.VERSITYGW, build.FAKE_GCS)],
+    [tool.module for tool in (*build.EVERYTHING, build.FAKE_GCS)],
     ids=lambda m: m.name,
 )
 def test_every_module_states_its_go_version(module: Path) -> None:
