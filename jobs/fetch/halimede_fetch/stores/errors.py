@@ -100,10 +100,10 @@ _CONNECTIONS: tuple[tuple[str, str], ...] = (
     ("kind: Body", "the connection closed before the end"),
 )
 """Parts of the texts of obstore's errors without a response, and what they mean."""
-
-
 _INVALID_PATH = ("Could not parse path", "rror parsing Path", "empty path segment")
+"""Parts of the texts about keys that cannot be paths."""
 _UNREADABLE = "Generic S3 error: Failed to read token file"
+"""The beginning of the text about a token of the ServiceAccount that cannot be read."""
 
 
 class MissingObjectError(FetchError):
