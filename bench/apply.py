@@ -8,7 +8,8 @@ import json
 import sys
 import time
 
-from halimede.adapters.cluster import CONNECTIONS, KubeCluster, log_in
+from halimede.adapters.cluster import CONNECTIONS, KubeCluster
+from halimede.adapters.login import log_in
 from halimede.api.base import Manifest
 
 MANAGER = "bench"

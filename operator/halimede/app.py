@@ -15,9 +15,10 @@ import kopf
 
 from halimede import log, telemetry, watches, web
 from halimede.adapters.access_reviews import AccessReviews
-from halimede.adapters.cluster import AGENT, KubeCluster, log_in
+from halimede.adapters.cluster import AGENT, KubeCluster
 from halimede.adapters.kinds import CONFIG_MAP, HTTP_ROUTE, REFERENCED, Kind
 from halimede.adapters.lease import LeaseClient
+from halimede.adapters.login import log_in
 from halimede.adapters.prometheus import PrometheusReader
 from halimede.adapters.store import Key, Store
 from halimede.plan.priority import Priority, priority_of

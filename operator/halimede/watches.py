@@ -14,7 +14,6 @@ import kopf
 from kubernetes.aio.client import Configuration
 
 from halimede import telemetry
-from halimede.adapters.cluster import LogIn
 from halimede.adapters.errors import SettingsError
 from halimede.adapters.kinds import (
     ENDPOINT_SLICE,
@@ -24,6 +23,7 @@ from halimede.adapters.kinds import (
     WATCHED,
     Kind,
 )
+from halimede.adapters.login import LogIn
 from halimede.adapters.store import Store
 from halimede.adapters.watch_session import Deliver, watch_session
 from halimede.api.base import Manifest

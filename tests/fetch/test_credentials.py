@@ -46,7 +46,7 @@ def identity(sts: TokenService, tmp_path: Path) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("keys", "says"),
     [
-        ({**ADMINISTRATOR, "AWS_ACCESS_KEY_ID": "nobody"}, "correct AWS_ACCESS_KEY_ID"),
+        ({**ADMINISTRATOR, "AWS_ACCESS_KEY_ID": "unknown"}, "correct AWS_ACCESS_KEY_ID"),
         ({**ADMINISTRATOR, "AWS_SECRET_ACCESS_KEY": "x"}, "correct AWS_SECRET_ACCESS_KEY"),
         ({**ADMINISTRATOR, "AWS_SESSION_TOKEN": "x"}, "correct AWS_SESSION_TOKEN"),
         (STRANGER, "the access key in the Secret .* is not allowed to read; allow s3:GetObject"),
@@ -222,7 +222,7 @@ def test_a_token_service_that_is_busy_is_asked_again(
 def test_the_command_uses_neither_keys_in_its_environment_nor_the_node(
     store: ObjectStore, bucket: str, tmp_path: Path, variables: dict[str, str]
 ) -> None:
-    """Given credentials where nobody put them for the fetcher, then the request has none."""
+    """Given credentials that are not meant for the fetcher, then the request has none."""
     store.put(bucket, "model.onnx", b"onnx")
     source = f"s3://{bucket}/model.onnx"
     ended = run(store, source, tmp_path, keys={}, variables=variables)

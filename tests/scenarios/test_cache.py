@@ -138,7 +138,7 @@ def test_source_is_gone_without_a_cache() -> None:
 
 @pytest.mark.parametrize("digest", [True, False])
 def test_cache_is_added_to_a_model_that_serves(*, digest: bool) -> None:
-    """Given a model that serves, the Job is told its digest, and the same bytes roll out."""
+    """Given a model that serves, the Job expects its digest, and the same bytes roll out."""
     cluster = FakeCluster(spec=spec_with(digest=digest, cached=False))
     cluster.until(cluster.ready)
     first, known = cluster.stable, cluster.parsed.model

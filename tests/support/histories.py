@@ -10,6 +10,7 @@ from hypothesis.stateful import (
 )
 
 from halimede.api.analysis import OnTimeout
+from halimede.api.model_status import ModelStatus
 from halimede.api.reasons import NotReadyReason, Reason, Verdict
 from halimede.api.rollout import (
     BlueGreen,
@@ -22,7 +23,6 @@ from halimede.api.rollout import (
     StepPause,
     Strategy,
 )
-from halimede.api.status import ModelStatus
 from halimede.rollout.command import Verb
 from halimede.rollout.context import Unresolved, WaitReason
 from halimede.rollout.requeue import requeue_after

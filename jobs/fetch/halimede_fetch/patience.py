@@ -33,10 +33,10 @@ class Waiting:
     """The time between the attempts of one download.
 
     It starts again, with no time waited and the first delay, when the file is `progress_bytes`
-    longer than when it last started. A server that cuts every connection after 100 MB is waited
-    for after each of them; one that sends only some bytes in each attempt is given up. The length
-    that counts never decreases: bytes that are fetched again, because the server does not continue
-    a file, are no progress.
+    longer than when it last started. A server that cuts every connection after 100 MB is tried
+    again after each of them. If a server sends only some bytes in each attempt, the download fails
+    once the patience is over. The length that counts never decreases: bytes that are fetched
+    again, because the server does not continue a file, are no progress.
     """
 
     patience: Patience

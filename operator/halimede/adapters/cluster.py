@@ -8,14 +8,13 @@ few kinds that we use need neither.
 import asyncio
 import copy
 import random
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from http import HTTPStatus
 from typing import NamedTuple, Protocol, Self
 
 import aiohttp
 import orjson
-from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 
 from halimede import __version__
@@ -23,10 +22,10 @@ from halimede.adapters.errors import (
     ConflictError,
     NotFoundError,
     RejectedError,
-    SettingsError,
     TransientError,
 )
 from halimede.adapters.kinds import BY_NAME, MODEL_DEPLOYMENT, Kind
+from halimede.adapters.login import LogIn
 from halimede.adapters.nesting import limit_depth
 from halimede.adapters.precedence import Precedence
 from halimede.adapters.responses import NOT_APPLICABLE, retry_after, to_error
@@ -44,7 +43,6 @@ CONNECTIONS = 16
 """Number of connections unless said otherwise."""
 PAGE = 500
 AGENT = f"halimede/{__version__}"
-LogIn = Callable[[], Awaitable[Configuration]]
 _LIST_OF_METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _APPLY = "application/apply-patch+yaml; charset=utf-8"
@@ -386,23 +384,3 @@ class KubeCluster:
         except (aiohttp.ClientError, TimeoutError) as error:
             reason = str(error) or f"no response within {REQUEST_SECONDS:.0f} s"
             raise TransientError(f"the API server cannot be reached: {reason}") from error
-
-
-async def log_in() -> Configuration:
-    """Log in with the pod's service account, or else with the kubeconfig (`$KUBECONFIG`).
-
-    Raises:
-        SettingsError: Neither is available.
-    """
-    configuration = Configuration()
-    try:
-        config.load_incluster_config(client_configuration=configuration)
-    except config.ConfigException:
-        try:
-            await config.load_kube_config(client_configuration=configuration)
-        except (config.ConfigException, OSError) as error:
-            raise SettingsError(
-                f"no cluster: this is not a pod, and the kubeconfig cannot be used ({error});"
-                " set KUBECONFIG to a file that configures your cluster"
-            ) from error
-    return configuration

@@ -7,6 +7,7 @@ from pydantic import Field, computed_field
 
 from halimede.api.base import ApiModel, RevisionHash, Timestamp
 from halimede.api.conditions import Condition
+from halimede.api.model_status import ModelStatus
 from halimede.api.reasons import Verdict
 from halimede.api.rollout import Strategy
 from halimede.api.rules import list_map
@@ -344,40 +345,6 @@ class UserRoute(ApiModel):
     returned_at: Timestamp | None = None
     """When all weight was observed at the entry Service. Once proxies have applied that, the route
     is restored, and this entry is removed."""
-
-
-class ModelStatus(ApiModel):
-    """The source of the model that the spec asks for, resolved to the digest of its files."""
-
-    source: str
-    """SHA-256, in hex digits, of the fields of the spec that determine the files: `storageUri`,
-    and the endpoint and patterns of `supply`."""
-    digest: str | None = None
-    """SHA-256, in hex digits, of the files as `spec.model.sha256` defines it; absent until it is
-    known. Pods of the revision serve no other files."""
-    commit: str | None = None
-    """The commit of a model on a hub. Pods of the revision fetch its files."""
-    resolved_at: Timestamp | None = None
-    """When the digest was observed the last time."""
-    checked_at: Timestamp | None = None
-    """With `resolve: OnChange`, when the files could not be read again; `failure` says why. The
-    digest stays, and the next attempt follows after `resolveIntervalSeconds`."""
-    files: str | None = None
-    """SHA-256, in hex digits, of the manifest of the files in the cache, which names their folder;
-    absent without a cache, and until they are there."""
-    cached: str | None = None
-    """SHA-256, in hex digits, of what determines whether they must be fetched again: the cache,
-    and what the files may contain."""
-    failed_job: str | None = None
-    """The Job that failed to determine the digest, or to fill the cache. It is not repeated:
-    another spec needs another Job, and the command `retry` removes this record."""
-    failure: str | None = None
-    """Why it failed, and what to do."""
-
-    @property
-    def resolved(self) -> bool:
-        """Whether the digest is known, and the files are in the cache if there is one."""
-        return self.digest is not None and (self.cached is None or self.files is not None)
 
 
 MOST_WARM = 10

@@ -2,9 +2,10 @@
 
 from pydantic import ValidationError
 
-from halimede.adapters.cluster import Cluster, KubeCluster, log_in
+from halimede.adapters.cluster import Cluster, KubeCluster
 from halimede.adapters.errors import OperatorError
 from halimede.adapters.kinds import MODEL_DEPLOYMENT
+from halimede.adapters.login import log_in
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.rollout.explain import explain_rollout
 

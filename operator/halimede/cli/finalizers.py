@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from halimede.adapters.cluster import Cluster, KubeCluster, log_in
+from halimede.adapters.cluster import Cluster, KubeCluster
 from halimede.adapters.errors import ConflictError, NotFoundError, OperatorError
 from halimede.adapters.kinds import MODEL_DEPLOYMENT
+from halimede.adapters.login import log_in
 from halimede.adapters.store import Key
 from halimede.api.v1alpha1 import ROUTE_FINALIZER
 from halimede.plan.finalize import finalizer_patch

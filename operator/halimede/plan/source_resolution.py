@@ -10,25 +10,25 @@ message then has the digest of their manifest as well, which names their folder 
 
 import re
 from dataclasses import dataclass, replace
-from datetime import datetime
 from math import inf
 
 from halimede.api.base import Manifest
+from halimede.api.model_status import ModelStatus
 from halimede.api.reasons import EventReason, Reason
 from halimede.api.source import ModelFiles, cache_claim, needs_resolving
-from halimede.api.status import ModelStatus, Status
+from halimede.api.status import Status
 from halimede.api.supply import Resolve
 from halimede.api.v1alpha1 import ModelDeployment
 from halimede.plan.cluster_state import with_remedy
 from halimede.plan.observed import Observed
 from halimede.plan.pod_problems import (
-    condition,
     diagnose_fetcher,
     has_ended,
     last_exit,
     most_severe,
 )
 from halimede.plan.records import Records, choose_target
+from halimede.plan.resolver_job import ResolverJob
 from halimede.render.names import RESOLVER_LABEL
 from halimede.render.platform import Platform
 from halimede.render.resolver import cache_digest, source_digest
@@ -114,7 +114,7 @@ def resolve_source(
         known = known.evolve(failed_job=None, failure=None)
     if known.failed_job is not None:
         return _failed(known, objects)
-    return _read_job(_Job(observed, name), known, objects, now)
+    return _read_job(ResolverJob(observed, name), known, objects, now)
 
 
 def _still_known(known: ModelStatus | None, md: ModelDeployment) -> ModelStatus:
@@ -165,7 +165,7 @@ def _check_again(
 ) -> Resolution:
     """Determine the digest again. What is known stays until another one is, and if that fails."""
     name = objects[-1]["metadata"]["name"]
-    found = _read_job(_Job(observed, name), known, objects, now)
+    found = _read_job(ResolverJob(observed, name), known, objects, now)
     if found.model is None or found.unresolved is None:
         return found
     if found.unresolved.failed:
@@ -176,80 +176,8 @@ def _check_again(
     return replace(found, unresolved=None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """The Job as it was observed."""
-
-    observed: Observed
-    name: str
-
-    @property
-    def live(self) -> Manifest | None:
-        """The live Job; None: there is none."""
-        mine = (
-            child
-            for child in self.observed.children
-            if (child["kind"], child["metadata"]["name"]) == ("Job", self.name)
-        )
-        return next(mine, None)
-
-    @property
-    def pods(self) -> tuple[Manifest, ...]:
-        """Its pods."""
-        uid = self.live["metadata"]["uid"] if self.live else None
-        return tuple(
-            pod
-            for pod in self.observed.resolvers
-            if any(owner["uid"] == uid for owner in pod["metadata"].get("ownerReferences") or ())
-        )
-
-    @property
-    def failure(self) -> str | None:
-        """Why it failed as a whole, which we do not ask for; None: it did not."""
-        conditions = ((self.live or {}).get("status") or {}).get("conditions") or ()
-        for one in conditions:
-            if (one["type"], one["status"]) == ("Failed", "True"):
-                why = f"Job {self.name} has failed ({one.get('reason') or 'unknown reason'})"
-                return join_sentences(why, one.get("message") or "")
-        return None
-
-    @property
-    def progress(self) -> str:
-        """What is known of it while its pods show no problem."""
-        if (
-            not self.pods
-            and condition((self.live or {}).get("status") or {}, "Complete") == "True"
-        ):
-            return (
-                f"Job {self.name} is complete, but its pod is gone: delete the Job to repeat it."
-            )
-        if not self.pods:
-            return f"Job {self.name} has no pod yet. {self._show_events(self.name)}"
-        pod = self.pods[-1]
-        name, status = pod["metadata"]["name"], pod.get("status") or {}
-        if has_ended(pod):
-            reason = status.get("reason") or status["phase"]
-            return join_sentences(f"Pod {name} has ended ({reason})", status.get("message") or "")
-        return f"Pod {name} has not started yet. {self._show_events(name)}"
-
-    def _show_events(self, name: str) -> str:
-        namespace = self.observed.deployment.metadata.namespace
-        return (
-            f"Its Events may say why: kubectl --namespace {namespace} get events --field-selector"
-            f" involvedObject.name={name}"
-        )
-
-    @property
-    def deadline(self) -> float | None:
-        """When it has taken too long; None: it does not exist yet."""
-        if self.live is None:
-            return None
-        created = datetime.fromisoformat(self.live["metadata"]["creationTimestamp"]).timestamp()
-        return created + self.observed.deployment.spec.model.fetch_timeout_seconds
-
-
 def _read_job(
-    job: _Job, known: ModelStatus, objects: tuple[Manifest, ...], now: float
+    job: ResolverJob, known: ModelStatus, objects: tuple[Manifest, ...], now: float
 ) -> Resolution:
     md = job.observed.deployment
     for pod in job.pods:

@@ -1,8 +1,9 @@
 """The Job that resolves a source: it fetches the model's files to determine their digest.
 
 Its one container is the container `fetch` of the revision's pods, with what the user has changed
-in it, but without an expected digest. So whatever would prevent a pod of the revision from
-fetching is found before there is one. The container's termination message has the digest.
+in it. It expects a digest only if the spec states it, or if nothing but the cache lacks the files.
+So whatever would prevent a pod of the revision from fetching is found before there is one. The
+container's termination message has the digest.
 
 With a cache, the Job puts the files there, and is all that reads the source: the pods of the
 revision read the cache.

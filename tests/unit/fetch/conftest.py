@@ -14,6 +14,7 @@ from typing_extensions import override
 from halimede_fetch.credentials import Credentials
 from halimede_fetch.patience import Patience
 from tests.support.fake_hub import Hub, serve
+from tests.unit.fetch.cached import Cache, source_of
 from tests.unit.fetch.resource import Resource
 
 OVERHEAD = 6 * 4096
@@ -148,6 +149,19 @@ def serve_site() -> Iterator[Site]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    """Return an empty cache."""
+    (tmp_path / "cache").mkdir()
+    return Cache(tmp_path / "cache")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """Return the folder of a source."""
+    return source_of(tmp_path / "source")
 
 
 @pytest.fixture

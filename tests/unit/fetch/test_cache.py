@@ -19,19 +19,6 @@ from tests.unit.fetch.conftest import TRUSTED, Site, published
 DAY = 24 * 3600
 
 
-@pytest.fixture
-def cache(tmp_path: Path) -> Cache:
-    """Return an empty cache."""
-    (tmp_path / "cache").mkdir()
-    return Cache(tmp_path / "cache")
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    """Return the folder of a source."""
-    return source_of(tmp_path / "source")
-
-
 def test_a_model_lies_under_the_digest_of_its_manifest(cache: Cache, source: Path) -> None:
     """Given a source, its files are there with an empty configuration, and nothing else."""
     _, files = cache.fetch(source)

@@ -18,13 +18,6 @@ from tests.unit.fetch.conftest import TLS, Site, mount_secret, published
 
 
 @pytest.fixture
-def cache(tmp_path: Path) -> Cache:
-    """Return an empty cache."""
-    (tmp_path / "cache").mkdir()
-    return Cache(tmp_path / "cache")
-
-
-@pytest.fixture
 def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the file of the termination message."""
     path = tmp_path / "termination-log"

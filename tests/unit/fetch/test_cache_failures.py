@@ -18,19 +18,6 @@ from tests.unit.fetch.interrupted import KILLED, SUCCEEDED, kill, run
 FIELD = "spec.model.supply.cache.volume.claimName"
 
 
-@pytest.fixture
-def cache(tmp_path: Path) -> Cache:
-    """Return an empty cache."""
-    (tmp_path / "cache").mkdir()
-    return Cache(tmp_path / "cache")
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    """Return the folder of a source."""
-    return source_of(tmp_path / "source")
-
-
 def empty(cache: Cache, _: str) -> None:
     """Begin without a model."""
     cache.forget()

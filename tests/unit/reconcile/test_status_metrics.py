@@ -5,12 +5,12 @@ from prometheus_client import generate_latest
 from halimede.adapters.store import Key
 from halimede.api.base import RevisionHash
 from halimede.api.conditions import Condition, ConditionType
+from halimede.api.model_status import ModelStatus
 from halimede.api.rollout import Strategy
 from halimede.api.status import (
     ExecutedCommand,
     FinishedRollout,
     ForeignWrites,
-    ModelStatus,
     Outcome,
     RevisionStatus,
     RolloutStatus,

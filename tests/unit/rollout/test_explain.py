@@ -6,10 +6,10 @@ from typing import Any
 import yaml
 
 from halimede.api.analysis import Pace
+from halimede.api.model_status import ModelStatus
 from halimede.api.reasons import Verdict
 from halimede.api.rollout import Strategy
 from halimede.api.status import (
-    ModelStatus,
     Outcome,
     PinnedRevision,
     PromotedRevision,
